@@ -1,0 +1,18 @@
+/* The two clocks: wall time for people and freshness, monotonic time for intervals. All in
+ * microseconds. Any thread. */
+#ifndef COMMON_BASE_CLOCK_H
+#define COMMON_BASE_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+int64_t clock_realtime_us(void);
+int64_t clock_monotonic_us(void);
+void clock_sleep_ms(int ms);
+
+enum { CLOCK_TEXT_BYTES = 32 };
+
+/* "2026-11-23T10:00:00.123Z"; `bytes` >= CLOCK_TEXT_BYTES. */
+void clock_format_utc(int64_t realtime_us, char *out, size_t bytes);
+
+#endif

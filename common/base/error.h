@@ -1,0 +1,42 @@
+/* One error value for the whole project: a class that says who can help, and a message for people.
+ *
+ * Every fallible function returns 0 or a negative ERR_* code and fills the caller's `struct error`.
+ * The error owns no memory, so it may be copied, returned and dropped freely. Layers wrap outwards
+ * ("could not open window: ..."), and whoever handles the error logs it, once. Not thread-safe: an
+ * error belongs to the thread that declared it.
+ */
+#ifndef COMMON_BASE_ERROR_H
+#define COMMON_BASE_ERROR_H
+
+#include <stdbool.h>
+
+enum {
+    ERR_RETRY = -1, /* the world may change: try again later (network, lock, server restarting) */
+    ERR_DATA = -2,  /* this input is wrong and stays wrong: reject it, keep it, go on */
+    ERR_FATAL = -3, /* the program cannot go on: disk failure, broken invariant, refused guard */
+    ERR_USAGE = -4, /* the operator asked for something impossible: command line or configuration */
+};
+
+enum { ERROR_MESSAGE_BYTES = 1024 };
+
+struct error {
+    int code; /* 0 or one of the ERR_* values above */
+    char message[ERROR_MESSAGE_BYTES];
+};
+
+/* Fills `err` (which may be NULL) and returns `code`, so that a function can end with
+ * `return error_set(...)`. A message that is too long is cut. */
+int error_set(struct error *err, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* As error_set, with ": <strerror(errno)>" appended. Reads errno on entry. */
+int error_set_errno(struct error *err, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Puts "<text>: " before the message that `err` holds; keeps and returns its code. */
+int error_wrap(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* "retry", "data", "fatal", "usage" or "ok": the word that logs and JSON use. */
+const char *error_class(int code);
+
+#endif

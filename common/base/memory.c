@@ -1,0 +1,213 @@
+#include "common/base/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+
+enum { ARENA_BLOCK_BYTES = 64 * 1024, BUFFER_MIN_BYTES = 256 };
+
+struct arena_block {
+    struct arena_block *next;
+    size_t capacity_bytes;
+    size_t used_bytes;
+    _Alignas(16) uint8_t data[];
+};
+
+void *
+memory_alloc(size_t bytes)
+{
+    void *memory = malloc(bytes > 0 ? bytes : 1);
+    CHECK(memory != NULL);
+    return memory;
+}
+
+void *
+memory_zalloc(size_t bytes)
+{
+    void *memory = calloc(1, bytes > 0 ? bytes : 1);
+    CHECK(memory != NULL);
+    return memory;
+}
+
+void *
+memory_realloc(void *old, size_t bytes)
+{
+    void *memory = realloc(old, bytes > 0 ? bytes : 1);
+    CHECK(memory != NULL);
+    return memory;
+}
+
+char *
+memory_strdup(const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    return memcpy(memory_alloc(bytes), text, bytes);
+}
+
+char *
+memory_format(const char *format, ...)
+{
+    char *text = NULL;
+    va_list args;
+    va_start(args, format);
+    int bytes = vasprintf(&text, format, args);
+    va_end(args);
+    CHECK(bytes >= 0 && text != NULL);
+    return text;
+}
+
+struct text
+text_of(const char *terminated)
+{
+    return (struct text){terminated, strlen(terminated)};
+}
+
+bool
+text_equal(struct text a, struct text b)
+{
+    return a.bytes == b.bytes && (a.bytes == 0 || memcmp(a.data, b.data, a.bytes) == 0);
+}
+
+bool
+text_is(struct text a, const char *terminated)
+{
+    return text_equal(a, text_of(terminated));
+}
+
+void
+arena_init(struct arena *arena)
+{
+    *arena = (struct arena){0};
+}
+
+void *
+arena_alloc(struct arena *arena, size_t bytes)
+{
+    CHECK(bytes < SIZE_MAX / 2);
+    size_t rounded = (bytes + 15) & ~(size_t)15;
+    struct arena_block *block = arena->blocks;
+    if (block == NULL || block->capacity_bytes - block->used_bytes < rounded) {
+        size_t capacity = rounded > ARENA_BLOCK_BYTES ? rounded : ARENA_BLOCK_BYTES;
+        block = memory_alloc(sizeof *block + capacity);
+        *block = (struct arena_block){.next = arena->blocks, .capacity_bytes = capacity};
+        arena->blocks = block;
+    }
+    void *memory = block->data + block->used_bytes;
+    block->used_bytes += rounded;
+    arena->used_bytes += rounded;
+    return memory;
+}
+
+struct text
+arena_text(struct arena *arena, struct text source)
+{
+    return (struct text){arena_strdup(arena, source), source.bytes};
+}
+
+char *
+arena_strdup(struct arena *arena, struct text source)
+{
+    char *copy = arena_alloc(arena, source.bytes + 1);
+    if (source.bytes > 0)
+        memcpy(copy, source.data, source.bytes);
+    copy[source.bytes] = '\0';
+    return copy;
+}
+
+void
+arena_reset(struct arena *arena)
+{
+    struct arena_block *largest = NULL;
+    while (arena->blocks != NULL) {
+        struct arena_block *block = arena->blocks;
+        arena->blocks = block->next;
+        if (largest == NULL || block->capacity_bytes > largest->capacity_bytes) {
+            free(largest);
+            largest = block;
+        } else {
+            free(block);
+        }
+    }
+    if (largest != NULL) {
+        largest->next = NULL;
+        largest->used_bytes = 0;
+    }
+    arena->blocks = largest;
+    arena->used_bytes = 0;
+}
+
+void
+arena_free(struct arena *arena)
+{
+    arena_reset(arena);
+    free(arena->blocks);
+    arena->blocks = NULL;
+}
+
+void
+buffer_init(struct buffer *buffer)
+{
+    *buffer = (struct buffer){0};
+}
+
+void
+buffer_free(struct buffer *buffer)
+{
+    free(buffer->data);
+    buffer_init(buffer);
+}
+
+uint8_t *
+buffer_reserve(struct buffer *buffer, size_t more)
+{
+    CHECK(more < SIZE_MAX / 4 && buffer->bytes < SIZE_MAX / 4);
+    size_t needed = buffer->bytes + more;
+    if (needed > buffer->capacity_bytes || buffer->data == NULL) {
+        size_t capacity = buffer->capacity_bytes > 0 ? buffer->capacity_bytes : BUFFER_MIN_BYTES;
+        while (capacity < needed)
+            capacity *= 2;
+        buffer->data = memory_realloc(buffer->data, capacity);
+        buffer->capacity_bytes = capacity;
+    }
+    return buffer->data + buffer->bytes;
+}
+
+void
+buffer_append(struct buffer *buffer, const void *data, size_t bytes)
+{
+    if (bytes == 0)
+        return;
+    memcpy(buffer_reserve(buffer, bytes), data, bytes);
+    buffer->bytes += bytes;
+}
+
+void
+buffer_append_text(struct buffer *buffer, const char *terminated)
+{
+    buffer_append(buffer, terminated, strlen(terminated));
+}
+
+void
+buffer_append_format(struct buffer *buffer, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    va_list again;
+    va_copy(again, args);
+    int bytes = vsnprintf(NULL, 0, format, args);
+    CHECK(bytes >= 0);
+    vsnprintf((char *)buffer_reserve(buffer, (size_t)bytes + 1), (size_t)bytes + 1, format, again);
+    buffer->bytes += (size_t)bytes;
+    va_end(again);
+    va_end(args);
+}
+
+const char *
+buffer_string(struct buffer *buffer)
+{
+    *buffer_reserve(buffer, 1) = '\0';
+    return (const char *)buffer->data;
+}

@@ -1,0 +1,73 @@
+/* Heap, arena and byte buffer: the three ways in which this project holds memory.
+ *
+ * Allocation never returns NULL: memory is bounded by configuration (L10), so running out of it is
+ * a programming or deployment error that aborts with the size asked for. None of the structures is
+ * thread-safe.
+ */
+#ifndef COMMON_BASE_MEMORY_H
+#define COMMON_BASE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Owned by the caller, released with free(). */
+void *memory_alloc(size_t bytes);
+void *memory_zalloc(size_t bytes);
+void *memory_realloc(void *old, size_t bytes);
+char *memory_strdup(const char *text);
+char *memory_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Bytes that somebody else owns; not terminated. `data` may be NULL only when `bytes` is 0. */
+struct text {
+    const char *data;
+    size_t bytes;
+};
+
+#define TEXT(literal) ((struct text){(literal), sizeof(literal) - 1})
+#define TEXT_ARGS(t) (int)(t).bytes, (t).data /* for "%.*s" */
+
+struct text text_of(const char *terminated);
+bool text_equal(struct text a, struct text b);
+bool text_is(struct text a, const char *terminated);
+
+/* An arena: everything allocated from it is released together. */
+struct arena {
+    struct arena_block *blocks;
+    size_t used_bytes; /* handed out since the last reset */
+};
+
+void arena_init(struct arena *arena);
+/* 8-byte aligned, not zeroed; lives until the arena is reset or freed. */
+void *arena_alloc(struct arena *arena, size_t bytes);
+struct text arena_text(struct arena *arena, struct text source);
+/* A terminated copy. */
+char *arena_strdup(struct arena *arena, struct text source);
+/* Keeps the largest block for the next round. */
+void arena_reset(struct arena *arena);
+void arena_free(struct arena *arena);
+
+/* A growing byte string. */
+struct buffer {
+    uint8_t *data;
+    size_t bytes;
+    size_t capacity_bytes;
+};
+
+void buffer_init(struct buffer *buffer);
+void buffer_free(struct buffer *buffer);
+/* Makes room for `more` further bytes and returns where they begin; `bytes` is not changed. */
+uint8_t *buffer_reserve(struct buffer *buffer, size_t more);
+void buffer_append(struct buffer *buffer, const void *data, size_t bytes);
+void buffer_append_text(struct buffer *buffer, const char *terminated);
+void buffer_append_format(struct buffer *buffer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Puts a 0 behind the content without counting it, so that it reads as a C string. */
+const char *buffer_string(struct buffer *buffer);
+static inline void
+buffer_clear(struct buffer *buffer)
+{
+    buffer->bytes = 0;
+}
+
+#endif

@@ -1,0 +1,162 @@
+/* Happy path: find the command, take options and arguments, load the configuration, run.
+ * Whatever is wrong with the line says so together with the way to the help, and changes nothing.
+ */
+#include "common/cli/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* The line as it was read, before anything of it is acted on. */
+struct line {
+    struct cli cli;
+    const char *config_path;
+    bool help;
+};
+
+static void
+cli_print_program(const struct cli_program *program, FILE *out)
+{
+    fprintf(out, "%s: %s\n\nusage: %s [--config FILE] COMMAND [options]\n\n", program->name,
+            program->summary, program->name);
+    for (const struct cli_command *command = program->commands; command->name != NULL; command++) {
+        char head[64];
+        snprintf(head, sizeof head, "%s %s", command->name,
+                 command->arguments != NULL ? command->arguments : "");
+        fprintf(out, "  %-18s %s\n", head, command->summary);
+    }
+    fprintf(out, "\n  --config FILE      the YAML file; default: $BITDEX_CONFIG, else bitdex.yaml\n"
+                 "  --help             this, or with a COMMAND its own help\n"
+                 "\nexit code: 0 done, 1 failed, 2 wrong usage or configuration\n");
+}
+
+static void
+cli_print_command(const struct cli_program *program, const struct cli_command *command)
+{
+    printf("usage: %s [--config FILE] %s%s%s%s\n\n%s\n", program->name, command->name,
+           command->has_json ? " [--json]" : "", command->arguments != NULL ? " " : "",
+           command->arguments != NULL ? command->arguments : "", command->summary);
+    if (command->help != NULL)
+        printf("\n%s\n", command->help);
+}
+
+static const struct cli_command *
+cli_find_command(const struct cli_program *program, const char *name)
+{
+    for (const struct cli_command *command = program->commands; command->name != NULL; command++)
+        if (strcmp(command->name, name) == 0)
+            return command;
+    return NULL;
+}
+
+static int
+cli_take_word(struct line *line, const char *word, struct error *err)
+{
+    if (line->cli.command == NULL) {
+        line->cli.command = word;
+        return 0;
+    }
+    if (line->cli.argument_count == CLI_ARGUMENTS_MAX)
+        return error_set(err, ERR_USAGE, "too many arguments");
+    line->cli.arguments[line->cli.argument_count++] = word;
+    return 0;
+}
+
+static int
+cli_read_line(int argc, char **argv, struct line *line, struct error *err)
+{
+    bool options = true; /* until "--" */
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i];
+        int rc = 0;
+        if (!options || word[0] != '-' || word[1] == '\0') {
+            rc = cli_take_word(line, word, err);
+        } else if (strcmp(word, "--") == 0) {
+            options = false;
+        } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+            line->help = true;
+        } else if (strcmp(word, "--json") == 0) {
+            line->cli.json = true;
+        } else if (strcmp(word, "--config") == 0 && i + 1 < argc) {
+            line->config_path = argv[++i];
+        } else if (strncmp(word, "--config=", 9) == 0) {
+            line->config_path = word + 9;
+        } else if (strcmp(word, "--config") == 0) {
+            rc = error_set(err, ERR_USAGE, "--config needs a file");
+        } else if (word[1] >= '0' && word[1] <= '9') {
+            rc = cli_take_word(line, word, err); /* a negative number is no option */
+        } else {
+            rc = error_set(err, ERR_USAGE, "unknown option %s", word);
+        }
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int
+cli_check_line(const struct cli_command *command, const struct line *line, struct error *err)
+{
+    const struct cli *cli = &line->cli;
+    if (command == NULL)
+        return error_set(err, ERR_USAGE, "unknown command \"%s\"", cli->command);
+    if (cli->argument_count < command->arguments_min)
+        return error_set(err, ERR_USAGE, "%s needs %s", command->name, command->arguments);
+    if (cli->argument_count > command->arguments_max)
+        return error_set(err, ERR_USAGE, "%s: one argument too many: %s", command->name,
+                         cli->arguments[command->arguments_max]);
+    if (cli->json && !command->has_json)
+        return error_set(err, ERR_USAGE, "%s has no --json", command->name);
+    return 0;
+}
+
+static int
+cli_run(const struct cli_program *program, const struct cli_command *command, struct line *line,
+        struct error *err)
+{
+    const char *path = line->config_path;
+    if (path == NULL)
+        path = getenv("BITDEX_CONFIG");
+    if (path == NULL)
+        path = "bitdex.yaml";
+    struct config *config;
+    int rc = config_load(path, program->config_program, &config, err);
+    if (rc != 0)
+        return rc;
+    line->cli.config = config;
+    rc = command->run(&line->cli, err);
+    config_destroy(config);
+    return rc;
+}
+
+int
+cli_main(const struct cli_program *program, int argc, char **argv)
+{
+    struct line line = {.cli = {.program = program->name}};
+    struct error err = {0};
+    const struct cli_command *command = NULL;
+    int rc = cli_read_line(argc, argv, &line, &err);
+    if (rc == 0 && line.cli.command == NULL) {
+        cli_print_program(program, line.help ? stdout : stderr);
+        return line.help ? EXIT_DONE : EXIT_USAGE;
+    }
+    if (rc == 0)
+        command = cli_find_command(program, line.cli.command);
+    if (rc == 0 && command != NULL && line.help) {
+        cli_print_command(program, command);
+        return EXIT_DONE;
+    }
+    if (rc == 0)
+        rc = cli_check_line(command, &line, &err);
+    if (rc != 0) {
+        fprintf(stderr, "%s: %s; see %s --help\n", program->name, err.message, program->name);
+        return EXIT_USAGE;
+    }
+    rc = cli_run(program, command, &line, &err);
+    if (rc == 0)
+        return EXIT_DONE;
+    fprintf(stderr, "%s: %s\n", program->name, err.message);
+    return rc == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
+}

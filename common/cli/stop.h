@@ -1,0 +1,18 @@
+/* SIGTERM and SIGINT ask a daemon to finish what is in flight and end; a second one ends it at
+ * once, as a crash would, and recovery decides. SIGPIPE is ignored.
+ */
+#ifndef COMMON_CLI_STOP_H
+#define COMMON_CLI_STOP_H
+
+#include <stdbool.h>
+
+/* Before any thread is started, so that all inherit it. Main thread. */
+void stop_install(void);
+
+/* Has somebody asked? Any thread. */
+bool stop_requested(void);
+
+/* As if a signal had come: what a thread does that has met a fatal error. Any thread. */
+void stop_request(void);
+
+#endif

@@ -1,0 +1,497 @@
+#!/usr/bin/env python3
+"""Private PostgreSQL and Kafka servers, on loopback, for demo, tests and bench.
+
+As a command it keeps one pair under a directory:
+
+    servers.py up|down|status|env [--dir .local/servers]
+
+As a module it gives any number of them, each in a directory of its own:
+
+    with Postgres("build/dev/breaking/postgres", {"wal_level": "logical"}) as postgres:
+        connect(postgres.dsn)
+        postgres.kill()
+        postgres.start()
+
+A directory holds all that belongs to its server:
+
+    lock    held while the server is being started or stopped
+    ports   chosen before the first start and kept, so that clients find the server again
+    pid     process id and start time, which no later process with the same id shares
+    log     what the server prints
+    data    its files
+    usable  there once the server has answered; a first start that failed is begun anew
+"""
+
+import argparse
+import base64
+import concurrent.futures
+import contextlib
+import fcntl
+import os
+import pathlib
+import pwd
+import random
+import shlex
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+KAFKA_LIBS = ROOT / ".local" / "kafka" / "libs"
+LOOPBACK = "127.0.0.1"
+START_S = 60
+STOP_S = 60
+
+
+class ServerError(Exception):
+    """A server could not be started or stopped; the message is for people."""
+
+
+def process_stat(pid):
+    """(parent, identity) of a process, or None when it is gone or only waits to be reaped."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # proc(5). The name, field 2, may hold anything but ends with the last parenthesis.
+    fields = stat.rpartition(")")[2].split()
+    state, parent, threads, start_ticks = fields[0], int(fields[1]), int(fields[17]), fields[19]
+    if state in "ZX" and threads <= 1:  # more threads: still dying, its ports still taken
+        return None
+    boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return parent, f"{pid} {start_ticks} {boot}"
+
+
+def is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return True
+    return False
+
+
+def free_ports(count):
+    """Ports below those that the kernel gives to outgoing connections: one of these could take
+    the port of a server that is down for a moment."""
+    range_file = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
+    end = max(20000, int(range_file.read_text().split()[0]))
+    candidates = random.sample(range(10000, end), 1000)
+    return [port for port in candidates if is_free(port)][:count]
+
+
+class Server:
+    """What the two have in common. Not thread-safe; any number of processes may share one."""
+
+    name = ""
+    port_count = 1
+    stop_signal = signal.SIGTERM
+    passing_trouble = None  # a log line that says: the same start may succeed a moment later
+
+    def __init__(self, directory, settings=None):
+        """`settings` of the server, names to strings, win over the defaults."""
+        self.directory = pathlib.Path(directory).resolve()
+        self.data = self.directory / "data"
+        self.log = self.directory / "log"
+        self.settings = self.default_settings | (settings or {})
+        self._child = None  # kept to reap it
+        self._log_start = 0
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def start(self):
+        """Returns when the server answers; at once when it does already."""
+        with self._locked():
+            usable = self.directory / "usable"
+            if not usable.exists() and not self.is_running():
+                self._make()
+            self._run_until_it_answers()
+            usable.touch()
+
+    def stop(self):
+        """Gracefully; returns when the server is gone."""
+        with self._locked():
+            if not self.is_running():
+                return
+            self.resume()
+            os.kill(self.pid, self.stop_signal)
+            if not self._await_end(STOP_S):
+                self.kill()
+                raise ServerError(f"{self.name}: killed, as it did not stop in {STOP_S} s")
+
+    def kill(self):
+        """At once (kill -9), the server's children included; returns when it is gone."""
+        self.pause()  # no more children from here on
+        self._signal_all(signal.SIGKILL)
+        self._await_end(STOP_S)
+
+    def pause(self):
+        """Freezes the server: connections stay open and nothing answers, until resume()."""
+        self._signal_all(signal.SIGSTOP)
+
+    def resume(self):
+        self._signal_all(signal.SIGCONT)
+
+    def remove(self):
+        """Kills the server and deletes its directory."""
+        self.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def is_running(self):
+        """Whether the process exists, paused or not."""
+        return self.pid is not None
+
+    @property
+    def pid(self):
+        """Process id; None when the server is not running."""
+        if self._child is not None:
+            self._child.poll()
+        try:
+            identity = (self.directory / "pid").read_text()
+            pid = int(identity.split()[0])
+        except (FileNotFoundError, IndexError):
+            return None
+        stat = process_stat(pid)
+        return pid if stat is not None and stat[1] == identity else None
+
+    @property
+    def port(self):
+        """Known from the first start on."""
+        return self._ports()[0]
+
+    def log_tail(self, lines=15):
+        """The last lines that the server printed since it was started last."""
+        with open(self.log, "rb") as log:
+            log.seek(self._log_start)
+            return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
+
+    # What a kind of server fills in
+
+    default_settings = {}
+
+    def _create(self):
+        """Fills the data directory."""
+        raise NotImplementedError
+
+    def _prepare(self):
+        """Does what is due before every start."""
+        raise NotImplementedError
+
+    def _command(self):
+        """Arguments that run the server in the foreground."""
+        raise NotImplementedError
+
+    def _answers(self):
+        """Whether clients can use the server."""
+        raise NotImplementedError
+
+    # Helpers
+
+    @contextlib.contextmanager
+    def _locked(self):
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with open(self.directory / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _ports(self):
+        try:
+            return [int(port) for port in (self.directory / "ports").read_text().split()]
+        except FileNotFoundError:
+            raise ServerError(f"{self.name}: never started in {self.directory}") from None
+
+    def _make(self):
+        shutil.rmtree(self.data, ignore_errors=True)
+        ports = free_ports(self.port_count)
+        (self.directory / "ports").write_text(" ".join(map(str, ports)))
+        self._create()
+
+    def _run_tool(self, command):
+        """Runs a program to its end, its output to the log."""
+        with self._open_log() as log:
+            status = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory
+            ).returncode
+        if status != 0:
+            raise ServerError(f"{self.name}: {command[0]} failed:\n{self.log_tail()}")
+
+    def _spawn(self):
+        for port in self._ports():
+            if not is_free(port):
+                raise ServerError(f"{self.name}: another program took port {port}")
+        self._prepare()
+        with self._open_log() as log:
+            self._child = subprocess.Popen(
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                start_new_session=True,  # it outlives us, and ^C does not reach it
+            )
+        stat = process_stat(self._child.pid)
+        (self.directory / "pid").write_text(stat[1] if stat is not None else "")
+
+    def _open_log(self):
+        log = open(self.log, "ab")
+        self._log_start = log.tell()
+        return log
+
+    def _run_until_it_answers(self):
+        deadline = time.monotonic() + START_S
+        spawned = False
+        while not (self.is_running() and self._answers()):
+            if time.monotonic() > deadline:
+                raise ServerError(f"{self.name}: no answer in {START_S} s:\n{self.log_tail()}")
+            if not self.is_running():
+                end = self.log_tail() if spawned else ""
+                if spawned and (not self.passing_trouble or self.passing_trouble not in end):
+                    raise ServerError(f"{self.name}: died at start; {self.log} ends:\n{end}")
+                self._spawn()
+                spawned = True
+            time.sleep(0.05)
+
+    def _await_end(self, seconds):
+        deadline = time.monotonic() + seconds
+        while self.is_running() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return not self.is_running()
+
+    def _signal_all(self, number):
+        """Signals the server, then its children."""
+        pid = self.pid
+        if pid is None:
+            return
+        stats = {int(p.name): process_stat(p.name) for p in pathlib.Path("/proc").glob("[0-9]*")}
+        children = [child for child, stat in stats.items() if stat is not None and stat[0] == pid]
+        for process in [pid, *children]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
+
+
+class Postgres(Server):
+    name = "postgres"
+    stop_signal = signal.SIGINT  # "fast": ends sessions instead of waiting for them
+    # Sessions of a postmaster that was killed outlive it by moments.
+    passing_trouble = "pre-existing shared memory block"
+    default_settings = {
+        "listen_addresses": LOOPBACK,
+        "unix_socket_directories": "",
+        "max_connections": "200",
+        "max_prepared_transactions": "10",
+        "shared_buffers": "256MB",
+        "wal_level": "replica",
+        "fsync": "on",
+    }
+
+    @property
+    def dsn(self):
+        return f"host={LOOPBACK} port={self.port} user=postgres dbname=postgres"
+
+    @staticmethod
+    def bin_directory():
+        """Where the server's programs are; Debian keeps them out of PATH."""
+        debian = pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb")
+        newest_first = sorted(debian, key=lambda path: float(path.parts[-3]), reverse=True)
+        for initdb in [shutil.which("initdb"), *newest_first]:
+            if initdb is not None:
+                return pathlib.Path(initdb).resolve().parent
+        raise ServerError("postgres: no server found: run scripts/install")
+
+    def _create(self):
+        self.data.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            user = self._user()
+            os.chown(self.data, user.pw_uid, user.pw_gid)
+        self._run_tool([
+            *self._drop_root(), self.bin_directory() / "initdb", "--pgdata", self.data,
+            "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
+            "--no-sync",
+        ])
+
+    def _prepare(self):
+        """Tells the lock file of a killed server that the server is gone.
+
+        PostgreSQL itself goes by the process id alone, which may be a zombie's or a stranger's by
+        now; its parent's id it ignores. The rest of the file stays: by it, PostgreSQL makes sure
+        that no session of the killed server still lives.
+        """
+        lock_file = self.data / "postmaster.pid"
+        if lock_file.exists():
+            _, _, rest = lock_file.read_text().partition("\n")
+            lock_file.write_text(f"{os.getpid()}\n{rest}")
+
+    def _command(self):
+        flags = [f"--{name}={value}" for name, value in self.settings.items()]
+        program = self.bin_directory() / "postgres"
+        return [*self._drop_root(), program, "-D", self.data, f"--port={self.port}", *flags]
+
+    def _answers(self):
+        ready = [self.bin_directory() / "pg_isready", "-q", "-d", self.dsn]
+        return subprocess.run(ready).returncode == 0
+
+    @staticmethod
+    def _user():
+        """Who runs the server in place of root."""
+        try:
+            return pwd.getpwnam("postgres")
+        except KeyError:
+            return pwd.getpwnam("nobody")
+
+    def _drop_root(self):
+        """PostgreSQL refuses to run as root: a command to put before its own."""
+        if os.geteuid() != 0:
+            return []
+        user = self._user()
+        drop = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+        if subprocess.run([*drop, "test", "-w", self.data]).returncode == 0:
+            return drop
+        # The checkout is below a directory that is closed to that user, such as root's home. One
+        # capability opens it; it is ambient, so that initdb and postgres hand it on.
+        return [*drop, "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+
+
+class Kafka(Server):
+    """One node in KRaft mode, broker and controller in one process."""
+
+    name = "kafka"
+    port_count = 2  # of the broker, of the controller
+    default_settings = {
+        "auto.create.topics.enable": "false",
+        "delete.topic.enable": "true",
+        "num.partitions": "1",
+        "group.initial.rebalance.delay.ms": "0",
+        # One node holds the only copy of everything, and few partitions are made sooner.
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "transaction.state.log.num.partitions": "4",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        # A broker that was killed comes back when its old session has run out.
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
+        "log.cleaner.dedupe.buffer.size": str(16 << 20),  # taken from the heap at start
+    }
+
+    @property
+    def bootstrap(self):
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def _properties(self):
+        return self.directory / "server.properties"
+
+    def _create(self):
+        cluster = base64.urlsafe_b64encode(b"bitdex" + os.urandom(10)).decode().rstrip("=")
+        self._prepare()
+        self._run_tool([
+            *self._java("-XX:TieredStopAtLevel=1"), "kafka.tools.StorageTool",
+            "format", "--standalone", "-t", cluster, "-c", self._properties,
+        ])
+
+    def _prepare(self):
+        broker, controller = self._ports()
+        properties = {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.bootstrap.servers": f"{LOOPBACK}:{controller}",
+            "controller.listener.names": "CONTROLLER",
+            "listeners": f"PLAINTEXT://{LOOPBACK}:{broker},CONTROLLER://{LOOPBACK}:{controller}",
+            "log.dirs": self.data,
+        } | self.settings
+        lines = [f"{name}={value}\n" for name, value in properties.items()]
+        self._properties.write_text("".join(lines))
+
+    def _command(self):
+        return [*self._java("-Xmx512m"), "kafka.Kafka", self._properties]
+
+    def _answers(self):
+        """Whether the broker lists itself in its metadata; it does so when it accepts clients."""
+        # Request header 1 (key, version, correlation id, no client id) of Metadata version 4,
+        # which asks for no topic. https://kafka.apache.org/protocol#The_Messages_Metadata
+        request = struct.pack(">hhih i?", 3, 4, 1, -1, 0, False)
+        try:
+            with socket.create_connection((LOOPBACK, self.port), timeout=2) as connection:
+                connection.sendall(struct.pack(">i", len(request)) + request)
+                reply = connection.makefile("rb").read(16)
+        except OSError:
+            return False
+        # Size, correlation id, throttle time, number of brokers.
+        return len(reply) == 16 and struct.unpack(">iiii", reply)[3] > 0
+
+    @staticmethod
+    def _java(*flags):
+        if shutil.which("java") is None or not any(KAFKA_LIBS.glob("kafka_*.jar")):
+            raise ServerError("kafka: Java or Kafka's jars are missing: run scripts/install")
+        logger = "-Dorg.slf4j.simpleLogger"
+        return [
+            "java", *flags, f"{logger}.defaultLogLevel=warn", f"{logger}.showDateTime=true",
+            f"{logger}.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS", "-cp", f"{KAFKA_LIBS}/*",
+        ]
+
+
+def both(action, servers):
+    """Runs `action` on all servers at once."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        list(pool.map(action, servers))
+
+
+def print_status(servers):
+    for server in servers:
+        if server.is_running():
+            where = server.dsn if isinstance(server, Postgres) else server.bootstrap
+            print(f"{server.name:10}{where}  (pid {server.pid}, log {server.log})")
+        else:
+            print(f"{server.name:10}not running")
+
+
+def print_env(postgres, kafka):
+    variables = {
+        "PG_DSN": postgres.dsn,
+        "PG_BIN": postgres.bin_directory(),
+        "PG_LOG": postgres.log,
+        "KAFKA_BOOTSTRAP": kafka.bootstrap,
+        "KAFKA_LOG": kafka.log,
+    }
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(str(value))}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="One private PostgreSQL and one private Kafka.")
+    parser.add_argument(
+        "command",
+        choices=["up", "down", "status", "env"],
+        help="start both; stop both; tell where they are (exit 1 unless both run); "
+        "print that as shell exports",
+    )
+    parser.add_argument("--dir", type=pathlib.Path, default=ROOT / ".local" / "servers")
+    args = parser.parse_args()
+    servers = Postgres(args.dir / "postgres"), Kafka(args.dir / "kafka")
+    if args.command == "env":
+        print_env(*servers)
+        return 0
+    if args.command == "up":
+        both(Server.start, servers)
+    if args.command == "down":
+        both(Server.stop, servers)
+    print_status(servers)
+    return 0 if args.command == "down" or all(s.is_running() for s in servers) else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except ServerError as error:
+        sys.exit(f"servers: {error}")
