@@ -1,0 +1,184 @@
+/* Framing and the way through avro-c.
+ *
+ * Encoding: check the meaning, fill the generic value, write it behind the header. A writer over
+ * memory that is too small says so, and the buffer grows.
+ *
+ * Decoding: find the writer's schema by its fingerprint; walk the bytes; let avro-c read them;
+ * copy; check the meaning. An unknown fingerprint is a newer producer's and no fault of the message
+ * (ERR_RETRY); all else that fails is the message's (ERR_DATA).
+ */
+#include "common/event/event_codec_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/event/schema_fingerprint.h"
+
+enum { FRAME_MARKER_0 = 0xc3, FRAME_MARKER_1 = 0x01, ENCODE_ROOM_BYTES = 256 };
+
+static int
+codec_schema_init(struct codec_schema *schema, const struct event_schema *released,
+                  struct error *err)
+{
+    uint64_t fingerprint;
+    int rc = schema_fingerprint(text_of(released->json), &fingerprint, err);
+    if (rc != 0)
+        return rc;
+    CHECK(fingerprint == released->fingerprint);
+    CHECK(avro_schema_from_json_length(released->json, text_of(released->json).bytes,
+                                       &schema->schema) == 0);
+    rc = layout_resolve(schema->schema, &schema->layout, err);
+    if (rc == 0)
+        rc = event_walker_create(schema->schema, &schema->walker, err);
+    if (rc != 0)
+        return rc;
+    schema->iface = avro_generic_class_from_schema(schema->schema);
+    CHECK(schema->iface != NULL && avro_generic_value_new(schema->iface, &schema->decoded) == 0);
+    return 0;
+}
+
+static void
+codec_schema_done(struct codec_schema *schema)
+{
+    if (schema->decoded.iface != NULL)
+        avro_value_decref(&schema->decoded);
+    if (schema->iface != NULL)
+        avro_value_iface_decref(schema->iface);
+    if (schema->walker != NULL)
+        event_walker_destroy(schema->walker);
+    if (schema->schema != NULL)
+        avro_schema_decref(schema->schema);
+}
+
+int
+event_codec_create(struct event_codec **codec, struct error *err)
+{
+    struct event_codec *new_codec = memory_zalloc(sizeof *new_codec);
+    for (int i = 0; i < EVENT_SCHEMAS; i++) {
+        int rc = codec_schema_init(&new_codec->schemas[i], &event_schemas[i], err);
+        if (rc != 0) {
+            event_codec_destroy(new_codec);
+            return error_wrap(err, "event schema %d", event_schemas[i].version);
+        }
+    }
+    struct codec_schema *newest = &new_codec->schemas[EVENT_SCHEMAS - 1];
+    CHECK(avro_generic_value_new(newest->iface, &new_codec->encoded) == 0);
+    new_codec->writer = avro_writer_memory(NULL, 0);
+    new_codec->reader = avro_reader_memory(NULL, 0);
+    CHECK(new_codec->writer != NULL && new_codec->reader != NULL);
+    *codec = new_codec;
+    return 0;
+}
+
+void
+event_codec_destroy(struct event_codec *codec)
+{
+    if (codec == NULL)
+        return;
+    if (codec->encoded.iface != NULL)
+        avro_value_decref(&codec->encoded);
+    if (codec->writer != NULL)
+        avro_writer_free(codec->writer);
+    if (codec->reader != NULL)
+        avro_reader_free(codec->reader);
+    for (int i = 0; i < EVENT_SCHEMAS; i++)
+        codec_schema_done(&codec->schemas[i]);
+    free(codec);
+}
+
+static void
+frame_write(uint8_t *at, uint64_t fingerprint)
+{
+    at[0] = FRAME_MARKER_0;
+    at[1] = FRAME_MARKER_1;
+    for (int i = 0; i < 8; i++)
+        at[2 + i] = (uint8_t)(fingerprint >> 8 * i);
+}
+
+static uint64_t
+frame_read(const uint8_t *at)
+{
+    uint64_t fingerprint = 0;
+    for (int i = 0; i < 8; i++)
+        fingerprint |= (uint64_t)at[2 + i] << 8 * i;
+    return fingerprint;
+}
+
+static void
+codec_write(struct event_codec *codec, struct buffer *out)
+{
+    size_t room = ENCODE_ROOM_BYTES;
+    int rc;
+    do {
+        uint8_t *at = buffer_reserve(out, EVENT_HEADER_BYTES + room);
+        size_t free_bytes = out->capacity_bytes - out->bytes - EVENT_HEADER_BYTES;
+        frame_write(at, event_schema_fingerprint());
+        avro_writer_memory_set_dest(codec->writer, (char *)at + EVENT_HEADER_BYTES,
+                                    (int64_t)free_bytes);
+        rc = avro_value_write(codec->writer, &codec->encoded);
+        room = 2 * free_bytes;
+    } while (rc == ENOSPC);
+    CHECK(rc == 0);
+    out->bytes += EVENT_HEADER_BYTES + (size_t)avro_writer_tell(codec->writer);
+}
+
+int
+event_encode(struct event_codec *codec, const struct event *event, struct buffer *out,
+             struct error *err)
+{
+    const struct layout *layout = &codec->schemas[EVENT_SCHEMAS - 1].layout;
+    int rc = event_validate(event, err);
+    if (rc == 0)
+        rc = event_encode_value(layout, event, &codec->encoded, err);
+    if (rc == 0)
+        codec_write(codec, out);
+    /* Also lets go of the event's texts. */
+    CHECK(avro_value_reset(&codec->encoded) == 0);
+    return rc != 0 ? error_wrap(err, "event cannot be written") : 0;
+}
+
+/* NULL when no released schema has it. */
+static struct codec_schema *
+codec_find_schema(struct event_codec *codec, uint64_t fingerprint)
+{
+    for (int i = 0; i < EVENT_SCHEMAS; i++)
+        if (event_schemas[i].fingerprint == fingerprint)
+            return &codec->schemas[i];
+    return NULL;
+}
+
+static int
+codec_read(struct event_codec *codec, struct codec_schema *schema, const uint8_t *datum,
+           size_t size, struct error *err)
+{
+    int rc = event_walker_check(schema->walker, datum, size, EVENT_ITEMS_MAX, err);
+    if (rc != 0)
+        return error_wrap(err, "not an event");
+    avro_reader_memory_set_source(codec->reader, (const char *)datum, (int64_t)size);
+    if (avro_value_read(codec->reader, &schema->decoded) != 0)
+        return error_set(err, ERR_DATA, "not an event: %s", avro_strerror());
+    return 0;
+}
+
+int
+event_decode(struct event_codec *codec, const void *bytes, size_t size, struct arena *arena,
+             struct event *event, struct error *err)
+{
+    const uint8_t *at = bytes;
+    if (size < EVENT_HEADER_BYTES || at[0] != FRAME_MARKER_0 || at[1] != FRAME_MARKER_1)
+        return error_set(err, ERR_DATA, "not an event: no Avro single-object header");
+    if (size > EVENT_BYTES_MAX)
+        return error_set(err, ERR_DATA, "not an event: %zu bytes", size);
+    struct codec_schema *schema = codec_find_schema(codec, frame_read(at));
+    if (schema == NULL)
+        return error_set(err, ERR_RETRY,
+                         "event of an unknown schema %016llx: upgrade this program first",
+                         (unsigned long long)frame_read(at));
+    int rc = codec_read(codec, schema, at + EVENT_HEADER_BYTES, size - EVENT_HEADER_BYTES, err);
+    if (rc != 0)
+        return rc;
+    rc = event_decode_value(&schema->layout, &schema->decoded, arena, event, err);
+    if (rc == 0)
+        rc = event_validate(event, err);
+    return rc != 0 ? error_wrap(err, "event has no meaning") : 0;
+}

@@ -1,0 +1,56 @@
+#include "common/event/event_text.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* True when all eight bytes are in 0x01..0x7f: no high bit is set, and none is set by adding 0x7f
+ * either, which only a 0 withstands. */
+static bool
+text_eight_plain(const uint8_t *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return (word & EACH_BYTE(0x80)) == 0 &&
+           ((word + EACH_BYTE(0x7f)) & EACH_BYTE(0x80)) == EACH_BYTE(0x80);
+}
+
+/* Bytes of the sequence at `at`, 0 when it is ill-formed. The second byte carries all special cases
+ * of the table. */
+static size_t
+text_sequence(const uint8_t *at, size_t left)
+{
+    uint8_t lead = at[0];
+    if (lead < 0x80)
+        return lead != 0 ? 1 : 0;
+    size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    if (lead < 0xc2 || lead > 0xf4 || left < length)
+        return 0;
+    uint8_t low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    uint8_t high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    if (at[1] < low || at[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if (at[i] < 0x80 || at[i] > 0xbf)
+            return 0;
+    return length;
+}
+
+bool
+event_text_valid(const void *data, size_t bytes)
+{
+    const uint8_t *at = data;
+    size_t i = 0;
+    while (i < bytes) {
+        if (bytes - i >= 8 && text_eight_plain(at + i)) {
+            i += 8;
+            continue;
+        }
+        size_t length = text_sequence(at + i, bytes - i);
+        if (length == 0)
+            return false;
+        i += length;
+    }
+    return true;
+}

@@ -1,0 +1,67 @@
+/* The op model: what triggers write, what events carry, what the engine applies.
+ *
+ * Plain data without behaviour. Every pointer belongs to the arena (or message) the op was decoded into and lives as
+ * long as that. A row's ops are either all slot ops or all fan-outs, never both (DESIGN: "routing depends on kind").
+ */
+#ifndef COMMON_OPS_OP_H
+#define COMMON_OPS_OP_H
+
+#include <stdint.h>
+
+#include "common/base/memory.h"
+
+enum value_kind {
+    VALUE_NULL,
+    VALUE_INTEGER,
+    VALUE_FLOAT,
+    VALUE_BOOLEAN,
+    VALUE_STRING,
+    VALUE_INTEGERS, /* an empty JSON array is VALUE_INTEGERS with count 0 */
+    VALUE_STRINGS,
+};
+
+struct value {
+    enum value_kind kind;
+    union {
+        int64_t integer;
+        double real;
+        bool boolean;
+        struct text string;
+        struct {
+            const int64_t *items;
+            uint32_t count;
+        } integers;
+        struct {
+            const struct text *items;
+            uint32_t count;
+        } strings;
+    };
+};
+
+enum op_kind {
+    OP_SET,     /* field, value */
+    OP_REMOVE,  /* field, value */
+    OP_ADD,     /* field, value */
+    OP_ALIVE,   /* the entity exists */
+    OP_DELETE,  /* the entity and all its values go */
+    OP_FAN_OUT, /* "queryOpSet": query, nested ops (set, remove, add, delete) */
+};
+
+struct op {
+    enum op_kind kind;
+    struct text field;
+    struct value value;
+    struct text query;       /* OP_FAN_OUT only */
+    const struct op *nested; /* OP_FAN_OUT only */
+    uint32_t nested_count;
+};
+
+struct ops {
+    const struct op *items;
+    uint32_t count;
+};
+
+/* "set", "remove", ..., "queryOpSet": the names of the JSON form. */
+const char *op_kind_name(enum op_kind kind);
+
+#endif

@@ -1,0 +1,245 @@
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <string.h>
+
+#include "common/event/event_text.h"
+#include "common/event/event_walker.h"
+
+enum { ITEMS_MAX = 1000 };
+
+struct walker_case {
+    const char *schema;
+    const char *bytes;
+    size_t size;
+    const char *refusal; /* part of the message; NULL: accepted */
+};
+
+#define BYTES(literal) (literal), sizeof(literal) - 1
+#define ARRAY_OF(type) "{\"type\":\"array\",\"items\":" type "}"
+#define EMPTY_RECORD "{\"type\":\"record\",\"name\":\"N\",\"fields\":[]}"
+#define TWO_SYMBOLS "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"X\",\"Y\"]}"
+
+static void
+check_case(const struct walker_case *one)
+{
+    struct error err = {0};
+    avro_schema_t schema;
+    struct event_walker *walker;
+    assert_int_equal(avro_schema_from_json_length(one->schema, strlen(one->schema), &schema), 0);
+    assert_int_equal(event_walker_create(schema, &walker, &err), 0);
+    avro_schema_decref(schema);
+    int rc = event_walker_check(walker, one->bytes, one->size, ITEMS_MAX, &err);
+    event_walker_destroy(walker);
+    if (one->refusal == NULL) {
+        if (rc != 0)
+            fail_msg("%s: %s", one->schema, err.message);
+        return;
+    }
+    if (rc != ERR_DATA || strstr(err.message, one->refusal) == NULL)
+        fail_msg("%s: wanted \"%s\", got %d \"%s\"", one->schema, one->refusal, rc, err.message);
+}
+
+static void
+check_cases(const struct walker_case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        check_case(&cases[i]);
+}
+
+#define CHECK_CASES(cases) check_cases(cases, sizeof(cases) / sizeof((cases)[0]))
+
+static void
+test_numbers_have_one_form_and_fit(void **state)
+{
+    (void)state;
+    static const struct walker_case cases[] = {
+        {"\"long\"", BYTES("\x00"), NULL},
+        {"\"long\"", BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), NULL},
+        {"\"long\"", BYTES(""), "byte 0: ends inside a number"},
+        {"\"long\"", BYTES("\x80"), "ends inside a number"},
+        {"\"long\"", BYTES("\x80\x00"), "longer than it needs"},
+        {"\"long\"", BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), "beyond 64 bits"},
+        {"\"long\"", BYTES("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"), "beyond 64 bits"},
+        {"\"long\"", BYTES("\x00\x00"), "byte 1: bytes behind"},
+        {"\"int\"", BYTES("\xff\xff\xff\xff\x0f"), NULL},
+        {"\"int\"", BYTES("\x80\x80\x80\x80\x10"), "beyond 32 bits"},
+        {"\"double\"", BYTES("12345678"), NULL},
+        {"\"double\"", BYTES("1234567"), "ends inside a double"},
+        {"\"boolean\"", BYTES("\x01"), NULL},
+        {"\"boolean\"", BYTES("\x02"), "boolean other"},
+        {"\"boolean\"", BYTES(""), "ends before a boolean"},
+    };
+    CHECK_CASES(cases);
+}
+
+static void
+test_strings_stay_inside_and_are_text(void **state)
+{
+    (void)state;
+    static const struct walker_case cases[] = {
+        {"\"string\"", BYTES("\x00"), NULL},
+        {"\"string\"",
+         BYTES("\x06"
+               "abc"),
+         NULL},
+        {"\"string\"",
+         BYTES("\x08"
+               "abc"),
+         "beyond the bytes left"},
+        {"\"string\"",
+         BYTES("\x01"
+               "abc"),
+         "beyond the bytes left"},
+        {"\"string\"",
+         BYTES("\x80\x80\x80\x80\x40"
+               "abc"),
+         "beyond the bytes left"}, /* 2^33 */
+        {"\"string\"", BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), "beyond the bytes left"},
+        {"\"string\"",
+         BYTES("\x06"
+               "a\0c"),
+         "NUL"},
+        {"\"string\"",
+         BYTES("\x06"
+               "a\xff"
+               "c"),
+         "UTF-8"},
+    };
+    CHECK_CASES(cases);
+}
+
+static void
+test_branches_and_symbols_exist(void **state)
+{
+    (void)state;
+    static const struct walker_case cases[] = {
+        {"[\"null\",\"boolean\"]", BYTES("\x00"), NULL},
+        {"[\"null\",\"boolean\"]", BYTES("\x02\x01"), NULL},
+        {"[\"null\",\"boolean\"]", BYTES("\x04"), "unknown union branch"},
+        {"[\"null\",\"boolean\"]", BYTES("\x01"), "unknown union branch"},
+        {TWO_SYMBOLS, BYTES("\x02"), NULL},
+        {TWO_SYMBOLS, BYTES("\x04"), "unknown enum symbol"},
+        {TWO_SYMBOLS, BYTES("\x01"), "unknown enum symbol"},
+    };
+    CHECK_CASES(cases);
+}
+
+static void
+test_array_blocks_are_what_they_say(void **state)
+{
+    (void)state;
+    static const struct walker_case cases[] = {
+        {ARRAY_OF("\"long\""), BYTES("\x00"), NULL},
+        {ARRAY_OF("\"long\""), BYTES("\x04\x02\x02\x02\x02\x00"), NULL},
+        {ARRAY_OF("\"long\""), BYTES("\x03\x04\x02\x02\x00"), NULL},
+        {ARRAY_OF("\"long\""), BYTES("\x03\x06\x02\x02\x00"), "another size than it says"},
+        {ARRAY_OF("\"long\""), BYTES("\x03\x02\x02\x02\x00"), "another size than it says"},
+        {ARRAY_OF("\"long\""), BYTES("\x03\x03\x02\x02\x00"), "size beyond the bytes left"},
+        {ARRAY_OF("\"long\""), BYTES("\x03\x0a\x02\x02\x00"), "size beyond the bytes left"},
+        {ARRAY_OF("\"long\""), BYTES("\x04\x02\x02"), "ends inside a number"},
+        {ARRAY_OF("\"long\""), BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00"),
+         "beyond 63 bits"},
+        {ARRAY_OF("\"long\""), BYTES("\x80\x80\x80\x80\x02\x00"), "more items than bytes left"},
+        {ARRAY_OF("\"double\""),
+         BYTES("\x04"
+               "123456781234567"),
+         "more items than bytes left"},
+    };
+    CHECK_CASES(cases);
+}
+
+static void
+test_items_without_bytes_are_counted(void **state)
+{
+    (void)state;
+    static const struct walker_case cases[] = {
+        {ARRAY_OF("\"null\""), BYTES("\xd0\x0f\x00"), NULL}, /* 1000 */
+        {ARRAY_OF("\"null\""), BYTES("\xd2\x0f\x00"), "more array items"},
+        {ARRAY_OF("\"null\""), BYTES("\xd0\x0f\x02\x00"), "more array items"},
+        {ARRAY_OF("\"null\""), BYTES("\x80\x80\x80\x80\x02\x00"), "more array items"}, /* 2^28 */
+        {ARRAY_OF(EMPTY_RECORD), BYTES("\x80\x80\x80\x80\x02\x00"), "more array items"},
+        {ARRAY_OF(EMPTY_RECORD), BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x00\x00"),
+         "more array items"},
+    };
+    CHECK_CASES(cases);
+}
+
+static void
+test_strange_schemas_do_not_compile(void **state)
+{
+    (void)state;
+    static const char *const schemas[] = {
+        "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"r\",\"type\":[\"null\",\"R\"]}"
+        "]}",
+        "{\"type\":\"map\",\"values\":\"long\"}",
+        "\"bytes\"",
+        "\"float\"",
+    };
+    for (size_t i = 0; i < sizeof schemas / sizeof schemas[0]; i++) {
+        struct error err = {0};
+        avro_schema_t schema;
+        struct event_walker *walker;
+        assert_int_equal(avro_schema_from_json_length(schemas[i], strlen(schemas[i]), &schema), 0);
+        assert_int_equal(event_walker_create(schema, &walker, &err), ERR_FATAL);
+        avro_schema_decref(schema);
+    }
+}
+
+static void
+test_text_is_shortest_form_utf8_without_nul(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+        bool valid;
+    } cases[] = {
+        {BYTES(""), true},
+        {BYTES("plain text of more than eight"), true},
+        {BYTES("\x01\x7f\x01\x7f\x01\x7f\x01\x7f"), true},
+        {BYTES("\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf"), true},
+        {BYTES("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"), true},
+        {BYTES("12345678\0"), false},
+        {BYTES("1234\0"
+               "678"),
+         false},
+        {BYTES("1234567\x80"), false},
+        {BYTES("\xc0\x80"), false},
+        {BYTES("\xc1\xbf"), false},
+        {BYTES("\xc2"), false},
+        {BYTES("\xc2\x41"), false},
+        {BYTES("\xe0\x9f\xbf"), false},
+        {BYTES("\xed\xa0\x80"), false},
+        {BYTES("\xe2\x82"), false},
+        {BYTES("\xe2\x82\x41"), false},
+        {BYTES("\xf0\x8f\xbf\xbf"), false},
+        {BYTES("\xf4\x90\x80\x80"), false},
+        {BYTES("\xf5\x80\x80\x80"), false},
+        {BYTES("\xf0\x90\x80"), false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        if (event_text_valid(cases[i].bytes, cases[i].size) != cases[i].valid)
+            fail_msg("case %zu", i);
+    assert_true(event_text_valid(NULL, 0));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers_have_one_form_and_fit),
+        cmocka_unit_test(test_strings_stay_inside_and_are_text),
+        cmocka_unit_test(test_branches_and_symbols_exist),
+        cmocka_unit_test(test_array_blocks_are_what_they_say),
+        cmocka_unit_test(test_items_without_bytes_are_counted),
+        cmocka_unit_test(test_strange_schemas_do_not_compile),
+        cmocka_unit_test(test_text_is_shortest_form_utf8_without_nul),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
