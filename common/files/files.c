@@ -1,0 +1,51 @@
+#include "common/files/files.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+
+static int
+write_new(struct files *files, const char *path, const void *data, size_t bytes, struct error *err)
+{
+    int handle = files->open(files, path, FILES_CREATE, err);
+    if (handle < 0)
+        return handle;
+    int rc = files->write_at(files, handle, data, bytes, 0, err);
+    if (rc == 0)
+        rc = files->sync(files, handle, err);
+    files->close(files, handle);
+    return rc;
+}
+
+static int
+sync_parent(struct files *files, const char *path, struct error *err)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return files->sync_directory(files, ".", err);
+    if (slash == path)
+        return files->sync_directory(files, "/", err);
+    char *parent = memory_format("%.*s", (int)(slash - path), path);
+    int rc = files->sync_directory(files, parent, err);
+    free(parent);
+    return rc;
+}
+
+int
+files_replace(struct files *files, const char *path, const void *data, size_t bytes,
+              struct error *err)
+{
+    char *temporary = memory_format("%s.tmp", path);
+    int rc = files->unlink(files, temporary, err);
+    if (rc == 0)
+        rc = write_new(files, temporary, data, bytes, err);
+    if (rc == 0)
+        rc = files->rename(files, temporary, path, err);
+    if (rc == 0)
+        rc = sync_parent(files, path, err);
+    else
+        files->unlink(files, temporary, NULL); /* out of space, say: do not keep it */
+    free(temporary);
+    return rc;
+}

@@ -1,0 +1,268 @@
+/* The calls of files.h on Linux. Interrupted calls are repeated, short reads and writes continued;
+ * a failed sync is never repeated, because the kernel may have dropped the pages by then. */
+#include "common/files/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/memory.h"
+
+/* "could not <verb> <path>: <reason>", of errno. A handle's path is asked of the kernel. */
+static int
+fail_handle(struct error *err, const char *verb, int handle)
+{
+    int saved = errno;
+    char link[64], path[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", handle);
+    ssize_t bytes = readlink(link, path, sizeof path - 1);
+    path[bytes > 0 ? bytes : 0] = '\0';
+    errno = saved;
+    return error_set_errno(err, ERR_FATAL, "could not %s %s", verb, bytes > 0 ? path : link);
+}
+
+static int
+fail_path(struct error *err, const char *verb, const char *path)
+{
+    return error_set_errno(err, ERR_FATAL, "could not %s %s", verb, path);
+}
+
+static int
+posix_open(struct files *files, const char *path, enum files_open_mode mode, struct error *err)
+{
+    (void)files;
+    static const int flags[] = {
+        [FILES_READ] = O_RDONLY,
+        [FILES_CREATE] = O_RDWR | O_CREAT | O_EXCL,
+        [FILES_READWRITE] = O_RDWR,
+    };
+    /* O_NONBLOCK: a pipe is refused below instead of waited for. */
+    int handle = open(path, flags[mode] | O_CLOEXEC | O_NONBLOCK, 0600);
+    if (handle < 0)
+        return fail_path(err, mode == FILES_CREATE ? "create" : "open", path);
+    struct stat status;
+    int rc = 0;
+    if (fstat(handle, &status) != 0)
+        rc = fail_handle(err, "inspect", handle);
+    else if (!S_ISREG(status.st_mode))
+        rc = error_set(err, ERR_FATAL, "could not open %s: not a regular file", path);
+    if (rc == 0)
+        return handle;
+    close(handle);
+    return rc;
+}
+
+static void
+posix_close(struct files *files, int handle)
+{
+    (void)files;
+    close(handle);
+}
+
+static int64_t
+posix_read_at(struct files *files, int handle, void *data, size_t bytes, int64_t offset,
+              struct error *err)
+{
+    (void)files;
+    size_t done = 0;
+    while (done < bytes) {
+        ssize_t n = pread(handle, (char *)data + done, bytes - done, offset + (int64_t)done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail_handle(err, "read", handle);
+        if (n == 0)
+            break;
+        done += (size_t)n;
+    }
+    return (int64_t)done;
+}
+
+static int
+posix_write_at(struct files *files, int handle, const void *data, size_t bytes, int64_t offset,
+               struct error *err)
+{
+    (void)files;
+    size_t done = 0;
+    while (done < bytes) {
+        ssize_t n = pwrite(handle, (const char *)data + done, bytes - done, offset + (int64_t)done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0)
+            errno = ENOSPC; /* no progress and no reason given */
+        if (n <= 0)
+            return fail_handle(err, "write", handle);
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+static int
+posix_sync(struct files *files, int handle, struct error *err)
+{
+    (void)files;
+    return fdatasync(handle) == 0 ? 0 : fail_handle(err, "sync", handle);
+}
+
+static int
+posix_truncate(struct files *files, int handle, int64_t bytes, struct error *err)
+{
+    (void)files;
+    int rc;
+    do
+        rc = ftruncate(handle, bytes);
+    while (rc != 0 && errno == EINTR);
+    return rc == 0 ? 0 : fail_handle(err, "truncate", handle);
+}
+
+static int64_t
+posix_size(struct files *files, int handle, struct error *err)
+{
+    (void)files;
+    struct stat status;
+    return fstat(handle, &status) == 0 ? status.st_size : fail_handle(err, "inspect", handle);
+}
+
+static int
+posix_rename(struct files *files, const char *from, const char *to, struct error *err)
+{
+    (void)files;
+    return rename(from, to) == 0
+               ? 0
+               : error_set_errno(err, ERR_FATAL, "could not rename %s to %s", from, to);
+}
+
+static int
+posix_unlink(struct files *files, const char *path, struct error *err)
+{
+    (void)files;
+    return unlink(path) == 0 || errno == ENOENT ? 0 : fail_path(err, "remove", path);
+}
+
+static int
+posix_sync_directory(struct files *files, const char *path, struct error *err)
+{
+    (void)files;
+    int handle = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (handle < 0)
+        return fail_path(err, "open directory", path);
+    int rc = fsync(handle) == 0 ? 0 : fail_path(err, "sync directory", path);
+    close(handle);
+    return rc;
+}
+
+/* One level; the parent exists. A directory that exists is synced too, because the process that
+ * made it may have been killed before it could; unless the parent is not ours to open. */
+static int
+make_one_directory(struct files *files, const char *path, struct error *err)
+{
+    bool made = mkdir(path, 0700) == 0;
+    if (!made && errno != EEXIST)
+        return fail_path(err, "create directory", path);
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return fail_path(err, "inspect", path);
+    if (!S_ISDIR(status.st_mode))
+        return error_set(err, ERR_FATAL, "could not create directory %s: a file stands there",
+                         path);
+    char *parent = memory_format("%s/..", path);
+    int rc = 0;
+    if (made || access(parent, R_OK) == 0)
+        rc = posix_sync_directory(files, parent, err);
+    free(parent);
+    return rc;
+}
+
+static int
+posix_make_directory(struct files *files, const char *path, struct error *err)
+{
+    char *prefix = memory_strdup(path);
+    int rc = 0;
+    for (char *slash = strchr(prefix + (*path == '/'), '/'); slash != NULL && rc == 0;
+         slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        rc = make_one_directory(files, prefix, err);
+        *slash = '/';
+    }
+    if (rc == 0)
+        rc = make_one_directory(files, prefix, err);
+    free(prefix);
+    return rc;
+}
+
+static int
+is_real_name(const struct dirent *entry)
+{
+    return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+/* alphasort() would follow the locale. */
+static int
+compare_names(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int
+posix_list(struct files *files, const char *path, int (*each)(void *context, const char *name),
+           void *context, struct error *err)
+{
+    (void)files;
+    struct dirent **entries;
+    int count = scandir(path, &entries, is_real_name, compare_names);
+    if (count < 0)
+        return fail_path(err, "list directory", path);
+    int rc = 0;
+    for (int i = 0; i < count; i++) {
+        if (rc == 0)
+            rc = each(context, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    return rc;
+}
+
+static int
+posix_lock(struct files *files, const char *path, struct error *err)
+{
+    (void)files;
+    int handle = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (handle < 0)
+        return fail_path(err, "open", path);
+    if (flock(handle, LOCK_EX | LOCK_NB) == 0)
+        return handle;
+    int rc = errno == EWOULDBLOCK
+                 ? error_set(err, ERR_USAGE, "%s is locked: another process is using it", path)
+                 : fail_path(err, "lock", path);
+    close(handle);
+    return rc;
+}
+
+struct files *
+files_posix(void)
+{
+    static struct files posix = {
+        .open = posix_open,
+        .close = posix_close,
+        .read_at = posix_read_at,
+        .write_at = posix_write_at,
+        .sync = posix_sync,
+        .truncate = posix_truncate,
+        .size = posix_size,
+        .rename = posix_rename,
+        .unlink = posix_unlink,
+        .make_directory = posix_make_directory,
+        .sync_directory = posix_sync_directory,
+        .list = posix_list,
+        .lock = posix_lock,
+    };
+    return &posix;
+}

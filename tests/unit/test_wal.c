@@ -1,0 +1,957 @@
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <ftw.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "consumer/wal/wal.h"
+#include "consumer/wal/wal_format.h"
+#include "tests/support/memory_files.h"
+
+#define DIRECTORY "data/events-0/wal"
+#define IDENTITY "index shop\ntopic events\npartition 0 of 4\nfields price, tag"
+
+enum {
+    ONE_SEGMENT_BYTES = 1 << 20,
+    FRAME_BYTES = 1 << 20,
+    PAYLOAD_BYTES = 70,
+    FRAMES_MAX = 200,
+    HEADER_BYTES = 96, /* of IDENTITY */
+};
+
+/* Frame k of every test's log: a hole behind every third, payloads of every length. */
+struct model_frame {
+    struct wal_frame frame;
+    char position[24];
+    uint8_t payload[PAYLOAD_BYTES];
+};
+
+static void
+model_make(size_t k, struct model_frame *model)
+{
+    int64_t first = 1000 + 10 * (int64_t)k;
+    memset(model->payload, (int)k + 1, sizeof model->payload);
+    snprintf(model->position, sizeof model->position, "position %zu", k);
+    model->frame = (struct wal_frame){
+        .first_offset = first,
+        .next_offset = first + (k % 3 == 0 ? 7 : 10),
+        .position = model->position,
+        .position_bytes = strlen(model->position),
+        .payload = model->payload,
+        .payload_bytes = k * 13 % PAYLOAD_BYTES,
+    };
+}
+
+/* The size of frame k on disk. */
+static int64_t
+model_bytes(size_t k)
+{
+    struct model_frame model;
+    model_make(k, &model);
+    size_t bytes = 32 + model.frame.position_bytes + model.frame.payload_bytes;
+    return (int64_t)(bytes + 7) / 8 * 8;
+}
+
+static int64_t
+model_next_offset(size_t count)
+{
+    struct model_frame model;
+    if (count == 0)
+        return -1;
+    model_make(count - 1, &model);
+    return model.frame.next_offset;
+}
+
+/* A replay of the model's frames: counts them, and fails at anything else. */
+static int
+replay_model(void *context, const struct wal_frame *frame, struct error *err)
+{
+    (void)err;
+    size_t *count = context;
+    struct model_frame model;
+    model_make((*count)++, &model);
+    assert_int_equal(frame->first_offset, model.frame.first_offset);
+    assert_int_equal(frame->next_offset, model.frame.next_offset);
+    assert_int_equal(frame->position_bytes, model.frame.position_bytes);
+    assert_memory_equal(frame->position, model.position, model.frame.position_bytes);
+    assert_int_equal(frame->payload_bytes, model.frame.payload_bytes);
+    assert_memory_equal(frame->payload, model.payload, model.frame.payload_bytes);
+    return 0;
+}
+
+static struct wal_options
+options_of(int64_t segment_bytes)
+{
+    return (struct wal_options){DIRECTORY, IDENTITY, segment_bytes, FRAME_BYTES};
+}
+
+static int
+try_open(struct memory_files *memory, int64_t segment_bytes, size_t *count, struct wal **wal,
+         struct error *err)
+{
+    struct wal_options options = options_of(segment_bytes);
+    *count = 0;
+    *wal = NULL;
+    return wal_open(memory_files_vtable(memory), &options, replay_model, count, wal, err);
+}
+
+static struct wal *
+must_open(struct memory_files *memory, int64_t segment_bytes, size_t count)
+{
+    struct error err = {0};
+    struct wal *wal;
+    size_t replayed;
+    if (try_open(memory, segment_bytes, &replayed, &wal, &err) != 0)
+        fail_msg("%s", err.message);
+    assert_int_equal(replayed, count);
+    assert_int_equal(wal_durable_offset(wal), model_next_offset(count));
+    return wal;
+}
+
+/* Part of the message, or NULL for any. */
+static void
+must_refuse(struct memory_files *memory, const char *reason)
+{
+    struct error err = {0};
+    struct wal *wal;
+    size_t replayed;
+    assert_int_equal(try_open(memory, ONE_SEGMENT_BYTES, &replayed, &wal, &err), ERR_FATAL);
+    if (strstr(err.message, reason) == NULL)
+        fail_msg("wanted \"%s\", got \"%s\"", reason, err.message);
+}
+
+static int
+try_append(struct wal *wal, size_t k, struct error *err)
+{
+    struct model_frame model;
+    model_make(k, &model);
+    return wal_append(wal, &model.frame, err);
+}
+
+static void
+must_append(struct wal *wal, size_t begin, size_t end)
+{
+    struct error err = {0};
+    for (size_t k = begin; k < end; k++)
+        if (try_append(wal, k, &err) != 0)
+            fail_msg("%s", err.message);
+}
+
+static void
+must_sync(struct wal *wal)
+{
+    struct error err = {0};
+    if (wal_sync(wal, &err) != 0)
+        fail_msg("%s", err.message);
+}
+
+/* A closed log of `count` frames, each synced. */
+static struct memory_files *
+make_log(size_t count, int64_t segment_bytes)
+{
+    struct memory_files *memory = memory_files_create(0);
+    struct wal *wal = must_open(memory, segment_bytes, 0);
+    for (size_t k = 0; k < count; k++) {
+        must_append(wal, k, k + 1);
+        must_sync(wal);
+    }
+    wal_close(wal);
+    return memory;
+}
+
+static char *
+segment_path(size_t first_frame)
+{
+    return memory_format(DIRECTORY "/%020zu.wal", 1000 + 10 * first_frame);
+}
+
+/* The segment that begins with that frame; NULL when there is none. */
+static struct buffer *
+segment_content(struct memory_files *memory, size_t first_frame)
+{
+    char *path = segment_path(first_frame);
+    struct buffer *content = memory_files_content(memory, path);
+    free(path);
+    return content;
+}
+
+static void
+segment_remove(struct memory_files *memory, size_t first_frame)
+{
+    char *path = segment_path(first_frame);
+    struct files *files = memory_files_vtable(memory);
+    assert_int_equal(files->unlink(files, path, NULL), 0);
+    free(path);
+}
+
+/* The log goes on behind `count` frames and is whole afterwards. */
+static void
+must_continue(struct memory_files *memory, int64_t segment_bytes, size_t count)
+{
+    struct wal *wal = must_open(memory, segment_bytes, count);
+    must_append(wal, count, count + 2);
+    must_sync(wal);
+    wal_close(wal);
+    memory_files_crash(memory);
+    wal_close(must_open(memory, segment_bytes, count + 2));
+}
+
+static void
+test_an_empty_log_has_no_offset(void **state)
+{
+    (void)state;
+    struct memory_files *memory = memory_files_create(0);
+    struct wal *wal = must_open(memory, ONE_SEGMENT_BYTES, 0);
+    assert_int_equal(wal_durable_offset(wal), -1);
+    assert_int_equal(wal_bytes(wal), 0);
+    wal_close(wal);
+    must_continue(memory, ONE_SEGMENT_BYTES, 0);
+    memory_files_destroy(memory);
+}
+
+static void
+test_only_sync_moves_the_durable_offset(void **state)
+{
+    (void)state;
+    struct memory_files *memory = memory_files_create(0);
+    struct wal *wal = must_open(memory, ONE_SEGMENT_BYTES, 0);
+    must_append(wal, 0, 3);
+    assert_int_equal(wal_durable_offset(wal), -1);
+    must_sync(wal);
+    assert_int_equal(wal_durable_offset(wal), model_next_offset(3));
+    int64_t calls = memory_files_calls(memory);
+    must_sync(wal); /* nothing to do */
+    assert_int_equal(memory_files_calls(memory), calls);
+    must_append(wal, 3, 4);
+    assert_int_equal(memory_files_calls(memory), calls + 1); /* one write */
+    assert_int_equal(wal_durable_offset(wal), model_next_offset(3));
+    wal_close(wal);
+    memory_files_destroy(memory);
+}
+
+static void
+test_a_full_segment_is_followed_by_another(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(20, 300);
+    size_t segments = 0, frames = 0;
+    int64_t bytes = 0;
+    for (size_t k = 0; k < 20; k++) {
+        struct buffer *content = segment_content(memory, k);
+        if (content == NULL)
+            continue;
+        if (++segments > 1)
+            assert_true(frames > 300);
+        frames = content->bytes;
+        bytes += (int64_t)content->bytes;
+    }
+    assert_true(segments > 4);
+    struct wal *wal = must_open(memory, 300, 20);
+    assert_int_equal(wal_bytes(wal), bytes);
+    wal_close(wal);
+    must_continue(memory, 300, 20);
+    memory_files_destroy(memory);
+}
+
+/* Larger than the window of the reader; and than the limit, which was lowered. */
+static int
+check_large(void *context, const struct wal_frame *frame, struct error *err)
+{
+    (void)err;
+    const uint8_t *payload = frame->payload;
+    assert_int_equal(frame->payload_bytes, FRAME_BYTES);
+    for (size_t i = 0; i < FRAME_BYTES; i++)
+        if (payload[i] != (uint8_t)(i * 7))
+            fail_msg("byte %zu", i);
+    ++*(size_t *)context;
+    return 0;
+}
+
+static void
+test_large_frames_are_replayed_whole(void **state)
+{
+    (void)state;
+    struct memory_files *memory = memory_files_create(0);
+    struct wal *wal = must_open(memory, ONE_SEGMENT_BYTES, 0);
+    uint8_t *payload = memory_alloc(FRAME_BYTES);
+    for (size_t i = 0; i < FRAME_BYTES; i++)
+        payload[i] = (uint8_t)(i * 7);
+    for (int64_t k = 0; k < 3; k++) {
+        struct wal_frame frame = {k, k + 1, NULL, 0, payload, FRAME_BYTES};
+        assert_int_equal(wal_append(wal, &frame, NULL), 0);
+    }
+    wal_close(wal);
+    free(payload);
+    struct wal_options options = {DIRECTORY, IDENTITY, 1000, 1000};
+    size_t count = 0;
+    assert_int_equal(
+        wal_open(memory_files_vtable(memory), &options, check_large, &count, &wal, NULL), 0);
+    assert_int_equal(count, 3);
+    wal_close(wal);
+    memory_files_destroy(memory);
+}
+
+static int
+abort_replay(void *context, const struct wal_frame *frame, struct error *err)
+{
+    (void)context;
+    (void)frame;
+    return error_set(err, ERR_DATA, "the reason");
+}
+
+static void
+test_a_replay_that_fails_fails_the_open(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(3, ONE_SEGMENT_BYTES);
+    struct wal_options options = options_of(ONE_SEGMENT_BYTES);
+    struct error err = {0};
+    struct wal *wal;
+    assert_int_equal(
+        wal_open(memory_files_vtable(memory), &options, abort_replay, NULL, &wal, &err), ERR_DATA);
+    assert_non_null(strstr(err.message, "the reason"));
+    must_continue(memory, ONE_SEGMENT_BYTES, 3);
+    memory_files_destroy(memory);
+}
+
+/* How many of the frames end at or before `bytes` of a log in one segment. */
+static size_t
+frames_within(size_t count, size_t bytes)
+{
+    int64_t end = HEADER_BYTES;
+    for (size_t k = 0; k < count; k++) {
+        end += model_bytes(k);
+        if (end > (int64_t)bytes)
+            return k;
+    }
+    return count;
+}
+
+static void
+test_F40_a_tail_torn_at_any_byte_is_cut(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(6, ONE_SEGMENT_BYTES);
+    size_t whole = segment_content(memory, 0)->bytes;
+    memory_files_destroy(memory);
+    for (size_t bytes = HEADER_BYTES; bytes < whole; bytes++) {
+        memory = make_log(6, ONE_SEGMENT_BYTES);
+        segment_content(memory, 0)->bytes = bytes;
+        must_continue(memory, ONE_SEGMENT_BYTES, frames_within(6, bytes));
+        memory_files_destroy(memory);
+    }
+}
+
+/* The header is durable before the file has its name: a crash cannot do this. */
+static void
+test_F40_a_header_cut_at_any_byte_is_refused(void **state)
+{
+    (void)state;
+    for (size_t bytes = 0; bytes < HEADER_BYTES; bytes++) {
+        struct memory_files *memory = make_log(1, ONE_SEGMENT_BYTES);
+        segment_content(memory, 0)->bytes = bytes;
+        must_refuse(memory, "ends inside the header");
+        assert_int_equal(segment_content(memory, 0)->bytes, bytes);
+        memory_files_destroy(memory);
+    }
+}
+
+static void
+test_F40_a_tail_of_zeros_is_cut(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(4, ONE_SEGMENT_BYTES);
+    size_t whole = segment_content(memory, 0)->bytes;
+    memory_files_destroy(memory);
+    for (size_t bytes = HEADER_BYTES; bytes <= whole; bytes++) {
+        for (size_t zeros = 1; zeros < 5000; zeros = zeros * 3 + 5) {
+            memory = make_log(4, ONE_SEGMENT_BYTES);
+            struct buffer *content = segment_content(memory, 0);
+            content->bytes = bytes;
+            memset(buffer_reserve(content, zeros), 0, zeros);
+            content->bytes += zeros;
+            /* A frame whose last bytes were zeros anyway comes back whole. */
+            size_t replayed;
+            struct wal *wal;
+            struct error err = {0};
+            assert_int_equal(try_open(memory, ONE_SEGMENT_BYTES, &replayed, &wal, &err), 0);
+            wal_close(wal);
+            assert_in_range(replayed, frames_within(4, bytes), frames_within(4, bytes + 7));
+            must_continue(memory, ONE_SEGMENT_BYTES, replayed);
+            memory_files_destroy(memory);
+        }
+    }
+}
+
+/* Opens a log of `count` frames with one byte changed: the last frame may go, nothing else. */
+static void
+check_flip(size_t count, size_t segment, size_t byte, uint8_t mask)
+{
+    struct memory_files *memory = make_log(count, 250);
+    struct buffer *content = segment_content(memory, segment);
+    content->data[byte] ^= mask;
+    size_t bytes = content->bytes, replayed;
+    uint8_t *damaged = memory_alloc(bytes);
+    memcpy(damaged, content->data, bytes);
+    struct error err = {0};
+    struct wal *wal;
+    int rc = try_open(memory, 250, &replayed, &wal, &err);
+    content = segment_content(memory, segment);
+    if (rc == 0) {
+        if (replayed != count - 1)
+            fail_msg("segment %zu, byte %zu ^ %d: %zu frames", segment, byte, mask, replayed);
+        wal_close(wal);
+        must_continue(memory, 250, replayed);
+    } else {
+        assert_int_equal(rc, ERR_FATAL);
+        assert_non_null(strstr(err.message, ".wal: byte "));
+        assert_int_equal(content->bytes, bytes);
+        assert_memory_equal(content->data, damaged, bytes);
+    }
+    free(damaged);
+    memory_files_destroy(memory);
+}
+
+/* Each bit, and each byte inverted: either a refusal that changes nothing, or the log without its
+ * last frame, when that is the damaged one. */
+static void
+test_F40_no_flipped_bit_is_believed(void **state)
+{
+    (void)state;
+    enum { COUNT = 9 };
+    struct memory_files *memory = make_log(COUNT, 250);
+    size_t bytes[COUNT] = {0}, segments = 0;
+    for (size_t k = 0; k < COUNT; k++) {
+        if (segment_content(memory, k) != NULL) {
+            bytes[k] = segment_content(memory, k)->bytes;
+            segments++;
+        }
+    }
+    assert_true(segments >= 3);
+    memory_files_destroy(memory);
+    for (size_t k = 0; k < COUNT; k++) {
+        for (size_t byte = 0; byte < bytes[k]; byte++) {
+            for (int bit = 0; bit < 8; bit++)
+                check_flip(COUNT, k, byte, (uint8_t)(1 << bit));
+            check_flip(COUNT, k, byte, 0xff);
+        }
+    }
+}
+
+static void
+test_F40_a_segment_truncated_before_others_is_refused(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(9, 250);
+    size_t whole = segment_content(memory, 0)->bytes;
+    memory_files_destroy(memory);
+    for (size_t bytes = 0; bytes < whole; bytes++) {
+        memory = make_log(9, 250);
+        segment_content(memory, 0)->bytes = bytes;
+        must_refuse(memory, ".wal: byte ");
+        memory_files_destroy(memory);
+    }
+}
+
+static void
+test_F40_damage_before_other_segments_is_refused_with_its_place(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(9, 250);
+    struct buffer *content = segment_content(memory, 0);
+    char *place = memory_format("%020d.wal: byte %d: a damaged frame, with later segments", 1000,
+                                HEADER_BYTES + (int)model_bytes(0));
+    content->data[HEADER_BYTES + model_bytes(0) + 40] ^= 1;
+    must_refuse(memory, place);
+    free(place);
+    memory_files_destroy(memory);
+
+    memory = make_log(9, 250);
+    content = segment_content(memory, 0);
+    place = memory_format("byte %zu: a damaged frame, with later segments", content->bytes);
+    buffer_append(content, "more", 4);
+    must_refuse(memory, place);
+    free(place);
+    memory_files_destroy(memory);
+}
+
+static void
+test_F40_a_whole_frame_in_the_wrong_place_is_refused(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(3, ONE_SEGMENT_BYTES);
+    struct buffer *content = segment_content(memory, 0), bytes = {0};
+    struct model_frame earlier;
+    model_make(1, &earlier);
+    wal_frame_encode(&earlier.frame, (uint32_t)content->bytes, &bytes);
+    buffer_append(content, bytes.data, bytes.bytes);
+    must_refuse(memory, "the frame does not continue the one before");
+    buffer_free(&bytes);
+    memory_files_destroy(memory);
+}
+
+static int
+count_frame(void *context, const struct wal_frame *frame, struct error *err)
+{
+    (void)frame;
+    (void)err;
+    ++*(size_t *)context;
+    return 0;
+}
+
+/* Whatever comes next, lower offsets (a replay from the beginning) included. */
+static void
+test_a_segment_whose_only_frame_was_cut_is_forgotten(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(1, ONE_SEGMENT_BYTES);
+    segment_content(memory, 0)->bytes -= 1;
+    struct wal *wal = must_open(memory, ONE_SEGMENT_BYTES, 0);
+    assert_int_equal(wal_bytes(wal), 0);
+    struct wal_frame frame = {.first_offset = 5, .next_offset = 6};
+    assert_int_equal(wal_append(wal, &frame, NULL), 0);
+    must_sync(wal);
+    wal_close(wal);
+    memory_files_crash(memory);
+    struct wal_options options = options_of(ONE_SEGMENT_BYTES);
+    struct error err = {0};
+    size_t count = 0;
+    if (wal_open(memory_files_vtable(memory), &options, count_frame, &count, &wal, &err) != 0)
+        fail_msg("%s", err.message);
+    assert_int_equal(count, 1);
+    assert_int_equal(wal_durable_offset(wal), 6);
+    wal_close(wal);
+    memory_files_destroy(memory);
+}
+
+static void
+test_F40_a_missing_segment_is_refused(void **state)
+{
+    (void)state;
+    enum { COUNT = 20 };
+    size_t starts[COUNT], segments = 0;
+    struct memory_files *memory = make_log(COUNT, 250);
+    for (size_t k = 0; k < COUNT; k++)
+        if (segment_content(memory, k) != NULL)
+            starts[segments++] = k;
+    memory_files_destroy(memory);
+    for (size_t i = 0; i + 1 < segments; i++) {
+        memory = make_log(COUNT, 250);
+        segment_remove(memory, starts[i]);
+        must_refuse(memory, "byte 24: the segment before this one is missing");
+        memory_files_destroy(memory);
+    }
+    /* The last one leaves no trace: the header says who notices. */
+    memory = make_log(COUNT, 250);
+    segment_remove(memory, starts[segments - 1]);
+    must_continue(memory, 250, starts[segments - 1]);
+    memory_files_destroy(memory);
+}
+
+static void
+test_F40_a_renamed_segment_is_refused(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(3, ONE_SEGMENT_BYTES);
+    struct files *files = memory_files_vtable(memory);
+    char *from = segment_path(0), *to = segment_path(1);
+    assert_int_equal(files->rename(files, from, to, NULL), 0);
+    must_refuse(memory, "byte 16: the header does not fit the file's name");
+    free(from);
+    free(to);
+    memory_files_destroy(memory);
+}
+
+static void
+test_F40_a_directory_for_a_segment_is_refused(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(3, ONE_SEGMENT_BYTES);
+    struct files *files = memory_files_vtable(memory);
+    char *path = segment_path(3);
+    assert_int_equal(files->make_directory(files, path, NULL), 0);
+    must_refuse(memory, path);
+    free(path);
+    memory_files_destroy(memory);
+}
+
+static void
+test_strangers_are_ignored_and_leftovers_removed(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"notes.txt",
+                                        "1000.wal",
+                                        "00000000000000001000.wal.tmp",
+                                        "00000000000000001000.wal.tmpx",
+                                        "99999999999999999999.wal",
+                                        "-0000000000000000001.wal"};
+    enum { NAMES = sizeof names / sizeof names[0], LEFTOVER = 2 };
+    struct memory_files *memory = make_log(3, ONE_SEGMENT_BYTES);
+    struct files *files = memory_files_vtable(memory);
+    for (size_t i = 0; i < NAMES; i++) {
+        char *path = memory_format(DIRECTORY "/%s", names[i]);
+        files->close(files, files->open(files, path, FILES_CREATE, NULL));
+        free(path);
+    }
+    must_continue(memory, ONE_SEGMENT_BYTES, 3);
+    for (size_t i = 0; i < NAMES; i++) {
+        char *path = memory_format(DIRECTORY "/%s", names[i]);
+        assert_int_equal(memory_files_content(memory, path) == NULL, i == LEFTOVER);
+        free(path);
+    }
+    memory_files_destroy(memory);
+}
+
+/* Frames 0 and 1 | 2, 3, 4 written, not synced | crash: what of 2 to 4 arrived is chance. */
+static void
+test_F40_a_hole_in_what_was_never_synced_is_a_torn_tail(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(2, ONE_SEGMENT_BYTES);
+    struct wal *wal = must_open(memory, ONE_SEGMENT_BYTES, 2);
+    size_t third = segment_content(memory, 0)->bytes;
+    must_append(wal, 2, 5);
+    wal_close(wal);
+    segment_content(memory, 0)->data[third + 40] ^= 1;
+    must_continue(memory, ONE_SEGMENT_BYTES, 2);
+    memory_files_destroy(memory);
+}
+
+static void
+test_F40_a_hole_in_what_was_synced_is_damage(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(2, ONE_SEGMENT_BYTES);
+    struct wal *wal = must_open(memory, ONE_SEGMENT_BYTES, 2);
+    size_t third = segment_content(memory, 0)->bytes;
+    must_append(wal, 2, 4);
+    must_sync(wal);
+    must_append(wal, 4, 5);
+    wal_close(wal);
+    char *place = memory_format("byte %zu: a damaged frame, with later ones behind it", third);
+    segment_content(memory, 0)->data[third + 40] ^= 1;
+    must_refuse(memory, place);
+    free(place);
+    memory_files_destroy(memory);
+}
+
+static void
+test_F45_a_second_process_is_refused(void **state)
+{
+    (void)state;
+    struct memory_files *memory = memory_files_create(0);
+    struct wal *wal = must_open(memory, ONE_SEGMENT_BYTES, 0);
+    struct error err = {0};
+    struct wal *second;
+    size_t count;
+    assert_int_equal(try_open(memory, ONE_SEGMENT_BYTES, &count, &second, &err), ERR_USAGE);
+    assert_non_null(strstr(err.message, DIRECTORY));
+    must_append(wal, 0, 1); /* the first is not disturbed */
+    wal_close(wal);
+    wal_close(must_open(memory, ONE_SEGMENT_BYTES, 1));
+    memory_files_destroy(memory);
+}
+
+static void
+test_F45_a_foreign_identity_is_refused_with_the_difference(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *identity;
+        const char *difference;
+    } cases[] = {
+        {"index shop\ntopic events\npartition 0 of 8\nfields price, tag",
+         "line 3, column 16: \"partition 0 of 4\" there, \"partition 0 of 8\" here"},
+        {"index shop\ntopic events\npartition 0 of 4\nfields price",
+         "line 4, column 13: \"fields price, tag\" there, \"fields price\" here"},
+        {IDENTITY "\nmore", "line 4, column 18"},
+        {"", "line 1, column 1: \"index shop\" there, \"\" here"},
+        {"index shop\ntopic events\n", "line 3, column 1: \"partition 0 of 4\" there, \"\" here"},
+    };
+    struct memory_files *memory = make_log(3, ONE_SEGMENT_BYTES);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct wal_options options = options_of(ONE_SEGMENT_BYTES);
+        struct error err = {0};
+        struct wal *wal;
+        size_t count = 0;
+        options.identity = cases[i].identity;
+        assert_int_equal(
+            wal_open(memory_files_vtable(memory), &options, replay_model, &count, &wal, &err),
+            ERR_FATAL);
+        assert_int_equal(count, 0);
+        if (strstr(err.message, cases[i].difference) == NULL)
+            fail_msg("wanted \"%s\", got \"%s\"", cases[i].difference, err.message);
+        assert_non_null(strstr(err.message, "use another data_dir, or delete " DIRECTORY));
+    }
+    must_continue(memory, ONE_SEGMENT_BYTES, 3);
+    memory_files_destroy(memory);
+}
+
+static void
+test_F45_the_difference_of_long_lines_is_shown(void **state)
+{
+    (void)state;
+    char ours[3000], theirs[3000];
+    struct error err = {0};
+    memset(ours, 'a', sizeof ours);
+    memset(theirs, 'a', sizeof theirs);
+    theirs[2000] = 'b';
+    assert_int_equal(wal_identity_check((struct text){ours, sizeof ours},
+                                        (struct text){theirs, sizeof theirs}, &err),
+                     ERR_FATAL);
+    assert_non_null(strstr(err.message, "line 1, column 2001: \"aaa"));
+    assert_non_null(strstr(err.message, "aba"));
+    assert_non_null(strstr(err.message, "aa\" here"));
+}
+
+static void
+test_another_version_is_refused(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(1, ONE_SEGMENT_BYTES);
+    segment_content(memory, 0)->data[8] = WAL_VERSION + 1;
+    must_refuse(memory, "byte 8: version 2, this program knows only 1");
+    memory_files_destroy(memory);
+}
+
+/* A changed byte here is a changed format: it needs another version. */
+static void
+test_the_format_is_these_bytes(void **state)
+{
+    (void)state;
+    static const uint8_t header_bytes[] = {
+        0x62, 0x69, 0x74, 0x64, 0x78, 0x57, 0x41, 0x4c, 0x01, 0x00, 0x00, 0x00, 0x04, 0x00,
+        0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x6e, 0x61, 0x6d, 0x65, 0xcd, 0xb7, 0x44, 0x64,
+    };
+    static const uint8_t frame_bytes[] = {
+        0x81, 0x4a, 0xaa, 0x35, 0x03, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x60, 0x00,
+        0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x09, 0x01, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x70, 0x6f, 0x73, 0x64, 0x61, 0x00, 0x00, 0x00,
+    };
+    struct wal_header header = {{"name", 4}, 256, 255};
+    struct wal_frame frame = {256, 265, "pos", 3, "da", 2};
+    struct buffer out = {0};
+    wal_header_encode(&header, &out);
+    assert_int_equal(out.bytes, sizeof header_bytes);
+    assert_memory_equal(out.data, header_bytes, sizeof header_bytes);
+    wal_frame_encode(&frame, 0x60, &out);
+    assert_int_equal(out.bytes, sizeof frame_bytes);
+    assert_memory_equal(out.data, frame_bytes, sizeof frame_bytes);
+    buffer_free(&out);
+}
+
+/* What happened to a log: how much was handed to it, and how much it called durable. */
+struct story {
+    struct memory_files *memory;
+    uint64_t random;
+    int64_t segment_bytes;
+    size_t appended;
+    size_t durable;
+};
+
+/* A new segment syncs the one before, so it may be more than was asked for. */
+static void
+story_note_durable(struct story *story, const struct wal *wal)
+{
+    while (model_next_offset(story->durable) < wal_durable_offset(wal))
+        story->durable++;
+    assert_int_equal(wal_durable_offset(wal), model_next_offset(story->durable));
+}
+
+/* Opens, appends and syncs until something fails or `count` frames are there. */
+static int
+story_work(struct story *story, size_t count, uint64_t syncs_in_8)
+{
+    struct error err = {0};
+    struct wal *wal;
+    size_t replayed;
+    int rc = try_open(story->memory, story->segment_bytes, &replayed, &wal, &err);
+    if (rc != 0)
+        return rc;
+    assert_in_range(replayed, story->durable, story->appended);
+    story->durable = story->appended = replayed;
+    while (rc == 0 && story->appended < count) {
+        rc = try_append(wal, story->appended++, &err); /* a failed one may be there, too */
+        if (rc == 0 && memory_files_random(&story->random) % 8 < syncs_in_8) {
+            rc = wal_sync(wal, &err);
+            if (rc == 0)
+                assert_int_equal(wal_durable_offset(wal), model_next_offset(story->appended));
+        }
+        story_note_durable(story, wal);
+    }
+    if (rc != 0) {
+        assert_int_equal(try_append(wal, story->appended, &err), ERR_FATAL);
+        assert_int_equal(wal_sync(wal, &err), ERR_FATAL);
+    }
+    wal_close(wal);
+    return rc;
+}
+
+/* Every call fails in turn, in every way; the process ends and, every second time, the power. */
+static void
+test_F41_a_failed_call_is_final_and_loses_nothing(void **state)
+{
+    (void)state;
+    for (int fault = MEMORY_EIO; fault <= MEMORY_DEAD; fault++) {
+        int64_t call = 0;
+        for (bool failed = true; failed; call++) {
+            struct story story = {memory_files_create((uint64_t)call), 1, 250, 0, 0};
+            assert_int_equal(story_work(&story, 3, 8), 0);
+            memory_files_fail(story.memory, call + 1, (enum memory_fault)fault);
+            int rc = story_work(&story, 12, 4);
+            failed = memory_files_failed(story.memory);
+            assert_int_equal(rc, failed ? ERR_FATAL : 0);
+            if (call % 2 == 0)
+                memory_files_crash(story.memory);
+            else
+                memory_files_kill(story.memory);
+            assert_int_equal(story_work(&story, story.appended + 3, 8), 0);
+            memory_files_destroy(story.memory);
+        }
+        assert_true(call > 20);
+    }
+}
+
+/* Killed behind a write, opened again, then the power fails: what was replayed stays. */
+static void
+test_F39_what_is_replayed_is_durable(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        struct story story = {memory_files_create(seed), seed, 250, 0, 0};
+        assert_int_equal(story_work(&story, 10, 0), 0);
+        memory_files_kill(story.memory);
+        wal_close(must_open(story.memory, 250, 10));
+        memory_files_crash(story.memory);
+        wal_close(must_open(story.memory, 250, 10));
+        memory_files_destroy(story.memory);
+    }
+}
+
+/* One log through many lives, each ended at a random call by a kill or a power failure. */
+static void
+crash_story(uint64_t seed)
+{
+    struct story story = {memory_files_create(seed), seed, 0, 0, 0};
+    for (int life = 0; life < 12; life++) {
+        uint64_t syncs_in_8 = memory_files_random(&story.random) % 9;
+        size_t count = story.appended + memory_files_random(&story.random) % 12;
+        story.segment_bytes = 1 + (int64_t)(memory_files_random(&story.random) % 800);
+        memory_files_fail(story.memory, 1 + (int64_t)(memory_files_random(&story.random) % 40),
+                          MEMORY_DEAD);
+        int rc = story_work(&story, count < FRAMES_MAX ? count : FRAMES_MAX, syncs_in_8);
+        if (rc != (memory_files_failed(story.memory) ? ERR_FATAL : 0))
+            fail_msg("life %d: %d", life, rc);
+        if (memory_files_random(&story.random) % 3 == 0)
+            memory_files_kill(story.memory);
+        else
+            memory_files_crash(story.memory);
+    }
+    if (story_work(&story, story.appended + 1, 8) != 0)
+        fail_msg("does not open");
+    memory_files_destroy(story.memory);
+}
+
+/* BITDEX_TEST_SECONDS makes it longer, BITDEX_TEST_SEED begins elsewhere. */
+static void
+test_F39_F40_F41_crashes_leave_a_prefix_with_all_that_was_synced(void **state)
+{
+    (void)state;
+    const char *seconds = getenv("BITDEX_TEST_SECONDS");
+    const char *first = getenv("BITDEX_TEST_SEED");
+    uint64_t seed = first != NULL ? strtoull(first, NULL, 10) : 1;
+    int64_t begin_us = clock_monotonic_us();
+    int64_t end_us = begin_us + (seconds != NULL ? strtoll(seconds, NULL, 10) : 1) * 1000000;
+    int stories = 0;
+    do {
+        printf("seed %" PRIu64 "%c", seed, stories % 1000 == 0 ? '\n' : '\r');
+        fflush(stdout);
+        crash_story(seed++);
+        stories++;
+    } while (clock_monotonic_us() < end_us);
+    printf("%d stories\n", stories);
+}
+
+static int
+remove_entry(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+    (void)status;
+    (void)type;
+    (void)place;
+    return remove(path);
+}
+
+static void
+test_the_real_file_system_keeps_a_log(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/bitdex-test-wal-XXXXXX";
+    assert_non_null(mkdtemp(root));
+    char *directory = memory_format("%s/events-0/wal", root);
+    struct wal_options options = {directory, IDENTITY, 250, FRAME_BYTES};
+    struct error err = {0};
+    struct wal *wal, *second;
+    for (size_t round = 0; round < 3; round++) {
+        size_t count = 0;
+        if (wal_open(files_posix(), &options, replay_model, &count, &wal, &err) != 0)
+            fail_msg("%s", err.message);
+        assert_int_equal(count, round * 5);
+        assert_int_equal(wal_open(files_posix(), &options, replay_model, &count, &second, &err),
+                         ERR_USAGE);
+        assert_non_null(strstr(err.message, directory));
+        must_append(wal, round * 5, round * 5 + 5);
+        must_sync(wal);
+        wal_close(wal);
+    }
+    assert_int_equal(nftw(root, remove_entry, 8, FTW_DEPTH), 0);
+    free(directory);
+}
+
+int
+main(void)
+{
+    log_set_level(LOG_ERROR); /* cuts are reported as warnings, by the thousand */
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_empty_log_has_no_offset),
+        cmocka_unit_test(test_only_sync_moves_the_durable_offset),
+        cmocka_unit_test(test_a_full_segment_is_followed_by_another),
+        cmocka_unit_test(test_large_frames_are_replayed_whole),
+        cmocka_unit_test(test_a_replay_that_fails_fails_the_open),
+        cmocka_unit_test(test_F40_a_tail_torn_at_any_byte_is_cut),
+        cmocka_unit_test(test_F40_a_header_cut_at_any_byte_is_refused),
+        cmocka_unit_test(test_F40_a_tail_of_zeros_is_cut),
+        cmocka_unit_test(test_F40_no_flipped_bit_is_believed),
+        cmocka_unit_test(test_F40_a_segment_truncated_before_others_is_refused),
+        cmocka_unit_test(test_F40_damage_before_other_segments_is_refused_with_its_place),
+        cmocka_unit_test(test_F40_a_whole_frame_in_the_wrong_place_is_refused),
+        cmocka_unit_test(test_a_segment_whose_only_frame_was_cut_is_forgotten),
+        cmocka_unit_test(test_F40_a_missing_segment_is_refused),
+        cmocka_unit_test(test_F40_a_renamed_segment_is_refused),
+        cmocka_unit_test(test_F40_a_directory_for_a_segment_is_refused),
+        cmocka_unit_test(test_F40_a_hole_in_what_was_never_synced_is_a_torn_tail),
+        cmocka_unit_test(test_F40_a_hole_in_what_was_synced_is_damage),
+        cmocka_unit_test(test_strangers_are_ignored_and_leftovers_removed),
+        cmocka_unit_test(test_F45_a_second_process_is_refused),
+        cmocka_unit_test(test_F45_a_foreign_identity_is_refused_with_the_difference),
+        cmocka_unit_test(test_F45_the_difference_of_long_lines_is_shown),
+        cmocka_unit_test(test_another_version_is_refused),
+        cmocka_unit_test(test_the_format_is_these_bytes),
+        cmocka_unit_test(test_F41_a_failed_call_is_final_and_loses_nothing),
+        cmocka_unit_test(test_F39_what_is_replayed_is_durable),
+        cmocka_unit_test(test_F39_F40_F41_crashes_leave_a_prefix_with_all_that_was_synced),
+        cmocka_unit_test(test_the_real_file_system_keeps_a_log),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
