@@ -1,0 +1,219 @@
+/* The configuration of both programs: one YAML file, parsed, checked, defaulted, printed and
+ * documented by one settings table per section.
+ *
+ * A loaded `struct config` is immutable and may be read by any thread until config_destroy();
+ * every pointer in it belongs to it. Unknown and duplicate keys, wrong types, values out of bounds
+ * and references to nothing are refused with file, line and column. `${NAME}` in a value reads the
+ * environment, where NAME must be set; `$${` stands for `${`. Anchors, aliases and tags are
+ * refused.
+ */
+#ifndef COMMON_CONFIG_CONFIG_H
+#define COMMON_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/error.h"
+#include "common/base/log.h"
+
+struct buffer;
+
+enum { CONFIG_PARTITIONS_MAX = 1024 };
+
+/* One librdkafka setting under its own name; the names are librdkafka's to check. */
+struct config_kafka_setting {
+    const char *name;
+    const char *value; /* may hold a secret: only config_print() shows it */
+};
+
+struct config_kafka_settings {
+    const struct config_kafka_setting *items;
+    uint32_t count;
+};
+
+struct config_kafka {
+    bool present;                          /* without the section a consumer is stand-alone */
+    struct config_kafka_settings common;   /* for both sides */
+    struct config_kafka_settings producer; /* kafka.producer: stands above common */
+    struct config_kafka_settings consumer; /* kafka.consumer: stands above common */
+};
+
+struct config_topic {
+    const char *name; /* NULL when the section is absent: only without `kafka` */
+    int32_t partitions;
+    int32_t replication_factor;
+    int32_t retention_hours;
+    int64_t max_slots; /* per partition; at most 2^32 */
+};
+
+struct config_retention {
+    int64_t min_age_s;
+};
+
+struct config_producer {
+    const char *name;
+    const char *listen; /* host:port */
+    int32_t poll_interval_ms;
+    int32_t mark_interval_ms; /* the least time between two watermarks of a partition */
+    int32_t chunk_rows;       /* rows read from the outbox at a time */
+    int64_t chunk_bytes;      /* the same in bytes of ops; at least row_bytes */
+    int64_t row_bytes;        /* a larger ops row is rejected */
+};
+
+struct config_consumer {
+    const char *group;      /* the index's name when the file does not say */
+    const char *data_dir;   /* NULL only for the producer */
+    const char *listen;     /* host:port */
+    const char *token_file; /* NULL: calls that change state are refused */
+    int32_t batch_rows;     /* events of one WAL frame */
+    int64_t batch_bytes;    /* the same in message bytes */
+    int32_t commit_interval_ms;
+    int64_t wal_segment_bytes;
+    int32_t http_threads;
+    int64_t query_limit; /* largest `limit` a query may ask for */
+};
+
+struct config_log {
+    enum log_level level;
+};
+
+/* triggers: -- what the generator turns into SQL. When an entry fits several kinds, it is what
+ * comes first of field (join), rows_from (fan-out per row), query (fan-out); else it is direct.
+ * What a kind has no use for is kept here, and named by config_next_unbuilt(). */
+enum config_trigger_kind { TRIGGER_DIRECT, TRIGGER_JOIN, TRIGGER_FAN_OUT, TRIGGER_FAN_OUT_PER_ROW };
+enum config_on_delete { ON_DELETE_NOTHING, ON_DELETE_SLOT };
+
+struct config_tracked_field {
+    const char *column;     /* NULL when the form was "expression as target" */
+    const char *expression; /* NULL: the value is the column itself */
+    const char *target;     /* always filled: the column's name when the file does not say */
+    uint32_t line;
+};
+
+struct config_computed_field {
+    const char *target;
+    const char *expression;
+    uint32_t line;
+};
+
+struct config_rows_from {
+    const char *table; /* NULL: no rows_from */
+    const char *foreign_key;
+    const char *slot;
+};
+
+struct config_trigger {
+    enum config_trigger_kind kind;
+    const char *table;      /* optionally schema-qualified: schema.table */
+    const char *slot_field; /* direct and join */
+    bool sets_alive;
+    enum config_on_delete on_delete;
+    const char *field;        /* join */
+    const char *value_field;  /* join */
+    const char *filter;       /* NULL: every row */
+    const char *query;        /* fan-out */
+    const char *query_source; /* fan-out; NULL: the row itself fills the query */
+    struct config_rows_from rows_from;
+    const struct config_tracked_field *track_fields;
+    uint32_t track_field_count;
+    const struct config_computed_field *computed_fields;
+    uint32_t computed_field_count;
+    uint32_t line;
+};
+
+struct config_dump_field {
+    const char *column;
+    const char *target; /* always filled */
+};
+
+struct config_dump_phase {
+    const char *name;
+    const char *table;
+    const char *copy_query;
+    const char *const *columns;
+    uint32_t column_count;
+    const char *slot_field;
+    bool sets_alive;
+    const struct config_dump_field *fields;
+    uint32_t field_count;
+    const struct config_computed_field *computed_fields;
+    uint32_t computed_field_count;
+    uint32_t line;
+};
+
+/* index_config: -- what the engine holds. */
+enum config_field_type { FIELD_SINGLE_VALUE, FIELD_MULTI_VALUE, FIELD_BOOLEAN, FIELD_STRING };
+enum config_computed_op { COMPUTED_NONE, COMPUTED_GREATEST, COMPUTED_LEAST };
+
+struct config_filter_field {
+    const char *name;
+    enum config_field_type type;
+};
+
+/* The sources of a computed field are sort fields, not computed themselves, or single values. */
+struct config_sort_field {
+    const char *name;
+    uint32_t bits; /* magnitudes up to 2^bits - 1, either sign; 1..63 */
+    enum config_computed_op computed_op;
+    const char *const *source_fields;
+    uint32_t source_field_count;
+};
+
+/* A name may stand in both lists, as a single value: then it is one field that filters and sorts.
+ */
+struct config_index {
+    const struct config_filter_field *filter_fields;
+    uint32_t filter_field_count;
+    const struct config_sort_field *sort_fields;
+    uint32_t sort_field_count;
+    const char *visible_from; /* NULL: everything alive is visible */
+};
+
+struct config {
+    const char *index;
+    const char *postgres; /* libpq connection string; NULL when absent; log config_redact() of it */
+    struct config_kafka kafka;
+    struct config_topic topic;
+    struct config_retention retention;
+    struct config_producer producer;
+    struct config_consumer consumer;
+    struct config_log log;
+    const struct config_trigger *triggers;
+    uint32_t trigger_count;
+    const struct config_dump_phase *dump_phases;
+    uint32_t dump_phase_count;
+    struct config_index index_config;
+};
+
+/* Which program asks: sections that only the other one needs may be missing. */
+enum config_program { CONFIG_PRODUCER, CONFIG_CONSUMER };
+
+/* Reads and validates the whole file, whichever program asks. ERR_USAGE: the file cannot be read,
+ * or "FILE:LINE:COLUMN: section.key: what is wrong", for the first error found. The caller owns
+ * `*config`, which is not touched on an error. */
+int config_load(const char *path, enum config_program program, struct config **config,
+                struct error *err);
+void config_destroy(struct config *config);
+
+/* Appends the configuration as it is in force, defaults filled in, secrets replaced by "***", as
+ * YAML that loads to the same again. */
+void config_print(const struct config *config, struct buffer *out);
+
+/* Appends a connection string (keywords or URI) with its password, and anything else secret,
+ * replaced by "***". What cannot be told apart is replaced as a whole. */
+void config_redact(const char *connection_string, struct buffer *out);
+
+/* Appends the reference manual of all settings, in Markdown: docs/configuration.md. */
+void config_reference(struct buffer *out);
+
+/* Appends what decides about the data on disk: one line for each list that a field stands in,
+ * sorted, whatever the order in the file. Another text means that the data must be built anew. */
+void config_index_identity(const struct config_index *index, struct buffer *out);
+
+/* What the file asks for that this version does not do, one thing at a time: fills `what`
+ * (terminated, one line) and returns true. `*refused`: `run` refuses to start; otherwise it is a
+ * note, and only `check` names it. Call with *cursor = 0 and again until it returns false. */
+bool config_next_unbuilt(const struct config *config, enum config_program program, uint32_t *cursor,
+                         bool *refused, char *what, uint32_t what_bytes);
+
+#endif

@@ -1,0 +1,364 @@
+#include "common/config/config_check.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "common/config/config_items.h"
+#include "common/config/config_kafka.h"
+#include "common/config/config_read.h"
+
+#define SPACE " \t\r\n"
+
+/* Refuses at the place in the file that `address`, within the configuration, was read from. */
+#define REFUSE(reader, address, ...) \
+    config_refuse(reader, config_node_of(reader, address), __VA_ARGS__)
+
+/* One field that a trigger or a dump phase writes. */
+struct claim {
+    const char *const *target; /* where it stands in the configuration */
+    uint32_t owner;            /* which trigger or phase */
+};
+
+static const struct config_filter_field *
+find_filter(const struct config_index *index, const char *name)
+{
+    for (uint32_t i = 0; i < index->filter_field_count; i++)
+        if (strcmp(index->filter_fields[i].name, name) == 0)
+            return &index->filter_fields[i];
+    return NULL;
+}
+
+static const struct config_sort_field *
+find_sort(const struct config_index *index, const char *name)
+{
+    for (uint32_t i = 0; i < index->sort_field_count; i++)
+        if (strcmp(index->sort_fields[i].name, name) == 0)
+            return &index->sort_fields[i];
+    return NULL;
+}
+
+static bool
+index_is_given(const struct config_index *index)
+{
+    return index->filter_field_count + index->sort_field_count > 0;
+}
+
+static int
+check_required(const struct config_reader *reader, const struct config *config,
+               enum config_program program)
+{
+    if (program == CONFIG_PRODUCER && config->postgres == NULL)
+        return config_refuse_missing(reader, reader->root, "postgres");
+    if (program == CONFIG_PRODUCER && !config->kafka.present)
+        return config_refuse_missing(reader, reader->root, "kafka");
+    if (config->kafka.present && !config_kafka_has_brokers(&config->kafka, program))
+        return config_refuse_missing(reader, config_node_of(reader, &config->kafka),
+                                     "bootstrap.servers");
+    if (config->kafka.present && config->topic.name == NULL)
+        return config_refuse_missing(reader, reader->root, "topic");
+    if (program == CONFIG_CONSUMER && !index_is_given(&config->index_config))
+        return config_refuse_missing(reader, reader->root, "index_config");
+    const struct config_node *consumer = config_node_of(reader, &config->consumer.data_dir);
+    if (program == CONFIG_CONSUMER && config->consumer.data_dir == NULL)
+        return config_refuse_missing(reader, consumer,
+                                     consumer == reader->root ? "consumer.data_dir" : "data_dir");
+    return 0;
+}
+
+static int
+check_bounds(const struct config_reader *reader, const struct config_producer *producer)
+{
+    if (producer->chunk_bytes >= producer->row_bytes)
+        return 0;
+    return REFUSE(reader, &producer->chunk_bytes, "chunk_bytes must be at least row_bytes");
+}
+
+/* The field holds one integer of its own: what points in time and sources must be. */
+static int
+check_number(const struct config_reader *reader, const struct config_index *index,
+             const char *const *name)
+{
+    const struct config_filter_field *filter = find_filter(index, *name);
+    const struct config_sort_field *sort = find_sort(index, *name);
+    if (filter == NULL && sort == NULL)
+        return REFUSE(reader, name, "no field %s in index_config", *name);
+    if (sort != NULL && sort->computed_op != COMPUTED_NONE)
+        return REFUSE(reader, name, "field %s is computed itself", *name);
+    if (sort == NULL && filter->type != FIELD_SINGLE_VALUE)
+        return REFUSE(reader, name, "field %s is neither a sort field nor a single value", *name);
+    return 0;
+}
+
+static int
+check_sort_field(const struct config_reader *reader, const struct config_index *index,
+                 const struct config_sort_field *field)
+{
+    const struct config_filter_field *filter = find_filter(index, field->name);
+    if (find_sort(index, field->name) != field)
+        return REFUSE(reader, &field->name, "duplicate sort field %s", field->name);
+    if (filter != NULL && filter->type != FIELD_SINGLE_VALUE)
+        return REFUSE(reader, &field->name, "filter field %s must be a single value to sort by it",
+                      field->name);
+    if (filter != NULL && field->computed_op != COMPUTED_NONE)
+        return REFUSE(reader, &field->name, "field %s is computed: it cannot be a filter field",
+                      field->name);
+    for (uint32_t i = 0; i < field->source_field_count; i++) {
+        int rc = check_number(reader, index, &field->source_fields[i]);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int
+check_index(const struct config_reader *reader, const struct config_index *index)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < index->filter_field_count; i++) {
+        const struct config_filter_field *field = &index->filter_fields[i];
+        if (find_filter(index, field->name) != field)
+            return REFUSE(reader, &field->name, "duplicate filter field %s", field->name);
+    }
+    for (uint32_t i = 0; rc == 0 && i < index->sort_field_count; i++)
+        rc = check_sort_field(reader, index, &index->sort_fields[i]);
+    if (rc == 0 && index->visible_from != NULL)
+        rc = check_number(reader, index, &index->visible_from);
+    return rc;
+}
+
+/* The producer may do without index_config; then nobody knows the fields. */
+static int
+check_target(const struct config_reader *reader, const struct config_index *index,
+             const char *const *target)
+{
+    const struct config_sort_field *sort = find_sort(index, *target);
+    if (!index_is_given(index))
+        return 0;
+    if (sort == NULL && find_filter(index, *target) == NULL)
+        return REFUSE(reader, target, "no field %s in index_config", *target);
+    if (sort != NULL && sort->computed_op != COMPUTED_NONE)
+        return REFUSE(reader, target, "field %s is computed by index_config", *target);
+    return 0;
+}
+
+static bool
+is_blank(char byte)
+{
+    return byte != '\0' && strchr(SPACE, byte) != NULL;
+}
+
+/* Behind the AND, in any case, that comes next outside quotes; else the end. */
+static const char *
+query_after_and(const char *at)
+{
+    char quote = '\0';
+    for (; *at != '\0'; at++) {
+        if (quote == '\0' && is_blank(*at) && strncasecmp(at + 1, "and", 3) == 0 && is_blank(at[4]))
+            return at + 5;
+        if (quote == '\0' && (*at == '"' || *at == '\''))
+            quote = *at;
+        else if (*at == quote)
+            quote = '\0';
+    }
+    return at;
+}
+
+/* Each condition's field and operator. The values have placeholders: only a filled query parses. */
+static int
+check_query(const struct config_reader *reader, const struct config *config,
+            const char *const *query)
+{
+    const char *at = *query;
+    do {
+        at += strspn(at, SPACE);
+        struct text field = {at, strcspn(at, SPACE)};
+        at += field.bytes + strspn(at + field.bytes, SPACE);
+        size_t word = strcspn(at, SPACE "[{");
+        if (word != 2 || (strncasecmp(at, "eq", 2) != 0 && strncasecmp(at, "in", 2) != 0))
+            return REFUSE(reader, query,
+                          "must be \"field eq value\" or \"field in [value, ...]\", "
+                          "joined by \" AND \"");
+        const char *name = arena_strdup(reader->arena, field);
+        const struct config_index *index = &config->index_config;
+        if (index_is_given(index) && find_filter(index, name) == NULL &&
+            find_sort(index, name) == NULL)
+            return REFUSE(reader, query, "no field %s in index_config", name);
+        at = query_after_and(at);
+    } while (*at != '\0');
+    return 0;
+}
+
+static void
+claim_add(struct claim *claims, uint32_t *count, const char *const *target, uint32_t owner)
+{
+    if (claims != NULL)
+        claims[*count] = (struct claim){target, owner};
+    ++*count;
+}
+
+/* What the trigger writes, by its kind. With `claims` NULL it is only counted. */
+static void
+claim_trigger(const struct config *config, uint32_t owner, struct claim *claims, uint32_t *count)
+{
+    const struct config_trigger *trigger = &config->triggers[owner];
+    if (trigger->kind == TRIGGER_JOIN) {
+        claim_add(claims, count, &trigger->field, owner);
+        return;
+    }
+    for (uint32_t i = 0; i < trigger->track_field_count; i++)
+        claim_add(claims, count, &trigger->track_fields[i].target, owner);
+    for (uint32_t i = 0; i < trigger->computed_field_count; i++)
+        claim_add(claims, count, &trigger->computed_fields[i].target, owner);
+}
+
+static void
+claim_phase(const struct config *config, uint32_t owner, struct claim *claims, uint32_t *count)
+{
+    const struct config_dump_phase *phase = &config->dump_phases[owner];
+    for (uint32_t i = 0; i < phase->field_count; i++)
+        claim_add(claims, count, &phase->fields[i].target, owner);
+    for (uint32_t i = 0; i < phase->computed_field_count; i++)
+        claim_add(claims, count, &phase->computed_fields[i].target, owner);
+}
+
+static const char *
+table_name(const char *table)
+{
+    return strncmp(table, "public.", 7) == 0 ? table + 7 : table;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Do two triggers of one table write the same entities by the same way? */
+static bool
+same_way(const struct config_trigger *a, const struct config_trigger *b)
+{
+    return a->kind == b->kind && same_text(a->slot_field, b->slot_field) &&
+           same_text(a->query, b->query) && same_text(a->query_source, b->query_source) &&
+           same_text(a->rows_from.table, b->rows_from.table) &&
+           same_text(a->rows_from.foreign_key, b->rows_from.foreign_key) &&
+           same_text(a->rows_from.slot, b->rows_from.slot) && same_text(a->filter, b->filter);
+}
+
+typedef int (*claim_judge)(const struct config_reader *reader, const struct config *config,
+                           const struct claim *first, const struct claim *second);
+
+/* L7: a field's value comes from one table's triggers. */
+static int
+judge_triggers(const struct config_reader *reader, const struct config *config,
+               const struct claim *first, const struct claim *second)
+{
+    const struct config_trigger *a = &config->triggers[first->owner];
+    const struct config_trigger *b = &config->triggers[second->owner];
+    if (strcmp(table_name(a->table), table_name(b->table)) != 0)
+        return REFUSE(reader, second->target,
+                      "field %s has two owners: table %s writes it in triggers[%u], table %s here",
+                      *second->target, a->table, first->owner, b->table);
+    if (same_way(a, b))
+        return REFUSE(reader, second->target, "duplicate: triggers[%u] writes field %s already",
+                      first->owner, *second->target);
+    return 0;
+}
+
+static int
+judge_phases(const struct config_reader *reader, const struct config *config,
+             const struct claim *first, const struct claim *second)
+{
+    (void)config;
+    return REFUSE(reader, second->target, "duplicate: dump_phases[%u] loads field %s already",
+                  first->owner, *second->target);
+}
+
+static int
+check_claims(const struct config_reader *reader, const struct config *config,
+             const struct claim *claims, uint32_t count, claim_judge judge)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        int rc = check_target(reader, &config->index_config, claims[i].target);
+        for (uint32_t j = 0; rc == 0 && j < i; j++)
+            if (strcmp(*claims[i].target, *claims[j].target) == 0)
+                rc = judge(reader, config, &claims[j], &claims[i]);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int
+check_triggers(const struct config_reader *reader, const struct config *config)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < config->trigger_count; i++) {
+        const struct config_trigger *trigger = &config->triggers[i];
+        int rc =
+            trigger->kind == TRIGGER_FAN_OUT ? check_query(reader, config, &trigger->query) : 0;
+        if (rc != 0)
+            return rc;
+        claim_trigger(config, i, NULL, &count);
+    }
+    struct claim *claims = arena_alloc(reader->arena, (count + 1) * sizeof *claims);
+    count = 0;
+    for (uint32_t i = 0; i < config->trigger_count; i++)
+        claim_trigger(config, i, claims, &count);
+    return check_claims(reader, config, claims, count, judge_triggers);
+}
+
+static int
+check_column(const struct config_reader *reader, const struct config_dump_phase *phase,
+             const char *const *column)
+{
+    for (uint32_t i = 0; i < phase->column_count; i++)
+        if (strcmp(phase->columns[i], *column) == 0)
+            return 0;
+    return REFUSE(reader, column, "no column %s in columns", *column);
+}
+
+static int
+check_phase(const struct config_reader *reader, const struct config *config, uint32_t index)
+{
+    const struct config_dump_phase *phase = &config->dump_phases[index];
+    for (uint32_t i = 0; i < index; i++)
+        if (strcmp(config->dump_phases[i].name, phase->name) == 0)
+            return REFUSE(reader, &phase->name, "duplicate: dump_phases[%u] has this name", i);
+    int rc = check_column(reader, phase, &phase->slot_field);
+    for (uint32_t i = 0; rc == 0 && i < phase->field_count; i++)
+        rc = check_column(reader, phase, &phase->fields[i].column);
+    return rc;
+}
+
+static int
+check_dump_phases(const struct config_reader *reader, const struct config *config)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < config->dump_phase_count; i++) {
+        int rc = check_phase(reader, config, i);
+        if (rc != 0)
+            return rc;
+        claim_phase(config, i, NULL, &count);
+    }
+    struct claim *claims = arena_alloc(reader->arena, (count + 1) * sizeof *claims);
+    count = 0;
+    for (uint32_t i = 0; i < config->dump_phase_count; i++)
+        claim_phase(config, i, claims, &count);
+    return check_claims(reader, config, claims, count, judge_phases);
+}
+
+int
+config_check(const struct config_reader *reader, const struct config *config,
+             enum config_program program)
+{
+    int rc = check_required(reader, config, program);
+    if (rc == 0)
+        rc = check_bounds(reader, &config->producer);
+    if (rc == 0)
+        rc = check_index(reader, &config->index_config);
+    if (rc == 0)
+        rc = check_triggers(reader, config);
+    if (rc == 0)
+        rc = check_dump_phases(reader, config);
+    return rc;
+}

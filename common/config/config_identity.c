@@ -1,0 +1,58 @@
+#include "common/config/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+
+static int
+line_compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static const char *
+filter_type_name(enum config_field_type type)
+{
+    static const char *const names[] = {"single_value", "multi_value", "boolean", "string"};
+    return names[type];
+}
+
+static char *
+filter_line(const struct config_filter_field *field)
+{
+    return memory_format("filter %s %s\n", field->name, filter_type_name(field->type));
+}
+
+static char *
+sort_line(const struct config_sort_field *field)
+{
+    struct buffer line;
+    buffer_init(&line);
+    buffer_append_format(&line, "sort %s bits %u", field->name, field->bits);
+    if (field->computed_op != COMPUTED_NONE)
+        buffer_append_text(&line, field->computed_op == COMPUTED_LEAST ? " least" : " greatest");
+    for (uint32_t i = 0; i < field->source_field_count; i++)
+        buffer_append_format(&line, " %s", field->source_fields[i]);
+    buffer_append_text(&line, "\n");
+    char *copy = memory_strdup(buffer_string(&line));
+    buffer_free(&line);
+    return copy;
+}
+
+void
+config_index_identity(const struct config_index *index, struct buffer *out)
+{
+    uint32_t count = index->filter_field_count + index->sort_field_count;
+    char **lines = memory_alloc((count + 1) * sizeof *lines);
+    for (uint32_t i = 0; i < index->filter_field_count; i++)
+        lines[i] = filter_line(&index->filter_fields[i]);
+    for (uint32_t i = 0; i < index->sort_field_count; i++)
+        lines[index->filter_field_count + i] = sort_line(&index->sort_fields[i]);
+    qsort(lines, count, sizeof *lines, line_compare);
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_append_text(out, lines[i]);
+        free(lines[i]);
+    }
+    free(lines);
+}

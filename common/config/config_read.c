@@ -1,0 +1,300 @@
+#include "common/config/config_read.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/config/config_kafka.h"
+
+static const char *
+node_kind_name(const struct config_node *node)
+{
+    switch (node->kind) {
+    case NODE_NOTHING:
+        return "nothing";
+    case NODE_SCALAR:
+        return "a single value";
+    case NODE_LIST:
+        return "a list";
+    case NODE_MAP:
+        return "a map";
+    }
+    return "?";
+}
+
+static int
+expect(const struct config_reader *reader, const struct config_node *node,
+       enum config_node_kind kind, const char *what)
+{
+    if (node->kind == kind)
+        return 0;
+    return config_refuse(reader, node, "must be %s, not %s", what, node_kind_name(node));
+}
+
+static void
+node_bind(struct config_node *node, const void *target, size_t bytes)
+{
+    node->target = target;
+    node->target_bytes = bytes;
+}
+
+/* Replaces `*best` by what was read into fewer bytes around the address. */
+static void
+node_find(const struct config_node *node, uintptr_t address, const struct config_node **best)
+{
+    uintptr_t target = (uintptr_t)node->target;
+    if (address >= target && address < target + node->target_bytes &&
+        node->target_bytes <= (*best)->target_bytes)
+        *best = node;
+    for (const struct config_node *child = node->first; child != NULL; child = child->next)
+        node_find(child, address, best);
+}
+
+const struct config_node *
+config_node_of(const struct config_reader *reader, const void *address)
+{
+    const struct config_node *best = reader->root; /* whose target is the whole configuration */
+    node_find(reader->root, (uintptr_t)address, &best);
+    return best;
+}
+
+int
+config_read_text(const struct config_reader *reader, const struct config_node *node,
+                 const char **text)
+{
+    *text = node->text;
+    return expect(reader, node, NODE_SCALAR, "a text");
+}
+
+static int
+read_ruled_text(const struct config_reader *reader, const struct setting *setting,
+                const struct config_node *node, const char **text)
+{
+    int rc = config_read_text(reader, node, text);
+    const char *demand = rc == 0 && setting->rule != NULL ? setting->rule(*text) : NULL;
+    return demand != NULL ? config_refuse(reader, node, "%s", demand) : rc;
+}
+
+/* Decimal, no sign but '-', no leading zeros: what every YAML reads alike. */
+static bool
+parse_integer(const struct config_node *node, int64_t *value)
+{
+    const char *digits = node->text + (node->text[0] == '-');
+    size_t count = strspn(digits, "0123456789");
+    if (!node->is_plain || count == 0 || digits[count] != '\0' || (digits[0] == '0' && count > 1))
+        return false;
+    errno = 0;
+    *value = strtoll(node->text, NULL, 10);
+    return errno == 0 || errno == ERANGE; /* which saturates, and so is out of bounds */
+}
+
+static int
+read_integer(const struct config_reader *reader, const struct setting *setting,
+             const struct config_node *node, void *place)
+{
+    int64_t value;
+    if (node->kind != NODE_SCALAR)
+        return expect(reader, node, NODE_SCALAR, "an integer");
+    if (!parse_integer(node, &value))
+        return config_refuse(reader, node, "must be an integer");
+    if (value < setting->minimum || value > setting->maximum)
+        return config_refuse(reader, node, "must be from %" PRId64 " to %" PRId64 "%s%s",
+                             setting->minimum, setting->maximum, setting->unit != NULL ? " " : "",
+                             setting->unit != NULL ? setting->unit : "");
+    if (setting->bytes == sizeof(int64_t))
+        *(int64_t *)place = value;
+    else
+        *(int32_t *)place = (int32_t)value;
+    return 0;
+}
+
+static int
+read_flag(const struct config_reader *reader, const struct config_node *node, bool *flag)
+{
+    *flag = node->kind == NODE_SCALAR && strcmp(node->text, "true") == 0;
+    if (node->kind == NODE_SCALAR && node->is_plain && (*flag || strcmp(node->text, "false") == 0))
+        return 0;
+    return config_refuse(reader, node, "must be true or false");
+}
+
+static int
+read_choice(const struct config_reader *reader, const struct setting *setting,
+            const struct config_node *node, int *value)
+{
+    struct buffer words;
+    buffer_init(&words);
+    bool found = false;
+    for (const struct choice *choice = setting->choices; choice->word != NULL; choice++) {
+        buffer_append_format(&words, "%s%s", words.bytes > 0 ? ", " : "", choice->word);
+        if (node->kind == NODE_SCALAR && !found && strcmp(node->text, choice->word) == 0) {
+            *value = choice->value;
+            found = true;
+        }
+    }
+    int rc = found ? 0 : config_refuse(reader, node, "must be one of: %s", buffer_string(&words));
+    buffer_free(&words);
+    return rc;
+}
+
+static int
+expect_list(const struct config_reader *reader, const struct config_node *node)
+{
+    if (node->kind == NODE_LIST && node->count > CONFIG_LIST_MAX)
+        return config_refuse(reader, node, "must have at most %d items", CONFIG_LIST_MAX);
+    return expect(reader, node, NODE_LIST, "a list");
+}
+
+static int
+read_names(const struct config_reader *reader, const struct setting *setting,
+           const struct config_node *node, const char ***names)
+{
+    int rc = expect_list(reader, node);
+    if (rc != 0)
+        return rc;
+    const char **list = arena_alloc(reader->arena, (node->count + 1) * sizeof *list);
+    for (struct config_node *item = node->first; item != NULL; item = item->next) {
+        rc = read_ruled_text(reader, setting, item, &list[item->index]);
+        if (rc != 0)
+            return rc;
+        for (uint32_t i = 0; i < item->index; i++)
+            if (strcmp(list[i], list[item->index]) == 0)
+                return config_refuse(reader, item, "duplicate, as item %u", i);
+        node_bind(item, &list[item->index], sizeof list[item->index]);
+    }
+    *names = list;
+    return 0;
+}
+
+/* What a short form filled follows the same rules as what a map would. */
+static int
+read_short(const struct config_reader *reader, const struct section *section,
+           const struct config_node *node, void *base)
+{
+    const char *demand = section->read_short(reader->arena, node->text, base);
+    for (uint32_t i = 0; i < section->count && demand == NULL; i++) {
+        const struct setting *setting = &section->settings[i];
+        const char *text = setting_text(setting, base);
+        demand = text != NULL && setting->rule != NULL ? setting->rule(text) : NULL;
+    }
+    return demand != NULL ? config_refuse(reader, node, "%s", demand) : 0;
+}
+
+static int
+read_items(const struct config_reader *reader, const struct section *section,
+           const struct config_node *node, void **items)
+{
+    int rc = expect_list(reader, node);
+    if (rc != 0)
+        return rc;
+    size_t bytes = (node->count + 1) * section->bytes;
+    char *list = memset(arena_alloc(reader->arena, bytes), 0, bytes);
+    for (struct config_node *item = node->first; rc == 0 && item != NULL; item = item->next)
+        rc = config_read_section(reader, section, item, list + item->index * section->bytes);
+    *items = list;
+    return rc;
+}
+
+static int
+read_setting(const struct config_reader *reader, const struct setting *setting,
+             struct config_node *node, void *base)
+{
+    void *place = setting_place(setting, base);
+    node_bind(node, place, setting->bytes);
+    switch (setting->type) {
+    case SETTING_TEXT:
+        return read_ruled_text(reader, setting, node, place);
+    case SETTING_INTEGER:
+        return read_integer(reader, setting, node, place);
+    case SETTING_FLAG:
+        return read_flag(reader, node, place);
+    case SETTING_CHOICE:
+        return read_choice(reader, setting, node, place);
+    case SETTING_NAMES:
+    case SETTING_ITEMS:
+        *(uint32_t *)((char *)base + setting->count_offset) = node->count;
+        if (setting->type == SETTING_ITEMS)
+            return read_items(reader, setting->section, node, place);
+        return read_names(reader, setting, node, place);
+    case SETTING_SECTION:
+        return config_read_section(reader, setting->section, node, place);
+    case SETTING_KAFKA:
+        return config_kafka_read(reader, node, place);
+    }
+    return 0;
+}
+
+static void
+fill_defaults(const struct section *section, void *base)
+{
+    for (uint32_t i = 0; i < section->count; i++) {
+        const struct setting *setting = &section->settings[i];
+        void *place = setting_place(setting, base);
+        if (setting->type == SETTING_SECTION)
+            fill_defaults(setting->section, place);
+        else if (setting->type == SETTING_TEXT)
+            *(const char **)place = setting->text;
+        else if (setting->type == SETTING_INTEGER && setting->bytes == sizeof(int64_t))
+            *(int64_t *)place = setting->fallback;
+        else if (setting->type == SETTING_INTEGER || setting->type == SETTING_CHOICE)
+            *(int32_t *)place = (int32_t)setting->fallback;
+    }
+}
+
+static const struct setting *
+section_find(const struct section *section, const char *name)
+{
+    for (uint32_t i = 0; i < section->count; i++) {
+        const struct setting *setting = &section->settings[i];
+        if (strcmp(setting->name, name) == 0 ||
+            (setting->alias != NULL && strcmp(setting->alias, name) == 0))
+            return setting;
+    }
+    return NULL;
+}
+
+static int
+read_map(const struct config_reader *reader, const struct section *section,
+         const struct config_node *node, void *base)
+{
+    uint64_t seen = 0;
+    CHECK(section->count <= 64);
+    for (struct config_node *child = node->first; child != NULL; child = child->next) {
+        const struct setting *setting = section_find(section, child->key);
+        if (setting == NULL)
+            return config_refuse_key(reader, child, "unknown setting");
+        uint64_t bit = UINT64_C(1) << (setting - section->settings);
+        if ((seen & bit) != 0)
+            return config_refuse_key(reader, child, "duplicate: %s and %s are one setting",
+                                     setting->name, setting->alias);
+        seen |= bit;
+        int rc = read_setting(reader, setting, child, base);
+        if (rc != 0)
+            return rc;
+    }
+    for (uint32_t i = 0; i < section->count; i++)
+        if (section->settings[i].is_required && (seen >> i & 1) == 0)
+            return config_refuse_missing(reader, node, section->settings[i].name);
+    return 0;
+}
+
+int
+config_read_section(const struct config_reader *reader, const struct section *section,
+                    struct config_node *node, void *base)
+{
+    node_bind(node, base, section->bytes);
+    fill_defaults(section, base);
+    if (section->line_offset > 0)
+        *(uint32_t *)((char *)base + section->line_offset) = node->line;
+    bool has_short = section->read_short != NULL;
+    int rc = 0;
+    if (node->kind == NODE_SCALAR && has_short)
+        rc = read_short(reader, section, node, base);
+    else if (node->kind == NODE_MAP)
+        rc = read_map(reader, section, node, base);
+    else
+        rc = expect(reader, node, NODE_MAP, has_short ? "a map or a text" : "a map");
+    const char *demand = rc == 0 && section->complete != NULL ? section->complete(base) : NULL;
+    return demand != NULL ? config_refuse(reader, node, "%s", demand) : rc;
+}

@@ -1,0 +1,120 @@
+#include "common/config/config.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/config/config_kafka.h"
+#include "common/config/config_settings.h"
+
+static void
+append_type(struct buffer *out, const struct setting *setting)
+{
+    switch (setting->type) {
+    case SETTING_TEXT:
+        buffer_append_text(out, setting->kind != NULL ? setting->kind : "text");
+        break;
+    case SETTING_INTEGER:
+        buffer_append_format(out, "%" PRId64 " to %" PRId64, setting->minimum, setting->maximum);
+        buffer_append_format(out, "%s%s", setting->unit != NULL ? " " : "",
+                             setting->unit != NULL ? setting->unit : "");
+        break;
+    case SETTING_FLAG:
+        buffer_append_text(out, "true, false");
+        break;
+    case SETTING_CHOICE:
+        for (const struct choice *choice = setting->choices; choice->word != NULL; choice++)
+            buffer_append_format(out, "%s%s", choice > setting->choices ? ", " : "", choice->word);
+        break;
+    default:
+        buffer_append_format(out, "list of %ss", setting->kind != NULL ? setting->kind : "text");
+    }
+}
+
+static void
+append_word_of(struct buffer *out, const struct setting *setting)
+{
+    for (const struct choice *choice = setting->choices; choice->word != NULL; choice++)
+        if (choice->value == setting->fallback) {
+            buffer_append_text(out, choice->word);
+            return;
+        }
+}
+
+static void
+append_default(struct buffer *out, const struct setting *setting)
+{
+    if (setting->is_required)
+        buffer_append_text(out, "required");
+    else if (setting->standard != NULL)
+        buffer_append_text(out, setting->standard);
+    else if (setting->type == SETTING_INTEGER)
+        buffer_append_format(out, "%" PRId64, setting->fallback);
+    else if (setting->type == SETTING_FLAG)
+        buffer_append_text(out, "false");
+    else if (setting->type == SETTING_CHOICE)
+        append_word_of(out, setting);
+    else
+        buffer_append_text(out, setting->text != NULL ? setting->text : "none");
+}
+
+static bool
+setting_is_nested(const struct setting *setting)
+{
+    return setting->type == SETTING_SECTION || setting->type == SETTING_ITEMS ||
+           setting->type == SETTING_KAFKA;
+}
+
+static void append_chapter(struct buffer *out, const struct setting *setting, const char *path);
+
+static void
+append_section(struct buffer *out, const struct section *section, const char *path)
+{
+    bool has_head = false;
+    for (uint32_t i = 0; i < section->count; i++) {
+        const struct setting *setting = &section->settings[i];
+        if (setting_is_nested(setting))
+            continue;
+        if (!has_head)
+            buffer_append_text(out,
+                               "\n| setting | value | default | meaning |\n|---|---|---|---|\n");
+        has_head = true;
+        buffer_append_format(out, "| `%s` | ", setting->name);
+        append_type(out, setting);
+        buffer_append_text(out, " | ");
+        append_default(out, setting);
+        buffer_append_format(out, " | %s |\n", setting->meaning);
+    }
+    for (uint32_t i = 0; i < section->count; i++)
+        if (setting_is_nested(&section->settings[i]))
+            append_chapter(out, &section->settings[i], path);
+}
+
+static void
+append_chapter(struct buffer *out, const struct setting *setting, const char *path)
+{
+    if (setting->type == SETTING_KAFKA) {
+        config_kafka_reference(out);
+        return;
+    }
+    char *own_path = memory_format("%s%s%s%s", path, path[0] != '\0' ? "." : "", setting->name,
+                                   setting->type == SETTING_ITEMS ? "[]" : "");
+    buffer_append_format(out, "\n%s %s\n\n%s\n", path[0] != '\0' ? "###" : "##", own_path,
+                         setting->section->meaning);
+    if (setting->alias != NULL)
+        buffer_append_format(out, "`%s` is another name of the section.\n", setting->alias);
+    append_section(out, setting->section, own_path);
+    free(own_path);
+}
+
+void
+config_reference(struct buffer *out)
+{
+    buffer_append_text(
+        out, "# Configuration\n\n"
+             "Both programs read one YAML file; [bitdex.yaml](../config/bitdex.yaml) is an example "
+             "with comments.\nUnknown keys, wrong types, values out of bounds and references to "
+             "nothing are errors with file, line\nand column. `${NAME}` in a value reads the "
+             "environment variable, which must be set; `$${` stands for\n`${`. Anchors, aliases "
+             "and tags are not accepted. This page is made from the program's own tables.\n");
+    append_section(out, &config_settings, "");
+}

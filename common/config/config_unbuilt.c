@@ -1,0 +1,105 @@
+#include "common/config/config.h"
+
+#include <stdio.h>
+
+#include "common/config/config_items.h"
+
+struct unbuilt {
+    enum config_program program;
+    bool refused;
+    bool (*is_asked)(const struct config *config);
+    const char *what;
+};
+
+static bool
+asks_stand_alone(const struct config *config)
+{
+    return !config->kafka.present;
+}
+
+static bool
+asks_visible_from(const struct config *config)
+{
+    return config->index_config.visible_from != NULL;
+}
+
+static bool
+asks_computed(const struct config *config)
+{
+    for (uint32_t i = 0; i < config->index_config.sort_field_count; i++)
+        if (config->index_config.sort_fields[i].computed_op != COMPUTED_NONE)
+            return true;
+    return false;
+}
+
+static bool
+asks_mirror(const struct config *config)
+{
+    return config->postgres != NULL;
+}
+
+static bool
+asks_triggers(const struct config *config)
+{
+    return config->trigger_count > 0;
+}
+
+static bool
+asks_load(const struct config *config)
+{
+    return config->dump_phase_count > 0;
+}
+
+static bool
+asks_retention(const struct config *config)
+{
+    (void)config; /* it has a default */
+    return true;
+}
+
+static const struct unbuilt unbuilts[] = {
+    {CONFIG_CONSUMER, true, asks_stand_alone, "no kafka section: an index without Kafka"},
+    {CONFIG_CONSUMER, true, asks_visible_from, "index_config.visible_from: hiding until a time"},
+    {CONFIG_CONSUMER, true, asks_computed, "index_config.sort_fields: computed sort fields"},
+    {CONFIG_CONSUMER, false, asks_mirror, "postgres: positions are not mirrored to bitdex_cursors"},
+    {CONFIG_PRODUCER, false, asks_triggers, "triggers: not created from here; create them by hand"},
+    {CONFIG_PRODUCER, false, asks_load, "dump_phases: loading"},
+    {CONFIG_PRODUCER, false, asks_retention, "retention: sent rows are not removed from BitdexOps"},
+};
+
+enum { UNBUILTS = sizeof unbuilts / sizeof unbuilts[0], SETTINGS_PER_TRIGGER = 64 };
+
+/* Settings that a trigger's kind leaves idle: *cursor counts on through all triggers. */
+static bool
+next_idle(const struct config *config, uint32_t *cursor, char *what, uint32_t what_bytes)
+{
+    uint32_t at = *cursor - UNBUILTS;
+    for (uint32_t i = at / SETTINGS_PER_TRIGGER; i < config->trigger_count; i++) {
+        const struct config_trigger *trigger = &config->triggers[i];
+        uint32_t setting = i == at / SETTINGS_PER_TRIGGER ? at % SETTINGS_PER_TRIGGER : 0;
+        const char *name = config_trigger_next_idle(trigger, &setting);
+        if (name == NULL)
+            continue;
+        *cursor = UNBUILTS + i * SETTINGS_PER_TRIGGER + setting;
+        snprintf(what, what_bytes, "triggers[%u].%s (line %u): has no effect, the kind is %s", i,
+                 name, trigger->line, config_trigger_kind_name(trigger->kind));
+        return true;
+    }
+    return false;
+}
+
+bool
+config_next_unbuilt(const struct config *config, enum config_program program, uint32_t *cursor,
+                    bool *refused, char *what, uint32_t what_bytes)
+{
+    while (*cursor < UNBUILTS) {
+        const struct unbuilt *unbuilt = &unbuilts[(*cursor)++];
+        if (unbuilt->program != program || !unbuilt->is_asked(config))
+            continue;
+        *refused = unbuilt->refused;
+        snprintf(what, what_bytes, "%s", unbuilt->what);
+        return true;
+    }
+    *refused = false;
+    return program == CONFIG_PRODUCER && next_idle(config, cursor, what, what_bytes);
+}

@@ -1,0 +1,930 @@
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/memory.h"
+#include "common/config/config.h"
+
+#define EXAMPLE SOURCE_DIRECTORY "/config/bitdex.yaml"
+#define MANUAL SOURCE_DIRECTORY "/docs/configuration.md"
+
+enum { FUZZ_ROUNDS = 3000 };
+
+static char work_file[] = "/tmp/bitdex-test-config-XXXXXX";
+
+/* What every configuration below begins with; line 6 is the first one of a test's own. */
+#define HEAD                                           \
+    "index: demo\n"                                    \
+    "postgres: dbname=demo\n"                          \
+    "kafka: { bootstrap.servers: 'localhost:9092' }\n" \
+    "topic: { name: demo }\n"                          \
+    "consumer: { data_dir: /tmp/demo }\n"
+/* The same, and an index: line 15 is the first one of a test's own. */
+#define INDEXED                                             \
+    HEAD                                                    \
+        "index_config:\n"                                   \
+        "  filter_fields:\n"                                \
+        "    - { name: level, field_type: single_value }\n" \
+        "    - { name: tags, field_type: multi_value }\n"   \
+        "    - { name: meta, field_type: boolean }\n"       \
+        "  sort_fields:\n"                                  \
+        "    - { name: at, bits: 32 }\n"                    \
+        "    - { name: level, bits: 8 }\n"                  \
+        "    - { name: best, bits: 32, computed: { op: greatest, source_fields: [at, level] } }\n"
+
+static void
+read_all(const char *path, struct buffer *out)
+{
+    FILE *stream = fopen(path, "r");
+    if (stream == NULL)
+        fail_msg("cannot open %s", path);
+    size_t bytes;
+    do {
+        bytes = fread(buffer_reserve(out, 65536), 1, 65536, stream);
+        out->bytes += bytes;
+    } while (bytes > 0);
+    fclose(stream);
+}
+
+static void
+write_all(const char *path, const void *data, size_t bytes)
+{
+    FILE *stream = fopen(path, "w");
+    assert_non_null(stream);
+    assert_int_equal(fwrite(data, 1, bytes, stream), bytes);
+    assert_int_equal(fclose(stream), 0);
+}
+
+static int
+load_text(const char *yaml, enum config_program program, struct config **config, struct error *err)
+{
+    write_all(work_file, yaml, strlen(yaml));
+    return config_load(work_file, program, config, err);
+}
+
+static struct config *
+load_valid(const char *yaml, enum config_program program)
+{
+    struct error err = {0};
+    struct config *config = NULL;
+    if (load_text(yaml, program, &config, &err) != 0)
+        fail_msg("%s\nin:\n%s", err.message, yaml);
+    return config;
+}
+
+static struct config *
+load_example(void)
+{
+    struct error err = {0};
+    struct config *config = NULL;
+    if (config_load(EXAMPLE, CONFIG_PRODUCER, &config, &err) != 0)
+        fail_msg("%s", err.message);
+    return config;
+}
+
+struct refusal {
+    const char *yaml;
+    const char *message; /* behind "FILE:" */
+};
+
+static void
+check_refused(const char *yaml, enum config_program program, const char *message)
+{
+    struct error err = {0};
+    struct config *config = NULL;
+    int rc = load_text(yaml, program, &config, &err);
+    assert_null(config);
+    assert_int_equal(rc, ERR_USAGE);
+    assert_memory_equal(err.message, work_file, strlen(work_file));
+    const char *got = err.message + strlen(work_file) + 1;
+    if (strcmp(got, message) != 0)
+        fail_msg("got:    %s\nwanted: %s\nin:\n%s", got, message, yaml);
+}
+
+static void
+check_refusals(const struct refusal *refusals, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        check_refused(refusals[i].yaml, CONFIG_PRODUCER, refusals[i].message);
+}
+
+#define CHECK_REFUSALS(refusals) check_refusals(refusals, sizeof(refusals) / sizeof((refusals)[0]))
+
+static void
+test_the_example_loads_for_both_programs(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct config *config = NULL;
+    assert_int_equal(config_load(EXAMPLE, CONFIG_CONSUMER, &config, &err), 0);
+    assert_string_equal(config->index, "gallery");
+    config_destroy(config);
+    config = load_example();
+    assert_int_equal(config->trigger_count, 9);
+    const struct config_trigger *image = &config->triggers[0];
+    assert_int_equal(image->kind, TRIGGER_DIRECT);
+    assert_int_equal(image->on_delete, ON_DELETE_SLOT);
+    assert_true(image->sets_alive);
+    assert_string_equal(image->track_fields[3].column, "type");
+    assert_string_equal(image->track_fields[3].expression, "{type}::text");
+    assert_null(image->track_fields[6].column);
+    assert_string_equal(image->track_fields[6].expression, "GREATEST({scannedAt}, {createdAt})");
+    assert_string_equal(image->track_fields[6].target, "existedAt");
+    assert_int_equal(config->triggers[1].kind, TRIGGER_JOIN);
+    assert_int_equal(config->triggers[6].kind, TRIGGER_FAN_OUT);
+    assert_string_equal(config->triggers[6].track_fields[0].target, "modelPoi");
+    assert_int_equal(config->triggers[8].kind, TRIGGER_FAN_OUT_PER_ROW);
+    assert_string_equal(config->triggers[8].rows_from.foreign_key, "postId");
+    assert_string_equal(config->dump_phases[0].fields[6].column, "existedAtSecs");
+    config_destroy(config);
+}
+
+static void
+test_defaults_are_filled_in(void **state)
+{
+    (void)state;
+    struct config *config = load_valid(INDEXED, CONFIG_CONSUMER);
+    assert_int_equal(config->topic.partitions, 4);
+    assert_int_equal(config->topic.max_slots, 1 << 30);
+    assert_string_equal(config->producer.name, "default");
+    assert_string_equal(config->producer.listen, "127.0.0.1:8081");
+    assert_int_equal(config->producer.chunk_rows, 5000);
+    assert_int_equal(config->producer.row_bytes, 1 << 20);
+    assert_int_equal(config->producer.mark_interval_ms, 100);
+    assert_string_equal(config->consumer.group, "demo");
+    assert_string_equal(config->consumer.listen, "127.0.0.1:8080");
+    assert_int_equal(config->consumer.commit_interval_ms, 1000);
+    assert_null(config->consumer.token_file);
+    assert_int_equal(config->log.level, LOG_INFO);
+    assert_int_equal(config->index_config.sort_fields[2].computed_op, COMPUTED_GREATEST);
+    config_destroy(config);
+}
+
+static void
+test_what_is_not_our_yaml_is_refused_with_its_place(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {"", "1:1: the file is empty"},
+        {"- a\n", "1:1: must be a map, not a list"},
+        {"index: [a\n",
+         "2:1: not YAML: while parsing a flow sequence, did not find expected ',' or "
+         "']'"},
+        {"index: a\n\tb: c\n", "2:1: not YAML: while scanning a plain scalar, found a tab "
+                               "character that violates indentation"},
+        {"index: a\nb: \xff\n", "2:4: not YAML: invalid leading UTF-8 octet"},
+        {"index: a\n--- \nindex: b\n", "2:1: a second document"},
+        {"index: &a demo\n", "1:8: index: anchors, aliases and tags are not accepted"},
+        {"index: *a\n", "1:8: index: anchors, aliases and tags are not accepted"},
+        {"index: !!str demo\n", "1:8: index: anchors, aliases and tags are not accepted"},
+        {"index: demo\n? [a]\n: b\n",
+         "2:3: ?: a key must be a word of letters, digits, '.', '_' and '-'"},
+        {"index: demo\n'a b': c\n",
+         "2:1: ?: a key must be a word of letters, digits, '.', '_' and '-'"},
+        {"index: \"a\\0b\"\n", "1:8: index: must not hold a NUL"},
+        {"index: demo\nindex: demo\n", "2:1: index: duplicate key, first on line 1"},
+        {HEAD "log: { level: info, level: info }\n",
+         "6:21: log.level: duplicate key, first on line 6"},
+    };
+    CHECK_REFUSALS(refusals);
+}
+
+static void
+test_values_are_refused_with_their_place(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {HEAD "topics: {}\n", "6:1: topics: unknown setting"},
+        {HEAD "producer:\n  poll_interval: 5\n", "7:3: producer.poll_interval: unknown setting"},
+        {HEAD "triggers: []\nsync_sources: []\n",
+         "7:1: sync_sources: duplicate: triggers and sync_sources are one setting"},
+        {HEAD "producer:\n  poll_interval_ms: 0\n",
+         "7:21: producer.poll_interval_ms: must be from 1 to 60000 ms"},
+        {HEAD "producer: { chunk_rows: 99999999999999999999 }\n",
+         "6:25: producer.chunk_rows: must be from 1 to 1000000 rows"},
+        {HEAD "producer: { chunk_rows: '5' }\n", "6:25: producer.chunk_rows: must be an integer"},
+        {HEAD "producer: { chunk_rows: 1e3 }\n", "6:25: producer.chunk_rows: must be an integer"},
+        {HEAD "producer: { chunk_rows: 010 }\n", "6:25: producer.chunk_rows: must be an integer"},
+        {HEAD "producer: { chunk_rows: }\n",
+         "6:25: producer.chunk_rows: must be an integer, not nothing"},
+        {HEAD "producer: { chunk_bytes: 65536 }\n",
+         "6:26: producer.chunk_bytes: chunk_bytes must be at least row_bytes"},
+        {HEAD "producer: { mark_interval_ms: 1001 }\n",
+         "6:31: producer.mark_interval_ms: must be from 10 to 1000 ms"},
+        {HEAD "producer: { name: [a] }\n", "6:19: producer.name: must be a text, not a list"},
+        {HEAD "producer: { name: a/b }\n",
+         "6:19: producer.name: must be 1 to 100 letters, digits, '.', '_' or '-'"},
+        {HEAD "producer: { listen: 8081 }\n",
+         "6:21: producer.listen: must be host:port, like 127.0.0.1:8080 or [::1]:8080"},
+        {HEAD "producer: { listen: 'a:65536' }\n",
+         "6:21: producer.listen: must be host:port, like 127.0.0.1:8080 or [::1]:8080"},
+        {HEAD "producer: { listen: ':1' }\n",
+         "6:21: producer.listen: must be host:port, like 127.0.0.1:8080 or [::1]:8080"},
+        {HEAD "producer:\n", "6:10: producer: must be a map, not nothing"},
+        {HEAD "retention: 5\n", "6:12: retention: must be a map, not a single value"},
+        {HEAD "log: { level: loud }\n",
+         "6:15: log.level: must be one of: debug, info, warn, error"},
+        {"index: a\ntopic: { name: a/b }\n",
+         "2:16: topic.name: must be 1 to 244 letters, digits, '.', '_' or '-' (\".dead\" is "
+         "appended for dead letters)"},
+        {"index: a\ntopic: { name: a, partitions: 1025 }\n",
+         "2:31: topic.partitions: must be from 1 to 1024"},
+        {"index: a\ntopic: { name: a, max_slots: 4294967297 }\n",
+         "2:30: topic.max_slots: must be from 1 to 4294967296 slots"},
+        {"index: a\ntopic: {}\n", "2:8: topic.name: is missing"},
+    };
+    CHECK_REFUSALS(refusals);
+}
+
+static void
+test_each_program_names_what_it_lacks(void **state)
+{
+    (void)state;
+#define KAFKA "kafka: { bootstrap.servers: a }\n"
+    check_refused("log: {}\n", CONFIG_PRODUCER, "1:1: index: is missing");
+    check_refused("index: a\n", CONFIG_PRODUCER, "1:1: postgres: is missing");
+    check_refused("index: a\npostgres: ''\n", CONFIG_PRODUCER, "2:11: postgres: must not be empty");
+    check_refused("index: a\npostgres: b\n", CONFIG_PRODUCER, "1:1: kafka: is missing");
+    check_refused("index: a\npostgres: b\nkafka: {}\n", CONFIG_PRODUCER,
+                  "3:8: kafka.bootstrap.servers: is missing");
+    check_refused("index: a\npostgres: b\n" KAFKA, CONFIG_PRODUCER, "1:1: topic: is missing");
+    check_refused("index: a\n" KAFKA, CONFIG_CONSUMER, "1:1: topic: is missing");
+    check_refused("index: a\n", CONFIG_CONSUMER, "1:1: index_config: is missing");
+    static const char fields[] = "index: a\n"
+                                 "index_config: { sort_fields: [{ name: a, bits: 1 }] }\n";
+    check_refused(fields, CONFIG_CONSUMER, "1:1: consumer.data_dir: is missing");
+    char *consumer = memory_format("%sconsumer: { group: a }\n", fields);
+    check_refused(consumer, CONFIG_CONSUMER, "3:11: consumer.data_dir: is missing");
+    free(consumer);
+}
+
+static void
+test_settings_that_a_law_fixes_are_refused_with_the_reason(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"acks",
+                                        "request.required.acks",
+                                        "enable.idempotence",
+                                        "message.timeout.ms",
+                                        "delivery.timeout.ms",
+                                        "message.send.max.retries",
+                                        "retries",
+                                        "max.in.flight",
+                                        "max.in.flight.requests.per.connection",
+                                        "transactional.id",
+                                        "partitioner",
+                                        "group.id",
+                                        "client.id",
+                                        "enable.auto.commit",
+                                        "auto.commit.interval.ms",
+                                        "enable.auto.offset.store",
+                                        "auto.offset.reset",
+                                        "partition.assignment.strategy",
+                                        "enable.gapless.guarantee",
+                                        "isolation.level"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct error err = {0};
+        struct config *config = NULL;
+        char *yaml = memory_format("index: a\nkafka:\n  consumer: { %s: 1 }\n", names[i]);
+        char *part = memory_format(":3:15: kafka.consumer.%s: cannot be set: ", names[i]);
+        assert_int_equal(load_text(yaml, CONFIG_PRODUCER, &config, &err), ERR_USAGE);
+        if (strstr(err.message, part) == NULL)
+            fail_msg("got: %s\nwanted: %s", err.message, part);
+        free(yaml);
+        free(part);
+    }
+    static const struct refusal refusals[] = {
+        {"index: a\nkafka: { producer: [] }\n",
+         "2:20: kafka.producer: must be a map of librdkafka's settings"},
+        {"index: a\nkafka: { linger.ms: }\n", "2:21: kafka.linger.ms: must be a text, not nothing"},
+        {"index: a\nkafka: { linger.ms: 1, linger.ms: 2 }\n",
+         "2:24: kafka.linger.ms: duplicate key, first on line 2"},
+    };
+    CHECK_REFUSALS(refusals);
+}
+
+static void
+test_kafka_settings_keep_their_names_and_sides(void **state)
+{
+    (void)state;
+    struct config *config = load_valid("index: a\npostgres: b\ntopic: { name: c }\n"
+                                       "kafka: { producer: { linger.ms: 5, metadata.broker.list: d "
+                                       "}, check.crcs: true, consumer: { fetch.min.bytes: 1 } }\n",
+                                       CONFIG_PRODUCER);
+    assert_int_equal(config->kafka.common.count, 1);
+    assert_string_equal(config->kafka.common.items[0].name, "check.crcs");
+    assert_string_equal(config->kafka.common.items[0].value, "true");
+    assert_int_equal(config->kafka.producer.count, 2);
+    assert_string_equal(config->kafka.producer.items[0].name, "linger.ms");
+    assert_string_equal(config->kafka.producer.items[0].value, "5");
+    assert_int_equal(config->kafka.consumer.count, 1);
+    config_destroy(config);
+}
+
+#define TRIGGER(text) INDEXED "triggers:\n  - " text "\n"
+
+static void
+test_triggers_are_refused_with_their_place(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {TRIGGER("{ slot_field: id }"), "16:5: triggers[0].table: is missing"},
+        {TRIGGER("{ table: A }"), "16:5: triggers[0]: must have a slot_field"},
+        {TRIGGER("{ table: 'a\"b', slot_field: id }"),
+         "16:14: triggers[0].table: must be the name of a table, table or schema.table, without "
+         "quotes"},
+        {TRIGGER("{ table: A, slot_field: id, sets_alive: yes }"),
+         "16:45: triggers[0].sets_alive: must be true or false"},
+        {TRIGGER("{ table: A, slot_field: id, on_delete: drop }"),
+         "16:44: triggers[0].on_delete: must be one of: delete_slot, true, false"},
+        {TRIGGER("{ table: A, slot_field: id, type: join }"),
+         "16:39: triggers[0].type: must be one of: fan_out_per_row"},
+        {TRIGGER("{ table: A, slot_field: id, type: fan_out_per_row }"),
+         "16:5: triggers[0]: must have rows_from, and no field, to be of type fan_out_per_row"},
+        {TRIGGER("{ table: A, slot_field: id, field: tags }"),
+         "16:5: triggers[0]: must have a value_field, since it has a field"},
+        {TRIGGER("{ table: A, slot_field: id, value_field: b }"),
+         "16:5: triggers[0]: must have a field, since it has a value_field"},
+        {TRIGGER("{ table: A, slot_field: id, query_source: b }"),
+         "16:5: triggers[0]: must have a query, since it has a query_source"},
+        {TRIGGER("{ table: A, query: 'level eq {id}' }"),
+         "16:5: triggers[0]: must have track_fields or computed_fields"},
+        {TRIGGER("{ table: A, rows_from: { table: B, fk: c }, track_fields: [at] }"),
+         "16:28: triggers[0].rows_from.slot: is missing"},
+        {TRIGGER("{ table: A, slot_field: id, track_fields: at }"),
+         "16:47: triggers[0].track_fields: must be a list, not a single value"},
+        {TRIGGER("{ table: A, slot_field: id, track_fields: ['f({a})'] }"),
+         "16:48: triggers[0].track_fields[0]: must be a column, or \"expression as target\""},
+        {TRIGGER("{ table: A, slot_field: id, track_fields: ['a b'] }"),
+         "16:48: triggers[0].track_fields[0]: must have a target: the column's name is not one of "
+         "a "
+         "field"},
+        {TRIGGER("{ table: A, slot_field: id, track_fields: ['cast({a} as text)'] }"),
+         "16:48: triggers[0].track_fields[0]: must be the name of a field: 1 to 100 letters, "
+         "digits "
+         "or '_', no digit first"},
+        {TRIGGER("{ table: A, slot_field: id, track_fields: [{ expression: '{a}' }] }"),
+         "16:48: triggers[0].track_fields[0]: must have a column, or an expression and a target"},
+        {TRIGGER("{ table: A, slot_field: id, track_fields: [[at]] }"),
+         "16:48: triggers[0].track_fields[0]: must be a map or a text, not a list"},
+        {TRIGGER("{ table: A, slot_field: id, computed_fields: ['{a}'] }"),
+         "16:51: triggers[0].computed_fields[0]: must be \"expression as target\""},
+        {TRIGGER("{ table: A, slot_field: id, computed_fields: [{ target: at }] }"),
+         "16:51: triggers[0].computed_fields[0].expression: is missing"},
+    };
+    CHECK_REFUSALS(refusals);
+}
+
+static void
+test_references_to_nothing_are_refused(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {TRIGGER("{ table: A, slot_field: id, track_fields: [at, nix] }"),
+         "16:52: triggers[0].track_fields[1]: no field nix in index_config"},
+        {TRIGGER("{ table: A, slot_field: id, track_fields: [{ column: at, target: nix }] }"),
+         "16:70: triggers[0].track_fields[0].target: no field nix in index_config"},
+        {TRIGGER("{ table: A, slot_field: id, track_fields: ['{a} as nix'] }"),
+         "16:48: triggers[0].track_fields[0]: no field nix in index_config"},
+        {TRIGGER("{ table: A, slot_field: id, track_fields: [best] }"),
+         "16:48: triggers[0].track_fields[0]: field best is computed by index_config"},
+        {TRIGGER("{ table: A, slot_field: id, computed_fields: ['{a} as nix'] }"),
+         "16:51: triggers[0].computed_fields[0]: no field nix in index_config"},
+        {TRIGGER("{ table: A, slot_field: id, field: nix, value_field: b }"),
+         "16:40: triggers[0].field: no field nix in index_config"},
+        {TRIGGER("{ table: A, query: 'level eq {a} AND nix in [1]', track_fields: [at] }"),
+         "16:24: triggers[0].query: no field nix in index_config"},
+        {TRIGGER("{ table: A, query: 'level = {a}', track_fields: [at] }"),
+         "16:24: triggers[0].query: must be \"field eq value\" or \"field in [value, ...]\", "
+         "joined "
+         "by \" AND \""},
+        {HEAD "index_config: { visible_from: nix }\n",
+         "6:31: index_config.visible_from: no field nix in index_config"},
+        {INDEXED "  visible_from: tags\n",
+         "15:17: index_config.visible_from: field tags is neither a sort field nor a single value"},
+        {INDEXED "  visible_from: best\n",
+         "15:17: index_config.visible_from: field best is computed itself"},
+        {INDEXED "    - { name: x, bits: 1, computed: { op: least, source_fields: [at, nix] } }\n",
+         "15:70: index_config.sort_fields[3].computed.source_fields[1]: no field nix in "
+         "index_config"},
+        {INDEXED "    - { computed: { op: least, source_fields: [x] }, name: x, bits: 1 }\n",
+         "15:48: index_config.sort_fields[3].computed.source_fields[0]: field x is computed "
+         "itself"},
+    };
+    CHECK_REFUSALS(refusals);
+}
+
+static void
+test_fields_are_defined_once(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {INDEXED "    - { computed: { op: least, source_fields: [at] }, name: at, bits: 1 }\n",
+         "15:61: index_config.sort_fields[3].name: duplicate sort field at"},
+        {INDEXED "    - { name: meta, bits: 1 }\n",
+         "15:15: index_config.sort_fields[3].name: filter field meta must be a single value to "
+         "sort by it"},
+        {HEAD "index_config: { filter_fields: [{ name: a, field_type: string },\n"
+              "  { name: a, field_type: boolean }] }\n",
+         "7:11: index_config.filter_fields[1].name: duplicate filter field a"},
+        {HEAD "index_config: { filter_fields: [{ name: a, field_type: single_value },\n"
+              "  { name: b, field_type: single_value }], sort_fields: [\n"
+              "  { name: a, bits: 1, computed: { op: least, source_fields: [b] } }] }\n",
+         "8:11: index_config.sort_fields[0].name: field a is computed: it cannot be a filter "
+         "field"},
+        {HEAD "index_config: { sort_fields: [{ name: a, bits: 64 }] }\n",
+         "6:48: index_config.sort_fields[0].bits: must be from 1 to 63 bits"},
+        {HEAD "index_config: { sort_fields: [{ name: a b, bits: 1 }] }\n",
+         "6:39: index_config.sort_fields[0].name: must be the name of a field: 1 to 100 letters, "
+         "digits or '_', no digit first"},
+        {HEAD "index_config: { filter_fields: [{ name: a }] }\n",
+         "6:33: index_config.filter_fields[0].field_type: is missing"},
+        {INDEXED "    - { name: x, bits: 1, computed: { op: least, source_fields: [at, at] } }\n",
+         "15:70: index_config.sort_fields[3].computed.source_fields[1]: duplicate, as item 0"},
+    };
+    CHECK_REFUSALS(refusals);
+}
+
+/* L7 */
+static void
+test_a_field_has_one_owner(void **state)
+{
+    (void)state;
+#define FIRST "- { table: A, slot_field: id, track_fields: [at, level] }\n  "
+    static const struct refusal refusals[] = {
+        {INDEXED "triggers:\n  " FIRST "- { table: B, query: 'level eq 1', track_fields: [at] }\n",
+         "17:53: triggers[1].track_fields[0]: field at has two owners: table A writes it in "
+         "triggers[0], table B here"},
+        {INDEXED "triggers:\n  " FIRST "- { table: B, slot_field: b, field: at, value_field: b }\n",
+         "17:39: triggers[1].field: field at has two owners: table A writes it in triggers[0], "
+         "table B here"},
+        {INDEXED "triggers:\n  " FIRST
+                 "- { table: public.A, slot_field: id, computed_fields: ['1 as at'] }\n",
+         "17:58: triggers[1].computed_fields[0]: duplicate: triggers[0] writes field at already"},
+        {TRIGGER("{ table: A, slot_field: id, track_fields: [at, at] }"),
+         "16:52: triggers[0].track_fields[1]: duplicate: triggers[0] writes field at already"},
+    };
+    CHECK_REFUSALS(refusals);
+    config_destroy(load_valid(INDEXED
+                              "triggers:\n"
+                              "  - { table: P, query: 'level eq {id}', track_fields: [at] }\n"
+                              "  - { table: P, track_fields: [at],\n"
+                              "      rows_from: { table: A, fk: p, slot: id } }\n",
+                              CONFIG_PRODUCER));
+}
+
+#define PHASE(text) "  - { name: p, table: A, copy_query: c, slot_field: id, " text " }\n"
+
+static void
+test_dump_phases_are_refused_with_their_place(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {INDEXED "dump_phases:\n" PHASE("fields: [at]"),
+         "16:5: dump_phases[0].columns: is missing"},
+        {INDEXED "dump_phases:\n" PHASE("columns: [at], fields: [at]"),
+         "16:53: dump_phases[0].slot_field: no column id in columns"},
+        {INDEXED "dump_phases:\n" PHASE("columns: [id, at, id]"),
+         "16:75: dump_phases[0].columns[2]: duplicate, as item 0"},
+        {INDEXED "dump_phases:\n" PHASE("columns: [id], fields: [at]"),
+         "16:81: dump_phases[0].fields[0]: no column at in columns"},
+        {INDEXED "dump_phases:\n" PHASE("columns: [id], fields: [{ column: x, target: at }]"),
+         "16:91: dump_phases[0].fields[0].column: no column x in columns"},
+        {INDEXED "dump_phases:\n" PHASE("columns: [id, x], fields: [x]"),
+         "16:84: dump_phases[0].fields[0]: no field x in index_config"},
+        {INDEXED "dump_phases:\n" PHASE("columns: [id]") PHASE("columns: [id]"),
+         "17:13: dump_phases[1].name: duplicate: dump_phases[0] has this name"},
+        {INDEXED "dump_phases:\n" PHASE("columns: [id], computed_fields: ['1 as at', '2 as at']"),
+         "16:101: dump_phases[0].computed_fields[1]: duplicate: dump_phases[0] loads field at "
+         "already"},
+    };
+    CHECK_REFUSALS(refusals);
+}
+
+static void
+test_kinds_follow_their_precedence_and_idle_settings_are_named(void **state)
+{
+    (void)state;
+    struct config *config = load_valid(
+        INDEXED
+        "sync_sources:\n"
+        "  - { table: J, slot_field: id, field: tags, value_field: v, query: 'level eq {id}',\n"
+        "      rows_from: { table: A, fk: p, slot: id }, track_fields: [at] }\n"
+        "  - { table: R, slot_field: id, query: 'level eq {id}', track_fields: [meta],\n"
+        "      rows_from: { table: A, fk: p, slot: id } }\n"
+        "  - { table: Q, query: 'level IN {ids} and at EQ \"x AND y\"', on_delete: true,\n"
+        "      track_fields: [level] }\n",
+        CONFIG_PRODUCER);
+    assert_int_equal(config->triggers[0].kind, TRIGGER_JOIN);
+    assert_int_equal(config->triggers[1].kind, TRIGGER_FAN_OUT_PER_ROW);
+    assert_int_equal(config->triggers[2].kind, TRIGGER_FAN_OUT);
+    static const char *const wanted[] = {
+        "triggers: not created from here; create them by hand",
+        "retention: sent rows are not removed from BitdexOps",
+        "triggers[0].rows_from (line 16): has no effect, the kind is join",
+        "triggers[0].query (line 16): has no effect, the kind is join",
+        "triggers[0].track_fields (line 16): has no effect, the kind is join",
+        "triggers[1].slot_field (line 18): has no effect, the kind is fan-out per row",
+        "triggers[1].query (line 18): has no effect, the kind is fan-out per row",
+        "triggers[2].on_delete (line 20): has no effect, the kind is fan-out",
+    };
+    uint32_t cursor = 0;
+    bool refused;
+    char what[200];
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        refused = true;
+        assert_true(
+            config_next_unbuilt(config, CONFIG_PRODUCER, &cursor, &refused, what, sizeof what));
+        assert_string_equal(what, wanted[i]);
+        assert_false(refused);
+    }
+    assert_false(
+        config_next_unbuilt(config, CONFIG_PRODUCER, &cursor, &refused, what, sizeof what));
+    config_destroy(config);
+}
+
+static void
+test_what_the_consumer_lacks_is_refused_by_run(void **state)
+{
+    (void)state;
+    struct config *config =
+        load_valid("index: a\npostgres: b\nconsumer: { data_dir: c }\n"
+                   "index_config:\n"
+                   "  sort_fields: [{ name: at, bits: 32 },\n"
+                   "    { name: best, bits: 32, computed: { op: least, source_fields: [at] } }]\n"
+                   "  visible_from: at\n",
+                   CONFIG_CONSUMER);
+    static const bool wanted[] = {true, true, true, false};
+    uint32_t cursor = 0;
+    bool refused;
+    char what[8]; /* cut, never overrun */
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        assert_true(
+            config_next_unbuilt(config, CONFIG_CONSUMER, &cursor, &refused, what, sizeof what));
+        assert_int_equal(refused, wanted[i]);
+        assert_int_equal(strlen(what), sizeof what - 1);
+    }
+    assert_false(
+        config_next_unbuilt(config, CONFIG_CONSUMER, &cursor, &refused, what, sizeof what));
+    config_destroy(config);
+}
+
+static void
+test_the_environment_is_read(void **state)
+{
+    (void)state;
+    setenv("BITDEX_TEST_ROWS", "77", 1);
+    setenv("BITDEX_TEST_WORD", "a: [${BITDEX_TEST_ROWS}]", 1);
+    setenv("BITDEX_TEST_BYTES", "\xff", 1);
+    unsetenv("BITDEX_TEST_UNSET");
+    struct config *config =
+        load_valid(HEAD "producer: { chunk_rows: \"${BITDEX_TEST_ROWS}\" }\n"
+                        "triggers: [{ table: A, slot_field: id,\n"
+                        "  filter: '$1 $ $$ $${x} ${BITDEX_TEST_WORD}${BITDEX_TEST_ROWS}' }]\n",
+                   CONFIG_PRODUCER);
+    assert_int_equal(config->producer.chunk_rows, 77);
+    assert_string_equal(config->triggers[0].filter, "$1 $ $$ ${x} a: [${BITDEX_TEST_ROWS}]77");
+    config_destroy(config);
+    static const struct refusal refusals[] = {
+        {"index: a\npostgres: 'password=${BITDEX_TEST_UNSET}'\n",
+         "2:11: postgres: environment variable BITDEX_TEST_UNSET is not set"},
+        {"index: ${BITDEX_TEST_BYTES}\n",
+         "1:8: index: environment variable BITDEX_TEST_BYTES is not UTF-8"},
+        {"index: ${a b}\n",
+         "1:8: index: ${ must be followed by a variable's name and } (write $${ for ${)"},
+        {"index: '${'\n",
+         "1:8: index: ${ must be followed by a variable's name and } (write $${ for ${)"},
+        {"index: ${BITDEX_TEST_WORD}\n",
+         "1:8: index: must be 1 to 100 letters, digits, '.', '_' or '-'"},
+    };
+    CHECK_REFUSALS(refusals);
+}
+
+static void
+test_passwords_are_not_shown(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *string;
+        const char *shown;
+    } cases[] = {
+        {"", ""},
+        {"host=a dbname=b", "host=a dbname=b"},
+        {"host=a password=secret user=b", "host=a password=*** user=b"},
+        {"password = 'se cr\\'et' user=b", "password = *** user=b"},
+        {"password=se\\ cret user=b", "password=*** user=b"},
+        {"PassWord=secret sslpassword=other", "PassWord=*** sslpassword=***"},
+        {"password='secret", "***"},
+        {"host=a secret", "host=a ***"},
+        {"user=a oauth_client_secret=secret", "user=a oauth_client_secret=***"},
+        {"dbname=postgres://a:secret@b/c", "dbname=***"},
+        {"postgres://b/c", "postgres://b/c"},
+        {"postgresql://a@b:5432/c?sslmode=require", "postgresql://a@b:5432/c?sslmode=require"},
+        {"postgresql://a:secret@b:5432/c", "postgresql://a:***@b:5432/c"},
+        {"postgresql://a:se@cr/et?x@b/c", "postgresql://a:***@b/c"},
+        {"postgres:///c?host=a&password=secret&user=b", "postgres:///c?host=a&password=***&user=b"},
+        {"postgres:///c?p%61ssword=secret", "postgres:///c?p%61ssword=***"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buffer out;
+        buffer_init(&out);
+        config_redact(cases[i].string, &out);
+        assert_string_equal(buffer_string(&out), cases[i].shown);
+        buffer_free(&out);
+    }
+}
+
+/* Prints, loads that again, and prints that: twice the same, and the same index. */
+static char *
+print_twice(const struct config *config, enum config_program program)
+{
+    struct buffer first;
+    struct buffer second;
+    buffer_init(&first);
+    buffer_init(&second);
+    config_print(config, &first);
+    struct config *again = load_valid(buffer_string(&first), program);
+    config_print(again, &second);
+    assert_string_equal(buffer_string(&first), buffer_string(&second));
+    buffer_clear(&second);
+    config_index_identity(&config->index_config, &second);
+    size_t half = second.bytes;
+    config_index_identity(&again->index_config, &second);
+    assert_int_equal(second.bytes, half * 2);
+    assert_memory_equal(second.data, second.data + half, half);
+    config_destroy(again);
+    char *text = memory_strdup(buffer_string(&first));
+    buffer_free(&first);
+    buffer_free(&second);
+    return text;
+}
+
+static void
+test_what_is_printed_loads_to_the_same(void **state)
+{
+    (void)state;
+    struct config *config = load_example();
+    free(print_twice(config, CONFIG_PRODUCER));
+    config_destroy(config);
+    config =
+        load_valid("index: a\npostgres: \"a \\u2028\\x01\\\"\\\\ \\n$${x} \xc3\xa4 \\uFEFF\"\n"
+                   "kafka: { bootstrap.servers: 'yes', linger.ms: 1 }\ntopic: { name: 'null' }\n",
+                   CONFIG_PRODUCER);
+    free(print_twice(config, CONFIG_PRODUCER));
+    config_destroy(config);
+    config = load_valid("index: a\nindex_config: { sort_fields: [{ name: 'yes', bits: 1 }] }\n"
+                        "consumer: { data_dir: \" \\t$${x} \xf0\x9f\x98\x80\\x85#\" }\n",
+                        CONFIG_CONSUMER);
+    char *text = print_twice(config, CONFIG_CONSUMER);
+    assert_non_null(strstr(text, "  data_dir: \" \\u0009$${x} \xf0\x9f\x98\x80\\u0085#\"\n"));
+    assert_non_null(strstr(text, "    - name: \"yes\"\n      bits: 1\n"));
+    assert_null(strstr(text, "kafka"));
+    free(text);
+    config_destroy(config);
+}
+
+static void
+test_secrets_are_not_printed(void **state)
+{
+    (void)state;
+    struct config *config =
+        load_valid("index: a\npostgres: host=h password=hidden1\ntopic: { name: c }\n"
+                   "kafka:\n"
+                   "  bootstrap.servers: b\n  sasl.username: shown\n  sasl.password: hidden2\n"
+                   "  ssl.key.password: hidden3\n  ssl.keystore.password: hidden4\n"
+                   "  sasl.oauthbearer.client.secret: hidden5\n  sasl.oauthbearer.config: hidden6\n"
+                   "  producer: { basic.auth.user.info: hidden7, ssl.key.pem: hidden8 }\n"
+                   "  consumer: { registry.url: 'http://a:hidden9@b' }\n",
+                   CONFIG_PRODUCER);
+    char *text = print_twice(config, CONFIG_PRODUCER);
+    assert_null(strstr(text, "hidden"));
+    assert_non_null(strstr(text, "host=h password=***"));
+    assert_non_null(strstr(text, "sasl.username: \"shown\""));
+    assert_non_null(strstr(text, "sasl.password: \"***\""));
+    free(text);
+    config_destroy(config);
+}
+
+static void
+test_the_identity_is_readable_and_has_one_order(void **state)
+{
+    (void)state;
+    struct config *config = load_valid(INDEXED, CONFIG_CONSUMER);
+    struct buffer out;
+    buffer_init(&out);
+    config_index_identity(&config->index_config, &out);
+    assert_string_equal(buffer_string(&out), "filter level single_value\n"
+                                             "filter meta boolean\n"
+                                             "filter tags multi_value\n"
+                                             "sort at bits 32\n"
+                                             "sort best bits 32 greatest at level\n"
+                                             "sort level bits 8\n");
+    buffer_free(&out);
+    config_destroy(config);
+}
+
+static void
+test_hostile_files_stay_within_limits(void **state)
+{
+    (void)state;
+    struct buffer yaml;
+    buffer_init(&yaml);
+    for (int i = 0; i < 100000; i++)
+        buffer_append_text(&yaml, "[");
+    check_refused(buffer_string(&yaml), CONFIG_PRODUCER,
+                  "1:18: [0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]: nested too deeply");
+    buffer_clear(&yaml);
+    buffer_append_text(&yaml, "triggers: [");
+    for (int i = 0; i < 20000; i++)
+        buffer_append_text(&yaml, "a,");
+    check_refused(buffer_string(&yaml), CONFIG_PRODUCER,
+                  "1:32776: triggers[16382]: more than 16384 values");
+    buffer_clear(&yaml);
+    for (int i = 0; i < 300; i++)
+        buffer_append_format(&yaml, "k%d: v\n", i);
+    check_refused(buffer_string(&yaml), CONFIG_PRODUCER,
+                  "257:1: k256: more than 256 keys in one map");
+    buffer_clear(&yaml);
+    buffer_append_text(&yaml, "triggers:\n");
+    for (int i = 0; i < 1001; i++)
+        buffer_append_text(&yaml, "- a\n");
+    check_refused(buffer_string(&yaml), CONFIG_PRODUCER,
+                  "2:1: triggers: must have at most 1000 items");
+    buffer_clear(&yaml);
+    struct error err = {0};
+    struct config *config = NULL;
+    memset(buffer_reserve(&yaml, (1 << 20) + 1), '#', (1 << 20) + 1);
+    write_all(work_file, yaml.data, (1 << 20) + 1);
+    assert_int_equal(config_load(work_file, CONFIG_PRODUCER, &config, &err), ERR_USAGE);
+    assert_non_null(strstr(err.message, "larger than 1048576 bytes"));
+    buffer_free(&yaml);
+}
+
+static void
+test_files_that_cannot_be_read_are_named(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct config *config = NULL;
+    assert_int_equal(config_load("/nonexistent/x", CONFIG_PRODUCER, &config, &err), ERR_USAGE);
+    assert_string_equal(err.message,
+                        "could not open \"/nonexistent/x\": No such file or directory");
+    assert_int_equal(config_load("/tmp", CONFIG_PRODUCER, &config, &err), ERR_USAGE);
+    assert_string_equal(err.message, "could not read \"/tmp\": Is a directory");
+}
+
+/* One change: a byte, a piece that goes, a piece that comes twice, or a word of YAML's put in. */
+static void
+mutate(struct buffer *yaml, unsigned short seed[3])
+{
+    static const char *const words[] = {"[", "]",   "{",   "}",    ": ",   "- ", "\n",
+                                        "'", "\"",  "&a ", "*a",   "|",    ">",  "${",
+                                        "#", "---", "\t",  "null", "\xff", "?"};
+    size_t at = (size_t)nrand48(seed) % yaml->bytes;
+    size_t bytes = (size_t)nrand48(seed) % 40 % (yaml->bytes - at) + 1;
+    const char *word = words[(size_t)nrand48(seed) % (sizeof words / sizeof words[0])];
+    char piece[64];
+    switch (nrand48(seed) % 4) {
+    case 0:
+        yaml->data[at] = (uint8_t)nrand48(seed);
+        return;
+    case 1:
+        memmove(yaml->data + at, yaml->data + at + bytes, yaml->bytes - at - bytes);
+        yaml->bytes -= bytes;
+        return;
+    case 2:
+        memcpy(piece, yaml->data + at, bytes);
+        break;
+    default:
+        bytes = strlen(word);
+        memcpy(piece, word, bytes);
+    }
+    buffer_reserve(yaml, bytes);
+    memmove(yaml->data + at + bytes, yaml->data + at, yaml->bytes - at);
+    memcpy(yaml->data + at, piece, bytes);
+    yaml->bytes += bytes;
+}
+
+/* A mutated example either loads, and then prints to what loads to the same, or is refused. */
+static void
+fuzz_round(const struct buffer *example, unsigned short seed[3], int *loaded)
+{
+    struct error err = {0};
+    struct config *config = NULL;
+    struct buffer yaml;
+    buffer_init(&yaml);
+    buffer_append(&yaml, example->data, example->bytes);
+    for (long changes = 1 + nrand48(seed) % 3; changes > 0; changes--)
+        mutate(&yaml, seed);
+    write_all(work_file, yaml.data, yaml.bytes);
+    enum config_program program = nrand48(seed) % 2 ? CONFIG_PRODUCER : CONFIG_CONSUMER;
+    int rc = config_load(work_file, program, &config, &err);
+    if (rc == 0) {
+        free(print_twice(config, program));
+        config_destroy(config);
+        ++*loaded;
+    } else {
+        unsigned line;
+        unsigned column;
+        assert_int_equal(rc, ERR_USAGE);
+        int found = sscanf(err.message + strlen(work_file), ":%u:%u: ", &line, &column);
+        if (found != 2 || line == 0 || column == 0)
+            fail_msg("%s", err.message);
+    }
+    buffer_free(&yaml);
+}
+
+static void
+test_mutated_examples_load_or_are_refused(void **state)
+{
+    (void)state;
+    const char *given = getenv("BITDEX_TEST_SEED");
+    unsigned long number = given != NULL ? strtoul(given, NULL, 10) : (unsigned long)time(NULL);
+    unsigned short seed[3] = {(unsigned short)number, (unsigned short)(number >> 16), 0};
+    printf("BITDEX_TEST_SEED=%lu\n", number);
+    struct buffer example;
+    buffer_init(&example);
+    read_all(EXAMPLE, &example);
+    int loaded = 0;
+    for (int i = 0; i < FUZZ_ROUNDS; i++)
+        fuzz_round(&example, seed, &loaded);
+    assert_in_range(loaded, FUZZ_ROUNDS / 100, FUZZ_ROUNDS * 99 / 100);
+    buffer_free(&example);
+}
+
+static void
+test_the_manual_is_what_the_tables_say(void **state)
+{
+    (void)state;
+    struct buffer made;
+    struct buffer kept;
+    buffer_init(&made);
+    buffer_init(&kept);
+    config_reference(&made);
+    read_all(MANUAL, &kept);
+    if (made.bytes != kept.bytes || memcmp(made.data, kept.data, made.bytes) != 0)
+        fail_msg("docs/configuration.md is stale: build the target `docs`");
+    buffer_free(&made);
+    buffer_free(&kept);
+}
+
+static int
+write_manual(const char *path)
+{
+    struct buffer out;
+    buffer_init(&out);
+    config_reference(&out);
+    write_all(path, out.data, out.bytes);
+    buffer_free(&out);
+    return 0;
+}
+
+/* --reference FILE writes the manual instead: what the target `docs` asks for. */
+int
+main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "--reference") == 0)
+        return write_manual(argv[2]);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_example_loads_for_both_programs),
+        cmocka_unit_test(test_defaults_are_filled_in),
+        cmocka_unit_test(test_what_is_not_our_yaml_is_refused_with_its_place),
+        cmocka_unit_test(test_values_are_refused_with_their_place),
+        cmocka_unit_test(test_each_program_names_what_it_lacks),
+        cmocka_unit_test(test_settings_that_a_law_fixes_are_refused_with_the_reason),
+        cmocka_unit_test(test_kafka_settings_keep_their_names_and_sides),
+        cmocka_unit_test(test_triggers_are_refused_with_their_place),
+        cmocka_unit_test(test_references_to_nothing_are_refused),
+        cmocka_unit_test(test_fields_are_defined_once),
+        cmocka_unit_test(test_a_field_has_one_owner),
+        cmocka_unit_test(test_dump_phases_are_refused_with_their_place),
+        cmocka_unit_test(test_kinds_follow_their_precedence_and_idle_settings_are_named),
+        cmocka_unit_test(test_what_the_consumer_lacks_is_refused_by_run),
+        cmocka_unit_test(test_the_environment_is_read),
+        cmocka_unit_test(test_passwords_are_not_shown),
+        cmocka_unit_test(test_what_is_printed_loads_to_the_same),
+        cmocka_unit_test(test_secrets_are_not_printed),
+        cmocka_unit_test(test_the_identity_is_readable_and_has_one_order),
+        cmocka_unit_test(test_hostile_files_stay_within_limits),
+        cmocka_unit_test(test_files_that_cannot_be_read_are_named),
+        cmocka_unit_test(test_mutated_examples_load_or_are_refused),
+        cmocka_unit_test(test_the_manual_is_what_the_tables_say),
+    };
+    int file = mkstemp(work_file);
+    if (file < 0)
+        return 1;
+    close(file);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    unlink(work_file);
+    return failed;
+}
