@@ -1,7 +1,8 @@
 /* The op model: what triggers write, what events carry, what the engine applies.
  *
- * Plain data without behaviour. Every pointer belongs to the arena (or message) the op was decoded into and lives as
- * long as that. A row's ops are either all slot ops or all fan-outs, never both (DESIGN: "routing depends on kind").
+ * Plain data without behaviour. Every pointer belongs to the arena (or message) the op was decoded
+ * into and lives as long as that. A row's ops are either all slot ops or all fan-outs, never both
+ * (DESIGN: "routing depends on kind").
  */
 #ifndef COMMON_OPS_OP_H
 #define COMMON_OPS_OP_H

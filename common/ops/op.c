@@ -1,0 +1,11 @@
+#include "common/ops/op.h"
+
+const char *
+op_kind_name(enum op_kind kind)
+{
+    static const char *const names[] = {
+        [OP_SET] = "set",     [OP_REMOVE] = "remove", [OP_ADD] = "add",
+        [OP_ALIVE] = "alive", [OP_DELETE] = "delete", [OP_FAN_OUT] = "queryOpSet",
+    };
+    return names[kind];
+}

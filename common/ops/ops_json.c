@@ -1,0 +1,380 @@
+/* Happy path: the text becomes a JSON tree (json.h), the tree becomes ops; strings are shared, not
+ * copied.
+ *
+ * Failure: every refusal names the op and the member. A text that does not parse within the limits
+ * is looked at once more, by the grammar alone, for the route (F79).
+ */
+#include "common/ops/ops_json.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "common/json/json.h"
+#include "common/ops/filter.h"
+#include "common/ops/ops_value.h"
+
+enum { NOT_NESTED = UINT32_MAX };
+
+/* The sum of all items stays within what an event may have (EVENT_ITEMS_MAX). */
+const struct ops_limits ops_limits_default = {
+    .row_bytes = 1024 * 1024,
+    .row_items = 128 * 1024,
+    .depth = 32,
+    .name_bytes = 256,
+    .string_bytes = 64 * 1024,
+    .array_items = 64 * 1024,
+    .query_bytes = 64 * 1024,
+};
+
+struct reader {
+    const struct ops_limits *limits;
+    struct arena *arena;
+    struct error *err;
+    uint32_t items_left;
+    uint32_t op;     /* index of the op that is read */
+    uint32_t nested; /* and of the op inside it, or NOT_NESTED */
+};
+
+/* `where`: "" or a member of the op, with its dot. */
+__attribute__((format(printf, 3, 4))) static int
+read_refuse(const struct reader *reader, const char *where, const char *format, ...)
+{
+    char reason[128];
+    char nested[32] = "";
+    va_list args;
+    va_start(args, format);
+    vsnprintf(reason, sizeof reason, format, args);
+    va_end(args);
+    if (reader->nested != NOT_NESTED)
+        snprintf(nested, sizeof nested, ".ops[%u]", reader->nested);
+    return error_set(reader->err, ERR_DATA, "ops[%u]%s%s: %s", reader->op, nested, where, reason);
+}
+
+static int
+read_items(struct reader *reader, const char *where, uint32_t count)
+{
+    if (count > reader->items_left)
+        return read_refuse(reader, where, "more than %u ops and array items in the row",
+                           reader->limits->row_items);
+    reader->items_left -= count;
+    return 0;
+}
+
+/* A member that must be a string of 1 to `max_bytes`. */
+static int
+read_text(const struct reader *reader, const struct json_value *object, const char *key,
+          const char *where, uint32_t max_bytes, struct text *text)
+{
+    const struct json_value *member = json_member(object, key);
+    if (member == NULL)
+        return read_refuse(reader, where, "is missing");
+    if (member->kind != JSON_STRING)
+        return read_refuse(reader, where, "is no string: %s", json_kind_name(member->kind));
+    if (member->string.bytes == 0)
+        return read_refuse(reader, where, "is empty");
+    if (member->string.bytes > max_bytes)
+        return read_refuse(reader, where, "longer than %u bytes", max_bytes);
+    *text = member->string;
+    return 0;
+}
+
+static int
+read_string_size(const struct reader *reader, const struct value *value)
+{
+    if (value->kind == VALUE_STRING && value->string.bytes > reader->limits->string_bytes)
+        return read_refuse(reader, ".value", "string longer than %u bytes",
+                           reader->limits->string_bytes);
+    return 0;
+}
+
+/* An item of an array whose items are all of `kind`. */
+static int
+read_item(const struct reader *reader, const struct json_value *array, uint32_t i,
+          enum value_kind kind, struct value *item)
+{
+    if (!ops_value_from_scalar(&array->array.items[i], item) || item->kind != kind)
+        return read_refuse(reader, ".value",
+                           "item %u is neither integer nor string, or unlike "
+                           "those before it",
+                           i);
+    return read_string_size(reader, item);
+}
+
+static int
+read_integers(const struct reader *reader, const struct json_value *array, struct value *value)
+{
+    uint32_t count = array->array.count;
+    int64_t *items = arena_alloc(reader->arena, count * sizeof *items);
+    for (uint32_t i = 0; i < count; i++) {
+        struct value item;
+        int rc = read_item(reader, array, i, VALUE_INTEGER, &item);
+        if (rc != 0)
+            return rc;
+        items[i] = item.integer;
+    }
+    *value = (struct value){.kind = VALUE_INTEGERS, .integers = {items, count}};
+    return 0;
+}
+
+static int
+read_strings(const struct reader *reader, const struct json_value *array, struct value *value)
+{
+    uint32_t count = array->array.count;
+    struct text *items = arena_alloc(reader->arena, count * sizeof *items);
+    for (uint32_t i = 0; i < count; i++) {
+        struct value item;
+        int rc = read_item(reader, array, i, VALUE_STRING, &item);
+        if (rc != 0)
+            return rc;
+        items[i] = item.string;
+    }
+    *value = (struct value){.kind = VALUE_STRINGS, .strings = {items, count}};
+    return 0;
+}
+
+static int
+read_array(struct reader *reader, const struct json_value *array, struct value *value)
+{
+    uint32_t count = array->array.count;
+    if (count > reader->limits->array_items)
+        return read_refuse(reader, ".value", "array of more than %u items",
+                           reader->limits->array_items);
+    int rc = read_items(reader, ".value", count);
+    if (rc != 0)
+        return rc;
+    if (count > 0 && array->array.items[0].kind == JSON_STRING)
+        return read_strings(reader, array, value);
+    return read_integers(reader, array, value);
+}
+
+static int
+read_value(struct reader *reader, const struct json_value *object, struct op *op)
+{
+    const struct json_value *member = json_member(object, "value");
+    if (member == NULL)
+        return read_refuse(reader, ".value", "is missing");
+    if (member->kind == JSON_ARRAY)
+        return read_array(reader, member, &op->value);
+    if (!ops_value_from_scalar(member, &op->value))
+        return read_refuse(reader, ".value", "is an object");
+    if (op->value.kind == VALUE_NULL && op->kind != OP_SET)
+        return read_refuse(reader, ".value", "null can only be set");
+    return read_string_size(reader, &op->value);
+}
+
+static int
+read_kind(const struct reader *reader, const struct json_value *object, enum op_kind *kind)
+{
+    if (object->kind != JSON_OBJECT)
+        return read_refuse(reader, "", "is no object: %s", json_kind_name(object->kind));
+    const struct json_value *name = json_member(object, "op");
+    if (name == NULL || name->kind != JSON_STRING)
+        return read_refuse(reader, ".op", "is missing or no string");
+    for (*kind = OP_SET; *kind <= OP_FAN_OUT; (*kind)++)
+        if (text_is(name->string, op_kind_name(*kind)))
+            return 0;
+    return read_refuse(reader, ".op", "is unknown");
+}
+
+static int
+read_slot_op(struct reader *reader, const struct json_value *object, struct op *op)
+{
+    if (op->kind == OP_ALIVE || op->kind == OP_DELETE)
+        return 0;
+    int rc = read_text(reader, object, "field", ".field", reader->limits->name_bytes, &op->field);
+    return rc != 0 ? rc : read_value(reader, object, op);
+}
+
+static int
+read_query(const struct reader *reader, const struct json_value *object, struct op *op)
+{
+    const struct filter *filter;
+    struct error reason;
+    int rc = read_text(reader, object, "query", ".query", reader->limits->query_bytes, &op->query);
+    if (rc == 0 && filter_parse_query(op->query, reader->arena, &filter, &reason) != 0)
+        rc = read_refuse(reader, ".query", "%s", reason.message);
+    return rc;
+}
+
+static int
+read_nested(struct reader *reader, const struct json_value *array, struct op *ops)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < array->array.count; i++) {
+        reader->nested = i;
+        ops[i] = (struct op){0};
+        rc = read_kind(reader, &array->array.items[i], &ops[i].kind);
+        if (rc == 0 && (ops[i].kind == OP_ALIVE || ops[i].kind == OP_FAN_OUT))
+            rc = read_refuse(reader, ".op", "has no place in a fan-out");
+        if (rc == 0)
+            rc = read_slot_op(reader, &array->array.items[i], &ops[i]);
+    }
+    reader->nested = NOT_NESTED;
+    return rc;
+}
+
+static int
+read_fan_out(struct reader *reader, const struct json_value *object, struct op *op)
+{
+    int rc = read_query(reader, object, op);
+    if (rc != 0)
+        return rc;
+    const struct json_value *array = json_member(object, "ops");
+    if (array == NULL || array->kind != JSON_ARRAY || array->array.count == 0)
+        return read_refuse(reader, ".ops", "is no array with ops");
+    uint32_t count = array->array.count;
+    rc = read_items(reader, ".ops", count);
+    if (rc != 0)
+        return rc;
+    struct op *nested = arena_alloc(reader->arena, count * sizeof *nested);
+    op->nested = nested;
+    op->nested_count = count;
+    return read_nested(reader, array, nested);
+}
+
+static int
+read_row(struct reader *reader, const struct json_value *array, struct op *ops)
+{
+    for (uint32_t i = 0; i < array->array.count; i++) {
+        const struct json_value *object = &array->array.items[i];
+        reader->op = i;
+        ops[i] = (struct op){0};
+        int rc = read_kind(reader, object, &ops[i].kind);
+        if (rc == 0 && (ops[i].kind == OP_FAN_OUT) != (ops[0].kind == OP_FAN_OUT))
+            rc = read_refuse(reader, ".op", "fan-outs and other ops in one row");
+        if (rc == 0)
+            rc = ops[i].kind == OP_FAN_OUT ? read_fan_out(reader, object, &ops[i])
+                                           : read_slot_op(reader, object, &ops[i]);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* The rule of `enum ops_route` on a tree; json_array_has_object_with is the same on a text. */
+static enum ops_route
+route_of_value(const struct json_value *array)
+{
+    if (array->kind != JSON_ARRAY)
+        return OPS_ROUTE_ENTITY;
+    for (uint32_t i = 0; i < array->array.count; i++) {
+        const struct json_value *name = json_member(&array->array.items[i], "op");
+        if (name != NULL && name->kind == JSON_STRING &&
+            text_is(name->string, op_kind_name(OP_FAN_OUT)))
+            return OPS_ROUTE_ALL;
+    }
+    return OPS_ROUTE_ENTITY;
+}
+
+static enum ops_route
+route_of_text(struct text json)
+{
+    return json_array_has_object_with(json, "op", op_kind_name(OP_FAN_OUT)) ? OPS_ROUTE_ALL
+                                                                            : OPS_ROUTE_ENTITY;
+}
+
+int
+ops_json_from_value(const struct json_value *array, const struct ops_limits *limits,
+                    struct arena *arena, struct ops *ops, enum ops_route *route, struct error *err)
+{
+    struct reader reader = {.limits = limits, .arena = arena, .err = err, .nested = NOT_NESTED};
+    *route = route_of_value(array);
+    if (array->kind != JSON_ARRAY || array->array.count == 0)
+        return error_set(err, ERR_DATA, "ops: is no array with ops");
+    uint32_t count = array->array.count;
+    if (count > limits->row_items)
+        return error_set(err, ERR_DATA, "ops: more than %u", limits->row_items);
+    reader.items_left = limits->row_items - count;
+    struct op *items = arena_alloc(arena, count * sizeof *items);
+    int rc = read_row(&reader, array, items);
+    if (rc == 0)
+        *ops = (struct ops){items, count};
+    return rc;
+}
+
+static int
+parse_text(struct text json, const struct ops_limits *limits, struct arena *arena,
+           const struct json_value **array, struct error *err)
+{
+    if (json.bytes > limits->row_bytes)
+        return error_set(err, ERR_DATA, "ops: longer than %u bytes", limits->row_bytes);
+    return json_parse(json, limits->depth, arena, array, err);
+}
+
+int
+ops_json_parse(struct text json, const struct ops_limits *limits, struct arena *arena,
+               struct ops *ops, enum ops_route *route, struct error *err)
+{
+    const struct json_value *array;
+    int rc = parse_text(json, limits, arena, &array, err);
+    if (rc == 0)
+        return ops_json_from_value(array, limits, arena, ops, route, err);
+    *route = route_of_text(json);
+    return rc;
+}
+
+static void
+write_value(struct json_writer *writer, const struct value *value)
+{
+    switch (value->kind) {
+    case VALUE_NULL:
+        json_null(writer);
+        break;
+    case VALUE_INTEGER:
+        json_integer(writer, value->integer);
+        break;
+    case VALUE_FLOAT:
+        json_float(writer, value->real);
+        break;
+    case VALUE_BOOLEAN:
+        json_boolean(writer, value->boolean);
+        break;
+    case VALUE_STRING:
+        json_text(writer, value->string);
+        break;
+    case VALUE_INTEGERS:
+        json_array_begin(writer);
+        for (uint32_t i = 0; i < value->integers.count; i++)
+            json_integer(writer, value->integers.items[i]);
+        json_array_end(writer);
+        break;
+    case VALUE_STRINGS:
+        json_array_begin(writer);
+        for (uint32_t i = 0; i < value->strings.count; i++)
+            json_text(writer, value->strings.items[i]);
+        json_array_end(writer);
+        break;
+    }
+}
+
+static void
+write_ops(struct json_writer *writer, const struct op *ops, uint32_t count)
+{
+    json_array_begin(writer);
+    for (uint32_t i = 0; i < count; i++) {
+        json_object_begin(writer);
+        json_key(writer, "op");
+        json_string(writer, op_kind_name(ops[i].kind));
+        if (ops[i].kind == OP_FAN_OUT) {
+            json_key(writer, "query");
+            json_text(writer, ops[i].query);
+            json_key(writer, "ops");
+            write_ops(writer, ops[i].nested, ops[i].nested_count);
+        } else if (ops[i].kind != OP_ALIVE && ops[i].kind != OP_DELETE) {
+            json_key(writer, "field");
+            json_text(writer, ops[i].field);
+            json_key(writer, "value");
+            write_value(writer, &ops[i].value);
+        }
+        json_object_end(writer);
+    }
+    json_array_end(writer);
+}
+
+void
+ops_json_write(const struct ops *ops, struct buffer *out)
+{
+    struct json_writer writer;
+    json_writer_init(&writer, out);
+    write_ops(&writer, ops->items, ops->count);
+}

@@ -1,0 +1,1 @@
+bitdex_unit_test(test_json ROOMS common_json)
