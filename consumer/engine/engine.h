@@ -1,0 +1,140 @@
+/* The engine: the bitmap index of one shard, as a library without I/O, clocks or threads.
+ *
+ * It maps slots (0 <= slot < max_slots; entity_id = slot * partitions + partition) to field values
+ * and answers filter + sort queries. State is what ops make it:
+ *
+ *   op           scalar, boolean, string, sort     multi-value
+ *   set v        value becomes v; null clears      array replaces; one value joins; null clears
+ *   remove v     cleared if it is v                v leaves (an array: each of them)
+ *   add v        as set                            v joins (an array: each of them)
+ *   alive        the slot exists                   (same)
+ *   delete       the slot and all its values go    (same)
+ *   queryOpSet   nested ops on every slot that the query matches at that point of the order,
+ *                not-yet-alive ones included
+ *
+ * Values for a slot that is not alive are kept, invisible, until `alive`. Null is not zero; an
+ * empty array is null; `remove null`, and `add null` to a multi-value, change nothing.
+ *
+ *   field                              takes
+ *   single_value, multi_value, sort    integers; 3.0 is 3 (up to 2^53); no booleans, no text
+ *   boolean                            true and false; not 0 and 1
+ *   string                             text, the empty one included
+ *
+ * A name that stands in filter_fields (as single_value) and in sort_fields is one field that does
+ * both. A sort field of `bits: n` holds -(2^n - 1) .. 2^n - 1; other integers are 64 bits wide.
+ * The values in a fan-out's query come untyped: there `eq 123` and `eq "123"` mean the same, for an
+ * integer field 123 and for a string field "123". (A bare number loses its spelling before a string
+ * field sees it, 1.50 is "1.5": such a string is written in quotes.)
+ *
+ *   filter                         matches slots whose field
+ *   Eq v, In [v, ..]               is v, is one of them; multi-value: holds v, holds one of them
+ *   NotEq v, NotIn [v, ..]         has a value, and Eq (In) does not match: SQL's <>, never null
+ *   Gt, Gte, Lt, Lte v             compares so; integer fields only, v may be a fraction;
+ *                                  multi-value: holds such a value
+ *   IsNull, IsNotNull              has no value, has one
+ *   And, Or, Not                   intersection, union, complement: Not(Eq) matches nulls as well
+ *
+ * Every field can be filtered, sort fields too. Queries see alive slots only, fan-outs all slots.
+ *
+ * Types are checked by engine_check_op() before anything is durable; engine_apply_*() of an op that
+ * passed cannot fail.
+ *
+ * Threads: an engine has no locks. Its owner serialises: many readers or one writer.
+ */
+#ifndef CONSUMER_ENGINE_ENGINE_H
+#define CONSUMER_ENGINE_ENGINE_H
+
+#include "common/base/error.h"
+#include "common/config/config.h"
+#include "common/ops/filter.h"
+#include "common/ops/op.h"
+
+struct buffer;
+struct engine;
+
+struct engine_options {
+    const struct config_index *index; /* must outlive the engine */
+    int32_t partition;
+    int32_t partitions;
+    int64_t max_slots; /* at most 2^32 */
+};
+
+/* Refuses (ERR_USAGE) an index configuration that this engine cannot hold: computed fields,
+ * visible_from, a sort field that is no integer, a width beyond 63 bits, a name given twice. The
+ * caller owns `*engine`. */
+int engine_create(const struct engine_options *options, struct engine **engine, struct error *err);
+/* NULL is allowed. */
+void engine_destroy(struct engine *engine);
+
+/* Would this op (a slot op, or a fan-out with everything nested in it) apply? ERR_DATA says why
+ * not, and names the field: wrong type for it; an integer that is set or added beyond its width; a
+ * fan-out whose query does not parse, or names a field that the index does not have. A set, add or
+ * remove on a field that the index does not have passes: applying it counts it as unknown
+ * (engine_stats). Reads only the configuration: callable at any time, from any thread. */
+int engine_check_op(const struct engine *engine, const struct op *op, struct error *err);
+
+/* Applies the slot ops of one row in order. `entity_id` must belong to this shard (entity_id mod
+ * partitions == partition, slot < max_slots); CHECK()ed, as is that the ops passed
+ * engine_check_op(). Keeps no pointer into `ops`. */
+void engine_apply_row(struct engine *engine, int64_t entity_id, const struct ops *ops);
+/* Applies fan-out ops in order, each to all slots that its query matches at that moment. */
+void engine_apply_fan_out(struct engine *engine, const struct ops *ops);
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+enum engine_direction { ENGINE_DESCENDING, ENGINE_ASCENDING };
+
+/* Where a page begins: behind this element of the order, which need not exist (any more). */
+struct engine_page_key {
+    bool has_value; /* false: the sort value was null, or there is no sort field */
+    int64_t value;
+    int64_t entity_id; /* of any shard */
+};
+
+struct engine_query {
+    const struct filter *filter;         /* NULL: everything alive; recursion is as deep as it is */
+    struct text sort_field;              /* empty: by entity id */
+    enum engine_direction direction;     /* of the sort value and of the id as tie-break */
+    uint64_t limit;                      /* entries wanted, after `offset` */
+    uint64_t offset;                     /* skipped by the caller; must be 0 with a page key */
+    const struct engine_page_key *after; /* NULL: from the start */
+};
+
+/* One entry of the answer; nulls sort last in both directions. */
+struct engine_hit {
+    int64_t entity_id;
+    bool has_value;
+    int64_t value; /* of the sort field; 0 without one */
+};
+
+struct engine_result {
+    struct engine_hit *hits; /* ordered; up to offset + limit: the caller merges shards and skips */
+    uint64_t count;
+    uint64_t total_matched; /* alive slots that match the filter, whatever the page */
+};
+
+/* Fills `result`, whose hits the caller frees with engine_result_free(). ERR_DATA: unknown field,
+ * wrong type of value, sort by a field that is not a sort field. Memory: offset + limit hits, or as
+ * many as match. */
+int engine_query(const struct engine *engine, const struct engine_query *query,
+                 struct engine_result *result, struct error *err);
+void engine_result_free(struct engine_result *result);
+
+/* < 0, 0, > 0 in the order that engine_query() uses: the merge of several shards' answers. */
+int engine_hit_compare(const struct engine_hit *a, const struct engine_hit *b, bool by_value,
+                       enum engine_direction direction);
+
+/* Appends `"name":value` members for every non-null field of an entity, comma-separated, as JSON,
+ * in configuration order (multi-values ascending). `*alive` tells whether it exists: one that does
+ * not may have values all the same. An id outside this shard has none and is not alive. */
+void engine_entity_json(const struct engine *engine, int64_t entity_id, struct buffer *out,
+                        bool *alive);
+
+struct engine_stats {
+    uint64_t alive_slots;
+    uint64_t unknown_field_ops; /* ops on fields that the index lacks; a nested one counts once */
+    uint64_t memory_bytes;      /* estimate, cheap to read */
+};
+void engine_read_stats(const struct engine *engine, struct engine_stats *stats);
+
+#endif

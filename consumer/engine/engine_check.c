@@ -1,0 +1,88 @@
+/* Whether an op would apply, told from the configuration alone: before it is durable. */
+#include "consumer/engine/engine.h"
+
+#include "consumer/engine/engine_internal.h"
+#include "consumer/engine/matcher.h"
+
+static int
+check_array(const struct field *field, const struct value *value, struct error *err)
+{
+    if (field->type != FIELD_MULTI_VALUE)
+        return error_set(err, ERR_DATA, "field \"%.*s\" takes one value, not an array",
+                         TEXT_ARGS(field->name));
+    if (value->kind == VALUE_STRINGS)
+        return error_set(err, ERR_DATA, "field \"%.*s\" takes integers, not an array of strings",
+                         TEXT_ARGS(field->name));
+    return 0;
+}
+
+/* A value beyond the bounds may be removed: it is not there. */
+static int
+check_bounds(const struct field *field, enum op_kind kind, int64_t number, struct error *err)
+{
+    if (kind == OP_REMOVE || (number >= field->min && number <= field->max))
+        return 0;
+    return error_set(err, ERR_DATA, "field \"%.*s\" holds %lld to %lld, not %lld",
+                     TEXT_ARGS(field->name), (long long)field->min, (long long)field->max,
+                     (long long)number);
+}
+
+static int
+check_value_op(const struct engine *engine, const struct op *op, struct error *err)
+{
+    const struct field *field = engine_find_field(engine, op->field);
+    const struct value *value = &op->value;
+    if (field == NULL || value->kind == VALUE_NULL)
+        return 0;
+    if (value->kind == VALUE_INTEGERS || value->kind == VALUE_STRINGS)
+        return check_array(field, value, err);
+    struct scalar scalar;
+    int rc = scalar_from_value(field, value, &scalar, err);
+    return rc != 0 ? rc : check_bounds(field, op->kind, scalar.number, err);
+}
+
+static int
+check_nested(const struct engine *engine, const struct op *op, struct error *err)
+{
+    switch (op->kind) {
+    case OP_SET:
+    case OP_REMOVE:
+    case OP_ADD:
+        return check_value_op(engine, op, err);
+    case OP_DELETE:
+        return 0;
+    default:
+        return error_set(err, ERR_DATA, "no \"%s\" inside a fan-out", op_kind_name(op->kind));
+    }
+}
+
+static int
+check_query(const struct engine *engine, struct text query, struct error *err)
+{
+    struct matcher matcher = {.engine = engine, .untyped = true};
+    const struct filter *filter;
+    struct arena arena;
+    arena_init(&arena);
+    int rc = filter_parse_query(query, &arena, &filter, err);
+    if (rc == 0)
+        rc = matcher_check(&matcher, filter, err);
+    arena_free(&arena);
+    return rc == 0 ? 0 : error_wrap(err, "fan-out query");
+}
+
+static int
+check_fan_out(const struct engine *engine, const struct op *op, struct error *err)
+{
+    int rc = check_query(engine, op->query, err);
+    for (uint32_t i = 0; rc == 0 && i < op->nested_count; i++)
+        rc = check_nested(engine, &op->nested[i], err);
+    return rc;
+}
+
+int
+engine_check_op(const struct engine *engine, const struct op *op, struct error *err)
+{
+    if (op->kind == OP_FAN_OUT)
+        return check_fan_out(engine, op, err);
+    return op->kind == OP_ALIVE ? 0 : check_nested(engine, op, err);
+}

@@ -1,0 +1,26 @@
+/* What the engine's files share: the state, and how a name and an entity id lead into it. */
+#ifndef CONSUMER_ENGINE_ENGINE_INTERNAL_H
+#define CONSUMER_ENGINE_ENGINE_INTERNAL_H
+
+#include "consumer/engine/engine.h"
+#include "consumer/engine/field.h"
+
+struct engine {
+    struct engine_options options;
+    struct field *fields; /* filter fields, then those that only sort: configuration order */
+    uint32_t field_count;
+    roaring_bitmap_t *alive;
+    uint64_t unknown_field_ops;
+    struct arena scratch; /* the query of the fan-out being applied */
+};
+
+/* NULL when the index has no such field. */
+struct field *engine_find_field(const struct engine *engine, struct text name);
+
+/* False: not an entity of this shard. */
+bool engine_slot_of(const struct engine *engine, int64_t entity_id, uint32_t *slot);
+int64_t engine_entity_of(const struct engine *engine, uint32_t slot);
+/* How many slots of this shard have an entity id below `entity_id`, which may be any number. */
+uint64_t engine_slots_below(const struct engine *engine, int64_t entity_id);
+
+#endif

@@ -1,0 +1,294 @@
+#include "consumer/engine/matcher.h"
+
+#include <stdlib.h>
+
+#include "common/base/check.h"
+
+enum { SCAN_SLOTS = 256 };
+
+static int
+matcher_scalar(const struct matcher *matcher, const struct field *field, const struct value *value,
+               struct scalar *scalar, struct error *err)
+{
+    return matcher->untyped ? scalar_from_untyped(field, value, scalar, err)
+                            : scalar_from_value(field, value, scalar, err);
+}
+
+static int
+matcher_check_values(const struct matcher *matcher, const struct field *field,
+                     const struct filter *filter, struct error *err)
+{
+    for (uint32_t i = 0; i < filter->count; i++) {
+        struct scalar scalar;
+        int rc = matcher_scalar(matcher, field, &filter->values[i], &scalar, err);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int
+matcher_check_leaf(const struct matcher *matcher, const struct filter *filter, struct error *err)
+{
+    const struct field *field = engine_find_field(matcher->engine, filter->field);
+    int64_t low, high;
+    if (field == NULL)
+        return error_set(err, ERR_DATA, "the index has no field \"%.*s\"",
+                         TEXT_ARGS(filter->field));
+    switch (filter->kind) {
+    case FILTER_IS_NULL:
+    case FILTER_IS_NOT_NULL:
+        return 0;
+    case FILTER_IN:
+    case FILTER_NOT_IN:
+        return matcher_check_values(matcher, field, filter, err);
+    case FILTER_EQ:
+    case FILTER_NOT_EQ:
+        CHECK(filter->count == 1);
+        return matcher_check_values(matcher, field, filter, err);
+    default:
+        CHECK(filter->count == 1);
+        return scalar_range(field, filter->kind, filter->values, &low, &high, err);
+    }
+}
+
+int
+matcher_check(const struct matcher *matcher, const struct filter *filter, struct error *err)
+{
+    if (filter->kind != FILTER_AND && filter->kind != FILTER_OR && filter->kind != FILTER_NOT)
+        return matcher_check_leaf(matcher, filter, err);
+    CHECK(filter->kind != FILTER_NOT || filter->count == 1);
+    for (uint32_t i = 0; i < filter->count; i++) {
+        int rc = matcher_check(matcher, &filter->children[i], err);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static roaring_bitmap_t *
+bitmap_create(void)
+{
+    roaring_bitmap_t *bitmap = roaring_bitmap_create();
+    CHECK(bitmap != NULL);
+    return bitmap;
+}
+
+static roaring_bitmap_t *
+bitmap_within(const roaring_bitmap_t *bitmap, const roaring_bitmap_t *within)
+{
+    if (bitmap == NULL)
+        return bitmap_create();
+    return within != NULL ? roaring_bitmap_and(bitmap, within) : roaring_bitmap_copy(bitmap);
+}
+
+static roaring_bitmap_t *
+bitmap_without(const roaring_bitmap_t *within, const roaring_bitmap_t *bitmap)
+{
+    CHECK(within != NULL);
+    return roaring_bitmap_andnot(within, bitmap);
+}
+
+/* Looks at every candidate's value: what postings cannot answer. */
+static roaring_bitmap_t *
+matcher_scan(const struct field *field, int64_t low, int64_t high, const roaring_bitmap_t *within)
+{
+    roaring_bitmap_t *matches = bitmap_create();
+    roaring_bitmap_t *candidates = bitmap_within(field->present, within);
+    roaring_uint32_iterator_t at;
+    uint32_t slots[SCAN_SLOTS];
+    uint32_t read;
+    roaring_init_iterator(candidates, &at);
+    while ((read = roaring_read_uint32_iterator(&at, slots, SCAN_SLOTS)) > 0) {
+        uint32_t kept = 0;
+        for (uint32_t i = 0; i < read; i++) {
+            if (field_overlaps(field, slots[i], low, high))
+                slots[kept++] = slots[i];
+        }
+        roaring_bitmap_add_many(matches, kept, slots);
+    }
+    roaring_bitmap_free(candidates);
+    return matches;
+}
+
+static roaring_bitmap_t *
+matcher_match_range(const struct field *field, const struct filter *filter,
+                    const roaring_bitmap_t *within)
+{
+    int64_t low, high;
+    CHECK(scalar_range(field, filter->kind, filter->values, &low, &high, NULL) == 0);
+    return low > high ? bitmap_create() : matcher_scan(field, low, high, within);
+}
+
+static roaring_bitmap_t *
+matcher_match_value(const struct matcher *matcher, const struct field *field,
+                    const struct value *value, const roaring_bitmap_t *within)
+{
+    struct scalar scalar;
+    int64_t key;
+    CHECK(matcher_scalar(matcher, field, value, &scalar, NULL) == 0);
+    if (!field_find_key(field, &scalar, &key))
+        return bitmap_create();
+    if (!field->filters)
+        return matcher_scan(field, key, key, within);
+    return bitmap_within(postings_find(&field->postings, key), within);
+}
+
+static roaring_bitmap_t *
+matcher_match_values(const struct matcher *matcher, const struct field *field,
+                     const struct filter *filter, const roaring_bitmap_t *within)
+{
+    if (filter->count == 1)
+        return matcher_match_value(matcher, field, filter->values, within);
+    roaring_bitmap_t *matches = bitmap_create();
+    for (uint32_t i = 0; i < filter->count; i++) {
+        roaring_bitmap_t *part = matcher_match_value(matcher, field, &filter->values[i], within);
+        roaring_bitmap_or_inplace(matches, part);
+        roaring_bitmap_free(part);
+    }
+    return matches;
+}
+
+static roaring_bitmap_t *
+matcher_match_leaf(const struct matcher *matcher, const struct filter *filter,
+                   const roaring_bitmap_t *within)
+{
+    const struct field *field = engine_find_field(matcher->engine, filter->field);
+    CHECK(field != NULL);
+    switch (filter->kind) {
+    case FILTER_IS_NULL:
+        return bitmap_without(within, field->present);
+    case FILTER_IS_NOT_NULL:
+        return bitmap_within(field->present, within);
+    case FILTER_EQ:
+    case FILTER_IN:
+        return matcher_match_values(matcher, field, filter, within);
+    case FILTER_NOT_EQ:
+    case FILTER_NOT_IN: {
+        roaring_bitmap_t *matches = bitmap_within(field->present, within);
+        roaring_bitmap_t *equal = matcher_match_values(matcher, field, filter, matches);
+        roaring_bitmap_andnot_inplace(matches, equal);
+        roaring_bitmap_free(equal);
+        return matches;
+    }
+    default:
+        return matcher_match_range(field, filter, within);
+    }
+}
+
+/* How many slots a filter may match, cheaply; what costs a scan comes last. */
+static uint64_t matcher_estimate(const struct matcher *matcher, const struct filter *filter);
+
+static uint64_t
+matcher_estimate_leaf(const struct matcher *matcher, const struct filter *filter)
+{
+    const struct field *field = engine_find_field(matcher->engine, filter->field);
+    bool equality = filter->kind == FILTER_EQ || filter->kind == FILTER_IN;
+    if (filter->kind == FILTER_IS_NOT_NULL)
+        return roaring_bitmap_get_cardinality(field->present);
+    if (!equality || !field->filters)
+        return UINT64_MAX;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < filter->count; i++) {
+        struct scalar scalar;
+        int64_t key;
+        CHECK(matcher_scalar(matcher, field, &filter->values[i], &scalar, NULL) == 0);
+        const roaring_bitmap_t *slots = NULL;
+        if (field_find_key(field, &scalar, &key))
+            slots = postings_find(&field->postings, key);
+        sum += slots != NULL ? roaring_bitmap_get_cardinality(slots) : 0;
+    }
+    return sum;
+}
+
+static uint64_t
+matcher_estimate(const struct matcher *matcher, const struct filter *filter)
+{
+    bool all = filter->kind == FILTER_AND;
+    if (filter->kind == FILTER_NOT)
+        return UINT64_MAX;
+    if (!all && filter->kind != FILTER_OR)
+        return matcher_estimate_leaf(matcher, filter);
+    uint64_t estimate = all ? UINT64_MAX : 0;
+    for (uint32_t i = 0; i < filter->count; i++) {
+        uint64_t child = matcher_estimate(matcher, &filter->children[i]);
+        if (all)
+            estimate = child < estimate ? child : estimate;
+        else
+            estimate = child > UINT64_MAX - estimate ? UINT64_MAX : estimate + child;
+    }
+    return estimate;
+}
+
+struct clause {
+    const struct filter *filter;
+    uint64_t estimate;
+    uint32_t position;
+};
+
+static int
+clause_compare(const void *left, const void *right)
+{
+    const struct clause *a = left;
+    const struct clause *b = right;
+    if (a->estimate != b->estimate)
+        return a->estimate < b->estimate ? -1 : 1;
+    return a->position < b->position ? -1 : 1;
+}
+
+static roaring_bitmap_t *
+matcher_match_all(const struct matcher *matcher, const struct filter *filter,
+                  const roaring_bitmap_t *within)
+{
+    if (filter->count == 0) {
+        CHECK(within != NULL);
+        return roaring_bitmap_copy(within);
+    }
+    struct clause *clauses = memory_alloc(filter->count * sizeof *clauses);
+    for (uint32_t i = 0; i < filter->count; i++) {
+        const struct filter *child = &filter->children[i];
+        clauses[i] = (struct clause){child, matcher_estimate(matcher, child), i};
+    }
+    qsort(clauses, filter->count, sizeof *clauses, clause_compare);
+    roaring_bitmap_t *matches = matcher_match(matcher, clauses[0].filter, within);
+    for (uint32_t i = 1; i < filter->count && !roaring_bitmap_is_empty(matches); i++) {
+        roaring_bitmap_t *fewer = matcher_match(matcher, clauses[i].filter, matches);
+        roaring_bitmap_free(matches);
+        matches = fewer;
+    }
+    free(clauses);
+    return matches;
+}
+
+static roaring_bitmap_t *
+matcher_match_any(const struct matcher *matcher, const struct filter *filter,
+                  const roaring_bitmap_t *within)
+{
+    roaring_bitmap_t *matches = bitmap_create();
+    for (uint32_t i = 0; i < filter->count; i++) {
+        roaring_bitmap_t *part = matcher_match(matcher, &filter->children[i], within);
+        roaring_bitmap_or_inplace(matches, part);
+        roaring_bitmap_free(part);
+    }
+    return matches;
+}
+
+roaring_bitmap_t *
+matcher_match(const struct matcher *matcher, const struct filter *filter,
+              const roaring_bitmap_t *within)
+{
+    switch (filter->kind) {
+    case FILTER_AND:
+        return matcher_match_all(matcher, filter, within);
+    case FILTER_OR:
+        return matcher_match_any(matcher, filter, within);
+    case FILTER_NOT: {
+        roaring_bitmap_t *matches = matcher_match(matcher, filter->children, within);
+        roaring_bitmap_t *others = bitmap_without(within, matches);
+        roaring_bitmap_free(matches);
+        return others;
+    }
+    default:
+        return matcher_match_leaf(matcher, filter, within);
+    }
+}

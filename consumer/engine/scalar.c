@@ -1,0 +1,199 @@
+#include "consumer/engine/scalar.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "consumer/engine/field.h"
+
+static const char *
+scalar_wanted(const struct field *field)
+{
+    switch (field->type) {
+    case FIELD_BOOLEAN:
+        return "true or false";
+    case FIELD_STRING:
+        return "a string";
+    default:
+        return "an integer";
+    }
+}
+
+static const char *
+value_kind_name(enum value_kind kind)
+{
+    static const char *const names[] = {
+        [VALUE_NULL] = "null",        [VALUE_INTEGER] = "an integer",
+        [VALUE_FLOAT] = "a float",    [VALUE_BOOLEAN] = "a boolean",
+        [VALUE_STRING] = "a string",  [VALUE_INTEGERS] = "an array",
+        [VALUE_STRINGS] = "an array",
+    };
+    return names[kind];
+}
+
+/* False for a fraction, and where a double no longer says which integer was meant. */
+static bool
+scalar_integer_of(double real, int64_t *number)
+{
+    if (!(fabs(real) <= 0x1p53) || real != trunc(real))
+        return false;
+    *number = (int64_t)real;
+    return true;
+}
+
+static bool
+scalar_take_integer(const struct value *value, struct scalar *scalar)
+{
+    if (value->kind == VALUE_FLOAT)
+        return scalar_integer_of(value->real, &scalar->number);
+    scalar->number = value->kind == VALUE_INTEGER ? value->integer : 0;
+    return value->kind == VALUE_INTEGER;
+}
+
+int
+scalar_from_value(const struct field *field, const struct value *value, struct scalar *scalar,
+                  struct error *err)
+{
+    scalar->number = 0;
+    scalar->string = (struct text){0};
+    bool fits;
+    if (field->type == FIELD_BOOLEAN) {
+        fits = value->kind == VALUE_BOOLEAN;
+        scalar->number = fits && value->boolean;
+    } else if (field->type == FIELD_STRING) {
+        fits = value->kind == VALUE_STRING;
+        scalar->string = fits ? value->string : (struct text){0};
+    } else {
+        fits = scalar_take_integer(value, scalar);
+    }
+    if (fits)
+        return 0;
+    if (value->kind == VALUE_FLOAT && field->type != FIELD_BOOLEAN && field->type != FIELD_STRING)
+        return error_set(err, ERR_DATA, "field \"%.*s\" takes an integer, not %g",
+                         TEXT_ARGS(field->name), value->real);
+    return error_set(err, ERR_DATA, "field \"%.*s\" takes %s, not %s", TEXT_ARGS(field->name),
+                     scalar_wanted(field), value_kind_name(value->kind));
+}
+
+/* The shortest text that reads back as the same number. */
+static void
+scalar_write_float(double real, char *digits)
+{
+    for (int precision = 15; precision <= 17; precision++) {
+        snprintf(digits, SCALAR_DIGITS_BYTES, "%.*g", precision, real);
+        if (strtod(digits, NULL) == real)
+            return;
+    }
+}
+
+static void
+scalar_write_text(const struct value *value, struct scalar *scalar)
+{
+    if (value->kind == VALUE_INTEGER)
+        snprintf(scalar->digits, SCALAR_DIGITS_BYTES, "%lld", (long long)value->integer);
+    else if (value->kind == VALUE_FLOAT)
+        scalar_write_float(value->real, scalar->digits);
+    else
+        snprintf(scalar->digits, SCALAR_DIGITS_BYTES, "%s", value->boolean ? "true" : "false");
+    scalar->number = 0;
+    scalar->string = text_of(scalar->digits);
+}
+
+static bool
+scalar_read_integer(struct text text, int64_t *number)
+{
+    char digits[SCALAR_DIGITS_BYTES];
+    if (text.bytes == 0 || text.bytes >= sizeof digits ||
+        (text.data[0] != '-' && (text.data[0] < '0' || text.data[0] > '9')))
+        return false;
+    memcpy(digits, text.data, text.bytes);
+    digits[text.bytes] = '\0';
+    char *end;
+    errno = 0;
+    *number = strtoll(digits, &end, 10);
+    return errno == 0 && end == digits + text.bytes;
+}
+
+int
+scalar_from_untyped(const struct field *field, const struct value *value, struct scalar *scalar,
+                    struct error *err)
+{
+    if (field->type == FIELD_STRING) {
+        if (value->kind == VALUE_INTEGER || value->kind == VALUE_FLOAT ||
+            value->kind == VALUE_BOOLEAN) {
+            scalar_write_text(value, scalar);
+            return 0;
+        }
+        return scalar_from_value(field, value, scalar, err);
+    }
+    struct value typed = *value;
+    if (value->kind == VALUE_STRING && field->type == FIELD_BOOLEAN &&
+        (text_is(value->string, "true") || text_is(value->string, "false")))
+        typed = (struct value){.kind = VALUE_BOOLEAN, .boolean = text_is(value->string, "true")};
+    int64_t number;
+    if (value->kind == VALUE_STRING && field->type != FIELD_BOOLEAN &&
+        scalar_read_integer(value->string, &number))
+        typed = (struct value){.kind = VALUE_INTEGER, .integer = number};
+    return scalar_from_value(field, &typed, scalar, err);
+}
+
+/* The bounds of a comparison with `value`: `floor` and `ceil` of it, cut to 64 bits; beyond them,
+ * `above` or `below` says on which side. */
+struct range_bound {
+    int64_t floor;
+    int64_t ceil;
+    bool above;
+    bool below;
+};
+
+static int
+scalar_bound(const struct field *field, const struct value *value, struct range_bound *bound,
+             struct error *err)
+{
+    *bound = (struct range_bound){0};
+    if (value->kind == VALUE_INTEGER) {
+        bound->floor = bound->ceil = value->integer;
+        return 0;
+    }
+    if (value->kind != VALUE_FLOAT || isnan(value->real))
+        return error_set(err, ERR_DATA, "field \"%.*s\" is compared with a number, not %s",
+                         TEXT_ARGS(field->name), value_kind_name(value->kind));
+    bound->above = value->real >= 0x1p63;
+    bound->below = value->real < -0x1p63;
+    if (!bound->above && !bound->below) {
+        bound->floor = (int64_t)floor(value->real);
+        bound->ceil = (int64_t)ceil(value->real);
+    }
+    return 0;
+}
+
+int
+scalar_range(const struct field *field, enum filter_kind kind, const struct value *value,
+             int64_t *low, int64_t *high, struct error *err)
+{
+    if (field->type == FIELD_BOOLEAN || field->type == FIELD_STRING)
+        return error_set(err, ERR_DATA, "field \"%.*s\" has no order to compare by",
+                         TEXT_ARGS(field->name));
+    struct range_bound bound;
+    int rc = scalar_bound(field, value, &bound, err);
+    if (rc != 0)
+        return rc;
+    bool greater = kind == FILTER_GT || kind == FILTER_GTE;
+    *low = INT64_MIN;
+    *high = INT64_MAX;
+    if (greater ? bound.below : bound.above)
+        return 0;
+    bool none = bound.above || bound.below || (kind == FILTER_GT && bound.floor == INT64_MAX) ||
+                (kind == FILTER_LT && bound.ceil == INT64_MIN);
+    if (none) {
+        *low = INT64_MAX;
+        *high = INT64_MIN;
+    } else if (greater) {
+        *low = kind == FILTER_GT ? bound.floor + 1 : bound.ceil;
+    } else {
+        *high = kind == FILTER_LT ? bound.ceil - 1 : bound.floor;
+    }
+    return 0;
+}

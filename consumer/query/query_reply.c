@@ -1,0 +1,55 @@
+#include "consumer/query/query_reply.h"
+
+#include "common/json/json.h"
+
+static void
+reply_write_ids(struct json_writer *writer, const struct query_page *page)
+{
+    json_key(writer, "ids");
+    json_array_begin(writer);
+    for (uint64_t i = 0; i < page->count; i++)
+        json_integer(writer, page->hits[i].entity_id);
+    json_array_end(writer);
+}
+
+static void
+reply_write_cursor(struct json_writer *writer, const struct query_page *page)
+{
+    json_key(writer, "cursor");
+    if (!page->full) {
+        json_null(writer);
+        return;
+    }
+    const struct engine_hit *last = &page->hits[page->count - 1];
+    json_object_begin(writer);
+    json_key(writer, "sort_value");
+    if (last->has_value)
+        json_integer(writer, last->value);
+    else
+        json_null(writer);
+    json_key(writer, "slot_id");
+    json_integer(writer, last->entity_id);
+    json_object_end(writer);
+}
+
+void
+query_reply_write(const struct query_reply *reply, struct buffer *out)
+{
+    struct json_writer writer;
+    json_writer_init(&writer, out);
+    json_object_begin(&writer);
+    reply_write_ids(&writer, reply->page);
+    json_key(&writer, "total_matched");
+    json_integer(&writer, (int64_t)reply->page->total_matched);
+    json_key(&writer, "elapsed_us");
+    json_integer(&writer, reply->elapsed_us);
+    reply_write_cursor(&writer, reply->page);
+    json_key(&writer, "complete");
+    json_boolean(&writer, reply->complete);
+    json_key(&writer, "missing_partitions");
+    json_array_begin(&writer);
+    for (uint32_t i = 0; i < reply->missing_count; i++)
+        json_integer(&writer, reply->missing_partitions[i]);
+    json_array_end(&writer);
+    json_object_end(&writer);
+}

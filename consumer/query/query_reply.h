@@ -1,0 +1,27 @@
+/* The reply to a query, as JSON:
+ *
+ *     {"ids":[...],"total_matched":N,"elapsed_us":T,"cursor":{"sort_value":7,"slot_id":123},
+ *      "complete":true,"missing_partitions":[]}
+ *
+ * The cursor names the last entry, ready to be sent back; it is null when the page is not full,
+ * that is, when nothing follows.
+ */
+#ifndef CONSUMER_QUERY_QUERY_REPLY_H
+#define CONSUMER_QUERY_QUERY_REPLY_H
+
+#include "consumer/query/query_merge.h"
+
+struct buffer;
+
+struct query_reply {
+    const struct query_page *page;
+    int64_t elapsed_us;
+    bool complete;                     /* every shard answered, and is complete itself */
+    const int32_t *missing_partitions; /* that did not answer */
+    uint32_t missing_count;
+};
+
+/* Appends the JSON to `out`. */
+void query_reply_write(const struct query_reply *reply, struct buffer *out);
+
+#endif

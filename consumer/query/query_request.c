@@ -1,0 +1,342 @@
+#include "consumer/query/query_request.h"
+
+#include "common/json/json.h"
+#include "common/ops/ops_value.h"
+
+enum { LIMIT_DEFAULT = 20, LEAF_JSON_DEPTH = 6, FILTER_JSON_DEPTH = 2 };
+
+struct request_parser {
+    const struct query_limits *limits;
+    struct arena *arena;
+    uint32_t clauses;
+    struct error *err;
+};
+
+/* How a filter's argument is written. */
+enum filter_form { FORM_VALUE, FORM_VALUES, FORM_FIELD, FORM_FILTERS, FORM_FILTER };
+
+struct filter_word {
+    const char *name;
+    enum filter_kind kind;
+    enum filter_form form;
+};
+
+static const struct filter_word filter_words[] = {
+    {"Eq", FILTER_EQ, FORM_VALUE},          {"NotEq", FILTER_NOT_EQ, FORM_VALUE},
+    {"In", FILTER_IN, FORM_VALUES},         {"NotIn", FILTER_NOT_IN, FORM_VALUES},
+    {"Gt", FILTER_GT, FORM_VALUE},          {"Gte", FILTER_GTE, FORM_VALUE},
+    {"Lt", FILTER_LT, FORM_VALUE},          {"Lte", FILTER_LTE, FORM_VALUE},
+    {"IsNull", FILTER_IS_NULL, FORM_FIELD}, {"IsNotNull", FILTER_IS_NOT_NULL, FORM_FIELD},
+    {"And", FILTER_AND, FORM_FILTERS},      {"Or", FILTER_OR, FORM_FILTERS},
+    {"Not", FILTER_NOT, FORM_FILTER},
+};
+
+static int
+parse_refuse(const struct request_parser *parser, const char *what, const char *wanted,
+             const struct json_value *found)
+{
+    return error_set(parser->err, ERR_DATA, "%s takes %s, not %s", what, wanted,
+                     json_kind_name(found->kind));
+}
+
+/* The value of a member that may be absent or null: then NULL. */
+static const struct json_value *
+parse_member(const struct json_value *object, const char *key)
+{
+    const struct json_value *value = json_member(object, key);
+    return value != NULL && value->kind != JSON_NULL ? value : NULL;
+}
+
+/* Every member must be one of `known`, a NULL-terminated list. */
+static int
+parse_check_members(const struct request_parser *parser, const char *what,
+                    const struct json_value *value, const char *const *known)
+{
+    if (value->kind != JSON_OBJECT)
+        return parse_refuse(parser, what, "an object", value);
+    for (uint32_t i = 0; i < value->object.count; i++) {
+        struct text key = value->object.members[i].key;
+        const char *const *name = known;
+        while (*name != NULL && !text_is(key, *name))
+            name++;
+        if (*name == NULL)
+            return error_set(parser->err, ERR_DATA, "%s has no member \"%.*s\"", what,
+                             TEXT_ARGS(key));
+    }
+    return 0;
+}
+
+static int
+parse_count_clause(struct request_parser *parser)
+{
+    if (parser->clauses == parser->limits->clauses)
+        return error_set(parser->err, ERR_DATA, "more than %u filters and values",
+                         parser->limits->clauses);
+    parser->clauses++;
+    return 0;
+}
+
+static int
+parse_plain_value(const struct request_parser *parser, const struct json_value *json,
+                  struct value *value)
+{
+    if (!ops_value_from_scalar(json, value))
+        return parse_refuse(parser, "a value", "a scalar or one like {\"Integer\":1}", json);
+    if (value->kind == VALUE_NULL)
+        return error_set(parser->err, ERR_DATA, "null is no value to compare with: use IsNull");
+    return 0;
+}
+
+/* {"Integer":1}: the word says which kind the value must have. */
+static int
+parse_typed_value(const struct request_parser *parser, const struct json_member *member,
+                  struct value *value)
+{
+    static const struct {
+        const char *word;
+        enum value_kind kind;
+        enum value_kind also;
+    } words[] = {{"Integer", VALUE_INTEGER, VALUE_INTEGER},
+                 {"Float", VALUE_FLOAT, VALUE_INTEGER}, /* 3.0 is 3 */
+                 {"Bool", VALUE_BOOLEAN, VALUE_BOOLEAN},
+                 {"String", VALUE_STRING, VALUE_STRING}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (!text_is(member->key, words[i].word))
+            continue;
+        int rc = parse_plain_value(parser, &member->value, value);
+        if (rc == 0 && value->kind != words[i].kind && value->kind != words[i].also)
+            return parse_refuse(parser, words[i].word, "its own kind of value", &member->value);
+        return rc;
+    }
+    return error_set(parser->err, ERR_DATA,
+                     "values are Integer, Float, Bool and String, not \"%.*s\"",
+                     TEXT_ARGS(member->key));
+}
+
+static int
+parse_value(const struct request_parser *parser, const struct json_value *json, struct value *value)
+{
+    if (json->kind == JSON_OBJECT && json->object.count == 1)
+        return parse_typed_value(parser, &json->object.members[0], value);
+    return parse_plain_value(parser, json, value);
+}
+
+static int
+parse_values(struct request_parser *parser, const struct json_value *json, struct filter *filter)
+{
+    if (json->kind != JSON_ARRAY)
+        return parse_refuse(parser, "a list", "[value, ...]", json);
+    uint32_t count = json->array.count;
+    struct value *values = arena_alloc(parser->arena, count * sizeof *values);
+    for (uint32_t i = 0; i < count; i++) {
+        int rc = parse_count_clause(parser);
+        if (rc == 0)
+            rc = parse_value(parser, &json->array.items[i], &values[i]);
+        if (rc != 0)
+            return rc;
+    }
+    filter->values = values;
+    filter->count = count;
+    return 0;
+}
+
+/* [field, value] or [field, [value, ...]]. */
+static int
+parse_comparison(struct request_parser *parser, const struct json_value *json,
+                 const struct filter_word *word, struct filter *filter)
+{
+    bool list = word->form == FORM_VALUES;
+    if (json->kind != JSON_ARRAY || json->array.count != 2 ||
+        json->array.items[0].kind != JSON_STRING)
+        return error_set(parser->err, ERR_DATA, "takes %s",
+                         list ? "[\"field\", [value, ...]]" : "[\"field\", value]");
+    filter->field = json->array.items[0].string;
+    if (list)
+        return parse_values(parser, &json->array.items[1], filter);
+    struct value *value = arena_alloc(parser->arena, sizeof *value);
+    filter->values = value;
+    filter->count = 1;
+    return parse_value(parser, &json->array.items[1], value);
+}
+
+static int parse_filter(struct request_parser *parser, const struct json_value *json,
+                        uint32_t depth, struct filter *filter);
+
+static int
+parse_children(struct request_parser *parser, const struct json_value *json, uint32_t depth,
+               struct filter *filter)
+{
+    if (json->kind != JSON_ARRAY)
+        return parse_refuse(parser, "a list of filters", "[filter, ...]", json);
+    uint32_t count = json->array.count;
+    struct filter *children = arena_alloc(parser->arena, count * sizeof *children);
+    for (uint32_t i = 0; i < count; i++) {
+        int rc = parse_filter(parser, &json->array.items[i], depth, &children[i]);
+        if (rc != 0)
+            return error_wrap(parser->err, "[%u]", i);
+    }
+    filter->children = children;
+    filter->count = count;
+    return 0;
+}
+
+static int
+parse_argument(struct request_parser *parser, const struct filter_word *word,
+               const struct json_value *json, uint32_t depth, struct filter *filter)
+{
+    struct filter *child;
+    switch (word->form) {
+    case FORM_FIELD:
+        filter->field = json->kind == JSON_STRING ? json->string : (struct text){0};
+        return json->kind == JSON_STRING ? 0 : error_set(parser->err, ERR_DATA, "takes \"field\"");
+    case FORM_FILTERS:
+        return parse_children(parser, json, depth + 1, filter);
+    case FORM_FILTER:
+        child = arena_alloc(parser->arena, sizeof *child);
+        filter->children = child;
+        filter->count = 1;
+        return parse_filter(parser, json, depth + 1, child);
+    default:
+        return parse_comparison(parser, json, word, filter);
+    }
+}
+
+static int
+parse_filter(struct request_parser *parser, const struct json_value *json, uint32_t depth,
+             struct filter *filter)
+{
+    int rc = parse_count_clause(parser);
+    if (rc != 0)
+        return rc;
+    if (depth > parser->limits->depth)
+        return error_set(parser->err, ERR_DATA, "filters nest deeper than %u",
+                         parser->limits->depth);
+    if (json->kind != JSON_OBJECT || json->object.count != 1)
+        return error_set(parser->err, ERR_DATA, "a filter is an object with one member");
+    const struct json_member *member = &json->object.members[0];
+    for (size_t i = 0; i < sizeof filter_words / sizeof filter_words[0]; i++) {
+        const struct filter_word *word = &filter_words[i];
+        if (!text_is(member->key, word->name))
+            continue;
+        *filter = (struct filter){.kind = word->kind};
+        rc = parse_argument(parser, word, &member->value, depth, filter);
+        return rc == 0 ? 0 : error_wrap(parser->err, "%s", word->name);
+    }
+    return error_set(parser->err, ERR_DATA, "no filter \"%.*s\"", TEXT_ARGS(member->key));
+}
+
+static int
+parse_filters(struct request_parser *parser, const struct json_value *json,
+              struct engine_query *query)
+{
+    if (json == NULL)
+        return 0;
+    struct filter *all = arena_alloc(parser->arena, sizeof *all);
+    *all = (struct filter){.kind = FILTER_AND};
+    query->filter = all;
+    int rc = parse_children(parser, json, 1, all);
+    return rc == 0 ? 0 : error_wrap(parser->err, "filters");
+}
+
+static int
+parse_sort(const struct request_parser *parser, const struct json_value *json,
+           struct engine_query *query)
+{
+    static const char *const known[] = {"field", "direction", NULL};
+    if (json == NULL)
+        return 0;
+    int rc = parse_check_members(parser, "sort", json, known);
+    if (rc != 0)
+        return rc;
+    const struct json_value *field = parse_member(json, "field");
+    const struct json_value *direction = parse_member(json, "direction");
+    if (field == NULL || field->kind != JSON_STRING || field->string.bytes == 0)
+        return error_set(parser->err, ERR_DATA, "sort needs the name of a field");
+    query->sort_field = field->string;
+    if (direction == NULL)
+        return 0;
+    bool ascending = direction->kind == JSON_STRING && text_is(direction->string, "Asc");
+    bool descending = direction->kind == JSON_STRING && text_is(direction->string, "Desc");
+    if (!ascending && !descending)
+        return error_set(parser->err, ERR_DATA, "sort direction is \"Asc\" or \"Desc\"");
+    query->direction = ascending ? ENGINE_ASCENDING : ENGINE_DESCENDING;
+    return 0;
+}
+
+static int
+parse_size(const struct request_parser *parser, const char *name, const struct json_value *json,
+           uint64_t *size)
+{
+    if (json == NULL)
+        return 0;
+    if (json->kind != JSON_INTEGER || json->integer < 0)
+        return error_set(parser->err, ERR_DATA, "%s is an integer, 0 or more", name);
+    *size = (uint64_t)json->integer;
+    return 0;
+}
+
+static int
+parse_cursor(const struct request_parser *parser, const struct json_value *json,
+             struct query_request *request)
+{
+    static const char *const known[] = {"sort_value", "slot_id", NULL};
+    if (json == NULL)
+        return 0;
+    int rc = parse_check_members(parser, "cursor", json, known);
+    if (rc != 0)
+        return rc;
+    const struct json_value *id = parse_member(json, "slot_id");
+    const struct json_value *value = parse_member(json, "sort_value");
+    if (id == NULL || id->kind != JSON_INTEGER)
+        return error_set(parser->err, ERR_DATA, "cursor needs slot_id, an integer");
+    if (value != NULL && value->kind != JSON_INTEGER)
+        return error_set(parser->err, ERR_DATA, "sort_value is an integer or null");
+    request->page_key.entity_id = id->integer;
+    if (value != NULL && request->query.sort_field.bytes > 0) {
+        request->page_key.has_value = true;
+        request->page_key.value = value->integer;
+    }
+    request->query.after = &request->page_key;
+    return 0;
+}
+
+/* limit, offset and cursor: which part of the order is asked for. */
+static int
+parse_page(const struct request_parser *parser, const struct json_value *body,
+           struct query_request *request)
+{
+    struct engine_query *query = &request->query;
+    int rc = parse_size(parser, "limit", parse_member(body, "limit"), &query->limit);
+    if (rc == 0)
+        rc = parse_size(parser, "offset", parse_member(body, "offset"), &query->offset);
+    if (rc == 0)
+        rc = parse_cursor(parser, parse_member(body, "cursor"), request);
+    if (rc != 0)
+        return rc;
+    if (query->after != NULL)
+        query->offset = 0;
+    if (query->limit > parser->limits->limit ||
+        query->offset > parser->limits->limit - query->limit)
+        return error_set(parser->err, ERR_DATA, "limit and offset reach beyond %llu: use a cursor",
+                         (unsigned long long)parser->limits->limit);
+    return 0;
+}
+
+int
+query_request_parse(struct text body, const struct query_limits *limits, struct arena *arena,
+                    struct query_request *request, struct error *err)
+{
+    static const char *const known[] = {"filters", "sort", "limit", "offset", "cursor", NULL};
+    struct request_parser parser = {.limits = limits, .arena = arena, .err = err};
+    const struct json_value *json;
+    *request = (struct query_request){.query = {.limit = LIMIT_DEFAULT}};
+    uint32_t json_depth = LEAF_JSON_DEPTH + FILTER_JSON_DEPTH * limits->depth;
+    int rc = json_parse(body, json_depth, arena, &json, err);
+    if (rc == 0)
+        rc = parse_check_members(&parser, "a query", json, known);
+    if (rc == 0)
+        rc = parse_filters(&parser, parse_member(json, "filters"), &request->query);
+    if (rc == 0)
+        rc = parse_sort(&parser, parse_member(json, "sort"), &request->query);
+    return rc == 0 ? parse_page(&parser, json, request) : rc;
+}

@@ -1,0 +1,159 @@
+#include "tests/unit/engine_fixture.h"
+
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/ops/ops_json.h"
+#include "consumer/query/query_merge.h"
+#include "consumer/query/query_request.h"
+
+static const struct config_filter_field filter_fields[] = {
+    {"nsfwLevel", FIELD_SINGLE_VALUE},
+    {"postId", FIELD_SINGLE_VALUE},
+    {"tagIds", FIELD_MULTI_VALUE},
+    {"hasMeta", FIELD_BOOLEAN},
+    {"type", FIELD_STRING},
+};
+static const struct config_sort_field sort_fields[] = {
+    {.name = "postId", .bits = 63},
+    {.name = "rank", .bits = 10},
+};
+static const struct config_index index_config = {
+    .filter_fields = filter_fields,
+    .filter_field_count = sizeof filter_fields / sizeof filter_fields[0],
+    .sort_fields = sort_fields,
+    .sort_field_count = sizeof sort_fields / sizeof sort_fields[0],
+};
+
+struct engine *
+fixture_engine(void)
+{
+    struct engine *engine = NULL;
+    struct error err;
+    struct engine_options options = {
+        .index = &index_config,
+        .partition = FIXTURE_PARTITION,
+        .partitions = FIXTURE_PARTITIONS,
+        .max_slots = INT64_C(1) << 32,
+    };
+    assert_int_equal(engine_create(&options, &engine, &err), 0);
+    return engine;
+}
+
+int64_t
+fixture_entity(int64_t slot)
+{
+    return slot * FIXTURE_PARTITIONS + FIXTURE_PARTITION;
+}
+
+static struct text
+fixture_json(struct arena *arena, const char *json)
+{
+    char *text = arena_strdup(arena, text_of(json));
+    for (char *at = text; *at != '\0'; at++)
+        *at = *at == '\'' ? '"' : *at;
+    return text_of(text);
+}
+
+static int
+fixture_parse(struct arena *arena, const char *json, struct ops *ops, enum ops_route *route)
+{
+    struct error err;
+    int rc =
+        ops_json_parse(fixture_json(arena, json), &ops_limits_default, arena, ops, route, &err);
+    if (rc != 0)
+        fail_msg("%s: %s", json, err.message);
+    return rc;
+}
+
+void
+fixture_apply(struct engine *engine, int64_t entity_id, const char *json)
+{
+    struct arena arena;
+    struct ops ops;
+    enum ops_route route;
+    struct error err;
+    arena_init(&arena);
+    fixture_parse(&arena, json, &ops, &route);
+    for (uint32_t i = 0; i < ops.count; i++) {
+        if (engine_check_op(engine, &ops.items[i], &err) != 0)
+            fail_msg("%s: %s", json, err.message);
+    }
+    if (route == OPS_ROUTE_ALL)
+        engine_apply_fan_out(engine, &ops);
+    else
+        engine_apply_row(engine, entity_id, &ops);
+    arena_free(&arena);
+}
+
+int
+fixture_check(const struct engine *engine, const char *json, struct error *err)
+{
+    struct arena arena;
+    struct ops ops;
+    enum ops_route route;
+    int rc = 0;
+    arena_init(&arena);
+    fixture_parse(&arena, json, &ops, &route);
+    for (uint32_t i = 0; i < ops.count && rc == 0; i++)
+        rc = engine_check_op(engine, &ops.items[i], err);
+    arena_free(&arena);
+    return rc;
+}
+
+static int
+fixture_run(const struct engine *engine, struct text body, struct arena *arena, struct buffer *out,
+            struct error *err)
+{
+    static const struct query_limits limits = {.limit = 100000, .depth = 16, .clauses = 1000};
+    struct query_request request;
+    struct engine_result result;
+    struct query_page page;
+    int rc = query_request_parse(body, &limits, arena, &request, err);
+    if (rc == 0)
+        rc = engine_query(engine, &request.query, &result, err);
+    if (rc != 0)
+        return rc;
+    query_merge(&request.query, &result, 1, &page);
+    for (uint64_t i = 0; i < page.count; i++)
+        buffer_append_format(out, "%s%lld", i > 0 ? "," : "", (long long)page.hits[i].entity_id);
+    buffer_append_format(out, "/%llu", (unsigned long long)page.total_matched);
+    query_page_free(&page);
+    engine_result_free(&result);
+    return 0;
+}
+
+const char *
+fixture_query(const struct engine *engine, const char *json, struct buffer *out)
+{
+    struct arena arena;
+    struct error err;
+    arena_init(&arena);
+    buffer_clear(out);
+    if (fixture_run(engine, fixture_json(&arena, json), &arena, out, &err) != 0)
+        buffer_append_text(out, err.message);
+    arena_free(&arena);
+    return buffer_string(out);
+}
+
+const char *
+fixture_entity_text(const struct engine *engine, int64_t entity_id, struct buffer *out)
+{
+    bool alive;
+    struct buffer members;
+    buffer_init(&members);
+    buffer_clear(out);
+    engine_entity_json(engine, entity_id, &members, &alive);
+    buffer_append_text(out, alive ? "" : "!alive ");
+    buffer_append(out, members.data, members.bytes);
+    buffer_free(&members);
+    return buffer_string(out);
+}

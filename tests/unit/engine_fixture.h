@@ -1,0 +1,29 @@
+/* Engines, ops and queries for tests, in the forms that users write. Inside JSON and queries,
+ * ' stands for ", so that they can be read. */
+#ifndef TESTS_UNIT_ENGINE_FIXTURE_H
+#define TESTS_UNIT_ENGINE_FIXTURE_H
+
+#include "common/base/memory.h"
+#include "consumer/engine/engine.h"
+
+enum { FIXTURE_PARTITION = 1, FIXTURE_PARTITIONS = 3, FIXTURE_RANK_MAX = 1023 };
+
+/* nsfwLevel single_value, postId single_value and sort, tagIds multi_value, hasMeta boolean, type
+ * string, rank sort of 10 bits; partition 1 of 3, 2^32 slots. The caller owns it. */
+struct engine *fixture_engine(void);
+
+/* The entity in `slot`. */
+int64_t fixture_entity(int64_t slot);
+
+/* Parses, checks and applies an ops row: `[{'op':'set',...}]`. The test fails if it is refused. */
+void fixture_apply(struct engine *engine, int64_t entity_id, const char *json);
+/* Parses and checks only; 0 or the first refusal. */
+int fixture_check(const struct engine *engine, const char *json, struct error *err);
+
+/* Runs a query body; the ids of the page, then the total: "7,4/2". A refusal gives its message. */
+const char *fixture_query(const struct engine *engine, const char *json, struct buffer *out);
+
+/* The entity's members, e.g. `!alive "postId":7`. */
+const char *fixture_entity_text(const struct engine *engine, int64_t entity_id, struct buffer *out);
+
+#endif

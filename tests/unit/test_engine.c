@@ -1,0 +1,579 @@
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+#include "tests/unit/engine_fixture.h"
+
+/* One engine and one buffer for the answers: a test's whole world. */
+struct world {
+    struct engine *engine;
+    struct buffer out;
+};
+
+static int
+world_setup(void **state)
+{
+    struct world *world = memory_zalloc(sizeof *world);
+    world->engine = fixture_engine();
+    *state = world;
+    return 0;
+}
+
+static int
+world_teardown(void **state)
+{
+    struct world *world = *state;
+    engine_destroy(world->engine);
+    buffer_free(&world->out);
+    free(world);
+    return 0;
+}
+
+/* Applies ops to the entity in `slot`. */
+static void
+apply(struct world *world, int64_t slot, const char *json)
+{
+    fixture_apply(world->engine, fixture_entity(slot), json);
+}
+
+static void
+assert_entity(struct world *world, int64_t slot, const char *wanted)
+{
+    assert_string_equal(fixture_entity_text(world->engine, fixture_entity(slot), &world->out),
+                        wanted);
+}
+
+static void
+assert_query(struct world *world, const char *json, const char *wanted)
+{
+    assert_string_equal(fixture_query(world->engine, json, &world->out), wanted);
+}
+
+static void
+assert_refused(struct world *world, const char *json, const char *reason)
+{
+    struct error err;
+    int rc = fixture_check(world->engine, json, &err);
+    if (rc != ERR_DATA || strstr(err.message, reason) == NULL)
+        fail_msg("%s: wanted \"%s\", got %d \"%s\"", json, reason, rc, rc != 0 ? err.message : "");
+}
+
+static void
+test_set_replaces_a_scalar_without_its_remove(void **state)
+{
+    apply(*state, 1, "[{'op':'alive'},{'op':'set','field':'nsfwLevel','value':1}]");
+    apply(*state, 1, "[{'op':'set','field':'nsfwLevel','value':16}]");
+    assert_entity(*state, 1, "\"nsfwLevel\":16");
+    assert_query(*state, "{'filters':[{'Eq':['nsfwLevel',{'Integer':1}]}]}", "/0");
+    assert_query(*state, "{'filters':[{'Eq':['nsfwLevel',{'Integer':16}]}]}", "4/1");
+}
+
+static void
+test_remove_clears_a_scalar_only_of_that_value(void **state)
+{
+    apply(*state, 1, "[{'op':'alive'},{'op':'set','field':'type','value':'image'}]");
+    apply(*state, 1, "[{'op':'remove','field':'type','value':'video'}]");
+    assert_entity(*state, 1, "\"type\":\"image\"");
+    apply(*state, 1, "[{'op':'remove','field':'type','value':'image'}]");
+    assert_entity(*state, 1, "");
+}
+
+static void
+test_set_null_clears_every_kind_of_field(void **state)
+{
+    apply(*state, 1,
+          "[{'op':'set','field':'nsfwLevel','value':1},{'op':'set','field':'rank','value':2},"
+          "{'op':'set','field':'tagIds','value':[3,4]},{'op':'set','field':'type','value':'x'},"
+          "{'op':'set','field':'hasMeta','value':false}]");
+    assert_entity(*state, 1,
+                  "!alive \"nsfwLevel\":1,\"tagIds\":[3,4],\"hasMeta\":false,\"type\":\"x\","
+                  "\"rank\":2");
+    apply(*state, 1,
+          "[{'op':'set','field':'nsfwLevel','value':null},"
+          "{'op':'set','field':'rank','value':null},{'op':'set','field':'tagIds','value':null},"
+          "{'op':'set','field':'type','value':null},{'op':'set','field':'hasMeta','value':null}]");
+    assert_entity(*state, 1, "!alive ");
+}
+
+static void
+test_multi_value_ops_take_one_value_or_an_array(void **state)
+{
+    apply(*state, 0, "[{'op':'set','field':'tagIds','value':[9,3,3]}]");
+    apply(*state, 0, "[{'op':'set','field':'tagIds','value':5}]");
+    apply(*state, 0, "[{'op':'add','field':'tagIds','value':[7,3,1]}]");
+    assert_entity(*state, 0, "!alive \"tagIds\":[1,3,5,7,9]");
+    apply(*state, 0, "[{'op':'remove','field':'tagIds','value':[1,9,100]}]");
+    apply(*state, 0, "[{'op':'remove','field':'tagIds','value':5}]");
+    assert_entity(*state, 0, "!alive \"tagIds\":[3,7]");
+    apply(*state, 0, "[{'op':'set','field':'tagIds','value':[2]}]");
+    assert_entity(*state, 0, "!alive \"tagIds\":[2]");
+    apply(*state, 0, "[{'op':'set','field':'tagIds','value':[]}]");
+    assert_entity(*state, 0, "!alive ");
+}
+
+static void
+test_values_before_alive_are_kept_and_invisible(void **state)
+{
+    apply(*state, 2, "[{'op':'add','field':'tagIds','value':42}]");
+    assert_query(*state, "{'filters':[{'Eq':['tagIds',{'Integer':42}]}]}", "/0");
+    apply(*state, 2, "[{'op':'alive'}]");
+    assert_query(*state, "{'filters':[{'Eq':['tagIds',{'Integer':42}]}]}", "7/1");
+}
+
+static void
+test_F27_insert_after_delete_in_one_row_ends_alive(void **state)
+{
+    apply(*state, 1,
+          "[{'op':'alive'},{'op':'set','field':'nsfwLevel','value':1},"
+          "{'op':'add','field':'tagIds','value':1}]");
+    apply(*state, 1, "[{'op':'delete'},{'op':'alive'},{'op':'set','field':'nsfwLevel','value':2}]");
+    assert_entity(*state, 1, "\"nsfwLevel\":2");
+    assert_query(*state, "{'filters':[{'Eq':['tagIds',1]}]}", "/0");
+}
+
+static void
+test_F30_fan_out_reaches_slots_that_are_not_alive(void **state)
+{
+    apply(*state, 3, "[{'op':'set','field':'postId','value':7}]");
+    apply(*state, 4, "[{'op':'alive'},{'op':'set','field':'postId','value':7}]");
+    apply(*state, 5, "[{'op':'alive'},{'op':'set','field':'postId','value':8}]");
+    apply(*state, 0,
+          "[{'op':'queryOpSet','query':'postId eq 7',"
+          "'ops':[{'op':'set','field':'nsfwLevel','value':4}]}]");
+    assert_entity(*state, 3, "!alive \"nsfwLevel\":4,\"postId\":7");
+    assert_entity(*state, 4, "\"nsfwLevel\":4,\"postId\":7");
+    assert_entity(*state, 5, "\"postId\":8");
+}
+
+/* The second fan-out must see what the first one wrote, as if they came one by one. */
+static void
+test_F68_fan_outs_match_what_the_one_before_left(void **state)
+{
+    apply(*state, 1, "[{'op':'set','field':'postId','value':7}]");
+    apply(*state, 0,
+          "[{'op':'queryOpSet','query':'postId eq 7',"
+          "'ops':[{'op':'set','field':'postId','value':8}]},"
+          "{'op':'queryOpSet','query':'postId eq 7',"
+          "'ops':[{'op':'set','field':'rank','value':1}]}]");
+    assert_entity(*state, 1, "!alive \"postId\":8");
+}
+
+/* Nested ops work on the slots of one match, even when the first of them ends it. */
+static void
+test_fan_out_matches_once_for_all_its_ops(void **state)
+{
+    apply(*state, 1, "[{'op':'set','field':'type','value':'SD 1.5'}]");
+    apply(*state, 0,
+          "[{'op':'queryOpSet','query':'type EQ SD 1.5 and type in [SD 1.5, x]','ops':["
+          "{'op':'remove','field':'type','value':'SD 1.5'},"
+          "{'op':'set','field':'type','value':'SDXL'},{'op':'set','field':'rank','value':1}]}]");
+    assert_entity(*state, 1, "!alive \"type\":\"SDXL\",\"rank\":1");
+}
+
+static void
+test_fan_out_may_delete(void **state)
+{
+    apply(*state, 1, "[{'op':'alive'},{'op':'set','field':'postId','value':7}]");
+    apply(*state, 2, "[{'op':'alive'}]");
+    apply(*state, 0, "[{'op':'queryOpSet','query':'postId in [7]','ops':[{'op':'delete'}]}]");
+    assert_entity(*state, 1, "!alive ");
+    assert_query(*state, "{}", "7/1");
+}
+
+static void
+test_fan_out_values_take_the_type_of_their_field(void **state)
+{
+    apply(*state, 1,
+          "[{'op':'set','field':'type','value':'123'},{'op':'set','field':'postId','value':5},"
+          "{'op':'set','field':'hasMeta','value':true}]");
+    apply(*state, 0,
+          "[{'op':'queryOpSet','query':'type eq 123 AND hasMeta eq true AND postId in [5.0]',"
+          "'ops':[{'op':'add','field':'tagIds','value':1}]}]");
+    apply(*state, 0,
+          "[{'op':'queryOpSet','query':'postId eq \\'5\\' AND hasMeta eq \\'true\\'',"
+          "'ops':[{'op':'add','field':'tagIds','value':2}]}]");
+    apply(*state, 1, "[{'op':'set','field':'type','value':'1.5'}]");
+    apply(*state, 0,
+          "[{'op':'queryOpSet','query':'type in [1.5]',"
+          "'ops':[{'op':'add','field':'tagIds','value':3}]}]");
+    apply(*state, 1, "[{'op':'set','field':'type','value':'true'}]");
+    apply(*state, 0,
+          "[{'op':'queryOpSet','query':'type eq true',"
+          "'ops':[{'op':'add','field':'tagIds','value':4}]}]");
+    assert_entity(*state, 1,
+                  "!alive \"postId\":5,\"tagIds\":[1,2,3,4],\"hasMeta\":true,\"type\":\"true\"");
+}
+
+static void
+test_F34_a_sort_value_that_falls_is_smaller(void **state)
+{
+    apply(*state, 1, "[{'op':'alive'},{'op':'set','field':'rank','value':7}]");
+    apply(*state, 2, "[{'op':'alive'},{'op':'set','field':'rank','value':5}]");
+    apply(*state, 1, "[{'op':'set','field':'rank','value':1}]");
+    assert_query(*state, "{'sort':{'field':'rank'}}", "7,4/2");
+    assert_entity(*state, 1, "\"rank\":1");
+}
+
+static void
+test_F36_null_is_not_zero_false_or_empty(void **state)
+{
+    apply(*state, 0, "[{'op':'alive'}]");
+    apply(*state, 1,
+          "[{'op':'alive'},{'op':'set','field':'nsfwLevel','value':0},"
+          "{'op':'set','field':'rank','value':0},{'op':'set','field':'hasMeta','value':false},"
+          "{'op':'set','field':'type','value':''}]");
+    assert_entity(*state, 0, "");
+    assert_entity(*state, 1, "\"nsfwLevel\":0,\"hasMeta\":false,\"type\":\"\",\"rank\":0");
+    static const char *const fields[] = {"nsfwLevel", "rank", "hasMeta", "type"};
+    static const char *const values[] = {"0", "0", "false", "''"};
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        char query[100];
+        snprintf(query, sizeof query, "{'filters':[{'IsNull':'%s'}]}", fields[i]);
+        assert_query(*state, query, "1/1");
+        snprintf(query, sizeof query, "{'filters':[{'Eq':['%s',%s]}]}", fields[i], values[i]);
+        assert_query(*state, query, "4/1");
+    }
+}
+
+static void
+test_F37_uncommon_values_are_ordinary(void **state)
+{
+    static const char *const numbers[] = {"-5", "4294967296", "9223372036854775807",
+                                          "-9223372036854775807", "3.0"};
+    static const char *const wanted[] = {"-5", "4294967296", "9223372036854775807",
+                                         "-9223372036854775807", "3"};
+    struct world *world = *state;
+    apply(world, 0, "[{'op':'alive'}]");
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        char json[200];
+        snprintf(json, sizeof json, "[{'op':'set','field':'postId','value':%s}]", numbers[i]);
+        apply(world, 0, json);
+        snprintf(json, sizeof json, "\"postId\":%s", wanted[i]);
+        assert_entity(world, 0, json);
+        snprintf(json, sizeof json, "{'filters':[{'Eq':['postId',%s]}]}", numbers[i]);
+        assert_query(world, json, "1/1");
+        snprintf(json, sizeof json, "{'filters':[{'Gte':['postId',%s]}]}", numbers[i]);
+        assert_query(world, json, "1/1");
+        snprintf(json, sizeof json, "{'filters':[{'Gt':['postId',%s]}]}", numbers[i]);
+        assert_query(world, json, "/0");
+    }
+}
+
+static void
+test_F37_strings_of_any_length(void **state)
+{
+    struct world *world = *state;
+    char json[6000], long_text[5001];
+    memset(long_text, 'x', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = '\0';
+    apply(world, 0, "[{'op':'alive'},{'op':'set','field':'type','value':''}]");
+    snprintf(json, sizeof json, "[{'op':'alive'},{'op':'set','field':'type','value':'%s'}]",
+             long_text);
+    apply(world, 1, json);
+    assert_query(world, "{'filters':[{'Eq':['type','']}]}", "1/1");
+    snprintf(json, sizeof json, "{'filters':[{'Eq':['type','%s']}]}", long_text);
+    assert_query(world, json, "4/1");
+    snprintf(json, sizeof json, "{'filters':[{'Eq':['type','%sx']}]}", long_text);
+    assert_query(world, json, "/0");
+}
+
+/* The last of 2^32 slots: a page for each field that it has, not all pages below it. */
+static void
+test_F67_one_huge_slot_costs_a_page_per_field(void **state)
+{
+    struct world *world = *state;
+    struct engine_stats before, after;
+    engine_read_stats(world->engine, &before);
+    apply(world, UINT32_MAX, "[{'op':'alive'},{'op':'set','field':'rank','value':1}]");
+    engine_read_stats(world->engine, &after);
+    assert_true(after.memory_bytes - before.memory_bytes < 2 * 1024 * 1024);
+    assert_query(world, "{'sort':{'field':'rank'}}", "12884901886/1");
+    assert_query(world, "{'cursor':{'slot_id':12884901887}}", "12884901886/1");
+    apply(world, UINT32_MAX, "[{'op':'delete'}]");
+    assert_query(world, "{}", "/0");
+}
+
+static void
+test_type_rules_name_the_field(void **state)
+{
+    static const struct {
+        const char *field;
+        const char *value;
+        const char *reason;
+    } cases[] = {
+        {"nsfwLevel", "true", "field \"nsfwLevel\" takes an integer, not a boolean"},
+        {"nsfwLevel", "'1'", "field \"nsfwLevel\" takes an integer, not a string"},
+        {"nsfwLevel", "1.5", "field \"nsfwLevel\" takes an integer, not 1.5"},
+        {"nsfwLevel", "1e19", "field \"nsfwLevel\" takes an integer, not 1e+19"},
+        {"nsfwLevel", "[1]", "field \"nsfwLevel\" takes one value, not an array"},
+        {"type", "[]", "field \"type\" takes one value, not an array"},
+        {"type", "1", "field \"type\" takes a string, not an integer"},
+        {"hasMeta", "0", "field \"hasMeta\" takes true or false, not an integer"},
+        {"hasMeta", "'true'", "field \"hasMeta\" takes true or false, not a string"},
+        {"tagIds", "'a'", "field \"tagIds\" takes an integer, not a string"},
+        {"tagIds", "['a']", "field \"tagIds\" takes integers, not an array of strings"},
+        {"rank", "1024", "field \"rank\" holds -1023 to 1023, not 1024"},
+        {"rank", "-1024", "field \"rank\" holds -1023 to 1023, not -1024"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char json[200];
+        snprintf(json, sizeof json, "[{'op':'set','field':'%s','value':%s}]", cases[i].field,
+                 cases[i].value);
+        assert_refused(*state, json, cases[i].reason);
+        snprintf(json, sizeof json,
+                 "[{'op':'queryOpSet','query':'postId eq 1','ops':"
+                 "[{'op':'set','field':'%s','value':%s}]}]",
+                 cases[i].field, cases[i].value);
+        assert_refused(*state, json, cases[i].reason);
+    }
+}
+
+static void
+test_fan_out_queries_are_checked(void **state)
+{
+    assert_refused(*state, "[{'op':'queryOpSet','query':'nope eq 1','ops':[{'op':'delete'}]}]",
+                   "fan-out query: the index has no field \"nope\"");
+    assert_refused(*state,
+                   "[{'op':'queryOpSet','query':'postId eq 1 AND hasMeta eq 1',"
+                   "'ops':[{'op':'delete'}]}]",
+                   "fan-out query: field \"hasMeta\" takes true or false, not an integer");
+    assert_refused(*state,
+                   "[{'op':'queryOpSet','query':'postId in [1, x]','ops':[{'op':'delete'}]}]",
+                   "fan-out query: field \"postId\" takes an integer, not a string");
+}
+
+/* What decodes from a message need not have come from a JSON row. */
+static void
+test_check_refuses_what_no_fan_out_may_hold(void **state)
+{
+    struct world *world = *state;
+    struct error err;
+    struct op nested = {.kind = OP_ALIVE};
+    struct op fan_out = {
+        .kind = OP_FAN_OUT, .query = TEXT("postId eq 1"), .nested = &nested, .nested_count = 1};
+    assert_int_equal(engine_check_op(world->engine, &fan_out, &err), ERR_DATA);
+    nested.kind = OP_FAN_OUT;
+    assert_int_equal(engine_check_op(world->engine, &fan_out, &err), ERR_DATA);
+    nested.kind = OP_DELETE;
+    assert_int_equal(engine_check_op(world->engine, &fan_out, &err), 0);
+    fan_out.query = TEXT("postId");
+    assert_int_equal(engine_check_op(world->engine, &fan_out, &err), ERR_DATA);
+}
+
+static void
+test_remove_of_what_a_field_cannot_hold_changes_nothing(void **state)
+{
+    apply(*state, 1, "[{'op':'set','field':'rank','value':1023}]");
+    apply(*state, 1, "[{'op':'remove','field':'rank','value':99999}]");
+    assert_entity(*state, 1, "!alive \"rank\":1023");
+}
+
+static void
+test_unknown_fields_are_counted_and_not_stored(void **state)
+{
+    struct world *world = *state;
+    struct engine_stats stats;
+    apply(world, 1,
+          "[{'op':'alive'},{'op':'set','field':'nope','value':1},"
+          "{'op':'remove','field':'nope','value':[1]}]");
+    apply(world, 1, "[{'op':'set','field':'rank','value':1}]");
+    apply(world, 2, "[{'op':'set','field':'rank','value':1}]");
+    apply(world, 0,
+          "[{'op':'queryOpSet','query':'rank eq 1',"
+          "'ops':[{'op':'set','field':'nope','value':1}]}]");
+    engine_read_stats(world->engine, &stats);
+    assert_int_equal(stats.unknown_field_ops, 3);
+    assert_int_equal(stats.alive_slots, 1);
+    assert_entity(world, 1, "\"rank\":1");
+}
+
+/* Entities 1 (null), 4 (1), 7 (2) and 10 (not alive). */
+static void
+fill_three_levels(struct world *world)
+{
+    apply(world, 0, "[{'op':'alive'}]");
+    apply(world, 1,
+          "[{'op':'alive'},{'op':'set','field':'nsfwLevel','value':1},"
+          "{'op':'set','field':'tagIds','value':[1,2]}]");
+    apply(world, 2,
+          "[{'op':'alive'},{'op':'set','field':'nsfwLevel','value':2},"
+          "{'op':'set','field':'tagIds','value':[2,3]}]");
+    apply(world, 3, "[{'op':'set','field':'nsfwLevel','value':1}]");
+}
+
+static void
+test_unequal_excludes_nulls_and_not_includes_them(void **state)
+{
+    fill_three_levels(*state);
+    assert_query(*state, "{'filters':[{'NotEq':['nsfwLevel',1]}]}", "7/1");
+    assert_query(*state, "{'filters':[{'Not':{'Eq':['nsfwLevel',1]}}]}", "7,1/2");
+    assert_query(*state, "{'filters':[{'NotIn':['nsfwLevel',[1,2]]}]}", "/0");
+    assert_query(*state, "{'filters':[{'Not':{'In':['nsfwLevel',[1,2]]}}]}", "1/1");
+    assert_query(*state, "{'filters':[{'In':['nsfwLevel',[]]}]}", "/0");
+    assert_query(*state, "{'filters':[{'NotIn':['nsfwLevel',[]]}]}", "7,4/2");
+    assert_query(*state, "{'filters':[{'NotEq':['tagIds',3]}]}", "4/1");
+    assert_query(*state, "{'filters':[{'IsNull':'tagIds'}]}", "1/1");
+    assert_query(*state, "{'filters':[{'IsNotNull':'tagIds'}]}", "7,4/2");
+}
+
+static void
+test_comparisons_take_fractions_and_sets(void **state)
+{
+    fill_three_levels(*state);
+    assert_query(*state, "{'filters':[{'Gt':['nsfwLevel',1]}]}", "7/1");
+    assert_query(*state, "{'filters':[{'Gt':['nsfwLevel',1.5]}]}", "7/1");
+    assert_query(*state, "{'filters':[{'Gte':['nsfwLevel',0.5]}]}", "7,4/2");
+    assert_query(*state, "{'filters':[{'Lt':['nsfwLevel',1.5]}]}", "4/1");
+    assert_query(*state, "{'filters':[{'Lte':['nsfwLevel',1.5]}]}", "4/1");
+    assert_query(*state, "{'filters':[{'Lt':['nsfwLevel',1]}]}", "/0");
+    assert_query(*state, "{'filters':[{'Lt':['nsfwLevel',1e300]}]}", "7,4/2");
+    assert_query(*state, "{'filters':[{'Gt':['nsfwLevel',1e300]}]}", "/0");
+    assert_query(*state, "{'filters':[{'Gt':['nsfwLevel',-1e300]}]}", "7,4/2");
+    assert_query(*state, "{'filters':[{'Lt':['nsfwLevel',-1e300]}]}", "/0");
+    assert_query(*state, "{'filters':[{'Gte':['tagIds',3]}]}", "7/1");
+    assert_query(*state, "{'filters':[{'Lt':['tagIds',3]}]}", "7,4/2");
+}
+
+static void
+test_filters_combine(void **state)
+{
+    fill_three_levels(*state);
+    assert_query(*state, "{'filters':[{'Eq':['tagIds',2]},{'Eq':['nsfwLevel',1]}]}", "4/1");
+    assert_query(*state, "{'filters':[{'Or':[{'IsNull':'tagIds'},{'Eq':['tagIds',3]}]}]}", "7,1/2");
+    assert_query(*state, "{'filters':[{'And':[]}]}", "7,4,1/3");
+    assert_query(*state, "{'filters':[{'Or':[]}]}", "/0");
+    assert_query(*state, "{'filters':[{'Not':{'Or':[{'Eq':['tagIds',1]},{'Eq':['tagIds',3]}]}}]}",
+                 "1/1");
+}
+
+static void
+test_queries_are_refused_with_the_field(void **state)
+{
+    assert_query(*state, "{'filters':[{'Eq':['nope',1]}]}", "the index has no field \"nope\"");
+    assert_query(*state, "{'filters':[{'Or':[{'IsNull':'nope'}]}]}",
+                 "the index has no field \"nope\"");
+    assert_query(*state, "{'filters':[{'Eq':['type',1]}]}",
+                 "field \"type\" takes a string, not an integer");
+    assert_query(*state, "{'filters':[{'Gt':['type','a']}]}",
+                 "field \"type\" has no order to compare by");
+    assert_query(*state, "{'filters':[{'Gt':['rank','a']}]}",
+                 "field \"rank\" is compared with a number, not a string");
+    assert_query(*state, "{'sort':{'field':'nsfwLevel'}}",
+                 "the index has no sort field \"nsfwLevel\"");
+    assert_query(*state, "{'sort':{'field':'nope'}}", "the index has no sort field \"nope\"");
+}
+
+static void
+test_nulls_sort_last_in_both_directions(void **state)
+{
+    static const char *const ranks[] = {"5", "null", "-3", "5", "null"};
+    for (int64_t slot = 0; slot < 5; slot++) {
+        char json[100];
+        snprintf(json, sizeof json, "[{'op':'alive'},{'op':'set','field':'rank','value':%s}]",
+                 ranks[slot]);
+        apply(*state, slot, json);
+    }
+    assert_query(*state, "{'sort':{'field':'rank'}}", "10,1,7,13,4/5");
+    assert_query(*state, "{'sort':{'field':'rank','direction':'Asc'}}", "7,1,10,4,13/5");
+    assert_query(*state, "{'sort':{'field':'rank'},'limit':2,'offset':1}", "1,7/5");
+    assert_query(*state, "{'sort':{'field':'rank'},'limit':0}", "/5");
+    assert_query(*state, "{'sort':{'field':'rank'},'cursor':{'sort_value':5,'slot_id':10}}",
+                 "1,7,13,4/5");
+    assert_query(*state, "{'sort':{'field':'rank'},'cursor':{'sort_value':null,'slot_id':13}}",
+                 "4/5");
+    assert_query(*state, "{'sort':{'field':'rank'},'cursor':{'sort_value':4,'slot_id':99}}",
+                 "7,13,4/5");
+}
+
+static void
+test_an_id_of_another_shard_has_nothing(void **state)
+{
+    struct world *world = *state;
+    static const int64_t ids[] = {-1, -2, 0, 2, 3, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
+        assert_string_equal(fixture_entity_text(world->engine, ids[i], &world->out), "!alive ");
+}
+
+static void
+check_config_refused(const struct config_index *index, const char *reason)
+{
+    struct engine_options options = {.index = index, .partitions = 1, .max_slots = 1};
+    struct engine *engine;
+    struct error err;
+    assert_int_equal(engine_create(&options, &engine, &err), ERR_USAGE);
+    if (strstr(err.message, reason) == NULL)
+        fail_msg("wanted \"%s\", got \"%s\"", reason, err.message);
+}
+
+static void
+check_sort_refused(const struct config_sort_field *sort, uint32_t count, const char *reason)
+{
+    static const struct config_filter_field filter = {"x", FIELD_STRING};
+    struct config_index index = {&filter, 1, sort, count, NULL};
+    check_config_refused(&index, reason);
+}
+
+static void
+test_configurations_that_cannot_be_held_are_refused(void **state)
+{
+    (void)state;
+    static const struct config_filter_field twice[] = {{"x", FIELD_STRING}, {"x", FIELD_STRING}};
+    static const struct config_sort_field same[] = {{.name = "s", .bits = 1},
+                                                    {.name = "s", .bits = 1}};
+    check_config_refused(&(struct config_index){twice, 2, NULL, 0, NULL}, "\"x\" is there twice");
+    check_config_refused(&(struct config_index){twice, 1, NULL, 0, "x"}, "visible_from");
+    check_sort_refused(same, 2, "\"s\" is there twice");
+    check_sort_refused(&(struct config_sort_field){.name = "x", .bits = 1}, 1, "no single_value");
+    check_sort_refused(&(struct config_sort_field){.name = "y", .bits = 0}, 1, "0 bits");
+    check_sort_refused(&(struct config_sort_field){.name = "y", .bits = 64}, 1, "64 bits");
+    check_sort_refused(
+        &(struct config_sort_field){.name = "y", .bits = 1, .computed_op = COMPUTED_LEAST}, 1,
+        "computed");
+}
+
+#define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORLD_TEST(test_set_replaces_a_scalar_without_its_remove),
+        WORLD_TEST(test_remove_clears_a_scalar_only_of_that_value),
+        WORLD_TEST(test_set_null_clears_every_kind_of_field),
+        WORLD_TEST(test_multi_value_ops_take_one_value_or_an_array),
+        WORLD_TEST(test_values_before_alive_are_kept_and_invisible),
+        WORLD_TEST(test_F27_insert_after_delete_in_one_row_ends_alive),
+        WORLD_TEST(test_F30_fan_out_reaches_slots_that_are_not_alive),
+        WORLD_TEST(test_F68_fan_outs_match_what_the_one_before_left),
+        WORLD_TEST(test_fan_out_matches_once_for_all_its_ops),
+        WORLD_TEST(test_fan_out_may_delete),
+        WORLD_TEST(test_fan_out_values_take_the_type_of_their_field),
+        WORLD_TEST(test_F34_a_sort_value_that_falls_is_smaller),
+        WORLD_TEST(test_F36_null_is_not_zero_false_or_empty),
+        WORLD_TEST(test_F37_uncommon_values_are_ordinary),
+        WORLD_TEST(test_F37_strings_of_any_length),
+        WORLD_TEST(test_F67_one_huge_slot_costs_a_page_per_field),
+        WORLD_TEST(test_type_rules_name_the_field),
+        WORLD_TEST(test_fan_out_queries_are_checked),
+        WORLD_TEST(test_check_refuses_what_no_fan_out_may_hold),
+        WORLD_TEST(test_remove_of_what_a_field_cannot_hold_changes_nothing),
+        WORLD_TEST(test_unknown_fields_are_counted_and_not_stored),
+        WORLD_TEST(test_unequal_excludes_nulls_and_not_includes_them),
+        WORLD_TEST(test_comparisons_take_fractions_and_sets),
+        WORLD_TEST(test_filters_combine),
+        WORLD_TEST(test_queries_are_refused_with_the_field),
+        WORLD_TEST(test_nulls_sort_last_in_both_directions),
+        WORLD_TEST(test_an_id_of_another_shard_has_nothing),
+        cmocka_unit_test(test_configurations_that_cannot_be_held_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

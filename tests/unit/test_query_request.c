@@ -1,0 +1,270 @@
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <string.h>
+
+#include "consumer/query/query_request.h"
+
+static const struct query_limits limits = {.limit = 1000, .depth = 4, .clauses = 10};
+
+/* The arena of one test. */
+static int
+arena_setup(void **state)
+{
+    static struct arena arena;
+    arena_init(&arena);
+    *state = &arena;
+    return 0;
+}
+
+static int
+arena_teardown(void **state)
+{
+    arena_free(*state);
+    return 0;
+}
+
+/* ' stands for ". */
+static struct text
+body_of(struct arena *arena, const char *json)
+{
+    char *text = arena_strdup(arena, text_of(json));
+    for (char *at = text; *at != '\0'; at++)
+        *at = *at == '\'' ? '"' : *at;
+    return text_of(text);
+}
+
+static void
+parse(struct arena *arena, const char *json, struct query_request *request)
+{
+    struct error err;
+    if (query_request_parse(body_of(arena, json), &limits, arena, request, &err) != 0)
+        fail_msg("%s: %s", json, err.message);
+}
+
+static void
+assert_refused(struct arena *arena, const char *json, const char *reason)
+{
+    struct query_request request;
+    struct error err;
+    int rc = query_request_parse(body_of(arena, json), &limits, arena, &request, &err);
+    if (rc != ERR_DATA || strstr(err.message, reason) == NULL)
+        fail_msg("%s: wanted \"%s\", got %d \"%s\"", json, reason, rc, rc != 0 ? err.message : "");
+}
+
+static void
+test_everything_may_be_absent_or_null(void **state)
+{
+    static const char *const bodies[] = {
+        "{}", "{'filters':null,'sort':null,'limit':null,'offset':null,'cursor':null}"};
+    for (size_t i = 0; i < 2; i++) {
+        struct query_request request;
+        parse(*state, bodies[i], &request);
+        assert_null(request.query.filter);
+        assert_int_equal(request.query.sort_field.bytes, 0);
+        assert_int_equal(request.query.direction, ENGINE_DESCENDING);
+        assert_int_equal(request.query.limit, 20);
+        assert_int_equal(request.query.offset, 0);
+        assert_null(request.query.after);
+    }
+}
+
+static void
+test_the_list_of_filters_is_an_and(void **state)
+{
+    struct query_request request;
+    parse(*state,
+          "{'filters':[{'Eq':['nsfwLevel',{'Integer':1}]},{'IsNull':'poi'},"
+          "{'Not':{'In':['tagIds',[{'Integer':1},2]]}}]}",
+          &request);
+    const struct filter *filter = request.query.filter;
+    assert_int_equal(filter->kind, FILTER_AND);
+    assert_int_equal(filter->count, 3);
+    assert_int_equal(filter->children[0].kind, FILTER_EQ);
+    assert_true(text_is(filter->children[0].field, "nsfwLevel"));
+    assert_int_equal(filter->children[0].count, 1);
+    assert_int_equal(filter->children[0].values[0].integer, 1);
+    assert_int_equal(filter->children[1].kind, FILTER_IS_NULL);
+    assert_true(text_is(filter->children[1].field, "poi"));
+    assert_int_equal(filter->children[2].kind, FILTER_NOT);
+    const struct filter *in = filter->children[2].children;
+    assert_int_equal(in->kind, FILTER_IN);
+    assert_int_equal(in->count, 2);
+    assert_int_equal(in->values[1].integer, 2);
+}
+
+static void
+test_every_filter_has_its_name(void **state)
+{
+    static const struct {
+        const char *json;
+        enum filter_kind kind;
+    } cases[] = {
+        {"{'Eq':['f',1]}", FILTER_EQ},
+        {"{'NotEq':['f',1]}", FILTER_NOT_EQ},
+        {"{'In':['f',[1]]}", FILTER_IN},
+        {"{'NotIn':['f',[]]}", FILTER_NOT_IN},
+        {"{'Gt':['f',1]}", FILTER_GT},
+        {"{'Gte':['f',1]}", FILTER_GTE},
+        {"{'Lt':['f',1]}", FILTER_LT},
+        {"{'Lte':['f',1]}", FILTER_LTE},
+        {"{'IsNull':'f'}", FILTER_IS_NULL},
+        {"{'IsNotNull':'f'}", FILTER_IS_NOT_NULL},
+        {"{'And':[]}", FILTER_AND},
+        {"{'Or':[{'IsNull':'f'}]}", FILTER_OR},
+        {"{'Not':{'IsNull':'f'}}", FILTER_NOT},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buffer body;
+        struct query_request request;
+        buffer_init(&body);
+        buffer_append_format(&body, "{'filters':[%s]}", cases[i].json);
+        parse(*state, buffer_string(&body), &request);
+        assert_int_equal(request.query.filter->children[0].kind, cases[i].kind);
+        buffer_free(&body);
+    }
+}
+
+static void
+test_values_are_typed_or_plain(void **state)
+{
+    static const struct {
+        const char *json;
+        enum value_kind kind;
+    } cases[] = {
+        {"{'Integer':-7}", VALUE_INTEGER},
+        {"-7", VALUE_INTEGER},
+        {"{'Float':1.5}", VALUE_FLOAT},
+        {"1.5", VALUE_FLOAT},
+        {"{'Float':3}", VALUE_INTEGER},
+        {"{'Bool':true}", VALUE_BOOLEAN},
+        {"false", VALUE_BOOLEAN},
+        {"{'String':''}", VALUE_STRING},
+        {"'x'", VALUE_STRING},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buffer body;
+        struct query_request request;
+        buffer_init(&body);
+        buffer_append_format(&body, "{'filters':[{'Eq':['f',%s]}]}", cases[i].json);
+        parse(*state, buffer_string(&body), &request);
+        assert_int_equal(request.query.filter->children[0].values[0].kind, cases[i].kind);
+        buffer_free(&body);
+    }
+}
+
+static void
+test_sort_and_page(void **state)
+{
+    struct query_request request;
+    parse(*state, "{'sort':{'field':'sortAt','direction':'Asc'},'limit':5,'offset':995}", &request);
+    assert_true(text_is(request.query.sort_field, "sortAt"));
+    assert_int_equal(request.query.direction, ENGINE_ASCENDING);
+    assert_int_equal(request.query.limit, 5);
+    assert_int_equal(request.query.offset, 995);
+    parse(*state, "{'sort':{'field':'sortAt','direction':'Desc'},'limit':0}", &request);
+    assert_int_equal(request.query.direction, ENGINE_DESCENDING);
+    assert_int_equal(request.query.limit, 0);
+}
+
+static void
+test_a_cursor_wins_over_an_offset(void **state)
+{
+    struct query_request request;
+    parse(*state, "{'sort':{'field':'s'},'offset':5000,'cursor':{'sort_value':7,'slot_id':123}}",
+          &request);
+    assert_int_equal(request.query.offset, 0);
+    assert_ptr_equal(request.query.after, &request.page_key);
+    assert_true(request.page_key.has_value);
+    assert_int_equal(request.page_key.value, 7);
+    assert_int_equal(request.page_key.entity_id, 123);
+    parse(*state, "{'sort':{'field':'s'},'cursor':{'sort_value':null,'slot_id':123}}", &request);
+    assert_false(request.page_key.has_value);
+    parse(*state, "{'cursor':{'sort_value':7,'slot_id':123}}", &request);
+    assert_false(request.page_key.has_value);
+}
+
+static void
+test_refusals_say_what_and_where(void **state)
+{
+    static const struct {
+        const char *json;
+        const char *reason;
+    } cases[] = {
+        {"", ""},
+        {"[]", "a query takes an object, not array"},
+        {"{'filter':[]}", "a query has no member \"filter\""},
+        {"{'filters':{}}", "filters: a list of filters takes [filter, ...], not object"},
+        {"{'filters':[1]}", "filters: [0]: a filter is an object with one member"},
+        {"{'filters':[{}]}", "filters: [0]: a filter is an object with one member"},
+        {"{'filters':[{'IsNull':'a'},{'Like':['a','b']}]}", "filters: [1]: no filter \"Like\""},
+        {"{'filters':[{'Eq':['a']}]}", "filters: [0]: Eq: takes [\"field\", value]"},
+        {"{'filters':[{'Eq':[1,2]}]}", "filters: [0]: Eq: takes [\"field\", value]"},
+        {"{'filters':[{'Eq':['a',null]}]}", "use IsNull"},
+        {"{'filters':[{'Eq':['a',{'Integer':null}]}]}", "use IsNull"},
+        {"{'filters':[{'Eq':['a',[1]]}]}", "Eq: a value takes a scalar"},
+        {"{'filters':[{'Eq':['a',{'Integer':'1'}]}]}", "Integer takes its own kind"},
+        {"{'filters':[{'Eq':['a',{'Integer':1.5}]}]}", "Integer takes its own kind"},
+        {"{'filters':[{'Eq':['a',{'Int':1}]}]}", "not \"Int\""},
+        {"{'filters':[{'In':['a',1]}]}", "In: a list takes [value, ...], not integer"},
+        {"{'filters':[{'IsNull':['a']}]}", "IsNull: takes \"field\""},
+        {"{'filters':[{'Or':[{'And':[{'Not':1}]}]}]}", "filters: [0]: Or: [0]: And: [0]: Not:"},
+        {"{'sort':'a'}", "sort takes an object, not string"},
+        {"{'sort':{'direction':'Asc'}}", "sort needs the name of a field"},
+        {"{'sort':{'field':'a','direction':'up'}}", "sort direction is \"Asc\" or \"Desc\""},
+        {"{'sort':{'field':'a','order':'Asc'}}", "sort has no member \"order\""},
+        {"{'limit':-1}", "limit is an integer, 0 or more"},
+        {"{'limit':1.5}", "limit is an integer, 0 or more"},
+        {"{'offset':'1'}", "offset is an integer, 0 or more"},
+        {"{'limit':1001}", "limit and offset reach beyond 1000"},
+        {"{'limit':6,'offset':995}", "limit and offset reach beyond 1000"},
+        {"{'limit':1,'offset':9223372036854775807}", "limit and offset reach beyond 1000"},
+        {"{'cursor':{}}", "cursor needs slot_id"},
+        {"{'cursor':{'slot_id':1,'sort_value':'x'}}", "sort_value is an integer or null"},
+        {"{'cursor':{'slot_id':1,'id':2}}", "cursor has no member \"id\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_refused(*state, cases[i].json, cases[i].reason);
+}
+
+static void
+test_depth_and_clauses_are_bounded(void **state)
+{
+    struct query_request request;
+    parse(*state, "{'filters':[{'Not':{'Not':{'Or':[{'In':['f',[{'Integer':1}]]}]}}}]}", &request);
+    assert_refused(*state, "{'filters':[{'Not':{'Not':{'Not':{'Not':{'IsNull':'f'}}}}}]}",
+                   "nest deeper than 4");
+    parse(*state, "{'filters':[{'In':['f',[1,2,3,4,5,6,7,8,9]]}]}", &request);
+    assert_refused(*state, "{'filters':[{'In':['f',[1,2,3,4,5,6,7,8,9,10]]}]}",
+                   "more than 10 filters and values");
+    struct buffer body;
+    buffer_init(&body);
+    buffer_append_text(&body, "{'filters':[");
+    for (int i = 0; i < 50000; i++)
+        buffer_append_text(&body, "{'Not':");
+    assert_refused(*state, buffer_string(&body), "");
+    buffer_free(&body);
+}
+
+#define ARENA_TEST(test) cmocka_unit_test_setup_teardown(test, arena_setup, arena_teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ARENA_TEST(test_everything_may_be_absent_or_null),
+        ARENA_TEST(test_the_list_of_filters_is_an_and),
+        ARENA_TEST(test_every_filter_has_its_name),
+        ARENA_TEST(test_values_are_typed_or_plain),
+        ARENA_TEST(test_sort_and_page),
+        ARENA_TEST(test_a_cursor_wins_over_an_offset),
+        ARENA_TEST(test_refusals_say_what_and_where),
+        ARENA_TEST(test_depth_and_clauses_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
