@@ -1,0 +1,437 @@
+/* Happy path of a request: the library parses the head and shows us the raw target (on_target),
+ * then calls on_access once for the head, once for every piece of the body, and once at the end,
+ * where the handler runs and the answer is queued; on_request_completed follows when it is sent.
+ *
+ * Failure modes: what is wrong with the head is answered at once; the library then closes the
+ * connection rather than read the body. A body that grows too large without having said so is read
+ * and thrown away, then answered. The library drops connections that are idle; those that trickle
+ * are found by the watch thread, which shuts their sockets down.
+ *
+ * A connection belongs to its own thread, except for what the server's lock guards.
+ */
+#include "common/http/server.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/http/listen.h"
+#include "common/http/target.h"
+#include "common/json/json.h"
+
+enum { HEAD_BYTES_MAX = 32 * 1024 };
+
+struct http_connection {
+    struct http_connection *next, *previous; /* lock */
+    int64_t waiting_since_us;                /* lock: for the client; 0 while a handler runs */
+    int socket;
+    /* of the present request */
+    char *target; /* `path` and `query` point into it */
+    const char *path;
+    const char *query;
+    struct buffer body;
+    bool has_head;
+    bool is_too_large;
+    bool is_running; /* counted in the server's `running` */
+};
+
+struct http_server {
+    http_handler handler;
+    void *context;
+    size_t body_bytes_max;
+    int64_t patience_us; /* for a whole request or answer */
+    int port;
+    struct MHD_Daemon *daemon;
+    pthread_t watch;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    struct http_connection *connections;
+    int running; /* requests from their handler's start until their answer is sent */
+    bool stopping;
+    bool stopped;
+};
+
+static void
+http_wait_for_client(struct http_server *server, struct http_connection *connection)
+{
+    pthread_mutex_lock(&server->lock);
+    connection->waiting_since_us = clock_monotonic_us();
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* False when the server is stopping. */
+static bool
+http_begin_running(struct http_server *server, struct http_connection *connection)
+{
+    pthread_mutex_lock(&server->lock);
+    connection->is_running = !server->stopping;
+    if (connection->is_running) {
+        connection->waiting_since_us = 0;
+        server->running++;
+    }
+    pthread_mutex_unlock(&server->lock);
+    return connection->is_running;
+}
+
+static void
+http_end_running(struct http_server *server, struct http_connection *connection)
+{
+    pthread_mutex_lock(&server->lock);
+    connection->is_running = false;
+    server->running--;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->lock);
+}
+
+static void
+http_connection_open(struct http_server *server, struct MHD_Connection *mhd, void **slot)
+{
+    struct http_connection *connection = memory_zalloc(sizeof *connection);
+    connection->socket =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    connection->waiting_since_us = clock_monotonic_us();
+    pthread_mutex_lock(&server->lock);
+    connection->next = server->connections;
+    if (connection->next != NULL)
+        connection->next->previous = connection;
+    server->connections = connection;
+    pthread_mutex_unlock(&server->lock);
+    *slot = connection;
+}
+
+static void
+http_request_clear(struct http_connection *connection)
+{
+    free(connection->target);
+    connection->target = NULL;
+    connection->path = NULL;
+    connection->query = NULL;
+    buffer_free(&connection->body);
+    connection->has_head = false;
+    connection->is_too_large = false;
+}
+
+static void
+http_connection_close(struct http_server *server, struct http_connection *connection)
+{
+    pthread_mutex_lock(&server->lock);
+    if (connection->next != NULL)
+        connection->next->previous = connection->previous;
+    if (connection->previous != NULL)
+        connection->previous->next = connection->next;
+    else
+        server->connections = connection->next;
+    pthread_mutex_unlock(&server->lock);
+    http_request_clear(connection);
+    free(connection);
+}
+
+/* The library closes the socket after this, so the watch thread never sees a reused one. */
+static void
+on_connection(void *context, struct MHD_Connection *mhd, void **slot,
+              enum MHD_ConnectionNotificationCode what)
+{
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        http_connection_open(context, mhd, slot);
+    else
+        http_connection_close(context, *slot);
+}
+
+static void *
+on_target(void *context, const char *target, struct MHD_Connection *mhd)
+{
+    (void)context;
+    struct http_connection *connection =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    http_request_clear(connection);
+    connection->target = memory_strdup(target);
+    return connection;
+}
+
+static void
+on_request_completed(void *context, struct MHD_Connection *mhd, void **slot,
+                     enum MHD_RequestTerminationCode how)
+{
+    (void)mhd;
+    (void)how;
+    struct http_connection *connection = *slot;
+    http_request_clear(connection);
+    http_wait_for_client(context, connection);
+    if (connection->is_running)
+        http_end_running(context, connection);
+}
+
+/* Takes over the response's body. */
+static enum MHD_Result
+http_send(struct MHD_Connection *mhd, struct http_response *response)
+{
+    if (response->body.bytes == 0 && response->status != MHD_HTTP_NO_CONTENT)
+        buffer_append_text(&response->body, "{}");
+    struct MHD_Response *answer = MHD_create_response_from_buffer(
+        response->body.bytes, response->body.data, MHD_RESPMEM_MUST_FREE);
+    CHECK(answer != NULL);
+    if (response->status != MHD_HTTP_NO_CONTENT)
+        MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
+    if (response->status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(answer, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+    enum MHD_Result queued = MHD_queue_response(mhd, (unsigned)response->status, answer);
+    MHD_destroy_response(answer);
+    return queued;
+}
+
+static struct http_response
+http_response_new(void)
+{
+    return (struct http_response){.status = MHD_HTTP_OK, .content_type = "application/json"};
+}
+
+static enum MHD_Result
+http_refuse(struct MHD_Connection *mhd, int status, const char *why)
+{
+    struct http_response response = http_response_new();
+    http_respond_error(&response, status, "%s", why);
+    return http_send(mhd, &response);
+}
+
+static const char *
+http_method(const char *method)
+{
+    static const char *const methods[] = {"GET", "POST", "PUT", "DELETE"};
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        if (strcmp(method, methods[i]) == 0)
+            return methods[i];
+    return strcmp(method, "HEAD") == 0 ? methods[0] : NULL; /* the library leaves the body out */
+}
+
+static const char *
+http_header(struct MHD_Connection *mhd, const char *name)
+{
+    return MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, name);
+}
+
+static enum MHD_Result
+http_take_head(const struct http_server *server, struct http_connection *connection,
+               struct MHD_Connection *mhd, const char *method)
+{
+    connection->has_head = true;
+    if (http_method(method) == NULL)
+        return http_refuse(mhd, MHD_HTTP_NOT_IMPLEMENTED, "unknown method");
+    if (!http_target_parse(connection->target, &connection->path, &connection->query))
+        return http_refuse(mhd, MHD_HTTP_BAD_REQUEST, "the path is not valid");
+    const char *length = http_header(mhd, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    if (length != NULL && strtoull(length, NULL, 10) > server->body_bytes_max)
+        return http_refuse(mhd, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
+    return MHD_YES;
+}
+
+static void
+http_take_body(const struct http_server *server, struct http_connection *connection,
+               const char *data, size_t bytes)
+{
+    if (connection->is_too_large || bytes > server->body_bytes_max - connection->body.bytes) {
+        connection->is_too_large = true;
+        buffer_free(&connection->body);
+        return;
+    }
+    buffer_append(&connection->body, data, bytes);
+}
+
+static enum MHD_Result
+http_answer(struct http_server *server, struct http_connection *connection,
+            struct MHD_Connection *mhd, const char *method)
+{
+    if (connection->is_too_large)
+        return http_refuse(mhd, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
+    if (!http_begin_running(server, connection))
+        return http_refuse(mhd, MHD_HTTP_SERVICE_UNAVAILABLE, "the server is stopping");
+    struct http_request request = {
+        .method = http_method(method),
+        .path = connection->path,
+        .query = connection->query,
+        .authorization = http_header(mhd, MHD_HTTP_HEADER_AUTHORIZATION),
+        .body = {(const char *)connection->body.data, connection->body.bytes},
+    };
+    struct http_response response = http_response_new();
+    server->handler(server->context, &request, &response);
+    http_wait_for_client(server, connection);
+    return http_send(mhd, &response);
+}
+
+static enum MHD_Result
+on_access(void *context, struct MHD_Connection *mhd, const char *url, const char *method,
+          const char *version, const char *data, size_t *bytes, void **slot)
+{
+    (void)url; /* decoded by other rules than ours */
+    (void)version;
+    struct http_server *server = context;
+    struct http_connection *connection = *slot;
+    if (!connection->has_head)
+        return http_take_head(server, connection, mhd, method);
+    if (*bytes == 0)
+        return http_answer(server, connection, mhd, method);
+    http_take_body(server, connection, data, *bytes);
+    *bytes = 0;
+    return MHD_YES;
+}
+
+static void
+http_drop_overdue(struct http_server *server)
+{
+    int64_t now = clock_monotonic_us();
+    for (struct http_connection *one = server->connections; one != NULL; one = one->next)
+        if (one->waiting_since_us != 0 && now - one->waiting_since_us > server->patience_us)
+            shutdown(one->socket, SHUT_RDWR); /* its thread does the rest */
+}
+
+static void *
+http_watch(void *context)
+{
+    struct http_server *server = context;
+    pthread_mutex_lock(&server->lock);
+    while (!server->stopped) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec++;
+        pthread_cond_clockwait(&server->changed, &server->lock, CLOCK_MONOTONIC, &until);
+        http_drop_overdue(server);
+    }
+    pthread_mutex_unlock(&server->lock);
+    return NULL;
+}
+
+static struct MHD_Daemon *
+http_start_daemon(struct http_server *server, const struct http_options *options, int socket)
+{
+    unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC;
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, on_access, server, MHD_OPTION_LISTEN_SOCKET, socket,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)options->connections_max,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)options->timeout_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_BYTES_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_target,
+        server, MHD_OPTION_NOTIFY_COMPLETED, on_request_completed, server, MHD_OPTION_END);
+}
+
+/* Waits for what runs, then ends the watch thread. */
+static void
+http_drain(struct http_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->stopping = true;
+    while (server->running > 0)
+        pthread_cond_wait(&server->changed, &server->lock);
+    server->stopped = true;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->lock);
+}
+
+static void
+http_server_free(struct http_server *server)
+{
+    pthread_cond_destroy(&server->changed);
+    pthread_mutex_destroy(&server->lock);
+    free(server);
+}
+
+int
+http_server_start(const struct http_options *options, http_handler handler, void *context,
+                  struct http_server **out, struct error *err)
+{
+    CHECK(options->connections_max > 0 && options->timeout_s > 0);
+    int socket;
+    int port;
+    int rc = http_listen(options->listen, &socket, &port, err);
+    if (rc != 0)
+        return rc;
+    struct http_server *server = memory_zalloc(sizeof *server);
+    server->handler = handler;
+    server->context = context;
+    server->body_bytes_max = options->body_bytes_max;
+    server->patience_us = (int64_t)options->timeout_s * 2 * 1000000;
+    server->port = port;
+    CHECK(pthread_mutex_init(&server->lock, NULL) == 0);
+    CHECK(pthread_cond_init(&server->changed, NULL) == 0);
+    errno = pthread_create(&server->watch, NULL, http_watch, server);
+    if (errno != 0) {
+        rc = error_set_errno(err, ERR_FATAL, "could not start the server on %s", options->listen);
+        goto fail_socket;
+    }
+    server->daemon = http_start_daemon(server, options, socket); /* owns the socket from here on */
+    if (server->daemon == NULL) {
+        rc = error_set(err, ERR_FATAL, "could not start the server on %s", options->listen);
+        goto fail_watch;
+    }
+    *out = server;
+    return 0;
+fail_watch:
+    http_drain(server);
+    pthread_join(server->watch, NULL);
+fail_socket:
+    close(socket);
+    http_server_free(server);
+    return rc;
+}
+
+void
+http_server_stop(struct http_server *server)
+{
+    if (server == NULL)
+        return;
+    http_drain(server);
+    MHD_stop_daemon(server->daemon);
+    pthread_join(server->watch, NULL);
+    http_server_free(server);
+}
+
+int
+http_server_port(const struct http_server *server)
+{
+    return server->port;
+}
+
+void
+http_respond_error(struct http_response *response, int status, const char *format, ...)
+{
+    char message[ERROR_MESSAGE_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    response->status = status;
+    response->content_type = "application/json";
+    buffer_clear(&response->body);
+    struct json_writer writer;
+    json_writer_init(&writer, &response->body);
+    json_object_begin(&writer);
+    json_key(&writer, "error");
+    json_string(&writer, message);
+    json_object_end(&writer);
+}
+
+bool
+http_bearer_matches(const char *authorization, const char *token)
+{
+    static const char scheme[] = "Bearer ";
+    const size_t scheme_bytes = sizeof scheme - 1;
+    if (authorization == NULL || token == NULL || *token == '\0' ||
+        strncasecmp(authorization, scheme, scheme_bytes) != 0)
+        return false;
+    const char *given = authorization + scheme_bytes;
+    size_t bytes = strlen(token);
+    if (strlen(given) != bytes)
+        return false;
+    volatile unsigned char difference = 0; /* volatile: every byte is compared */
+    for (size_t i = 0; i < bytes; i++)
+        difference |= (unsigned char)(given[i] ^ token[i]);
+    return difference == 0;
+}

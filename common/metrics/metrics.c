@@ -1,0 +1,142 @@
+#include "common/metrics/metrics.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { LAST_BUCKET = METRICS_HISTOGRAM_BUCKETS - 1 };
+
+static const int64_t bucket_ends_us[LAST_BUCKET] = {
+    10,      20,      50,       100,      200,      500,       1000,   2000,
+    5000,    10000,   20000,    50000,    100000,   200000,    500000, 1000000,
+    2000000, 5000000, 10000000, 20000000, 50000000, 100000000,
+};
+
+static void
+metrics_append_escaped(struct buffer *out, const char *text, bool in_quotes)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\n')
+            buffer_append(out, "\\n", 2);
+        else if (*text == '\\' || (*text == '"' && in_quotes))
+            buffer_append_format(out, "\\%c", *text);
+        else
+            buffer_append(out, text, 1);
+    }
+}
+
+static void
+metrics_append_number(struct buffer *out, double value)
+{
+    if (!isfinite(value)) {
+        buffer_append_text(out, isnan(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf");
+        return;
+    }
+    if (value > -1e17 && value < 1e17 && value == (double)(int64_t)value) {
+        buffer_append_format(out, "%lld", (long long)value);
+        return;
+    }
+    char text[32];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    buffer_append_text(out, text);
+}
+
+void
+metrics_family(struct buffer *out, const char *name, const char *type, const char *help)
+{
+    buffer_append_format(out, "# HELP %s ", name);
+    metrics_append_escaped(out, help, false);
+    buffer_append_format(out, "\n# TYPE %s %s\n", name, type);
+}
+
+static void
+metrics_append_label(struct buffer *out, char before, const char *name, const char *value)
+{
+    buffer_append_format(out, "%c%s=\"", before, name);
+    metrics_append_escaped(out, value, true);
+    buffer_append(out, "\"", 1);
+}
+
+/* `bucket_end` is NULL or the value of a last label, `le`. */
+static void
+metrics_line(struct buffer *out, const char *name, const char *suffix, const char *const *labels,
+             const char *bucket_end, double value)
+{
+    char before = '{';
+    buffer_append_format(out, "%s%s", name, suffix);
+    for (; labels != NULL && *labels != NULL; labels += 2, before = ',')
+        metrics_append_label(out, before, labels[0], labels[1]);
+    if (bucket_end != NULL) {
+        metrics_append_label(out, before, "le", bucket_end);
+        before = ',';
+    }
+    buffer_append_text(out, before == '{' ? " " : "} ");
+    metrics_append_number(out, value);
+    buffer_append(out, "\n", 1);
+}
+
+void
+metrics_sample(struct buffer *out, const char *name, const char *const *labels, double value)
+{
+    metrics_line(out, name, "", labels, NULL, value);
+}
+
+void
+metrics_observe_us(struct metrics_histogram *histogram, int64_t us)
+{
+    if (us < 0)
+        us = 0;
+    int bucket = 0;
+    while (bucket < LAST_BUCKET && us > bucket_ends_us[bucket])
+        bucket++;
+    atomic_fetch_add_explicit(&histogram->counts[bucket], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&histogram->sum_us, (uint64_t)us, memory_order_relaxed);
+}
+
+/* Counts from below, as Prometheus wants them; returns the total. */
+static uint64_t
+metrics_accumulate(const struct metrics_histogram *histogram,
+                   uint64_t counts[METRICS_HISTOGRAM_BUCKETS])
+{
+    uint64_t total = 0;
+    for (int i = 0; i < METRICS_HISTOGRAM_BUCKETS; i++) {
+        total += atomic_load_explicit(&histogram->counts[i], memory_order_relaxed);
+        counts[i] = total;
+    }
+    return total;
+}
+
+void
+metrics_histogram_sample(struct buffer *out, const char *name, const char *const *labels,
+                         const struct metrics_histogram *histogram)
+{
+    uint64_t counts[METRICS_HISTOGRAM_BUCKETS];
+    uint64_t total = metrics_accumulate(histogram, counts);
+    for (int i = 0; i < LAST_BUCKET; i++) {
+        char end[32];
+        snprintf(end, sizeof end, "%g", (double)bucket_ends_us[i] / 1e6);
+        metrics_line(out, name, "_bucket", labels, end, (double)counts[i]);
+    }
+    metrics_line(out, name, "_bucket", labels, "+Inf", (double)total);
+    uint64_t sum_us = atomic_load_explicit(&histogram->sum_us, memory_order_relaxed);
+    metrics_line(out, name, "_sum", labels, NULL, (double)sum_us / 1e6);
+    metrics_line(out, name, "_count", labels, NULL, (double)total);
+}
+
+int64_t
+metrics_histogram_quantile_us(const struct metrics_histogram *histogram, double q)
+{
+    uint64_t counts[METRICS_HISTOGRAM_BUCKETS];
+    uint64_t total = metrics_accumulate(histogram, counts);
+    if (total == 0)
+        return 0;
+    int bucket = 0;
+    while (bucket < LAST_BUCKET - 1 &&
+           (counts[bucket] == 0 || (double)counts[bucket] < q * (double)total))
+        bucket++;
+    return bucket_ends_us[bucket];
+}

@@ -1,0 +1,1 @@
+bitdex_unit_test(test_http ROOMS common_http Threads::Threads)

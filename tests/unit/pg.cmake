@@ -1,0 +1,1 @@
+bitdex_unit_test(test_pg ROOMS common_pg Threads::Threads)
