@@ -1,0 +1,31 @@
+/* The consumer's HTTP interface: what it answers, over the shards that this process owns.
+ *
+ *     POST /api/indexes/{index}/query
+ *     GET  /api/indexes/{index}/entities/{id}
+ *     GET  /api/indexes/{index}/stats          GET /api/indexes
+ *     GET  /api/internal/sync-lag              position and lag of each partition
+ *     GET  /api/health                         fails for a dead or stuck thread only
+ *     GET  /api/ready                          fails unless all that is owned is complete and fresh
+ *     GET  /metrics                            Prometheus text
+ *     GET  /                                   the same for people
+ *
+ * Handlers run on the server's threads and only read.
+ */
+#ifndef CONSUMER_API_API_H
+#define CONSUMER_API_API_H
+
+#include "consumer/assignment.h"
+
+struct api;
+
+/* Serves on consumer.listen. `config` and `assignment` must outlive it. */
+int api_start(const struct config *config, struct assignment *assignment, struct api **api,
+              struct error *err);
+/* Waits for the handlers that run. NULL is nothing to do. */
+void api_stop(struct api *api);
+int api_port(const struct api *api);
+
+/* The main thread says that it is alive; at least every few seconds. */
+void api_beat(struct api *api);
+
+#endif

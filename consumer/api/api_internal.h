@@ -1,0 +1,77 @@
+/* What the handlers share: the routes, and a look at the partitions as one value. */
+#ifndef CONSUMER_API_API_INTERNAL_H
+#define CONSUMER_API_API_INTERNAL_H
+
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "common/http/server.h"
+#include "common/json/json.h"
+#include "consumer/api/api.h"
+
+struct api {
+    const struct config *config;
+    struct assignment *assignment;
+    struct http_server *server;
+    sem_t query_slots; /* queries beyond consumer.http_threads wait */
+    struct metrics_histogram query_times;
+    atomic_ullong failed_queries;
+    atomic_llong main_heartbeat_us;
+};
+
+/* One request that found its route. */
+struct api_call {
+    struct api *api;
+    const struct http_request *request;
+    struct http_response *response;
+    struct text id; /* what stands at {id} */
+};
+
+/* A partition that this process owns, at one moment. */
+struct look {
+    int32_t partition;
+    struct shard_status status;
+    struct engine_stats engine; /* when asked for */
+    int64_t high_offset;        /* -1: not known */
+    int64_t lag_rows;           /* messages that are not applied yet; -1: not known */
+    double lag_s;               /* age of the last watermark; negative: none yet */
+    int64_t silent_us;          /* since the worker last came by */
+    bool complete;
+    char reason[ERROR_MESSAGE_BYTES]; /* why not */
+};
+
+struct looks {
+    struct look *items; /* by partition */
+    uint32_t count;
+    char trouble[ERROR_MESSAGE_BYTES]; /* what the client says about its brokers; "" */
+};
+
+/* The numbers of the engine wait for a batch that is being applied; the rest waits for nobody. */
+void looks_take(struct api *api, bool with_engine, struct looks *looks);
+void looks_free(struct looks *looks);
+
+/* The topic's numbered source, summed up over what is owned. */
+struct look_source {
+    const char *name;   /* of a look; "": none is known yet */
+    int64_t cursor;     /* every row that was sent up to this id is applied */
+    int64_t max_row_id; /* greatest id in the outbox */
+    int64_t lag_rows;   /* not sent yet, or not applied yet */
+    uint64_t ops;
+    int64_t wal_bytes;
+};
+
+void looks_sum(const struct looks *looks, struct look_source *source);
+
+/* --- handlers -------------------------------------------------------------------------------- */
+
+void api_answer_health(struct api_call *call);
+void api_answer_ready(struct api_call *call);
+void api_answer_page(struct api_call *call);
+void api_answer_sync_lag(struct api_call *call);
+void api_answer_metrics(struct api_call *call);
+void api_answer_indexes(struct api_call *call);
+void api_answer_stats(struct api_call *call);
+void api_answer_query(struct api_call *call);
+void api_answer_entity(struct api_call *call);
+
+#endif

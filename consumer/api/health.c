@@ -1,0 +1,102 @@
+/* Health is for whoever restarts processes: only what a restart can mend fails it. Readiness is for
+ * whoever sends queries. */
+#include "consumer/api/api_internal.h"
+
+#include <stdio.h>
+
+#include "common/base/clock.h"
+
+enum {
+    STUCK_S = 60,     /* a thread that has not come by for so long is stuck */
+    READY_LAG_S = 30, /* watermarks come once a second */
+    US_PER_S = 1000000,
+};
+
+static void
+health_begin(struct json_writer *json, struct http_response *response, const char *list)
+{
+    json_writer_init(json, &response->body);
+    json_object_begin(json);
+    json_key(json, list);
+    json_array_begin(json);
+}
+
+static void
+health_end(struct json_writer *json, struct http_response *response, const char *key, bool well)
+{
+    json_array_end(json);
+    json_key(json, key);
+    json_boolean(json, well);
+    json_object_end(json);
+    response->status = well ? 200 : 503;
+}
+
+void
+api_answer_health(struct api_call *call)
+{
+    struct api *api = call->api;
+    struct json_writer json;
+    struct looks looks;
+    bool well = true;
+    looks_take(api, false, &looks);
+    health_begin(&json, call->response, "stuck");
+    int64_t main_us = clock_monotonic_us() - atomic_load(&api->main_heartbeat_us);
+    if (main_us > (int64_t)STUCK_S * US_PER_S) {
+        json_string(&json, "main");
+        well = false;
+    }
+    for (uint32_t i = 0; i < looks.count; i++) {
+        if (looks.items[i].silent_us <= (int64_t)STUCK_S * US_PER_S)
+            continue;
+        char name[32];
+        snprintf(name, sizeof name, "partition %d", looks.items[i].partition);
+        json_string(&json, name);
+        well = false;
+    }
+    health_end(&json, call->response, "healthy", well);
+    looks_free(&looks);
+}
+
+/* Why the partition should get no queries; "" when it should. */
+static void
+ready_describe(const struct look *look, char *out, size_t bytes)
+{
+    if (!look->complete)
+        snprintf(out, bytes, "%s", look->reason);
+    else if (look->lag_s < 0)
+        snprintf(out, bytes, "no watermark was read yet");
+    else if (look->lag_s > READY_LAG_S)
+        snprintf(out, bytes, "the last watermark is %.0f s old%s%s", look->lag_s,
+                 look->status.trouble[0] != '\0' ? ": " : "", look->status.trouble);
+    else
+        out[0] = '\0';
+}
+
+static void
+ready_write(struct json_writer *json, int32_t partition, const char *reason)
+{
+    json_object_begin(json);
+    json_key(json, "partition");
+    json_integer(json, partition);
+    json_key(json, "reason");
+    json_string(json, reason);
+    json_object_end(json);
+}
+
+void
+api_answer_ready(struct api_call *call)
+{
+    struct json_writer json;
+    struct looks looks;
+    looks_take(call->api, false, &looks);
+    bool well = looks.count > 0; /* nothing is assigned: nothing can be answered */
+    health_begin(&json, call->response, "partitions");
+    for (uint32_t i = 0; i < looks.count; i++) {
+        char reason[2 * ERROR_MESSAGE_BYTES];
+        ready_describe(&looks.items[i], reason, sizeof reason);
+        ready_write(&json, looks.items[i].partition, reason);
+        well = well && reason[0] == '\0';
+    }
+    health_end(&json, call->response, "ready", well);
+    looks_free(&looks);
+}

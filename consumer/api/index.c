@@ -1,0 +1,227 @@
+/* Queries and entities. A query asks each shard in turn, under its read lock, and merges the
+ * answers; what is not here, or not recovered yet, is named in the reply (L9). */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "consumer/api/api_internal.h"
+#include "consumer/query/query_reply.h"
+#include "consumer/query/query_request.h"
+
+enum {
+    FILTER_DEPTH_MAX = 32,
+    FILTER_CLAUSES_MAX = 10000,
+};
+
+/* The answers of the shards that are here. */
+struct gathered {
+    struct engine_result *results;
+    uint32_t result_count;
+    int32_t *missing;
+    uint32_t missing_count;
+    bool complete;
+};
+
+/* The shard, if it can be asked; tells whether it is complete. Between enter and leave. */
+static struct shard *
+index_find_shard(struct api *api, int32_t partition, bool *complete)
+{
+    struct worker *worker = assignment_worker(api->assignment, partition);
+    if (worker == NULL)
+        return NULL;
+    struct shard_status status;
+    char reason[ERROR_MESSAGE_BYTES];
+    shard_read_status(worker_shard(worker), &status);
+    *complete = shard_complete(&status, reason, sizeof reason);
+    return status.state == SHARD_RECOVERING ? NULL : worker_shard(worker);
+}
+
+static int
+gather(struct api *api, const struct engine_query *query, struct gathered *gathered,
+       struct error *err)
+{
+    int32_t partitions = api->config->topic.partitions;
+    int rc = 0;
+    gathered->results = memory_zalloc((size_t)partitions * sizeof *gathered->results);
+    gathered->missing = memory_zalloc((size_t)partitions * sizeof *gathered->missing);
+    gathered->complete = true;
+    assignment_enter(api->assignment);
+    for (int32_t i = 0; rc == 0 && i < partitions; i++) {
+        bool complete = false;
+        struct shard *shard = index_find_shard(api, i, &complete);
+        gathered->complete = gathered->complete && shard != NULL && complete;
+        if (shard == NULL)
+            gathered->missing[gathered->missing_count++] = i;
+        else
+            rc = shard_query(shard, query, &gathered->results[gathered->result_count], err);
+        if (shard != NULL && rc == 0)
+            gathered->result_count++;
+    }
+    assignment_leave(api->assignment);
+    return rc;
+}
+
+static void
+gathered_free(struct gathered *gathered)
+{
+    for (uint32_t i = 0; i < gathered->result_count; i++)
+        engine_result_free(&gathered->results[i]);
+    free(gathered->results);
+    free(gathered->missing);
+}
+
+static int
+index_query(struct api *api, const struct engine_query *query, int64_t begin_us, struct buffer *out,
+            struct error *err)
+{
+    struct gathered gathered = {0};
+    int rc = gather(api, query, &gathered, err);
+    if (rc == 0) {
+        struct query_page page;
+        query_merge(query, gathered.results, gathered.result_count, &page);
+        const struct query_reply reply = {
+            .page = &page,
+            .elapsed_us = clock_monotonic_us() - begin_us,
+            .complete = gathered.complete,
+            .missing_partitions = gathered.missing,
+            .missing_count = gathered.missing_count,
+        };
+        query_reply_write(&reply, out);
+        query_page_free(&page);
+    }
+    gathered_free(&gathered);
+    return rc;
+}
+
+void
+api_answer_query(struct api_call *call)
+{
+    struct api *api = call->api;
+    int64_t begin_us = clock_monotonic_us();
+    const struct query_limits limits = {
+        .limit = (uint64_t)api->config->consumer.query_limit,
+        .depth = FILTER_DEPTH_MAX,
+        .clauses = FILTER_CLAUSES_MAX,
+    };
+    struct query_request request;
+    struct error err = {0};
+    struct arena arena;
+    arena_init(&arena);
+    int rc = query_request_parse(call->request->body, &limits, &arena, &request, &err);
+    if (rc == 0) {
+        while (sem_wait(&api->query_slots) != 0)
+            CHECK(errno == EINTR);
+        rc = index_query(api, &request.query, begin_us, &call->response->body, &err);
+        sem_post(&api->query_slots);
+    }
+    arena_free(&arena);
+    if (rc == 0) {
+        metrics_observe_us(&api->query_times, clock_monotonic_us() - begin_us);
+        return;
+    }
+    atomic_fetch_add(&api->failed_queries, 1);
+    http_respond_error(call->response, 400, "%s", err.message);
+}
+
+static bool
+index_read_id(struct text text, int64_t *id)
+{
+    char digits[24];
+    if (text.bytes == 0 || text.bytes >= sizeof digits || text.data[0] < '0' || text.data[0] > '9')
+        return false;
+    snprintf(digits, sizeof digits, "%.*s", TEXT_ARGS(text));
+    char *end;
+    errno = 0;
+    *id = strtoll(digits, &end, 10);
+    return errno == 0 && *end == '\0';
+}
+
+static void
+index_write_entity(int64_t id, bool alive, bool complete, const struct buffer *fields,
+                   struct buffer *out)
+{
+    struct json_writer json;
+    json_writer_init(&json, out);
+    json_object_begin(&json);
+    json_key(&json, "id");
+    json_integer(&json, id);
+    json_key(&json, "alive");
+    json_boolean(&json, alive);
+    json_key(&json, "visible");
+    json_boolean(&json, alive);
+    json_key(&json, "fields");
+    json_raw(&json, (struct text){(const char *)fields->data, fields->bytes});
+    json_key(&json, "complete");
+    json_boolean(&json, complete);
+    json_object_end(&json);
+}
+
+void
+api_answer_entity(struct api_call *call)
+{
+    struct api *api = call->api;
+    int64_t id;
+    if (!index_read_id(call->id, &id)) {
+        http_respond_error(call->response, 400, "'%.*s' is not an entity id", TEXT_ARGS(call->id));
+        return;
+    }
+    int32_t partition = (int32_t)(id % api->config->topic.partitions);
+    struct buffer fields;
+    bool complete = false, alive = false;
+    buffer_init(&fields);
+    buffer_append_text(&fields, "{");
+    assignment_enter(api->assignment);
+    struct shard *shard = index_find_shard(api, partition, &complete);
+    if (shard != NULL)
+        shard_entity_json(shard, id, &fields, &alive);
+    assignment_leave(api->assignment);
+    buffer_append_text(&fields, "}");
+    if (shard != NULL)
+        index_write_entity(id, alive, complete, &fields, &call->response->body);
+    else
+        http_respond_error(call->response, 503, "partition %d is not here", partition);
+    buffer_free(&fields);
+}
+
+void
+api_answer_indexes(struct api_call *call)
+{
+    struct json_writer json;
+    json_writer_init(&json, &call->response->body);
+    json_object_begin(&json);
+    json_key(&json, "indexes");
+    json_array_begin(&json);
+    json_string(&json, call->api->config->index);
+    json_array_end(&json);
+    json_object_end(&json);
+}
+
+void
+api_answer_stats(struct api_call *call)
+{
+    struct engine_stats sum = {0};
+    struct looks looks;
+    struct json_writer json;
+    looks_take(call->api, true, &looks);
+    for (uint32_t i = 0; i < looks.count; i++) {
+        sum.alive_slots += looks.items[i].engine.alive_slots;
+        sum.unknown_field_ops += looks.items[i].engine.unknown_field_ops;
+        sum.memory_bytes += looks.items[i].engine.memory_bytes;
+    }
+    json_writer_init(&json, &call->response->body);
+    json_object_begin(&json);
+    json_key(&json, "index");
+    json_string(&json, call->api->config->index);
+    json_key(&json, "partitions");
+    json_integer(&json, looks.count);
+    json_key(&json, "alive");
+    json_integer(&json, (int64_t)sum.alive_slots);
+    json_key(&json, "unknown_field_ops");
+    json_integer(&json, (int64_t)sum.unknown_field_ops);
+    json_key(&json, "memory_bytes");
+    json_integer(&json, (int64_t)sum.memory_bytes);
+    json_object_end(&json);
+    looks_free(&looks);
+}

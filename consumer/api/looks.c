@@ -1,0 +1,88 @@
+#include "consumer/api/api_internal.h"
+
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+
+/* Offsets that retention has removed are no lag. */
+static int64_t
+look_lag_rows(int64_t offset, int64_t low, int64_t high)
+{
+    if (high < 0 || low < 0)
+        return -1;
+    int64_t from = offset > low ? offset : low;
+    return high > from ? high - from : 0;
+}
+
+static double
+look_lag_s(const struct sequence *sequence)
+{
+    if (sequence->watermark.clock_us == 0)
+        return -1;
+    int64_t lag_us = clock_realtime_us() - sequence->watermark.clock_us;
+    return lag_us > 0 ? (double)lag_us / 1e6 : 0;
+}
+
+static void
+look_take(struct api *api, int32_t partition, bool with_engine, struct look *look)
+{
+    int64_t low;
+    struct worker *worker = assignment_worker(api->assignment, partition);
+    struct shard *shard = worker_shard(worker);
+    look->partition = partition;
+    shard_read_status(shard, &look->status);
+    if (with_engine)
+        shard_read_stats(shard, &look->engine);
+    assignment_offsets(api->assignment, partition, &low, &look->high_offset);
+    look->lag_rows = look_lag_rows(look->status.offset, low, look->high_offset);
+    look->lag_s = look_lag_s(&look->status.sequence);
+    look->silent_us = clock_monotonic_us() - worker_heartbeat_us(worker);
+    look->complete = shard_complete(&look->status, look->reason, sizeof look->reason);
+}
+
+void
+looks_take(struct api *api, bool with_engine, struct looks *looks)
+{
+    int32_t partitions = api->config->topic.partitions;
+    looks->items = memory_zalloc((size_t)partitions * sizeof *looks->items);
+    looks->count = 0;
+    assignment_enter(api->assignment);
+    for (int32_t i = 0; i < partitions; i++)
+        if (assignment_worker(api->assignment, i) != NULL)
+            look_take(api, i, with_engine, &looks->items[looks->count++]);
+    assignment_trouble(api->assignment, looks->trouble, sizeof looks->trouble);
+    assignment_leave(api->assignment);
+}
+
+void
+looks_free(struct looks *looks)
+{
+    free(looks->items);
+}
+
+void
+looks_sum(const struct looks *looks, struct look_source *source)
+{
+    *source = (struct look_source){.name = "", .cursor = -1};
+    int64_t newest_us = -1, backlog_rows = 0;
+    for (uint32_t i = 0; i < looks->count; i++) {
+        const struct look *look = &looks->items[i];
+        const struct sequence *sequence = &look->status.sequence;
+        const struct sequence_watermark *watermark = &sequence->watermark;
+        if (sequence->source[0] != '\0')
+            source->name = sequence->source;
+        if (source->cursor < 0 || watermark->last_row_id < source->cursor)
+            source->cursor = watermark->last_row_id;
+        if (watermark->max_row_id > source->max_row_id)
+            source->max_row_id = watermark->max_row_id;
+        if (watermark->clock_us > newest_us) {
+            backlog_rows = watermark->backlog_rows;
+            newest_us = watermark->clock_us;
+        }
+        if (look->lag_rows > 0)
+            source->lag_rows += look->lag_rows;
+        source->ops += look->status.counts.ops;
+        source->wal_bytes += look->status.wal_bytes;
+    }
+    source->lag_rows += backlog_rows;
+}

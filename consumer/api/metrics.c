@@ -1,0 +1,149 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "consumer/api/api_internal.h"
+
+/* A 64-bit member of a look. */
+struct look_metric {
+    const char *name;
+    const char *type;
+    const char *help;
+    size_t offset;
+    bool known_only; /* negative means not known: no sample */
+};
+
+static const struct look_metric look_metrics[] = {
+    {"bitdex_consumer_records_total", "counter", "Messages read from the topic.",
+     offsetof(struct look, status.counts.records), false},
+    {"bitdex_consumer_events_total", "counter", "Events applied.",
+     offsetof(struct look, status.counts.events), false},
+    {"bitdex_consumer_ops_total", "counter", "Ops applied; a fan-out counts once.",
+     offsetof(struct look, status.counts.ops), false},
+    {"bitdex_consumer_duplicates_total", "counter", "Events dropped: applied before.",
+     offsetof(struct look, status.counts.duplicates), false},
+    {"bitdex_consumer_fenced_total", "counter", "Events dropped: of an older generation.",
+     offsetof(struct look, status.counts.fenced), false},
+    {"bitdex_consumer_foreign_total", "counter", "Events dropped: of a second source.",
+     offsetof(struct look, status.counts.foreign), false},
+    {"bitdex_consumer_rejected_total", "counter", "Rows that the producer has rejected.",
+     offsetof(struct look, status.counts.rejected), false},
+    {"bitdex_consumer_dead_letters_total", "counter", "Dead letters written.",
+     offsetof(struct look, status.letters), false},
+    {"bitdex_consumer_losses", "gauge", "Losses that were proved: gaps, numbers used twice.",
+     offsetof(struct look, status.sequence.losses), false},
+    {"bitdex_consumer_missing_events", "gauge", "Numbers that never came.",
+     offsetof(struct look, status.sequence.missing), false},
+    {"bitdex_consumer_seq", "gauge", "Number of the last event.",
+     offsetof(struct look, status.sequence.seq), false},
+    {"bitdex_consumer_offset", "gauge", "Offset of the next message.",
+     offsetof(struct look, status.offset), true},
+    {"bitdex_consumer_lag_rows", "gauge", "Messages in the topic that are not applied yet.",
+     offsetof(struct look, lag_rows), true},
+    {"bitdex_wal_bytes", "gauge", "Size of the write-ahead log.",
+     offsetof(struct look, status.wal_bytes), false},
+    {"bitdex_engine_alive_slots", "gauge", "Entities that exist.",
+     offsetof(struct look, engine.alive_slots), false},
+    {"bitdex_engine_memory_bytes", "gauge", "Memory of the engine, estimated.",
+     offsetof(struct look, engine.memory_bytes), false},
+    {"bitdex_engine_unknown_field_ops_total", "counter", "Ops on fields that the index lacks.",
+     offsetof(struct look, engine.unknown_field_ops), false},
+};
+
+enum { LOOK_METRICS = sizeof look_metrics / sizeof look_metrics[0] };
+
+static void
+metrics_partition_sample(struct buffer *out, const char *name, int32_t partition, double value)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", partition);
+    const char *const labels[] = {"partition", text, NULL};
+    metrics_sample(out, name, labels, value);
+}
+
+static void
+metrics_write_looks(struct buffer *out, const struct looks *looks)
+{
+    for (size_t i = 0; i < LOOK_METRICS; i++) {
+        const struct look_metric *metric = &look_metrics[i];
+        metrics_family(out, metric->name, metric->type, metric->help);
+        for (uint32_t j = 0; j < looks->count; j++) {
+            const struct look *look = &looks->items[j];
+            int64_t number;
+            memcpy(&number, (const char *)look + metric->offset, sizeof number);
+            if (number >= 0 || !metric->known_only)
+                metrics_partition_sample(out, metric->name, look->partition, (double)number);
+        }
+    }
+}
+
+static void
+metrics_write_freshness(struct buffer *out, const struct looks *looks)
+{
+    metrics_family(out, "bitdex_freshness_seconds", "gauge",
+                   "Age of the last watermark: grows when anything in the chain stops.");
+    for (uint32_t i = 0; i < looks->count; i++)
+        if (looks->items[i].lag_s >= 0)
+            metrics_partition_sample(out, "bitdex_freshness_seconds", looks->items[i].partition,
+                                     looks->items[i].lag_s);
+    metrics_family(out, "bitdex_shard_complete", "gauge", "1: nothing is missing, proved.");
+    for (uint32_t i = 0; i < looks->count; i++)
+        metrics_partition_sample(out, "bitdex_shard_complete", looks->items[i].partition,
+                                 looks->items[i].complete);
+}
+
+static void
+metrics_source_sample(struct buffer *out, const char *name, const char *type, const char *help,
+                      const char *source, double value)
+{
+    const char *const labels[] = {"source", source, NULL};
+    metrics_family(out, name, type, help);
+    metrics_sample(out, name, labels, value);
+}
+
+/* The names that people have dashboards for. */
+static void
+metrics_write_source(struct buffer *out, const struct looks *looks,
+                     const struct worker_times *times)
+{
+    struct look_source source;
+    looks_sum(looks, &source);
+    if (source.name[0] == '\0')
+        return;
+    metrics_source_sample(out, "bitdex_sync_cursor_position", "gauge",
+                          "Outbox id up to which everything sent is applied.", source.name,
+                          (double)source.cursor);
+    metrics_source_sample(out, "bitdex_sync_max_id", "gauge", "Greatest id in the outbox.",
+                          source.name, (double)source.max_row_id);
+    metrics_source_sample(out, "bitdex_sync_lag_rows", "gauge", "Rows that are not applied yet.",
+                          source.name, (double)source.lag_rows);
+    metrics_source_sample(out, "bitdex_sync_ops_total", "counter", "Ops applied.", source.name,
+                          (double)source.ops);
+    metrics_source_sample(out, "bitdex_sync_wal_bytes", "gauge", "Size of the write-ahead logs.",
+                          source.name, (double)source.wal_bytes);
+    const char *const labels[] = {"source", source.name, NULL};
+    metrics_family(out, "bitdex_sync_cycle_duration_seconds", "histogram",
+                   "A batch, from decoding to applied.");
+    metrics_histogram_sample(out, "bitdex_sync_cycle_duration_seconds", labels, &times->cycle);
+}
+
+void
+api_answer_metrics(struct api_call *call)
+{
+    struct api *api = call->api;
+    struct buffer *out = &call->response->body;
+    const struct worker_times *times = assignment_times(api->assignment);
+    struct looks looks;
+    looks_take(api, true, &looks);
+    call->response->content_type = METRICS_CONTENT_TYPE;
+    metrics_write_freshness(out, &looks);
+    metrics_write_source(out, &looks, times);
+    metrics_write_looks(out, &looks);
+    metrics_family(out, "bitdex_wal_sync_seconds", "histogram", "Write and fsync of a frame.");
+    metrics_histogram_sample(out, "bitdex_wal_sync_seconds", NULL, &times->sync);
+    metrics_family(out, "bitdex_query_seconds", "histogram", "Queries answered.");
+    metrics_histogram_sample(out, "bitdex_query_seconds", NULL, &api->query_times);
+    metrics_family(out, "bitdex_query_failed_total", "counter", "Queries refused.");
+    metrics_sample(out, "bitdex_query_failed_total", NULL,
+                   (double)atomic_load(&api->failed_queries));
+    looks_free(&looks);
+}

@@ -1,0 +1,256 @@
+#include "consumer/assignment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/cli/stop.h"
+#include "consumer/writer_first.h"
+
+static const char *const area = "assignment";
+
+struct assigned {
+    struct worker *worker; /* NULL: not ours */
+    bool answered;         /* it is being read */
+};
+
+struct assignment {
+    const struct config *config;
+    const struct data_dir *data_dir;
+    struct worker_times times;
+    pthread_rwlock_t lock;           /* the main thread changes what is below, others read */
+    struct kafka_consumer *consumer; /* NULL: not joined */
+    struct assigned *partitions;     /* topic.partitions */
+    struct error failure;            /* met inside a rebalance */
+};
+
+struct assignment *
+assignment_create(const struct config *config, const struct data_dir *data_dir)
+{
+    struct assignment *assignment = memory_zalloc(sizeof *assignment);
+    assignment->config = config;
+    assignment->data_dir = data_dir;
+    assignment->partitions =
+        memory_zalloc((size_t)config->topic.partitions * sizeof *assignment->partitions);
+    writer_first_init(&assignment->lock);
+    return assignment;
+}
+
+void
+assignment_destroy(struct assignment *assignment)
+{
+    CHECK(assignment->consumer == NULL);
+    pthread_rwlock_destroy(&assignment->lock);
+    free(assignment->partitions);
+    free(assignment);
+}
+
+/* A rebalance cannot fail: what goes wrong in it ends the process. */
+static void
+assignment_fail(struct assignment *assignment, const struct error *err)
+{
+    if (assignment->failure.code == 0)
+        assignment->failure = *err;
+    stop_request();
+}
+
+static void
+assignment_start(struct assignment *assignment, int32_t partition)
+{
+    struct error err = {0};
+    struct worker *worker = NULL;
+    CHECK(assignment_worker(assignment, partition) == NULL);
+    if (partition >= assignment->config->topic.partitions) {
+        error_set(&err, ERR_USAGE,
+                  "topic %s has a partition %d, more than topic.partitions: %d; a topic with more "
+                  "partitions needs a new name and a load",
+                  assignment->config->topic.name, partition, assignment->config->topic.partitions);
+        assignment_fail(assignment, &err);
+        return;
+    }
+    const struct worker_options options = {
+        .config = assignment->config,
+        .data_dir = assignment->data_dir,
+        .consumer = assignment->consumer,
+        .times = &assignment->times,
+        .partition = partition,
+    };
+    if (worker_start(&options, &worker, &err) != 0) {
+        assignment_fail(assignment, &err);
+        return;
+    }
+    writer_first_write(&assignment->lock);
+    assignment->partitions[partition] = (struct assigned){.worker = worker};
+    writer_first_release(&assignment->lock);
+}
+
+static void
+assignment_stop(struct assignment *assignment, int32_t partition)
+{
+    struct error err = {0};
+    struct worker *worker = assignment_worker(assignment, partition);
+    if (worker == NULL)
+        return;
+    writer_first_write(&assignment->lock);
+    assignment->partitions[partition] = (struct assigned){0};
+    writer_first_release(&assignment->lock);
+    if (worker_stop(worker, &err) != 0)
+        assignment_fail(assignment, &err);
+}
+
+static void
+assignment_on_assigned(void *context, const int32_t *partitions, uint32_t count)
+{
+    struct assignment *assignment = context;
+    for (uint32_t i = 0; i < count; i++) {
+        log_info(area, "partition %d: assigned", partitions[i]);
+        assignment_start(assignment, partitions[i]);
+    }
+}
+
+static void
+assignment_on_revoked(void *context, const int32_t *partitions, uint32_t count, bool lost)
+{
+    struct assignment *assignment = context;
+    for (uint32_t i = 0; i < count; i++) {
+        struct worker *worker = assignment_worker(assignment, partitions[i]);
+        if (worker == NULL)
+            continue;
+        log_info(area, "partition %d: %s", partitions[i], lost ? "lost" : "revoked");
+        worker_ask_to_stop(worker, lost);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        assignment_stop(assignment, partitions[i]);
+}
+
+/* The state of a partition lies in the data directory, so the group knows us by its id: a process
+ * that comes back within the session's time, crashed or not, gets its partitions back at once. */
+static int
+assignment_create_consumer(struct assignment *assignment, const struct kafka_rebalance *rebalance,
+                           struct kafka_consumer **consumer, struct error *err)
+{
+    const struct config *config = assignment->config;
+    const struct config_kafka_settings *asked = &config->kafka.consumer;
+    const struct config_kafka_setting ours[] = {
+        {"group.instance.id", assignment->data_dir->id},
+        {"session.timeout.ms", "10000"},
+    };
+    enum { OURS = sizeof ours / sizeof ours[0] };
+    struct config_kafka_setting *all = memory_alloc((OURS + asked->count) * sizeof *all);
+    memcpy(all, ours, sizeof ours);
+    for (uint32_t i = 0; i < asked->count; i++)
+        all[OURS + i] = asked->items[i]; /* what is asked for wins */
+    struct config_kafka kafka = config->kafka;
+    kafka.consumer = (struct config_kafka_settings){all, OURS + asked->count};
+    int rc = kafka_consumer_create(&kafka, config->consumer.group, config->topic.name,
+                                   config->consumer.listen, rebalance, consumer, err);
+    free(all);
+    return rc;
+}
+
+int
+assignment_join(struct assignment *assignment, struct error *err)
+{
+    const struct kafka_rebalance rebalance = {
+        .assigned = assignment_on_assigned,
+        .revoked = assignment_on_revoked,
+        .context = assignment,
+    };
+    struct kafka_consumer *consumer;
+    int rc = assignment_create_consumer(assignment, &rebalance, &consumer, err);
+    if (rc != 0)
+        return rc;
+    writer_first_write(&assignment->lock);
+    assignment->consumer = consumer;
+    writer_first_release(&assignment->lock);
+    return 0;
+}
+
+/* Lets the partitions be read whose workers have recovered since the last time. */
+static int
+assignment_answer(struct assignment *assignment, struct error *err)
+{
+    int rc = 0;
+    for (int32_t i = 0; rc == 0 && i < assignment->config->topic.partitions; i++) {
+        struct assigned *assigned = &assignment->partitions[i];
+        int64_t offset;
+        if (assigned->worker == NULL || assigned->answered ||
+            !worker_recovered(assigned->worker, &offset))
+            continue;
+        rc = kafka_consumer_assign(assignment->consumer, &i, &offset, 1, err);
+        assigned->answered = true;
+    }
+    return rc;
+}
+
+int
+assignment_poll(struct assignment *assignment, int wait_ms, struct error *err)
+{
+    int rc = assignment_answer(assignment, err);
+    return rc == 0 ? kafka_consumer_poll(assignment->consumer, wait_ms, err) : rc;
+}
+
+int
+assignment_leave_group(struct assignment *assignment, struct error *err)
+{
+    int32_t count = assignment->config->topic.partitions;
+    for (int32_t i = 0; i < count; i++)
+        if (assignment->partitions[i].worker != NULL)
+            worker_ask_to_stop(assignment->partitions[i].worker, false);
+    for (int32_t i = 0; i < count; i++)
+        assignment_stop(assignment, i);
+    struct kafka_consumer *consumer = assignment->consumer;
+    writer_first_write(&assignment->lock);
+    assignment->consumer = NULL;
+    writer_first_release(&assignment->lock);
+    kafka_consumer_destroy(consumer);
+    if (assignment->failure.code != 0)
+        *err = assignment->failure;
+    return assignment->failure.code;
+}
+
+void
+assignment_enter(struct assignment *assignment)
+{
+    writer_first_read(&assignment->lock);
+}
+
+void
+assignment_leave(struct assignment *assignment)
+{
+    writer_first_release(&assignment->lock);
+}
+
+struct worker *
+assignment_worker(const struct assignment *assignment, int32_t partition)
+{
+    if (partition < 0 || partition >= assignment->config->topic.partitions)
+        return NULL;
+    return assignment->partitions[partition].worker;
+}
+
+void
+assignment_offsets(const struct assignment *assignment, int32_t partition, int64_t *low,
+                   int64_t *high)
+{
+    *low = -1;
+    *high = -1;
+    if (assignment->consumer != NULL)
+        kafka_consumer_watermarks(assignment->consumer, partition, low, high);
+}
+
+void
+assignment_trouble(const struct assignment *assignment, char *out, size_t bytes)
+{
+    snprintf(out, bytes, "%s", "");
+    if (assignment->consumer != NULL)
+        kafka_consumer_trouble(assignment->consumer, out, bytes);
+}
+
+const struct worker_times *
+assignment_times(const struct assignment *assignment)
+{
+    return &assignment->times;
+}

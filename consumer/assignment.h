@@ -1,0 +1,47 @@
+/* The partitions that the group has given to this process, each with its worker.
+ *
+ *     assigned    a worker starts and recovers in its own thread
+ *     recovered   its partition is read from the offset that it asks for
+ *     revoked     the worker finishes what is in hand, commits, and ends
+ *
+ * Created, polled and destroyed by the main thread. Other threads look at workers between
+ * assignment_enter() and assignment_leave(), which keep them from going away, and hold up only a
+ * rebalance.
+ */
+#ifndef CONSUMER_ASSIGNMENT_H
+#define CONSUMER_ASSIGNMENT_H
+
+#include "consumer/worker.h"
+
+struct assignment;
+
+/* `config` and `data_dir` must outlive it. Owned by the caller. */
+struct assignment *assignment_create(const struct config *config, const struct data_dir *data_dir);
+
+/* Joins the group; does not wait for the broker. */
+int assignment_join(struct assignment *assignment, struct error *err);
+
+/* Serves the group for about `wait_ms`. ERR_RETRY: trouble that the client works on. */
+int assignment_poll(struct assignment *assignment, int wait_ms, struct error *err);
+
+/* Stops all workers and leaves the group. Returns the error that a worker has ended with. */
+int assignment_leave_group(struct assignment *assignment, struct error *err);
+void assignment_destroy(struct assignment *assignment);
+
+/* --- other threads --------------------------------------------------------------------------- */
+
+void assignment_enter(struct assignment *assignment);
+void assignment_leave(struct assignment *assignment);
+
+/* NULL: not assigned. Between enter and leave. */
+struct worker *assignment_worker(const struct assignment *assignment, int32_t partition);
+/* The partition's first offset, and one behind its last, as last heard; -1: not known. Between
+ * enter and leave. */
+void assignment_offsets(const struct assignment *assignment, int32_t partition, int64_t *low,
+                        int64_t *high);
+/* What the client last said about its brokers; "" when all is well. Between enter and leave. */
+void assignment_trouble(const struct assignment *assignment, char *out, size_t bytes);
+
+const struct worker_times *assignment_times(const struct assignment *assignment);
+
+#endif

@@ -1,0 +1,143 @@
+/* `check`: one line for each thing that `run` needs; fails when one of them is not there. Changes
+ * nothing: what run would create is only looked at. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/files/files.h"
+#include "common/kafka/kafka_admin.h"
+#include "consumer/commands/commands.h"
+#include "consumer/engine/engine.h"
+
+static void
+check_say(uint32_t *problems, const char *what, const char *problem)
+{
+    if (problem != NULL)
+        ++*problems;
+    printf("%-8s %s%s%s\n", problem != NULL ? "problem" : "ok", what, problem != NULL ? ": " : "",
+           problem != NULL ? problem : "");
+}
+
+static void
+check_config(const struct config *config, uint32_t *problems)
+{
+    uint32_t cursor = 0;
+    bool refused;
+    char what[512];
+    check_say(problems, "configuration", NULL);
+    while (config_next_unbuilt(config, CONFIG_CONSUMER, &cursor, &refused, what, sizeof what)) {
+        if (refused)
+            ++*problems;
+        printf("%-8s not supported yet: %s\n", refused ? "problem" : "note", what);
+    }
+}
+
+static void
+check_engine(const struct config *config, uint32_t *problems)
+{
+    struct error err = {0};
+    struct engine *engine = NULL;
+    const struct engine_options options = {
+        .index = &config->index_config,
+        .partition = 0,
+        .partitions = config->topic.partitions,
+        .max_slots = config->topic.max_slots,
+    };
+    int rc = engine_create(&options, &engine, &err);
+    engine_destroy(engine);
+    check_say(problems, "index_config", rc != 0 ? err.message : NULL);
+}
+
+/* The directory itself, or the first one above it that exists. */
+static int
+check_writable(const char *path, struct error *err)
+{
+    char *at = memory_strdup(path);
+    int rc = 0;
+    while (access(at, W_OK | X_OK) != 0) {
+        char *slash = strrchr(at, '/');
+        if (errno != ENOENT || slash == NULL || slash == at) {
+            rc = error_set_errno(err, ERR_FATAL, "cannot write into %s", at);
+            break;
+        }
+        *slash = '\0';
+    }
+    free(at);
+    return rc;
+}
+
+static int
+check_unlocked(const char *path, struct error *err)
+{
+    struct files *files = files_posix();
+    char *lock_path = memory_format("%s/lock", path);
+    int rc = 0;
+    if (access(lock_path, F_OK) == 0) {
+        rc = files->lock(files, lock_path, err);
+        if (rc >= 0)
+            files->close(files, rc);
+    }
+    free(lock_path);
+    return rc < 0 ? rc : 0;
+}
+
+static void
+check_data_dir(const struct config *config, uint32_t *problems)
+{
+    struct error err = {0};
+    int rc = check_writable(config->consumer.data_dir, &err);
+    if (rc == 0)
+        rc = check_unlocked(config->consumer.data_dir, &err);
+    check_say(problems, "data directory", rc != 0 ? err.message : NULL);
+}
+
+static void
+check_topic(struct kafka_admin *admin, const char *name, int32_t partitions, uint32_t *problems)
+{
+    struct error err = {0};
+    struct kafka_topic topic;
+    char what[512];
+    snprintf(what, sizeof what, "topic %s", name);
+    int rc = kafka_admin_describe(admin, name, &topic, &err);
+    if (rc == 0 && !topic.exists)
+        rc = error_set(&err, ERR_USAGE, "does not exist: bitdex-producer init creates it");
+    else if (rc == 0 && partitions > 0 && topic.partitions != partitions)
+        rc = error_set(&err, ERR_USAGE, "has %d partitions, the configuration says %d",
+                       topic.partitions, partitions);
+    check_say(problems, what, rc != 0 ? err.message : NULL);
+}
+
+static void
+check_kafka(const struct config *config, uint32_t *problems)
+{
+    struct error err = {0};
+    struct kafka_admin *admin;
+    int rc = kafka_admin_create(&config->kafka, &admin, &err);
+    check_say(problems, "kafka settings", rc != 0 ? err.message : NULL);
+    if (rc != 0)
+        return;
+    char *dead = memory_format("%s.dead", config->topic.name);
+    check_topic(admin, config->topic.name, config->topic.partitions, problems);
+    check_topic(admin, dead, 0, problems);
+    free(dead);
+    kafka_admin_destroy(admin);
+}
+
+int
+command_check(const struct cli *cli, struct error *err)
+{
+    const struct config *config = cli->config;
+    uint32_t problems = 0;
+    check_config(config, &problems);
+    if (config->kafka.present)
+        check_engine(config, &problems);
+    check_data_dir(config, &problems);
+    if (config->kafka.present)
+        check_kafka(config, &problems);
+    fflush(stdout);
+    if (problems > 0)
+        return error_set(err, ERR_FATAL, "%u of the checks found a problem", problems);
+    return 0;
+}

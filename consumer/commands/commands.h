@@ -1,0 +1,13 @@
+/* The commands of bitdex-consumer, as cli.h wants them. Main thread. */
+#ifndef CONSUMER_COMMANDS_COMMANDS_H
+#define CONSUMER_COMMANDS_COMMANDS_H
+
+#include "common/cli/cli.h"
+
+int command_check(const struct cli *cli, struct error *err);
+int command_run(const struct cli *cli, struct error *err);
+int command_status(const struct cli *cli, struct error *err);
+int command_query(const struct cli *cli, struct error *err);
+int command_get(const struct cli *cli, struct error *err);
+
+#endif

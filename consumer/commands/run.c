@@ -1,0 +1,152 @@
+/* Happy path: lock the data directory, serve HTTP, wait for the topic, join the group, poll until
+ * somebody asks to stop; then the workers finish what is in hand.
+ *
+ * Failure: a configuration that cannot work ends the program at once; a broker that is away or a
+ * topic that is not there yet is waited for. A worker that met a fatal error stops the process.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/cli/stop.h"
+#include "common/kafka/kafka_admin.h"
+#include "consumer/api/api.h"
+#include "consumer/commands/commands.h"
+
+enum {
+    POLL_MS = 50,
+    TOPIC_RETRY_MS = 1000,
+};
+
+static const char *const area = "run";
+
+static int
+run_refuse_unbuilt(const struct config *config, struct error *err)
+{
+    uint32_t cursor = 0;
+    bool refused;
+    char what[512];
+    while (config_next_unbuilt(config, CONFIG_CONSUMER, &cursor, &refused, what, sizeof what)) {
+        if (refused)
+            return error_set(err, ERR_USAGE, "not supported yet: %s", what);
+        log_warn(area, "not supported yet: %s", what);
+    }
+    return 0;
+}
+
+/* Says `message` when it is not what was said last. */
+static void
+run_say_once(char *said, size_t bytes, const char *message)
+{
+    if (strcmp(said, message) == 0)
+        return;
+    log_warn(area, "%s", message);
+    snprintf(said, bytes, "%s", message);
+}
+
+static int
+run_check_topic(struct kafka_admin *admin, const struct config_topic *config, struct error *err)
+{
+    struct kafka_topic topic;
+    int rc = kafka_admin_describe(admin, config->name, &topic, err);
+    if (rc != 0)
+        return rc;
+    if (!topic.exists)
+        return error_set(err, ERR_RETRY, "topic %s does not exist: bitdex-producer init creates it",
+                         config->name);
+    if (topic.partitions != config->partitions)
+        return error_set(err, ERR_USAGE, "topic %s has %d partitions, the configuration says %d",
+                         config->name, topic.partitions, config->partitions);
+    return 0;
+}
+
+/* Waits until the topic is there. */
+static int
+run_await_topic(const struct config *config, struct api *api, struct error *err)
+{
+    struct kafka_admin *admin;
+    char said[ERROR_MESSAGE_BYTES] = "";
+    int rc = kafka_admin_create(&config->kafka, &admin, err);
+    if (rc != 0)
+        return rc;
+    for (;;) {
+        api_beat(api);
+        rc = run_check_topic(admin, &config->topic, err);
+        if (rc != ERR_RETRY || stop_requested())
+            break;
+        run_say_once(said, sizeof said, err->message);
+        clock_sleep_ms(TOPIC_RETRY_MS);
+    }
+    kafka_admin_destroy(admin);
+    return rc == ERR_RETRY ? 0 : rc;
+}
+
+static int
+run_poll(struct assignment *assignment, struct api *api, struct error *err)
+{
+    int rc = 0;
+    char said[ERROR_MESSAGE_BYTES] = "";
+    while ((rc == 0 || rc == ERR_RETRY) && !stop_requested()) {
+        api_beat(api);
+        rc = assignment_poll(assignment, POLL_MS, err);
+        if (rc == ERR_RETRY)
+            run_say_once(said, sizeof said, err->message);
+    }
+    return rc == ERR_RETRY ? 0 : rc;
+}
+
+static int
+run_group(const struct config *config, struct assignment *assignment, struct api *api,
+          struct error *err)
+{
+    int rc = run_await_topic(config, api, err);
+    if (rc != 0 || stop_requested())
+        return rc;
+    rc = assignment_join(assignment, err);
+    if (rc != 0)
+        return rc;
+    rc = run_poll(assignment, api, err);
+    log_info(area, "stopping");
+    struct error worker_err = {0};
+    int worker_rc = assignment_leave_group(assignment, &worker_err);
+    if (worker_rc == 0)
+        return rc;
+    *err = worker_err;
+    return worker_rc;
+}
+
+static int
+run_serve(const struct config *config, const struct data_dir *data_dir, struct error *err)
+{
+    struct api *api;
+    struct assignment *assignment = assignment_create(config, data_dir);
+    int rc = api_start(config, assignment, &api, err);
+    if (rc == 0) {
+        log_info(area, "index %s, group %s, listening on port %d", config->index,
+                 config->consumer.group, api_port(api));
+        rc = run_group(config, assignment, api, err);
+        api_stop(api);
+    }
+    assignment_destroy(assignment);
+    return rc;
+}
+
+int
+command_run(const struct cli *cli, struct error *err)
+{
+    const struct config *config = cli->config;
+    struct data_dir data_dir;
+    int rc = run_refuse_unbuilt(config, err);
+    if (rc != 0)
+        return rc;
+    stop_install();
+    rc = data_dir_open(files_posix(), config->consumer.data_dir, &data_dir, err);
+    if (rc != 0)
+        return rc;
+    rc = run_serve(config, &data_dir, err);
+    data_dir_close(&data_dir);
+    if (rc == 0)
+        log_info(area, "stopped");
+    return rc;
+}

@@ -1,0 +1,97 @@
+/* `status`: what /api/internal/sync-lag says, as a table or as it is. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/json/json.h"
+#include "consumer/commands/ask.h"
+#include "consumer/commands/commands.h"
+
+enum { ANSWER_DEPTH = 8 };
+
+/* "-" for what is not known. */
+static const char *
+status_number(const struct json_value *object, const char *key, char *out, size_t bytes)
+{
+    const struct json_value *value = json_member(object, key);
+    snprintf(out, bytes, "-");
+    if (value != NULL && value->kind == JSON_INTEGER)
+        snprintf(out, bytes, "%" PRId64, value->integer);
+    else if (value != NULL && value->kind == JSON_FLOAT)
+        snprintf(out, bytes, "%.1f s", value->real);
+    return out;
+}
+
+static const char *
+status_text(const struct json_value *object, const char *key)
+{
+    const struct json_value *value = json_member(object, key);
+    return value != NULL && value->kind == JSON_STRING ? value->string.data : "";
+}
+
+static void
+status_print_partition(const struct json_value *row)
+{
+    char partition[24], offset[24], seq[24], rows[24], age[24];
+    const char *reason = status_text(row, "reason");
+    const char *trouble = status_text(row, "trouble");
+    const char *shown = strcmp(trouble, reason) != 0 ? trouble : "";
+    printf("%9s  %-10s  %12s  %12s  %9s  %9s  %s%s%s\n",
+           status_number(row, "partition", partition, sizeof partition), status_text(row, "state"),
+           status_number(row, "offset", offset, sizeof offset),
+           status_number(row, "seq", seq, sizeof seq),
+           status_number(row, "lag_rows", rows, sizeof rows),
+           status_number(row, "lag_seconds", age, sizeof age), reason[0] != '\0' ? reason : "yes",
+           shown[0] != '\0' ? "; " : "", shown);
+}
+
+static void
+status_print_source(const struct json_value *source)
+{
+    char cursor[24], max_id[24], rows[24];
+    printf("source %s: row %s of %s, %s rows behind\n\n", status_text(source, "source"),
+           status_number(source, "cursor", cursor, sizeof cursor),
+           status_number(source, "max_id", max_id, sizeof max_id),
+           status_number(source, "lag_rows", rows, sizeof rows));
+}
+
+static int
+status_print(struct text answer, struct error *err)
+{
+    struct arena arena;
+    const struct json_value *root;
+    arena_init(&arena);
+    int rc = json_parse(answer, ANSWER_DEPTH, &arena, &root, err);
+    const struct json_value *sources = rc == 0 ? json_member(root, "sources") : NULL;
+    const struct json_value *partitions = rc == 0 ? json_member(root, "partitions") : NULL;
+    if (rc == 0 && (sources == NULL || sources->kind != JSON_ARRAY || partitions == NULL ||
+                    partitions->kind != JSON_ARRAY))
+        rc = error_set(err, ERR_DATA, "the answer is not that of a consumer");
+    if (rc == 0) {
+        const char *trouble = status_text(root, "broker_trouble");
+        if (trouble[0] != '\0')
+            printf("Kafka: %s\n\n", trouble);
+        for (uint32_t i = 0; i < sources->array.count; i++)
+            status_print_source(&sources->array.items[i]);
+        printf("%9s  %-10s  %12s  %12s  %9s  %9s  %s\n", "partition", "state", "offset", "seq",
+               "lag", "age", "complete");
+        for (uint32_t i = 0; i < partitions->array.count; i++)
+            status_print_partition(&partitions->array.items[i]);
+    }
+    arena_free(&arena);
+    return rc;
+}
+
+int
+command_status(const struct cli *cli, struct error *err)
+{
+    struct buffer answer;
+    buffer_init(&answer);
+    int rc = ask_consumer(cli->config, "/api/internal/sync-lag", NULL, &answer, err);
+    if (rc == 0 && cli->json)
+        puts(buffer_string(&answer));
+    else if (rc == 0)
+        rc = status_print((struct text){(const char *)answer.data, answer.bytes}, err);
+    buffer_free(&answer);
+    return rc;
+}

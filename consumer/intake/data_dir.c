@@ -1,0 +1,92 @@
+#include "consumer/intake/data_dir.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/base/memory.h"
+
+enum { ID_TEXT_BYTES = DATA_DIR_ID_BYTES - 1 };
+
+static int
+data_dir_is_id_file(void *context, const char *name)
+{
+    (void)context;
+    return strcmp(name, "id") == 0;
+}
+
+/* A random UUID, version 4 of RFC 9562. */
+static int
+data_dir_make_id(char *id, struct error *err)
+{
+    uint8_t bytes[16];
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+        return error_set_errno(err, ERR_FATAL, "could not get random bytes");
+    bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
+    bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+    for (int i = 0, at = 0; i < 16; i++) {
+        const char *dash = i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "";
+        at += snprintf(id + at, DATA_DIR_ID_BYTES - (size_t)at, "%s%02x", dash, bytes[i]);
+    }
+    return 0;
+}
+
+static int
+data_dir_write_id(struct data_dir *dir, const char *path, struct error *err)
+{
+    int rc = data_dir_make_id(dir->id, err);
+    return rc == 0 ? files_replace(dir->files, path, dir->id, ID_TEXT_BYTES, err) : rc;
+}
+
+static int
+data_dir_read_id(struct data_dir *dir, const char *path, struct error *err)
+{
+    int file = dir->files->open(dir->files, path, FILES_READ, err);
+    if (file < 0)
+        return file;
+    int64_t bytes = dir->files->read_at(dir->files, file, dir->id, sizeof dir->id, 0, err);
+    dir->files->close(dir->files, file);
+    if (bytes < 0)
+        return (int)bytes;
+    if (bytes != ID_TEXT_BYTES || memchr(dir->id, ' ', ID_TEXT_BYTES) != NULL)
+        return error_set(err, ERR_FATAL, "%s does not hold the id of a data directory", path);
+    dir->id[ID_TEXT_BYTES] = '\0';
+    return 0;
+}
+
+static int
+data_dir_find_id(struct data_dir *dir, const char *path, struct error *err)
+{
+    char *id_path = memory_format("%s/id", path);
+    int rc = dir->files->list(dir->files, path, data_dir_is_id_file, NULL, err);
+    if (rc >= 0)
+        rc = rc == 0 ? data_dir_write_id(dir, id_path, err) : data_dir_read_id(dir, id_path, err);
+    free(id_path);
+    return rc;
+}
+
+int
+data_dir_open(struct files *files, const char *path, struct data_dir *dir, struct error *err)
+{
+    *dir = (struct data_dir){.files = files, .lock = -1};
+    int rc = files->make_directory(files, path, err);
+    if (rc != 0)
+        return rc;
+    char *lock_path = memory_format("%s/lock", path);
+    dir->lock = files->lock(files, lock_path, err);
+    free(lock_path);
+    if (dir->lock < 0)
+        return error_wrap(err, "data directory %s", path);
+    rc = data_dir_find_id(dir, path, err);
+    if (rc != 0)
+        data_dir_close(dir);
+    return rc;
+}
+
+void
+data_dir_close(struct data_dir *dir)
+{
+    dir->files->close(dir->files, dir->lock);
+    dir->lock = -1;
+}

@@ -1,0 +1,26 @@
+/* The consumer's data directory as a whole: one process at a time, and an id of its own, which
+ * commits carry, so that a group's offsets tell whose state they belong to.
+ *
+ *     {data_dir}/lock                locked while in use
+ *     {data_dir}/id                  a random UUID, written once
+ *     {data_dir}/{topic}-{p}/wal/    of each partition, see wal.h
+ */
+#ifndef CONSUMER_INTAKE_DATA_DIR_H
+#define CONSUMER_INTAKE_DATA_DIR_H
+
+#include "common/files/files.h"
+
+enum { DATA_DIR_ID_BYTES = 37 };
+
+struct data_dir {
+    struct files *files;
+    int lock;
+    char id[DATA_DIR_ID_BYTES]; /* terminated */
+};
+
+/* Creates what is missing. ERR_USAGE when another process uses it, ERR_FATAL when it cannot be
+ * used. */
+int data_dir_open(struct files *files, const char *path, struct data_dir *dir, struct error *err);
+void data_dir_close(struct data_dir *dir);
+
+#endif

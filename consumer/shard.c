@@ -1,0 +1,135 @@
+#include "consumer/shard.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/check.h"
+#include "consumer/writer_first.h"
+
+struct shard {
+    pthread_rwlock_t engine_lock;
+    struct engine *engine;
+    pthread_mutex_t status_lock;
+    struct shard_status status;
+};
+
+int
+shard_create(const struct config *config, int32_t partition, struct shard **shard,
+             struct error *err)
+{
+    const struct engine_options options = {
+        .index = &config->index_config,
+        .partition = partition,
+        .partitions = config->topic.partitions,
+        .max_slots = config->topic.max_slots,
+    };
+    struct engine *engine;
+    int rc = engine_create(&options, &engine, err);
+    if (rc != 0)
+        return rc;
+    struct shard *made = memory_zalloc(sizeof *made);
+    writer_first_init(&made->engine_lock);
+    CHECK(pthread_mutex_init(&made->status_lock, NULL) == 0);
+    made->engine = engine;
+    made->status.offset = -1;
+    made->status.durable_offset = -1;
+    sequence_init(&made->status.sequence);
+    *shard = made;
+    return 0;
+}
+
+void
+shard_destroy(struct shard *shard)
+{
+    if (shard == NULL)
+        return;
+    engine_destroy(shard->engine);
+    pthread_rwlock_destroy(&shard->engine_lock);
+    pthread_mutex_destroy(&shard->status_lock);
+    free(shard);
+}
+
+const char *
+shard_state_name(enum shard_state state)
+{
+    static const char *const names[] = {
+        [SHARD_RECOVERING] = "recovering",
+        [SHARD_RUNNING] = "running",
+        [SHARD_WAITING] = "waiting",
+        [SHARD_STALLED] = "stalled",
+    };
+    return names[state];
+}
+
+struct engine *
+shard_write_begin(struct shard *shard)
+{
+    writer_first_write(&shard->engine_lock);
+    return shard->engine;
+}
+
+void
+shard_write_end(struct shard *shard)
+{
+    writer_first_release(&shard->engine_lock);
+}
+
+const struct engine *
+shard_engine(const struct shard *shard)
+{
+    return shard->engine;
+}
+
+void
+shard_publish(struct shard *shard, const struct shard_status *status)
+{
+    CHECK(pthread_mutex_lock(&shard->status_lock) == 0);
+    shard->status = *status;
+    CHECK(pthread_mutex_unlock(&shard->status_lock) == 0);
+}
+
+void
+shard_read_status(struct shard *shard, struct shard_status *status)
+{
+    CHECK(pthread_mutex_lock(&shard->status_lock) == 0);
+    *status = shard->status;
+    CHECK(pthread_mutex_unlock(&shard->status_lock) == 0);
+}
+
+bool
+shard_complete(const struct shard_status *status, char *reason, size_t bytes)
+{
+    if (status->state == SHARD_RECOVERING)
+        snprintf(reason, bytes, "recovering");
+    else if (status->state == SHARD_STALLED)
+        snprintf(reason, bytes, "%s", status->trouble);
+    else
+        sequence_describe(&status->sequence, reason, bytes);
+    return reason[0] == '\0';
+}
+
+int
+shard_query(struct shard *shard, const struct engine_query *query, struct engine_result *result,
+            struct error *err)
+{
+    writer_first_read(&shard->engine_lock);
+    int rc = engine_query(shard->engine, query, result, err);
+    writer_first_release(&shard->engine_lock);
+    return rc;
+}
+
+void
+shard_entity_json(struct shard *shard, int64_t entity_id, struct buffer *out, bool *alive)
+{
+    writer_first_read(&shard->engine_lock);
+    engine_entity_json(shard->engine, entity_id, out, alive);
+    writer_first_release(&shard->engine_lock);
+}
+
+void
+shard_read_stats(struct shard *shard, struct engine_stats *stats)
+{
+    writer_first_read(&shard->engine_lock);
+    engine_read_stats(shard->engine, stats);
+    writer_first_release(&shard->engine_lock);
+}

@@ -1,0 +1,64 @@
+/* One partition's share of the index: its engine behind a readers-writer lock, and what people may
+ * know about it.
+ *
+ * The partition's worker is the only writer and applies whole batches, so readers see whole
+ * batches. A waiting writer goes before new readers: queries cannot starve ingestion. The status is
+ * a copy under a lock of its own, which nobody holds for long.
+ *
+ * Any thread, except where the worker is named.
+ */
+#ifndef CONSUMER_SHARD_H
+#define CONSUMER_SHARD_H
+
+#include "common/config/config.h"
+#include "consumer/batch.h"
+#include "consumer/engine/engine.h"
+#include "consumer/intake/sequence.h"
+
+struct shard;
+
+enum shard_state {
+    SHARD_RECOVERING, /* reading its WAL: not served yet */
+    SHARD_RUNNING,
+    SHARD_WAITING, /* for what `trouble` names; goes on by itself */
+    SHARD_STALLED, /* for an operator: `trouble` names the way out */
+};
+
+struct shard_status {
+    enum shard_state state;
+    char trouble[ERROR_MESSAGE_BYTES]; /* "" when there is none */
+    struct sequence sequence;
+    int64_t offset;         /* of the next message; -1: not known yet */
+    int64_t durable_offset; /* one behind the last message in the WAL; -1: it is empty */
+    int64_t wal_bytes;
+    struct batch_counts counts; /* since this process owns the partition */
+    uint64_t letters;
+};
+
+int shard_create(const struct config *config, int32_t partition, struct shard **shard,
+                 struct error *err);
+void shard_destroy(struct shard *shard);
+
+/* "recovering", "running", ... */
+const char *shard_state_name(enum shard_state state);
+
+/* The worker. Between begin and end nobody reads the engine. */
+struct engine *shard_write_begin(struct shard *shard);
+void shard_write_end(struct shard *shard);
+/* The worker: to ask about ops, which needs no lock. */
+const struct engine *shard_engine(const struct shard *shard);
+void shard_publish(struct shard *shard, const struct shard_status *status);
+
+void shard_read_status(struct shard *shard, struct shard_status *status);
+
+/* Is everything that counts here: recovered, and complete by the seq rule? Else `reason` says what
+ * is wrong; `bytes` >= ERROR_MESSAGE_BYTES. */
+bool shard_complete(const struct shard_status *status, char *reason, size_t bytes);
+
+/* As engine.h says. */
+int shard_query(struct shard *shard, const struct engine_query *query, struct engine_result *result,
+                struct error *err);
+void shard_entity_json(struct shard *shard, int64_t entity_id, struct buffer *out, bool *alive);
+void shard_read_stats(struct shard *shard, struct engine_stats *stats);
+
+#endif

@@ -1,0 +1,66 @@
+/* The worker: one thread that owns everything of one partition, its queue, seq rule, WAL directory
+ * and shard. Workers share nothing.
+ *
+ *     recover    replay the WAL into the engine; the position is that of the last frame
+ *     read       messages from the offset behind it
+ *     batch      decode, seq rule, checks; what was dropped is acknowledged as dead letters
+ *     write      the batch and the position behind it as one WAL frame, fsync
+ *     apply      the batch to the engine, under the write lock
+ *     commit     the offset to the group, now and then
+ *
+ * A batch without anything to apply (marks, duplicates) moves the position in memory, and rides in
+ * the next frame, or in one of its own once a second: a crash makes it be read again, with the same
+ * result.
+ *
+ * Order of positions (law L5): applied <= WAL durable; committed <= WAL durable.
+ *
+ * Threads of the program: main polls the group (assignment.h); one per partition (this); those of
+ * the HTTP server, which read shards. A worker is started, watched and stopped by main.
+ */
+#ifndef CONSUMER_WORKER_H
+#define CONSUMER_WORKER_H
+
+#include "common/files/files.h"
+#include "common/kafka/kafka_consumer.h"
+#include "common/metrics/metrics.h"
+#include "consumer/intake/data_dir.h"
+#include "consumer/shard.h"
+
+struct worker;
+
+/* Of all workers together. */
+struct worker_times {
+    struct metrics_histogram cycle; /* a batch, from decoding to applied */
+    struct metrics_histogram sync;  /* its write and fsync */
+};
+
+/* All must outlive the worker. */
+struct worker_options {
+    const struct config *config;
+    const struct data_dir *data_dir;
+    struct kafka_consumer *consumer;
+    struct worker_times *times;
+    int32_t partition;
+};
+
+/* Starts the thread; the caller owns `*worker`. */
+int worker_start(const struct worker_options *options, struct worker **worker, struct error *err);
+
+/* Has it recovered, so that reading may begin? Then `*offset` is where, for
+ * kafka_consumer_assign(). */
+bool worker_recovered(struct worker *worker, int64_t *offset);
+
+/* When the thread last came by, on the monotonic clock. A worker that is alive does so at least
+ * once a second, except inside a batch. Any thread. */
+int64_t worker_heartbeat_us(const struct worker *worker);
+
+/* Any thread, as long as the worker lives. */
+struct shard *worker_shard(struct worker *worker);
+
+/* Asks it to finish what is in hand. With `lost`, nothing is committed any more. */
+void worker_ask_to_stop(struct worker *worker, bool lost);
+/* Waits for the thread and frees everything. Returns the error, if any, that has ended the thread:
+ * such a worker has asked the whole process to stop (stop_request), and recovery decides. */
+int worker_stop(struct worker *worker, struct error *err);
+
+#endif

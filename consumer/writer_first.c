@@ -1,0 +1,32 @@
+#include "consumer/writer_first.h"
+
+#include "common/base/check.h"
+
+void
+writer_first_init(pthread_rwlock_t *lock)
+{
+    pthread_rwlockattr_t attributes;
+    CHECK(pthread_rwlockattr_init(&attributes) == 0);
+    CHECK(pthread_rwlockattr_setkind_np(&attributes,
+                                        PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) == 0);
+    CHECK(pthread_rwlock_init(lock, &attributes) == 0);
+    pthread_rwlockattr_destroy(&attributes);
+}
+
+void
+writer_first_read(pthread_rwlock_t *lock)
+{
+    CHECK(pthread_rwlock_rdlock(lock) == 0);
+}
+
+void
+writer_first_write(pthread_rwlock_t *lock)
+{
+    CHECK(pthread_rwlock_wrlock(lock) == 0);
+}
+
+void
+writer_first_release(pthread_rwlock_t *lock)
+{
+    CHECK(pthread_rwlock_unlock(lock) == 0);
+}

@@ -1,0 +1,353 @@
+/* From messages to a frame's payload: what is applied, what leaves a letter, and that replaying the
+ * payload gives the same index. */
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <string.h>
+
+#include "consumer/batch.h"
+#include "tests/unit/random_input.h"
+
+enum { PARTITIONS = 4, PARTITION = 1, MAX_SLOTS = 100 };
+
+static const struct config_filter_field filter_fields[] = {
+    {"level", FIELD_SINGLE_VALUE},
+    {"tags", FIELD_MULTI_VALUE},
+};
+static const struct config config = {
+    .index = "i",
+    .topic = {.name = "t", .partitions = PARTITIONS, .max_slots = MAX_SLOTS},
+    .consumer = {.group = "g", .batch_rows = 1000, .batch_bytes = 1 << 20},
+    .index_config = {.filter_fields = filter_fields, .filter_field_count = 2},
+};
+
+/* One shard and one batch. */
+struct fixture {
+    struct batch_context context;
+    struct engine *engine;
+    struct batch batch;
+    int64_t offset;
+    int64_t seq;
+    struct buffer message;
+};
+
+static struct engine *
+make_engine(void)
+{
+    struct error err = {0};
+    struct engine *engine;
+    const struct engine_options options = {&config.index_config, PARTITION, PARTITIONS, MAX_SLOTS};
+    assert_int_equal(engine_create(&options, &engine, &err), 0);
+    return engine;
+}
+
+static void
+fixture_begin(struct fixture *fixture)
+{
+    struct error err = {0};
+    struct sequence sequence;
+    *fixture = (struct fixture){.engine = make_engine(), .offset = 500};
+    fixture->context = (struct batch_context){&config, PARTITION, fixture->engine, NULL};
+    assert_int_equal(event_codec_create(&fixture->context.codec, &err), 0);
+    batch_init(&fixture->batch, &fixture->context);
+    sequence_init(&sequence);
+    batch_begin(&fixture->batch, &sequence);
+}
+
+static void
+fixture_end(struct fixture *fixture)
+{
+    batch_free(&fixture->batch);
+    buffer_free(&fixture->message);
+    engine_destroy(fixture->engine);
+    event_codec_destroy(fixture->context.codec);
+}
+
+static int
+add_bytes(struct fixture *fixture, const void *bytes, size_t size, struct error *err)
+{
+    const struct kafka_record record = {
+        .offset = fixture->offset++, .value = bytes, .value_bytes = size};
+    return batch_add(&fixture->batch, &record, err);
+}
+
+/* The next event of the producer, encoded into fixture->message. */
+static void
+add_event(struct fixture *fixture, enum event_kind kind, int64_t entity_id, const struct op *ops,
+          uint32_t count)
+{
+    struct error err = {0};
+    const struct event event = {
+        .epoch = 1,
+        .generation = 1,
+        .seq = ++fixture->seq,
+        .source = TEXT("main"),
+        .kind = kind,
+        .row_id = fixture->seq,
+        .entity_id = entity_id,
+        .ops = {ops, count},
+    };
+    buffer_clear(&fixture->message);
+    assert_int_equal(event_encode(fixture->context.codec, &event, &fixture->message, &err), 0);
+    assert_int_equal(add_bytes(fixture, fixture->message.data, fixture->message.bytes, &err), 0);
+}
+
+static const struct op op_alive = {.kind = OP_ALIVE};
+
+static struct op
+op_of(enum op_kind kind, const char *field, int64_t value)
+{
+    return (struct op){
+        .kind = kind, .field = text_of(field), .value = {.kind = VALUE_INTEGER, .integer = value}};
+}
+
+static struct op
+op_bad(void)
+{
+    return (struct op){.kind = OP_SET,
+                       .field = TEXT("level"),
+                       .value = {.kind = VALUE_STRING, .string = TEXT("high")}};
+}
+
+static struct text
+payload_of(const struct fixture *fixture)
+{
+    return (struct text){(const char *)fixture->batch.payload.data, fixture->batch.payload.bytes};
+}
+
+static void
+check_entity(const struct engine *engine, int64_t id, const char *fields)
+{
+    struct buffer out;
+    bool alive;
+    buffer_init(&out);
+    engine_entity_json(engine, id, &out, &alive);
+    assert_string_equal(buffer_string(&out), fields);
+    buffer_free(&out);
+}
+
+static void
+test_what_applies_is_logged_as_it_was_received(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_begin(&fixture);
+    add_event(&fixture, EVENT_ROW, 5, (const struct op[]){op_alive, op_of(OP_SET, "level", 3)}, 2);
+    const struct buffer *payload = &fixture.batch.payload;
+    assert_int_equal(payload->bytes, 4 + fixture.message.bytes);
+    assert_int_equal(payload->data[0], fixture.message.bytes);
+    assert_memory_equal(payload->data + 4, fixture.message.data, fixture.message.bytes);
+    assert_int_equal(fixture.batch.first_offset, 500);
+    assert_int_equal(fixture.batch.next_offset, 501);
+    assert_int_equal(fixture.batch.letters.count, 0);
+    batch_apply(&fixture.batch, fixture.engine);
+    check_entity(fixture.engine, 5, "\"level\":3");
+    fixture_end(&fixture);
+}
+
+static void
+test_a_bad_op_drops_itself_and_not_the_row(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct arena arena;
+    struct error err = {0};
+    arena_init(&arena);
+    fixture_begin(&fixture);
+    add_event(&fixture, EVENT_ROW, 5,
+              (const struct op[]){op_of(OP_ADD, "tags", 7), op_bad(), op_of(OP_ADD, "tags", 8)}, 3);
+    assert_int_equal(fixture.batch.letters.count, 1);
+    assert_int_equal(fixture.batch.counts.ops, 2);
+    batch_apply(&fixture.batch, fixture.engine);
+    check_entity(fixture.engine, 5, "\"tags\":[7,8]");
+    struct engine *replayed = make_engine();
+    assert_int_equal(batch_replay(&fixture.context, replayed, payload_of(&fixture), &arena, &err),
+                     0);
+    check_entity(replayed, 5, "\"tags\":[7,8]");
+    engine_destroy(replayed);
+    fixture_end(&fixture);
+    arena_free(&arena);
+}
+
+static void
+test_a_row_of_bad_ops_takes_its_number_and_is_not_logged(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_begin(&fixture);
+    const struct op bad = op_bad();
+    add_event(&fixture, EVENT_ROW, 5, &bad, 1);
+    assert_int_equal(fixture.batch.letters.count, 1);
+    assert_int_equal(fixture.batch.event_count, 0);
+    assert_int_equal(fixture.batch.payload.bytes, 0);
+    assert_int_equal(fixture.batch.sequence.seq, 1);
+    fixture_end(&fixture);
+}
+
+static void
+test_an_entity_of_another_shard_or_beyond_the_slots_is_a_letter(void **state)
+{
+    (void)state;
+    static const int64_t ids[] = {6, -3, PARTITION + (int64_t)PARTITIONS * MAX_SLOTS, INT64_MAX};
+    struct fixture fixture;
+    fixture_begin(&fixture);
+    for (size_t i = 0; i < COUNT_OF(ids); i++)
+        add_event(&fixture, EVENT_ROW, ids[i], &op_alive, 1);
+    assert_int_equal(fixture.batch.letters.count, COUNT_OF(ids));
+    assert_int_equal(fixture.batch.event_count, 0);
+    add_event(&fixture, EVENT_ROW, PARTITION + (int64_t)PARTITIONS * (MAX_SLOTS - 1), &op_alive, 1);
+    assert_int_equal(fixture.batch.event_count, 1);
+    fixture_end(&fixture);
+}
+
+static void
+test_bytes_that_are_no_event_move_the_offset_and_the_next_seq_shows_the_gap(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct fixture fixture;
+    fixture_begin(&fixture);
+    add_event(&fixture, EVENT_ROW, 5, &op_alive, 1);
+    assert_int_equal(add_bytes(&fixture, "garbage", 7, &err), 0);
+    fixture.seq++; /* it stood for this one */
+    assert_int_equal(fixture.batch.letters.count, 1);
+    assert_int_equal(fixture.batch.next_offset, 502);
+    assert_int_equal(fixture.batch.sequence.missing, 0);
+    add_event(&fixture, EVENT_ROW, 5, &op_alive, 1);
+    assert_int_equal(fixture.batch.sequence.missing, 1);
+    assert_int_equal(fixture.batch.event_count, 2);
+    fixture_end(&fixture);
+}
+
+static void
+test_F70_an_unknown_schema_leaves_the_batch_as_it_was(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct fixture fixture;
+    fixture_begin(&fixture);
+    add_event(&fixture, EVENT_ROW, 5, &op_alive, 1);
+    size_t payload_bytes = fixture.batch.payload.bytes;
+    fixture.message.data[5] ^= 0xff; /* inside the fingerprint */
+    assert_int_equal(add_bytes(&fixture, fixture.message.data, fixture.message.bytes, &err),
+                     ERR_RETRY);
+    assert_int_equal(fixture.batch.letters.count, 0);
+    assert_int_equal(fixture.batch.next_offset, 501);
+    assert_int_equal(fixture.batch.payload.bytes, payload_bytes);
+    fixture_end(&fixture);
+}
+
+static void
+test_duplicates_are_counted_and_not_logged(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct fixture fixture;
+    fixture_begin(&fixture);
+    add_event(&fixture, EVENT_ROW, 5, &op_alive, 1);
+    assert_int_equal(add_bytes(&fixture, fixture.message.data, fixture.message.bytes, &err), 0);
+    assert_int_equal(fixture.batch.counts.duplicates, 1);
+    assert_int_equal(fixture.batch.event_count, 1);
+    assert_int_equal(fixture.batch.next_offset, 502);
+    fixture_end(&fixture);
+}
+
+static void
+test_a_batch_is_full_after_batch_rows(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_begin(&fixture);
+    for (int i = 0; i < config.consumer.batch_rows; i++) {
+        assert_false(batch_full(&fixture.batch));
+        add_event(&fixture, EVENT_ROW, 5, &op_alive, 1);
+    }
+    assert_true(batch_full(&fixture.batch));
+    fixture_end(&fixture);
+}
+
+/* L8: the same index from the payloads as from the batches. */
+static void
+test_replaying_payloads_gives_the_index_that_applying_gave(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct arena arena;
+    struct error err = {0};
+    struct engine *replayed = make_engine();
+    arena_init(&arena);
+    fixture_begin(&fixture);
+    random_seed();
+    for (int round = 0; round < 50; round++) {
+        const struct sequence sequence = fixture.batch.sequence;
+        batch_begin(&fixture.batch, &sequence);
+        for (int i = 0; i < 40; i++) {
+            int64_t id = PARTITION + PARTITIONS * (int64_t)random_below(MAX_SLOTS);
+            const struct op ops[] = {op_of(OP_SET, "level", (int64_t)random_below(5)),
+                                     op_of(OP_ADD, "tags", (int64_t)random_below(9)), op_bad()};
+            const struct op fan_out = {
+                .kind = OP_FAN_OUT, .query = TEXT("level eq 3"), .nested = ops, .nested_count = 2};
+            if (random_below(10) == 0)
+                add_event(&fixture, EVENT_FAN_OUT, id, &fan_out, 1);
+            else
+                add_event(&fixture, EVENT_ROW, id, ops, 1 + (uint32_t)random_below(3));
+        }
+        batch_apply(&fixture.batch, fixture.engine);
+        assert_int_equal(
+            batch_replay(&fixture.context, replayed, payload_of(&fixture), &arena, &err), 0);
+    }
+    for (int64_t id = PARTITION; id < PARTITIONS * MAX_SLOTS; id += PARTITIONS) {
+        struct buffer fields;
+        bool alive;
+        buffer_init(&fields);
+        engine_entity_json(fixture.engine, id, &fields, &alive);
+        check_entity(replayed, id, buffer_string(&fields));
+        buffer_free(&fields);
+    }
+    fixture_end(&fixture);
+    engine_destroy(replayed);
+    arena_free(&arena);
+}
+
+static void
+test_a_payload_that_is_cut_is_refused(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct arena arena;
+    arena_init(&arena);
+    fixture_begin(&fixture);
+    add_event(&fixture, EVENT_ROW, 5, &op_alive, 1);
+    for (size_t bytes = 1; bytes < fixture.batch.payload.bytes; bytes++) {
+        struct error err = {0};
+        struct text cut = {(const char *)fixture.batch.payload.data, bytes};
+        assert_int_equal(batch_replay(&fixture.context, fixture.engine, cut, &arena, &err),
+                         ERR_FATAL);
+    }
+    fixture_end(&fixture);
+    arena_free(&arena);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_applies_is_logged_as_it_was_received),
+        cmocka_unit_test(test_a_bad_op_drops_itself_and_not_the_row),
+        cmocka_unit_test(test_a_row_of_bad_ops_takes_its_number_and_is_not_logged),
+        cmocka_unit_test(test_an_entity_of_another_shard_or_beyond_the_slots_is_a_letter),
+        cmocka_unit_test(
+            test_bytes_that_are_no_event_move_the_offset_and_the_next_seq_shows_the_gap),
+        cmocka_unit_test(test_F70_an_unknown_schema_leaves_the_batch_as_it_was),
+        cmocka_unit_test(test_duplicates_are_counted_and_not_logged),
+        cmocka_unit_test(test_a_batch_is_full_after_batch_rows),
+        cmocka_unit_test(test_replaying_payloads_gives_the_index_that_applying_gave),
+        cmocka_unit_test(test_a_payload_that_is_cut_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,408 @@
+/* The seq rule: each law's sentence, then random histories of crashing producers, zombies and
+ * crashing readers, in which exactly the rows of the source must be applied, once and in order. */
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include "consumer/intake/sequence.h"
+#include "tests/unit/random_input.h"
+
+#define TOPIC "topic-1"
+
+static struct event
+row_of(int64_t generation, int64_t seq, int64_t row_id)
+{
+    return (struct event){
+        .epoch = 1,
+        .generation = generation,
+        .tick = 1,
+        .seq = seq,
+        .source = TEXT("main"),
+        .kind = EVENT_ROW,
+        .row_id = row_id,
+    };
+}
+
+/* The digest over the row ids 1 .. seq: in these tests a row's id is its seq. */
+static uint64_t
+digest_of(int64_t seq)
+{
+    uint64_t digest = EVENT_DIGEST_START;
+    for (int64_t i = 1; i <= seq; i++)
+        digest = event_digest_next(digest, i);
+    return digest;
+}
+
+static struct event
+mark_of(enum mark_kind kind, int64_t generation, int64_t seq)
+{
+    struct event event = row_of(generation, seq, 0);
+    event.kind = EVENT_MARK;
+    event.mark = (struct mark){
+        .kind = kind,
+        .topic_id = TEXT(TOPIC),
+        .digest = digest_of(seq),
+        .last_row_id = seq,
+        .max_row_id = seq + 5,
+        .backlog_rows = 3,
+        .clock_us = 1000 + seq,
+        .source_empty = true,
+        .partitions = 4,
+    };
+    return event;
+}
+
+/* A shard that has read the opening fence and the rows 1 .. seq of generation 1. */
+static struct sequence
+begun(int64_t seq)
+{
+    struct sequence sequence;
+    sequence_init(&sequence);
+    struct event fence = mark_of(MARK_FENCE, 1, 0);
+    assert_int_equal(sequence_take(&sequence, &fence), SEQUENCE_MARK);
+    for (int64_t i = 1; i <= seq; i++) {
+        struct event row = row_of(1, i, i);
+        assert_int_equal(sequence_take(&sequence, &row), SEQUENCE_APPLY);
+    }
+    assert_true(sequence_complete(&sequence));
+    return sequence;
+}
+
+static enum sequence_verdict
+take(struct sequence *sequence, struct event event)
+{
+    return sequence_take(sequence, &event);
+}
+
+static void
+test_the_next_number_applies_and_a_known_one_is_a_duplicate(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    assert_int_equal(take(&sequence, row_of(1, 3, 3)), SEQUENCE_DUPLICATE);
+    assert_int_equal(take(&sequence, row_of(1, 1, 1)), SEQUENCE_DUPLICATE);
+    assert_int_equal(take(&sequence, row_of(1, 4, 4)), SEQUENCE_APPLY);
+    assert_int_equal(sequence.seq, 4);
+    assert_int_equal(sequence.row_id, 4);
+    assert_int_equal(sequence.losses, 0);
+}
+
+static void
+test_a_jump_is_a_remembered_loss_and_reading_goes_on(void **state)
+{
+    (void)state;
+    char reason[SEQUENCE_REASON_BYTES];
+    struct sequence sequence = begun(3);
+    assert_int_equal(take(&sequence, row_of(1, 6, 6)), SEQUENCE_APPLY);
+    assert_int_equal(take(&sequence, row_of(1, 9, 9)), SEQUENCE_APPLY);
+    assert_false(sequence_complete(&sequence));
+    assert_int_equal(sequence.gap_first, 4);
+    assert_int_equal(sequence.gap_last, 5);
+    assert_int_equal(sequence.missing, 4);
+    assert_int_equal(sequence.losses, 2);
+    sequence_describe(&sequence, reason, sizeof reason);
+    assert_string_equal(reason, "events 4 to 5 never came, 4 altogether");
+    assert_int_equal(take(&sequence, row_of(1, 5, 5)), SEQUENCE_DUPLICATE);
+}
+
+static void
+test_a_mark_beyond_the_last_number_proves_a_loss(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    assert_int_equal(take(&sequence, mark_of(MARK_WATERMARK, 1, 5)), SEQUENCE_MARK);
+    assert_int_equal(sequence.reason, SEQUENCE_GAP);
+    assert_int_equal(sequence.missing, 2);
+    assert_int_equal(take(&sequence, row_of(1, 6, 6)), SEQUENCE_APPLY);
+    /* From the mark on, the digest is known again. */
+    assert_int_equal(take(&sequence, mark_of(MARK_WATERMARK, 1, 6)), SEQUENCE_MARK);
+    assert_int_equal(sequence.losses, 1);
+}
+
+static void
+test_a_watermark_below_the_last_number_proves_that_numbers_were_used_twice(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    take(&sequence, mark_of(MARK_WATERMARK, 1, 2));
+    assert_int_equal(sequence.reason, SEQUENCE_NUMBERS_REUSED);
+}
+
+static void
+test_another_digest_proves_that_numbers_were_used_twice(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    struct event mark = mark_of(MARK_WATERMARK, 1, 3);
+    mark.mark.digest++;
+    take(&sequence, mark);
+    assert_int_equal(sequence.reason, SEQUENCE_NUMBERS_REUSED);
+}
+
+static void
+test_a_fence_may_stand_below_and_what_it_sends_again_is_dropped(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    assert_int_equal(take(&sequence, mark_of(MARK_FENCE, 2, 1)), SEQUENCE_MARK);
+    assert_int_equal(take(&sequence, row_of(2, 2, 2)), SEQUENCE_DUPLICATE);
+    assert_int_equal(take(&sequence, row_of(2, 3, 3)), SEQUENCE_DUPLICATE);
+    assert_int_equal(take(&sequence, row_of(2, 4, 4)), SEQUENCE_APPLY);
+    assert_true(sequence_complete(&sequence));
+}
+
+static void
+test_a_zombie_is_fenced_whatever_its_numbers(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    take(&sequence, mark_of(MARK_FENCE, 2, 3));
+    assert_int_equal(take(&sequence, row_of(1, 4, 99)), SEQUENCE_FENCED);
+    assert_int_equal(take(&sequence, mark_of(MARK_WATERMARK, 1, 1)), SEQUENCE_FENCED);
+    assert_int_equal(take(&sequence, mark_of(MARK_FENCE, 1, 0)), SEQUENCE_FENCED);
+    assert_int_equal(sequence.seq, 3);
+    assert_true(sequence_complete(&sequence));
+}
+
+static void
+test_a_generation_without_its_fence_is_a_loss(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    assert_int_equal(take(&sequence, row_of(2, 4, 4)), SEQUENCE_APPLY);
+    assert_int_equal(sequence.reason, SEQUENCE_FENCE_MISSING);
+    assert_int_equal(sequence.generation, 2);
+}
+
+static void
+test_unnumbered_events_apply_as_they_come(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3), before = sequence;
+    struct event event = {.source = TEXT("http"), .kind = EVENT_ROW};
+    assert_int_equal(take(&sequence, event), SEQUENCE_APPLY);
+    assert_memory_equal(&sequence, &before, sizeof sequence);
+}
+
+static void
+test_a_rejected_row_takes_its_number(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    struct event event = row_of(1, 4, 4);
+    event.kind = EVENT_REJECTED;
+    assert_int_equal(take(&sequence, event), SEQUENCE_APPLY);
+    take(&sequence, mark_of(MARK_WATERMARK, 1, 4));
+    assert_true(sequence_complete(&sequence));
+}
+
+static void
+test_only_a_fence_at_0_that_says_empty_makes_a_new_shard_complete(void **state)
+{
+    (void)state;
+    struct event full = mark_of(MARK_FENCE, 1, 0);
+    full.mark.source_empty = false;
+    const struct {
+        struct event first;
+        enum sequence_reason reason;
+    } cases[] = {
+        {mark_of(MARK_FENCE, 1, 0), SEQUENCE_COMPLETE},
+        {full, SEQUENCE_SOURCE_NOT_EMPTY},
+        {mark_of(MARK_FENCE, 2, 7), SEQUENCE_NO_BEGINNING},
+        {mark_of(MARK_WATERMARK, 1, 0), SEQUENCE_NO_BEGINNING},
+        {row_of(1, 1, 1), SEQUENCE_NO_BEGINNING},
+        {row_of(1, 500, 500), SEQUENCE_NO_BEGINNING},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct sequence sequence;
+        sequence_init(&sequence);
+        assert_int_equal(sequence.reason, SEQUENCE_NOTHING_READ);
+        take(&sequence, cases[i].first);
+        assert_int_equal(sequence.reason, cases[i].reason);
+    }
+}
+
+static void
+test_a_new_epoch_numbers_from_1_and_voids_completeness(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    struct event fence = mark_of(MARK_FENCE, 1, 0), row = row_of(1, 1, 1);
+    fence.epoch = row.epoch = 2;
+    fence.mark.topic_id = TEXT("topic-2");
+    assert_int_equal(take(&sequence, fence), SEQUENCE_MARK);
+    assert_int_equal(sequence.reason, SEQUENCE_NEW_EPOCH);
+    assert_int_equal(take(&sequence, row), SEQUENCE_APPLY);
+    assert_int_equal(take(&sequence, row_of(7, 4, 4)), SEQUENCE_FENCED);
+    assert_int_equal(sequence.seq, 1);
+    assert_int_equal(sequence.row_id, 1);
+    assert_int_equal(sequence.losses, 0);
+}
+
+static void
+test_another_topic_id_is_a_loss_said_once(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    struct event mark = mark_of(MARK_WATERMARK, 1, 3);
+    mark.mark.topic_id = TEXT("topic-2");
+    take(&sequence, mark);
+    take(&sequence, mark);
+    assert_int_equal(sequence.reason, SEQUENCE_OTHER_TOPIC);
+    assert_int_equal(sequence.losses, 1);
+}
+
+static void
+test_a_second_source_is_dropped_and_a_loss(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    struct event event = row_of(1, 4, 4);
+    event.source = TEXT("other");
+    assert_int_equal(take(&sequence, event), SEQUENCE_FOREIGN);
+    assert_int_equal(sequence.reason, SEQUENCE_SECOND_SOURCE);
+    assert_int_equal(sequence.seq, 3);
+}
+
+static void
+test_a_watermark_is_kept(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    take(&sequence, mark_of(MARK_WATERMARK, 1, 3));
+    assert_int_equal(sequence.watermark.clock_us, 1003);
+    assert_int_equal(sequence.watermark.last_row_id, 3);
+    assert_int_equal(sequence.watermark.max_row_id, 8);
+    assert_int_equal(sequence.watermark.backlog_rows, 3);
+}
+
+/* --- random histories ------------------------------------------------------------------------ */
+
+enum { ROWS = 200, EVENTS_MAX = 20000, ZOMBIE_ROW = 1000000 };
+
+/* The partition as one log: producers that crash and begin again from their last save, zombies that
+ * write behind their successor's fence. `skip` never arrives, in no generation. */
+struct history {
+    struct event events[EVENTS_MAX];
+    size_t count;
+    bool skip[ROWS + 1];
+};
+
+static void
+history_add(struct history *history, struct event event)
+{
+    if (event.kind != EVENT_MARK && history->skip[event.seq])
+        return;
+    assert_true(history->count < EVENTS_MAX);
+    history->events[history->count++] = event;
+}
+
+static void
+history_make(struct history *history)
+{
+    int64_t generation = 1, saved = 0, sent = 0, most = 0;
+    history_add(history, mark_of(MARK_FENCE, generation, saved));
+    while (sent < ROWS) {
+        sent++;
+        history_add(history, row_of(generation, sent, sent));
+        most = sent > most ? sent : most;
+        if (random_below(20) == 0)
+            saved = sent;
+        /* It follows a whole window, and so all that a predecessor sent of it. */
+        if (random_below(20) == 0 && sent == most)
+            history_add(history, mark_of(MARK_WATERMARK, generation, sent));
+        if (random_below(25) == 0) {
+            generation++;
+            sent = saved;
+            history_add(history, mark_of(MARK_FENCE, generation, saved));
+        }
+        if (random_below(10) == 0 && generation > 1)
+            history_add(history,
+                        row_of(generation - 1, 1 + (int64_t)random_below(ROWS), ZOMBIE_ROW));
+    }
+    history_add(history, mark_of(MARK_WATERMARK, generation, ROWS));
+}
+
+/* How far a shard has come: its position and what it applied move together. */
+struct reader {
+    struct sequence sequence;
+    size_t next;
+    int64_t applied;
+    int64_t last_row;
+};
+
+/* Reads the log with crashes that fall back to the last frame; checks that the rows come in order,
+ * each once. */
+static struct reader
+history_read(const struct history *history)
+{
+    struct reader reader = {0};
+    sequence_init(&reader.sequence);
+    struct reader frame = reader;
+    while (reader.next < history->count) {
+        if (random_below(10) == 0)
+            frame = reader;
+        if (random_below(30) == 0)
+            reader = frame;
+        const struct event *event = &history->events[reader.next++];
+        if (sequence_take(&reader.sequence, event) != SEQUENCE_APPLY)
+            continue;
+        assert_true(event->row_id > reader.last_row && event->row_id < ZOMBIE_ROW);
+        reader.last_row = event->row_id;
+        reader.applied++;
+    }
+    return reader;
+}
+
+static void
+test_random_histories_apply_exactly_what_was_sent(void **state)
+{
+    (void)state;
+    struct history *history = memory_alloc(sizeof *history);
+    random_seed();
+    for (int round = 0; round < 300; round++) {
+        int64_t skipped = 0;
+        *history = (struct history){0};
+        for (int i = 1; round % 2 == 1 && i <= ROWS; i++) {
+            history->skip[i] = random_below(40) == 0;
+            skipped += history->skip[i];
+        }
+        history_make(history);
+        const struct reader reader = history_read(history);
+        const struct sequence *sequence = &reader.sequence;
+        assert_int_equal(reader.applied, ROWS - skipped);
+        assert_int_equal(sequence->missing, skipped);
+        assert_int_equal(sequence->reason, skipped > 0 ? SEQUENCE_GAP : SEQUENCE_COMPLETE);
+        assert_int_equal(sequence->digest, digest_of(ROWS));
+    }
+    free(history);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_next_number_applies_and_a_known_one_is_a_duplicate),
+        cmocka_unit_test(test_a_jump_is_a_remembered_loss_and_reading_goes_on),
+        cmocka_unit_test(test_a_mark_beyond_the_last_number_proves_a_loss),
+        cmocka_unit_test(
+            test_a_watermark_below_the_last_number_proves_that_numbers_were_used_twice),
+        cmocka_unit_test(test_another_digest_proves_that_numbers_were_used_twice),
+        cmocka_unit_test(test_a_fence_may_stand_below_and_what_it_sends_again_is_dropped),
+        cmocka_unit_test(test_a_zombie_is_fenced_whatever_its_numbers),
+        cmocka_unit_test(test_a_generation_without_its_fence_is_a_loss),
+        cmocka_unit_test(test_unnumbered_events_apply_as_they_come),
+        cmocka_unit_test(test_a_rejected_row_takes_its_number),
+        cmocka_unit_test(test_only_a_fence_at_0_that_says_empty_makes_a_new_shard_complete),
+        cmocka_unit_test(test_a_new_epoch_numbers_from_1_and_voids_completeness),
+        cmocka_unit_test(test_another_topic_id_is_a_loss_said_once),
+        cmocka_unit_test(test_a_second_source_is_dropped_and_a_loss),
+        cmocka_unit_test(test_a_watermark_is_kept),
+        cmocka_unit_test(test_random_histories_apply_exactly_what_was_sent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
