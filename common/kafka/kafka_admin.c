@@ -1,0 +1,246 @@
+/* A consumer handle without a group: unlike a producer's, its requests for metadata never make a
+ * broker create a topic that is not there. */
+#include "common/kafka/kafka_admin.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/memory.h"
+#include "common/kafka/kafka_internal.h"
+
+struct kafka_admin {
+    rd_kafka_t *client;
+    rd_kafka_queue_t *replies;
+};
+
+int
+kafka_admin_create(const struct config_kafka *config, struct kafka_admin **admin, struct error *err)
+{
+    rd_kafka_conf_t *conf;
+    rd_kafka_t *client;
+    int rc = kafka_conf_create(config, KAFKA_ADMIN, &conf, err);
+    if (rc == 0)
+        rc = kafka_client_create(RD_KAFKA_CONSUMER, conf, &client, err);
+    if (rc != 0)
+        return rc;
+    struct kafka_admin *new_admin = memory_zalloc(sizeof *new_admin);
+    new_admin->client = client;
+    new_admin->replies = rd_kafka_queue_new(client);
+    *admin = new_admin;
+    return 0;
+}
+
+void
+kafka_admin_destroy(struct kafka_admin *admin)
+{
+    if (admin == NULL)
+        return;
+    rd_kafka_queue_destroy(admin->replies);
+    rd_kafka_destroy(admin->client);
+    free(admin);
+}
+
+/* Fills `exists` and `partitions`; tells how many partitions have a leader. */
+static int
+admin_read_partitions(struct kafka_admin *admin, const char *topic, struct kafka_topic *out,
+                      int32_t *leaders, struct error *err)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(admin->client, topic, NULL);
+    if (handle == NULL)
+        return error_set(err, ERR_USAGE, "kafka: topic \"%s\" cannot be a topic's name", topic);
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(admin->client, 0, handle, &metadata, KAFKA_REQUEST_MS);
+    rd_kafka_topic_destroy(handle);
+    if (code != 0)
+        return kafka_error_set(err, code, "could not read the topic's partitions");
+    CHECK(metadata->topic_cnt == 1);
+    const struct rd_kafka_metadata_topic *found = &metadata->topics[0];
+    code = found->err;
+    *leaders = 0;
+    out->exists = code != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    out->partitions = found->partition_cnt;
+    for (int i = 0; i < found->partition_cnt; i++)
+        if (found->partitions[i].leader >= 0)
+            ++*leaders;
+    rd_kafka_metadata_destroy(metadata);
+    if (code != 0 && out->exists && code != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
+        return kafka_error_set(err, code, "could not read the topic's partitions");
+    return 0;
+}
+
+static void
+topic_fill_setting(struct kafka_topic *out, const char *name, const char *value)
+{
+    if (value == NULL)
+        return;
+    if (strcmp(name, "cleanup.policy") == 0)
+        out->cleanup_delete = strcmp(value, "delete") == 0;
+    else if (strcmp(name, "message.timestamp.type") == 0)
+        out->log_append_time = strcmp(value, "LogAppendTime") == 0;
+    else if (strcmp(name, "max.message.bytes") == 0)
+        out->message_bytes_max = strtoll(value, NULL, 10);
+}
+
+/* Waits for the answer to a request that put its reply on our queue. The caller destroys
+ * `*reply`. */
+static int
+admin_wait(struct kafka_admin *admin, const char *what, rd_kafka_event_t **reply, struct error *err)
+{
+    /* The library answers by itself when its request times out. */
+    *reply = rd_kafka_queue_poll(admin->replies, 2 * KAFKA_REQUEST_MS);
+    if (*reply == NULL)
+        return kafka_error_set(err, RD_KAFKA_RESP_ERR__TIMED_OUT, what);
+    rd_kafka_resp_err_t code = rd_kafka_event_error(*reply);
+    if (code == 0)
+        return 0;
+    int rc = error_set(err, kafka_error_class(code), "kafka: %s: %s", what,
+                       rd_kafka_event_error_string(*reply));
+    rd_kafka_event_destroy(*reply);
+    return rc;
+}
+
+static rd_kafka_AdminOptions_t *
+admin_options(struct kafka_admin *admin, rd_kafka_admin_op_t operation)
+{
+    char reason[256];
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(admin->client, operation);
+    CHECK(rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_REQUEST_MS, reason,
+                                                    sizeof reason) == 0);
+    return options;
+}
+
+static int
+admin_read_settings(struct kafka_admin *admin, const char *topic, struct kafka_topic *out,
+                    struct error *err)
+{
+    static const char what[] = "could not read the topic's settings";
+    rd_kafka_ConfigResource_t *resource =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_AdminOptions_t *options = admin_options(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_DescribeConfigs(admin->client, &resource, 1, options, admin->replies);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_ConfigResource_destroy(resource);
+    rd_kafka_event_t *reply;
+    int rc = admin_wait(admin, what, &reply, err);
+    if (rc != 0)
+        return rc;
+    size_t count;
+    const rd_kafka_ConfigResource_t **found = rd_kafka_DescribeConfigs_result_resources(
+        rd_kafka_event_DescribeConfigs_result(reply), &count);
+    CHECK(count == 1);
+    rd_kafka_resp_err_t code = rd_kafka_ConfigResource_error(found[0]);
+    if (code != 0)
+        rc = error_set(err, kafka_error_class(code), "kafka: %s: %s", what,
+                       rd_kafka_ConfigResource_error_string(found[0]));
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(found[0], &count);
+    for (size_t i = 0; i < count; i++)
+        topic_fill_setting(out, rd_kafka_ConfigEntry_name(entries[i]),
+                           rd_kafka_ConfigEntry_value(entries[i]));
+    rd_kafka_event_destroy(reply);
+    return rc;
+}
+
+int
+kafka_admin_describe(struct kafka_admin *admin, const char *topic, struct kafka_topic *out,
+                     struct error *err)
+{
+    int32_t leaders;
+    *out = (struct kafka_topic){0};
+    int rc = admin_read_partitions(admin, topic, out, &leaders, err);
+    if (rc != 0 || !out->exists)
+        return rc;
+    return admin_read_settings(admin, topic, out, err);
+}
+
+static int
+admin_wait_leaders(struct kafka_admin *admin, const struct config_topic *topic, struct error *err)
+{
+    int64_t deadline_us = clock_monotonic_us() + KAFKA_REQUEST_MS * INT64_C(1000);
+    for (;;) {
+        struct kafka_topic found;
+        int32_t leaders;
+        int rc = admin_read_partitions(admin, topic->name, &found, &leaders, err);
+        if (rc != 0 || (found.exists && found.partitions > 0 && leaders == found.partitions))
+            return rc;
+        if (clock_monotonic_us() > deadline_us)
+            return error_set(err, ERR_RETRY, "kafka: topic \"%s\" has no leaders yet", topic->name);
+        clock_sleep_ms(50);
+    }
+}
+
+static rd_kafka_NewTopic_t *
+new_topic_create(const struct config_topic *topic, struct error *err)
+{
+    char reason[256];
+    char retention_ms[32];
+    snprintf(retention_ms, sizeof retention_ms, "%" PRId64,
+             topic->retention_hours * INT64_C(3600000));
+    rd_kafka_NewTopic_t *request = rd_kafka_NewTopic_new(
+        topic->name, topic->partitions, topic->replication_factor, reason, sizeof reason);
+    if (request == NULL) {
+        error_set(err, ERR_USAGE, "kafka: topic \"%s\": %s", topic->name, reason);
+        return NULL;
+    }
+    CHECK(rd_kafka_NewTopic_set_config(request, "cleanup.policy", "delete") == 0);
+    CHECK(rd_kafka_NewTopic_set_config(request, "message.timestamp.type", "LogAppendTime") == 0);
+    CHECK(rd_kafka_NewTopic_set_config(request, "retention.ms", retention_ms) == 0);
+    return request;
+}
+
+int
+kafka_admin_create_topic(struct kafka_admin *admin, const struct config_topic *topic, bool *created,
+                         struct error *err)
+{
+    rd_kafka_NewTopic_t *request = new_topic_create(topic, err);
+    if (request == NULL)
+        return ERR_USAGE;
+    rd_kafka_AdminOptions_t *options = admin_options(admin, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    rd_kafka_CreateTopics(admin->client, &request, 1, options, admin->replies);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_NewTopic_destroy(request);
+    rd_kafka_event_t *reply;
+    int rc = admin_wait(admin, "could not create the topic", &reply, err);
+    if (rc != 0)
+        return rc;
+    size_t count;
+    const rd_kafka_topic_result_t **results =
+        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(reply), &count);
+    CHECK(count == 1);
+    rd_kafka_resp_err_t code = rd_kafka_topic_result_error(results[0]);
+    *created = code == 0;
+    if (code != 0 && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+        rc = error_set(err, kafka_error_class(code), "kafka: could not create topic \"%s\": %s",
+                       topic->name, rd_kafka_topic_result_error_string(results[0]));
+    rd_kafka_event_destroy(reply);
+    return rc == 0 ? admin_wait_leaders(admin, topic, err) : rc;
+}
+
+/* rd_kafka_query_watermark_offsets() does not keep to its timeout when a broker hangs. */
+static int
+admin_read_offset(struct kafka_admin *admin, const char *topic, int32_t partition, int64_t which,
+                  int64_t *offset, struct error *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *asked = rd_kafka_topic_partition_list_add(list, topic, partition);
+    asked->offset = which;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(admin->client, list, KAFKA_REQUEST_MS);
+    if (code == 0)
+        code = asked->err;
+    *offset = asked->offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return code == 0 ? 0 : kafka_error_set(err, code, "could not read the partition's offsets");
+}
+
+int
+kafka_admin_offsets(struct kafka_admin *admin, const char *topic, int32_t partition, int64_t *low,
+                    int64_t *high, struct error *err)
+{
+    int rc = admin_read_offset(admin, topic, partition, RD_KAFKA_OFFSET_BEGINNING, low, err);
+    return rc == 0 ? admin_read_offset(admin, topic, partition, RD_KAFKA_OFFSET_END, high, err)
+                   : rc;
+}

@@ -1,0 +1,419 @@
+/* An assignment is answered twice. To the library at once, with nothing: while it waits for an
+ * answer, it neither reads what the member already has nor lets the group rebalance, until the
+ * group throws the member out. The application's answer comes later and is added to what is being
+ * read.
+ *
+ * A partition's queue is cut off from the group's before the partition is assigned; the library
+ * leaves a queue alone that the application has forwarded, even to nowhere. A message that arrives
+ * by the group's queue would be lost, so it trips a CHECK.
+ *
+ * Threads: rebalances, poll, assign and destroy belong to one thread, so `owned` and `reading`
+ * need no lock. Reading threads touch their own partition only; the rest is the library's, which
+ * is thread-safe, or atomic.
+ */
+#include "common/kafka/kafka_consumer.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/kafka/kafka_internal.h"
+
+/* How long leaving the group and a commit that is waited for may take. Both are courtesies. */
+enum { CLOSE_MS = 5000, COMMIT_MS = 3000 };
+
+struct kafka_partition {
+    struct kafka_consumer *consumer;
+    int32_t id;
+    struct kafka_queue queue;
+    size_t peak; /* messages that waited, since the fetcher was woken */
+};
+
+struct kafka_consumer {
+    rd_kafka_t *client;
+    char *topic;
+    struct kafka_rebalance rebalance;
+    rd_kafka_topic_partition_list_t *owned;   /* the application was told */
+    rd_kafka_topic_partition_list_t *reading; /* of these, those it has answered */
+    bool closing;
+    atomic_uint open_queues;
+    atomic_ulong failed_commits;
+    struct kafka_trouble trouble;
+};
+
+static void
+consumer_log(rd_kafka_error_t *error, const char *what)
+{
+    struct error err;
+    if (kafka_error_take(&err, error, what) != 0)
+        log_warn("kafka", "%s", err.message);
+}
+
+static void
+list_add(rd_kafka_topic_partition_list_t *list, const char *topic, int32_t partition)
+{
+    if (rd_kafka_topic_partition_list_find(list, topic, partition) == NULL)
+        rd_kafka_topic_partition_list_add(list, topic, partition);
+}
+
+static int32_t *
+list_partitions(const rd_kafka_topic_partition_list_t *list)
+{
+    int32_t *partitions = memory_alloc((size_t)list->cnt * sizeof *partitions);
+    for (int i = 0; i < list->cnt; i++)
+        partitions[i] = list->elems[i].partition;
+    return partitions;
+}
+
+static void
+consumer_tell_assigned(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list)
+{
+    if (list->cnt == 0)
+        return;
+    for (int i = 0; i < list->cnt; i++)
+        list_add(consumer->owned, consumer->topic, list->elems[i].partition);
+    int32_t *partitions = list_partitions(list);
+    consumer->rebalance.assigned(consumer->rebalance.context, partitions, (uint32_t)list->cnt);
+    free(partitions);
+}
+
+static void
+consumer_tell_revoked(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list,
+                      bool lost)
+{
+    if (list->cnt == 0)
+        return;
+    int32_t *partitions = list_partitions(list);
+    consumer->rebalance.revoked(consumer->rebalance.context, partitions, (uint32_t)list->cnt, lost);
+    for (int i = 0; i < list->cnt; i++)
+        rd_kafka_topic_partition_list_del(consumer->owned, consumer->topic, partitions[i]);
+    free(partitions);
+}
+
+/* The library refuses to take back what it was never given. */
+static void
+consumer_unassign(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *revoked)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(revoked->cnt);
+    for (int i = 0; i < revoked->cnt; i++)
+        if (rd_kafka_topic_partition_list_del(consumer->reading, consumer->topic,
+                                              revoked->elems[i].partition))
+            list_add(list, consumer->topic, revoked->elems[i].partition);
+    consumer_log(rd_kafka_incremental_unassign(consumer->client, list), "could not give back");
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void
+consumer_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
+                   rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct kafka_consumer *consumer = opaque;
+    if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        kafka_trouble_clear(&consumer->trouble); /* the group's coordinator answers */
+        rd_kafka_topic_partition_list_t *nothing = rd_kafka_topic_partition_list_new(0);
+        consumer_log(rd_kafka_incremental_assign(client, nothing), "could not take partitions");
+        rd_kafka_topic_partition_list_destroy(nothing);
+        if (!consumer->closing)
+            consumer_tell_assigned(consumer, list);
+    } else {
+        bool lost =
+            code != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS || rd_kafka_assignment_lost(client);
+        consumer_tell_revoked(consumer, list, lost);
+        consumer_unassign(consumer, list);
+    }
+}
+
+static void
+consumer_committed(rd_kafka_t *client, rd_kafka_resp_err_t code,
+                   rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    (void)client;
+    (void)list;
+    struct kafka_consumer *consumer = opaque;
+    if (code == 0) {
+        kafka_trouble_clear(&consumer->trouble);
+        return;
+    }
+    unsigned long count = atomic_fetch_add(&consumer->failed_commits, 1) + 1;
+    log_debug("kafka", "commit failed, %lu so far: %s", count, rd_kafka_err2str(code));
+}
+
+static void
+consumer_trouble(rd_kafka_t *client, int code, const char *reason, void *opaque)
+{
+    (void)client;
+    struct kafka_consumer *consumer = opaque;
+    kafka_trouble_note(&consumer->trouble, (rd_kafka_resp_err_t)code, reason);
+}
+
+static int
+consumer_conf_create(struct kafka_consumer *consumer, const struct config_kafka *config,
+                     const char *group, const char *client_id, rd_kafka_conf_t **conf,
+                     struct error *err)
+{
+    int rc = kafka_conf_create(config, KAFKA_CONSUMER, conf, err);
+    if (rc != 0)
+        return rc;
+    rc = kafka_conf_set(*conf, "group.id", group, err);
+    if (rc == 0)
+        rc = kafka_conf_set(*conf, "client.id", client_id, err);
+    if (rc != 0) {
+        rd_kafka_conf_destroy(*conf);
+        return rc;
+    }
+    rd_kafka_conf_set_opaque(*conf, consumer);
+    rd_kafka_conf_set_rebalance_cb(*conf, consumer_rebalance);
+    rd_kafka_conf_set_offset_commit_cb(*conf, consumer_committed);
+    rd_kafka_conf_set_error_cb(*conf, consumer_trouble);
+    return 0;
+}
+
+static void
+consumer_free(struct kafka_consumer *consumer)
+{
+    rd_kafka_topic_partition_list_destroy(consumer->owned);
+    rd_kafka_topic_partition_list_destroy(consumer->reading);
+    kafka_trouble_free(&consumer->trouble);
+    free(consumer->topic);
+    free(consumer);
+}
+
+static int
+consumer_subscribe(struct kafka_consumer *consumer, struct error *err)
+{
+    rd_kafka_poll_set_consumer(consumer->client);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, consumer->topic, RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t code = rd_kafka_subscribe(consumer->client, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return code == 0 ? 0 : kafka_error_set(err, code, "could not subscribe");
+}
+
+int
+kafka_consumer_create(const struct config_kafka *config, const char *group, const char *topic,
+                      const char *client_id, const struct kafka_rebalance *rebalance,
+                      struct kafka_consumer **consumer, struct error *err)
+{
+    struct kafka_consumer *made = memory_zalloc(sizeof *made);
+    made->topic = memory_strdup(topic);
+    made->rebalance = *rebalance;
+    made->owned = rd_kafka_topic_partition_list_new(0);
+    made->reading = rd_kafka_topic_partition_list_new(0);
+    kafka_trouble_init(&made->trouble);
+    rd_kafka_conf_t *conf;
+    int rc = consumer_conf_create(made, config, group, client_id, &conf, err);
+    if (rc == 0)
+        rc = kafka_client_create(RD_KAFKA_CONSUMER, conf, &made->client, err);
+    if (rc != 0)
+        goto fail;
+    rc = consumer_subscribe(made, err);
+    if (rc != 0) {
+        rd_kafka_destroy(made->client);
+        goto fail;
+    }
+    *consumer = made;
+    return 0;
+fail:
+    consumer_free(made);
+    return rc;
+}
+
+/* The library's own close waits for commits that a broker does not answer, for minutes. */
+static bool
+consumer_close(struct kafka_consumer *consumer)
+{
+    int64_t deadline_us = clock_monotonic_us() + CLOSE_MS * INT64_C(1000);
+    rd_kafka_queue_t *events = rd_kafka_queue_new(consumer->client);
+    consumer_log(rd_kafka_consumer_close_queue(consumer->client, events), "could not leave");
+    while (!rd_kafka_consumer_closed(consumer->client) && clock_monotonic_us() < deadline_us)
+        rd_kafka_queue_poll_callback(events, 50);
+    rd_kafka_queue_destroy(events);
+    return rd_kafka_consumer_closed(consumer->client);
+}
+
+void
+kafka_consumer_destroy(struct kafka_consumer *consumer)
+{
+    if (consumer == NULL)
+        return;
+    consumer->closing = true;
+    bool closed = consumer_close(consumer);
+    /* After a fatal error the library takes partitions back without a word. */
+    rd_kafka_topic_partition_list_t *left = rd_kafka_topic_partition_list_copy(consumer->owned);
+    consumer_tell_revoked(consumer, left, true);
+    rd_kafka_topic_partition_list_destroy(left);
+    CHECK(atomic_load(&consumer->open_queues) == 0);
+    rd_kafka_destroy_flags(consumer->client, closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    consumer_free(consumer);
+}
+
+int
+kafka_consumer_poll(struct kafka_consumer *consumer, int wait_ms, struct error *err)
+{
+    char fatal[512];
+    rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer->client, wait_ms);
+    if (rd_kafka_fatal_error(consumer->client, fatal, sizeof fatal) != 0) {
+        if (message != NULL)
+            rd_kafka_message_destroy(message);
+        return error_set(err, ERR_FATAL, "kafka: consumer failed: %s", fatal);
+    }
+    if (message == NULL)
+        return 0;
+    CHECK(message->err != 0);
+    int rc = error_set(err, ERR_RETRY, "kafka: %s", rd_kafka_message_errstr(message));
+    kafka_trouble_note(&consumer->trouble, message->err, rd_kafka_message_errstr(message));
+    rd_kafka_message_destroy(message);
+    return rc;
+}
+
+struct kafka_partition *
+kafka_partition_open(struct kafka_consumer *consumer, int32_t partition)
+{
+    struct kafka_partition *opened = memory_zalloc(sizeof *opened);
+    opened->consumer = consumer;
+    opened->id = partition;
+    opened->queue.handle =
+        rd_kafka_queue_get_partition(consumer->client, consumer->topic, partition);
+    CHECK(opened->queue.handle != NULL);
+    rd_kafka_queue_forward(opened->queue.handle, NULL);
+    atomic_fetch_add(&consumer->open_queues, 1);
+    return opened;
+}
+
+void
+kafka_partition_close(struct kafka_partition *partition)
+{
+    if (partition == NULL)
+        return;
+    rd_kafka_queue_destroy(partition->queue.handle);
+    atomic_fetch_sub(&partition->consumer->open_queues, 1);
+    free(partition);
+}
+
+int
+kafka_consumer_assign(struct kafka_consumer *consumer, const int32_t *partitions,
+                      const int64_t *offsets, uint32_t count, struct error *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK(rd_kafka_topic_partition_list_find(consumer->owned, consumer->topic, partitions[i]));
+        rd_kafka_topic_partition_list_add(list, consumer->topic, partitions[i])->offset =
+            offsets[i];
+    }
+    int rc = kafka_error_take(err, rd_kafka_incremental_assign(consumer->client, list),
+                              "could not start reading");
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        list_add(consumer->reading, consumer->topic, partitions[i]);
+    rd_kafka_topic_partition_list_destroy(list);
+    return rc;
+}
+
+/* Once a queue was full, the library's fetcher sleeps for up to a second, however fast the queue is
+ * emptied (2.0; newer ones have fetch.queue.backoff.ms). Any request to the leader wakes it: this
+ * one's answer is not waited for. */
+static void
+partition_wake_fetcher(struct kafka_partition *partition)
+{
+    enum { PEAK_MIN = 16 }; /* below, there is no backlog to speak of */
+    size_t waiting = rd_kafka_queue_length(partition->queue.handle);
+    if (waiting > partition->peak)
+        partition->peak = waiting;
+    if (partition->peak < PEAK_MIN || waiting >= partition->peak / 4)
+        return;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, partition->consumer->topic, partition->id)->offset =
+        RD_KAFKA_OFFSET_END;
+    rd_kafka_offsets_for_times(partition->consumer->client, list, 0);
+    rd_kafka_topic_partition_list_destroy(list);
+    partition->peak = waiting;
+}
+
+int
+kafka_partition_read(struct kafka_partition *partition, int wait_ms, uint32_t max_records,
+                     size_t max_bytes, struct kafka_batch *batch, struct error *err)
+{
+    int rc = kafka_queue_read(&partition->queue, wait_ms, max_records, max_bytes, batch, err);
+    if (batch->count > 0) {
+        kafka_trouble_clear(&partition->consumer->trouble);
+        partition_wake_fetcher(partition);
+    }
+    return rc;
+}
+
+/* The library's own blocking commit waits for as long as the broker is away. */
+static int
+consumer_commit_wait(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list,
+                     struct error *err)
+{
+    rd_kafka_queue_t *replies = rd_kafka_queue_new(consumer->client);
+    rd_kafka_resp_err_t code = rd_kafka_commit_queue(consumer->client, list, replies, NULL, NULL);
+    if (code == 0) {
+        rd_kafka_event_t *reply = rd_kafka_queue_poll(replies, COMMIT_MS);
+        code = reply == NULL ? RD_KAFKA_RESP_ERR__TIMED_OUT : rd_kafka_event_error(reply);
+        rd_kafka_event_destroy(reply);
+    }
+    rd_kafka_queue_destroy(replies);
+    if (code == 0)
+        return 0;
+    return error_set(err, ERR_RETRY, "kafka: could not commit: %s", rd_kafka_err2str(code));
+}
+
+int
+kafka_consumer_commit(struct kafka_consumer *consumer, int32_t partition, int64_t offset,
+                      const char *metadata, bool wait, struct error *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *position =
+        rd_kafka_topic_partition_list_add(list, consumer->topic, partition);
+    position->offset = offset;
+    position->metadata = memory_strdup(metadata); /* the list frees it */
+    position->metadata_size = text_of(metadata).bytes;
+    int rc = 0;
+    if (wait) {
+        rc = consumer_commit_wait(consumer, list, err);
+    } else {
+        rd_kafka_resp_err_t code = rd_kafka_commit(consumer->client, list, 1);
+        if (code != 0)
+            rc = error_set(err, ERR_RETRY, "kafka: could not commit: %s", rd_kafka_err2str(code));
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return rc;
+}
+
+int
+kafka_consumer_committed(struct kafka_consumer *consumer, int32_t partition, int64_t *offset,
+                         struct buffer *metadata, struct error *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *position =
+        rd_kafka_topic_partition_list_add(list, consumer->topic, partition);
+    rd_kafka_resp_err_t code = rd_kafka_committed(consumer->client, list, KAFKA_REQUEST_MS);
+    if (code == 0)
+        code = position->err;
+    if (code == 0) {
+        *offset = position->offset >= 0 ? position->offset : -1;
+        buffer_append(metadata, position->metadata, position->metadata_size);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return code == 0 ? 0 : kafka_error_set(err, code, "could not read the committed offset");
+}
+
+void
+kafka_consumer_watermarks(struct kafka_consumer *consumer, int32_t partition, int64_t *low,
+                          int64_t *high)
+{
+    int64_t known[2];
+    rd_kafka_resp_err_t code = rd_kafka_get_watermark_offsets(consumer->client, consumer->topic,
+                                                              partition, &known[0], &known[1]);
+    *low = code == 0 && known[0] >= 0 ? known[0] : -1;
+    *high = code == 0 && known[1] >= 0 ? known[1] : -1;
+}
+
+void
+kafka_consumer_trouble(struct kafka_consumer *consumer, char *out, size_t bytes)
+{
+    kafka_trouble_copy(&consumer->trouble, out, bytes);
+}

@@ -1,0 +1,252 @@
+/* The queue holds a prefix: the library takes a batch of one partition in order until its queue is
+ * full and nothing behind that. The one refusal that it would skip over, a message that is too
+ * large, is made here before anything is queued.
+ *
+ * The order on the topic is the idempotent producer's. Each message carries its number within the
+ * partition, and its report must be the next one; so an acknowledgement count is a position. The
+ * gapless guarantee keeps the library from delivering what stands behind a refused message.
+ *
+ * Whatever goes wrong ends the producer: `failed` holds the reason, and reports are no longer
+ * counted.
+ */
+#include "common/kafka/kafka_producer.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/memory.h"
+#include "common/kafka/kafka_internal.h"
+
+enum { SEND_MESSAGES = 1024 }; /* handed to the library at a time */
+
+struct producer_partition {
+    uint64_t sent;
+    uint64_t acked;
+    int64_t acked_offset;
+};
+
+struct kafka_producer {
+    rd_kafka_t *client;
+    rd_kafka_topic_t *topic;
+    size_t message_bytes_max;
+    uint64_t outstanding;
+    struct error failed; /* code 0: all is well */
+    struct kafka_trouble trouble;
+    rd_kafka_message_t scratch[SEND_MESSAGES];
+    int32_t partition_count;
+    struct producer_partition partitions[];
+};
+
+static void
+producer_fail(struct kafka_producer *producer, const char *what, const char *reason)
+{
+    if (producer->failed.code != 0)
+        return;
+    bool is_size = strstr(reason, rd_kafka_err2str(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)) != NULL;
+    error_set(&producer->failed, ERR_RETRY, "kafka: %s: %s%s", what, reason,
+              is_size ? "; max.message.bytes bounds a whole batch: lower batch.size" : "");
+}
+
+static int
+producer_status(const struct kafka_producer *producer, struct error *err)
+{
+    if (producer->failed.code == 0)
+        return 0;
+    return error_set(err, producer->failed.code, "%s", producer->failed.message);
+}
+
+static void
+producer_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
+{
+    (void)client;
+    struct kafka_producer *producer = opaque;
+    struct producer_partition *partition = &producer->partitions[message->partition];
+    uint64_t number = (uintptr_t)message->_private;
+    if (producer->failed.code != 0)
+        return;
+    if (message->err != 0) {
+        producer_fail(producer, "delivery failed", rd_kafka_message_errstr(message));
+    } else if (number != partition->acked + 1) {
+        producer_fail(producer, "delivery failed", "acknowledged out of order");
+    } else {
+        partition->acked = number;
+        if (message->offset >= 0) /* of a duplicate the broker does not say */
+            partition->acked_offset = message->offset;
+        producer->outstanding--;
+    }
+}
+
+static void
+producer_trouble(rd_kafka_t *client, int code, const char *reason, void *opaque)
+{
+    struct kafka_producer *producer = opaque;
+    char fatal[512];
+    if (code == RD_KAFKA_RESP_ERR__FATAL && rd_kafka_fatal_error(client, fatal, sizeof fatal) != 0)
+        producer_fail(producer, "delivery failed", fatal);
+    else
+        kafka_trouble_note(&producer->trouble, (rd_kafka_resp_err_t)code, reason);
+}
+
+/* What fits into the empty queue. */
+static size_t
+producer_message_bytes_max(const rd_kafka_t *client)
+{
+    char kbytes[32];
+    size_t bytes = sizeof kbytes;
+    CHECK(rd_kafka_conf_get(rd_kafka_conf((rd_kafka_t *)(uintptr_t)client),
+                            "queue.buffering.max.kbytes", kbytes, &bytes) == RD_KAFKA_CONF_OK);
+    size_t queue_bytes = strtoull(kbytes, NULL, 10) << 10;
+    size_t library_bytes = (size_t)1000 * 1000 * 1000 - 1024; /* message.max.bytes less framing */
+    return queue_bytes < library_bytes ? queue_bytes : library_bytes;
+}
+
+int
+kafka_producer_create(const struct config_kafka *config, const char *topic, int32_t partitions,
+                      struct kafka_producer **producer, struct error *err)
+{
+    CHECK(partitions > 0);
+    rd_kafka_conf_t *conf;
+    rd_kafka_t *client;
+    int rc = kafka_conf_create(config, KAFKA_PRODUCER, &conf, err);
+    if (rc != 0)
+        return rc;
+    struct kafka_producer *made =
+        memory_zalloc(sizeof *made + (size_t)partitions * sizeof made->partitions[0]);
+    kafka_trouble_init(&made->trouble);
+    made->partition_count = partitions;
+    for (int32_t i = 0; i < partitions; i++)
+        made->partitions[i].acked_offset = -1;
+    rd_kafka_conf_set_opaque(conf, made);
+    rd_kafka_conf_set_dr_msg_cb(conf, producer_report);
+    rd_kafka_conf_set_error_cb(conf, producer_trouble);
+    rc = kafka_client_create(RD_KAFKA_PRODUCER, conf, &client, err);
+    if (rc != 0)
+        goto fail;
+    made->client = client;
+    made->message_bytes_max = producer_message_bytes_max(client);
+    made->topic = rd_kafka_topic_new(client, topic, NULL);
+    if (made->topic == NULL) {
+        rc = error_set(err, ERR_USAGE, "kafka: topic \"%s\" cannot be a topic's name", topic);
+        goto fail;
+    }
+    *producer = made;
+    return 0;
+fail:
+    kafka_producer_destroy(made);
+    return rc;
+}
+
+void
+kafka_producer_destroy(struct kafka_producer *producer)
+{
+    if (producer == NULL)
+        return;
+    if (producer->client != NULL) {
+        producer_fail(producer, "producer", "destroyed"); /* reports count no more */
+        rd_kafka_purge(producer->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        rd_kafka_poll(producer->client, 0);
+        if (producer->topic != NULL)
+            rd_kafka_topic_destroy(producer->topic);
+        rd_kafka_destroy(producer->client);
+    }
+    kafka_trouble_free(&producer->trouble);
+    free(producer);
+}
+
+static void *
+without_const(const void *pointer)
+{
+    return (void *)(uintptr_t)pointer; /* the library copies, though its interface does not say */
+}
+
+/* Queues up to SEND_MESSAGES; returns how many went. */
+static uint32_t
+producer_send_some(struct kafka_producer *producer, int32_t partition,
+                   const struct kafka_message *messages, uint32_t count)
+{
+    struct producer_partition *to = &producer->partitions[partition];
+    for (uint32_t i = 0; i < count; i++)
+        producer->scratch[i] = (rd_kafka_message_t){
+            .payload = without_const(messages[i].value),
+            .len = messages[i].value_bytes,
+            .key = without_const(messages[i].key),
+            .key_len = messages[i].key_bytes,
+            ._private = (void *)(uintptr_t)(to->sent + i + 1),
+        };
+    int queued = rd_kafka_produce_batch(producer->topic, partition, RD_KAFKA_MSG_F_COPY,
+                                        producer->scratch, (int)count);
+    CHECK(queued >= 0 && (uint32_t)queued <= count);
+    to->sent += (uint32_t)queued;
+    producer->outstanding += (uint32_t)queued;
+    for (uint32_t i = 0; i < count; i++) {
+        rd_kafka_resp_err_t code = producer->scratch[i].err;
+        CHECK((code == 0) == (i < (uint32_t)queued)); /* a prefix */
+        if (code != 0 && code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+            producer_fail(producer, "message refused", rd_kafka_err2str(code));
+    }
+    return (uint32_t)queued;
+}
+
+int
+kafka_producer_send(struct kafka_producer *producer, int32_t partition,
+                    const struct kafka_message *messages, uint32_t count, uint32_t *sent,
+                    struct error *err)
+{
+    CHECK(partition >= 0 && partition < producer->partition_count);
+    *sent = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (messages[i].key_bytes + messages[i].value_bytes > producer->message_bytes_max)
+            return error_set(
+                err, ERR_DATA, "kafka: message of %zu bytes, at most %zu can be queued",
+                messages[i].key_bytes + messages[i].value_bytes, producer->message_bytes_max);
+    while (*sent < count && producer->failed.code == 0) {
+        uint32_t bite = count - *sent < SEND_MESSAGES ? count - *sent : SEND_MESSAGES;
+        uint32_t queued = producer_send_some(producer, partition, messages + *sent, bite);
+        *sent += queued;
+        if (queued < bite)
+            break;
+    }
+    return producer_status(producer, err);
+}
+
+int
+kafka_producer_poll(struct kafka_producer *producer, int wait_ms, struct error *err)
+{
+    uint64_t before = producer->outstanding;
+    rd_kafka_poll(producer->client, producer->failed.code == 0 ? wait_ms : 0);
+    if (producer->outstanding < before)
+        kafka_trouble_clear(&producer->trouble);
+    return producer_status(producer, err);
+}
+
+uint64_t
+kafka_producer_sent(const struct kafka_producer *producer, int32_t partition)
+{
+    return producer->partitions[partition].sent;
+}
+
+uint64_t
+kafka_producer_acked(const struct kafka_producer *producer, int32_t partition)
+{
+    return producer->partitions[partition].acked;
+}
+
+int64_t
+kafka_producer_acked_offset(const struct kafka_producer *producer, int32_t partition)
+{
+    return producer->partitions[partition].acked_offset;
+}
+
+uint64_t
+kafka_producer_outstanding(const struct kafka_producer *producer)
+{
+    return producer->outstanding;
+}
+
+void
+kafka_producer_trouble(struct kafka_producer *producer, char *out, size_t bytes)
+{
+    kafka_trouble_copy(&producer->trouble, out, bytes);
+}
