@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/log.h"
+
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* The line as it was read, before anything of it is acted on. */
@@ -126,6 +128,7 @@ cli_run(const struct cli_program *program, const struct cli_command *command, st
     if (rc != 0)
         return rc;
     line->cli.config = config;
+    log_set_level(config->log.level);
     rc = command->run(&line->cli, err);
     config_destroy(config);
     return rc;

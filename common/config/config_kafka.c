@@ -29,6 +29,7 @@ static const struct {
     {"isolation.level", "the producer writes no transactions"},
     {"max.in.flight", idempotence},
     {"max.in.flight.requests.per.connection", idempotence},
+    {"message.max.bytes", "the topic's max.message.bytes is what counts"},
     {"message.send.max.retries", endless},
     {"message.timeout.ms", endless},
     {"partition.assignment.strategy", "partitions move without stopping the others"},

@@ -210,7 +210,7 @@ static const struct setting consumer_settings[] = {
      .type = SETTING_INTEGER,
      AT(config_consumer, wal_segment_bytes),
      .minimum = KIB(64),
-     .maximum = MIB(4096),
+     .maximum = MIB(1024),
      .fallback = MIB(128),
      .unit = "bytes",
      .meaning = "The size at which a new file of the write-ahead log begins."},

@@ -329,7 +329,8 @@ query_request_parse(struct text body, const struct query_limits *limits, struct 
     static const char *const known[] = {"filters", "sort", "limit", "offset", "cursor", NULL};
     struct request_parser parser = {.limits = limits, .arena = arena, .err = err};
     const struct json_value *json;
-    *request = (struct query_request){.query = {.limit = LIMIT_DEFAULT}};
+    uint64_t limit = limits->limit < LIMIT_DEFAULT ? limits->limit : LIMIT_DEFAULT;
+    *request = (struct query_request){.query = {.limit = limit}};
     uint32_t json_depth = LEAF_JSON_DEPTH + FILTER_JSON_DEPTH * limits->depth;
     int rc = json_parse(body, json_depth, arena, &json, err);
     if (rc == 0)

@@ -1,0 +1,185 @@
+/* What librdkafka alone does: the limits that bench.py compares ours with.
+ *
+ *     bare_kafka consume BOOTSTRAP TOPIC         reads all partitions from the beginning to the end
+ *     bare_kafka latency BOOTSTRAP TOPIC COUNT   one message at a time, produced and consumed again
+ *
+ * `consume` prints messages, bytes and seconds; `latency` prints p50 and p99 in milliseconds.
+ * Linger is 1 ms, and every message is acknowledged by all replicas, as ours are.
+ */
+#include <librdkafka/rdkafka.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { BATCH = 4096, PARTITIONS_MAX = 64, WAIT_MS = 30000 };
+
+static double
+now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void
+fail(const char *what, const char *why)
+{
+    fprintf(stderr, "bare_kafka: %s: %s\n", what, why);
+    exit(1);
+}
+
+static rd_kafka_t *
+client_create(rd_kafka_type_t type, const char *bootstrap, const char *const *settings)
+{
+    char why[512];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, why, sizeof why);
+    for (; *settings != NULL; settings += 2)
+        if (rd_kafka_conf_set(conf, settings[0], settings[1], why, sizeof why) != RD_KAFKA_CONF_OK)
+            fail(settings[0], why);
+    rd_kafka_t *client = rd_kafka_new(type, conf, why, sizeof why);
+    if (client == NULL)
+        fail("client", why);
+    return client;
+}
+
+static rd_kafka_t *
+consumer_create(const char *bootstrap)
+{
+    static const char *const settings[] = {
+        "group.id", "bare", "enable.auto.commit", "false", "fetch.wait.max.ms", "500", NULL};
+    rd_kafka_t *consumer = client_create(RD_KAFKA_CONSUMER, bootstrap, settings);
+    rd_kafka_poll_set_consumer(consumer);
+    return consumer;
+}
+
+static int32_t
+topic_partitions(rd_kafka_t *client, const char *topic)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(client, topic, NULL);
+    if (rd_kafka_metadata(client, 0, handle, &metadata, WAIT_MS) != 0)
+        fail(topic, "no metadata");
+    int32_t partitions = metadata->topics[0].partition_cnt;
+    rd_kafka_metadata_destroy(metadata);
+    rd_kafka_topic_destroy(handle);
+    if (partitions < 1 || partitions > PARTITIONS_MAX)
+        fail(topic, "no such topic, or too many partitions");
+    return partitions;
+}
+
+static void
+consumer_assign(rd_kafka_t *consumer, const char *topic, int32_t partitions, int64_t offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(partitions);
+    for (int32_t p = 0; p < partitions; p++)
+        rd_kafka_topic_partition_list_add(list, topic, p)->offset = offset;
+    if (rd_kafka_assign(consumer, list) != 0)
+        fail(topic, "cannot be assigned");
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* How many messages the topic holds, control records included. */
+static int64_t
+topic_end(rd_kafka_t *consumer, const char *topic, int32_t partitions, int64_t *ends)
+{
+    int64_t total = 0;
+    for (int32_t p = 0; p < partitions; p++) {
+        int64_t low;
+        if (rd_kafka_query_watermark_offsets(consumer, topic, p, &low, &ends[p], WAIT_MS) != 0)
+            fail(topic, "no offsets");
+        total += ends[p] - low;
+    }
+    return total;
+}
+
+static void
+run_consume(const char *bootstrap, const char *topic)
+{
+    static rd_kafka_message_t *batch[BATCH];
+    int64_t ends[PARTITIONS_MAX];
+    rd_kafka_t *consumer = consumer_create(bootstrap);
+    int32_t partitions = topic_partitions(consumer, topic);
+    int64_t left = topic_end(consumer, topic, partitions, ends);
+    int64_t messages = 0, bytes = 0;
+    double begin = now_s();
+    consumer_assign(consumer, topic, partitions, RD_KAFKA_OFFSET_BEGINNING);
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(consumer);
+    while (messages < left) {
+        ssize_t count = rd_kafka_consume_batch_queue(queue, 100, batch, BATCH);
+        for (ssize_t i = 0; i < count; i++) {
+            messages += batch[i]->err == 0 && batch[i]->offset < ends[batch[i]->partition];
+            bytes += (int64_t)batch[i]->len;
+            rd_kafka_message_destroy(batch[i]);
+        }
+    }
+    printf("%lld %lld %.6f\n", (long long)messages, (long long)bytes, now_s() - begin);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_consumer_close(consumer);
+    rd_kafka_destroy(consumer);
+}
+
+static double
+round_trip_ms(rd_kafka_t *producer, rd_kafka_t *consumer, rd_kafka_topic_t *topic)
+{
+    static const char payload[100];
+    double begin = now_s();
+    if (rd_kafka_produce(topic, 0, RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)payload, sizeof payload,
+                         NULL, 0, NULL) != 0)
+        fail("produce", rd_kafka_err2str(rd_kafka_last_error()));
+    for (;;) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, WAIT_MS);
+        if (message == NULL)
+            fail("consume", "nothing came");
+        int arrived = message->err == 0;
+        rd_kafka_message_destroy(message);
+        rd_kafka_poll(producer, 0);
+        if (arrived)
+            return (now_s() - begin) * 1000;
+    }
+}
+
+static int
+compare_doubles(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static void
+run_latency(const char *bootstrap, const char *topic_name, int count)
+{
+    static const char *const settings[] = {"enable.idempotence", "true", "linger.ms", "1", NULL};
+    int64_t ends[PARTITIONS_MAX];
+    rd_kafka_t *producer = client_create(RD_KAFKA_PRODUCER, bootstrap, settings);
+    rd_kafka_t *consumer = consumer_create(bootstrap);
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(producer, topic_name, NULL);
+    topic_end(consumer, topic_name, 1, ends);
+    consumer_assign(consumer, topic_name, 1, ends[0]);
+    round_trip_ms(producer, consumer, topic); /* connections are made */
+    double *times = calloc((size_t)count, sizeof *times);
+    for (int i = 0; i < count; i++)
+        times[i] = round_trip_ms(producer, consumer, topic);
+    qsort(times, (size_t)count, sizeof *times, compare_doubles);
+    printf("%.3f %.3f\n", times[count / 2], times[count * 99 / 100]);
+    free(times);
+    rd_kafka_topic_destroy(topic);
+    rd_kafka_consumer_close(consumer);
+    rd_kafka_destroy(consumer);
+    rd_kafka_destroy(producer);
+}
+
+int
+main(int argc, char **argv)
+{
+    int count = argc == 5 ? (int)strtol(argv[4], NULL, 10) : 0;
+    if (argc == 4 && strcmp(argv[1], "consume") == 0)
+        run_consume(argv[2], argv[3]);
+    else if (count > 0 && strcmp(argv[1], "latency") == 0)
+        run_latency(argv[2], argv[3], count);
+    else
+        fail("usage", "bare_kafka consume BOOTSTRAP TOPIC | latency BOOTSTRAP TOPIC COUNT");
+    return 0;
+}

@@ -1,0 +1,169 @@
+"""Ratios of what we do to what the machine and the libraries can do, in one run.
+
+    scripts/bench [--rows N] [--runs N]
+
+1. drain over raw COPY: rows a second from the outbox to acknowledged on the topic, beside a bare
+   COPY (FORMAT binary) of the same rows to a client that throws them away.
+2. topic to durable index over a bare consumer: events a second into WAL and engine, beside
+   librdkafka reading the same topic and doing nothing.
+3. commit to queryable, p50 and p99, beside Kafka's own produce to consume, one at a time.
+
+Figures are medians of the runs. Machines are noisy: compare ratios, not seconds.
+"""
+
+import argparse
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts"))
+
+import gallery  # noqa: E402
+import pipeline  # noqa: E402
+import servers  # noqa: E402
+
+HOME = pipeline.ROOT / ".local" / "bench"
+BARE_KAFKA = pipeline.BUILD / "bench" / "bare_kafka"
+
+# Ops as the gallery's triggers write them: mostly tags, some images, few fan-outs.
+FILL = """
+INSERT INTO "BitdexOps" (entity_id, ops)
+SELECT n / 12, CASE
+    WHEN n % 12 = 0 THEN format('[{"op": "alive"}, {"op": "set", "field": "nsfwLevel", "value": %s},
+        {"op": "set", "field": "type", "value": "image"},
+        {"op": "set", "field": "userId", "value": %s},
+        {"op": "set", "field": "hasMeta", "value": true},
+        {"op": "set", "field": "existedAt", "value": %s}]', 1 << (n / 12 % 6), n % 1009, n)
+    WHEN n % 2000 = 1 THEN format('[{"op": "queryOpSet", "query": "userId eq %s",
+        "ops": [{"op": "set", "field": "availability", "value": "Public"}]}]', n % 1009)
+    ELSE format('[{"op": "add", "field": "tagIds", "value": %s}]', n * 7919 % 5000)
+    END::jsonb
+FROM generate_series(12, 11 + ROWS) AS n
+"""
+
+
+def seconds_of(action):
+    begin = time.monotonic()
+    action()
+    return time.monotonic() - begin
+
+
+COPY = """
+COPY (SELECT id, entity_id, created_at, ops FROM "BitdexOps" ORDER BY id) TO STDOUT (FORMAT binary)
+"""
+
+
+def raw_copy(demo):
+    """Throws the bytes away as they come."""
+    with demo.connect() as connection, connection.cursor() as cursor:
+        with cursor.copy(COPY) as copy:
+            for _ in copy:
+                pass
+
+
+def fresh_pipeline(name, postgres, kafka):
+    directory = HOME / name
+    shutil.rmtree(directory, ignore_errors=True)
+    return pipeline.Pipeline(directory, name, postgres, kafka)
+
+
+def wait_for_drain(demo):
+    """Until the producer says that nothing is left in the outbox."""
+
+    def is_drained():
+        status = demo.producer.api.get("/api/status")
+        return status["state"] == "draining" and status["backlog_rows"] == 0
+
+    demo.producer.wait_until(is_drained, "does not drain")
+
+
+def bench_drain(demo, rows):
+    copy_s = seconds_of(lambda: raw_copy(demo))
+    demo.producer.start()
+    drain_s = seconds_of(lambda: wait_for_drain(demo))
+    return rows / copy_s, rows / drain_s
+
+
+def bench_index(demo, rows):
+    bare = subprocess.run(
+        [BARE_KAFKA, "consume", demo.kafka, demo.topic], capture_output=True, text=True, check=True
+    )
+    messages, _, bare_s = map(float, bare.stdout.split())
+    begin = time.monotonic()
+    demo.consumer.start(wait=False)
+    demo.consumer.wait_until(demo.consumer._serves, "does not serve")
+    demo.wait_until_fresh()
+    return messages / bare_s, messages / (time.monotonic() - begin)
+
+
+def bench_latency(demo, samples):
+    times = []
+    api = demo.api
+    with demo.connect(autocommit=True) as connection:
+        for n in range(samples):
+            entity = 100_000_000 + n
+            body = {"filters": [{"Eq": ["postId", {"Integer": entity}]}]}
+            connection.execute(
+                """INSERT INTO "BitdexOps" (entity_id, ops) VALUES (%s, jsonb_build_array(
+                '{"op": "alive"}'::jsonb, jsonb_build_object('op', 'set', 'field', 'postId',
+                'value', %s)))""", (entity, entity))
+            begin = time.monotonic()
+            while not api.get("/api/indexes/gallery/query", body)["ids"]:
+                pass
+            times.append((time.monotonic() - begin) * 1000)
+    times.sort()
+    bare = subprocess.run(
+        [BARE_KAFKA, "latency", demo.kafka, f"{demo.topic}.dead", str(samples)],
+        capture_output=True, text=True, check=True,
+    )
+    bare_p50, bare_p99 = map(float, bare.stdout.split())
+    return times[samples // 2], times[samples * 99 // 100], bare_p50, bare_p99
+
+
+def run_once(number, rows, samples, postgres, kafka):
+    with fresh_pipeline(f"bench{int(time.time())}", postgres, kafka) as demo:
+        demo.create_database()
+        demo.init()
+        with demo.connect() as connection:
+            connection.execute(FILL.replace("ROWS", str(rows)))
+        with demo.connect(autocommit=True) as connection:
+            connection.execute('VACUUM ANALYZE "BitdexOps"')
+        drain = bench_drain(demo, rows)
+        index = bench_index(demo, rows)
+        latency = bench_latency(demo, samples)
+        print(f"run {number}: copy {drain[0]:,.0f}/s drain {drain[1]:,.0f}/s; "
+              f"bare consumer {index[0]:,.0f}/s index {index[1]:,.0f}/s; "
+              f"commit to queryable {latency[0]:.1f}/{latency[1]:.1f} ms, "
+              f"Kafka alone {latency[2]:.1f}/{latency[3]:.1f} ms", flush=True)
+        return [*drain, *index, *latency]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--rows", type=int, default=500_000, help="default: %(default)s")
+    parser.add_argument("--runs", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--samples", type=int, default=300, help="default: %(default)s")
+    arguments = parser.parse_args()
+    with servers.Postgres(HOME / "postgres") as postgres, servers.Kafka(HOME / "kafka") as kafka:
+        runs = [
+            run_once(number, arguments.rows, arguments.samples, postgres, kafka)
+            for number in range(1, arguments.runs + 1)
+        ]
+    copy, drain, bare, index, p50, p99, bare_p50, bare_p99 = map(statistics.median, zip(*runs))
+    print(f"\nmedians of {arguments.runs} runs, {arguments.rows:,} rows\n"
+          f"  drain over raw COPY             {drain / copy:6.2f}   "
+          f"({drain:,.0f} of {copy:,.0f} rows/s)\n"
+          f"  durable index over bare reader  {index / bare:6.2f}   "
+          f"({index:,.0f} of {bare:,.0f} events/s)\n"
+          f"  commit to queryable over Kafka  {p50 / bare_p50:6.2f}   "
+          f"(p50 {p50:.1f} of {bare_p50:.1f} ms; p99 {p99:.1f} of {bare_p99:.1f} ms)")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (pipeline.PipelineError, servers.ServerError) as error:
+        sys.exit(f"bench: {error}")

@@ -1,0 +1,287 @@
+"""The main job from end to end: a gallery in Postgres, its changes through Kafka, questions to the
+index beside the same questions in SQL, live writers, freshness.
+
+    demo [--images N]           ends clean
+    demo --keep                 leaves everything running
+    demo --down                 ends what --keep left running
+"""
+
+import argparse
+import os
+import pathlib
+import signal
+import statistics
+import sys
+import time
+
+import confluent_kafka.admin
+import gallery
+import pipeline
+import psycopg
+import servers
+
+HOME = pipeline.ROOT / ".local" / "demo"
+BEGIN = time.monotonic()
+
+QUESTIONS = [
+    (
+        "newest safe images with metadata",
+        {
+            "filters": [
+                {"Eq": ["nsfwLevel", {"Integer": 1}]},
+                {"Eq": ["type", {"String": "image"}]},
+                {"Eq": ["hasMeta", {"Bool": True}]},
+            ],
+            "sort": {"field": "existedAt", "direction": "Desc"},
+        },
+        "\"nsfwLevel\" = 1 AND type = 'image' AND (flags >> 13) & 1 = 1 AND (flags >> 2) & 1 = 0",
+        'floor(extract(epoch FROM greatest("scannedAt", "createdAt")))',
+    ),
+    (
+        "images with one of two frequent tags, but of no adult level",
+        {
+            "filters": [
+                {"In": ["tagIds", [{"Integer": 3}, {"Integer": 7}]]},
+                {"Not": {"In": ["nsfwLevel", [{"Integer": 16}, {"Integer": 32}]]}},
+            ]
+        },
+        'EXISTS (SELECT FROM "TagsOnImageNew" WHERE "imageId" = image.id AND "tagId" IN (3, 7)'
+        ' AND (attributes >> 10) & 1 = 0) AND NOT "nsfwLevel" IN (16, 32)',
+        "NULL::bigint",
+    ),
+    (
+        "latest published: public posts, or one busy user's (posts reach images by fan-out)",
+        {
+            "filters": [
+                {
+                    "Or": [
+                        {"Eq": ["availability", {"String": "Public"}]},
+                        {"Eq": ["userId", {"Integer": 1}]},
+                    ]
+                }
+            ],
+            "sort": {"field": "publishedAt", "direction": "Desc"},
+        },
+        "(availability = 'Public' OR \"userId\" = 1)",
+        'floor(extract(epoch FROM "publishedAt"))',
+    ),
+]
+
+
+def say(topic, text, end="\n"):
+    start = "\r" if sys.stdout.isatty() else ""
+    print(f"{start}[{time.monotonic() - BEGIN:5.1f} s] {topic:10}{text}", end=end, flush=True)
+
+
+class Processes:
+    """What --keep leaves behind: process ids with start times, so that --down ends no stranger."""
+
+    file = HOME / "processes"
+
+    @classmethod
+    def running(cls):
+        try:
+            identities = cls.file.read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        pids = [int(identity.split()[0]) for identity in identities]
+        stats = map(servers.process_stat, pids)
+        return [
+            pid for pid, identity, stat in zip(pids, identities, stats)
+            if stat is not None and stat[1] == identity
+        ]
+
+    @classmethod
+    def remember(cls, *programs):
+        cls.file.write_text("".join(servers.process_stat(p.pid)[1] + "\n" for p in programs))
+
+    @classmethod
+    def end(cls):
+        for pid in cls.running():
+            os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + 60
+        while cls.running() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        cls.file.unlink(missing_ok=True)
+
+
+def pair():
+    return servers.Postgres(HOME / "postgres"), servers.Kafka(HOME / "kafka")
+
+
+def start_servers():
+    postgres, kafka = pair()
+    servers.both(servers.Server.start, [postgres, kafka])
+    say("servers", f"Postgres on port {postgres.port}, Kafka on port {kafka.port}")
+    return postgres, kafka
+
+
+def forget_earlier(demo):
+    """Databases and topics of earlier runs."""
+    with psycopg.connect(demo._admin_dsn, autocommit=True) as admin:
+        names = admin.execute("SELECT datname FROM pg_database WHERE datname LIKE 'gallery%'")
+        for (name,) in names.fetchall():
+            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    client = confluent_kafka.admin.AdminClient({"bootstrap.servers": demo.kafka})
+    topics = [t for t in client.list_topics(timeout=30).topics if t.startswith("gallery")]
+    for done in client.delete_topics(topics).values() if topics else []:
+        done.result(30)
+
+
+def create(demo):
+    """Tables, outbox and triggers, then the programs: all before the first row."""
+    demo.create_database()
+    demo.init()
+    with demo.connect() as connection:
+        gallery.create_tables(connection)
+        gallery.create_triggers(connection)
+    say("outbox", 'tables "Image", "TagsOnImageNew" and "Post"; their triggers write "BitdexOps"')
+    demo.start()
+    Processes.remember(demo.producer, demo.consumer)
+    say("programs", f"producer http://127.0.0.1:{demo.producer.port}, "
+        f"consumer http://127.0.0.1:{demo.consumer.port}")
+
+
+def write_rows(demo, images):
+    with demo.connect(autocommit=True) as connection:
+        for table, rows in gallery.insert_rows(connection, images):
+            say("rows", f"{rows:8,} into {table}")
+        (total,) = connection.execute('SELECT count(*) FROM "BitdexOps"').fetchone()
+    say("rows", f"{total:8,} rows of ops in the outbox")
+
+
+def wait_for_index(demo):
+    committed = time.time()
+    while True:
+        partitions = demo.partitions()
+        sent = sum(partition["seq"] for partition in partitions)
+        say("kafka", f"{sent:8,} events applied", end="\n" if not sys.stdout.isatty() else "")
+        lags = [partition["lag_seconds"] for partition in partitions]
+        if all(lag is not None and time.time() - lag > committed for lag in lags):
+            break
+        time.sleep(0.2 if sys.stdout.isatty() else 1)
+    if sys.stdout.isatty():
+        print()
+    states = {"complete" if partition["complete"] else "incomplete" for partition in partitions}
+    images = demo.query({"filters": [], "limit": 1})["total_matched"]
+    say("index", f"{' and '.join(states)}: {images:,} images in {len(partitions)} partitions")
+
+
+SQL = """
+SELECT image.id FROM "Image" AS image LEFT JOIN "Post" AS post ON post.id = "postId"
+WHERE {where} ORDER BY {order} DESC NULLS LAST, image.id DESC
+"""
+
+
+def ask(demo):
+    """Every question to the index and in SQL; ends the demo when they disagree."""
+    equal = True
+    with demo.connect() as connection:
+        for title, body, where, order in QUESTIONS:
+            reply = demo.query(body | {"limit": 8})
+            begin = time.monotonic()
+            rows = connection.execute(SQL.format(where=where, order=order)).fetchall()
+            sql_ms = (time.monotonic() - begin) * 1000
+            ids = [row[0] for row in rows[:8]]
+            same = (ids, len(rows)) == (reply["ids"], reply["total_matched"])
+            equal = equal and same
+            print(f"\n  {title}\n"
+                  f"    index {reply['elapsed_us'] / 1000:8.2f} ms  {reply['total_matched']:6,} "
+                  f"found: {' '.join(map(str, reply['ids']))}\n"
+                  f"    SQL   {sql_ms:8.2f} ms  {len(rows):6,} found: {' '.join(map(str, ids))}\n"
+                  f"    {'the same' if same else 'DIFFERENT'}")
+    print()
+    if not equal:
+        raise pipeline.PipelineError("index and tables differ")
+
+
+def measure_visibility(demo, samples):
+    """Milliseconds from COMMIT to the first query that finds the row."""
+    times = []
+    api = demo.api
+    with demo.connect(autocommit=True) as connection:
+        for n in range(samples):
+            user = 10_000_000 + n
+            connection.execute(
+                """INSERT INTO "Image" (url, "userId") VALUES ('timed', %s)""", (user,))
+            begin = time.monotonic()
+            body = {"filters": [{"Eq": ["userId", {"Integer": user}]}]}
+            while not api.get("/api/indexes/gallery/query", body)["ids"]:
+                pass
+            times.append((time.monotonic() - begin) * 1000)
+    return times
+
+
+def write_live(demo):
+    with gallery.Writers(demo.dsn, 8, seed=1) as writers:
+        time.sleep(2)
+        times = measure_visibility(demo, 30)
+    cuts = statistics.quantiles(times, n=10)
+    say("live", f"8 writers, {writers.committed:,} transactions; commit to queryable: "
+        f"median {statistics.median(times):.1f} ms, 90 % within {cuts[8]:.1f} ms")
+    demo.wait_until_fresh()
+    freshness = max(partition["lag_seconds"] for partition in demo.partitions())
+    say("live", f"writers stopped; the index has all; freshness {freshness:.2f} s")
+
+
+def tell_how_to_go_on(demo, keep):
+    build = pipeline.BUILD.relative_to(pipeline.ROOT)
+    if not keep:
+        print("\nEverything is stopped again. To keep it running: make -f Makefile.local up")
+        return
+    (HOME / "environment").write_text(
+        "".join(f"export {name}='{value}'\n" for name, value in demo.variables.items()))
+    print(f"""
+Everything goes on running. To look around:
+
+  . .local/demo/environment
+  psql "$BITDEX_POSTGRES"                                        # change a row ...
+  {build}/consumer/bitdex-consumer --config config/gallery.yaml query \\
+      '{{"filters":[{{"Eq":["userId",1]}}],"limit":5}}'             # ... and see it here
+  {build}/consumer/bitdex-consumer --config config/gallery.yaml status
+  {build}/producer/bitdex-producer --config config/gallery.yaml status
+
+To end it: make -f Makefile.local down""")
+
+
+def run(arguments):
+    if Processes.running():
+        sys.exit("demo: it is running already; end it with: make -f Makefile.local down")
+    HOME.mkdir(parents=True, exist_ok=True)
+    postgres, kafka = start_servers()
+    name = f"gallery{int(time.time())}"
+    demo = pipeline.Pipeline(HOME / name, name, postgres, kafka)
+    try:
+        forget_earlier(demo)
+        create(demo)
+        write_rows(demo, arguments.images)
+        wait_for_index(demo)
+        ask(demo)
+        write_live(demo)
+    except BaseException:
+        stop()
+        raise
+    if not arguments.keep:
+        stop()
+    tell_how_to_go_on(demo, arguments.keep)
+
+
+def stop():
+    Processes.end()
+    servers.both(servers.Server.stop, pair())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--images", type=int, default=10000, help="default: %(default)s")
+    parser.add_argument("--keep", action="store_true", help="leave everything running")
+    parser.add_argument("--down", action="store_true", help="end what --keep left running")
+    arguments = parser.parse_args()
+    try:
+        stop() if arguments.down else run(arguments)
+    except (pipeline.PipelineError, servers.ServerError) as error:
+        sys.exit(f"demo: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""The gallery: its tables, its rows, writers that change it, and what its index has to hold.
+
+The demo, the tests and the benchmarks share this. schema.sql, triggers.sql and rows.sql stand in
+scripts/gallery/.
+"""
+
+import pathlib
+import random
+import threading
+import time
+
+import psycopg
+
+SQL = pathlib.Path(__file__).resolve().parent / "gallery"
+
+# The fields of one image as the index returns them; null and false stand for themselves.
+TRUTH = """
+SELECT image.id, jsonb_strip_nulls(jsonb_build_object(
+    'nsfwLevel', "nsfwLevel", 'type', type, 'userId', "userId", 'postId', "postId",
+    'blockedFor', "blockedFor", 'minor', minor, 'poi', poi,
+    'hasMeta', (flags >> 13) & 1 = 1 AND (flags >> 2) & 1 = 0,
+    'onSite', (flags >> 14) & 1 = 1,
+    'existedAt', floor(extract(epoch FROM greatest("scannedAt", "createdAt")))::bigint,
+    'publishedAt', floor(extract(epoch FROM "publishedAt"))::bigint,
+    'availability', availability,
+    'tagIds', (SELECT jsonb_agg("tagId" ORDER BY "tagId") FROM "TagsOnImageNew"
+        WHERE "imageId" = image.id AND (attributes >> 10) & 1 = 0)))
+FROM "Image" AS image LEFT JOIN "Post" AS post ON post.id = "postId"
+"""
+
+
+def create_tables(connection):
+    connection.execute((SQL / "schema.sql").read_text())
+
+
+def create_triggers(connection):
+    connection.execute((SQL / "triggers.sql").read_text())
+
+
+def insert_rows(connection, images):
+    """Posts, images and tags, with skew; yields (table, rows) after each statement."""
+    text = "\n".join(
+        line for line in (SQL / "rows.sql").read_text().splitlines() if not line.startswith("--")
+    )
+    for statement in text.split(";\n"):
+        if not statement.strip():
+            continue
+        cursor = connection.execute(statement % {"images": int(images)})
+        if cursor.statusmessage.startswith("INSERT"):
+            yield statement.split('"')[1], cursor.rowcount
+
+
+def read_truth(connection):
+    """{image id: fields} at one moment."""
+    return dict(connection.execute(TRUTH).fetchall())
+
+
+class Writers:
+    """Threads that change the gallery at random, each in transactions of its own.
+
+    Every thread inserts, updates, moves and deletes in several tables; holds transactions open for
+    a moment; rolls back some, and parts of others. `seed` decides what is tried, not how the
+    threads meet.
+    """
+
+    def __init__(self, dsn, threads, seed, pause_s=0.0):
+        self.committed = 0
+        self._dsn = dsn
+        self._pause_s = pause_s
+        self._end = threading.Event()
+        self._lock = threading.Lock()
+        self._failure = None
+        self._threads = [
+            threading.Thread(target=self._run, args=(random.Random(f"{seed}-{n}"),), daemon=True)
+            for n in range(threads)
+        ]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        """Returns when all transactions have ended; raises what ended a thread before its time."""
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self, rng):
+        try:
+            with psycopg.connect(self._dsn) as connection:
+                while not self._end.is_set():
+                    self._transact(connection, rng)
+                    time.sleep(self._pause_s)
+        except Exception as failure:  # shown by stop()
+            self._failure = failure
+
+    def _transact(self, connection, rng):
+        try:
+            for _ in range(rng.choice([1, 1, 1, 2, 5])):
+                if rng.random() < 0.1:
+                    self._in_savepoint(connection, rng)
+                else:
+                    change(connection, rng)
+                if rng.random() < 0.05:
+                    time.sleep(rng.random() * 0.05)
+            if rng.random() < 0.1:
+                connection.rollback()
+                return
+            connection.commit()
+            with self._lock:
+                self.committed += 1
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.IntegrityError):
+            connection.rollback()
+
+    @staticmethod
+    def _in_savepoint(connection, rng):
+        connection.execute("SAVEPOINT part")
+        change(connection, rng)
+        if rng.random() < 0.5:
+            connection.execute("ROLLBACK TO SAVEPOINT part")
+        connection.execute("RELEASE SAVEPOINT part")
+
+
+def pick(rng, table):
+    """SQL for the id of a row near a random place; NULL when the table is empty."""
+    return (
+        f'(SELECT id FROM "{table}" WHERE id >= '
+        f'{rng.random()} * (SELECT max(id) FROM "{table}") ORDER BY id LIMIT 1)'
+    )
+
+
+def insert_image(connection, rng):
+    connection.execute(
+        f"""
+        WITH image AS (
+            INSERT INTO "Image" (url, "nsfwLevel", flags, type, "userId", "postId", "createdAt")
+            VALUES ('new', %s, %s, %s, %s, {pick(rng, "Post")}, now() - random() * interval '1 h')
+            RETURNING id)
+        INSERT INTO "TagsOnImageNew" ("imageId", "tagId")
+        SELECT image.id, 1 + n * n FROM image, generate_series(1, %s) AS n
+        """,
+        (
+            rng.choice([1, 2, 4, 8, 16]),
+            rng.randrange(1 << 15),
+            rng.choice(["image", "video"]),
+            rng.randrange(1, 1000),
+            rng.randrange(0, 6),
+        ),
+    )
+
+
+def change(connection, rng):
+    """One random statement."""
+    image, post = pick(rng, "Image"), pick(rng, "Post")
+    level = rng.choice([1, 2, 4, 8, 16, 32])
+    tag = rng.choice([1, 2, 5, 10, 17, rng.randrange(500)])
+    dice = rng.random()
+    if dice < 0.3:
+        insert_image(connection, rng)
+        return
+    statements = [
+        f'UPDATE "Image" SET "nsfwLevel" = {level} WHERE id = {image}',
+        f'UPDATE "Image" SET flags = flags # {1 << rng.randrange(15)} WHERE id = {image}',
+        f'UPDATE "Image" SET "scannedAt" = now(), "blockedFor" = NULL WHERE id = {image}',
+        f"""UPDATE "Image" SET "blockedFor" = 'it''s "tos"' WHERE id = {image}""",
+        f'UPDATE "Image" SET "postId" = {post}, poi = NOT poi WHERE id = {image}',
+        f'DELETE FROM "Image" WHERE id = {image}',
+        f'INSERT INTO "TagsOnImageNew" SELECT {image}, {tag} ON CONFLICT DO NOTHING',
+        f'UPDATE "TagsOnImageNew" SET attributes = attributes # 1024 WHERE "imageId" = {image}',
+        f'UPDATE "TagsOnImageNew" SET "tagId" = "tagId" + 100000 WHERE "imageId" = {image} AND '
+        f'"tagId" < 100000',
+        f'DELETE FROM "TagsOnImageNew" WHERE "imageId" = {image} AND "tagId" % 3 = {tag % 3}',
+        f'INSERT INTO "Post" ("publishedAt") VALUES (now())',
+        f'UPDATE "Post" SET "publishedAt" = now() - interval \'{tag} days\' WHERE id = {post}',
+        f"""UPDATE "Post" SET availability = 'Private', "publishedAt" = NULL WHERE id = {post}""",
+        f'DELETE FROM "Post" WHERE id = {post}',
+    ]
+    weights = [8, 4, 4, 2, 4, 3, 6, 3, 2, 3, 2, 5, 2, 1]
+    connection.execute(rng.choices(statements, weights)[0])

@@ -1,0 +1,255 @@
+"""One producer and one consumer between a database and a topic of their own, as real processes.
+
+    with Pipeline(directory, "gallery", postgres, kafka) as pipeline:
+        pipeline.init()
+        pipeline.start()
+        pipeline.wait_until_fresh()
+        pipeline.query({"filters": [{"Eq": ["type", "image"]}], "limit": 10})
+
+`postgres` and `kafka` are servers of servers.py; the demo, the tests and the benchmarks share this.
+Everything that belongs to a pipeline stands in its directory.
+"""
+
+import http.client
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+import time
+
+import psycopg
+import servers
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = pathlib.Path(os.environ.get("BITDEX_BUILD", ROOT / "build" / "release"))
+WAIT_S = 120
+
+
+class PipelineError(Exception):
+    """A program did not do what it should in time; the message is for people."""
+
+
+class Api:
+    """JSON over one kept connection; not for several threads."""
+
+    def __init__(self, port):
+        self._connection = http.client.HTTPConnection(servers.LOOPBACK, port, timeout=30)
+
+    def call(self, path, body=None):
+        """(status, decoded answer); an answer that is not JSON comes as text."""
+        kept = self._connection.sock is not None
+        try:
+            status, text = self._exchange(path, body)
+        except (http.client.RemoteDisconnected, ConnectionError):
+            if not kept:
+                raise
+            status, text = self._exchange(path, body)  # the program was restarted meanwhile
+        try:
+            return status, json.loads(text)
+        except ValueError:
+            return status, text
+
+    def _exchange(self, path, body):
+        method, data = ("GET", None) if body is None else ("POST", json.dumps(body))
+        try:
+            self._connection.request(method, path, data)
+            answer = self._connection.getresponse()
+            return answer.status, answer.read().decode()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def close(self):
+        self._connection.close()
+
+    def get(self, path, body=None):
+        """The answer, which has to be a good one."""
+        status, answer = self.call(path, body)
+        if status != 200:
+            raise PipelineError(f"{path}: {status}: {answer}")
+        return answer
+
+
+class Program:
+    """A daemon of ours, ended by its own process id."""
+
+    def __init__(self, name, directory, config, environment, port):
+        self.name = name
+        self.port = port
+        self.log = directory / f"{name}.log"
+        self._line = [BUILD / name.removeprefix("bitdex-") / name, "--config", config]
+        self._environment = environment
+        self._process = None
+        self._local = threading.local()
+
+    def command(self, *arguments, check=True):
+        """Runs another command of the program to its end."""
+        done = subprocess.run(
+            [*self._line, *arguments], env=self._environment, capture_output=True, text=True
+        )
+        if check and done.returncode != 0:
+            command = " ".join(map(str, arguments))
+            raise PipelineError(f"{self.name} {command}: {done.returncode}: {done.stderr}")
+        return done
+
+    def start(self, wait=True):
+        """Returns when the program serves HTTP."""
+        with open(self.log, "ab") as log:
+            self._process = subprocess.Popen(
+                [*self._line, "run"],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # ^C does not reach it, and it may outlive us
+            )
+        if wait:
+            self.wait_until(self._serves, "does not serve HTTP")
+        return self
+
+    def _serves(self):
+        try:
+            return self.api.call("/api/health") is not None
+        except OSError:
+            return False
+
+    @property
+    def api(self):
+        """One for each thread, kept while the program is restarted."""
+        if not hasattr(self._local, "api"):
+            self._local.api = Api(self.port)
+        return self._local.api
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def is_running(self):
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self, timeout_s=60):
+        """Gracefully; returns the exit code."""
+        if self._process is None:
+            return None
+        self._process.send_signal(signal.SIGTERM)
+        return self._wait(timeout_s)
+
+    def kill(self):
+        """At once, as a crash would."""
+        self.api.close()
+        if self._process is not None:
+            self._process.kill()
+            self._wait(60)
+
+    def signal(self, number):
+        self._process.send_signal(number)
+
+    def _wait(self, timeout_s):
+        try:
+            code = self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise PipelineError(f"{self.name} did not end in {timeout_s} s") from None
+        self._process = None
+        return code
+
+    def wait_until(self, condition, otherwise, timeout_s=WAIT_S):
+        """`condition` is asked until it holds; the program has to stay alive meanwhile."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if not self.is_running():
+                raise PipelineError(f"{self.name} ended:\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                raise PipelineError(f"{self.name} {otherwise}:\n{self.log_tail()}")
+            time.sleep(0.02)
+
+    def log_tail(self, lines=20):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+class Pipeline:
+    """Database, topic, group and data directory are named after it."""
+
+    def __init__(self, directory, name, postgres, kafka, config=None, variables=None):
+        """`variables`: environment of the programs besides what the configuration needs."""
+        self.directory = pathlib.Path(directory).resolve()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.name = name
+        self.topic = f"{name}.ops"
+        self.kafka = kafka.bootstrap
+        self._admin_dsn = postgres.dsn
+        self.dsn = psycopg.conninfo.make_conninfo(postgres.dsn, dbname=name)
+        self.config = pathlib.Path(config or ROOT / "config" / "gallery.yaml")
+        ports = servers.free_ports(2)
+        self.variables = {
+            "BITDEX_POSTGRES": self.dsn,
+            "BITDEX_KAFKA": self.kafka,
+            "BITDEX_TOPIC": self.topic,
+            "BITDEX_GROUP": name,
+            "BITDEX_DATA_DIR": str(self.directory / "index"),
+            "BITDEX_PRODUCER_PORT": str(ports[0]),
+            "BITDEX_CONSUMER_PORT": str(ports[1]),
+        } | (variables or {})
+        self.producer = self.program("bitdex-producer", int(self.variables["BITDEX_PRODUCER_PORT"]))
+        self.consumer = self.program("bitdex-consumer", int(self.variables["BITDEX_CONSUMER_PORT"]))
+
+    def program(self, name, port, **variables):
+        environment = os.environ | self.variables | variables
+        return Program(name, self.directory, self.config, environment, port)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.producer.kill()
+        self.consumer.kill()
+
+    def create_database(self):
+        """An empty one; an older one of the same name goes."""
+        with psycopg.connect(self._admin_dsn, autocommit=True) as admin:
+            admin.execute(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+            admin.execute(f'CREATE DATABASE "{self.name}"')
+
+    def connect(self, **options):
+        return psycopg.connect(self.dsn, **options)
+
+    def init(self):
+        return self.producer.command("init")
+
+    def start(self):
+        """Both programs. On return the producer has begun its epoch: what is written from now on
+        comes after its look at the source."""
+        self.producer.start()
+        self.consumer.start()
+        self.producer.wait_until(
+            lambda: self.producer.api.get("/api/status")["state"] == "draining", "does not drain"
+        )
+
+    # The index
+
+    @property
+    def api(self):
+        return self.consumer.api
+
+    def query(self, body):
+        return self.api.get("/api/indexes/gallery/query", body)
+
+    def partitions(self):
+        """What /api/internal/sync-lag says of each partition."""
+        return self.api.get("/api/internal/sync-lag")["partitions"]
+
+    def wait_until_fresh(self, timeout_s=WAIT_S):
+        """Until the index holds everything that was committed before this call."""
+        committed = time.time()
+
+        def is_fresh():
+            if self.producer.is_running() or not self.producer.log.exists():
+                now = time.time()
+                lags = [partition["lag_seconds"] for partition in self.partitions()]
+                return lags and all(lag is not None and now - lag > committed for lag in lags)
+            raise PipelineError(f"bitdex-producer ended:\n{self.producer.log_tail()}")
+
+        self.consumer.wait_until(is_fresh, f"is behind: {self.partitions()}", timeout_s)

@@ -1,0 +1,145 @@
+"""What cannot be applied is kept as a dead letter with its reason; the rest goes on."""
+
+import json
+import unittest
+
+import confluent_kafka
+import topic
+from case import GalleryCase
+
+BAD_ROWS = {  # ops of one outbox row, and a word of the reason
+    '{"op": "alive"}': "array",
+    '[{"op": "explode"}]': "unknown",
+    '[{"op": "set", "field": "nsfwLevel", "value": {"a": 1}}]': "ops[0].value",
+    '[{"op": "alive"}, {"op": "queryOpSet", "query": "postId eq 1", "ops": [{"op": "delete"}]}]':
+        "fan-outs and other ops",
+    '[{"op": "queryOpSet", "query": "postId gt 1", "ops": [{"op": "delete"}]}]': "eq or in",
+    "[" * 5000 + "]" * 5000: "too deep",
+    '[{"op": "set", "field": "type", "value": "' + "x" * (2 << 20) + '"}]': "row_bytes",
+}
+
+
+class BadInput(GalleryCase):
+    def test_f62_bad_rows_are_rejected(self):
+        """A row that is no row of ops takes its seq as `rejected`, and is kept with its reason."""
+        self.create_gallery()
+        with self.pipeline.connect() as connection:
+            for ops in BAD_ROWS:
+                connection.execute(
+                    'INSERT INTO "BitdexOps" (entity_id, ops) VALUES (7, %s::jsonb)', (ops,)
+                )
+            connection.execute(  # an id that no index can hold
+                """INSERT INTO "BitdexOps" (entity_id, ops) VALUES (-1, '[{"op": "alive"}]')"""
+            )
+            last = connection.execute('SELECT max(id) FROM "BitdexOps"').fetchone()[0]
+        _, delivered = self.check_end(changed=False)
+        rejected = {
+            event["body"][1]["row_id"]: event["body"][1]["reason"]
+            for events in delivered.values()
+            for event in events
+            if event["body"][0] == "bitdex.Rejected"
+        }
+        first = last - len(BAD_ROWS)
+        self.assertEqual(sorted(rejected), list(range(first, last + 1)))
+        for row_id, word in zip(range(first, last), BAD_ROWS.values()):
+            self.assertIn(word, rejected[row_id])
+        with self.pipeline.connect() as connection:
+            letters = dict(
+                connection.execute("SELECT row_id, reason FROM bitdex_dead_letters").fetchall()
+            )
+        self.assertEqual(letters, rejected)
+
+    def test_l9_ops_that_do_not_fit_the_index(self):
+        """One bad op drops that op, not the row; it is kept on the topic's .dead."""
+        self.create_gallery()
+        bad = {"op": "set", "field": "nsfwLevel", "value": "high"}
+        ops = [{"op": "alive"}, bad, {"op": "set", "field": "userId", "value": 77}]
+        with self.pipeline.connect() as connection:
+            connection.execute(
+                'INSERT INTO "BitdexOps" (entity_id, ops) VALUES (1000000, %s)', (json.dumps(ops),)
+            )
+        self.pipeline.wait_until_fresh()
+        entity = self.pipeline.api.get("/api/indexes/gallery/entities/1000000")
+        self.assertEqual(entity["fields"], {"userId": 77})
+        letters = self.read_letters()
+        self.assertEqual(len(letters), 1)
+        self.assertIn("nsfwLevel", letters[0]["reasons"][0])
+        self.assertEqual(letters[0]["ops"], [bad])
+        self.assertTrue(all(partition["complete"] for partition in self.pipeline.partitions()))
+
+    def test_f54_undecodable_message(self):
+        """Bytes that are no event become a letter, and the reader goes on behind them."""
+        self.create_gallery()
+        producer = confluent_kafka.Producer({"bootstrap.servers": self.pipeline.kafka})
+        producer.produce(self.pipeline.topic, b"\xc3\x01rubbish", partition=0)
+        self.assertEqual(producer.flush(30), 0)
+        with self.pipeline.connect() as connection:
+            connection.execute("""INSERT INTO "Image" (url, "userId") VALUES ('after', 1)""")
+        self.pipeline.wait_until_fresh()
+        self.assertEqual(len(self.read_letters()), 1)
+
+    def read_letters(self):
+        """What stands on the dead-letter topic."""
+        dead = self.pipeline.topic + ".dead"
+        client = confluent_kafka.Consumer({
+            "bootstrap.servers": self.pipeline.kafka, "group.id": "letters",
+            "auto.offset.reset": "earliest",
+        })
+        client.assign([confluent_kafka.TopicPartition(dead, 0, confluent_kafka.OFFSET_BEGINNING)])
+        messages = [client.poll(10)]
+        messages += client.consume(100, timeout=0.5)
+        client.close()
+        return [json.loads(message.value()) for message in messages if message is not None]
+
+
+class Usage(GalleryCase):
+    def run_fails(self, program, *arguments, code, word):
+        done = program.command(*arguments, check=False)
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn(word, done.stderr)
+
+    def test_command_line(self):
+        """Wrong usage ends with 2 and a word that helps; nobody there ends with 1."""
+        producer, consumer = self.pipeline.producer, self.pipeline.consumer
+        for program in (producer, consumer):
+            self.assertIn("usage:", program.command("--help").stdout)
+            self.assertIn("usage:", program.command("run", "--help").stdout)
+            self.run_fails(program, "dance", code=2, word="dance")
+            self.run_fails(program, "run", "--fast", code=2, word="--fast")
+            self.run_fails(program, "status", code=1, word=str(program.port))
+        self.run_fails(consumer, "get", code=2, word="ID")
+        self.run_fails(consumer, "get", "x", code=2, word="x")
+
+    def test_check_names_what_is_missing(self):
+        """Before `init`, `check` of both programs fails and names it; afterwards both are content,
+        and neither changes anything."""
+        for program in (self.pipeline.producer, self.pipeline.consumer):
+            done = program.command("check", check=False)
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+            self.assertIn("init", done.stdout + done.stderr)
+        self.create_gallery()
+        self.pipeline.producer.stop()
+        self.pipeline.consumer.stop()
+        for program in (self.pipeline.producer, self.pipeline.consumer):
+            program.command("check")
+        self.assertIn("nothing to do", self.pipeline.init().stdout)
+
+    def test_status_query_get(self):
+        """The commands that ask a running program, for people and for scripts."""
+        self.create_gallery(images=100)
+        self.pipeline.wait_until_fresh()
+        producer, consumer = self.pipeline.producer, self.pipeline.consumer
+        self.assertIn("draining", producer.command("status").stdout)
+        self.assertEqual(json.loads(producer.command("status", "--json").stdout)["generation"], 1)
+        self.assertIn("complete", consumer.command("status").stdout)
+        partitions = json.loads(consumer.command("status", "--json").stdout)["partitions"]
+        self.assertEqual([partition["partition"] for partition in partitions], [0, 1, 2, 3])
+        body = json.dumps({"filters": [{"Eq": ["type", {"String": "image"}]}], "limit": 5})
+        self.assertEqual(len(json.loads(consumer.command("query", body).stdout)["ids"]), 5)
+        self.assertTrue(json.loads(consumer.command("get", "1").stdout)["alive"])
+        self.run_fails(consumer, "query", '{"filters":[{"Eq":["colour",1]}]}', code=1,
+                       word="colour")
+
+
+if __name__ == "__main__":
+    unittest.main()
