@@ -1,0 +1,140 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/memory.h"
+#include "common/json/json.h"
+#include "common/kafka/kafka_admin.h"
+#include "common/pg/pg.h"
+#include "producer/commands/commands.h"
+#include "producer/sink/topic_check.h"
+#include "producer/source/guards.h"
+
+enum { UNBUILT_BYTES = 512 };
+
+/* What has been found so far. */
+struct checklist {
+    int problems;
+    struct json_writer *json; /* NULL: lines for people */
+};
+
+/* One line: how it stands is "ok", "note" or "problem". */
+static void
+checklist_print(struct checklist *list, const char *name, const char *how, const char *what)
+{
+    if (list->json == NULL) {
+        printf("%-8s %s%s%s\n", how, name, *what != '\0' ? ": " : "", what);
+        return;
+    }
+    json_object_begin(list->json);
+    json_key(list->json, "check");
+    json_string(list->json, name);
+    json_key(list->json, "result");
+    json_string(list->json, how);
+    json_key(list->json, "message");
+    json_string(list->json, what);
+    json_object_end(list->json);
+}
+
+/* `rc` and `err` are what the check returned. */
+static void
+checklist_add(struct checklist *list, const char *name, int rc, const struct error *err)
+{
+    list->problems += rc != 0;
+    checklist_print(list, name, rc == 0 ? "ok" : "problem", rc == 0 ? "" : err->message);
+}
+
+static void
+check_configuration(struct checklist *list, const struct config *config)
+{
+    uint32_t cursor = 0;
+    char what[UNBUILT_BYTES];
+    bool refused;
+    int before = list->problems;
+    while (config_next_unbuilt(config, CONFIG_PRODUCER, &cursor, &refused, what, sizeof what)) {
+        list->problems += refused;
+        checklist_print(list, "configuration", refused ? "problem" : "note", what);
+    }
+    if (list->problems == before)
+        checklist_print(list, "configuration", "ok", "");
+}
+
+/* A later guard relies on earlier ones, so the first problem ends them. */
+static void
+check_database(struct checklist *list, const struct config *config)
+{
+    struct pg *pg;
+    struct error err = {0};
+    int rc = pg_connect(config->postgres, "bitdex-producer check", &pg, &err);
+    checklist_add(list, "database connection", rc, &err);
+    if (rc != 0)
+        return;
+    for (uint32_t i = 0; rc == 0 && i < guards_count(); i++) {
+        rc = guards_ask(i, pg, config, &err);
+        checklist_add(list, guards_name(i), rc, &err);
+    }
+    pg_close(pg);
+}
+
+static int
+check_dead_topic(struct kafka_admin *admin, const char *name, struct error *err)
+{
+    struct kafka_topic topic;
+    int rc = kafka_admin_describe(admin, name, &topic, err);
+    if (rc == 0 && !topic.exists)
+        rc = error_set(err, ERR_FATAL, "topic %s does not exist: run bitdex-producer init", name);
+    return rc;
+}
+
+static void
+check_broker(struct checklist *list, const struct config *config)
+{
+    struct kafka_admin *admin;
+    struct kafka_topic topic;
+    struct error err = {0};
+    int rc = kafka_admin_create(&config->kafka, &admin, &err);
+    if (rc == 0) {
+        rc = kafka_admin_describe(admin, config->topic.name, &topic, &err);
+        checklist_add(list, "broker connection", rc, &err);
+        if (rc == 0) {
+            rc = topic_check_shape(&config->topic, &topic, &err);
+            checklist_add(list, "topic", rc, &err);
+            char *dead = memory_format("%s.dead", config->topic.name);
+            rc = check_dead_topic(admin, dead, &err);
+            checklist_add(list, "topic of dead letters", rc, &err);
+            free(dead);
+        }
+        kafka_admin_destroy(admin);
+    } else {
+        checklist_add(list, "broker connection", rc, &err);
+    }
+}
+
+static void
+check_all(struct checklist *list, const struct config *config)
+{
+    check_configuration(list, config);
+    check_database(list, config);
+    check_broker(list, config);
+}
+
+int
+command_check(const struct cli *cli, struct error *err)
+{
+    struct checklist list = {0};
+    struct json_writer json;
+    struct buffer out = {0};
+    if (cli->json) {
+        list.json = &json;
+        json_writer_init(&json, &out);
+        json_array_begin(&json);
+    }
+    check_all(&list, cli->config);
+    if (cli->json) {
+        json_array_end(&json);
+        printf("%s\n", buffer_string(&out));
+        buffer_free(&out);
+    }
+    if (list.problems == 0)
+        return 0;
+    return error_set(err, ERR_FATAL, "%d problem%s", list.problems, list.problems == 1 ? "" : "s");
+}

@@ -1,0 +1,21 @@
+/* The commands of bitdex-producer, each as common/cli wants it. Main thread. */
+#ifndef PRODUCER_COMMANDS_COMMANDS_H
+#define PRODUCER_COMMANDS_COMMANDS_H
+
+#include "common/cli/cli.h"
+
+/* Makes what the producer needs in the database and at the broker. Prints what it does; goes on
+ * where an interruption stopped it; does nothing when all is there. */
+int command_init(const struct cli *cli, struct error *err);
+
+/* Prints a line for everything that `run` relies on. Changes nothing. Fails when one is a
+ * problem. */
+int command_check(const struct cli *cli, struct error *err);
+
+/* Drains until SIGTERM. */
+int command_run(const struct cli *cli, struct error *err);
+
+/* Asks the running producer at producer.listen. */
+int command_status(const struct cli *cli, struct error *err);
+
+#endif

@@ -1,0 +1,60 @@
+#include "common/base/log.h"
+#include "common/cli/stop.h"
+#include "common/http/server.h"
+#include "producer/api.h"
+#include "producer/commands/commands.h"
+#include "producer/drain.h"
+
+enum { CONNECTIONS_MAX = 32, BODY_BYTES_MAX = 4096, CLIENT_TIMEOUT_S = 10, UNBUILT_BYTES = 512 };
+
+/* What the file asks for and we lack must not look as if it were done. */
+static int
+run_refuse_unbuilt(const struct config *config, struct error *err)
+{
+    uint32_t cursor = 0;
+    char what[UNBUILT_BYTES];
+    bool refused = false;
+    while (config_next_unbuilt(config, CONFIG_PRODUCER, &cursor, &refused, what, sizeof what))
+        if (refused)
+            return error_set(err, ERR_USAGE, "%s", what);
+    return 0;
+}
+
+static int
+run_with_state(const struct config *config, struct state *state, struct error *err)
+{
+    struct api api = {config, state};
+    struct http_server *server;
+    const struct http_options options = {
+        .listen = config->producer.listen,
+        .connections_max = CONNECTIONS_MAX,
+        .body_bytes_max = BODY_BYTES_MAX,
+        .timeout_s = CLIENT_TIMEOUT_S,
+    };
+    int rc = http_server_start(&options, api_handle, &api, &server, err);
+    if (rc != 0)
+        return rc;
+    log_info("api", "listening on %s", config->producer.listen);
+    rc = drain_run(config, state, err);
+    if (rc != 0)
+        log_error("drain", "stopped: %s", err->message);
+    else
+        log_info("drain", "stopped");
+    state_set_phase(state, STATE_STOPPED);
+    http_server_stop(server);
+    return rc;
+}
+
+int
+command_run(const struct cli *cli, struct error *err)
+{
+    struct state state;
+    int rc = run_refuse_unbuilt(cli->config, err);
+    if (rc != 0)
+        return rc;
+    stop_install();
+    state_init(&state);
+    rc = run_with_state(cli->config, &state, err);
+    state_free(&state);
+    return rc;
+}

@@ -1,0 +1,57 @@
+#include "producer/sink/numbering.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/memory.h"
+#include "common/event/event.h"
+
+void
+numbering_init(struct numbering *numbering, int32_t partitions)
+{
+    CHECK(partitions > 0);
+    *numbering = (struct numbering){.partitions = partitions};
+    numbering->seq = memory_zalloc((size_t)partitions * sizeof *numbering->seq);
+    numbering->digest = memory_alloc((size_t)partitions * sizeof *numbering->digest);
+    for (int32_t i = 0; i < partitions; i++)
+        numbering->digest[i] = EVENT_DIGEST_START;
+}
+
+void
+numbering_free(struct numbering *numbering)
+{
+    free(numbering->seq);
+    free(numbering->digest);
+    *numbering = (struct numbering){0};
+}
+
+void
+numbering_copy(struct numbering *to, const struct numbering *from)
+{
+    CHECK(to->partitions == from->partitions);
+    to->last_row_id = from->last_row_id;
+    memcpy(to->seq, from->seq, (size_t)from->partitions * sizeof *from->seq);
+    memcpy(to->digest, from->digest, (size_t)from->partitions * sizeof *from->digest);
+}
+
+int64_t
+numbering_next(struct numbering *numbering, int32_t partition, int64_t row_id)
+{
+    numbering->digest[partition] = event_digest_next(numbering->digest[partition], row_id);
+    if (row_id > numbering->last_row_id)
+        numbering->last_row_id = row_id;
+    return ++numbering->seq[partition];
+}
+
+int32_t
+numbering_partition(int64_t entity_id, int32_t partitions)
+{
+    return (int32_t)((uint64_t)entity_id % (uint64_t)partitions);
+}
+
+bool
+numbering_has_slot(int64_t entity_id, int32_t partitions, int64_t max_slots)
+{
+    return entity_id >= 0 && entity_id / partitions < max_slots;
+}

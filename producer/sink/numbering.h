@@ -1,0 +1,35 @@
+/* The numbers of L2: for each partition the last seq and the running digest over its row ids; and
+ * which partition an entity belongs to.
+ *
+ * Sending a window again from the same numbers gives every event the same number. Pure; one thread.
+ */
+#ifndef PRODUCER_SINK_NUMBERING_H
+#define PRODUCER_SINK_NUMBERING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct numbering {
+    int32_t partitions;
+    int64_t last_row_id; /* greatest row id numbered so far */
+    int64_t *seq;        /* by partition; owned */
+    uint64_t *digest;    /* by partition; owned */
+};
+
+/* Begins at nothing sent. */
+void numbering_init(struct numbering *numbering, int32_t partitions);
+void numbering_free(struct numbering *numbering);
+
+/* Both are of the same number of partitions. */
+void numbering_copy(struct numbering *to, const struct numbering *from);
+
+/* Gives the row the partition's next seq. */
+int64_t numbering_next(struct numbering *numbering, int32_t partition, int64_t row_id);
+
+/* entity_id mod P, as unsigned: also of an entity that has no slot. */
+int32_t numbering_partition(int64_t entity_id, int32_t partitions);
+
+/* Has the entity a slot (entity_id div P) below `max_slots`? Negative ids have none. */
+bool numbering_has_slot(int64_t entity_id, int32_t partitions, int64_t max_slots);
+
+#endif

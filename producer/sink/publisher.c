@@ -1,0 +1,324 @@
+#include "producer/sink/publisher.h"
+
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/event/event_codec.h"
+#include "common/kafka/kafka_producer.h"
+
+enum {
+    KEY_BYTES = 8,
+    FULL_BYTES = 1 << 20,
+    SEND_AT_ONCE = 1024,
+    CHECKPOINTS_MAX = 64,
+    /* What a batch of one message adds to its key and value (61 bytes of batch header, 5 varints of
+     * the record), generously. */
+    FRAMING_BYTES = 128,
+    VARINT_BYTES_MAX = 10,
+};
+
+struct queued {
+    size_t at; /* of the value in `bytes`; the key stands before it */
+    size_t bytes;
+    bool has_key;
+};
+
+/* What waits for its flush. */
+struct queue {
+    struct buffer bytes;
+    struct queued *messages;
+    uint32_t count;
+    uint32_t capacity;
+    uint32_t flushed;
+};
+
+struct publisher {
+    struct publisher_origin origin;
+    struct event_codec *codec;
+    struct kafka_producer *kafka;
+    struct numbering numbering;
+    struct publisher_counts counts;
+    struct queue *queues; /* by partition */
+    size_t queued_bytes;
+    struct publisher_checkpoint checkpoints[CHECKPOINTS_MAX]; /* a ring */
+    uint32_t first_checkpoint;
+    uint32_t checkpoint_count;
+};
+
+static void
+checkpoint_init(struct publisher_checkpoint *checkpoint, int32_t partitions)
+{
+    numbering_init(&checkpoint->numbering, partitions);
+    checkpoint->sent = memory_zalloc((size_t)partitions * sizeof *checkpoint->sent);
+}
+
+int
+publisher_create(const struct config *config, const struct publisher_origin *origin,
+                 const struct numbering *numbering, struct publisher **publisher, struct error *err)
+{
+    int32_t partitions = numbering->partitions;
+    struct publisher *made = memory_zalloc(sizeof *made);
+    made->origin = *origin;
+    made->queues = memory_zalloc((size_t)partitions * sizeof *made->queues);
+    numbering_init(&made->numbering, partitions);
+    numbering_copy(&made->numbering, numbering);
+    for (int i = 0; i < CHECKPOINTS_MAX; i++)
+        checkpoint_init(&made->checkpoints[i], partitions);
+    int rc = event_codec_create(&made->codec, err);
+    if (rc == 0)
+        rc = kafka_producer_create(&config->kafka, config->topic.name, partitions, &made->kafka,
+                                   err);
+    if (rc != 0) {
+        publisher_destroy(made);
+        return rc;
+    }
+    *publisher = made;
+    return 0;
+}
+
+void
+publisher_destroy(struct publisher *publisher)
+{
+    if (publisher == NULL)
+        return;
+    kafka_producer_destroy(publisher->kafka);
+    event_codec_destroy(publisher->codec);
+    for (int32_t i = 0; i < publisher->numbering.partitions; i++) {
+        buffer_free(&publisher->queues[i].bytes);
+        free(publisher->queues[i].messages);
+    }
+    for (int i = 0; i < CHECKPOINTS_MAX; i++) {
+        numbering_free(&publisher->checkpoints[i].numbering);
+        free(publisher->checkpoints[i].sent);
+    }
+    free(publisher->queues);
+    numbering_free(&publisher->numbering);
+    free(publisher);
+}
+
+static void
+queue_message(struct publisher *publisher, struct queue *queue, size_t at, bool has_key)
+{
+    if (queue->count == queue->capacity) {
+        queue->capacity = queue->capacity == 0 ? 64 : 2 * queue->capacity;
+        queue->messages =
+            memory_realloc(queue->messages, queue->capacity * sizeof *queue->messages);
+    }
+    size_t bytes = queue->bytes.bytes - at;
+    queue->messages[queue->count++] = (struct queued){at, bytes, has_key};
+    publisher->queued_bytes += bytes;
+    publisher->counts.bytes += bytes;
+}
+
+static size_t
+varint_bytes(int64_t number)
+{
+    uint64_t zigzag = (uint64_t)number << 1;
+    size_t bytes = 1;
+    while ((zigzag >>= 7) != 0)
+        bytes++;
+    return bytes;
+}
+
+/* The seq counts with its greatest length, so that all partitions find a fan-out equally large. */
+static bool
+publisher_fits(const struct publisher *publisher, size_t bytes, int64_t seq)
+{
+    size_t whole = bytes - varint_bytes(seq) + VARINT_BYTES_MAX + KEY_BYTES + FRAMING_BYTES;
+    return (int64_t)whole <= publisher->origin.message_bytes_max;
+}
+
+static void
+event_set_origin(const struct publisher *publisher, struct event *event)
+{
+    event->epoch = publisher->origin.epoch;
+    event->generation = publisher->origin.generation;
+    event->source = text_of(publisher->origin.source);
+}
+
+int
+publisher_add(struct publisher *publisher, int32_t partition, struct event *event,
+              struct error *err)
+{
+    struct queue *queue = &publisher->queues[partition];
+    size_t before = queue->bytes.bytes;
+    uint64_t key = htobe64((uint64_t)event->entity_id);
+    event_set_origin(publisher, event);
+    event->seq = publisher->numbering.seq[partition] + 1;
+    buffer_append(&queue->bytes, &key, sizeof key);
+    size_t at = queue->bytes.bytes;
+    int rc = event_encode(publisher->codec, event, &queue->bytes, err);
+    if (rc == 0 && !publisher_fits(publisher, queue->bytes.bytes - at, event->seq))
+        rc = error_set(err, ERR_DATA,
+                       "event of %zu bytes is too large for the topic's"
+                       " max.message.bytes (%lld)",
+                       queue->bytes.bytes - at, (long long)publisher->origin.message_bytes_max);
+    if (rc != 0) {
+        queue->bytes.bytes = before;
+        return rc;
+    }
+    CHECK(numbering_next(&publisher->numbering, partition, event->row_id) == event->seq);
+    queue_message(publisher, queue, at, true);
+    publisher->counts.events++;
+    return 0;
+}
+
+int
+publisher_add_marks(struct publisher *publisher, int64_t tick, const struct mark *mark,
+                    struct error *err)
+{
+    const struct numbering *numbering = &publisher->numbering;
+    struct event event = {.kind = EVENT_MARK, .tick = tick, .mark = *mark};
+    event_set_origin(publisher, &event);
+    event.mark.topic_id = text_of(publisher->origin.topic_id);
+    event.mark.partitions = numbering->partitions;
+    event.mark.last_row_id = numbering->last_row_id;
+    for (int32_t i = 0; i < numbering->partitions; i++) {
+        struct queue *queue = &publisher->queues[i];
+        size_t at = queue->bytes.bytes;
+        event.seq = numbering->seq[i];
+        event.mark.digest = numbering->digest[i];
+        int rc = event_encode(publisher->codec, &event, &queue->bytes, err);
+        if (rc != 0)
+            return rc;
+        queue_message(publisher, queue, at, false);
+        publisher->counts.marks++;
+    }
+    return 0;
+}
+
+bool
+publisher_full(const struct publisher *publisher)
+{
+    return publisher->queued_bytes >= FULL_BYTES;
+}
+
+static int
+queue_flush(struct publisher *publisher, int32_t partition, bool *done, struct error *err)
+{
+    struct queue *queue = &publisher->queues[partition];
+    struct kafka_message messages[SEND_AT_ONCE];
+    while (queue->flushed < queue->count) {
+        uint32_t count = queue->count - queue->flushed;
+        uint32_t sent;
+        if (count > SEND_AT_ONCE)
+            count = SEND_AT_ONCE;
+        for (uint32_t i = 0; i < count; i++) {
+            const struct queued *from = &queue->messages[queue->flushed + i];
+            const uint8_t *value = queue->bytes.data + from->at;
+            messages[i] = (struct kafka_message){.value = value, .value_bytes = from->bytes};
+            if (from->has_key) {
+                messages[i].key = value - KEY_BYTES;
+                messages[i].key_bytes = KEY_BYTES;
+            }
+        }
+        int rc = kafka_producer_send(publisher->kafka, partition, messages, count, &sent, err);
+        queue->flushed += sent;
+        if (rc != 0)
+            return rc;
+        *done = sent == count;
+        if (!*done)
+            return 0;
+    }
+    queue->count = 0;
+    queue->flushed = 0;
+    buffer_clear(&queue->bytes);
+    return 0;
+}
+
+int
+publisher_flush(struct publisher *publisher, bool *done, struct error *err)
+{
+    *done = true;
+    for (int32_t i = 0; i < publisher->numbering.partitions && *done; i++) {
+        int rc = queue_flush(publisher, i, done, err);
+        if (rc != 0)
+            return rc;
+    }
+    if (*done)
+        publisher->queued_bytes = 0;
+    return 0;
+}
+
+int
+publisher_poll(struct publisher *publisher, int wait_ms, struct error *err)
+{
+    return kafka_producer_poll(publisher->kafka, wait_ms, err);
+}
+
+uint64_t
+publisher_outstanding(const struct publisher *publisher)
+{
+    return kafka_producer_outstanding(publisher->kafka);
+}
+
+void
+publisher_keep_checkpoint(struct publisher *publisher, int64_t row_id)
+{
+    if (publisher->checkpoint_count == CHECKPOINTS_MAX)
+        return;
+    uint32_t at = (publisher->first_checkpoint + publisher->checkpoint_count) % CHECKPOINTS_MAX;
+    struct publisher_checkpoint *checkpoint = &publisher->checkpoints[at];
+    checkpoint->row_id = row_id;
+    numbering_copy(&checkpoint->numbering, &publisher->numbering);
+    for (int32_t i = 0; i < publisher->numbering.partitions; i++)
+        checkpoint->sent[i] = kafka_producer_sent(publisher->kafka, i);
+    publisher->checkpoint_count++;
+}
+
+static bool
+checkpoint_is_acked(const struct publisher *publisher, const struct publisher_checkpoint *one)
+{
+    for (int32_t i = 0; i < publisher->numbering.partitions; i++)
+        if (kafka_producer_acked(publisher->kafka, i) < one->sent[i])
+            return false;
+    return true;
+}
+
+const struct publisher_checkpoint *
+publisher_acked_checkpoint(struct publisher *publisher)
+{
+    const struct publisher_checkpoint *acked = NULL;
+    while (publisher->checkpoint_count > 0) {
+        const struct publisher_checkpoint *next =
+            &publisher->checkpoints[publisher->first_checkpoint];
+        if (!checkpoint_is_acked(publisher, next))
+            break;
+        acked = next;
+        publisher->first_checkpoint = (publisher->first_checkpoint + 1) % CHECKPOINTS_MAX;
+        publisher->checkpoint_count--;
+    }
+    return acked;
+}
+
+void
+publisher_forget_checkpoints(struct publisher *publisher)
+{
+    publisher->checkpoint_count = 0;
+}
+
+const struct numbering *
+publisher_numbering(const struct publisher *publisher)
+{
+    return &publisher->numbering;
+}
+
+int64_t
+publisher_acked_offset(const struct publisher *publisher, int32_t partition)
+{
+    return kafka_producer_acked_offset(publisher->kafka, partition);
+}
+
+struct publisher_counts
+publisher_counts(const struct publisher *publisher)
+{
+    return publisher->counts;
+}
+
+void
+publisher_trouble(struct publisher *publisher, char *out, size_t bytes)
+{
+    kafka_producer_trouble(publisher->kafka, out, bytes);
+}

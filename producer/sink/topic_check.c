@@ -1,0 +1,222 @@
+#include "producer/sink/topic_check.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/event/event_codec.h"
+#include "common/kafka/kafka_reader.h"
+
+enum { READ_WAIT_MS = 200 };
+
+/* The reading of one partition. */
+struct reading {
+    const struct topic_expectation *expected;
+    struct event_codec *codec;
+    struct kafka_reader *reader;
+    struct kafka_batch *batch;
+    struct arena arena;
+    int64_t next;    /* offset to read */
+    int64_t end;     /* where to stop */
+    bool skip_fence; /* ours is on the way */
+};
+
+int
+topic_check_shape(const struct config_topic *config, const struct kafka_topic *topic,
+                  struct error *err)
+{
+    const char *name = config->name;
+    if (!topic->exists)
+        return error_set(err, ERR_FATAL, "topic %s does not exist: run bitdex-producer init", name);
+    if (topic->partitions != config->partitions)
+        return error_set(err, ERR_FATAL,
+                         "topic %s has %d partitions, topic.partitions says %d: the number is"
+                         " fixed for the life of a topic; use a new topic and load",
+                         name, topic->partitions, config->partitions);
+    if (!topic->cleanup_delete)
+        return error_set(err, ERR_FATAL,
+                         "topic %s is compacted, which removes events: set cleanup.policy=delete"
+                         " before it is used",
+                         name);
+    if (!topic->log_append_time)
+        return error_set(err, ERR_FATAL,
+                         "topic %s takes the time of messages from us, so that retention would"
+                         " delete an old backlog on arrival: set"
+                         " message.timestamp.type=LogAppendTime",
+                         name);
+    return 0;
+}
+
+static bool
+text_is_not(struct text text, const char *expected)
+{
+    return !text_is(text, expected);
+}
+
+int
+topic_check_event(const struct topic_expectation *expected, const struct event *event,
+                  struct error *err)
+{
+    if (event->epoch == 0)
+        return 0; /* over HTTP: of no history */
+    if (text_is_not(event->source, expected->source))
+        return error_set(err, ERR_FATAL,
+                         "another producer, \"%.*s\", writes to this topic: a topic has one; give"
+                         " each producer a topic of its own",
+                         TEXT_ARGS(event->source));
+    if (event->kind == EVENT_MARK && text_is_not(event->mark.topic_id, expected->topic_id))
+        return error_set(err, ERR_FATAL,
+                         "the topic belongs to another cursor (topic id %.*s, not %s): the"
+                         " producer's tables were made anew, or a producer of another database has"
+                         " the same name; use a new topic and load",
+                         TEXT_ARGS(event->mark.topic_id),
+                         expected->topic_id[0] != '\0' ? expected->topic_id : "a new one");
+    bool later = event->epoch > expected->epoch ||
+                 (event->epoch == expected->epoch &&
+                  (event->generation >= expected->generation || event->tick > expected->tick));
+    if (later)
+        return error_set(err, ERR_FATAL,
+                         "the topic is ahead of the cursor (epoch %" PRId64 ", generation %" PRId64
+                         ", tick %" PRId64 "; saved are %" PRId64 ", %" PRId64 ", %" PRId64
+                         "): the database was rolled back, or a second producer of this name runs"
+                         " on a copy of it; stop the other one, or open a new epoch with:"
+                         " bitdex-producer cursor adopt",
+                         event->epoch, event->generation, event->tick, expected->epoch,
+                         expected->generation - 1, expected->tick);
+    return 0;
+}
+
+static bool
+is_own_fence(const struct topic_expectation *expected, const struct event *event)
+{
+    return event->kind == EVENT_MARK && event->mark.kind == MARK_FENCE &&
+           event->epoch == expected->epoch && event->generation == expected->generation &&
+           text_is(event->source, expected->source) &&
+           text_is(event->mark.topic_id, expected->topic_id);
+}
+
+/* Where the broker did not say where our fence is, we meet it; a second one like it is not ours. */
+static int
+read_event(struct reading *reading, const struct event *event, struct error *err)
+{
+    if (reading->skip_fence && is_own_fence(reading->expected, event)) {
+        reading->skip_fence = false;
+        return 0;
+    }
+    return topic_check_event(reading->expected, event, err);
+}
+
+static int
+read_record(struct reading *reading, const struct kafka_record *record, struct error *err)
+{
+    struct event event;
+    arena_reset(&reading->arena);
+    int rc = event_decode(reading->codec, record->value, record->value_bytes, &reading->arena,
+                          &event, err);
+    if (rc == ERR_DATA)
+        return 0; /* not an event; consumers make a dead letter of it */
+    if (rc == 0)
+        rc = read_event(reading, &event, err);
+    else
+        err->code = rc = ERR_FATAL; /* a newer producer's schema: it will not go away */
+    return rc != 0 ? error_wrap(err, "offset %" PRId64, record->offset) : 0;
+}
+
+static int
+read_batch(struct reading *reading, struct error *err)
+{
+    int rc = kafka_reader_read(reading->reader, READ_WAIT_MS, reading->batch, err);
+    if (rc == ERR_RETRY)
+        return 0; /* the client is working on it */
+    if (rc == ERR_DATA)
+        return err->code = ERR_RETRY; /* retention has just removed the offset */
+    for (uint32_t i = 0; rc == 0 && i < reading->batch->count; i++) {
+        const struct kafka_record *record = &reading->batch->records[i];
+        if (record->offset < reading->end)
+            rc = read_record(reading, record, err);
+        reading->next = record->offset + 1;
+    }
+    return rc;
+}
+
+static int
+read_partition(struct reading *reading, int32_t partition, int (*alive)(void *), void *context,
+               struct error *err)
+{
+    if (reading->next >= reading->end)
+        return 0;
+    int rc = kafka_reader_start(reading->reader, partition, reading->next, err);
+    while (rc == 0 && reading->next < reading->end) {
+        rc = alive(context);
+        if (rc == 0)
+            rc = read_batch(reading, err);
+    }
+    return rc;
+}
+
+/* Finds out what there is to read of a partition. `fence`: as above, or INT64_MAX for none. */
+static int
+find_range(struct reading *reading, struct kafka_admin *admin, const char *topic, int32_t partition,
+           int64_t offset, int64_t fence, struct error *err)
+{
+    int64_t low;
+    int64_t high;
+    int rc = kafka_admin_offsets(admin, topic, partition, &low, &high, err);
+    if (rc != 0)
+        return rc;
+    reading->next = offset + 1 > low ? offset + 1 : low;
+    reading->end = fence >= 0 && fence < high ? fence : high;
+    reading->skip_fence = fence < 0;
+    if (offset < reading->end)
+        return 0;
+    return error_set(err, ERR_FATAL,
+                     "ends at offset %" PRId64 ", but offset %" PRId64
+                     " was acknowledged: the topic was created anew, or the cluster lost"
+                     " acknowledged messages; use a new topic and load",
+                     reading->end, offset);
+}
+
+static int
+read_partitions(struct reading *reading, struct kafka_admin *admin,
+                const struct config_topic *topic, int64_t *offsets, const int64_t *fences,
+                int (*alive)(void *), void *context, struct error *err)
+{
+    for (int32_t i = 0; i < topic->partitions; i++) {
+        int64_t fence = fences != NULL ? fences[i] : INT64_MAX;
+        int rc = alive(context);
+        if (rc == 0)
+            rc = find_range(reading, admin, topic->name, i, offsets[i], fence, err);
+        if (rc == 0)
+            rc = read_partition(reading, i, alive, context, err);
+        if (rc < 0)
+            error_wrap(err, "partition %d of topic %s", i, topic->name);
+        if (rc != 0)
+            return rc;
+        offsets[i] = reading->end - 1;
+    }
+    return 0;
+}
+
+int
+topic_check_content(const struct config *config, const struct topic_expectation *expected,
+                    int64_t *offsets, const int64_t *fences, int (*alive)(void *context),
+                    void *context, struct error *err)
+{
+    struct reading reading = {.expected = expected};
+    struct kafka_admin *admin = NULL;
+    int rc = kafka_admin_create(&config->kafka, &admin, err);
+    if (rc == 0)
+        rc = kafka_reader_create(&config->kafka, config->topic.name, &reading.reader, err);
+    if (rc == 0)
+        rc = event_codec_create(&reading.codec, err);
+    if (rc == 0) {
+        reading.batch = memory_zalloc(sizeof *reading.batch);
+        rc = read_partitions(&reading, admin, &config->topic, offsets, fences, alive, context, err);
+        kafka_batch_release(reading.batch);
+        free(reading.batch);
+    }
+    arena_free(&reading.arena);
+    event_codec_destroy(reading.codec);
+    kafka_reader_destroy(reading.reader);
+    kafka_admin_destroy(admin);
+    return rc;
+}

@@ -1,0 +1,454 @@
+/* Every write below is one statement of this shape, so that the look at the generation and the
+ * write cannot come apart (F75): a successor's UPDATE of the producer's row waits for our lock, or
+ * ours for its commit, after which the condition is read again and no longer holds.
+ *
+ *     WITH owner AS (SELECT name FROM bitdex_producers WHERE name = $1 AND epoch = $2
+ *                    AND generation = $3 FOR SHARE),
+ *          written AS (... FROM owner ...)
+ *     SELECT count(*) FROM owner
+ */
+#include "producer/source/cursor.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/event/event.h"
+#include "common/json/json.h"
+#include "producer/source/source_empty.h"
+
+enum { OWNER_PARAMS = 3, WRITE_PARAMS_MAX = 12, INTEGER_TEXT_BYTES = 24, KEEP_TICKS = 1000 };
+
+#define OWNER                                                                                 \
+    "WITH owner AS (SELECT name FROM bitdex_producers WHERE name = $1 AND epoch = $2::bigint" \
+    " AND generation = $3::bigint FOR SHARE), written AS ("
+#define OWNER_END ") SELECT count(*) FROM owner"
+
+void
+cursor_window_init(struct cursor_window *window, int32_t partitions)
+{
+    *window = (struct cursor_window){.partitions = partitions};
+    window->seq = memory_zalloc((size_t)partitions * sizeof *window->seq);
+    window->digest = memory_zalloc((size_t)partitions * sizeof *window->digest);
+    window->offsets = memory_zalloc((size_t)partitions * sizeof *window->offsets);
+}
+
+void
+cursor_window_free(struct cursor_window *window)
+{
+    snapshot_free(&window->s1);
+    snapshot_free(&window->s2);
+    free(window->seq);
+    free(window->digest);
+    free(window->offsets);
+    *window = (struct cursor_window){0};
+}
+
+static void
+copy_text(char *to, size_t bytes, const char *from)
+{
+    snprintf(to, bytes, "%s", from);
+}
+
+int
+cursor_read_history(struct pg *pg, struct cursor_history *history, struct error *err)
+{
+    struct pg_result *result;
+    int rc = pg_query(pg,
+                      "SELECT system_identifier, substr(pg_walfile_name(pg_current_wal_lsn()), 1,"
+                      " 8), pg_snapshot_xmax(pg_current_snapshot()) FROM pg_control_system()",
+                      0, NULL, &result, err);
+    if (rc != 0)
+        return error_wrap(err, "could not ask which history this database is of");
+    copy_text(history->system_identifier, sizeof history->system_identifier, pg_text(result, 0, 0));
+    copy_text(history->timeline, sizeof history->timeline, pg_text(result, 0, 1));
+    history->next_xid = strtoull(pg_text(result, 0, 2), NULL, 10);
+    pg_result_clear(result);
+    return 0;
+}
+
+int
+cursor_try_lock(struct pg *pg, const char *name, bool *locked, struct error *err)
+{
+    struct pg_result *result;
+    int rc =
+        pg_query(pg, "SELECT pg_try_advisory_lock(hashtextextended('bitdex-producer ' || $1, 0))",
+                 1, &name, &result, err);
+    if (rc != 0)
+        return error_wrap(err, "could not ask for the producer's lock");
+    *locked = pg_boolean(result, 0, 0);
+    pg_result_clear(result);
+    return 0;
+}
+
+/* The producer's row against what is here. */
+static int
+check_producer(const struct pg_result *row, const struct config *config,
+               const struct cursor_history *history, struct error *err)
+{
+    const char *name = config->producer.name;
+    if (strcmp(pg_text(row, 0, 0), history->system_identifier) != 0)
+        return error_set(err, ERR_FATAL,
+                         "the cursor of producer \"%s\" is from another database cluster (%s, this"
+                         " is %s): ids and transactions mean other rows here; open a new epoch"
+                         " with: bitdex-producer cursor adopt",
+                         name, pg_text(row, 0, 0), history->system_identifier);
+    if (strcmp(pg_text(row, 0, 1), history->timeline) != 0)
+        return error_set(err, ERR_FATAL,
+                         "the database was restored or failed over since producer \"%s\" ran"
+                         " (timeline %s, now %s): rows that were sent may be gone, and their ids"
+                         " used again; open a new epoch with: bitdex-producer cursor adopt",
+                         name, pg_text(row, 0, 1), history->timeline);
+    if (strcmp(pg_text(row, 0, 2), config->topic.name) != 0)
+        return error_set(err, ERR_FATAL,
+                         "the cursor of producer \"%s\" belongs to topic %s, not %s: give the"
+                         " producer of another topic another producer.name",
+                         name, pg_text(row, 0, 2), config->topic.name);
+    if (pg_integer(row, 0, 3) != config->topic.partitions)
+        return error_set(err, ERR_FATAL,
+                         "topic %s has been fed with %s partitions, topic.partitions says %d: the"
+                         " number is fixed for the life of a topic; use a new topic and load",
+                         config->topic.name, pg_text(row, 0, 3), config->topic.partitions);
+    return 0;
+}
+
+/* A position from the future is one that a restore has taken back (F06). */
+static int
+check_position(struct pg *pg, const struct config *config, const struct cursor_history *history,
+               struct error *err)
+{
+    struct pg_result *result;
+    int rc =
+        pg_query(pg,
+                 "SELECT pg_snapshot_xmax(s2), last_row_id,"
+                 " pg_sequence_last_value(pg_get_serial_sequence('\"BitdexOps\"', 'id'))"
+                 " FROM bitdex_windows WHERE name = $1 ORDER BY tick DESC, sub_id DESC LIMIT 1",
+                 1, &config->producer.name, &result, err);
+    if (rc != 0)
+        return error_wrap(err, "could not read the cursor");
+    if (pg_rows(result) == 1 && strtoull(pg_text(result, 0, 0), NULL, 10) > history->next_xid)
+        rc = error_set(err, ERR_FATAL,
+                       "the cursor is in the future of this database (transaction %s, the next one"
+                       " is %" PRIu64 "): the database went back; open a new epoch with:"
+                       " bitdex-producer cursor adopt",
+                       pg_text(result, 0, 0), history->next_xid);
+    else if (pg_rows(result) == 1 && pg_integer(result, 0, 1) > pg_integer(result, 0, 2))
+        rc = error_set(err, ERR_FATAL,
+                       "row %s was sent, but the sequence of \"BitdexOps\".id stands at %" PRId64
+                       ": ids would be used again; put it behind that with setval()",
+                       pg_text(result, 0, 1), pg_integer(result, 0, 2));
+    pg_result_clear(result);
+    return rc;
+}
+
+int
+cursor_check(struct pg *pg, const struct config *config, const struct cursor_history *history,
+             struct error *err)
+{
+    struct pg_result *result;
+    int rc = pg_query(pg,
+                      "SELECT system_identifier, timeline, topic, partitions FROM bitdex_producers"
+                      " WHERE name = $1",
+                      1, &config->producer.name, &result, err);
+    if (rc != 0)
+        return error_wrap(err, "could not read the cursor");
+    bool exists = pg_rows(result) == 1;
+    if (exists)
+        rc = check_producer(result, config, history, err);
+    pg_result_clear(result);
+    return exists && rc == 0 ? check_position(pg, config, history, err) : rc;
+}
+
+static int
+cursor_begin(struct pg *pg, const struct config *config, const struct cursor_history *history,
+             struct error *err)
+{
+    char partitions[INTEGER_TEXT_BYTES];
+    char digest[INTEGER_TEXT_BYTES];
+    snprintf(partitions, sizeof partitions, "%d", config->topic.partitions);
+    snprintf(digest, sizeof digest, "%" PRId64, (int64_t)EVENT_DIGEST_START);
+    const char *params[] = {config->producer.name, config->topic.name,         partitions,
+                            history->timeline,     history->system_identifier, digest};
+    struct buffer sql = {0};
+    buffer_append_text(
+        &sql, "WITH begun AS (INSERT INTO bitdex_producers (name, epoch, generation, topic,"
+              " topic_id, partitions, timeline, system_identifier, source_empty)"
+              " SELECT $1, 1, 0, $2, gen_random_uuid(), $3::int, $4, $5, ");
+    source_empty_append(config, &sql);
+    buffer_append_text(
+        &sql,
+        " RETURNING name)"
+        "INSERT INTO bitdex_windows (name, tick, generation, s1, s2, sub_id, last_row_id, seq,"
+        " digest, offsets) SELECT name, 0, 0, '" SNAPSHOT_EMPTY "', '" SNAPSHOT_EMPTY "', 0, 0,"
+        " array_fill(0::bigint, ARRAY[$3::int]), array_fill($6::bigint, ARRAY[$3::int]),"
+        " array_fill(-1::bigint, ARRAY[$3::int]) FROM begun");
+    struct pg_result *result;
+    int rc = pg_query(pg, buffer_string(&sql), 6, params, &result, err);
+    buffer_free(&sql);
+    if (rc != 0)
+        return error_wrap(err, "could not begin a cursor");
+    pg_result_clear(result);
+    return 0;
+}
+
+/* Runs `sql`, which returns the owner if there is one. */
+static int
+cursor_query_owner(struct pg *pg, const char *sql, struct cursor_owner *owner, bool *found,
+                   struct error *err)
+{
+    struct pg_result *result;
+    int rc = pg_query(pg, sql, 1, &owner->name, &result, err);
+    if (rc != 0)
+        return rc;
+    *found = pg_rows(result) == 1;
+    if (*found) {
+        owner->epoch = pg_integer(result, 0, 0);
+        owner->generation = pg_integer(result, 0, 1);
+        copy_text(owner->topic_id, sizeof owner->topic_id, pg_text(result, 0, 2));
+        owner->source_empty = pg_boolean(result, 0, 3);
+    }
+    pg_result_clear(result);
+    return 0;
+}
+
+int
+cursor_find_owner(struct pg *pg, const struct config *config, struct cursor_owner *owner,
+                  bool *found, struct error *err)
+{
+    static const char sql[] = "SELECT epoch, generation, topic_id, source_empty"
+                              " FROM bitdex_producers WHERE name = $1";
+    *owner = (struct cursor_owner){.name = config->producer.name, .epoch = 1};
+    int rc = cursor_query_owner(pg, sql, owner, found, err);
+    return rc == 0 ? 0 : error_wrap(err, "could not read the cursor");
+}
+
+static int
+cursor_next_generation(struct pg *pg, struct cursor_owner *owner, bool *found, struct error *err)
+{
+    static const char sql[] = "UPDATE bitdex_producers SET generation = generation + 1,"
+                              " updated_at = now() WHERE name = $1"
+                              " RETURNING epoch, generation, topic_id, source_empty";
+    int rc = cursor_query_owner(pg, sql, owner, found, err);
+    return rc == 0 ? 0 : error_wrap(err, "could not take over the cursor");
+}
+
+int
+cursor_take_over(struct pg *pg, const struct config *config, const struct cursor_history *history,
+                 struct cursor_owner *owner, struct error *err)
+{
+    bool taken;
+    *owner = (struct cursor_owner){.name = config->producer.name};
+    int rc = cursor_next_generation(pg, owner, &taken, err);
+    if (rc != 0 || taken)
+        return rc;
+    rc = cursor_begin(pg, config, history, err);
+    if (rc == 0)
+        rc = cursor_next_generation(pg, owner, &taken, err);
+    if (rc == 0 && !taken)
+        rc = error_set(err, ERR_RETRY, "the cursor was removed while it was taken over");
+    return rc;
+}
+
+/* "{1,2,3}" with exactly `count` items. */
+static bool
+parse_integers(const char *text, int64_t *items, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        char *end;
+        if (*text++ != (i == 0 ? '{' : ','))
+            return false;
+        items[i] = strtoll(text, &end, 10);
+        if (end == text)
+            return false;
+        text = end;
+    }
+    return strcmp(text, "}") == 0;
+}
+
+static void
+print_integers(const int64_t *items, int32_t count, struct buffer *out)
+{
+    for (int32_t i = 0; i < count; i++)
+        buffer_append_format(out, "%c%" PRId64, i == 0 ? '{' : ',', items[i]);
+    buffer_append_text(out, "}");
+}
+
+static int
+parse_window(const struct pg_result *row, struct cursor_window *window, struct error *err)
+{
+    int rc = snapshot_parse(&window->s1, pg_text(row, 0, 1), err);
+    if (rc == 0)
+        rc = snapshot_parse(&window->s2, pg_text(row, 0, 2), err);
+    if (rc != 0)
+        return rc;
+    window->tick = pg_integer(row, 0, 0);
+    window->sub_id = pg_integer(row, 0, 3);
+    window->last_row_id = pg_integer(row, 0, 4);
+    window->opened_us = pg_integer(row, 0, 8);
+    int32_t count = window->partitions;
+    if (!parse_integers(pg_text(row, 0, 5), window->seq, count) ||
+        !parse_integers(pg_text(row, 0, 6), (int64_t *)window->digest, count) ||
+        !parse_integers(pg_text(row, 0, 7), window->offsets, count))
+        return error_set(err, ERR_FATAL, "the saved numbers are not those of %d partitions", count);
+    return 0;
+}
+
+int
+cursor_load(struct pg *pg, const struct cursor_owner *owner, struct cursor_window *window,
+            struct error *err)
+{
+    struct pg_result *result;
+    int rc =
+        pg_query(pg,
+                 "SELECT tick, s1, s2, sub_id, last_row_id, seq, digest, offsets,"
+                 " (extract(epoch FROM first_value(saved_at) OVER (PARTITION BY tick"
+                 " ORDER BY sub_id)) * 1000000)::bigint"
+                 " FROM bitdex_windows WHERE name = $1 ORDER BY tick DESC, sub_id DESC LIMIT 1",
+                 1, &owner->name, &result, err);
+    if (rc != 0)
+        return error_wrap(err, "could not read the cursor");
+    if (pg_rows(result) == 1)
+        rc = parse_window(result, window, err);
+    else
+        rc = error_set(err, ERR_FATAL, "producer \"%s\" has lost its rows in bitdex_windows",
+                       owner->name);
+    pg_result_clear(result);
+    return rc == 0 ? 0 : error_wrap(err, "could not read the cursor");
+}
+
+/* Runs `sql`, of the shape above, with `count` parameters behind the owner's. */
+static int
+cursor_write(struct pg *pg, const struct cursor_owner *owner, const char *sql,
+             const char *const *more, int count, struct error *err)
+{
+    char epoch[INTEGER_TEXT_BYTES];
+    char generation[INTEGER_TEXT_BYTES];
+    const char *params[WRITE_PARAMS_MAX] = {owner->name, epoch, generation};
+    CHECK(OWNER_PARAMS + count <= WRITE_PARAMS_MAX);
+    snprintf(epoch, sizeof epoch, "%" PRId64, owner->epoch);
+    snprintf(generation, sizeof generation, "%" PRId64, owner->generation);
+    memcpy(params + OWNER_PARAMS, more, (size_t)count * sizeof *more);
+    struct pg_result *result;
+    int rc = pg_query(pg, sql, OWNER_PARAMS + count, params, &result, err);
+    if (rc != 0)
+        return rc;
+    bool owned = pg_integer(result, 0, 0) == 1;
+    pg_result_clear(result);
+    if (!owned)
+        return error_set(err, ERR_FATAL,
+                         "fenced: another producer named \"%s\" has taken over from generation"
+                         " %" PRId64,
+                         owner->name, owner->generation);
+    return 0;
+}
+
+int
+cursor_save(struct pg *pg, const struct cursor_owner *owner, const struct cursor_window *window,
+            struct error *err)
+{
+    static const char sql[] =
+        OWNER "INSERT INTO bitdex_windows (name, generation, tick, sub_id, last_row_id, s1, s2,"
+              " seq, digest, offsets) SELECT name, $3::bigint, $4::bigint, $5::bigint,"
+              " $6::bigint, $7::pg_snapshot, $8::pg_snapshot, $9::bigint[], $10::bigint[],"
+              " $11::bigint[] FROM owner" OWNER_END;
+    enum { NUMBERS = 3, SNAPSHOTS = 2, ARRAYS = 3, ALL = NUMBERS + SNAPSHOTS + ARRAYS };
+    const int64_t numbers[NUMBERS] = {window->tick, window->sub_id, window->last_row_id};
+    const int64_t *const arrays[ARRAYS] = {window->seq, (const int64_t *)window->digest,
+                                           window->offsets};
+    struct buffer texts[ALL] = {0};
+    const char *params[ALL];
+    for (int i = 0; i < NUMBERS; i++)
+        buffer_append_format(&texts[i], "%" PRId64, numbers[i]);
+    snapshot_print(&window->s1, &texts[NUMBERS]);
+    snapshot_print(&window->s2, &texts[NUMBERS + 1]);
+    for (int i = 0; i < ARRAYS; i++)
+        print_integers(arrays[i], window->partitions, &texts[NUMBERS + SNAPSHOTS + i]);
+    for (int i = 0; i < ALL; i++)
+        params[i] = buffer_string(&texts[i]);
+    int rc = cursor_write(pg, owner, sql, params, ALL, err);
+    for (int i = 0; i < ALL; i++)
+        buffer_free(&texts[i]);
+    return rc == 0 ? 0 : error_wrap(err, "could not save window %" PRId64, window->tick);
+}
+
+int
+cursor_trim(struct pg *pg, const struct cursor_owner *owner, int64_t tick, struct error *err)
+{
+    static const char sql[] =
+        OWNER "DELETE FROM bitdex_windows w USING owner o WHERE w.name = o.name"
+              " AND w.tick < $4::bigint RETURNING 1" OWNER_END;
+    char before[INTEGER_TEXT_BYTES];
+    const char *param = before;
+    snprintf(before, sizeof before, "%" PRId64, tick - KEEP_TICKS);
+    int rc = cursor_write(pg, owner, sql, &param, 1, err);
+    return rc == 0 ? 0 : error_wrap(err, "could not trim bitdex_windows");
+}
+
+static void
+print_rejections(const struct cursor_rejection *rejections, uint32_t count, struct buffer *out)
+{
+    struct json_writer writer;
+    json_writer_init(&writer, out);
+    json_array_begin(&writer);
+    for (uint32_t i = 0; i < count; i++) {
+        json_object_begin(&writer);
+        json_key(&writer, "id");
+        json_integer(&writer, rejections[i].row_id);
+        json_key(&writer, "reason");
+        json_string(&writer, rejections[i].reason);
+        json_object_end(&writer);
+    }
+    json_array_end(&writer);
+}
+
+int
+cursor_reject(struct pg *pg, const struct cursor_owner *owner, int64_t tick,
+              const struct cursor_rejection *rejections, uint32_t count, struct error *err)
+{
+    static const char sql[] =
+        OWNER "INSERT INTO bitdex_dead_letters (name, epoch, row_id, tick, generation, entity_id,"
+              " ops, created_at, reason) SELECT o.name, $2::bigint, b.id, $4::bigint, $3::bigint,"
+              " b.entity_id, b.ops, b.created_at, r.reason FROM owner o,"
+              " jsonb_to_recordset($5::jsonb) AS r(id bigint, reason text)"
+              " JOIN \"BitdexOps\" b USING (id) ON CONFLICT DO NOTHING" OWNER_END;
+    char tick_text[INTEGER_TEXT_BYTES];
+    struct buffer json = {0};
+    snprintf(tick_text, sizeof tick_text, "%" PRId64, tick);
+    print_rejections(rejections, count, &json);
+    const char *params[] = {tick_text, buffer_string(&json)};
+    int rc = cursor_write(pg, owner, sql, params, 2, err);
+    buffer_free(&json);
+    return rc == 0 ? 0 : error_wrap(err, "could not keep %u dead letters", count);
+}
+
+int
+cursor_list_rejections(struct pg *pg, const struct cursor_owner *owner, int64_t after_id,
+                       int64_t last_id, struct arena *arena,
+                       const struct cursor_rejection **rejections, uint32_t *count,
+                       struct error *err)
+{
+    char texts[3][INTEGER_TEXT_BYTES];
+    const int64_t numbers[3] = {owner->epoch, after_id, last_id};
+    for (int i = 0; i < 3; i++)
+        snprintf(texts[i], sizeof texts[i], "%" PRId64, numbers[i]);
+    const char *params[] = {owner->name, texts[0], texts[1], texts[2]};
+    struct pg_result *result;
+    int rc = pg_query(pg,
+                      "SELECT row_id, reason FROM bitdex_dead_letters WHERE name = $1"
+                      " AND epoch = $2::bigint AND row_id > $3::bigint AND row_id <= $4::bigint"
+                      " ORDER BY row_id",
+                      4, params, &result, err);
+    if (rc != 0)
+        return error_wrap(err, "could not list dead letters");
+    *count = (uint32_t)pg_rows(result);
+    struct cursor_rejection *found = arena_alloc(arena, (*count + 1) * sizeof *found);
+    for (uint32_t i = 0; i < *count; i++) {
+        found[i].row_id = pg_integer(result, (int)i, 0);
+        found[i].reason = arena_strdup(arena, text_of(pg_text(result, (int)i, 1)));
+    }
+    *rejections = found;
+    pg_result_clear(result);
+    return 0;
+}

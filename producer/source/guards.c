@@ -1,0 +1,147 @@
+#include "producer/source/guards.h"
+
+#include "producer/source/cursor.h"
+
+struct guard {
+    const char *name;
+    const char *refused; /* an SQL condition that holds when the guard does not */
+    const char *message;
+    int (*ask)(struct pg *pg, const struct config *config, struct error *err); /* instead of SQL */
+};
+
+/* Behind a pooling proxy the session's lock and settings are another client's a moment later
+ * (F69). A proxy hands out process ids of its own. */
+static int
+guard_ask_direct(struct pg *pg, const struct config *config, struct error *err)
+{
+    (void)config;
+    struct pg_result *result;
+    int rc = pg_query(pg, "SELECT pg_backend_pid()", 0, NULL, &result, err);
+    if (rc != 0)
+        return error_wrap(err, "could not ask about the connection");
+    bool direct = pg_integer(result, 0, 0) == pg_backend_pid(pg);
+    pg_result_clear(result);
+    if (direct)
+        return 0;
+    return error_set(err, ERR_FATAL,
+                     "postgres leads to a proxy (a connection pooler), where a session is not"
+                     " ours to keep: name the server itself");
+}
+
+static int
+guard_ask_cursor(struct pg *pg, const struct config *config, struct error *err)
+{
+    struct cursor_history history;
+    int rc = cursor_read_history(pg, &history, err);
+    return rc != 0 ? rc : cursor_check(pg, config, &history, err);
+}
+
+#define OUTBOX "'\"BitdexOps\"'::regclass"
+#define RUN_INIT "run bitdex-producer init"
+
+static const struct guard guards[] = {
+    {"direct connection", NULL, NULL, guard_ask_direct},
+    {"server version", "current_setting('server_version_num')::int < 130000",
+     "PostgreSQL 13 or newer is needed", NULL},
+    {"primary server", "pg_is_in_recovery()",
+     "this server is a standby, where rows become visible in another order: name the primary in"
+     " postgres",
+     NULL},
+    {"outbox", "to_regclass('\"BitdexOps\"') IS NULL", "table \"BitdexOps\" is missing: " RUN_INIT,
+     NULL},
+    {"outbox columns",
+     "(SELECT count(*) FROM pg_attribute WHERE attrelid = " OUTBOX " AND NOT attisdropped"
+     " AND (attname, format_type(atttypid, NULL)) IN (('id', 'bigint'), ('entity_id', 'bigint'),"
+     " ('ops', 'jsonb'), ('created_at', 'timestamp with time zone'), ('txid', 'xid8'))) <> 5",
+     "\"BitdexOps\" must have the columns id bigint, entity_id bigint, ops jsonb, created_at"
+     " timestamptz and txid xid8: " RUN_INIT,
+     NULL},
+    {"transaction ids",
+     "NOT EXISTS (SELECT FROM pg_attribute a JOIN pg_attrdef d ON adrelid = attrelid AND adnum ="
+     " attnum WHERE attrelid = " OUTBOX " AND attname = 'txid' AND attnotnull AND"
+     " pg_get_expr(adbin, adrelid) = 'pg_current_xact_id()') OR NOT EXISTS (SELECT FROM"
+     " pg_constraint WHERE conrelid = " OUTBOX " AND contype = 'c' AND NOT convalidated AND"
+     " pg_get_constraintdef(oid) LIKE 'CHECK ((txid = pg_current_xact_id()))%')",
+     "\"BitdexOps\".txid must be NOT NULL DEFAULT pg_current_xact_id(), with CHECK (txid ="
+     " pg_current_xact_id()) NOT VALID: drop the constraint bitdex_ops_txid_is_own if it was"
+     " validated, then " RUN_INIT,
+     NULL},
+    {"outbox indexes",
+     "(SELECT count(DISTINCT attname) FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND"
+     " attnum = indkey[0] WHERE indrelid = " OUTBOX " AND indisvalid AND indpred IS NULL AND"
+     " attname IN ('id', 'txid')) <> 2",
+     "\"BitdexOps\" must have valid indexes on id and on txid: " RUN_INIT, NULL},
+    {"outbox sequence",
+     "NOT EXISTS (SELECT FROM pg_sequence WHERE seqrelid ="
+     " pg_get_serial_sequence('\"BitdexOps\"', 'id')::regclass AND seqcache = 1 AND"
+     " seqincrement = 1)",
+     "the ids of \"BitdexOps\" must come from a sequence of its own with CACHE 1 and INCREMENT 1,"
+     " as only then does their order follow the commits of a row: alter it",
+     NULL},
+    {"own tables",
+     "to_regclass('bitdex_producers') IS NULL OR to_regclass('bitdex_windows') IS NULL OR"
+     " to_regclass('bitdex_dead_letters') IS NULL OR to_regclass('bitdex_cursors') IS NULL",
+     "tables of the producer are missing: " RUN_INIT, NULL},
+    {"no legacy cleanup",
+     "EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('bitdex_cursors') AND tgname ="
+     " 'trg_cleanup_bitdex_ops')",
+     "the trigger trg_cleanup_bitdex_ops on bitdex_cursors deletes outbox rows that were never"
+     " sent: DROP TRIGGER trg_cleanup_bitdex_ops ON bitdex_cursors",
+     NULL},
+    {"privileges",
+     "NOT (has_table_privilege('\"BitdexOps\"', 'SELECT') AND"
+     " has_sequence_privilege(pg_get_serial_sequence('\"BitdexOps\"', 'id'), 'USAGE, SELECT') AND"
+     " has_table_privilege('bitdex_producers', 'SELECT') AND"
+     " has_table_privilege('bitdex_producers', 'INSERT') AND"
+     " has_table_privilege('bitdex_producers', 'UPDATE') AND"
+     " has_table_privilege('bitdex_windows', 'SELECT') AND"
+     " has_table_privilege('bitdex_windows', 'INSERT') AND"
+     " has_table_privilege('bitdex_windows', 'DELETE') AND"
+     " has_table_privilege('bitdex_dead_letters', 'SELECT') AND"
+     " has_table_privilege('bitdex_dead_letters', 'INSERT'))",
+     "the producer's role needs SELECT on \"BitdexOps\" and on its sequence, SELECT, INSERT and"
+     " UPDATE on bitdex_producers, SELECT, INSERT and DELETE on bitdex_windows, SELECT and INSERT"
+     " on bitdex_dead_letters: GRANT them",
+     NULL},
+    {"cursor", NULL, NULL, guard_ask_cursor},
+};
+
+uint32_t
+guards_count(void)
+{
+    return sizeof guards / sizeof guards[0];
+}
+
+const char *
+guards_name(uint32_t guard)
+{
+    return guards[guard].name;
+}
+
+int
+guards_ask(uint32_t guard, struct pg *pg, const struct config *config, struct error *err)
+{
+    const struct guard *asked = &guards[guard];
+    if (asked->ask != NULL)
+        return asked->ask(pg, config, err);
+    struct buffer sql = {0};
+    struct pg_result *result;
+    buffer_append_format(&sql, "SELECT %s", asked->refused);
+    int rc = pg_query(pg, buffer_string(&sql), 0, NULL, &result, err);
+    buffer_free(&sql);
+    if (rc != 0)
+        return error_wrap(err, "could not ask about the %s", asked->name);
+    if (pg_boolean(result, 0, 0))
+        rc = error_set(err, ERR_FATAL, "%s", asked->message);
+    pg_result_clear(result);
+    return rc;
+}
+
+int
+guards_ask_all(struct pg *pg, const struct config *config, struct error *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < guards_count(); i++)
+        rc = guards_ask(i, pg, config, err);
+    return rc;
+}

@@ -1,0 +1,111 @@
+#include "producer/source/snapshot.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+snapshot_free(struct snapshot *snapshot)
+{
+    free(snapshot->xip);
+    *snapshot = (struct snapshot){0};
+}
+
+/* Takes the digits at `*at`, which must not begin with anything else. */
+static bool
+snapshot_take_xid(const char **at, uint64_t *xid)
+{
+    uint64_t value = 0;
+    const char *digit = *at;
+    for (; *digit >= '0' && *digit <= '9'; digit++)
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(*digit - '0'), &value))
+            return false;
+    bool found = digit != *at;
+    *at = digit;
+    *xid = value;
+    return found;
+}
+
+static uint32_t
+snapshot_count_xids(const char *list)
+{
+    uint32_t count = *list != '\0';
+    for (; *list != '\0'; list++)
+        count += *list == ',';
+    return count;
+}
+
+static bool
+snapshot_take_list(struct snapshot *snapshot, const char *at)
+{
+    uint32_t count = snapshot_count_xids(at);
+    uint64_t next = snapshot->xmin;
+    snapshot->xip = memory_alloc((count + 1) * sizeof *snapshot->xip);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t *xid = &snapshot->xip[i];
+        if ((i > 0 && *at++ != ',') || !snapshot_take_xid(&at, xid))
+            return false;
+        if (*xid < next || *xid >= snapshot->xmax)
+            return false;
+        next = *xid + 1;
+    }
+    snapshot->xip_count = count;
+    return *at == '\0';
+}
+
+int
+snapshot_parse(struct snapshot *snapshot, const char *text, struct error *err)
+{
+    struct snapshot parsed = {0};
+    const char *at = text;
+    bool valid = snapshot_take_xid(&at, &parsed.xmin) && *at++ == ':' &&
+                 snapshot_take_xid(&at, &parsed.xmax) && *at++ == ':' && parsed.xmin > 0 &&
+                 parsed.xmin <= parsed.xmax && snapshot_take_list(&parsed, at);
+    if (!valid) {
+        snapshot_free(&parsed);
+        return error_set(err, ERR_FATAL, "not a snapshot: \"%.80s\"", text);
+    }
+    snapshot_free(snapshot);
+    *snapshot = parsed;
+    return 0;
+}
+
+void
+snapshot_copy(struct snapshot *to, const struct snapshot *from)
+{
+    struct snapshot copy = *from;
+    size_t bytes = from->xip_count * sizeof *from->xip;
+    copy.xip = memory_alloc(bytes + 1);
+    if (bytes > 0)
+        memcpy(copy.xip, from->xip, bytes);
+    snapshot_free(to);
+    *to = copy;
+}
+
+void
+snapshot_print(const struct snapshot *snapshot, struct buffer *out)
+{
+    buffer_append_format(out, "%" PRIu64 ":%" PRIu64 ":", snapshot->xmin, snapshot->xmax);
+    for (uint32_t i = 0; i < snapshot->xip_count; i++)
+        buffer_append_format(out, "%s%" PRIu64, i > 0 ? "," : "", snapshot->xip[i]);
+}
+
+bool
+snapshot_sees(const struct snapshot *snapshot, uint64_t xid)
+{
+    if (xid < snapshot->xmin || xid >= snapshot->xmax)
+        return xid < snapshot->xmin;
+    uint32_t low = 0;
+    uint32_t high = snapshot->xip_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (snapshot->xip[middle] == xid)
+            return false;
+        if (snapshot->xip[middle] < xid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return true;
+}

@@ -1,0 +1,52 @@
+#include "producer/source/source_empty.h"
+
+#include <string.h>
+
+#include "common/pg/pg.h"
+
+static void
+append_table_empty(const char *table, struct buffer *out)
+{
+    buffer_append_text(out, " AND NOT EXISTS (SELECT FROM ");
+    pg_append_identifier(out, table);
+    buffer_append_text(out, ")");
+}
+
+static const char *
+table_without_schema(const char *table)
+{
+    const char *dot = strrchr(table, '.');
+    return dot != NULL ? dot + 1 : table;
+}
+
+static void
+append_trigger_enabled(const char *table, struct buffer *out)
+{
+    struct buffer text = {0};
+    buffer_append_text(out, " AND EXISTS (SELECT FROM pg_trigger WHERE NOT tgisinternal"
+                            " AND tgenabled IN ('O', 'A') AND tgrelid = ");
+    pg_append_identifier(&text, table);
+    pg_append_literal(out, buffer_string(&text));
+    buffer_clear(&text);
+    buffer_append_format(&text, "bitdex_%s_", table_without_schema(table));
+    buffer_append_text(out, "::regclass AND starts_with(tgname, ");
+    pg_append_literal(out, buffer_string(&text));
+    buffer_append_text(out, "))");
+    buffer_free(&text);
+}
+
+void
+source_empty_append(const struct config *config, struct buffer *out)
+{
+    if (config->trigger_count == 0 && config->dump_phase_count == 0) {
+        buffer_append_text(out, "false");
+        return;
+    }
+    buffer_append_text(out, "NOT EXISTS (SELECT FROM \"BitdexOps\")");
+    for (uint32_t i = 0; i < config->trigger_count; i++) {
+        append_table_empty(config->triggers[i].table, out);
+        append_trigger_enabled(config->triggers[i].table, out);
+    }
+    for (uint32_t i = 0; i < config->dump_phase_count; i++)
+        append_table_empty(config->dump_phases[i].table, out);
+}

@@ -1,0 +1,87 @@
+/* What the drain is doing, for people: shared between its thread and those of the HTTP server.
+ *
+ * The drain publishes; anybody reads a copy. Any thread.
+ */
+#ifndef PRODUCER_STATE_H
+#define PRODUCER_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/metrics/metrics.h"
+
+enum state_phase {
+    STATE_DATABASE, /* waiting for the source database */
+    STATE_LOCK,     /* another producer of this name has the lock */
+    STATE_BROKER,   /* waiting for the topic, or for our fence to be acknowledged */
+    STATE_TOPIC,    /* looking at what is on the topic */
+    STATE_DRAINING,
+    STATE_STOPPING,
+    STATE_STOPPED,
+};
+
+enum { STATE_TROUBLE_BYTES = 512 };
+
+/* All of this run; ids and numbers as of the last look at the source. */
+struct state_progress {
+    int64_t epoch;
+    int64_t generation;
+    int64_t tick;
+    int64_t last_row_id; /* greatest sent */
+    int64_t max_row_id;  /* greatest that exists */
+    int64_t backlog_rows;
+    int64_t delivered_clock_us; /* the source's clock when all that is sent so far was there */
+    int64_t moved_us; /* monotonic: when something was last acknowledged, or nothing was due */
+    int64_t acked_us; /* wall clock: when something was last acknowledged */
+    int64_t cycle_us; /* how long the last window took */
+    uint64_t outstanding;
+    uint64_t rows;
+    uint64_t events;
+    uint64_t marks;
+    uint64_t bytes;
+    uint64_t dead_letters;
+    uint64_t sessions;
+    double rows_per_second;
+};
+
+struct state_view {
+    enum state_phase phase;
+    char trouble[STATE_TROUBLE_BYTES]; /* "" when all is well; the reason when stopped */
+    int64_t beat_age_us;               /* since the drain last showed that it lives */
+    bool in_server_call;               /* it waits for an answer of a server */
+    struct state_progress progress;
+};
+
+struct state {
+    pthread_mutex_t mutex; /* of view.phase, .trouble and .progress */
+    struct state_view view;
+    _Atomic int64_t beat_us;
+    _Atomic bool in_server_call;
+    struct metrics_histogram cycles;
+};
+
+void state_init(struct state *state);
+void state_free(struct state *state);
+
+/* The drain's side. */
+void state_beat(struct state *state);
+/* Around a call that may wait for a server for long: then no beat is no sign of death. */
+void state_server_call(struct state *state, bool begins);
+void state_set_phase(struct state *state, enum state_phase phase);
+void state_publish(struct state *state, const struct state_progress *progress);
+/* Logged when trouble begins and when it is over (`trouble` is ""), not while it lasts. */
+void state_set_trouble(struct state *state, const char *trouble);
+
+/* The readers' side. */
+void state_read(struct state *state, struct state_view *view);
+const char *state_phase_name(enum state_phase phase);
+/* Does the drain live? An outage of a server does not end it. */
+bool state_is_healthy(const struct state_view *view);
+/* Does it deliver? Otherwise fills `why`. */
+bool state_is_ready(const struct state_view *view, char *why, size_t bytes);
+/* How long ago everything that is sent by now was everything there was; 0 without a backlog. */
+double state_backlog_seconds(const struct state_view *view);
+
+#endif

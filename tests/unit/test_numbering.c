@@ -1,0 +1,95 @@
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include "common/event/event.h"
+#include "producer/sink/numbering.h"
+
+static void
+test_seq_is_dense_in_each_partition(void **state)
+{
+    (void)state;
+    struct numbering numbering;
+    numbering_init(&numbering, 3);
+    assert_int_equal(numbering_next(&numbering, 1, 10), 1);
+    assert_int_equal(numbering_next(&numbering, 1, 11), 2);
+    assert_int_equal(numbering_next(&numbering, 2, 12), 1);
+    assert_int_equal(numbering_next(&numbering, 1, 13), 3);
+    assert_int_equal(numbering.seq[0], 0);
+    assert_int_equal(numbering.last_row_id, 13);
+    numbering_free(&numbering);
+}
+
+static void
+test_digest_covers_the_partitions_row_ids_in_order(void **state)
+{
+    (void)state;
+    struct numbering numbering;
+    numbering_init(&numbering, 2);
+    numbering_next(&numbering, 0, 5);
+    numbering_next(&numbering, 1, 6);
+    numbering_next(&numbering, 0, 7);
+    assert_true(numbering.digest[0] ==
+                event_digest_next(event_digest_next(EVENT_DIGEST_START, 5), 7));
+    assert_true(numbering.digest[1] == event_digest_next(EVENT_DIGEST_START, 6));
+    numbering_free(&numbering);
+}
+
+static void
+test_the_same_rows_from_the_same_place_get_the_same_numbers(void **state)
+{
+    (void)state;
+    struct numbering saved;
+    struct numbering again;
+    numbering_init(&saved, 2);
+    numbering_init(&again, 2);
+    numbering_next(&saved, 0, 1);
+    numbering_copy(&again, &saved);
+    for (int64_t id = 9; id > 2; id--)
+        assert_int_equal(numbering_next(&saved, (int32_t)(id % 2), id),
+                         numbering_next(&again, (int32_t)(id % 2), id));
+    assert_true(saved.digest[0] == again.digest[0] && saved.digest[1] == again.digest[1]);
+    assert_int_equal(again.last_row_id, 9); /* the greatest, not the latest */
+    numbering_free(&saved);
+    numbering_free(&again);
+}
+
+static void
+test_an_entity_is_routed_as_unsigned(void **state)
+{
+    (void)state;
+    assert_int_equal(numbering_partition(0, 7), 0);
+    assert_int_equal(numbering_partition(15, 7), 1);
+    assert_int_equal(numbering_partition(-1, 7), UINT64_MAX % 7);
+    assert_int_equal(numbering_partition(INT64_MIN, 3), (UINT64_C(1) << 63) % 3);
+    assert_int_equal(numbering_partition(-1, 1), 0);
+}
+
+static void
+test_slots_end_at_max_slots_and_negative_ids_have_none(void **state)
+{
+    (void)state;
+    assert_true(numbering_has_slot(0, 4, 100));
+    assert_true(numbering_has_slot(399, 4, 100));
+    assert_false(numbering_has_slot(400, 4, 100));
+    assert_false(numbering_has_slot(INT64_MAX, 4, 100));
+    assert_false(numbering_has_slot(-1, 4, 100));
+    assert_false(numbering_has_slot(INT64_MIN, 4, 100));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_seq_is_dense_in_each_partition),
+        cmocka_unit_test(test_digest_covers_the_partitions_row_ids_in_order),
+        cmocka_unit_test(test_the_same_rows_from_the_same_place_get_the_same_numbers),
+        cmocka_unit_test(test_an_entity_is_routed_as_unsigned),
+        cmocka_unit_test(test_slots_end_at_max_slots_and_negative_ids_have_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,107 @@
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include "producer/source/snapshot.h"
+
+static void
+check_text_survives(const char *text)
+{
+    struct snapshot snapshot = {0};
+    struct buffer printed = {0};
+    struct error err = {0};
+    assert_int_equal(snapshot_parse(&snapshot, text, &err), 0);
+    snapshot_print(&snapshot, &printed);
+    assert_string_equal(buffer_string(&printed), text);
+    buffer_free(&printed);
+    snapshot_free(&snapshot);
+}
+
+static void
+test_text_survives_parsing_and_printing(void **state)
+{
+    (void)state;
+    check_text_survives(SNAPSHOT_EMPTY);
+    check_text_survives("10:20:");
+    check_text_survives("10:20:10");
+    check_text_survives("10:20:10,14,19");
+    check_text_survives("18446744073709551614:18446744073709551615:18446744073709551614");
+}
+
+static void
+test_what_is_no_snapshot_is_refused(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",          "10",          "10:20",       "10:20:x",
+        "a:20:",     "10:20:9",     "10:20:20",    "10:20:,",
+        "10:20:11,", "10:20:12,11", "10:20:11,11", "20:10:",
+        "0:10:",     "10:20:11 ",   " 10:20:",     "-1:20:",
+        "10:20:-11", "10::11",      ":20:",        "10:18446744073709551616:",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct snapshot snapshot = {0};
+        struct error err = {0};
+        if (snapshot_parse(&snapshot, texts[i], &err) != ERR_FATAL)
+            fail_msg("\"%s\" was taken for a snapshot", texts[i]);
+        assert_null(snapshot.xip);
+    }
+}
+
+static void
+test_a_refused_text_leaves_the_snapshot_as_it_was(void **state)
+{
+    (void)state;
+    struct snapshot snapshot = {0};
+    assert_int_equal(snapshot_parse(&snapshot, "10:20:11", NULL), 0);
+    assert_int_equal(snapshot_parse(&snapshot, "30:40:50", NULL), ERR_FATAL);
+    assert_int_equal(snapshot.xmin, 10);
+    assert_int_equal(snapshot.xip_count, 1);
+    assert_int_equal(snapshot.xip[0], 11);
+    snapshot_free(&snapshot);
+}
+
+static void
+test_it_sees_what_is_below_xmax_and_not_running(void **state)
+{
+    (void)state;
+    struct snapshot snapshot = {0};
+    assert_int_equal(snapshot_parse(&snapshot, "10:20:10,13,19", NULL), 0);
+    for (uint64_t xid = 1; xid < 30; xid++) {
+        bool running = xid == 10 || xid == 13 || xid == 19;
+        assert_int_equal(snapshot_sees(&snapshot, xid), xid < 20 && !running);
+    }
+    snapshot_free(&snapshot);
+}
+
+static void
+test_a_copy_is_its_own(void **state)
+{
+    (void)state;
+    struct snapshot one = {0};
+    struct snapshot other = {0};
+    assert_int_equal(snapshot_parse(&one, "10:20:11,12", NULL), 0);
+    snapshot_copy(&other, &one);
+    snapshot_copy(&other, &other); /* into itself, too */
+    snapshot_free(&one);
+    assert_int_equal(other.xip_count, 2);
+    assert_int_equal(other.xip[1], 12);
+    snapshot_free(&other);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text_survives_parsing_and_printing),
+        cmocka_unit_test(test_what_is_no_snapshot_is_refused),
+        cmocka_unit_test(test_a_refused_text_leaves_the_snapshot_as_it_was),
+        cmocka_unit_test(test_it_sees_what_is_below_xmax_and_not_running),
+        cmocka_unit_test(test_a_copy_is_its_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

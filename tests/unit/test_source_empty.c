@@ -1,0 +1,53 @@
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include "producer/source/source_empty.h"
+
+static void
+check_expression(const struct config *config, const char *expected)
+{
+    struct buffer sql = {0};
+    source_empty_append(config, &sql);
+    assert_string_equal(buffer_string(&sql), expected);
+    buffer_free(&sql);
+}
+
+static void
+test_without_tables_to_ask_nobody_can_tell(void **state)
+{
+    (void)state;
+    const struct config config = {0};
+    check_expression(&config, "false");
+}
+
+static void
+test_tables_must_be_empty_and_have_their_triggers(void **state)
+{
+    (void)state;
+    const struct config_trigger triggers[] = {{.table = "app.Image"}};
+    const struct config_dump_phase phases[] = {{.table = "it's"}};
+    const struct config config = {
+        .triggers = triggers, .trigger_count = 1, .dump_phases = phases, .dump_phase_count = 1};
+    check_expression(&config,
+                     "NOT EXISTS (SELECT FROM \"BitdexOps\")"
+                     " AND NOT EXISTS (SELECT FROM \"app\".\"Image\")"
+                     " AND EXISTS (SELECT FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN"
+                     " ('O', 'A') AND tgrelid = '\"app\".\"Image\"'::regclass AND"
+                     " starts_with(tgname, 'bitdex_Image_'))"
+                     " AND NOT EXISTS (SELECT FROM \"it's\")");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_without_tables_to_ask_nobody_can_tell),
+        cmocka_unit_test(test_tables_must_be_empty_and_have_their_triggers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

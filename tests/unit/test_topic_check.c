@@ -1,0 +1,148 @@
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <string.h>
+
+#include "producer/sink/topic_check.h"
+
+/* Generation 7 has just fenced; window 20 is saved. */
+static const struct topic_expectation expected = {
+    .source = "main",
+    .topic_id = "11111111-1111-1111-1111-111111111111",
+    .epoch = 2,
+    .generation = 7,
+    .tick = 20,
+};
+
+static struct event
+make_row(int64_t epoch, int64_t generation, int64_t tick)
+{
+    return (struct event){
+        .epoch = epoch,
+        .generation = generation,
+        .tick = tick,
+        .seq = 5,
+        .source = text_of("main"),
+        .kind = EVENT_ROW,
+    };
+}
+
+static struct event
+make_mark(int64_t generation, const char *topic_id)
+{
+    struct event event = make_row(2, generation, 20);
+    event.kind = EVENT_MARK;
+    event.mark.topic_id = text_of(topic_id);
+    return event;
+}
+
+static void
+check_allowed(struct event event)
+{
+    struct error err = {0};
+    if (topic_check_event(&expected, &event, &err) != 0)
+        fail_msg("refused: %s", err.message);
+}
+
+static void
+check_refused(struct event event, const char *reason)
+{
+    struct error err = {0};
+    assert_int_equal(topic_check_event(&expected, &event, &err), ERR_FATAL);
+    if (strstr(err.message, reason) == NULL)
+        fail_msg("wanted \"%s\", got \"%s\"", reason, err.message);
+}
+
+static void
+test_earlier_generations_of_ours_may_have_written(void **state)
+{
+    (void)state;
+    check_allowed(make_row(2, 6, 20)); /* the saved window, sent before */
+    check_allowed(make_row(2, 3, 1));
+    check_allowed(make_row(1, 900, 900)); /* before the epoch was opened */
+    check_allowed(make_mark(6, expected.topic_id));
+}
+
+static void
+test_events_over_http_are_of_no_history(void **state)
+{
+    (void)state;
+    struct event event = make_row(0, 0, 0);
+    event.seq = 0;
+    event.source = text_of("somebody");
+    check_allowed(event);
+}
+
+static void
+test_what_is_later_than_saved_proves_that_the_database_went_back(void **state)
+{
+    (void)state;
+    check_refused(make_row(2, 6, 21), "ahead of the cursor");
+    check_refused(make_row(2, 7, 20), "ahead of the cursor");
+    check_refused(make_row(2, 8, 1), "ahead of the cursor");
+    check_refused(make_row(3, 1, 1), "ahead of the cursor");
+    check_refused(make_mark(8, expected.topic_id), "ahead of the cursor");
+}
+
+static void
+test_another_source_or_topic_id_is_refused(void **state)
+{
+    (void)state;
+    struct event event = make_row(2, 6, 20);
+    event.source = text_of("other");
+    check_refused(event, "another producer, \"other\"");
+    check_refused(make_mark(6, "22222222-2222-2222-2222-222222222222"), "another cursor");
+}
+
+static void
+check_shape(const struct kafka_topic *topic, const char *reason)
+{
+    static const struct config_topic config = {.name = "ops", .partitions = 4};
+    struct error err = {0};
+    int rc = topic_check_shape(&config, topic, &err);
+    assert_int_equal(rc, reason == NULL ? 0 : ERR_FATAL);
+    if (reason != NULL)
+        assert_non_null(strstr(err.message, reason));
+}
+
+static void
+test_each_shape_that_breaks_a_law_is_refused(void **state)
+{
+    (void)state;
+    const struct kafka_topic good = {.exists = true,
+                                     .partitions = 4,
+                                     .cleanup_delete = true,
+                                     .log_append_time = true,
+                                     .message_bytes_max = 1048588};
+    struct kafka_topic bad = good;
+    check_shape(&good, NULL);
+    bad.exists = false;
+    check_shape(&bad, "does not exist: run bitdex-producer init");
+    bad = good;
+    bad.partitions = 5;
+    check_shape(&bad, "has 5 partitions, topic.partitions says 4");
+    bad = good;
+    bad.cleanup_delete = false;
+    check_shape(&bad, "cleanup.policy=delete");
+    bad = good;
+    bad.log_append_time = false;
+    check_shape(&bad, "message.timestamp.type=LogAppendTime");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_earlier_generations_of_ours_may_have_written),
+        cmocka_unit_test(test_events_over_http_are_of_no_history),
+        cmocka_unit_test(test_what_is_later_than_saved_proves_that_the_database_went_back),
+        cmocka_unit_test(test_another_source_or_topic_id_is_refused),
+        cmocka_unit_test(test_each_shape_that_breaks_a_law_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
