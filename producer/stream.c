@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/event/event_text.h"
+#include "common/base/utf8.h"
 #include "common/ops/ops_json.h"
 #include "producer/drain_internal.h"
 
@@ -62,7 +62,7 @@ static void
 stream_turn_down(struct stream *stream, struct event *event, const char *reason)
 {
     size_t bytes = strnlen(reason, REASON_BYTES_MAX);
-    while (!event_text_valid(reason, bytes)) /* cut inside a character */
+    while (!utf8_valid(reason, bytes)) /* cut inside a character */
         bytes--;
     memcpy(stream->reason, reason, bytes);
     stream->reason[bytes] = '\0';

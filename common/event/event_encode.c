@@ -8,8 +8,8 @@
  * Failure: a text that no reader would accept, or a kind that has no branch where it stands.
  * ERR_DATA.
  */
+#include "common/base/utf8.h"
 #include "common/event/event_codec_internal.h"
-#include "common/event/event_text.h"
 
 static void
 encode_long(const avro_value_t *record, int index, int64_t number)
@@ -21,7 +21,7 @@ encode_long(const avro_value_t *record, int index, int64_t number)
 static int
 encode_text(avro_value_t *value, struct text text, const char *what, struct error *err)
 {
-    if (!event_text_valid(text.data, text.bytes))
+    if (!utf8_valid(text.data, text.bytes))
         return error_set(err, ERR_DATA, "%s is not UTF-8, or has a NUL", what);
     /* avro-c counts a terminator that it never looks at. */
     avro_wrapped_buffer_t lent = {.buf = text.bytes > 0 ? text.data : "", .size = text.bytes + 1};

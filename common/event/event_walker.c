@@ -19,7 +19,7 @@
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
-#include "common/event/event_text.h"
+#include "common/base/utf8.h"
 
 enum { WALKER_NODES_MAX = 256 };
 
@@ -272,7 +272,7 @@ walk_string(struct walk *walk)
         return rc;
     if (length < 0 || (uint64_t)length > walk_left(walk))
         return walk_refuse(walk, "string with a length beyond the bytes left");
-    if (!event_text_valid(walk->at, (size_t)length))
+    if (!utf8_valid(walk->at, (size_t)length))
         return walk_refuse(walk, "string that is not UTF-8, or has a NUL");
     walk->at += length;
     return 0;

@@ -16,7 +16,7 @@
 #include <yajl/yajl_parse.h>
 
 #include "common/base/check.h"
-#include "common/event/event_text.h"
+#include "common/base/utf8.h"
 
 enum { FEW_MEMBERS = 8, NONE_OPEN = UINT32_MAX };
 
@@ -276,7 +276,7 @@ text_refusal(struct text text, size_t *at_byte)
         return "no value";
     if (text.bytes > INT32_MAX)
         return "longer than 2 GiB";
-    if (!event_text_valid(text.data, text.bytes))
+    if (!utf8_valid(text.data, text.bytes))
         return "not UTF-8, or has a NUL";
     if (memchr(text.data, '\v', text.bytes) != NULL || memchr(text.data, '\f', text.bytes) != NULL)
         return "has a control character";

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
-#include "common/event/event_text.h"
+#include "common/base/utf8.h"
 
 void
 json_writer_init(struct json_writer *writer, struct buffer *out)
@@ -53,7 +53,7 @@ static size_t
 sequence_bytes(const char *at, size_t left)
 {
     for (size_t bytes = 1; bytes <= 4 && bytes <= left; bytes++)
-        if (event_text_valid(at, bytes))
+        if (utf8_valid(at, bytes))
             return bytes;
     return 0;
 }

@@ -12,6 +12,7 @@
 #include "common/kafka/kafka_producer.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,9 +45,7 @@ producer_fail(struct kafka_producer *producer, const char *what, const char *rea
 {
     if (producer->failed.code != 0)
         return;
-    bool is_size = strstr(reason, rd_kafka_err2str(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)) != NULL;
-    error_set(&producer->failed, ERR_RETRY, "kafka: %s: %s%s", what, reason,
-              is_size ? "; max.message.bytes bounds a whole batch: lower batch.size" : "");
+    error_set(&producer->failed, ERR_RETRY, "kafka: %s: %s", what, reason);
 }
 
 static int
@@ -102,9 +101,24 @@ producer_message_bytes_max(const rd_kafka_t *client)
     return queue_bytes < library_bytes ? queue_bytes : library_bytes;
 }
 
+/* A batch travels with a header, and the broker's limit is for both. */
+static int
+producer_limit_batches(rd_kafka_conf_t *conf, int64_t batch_bytes_max, struct error *err)
+{
+    enum { FRAMING_BYTES = 512 };
+    char value[32];
+    size_t bytes = sizeof value;
+    CHECK(rd_kafka_conf_get(conf, "batch.size", value, &bytes) == RD_KAFKA_CONF_OK);
+    int64_t limit = batch_bytes_max - FRAMING_BYTES;
+    if (batch_bytes_max == 0 || strtoll(value, NULL, 10) <= limit)
+        return 0;
+    snprintf(value, sizeof value, "%" PRId64, limit > 0 ? limit : 1);
+    return kafka_conf_set(conf, "batch.size", value, err);
+}
+
 int
 kafka_producer_create(const struct config_kafka *config, const char *topic, int32_t partitions,
-                      struct kafka_producer **producer, struct error *err)
+                      int64_t batch_bytes_max, struct kafka_producer **producer, struct error *err)
 {
     CHECK(partitions > 0);
     rd_kafka_conf_t *conf;
@@ -112,6 +126,11 @@ kafka_producer_create(const struct config_kafka *config, const char *topic, int3
     int rc = kafka_conf_create(config, KAFKA_PRODUCER, &conf, err);
     if (rc != 0)
         return rc;
+    rc = producer_limit_batches(conf, batch_bytes_max, err);
+    if (rc != 0) {
+        rd_kafka_conf_destroy(conf);
+        return rc;
+    }
     struct kafka_producer *made =
         memory_zalloc(sizeof *made + (size_t)partitions * sizeof made->partitions[0]);
     kafka_trouble_init(&made->trouble);

@@ -27,10 +27,12 @@ struct kafka_message {
     size_t value_bytes;
 };
 
-/* Does not wait for the broker. ERR_USAGE when librdkafka refuses a setting, with its name. The
- * caller owns `*producer`. */
+/* Does not wait for the broker. `batch_bytes_max` is the topic's max.message.bytes, so that no
+ * batch of messages is larger (0: the broker's default is large enough). ERR_USAGE when librdkafka
+ * refuses a setting, with its name. The caller owns `*producer`. */
 int kafka_producer_create(const struct config_kafka *config, const char *topic, int32_t partitions,
-                          struct kafka_producer **producer, struct error *err);
+                          int64_t batch_bytes_max, struct kafka_producer **producer,
+                          struct error *err);
 
 /* Throws away what is queued or in flight; what is in flight may still arrive. Does not wait. */
 void kafka_producer_destroy(struct kafka_producer *producer);

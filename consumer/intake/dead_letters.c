@@ -85,7 +85,7 @@ dead_letters_deliver(struct dead_letters *letters, const struct letter_list *lis
 {
     int rc = 0;
     if (letters->producer == NULL)
-        rc = kafka_producer_create(&letters->config->kafka, letters->topic, DEAD_PARTITIONS,
+        rc = kafka_producer_create(&letters->config->kafka, letters->topic, DEAD_PARTITIONS, 0,
                                    &letters->producer, err);
     if (rc == 0)
         rc = dead_letters_work(letters, list, wait_ms, err);

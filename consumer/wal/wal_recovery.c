@@ -95,7 +95,7 @@ static int
 read_frame(struct recovery *recovery, int64_t at, int64_t synced_above, struct wal_frame *frame,
            int64_t *frame_bytes)
 {
-    const uint8_t *data;
+    const uint8_t *data = NULL;
     if (recovery->size - at < WAL_FRAME_FIXED_BYTES)
         return 0;
     int rc = window_read(recovery, at, WAL_FRAME_FIXED_BYTES, &data);

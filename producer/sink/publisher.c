@@ -68,8 +68,8 @@ publisher_create(const struct config *config, const struct publisher_origin *ori
         checkpoint_init(&made->checkpoints[i], partitions);
     int rc = event_codec_create(&made->codec, err);
     if (rc == 0)
-        rc = kafka_producer_create(&config->kafka, config->topic.name, partitions, &made->kafka,
-                                   err);
+        rc = kafka_producer_create(&config->kafka, config->topic.name, partitions,
+                                   origin->message_bytes_max, &made->kafka, err);
     if (rc != 0) {
         publisher_destroy(made);
         return rc;

@@ -4,6 +4,7 @@ import json
 import unittest
 
 import confluent_kafka
+import confluent_kafka.admin
 import topic
 from case import GalleryCase
 
@@ -66,6 +67,28 @@ class BadInput(GalleryCase):
         self.assertIn("nsfwLevel", letters[0]["reasons"][0])
         self.assertEqual(letters[0]["ops"], [bad])
         self.assertTrue(all(partition["complete"] for partition in self.pipeline.partitions()))
+
+    def test_f50_topic_with_a_low_limit(self):
+        """A topic's max.message.bytes bounds single events, which are rejected, and batches, which
+        are made smaller."""
+        self.pipeline.init()
+        resource = confluent_kafka.admin.ConfigResource(
+            confluent_kafka.admin.ResourceType.TOPIC, self.pipeline.topic,
+            incremental_configs=[confluent_kafka.admin.ConfigEntry(
+                "max.message.bytes", "8192",
+                incremental_operation=confluent_kafka.admin.AlterConfigOpType.SET)])
+        admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.pipeline.kafka})
+        admin.incremental_alter_configs([resource])[resource].result(30)
+        self.create_gallery()
+        with self.pipeline.connect() as connection:
+            large = [{"op": "set", "field": "type", "value": "x" * 9000}]
+            connection.execute(
+                'INSERT INTO "BitdexOps" (entity_id, ops) VALUES (9, %s)', (json.dumps(large),)
+            )
+        self.check_end(changed=False)
+        with self.pipeline.connect() as connection:
+            (reason,) = connection.execute("SELECT reason FROM bitdex_dead_letters").fetchone()
+        self.assertIn("max.message.bytes", reason)
 
     def test_f54_undecodable_message(self):
         """Bytes that are no event become a letter, and the reader goes on behind them."""

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "common/event/event_text.h"
+#include "common/base/utf8.h"
 #include "common/event/event_walker.h"
 
 enum { ITEMS_MAX = 1000 };
@@ -224,9 +224,9 @@ test_text_is_shortest_form_utf8_without_nul(void **state)
         {BYTES("\xf0\x90\x80"), false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        if (event_text_valid(cases[i].bytes, cases[i].size) != cases[i].valid)
+        if (utf8_valid(cases[i].bytes, cases[i].size) != cases[i].valid)
             fail_msg("case %zu", i);
-    assert_true(event_text_valid(NULL, 0));
+    assert_true(utf8_valid(NULL, 0));
 }
 
 int

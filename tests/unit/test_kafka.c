@@ -77,7 +77,7 @@ producer_of(const struct config_kafka *config, const char *topic, int32_t partit
 {
     struct error err;
     struct kafka_producer *producer = NULL;
-    must(kafka_producer_create(config, topic, partitions, &producer, &err), &err);
+    must(kafka_producer_create(config, topic, partitions, 0, &producer, &err), &err);
     return producer;
 }
 
@@ -274,9 +274,9 @@ test_refused_message_ends_the_producer(void **state)
     check_topic(topic, 0, 3);
 }
 
-/* A batch that the topic does not take says which setting helps. */
+/* A batch that the topic does not take ends the producer like any other refusal. */
 static void
-test_refused_batch_names_the_setting(void **state)
+test_refused_size_ends_the_producer(void **state)
 {
     (void)state;
     const char *topic = topic_of("batch", 1);
@@ -286,7 +286,7 @@ test_refused_batch_names_the_setting(void **state)
     rd_kafka_mock_push_request_errors(cluster, PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
     must(send_numbers(producer, 0, 0, 10, &sent, &err), &err);
     assert_int_equal(poll_until_error(producer, &err), ERR_RETRY);
-    assert_non_null(strstr(err.message, "batch.size"));
+    assert_non_null(strstr(err.message, "too large"));
     kafka_producer_destroy(producer);
 }
 
@@ -345,7 +345,7 @@ check_refused(const struct config_kafka *config, const char *what)
     struct error err = {0};
     struct kafka_producer *producer;
     struct kafka_reader *reader;
-    assert_int_equal(kafka_producer_create(config, "topic", 1, &producer, &err), ERR_USAGE);
+    assert_int_equal(kafka_producer_create(config, "topic", 1, 0, &producer, &err), ERR_USAGE);
     assert_non_null(strstr(err.message, what));
     assert_int_equal(kafka_reader_create(config, "topic", &reader, &err), ERR_USAGE);
     assert_non_null(strstr(err.message, what));
@@ -706,7 +706,7 @@ main(void)
         cmocka_unit_test(test_oversized_message_is_refused_before_any_is_queued),
         cmocka_unit_test(test_passing_errors_are_retried),
         cmocka_unit_test(test_refused_message_ends_the_producer),
-        cmocka_unit_test(test_refused_batch_names_the_setting),
+        cmocka_unit_test(test_refused_size_ends_the_producer),
         cmocka_unit_test(test_destroy_waits_for_no_broker),
         cmocka_unit_test(test_trouble_ends_with_an_acknowledgement),
         cmocka_unit_test(test_refused_setting_is_named),

@@ -33,7 +33,7 @@ enum {
 /* Frame k of every test's log: a hole behind every third, payloads of every length. */
 struct model_frame {
     struct wal_frame frame;
-    char position[24];
+    char position[32];
     uint8_t payload[PAYLOAD_BYTES];
 };
 

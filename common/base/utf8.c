@@ -1,4 +1,4 @@
-#include "common/event/event_text.h"
+#include "common/base/utf8.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 /* True when all eight bytes are in 0x01..0x7f: no high bit is set, and none is set by adding 0x7f
  * either, which only a 0 withstands. */
 static bool
-text_eight_plain(const uint8_t *at)
+utf8_eight_plain(const uint8_t *at)
 {
     uint64_t word;
     memcpy(&word, at, sizeof word);
@@ -19,7 +19,7 @@ text_eight_plain(const uint8_t *at)
 /* Bytes of the sequence at `at`, 0 when it is ill-formed. The second byte carries all special cases
  * of the table. */
 static size_t
-text_sequence(const uint8_t *at, size_t left)
+utf8_sequence(const uint8_t *at, size_t left)
 {
     uint8_t lead = at[0];
     if (lead < 0x80)
@@ -38,16 +38,16 @@ text_sequence(const uint8_t *at, size_t left)
 }
 
 bool
-event_text_valid(const void *data, size_t bytes)
+utf8_valid(const void *data, size_t bytes)
 {
     const uint8_t *at = data;
     size_t i = 0;
     while (i < bytes) {
-        if (bytes - i >= 8 && text_eight_plain(at + i)) {
+        if (bytes - i >= 8 && utf8_eight_plain(at + i)) {
             i += 8;
             continue;
         }
-        size_t length = text_sequence(at + i, bytes - i);
+        size_t length = utf8_sequence(at + i, bytes - i);
         if (length == 0)
             return false;
         i += length;

@@ -1,0 +1,12 @@
+/* The text that all parts can carry: UTF-8 (Unicode 15, table 3-7: shortest form, no surrogates)
+ * without NUL, which neither PostgreSQL's jsonb nor avro-c's strings hold. Pure; any thread. */
+#ifndef COMMON_BASE_UTF8_H
+#define COMMON_BASE_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* `data` may be NULL when `bytes` is 0. */
+bool utf8_valid(const void *data, size_t bytes);
+
+#endif

@@ -1,1 +1,0 @@
-bitdex_unit_test(test_json ROOMS common_json)

@@ -1,1 +1,0 @@
-bitdex_unit_test(test_metrics ROOMS common_metrics Threads::Threads)

@@ -1,2 +1,0 @@
-bitdex_unit_test(test_filter ROOMS common_ops)
-bitdex_unit_test(test_ops_json ROOMS common_ops common_event)

@@ -1,8 +1,0 @@
-bitdex_unit_test(test_copy_rows ROOMS producer_source)
-bitdex_unit_test(test_numbering ROOMS producer_sink)
-bitdex_unit_test(test_producer_state ROOMS producer_drain)
-bitdex_unit_test(test_publisher ROOMS producer_sink PkgConfig::rdkafka)
-bitdex_unit_test(test_snapshot ROOMS producer_source)
-bitdex_unit_test(test_source_empty ROOMS producer_source)
-bitdex_unit_test(test_topic_check ROOMS producer_sink)
-bitdex_unit_test(test_window ROOMS producer_source)

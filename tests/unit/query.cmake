@@ -1,2 +1,0 @@
-bitdex_unit_test(test_query_merge ROOMS consumer_query)
-bitdex_unit_test(test_query_request ROOMS consumer_query)
