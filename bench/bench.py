@@ -36,12 +36,12 @@ SELECT n / 12, CASE
         {"op": "set", "field": "type", "value": "image"},
         {"op": "set", "field": "userId", "value": %s},
         {"op": "set", "field": "hasMeta", "value": true},
-        {"op": "set", "field": "existedAt", "value": %s}]', 1 << (n / 12 % 6), n % 1009, n)
+        {"op": "set", "field": "existedAt", "value": %s}]', 1 << (n / 12 % 6)::int, n % 1009, n)
     WHEN n % 2000 = 1 THEN format('[{"op": "queryOpSet", "query": "userId eq %s",
         "ops": [{"op": "set", "field": "availability", "value": "Public"}]}]', n % 1009)
     ELSE format('[{"op": "add", "field": "tagIds", "value": %s}]', n * 7919 % 5000)
     END::jsonb
-FROM generate_series(12, 11 + ROWS) AS n
+FROM generate_series(12::bigint, 11 + ROWS) AS n
 """
 
 
@@ -70,12 +70,12 @@ def fresh_pipeline(name, postgres, kafka):
     return pipeline.Pipeline(directory, name, postgres, kafka)
 
 
-def wait_for_drain(demo):
-    """Until the producer says that nothing is left in the outbox."""
+def wait_for_drain(demo, rows):
+    """Until the producer says that so many rows are acknowledged."""
 
     def is_drained():
         status = demo.producer.api.get("/api/status")
-        return status["state"] == "draining" and status["backlog_rows"] == 0
+        return status["rows"] >= rows and status["unacknowledged"] == 0
 
     demo.producer.wait_until(is_drained, "does not drain")
 
@@ -83,7 +83,10 @@ def wait_for_drain(demo):
 def bench_drain(demo, rows):
     copy_s = seconds_of(lambda: raw_copy(demo))
     demo.producer.start()
-    drain_s = seconds_of(lambda: wait_for_drain(demo))
+    demo.producer.wait_until(
+        lambda: demo.producer.api.get("/api/status")["state"] == "draining", "does not drain"
+    )
+    drain_s = seconds_of(lambda: wait_for_drain(demo, rows))
     return rows / copy_s, rows / drain_s
 
 
@@ -128,6 +131,7 @@ def run_once(number, rows, samples, postgres, kafka):
         demo.create_database()
         demo.init()
         with demo.connect() as connection:
+            gallery.create_tables(connection)
             connection.execute(FILL.replace("ROWS", str(rows)))
         with demo.connect(autocommit=True) as connection:
             connection.execute('VACUUM ANALYZE "BitdexOps"')

@@ -36,6 +36,38 @@ guard_ask_cursor(struct pg *pg, const struct config *config, struct error *err)
     return rc != 0 ? rc : cursor_check(pg, config, &history, err);
 }
 
+static int
+guard_ask_table(struct pg *pg, const char *table, struct error *err)
+{
+    struct buffer name = {0};
+    struct pg_result *result;
+    pg_append_identifier(&name, table);
+    const char *param = buffer_string(&name);
+    int rc = pg_query(pg, "SELECT to_regclass($1) IS NOT NULL", 1, &param, &result, err);
+    buffer_free(&name);
+    if (rc != 0)
+        return error_wrap(err, "could not ask about table %s", table);
+    bool exists = pg_boolean(result, 0, 0);
+    pg_result_clear(result);
+    if (exists)
+        return 0;
+    return error_set(err, ERR_FATAL,
+                     "table %s, which the configuration names, does not exist: create it and its"
+                     " triggers before the producer starts",
+                     table);
+}
+
+static int
+guard_ask_tables(struct pg *pg, const struct config *config, struct error *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < config->trigger_count; i++)
+        rc = guard_ask_table(pg, config->triggers[i].table, err);
+    for (uint32_t i = 0; rc == 0 && i < config->dump_phase_count; i++)
+        rc = guard_ask_table(pg, config->dump_phases[i].table, err);
+    return rc;
+}
+
 #define OUTBOX "'\"BitdexOps\"'::regclass"
 #define RUN_INIT "run bitdex-producer init"
 
@@ -103,6 +135,7 @@ static const struct guard guards[] = {
      " UPDATE on bitdex_producers, SELECT, INSERT and DELETE on bitdex_windows, SELECT and INSERT"
      " on bitdex_dead_letters: GRANT them",
      NULL},
+    {"source tables", NULL, NULL, guard_ask_tables},
     {"cursor", NULL, NULL, guard_ask_cursor},
 };
 
