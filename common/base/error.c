@@ -52,20 +52,3 @@ error_wrap(struct error *err, const char *format, ...)
     va_end(args);
     return err->code;
 }
-
-const char *
-error_class(int code)
-{
-    switch (code) {
-    case 0:
-        return "ok";
-    case ERR_RETRY:
-        return "retry";
-    case ERR_DATA:
-        return "data";
-    case ERR_USAGE:
-        return "usage";
-    default:
-        return "fatal";
-    }
-}

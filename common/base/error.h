@@ -36,7 +36,4 @@ int error_set_errno(struct error *err, int code, const char *format, ...)
 /* Puts "<text>: " before the message that `err` holds; keeps and returns its code. */
 int error_wrap(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* "retry", "data", "fatal", "usage" or "ok": the word that logs and JSON use. */
-const char *error_class(int code);
-
 #endif

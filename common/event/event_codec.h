@@ -41,8 +41,7 @@ int event_encode(struct event_codec *codec, const struct event *event, struct bu
 int event_decode(struct event_codec *codec, const void *bytes, size_t size, struct arena *arena,
                  struct event *event, struct error *err);
 
-/* The JSON of the schema that event_encode writes, terminated, static; and its fingerprint. */
-const char *event_schema_json(void);
+/* Of the schema that event_encode writes. */
 uint64_t event_schema_fingerprint(void);
 
 #endif

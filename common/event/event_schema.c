@@ -6,12 +6,6 @@ const struct event_schema event_schemas[EVENT_SCHEMAS] = {
     {.version = 1, .fingerprint = UINT64_C(0x27c2ef438e24e71d), .json = event_schema_text_1},
 };
 
-const char *
-event_schema_json(void)
-{
-    return event_schemas[EVENT_SCHEMAS - 1].json;
-}
-
 uint64_t
 event_schema_fingerprint(void)
 {

@@ -126,17 +126,3 @@ metrics_histogram_sample(struct buffer *out, const char *name, const char *const
     metrics_line(out, name, "_sum", labels, NULL, (double)sum_us / 1e6);
     metrics_line(out, name, "_count", labels, NULL, (double)total);
 }
-
-int64_t
-metrics_histogram_quantile_us(const struct metrics_histogram *histogram, double q)
-{
-    uint64_t counts[METRICS_HISTOGRAM_BUCKETS];
-    uint64_t total = metrics_accumulate(histogram, counts);
-    if (total == 0)
-        return 0;
-    int bucket = 0;
-    while (bucket < LAST_BUCKET - 1 &&
-           (counts[bucket] == 0 || (double)counts[bucket] < q * (double)total))
-        bucket++;
-    return bucket_ends_us[bucket];
-}

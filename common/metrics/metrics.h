@@ -34,8 +34,5 @@ void metrics_observe_us(struct metrics_histogram *histogram, int64_t us);
  * before. Buckets and count agree; the sum may be some observations ahead or behind. */
 void metrics_histogram_sample(struct buffer *out, const char *name, const char *const *labels,
                               const struct metrics_histogram *histogram);
-/* The end of the bucket that holds quantile `q` (0..1), in microseconds; 0 when empty, 100 s for
- * everything above. */
-int64_t metrics_histogram_quantile_us(const struct metrics_histogram *histogram, double q);
 
 #endif

@@ -112,22 +112,6 @@ test_histogram_counts_from_below_with_its_edges_inside(void **state)
     buffer_free(&out);
 }
 
-static void
-test_quantile_is_the_end_of_its_bucket(void **state)
-{
-    (void)state;
-    struct metrics_histogram histogram = {0};
-    assert_int_equal(metrics_histogram_quantile_us(&histogram, 0.5), 0);
-    for (int i = 0; i < 98; i++)
-        metrics_observe_us(&histogram, 150);
-    metrics_observe_us(&histogram, 30000);
-    metrics_observe_us(&histogram, 900000000);
-    assert_int_equal(metrics_histogram_quantile_us(&histogram, 0), 200);
-    assert_int_equal(metrics_histogram_quantile_us(&histogram, 0.98), 200);
-    assert_int_equal(metrics_histogram_quantile_us(&histogram, 0.99), 50000);
-    assert_int_equal(metrics_histogram_quantile_us(&histogram, 1), 100000000);
-}
-
 enum { OBSERVERS = 4, OBSERVATIONS = 20000 };
 
 static void *
@@ -165,7 +149,6 @@ main(void)
         cmocka_unit_test(test_label_values_are_escaped),
         cmocka_unit_test(test_numbers_are_exact_and_short),
         cmocka_unit_test(test_histogram_counts_from_below_with_its_edges_inside),
-        cmocka_unit_test(test_quantile_is_the_end_of_its_bucket),
         cmocka_unit_test(test_histogram_is_shared_by_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

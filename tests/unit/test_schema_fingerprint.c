@@ -73,7 +73,6 @@ test_every_released_schema_has_the_fingerprint_written_beside_it(void **state)
         assert_int_equal(event_schemas[i].version, i + 1);
     }
     assert_true(event_schema_fingerprint() == event_schemas[EVENT_SCHEMAS - 1].fingerprint);
-    assert_ptr_equal(event_schema_json(), event_schemas[EVENT_SCHEMAS - 1].json);
 }
 
 int
