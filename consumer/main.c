@@ -10,6 +10,7 @@ static const struct cli_command commands[] = {
     },
     {
         .name = "run",
+        .has_log = true,
         .summary = "follow the topic and answer queries, until SIGTERM",
         .run = command_run,
     },

@@ -10,6 +10,7 @@ static const struct cli_command commands[] = {
      .summary = "look at the configuration, the database and the broker; changes nothing",
      .run = command_check},
     {.name = "run",
+     .has_log = true,
      .summary = "drain until SIGTERM",
      .help = "The first SIGTERM or SIGINT finishes what is in flight, the second ends at once.\n"
              "Outages of the database or the broker are waited out.",

@@ -160,6 +160,9 @@ cli_main(const struct cli_program *program, int argc, char **argv)
     rc = cli_run(program, command, &line, &err);
     if (rc == 0)
         return EXIT_DONE;
-    fprintf(stderr, "%s: %s\n", program->name, err.message);
+    if (command->has_log)
+        log_error("main", "stopped: %s", err.message);
+    else
+        fprintf(stderr, "%s: %s\n", program->name, err.message);
     return rc == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
 }

@@ -31,6 +31,7 @@ struct cli_command {
     int arguments_min;
     int arguments_max;
     bool has_json;       /* understands --json */
+    bool has_log;        /* a daemon: what ends it is the last line of its log */
     const char *summary; /* one line */
     const char *help;    /* further lines; NULL: none */
     /* 0, or a negative ERR_* with `err`, which is printed and becomes the exit code: 2 for

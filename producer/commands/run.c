@@ -36,9 +36,7 @@ run_with_state(const struct config *config, struct state *state, struct error *e
         return rc;
     log_info("api", "listening on %s", config->producer.listen);
     rc = drain_run(config, state, err);
-    if (rc != 0)
-        log_error("drain", "stopped: %s", err->message);
-    else
+    if (rc == 0)
         log_info("drain", "stopped");
     state_set_phase(state, STATE_STOPPED);
     http_server_stop(server);
