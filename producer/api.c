@@ -66,6 +66,16 @@ json_time(struct json_writer *json, const char *key, int64_t realtime_us)
     json_string(json, text);
 }
 
+/* Null when it is not known yet. */
+static void
+json_seconds(struct json_writer *json, double seconds)
+{
+    if (seconds < 0)
+        json_null(json);
+    else
+        json_float(json, seconds);
+}
+
 static void
 write_status(const struct answer *answer, struct buffer *out)
 {
@@ -89,6 +99,8 @@ write_status(const struct answer *answer, struct buffer *out)
     json_number(&json, "backlog_rows", progress->backlog_rows);
     json_key(&json, "backlog_seconds");
     json_float(&json, state_backlog_seconds(answer->view));
+    json_key(&json, "freshness_seconds");
+    json_seconds(&json, state_freshness_seconds(answer->view));
     json_key(&json, "rows_per_second");
     json_float(&json, progress->rows_per_second);
     json_number(&json, "rows", (int64_t)progress->rows);
@@ -124,7 +136,7 @@ answer_sync_metrics(const struct answer *answer)
     const struct state_progress *progress = &answer->view->progress;
     metric(answer, "bitdex_sync_cursor_position", "gauge", "Greatest outbox id sent.",
            (double)progress->last_row_id);
-    metric(answer, "bitdex_sync_max_id", "gauge", "Greatest outbox id.",
+    metric(answer, "bitdex_sync_max_id", "gauge", "Greatest outbox id, sent or waiting.",
            (double)progress->max_row_id);
     metric(answer, "bitdex_sync_lag_rows", "gauge", "Estimate of outbox rows not sent yet.",
            (double)progress->backlog_rows);
@@ -145,8 +157,12 @@ answer_metrics(const struct answer *answer)
     metric(answer, "bitdex_producer_ready", "gauge", "1 while the drain delivers.",
            state_is_ready(view, why, sizeof why));
     metric(answer, "bitdex_producer_backlog_seconds", "gauge",
-           "Age of the last delivered moment of the source; 0 without a backlog.",
+           "Age of the newest acknowledged moment of the source; 0 without a backlog.",
            state_backlog_seconds(view));
+    if (state_freshness_seconds(view) >= 0)
+        metric(answer, "bitdex_producer_freshness_seconds", "gauge",
+               "Age of the newest moment of the source of which everything is acknowledged.",
+               state_freshness_seconds(view));
     metric(answer, "bitdex_producer_epoch", "gauge", "Epoch of the source.",
            (double)progress->epoch);
     metric(answer, "bitdex_producer_generation", "gauge", "Generation of this producer.",

@@ -62,7 +62,7 @@ drain_publish_progress(struct drain *drain)
     progress->epoch = drain->owner.epoch;
     progress->generation = drain->owner.generation;
     progress->tick = drain->window.tick;
-    if (drain->delivered.clock_us != 0)
+    if (drain->delivered.clock_us != 0 && progress->outstanding == 0)
         progress->delivered_clock_us = drain->delivered.clock_us;
     progress->backlog_rows = backlog_rows(progress->max_row_id, progress->last_row_id);
     if (now_us - drain->measured_us >= DRAIN_SECOND_US) {
@@ -105,9 +105,7 @@ window_set_numbers(struct drain *drain, const struct numbering *numbering)
 static int
 drain_save(struct drain *drain, struct error *err)
 {
-    state_server_call(drain->state, true);
     int rc = cursor_save(drain->pg, &drain->owner, &drain->window, err);
-    state_server_call(drain->state, false);
     drain->saved_us = clock_monotonic_us();
     return rc;
 }
@@ -132,8 +130,21 @@ drain_each_second(struct drain *drain, struct error *err)
     if (!drain->streaming || now_us - drain->second_us < DRAIN_SECOND_US)
         return 0;
     drain->second_us = now_us;
+    state_server_call(drain->state, true);
     int rc = drain_save_progress(drain, err);
-    return rc == 0 ? moment_max_row_id(drain->pg, &drain->progress.max_row_id, err) : rc;
+    if (rc == 0)
+        rc = moment_last_id(drain->pg, &drain->progress.max_row_id, err);
+    state_server_call(drain->state, false);
+    return rc;
+}
+
+int
+drain_pump(struct drain *drain, int wait_ms, struct error *err)
+{
+    state_server_call(drain->state, true);
+    int rc = outbox_pump(drain->outbox, wait_ms, err);
+    state_server_call(drain->state, false);
+    return rc;
 }
 
 int
@@ -144,7 +155,7 @@ drain_turn(struct drain *drain, int wait_ms, struct error *err)
         return DRAIN_STOPPED;
     int rc = publisher_poll(drain->publisher, wait_ms, err);
     if (rc == 0)
-        rc = outbox_pump(drain->outbox, 0, err);
+        rc = drain_pump(drain, 0, err);
     if (rc != 0)
         return rc;
     drain_watch_broker(drain, publisher_outstanding(drain->publisher));
@@ -190,7 +201,7 @@ drain_take_chunk(struct drain *drain, struct outbox_chunk *chunk, struct error *
 {
     int rc = 0;
     while (rc == 0 && !outbox_ready(drain->outbox)) {
-        rc = outbox_pump(drain->outbox, TURN_MS, err);
+        rc = drain_pump(drain, TURN_MS, err);
         if (rc == 0)
             rc = drain_turn(drain, 0, err);
     }
@@ -207,8 +218,8 @@ drain_add_marks(struct drain *drain, enum mark_kind kind, const struct moment *m
     snapshot_print(&moment->snapshot, &snapshot);
     const struct mark mark = {
         .kind = kind,
-        .max_row_id = moment->max_row_id,
-        .backlog_rows = backlog_rows(moment->max_row_id, drain_last_row_id(drain)),
+        .max_row_id = drain->progress.max_row_id,
+        .backlog_rows = backlog_rows(drain->progress.max_row_id, drain_last_row_id(drain)),
         .clock_us = moment->clock_us,
         .snapshot = {(const char *)snapshot.data, snapshot.bytes},
         .source_empty = kind == MARK_FENCE && drain->owner.source_empty,
@@ -241,7 +252,7 @@ drain_deliver(struct drain *drain, const struct moment *moment)
 {
     snapshot_copy(&drain->delivered.snapshot, &moment->snapshot);
     drain->delivered.clock_us = moment->clock_us;
-    drain->delivered.max_row_id = moment->max_row_id;
+    drain->progress.max_row_id = drain_last_row_id(drain);
 }
 
 /* Opens the next window, from what is delivered to `s2`, and so acknowledges the one before. */
@@ -257,9 +268,11 @@ drain_open_window(struct drain *drain, const struct snapshot *s2, struct error *
     window_set_numbers(drain, publisher_numbering(drain->publisher));
     publisher_forget_checkpoints(drain->publisher);
     drain->window_has_rows = false;
+    state_server_call(drain->state, true);
     int rc = drain_save(drain, err);
     if (rc == 0 && window->tick % TRIM_TICKS == 0)
         rc = cursor_trim(drain->pg, &drain->owner, window->tick, err);
+    state_server_call(drain->state, false);
     return rc;
 }
 
@@ -313,7 +326,6 @@ drain_look(struct drain *drain, struct moment *next, struct error *err)
     state_server_call(drain->state, true);
     int rc = moment_look(drain->pg, next, err);
     state_server_call(drain->state, false);
-    drain->progress.max_row_id = next->max_row_id;
     return rc;
 }
 
@@ -349,7 +361,6 @@ drain_resume(struct drain *drain, struct error *err)
     int rc = 0;
     drain->streaming = true;
     drain->second_us = clock_monotonic_us();
-    drain->delivered.clock_us = window->opened_us;
     drain->window_has_rows = window_may_hold_rows(&window->s1, &window->s2);
     if (drain->window_has_rows) {
         int64_t after_id = window->sub_id == 0 ? OUTBOX_FIRST_ROW : window->sub_id;

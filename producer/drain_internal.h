@@ -65,6 +65,9 @@ int drain_add_marks(struct drain *drain, enum mark_kind kind, const struct momen
 int session_open(struct drain *drain, struct error *err);
 void session_close(struct drain *drain);
 
+/* Takes what has come of the chunk that is read, waiting up to `wait_ms` for more. */
+int drain_pump(struct drain *drain, int wait_ms, struct error *err);
+
 /* Turns until a chunk has been read, and takes it. */
 int drain_take_chunk(struct drain *drain, struct outbox_chunk *chunk, struct error *err);
 

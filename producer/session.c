@@ -46,11 +46,9 @@ session_open_source(struct drain *drain, struct error *err)
         .row_bytes = config->producer.row_bytes,
     };
     state_set_phase(drain->state, STATE_DATABASE);
-    state_server_call(drain->state, true);
     int rc = pg_connect(config->postgres, "bitdex-producer cursor", &drain->pg, err);
     if (rc == 0)
         rc = guards_ask_all(drain->pg, config, err);
-    state_server_call(drain->state, false);
     if (rc == 0)
         rc = session_lock(drain, err);
     if (rc == 0)
@@ -68,9 +66,7 @@ session_describe_topic(struct drain *drain, struct error *err)
     int rc = kafka_admin_create(&config->kafka, &admin, err);
     if (rc != 0)
         return rc;
-    state_server_call(drain->state, true);
     rc = kafka_admin_describe(admin, config->topic.name, &topic, err);
-    state_server_call(drain->state, false);
     kafka_admin_destroy(admin);
     if (rc != 0)
         return rc;
@@ -131,11 +127,9 @@ session_take_over(struct drain *drain, struct error *err)
     int rc = session_check_cursor(drain, &history, err);
     if (rc != 0)
         return rc;
-    state_server_call(drain->state, true);
     rc = cursor_take_over(drain->pg, drain->config, &history, &drain->owner, err);
     if (rc == 0)
         rc = cursor_load(drain->pg, &drain->owner, &drain->window, err);
-    state_server_call(drain->state, false);
     if (rc == 0)
         log_info("cursor",
                  "epoch %" PRId64 ", generation %" PRId64 ": go on in window %" PRId64
@@ -171,7 +165,9 @@ session_fence(struct drain *drain, struct error *err)
 {
     struct moment now = {0};
     state_set_phase(drain->state, STATE_BROKER);
-    int rc = moment_look(drain->pg, &now, err);
+    int rc = moment_last_id(drain->pg, &drain->progress.max_row_id, err);
+    if (rc == 0)
+        rc = moment_look(drain->pg, &now, err);
     if (rc == 0)
         rc = drain_add_marks(drain, MARK_FENCE, &now, err);
     snapshot_free(&now.snapshot);
@@ -221,6 +217,7 @@ session_open(struct drain *drain, struct error *err)
     int32_t partitions = drain->config->topic.partitions;
     cursor_window_init(&drain->window, partitions);
     drain->looked = memory_zalloc((size_t)partitions * sizeof *drain->looked);
+    state_server_call(drain->state, true); /* there is little else in here */
     int rc = session_open_source(drain, err);
     if (rc == 0)
         rc = session_describe_topic(drain, err);
@@ -228,5 +225,8 @@ session_open(struct drain *drain, struct error *err)
         rc = session_take_over(drain, err);
     if (rc == 0)
         rc = session_open_sink(drain, err);
-    return rc == 0 ? session_fence(drain, err) : rc;
+    if (rc == 0)
+        rc = session_fence(drain, err);
+    state_server_call(drain->state, false);
+    return rc;
 }

@@ -41,7 +41,7 @@ void
 state_server_call(struct state *state, bool begins)
 {
     state_beat(state);
-    atomic_store(&state->in_server_call, begins);
+    atomic_fetch_add(&state->server_calls, begins ? 1 : -1);
 }
 
 void
@@ -81,7 +81,7 @@ state_read(struct state *state, struct state_view *view)
     *view = state->view;
     pthread_mutex_unlock(&state->mutex);
     view->beat_age_us = clock_monotonic_us() - atomic_load(&state->beat_us);
-    view->in_server_call = atomic_load(&state->in_server_call);
+    view->in_server_call = atomic_load(&state->server_calls) > 0;
 }
 
 const char *
@@ -113,11 +113,17 @@ state_is_ready(const struct state_view *view, char *why, size_t bytes)
 }
 
 double
+state_freshness_seconds(const struct state_view *view)
+{
+    if (view->progress.delivered_clock_us == 0)
+        return -1;
+    int64_t age_us = clock_realtime_us() - view->progress.delivered_clock_us;
+    return age_us > 0 ? (double)age_us / 1e6 : 0;
+}
+
+double
 state_backlog_seconds(const struct state_view *view)
 {
-    const struct state_progress *progress = &view->progress;
-    if (progress->backlog_rows == 0 || progress->delivered_clock_us == 0)
-        return 0;
-    int64_t age_us = clock_realtime_us() - progress->delivered_clock_us;
-    return age_us > 0 ? (double)age_us / 1e6 : 0;
+    double age = state_freshness_seconds(view);
+    return view->progress.backlog_rows > 0 && age > 0 ? age : 0;
 }

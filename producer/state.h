@@ -30,9 +30,9 @@ struct state_progress {
     int64_t generation;
     int64_t tick;
     int64_t last_row_id; /* greatest sent */
-    int64_t max_row_id;  /* greatest that exists */
+    int64_t max_row_id;  /* greatest that exists, or while rows wait, that was given out */
     int64_t backlog_rows;
-    int64_t delivered_clock_us; /* the source's clock when all that is sent so far was there */
+    int64_t delivered_clock_us; /* the source's clock at a moment all of which is acknowledged */
     int64_t moved_us; /* monotonic: when something was last acknowledged, or nothing was due */
     int64_t acked_us; /* wall clock: when something was last acknowledged */
     int64_t cycle_us; /* how long the last window took */
@@ -58,7 +58,7 @@ struct state {
     pthread_mutex_t mutex; /* of view.phase, .trouble and .progress */
     struct state_view view;
     _Atomic int64_t beat_us;
-    _Atomic bool in_server_call;
+    _Atomic int server_calls; /* inside each other */
     struct metrics_histogram cycles;
 };
 
@@ -67,7 +67,8 @@ void state_free(struct state *state);
 
 /* The drain's side. */
 void state_beat(struct state *state);
-/* Around a call that may wait for a server for long: then no beat is no sign of death. */
+/* Around a call that may wait for a server for long: then no beat is no sign of death. They may
+ * stand inside each other. */
 void state_server_call(struct state *state, bool begins);
 void state_set_phase(struct state *state, enum state_phase phase);
 void state_publish(struct state *state, const struct state_progress *progress);
@@ -81,7 +82,10 @@ const char *state_phase_name(enum state_phase phase);
 bool state_is_healthy(const struct state_view *view);
 /* Does it deliver? Otherwise fills `why`. */
 bool state_is_ready(const struct state_view *view, char *why, size_t bytes);
-/* How long ago everything that is sent by now was everything there was; 0 without a backlog. */
+/* Age of the newest moment of the source of which everything is acknowledged; negative before the
+ * first one. It grows when anything stops. */
+double state_freshness_seconds(const struct state_view *view);
+/* The same while rows wait to be sent, else 0. */
 double state_backlog_seconds(const struct state_view *view);
 
 #endif

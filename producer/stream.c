@@ -34,8 +34,10 @@ stream_flush(struct stream *stream, struct error *err)
 {
     struct drain *drain = stream->drain;
     if (stream->rejection_count > 0) {
+        state_server_call(drain->state, true);
         int rc = cursor_reject(drain->pg, &drain->owner, drain->window.tick, stream->rejections,
                                stream->rejection_count, err);
+        state_server_call(drain->state, false);
         if (rc != 0)
             return rc;
         drain->progress.dead_letters += stream->rejection_count;
@@ -162,7 +164,7 @@ stream_rows(struct stream *stream, const struct outbox_chunk *chunk, struct erro
             (publisher_full(drain->publisher) || stream->rejection_count == REJECTIONS_MAX))
             rc = stream_flush(stream, err);
         if (rc == 0 && n % PUMP_EVERY_ROWS == 0)
-            rc = outbox_pump(drain->outbox, 0, err);
+            rc = drain_pump(drain, 0, err);
     }
     return rc == 0 ? stream_flush(stream, err) : rc;
 }
@@ -177,10 +179,13 @@ stream_chunk(struct stream *stream, const struct outbox_chunk *chunk, int64_t af
     arena_reset(&stream->stored_arena);
     if (chunk->rows == 0)
         return 0;
-    if (resumed)
+    if (resumed) {
+        state_server_call(drain->state, true);
         rc = cursor_list_rejections(drain->pg, &drain->owner, after_id, chunk->last_id,
                                     &stream->stored_arena, &stream->stored, &stream->stored_count,
                                     err);
+        state_server_call(drain->state, false);
+    }
     if (rc == 0)
         rc = stream_rows(stream, chunk, err);
     if (rc != 0)

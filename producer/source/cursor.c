@@ -286,7 +286,6 @@ parse_window(const struct pg_result *row, struct cursor_window *window, struct e
     window->tick = pg_integer(row, 0, 0);
     window->sub_id = pg_integer(row, 0, 3);
     window->last_row_id = pg_integer(row, 0, 4);
-    window->opened_us = pg_integer(row, 0, 8);
     int32_t count = window->partitions;
     if (!parse_integers(pg_text(row, 0, 5), window->seq, count) ||
         !parse_integers(pg_text(row, 0, 6), (int64_t *)window->digest, count) ||
@@ -300,13 +299,10 @@ cursor_load(struct pg *pg, const struct cursor_owner *owner, struct cursor_windo
             struct error *err)
 {
     struct pg_result *result;
-    int rc =
-        pg_query(pg,
-                 "SELECT tick, s1, s2, sub_id, last_row_id, seq, digest, offsets,"
-                 " (extract(epoch FROM first_value(saved_at) OVER (PARTITION BY tick"
-                 " ORDER BY sub_id)) * 1000000)::bigint"
-                 " FROM bitdex_windows WHERE name = $1 ORDER BY tick DESC, sub_id DESC LIMIT 1",
-                 1, &owner->name, &result, err);
+    int rc = pg_query(pg,
+                      "SELECT tick, s1, s2, sub_id, last_row_id, seq, digest, offsets FROM"
+                      " bitdex_windows WHERE name = $1 ORDER BY tick DESC, sub_id DESC LIMIT 1",
+                      1, &owner->name, &result, err);
     if (rc != 0)
         return error_wrap(err, "could not read the cursor");
     if (pg_rows(result) == 1)

@@ -42,7 +42,6 @@ struct cursor_window {
     struct snapshot s2;  /* delivered with it */
     int64_t sub_id;      /* its rows up to this id are acknowledged; 0: none need be */
     int64_t last_row_id; /* greatest row id delivered up to here */
-    int64_t opened_us;   /* when it was opened, by the database's clock; only of a loaded one */
     int32_t partitions;
     int64_t *seq;
     uint64_t *digest;

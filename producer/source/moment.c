@@ -6,25 +6,26 @@ moment_look(struct pg *pg, struct moment *moment, struct error *err)
     struct pg_result *result;
     int rc = pg_query(pg,
                       "SELECT pg_current_snapshot(), (extract(epoch FROM statement_timestamp())"
-                      " * 1000000)::bigint, (SELECT max(id) FROM \"BitdexOps\")",
+                      " * 1000000)::bigint",
                       0, NULL, &result, err);
     if (rc != 0)
         return error_wrap(err, "could not take a snapshot");
     rc = snapshot_parse(&moment->snapshot, pg_text(result, 0, 0), err);
     moment->clock_us = pg_integer(result, 0, 1);
-    moment->max_row_id = pg_integer(result, 0, 2);
     pg_result_clear(result);
     return rc;
 }
 
 int
-moment_max_row_id(struct pg *pg, int64_t *max_row_id, struct error *err)
+moment_last_id(struct pg *pg, int64_t *row_id, struct error *err)
 {
     struct pg_result *result;
-    int rc = pg_query(pg, "SELECT max(id) FROM \"BitdexOps\"", 0, NULL, &result, err);
+    int rc =
+        pg_query(pg, "SELECT pg_sequence_last_value(pg_get_serial_sequence('\"BitdexOps\"', 'id'))",
+                 0, NULL, &result, err);
     if (rc != 0)
         return error_wrap(err, "could not ask for the greatest id");
-    *max_row_id = pg_integer(result, 0, 0);
+    *row_id = pg_integer(result, 0, 0);
     pg_result_clear(result);
     return 0;
 }

@@ -7,14 +7,14 @@
 
 struct moment {
     struct snapshot snapshot;
-    int64_t clock_us;   /* of the database, not after the snapshot; Unix microseconds */
-    int64_t max_row_id; /* greatest in the outbox; 0: it is empty */
+    int64_t clock_us; /* of the database, not after the snapshot; Unix microseconds */
 };
 
 /* `moment` is zero-initialised or was filled before; snapshot_free() releases it. */
 int moment_look(struct pg *pg, struct moment *moment, struct error *err);
 
-/* Only that, of now. */
-int moment_max_row_id(struct pg *pg, int64_t *max_row_id, struct error *err);
+/* The greatest id that the outbox has given out: which rows are there, max(id) would tell, at the
+ * price of a walk over all rows of an open transaction at the end of the table (F61). */
+int moment_last_id(struct pg *pg, int64_t *row_id, struct error *err);
 
 #endif
