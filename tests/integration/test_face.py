@@ -1,0 +1,221 @@
+"""What the producer says of itself: health, readiness, status, metrics, logs; and what it keeps."""
+
+import contextlib
+import json
+import pathlib
+import re
+import time
+import unittest
+
+import pipeline
+from outbox import OutboxCase
+
+HEALTH_LIMIT_S = 30  # of silence that is no server's fault
+
+LOG_LINE = re.compile(
+    r'time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z level=(debug|info|warn|error) area=[a-z_]+'
+    r' message="(?:[^"\\\x00-\x1f]|\\["\\nrt])*"'
+)
+SAMPLE = re.compile(
+    r'(?P<name>[a-z][a-z0-9_]*)\{(?P<labels>(?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)+)\}'
+    r' (?P<value>[-+0-9.e]+)'
+)
+
+
+def parse_metrics(text):
+    """{family: (type, {sample with labels: value})} of Prometheus text format 0.0.4, strictly."""
+    families = {}
+    name = None
+    for line in text.removesuffix("\n").split("\n"):
+        if line.startswith("# HELP "):
+            name = line.split(" ")[2]
+            assert name not in families, f"{name} a second time"
+        elif line.startswith("# TYPE "):
+            _, _, typed, kind = line.split(" ")
+            assert typed == name and kind in ("counter", "gauge", "histogram"), line
+            assert (kind == "counter") == name.endswith("_total"), line
+            families[name] = (kind, {})
+        else:
+            sample = SAMPLE.fullmatch(line)
+            assert sample, line
+            kind, samples = families[name]
+            base = sample["name"]
+            if kind == "histogram":
+                base = re.sub("_(bucket|sum|count)$", "", base)
+            assert base == name, line
+            key = f"{sample['name']}{{{sample['labels']}}}"
+            assert key not in samples, line
+            samples[key] = float(sample["value"])
+    return families
+
+
+class Face(OutboxCase):
+    def read_metrics(self):
+        _, text = self.producer.api.call("/metrics")
+        return parse_metrics(text)
+
+    def test_status_and_metrics_tell_the_same(self):
+        """Status in both its forms and the metrics that the original has under the same names."""
+        self.start()
+        with self.pipeline.connect() as connection:
+            self.insert(connection, 300)
+            connection.execute("""INSERT INTO "BitdexOps" (entity_id, ops) VALUES (1, '{}')""")
+            connection.commit()
+            self.wait_until_sent()
+            (last,) = connection.execute('SELECT max(id) FROM "BitdexOps"').fetchone()
+        status = json.loads(self.producer.command("status", "--json").stdout)
+        for key, value in {
+            "state": "draining", "trouble": "", "epoch": 1, "generation": 1, "rows": 301,
+            "events": 301, "last_row_id": last, "max_row_id": last, "backlog_rows": 0,
+            "backlog_seconds": 0, "dead_letters": 1, "sessions": 1,
+        }.items():
+            self.assertEqual(status[key], value, key)
+        self.assertGreaterEqual(status["tick"], 1)
+        self.assertIn("rows_per_second", status)
+        self.assertIn("freshness_seconds", status)
+        lines = self.producer.command("status").stdout.splitlines()
+        self.assertEqual([line.split()[0] for line in lines], list(status))
+        metrics = self.read_metrics()
+        for name, value in {
+            "bitdex_sync_cursor_position": last, "bitdex_sync_max_id": last,
+            "bitdex_sync_lag_rows": 0, "bitdex_sync_ops_total": 301, "bitdex_producer_ready": 1,
+            "bitdex_producer_dead_letters_total": 1,
+        }.items():
+            self.assertEqual(metrics[name][1], {name + '{source="default"}': value})
+        self.assertGreater(
+            sum(metrics["bitdex_sync_cycle_duration_seconds"][1].values()), 0)
+        samples = metrics["bitdex_producer_cycle_seconds"][1]
+        buckets = [value for key, value in samples.items() if "_bucket" in key]
+        self.assertEqual(buckets, sorted(buckets))
+        count = samples['bitdex_producer_cycle_seconds_count{source="default"}']
+        self.assertEqual(buckets[-1], count)
+        self.assertGreaterEqual(count, 1)
+
+    def test_every_line_of_the_log_is_logfmt(self):
+        """Through a start, lost sessions, a refusal and an end."""
+        self.start()
+        with self.pipeline.connect() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
+                " current_database() AND application_name LIKE 'bitdex-producer %'"
+            )
+            connection.commit()
+            self.producer.wait_until(
+                lambda: self.status()["sessions"] > 1 and self.status()["state"] == "draining",
+                "does not come back")
+            self.assertEqual(self.producer.stop(), 0)
+            connection.execute('''ALTER SEQUENCE "BitdexOps_id_seq" CACHE 20''')
+            connection.commit()
+        self.producer.start(wait=False)
+        with self.assertRaises(pipeline.PipelineError):  # it refuses
+            self.producer.wait_until(lambda: False, "")
+        lines = self.producer.log.read_text().splitlines()
+        self.assertGreater(len(lines), 8)
+        for line in lines:
+            self.assertRegex(line, LOG_LINE)
+            self.assertTrue(LOG_LINE.fullmatch(line), line)
+        self.assertIn("level=error", lines[-1])
+
+    def test_f56_secrets_are_not_shown(self):
+        """No command prints a password, whether it works or fails; the process list has none."""
+        secrets = ["pg-s3cr3t", "kafka-s3cr3t"]
+        config = pathlib.Path(self.pipeline.config)
+        whole = config.read_text()
+        dsn = self.pipeline.dsn
+        postgres = [
+            f"{dsn} password=pg-s3cr3t",
+            re.sub(r"port=\d+", "port=1", dsn) + " password=pg-s3cr3t",
+            "postgresql://someone:pg-s3cr3t@127.0.0.1:nonsense/x",
+            "password=pg-s3cr3t host=",
+            "password='pg-s3cr3t",
+        ]
+        outputs = []
+        for conninfo in postgres:
+            text = whole.replace("${BITDEX_POSTGRES}", conninfo)
+            text = text.replace(
+                "kafka: {", "kafka: { sasl.username: someone, sasl.password: kafka-s3cr3t,")
+            self.assertNotEqual(text, whole)
+            config.write_text(text)
+            for program in (self.producer, self.pipeline.consumer):
+                for arguments in (["check"], ["check", "--json"], ["status"], ["--help"]):
+                    done = program.command(*arguments, check=False)
+                    outputs += [done.stdout, done.stderr]
+            done = self.producer.command("init", check=False)
+            outputs += [done.stdout, done.stderr]
+            with contextlib.suppress(pipeline.PipelineError):  # some are refused at once
+                self.producer.start()
+                self.producer.wait_until(
+                    lambda: self.status()["state"] == "draining" or self.status()["trouble"],
+                    "is stuck")
+                outputs.append(pathlib.Path(f"/proc/{self.producer.pid}/cmdline").read_text())
+                for path in ("/api/status", "/api/ready", "/metrics", "/"):
+                    outputs.append(str(self.producer.api.call(path)))
+            self.producer.kill()
+        outputs.append(self.producer.log.read_text())
+        for word in ("draining", "trouble", "level=error"):
+            self.assertIn(word, "".join(outputs))
+        for secret in secrets:
+            for output in outputs:
+                self.assertNotIn(secret, output)
+
+
+class Outages(OutboxCase):
+    own_servers = True
+    settings = {"chunk_rows": 500}
+
+    def ready(self):
+        return self.producer.api.call("/api/ready")
+
+    def watch_health(self, seconds):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            status, answer = self.producer.api.call("/api/health")
+            self.assertEqual(status, 200, answer)
+            time.sleep(0.2)
+
+    def test_l9_broker_stands_still(self):
+        """Rows are there and nothing moves: not ready, and status says how far behind; health
+        stays good; ready again when the broker goes on."""
+        self.start()
+        self.assertEqual(self.ready(), (200, {"ready": True}))
+        self.kafka.pause()
+        try:
+            with self.pipeline.connect() as connection:
+                self.insert(connection, 1000)
+                connection.commit()
+                self.insert(connection, 70)
+            self.producer.wait_until(lambda: self.ready()[0] == 503, "is still ready")
+            self.assertEqual(self.producer.api.call("/api/health")[0], 200)
+            self.producer.wait_until(lambda: self.status()["backlog_rows"] >= 70, "has no backlog")
+            status = self.status()
+            self.assertGreater(status["unacknowledged"], 0)
+            self.assertGreater(status["freshness_seconds"], 5)
+            self.assertGreater(status["backlog_seconds"], 5)
+            self.assertIn("nothing acknowledged", self.ready()[1]["reason"])
+        finally:
+            self.kafka.resume()
+        self.check_delivery()
+        self.assertEqual(self.ready(), (200, {"ready": True}))
+        self.assertEqual(self.status()["backlog_rows"], 0)
+
+    def test_l9_database_stands_still_inside_a_window(self):
+        """For longer than a silent drain is taken for dead: health stays good, readiness does not,
+        and the window goes on."""
+        self.start()
+        with self.pipeline.connect() as locks, self.pipeline.connect() as connection:
+            self.insert(connection, 20000)
+            connection.execute("""INSERT INTO "BitdexOps" (entity_id, ops) VALUES (1, '{}')""")
+            locks.execute("LOCK bitdex_dead_letters")
+            connection.commit()
+            self.wait_for_session("cursor", wait_event_type="Lock")
+            self.watch_health(HEALTH_LIMIT_S + 3)
+            self.assertEqual(self.ready()[0], 503)
+            self.postgres.pause()
+            self.watch_health(1)
+            self.postgres.resume()
+        self.check_delivery()
+        self.assertEqual(self.ready(), (200, {"ready": True}))
+
+
+if __name__ == "__main__":
+    unittest.main()

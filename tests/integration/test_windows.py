@@ -1,0 +1,339 @@
+"""Windows on a real Postgres: whatever transactions do, each committed row is delivered once, in
+order, and nothing waits for a transaction that is still open.
+
+BITDEX_ROWS sets the size of the large windows, BITDEX_SAVES the number of small ones.
+"""
+
+import os
+import random
+import re
+import signal
+import time
+import unittest
+
+import psycopg
+import topic
+from case import SEED
+from outbox import OutboxCase
+
+ROWS = int(os.environ.get("BITDEX_ROWS", 100_000))
+SAVES = int(os.environ.get("BITDEX_SAVES", 2500))
+
+
+def plan_nodes(plan):
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from plan_nodes(child)
+
+
+class Windows(OutboxCase):
+    def test_f01_rows_behind_a_higher_id(self):
+        """Rows become visible behind ids that were delivered long before; of transactions with
+        savepoints and rollbacks exactly what was committed comes."""
+        self.start()
+        with self.pipeline.connect() as early, self.pipeline.connect() as late:
+            self.insert(early, 3)
+            self.insert(late, 2)
+            late.commit()
+            self.check_delivery()
+            with late.transaction():
+                self.insert(late)
+                with self.assertRaises(psycopg.errors.DivisionByZero), late.transaction():
+                    self.insert(late, 5)
+                    late.execute("SELECT 1 / 0")
+                with late.transaction():
+                    self.insert(late, 2)
+            self.insert(late, 4)
+            late.rollback()
+            self.check_delivery()
+            early.commit()
+        rows = sum(len(events) for events in self.check_delivery().values())
+        self.assertEqual(rows, 3 + 2 + 3)
+
+    def test_f02_early_xid_late_row_lock(self):
+        """Two changes of one entity by transactions whose ids are in the other order, in windows
+        of their own and in one window."""
+        self.start()
+        with self.pipeline.connect() as early, self.pipeline.connect() as late:
+            for together in (False, True):
+                early.execute("SELECT pg_current_xact_id()")
+                self.insert(late, entity=7)
+                if together:
+                    self.producer.signal(signal.SIGSTOP)
+                late.commit()
+                if not together:
+                    self.wait_until_sent()
+                self.insert(early, entity=7)
+                early.commit()
+                self.producer.signal(signal.SIGCONT)
+                self.check_delivery()
+        (count,) = (len(events) for events in self.check_delivery().values() if events)
+        self.assertEqual(count, 4)
+
+    def test_f03_open_transactions_hold_nothing_up(self):
+        """Transactions stay open in this database and in another one, prepared, and with row
+        locks: what others commit is delivered, and then what those have written."""
+        self.start()
+        with (
+            self.pipeline.connect() as writes,
+            self.pipeline.connect() as locks,
+            self.pipeline.connect() as prepares,
+            psycopg.connect(self.postgres.dsn) as elsewhere,
+            self.pipeline.connect() as other,
+        ):
+            self.insert(other, 3)
+            other.commit()
+            self.insert(writes)
+            locks.execute('SELECT FROM "BitdexOps" FOR UPDATE')
+            self.insert(locks)
+            elsewhere.execute("SELECT pg_current_xact_id()")
+            prepared = prepares.xid(1, self.pipeline.name, "held")
+            prepares.tpc_begin(prepared)
+            self.insert(prepares, 2)
+            prepares.tpc_prepare()
+            for _ in range(3):
+                self.insert(other, 2)
+                other.commit()
+                self.check_delivery()
+            prepares.tpc_commit()
+            self.check_delivery()
+            locks.rollback()
+            elsewhere.rollback()
+            writes.commit()
+        rows = sum(len(events) for events in self.check_delivery().values())
+        self.assertEqual(rows, 3 + 3 * 2 + 2 + 1)
+
+    def read_rows(self, connection):
+        """How many index entries and rows of the outbox have been read, by anybody."""
+        connection.execute("SELECT pg_stat_clear_snapshot()")
+        return connection.execute(
+            "SELECT seq_tup_read + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes i"
+            " WHERE i.relid = t.relid) FROM pg_stat_user_tables t WHERE relname = 'BitdexOps'"
+        ).fetchone()[0]
+
+    def test_f61_open_transaction_with_many_rows(self):
+        """The rows of a transaction that stays open are read once at most, not by every look."""
+        self.start()
+        with self.pipeline.connect() as holder, self.pipeline.connect(autocommit=True) as other:
+            self.insert(other)
+            before = self.read_rows(other)
+            self.insert(holder, ROWS)
+            for behind in range(2):  # its rows are the last ones in the table, and not
+                for _ in range(30):
+                    self.wait_until_sent()
+                    self.insert(other, behind)
+            time.sleep(2)  # sessions report what they have read once a second
+            self.assertLess(self.read_rows(other) - before, 2 * ROWS)
+            holder.commit()
+        self.check_delivery()
+
+
+class LargeWindows(OutboxCase):
+    settings = {"chunk_rows": 1000}
+
+    def fill(self, rows=ROWS):
+        """A backlog of which no statistics know."""
+        with self.pipeline.connect() as connection:
+            connection.execute('ALTER TABLE "BitdexOps" SET (autovacuum_enabled = off)')
+            self.insert(connection, rows)
+
+    def explain(self, connection):
+        """The plan of the statement that the reading session runs or ran last."""
+        (statement,) = connection.execute(
+            "SELECT query FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'bitdex-producer outbox'"
+        ).fetchone()
+        settings, select = re.fullmatch(
+            r"(.*)COPY \((.*)\) TO STDOUT \(FORMAT binary\)", statement, re.DOTALL
+        ).groups()
+        with connection.transaction(force_rollback=True):
+            if settings:
+                connection.execute(settings)
+            ((plan,),) = connection.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + select).fetchone()
+        return bool(settings), list(plan_nodes(plan["Plan"]))
+
+    def test_f82_chunks_of_a_large_window_read_what_they_send(self):
+        """Without statistics every chunk but the first goes on in the index on id where the
+        last one ended: no sort, and no more rows read than sent."""
+        self.fill()
+        self.producer.start()
+        seen = {}
+        with self.pipeline.connect() as connection:
+            while len(seen) < 5:
+                self.assertTrue(self.producer.is_running(), self.producer.log_tail())
+                sent = self.status()["rows"]
+                if sent == 0 or sent == max(seen, default=0):
+                    continue
+                self.assertLess(sent, ROWS, "sent before it was looked at")
+                self.producer.signal(signal.SIGSTOP)
+                pinned, nodes = self.explain(connection)
+                self.producer.signal(signal.SIGCONT)
+                if not pinned:
+                    continue
+                seen[sent] = nodes
+                scans = [node for node in nodes if "Scan" in node["Node Type"]]
+                self.assertIn("BitdexOps_pkey", [scan.get("Index Name") for scan in scans])
+                self.assertNotIn("Sort", [node["Node Type"] for node in nodes])
+                for node in nodes:
+                    self.assertLessEqual(node["Actual Rows"], self.settings["chunk_rows"])
+                    self.assertEqual(node.get("Rows Removed by Filter", 0), 0)
+        self.check_delivery()
+
+    def test_l2_window_resumed_where_it_was_acknowledged(self):
+        """Killed in the middle of a large window, the producer goes on behind the last place that
+        it saved inside, with the same numbers."""
+        self.fill(3 * ROWS)
+        self.producer.start()
+        with self.pipeline.connect(autocommit=True) as connection:
+
+            def saved():
+                return connection.execute("SELECT max(sub_id) FROM bitdex_windows").fetchone()[0]
+
+            self.producer.wait_until(saved, "does not save inside the window")
+            self.producer.kill()
+            sub_id = saved()
+        self.start()
+        self.wait_until_sent()
+        events = topic.read(self.pipeline.kafka, self.pipeline.topic)
+        with self.pipeline.connect() as connection:
+            topic.check_delivery(connection, events)
+        rows = {1: [], 2: []}  # by generation
+        for records in events.values():
+            for _, _, event in records:
+                if event["body"][0] != "bitdex.Mark":
+                    rows[event["generation"]].append(event["body"][1]["row_id"])
+        self.assertGreater(min(rows[2]), sub_id)
+        self.assertLess(sub_id, max(rows[1]) + 1)
+        print(f"{len(rows[1]):,} rows before the kill, {len(set(rows[1]) & set(rows[2])):,} of them"
+              f" sent again", flush=True)
+
+
+class SmallWindows(OutboxCase):
+    settings = {"poll_interval_ms": 1}
+
+    def test_f73_positions_stay_few(self):
+        """With a transaction open all the while, thousands of windows leave a bounded number of
+        positions behind."""
+        self.start()
+        with self.pipeline.connect() as holder, self.pipeline.connect() as other:
+            holder.execute("SELECT pg_current_xact_id()")
+            other.execute("SET synchronous_commit = off")
+            other.commit()
+            while self.status()["tick"] < SAVES:
+                self.insert(other)
+                other.commit()
+            self.wait_until_sent()
+            positions, ticks = other.execute(
+                "SELECT count(*), max(tick) FROM bitdex_windows"
+            ).fetchone()
+            self.assertGreaterEqual(ticks, SAVES)
+            self.assertLess(positions, 2100)
+        self.check_delivery()
+
+
+class LostSessions(OutboxCase):
+    settings = {"chunk_rows": 500}
+
+    def terminate(self, pid):
+        with self.pipeline.connect() as connection:
+            connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
+
+    def check_recovered(self, sessions):
+        self.producer.wait_until(
+            lambda: self.status()["sessions"] > sessions and self.status()["state"] == "draining",
+            "does not begin another session",
+        )
+        self.check_delivery()
+
+    def test_f74_before_the_window_is_saved(self):
+        """The session is lost between the look at the source and the commit of the window."""
+        self.start()
+        with self.pipeline.connect() as locks, self.pipeline.connect() as other:
+            locks.execute("LOCK bitdex_windows IN SHARE MODE")
+            self.insert(other, 10)
+            other.commit()
+            sessions = self.status()["sessions"]
+            self.terminate(self.wait_for_session("cursor", wait_event_type="Lock"))
+            self.producer.wait_until(lambda: self.status()["trouble"], "noticed nothing")
+            self.insert(other, 10)
+            other.commit()
+            locks.commit()
+        self.check_recovered(sessions)
+
+    def test_f74_in_the_middle_of_a_window(self):
+        """Either session is lost while a window that is saved is being read."""
+        self.start()
+        with self.pipeline.connect() as windows, self.pipeline.connect() as rows:
+            for what in ("outbox", "cursor"):
+                windows.execute("LOCK bitdex_windows IN SHARE MODE")
+                self.insert(rows, 2000)
+                rows.commit()
+                cursor = self.wait_for_session("cursor", wait_event_type="Lock")
+                rows.execute('LOCK "BitdexOps"')
+                windows.commit()  # saves the window, and then waits for its second chunk
+                outbox = self.wait_for_session("outbox", wait_event_type="Lock")
+                sessions = self.status()["sessions"]
+                self.terminate({"outbox": outbox, "cursor": cursor}[what])
+                rows.commit()
+                self.insert(rows, 10)
+                rows.commit()
+                self.check_recovered(sessions)
+
+    def test_f74_at_random_moments(self):
+        """Sessions are lost again and again under load, the producer standing still at the time."""
+        rng = random.Random(SEED)
+        self.start()
+        with self.pipeline.connect() as other:
+            for _ in range(12):
+                self.insert(other, 4000)
+                other.commit()
+                time.sleep(rng.random() * 0.1)
+                self.producer.signal(signal.SIGSTOP)
+                self.insert(other, 10)
+                other.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND application_name LIKE %s",
+                    (f"bitdex-producer {rng.choice(['cursor', 'outbox', '%'])}",),
+                )
+                other.commit()
+                self.producer.signal(signal.SIGCONT)
+                self.producer.wait_until(lambda: self.status()["state"] == "draining", "is stuck")
+        self.check_delivery()
+
+
+class LostCommits(OutboxCase):
+    own_servers = True
+
+    def test_f74_snapshot_of_a_commit_that_was_lost(self):
+        """The database dies and loses a commit that the producer has seen; the next transaction
+        gets its id, and its row is delivered."""
+        self.start()
+        locks, other = self.pipeline.connect(), self.pipeline.connect()
+        other.execute("SET synchronous_commit = off")
+        self.insert(other)
+        other.commit()
+        self.wait_until_sent()
+        locks.execute("LOCK bitdex_windows IN SHARE MODE")
+        lost = []
+        for _ in range(2):
+            self.insert(other)
+            lost.append(other.execute("SELECT pg_current_xact_id()").fetchone()[0])
+            other.commit()
+        self.wait_for_session("cursor", wait_event_type="Lock")
+        self.postgres.kill()
+        locks.close()
+        other.close()
+        self.postgres.start()
+        with self.pipeline.connect() as other:
+            (kept,) = other.execute(
+                'SELECT count(*) FROM "BitdexOps" WHERE txid = ANY(%s::xid8[])', (lost,)
+            ).fetchone()
+            self.assertEqual(kept, 0, "the test did not lose what it should")
+            self.insert(other)
+            (again,) = other.execute("SELECT pg_current_xact_id()").fetchone()
+        self.assertLessEqual(int(again), int(max(lost)), "the id was not used again")
+        self.check_delivery()
+
+
+if __name__ == "__main__":
+    unittest.main()

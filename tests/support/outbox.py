@@ -1,0 +1,95 @@
+"""Tests of the producer alone: rows of ops written by hand, no consumer."""
+
+import pathlib
+import time
+
+import gallery
+import pipeline
+import topic
+from case import GalleryCase
+
+INSERT = """
+INSERT INTO "BitdexOps" (entity_id, ops)
+SELECT {entity}, '[{{"op": "set", "field": "userId", "value": 1}}]' FROM generate_series(1, {rows})
+AS n
+"""
+
+
+class OutboxCase(GalleryCase):
+    settings = {}  # of the producer section, besides what gallery.yaml says
+
+    def setUp(self):
+        super().setUp()
+        whole = self.pipeline
+        text = (pipeline.ROOT / "config" / "gallery.yaml").read_text()
+        more = "".join(f", {key}: {value}" for key, value in self.settings.items())
+        listen = '127.0.0.1:${BITDEX_PRODUCER_PORT}"'
+        config = pathlib.Path(whole.directory) / "config.yaml"
+        config.write_text(text.replace(listen, listen + more))
+        self.pipeline = pipeline.Pipeline(
+            whole.directory, whole.name, self.postgres, self.kafka, config, self.variables
+        )
+        self.addCleanup(self.pipeline.__exit__)
+        self.producer = self.pipeline.producer
+        self.entities = 0
+        self.pipeline.init()
+        with self.pipeline.connect() as connection:  # the configuration names them
+            gallery.create_tables(connection)
+            gallery.create_triggers(connection)
+
+    def start(self):
+        """Returns when the first row may be sent."""
+        self.producer.start()
+        self.producer.wait_until(lambda: self.status()["state"] == "draining", "does not drain")
+
+    def status(self):
+        return self.producer.api.get("/api/status")
+
+    def insert(self, connection, rows=1, entity=None):
+        """`entity`: its id; by default every row has an entity of its own."""
+        if entity is None:
+            entity = f"{self.entities} + n"
+            self.entities += rows
+        connection.execute(INSERT.format(entity=entity, rows=rows))
+
+    def wait_until_sent(self):
+        """Until everything that is committed now is acknowledged."""
+        committed = time.time()
+
+        def is_sent():
+            age = self.status()["freshness_seconds"]
+            return age is not None and time.time() - age > committed
+
+        self.producer.wait_until(is_sent, "does not deliver")
+
+    def wait_for_session(self, what, state="active", wait_event_type="%"):
+        """The process id of the producer's session `what`, once it is in that state."""
+        found = []
+
+        def is_there():
+            with self.pipeline.connect() as connection:
+                found[:] = connection.execute(
+                    "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+                    " AND application_name = %s AND state = %s"
+                    " AND coalesce(wait_event_type, '') LIKE %s",
+                    (f"bitdex-producer {what}", state, wait_event_type),
+                ).fetchall()
+            return found
+
+        self.producer.wait_until(is_there, f"has no session {what} that is {state}")
+        return found[0][0]
+
+    def check_delivery(self):
+        """What is committed now is on the topic under L2, and an entity's rows in the order of
+        their ids. Returns the events by partition, as a reader applies them."""
+        self.wait_until_sent()
+        with self.pipeline.connect() as connection:
+            events = topic.read(self.pipeline.kafka, self.pipeline.topic)
+            delivered = topic.check_delivery(connection, events)
+        for partition in delivered.values():
+            last = {}
+            for event in partition:
+                fields = event["body"][1]
+                self.assertLess(last.get(fields["entity_id"], 0), fields["row_id"])
+                last[fields["entity_id"]] = fields["row_id"]
+        return delivered
