@@ -110,6 +110,7 @@ write_status(const struct answer *answer, struct buffer *out)
     json_number(&json, "dead_letters", (int64_t)progress->dead_letters);
     json_number(&json, "unacknowledged", (int64_t)progress->outstanding);
     json_number(&json, "sessions", (int64_t)progress->sessions);
+    json_number(&json, "looks", (int64_t)progress->looks);
     json_time(&json, "last_acknowledged", progress->acked_us);
     json_object_end(&json);
 }
@@ -181,6 +182,8 @@ answer_metrics(const struct answer *answer)
            "Messages sent and not acknowledged.", (double)progress->outstanding);
     metric(answer, "bitdex_producer_sessions_total", "counter",
            "Times that the drain began with new sessions.", (double)progress->sessions);
+    metric(answer, "bitdex_producer_looks_total", "counter", "Times that the source was looked at.",
+           (double)progress->looks);
     metrics_family(&answer->response->body, "bitdex_producer_cycle_seconds", "histogram",
                    "Time that windows with rows took.");
     metrics_histogram_sample(&answer->response->body, "bitdex_producer_cycle_seconds", labels,

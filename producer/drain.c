@@ -28,6 +28,7 @@ enum {
      * cursor near the present; our own saves are too few to keep each other going. */
     IDLE_XIDS = 1000,
     TRIM_TICKS = 1000,
+    SILENCE_PER_PAUSE = 8,
 };
 
 static int64_t
@@ -291,10 +292,22 @@ drain_window(struct drain *drain, const struct moment *next, const struct outbox
     if (rc != 0)
         return rc;
     drain_deliver(drain, next);
-    drain->poll_ms = 1;
-    drain->progress.cycle_us = clock_monotonic_us() - begun_us;
+    drain->active_us = clock_monotonic_us();
+    drain->progress.cycle_us = drain->active_us - begun_us;
     metrics_observe_us(&drain->state->cycles, drain->progress.cycle_us);
     return 0;
+}
+
+/* The pause before the next look grows with the silence: a row that comes so long after the last
+ * one waits for a fraction of that time at most. */
+static int
+drain_pause_ms(const struct drain *drain, int64_t now_us)
+{
+    int64_t pause_ms = (now_us - drain->active_us) / 1000 / SILENCE_PER_PAUSE;
+    int64_t longest_ms = drain->config->producer.poll_interval_ms;
+    if (pause_ms > longest_ms)
+        pause_ms = longest_ms;
+    return pause_ms > 0 ? (int)pause_ms : 1;
 }
 
 /* Nothing to send: saves the position if that is worth a commit, and sleeps for a while. */
@@ -311,18 +324,16 @@ drain_idle(struct drain *drain, struct error *err)
     if (rc != 0)
         return rc;
     int64_t to_mark_ms = (drain->marked_us + DRAIN_SECOND_US - now_us) / 1000 + 1;
-    int wait_ms = drain->poll_ms;
+    int wait_ms = drain_pause_ms(drain, now_us);
     if (wait_ms > to_mark_ms)
         wait_ms = to_mark_ms > 0 ? (int)to_mark_ms : 0;
-    drain->poll_ms *= 2;
-    if (drain->poll_ms > drain->config->producer.poll_interval_ms)
-        drain->poll_ms = drain->config->producer.poll_interval_ms;
     return drain_turn(drain, wait_ms, err);
 }
 
 static int
 drain_look(struct drain *drain, struct moment *next, struct error *err)
 {
+    drain->progress.looks++;
     state_server_call(drain->state, true);
     int rc = moment_look(drain->pg, next, err);
     state_server_call(drain->state, false);
@@ -378,8 +389,8 @@ static int
 drain_windows(struct drain *drain, struct error *err)
 {
     struct moment next = {0};
-    drain->poll_ms = 1;
     drain->marked_us = clock_monotonic_us();
+    drain->active_us = drain->marked_us;
     int rc = 0;
     while (rc == 0)
         rc = drain_step(drain, &next, err);

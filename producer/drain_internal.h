@@ -34,7 +34,7 @@ struct drain {
     int64_t marked_us;
     int64_t second_us;
     bool rows_since_mark;
-    int poll_ms;
+    int64_t active_us; /* when the last row was handed over */
 
     /* Of all sessions. */
     struct publisher_counts counted; /* by publishers that are gone */

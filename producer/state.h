@@ -43,6 +43,7 @@ struct state_progress {
     uint64_t bytes;
     uint64_t dead_letters;
     uint64_t sessions;
+    uint64_t looks;
     double rows_per_second;
 };
 
