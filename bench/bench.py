@@ -1,6 +1,6 @@
 """Ratios of what we do to what the machine and the libraries can do, in one run.
 
-    scripts/bench [--rows N] [--runs N]
+    scripts/bench [--rows N] [--runs N] [--only ratios|windows|latency]
 
 1. drain over raw COPY: rows a second from the outbox to acknowledged on the topic, beside a bare
    COPY (FORMAT binary) of the same rows to a client that throws them away.
@@ -9,6 +9,8 @@
 3. commit to queryable, p50 and p99, beside Kafka's own produce to consume, one at a time.
 
 Figures are medians of the runs. Machines are noisy: compare ratios, not seconds.
+
+Then what windows cost, and the way to the topic under a light load (windows.py).
 """
 
 import argparse
@@ -24,6 +26,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts
 import gallery  # noqa: E402
 import pipeline  # noqa: E402
 import servers  # noqa: E402
+import windows  # noqa: E402
 
 HOME = pipeline.ROOT / ".local" / "bench"
 BARE_KAFKA = pipeline.BUILD / "bench" / "bare_kafka"
@@ -64,10 +67,20 @@ def raw_copy(demo):
                 pass
 
 
-def fresh_pipeline(name, postgres, kafka):
+def fresh_pipeline(postgres, kafka, **settings):
+    """Gallery tables without rows; `settings` of the producer section."""
+    name = f"bench{time.time_ns()}"
     directory = HOME / name
     shutil.rmtree(directory, ignore_errors=True)
-    return pipeline.Pipeline(directory, name, postgres, kafka)
+    directory.mkdir(parents=True)
+    config = pipeline.write_config(directory / "config.yaml", **settings)
+    demo = pipeline.Pipeline(directory, name, postgres, kafka, config)
+    demo.create_database()
+    demo.init()
+    with demo.connect() as connection:
+        gallery.create_tables(connection)
+        gallery.create_triggers(connection)
+    return demo
 
 
 def wait_for_drain(demo, rows):
@@ -127,11 +140,8 @@ def bench_latency(demo, samples):
 
 
 def run_once(number, rows, samples, postgres, kafka):
-    with fresh_pipeline(f"bench{int(time.time())}", postgres, kafka) as demo:
-        demo.create_database()
-        demo.init()
+    with fresh_pipeline(postgres, kafka) as demo:
         with demo.connect() as connection:
-            gallery.create_tables(connection)
             connection.execute(FILL.replace("ROWS", str(rows)))
         with demo.connect(autocommit=True) as connection:
             connection.execute('VACUUM ANALYZE "BitdexOps"')
@@ -145,17 +155,11 @@ def run_once(number, rows, samples, postgres, kafka):
         return [*drain, *index, *latency]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--rows", type=int, default=500_000, help="default: %(default)s")
-    parser.add_argument("--runs", type=int, default=3, help="default: %(default)s")
-    parser.add_argument("--samples", type=int, default=300, help="default: %(default)s")
-    arguments = parser.parse_args()
-    with servers.Postgres(HOME / "postgres") as postgres, servers.Kafka(HOME / "kafka") as kafka:
-        runs = [
-            run_once(number, arguments.rows, arguments.samples, postgres, kafka)
-            for number in range(1, arguments.runs + 1)
-        ]
+def print_ratios(arguments, postgres, kafka):
+    runs = [
+        run_once(number, arguments.rows, arguments.samples, postgres, kafka)
+        for number in range(1, arguments.runs + 1)
+    ]
     copy, drain, bare, index, p50, p99, bare_p50, bare_p99 = map(statistics.median, zip(*runs))
     print(f"\nmedians of {arguments.runs} runs, {arguments.rows:,} rows\n"
           f"  drain over raw COPY             {drain / copy:6.2f}   "
@@ -163,7 +167,34 @@ def main():
           f"  durable index over bare reader  {index / bare:6.2f}   "
           f"({index:,.0f} of {bare:,.0f} events/s)\n"
           f"  commit to queryable over Kafka  {p50 / bare_p50:6.2f}   "
-          f"(p50 {p50:.1f} of {bare_p50:.1f} ms; p99 {p99:.1f} of {bare_p99:.1f} ms)")
+          f"(p50 {p50:.1f} of {bare_p50:.1f} ms; p99 {p99:.1f} of {bare_p99:.1f} ms)\n")
+
+
+def print_windows(arguments, postgres, kafka):
+    with fresh_pipeline(postgres, kafka, poll_interval_ms=1) as demo:
+        windows.run(demo, 2 * arguments.rows, arguments.saves)
+
+
+def print_latency(_, postgres, kafka):
+    with fresh_pipeline(postgres, kafka) as demo:
+        windows.run_light_load(demo)
+
+
+SECTIONS = {"ratios": print_ratios, "windows": print_windows, "latency": print_latency}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--rows", type=int, default=500_000, help="default: %(default)s")
+    parser.add_argument("--runs", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--samples", type=int, default=300, help="default: %(default)s")
+    parser.add_argument("--saves", type=int, default=4000, help="default: %(default)s")
+    parser.add_argument("--only", choices=SECTIONS, help="one section")
+    arguments = parser.parse_args()
+    with servers.Postgres(HOME / "postgres") as postgres, servers.Kafka(HOME / "kafka") as kafka:
+        for name, section in SECTIONS.items():
+            if arguments.only in (None, name):
+                section(arguments, postgres, kafka)
 
 
 if __name__ == "__main__":

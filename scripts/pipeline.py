@@ -170,6 +170,15 @@ class Program:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
+def write_config(path, **settings):
+    """The gallery's configuration with further settings in its producer section."""
+    text = (ROOT / "config" / "gallery.yaml").read_text()
+    more = "".join(f", {name}: {value}" for name, value in settings.items())
+    listen = 'listen: "127.0.0.1:${BITDEX_PRODUCER_PORT}"'
+    path.write_text(text.replace(listen, listen + more))
+    return path
+
+
 class Pipeline:
     """Database, topic, group and data directory are named after it."""
 

@@ -1,6 +1,5 @@
 """Tests of the producer alone: rows of ops written by hand, no consumer."""
 
-import pathlib
 import time
 
 import gallery
@@ -21,11 +20,7 @@ class OutboxCase(GalleryCase):
     def setUp(self):
         super().setUp()
         whole = self.pipeline
-        text = (pipeline.ROOT / "config" / "gallery.yaml").read_text()
-        more = "".join(f", {key}: {value}" for key, value in self.settings.items())
-        listen = '127.0.0.1:${BITDEX_PRODUCER_PORT}"'
-        config = pathlib.Path(whole.directory) / "config.yaml"
-        config.write_text(text.replace(listen, listen + more))
+        config = pipeline.write_config(whole.directory / "config.yaml", **self.settings)
         self.pipeline = pipeline.Pipeline(
             whole.directory, whole.name, self.postgres, self.kafka, config, self.variables
         )

@@ -1,0 +1,158 @@
+"""What windows cost, in the processor time of the producer's two sessions in Postgres, which other
+work on the machine does not change; and how long a commit takes to the topic under a light load.
+"""
+
+import pathlib
+import statistics
+import threading
+import time
+
+import confluent_kafka
+
+import pipeline
+
+INSERT = """
+INSERT INTO "BitdexOps" (entity_id, ops)
+SELECT n, '[{"op": "set", "field": "userId", "value": 1}]' FROM generate_series(1, %s) AS n
+"""
+SESSIONS = """
+SELECT application_name, pid FROM pg_stat_activity
+WHERE datname = current_database() AND application_name LIKE 'bitdex-producer %'
+"""
+
+
+class Sessions:
+    """Processor time that a producer's sessions have used, in microseconds."""
+
+    def __init__(self, connection):
+        self._pids = {
+            name.split()[-1]: pid for name, pid in connection.execute(SESSIONS).fetchall()
+        }
+
+    def used_us(self, name):
+        text = pathlib.Path(f"/proc/{self._pids[name]}/schedstat").read_text()
+        return int(text.split()[0]) / 1000
+
+    def all_us(self):
+        return sum(self.used_us(name) for name in self._pids)
+
+
+def start(demo):
+    demo.producer.start()
+    demo.producer.wait_until(lambda: status(demo)["state"] == "draining", "does not drain")
+
+
+def status(demo):
+    return demo.producer.api.get("/api/status")
+
+
+def look_us(demo, connection, seconds=4):
+    """Processor time of one look at an outbox in which nothing happens, and looks a second."""
+    sessions = Sessions(connection)
+    used, looks = sessions.all_us(), status(demo)["looks"]
+    time.sleep(seconds)
+    looks = status(demo)["looks"] - looks
+    return (sessions.all_us() - used) / looks, looks / seconds
+
+
+def first_chunk_ms(demo, connection, holder):
+    """Processor time of the first chunk of a backlog; the producer is kept from going on."""
+    holder.execute("LOCK bitdex_windows IN SHARE MODE")
+    demo.producer.start()
+    demo.producer.wait_until(
+        lambda: connection.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND"
+            " application_name = 'bitdex-producer cursor' AND wait_event_type = 'Lock'"
+        ).fetchone(), "saves nothing")
+    return Sessions(connection).used_us("outbox") / 1000
+
+
+def save_us(demo, connection, windows):
+    """Processor time of look and save for each of so many windows with a row in them."""
+    sessions = Sessions(connection)
+    used, first = sessions.used_us("cursor"), status(demo)["tick"]
+    tick = first
+    while tick < first + windows:
+        connection.execute(INSERT, (1,))
+        tick = status(demo)["tick"]
+    return (sessions.used_us("cursor") - used) / (tick - first)
+
+
+class Listener(threading.Thread):
+    """Notes when messages with a key arrive."""
+
+    def __init__(self, demo):
+        super().__init__(daemon=True)
+        self.arrivals = {}
+        self._end = threading.Event()
+        self._client = confluent_kafka.Consumer({
+            "bootstrap.servers": demo.kafka, "group.id": "bench", "fetch.wait.max.ms": 5,
+            "enable.auto.commit": False,
+        })
+        partitions = self._client.list_topics(demo.topic, timeout=30).topics[demo.topic].partitions
+        end = confluent_kafka.OFFSET_END
+        self._client.assign(
+            [confluent_kafka.TopicPartition(demo.topic, p, end) for p in partitions])
+        self._client.poll(2)
+
+    def run(self):
+        while not self._end.is_set():
+            message = self._client.poll(0.1)
+            if message is not None and message.key() is not None:
+                self.arrivals[int.from_bytes(message.key(), "big")] = time.monotonic()
+
+    def stop(self):
+        self._end.set()
+        self.join()
+        self._client.close()
+
+
+def light_load_ms(demo, connection, rate, commits):
+    """p50 and p99 from a commit to a reader of the topic, at so many commits a second."""
+    listener = Listener(demo)
+    listener.start()
+    begun = {}
+    for n in range(commits):
+        time.sleep(1 / rate)
+        entity = 1_000_000 * rate + n
+        connection.execute(
+            """INSERT INTO "BitdexOps" (entity_id, ops) VALUES (%s, '[{"op": "alive"}]')""",
+            (entity,))
+        begun[entity] = time.monotonic()
+    demo.producer.wait_until(lambda: begun.keys() <= listener.arrivals.keys(), "does not deliver")
+    listener.stop()
+    times = sorted((listener.arrivals[entity] - at) * 1000 for entity, at in begun.items())
+    return statistics.median(times), times[len(times) * 99 // 100]
+
+
+def run(demo, rows, saves):
+    """Prints the figures; `demo` has nothing in its outbox and a producer that looks every ms."""
+    with demo.connect(autocommit=True) as connection, demo.connect() as holder:
+        connection.execute("SET synchronous_commit = off")
+        start(demo)
+        print("processor time of the producer's sessions in Postgres", flush=True)
+        print("  a look, idle                       {:8,.0f} us, {:.0f} a second"
+              .format(*look_us(demo, connection)), flush=True)
+        holder.execute(INSERT, (rows,))
+        print("  beside {:9,} rows not committed {:8,.0f} us, {:.0f} a second"
+              .format(rows, *look_us(demo, connection)), flush=True)
+        first = save_us(demo, connection, 200)
+        save_us(demo, connection, saves)
+        last = save_us(demo, connection, 200)
+        print(f"  look and save of a window          {first:8,.0f} us; "
+              f"{saves:,} windows later {last:,.0f} us", flush=True)
+        demo.producer.stop()
+        holder.commit()
+        print("  the first chunk of {:9,} rows    {:8,.0f} ms"
+              .format(rows, first_chunk_ms(demo, connection, holder)), flush=True)
+        demo.producer.kill()
+        holder.rollback()
+
+
+def run_light_load(demo):
+    with demo.connect(autocommit=True) as connection:
+        start(demo)
+        print("commit to topic", flush=True)
+        for rate, commits in ((1, 10), (10, 60), (100, 400)):
+            print("  {:3} commits a second               p50 {:.1f} ms, p99 {:.1f} ms"
+                  .format(rate, *light_load_ms(demo, connection, rate, commits)), flush=True)
