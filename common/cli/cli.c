@@ -11,11 +11,17 @@
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+enum { WORDS_MAX = 2 + CLI_ARGUMENTS_MAX }; /* the name of a command has up to two */
+
+#define HELP_LINE "  %-26s %s\n"
+
 /* The line as it was read, before anything of it is acted on. */
 struct line {
     struct cli cli;
     const char *config_path;
     bool help;
+    const char *words[WORDS_MAX]; /* the command's name and its arguments */
+    int word_count;
 };
 
 static void
@@ -27,11 +33,12 @@ cli_print_program(const struct cli_program *program, FILE *out)
         char head[64];
         snprintf(head, sizeof head, "%s %s", command->name,
                  command->arguments != NULL ? command->arguments : "");
-        fprintf(out, "  %-18s %s\n", head, command->summary);
+        fprintf(out, HELP_LINE, head, command->summary);
     }
-    fprintf(out, "\n  --config FILE      the YAML file; default: $BITDEX_CONFIG, else bitdex.yaml\n"
-                 "  --help             this, or with a COMMAND its own help\n"
-                 "\nexit code: 0 done, 1 failed, 2 wrong usage or configuration\n");
+    fprintf(out, "\n" HELP_LINE HELP_LINE, "--config FILE",
+            "the YAML file; default: $BITDEX_CONFIG, else bitdex.yaml", "--help",
+            "this, or with a COMMAND its own help");
+    fprintf(out, "\nexit code: 0 done, 1 failed, 2 wrong usage or configuration\n");
 }
 
 static void
@@ -44,25 +51,42 @@ cli_print_command(const struct cli_program *program, const struct cli_command *c
         printf("\n%s\n", command->help);
 }
 
-static const struct cli_command *
-cli_find_command(const struct cli_program *program, const char *name)
+/* How many words of the line are this name, of one word or two: 0, it is another command. */
+static int
+cli_match_name(const char *name, const struct line *line)
 {
-    for (const struct cli_command *command = program->commands; command->name != NULL; command++)
-        if (strcmp(command->name, name) == 0)
-            return command;
+    size_t first_bytes = strlen(line->words[0]);
+    if (strncmp(name, line->words[0], first_bytes) != 0)
+        return 0;
+    if (name[first_bytes] == '\0')
+        return 1;
+    bool both = name[first_bytes] == ' ' && line->word_count > 1 &&
+                strcmp(name + first_bytes + 1, line->words[1]) == 0;
+    return both ? 2 : 0;
+}
+
+/* Finds the command; the other words are its arguments. */
+static const struct cli_command *
+cli_find_command(const struct cli_program *program, struct line *line)
+{
+    for (const struct cli_command *command = program->commands; command->name != NULL; command++) {
+        int taken = cli_match_name(command->name, line);
+        if (taken == 0)
+            continue;
+        line->cli.command = command->name;
+        line->cli.arguments = line->words + taken;
+        line->cli.argument_count = line->word_count - taken;
+        return command;
+    }
     return NULL;
 }
 
 static int
 cli_take_word(struct line *line, const char *word, struct error *err)
 {
-    if (line->cli.command == NULL) {
-        line->cli.command = word;
-        return 0;
-    }
-    if (line->cli.argument_count == CLI_ARGUMENTS_MAX)
+    if (line->word_count == WORDS_MAX)
         return error_set(err, ERR_USAGE, "too many arguments");
-    line->cli.arguments[line->cli.argument_count++] = word;
+    line->words[line->word_count++] = word;
     return 0;
 }
 
@@ -103,7 +127,9 @@ cli_check_line(const struct cli_command *command, const struct line *line, struc
 {
     const struct cli *cli = &line->cli;
     if (command == NULL)
-        return error_set(err, ERR_USAGE, "unknown command \"%s\"", cli->command);
+        return error_set(err, ERR_USAGE, "unknown command \"%s%s%s\"", line->words[0],
+                         line->word_count > 1 ? " " : "",
+                         line->word_count > 1 ? line->words[1] : "");
     if (cli->argument_count < command->arguments_min)
         return error_set(err, ERR_USAGE, "%s needs %s", command->name, command->arguments);
     if (cli->argument_count > command->arguments_max)
@@ -141,12 +167,12 @@ cli_main(const struct cli_program *program, int argc, char **argv)
     struct error err = {0};
     const struct cli_command *command = NULL;
     int rc = cli_read_line(argc, argv, &line, &err);
-    if (rc == 0 && line.cli.command == NULL) {
+    if (rc == 0 && line.word_count == 0) {
         cli_print_program(program, line.help ? stdout : stderr);
         return line.help ? EXIT_DONE : EXIT_USAGE;
     }
     if (rc == 0)
-        command = cli_find_command(program, line.cli.command);
+        command = cli_find_command(program, &line);
     if (rc == 0 && command != NULL && line.help) {
         cli_print_command(program, command);
         return EXIT_DONE;

@@ -17,16 +17,16 @@ enum { CLI_ARGUMENTS_MAX = 8 };
 
 /* What a command gets. Strings are those of argv. */
 struct cli {
-    const char *program; /* "bitdex-producer" */
-    const char *command;
+    const char *program;         /* "bitdex-producer" */
+    const char *command;         /* its name */
     const struct config *config; /* loaded and valid */
     bool json;                   /* --json: print for a script */
-    const char *arguments[CLI_ARGUMENTS_MAX];
+    const char *const *arguments;
     int argument_count;
 };
 
 struct cli_command {
-    const char *name;
+    const char *name;      /* one word, or two: "cursor show" */
     const char *arguments; /* for the usage line, e.g. "ID"; NULL: none */
     int arguments_min;
     int arguments_max;
