@@ -19,6 +19,40 @@ static const struct cli_command commands[] = {
      .has_json = true,
      .summary = "ask the running producer at producer.listen",
      .run = command_status},
+    {.name = "cursor show",
+     .has_json = true,
+     .summary = "print every cursor of the database",
+     .help =
+         "Also those whose producers are gone: they hold rows of the outbox back until they are\n"
+         "removed.",
+     .run = command_cursor_show},
+    {.name = "cursor set",
+     .arguments = "POSITION",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .summary = "go on from another position, in a new epoch",
+     .help = "POSITION is beginning (deliver the whole outbox), now, or a snapshot as\n"
+             "pg_current_snapshot() gives it: what it sees counts as delivered. The producer must\n"
+             "be stopped. Indexes say incomplete until they are loaded again.",
+     .run = command_cursor_set},
+    {.name = "cursor adopt",
+     .summary = "go on with a database or topic that is not as it was left, in a new epoch",
+     .help =
+         "After a failover, a restore, or a topic that was created anew: rows that were sent may\n"
+         "be gone, and rows that are there may never have been sent. The new epoch begins now,\n"
+         "above everything saved and on the topic, and a load of everything is queued. Indexes\n"
+         "say incomplete until it is done. The producer must be stopped; make sure that none\n"
+         "runs on the old database.",
+     .run = command_cursor_adopt},
+    {.name = "cursor remove",
+     .arguments = "NAME",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .summary = "delete the cursor of a producer that is gone",
+     .help =
+         "The outbox keeps nothing back for it any more. Another producer of that name needs a\n"
+         "topic of its own, or cursor adopt.",
+     .run = command_cursor_remove},
     {0},
 };
 

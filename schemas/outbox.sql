@@ -90,6 +90,23 @@ CREATE TABLE IF NOT EXISTS bitdex_dead_letters (
     PRIMARY KEY (name, epoch, row_id)
 );
 
+-- step table bitdex_jobs
+-- done when to_regclass('bitdex_jobs') IS NOT NULL
+-- Loads and checks of existing rows that somebody has asked for; each belongs to a producer's topic.
+CREATE TABLE IF NOT EXISTS bitdex_jobs (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name TEXT NOT NULL,                 -- of the producer
+    kind TEXT NOT NULL CHECK (kind IN ('load', 'check')),
+    phases TEXT[],                      -- names of dump_phases; null: all
+    after_id BIGINT,                    -- entities behind this id; null: from the beginning
+    up_to_id BIGINT,                    -- up to this one; null: to the end
+    state TEXT NOT NULL DEFAULT 'queued'
+        CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+    reason TEXT NOT NULL,               -- why it was asked for
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    updated_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+
 -- step table bitdex_cursors
 -- done when to_regclass('bitdex_cursors') IS NOT NULL
 -- Where consumers say how far they are; replica_id is group/topic/partition.

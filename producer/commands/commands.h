@@ -18,4 +18,13 @@ int command_run(const struct cli *cli, struct error *err);
 /* Asks the running producer at producer.listen. */
 int command_status(const struct cli *cli, struct error *err);
 
+/* Prints every cursor of the database. Changes nothing. */
+int command_cursor_show(const struct cli *cli, struct error *err);
+
+/* These change a cursor; refused while its producer runs. `set` and `adopt` open a new epoch: from
+ * a position that the operator names, or from now, when what was sent cannot be trusted. */
+int command_cursor_set(const struct cli *cli, struct error *err);
+int command_cursor_adopt(const struct cli *cli, struct error *err);
+int command_cursor_remove(const struct cli *cli, struct error *err);
+
 #endif

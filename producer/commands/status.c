@@ -1,42 +1,21 @@
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "common/http/client.h"
-#include "common/json/json.h"
 #include "producer/commands/commands.h"
+#include "producer/commands/members.h"
 
-enum { ANSWER_TIMEOUT_S = 5, JSON_DEPTH = 8 };
-
-static void
-print_member(const struct json_member *member)
-{
-    const struct json_value *value = &member->value;
-    printf("%-18.*s ", TEXT_ARGS(member->key));
-    switch (value->kind) {
-    case JSON_INTEGER:
-        printf("%" PRId64 "\n", value->integer);
-        break;
-    case JSON_FLOAT:
-        printf("%.1f\n", value->real);
-        break;
-    case JSON_STRING:
-        printf("%.*s\n", TEXT_ARGS(value->string));
-        break;
-    default:
-        printf("-\n");
-    }
-}
+enum { ANSWER_TIMEOUT_S = 5 };
 
 static int
 print_status(struct text answer, struct error *err)
 {
     struct arena arena = {0};
     const struct json_value *status;
-    int rc = json_parse(answer, JSON_DEPTH, &arena, &status, err);
+    int rc = json_parse(answer, MEMBERS_DEPTH, &arena, &status, err);
     if (rc == 0 && status->kind != JSON_OBJECT)
         rc = error_set(err, ERR_DATA, "the answer is not a status");
-    for (uint32_t i = 0; rc == 0 && i < status->object.count; i++)
-        print_member(&status->object.members[i]);
+    if (rc == 0)
+        members_print(status);
     arena_free(&arena);
     return rc;
 }

@@ -11,6 +11,7 @@ enum { READ_WAIT_MS = 200 };
 /* The reading of one partition. */
 struct reading {
     const struct topic_expectation *expected;
+    struct topic_survey *survey; /* NULL: events are checked */
     struct event_codec *codec;
     struct kafka_reader *reader;
     struct kafka_batch *batch;
@@ -52,22 +53,32 @@ text_is_not(struct text text, const char *expected)
     return !text_is(text, expected);
 }
 
+static int
+check_source(const char *expected, const struct event *event, struct error *err)
+{
+    if (text_is(event->source, expected))
+        return 0;
+    return error_set(err, ERR_FATAL,
+                     "another producer, \"%.*s\", writes to this topic: a topic has one; give"
+                     " each producer a topic of its own",
+                     TEXT_ARGS(event->source));
+}
+
 int
 topic_check_event(const struct topic_expectation *expected, const struct event *event,
                   struct error *err)
 {
     if (event->epoch == 0)
         return 0; /* over HTTP: of no history */
-    if (text_is_not(event->source, expected->source))
-        return error_set(err, ERR_FATAL,
-                         "another producer, \"%.*s\", writes to this topic: a topic has one; give"
-                         " each producer a topic of its own",
-                         TEXT_ARGS(event->source));
+    int rc = check_source(expected->source, event, err);
+    if (rc != 0)
+        return rc;
     if (event->kind == EVENT_MARK && text_is_not(event->mark.topic_id, expected->topic_id))
         return error_set(err, ERR_FATAL,
-                         "the topic belongs to another cursor (topic id %.*s, not %s): the"
-                         " producer's tables were made anew, or a producer of another database has"
-                         " the same name; use a new topic and load",
+                         "the topic belongs to another cursor (topic id %.*s, not %s): a producer"
+                         " of another database has the same name, then give this one another name"
+                         " and topic; or the producer's tables were made anew, then open a new"
+                         " epoch with: bitdex-producer cursor adopt",
                          TEXT_ARGS(event->mark.topic_id),
                          expected->topic_id[0] != '\0' ? expected->topic_id : "a new one");
     bool later = event->epoch > expected->epoch ||
@@ -94,10 +105,27 @@ is_own_fence(const struct topic_expectation *expected, const struct event *event
            text_is(event->mark.topic_id, expected->topic_id);
 }
 
+static int
+survey_event(const struct reading *reading, const struct event *event, struct error *err)
+{
+    struct topic_survey *survey = reading->survey;
+    if (event->epoch == 0)
+        return 0;
+    if (event->epoch > survey->epoch)
+        survey->epoch = event->epoch;
+    if (event->generation > survey->generation)
+        survey->generation = event->generation;
+    if (event->kind == EVENT_MARK && text_is(event->mark.topic_id, reading->expected->topic_id))
+        survey->has_topic_id = true;
+    return check_source(reading->expected->source, event, err);
+}
+
 /* Where the broker did not say where our fence is, we meet it; a second one like it is not ours. */
 static int
 read_event(struct reading *reading, const struct event *event, struct error *err)
 {
+    if (reading->survey != NULL)
+        return survey_event(reading, event, err);
     if (reading->skip_fence && is_own_fence(reading->expected, event)) {
         reading->skip_fence = false;
         return 0;
@@ -171,7 +199,7 @@ find_range(struct reading *reading, struct kafka_admin *admin, const char *topic
     return error_set(err, ERR_FATAL,
                      "ends at offset %" PRId64 ", but offset %" PRId64
                      " was acknowledged: the topic was created anew, or the cluster lost"
-                     " acknowledged messages; use a new topic and load",
+                     " acknowledged messages; open a new epoch with: bitdex-producer cursor adopt",
                      reading->end, offset);
 }
 
@@ -196,27 +224,67 @@ read_partitions(struct reading *reading, struct kafka_admin *admin,
     return 0;
 }
 
+static int
+read_topic(struct reading *reading, const struct config *config, int64_t *offsets,
+           const int64_t *fences, int (*alive)(void *), void *context, struct error *err)
+{
+    struct kafka_admin *admin = NULL;
+    int rc = kafka_admin_create(&config->kafka, &admin, err);
+    if (rc == 0)
+        rc = kafka_reader_create(&config->kafka, config->topic.name, &reading->reader, err);
+    if (rc == 0)
+        rc = event_codec_create(&reading->codec, err);
+    if (rc == 0) {
+        reading->batch = memory_zalloc(sizeof *reading->batch);
+        rc = read_partitions(reading, admin, &config->topic, offsets, fences, alive, context, err);
+        kafka_batch_release(reading->batch);
+        free(reading->batch);
+    }
+    arena_free(&reading->arena);
+    event_codec_destroy(reading->codec);
+    kafka_reader_destroy(reading->reader);
+    kafka_admin_destroy(admin);
+    return rc;
+}
+
 int
 topic_check_content(const struct config *config, const struct topic_expectation *expected,
                     int64_t *offsets, const int64_t *fences, int (*alive)(void *context),
                     void *context, struct error *err)
 {
     struct reading reading = {.expected = expected};
-    struct kafka_admin *admin = NULL;
+    return read_topic(&reading, config, offsets, fences, alive, context, err);
+}
+
+static int
+survey_shape(const struct config *config, struct error *err)
+{
+    struct kafka_admin *admin;
+    struct kafka_topic topic;
     int rc = kafka_admin_create(&config->kafka, &admin, err);
-    if (rc == 0)
-        rc = kafka_reader_create(&config->kafka, config->topic.name, &reading.reader, err);
-    if (rc == 0)
-        rc = event_codec_create(&reading.codec, err);
-    if (rc == 0) {
-        reading.batch = memory_zalloc(sizeof *reading.batch);
-        rc = read_partitions(&reading, admin, &config->topic, offsets, fences, alive, context, err);
-        kafka_batch_release(reading.batch);
-        free(reading.batch);
-    }
-    arena_free(&reading.arena);
-    event_codec_destroy(reading.codec);
-    kafka_reader_destroy(reading.reader);
+    if (rc != 0)
+        return rc;
+    rc = kafka_admin_describe(admin, config->topic.name, &topic, err);
     kafka_admin_destroy(admin);
-    return rc;
+    return rc == 0 ? topic_check_shape(&config->topic, &topic, err) : rc;
+}
+
+static int
+survey_alive(void *context)
+{
+    (void)context;
+    return 0;
+}
+
+int
+topic_survey_read(const struct config *config, const char *source, const char *topic_id,
+                  struct topic_survey *survey, int64_t *ends, struct error *err)
+{
+    const struct topic_expectation expected = {.source = source, .topic_id = topic_id};
+    struct reading reading = {.expected = &expected, .survey = survey};
+    *survey = (struct topic_survey){0};
+    for (int32_t i = 0; i < config->topic.partitions; i++)
+        ends[i] = -1;
+    int rc = survey_shape(config, err);
+    return rc == 0 ? read_topic(&reading, config, ends, NULL, survey_alive, NULL, err) : rc;
 }

@@ -1,11 +1,15 @@
-/* Is this the topic that the cursor belongs to? Two questions to the broker.
+/* Is this the topic that the cursor belongs to? Questions to the broker.
  *
  * Before anything is sent: has the topic the shape that the laws need. And, before a generation is
  * taken and again behind our own fence (L3): has somebody written to it what our cursor knows
  * nothing of. Behind the last saved offset only our own earlier generations may have written,
  * nothing later than what they saved; anything else proves that the database went back, that the
  * topic is another one, or that a second producer feeds it. (The first look spares another
- * producer's topic our fence, which would stop that one.) One thread; the calls block.
+ * producer's topic our fence, which would stop that one.)
+ *
+ * Before an epoch is opened: what is on the topic altogether, for the new one to be above it.
+ *
+ * One thread; the calls block.
  */
 #ifndef PRODUCER_SINK_TOPIC_CHECK_H
 #define PRODUCER_SINK_TOPIC_CHECK_H
@@ -23,6 +27,13 @@ struct topic_expectation {
     int64_t tick;       /* the newest saved one */
 };
 
+/* What numbered events and marks are on a topic. */
+struct topic_survey {
+    int64_t epoch;      /* the greatest; 0: none */
+    int64_t generation; /* the greatest of any epoch */
+    bool has_topic_id;  /* one of the marks carries the cursor's topic id */
+};
+
 /* ERR_FATAL names the way out. */
 int topic_check_shape(const struct config_topic *config, const struct kafka_topic *topic,
                       struct error *err);
@@ -38,5 +49,10 @@ int topic_check_event(const struct topic_expectation *expected, const struct eve
 int topic_check_content(const struct config *config, const struct topic_expectation *expected,
                         int64_t *offsets, const int64_t *fences, int (*alive)(void *context),
                         void *context, struct error *err);
+
+/* Reads the whole topic, which must have the right shape and no other producer than `source`.
+ * Fills `ends` by partition with the last offset there is, -1 if there never was one. */
+int topic_survey_read(const struct config *config, const char *source, const char *topic_id,
+                      struct topic_survey *survey, int64_t *ends, struct error *err);
 
 #endif

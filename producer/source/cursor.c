@@ -83,10 +83,9 @@ cursor_try_lock(struct pg *pg, const char *name, bool *locked, struct error *err
     return 0;
 }
 
-/* The producer's row against what is here. */
 static int
-check_producer(const struct pg_result *row, const struct config *config,
-               const struct cursor_history *history, struct error *err)
+check_history(const struct pg_result *row, const struct config *config,
+              const struct cursor_history *history, struct error *err)
 {
     const char *name = config->producer.name;
     if (strcmp(pg_text(row, 0, 0), history->system_identifier) != 0)
@@ -101,11 +100,17 @@ check_producer(const struct pg_result *row, const struct config *config,
                          " (timeline %s, now %s): rows that were sent may be gone, and their ids"
                          " used again; open a new epoch with: bitdex-producer cursor adopt",
                          name, pg_text(row, 0, 1), history->timeline);
+    return 0;
+}
+
+static int
+check_topic(const struct pg_result *row, const struct config *config, struct error *err)
+{
     if (strcmp(pg_text(row, 0, 2), config->topic.name) != 0)
         return error_set(err, ERR_FATAL,
                          "the cursor of producer \"%s\" belongs to topic %s, not %s: give the"
                          " producer of another topic another producer.name",
-                         name, pg_text(row, 0, 2), config->topic.name);
+                         config->producer.name, pg_text(row, 0, 2), config->topic.name);
     if (pg_integer(row, 0, 3) != config->topic.partitions)
         return error_set(err, ERR_FATAL,
                          "topic %s has been fed with %s partitions, topic.partitions says %d: the"
@@ -143,22 +148,44 @@ check_position(struct pg *pg, const struct config *config, const struct cursor_h
     return rc;
 }
 
+static int
+query_producer(struct pg *pg, const char *name, struct pg_result **row, struct error *err)
+{
+    int rc = pg_query(pg,
+                      "SELECT system_identifier, timeline, topic, partitions FROM bitdex_producers"
+                      " WHERE name = $1",
+                      1, &name, row, err);
+    return rc == 0 ? 0 : error_wrap(err, "could not read the cursor");
+}
+
 int
 cursor_check(struct pg *pg, const struct config *config, const struct cursor_history *history,
              struct error *err)
 {
-    struct pg_result *result;
-    int rc = pg_query(pg,
-                      "SELECT system_identifier, timeline, topic, partitions FROM bitdex_producers"
-                      " WHERE name = $1",
-                      1, &config->producer.name, &result, err);
+    struct pg_result *row;
+    int rc = query_producer(pg, config->producer.name, &row, err);
     if (rc != 0)
-        return error_wrap(err, "could not read the cursor");
-    bool exists = pg_rows(result) == 1;
+        return rc;
+    bool exists = pg_rows(row) == 1;
     if (exists)
-        rc = check_producer(result, config, history, err);
-    pg_result_clear(result);
+        rc = check_history(row, config, history, err);
+    if (exists && rc == 0)
+        rc = check_topic(row, config, err);
+    pg_result_clear(row);
     return exists && rc == 0 ? check_position(pg, config, history, err) : rc;
+}
+
+int
+cursor_check_topic(struct pg *pg, const struct config *config, struct error *err)
+{
+    struct pg_result *row;
+    int rc = query_producer(pg, config->producer.name, &row, err);
+    if (rc != 0)
+        return rc;
+    if (pg_rows(row) == 1)
+        rc = check_topic(row, config, err);
+    pg_result_clear(row);
+    return rc;
 }
 
 static int
@@ -308,7 +335,9 @@ cursor_load(struct pg *pg, const struct cursor_owner *owner, struct cursor_windo
     if (pg_rows(result) == 1)
         rc = parse_window(result, window, err);
     else
-        rc = error_set(err, ERR_FATAL, "producer \"%s\" has lost its rows in bitdex_windows",
+        rc = error_set(err, ERR_FATAL,
+                       "producer \"%s\" has lost its rows in bitdex_windows: open a new epoch with:"
+                       " bitdex-producer cursor adopt",
                        owner->name);
     pg_result_clear(result);
     return rc == 0 ? 0 : error_wrap(err, "could not read the cursor");

@@ -66,6 +66,8 @@ int cursor_try_lock(struct pg *pg, const char *name, bool *locked, struct error 
  * without a cursor is all right. ERR_FATAL names the way out. */
 int cursor_check(struct pg *pg, const struct config *config, const struct cursor_history *history,
                  struct error *err);
+/* Only that it is of this topic: what a new epoch does not change. */
+int cursor_check_topic(struct pg *pg, const struct config *config, struct error *err);
 
 /* Who owns the cursor. Without one, `*found` is false and `owner` is generation 0 of epoch 1. */
 int cursor_find_owner(struct pg *pg, const struct config *config, struct cursor_owner *owner,

@@ -112,7 +112,8 @@ static const struct guard guards[] = {
      NULL},
     {"own tables",
      "to_regclass('bitdex_producers') IS NULL OR to_regclass('bitdex_windows') IS NULL OR"
-     " to_regclass('bitdex_dead_letters') IS NULL OR to_regclass('bitdex_cursors') IS NULL",
+     " to_regclass('bitdex_dead_letters') IS NULL OR to_regclass('bitdex_cursors') IS NULL OR"
+     " to_regclass('bitdex_jobs') IS NULL",
      "tables of the producer are missing: " RUN_INIT, NULL},
     {"no legacy cleanup",
      "EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('bitdex_cursors') AND tgname ="
@@ -134,6 +135,14 @@ static const struct guard guards[] = {
      "the producer's role needs SELECT on \"BitdexOps\" and on its sequence, SELECT, INSERT and"
      " UPDATE on bitdex_producers, SELECT, INSERT and DELETE on bitdex_windows, SELECT and INSERT"
      " on bitdex_dead_letters: GRANT them",
+     NULL},
+    /* A row has the transaction that wrote it, unless a dump of another cluster was restored. */
+    {"outbox rows",
+     "EXISTS (SELECT FROM \"BitdexOps\" WHERE txid >= pg_snapshot_xmax(pg_current_snapshot()))",
+     "\"BitdexOps\" holds rows of transactions that this cluster has yet to begin, from another"
+     " one's dump: they would be sent late, over newer ones; DELETE FROM \"BitdexOps\" WHERE txid"
+     " >= pg_snapshot_xmax(pg_current_snapshot()), then open"
+     " a new epoch with: bitdex-producer cursor adopt",
      NULL},
     {"source tables", NULL, NULL, guard_ask_tables},
     {"cursor", NULL, NULL, guard_ask_cursor},
@@ -170,11 +179,23 @@ guards_ask(uint32_t guard, struct pg *pg, const struct config *config, struct er
     return rc;
 }
 
+static int
+guards_ask_first(uint32_t count, struct pg *pg, const struct config *config, struct error *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        rc = guards_ask(i, pg, config, err);
+    return rc;
+}
+
 int
 guards_ask_all(struct pg *pg, const struct config *config, struct error *err)
 {
-    int rc = 0;
-    for (uint32_t i = 0; rc == 0 && i < guards_count(); i++)
-        rc = guards_ask(i, pg, config, err);
-    return rc;
+    return guards_ask_first(guards_count(), pg, config, err);
+}
+
+int
+guards_ask_source(struct pg *pg, const struct config *config, struct error *err)
+{
+    return guards_ask_first(guards_count() - 1, pg, config, err);
 }

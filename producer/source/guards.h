@@ -20,5 +20,7 @@ int guards_ask(uint32_t guard, struct pg *pg, const struct config *config, struc
 
 /* All of them, up to the first that does not hold. */
 int guards_ask_all(struct pg *pg, const struct config *config, struct error *err);
+/* All but the last, which is about the cursor: for what changes cursors. */
+int guards_ask_source(struct pg *pg, const struct config *config, struct error *err);
 
 #endif

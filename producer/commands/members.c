@@ -1,0 +1,34 @@
+#include "producer/commands/members.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static void
+print_member(const struct json_member *member)
+{
+    const struct json_value *value = &member->value;
+    printf("%-18.*s ", TEXT_ARGS(member->key));
+    switch (value->kind) {
+    case JSON_BOOLEAN:
+        printf("%s\n", value->boolean ? "yes" : "no");
+        break;
+    case JSON_INTEGER:
+        printf("%" PRId64 "\n", value->integer);
+        break;
+    case JSON_FLOAT:
+        printf("%.1f\n", value->real);
+        break;
+    case JSON_STRING:
+        printf("%.*s\n", TEXT_ARGS(value->string));
+        break;
+    default:
+        printf("-\n");
+    }
+}
+
+void
+members_print(const struct json_value *object)
+{
+    for (uint32_t i = 0; i < object->object.count; i++)
+        print_member(&object->object.members[i]);
+}
