@@ -14,6 +14,7 @@ import http.client
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import threading
@@ -83,6 +84,10 @@ class Program:
         self._environment = environment
         self._process = None
         self._local = threading.local()
+
+    def set_variable(self, name, value):
+        """For the commands that begin from now on."""
+        self._environment = self._environment | {name: value}
 
     def command(self, *arguments, check=True):
         """Runs another command of the program to its end."""
@@ -189,8 +194,7 @@ class Pipeline:
         self.name = name
         self.topic = f"{name}.ops"
         self.kafka = kafka.bootstrap
-        self._admin_dsn = postgres.dsn
-        self.dsn = psycopg.conninfo.make_conninfo(postgres.dsn, dbname=name)
+        self._set_postgres(postgres)
         self.config = pathlib.Path(config or ROOT / "config" / "gallery.yaml")
         ports = servers.free_ports(2)
         self.variables = {
@@ -204,6 +208,16 @@ class Pipeline:
         } | (variables or {})
         self.producer = self.program("bitdex-producer", int(self.variables["BITDEX_PRODUCER_PORT"]))
         self.consumer = self.program("bitdex-consumer", int(self.variables["BITDEX_CONSUMER_PORT"]))
+
+    def _set_postgres(self, postgres):
+        self._admin_dsn = postgres.dsn
+        self.dsn = psycopg.conninfo.make_conninfo(postgres.dsn, dbname=self.name)
+
+    def move_to(self, postgres):
+        """The database is another server's for what is done and started from now on."""
+        self._set_postgres(postgres)
+        for program in (self.producer, self.consumer):
+            program.set_variable("BITDEX_POSTGRES", self.dsn)
 
     def program(self, name, port, **variables):
         environment = os.environ | self.variables | variables
@@ -238,6 +252,10 @@ class Pipeline:
         )
 
     # The index
+
+    def remove_index(self):
+        """For a stopped consumer: it begins with nothing."""
+        shutil.rmtree(self.variables["BITDEX_DATA_DIR"])
 
     @property
     def api(self):

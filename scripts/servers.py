@@ -293,6 +293,19 @@ class Postgres(Server):
         "fsync": "on",
     }
 
+    def __init__(self, directory, settings=None, copy_of=None, is_standby=False):
+        """`copy_of`: another server, running when this one is first started, with whose files it
+        begins; as a standby it goes on following that one until it is promoted."""
+        super().__init__(directory, settings)
+        self._copy_of = copy_of
+        self._is_standby = is_standby
+
+    def promote(self):
+        """Makes a standby a primary of a new timeline."""
+        self._run_tool([
+            *self._drop_root(), self.bin_directory() / "pg_ctl", "promote", "-D", self.data,
+        ])
+
     @property
     def dsn(self):
         return f"host={LOOPBACK} port={self.port} user=postgres dbname=postgres"
@@ -312,6 +325,13 @@ class Postgres(Server):
         if os.geteuid() == 0:
             user = self._user()
             os.chown(self.data, user.pw_uid, user.pw_gid)
+        if self._copy_of is not None:
+            self._run_tool([
+                *self._drop_root(), self.bin_directory() / "pg_basebackup", "--pgdata", self.data,
+                "--dbname", self._copy_of.dsn, "--checkpoint=fast", "--no-sync",
+                *(["--write-recovery-conf"] if self._is_standby else []),
+            ])
+            return
         self._run_tool([
             *self._drop_root(), self.bin_directory() / "initdb", "--pgdata", self.data,
             "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",

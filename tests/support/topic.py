@@ -7,6 +7,7 @@ import io
 import json
 import pathlib
 import struct
+import time
 
 import confluent_kafka
 import fastavro
@@ -52,6 +53,28 @@ def read(bootstrap, topic):
                 raise confluent_kafka.KafkaException(message.error())
     client.close()
     return events
+
+
+def read_ends(bootstrap, topic):
+    """{partition: offset behind its last message}; empty when there is no such topic."""
+    client = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": "stock-reader"})
+    found = client.list_topics(timeout=30).topics.get(topic)
+    partitions = found.partitions if found is not None else ()
+    ends = {partition: read_end(client, topic, partition) for partition in partitions}
+    client.close()
+    return ends
+
+
+def read_end(client, topic, partition):
+    place = confluent_kafka.TopicPartition(topic, partition)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return client.get_watermark_offsets(place, timeout=30)[1]
+        except confluent_kafka.KafkaException:  # the partition is being made
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 class Loss(Exception):

@@ -1,0 +1,239 @@
+"""The `cursor` commands, and what a producer refuses before it touches anything."""
+
+import json
+import unittest
+
+import confluent_kafka
+import confluent_kafka.admin
+import gallery
+import index
+import pooler
+import psycopg.conninfo
+import topic
+from case import GalleryCase
+
+BROKEN = [  # what is done to the source, a word of the refusal, and how it is undone
+    ("""ALTER SEQUENCE "BitdexOps_id_seq" CACHE 10""", "CACHE 1",
+     """ALTER SEQUENCE "BitdexOps_id_seq" CACHE 1"""),
+    ("""ALTER SEQUENCE "BitdexOps_id_seq" INCREMENT 2""", "INCREMENT 1",
+     """ALTER SEQUENCE "BitdexOps_id_seq" INCREMENT 1"""),
+    ("""ALTER TABLE "BitdexOps" ALTER txid DROP DEFAULT""", "DEFAULT pg_current_xact_id()",
+     """ALTER TABLE "BitdexOps" ALTER txid SET DEFAULT pg_current_xact_id()"""),
+    ("""ALTER TABLE "BitdexOps" DROP CONSTRAINT bitdex_ops_txid_is_own""", "NOT VALID",
+     """ALTER TABLE "BitdexOps" ADD CONSTRAINT bitdex_ops_txid_is_own
+        CHECK (txid = pg_current_xact_id()) NOT VALID"""),
+    ("""DROP INDEX bitdex_ops_txid""", "valid indexes",
+     """CREATE INDEX bitdex_ops_txid ON "BitdexOps" (txid)"""),
+    ("""UPDATE bitdex_windows SET seq = '{1}'""", "not those of 4 partitions",
+     """UPDATE bitdex_windows SET seq = '{0,0,0,0}'"""),
+    ("""ALTER TABLE bitdex_windows RENAME TO gone""", "tables of the producer",
+     """ALTER TABLE gone RENAME TO bitdex_windows"""),
+]
+
+
+class Refusals(GalleryCase):
+    def setUp(self):
+        super().setUp()
+        self.producer = self.pipeline.producer
+
+    def refused(self, word, command="run"):
+        """`command` ends with 1 and says `word`, and the topic stays as it is."""
+        before = topic.read_ends(self.pipeline.kafka, self.pipeline.topic)
+        done = self.producer.command(*command.split(), check=False)
+        self.assertEqual(done.returncode, 1, (command, done.stderr))
+        self.assertIn(word, done.stderr)
+        after = topic.read_ends(self.pipeline.kafka, self.pipeline.topic)
+        self.assertEqual(after, before, command)
+
+    def execute(self, statement, *parameters):
+        with self.pipeline.connect() as connection:
+            return connection.execute(statement, parameters or None)
+
+    def drain_some(self):
+        """A cursor with a position, its producer stopped."""
+        self.create_gallery(images=50)
+        self.pipeline.wait_until_fresh()
+        self.assertEqual(self.producer.stop(), 0)
+
+    def test_f04_f09_f65_source_that_breaks_a_law(self):
+        """A sequence with CACHE or INCREMENT, rows that may hide their transaction, a missing
+        index, a cursor that cannot be read: refused, and never taken for the beginning."""
+        self.drain_some()
+        for broken, word, mended in BROKEN:
+            with self.subTest(broken):
+                self.execute(broken)
+                self.refused(word)
+                self.execute(mended)
+
+    def test_f09_lost_position(self):
+        """A cursor without its position is no cursor at the beginning."""
+        self.drain_some()
+        self.execute("DELETE FROM bitdex_windows")
+        self.refused("lost its rows in bitdex_windows")
+
+    def test_f65_rows_of_another_clusters_transactions(self):
+        """Nobody writes a row under a foreign transaction; rows of a restored dump that this
+        cluster would send at some later time, over newer ones, are refused."""
+        self.drain_some()
+        foreign = """INSERT INTO "BitdexOps" (entity_id, ops, txid)
+            SELECT 1, '[{"op": "alive"}]', (pg_current_xact_id()::text::int8 + 1000)::text::xid8"""
+        with self.assertRaises(psycopg.errors.CheckViolation):
+            self.execute(foreign)
+        constraint, _, again = BROKEN[3]
+        self.execute(f"{constraint}; {foreign}; {again}")
+        self.refused("yet to begin")
+        self.refused("yet to begin", "cursor adopt")
+        self.execute("""DELETE FROM "BitdexOps"
+            WHERE txid >= pg_snapshot_xmax(pg_current_snapshot())""")
+        self.pipeline.producer.command("cursor", "adopt")
+
+    def test_f06_cursor_from_the_future(self):
+        """A saved position that this database has not reached, or a row id that it may give out
+        again: the cursor's tables were restored, or the database was."""
+        self.drain_some()
+        self.execute("""UPDATE bitdex_windows SET s2 = (SELECT (xid + 1000)::text || ':' ||
+            (xid + 1000)::text || ':' FROM (SELECT pg_current_xact_id()::text::int8) x(xid))
+            ::pg_snapshot""")
+        self.refused("in the future of this database")
+        self.refused("in the future of this database", "cursor set now")
+        self.execute("UPDATE bitdex_windows SET s2 = s1, last_row_id = last_row_id + 1000")
+        self.refused("setval()")
+
+    def test_f53_partitions_were_added(self):
+        """More partitions would move entities between shards: refused, by adopt as well."""
+        self.drain_some()
+        admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.pipeline.kafka})
+        more = confluent_kafka.admin.NewPartitions(self.pipeline.topic, 6)
+        admin.create_partitions([more])[self.pipeline.topic].result(30)
+        self.refused("6 partitions")
+        self.refused("6 partitions", "cursor adopt")
+
+    def test_f69_connection_pooler(self):
+        """Behind a pooler the session's lock protects nothing."""
+        self.pipeline.init()
+        parameters = psycopg.conninfo.conninfo_to_dict(self.pipeline.dsn)
+        with self.pipeline.connect() as connection:
+            gallery.create_tables(connection)
+            gallery.create_triggers(connection)
+        with pooler.Pooler(self.postgres.port) as proxy:
+            through = psycopg.conninfo.make_conninfo(**parameters | {"port": proxy.port})
+            self.producer.set_variable("BITDEX_POSTGRES", through)
+            self.refused("connection pooler")
+            self.refused("connection pooler", "cursor remove default")
+
+    def test_f66_topic_created_again(self):
+        """A topic of the same name that is not the one the cursor knows is refused, until it is
+        adopted under a new topic id; what is written then is delivered."""
+        self.drain_some()
+        self.pipeline.consumer.stop()
+        admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.pipeline.kafka})
+        admin.delete_topics([self.pipeline.topic])[self.pipeline.topic].result(30)
+        self.refused("does not exist")
+        self.pipeline.init()
+        self.refused("created anew")
+        (before,) = self.execute("SELECT topic_id FROM bitdex_producers").fetchone()
+        self.producer.command("cursor", "adopt")
+        (after,) = self.execute("SELECT topic_id FROM bitdex_producers").fetchone()
+        self.assertNotEqual(before, after)
+        self.pipeline.remove_index()
+        self.pipeline.start()
+        self.execute("""INSERT INTO "Image" (url, "userId") VALUES ('new', 7777)""")
+        self.pipeline.wait_until_fresh()
+        reply = self.pipeline.query({"filters": [{"Eq": ["userId", {"Integer": 7777}]}]})
+        self.assertEqual((len(reply["ids"]), reply["complete"]), (1, False))
+
+
+    def test_cursor_that_was_removed(self):
+        """A producer without a cursor finds its own old events on the topic: refused, until it
+        adopts the topic, above all that is there."""
+        self.drain_some()
+        self.producer.command("cursor", "remove", "default")
+        self.refused("another cursor")
+        self.producer.command("cursor", "adopt")
+        self.producer.start()
+        self.execute("""INSERT INTO "Image" (url, "userId") VALUES ('new', 7777)""")
+        self.pipeline.wait_until_fresh()
+        reply = self.pipeline.query({"filters": [{"Eq": ["userId", {"Integer": 7777}]}]})
+        self.assertEqual((len(reply["ids"]), reply["complete"]), (1, False))
+
+
+class Commands(GalleryCase):
+    def show(self):
+        return json.loads(self.pipeline.producer.command("cursor", "show", "--json").stdout)
+
+    def test_f08_show_and_remove(self):
+        """Every cursor is seen, with what it keeps in the outbox; the one of a producer that is
+        gone can be removed, a running producer's cannot."""
+        producer = self.pipeline.producer
+        self.create_gallery(images=50)
+        self.pipeline.wait_until_fresh()
+        with self.pipeline.connect() as connection:
+            connection.execute("""
+                INSERT INTO bitdex_producers SELECT 'dead', 1, 3, 'gone', gen_random_uuid(), 4,
+                    system_identifier, timeline, true FROM bitdex_producers;
+                INSERT INTO bitdex_windows SELECT 'dead', 7, 0, 3, '1:1:', '1:1:', 0, seq, digest,
+                    offsets FROM bitdex_windows ORDER BY tick LIMIT 1""")
+            (rows,) = connection.execute('SELECT count(*) FROM "BitdexOps"').fetchone()
+        dead, own = sorted(self.show(), key=lambda cursor: cursor["running"])
+        self.assertEqual((own["name"], own["running"], own["epoch"]), ("default", True, 1))
+        self.assertEqual(own["topic"], self.pipeline.topic)
+        self.assertEqual((dead["name"], dead["generation"], dead["tick"]), ("dead", 3, 7))
+        self.assertEqual(dead["holds_back_rows"], rows)
+        self.assertIsNotNone(dead["holds_back_since"])
+        self.assertIn("holds_back_rows", producer.command("cursor", "show").stdout)
+
+        refused = producer.command("cursor", "remove", "default", check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("stop it first", refused.stderr)
+        producer.command("cursor", "remove", "dead")
+        self.assertEqual([cursor["name"] for cursor in self.show()], ["default"])
+        self.assertEqual(producer.command("cursor", "remove", "dead", check=False).returncode, 1)
+        self.check_end(changed=False)
+
+    def test_set_moves_the_cursor(self):
+        """From the beginning, a snapshot or now: a new epoch each time, whose numbers begin at 1,
+        and which holds what its position does not see; indexes take it over whole."""
+        producer = self.pipeline.producer
+        self.create_gallery(images=50)
+        self.pipeline.wait_until_fresh()
+        self.assertEqual(producer.command("cursor", "set", "now", check=False).returncode, 1)
+        producer.stop()
+        for wrong in ("everything", "5:4:", "1:99999999:"):
+            done = producer.command("cursor", "set", wrong, check=False)
+            self.assertEqual(done.returncode, 2, done.stderr)
+        with self.writers(threads=4):
+            with self.pipeline.connect() as connection:
+                (snapshot,) = connection.execute("SELECT pg_current_snapshot()").fetchone()
+                connection.execute("SELECT pg_sleep(0.5)")
+        for epoch, position in enumerate(["now", snapshot, "beginning"], start=2):
+            producer.command("cursor", "set", position)
+            wanted = self.rows_to_send()
+            producer.start()
+            self.pipeline.wait_until_fresh()
+            producer.stop()
+            self.assertEqual(self.rows_of_epoch(epoch), wanted, position)
+            self.assertEqual(position == "now", not wanted)
+        self.assertEqual(self.show()[0]["epoch"], epoch)
+        self.assertGreater(index.check_equal(self.pipeline), 0)
+        self.assertFalse(any(partition["complete"] for partition in self.pipeline.partitions()))
+
+    def rows_to_send(self):
+        with self.pipeline.connect() as connection:
+            return {row for (row,) in connection.execute("""
+                SELECT id FROM "BitdexOps", (SELECT s2 FROM bitdex_windows
+                    ORDER BY tick DESC, sub_id DESC LIMIT 1) w
+                WHERE NOT pg_visible_in_snapshot(txid, s2)""")}
+
+    def rows_of_epoch(self, epoch):
+        """Row ids under the numbers of an epoch, which are dense."""
+        rows = set()
+        for records in topic.read(self.pipeline.kafka, self.pipeline.topic).values():
+            events = [event for _, _, event in records if event["epoch"] == epoch]
+            numbered = [event for event in events if event["body"][0] != "bitdex.Mark"]
+            self.assertEqual([e["seq"] for e in numbered], list(range(1, len(numbered) + 1)))
+            rows |= {event["body"][1]["row_id"] for event in numbered}
+        return rows
+
+
+if __name__ == "__main__":
+    unittest.main()
