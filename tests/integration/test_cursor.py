@@ -1,6 +1,8 @@
 """The `cursor` commands, and what a producer refuses before it touches anything."""
 
+import concurrent.futures
 import json
+import time
 import unittest
 
 import confluent_kafka
@@ -142,6 +144,25 @@ class Refusals(GalleryCase):
         reply = self.pipeline.query({"filters": [{"Eq": ["userId", {"Integer": 7777}]}]})
         self.assertEqual((len(reply["ids"]), reply["complete"]), (1, False))
 
+
+    def test_f75_cursor_that_changes_meanwhile(self):
+        """Between the look at a cursor and the write of a new epoch somebody takes the cursor over:
+        nothing is written."""
+        self.drain_some()
+        with self.pipeline.connect() as other, concurrent.futures.ThreadPoolExecutor() as pool:
+            other.execute("UPDATE bitdex_producers SET generation = generation + 1")
+            adoption = pool.submit(self.producer.command, "cursor", "adopt", check=False)
+            while not adoption.done() and not self.execute(
+                "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+            ).fetchone():
+                time.sleep(0.02)
+            other.commit()
+            done = adoption.result()
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("was changed meanwhile", done.stderr)
+        saved = self.execute("""SELECT max(epoch), (SELECT count(*) FROM bitdex_jobs)
+            FROM bitdex_producers""").fetchone()
+        self.assertEqual(saved, (1, 0))
 
     def test_cursor_that_was_removed(self):
         """A producer without a cursor finds its own old events on the topic: refused, until it
