@@ -90,9 +90,13 @@ class Program:
         self._environment = self._environment | {name: value}
 
     def command(self, *arguments, check=True):
-        """Runs another command of the program to its end."""
+        """Runs another command of the program to its end, which must come in time."""
         done = subprocess.run(
-            [*self._line, *arguments], env=self._environment, capture_output=True, text=True
+            [*self._line, *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=WAIT_S,
         )
         if check and done.returncode != 0:
             command = " ".join(map(str, arguments))
