@@ -27,6 +27,11 @@ static const char session_settings[] =
     "SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN"
     " ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout',"
     " 'idle_session_timeout', 'transaction_timeout');"
+    /* the server, too, notices a peer that went away without a word: its locks are free then */
+    "SET tcp_keepalives_idle = 30;"
+    "SET tcp_keepalives_interval = 10;"
+    "SET tcp_keepalives_count = 3;"
+    "SET tcp_user_timeout = 60000;"
     "SET synchronous_commit = on;"
     "SET default_transaction_isolation = 'read committed';"
     "SET default_transaction_read_only = off;"
