@@ -86,7 +86,24 @@ drain_watch_broker(struct drain *drain, uint64_t outstanding)
         progress->moved_us = clock_monotonic_us();
     progress->outstanding = outstanding;
     publisher_trouble(drain->publisher, trouble, sizeof trouble);
-    state_set_trouble(drain->state, trouble);
+    state_set_trouble(drain->state, trouble[0] != '\0' ? trouble : drain->failure.message);
+}
+
+/* A session that failed tells why until all that was sent is acknowledged. */
+static void
+drain_fail(struct drain *drain, const struct error *err)
+{
+    drain->failure = *err;
+    drain->progress.failing = true;
+    state_set_trouble(drain->state, err->message);
+    state_publish(drain->state, &drain->progress);
+}
+
+static void
+drain_recover(struct drain *drain)
+{
+    drain->failure = (struct error){0};
+    drain->progress.failing = false;
 }
 
 static void
@@ -283,8 +300,10 @@ drain_window(struct drain *drain, const struct moment *next, const struct outbox
 {
     int64_t begun_us = clock_monotonic_us();
     int rc = drain_await_acks(drain, err);
-    if (rc == 0)
-        rc = drain_open_window(drain, &next->snapshot, err);
+    if (rc != 0)
+        return rc;
+    drain_recover(drain);
+    rc = drain_open_window(drain, &next->snapshot, err);
     drain->second_us = clock_monotonic_us();
     drain->streaming = true;
     if (rc == 0)
@@ -318,6 +337,8 @@ drain_idle(struct drain *drain, struct error *err)
     bool worth = drain->window_has_rows ||
                  drain->delivered.snapshot.xmax - drain->window.s2.xmax >= IDLE_XIDS;
     int rc = 0;
+    if (publisher_outstanding(drain->publisher) == 0)
+        drain_recover(drain);
     if (worth && now_us - drain->saved_us >= DRAIN_SECOND_US &&
         publisher_outstanding(drain->publisher) == 0)
         rc = drain_open_window(drain, &drain->delivered.snapshot, err);
@@ -433,7 +454,6 @@ drain_session(struct drain *drain, struct error *err)
     if (rc != 0)
         return rc;
     state_set_phase(drain->state, STATE_DRAINING);
-    state_set_trouble(drain->state, "");
     log_info("drain", "draining into topic %s", drain->config->topic.name);
     rc = drain_resume(drain, err);
     return rc == 0 ? drain_windows(drain, err) : rc;
@@ -454,15 +474,14 @@ drain_run(const struct config *config, struct state *state, struct error *err)
     struct drain drain = {.config = config, .state = state};
     int retry_ms = RETRY_FIRST_MS;
     for (;;) {
-        uint64_t rows_before = drain.progress.rows;
         int rc = drain_session(&drain, err);
         if (rc == DRAIN_STOPPED)
             rc = drain_finish(&drain, err);
         session_close(&drain);
         if (rc != ERR_RETRY || stop_requested())
             return drain_end(rc, err);
-        state_set_trouble(state, err->message);
-        retry_ms = drain.progress.rows > rows_before ? RETRY_FIRST_MS : 2 * retry_ms;
+        retry_ms = drain.progress.failing ? 2 * retry_ms : RETRY_FIRST_MS;
+        drain_fail(&drain, err);
         if (retry_ms > RETRY_LAST_MS)
             retry_ms = RETRY_LAST_MS;
         if (drain_sleep(&drain, retry_ms) != 0)

@@ -28,15 +28,17 @@ struct drain {
     int64_t *looked;             /* by partition: the topic has been looked at up to this offset */
     bool streaming;              /* rows of the window may not be acknowledged yet */
     bool window_has_rows;
-    struct moment delivered; /* all that this moment saw has been handed to the publisher */
-    int64_t message_bytes_max;
-    int64_t saved_us; /* monotonic, as those below */
+    struct moment delivered;   /* all that this moment saw has been handed to the publisher */
+    int64_t message_bytes_max; /* of the topic */
+    int64_t saved_us;          /* monotonic, as those below */
     int64_t marked_us;
     int64_t second_us;
     bool rows_since_mark;
     int64_t active_us; /* when the last row was handed over */
 
     /* Of all sessions. */
+    int64_t event_bytes_max;         /* the greatest message_bytes_max so far */
+    struct error failure;            /* of the last session, until this one has got further */
     struct publisher_counts counted; /* by publishers that are gone */
     uint64_t measured_rows;          /* at measured_us */
     int64_t measured_us;

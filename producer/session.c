@@ -71,6 +71,8 @@ session_describe_topic(struct drain *drain, struct error *err)
     if (rc != 0)
         return rc;
     drain->message_bytes_max = topic.message_bytes_max;
+    if (drain->event_bytes_max < topic.message_bytes_max)
+        drain->event_bytes_max = topic.message_bytes_max;
     return topic_check_shape(&config->topic, &topic, err);
 }
 
@@ -149,6 +151,7 @@ session_open_sink(struct drain *drain, struct error *err)
         .generation = drain->owner.generation,
         .topic_id = drain->owner.topic_id,
         .message_bytes_max = drain->message_bytes_max,
+        .event_bytes_max = drain->event_bytes_max,
     };
     const struct numbering numbering = {
         .partitions = window->partitions,

@@ -102,7 +102,7 @@ state_is_ready(const struct state_view *view, char *why, size_t bytes)
 {
     int64_t still_us = clock_monotonic_us() - view->progress.moved_us;
     const char *separator = view->trouble[0] != '\0' ? ": " : "";
-    if (view->phase != STATE_DRAINING)
+    if (view->phase != STATE_DRAINING || view->progress.failing)
         snprintf(why, bytes, "%s%s%s", phase_names[view->phase], separator, view->trouble);
     else if (still_us >= MOVED_MAX_US)
         snprintf(why, bytes, "nothing acknowledged for %d s%s%s", (int)(still_us / 1000000),

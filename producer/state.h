@@ -45,6 +45,7 @@ struct state_progress {
     uint64_t sessions;
     uint64_t looks;
     double rows_per_second;
+    bool failing; /* the last session failed, and this one has not got further */
 };
 
 struct state_view {

@@ -127,7 +127,7 @@ static bool
 publisher_fits(const struct publisher *publisher, size_t bytes, int64_t seq)
 {
     size_t whole = bytes - varint_bytes(seq) + VARINT_BYTES_MAX + KEY_BYTES + FRAMING_BYTES;
-    return (int64_t)whole <= publisher->origin.message_bytes_max;
+    return (int64_t)whole <= publisher->origin.event_bytes_max;
 }
 
 static void
@@ -154,7 +154,7 @@ publisher_add(struct publisher *publisher, int32_t partition, struct event *even
         rc = error_set(err, ERR_DATA,
                        "event of %zu bytes is too large for the topic's"
                        " max.message.bytes (%lld)",
-                       queue->bytes.bytes - at, (long long)publisher->origin.message_bytes_max);
+                       queue->bytes.bytes - at, (long long)publisher->origin.event_bytes_max);
     if (rc != 0) {
         queue->bytes.bytes = before;
         return rc;

@@ -23,7 +23,8 @@ struct publisher_origin {
     int64_t epoch;
     int64_t generation;
     const char *topic_id;      /* outlives the publisher */
-    int64_t message_bytes_max; /* of the topic */
+    int64_t message_bytes_max; /* of the topic: batches stay below it */
+    int64_t event_bytes_max;   /* larger events are refused */
 };
 
 /* Everything up to `row_id` of a window. */

@@ -61,6 +61,19 @@ test_a_drain_that_does_not_move_is_not_ready(void **state)
     assert_string_equal(why, "nothing acknowledged for 60 s");
 }
 
+/* A session that begins after a failure is not ready before it has got further. (F50) */
+static void
+test_a_failure_outlasts_its_session(void **state)
+{
+    (void)state;
+    char why[200];
+    struct state_view view = make_view();
+    view.progress.failing = true;
+    snprintf(view.trouble, sizeof view.trouble, "too large");
+    assert_false(state_is_ready(&view, why, sizeof why));
+    assert_string_equal(why, "draining: too large");
+}
+
 static void
 test_what_is_published_is_read(void **state)
 {
@@ -86,6 +99,7 @@ main(void)
         cmocka_unit_test(test_health_ends_with_silence_but_not_while_a_server_is_waited_for),
         cmocka_unit_test(test_an_outage_is_healthy_and_not_ready),
         cmocka_unit_test(test_a_drain_that_does_not_move_is_not_ready),
+        cmocka_unit_test(test_a_failure_outlasts_its_session),
         cmocka_unit_test(test_what_is_published_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

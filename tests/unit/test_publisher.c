@@ -41,6 +41,7 @@ fixture_begin(struct fixture *fixture)
         .generation = 3,
         .topic_id = "id",
         .message_bytes_max = MESSAGE_BYTES_MAX,
+        .event_bytes_max = MESSAGE_BYTES_MAX,
     };
     snprintf(fixture->topic, sizeof fixture->topic, "topic%d", topics_made++);
     assert_int_equal(rd_kafka_mock_topic_create(cluster, fixture->topic, PARTITIONS, 1), 0);
