@@ -60,11 +60,12 @@ class Writers:
 
     Every thread inserts, updates, moves and deletes in several tables; holds transactions open for
     a moment; rolls back some, and parts of others. `seed` decides what is tried, not how the
-    threads meet.
+    threads meet. With `reconnect`, a lost database is waited for.
     """
 
-    def __init__(self, dsn, threads, seed, pause_s=0.0):
+    def __init__(self, dsn, threads, seed, pause_s=0.0, reconnect=False):
         self.committed = 0
+        self._reconnect = reconnect
         self._dsn = dsn
         self._pause_s = pause_s
         self._end = threading.Event()
@@ -93,12 +94,21 @@ class Writers:
 
     def _run(self, rng):
         try:
+            while not self._end.is_set():
+                self._work(rng)
+        except Exception as failure:  # shown by stop()
+            self._failure = failure
+
+    def _work(self, rng):
+        try:
             with psycopg.connect(self._dsn) as connection:
                 while not self._end.is_set():
                     self._transact(connection, rng)
                     time.sleep(self._pause_s)
-        except Exception as failure:  # shown by stop()
-            self._failure = failure
+        except psycopg.OperationalError:
+            if not self._reconnect:
+                raise
+            time.sleep(0.2)
 
     def _transact(self, connection, rng):
         try:

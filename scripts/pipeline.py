@@ -135,6 +135,14 @@ class Program:
     def pid(self):
         return self._process.pid
 
+    @property
+    def state(self):
+        """What a producer says that it does; None when it does not answer."""
+        try:
+            return self.api.get("/api/status")["state"]
+        except (OSError, http.client.HTTPException, PipelineError):
+            return None
+
     def is_running(self):
         return self._process is not None and self._process.poll() is None
 
@@ -143,19 +151,20 @@ class Program:
         if self._process is None:
             return None
         self._process.send_signal(signal.SIGTERM)
-        return self._wait(timeout_s)
+        return self.wait(timeout_s)
 
     def kill(self):
         """At once, as a crash would."""
         self.api.close()
         if self._process is not None:
             self._process.kill()
-            self._wait(60)
+            self.wait(60)
 
     def signal(self, number):
         self._process.send_signal(number)
 
-    def _wait(self, timeout_s):
+    def wait(self, timeout_s=60):
+        """Until the program has ended; returns the exit code."""
         try:
             code = self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -174,6 +183,10 @@ class Program:
             if time.monotonic() > deadline:
                 raise PipelineError(f"{self.name} {otherwise}:\n{self.log_tail()}")
             time.sleep(0.02)
+
+    def wait_until_state(self, state):
+        """Of a producer."""
+        self.wait_until(lambda: self.state == state, f"is not {state}")
 
     def log_tail(self, lines=20):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
@@ -251,9 +264,7 @@ class Pipeline:
         comes after its look at the source."""
         self.producer.start()
         self.consumer.start()
-        self.producer.wait_until(
-            lambda: self.producer.api.get("/api/status")["state"] == "draining", "does not drain"
-        )
+        self.producer.wait_until_state("draining")
 
     # The index
 

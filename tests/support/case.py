@@ -5,6 +5,7 @@ ctest gives the build (BITDEX_BUILD) and the directory of the servers that the t
 BITDEX_SECONDS makes its loads longer.
 """
 
+import json
 import os
 import pathlib
 import random
@@ -22,6 +23,8 @@ SECONDS = float(os.environ.get("BITDEX_SECONDS", 5))
 class GalleryCase(unittest.TestCase):
     own_servers = False  # start a pair for this class alone
     variables = {}  # environment of the programs
+    kafka_settings = {}  # of own servers
+    producer_settings = {}  # kafka.producer of the configuration
 
     @classmethod
     def setUpClass(cls):
@@ -30,7 +33,7 @@ class GalleryCase(unittest.TestCase):
         shutil.rmtree(cls.work, ignore_errors=True)
         home = cls.work / "servers" if cls.own_servers else shared
         cls.postgres = servers.Postgres(home / "postgres")
-        cls.kafka = servers.Kafka(home / "kafka")
+        cls.kafka = servers.Kafka(home / "kafka", cls.kafka_settings)
         if cls.own_servers:
             cls.addClassCleanup(servers.both, servers.Server.remove, [cls.postgres, cls.kafka])
         servers.both(servers.Server.start, [cls.postgres, cls.kafka])
@@ -40,24 +43,65 @@ class GalleryCase(unittest.TestCase):
         name = self.id().rpartition(".")[2].lower()
         name = f"{name[5:40]}_{os.getpid()}"  # no two runs share a topic
         self.pipeline = pipeline.Pipeline(
-            self.work / name, name, self.postgres, self.kafka, variables=self.variables
+            self.work / name, name, self.postgres, self.kafka, self.config(), self.variables
         )
         self.addCleanup(self.pipeline.__exit__)
         self.pipeline.create_database()
 
-    def create_gallery(self, images=500):
-        """Tables, outbox and triggers before the first row, then a few rows."""
+    def config(self):
+        """The gallery's configuration, with the producer's settings if there are any."""
+        gallery_config = pipeline.ROOT / "config" / "gallery.yaml"
+        if not self.producer_settings:
+            return gallery_config
+        brokers = 'bootstrap.servers: "${BITDEX_KAFKA}"'
+        text = gallery_config.read_text()
+        assert brokers in text
+        path = self.work / "gallery.yaml"
+        path.write_text(
+            text.replace(brokers, f"{brokers}, producer: {json.dumps(self.producer_settings)}")
+        )
+        return path
+
+    def create_tables(self):
+        """Outbox, tables and triggers, before the first row and the first event."""
         self.pipeline.init()
         with self.pipeline.connect() as connection:
             gallery.create_tables(connection)
             gallery.create_triggers(connection)
+
+    def create_gallery(self, images=500):
+        """Both programs, then a few rows."""
+        self.create_tables()
         self.pipeline.start()
         with self.pipeline.connect() as connection:
             for _ in gallery.insert_rows(connection, images):
                 pass
 
-    def writers(self, threads=8):
-        return gallery.Writers(self.pipeline.dsn, threads, SEED)
+    def writers(self, threads=8, **options):
+        return gallery.Writers(self.pipeline.dsn, threads, SEED, **options)
+
+    def change_images(self, times=1):
+        """Every image so many times, in one transaction."""
+        with self.pipeline.connect() as connection:
+            for _ in range(times):
+                connection.execute('UPDATE "Image" SET "nsfwLevel" = "nsfwLevel" + 1')
+
+    def silence_broker(self):
+        """It stops answering, and closes nothing, with thousands of rows on their way."""
+        producer = self.pipeline.producer
+        self.change_images(200)
+        producer.wait_until(
+            lambda: producer.api.get("/api/status")["unacknowledged"] > 100, "sends nothing"
+        )
+        self.kafka.pause()
+        self.addCleanup(self.kafka.resume)
+
+    def spare_producer(self):
+        """A second one of the same name."""
+        (port,) = servers.free_ports(1)
+        spare = self.pipeline.program("bitdex-producer", port, BITDEX_PRODUCER_PORT=str(port))
+        self.addCleanup(spare.kill)
+        return spare
 
     def check_end(self, changed=True):
         """The oracles: the topic holds what was committed, in order, and the index equals it.

@@ -3,6 +3,7 @@
 Nothing here knows our code: the schema file and schemas/README.md are all it goes by.
 """
 
+import contextlib
 import io
 import json
 import pathlib
@@ -29,30 +30,63 @@ def decode(value):
     return event
 
 
+class Reader:
+    """A topic from its beginning, in as many readings as one likes."""
+
+    def __init__(self, bootstrap, topic):
+        self._bootstrap = bootstrap
+        self._client = self._make_client()
+        partitions = self._client.list_topics(topic, timeout=30).topics[topic].partitions
+        self._places = [confluent_kafka.TopicPartition(topic, p, 0) for p in sorted(partitions)]
+        self._client.assign(self._places)
+
+    def _make_client(self):
+        return confluent_kafka.Consumer({
+            "bootstrap.servers": self._bootstrap,
+            "group.id": "stock-reader",
+            "enable.auto.commit": False,
+            "log_level": 0,  # a broker that is away
+        })
+
+    @property
+    def partitions(self):
+        return [place.partition for place in self._places]
+
+    def read(self):
+        """{partition: [(offset, key, event)]} of all that came since the last reading."""
+        events = {partition: [] for partition in self.partitions}
+        ends = {place.partition: self._end(place) for place in self._places}
+        while any(place.offset < ends[place.partition] for place in self._places):
+            for message in self._client.consume(10000, timeout=1):
+                if message.error() is not None:
+                    raise confluent_kafka.KafkaException(message.error())
+                record = (message.offset(), message.key(), decode(message.value()))
+                events[message.partition()].append(record)
+                self._places[message.partition()].offset = message.offset() + 1
+        return events
+
+    def _end(self, place):
+        """A client may take a broker that came back for lost for minutes; a new one does not."""
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                return self._client.get_watermark_offsets(place, timeout=30)[1]
+            except confluent_kafka.KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.2)
+            self._client.close()
+            self._client = self._make_client()
+            self._client.assign(self._places)
+
+    def close(self):
+        self._client.close()
+
+
 def read(bootstrap, topic):
     """{partition: [(offset, key, event)]} of all that is on the topic now."""
-    client = confluent_kafka.Consumer({
-        "bootstrap.servers": bootstrap,
-        "group.id": "stock-reader",
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-    })
-    partitions = sorted(client.list_topics(topic, timeout=30).topics[topic].partitions)
-    begin = confluent_kafka.OFFSET_BEGINNING
-    client.assign([confluent_kafka.TopicPartition(topic, p, begin) for p in partitions])
-    events = {partition: [] for partition in partitions}
-    open_partitions = set(partitions)
-    while open_partitions:
-        for message in client.consume(10000, timeout=1):
-            if message.error() is None:
-                place = events[message.partition()]
-                place.append((message.offset(), message.key(), decode(message.value())))
-            elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
-                open_partitions.discard(message.partition())
-            else:
-                raise confluent_kafka.KafkaException(message.error())
-    client.close()
-    return events
+    with contextlib.closing(Reader(bootstrap, topic)) as reader:
+        return reader.read()
 
 
 def read_ends(bootstrap, topic):
@@ -81,30 +115,86 @@ class Loss(Exception):
     """The numbers prove that something is missing."""
 
 
-def applied(records):
-    """What a reader that follows L2 and L3 applies of one partition's records: (key, event)."""
-    epoch = generation = seq = 0
-    for offset, key, event in records:
-        kind = event["body"][0]
-        if (event["epoch"], event["generation"]) < (epoch, generation):
-            continue  # of a producer that had been fenced
+DIGEST_START = 0xCBF29CE484222325
+
+
+def digest_next(digest, row_id):
+    """schemas/README.md, "Digest"."""
+    for byte in row_id.to_bytes(8, "big"):
+        digest = (digest ^ byte) * 0x100000001B3 % (1 << 64)
+    return digest
+
+
+class Sequence:
+    """One partition as a reader follows it by L2 and L3."""
+
+    def __init__(self):
+        self.sent_again = self.fenced = 0
+        self._begin(0, 0)
+
+    def _begin(self, epoch, generation):
+        self.epoch, self.generation = epoch, generation
+        self.digests = [DIGEST_START]  # by seq
+
+    def applies(self, offset, event):
+        """Whether the next event is to be applied; raises Loss."""
+        kind, fields = event["body"]
+        sender = (event["epoch"], event["generation"])
+        if sender < (self.epoch, self.generation):
+            self.fenced += 1
+            return False
         if kind == "bitdex.Mark":
-            if event["epoch"] > epoch:
-                seq = 0
-            # A new generation begins at the saved position, and sends again what is behind it.
-            begins = (event["epoch"], event["generation"]) > (epoch, generation)
-            if event["seq"] > seq or (event["seq"] < seq and not begins):
-                raise Loss(f"offset {offset}: mark at {event['seq']}, read up to {seq}")
-            epoch, generation = event["epoch"], event["generation"]
-            continue
-        if (event["epoch"], event["generation"]) != (epoch, generation):
+            self._mark(offset, event, sender)
+            return False
+        if sender != (self.epoch, self.generation):
             raise Loss(f"offset {offset}: an event before the fence of its generation")
-        if event["seq"] <= seq:
-            continue  # sent again
-        if event["seq"] != seq + 1:
-            raise Loss(f"offset {offset}: seq {event['seq']} behind {seq}")
-        seq += 1
-        yield key, event
+        if event["seq"] < len(self.digests):
+            self.sent_again += 1
+            return False
+        if event["seq"] != len(self.digests):
+            raise Loss(f"offset {offset}: seq {event['seq']} behind {len(self.digests) - 1}")
+        self.digests.append(digest_next(self.digests[-1], fields["row_id"]))
+        return True
+
+    def _mark(self, offset, event, sender):
+        fields, seq = event["body"][1], event["seq"]
+        begins = sender > (self.epoch, self.generation)
+        if begins and fields["kind"] != "FENCE":
+            raise Loss(f"offset {offset}: generation {sender} begins without a fence")
+        if event["epoch"] > self.epoch:
+            self._begin(*sender)
+        self.generation = event["generation"]
+        # A new generation begins at the saved position, and sends again what is behind it.
+        last = len(self.digests) - 1
+        if seq > last or (seq < last and not begins):
+            raise Loss(f"offset {offset}: mark at {seq}, read up to {last}")
+        if fields["digest"] % (1 << 64) != self.digests[seq]:
+            raise Loss(f"offset {offset}: another digest at seq {seq}: numbers were used twice")
+
+
+class Replay:
+    """A whole topic as it is applied, fed piece by piece."""
+
+    def __init__(self, partitions):
+        self.sequences = {partition: Sequence() for partition in partitions}
+        self.ids = {partition: set() for partition in partitions}  # of rows
+
+    def feed(self, events):
+        """{partition: [event]} of those that are applied."""
+        applied = {}
+        for partition, records in events.items():
+            applied[partition] = []
+            for offset, key, event in records:
+                if self.sequences[partition].applies(offset, event):
+                    self._apply(partition, key, event["body"][1])
+                    applied[partition].append(event)
+        return applied
+
+    def _apply(self, partition, key, fields):
+        assert key == struct.pack(">q", fields["entity_id"]), key
+        row_id = fields["row_id"]
+        assert row_id not in self.ids[partition], f"partition {partition}: row {row_id} twice"
+        self.ids[partition].add(row_id)
 
 
 # Where a row goes depends on its kind alone, however wrong the rest of it is.
@@ -114,52 +204,62 @@ FROM "BitdexOps"
 """
 
 
+def read_committed(connection, partitions, condition="true"):
+    """[(partition, row id)] of the committed rows of the outbox, each where it belongs."""
+    return [
+        (partition, row_id)
+        for row_id, entity_id, is_fan_out in connection.execute(f"{OUTBOX} WHERE {condition}")
+        for partition in (partitions if is_fan_out else [entity_id % len(partitions)])
+    ]
+
+
 def check_delivery(connection, events):
     """Every committed row of the outbox is applied exactly once where it belongs.
 
     Returns {partition: [event]} as applied. Raises AssertionError with what differs.
     """
+    replay = Replay(events)
+    delivered = replay.feed(events)
     wanted = {partition: set() for partition in events}
-    for row_id, entity_id, is_fan_out in connection.execute(OUTBOX):
-        for partition in events if is_fan_out else [entity_id % len(events)]:
-            wanted[partition].add(row_id)
-    delivered = {}
-    for partition, records in events.items():
-        delivered[partition] = []
-        ids = []
-        for key, event in applied(records):
-            fields = event["body"][1]
-            assert key == struct.pack(">q", fields["entity_id"]), key
-            ids.append(fields["row_id"])
-            delivered[partition].append(event)
-        assert len(ids) == len(set(ids)), f"partition {partition}: a row twice"
-        missing, foreign = wanted[partition] - set(ids), set(ids) - wanted[partition]
+    for partition, row_id in read_committed(connection, list(events)):
+        wanted[partition].add(row_id)
+    for partition, ids in replay.ids.items():
+        missing, foreign = wanted[partition] - ids, ids - wanted[partition]
         assert not missing, f"partition {partition}: {len(missing)} lost, e.g. {min(missing)}"
         assert not foreign, f"partition {partition}: {len(foreign)} not committed"
     return delivered
 
 
-def check_order(delivered, field="nsfwLevel"):
-    """Changes of one image arrive in commit order: what one removes is what the last one set.
+class Order:
+    """Changes of one image arrive in commit order: what one removes is what the last one set."""
 
-    Returns how many changes were looked at.
-    """
-    value_of = {}
-    links = 0
-    for partition_events in delivered.values():
-        for event in partition_events:
-            kind, fields = event["body"]
-            if kind != "bitdex.Row":
+    def __init__(self, field="nsfwLevel"):
+        self.links = 0  # changes looked at
+        self._field = field
+        self._values = {}
+
+    def feed(self, delivered):
+        for events in delivered.values():
+            for event in events:
+                kind, fields = event["body"]
+                if kind == "bitdex.Row":
+                    self._apply(fields["entity_id"], fields["ops"])
+
+    def _apply(self, entity, ops):
+        for op, arguments in ops:
+            if op == "bitdex.Delete":
+                self._values.pop(entity, None)
+            elif arguments.get("field") != self._field:
                 continue
-            for op, arguments in fields["ops"]:
-                entity = fields["entity_id"]
-                if op == "bitdex.Delete":
-                    value_of.pop(entity, None)
-                elif arguments.get("field") != field:
-                    continue
-                elif op == "bitdex.Remove":
-                    assert value_of.pop(entity) == arguments["value"], f"image {entity}: order"
-                    links += 1
-                elif op == "bitdex.Set":
-                    value_of[entity] = arguments["value"]
-    return links
+            elif op == "bitdex.Remove":
+                assert self._values.pop(entity) == arguments["value"], f"image {entity}: order"
+                self.links += 1
+            elif op == "bitdex.Set":
+                self._values[entity] = arguments["value"]
+
+
+def check_order(delivered, field="nsfwLevel"):
+    """Returns how many changes were looked at."""
+    order = Order(field)
+    order.feed(delivered)
+    return order.links
