@@ -1,0 +1,231 @@
+"""Broker and database fail in every way they know: the producer waits, says so, stops when it is
+asked to, and loses nothing.
+
+L4: a delivery is never given up. Whatever ends a session begins the next one at the saved cursor.
+"""
+
+import json
+import signal
+import time
+import unittest
+
+from case import SECONDS, GalleryCase
+from confluent_kafka import admin
+
+QUEUE = 500
+
+# Sessions of the producer that hold back vacuum, or a transaction open.
+HOLDERS = """
+SELECT pid, coalesce(xact_start, query_start) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name LIKE 'bitdex-producer%'
+    AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL OR xact_start IS NOT NULL)
+"""
+
+
+class Outages(GalleryCase):
+    own_servers = True
+    # Who is not mentioned may do everything; rules are added under way.
+    kafka_settings = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    # A queue that fills up, and requests that are given up and repeated while a broker is silent.
+    producer_settings = {"queue.buffering.max.messages": str(QUEUE), "socket.timeout.ms": "1000"}
+
+    def setUp(self):
+        super().setUp()
+        self.producer = self.pipeline.producer
+        self.admin = admin.AdminClient({"bootstrap.servers": self.pipeline.kafka, "log_level": 0})
+
+    def wait_until_trouble(self, word):
+        """It says what is wrong, is not ready, and is healthy: nobody is to restart it."""
+        self.producer.wait_until(
+            lambda: word in self.producer.api.get("/api/status")["trouble"], f"does not say {word}"
+        )
+        self.producer.wait_until(
+            lambda: self.producer.api.call("/api/ready")[0] == 503, "says it is ready"
+        )
+        self.assertEqual(self.producer.api.call("/api/health")[0], 200)
+
+    def wait_until_ready(self):
+        self.producer.wait_until(
+            lambda: self.producer.api.call("/api/ready")[0] == 200, "does not get ready"
+        )
+        self.assertEqual(self.producer.api.get("/api/status")["trouble"], "")
+
+    def query(self, sql):
+        with self.pipeline.connect() as connection:
+            return connection.execute(sql).fetchall()
+
+    def newest_tick(self):
+        return self.query("SELECT max(tick) FROM bitdex_windows")[0][0]
+
+    def check_refused(self, word):
+        """F51: while deliveries fail nothing is acknowledged: no further window is opened."""
+        self.wait_until_trouble(word)
+        tick, sessions = self.newest_tick(), self.producer.api.get("/api/status")["sessions"]
+        self.producer.wait_until(  # it tries again
+            lambda: self.producer.api.get("/api/status")["sessions"] > sessions + 1, "gave up"
+        )
+        self.assertEqual(self.newest_tick(), tick)
+
+    def check_recovered(self):
+        self.check_end(changed=False)
+        self.assertEqual(self.query("SELECT * FROM bitdex_dead_letters"), [])
+        self.wait_until_ready()
+
+    def test_f50_servers_die(self):
+        """Broker and database are killed and come back, one after the other, under load: neither
+        program ends, health stays good, and nothing is lost."""
+        self.create_gallery()
+        with self.writers(threads=4, reconnect=True) as writers:
+            for server in (self.kafka, self.postgres):
+                time.sleep(1)
+                server.kill()
+                time.sleep(1)
+                server.start()
+        self.assertGreater(writers.committed, 0)
+        for program in (self.producer, self.pipeline.consumer):
+            self.assertTrue(program.is_running(), program.log_tail())
+        self.check_end()
+
+    def test_f50_f59_f64_broker_is_silent(self):
+        """A broker that accepts and never answers, with a backlog that fills the queue: requests
+        run out of time again and again and no delivery is given up; meanwhile nothing is held open
+        in the database."""
+        self.create_gallery(images=100)
+        self.silence_broker()
+        self.wait_until_trouble("imed out")
+        status = self.producer.api.get("/api/status")
+        self.assertEqual(status["state"], "draining")
+        self.assertLessEqual(status["unacknowledged"], QUEUE)
+        self.assertGreater(status["backlog_rows"], QUEUE)
+        held = set(self.query(HOLDERS))
+        time.sleep(max(2, SECONDS))
+        self.assertEqual(held & set(self.query(HOLDERS)), set())
+        self.kafka.resume()
+        self.check_recovered()
+        self.assertEqual(self.producer.api.get("/api/status")["sessions"], 1)
+
+    def test_f50_topic_is_missing(self):
+        """`run` before `init`, and on a topic that is gone before its first event: refused with
+        the way out."""
+        self.assertEqual(self.producer.start(wait=False).wait(), 1)
+        self.assertIn("run bitdex-producer init", self.producer.log_tail())
+        self.create_tables()
+        self.admin.delete_topics([self.pipeline.topic])[self.pipeline.topic].result(30)
+        self.assertEqual(self.producer.start(wait=False).wait(), 1)
+        self.assertIn(f"topic {self.pipeline.topic} does not exist", self.producer.log_tail())
+        self.pipeline.init()
+        self.pipeline.start()
+        with self.pipeline.connect() as connection:
+            connection.execute("""INSERT INTO "Image" (url, "userId") VALUES ('new', 1)""")
+        self.check_recovered()
+
+    def set_message_limit(self, limit):
+        entry = admin.ConfigEntry(
+            "max.message.bytes", str(limit),
+            incremental_operation=admin.AlterConfigOpType.SET,
+        )
+        resource = admin.ConfigResource(
+            admin.ResourceType.TOPIC, self.pipeline.topic, incremental_configs=[entry]
+        )
+        self.admin.incremental_alter_configs([resource])[resource].result(30)
+
+    def test_f50_f51_limit_is_lowered(self):
+        """The topic's max.message.bytes is lowered under way: what was within the limit before is
+        refused by the broker, waits, and is delivered when the limit is raised again. It is no bad
+        row; batches that were too large by themselves get through meanwhile."""
+        self.create_gallery(images=100)
+        self.pipeline.wait_until_fresh()
+        self.set_message_limit(4096)
+        self.change_images(10)
+        self.pipeline.wait_until_fresh()
+        self.wait_until_ready()
+        ops = json.dumps([{"op": "set", "field": "type", "value": "x" * 9000}])
+        with self.pipeline.connect() as connection:
+            connection.execute('INSERT INTO "BitdexOps" (entity_id, ops) VALUES (9, %s)', (ops,))
+        self.check_refused("too large")
+        self.set_message_limit(1 << 20)
+        self.pipeline.wait_until_fresh()
+        with self.pipeline.connect() as connection:  # so that index and table agree
+            connection.execute('UPDATE "Image" SET type = \'again\' WHERE id = 9')
+        self.check_recovered()
+
+    def test_f50_f51_authorisation_is_lost(self):
+        """Rights are taken away, first to write, then to see the topic at all, and given back."""
+        self.create_gallery(images=100)
+        rules = [
+            self.rule(admin.AclOperation.ALL, admin.AclPermissionType.ALLOW),
+            self.rule(admin.AclOperation.WRITE, admin.AclPermissionType.DENY),
+            self.rule(admin.AclOperation.ALL, admin.AclPermissionType.DENY),
+        ]
+        self.addCleanup(self.kafka_call, self.admin.delete_acls, [self.any_rule()])
+        self.kafka_call(self.admin.create_acls, rules[:2])
+        self.change_images(10)
+        self.check_refused("uthorization failed")
+        self.kafka_call(self.admin.create_acls, rules[2:])
+        self.check_refused("uthorization failed")
+        self.kafka_call(self.admin.delete_acls, [self.any_rule()])
+        self.check_recovered()
+
+    @staticmethod
+    def kafka_call(call, arguments):
+        for future in call(arguments).values():
+            future.result(30)
+
+    def rule(self, operation, permission):
+        return admin.AclBinding(
+            admin.ResourceType.TOPIC, self.pipeline.topic, admin.ResourcePatternType.LITERAL,
+            "User:ANONYMOUS", "*", operation, permission,
+        )
+
+    def any_rule(self):
+        return admin.AclBindingFilter(
+            admin.ResourceType.TOPIC, self.pipeline.topic, admin.ResourcePatternType.LITERAL,
+            None, None, admin.AclOperation.ANY, admin.AclPermissionType.ANY,
+        )
+
+    def test_f57_sigterm_with_messages_on_the_way(self):
+        """A broker that does not answer is waited for, but not for ever; the end is a good one all
+        the same, and nothing is lost."""
+        self.create_gallery(images=100)
+        self.silence_broker()
+        self.assertEqual(self.producer.stop(), 0, self.producer.log_tail())
+        self.producer.start(wait=False)
+        self.kafka.resume()
+        self.producer.wait_until_state("draining")
+        self.check_end(changed=False)
+
+    def test_f57_second_sigterm(self):
+        """It ends the program at once, as a crash would."""
+        self.create_gallery(images=100)
+        self.silence_broker()
+        self.producer.signal(signal.SIGTERM)
+        self.producer.wait_until_state("stopping")
+        self.producer.signal(signal.SIGTERM)
+        self.assertEqual(self.producer.wait(), 128 + signal.SIGTERM)
+        self.kafka.resume()
+        self.producer.start()
+        self.check_end(changed=False)
+
+    def test_f57_sigterm_while_waiting(self):
+        """For the lock, for the broker, for the database: it ends with 0."""
+        self.create_tables()
+        self.producer.start()
+        self.producer.wait_until_state("draining")
+        spare = self.spare_producer()
+        spare.start()
+        spare.wait_until_state("waiting for lock")
+        self.assertEqual(spare.stop(), 0, spare.log_tail())
+        for server, state in ((self.kafka, "broker"), (self.postgres, "database")):
+            self.producer.kill()
+            server.kill()
+            self.producer.start()
+            self.producer.wait_until_state(f"waiting for {state}")
+            self.assertEqual(self.producer.stop(), 0, self.producer.log_tail())
+            server.start()
+
+
+if __name__ == "__main__":
+    unittest.main()

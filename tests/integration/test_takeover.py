@@ -1,0 +1,105 @@
+"""Two producers of one name: one delivers, one stands by, and one that is dead but does not know
+it changes nothing (L3)."""
+
+import signal
+import time
+import unittest
+
+import topic
+from case import SECONDS, GalleryCase
+
+class Takeover(GalleryCase):
+    own_servers = True
+    # Small requests, so that most of a backlog is still with the producer when it is stopped.
+    producer_settings = {"batch.num.messages": "10"}
+
+    def query(self, sql):
+        with self.pipeline.connect() as connection:
+            return connection.execute(sql).fetchall()
+
+    def newest_tick(self):
+        return self.query("SELECT max(tick) FROM bitdex_windows")[0][0]
+
+    def test_f52_f64_standby_takes_over(self):
+        """The second one waits for the lock, holds nothing back meanwhile, and takes over when the
+        first one dies."""
+        self.create_gallery(images=100)
+        spare = self.spare_producer().start()
+        spare.wait_until_state("waiting for lock")
+        status, answer = spare.api.call("/api/ready")
+        self.assertEqual((status, answer["reason"]), (503, "waiting for lock"))
+        self.assertEqual(spare.api.call("/api/health")[0], 200)
+        waiting = self.query(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'bitdex-producer cursor'"
+            " AND datname = current_database() AND backend_xmin IS NULL AND state = 'idle'"
+        )
+        self.assertGreaterEqual(len(waiting), 1)
+        with self.writers(threads=4):
+            time.sleep(0.5)
+            begun = time.monotonic()
+            self.pipeline.producer.kill()
+            spare.wait_until_state("draining")
+            print(f"taken over in {time.monotonic() - begun:.1f} s", flush=True)
+        self.pipeline.producer = spare
+        self.check_end()
+
+    def test_f52_zombie_changes_nothing(self):
+        """A producer is stopped with a full queue, its sessions end, a successor takes over and
+        goes on. When it wakes up, what it still sends is dropped by its generation; it writes
+        nothing, and stands by."""
+        self.create_gallery(images=100)
+        zombie, spare = self.pipeline.producer, self.spare_producer()
+        self.silence_broker()
+        zombie.signal(signal.SIGSTOP)
+        self.addCleanup(zombie.kill)
+        self.end_sessions()
+        self.kafka.resume()
+        spare.start().wait_until_state("draining")
+        self.pipeline.producer = spare
+        with self.writers(threads=4):
+            time.sleep(SECONDS)
+        self.pipeline.wait_until_fresh()
+        zombie.signal(signal.SIGCONT)
+        zombie.wait_until_state("waiting for lock")
+        with self.writers(threads=4):
+            time.sleep(1)
+        events, _ = self.check_end()
+        replay = topic.Replay(events)
+        replay.feed(events)
+        self.assertGreater(sum(s.fenced for s in replay.sequences.values()), 0)
+        written = self.query("SELECT generation FROM bitdex_windows ORDER BY tick, sub_id")
+        self.assertEqual(written, sorted(written))
+
+    def end_sessions(self):
+        """As the server does when a client's host is silent for long."""
+        self.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
+            " current_database() AND application_name LIKE 'bitdex-producer%'"
+        )
+
+    def test_f52_f75_fenced_producer_ends(self):
+        """A producer that is about to save a window waits for the successor that is taking over,
+        writes nothing after it, and ends with a clear message."""
+        self.create_gallery(images=100)
+        self.pipeline.wait_until_fresh()
+        producer = self.pipeline.producer
+        with self.pipeline.connect() as successor:
+            successor.execute("UPDATE bitdex_producers SET generation = generation + 1")
+            tick = self.newest_tick()
+            self.change_images()
+            producer.wait_until(
+                lambda: self.newest_tick() > tick or self.query(
+                    "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                    " AND application_name = 'bitdex-producer cursor'"
+                ), "does not save",
+            )
+            self.assertEqual(self.newest_tick(), tick)
+        self.assertEqual(producer.wait(), 1)
+        self.assertIn("fenced: another producer named", producer.log_tail())
+        self.assertEqual(self.newest_tick(), tick)
+        producer.start()
+        self.check_end()
+
+
+if __name__ == "__main__":
+    unittest.main()
