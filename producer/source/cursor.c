@@ -208,7 +208,10 @@ cursor_begin(struct pg *pg, const struct config *config, const struct cursor_his
         &sql,
         " RETURNING name)"
         "INSERT INTO bitdex_windows (name, tick, generation, s1, s2, sub_id, last_row_id, seq,"
-        " digest, offsets) SELECT name, 0, 0, '" SNAPSHOT_EMPTY "', '" SNAPSHOT_EMPTY "', 0, 0,"
+        " digest, offsets) SELECT name, 0, 0, '" SNAPSHOT_EMPTY "', '" SNAPSHOT_EMPTY "', 0,"
+        /* ids may begin anywhere: what is not there is no backlog (F07) */
+        " coalesce((SELECT min(id) - 1 FROM \"BitdexOps\"),"
+        " pg_sequence_last_value(pg_get_serial_sequence('\"BitdexOps\"', 'id')), 0),"
         " array_fill(0::bigint, ARRAY[$3::int]), array_fill($6::bigint, ARRAY[$3::int]),"
         " array_fill(-1::bigint, ARRAY[$3::int]) FROM begun");
     struct pg_result *result;
