@@ -22,8 +22,10 @@ struct pg {
 };
 
 /* Timeouts that the server does not know (idle_session_timeout before 14, transaction_timeout
- * before 17) are skipped. row_security: an error is better than rows that are silently left out. */
+ * before 17) are skipped; asking which takes longer than some roles allow. row_security: an error
+ * is better than rows that are silently left out. */
 static const char session_settings[] =
+    "SET statement_timeout = 0;"
     "SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN"
     " ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout',"
     " 'idle_session_timeout', 'transaction_timeout');"
