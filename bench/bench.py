@@ -73,7 +73,7 @@ def fresh_pipeline(postgres, kafka, **settings):
     directory = HOME / name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    config = pipeline.write_config(directory / "config.yaml", **settings)
+    config = pipeline.write_config(directory / "config.yaml", {"producer": settings})
     demo = pipeline.Pipeline(directory, name, postgres, kafka, config)
     demo.create_database()
     demo.init()

@@ -77,6 +77,20 @@ json_seconds(struct json_writer *json, double seconds)
 }
 
 static void
+json_retention(struct json_writer *json, const struct state_retention *retention)
+{
+    json_number(json, "removed_rows", (int64_t)retention->removed_rows);
+    json_key(json, "removal_held_by");
+    if (retention->held_by[0] != '\0')
+        json_string(json, retention->held_by);
+    else
+        json_null(json);
+    json_number(json, "removal_held_s", retention->held_s);
+    json_key(json, "removal_trouble");
+    json_string(json, retention->trouble);
+}
+
+static void
 write_status(const struct answer *answer, struct buffer *out)
 {
     const struct state_progress *progress = &answer->view->progress;
@@ -112,6 +126,7 @@ write_status(const struct answer *answer, struct buffer *out)
     json_number(&json, "sessions", (int64_t)progress->sessions);
     json_number(&json, "looks", (int64_t)progress->looks);
     json_time(&json, "last_acknowledged", progress->acked_us);
+    json_retention(&json, &answer->view->retention);
     json_object_end(&json);
 }
 
@@ -144,6 +159,22 @@ answer_sync_metrics(const struct answer *answer)
     metric(answer, "bitdex_sync_ops_total", "counter", "Outbox rows sent.", (double)progress->rows);
     metric(answer, "bitdex_sync_cycle_duration_seconds", "gauge",
            "Time that the last window with rows took.", (double)progress->cycle_us / 1e6);
+}
+
+static void
+answer_retention_metrics(const struct answer *answer)
+{
+    const struct state_retention *retention = &answer->view->retention;
+    const char *const labels[] = {"source", answer->config->producer.name, "cursor",
+                                  retention->held_by, NULL};
+    metric(answer, "bitdex_producer_retention_removed_rows_total", "counter",
+           "Sent rows removed from the outbox.", (double)retention->removed_rows);
+    metric(answer, "bitdex_producer_retention_trouble", "gauge",
+           "1 while sent rows cannot be removed: status says why.", retention->trouble[0] != '\0');
+    metrics_family(&answer->response->body, "bitdex_producer_retention_held_seconds", "gauge",
+                   "Age of the oldest row that could be removed if that cursor had sent it.");
+    metrics_sample(&answer->response->body, "bitdex_producer_retention_held_seconds", labels,
+                   (double)retention->held_s);
 }
 
 static void
@@ -184,6 +215,7 @@ answer_metrics(const struct answer *answer)
            "Times that the drain began with new sessions.", (double)progress->sessions);
     metric(answer, "bitdex_producer_looks_total", "counter", "Times that the source was looked at.",
            (double)progress->looks);
+    answer_retention_metrics(answer);
     metrics_family(&answer->response->body, "bitdex_producer_cycle_seconds", "histogram",
                    "Time that windows with rows took.");
     metrics_histogram_sample(&answer->response->body, "bitdex_producer_cycle_seconds", labels,

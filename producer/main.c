@@ -53,6 +53,13 @@ static const struct cli_command commands[] = {
          "The outbox keeps nothing back for it any more. Another producer of that name needs a\n"
          "topic of its own, or cursor adopt.",
      .run = command_cursor_remove},
+    {.name = "trim",
+     .has_json = true,
+     .summary = "remove the rows that every producer has sent",
+     .help = "What `run` does every retention.interval_s, once and now. Rows younger than\n"
+             "retention.min_age_s stay, and so does what the cursor of some producer, running or\n"
+             "not, has not sent.",
+     .run = command_trim},
     {0},
 };
 

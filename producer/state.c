@@ -75,6 +75,14 @@ state_set_trouble(struct state *state, const char *trouble)
 }
 
 void
+state_publish_retention(struct state *state, const struct state_retention *retention)
+{
+    pthread_mutex_lock(&state->mutex);
+    state->view.retention = *retention;
+    pthread_mutex_unlock(&state->mutex);
+}
+
+void
 state_read(struct state *state, struct state_view *view)
 {
     pthread_mutex_lock(&state->mutex);

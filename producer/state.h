@@ -1,6 +1,7 @@
-/* What the drain is doing, for people: shared between its thread and those of the HTTP server.
+/* What drain and trimmer are doing, for people: shared between their threads and those of the HTTP
+ * server.
  *
- * The drain publishes; anybody reads a copy. Any thread.
+ * The two publish; anybody reads a copy. Any thread.
  */
 #ifndef PRODUCER_STATE_H
 #define PRODUCER_STATE_H
@@ -11,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/metrics/metrics.h"
+#include "producer/source/retention.h"
 
 enum state_phase {
     STATE_DATABASE, /* waiting for the source database */
@@ -48,16 +50,25 @@ struct state_progress {
     bool failing; /* the last session failed, and this one has not got further */
 };
 
+/* What the trimmer is doing (trimmer.h). */
+struct state_retention {
+    uint64_t removed_rows; /* of this run */
+    char held_by[RETENTION_CURSOR_BYTES];
+    int64_t held_s;
+    char trouble[STATE_TROUBLE_BYTES]; /* "" when all is well */
+};
+
 struct state_view {
     enum state_phase phase;
     char trouble[STATE_TROUBLE_BYTES]; /* "" when all is well; the reason when stopped */
     int64_t beat_age_us;               /* since the drain last showed that it lives */
     bool in_server_call;               /* it waits for an answer of a server */
     struct state_progress progress;
+    struct state_retention retention;
 };
 
 struct state {
-    pthread_mutex_t mutex; /* of view.phase, .trouble and .progress */
+    pthread_mutex_t mutex; /* of view.phase, .trouble, .progress and .retention */
     struct state_view view;
     _Atomic int64_t beat_us;
     _Atomic int server_calls; /* inside each other */
@@ -76,6 +87,9 @@ void state_set_phase(struct state *state, enum state_phase phase);
 void state_publish(struct state *state, const struct state_progress *progress);
 /* Logged when trouble begins and when it is over (`trouble` is ""), not while it lasts. */
 void state_set_trouble(struct state *state, const char *trouble);
+
+/* The trimmer's side. */
+void state_publish_retention(struct state *state, const struct state_retention *retention);
 
 /* The readers' side. */
 void state_read(struct state *state, struct state_view *view);

@@ -192,12 +192,19 @@ class Program:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def write_config(path, **settings):
-    """The gallery's configuration with further settings in its producer section."""
+def write_config(path, sections):
+    """The gallery's configuration with further settings: {section: {name: value}}."""
     text = (ROOT / "config" / "gallery.yaml").read_text()
-    more = "".join(f", {name}: {value}" for name, value in settings.items())
-    listen = 'listen: "127.0.0.1:${BITDEX_PRODUCER_PORT}"'
-    path.write_text(text.replace(listen, listen + more))
+    for section, values in sections.items():
+        if not values:
+            continue
+        more = ", ".join(f"{name}: {json.dumps(value)}" for name, value in values.items())
+        head = f"\n{section}: {{"
+        if head in text:
+            text = text.replace(head, f"{head} {more},", 1)
+        else:
+            text += f"{head} {more} }}\n"
+    path.write_text(text)
     return path
 
 

@@ -48,6 +48,8 @@ struct config_topic {
 
 struct config_retention {
     int64_t min_age_s;
+    int32_t interval_s; /* between two looks for rows that may go */
+    int32_t batch_rows; /* deleted in one transaction */
 };
 
 struct config_producer {

@@ -75,6 +75,22 @@ static const struct setting retention_settings[] = {
      .fallback = 3600,
      .unit = "seconds",
      .meaning = "Rows that every producer has sent are kept at least this long."},
+    {.name = "interval_s",
+     .type = SETTING_INTEGER,
+     AT(config_retention, interval_s),
+     .minimum = 1,
+     .maximum = 24 * 3600,
+     .fallback = 10,
+     .unit = "seconds",
+     .meaning = "How often a running producer removes what may go."},
+    {.name = "batch_rows",
+     .type = SETTING_INTEGER,
+     AT(config_retention, batch_rows),
+     .minimum = 1,
+     .maximum = 1000000,
+     .fallback = 10000,
+     .unit = "rows",
+     .meaning = "Rows removed in one transaction."},
 };
 
 static const struct section retention_section = {

@@ -50,13 +50,6 @@ asks_load(const struct config *config)
     return config->dump_phase_count > 0;
 }
 
-static bool
-asks_retention(const struct config *config)
-{
-    (void)config; /* it has a default */
-    return true;
-}
-
 static const struct unbuilt unbuilts[] = {
     {CONFIG_CONSUMER, true, asks_stand_alone, "no kafka section: an index without Kafka"},
     {CONFIG_CONSUMER, true, asks_visible_from, "index_config.visible_from: hiding until a time"},
@@ -64,7 +57,6 @@ static const struct unbuilt unbuilts[] = {
     {CONFIG_CONSUMER, false, asks_mirror, "postgres: positions are not mirrored to bitdex_cursors"},
     {CONFIG_PRODUCER, false, asks_triggers, "triggers: not created from here; create them by hand"},
     {CONFIG_PRODUCER, false, asks_load, "dump_phases: loading"},
-    {CONFIG_PRODUCER, false, asks_retention, "retention: sent rows are not removed from BitdexOps"},
 };
 
 enum { UNBUILTS = sizeof unbuilts / sizeof unbuilts[0], SETTINGS_PER_TRIGGER = 64 };

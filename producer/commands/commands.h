@@ -26,5 +26,8 @@ int command_cursor_show(const struct cli *cli, struct error *err);
 int command_cursor_set(const struct cli *cli, struct error *err);
 int command_cursor_adopt(const struct cli *cli, struct error *err);
 int command_cursor_remove(const struct cli *cli, struct error *err);
+/* Removes what may go from the outbox. Prints how much it was, and which cursor holds back the
+ * rest. */
+int command_trim(const struct cli *cli, struct error *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include "producer/api.h"
 #include "producer/commands/commands.h"
 #include "producer/drain.h"
+#include "producer/trimmer.h"
 
 enum { CONNECTIONS_MAX = 32, BODY_BYTES_MAX = 4096, CLIENT_TIMEOUT_S = 10, UNBUILT_BYTES = 512 };
 
@@ -25,6 +26,7 @@ run_with_state(const struct config *config, struct state *state, struct error *e
 {
     struct api api = {config, state};
     struct http_server *server;
+    struct trimmer *trimmer;
     const struct http_options options = {
         .listen = config->producer.listen,
         .connections_max = CONNECTIONS_MAX,
@@ -35,7 +37,9 @@ run_with_state(const struct config *config, struct state *state, struct error *e
     if (rc != 0)
         return rc;
     log_info("api", "listening on %s", config->producer.listen);
+    trimmer = trimmer_start(config, state);
     rc = drain_run(config, state, err);
+    trimmer_stop(trimmer);
     if (rc == 0)
         log_info("drain", "stopped");
     state_set_phase(state, STATE_STOPPED);

@@ -123,6 +123,7 @@ static const struct guard guards[] = {
      NULL},
     {"privileges",
      "NOT (has_table_privilege('\"BitdexOps\"', 'SELECT') AND"
+     " has_table_privilege('\"BitdexOps\"', 'DELETE') AND"
      " has_sequence_privilege(pg_get_serial_sequence('\"BitdexOps\"', 'id'), 'USAGE, SELECT') AND"
      " has_table_privilege('bitdex_producers', 'SELECT') AND"
      " has_table_privilege('bitdex_producers', 'INSERT') AND"
@@ -132,9 +133,10 @@ static const struct guard guards[] = {
      " has_table_privilege('bitdex_windows', 'DELETE') AND"
      " has_table_privilege('bitdex_dead_letters', 'SELECT') AND"
      " has_table_privilege('bitdex_dead_letters', 'INSERT'))",
-     "the producer's role needs SELECT on \"BitdexOps\" and on its sequence, SELECT, INSERT and"
-     " UPDATE on bitdex_producers, SELECT, INSERT and DELETE on bitdex_windows, SELECT and INSERT"
-     " on bitdex_dead_letters: GRANT them",
+     "the producer's role needs SELECT and DELETE on \"BitdexOps\", USAGE and SELECT on its"
+     " sequence, SELECT, INSERT and UPDATE on bitdex_producers, SELECT, INSERT and DELETE on"
+     " bitdex_windows, SELECT and INSERT on bitdex_dead_letters: GRANT them, as docs/roles.sql "
+     "does",
      NULL},
     /* A row has the transaction that wrote it, unless a dump of another cluster was restored. */
     {"outbox rows",

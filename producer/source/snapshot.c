@@ -91,6 +91,30 @@ snapshot_print(const struct snapshot *snapshot, struct buffer *out)
         buffer_append_format(out, "%s%" PRIu64, i > 0 ? "," : "", snapshot->xip[i]);
 }
 
+void
+snapshot_narrow(struct snapshot *snapshot, const struct snapshot *other)
+{
+    struct snapshot both = {
+        .xmin = snapshot->xmin < other->xmin ? snapshot->xmin : other->xmin,
+        .xmax = snapshot->xmax < other->xmax ? snapshot->xmax : other->xmax,
+    };
+    uint32_t here = 0;
+    uint32_t there = 0;
+    both.xip = memory_alloc((snapshot->xip_count + other->xip_count + 1) * sizeof *both.xip);
+    for (;;) {
+        uint64_t one = here < snapshot->xip_count ? snapshot->xip[here] : both.xmax;
+        uint64_t two = there < other->xip_count ? other->xip[there] : both.xmax;
+        uint64_t next = one < two ? one : two;
+        if (next >= both.xmax)
+            break;
+        both.xip[both.xip_count++] = next;
+        here += one == next;
+        there += two == next;
+    }
+    snapshot_free(snapshot);
+    *snapshot = both;
+}
+
 bool
 snapshot_sees(const struct snapshot *snapshot, uint64_t xid)
 {

@@ -30,6 +30,9 @@ int snapshot_parse(struct snapshot *snapshot, const char *text, struct error *er
 void snapshot_copy(struct snapshot *to, const struct snapshot *from);
 void snapshot_print(const struct snapshot *snapshot, struct buffer *out);
 
+/* `snapshot` then sees what both have seen. */
+void snapshot_narrow(struct snapshot *snapshot, const struct snapshot *other);
+
 /* Had `xid` finished? Whether it was committed, only the database knows. */
 bool snapshot_sees(const struct snapshot *snapshot, uint64_t xid);
 

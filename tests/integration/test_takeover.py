@@ -11,7 +11,7 @@ from case import SECONDS, GalleryCase
 class Takeover(GalleryCase):
     own_servers = True
     # Small requests, so that most of a backlog is still with the producer when it is stopped.
-    producer_settings = {"batch.num.messages": "10"}
+    sections = {"kafka": {"producer": {"batch.num.messages": "10"}}}
 
     def query(self, sql):
         with self.pipeline.connect() as connection:

@@ -5,7 +5,6 @@ ctest gives the build (BITDEX_BUILD) and the directory of the servers that the t
 BITDEX_SECONDS makes its loads longer.
 """
 
-import json
 import os
 import pathlib
 import random
@@ -24,7 +23,7 @@ class GalleryCase(unittest.TestCase):
     own_servers = False  # start a pair for this class alone
     variables = {}  # environment of the programs
     kafka_settings = {}  # of own servers
-    producer_settings = {}  # kafka.producer of the configuration
+    sections = {}  # {section: {setting: value}}: what the configuration says besides gallery.yaml
 
     @classmethod
     def setUpClass(cls):
@@ -42,25 +41,19 @@ class GalleryCase(unittest.TestCase):
     def setUp(self):
         name = self.id().rpartition(".")[2].lower()
         name = f"{name[5:40]}_{os.getpid()}"  # no two runs share a topic
-        self.pipeline = pipeline.Pipeline(
-            self.work / name, name, self.postgres, self.kafka, self.config(), self.variables
-        )
-        self.addCleanup(self.pipeline.__exit__)
+        self.pipeline = self.create_pipeline(name)
+        pipeline.write_config(self.pipeline.config, self.sections)
         self.pipeline.create_database()
 
-    def config(self):
-        """The gallery's configuration, with the producer's settings if there are any."""
-        gallery_config = pipeline.ROOT / "config" / "gallery.yaml"
-        if not self.producer_settings:
-            return gallery_config
-        brokers = 'bootstrap.servers: "${BITDEX_KAFKA}"'
-        text = gallery_config.read_text()
-        assert brokers in text
-        path = self.work / "gallery.yaml"
-        path.write_text(
-            text.replace(brokers, f"{brokers}, producer: {json.dumps(self.producer_settings)}")
+    def create_pipeline(self, name, **variables):
+        """Without a database yet; with a configuration of its own."""
+        directory = self.work / name
+        made = pipeline.Pipeline(
+            directory, name, self.postgres, self.kafka, directory / "config.yaml",
+            self.variables | variables,
         )
-        return path
+        self.addCleanup(made.__exit__)
+        return made
 
     def create_tables(self):
         """Outbox, tables and triggers, before the first row and the first event."""

@@ -3,7 +3,6 @@
 import time
 
 import gallery
-import pipeline
 import topic
 from case import GalleryCase
 
@@ -13,24 +12,40 @@ SELECT {entity}, '[{{"op": "set", "field": "userId", "value": 1}}]' FROM generat
 AS n
 """
 
+KEEP = """
+CREATE SCHEMA kept;
+CREATE TABLE kept."BitdexOps" (id bigint PRIMARY KEY, entity_id bigint, ops jsonb);
+CREATE FUNCTION kept.keep() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+    INSERT INTO kept."BitdexOps" VALUES (NEW.id, NEW.entity_id, NEW.ops);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER keep AFTER INSERT ON "BitdexOps" FOR EACH ROW EXECUTE FUNCTION kept.keep();
+"""
+
+
+def keep(connection):
+    """From now on rows of the outbox are copied, and the copies outlive retention."""
+    connection.execute(KEEP)
+
+
+def check_kept(pipeline, name=None):
+    """Every row that was copied is applied from the topic (the pipeline's, or `name`) exactly
+    once."""
+    events = topic.read(pipeline.kafka, name or pipeline.topic)
+    with pipeline.connect(options="-c search_path=kept") as connection:
+        return topic.check_delivery(connection, events)
+
 
 class OutboxCase(GalleryCase):
     settings = {}  # of the producer section, besides what gallery.yaml says
 
     def setUp(self):
+        if self.settings:
+            self.sections = self.sections | {"producer": self.settings}
         super().setUp()
-        whole = self.pipeline
-        config = pipeline.write_config(whole.directory / "config.yaml", **self.settings)
-        self.pipeline = pipeline.Pipeline(
-            whole.directory, whole.name, self.postgres, self.kafka, config, self.variables
-        )
-        self.addCleanup(self.pipeline.__exit__)
         self.producer = self.pipeline.producer
         self.entities = 0
-        self.pipeline.init()
-        with self.pipeline.connect() as connection:  # the configuration names them
-            gallery.create_tables(connection)
-            gallery.create_triggers(connection)
+        self.create_tables()
 
     def start(self):
         """Returns when the first row may be sent."""

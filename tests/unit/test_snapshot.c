@@ -93,6 +93,42 @@ test_a_copy_is_its_own(void **state)
     snapshot_free(&other);
 }
 
+static void
+check_narrowed(const char *one, const char *other)
+{
+    struct snapshot a = {0};
+    struct snapshot b = {0};
+    struct snapshot both = {0};
+    assert_int_equal(snapshot_parse(&a, one, NULL), 0);
+    assert_int_equal(snapshot_parse(&b, other, NULL), 0);
+    snapshot_copy(&both, &a);
+    snapshot_narrow(&both, &b);
+    for (uint64_t xid = 1; xid < 40; xid++)
+        if (snapshot_sees(&both, xid) != (snapshot_sees(&a, xid) && snapshot_sees(&b, xid)))
+            fail_msg("%s and %s: transaction %d", one, other, (int)xid);
+    struct buffer text = {0};
+    snapshot_print(&both, &text);
+    assert_int_equal(snapshot_parse(&both, buffer_string(&text), NULL), 0);
+    buffer_free(&text);
+    snapshot_free(&both);
+    snapshot_free(&a);
+    snapshot_free(&b);
+}
+
+static void
+test_narrowed_it_sees_what_both_have_seen(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        SNAPSHOT_EMPTY, "10:20:",      "10:20:10,14,19",  "15:30:15,16,25",
+        "20:20:",       "30:35:30,31", "5:38:5,10,20,37",
+    };
+    enum { COUNT = sizeof texts / sizeof texts[0] };
+    for (size_t i = 0; i < COUNT; i++)
+        for (size_t j = 0; j < COUNT; j++)
+            check_narrowed(texts[i], texts[j]);
+}
+
 int
 main(void)
 {
@@ -102,6 +138,7 @@ main(void)
         cmocka_unit_test(test_a_refused_text_leaves_the_snapshot_as_it_was),
         cmocka_unit_test(test_it_sees_what_is_below_xmax_and_not_running),
         cmocka_unit_test(test_a_copy_is_its_own),
+        cmocka_unit_test(test_narrowed_it_sees_what_both_have_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,71 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/json/json.h"
+#include "producer/commands/commands.h"
+#include "producer/source/guards.h"
+#include "producer/source/retention.h"
+
+static void
+print_json(const struct retention *retention, int64_t rows)
+{
+    struct buffer out = {0};
+    struct json_writer json;
+    json_writer_init(&json, &out);
+    json_object_begin(&json);
+    json_key(&json, "removed_rows");
+    json_integer(&json, rows);
+    json_key(&json, "removal_held_by");
+    if (retention->held_by[0] != '\0')
+        json_string(&json, retention->held_by);
+    else
+        json_null(&json);
+    json_key(&json, "removal_held_s");
+    json_integer(&json, retention->held_s);
+    json_object_end(&json);
+    printf("%s\n", buffer_string(&out));
+    buffer_free(&out);
+}
+
+static void
+print_lines(const struct retention *retention, int64_t rows)
+{
+    printf("removed %" PRId64 " rows\n", rows);
+    if (retention->held_by[0] != '\0')
+        printf("rows of up to %" PRId64 " s wait for the cursor of producer \"%s\"; if it is gone"
+               " for good: bitdex-producer cursor remove %s\n",
+               retention->held_s, retention->held_by, retention->held_by);
+}
+
+static int
+trim(struct retention *retention, struct pg *pg, const struct config *config, int64_t *rows,
+     struct error *err)
+{
+    enum retention_next next;
+    int rc = guards_ask_all(pg, config, err);
+    if (rc == 0)
+        rc = retention_look(retention, pg, &next, err);
+    while (rc == 0 && next == RETENTION_MORE)
+        rc = retention_remove(retention, pg, rows, &next, err);
+    return rc;
+}
+
+int
+command_trim(const struct cli *cli, struct error *err)
+{
+    struct pg *pg;
+    struct retention retention;
+    int64_t rows = 0;
+    int rc = retention_connect(cli->config->postgres, &pg, err);
+    if (rc != 0)
+        return rc;
+    retention_init(&retention, &cli->config->retention);
+    rc = trim(&retention, pg, cli->config, &rows, err);
+    if (rc == 0 && cli->json)
+        print_json(&retention, rows);
+    else if (rc == 0)
+        print_lines(&retention, rows);
+    retention_free(&retention);
+    pg_close(pg);
+    return rc;
+}

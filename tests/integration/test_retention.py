@@ -1,0 +1,201 @@
+"""Rows that every producer has sent leave the outbox; no other does."""
+
+import json
+import os
+import random
+import time
+import unittest
+
+import gallery
+import outbox
+import pipeline
+import topic
+from case import SECONDS, SEED
+
+ROWS = int(os.environ.get("BITDEX_ROWS", 20_000))
+
+
+class Retention(outbox.OutboxCase):
+    sections = {"retention": {"min_age_s": 0, "interval_s": 1, "batch_rows": 1000}}
+
+    def create_second(self):
+        """Another producer of the same database, with a topic of its own."""
+        second = self.create_pipeline(
+            self.pipeline.name + "_2", BITDEX_POSTGRES=self.pipeline.dsn
+        )
+        pipeline.write_config(second.config, self.sections | {"producer": {"name": "second"}})
+        second.init()
+        return second
+
+    def write(self, rows):
+        with self.pipeline.connect() as connection:
+            self.insert(connection, rows)
+
+    def count(self):
+        with self.pipeline.connect() as connection:
+            return connection.execute('SELECT count(*) FROM "BitdexOps"').fetchone()[0]
+
+    def wait_until_removed(self):
+        self.producer.wait_until(lambda: self.count() == 0, f"keeps {self.count()} rows")
+
+    def wait_until_held(self):
+        self.producer.wait_until(
+            lambda: self.status()["removal_held_by"] == "second", "names nobody"
+        )
+
+    def trim(self):
+        return json.loads(self.producer.command("trim", "--json").stdout)
+
+    def test_f08_rows_of_a_stopped_producer_stay(self):
+        """What one of two producers has not sent is never removed; the cursor that holds it back is
+        named; when that has caught up, or is gone, removal goes on."""
+        second = self.create_second()
+        with self.pipeline.connect() as connection:
+            outbox.keep(connection)
+        self.producer.start()
+        second.producer.start()
+        self.write(2500)
+        self.wait_until_removed()
+        self.assertEqual(second.producer.stop(), 0)
+        self.write(1500)
+        self.wait_until_held()
+        self.assertEqual(self.trim()["removed_rows"], 0)
+        self.assertEqual(self.trim()["removal_held_by"], "second")
+        self.assertEqual(self.count(), 1500)
+        self.assertIn("cursor remove second", self.producer.log.read_text())
+        _, metrics = self.producer.api.call("/metrics")
+        self.assertRegex(metrics, r'retention_held_seconds{.*cursor="second"} [1-9]')
+        second.producer.start()
+        self.wait_until_removed()
+        outbox.check_kept(self.pipeline, second.topic)
+        second.producer.kill()
+        self.write(700)
+        self.wait_until_held()
+        with self.pipeline.connect() as connection:
+            for table in ("bitdex_windows", "bitdex_producers"):
+                connection.execute(f"DELETE FROM {table} WHERE name = 'second'")
+        self.wait_until_removed()
+        outbox.check_kept(self.pipeline)
+
+    def test_f07_first_start_on_a_trimmed_table(self):
+        """A first cursor delivers what is there, however high its ids are, and no backlog of rows
+        that are gone is reported."""
+        with self.pipeline.connect() as connection:
+            connection.execute("""SELECT setval('"BitdexOps_id_seq"', 1000000000000)""")
+            self.insert(connection, 1000)
+            connection.execute('DELETE FROM "BitdexOps" WHERE entity_id <= 900')
+        pipeline.write_config(self.pipeline.config, {})  # so that the rest stays
+        self.pipeline.start()
+        self.pipeline.wait_until_fresh()
+        events = topic.read(self.pipeline.kafka, self.pipeline.topic)
+        with self.pipeline.connect() as connection:
+            delivered = topic.check_delivery(connection, events)
+        self.assertEqual(sum(map(len, delivered.values())), 100)
+        backlogs = [
+            event["body"][1]["backlog_rows"]
+            for records in events.values()
+            for _, _, event in records
+            if event["body"][0] == "bitdex.Mark"
+        ]
+        self.assertLessEqual(max(backlogs), 100)
+
+    def test_f60_a_cursor_of_another_history_proves_nothing(self):
+        """After a failover the old cursor's snapshots speak of other rows: nothing is removed."""
+        self.producer.start()
+        self.write(100)
+        self.wait_until_removed()
+        self.producer.stop()
+        self.write(100)
+        with self.pipeline.connect() as connection:
+            connection.execute("""UPDATE bitdex_producers SET timeline = '000000FF'""")
+            connection.execute(
+                """UPDATE bitdex_windows SET s1 = pg_current_snapshot(),
+                s2 = pg_current_snapshot()"""
+            )
+        second = self.create_second()
+        second.producer.start()
+        second.producer.wait_until(
+            lambda: second.producer.api.get("/api/status")["removal_held_by"] == "default",
+            "does not see that the old cursor holds rows back",
+        )
+        self.assertEqual(self.count(), 100)
+
+    def test_f61_removed_rows_are_not_read_again(self):
+        """While a transaction keeps removed rows in the indexes, neither looking for more of them
+        nor polling reads them again."""
+        self.producer.start()
+        with self.pipeline.connect() as holder, self.pipeline.connect(autocommit=True) as reader:
+            holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            holder.execute("SELECT 1")
+            self.write(ROWS)
+            self.wait_until_removed()
+            before = self.index_reads(reader)
+            time.sleep(3)
+            self.assertLess(self.index_reads(reader) - before, ROWS // 2)
+
+    def index_reads(self, connection):
+        """Index entries of the outbox that have been read, up to a moment ago."""
+        time.sleep(1.5)  # a session tells once a second what it did
+        (reads,) = connection.execute(
+            """SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'BitdexOps'"""
+        ).fetchone()
+        return reads
+
+    def test_writers_and_a_crash(self):
+        """Rows are removed under writers, beside an open transaction, by a producer that is killed
+        now and then: what is committed is delivered once, and in the end nothing is left."""
+        rng = random.Random(SEED)
+        with self.pipeline.connect() as connection:
+            outbox.keep(connection)
+        self.pipeline.start()
+        with self.pipeline.connect() as connection:
+            for _ in gallery.insert_rows(connection, 500):
+                pass
+        with self.pipeline.connect() as holder:
+            self.insert(holder, 2000, "10000 + n")
+            with self.writers(threads=4) as writers:
+                for _ in range(3):
+                    time.sleep(SECONDS / 3 * rng.random())
+                    self.producer.kill()
+                    self.producer.start()
+                self.producer.wait_until(
+                    lambda: self.status()["removed_rows"] > 0, "removes nothing beside writers"
+                )
+            holder.commit()
+        self.assertGreater(writers.committed, 20)
+        self.pipeline.wait_until_fresh()
+        self.wait_until_removed()
+        topic.check_order(outbox.check_kept(self.pipeline))
+
+    def test_size_stays_flat(self):
+        """With a vacuum now and then the outbox does not grow, however much goes through."""
+        self.producer.start()
+        sizes = []
+        with self.pipeline.connect(autocommit=True) as connection:
+            for _ in range(6):
+                self.write(5000)
+                self.wait_until_removed()
+                connection.execute('VACUUM (TRUNCATE false) "BitdexOps"')
+                (size,) = connection.execute(
+                    """SELECT pg_total_relation_size('"BitdexOps"')"""
+                ).fetchone()
+                sizes.append(size)
+        self.assertLess(sizes[-1], 2 * sizes[0], sizes)
+
+    def test_young_rows_stay(self):
+        """A row is kept for min_age, but not for ever because of a time that it states."""
+        pipeline.write_config(self.pipeline.config, {"retention": {"min_age_s": 3600, "interval_s": 1}})
+        self.producer.start()
+        with self.pipeline.connect() as connection:
+            self.insert(connection, 5)
+            connection.execute(
+                """INSERT INTO "BitdexOps" (entity_id, ops, created_at)
+                SELECT 7, '[{"op": "alive"}]', moment FROM unnest(ARRAY[NULL, 'infinity',
+                '-infinity', now() + '1 day', now() - '2 h'::interval]::timestamptz[]) AS moment"""
+            )
+        self.producer.wait_until(lambda: self.count() == 5, "keeps old rows")
+        self.assertEqual(self.trim()["removed_rows"], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
