@@ -1,0 +1,107 @@
+"""Every part works with its own rights alone, and whatever a role's settings are."""
+
+import os
+import unittest
+
+import gallery
+import psycopg
+from case import GalleryCase
+from pipeline import ROOT
+
+TABLES = '"Image", "TagsOnImageNew", "Post"'
+OURS = ['"BitdexOps"', "bitdex_producers", "bitdex_windows", "bitdex_dead_letters"]
+HURTS = {
+    "statement_timeout": "1ms",
+    "lock_timeout": "1ms",
+    "idle_in_transaction_session_timeout": "1ms",
+    "default_transaction_read_only": "on",
+    "default_transaction_isolation": "serializable",
+    "timezone": "Asia/Kathmandu",
+    "datestyle": "German",
+}
+
+
+class Roles(GalleryCase):
+    def setUp(self):
+        """Tables, outbox and triggers of the owner; a role for applications, and the producer's."""
+        super().setUp()
+        self.pipeline.init()
+        self.writer, self.drain = (f"bitdex_{what}_{os.getpid()}" for what in ("writer", "drain"))
+        with self.connect() as owner:
+            gallery.create_tables(owner)
+            gallery.create_triggers(owner)
+            owner.execute((ROOT / "docs" / "roles.sql").read_text())
+            for role in (self.writer, self.drain):
+                owner.execute(f"CREATE ROLE {role} LOGIN")
+                self.addCleanup(self.drop_role, role)
+            owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {TABLES} TO {self.writer}")
+            owner.execute(
+                f'GRANT USAGE ON SEQUENCE "Image_id_seq", "Post_id_seq" TO {self.writer}'
+            )
+        self.producer = self.pipeline.program(
+            "bitdex-producer", self.pipeline.producer.port, BITDEX_POSTGRES=self.dsn(self.drain)
+        )
+        self.addCleanup(self.producer.kill)
+
+    def dsn(self, role):
+        return psycopg.conninfo.make_conninfo(self.pipeline.dsn, user=role)
+
+    def connect(self, role=None):
+        return psycopg.connect(self.dsn(role) if role else self.pipeline.dsn)
+
+    def drop_role(self, role):
+        with self.connect() as owner:
+            owner.execute(f"DROP OWNED BY {role}")
+            owner.execute(f"DROP ROLE {role}")
+
+    def become_producer(self):
+        with self.connect() as owner:
+            owner.execute(f"GRANT bitdex_producer TO {self.drain}")
+            owner.execute(f"GRANT SELECT ON {TABLES} TO {self.drain}")
+
+    def run_gallery(self):
+        """The whole path; rows come from the application's role."""
+        self.pipeline.producer = self.producer
+        self.pipeline.start()
+        with self.connect(self.writer) as connection:
+            for _ in gallery.insert_rows(connection, 500):
+                pass
+        with gallery.Writers(self.dsn(self.writer), 4, 1) as writers:
+            self.producer.wait_until(lambda: writers.committed > 100, "has nothing to do")
+        self.check_end()
+
+    def test_f14_own_rights_are_enough(self):
+        """An application writes its own tables and may not touch the outbox; the producer drains
+        and trims with its role alone, which cannot write ops."""
+        self.become_producer()
+        self.run_gallery()
+        self.producer.command("check")
+        self.producer.command("trim")
+        for role, tables in ((self.writer, OURS), (self.drain, OURS[:1])):
+            for table in tables:
+                with self.connect(role) as connection:
+                    with self.assertRaises(psycopg.errors.InsufficientPrivilege):
+                        connection.execute(f"INSERT INTO {table} DEFAULT VALUES")
+        with self.connect(self.writer) as connection:
+            with self.assertRaises(psycopg.errors.InsufficientPrivilege):
+                connection.execute('SELECT FROM "BitdexOps"')
+
+    def test_missing_rights_are_named(self):
+        """Without its role the producer does not start, and says what is missing."""
+        for command in ("check", "run"):
+            done = self.producer.command(command, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("GRANT", done.stdout + done.stderr)
+
+    def test_f13_settings_of_the_role(self):
+        """Timeouts and defaults of the producer's role hurt nothing."""
+        self.become_producer()
+        with self.connect() as owner:
+            for setting, value in HURTS.items():
+                owner.execute(f"ALTER ROLE {self.drain} SET {setting} = '{value}'")
+        self.run_gallery()
+        self.producer.command("trim")
+
+
+if __name__ == "__main__":
+    unittest.main()
