@@ -6,6 +6,10 @@
  * A row that cannot be an event is rejected (L9): it is routed by its kind like any other and takes
  * its seqs as a small `rejected` event. Verdicts are collected and stored before anything that was
  * queued since is sent.
+ *
+ * In a window that is resumed another version may have judged rows before us, and what it sent may
+ * have been seen (F79). Its stored verdicts are followed. A row without one, which we reject, is
+ * looked for on the topic: if it is there, in any partition, it was accepted and stays so.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +17,7 @@
 #include "common/base/utf8.h"
 #include "common/ops/ops_json.h"
 #include "producer/drain_internal.h"
+#include "producer/sink/sent_rows.h"
 
 enum { PUMP_EVERY_ROWS = 64, REJECTIONS_MAX = 1000, REASON_BYTES_MAX = 500 };
 
@@ -27,6 +32,8 @@ struct stream {
     struct arena stored_arena;
     const struct cursor_rejection *stored; /* of the chunk, ascending */
     uint32_t stored_count;
+    bool resumed;
+    struct sent_rows *sent; /* of the window; NULL until it is needed */
 };
 
 static int
@@ -83,6 +90,65 @@ stream_reject(struct stream *stream, struct event *event, const char *reason)
     };
 }
 
+static int
+stream_turn(void *context, struct error *err)
+{
+    return drain_turn(context, 0, err);
+}
+
+/* Everything of the window that is on the topic before our fence. */
+static int
+stream_look_at_topic(struct stream *stream, struct error *err)
+{
+    struct drain *drain = stream->drain;
+    const struct cursor_window *window = &drain->window;
+    int64_t *offsets = memory_alloc((size_t)window->partitions * sizeof *offsets);
+    const struct sent_range range = {
+        .epoch = drain->owner.epoch,
+        .after_row_id = window->sub_id == 0 ? OUTBOX_FIRST_ROW : window->sub_id,
+        .offsets = offsets,
+        .ends = drain->looked,
+    };
+    state_set_phase(drain->state, STATE_TOPIC);
+    state_server_call(drain->state, true);
+    int rc = cursor_read_opening(drain->pg, &drain->owner, window->tick, offsets,
+                                 window->partitions, err);
+    if (rc == 0)
+        rc = sent_rows_read(drain->config, &range, stream_turn, drain, &stream->sent, err);
+    state_server_call(drain->state, false);
+    state_set_phase(drain->state, STATE_DRAINING);
+    free(offsets);
+    return rc;
+}
+
+/* The ops of a row that was accepted before; NULL: nobody can have seen it accepted. Leaves `err`
+ * as it is unless it fails. */
+static int
+stream_find_accepted(struct stream *stream, int64_t row_id, const struct ops **ops,
+                     struct error *err)
+{
+    int rc = 0;
+    *ops = NULL;
+    if (!stream->resumed)
+        return 0;
+    if (stream->sent == NULL)
+        rc = stream_look_at_topic(stream, err);
+    return rc == 0 ? sent_rows_find(stream->sent, row_id, &stream->row, ops, err) : rc;
+}
+
+/* The row is not one for us, as `err` says. */
+static int
+stream_doubt(struct stream *stream, struct event *event, struct error *err)
+{
+    const struct ops *accepted;
+    int rc = stream_find_accepted(stream, event->row_id, &accepted, err);
+    if (rc == 0 && accepted != NULL)
+        event->ops = *accepted;
+    else if (rc == 0)
+        stream_reject(stream, event, err->message);
+    return rc;
+}
+
 /* What is wrong with the row, in `err`, or its ops in `event`. `*all`: to every partition. */
 static int
 stream_parse(struct stream *stream, const struct outbox_row *row, struct event *event, bool *all,
@@ -108,14 +174,24 @@ stream_parse(struct stream *stream, const struct outbox_row *row, struct event *
     return rc;
 }
 
-/* Queues the event for one partition, as a rejected one if it cannot be encoded. */
+/* Queues the event for one partition, as a rejected one if it cannot be encoded. One that was
+ * encoded before waits until it can be again. */
 static int
 stream_add(struct stream *stream, struct event *event, int32_t partition, struct error *err)
 {
     struct publisher *publisher = stream->drain->publisher;
+    const struct ops *accepted;
     int rc = publisher_add(publisher, partition, event, err);
     if (rc != ERR_DATA || event->kind == EVENT_REJECTED)
         return rc;
+    rc = stream_find_accepted(stream, event->row_id, &accepted, err);
+    if (rc != 0)
+        return rc;
+    if (accepted != NULL) {
+        err->code = ERR_RETRY;
+        return error_wrap(err, "row %lld is on the topic already, but not in all partitions",
+                          (long long)event->row_id);
+    }
     stream_reject(stream, event, err->message);
     return publisher_add(publisher, partition, event, err);
 }
@@ -136,8 +212,8 @@ stream_row(struct stream *stream, const struct outbox_row *row, struct error *er
     const char *stored = stream_stored_reason(stream, row->id);
     if (stored != NULL)
         stream_turn_down(stream, &event, stored);
-    else if (rc != 0)
-        stream_reject(stream, &event, err->message);
+    else if (rc != 0 && (rc = stream_doubt(stream, &event, err)) != 0)
+        return rc;
     if (!all)
         return stream_add(stream, &event, numbering_partition(row->entity_id, partitions), err);
     rc = 0;
@@ -224,12 +300,14 @@ stream_window(struct drain *drain, const struct outbox_chunk *first, bool resume
 {
     struct stream *stream = memory_zalloc(sizeof *stream);
     stream->drain = drain;
+    stream->resumed = resumed;
     stream->limits = ops_limits_default;
     stream->limits.row_bytes = (uint32_t)drain->config->producer.row_bytes;
     int rc = stream_chunks(stream, *first, resumed, err);
     arena_free(&stream->row);
     arena_free(&stream->kept);
     arena_free(&stream->stored_arena);
+    sent_rows_free(stream->sent);
     free(stream);
     return rc;
 }

@@ -346,6 +346,26 @@ cursor_load(struct pg *pg, const struct cursor_owner *owner, struct cursor_windo
     return rc == 0 ? 0 : error_wrap(err, "could not read the cursor");
 }
 
+int
+cursor_read_opening(struct pg *pg, const struct cursor_owner *owner, int64_t tick, int64_t *offsets,
+                    int32_t partitions, struct error *err)
+{
+    char text[INTEGER_TEXT_BYTES];
+    const char *params[] = {owner->name, text};
+    struct pg_result *result;
+    snprintf(text, sizeof text, "%" PRId64, tick);
+    int rc = pg_query(pg,
+                      "SELECT offsets FROM bitdex_windows WHERE name = $1 AND tick = $2::bigint"
+                      " AND sub_id = 0",
+                      2, params, &result, err);
+    if (rc != 0)
+        return error_wrap(err, "could not read where window %" PRId64 " was opened", tick);
+    if (pg_rows(result) != 1 || !parse_integers(pg_text(result, 0, 0), offsets, partitions))
+        rc = error_set(err, ERR_FATAL, "where window %" PRId64 " was opened is not saved", tick);
+    pg_result_clear(result);
+    return rc;
+}
+
 /* Runs `sql`, of the shape above, with `count` parameters behind the owner's. */
 static int
 cursor_write(struct pg *pg, const struct cursor_owner *owner, const char *sql,

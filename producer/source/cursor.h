@@ -83,6 +83,11 @@ int cursor_take_over(struct pg *pg, const struct config *config,
 int cursor_load(struct pg *pg, const struct cursor_owner *owner, struct cursor_window *window,
                 struct error *err);
 
+/* The offsets as they were when window `tick` was opened, before anything of it was sent. `offsets`
+ * has one item for each partition. */
+int cursor_read_opening(struct pg *pg, const struct cursor_owner *owner, int64_t tick,
+                        int64_t *offsets, int32_t partitions, struct error *err);
+
 /* Saves a position: opens the window (sub_id 0) or moves on inside it. */
 int cursor_save(struct pg *pg, const struct cursor_owner *owner, const struct cursor_window *window,
                 struct error *err);
