@@ -40,15 +40,17 @@ trimmer_may_work(struct trimmer *trimmer)
     return view.phase == STATE_DRAINING;
 }
 
+/* That rows wait for ourselves is no news: it is the backlog. */
 static void
 trimmer_show_holder(struct trimmer *trimmer)
 {
     const struct retention *retention = &trimmer->retention;
     struct state_retention *shown = &trimmer->shown;
-    bool other = strcmp(shown->held_by, retention->held_by) != 0;
+    bool news = strcmp(shown->held_by, retention->held_by) != 0 &&
+                strcmp(retention->held_by, trimmer->config->producer.name) != 0;
     snprintf(shown->held_by, sizeof shown->held_by, "%s", retention->held_by);
     shown->held_s = retention->held_s;
-    if (other && shown->held_by[0] != '\0')
+    if (news && shown->held_by[0] != '\0')
         log_warn("retention",
                  "rows older than retention.min_age_s wait for the cursor of producer \"%s\"; if it"
                  " is gone for good: bitdex-producer cursor remove %s",

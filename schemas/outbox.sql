@@ -30,7 +30,7 @@ ALTER TABLE "BitdexOps" ADD CONSTRAINT bitdex_ops_txid_is_own CHECK (txid = pg_c
 
 -- step removal of an index that an interrupted init left unfinished
 -- done when NOT EXISTS (SELECT FROM pg_index WHERE indrelid = '"BitdexOps"'::regclass AND indexrelid = to_regclass('bitdex_ops_txid') AND NOT indisvalid)
-DROP INDEX IF EXISTS bitdex_ops_txid;
+DROP INDEX CONCURRENTLY IF EXISTS bitdex_ops_txid;
 
 -- step index bitdex_ops_txid
 -- done when EXISTS (SELECT FROM pg_index WHERE indrelid = '"BitdexOps"'::regclass AND indexrelid = to_regclass('bitdex_ops_txid') AND indisvalid)

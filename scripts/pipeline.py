@@ -103,6 +103,12 @@ class Program:
             raise PipelineError(f"{self.name} {command}: {done.returncode}: {done.stderr}")
         return done
 
+    def begin(self, *arguments):
+        """The process of another command; what it prints is there to be read line by line."""
+        return subprocess.Popen(
+            [*self._line, *arguments], env=self._environment, stdout=subprocess.PIPE, text=True
+        )
+
     def start(self, wait=True):
         """Returns when the program serves HTTP."""
         with open(self.log, "ab") as log:

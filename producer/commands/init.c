@@ -85,12 +85,35 @@ step_do(struct pg *pg, const struct step *step, struct error *err)
     return rc;
 }
 
+/* One at a time: the session of an init that was killed goes on until its statement ends, and what
+ * it is still building must not be taken for something that it left unfinished. Asks again and
+ * again: a session that waits in the database would hold up the building of an index. */
+static int
+init_lock(struct pg *pg, struct error *err)
+{
+    static const char sql[] =
+        "SELECT pg_try_advisory_lock(hashtextextended('bitdex-producer init', 0))";
+    for (bool told = false;; told = true) {
+        struct pg_result *result;
+        int rc = pg_query(pg, sql, 0, NULL, &result, err);
+        if (rc != 0)
+            return rc;
+        bool locked = pg_boolean(result, 0, 0);
+        pg_result_clear(result);
+        if (locked)
+            return 0;
+        if (!told)
+            printf("waiting for another init\n");
+        clock_sleep_ms(LOCK_PAUSE_MS);
+    }
+}
+
 static int
 init_database(struct pg *pg, int *changes, struct error *err)
 {
     const char *at = outbox_sql_text;
     struct step step;
-    int rc = 0;
+    int rc = init_lock(pg, err);
     while (rc == 0 && take_step(&at, &step)) {
         bool done = false;
         rc = step_is_done(pg, &step, &done, err);

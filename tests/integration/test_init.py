@@ -1,0 +1,164 @@
+"""`init` on an outbox that is alive: existing rows, existing writers, locks held by others.
+
+BITDEX_ROWS sets the number of rows that are there before.
+"""
+
+import os
+import threading
+import unittest
+
+import gallery
+import psycopg
+import topic
+from case import GalleryCase
+
+ROWS = int(os.environ.get("BITDEX_ROWS", 200_000))
+WRITERS = 4
+BEFORE = """
+CREATE TABLE "BitdexOps" (
+    id BIGSERIAL PRIMARY KEY, entity_id BIGINT NOT NULL, ops JSONB NOT NULL,
+    created_at TIMESTAMPTZ DEFAULT now());
+INSERT INTO "BitdexOps" (entity_id, ops)
+SELECT n, '[{"op": "set", "field": "userId", "value": 1}]' FROM generate_series(1, %s) AS n
+"""
+INSERT = """INSERT INTO "BitdexOps" (entity_id, ops) VALUES (%s, '[{"op": "alive"}]')"""
+
+
+class Writer(threading.Thread):
+    """Inserts as it always did. A statement that waits for long is an error."""
+
+    def __init__(self, dsn, entity):
+        super().__init__(daemon=True)
+        self.rows = 0
+        self.failure = None
+        self._dsn = dsn
+        self._entity = entity
+        self._end = threading.Event()
+
+    def run(self):
+        try:
+            options = "-c statement_timeout=20s"
+            with psycopg.connect(self._dsn, autocommit=True, options=options) as connection:
+                while not self._end.wait(0.005):
+                    connection.execute(INSERT, (self._entity,))
+                    self.rows += 1
+        except Exception as failure:  # shown by stop()
+            self.failure = failure
+
+    def wait_for_more(self):
+        """Returns when it has committed some rows after this call."""
+        wanted = self.rows + 5
+        while self.rows < wanted and self.is_alive():
+            self.join(0.01)
+        if self.failure is not None:
+            raise self.failure
+
+    def stop(self):
+        self._end.set()
+        self.join()
+        if self.failure is not None:
+            raise self.failure
+
+
+class Init(GalleryCase):
+    def setUp(self):
+        super().setUp()
+        with self.pipeline.connect() as connection:
+            connection.execute("SET client_min_messages = warning")
+            for statement in BEFORE.split(";\n"):
+                connection.execute(statement, (ROWS,) if "%s" in statement else None)
+            gallery.create_tables(connection)
+            self.file = self.file_of(connection)
+        self.writers_of_ops = [Writer(self.pipeline.dsn, entity) for entity in range(WRITERS)]
+        for writer in self.writers_of_ops:
+            self.addCleanup(writer.stop)
+            writer.start()
+
+    def file_of(self, connection):
+        return connection.execute("""SELECT pg_relation_filenode('"BitdexOps"')""").fetchone()
+
+    def start_init(self):
+        process = self.pipeline.producer.begin("init")
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def read_until(self, process, word):
+        for line in process.stdout:
+            if word in line:
+                return
+        self.fail(f"init ended before it said: {word}")
+
+    def check_end(self):
+        """Nothing is left to do, nothing was rewritten, and every row is delivered."""
+        self.assertIn("nothing to do", self.pipeline.init().stdout)
+        for writer in self.writers_of_ops:
+            writer.wait_for_more()
+            writer.stop()
+        with self.pipeline.connect() as connection:
+            self.assertEqual(self.file_of(connection), self.file)
+            gallery.create_triggers(connection)
+        self.pipeline.start()
+        self.pipeline.wait_until_fresh()
+        with self.pipeline.connect() as connection:
+            events = topic.read(self.pipeline.kafka, self.pipeline.topic)
+            delivered = topic.check_delivery(connection, events)
+        self.assertGreater(sum(map(len, delivered.values())), ROWS)
+
+    def test_killed_after_every_step(self):
+        """Killed whenever it has done a step, init goes on where it was, and writers notice
+        nothing."""
+        kills = 0
+        while True:
+            process = self.start_init()
+            line = process.stdout.readline()
+            if "nothing to do" in line:
+                break
+            process.kill()
+            process.wait()
+            kills += line.startswith("done:")
+        self.assertEqual(process.wait(), 0)
+        self.assertGreater(kills, 6)
+        self.check_end()
+
+    def test_locks_and_an_unfinished_index(self):
+        """While somebody reads the outbox in a long transaction, init tries again, and writers do
+        not queue behind it. An index whose building was broken off is built anew."""
+        with self.pipeline.connect() as older:
+            older.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            older.execute("SELECT 1")  # building an index waits for whoever holds a snapshot
+            with self.pipeline.connect() as reader:
+                reader.execute('SELECT FROM "BitdexOps" LIMIT 1')
+                process = self.start_init()
+                self.wait_for_lock("ALTER TABLE")
+                for writer in self.writers_of_ops:
+                    writer.wait_for_more()
+                self.read_until(process, "waiting for a lock")
+                self.assertIsNone(process.poll())
+            session = self.wait_for_lock("CREATE INDEX")
+            process.kill()
+            second = self.start_init()
+            self.read_until(second, "waiting for another init")
+            with self.pipeline.connect() as other:
+                other.execute("SELECT pg_terminate_backend(%s)", (session,))
+            self.read_until(second, "unfinished")
+        self.assertEqual(second.wait(), 0)
+        self.check_end()
+
+    def wait_for_lock(self, statement):
+        """The session that runs it, once it waits for others."""
+        row = None
+        while row is None:
+            with self.pipeline.connect() as connection:
+                row = connection.execute(
+                    """SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+                    AND strpos(query, %s) > 0 AND pid <> pg_backend_pid()
+                    AND wait_event_type = 'Lock'""",
+                    (statement,),
+                ).fetchone()
+        return row[0]
+
+
+if __name__ == "__main__":
+    unittest.main()
