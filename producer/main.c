@@ -60,6 +60,20 @@ static const struct cli_command commands[] = {
              "retention.min_age_s stay, and so does what the cursor of some producer, running or\n"
              "not, has not sent.",
      .run = command_trim},
+    {.name = "dead-letters list",
+     .arguments = "[LIMIT [AFTER]]",
+     .arguments_max = 2,
+     .has_json = true,
+     .summary = "rows of the outbox that could not be sent, and why",
+     .help = "The first LIMIT (100) of them, in the order of their ids; those behind row AFTER.",
+     .run = command_dead_letters_list},
+    {.name = "dead-letters show",
+     .arguments = "ROW_ID",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .has_json = true,
+     .summary = "one of them, with its ops",
+     .run = command_dead_letters_show},
     {0},
 };
 

@@ -30,4 +30,8 @@ int command_cursor_remove(const struct cli *cli, struct error *err);
  * rest. */
 int command_trim(const struct cli *cli, struct error *err);
 
+/* Prints rows that were kept as dead letters, by their ids; or one of them with its ops. */
+int command_dead_letters_list(const struct cli *cli, struct error *err);
+int command_dead_letters_show(const struct cli *cli, struct error *err);
+
 #endif

@@ -8,31 +8,66 @@ import confluent_kafka.admin
 import topic
 from case import GalleryCase
 
-BAD_ROWS = {  # ops of one outbox row, and a word of the reason
-    '{"op": "alive"}': "array",
-    '[{"op": "explode"}]': "unknown",
-    '[{"op": "set", "field": "nsfwLevel", "value": {"a": 1}}]': "ops[0].value",
-    '[{"op": "alive"}, {"op": "queryOpSet", "query": "postId eq 1", "ops": [{"op": "delete"}]}]':
-        "fan-outs and other ops",
-    '[{"op": "queryOpSet", "query": "postId gt 1", "ops": [{"op": "delete"}]}]': "eq or in",
-    "[" * 5000 + "]" * 5000: "too deep",
-    '[{"op": "set", "field": "type", "value": "' + "x" * (2 << 20) + '"}]': "row_bytes",
-}
+def fan_out(**changes):
+    op = {"op": "queryOpSet", "query": "postId eq 1", "ops": [{"op": "delete"}]} | changes
+    return {name: value for name, value in op.items() if value is not None}
+
+
+def setting(value, field="nsfwLevel"):
+    return [{"op": "set", "field": field, "value": value}]
+
+
+ALIVE = [{"op": "alive"}]
+DEEP = "[" * 5000 + "]" * 5000
+BAD_ROWS = [  # ops of one outbox row, its entity, and a word of the reason
+    ({"op": "alive"}, 7, "array"),
+    ("alive", 7, "array"),
+    (None, 7, "array"),
+    ([], 7, "no array"),
+    ([7], 7, "object"),
+    ([{}], 7, "op"),
+    ([{"op": 7}], 7, "op"),
+    ([{"op": "explode"}], 7, "unknown"),
+    ([{"op": "set", "field": "nsfwLevel"}], 7, "value"),
+    ([{"op": "set", "value": 1}], 7, "field"),
+    (setting(1, field=""), 7, "field"),
+    (setting({"a": 1}), 7, "ops[0].value"),
+    (setting([1, "a"]), 7, "ops[0].value"),
+    ([{"op": "remove", "field": "nsfwLevel", "value": None}], 7, "null"),
+    (ALIVE + [fan_out()], 7, "fan-outs and other ops"),
+    ([fan_out(ops=[fan_out()])], 7, "ops[0].ops[0]"),
+    ([fan_out(ops=ALIVE)], 7, "ops[0].ops[0]"),
+    ([fan_out(ops=None)], 7, "ops"),
+    ([fan_out(query=None)], 7, "query"),
+    ([fan_out(query="postId gt 1")], 7, "eq or in"),
+    ([fan_out(query="postId eq 1 AND")], 7, "query"),
+    ([fan_out(query="x" * 100_000 + " eq 1")], 7, "query"),
+    (setting("x" * (900 << 10)), 7, "long"),
+    (setting(1, field="x" * 1000), 7, "long"),
+    (setting("x" * (2 << 20)), 7, "row_bytes"),
+    ([fan_out(ops=setting("x" * (2 << 20)))], 7, "row_bytes"),
+    (setting(1) * 200_000, 7, ""),
+    (ALIVE, -1, "slot"),
+    (ALIVE, (1 << 63) - 1, "slot"),
+    (ALIVE, -(1 << 63), "slot"),
+]
 
 
 class BadInput(GalleryCase):
+    def insert_bad_rows(self):
+        """{row id: a word of the reason}"""
+        insert = 'INSERT INTO "BitdexOps" (entity_id, ops) VALUES (%s, %s) RETURNING id'
+        rows = [(entity, json.dumps(ops), word) for ops, entity, word in BAD_ROWS]
+        words = {}
+        with self.pipeline.connect() as connection:
+            for entity, ops, word in [*rows, (7, DEEP, "too deep")]:
+                words[connection.execute(insert, (entity, ops)).fetchone()[0]] = word
+        return words
+
     def test_f62_bad_rows_are_rejected(self):
         """A row that is no row of ops takes its seq as `rejected`, and is kept with its reason."""
         self.create_gallery()
-        with self.pipeline.connect() as connection:
-            for ops in BAD_ROWS:
-                connection.execute(
-                    'INSERT INTO "BitdexOps" (entity_id, ops) VALUES (7, %s::jsonb)', (ops,)
-                )
-            connection.execute(  # an id that no index can hold
-                """INSERT INTO "BitdexOps" (entity_id, ops) VALUES (-1, '[{"op": "alive"}]')"""
-            )
-            last = connection.execute('SELECT max(id) FROM "BitdexOps"').fetchone()[0]
+        words = self.insert_bad_rows()
         _, delivered = self.check_end(changed=False)
         rejected = {
             event["body"][1]["row_id"]: event["body"][1]["reason"]
@@ -40,15 +75,34 @@ class BadInput(GalleryCase):
             for event in events
             if event["body"][0] == "bitdex.Rejected"
         }
-        first = last - len(BAD_ROWS)
-        self.assertEqual(sorted(rejected), list(range(first, last + 1)))
-        for row_id, word in zip(range(first, last), BAD_ROWS.values()):
+        self.assertEqual(sorted(rejected), sorted(words))
+        for row_id, word in words.items():
             self.assertIn(word, rejected[row_id])
         with self.pipeline.connect() as connection:
             letters = dict(
                 connection.execute("SELECT row_id, reason FROM bitdex_dead_letters").fetchall()
             )
         self.assertEqual(letters, rejected)
+        self.check_commands(rejected)
+
+    def check_commands(self, rejected):
+        """`dead-letters` shows them page by page, and one with what is in the outbox."""
+        command = self.pipeline.producer.command
+        self.assertIn("no dead letters", command("dead-letters", "list", "5", "1000000").stdout)
+        shown, after = {}, "-1"
+        while True:
+            done = command("dead-letters", "list", "10", after, "--json")
+            page = json.loads(done.stdout)
+            shown |= {letter["row_id"]: letter["reason"] for letter in page}
+            if len(page) < 10:
+                break
+            after = str(page[-1]["row_id"])
+        self.assertEqual(shown, rejected)
+        first = min(rejected)
+        self.assertIn(f"dead-letters list 1 {first}", command("dead-letters", "list", "1").stdout)
+        letter = json.loads(command("dead-letters", "show", str(first), "--json").stdout)
+        self.assertEqual((letter["ops"], letter["entity_id"]), BAD_ROWS[0][:2])
+        self.assertIn(rejected[first], command("dead-letters", "show", str(first)).stdout)
 
     def test_l9_ops_that_do_not_fit_the_index(self):
         """One bad op drops that op, not the row; it is kept on the topic's .dead."""
@@ -130,6 +184,9 @@ class Usage(GalleryCase):
             self.run_fails(program, "dance", code=2, word="dance")
             self.run_fails(program, "run", "--fast", code=2, word="--fast")
             self.run_fails(program, "status", code=1, word=str(program.port))
+        self.run_fails(producer, "dead-letters", code=2, word="dead-letters")
+        self.run_fails(producer, "dead-letters", "show", code=2, word="ROW_ID")
+        self.run_fails(producer, "dead-letters", "list", "many", code=2, word="many")
         self.run_fails(consumer, "get", code=2, word="ID")
         self.run_fails(consumer, "get", "x", code=2, word="x")
 
