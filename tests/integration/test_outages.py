@@ -30,7 +30,9 @@ class Outages(GalleryCase):
         "allow.everyone.if.no.acl.found": "true",
     }
     # A queue that fills up, and requests that are given up and repeated while a broker is silent.
-    sections = {"kafka": {"producer": {"queue.buffering.max.messages": str(QUEUE), "socket.timeout.ms": "1000"}}}
+    sections = {"kafka": {"producer": {
+        "queue.buffering.max.messages": str(QUEUE), "socket.timeout.ms": "1000",
+    }}}
 
     def setUp(self):
         super().setUp()

@@ -184,7 +184,8 @@ class Retention(outbox.OutboxCase):
 
     def test_young_rows_stay(self):
         """A row is kept for min_age, but not for ever because of a time that it states."""
-        pipeline.write_config(self.pipeline.config, {"retention": {"min_age_s": 3600, "interval_s": 1}})
+        sections = {"retention": {"min_age_s": 3600, "interval_s": 1}}
+        pipeline.write_config(self.pipeline.config, sections)
         self.producer.start()
         with self.pipeline.connect() as connection:
             self.insert(connection, 5)
