@@ -28,15 +28,16 @@ $$;
 -- A function that runs with its owner's rights must not find somebody else's table or function first
 -- (the default since PostgreSQL 15).
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-REVOKE ALL ON "BitdexOps", bitdex_producers, bitdex_windows, bitdex_dead_letters, bitdex_cursors
-    FROM PUBLIC;
+REVOKE ALL ON "BitdexOps", bitdex_producers, bitdex_windows, bitdex_dead_letters, bitdex_jobs,
+    bitdex_cursors FROM PUBLIC;
 
--- bitdex-producer run, check, status, trim, dead-letters. It never writes ops.
+-- All commands of bitdex-producer but init. It never writes ops.
 GRANT SELECT, DELETE ON "BitdexOps" TO bitdex_producer;
 GRANT SELECT, USAGE ON SEQUENCE "BitdexOps_id_seq" TO bitdex_producer;
-GRANT SELECT, INSERT, UPDATE ON bitdex_producers TO bitdex_producer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON bitdex_producers TO bitdex_producer;
 GRANT SELECT, INSERT, DELETE ON bitdex_windows TO bitdex_producer;
 GRANT SELECT, INSERT ON bitdex_dead_letters TO bitdex_producer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON bitdex_jobs TO bitdex_producer;
 GRANT SELECT ON bitdex_cursors TO bitdex_producer;
 
 -- bitdex-consumer: where it says how far it is.

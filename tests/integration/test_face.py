@@ -183,6 +183,9 @@ class Outages(OutboxCase):
             with self.pipeline.connect() as connection:
                 self.insert(connection, 1000)
                 connection.commit()
+                self.producer.wait_until(
+                    lambda: self.status()["unacknowledged"] >= 1000, "has sent nothing"
+                )
                 self.insert(connection, 70)
             self.producer.wait_until(lambda: self.ready()[0] == 503, "is still ready")
             self.assertEqual(self.producer.api.call("/api/health")[0], 200)

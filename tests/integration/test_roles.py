@@ -77,6 +77,9 @@ class Roles(GalleryCase):
         self.run_gallery()
         self.producer.command("check")
         self.producer.command("trim")
+        self.producer.stop()
+        for command in (["show"], ["set", "now"], ["adopt"], ["remove", "default"]):
+            self.producer.command("cursor", *command)
         for role, tables in ((self.writer, OURS), (self.drain, OURS[:1])):
             for table in tables:
                 with self.connect(role) as connection:
