@@ -303,6 +303,7 @@ class LostSessions(OutboxCase):
 
 class LostCommits(OutboxCase):
     own_servers = True
+    postgres_settings = {"wal_writer_delay": "10s"}  # a commit that waits for it can be lost
 
     def test_f74_snapshot_of_a_commit_that_was_lost(self):
         """The database dies and loses a commit that the producer has seen; the next transaction

@@ -22,7 +22,8 @@ SECONDS = float(os.environ.get("BITDEX_SECONDS", 5))
 class GalleryCase(unittest.TestCase):
     own_servers = False  # start a pair for this class alone
     variables = {}  # environment of the programs
-    kafka_settings = {}  # of own servers
+    postgres_settings = {}  # of own servers, as is the next
+    kafka_settings = {}
     sections = {}  # {section: {setting: value}}: what the configuration says besides gallery.yaml
 
     @classmethod
@@ -31,7 +32,7 @@ class GalleryCase(unittest.TestCase):
         cls.work = pipeline.BUILD / "integration" / cls.__name__
         shutil.rmtree(cls.work, ignore_errors=True)
         home = cls.work / "servers" if cls.own_servers else shared
-        cls.postgres = servers.Postgres(home / "postgres")
+        cls.postgres = servers.Postgres(home / "postgres", cls.postgres_settings)
         cls.kafka = servers.Kafka(home / "kafka", cls.kafka_settings)
         if cls.own_servers:
             cls.addClassCleanup(servers.both, servers.Server.remove, [cls.postgres, cls.kafka])
