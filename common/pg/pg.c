@@ -120,22 +120,43 @@ pg_check_conninfo(const char *conninfo, struct error *err)
                      "quotes where needed, nor a URI with special characters percent-encoded)");
 }
 
+/* What stands before the connection string are defaults, which it may override. A role's
+ * statement_timeout may be shorter than the statement that would lift it, so that is done as the
+ * session begins; whoever gives `options` of their own relies on that statement. */
+static PGconn *
+pg_start(const char *conninfo, const char *what)
+{
+    const char *const keys[] = {
+        "connect_timeout",
+        "keepalives_idle",
+        "keepalives_interval",
+        "keepalives_count",
+        "tcp_user_timeout",
+        "fallback_application_name",
+        "options",
+        "dbname",
+        "client_encoding",
+        NULL,
+    };
+    const char *given = getenv("PGOPTIONS");
+    char *options = memory_format("-c statement_timeout=0 %s", given != NULL ? given : "");
+    const char *const values[] = {"10", "30",    "10",     "3",    "60000",
+                                  what, options, conninfo, "UTF8", NULL};
+    PGconn *connection = PQconnectdbParams(keys, values, 1);
+    CHECK(connection != NULL);
+    free(options);
+    return connection;
+}
+
 int
 pg_connect(const char *conninfo, const char *what, struct pg **out, struct error *err)
 {
     /* conninfo overrides what stands before it */
-    const char *const keys[] = {
-        "connect_timeout",  "keepalives_idle",  "keepalives_interval",
-        "keepalives_count", "tcp_user_timeout", "fallback_application_name",
-        "dbname",           "client_encoding",  NULL,
-    };
-    const char *const values[] = {"10", "30", "10", "3", "60000", what, conninfo, "UTF8", NULL};
     int rc = pg_check_conninfo(conninfo, err);
     if (rc != 0)
         return rc;
     struct pg *pg = memory_zalloc(sizeof *pg);
-    pg->connection = PQconnectdbParams(keys, values, 1);
-    CHECK(pg->connection != NULL);
+    pg->connection = pg_start(conninfo, what);
     if (pg_is_lost(pg)) {
         const char *message = PQerrorMessage(pg->connection);
         rc = error_set(err, ERR_RETRY, "could not connect to postgres: %.*s", pg_trimmed(message),
