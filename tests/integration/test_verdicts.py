@@ -11,6 +11,7 @@ import unittest
 import confluent_kafka
 import fastavro
 import outbox
+import pipeline
 import topic
 
 FAN_OUT = json.dumps([{
@@ -80,7 +81,7 @@ class Verdicts(outbox.OutboxCase):
         of today rejects it."""
         row_id, tick, seq, events = self.interrupt()
         self.send_accepted(2, row_id, tick, seq, events)
-        self.configure(self.pipeline, STRICT)
+        pipeline.write_config(self.pipeline.config, STRICT)
         self.start()
         later = self.insert_fan_out()
         self.assertEqual(self.kinds(row_id), dict.fromkeys(range(4), "bitdex.FanOut"))
@@ -90,7 +91,7 @@ class Verdicts(outbox.OutboxCase):
     def test_f79_what_nobody_has_seen_is_rejected_in_all(self):
         """A fan-out that reached no partition is today's validator's to judge."""
         row_id, *_ = self.interrupt()
-        self.configure(self.pipeline, STRICT)
+        pipeline.write_config(self.pipeline.config, STRICT)
         self.start()
         self.assertEqual(self.kinds(row_id), dict.fromkeys(range(4), "bitdex.Rejected"))
         self.assertEqual(self.letters(), [row_id])
