@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/base/memory.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -24,12 +25,41 @@ struct line {
     int word_count;
 };
 
+static int
+cli_run_config(const struct cli *cli, struct error *err)
+{
+    struct buffer text;
+    buffer_init(&text);
+    config_print(cli->config, &text);
+    bool printed = fwrite(text.data, 1, text.bytes, stdout) == text.bytes && fflush(stdout) == 0;
+    buffer_free(&text);
+    return printed ? 0 : error_set_errno(err, ERR_FATAL, "could not print");
+}
+
+static const struct cli_command common_command = {
+    .name = "config",
+    .summary = "print the configuration as it is in force",
+    .help = "As YAML, with defaults filled in and secrets left out.",
+    .run = cli_run_config,
+};
+
+/* The program's commands, then the one that is common to all; NULL behind it. */
+static const struct cli_command *
+cli_next_command(const struct cli_program *program, const struct cli_command *before)
+{
+    if (before == &common_command)
+        return NULL;
+    const struct cli_command *next = before == NULL ? program->commands : before + 1;
+    return next->name != NULL ? next : &common_command;
+}
+
 static void
 cli_print_program(const struct cli_program *program, FILE *out)
 {
     fprintf(out, "%s: %s\n\nusage: %s [--config FILE] COMMAND [options]\n\n", program->name,
             program->summary, program->name);
-    for (const struct cli_command *command = program->commands; command->name != NULL; command++) {
+    const struct cli_command *command = NULL;
+    while ((command = cli_next_command(program, command)) != NULL) {
         char head[64];
         snprintf(head, sizeof head, "%s %s", command->name,
                  command->arguments != NULL ? command->arguments : "");
@@ -69,7 +99,8 @@ cli_match_name(const char *name, const struct line *line)
 static const struct cli_command *
 cli_find_command(const struct cli_program *program, struct line *line)
 {
-    for (const struct cli_command *command = program->commands; command->name != NULL; command++) {
+    const struct cli_command *command = NULL;
+    while ((command = cli_next_command(program, command)) != NULL) {
         int taken = cli_match_name(command->name, line);
         if (taken == 0)
             continue;

@@ -1,7 +1,8 @@
 /* The command line of both programs: PROGRAM [--config FILE] COMMAND [options] [arguments].
  *
- * One table per program parses, checks and prints its help. --help works for the program and for
- * every command; --config, --json and --help may stand anywhere.
+ * One table per program parses, checks and prints its help; the command `config`, which prints the
+ * configuration as it is in force, is common to all. --help works for the program and for every
+ * command; --config, --json and --help may stand anywhere.
  *
  * Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. Main thread only.
  */

@@ -272,12 +272,6 @@ pg_rows(const struct pg_result *result)
     return PQntuples(pg_unwrap(result));
 }
 
-int64_t
-pg_affected(const struct pg_result *result)
-{
-    return strtoll(PQcmdTuples(pg_unwrap(result)), NULL, 10);
-}
-
 bool
 pg_is_null(const struct pg_result *result, int row, int column)
 {
@@ -398,12 +392,6 @@ const char *
 pg_last_sqlstate(const struct pg *pg)
 {
     return pg->sqlstate;
-}
-
-int
-pg_server_version(const struct pg *pg)
-{
-    return PQserverVersion(pg->connection);
 }
 
 int

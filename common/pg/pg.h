@@ -40,8 +40,6 @@ int pg_query(struct pg *pg, const char *sql, int count, const char *const *param
 void pg_result_clear(struct pg_result *result);
 
 int pg_rows(const struct pg_result *result);
-/* Rows that an INSERT, UPDATE or DELETE touched. */
-int64_t pg_affected(const struct pg_result *result);
 /* Row and column count from 0 and exist. */
 bool pg_is_null(const struct pg_result *result, int row, int column);
 /* Terminated; "" for null; lives until the result is cleared. */
@@ -70,7 +68,6 @@ void pg_append_literal(struct buffer *out, const char *text);
 
 /* SQLSTATE of the session's last error, "" if it had none (a lost connection). */
 const char *pg_last_sqlstate(const struct pg *pg);
-int pg_server_version(const struct pg *pg); /* 150018 is 15.18 */
 int pg_backend_pid(const struct pg *pg);
 
 #endif

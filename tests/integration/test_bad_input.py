@@ -181,6 +181,7 @@ class Usage(GalleryCase):
         for program in (producer, consumer):
             self.assertIn("usage:", program.command("--help").stdout)
             self.assertIn("usage:", program.command("run", "--help").stdout)
+            self.assertIn(self.pipeline.topic, program.command("config").stdout)
             self.run_fails(program, "dance", code=2, word="dance")
             self.run_fails(program, "run", "--fast", code=2, word="--fast")
             self.run_fails(program, "status", code=1, word=str(program.port))

@@ -137,7 +137,7 @@ class Face(OutboxCase):
             self.assertNotEqual(text, whole)
             config.write_text(text)
             for program in (self.producer, self.pipeline.consumer):
-                for arguments in (["check"], ["check", "--json"], ["status"], ["--help"]):
+                for arguments in (["check"], ["check", "--json"], ["status"], ["config"]):
                     done = program.command(*arguments, check=False)
                     outputs += [done.stdout, done.stderr]
             done = self.producer.command("init", check=False)
