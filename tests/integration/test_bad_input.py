@@ -4,7 +4,6 @@ import json
 import unittest
 
 import confluent_kafka
-import confluent_kafka.admin
 import topic
 from case import GalleryCase
 
@@ -126,13 +125,7 @@ class BadInput(GalleryCase):
         """A topic's max.message.bytes bounds single events, which are rejected, and batches, which
         are made smaller."""
         self.pipeline.init()
-        resource = confluent_kafka.admin.ConfigResource(
-            confluent_kafka.admin.ResourceType.TOPIC, self.pipeline.topic,
-            incremental_configs=[confluent_kafka.admin.ConfigEntry(
-                "max.message.bytes", "8192",
-                incremental_operation=confluent_kafka.admin.AlterConfigOpType.SET)])
-        admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.pipeline.kafka})
-        admin.incremental_alter_configs([resource])[resource].result(30)
+        topic.configure(self.pipeline.kafka, self.pipeline.topic, "max.message.bytes", "8192")
         self.create_gallery()
         with self.pipeline.connect() as connection:
             large = [{"op": "set", "field": "type", "value": "x" * 9000}]

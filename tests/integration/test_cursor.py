@@ -26,6 +26,10 @@ BROKEN = [  # what is done to the source, a word of the refusal, and how it is u
         CHECK (txid = pg_current_xact_id()) NOT VALID"""),
     ("""DROP INDEX bitdex_ops_txid""", "valid indexes",
      """CREATE INDEX bitdex_ops_txid ON "BitdexOps" (txid)"""),
+    ("""CREATE TRIGGER trg_cleanup_bitdex_ops BEFORE UPDATE ON bitdex_cursors
+        FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()""",
+     "deletes outbox rows that were never sent",
+     """DROP TRIGGER trg_cleanup_bitdex_ops ON bitdex_cursors"""),
     ("""UPDATE bitdex_windows SET seq = '{1}'""", "not those of 4 partitions",
      """UPDATE bitdex_windows SET seq = '{0,0,0,0}'"""),
     ("""ALTER TABLE bitdex_windows RENAME TO gone""", "tables of the producer",
@@ -57,15 +61,27 @@ class Refusals(GalleryCase):
         self.pipeline.wait_until_fresh()
         self.assertEqual(self.producer.stop(), 0)
 
-    def test_f04_f09_f65_source_that_breaks_a_law(self):
+    def test_f04_f08_f09_f65_source_that_breaks_a_law(self):
         """A sequence with CACHE or INCREMENT, rows that may hide their transaction, a missing
-        index, a cursor that cannot be read: refused, and never taken for the beginning."""
+        index, the old cleanup trigger, a cursor that cannot be read: refused, and never taken for
+        the beginning."""
         self.drain_some()
         for broken, word, mended in BROKEN:
             with self.subTest(broken):
                 self.execute(broken)
                 self.refused(word)
                 self.execute(mended)
+
+    def test_f63_topic_that_forgets(self):
+        """A topic that would be compacted, or that goes by times of ours, is refused."""
+        self.drain_some()
+        for name, wrong, right in (
+            ("message.timestamp.type", "CreateTime", "LogAppendTime"),
+            ("cleanup.policy", "compact", "delete"),
+        ):
+            topic.configure(self.pipeline.kafka, self.pipeline.topic, name, wrong)
+            self.refused(f"{name}={right}")
+            topic.configure(self.pipeline.kafka, self.pipeline.topic, name, right)
 
     def test_f09_lost_position(self):
         """A cursor without its position is no cursor at the beginning."""

@@ -1,6 +1,7 @@
 """What the producer says of itself: health, readiness, status, metrics, logs; and what it keeps."""
 
 import contextlib
+import http.client
 import json
 import pathlib
 import re
@@ -142,7 +143,8 @@ class Face(OutboxCase):
                     outputs += [done.stdout, done.stderr]
             done = self.producer.command("init", check=False)
             outputs += [done.stdout, done.stderr]
-            with contextlib.suppress(pipeline.PipelineError):  # some are refused at once
+            # Some are refused at once, in the middle of an answer perhaps.
+            with contextlib.suppress(pipeline.PipelineError, OSError, http.client.HTTPException):
                 self.producer.start()
                 self.producer.wait_until(
                     lambda: self.status()["state"] == "draining" or self.status()["trouble"],

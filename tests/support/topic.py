@@ -12,6 +12,7 @@ import time
 
 import confluent_kafka
 import fastavro
+from confluent_kafka import admin
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCHEMA = fastavro.parse_schema(json.loads((ROOT / "schemas/event.avsc").read_text()))
@@ -109,6 +110,18 @@ def read_end(client, topic, partition):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
+
+
+def configure(bootstrap, topic, name, value):
+    """Changes one setting of the topic."""
+    entry = admin.ConfigEntry(
+        name, value, incremental_operation=admin.AlterConfigOpType.SET
+    )
+    resource = admin.ConfigResource(
+        admin.ResourceType.TOPIC, topic, incremental_configs=[entry]
+    )
+    client = admin.AdminClient({"bootstrap.servers": bootstrap})
+    client.incremental_alter_configs([resource])[resource].result(30)
 
 
 class Loss(Exception):
