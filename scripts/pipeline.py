@@ -183,12 +183,22 @@ class Program:
     def wait_until(self, condition, otherwise, timeout_s=WAIT_S):
         """`condition` is asked until it holds; the program has to stay alive meanwhile."""
         deadline = time.monotonic() + timeout_s
-        while not condition():
+        while not self._holds(condition):
             if not self.is_running():
                 raise PipelineError(f"{self.name} ended:\n{self.log_tail()}")
             if time.monotonic() > deadline:
                 raise PipelineError(f"{self.name} {otherwise}:\n{self.log_tail()}")
             time.sleep(0.02)
+
+    def _holds(self, condition):
+        """No, when the program ends while it is asked."""
+        try:
+            return condition()
+        except (OSError, http.client.HTTPException):
+            time.sleep(1)  # it may be on its way out
+            if self.is_running():
+                raise
+            return False
 
     def wait_until_state(self, state):
         """Of a producer."""
