@@ -14,7 +14,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 enum { WORDS_MAX = 2 + CLI_ARGUMENTS_MAX }; /* the name of a command has up to two */
 
-#define HELP_LINE "  %-26s %s\n"
+#define HELP_LINE "  %-34s %s\n"
 
 /* The line as it was read, before anything of it is acted on. */
 struct line {
