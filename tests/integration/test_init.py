@@ -119,7 +119,7 @@ class Init(GalleryCase):
             process.wait()
             kills += line.startswith("done:")
         self.assertEqual(process.wait(), 0)
-        self.assertGreater(kills, 6)
+        self.assertGreater(kills, 2)  # it may do several steps before the kill arrives
         self.check_end()
 
     def test_locks_and_an_unfinished_index(self):
