@@ -73,7 +73,7 @@ assignment_start(struct assignment *assignment, int32_t partition)
     const struct worker_options options = {
         .config = assignment->config,
         .data_dir = assignment->data_dir,
-        .consumer = assignment->consumer,
+        .feed = feed_kafka_create(assignment->config, assignment->consumer, partition),
         .times = &assignment->times,
         .partition = partition,
     };
@@ -168,7 +168,7 @@ assignment_join(struct assignment *assignment, struct error *err)
     return 0;
 }
 
-/* Lets the partitions be read whose workers have recovered since the last time. */
+/* Lets the partitions be read whose workers have become ready since the last time. */
 static int
 assignment_answer(struct assignment *assignment, struct error *err)
 {
@@ -177,7 +177,7 @@ assignment_answer(struct assignment *assignment, struct error *err)
         struct assigned *assigned = &assignment->partitions[i];
         int64_t offset;
         if (assigned->worker == NULL || assigned->answered ||
-            !worker_recovered(assigned->worker, &offset))
+            !worker_ready(assigned->worker, &offset))
             continue;
         rc = kafka_consumer_assign(assignment->consumer, &i, &offset, 1, err);
         assigned->answered = true;
@@ -229,16 +229,6 @@ assignment_worker(const struct assignment *assignment, int32_t partition)
     if (partition < 0 || partition >= assignment->config->topic.partitions)
         return NULL;
     return assignment->partitions[partition].worker;
-}
-
-void
-assignment_offsets(const struct assignment *assignment, int32_t partition, int64_t *low,
-                   int64_t *high)
-{
-    *low = -1;
-    *high = -1;
-    if (assignment->consumer != NULL)
-        kafka_consumer_watermarks(assignment->consumer, partition, low, high);
 }
 
 void

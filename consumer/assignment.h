@@ -1,7 +1,7 @@
 /* The partitions that the group has given to this process, each with its worker.
  *
  *     assigned    a worker starts and recovers in its own thread
- *     recovered   its partition is read from the offset that it asks for
+ *     ready       its partition is read from the offset that it asks for
  *     revoked     the worker finishes what is in hand, commits, and ends
  *
  * Created, polled and destroyed by the main thread. Other threads look at workers between
@@ -11,6 +11,7 @@
 #ifndef CONSUMER_ASSIGNMENT_H
 #define CONSUMER_ASSIGNMENT_H
 
+#include "common/kafka/kafka_consumer.h"
 #include "consumer/worker.h"
 
 struct assignment;
@@ -35,10 +36,6 @@ void assignment_leave(struct assignment *assignment);
 
 /* NULL: not assigned. Between enter and leave. */
 struct worker *assignment_worker(const struct assignment *assignment, int32_t partition);
-/* The partition's first offset, and one behind its last, as last heard; -1: not known. Between
- * enter and leave. */
-void assignment_offsets(const struct assignment *assignment, int32_t partition, int64_t *low,
-                        int64_t *high);
 /* What the client last said about its brokers; "" when all is well. Between enter and leave. */
 void assignment_trouble(const struct assignment *assignment, char *out, size_t bytes);
 

@@ -8,34 +8,22 @@
 
 struct shard {
     pthread_rwlock_t engine_lock;
-    struct engine *engine;
+    const struct engine *engine; /* NULL: nothing to serve yet */
     pthread_mutex_t status_lock;
     struct shard_status status;
 };
 
-int
-shard_create(const struct config *config, int32_t partition, struct shard **shard,
-             struct error *err)
+struct shard *
+shard_create(void)
 {
-    const struct engine_options options = {
-        .index = &config->index_config,
-        .partition = partition,
-        .partitions = config->topic.partitions,
-        .max_slots = config->topic.max_slots,
-    };
-    struct engine *engine;
-    int rc = engine_create(&options, &engine, err);
-    if (rc != 0)
-        return rc;
-    struct shard *made = memory_zalloc(sizeof *made);
-    writer_first_init(&made->engine_lock);
-    CHECK(pthread_mutex_init(&made->status_lock, NULL) == 0);
-    made->engine = engine;
-    made->status.offset = -1;
-    made->status.durable_offset = -1;
-    sequence_init(&made->status.sequence);
-    *shard = made;
-    return 0;
+    struct shard *shard = memory_zalloc(sizeof *shard);
+    writer_first_init(&shard->engine_lock);
+    CHECK(pthread_mutex_init(&shard->status_lock, NULL) == 0);
+    shard->status.offset = -1;
+    shard->status.durable_offset = -1;
+    shard->status.rebuild_offset = -1;
+    sequence_init(&shard->status.sequence);
+    return shard;
 }
 
 void
@@ -43,7 +31,6 @@ shard_destroy(struct shard *shard)
 {
     if (shard == NULL)
         return;
-    engine_destroy(shard->engine);
     pthread_rwlock_destroy(&shard->engine_lock);
     pthread_mutex_destroy(&shard->status_lock);
     free(shard);
@@ -53,31 +40,31 @@ const char *
 shard_state_name(enum shard_state state)
 {
     static const char *const names[] = {
-        [SHARD_RECOVERING] = "recovering",
-        [SHARD_RUNNING] = "running",
-        [SHARD_WAITING] = "waiting",
+        [SHARD_RECOVERING] = "recovering", [SHARD_RUNNING] = "running",
+        [SHARD_REBUILDING] = "rebuilding", [SHARD_WAITING] = "waiting",
         [SHARD_STALLED] = "stalled",
     };
     return names[state];
 }
 
-struct engine *
+void
+shard_serve(struct shard *shard, const struct engine *engine)
+{
+    shard_write_begin(shard);
+    shard->engine = engine;
+    shard_write_end(shard);
+}
+
+void
 shard_write_begin(struct shard *shard)
 {
     writer_first_write(&shard->engine_lock);
-    return shard->engine;
 }
 
 void
 shard_write_end(struct shard *shard)
 {
     writer_first_release(&shard->engine_lock);
-}
-
-const struct engine *
-shard_engine(const struct shard *shard)
-{
-    return shard->engine;
 }
 
 void

@@ -20,33 +20,36 @@ struct shard;
 enum shard_state {
     SHARD_RECOVERING, /* reading its WAL: not served yet */
     SHARD_RUNNING,
-    SHARD_WAITING, /* for what `trouble` names; goes on by itself */
-    SHARD_STALLED, /* for an operator: `trouble` names the way out */
+    SHARD_REBUILDING, /* answers from the old state, until the new one has come as far */
+    SHARD_WAITING,    /* for what `trouble` names; goes on by itself */
+    SHARD_STALLED,    /* for an operator: `trouble` names the way out */
 };
 
 struct shard_status {
     enum shard_state state;
     char trouble[ERROR_MESSAGE_BYTES]; /* "" when there is none */
-    struct sequence sequence;
-    int64_t offset;         /* of the next message; -1: not known yet */
-    int64_t durable_offset; /* one behind the last message in the WAL; -1: it is empty */
+    struct sequence sequence;          /* of the state that is served, as are the offsets */
+    int64_t offset;                    /* of the next message; -1: not known yet */
+    int64_t durable_offset;            /* one behind the last message in the WAL; -1: it is empty */
+    int64_t rebuild_offset; /* of the next message of the state that is being built; -1: none */
     int64_t wal_bytes;
     struct batch_counts counts; /* since this process owns the partition */
     uint64_t letters;
 };
 
-int shard_create(const struct config *config, int32_t partition, struct shard **shard,
-                 struct error *err);
+/* With nothing to serve yet. */
+struct shard *shard_create(void);
 void shard_destroy(struct shard *shard);
 
 /* "recovering", "running", ... */
 const char *shard_state_name(enum shard_state state);
 
+/* The worker: from now on readers read this engine, which stays the worker's; when it returns,
+ * nobody reads the one before. */
+void shard_serve(struct shard *shard, const struct engine *engine);
 /* The worker. Between begin and end nobody reads the engine. */
-struct engine *shard_write_begin(struct shard *shard);
+void shard_write_begin(struct shard *shard);
 void shard_write_end(struct shard *shard);
-/* The worker: to ask about ops, which needs no lock. */
-const struct engine *shard_engine(const struct shard *shard);
 void shard_publish(struct shard *shard, const struct shard_status *status);
 
 void shard_read_status(struct shard *shard, struct shard_status *status);

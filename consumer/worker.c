@@ -1,6 +1,6 @@
 /* Happy path: see worker.h.
  *
- * Failure: a WAL that cannot be opened, written or synced ends the process, and recovery decides
+ * Failure: a log that cannot be opened, written or synced ends the process, and recovery decides
  * (worker_stop). All else is waited for in sight of people: an unknown schema, dead letters that
  * nobody acknowledges, a broker that is away. An offset that the topic does not have any more
  * stalls the partition until somebody decides.
@@ -18,16 +18,18 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/cli/stop.h"
+#include "common/kafka/kafka_consumer.h"
 #include "consumer/intake/dead_letters.h"
-#include "consumer/intake/position.h"
-#include "consumer/wal/wal.h"
+#include "consumer/intake/offsets.h"
+#include "consumer/intake/partition_dir.h"
+#include "consumer/replica.h"
 
 enum {
     WAIT_MS = 100,
     RETRY_MS = 20,
     LONG_WAIT_US = 2 * 1000 * 1000, /* a wait that people are told of */
     QUIET_SAVE_US = 1000 * 1000,    /* how long a position without data may wait for a frame */
-    METADATA_BYTES = 128,
+    US_PER_MS = 1000,
 };
 
 static const char *const area = "worker";
@@ -36,31 +38,22 @@ struct worker {
     struct worker_options options;
     pthread_t thread;
     struct shard *shard;
-    struct kafka_partition *partition;
-    struct event_codec *codec;
-    struct wal *wal;
-    struct dead_letters *dead_letters;
-    char *directory;
 
     /* Of the thread. */
+    struct partition_dir directory;
+    struct replica *served;
+    struct replica *built; /* beside it; NULL: none */
+    struct event_codec *codec;
+    struct dead_letters *dead_letters;
     struct kafka_batch *read;
     struct batch batch;
-    struct arena replay_arena;
-    struct buffer position;
-    struct sequence sequence;      /* behind the last batch */
-    int64_t unsaved_from;          /* first offset that no frame covers; -1: none */
-    int64_t next_offset;           /* one behind the last batch; -1: nothing was read yet */
-    int64_t applied_offset;        /* one behind what the engine holds */
-    int64_t saved_us;              /* when the last frame was written */
-    int64_t committed_offset;      /* as this worker last asked for */
-    int64_t committed_us;          /* when it did */
-    char metadata[METADATA_BYTES]; /* of a commit: whose state it is, and how far it is durable */
-    struct shard_status status;    /* as published */
+    struct shard_status status; /* as published */
 
     /* Between threads. */
     atomic_bool stopping;
     atomic_bool lost;
-    atomic_bool recovered;
+    atomic_bool ready;
+    atomic_llong start_offset; /* once it is ready */
     atomic_llong heartbeat_us;
     struct error failure; /* read when the thread has ended */
 };
@@ -77,15 +70,23 @@ worker_stopping(const struct worker *worker)
     return atomic_load(&worker->stopping);
 }
 
+/* The one that is fed. */
+static struct replica *
+worker_replica(const struct worker *worker)
+{
+    return worker->built != NULL ? worker->built : worker->served;
+}
+
 static void
 worker_publish(struct worker *worker)
 {
     struct shard_status *status = &worker->status;
-    status->sequence = worker->sequence;
-    status->offset = worker->next_offset;
-    if (worker->wal != NULL) {
-        status->durable_offset = wal_durable_offset(worker->wal);
-        status->wal_bytes = wal_bytes(worker->wal);
+    status->sequence = replica_position(worker->served)->sequence;
+    status->offset = replica_next_offset(worker->served);
+    status->rebuild_offset = worker->built != NULL ? replica_next_offset(worker->built) : -1;
+    if (status->state != SHARD_RECOVERING) {
+        status->durable_offset = replica_durable_offset(worker->served);
+        status->wal_bytes = replica_wal_bytes(worker->served);
     }
     shard_publish(worker->shard, status);
 }
@@ -97,8 +98,7 @@ worker_set_state(struct worker *worker, enum shard_state state, const char *trou
     struct shard_status *status = &worker->status;
     if (status->state == state && strcmp(status->trouble, trouble) == 0)
         return;
-    enum log_level level =
-        state == SHARD_RUNNING || state == SHARD_RECOVERING ? LOG_INFO : LOG_WARN;
+    enum log_level level = state == SHARD_WAITING || state == SHARD_STALLED ? LOG_WARN : LOG_INFO;
     log_write(level, area, "partition %d: %s%s%s", worker->options.partition,
               shard_state_name(state), trouble[0] != '\0' ? ": " : "", trouble);
     status->state = state;
@@ -107,99 +107,218 @@ worker_set_state(struct worker *worker, enum shard_state state, const char *trou
 }
 
 static void
-worker_note_durable(struct worker *worker)
+worker_set_well(struct worker *worker)
 {
-    snprintf(worker->metadata, sizeof worker->metadata, "bitdex1 %s %" PRId64 ".%" PRId64,
-             worker->options.data_dir->id, worker->sequence.epoch, worker->sequence.seq);
-}
-
-static struct batch_context
-worker_batch_context(const struct worker *worker)
-{
-    return (struct batch_context){
-        .config = worker->options.config,
-        .partition = worker->options.partition,
-        .engine = shard_engine(worker->shard),
-        .codec = worker->codec,
-    };
+    worker_set_state(worker, worker->built != NULL ? SHARD_REBUILDING : SHARD_RUNNING, "");
 }
 
 /* --- recovery -------------------------------------------------------------------------------- */
 
-static int
-worker_replay(void *context, const struct wal_frame *frame, struct error *err)
+static bool
+worker_replayed(void *context)
 {
     struct worker *worker = context;
     worker_beat(worker);
-    if (worker_stopping(worker))
-        return error_set(err, ERR_RETRY, "asked to stop");
-    int rc = position_decode(frame->position, frame->position_bytes, &worker->sequence, err);
-    if (rc != 0)
-        return error_set(err, ERR_FATAL, "frame at offset %" PRId64 ": %s", frame->first_offset,
-                         err->message);
-    const struct batch_context batch = worker_batch_context(worker);
-    const struct text payload = {frame->payload, frame->payload_bytes};
-    struct engine *engine = shard_write_begin(worker->shard);
-    rc = batch_replay(&batch, engine, payload, &worker->replay_arena, err);
-    shard_write_end(worker->shard);
-    return rc != 0 ? error_wrap(err, "frame at offset %" PRId64, frame->first_offset) : 0;
-}
-
-/* What the log belongs to: another index or topic, or another configuration of the same, must not
- * go on with it. */
-static void
-worker_write_identity(const struct worker *worker, struct buffer *out)
-{
-    const struct config *config = worker->options.config;
-    buffer_append_format(out, "format: 1\nindex: %s\ntopic: %s\npartition: %d of %d\n",
-                         config->index, config->topic.name, worker->options.partition,
-                         config->topic.partitions);
-    config_index_identity(&config->index_config, out);
+    return !worker_stopping(worker);
 }
 
 static int
-worker_open_wal(struct worker *worker, struct error *err)
+worker_create_replica(struct worker *worker, const char *directory, struct replica **replica,
+                      struct error *err)
 {
-    const struct config_consumer *config = &worker->options.config->consumer;
-    struct buffer identity;
-    buffer_init(&identity);
-    worker_write_identity(worker, &identity);
-    char *directory = memory_format("%s/wal", worker->directory);
-    const struct wal_options options = {
+    const struct replica_options options = {
+        .config = worker->options.config,
+        .files = worker->options.data_dir->files,
+        .partition = worker->options.partition,
         .directory = directory,
-        .identity = buffer_string(&identity),
-        .segment_bytes = config->wal_segment_bytes,
-        .frame_bytes = (int64_t)batch_payload_bytes_max(config),
+        .sync_times = &worker->options.times->sync,
     };
-    int rc = wal_open(worker->options.data_dir->files, &options, worker_replay, worker,
-                      &worker->wal, err);
-    free(directory);
-    buffer_free(&identity);
-    return rc;
+    return replica_create(&options, replica, err);
+}
+
+/* The state that is being built, beside the one that is served, which answers meanwhile. */
+static int
+worker_open_built(struct worker *worker, struct error *err)
+{
+    int rc = worker_create_replica(worker, worker->directory.wal, &worker->built, err);
+    if (rc != 0)
+        return rc;
+    worker_set_well(worker);
+    return replica_open(worker->built, worker_replayed, worker, err);
 }
 
 static int
 worker_recover(struct worker *worker, struct error *err)
 {
-    int64_t begin_us = clock_monotonic_us();
-    worker_set_state(worker, SHARD_RECOVERING, "");
-    int rc = event_codec_create(&worker->codec, err);
+    int rc = replica_open(worker->served, worker_replayed, worker, err);
     if (rc != 0)
         return rc;
-    rc = worker_open_wal(worker, err);
-    if (rc != 0)
-        return rc;
-    const struct batch_context context = worker_batch_context(worker);
-    batch_init(&worker->batch, &context);
-    worker->next_offset = wal_durable_offset(worker->wal);
-    worker->applied_offset = worker->next_offset;
-    worker_note_durable(worker);
-    log_info(area, "partition %d: recovered %" PRId64 " bytes in %.1f s; next offset %" PRId64,
-             worker->options.partition, wal_bytes(worker->wal),
-             (double)(clock_monotonic_us() - begin_us) / 1e6, worker->next_offset);
-    worker_set_state(worker, SHARD_RUNNING, "");
-    atomic_store(&worker->recovered, true);
+    if (worker->directory.has_old)
+        return worker_open_built(worker, err);
+    worker_set_well(worker);
     return 0;
+}
+
+/* --- where to go on -------------------------------------------------------------------------- */
+
+/* Tells the feed how far the state is durable; with `now`, until that is known. */
+static int
+worker_tell_durable(struct worker *worker, bool now, struct error *err)
+{
+    const struct replica *replica = worker_replica(worker);
+    char metadata[OFFSETS_METADATA_BYTES];
+    int64_t offset = replica_durable_offset(replica);
+    if (atomic_load(&worker->lost) || (offset < 0 && !now))
+        return 0;
+    offsets_describe(replica_durable_position(replica), worker->options.data_dir->id, metadata);
+    struct feed *feed = worker->options.feed;
+    return feed->durable(feed, offset >= 0 ? offset : 0, metadata, now, err);
+}
+
+/* The same, when the next one makes a failure good. */
+static void
+worker_try_tell_durable(struct worker *worker, bool now)
+{
+    struct error err = {0};
+    if (worker_tell_durable(worker, now, &err) != 0)
+        log_warn(area, "partition %d: %s", worker->options.partition, err.message);
+}
+
+/* Waits for the group's answer. ERR_RETRY only when asked to stop. */
+static int
+worker_ask_committed(struct worker *worker, int64_t *offset, struct buffer *metadata,
+                     struct error *err)
+{
+    struct feed *feed = worker->options.feed;
+    int rc;
+    while ((rc = feed->committed(feed, offset, metadata, err)) == ERR_RETRY &&
+           !worker_stopping(worker)) {
+        worker_beat(worker);
+        worker_set_state(worker, SHARD_WAITING, err->message);
+        clock_sleep_ms(WAIT_MS);
+    }
+    return rc;
+}
+
+/* What is fed becomes the old state, or goes when there is one already. */
+static int
+worker_begin_anew(struct worker *worker, struct error *err)
+{
+    replica_destroy(worker->built);
+    worker->built = NULL;
+    int rc = partition_dir_begin_anew(&worker->directory, err);
+    return rc == 0 ? worker_open_built(worker, err) : rc;
+}
+
+static int
+worker_follow(struct worker *worker, const struct offsets_decision *decision, int64_t committed,
+              struct error *err)
+{
+    int32_t partition = worker->options.partition;
+    int64_t held = replica_next_offset(worker_replica(worker));
+    int rc = 0;
+    if (decision->lost_tail)
+        log_warn(area,
+                 "partition %d: the log ends before offset %" PRId64 ", which it had reached and "
+                 "committed: its end was lost, and is read from the topic again",
+                 partition, committed);
+    if (decision->verdict == OFFSETS_REBUILD) {
+        log_warn(area,
+                 "partition %d: %s: the state is built anew beside the one at offset %" PRId64,
+                 partition,
+                 decision->was_reset ? "its offset was reset to an earlier one"
+                                     : "its state is older than a reset of its offset",
+                 held);
+        rc = worker_begin_anew(worker, err);
+    } else if (decision->verdict == OFFSETS_SKIP) {
+        log_warn(area,
+                 "partition %d: its offset was reset from %" PRId64 " to %" PRId64
+                 ": what lies between is skipped",
+                 partition, held, committed);
+        rc = replica_skip(worker_replica(worker), committed, err);
+    }
+    if (rc == 0)
+        replica_set_replay(worker_replica(worker), decision->replay);
+    return rc;
+}
+
+/* A reset must not be followed a second time. */
+static int
+worker_acknowledge(struct worker *worker, struct error *err)
+{
+    int rc;
+    while ((rc = worker_tell_durable(worker, true, err)) == ERR_RETRY && !worker_stopping(worker)) {
+        worker_beat(worker);
+        worker_set_state(worker, SHARD_WAITING, err->message);
+        clock_sleep_ms(WAIT_MS);
+    }
+    return rc;
+}
+
+static struct offsets_decision
+worker_decide(const struct worker *worker, int64_t committed, const struct buffer *metadata)
+{
+    const struct replica *replica = worker_replica(worker);
+    const struct text text = {(const char *)metadata->data, metadata->bytes};
+    return offsets_decide(replica_next_offset(replica), replica_position(replica)->replay,
+                          worker->options.data_dir->id, committed, text,
+                          clock_realtime_us() / US_PER_MS);
+}
+
+static int
+worker_resume(struct worker *worker, struct error *err)
+{
+    struct buffer metadata;
+    int64_t committed;
+    buffer_init(&metadata);
+    int rc = worker_ask_committed(worker, &committed, &metadata, err);
+    if (rc == 0) {
+        const struct offsets_decision decision = worker_decide(worker, committed, &metadata);
+        rc = worker_follow(worker, &decision, committed, err);
+        if (rc == 0 && decision.was_reset)
+            rc = worker_acknowledge(worker, err);
+    }
+    buffer_free(&metadata);
+    if (rc != 0)
+        return rc;
+    worker_set_well(worker);
+    int64_t next_offset = replica_next_offset(worker_replica(worker));
+    worker->batch.context.engine = replica_engine(worker_replica(worker));
+    atomic_store(&worker->start_offset, next_offset >= 0 ? next_offset : KAFKA_OFFSET_BEGINNING);
+    atomic_store(&worker->ready, true);
+    return 0;
+}
+
+/* Has what is built come as far as what is served, or as the topic? */
+static bool
+worker_caught_up(struct worker *worker)
+{
+    int64_t built = replica_next_offset(worker->built);
+    if (built >= replica_next_offset(worker->served))
+        return true;
+    int64_t low, high;
+    worker_bounds(worker, &low, &high);
+    return worker->read->count == 0 && high >= 0 && (built >= high || low == high);
+}
+
+/* What was built takes the place of what was served. */
+static int
+worker_swap_when_due(struct worker *worker, struct error *err)
+{
+    if (worker->built == NULL || !worker_caught_up(worker))
+        return 0;
+    int rc = replica_save(worker->built, err);
+    if (rc != 0)
+        return rc;
+    replica_serve(worker->built, worker->shard);
+    replica_destroy(worker->served);
+    worker->served = worker->built;
+    worker->built = NULL;
+    log_info(area, "partition %d: what was built anew is served from offset %" PRId64,
+             worker->options.partition, replica_next_offset(worker->served));
+    worker_set_well(worker);
+    worker_publish(worker);
+    return partition_dir_drop_old(&worker->directory, err);
 }
 
 /* --- one batch ------------------------------------------------------------------------------- */
@@ -225,57 +344,6 @@ worker_deliver_letters(struct worker *worker)
     return true;
 }
 
-/* Makes the position, and `payload` with it, durable as one frame. */
-static int
-worker_save(struct worker *worker, struct text payload, struct error *err)
-{
-    int64_t begin_us = clock_monotonic_us();
-    buffer_clear(&worker->position);
-    position_encode(&worker->sequence, &worker->position);
-    const struct wal_frame frame = {
-        .first_offset = worker->unsaved_from,
-        .next_offset = worker->next_offset,
-        .position = worker->position.data,
-        .position_bytes = worker->position.bytes,
-        .payload = payload.data,
-        .payload_bytes = payload.bytes,
-    };
-    int rc = wal_append(worker->wal, &frame, err);
-    if (rc == 0)
-        rc = wal_sync(worker->wal, err);
-    if (rc != 0)
-        return rc;
-    CHECK(wal_durable_offset(worker->wal) == worker->next_offset);
-    worker_note_durable(worker);
-    worker->unsaved_from = -1;
-    worker->saved_us = clock_monotonic_us();
-    metrics_observe_us(&worker->options.times->sync, worker->saved_us - begin_us);
-    return 0;
-}
-
-/* Saves a position that has waited long enough for data to ride with. */
-static int
-worker_save_quiet(struct worker *worker, bool now, struct error *err)
-{
-    if (worker->unsaved_from < 0 ||
-        (!now && clock_monotonic_us() - worker->saved_us < QUIET_SAVE_US))
-        return 0;
-    int rc = worker_save(worker, (struct text){NULL, 0}, err);
-    if (rc == 0)
-        worker->applied_offset = worker->next_offset;
-    return rc;
-}
-
-static void
-worker_apply(struct worker *worker)
-{
-    CHECK(worker->next_offset <= wal_durable_offset(worker->wal));
-    struct engine *engine = shard_write_begin(worker->shard);
-    batch_apply(&worker->batch, engine);
-    shard_write_end(worker->shard);
-    worker->applied_offset = worker->next_offset;
-}
-
 static void
 worker_count(struct worker *worker)
 {
@@ -290,34 +358,33 @@ worker_count(struct worker *worker)
     sum->rejected += batch->rejected;
 }
 
+static void
+worker_warn_of_losses(struct worker *worker, int64_t losses_before)
+{
+    const struct sequence *sequence = &replica_position(worker_replica(worker))->sequence;
+    if (sequence->losses == losses_before)
+        return;
+    char reason[SEQUENCE_REASON_BYTES];
+    sequence_describe(sequence, reason, sizeof reason);
+    log_warn(area, "partition %d: loss proved before offset %" PRId64 ": %s",
+             worker->options.partition, worker->batch.next_offset, reason);
+}
+
 /* From letters to applied. When asked to stop before the letters are acknowledged, nothing of the
  * batch has happened. */
 static int
 worker_finish_batch(struct worker *worker, struct error *err)
 {
-    const struct batch *batch = &worker->batch;
+    struct replica *replica = worker_replica(worker);
+    int64_t losses = replica_position(replica)->sequence.losses;
     if (!worker_deliver_letters(worker))
         return 0;
-    int64_t losses = batch->sequence.losses - worker->sequence.losses;
-    worker->sequence = batch->sequence;
-    worker->next_offset = batch->next_offset;
-    if (worker->unsaved_from < 0)
-        worker->unsaved_from = batch->first_offset;
-    if (batch->event_count > 0) {
-        const struct text payload = {(const char *)batch->payload.data, batch->payload.bytes};
-        int rc = worker_save(worker, payload, err);
-        if (rc != 0)
-            return rc;
-        worker_apply(worker);
-    }
+    int rc = replica_advance(replica, &worker->batch, err);
+    if (rc != 0)
+        return rc;
     worker_count(worker);
-    if (losses > 0) {
-        char reason[SEQUENCE_REASON_BYTES];
-        sequence_describe(&worker->sequence, reason, sizeof reason);
-        log_warn(area, "partition %d: loss proved before offset %" PRId64 ": %s",
-                 worker->options.partition, worker->next_offset, reason);
-    }
-    worker_set_state(worker, SHARD_RUNNING, "");
+    worker_warn_of_losses(worker, losses);
+    worker_set_well(worker);
     worker_publish(worker);
     return 0;
 }
@@ -329,7 +396,7 @@ worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
     int64_t begin_us = clock_monotonic_us();
     struct batch *batch = &worker->batch;
     int rc = 0;
-    batch_begin(batch, &worker->sequence);
+    batch_begin(batch, &replica_position(worker_replica(worker))->sequence);
     while (rc == 0 && *next < worker->read->count && !batch_full(batch)) {
         rc = batch_add(batch, &worker->read->records[*next], err);
         if (rc == 0)
@@ -345,33 +412,18 @@ worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
     return rc;
 }
 
-/* --- offsets --------------------------------------------------------------------------------- */
-
-static void
-worker_commit(struct worker *worker, bool wait)
-{
-    int64_t offset = wal_durable_offset(worker->wal);
-    if (offset <= worker->committed_offset || atomic_load(&worker->lost))
-        return;
-    CHECK(offset <= worker->applied_offset);
-    struct error err = {0};
-    if (kafka_consumer_commit(worker->options.consumer, worker->options.partition, offset,
-                              worker->metadata, wait, &err) != 0)
-        log_warn(area, "partition %d: offset %" PRId64 " is not committed: %s",
-                 worker->options.partition, offset, err.message);
-    worker->committed_offset = offset;
-    worker->committed_us = clock_monotonic_us();
-}
-
-static void
-worker_commit_when_due(struct worker *worker, bool idle)
-{
-    int64_t interval_us = (int64_t)worker->options.config->consumer.commit_interval_ms * 1000;
-    if (idle || clock_monotonic_us() - worker->committed_us >= interval_us)
-        worker_commit(worker, false);
-}
-
 /* --- the thread ------------------------------------------------------------------------------ */
+
+/* Saves a position that has waited long enough for data to ride with, or any. */
+static int
+worker_save_quiet(struct worker *worker, bool now, struct error *err)
+{
+    struct replica *replica = worker_replica(worker);
+    int64_t since_us = replica_unsaved_us(replica);
+    if (!now && (since_us < 0 || clock_monotonic_us() - since_us < QUIET_SAVE_US))
+        return 0;
+    return replica_save(replica, err);
+}
 
 /* The topic does not have the offset that comes next. */
 static void
@@ -379,9 +431,10 @@ worker_stall(struct worker *worker)
 {
     char trouble[ERROR_MESSAGE_BYTES];
     snprintf(trouble, sizeof trouble,
-             "offset %" PRId64 " is not in the topic any more, so events are lost; to begin anew "
-             "with what the topic has: stop, remove %s, start",
-             worker->next_offset, worker->directory);
+             "offset %" PRId64 " is not in the topic any more, so events are lost; reset the "
+             "group's offset to the earliest to go on there, or remove %s to build the index from "
+             "what the topic has (docs/operations.md)",
+             replica_next_offset(worker_replica(worker)), worker->directory.path);
     worker_set_state(worker, SHARD_STALLED, trouble);
 }
 
@@ -389,11 +442,11 @@ static int
 worker_read(struct worker *worker, struct error *err)
 {
     const struct config_consumer *config = &worker->options.config->consumer;
+    struct feed *feed = worker->options.feed;
     uint32_t records = (uint32_t)config->batch_rows;
     if (records > KAFKA_BATCH_RECORDS_MAX)
         records = KAFKA_BATCH_RECORDS_MAX;
-    int rc = kafka_partition_read(worker->partition, WAIT_MS, records, (size_t)config->batch_bytes,
-                                  worker->read, err);
+    int rc = feed->read(feed, WAIT_MS, records, (size_t)config->batch_bytes, worker->read, err);
     if (rc == ERR_DATA)
         worker_stall(worker);
     else if (rc == ERR_RETRY)
@@ -401,7 +454,7 @@ worker_read(struct worker *worker, struct error *err)
     else if (rc != 0)
         return rc;
     else if (worker->status.state == SHARD_WAITING)
-        worker_set_state(worker, SHARD_RUNNING, "");
+        worker_set_well(worker);
     if (rc != 0)
         clock_sleep_ms(WAIT_MS);
     return 0;
@@ -420,7 +473,9 @@ worker_round(struct worker *worker, struct error *err)
         if (rc == 0)
             rc = worker_save_quiet(worker, false, err);
         if (rc == 0)
-            worker_commit_when_due(worker, worker->read->count == 0);
+            worker_try_tell_durable(worker, false);
+        if (rc == 0)
+            rc = worker_swap_when_due(worker, err);
     } while (rc == 0 && next < worker->read->count && !worker_stopping(worker));
     return rc;
 }
@@ -429,12 +484,14 @@ static int
 worker_work(struct worker *worker, struct error *err)
 {
     int rc = worker_recover(worker, err);
+    if (rc == 0)
+        rc = worker_resume(worker, err);
     while (rc == 0 && !worker_stopping(worker))
         rc = worker_round(worker, err);
     if (rc == 0)
         rc = worker_save_quiet(worker, true, err);
-    if (rc == 0)
-        worker_commit(worker, true);
+    if (rc == 0 && replica_durable_offset(worker_replica(worker)) >= 0)
+        worker_try_tell_durable(worker, true);
     return rc;
 }
 
@@ -460,58 +517,78 @@ worker_free(struct worker *worker)
     if (worker->read != NULL)
         kafka_batch_release(worker->read);
     free(worker->read);
-    if (worker->partition != NULL)
-        kafka_partition_close(worker->partition);
-    wal_close(worker->wal);
+    worker->options.feed->destroy(worker->options.feed);
     batch_free(&worker->batch);
     event_codec_destroy(worker->codec);
     dead_letters_destroy(worker->dead_letters);
-    arena_free(&worker->replay_arena);
-    buffer_free(&worker->position);
     shard_destroy(worker->shard);
-    free(worker->directory);
+    replica_destroy(worker->built);
+    replica_destroy(worker->served);
+    partition_dir_close(&worker->directory);
     free(worker);
+}
+
+static int
+worker_prepare(struct worker *worker, struct error *err)
+{
+    const struct worker_options *options = &worker->options;
+    const struct config *config = options->config;
+    char *path = memory_format("%s/%s-%d", config->consumer.data_dir, config->topic.name,
+                               options->partition);
+    int rc = partition_dir_open(&worker->directory, options->data_dir->files, path, err);
+    free(path);
+    if (rc == 0)
+        rc = event_codec_create(&worker->codec, err);
+    if (rc != 0)
+        return rc;
+    const struct partition_dir *directory = &worker->directory;
+    rc = worker_create_replica(worker, directory->has_old ? directory->old : directory->wal,
+                               &worker->served, err);
+    if (rc != 0)
+        return rc;
+    replica_serve(worker->served, worker->shard);
+    const struct batch_context context = {
+        .config = config,
+        .partition = options->partition,
+        .engine = replica_engine(worker->served),
+        .codec = worker->codec,
+    };
+    batch_init(&worker->batch, &context);
+    return 0;
 }
 
 int
 worker_start(const struct worker_options *options, struct worker **worker, struct error *err)
 {
-    const struct config *config = options->config;
     struct worker *made = memory_zalloc(sizeof *made);
     made->options = *options;
-    made->directory = memory_format("%s/%s-%d", config->consumer.data_dir, config->topic.name,
-                                    options->partition);
-    made->dead_letters = dead_letters_create(config);
+    made->dead_letters = dead_letters_create(options->config);
     made->read = memory_zalloc(sizeof *made->read);
-    made->unsaved_from = -1;
-    made->next_offset = -1;
-    made->applied_offset = -1;
-    made->committed_offset = -1;
-    made->status.durable_offset = -1;
-    sequence_init(&made->sequence);
-    arena_init(&made->replay_arena);
-    buffer_init(&made->position);
+    made->shard = shard_create();
     worker_beat(made);
-    int rc = shard_create(config, options->partition, &made->shard, err);
+    int rc = worker_prepare(made, err);
     if (rc != 0) {
         worker_free(made);
         return rc;
     }
-    made->partition = kafka_partition_open(options->consumer, options->partition);
     CHECK(pthread_create(&made->thread, NULL, worker_main, made) == 0);
     *worker = made;
     return 0;
 }
 
 bool
-worker_recovered(struct worker *worker, int64_t *offset)
+worker_ready(struct worker *worker, int64_t *offset)
 {
-    if (!atomic_load(&worker->recovered))
+    if (!atomic_load(&worker->ready))
         return false;
-    struct shard_status status;
-    shard_read_status(worker->shard, &status);
-    *offset = status.offset >= 0 ? status.offset : KAFKA_OFFSET_BEGINNING;
+    *offset = atomic_load(&worker->start_offset);
     return true;
+}
+
+void
+worker_bounds(struct worker *worker, int64_t *low, int64_t *high)
+{
+    worker->options.feed->bounds(worker->options.feed, low, high);
 }
 
 int64_t

@@ -1,18 +1,21 @@
-/* The worker: one thread that owns everything of one partition, its queue, seq rule, WAL directory
- * and shard. Workers share nothing.
+/* The worker: one thread that owns everything of one partition, its feed, seq rule, log and shard.
+ * Workers share nothing.
  *
- *     recover    replay the WAL into the engine; the position is that of the last frame
- *     read       messages from the offset behind it
+ *     recover    replay the log into the engine; the position is that of the last frame
+ *     resume     what the group's committed offset says (intake/offsets.h): go on, skip, build anew
+ *     read       messages from there
  *     batch      decode, seq rule, checks; what was dropped is acknowledged as dead letters
- *     write      the batch and the position behind it as one WAL frame, fsync
- *     apply      the batch to the engine, under the write lock
- *     commit     the offset to the group, now and then
+ *     advance    one frame, fsync, then the engine, under the write lock (replica.h)
+ *     durable    the feed is told, which commits the offset to the group now and then
  *
  * A batch without anything to apply (marks, duplicates) moves the position in memory, and rides in
- * the next frame, or in one of its own once a second: a crash makes it be read again, with the same
- * result.
+ * the next frame, or in one of its own once a second.
  *
- * Order of positions (law L5): applied <= WAL durable; committed <= WAL durable.
+ * Building anew: the old state is served, and stands still, while a second replica reads the topic
+ * from its beginning; when that one has come as far, it takes the old one's place. A restart goes
+ * on with both (intake/partition_dir.h).
+ *
+ * Order of positions (law L5): applied <= durable in the log; committed <= durable.
  *
  * Threads of the program: main polls the group (assignment.h); one per partition (this); those of
  * the HTTP server, which read shards. A worker is started, watched and stopped by main.
@@ -21,8 +24,8 @@
 #define CONSUMER_WORKER_H
 
 #include "common/files/files.h"
-#include "common/kafka/kafka_consumer.h"
 #include "common/metrics/metrics.h"
+#include "consumer/feed.h"
 #include "consumer/intake/data_dir.h"
 #include "consumer/shard.h"
 
@@ -34,11 +37,11 @@ struct worker_times {
     struct metrics_histogram sync;  /* its write and fsync */
 };
 
-/* All must outlive the worker. */
+/* All but the feed, which the worker takes over, must outlive it. */
 struct worker_options {
     const struct config *config;
     const struct data_dir *data_dir;
-    struct kafka_consumer *consumer;
+    struct feed *feed;
     struct worker_times *times;
     int32_t partition;
 };
@@ -46,9 +49,11 @@ struct worker_options {
 /* Starts the thread; the caller owns `*worker`. */
 int worker_start(const struct worker_options *options, struct worker **worker, struct error *err);
 
-/* Has it recovered, so that reading may begin? Then `*offset` is where, for
- * kafka_consumer_assign(). */
-bool worker_recovered(struct worker *worker, int64_t *offset);
+/* May reading begin? Then `*offset` is where: of a message, or KAFKA_OFFSET_BEGINNING. */
+bool worker_ready(struct worker *worker, int64_t *offset);
+
+/* As feed.h says. Any thread, as long as the worker lives. */
+void worker_bounds(struct worker *worker, int64_t *low, int64_t *high);
 
 /* When the thread last came by, on the monotonic clock. A worker that is alive does so at least
  * once a second, except inside a batch. Any thread. */

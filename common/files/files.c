@@ -49,3 +49,27 @@ files_replace(struct files *files, const char *path, const void *data, size_t by
     free(temporary);
     return rc;
 }
+
+struct removal {
+    struct files *files;
+    const char *directory;
+    struct error *err;
+};
+
+static int
+remove_one(void *context, const char *name)
+{
+    const struct removal *removal = context;
+    char *path = memory_format("%s/%s", removal->directory, name);
+    int rc = removal->files->unlink(removal->files, path, removal->err);
+    free(path);
+    return rc;
+}
+
+int
+files_remove_directory(struct files *files, const char *path, struct error *err)
+{
+    struct removal removal = {files, path, err};
+    int rc = files->list(files, path, remove_one, &removal, err);
+    return rc == 0 ? files->remove_directory(files, path, err) : rc;
+}

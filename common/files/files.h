@@ -44,6 +44,8 @@ struct files {
     int (*unlink)(struct files *files, const char *path, struct error *err);
     /* Creates a directory and its missing parents (mode 0700), each made durable in its parent. */
     int (*make_directory)(struct files *files, const char *path, struct error *err);
+    /* An empty one; one that does not exist is no error. */
+    int (*remove_directory)(struct files *files, const char *path, struct error *err);
     int (*sync_directory)(struct files *files, const char *path, struct error *err);
     /* Calls `each` with every name in the directory except . and .., in the order of their bytes;
      * stops when it returns non-zero, and returns that. */
@@ -62,5 +64,8 @@ struct files *files_posix(void);
  * rename, sync of the directory. */
 int files_replace(struct files *files, const char *path, const void *data, size_t bytes,
                   struct error *err);
+
+/* Removes a directory and the files in it; not durable before its parent is synced. */
+int files_remove_directory(struct files *files, const char *path, struct error *err);
 
 #endif

@@ -148,6 +148,13 @@ posix_unlink(struct files *files, const char *path, struct error *err)
 }
 
 static int
+posix_remove_directory(struct files *files, const char *path, struct error *err)
+{
+    (void)files;
+    return rmdir(path) == 0 || errno == ENOENT ? 0 : fail_path(err, "remove directory", path);
+}
+
+static int
 posix_sync_directory(struct files *files, const char *path, struct error *err)
 {
     (void)files;
@@ -260,6 +267,7 @@ files_posix(void)
         .rename = posix_rename,
         .unlink = posix_unlink,
         .make_directory = posix_make_directory,
+        .remove_directory = posix_remove_directory,
         .sync_directory = posix_sync_directory,
         .list = posix_list,
         .lock = posix_lock,

@@ -33,7 +33,7 @@ look_take(struct api *api, int32_t partition, bool with_engine, struct look *loo
     shard_read_status(shard, &look->status);
     if (with_engine)
         shard_read_stats(shard, &look->engine);
-    assignment_offsets(api->assignment, partition, &low, &look->high_offset);
+    worker_bounds(worker, &low, &look->high_offset);
     look->lag_rows = look_lag_rows(look->status.offset, low, look->high_offset);
     look->lag_s = look_lag_s(&look->status.sequence);
     look->silent_us = clock_monotonic_us() - worker_heartbeat_us(worker);

@@ -3,28 +3,29 @@
 #include <string.h>
 
 enum {
-    POSITION_VERSION = 1,
+    POSITION_VERSION = 2,
     POSITION_HEAD_BYTES = 3,
     NUMBER_BYTES = 8,
 };
 
 /* The 64-bit members, in the order of the format. */
 static const size_t position_numbers[] = {
-    offsetof(struct sequence, epoch),
-    offsetof(struct sequence, generation),
-    offsetof(struct sequence, tick),
-    offsetof(struct sequence, seq),
-    offsetof(struct sequence, digest),
-    offsetof(struct sequence, row_id),
-    offsetof(struct sequence, losses),
-    offsetof(struct sequence, missing),
-    offsetof(struct sequence, gap_first),
-    offsetof(struct sequence, gap_last),
-    offsetof(struct sequence, watermark.tick),
-    offsetof(struct sequence, watermark.clock_us),
-    offsetof(struct sequence, watermark.last_row_id),
-    offsetof(struct sequence, watermark.max_row_id),
-    offsetof(struct sequence, watermark.backlog_rows),
+    offsetof(struct position, sequence.epoch),
+    offsetof(struct position, sequence.generation),
+    offsetof(struct position, sequence.tick),
+    offsetof(struct position, sequence.seq),
+    offsetof(struct position, sequence.digest),
+    offsetof(struct position, sequence.row_id),
+    offsetof(struct position, sequence.losses),
+    offsetof(struct position, sequence.missing),
+    offsetof(struct position, sequence.gap_first),
+    offsetof(struct position, sequence.gap_last),
+    offsetof(struct position, sequence.watermark.tick),
+    offsetof(struct position, sequence.watermark.clock_us),
+    offsetof(struct position, sequence.watermark.last_row_id),
+    offsetof(struct position, sequence.watermark.max_row_id),
+    offsetof(struct position, sequence.watermark.backlog_rows),
+    offsetof(struct position, replay),
 };
 
 enum { POSITION_NUMBERS = sizeof position_numbers / sizeof position_numbers[0] };
@@ -47,14 +48,22 @@ position_put_name(struct buffer *out, const char *name)
 }
 
 void
-position_encode(const struct sequence *sequence, struct buffer *out)
+position_init(struct position *position)
 {
+    *position = (struct position){.replay = 0};
+    sequence_init(&position->sequence);
+}
+
+void
+position_encode(const struct position *position, struct buffer *out)
+{
+    const struct sequence *sequence = &position->sequence;
     const uint8_t head[POSITION_HEAD_BYTES] = {POSITION_VERSION, (uint8_t)sequence->reason,
                                                sequence->digest_known};
     buffer_append(out, head, sizeof head);
     for (size_t i = 0; i < POSITION_NUMBERS; i++) {
         uint64_t number;
-        memcpy(&number, (const char *)sequence + position_numbers[i], sizeof number);
+        memcpy(&number, (const char *)position + position_numbers[i], sizeof number);
         position_put_number(out, number);
     }
     position_put_name(out, sequence->source);
@@ -86,8 +95,9 @@ position_get_name(struct text *rest, char *name)
 }
 
 int
-position_decode(const void *data, size_t bytes, struct sequence *sequence, struct error *err)
+position_decode(const void *data, size_t bytes, struct position *position, struct error *err)
 {
+    struct sequence *sequence = &position->sequence;
     enum { FIXED_BYTES = POSITION_HEAD_BYTES + POSITION_NUMBERS * NUMBER_BYTES };
     const uint8_t *at = data;
     if (bytes < FIXED_BYTES)
@@ -96,12 +106,12 @@ position_decode(const void *data, size_t bytes, struct sequence *sequence, struc
         return error_set(err, ERR_DATA, "unknown version %d of a position", at[0]);
     if (at[1] >= SEQUENCE_REASONS || at[2] > 1)
         return error_set(err, ERR_DATA, "a position with reason %d, flag %d", at[1], at[2]);
-    sequence_init(sequence);
+    position_init(position);
     sequence->reason = (enum sequence_reason)at[1];
     sequence->digest_known = at[2] == 1;
     for (size_t i = 0; i < POSITION_NUMBERS; i++) {
         uint64_t number = position_get_number(at + POSITION_HEAD_BYTES + i * NUMBER_BYTES);
-        memcpy((char *)sequence + position_numbers[i], &number, sizeof number);
+        memcpy((char *)position + position_numbers[i], &number, sizeof number);
     }
     struct text rest = {(const char *)data + FIXED_BYTES, bytes - FIXED_BYTES};
     if (!position_get_name(&rest, sequence->source) ||

@@ -384,6 +384,21 @@ memory_make_directory(struct files *files, const char *path, struct error *err)
 }
 
 static int
+memory_remove_directory(struct files *files, const char *path, struct error *err)
+{
+    struct memory_files *memory = memory_of(files);
+    int rc = enter(memory, path, err);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < memory->now.count; i++)
+        if (is_child(path, memory->now.list[i].path))
+            return fail(err, ENOTEMPTY, path);
+    entries_remove(&memory->now, path);
+    entries_remove(&memory->durable, path);
+    return 0;
+}
+
+static int
 memory_sync_directory(struct files *files, const char *path, struct error *err)
 {
     struct memory_files *memory = memory_of(files);
@@ -470,6 +485,7 @@ memory_files_create(uint64_t seed)
         .rename = memory_rename,
         .unlink = memory_unlink,
         .make_directory = memory_make_directory,
+        .remove_directory = memory_remove_directory,
         .sync_directory = memory_sync_directory,
         .list = memory_list,
         .lock = memory_lock,

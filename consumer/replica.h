@@ -1,0 +1,72 @@
+/* One copy of a partition: an engine, and the log that it is rebuilt from, with the position behind
+ * both.
+ *
+ *     create     an empty engine
+ *     open       the log is replayed into it; the position is that of the last frame
+ *     advance    behind a batch, whose events become a frame, are synced, and then applied
+ *
+ * A position without events waits in memory for the next frame, or for replica_save(): a crash
+ * makes its messages be read again, with the same result.
+ *
+ * Order of positions (law L5): applied <= durable in the log.
+ *
+ * One thread, the worker's; the engine may be read by others through a shard.
+ */
+#ifndef CONSUMER_REPLICA_H
+#define CONSUMER_REPLICA_H
+
+#include "common/files/files.h"
+#include "common/metrics/metrics.h"
+#include "consumer/batch.h"
+#include "consumer/intake/position.h"
+#include "consumer/shard.h"
+
+struct replica;
+
+/* All but `directory` must outlive it. */
+struct replica_options {
+    const struct config *config;
+    struct files *files;
+    int32_t partition;
+    const char *directory;                /* of the log */
+    struct metrics_histogram *sync_times; /* of a frame's write and fsync */
+};
+
+/* ERR_USAGE: the index configuration asks for what the engine cannot do. The caller owns
+ * `*replica`. */
+int replica_create(const struct replica_options *options, struct replica **replica,
+                   struct error *err);
+/* NULL is nothing to do. No shard may serve its engine any more. */
+void replica_destroy(struct replica *replica);
+
+/* From now on others read the engine through `shard`, under whose lock it is written. */
+void replica_serve(struct replica *replica, struct shard *shard);
+
+/* Locks and replays the log. `replayed` is called for each frame; false stops with ERR_RETRY. */
+int replica_open(struct replica *replica, bool (*replayed)(void *context), void *context,
+                 struct error *err);
+
+/* Moves behind the batch; when it has events, they are durable and applied on return. After an
+ * error the replica is of no use: the process ends and recovery decides. */
+int replica_advance(struct replica *replica, const struct batch *batch, struct error *err);
+
+/* Goes on at `offset`, ahead of where it stands: what lies between is missing. Durable. */
+int replica_skip(struct replica *replica, int64_t offset, struct error *err);
+
+/* Makes the position durable, if it is not. */
+int replica_save(struct replica *replica, struct error *err);
+/* Since when a position waits to be durable, on the monotonic clock; -1: none does. */
+int64_t replica_unsaved_us(const struct replica *replica);
+
+const struct engine *replica_engine(const struct replica *replica);
+const struct position *replica_position(const struct replica *replica);
+/* Of the state that comes out of this log, when it is begun. */
+void replica_set_replay(struct replica *replica, int64_t replay);
+/* Of the next message; -1: nothing was read yet. */
+int64_t replica_next_offset(const struct replica *replica);
+/* The same of what is durable, and the position there. */
+int64_t replica_durable_offset(const struct replica *replica);
+const struct position *replica_durable_position(const struct replica *replica);
+int64_t replica_wal_bytes(const struct replica *replica);
+
+#endif
