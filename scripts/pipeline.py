@@ -214,12 +214,14 @@ def write_config(path, sections):
     for section, values in sections.items():
         if not values:
             continue
-        more = ", ".join(f"{name}: {json.dumps(value)}" for name, value in values.items())
-        head = f"\n{section}: {{"
-        if head in text:
-            text = text.replace(head, f"{head} {more},", 1)
+        more = [f"{name}: {json.dumps(value)}" for name, value in values.items()]
+        flow, block = f"\n{section}: {{", f"\n{section}:\n"
+        if flow in text:
+            text = text.replace(flow, f"{flow} {', '.join(more)},", 1)
+        elif block in text:
+            text = text.replace(block, block + "".join(f"  {line}\n" for line in more), 1)
         else:
-            text += f"{head} {more} }}\n"
+            text += f"{flow} {', '.join(more)} }}\n"
     path.write_text(text)
     return path
 

@@ -390,6 +390,7 @@ class Kafka(Server):
         "delete.topic.enable": "true",
         "num.partitions": "1",
         "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",
         # One node holds the only copy of everything, and few partitions are made sooner.
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "4",
@@ -407,6 +408,21 @@ class Kafka(Server):
     @property
     def bootstrap(self):
         return f"{LOOPBACK}:{self.port}"
+
+    def consumer_groups(self, *arguments):
+        """What kafka-consumer-groups prints."""
+        done = subprocess.run(
+            [
+                *self._java("-XX:TieredStopAtLevel=1"),
+                "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+                "--bootstrap-server", self.bootstrap, *arguments,
+            ],
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode != 0 or "Error:" in done.stdout:
+            raise ServerError(f"kafka-consumer-groups: {done.stdout}{done.stderr[-2000:]}")
+        return done.stdout
 
     @property
     def _properties(self):

@@ -6,7 +6,6 @@
 #include <cmocka.h>
 /* clang-format on */
 
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,34 +15,9 @@
 
 #include "common/files/files.h"
 #include "tests/support/memory_files.h"
+#include "tests/support/temporary_directory.h"
 
 enum { CRASHES = 200 };
-
-/* A directory of its own for every test of the real file system. */
-static int
-setup_directory(void **state)
-{
-    char *directory = memory_strdup("/tmp/bitdex-test-files-XXXXXX");
-    *state = directory;
-    return mkdtemp(directory) == NULL;
-}
-
-static int
-remove_entry(const char *path, const struct stat *status, int type, struct FTW *place)
-{
-    (void)status;
-    (void)type;
-    (void)place;
-    return remove(path);
-}
-
-static int
-teardown_directory(void **state)
-{
-    int rc = nftw(*state, remove_entry, 8, FTW_DEPTH);
-    free(*state);
-    return rc;
-}
 
 static void
 test_what_is_written_is_read_back(void **state)
@@ -214,7 +188,8 @@ test_F41_replace_is_all_or_nothing(void **state)
 int
 main(void)
 {
-#define ON_DISK(test) cmocka_unit_test_setup_teardown(test, setup_directory, teardown_directory)
+#define ON_DISK(test) \
+    cmocka_unit_test_setup_teardown(test, temporary_directory_setup, temporary_directory_teardown)
     const struct CMUnitTest tests[] = {
         ON_DISK(test_what_is_written_is_read_back),
         ON_DISK(test_errors_name_path_and_reason),

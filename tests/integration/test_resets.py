@@ -1,0 +1,272 @@
+"""Operators reset a group's offsets with kafka-consumer-groups, and topics lose their beginning: a
+replay is beside the state that is served, and what is missing is said."""
+
+import random
+import time
+import unittest
+
+import confluent_kafka
+import servers
+import topic
+from case import SEED, GalleryCase
+from confluent_kafka import admin
+
+
+class Resets(GalleryCase):
+    sections = {
+        "consumer": {"batch_rows": 1},  # a frame for each event: a replay takes a while
+        "kafka": {"consumer": {"session.timeout.ms": 3000, "heartbeat.interval.ms": 500}},
+    }
+
+    def setUp(self):
+        super().setUp()
+        self.consumer = self.pipeline.consumer
+        self.group = self.pipeline.name
+        self.admin = admin.AdminClient({"bootstrap.servers": self.pipeline.kafka})
+
+    # The group
+
+    def wait_until_left(self):
+        """A member that stopped is one for another session's time, so that it may come back."""
+        deadline = time.monotonic() + 60
+        while self.members():
+            self.assertLess(time.monotonic(), deadline, self.members())
+            time.sleep(0.2)
+
+    def members(self):
+        return self.admin.describe_consumer_groups([self.group])[self.group].result(30).members
+
+    def reset(self, *where):
+        """With the group's members stopped."""
+        self.wait_until_left()
+        self.kafka.consumer_groups(
+            "--group", self.group, "--topic", self.pipeline.topic, "--reset-offsets", *where,
+            "--execute",
+        )
+
+    def committed(self):
+        """{partition: offset} of the group."""
+        places = [
+            confluent_kafka.TopicPartition(self.pipeline.topic, partition) for partition in range(4)
+        ]
+        request = confluent_kafka.ConsumerGroupTopicPartitions(self.group, places)
+        answer = self.admin.list_consumer_group_offsets([request])[self.group].result(30)
+        return {place.partition: place.offset for place in answer.topic_partitions}
+
+    # Programs
+
+    def log_count(self, words):
+        """Of all members."""
+        return self.consumer.log.read_text().count(words)
+
+    def states(self):
+        return {partition["state"] for partition in self.pipeline.partitions()}
+
+    def wait_until_rebuilding(self):
+        self.consumer.wait_until(
+            lambda: "rebuilding" in self.states() and self.states() <= {"rebuilding", "running"},
+            "does not rebuild",
+        )
+
+    def fill(self, changes=5):
+        self.create_gallery(150)
+        self.change_images(changes)
+        self.pipeline.wait_until_fresh()
+
+    def send_more(self):
+        """Of every image, with the consumer stopped; returns when it is on the topic."""
+        before = self.ends()
+        self.change_images(5)
+        self.pipeline.producer.wait_until(
+            lambda: all(end >= before[p] + 100 for p, end in self.ends().items()), "is behind"
+        )
+
+    def ends(self):
+        return topic.read_ends(self.pipeline.kafka, self.pipeline.topic)
+
+    def count(self):
+        return self.pipeline.query({"filters": [], "limit": 1})["total_matched"]
+
+    def test_f66_back_is_a_replay_beside_the_old_state(self):
+        """Reset to the earliest offset: the old state answers, complete, until the new one has come
+        as far; the end equals Postgres; the reset is followed once."""
+        self.fill()
+        before = self.count()
+        self.consumer.stop()
+        self.reset("--to-earliest")
+        self.consumer.start()
+        self.wait_until_rebuilding()
+        partitions = self.pipeline.partitions()
+        self.assertTrue(all(p["complete"] for p in partitions), partitions)
+        self.assertEqual(self.count(), before)
+        self.check_end()
+        self.assertEqual(self.log_count("was reset to an earlier one"), 4)
+        self.assertEqual(self.states(), {"running"})
+        self.assertEqual(list((self.pipeline.directory / "index").glob("*/wal.*")), [])
+        self.consumer.stop()
+        self.consumer.start()
+        self.check_end()
+        self.assertEqual(self.log_count("was reset to an earlier one"), 4)
+
+    def test_f39_f66_kills_during_a_replay(self):
+        """kill -9 again and again while the state is built anew, with writers: it goes on where it
+        was, from the start always with the old state in service."""
+        rng = random.Random(SEED)
+        self.fill()
+        before = self.count()
+        self.consumer.stop()
+        self.reset("--to-earliest")
+        for _ in range(6):
+            self.consumer.start()
+            self.consumer.wait_until(lambda: self.states() and "recovering" not in self.states(),
+                                     "does not recover")
+            self.assertGreaterEqual(self.count(), before)
+            time.sleep(rng.random())
+            self.consumer.kill()
+        self.assertEqual(self.log_count("was reset to an earlier one"), 4)
+        self.consumer.start()
+        with self.writers(2):
+            time.sleep(1)
+        self.check_end()
+
+    def test_f66_ahead_is_a_gap_in_sight(self):
+        """Reset to the latest offset: the state stays, the numbers that were skipped are named, and
+        a reset to the earliest makes it whole again."""
+        self.fill(changes=0)
+        self.consumer.stop()
+        self.send_more()
+        held = self.committed()
+        self.reset("--to-latest")
+        self.consumer.start()
+        self.pipeline.wait_until_fresh()
+        for partition in self.pipeline.partitions():
+            self.assertFalse(partition["complete"])
+            self.assertRegex(partition["reason"], "events [0-9]+ to [0-9]+ never came")
+            self.assertGreater(partition["missing"], 0)
+        self.assertEqual(self.pipeline.api.call("/api/ready")[0], 503)
+        self.assertFalse(self.pipeline.query({"filters": [], "limit": 1})["complete"])
+        for partition, offset in self.committed().items():
+            self.assertGreater(offset, held[partition])
+        self.consumer.stop()
+        self.reset("--to-earliest")
+        self.consumer.start()
+        self.check_end()
+
+    def test_f81_expired_offsets_are_no_reset(self):
+        """The group's offsets are gone: its member goes on where it was."""
+        self.fill(changes=0)
+        self.consumer.stop()
+        self.wait_until_left()
+        self.admin.delete_consumer_groups([self.group])[self.group].result(30)
+        self.assertEqual(set(self.committed().values()), {-1001})
+        self.change_images()
+        self.consumer.start()
+        self.check_end()
+        self.assertEqual(self.log_count("built anew"), 0)
+        self.assertEqual(self.log_count("skipped"), 0)
+
+    def other_member(self):
+        (port,) = servers.free_ports(1)
+        other = self.pipeline.program(
+            "bitdex-consumer",
+            port,
+            BITDEX_DATA_DIR=str(self.pipeline.directory / "other"),
+            BITDEX_CONSUMER_PORT=str(port),
+        )
+        self.addCleanup(other.kill)
+        return other
+
+    def wait_until_running(self, member, partitions):
+        """It owns so many, and has read all that is there."""
+
+        def is_running():
+            owned = member.api.get("/api/internal/sync-lag")["partitions"]
+            done = [p for p in owned if p["state"] == "running" and p["lag_rows"] == 0]
+            return len(owned) == len(done) == partitions
+
+        member.wait_until(is_running, f"has not got {partitions}")
+
+    def test_f81_another_member_learns_of_a_reset(self):
+        """Two members have had all partitions; while both are down the offsets are reset, and one
+        comes back and follows it. The other one's state is older than the reset, and is built anew
+        when it gets its half."""
+        self.fill(changes=1)
+        self.consumer.stop()
+        other = self.other_member().start()
+        self.wait_until_running(other, 4)
+        other.stop()
+        self.reset("--to-earliest")
+        self.consumer.start()
+        self.wait_until_running(self.consumer, 4)
+        self.assertEqual(self.log_count("was reset to an earlier one"), 4)
+        other.start()
+        self.wait_until_running(other, 2)
+        self.assertEqual(self.log_count("its state is older than a reset"), 2)
+        other.stop()
+        self.wait_until_running(self.consumer, 4)
+        self.check_end()
+        self.assertEqual(self.log_count("was reset to an earlier one"), 4)
+
+    def test_f46_retention_was_faster(self):
+        """The topic no longer has what comes next: nothing is jumped over, the partition stalls and
+        names the ways out, and goes on with a gap when its offset is reset."""
+        self.fill(changes=0)
+        self.consumer.stop()
+        self.send_more()
+        self.pipeline.producer.stop()
+        before = self.committed()
+        places = [
+            confluent_kafka.TopicPartition(self.pipeline.topic, partition, offset + 50)
+            for partition, offset in before.items()
+        ]
+        for done in self.admin.delete_records(places).values():
+            done.result(30)
+        self.consumer.start()
+        self.consumer.wait_until(lambda: self.states() == {"stalled"}, "does not stall")
+        for partition in self.pipeline.partitions():
+            self.assertFalse(partition["complete"])
+            self.assertIn("is not in the topic any more", partition["trouble"])
+            self.assertEqual(partition["offset"], before[partition["partition"]])
+        self.assertGreater(self.count(), 0)
+        self.assertEqual(self.pipeline.api.call("/api/ready")[0], 503)
+        self.assertEqual(self.pipeline.api.call("/api/health")[0], 200)
+        self.consumer.stop()
+        self.reset("--to-earliest")
+        self.pipeline.producer.start()
+        self.consumer.start()
+        self.pipeline.wait_until_fresh()
+        for partition in self.pipeline.partitions():
+            self.assertIn("never came", partition["reason"])
+
+    def test_f66_topic_was_made_again(self):
+        """Deleted and created under its name: the consumer says so, and a reset builds the index
+        from what the new one has."""
+        self.fill(changes=0)
+        self.consumer.stop()
+        self.pipeline.producer.stop()
+        self.admin.delete_topics([self.pipeline.topic])[self.pipeline.topic].result(30)
+        self.pipeline.init()
+        self.pipeline.producer.command("cursor", "adopt")
+        self.pipeline.producer.start()
+        self.change_images()
+        self.consumer.start()
+        self.consumer.wait_until(
+            lambda: len(self.pipeline.partitions()) == 4
+            and not any(p["complete"] for p in self.pipeline.partitions()),
+            "takes the new topic for the old one",
+        )
+        self.consumer.stop()
+        self.reset("--to-earliest")
+        self.consumer.start()
+        self.pipeline.wait_until_fresh()
+        self.assertEqual(self.log_count("was reset to an earlier one"), 4)
+        with self.pipeline.connect() as connection:
+            (images,) = connection.execute('SELECT count(*) FROM "Image"').fetchone()
+        found = self.pipeline.query({"filters": [{"Gte": ["nsfwLevel", {"Integer": 0}]}]})
+        self.assertEqual(found["total_matched"], 0)  # none is known to be alive before a load
+        self.assertFalse(found["complete"])
+        self.assertGreater(images, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
