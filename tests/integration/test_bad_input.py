@@ -4,6 +4,7 @@ import json
 import unittest
 
 import confluent_kafka
+import confluent_kafka.admin
 import topic
 from case import GalleryCase
 
@@ -120,6 +121,42 @@ class BadInput(GalleryCase):
         self.assertIn("nsfwLevel", letters[0]["reasons"][0])
         self.assertEqual(letters[0]["ops"], [bad])
         self.assertTrue(all(partition["complete"] for partition in self.pipeline.partitions()))
+
+    def test_f44_f51_letters_wait_for_their_topic(self):
+        """Nobody takes dead letters: the partition that has one waits in sight, before it, across a
+        kill, and goes on when they are acknowledged. The others go on meanwhile."""
+        self.create_gallery(100)
+        self.pipeline.wait_until_fresh()
+        client = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.pipeline.kafka})
+        dead = self.pipeline.topic + ".dead"
+        client.delete_topics([dead])[dead].result(30)
+        with self.pipeline.connect() as connection:
+            for entity, ops in ((1000000, setting("high") + ALIVE), (1000001, ALIVE)):
+                connection.execute(
+                    'INSERT INTO "BitdexOps" (entity_id, ops) VALUES (%s, %s)',
+                    (entity, json.dumps(ops)),
+                )
+        for _ in range(2):
+            self.pipeline.consumer.wait_until(self.waits_for_letters, "does not wait")
+            self.assertEqual(self.pipeline.api.call("/api/health")[0], 200)
+            self.pipeline.consumer.kill()
+            self.pipeline.consumer.start()
+        self.pipeline.consumer.wait_until(self.waits_for_letters, "does not wait")
+        durable = self.pipeline.partitions()[0]["durable_offset"]
+        self.assertTrue(self.entity(1000001)["alive"])
+        self.pipeline.init()
+        self.pipeline.wait_until_fresh()
+        self.assertEqual(self.entity(1000000)["alive"], True)
+        (letter,) = self.read_letters()
+        self.assertEqual(letter["partition"], 0)
+        self.assertGreaterEqual(letter["offset"], durable)
+
+    def waits_for_letters(self):
+        waiting = [p for p in self.pipeline.partitions() if p["state"] == "waiting"]
+        return len(waiting) == 1 and ".dead" in waiting[0]["trouble"]
+
+    def entity(self, entity):
+        return self.pipeline.api.get(f"/api/indexes/gallery/entities/{entity}")
 
     def test_f50_topic_with_a_low_limit(self):
         """A topic's max.message.bytes bounds single events, which are rejected, and batches, which
