@@ -1,4 +1,5 @@
-/* Happy path: decode, judge, check, append the message's own bytes to the payload.
+/* Happy path: decode, judge, check, append the message's own bytes to the payload; in the end leave
+ * out what compaction drops.
  *
  * Failure: an unknown schema stops before the message (ERR_RETRY). Bytes that are no event move the
  * offset and leave a letter; the next seq then shows the gap. Everything else that is wrong with an
@@ -18,15 +19,19 @@ void
 batch_init(struct batch *batch, const struct batch_context *context)
 {
     *batch = (struct batch){.context = *context, .first_offset = -1, .next_offset = -1};
+    batch->compact = compact_create(&context->config->index_config);
     arena_init(&batch->arena);
     buffer_init(&batch->payload);
+    buffer_init(&batch->received);
 }
 
 void
 batch_free(struct batch *batch)
 {
+    compact_destroy(batch->compact);
     arena_free(&batch->arena);
     buffer_free(&batch->payload);
+    buffer_free(&batch->received);
     letters_free(&batch->letters);
     free(batch->events);
 }
@@ -105,6 +110,15 @@ batch_put_length(uint8_t *at, size_t length)
 {
     for (int i = 0; i < LENGTH_BYTES; i++)
         at[i] = (uint8_t)(length >> 8 * i);
+}
+
+static size_t
+batch_get_length(const uint8_t *at)
+{
+    size_t length = 0;
+    for (int i = 0; i < LENGTH_BYTES; i++)
+        length |= (size_t)at[i] << 8 * i;
+    return length;
 }
 
 static void
@@ -237,6 +251,42 @@ batch_full(const struct batch *batch)
            batch->letters.bytes.bytes >= (size_t)limits->batch_bytes;
 }
 
+/* Keeps of the events, and of their bytes, what is `left`. */
+static void
+batch_rewrite(struct batch *batch, const struct ops *left)
+{
+    struct buffer received = batch->payload;
+    batch->payload = batch->received;
+    batch->received = received;
+    buffer_clear(&batch->payload);
+    uint32_t kept = 0;
+    const uint8_t *at = received.data;
+    for (uint32_t i = 0; i < batch->event_count; i++) {
+        struct event *event = &batch->events[i];
+        size_t bytes = LENGTH_BYTES + batch_get_length(at);
+        bool whole = left[i].items == event->ops.items;
+        batch->counts.compacted += event->ops.count - left[i].count;
+        event->ops = left[i];
+        if (whole)
+            buffer_append(&batch->payload, at, bytes);
+        else if (event->ops.count > 0)
+            batch_append_encoded(batch, event);
+        if (event->ops.count > 0)
+            batch->events[kept++] = *event;
+        at += bytes;
+    }
+    batch->event_count = kept;
+}
+
+void
+batch_close(struct batch *batch)
+{
+    const struct ops *left =
+        compact_run(batch->compact, batch->events, batch->event_count, &batch->arena);
+    if (left != NULL)
+        batch_rewrite(batch, left);
+}
+
 size_t
 batch_payload_bytes_max(const struct config_consumer *config)
 {
@@ -288,10 +338,7 @@ batch_replay(const struct batch_context *context, struct engine *engine, struct 
         size_t left = payload.bytes - at - LENGTH_BYTES;
         if (payload.bytes - at < LENGTH_BYTES)
             return error_set(err, ERR_FATAL, "payload byte %zu: cut off", at);
-        const uint8_t *prefix = (const uint8_t *)payload.data + at;
-        size_t length = 0;
-        for (int i = 0; i < LENGTH_BYTES; i++)
-            length |= (size_t)prefix[i] << 8 * i;
+        size_t length = batch_get_length((const uint8_t *)payload.data + at);
         if (length > left)
             return error_set(err, ERR_FATAL, "payload byte %zu: an event of %zu bytes", at, length);
         struct text bytes = {payload.data + at + LENGTH_BYTES, length};

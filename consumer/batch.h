@@ -4,7 +4,8 @@
  * Each message is decoded, judged by the seq rule, and its ops checked against the index. What can
  * be applied goes into the payload as it was received; an event of which ops had to be dropped is
  * written anew without them. Whatever is dropped as invalid leaves a dead letter; duplicates and
- * fenced events only a count.
+ * fenced events only a count. Closing a batch compacts it: ops that later ones override go the same
+ * way, so that the frame holds what was applied.
  *
  *     payload    [4 bytes length, little-endian][event, framed as in event_codec.h] ...
  *
@@ -16,6 +17,7 @@
 #include "common/config/config.h"
 #include "common/event/event_codec.h"
 #include "common/kafka/kafka_record.h"
+#include "consumer/compact/compact.h"
 #include "consumer/engine/engine.h"
 #include "consumer/intake/letters.h"
 #include "consumer/intake/sequence.h"
@@ -30,8 +32,9 @@ struct batch_context {
 
 struct batch_counts {
     uint64_t records;
-    uint64_t events; /* to apply */
-    uint64_t ops;    /* to apply; a fan-out is one */
+    uint64_t events;    /* to apply */
+    uint64_t ops;       /* to apply; a fan-out is one */
+    uint64_t compacted; /* of these, dropped again: overridden by later ones */
     uint64_t duplicates;
     uint64_t fenced;
     uint64_t foreign;
@@ -40,11 +43,13 @@ struct batch_counts {
 
 struct batch {
     struct batch_context context;
-    struct arena arena;   /* holds what the events point to */
+    struct arena arena; /* holds what the events point to */
+    struct compact *compact;
     struct event *events; /* to apply, in order */
     uint32_t event_count;
     uint32_t event_capacity;
     struct buffer payload;
+    struct buffer received; /* what the payload was before it was compacted */
     struct letter_list letters;
     struct batch_counts counts;
     struct sequence sequence; /* as it stands behind the last message */
@@ -66,6 +71,9 @@ int batch_add(struct batch *batch, const struct kafka_record *record, struct err
 
 /* Is it as large as the configuration allows? */
 bool batch_full(const struct batch *batch);
+
+/* No more messages: compacts what is to be applied (compact.h). */
+void batch_close(struct batch *batch);
 
 /* The largest payload that a batch can have. */
 size_t batch_payload_bytes_max(const struct config_consumer *config);

@@ -352,6 +352,7 @@ worker_count(struct worker *worker)
     sum->records += batch->records;
     sum->events += batch->events;
     sum->ops += batch->ops;
+    sum->compacted += batch->compacted;
     sum->duplicates += batch->duplicates;
     sum->fenced += batch->fenced;
     sum->foreign += batch->foreign;
@@ -407,6 +408,7 @@ worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
         clock_sleep_ms(WAIT_MS);
         return 0;
     }
+    batch_close(batch);
     rc = worker_finish_batch(worker, err);
     metrics_observe_us(&worker->options.times->cycle, clock_monotonic_us() - begin_us);
     return rc;

@@ -1,0 +1,474 @@
+/* The batch is read backwards, as a compiler does that removes dead stores. A table says which
+ * places (a slot, a field of it, an element of a multi-value) were overwritten behind the op being
+ * looked at, and when; two times of each field, when it was last read and last written, say whether
+ * that still counts. Time goes backwards too: `now` is how many rows and fan-outs stand behind.
+ *
+ * The slots that a query matches are a place as well, known by the query's text: what a fan-out
+ * writes to them is overwritten by a later one only if that one matches the same slots. A slot that
+ * was deleted in between is not among them any more, but has nothing left of what was written.
+ */
+#include "consumer/compact/compact.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/ops/filter.h"
+
+enum {
+    FIELD_ALIVE = 0, /* no configured field: whether the slot exists */
+    TABLE_PLACES = 1024,
+    BYTES_PER_EVENT = 16, /* of `seen`: so few rows are taken for a second one by chance */
+};
+
+struct compact_field {
+    struct text name;
+    bool elements; /* a multi-value */
+    const struct config_sort_field *sort;
+    uint32_t read_at;    /* 0: not yet */
+    uint32_t written_at; /* likewise */
+};
+
+enum place_kind { PLACE_EMPTY, PLACE_SLOT, PLACE_FIELD, PLACE_ELEMENT, PLACE_QUERY };
+
+/* Whose ops are looked at: a row's slot, or the slots that a query matches. */
+struct owner {
+    int64_t id; /* the entity's; -1 - n for the n-th query; of PLACE_QUERY a hash */
+    const struct compact_query *query; /* NULL: a row */
+};
+
+struct place {
+    int64_t owner;
+    int64_t element;
+    uint32_t field;
+    enum place_kind kind;
+    uint32_t at; /* when it was overwritten, 0: never; of PLACE_QUERY the query's number, from 1 */
+};
+
+struct compact_query {
+    struct text text;
+    uint32_t *fields; /* that it reads */
+    uint32_t field_count;
+};
+
+struct compact {
+    struct compact_field *fields; /* FIELD_ALIVE, then those of the index */
+    uint32_t field_count;
+    uint32_t *names; /* hash table of `fields`; 0: empty */
+    uint32_t names_mask;
+
+    /* Of one run. */
+    struct arena *arena;
+    uint32_t now;
+    uint32_t fan_out_deleted_at;
+    struct place *places; /* hash table */
+    uint32_t places_mask;
+    uint32_t place_count;
+    struct compact_query *queries;
+    uint32_t query_count;
+    uint32_t fan_out_count;
+    uint8_t *seen; /* by the entity's hash: rows, up to two */
+    uint32_t seen_mask;
+};
+
+/* --- fields ---------------------------------------------------------------------------------- */
+
+static uint64_t
+hash_text(struct text text)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    for (size_t i = 0; i < text.bytes; i++)
+        hash = (hash ^ (uint8_t)text.data[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static uint64_t
+hash_number(uint64_t number)
+{
+    number *= UINT64_C(0x9e3779b97f4a7c15);
+    return number ^ number >> 32;
+}
+
+static uint32_t *
+compact_name(const struct compact *compact, struct text name)
+{
+    uint64_t at = hash_text(name);
+    uint32_t *found;
+    do
+        found = &compact->names[at++ & compact->names_mask];
+    while (*found != 0 && !text_equal(compact->fields[*found].name, name));
+    return found;
+}
+
+/* NULL: the index does not have it. */
+static struct compact_field *
+compact_find_field(const struct compact *compact, struct text name)
+{
+    uint32_t field = *compact_name(compact, name);
+    return field != 0 ? &compact->fields[field] : NULL;
+}
+
+static struct compact_field *
+compact_add_field(struct compact *compact, const char *name)
+{
+    uint32_t *found = compact_name(compact, text_of(name));
+    if (*found == 0) {
+        *found = compact->field_count++;
+        compact->fields[*found].name = text_of(name);
+    }
+    return &compact->fields[*found];
+}
+
+struct compact *
+compact_create(const struct config_index *index)
+{
+    struct compact *compact = memory_zalloc(sizeof *compact);
+    uint32_t fields = 1 + index->filter_field_count + index->sort_field_count;
+    uint32_t names = 1;
+    while (names < 4 * fields)
+        names *= 2;
+    compact->fields = memory_zalloc(fields * sizeof *compact->fields);
+    compact->names = memory_zalloc(names * sizeof *compact->names);
+    compact->names_mask = names - 1;
+    compact->field_count = FIELD_ALIVE + 1;
+    for (uint32_t i = 0; i < index->filter_field_count; i++) {
+        const struct config_filter_field *field = &index->filter_fields[i];
+        compact_add_field(compact, field->name)->elements = field->type == FIELD_MULTI_VALUE;
+    }
+    for (uint32_t i = 0; i < index->sort_field_count; i++)
+        compact_add_field(compact, index->sort_fields[i].name)->sort = &index->sort_fields[i];
+    return compact;
+}
+
+void
+compact_destroy(struct compact *compact)
+{
+    if (compact == NULL)
+        return;
+    free(compact->fields);
+    free(compact->names);
+    free(compact);
+}
+
+/* --- places ---------------------------------------------------------------------------------- */
+
+static bool
+place_is(const struct place *place, const struct place *wanted)
+{
+    return place->owner == wanted->owner && place->element == wanted->element &&
+           place->field == wanted->field && place->kind == wanted->kind;
+}
+
+/* Where it is in the table, or where it would be. */
+static struct place *
+compact_find_place(const struct compact *compact, const struct place *wanted)
+{
+    uint64_t at = hash_number((uint64_t)wanted->owner);
+    at = hash_number(at + (uint64_t)wanted->element);
+    at = hash_number(at + wanted->field * UINT64_C(8) + wanted->kind);
+    struct place *place;
+    do
+        place = &compact->places[at++ & compact->places_mask];
+    while (place->kind != PLACE_EMPTY && !place_is(place, wanted));
+    return place;
+}
+
+static void
+compact_grow_places(struct compact *compact)
+{
+    const struct place *old = compact->places;
+    uint32_t old_count = old != NULL ? compact->places_mask + 1 : 0;
+    uint32_t count = old != NULL ? 2 * old_count : TABLE_PLACES;
+    compact->places = arena_alloc(compact->arena, count * sizeof *compact->places);
+    compact->places_mask = count - 1;
+    memset(compact->places, 0, count * sizeof *compact->places);
+    for (uint32_t i = 0; i < old_count; i++) {
+        if (old[i].kind != PLACE_EMPTY)
+            *compact_find_place(compact, &old[i]) = old[i];
+    }
+}
+
+/* Stays where it is until the next call. */
+static struct place *
+compact_place(struct compact *compact, const struct place *wanted)
+{
+    if (compact->places == NULL || compact->place_count > compact->places_mask / 2)
+        compact_grow_places(compact);
+    struct place *place = compact_find_place(compact, wanted);
+    if (place->kind == PLACE_EMPTY) {
+        *place = *wanted;
+        compact->place_count++;
+    }
+    return place;
+}
+
+/* --- what is overridden ---------------------------------------------------------------------- */
+
+/* Does the owner stand for the same slots here as it did at that time? */
+static bool
+compact_is_same(const struct compact *compact, const struct owner *owner, uint32_t at)
+{
+    const struct compact_query *query = owner->query;
+    if (query == NULL)
+        return true;
+    bool same = compact->fan_out_deleted_at <= at;
+    for (uint32_t i = 0; i < query->field_count; i++)
+        same &= compact->fields[query->fields[i]].written_at <= at;
+    return same;
+}
+
+static bool
+compact_holds(const struct compact *compact, const struct owner *owner, const struct place *place)
+{
+    return place->at > compact->fields[place->field].read_at &&
+           compact_is_same(compact, owner, place->at);
+}
+
+static struct place *
+compact_slot(struct compact *compact, const struct owner *owner)
+{
+    return compact_place(compact, &(struct place){.owner = owner->id, .kind = PLACE_SLOT});
+}
+
+static bool
+compact_slot_goes(struct compact *compact, const struct owner *owner)
+{
+    uint32_t at = compact_slot(compact, owner)->at;
+    return at > 0 && compact_is_same(compact, owner, at);
+}
+
+static struct place *
+compact_element(struct compact *compact, const struct owner *owner, uint32_t field, int64_t element)
+{
+    const struct place wanted = {owner->id, element, field, PLACE_ELEMENT, 0};
+    return compact_place(compact, &wanted);
+}
+
+/* An op on single elements of a multi-value. */
+static bool
+compact_elements_go(struct compact *compact, const struct owner *owner, uint32_t field,
+                    const struct value *value)
+{
+    int64_t one = value->kind == VALUE_FLOAT ? (int64_t)value->real : value->integer;
+    bool array = value->kind == VALUE_INTEGERS;
+    const int64_t *items = array ? value->integers.items : &one;
+    uint32_t count = array ? value->integers.count : value->kind != VALUE_NULL;
+    bool goes = true;
+    for (uint32_t i = 0; i < count && goes; i++)
+        goes = compact_holds(compact, owner, compact_element(compact, owner, field, items[i]));
+    for (uint32_t i = 0; i < count && !goes; i++)
+        compact_element(compact, owner, field, items[i])->at = compact->now;
+    return goes;
+}
+
+static bool
+compact_field_goes(struct compact *compact, const struct owner *owner, uint32_t field,
+                   const struct op *op)
+{
+    const struct place wanted = {owner->id, 0, field, PLACE_FIELD, 0};
+    struct place *place = compact_place(compact, &wanted);
+    if (compact_holds(compact, owner, place))
+        return true;
+    enum value_kind value = op->value.kind;
+    if (compact->fields[field].elements &&
+        (op->kind != OP_SET || (value != VALUE_INTEGERS && value != VALUE_NULL)))
+        return compact_elements_go(compact, owner, field, &op->value);
+    if (op->kind != OP_REMOVE)
+        place->at = compact->now;
+    return false;
+}
+
+/* Is the op overridden? Else what it overrides is remembered. */
+static bool
+compact_op_goes(struct compact *compact, const struct owner *owner, const struct op *op)
+{
+    if (op->kind == OP_ALIVE || op->kind == OP_DELETE) {
+        if (compact_slot_goes(compact, owner))
+            return true;
+        if (op->kind == OP_ALIVE)
+            return compact_field_goes(compact, owner, FIELD_ALIVE, op);
+        compact_slot(compact, owner)->at = compact->now;
+        return false;
+    }
+    const struct compact_field *field = compact_find_field(compact, op->field);
+    return field != NULL &&
+           (compact_slot_goes(compact, owner) ||
+            compact_field_goes(compact, owner, (uint32_t)(field - compact->fields), op));
+}
+
+static void
+compact_note_writes(struct compact *compact, const struct ops *ops)
+{
+    for (uint32_t i = 0; i < ops->count; i++) {
+        struct compact_field *field = compact_find_field(compact, ops->items[i].field);
+        if (field != NULL)
+            field->written_at = compact->now;
+    }
+}
+
+/* What is left of a list of slot ops: `ops` itself when nothing goes. */
+static struct ops
+compact_list(struct compact *compact, const struct owner *owner, struct ops ops)
+{
+    struct op *kept = arena_alloc(compact->arena, ops.count * sizeof *kept);
+    uint32_t begin = ops.count;
+    for (uint32_t i = ops.count; i-- > 0;) {
+        if (!compact_op_goes(compact, owner, &ops.items[i]))
+            kept[--begin] = ops.items[i];
+    }
+    return begin == 0 ? ops : (struct ops){kept + begin, ops.count - begin};
+}
+
+/* --- rows ------------------------------------------------------------------------------------ */
+
+static struct ops
+compact_row(struct compact *compact, const struct event *event)
+{
+    const struct owner owner = {event->entity_id, NULL};
+    uint64_t hash = hash_number((uint64_t)event->entity_id);
+    compact->now++;
+    if (compact->fan_out_count > 1)
+        compact_note_writes(compact, &event->ops);
+    if (compact->seen[hash & compact->seen_mask] < 2)
+        return event->ops;
+    return compact_list(compact, &owner, event->ops);
+}
+
+/* --- fan-outs -------------------------------------------------------------------------------- */
+
+static void
+query_add_field(struct compact *compact, struct compact_query *query, struct text name)
+{
+    const struct compact_field *field = compact_find_field(compact, name);
+    CHECK(field != NULL); /* the query was checked */
+    uint32_t number = (uint32_t)(field - compact->fields);
+    for (uint32_t i = 0; i < query->field_count; i++) {
+        if (query->fields[i] == number)
+            return;
+    }
+    query->fields[query->field_count++] = number;
+    /* A computed field is as good as its sources, which are not computed themselves. */
+    for (uint32_t i = 0; field->sort != NULL && i < field->sort->source_field_count; i++)
+        query_add_field(compact, query, text_of(field->sort->source_fields[i]));
+}
+
+static void
+query_add_filter(struct compact *compact, struct compact_query *query, const struct filter *filter)
+{
+    if (filter->kind != FILTER_AND) {
+        query_add_field(compact, query, filter->field);
+        return;
+    }
+    for (uint32_t i = 0; i < filter->count; i++)
+        query_add_filter(compact, query, &filter->children[i]);
+}
+
+/* The same text gives the same query; one that shares a hash with another is never found again. */
+static const struct compact_query *
+compact_query(struct compact *compact, struct text text)
+{
+    const struct place wanted = {.owner = (int64_t)hash_text(text), .kind = PLACE_QUERY};
+    struct place *place = compact_place(compact, &wanted);
+    if (place->at > 0 && text_equal(compact->queries[place->at - 1].text, text))
+        return &compact->queries[place->at - 1];
+    const struct filter *filter;
+    struct compact_query *query = &compact->queries[compact->query_count++];
+    place->at = compact->query_count;
+    query->text = text;
+    query->fields = arena_alloc(compact->arena, compact->field_count * sizeof *query->fields);
+    query->field_count = 0;
+    CHECK(filter_parse_query(text, compact->arena, &filter, NULL) == 0);
+    query_add_filter(compact, query, filter);
+    return query;
+}
+
+static struct ops
+compact_nested(struct compact *compact, const struct op *op)
+{
+    const struct ops nested = {op->nested, op->nested_count};
+    const struct compact_query *query = compact_query(compact, op->query);
+    const struct owner owner = {-1 - (query - compact->queries), query};
+    compact->now++;
+    compact_note_writes(compact, &nested);
+    for (uint32_t i = 0; i < nested.count; i++) {
+        if (nested.items[i].kind == OP_DELETE)
+            compact->fan_out_deleted_at = compact->now;
+    }
+    const struct ops left = compact_list(compact, &owner, nested);
+    for (uint32_t i = 0; left.count > 0 && i < query->field_count; i++)
+        compact->fields[query->fields[i]].read_at = compact->now;
+    return left;
+}
+
+static struct ops
+compact_fan_outs(struct compact *compact, struct ops ops)
+{
+    struct op *kept = arena_alloc(compact->arena, ops.count * sizeof *kept);
+    uint32_t begin = ops.count;
+    bool changed = false;
+    for (uint32_t i = ops.count; i-- > 0;) {
+        const struct ops nested = compact_nested(compact, &ops.items[i]);
+        changed |= nested.items != ops.items[i].nested;
+        if (nested.count == 0)
+            continue;
+        kept[--begin] = ops.items[i];
+        kept[begin].nested = nested.items;
+        kept[begin].nested_count = nested.count;
+    }
+    return changed ? (struct ops){kept + begin, ops.count - begin} : ops;
+}
+
+/* --- a run ----------------------------------------------------------------------------------- */
+
+/* Finds out which rows have their slot for themselves. Most have, and cost no more than this. */
+static void
+compact_count(struct compact *compact, const struct event *events, uint32_t count)
+{
+    uint32_t bytes = BYTES_PER_EVENT;
+    while (bytes < BYTES_PER_EVENT * (uint64_t)count)
+        bytes *= 2;
+    compact->seen = arena_alloc(compact->arena, bytes);
+    compact->seen_mask = bytes - 1;
+    memset(compact->seen, 0, bytes);
+    uint32_t fan_outs = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t *seen =
+            &compact->seen[hash_number((uint64_t)events[i].entity_id) & compact->seen_mask];
+        if (events[i].kind == EVENT_FAN_OUT)
+            fan_outs += events[i].ops.count;
+        else if (*seen < 2)
+            ++*seen;
+    }
+    compact->fan_out_count = fan_outs;
+    compact->queries = arena_alloc(compact->arena, fan_outs * sizeof *compact->queries);
+}
+
+static void
+compact_begin(struct compact *compact, struct arena *arena)
+{
+    compact->arena = arena;
+    compact->now = 0;
+    compact->fan_out_deleted_at = 0;
+    compact->places = NULL;
+    compact->place_count = 0;
+    compact->query_count = 0;
+    for (uint32_t i = 0; i < compact->field_count; i++)
+        compact->fields[i].read_at = compact->fields[i].written_at = 0;
+}
+
+const struct ops *
+compact_run(struct compact *compact, const struct event *events, uint32_t count,
+            struct arena *arena)
+{
+    bool changed = false;
+    compact_begin(compact, arena);
+    compact_count(compact, events, count);
+    struct ops *left = arena_alloc(arena, count * sizeof *left);
+    for (uint32_t i = count; i-- > 0;) {
+        const struct event *event = &events[i];
+        left[i] = event->kind == EVENT_FAN_OUT ? compact_fan_outs(compact, event->ops)
+                                               : compact_row(compact, event);
+        changed |= left[i].items != event->ops.items;
+    }
+    return changed ? left : NULL;
+}
