@@ -7,7 +7,7 @@
  *   what goes                                 when behind it, in the same batch
  *   set, add, remove of a scalar field        the field is set or added
  *   set [..], set null of a multi-value       the field is set to an array or null
- *   set, add, remove of single elements       that happens, or each element is set, added or removed
+ *   set, add, remove of single elements       that happens, or each element is set, added, removed
  *                                             again
  *   alive                                     alive comes again
  *   any of these, and delete                  the slot is deleted

@@ -26,7 +26,7 @@ static const struct config_sort_field sort_fields[] = {
     {.name = "postId", .bits = 63},
     {.name = "rank", .bits = 10},
 };
-static const struct config_index index_config = {
+const struct config_index fixture_index = {
     .filter_fields = filter_fields,
     .filter_field_count = sizeof filter_fields / sizeof filter_fields[0],
     .sort_fields = sort_fields,
@@ -39,7 +39,7 @@ fixture_engine(void)
     struct engine *engine = NULL;
     struct error err;
     struct engine_options options = {
-        .index = &index_config,
+        .index = &fixture_index,
         .partition = FIXTURE_PARTITION,
         .partitions = FIXTURE_PARTITIONS,
         .max_slots = INT64_C(1) << 32,

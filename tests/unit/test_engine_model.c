@@ -18,35 +18,11 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "tests/unit/engine_fixture.h"
+#include "tests/unit/naive_rows.h"
 
-enum { ROWS = 300, TAGS = 8, STRINGS = 6, OPS = 3000, QUERIES = 300, FILTER_DEPTH = 3 };
+enum { ROWS = 300, OPS = 3000, QUERIES = 300, FILTER_DEPTH = 3 };
 
-/* In the fixture's order. */
-enum { LEVEL, POST, TAG_IDS, META, TYPE, RANK, FIELDS };
-static const char *const field_names[FIELDS] = {"nsfwLevel", "postId", "tagIds",
-                                                "hasMeta",   "type",   "rank"};
-static const char *const strings[STRINGS] = {"", "SD 1.5", "SDXL", "123", "true", "é"};
-
-/* Scalars are integers here: booleans 0 and 1, strings their place in `strings`. */
-struct row {
-    bool alive;
-    bool has[FIELDS];
-    int64_t values[FIELDS];
-    bool tags[TAGS];
-};
-
-static struct row rows[ROWS];
-static uint64_t random_state;
-
-/* xorshift64* */
-static uint64_t
-random_below(uint64_t bound)
-{
-    random_state ^= random_state >> 12;
-    random_state ^= random_state << 25;
-    random_state ^= random_state >> 27;
-    return (random_state * UINT64_C(0x2545f4914f6cdd1d) >> 16) % bound;
-}
+static struct naive_row rows[ROWS];
 
 /* Most rows share a container and a page; the others have each their own, or the last ones. */
 static int64_t
@@ -57,128 +33,6 @@ row_entity(int row)
     if (row < ROWS - 2)
         return fixture_entity((row - ROWS + 21) * INT64_C(65536) + row);
     return fixture_entity(UINT32_MAX - (ROWS - 1 - row));
-}
-
-static bool
-row_has(const struct row *row, int field)
-{
-    bool any = row->has[field];
-    for (int tag = 0; field == TAG_IDS && tag < TAGS; tag++)
-        any |= row->tags[tag];
-    return any;
-}
-
-static bool
-row_holds(const struct row *row, int field, int64_t number)
-{
-    if (field == TAG_IDS)
-        return number >= 0 && number < TAGS && row->tags[number];
-    return row->has[field] && row->values[field] == number;
-}
-
-/* --- values ---------------------------------------------------------------------------------- */
-
-static int64_t
-random_number(int field)
-{
-    switch (field) {
-    case LEVEL:
-        return (int64_t)random_below(6) - 2;
-    case POST:
-        return random_below(8) > 0 ? (int64_t)random_below(20) : INT64_MAX;
-    case TAG_IDS:
-        return (int64_t)random_below(TAGS);
-    case META:
-        return (int64_t)random_below(2);
-    case TYPE:
-        return (int64_t)random_below(STRINGS);
-    default:
-        return (int64_t)random_below(9) * 250 - FIXTURE_RANK_MAX + 23;
-    }
-}
-
-static struct value
-value_of(int field, int64_t number)
-{
-    if (field == META)
-        return (struct value){.kind = VALUE_BOOLEAN, .boolean = number != 0};
-    if (field == TYPE)
-        return (struct value){.kind = VALUE_STRING, .string = text_of(strings[number])};
-    if (field != POST && random_below(4) == 0)
-        return (struct value){.kind = VALUE_FLOAT, .real = (double)number};
-    return (struct value){.kind = VALUE_INTEGER, .integer = number};
-}
-
-/* --- ops ------------------------------------------------------------------------------------- */
-
-/* One op and what it means to a row. */
-struct random_op {
-    struct op op;
-    int field;
-    int64_t numbers[TAGS];
-    uint32_t count; /* of numbers; 0 with a null or an empty array */
-};
-
-static void
-random_value_op(struct random_op *random)
-{
-    static const enum op_kind kinds[] = {OP_SET, OP_SET, OP_ADD, OP_REMOVE};
-    random->field = (int)random_below(FIELDS);
-    random->op.kind = kinds[random_below(4)];
-    random->op.field = text_of(field_names[random->field]);
-    random->count = 1;
-    for (int i = 0; i < TAGS; i++)
-        random->numbers[i] = random_number(random->field);
-    if (random_below(10) == 0) {
-        random->op.value = (struct value){.kind = VALUE_NULL};
-        random->count = 0;
-    } else if (random->field == TAG_IDS && random_below(2) == 0) {
-        random->count = (uint32_t)random_below(TAGS);
-        random->op.value = (struct value){.kind = VALUE_INTEGERS};
-        random->op.value.integers.items = random->numbers;
-        random->op.value.integers.count = random->count;
-    } else {
-        random->op.value = value_of(random->field, random->numbers[0]);
-    }
-}
-
-static void
-random_op(struct random_op *random, bool nested)
-{
-    uint64_t choice = random_below(20);
-    random->op = (struct op){.kind = OP_ALIVE};
-    if (choice == 0)
-        random->op.kind = OP_DELETE;
-    else if (choice > 3 || nested)
-        random_value_op(random);
-}
-
-static void
-row_apply_tags(struct row *row, const struct random_op *random)
-{
-    const struct op *op = &random->op;
-    if (op->kind == OP_SET && (op->value.kind == VALUE_NULL || op->value.kind == VALUE_INTEGERS))
-        memset(row->tags, 0, sizeof row->tags);
-    for (uint32_t i = 0; i < random->count; i++)
-        row->tags[random->numbers[i]] = op->kind != OP_REMOVE;
-}
-
-static void
-row_apply(struct row *row, const struct random_op *random)
-{
-    int field = random->field;
-    if (random->op.kind == OP_ALIVE) {
-        row->alive = true;
-    } else if (random->op.kind == OP_DELETE) {
-        *row = (struct row){0};
-    } else if (field == TAG_IDS) {
-        row_apply_tags(row, random);
-    } else if (random->op.kind != OP_REMOVE) {
-        row->has[field] = random->count > 0;
-        row->values[field] = random->numbers[0];
-    } else if (random->count > 0 && row->values[field] == random->numbers[0]) {
-        row->has[field] = false;
-    }
 }
 
 static void
@@ -192,124 +46,24 @@ check_ops(const struct engine *engine, const struct ops *ops)
 }
 
 static void
-apply_random_row(struct engine *engine)
+apply_random_event(struct engine *engine)
 {
-    struct random_op random[4];
-    struct op items[4];
-    struct ops ops = {items, 1 + (uint32_t)random_below(4)};
-    int row = (int)random_below(ROWS);
-    for (uint32_t i = 0; i < ops.count; i++) {
-        random_op(&random[i], false);
-        items[i] = random[i].op;
-        row_apply(&rows[row], &random[i]);
-    }
-    check_ops(engine, &ops);
-    engine_apply_row(engine, row_entity(row), &ops);
-}
-
-/* --- fan-outs -------------------------------------------------------------------------------- */
-
-struct random_clause {
-    int field;
-    int64_t numbers[3];
-    uint32_t count;
-};
-
-static void
-clause_write_value(struct buffer *query, int field, int64_t number)
-{
-    if (field == META)
-        buffer_append_text(query, number != 0 ? "true" : "false");
-    else if (field == TYPE && (number == 0 || random_below(2) == 0))
-        buffer_append_format(query, "\"%s\"", strings[number]);
-    else if (field == TYPE)
-        buffer_append_text(query, strings[number]);
+    struct naive_event event;
+    struct naive_ops ops;
+    if (naive_random_below(10) == 0)
+        naive_random_fan_out(&event);
     else
-        buffer_append_format(query, random_below(4) == 0 ? "\"%lld\"" : "%lld", (long long)number);
-}
-
-static void
-random_clause(struct random_clause *clause, struct buffer *query)
-{
-    clause->field = (int)random_below(FIELDS);
-    bool in = random_below(2) == 0;
-    clause->count = in ? (uint32_t)random_below(4) : 1;
-    buffer_append_format(query, "%s %s ", field_names[clause->field], in ? "IN [" : "eq");
-    for (uint32_t i = 0; i < clause->count; i++) {
-        clause->numbers[i] = random_number(clause->field);
-        buffer_append_text(query, i > 0 ? ", " : "");
-        clause_write_value(query, clause->field, clause->numbers[i]);
-    }
-    buffer_append_text(query, in ? "]" : "");
-}
-
-static bool
-row_matches_clause(const struct row *row, const struct random_clause *clause)
-{
-    for (uint32_t i = 0; i < clause->count; i++) {
-        if (row_holds(row, clause->field, clause->numbers[i]))
-            return true;
-    }
-    return false;
-}
-
-static void
-apply_random_fan_out(struct engine *engine)
-{
-    struct random_clause clauses[3];
-    struct random_op random[3];
-    struct op nested[3];
-    struct buffer query;
-    uint32_t clause_count = 1 + (uint32_t)random_below(3);
-    uint32_t nested_count = 1 + (uint32_t)random_below(3);
-    buffer_init(&query);
-    for (uint32_t i = 0; i < clause_count; i++) {
-        buffer_append_text(&query, i > 0 ? " AND " : "");
-        random_clause(&clauses[i], &query);
-    }
-    for (uint32_t i = 0; i < nested_count; i++) {
-        random_op(&random[i], true);
-        nested[i] = random[i].op;
-    }
-    for (int row = 0; row < ROWS; row++) {
-        bool matches = true;
-        for (uint32_t i = 0; i < clause_count; i++)
-            matches &= row_matches_clause(&rows[row], &clauses[i]);
-        for (uint32_t i = 0; matches && i < nested_count; i++)
-            row_apply(&rows[row], &random[i]);
-    }
-    struct op fan_out = {.kind = OP_FAN_OUT,
-                         .query = {(const char *)query.data, query.bytes},
-                         .nested = nested,
-                         .nested_count = nested_count};
-    struct ops ops = {&fan_out, 1};
-    check_ops(engine, &ops);
-    engine_apply_fan_out(engine, &ops);
-    buffer_free(&query);
+        naive_random_row(&event, ROWS);
+    naive_apply(rows, ROWS, &event);
+    naive_event_ops(&event, &ops);
+    check_ops(engine, &ops.ops);
+    if (event.row < 0)
+        engine_apply_fan_out(engine, &ops.ops);
+    else
+        engine_apply_row(engine, row_entity(event.row), &ops.ops);
 }
 
 /* --- entities -------------------------------------------------------------------------------- */
-
-static void
-row_write_field(const struct row *row, int field, struct buffer *out)
-{
-    int64_t number = row->values[field];
-    if (field == TAG_IDS) {
-        const char *before = "[";
-        for (int tag = 0; tag < TAGS; tag++) {
-            if (row->tags[tag])
-                buffer_append_format(out, "%s%d", before, tag);
-            before = row->tags[tag] ? "," : before;
-        }
-        buffer_append_text(out, "]");
-    } else if (field == META) {
-        buffer_append_text(out, number != 0 ? "true" : "false");
-    } else if (field == TYPE) {
-        buffer_append_format(out, "\"%s\"", strings[number]);
-    } else {
-        buffer_append_format(out, "%lld", (long long)number);
-    }
-}
 
 static void
 check_entities(const struct engine *engine)
@@ -317,20 +71,9 @@ check_entities(const struct engine *engine)
     struct buffer wanted, found;
     buffer_init(&wanted);
     buffer_init(&found);
-    for (int row = 0; row < ROWS; row++) {
-        buffer_clear(&wanted);
-        buffer_append_text(&wanted, rows[row].alive ? "" : "!alive ");
-        const char *before = "";
-        for (int field = 0; field < FIELDS; field++) {
-            if (!row_has(&rows[row], field))
-                continue;
-            buffer_append_format(&wanted, "%s\"%s\":", before, field_names[field]);
-            row_write_field(&rows[row], field, &wanted);
-            before = ",";
-        }
-        fixture_entity_text(engine, row_entity(row), &found);
-        assert_string_equal(buffer_string(&found), buffer_string(&wanted));
-    }
+    for (int row = 0; row < ROWS; row++)
+        assert_string_equal(fixture_entity_text(engine, row_entity(row), &found),
+                            naive_text(&rows[row], &wanted));
     buffer_free(&wanted);
     buffer_free(&found);
 }
@@ -343,7 +86,7 @@ static int
 filter_field(const struct filter *filter)
 {
     int field = 0;
-    while (!text_is(filter->field, field_names[field]))
+    while (!text_is(filter->field, naive_field_names[field]))
         field++;
     return field;
 }
@@ -351,29 +94,30 @@ filter_field(const struct filter *filter)
 static void
 random_leaf(struct arena *arena, struct filter *filter)
 {
-    filter->kind = (enum filter_kind)random_below(FILTER_IS_NOT_NULL + 1);
-    int field = (int)random_below(FIELDS);
+    filter->kind = (enum filter_kind)naive_random_below(FILTER_IS_NOT_NULL + 1);
+    int field = (int)naive_random_below(NAIVE_FIELDS);
     bool compares = filter->kind >= FILTER_GT && filter->kind <= FILTER_LTE;
-    while (compares && (field == META || field == TYPE))
-        field = (int)random_below(FIELDS);
-    filter->field = text_of(field_names[field]);
+    while (compares && (field == NAIVE_META || field == NAIVE_TYPE))
+        field = (int)naive_random_below(NAIVE_FIELDS);
+    filter->field = text_of(naive_field_names[field]);
     if (filter->kind == FILTER_IS_NULL || filter->kind == FILTER_IS_NOT_NULL)
         return;
     bool list = filter->kind == FILTER_IN || filter->kind == FILTER_NOT_IN;
-    filter->count = list ? (uint32_t)random_below(4) : 1;
+    filter->count = list ? (uint32_t)naive_random_below(4) : 1;
     struct value *values = arena_alloc(arena, filter->count * sizeof *values);
     for (uint32_t i = 0; i < filter->count; i++)
-        values[i] = value_of(field, random_number(field));
-    if (compares && field != POST && random_below(2) == 0)
-        values[0] = (struct value){.kind = VALUE_FLOAT, .real = (double)random_number(field) + 0.5};
+        values[i] = naive_value(field, naive_random_number(field));
+    if (compares && field != NAIVE_POST && naive_random_below(2) == 0)
+        values[0] =
+            (struct value){.kind = VALUE_FLOAT, .real = (double)naive_random_number(field) + 0.5};
     filter->values = values;
 }
 
 static void
 random_branch(struct arena *arena, int depth, struct filter *filter)
 {
-    filter->kind = (enum filter_kind)(FILTER_AND + random_below(3));
-    filter->count = filter->kind == FILTER_NOT ? 1 : (uint32_t)random_below(4);
+    filter->kind = (enum filter_kind)(FILTER_AND + naive_random_below(3));
+    filter->count = filter->kind == FILTER_NOT ? 1 : (uint32_t)naive_random_below(4);
     struct filter *children = arena_alloc(arena, filter->count * sizeof *children);
     for (uint32_t i = 0; i < filter->count; i++)
         children[i] = *random_filter(arena, depth - 1);
@@ -385,7 +129,7 @@ random_filter(struct arena *arena, int depth)
 {
     struct filter *filter = arena_alloc(arena, sizeof *filter);
     *filter = (struct filter){0};
-    if (depth > 0 && random_below(3) > 0)
+    if (depth > 0 && naive_random_below(3) > 0)
         random_branch(arena, depth, filter);
     else
         random_leaf(arena, filter);
@@ -412,11 +156,11 @@ number_compares(int64_t number, enum filter_kind kind, const struct value *value
 }
 
 static bool
-row_compares(const struct row *row, int field, const struct filter *filter)
+row_compares(const struct naive_row *row, int field, const struct filter *filter)
 {
-    if (field != TAG_IDS)
+    if (field != NAIVE_TAG_IDS)
         return row->has[field] && number_compares(row->values[field], filter->kind, filter->values);
-    for (int tag = 0; tag < TAGS; tag++) {
+    for (int tag = 0; tag < NAIVE_TAGS; tag++) {
         if (row->tags[tag] && number_compares(tag, filter->kind, filter->values))
             return true;
     }
@@ -424,23 +168,23 @@ row_compares(const struct row *row, int field, const struct filter *filter)
 }
 
 static bool
-row_equals(const struct row *row, int field, const struct filter *filter)
+row_equals(const struct naive_row *row, int field, const struct filter *filter)
 {
     for (uint32_t i = 0; i < filter->count; i++) {
         const struct value *value = &filter->values[i];
         int64_t number = value->kind == VALUE_FLOAT     ? (int64_t)value->real
                          : value->kind == VALUE_BOOLEAN ? value->boolean
                                                         : value->integer;
-        for (int text = 0; value->kind == VALUE_STRING && text < STRINGS; text++)
-            number = text_is(value->string, strings[text]) ? text : number;
-        if (row_holds(row, field, number))
+        for (int text = 0; value->kind == VALUE_STRING && text < NAIVE_STRINGS; text++)
+            number = text_is(value->string, naive_strings[text]) ? text : number;
+        if (naive_holds(row, field, number))
             return true;
     }
     return false;
 }
 
 static bool
-row_matches_leaf(const struct row *row, const struct filter *filter)
+row_matches_leaf(const struct naive_row *row, const struct filter *filter)
 {
     int field = filter_field(filter);
     switch (filter->kind) {
@@ -449,18 +193,18 @@ row_matches_leaf(const struct row *row, const struct filter *filter)
         return row_equals(row, field, filter);
     case FILTER_NOT_EQ:
     case FILTER_NOT_IN:
-        return row_has(row, field) && !row_equals(row, field, filter);
+        return naive_has(row, field) && !row_equals(row, field, filter);
     case FILTER_IS_NULL:
-        return !row_has(row, field);
+        return !naive_has(row, field);
     case FILTER_IS_NOT_NULL:
-        return row_has(row, field);
+        return naive_has(row, field);
     default:
         return row_compares(row, field, filter);
     }
 }
 
 static bool
-row_matches(const struct row *row, const struct filter *filter)
+row_matches(const struct naive_row *row, const struct filter *filter)
 {
     if (filter->kind < FILTER_AND)
         return row_matches_leaf(row, filter);
@@ -492,7 +236,7 @@ static uint64_t
 naive_query(const struct engine_query *query, struct engine_hit *hits)
 {
     uint64_t count = 0;
-    int sort = text_is(query->sort_field, "rank") ? RANK : POST;
+    int sort = text_is(query->sort_field, "rank") ? NAIVE_RANK : NAIVE_POST;
     for (int i = 0; i < ROWS; i++) {
         if (!rows[i].alive || !row_matches(&rows[i], query->filter))
             continue;
@@ -528,7 +272,7 @@ check_pages(const struct engine *engine, struct engine_query query, const struct
     struct error err;
     uint64_t seen = 0;
     query.offset = 0;
-    query.limit = 1 + random_below(50);
+    query.limit = 1 + naive_random_below(50);
     do {
         assert_int_equal(engine_query(engine, &query, &result, &err), 0);
         assert_int_equal(result.total_matched, total);
@@ -552,11 +296,11 @@ check_foreign_key(const struct engine *engine, struct engine_query query,
 {
     struct engine_result result;
     struct error err;
-    struct engine_hit key = {.entity_id = row_entity((int)random_below(ROWS)) +
-                                          (int64_t)random_below(5) - 2};
-    if (query.sort_field.bytes > 0 && random_below(3) > 0) {
+    struct engine_hit key = {.entity_id = row_entity((int)naive_random_below(ROWS)) +
+                                          (int64_t)naive_random_below(5) - 2};
+    if (query.sort_field.bytes > 0 && naive_random_below(3) > 0) {
         key.has_value = true;
-        key.value = random_number(random_below(2) == 0 ? RANK : POST);
+        key.value = naive_random_number(naive_random_below(2) == 0 ? NAIVE_RANK : NAIVE_POST);
     }
     struct engine_page_key after = {key.has_value, key.value, key.entity_id};
     uint64_t skipped = 0;
@@ -580,10 +324,10 @@ check_random_query(const struct engine *engine, struct arena *arena)
     struct error err;
     struct engine_query query = {
         .filter = random_filter(arena, FILTER_DEPTH),
-        .sort_field = text_of(sorts[random_below(3)]),
-        .direction = random_below(2) == 0 ? ENGINE_ASCENDING : ENGINE_DESCENDING,
-        .limit = random_below(2) == 0 ? random_below(20) : random_below(2 * ROWS),
-        .offset = random_below(30),
+        .sort_field = text_of(sorts[naive_random_below(3)]),
+        .direction = naive_random_below(2) == 0 ? ENGINE_ASCENDING : ENGINE_DESCENDING,
+        .limit = naive_random_below(2) == 0 ? naive_random_below(20) : naive_random_below(2 * ROWS),
+        .offset = naive_random_below(30),
     };
     uint64_t total = naive_query(&query, wanted);
     if (engine_query(engine, &query, &result, &err) != 0)
@@ -607,10 +351,7 @@ run_round(void)
     arena_init(&arena);
     memset(rows, 0, sizeof rows);
     for (int i = 0; i < OPS; i++) {
-        if (random_below(10) == 0)
-            apply_random_fan_out(engine);
-        else
-            apply_random_row(engine);
+        apply_random_event(engine);
         if (i % 500 == 499)
             check_entities(engine);
     }
@@ -634,7 +375,7 @@ test_engine_does_what_a_naive_store_does(void **state)
     uint64_t round = first;
     do {
         print_message("BITDEX_SEED=%llu\n", (unsigned long long)round);
-        random_state = round * UINT64_C(0x9e3779b97f4a7c15) + 1;
+        naive_random_seed(round);
         run_round();
         round++;
     } while (seed == NULL && clock_monotonic_us() < end_us);

@@ -1,0 +1,89 @@
+/* A naive store of rows, and random events for it: what the engine is compared with.
+ *
+ * The fields are those of the engine's fixture. Randomness comes from one generator; whoever seeds
+ * it prints the seed. One thread.
+ */
+#ifndef TESTS_UNIT_NAIVE_ROWS_H
+#define TESTS_UNIT_NAIVE_ROWS_H
+
+#include <stdint.h>
+
+#include "common/base/memory.h"
+#include "common/ops/op.h"
+
+enum { NAIVE_TAGS = 8, NAIVE_STRINGS = 6 };
+enum { NAIVE_OPS_MAX = 4, NAIVE_CLAUSES_MAX = 3, NAIVE_VALUES_MAX = 3, NAIVE_QUERY_BYTES = 512 };
+
+/* In the fixture's order; what comes behind is a field that the index does not have. */
+enum {
+    NAIVE_LEVEL,
+    NAIVE_POST,
+    NAIVE_TAG_IDS,
+    NAIVE_META,
+    NAIVE_TYPE,
+    NAIVE_RANK,
+    NAIVE_FIELDS,
+    NAIVE_UNKNOWN = NAIVE_FIELDS,
+};
+
+extern const char *const naive_field_names[NAIVE_FIELDS + 1];
+extern const char *const naive_strings[NAIVE_STRINGS];
+
+/* Scalars are integers here: booleans 0 and 1, strings their place in `naive_strings`. */
+struct naive_row {
+    bool alive;
+    bool has[NAIVE_FIELDS];
+    int64_t values[NAIVE_FIELDS];
+    bool tags[NAIVE_TAGS];
+};
+
+bool naive_has(const struct naive_row *row, int field);
+bool naive_holds(const struct naive_row *row, int field, int64_t number);
+/* As fixture_entity_text(). */
+const char *naive_text(const struct naive_row *row, struct buffer *out);
+
+/* One op and what it means to a row. */
+struct naive_op {
+    struct op op; /* without the items of an array */
+    int field; /* -1: none */
+    int64_t numbers[NAIVE_TAGS];
+    uint32_t count; /* of numbers; 0 with a null or an empty array */
+};
+
+struct naive_clause {
+    int field;
+    int64_t numbers[NAIVE_VALUES_MAX];
+    uint32_t count;
+};
+
+/* A row of slot ops, or one fan-out. May be copied. */
+struct naive_event {
+    int row; /* -1: a fan-out */
+    struct naive_op ops[NAIVE_OPS_MAX];
+    uint32_t op_count;
+    struct naive_clause clauses[NAIVE_CLAUSES_MAX];
+    uint32_t clause_count;
+    char query[NAIVE_QUERY_BYTES];
+};
+
+void naive_apply(struct naive_row *rows, int row_count, const struct naive_event *event);
+
+/* The same as the engine takes it. */
+struct naive_ops {
+    struct op items[NAIVE_OPS_MAX];
+    struct op fan_out;
+    struct ops ops;
+};
+void naive_event_ops(const struct naive_event *event, struct naive_ops *ops);
+
+/* How many values a field takes, at most: the fewer, the more often they meet. Any at first. */
+extern int64_t naive_values_limit;
+
+void naive_random_seed(uint64_t seed);
+uint64_t naive_random_below(uint64_t bound);
+int64_t naive_random_number(int field);
+struct value naive_value(int field, int64_t number);
+void naive_random_row(struct naive_event *event, int row_count);
+void naive_random_fan_out(struct naive_event *event);
+
+#endif

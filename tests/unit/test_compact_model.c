@@ -1,0 +1,359 @@
+/* L6 against a naive store of rows: whatever the state and the batch, what is left of the batch
+ * leads to where the whole of it would have led; every field of every entity.
+ *
+ * BITDEX_SEED repeats a run, BITDEX_TEST_BATCHES says how long it is. A counterexample is cut down
+ * until nothing can be left out, and printed. */
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/ops/ops_json.h"
+#include "consumer/batch.h"
+#include "tests/unit/engine_fixture.h"
+#include "tests/unit/naive_rows.h"
+
+enum { ROWS = 4, EVENTS_MAX = 12, BATCHES = 100000, STREAMS = 300, STREAM_EVENTS = 40 };
+
+/* A batch as the naive store has it, and as the engine takes it. */
+struct batch_of {
+    struct naive_event events[STREAM_EVENTS];
+    uint32_t count;
+};
+
+static struct naive_ops batch_ops[EVENTS_MAX];
+static struct event batch_events[EVENTS_MAX];
+
+static uint64_t
+number_from(const char *variable, uint64_t fallback)
+{
+    const char *given = getenv(variable);
+    return given != NULL ? strtoull(given, NULL, 10) : fallback;
+}
+
+static void
+seed(void)
+{
+    uint64_t first = number_from("BITDEX_SEED", (uint64_t)time(NULL));
+    print_message("BITDEX_SEED=%llu\n", (unsigned long long)first);
+    naive_random_seed(first);
+}
+
+/* Often a fan-out asks as one before it did. */
+static void
+random_event(struct batch_of *batch)
+{
+    struct naive_event *event = &batch->events[batch->count++];
+    if (naive_random_below(3) > 0) {
+        naive_random_row(event, ROWS);
+        return;
+    }
+    naive_random_fan_out(event);
+    const struct naive_event *before = &batch->events[naive_random_below(batch->count)];
+    if (before->row < 0 && before != event) {
+        memcpy(event->query, before->query, sizeof event->query);
+        memcpy(event->clauses, before->clauses, sizeof event->clauses);
+        event->clause_count = before->clause_count;
+    }
+}
+
+static void
+random_batch(struct batch_of *batch, uint32_t count)
+{
+    batch->count = 0;
+    while (batch->count < count)
+        random_event(batch);
+}
+
+static struct event
+event_of(const struct naive_event *from, struct naive_ops *ops)
+{
+    naive_event_ops(from, ops);
+    return (struct event){
+        .epoch = 1,
+        .generation = 1,
+        .source = TEXT("main"),
+        .kind = from->row < 0 ? EVENT_FAN_OUT : EVENT_ROW,
+        /* The row that caused a fan-out is never a slot. */
+        .entity_id = fixture_entity(from->row < 0 ? 0 : from->row),
+        .ops = ops->ops,
+    };
+}
+
+static void
+apply_compacted(struct compact *compact, struct engine *engine, const struct batch_of *batch,
+                struct arena *arena)
+{
+    for (uint32_t i = 0; i < batch->count; i++)
+        batch_events[i] = event_of(&batch->events[i], &batch_ops[i]);
+    arena_reset(arena);
+    const struct ops *left = compact_run(compact, batch_events, batch->count, arena);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct event *event = &batch_events[i];
+        const struct ops *ops = left != NULL ? &left[i] : &event->ops;
+        if (event->kind == EVENT_FAN_OUT)
+            engine_apply_fan_out(engine, ops);
+        else
+            engine_apply_row(engine, event->entity_id, ops);
+    }
+}
+
+/* The first row that is not what the naive store has; -1: all are equal. */
+static int
+find_difference(const struct engine *engine, const struct naive_row *rows)
+{
+    int found = -1;
+    struct buffer wanted, have;
+    buffer_init(&wanted);
+    buffer_init(&have);
+    for (int row = 0; row < ROWS && found < 0; row++) {
+        fixture_entity_text(engine, fixture_entity(row), &have);
+        if (strcmp(naive_text(&rows[row], &wanted), buffer_string(&have)) != 0)
+            found = row;
+    }
+    buffer_free(&wanted);
+    buffer_free(&have);
+    return found;
+}
+
+/* --- a counterexample ------------------------------------------------------------------------ */
+
+/* Gives the engine the state of the rows. */
+static void
+set_state(struct engine *engine, const struct naive_row *rows)
+{
+    static const struct op alive = {.kind = OP_ALIVE};
+    for (int row = 0; row < ROWS; row++) {
+        if (rows[row].alive)
+            engine_apply_row(engine, fixture_entity(row), &(struct ops){&alive, 1});
+        for (int field = 0; field < NAIVE_FIELDS; field++) {
+            for (int64_t number = -FIXTURE_RANK_MAX; number <= FIXTURE_RANK_MAX; number++) {
+                if (!naive_holds(&rows[row], field, number))
+                    continue;
+                const struct op add = {.kind = OP_ADD,
+                                       .field = text_of(naive_field_names[field]),
+                                       .value = naive_value(field, number)};
+                engine_apply_row(engine, fixture_entity(row), &(struct ops){&add, 1});
+            }
+        }
+    }
+}
+
+static bool
+fails(const struct naive_row *before, const struct batch_of *batch)
+{
+    struct arena arena;
+    struct naive_row rows[ROWS];
+    struct engine *engine = fixture_engine();
+    struct compact *compact = compact_create(&fixture_index);
+    arena_init(&arena);
+    memcpy(rows, before, sizeof rows);
+    set_state(engine, rows);
+    for (uint32_t i = 0; i < batch->count; i++)
+        naive_apply(rows, ROWS, &batch->events[i]);
+    apply_compacted(compact, engine, batch, &arena);
+    bool differs = find_difference(engine, rows) >= 0;
+    arena_free(&arena);
+    compact_destroy(compact);
+    engine_destroy(engine);
+    return differs;
+}
+
+/* Without the n-th op of all; false when there are no more. */
+static bool
+without_op(const struct batch_of *batch, uint32_t n, struct batch_of *fewer)
+{
+    *fewer = *batch;
+    for (uint32_t i = 0; i < fewer->count; i++) {
+        struct naive_event *event = &fewer->events[i];
+        if (n >= event->op_count) {
+            n -= event->op_count;
+            continue;
+        }
+        event->op_count--;
+        memmove(&event->ops[n], &event->ops[n + 1], (event->op_count - n) * sizeof *event->ops);
+        if (event->op_count == 0) {
+            fewer->count--;
+            memmove(event, event + 1, (fewer->count - i) * sizeof *event);
+        }
+        return true;
+    }
+    return false;
+}
+
+static void
+shrink(struct naive_row *before, struct batch_of *batch)
+{
+    struct batch_of fewer;
+    uint32_t n = 0;
+    while (without_op(batch, n, &fewer)) {
+        bool goes = fails(before, &fewer);
+        *batch = goes ? fewer : *batch;
+        n = goes ? 0 : n + 1;
+    }
+    for (int row = 0; row < ROWS; row++) {
+        struct naive_row kept = before[row];
+        before[row] = (struct naive_row){0};
+        if (!fails(before, batch))
+            before[row] = kept;
+    }
+}
+
+static void
+report(struct naive_row *before, struct batch_of *batch)
+{
+    struct buffer text;
+    buffer_init(&text);
+    if (fails(before, batch))
+        shrink(before, batch);
+    for (int row = 0; row < ROWS; row++)
+        print_error("before, slot %d: %s\n", row, naive_text(&before[row], &text));
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct naive_ops ops;
+        naive_event_ops(&batch->events[i], &ops);
+        buffer_clear(&text);
+        ops_json_write(&ops.ops, &text);
+        print_error("slot %d: %s\n", batch->events[i].row, buffer_string(&text));
+    }
+    buffer_free(&text);
+    fail_msg("the compacted batch leads to another state");
+}
+
+/* --- the tests ------------------------------------------------------------------------------- */
+
+static void
+test_L6_a_compacted_batch_leads_to_the_same_state(void **state)
+{
+    (void)state;
+    struct arena arena;
+    static struct batch_of batch;
+    struct naive_row rows[ROWS] = {0}, before[ROWS];
+    struct engine *engine = fixture_engine();
+    struct compact *compact = compact_create(&fixture_index);
+    uint64_t unknown_ops = 0;
+    arena_init(&arena);
+    naive_values_limit = 3;
+    seed();
+    for (uint64_t n = number_from("BITDEX_TEST_BATCHES", BATCHES); n > 0; n--) {
+        memcpy(before, rows, sizeof rows);
+        random_batch(&batch, 1 + (uint32_t)naive_random_below(EVENTS_MAX));
+        for (uint32_t i = 0; i < batch.count; i++) {
+            naive_apply(rows, ROWS, &batch.events[i]);
+            for (uint32_t j = 0; j < batch.events[i].op_count; j++)
+                unknown_ops += batch.events[i].ops[j].field == NAIVE_UNKNOWN;
+        }
+        apply_compacted(compact, engine, &batch, &arena);
+        if (find_difference(engine, rows) >= 0)
+            report(before, &batch);
+    }
+    struct engine_stats stats;
+    engine_read_stats(engine, &stats);
+    assert_int_equal(stats.unknown_field_ops, unknown_ops);
+    arena_free(&arena);
+    compact_destroy(compact);
+    engine_destroy(engine);
+}
+
+/* An event cannot say `add null` or `remove null`. */
+static void
+make_expressible(struct batch_of *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        for (uint32_t j = 0; j < batch->events[i].op_count; j++) {
+            struct op *op = &batch->events[i].ops[j].op;
+            if (op->value.kind == VALUE_NULL && op->kind != OP_ALIVE && op->kind != OP_DELETE)
+                op->kind = OP_SET;
+        }
+    }
+}
+
+/* Delivers everything, now and then something once more, in batches that end anywhere. */
+static void
+deliver(struct event_codec *codec, const struct batch_context *context, const struct batch_of *sent,
+        struct engine *applied, struct engine *replayed)
+{
+    struct error err;
+    struct arena arena;
+    struct batch batch;
+    struct sequence sequence;
+    struct buffer message;
+    uint32_t next = 0;
+    int64_t offset = 0;
+    arena_init(&arena);
+    buffer_init(&message);
+    sequence_init(&sequence);
+    batch_init(&batch, context);
+    while (next < sent->count) {
+        batch_begin(&batch, &sequence);
+        for (uint64_t n = naive_random_below(EVENTS_MAX); n > 0 && next < sent->count; n--) {
+            struct naive_ops ops;
+            struct event event = event_of(&sent->events[next], &ops);
+            event.seq = ++next;
+            buffer_clear(&message);
+            assert_int_equal(event_encode(codec, &event, &message, &err), 0);
+            const struct kafka_record record = {
+                .offset = offset++, .value = (char *)message.data, .value_bytes = message.bytes};
+            assert_int_equal(batch_add(&batch, &record, &err), 0);
+            if (naive_random_below(8) == 0)
+                next -= (uint32_t)naive_random_below(next < 8 ? next + 1 : 8);
+        }
+        batch_close(&batch);
+        sequence = batch.sequence;
+        batch_apply(&batch, applied);
+        const struct text payload = {(char *)batch.payload.data, batch.payload.bytes};
+        assert_int_equal(batch_replay(context, replayed, payload, &arena, &err), 0);
+    }
+    assert_int_equal(sequence.losses, 0);
+    batch_free(&batch);
+    buffer_free(&message);
+    arena_free(&arena);
+}
+
+static void
+test_F24_events_sent_again_in_batches_of_any_size_count_once(void **state)
+{
+    (void)state;
+    struct error err;
+    const struct config config = {
+        .topic = {.partitions = FIXTURE_PARTITIONS, .max_slots = ROWS},
+        .index_config = fixture_index,
+    };
+    static struct batch_of sent;
+    naive_values_limit = 3;
+    seed();
+    for (int stream = 0; stream < STREAMS; stream++) {
+        struct naive_row rows[ROWS] = {0};
+        struct engine *applied = fixture_engine();
+        struct engine *replayed = fixture_engine();
+        struct batch_context context = {&config, FIXTURE_PARTITION, applied, NULL};
+        assert_int_equal(event_codec_create(&context.codec, &err), 0);
+        random_batch(&sent, STREAM_EVENTS);
+        make_expressible(&sent);
+        for (uint32_t i = 0; i < sent.count; i++)
+            naive_apply(rows, ROWS, &sent.events[i]);
+        deliver(context.codec, &context, &sent, applied, replayed);
+        assert_int_equal(find_difference(applied, rows), -1);
+        assert_int_equal(find_difference(replayed, rows), -1);
+        event_codec_destroy(context.codec);
+        engine_destroy(replayed);
+        engine_destroy(applied);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_L6_a_compacted_batch_leads_to_the_same_state),
+        cmocka_unit_test(test_F24_events_sent_again_in_batches_of_any_size_count_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
