@@ -395,7 +395,7 @@ compact_nested(struct compact *compact, const struct op *op)
             compact->fan_out_deleted_at = compact->now;
     }
     const struct ops left = compact_list(compact, &owner, nested);
-    for (uint32_t i = 0; left.count > 0 && i < query->field_count; i++)
+    for (uint32_t i = 0; i < query->field_count; i++)
         compact->fields[query->fields[i]].read_at = compact->now;
     return left;
 }

@@ -63,7 +63,7 @@ fixture_json(struct arena *arena, const char *json)
     return text_of(text);
 }
 
-static int
+int
 fixture_parse(struct arena *arena, const char *json, struct ops *ops, enum ops_route *route)
 {
     struct error err;

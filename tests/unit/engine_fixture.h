@@ -4,6 +4,7 @@
 #define TESTS_UNIT_ENGINE_FIXTURE_H
 
 #include "common/base/memory.h"
+#include "common/ops/ops_json.h"
 #include "consumer/engine/engine.h"
 
 enum { FIXTURE_PARTITION = 1, FIXTURE_PARTITIONS = 3, FIXTURE_RANK_MAX = 1023 };
@@ -16,6 +17,9 @@ struct engine *fixture_engine(void);
 
 /* The entity in `slot`. */
 int64_t fixture_entity(int64_t slot);
+
+/* Parses an ops row into `arena`; the test fails if it is refused. */
+int fixture_parse(struct arena *arena, const char *json, struct ops *ops, enum ops_route *route);
 
 /* Parses, checks and applies an ops row: `[{'op':'set',...}]`. The test fails if it is refused. */
 void fixture_apply(struct engine *engine, int64_t entity_id, const char *json);

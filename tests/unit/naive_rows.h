@@ -45,7 +45,7 @@ const char *naive_text(const struct naive_row *row, struct buffer *out);
 /* One op and what it means to a row. */
 struct naive_op {
     struct op op; /* without the items of an array */
-    int field; /* -1: none */
+    int field;    /* -1: none */
     int64_t numbers[NAIVE_TAGS];
     uint32_t count; /* of numbers; 0 with a null or an empty array */
 };
