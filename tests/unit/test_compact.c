@@ -11,7 +11,7 @@
 #include "tests/unit/engine_fixture.h"
 #include "tests/unit/random_input.h"
 
-enum { LINES_MAX = 8, SLOTS = 3000 };
+enum { LINES_MAX = 8, MANY = 20000 };
 
 static const struct config_filter_field filter_fields[] = {
     {"level", FIELD_SINGLE_VALUE},
@@ -337,29 +337,59 @@ test_a_fan_out_stays_when_what_it_writes_is_read_in_between(void **state)
 
 /* --- size ------------------------------------------------------------------------------------ */
 
-/* Every slot gets its own element twice and loses that of its neighbour: the table holds many
- * places that differ in one thing only. */
+/* Adds elements to slots, removes other ones, and adds the first again. */
 static void
-test_in_a_large_batch_every_slot_and_element_keeps_apart(void **state)
+check_elements(uint32_t slots)
 {
-    (void)state;
-    static struct op ops[3][SLOTS];
-    static struct event events[3 * SLOTS];
+    static struct op ops[3 * MANY];
+    static struct event events[3 * MANY];
     struct compact *compact = compact_create(&config);
     struct arena arena;
     arena_init(&arena);
-    for (uint32_t i = 0; i < 3 * SLOTS; i++) {
-        uint32_t pass = i / SLOTS, slot = i % SLOTS;
-        struct op *op = &ops[pass][slot];
-        *op = (struct op){.kind = pass == 1 ? OP_REMOVE : OP_ADD, .field = TEXT("tags")};
-        op->value.kind = VALUE_INTEGER;
-        op->value.integer = slot + (pass == 1);
-        events[i] = (struct event){.entity_id = slot, .ops = {op, 1}};
+    for (uint32_t i = 0; i < 3 * MANY; i++) {
+        bool middle = i / MANY == 1;
+        ops[i] = (struct op){.kind = middle ? OP_REMOVE : OP_ADD, .field = TEXT("tags")};
+        ops[i].value.kind = VALUE_INTEGER;
+        ops[i].value.integer = (i + middle) % MANY;
+        events[i] = (struct event){.entity_id = i % MANY % slots, .ops = {&ops[i], 1}};
     }
-    const struct ops *left = compact_run(compact, events, 3 * SLOTS, &arena);
+    const struct ops *left = compact_run(compact, events, 3 * MANY, &arena);
     assert_non_null(left);
-    for (uint32_t i = 0; i < 3 * SLOTS; i++)
-        assert_int_equal(left[i].count, i >= SLOTS);
+    for (uint32_t i = 0; i < 3 * MANY; i++)
+        assert_int_equal(left[i].count, i >= MANY);
+    compact_destroy(compact);
+    arena_free(&arena);
+}
+
+static void
+test_in_a_large_batch_slots_and_elements_keep_apart(void **state)
+{
+    (void)state;
+    check_elements(2);
+    check_elements(1000);
+    check_elements(MANY);
+}
+
+/* Of each slot all fields are set, and then one of them. */
+static void
+test_in_a_large_batch_fields_keep_apart(void **state)
+{
+    (void)state;
+    static struct op ops[2 * MANY][4];
+    static struct event events[2 * MANY];
+    struct compact *compact = compact_create(&config);
+    struct arena arena;
+    arena_init(&arena);
+    for (uint32_t i = 0; i < 2 * MANY; i++) {
+        static const char *const names[] = {"level", "post", "existedAt", "publishedAt"};
+        for (uint32_t j = 0; j < 4; j++)
+            ops[i][j] = (struct op){.kind = OP_SET, .field = text_of(names[i < MANY ? j : i % 4])};
+        events[i] = (struct event){.entity_id = i % MANY, .ops = {ops[i], i < MANY ? 4 : 1}};
+    }
+    const struct ops *left = compact_run(compact, events, 2 * MANY, &arena);
+    assert_non_null(left);
+    for (uint32_t i = 0; i < 2 * MANY; i++)
+        assert_int_equal(left[i].count, i < MANY ? 3 : 1);
     compact_destroy(compact);
     arena_free(&arena);
 }
@@ -395,7 +425,8 @@ main(void)
         cmocka_unit_test(test_F68_a_fan_out_that_changes_what_its_query_matches_stays),
         cmocka_unit_test(test_F68_a_fan_out_stays_when_what_its_query_reads_is_written_in_between),
         cmocka_unit_test(test_a_fan_out_stays_when_what_it_writes_is_read_in_between),
-        cmocka_unit_test(test_in_a_large_batch_every_slot_and_element_keeps_apart),
+        cmocka_unit_test(test_in_a_large_batch_slots_and_elements_keep_apart),
+        cmocka_unit_test(test_in_a_large_batch_fields_keep_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
