@@ -271,8 +271,8 @@ batch_rewrite(struct batch *batch, const struct ops *left)
             buffer_append(&batch->payload, at, bytes);
         else if (event->ops.count > 0)
             batch_append_encoded(batch, event);
-        if (event->ops.count > 0)
-            batch->events[kept++] = *event;
+        if (event->ops.count > 0 && kept++ < i)
+            batch->events[kept - 1] = *event;
         at += bytes;
     }
     batch->event_count = kept;

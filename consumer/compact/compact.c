@@ -18,7 +18,6 @@
 enum {
     FIELD_ALIVE = 0, /* no configured field: whether the slot exists */
     TABLE_PLACES = 1024,
-    BYTES_PER_EVENT = 16, /* of `seen`: so few rows are taken for a second one by chance */
 };
 
 struct compact_field {
@@ -45,6 +44,12 @@ struct place {
     uint32_t at; /* when it was overwritten, 0: never; of PLACE_QUERY the query's number, from 1 */
 };
 
+/* A slot that has rows in the batch. */
+struct slot {
+    int64_t entity_id;
+    uint32_t rows; /* 0: an empty place of the table */
+};
+
 struct compact_query {
     struct text text;
     uint32_t *fields; /* that it reads */
@@ -67,8 +72,8 @@ struct compact {
     struct compact_query *queries;
     uint32_t query_count;
     uint32_t fan_out_count;
-    uint8_t *seen; /* by the entity's hash: rows, up to two */
-    uint32_t seen_mask;
+    struct slot *slots; /* hash table */
+    uint32_t slots_mask;
 };
 
 /* --- fields ---------------------------------------------------------------------------------- */
@@ -321,15 +326,26 @@ compact_list(struct compact *compact, const struct owner *owner, struct ops ops)
 
 /* --- rows ------------------------------------------------------------------------------------ */
 
+/* Where the slot is in the table, or where it would be. */
+static struct slot *
+compact_find_slot(const struct compact *compact, int64_t entity_id)
+{
+    uint64_t at = hash_number((uint64_t)entity_id);
+    struct slot *slot;
+    do
+        slot = &compact->slots[at++ & compact->slots_mask];
+    while (slot->rows > 0 && slot->entity_id != entity_id);
+    return slot;
+}
+
 static struct ops
 compact_row(struct compact *compact, const struct event *event)
 {
     const struct owner owner = {event->entity_id, NULL};
-    uint64_t hash = hash_number((uint64_t)event->entity_id);
     compact->now++;
     if (compact->fan_out_count > 1)
         compact_note_writes(compact, &event->ops);
-    if (compact->seen[hash & compact->seen_mask] < 2)
+    if (compact_find_slot(compact, event->entity_id)->rows == 1)
         return event->ops;
     return compact_list(compact, &owner, event->ops);
 }
@@ -420,27 +436,28 @@ compact_fan_outs(struct compact *compact, struct ops ops)
 
 /* --- a run ----------------------------------------------------------------------------------- */
 
-/* Finds out which rows have their slot for themselves. Most have, and cost no more than this. */
+/* Which rows have their slot for themselves? Most have, and cost no more than this. */
 static void
 compact_count(struct compact *compact, const struct event *events, uint32_t count)
 {
-    uint32_t bytes = BYTES_PER_EVENT;
-    while (bytes < BYTES_PER_EVENT * (uint64_t)count)
-        bytes *= 2;
-    compact->seen = arena_alloc(compact->arena, bytes);
-    compact->seen_mask = bytes - 1;
-    memset(compact->seen, 0, bytes);
-    uint32_t fan_outs = 0;
+    uint32_t slots = 1;
+    while (slots < 2 * (uint64_t)count)
+        slots *= 2;
+    compact->slots = arena_alloc(compact->arena, slots * sizeof *compact->slots);
+    compact->slots_mask = slots - 1;
+    memset(compact->slots, 0, slots * sizeof *compact->slots);
+    compact->fan_out_count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint8_t *seen =
-            &compact->seen[hash_number((uint64_t)events[i].entity_id) & compact->seen_mask];
-        if (events[i].kind == EVENT_FAN_OUT)
-            fan_outs += events[i].ops.count;
-        else if (*seen < 2)
-            ++*seen;
+        if (events[i].kind == EVENT_FAN_OUT) {
+            compact->fan_out_count += events[i].ops.count;
+            continue;
+        }
+        struct slot *slot = compact_find_slot(compact, events[i].entity_id);
+        slot->entity_id = events[i].entity_id;
+        slot->rows++;
     }
-    compact->fan_out_count = fan_outs;
-    compact->queries = arena_alloc(compact->arena, fan_outs * sizeof *compact->queries);
+    compact->queries =
+        arena_alloc(compact->arena, compact->fan_out_count * sizeof *compact->queries);
 }
 
 static void

@@ -271,6 +271,31 @@ test_a_batch_is_full_after_batch_rows(void **state)
     fixture_end(&fixture);
 }
 
+static void
+test_L6_closing_a_batch_leaves_out_what_is_overridden(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_begin(&fixture);
+    const struct op set = op_of(OP_SET, "level", 3);
+    add_event(&fixture, EVENT_ROW, 5, &set, 1);
+    add_event(&fixture, EVENT_ROW, 5, (const struct op[]){op_alive, set}, 2);
+    add_event(&fixture, EVENT_ROW, 9, &set, 1);
+    size_t last_bytes = fixture.message.bytes;
+    add_event(&fixture, EVENT_ROW, 5, &set, 1);
+    size_t received_bytes = fixture.batch.payload.bytes;
+    batch_close(&fixture.batch);
+    assert_int_equal(fixture.batch.counts.events, 4);
+    assert_int_equal(fixture.batch.counts.ops, 5);
+    assert_int_equal(fixture.batch.counts.compacted, 2);
+    assert_int_equal(fixture.batch.event_count, 3);
+    assert_in_range(fixture.batch.payload.bytes, 1, received_bytes - last_bytes - 4 - 1);
+    batch_apply(&fixture.batch, fixture.engine);
+    check_entity(fixture.engine, 5, "\"level\":3");
+    check_entity(fixture.engine, 9, "\"level\":3");
+    fixture_end(&fixture);
+}
+
 /* L8: the same index from the payloads as from the batches. */
 static void
 test_replaying_payloads_gives_the_index_that_applying_gave(void **state)
@@ -297,6 +322,7 @@ test_replaying_payloads_gives_the_index_that_applying_gave(void **state)
             else
                 add_event(&fixture, EVENT_ROW, id, ops, 1 + (uint32_t)random_below(3));
         }
+        batch_close(&fixture.batch);
         batch_apply(&fixture.batch, fixture.engine);
         assert_int_equal(
             batch_replay(&fixture.context, replayed, payload_of(&fixture), &arena, &err), 0);
@@ -346,6 +372,7 @@ main(void)
         cmocka_unit_test(test_F70_an_unknown_schema_leaves_the_batch_as_it_was),
         cmocka_unit_test(test_duplicates_are_counted_and_not_logged),
         cmocka_unit_test(test_a_batch_is_full_after_batch_rows),
+        cmocka_unit_test(test_L6_closing_a_batch_leaves_out_what_is_overridden),
         cmocka_unit_test(test_replaying_payloads_gives_the_index_that_applying_gave),
         cmocka_unit_test(test_a_payload_that_is_cut_is_refused),
     };
