@@ -2,9 +2,9 @@
  *
  *     compact [BATCHES]
  *
- * A line a mix, in millions of ops per second of CPU time: a copy of the batch's bytes, which is as fast as the
- * machine could look at them; decoding and judging, which comes before; closing, that is compaction
- * and writing the frame's payload; applying what is left, and applying everything.
+ * A line a mix, in millions of ops per second of CPU time: a copy of the batch's bytes, as fast as
+ * the machine could look at them; decoding and judging, which comes before; closing, that is
+ * compaction and writing the payload anew; applying what is left, and applying everything.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The batch is read backwards, as a compiler does that removes dead stores. A table says which
- * places (a slot, a field of it, an element of a multi-value) were overwritten behind the op being
+ * places (a field of a slot, an element of a multi-value) were overwritten behind the op being
  * looked at, and when; two times of each field, when it was last read and last written, say whether
  * that still counts. Time goes backwards too: `now` is how many rows and fan-outs stand behind.
  *
@@ -17,7 +17,7 @@
 
 enum {
     FIELD_ALIVE = 0, /* no configured field: whether the slot exists */
-    TABLE_PLACES = 1024,
+    PLACES_MIN = 64, /* of the table; a power of two */
 };
 
 struct compact_field {
@@ -28,16 +28,17 @@ struct compact_field {
     uint32_t written_at; /* likewise */
 };
 
-enum place_kind { PLACE_EMPTY, PLACE_SLOT, PLACE_FIELD, PLACE_ELEMENT, PLACE_QUERY };
+enum place_kind { PLACE_EMPTY, PLACE_FIELD, PLACE_ELEMENT, PLACE_QUERY };
 
 /* Whose ops are looked at: a row's slot, or the slots that a query matches. */
 struct owner {
-    int64_t id; /* the entity's; -1 - n for the n-th query; of PLACE_QUERY a hash */
+    int64_t id;                        /* the entity's; -1 - n for the n-th query */
+    uint32_t *deleted_at;              /* 0: not yet */
     const struct compact_query *query; /* NULL: a row */
 };
 
 struct place {
-    int64_t owner;
+    int64_t owner; /* of PLACE_QUERY the hash of its text */
     int64_t element;
     uint32_t field;
     enum place_kind kind;
@@ -48,12 +49,14 @@ struct place {
 struct slot {
     int64_t entity_id;
     uint32_t rows; /* 0: an empty place of the table */
+    uint32_t deleted_at;
 };
 
 struct compact_query {
     struct text text;
     uint32_t *fields; /* that it reads */
     uint32_t field_count;
+    uint32_t deleted_at;
 };
 
 struct compact {
@@ -105,12 +108,11 @@ compact_name(const struct compact *compact, struct text name)
     return found;
 }
 
-/* NULL: the index does not have it. */
-static struct compact_field *
-compact_find_field(const struct compact *compact, struct text name)
+static bool
+compact_find_field(const struct compact *compact, struct text name, uint32_t *field)
 {
-    uint32_t field = *compact_name(compact, name);
-    return field != 0 ? &compact->fields[field] : NULL;
+    *field = *compact_name(compact, name);
+    return *field != 0;
 }
 
 static struct compact_field *
@@ -183,7 +185,7 @@ compact_grow_places(struct compact *compact)
 {
     const struct place *old = compact->places;
     uint32_t old_count = old != NULL ? compact->places_mask + 1 : 0;
-    uint32_t count = old != NULL ? 2 * old_count : TABLE_PLACES;
+    uint32_t count = old != NULL ? 2 * old_count : PLACES_MIN;
     compact->places = arena_alloc(compact->arena, count * sizeof *compact->places);
     compact->places_mask = count - 1;
     memset(compact->places, 0, count * sizeof *compact->places);
@@ -229,17 +231,10 @@ compact_holds(const struct compact *compact, const struct owner *owner, const st
            compact_is_same(compact, owner, place->at);
 }
 
-static struct place *
-compact_slot(struct compact *compact, const struct owner *owner)
-{
-    return compact_place(compact, &(struct place){.owner = owner->id, .kind = PLACE_SLOT});
-}
-
 static bool
-compact_slot_goes(struct compact *compact, const struct owner *owner)
+compact_is_deleted(const struct compact *compact, const struct owner *owner)
 {
-    uint32_t at = compact_slot(compact, owner)->at;
-    return at > 0 && compact_is_same(compact, owner, at);
+    return *owner->deleted_at > 0 && compact_is_same(compact, owner, *owner->deleted_at);
 }
 
 static struct place *
@@ -287,41 +282,26 @@ compact_field_goes(struct compact *compact, const struct owner *owner, uint32_t 
 static bool
 compact_op_goes(struct compact *compact, const struct owner *owner, const struct op *op)
 {
-    if (op->kind == OP_ALIVE || op->kind == OP_DELETE) {
-        if (compact_slot_goes(compact, owner))
-            return true;
-        if (op->kind == OP_ALIVE)
-            return compact_field_goes(compact, owner, FIELD_ALIVE, op);
-        compact_slot(compact, owner)->at = compact->now;
+    uint32_t field = FIELD_ALIVE;
+    if (op->kind != OP_ALIVE && op->kind != OP_DELETE &&
+        !compact_find_field(compact, op->field, &field))
         return false;
-    }
-    const struct compact_field *field = compact_find_field(compact, op->field);
-    return field != NULL &&
-           (compact_slot_goes(compact, owner) ||
-            compact_field_goes(compact, owner, (uint32_t)(field - compact->fields), op));
+    if (compact_is_deleted(compact, owner))
+        return true;
+    if (op->kind != OP_DELETE)
+        return compact_field_goes(compact, owner, field, op);
+    *owner->deleted_at = compact->now;
+    return false;
 }
 
 static void
 compact_note_writes(struct compact *compact, const struct ops *ops)
 {
     for (uint32_t i = 0; i < ops->count; i++) {
-        struct compact_field *field = compact_find_field(compact, ops->items[i].field);
-        if (field != NULL)
-            field->written_at = compact->now;
+        uint32_t field;
+        if (compact_find_field(compact, ops->items[i].field, &field))
+            compact->fields[field].written_at = compact->now;
     }
-}
-
-/* What is left of a list of slot ops: `ops` itself when nothing goes. */
-static struct ops
-compact_list(struct compact *compact, const struct owner *owner, struct ops ops)
-{
-    struct op *kept = arena_alloc(compact->arena, ops.count * sizeof *kept);
-    uint32_t begin = ops.count;
-    for (uint32_t i = ops.count; i-- > 0;) {
-        if (!compact_op_goes(compact, owner, &ops.items[i]))
-            kept[--begin] = ops.items[i];
-    }
-    return begin == 0 ? ops : (struct ops){kept + begin, ops.count - begin};
 }
 
 /* --- rows ------------------------------------------------------------------------------------ */
@@ -341,13 +321,16 @@ compact_find_slot(const struct compact *compact, int64_t entity_id)
 static struct ops
 compact_row(struct compact *compact, const struct event *event)
 {
-    const struct owner owner = {event->entity_id, NULL};
+    const struct ops *ops = &event->ops;
+    struct slot *slot = compact_find_slot(compact, event->entity_id);
+    const struct owner owner = {event->entity_id, &slot->deleted_at, NULL};
     compact->now++;
     if (compact->fan_out_count > 1)
-        compact_note_writes(compact, &event->ops);
-    if (compact_find_slot(compact, event->entity_id)->rows == 1)
-        return event->ops;
-    return compact_list(compact, &owner, event->ops);
+        compact_note_writes(compact, ops);
+    bool goes = slot->rows > 1;
+    for (uint32_t i = ops->count; i-- > 0 && slot->rows > 1;)
+        goes &= compact_op_goes(compact, &owner, &ops->items[i]);
+    return goes ? (struct ops){NULL, 0} : *ops;
 }
 
 /* --- fan-outs -------------------------------------------------------------------------------- */
@@ -355,17 +338,17 @@ compact_row(struct compact *compact, const struct event *event)
 static void
 query_add_field(struct compact *compact, struct compact_query *query, struct text name)
 {
-    const struct compact_field *field = compact_find_field(compact, name);
-    CHECK(field != NULL); /* the query was checked */
-    uint32_t number = (uint32_t)(field - compact->fields);
+    uint32_t field;
+    CHECK(compact_find_field(compact, name, &field)); /* the query was checked */
     for (uint32_t i = 0; i < query->field_count; i++) {
-        if (query->fields[i] == number)
+        if (query->fields[i] == field)
             return;
     }
-    query->fields[query->field_count++] = number;
+    query->fields[query->field_count++] = field;
     /* A computed field is as good as its sources, which are not computed themselves. */
-    for (uint32_t i = 0; field->sort != NULL && i < field->sort->source_field_count; i++)
-        query_add_field(compact, query, text_of(field->sort->source_fields[i]));
+    const struct config_sort_field *sort = compact->fields[field].sort;
+    for (uint32_t i = 0; sort != NULL && i < sort->source_field_count; i++)
+        query_add_field(compact, query, text_of(sort->source_fields[i]));
 }
 
 static void
@@ -380,7 +363,7 @@ query_add_filter(struct compact *compact, struct compact_query *query, const str
 }
 
 /* The same text gives the same query; one that shares a hash with another is never found again. */
-static const struct compact_query *
+static struct compact_query *
 compact_query(struct compact *compact, struct text text)
 {
     const struct place wanted = {.owner = (int64_t)hash_text(text), .kind = PLACE_QUERY};
@@ -393,24 +376,38 @@ compact_query(struct compact *compact, struct text text)
     query->text = text;
     query->fields = arena_alloc(compact->arena, compact->field_count * sizeof *query->fields);
     query->field_count = 0;
+    query->deleted_at = 0;
     CHECK(filter_parse_query(text, compact->arena, &filter, NULL) == 0);
     query_add_filter(compact, query, filter);
     return query;
 }
 
+/* What is left of a fan-out's ops: the list itself when nothing goes. */
 static struct ops
-compact_nested(struct compact *compact, const struct op *op)
+compact_nested(struct compact *compact, const struct owner *owner, struct ops ops)
 {
-    const struct ops nested = {op->nested, op->nested_count};
-    const struct compact_query *query = compact_query(compact, op->query);
-    const struct owner owner = {-1 - (query - compact->queries), query};
-    compact->now++;
-    compact_note_writes(compact, &nested);
-    for (uint32_t i = 0; i < nested.count; i++) {
-        if (nested.items[i].kind == OP_DELETE)
+    struct op *kept = arena_alloc(compact->arena, ops.count * sizeof *kept);
+    uint32_t begin = ops.count;
+    compact_note_writes(compact, &ops);
+    for (uint32_t i = 0; i < ops.count; i++) {
+        if (ops.items[i].kind == OP_DELETE)
             compact->fan_out_deleted_at = compact->now;
     }
-    const struct ops left = compact_list(compact, &owner, nested);
+    for (uint32_t i = ops.count; i-- > 0;) {
+        if (!compact_op_goes(compact, owner, &ops.items[i]))
+            kept[--begin] = ops.items[i];
+    }
+    return begin == 0 ? ops : (struct ops){kept + begin, ops.count - begin};
+}
+
+static struct ops
+compact_fan_out(struct compact *compact, const struct op *op)
+{
+    struct compact_query *query = compact_query(compact, op->query);
+    const struct owner owner = {-1 - (query - compact->queries), &query->deleted_at, query};
+    compact->now++;
+    const struct ops left =
+        compact_nested(compact, &owner, (struct ops){op->nested, op->nested_count});
     for (uint32_t i = 0; i < query->field_count; i++)
         compact->fields[query->fields[i]].read_at = compact->now;
     return left;
@@ -423,7 +420,7 @@ compact_fan_outs(struct compact *compact, struct ops ops)
     uint32_t begin = ops.count;
     bool changed = false;
     for (uint32_t i = ops.count; i-- > 0;) {
-        const struct ops nested = compact_nested(compact, &ops.items[i]);
+        const struct ops nested = compact_fan_out(compact, &ops.items[i]);
         changed |= nested.items != ops.items[i].nested;
         if (nested.count == 0)
             continue;

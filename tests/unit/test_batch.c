@@ -278,21 +278,25 @@ test_L6_closing_a_batch_leaves_out_what_is_overridden(void **state)
     struct fixture fixture;
     fixture_begin(&fixture);
     const struct op set = op_of(OP_SET, "level", 3);
+    const struct op nested[] = {op_of(OP_REMOVE, "level", 2), set};
+    const struct op fan_out = {
+        .kind = OP_FAN_OUT, .query = TEXT("tags eq 7"), .nested = nested, .nested_count = 2};
+    const struct op tag = op_of(OP_ADD, "tags", 7);
     add_event(&fixture, EVENT_ROW, 5, &set, 1);
-    add_event(&fixture, EVENT_ROW, 5, (const struct op[]){op_alive, set}, 2);
-    add_event(&fixture, EVENT_ROW, 9, &set, 1);
-    size_t last_bytes = fixture.message.bytes;
+    size_t row_bytes = fixture.batch.payload.bytes;
+    add_event(&fixture, EVENT_ROW, 9, &tag, 1);
+    add_event(&fixture, EVENT_FAN_OUT, 0, &fan_out, 1);
     add_event(&fixture, EVENT_ROW, 5, &set, 1);
     size_t received_bytes = fixture.batch.payload.bytes;
     batch_close(&fixture.batch);
     assert_int_equal(fixture.batch.counts.events, 4);
-    assert_int_equal(fixture.batch.counts.ops, 5);
-    assert_int_equal(fixture.batch.counts.compacted, 2);
+    assert_int_equal(fixture.batch.counts.ops, 4);
+    assert_int_equal(fixture.batch.counts.compacted, 1);
     assert_int_equal(fixture.batch.event_count, 3);
-    assert_in_range(fixture.batch.payload.bytes, 1, received_bytes - last_bytes - 4 - 1);
+    assert_in_range(fixture.batch.payload.bytes, 1, received_bytes - row_bytes - 1);
     batch_apply(&fixture.batch, fixture.engine);
     check_entity(fixture.engine, 5, "\"level\":3");
-    check_entity(fixture.engine, 9, "\"level\":3");
+    check_entity(fixture.engine, 9, "\"level\":3,\"tags\":[7]");
     fixture_end(&fixture);
 }
 
