@@ -4,7 +4,7 @@
  *     recover    replay the log into the engine; the position is that of the last frame
  *     resume     what the group's committed offset says (intake/offsets.h): go on, skip, build anew
  *     read       messages from there
- *     batch      decode, seq rule, checks; what was dropped is acknowledged as dead letters
+ *     batch      decode, seq rule, checks, compaction; its dead letters are acknowledged
  *     advance    one frame, fsync, then the engine, under the write lock (replica.h)
  *     durable    the feed is told, which commits the offset to the group now and then
  *

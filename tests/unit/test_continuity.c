@@ -26,7 +26,7 @@ struct fixture {
     struct wal *wal;
     struct engine *engine;
     struct batch batch;
-    struct sequence sequence;
+    struct position position;
     struct buffer messages[MESSAGES_MAX];
     uint32_t message_count;
     int64_t offset;
@@ -44,7 +44,7 @@ replay(void *context, const struct wal_frame *frame, struct error *err)
     buffer_clear(&fixture->payload);
     buffer_append(&fixture->payload, frame->payload, frame->payload_bytes);
     const struct text payload = {frame->payload, frame->payload_bytes};
-    int rc = position_decode(frame->position, frame->position_bytes, &fixture->sequence, err);
+    int rc = position_decode(frame->position, frame->position_bytes, &fixture->position, err);
     if (rc == 0)
         rc = batch_replay(&fixture->context, fixture->engine, payload, &arena, err);
     arena_free(&arena);
@@ -60,7 +60,7 @@ start(struct fixture *fixture)
     fixture->engine = fixture_engine();
     fixture->context.engine = fixture->engine;
     fixture->replayed_frames = 0;
-    sequence_init(&fixture->sequence);
+    position_init(&fixture->position);
     batch_init(&fixture->batch, &fixture->context);
     assert_int_equal(wal_open(memory_files_vtable(fixture->memory), &options, replay, fixture,
                               &fixture->wal, &err),
@@ -133,9 +133,9 @@ consume(struct fixture *fixture, uint32_t first)
 {
     struct error err = {0};
     struct batch *batch = &fixture->batch;
-    struct buffer position;
-    buffer_init(&position);
-    batch_begin(batch, &fixture->sequence);
+    struct buffer bytes;
+    buffer_init(&bytes);
+    batch_begin(batch, &fixture->position.sequence);
     for (uint32_t i = first; i < fixture->message_count; i++) {
         const struct buffer *message = &fixture->messages[i];
         const struct kafka_record record = {.offset = fixture->offset++,
@@ -144,19 +144,19 @@ consume(struct fixture *fixture, uint32_t first)
         assert_int_equal(batch_add(batch, &record, &err), 0);
     }
     batch_close(batch);
-    fixture->sequence = batch->sequence;
-    position_encode(&fixture->sequence, &position);
+    fixture->position.sequence = batch->sequence;
+    position_encode(&fixture->position, &bytes);
     const struct wal_frame frame = {
         .first_offset = batch->first_offset,
         .next_offset = batch->next_offset,
-        .position = position.data,
-        .position_bytes = position.bytes,
+        .position = bytes.data,
+        .position_bytes = bytes.bytes,
         .payload = batch->payload.data,
         .payload_bytes = batch->payload.bytes,
     };
     assert_int_equal(wal_append(fixture->wal, &frame, &err), 0);
     assert_int_equal(wal_sync(fixture->wal, &err), 0);
-    buffer_free(&position);
+    buffer_free(&bytes);
 }
 
 /* The last frame holds that message as it was received, and nothing else. */
