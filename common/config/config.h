@@ -62,6 +62,9 @@ struct config_producer {
     int64_t row_bytes;        /* a larger ops row is rejected */
 };
 
+/* What follows a proven loss. */
+enum config_on_gap { ON_GAP_CONTINUE, ON_GAP_STOP };
+
 struct config_consumer {
     const char *group;      /* the index's name when the file does not say */
     const char *data_dir;   /* NULL only for the producer */
@@ -71,6 +74,8 @@ struct config_consumer {
     int64_t batch_bytes;    /* the same in message bytes */
     int32_t commit_interval_ms;
     int64_t wal_segment_bytes;
+    int64_t wal_limit_bytes; /* of one partition; at least wal_segment_bytes */
+    enum config_on_gap on_gap;
     int32_t http_threads;
     int64_t query_limit; /* largest `limit` a query may ask for */
 };

@@ -66,11 +66,16 @@ check_required(const struct config_reader *reader, const struct config *config,
 }
 
 static int
-check_bounds(const struct config_reader *reader, const struct config_producer *producer)
+check_bounds(const struct config_reader *reader, const struct config *config)
 {
-    if (producer->chunk_bytes >= producer->row_bytes)
-        return 0;
-    return REFUSE(reader, &producer->chunk_bytes, "chunk_bytes must be at least row_bytes");
+    const struct config_producer *producer = &config->producer;
+    const struct config_consumer *consumer = &config->consumer;
+    if (producer->chunk_bytes < producer->row_bytes)
+        return REFUSE(reader, &producer->chunk_bytes, "chunk_bytes must be at least row_bytes");
+    if (consumer->wal_limit_bytes < consumer->wal_segment_bytes)
+        return REFUSE(reader, &consumer->wal_limit_bytes,
+                      "wal_limit_bytes must be at least wal_segment_bytes");
+    return 0;
 }
 
 /* The field holds one integer of its own: what points in time and sources must be. */
@@ -353,7 +358,7 @@ config_check(const struct config_reader *reader, const struct config *config,
 {
     int rc = check_required(reader, config, program);
     if (rc == 0)
-        rc = check_bounds(reader, &config->producer);
+        rc = check_bounds(reader, config);
     if (rc == 0)
         rc = check_index(reader, &config->index_config);
     if (rc == 0)

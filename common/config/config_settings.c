@@ -164,6 +164,12 @@ static const struct section producer_section = {
     .bytes = sizeof(struct config_producer),
 };
 
+static const struct choice on_gap_choices[] = {
+    {"continue", ON_GAP_CONTINUE},
+    {"stop", ON_GAP_STOP},
+    {0},
+};
+
 static const struct setting consumer_settings[] = {
     {.name = "group",
      .type = SETTING_TEXT,
@@ -230,6 +236,22 @@ static const struct setting consumer_settings[] = {
      .fallback = MIB(128),
      .unit = "bytes",
      .meaning = "The size at which a new file of the write-ahead log begins."},
+    {.name = "wal_limit_bytes",
+     .type = SETTING_INTEGER,
+     AT(config_consumer, wal_limit_bytes),
+     .minimum = KIB(64),
+     .maximum = MIB(1024) * 1024 * 1024,
+     .fallback = MIB(64) * 1024,
+     .unit = "bytes",
+     .meaning = "How large the write-ahead log of one partition may grow: from there on the "
+                "partition reads nothing more, and says so. At least `wal_segment_bytes`."},
+    {.name = "on_gap",
+     .type = SETTING_CHOICE,
+     AT(config_consumer, on_gap),
+     .choices = on_gap_choices,
+     .fallback = ON_GAP_CONTINUE,
+     .meaning = "What a partition does when it proves that events are missing: go on and say "
+                "incomplete, or stop before the first event behind the gap."},
     {.name = "http_threads",
      .type = SETTING_INTEGER,
      AT(config_consumer, http_threads),

@@ -164,6 +164,8 @@ test_defaults_are_filled_in(void **state)
     assert_string_equal(config->consumer.group, "demo");
     assert_string_equal(config->consumer.listen, "127.0.0.1:8080");
     assert_int_equal(config->consumer.commit_interval_ms, 1000);
+    assert_int_equal(config->consumer.wal_limit_bytes, INT64_C(64) << 30);
+    assert_int_equal(config->consumer.on_gap, ON_GAP_CONTINUE);
     assert_null(config->consumer.token_file);
     assert_int_equal(config->log.level, LOG_INFO);
     assert_int_equal(config->index_config.sort_fields[2].computed_op, COMPUTED_GREATEST);
@@ -219,6 +221,13 @@ test_values_are_refused_with_their_place(void **state)
          "6:25: producer.chunk_rows: must be an integer, not nothing"},
         {HEAD "producer: { chunk_bytes: 65536 }\n",
          "6:26: producer.chunk_bytes: chunk_bytes must be at least row_bytes"},
+        {"index: a\npostgres: a\nkafka: { bootstrap.servers: a }\ntopic: { name: a }\n"
+         "consumer: { wal_limit_bytes: 65536 }\n",
+         "5:30: consumer.wal_limit_bytes: wal_limit_bytes must be at least wal_segment_bytes"},
+        {"index: a\nconsumer: { wal_limit_bytes: 0 }\n",
+         "2:30: consumer.wal_limit_bytes: must be from 65536 to 1125899906842624 bytes"},
+        {"index: a\nconsumer: { on_gap: wait }\n",
+         "2:21: consumer.on_gap: must be one of: continue, stop"},
         {HEAD "producer: { mark_interval_ms: 1001 }\n",
          "6:31: producer.mark_interval_ms: must be from 10 to 1000 ms"},
         {HEAD "producer: { name: [a] }\n", "6:19: producer.name: must be a text, not a list"},
