@@ -21,7 +21,7 @@ filter_type_name(enum config_field_type type)
 static char *
 filter_line(const struct config_filter_field *field)
 {
-    return memory_format("filter %s %s\n", field->name, filter_type_name(field->type));
+    return memory_format("filter field \"%s\": %s\n", field->name, filter_type_name(field->type));
 }
 
 static char *
@@ -29,7 +29,7 @@ sort_line(const struct config_sort_field *field)
 {
     struct buffer line;
     buffer_init(&line);
-    buffer_append_format(&line, "sort %s bits %u", field->name, field->bits);
+    buffer_append_format(&line, "sort field \"%s\": bits %u", field->name, field->bits);
     if (field->computed_op != COMPUTED_NONE)
         buffer_append_text(&line, field->computed_op == COMPUTED_LEAST ? " least" : " greatest");
     for (uint32_t i = 0; i < field->source_field_count; i++)

@@ -12,14 +12,6 @@
 #include "common/base/check.h"
 #include "consumer/wal/wal_format.h"
 
-char *
-wal_segment_path(const struct wal *wal, int64_t first_offset)
-{
-    char name[WAL_NAME_BYTES];
-    wal_name_format(first_offset, name);
-    return memory_format("%s/%s", wal->directory, name);
-}
-
 static int
 wal_lock(struct wal *wal, struct error *err)
 {
@@ -114,7 +106,7 @@ static int
 wal_create_segment(struct wal *wal, int64_t first_offset)
 {
     struct wal_header header = {wal->identity, first_offset, wal->next_offset};
-    char *path = wal_segment_path(wal, first_offset);
+    char *path = wal_path(wal->directory, first_offset);
     buffer_clear(&wal->buffer);
     wal_header_encode(&header, &wal->buffer);
     int rc = files_replace(wal->files, path, wal->buffer.data, wal->buffer.bytes, &wal->failure);

@@ -9,7 +9,7 @@
 #include "common/base/check.h"
 #include "common/files/crc32c.h"
 
-enum { NAME_DIGITS = 20, CRC_BYTES = 4, EXCERPT_BYTES = 120, EXCERPT_LEAD_BYTES = 40 };
+enum { NAME_DIGITS = 20, CRC_BYTES = 4 };
 
 static const char header_magic[8] = {'b', 'i', 't', 'd', 'x', 'W', 'A', 'L'};
 
@@ -54,6 +54,14 @@ wal_name_format(int64_t first_offset, char name[static WAL_NAME_BYTES])
 {
     CHECK(first_offset >= 0);
     snprintf(name, WAL_NAME_BYTES, "%0*" PRId64 ".wal", NAME_DIGITS, first_offset);
+}
+
+char *
+wal_path(const char *directory, int64_t first_offset)
+{
+    char name[WAL_NAME_BYTES];
+    wal_name_format(first_offset, name);
+    return memory_format("%s/%s", directory, name);
 }
 
 bool
@@ -161,35 +169,4 @@ wal_frame_decode(const uint8_t *data, struct wal_frame *frame)
         .payload_bytes = get_u32(data + 8),
     };
     return 0 <= frame->first_offset && frame->first_offset < frame->next_offset;
-}
-
-/* The part around `column` of the line that begins at `begin`; both lie inside `all`. */
-static struct text
-excerpt(struct text all, size_t begin, size_t column)
-{
-    begin += column > EXCERPT_BYTES / 2 ? column - EXCERPT_LEAD_BYTES : 0;
-    const char *at = all.data + begin;
-    size_t left = all.bytes - begin;
-    const char *end = memchr(at, '\n', left);
-    size_t bytes = end != NULL ? (size_t)(end - at) : left;
-    return (struct text){at, bytes < EXCERPT_BYTES ? bytes : EXCERPT_BYTES};
-}
-
-int
-wal_identity_check(struct text ours, struct text theirs, struct error *err)
-{
-    if (text_equal(ours, theirs))
-        return 0;
-    size_t least = ours.bytes < theirs.bytes ? ours.bytes : theirs.bytes;
-    size_t at = 0, line = 1, begin = 0;
-    for (; at < least && ours.data[at] == theirs.data[at]; at++) {
-        if (ours.data[at] == '\n') {
-            line++;
-            begin = at + 1;
-        }
-    }
-    struct text is = excerpt(theirs, begin, at - begin);
-    struct text wanted = excerpt(ours, begin, at - begin);
-    return error_set(err, ERR_FATAL, "line %zu, column %zu: \"%.*s\" there, \"%.*s\" here", line,
-                     at - begin + 1, TEXT_ARGS(is), TEXT_ARGS(wanted));
 }

@@ -55,6 +55,8 @@ struct wal_header {
 };
 
 void wal_name_format(int64_t first_offset, char name[static WAL_NAME_BYTES]);
+/* The path of that name; the caller frees it. */
+char *wal_path(const char *directory, int64_t first_offset);
 /* False: not the name of a segment. */
 bool wal_name_parse(const char *name, int64_t *first_offset);
 
@@ -73,8 +75,5 @@ int64_t wal_frame_size(const uint8_t *data);
 uint32_t wal_frame_synced_bytes(const uint8_t *data);
 /* `data` holds wal_frame_size(). False: not a frame. Its pointers point into `data`. */
 bool wal_frame_decode(const uint8_t *data, struct wal_frame *frame);
-
-/* Compares identities and says the first difference for people: line, column, and both sides. */
-int wal_identity_check(struct text ours, struct text theirs, struct error *err);
 
 #endif

@@ -22,9 +22,6 @@ struct wal {
     struct error failure;   /* of a write or sync: final */
 };
 
-/* The caller frees it. */
-char *wal_segment_path(const struct wal *wal, int64_t first_offset);
-
 /* Finds the segments, replays them, cuts a torn tail, makes all of it durable, and leaves the last
  * one open in `wal`. */
 int wal_recover(struct wal *wal, wal_replay replay, void *context, struct error *err);

@@ -731,12 +731,12 @@ test_the_identity_is_readable_and_has_one_order(void **state)
     struct buffer out;
     buffer_init(&out);
     config_index_identity(&config->index_config, &out);
-    assert_string_equal(buffer_string(&out), "filter level single_value\n"
-                                             "filter meta boolean\n"
-                                             "filter tags multi_value\n"
-                                             "sort at bits 32\n"
-                                             "sort best bits 32 greatest at level\n"
-                                             "sort level bits 8\n");
+    assert_string_equal(buffer_string(&out), "filter field \"level\": single_value\n"
+                                             "filter field \"meta\": boolean\n"
+                                             "filter field \"tags\": multi_value\n"
+                                             "sort field \"at\": bits 32\n"
+                                             "sort field \"best\": bits 32 greatest at level\n"
+                                             "sort field \"level\": bits 8\n");
     buffer_free(&out);
     config_destroy(config);
 }
