@@ -311,30 +311,26 @@ batch_apply(const struct batch *batch, struct engine *engine)
 }
 
 static int
-batch_replay_event(const struct batch_context *context, struct engine *engine, struct text bytes,
-                   struct arena *arena, struct error *err)
+batch_decode_logged(const struct batch_context *context, struct text bytes, struct arena *arena,
+                    struct event *event, struct error *err)
 {
-    struct event event;
     arena_reset(arena);
-    int rc = event_decode(context->codec, bytes.data, bytes.bytes, arena, &event, err);
+    int rc = event_decode(context->codec, bytes.data, bytes.bytes, arena, event, err);
     if (rc != 0)
         return rc;
-    if (event.kind == EVENT_ROW)
-        rc = batch_check_entity(context, event.entity_id, err);
-    else if (event.kind != EVENT_FAN_OUT)
-        rc = error_set(err, ERR_DATA, "an event of kind %d", (int)event.kind);
-    if (rc == 0)
-        batch_apply_event(engine, &event);
-    return rc;
+    if (event->kind == EVENT_ROW)
+        return batch_check_entity(context, event->entity_id, err);
+    if (event->kind != EVENT_FAN_OUT)
+        return error_set(err, ERR_DATA, "an event of kind %d", (int)event->kind);
+    return 0;
 }
 
 int
-batch_replay(const struct batch_context *context, struct engine *engine, struct text payload,
-             struct arena *arena, struct error *err)
+batch_read(const struct batch_context *context, struct text payload, struct arena *arena,
+           batch_visit visit, void *visit_context, struct error *err)
 {
     size_t at = 0;
-    int rc = 0;
-    while (rc == 0 && at < payload.bytes) {
+    while (at < payload.bytes) {
         size_t left = payload.bytes - at - LENGTH_BYTES;
         if (payload.bytes - at < LENGTH_BYTES)
             return error_set(err, ERR_FATAL, "payload byte %zu: cut off", at);
@@ -342,10 +338,25 @@ batch_replay(const struct batch_context *context, struct engine *engine, struct 
         if (length > left)
             return error_set(err, ERR_FATAL, "payload byte %zu: an event of %zu bytes", at, length);
         struct text bytes = {payload.data + at + LENGTH_BYTES, length};
-        rc = batch_replay_event(context, engine, bytes, arena, err);
-        if (rc != 0)
-            return error_set(err, ERR_FATAL, "payload byte %zu: %s", at, err->message);
+        struct event event;
+        struct error reason = {0};
+        if (batch_decode_logged(context, bytes, arena, &event, &reason) != 0)
+            return error_set(err, ERR_FATAL, "payload byte %zu: %s", at, reason.message);
+        visit(visit_context, &event);
         at += LENGTH_BYTES + length;
     }
     return 0;
+}
+
+static void
+batch_apply_read(void *engine, const struct event *event)
+{
+    batch_apply_event(engine, event);
+}
+
+int
+batch_replay(const struct batch_context *context, struct engine *engine, struct text payload,
+             struct arena *arena, struct error *err)
+{
+    return batch_read(context, payload, arena, batch_apply_read, engine, err);
 }

@@ -80,8 +80,15 @@ size_t batch_payload_bytes_max(const struct config_consumer *config);
 
 void batch_apply(const struct batch *batch, struct engine *engine);
 
-/* Applies the payload of a frame that was read back. `arena` is reset for each event. ERR_FATAL:
- * the payload is not what this configuration wrote. */
+typedef void (*batch_visit)(void *context, const struct event *event);
+
+/* Calls `visit` with each event of the payload of a frame that was read back; the event dies when
+ * it returns. The context needs no engine; `arena` is reset for each event. ERR_FATAL: the payload
+ * is not what this configuration wrote. */
+int batch_read(const struct batch_context *context, struct text payload, struct arena *arena,
+               batch_visit visit, void *visit_context, struct error *err);
+
+/* Applies such a payload. */
 int batch_replay(const struct batch_context *context, struct engine *engine, struct text payload,
                  struct arena *arena, struct error *err);
 

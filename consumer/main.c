@@ -38,6 +38,40 @@ static const struct cli_command commands[] = {
         .summary = "show an entity of the running consumer",
         .run = command_get,
     },
+    {
+        .name = "wal list",
+        .arguments = "[PARTITION]",
+        .arguments_max = 1,
+        .has_json = true,
+        .summary = "show the files of the write-ahead log",
+        .help =
+            "The state of a file: whole; growing or torn, when it ends inside a frame, with a\n"
+            "consumer at work or without one; or what is wrong with it, which ends the command\n"
+            "with 1. --json: an object a line. May run beside the consumer; changes nothing.",
+        .run = command_wal_list,
+    },
+    {
+        .name = "wal dump",
+        .arguments = "PARTITION [OFFSET [COUNT]]",
+        .arguments_min = 1,
+        .arguments_max = 3,
+        .has_json = true,
+        .summary = "print the frames of the write-ahead log",
+        .help = "From the frame that covers OFFSET or comes behind it, so many frames: offsets,\n"
+                "position and events. --json: a frame a line. May run beside the consumer.",
+        .run = command_wal_dump,
+    },
+    {
+        .name = "wal check",
+        .arguments = "[PARTITION]",
+        .arguments_max = 1,
+        .has_json = true,
+        .summary = "read the write-ahead log as a start would",
+        .help =
+            "Checksums, order, every event, and whose log it is. 1 when a start would refuse it.\n"
+            "--json: a partition a line. May run beside the consumer; changes nothing.",
+        .run = command_wal_check,
+    },
     {0},
 };
 

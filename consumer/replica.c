@@ -115,25 +115,13 @@ replica_replay(void *context, const struct wal_frame *frame, struct error *err)
     return rc != 0 ? error_wrap(err, "frame at offset %" PRId64, frame->first_offset) : 0;
 }
 
-/* What the log belongs to: another index or topic, or another configuration of the same, must not
- * go on with it. */
-static void
-replica_write_identity(const struct replica *replica, struct buffer *out)
-{
-    const struct config *config = replica->options.config;
-    buffer_append_format(out, "format: 1\nindex: %s\ntopic: %s\npartition: %d of %d\n",
-                         config->index, config->topic.name, replica->options.partition,
-                         config->topic.partitions);
-    config_index_identity(&config->index_config, out);
-}
-
 static int
 replica_open_wal(struct replica *replica, struct error *err)
 {
     const struct config_consumer *config = &replica->options.config->consumer;
     struct buffer identity;
     buffer_init(&identity);
-    replica_write_identity(replica, &identity);
+    config_partition_identity(replica->options.config, replica->options.partition, &identity);
     const struct wal_options options = {
         .directory = replica->directory,
         .identity = buffer_string(&identity),

@@ -3,6 +3,8 @@
  */
 #include "common/cli/cli.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 enum { WORDS_MAX = 2 + CLI_ARGUMENTS_MAX }; /* the name of a command has up to two */
 
-#define HELP_LINE "  %-34s %s\n"
+#define HELP_LINE "  %-36s %s\n"
 
 /* The line as it was read, before anything of it is acted on. */
 struct line {
@@ -28,12 +30,13 @@ struct line {
 static int
 cli_run_config(const struct cli *cli, struct error *err)
 {
+    (void)err;
     struct buffer text;
     buffer_init(&text);
     config_print(cli->config, &text);
-    bool printed = fwrite(text.data, 1, text.bytes, stdout) == text.bytes && fflush(stdout) == 0;
+    fwrite(text.data, 1, text.bytes, stdout);
     buffer_free(&text);
-    return printed ? 0 : error_set_errno(err, ERR_FATAL, "could not print");
+    return 0;
 }
 
 static const struct cli_command common_command = {
@@ -187,6 +190,8 @@ cli_run(const struct cli_program *program, const struct cli_command *command, st
     line->cli.config = config;
     log_set_level(config->log.level);
     rc = command->run(&line->cli, err);
+    if (rc == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+        rc = error_set_errno(err, ERR_FATAL, "could not print");
     config_destroy(config);
     return rc;
 }
@@ -222,4 +227,18 @@ cli_main(const struct cli_program *program, int argc, char **argv)
     else
         fprintf(stderr, "%s: %s\n", program->name, err.message);
     return rc == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int
+cli_read_number(const char *argument, int64_t minimum, int64_t maximum, int64_t *number,
+                struct error *err)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(argument, &end, 10);
+    if (errno != 0 || end == argument || *end != '\0' || value < minimum || value > maximum)
+        return error_set(err, ERR_USAGE, "%s is no number from %" PRId64 " to %" PRId64, argument,
+                         minimum, maximum);
+    *number = value;
+    return 0;
 }

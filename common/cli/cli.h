@@ -50,4 +50,8 @@ struct cli_program {
 /* Returns the exit code. The configuration is --config, else $BITDEX_CONFIG, else bitdex.yaml. */
 int cli_main(const struct cli_program *program, int argc, char **argv);
 
+/* Reads an argument. ERR_USAGE: it is not a number from `minimum` to `maximum`. */
+int cli_read_number(const char *argument, int64_t minimum, int64_t maximum, int64_t *number,
+                    struct error *err);
+
 #endif

@@ -1,5 +1,6 @@
 /* SIGTERM and SIGINT ask a daemon to finish what is in flight and end; a second one ends it at
- * once, as a crash would, and recovery decides. SIGPIPE is ignored.
+ * once, as a crash would, and recovery decides. SIGPIPE and SIGXFSZ are ignored: the write
+ * that meets a closed pipe or a limit fails, and its error has the path.
  */
 #ifndef COMMON_CLI_STOP_H
 #define COMMON_CLI_STOP_H

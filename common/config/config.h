@@ -217,6 +217,10 @@ void config_reference(struct buffer *out);
  * sorted, whatever the order in the file. Another text means that the data must be built anew. */
 void config_index_identity(const struct config_index *index, struct buffer *out);
 
+/* The same for the log of one partition: another index or topic, or another configuration of the
+ * same, must not go on with it. */
+void config_partition_identity(const struct config *config, int32_t partition, struct buffer *out);
+
 /* What the file asks for that this version does not do, one thing at a time: fills `what`
  * (terminated, one line) and returns true. `*refused`: `run` refuses to start; otherwise it is a
  * note, and only `check` names it. Call with *cursor = 0 and again until it returns false. */

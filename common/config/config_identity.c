@@ -56,3 +56,11 @@ config_index_identity(const struct config_index *index, struct buffer *out)
     }
     free(lines);
 }
+
+void
+config_partition_identity(const struct config *config, int32_t partition, struct buffer *out)
+{
+    buffer_append_format(out, "format: 1\nindex: %s\ntopic: %s\npartition: %d of %d\n",
+                         config->index, config->topic.name, partition, config->topic.partitions);
+    config_index_identity(&config->index_config, out);
+}

@@ -73,3 +73,17 @@ files_remove_directory(struct files *files, const char *path, struct error *err)
     int rc = files->list(files, path, remove_one, &removal, err);
     return rc == 0 ? files->remove_directory(files, path, err) : rc;
 }
+
+int
+files_check_unlocked(struct files *files, const char *path, struct error *err)
+{
+    int handle = files->open(files, path, FILES_READ, NULL);
+    if (handle < 0)
+        return 0;
+    files->close(files, handle);
+    handle = files->lock(files, path, err);
+    if (handle < 0)
+        return handle;
+    files->close(files, handle);
+    return 0;
+}

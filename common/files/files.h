@@ -68,4 +68,8 @@ int files_replace(struct files *files, const char *path, const void *data, size_
 /* Removes a directory and the files in it; not durable before its parent is synced. */
 int files_remove_directory(struct files *files, const char *path, struct error *err);
 
+/* 0 when nobody holds the lock, which need not exist and is not created; ERR_USAGE when somebody
+ * does. To find out it is held for a moment. */
+int files_check_unlocked(struct files *files, const char *path, struct error *err);
+
 #endif

@@ -68,28 +68,15 @@ check_writable(const char *path, struct error *err)
     return rc;
 }
 
-static int
-check_unlocked(const char *path, struct error *err)
-{
-    struct files *files = files_posix();
-    char *lock_path = memory_format("%s/lock", path);
-    int rc = 0;
-    if (access(lock_path, F_OK) == 0) {
-        rc = files->lock(files, lock_path, err);
-        if (rc >= 0)
-            files->close(files, rc);
-    }
-    free(lock_path);
-    return rc < 0 ? rc : 0;
-}
-
 static void
 check_data_dir(const struct config *config, uint32_t *problems)
 {
     struct error err = {0};
+    char *lock = memory_format("%s/lock", config->consumer.data_dir);
     int rc = check_writable(config->consumer.data_dir, &err);
     if (rc == 0)
-        rc = check_unlocked(config->consumer.data_dir, &err);
+        rc = files_check_unlocked(files_posix(), lock, &err);
+    free(lock);
     check_say(problems, "data directory", rc != 0 ? err.message : NULL);
 }
 

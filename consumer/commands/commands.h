@@ -9,5 +9,8 @@ int command_run(const struct cli *cli, struct error *err);
 int command_status(const struct cli *cli, struct error *err);
 int command_query(const struct cli *cli, struct error *err);
 int command_get(const struct cli *cli, struct error *err);
+int command_wal_list(const struct cli *cli, struct error *err);
+int command_wal_dump(const struct cli *cli, struct error *err);
+int command_wal_check(const struct cli *cli, struct error *err);
 
 #endif

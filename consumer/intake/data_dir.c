@@ -5,8 +5,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "common/base/memory.h"
-
 enum { ID_TEXT_BYTES = DATA_DIR_ID_BYTES - 1 };
 
 static int
@@ -89,4 +87,53 @@ data_dir_close(struct data_dir *dir)
 {
     dir->files->close(dir->files, dir->lock);
     dir->lock = -1;
+}
+
+char *
+data_dir_partition_path(const char *path, const char *topic, int32_t partition)
+{
+    return memory_format("%s/%s-%d", path, topic, partition);
+}
+
+struct partition_list {
+    const char *topic;
+    struct buffer *partitions;
+};
+
+static int
+data_dir_note_partition(void *context, const char *name)
+{
+    const struct partition_list *list = context;
+    size_t topic_bytes = strlen(list->topic);
+    if (strncmp(name, list->topic, topic_bytes) != 0 || name[topic_bytes] != '-')
+        return 0;
+    long number = strtol(name + topic_bytes + 1, NULL, 10);
+    int32_t partition = number >= 0 && number <= INT32_MAX ? (int32_t)number : 0;
+    char *again = memory_format("%s-%d", list->topic, partition);
+    if (strcmp(name, again) == 0)
+        buffer_append(list->partitions, &partition, sizeof partition);
+    free(again);
+    return 0;
+}
+
+static int
+data_dir_compare(const void *a, const void *b)
+{
+    int32_t left, right;
+    memcpy(&left, a, sizeof left);
+    memcpy(&right, b, sizeof right);
+    return (left > right) - (left < right);
+}
+
+int
+data_dir_list_partitions(struct files *files, const char *path, const char *topic,
+                         struct buffer *partitions, struct error *err)
+{
+    struct partition_list list = {topic, partitions};
+    size_t begin = partitions->bytes;
+    int rc = files->list(files, path, data_dir_note_partition, &list, err);
+    if (partitions->bytes > begin)
+        qsort(partitions->data + begin, (partitions->bytes - begin) / sizeof(int32_t),
+              sizeof(int32_t), data_dir_compare);
+    return rc;
 }

@@ -3,11 +3,12 @@
  *
  *     {data_dir}/lock                locked while in use
  *     {data_dir}/id                  a random UUID, written once
- *     {data_dir}/{topic}-{p}/wal/    of each partition, see wal.h
+ *     {data_dir}/{topic}-{p}/        of each partition, see partition_dir.h
  */
 #ifndef CONSUMER_INTAKE_DATA_DIR_H
 #define CONSUMER_INTAKE_DATA_DIR_H
 
+#include "common/base/memory.h"
 #include "common/files/files.h"
 
 enum { DATA_DIR_ID_BYTES = 37 };
@@ -22,5 +23,12 @@ struct data_dir {
  * used. */
 int data_dir_open(struct files *files, const char *path, struct data_dir *dir, struct error *err);
 void data_dir_close(struct data_dir *dir);
+
+/* {data_dir}/{topic}-{p}; the caller frees it. */
+char *data_dir_partition_path(const char *path, const char *topic, int32_t partition);
+/* Appends the partitions of the topic that have such a directory, int32_t each, ascending. Takes no
+ * lock. */
+int data_dir_list_partitions(struct files *files, const char *path, const char *topic,
+                             struct buffer *partitions, struct error *err);
 
 #endif

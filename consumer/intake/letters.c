@@ -5,6 +5,7 @@
 
 #include "common/json/json.h"
 #include "common/ops/ops_json.h"
+#include "consumer/intake/event_json.h"
 
 static char
 letter_base64_digit(uint32_t bits)
@@ -48,13 +49,6 @@ letter_write_value(struct json_writer *json, struct text value)
 }
 
 static void
-letter_write_number(struct json_writer *json, const char *key, int64_t number)
-{
-    json_key(json, key);
-    json_integer(json, number);
-}
-
-static void
 letter_write_event(struct json_writer *json, const struct event *event)
 {
     json_key(json, "event");
@@ -63,14 +57,7 @@ letter_write_event(struct json_writer *json, const struct event *event)
         return;
     }
     json_object_begin(json);
-    json_key(json, "source");
-    json_text(json, event->source);
-    letter_write_number(json, "epoch", event->epoch);
-    letter_write_number(json, "generation", event->generation);
-    letter_write_number(json, "tick", event->tick);
-    letter_write_number(json, "seq", event->seq);
-    letter_write_number(json, "row_id", event->row_id);
-    letter_write_number(json, "entity_id", event->entity_id);
+    event_json_write(event, json);
     json_object_end(json);
 }
 
@@ -104,8 +91,10 @@ letter_write(const struct letter *letter, struct buffer *out)
     json_string(&json, letter->group);
     json_key(&json, "topic");
     json_string(&json, letter->topic);
-    letter_write_number(&json, "partition", letter->partition);
-    letter_write_number(&json, "offset", letter->offset);
+    json_key(&json, "partition");
+    json_integer(&json, letter->partition);
+    json_key(&json, "offset");
+    json_integer(&json, letter->offset);
     json_key(&json, "reason");
     json_string(&json, letter->reason);
     letter_write_value(&json, letter->value);

@@ -196,13 +196,13 @@ is_name(void *context, const char *name)
     return strcmp(context, name) == 0;
 }
 
-/* Was the segment removed since the directory was listed? */
+/* Was the segment removed since the directory was listed, maybe together with the directory? */
 static bool
 is_gone(const struct scan *scan)
 {
     char name[WAL_NAME_BYTES];
     wal_name_format(scan->segment.first_offset, name);
-    return scan->files->list(scan->files, scan->directory, is_name, name, NULL) == 0;
+    return scan->files->list(scan->files, scan->directory, is_name, name, NULL) != 1;
 }
 
 static int

@@ -37,7 +37,7 @@ struct wal_visitor {
     /* A segment that was read to its end. */
     int (*segment)(void *context, const struct wal_segment *segment, struct error *err);
     /* A segment that was not; `problem` has its path and the byte. NULL: the first one ends the
-     * scan. Otherwise it goes on with the next segment, whatever the one before should have been. */
+     * scan. Otherwise it goes on with the next, whatever the one before should have been. */
     int (*problem)(void *context, const struct wal_segment *segment, const struct error *problem);
 };
 

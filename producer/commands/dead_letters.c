@@ -1,8 +1,6 @@
 /* Rows of the outbox that could not be events, as bitdex_dead_letters keeps them. What a consumer
  * could not apply is on the topic `<name>.dead`.
  */
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,19 +20,6 @@ enum { DEFAULT_LIMIT = 100, LIMIT_MAX = 10000 };
     "SELECT row_id, epoch, tick, generation, entity_id, created_at, rejected_at, reason," \
     " ops FROM bitdex_dead_letters WHERE name = $1 AND row_id = $2::bigint"               \
     " ORDER BY epoch DESC LIMIT 1"
-
-/* `number` is an argument's text, between `minimum` and `maximum`. */
-static int
-check_number(const char *number, int64_t minimum, int64_t maximum, struct error *err)
-{
-    char *end;
-    errno = 0;
-    long long value = strtoll(number, &end, 10);
-    if (errno == 0 && end != number && *end == '\0' && value >= minimum && value <= maximum)
-        return 0;
-    return error_set(err, ERR_USAGE, "%s is no number from %" PRId64 " to %" PRId64, number,
-                     minimum, maximum);
-}
 
 static int
 ask(const struct config *config, const char *sql, int count, const char *const *params,
@@ -71,9 +56,10 @@ command_dead_letters_list(const struct cli *cli, struct error *err)
     const char *after = cli->argument_count > 1 ? cli->arguments[1] : "-1";
     const char *const params[] = {cli->config->producer.name, after, limit};
     struct pg_result *letters;
-    int rc = check_number(limit, 1, LIMIT_MAX, err);
+    int64_t number;
+    int rc = cli_read_number(limit, 1, LIMIT_MAX, &number, err);
     if (rc == 0)
-        rc = check_number(after, -1, INT64_MAX, err);
+        rc = cli_read_number(after, -1, INT64_MAX, &number, err);
     if (rc == 0)
         rc = ask(cli->config,
                  cli->json ? "SELECT coalesce(json_agg(letter), '[]') FROM (" LIST ") AS letter"
@@ -105,7 +91,8 @@ command_dead_letters_show(const struct cli *cli, struct error *err)
     const char *row_id = cli->arguments[0];
     const char *const params[] = {cli->config->producer.name, row_id};
     struct pg_result *letter;
-    int rc = check_number(row_id, INT64_MIN, INT64_MAX, err);
+    int64_t number;
+    int rc = cli_read_number(row_id, INT64_MIN, INT64_MAX, &number, err);
     if (rc == 0)
         rc = ask(cli->config,
                  cli->json ? "SELECT row_to_json(letter) FROM (" SHOW ") AS letter" : SHOW, 2,

@@ -100,6 +100,32 @@ test_a_damaged_id_is_refused(void **state)
     memory_files_destroy(memory);
 }
 
+static void
+test_partitions_are_found_by_the_names_of_their_directories(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"t-10", "t-2",  "t-0",   "t-02", "t--1",         "t-",
+                                        "u-3",  "t-3x", "t.a-4", "t",    "t-4294967296", "t-x-5"};
+    struct error err = {0};
+    struct buffer found = {0};
+    struct memory_files *memory = memory_files_create(1);
+    struct files *files = memory_files_vtable(memory);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = memory_format("data/%s", names[i]);
+        assert_int_equal(files->make_directory(files, path, &err), 0);
+        free(path);
+    }
+    assert_int_equal(data_dir_list_partitions(files, "data", "t", &found, &err), 0);
+    const int32_t wanted[] = {0, 2, 10};
+    assert_int_equal(found.bytes, sizeof wanted);
+    assert_memory_equal(found.data, wanted, sizeof wanted);
+    char *path = data_dir_partition_path("data", "t", 10);
+    assert_string_equal(path, "data/t-10");
+    free(path);
+    buffer_free(&found);
+    memory_files_destroy(memory);
+}
+
 int
 main(void)
 {
@@ -109,6 +135,7 @@ main(void)
         cmocka_unit_test(test_F45_a_second_process_is_refused),
         cmocka_unit_test(test_a_crash_at_any_call_leaves_a_directory_that_opens),
         cmocka_unit_test(test_a_damaged_id_is_refused),
+        cmocka_unit_test(test_partitions_are_found_by_the_names_of_their_directories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,11 +137,15 @@ test_F45_a_lock_has_one_holder_and_dies_with_it(void **state)
     struct files *files = files_posix();
     struct error err = {0};
     char *path = memory_format("%s/lock", (char *)*state);
+    assert_int_equal(files_check_unlocked(files, path, &err), 0);
+    assert_int_equal(access(path, F_OK), -1); /* to ask creates nothing */
     int handle = files->lock(files, path, &err);
     assert_true(handle >= 0);
     assert_int_equal(files->lock(files, path, &err), ERR_USAGE);
     assert_non_null(strstr(err.message, path));
+    assert_int_equal(files_check_unlocked(files, path, &err), ERR_USAGE);
     files->close(files, handle);
+    assert_int_equal(files_check_unlocked(files, path, &err), 0);
     handle = files->lock(files, path, &err);
     assert_true(handle >= 0);
     files->close(files, handle);

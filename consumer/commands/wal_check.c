@@ -1,0 +1,238 @@
+/* `wal check`: reads the logs as a start would, to their ends, and tells everything that is wrong.
+ *
+ * A problem is what would keep the consumer from starting. Notes are what a start deals with by
+ * itself: an unfinished tail, files that are none of ours.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/json/json.h"
+#include "consumer/batch.h"
+#include "consumer/commands/commands.h"
+#include "consumer/commands/wal_logs.h"
+#include "consumer/intake/position.h"
+
+struct wal_check {
+    const struct config *config;
+    bool is_json;
+    struct event_codec *codec;
+    struct arena arena; /* of the event at hand */
+    uint32_t problems;  /* of all logs */
+
+    /* Of the log at hand. */
+    const struct wal_log *log;
+    struct buffer told; /* problems and notes, as lines, or as JSON when that is asked for */
+    struct json_writer json;
+    uint32_t log_problems;
+    int64_t segments;
+    int64_t frames;
+    int64_t events;
+    int64_t bytes;
+    int64_t next_offset;
+    struct position position; /* behind the last frame */
+};
+
+/* One thing that people should know. */
+static void
+wal_check_tell(struct wal_check *check, const char *kind, const char *message)
+{
+    if (!check->is_json) {
+        buffer_append_format(&check->told, "%-8s partition %d, %s: %s\n", kind,
+                             check->log->partition, check->log->name, message);
+        return;
+    }
+    json_object_begin(&check->json);
+    json_key(&check->json, kind);
+    json_string(&check->json, message);
+    json_object_end(&check->json);
+}
+
+static void
+wal_check_tell_problem(struct wal_check *check, const char *message)
+{
+    check->problems++;
+    check->log_problems++;
+    wal_check_tell(check, "problem", message);
+}
+
+static void
+wal_check_count_event(void *context, const struct event *event)
+{
+    struct wal_check *check = context;
+    (void)event;
+    check->events++;
+}
+
+static int
+wal_check_frame(void *context, const struct wal_segment *segment, const struct wal_frame *frame,
+                struct error *err)
+{
+    struct wal_check *check = context;
+    const struct batch_context batch = {
+        .config = check->config,
+        .partition = check->log->partition,
+        .codec = check->codec,
+    };
+    const struct text payload = {frame->payload, frame->payload_bytes};
+    check->frames++;
+    check->next_offset = frame->next_offset;
+    int rc = position_decode(frame->position, frame->position_bytes, &check->position, err);
+    if (rc == 0)
+        rc = batch_read(&batch, payload, &check->arena, wal_check_count_event, check, err);
+    if (rc != 0) {
+        error_wrap(err, "%s: byte %" PRId64, segment->path, segment->end_bytes);
+        wal_check_tell_problem(check, err->message);
+    }
+    return 0;
+}
+
+static int
+wal_check_segment(void *context, const struct wal_segment *segment, struct error *err)
+{
+    struct wal_check *check = context;
+    int64_t unfinished = segment->bytes - segment->end_bytes;
+    (void)err;
+    check->segments++;
+    check->bytes += segment->bytes;
+    if (unfinished > 0) {
+        char *note = memory_format(
+            "%s: byte %" PRId64 ": %s: ends with %" PRId64 " bytes of a frame that is not whole",
+            segment->path, segment->end_bytes, wal_logs_state(check->log, segment), unfinished);
+        wal_check_tell(check, "note", note);
+        free(note);
+    }
+    return 0;
+}
+
+static int
+wal_check_problem(void *context, const struct wal_segment *segment, const struct error *problem)
+{
+    struct wal_check *check = context;
+    check->segments++;
+    check->bytes += segment->bytes;
+    wal_check_tell_problem(check, problem->message);
+    return 0;
+}
+
+static int
+wal_check_stranger(void *context, const char *name, struct error *err)
+{
+    struct wal_check *check = context;
+    char *note = memory_format("%s/%s: no file of the log", check->log->directory, name);
+    (void)err;
+    wal_check_tell(check, "note", note);
+    free(note);
+    return 0;
+}
+
+static void
+wal_check_print(struct wal_check *check)
+{
+    char reason[SEQUENCE_REASON_BYTES];
+    sequence_describe(&check->position.sequence, reason, sizeof reason);
+    printf("%-8s partition %d, %s: %" PRId64 " files, %" PRId64 " frames, %" PRId64
+           " events, %" PRId64 " bytes; next offset %" PRId64 ", epoch %" PRId64 ", seq %" PRId64
+           ", %s%s\n%s",
+           check->log_problems == 0 ? "ok" : "problem", check->log->partition, check->log->name,
+           check->segments, check->frames, check->events, check->bytes, check->next_offset,
+           check->position.sequence.epoch, check->position.sequence.seq,
+           reason[0] == '\0' ? "complete" : "incomplete: ", reason, buffer_string(&check->told));
+}
+
+static void
+wal_check_print_json(struct wal_check *check)
+{
+    const struct {
+        const char *key;
+        int64_t value;
+    } numbers[] = {
+        {"partition", check->log->partition},
+        {"files", check->segments},
+        {"frames", check->frames},
+        {"events", check->events},
+        {"bytes", check->bytes},
+        {"next_offset", check->next_offset},
+        {"epoch", check->position.sequence.epoch},
+        {"seq", check->position.sequence.seq},
+    };
+    struct buffer line = {0};
+    struct json_writer json;
+    json_writer_init(&json, &line);
+    json_object_begin(&json);
+    json_key(&json, "log");
+    json_string(&json, check->log->name);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        json_key(&json, numbers[i].key);
+        json_integer(&json, numbers[i].value);
+    }
+    json_key(&json, "complete");
+    json_boolean(&json, sequence_complete(&check->position.sequence));
+    json_key(&json, "ok");
+    json_boolean(&json, check->log_problems == 0);
+    json_key(&json, "told");
+    json_raw(&json, (struct text){(const char *)check->told.data, check->told.bytes});
+    json_object_end(&json);
+    puts(buffer_string(&line));
+    buffer_free(&line);
+}
+
+static void
+wal_check_scan(struct wal_check *check, const struct wal_log *log)
+{
+    const struct wal_visitor visitor = {
+        .context = check,
+        .stranger = wal_check_stranger,
+        .frame = wal_check_frame,
+        .segment = wal_check_segment,
+        .problem = wal_check_problem,
+    };
+    struct buffer identity = {0};
+    struct error err = {0};
+    config_partition_identity(check->config, log->partition, &identity);
+    const struct text ours = {(const char *)identity.data, identity.bytes};
+    if (wal_scan(files_posix(), log->directory, ours, &visitor, &err) != 0)
+        wal_check_tell_problem(check, err.message);
+    buffer_free(&identity);
+}
+
+static int
+wal_check_look(void *context, const struct wal_log *log, struct error *err)
+{
+    struct wal_check *check = context;
+    (void)err;
+    check->log = log;
+    check->log_problems = 0;
+    check->segments = check->frames = check->events = check->bytes = 0;
+    check->next_offset = -1;
+    position_init(&check->position);
+    buffer_clear(&check->told);
+    json_writer_init(&check->json, &check->told);
+    if (check->is_json)
+        json_array_begin(&check->json);
+    wal_check_scan(check, log);
+    if (check->is_json) {
+        json_array_end(&check->json);
+        wal_check_print_json(check);
+    } else {
+        wal_check_print(check);
+    }
+    return 0;
+}
+
+int
+command_wal_check(const struct cli *cli, struct error *err)
+{
+    struct wal_check check = {.config = cli->config, .is_json = cli->json};
+    int rc = event_codec_create(&check.codec, err);
+    if (rc != 0)
+        return rc;
+    arena_init(&check.arena);
+    rc = wal_logs_look(cli, wal_check_look, &check, err);
+    if (rc == 0 && check.problems > 0)
+        rc = error_set(err, ERR_FATAL, "%u problems", check.problems);
+    buffer_free(&check.told);
+    arena_free(&check.arena);
+    event_codec_destroy(check.codec);
+    return rc;
+}

@@ -1,0 +1,225 @@
+/* `wal dump`: the frames of the log that grows, whosever it is. A frame that cannot be read does not
+ * hide the next; it is told where it stands, and the command fails at its end. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/json/json.h"
+#include "common/ops/ops_json.h"
+#include "consumer/batch.h"
+#include "consumer/commands/commands.h"
+#include "consumer/commands/wal_logs.h"
+#include "consumer/intake/event_json.h"
+#include "consumer/intake/position.h"
+
+struct wal_dump {
+    struct batch_context batch;
+    bool is_json;
+    int64_t from_offset;
+    int64_t frames_left;
+    uint32_t problems;
+
+    /* Of the frame at hand. */
+    struct arena arena; /* of its event at hand */
+    struct buffer out;
+    struct json_writer json;
+    struct buffer ops;
+};
+
+static void
+wal_dump_write_event(struct wal_dump *dump, const struct event *event)
+{
+    struct json_writer *json = &dump->json;
+    buffer_clear(&dump->ops);
+    ops_json_write(&event->ops, &dump->ops);
+    json_object_begin(json);
+    json_key(json, "kind");
+    json_string(json, event->kind == EVENT_ROW ? "row" : "fan-out");
+    event_json_write(event, json);
+    json_key(json, "ops");
+    json_raw(json, (struct text){(const char *)dump->ops.data, dump->ops.bytes});
+    json_object_end(json);
+}
+
+static void
+wal_dump_event(void *context, const struct event *event)
+{
+    struct wal_dump *dump = context;
+    if (dump->is_json) {
+        wal_dump_write_event(dump, event);
+        return;
+    }
+    buffer_append_text(&dump->out, "  ");
+    json_writer_init(&dump->json, &dump->out);
+    wal_dump_write_event(dump, event);
+    buffer_append_text(&dump->out, "\n");
+}
+
+static void
+wal_dump_write_position(struct wal_dump *dump, const struct position *position)
+{
+    const struct sequence *sequence = &position->sequence;
+    const struct {
+        const char *key;
+        int64_t value;
+    } numbers[] = {
+        {"epoch", sequence->epoch}, {"generation", sequence->generation}, {"tick", sequence->tick},
+        {"seq", sequence->seq},     {"replay", position->replay},
+    };
+    char reason[SEQUENCE_REASON_BYTES];
+    struct json_writer *json = &dump->json;
+    sequence_describe(sequence, reason, sizeof reason);
+    json_object_begin(json);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        json_key(json, numbers[i].key);
+        json_integer(json, numbers[i].value);
+    }
+    json_key(json, "complete");
+    json_boolean(json, sequence_complete(sequence));
+    json_key(json, "reason");
+    json_string(json, reason);
+    json_object_end(json);
+}
+
+/* What stands before the events. */
+static void
+wal_dump_begin(struct wal_dump *dump, const struct wal_segment *segment,
+               const struct wal_frame *frame, const struct position *position)
+{
+    struct json_writer *json = &dump->json;
+    buffer_clear(&dump->out);
+    json_writer_init(json, &dump->out);
+    if (!dump->is_json) {
+        buffer_append_format(&dump->out, "offsets %" PRId64 " to %" PRId64 ": ",
+                             frame->first_offset, frame->next_offset - 1);
+        wal_dump_write_position(dump, position);
+        buffer_append_text(&dump->out, "\n");
+        return;
+    }
+    json_object_begin(json);
+    json_key(json, "file");
+    json_string(json, segment->path);
+    json_key(json, "byte");
+    json_integer(json, segment->end_bytes);
+    json_key(json, "first_offset");
+    json_integer(json, frame->first_offset);
+    json_key(json, "next_offset");
+    json_integer(json, frame->next_offset);
+    json_key(json, "position");
+    wal_dump_write_position(dump, position);
+    json_key(json, "events");
+    json_array_begin(json);
+}
+
+/* What stands behind them; `problem` NULL: all is well. */
+static void
+wal_dump_end(struct wal_dump *dump, const char *problem)
+{
+    struct json_writer *json = &dump->json;
+    if (!dump->is_json) {
+        if (problem != NULL)
+            buffer_append_format(&dump->out, "  problem: %s\n", problem);
+        return;
+    }
+    json_array_end(json);
+    if (problem != NULL) {
+        json_key(json, "problem");
+        json_string(json, problem);
+    }
+    json_object_end(json);
+    buffer_append_text(&dump->out, "\n");
+}
+
+static int
+wal_dump_frame(void *context, const struct wal_segment *segment, const struct wal_frame *frame,
+               struct error *err)
+{
+    struct wal_dump *dump = context;
+    if (frame->next_offset <= dump->from_offset)
+        return 0;
+    struct position position;
+    const struct text payload = {frame->payload, frame->payload_bytes};
+    position_init(&position);
+    int rc = position_decode(frame->position, frame->position_bytes, &position, err);
+    wal_dump_begin(dump, segment, frame, &position);
+    if (rc == 0)
+        rc = batch_read(&dump->batch, payload, &dump->arena, wal_dump_event, dump, err);
+    if (rc != 0) {
+        dump->problems++;
+        error_wrap(err, "%s: byte %" PRId64, segment->path, segment->end_bytes);
+    }
+    wal_dump_end(dump, rc != 0 ? err->message : NULL);
+    fwrite(dump->out.data, 1, dump->out.bytes, stdout);
+    return --dump->frames_left == 0 ? 1 : 0;
+}
+
+static int
+wal_dump_problem(void *context, const struct wal_segment *segment, const struct error *problem)
+{
+    struct wal_dump *dump = context;
+    (void)segment;
+    dump->problems++;
+    if (dump->is_json) {
+        buffer_clear(&dump->out);
+        json_writer_init(&dump->json, &dump->out);
+        json_object_begin(&dump->json);
+        json_key(&dump->json, "problem");
+        json_string(&dump->json, problem->message);
+        json_object_end(&dump->json);
+        puts(buffer_string(&dump->out));
+    } else {
+        printf("problem: %s\n", problem->message);
+    }
+    return 0;
+}
+
+static int
+wal_dump_look(void *context, const struct wal_log *log, struct error *err)
+{
+    struct wal_dump *dump = context;
+    const struct wal_visitor visitor = {
+        .context = dump,
+        .frame = wal_dump_frame,
+        .problem = wal_dump_problem,
+    };
+    if (strcmp(log->name, "wal") != 0)
+        return 0;
+    dump->batch.partition = log->partition;
+    int rc = wal_scan(files_posix(), log->directory, (struct text){NULL, 0}, &visitor, err);
+    return rc < 0 ? rc : 0;
+}
+
+static int
+wal_dump_run(const struct cli *cli, struct wal_dump *dump, struct error *err)
+{
+    int rc = 0;
+    if (cli->argument_count > 1)
+        rc = cli_read_number(cli->arguments[1], 0, INT64_MAX, &dump->from_offset, err);
+    if (rc == 0 && cli->argument_count > 2)
+        rc = cli_read_number(cli->arguments[2], 1, INT64_MAX, &dump->frames_left, err);
+    if (rc == 0)
+        rc = wal_logs_look(cli, wal_dump_look, dump, err);
+    if (rc == 0 && dump->problems > 0)
+        rc = error_set(err, ERR_FATAL, "%u problems", dump->problems);
+    return rc;
+}
+
+int
+command_wal_dump(const struct cli *cli, struct error *err)
+{
+    struct wal_dump dump = {
+        .batch = {.config = cli->config},
+        .is_json = cli->json,
+        .frames_left = INT64_MAX,
+    };
+    int rc = event_codec_create(&dump.batch.codec, err);
+    if (rc != 0)
+        return rc;
+    arena_init(&dump.arena);
+    rc = wal_dump_run(cli, &dump, err);
+    buffer_free(&dump.out);
+    buffer_free(&dump.ops);
+    arena_free(&dump.arena);
+    event_codec_destroy(dump.batch.codec);
+    return rc;
+}

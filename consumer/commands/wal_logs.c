@@ -1,0 +1,91 @@
+#include "consumer/commands/wal_logs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "consumer/intake/data_dir.h"
+
+struct wal_logs {
+    const struct cli *cli;
+    wal_log_look look;
+    void *context;
+    uint32_t found;
+    struct error *err;
+
+    /* The partition at hand. */
+    int32_t partition;
+    const char *path;
+};
+
+static int
+wal_logs_note(void *context, const char *name)
+{
+    struct wal_logs *logs = context;
+    if (strcmp(name, "wal") != 0 && strcmp(name, "wal.old") != 0)
+        return 0;
+    char *directory = memory_format("%s/%s", logs->path, name);
+    const struct wal_log log = {logs->partition, name, directory};
+    logs->found++;
+    int rc = logs->look(logs->context, &log, logs->err);
+    free(directory);
+    return rc;
+}
+
+static int
+wal_logs_look_at(struct wal_logs *logs, int32_t partition)
+{
+    struct files *files = files_posix();
+    const struct config *config = logs->cli->config;
+    char *path = data_dir_partition_path(config->consumer.data_dir, config->topic.name, partition);
+    logs->partition = partition;
+    logs->path = path;
+    int rc = files->list(files, path, wal_logs_note, logs, logs->err);
+    free(path);
+    return rc;
+}
+
+static int
+wal_logs_find(const struct cli *cli, struct buffer *partitions, struct error *err)
+{
+    const struct config *config = cli->config;
+    if (cli->argument_count == 0)
+        return data_dir_list_partitions(files_posix(), config->consumer.data_dir,
+                                        config->topic.name, partitions, err);
+    int64_t number;
+    int rc = cli_read_number(cli->arguments[0], 0, INT32_MAX, &number, err);
+    if (rc == 0) {
+        int32_t partition = (int32_t)number;
+        buffer_append(partitions, &partition, sizeof partition);
+    }
+    return rc;
+}
+
+int
+wal_logs_look(const struct cli *cli, wal_log_look look, void *context, struct error *err)
+{
+    const struct config *config = cli->config;
+    struct wal_logs logs = {.cli = cli, .look = look, .context = context, .err = err};
+    struct buffer partitions = {0};
+    int rc = wal_logs_find(cli, &partitions, err);
+    for (size_t at = 0; rc == 0 && at < partitions.bytes; at += sizeof(int32_t)) {
+        int32_t partition;
+        memcpy(&partition, partitions.data + at, sizeof partition);
+        rc = wal_logs_look_at(&logs, partition);
+    }
+    buffer_free(&partitions);
+    if (rc == 0 && logs.found == 0)
+        rc = error_set(err, ERR_FATAL, "no log of topic %s in %s", config->topic.name,
+                       config->consumer.data_dir);
+    return rc;
+}
+
+const char *
+wal_logs_state(const struct wal_log *log, const struct wal_segment *segment)
+{
+    if (segment->end_bytes == segment->bytes)
+        return "whole";
+    char *lock = memory_format("%s/lock", log->directory);
+    bool is_held = files_check_unlocked(files_posix(), lock, NULL) == ERR_USAGE;
+    free(lock);
+    return is_held ? "growing" : "torn";
+}
