@@ -45,6 +45,8 @@ wal_list_print_json(const struct wal_list *list, const struct wal_segment *segme
     json_integer(&json, segment->frames);
     json_key(&json, "bytes");
     json_integer(&json, segment->bytes);
+    json_key(&json, "whole_bytes");
+    json_integer(&json, segment->end_bytes);
     json_key(&json, "state");
     json_string(&json, state);
     if (problem != NULL) {

@@ -1,0 +1,283 @@
+"""The write-ahead log of a real consumer: what is on disk after kills, full disks and damage, what
+a start does with it, and the commands that look at it."""
+
+import json
+import pathlib
+import random
+import resource
+import time
+import unittest
+
+import servers
+from case import SEED, GalleryCase
+
+KILLS = 30
+SEGMENT_BYTES = 65536
+ROOM_BYTES = 50000  # less than a segment takes
+
+
+def content_of(files):
+    """{path: header and whole frames} of the files that have any frame."""
+    return {
+        file["file"]: pathlib.Path(file["file"]).read_bytes()[: file["whole_bytes"]]
+        for file in files
+        if file["frames"] > 0
+    }
+
+
+class Wal(GalleryCase):
+    def setUp(self):
+        super().setUp()
+        self.consumer = self.pipeline.consumer
+        self.edit_config("\nconsumer:\n", f"\nconsumer:\n  wal_segment_bytes: {SEGMENT_BYTES}\n")
+
+    def edit_config(self, old, new):
+        text = self.pipeline.config.read_text()
+        self.assertIn(old, text)
+        self.pipeline.config.write_text(text.replace(old, new, 1))
+
+    def wal(self, command, *arguments, code=0):
+        """What `wal COMMAND --json` says, an object a line."""
+        done = self.consumer.command("wal", command, "--json", *map(str, arguments), check=False)
+        self.assertEqual(done.returncode, code, (done.stdout[-2000:], done.stderr))
+        return [json.loads(line) for line in done.stdout.split("\n") if line]
+
+    def check(self, code=0):
+        """What `wal check` tells about all partitions: {kind: [message]}."""
+        told = {"problem": [], "note": []}
+        for partition in self.wal("check", code=code):
+            for item in partition["told"]:
+                for kind, message in item.items():
+                    told[kind].append(message)
+        return told
+
+    def check_chains(self, files):
+        """Each file of a partition goes on where the one before ended."""
+        ends = {}
+        for file in files:
+            self.assertGreaterEqual(file["first_offset"], ends.get(file["partition"], 0), file)
+            ends[file["partition"]] = file["next_offset"]
+        return ends
+
+    def run_refused(self, code=1):
+        """Starts the consumer, which has to end; returns the last line of its log."""
+        self.consumer.start(wait=False)
+        self.assertEqual(self.consumer.wait(), code, self.consumer.log_tail())
+        return self.consumer.log_tail(1)
+
+    def test_f39_f40_f43_kills_while_writing(self):
+        """kill -9 again and again under load. Each time `wal check` finds nothing but a torn tail,
+        the log holds all that was said to be durable, and whole frames stay as they are for ever:
+        nothing is removed, by kills, restarts or load."""
+        rng = random.Random(SEED)
+        self.create_gallery()
+        before = {}
+        with self.writers():
+            for _ in range(KILLS):
+                self.consumer.wait_until(
+                    lambda: [p["state"] for p in self.pipeline.partitions()] == 4 * ["running"],
+                    "does not recover",
+                )
+                time.sleep(rng.random() * 0.2)
+                durable = {p["partition"]: p["durable_offset"] for p in self.pipeline.partitions()}
+                self.consumer.kill()
+                told = self.check()
+                self.assertEqual(told["problem"], [])
+                for note in told["note"]:
+                    self.assertRegex(note, r": torn: ends with \d+ bytes of|\.wal\.tmp: no file")
+                files = self.wal("list")
+                ends = self.check_chains(files)
+                for partition, offset in durable.items():
+                    self.assertGreaterEqual(ends.get(partition, -1), offset or -1)
+                after = content_of(files)
+                for path, content in before.items():
+                    self.assertTrue(after.get(path, b"").startswith(content), path)
+                before = after
+                self.consumer.start()
+        self.assertGreater(len(before), 8, "too few files: nothing was rotated")
+        self.check_end()
+
+    def test_f41_a_full_disk_ends_the_consumer(self):
+        """A write that finds no room ends the consumer with an error that names the file; once
+        there is room, the log recovers to its last whole frame, and the end is the same."""
+        self.create_gallery()
+        self.pipeline.wait_until_fresh()
+        with self.writers():
+            _, hard = resource.prlimit(self.consumer.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(self.consumer.pid, resource.RLIMIT_FSIZE, (ROOM_BYTES, hard))
+            self.assertEqual(self.consumer.wait(), 1, self.consumer.log_tail())
+        last = self.consumer.log_tail(1)
+        self.assertRegex(last, r"write-ahead log: could not write \S+\.wal\S*: File too large")
+        self.assertEqual(self.check()["problem"], [])
+        self.consumer.start()
+        self.check_end()
+        self.assertEqual(self.check(), {"problem": [], "note": []})
+
+    def test_f40_damage_is_found_and_refused_with_its_place(self):
+        """A bit that flips in what was synced: `wal check`, `wal list` and `run` say where, `run`
+        starts nothing, and says what to do."""
+        self.create_gallery()
+        self.change_images()
+        self.pipeline.wait_until_fresh()
+        self.assertEqual(self.consumer.stop(), 0)
+        self.assertEqual(self.check(), {"problem": [], "note": []})
+        frames = self.wal("dump", 2)
+        self.assertGreater(len(frames), 3)
+        path, byte = pathlib.Path(frames[1]["file"]), frames[1]["byte"]
+        content = path.read_bytes()
+        damaged = bytearray(content)
+        damaged[byte + 50] ^= 4
+        path.write_bytes(damaged)
+        place = f"{path}: byte {byte}: a damaged frame, with later "
+        (problem,) = self.check(code=1)["problem"]
+        self.assertIn(place, problem)
+        (problem,) = [file for file in self.wal("list", code=1) if file["state"] == "problem"]
+        self.assertIn(place, problem["problem"])
+        last = self.run_refused()
+        self.assertIn(place, last)
+        self.assertIn(f"restore it, or delete {path.parent} to rebuild from the topic", last)
+        self.assertEqual(path.read_bytes(), bytes(damaged))
+        path.write_bytes(content)
+        self.consumer.start()
+        self.check_end()
+
+    def test_f45_another_configuration_is_refused_with_the_difference(self):
+        """Field by field; the data stays as it is, and the old configuration goes on with it."""
+        self.create_gallery()
+        self.pipeline.wait_until_fresh()
+        self.assertEqual(self.consumer.stop(), 0)
+        text = self.pipeline.config.read_text()
+        self.edit_config("name: minor, field_type: boolean", "name: minor, field_type: string")
+        self.edit_config("name: existedAt, bits: 34", "name: existedAt, bits: 40")
+        self.edit_config(
+            "  sort_fields:", "    - { name: new, field_type: boolean }\n  sort_fields:"
+        )
+        wanted = (
+            'filter field "minor": boolean there, string here; '
+            'sort field "existedAt": bits 34 there, bits 40 here; '
+            'filter field "new": absent there, boolean here; '
+            "use another data_dir, or delete "
+        )
+        problems = self.check(code=1)["problem"]
+        self.assertEqual(len(problems), len(self.wal("list")))
+        self.assertIn(wanted, problems[0])
+        self.assertIn(wanted.replace('"', '\\"'), self.run_refused())
+        self.pipeline.config.write_text(text.replace("partitions: 4", "partitions: 8"))
+        self.assertIn("partition: 0 of 4 there, 0 of 8 here;", self.check(code=1)["problem"][0])
+        self.pipeline.config.write_text(text)
+        self.assertEqual(self.check(), {"problem": [], "note": []})
+        self.consumer.start()
+        self.check_end(changed=False)
+
+    def test_f45_a_second_consumer_is_refused(self):
+        """On the data directory of one that runs, which goes on undisturbed."""
+        self.create_gallery()
+        (port,) = servers.free_ports(1)
+        second = self.pipeline.program("bitdex-consumer", port, BITDEX_CONSUMER_PORT=str(port))
+        self.addCleanup(second.kill)
+        second.log = second.log.with_suffix(".second")
+        second.start(wait=False)
+        self.assertEqual(second.wait(), 2)
+        directory = self.pipeline.variables["BITDEX_DATA_DIR"]
+        self.assertIn(
+            f"data directory {directory}: {directory}/lock is locked: another process is using it",
+            second.log_tail(1),
+        )
+        self.check_end(changed=False)
+
+    def test_the_commands_beside_a_running_consumer(self):
+        """They tell what is whole, disturb nobody, and agree with each other and the topic."""
+        self.create_gallery()
+        with self.writers():
+            for _ in range(5):
+                self.assertEqual(self.check()["problem"], [])
+                self.check_chains(self.wal("list"))
+                self.wal("dump", 0)
+        with self.pipeline.connect() as connection:
+            connection.execute(
+                'UPDATE "Image" SET type = %s WHERE id %% 7 = 0', ("\x01\x1b\n\"\\\u00e4\u2028",)
+            )
+        events, _ = self.check_end()
+        self.assertEqual(self.consumer.stop(), 0)
+        files = self.wal("list")
+        self.assertEqual({file["state"] for file in files}, {"whole"})
+        for checked in self.wal("check"):
+            self.assertTrue(checked["ok"] and checked["complete"], checked)
+            self.check_dump(checked, events[checked["partition"]], files)
+
+    def check_dump(self, checked, events, files):
+        """The dump of one partition against `wal check`, `wal list` and the topic."""
+        partition = checked["partition"]
+        frames = self.wal("dump", partition)
+        files = [file for file in files if file["partition"] == partition]
+        self.assertEqual(len(frames), checked["frames"])
+        self.assertEqual(len(frames), sum(file["frames"] for file in files))
+        self.assertEqual(files[-1]["next_offset"], frames[-1]["next_offset"])
+        self.assertEqual(checked["next_offset"], frames[-1]["next_offset"])
+        self.assertEqual(checked["events"], sum(len(frame["events"]) for frame in frames))
+        self.assertEqual(frames[-1]["position"]["seq"], checked["seq"])
+        sent = {
+            event["seq"]: event["body"][1]["row_id"]
+            for _, _, event in events
+            if event["body"][0] != "bitdex.Mark"
+        }
+        self.assertEqual(max(sent), checked["seq"])
+        last = 0
+        for frame in frames:
+            for event in frame["events"]:
+                self.assertEqual(sent[event["seq"]], event["row_id"])
+                self.assertGreater(event["seq"], last)
+                last = event["seq"]
+            self.assertLessEqual(last, frame["position"]["seq"])
+        middle = frames[len(frames) // 2]
+        self.assertEqual(self.wal("dump", partition, middle["first_offset"], 1), [middle])
+        self.check_dump_for_people(partition, frames)
+
+    def check_dump_for_people(self, partition, frames):
+        """A line for each frame and each event, whatever bytes the values have."""
+        text = self.consumer.command("wal", "dump", str(partition)).stdout
+        lines = text.removesuffix("\n").split("\n")
+        for frame in frames:
+            first, last = frame["first_offset"], frame["next_offset"] - 1
+            head = f"offsets {first} to {last}: "
+            line = lines.pop(0)
+            self.assertTrue(line.startswith(head), line)
+            self.assertEqual(json.loads(line.removeprefix(head)), frame["position"])
+            for event in frame["events"]:
+                self.assertEqual(json.loads(lines.pop(0)), event)
+        self.assertEqual(lines, [])
+
+    def test_what_cannot_be_read_is_said(self):
+        """No directory, no log, strangers, and arguments that are none."""
+        self.create_gallery()
+        self.pipeline.wait_until_fresh()
+        data_dir = pathlib.Path(self.pipeline.variables["BITDEX_DATA_DIR"])
+        log = data_dir / f"{self.pipeline.topic}-0" / "wal"
+        (log / "notes.txt").write_text("mine")
+        self.assertEqual(
+            self.check(), {"problem": [], "note": [f"{log}/notes.txt: no file of the log"]}
+        )
+        (data_dir / f"{self.pipeline.topic}-9").write_text("no directory")
+        self.assertIn("/wal: Not a directory", self.check(code=1)["problem"][0])
+        for arguments, code, message in [
+            (["list", "7"], 1, f"{self.pipeline.topic}-7/wal: No such file or directory"),
+            (["list", "x"], 2, "x is no number from 0 to 2147483647"),
+            (["dump"], 2, "wal dump needs PARTITION"),
+            (["dump", "0", "0", "0"], 2, "0 is no number from 1 to"),
+        ]:
+            done = self.consumer.command("wal", *arguments, check=False)
+            self.assertEqual(done.returncode, code, done)
+            self.assertIn(message, done.stderr)
+        for directory, message in [
+            (data_dir / "none", "none: No such file or directory"),
+            (self.pipeline.directory, f"no log of topic {self.pipeline.topic} in "),
+        ]:
+            self.consumer.set_variable("BITDEX_DATA_DIR", str(directory))
+            for command in ("list", "check"):
+                done = self.consumer.command("wal", command, check=False)
+                self.assertEqual(done.returncode, 1, done)
+                self.assertIn(message, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
