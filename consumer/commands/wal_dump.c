@@ -1,5 +1,5 @@
-/* `wal dump`: the frames of the log that grows, whosever it is. A frame that cannot be read does not
- * hide the next; it is told where it stands, and the command fails at its end. */
+/* `wal dump`: the frames of the log that grows, whosever it is. A frame that cannot be read does
+ * not hide the next; it is told where it stands, and the command fails at its end. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
