@@ -1,10 +1,12 @@
 """The write-ahead log of a real consumer: what is on disk after kills, full disks and damage, what
 a start does with it, and the commands that look at it."""
 
+import fcntl
 import json
 import pathlib
 import random
 import resource
+import shutil
 import time
 import unittest
 
@@ -138,8 +140,25 @@ class Wal(GalleryCase):
         self.assertIn(f"restore it, or delete {path.parent} to rebuild from the topic", last)
         self.assertEqual(path.read_bytes(), bytes(damaged))
         path.write_bytes(content)
+        self.check_torn(frames[-1])
         self.consumer.start()
         self.check_end()
+
+    def check_torn(self, frame):
+        """The last frame of a log that nobody writes is cut off: no damage, and told as what it is;
+        while somebody holds the log, it may yet be written."""
+        path, byte = pathlib.Path(frame["file"]), frame["byte"]
+        with open(path, "r+b") as file:
+            file.truncate(byte + 40)
+        for state in ("torn", "growing"):
+            with open(path.parent / "lock", "rb") as lock:
+                if state == "growing":
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                place = f"{path}: byte {byte}: {state}: ends with 40 bytes of a frame that is not"
+                (note,) = self.check()["note"]
+                self.assertIn(place, note)
+                states = {file["file"]: file["state"] for file in self.wal("list")}
+                self.assertEqual(states[str(path)], state)
 
     def test_f45_another_configuration_is_refused_with_the_difference(self):
         """Field by field; the data stays as it is, and the old configuration goes on with it."""
@@ -204,6 +223,11 @@ class Wal(GalleryCase):
         for checked in self.wal("check"):
             self.assertTrue(checked["ok"] and checked["complete"], checked)
             self.check_dump(checked, events[checked["partition"]], files)
+        log = pathlib.Path(files[0]["file"]).parent
+        shutil.copytree(log, log.with_name("wal.old"))  # as while a reset is followed
+        frames = self.wal("dump", 0)
+        logs = [(checked["log"], checked["frames"]) for checked in self.wal("check", 0)]
+        self.assertEqual(logs, [("wal", len(frames)), ("wal.old", len(frames))])
 
     def check_dump(self, checked, events, files):
         """The dump of one partition against `wal check`, `wal list` and the topic."""
