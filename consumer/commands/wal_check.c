@@ -129,15 +129,18 @@ wal_check_stranger(void *context, const char *name, struct error *err)
 static void
 wal_check_print(struct wal_check *check)
 {
+    const struct sequence *sequence = &check->position.sequence;
+    bool ok = check->log_problems == 0;
     char reason[SEQUENCE_REASON_BYTES];
-    sequence_describe(&check->position.sequence, reason, sizeof reason);
+    sequence_describe(sequence, reason, sizeof reason);
     printf("%-8s partition %d, %s: %" PRId64 " files, %" PRId64 " frames, %" PRId64
-           " events, %" PRId64 " bytes; next offset %" PRId64 ", epoch %" PRId64 ", seq %" PRId64
-           ", %s%s\n%s",
-           check->log_problems == 0 ? "ok" : "problem", check->log->partition, check->log->name,
-           check->segments, check->frames, check->events, check->bytes, check->next_offset,
-           check->position.sequence.epoch, check->position.sequence.seq,
-           reason[0] == '\0' ? "complete" : "incomplete: ", reason, buffer_string(&check->told));
+           " events, %" PRId64 " bytes; next offset %" PRId64 ", epoch %" PRId64 ", seq %" PRId64,
+           ok ? "ok" : "problem", check->log->partition, check->log->name, check->segments,
+           check->frames, check->events, check->bytes, check->next_offset, sequence->epoch,
+           sequence->seq);
+    if (ok)
+        printf(", %s%s", reason[0] == '\0' ? "complete" : "incomplete: ", reason);
+    printf("\n%s", buffer_string(&check->told));
 }
 
 static void
@@ -167,7 +170,7 @@ wal_check_print_json(struct wal_check *check)
         json_integer(&json, numbers[i].value);
     }
     json_key(&json, "complete");
-    json_boolean(&json, sequence_complete(&check->position.sequence));
+    json_boolean(&json, check->log_problems == 0 && sequence_complete(&check->position.sequence));
     json_key(&json, "ok");
     json_boolean(&json, check->log_problems == 0);
     json_key(&json, "told");
@@ -230,7 +233,7 @@ command_wal_check(const struct cli *cli, struct error *err)
     arena_init(&check.arena);
     rc = wal_logs_look(cli, wal_check_look, &check, err);
     if (rc == 0 && check.problems > 0)
-        rc = error_set(err, ERR_FATAL, "%u problems", check.problems);
+        rc = error_set(err, ERR_FATAL, "problems found: %u", check.problems);
     buffer_free(&check.told);
     arena_free(&check.arena);
     event_codec_destroy(check.codec);

@@ -200,7 +200,7 @@ wal_dump_run(const struct cli *cli, struct wal_dump *dump, struct error *err)
     if (rc == 0)
         rc = wal_logs_look(cli, wal_dump_look, dump, err);
     if (rc == 0 && dump->problems > 0)
-        rc = error_set(err, ERR_FATAL, "%u problems", dump->problems);
+        rc = error_set(err, ERR_FATAL, "problems found: %u", dump->problems);
     return rc;
 }
 

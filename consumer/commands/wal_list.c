@@ -15,16 +15,18 @@ struct wal_list {
     uint32_t problems;
 };
 
+/* `problem`: NULL, or what is wrong; so below. */
 static void
-wal_list_print(const struct wal_list *list, const struct wal_segment *segment, const char *state)
+wal_list_print(const struct wal_list *list, const struct wal_segment *segment, const char *state,
+               const char *problem)
 {
-    printf("%9d  %s%-*s  %12" PRId64 "  %12" PRId64 "  %9" PRId64 "  %12" PRId64 "  %s\n",
+    printf("%9d  %s%-*s  %12" PRId64 "  %12" PRId64 "  %9" PRId64 "  %12" PRId64 "  %s%s%s\n",
            list->log->partition, list->log->name, (int)(FILE_COLUMNS - strlen(list->log->name)),
            strrchr(segment->path, '/'), segment->first_offset, segment->next_offset,
-           segment->frames, segment->bytes, state);
+           segment->frames, segment->bytes, state, problem != NULL ? ": " : "",
+           problem != NULL ? problem : "");
 }
 
-/* `problem`: NULL, or what is wrong. */
 static void
 wal_list_print_json(const struct wal_list *list, const struct wal_segment *segment,
                     const char *state, const char *problem)
@@ -67,7 +69,7 @@ wal_list_segment(void *context, const struct wal_segment *segment, struct error 
     if (list->json)
         wal_list_print_json(list, segment, state, NULL);
     else
-        wal_list_print(list, segment, state);
+        wal_list_print(list, segment, state, NULL);
     return 0;
 }
 
@@ -79,7 +81,7 @@ wal_list_problem(void *context, const struct wal_segment *segment, const struct 
     if (list->json)
         wal_list_print_json(list, segment, "problem", problem->message);
     else
-        wal_list_print(list, segment, problem->message);
+        wal_list_print(list, segment, "problem", problem->message);
     return 0;
 }
 
@@ -105,6 +107,6 @@ command_wal_list(const struct cli *cli, struct error *err)
                "next", "frames", "bytes", "state");
     int rc = wal_logs_look(cli, wal_list_look, &list, err);
     if (rc == 0 && list.problems > 0)
-        rc = error_set(err, ERR_FATAL, "%u files have problems", list.problems);
+        rc = error_set(err, ERR_FATAL, "problems found: %u", list.problems);
     return rc;
 }
