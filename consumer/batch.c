@@ -187,6 +187,19 @@ batch_accept(struct batch *batch, const struct kafka_record *record, struct even
     batch_append_event(batch, event);
 }
 
+/* With `on_gap: stop`: refuses an event that proves a loss. */
+static int
+batch_check_gap(const struct batch *batch, const struct event *event, struct error *err)
+{
+    char reason[SEQUENCE_REASON_BYTES];
+    if (batch->context.config->consumer.on_gap != ON_GAP_STOP ||
+        !sequence_would_lose(&batch->sequence, event, reason, sizeof reason))
+        return 0;
+    return error_set(err, ERR_DATA,
+                     "%s; set consumer.on_gap to continue to go on without what is missing",
+                     reason);
+}
+
 static void
 batch_judge(struct batch *batch, const struct kafka_record *record, struct event *event)
 {
@@ -231,10 +244,14 @@ batch_add(struct batch *batch, const struct kafka_record *record, struct error *
     int rc = batch_decode(batch, record, &event, err);
     if (rc != 0 && rc != ERR_DATA)
         return rc;
-    if (rc == ERR_DATA)
+    if (rc == ERR_DATA) {
         batch_add_letter(batch, record, (struct letter){.reason = err->message});
-    else
+    } else {
+        rc = batch_check_gap(batch, &event, err);
+        if (rc != 0)
+            return rc;
         batch_judge(batch, record, &event);
+    }
     batch->counts.records++;
     if (batch->first_offset < 0)
         batch->first_offset = record->offset;

@@ -65,8 +65,9 @@ void batch_free(struct batch *batch);
 /* Empties the batch; the next message stands behind `sequence`. */
 void batch_begin(struct batch *batch, const struct sequence *sequence);
 
-/* Takes the next message. ERR_RETRY: it is written with a schema that this program does not know;
- * the batch is as it was before. */
+/* Takes the next message. ERR_RETRY: it is written with a schema that this program does not know.
+ * ERR_DATA: it proves that something is missing, and consumer.on_gap says stop. The batch is then
+ * as it was before. */
 int batch_add(struct batch *batch, const struct kafka_record *record, struct error *err);
 
 /* Is it as large as the configuration allows? */

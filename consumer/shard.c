@@ -42,7 +42,7 @@ shard_state_name(enum shard_state state)
     static const char *const names[] = {
         [SHARD_RECOVERING] = "recovering", [SHARD_RUNNING] = "running",
         [SHARD_REBUILDING] = "rebuilding", [SHARD_WAITING] = "waiting",
-        [SHARD_STALLED] = "stalled",
+        [SHARD_STALLED] = "stalled",       [SHARD_FULL] = "full",
     };
     return names[state];
 }

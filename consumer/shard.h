@@ -22,7 +22,8 @@ enum shard_state {
     SHARD_RUNNING,
     SHARD_REBUILDING, /* answers from the old state, until the new one has come as far */
     SHARD_WAITING,    /* for what `trouble` names; goes on by itself */
-    SHARD_STALLED,    /* for an operator: `trouble` names the way out */
+    SHARD_STALLED,    /* something is missing; for an operator: `trouble` names the way out */
+    SHARD_FULL,       /* the log may not grow; for an operator as well, but nothing is missing */
 };
 
 struct shard_status {

@@ -98,7 +98,7 @@ worker_set_state(struct worker *worker, enum shard_state state, const char *trou
     struct shard_status *status = &worker->status;
     if (status->state == state && strcmp(status->trouble, trouble) == 0)
         return;
-    enum log_level level = state == SHARD_WAITING || state == SHARD_STALLED ? LOG_WARN : LOG_INFO;
+    enum log_level level = trouble[0] != '\0' ? LOG_WARN : LOG_INFO;
     log_write(level, area, "partition %d: %s%s%s", worker->options.partition,
               shard_state_name(state), trouble[0] != '\0' ? ": " : "", trouble);
     status->state = state;
@@ -390,7 +390,8 @@ worker_finish_batch(struct worker *worker, struct error *err)
     return 0;
 }
 
-/* Makes a batch of what was read, from record `*next` on. Waits for a schema that is not known. */
+/* Makes a batch of what was read, from record `*next` on. Waits for a schema that is not known, and
+ * before a gap for an operator. */
 static int
 worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
 {
@@ -404,7 +405,7 @@ worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
             ++*next;
     }
     if (rc != 0 && batch->counts.records == 0) {
-        worker_set_state(worker, SHARD_WAITING, err->message);
+        worker_set_state(worker, rc == ERR_DATA ? SHARD_STALLED : SHARD_WAITING, err->message);
         clock_sleep_ms(WAIT_MS);
         return 0;
     }
@@ -462,11 +463,32 @@ worker_read(struct worker *worker, struct error *err)
     return 0;
 }
 
+/* The log may not grow any more: what is held is served, and nothing is read. */
+static bool
+worker_is_full(struct worker *worker)
+{
+    int64_t limit_bytes = worker->options.config->consumer.wal_limit_bytes;
+    if (replica_wal_bytes(worker_replica(worker)) < limit_bytes)
+        return false;
+    char trouble[ERROR_MESSAGE_BYTES];
+    snprintf(trouble, sizeof trouble,
+             "the log in %s has reached consumer.wal_limit_bytes (%" PRId64 "): raise it, or build "
+             "the index from what the topic has (docs/operations.md)",
+             worker->directory.path, limit_bytes);
+    worker_set_state(worker, SHARD_FULL, trouble);
+    return true;
+}
+
 /* Reads once, and works until all that was read has been dealt with. */
 static int
 worker_round(struct worker *worker, struct error *err)
 {
     uint32_t next = 0;
+    if (worker_is_full(worker)) {
+        worker_beat(worker);
+        clock_sleep_ms(WAIT_MS);
+        return 0;
+    }
     int rc = worker_read(worker, err);
     do {
         worker_beat(worker);
@@ -535,8 +557,8 @@ worker_prepare(struct worker *worker, struct error *err)
 {
     const struct worker_options *options = &worker->options;
     const struct config *config = options->config;
-    char *path = memory_format("%s/%s-%d", config->consumer.data_dir, config->topic.name,
-                               options->partition);
+    char *path =
+        data_dir_partition_path(config->consumer.data_dir, config->topic.name, options->partition);
     int rc = partition_dir_open(&worker->directory, options->data_dir->files, path, err);
     free(path);
     if (rc == 0)

@@ -153,6 +153,21 @@ sequence_take(struct sequence *sequence, const struct event *event)
     return SEQUENCE_MARK;
 }
 
+/* A copy takes it, without what was lost before. */
+bool
+sequence_would_lose(const struct sequence *sequence, const struct event *event, char *reason,
+                    size_t bytes)
+{
+    struct sequence behind = *sequence;
+    behind.reason = SEQUENCE_COMPLETE;
+    behind.losses = 0;
+    behind.missing = 0;
+    behind.gap_first = 0;
+    sequence_take(&behind, event);
+    sequence_describe(&behind, reason, bytes);
+    return behind.losses > 0;
+}
+
 bool
 sequence_complete(const struct sequence *sequence)
 {

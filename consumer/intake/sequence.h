@@ -74,6 +74,10 @@ void sequence_init(struct sequence *sequence);
 /* Judges the event that comes next in the partition, and moves behind it. */
 enum sequence_verdict sequence_take(struct sequence *sequence, const struct event *event);
 
+/* Does the event prove a loss? Then `reason`, SEQUENCE_REASON_BYTES of it, says which. */
+bool sequence_would_lose(const struct sequence *sequence, const struct event *event, char *reason,
+                         size_t bytes);
+
 bool sequence_complete(const struct sequence *sequence);
 
 /* The reason for people; "" when complete. `bytes` >= SEQUENCE_REASON_BYTES. */

@@ -6,6 +6,7 @@ import time
 import unittest
 
 import confluent_kafka
+import pipeline
 import servers
 import topic
 from case import SEED, GalleryCase
@@ -151,6 +152,32 @@ class Resets(GalleryCase):
         self.reset("--to-earliest")
         self.consumer.start()
         self.check_end()
+
+    def test_l2_on_gap_stop(self):
+        """With `on_gap: stop` a partition stands before the first event behind a gap, with its
+        numbers in sight, across restarts, until the configuration says to go on."""
+        self.configure(on_gap="stop")
+        self.fill(changes=0)
+        self.consumer.stop()
+        self.send_more()
+        self.reset("--to-latest")
+        self.change_images()
+        for _ in range(2):
+            self.consumer.start()
+            self.consumer.wait_until(lambda: self.states() == {"stalled"}, "does not stop")
+            for partition in self.pipeline.partitions():
+                self.assertRegex(partition["reason"], "never came.*consumer.on_gap")
+                self.assertEqual((partition["complete"], partition["missing"]), (False, 0))
+            self.assertFalse(self.pipeline.query({"filters": [], "limit": 1})["complete"])
+            self.consumer.stop()
+        self.configure(on_gap="continue")
+        self.consumer.start()
+        self.pipeline.wait_until_fresh()
+        self.assertTrue(all(p["missing"] > 0 for p in self.pipeline.partitions()))
+
+    def configure(self, **settings):
+        sections = self.sections | {"consumer": self.sections["consumer"] | settings}
+        pipeline.write_config(self.pipeline.config, sections)
 
     def test_f81_expired_offsets_are_no_reset(self):
         """The group's offsets are gone: its member goes on where it was."""

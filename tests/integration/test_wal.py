@@ -14,7 +14,6 @@ import servers
 from case import SEED, GalleryCase
 
 KILLS = 30
-SMALL = "  wal_segment_bytes: 65536\n  batch_rows: 100\n"  # many files and frames
 ROOM_BYTES = 50000  # less than a file of the log takes
 
 
@@ -28,10 +27,12 @@ def content_of(files):
 
 
 class Wal(GalleryCase):
+    # Many files and frames.
+    sections = {"consumer": {"wal_segment_bytes": 65536, "batch_rows": 100}}
+
     def setUp(self):
         super().setUp()
         self.consumer = self.pipeline.consumer
-        self.edit_config("\nconsumer:\n", "\nconsumer:\n" + SMALL)
 
     def edit_config(self, old, new):
         text = self.pipeline.config.read_text()
@@ -114,6 +115,30 @@ class Wal(GalleryCase):
         self.consumer.start()
         self.check_end()
         self.assertEqual(self.check(), {"problem": [], "note": []})
+
+    def test_l10_a_log_has_a_limit(self):
+        """A log as large as it may be: the partition reads nothing more, says so, and serves what
+        it holds, which is whole; with a higher limit it goes on."""
+        limit = "  wal_limit_bytes: 65536\n"
+        self.edit_config("\nconsumer:\n", "\nconsumer:\n" + limit)
+        self.create_gallery()
+        self.change_images(5)
+        for _ in range(2):
+            self.consumer.wait_until(
+                lambda: [p["state"] for p in self.pipeline.partitions()] == 4 * ["full"],
+                "does not stop",
+            )
+            for partition in self.pipeline.partitions():
+                self.assertIn("consumer.wal_limit_bytes", partition["trouble"])
+                self.assertTrue(partition["complete"], partition)
+            self.assertEqual(self.pipeline.api.call("/api/health")[0], 200)
+            self.pipeline.query({"filters": [], "limit": 1})
+            self.assertEqual(self.consumer.stop(), 0)
+            self.consumer.start()
+        self.consumer.stop()
+        self.edit_config(limit, "")
+        self.consumer.start()
+        self.check_end()
 
     def test_f40_damage_is_found_and_refused_with_its_place(self):
         """A bit that flips in what was synced: `wal check`, `wal list` and `run` say where, `run`

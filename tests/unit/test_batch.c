@@ -78,8 +78,8 @@ add_bytes(struct fixture *fixture, const void *bytes, size_t size, struct error 
 
 /* The next event of the producer, encoded into fixture->message. */
 static void
-add_event(struct fixture *fixture, enum event_kind kind, int64_t entity_id, const struct op *ops,
-          uint32_t count)
+encode_event(struct fixture *fixture, enum event_kind kind, int64_t entity_id, const struct op *ops,
+             uint32_t count)
 {
     struct error err = {0};
     const struct event event = {
@@ -94,6 +94,14 @@ add_event(struct fixture *fixture, enum event_kind kind, int64_t entity_id, cons
     };
     buffer_clear(&fixture->message);
     assert_int_equal(event_encode(fixture->context.codec, &event, &fixture->message, &err), 0);
+}
+
+static void
+add_event(struct fixture *fixture, enum event_kind kind, int64_t entity_id, const struct op *ops,
+          uint32_t count)
+{
+    struct error err = {0};
+    encode_event(fixture, kind, entity_id, ops, count);
     assert_int_equal(add_bytes(fixture, fixture->message.data, fixture->message.bytes, &err), 0);
 }
 
@@ -221,6 +229,31 @@ test_bytes_that_are_no_event_move_the_offset_and_the_next_seq_shows_the_gap(void
     add_event(&fixture, EVENT_ROW, 5, &op_alive, 1);
     assert_int_equal(fixture.batch.sequence.missing, 1);
     assert_int_equal(fixture.batch.event_count, 2);
+    fixture_end(&fixture);
+}
+
+static void
+test_L2_with_on_gap_stop_an_event_behind_a_gap_is_not_taken(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct fixture fixture;
+    struct config stops = config;
+    stops.consumer.on_gap = ON_GAP_STOP;
+    fixture_begin(&fixture);
+    fixture.batch.context.config = &stops;
+    add_event(&fixture, EVENT_ROW, 5, &op_alive, 1);
+    encode_event(&fixture, EVENT_ROW, 5, &op_alive, 1); /* never comes */
+    encode_event(&fixture, EVENT_ROW, 5, &op_alive, 1);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(add_bytes(&fixture, fixture.message.data, fixture.message.bytes, &err),
+                         ERR_DATA);
+        assert_non_null(strstr(err.message, "events 2 to 2 never came"));
+        assert_int_equal(fixture.batch.sequence.seq, 1);
+        assert_int_equal(fixture.batch.sequence.losses, 0);
+        assert_int_equal(fixture.batch.next_offset, 501);
+        assert_int_equal(fixture.batch.event_count, 1);
+    }
     fixture_end(&fixture);
 }
 
@@ -373,6 +406,7 @@ main(void)
         cmocka_unit_test(test_an_entity_of_another_shard_or_beyond_the_slots_is_a_letter),
         cmocka_unit_test(
             test_bytes_that_are_no_event_move_the_offset_and_the_next_seq_shows_the_gap),
+        cmocka_unit_test(test_L2_with_on_gap_stop_an_event_behind_a_gap_is_not_taken),
         cmocka_unit_test(test_F70_an_unknown_schema_leaves_the_batch_as_it_was),
         cmocka_unit_test(test_duplicates_are_counted_and_not_logged),
         cmocka_unit_test(test_a_batch_is_full_after_batch_rows),
