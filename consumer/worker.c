@@ -425,7 +425,10 @@ worker_save_quiet(struct worker *worker, bool now, struct error *err)
     int64_t since_us = replica_unsaved_us(replica);
     if (!now && (since_us < 0 || clock_monotonic_us() - since_us < QUIET_SAVE_US))
         return 0;
-    return replica_save(replica, err);
+    int rc = replica_save(replica, err);
+    if (rc == 0)
+        worker_publish(worker);
+    return rc;
 }
 
 /* The topic does not have the offset that comes next. */
