@@ -150,7 +150,8 @@ class Program:
             return None
 
     def is_running(self):
-        return self._process is not None and self._process.poll() is None
+        process = self._process  # another thread may end it
+        return process is not None and process.poll() is None
 
     def stop(self, timeout_s=60):
         """Gracefully; returns the exit code."""
@@ -304,19 +305,26 @@ class Pipeline:
     def query(self, body):
         return self.api.get("/api/indexes/gallery/query", body)
 
-    def partitions(self):
-        """What /api/internal/sync-lag says of each partition."""
-        return self.api.get("/api/internal/sync-lag")["partitions"]
+    def partitions(self, consumers=None):
+        """What /api/internal/sync-lag says of each partition: of the consumer, or of several that
+        share the topic."""
+        return [
+            partition
+            for consumer in consumers or [self.consumer]
+            for partition in consumer.api.get("/api/internal/sync-lag")["partitions"]
+        ]
 
-    def wait_until_fresh(self, timeout_s=WAIT_S):
+    def wait_until_fresh(self, timeout_s=WAIT_S, consumers=None):
         """Until the index holds everything that was committed before this call."""
+        consumers = consumers or [self.consumer]
         committed = time.time()
 
         def is_fresh():
             if self.producer.is_running() or not self.producer.log.exists():
                 now = time.time()
-                lags = [partition["lag_seconds"] for partition in self.partitions()]
+                lags = [partition["lag_seconds"] for partition in self.partitions(consumers)]
                 return lags and all(lag is not None and now - lag > committed for lag in lags)
             raise PipelineError(f"bitdex-producer ended:\n{self.producer.log_tail()}")
 
-        self.consumer.wait_until(is_fresh, f"is behind: {self.partitions()}", timeout_s)
+        behind = f"is behind: {self.partitions(consumers)}"
+        consumers[0].wait_until(is_fresh, behind, timeout_s)

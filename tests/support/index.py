@@ -9,13 +9,14 @@ from pipeline import Api
 THREADS = 4
 
 
-def read_entities(pipeline, last):
-    """{id: answer of GET entities/{id}} for the ids from 1 to `last`."""
+def read_entities(owners, last):
+    """{id: answer of GET entities/{id}} for the ids from 1 to `last`, each of its owner."""
 
     def read(first):
-        with contextlib.closing(Api(pipeline.consumer.port)) as api:
+        with contextlib.ExitStack() as stack:
+            apis = [stack.enter_context(contextlib.closing(Api(owner.port))) for owner in owners]
             return {
-                entity: api.get(f"/api/indexes/gallery/entities/{entity}")
+                entity: apis[entity % len(apis)].get(f"/api/indexes/gallery/entities/{entity}")
                 for entity in range(first, last + 1, THREADS)
             }
 
@@ -26,17 +27,29 @@ def read_entities(pipeline, last):
         return answers
 
 
-def check_equal(pipeline):
-    """Every image that is or was there: index == Postgres. Nothing may write meanwhile."""
+def read_owners(consumers):
+    """The consumer that owns it, by partition; each is owned once."""
+    owners = {}
+    for consumer in consumers:
+        for look in consumer.api.get("/api/internal/sync-lag")["partitions"]:
+            assert owners.setdefault(look["partition"], consumer) is consumer, look
+    return [owners[partition] for partition in range(len(owners))]
+
+
+def check_equal(pipeline, consumers=None):
+    """Every image that is or was there: index == Postgres. Nothing may write meanwhile.
+    `consumers`: that share the partitions; by default the pipeline's."""
+    consumers = consumers or [pipeline.consumer]
     with pipeline.connect() as connection:
         truth = gallery.read_truth(connection)
         (last,) = connection.execute('SELECT last_value FROM "Image_id_seq"').fetchone()
-    for entity, answer in read_entities(pipeline, last).items():
+    for entity, answer in read_entities(read_owners(consumers), last).items():
         if entity in truth:
             assert answer["alive"] and answer["visible"], answer
             assert answer["fields"] == truth[entity], f"index {answer}\ntables {truth[entity]}"
         else:
             assert not answer["alive"], f"deleted, but in the index: {answer}"
-    reply = pipeline.query({"filters": [], "limit": 1})
-    assert reply["total_matched"] == len(truth), (reply, len(truth))
+    query = {"filters": [], "limit": 1}
+    replies = [consumer.api.get("/api/indexes/gallery/query", query) for consumer in consumers]
+    assert sum(reply["total_matched"] for reply in replies) == len(truth), (replies, len(truth))
     return len(truth)

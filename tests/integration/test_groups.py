@@ -1,0 +1,54 @@
+"""Fan-out of consumers: groups read one topic, and none minds what happens to the others."""
+
+import random
+import shutil
+import time
+import unittest
+
+import groups
+from case import SECONDS, SEED, GalleryCase
+
+
+class Groups(GalleryCase):
+    def setUp(self):
+        super().setUp()
+        self.groups = [groups.Group(self.pipeline, name) for name in ("slow", "killed", "rebuilt")]
+        self.slow, self.killed, self.rebuilt = (group.add("only") for group in self.groups)
+        for group in self.groups:
+            self.addCleanup(group.close)
+        self.pipeline.consumer = self.slow
+
+    def make_trouble(self, rng, rebuild):
+        self.slow.pause()
+        self.killed.kill()
+        self.killed.start(wait=False)
+        if rebuild:
+            self.rebuilt.kill()
+            shutil.rmtree(self.rebuilt.data_dir)
+            self.rebuilt.start(wait=False)
+        time.sleep(rng.random())
+        self.slow.resume()
+        time.sleep(rng.random() / 4)
+
+    def test_f39_l5_l8_three_groups(self):
+        """Under load one is slow, one is killed again and again, and one loses its state: positions
+        never go back, and in the end the index of each is complete and equals the tables."""
+        rng = random.Random(SEED)
+        self.create_gallery()
+        for member in (self.killed, self.rebuilt):
+            member.start()
+        with groups.Watch(self.groups), self.writers():
+            deadline = time.monotonic() + 2 * SECONDS
+            rounds = 0
+            while time.monotonic() < deadline:
+                self.make_trouble(rng, rebuild=rounds % 4 == 1)
+                rounds += 1
+        self.check_end()
+        for group in self.groups:
+            (member,) = group.members
+            self.assertGreater(group.check_end(member), 0)
+            group.wait_until_committed({member: range(groups.PARTITIONS)})
+
+
+if __name__ == "__main__":
+    unittest.main()
