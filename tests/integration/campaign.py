@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Kills producers, broker and database at random under 40 writers, and reads the topic after each.
+"""Kills producers, consumers, broker and database at random under 40 writers, and looks after each.
 
-    campaign.py [--seconds 40] [--kills N] [--seed S]
+    campaign.py [--seconds 60] [--kills N] [--seed S]
 
 It ends after so many seconds or kills, whichever comes first. The oracle reads the topic as a stock
 client does: after each kill all that had been committed arrives, and nothing else; numbers are
 dense, the digests of marks are those of the rows, changes of a row come in commit order, and only
-the newest generation is applied. What an unflushed database lost is lost on both sides.
+the newest generation is applied. What an unflushed database lost is lost on both sides: nothing of
+it was sent, as saving a window flushes what came before. So the indexes equal the tables in the end
+(campaign_consumers.py).
 """
 
 import argparse
@@ -20,6 +22,7 @@ import signal
 import sys
 import time
 
+import campaign_consumers
 import gallery
 import pipeline
 import psycopg
@@ -35,7 +38,7 @@ KINDS = """
     producer_killed producer_killed producer_killed producer_killed_twice producer_killed_twice
     producer_stopped producer_stopped producer_stopped_by_hand producer_stopped_by_hand
     standby_takes_over broker_killed broker_paused broker_paused broker_and_producer database_killed
-""".split()
+""".split() + campaign_consumers.KINDS
 
 
 def write(dsn, seed, end):
@@ -155,10 +158,12 @@ class Campaign:
         self._spare = line.program("bitdex-producer", port, BITDEX_PRODUCER_PORT=str(port))
         self._deck = []
         self.oracle = Oracle(line)
+        self.consumers = campaign_consumers.Consumers(line, rng, self._sleep)
         self.kills = collections.Counter()
         self.longest = (0, "")
 
     def close(self):
+        self.consumers.close()
         self._active.kill()
         self._spare.kill()
 
@@ -168,9 +173,12 @@ class Campaign:
             self._deck = self._rng.sample(KINDS, len(KINDS))
         kind = self._deck.pop()
         self._sleep(1)
-        getattr(self, "_" + kind)()
+        self.consumers.check()
+        actor = self.consumers if kind in campaign_consumers.KINDS else self
+        getattr(actor, kind)()
         self.kills[kind] += 1
         seconds = self.oracle.check()
+        self.consumers.check()
         self.longest = max(self.longest, (seconds, kind))
         if not self._active.is_running():
             raise AssertionError(f"after {kind}: producer ended:\n{self._active.log_tail()}")
@@ -180,23 +188,24 @@ class Campaign:
 
     def _swap(self):
         self._active, self._spare = self._spare, self._active
+        self._line.producer = self._active
 
-    def _producer_killed(self):
+    def producer_killed(self):
         self._active.kill()
         self._active.start(wait=False)
 
-    def _producer_killed_twice(self):
+    def producer_killed_twice(self):
         """Again while it starts."""
-        self._producer_killed()
+        self.producer_killed()
         self._sleep(1)
-        self._producer_killed()
+        self.producer_killed()
 
-    def _producer_stopped(self):
+    def producer_stopped(self):
         code = self._active.stop()
         assert code == 0, f"SIGTERM: {code}:\n{self._active.log_tail()}"
         self._active.start(wait=False)
 
-    def _producer_stopped_by_hand(self):
+    def producer_stopped_by_hand(self):
         """SIGSTOP, with messages on the way; its sessions are ended, a successor takes over, and it
         wakes up. Either may win when it wakes up early; the other stands by, or gives up."""
         self._kafka.pause()
@@ -224,23 +233,23 @@ class Campaign:
                 " current_database() AND application_name LIKE 'bitdex-producer%'"
             )
 
-    def _standby_takes_over(self):
+    def standby_takes_over(self):
         self._spare.start()
         self._spare.wait_until_state("waiting for lock")
         self._active.kill()
         self._swap()
 
-    def _broker_killed(self):
+    def broker_killed(self):
         self._kafka.kill()
         self._sleep(2)
         self._kafka.start()
 
-    def _broker_paused(self):
+    def broker_paused(self):
         self._kafka.pause()
         self._sleep(4)
         self._kafka.resume()
 
-    def _broker_and_producer(self):
+    def broker_and_producer(self):
         """The producer dies with messages on the way, some of which the broker takes later."""
         self._kafka.pause()
         self._sleep(1)
@@ -248,7 +257,7 @@ class Campaign:
         self._kafka.resume()
         self._active.start(wait=False)
 
-    def _database_killed(self):
+    def database_killed(self):
         self._postgres.kill()
         self._sleep(1)
         self._postgres.start()
@@ -261,7 +270,9 @@ def run(work, seconds, kills, seed):
         kafka = servers.Kafka(work / "kafka")
         stack.callback(servers.both, servers.Server.kill, [postgres, kafka])
         servers.both(servers.Server.start, [postgres, kafka])
-        line = pipeline.Pipeline(work / "campaign", "campaign", postgres, kafka)
+        config = work / "config.yaml"
+        pipeline.write_config(config, {"kafka": {"consumer": campaign_consumers.SETTINGS}})
+        line = pipeline.Pipeline(work / "campaign", "campaign", postgres, kafka, config)
         line.create_database()
         line.init()
         with line.connect() as connection:
@@ -270,6 +281,7 @@ def run(work, seconds, kills, seed):
         campaign = Campaign(line, postgres, kafka, random.Random(seed))
         stack.enter_context(contextlib.closing(campaign))
         line.producer.start()
+        campaign.consumers.start()
         with line.connect() as connection:
             collections.deque(gallery.insert_rows(connection, 2000), maxlen=0)
         begun = time.monotonic()
@@ -278,10 +290,11 @@ def run(work, seconds, kills, seed):
                 campaign.kill()
         campaign.oracle.forget()
         campaign.oracle.check()
-        print(summary(campaign, time.monotonic() - begun), flush=True)
+        images = campaign.consumers.check_end()
+        print(summary(campaign, time.monotonic() - begun, images), flush=True)
 
 
-def summary(campaign, seconds):
+def summary(campaign, seconds, images):
     oracle = campaign.oracle
     sequences = oracle.replay.sequences.values()
     kinds = ", ".join(f"{count} {kind}" for kind, count in campaign.kills.most_common())
@@ -290,14 +303,16 @@ def summary(campaign, seconds):
         f" applied, {sum(s.sent_again for s in sequences)} sent again,"
         f" {sum(s.fenced for s in sequences)} of fenced producers, {oracle.order.links} changes"
         f" in order, generation {next(iter(sequences)).generation}; longest recovery"
-        f" {campaign.longest[0]:.1f} s ({campaign.longest[1]})"
+        f" {campaign.longest[0]:.1f} s ({campaign.longest[1]});"
+        f" {campaign.consumers.positions.looks} positions of consumers seen, images in the indexes"
+        f" of their groups: {images}"
     )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     environment = os.environ.get
-    parser.add_argument("--seconds", type=float, default=environment("BITDEX_SECONDS", 40))
+    parser.add_argument("--seconds", type=float, default=environment("BITDEX_SECONDS", 60))
     parser.add_argument("--kills", type=int, default=sys.maxsize)
     parser.add_argument(
         "--seed", type=int, default=environment("BITDEX_SEED", random.randrange(1 << 32))

@@ -1,7 +1,6 @@
 """Members of one group share the partitions (F47): who gets one has what it had, reads on behind
 it, and misses nothing; who loses one writes nothing more."""
 
-import contextlib
 import re
 import time
 import unittest
@@ -28,12 +27,10 @@ class MembersCase(GalleryCase):
         self.second = self.group.add("second")
         self.fan_outs = 0
 
-    def load(self):
-        """Positions are watched meanwhile."""
-        stack = contextlib.ExitStack()
-        stack.enter_context(groups.Watch([self.group]))
-        stack.enter_context(self.writers(threads=4))
-        return stack
+    def start_gallery(self):
+        """Positions are watched from now on, under load and in silence."""
+        self.create_gallery()
+        self.positions = self.enterContext(groups.Watch([self.group]))
 
     def fan_out(self):
         """The images of every post get another value by it, in all partitions."""
@@ -78,9 +75,9 @@ class Restart(MembersCase):
     def test_f47_restart_moves_no_partition(self):
         """A member that comes back within its session, crashed or not, finds what it had; the other
         one notices nothing."""
-        self.create_gallery()
+        self.start_gallery()
         self.second.start()
-        with self.load():
+        with self.writers(threads=4):
             owned = self.share(self.first, self.second)
             moves = self.count_moves(self.first)
             self.assertEqual(self.second.stop(), 0)
@@ -104,8 +101,8 @@ class Rebalance(MembersCase):
         """A member joins under load, leaves, and comes back. It builds what it never had from the
         beginning of the topic, whatever the group has committed, and reads on behind its own
         position when it comes back; the other one writes nothing of what it has given away."""
-        self.create_gallery()
-        with self.load():
+        self.start_gallery()
+        with self.writers(threads=4):
             self.assertEqual(self.share(self.first)[self.first], {0, 1, 2, 3})
             self.second.start()
             owned = self.share(self.first, self.second)
@@ -121,9 +118,9 @@ class Rebalance(MembersCase):
 
     def test_f31_f47_member_is_killed(self):
         """kill -9: the other one takes over what it had lost before, and has missed no fan-out."""
-        self.create_gallery()
+        self.start_gallery()
         self.second.start()
-        with self.load():
+        with self.writers(threads=4):
             self.share(self.first, self.second)
             self.fan_out()
             self.second.kill()
@@ -135,8 +132,8 @@ class Rebalance(MembersCase):
         """A member is stopped past its session, another one gets everything, and the first one
         wakes up: it takes nothing from the new owner, moves no offset back, and what it does not
         get back is as it was when it heard of its loss."""
-        self.create_gallery()
-        with self.load():
+        self.start_gallery()
+        with self.writers(threads=4):
             self.share(self.first)
             self.first.pause()
             self.second.start()
@@ -151,6 +148,11 @@ class Rebalance(MembersCase):
             time.sleep(SECONDS / 5)
             self.assertEqual(self.first.read_wal(owned[self.second]), wal)
         self.check_group(self.first, self.second)
+        for partition in owned[self.second]:
+            self.assertEqual(
+                self.positions.committers[self.group, partition],
+                [self.first.identity, self.second.identity],
+            )
 
     def test_f81_committed_offset_is_no_position(self):
         """While a member is away the group's offset goes ahead, goes back, or is forgotten: under a

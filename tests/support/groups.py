@@ -207,6 +207,7 @@ class Positions:
 
     def __init__(self, groups):
         self.looks = 0  # positions seen
+        self.committers = {}  # {(group, partition): identities, as they took turns}
         self._groups = groups
         self._highest = {}  # {(identity, partition, what): number}
 
@@ -219,12 +220,19 @@ class Positions:
     def look(self):
         for group in self._groups:
             committed = group.committed()  # first: what is durable only grows
+            self._note_committers(group, committed)
             for member in group.members:
                 identity = member.identity
                 partitions = member.partitions()
                 if identity is not None and identity == member.identity:
                     for look in partitions.values():
                         self._check(identity, look, committed[look["partition"]])
+
+    def _note_committers(self, group, committed):
+        for partition, (_, identity) in committed.items():
+            turns = self.committers.setdefault((group, partition), [])
+            if identity is not None and turns[-1:] != [identity]:
+                turns.append(identity)
 
     def _check(self, identity, look, committed):
         if look["state"] == "recovering":
