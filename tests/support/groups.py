@@ -156,7 +156,7 @@ class Group:
                 time.sleep(0.2)
         self.client.commit(asynchronous=False, offsets=[
             confluent_kafka.TopicPartition(
-                self._line.topic, partition, offset, f"bitdex1 {identity} 1.1"
+                self._line.topic, partition, offset, f"bitdex1 {identity} 1.1 0"
             )
             for partition, (offset, identity) in offsets.items()
         ])
