@@ -14,6 +14,7 @@ static const char *const area = "assignment";
 struct assigned {
     struct worker *worker; /* NULL: not ours */
     bool answered;         /* it is being read */
+    bool lost;             /* it serves what it has until the group answers again */
 };
 
 struct assignment {
@@ -100,13 +101,31 @@ assignment_stop(struct assignment *assignment, int32_t partition)
         assignment_fail(assignment, &err);
 }
 
+/* What was lost until now is either given to us anew, or to somebody else. */
 static void
 assignment_on_assigned(void *context, const int32_t *partitions, uint32_t count)
 {
     struct assignment *assignment = context;
+    for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
+        if (assignment->partitions[i].lost)
+            assignment_stop(assignment, i);
     for (uint32_t i = 0; i < count; i++) {
         log_info(area, "partition %d: assigned", partitions[i]);
         assignment_start(assignment, partitions[i]);
+    }
+}
+
+/* An outage of the broker, too, loses partitions, and must not take the answers away. */
+static void
+assignment_on_lost(struct assignment *assignment, const int32_t *partitions, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct worker *worker = assignment_worker(assignment, partitions[i]);
+        if (worker == NULL)
+            continue;
+        log_warn(area, "partition %d: lost", partitions[i]);
+        worker_lose(worker);
+        assignment->partitions[partitions[i]].lost = true;
     }
 }
 
@@ -114,12 +133,16 @@ static void
 assignment_on_revoked(void *context, const int32_t *partitions, uint32_t count, bool lost)
 {
     struct assignment *assignment = context;
+    if (lost) {
+        assignment_on_lost(assignment, partitions, count);
+        return;
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct worker *worker = assignment_worker(assignment, partitions[i]);
         if (worker == NULL)
             continue;
-        log_info(area, "partition %d: %s", partitions[i], lost ? "lost" : "revoked");
-        worker_ask_to_stop(worker, lost);
+        log_info(area, "partition %d: revoked", partitions[i]);
+        worker_ask_to_stop(worker);
     }
     for (uint32_t i = 0; i < count; i++)
         assignment_stop(assignment, partitions[i]);
@@ -176,7 +199,7 @@ assignment_answer(struct assignment *assignment, struct error *err)
     for (int32_t i = 0; rc == 0 && i < assignment->config->topic.partitions; i++) {
         struct assigned *assigned = &assignment->partitions[i];
         int64_t offset;
-        if (assigned->worker == NULL || assigned->answered ||
+        if (assigned->worker == NULL || assigned->answered || assigned->lost ||
             !worker_ready(assigned->worker, &offset))
             continue;
         rc = kafka_consumer_assign(assignment->consumer, &i, &offset, 1, err);
@@ -186,19 +209,12 @@ assignment_answer(struct assignment *assignment, struct error *err)
 }
 
 int
-assignment_poll(struct assignment *assignment, int wait_ms, struct error *err)
-{
-    int rc = assignment_answer(assignment, err);
-    return rc == 0 ? kafka_consumer_poll(assignment->consumer, wait_ms, err) : rc;
-}
-
-int
 assignment_leave_group(struct assignment *assignment, struct error *err)
 {
     int32_t count = assignment->config->topic.partitions;
     for (int32_t i = 0; i < count; i++)
         if (assignment->partitions[i].worker != NULL)
-            worker_ask_to_stop(assignment->partitions[i].worker, false);
+            worker_ask_to_stop(assignment->partitions[i].worker);
     for (int32_t i = 0; i < count; i++)
         assignment_stop(assignment, i);
     struct kafka_consumer *consumer = assignment->consumer;
@@ -209,6 +225,25 @@ assignment_leave_group(struct assignment *assignment, struct error *err)
     if (assignment->failure.code != 0)
         *err = assignment->failure;
     return assignment->failure.code;
+}
+
+static int
+assignment_join_again(struct assignment *assignment, struct error *err)
+{
+    log_warn(area, "%s; joining the group again", err->message);
+    int rc = assignment_leave_group(assignment, err);
+    return rc == 0 ? assignment_join(assignment, err) : rc;
+}
+
+int
+assignment_poll(struct assignment *assignment, int wait_ms, struct error *err)
+{
+    int rc = assignment_answer(assignment, err);
+    if (rc == 0)
+        rc = kafka_consumer_poll(assignment->consumer, wait_ms, err);
+    if (rc == ERR_FATAL && kafka_consumer_may_join_again(assignment->consumer))
+        rc = assignment_join_again(assignment, err);
+    return rc;
 }
 
 void

@@ -3,6 +3,8 @@
  *     assigned    a worker starts and recovers in its own thread
  *     ready       its partition is read from the offset that it asks for
  *     revoked     the worker finishes what is in hand, commits, and ends
+ *     lost        the group is out of reach: the worker reads and commits nothing more, and its
+ *                 state is served until the group answers again
  *
  * Created, polled and destroyed by the main thread. Other threads look at workers between
  * assignment_enter() and assignment_leave(), which keep them from going away, and hold up only a

@@ -70,6 +70,12 @@ worker_stopping(const struct worker *worker)
     return atomic_load(&worker->stopping);
 }
 
+static bool
+worker_lost(const struct worker *worker)
+{
+    return atomic_load(&worker->lost);
+}
+
 /* The one that is fed. */
 static struct replica *
 worker_replica(const struct worker *worker)
@@ -168,7 +174,7 @@ worker_tell_durable(struct worker *worker, bool now, struct error *err)
     const struct replica *replica = worker_replica(worker);
     char metadata[OFFSETS_METADATA_BYTES];
     int64_t offset = replica_durable_offset(replica);
-    if (atomic_load(&worker->lost) || (offset < 0 && !now))
+    if (worker_lost(worker) || (offset < 0 && !now))
         return 0;
     offsets_describe(replica_durable_position(replica), worker->options.data_dir->id, metadata);
     struct feed *feed = worker->options.feed;
@@ -482,6 +488,15 @@ worker_is_full(struct worker *worker)
     return true;
 }
 
+/* What is held is served until the group tells whose the partition is. */
+static void
+worker_idle(struct worker *worker)
+{
+    worker_beat(worker);
+    worker_set_state(worker, SHARD_WAITING, "lost its place in the group, which does not answer");
+    clock_sleep_ms(WAIT_MS);
+}
+
 /* Reads once, and works until all that was read has been dealt with. */
 static int
 worker_round(struct worker *worker, struct error *err)
@@ -503,7 +518,8 @@ worker_round(struct worker *worker, struct error *err)
             worker_try_tell_durable(worker, false);
         if (rc == 0)
             rc = worker_swap_when_due(worker, err);
-    } while (rc == 0 && next < worker->read->count && !worker_stopping(worker));
+    } while (rc == 0 && next < worker->read->count && !worker_stopping(worker) &&
+             !worker_lost(worker));
     return rc;
 }
 
@@ -513,9 +529,11 @@ worker_work(struct worker *worker, struct error *err)
     int rc = worker_recover(worker, err);
     if (rc == 0)
         rc = worker_resume(worker, err);
-    while (rc == 0 && !worker_stopping(worker))
+    while (rc == 0 && !worker_stopping(worker) && !worker_lost(worker))
         rc = worker_round(worker, err);
-    if (rc == 0)
+    while (rc == 0 && !worker_stopping(worker))
+        worker_idle(worker);
+    if (rc == 0 && !worker_lost(worker))
         rc = worker_save_quiet(worker, true, err);
     if (rc == 0 && replica_durable_offset(worker_replica(worker)) >= 0)
         worker_try_tell_durable(worker, true);
@@ -631,10 +649,14 @@ worker_shard(struct worker *worker)
 }
 
 void
-worker_ask_to_stop(struct worker *worker, bool lost)
+worker_lose(struct worker *worker)
 {
-    if (lost)
-        atomic_store(&worker->lost, true);
+    atomic_store(&worker->lost, true);
+}
+
+void
+worker_ask_to_stop(struct worker *worker)
+{
     atomic_store(&worker->stopping, true);
 }
 

@@ -62,8 +62,11 @@ int64_t worker_heartbeat_us(const struct worker *worker);
 /* Any thread, as long as the worker lives. */
 struct shard *worker_shard(struct worker *worker);
 
-/* Asks it to finish what is in hand. With `lost`, nothing is committed any more. */
-void worker_ask_to_stop(struct worker *worker, bool lost);
+/* Another member may have the partition already: what is in hand is finished, and nothing more is
+ * read, written or committed; the shard goes on answering until the worker is stopped. */
+void worker_lose(struct worker *worker);
+/* Asks it to finish what is in hand. */
+void worker_ask_to_stop(struct worker *worker);
 /* Waits for the thread and frees everything. Returns the error, if any, that has ended the thread:
  * such a worker has asked the whole process to stop (stop_request), and recovery decides. */
 int worker_stop(struct worker *worker, struct error *err);

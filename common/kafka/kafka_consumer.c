@@ -38,6 +38,7 @@ struct kafka_consumer {
     struct kafka_rebalance rebalance;
     rd_kafka_topic_partition_list_t *owned;   /* the application was told */
     rd_kafka_topic_partition_list_t *reading; /* of these, those it has answered */
+    bool was_lost;                            /* partitions were, at some time */
     bool closing;
     atomic_uint open_queues;
     atomic_ulong failed_commits;
@@ -71,8 +72,6 @@ list_partitions(const rd_kafka_topic_partition_list_t *list)
 static void
 consumer_tell_assigned(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list)
 {
-    if (list->cnt == 0)
-        return;
     for (int i = 0; i < list->cnt; i++)
         list_add(consumer->owned, consumer->topic, list->elems[i].partition);
     int32_t *partitions = list_partitions(list);
@@ -86,6 +85,7 @@ consumer_tell_revoked(struct kafka_consumer *consumer, const rd_kafka_topic_part
 {
     if (list->cnt == 0)
         return;
+    consumer->was_lost = consumer->was_lost || lost;
     int32_t *partitions = list_partitions(list);
     consumer->rebalance.revoked(consumer->rebalance.context, partitions, (uint32_t)list->cnt, lost);
     for (int i = 0; i < list->cnt; i++)
@@ -227,7 +227,10 @@ consumer_close(struct kafka_consumer *consumer)
 {
     int64_t deadline_us = clock_monotonic_us() + CLOSE_MS * INT64_C(1000);
     rd_kafka_queue_t *events = rd_kafka_queue_new(consumer->client);
-    consumer_log(rd_kafka_consumer_close_queue(consumer->client, events), "could not leave");
+    rd_kafka_error_t *refused = rd_kafka_consumer_close_queue(consumer->client, events);
+    if (refused != NULL)
+        deadline_us = 0;
+    consumer_log(refused, "could not leave");
     while (!rd_kafka_consumer_closed(consumer->client) && clock_monotonic_us() < deadline_us)
         rd_kafka_queue_poll_callback(events, 50);
     rd_kafka_queue_destroy(events);
@@ -267,6 +270,16 @@ kafka_consumer_poll(struct kafka_consumer *consumer, int wait_ms, struct error *
     kafka_trouble_note(&consumer->trouble, message->err, rd_kafka_message_errstr(message));
     rd_kafka_message_destroy(message);
     return rc;
+}
+
+/* A commit that was on its way when the session ended is sent again under the old member id. When
+ * it comes behind our return, the broker takes us for two of one name (group.instance.id). If there
+ * really are two, the one that joins last fences the other, which has lost nothing before. */
+bool
+kafka_consumer_may_join_again(const struct kafka_consumer *consumer)
+{
+    rd_kafka_resp_err_t code = rd_kafka_fatal_error(consumer->client, NULL, 0);
+    return code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && consumer->was_lost;
 }
 
 struct kafka_partition *

@@ -24,10 +24,12 @@ struct kafka_partition;
 
 /* Called inside kafka_consumer_poll() and kafka_consumer_destroy(). */
 struct kafka_rebalance {
-    /* These partitions are ours: answer with kafka_consumer_assign() now or later. */
+    /* These partitions are ours: answer with kafka_consumer_assign() now or later. None: the group
+     * has answered, and has nothing new for us. */
     void (*assigned)(void *context, const int32_t *partitions, uint32_t count);
-    /* Give these back: when this returns, another member may have them. `lost`: it may have them
-     * already, so nothing may be committed. Includes partitions that were never answered. */
+    /* Give these back: when this returns, another member may have them. `lost`: the group was out
+     * of reach, or we were, for so long that another may have them already; nothing may be
+     * committed. Includes partitions that were never answered. */
     void (*revoked)(void *context, const int32_t *partitions, uint32_t count, bool lost);
     void *context;
 };
@@ -44,6 +46,8 @@ void kafka_consumer_destroy(struct kafka_consumer *consumer);
 /* Serves the group; at least once a second. ERR_RETRY: said once, the client goes on trying;
  * ERR_FATAL: the client is of no use any more. */
 int kafka_consumer_poll(struct kafka_consumer *consumer, int wait_ms, struct error *err);
+/* After ERR_FATAL: a new client may go on. */
+bool kafka_consumer_may_join_again(const struct kafka_consumer *consumer);
 
 /* Opens the partition's queue: call before kafka_consumer_assign() names the partition. */
 struct kafka_partition *kafka_partition_open(struct kafka_consumer *consumer, int32_t partition);
