@@ -141,7 +141,7 @@ class Rebalance(MembersCase):
             self.fan_out()
             self.first.resume()
             owned = self.share(self.first, self.second)
-            self.assertEqual(self.first.count_log(": lost"), groups.PARTITIONS)
+            self.assertEqual(self.first.count_log(': lost"'), groups.PARTITIONS)
             self.check_answers(owned)
             wal = self.first.read_wal(owned[self.second])
             self.fan_out()
@@ -177,6 +177,31 @@ class Rebalance(MembersCase):
                 for partition, (offset, _) in committed.items()
             ), "does not commit",
         )
+
+
+class Outage(MembersCase):
+    own_servers = True
+    sections = group_settings(session_s=2)
+
+    def test_f50_outage_takes_no_answers_away(self):
+        """The broker is silent for longer than the members' sessions: each goes on answering for
+        what it had, and says that it waits; when the broker is back, both go on."""
+        self.create_gallery()
+        self.second.start()
+        owned = self.share(self.first, self.second)
+        self.pipeline.wait_until_fresh(consumers=list(owned))
+        self.kafka.pause()
+        self.addCleanup(self.kafka.resume)
+        for member, partitions in owned.items():
+            member.wait_until(
+                lambda: {look["state"] for look in member.partitions().values()} == {"waiting"},
+                "does not say that it waits",
+            )
+            self.assertEqual(set(member.partitions()), partitions)
+        self.check_answers(owned)
+        self.kafka.resume()
+        self.change_images()
+        self.assertGreater(self.group.check_end(self.first, self.second), 0)
 
 
 if __name__ == "__main__":

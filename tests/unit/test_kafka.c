@@ -19,7 +19,8 @@
 #include "common/kafka/kafka_producer.h"
 #include "common/kafka/kafka_reader.h"
 
-enum { SETTINGS_MAX = 8, PRODUCE = 0 /* the request's key in the protocol */, PATIENCE_S = 20 };
+enum { SETTINGS_MAX = 8, PATIENCE_S = 20 };
+enum { PRODUCE = 0, OFFSET_COMMIT = 8, HEARTBEAT = 12 }; /* keys of requests in the protocol */
 
 static rd_kafka_t *mock_host;
 static rd_kafka_mock_cluster_t *cluster;
@@ -678,6 +679,44 @@ test_recovery_does_not_hold_up_the_group(void **state)
     kafka_consumer_destroy(first.consumer);
 }
 
+static void
+member_fence(struct member *member)
+{
+    struct error err = {0};
+    int rc = 0;
+    rd_kafka_mock_push_request_errors(cluster, OFFSET_COMMIT, 1,
+                                      RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+    must(kafka_consumer_commit(member->consumer, 0, 1, "late", false, &err), &err);
+    for (int64_t start_us = clock_monotonic_us(); rc == 0 && !is_late(start_us);)
+        rc = kafka_consumer_poll(member->consumer, 20, &err);
+    assert_int_equal(rc, ERR_FATAL);
+}
+
+/* A member that had lost its session, and was then fenced, met a late commit of its own and may
+ * join again; one that had lost nothing has a double. (F47, F50) */
+static void
+test_fenced_member_may_join_again_after_a_loss(void **state)
+{
+    (void)state;
+    const char *topic = topic_of("fenced", 2);
+    struct member unlucky = {0}, doubled = {0};
+    member_join(&unlucky, topic, "one:1");
+    poll_until_owned(&unlucky, 2, NULL, 0);
+    rd_kafka_mock_push_request_errors(cluster, HEARTBEAT, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+    poll_until_owned(&unlucky, 0, NULL, 0);
+    assert_true(unlucky.lost);
+    poll_until_owned(&unlucky, 2, NULL, 0);
+    assert_false(kafka_consumer_may_join_again(unlucky.consumer));
+    member_fence(&unlucky);
+    assert_true(kafka_consumer_may_join_again(unlucky.consumer));
+    kafka_consumer_destroy(unlucky.consumer);
+    member_join(&doubled, topic, "one:1");
+    poll_until_owned(&doubled, 2, NULL, 0);
+    member_fence(&doubled);
+    assert_false(kafka_consumer_may_join_again(doubled.consumer));
+    kafka_consumer_destroy(doubled.consumer);
+}
+
 static int
 start_cluster(void **state)
 {
@@ -717,6 +756,7 @@ main(void)
         cmocka_unit_test(test_member_answers_when_it_is_ready),
         cmocka_unit_test(test_member_is_told_of_an_offset_out_of_range),
         cmocka_unit_test(test_recovery_does_not_hold_up_the_group),
+        cmocka_unit_test(test_fenced_member_may_join_again_after_a_loss),
     };
     return cmocka_run_group_tests(tests, start_cluster, stop_cluster);
 }
