@@ -283,7 +283,7 @@ def run(work, seconds, kills, seed):
         line.producer.start()
         campaign.consumers.start()
         with line.connect() as connection:
-            collections.deque(gallery.insert_rows(connection, 2000), maxlen=0)
+            collections.deque(gallery.insert_rows(connection, 1000), maxlen=0)
         begun = time.monotonic()
         with writers(line.dsn, seed):
             while campaign.kills.total() < kills and time.monotonic() < begun + seconds:
