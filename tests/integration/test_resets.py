@@ -65,7 +65,8 @@ class Resets(GalleryCase):
 
     def wait_until_rebuilding(self):
         self.consumer.wait_until(
-            lambda: "rebuilding" in self.states() and self.states() <= {"rebuilding", "running"},
+            lambda: len(self.pipeline.partitions()) == 4
+            and "rebuilding" in self.states() <= {"rebuilding", "running"},
             "does not rebuild",
         )
 
