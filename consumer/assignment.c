@@ -203,7 +203,7 @@ assignment_answer(struct assignment *assignment, struct error *err)
             !worker_ready(assigned->worker, &offset))
             continue;
         rc = kafka_consumer_assign(assignment->consumer, &i, &offset, 1, err);
-        assigned->answered = true;
+        assigned->answered = rc == 0;
     }
     return rc;
 }
