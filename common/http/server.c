@@ -184,6 +184,11 @@ http_send(struct MHD_Connection *mhd, struct http_response *response)
         MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
     if (response->status == MHD_HTTP_UNAUTHORIZED)
         MHD_add_response_header(answer, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+    if (response->retry_after_s > 0) {
+        char seconds[16];
+        snprintf(seconds, sizeof seconds, "%d", response->retry_after_s);
+        MHD_add_response_header(answer, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+    }
     enum MHD_Result queued = MHD_queue_response(mhd, (unsigned)response->status, answer);
     MHD_destroy_response(answer);
     return queued;

@@ -39,6 +39,7 @@ struct http_request {
 struct http_response {
     int status;
     const char *content_type; /* static */
+    int retry_after_s;        /* of a 503: when to come again; 0: not said */
     struct buffer body;       /* the server frees it */
 };
 
