@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/cli/stop.h"
 #include "consumer/writer_first.h"
@@ -20,6 +21,7 @@ struct assigned {
 struct assignment {
     const struct config *config;
     const struct data_dir *data_dir;
+    struct feed_local *local; /* NULL: Kafka feeds the workers */
     struct worker_times times;
     pthread_rwlock_t lock;           /* the main thread changes what is below, others read */
     struct kafka_consumer *consumer; /* NULL: not joined */
@@ -28,11 +30,13 @@ struct assignment {
 };
 
 struct assignment *
-assignment_create(const struct config *config, const struct data_dir *data_dir)
+assignment_create(const struct config *config, const struct data_dir *data_dir,
+                  struct feed_local *local)
 {
     struct assignment *assignment = memory_zalloc(sizeof *assignment);
     assignment->config = config;
     assignment->data_dir = data_dir;
+    assignment->local = local;
     assignment->partitions =
         memory_zalloc((size_t)config->topic.partitions * sizeof *assignment->partitions);
     writer_first_init(&assignment->lock);
@@ -57,6 +61,14 @@ assignment_fail(struct assignment *assignment, const struct error *err)
     stop_request();
 }
 
+static struct feed *
+assignment_open_feed(struct assignment *assignment, int32_t partition)
+{
+    if (assignment->local != NULL)
+        return feed_local_open(assignment->local, partition);
+    return feed_kafka_create(assignment->config, assignment->consumer, partition);
+}
+
 static void
 assignment_start(struct assignment *assignment, int32_t partition)
 {
@@ -74,7 +86,7 @@ assignment_start(struct assignment *assignment, int32_t partition)
     const struct worker_options options = {
         .config = assignment->config,
         .data_dir = assignment->data_dir,
-        .feed = feed_kafka_create(assignment->config, assignment->consumer, partition),
+        .feed = assignment_open_feed(assignment, partition),
         .times = &assignment->times,
         .partition = partition,
     };
@@ -173,9 +185,21 @@ assignment_create_consumer(struct assignment *assignment, const struct kafka_reb
     return rc;
 }
 
+static int
+assignment_start_all(struct assignment *assignment, struct error *err)
+{
+    for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
+        assignment_start(assignment, i);
+    if (assignment->failure.code != 0)
+        *err = assignment->failure;
+    return assignment->failure.code;
+}
+
 int
 assignment_join(struct assignment *assignment, struct error *err)
 {
+    if (assignment->local != NULL)
+        return assignment_start_all(assignment, err);
     const struct kafka_rebalance rebalance = {
         .assigned = assignment_on_assigned,
         .revoked = assignment_on_revoked,
@@ -191,6 +215,16 @@ assignment_join(struct assignment *assignment, struct error *err)
     return 0;
 }
 
+static int
+assignment_begin_reading(struct assignment *assignment, int32_t partition, int64_t offset,
+                         struct error *err)
+{
+    if (assignment->local == NULL)
+        return kafka_consumer_assign(assignment->consumer, &partition, &offset, 1, err);
+    feed_local_start(assignment->local, partition, offset);
+    return 0;
+}
+
 /* Lets the partitions be read whose workers have become ready since the last time. */
 static int
 assignment_answer(struct assignment *assignment, struct error *err)
@@ -202,7 +236,7 @@ assignment_answer(struct assignment *assignment, struct error *err)
         if (assigned->worker == NULL || assigned->answered || assigned->lost ||
             !worker_ready(assigned->worker, &offset))
             continue;
-        rc = kafka_consumer_assign(assignment->consumer, &i, &offset, 1, err);
+        rc = assignment_begin_reading(assignment, i, offset, err);
         assigned->answered = rc == 0;
     }
     return rc;
@@ -239,9 +273,11 @@ int
 assignment_poll(struct assignment *assignment, int wait_ms, struct error *err)
 {
     int rc = assignment_answer(assignment, err);
-    if (rc == 0)
+    if (rc == 0 && assignment->local != NULL)
+        clock_sleep_ms(wait_ms);
+    else if (rc == 0)
         rc = kafka_consumer_poll(assignment->consumer, wait_ms, err);
-    if (rc == ERR_FATAL && kafka_consumer_may_join_again(assignment->consumer))
+    if (rc == ERR_FATAL && assignment->local == NULL && kafka_consumer_may_join_again(assignment->consumer))
         rc = assignment_join_again(assignment, err);
     return rc;
 }

@@ -1,4 +1,5 @@
-/* The partitions that the group has given to this process, each with its worker.
+/* The partitions that the group has given to this process, each with its worker. A stand-alone
+ * index has no group: it has all partitions from the start, fed by POST /ops.
  *
  *     assigned    a worker starts and recovers in its own thread
  *     ready       its partition is read from the offset that it asks for
@@ -14,14 +15,17 @@
 #define CONSUMER_ASSIGNMENT_H
 
 #include "common/kafka/kafka_consumer.h"
+#include "consumer/feed_local.h"
 #include "consumer/worker.h"
 
 struct assignment;
 
-/* `config` and `data_dir` must outlive it. Owned by the caller. */
-struct assignment *assignment_create(const struct config *config, const struct data_dir *data_dir);
+/* `local`, of a stand-alone index, feeds its partitions; NULL: Kafka does. All must outlive it.
+ * Owned by the caller. */
+struct assignment *assignment_create(const struct config *config, const struct data_dir *data_dir,
+                                     struct feed_local *local);
 
-/* Joins the group; does not wait for the broker. */
+/* Joins the group, without waiting for the broker; or starts all partitions. */
 int assignment_join(struct assignment *assignment, struct error *err);
 
 /* Serves the group for about `wait_ms`. ERR_RETRY: trouble that the client works on. */

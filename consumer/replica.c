@@ -49,6 +49,8 @@ replica_create(const struct replica_options *options, struct replica **replica, 
     made->next_offset = -1;
     made->applied_offset = -1;
     position_init(&made->position);
+    if (!options->config->kafka.present)
+        sequence_init_alone(&made->position.sequence);
     buffer_init(&made->encoded);
     arena_init(&made->arena);
     *replica = made;

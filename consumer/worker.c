@@ -335,6 +335,7 @@ static bool
 worker_deliver_letters(struct worker *worker)
 {
     const struct letter_list *letters = &worker->batch.letters;
+    CHECK(letters->count == 0 || worker->dead_letters != NULL); /* refused when it was posted */
     int64_t begin_us = clock_monotonic_us();
     struct error err = {0};
     while (letters->count > 0 &&
@@ -578,8 +579,8 @@ worker_prepare(struct worker *worker, struct error *err)
 {
     const struct worker_options *options = &worker->options;
     const struct config *config = options->config;
-    char *path =
-        data_dir_partition_path(config->consumer.data_dir, config->topic.name, options->partition);
+    char *path = data_dir_partition_path(config->consumer.data_dir, config_log_name(config),
+                                         options->partition);
     int rc = partition_dir_open(&worker->directory, options->data_dir->files, path, err);
     free(path);
     if (rc == 0)
@@ -607,7 +608,8 @@ worker_start(const struct worker_options *options, struct worker **worker, struc
 {
     struct worker *made = memory_zalloc(sizeof *made);
     made->options = *options;
-    made->dead_letters = dead_letters_create(options->config);
+    if (options->config->kafka.present)
+        made->dead_letters = dead_letters_create(options->config);
     made->read = memory_zalloc(sizeof *made->read);
     made->shard = shard_create();
     worker_beat(made);

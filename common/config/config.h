@@ -39,7 +39,7 @@ struct config_kafka {
 };
 
 struct config_topic {
-    const char *name; /* NULL when the section is absent: only without `kafka` */
+    const char *name; /* may be NULL only without `kafka` */
     int32_t partitions;
     int32_t replication_factor;
     int32_t retention_hours;
@@ -78,6 +78,9 @@ struct config_consumer {
     enum config_on_gap on_gap;
     int32_t http_threads;
     int64_t query_limit; /* largest `limit` a query may ask for */
+    int64_t body_bytes;  /* of a request */
+    int32_t posts_max;   /* posts of ops at the same time */
+    int32_t post_timeout_ms;
 };
 
 struct config_log {
@@ -220,6 +223,9 @@ void config_index_identity(const struct config_index *index, struct buffer *out)
 /* The same for the log of one partition: another index or topic, or another configuration of the
  * same, must not go on with it. */
 void config_partition_identity(const struct config *config, int32_t partition, struct buffer *out);
+
+/* What the logs of its partitions are named after: the topic, or the index when it is stand-alone. */
+const char *config_log_name(const struct config *config);
 
 /* What the file asks for that this version does not do, one thing at a time: fills `what`
  * (terminated, one line) and returns true. `*refused`: `run` refuses to start; otherwise it is a

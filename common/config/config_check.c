@@ -54,8 +54,9 @@ check_required(const struct config_reader *reader, const struct config *config,
     if (config->kafka.present && !config_kafka_has_brokers(&config->kafka, program))
         return config_refuse_missing(reader, config_node_of(reader, &config->kafka),
                                      "bootstrap.servers");
+    const struct config_node *topic = config_node_of(reader, &config->topic.name);
     if (config->kafka.present && config->topic.name == NULL)
-        return config_refuse_missing(reader, reader->root, "topic");
+        return config_refuse_missing(reader, topic, topic == reader->root ? "topic" : "name");
     if (program == CONFIG_CONSUMER && !index_is_given(&config->index_config))
         return config_refuse_missing(reader, reader->root, "index_config");
     const struct config_node *consumer = config_node_of(reader, &config->consumer.data_dir);

@@ -57,10 +57,17 @@ config_index_identity(const struct config_index *index, struct buffer *out)
     free(lines);
 }
 
+const char *
+config_log_name(const struct config *config)
+{
+    return config->kafka.present ? config->topic.name : config->index;
+}
+
 void
 config_partition_identity(const struct config *config, int32_t partition, struct buffer *out)
 {
-    buffer_append_format(out, "format: 1\nindex: %s\ntopic: %s\npartition: %d of %d\n",
-                         config->index, config->topic.name, partition, config->topic.partitions);
+    buffer_append_format(out, "format: 1\nindex: %s\n%s: %s\npartition: %d of %d\n", config->index,
+                         config->kafka.present ? "topic" : "stand-alone", config_log_name(config),
+                         partition, config->topic.partitions);
     config_index_identity(&config->index_config, out);
 }

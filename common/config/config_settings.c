@@ -20,9 +20,9 @@ static const struct setting topic_settings[] = {
     {.name = "name",
      .type = SETTING_TEXT,
      AT(config_topic, name),
-     .is_required = true,
      .rule = config_rule_topic,
      .kind = "topic",
+     .standard = "none: required where there is a `kafka` section",
      .meaning = "The topic. What a consumer cannot apply goes to the topic of the same name with "
                 "`.dead` appended."},
     {.name = "partitions",
@@ -61,7 +61,7 @@ static const struct setting topic_settings[] = {
 
 static const struct section topic_section = {
     .meaning = "The Kafka topic that producer and consumers share: a contract, so it is the same "
-               "for both. Required where there is a `kafka` section.",
+               "for both. A stand-alone index, without a `kafka` section, has partitions as well.",
     SETTINGS(topic_settings),
     .bytes = sizeof(struct config_topic),
 };
@@ -268,6 +268,31 @@ static const struct setting consumer_settings[] = {
      .fallback = 10000,
      .unit = "ids",
      .meaning = "The largest `limit` plus `offset` that a query may ask for."},
+    {.name = "body_bytes",
+     .type = SETTING_INTEGER,
+     AT(config_consumer, body_bytes),
+     .minimum = KIB(64),
+     .maximum = MIB(32),
+     .fallback = MIB(4),
+     .unit = "bytes",
+     .meaning = "The largest body of a request; a larger one is answered 413."},
+    {.name = "posts_max",
+     .type = SETTING_INTEGER,
+     AT(config_consumer, posts_max),
+     .minimum = 1,
+     .maximum = 256,
+     .fallback = 16,
+     .unit = "requests",
+     .meaning = "Posts of ops that are worked on at the same time; a further one is answered 503."},
+    {.name = "post_timeout_ms",
+     .type = SETTING_INTEGER,
+     AT(config_consumer, post_timeout_ms),
+     .minimum = 100,
+     .maximum = 600000,
+     .fallback = 10000,
+     .unit = "ms",
+     .meaning = "How long posted ops may take to be durable, or to wait for their turn; then the "
+                "post is answered 503."},
 };
 
 static const struct section consumer_section = {

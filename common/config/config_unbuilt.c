@@ -12,12 +12,6 @@ struct unbuilt {
 };
 
 static bool
-asks_stand_alone(const struct config *config)
-{
-    return !config->kafka.present;
-}
-
-static bool
 asks_visible_from(const struct config *config)
 {
     return config->index_config.visible_from != NULL;
@@ -51,7 +45,6 @@ asks_load(const struct config *config)
 }
 
 static const struct unbuilt unbuilts[] = {
-    {CONFIG_CONSUMER, true, asks_stand_alone, "no kafka section: an index without Kafka"},
     {CONFIG_CONSUMER, true, asks_visible_from, "index_config.visible_from: hiding until a time"},
     {CONFIG_CONSUMER, true, asks_computed, "index_config.sort_fields: computed sort fields"},
     {CONFIG_CONSUMER, false, asks_mirror, "postgres: positions are not mirrored to bitdex_cursors"},

@@ -17,7 +17,8 @@ void
 kafka_batch_release(struct kafka_batch *batch)
 {
     for (uint32_t i = 0; i < batch->count; i++)
-        rd_kafka_message_destroy(batch->messages[i]);
+        if (batch->messages[i] != NULL)
+            rd_kafka_message_destroy(batch->messages[i]);
     batch->count = 0;
     batch->bytes = 0;
 }

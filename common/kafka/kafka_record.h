@@ -18,7 +18,7 @@ enum { KAFKA_BATCH_RECORDS_MAX = 4096 };
 
 /* The records of a batch and the library's messages that they point into. Zero-initialise; reading
  * into a batch releases what it held, and it must be released before its reader or consumer is
- * destroyed. One thread. */
+ * destroyed. A message that is NULL has a record whose bytes are somebody else's. One thread. */
 struct kafka_batch {
     struct kafka_record records[KAFKA_BATCH_RECORDS_MAX];
     uint32_t count;

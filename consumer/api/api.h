@@ -1,6 +1,7 @@
 /* The consumer's HTTP interface: what it answers, over the shards that this process owns.
  *
  *     POST /api/indexes/{index}/query
+ *     POST /api/indexes/{index}/ops            with the bearer token of consumer.token_file
  *     GET  /api/indexes/{index}/entities/{id}
  *     GET  /api/indexes/{index}/stats          GET /api/indexes
  *     GET  /api/internal/sync-lag              position and lag of each partition
@@ -9,18 +10,20 @@
  *     GET  /metrics                            Prometheus text
  *     GET  /                                   the same for people
  *
- * Handlers run on the server's threads and only read.
+ * Handlers run on the server's threads. What changes state goes through `sink` to the log (law
+ * L8).
  */
 #ifndef CONSUMER_API_API_H
 #define CONSUMER_API_API_H
 
 #include "consumer/assignment.h"
+#include "consumer/ops_sink.h"
 
 struct api;
 
-/* Serves on consumer.listen. `config` and `assignment` must outlive it. */
-int api_start(const struct config *config, struct assignment *assignment, struct api **api,
-              struct error *err);
+/* Serves on consumer.listen. `config`, `assignment` and `sink` must outlive it. */
+int api_start(const struct config *config, struct assignment *assignment, struct ops_sink *sink,
+              struct api **api, struct error *err);
 /* Waits for the handlers that run. NULL is nothing to do. */
 void api_stop(struct api *api);
 int api_port(const struct api *api);

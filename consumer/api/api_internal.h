@@ -8,6 +8,7 @@
 #include "common/http/server.h"
 #include "common/json/json.h"
 #include "consumer/api/api.h"
+#include "consumer/api/posters.h"
 
 struct api {
     const struct config *config;
@@ -17,6 +18,9 @@ struct api {
     struct metrics_histogram query_times;
     atomic_ullong failed_queries;
     atomic_llong main_heartbeat_us;
+    char *token; /* NULL: calls that change state are refused */
+    struct posters *posters;
+    struct api_ops *ops;
 };
 
 /* One request that found its route. */
@@ -50,17 +54,26 @@ struct looks {
 void looks_take(struct api *api, bool with_engine, struct looks *looks);
 void looks_free(struct looks *looks);
 
-/* The topic's numbered source, summed up over what is owned. */
+/* A source of ops. What is negative is not known. */
 struct look_source {
-    const char *name;   /* of a look; "": none is known yet */
+    const char *name;
     int64_t cursor;     /* every row that was sent up to this id is applied */
     int64_t max_row_id; /* greatest id in the outbox */
     int64_t lag_rows;   /* not sent yet, or not applied yet */
-    uint64_t ops;
+    int64_t ops;
     int64_t wal_bytes;
 };
 
-void looks_sum(const struct looks *looks, struct look_source *source);
+/* The topic's numbered source, summed up over what is owned, if it is known; then those who post,
+ * as they say. */
+struct look_sources {
+    bool has_numbered; /* it is the first */
+    struct look_source items[1 + POSTERS_MAX];
+    uint32_t count;
+    struct poster posters[POSTERS_MAX]; /* what names point to */
+};
+
+void looks_sources(struct api *api, const struct looks *looks, struct look_sources *sources);
 
 /* --- handlers -------------------------------------------------------------------------------- */
 
@@ -73,5 +86,12 @@ void api_answer_indexes(struct api_call *call);
 void api_answer_stats(struct api_call *call);
 void api_answer_query(struct api_call *call);
 void api_answer_entity(struct api_call *call);
+void api_answer_ops(struct api_call *call);
+
+/* What POST /ops needs. */
+int api_ops_create(const struct config *config, struct ops_sink *sink, struct posters *posters,
+                   struct api_ops **ops, struct error *err);
+/* NULL is nothing to do. Nobody may be answering. */
+void api_ops_destroy(struct api_ops *ops);
 
 #endif

@@ -57,19 +57,20 @@ api_answer_health(struct api_call *call)
     looks_free(&looks);
 }
 
-/* Why the partition should get no queries; "" when it should. */
+/* Why the partition should get no queries; "" when it should. Without a source nothing can lag. */
 static void
-ready_describe(const struct look *look, char *out, size_t bytes)
+ready_describe(const struct look *look, bool has_source, char *out, size_t bytes)
 {
+    out[0] = '\0';
     if (!look->complete)
         snprintf(out, bytes, "%s", look->reason);
+    else if (!has_source)
+        return;
     else if (look->lag_s < 0)
         snprintf(out, bytes, "no watermark was read yet");
     else if (look->lag_s > READY_LAG_S)
         snprintf(out, bytes, "the last watermark is %.0f s old%s%s", look->lag_s,
                  look->status.trouble[0] != '\0' ? ": " : "", look->status.trouble);
-    else
-        out[0] = '\0';
 }
 
 static void
@@ -89,11 +90,12 @@ api_answer_ready(struct api_call *call)
     struct json_writer json;
     struct looks looks;
     looks_take(call->api, false, &looks);
+    bool has_source = call->api->config->kafka.present;
     bool well = looks.count > 0; /* nothing is assigned: nothing can be answered */
     health_begin(&json, call->response, "partitions");
     for (uint32_t i = 0; i < looks.count; i++) {
         char reason[2 * ERROR_MESSAGE_BYTES];
-        ready_describe(&looks.items[i], reason, sizeof reason);
+        ready_describe(&looks.items[i], has_source, reason, sizeof reason);
         ready_write(&json, looks.items[i].partition, reason);
         well = well && reason[0] == '\0';
     }

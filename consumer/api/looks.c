@@ -60,10 +60,11 @@ looks_free(struct looks *looks)
     free(looks->items);
 }
 
-void
+/* False: it is not known yet. */
+static bool
 looks_sum(const struct looks *looks, struct look_source *source)
 {
-    *source = (struct look_source){.name = "", .cursor = -1};
+    *source = (struct look_source){.name = NULL, .cursor = -1};
     int64_t newest_us = -1, backlog_rows = 0;
     for (uint32_t i = 0; i < looks->count; i++) {
         const struct look *look = &looks->items[i];
@@ -81,8 +82,28 @@ looks_sum(const struct looks *looks, struct look_source *source)
         }
         if (look->lag_rows > 0)
             source->lag_rows += look->lag_rows;
-        source->ops += look->status.counts.ops;
+        source->ops += (int64_t)look->status.counts.ops;
         source->wal_bytes += look->status.wal_bytes;
     }
     source->lag_rows += backlog_rows;
+    return source->name != NULL;
+}
+
+void
+looks_sources(struct api *api, const struct looks *looks, struct look_sources *sources)
+{
+    uint32_t posters = posters_read(api->posters, sources->posters);
+    sources->has_numbered = looks_sum(looks, &sources->items[0]);
+    sources->count = sources->has_numbered;
+    for (uint32_t i = 0; i < posters; i++) {
+        const struct poster *poster = &sources->posters[i];
+        sources->items[sources->count++] = (struct look_source){
+            .name = poster->source,
+            .cursor = poster->cursor,
+            .max_row_id = poster->max_id,
+            .lag_rows = poster->lag_rows,
+            .ops = (int64_t)poster->ops,
+            .wal_bytes = -1,
+        };
+    }
 }

@@ -3,7 +3,7 @@
 
 #include "consumer/api/api_internal.h"
 
-/* A 64-bit member of a look. */
+/* A 64-bit member of a look or a source. */
 struct look_metric {
     const char *name;
     const char *type;
@@ -94,36 +94,40 @@ metrics_write_freshness(struct buffer *out, const struct looks *looks)
                                  looks->items[i].complete);
 }
 
-static void
-metrics_source_sample(struct buffer *out, const char *name, const char *type, const char *help,
-                      const char *source, double value)
-{
-    const char *const labels[] = {"source", source, NULL};
-    metrics_family(out, name, type, help);
-    metrics_sample(out, name, labels, value);
-}
+/* A member of a source. The names are those that people have dashboards for. */
+static const struct look_metric source_metrics[] = {
+    {"bitdex_sync_cursor_position", "gauge", "Outbox id up to which everything sent is applied.",
+     offsetof(struct look_source, cursor), true},
+    {"bitdex_sync_max_id", "gauge", "Greatest id in the outbox.",
+     offsetof(struct look_source, max_row_id), true},
+    {"bitdex_sync_lag_rows", "gauge", "Rows that are not applied yet.",
+     offsetof(struct look_source, lag_rows), true},
+    {"bitdex_sync_ops_total", "counter", "Ops applied.", offsetof(struct look_source, ops), true},
+    {"bitdex_sync_wal_bytes", "gauge", "Size of the write-ahead logs.",
+     offsetof(struct look_source, wal_bytes), true},
+};
 
-/* The names that people have dashboards for. */
+enum { SOURCE_METRICS = sizeof source_metrics / sizeof source_metrics[0] };
+
 static void
-metrics_write_source(struct buffer *out, const struct looks *looks,
-                     const struct worker_times *times)
+metrics_write_sources(struct buffer *out, const struct look_sources *sources,
+                      const struct worker_times *times)
 {
-    struct look_source source;
-    looks_sum(looks, &source);
-    if (source.name[0] == '\0')
+    for (size_t i = 0; i < SOURCE_METRICS && sources->count > 0; i++) {
+        const struct look_metric *metric = &source_metrics[i];
+        metrics_family(out, metric->name, metric->type, metric->help);
+        for (uint32_t j = 0; j < sources->count; j++) {
+            const struct look_source *source = &sources->items[j];
+            const char *const labels[] = {"source", source->name, NULL};
+            int64_t number;
+            memcpy(&number, (const char *)source + metric->offset, sizeof number);
+            if (number >= 0)
+                metrics_sample(out, metric->name, labels, (double)number);
+        }
+    }
+    if (!sources->has_numbered)
         return;
-    metrics_source_sample(out, "bitdex_sync_cursor_position", "gauge",
-                          "Outbox id up to which everything sent is applied.", source.name,
-                          (double)source.cursor);
-    metrics_source_sample(out, "bitdex_sync_max_id", "gauge", "Greatest id in the outbox.",
-                          source.name, (double)source.max_row_id);
-    metrics_source_sample(out, "bitdex_sync_lag_rows", "gauge", "Rows that are not applied yet.",
-                          source.name, (double)source.lag_rows);
-    metrics_source_sample(out, "bitdex_sync_ops_total", "counter", "Ops applied.", source.name,
-                          (double)source.ops);
-    metrics_source_sample(out, "bitdex_sync_wal_bytes", "gauge", "Size of the write-ahead logs.",
-                          source.name, (double)source.wal_bytes);
-    const char *const labels[] = {"source", source.name, NULL};
+    const char *const labels[] = {"source", sources->items[0].name, NULL};
     metrics_family(out, "bitdex_sync_cycle_duration_seconds", "histogram",
                    "A batch, from decoding to applied.");
     metrics_histogram_sample(out, "bitdex_sync_cycle_duration_seconds", labels, &times->cycle);
@@ -136,10 +140,12 @@ api_answer_metrics(struct api_call *call)
     struct buffer *out = &call->response->body;
     const struct worker_times *times = assignment_times(api->assignment);
     struct looks looks;
+    struct look_sources sources;
     looks_take(api, true, &looks);
+    looks_sources(api, &looks, &sources);
     call->response->content_type = METRICS_CONTENT_TYPE;
     metrics_write_freshness(out, &looks);
-    metrics_write_source(out, &looks, times);
+    metrics_write_sources(out, &sources, times);
     metrics_write_looks(out, &looks);
     metrics_family(out, "bitdex_wal_sync_seconds", "histogram", "Write and fsync of a frame.");
     metrics_histogram_sample(out, "bitdex_wal_sync_seconds", NULL, &times->sync);

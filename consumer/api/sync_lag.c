@@ -21,18 +21,14 @@ lag_write_known(struct json_writer *json, const char *key, int64_t number)
 }
 
 static void
-lag_write_source(struct json_writer *json, const struct looks *looks)
+lag_write_source(struct json_writer *json, const struct look_source *source)
 {
-    struct look_source source;
-    looks_sum(looks, &source);
-    if (source.name[0] == '\0')
-        return;
     json_object_begin(json);
     json_key(json, "source");
-    json_string(json, source.name);
-    lag_write_number(json, "cursor", source.cursor);
-    lag_write_number(json, "max_id", source.max_row_id);
-    lag_write_number(json, "lag_rows", source.lag_rows);
+    json_string(json, source->name);
+    lag_write_known(json, "cursor", source->cursor);
+    lag_write_known(json, "max_id", source->max_row_id);
+    lag_write_known(json, "lag_rows", source->lag_rows);
     json_object_end(json);
 }
 
@@ -81,13 +77,16 @@ void
 api_answer_sync_lag(struct api_call *call)
 {
     struct looks looks;
+    struct look_sources sources;
     struct json_writer json;
     looks_take(call->api, false, &looks);
+    looks_sources(call->api, &looks, &sources);
     json_writer_init(&json, &call->response->body);
     json_object_begin(&json);
     json_key(&json, "sources");
     json_array_begin(&json);
-    lag_write_source(&json, &looks);
+    for (uint32_t i = 0; i < sources.count; i++)
+        lag_write_source(&json, &sources.items[i]);
     json_array_end(&json);
     json_key(&json, "broker_trouble");
     json_string(&json, looks.trouble);
@@ -109,8 +108,11 @@ api_answer_page(struct api_call *call)
     struct looks looks;
     looks_take(call->api, false, &looks);
     call->response->content_type = "text/plain; charset=utf-8";
-    buffer_append_format(out, "bitdex-consumer: index %s, topic %s, group %s\n", config->index,
-                         config->topic.name, config->consumer.group);
+    if (config->kafka.present)
+        buffer_append_format(out, "bitdex-consumer: index %s, topic %s, group %s\n", config->index,
+                             config->topic.name, config->consumer.group);
+    else
+        buffer_append_format(out, "bitdex-consumer: index %s, stand-alone\n", config->index);
     buffer_append_format(out, "%u of %d partitions are here\n\n", looks.count,
                          config->topic.partitions);
     if (looks.trouble[0] != '\0')

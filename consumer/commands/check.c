@@ -8,6 +8,7 @@
 
 #include "common/files/files.h"
 #include "common/kafka/kafka_admin.h"
+#include "consumer/api/token.h"
 #include "consumer/commands/commands.h"
 #include "consumer/engine/engine.h"
 
@@ -81,6 +82,16 @@ check_data_dir(const struct config *config, uint32_t *problems)
 }
 
 static void
+check_token(const struct config *config, uint32_t *problems)
+{
+    struct error err = {0};
+    char *token = NULL;
+    int rc = token_read(config->consumer.token_file, &token, &err);
+    free(token);
+    check_say(problems, "token", rc != 0 ? err.message : NULL);
+}
+
+static void
 check_topic(struct kafka_admin *admin, const char *name, int32_t partitions, uint32_t *problems)
 {
     struct error err = {0};
@@ -118,9 +129,10 @@ command_check(const struct cli *cli, struct error *err)
     const struct config *config = cli->config;
     uint32_t problems = 0;
     check_config(config, &problems);
-    if (config->kafka.present)
-        check_engine(config, &problems);
+    check_engine(config, &problems);
     check_data_dir(config, &problems);
+    if (config->consumer.token_file != NULL)
+        check_token(config, &problems);
     if (config->kafka.present)
         check_kafka(config, &problems);
     fflush(stdout);

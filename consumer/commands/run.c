@@ -1,6 +1,8 @@
 /* Happy path: lock the data directory, serve HTTP, wait for the topic, join the group, poll until
  * somebody asks to stop; then the workers finish what is in hand.
  *
+ * Without Kafka there is nothing to wait for: the workers start at once.
+ *
  * Failure: a configuration that cannot work ends the program at once; a broker that is away or a
  * topic that is not there yet is waited for. A worker that met a fatal error stops the process.
  */
@@ -13,6 +15,7 @@
 #include "common/kafka/kafka_admin.h"
 #include "consumer/api/api.h"
 #include "consumer/commands/commands.h"
+#include "consumer/ops_topic.h"
 
 enum {
     POLL_MS = 50,
@@ -100,13 +103,12 @@ static int
 run_group(const struct config *config, struct assignment *assignment, struct api *api,
           struct error *err)
 {
-    int rc = run_await_topic(config, api, err);
+    int rc = config->kafka.present ? run_await_topic(config, api, err) : 0;
     if (rc != 0 || stop_requested())
         return rc;
     rc = assignment_join(assignment, err);
-    if (rc != 0)
-        return rc;
-    rc = run_poll(assignment, api, err);
+    if (rc == 0)
+        rc = run_poll(assignment, api, err);
     log_info(area, "stopping");
     struct error worker_err = {0};
     int worker_rc = assignment_leave_group(assignment, &worker_err);
@@ -120,15 +122,19 @@ static int
 run_serve(const struct config *config, const struct data_dir *data_dir, struct error *err)
 {
     struct api *api;
-    struct assignment *assignment = assignment_create(config, data_dir);
-    int rc = api_start(config, assignment, &api, err);
+    struct feed_local *local = config->kafka.present ? NULL : feed_local_create(config);
+    struct ops_sink *sink = local != NULL ? feed_local_sink(local) : ops_topic_create(config);
+    struct assignment *assignment = assignment_create(config, data_dir, local);
+    int rc = api_start(config, assignment, sink, &api, err);
     if (rc == 0) {
-        log_info(area, "index %s, group %s, listening on port %d", config->index,
-                 config->consumer.group, api_port(api));
+        log_info(area, "index %s, %s%s, listening on port %d", config->index,
+                 local != NULL ? "stand-alone" : "group ",
+                 local != NULL ? "" : config->consumer.group, api_port(api));
         rc = run_group(config, assignment, api, err);
         api_stop(api);
     }
     assignment_destroy(assignment);
+    sink->destroy(sink);
     return rc;
 }
 

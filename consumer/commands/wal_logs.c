@@ -36,7 +36,8 @@ wal_logs_look_at(struct wal_logs *logs, int32_t partition)
 {
     struct files *files = files_posix();
     const struct config *config = logs->cli->config;
-    char *path = data_dir_partition_path(config->consumer.data_dir, config->topic.name, partition);
+    char *path =
+        data_dir_partition_path(config->consumer.data_dir, config_log_name(config), partition);
     logs->partition = partition;
     logs->path = path;
     int rc = files->list(files, path, wal_logs_note, logs, logs->err);
@@ -50,7 +51,7 @@ wal_logs_find(const struct cli *cli, struct buffer *partitions, struct error *er
     const struct config *config = cli->config;
     if (cli->argument_count == 0)
         return data_dir_list_partitions(files_posix(), config->consumer.data_dir,
-                                        config->topic.name, partitions, err);
+                                        config_log_name(config), partitions, err);
     int64_t number;
     int rc = cli_read_number(cli->arguments[0], 0, INT32_MAX, &number, err);
     if (rc == 0) {
@@ -74,7 +75,8 @@ wal_logs_look(const struct cli *cli, wal_log_look look, void *context, struct er
     }
     buffer_free(&partitions);
     if (rc == 0 && logs.found == 0)
-        rc = error_set(err, ERR_FATAL, "no log of topic %s in %s", config->topic.name,
+        rc = error_set(err, ERR_FATAL, "no log of %s %s in %s",
+                       config->kafka.present ? "topic" : "index", config_log_name(config),
                        config->consumer.data_dir);
     return rc;
 }

@@ -38,6 +38,8 @@ dead_letters_drop_client(struct dead_letters *letters)
 void
 dead_letters_destroy(struct dead_letters *letters)
 {
+    if (letters == NULL)
+        return;
     dead_letters_drop_client(letters);
     free(letters->topic);
     free(letters);

@@ -14,6 +14,7 @@ struct dead_letters;
 
 /* `config` must outlive it. */
 struct dead_letters *dead_letters_create(const struct config *config);
+/* NULL is nothing to do. */
 void dead_letters_destroy(struct dead_letters *letters);
 
 /* Works for about `wait_ms` on delivering `list`. 0: all of it is acknowledged. After an error of

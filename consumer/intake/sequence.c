@@ -9,6 +9,12 @@ sequence_init(struct sequence *sequence)
     *sequence = (struct sequence){.reason = SEQUENCE_NOTHING_READ};
 }
 
+void
+sequence_init_alone(struct sequence *sequence)
+{
+    *sequence = (struct sequence){.reason = SEQUENCE_COMPLETE};
+}
+
 /* Names are kept up to a length, and compared so. */
 static struct text
 sequence_cut_name(struct text name)

@@ -70,6 +70,8 @@ enum sequence_verdict {
 };
 
 void sequence_init(struct sequence *sequence);
+/* Of a log without a numbered source, which holds all there ever was: complete. */
+void sequence_init_alone(struct sequence *sequence);
 
 /* Judges the event that comes next in the partition, and moves behind it. */
 enum sequence_verdict sequence_take(struct sequence *sequence, const struct event *event);

@@ -25,6 +25,7 @@ static const struct data_dir data_dir;
 
 struct fixture {
     struct assignment *assignment;
+    struct ops_sink sink;
     struct api *api;
     char listen[32];
 };
@@ -34,8 +35,9 @@ fixture_begin(void **state)
 {
     struct error err = {0};
     struct fixture *fixture = memory_zalloc(sizeof *fixture);
-    fixture->assignment = assignment_create(&config, &data_dir);
-    assert_int_equal(api_start(&config, fixture->assignment, &fixture->api, &err), 0);
+    fixture->assignment = assignment_create(&config, &data_dir, NULL);
+    assert_int_equal(api_start(&config, fixture->assignment, &fixture->sink, &fixture->api, &err),
+                     0);
     snprintf(fixture->listen, sizeof fixture->listen, "127.0.0.1:%d", api_port(fixture->api));
     *state = fixture;
     return 0;

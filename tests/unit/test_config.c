@@ -250,7 +250,6 @@ test_values_are_refused_with_their_place(void **state)
          "2:31: topic.partitions: must be from 1 to 1024"},
         {"index: a\ntopic: { name: a, max_slots: 4294967297 }\n",
          "2:30: topic.max_slots: must be from 1 to 4294967296 slots"},
-        {"index: a\ntopic: {}\n", "2:8: topic.name: is missing"},
     };
     CHECK_REFUSALS(refusals);
 }
@@ -268,6 +267,7 @@ test_each_program_names_what_it_lacks(void **state)
                   "3:8: kafka.bootstrap.servers: is missing");
     check_refused("index: a\npostgres: b\n" KAFKA, CONFIG_PRODUCER, "1:1: topic: is missing");
     check_refused("index: a\n" KAFKA, CONFIG_CONSUMER, "1:1: topic: is missing");
+    check_refused("index: a\n" KAFKA "topic: {}\n", CONFIG_CONSUMER, "3:8: topic.name: is missing");
     check_refused("index: a\n", CONFIG_CONSUMER, "1:1: index_config: is missing");
     static const char fields[] = "index: a\n"
                                  "index_config: { sort_fields: [{ name: a, bits: 1 }] }\n";
@@ -572,7 +572,7 @@ test_what_the_consumer_lacks_is_refused_by_run(void **state)
                    "    { name: best, bits: 32, computed: { op: least, source_fields: [at] } }]\n"
                    "  visible_from: at\n",
                    CONFIG_CONSUMER);
-    static const bool wanted[] = {true, true, true, false};
+    static const bool wanted[] = {true, true, false};
     uint32_t cursor = 0;
     bool refused;
     char what[8]; /* cut, never overrun */

@@ -1,0 +1,172 @@
+/* POST /ops: parse all of it, encode it, store it; 200 when it is durable.
+ *
+ * Failure: what cannot be applied is refused before anything is stored (400, naming the entry), so
+ * that a post leaves no dead letters. What could not be stored in time is 503 and says whether it
+ * may be stored all the same.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/event/event_codec.h"
+#include "consumer/api/api_internal.h"
+#include "consumer/api/ops_request.h"
+
+enum { RETRY_AFTER_S = 1 };
+
+struct api_ops {
+    const struct config *config;
+    struct ops_sink *sink;
+    struct engine *index; /* an empty one, which knows what could be applied */
+    struct posters *posters;
+    sem_t slots; /* posts beyond consumer.posts_max are refused */
+    pthread_mutex_t codec_lock;
+    struct event_codec *codec;
+};
+
+int
+api_ops_create(const struct config *config, struct ops_sink *sink, struct posters *posters,
+               struct api_ops **ops, struct error *err)
+{
+    const struct engine_options options = {
+        .index = &config->index_config,
+        .partition = 0,
+        .partitions = config->topic.partitions,
+        .max_slots = config->topic.max_slots,
+    };
+    struct api_ops *made = memory_zalloc(sizeof *made);
+    made->config = config;
+    made->sink = sink;
+    made->posters = posters;
+    CHECK(sem_init(&made->slots, 0, (unsigned)config->consumer.posts_max) == 0);
+    CHECK(pthread_mutex_init(&made->codec_lock, NULL) == 0);
+    int rc = engine_create(&options, &made->index, err);
+    if (rc == 0)
+        rc = event_codec_create(&made->codec, err);
+    if (rc != 0) {
+        api_ops_destroy(made);
+        return rc;
+    }
+    *ops = made;
+    return 0;
+}
+
+void
+api_ops_destroy(struct api_ops *ops)
+{
+    if (ops == NULL)
+        return;
+    event_codec_destroy(ops->codec);
+    engine_destroy(ops->index);
+    pthread_mutex_destroy(&ops->codec_lock);
+    sem_destroy(&ops->slots);
+    free(ops);
+}
+
+static int
+ops_encode_entry(struct api_ops *ops, const struct ops_request *request,
+                 const struct ops_entry *entry, struct ops_post *post, struct error *err)
+{
+    const struct event event = {
+        .source = request->meta.source.bytes > 0 ? request->meta.source : TEXT("http"),
+        .has_created_at = true,
+        .created_at_us = clock_realtime_us(),
+        .kind = entry->is_fan_out ? EVENT_FAN_OUT : EVENT_ROW,
+        .entity_id = entry->entity_id,
+        .ops = entry->ops,
+    };
+    int32_t partition = entry->is_fan_out
+                            ? OPS_ALL_PARTITIONS
+                            : (int32_t)(entry->entity_id % ops->config->topic.partitions);
+    size_t begin = post->bytes.bytes;
+    CHECK(pthread_mutex_lock(&ops->codec_lock) == 0);
+    int rc = event_encode(ops->codec, &event, &post->bytes, err);
+    CHECK(pthread_mutex_unlock(&ops->codec_lock) == 0);
+    if (rc == 0)
+        ops_post_add(post, begin, entry->entity_id, partition);
+    return rc;
+}
+
+static int
+ops_encode(struct api_ops *ops, const struct ops_request *request, struct ops_post *post,
+           struct error *err)
+{
+    for (uint32_t i = 0; i < request->count; i++)
+        if (ops_encode_entry(ops, request, &request->entries[i], post, err) != 0)
+            return error_wrap(err, "ops[%u]", i);
+    return 0;
+}
+
+static int64_t
+ops_bytes_written(const struct ops_post *post, int32_t partitions)
+{
+    int64_t bytes = 0;
+    for (uint32_t i = 0; i < post->count; i++) {
+        int32_t first;
+        bytes += (int64_t)post->spans[i].bytes *
+                 ops_span_partitions(&post->spans[i], partitions, &first);
+    }
+    return bytes;
+}
+
+static void
+ops_reply(const struct ops_request *request, int64_t bytes_written, struct buffer *out)
+{
+    struct json_writer json;
+    json_writer_init(&json, out);
+    json_object_begin(&json);
+    json_key(&json, "accepted");
+    json_integer(&json, request->count);
+    json_key(&json, "bytes_written");
+    json_integer(&json, bytes_written);
+    json_object_end(&json);
+}
+
+static int
+ops_take(struct api_ops *ops, struct text body, struct arena *arena, struct ops_post *post,
+         struct buffer *out, struct error *err)
+{
+    struct ops_request request;
+    int rc = ops_request_parse(body, &ops->config->topic, ops->index, arena, &request, err);
+    if (rc == 0)
+        rc = ops_encode(ops, &request, post, err);
+    if (rc == 0 && post->count > 0)
+        rc = ops->sink->store(ops->sink, post, err);
+    if (rc != 0)
+        return rc;
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < request.count; i++)
+        count += request.entries[i].ops.count;
+    posters_note(ops->posters, &request.meta, count);
+    ops_reply(&request, ops_bytes_written(post, ops->config->topic.partitions), out);
+    return 0;
+}
+
+static void
+ops_refuse(struct http_response *response, int code, const char *why)
+{
+    http_respond_error(response, code == ERR_DATA ? 400 : 503, "%s", why);
+    if (code != ERR_DATA)
+        response->retry_after_s = RETRY_AFTER_S;
+}
+
+void
+api_answer_ops(struct api_call *call)
+{
+    struct api_ops *ops = call->api->ops;
+    if (sem_trywait(&ops->slots) != 0) {
+        ops_refuse(call->response, ERR_RETRY, "nothing was stored: too many posts at once");
+        return;
+    }
+    struct error err = {0};
+    struct ops_post post = {0};
+    struct arena arena;
+    arena_init(&arena);
+    int rc = ops_take(ops, call->request->body, &arena, &post, &call->response->body, &err);
+    if (rc != 0)
+        ops_refuse(call->response, rc, err.message);
+    ops_post_free(&post);
+    arena_free(&arena);
+    CHECK(sem_post(&ops->slots) == 0);
+}

@@ -1,0 +1,49 @@
+#include "consumer/api/token.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "common/base/memory.h"
+
+enum { TOKEN_BYTES_MAX = 1024 };
+
+/* What a header can carry: visible ASCII. */
+static bool
+token_is_visible(char byte)
+{
+    return byte > ' ' && byte < 0x7f;
+}
+
+static int
+token_cut(struct text text, char **token, struct error *err)
+{
+    while (text.bytes > 0 && !token_is_visible(text.data[text.bytes - 1]))
+        text.bytes--;
+    while (text.bytes > 0 && !token_is_visible(text.data[0])) {
+        text.data++;
+        text.bytes--;
+    }
+    if (text.bytes == 0)
+        return error_set(err, ERR_USAGE, "holds no token");
+    if (text.bytes > TOKEN_BYTES_MAX)
+        return error_set(err, ERR_USAGE, "holds more than %d bytes", TOKEN_BYTES_MAX);
+    for (size_t i = 0; i < text.bytes; i++)
+        if (!token_is_visible(text.data[i]))
+            return error_set(err, ERR_USAGE, "holds more than one word of ASCII");
+    *token = memory_format("%.*s", TEXT_ARGS(text));
+    return 0;
+}
+
+int
+token_read(const char *path, char **token, struct error *err)
+{
+    char bytes[TOKEN_BYTES_MAX + 2]; /* room to see that there is more */
+    FILE *stream = fopen(path, "re");
+    if (stream == NULL)
+        return error_set_errno(err, ERR_USAGE, "consumer.token_file %s", path);
+    size_t count = fread(bytes, 1, sizeof bytes, stream);
+    int rc = ferror(stream) ? error_set_errno(err, ERR_USAGE, "cannot be read")
+                            : token_cut((struct text){bytes, count}, token, err);
+    fclose(stream);
+    return rc == 0 ? 0 : error_wrap(err, "consumer.token_file %s", path);
+}
