@@ -19,7 +19,12 @@
 static const struct config config = {
     .index = "shop",
     .topic = {.name = "t", .partitions = 2, .max_slots = 100},
-    .consumer = {.group = "g", .listen = "127.0.0.1:0", .http_threads = 1, .query_limit = 100},
+    .consumer = {.group = "g",
+                 .listen = "127.0.0.1:0",
+                 .http_threads = 1,
+                 .query_limit = 100,
+                 .body_bytes = 1000,
+                 .posts_max = 1},
 };
 static const struct data_dir data_dir;
 
@@ -101,6 +106,18 @@ test_what_is_not_there_is_refused(void **state)
 }
 
 static void
+test_what_changes_state_is_refused_without_a_token(void **state)
+{
+    static const struct exchange exchanges[] = {
+        {"/api/indexes/shop/ops", "{\"ops\":[]}", 403, "consumer.token_file is not set"},
+        {"/api/indexes/shop/ops", "not looked at", 403, "consumer.token_file is not set"},
+        {"/api/indexes/shop/ops", NULL, 405, "GET is not for this path"},
+        {"/api/indexes/x/ops", "{}", 404, "Index 'x' not found"},
+    };
+    CHECK_EXCHANGES(state, exchanges);
+}
+
+static void
 test_L9_every_answer_says_that_partitions_are_missing(void **state)
 {
     static const struct exchange exchanges[] = {
@@ -130,6 +147,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_not_there_is_refused),
+        cmocka_unit_test(test_what_changes_state_is_refused_without_a_token),
         cmocka_unit_test(test_L9_every_answer_says_that_partitions_are_missing),
         cmocka_unit_test(test_the_rest_answers_as_well),
     };

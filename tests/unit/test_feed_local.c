@@ -1,0 +1,249 @@
+/* The queues of a stand-alone index, with a test in the worker's place. */
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "consumer/feed_local.h"
+
+enum { PARTITIONS = 3, PATIENCE_MS = 60000, WAIT_MS = 20 };
+
+/* Long enough to never pass while all is well. */
+static struct config config = {
+    .topic = {.partitions = PARTITIONS},
+    .consumer = {.batch_bytes = 100, .post_timeout_ms = PATIENCE_MS},
+};
+
+/* A post by a thread of its own. */
+struct poster {
+    pthread_t thread;
+    struct ops_sink *sink;
+    struct ops_post post;
+    atomic_bool done;
+    int rc;
+    struct error err;
+};
+
+static void *
+poster_main(void *context)
+{
+    struct poster *poster = context;
+    poster->rc = poster->sink->store(poster->sink, &poster->post, &poster->err);
+    atomic_store(&poster->done, true);
+    return NULL;
+}
+
+static void
+poster_add(struct poster *poster, const char *text, int32_t partition)
+{
+    size_t begin = poster->post.bytes.bytes;
+    buffer_append_text(&poster->post.bytes, text);
+    ops_post_add(&poster->post, begin, 1, partition);
+}
+
+static void
+poster_start(struct poster *poster, struct feed_local *local)
+{
+    poster->sink = feed_local_sink(local);
+    assert_int_equal(pthread_create(&poster->thread, NULL, poster_main, poster), 0);
+}
+
+static int
+poster_join(struct poster *poster)
+{
+    assert_int_equal(pthread_join(poster->thread, NULL), 0);
+    ops_post_free(&poster->post);
+    return poster->rc;
+}
+
+/* Reads until `count` records came, which are appended: "offset=text ". */
+static void
+read_records(struct feed *feed, uint32_t count, char *out, size_t bytes)
+{
+    static struct kafka_batch batch;
+    size_t at = 0;
+    while (count > 0) {
+        assert_int_equal(feed->read(feed, WAIT_MS, 10, 1000, &batch, NULL), 0);
+        for (uint32_t i = 0; i < batch.count; i++) {
+            const struct kafka_record *record = &batch.records[i];
+            at += (size_t)snprintf(out + at, bytes - at, "%lld=%.*s ", (long long)record->offset,
+                                   (int)record->value_bytes, (const char *)record->value);
+        }
+        assert_true(batch.count <= count);
+        count -= batch.count;
+    }
+    kafka_batch_release(&batch);
+}
+
+static void
+end(struct feed_local *local, struct feed **feeds, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        feeds[i]->destroy(feeds[i]);
+    feed_local_sink(local)->destroy(feed_local_sink(local));
+}
+
+static void
+test_a_post_is_done_when_it_is_durable_and_not_before(void **state)
+{
+    (void)state;
+    char seen[100];
+    struct feed_local *local = feed_local_create(&config);
+    struct feed *feed = feed_local_open(local, 1);
+    feed_local_start(local, 1, 40);
+    struct poster poster = {0};
+    poster_add(&poster, "a", 1);
+    poster_add(&poster, "b", 1);
+    poster_start(&poster, local);
+    read_records(feed, 2, seen, sizeof seen);
+    assert_string_equal(seen, "40=a 41=b ");
+    feed->durable(feed, 41, "", false, NULL);
+    clock_sleep_ms(WAIT_MS);
+    assert_false(atomic_load(&poster.done));
+    feed->durable(feed, 42, "", false, NULL);
+    assert_int_equal(poster_join(&poster), 0);
+    end(local, &feed, 1);
+}
+
+static void
+test_a_fan_out_goes_to_every_partition_and_waits_for_all(void **state)
+{
+    (void)state;
+    struct feed *feeds[PARTITIONS];
+    struct feed_local *local = feed_local_create(&config);
+    struct poster poster = {0};
+    poster_add(&poster, "row", 2);
+    poster_add(&poster, "all", OPS_ALL_PARTITIONS);
+    for (int32_t i = 0; i < PARTITIONS; i++) {
+        feeds[i] = feed_local_open(local, i);
+        feed_local_start(local, i, -1);
+    }
+    poster_start(&poster, local);
+    for (int32_t i = 0; i < PARTITIONS; i++) {
+        char seen[100];
+        assert_false(atomic_load(&poster.done));
+        read_records(feeds[i], i == 2 ? 2 : 1, seen, sizeof seen);
+        assert_string_equal(seen, i == 2 ? "0=row 1=all " : "0=all ");
+        feeds[i]->durable(feeds[i], i == 2 ? 2 : 1, "", false, NULL);
+    }
+    assert_int_equal(poster_join(&poster), 0);
+    end(local, feeds, PARTITIONS);
+}
+
+static void
+test_L10_a_full_queue_makes_posts_wait(void **state)
+{
+    (void)state;
+    char seen[300], text[61];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    int64_t low, high;
+    struct feed_local *local = feed_local_create(&config);
+    struct feed *feed = feed_local_open(local, 0);
+    feed_local_start(local, 0, 0);
+    struct poster poster = {0};
+    poster_add(&poster, text, 0);
+    poster_add(&poster, text, 0);
+    poster_start(&poster, local);
+    do
+        feed->bounds(feed, &low, &high);
+    while (high < 1);
+    clock_sleep_ms(WAIT_MS);
+    feed->bounds(feed, &low, &high);
+    assert_int_equal(high, 1); /* the second one has no room */
+    read_records(feed, 2, seen, sizeof seen);
+    feed->durable(feed, 2, "", false, NULL);
+    assert_int_equal(poster_join(&poster), 0);
+    end(local, &feed, 1);
+}
+
+static void
+test_L10_an_event_larger_than_the_queue_goes_alone(void **state)
+{
+    (void)state;
+    char seen[300], text[201];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    struct feed_local *local = feed_local_create(&config);
+    struct feed *feed = feed_local_open(local, 0);
+    feed_local_start(local, 0, 0);
+    struct poster poster = {0};
+    poster_add(&poster, text, 0);
+    poster_start(&poster, local);
+    read_records(feed, 1, seen, sizeof seen);
+    assert_int_equal(strlen(seen), strlen("0= ") + strlen(text));
+    feed->durable(feed, 1, "", false, NULL);
+    assert_int_equal(poster_join(&poster), 0);
+    end(local, &feed, 1);
+}
+
+static void
+check_fails(struct poster *poster, const char *reason)
+{
+    assert_int_equal(poster_join(poster), ERR_RETRY);
+    assert_string_equal(poster->err.message, reason);
+}
+
+static void
+test_F42_posts_to_a_stuck_worker_end_with_what_is_known(void **state)
+{
+    (void)state;
+    struct config hasty = config;
+    hasty.consumer.post_timeout_ms = WAIT_MS;
+    struct feed_local *local = feed_local_create(&hasty);
+    struct feed *feed = feed_local_open(local, 0);
+    struct poster recovering = {0}, stuck = {0};
+    poster_add(&recovering, "a", 0);
+    poster_start(&recovering, local);
+    check_fails(&recovering, "nothing was stored: partition 0 is recovering");
+    feed_local_start(local, 0, 0);
+    poster_add(&stuck, "b", 0);
+    poster_start(&stuck, local);
+    check_fails(&stuck,
+                "it is not known what was stored, post it again: partition 0 has not stored "
+                "it in time");
+    end(local, &feed, 1);
+}
+
+static void
+test_posts_end_when_the_worker_does(void **state)
+{
+    (void)state;
+    char seen[100];
+    struct feed_local *local = feed_local_create(&config);
+    struct feed *feed = feed_local_open(local, 0);
+    feed_local_start(local, 0, 0);
+    struct poster poster = {0}, late = {0};
+    poster_add(&poster, "a", 0);
+    poster_start(&poster, local);
+    read_records(feed, 1, seen, sizeof seen);
+    feed->destroy(feed);
+    check_fails(&poster, "it is not known what was stored, post it again: partition 0 stops");
+    poster_add(&late, "b", 0);
+    poster_start(&late, local);
+    check_fails(&late, "nothing was stored: partition 0 stops");
+    end(local, NULL, 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_post_is_done_when_it_is_durable_and_not_before),
+        cmocka_unit_test(test_a_fan_out_goes_to_every_partition_and_waits_for_all),
+        cmocka_unit_test(test_L10_a_full_queue_makes_posts_wait),
+        cmocka_unit_test(test_L10_an_event_larger_than_the_queue_goes_alone),
+        cmocka_unit_test(test_F42_posts_to_a_stuck_worker_end_with_what_is_known),
+        cmocka_unit_test(test_posts_end_when_the_worker_does),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
