@@ -150,7 +150,11 @@ command_run(const struct cli *cli, struct error *err)
     rc = data_dir_open(files_posix(), config->consumer.data_dir, &data_dir, err);
     if (rc != 0)
         return rc;
-    rc = run_serve(config, &data_dir, err);
+    if (!config->kafka.present)
+        rc = data_dir_fix_partitions(&data_dir, config->consumer.data_dir, config->topic.partitions,
+                                     err);
+    if (rc == 0)
+        rc = run_serve(config, &data_dir, err);
     data_dir_close(&data_dir);
     if (rc == 0)
         log_info(area, "stopped");

@@ -8,10 +8,28 @@
 enum { ID_TEXT_BYTES = DATA_DIR_ID_BYTES - 1 };
 
 static int
-data_dir_is_id_file(void *context, const char *name)
+data_dir_is_wanted(void *context, const char *name)
 {
-    (void)context;
-    return strcmp(name, "id") == 0;
+    return strcmp(name, context) == 0;
+}
+
+/* 1 when the directory holds a file of that name, 0 when it does not. */
+static int
+data_dir_has(struct data_dir *dir, const char *path, const char *name, struct error *err)
+{
+    return dir->files->list(dir->files, path, data_dir_is_wanted, (void *)(uintptr_t)name, err);
+}
+
+/* Returns how many bytes there are, at most `bytes`. */
+static int64_t
+data_dir_read(struct data_dir *dir, const char *path, void *data, size_t bytes, struct error *err)
+{
+    int file = dir->files->open(dir->files, path, FILES_READ, err);
+    if (file < 0)
+        return file;
+    int64_t count = dir->files->read_at(dir->files, file, data, bytes, 0, err);
+    dir->files->close(dir->files, file);
+    return count;
 }
 
 /* A random UUID, version 4 of RFC 9562. */
@@ -40,11 +58,7 @@ data_dir_write_id(struct data_dir *dir, const char *path, struct error *err)
 static int
 data_dir_read_id(struct data_dir *dir, const char *path, struct error *err)
 {
-    int file = dir->files->open(dir->files, path, FILES_READ, err);
-    if (file < 0)
-        return file;
-    int64_t bytes = dir->files->read_at(dir->files, file, dir->id, sizeof dir->id, 0, err);
-    dir->files->close(dir->files, file);
+    int64_t bytes = data_dir_read(dir, path, dir->id, sizeof dir->id, err);
     if (bytes < 0)
         return (int)bytes;
     if (bytes != ID_TEXT_BYTES || memchr(dir->id, ' ', ID_TEXT_BYTES) != NULL)
@@ -57,7 +71,7 @@ static int
 data_dir_find_id(struct data_dir *dir, const char *path, struct error *err)
 {
     char *id_path = memory_format("%s/id", path);
-    int rc = dir->files->list(dir->files, path, data_dir_is_id_file, NULL, err);
+    int rc = data_dir_has(dir, path, "id", err);
     if (rc >= 0)
         rc = rc == 0 ? data_dir_write_id(dir, id_path, err) : data_dir_read_id(dir, id_path, err);
     free(id_path);
@@ -79,6 +93,39 @@ data_dir_open(struct files *files, const char *path, struct data_dir *dir, struc
     rc = data_dir_find_id(dir, path, err);
     if (rc != 0)
         data_dir_close(dir);
+    return rc;
+}
+
+static int
+data_dir_check_partitions(struct data_dir *dir, const char *file, const char *wanted,
+                          struct error *err)
+{
+    char there[16];
+    int64_t bytes = data_dir_read(dir, file, there, sizeof there - 1, err);
+    if (bytes < 0)
+        return (int)bytes;
+    there[bytes] = '\0';
+    if (strcmp(there, wanted) == 0)
+        return 0;
+    return error_set(err, ERR_USAGE,
+                     "%s: the index was begun with topic.partitions: %.*s, which is fixed for its "
+                     "life",
+                     file, (int)strcspn(there, "\n"), there);
+}
+
+int
+data_dir_fix_partitions(struct data_dir *dir, const char *path, int32_t partitions,
+                        struct error *err)
+{
+    char wanted[16];
+    snprintf(wanted, sizeof wanted, "%d\n", partitions);
+    char *file = memory_format("%s/partitions", path);
+    int rc = data_dir_has(dir, path, "partitions", err);
+    if (rc == 0)
+        rc = files_replace(dir->files, file, wanted, strlen(wanted), err);
+    else if (rc == 1)
+        rc = data_dir_check_partitions(dir, file, wanted, err);
+    free(file);
     return rc;
 }
 

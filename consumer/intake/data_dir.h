@@ -3,7 +3,9 @@
  *
  *     {data_dir}/lock                locked while in use
  *     {data_dir}/id                  a random UUID, written once
- *     {data_dir}/{topic}-{p}/        of each partition, see partition_dir.h
+ *     {data_dir}/partitions          how many there are, of a stand-alone index
+ *     {data_dir}/{topic}-{p}/        of each partition, see partition_dir.h; {index}-{p} when
+ *                                    stand-alone
  */
 #ifndef CONSUMER_INTAKE_DATA_DIR_H
 #define CONSUMER_INTAKE_DATA_DIR_H
@@ -23,6 +25,11 @@ struct data_dir {
  * used. */
 int data_dir_open(struct files *files, const char *path, struct data_dir *dir, struct error *err);
 void data_dir_close(struct data_dir *dir);
+
+/* Keeps the number when it is the first; ERR_USAGE when another one was kept: entities would belong
+ * to other partitions. (A topic says itself how many it has.) */
+int data_dir_fix_partitions(struct data_dir *dir, const char *path, int32_t partitions,
+                            struct error *err);
 
 /* {data_dir}/{topic}-{p}; the caller frees it. */
 char *data_dir_partition_path(const char *path, const char *topic, int32_t partition);

@@ -22,7 +22,7 @@ enum {
     OFFSET_UNKNOWN = -2, /* behind a segment with a problem */
 };
 
-#define WAY_OUT "; restore it, or delete %s to rebuild from the topic"
+#define WAY_OUT "; restore it, or delete %s to rebuild from the topic, if there is one"
 
 struct scan {
     struct files *files;
@@ -100,7 +100,7 @@ check_header(struct scan *scan, const struct wal_header *header)
         wal_identity_check(scan->identity, header->identity, &difference) != 0)
         return error_set(scan->err, ERR_FATAL,
                          "belongs to another index, topic or configuration: %s; use another "
-                         "data_dir, or delete %s to rebuild from the topic",
+                         "data_dir, or delete %s to rebuild from the topic, if there is one",
                          difference.message, scan->directory);
     if (header->first_offset != scan->segment.first_offset)
         return refuse(scan, 16, "the header does not fit the file's name");

@@ -49,6 +49,27 @@ test_two_directories_have_different_ids(void **state)
 }
 
 static void
+test_F45_another_partition_count_is_refused(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct data_dir dir;
+    struct memory_files *memory = memory_files_create(1);
+    struct files *files = memory_files_vtable(memory);
+    assert_int_equal(data_dir_open(files, "data", &dir, &err), 0);
+    assert_int_equal(data_dir_fix_partitions(&dir, "data", 12, &err), 0);
+    data_dir_close(&dir);
+    memory_files_crash(memory);
+    assert_int_equal(data_dir_open(files, "data", &dir, &err), 0);
+    assert_int_equal(data_dir_fix_partitions(&dir, "data", 1, &err), ERR_USAGE);
+    assert_non_null(strstr(err.message, "begun with topic.partitions: 12,"));
+    assert_int_equal(data_dir_fix_partitions(&dir, "data", 13, &err), ERR_USAGE);
+    assert_int_equal(data_dir_fix_partitions(&dir, "data", 12, &err), 0);
+    data_dir_close(&dir);
+    memory_files_destroy(memory);
+}
+
+static void
 test_F45_a_second_process_is_refused(void **state)
 {
     (void)state;
@@ -132,6 +153,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_id_is_a_uuid_and_stays),
         cmocka_unit_test(test_two_directories_have_different_ids),
+        cmocka_unit_test(test_F45_another_partition_count_is_refused),
         cmocka_unit_test(test_F45_a_second_process_is_refused),
         cmocka_unit_test(test_a_crash_at_any_call_leaves_a_directory_that_opens),
         cmocka_unit_test(test_a_damaged_id_is_refused),

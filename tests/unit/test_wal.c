@@ -519,7 +519,8 @@ test_F45_a_foreign_identity_is_refused_with_the_difference_and_the_way_out(void 
                         "could not open the write-ahead log in " DIRECTORY ": " DIRECTORY
                         "/00000000000000001000.wal: belongs to another index, topic or "
                         "configuration: partition: 0 of 4 there, 0 of 8 here; use another "
-                        "data_dir, or delete " DIRECTORY " to rebuild from the topic");
+                        "data_dir, or delete " DIRECTORY
+                        " to rebuild from the topic, if there is one");
     must_continue(memory, ONE_SEGMENT_BYTES, 3);
     memory_files_destroy(memory);
 }
