@@ -90,8 +90,10 @@ api_answer_ready(struct api_call *call)
     struct json_writer json;
     struct looks looks;
     looks_take(call->api, false, &looks);
-    bool has_source = call->api->config->kafka.present;
-    bool well = looks.count > 0; /* nothing is assigned: nothing can be answered */
+    const struct config *config = call->api->config;
+    bool has_source = config->kafka.present;
+    /* A member of a group answers for what it is given, which may be nothing yet. */
+    bool well = looks.count >= (has_source ? 1 : (uint32_t)config->topic.partitions);
     health_begin(&json, call->response, "partitions");
     for (uint32_t i = 0; i < looks.count; i++) {
         char reason[2 * ERROR_MESSAGE_BYTES];
