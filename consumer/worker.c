@@ -619,6 +619,9 @@ worker_start(const struct worker_options *options, struct worker **worker, struc
         return rc;
     }
     CHECK(pthread_create(&made->thread, NULL, worker_main, made) == 0);
+    char name[16]; /* for top -H and debuggers */
+    snprintf(name, sizeof name, "partition %d", options->partition);
+    pthread_setname_np(made->thread, name);
     *worker = made;
     return 0;
 }

@@ -5,10 +5,13 @@ be so. A stand-alone index needs no servers.
 """
 
 import concurrent.futures
+import contextlib
+import ctypes
 import http.client
 import itertools
 import json
 import os
+import pathlib
 import random
 import resource
 import shutil
@@ -60,6 +63,27 @@ class Client:
         status, answer, _ = self.post({"ops": entries})
         assert status == 200, (status, answer)
         return answer
+
+
+@contextlib.contextmanager
+def stopped_thread(pid, name):
+    """One thread of a process stands still, as on a disk that never answers."""
+    SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def ptrace(request, thread):
+        if libc.ptrace(request, thread, None, None) != 0:
+            raise OSError(ctypes.get_errno(), f"ptrace of {name}")
+
+    (thread,) = [int(task.name) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
+                 if (task / "comm").read_text() == f"{name}\n"]
+    ptrace(SEIZE, thread)
+    ptrace(INTERRUPT, thread)
+    os.waitpid(thread, WALL)
+    try:
+        yield
+    finally:
+        ptrace(DETACH, thread)
 
 
 class Clients(unittest.TestCase):
@@ -213,6 +237,29 @@ class StandAlone(Clients):
         client.store(entry(1, 3))
         self.assertEqual(self.entity(1)["fields"]["nsfwLevel"], 3)
 
+    def test_f42_stuck_worker(self):
+        """Posts to its partition end in time and say so, those to others work, and health fails;
+        all of it mends when the thread goes on."""
+        self.write_config(post_timeout_ms=500)
+        client = self.start()
+        client.store(entry(1, 1))
+        with stopped_thread(self.consumer.pid, "partition 1"):
+            status, answer, _ = client.post({"ops": [entry(1, 2)]})
+            self.assertEqual(status, 503)
+            self.assertIn("not known what was stored", answer["error"])
+            self.assertIn("partition 1", answer["error"])
+            client.store(entry(2, 2))
+            self.assertEqual(self.entity(1)["fields"]["nsfwLevel"], 1)
+            self.consumer.wait_until(
+                lambda: self.consumer.api.call("/api/health")[0] == 503, "says it is healthy")
+            stuck = {"stuck": ["partition 1"], "healthy": False}
+            self.assertEqual(self.consumer.api.call("/api/health")[1], stuck)
+        client = self.client()  # the first one's connection was idle for too long
+        self.consumer.wait_until(
+            lambda: client.post({"ops": [entry(1, 3)]})[0] == 200, "stores nothing")
+        self.assertEqual(self.consumer.api.call("/api/health")[0], 200)
+        self.assertEqual(self.entity(1)["fields"]["nsfwLevel"], 3)
+
     def test_f45_another_partition_count_is_refused(self):
         client = self.start()
         client.store(entry(1, 1))
@@ -314,9 +361,7 @@ class StandAlone(Clients):
         self.assertEqual(self.query()["total_matched"], THREADS * 500)
 
 
-class ThroughKafka(GalleryCase, Clients):
-    own_servers = True
-
+class KafkaFed(GalleryCase, Clients):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -347,6 +392,8 @@ class ThroughKafka(GalleryCase, Clients):
         consumer.wait_until(
             lambda: consumer.api.get(path)["fields"].get(field) == value, f"lacks {field}")
 
+
+class ThroughKafka(KafkaFed):
     def test_l8_every_group_sees_what_was_posted(self):
         """Rows and fan-outs go onto the topic, under their source and without a number."""
         (port,) = servers.free_ports(1)
@@ -394,6 +441,27 @@ class ThroughKafka(GalleryCase, Clients):
         self.assertEqual([len(events[partition]) for partition in range(4)], [0, 0, 0, 1])
         self.wait_for_value(self.consumer, 3, "nsfwLevel", 3)
 
+    def test_posts_beside_a_producer(self):
+        """Numbered events and posted ones on the same entities: the shards stay complete."""
+        self.consumer.stop()
+        self.create_tables()
+        self.pipeline.start()
+        with self.pipeline.connect() as connection:
+            connection.execute(
+                """INSERT INTO "Image" (url, "userId") SELECT 'x', 7 FROM generate_series(1, 40)""")
+        self.pipeline.wait_until_fresh()
+        client = self.client()
+        client.store(*[entry(n, 77) for n in range(1, 41)])
+        for entity in range(1, 41):
+            self.wait_for_value(self.consumer, entity, "nsfwLevel", 77)
+        self.pipeline.wait_until_fresh()
+        reply = self.pipeline.query({"filters": [{"Eq": ["userId", {"Integer": 7}]}], "limit": 1})
+        self.assertEqual((reply["total_matched"], reply["complete"]), (40, True))
+
+
+class BrokerAway(KafkaFed):
+    own_servers = True
+
     def test_f50_broker_is_away(self):
         """Posts end in time and say what is known; the process stays healthy; later ones work."""
         client = self.client()
@@ -420,23 +488,6 @@ class ThroughKafka(GalleryCase, Clients):
         self.consumer.wait_until(
             lambda: client.post({"ops": [entry(entity, value)]})[0] == 200, "stores nothing")
         self.wait_for_value(self.consumer, entity, "nsfwLevel", value)
-
-    def test_posts_beside_a_producer(self):
-        """Numbered events and posted ones on the same entities: the shards stay complete."""
-        self.consumer.stop()
-        self.create_tables()
-        self.pipeline.start()
-        with self.pipeline.connect() as connection:
-            connection.execute(
-                """INSERT INTO "Image" (url, "userId") SELECT 'x', 7 FROM generate_series(1, 40)""")
-        self.pipeline.wait_until_fresh()
-        client = self.client()
-        client.store(*[entry(n, 77) for n in range(1, 41)])
-        for entity in range(1, 41):
-            self.wait_for_value(self.consumer, entity, "nsfwLevel", 77)
-        self.pipeline.wait_until_fresh()
-        reply = self.pipeline.query({"filters": [{"Eq": ["userId", {"Integer": 7}]}], "limit": 1})
-        self.assertEqual((reply["total_matched"], reply["complete"]), (40, True))
 
 
 if __name__ == "__main__":
