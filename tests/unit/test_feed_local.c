@@ -71,7 +71,8 @@ read_records(struct feed *feed, uint32_t count, char *out, size_t bytes)
 {
     static struct kafka_batch batch;
     size_t at = 0;
-    while (count > 0) {
+    for (int tries = 0; count > 0; tries++) {
+        assert_true(tries < PATIENCE_MS / WAIT_MS);
         assert_int_equal(feed->read(feed, WAIT_MS, 10, 1000, &batch, NULL), 0);
         for (uint32_t i = 0; i < batch.count; i++) {
             const struct kafka_record *record = &batch.records[i];

@@ -146,10 +146,15 @@ static void
 test_F58_deep_nesting_is_refused(void **state)
 {
     (void)state;
+    enum { DEPTH = 50000 };
     struct buffer body;
     buffer_init(&body);
-    for (int i = 0; i < 100000; i++)
-        buffer_append_text(&body, "{\"ops\":[");
+    buffer_append_text(&body, "{\"ops\":[],\"meta\":{\"source\":\"a\",\"ignored\":");
+    for (int i = 0; i < DEPTH; i++)
+        buffer_append_text(&body, "[");
+    for (int i = 0; i < DEPTH; i++)
+        buffer_append_text(&body, "]");
+    buffer_append_text(&body, "}}");
     check_refused(buffer_string(&body), "the body: ");
     buffer_free(&body);
 }
