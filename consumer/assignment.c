@@ -269,17 +269,25 @@ assignment_join_again(struct assignment *assignment, struct error *err)
     return rc == 0 ? assignment_join(assignment, err) : rc;
 }
 
+static int
+assignment_poll_group(struct assignment *assignment, int wait_ms, struct error *err)
+{
+    int rc = kafka_consumer_poll(assignment->consumer, wait_ms, err);
+    if (rc == ERR_FATAL && kafka_consumer_may_join_again(assignment->consumer))
+        rc = assignment_join_again(assignment, err);
+    return rc;
+}
+
 int
 assignment_poll(struct assignment *assignment, int wait_ms, struct error *err)
 {
     int rc = assignment_answer(assignment, err);
-    if (rc == 0 && assignment->local != NULL)
-        clock_sleep_ms(wait_ms);
-    else if (rc == 0)
-        rc = kafka_consumer_poll(assignment->consumer, wait_ms, err);
-    if (rc == ERR_FATAL && assignment->local == NULL && kafka_consumer_may_join_again(assignment->consumer))
-        rc = assignment_join_again(assignment, err);
-    return rc;
+    if (rc != 0)
+        return rc;
+    if (assignment->local == NULL)
+        return assignment_poll_group(assignment, wait_ms, err);
+    clock_sleep_ms(wait_ms);
+    return 0;
 }
 
 void
