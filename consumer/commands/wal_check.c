@@ -209,6 +209,8 @@ wal_check_look(void *context, const struct wal_log *log, struct error *err)
     check->segments = check->frames = check->events = check->bytes = 0;
     check->next_offset = -1;
     position_init(&check->position);
+    if (!check->config->kafka.present)
+        sequence_init_alone(&check->position.sequence);
     buffer_clear(&check->told);
     json_writer_init(&check->json, &check->told);
     if (check->is_json)

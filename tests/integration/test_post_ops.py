@@ -175,6 +175,8 @@ class StandAlone(Clients):
         self.assertIn('"ids":[7]', command("query", "{}").stdout)
         self.assertIn('"alive":true', command("get", "7").stdout)
         self.assertIn("stand-alone", self.consumer.api.get("/"))
+        check = command("wal", "check").stdout  # one partition has an entity, the other nothing
+        self.assertEqual((check.count("complete"), check.count("incomplete")), (2, 0), check)
 
     def test_fan_out_reaches_every_partition(self):
         client = self.start()
