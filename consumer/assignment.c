@@ -22,7 +22,8 @@ struct assignment {
     const struct config *config;
     const struct data_dir *data_dir;
     struct feed_local *local; /* NULL: Kafka feeds the workers */
-    struct worker_times times;
+    struct mirror *mirror;    /* NULL: positions are not shown in the database */
+    struct stage_times times;
     pthread_rwlock_t lock;           /* the main thread changes what is below, others read */
     struct kafka_consumer *consumer; /* NULL: not joined */
     struct assigned *partitions;     /* topic.partitions */
@@ -31,12 +32,13 @@ struct assignment {
 
 struct assignment *
 assignment_create(const struct config *config, const struct data_dir *data_dir,
-                  struct feed_local *local)
+                  struct feed_local *local, struct mirror *mirror)
 {
     struct assignment *assignment = memory_zalloc(sizeof *assignment);
     assignment->config = config;
     assignment->data_dir = data_dir;
     assignment->local = local;
+    assignment->mirror = mirror;
     assignment->partitions =
         memory_zalloc((size_t)config->topic.partitions * sizeof *assignment->partitions);
     writer_first_init(&assignment->lock);
@@ -66,7 +68,14 @@ assignment_open_feed(struct assignment *assignment, int32_t partition)
 {
     if (assignment->local != NULL)
         return feed_local_open(assignment->local, partition);
-    return feed_kafka_create(assignment->config, assignment->consumer, partition);
+    const struct feed_kafka_options options = {
+        .config = assignment->config,
+        .consumer = assignment->consumer,
+        .mirror = assignment->mirror,
+        .commit_times = &assignment->times.stages[STAGE_COMMIT],
+        .partition = partition,
+    };
+    return feed_kafka_create(&options);
 }
 
 static void
@@ -318,8 +327,14 @@ assignment_trouble(const struct assignment *assignment, char *out, size_t bytes)
         kafka_consumer_trouble(assignment->consumer, out, bytes);
 }
 
-const struct worker_times *
+const struct stage_times *
 assignment_times(const struct assignment *assignment)
 {
     return &assignment->times;
+}
+
+struct mirror *
+assignment_mirror(const struct assignment *assignment)
+{
+    return assignment->mirror;
 }

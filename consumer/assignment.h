@@ -16,14 +16,15 @@
 
 #include "common/kafka/kafka_consumer.h"
 #include "consumer/feed_local.h"
+#include "consumer/mirror.h"
 #include "consumer/worker.h"
 
 struct assignment;
 
-/* `local`, of a stand-alone index, feeds its partitions; NULL: Kafka does. All must outlive it.
- * Owned by the caller. */
+/* `local`, of a stand-alone index, feeds its partitions; NULL: Kafka does. `mirror`: NULL when
+ * positions are not shown in the database. All must outlive it. Owned by the caller. */
 struct assignment *assignment_create(const struct config *config, const struct data_dir *data_dir,
-                                     struct feed_local *local);
+                                     struct feed_local *local, struct mirror *mirror);
 
 /* Joins the group, without waiting for the broker; or starts all partitions. */
 int assignment_join(struct assignment *assignment, struct error *err);
@@ -45,6 +46,7 @@ struct worker *assignment_worker(const struct assignment *assignment, int32_t pa
 /* What the client last said about its brokers; "" when all is well. Between enter and leave. */
 void assignment_trouble(const struct assignment *assignment, char *out, size_t bytes);
 
-const struct worker_times *assignment_times(const struct assignment *assignment);
+const struct stage_times *assignment_times(const struct assignment *assignment);
+struct mirror *assignment_mirror(const struct assignment *assignment);
 
 #endif

@@ -253,6 +253,7 @@ batch_add(struct batch *batch, const struct kafka_record *record, struct error *
         batch_judge(batch, record, &event);
     }
     batch->counts.records++;
+    batch->counts.bytes += record->value_bytes;
     if (batch->first_offset < 0)
         batch->first_offset = record->offset;
     batch->next_offset = record->offset + 1;

@@ -32,6 +32,7 @@ struct batch_context {
 
 struct batch_counts {
     uint64_t records;
+    uint64_t bytes;     /* of all records */
     uint64_t events;    /* to apply */
     uint64_t ops;       /* to apply; a fan-out is one */
     uint64_t compacted; /* of these, dropped again: overridden by later ones */

@@ -161,11 +161,19 @@ replica_open(struct replica *replica, bool (*replayed)(void *context), void *con
 
 /* --- going on -------------------------------------------------------------------------------- */
 
+static void
+replica_time(struct replica *replica, enum stage stage, int64_t *since_us)
+{
+    int64_t now_us = clock_monotonic_us();
+    metrics_observe_us(&replica->options.times->stages[stage], now_us - *since_us);
+    *since_us = now_us;
+}
+
 /* Makes the position, and `payload` with it, durable as one frame. */
 static int
 replica_write(struct replica *replica, struct text payload, struct error *err)
 {
-    int64_t begin_us = clock_monotonic_us();
+    int64_t since_us = clock_monotonic_us();
     buffer_clear(&replica->encoded);
     position_encode(&replica->position, &replica->encoded);
     const struct wal_frame frame = {
@@ -177,14 +185,16 @@ replica_write(struct replica *replica, struct text payload, struct error *err)
         .payload_bytes = payload.bytes,
     };
     int rc = wal_append(replica->wal, &frame, err);
-    if (rc == 0)
-        rc = wal_sync(replica->wal, err);
     if (rc != 0)
         return rc;
+    replica_time(replica, STAGE_WRITE, &since_us);
+    rc = wal_sync(replica->wal, err);
+    if (rc != 0)
+        return rc;
+    replica_time(replica, STAGE_SYNC, &since_us);
     CHECK(wal_durable_offset(replica->wal) == replica->next_offset);
     replica->durable = replica->position;
     replica->unsaved_from = -1;
-    metrics_observe_us(replica->options.sync_times, clock_monotonic_us() - begin_us);
     return 0;
 }
 
@@ -205,9 +215,11 @@ replica_advance(struct replica *replica, const struct batch *batch, struct error
     if (rc != 0)
         return rc;
     CHECK(replica->next_offset <= wal_durable_offset(replica->wal));
+    int64_t since_us = clock_monotonic_us();
     struct engine *engine = replica_write_begin(replica);
     batch_apply(batch, engine);
     replica_write_end(replica);
+    replica_time(replica, STAGE_APPLY, &since_us);
     replica->applied_offset = replica->next_offset;
     return 0;
 }

@@ -16,10 +16,10 @@
 #define CONSUMER_REPLICA_H
 
 #include "common/files/files.h"
-#include "common/metrics/metrics.h"
 #include "consumer/batch.h"
 #include "consumer/intake/position.h"
 #include "consumer/shard.h"
+#include "consumer/stage_times.h"
 
 struct replica;
 
@@ -28,8 +28,8 @@ struct replica_options {
     const struct config *config;
     struct files *files;
     int32_t partition;
-    const char *directory;                /* of the log */
-    struct metrics_histogram *sync_times; /* of a frame's write and fsync */
+    const char *directory; /* of the log */
+    struct stage_times *times;
 };
 
 /* ERR_USAGE: the index configuration asks for what the engine cannot do. The caller owns

@@ -64,6 +64,12 @@ worker_beat(struct worker *worker)
     atomic_store(&worker->heartbeat_us, clock_monotonic_us());
 }
 
+static void
+worker_time(struct worker *worker, enum stage stage, int64_t begin_us)
+{
+    metrics_observe_us(&worker->options.times->stages[stage], clock_monotonic_us() - begin_us);
+}
+
 static bool
 worker_stopping(const struct worker *worker)
 {
@@ -137,7 +143,7 @@ worker_create_replica(struct worker *worker, const char *directory, struct repli
         .files = worker->options.data_dir->files,
         .partition = worker->options.partition,
         .directory = directory,
-        .sync_times = &worker->options.times->sync,
+        .times = worker->options.times,
     };
     return replica_create(&options, replica, err);
 }
@@ -178,7 +184,8 @@ worker_tell_durable(struct worker *worker, bool now, struct error *err)
         return 0;
     offsets_describe(replica_durable_position(replica), worker->options.data_dir->id, metadata);
     struct feed *feed = worker->options.feed;
-    return feed->durable(feed, offset >= 0 ? offset : 0, metadata, now, err);
+    const struct sequence *sequence = &replica_durable_position(replica)->sequence;
+    return feed->durable(feed, offset >= 0 ? offset : 0, sequence, metadata, now, err);
 }
 
 /* The same, when the next one makes a failure good. */
@@ -302,9 +309,10 @@ worker_caught_up(struct worker *worker)
     int64_t built = replica_next_offset(worker->built);
     if (built >= replica_next_offset(worker->served))
         return true;
-    int64_t low, high;
-    worker_bounds(worker, &low, &high);
-    return worker->read->count == 0 && high >= 0 && (built >= high || low == high);
+    struct feed_bounds bounds;
+    worker_bounds(worker, &bounds);
+    return worker->read->count == 0 && bounds.high >= 0 &&
+           (built >= bounds.high || bounds.low == bounds.high);
 }
 
 /* What was built takes the place of what was served. */
@@ -347,6 +355,8 @@ worker_deliver_letters(struct worker *worker)
             worker_set_state(worker, SHARD_WAITING, err.message);
         clock_sleep_ms(RETRY_MS);
     }
+    if (letters->count > 0)
+        worker_time(worker, STAGE_LETTERS, begin_us);
     worker->status.letters += letters->count;
     return true;
 }
@@ -357,6 +367,7 @@ worker_count(struct worker *worker)
     const struct batch_counts *batch = &worker->batch.counts;
     struct batch_counts *sum = &worker->status.counts;
     sum->records += batch->records;
+    sum->bytes += batch->bytes;
     sum->events += batch->events;
     sum->ops += batch->ops;
     sum->compacted += batch->compacted;
@@ -417,6 +428,7 @@ worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
         return 0;
     }
     batch_close(batch);
+    worker_time(worker, STAGE_DECODE, begin_us);
     rc = worker_finish_batch(worker, err);
     metrics_observe_us(&worker->options.times->cycle, clock_monotonic_us() - begin_us);
     return rc;
@@ -459,6 +471,7 @@ worker_read(struct worker *worker, struct error *err)
     uint32_t records = (uint32_t)config->batch_rows;
     if (records > KAFKA_BATCH_RECORDS_MAX)
         records = KAFKA_BATCH_RECORDS_MAX;
+    int64_t begin_us = clock_monotonic_us();
     int rc = feed->read(feed, WAIT_MS, records, (size_t)config->batch_bytes, worker->read, err);
     if (rc == ERR_DATA)
         worker_stall(worker);
@@ -468,6 +481,8 @@ worker_read(struct worker *worker, struct error *err)
         return rc;
     else if (worker->status.state == SHARD_WAITING)
         worker_set_well(worker);
+    if (worker->read->count > 0)
+        worker_time(worker, STAGE_READ, begin_us);
     if (rc != 0)
         clock_sleep_ms(WAIT_MS);
     return 0;
@@ -636,9 +651,9 @@ worker_ready(struct worker *worker, int64_t *offset)
 }
 
 void
-worker_bounds(struct worker *worker, int64_t *low, int64_t *high)
+worker_bounds(struct worker *worker, struct feed_bounds *bounds)
 {
-    worker->options.feed->bounds(worker->options.feed, low, high);
+    worker->options.feed->bounds(worker->options.feed, bounds);
 }
 
 int64_t

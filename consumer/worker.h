@@ -24,25 +24,19 @@
 #define CONSUMER_WORKER_H
 
 #include "common/files/files.h"
-#include "common/metrics/metrics.h"
 #include "consumer/feed.h"
 #include "consumer/intake/data_dir.h"
 #include "consumer/shard.h"
+#include "consumer/stage_times.h"
 
 struct worker;
-
-/* Of all workers together. */
-struct worker_times {
-    struct metrics_histogram cycle; /* a batch, from decoding to applied */
-    struct metrics_histogram sync;  /* its write and fsync */
-};
 
 /* All but the feed, which the worker takes over, must outlive it. */
 struct worker_options {
     const struct config *config;
     const struct data_dir *data_dir;
     struct feed *feed;
-    struct worker_times *times;
+    struct stage_times *times;
     int32_t partition;
 };
 
@@ -53,7 +47,7 @@ int worker_start(const struct worker_options *options, struct worker **worker, s
 bool worker_ready(struct worker *worker, int64_t *offset);
 
 /* As feed.h says. Any thread, as long as the worker lives. */
-void worker_bounds(struct worker *worker, int64_t *low, int64_t *high);
+void worker_bounds(struct worker *worker, struct feed_bounds *bounds);
 
 /* When the thread last came by, on the monotonic clock. A worker that is alive does so at least
  * once a second, except inside a batch. Any thread. */

@@ -109,9 +109,20 @@ CREATE TABLE IF NOT EXISTS bitdex_jobs (
 
 -- step table bitdex_cursors
 -- done when to_regclass('bitdex_cursors') IS NOT NULL
--- Where consumers say how far they are; replica_id is group/topic/partition.
+-- Where consumers say how far they are; replica_id is group/topic/partition, last_outbox_id the
+-- greatest id of a row that is applied.
 CREATE TABLE IF NOT EXISTS bitdex_cursors (
     replica_id TEXT PRIMARY KEY,
     last_outbox_id BIGINT NOT NULL DEFAULT 0,
     updated_at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
+
+-- step columns of bitdex_cursors
+-- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_cursors'::regclass AND NOT attisdropped AND attname IN ('ownership', 'committed_offset', 'epoch', 'seq', 'source_clock', 'complete')) = 6
+ALTER TABLE bitdex_cursors
+    ADD COLUMN IF NOT EXISTS ownership BIGINT NOT NULL DEFAULT 0, -- how often a consumer began to own the partition
+    ADD COLUMN IF NOT EXISTS committed_offset BIGINT,   -- the group's, where the rest stands
+    ADD COLUMN IF NOT EXISTS epoch BIGINT,
+    ADD COLUMN IF NOT EXISTS seq BIGINT,
+    ADD COLUMN IF NOT EXISTS source_clock TIMESTAMPTZ,  -- of the last watermark
+    ADD COLUMN IF NOT EXISTS complete BOOLEAN;

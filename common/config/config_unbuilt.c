@@ -27,12 +27,6 @@ asks_computed(const struct config *config)
 }
 
 static bool
-asks_mirror(const struct config *config)
-{
-    return config->postgres != NULL;
-}
-
-static bool
 asks_triggers(const struct config *config)
 {
     return config->trigger_count > 0;
@@ -47,7 +41,6 @@ asks_load(const struct config *config)
 static const struct unbuilt unbuilts[] = {
     {CONFIG_CONSUMER, true, asks_visible_from, "index_config.visible_from: hiding until a time"},
     {CONFIG_CONSUMER, true, asks_computed, "index_config.sort_fields: computed sort fields"},
-    {CONFIG_CONSUMER, false, asks_mirror, "postgres: positions are not mirrored to bitdex_cursors"},
     {CONFIG_PRODUCER, false, asks_triggers, "triggers: not created from here; create them by hand"},
     {CONFIG_PRODUCER, false, asks_load, "dump_phases: loading"},
 };

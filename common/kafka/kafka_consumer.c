@@ -42,6 +42,7 @@ struct kafka_consumer {
     bool closing;
     atomic_uint open_queues;
     atomic_ulong failed_commits;
+    atomic_llong acknowledged[CONFIG_PARTITIONS_MAX]; /* by partition; one more than the offset */
     struct kafka_trouble trouble;
 };
 
@@ -127,12 +128,21 @@ consumer_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
 }
 
 static void
+consumer_note_acknowledged(struct kafka_consumer *consumer, int32_t partition, int64_t offset)
+{
+    if (partition < CONFIG_PARTITIONS_MAX)
+        atomic_store(&consumer->acknowledged[partition], offset + 1);
+}
+
+static void
 consumer_committed(rd_kafka_t *client, rd_kafka_resp_err_t code,
                    rd_kafka_topic_partition_list_t *list, void *opaque)
 {
     (void)client;
-    (void)list;
     struct kafka_consumer *consumer = opaque;
+    for (int i = 0; code == 0 && i < list->cnt; i++)
+        if (list->elems[i].err == 0)
+            consumer_note_acknowledged(consumer, list->elems[i].partition, list->elems[i].offset);
     if (code == 0) {
         kafka_trouble_clear(&consumer->trouble);
         return;
@@ -387,6 +397,8 @@ kafka_consumer_commit(struct kafka_consumer *consumer, int32_t partition, int64_
     int rc = 0;
     if (wait) {
         rc = consumer_commit_wait(consumer, list, err);
+        if (rc == 0)
+            consumer_note_acknowledged(consumer, partition, offset);
     } else {
         rd_kafka_resp_err_t code = rd_kafka_commit(consumer->client, list, 1);
         if (code != 0)
@@ -409,9 +421,24 @@ kafka_consumer_committed(struct kafka_consumer *consumer, int32_t partition, int
     if (code == 0) {
         *offset = position->offset >= 0 ? position->offset : -1;
         buffer_append(metadata, position->metadata, position->metadata_size);
+        consumer_note_acknowledged(consumer, partition, *offset);
     }
     rd_kafka_topic_partition_list_destroy(list);
     return code == 0 ? 0 : kafka_error_set(err, code, "could not read the committed offset");
+}
+
+int64_t
+kafka_consumer_acknowledged(struct kafka_consumer *consumer, int32_t partition)
+{
+    if (partition >= CONFIG_PARTITIONS_MAX)
+        return -1;
+    return atomic_load(&consumer->acknowledged[partition]) - 1;
+}
+
+size_t
+kafka_partition_queued(const struct kafka_partition *partition)
+{
+    return rd_kafka_queue_length(partition->queue.handle);
 }
 
 void

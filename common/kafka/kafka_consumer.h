@@ -67,6 +67,9 @@ int kafka_consumer_assign(struct kafka_consumer *consumer, const int32_t *partit
 int kafka_partition_read(struct kafka_partition *partition, int wait_ms, uint32_t max_records,
                          size_t max_bytes, struct kafka_batch *batch, struct error *err);
 
+/* Messages that have come and were not read yet. Any thread. */
+size_t kafka_partition_queued(const struct kafka_partition *partition);
+
 /* Commits `offset` (of the next message to read) with `metadata` (terminated). Asynchronous unless
  * `wait`; a failed asynchronous commit is made good by the next one. Any thread. */
 int kafka_consumer_commit(struct kafka_consumer *consumer, int32_t partition, int64_t offset,
@@ -76,6 +79,10 @@ int kafka_consumer_commit(struct kafka_consumer *consumer, int32_t partition, in
  * for a thread that may wait. */
 int kafka_consumer_committed(struct kafka_consumer *consumer, int32_t partition, int64_t *offset,
                              struct buffer *metadata, struct error *err);
+
+/* The group's offset as the broker last told this client, by the answer to a commit or to the
+ * question above; -1: none. Any thread. */
+int64_t kafka_consumer_acknowledged(struct kafka_consumer *consumer, int32_t partition);
 
 /* First offset and one behind the last, as the client last heard (-1: not yet). No request. Any
  * thread. */

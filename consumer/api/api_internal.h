@@ -36,10 +36,11 @@ struct look {
     int32_t partition;
     struct shard_status status;
     struct engine_stats engine; /* when asked for */
-    int64_t high_offset;        /* -1: not known */
-    int64_t lag_rows;           /* messages that are not applied yet; -1: not known */
-    double lag_s;               /* age of the last watermark; negative: none yet */
-    int64_t silent_us;          /* since the worker last came by */
+    struct feed_bounds bounds;
+    int64_t mirrored_offset; /* that bitdex_cursors has; -1: none */
+    int64_t lag_rows;        /* messages that are not applied yet; -1: not known */
+    double lag_s;            /* age of the last watermark; negative: none yet */
+    int64_t silent_us;       /* since the worker last came by */
     bool complete;
     char reason[ERROR_MESSAGE_BYTES]; /* why not */
 };
@@ -48,6 +49,7 @@ struct looks {
     struct look *items; /* by partition */
     uint32_t count;
     char trouble[ERROR_MESSAGE_BYTES]; /* what the client says about its brokers; "" */
+    char mirror_trouble[ERROR_MESSAGE_BYTES];
 };
 
 /* The numbers of the engine wait for a batch that is being applied; the rest waits for nobody. */
@@ -74,6 +76,10 @@ struct look_sources {
 };
 
 void looks_sources(struct api *api, const struct looks *looks, struct look_sources *sources);
+
+/* Names each thread that has not come by for a minute, the main one (silent for so long) first.
+ * Returns whether there is none. */
+bool health_list_stuck(const struct looks *looks, int64_t main_silent_us, struct json_writer *json);
 
 /* --- handlers -------------------------------------------------------------------------------- */
 

@@ -31,28 +31,33 @@ health_end(struct json_writer *json, struct http_response *response, const char 
     response->status = well ? 200 : 503;
 }
 
+bool
+health_list_stuck(const struct looks *looks, int64_t main_silent_us, struct json_writer *json)
+{
+    bool well = main_silent_us <= (int64_t)STUCK_S * US_PER_S;
+    if (!well)
+        json_string(json, "main");
+    for (uint32_t i = 0; i < looks->count; i++) {
+        if (looks->items[i].silent_us <= (int64_t)STUCK_S * US_PER_S)
+            continue;
+        char name[32];
+        snprintf(name, sizeof name, "partition %d", looks->items[i].partition);
+        json_string(json, name);
+        well = false;
+    }
+    return well;
+}
+
 void
 api_answer_health(struct api_call *call)
 {
     struct api *api = call->api;
     struct json_writer json;
     struct looks looks;
-    bool well = true;
     looks_take(api, false, &looks);
     health_begin(&json, call->response, "stuck");
     int64_t main_us = clock_monotonic_us() - atomic_load(&api->main_heartbeat_us);
-    if (main_us > (int64_t)STUCK_S * US_PER_S) {
-        json_string(&json, "main");
-        well = false;
-    }
-    for (uint32_t i = 0; i < looks.count; i++) {
-        if (looks.items[i].silent_us <= (int64_t)STUCK_S * US_PER_S)
-            continue;
-        char name[32];
-        snprintf(name, sizeof name, "partition %d", looks.items[i].partition);
-        json_string(&json, name);
-        well = false;
-    }
+    bool well = health_list_stuck(&looks, main_us, &json);
     health_end(&json, call->response, "healthy", well);
     looks_free(&looks);
 }

@@ -6,12 +6,12 @@
 
 /* Offsets that retention has removed are no lag. */
 static int64_t
-look_lag_rows(int64_t offset, int64_t low, int64_t high)
+look_lag_rows(int64_t offset, const struct feed_bounds *bounds)
 {
-    if (high < 0 || low < 0)
+    if (bounds->high < 0 || bounds->low < 0)
         return -1;
-    int64_t from = offset > low ? offset : low;
-    return high > from ? high - from : 0;
+    int64_t from = offset > bounds->low ? offset : bounds->low;
+    return bounds->high > from ? bounds->high - from : 0;
 }
 
 static double
@@ -26,15 +26,15 @@ look_lag_s(const struct sequence *sequence)
 static void
 look_take(struct api *api, int32_t partition, bool with_engine, struct look *look)
 {
-    int64_t low;
     struct worker *worker = assignment_worker(api->assignment, partition);
     struct shard *shard = worker_shard(worker);
     look->partition = partition;
     shard_read_status(shard, &look->status);
     if (with_engine)
         shard_read_stats(shard, &look->engine);
-    worker_bounds(worker, &low, &look->high_offset);
-    look->lag_rows = look_lag_rows(look->status.offset, low, look->high_offset);
+    worker_bounds(worker, &look->bounds);
+    look->mirrored_offset = mirror_offset(assignment_mirror(api->assignment), partition);
+    look->lag_rows = look_lag_rows(look->status.offset, &look->bounds);
     look->lag_s = look_lag_s(&look->status.sequence);
     look->silent_us = clock_monotonic_us() - worker_heartbeat_us(worker);
     look->complete = shard_complete(&look->status, look->reason, sizeof look->reason);
@@ -51,6 +51,8 @@ looks_take(struct api *api, bool with_engine, struct looks *looks)
         if (assignment_worker(api->assignment, i) != NULL)
             look_take(api, i, with_engine, &looks->items[looks->count++]);
     assignment_trouble(api->assignment, looks->trouble, sizeof looks->trouble);
+    mirror_trouble(assignment_mirror(api->assignment), looks->mirror_trouble,
+                   sizeof looks->mirror_trouble);
     assignment_leave(api->assignment);
 }
 

@@ -15,6 +15,8 @@ struct look_metric {
 static const struct look_metric look_metrics[] = {
     {"bitdex_consumer_records_total", "counter", "Messages read from the topic.",
      offsetof(struct look, status.counts.records), false},
+    {"bitdex_consumer_bytes_total", "counter", "The same in bytes of values.",
+     offsetof(struct look, status.counts.bytes), false},
     {"bitdex_consumer_events_total", "counter", "Events applied.",
      offsetof(struct look, status.counts.events), false},
     {"bitdex_consumer_ops_total", "counter", "Ops applied or overridden; a fan-out counts once.",
@@ -40,6 +42,14 @@ static const struct look_metric look_metrics[] = {
      offsetof(struct look, status.sequence.seq), false},
     {"bitdex_consumer_offset", "gauge", "Offset of the next message.",
      offsetof(struct look, status.offset), true},
+    {"bitdex_consumer_durable_offset", "gauge", "The same in the write-ahead log.",
+     offsetof(struct look, status.durable_offset), true},
+    {"bitdex_consumer_committed_offset", "gauge", "The group's offset, as acknowledged.",
+     offsetof(struct look, bounds.committed), true},
+    {"bitdex_consumer_mirrored_offset", "gauge", "The offset that bitdex_cursors has.",
+     offsetof(struct look, mirrored_offset), true},
+    {"bitdex_consumer_queue_messages", "gauge", "Messages that were fetched and not read yet.",
+     offsetof(struct look, bounds.waiting), false},
     {"bitdex_consumer_lag_rows", "gauge", "Messages in the topic that are not applied yet.",
      offsetof(struct look, lag_rows), true},
     {"bitdex_wal_bytes", "gauge", "Size of the write-ahead log.",
@@ -111,7 +121,7 @@ enum { SOURCE_METRICS = sizeof source_metrics / sizeof source_metrics[0] };
 
 static void
 metrics_write_sources(struct buffer *out, const struct look_sources *sources,
-                      const struct worker_times *times)
+                      const struct stage_times *times)
 {
     for (size_t i = 0; i < SOURCE_METRICS && sources->count > 0; i++) {
         const struct look_metric *metric = &source_metrics[i];
@@ -133,12 +143,27 @@ metrics_write_sources(struct buffer *out, const struct look_sources *sources,
     metrics_histogram_sample(out, "bitdex_sync_cycle_duration_seconds", labels, &times->cycle);
 }
 
+static void
+metrics_write_stages(struct buffer *out, const struct stage_times *times)
+{
+    static const char *const names[STAGES] = {
+        [STAGE_READ] = "read",     [STAGE_DECODE] = "decode", [STAGE_LETTERS] = "letters",
+        [STAGE_WRITE] = "write",   [STAGE_SYNC] = "sync",     [STAGE_APPLY] = "apply",
+        [STAGE_COMMIT] = "commit",
+    };
+    metrics_family(out, "bitdex_consumer_stage_seconds", "histogram", "The stages of a batch.");
+    for (int i = 0; i < STAGES; i++) {
+        const char *const labels[] = {"stage", names[i], NULL};
+        metrics_histogram_sample(out, "bitdex_consumer_stage_seconds", labels, &times->stages[i]);
+    }
+}
+
 void
 api_answer_metrics(struct api_call *call)
 {
     struct api *api = call->api;
     struct buffer *out = &call->response->body;
-    const struct worker_times *times = assignment_times(api->assignment);
+    const struct stage_times *times = assignment_times(api->assignment);
     struct looks looks;
     struct look_sources sources;
     looks_take(api, true, &looks);
@@ -147,8 +172,7 @@ api_answer_metrics(struct api_call *call)
     metrics_write_freshness(out, &looks);
     metrics_write_sources(out, &sources, times);
     metrics_write_looks(out, &looks);
-    metrics_family(out, "bitdex_wal_sync_seconds", "histogram", "Write and fsync of a frame.");
-    metrics_histogram_sample(out, "bitdex_wal_sync_seconds", NULL, &times->sync);
+    metrics_write_stages(out, times);
     metrics_family(out, "bitdex_query_seconds", "histogram", "Queries answered.");
     metrics_histogram_sample(out, "bitdex_query_seconds", NULL, &api->query_times);
     metrics_family(out, "bitdex_query_failed_total", "counter", "Queries refused.");

@@ -42,6 +42,8 @@ lag_write_sequence(struct json_writer *json, const struct sequence *sequence)
     lag_write_number(json, "last_row_id", sequence->row_id);
     lag_write_number(json, "losses", sequence->losses);
     lag_write_number(json, "missing", sequence->missing);
+    lag_write_known(json, "missing_first", sequence->gap_first > 0 ? sequence->gap_first : -1);
+    lag_write_known(json, "missing_last", sequence->gap_first > 0 ? sequence->gap_last : -1);
 }
 
 static void
@@ -60,7 +62,10 @@ lag_write_partition(struct json_writer *json, const struct look *look)
     json_string(json, look->reason);
     lag_write_known(json, "offset", status->offset);
     lag_write_known(json, "durable_offset", status->durable_offset);
-    lag_write_known(json, "high_offset", look->high_offset);
+    lag_write_known(json, "committed_offset", look->bounds.committed);
+    lag_write_known(json, "mirrored_offset", look->mirrored_offset);
+    lag_write_known(json, "rebuild_offset", status->rebuild_offset);
+    lag_write_known(json, "high_offset", look->bounds.high);
     lag_write_known(json, "lag_rows", look->lag_rows);
     json_key(json, "lag_seconds");
     if (look->lag_s >= 0)
@@ -90,6 +95,8 @@ api_answer_sync_lag(struct api_call *call)
     json_array_end(&json);
     json_key(&json, "broker_trouble");
     json_string(&json, looks.trouble);
+    json_key(&json, "mirror_trouble");
+    json_string(&json, looks.mirror_trouble);
     json_key(&json, "partitions");
     json_array_begin(&json);
     for (uint32_t i = 0; i < looks.count; i++)

@@ -124,7 +124,8 @@ run_serve(const struct config *config, const struct data_dir *data_dir, struct e
     struct api *api;
     struct feed_local *local = config->kafka.present ? NULL : feed_local_create(config);
     struct ops_sink *sink = local != NULL ? feed_local_sink(local) : ops_topic_create(config);
-    struct assignment *assignment = assignment_create(config, data_dir, local);
+    struct mirror *mirror = config->kafka.present ? mirror_start(config) : NULL;
+    struct assignment *assignment = assignment_create(config, data_dir, local, mirror);
     int rc = api_start(config, assignment, sink, &api, err);
     if (rc == 0) {
         log_info(area, "index %s, %s%s, listening on port %d", config->index,
@@ -134,6 +135,7 @@ run_serve(const struct config *config, const struct data_dir *data_dir, struct e
         api_stop(api);
     }
     assignment_destroy(assignment);
+    mirror_stop(mirror);
     sink->destroy(sink);
     return rc;
 }

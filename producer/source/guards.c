@@ -1,5 +1,6 @@
 #include "producer/source/guards.h"
 
+#include "common/pg/legacy_cleanup.h"
 #include "producer/source/cursor.h"
 
 struct guard {
@@ -115,12 +116,7 @@ static const struct guard guards[] = {
      " to_regclass('bitdex_dead_letters') IS NULL OR to_regclass('bitdex_cursors') IS NULL OR"
      " to_regclass('bitdex_jobs') IS NULL",
      "tables of the producer are missing: " RUN_INIT, NULL},
-    {"no legacy cleanup",
-     "EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('bitdex_cursors') AND tgname ="
-     " 'trg_cleanup_bitdex_ops')",
-     "the trigger trg_cleanup_bitdex_ops on bitdex_cursors deletes outbox rows that were never"
-     " sent: DROP TRIGGER trg_cleanup_bitdex_ops ON bitdex_cursors",
-     NULL},
+    {"no legacy cleanup", LEGACY_CLEANUP_STANDS, LEGACY_CLEANUP_MESSAGE, NULL},
     {"privileges",
      "NOT (has_table_privilege('\"BitdexOps\"', 'SELECT') AND"
      " has_table_privilege('\"BitdexOps\"', 'DELETE') AND"

@@ -40,7 +40,7 @@ fixture_begin(void **state)
 {
     struct error err = {0};
     struct fixture *fixture = memory_zalloc(sizeof *fixture);
-    fixture->assignment = assignment_create(&config, &data_dir, NULL);
+    fixture->assignment = assignment_create(&config, &data_dir, NULL, NULL);
     assert_int_equal(api_start(&config, fixture->assignment, &fixture->sink, &fixture->api, &err),
                      0);
     snprintf(fixture->listen, sizeof fixture->listen, "127.0.0.1:%d", api_port(fixture->api));

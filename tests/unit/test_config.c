@@ -572,14 +572,13 @@ test_what_the_consumer_lacks_is_refused_by_run(void **state)
                    "    { name: best, bits: 32, computed: { op: least, source_fields: [at] } }]\n"
                    "  visible_from: at\n",
                    CONFIG_CONSUMER);
-    static const bool wanted[] = {true, true, false};
     uint32_t cursor = 0;
     bool refused;
     char what[8]; /* cut, never overrun */
-    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+    for (int i = 0; i < 2; i++) {
         assert_true(
             config_next_unbuilt(config, CONFIG_CONSUMER, &cursor, &refused, what, sizeof what));
-        assert_int_equal(refused, wanted[i]);
+        assert_true(refused);
         assert_int_equal(strlen(what), sizeof what - 1);
     }
     assert_false(

@@ -1,0 +1,201 @@
+"""Positions in the source database: bitdex_cursors follows what the group has committed."""
+
+import os
+import time
+import unittest
+
+import confluent_kafka
+import psycopg
+from case import SECONDS, GalleryCase
+from pipeline import ROOT
+
+LEGACY = """
+CREATE FUNCTION cleanup() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    DELETE FROM "BitdexOps" WHERE id <= NEW.last_outbox_id; RETURN NEW;
+END $$;
+CREATE TRIGGER trg_cleanup_bitdex_ops AFTER INSERT OR UPDATE ON bitdex_cursors
+    FOR EACH ROW EXECUTE FUNCTION cleanup();
+"""
+
+
+class Mirror(GalleryCase):
+    def read_rows(self):
+        """{partition: row of bitdex_cursors}"""
+        prefix = f"{self.pipeline.name}/{self.pipeline.topic}/"
+        with self.pipeline.connect(row_factory=psycopg.rows.dict_row) as connection:
+            rows = connection.execute("SELECT * FROM bitdex_cursors").fetchall()
+        for row in rows:
+            self.assertTrue(row["replica_id"].startswith(prefix), row)
+        return {int(row["replica_id"].removeprefix(prefix)): row for row in rows}
+
+    def read_committed(self):
+        """{partition: the group's offset}"""
+        client = confluent_kafka.Consumer({
+            "bootstrap.servers": self.pipeline.kafka, "group.id": self.pipeline.name,
+        })
+        places = [confluent_kafka.TopicPartition(self.pipeline.topic, p) for p in range(4)]
+        committed = {place.partition: place.offset for place in client.committed(places, 30)}
+        client.close()
+        return committed
+
+    def wait_until_mirrored(self):
+        """Until the database has what is applied now."""
+        applied = {p["partition"]: p["offset"] for p in self.pipeline.partitions()}
+
+        def is_mirrored():
+            shown = {p["partition"]: p["mirrored_offset"] or 0 for p in self.pipeline.partitions()}
+            return all(shown[partition] >= applied[partition] for partition in applied)
+
+        self.pipeline.consumer.wait_until(is_mirrored, "does not mirror")
+
+    def wait_for_trouble(self, word):
+        def has_trouble():
+            return word in self.pipeline.api.get("/api/internal/sync-lag")["mirror_trouble"]
+
+        self.pipeline.consumer.wait_until(has_trouble, f"does not say {word}")
+
+    def count_in_log(self, word):
+        return self.pipeline.consumer.log.read_text().count(word)
+
+    def test_l5_mirrored_is_committed(self):
+        """Under load no row is ahead of the group's offset or goes back; after a stop every row is
+        where the last commit is, and a new owner takes the rows over."""
+        self.create_gallery()
+        self.wait_until_mirrored()
+        before = self.read_rows()
+        with self.writers():
+            deadline = time.monotonic() + SECONDS
+            while time.monotonic() < deadline:
+                rows = self.read_rows()
+                committed = self.read_committed()
+                for partition, row in rows.items():
+                    self.assertLessEqual(row["committed_offset"], committed[partition])
+                    for column in ("last_outbox_id", "committed_offset", "epoch", "seq"):
+                        self.assertGreaterEqual(row[column], before[partition][column])
+                before = rows
+        self.pipeline.wait_until_fresh()
+        self.pipeline.producer.stop()
+        self.wait_until_mirrored()
+        shown = {p["partition"]: p for p in self.pipeline.partitions()}
+        self.assertEqual(self.pipeline.consumer.stop(), 0)
+        rows, committed = self.read_rows(), self.read_committed()
+        self.assertEqual(sorted(rows), [0, 1, 2, 3])
+        for partition, row in rows.items():
+            self.assertEqual(row["committed_offset"], committed[partition])
+            self.assertEqual(row["last_outbox_id"], shown[partition]["last_row_id"])
+            self.assertEqual(row["seq"], shown[partition]["seq"])
+            self.assertTrue(row["complete"])
+            self.assertIsNotNone(row["source_clock"])
+        self.pipeline.start()
+        self.pipeline.wait_until_fresh()
+        self.wait_until_mirrored()
+        for partition, row in self.read_rows().items():
+            self.assertGreater(row["ownership"], rows[partition]["ownership"])
+            self.assertGreater(row["committed_offset"], rows[partition]["committed_offset"])
+
+    def test_f08_legacy_cleanup_trigger(self):
+        """While the trigger stands, nothing is written, and no row of the outbox goes; what is to
+        be done is said, once."""
+        self.create_gallery()
+        self.wait_until_mirrored()
+        with self.pipeline.connect() as connection:
+            connection.execute(LEGACY)
+        self.change_images()
+        self.wait_for_trouble("DROP TRIGGER trg_cleanup_bitdex_ops")
+        before = self.read_rows()
+        self.change_images()
+        self.pipeline.wait_until_fresh()
+        time.sleep(2.5)  # for as many rounds
+        self.assertEqual(self.read_rows(), before)
+        with self.pipeline.connect() as connection:
+            (rows,) = connection.execute('SELECT count(*) FROM "BitdexOps"').fetchone()
+            connection.execute("DROP TRIGGER trg_cleanup_bitdex_ops ON bitdex_cursors")
+        self.assertGreater(rows, 0)
+        self.wait_until_mirrored()
+        self.assertEqual(self.count_in_log("DROP TRIGGER"), 1)
+        self.check_end()
+
+    def test_f09_a_row_is_its_owners(self):
+        """What was taken over by somebody else is not overwritten with an older position."""
+        self.create_gallery()
+        self.wait_until_mirrored()
+        with self.pipeline.connect() as connection:
+            connection.execute("CREATE TABLE seen AS TABLE bitdex_cursors WITH NO DATA")
+            connection.execute("""
+                CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    INSERT INTO seen SELECT (NEW).*; RETURN NEW;
+                END $$;
+                CREATE TRIGGER see AFTER UPDATE ON bitdex_cursors
+                    FOR EACH ROW EXECUTE FUNCTION see()""")
+            connection.execute(
+                "UPDATE bitdex_cursors SET ownership = 100, committed_offset = 1000000")
+            connection.commit()
+            self.pipeline.consumer.wait_until(
+                lambda: min(row["ownership"] for row in self.read_rows().values()) > 100,
+                "does not take its rows back",
+            )
+            written = connection.execute(
+                "SELECT min(committed_offset) FROM seen WHERE ownership = 100").fetchone()
+            self.assertEqual(written, (1000000,))
+
+    def test_database_away(self):
+        """A missing table and lost sessions stop nothing, are said once, and heal."""
+        self.create_gallery()
+        self.wait_until_mirrored()
+        with self.pipeline.connect() as connection:
+            connection.execute("ALTER TABLE bitdex_cursors RENAME TO hidden")
+        self.change_images()
+        self.wait_for_trouble("bitdex_cursors")
+        self.pipeline.wait_until_fresh()
+        with self.pipeline.connect() as connection:
+            connection.execute("ALTER TABLE hidden RENAME TO bitdex_cursors")
+        self.wait_until_mirrored()
+        with self.pipeline.connect() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
+                " current_database() AND application_name = 'bitdex-consumer mirror'")
+        self.change_images()
+        self.pipeline.wait_until_fresh()
+        self.wait_until_mirrored()
+        self.assertEqual(self.count_in_log("does not exist"), 1)
+
+    def test_f56_no_database(self):
+        """One that cannot be reached hurts nobody, and its password is in no log and no answer."""
+        self.create_tables()
+        dsn = psycopg.conninfo.make_conninfo(self.pipeline.dsn, port=1, password="pg-s3cr3t")
+        self.pipeline.consumer.set_variable("BITDEX_POSTGRES", dsn)
+        self.pipeline.start()
+        self.change_images()
+        self.wait_for_trouble("postgres")
+        self.pipeline.wait_until_fresh()
+        answer = str(self.pipeline.api.call("/api/internal/sync-lag"))
+        self.assertEqual(self.pipeline.consumer.stop(), 0)
+        self.assertNotIn("pg-s3cr3t", answer + self.pipeline.consumer.log.read_text())
+        self.assertEqual(self.count_in_log("are not shown"), 1)
+
+    def test_f14_own_rights_are_enough(self):
+        """The consumer's role of docs/roles.sql mirrors, and may do nothing else."""
+        self.pipeline.init()
+        role = f"bitdex_mirror_{os.getpid()}"
+        with self.pipeline.connect() as owner:
+            owner.execute((ROOT / "docs" / "roles.sql").read_text())
+            owner.execute(f"CREATE ROLE {role} LOGIN IN ROLE bitdex_consumer")
+        self.addCleanup(self.drop_role, role)
+        dsn = psycopg.conninfo.make_conninfo(self.pipeline.dsn, user=role)
+        self.pipeline.consumer.set_variable("BITDEX_POSTGRES", dsn)
+        self.create_gallery()
+        self.pipeline.wait_until_fresh()
+        self.wait_until_mirrored()
+        self.pipeline.consumer.stop()
+        with psycopg.connect(dsn) as connection:
+            with self.assertRaises(psycopg.errors.InsufficientPrivilege):
+                connection.execute('SELECT FROM "BitdexOps"')
+
+    def drop_role(self, role):
+        with self.pipeline.connect() as owner:
+            owner.execute(f"DROP OWNED BY {role}")
+            owner.execute(f"DROP ROLE {role}")
+
+
+if __name__ == "__main__":
+    unittest.main()
