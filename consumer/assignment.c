@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/cli/stop.h"
+#include "consumer/prefetch.h"
 #include "consumer/writer_first.h"
 
 static const char *const area = "assignment";
@@ -176,18 +177,21 @@ assignment_create_consumer(struct assignment *assignment, const struct kafka_reb
                            struct kafka_consumer **consumer, struct error *err)
 {
     const struct config *config = assignment->config;
-    const struct config_kafka_settings *asked = &config->kafka.consumer;
+    const struct config_kafka_settings *asked = &config->kafka.common;
+    struct prefetch prefetch;
+    prefetch_fill(config, &prefetch);
     const struct config_kafka_setting ours[] = {
         {"group.instance.id", assignment->data_dir->id},
         {"session.timeout.ms", "10000"},
     };
-    enum { OURS = sizeof ours / sizeof ours[0] };
-    struct config_kafka_setting *all = memory_alloc((OURS + asked->count) * sizeof *all);
+    enum { OURS = sizeof ours / sizeof ours[0], BEFORE = OURS + PREFETCH_SETTINGS };
+    struct config_kafka_setting *all = memory_alloc((BEFORE + asked->count) * sizeof *all);
     memcpy(all, ours, sizeof ours);
+    memcpy(all + OURS, prefetch.settings, sizeof prefetch.settings);
     for (uint32_t i = 0; i < asked->count; i++)
-        all[OURS + i] = asked->items[i]; /* what is asked for wins */
+        all[BEFORE + i] = asked->items[i]; /* what is asked for wins */
     struct config_kafka kafka = config->kafka;
-    kafka.consumer = (struct config_kafka_settings){all, OURS + asked->count};
+    kafka.common = (struct config_kafka_settings){all, BEFORE + asked->count};
     int rc = kafka_consumer_create(&kafka, config->consumer.group, config->topic.name,
                                    config->consumer.listen, rebalance, consumer, err);
     free(all);

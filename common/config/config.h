@@ -72,6 +72,7 @@ struct config_consumer {
     const char *token_file; /* NULL: calls that change state are refused */
     int32_t batch_rows;     /* events of one WAL frame */
     int64_t batch_bytes;    /* the same in message bytes */
+    int64_t prefetch_bytes; /* of what was fetched and not read yet, all partitions together */
     int32_t commit_interval_ms;
     int64_t wal_segment_bytes;
     int64_t wal_limit_bytes; /* of one partition; at least wal_segment_bytes */

@@ -219,6 +219,16 @@ static const struct setting consumer_settings[] = {
      .fallback = MIB(8),
      .unit = "bytes",
      .meaning = "The same in bytes of messages."},
+    {.name = "prefetch_bytes",
+     .type = SETTING_INTEGER,
+     AT(config_consumer, prefetch_bytes),
+     .minimum = MIB(1),
+     .maximum = MIB(16 * 1024),
+     .fallback = MIB(64),
+     .unit = "bytes",
+     .meaning = "Memory for messages that were fetched and wait to be read, for all partitions of "
+                "the topic together. The last record batch of each partition comes on top. It "
+                "sets librdkafka's `queued.*` and `fetch.*` limits, unless `kafka` does."},
     {.name = "commit_interval_ms",
      .type = SETTING_INTEGER,
      AT(config_consumer, commit_interval_ms),

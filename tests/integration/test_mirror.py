@@ -75,7 +75,6 @@ class Mirror(GalleryCase):
                 before = rows
         self.pipeline.wait_until_fresh()
         self.pipeline.producer.stop()
-        self.wait_until_mirrored()
         shown = {p["partition"]: p for p in self.pipeline.partitions()}
         self.assertEqual(self.pipeline.consumer.stop(), 0)
         rows, committed = self.read_rows(), self.read_committed()

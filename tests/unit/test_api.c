@@ -12,9 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/http/client.h"
-#include "consumer/api/api.h"
+#include "consumer/api/api_internal.h"
 
 static const struct config config = {
     .index = "shop",
@@ -142,6 +143,40 @@ test_the_rest_answers_as_well(void **state)
     CHECK_EXCHANGES(state, exchanges);
 }
 
+enum { SECOND_US = 1000000 };
+
+static void
+test_F42_a_main_thread_that_stands_still_fails_health(void **state)
+{
+    static const struct exchange stuck[] = {
+        {"/api/health", NULL, 503, "{\"stuck\":[\"main\"],\"healthy\":false}"},
+    };
+    static const struct exchange well[] = {{"/api/health", NULL, 200, "\"healthy\":true"}};
+    const struct fixture *fixture = *state;
+    atomic_store(&fixture->api->main_heartbeat_us, clock_monotonic_us() - 61 * (int64_t)SECOND_US);
+    CHECK_EXCHANGES(state, stuck);
+    api_beat(fixture->api);
+    CHECK_EXCHANGES(state, well);
+}
+
+static void
+test_F42_a_worker_that_stands_still_fails_health(void **state)
+{
+    (void)state;
+    struct look items[] = {{.partition = 3, .silent_us = 1},
+                           {.partition = 5, .silent_us = 61 * (int64_t)SECOND_US}};
+    struct buffer out;
+    struct json_writer json;
+    buffer_init(&out);
+    json_writer_init(&json, &out);
+    json_array_begin(&json);
+    assert_false(health_list_stuck(&(struct looks){.items = items, .count = 2}, 0, &json));
+    json_array_end(&json);
+    assert_string_equal(buffer_string(&out), "[\"partition 5\"]");
+    assert_true(health_list_stuck(&(struct looks){.items = items, .count = 1}, 0, &json));
+    buffer_free(&out);
+}
+
 int
 main(void)
 {
@@ -150,6 +185,8 @@ main(void)
         cmocka_unit_test(test_what_changes_state_is_refused_without_a_token),
         cmocka_unit_test(test_L9_every_answer_says_that_partitions_are_missing),
         cmocka_unit_test(test_the_rest_answers_as_well),
+        cmocka_unit_test(test_F42_a_main_thread_that_stands_still_fails_health),
+        cmocka_unit_test(test_F42_a_worker_that_stands_still_fails_health),
     };
     return cmocka_run_group_tests(tests, fixture_begin, fixture_end);
 }
