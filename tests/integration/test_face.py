@@ -5,10 +5,12 @@ import http.client
 import json
 import pathlib
 import re
+import shutil
 import time
 import unittest
 
 import pipeline
+from case import GalleryCase
 from outbox import OutboxCase
 
 HEALTH_LIMIT_S = 30  # of silence that is no server's fault
@@ -220,6 +222,70 @@ class Outages(OutboxCase):
             self.postgres.resume()
         self.check_delivery()
         self.assertEqual(self.ready(), (200, {"ready": True}))
+
+
+class Consumer(GalleryCase):
+    """What the consumer says of itself."""
+
+    def read_metrics(self):
+        _, text = self.pipeline.api.call("/metrics")
+        return parse_metrics(re.sub(r"(?m)^(\w+)( [^ ]+)$", r'\1{all="1"}\2', text))
+
+    def test_metrics_and_lag_tell_the_same(self):
+        """Every stage was timed; offsets and numbers are those of sync-lag."""
+        self.create_gallery()
+        self.pipeline.wait_until_fresh()
+        self.pipeline.producer.stop()
+        metrics = self.read_metrics()
+        partitions = self.pipeline.partitions()
+        for name, key in {
+            "bitdex_consumer_offset": "offset", "bitdex_consumer_seq": "seq",
+            "bitdex_consumer_losses": "losses", "bitdex_consumer_missing_events": "missing",
+            "bitdex_shard_complete": "complete",
+        }.items():
+            shown = {f'{name}{{partition="{p["partition"]}"}}': p[key] for p in partitions}
+            if key == "offset":  # the last watermarks may still come
+                self.assertEqual(list(metrics[name][1]), list(shown))
+            else:
+                self.assertEqual(metrics[name][1], shown)
+        for name in ("records", "bytes", "events", "ops"):
+            samples = metrics[f"bitdex_consumer_{name}_total"][1]
+            self.assertGreater(min(samples.values()), 0)
+        stages = metrics["bitdex_consumer_stage_seconds"][1]
+        for stage in ("read", "decode", "write", "sync", "apply", "commit"):
+            self.assertGreater(
+                stages[f'bitdex_consumer_stage_seconds_count{{stage="{stage}"}}'], 0, stage)
+
+    def test_f49_lag_when_the_drain_has_stopped(self):
+        """In rows there is none, and it is never negative; in seconds it grows."""
+        self.create_gallery()
+        self.pipeline.wait_until_fresh()
+        self.pipeline.producer.stop()
+        for least_s in (1, 2, 3):
+            self.pipeline.consumer.wait_until(
+                lambda least_s=least_s: all(
+                    p["lag_seconds"] > least_s for p in self.pipeline.partitions()),
+                "has a lag that stands still")
+            for partition in self.pipeline.partitions():
+                self.assertEqual(partition["lag_rows"], 0)
+            samples = self.read_metrics()["bitdex_freshness_seconds"][1]
+            self.assertEqual(len(samples), 4)
+            self.assertGreater(min(samples.values()), least_s)
+
+    def test_f42_a_worker_that_cannot_write_ends_the_process(self):
+        """Its directory is gone when a new segment is due: the process ends, and says why."""
+        text = self.pipeline.config.read_text()
+        self.pipeline.config.write_text(
+            text.replace("\nconsumer:\n", "\nconsumer:\n  wal_segment_bytes: 65536\n"))
+        self.create_gallery()
+        self.pipeline.wait_until_fresh()
+        consumer = self.pipeline.consumer
+        home = pathlib.Path(self.pipeline.variables["BITDEX_DATA_DIR"])
+        shutil.rmtree(home / f"{self.pipeline.topic}-0")
+        self.change_images(20)
+        self.assertEqual(consumer.wait(), 1)
+        self.assertIn("partition 0", consumer.log_tail(1))
+        self.assertIn("No such file", consumer.log_tail(1))
 
 
 if __name__ == "__main__":

@@ -110,6 +110,24 @@ class Outages(GalleryCase):
         self.check_recovered()
         self.assertEqual(self.producer.api.get("/api/status")["sessions"], 1)
 
+    def test_l5_mirror_waits_for_the_broker(self):
+        """What is applied and not acknowledged as the group's offset is not in bitdex_cursors."""
+        self.create_gallery(images=100)
+        ahead = []
+        while not ahead:
+            self.kafka.resume()
+            self.silence_broker()
+            time.sleep(1)
+            ahead = [p for p in self.pipeline.partitions() if p["offset"] > p["committed_offset"]]
+        time.sleep(2.5)  # for as many rounds of the mirror
+        committed = {p["partition"]: p["committed_offset"] for p in self.pipeline.partitions()}
+        for replica_id, offset in self.query(
+            "SELECT replica_id, committed_offset FROM bitdex_cursors"
+        ):
+            self.assertLessEqual(offset, committed[int(replica_id.rpartition("/")[2])])
+        self.kafka.resume()
+        self.check_recovered()
+
     def test_f50_topic_is_missing(self):
         """`run` before `init`, and on a topic that is gone before its first event: refused with
         the way out."""

@@ -1,0 +1,227 @@
+"""Messages that no producer of ours writes: each is kept as a dead letter, or waited for, and the
+reader goes on.
+
+They are unnumbered (seq 0), except where a number is what the test is about.
+"""
+
+import base64
+import io
+import json
+import re
+import struct
+import time
+import unittest
+
+import confluent_kafka
+import fastavro
+import index
+import topic
+from case import GalleryCase
+
+PARTITION = 1
+PARTITIONS = 4
+TOO_MANY_OPS = 131_073
+
+
+def encode(body, **head):
+    """An event as a stock writer makes it."""
+    event = {
+        "epoch": 0, "generation": 0, "tick": 0, "seq": 0, "source": "stock", "created_at": None,
+        "body": body,
+    } | head
+    out = io.BytesIO(topic.HEADER)
+    out.seek(0, io.SEEK_END)
+    fastavro.schemaless_writer(out, topic.SCHEMA, event)
+    return out.getvalue()
+
+
+def row(ops=None, entity=PARTITION, **head):
+    alive = [("bitdex.Alive", {})]
+    return encode(
+        ("bitdex.Row", {"row_id": 0, "entity_id": entity, "ops": alive if ops is None else ops}),
+        **head,
+    )
+
+
+def setting(field, value):
+    return [("bitdex.Set", {"field": field, "value": value})]
+
+
+GOOD = row(entity=1_000_001)
+POISON = [  # what is wrong, the message
+    ("nothing", b""),
+    ("text", b"rubbish"),
+    ("another magic", b"\xc3\x02" + GOOD[2:]),
+    ("another magic", b"\x00" + GOOD),
+    ("a header alone", topic.HEADER),
+    ("cut", GOOD[:-1]),
+    ("a byte more", GOOD + b"\x00"),
+    ("a byte less in front of the body", topic.HEADER + GOOD[len(topic.HEADER) + 1:]),
+    ("50,000 arrays in each other", topic.HEADER + b"\x02" * 100_000),
+    ("a length of 2^62", topic.HEADER + b"\x00" * 4 + b"\xfe" * 8 + b"\x3f"),
+    ("too many ops", row([("bitdex.Alive", {})] * TOO_MANY_OPS)),
+    ("a text for a number", row(setting("nsfwLevel", "high"))),
+    ("a list for a single value", row(setting("userId", ("bitdex.Integers", {"items": [1, 2]})))),
+    ("a value beyond the bits of its field", row(setting("existedAt", 1 << 40))),
+    ("an entity of another partition", row(entity=PARTITION + 1)),
+    ("a negative entity", row(entity=PARTITION - PARTITIONS)),
+    ("an entity beyond max_slots", row(entity=PARTITION + PARTITIONS * (1 << 30))),
+]
+
+
+class Poison(GalleryCase):
+    sections = {"kafka": {"consumer": {"session.timeout.ms": "6000"}}}
+
+    def setUp(self):
+        super().setUp()
+        self.create_gallery(images=100)
+        self.pipeline.wait_until_fresh()
+
+    def send(self, values, partition=PARTITION):
+        """Their offsets."""
+        offsets = []
+        producer = confluent_kafka.Producer({"bootstrap.servers": self.pipeline.kafka})
+        for value in values:
+            producer.produce(
+                self.pipeline.topic, value, key=struct.pack(">q", partition), partition=partition,
+                on_delivery=lambda _, message: offsets.append(message.offset()))
+        self.assertEqual(producer.flush(60), 0)
+        self.assertEqual(len(offsets), len(values))
+        return offsets
+
+    def partition(self, number=PARTITION):
+        return self.pipeline.partitions()[number]
+
+    def wait_until_read(self, offset):
+        self.pipeline.consumer.wait_until(
+            lambda: len(self.pipeline.partitions()) == PARTITIONS
+            and (self.partition()["offset"] or 0) > offset,
+            f"does not get behind offset {offset}")
+
+    def metric(self, name):
+        _, text = self.pipeline.api.call("/metrics")
+        return int(re.search(rf'\n{name}{{partition="{PARTITION}"}} (\d+)', text)[1])
+
+    def read_letters(self):
+        """[(key, letter)] of the dead-letter topic."""
+        dead = f"{self.pipeline.topic}.dead"
+        (end,) = topic.read_ends(self.pipeline.kafka, dead).values()
+        client = confluent_kafka.Consumer({
+            "bootstrap.servers": self.pipeline.kafka, "group.id": "letters",
+        })
+        client.assign([confluent_kafka.TopicPartition(dead, 0, 0)])
+        letters = []
+        while len(letters) < end:
+            for message in client.consume(end - len(letters), timeout=10):
+                self.assertIsNone(message.error())
+                letters.append((message.key().decode(), json.loads(message.value())))
+        client.close()
+        return letters
+
+    def test_f54_f55_f62_kept_as_letters(self):
+        """Every one is a letter with topic, partition, offset, reason and its bytes, and is
+        counted; what stands before and behind is in the index; read again, they have the same
+        keys."""
+        offsets = self.send([message for _, message in POISON] + [GOOD])
+        self.wait_until_read(offsets[-1])
+        letters = self.read_letters()
+        self.assertEqual(len(letters), len(POISON))
+        for (what, message), offset, (key, letter) in zip(POISON, offsets, letters, strict=False):
+            with self.subTest(what):
+                place = (self.pipeline.name, self.pipeline.topic, PARTITION, offset)
+                self.assertEqual(key, "/".join(map(str, place)))
+                self.assertEqual(
+                    tuple(letter[name] for name in ("group", "topic", "partition", "offset")),
+                    place)
+                self.assertGreater(len(letter["reason"]), 3)
+                self.assertEqual(letter["value_bytes"], len(message))
+                self.assertEqual(base64.b64decode(letter["value_base64"]), message)
+        self.assertEqual(self.metric("bitdex_consumer_dead_letters_total"), len(POISON))
+        self.check_index()
+        self.pipeline.consumer.stop()
+        self.pipeline.remove_index()
+        self.pipeline.consumer.start()
+        self.wait_until_read(offsets[-1])
+        again = self.read_letters()
+        self.assertEqual(again, letters + letters)
+        self.check_index()
+
+    def check_index(self):
+        """Nothing numbered is missing, and what could be applied is."""
+        self.pipeline.wait_until_fresh()
+        self.assertTrue(self.partition()["complete"], self.partition())
+        entity = self.pipeline.api.get("/api/indexes/gallery/entities/1000001")
+        self.assertTrue(entity["alive"])
+        reply = self.pipeline.query({"filters": [], "limit": 1})
+        self.assertEqual(reply["total_matched"], 101)
+
+    def test_f54_lost_numbers_are_shown(self):
+        """A message that cannot be read where one with a number stood: the next number shows the
+        gap, with its first and last, and the shard is incomplete."""
+        self.pipeline.producer.stop()
+        before = self.partition()
+        head = {name: before[name] for name in ("epoch", "generation", "tick")}
+        head["source"] = "default"
+        seq = before["seq"]
+        (offset,) = self.send([b"rubbish"])
+        self.wait_until_read(offset)
+        self.assertTrue(self.partition()["complete"])
+        (offset,) = self.send([row(seq=seq + 4, **head)])
+        self.wait_until_read(offset)
+        shown = self.partition()
+        self.assertEqual(shown["missing"], 3)
+        self.assertEqual((shown["missing_first"], shown["missing_last"]), (seq + 1, seq + 3))
+        self.assertEqual(shown["seq"], seq + 4)
+        self.assertFalse(shown["complete"])
+        self.assertEqual(self.metric("bitdex_consumer_missing_events"), 3)
+        self.assertEqual(self.metric("bitdex_shard_complete"), 0)
+        self.assertEqual([p["missing_first"] for p in self.pipeline.partitions()].count(None), 3)
+
+    def test_f70_unknown_schema_waits(self):
+        """Its partition waits and says so, the others go on, and nothing is a dead letter. The way
+        past it without a newer consumer is an offset that is set by hand."""
+        unknown = b"\xc3\x01" + b"\x07" * 8 + GOOD[len(topic.HEADER):]
+        (offset,) = self.send([unknown])
+        self.send([GOOD])
+        self.pipeline.consumer.wait_until(
+            lambda: self.partition()["state"] == "waiting", "does not wait")
+        self.assertIn("schema", self.partition()["trouble"])
+        self.change_images()
+        others = [number for number in range(PARTITIONS) if number != PARTITION]
+        committed = time.time()
+        self.pipeline.consumer.wait_until(
+            lambda: all(time.time() - self.partition(n)["lag_seconds"] > committed for n in others),
+            "holds up the others")
+        self.assertEqual(self.partition()["offset"], offset)
+        self.assertEqual(self.pipeline.api.call("/api/health")[0], 200)
+        self.assertEqual(self.metric("bitdex_consumer_dead_letters_total"), 0)
+        self.assertEqual(self.pipeline.consumer.stop(), 0)
+        self.reset(offset + 1)
+        self.pipeline.consumer.start()
+        self.pipeline.wait_until_fresh()
+        self.assertTrue(self.partition()["complete"])
+        self.assertTrue(self.pipeline.api.get("/api/indexes/gallery/entities/1000001")["alive"])
+        self.pipeline.producer.stop()
+        with self.pipeline.connect() as connection:  # what the oracle does not know
+            self.assertEqual(connection.execute('SELECT count(*) FROM "Image"').fetchone(), (100,))
+        self.assertEqual(self.pipeline.query({"filters": [], "limit": 1})["total_matched"], 101)
+
+    def reset(self, offset):
+        """As kafka-consumer-groups --reset-offsets does, as soon as the group has no member."""
+        place = confluent_kafka.TopicPartition(self.pipeline.topic, PARTITION, offset)
+        client = confluent_kafka.Consumer({
+            "bootstrap.servers": self.pipeline.kafka, "group.id": self.pipeline.name,
+        })
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                client.commit(offsets=[place], asynchronous=False)
+                break
+            except confluent_kafka.KafkaException:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.5)
+        client.close()
+
+
+if __name__ == "__main__":
+    unittest.main()
