@@ -9,6 +9,10 @@ import psycopg
 from case import SECONDS, GalleryCase
 from pipeline import ROOT
 
+LEGACY_TABLE = """
+CREATE TABLE bitdex_cursors (replica_id TEXT PRIMARY KEY, last_outbox_id BIGINT NOT NULL DEFAULT 0,
+    updated_at TIMESTAMPTZ NOT NULL DEFAULT now())
+"""
 LEGACY = """
 CREATE FUNCTION cleanup() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     DELETE FROM "BitdexOps" WHERE id <= NEW.last_outbox_id; RETURN NEW;
@@ -93,8 +97,10 @@ class Mirror(GalleryCase):
             self.assertGreater(row["committed_offset"], rows[partition]["committed_offset"])
 
     def test_f08_legacy_cleanup_trigger(self):
-        """While the trigger stands, nothing is written, and no row of the outbox goes; what is to
-        be done is said, once."""
+        """On a table of an older installation: while the trigger stands, nothing is written, and
+        no row of the outbox goes; what is to be done is said, once."""
+        with self.pipeline.connect() as connection:
+            connection.execute(LEGACY_TABLE)
         self.create_gallery()
         self.wait_until_mirrored()
         with self.pipeline.connect() as connection:
