@@ -124,6 +124,8 @@ api_answer_page(struct api_call *call)
                          config->topic.partitions);
     if (looks.trouble[0] != '\0')
         buffer_append_format(out, "Kafka: %s\n\n", looks.trouble);
+    if (looks.mirror_trouble[0] != '\0')
+        buffer_append_format(out, "bitdex_cursors: %s\n\n", looks.mirror_trouble);
     for (uint32_t i = 0; i < looks.count; i++) {
         const struct look *look = &looks.items[i];
         buffer_append_format(out, "partition %-4d %-10s offset %" PRId64 " seq %" PRId64,

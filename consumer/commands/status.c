@@ -55,6 +55,13 @@ status_print_source(const struct json_value *source)
            status_number(source, "lag_rows", rows, sizeof rows));
 }
 
+static void
+status_print_trouble(const char *where, const char *trouble)
+{
+    if (trouble[0] != '\0')
+        printf("%s: %s\n\n", where, trouble);
+}
+
 static int
 status_print(struct text answer, struct error *err)
 {
@@ -68,9 +75,8 @@ status_print(struct text answer, struct error *err)
                     partitions->kind != JSON_ARRAY))
         rc = error_set(err, ERR_DATA, "the answer is not that of a consumer");
     if (rc == 0) {
-        const char *trouble = status_text(root, "broker_trouble");
-        if (trouble[0] != '\0')
-            printf("Kafka: %s\n\n", trouble);
+        status_print_trouble("Kafka", status_text(root, "broker_trouble"));
+        status_print_trouble("bitdex_cursors", status_text(root, "mirror_trouble"));
         for (uint32_t i = 0; i < sources->array.count; i++)
             status_print_source(&sources->array.items[i]);
         printf("%9s  %-10s  %12s  %12s  %9s  %9s  %s\n", "partition", "state", "offset", "seq",

@@ -107,6 +107,7 @@ class Mirror(GalleryCase):
             connection.execute(LEGACY)
         self.change_images()
         self.wait_for_trouble("DROP TRIGGER trg_cleanup_bitdex_ops")
+        self.assertIn("DROP TRIGGER", self.pipeline.consumer.command("status").stdout)
         before = self.read_rows()
         self.change_images()
         self.pipeline.wait_until_fresh()
