@@ -240,9 +240,11 @@ local_read(struct feed *feed, int wait_ms, uint32_t max_records, size_t max_byte
 }
 
 static int
-local_durable(struct feed *feed, int64_t offset, const char *metadata, bool now, struct error *err)
+local_durable(struct feed *feed, int64_t offset, const struct sequence *sequence,
+              const char *metadata, bool now, struct error *err)
 {
     struct local_queue *queue = (struct local_queue *)feed;
+    (void)sequence;
     (void)metadata;
     (void)now;
     (void)err;
@@ -254,12 +256,17 @@ local_durable(struct feed *feed, int64_t offset, const char *metadata, bool now,
 }
 
 static void
-local_bounds(struct feed *feed, int64_t *low, int64_t *high)
+local_bounds(struct feed *feed, struct feed_bounds *bounds)
 {
     struct local_queue *queue = (struct local_queue *)feed;
     local_lock(queue);
-    *low = 0;
-    *high = queue->state == LOCAL_RECOVERING ? -1 : queue->next_offset;
+    bool is_known = queue->state != LOCAL_RECOVERING;
+    *bounds = (struct feed_bounds){
+        .low = 0,
+        .high = is_known ? queue->next_offset : -1,
+        .committed = -1, /* there is no group */
+        .waiting = is_known ? queue->next_offset - queue->first_offset : 0,
+    };
     local_unlock(queue);
 }
 

@@ -225,7 +225,7 @@ void config_index_identity(const struct config_index *index, struct buffer *out)
  * same, must not go on with it. */
 void config_partition_identity(const struct config *config, int32_t partition, struct buffer *out);
 
-/* What the logs of its partitions are named after: the topic, or the index when it is stand-alone. */
+/* What the logs of partitions are named after: the topic, or the index when it is stand-alone. */
 const char *config_log_name(const struct config *config);
 
 /* What the file asks for that this version does not do, one thing at a time: fills `what`

@@ -107,10 +107,10 @@ test_a_post_is_done_when_it_is_durable_and_not_before(void **state)
     poster_start(&poster, local);
     read_records(feed, 2, seen, sizeof seen);
     assert_string_equal(seen, "40=a 41=b ");
-    feed->durable(feed, 41, "", false, NULL);
+    feed->durable(feed, 41, NULL, "", false, NULL);
     clock_sleep_ms(WAIT_MS);
     assert_false(atomic_load(&poster.done));
-    feed->durable(feed, 42, "", false, NULL);
+    feed->durable(feed, 42, NULL, "", false, NULL);
     assert_int_equal(poster_join(&poster), 0);
     end(local, &feed, 1);
 }
@@ -134,7 +134,7 @@ test_a_fan_out_goes_to_every_partition_and_waits_for_all(void **state)
         assert_false(atomic_load(&poster.done));
         read_records(feeds[i], i == 2 ? 2 : 1, seen, sizeof seen);
         assert_string_equal(seen, i == 2 ? "0=row 1=all " : "0=all ");
-        feeds[i]->durable(feeds[i], i == 2 ? 2 : 1, "", false, NULL);
+        feeds[i]->durable(feeds[i], i == 2 ? 2 : 1, NULL, "", false, NULL);
     }
     assert_int_equal(poster_join(&poster), 0);
     end(local, feeds, PARTITIONS);
@@ -147,7 +147,7 @@ test_L10_a_full_queue_makes_posts_wait(void **state)
     char seen[300], text[61];
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
-    int64_t low, high;
+    struct feed_bounds bounds;
     struct feed_local *local = feed_local_create(&config);
     struct feed *feed = feed_local_open(local, 0);
     feed_local_start(local, 0, 0);
@@ -156,13 +156,13 @@ test_L10_a_full_queue_makes_posts_wait(void **state)
     poster_add(&poster, text, 0);
     poster_start(&poster, local);
     do
-        feed->bounds(feed, &low, &high);
-    while (high < 1);
+        feed->bounds(feed, &bounds);
+    while (bounds.high < 1);
     clock_sleep_ms(WAIT_MS);
-    feed->bounds(feed, &low, &high);
-    assert_int_equal(high, 1); /* the second one has no room */
+    feed->bounds(feed, &bounds);
+    assert_int_equal(bounds.high, 1); /* the second one has no room */
     read_records(feed, 2, seen, sizeof seen);
-    feed->durable(feed, 2, "", false, NULL);
+    feed->durable(feed, 2, NULL, "", false, NULL);
     assert_int_equal(poster_join(&poster), 0);
     end(local, &feed, 1);
 }
@@ -182,7 +182,7 @@ test_L10_an_event_larger_than_the_queue_goes_alone(void **state)
     poster_start(&poster, local);
     read_records(feed, 1, seen, sizeof seen);
     assert_int_equal(strlen(seen), strlen("0= ") + strlen(text));
-    feed->durable(feed, 1, "", false, NULL);
+    feed->durable(feed, 1, NULL, "", false, NULL);
     assert_int_equal(poster_join(&poster), 0);
     end(local, &feed, 1);
 }
