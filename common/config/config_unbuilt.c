@@ -18,15 +18,6 @@ asks_visible_from(const struct config *config)
 }
 
 static bool
-asks_computed(const struct config *config)
-{
-    for (uint32_t i = 0; i < config->index_config.sort_field_count; i++)
-        if (config->index_config.sort_fields[i].computed_op != COMPUTED_NONE)
-            return true;
-    return false;
-}
-
-static bool
 asks_triggers(const struct config *config)
 {
     return config->trigger_count > 0;
@@ -40,7 +31,6 @@ asks_load(const struct config *config)
 
 static const struct unbuilt unbuilts[] = {
     {CONFIG_CONSUMER, true, asks_visible_from, "index_config.visible_from: hiding until a time"},
-    {CONFIG_CONSUMER, true, asks_computed, "index_config.sort_fields: computed sort fields"},
     {CONFIG_PRODUCER, false, asks_triggers, "triggers: not created from here; create them by hand"},
     {CONFIG_PRODUCER, false, asks_load, "dump_phases: loading"},
 };

@@ -1,60 +1,133 @@
 #include "consumer/engine/column.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/base/memory.h"
 
-enum { PAGE_BITS = 16, PAGE_CELLS = 1 << PAGE_BITS, PAGES_MAX = 1 << (32 - PAGE_BITS) };
+struct column_page {
+    int64_t same;   /* every cell's number while width is 0 */
+    uint32_t width; /* bytes a cell: 0, 1, 2, 4 or 8 */
+    _Alignas(int64_t) uint8_t cells[];
+};
+
+static uint32_t
+number_width(int64_t number)
+{
+    if (number == (int8_t)number)
+        return 1;
+    if (number == (int16_t)number)
+        return 2;
+    return number == (int32_t)number ? 4 : 8;
+}
+
+static int64_t
+page_read(const struct column_page *page, uint32_t cell)
+{
+    const void *cells = page->cells;
+    switch (page->width) {
+    case 0:
+        return page->same;
+    case 1:
+        return ((const int8_t *)cells)[cell];
+    case 2:
+        return ((const int16_t *)cells)[cell];
+    case 4:
+        return ((const int32_t *)cells)[cell];
+    default:
+        return ((const int64_t *)cells)[cell];
+    }
+}
+
+static void
+page_write(struct column_page *page, uint32_t cell, int64_t number)
+{
+    void *cells = page->cells;
+    switch (page->width) {
+    case 1:
+        ((int8_t *)cells)[cell] = (int8_t)number;
+        break;
+    case 2:
+        ((int16_t *)cells)[cell] = (int16_t)number;
+        break;
+    case 4:
+        ((int32_t *)cells)[cell] = (int32_t)number;
+        break;
+    default:
+        ((int64_t *)cells)[cell] = number;
+        break;
+    }
+}
+
+static struct column_page *
+page_create(uint32_t width)
+{
+    struct column_page *page = memory_alloc(sizeof *page + (size_t)width * PAGE_SLOTS);
+    page->same = 0;
+    page->width = width;
+    return page;
+}
+
+/* The same numbers in wider cells; frees the old page. */
+static struct column_page *
+page_widen(struct column_page *page, uint32_t width)
+{
+    struct column_page *wide = page_create(width);
+    for (uint32_t cell = 0; cell < PAGE_SLOTS; cell++)
+        page_write(wide, cell, page_read(page, cell));
+    free(page);
+    return wide;
+}
 
 void
 column_free(struct column *column)
 {
-    for (uint32_t i = 0; i < column->page_slots; i++)
-        free(column->pages[i]);
-    free(column->pages);
-    *column = (struct column){0};
+    pages_free(&column->pages);
 }
 
-static void
-column_grow(struct column *column, uint32_t page)
+void
+column_write_page(struct column *column, uint32_t slot, int64_t number)
 {
-    uint32_t wanted = column->page_slots * 2;
-    if (wanted <= page)
-        wanted = page + 1;
-    if (wanted > PAGES_MAX)
-        wanted = PAGES_MAX;
-    column->pages = memory_realloc(column->pages, wanted * sizeof *column->pages);
-    memset(column->pages + column->page_slots, 0,
-           (wanted - column->page_slots) * sizeof *column->pages);
-    column->page_slots = wanted;
+    void **place = pages_place(&column->pages, slot);
+    struct column_page *page = page_create(0);
+    page->same = number;
+    free(*place);
+    *place = page;
 }
 
-union cell *
-column_write(struct column *column, uint32_t slot)
+void
+column_write(struct column *column, uint32_t slot, int64_t number)
 {
-    uint32_t page = slot >> PAGE_BITS;
-    if (page >= column->page_slots)
-        column_grow(column, page);
-    if (column->pages[page] == NULL) {
-        column->pages[page] = memory_zalloc(PAGE_CELLS * sizeof(union cell));
-        column->page_count++;
+    void **place = pages_place(&column->pages, slot);
+    struct column_page *page = *place;
+    if (page == NULL) {
+        column_write_page(column, slot, number);
+        return;
     }
-    return &column->pages[page][slot & (PAGE_CELLS - 1)];
+    if (page->width == 0 && page->same == number)
+        return;
+    uint32_t width = number_width(number);
+    if (page->width == 0 && number_width(page->same) > width)
+        width = number_width(page->same);
+    if (page->width < width)
+        *place = page = page_widen(page, width);
+    page_write(page, slot & (PAGE_SLOTS - 1), number);
 }
 
-union cell
+int64_t
 column_read(const struct column *column, uint32_t slot)
 {
-    uint32_t page = slot >> PAGE_BITS;
-    if (page >= column->page_slots || column->pages[page] == NULL)
-        return (union cell){0};
-    return column->pages[page][slot & (PAGE_CELLS - 1)];
+    const struct column_page *page = pages_find(&column->pages, slot);
+    return page != NULL ? page_read(page, slot & (PAGE_SLOTS - 1)) : 0;
 }
 
 uint64_t
 column_bytes(const struct column *column)
 {
-    return column->page_slots * sizeof *column->pages +
-           (uint64_t)column->page_count * PAGE_CELLS * sizeof(union cell);
+    uint64_t bytes = column->pages.count * sizeof *column->pages.items;
+    for (uint32_t i = 0; i < column->pages.count; i++) {
+        const struct column_page *page = column->pages.items[i];
+        if (page != NULL)
+            bytes += sizeof *page + (uint64_t)page->width * PAGE_SLOTS;
+    }
+    return bytes;
 }

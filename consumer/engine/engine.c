@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/base/check.h"
-#include "common/json/json.h"
 #include "consumer/engine/engine_internal.h"
 
 enum { SORT_BITS_MAX = 63 };
@@ -52,11 +51,13 @@ engine_add_filter_field(struct engine *engine, const struct config_filter_field 
 {
     if (engine_find_field(engine, text_of(config->name)) != NULL)
         return error_set(err, ERR_USAGE, "filter field \"%s\" is there twice", config->name);
-    struct field *field = &engine->fields[engine->field_count++];
-    *field = (struct field){.name = text_of(config->name), .type = config->type, .filters = true};
-    field->min = INT64_MIN;
-    field->max = INT64_MAX;
-    field_init(field);
+    engine->fields[engine->field_count++] = (struct field){
+        .name = text_of(config->name),
+        .type = config->type,
+        .filters = true,
+        .min = INT64_MIN,
+        .max = INT64_MAX,
+    };
     return 0;
 }
 
@@ -64,18 +65,18 @@ static int
 engine_check_sort_field(const struct config_sort_field *config, const struct field *field,
                         struct error *err)
 {
-    if (config->computed_op != COMPUTED_NONE)
-        return error_set(err, ERR_USAGE, "sort field \"%s\" is computed: not supported yet",
-                         config->name);
     if (config->bits < 1 || config->bits > SORT_BITS_MAX)
         return error_set(err, ERR_USAGE, "sort field \"%s\" has %u bits: 1 to %d can be held",
                          config->name, config->bits, SORT_BITS_MAX);
     if (field == NULL)
         return 0;
-    if (field->sorts)
+    if (field->sort_bits > 0)
         return error_set(err, ERR_USAGE, "sort field \"%s\" is there twice", config->name);
     if (field->type != FIELD_SINGLE_VALUE)
         return error_set(err, ERR_USAGE, "sort field \"%s\" is no single_value: it has no order",
+                         config->name);
+    if (config->computed_op != COMPUTED_NONE)
+        return error_set(err, ERR_USAGE, "sort field \"%s\" is computed: it cannot be filtered by",
                          config->name);
     return 0;
 }
@@ -91,30 +92,70 @@ engine_add_sort_field(struct engine *engine, const struct config_sort_field *con
     if (field == NULL) {
         field = &engine->fields[engine->field_count++];
         *field = (struct field){.name = text_of(config->name), .type = FIELD_SINGLE_VALUE};
-        field_init(field);
     }
-    field->sorts = true;
+    field->sort_bits = config->bits;
+    field->computed_op = config->computed_op;
     field->max = (int64_t)((UINT64_C(1) << config->bits) - 1);
     field->min = -field->max;
+    return 0;
+}
+
+/* An integer that ops write: a source of a computed field, or visible_from. */
+static int
+engine_find_number(const struct engine *engine, const char *name, struct field **field,
+                   struct error *err)
+{
+    *field = engine_find_field(engine, text_of(name));
+    if (*field == NULL)
+        return error_set(err, ERR_USAGE, "the index has no field \"%s\"", name);
+    if ((*field)->type != FIELD_SINGLE_VALUE || (*field)->computed_op != COMPUTED_NONE)
+        return error_set(err, ERR_USAGE, "field \"%s\" is computed itself, or no number", name);
+    return 0;
+}
+
+/* A source holds no more than what it feeds, so that a computed value always fits. */
+static int
+engine_add_sources(struct engine *engine, const struct config_sort_field *config, struct error *err)
+{
+    struct field *computed = engine_find_field(engine, text_of(config->name));
+    if (config->computed_op == COMPUTED_NONE)
+        return 0;
+    computed->sources = memory_alloc(config->source_field_count * sizeof(struct field *));
+    for (uint32_t i = 0; i < config->source_field_count; i++) {
+        struct field *source;
+        int rc = engine_find_number(engine, config->source_fields[i], &source, err);
+        if (rc != 0)
+            return error_wrap(err, "sort field \"%s\" is computed", config->name);
+        source->feeds = true;
+        source->max = source->max < computed->max ? source->max : computed->max;
+        source->min = source->min > computed->min ? source->min : computed->min;
+        computed->sources[computed->source_count++] = source;
+    }
     return 0;
 }
 
 static int
 engine_add_fields(struct engine *engine, const struct config_index *index, struct error *err)
 {
-    if (index->visible_from != NULL)
-        return error_set(err, ERR_USAGE, "visible_from is not supported yet");
-    for (uint32_t i = 0; i < index->filter_field_count; i++) {
-        int rc = engine_add_filter_field(engine, &index->filter_fields[i], err);
-        if (rc != 0)
-            return rc;
-    }
-    for (uint32_t i = 0; i < index->sort_field_count; i++) {
-        int rc = engine_add_sort_field(engine, &index->sort_fields[i], err);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < index->filter_field_count; i++)
+        rc = engine_add_filter_field(engine, &index->filter_fields[i], err);
+    for (uint32_t i = 0; rc == 0 && i < index->sort_field_count; i++)
+        rc = engine_add_sort_field(engine, &index->sort_fields[i], err);
+    for (uint32_t i = 0; rc == 0 && i < index->sort_field_count; i++)
+        rc = engine_add_sources(engine, &index->sort_fields[i], err);
+    if (rc != 0 || index->visible_from == NULL)
+        return rc;
+    rc = engine_find_number(engine, index->visible_from, &engine->visible_from, err);
+    return rc == 0 ? 0 : error_wrap(err, "visible_from");
+}
+
+static roaring_bitmap_t *
+bitmap_create(void)
+{
+    roaring_bitmap_t *bitmap = roaring_bitmap_create();
+    CHECK(bitmap != NULL);
+    return bitmap;
 }
 
 int
@@ -127,14 +168,21 @@ engine_create(const struct engine_options *options, struct engine **engine, stru
     created->options = *options;
     created->fields = memory_zalloc((index->filter_field_count + index->sort_field_count) *
                                     sizeof *created->fields);
-    created->alive = roaring_bitmap_create();
-    CHECK(created->alive != NULL);
-    arena_init(&created->scratch);
     int rc = engine_add_fields(created, index, err);
     if (rc != 0) {
-        engine_destroy(created);
+        for (uint32_t i = 0; i < created->field_count; i++)
+            free(created->fields[i].sources);
+        free(created->fields);
+        free(created);
         return rc;
     }
+    for (uint32_t i = 0; i < created->field_count; i++)
+        field_init(&created->fields[i]);
+    created->alive = bitmap_create();
+    created->swept_later = bitmap_create();
+    created->visible = bitmap_create();
+    created->now_s = INT64_MIN;
+    arena_init(&created->scratch);
     *engine = created;
     return 0;
 }
@@ -148,8 +196,20 @@ engine_destroy(struct engine *engine)
         field_free(&engine->fields[i]);
     free(engine->fields);
     roaring_bitmap_free(engine->alive);
+    roaring_bitmap_free(engine->swept_later);
+    roaring_bitmap_free(engine->visible);
     arena_free(&engine->scratch);
     free(engine);
+}
+
+void
+engine_optimize(struct engine *engine)
+{
+    engine_sweep(engine);
+    for (uint32_t i = 0; i < engine->field_count; i++)
+        field_optimize(&engine->fields[i]);
+    roaring_bitmap_run_optimize(engine->alive);
+    roaring_bitmap_run_optimize(engine->visible);
 }
 
 void
@@ -157,62 +217,27 @@ engine_read_stats(const struct engine *engine, struct engine_stats *stats)
 {
     *stats = (struct engine_stats){
         .alive_slots = roaring_bitmap_get_cardinality(engine->alive),
+        .visible_slots = roaring_bitmap_get_cardinality(engine_visible(engine)),
         .unknown_field_ops = engine->unknown_field_ops,
-        .memory_bytes = sizeof *engine + roaring_bitmap_size_in_bytes(engine->alive),
+        .memory_bytes =
+            sizeof *engine + bitmap_bytes(engine->alive) + bitmap_bytes(engine->visible),
     };
-    for (uint32_t i = 0; i < engine->field_count; i++)
-        stats->memory_bytes += sizeof engine->fields[i] + field_bytes(&engine->fields[i]);
+    struct engine_field_stats field;
+    for (uint32_t i = 0; engine_read_field_stats(engine, i, &field); i++)
+        stats->memory_bytes += field.memory_bytes;
 }
 
-static void
-engine_write_set(struct json_writer *writer, const struct value_set *set)
+bool
+engine_read_field_stats(const struct engine *engine, uint32_t at, struct engine_field_stats *stats)
 {
-    json_array_begin(writer);
-    for (uint32_t i = 0; i < set->count; i++)
-        json_integer(writer, set->items[i]);
-    json_array_end(writer);
-}
-
-static void
-engine_write_scalar(struct json_writer *writer, const struct field *field, int64_t key)
-{
-    if (field->type == FIELD_BOOLEAN)
-        json_boolean(writer, key != 0);
-    else if (field->type == FIELD_STRING)
-        json_text(writer, dictionary_text(&field->dictionary, (uint32_t)key));
-    else
-        json_integer(writer, key);
-}
-
-static void
-engine_write_field(struct json_writer *writer, const struct field *field, uint32_t slot)
-{
-    int64_t key;
-    if (!field_get(field, slot, &key))
-        return;
-    json_key(writer, field->name.data); /* the configuration's: terminated */
-    if (field->type == FIELD_MULTI_VALUE)
-        engine_write_set(writer, field_get_set(field, slot));
-    else
-        engine_write_scalar(writer, field, key);
-}
-
-void
-engine_entity_json(const struct engine *engine, int64_t entity_id, struct buffer *out, bool *alive)
-{
-    uint32_t slot;
-    *alive = false;
-    if (!engine_slot_of(engine, entity_id, &slot))
-        return;
-    *alive = roaring_bitmap_contains(engine->alive, slot);
-    struct buffer object;
-    struct json_writer writer;
-    buffer_init(&object);
-    json_writer_init(&writer, &object);
-    json_object_begin(&writer);
-    for (uint32_t i = 0; i < engine->field_count; i++)
-        engine_write_field(&writer, &engine->fields[i], slot);
-    json_object_end(&writer);
-    buffer_append(out, object.data + 1, object.bytes - 2); /* without its braces */
-    buffer_free(&object);
+    if (at >= engine->field_count)
+        return false;
+    const struct field *field = &engine->fields[at];
+    *stats = (struct engine_field_stats){
+        .name = field->name,
+        .slots = roaring_bitmap_andnot_cardinality(field->present, engine->swept_later),
+        .values = field->postings.count,
+        .memory_bytes = field_bytes(field),
+    };
+    return true;
 }

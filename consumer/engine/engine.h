@@ -10,7 +10,7 @@
  *   alive        the slot exists                   (same)
  *   delete       the slot and all its values go    (same)
  *   queryOpSet   nested ops on every slot that the query matches at that point of the order,
- *                not-yet-alive ones included
+ *                hidden and not-yet-alive ones included
  *
  * Values for a slot that is not alive are kept, invisible, until `alive`. Null is not zero; an
  * empty array is null; `remove null`, and `add null` to a multi-value, change nothing.
@@ -21,7 +21,11 @@
  *   string                             text, the empty one included
  *
  * A name that stands in filter_fields (as single_value) and in sort_fields is one field that does
- * both. A sort field of `bits: n` holds -(2^n - 1) .. 2^n - 1; other integers are 64 bits wide.
+ * both. A sort field of `bits: n` holds -(2^n - 1) .. 2^n - 1; other integers are 64 bits wide. A
+ * computed sort field is the greatest or least of its sources' values, nulls left out (null when
+ * all are); it follows them at once, and takes no ops of its own. A source holds no more than what
+ * it feeds.
+ *
  * The values in a fan-out's query come untyped: there `eq 123` and `eq "123"` mean the same, for an
  * integer field 123 and for a string field "123". (A bare number loses its spelling before a string
  * field sees it, 1.50 is "1.5": such a string is written in quotes.)
@@ -34,7 +38,9 @@
  *   IsNull, IsNotNull              has no value, has one
  *   And, Or, Not                   intersection, union, complement: Not(Eq) matches nulls as well
  *
- * Every field can be filtered, sort fields too. Queries see alive slots only, fan-outs all slots.
+ * Every field can be filtered, sort fields too. Queries see visible slots only, fan-outs all slots.
+ * Visible is what is alive and not hidden: a slot whose visible_from (Unix seconds) is above the
+ * time that engine_advance() was told last is hidden. It takes ops like any other.
  *
  * Types are checked by engine_check_op() before anything is durable; engine_apply_*() of an op that
  * passed cannot fail.
@@ -59,18 +65,20 @@ struct engine_options {
     int64_t max_slots; /* at most 2^32 */
 };
 
-/* Refuses (ERR_USAGE) an index configuration that this engine cannot hold: computed fields,
- * visible_from, a sort field that is no integer, a width beyond 63 bits, a name given twice. The
- * caller owns `*engine`. */
+/* Refuses (ERR_USAGE) an index configuration that this engine cannot hold: a sort field that is no
+ * integer, a width beyond 63 bits, a name given twice, a computed field that is filtered by or
+ * whose source is no integer or computed itself, such a visible_from. Until the first
+ * engine_advance() every slot with a visible_from is hidden. The caller owns `*engine`. */
 int engine_create(const struct engine_options *options, struct engine **engine, struct error *err);
 /* NULL is allowed. */
 void engine_destroy(struct engine *engine);
 
 /* Would this op (a slot op, or a fan-out with everything nested in it) apply? ERR_DATA says why
  * not, and names the field: wrong type for it; an integer that is set or added beyond its width; a
- * fan-out whose query does not parse, or names a field that the index does not have. A set, add or
- * remove on a field that the index does not have passes: applying it counts it as unknown
- * (engine_stats). Reads only the configuration: callable at any time, from any thread. */
+ * computed field; a fan-out whose query does not parse, or names a field that the index does not
+ * have. A set, add or remove on a field that the index does not have passes: applying it counts it
+ * as unknown (engine_stats). Reads only the configuration: callable at any time, from any thread.
+ */
 int engine_check_op(const struct engine *engine, const struct op *op, struct error *err);
 
 /* Applies the slot ops of one row in order. `entity_id` must belong to this shard (entity_id mod
@@ -79,6 +87,17 @@ int engine_check_op(const struct engine *engine, const struct op *op, struct err
 void engine_apply_row(struct engine *engine, int64_t entity_id, const struct ops *ops);
 /* Applies fan-out ops in order, each to all slots that its query matches at that moment. */
 void engine_apply_fan_out(struct engine *engine, const struct ops *ops);
+
+/* It is `now_s`: shows what is due, and hides what is not due any more when the clock went back. */
+void engine_advance(struct engine *engine, int64_t now_s);
+/* When there will be something to show; false: nothing that is alive is hidden. */
+bool engine_next_activation(const struct engine *engine, int64_t *at_s);
+
+/* Takes the values of deleted slots out of the bitmaps. It happens by itself, when many have
+ * gathered or something comes that needs it: to call it is to choose the moment. */
+void engine_sweep(struct engine *engine);
+/* Compacts what changes have left larger than it need be, after a sweep. Takes a second or so. */
+void engine_optimize(struct engine *engine);
 
 /* --- reading --------------------------------------------------------------------------------- */
 
@@ -92,11 +111,11 @@ struct engine_page_key {
 };
 
 struct engine_query {
-    const struct filter *filter;         /* NULL: everything alive; recursion is as deep as it is */
-    struct text sort_field;              /* empty: by entity id */
-    enum engine_direction direction;     /* of the sort value and of the id as tie-break */
-    uint64_t limit;                      /* entries wanted, after `offset` */
-    uint64_t offset;                     /* skipped by the caller; must be 0 with a page key */
+    const struct filter *filter;     /* NULL: everything visible; recursion is as deep as it is */
+    struct text sort_field;          /* empty: by entity id */
+    enum engine_direction direction; /* of the sort value and of the id as tie-break */
+    uint64_t limit;                  /* entries wanted, after `offset` */
+    uint64_t offset;                 /* skipped by the caller; must be 0 with a page key */
     const struct engine_page_key *after; /* NULL: from the start */
 };
 
@@ -110,7 +129,7 @@ struct engine_hit {
 struct engine_result {
     struct engine_hit *hits; /* ordered; up to offset + limit: the caller merges shards and skips */
     uint64_t count;
-    uint64_t total_matched; /* alive slots that match the filter, whatever the page */
+    uint64_t total_matched; /* visible slots that match the filter, whatever the page */
 };
 
 /* Fills `result`, whose hits the caller frees with engine_result_free(). ERR_DATA: unknown field,
@@ -130,11 +149,38 @@ int engine_hit_compare(const struct engine_hit *a, const struct engine_hit *b, b
 void engine_entity_json(const struct engine *engine, int64_t entity_id, struct buffer *out,
                         bool *alive);
 
+struct engine_entity {
+    int64_t entity_id;
+    bool alive;
+    bool visible;
+};
+/* Visits, in the order of their ids, the entities from `first` to `last` (any numbers, both
+ * included) that are alive or have a value. Stops at the first visit that does not return 0, and
+ * returns what it returned. The engine must not change meanwhile. */
+int engine_scan(const struct engine *engine, int64_t first, int64_t last,
+                int (*visit)(void *context, const struct engine_entity *entity), void *context);
+
+/* An entity that queries can find. */
+bool engine_is_visible(const struct engine *engine, int64_t entity_id);
+
+/* Memory is an estimate, without the allocator's part; to read it is a walk over all bitmaps, some
+ * milliseconds for large vocabularies. */
 struct engine_stats {
     uint64_t alive_slots;
+    uint64_t visible_slots;
     uint64_t unknown_field_ops; /* ops on fields that the index lacks; a nested one counts once */
-    uint64_t memory_bytes;      /* estimate, cheap to read */
+    uint64_t memory_bytes;
 };
 void engine_read_stats(const struct engine *engine, struct engine_stats *stats);
+
+struct engine_field_stats {
+    struct text name; /* the configuration's */
+    uint64_t slots;   /* that have a value */
+    uint64_t values;  /* distinct ones, of a field that filters; deleted ones until swept */
+    uint64_t memory_bytes;
+};
+/* Of the field at this place of the configuration's order; false: there are no more. */
+bool engine_read_field_stats(const struct engine *engine, uint32_t at,
+                             struct engine_field_stats *stats);
 
 #endif

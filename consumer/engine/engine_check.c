@@ -32,7 +32,12 @@ check_value_op(const struct engine *engine, const struct op *op, struct error *e
 {
     const struct field *field = engine_find_field(engine, op->field);
     const struct value *value = &op->value;
-    if (field == NULL || value->kind == VALUE_NULL)
+    if (field == NULL)
+        return 0;
+    if (field->computed_op != COMPUTED_NONE)
+        return error_set(err, ERR_DATA, "field \"%.*s\" is computed: it takes no ops",
+                         TEXT_ARGS(op->field));
+    if (value->kind == VALUE_NULL)
         return 0;
     if (value->kind == VALUE_INTEGERS || value->kind == VALUE_STRINGS)
         return check_array(field, value, err);

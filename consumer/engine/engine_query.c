@@ -1,8 +1,9 @@
 /* One page of a query: match, then order what matched.
  *
- * By id, the page is a range of the matching bitmap, found by rank. By a sort field, the matches
- * that have a value pass through a bounded heap that keeps the best offset + limit; only when they
- * do not fill the page do nulls follow, by id again.
+ * By id, the page is a range of the matching bitmap, found by rank. By a sort field, the slices cut
+ * the matches that have a value down to little more than the page, and a bounded heap that keeps
+ * the best offset + limit orders those; only when they do not fill the page do nulls follow, by id
+ * again.
  */
 #include "consumer/engine/engine.h"
 
@@ -12,7 +13,7 @@
 #include "consumer/engine/engine_internal.h"
 #include "consumer/engine/matcher.h"
 
-enum { SCAN_SLOTS = 256 };
+enum { SCAN_SLOTS = 256, SCAN_MAX = 1024 };
 
 int
 engine_hit_compare(const struct engine_hit *a, const struct engine_hit *b, bool by_value,
@@ -146,13 +147,84 @@ page_fill_by_value(struct page *page, const roaring_bitmap_t *slots, const struc
             struct engine_hit hit = {
                 .entity_id = engine_entity_of(page->engine, found[i]),
                 .has_value = true,
-                .value = column_read(&field->column, found[i]).number,
+                .value = column_read(&field->column, found[i]),
             };
             if (after == NULL || page_is_before(page, after, &hit))
                 page_offer(page, &hit);
         }
     }
     page_order(page);
+}
+
+/* Of `slots`, which have the same value as the page key, those that come behind it by id. */
+static void
+page_cut_ties(const struct page *page, roaring_bitmap_t *slots, int64_t after_id)
+{
+    bool descending = page->direction == ENGINE_DESCENDING;
+    const uint64_t end = UINT64_C(1) << 32;
+    uint64_t edge = end;
+    if (descending)
+        edge = engine_slots_below(page->engine, after_id);
+    else if (after_id < INT64_MAX)
+        edge = engine_slots_below(page->engine, after_id + 1);
+    if (edge > end)
+        edge = end;
+    roaring_bitmap_remove_range(slots, descending ? edge : 0, descending ? end : edge);
+}
+
+/* Of `slots`, those that come behind the page key. */
+static roaring_bitmap_t *
+page_behind(const struct page *page, const roaring_bitmap_t *slots, const struct field *field,
+            const struct engine_hit *after)
+{
+    bool descending = page->direction == ENGINE_DESCENDING;
+    if (after->value > field->max || after->value < field->min) {
+        bool all = descending == (after->value > field->max);
+        return all ? roaring_bitmap_copy(slots) : roaring_bitmap_create();
+    }
+    roaring_bitmap_t *above, *ties;
+    slices_compare(&field->slices, after->value, slots, &above, &ties);
+    roaring_bitmap_t *behind = above;
+    if (descending) {
+        behind = roaring_bitmap_andnot(slots, above);
+        CHECK(behind != NULL);
+        roaring_bitmap_andnot_inplace(behind, ties);
+        roaring_bitmap_free(above);
+    }
+    page_cut_ties(page, ties, after->entity_id);
+    roaring_bitmap_or_inplace(behind, ties);
+    roaring_bitmap_free(ties);
+    return behind;
+}
+
+/* Of `slots`, little more than those that the page will hold. */
+static roaring_bitmap_t *
+page_narrow(const struct page *page, const roaring_bitmap_t *slots, const struct field *field,
+            const struct engine_hit *after)
+{
+    bool greatest = page->direction == ENGINE_DESCENDING;
+    if (after == NULL)
+        return slices_best(&field->slices, slots, page->capacity, greatest);
+    roaring_bitmap_t *behind = page_behind(page, slots, field, after);
+    CHECK(behind != NULL);
+    roaring_bitmap_t *best = slices_best(&field->slices, behind, page->capacity, greatest);
+    roaring_bitmap_free(behind);
+    return best;
+}
+
+static void
+page_fill_valued(struct page *page, const roaring_bitmap_t *matches, const struct field *field,
+                 const struct engine_hit *after)
+{
+    roaring_bitmap_t *valued = roaring_bitmap_and(matches, field->present);
+    CHECK(valued != NULL);
+    if (roaring_bitmap_get_cardinality(valued) > SCAN_MAX) {
+        roaring_bitmap_t *best = page_narrow(page, valued, field, after);
+        roaring_bitmap_free(valued);
+        valued = best;
+    }
+    page_fill_by_value(page, valued, field, after);
+    roaring_bitmap_free(valued);
 }
 
 static void
@@ -163,13 +235,12 @@ page_fill_sorted(struct page *page, const roaring_bitmap_t *matches, const struc
         struct engine_hit key = {0};
         if (after != NULL)
             key = (struct engine_hit){after->entity_id, true, after->value};
-        roaring_bitmap_t *valued = roaring_bitmap_and(matches, field->present);
-        page_fill_by_value(page, valued, field, after != NULL ? &key : NULL);
-        roaring_bitmap_free(valued);
+        page_fill_valued(page, matches, field, after != NULL ? &key : NULL);
     }
     if (page->count == page->capacity)
         return;
     roaring_bitmap_t *nulls = roaring_bitmap_andnot(matches, field->present);
+    CHECK(nulls != NULL);
     page_fill_by_id(page, nulls, after != NULL && !after->has_value ? &after->entity_id : NULL);
     roaring_bitmap_free(nulls);
 }
@@ -183,20 +254,32 @@ query_check(const struct engine *engine, const struct engine_query *query,
     *sort_field = NULL;
     if (query->sort_field.bytes > 0) {
         *sort_field = engine_find_field(engine, query->sort_field);
-        if (*sort_field == NULL || !(*sort_field)->sorts)
+        if (*sort_field == NULL || (*sort_field)->sort_bits == 0)
             return error_set(err, ERR_DATA, "the index has no sort field \"%.*s\"",
                              TEXT_ARGS(query->sort_field));
     }
     return query->filter != NULL ? matcher_check(&matcher, query->filter, err) : 0;
 }
 
+/* NULL: everything visible. */
 static roaring_bitmap_t *
 query_match(const struct engine *engine, const struct filter *filter)
 {
     struct matcher matcher = {.engine = engine};
-    if (filter == NULL)
-        return roaring_bitmap_copy(engine->alive);
-    return matcher_match(&matcher, filter, engine->alive);
+    bool all = filter == NULL || (filter->kind == FILTER_AND && filter->count == 0);
+    return all ? NULL : matcher_match(&matcher, filter, engine_visible(engine));
+}
+
+/* Fills the page with its part of the matches. */
+static void
+page_fill(struct page *page, const struct engine_query *query, const struct field *sort_field,
+          const roaring_bitmap_t *matches)
+{
+    page->hits = memory_alloc(page->capacity * sizeof *page->hits);
+    if (page->capacity > 0 && sort_field != NULL)
+        page_fill_sorted(page, matches, sort_field, query->after);
+    else if (page->capacity > 0)
+        page_fill_by_id(page, matches, query->after != NULL ? &query->after->entity_id : NULL);
 }
 
 int
@@ -207,7 +290,8 @@ engine_query(const struct engine *engine, const struct engine_query *query,
     int rc = query_check(engine, query, &sort_field, err);
     if (rc != 0)
         return rc;
-    roaring_bitmap_t *matches = query_match(engine, query->filter);
+    roaring_bitmap_t *matched = query_match(engine, query->filter);
+    const roaring_bitmap_t *matches = matched != NULL ? matched : engine_visible(engine);
     uint64_t total = roaring_bitmap_get_cardinality(matches);
     uint64_t wanted =
         query->limit > UINT64_MAX - query->offset ? UINT64_MAX : query->offset + query->limit;
@@ -216,12 +300,9 @@ engine_query(const struct engine *engine, const struct engine_query *query,
         .direction = query->direction,
         .capacity = wanted < total ? wanted : total,
     };
-    page.hits = memory_alloc(page.capacity * sizeof *page.hits);
-    if (page.capacity > 0 && sort_field != NULL)
-        page_fill_sorted(&page, matches, sort_field, query->after);
-    else if (page.capacity > 0)
-        page_fill_by_id(&page, matches, query->after != NULL ? &query->after->entity_id : NULL);
-    roaring_bitmap_free(matches);
+    page_fill(&page, query, sort_field, matches);
+    if (matched != NULL)
+        roaring_bitmap_free(matched);
     *result = (struct engine_result){page.hits, page.count, total};
     return 0;
 }

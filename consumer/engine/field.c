@@ -4,39 +4,47 @@
 
 #include "common/base/check.h"
 
+enum { VALUES_WITHOUT_COLUMN = 16, SWEPT_PER_FIND = 4, VALUES_PER_SET = 16 };
+enum { BULK_SLOTS = 64 }; /* from here on, whole bitmaps cost less than slot after slot */
+
 void
 field_init(struct field *field)
 {
+    field->has_column = field->sort_bits > 0;
     field->present = roaring_bitmap_create();
     CHECK(field->present != NULL);
-}
-
-static void
-field_free_sets(struct field *field)
-{
-    roaring_uint32_iterator_t at;
-    roaring_init_iterator(field->present, &at);
-    for (; at.has_value; roaring_advance_uint32_iterator(&at))
-        free(column_read(&field->column, at.current_value).set);
+    if (field->sort_bits > 0)
+        slices_init(&field->slices, field->sort_bits);
 }
 
 void
 field_free(struct field *field)
 {
-    if (field->type == FIELD_MULTI_VALUE)
-        field_free_sets(field);
+    free(field->sources);
     column_free(&field->column);
+    set_column_free(&field->sets);
+    value_list_free(&field->set);
     postings_free(&field->postings);
+    slices_free(&field->slices);
     dictionary_free(&field->dictionary);
     roaring_bitmap_free(field->present);
+}
+
+void
+field_optimize(struct field *field)
+{
+    postings_optimize(&field->postings);
+    slices_optimize(&field->slices);
+    roaring_bitmap_run_optimize(field->present);
+    roaring_bitmap_shrink_to_fit(field->present);
 }
 
 uint64_t
 field_bytes(const struct field *field)
 {
-    return roaring_bitmap_size_in_bytes(field->present) + column_bytes(&field->column) +
-           postings_bytes(&field->postings) + dictionary_bytes(&field->dictionary) +
-           field->set_bytes;
+    return sizeof *field + bitmap_bytes(field->present) + column_bytes(&field->column) +
+           set_column_bytes(&field->sets) + postings_bytes(&field->postings) +
+           slices_bytes(&field->slices) + dictionary_bytes(&field->dictionary);
 }
 
 bool
@@ -65,19 +73,31 @@ field_get(const struct field *field, uint32_t slot, int64_t *key)
 {
     if (!roaring_bitmap_contains(field->present, slot))
         return false;
-    if (field->type == FIELD_BOOLEAN) {
-        const roaring_bitmap_t *yes = postings_find(&field->postings, 1);
-        *key = yes != NULL && roaring_bitmap_contains(yes, slot);
-    } else {
-        *key = column_read(&field->column, slot).number;
-    }
+    *key = field->has_column ? column_read(&field->column, slot)
+                             : postings_value(&field->postings, slot);
     return true;
+}
+
+/* The field has more values than a look at each one is worth: from here on it has a column. */
+static void
+field_build_column(struct field *field)
+{
+    for (uint64_t i = 0; i < field->postings.capacity; i++) {
+        const struct posting *posting = &field->postings.table[i];
+        roaring_bitmap_t *slots = slot_set_within(&posting->slots, NULL);
+        roaring_uint32_iterator_t at;
+        roaring_init_iterator(slots, &at);
+        for (; at.has_value; roaring_advance_uint32_iterator(&at))
+            column_write(&field->column, at.current_value, posting->value);
+        roaring_bitmap_free(slots);
+    }
+    field->has_column = true;
 }
 
 void
 field_set(struct field *field, uint32_t slot, int64_t key)
 {
-    int64_t old;
+    int64_t old = 0;
     bool had = field_get(field, slot, &old);
     if (had && old == key)
         return;
@@ -85,80 +105,204 @@ field_set(struct field *field, uint32_t slot, int64_t key)
         postings_remove(&field->postings, old, slot);
     if (field->filters)
         postings_add(&field->postings, key, slot);
-    if (field->type != FIELD_BOOLEAN)
-        column_write(&field->column, slot)->number = key;
+    if (field->sort_bits > 0)
+        slices_change(&field->slices, slot, old, key);
+    if (field->has_column)
+        column_write(&field->column, slot, key);
+    else if (field->postings.count > VALUES_WITHOUT_COLUMN)
+        field_build_column(field);
     if (!had)
         roaring_bitmap_add(field->present, slot);
 }
 
-const struct value_set *
-field_get_set(const struct field *field, uint32_t slot)
+static void
+field_open_set(struct field *field, uint32_t slot)
 {
-    return column_read(&field->column, slot).set;
-}
-
-void
-field_add(struct field *field, uint32_t slot, int64_t key)
-{
-    struct value_set **set = &column_write(&field->column, slot)->set;
-    size_t bytes_before = value_set_bytes(*set);
-    if (!value_set_add(set, key))
-        return;
-    field->set_bytes += value_set_bytes(*set) - bytes_before;
-    if ((*set)->count == 1)
-        roaring_bitmap_add(field->present, slot);
-    postings_add(&field->postings, key, slot);
-}
-
-void
-field_remove(struct field *field, uint32_t slot, int64_t key)
-{
-    if (field_get_set(field, slot) == NULL)
-        return;
-    struct value_set **set = &column_write(&field->column, slot)->set;
-    size_t bytes_before = value_set_bytes(*set);
-    if (!value_set_remove(set, key))
-        return;
-    field->set_bytes -= bytes_before - value_set_bytes(*set);
-    if (*set == NULL)
-        roaring_bitmap_remove(field->present, slot);
-    postings_remove(&field->postings, key, slot);
+    struct set_reader reader;
+    int64_t value;
+    field->set.count = 0;
+    set_column_read(&field->sets, slot, &reader);
+    while (set_reader_next(&reader, &value))
+        value_list_append(&field->set, value);
 }
 
 static void
-field_clear_set(struct field *field, uint32_t slot)
+field_store_set(struct field *field, uint32_t slot)
 {
-    struct value_set *set = column_read(&field->column, slot).set;
-    if (set == NULL)
-        return;
-    for (uint32_t i = 0; i < set->count; i++)
-        postings_remove(&field->postings, set->items[i], slot);
-    field->set_bytes -= value_set_bytes(set);
-    free(set);
-    column_write(&field->column, slot)->set = NULL;
-    roaring_bitmap_remove(field->present, slot);
+    set_column_write(&field->sets, slot, &field->set);
+    if (field->set.count > 0)
+        roaring_bitmap_add(field->present, slot);
+    else
+        roaring_bitmap_remove(field->present, slot);
+}
+
+void
+field_add(struct field *field, uint32_t slot, const int64_t *items, uint32_t count)
+{
+    field_open_set(field, slot);
+    uint32_t count_before = field->set.count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (value_list_add(&field->set, items[i]))
+            postings_add(&field->postings, items[i], slot);
+    }
+    if (field->set.count != count_before)
+        field_store_set(field, slot);
+}
+
+void
+field_remove(struct field *field, uint32_t slot, const int64_t *items, uint32_t count)
+{
+    field_open_set(field, slot);
+    uint32_t count_before = field->set.count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (value_list_remove(&field->set, items[i]))
+            postings_remove(&field->postings, items[i], slot);
+    }
+    if (field->set.count != count_before)
+        field_store_set(field, slot);
+}
+
+/* Takes what the slot has out of the postings. */
+static void
+field_unpost(struct field *field, uint32_t slot)
+{
+    int64_t key;
+    struct set_reader reader;
+    if (field->type != FIELD_MULTI_VALUE && field_get(field, slot, &key)) {
+        postings_remove(&field->postings, key, slot);
+    } else if (field->type == FIELD_MULTI_VALUE) {
+        set_column_read(&field->sets, slot, &reader);
+        while (set_reader_next(&reader, &key))
+            postings_remove(&field->postings, key, slot);
+    }
+}
+
+static void
+field_drop_set(struct field *field, uint32_t slot)
+{
+    field->set.count = 0;
+    set_column_write(&field->sets, slot, &field->set);
 }
 
 void
 field_clear(struct field *field, uint32_t slot)
 {
-    if (field->type == FIELD_MULTI_VALUE) {
-        field_clear_set(field, slot);
-        return;
-    }
-    int64_t old;
-    if (!field_get(field, slot, &old))
+    if (!roaring_bitmap_contains(field->present, slot))
         return;
     if (field->filters)
-        postings_remove(&field->postings, old, slot);
+        field_unpost(field, slot);
+    if (field->sort_bits > 0)
+        slices_change(&field->slices, slot, column_read(&field->column, slot), 0);
+    if (field->type == FIELD_MULTI_VALUE)
+        field_drop_set(field, slot);
     roaring_bitmap_remove(field->present, slot);
 }
 
-bool
-field_overlaps(const struct field *field, uint32_t slot, int64_t low, int64_t high)
+/* --- many slots at once: by whole bitmaps where that costs less ------------------------------ */
+
+/* Slot by slot each value is found in the table, at the cost of several that a sweep just passes
+ * by; a sweep looks at every value that there is. */
+static void
+field_unpost_all(struct field *field, const roaring_bitmap_t *slots)
 {
-    union cell cell = column_read(&field->column, slot);
+    roaring_uint32_iterator_t at;
+    uint64_t finds = roaring_bitmap_get_cardinality(slots) * SWEPT_PER_FIND;
     if (field->type == FIELD_MULTI_VALUE)
-        return value_set_overlaps(cell.set, low, high);
-    return cell.number >= low && cell.number <= high;
+        finds *= VALUES_PER_SET;
+    if (finds > field->postings.count) {
+        postings_sweep(&field->postings, slots);
+        return;
+    }
+    roaring_init_iterator(slots, &at);
+    for (; at.has_value; roaring_advance_uint32_iterator(&at))
+        field_unpost(field, at.current_value);
+}
+
+/* Is there nothing of `slots` in the page of `slot`? */
+static bool
+page_is_free_of(const roaring_bitmap_t *slots, uint32_t slot)
+{
+    roaring_uint32_iterator_t at;
+    uint32_t first = slot & ~(uint32_t)(PAGE_SLOTS - 1);
+    roaring_init_iterator(slots, &at);
+    return !roaring_move_uint32_iterator_equalorlarger(&at, first) ||
+           at.current_value - first >= PAGE_SLOTS;
+}
+
+/* Writes the column page by page: one in which nobody else has a value becomes a single number. */
+static void
+field_write_column(struct field *field, const roaring_bitmap_t *slots, int64_t key)
+{
+    roaring_bitmap_t *others = roaring_bitmap_andnot(field->present, slots);
+    CHECK(others != NULL);
+    roaring_uint32_iterator_t at;
+    roaring_init_iterator(slots, &at);
+    while (at.has_value) {
+        uint32_t page = at.current_value >> PAGE_BITS;
+        if (page_is_free_of(others, at.current_value)) {
+            column_write_page(&field->column, at.current_value, key);
+            if (page == UINT32_MAX >> PAGE_BITS)
+                break;
+            roaring_move_uint32_iterator_equalorlarger(&at, (page + 1) << PAGE_BITS);
+            continue;
+        }
+        for (; at.has_value && at.current_value >> PAGE_BITS == page;
+             roaring_advance_uint32_iterator(&at))
+            column_write(&field->column, at.current_value, key);
+    }
+    roaring_bitmap_free(others);
+}
+
+void
+field_set_all(struct field *field, const roaring_bitmap_t *slots, int64_t key)
+{
+    roaring_uint32_iterator_t at;
+    if (roaring_bitmap_get_cardinality(slots) < BULK_SLOTS) {
+        roaring_init_iterator(slots, &at);
+        for (; at.has_value; roaring_advance_uint32_iterator(&at))
+            field_set(field, at.current_value, key);
+        return;
+    }
+    if (field->filters) {
+        field_unpost_all(field, slots);
+        postings_add_all(&field->postings, key, slots);
+    }
+    if (field->sort_bits > 0)
+        slices_fill(&field->slices, slots, key);
+    if (field->has_column)
+        field_write_column(field, slots, key);
+    else if (field->postings.count > VALUES_WITHOUT_COLUMN)
+        field_build_column(field);
+    roaring_bitmap_or_inplace(field->present, slots);
+}
+
+static void
+field_drop_sets(struct field *field, const roaring_bitmap_t *slots)
+{
+    roaring_bitmap_t *had = roaring_bitmap_and(field->present, slots);
+    CHECK(had != NULL);
+    roaring_uint32_iterator_t at;
+    roaring_init_iterator(had, &at);
+    for (; at.has_value; roaring_advance_uint32_iterator(&at))
+        field_drop_set(field, at.current_value);
+    roaring_bitmap_free(had);
+}
+
+void
+field_clear_all(struct field *field, const roaring_bitmap_t *slots)
+{
+    roaring_uint32_iterator_t at;
+    if (roaring_bitmap_get_cardinality(slots) < BULK_SLOTS) {
+        roaring_init_iterator(slots, &at);
+        for (; at.has_value; roaring_advance_uint32_iterator(&at))
+            field_clear(field, at.current_value);
+        return;
+    }
+    if (field->filters)
+        field_unpost_all(field, slots);
+    if (field->sort_bits > 0)
+        slices_fill(&field->slices, slots, 0);
+    if (field->type == FIELD_MULTI_VALUE)
+        field_drop_sets(field, slots);
+    roaring_bitmap_andnot_inplace(field->present, slots);
 }

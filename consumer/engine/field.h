@@ -2,9 +2,10 @@
  *
  * Invariants, which every change keeps:
  *   - `present` holds the slots that have a value;
- *   - the column says which value a slot of `present` has, for all types but booleans, which need
- *     no column: their two postings say it;
- *   - a filter field's postings hold exactly the (value, slot) pairs that the column holds.
+ *   - the column (of a multi-value: the set column) says which value a slot of `present` has; a
+ *     field that has only ever had few distinct values needs none, its postings say it;
+ *   - a filter field's postings hold exactly those (value, slot) pairs;
+ *   - a sort field's slices hold the bits of what the column holds for `present`, nothing else.
  *
  * Values are keys: an integer itself, 0 or 1 for a boolean, a string's code in the dictionary. Not
  * thread-safe beside a writer.
@@ -17,25 +18,36 @@
 #include "consumer/engine/dictionary.h"
 #include "consumer/engine/postings.h"
 #include "consumer/engine/scalar.h"
-#include "consumer/engine/value_set.h"
+#include "consumer/engine/set_column.h"
+#include "consumer/engine/slices.h"
 
 struct field {
     struct text name;            /* the configuration's */
     enum config_field_type type; /* a field that only sorts is FIELD_SINGLE_VALUE */
     bool filters;                /* has postings */
-    bool sorts;
-    int64_t min; /* what it may hold, for integers */
+    uint32_t sort_bits;          /* 0: does not sort, has no slices */
+    int64_t min;                 /* what it may hold, for integers */
     int64_t max;
+    enum config_computed_op computed_op; /* else its value follows from those of `sources` */
+    struct field **sources;
+    uint32_t source_count;
+    bool feeds; /* is a source of another one */
     roaring_bitmap_t *present;
+    bool has_column; /* scalars only */
     struct column column;
+    struct set_column sets;
+    struct value_list set; /* the one being changed */
     struct postings postings;
+    struct slices slices;
     struct dictionary dictionary;
-    uint64_t set_bytes;
 };
 
 /* `field` is zeroed but for its description. */
 void field_init(struct field *field);
 void field_free(struct field *field);
+/* Compacts bitmaps that changes have left larger than they need be. */
+void field_optimize(struct field *field);
+/* Walks the containers of all bitmaps. */
 uint64_t field_bytes(const struct field *field);
 
 /* The key of a scalar. False: a string that no slot ever had. */
@@ -47,15 +59,24 @@ int64_t field_make_key(struct field *field, const struct scalar *scalar);
 bool field_get(const struct field *field, uint32_t slot, int64_t *key);
 void field_set(struct field *field, uint32_t slot, int64_t key);
 
-/* Multi-values. NULL when the slot has no value. */
-const struct value_set *field_get_set(const struct field *field, uint32_t slot);
-void field_add(struct field *field, uint32_t slot, int64_t key);
-void field_remove(struct field *field, uint32_t slot, int64_t key);
+/* Multi-values: the items join or leave the slot's set. */
+void field_add(struct field *field, uint32_t slot, const int64_t *items, uint32_t count);
+void field_remove(struct field *field, uint32_t slot, const int64_t *items, uint32_t count);
 
 /* Both: the slot has no value any more. */
 void field_clear(struct field *field, uint32_t slot);
 
-/* Has the slot, one of `present`, a value between the two, both included? Integers and sets. */
-bool field_overlaps(const struct field *field, uint32_t slot, int64_t low, int64_t high);
+/* The same for many slots at once: by whole bitmaps where that costs less. */
+void field_set_all(struct field *field, const roaring_bitmap_t *slots, int64_t key);
+void field_clear_all(struct field *field, const roaring_bitmap_t *slots);
+
+/* The slots of `within` (NULL: of all) that hold this value; that have one between the two, both
+ * included (integers and sets). The caller frees the bitmap. */
+roaring_bitmap_t *field_match(const struct field *field, int64_t key,
+                              const roaring_bitmap_t *within);
+roaring_bitmap_t *field_match_range(const struct field *field, int64_t low, int64_t high,
+                                    const roaring_bitmap_t *within);
+/* The least value among `slots`, which all have one; false when there are none. */
+bool field_least(const struct field *field, const roaring_bitmap_t *slots, int64_t *least);
 
 #endif

@@ -4,8 +4,6 @@
 
 #include "common/base/check.h"
 
-enum { SCAN_SLOTS = 256 };
-
 static int
 matcher_scalar(const struct matcher *matcher, const struct field *field, const struct value *value,
                struct scalar *scalar, struct error *err)
@@ -77,9 +75,10 @@ bitmap_create(void)
 static roaring_bitmap_t *
 bitmap_within(const roaring_bitmap_t *bitmap, const roaring_bitmap_t *within)
 {
-    if (bitmap == NULL)
-        return bitmap_create();
-    return within != NULL ? roaring_bitmap_and(bitmap, within) : roaring_bitmap_copy(bitmap);
+    roaring_bitmap_t *both =
+        within != NULL ? roaring_bitmap_and(bitmap, within) : roaring_bitmap_copy(bitmap);
+    CHECK(both != NULL);
+    return both;
 }
 
 static roaring_bitmap_t *
@@ -89,35 +88,13 @@ bitmap_without(const roaring_bitmap_t *within, const roaring_bitmap_t *bitmap)
     return roaring_bitmap_andnot(within, bitmap);
 }
 
-/* Looks at every candidate's value: what postings cannot answer. */
-static roaring_bitmap_t *
-matcher_scan(const struct field *field, int64_t low, int64_t high, const roaring_bitmap_t *within)
-{
-    roaring_bitmap_t *matches = bitmap_create();
-    roaring_bitmap_t *candidates = bitmap_within(field->present, within);
-    roaring_uint32_iterator_t at;
-    uint32_t slots[SCAN_SLOTS];
-    uint32_t read;
-    roaring_init_iterator(candidates, &at);
-    while ((read = roaring_read_uint32_iterator(&at, slots, SCAN_SLOTS)) > 0) {
-        uint32_t kept = 0;
-        for (uint32_t i = 0; i < read; i++) {
-            if (field_overlaps(field, slots[i], low, high))
-                slots[kept++] = slots[i];
-        }
-        roaring_bitmap_add_many(matches, kept, slots);
-    }
-    roaring_bitmap_free(candidates);
-    return matches;
-}
-
 static roaring_bitmap_t *
 matcher_match_range(const struct field *field, const struct filter *filter,
                     const roaring_bitmap_t *within)
 {
     int64_t low, high;
     CHECK(scalar_range(field, filter->kind, filter->values, &low, &high, NULL) == 0);
-    return low > high ? bitmap_create() : matcher_scan(field, low, high, within);
+    return field_match_range(field, low, high, within);
 }
 
 static roaring_bitmap_t *
@@ -129,9 +106,7 @@ matcher_match_value(const struct matcher *matcher, const struct field *field,
     CHECK(matcher_scalar(matcher, field, value, &scalar, NULL) == 0);
     if (!field_find_key(field, &scalar, &key))
         return bitmap_create();
-    if (!field->filters)
-        return matcher_scan(field, key, key, within);
-    return bitmap_within(postings_find(&field->postings, key), within);
+    return field_match(field, key, within);
 }
 
 static roaring_bitmap_t *
@@ -193,10 +168,10 @@ matcher_estimate_leaf(const struct matcher *matcher, const struct filter *filter
         struct scalar scalar;
         int64_t key;
         CHECK(matcher_scalar(matcher, field, &filter->values[i], &scalar, NULL) == 0);
-        const roaring_bitmap_t *slots = NULL;
+        const struct slot_set *slots = NULL;
         if (field_find_key(field, &scalar, &key))
             slots = postings_find(&field->postings, key);
-        sum += slots != NULL ? roaring_bitmap_get_cardinality(slots) : 0;
+        sum += slots != NULL ? slot_set_count(slots) : 0;
     }
     return sum;
 }

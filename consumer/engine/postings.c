@@ -5,11 +5,13 @@
 #include "common/base/check.h"
 #include "common/base/memory.h"
 
-enum {
-    CAPACITY_MIN = 16,
-    BITMAP_BYTES = 160, /* a bitmap of few slots: its struct, arrays and allocator overhead */
-    PAIR_BYTES = 4,     /* 2 in an array container, and a share of its header and spare room */
-};
+enum { CAPACITY_MIN = 16 };
+
+static bool
+posting_is_used(const struct posting *posting)
+{
+    return !slot_set_is_empty(&posting->slots);
+}
 
 /* The finalizer of MurmurHash3: consecutive values scatter. */
 static uint64_t
@@ -29,7 +31,7 @@ postings_place(const struct postings *postings, int64_t value)
 {
     uint64_t mask = postings->capacity - 1;
     uint64_t at = postings_hash(value) & mask;
-    while (postings->table[at].slots != NULL && postings->table[at].value != value)
+    while (posting_is_used(&postings->table[at]) && postings->table[at].value != value)
         at = (at + 1) & mask;
     return at;
 }
@@ -42,60 +44,82 @@ postings_grow(struct postings *postings)
     postings->capacity = old_capacity > 0 ? old_capacity * 2 : CAPACITY_MIN;
     postings->table = memory_zalloc(postings->capacity * sizeof *postings->table);
     for (uint64_t i = 0; i < old_capacity; i++) {
-        if (old[i].slots != NULL)
+        if (posting_is_used(&old[i]))
             postings->table[postings_place(postings, old[i].value)] = old[i];
     }
     free(old);
 }
 
-/* Frees a place and moves back what a search would no longer reach across it. */
+/* Frees an emptied place and moves back what a search would no longer reach across it. */
 static void
 postings_drop(struct postings *postings, uint64_t hole)
 {
     uint64_t mask = postings->capacity - 1;
-    roaring_bitmap_free(postings->table[hole].slots);
-    for (uint64_t at = (hole + 1) & mask; postings->table[at].slots != NULL; at = (at + 1) & mask) {
+    for (uint64_t at = (hole + 1) & mask; posting_is_used(&postings->table[at]);
+         at = (at + 1) & mask) {
         uint64_t home = postings_hash(postings->table[at].value) & mask;
         if (((at - home) & mask) < ((at - hole) & mask))
             continue;
         postings->table[hole] = postings->table[at];
         hole = at;
     }
-    postings->table[hole].slots = NULL;
+    postings->table[hole].slots = (struct slot_set){0};
     postings->count--;
 }
 
 void
 postings_free(struct postings *postings)
 {
-    for (uint64_t i = 0; i < postings->capacity; i++) {
-        if (postings->table[i].slots != NULL)
-            roaring_bitmap_free(postings->table[i].slots);
-    }
+    for (uint64_t i = 0; i < postings->capacity; i++)
+        slot_set_free(&postings->table[i].slots);
     free(postings->table);
     *postings = (struct postings){0};
 }
 
-const roaring_bitmap_t *
+const struct slot_set *
 postings_find(const struct postings *postings, int64_t value)
 {
     if (postings->capacity == 0)
         return NULL;
-    return postings->table[postings_place(postings, value)].slots;
+    const struct posting *posting = &postings->table[postings_place(postings, value)];
+    return posting_is_used(posting) ? &posting->slots : NULL;
+}
+
+int64_t
+postings_value(const struct postings *postings, uint32_t slot)
+{
+    uint64_t at = 0;
+    while (!slot_set_contains(&postings->table[at].slots, slot)) {
+        at++;
+        CHECK(at < postings->capacity);
+    }
+    return postings->table[at].value;
+}
+
+/* The set of `value`, which may be empty: then it must not stay so. */
+static struct slot_set *
+postings_open(struct postings *postings, int64_t value)
+{
+    if (postings->count * 4 >= postings->capacity * 3)
+        postings_grow(postings);
+    struct posting *posting = &postings->table[postings_place(postings, value)];
+    posting->value = value;
+    if (!posting_is_used(posting))
+        postings->count++;
+    return &posting->slots;
 }
 
 void
 postings_add(struct postings *postings, int64_t value, uint32_t slot)
 {
-    if (postings->count * 4 >= postings->capacity * 3)
-        postings_grow(postings);
-    struct posting *posting = &postings->table[postings_place(postings, value)];
-    if (posting->slots == NULL) {
-        *posting = (struct posting){value, roaring_bitmap_create()};
-        CHECK(posting->slots != NULL);
-        postings->count++;
-    }
-    postings->pairs += roaring_bitmap_add_checked(posting->slots, slot);
+    slot_set_add(postings_open(postings, value), slot);
+}
+
+void
+postings_add_all(struct postings *postings, int64_t value, const roaring_bitmap_t *slots)
+{
+    if (!roaring_bitmap_is_empty(slots))
+        slot_set_add_all(postings_open(postings, value), slots);
 }
 
 void
@@ -104,17 +128,56 @@ postings_remove(struct postings *postings, int64_t value, uint32_t slot)
     if (postings->capacity == 0)
         return;
     uint64_t at = postings_place(postings, value);
-    roaring_bitmap_t *slots = postings->table[at].slots;
-    if (slots == NULL)
+    if (!posting_is_used(&postings->table[at]))
         return;
-    postings->pairs -= roaring_bitmap_remove_checked(slots, slot);
-    if (roaring_bitmap_is_empty(slots))
+    slot_set_remove(&postings->table[at].slots, slot);
+    if (!posting_is_used(&postings->table[at]))
         postings_drop(postings, at);
+}
+
+/* A place that is freed may take a later posting back, so it is looked at again. */
+void
+postings_sweep(struct postings *postings, const roaring_bitmap_t *slots)
+{
+    for (uint64_t at = 0; at < postings->capacity; at++) {
+        while (posting_is_used(&postings->table[at])) {
+            slot_set_remove_all(&postings->table[at].slots, slots);
+            if (posting_is_used(&postings->table[at]))
+                break;
+            postings_drop(postings, at);
+        }
+    }
+}
+
+roaring_bitmap_t *
+postings_between(const struct postings *postings, int64_t low, int64_t high,
+                 const roaring_bitmap_t *within)
+{
+    roaring_bitmap_t *found = roaring_bitmap_create();
+    CHECK(found != NULL);
+    for (uint64_t i = 0; i < postings->capacity; i++) {
+        const struct posting *posting = &postings->table[i];
+        if (!posting_is_used(posting) || posting->value < low || posting->value > high)
+            continue;
+        roaring_bitmap_t *part = slot_set_within(&posting->slots, within);
+        roaring_bitmap_or_inplace(found, part);
+        roaring_bitmap_free(part);
+    }
+    return found;
+}
+
+void
+postings_optimize(struct postings *postings)
+{
+    for (uint64_t i = 0; i < postings->capacity; i++)
+        slot_set_optimize(&postings->table[i].slots);
 }
 
 uint64_t
 postings_bytes(const struct postings *postings)
 {
-    return postings->capacity * sizeof *postings->table + postings->count * BITMAP_BYTES +
-           postings->pairs * PAIR_BYTES;
+    uint64_t bytes = postings->capacity * sizeof *postings->table;
+    for (uint64_t i = 0; i < postings->capacity; i++)
+        bytes += slot_set_bytes(&postings->table[i].slots);
+    return bytes;
 }

@@ -1,34 +1,41 @@
-/* The postings of one field: value -> bitmap of the slots that hold it.
+/* The postings of one field: value -> the slots that hold it.
  *
- * A hash table with open addressing. A value that no slot holds any more has no bitmap, so that
- * values that come and go leave nothing behind. Not thread-safe beside a writer.
+ * A hash table with open addressing, 16 bytes a place. A value that no slot holds any more has no
+ * place in it, so that values that come and go leave nothing behind. Not thread-safe beside a
+ * writer.
  */
 #ifndef CONSUMER_ENGINE_POSTINGS_H
 #define CONSUMER_ENGINE_POSTINGS_H
 
-#include <roaring/roaring.h>
-
-#include <stdint.h>
+#include "consumer/engine/slot_set.h"
 
 struct posting {
     int64_t value;
-    roaring_bitmap_t *slots; /* NULL: this place of the table is free */
+    struct slot_set slots; /* empty: this place of the table is free */
 };
 
 struct postings {
     struct posting *table;
     uint64_t capacity; /* 0 or a power of two */
     uint64_t count;
-    uint64_t pairs; /* (value, slot) pairs held */
 };
 
 /* A zeroed struct is empty. */
 void postings_free(struct postings *postings);
 /* NULL when no slot holds `value`. Valid until the next change. */
-const roaring_bitmap_t *postings_find(const struct postings *postings, int64_t value);
+const struct slot_set *postings_find(const struct postings *postings, int64_t value);
+/* The value of a slot that holds one: a walk over the whole table. */
+int64_t postings_value(const struct postings *postings, uint32_t slot);
 void postings_add(struct postings *postings, int64_t value, uint32_t slot);
 void postings_remove(struct postings *postings, int64_t value, uint32_t slot);
-/* An estimate that does not look at the bitmaps. */
+void postings_add_all(struct postings *postings, int64_t value, const roaring_bitmap_t *slots);
+/* Takes `slots` away from every value: a sweep over the whole table. */
+void postings_sweep(struct postings *postings, const roaring_bitmap_t *slots);
+/* The slots of `within` (NULL: all) with a value between the two, both included: a walk over the
+ * whole table. The caller frees the bitmap. */
+roaring_bitmap_t *postings_between(const struct postings *postings, int64_t low, int64_t high,
+                                   const roaring_bitmap_t *within);
+void postings_optimize(struct postings *postings);
 uint64_t postings_bytes(const struct postings *postings);
 
 #endif

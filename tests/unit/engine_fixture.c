@@ -21,16 +21,32 @@ static const struct config_filter_field filter_fields[] = {
     {"tagIds", FIELD_MULTI_VALUE},
     {"hasMeta", FIELD_BOOLEAN},
     {"type", FIELD_STRING},
+    {"score", FIELD_SINGLE_VALUE},
 };
+static const char *const sort_at_sources[] = {"existedAt", "publishedAt"};
+static const char *const first_at_sources[] = {"existedAt", "score"};
 static const struct config_sort_field sort_fields[] = {
     {.name = "postId", .bits = 63},
     {.name = "rank", .bits = 10},
+    {.name = "existedAt", .bits = 32},
+    {.name = "publishedAt", .bits = 32},
+    {.name = "sortAt",
+     .bits = 32,
+     .computed_op = COMPUTED_GREATEST,
+     .source_fields = sort_at_sources,
+     .source_field_count = 2},
+    {.name = "firstAt",
+     .bits = 33,
+     .computed_op = COMPUTED_LEAST,
+     .source_fields = first_at_sources,
+     .source_field_count = 2},
 };
 const struct config_index fixture_index = {
     .filter_fields = filter_fields,
     .filter_field_count = sizeof filter_fields / sizeof filter_fields[0],
     .sort_fields = sort_fields,
     .sort_field_count = sizeof sort_fields / sizeof sort_fields[0],
+    .visible_from = "publishedAt",
 };
 
 struct engine *

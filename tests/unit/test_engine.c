@@ -323,6 +323,10 @@ test_type_rules_name_the_field(void **state)
         {"tagIds", "['a']", "field \"tagIds\" takes integers, not an array of strings"},
         {"rank", "1024", "field \"rank\" holds -1023 to 1023, not 1024"},
         {"rank", "-1024", "field \"rank\" holds -1023 to 1023, not -1024"},
+        {"existedAt", "4294967296", "holds -4294967295 to 4294967295, not 4294967296"},
+        {"score", "8589934592", "holds -8589934591 to 8589934591, not 8589934592"},
+        {"sortAt", "1", "field \"sortAt\" is computed: it takes no ops"},
+        {"sortAt", "null", "field \"sortAt\" is computed: it takes no ops"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char json[200];
@@ -495,6 +499,177 @@ test_nulls_sort_last_in_both_directions(void **state)
 }
 
 static void
+test_computed_values_leave_nulls_out_and_follow_their_sources(void **state)
+{
+    apply(*state, 1, "[{'op':'set','field':'existedAt','value':-5}]");
+    assert_entity(*state, 1, "!alive \"existedAt\":-5,\"sortAt\":-5,\"firstAt\":-5");
+    apply(*state, 1, "[{'op':'set','field':'publishedAt','value':7}]");
+    apply(*state, 1, "[{'op':'set','field':'score','value':0}]");
+    assert_entity(*state, 1,
+                  "!alive \"score\":0,\"existedAt\":-5,\"publishedAt\":7,\"sortAt\":7,"
+                  "\"firstAt\":-5");
+    apply(*state, 1, "[{'op':'remove','field':'existedAt','value':-5}]");
+    assert_entity(*state, 1, "!alive \"score\":0,\"publishedAt\":7,\"sortAt\":7,\"firstAt\":0");
+    apply(
+        *state, 1,
+        "[{'op':'set','field':'score','value':null},{'op':'set','field':'publishedAt','value':null}"
+        "]");
+    assert_entity(*state, 1, "!alive ");
+}
+
+static void
+test_computed_values_follow_a_fan_out(void **state)
+{
+    apply(*state, 1,
+          "[{'op':'set','field':'existedAt','value':3},{'op':'set','field':'postId','value':9}]");
+    apply(*state, 0,
+          "[{'op':'queryOpSet','query':'postId eq 9','ops':["
+          "{'op':'set','field':'publishedAt','value':5}]}]");
+    assert_entity(*state, 1,
+                  "!alive \"postId\":9,\"existedAt\":3,\"publishedAt\":5,\"sortAt\":5,"
+                  "\"firstAt\":3");
+    apply(*state, 0,
+          "[{'op':'queryOpSet','query':'sortAt eq 5','ops':["
+          "{'op':'remove','field':'publishedAt','value':5}]}]");
+    assert_entity(*state, 1, "!alive \"postId\":9,\"existedAt\":3,\"sortAt\":3,\"firstAt\":3");
+}
+
+/* More than are swept at once, and written again before and after that. */
+static void
+test_F72_deleted_slots_keep_nothing_whenever_they_are_swept(void **state)
+{
+    enum { SLOTS = 40000 };
+    struct world *world = *state;
+    struct engine_field_stats stats;
+    for (int slot = 0; slot < SLOTS; slot++) {
+        apply(world, slot,
+              "[{'op':'alive'},{'op':'set','field':'tagIds','value':[1,2]},"
+              "{'op':'set','field':'rank','value':3},{'op':'set','field':'postId','value':4}]");
+    }
+    for (int slot = 0; slot < SLOTS; slot++) {
+        apply(world, slot, "[{'op':'delete'}]");
+        if (slot % 1000 == 0)
+            apply(world, slot, "[{'op':'alive'},{'op':'add','field':'tagIds','value':7}]");
+    }
+    assert_query(world, "{'limit':0}", "/40");
+    assert_query(world, "{'filters':[{'Eq':['tagIds',1]}],'limit':0}", "/0");
+    assert_query(world, "{'filters':[{'IsNull':'rank'},{'Eq':['tagIds',7]}],'limit':0}", "/40");
+    assert_entity(world, 1000, "\"tagIds\":[7]");
+    assert_entity(world, SLOTS - 1, "!alive ");
+    engine_read_field_stats(world->engine, 2, &stats);
+    assert_int_equal(stats.slots, 40);
+    apply(world, 0,
+          "[{'op':'queryOpSet','query':'postId eq 4',"
+          "'ops':[{'op':'set','field':'nsfwLevel','value':1}]}]");
+    assert_entity(world, SLOTS - 1, "!alive ");
+}
+
+/* Entity 1 is shown from 100 on, 4 from 200 on, 7 at all times. */
+static void
+fill_schedule(struct world *world)
+{
+    engine_advance(world->engine, 50);
+    apply(world, 0, "[{'op':'alive'},{'op':'set','field':'publishedAt','value':100}]");
+    apply(world, 1, "[{'op':'set','field':'publishedAt','value':200},{'op':'alive'}]");
+    apply(world, 2, "[{'op':'alive'},{'op':'set','field':'existedAt','value':10}]");
+}
+
+static void
+assert_next_activation(struct world *world, int64_t wanted_s)
+{
+    int64_t at_s;
+    assert_true(engine_next_activation(world->engine, &at_s));
+    assert_int_equal(at_s, wanted_s);
+}
+
+static void
+test_F33_a_slot_is_hidden_until_its_time(void **state)
+{
+    struct world *world = *state;
+    int64_t at_s;
+    fill_schedule(world);
+    assert_query(world, "{}", "7/1");
+    assert_next_activation(world, 100);
+    engine_advance(world->engine, 99);
+    assert_query(world, "{}", "7/1");
+    engine_advance(world->engine, 100);
+    engine_advance(world->engine, 100);
+    assert_query(world, "{}", "7,1/2");
+    assert_next_activation(world, 200);
+    engine_advance(world->engine, 200);
+    apply(world, 1, "[{'op':'set','field':'publishedAt','value':200}]");
+    assert_query(world, "{}", "7,4,1/3");
+    assert_false(engine_next_activation(world->engine, &at_s));
+}
+
+static void
+test_F33_hidden_slots_take_ops_and_fan_outs(void **state)
+{
+    struct world *world = *state;
+    fill_schedule(world);
+    apply(world, 0, "[{'op':'set','field':'postId','value':9}]");
+    apply(world, 0,
+          "[{'op':'queryOpSet','query':'postId eq 9',"
+          "'ops':[{'op':'set','field':'nsfwLevel','value':4}]}]");
+    engine_advance(world->engine, 100);
+    assert_query(world, "{'filters':[{'Eq':['nsfwLevel',4]}]}", "1/1");
+}
+
+static void
+test_F33_a_deleted_hidden_slot_stays_away(void **state)
+{
+    struct world *world = *state;
+    fill_schedule(world);
+    apply(world, 0, "[{'op':'delete'}]");
+    assert_next_activation(world, 200);
+    engine_advance(world->engine, 150);
+    assert_query(world, "{}", "7/1");
+    apply(world, 0, "[{'op':'alive'}]");
+    assert_query(world, "{}", "7,1/2");
+}
+
+static void
+test_F33_a_schedule_moves_both_ways(void **state)
+{
+    struct world *world = *state;
+    fill_schedule(world);
+    engine_advance(world->engine, 150);
+    apply(world, 0, "[{'op':'set','field':'publishedAt','value':300}]");
+    apply(world, 1, "[{'op':'set','field':'publishedAt','value':120}]");
+    assert_query(world, "{}", "7,4/2");
+    assert_next_activation(world, 300);
+    apply(world, 0,
+          "[{'op':'set','field':'publishedAt','value':400},"
+          "{'op':'set','field':'publishedAt','value':null}]");
+    assert_query(world, "{}", "7,4,1/3");
+}
+
+static void
+test_F33_a_clock_that_goes_back_strands_nothing(void **state)
+{
+    struct world *world = *state;
+    fill_schedule(world);
+    engine_advance(world->engine, 150);
+    engine_advance(world->engine, 80);
+    assert_query(world, "{}", "7/1");
+    apply(world, 3, "[{'op':'alive'},{'op':'set','field':'publishedAt','value':120}]");
+    assert_next_activation(world, 100);
+    engine_advance(world->engine, 130);
+    assert_query(world, "{}", "10,7,1/3");
+}
+
+static void
+test_F35_a_future_time_does_not_lead_a_computed_sort(void **state)
+{
+    struct world *world = *state;
+    fill_schedule(world);
+    assert_query(world, "{'sort':{'field':'sortAt'}}", "7/1");
+    assert_query(world, "{'filters':[{'Gt':['sortAt',50]}],'sort':{'field':'sortAt'}}", "/0");
+    engine_advance(world->engine, 1000);
+    assert_query(world, "{'sort':{'field':'sortAt'}}", "4,1,7/3");
+}
+
+static void
 test_an_id_of_another_shard_has_nothing(void **state)
 {
     struct world *world = *state;
@@ -530,14 +705,32 @@ test_configurations_that_cannot_be_held_are_refused(void **state)
     static const struct config_sort_field same[] = {{.name = "s", .bits = 1},
                                                     {.name = "s", .bits = 1}};
     check_config_refused(&(struct config_index){twice, 2, NULL, 0, NULL}, "\"x\" is there twice");
-    check_config_refused(&(struct config_index){twice, 1, NULL, 0, "x"}, "visible_from");
+    check_config_refused(&(struct config_index){twice, 1, NULL, 0, "x"},
+                         "visible_from: field \"x\" is computed itself, or no number");
+    check_config_refused(&(struct config_index){twice, 1, NULL, 0, "y"}, "no field \"y\"");
     check_sort_refused(same, 2, "\"s\" is there twice");
     check_sort_refused(&(struct config_sort_field){.name = "x", .bits = 1}, 1, "no single_value");
     check_sort_refused(&(struct config_sort_field){.name = "y", .bits = 0}, 1, "0 bits");
     check_sort_refused(&(struct config_sort_field){.name = "y", .bits = 64}, 1, "64 bits");
-    check_sort_refused(
-        &(struct config_sort_field){.name = "y", .bits = 1, .computed_op = COMPUTED_LEAST}, 1,
-        "computed");
+}
+
+static void
+test_computed_fields_without_numbers_to_follow_are_refused(void **state)
+{
+    (void)state;
+    static const char *const strings[] = {"x"}, *const missing[] = {"z"}, *const itself[] = {"y"};
+    static const struct config_filter_field number = {"n", FIELD_SINGLE_VALUE};
+    struct config_sort_field sort = {
+        .name = "y", .bits = 1, .computed_op = COMPUTED_LEAST, .source_field_count = 1};
+    sort.source_fields = strings;
+    check_sort_refused(&sort, 1, "\"y\" is computed: field \"x\" is computed itself, or no number");
+    sort.source_fields = missing;
+    check_sort_refused(&sort, 1, "\"y\" is computed: the index has no field \"z\"");
+    sort.source_fields = itself;
+    check_sort_refused(&sort, 1, "\"y\" is computed: field \"y\" is computed itself");
+    sort.name = "n";
+    struct config_index index = {&number, 1, &sort, 1, NULL};
+    check_config_refused(&index, "\"n\" is computed: it cannot be filtered by");
 }
 
 #define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
@@ -572,8 +765,18 @@ main(void)
         WORLD_TEST(test_filters_combine),
         WORLD_TEST(test_queries_are_refused_with_the_field),
         WORLD_TEST(test_nulls_sort_last_in_both_directions),
+        WORLD_TEST(test_computed_values_leave_nulls_out_and_follow_their_sources),
+        WORLD_TEST(test_computed_values_follow_a_fan_out),
+        WORLD_TEST(test_F72_deleted_slots_keep_nothing_whenever_they_are_swept),
+        WORLD_TEST(test_F33_a_slot_is_hidden_until_its_time),
+        WORLD_TEST(test_F33_hidden_slots_take_ops_and_fan_outs),
+        WORLD_TEST(test_F33_a_deleted_hidden_slot_stays_away),
+        WORLD_TEST(test_F33_a_schedule_moves_both_ways),
+        WORLD_TEST(test_F33_a_clock_that_goes_back_strands_nothing),
+        WORLD_TEST(test_F35_a_future_time_does_not_lead_a_computed_sort),
         WORLD_TEST(test_an_id_of_another_shard_has_nothing),
         cmocka_unit_test(test_configurations_that_cannot_be_held_are_refused),
+        cmocka_unit_test(test_computed_fields_without_numbers_to_follow_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

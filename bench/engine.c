@@ -1,0 +1,700 @@
+/* What the engine costs, on entities like the gallery's: memory, changes, fan-outs, queries.
+ *
+ *     engine [ENTITIES]        2000000 when not given
+ *
+ * Prints tables. Times are those of the processor; rates are medians of chunks; queries are cold,
+ * for the engine has no cache. What is called bare is CRoaring alone, doing the least that the task
+ * needs. The entities are the same in every run.
+ */
+#include <malloc.h>
+#include <math.h>
+#include <roaring/roaring.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/memory.h"
+#include "consumer/engine/engine.h"
+
+enum { TAGS = 200000, VERSIONS = 100000, SETS_MAX = 64, CHUNKS = 11, SAMPLES = 300, PAGE = 50 };
+enum { FAN_OUT_SLOTS = 10000000, NOW_S = 1700000000 };
+
+static double
+cpu_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
+static int
+double_compare(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+/* Sorts the samples. */
+static double
+percentile(double *samples, int count, double part)
+{
+    qsort(samples, (size_t)count, sizeof *samples, double_compare);
+    return samples[(int)(part * (count - 1) + 0.5)];
+}
+
+/* --- entities: each one follows from its id -------------------------------------------------- */
+
+/* splitmix64 */
+static uint64_t
+mix(uint64_t seed)
+{
+    seed += UINT64_C(0x9e3779b97f4a7c15);
+    seed = (seed ^ seed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    seed = (seed ^ seed >> 27) * UINT64_C(0x94d049bb133111eb);
+    return seed ^ seed >> 31;
+}
+
+/* 1 .. count, the lower the more often: Zipf's law. */
+static int64_t
+skewed(uint64_t random, uint64_t count)
+{
+    double part = (double)(random >> 11) / 9007199254740992.0;
+    return (int64_t)exp(part * log((double)count + 1));
+}
+
+enum {
+    LEVEL,
+    USER,
+    POST,
+    TYPE,
+    BASE_MODEL,
+    AVAILABILITY,
+    HAS_META,
+    POI,
+    TAG_IDS,
+    TOOL_IDS,
+    VERSION_IDS,
+    EXISTED_AT,
+    PUBLISHED_AT,
+    SORT_AT,
+    FIELDS
+};
+
+static const struct config_filter_field filter_fields[] = {
+    [LEVEL] = {"nsfwLevel", FIELD_SINGLE_VALUE},
+    [USER] = {"userId", FIELD_SINGLE_VALUE},
+    [POST] = {"postId", FIELD_SINGLE_VALUE},
+    [TYPE] = {"type", FIELD_STRING},
+    [BASE_MODEL] = {"baseModel", FIELD_STRING},
+    [AVAILABILITY] = {"availability", FIELD_STRING},
+    [HAS_META] = {"hasMeta", FIELD_BOOLEAN},
+    [POI] = {"poi", FIELD_BOOLEAN},
+    [TAG_IDS] = {"tagIds", FIELD_MULTI_VALUE},
+    [TOOL_IDS] = {"toolIds", FIELD_MULTI_VALUE},
+    [VERSION_IDS] = {"modelVersionIds", FIELD_MULTI_VALUE},
+};
+static const char *const sort_at_sources[] = {"existedAt", "publishedAt"};
+static const struct config_sort_field sort_fields[] = {
+    {.name = "existedAt", .bits = 32},
+    {.name = "publishedAt", .bits = 32},
+    {.name = "sortAt",
+     .bits = 32,
+     .computed_op = COMPUTED_GREATEST,
+     .source_fields = sort_at_sources,
+     .source_field_count = 2},
+};
+static const struct config_index index_config = {
+    .filter_fields = filter_fields,
+    .filter_field_count = EXISTED_AT,
+    .sort_fields = sort_fields,
+    .sort_field_count = FIELDS - EXISTED_AT,
+    .visible_from = "publishedAt",
+};
+static const char *const types[] = {"image", "video", "audio"};
+static const char *const base_models[] = {"SDXL 1.0", "SD 1.5", "Pony",   "Flux.1 D", "Illustrious",
+                                          "SD 2.1",   "SD 3.5", "NoobAI", "Flux.1 S", "Other"};
+static const char *const availabilities[] = {"Public", "Private", "Unsearchable"};
+
+static const char *
+field_name(int field)
+{
+    return field < EXISTED_AT ? filter_fields[field].name : sort_fields[field - EXISTED_AT].name;
+}
+
+static uint64_t entities = 2000000;
+
+/* The values of one field of one entity: how many, and which; text as its place in its list. */
+static uint32_t
+entity_values(int field, uint64_t id, int64_t values[SETS_MAX])
+{
+    uint64_t random = mix(id * FIELDS + (uint64_t)field);
+    uint32_t count = 1;
+    switch (field) {
+    case LEVEL:
+        values[0] = INT64_C(1) << (skewed(random, 31) - 1) % 6;
+        break;
+    case USER:
+        values[0] = skewed(random, entities / 20 + 1);
+        break;
+    case POST:
+        values[0] = (int64_t)(id * 10 / 46);
+        break;
+    case TYPE:
+        values[0] = random % 20 == 0;
+        break;
+    case BASE_MODEL:
+        values[0] = skewed(random, 10) - 1;
+        break;
+    case AVAILABILITY:
+        values[0] = random % 50 == 0 ? (int64_t)(random >> 20) % 2 + 1 : 0;
+        break;
+    case HAS_META:
+        values[0] = random % 10 < 6;
+        break;
+    case POI:
+        values[0] = random % 50 == 0;
+        break;
+    case EXISTED_AT:
+        values[0] = NOW_S - (int64_t)((entities - id) * 20 + random % 1000000);
+        break;
+    case PUBLISHED_AT:
+        count = random % 10 > 0;
+        values[0] = NOW_S - (int64_t)(mix(id * 10 / 46) % 60000000) + 600000;
+        break;
+    case TAG_IDS:
+        count = 10 + random % 41;
+        for (uint32_t i = 0; i < count; i++)
+            values[i] = skewed(mix(random + i), TAGS);
+        break;
+    case TOOL_IDS:
+        count = random % 10 == 0;
+        values[0] = skewed(mix(random), 60);
+        break;
+    case VERSION_IDS:
+        count = random % 4;
+        for (uint32_t i = 0; i < count; i++)
+            values[i] = skewed(mix(random + i), VERSIONS);
+        break;
+    default:
+        return 0; /* computed */
+    }
+    return count;
+}
+
+static struct value
+value_of(int field, int64_t number)
+{
+    const char *const *texts = field == TYPE         ? types
+                               : field == BASE_MODEL ? base_models
+                                                     : availabilities;
+    if (field == TYPE || field == BASE_MODEL || field == AVAILABILITY)
+        return (struct value){.kind = VALUE_STRING, .string = text_of(texts[number])};
+    if (field == HAS_META || field == POI)
+        return (struct value){.kind = VALUE_BOOLEAN, .boolean = number != 0};
+    return (struct value){.kind = VALUE_INTEGER, .integer = number};
+}
+
+static struct op
+set_op(int field, int64_t number)
+{
+    return (struct op){
+        .kind = OP_SET, .field = text_of(field_name(field)), .value = value_of(field, number)};
+}
+
+static struct engine *
+engine_open(const struct config_index *index)
+{
+    struct engine *engine;
+    struct error err;
+    struct engine_options options = {index, 0, 1, INT64_C(1) << 32};
+    if (engine_create(&options, &engine, &err) != 0) {
+        fprintf(stderr, "engine: %s\n", err.message);
+        exit(1);
+    }
+    engine_advance(engine, NOW_S);
+    return engine;
+}
+
+/* --- loading and memory ---------------------------------------------------------------------- */
+
+static void
+load_entity(struct engine *engine, uint64_t id)
+{
+    int64_t values[FIELDS][SETS_MAX];
+    struct op items[FIELDS + 1] = {{.kind = OP_ALIVE}};
+    struct ops ops = {items, 1};
+    for (int field = 0; field < FIELDS; field++) {
+        uint32_t count = entity_values(field, id, values[field]);
+        if (count == 0)
+            continue;
+        struct op *op = &items[ops.count++];
+        *op = set_op(field, values[field][0]);
+        if (field < TAG_IDS || field > VERSION_IDS)
+            continue;
+        op->value = (struct value){.kind = VALUE_INTEGERS};
+        op->value.integers.items = values[field];
+        op->value.integers.count = count;
+    }
+    engine_apply_row(engine, (int64_t)id, &ops);
+}
+
+static double
+resident_bytes(void)
+{
+    long pages = 0, ignored;
+    malloc_trim(0);
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL || fscanf(file, "%ld %ld", &ignored, &pages) != 2)
+        pages = 0;
+    if (file != NULL)
+        fclose(file);
+    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+/* (value, slot) pairs of one field, to be sorted. */
+struct pair {
+    int64_t value;
+    uint32_t slot;
+};
+
+static int
+pair_compare(const void *left, const void *right)
+{
+    const struct pair *a = left, *b = right;
+    if (a->value != b->value)
+        return a->value < b->value ? -1 : 1;
+    return (a->slot > b->slot) - (a->slot < b->slot);
+}
+
+static double
+serialized_bytes(const uint32_t *slots, size_t count)
+{
+    roaring_bitmap_t *bitmap = roaring_bitmap_of_ptr(count, slots);
+    roaring_bitmap_run_optimize(bitmap);
+    double bytes = (double)roaring_bitmap_portable_size_in_bytes(bitmap);
+    roaring_bitmap_free(bitmap);
+    return bytes;
+}
+
+static double
+bare_slices_bytes(const struct pair *pairs, size_t count, uint32_t *slots)
+{
+    double bytes = 0;
+    for (int bit = 0; bit < 32; bit++) {
+        size_t kept = 0;
+        for (size_t i = 0; i < count; i++) {
+            if (pairs[i].value >> bit & 1)
+                slots[kept++] = pairs[i].slot;
+        }
+        bytes += serialized_bytes(slots, kept);
+    }
+    return bytes;
+}
+
+static double
+bare_postings_bytes(struct pair *pairs, size_t count, uint32_t *slots)
+{
+    double bytes = 0;
+    qsort(pairs, count, sizeof *pairs, pair_compare);
+    for (size_t first = 0; first < count;) {
+        size_t kept = 0;
+        int64_t value = pairs[first].value;
+        for (; first < count && pairs[first].value == value; first++)
+            slots[kept++] = pairs[first].slot;
+        bytes += serialized_bytes(slots, kept);
+    }
+    return bytes;
+}
+
+/* What a field takes at the least: its bitmaps serialized, its values packed into bits. */
+static double
+bare_field_bytes(int field)
+{
+    size_t count = 0, capacity = 1 << 20;
+    int64_t values[SETS_MAX], greatest = 0;
+    struct pair *pairs = memory_alloc(capacity * sizeof *pairs);
+    for (uint64_t id = 0; id < entities; id++) {
+        uint32_t more = entity_values(field, id, values);
+        if (count + more > capacity)
+            pairs = memory_realloc(pairs, (capacity *= 2) * sizeof *pairs);
+        for (uint32_t i = 0; i < more; i++) {
+            pairs[count++] = (struct pair){values[i], (uint32_t)id};
+            greatest = values[i] > greatest ? values[i] : greatest;
+        }
+    }
+    uint32_t *slots = memory_alloc(count * sizeof *slots);
+    double bits = ceil(log2((double)greatest + 1));
+    double bytes = field == HAS_META || field == POI ? 0 : (double)count * bits / 8;
+    bytes += field < EXISTED_AT ? bare_postings_bytes(pairs, count, slots)
+                                : bare_slices_bytes(pairs, count, slots);
+    free(pairs);
+    free(slots);
+    return bytes;
+}
+
+static void
+print_memory(const struct engine *engine, double loaded, double optimized)
+{
+    double sum = 0, bare_sum = 0, bare_existed = 0;
+    struct engine_field_stats stats;
+    printf("\nmemory, bytes an entity     values    engine      bare   ratio\n");
+    for (int field = 0; field < FIELDS; field++) {
+        engine_read_field_stats(engine, (uint32_t)field, &stats);
+        /* the computed one is much like what it is computed from */
+        double bare = field == SORT_AT ? bare_existed : bare_field_bytes(field) / (double)entities;
+        bare_existed = field == EXISTED_AT ? bare : bare_existed;
+        double own = (double)stats.memory_bytes / (double)entities;
+        printf("%-22s %11llu %9.2f %9.2f %7.2f\n", field_name(field),
+               (unsigned long long)stats.values, own, bare, own / bare);
+        sum += own;
+        bare_sum += bare;
+    }
+    printf("%-34s %9.2f %9.2f %7.2f\n", "all fields", sum, bare_sum, sum / bare_sum);
+    printf("%-34s %9.2f %9.2f %7.2f\n", "resident, loaded", loaded / (double)entities, bare_sum,
+           loaded / (double)entities / bare_sum);
+    printf("%-34s %9.2f %9.2f %7.2f\n", "resident, optimized", optimized / (double)entities,
+           bare_sum, optimized / (double)entities / bare_sum);
+}
+
+static struct engine *
+bench_load(void)
+{
+    double before = resident_bytes();
+    struct engine *engine = engine_open(&index_config);
+    double begin = cpu_us();
+    for (uint64_t id = 0; id < entities; id++)
+        load_entity(engine, id);
+    printf("load: %.0f entities/s\n", (double)entities / (cpu_us() - begin) * 1e6);
+    double loaded = resident_bytes() - before;
+    begin = cpu_us();
+    engine_optimize(engine);
+    printf("engine_optimize: %.0f ms\n", (cpu_us() - begin) / 1e3);
+    print_memory(engine, loaded, resident_bytes() - before);
+    return engine;
+}
+
+/* --- changes --------------------------------------------------------------------------------- */
+
+enum { KIND_ADD_TAG = FIELDS, KIND_REMOVE_TAG, KIND_MIXED, KINDS };
+
+static struct op
+random_change(int kind, uint64_t random, uint64_t *id)
+{
+    int64_t values[SETS_MAX];
+    *id = mix(random) % entities;
+    while (kind == KIND_MIXED || kind == SORT_AT)
+        kind = (int)(mix(random += FIELDS) % KIND_MIXED);
+    if (kind == KIND_ADD_TAG || kind == KIND_REMOVE_TAG) {
+        bool add = kind == KIND_ADD_TAG;
+        entity_values(TAG_IDS, add ? random % entities : *id, values);
+        struct op op = set_op(TAG_IDS, values[random % 10]);
+        op.kind = add ? OP_ADD : OP_REMOVE;
+        return op;
+    }
+    if (entity_values(kind, random % entities, values) == 0)
+        return (struct op){.kind = OP_SET, .field = text_of(field_name(kind))};
+    return set_op(kind, values[0]);
+}
+
+static void
+bench_change(struct engine *engine, int kind, const char *name)
+{
+    enum { EVENTS = 20000 };
+    double rates[CHUNKS];
+    struct op *changes = memory_alloc(EVENTS * sizeof *changes);
+    uint64_t *ids = memory_alloc(EVENTS * sizeof *ids);
+    for (int chunk = 0; chunk < CHUNKS; chunk++) {
+        for (int i = 0; i < EVENTS; i++)
+            changes[i] = random_change(
+                kind, mix((uint64_t)(chunk * KINDS + kind) * EVENTS + (uint64_t)i), &ids[i]);
+        double begin = cpu_us();
+        for (int i = 0; i < EVENTS; i++)
+            engine_apply_row(engine, (int64_t)ids[i], &(struct ops){&changes[i], 1});
+        rates[chunk] = EVENTS / (cpu_us() - begin);
+    }
+    printf("%-34s %9.2f M/s\n", name, percentile(rates, CHUNKS, 0.5));
+    free(changes);
+    free(ids);
+}
+
+static void
+bench_changes(struct engine *engine)
+{
+    printf("\nchanges of one op, at random entities\n");
+    bench_change(engine, LEVEL, "set nsfwLevel");
+    bench_change(engine, AVAILABILITY, "set availability");
+    bench_change(engine, HAS_META, "set hasMeta");
+    bench_change(engine, USER, "set userId");
+    bench_change(engine, EXISTED_AT, "set existedAt (and sortAt)");
+    bench_change(engine, TAG_IDS, "set tagIds to one");
+    bench_change(engine, KIND_ADD_TAG, "add a tag");
+    bench_change(engine, KIND_REMOVE_TAG, "remove a tag");
+    bench_change(engine, KIND_MIXED, "mixed");
+}
+
+static void
+bench_delete(struct engine *engine, uint64_t count, uint64_t first)
+{
+    struct op op = {.kind = OP_DELETE};
+    double begin = cpu_us();
+    for (uint64_t i = 0; i < count; i++)
+        engine_apply_row(engine, (int64_t)((first + i * 7) % entities), &(struct ops){&op, 1});
+    double masked = cpu_us() - begin;
+    engine_sweep(engine);
+    double spent = cpu_us() - begin;
+    printf("%-34llu %9.3f ms %9.3f ms swept %9.2f us each\n", (unsigned long long)count,
+           masked / 1e3, spent / 1e3, spent / (double)count);
+    for (uint64_t i = 0; i < count; i++)
+        load_entity(engine, (first + i * 7) % entities);
+}
+
+static void
+bench_deletes(struct engine *engine)
+{
+    printf("\ndeletes\n");
+    bench_delete(engine, 1, 12345);
+    bench_delete(engine, 1000, 23456);
+    bench_delete(engine, 100000, 34567);
+}
+
+/* --- fan-outs -------------------------------------------------------------------------------- */
+
+static void
+apply_fan_out(struct engine *engine, const char *query, const struct op *nested)
+{
+    struct op op = {
+        .kind = OP_FAN_OUT, .query = text_of(query), .nested = nested, .nested_count = 1};
+    engine_apply_fan_out(engine, &(struct ops){&op, 1});
+}
+
+static double
+bare_fan_out_us(const roaring_bitmap_t *matched)
+{
+    double samples[CHUNKS];
+    roaring_bitmap_t *from = roaring_bitmap_from_range(0, FAN_OUT_SLOTS, 1);
+    roaring_bitmap_t *to = roaring_bitmap_create();
+    roaring_bitmap_remove_run_compression(from);
+    for (int i = 0; i < CHUNKS; i++) {
+        double begin = cpu_us();
+        roaring_bitmap_or_inplace(to, matched);
+        roaring_bitmap_andnot_inplace(from, matched);
+        samples[i] = cpu_us() - begin;
+        roaring_bitmap_t *other = from;
+        from = to;
+        to = other;
+    }
+    roaring_bitmap_free(from);
+    roaring_bitmap_free(to);
+    return percentile(samples, CHUNKS, 0.5);
+}
+
+static void
+bench_fan_out(struct engine *engine, const char *query, const char *name, double bare)
+{
+    double samples[CHUNKS];
+    for (int i = 0; i < CHUNKS; i++) {
+        struct op op = set_op(AVAILABILITY, i % 2);
+        double begin = cpu_us();
+        apply_fan_out(engine, query, &op);
+        samples[i] = cpu_us() - begin;
+    }
+    double own = percentile(samples, CHUNKS, 0.5);
+    printf("%-34s %9.0f us %9.0f us bare %7.2f\n", name, own, bare, own / bare);
+}
+
+static void
+bench_fan_outs(void)
+{
+    static const struct config_filter_field fields[] = {{"all", FIELD_BOOLEAN},
+                                                        {"half", FIELD_BOOLEAN},
+                                                        {"few", FIELD_SINGLE_VALUE},
+                                                        {"availability", FIELD_STRING}};
+    static const struct config_index index = {.filter_fields = fields, .filter_field_count = 4};
+    struct engine *engine = engine_open(&index);
+    roaring_bitmap_t *all = roaring_bitmap_from_range(0, FAN_OUT_SLOTS, 1);
+    roaring_bitmap_t *half = roaring_bitmap_create();
+    roaring_bitmap_t *few = roaring_bitmap_from_range(0, 5, 1);
+    for (uint32_t id = 0; id < FAN_OUT_SLOTS; id++) {
+        struct op ops[] = {{.kind = OP_ALIVE},
+                           set_op(HAS_META, 1),
+                           set_op(HAS_META, mix(id) & 1),
+                           set_op(LEVEL, id / 5),
+                           set_op(AVAILABILITY, 0)};
+        for (int i = 0; i < 4; i++)
+            ops[i + 1].field = text_of(fields[i].name);
+        if (mix(id) & 1)
+            roaring_bitmap_add(half, id);
+        engine_apply_row(engine, id, &(struct ops){ops, 5});
+    }
+    roaring_bitmap_remove_run_compression(all);
+    printf("\nfan-out: set availability, of %d slots\n", FAN_OUT_SLOTS);
+    bench_fan_out(engine, "few eq 777", "5 slots", bare_fan_out_us(few));
+    bench_fan_out(engine, "half eq true", "a random half", bare_fan_out_us(half));
+    bench_fan_out(engine, "all eq true", "all", bare_fan_out_us(all));
+    roaring_bitmap_free(all);
+    roaring_bitmap_free(half);
+    roaring_bitmap_free(few);
+    engine_destroy(engine);
+}
+
+/* --- queries --------------------------------------------------------------------------------- */
+
+/* A query of the mix; values that differ from sample to sample come from `random`. */
+struct shape {
+    const char *name;
+    const char *sort; /* NULL: by id */
+    uint64_t limit;
+    bool level;  /* nsfwLevel in [1, 2, 4] */
+    bool tag;    /* a tag, by its frequency */
+    bool user;   /* one user */
+    bool plain;  /* type, and not poi */
+    bool recent; /* existedAt above a time */
+    bool deep;   /* behind a cursor in the middle of the order */
+    bool ascending;
+};
+
+static const struct shape shapes[] = {
+    {.name = "level, by id", .limit = PAGE, .level = true},
+    {.name = "tag, by id", .limit = PAGE, .tag = true},
+    {.name = "tag and level, by id", .limit = PAGE, .tag = true, .level = true},
+    {.name = "level, count only", .limit = 0, .level = true},
+    {.name = "recent, count only", .limit = 0, .recent = true},
+    {.name = "all, by sortAt", .sort = "sortAt", .limit = PAGE},
+    {.name = "all, by sortAt ascending", .sort = "sortAt", .limit = PAGE, .ascending = true},
+    {.name = "level, by sortAt", .sort = "sortAt", .limit = PAGE, .level = true},
+    {.name = "level, by sortAt, deep",
+     .sort = "sortAt",
+     .limit = PAGE,
+     .level = true,
+     .deep = true},
+    {.name = "level and plain, by sortAt",
+     .sort = "sortAt",
+     .limit = PAGE,
+     .level = true,
+     .plain = true},
+    {.name = "recent and level, by existedAt",
+     .sort = "existedAt",
+     .limit = PAGE,
+     .recent = true,
+     .level = true},
+    {.name = "tag, by sortAt", .sort = "sortAt", .limit = PAGE, .tag = true},
+    {.name = "tag, level, plain, by sortAt",
+     .sort = "sortAt",
+     .limit = PAGE,
+     .tag = true,
+     .level = true,
+     .plain = true},
+    {.name = "user, by sortAt", .sort = "sortAt", .limit = PAGE, .user = true},
+};
+
+struct clauses {
+    struct filter items[8];
+    struct value values[8];
+    uint32_t count;
+};
+
+static void
+add_clause(struct clauses *clauses, enum filter_kind kind, int field, struct value value)
+{
+    uint32_t at = clauses->count++;
+    clauses->values[at] = value;
+    clauses->items[at] = (struct filter){.kind = kind,
+                                         .field = text_of(field_name(field)),
+                                         .values = &clauses->values[at],
+                                         .count = 1};
+}
+
+static void
+add_clauses(struct clauses *clauses, const struct shape *shape, uint64_t random)
+{
+    static const struct value levels[] = {{VALUE_INTEGER, {.integer = 1}},
+                                          {VALUE_INTEGER, {.integer = 2}},
+                                          {VALUE_INTEGER, {.integer = 4}}};
+    if (shape->level) {
+        add_clause(clauses, FILTER_IN, LEVEL, levels[0]);
+        clauses->items[clauses->count - 1].values = levels;
+        clauses->items[clauses->count - 1].count = 3;
+    }
+    if (shape->tag)
+        add_clause(clauses, FILTER_EQ, TAG_IDS, value_of(TAG_IDS, skewed(random, TAGS)));
+    if (shape->user)
+        add_clause(clauses, FILTER_EQ, USER, value_of(USER, skewed(random, entities / 20 + 1)));
+    if (shape->plain) {
+        add_clause(clauses, FILTER_EQ, TYPE, value_of(TYPE, 0));
+        add_clause(clauses, FILTER_NOT_EQ, POI, value_of(POI, 1));
+    }
+    if (shape->recent)
+        add_clause(clauses, FILTER_GT, EXISTED_AT,
+                   value_of(EXISTED_AT, NOW_S - (int64_t)(random % (entities * 20))));
+}
+
+static double
+query_us(const struct engine *engine, const struct shape *shape, uint64_t random, uint64_t *total)
+{
+    struct clauses clauses = {.count = 0};
+    struct engine_result result;
+    struct error err;
+    add_clauses(&clauses, shape, random);
+    struct filter all = {.kind = FILTER_AND, .children = clauses.items, .count = clauses.count};
+    struct engine_page_key key = {true, NOW_S - (int64_t)(random % (entities * 20)), 0};
+    struct engine_query query = {
+        .filter = &all,
+        .sort_field = shape->sort != NULL ? text_of(shape->sort) : (struct text){0},
+        .direction = shape->ascending ? ENGINE_ASCENDING : ENGINE_DESCENDING,
+        .limit = shape->limit,
+        .after = shape->deep ? &key : NULL,
+    };
+    double begin = cpu_us();
+    if (engine_query(engine, &query, &result, &err) != 0) {
+        fprintf(stderr, "engine: %s\n", err.message);
+        exit(1);
+    }
+    double spent = cpu_us() - begin;
+    *total += result.total_matched;
+    engine_result_free(&result);
+    return spent;
+}
+
+static void
+bench_queries(const struct engine *engine)
+{
+    double samples[SAMPLES], everything[SAMPLES * sizeof shapes / sizeof shapes[0]];
+    int count = 0;
+    printf("\nqueries, us                              p50       p99   matched\n");
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        uint64_t total = 0;
+        for (int sample = 0; sample < SAMPLES; sample++) {
+            samples[sample] =
+                query_us(engine, &shapes[i], mix(i * SAMPLES + (uint64_t)sample), &total);
+            everything[count++] = samples[sample];
+        }
+        double p50 = percentile(samples, SAMPLES, 0.5);
+        printf("%-34s %9.1f %9.1f %9llu\n", shapes[i].name, p50, percentile(samples, SAMPLES, 0.99),
+               (unsigned long long)(total / SAMPLES));
+    }
+    double p50 = percentile(everything, count, 0.5);
+    printf("%-34s %9.1f %9.1f\n", "all of them", p50, percentile(everything, count, 0.99));
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc > 1)
+        entities = strtoull(argv[1], NULL, 10);
+    if (argc > 2 || entities == 0) {
+        fprintf(stderr, "usage: engine [ENTITIES]\n");
+        return 2;
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    printf("%llu entities\n", (unsigned long long)entities);
+    struct engine *engine = bench_load();
+    bench_queries(engine);
+    bench_changes(engine);
+    bench_deletes(engine);
+    engine_destroy(engine);
+    bench_fan_outs();
+    return 0;
+}

@@ -1,0 +1,115 @@
+/* Entities one by one: their values, and which there are. */
+#include "consumer/engine/engine.h"
+
+#include <stdlib.h>
+
+#include "common/json/json.h"
+#include "consumer/engine/engine_internal.h"
+
+#define SLOTS_END (UINT64_C(1) << 32)
+
+static void
+engine_write_set(struct json_writer *writer, const struct field *field, uint32_t slot)
+{
+    struct set_reader reader;
+    int64_t value;
+    json_array_begin(writer);
+    set_column_read(&field->sets, slot, &reader);
+    while (set_reader_next(&reader, &value))
+        json_integer(writer, value);
+    json_array_end(writer);
+}
+
+static void
+engine_write_scalar(struct json_writer *writer, const struct field *field, int64_t key)
+{
+    if (field->type == FIELD_BOOLEAN)
+        json_boolean(writer, key != 0);
+    else if (field->type == FIELD_STRING)
+        json_text(writer, dictionary_text(&field->dictionary, (uint32_t)key));
+    else
+        json_integer(writer, key);
+}
+
+static void
+engine_write_field(struct json_writer *writer, const struct field *field, uint32_t slot)
+{
+    int64_t key;
+    if (!roaring_bitmap_contains(field->present, slot))
+        return;
+    json_key(writer, field->name.data); /* the configuration's: terminated */
+    if (field->type == FIELD_MULTI_VALUE)
+        engine_write_set(writer, field, slot);
+    else if (field_get(field, slot, &key))
+        engine_write_scalar(writer, field, key);
+}
+
+/* A slot without values whose sweep is still to come. */
+static bool
+entity_is_gone(const struct engine *engine, uint32_t slot)
+{
+    return roaring_bitmap_contains(engine->swept_later, slot);
+}
+
+void
+engine_entity_json(const struct engine *engine, int64_t entity_id, struct buffer *out, bool *alive)
+{
+    uint32_t slot;
+    *alive = false;
+    if (!engine_slot_of(engine, entity_id, &slot))
+        return;
+    *alive = roaring_bitmap_contains(engine->alive, slot);
+    if (entity_is_gone(engine, slot))
+        return;
+    struct buffer object;
+    struct json_writer writer;
+    buffer_init(&object);
+    json_writer_init(&writer, &object);
+    json_object_begin(&writer);
+    for (uint32_t i = 0; i < engine->field_count; i++)
+        engine_write_field(&writer, &engine->fields[i], slot);
+    json_object_end(&writer);
+    buffer_append(out, object.data + 1, object.bytes - 2); /* without its braces */
+    buffer_free(&object);
+}
+
+/* Moves every iterator to `slot` or behind it; the least slot that one of them stands at. */
+static uint64_t
+scan_next(roaring_uint32_iterator_t *iterators, uint32_t count, uint64_t slot)
+{
+    uint64_t least = SLOTS_END;
+    for (uint32_t i = 0; i < count; i++) {
+        roaring_uint32_iterator_t *at = &iterators[i];
+        if (at->has_value && at->current_value < slot)
+            roaring_move_uint32_iterator_equalorlarger(at, (uint32_t)slot);
+        if (at->has_value && at->current_value < least)
+            least = at->current_value;
+    }
+    return least;
+}
+
+int
+engine_scan(const struct engine *engine, int64_t first, int64_t last,
+            int (*visit)(void *context, const struct engine_entity *entity), void *context)
+{
+    uint32_t count = engine->field_count + 1;
+    roaring_uint32_iterator_t *iterators = memory_alloc(count * sizeof *iterators);
+    uint64_t end = last < INT64_MAX ? engine_slots_below(engine, last + 1) : SLOTS_END;
+    int rc = 0;
+    roaring_init_iterator(engine->alive, &iterators[0]);
+    for (uint32_t i = 1; i < count; i++)
+        roaring_init_iterator(engine->fields[i - 1].present, &iterators[i]);
+    uint64_t slot = engine_slots_below(engine, first);
+    while (rc == 0 && slot < SLOTS_END && (slot = scan_next(iterators, count, slot)) < end) {
+        struct engine_entity entity = {
+            .entity_id = engine_entity_of(engine, (uint32_t)slot),
+            .alive = roaring_bitmap_contains(engine->alive, (uint32_t)slot),
+            .visible = roaring_bitmap_contains(engine_visible(engine), (uint32_t)slot),
+        };
+        if (!entity_is_gone(engine, (uint32_t)slot))
+            rc = visit(context, &entity);
+        slot++;
+    }
+    free(iterators);
+    return rc;
+}

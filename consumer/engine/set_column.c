@@ -1,0 +1,217 @@
+/* A block: which of its slots have a set, and then, for each of those in order,
+ *
+ *     varint  bytes of what follows
+ *     varint  the first value, zigzag
+ *     varint  what each further value is above the one before it, less one
+ *
+ * Varints have 7 bits a byte, the lowest first. A set is found by skipping those before it.
+ */
+#include "consumer/engine/set_column.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+
+enum { BLOCK_BITS = 5, BLOCK_SLOTS = 1 << BLOCK_BITS, PAGE_BLOCKS = PAGE_SLOTS / BLOCK_SLOTS };
+enum { SPARE_DIVISOR = 16 };
+
+struct set_block {
+    uint32_t present; /* one bit a slot */
+    uint32_t bytes;
+    uint32_t capacity;
+    uint8_t data[];
+};
+
+struct set_page {
+    struct set_block *blocks[PAGE_BLOCKS]; /* NULL: no sets in it */
+};
+
+static uint64_t
+varint_read(const uint8_t **at)
+{
+    uint64_t number = 0;
+    for (uint32_t shift = 0;; shift += 7) {
+        uint8_t byte = *(*at)++;
+        number |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return number;
+    }
+}
+
+static void
+varint_write(uint8_t **at, uint64_t number)
+{
+    for (; number >= 0x80; number >>= 7)
+        *(*at)++ = (uint8_t)(number | 0x80);
+    *(*at)++ = (uint8_t)number;
+}
+
+static uint32_t
+varint_bytes(uint64_t number)
+{
+    return (uint32_t)(63 - __builtin_clzll(number | 1)) / 7 + 1;
+}
+
+static const struct set_block *
+set_column_block(const struct set_column *column, uint32_t slot)
+{
+    const struct set_page *page = pages_find(&column->pages, slot);
+    return page != NULL ? page->blocks[slot % PAGE_SLOTS / BLOCK_SLOTS] : NULL;
+}
+
+/* Where the set of `slot` is in the block, its length included, or would be. */
+static const uint8_t *
+block_find(const struct set_block *block, uint32_t slot)
+{
+    uint32_t below = (UINT32_C(1) << slot % BLOCK_SLOTS) - 1;
+    const uint8_t *at = block->data;
+    for (int skip = __builtin_popcount(block->present & below); skip > 0; skip--) {
+        uint64_t bytes = varint_read(&at);
+        at += bytes;
+    }
+    return at;
+}
+
+static bool
+block_has(const struct set_block *block, uint32_t slot)
+{
+    return (block->present >> slot % BLOCK_SLOTS & 1) != 0;
+}
+
+void
+set_column_free(struct set_column *column)
+{
+    for (uint32_t i = 0; i < column->pages.count; i++) {
+        struct set_page *page = column->pages.items[i];
+        for (int block = 0; page != NULL && block < PAGE_BLOCKS; block++)
+            free(page->blocks[block]);
+    }
+    pages_free(&column->pages);
+}
+
+void
+set_column_read(const struct set_column *column, uint32_t slot, struct set_reader *reader)
+{
+    const struct set_block *block = set_column_block(column, slot);
+    *reader = (struct set_reader){0};
+    if (block == NULL || !block_has(block, slot))
+        return;
+    reader->at = block_find(block, slot);
+    uint64_t bytes = varint_read(&reader->at);
+    reader->end = reader->at + bytes;
+}
+
+bool
+set_reader_next(struct set_reader *reader, int64_t *value)
+{
+    if (reader->at == reader->end)
+        return false;
+    uint64_t number = varint_read(&reader->at);
+    if (reader->begun)
+        reader->value = (int64_t)((uint64_t)reader->value + number + 1);
+    else
+        reader->value = (int64_t)(number >> 1 ^ (0 - (number & 1)));
+    reader->begun = true;
+    *value = reader->value;
+    return true;
+}
+
+/* The number that stands for the value at `at`. */
+static uint64_t
+set_number(const struct value_list *values, uint32_t at)
+{
+    uint64_t value = (uint64_t)values->items[at];
+    if (at == 0)
+        return value << 1 ^ (values->items[0] < 0 ? UINT64_MAX : 0);
+    return value - (uint64_t)values->items[at - 1] - 1;
+}
+
+static struct set_block *
+block_resize(struct set_block *block, size_t capacity)
+{
+    block = memory_realloc(block, sizeof *block + capacity);
+    block->capacity = (uint32_t)capacity;
+    return block;
+}
+
+/* Makes room for `bytes` at `at`, where `old_bytes` are; the block may move. */
+static struct set_block *
+block_open(struct set_block *block, size_t at, size_t old_bytes, size_t bytes)
+{
+    size_t total = block->bytes - old_bytes + bytes;
+    if (total > block->capacity)
+        block = block_resize(block, total + total / SPARE_DIVISOR);
+    memmove(block->data + at + bytes, block->data + at + old_bytes, block->bytes - at - old_bytes);
+    block->bytes = (uint32_t)total;
+    if (total < block->capacity / 2)
+        block = block_resize(block, total);
+    return block;
+}
+
+static struct set_block *
+block_write(struct set_block *block, uint32_t slot, const struct value_list *values)
+{
+    const uint8_t *end = block_find(block, slot);
+    size_t start = (size_t)(end - block->data);
+    if (block_has(block, slot)) {
+        uint64_t old_bytes = varint_read(&end);
+        end += old_bytes;
+    }
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < values->count; i++)
+        bytes += varint_bytes(set_number(values, i));
+    size_t whole_bytes = values->count > 0 ? varint_bytes(bytes) + bytes : 0;
+    block = block_open(block, start, (size_t)(end - block->data) - start, whole_bytes);
+    block->present &= ~(UINT32_C(1) << slot % BLOCK_SLOTS);
+    if (values->count == 0)
+        return block;
+    block->present |= UINT32_C(1) << slot % BLOCK_SLOTS;
+    uint8_t *at = block->data + start;
+    varint_write(&at, bytes);
+    for (uint32_t i = 0; i < values->count; i++)
+        varint_write(&at, set_number(values, i));
+    return block;
+}
+
+static struct set_block **
+set_column_place(struct set_column *column, uint32_t slot)
+{
+    void **place = pages_place(&column->pages, slot);
+    if (*place == NULL)
+        *place = memory_zalloc(sizeof(struct set_page));
+    struct set_page *page = *place;
+    return &page->blocks[slot % PAGE_SLOTS / BLOCK_SLOTS];
+}
+
+static uint64_t
+block_memory(const struct set_block *block)
+{
+    return block != NULL ? sizeof *block + block->capacity : 0;
+}
+
+void
+set_column_write(struct set_column *column, uint32_t slot, const struct value_list *values)
+{
+    struct set_block **place = set_column_place(column, slot);
+    struct set_block *block = *place;
+    uint64_t bytes_before = block_memory(block);
+    if (block == NULL)
+        block = memory_zalloc(sizeof *block);
+    block = block_write(block, slot, values);
+    if (block->present == 0) {
+        free(block);
+        block = NULL;
+    }
+    *place = block;
+    column->block_bytes += block_memory(block) - bytes_before;
+}
+
+uint64_t
+set_column_bytes(const struct set_column *column)
+{
+    uint64_t bytes = column->pages.count * sizeof *column->pages.items + column->block_bytes;
+    for (uint32_t i = 0; i < column->pages.count; i++)
+        bytes += column->pages.items[i] != NULL ? sizeof(struct set_page) : 0;
+    return bytes;
+}

@@ -1,0 +1,36 @@
+/* A forward column of sets: slot -> the values of a multi-value field, so that the engine knows
+ * what a delete or a `set` takes away without a look into every bitmap of the vocabulary (F72).
+ *
+ * Packed: 32 slots share a block, in which a set takes about two bytes a value. Readers may share
+ * it; not thread-safe beside a writer.
+ */
+#ifndef CONSUMER_ENGINE_SET_COLUMN_H
+#define CONSUMER_ENGINE_SET_COLUMN_H
+
+#include <stdbool.h>
+
+#include "consumer/engine/pages.h"
+#include "consumer/engine/value_list.h"
+
+struct set_column {
+    struct pages pages;   /* of struct set_page */
+    uint64_t block_bytes; /* in all blocks */
+};
+
+/* The values of one slot, ascending, one after the other; valid until the next write. */
+struct set_reader {
+    const uint8_t *at;
+    const uint8_t *end;
+    int64_t value;
+    bool begun;
+};
+
+/* A zeroed struct is an empty column. */
+void set_column_free(struct set_column *column);
+void set_column_read(const struct set_column *column, uint32_t slot, struct set_reader *reader);
+bool set_reader_next(struct set_reader *reader, int64_t *value);
+/* Replaces the slot's set; an empty list leaves none. */
+void set_column_write(struct set_column *column, uint32_t slot, const struct value_list *values);
+uint64_t set_column_bytes(const struct set_column *column);
+
+#endif

@@ -1,0 +1,47 @@
+/* The bit slices of a sort field: for every bit of its numbers, the slots in whose number it is
+ * set. Two's complement, the last slice is the sign's.
+ *
+ * They answer for a whole set of slots at once what would else be a look at each one's value: which
+ * are above a number, which are the best few. A slot without a value is in no slice, like a zero:
+ * callers pass candidates that have one. Not thread-safe beside a writer.
+ */
+#ifndef CONSUMER_ENGINE_SLICES_H
+#define CONSUMER_ENGINE_SLICES_H
+
+#include <roaring/roaring.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { SLICES_MAX = 64 };
+
+struct slices {
+    roaring_bitmap_t *bits[SLICES_MAX];
+    uint32_t count; /* the width and one for the sign */
+};
+
+/* For numbers of -(2^width - 1) .. 2^width - 1; width 1 .. 63. */
+void slices_init(struct slices *slices, uint32_t width);
+/* A zeroed struct is allowed. */
+void slices_free(struct slices *slices);
+/* The slot's number becomes `new_number`; 0 stands for none, before and after. */
+void slices_change(struct slices *slices, uint32_t slot, int64_t old_number, int64_t new_number);
+/* All of `slots` get this number; 0 also takes it away. */
+void slices_fill(struct slices *slices, const roaring_bitmap_t *slots, int64_t number);
+
+/* Parts the candidates by how they compare with `number`, which is within the width; the rest is
+ * below it. The caller frees both bitmaps. */
+void slices_compare(const struct slices *slices, int64_t number, const roaring_bitmap_t *candidates,
+                    roaring_bitmap_t **above, roaring_bitmap_t **equal);
+
+/* Candidates among which are the `wanted` ones, at least 1, with the greatest (least) numbers; of
+ * equal numbers the greatest (least) slots win. Gives more when that is cheaper, but only few more:
+ * SLICES_FEW at most. The caller frees the bitmap. */
+enum { SLICES_FEW = 512 };
+roaring_bitmap_t *slices_best(const struct slices *slices, const roaring_bitmap_t *candidates,
+                              uint64_t wanted, bool greatest);
+
+void slices_optimize(struct slices *slices);
+uint64_t slices_bytes(const struct slices *slices);
+
+#endif

@@ -1,0 +1,123 @@
+/* Bit slices against plain arrays: more slots than the model's queries have, with many ties. */
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "consumer/engine/slices.h"
+
+enum { SLOTS = 6000, ROUNDS = 40 };
+
+static int64_t numbers[SLOTS];
+static uint64_t random_state;
+
+/* xorshift64* */
+static uint64_t
+random_below(uint64_t bound)
+{
+    random_state ^= random_state >> 12;
+    random_state ^= random_state << 25;
+    random_state ^= random_state >> 27;
+    return (random_state * UINT64_C(0x2545f4914f6cdd1d) >> 16) % bound;
+}
+
+/* Slots lie in two containers. */
+static uint32_t
+slot_of(int i)
+{
+    return 60000 + (uint32_t)i * 2;
+}
+
+static roaring_bitmap_t *
+fill(struct slices *slices, uint32_t width, uint64_t distinct)
+{
+    int64_t max = (int64_t)((UINT64_C(1) << width) - 1);
+    roaring_bitmap_t *all = roaring_bitmap_create();
+    slices_init(slices, width);
+    for (int i = 0; i < SLOTS; i++) {
+        int64_t number = (int64_t)random_below(distinct) - (int64_t)distinct / 2;
+        number = number > max ? max : number < -max ? -max : number;
+        numbers[i] = random_below(20) > 0 ? number : random_below(2) == 0 ? max : -max;
+        slices_change(slices, slot_of(i), 0, random_below(2) == 0 ? max : -max);
+        roaring_bitmap_add(all, slot_of(i));
+    }
+    slices_fill(slices, all, 1);
+    for (int i = 0; i < SLOTS; i++)
+        slices_change(slices, slot_of(i), 1, numbers[i]);
+    return all;
+}
+
+static void
+check_compare(const struct slices *slices, const roaring_bitmap_t *all, int64_t number)
+{
+    roaring_bitmap_t *above, *equal;
+    slices_compare(slices, number, all, &above, &equal);
+    for (int i = 0; i < SLOTS; i++) {
+        assert_int_equal(roaring_bitmap_contains(above, slot_of(i)), numbers[i] > number);
+        assert_int_equal(roaring_bitmap_contains(equal, slot_of(i)), numbers[i] == number);
+    }
+    roaring_bitmap_free(above);
+    roaring_bitmap_free(equal);
+}
+
+static bool
+is_better(int a, int b, bool greatest)
+{
+    if (numbers[a] != numbers[b])
+        return (numbers[a] > numbers[b]) == greatest;
+    return (a > b) == greatest;
+}
+
+/* Whatever is left out has at least `wanted` better ones in front of it. */
+static void
+check_best(const struct slices *slices, const roaring_bitmap_t *all, uint64_t wanted, bool greatest)
+{
+    roaring_bitmap_t *best = slices_best(slices, all, wanted, greatest);
+    int left_out = -1;
+    for (int i = 0; i < SLOTS; i++) {
+        bool out = !roaring_bitmap_contains(best, slot_of(i));
+        if (out && (left_out < 0 || is_better(i, left_out, greatest)))
+            left_out = i;
+    }
+    uint64_t before = 0;
+    for (int i = 0; i < SLOTS && left_out >= 0; i++)
+        before += is_better(i, left_out, greatest);
+    assert_true(left_out < 0 || before >= wanted);
+    assert_true(roaring_bitmap_get_cardinality(best) <= wanted + SLICES_FEW);
+    roaring_bitmap_free(best);
+}
+
+static void
+test_slices_compare_and_find_the_best_as_arrays_do(void **state)
+{
+    (void)state;
+    static const uint32_t widths[] = {1, 10, 32, 63};
+    const char *seed = getenv("BITDEX_SEED");
+    random_state = seed != NULL ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
+    print_message("BITDEX_SEED=%llu\n", (unsigned long long)random_state);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct slices slices = {0};
+        roaring_bitmap_t *all = fill(&slices, widths[round % 4], round % 3 == 0 ? 3 : 1000000);
+        for (int i = 0; i < 5; i++)
+            check_compare(&slices, all, numbers[random_below(SLOTS)]);
+        for (int i = 0; i < 5; i++)
+            check_best(&slices, all, 1 + random_below(i < 3 ? 60 : SLOTS), random_below(2) == 0);
+        slices_free(&slices);
+        roaring_bitmap_free(all);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_slices_compare_and_find_the_best_as_arrays_do),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
