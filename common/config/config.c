@@ -49,6 +49,7 @@ read_config(struct config_reader *reader, struct text yaml, enum config_program 
         rc = config_read_section(reader, &config_settings, reader->root, config);
     if (rc == 0)
         rc = config_check(reader, config, program);
+    config->path = arena_strdup(reader->arena, text_of(reader->file));
     if (rc == 0 && config->consumer.group == NULL)
         config->consumer.group = config->index;
     return rc;

@@ -93,22 +93,30 @@ struct config_log {
  * What a kind has no use for is kept here, and named by config_next_unbuilt(). */
 enum config_trigger_kind { TRIGGER_DIRECT, TRIGGER_JOIN, TRIGGER_FAN_OUT, TRIGGER_FAN_OUT_PER_ROW };
 enum config_on_delete { ON_DELETE_NOTHING, ON_DELETE_SLOT };
+enum config_on_truncate { ON_TRUNCATE_REFUSE, ON_TRUNCATE_EMIT };
+
+/* Where an item begins in the file, from 1. */
+struct config_place {
+    uint32_t line;
+    uint32_t column;
+};
 
 struct config_tracked_field {
     const char *column;     /* NULL when the form was "expression as target" */
     const char *expression; /* NULL: the value is the column itself */
     const char *target;     /* always filled: the column's name when the file does not say */
-    uint32_t line;
+    struct config_place place;
 };
 
 struct config_computed_field {
     const char *target;
     const char *expression;
-    uint32_t line;
+    struct config_place place;
 };
 
-struct config_rows_from {
-    const char *table; /* NULL: no rows_from */
+/* A child table, each row of which points to a row of the trigger's table. */
+struct config_child {
+    const char *table; /* NULL: none */
     const char *foreign_key;
     const char *slot;
 };
@@ -119,17 +127,19 @@ struct config_trigger {
     const char *slot_field; /* direct and join */
     bool sets_alive;
     enum config_on_delete on_delete;
-    const char *field;        /* join */
-    const char *value_field;  /* join */
-    const char *filter;       /* NULL: every row */
-    const char *query;        /* fan-out */
-    const char *query_source; /* fan-out; NULL: the row itself fills the query */
-    struct config_rows_from rows_from;
+    enum config_on_truncate on_truncate;
+    const char *field;             /* join */
+    const char *value_field;       /* join */
+    const char *filter;            /* NULL: every row */
+    const char *query;             /* fan-out */
+    const char *query_source;      /* fan-out; NULL: the row itself fills the query */
+    struct config_child rows_from; /* fan-out per row */
+    struct config_child children;  /* fan-out: rows that may join later */
     const struct config_tracked_field *track_fields;
     uint32_t track_field_count;
     const struct config_computed_field *computed_fields;
     uint32_t computed_field_count;
-    uint32_t line;
+    struct config_place place;
 };
 
 struct config_dump_field {
@@ -149,7 +159,7 @@ struct config_dump_phase {
     uint32_t field_count;
     const struct config_computed_field *computed_fields;
     uint32_t computed_field_count;
-    uint32_t line;
+    struct config_place place;
 };
 
 /* index_config: -- what the engine holds. */
@@ -181,6 +191,7 @@ struct config_index {
 };
 
 struct config {
+    const char *path; /* the file, as it was named */
     const char *index;
     const char *postgres; /* libpq connection string; NULL when absent; log config_redact() of it */
     struct config_kafka kafka;

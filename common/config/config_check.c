@@ -207,11 +207,10 @@ static void
 claim_trigger(const struct config *config, uint32_t owner, struct claim *claims, uint32_t *count)
 {
     const struct config_trigger *trigger = &config->triggers[owner];
-    if (trigger->kind == TRIGGER_JOIN) {
+    bool is_join = trigger->kind == TRIGGER_JOIN;
+    if (is_join)
         claim_add(claims, count, &trigger->field, owner);
-        return;
-    }
-    for (uint32_t i = 0; i < trigger->track_field_count; i++)
+    for (uint32_t i = 0; !is_join && i < trigger->track_field_count; i++)
         claim_add(claims, count, &trigger->track_fields[i].target, owner);
     for (uint32_t i = 0; i < trigger->computed_field_count; i++)
         claim_add(claims, count, &trigger->computed_fields[i].target, owner);

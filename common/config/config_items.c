@@ -140,8 +140,8 @@ config_trigger_next_idle(const struct config_trigger *trigger, uint32_t *cursor)
         {"rows_from", trigger->rows_from.table != NULL && join},
         {"query", trigger->query != NULL && !fan_out},
         {"query_source", trigger->query_source != NULL && !fan_out},
+        {"children", trigger->children.table != NULL && !fan_out},
         {"track_fields", trigger->track_field_count > 0 && join},
-        {"computed_fields", trigger->computed_field_count > 0 && join},
     };
     while (*cursor < sizeof settings / sizeof settings[0]) {
         uint32_t i = (*cursor)++;

@@ -285,8 +285,9 @@ config_read_section(const struct config_reader *reader, const struct section *se
 {
     node_bind(node, base, section->bytes);
     fill_defaults(section, base);
-    if (section->line_offset > 0)
-        *(uint32_t *)((char *)base + section->line_offset) = node->line;
+    if (section->place_offset > 0)
+        *(struct config_place *)(void *)((char *)base + section->place_offset) =
+            (struct config_place){node->line, node->column};
     bool has_short = section->read_short != NULL;
     int rc = 0;
     if (node->kind == NODE_SCALAR && has_short)

@@ -358,7 +358,7 @@ static const struct section tracked_section = {
                "`expression as target`, split at the last ` as `.",
     SETTINGS(tracked_settings),
     .bytes = sizeof(struct config_tracked_field),
-    .line_offset = offsetof(struct config_tracked_field, line),
+    .place_offset = offsetof(struct config_tracked_field, place),
     .read_short = config_tracked_short,
     .complete = config_tracked_complete,
 };
@@ -383,32 +383,33 @@ static const struct setting computed_settings[] = {
 };
 
 static const struct section computed_section = {
-    .meaning = "Fields whose value is computed from the row. An item may also be the text "
+    .meaning = "Fields whose value is computed from the row; of a join, further fields to which a "
+               "row adds one value, or none where it is null. An item may also be the text "
                "`expression as target`, split at the last ` as `.",
     SETTINGS(computed_settings),
     .bytes = sizeof(struct config_computed_field),
-    .line_offset = offsetof(struct config_computed_field, line),
+    .place_offset = offsetof(struct config_computed_field, place),
     .read_short = config_computed_short,
 };
 
-static const struct setting rows_from_settings[] = {
+static const struct setting child_settings[] = {
     {.name = "table",
      .type = SETTING_TEXT,
-     AT(config_rows_from, table),
+     AT(config_child, table),
      .is_required = true,
      .rule = config_rule_table,
      .kind = "table",
      .meaning = "The child table: a row of it is an entity."},
     {.name = "fk",
      .type = SETTING_TEXT,
-     AT(config_rows_from, foreign_key),
+     AT(config_child, foreign_key),
      .is_required = true,
      .rule = config_rule_column,
      .kind = "column",
      .meaning = "The child's column that points to the parent."},
     {.name = "slot",
      .type = SETTING_TEXT,
-     AT(config_rows_from, slot),
+     AT(config_child, slot),
      .is_required = true,
      .rule = config_rule_column,
      .kind = "column",
@@ -416,9 +417,18 @@ static const struct setting rows_from_settings[] = {
 };
 
 static const struct section rows_from_section = {
-    .meaning = "A fan-out that writes one row of ops for each row of a child table.",
-    SETTINGS(rows_from_settings),
-    .bytes = sizeof(struct config_rows_from),
+    .meaning = "A fan-out that writes one row of ops for each row of a child table. A child that "
+               "comes, or moves to another parent, takes the parent's fields with it.",
+    SETTINGS(child_settings),
+    .bytes = sizeof(struct config_child),
+};
+
+static const struct section children_section = {
+    .meaning = "The child table of a fan-out by query: a child that comes, or moves to another "
+               "parent, takes the parent's fields with it. Without it, only changes of the parent "
+               "reach the entities.",
+    SETTINGS(child_settings),
+    .bytes = sizeof(struct config_child),
 };
 
 static const struct choice trigger_types[] = {
@@ -430,6 +440,12 @@ static const struct choice on_delete_words[] = {
     {"delete_slot", ON_DELETE_SLOT},
     {"true", ON_DELETE_SLOT},
     {"false", ON_DELETE_NOTHING},
+    {0},
+};
+
+static const struct choice on_truncate_words[] = {
+    {"refuse", ON_TRUNCATE_REFUSE},
+    {"emit", ON_TRUNCATE_EMIT},
     {0},
 };
 
@@ -465,6 +481,14 @@ static const struct setting trigger_settings[] = {
      .choices = on_delete_words,
      .fallback = ON_DELETE_NOTHING,
      .meaning = "What a deleted row does: `delete_slot` (or `true`) deletes its entity (direct)."},
+    {.name = "on_truncate",
+     .type = SETTING_CHOICE,
+     AT(config_trigger, on_truncate),
+     .choices = on_truncate_words,
+     .fallback = ON_TRUNCATE_REFUSE,
+     .meaning =
+         "What a TRUNCATE does: `refuse` lets it fail, `emit` writes what deleting every row "
+         "would."},
     {.name = "field",
      .type = SETTING_TEXT,
      AT(config_trigger, field),
@@ -503,6 +527,10 @@ static const struct setting trigger_settings[] = {
      .type = SETTING_SECTION,
      AT(config_trigger, rows_from),
      .section = &rows_from_section},
+    {.name = "children",
+     .type = SETTING_SECTION,
+     AT(config_trigger, children),
+     .section = &children_section},
     {.name = "track_fields",
      .type = SETTING_ITEMS,
      AT(config_trigger, track_fields),
@@ -521,7 +549,7 @@ static const struct section trigger_section = {
                "else it is direct: a row is an entity. A field's value comes from one table.",
     SETTINGS(trigger_settings),
     .bytes = sizeof(struct config_trigger),
-    .line_offset = offsetof(struct config_trigger, line),
+    .place_offset = offsetof(struct config_trigger, place),
     .complete = config_trigger_complete,
 };
 
@@ -607,7 +635,7 @@ static const struct section dump_section = {
     .meaning = "How the index is loaded from the tables: first, again, or for a repair.",
     SETTINGS(dump_settings),
     .bytes = sizeof(struct config_dump_phase),
-    .line_offset = offsetof(struct config_dump_phase, line),
+    .place_offset = offsetof(struct config_dump_phase, place),
 };
 
 static const struct choice field_types[] = {

@@ -55,8 +55,8 @@ struct section {
     const char *meaning; /* in the manual */
     const struct setting *settings;
     uint32_t count;
-    size_t bytes;       /* of the struct that it is read into */
-    size_t line_offset; /* of a uint32_t that keeps the line; 0: none */
+    size_t bytes;        /* of the struct that it is read into */
+    size_t place_offset; /* of a struct config_place; 0: none */
     /* An item that is a text instead of a map: fills the item, or says what it must be. */
     const char *(*read_short)(struct arena *arena, const char *text, void *item);
     /* Fills what follows from other settings of the item, or says what it must be; may be NULL. */

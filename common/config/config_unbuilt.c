@@ -18,12 +18,6 @@ asks_visible_from(const struct config *config)
 }
 
 static bool
-asks_triggers(const struct config *config)
-{
-    return config->trigger_count > 0;
-}
-
-static bool
 asks_load(const struct config *config)
 {
     return config->dump_phase_count > 0;
@@ -31,7 +25,6 @@ asks_load(const struct config *config)
 
 static const struct unbuilt unbuilts[] = {
     {CONFIG_CONSUMER, true, asks_visible_from, "index_config.visible_from: hiding until a time"},
-    {CONFIG_PRODUCER, false, asks_triggers, "triggers: not created from here; create them by hand"},
     {CONFIG_PRODUCER, false, asks_load, "dump_phases: loading"},
 };
 
@@ -50,7 +43,7 @@ next_idle(const struct config *config, uint32_t *cursor, char *what, uint32_t wh
             continue;
         *cursor = UNBUILTS + i * SETTINGS_PER_TRIGGER + setting;
         snprintf(what, what_bytes, "triggers[%u].%s (line %u): has no effect, the kind is %s", i,
-                 name, trigger->line, config_trigger_kind_name(trigger->kind));
+                 name, trigger->place.line, config_trigger_kind_name(trigger->kind));
         return true;
     }
     return false;

@@ -538,7 +538,6 @@ test_kinds_follow_their_precedence_and_idle_settings_are_named(void **state)
     assert_int_equal(config->triggers[1].kind, TRIGGER_FAN_OUT_PER_ROW);
     assert_int_equal(config->triggers[2].kind, TRIGGER_FAN_OUT);
     static const char *const wanted[] = {
-        "triggers: not created from here; create them by hand",
         "triggers[0].rows_from (line 16): has no effect, the kind is join",
         "triggers[0].query (line 16): has no effect, the kind is join",
         "triggers[0].track_fields (line 16): has no effect, the kind is join",
