@@ -53,6 +53,23 @@ static const struct cli_command commands[] = {
          "The outbox keeps nothing back for it any more. Another producer of that name needs a\n"
          "topic of its own, or cursor adopt.",
      .run = command_cursor_remove},
+    {.name = "triggers print",
+     .summary = "print the SQL of the configuration's triggers",
+     .help = "Asks the database for tables, keys and types; changes nothing.",
+     .run = command_triggers_print},
+    {.name = "triggers diff",
+     .summary = "print how the database's triggers differ from the configuration",
+     .help = "A line for each trigger that apply would remove (-) or create (+); exit 1 if any.\n"
+             "Changes nothing.",
+     .run = command_triggers_diff},
+    {.name = "triggers apply",
+     .summary = "make the database's triggers equal to the configuration",
+     .help = "Changes only what differs, one transaction for each table, and removes only what it\n"
+             "or the original generator has made. Rows that are there already need a load.",
+     .run = command_triggers_apply},
+    {.name = "triggers drop",
+     .summary = "remove all triggers that apply has made",
+     .run = command_triggers_drop},
     {.name = "trim",
      .has_json = true,
      .summary = "remove the rows that every producer has sent",

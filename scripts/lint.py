@@ -37,6 +37,7 @@ OWNERS = {
     "libpq-fe.h": "common/pg",
     "librdkafka/": "common/kafka",
     "microhttpd.h": "common/http",
+    "openssl/": "producer/triggers",
     "roaring/": "consumer/engine",
     "yajl/": "common/json",
     "yaml.h": "common/config",

@@ -298,6 +298,12 @@ pg_boolean(const struct pg_result *result, int row, int column)
     return *pg_text(result, row, column) == 't';
 }
 
+int64_t
+pg_column_type(const struct pg_result *result, int column)
+{
+    return PQftype(pg_unwrap(result), column);
+}
+
 int
 pg_copy_start(struct pg *pg, const char *sql, struct error *err)
 {

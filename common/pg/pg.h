@@ -49,6 +49,9 @@ int64_t pg_integer(const struct pg_result *result, int row, int column);
 /* False for null. */
 bool pg_boolean(const struct pg_result *result, int row, int column);
 
+/* Object id of the column's type. */
+int64_t pg_column_type(const struct pg_result *result, int column);
+
 /* Starts `COPY (...) TO STDOUT`; until it is done or cancelled the session can do nothing else. An
  * error leaves no copy behind. */
 int pg_copy_start(struct pg *pg, const char *sql, struct error *err);

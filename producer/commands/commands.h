@@ -30,6 +30,13 @@ int command_cursor_remove(const struct cli *cli, struct error *err);
  * rest. */
 int command_trim(const struct cli *cli, struct error *err);
 
+/* What `triggers` asks for: prints its SQL; prints how the database differs from it, and fails when
+ * it does; makes the database follow; removes all that was made. */
+int command_triggers_print(const struct cli *cli, struct error *err);
+int command_triggers_diff(const struct cli *cli, struct error *err);
+int command_triggers_apply(const struct cli *cli, struct error *err);
+int command_triggers_drop(const struct cli *cli, struct error *err);
+
 /* Prints rows that were kept as dead letters, by their ids; or one of them with its ops. */
 int command_dead_letters_list(const struct cli *cli, struct error *err);
 int command_dead_letters_show(const struct cli *cli, struct error *err);

@@ -1,0 +1,409 @@
+/* Happy path of an entry: find its tables, set the functions' own search_path, and let Postgres
+ * plan every expression over no rows, which tells its type or what is wrong with it.
+ */
+#include "producer/triggers/catalogue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "producer/triggers/sql.h"
+
+/* The names of `enum entry_form`. */
+static const char *const form_names[] = {"plain", "seconds", "json", "array", "text array", "text"};
+
+/* A domain is what it is over. What jsonb writes as a number, boolean or text that compares as it
+ * reads is plain. */
+static const char form_sql[] =
+    "WITH RECURSIVE base AS ("
+    " SELECT oid, typtype, typbasetype, typelem, typlen FROM pg_type WHERE oid = $1::oid UNION ALL"
+    " SELECT t.oid, t.typtype, t.typbasetype, t.typelem, t.typlen FROM base JOIN pg_type AS t"
+    " ON base.typtype = 'd' AND t.oid = base.typbasetype"
+    "), plain(oid) AS (VALUES ('bool'::regtype), ('int2'), ('int4'), ('int8'), ('float4'),"
+    " ('float8'), ('numeric'), ('text'), ('varchar'), ('bpchar'), ('name'), ('uuid'))"
+    " SELECT CASE"
+    " WHEN oid IN ('timestamp'::regtype, 'timestamptz'::regtype, 'date'::regtype) THEN 'seconds'"
+    " WHEN oid IN ('json'::regtype, 'jsonb'::regtype) THEN 'json'"
+    " WHEN typtype = 'e' OR oid IN (SELECT oid FROM plain) THEN 'plain'"
+    " WHEN typelem <> 0 AND typlen = -1 THEN CASE"
+    "  WHEN typelem IN (SELECT oid FROM plain) OR"
+    "   (SELECT typtype FROM pg_type WHERE oid = base.typelem) = 'e' THEN 'array'"
+    "  ELSE 'text array' END"
+    " ELSE 'text' END, oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)"
+    " FROM base WHERE typtype <> 'd'";
+
+static const char *
+copy_text(struct arena *arena, const struct pg_result *result, int row, int column)
+{
+    return arena_strdup(arena, text_of(pg_text(result, row, column)));
+}
+
+int
+catalogue_find_outbox(struct pg *pg, struct arena *arena, const char **schema, struct error *err)
+{
+    struct pg_result *result;
+    int rc = pg_query(pg,
+                      "SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid ="
+                      " relnamespace WHERE pg_class.oid = to_regclass('\"BitdexOps\"')",
+                      0, NULL, &result, err);
+    if (rc != 0)
+        return error_wrap(err, "could not ask for the outbox");
+    if (pg_rows(result) == 0)
+        rc = error_set(err, ERR_FATAL, "table \"BitdexOps\" is missing: run bitdex-producer init");
+    else
+        *schema = copy_text(arena, result, 0, 0);
+    pg_result_clear(result);
+    return rc;
+}
+
+static void
+fill_table(struct arena *arena, const struct pg_result *result, int row, struct entry_table *table)
+{
+    struct buffer quoted = {0};
+    *table = (struct entry_table){
+        .schema = copy_text(arena, result, row, 0),
+        .name = copy_text(arena, result, row, 1),
+    };
+    sql_append_name(&quoted, table->schema);
+    buffer_append_text(&quoted, ".");
+    sql_append_name(&quoted, table->name);
+    table->quoted = arena_strdup(arena, text_of(buffer_string(&quoted)));
+    buffer_free(&quoted);
+}
+
+static int
+read_partitions(struct pg *pg, struct arena *arena, struct entry_table *table, struct error *err)
+{
+    struct pg_result *result;
+    int rc = pg_query(pg,
+                      "SELECT nspname, relname FROM pg_partition_tree($1) AS tree JOIN pg_class ON"
+                      " pg_class.oid = tree.relid JOIN pg_namespace ON pg_namespace.oid ="
+                      " relnamespace WHERE level > 0 ORDER BY level, nspname, relname",
+                      1, &table->quoted, &result, err);
+    if (rc != 0)
+        return rc;
+    table->partition_count = (uint32_t)pg_rows(result);
+    table->partitions =
+        arena_alloc(arena, (table->partition_count + 1) * sizeof *table->partitions);
+    for (uint32_t i = 0; i < table->partition_count; i++)
+        fill_table(arena, result, (int)i, &table->partitions[i]);
+    pg_result_clear(result);
+    return 0;
+}
+
+/* `name` as the configuration has it. */
+static int
+read_table(struct pg *pg, struct arena *arena, const struct entry *entry, const char *setting,
+           const char *name, struct entry_table *table, struct error *err)
+{
+    struct buffer quoted = {0};
+    struct pg_result *result;
+    pg_append_identifier(&quoted, name);
+    const char *param = buffer_string(&quoted);
+    int rc = pg_query(pg,
+                      "SELECT nspname, relname, relkind FROM pg_class JOIN pg_namespace ON"
+                      " pg_namespace.oid = relnamespace WHERE pg_class.oid = to_regclass($1)",
+                      1, &param, &result, err);
+    buffer_free(&quoted);
+    if (rc != 0)
+        return rc;
+    const char *kind = pg_rows(result) > 0 ? pg_text(result, 0, 2) : "";
+    if (*kind == '\0')
+        rc = entry_refuse(
+            entry, entry->trigger->place, setting, err,
+            "table %s does not exist; one outside the search_path is named schema.table", name);
+    else if (*kind != 'r' && *kind != 'p')
+        rc = entry_refuse(entry, entry->trigger->place, setting, err, "%s is not a table", name);
+    else
+        fill_table(arena, result, 0, table);
+    if (rc == 0 && *kind == 'p') {
+        table->is_partitioned = true;
+        rc = read_partitions(pg, arena, table, err);
+    }
+    pg_result_clear(result);
+    return rc;
+}
+
+/* The form of a type. */
+static int
+read_form(struct pg *pg, int64_t type, enum entry_form *form, bool *is_integer, struct error *err)
+{
+    struct pg_result *result;
+    char *oid = memory_format("%lld", (long long)type);
+    const char *param = oid;
+    int rc = pg_query(pg, form_sql, 1, &param, &result, err);
+    free(oid);
+    if (rc != 0)
+        return rc;
+    *form = FORM_PLAIN;
+    while (strcmp(form_names[*form], pg_text(result, 0, 0)) != 0)
+        ++*form;
+    *is_integer = pg_boolean(result, 0, 1);
+    pg_result_clear(result);
+    return 0;
+}
+
+/* What Postgres says to a statement over no rows; its first column's form. */
+static int
+read_statement(struct pg *pg, const struct entry *entry, struct config_place place,
+               const char *setting, const char *sql, enum entry_form *form, bool *is_integer,
+               struct error *err)
+{
+    struct pg_result *result;
+    int rc = pg_query(pg, sql, 0, NULL, &result, err);
+    if (rc == ERR_FATAL) {
+        struct error reason = *err;
+        return entry_refuse(entry, place, setting, err, "%s", reason.message);
+    }
+    if (rc != 0)
+        return rc;
+    int64_t type = pg_column_type(result, 0);
+    pg_result_clear(result);
+    return read_form(pg, type, form, is_integer, err);
+}
+
+/* An expression over the rows of `table`. */
+static int
+read_expression(struct pg *pg, const struct entry *entry, const struct entry_table *table,
+                struct config_place place, const char *setting, const char *expression,
+                enum entry_form *form, bool *is_integer, struct error *err)
+{
+    struct buffer sql = {0};
+    buffer_append_text(&sql, "SELECT (");
+    sql_append_expression(&sql, expression, "_row");
+    buffer_append_text(&sql, "), to_jsonb("); /* refuses a literal without a type */
+    sql_append_expression(&sql, expression, "_row");
+    buffer_append_format(&sql, ") FROM %s AS _row LIMIT 0", table->quoted);
+    int rc = read_statement(pg, entry, place, setting, buffer_string(&sql), form, is_integer, err);
+    buffer_free(&sql);
+    return rc;
+}
+
+/* A column that holds ids of entities, which are integers. */
+static int
+read_slot(struct pg *pg, const struct entry *entry, const struct entry_table *table,
+          const char *setting, const char *column, struct error *err)
+{
+    enum entry_form form;
+    bool is_integer = false;
+    char *expression = memory_format("{%s}", column);
+    int rc = read_expression(pg, entry, table, entry->trigger->place, setting, expression, &form,
+                             &is_integer, err);
+    free(expression);
+    if (rc == 0 && !is_integer)
+        rc = entry_refuse(entry, entry->trigger->place, setting, err,
+                          "column %s is no integer, as ids of entities are", column);
+    return rc;
+}
+
+/* A condition; SQL decides whether it is one. */
+static int
+read_filter(struct pg *pg, const struct entry *entry, struct error *err)
+{
+    enum entry_form form;
+    bool is_integer;
+    if (entry->trigger->filter == NULL)
+        return 0;
+    char *condition = memory_format("(%s) IS TRUE", entry->trigger->filter);
+    int rc = read_expression(pg, entry, &entry->table, entry->trigger->place, "filter", condition,
+                             &form, &is_integer, err);
+    free(condition);
+    return rc;
+}
+
+static int
+read_values(struct pg *pg, struct entry *entry, struct error *err)
+{
+    int rc = 0;
+    bool is_integer;
+    for (uint32_t i = 0; rc == 0 && i < entry->value_count; i++) {
+        struct entry_value *value = &entry->values[i];
+        rc = read_expression(pg, entry, &entry->table, value->place, value->setting,
+                             value->expression, &value->form, &is_integer, err);
+    }
+    return rc;
+}
+
+static int
+read_placeholder(struct pg *pg, const struct entry *entry, struct entry_placeholder *placeholder,
+                 struct error *err)
+{
+    bool is_integer;
+    const char *source = entry->trigger->query_source;
+    struct buffer sql = {0};
+    buffer_append_text(&sql, "SELECT ");
+    sql_append_column(&sql, source != NULL ? "_source" : "_row", placeholder->name);
+    buffer_append_format(&sql, " FROM %s AS _row", entry->table.quoted);
+    if (source != NULL) {
+        buffer_append_text(&sql, ", LATERAL (");
+        sql_append_expression(&sql, source, "_row");
+        buffer_append_text(&sql, ") AS _source");
+    }
+    buffer_append_text(&sql, " LIMIT 0");
+    int rc =
+        read_statement(pg, entry, entry->trigger->place, source != NULL ? "query_source" : "query",
+                       buffer_string(&sql), &placeholder->form, &is_integer, err);
+    buffer_free(&sql);
+    bool is_list = placeholder->form == FORM_ARRAY || placeholder->form == FORM_TEXT_ARRAY;
+    if (rc == 0 && is_list && placeholder->context == CONTEXT_VALUE)
+        rc = entry_refuse(entry, entry->trigger->place, "query", err,
+                          "{%s} is an array: write in {%s} instead of eq", placeholder->name,
+                          placeholder->name);
+    return rc;
+}
+
+/* One text of a query that gives one or none. */
+static int
+read_name(struct pg *pg, struct arena *arena, const char *sql, int count, const char *const *params,
+          const char **name, struct error *err)
+{
+    struct pg_result *result;
+    int rc = pg_query(pg, sql, count, params, &result, err);
+    if (rc != 0)
+        return rc;
+    *name =
+        pg_rows(result) == 1 && !pg_is_null(result, 0, 0) ? copy_text(arena, result, 0, 0) : NULL;
+    pg_result_clear(result);
+    return 0;
+}
+
+/* The column that a foreign key of the child's column points to, else the primary key. */
+static int
+read_parent_key(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err)
+{
+    const char *const params[] = {entry->table.quoted, entry->child_table.quoted,
+                                  entry->child->foreign_key};
+    int rc = read_name(
+        pg, arena,
+        "SELECT attname FROM (SELECT confkey AS key, 1 AS choice FROM pg_constraint JOIN"
+        " pg_attribute ON attrelid = conrelid AND attname = $3 WHERE contype = 'f' AND confrelid ="
+        " $1::regclass AND conrelid = $2::regclass AND conkey = ARRAY[attnum] UNION ALL SELECT"
+        " conkey, 2 FROM pg_constraint WHERE contype = 'p' AND conrelid = $1::regclass AND"
+        " cardinality(conkey) = 1 ORDER BY choice LIMIT 1) AS keys JOIN pg_attribute ON attrelid ="
+        " $1::regclass AND attnum = key[1]",
+        3, params, &entry->parent_key, err);
+    if (rc == 0 && entry->parent_key == NULL)
+        rc = entry_refuse(entry, entry->trigger->place, "table", err,
+                          "table %s has no primary key of one column that a child could point to",
+                          entry->trigger->table);
+    return rc;
+}
+
+static const char *
+child_setting(const struct entry *entry)
+{
+    return entry->trigger->kind == TRIGGER_FAN_OUT ? "children" : "rows_from";
+}
+
+static int
+read_child(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err)
+{
+    enum entry_form form;
+    bool is_integer;
+    const char *setting = child_setting(entry);
+    if (entry->child == NULL)
+        return 0;
+    int rc = read_slot(pg, entry, &entry->child_table, setting, entry->child->slot, err);
+    if (rc == 0)
+        rc = read_parent_key(pg, arena, entry, err);
+    if (rc != 0)
+        return rc;
+    /* Can the two columns be compared? */
+    struct buffer sql = {0};
+    buffer_append_text(&sql, "SELECT ");
+    sql_append_column(&sql, "_child", entry->child->foreign_key);
+    buffer_append_text(&sql, " = ");
+    sql_append_column(&sql, "_parent", entry->parent_key);
+    buffer_append_format(&sql, " FROM %s AS _child, %s AS _parent LIMIT 0",
+                         entry->child_table.quoted, entry->table.quoted);
+    rc = read_statement(pg, entry, entry->trigger->place, setting, buffer_string(&sql), &form,
+                        &is_integer, err);
+    buffer_free(&sql);
+    return rc;
+}
+
+/* Which integer a fan-out's row of the outbox carries as its entity_id. */
+static int
+read_id_column(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err)
+{
+    return read_name(pg, arena,
+                     "SELECT attname FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid"
+                     " AND attnum = conkey[1] WHERE contype = 'p' AND conrelid = $1::regclass AND"
+                     " cardinality(conkey) = 1 AND atttypid IN ('int2'::regtype, 'int4'::regtype,"
+                     " 'int8'::regtype)",
+                     1, &entry->table.quoted, &entry->id_column, err);
+}
+
+/* Is there a unique index, checked row by row, on entity and value? */
+static int
+read_uniqueness(struct pg *pg, struct entry *entry, struct error *err)
+{
+    struct pg_result *result;
+    const char *const params[] = {entry->table.quoted, entry->trigger->slot_field,
+                                  entry->trigger->value_field};
+    int rc = pg_query(pg,
+                      "SELECT EXISTS (SELECT FROM pg_index WHERE indrelid = $1::regclass AND"
+                      " indisunique AND indimmediate AND indisvalid AND indpred IS NULL AND"
+                      " indexprs IS NULL AND NOT EXISTS (SELECT FROM"
+                      " unnest(indkey[0:indnkeyatts - 1]) AS key JOIN pg_attribute ON attrelid ="
+                      " indrelid AND attnum = key WHERE attname NOT IN ($2, $3)))",
+                      3, params, &result, err);
+    if (rc != 0)
+        return rc;
+    entry->value_is_unique = pg_boolean(result, 0, 0);
+    pg_result_clear(result);
+    return 0;
+}
+
+static int
+set_search_path(struct pg *pg, const struct entry *entry, struct error *err)
+{
+    struct buffer sql = {0};
+    buffer_append_text(&sql, "SET search_path = pg_catalog, ");
+    sql_append_name(&sql, entry->table.schema);
+    buffer_append_text(&sql, ", ");
+    sql_append_name(&sql, entry->outbox_schema);
+    buffer_append_text(&sql, ", pg_temp");
+    int rc = pg_exec(pg, buffer_string(&sql), err);
+    buffer_free(&sql);
+    return rc;
+}
+
+static int
+read_by_kind(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err)
+{
+    int rc = 0;
+    const struct config_trigger *trigger = entry->trigger;
+    switch (trigger->kind) {
+    case TRIGGER_DIRECT:
+        return read_slot(pg, entry, &entry->table, "slot_field", trigger->slot_field, err);
+    case TRIGGER_JOIN:
+        rc = read_slot(pg, entry, &entry->table, "slot_field", trigger->slot_field, err);
+        return rc != 0 ? rc : read_uniqueness(pg, entry, err);
+    case TRIGGER_FAN_OUT:
+        rc = read_id_column(pg, arena, entry, err);
+        for (uint32_t i = 0; rc == 0 && i < entry->placeholder_count; i++)
+            rc = read_placeholder(pg, entry, &entry->placeholders[i], err);
+        return rc != 0 ? rc : read_child(pg, arena, entry, err);
+    case TRIGGER_FAN_OUT_PER_ROW:
+        return read_child(pg, arena, entry, err);
+    }
+    return 0;
+}
+
+int
+catalogue_read(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err)
+{
+    int rc = pg_exec(pg, "RESET search_path", err);
+    if (rc == 0)
+        rc = read_table(pg, arena, entry, "table", entry->trigger->table, &entry->table, err);
+    if (rc == 0 && entry->child != NULL)
+        rc = read_table(pg, arena, entry, child_setting(entry), entry->child->table,
+                        &entry->child_table, err);
+    if (rc == 0)
+        rc = set_search_path(pg, entry, err);
+    if (rc == 0)
+        rc = read_filter(pg, entry, err);
+    if (rc == 0)
+        rc = read_values(pg, entry, err);
+    return rc != 0 ? rc : read_by_kind(pg, arena, entry, err);
+}

@@ -1,0 +1,177 @@
+#include "producer/triggers/entry.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "producer/triggers/sql.h"
+
+#define BLANKS " \t\r\n"
+
+static const char *
+format_name(struct arena *arena, const char *format, const char *name)
+{
+    struct buffer text = {0};
+    for (; *format != '\0'; format++)
+        if (*format == '*')
+            buffer_append_text(&text, name);
+        else
+            buffer_append(&text, format, 1);
+    char *copy = arena_strdup(arena, (struct text){(const char *)text.data, text.bytes});
+    buffer_free(&text);
+    return copy;
+}
+
+static bool
+field_is_multi_value(const struct config_index *index, const char *name)
+{
+    for (uint32_t i = 0; i < index->filter_field_count; i++)
+        if (strcmp(index->filter_fields[i].name, name) == 0)
+            return index->filter_fields[i].type == FIELD_MULTI_VALUE;
+    return false;
+}
+
+static void
+add_value(struct entry *entry, struct arena *arena, const char *setting, uint32_t number,
+          struct entry_value value)
+{
+    char digits[16];
+    snprintf(digits, sizeof digits, "%u", number);
+    value.setting = format_name(arena, setting, digits);
+    entry->values[entry->value_count++] = value;
+}
+
+static void
+create_values(struct entry *entry, struct arena *arena)
+{
+    const struct config_trigger *trigger = entry->trigger;
+    bool is_join = trigger->kind == TRIGGER_JOIN;
+    uint32_t tracked = is_join ? 0 : trigger->track_field_count;
+    size_t room = (size_t)is_join + tracked + trigger->computed_field_count;
+    entry->values = arena_alloc(arena, (room + 1) * sizeof *entry->values);
+    if (is_join)
+        add_value(entry, arena, "value_field", 0,
+                  (struct entry_value){
+                      .target = trigger->field,
+                      .expression = format_name(arena, "{*}", trigger->value_field),
+                      .place = trigger->place,
+                  });
+    for (uint32_t i = 0; i < tracked; i++) {
+        const struct config_tracked_field *field = &trigger->track_fields[i];
+        bool is_column = field->expression == NULL;
+        add_value(entry, arena, "track_fields[*]", i,
+                  (struct entry_value){
+                      .target = field->target,
+                      .expression =
+                          is_column ? format_name(arena, "{*}", field->column) : field->expression,
+                      .place = field->place,
+                  });
+    }
+    for (uint32_t i = 0; i < trigger->computed_field_count; i++)
+        add_value(entry, arena, "computed_fields[*]", i,
+                  (struct entry_value){
+                      .target = trigger->computed_fields[i].target,
+                      .expression = trigger->computed_fields[i].expression,
+                      .place = trigger->computed_fields[i].place,
+                  });
+}
+
+/* By what stands before the {name} in the query. */
+static enum entry_context
+find_context(struct text before)
+{
+    while (before.bytes > 0 && strchr(BLANKS, before.data[before.bytes - 1]) != NULL)
+        before.bytes--;
+    if (before.bytes == 0)
+        return CONTEXT_VALUE; /* it was the end of a list, say: the parser of the row decides */
+    char last = before.data[before.bytes - 1];
+    if (last == '[' || last == ',')
+        return CONTEXT_ITEM;
+    bool is_in = before.bytes > 3 && strncasecmp(before.data + before.bytes - 2, "in", 2) == 0 &&
+                 strchr(BLANKS, before.data[before.bytes - 3]) != NULL;
+    return is_in ? CONTEXT_LIST : CONTEXT_VALUE;
+}
+
+/* The name of a {name} at `at`; quotes around it go, since a text comes with quotes of its own. */
+static bool
+take_placeholder(const char *query, const char *at, struct text *before, struct text *name,
+                 const char **behind)
+{
+    *name = (struct text){at + 1, strcspn(at + 1, "{}")};
+    if (*at != '{' || name->bytes == 0 || name->data[name->bytes] != '}')
+        return false;
+    *before = (struct text){query, (size_t)(at - query)};
+    *behind = name->data + name->bytes + 1;
+    if (at > query && (at[-1] == '"' || at[-1] == '\'') && **behind == at[-1]) {
+        before->bytes--;
+        ++*behind;
+    }
+    return true;
+}
+
+static void
+create_placeholders(struct entry *entry, struct arena *arena)
+{
+    const char *query = entry->trigger->query;
+    entry->placeholders = arena_alloc(arena, (strlen(query) + 1) * sizeof *entry->placeholders);
+    for (const char *at = query; *at != '\0'; at++) {
+        struct text before;
+        struct text name;
+        const char *behind;
+        if (!take_placeholder(query, at, &before, &name, &behind))
+            continue;
+        entry->placeholders[entry->placeholder_count++] = (struct entry_placeholder){
+            .before = arena_strdup(arena, before),
+            .name = arena_strdup(arena, name),
+            .context = find_context(before),
+        };
+        query = behind;
+        at = behind - 1;
+    }
+    entry->query_end = query;
+}
+
+/* Does a direct entry delete the entity when the child's row goes? */
+static bool
+child_is_entity(const struct config *config, const struct config_child *child)
+{
+    for (uint32_t i = 0; i < config->trigger_count; i++) {
+        const struct config_trigger *other = &config->triggers[i];
+        if (other->kind == TRIGGER_DIRECT && other->on_delete == ON_DELETE_SLOT &&
+            strcmp(other->table, child->table) == 0 && strcmp(other->slot_field, child->slot) == 0)
+            return true;
+    }
+    return false;
+}
+
+void
+entry_create(const struct config *config, uint32_t index, struct arena *arena, struct entry *entry)
+{
+    const struct config_trigger *trigger = &config->triggers[index];
+    *entry = (struct entry){.index = index, .file = config->path, .trigger = trigger};
+    create_values(entry, arena);
+    for (uint32_t i = 0; i < entry->value_count; i++)
+        entry->values[i].is_multi_value =
+            field_is_multi_value(&config->index_config, entry->values[i].target);
+    if (trigger->kind == TRIGGER_FAN_OUT) {
+        create_placeholders(entry, arena);
+        entry->child = trigger->children.table != NULL ? &trigger->children : NULL;
+    } else if (trigger->kind == TRIGGER_FAN_OUT_PER_ROW) {
+        entry->child = &trigger->rows_from;
+    }
+    entry->deletes_with_child = entry->child != NULL && child_is_entity(config, entry->child);
+}
+
+int
+entry_refuse(const struct entry *entry, struct config_place place, const char *setting,
+             struct error *err, const char *format, ...)
+{
+    char what[ERROR_MESSAGE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    return error_set(err, ERR_USAGE, "%s:%u:%u: triggers[%u].%s: %s", entry->file, place.line,
+                     place.column, entry->index, setting, what);
+}

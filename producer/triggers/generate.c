@@ -1,0 +1,220 @@
+#include "producer/triggers/generate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "producer/triggers/body.h"
+#include "producer/triggers/digest.h"
+#include "producer/triggers/sql.h"
+
+enum {
+    NAME_HASH_DIGITS = 8,
+    /* of 63: "bitdex_" and "_ops_", the digits and "_t" leave 41 */
+    NAME_TABLE_BYTES_MAX = 40,
+};
+
+#define AFTER_ROW "AFTER INSERT OR UPDATE OR DELETE"
+#define BEFORE_TRUNCATE "BEFORE TRUNCATE"
+
+/* What is to be made. */
+struct request {
+    const struct entry *entry;
+    const struct entry_table *table;
+    const char *events;
+    const char *suffix; /* of the names */
+    const char *why;    /* in a comment */
+    bool is_child;
+};
+
+static const char *
+take_text(struct arena *arena, struct buffer *buffer)
+{
+    const char *text =
+        arena_strdup(arena, (struct text){(const char *)buffer->data, buffer->bytes});
+    buffer_free(buffer);
+    return text;
+}
+
+/* The bytes of `name` that fit, whole characters of UTF-8. */
+static int
+table_part_bytes(const char *name)
+{
+    size_t bytes = strlen(name);
+    if (bytes > NAME_TABLE_BYTES_MAX)
+        for (bytes = NAME_TABLE_BYTES_MAX; ((unsigned char)name[bytes] & 0xc0) == 0x80;)
+            bytes--;
+    return (int)bytes;
+}
+
+void
+generate_append_mark(struct buffer *out, const char *outbox_schema)
+{
+    buffer_append_text(out, "bitdex-producer triggers, outbox ");
+    sql_append_name(out, outbox_schema);
+    buffer_append_text(out, ",");
+}
+
+/* SECURITY DEFINER: who changes a row needs no right on the outbox; so the path is fixed, and
+ * nobody else may hang the function on a table of his own. UTC: an expression means the same
+ * whoever writes. */
+static void
+append_settings(struct buffer *out, const struct request *request)
+{
+    buffer_append_text(out, "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, ");
+    sql_append_name(out, request->entry->table.schema);
+    if (strcmp(request->entry->table.schema, request->entry->outbox_schema) != 0) {
+        buffer_append_text(out, ", ");
+        sql_append_name(out, request->entry->outbox_schema);
+    }
+    buffer_append_text(out, ", pg_temp SET timezone = 'UTC'");
+}
+
+static void
+append_body(struct buffer *out, const struct request *request)
+{
+    if (strcmp(request->events, BEFORE_TRUNCATE) == 0)
+        body_append_truncate(out, request->entry, request->table, request->is_child);
+    else if (request->is_child)
+        body_append_child(out, request->entry);
+    else
+        body_append_row(out, request->entry);
+}
+
+static void
+hash_definition(const struct request *request, const char *body, char hash[DIGEST_HEX_BYTES])
+{
+    struct buffer definition = {0};
+    buffer_append_format(&definition, "%s\n%s\n", request->table->quoted, request->events);
+    append_settings(&definition, request);
+    buffer_append_format(&definition, "\n%s", body);
+    digest_sha256((struct text){(const char *)definition.data, definition.bytes}, hash);
+    buffer_free(&definition);
+}
+
+/* A dollar quote that the body does not hold. */
+static void
+append_dollar_quoted(struct buffer *out, const char *body)
+{
+    char tag[32] = "$bitdex$";
+    for (int i = 1; strstr(body, tag) != NULL; i++)
+        snprintf(tag, sizeof tag, "$bitdex%d$", i);
+    buffer_append_format(out, "%s%s%s", tag, body, tag);
+}
+
+static void
+append_comment(struct buffer *out, const char *on, const char *mark)
+{
+    buffer_append_format(out, "COMMENT ON %s IS ", on);
+    sql_append_literal(out, mark);
+    buffer_append_text(out, ";\n");
+}
+
+static void
+append_sql(struct buffer *out, const struct request *request, const struct trigger_object *object)
+{
+    struct buffer name = {0};
+    sql_append_name(&name, object->name);
+    const char *trigger = buffer_string(&name);
+    bool is_row = strcmp(request->events, AFTER_ROW) == 0;
+    buffer_append_format(out, "-- %s, %s\n", object->table, request->why);
+    buffer_append_format(out, "CREATE FUNCTION %s() RETURNS trigger\n", object->function);
+    append_settings(out, request);
+    buffer_append_text(out, "\nAS ");
+    append_dollar_quoted(out, object->body);
+    buffer_append_format(out, ";\nREVOKE ALL ON FUNCTION %s() FROM PUBLIC;\n", object->function);
+    buffer_append_format(
+        out, "CREATE TRIGGER %s %s ON %s\n    FOR EACH %s EXECUTE FUNCTION %s();\n", trigger,
+        request->events, object->table, is_row ? "ROW" : "STATEMENT", object->function);
+    buffer_append_format(out, "ALTER TABLE %s ENABLE ALWAYS TRIGGER %s;\n", object->table, trigger);
+    struct buffer on = {0};
+    buffer_append_format(&on, "FUNCTION %s()", object->function);
+    append_comment(out, buffer_string(&on), object->mark);
+    buffer_clear(&on);
+    buffer_append_format(&on, "TRIGGER %s ON %s", trigger, object->table);
+    append_comment(out, buffer_string(&on), object->mark);
+    buffer_free(&on);
+    buffer_free(&name);
+}
+
+static void
+add_object(const struct request *request, struct arena *arena, struct trigger_objects *objects)
+{
+    char hash[DIGEST_HEX_BYTES];
+    struct buffer text = {0};
+    struct trigger_object *object = arena_alloc(arena, sizeof *object);
+    const char *table = request->table->name;
+    int bytes = table_part_bytes(table);
+    *object = (struct trigger_object){.entry = request->entry, .table = request->table->quoted};
+    buffer_append_text(&text, "\n");
+    append_body(&text, request);
+    buffer_append_text(&text, "\n");
+    object->body = take_text(arena, &text);
+    hash_definition(request, object->body, hash);
+    generate_append_mark(&text, request->entry->outbox_schema);
+    buffer_append_format(&text, " sha256 %s", hash);
+    object->mark = take_text(arena, &text);
+    buffer_append_format(&text, "bitdex_%.*s_%.*s%s", bytes, table, NAME_HASH_DIGITS, hash,
+                         request->suffix);
+    object->name = take_text(arena, &text);
+    char *function = memory_format("bitdex_%.*s_ops_%.*s%s", bytes, table, NAME_HASH_DIGITS, hash,
+                                   request->suffix);
+    sql_append_name(&text, request->entry->outbox_schema);
+    buffer_append_text(&text, ".");
+    sql_append_name(&text, function);
+    free(function);
+    object->function = take_text(arena, &text);
+    append_sql(&text, request, object);
+    object->sql = take_text(arena, &text);
+    if (objects->end == NULL)
+        objects->end = &objects->first;
+    *objects->end = object;
+    objects->end = &object->next;
+    objects->count++;
+}
+
+/* A trigger for statements is not inherited by partitions, each of which can be emptied alone. */
+static void
+add_truncates(struct request request, struct arena *arena, struct trigger_objects *objects)
+{
+    const struct entry_table *root = request.table;
+    request.events = BEFORE_TRUNCATE;
+    request.suffix = "_t";
+    request.why = request.entry->trigger->on_truncate == ON_TRUNCATE_EMIT
+                      ? "TRUNCATE: what deleting every row would write"
+                      : "TRUNCATE: refused, since it names no rows";
+    add_object(&request, arena, objects);
+    for (uint32_t i = 0; i < root->partition_count; i++) {
+        request.table = &root->partitions[i];
+        add_object(&request, arena, objects);
+    }
+}
+
+void
+generate_objects(const struct entry *entry, struct arena *arena, struct trigger_objects *objects)
+{
+    static const char *const why[] = {
+        "direct: a row is an entity",
+        "join: a row adds values to its entity",
+        "fan-out: a row's values are those of every entity that the query matches",
+        "fan-out per row: a row's values are those of each child's entity",
+    };
+    struct request request = {
+        .entry = entry,
+        .table = &entry->table,
+        .events = AFTER_ROW,
+        .suffix = "",
+        .why = why[entry->trigger->kind],
+    };
+    add_object(&request, arena, objects);
+    add_truncates(request, arena, objects);
+    if (entry->child == NULL)
+        return;
+    request.table = &entry->child_table;
+    request.is_child = true;
+    request.suffix = "_c";
+    request.why = "child: an entity that comes late takes its parent's values with it";
+    add_object(&request, arena, objects);
+    if (!entry->deletes_with_child)
+        add_truncates(request, arena, objects);
+}

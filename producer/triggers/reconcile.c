@@ -1,0 +1,333 @@
+#include "producer/triggers/reconcile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "producer/triggers/catalogue.h"
+#include "producer/triggers/sql.h"
+
+/* Columns of the two queries below. */
+enum {
+    HAS_TABLE,
+    HAS_NAME,
+    HAS_FUNCTION,
+    HAS_MARK,
+    HAS_BODY,
+    HAS_WHOLE, /* enabled ALWAYS, SECURITY DEFINER, function marked as well */
+    HAS_FUNCTION_OF_ITS_OWN
+};
+
+#define QUOTED(column) "'\"' || replace(" column ", '\"', '\"\"') || '\"'"
+#define NAMED_BY_US "'^bitdex_.*_[0-9a-f]{8}(_[tc])?$'"
+
+/* $1: the mark, $2: tables of the configuration. Triggers of partitions are their parents'. */
+static const char triggers_sql[] =
+    "SELECT tables.name, tgname, functions.name, coalesce(mark, ''), prosrc,"
+    " tgenabled = 'A' AND prosecdef AND obj_description(pg_proc.oid, 'pg_proc') IS NOT DISTINCT"
+    "  FROM mark,"
+    " (proname ~ '^bitdex_.*_ops_[0-9a-f]{8}' OR starts_with(obj_description(pg_proc.oid,"
+    "  'pg_proc'), $1)) IS TRUE AND NOT EXISTS (SELECT FROM pg_trigger AS other WHERE"
+    "  other.tgfoid = pg_proc.oid AND other.oid <> pg_trigger.oid AND other.tgparentid = 0)"
+    " FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
+    " JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+    " JOIN pg_proc ON pg_proc.oid = tgfoid"
+    " JOIN pg_namespace AS function_schema ON function_schema.oid = pronamespace,"
+    " LATERAL (SELECT obj_description(pg_trigger.oid, 'pg_trigger') AS mark) AS marks,"
+    " LATERAL (SELECT " QUOTED("pg_namespace.nspname") " || '.' || " QUOTED(
+        "relname") "  AS name) AS tables,"
+                   " LATERAL (SELECT " QUOTED("function_schema.nspname") " || '.' || " QUOTED(
+                       "proname") "  AS name) AS functions"
+                                  " WHERE NOT tgisinternal AND tgparentid = 0 AND "
+                                  "(starts_with(mark, $1) OR mark IS NULL AND"
+                                  "  tgname ~ " NAMED_BY_US " AND tables.name = ANY ($2::text[]))"
+                                  " ORDER BY tables.name, tgname";
+
+/* $1: the mark. */
+static const char functions_sql[] = "SELECT " QUOTED("nspname") " || '.' || " QUOTED(
+    "proname") " FROM pg_proc JOIN pg_namespace"
+               " ON pg_namespace.oid = pronamespace WHERE starts_with(obj_description(pg_proc.oid,"
+               " 'pg_proc'), $1) AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgfoid = pg_proc.oid)"
+               " ORDER BY nspname, proname";
+
+static const char *
+take_text(struct arena *arena, struct buffer *buffer)
+{
+    const char *text =
+        arena_strdup(arena, (struct text){(const char *)buffer->data, buffer->bytes});
+    buffer_free(buffer);
+    return text;
+}
+
+int
+reconcile_plan_nothing(struct pg *pg, struct arena *arena, struct reconcile_plan *plan,
+                       struct error *err)
+{
+    *plan = (struct reconcile_plan){0};
+    return catalogue_find_outbox(pg, arena, &plan->outbox_schema, err);
+}
+
+int
+reconcile_plan(struct pg *pg, const struct config *config, struct arena *arena,
+               struct reconcile_plan *plan, struct error *err)
+{
+    int rc = reconcile_plan_nothing(pg, arena, plan, err);
+    plan->entries = arena_alloc(arena, (config->trigger_count + 1) * sizeof *plan->entries);
+    for (uint32_t i = 0; rc == 0 && i < config->trigger_count; i++) {
+        struct entry *entry = &plan->entries[plan->entry_count++];
+        entry_create(config, i, arena, entry);
+        entry->outbox_schema = plan->outbox_schema;
+        rc = catalogue_read(pg, arena, entry, err);
+        if (rc == 0)
+            generate_objects(entry, arena, &plan->objects);
+    }
+    return rc;
+}
+
+static void
+add_change(struct reconcile_changes *changes, struct arena *arena, const char *table,
+           struct buffer *label, struct buffer *sql)
+{
+    struct reconcile_change *change = arena_alloc(arena, sizeof *change);
+    *change = (struct reconcile_change){
+        .table = table,
+        .label = take_text(arena, label),
+        .sql = take_text(arena, sql),
+    };
+    if (changes->end == NULL)
+        changes->end = &changes->first;
+    *changes->end = change;
+    changes->end = &change->next;
+    changes->count++;
+}
+
+static void
+add_lost_functions(const struct pg_result *result, struct arena *arena,
+                   struct reconcile_changes *changes)
+{
+    for (int i = 0; i < pg_rows(result); i++) {
+        struct buffer label = {0};
+        struct buffer sql = {0};
+        const char *name = pg_text(result, i, 0);
+        buffer_append_format(&label, "- function %s, which has no trigger", name);
+        buffer_append_format(&sql, "DROP FUNCTION %s()", name);
+        add_change(changes, arena, "", &label, &sql);
+    }
+}
+
+static const struct trigger_object *
+find_object(const struct trigger_objects *objects, const struct pg_result *result, int row)
+{
+    const struct trigger_object *object = objects->first;
+    while (object != NULL && (strcmp(object->name, pg_text(result, row, HAS_NAME)) != 0 ||
+                              strcmp(object->table, pg_text(result, row, HAS_TABLE)) != 0))
+        object = object->next;
+    return object;
+}
+
+static bool
+is_intact(const struct trigger_object *object, const struct pg_result *result, int row)
+{
+    return object != NULL && strcmp(object->mark, pg_text(result, row, HAS_MARK)) == 0 &&
+           strcmp(object->body, pg_text(result, row, HAS_BODY)) == 0 &&
+           pg_boolean(result, row, HAS_WHOLE);
+}
+
+static const char *
+why_dropped(const struct trigger_object *object, const struct pg_result *result, int row)
+{
+    if (object != NULL)
+        return "changed by hand, or not enabled ALWAYS";
+    return *pg_text(result, row, HAS_MARK) == '\0' ? "of another generator"
+                                                   : "not in the configuration";
+}
+
+static void
+add_drops(const struct pg_result *result, const struct reconcile_plan *plan, struct arena *arena,
+          struct reconcile_changes *changes)
+{
+    for (int i = 0; i < pg_rows(result); i++) {
+        const struct trigger_object *object = find_object(&plan->objects, result, i);
+        if (is_intact(object, result, i))
+            continue;
+        struct buffer label = {0};
+        struct buffer sql = {0};
+        const char *table = arena_strdup(arena, text_of(pg_text(result, i, HAS_TABLE)));
+        buffer_append_format(&label, "- trigger %s on %s: %s", pg_text(result, i, HAS_NAME), table,
+                             why_dropped(object, result, i));
+        buffer_append_text(&sql, "DROP TRIGGER ");
+        sql_append_name(&sql, pg_text(result, i, HAS_NAME));
+        buffer_append_format(&sql, " ON %s", table);
+        if (pg_boolean(result, i, HAS_FUNCTION_OF_ITS_OWN))
+            buffer_append_format(&sql, "; DROP FUNCTION %s()", pg_text(result, i, HAS_FUNCTION));
+        add_change(changes, arena, table, &label, &sql);
+    }
+}
+
+static bool
+object_is_there(const struct trigger_object *object, const struct pg_result *result)
+{
+    for (int i = 0; i < pg_rows(result); i++)
+        if (strcmp(object->name, pg_text(result, i, HAS_NAME)) == 0 &&
+            strcmp(object->table, pg_text(result, i, HAS_TABLE)) == 0)
+            return is_intact(object, result, i);
+    return false;
+}
+
+static void
+add_creates(const struct pg_result *result, const struct reconcile_plan *plan, struct arena *arena,
+            struct reconcile_changes *changes)
+{
+    for (const struct trigger_object *object = plan->objects.first; object != NULL;
+         object = object->next) {
+        if (object_is_there(object, result))
+            continue;
+        struct buffer label = {0};
+        struct buffer sql = {0};
+        buffer_append_format(&label, "+ trigger %s on %s: triggers[%u], line %u", object->name,
+                             object->table, object->entry->index,
+                             object->entry->trigger->place.line);
+        buffer_append_text(&sql, object->sql);
+        add_change(changes, arena, object->table, &label, &sql);
+    }
+}
+
+/* The tables of the entries as an array literal. */
+static void
+append_tables(struct buffer *out, const struct reconcile_plan *plan)
+{
+    const char *separator = "";
+    buffer_append_text(out, "{");
+    for (const struct trigger_object *object = plan->objects.first; object != NULL;
+         object = object->next) {
+        buffer_append_format(out, "%s\"", separator);
+        for (const char *at = object->table; *at != '\0'; at++) {
+            if (*at == '"' || *at == '\\')
+                buffer_append(out, "\\", 1);
+            buffer_append(out, at, 1);
+        }
+        buffer_append(out, "\"", 1);
+        separator = ",";
+    }
+    buffer_append_text(out, "}");
+}
+
+int
+reconcile_compare(struct pg *pg, const struct reconcile_plan *plan, struct arena *arena,
+                  struct reconcile_changes *changes, struct error *err)
+{
+    struct buffer mark = {0};
+    struct buffer tables = {0};
+    struct pg_result *lost = NULL;
+    struct pg_result *there = NULL;
+    generate_append_mark(&mark, plan->outbox_schema);
+    append_tables(&tables, plan);
+    const char *const params[] = {buffer_string(&mark), buffer_string(&tables)};
+    int rc = pg_query(pg, functions_sql, 1, params, &lost, err);
+    if (rc == 0)
+        rc = pg_query(pg, triggers_sql, 2, params, &there, err);
+    if (rc == 0) {
+        add_lost_functions(lost, arena, changes);
+        add_drops(there, plan, arena, changes);
+        add_creates(there, plan, arena, changes);
+    } else {
+        rc = error_wrap(err, "could not read the triggers");
+    }
+    pg_result_clear(lost);
+    pg_result_clear(there);
+    buffer_free(&mark);
+    buffer_free(&tables);
+    return rc;
+}
+
+static void
+append_need(struct buffer *out, const char *table, const char *right)
+{
+    buffer_append_text(out, ", (");
+    sql_append_literal(out, table);
+    buffer_append_format(out, ", '%s')", right);
+}
+
+/* What the functions do with which tables. */
+static void
+append_needs(struct buffer *out, const struct reconcile_plan *plan)
+{
+    struct buffer outbox = {0};
+    sql_append_name(&outbox, plan->outbox_schema);
+    buffer_append_text(&outbox, ".\"BitdexOps\"");
+    buffer_append_text(out, "(VALUES (");
+    sql_append_literal(out, buffer_string(&outbox));
+    buffer_append_text(out, ", 'INSERT')");
+    for (uint32_t i = 0; i < plan->entry_count; i++) {
+        const struct entry *entry = &plan->entries[i];
+        append_need(out, entry->table.quoted, "SELECT");
+        if (entry->child == NULL)
+            continue;
+        append_need(out, entry->table.quoted, "UPDATE"); /* FOR SHARE asks for it */
+        append_need(out, entry->child_table.quoted, "SELECT");
+    }
+    buffer_append_text(out, ") AS needs(relation, need)");
+    buffer_free(&outbox);
+}
+
+int
+reconcile_check_rights(struct pg *pg, const struct reconcile_plan *plan, bool as_self,
+                       struct error *err)
+{
+    struct buffer sql = {0};
+    struct buffer mark = {0};
+    struct pg_result *result;
+    generate_append_mark(&mark, plan->outbox_schema);
+    const char *const params[] = {buffer_string(&mark)};
+    buffer_append_text(&sql, "SELECT rolname, need, relation FROM pg_roles, ");
+    append_needs(&sql, plan);
+    buffer_append_format(
+        &sql,
+        " WHERE %s AND NOT (has_table_privilege(pg_roles.oid, relation, need) AND (need <> 'INSERT'"
+        " OR has_sequence_privilege(pg_roles.oid, pg_get_serial_sequence(relation, 'id'),"
+        " 'USAGE'))) LIMIT 1",
+        as_self ? "rolname = current_user AND $1 <> ''"
+                : "pg_roles.oid IN (SELECT proowner FROM pg_proc WHERE"
+                  " starts_with(obj_description(oid, 'pg_proc'), $1))");
+    int rc = pg_query(pg, buffer_string(&sql), 1, params, &result, err);
+    buffer_free(&sql);
+    buffer_free(&mark);
+    if (rc != 0)
+        return error_wrap(err, "could not ask for rights");
+    if (pg_rows(result) > 0)
+        rc = error_set(
+            err, ERR_FATAL, "role %s, as which trigger functions run, needs %s on %s%s: GRANT it",
+            pg_text(result, 0, 0), pg_text(result, 0, 1), pg_text(result, 0, 2),
+            strcmp(pg_text(result, 0, 1), "INSERT") == 0 ? " and USAGE on its sequence" : "");
+    pg_result_clear(result);
+    return rc;
+}
+
+static int
+apply_table(struct pg *pg, struct reconcile_change *first, struct error *err)
+{
+    int rc = pg_exec(pg, "BEGIN; SET LOCAL lock_timeout = '1s'", err);
+    for (const struct reconcile_change *change = first; rc == 0 && change != NULL;
+         change = change->next)
+        if (!change->is_done && strcmp(change->table, first->table) == 0)
+            rc = pg_exec(pg, change->sql, err);
+    if (rc == 0)
+        return pg_exec(pg, "COMMIT", err);
+    pg_exec(pg, "ROLLBACK", NULL);
+    return error_wrap(err, "%s", first->label);
+}
+
+int
+reconcile_apply_next(struct pg *pg, struct reconcile_changes *changes, bool *found,
+                     struct error *err)
+{
+    struct reconcile_change *first = changes->first;
+    while (first != NULL && first->is_done)
+        first = first->next;
+    *found = first != NULL;
+    if (first == NULL)
+        return 0;
+    int rc = apply_table(pg, first, err);
+    for (struct reconcile_change *change = first; rc == 0 && change != NULL; change = change->next)
+        change->is_done = change->is_done || strcmp(change->table, first->table) == 0;
+    return rc;
+}

@@ -1,0 +1,136 @@
+/* The quotes are those of the PostgreSQL manual, "Lexical Structure": '...' with '' inside,
+ * E'...' with \' as well, "...", $tag$...$tag$, and both kinds of comments.
+ */
+#include "producer/triggers/sql.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+sql_append_name(struct buffer *out, const char *name)
+{
+    buffer_append(out, "\"", 1);
+    for (; *name != '\0'; name++)
+        buffer_append(out, *name == '"' ? "\"\"" : name, *name == '"' ? 2 : 1);
+    buffer_append(out, "\"", 1);
+}
+
+void
+sql_append_column(struct buffer *out, const char *row, const char *column)
+{
+    buffer_append_format(out, "%s.", row);
+    sql_append_name(out, column);
+}
+
+void
+sql_append_literal(struct buffer *out, const char *text)
+{
+    buffer_append_text(out, strchr(text, '\\') != NULL ? "E'" : "'");
+    for (; *text != '\0'; text++) {
+        if (*text == '\'' || *text == '\\')
+            buffer_append(out, text, 1);
+        buffer_append(out, text, 1);
+    }
+    buffer_append(out, "'", 1);
+}
+
+static bool
+is_word(char byte)
+{
+    return isalnum((unsigned char)byte) || byte == '_' || (unsigned char)byte >= 0x80;
+}
+
+/* Behind the text quoted by `quote` that begins at `at`; a doubled quote looks like two texts. */
+static const char *
+skip_quoted(const char *at, char quote, bool has_escapes)
+{
+    for (at++; *at != '\0' && *at != quote; at++)
+        if (has_escapes && *at == '\\' && at[1] != '\0')
+            at++;
+    return *at == '\0' ? at : at + 1;
+}
+
+/* `at` itself when no dollar quote begins there. */
+static const char *
+skip_dollars(const char *at)
+{
+    size_t tag = 1;
+    while (is_word(at[tag]))
+        tag++;
+    if (at[tag] != '$' || isdigit((unsigned char)at[1]))
+        return at;
+    tag++;
+    for (const char *end = at + tag; *end != '\0'; end++)
+        if (strncmp(end, at, tag) == 0)
+            return end + tag;
+    return at + strlen(at);
+}
+
+static const char *
+skip_comment(const char *at)
+{
+    int depth = 0;
+    do {
+        bool opens = strncmp(at, "/*", 2) == 0;
+        bool closes = strncmp(at, "*/", 2) == 0;
+        depth += opens - closes;
+        at += opens || closes ? 2 : 1;
+    } while (depth > 0 && *at != '\0');
+    return at;
+}
+
+/* Behind the quoted text or comment that begins at `at`, which stands in `text`; `at` itself when
+ * none does. */
+static const char *
+skip_opaque(const char *text, const char *at)
+{
+    bool in_word = at > text && is_word(at[-1]);
+    bool has_e =
+        in_word && tolower((unsigned char)at[-1]) == 'e' && (at - 1 == text || !is_word(at[-2]));
+    if (*at == '\'' || *at == '"')
+        return skip_quoted(at, *at, *at == '\'' && has_e);
+    if (*at == '$' && !in_word)
+        return skip_dollars(at);
+    if (strncmp(at, "--", 2) == 0)
+        return at + strcspn(at, "\n");
+    return strncmp(at, "/*", 2) == 0 ? skip_comment(at) : at;
+}
+
+/* The {name} that begins at `at`. */
+static bool
+is_placeholder(const char *at, struct text *name)
+{
+    if (*at != '{')
+        return false;
+    *name = (struct text){at + 1, strcspn(at + 1, "{}\"'()\n")};
+    return name->bytes > 0 && name->data[name->bytes] == '}';
+}
+
+bool
+sql_next_placeholder(const char **at, struct text *name)
+{
+    const char *text = *at;
+    for (const char *next = text; *next != '\0';) {
+        const char *behind = skip_opaque(text, next);
+        if (behind == next && is_placeholder(next, name)) {
+            *at = name->data + name->bytes + 1;
+            return true;
+        }
+        next = behind > next ? behind : next + 1;
+    }
+    return false;
+}
+
+void
+sql_append_expression(struct buffer *out, const char *expression, const char *row)
+{
+    struct text name;
+    for (const char *at = expression; sql_next_placeholder(&at, &name); expression = at) {
+        buffer_append(out, expression, (size_t)(name.data - 1 - expression));
+        char *column = memory_format("%.*s", TEXT_ARGS(name));
+        sql_append_column(out, row, column);
+        free(column);
+    }
+    buffer_append_text(out, expression);
+}
