@@ -36,7 +36,7 @@ append_source(struct buffer *out, const char *expression, const char *row)
 
 /* What stands around a source of that form. Nulls of an array are left out, since an op's array has
  * none; a point in time that is infinite becomes a number too large for any field; an object is a
- * text. The source stands in the third more than once. */
+ * text. The source may stand in it more than once. */
 static void
 append_form(struct buffer *out, enum entry_form form, const char *source)
 {
@@ -45,8 +45,10 @@ append_form(struct buffer *out, enum entry_form form, const char *source)
         buffer_append_text(out, source);
         break;
     case FORM_SECONDS:
-        buffer_append_format(
-            out, "floor(least(greatest(extract(epoch FROM %s), -9e15), 9e15))::bigint", source);
+        buffer_append_format(out,
+                             "CASE %s WHEN 'infinity' THEN 9e15 WHEN '-infinity' THEN -9e15"
+                             " ELSE floor(extract(epoch FROM %s)) END::bigint",
+                             source, source);
         break;
     case FORM_JSON:
         buffer_append_format(out,
