@@ -79,7 +79,7 @@ def fresh_pipeline(postgres, kafka, **settings):
     demo.init()
     with demo.connect() as connection:
         gallery.create_tables(connection)
-        gallery.create_triggers(connection)
+    gallery.create_triggers(demo)
     return demo
 
 

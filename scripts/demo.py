@@ -138,7 +138,7 @@ def create(demo):
     demo.init()
     with demo.connect() as connection:
         gallery.create_tables(connection)
-        gallery.create_triggers(connection)
+    gallery.create_triggers(demo)
     say("outbox", 'tables "Image", "TagsOnImageNew" and "Post"; their triggers write "BitdexOps"')
     demo.start()
     Processes.remember(demo.producer, demo.consumer)

@@ -1,7 +1,7 @@
 """The gallery: its tables, its rows, writers that change it, and what its index has to hold.
 
-The demo, the tests and the benchmarks share this. schema.sql, triggers.sql and rows.sql stand in
-scripts/gallery/.
+The demo, the tests and the benchmarks share this. schema.sql and rows.sql stand in
+scripts/gallery/; the triggers are generated from config/gallery.yaml.
 """
 
 import pathlib
@@ -33,8 +33,9 @@ def create_tables(connection):
     connection.execute((SQL / "schema.sql").read_text())
 
 
-def create_triggers(connection):
-    connection.execute((SQL / "triggers.sql").read_text())
+def create_triggers(pipeline):
+    """Once the tables and the outbox are committed."""
+    pipeline.producer.command("triggers", "apply")
 
 
 def insert_rows(connection, images):

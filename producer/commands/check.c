@@ -8,6 +8,7 @@
 #include "producer/commands/commands.h"
 #include "producer/sink/topic_check.h"
 #include "producer/source/guards.h"
+#include "producer/triggers/reconcile.h"
 
 enum { UNBUILT_BYTES = 512 };
 
@@ -58,6 +59,27 @@ check_configuration(struct checklist *list, const struct config *config)
         checklist_print(list, "configuration", "ok", "");
 }
 
+/* Are the triggers those of the configuration, enabled, with all the rights that they need? */
+static int
+check_triggers(struct pg *pg, const struct config *config, struct error *err)
+{
+    struct arena arena = {0};
+    struct reconcile_plan plan;
+    struct reconcile_changes changes = {0};
+    int rc = reconcile_plan(pg, config, &arena, &plan, err);
+    if (rc == 0)
+        rc = reconcile_compare(pg, &plan, &arena, &changes, err);
+    if (rc == 0 && changes.count > 0)
+        rc = error_set(err, ERR_FATAL,
+                       "they are not those of the configuration (%u differences; %s): see"
+                       " bitdex-producer triggers diff",
+                       changes.count, changes.first->label);
+    if (rc == 0)
+        rc = reconcile_check_rights(pg, &plan, false, err);
+    arena_free(&arena);
+    return rc;
+}
+
 /* A later guard relies on earlier ones, so the first problem ends them. */
 static void
 check_database(struct checklist *list, const struct config *config)
@@ -71,6 +93,10 @@ check_database(struct checklist *list, const struct config *config)
     for (uint32_t i = 0; rc == 0 && i < guards_count(); i++) {
         rc = guards_ask(i, pg, config, &err);
         checklist_add(list, guards_name(i), rc, &err);
+    }
+    if (rc == 0) {
+        rc = check_triggers(pg, config, &err);
+        checklist_add(list, "triggers", rc, &err);
     }
     pg_close(pg);
 }

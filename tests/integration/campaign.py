@@ -277,7 +277,7 @@ def run(work, seconds, kills, seed):
         line.init()
         with line.connect() as connection:
             gallery.create_tables(connection)
-            gallery.create_triggers(connection)
+        gallery.create_triggers(line)
         campaign = Campaign(line, postgres, kafka, random.Random(seed))
         stack.enter_context(contextlib.closing(campaign))
         line.producer.start()

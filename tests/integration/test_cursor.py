@@ -132,7 +132,7 @@ class Refusals(GalleryCase):
         parameters = psycopg.conninfo.conninfo_to_dict(self.pipeline.dsn)
         with self.pipeline.connect() as connection:
             gallery.create_tables(connection)
-            gallery.create_triggers(connection)
+        gallery.create_triggers(self.pipeline)
         with pooler.Pooler(self.postgres.port) as proxy:
             through = psycopg.conninfo.make_conninfo(**parameters | {"port": proxy.port})
             self.producer.set_variable("BITDEX_POSTGRES", through)

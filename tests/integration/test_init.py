@@ -98,7 +98,7 @@ class Init(GalleryCase):
             writer.stop()
         with self.pipeline.connect() as connection:
             self.assertEqual(self.file_of(connection), self.file)
-            gallery.create_triggers(connection)
+        gallery.create_triggers(self.pipeline)
         self.pipeline.start()
         self.pipeline.wait_until_fresh()
         with self.pipeline.connect() as connection:

@@ -83,7 +83,7 @@ class MainPath(GalleryCase):
         with self.pipeline.connect() as connection:
             gallery.create_tables(connection)
             connection.execute("""INSERT INTO "Image" (url, "userId") VALUES ('old', 1)""")
-            gallery.create_triggers(connection)
+        gallery.create_triggers(self.pipeline)
         self.pipeline.start()
         with self.pipeline.connect() as connection:
             connection.execute("""INSERT INTO "Image" (url, "userId") VALUES ('new', 2)""")

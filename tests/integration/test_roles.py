@@ -29,7 +29,8 @@ class Roles(GalleryCase):
         self.writer, self.drain = (f"bitdex_{what}_{os.getpid()}" for what in ("writer", "drain"))
         with self.connect() as owner:
             gallery.create_tables(owner)
-            gallery.create_triggers(owner)
+        gallery.create_triggers(self.pipeline)
+        with self.connect() as owner:
             owner.execute((ROOT / "docs" / "roles.sql").read_text())
             for role in (self.writer, self.drain):
                 owner.execute(f"CREATE ROLE {role} LOGIN")

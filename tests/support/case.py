@@ -61,7 +61,7 @@ class GalleryCase(unittest.TestCase):
         self.pipeline.init()
         with self.pipeline.connect() as connection:
             gallery.create_tables(connection)
-            gallery.create_triggers(connection)
+        gallery.create_triggers(self.pipeline)
 
     def create_gallery(self, images=500):
         """Both programs, then a few rows."""
