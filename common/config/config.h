@@ -239,6 +239,10 @@ void config_partition_identity(const struct config *config, int32_t partition, s
 /* What the logs of partitions are named after: the topic, or the index when it is stand-alone. */
 const char *config_log_name(const struct config *config);
 
+/* Appends how the names of a table's triggers begin: "bitdex_TABLE_", with as much of the table's
+ * name (which may have a schema) as leaves room for the rest of an identifier. */
+void config_trigger_prefix(const char *table, struct buffer *out);
+
 /* What the file asks for that this version does not do, one thing at a time: fills `what`
  * (terminated, one line) and returns true. `*refused`: `run` refuses to start; otherwise it is a
  * note, and only `check` names it. Call with *cursor = 0 and again until it returns false. */

@@ -71,3 +71,16 @@ config_partition_identity(const struct config *config, int32_t partition, struct
                          partition, config->topic.partitions);
     config_index_identity(&config->index_config, out);
 }
+
+void
+config_trigger_prefix(const char *table, struct buffer *out)
+{
+    enum { BYTES_MAX = 40 }; /* of 63: "bitdex_", "_ops_", 8 digits and "_t" leave 41 */
+    const char *dot = strrchr(table, '.');
+    const char *name = dot != NULL ? dot + 1 : table;
+    size_t bytes = strlen(name);
+    if (bytes > BYTES_MAX)
+        for (bytes = BYTES_MAX; ((unsigned char)name[bytes] & 0xc0) == 0x80;)
+            bytes--; /* whole characters of UTF-8 */
+    buffer_append_format(out, "bitdex_%.*s_", (int)bytes, name);
+}

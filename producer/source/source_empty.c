@@ -1,7 +1,5 @@
 #include "producer/source/source_empty.h"
 
-#include <string.h>
-
 #include "common/pg/pg.h"
 
 static void
@@ -10,13 +8,6 @@ append_table_empty(const char *table, struct buffer *out)
     buffer_append_text(out, " AND NOT EXISTS (SELECT FROM ");
     pg_append_identifier(out, table);
     buffer_append_text(out, ")");
-}
-
-static const char *
-table_without_schema(const char *table)
-{
-    const char *dot = strrchr(table, '.');
-    return dot != NULL ? dot + 1 : table;
 }
 
 static void
@@ -28,7 +19,7 @@ append_trigger_enabled(const char *table, struct buffer *out)
     pg_append_identifier(&text, table);
     pg_append_literal(out, buffer_string(&text));
     buffer_clear(&text);
-    buffer_append_format(&text, "bitdex_%s_", table_without_schema(table));
+    config_trigger_prefix(table, &text);
     buffer_append_text(out, "::regclass AND starts_with(tgname, ");
     pg_append_literal(out, buffer_string(&text));
     buffer_append_text(out, "))");

@@ -66,8 +66,7 @@ fill_table(struct arena *arena, const struct pg_result *result, int row, struct 
     sql_append_name(&quoted, table->schema);
     buffer_append_text(&quoted, ".");
     sql_append_name(&quoted, table->name);
-    table->quoted = arena_strdup(arena, text_of(buffer_string(&quoted)));
-    buffer_free(&quoted);
+    table->quoted = sql_take(arena, &quoted);
 }
 
 static int

@@ -18,9 +18,7 @@ format_name(struct arena *arena, const char *format, const char *name)
             buffer_append_text(&text, name);
         else
             buffer_append(&text, format, 1);
-    char *copy = arena_strdup(arena, (struct text){(const char *)text.data, text.bytes});
-    buffer_free(&text);
-    return copy;
+    return sql_take(arena, &text);
 }
 
 static bool

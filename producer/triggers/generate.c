@@ -8,11 +8,7 @@
 #include "producer/triggers/digest.h"
 #include "producer/triggers/sql.h"
 
-enum {
-    NAME_HASH_DIGITS = 8,
-    /* of 63: "bitdex_" and "_ops_", the digits and "_t" leave 41 */
-    NAME_TABLE_BYTES_MAX = 40,
-};
+enum { NAME_HASH_DIGITS = 8 };
 
 #define AFTER_ROW "AFTER INSERT OR UPDATE OR DELETE"
 #define BEFORE_TRUNCATE "BEFORE TRUNCATE"
@@ -27,26 +23,6 @@ struct request {
     bool is_child;
 };
 
-static const char *
-take_text(struct arena *arena, struct buffer *buffer)
-{
-    const char *text =
-        arena_strdup(arena, (struct text){(const char *)buffer->data, buffer->bytes});
-    buffer_free(buffer);
-    return text;
-}
-
-/* The bytes of `name` that fit, whole characters of UTF-8. */
-static int
-table_part_bytes(const char *name)
-{
-    size_t bytes = strlen(name);
-    if (bytes > NAME_TABLE_BYTES_MAX)
-        for (bytes = NAME_TABLE_BYTES_MAX; ((unsigned char)name[bytes] & 0xc0) == 0x80;)
-            bytes--;
-    return (int)bytes;
-}
-
 void
 generate_append_mark(struct buffer *out, const char *outbox_schema)
 {
@@ -56,8 +32,8 @@ generate_append_mark(struct buffer *out, const char *outbox_schema)
 }
 
 /* SECURITY DEFINER: who changes a row needs no right on the outbox; so the path is fixed, and
- * nobody else may hang the function on a table of his own. UTC: an expression means the same
- * whoever writes. */
+ * nobody else may hang the function on a table of his own. The other settings: an expression means
+ * the same whoever writes. */
 static void
 append_settings(struct buffer *out, const struct request *request)
 {
@@ -67,7 +43,8 @@ append_settings(struct buffer *out, const struct request *request)
         buffer_append_text(out, ", ");
         sql_append_name(out, request->entry->outbox_schema);
     }
-    buffer_append_text(out, ", pg_temp SET timezone = 'UTC'");
+    buffer_append_text(out, ", pg_temp SET timezone = 'UTC'\n"
+                            "SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres'");
 }
 
 static void
@@ -137,35 +114,41 @@ append_sql(struct buffer *out, const struct request *request, const struct trigg
     buffer_free(&name);
 }
 
+static const char *
+name_function(const struct request *request, const char *hash, struct arena *arena)
+{
+    struct buffer name = {0};
+    struct buffer quoted = {0};
+    config_trigger_prefix(request->table->name, &name);
+    buffer_append_format(&name, "ops_%.*s%s", NAME_HASH_DIGITS, hash, request->suffix);
+    sql_append_name(&quoted, request->entry->outbox_schema);
+    buffer_append_text(&quoted, ".");
+    sql_append_name(&quoted, buffer_string(&name));
+    buffer_free(&name);
+    return sql_take(arena, &quoted);
+}
+
 static void
 add_object(const struct request *request, struct arena *arena, struct trigger_objects *objects)
 {
     char hash[DIGEST_HEX_BYTES];
     struct buffer text = {0};
     struct trigger_object *object = arena_alloc(arena, sizeof *object);
-    const char *table = request->table->name;
-    int bytes = table_part_bytes(table);
     *object = (struct trigger_object){.entry = request->entry, .table = request->table->quoted};
     buffer_append_text(&text, "\n");
     append_body(&text, request);
     buffer_append_text(&text, "\n");
-    object->body = take_text(arena, &text);
+    object->body = sql_take(arena, &text);
     hash_definition(request, object->body, hash);
     generate_append_mark(&text, request->entry->outbox_schema);
     buffer_append_format(&text, " sha256 %s", hash);
-    object->mark = take_text(arena, &text);
-    buffer_append_format(&text, "bitdex_%.*s_%.*s%s", bytes, table, NAME_HASH_DIGITS, hash,
-                         request->suffix);
-    object->name = take_text(arena, &text);
-    char *function = memory_format("bitdex_%.*s_ops_%.*s%s", bytes, table, NAME_HASH_DIGITS, hash,
-                                   request->suffix);
-    sql_append_name(&text, request->entry->outbox_schema);
-    buffer_append_text(&text, ".");
-    sql_append_name(&text, function);
-    free(function);
-    object->function = take_text(arena, &text);
+    object->mark = sql_take(arena, &text);
+    config_trigger_prefix(request->table->name, &text);
+    buffer_append_format(&text, "%.*s%s", NAME_HASH_DIGITS, hash, request->suffix);
+    object->name = sql_take(arena, &text);
+    object->function = name_function(request, hash, arena);
     append_sql(&text, request, object);
-    object->sql = take_text(arena, &text);
+    object->sql = sql_take(arena, &text);
     if (objects->end == NULL)
         objects->end = &objects->first;
     *objects->end = object;

@@ -49,15 +49,6 @@ static const char functions_sql[] = "SELECT " QUOTED("nspname") " || '.' || " QU
                " 'pg_proc'), $1) AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgfoid = pg_proc.oid)"
                " ORDER BY nspname, proname";
 
-static const char *
-take_text(struct arena *arena, struct buffer *buffer)
-{
-    const char *text =
-        arena_strdup(arena, (struct text){(const char *)buffer->data, buffer->bytes});
-    buffer_free(buffer);
-    return text;
-}
-
 int
 reconcile_plan_nothing(struct pg *pg, struct arena *arena, struct reconcile_plan *plan,
                        struct error *err)
@@ -90,8 +81,8 @@ add_change(struct reconcile_changes *changes, struct arena *arena, const char *t
     struct reconcile_change *change = arena_alloc(arena, sizeof *change);
     *change = (struct reconcile_change){
         .table = table,
-        .label = take_text(arena, label),
-        .sql = take_text(arena, sql),
+        .label = sql_take(arena, label),
+        .sql = sql_take(arena, sql),
     };
     if (changes->end == NULL)
         changes->end = &changes->first;

@@ -134,3 +134,12 @@ sql_append_expression(struct buffer *out, const char *expression, const char *ro
     }
     buffer_append_text(out, expression);
 }
+
+const char *
+sql_take(struct arena *arena, struct buffer *buffer)
+{
+    const char *text =
+        arena_strdup(arena, (struct text){(const char *)buffer->data, buffer->bytes});
+    buffer_free(buffer);
+    return text;
+}

@@ -17,6 +17,9 @@ void sql_append_literal(struct buffer *out, const char *text);
  * kind or in comments is left alone, and so is a brace that holds no name. */
 void sql_append_expression(struct buffer *out, const char *expression, const char *row);
 
+/* The text in `buffer`, which is freed, as one that lives in `arena`. */
+const char *sql_take(struct arena *arena, struct buffer *buffer);
+
 /* Finds the next {name} at or behind *at, outside quotes and comments, and moves *at behind it.
  * False: there is none. */
 bool sql_next_placeholder(const char **at, struct text *name);

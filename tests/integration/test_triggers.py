@@ -322,5 +322,383 @@ class Statements:
         return rng.choice(statements)
 
 
+class Kinds(TriggerCase):
+    """What single statements write."""
+
+    def test_f22_insert_makes_alive_and_update_does_not(self):
+        self.one_table("id int PRIMARY KEY, a int, b text, c int",
+                       "{ table: image, slot_field: id, sets_alive: true, on_delete: true, "
+                       "track_fields: [a, b] }")
+        self.execute("INSERT INTO image VALUES (1, 5, NULL, 0)")
+        self.execute("UPDATE image SET a = 6, b = 'x'")
+        self.execute("UPDATE image SET b = NULL")
+        self.execute("UPDATE image SET c = 1, a = a")
+        self.execute("UPDATE image SET id = 2")
+        self.execute("DELETE FROM image")
+        whole = [{"op": "alive"}, {"op": "set", "field": "a", "value": 6},
+                 {"op": "set", "field": "b", "value": None}]
+        self.assertEqual(self.ops(), [
+            (1, [{"op": "alive"}, {"op": "set", "field": "a", "value": 5},
+                 {"op": "set", "field": "b", "value": None}]),
+            (1, [{"op": "remove", "field": "a", "value": 5},
+                 {"op": "set", "field": "a", "value": 6},
+                 {"op": "set", "field": "b", "value": "x"}]),
+            (1, [{"op": "remove", "field": "b", "value": "x"},
+                 {"op": "set", "field": "b", "value": None}]),
+            (1, [{"op": "delete"}]), (2, whole), (2, [{"op": "delete"}]),
+        ])
+
+    def test_f15_a_join_row_moves_and_its_filter_flips(self):
+        self.one_table("i int, t int, off bool, PRIMARY KEY (i, t)",
+                       "{ table: image, slot_field: i, field: tags, value_field: t, "
+                       "filter: 'NOT {off}' }")
+        self.execute("INSERT INTO image VALUES (1, 5, false), (1, 6, true), (1, 7, NULL)")
+        self.execute("UPDATE image SET i = 2 WHERE t = 5")
+        self.execute("UPDATE image SET t = 8 WHERE t = 5")
+        self.execute("UPDATE image SET off = NOT off")
+        add, remove = ({"op": op, "field": "tags"} for op in ("add", "remove"))
+        self.assertEqual(self.ops(), [
+            (1, [add | {"value": 5}]),
+            (1, [remove | {"value": 5}]), (2, [add | {"value": 5}]),
+            (2, [remove | {"value": 5}, add | {"value": 8}]),
+            (1, [add | {"value": 6}]), (2, [remove | {"value": 8}]),
+        ])
+
+    def test_f16_keys_that_are_swapped(self):
+        """Where uniqueness is checked late, an entity that gets another's key is not deleted."""
+        self.one_table("id int PRIMARY KEY DEFERRABLE, a int",
+                       "{ table: image, slot_field: id, sets_alive: true, on_delete: true, "
+                       "track_fields: [a] }")
+        self.execute("INSERT INTO image VALUES (1, 10), (2, 20), (3, 30)")
+        self.execute("UPDATE image SET id = id % 3 + 1")
+        self.execute("UPDATE image SET id = id + 1")
+        index = replay.Replay(set())
+        index.read(self.connection)
+        truth = {key: {"a": value} for key, value in self.execute("SELECT id, a FROM image")}
+        self.assertEqual(index.entities(), truth)
+
+    def test_f16_truncate_is_refused_or_written(self):
+        self.execute(SCHEMA)
+        self.configure(TRIGGERS, FIELDS)
+        self.triggers("apply")
+        tables = ["image CASCADE", 'shop."Tags on"', "shop.tool", "part", "part_0", "post", "album"]
+        for table in tables:
+            with self.assertRaisesRegex(psycopg.errors.RaiseException, "use DELETE"):
+                self.execute(f"TRUNCATE {table}")
+        self.configure(TRIGGERS.replace("table: ", "on_truncate: emit, table: ").replace(
+            "- on_truncate: emit, table: ", "- table: ").replace(
+            "    slot_field: id\n", "    slot_field: id\n    on_truncate: emit\n").replace(
+            '    query: "', '    on_truncate: emit\n    query: "').replace(
+            "- { table", "- { on_truncate: emit, table").replace(
+            "{ on_truncate: emit, table: image, fk", "{ table: image, fk"), FIELDS)
+        self.triggers("apply")
+        index = replay.Replay(MULTI)
+        for table in tables[1:] + tables[:1]:
+            self.execute("INSERT INTO post VALUES (1, now(), 'public') ON CONFLICT DO NOTHING")
+            self.execute("INSERT INTO album VALUES (1, 'a') ON CONFLICT DO NOTHING")
+            self.execute("INSERT INTO image (id, post_id, album_id) SELECT n, 1, 1 FROM "
+                         "generate_series(1, 3) AS n ON CONFLICT DO NOTHING")
+            self.execute('INSERT INTO shop."Tags on" SELECT id, 2 FROM image')
+            self.execute("INSERT INTO shop.tool SELECT id, 3, 8 FROM image ON CONFLICT DO NOTHING")
+            self.execute("INSERT INTO part SELECT id, id % 2, 1.5 FROM image "
+                         "ON CONFLICT DO NOTHING")
+            self.execute(f"TRUNCATE {table}")
+            index.read(self.connection)
+            truth = {key: replay.present(value) for key, value in self.execute(TRUTH)}
+            self.assertEqual(index.entities(), truth, table)
+
+    def test_f17_queries_of_several_ids(self):
+        """in [1, 2, 3]: from an array, from jsonb, inside brackets, from texts; none is no op."""
+        self.execute("CREATE TABLE model (id int PRIMARY KEY, poi bool, ids int[], name text)")
+        self.execute("CREATE TABLE version (id int, model int)")
+        self.execute("INSERT INTO version VALUES (1, 7), (2, 7), (3, 7), (NULL, 7)")
+        source = "SELECT jsonb_agg(id) AS ids FROM version WHERE model = {id}"
+        for query, more, wanted in (
+            ("v in {ids}", f"query_source: '{source}'", "v in [1, 2, 3]"),
+            ("v in [{ids}]", f"query_source: '{source}'", "v in [1, 2, 3]"),
+            ("v in {ids}", "", "v in [4, 5]"),
+            ("v in [{id}, 9] AND w eq {poi}", "", "v in [7, 9] AND w eq true"),
+            ("v in {id} and w eq '{name}'", "", r'v in [7] and w eq "it\"s"'),
+        ):
+            self.configure(f'\ntriggers:\n  - {{ table: model, query: "{query}", '
+                           f"track_fields: [poi]{', ' if more else ''}{more} }}\n")
+            self.triggers("apply")
+            self.execute("""INSERT INTO model VALUES (7, true, '{4,NULL,5}', 'it"s')""")
+            self.execute("INSERT INTO model VALUES (8, NULL, '{}', NULL)")
+            self.execute("DELETE FROM model")
+            ops = {"op": "set", "field": "poi", "value": True}
+            rows = self.ops()
+            self.assertEqual(rows[0], (7, [{"op": "queryOpSet", "query": wanted, "ops": [ops]}]))
+            self.assertEqual(len(rows), 2, rows)
+
+    def test_f18_names(self):
+        """Reserved words, dots, blanks, 63 bytes, capitals, characters of several bytes."""
+        table = "Ω" * 30 + "T"
+        self.execute(f'CREATE SCHEMA "My shop"; CREATE TABLE "My shop"."{table}" '
+                     '("order" int PRIMARY KEY, "a.b" int, _had int, ops text, "$bitdex$" int)')
+        self.configure(f"""
+triggers:
+  - table: "My shop.{table}"
+    slot_field: order
+    track_fields:
+      - {{ column: "a.b", target: ab }}
+      - {{ column: _had, target: had }}
+      - ops
+      - "'{{ops}} $bitdex$ ' || {{ops}} || E'\\\\'{{ops}}' /* {{ops}} */ as text"
+""")
+        self.triggers("apply")
+        self.assertIn("nothing to do", self.triggers("apply").stdout)
+        self.execute(f'INSERT INTO "My shop"."{table}" VALUES (1, 2, 3, \'x\')')
+        self.assertEqual(self.ops()[0][1][-1]["value"], "{ops} $bitdex$ x'{ops}")
+        self.triggers("drop")
+        self.assertEqual(self.execute("SELECT count(*) FROM pg_proc WHERE proname LIKE 'bitdex%'"
+                                      ).fetchone(), (0,))
+
+    def test_f20_a_session_that_replicates(self):
+        self.one_table("id int", "{ table: image, slot_field: id, sets_alive: true }")
+        with self.connection.transaction():
+            self.execute("SET LOCAL session_replication_role = replica")
+            self.execute("INSERT INTO image VALUES (1)")
+        self.assertEqual(self.ops(), [(1, [{"op": "alive"}])])
+
+    def test_f14_f21_values_of_every_type(self):
+        """From a role that may do nothing but write the table, whatever its session is set to."""
+        values = {
+            "int8": ("-9223372036854775808", -9223372036854775808), "numeric": ("3.0", 3.0),
+            "float4": ("0.5", 0.5), "bool": ("'f'", False), "char(3)": ("'a'", "a  "),
+            "mood": ("'calm'", "calm"), "timestamptz": ("'1969-12-31 23:59:59.5Z'", -1),
+            "timestamp": ("'1970-01-01 00:00:01.9'", 1), "date": ("'1970-01-02'", 86400),
+            "timestamptz[]": ("ARRAY[NULL, 'epoch'::timestamptz]", ["1970-01-01 00:00:00+00"]),
+            "date[]": ("'{1970-01-01}'", ["1970-01-01"]), "mood[]": ("'{wild,NULL}'", ["wild"]),
+            "int[]": ("'{{1,2},{3,4}}'", [1, 2, 3, 4]), "text[]": ("'{}'", []),
+            "json": ("'[1, 2]'", [1, 2]), "jsonb": ("'{\"a\": 1}'", '{"a": 1}'),
+            "uuid": ("'00000000-0000-0000-0000-000000000001'",
+                     "00000000-0000-0000-0000-000000000001"),
+            "interval": ("'1 day'", "1 day"), "bytea": (r"'\x01'", r"\x01"),
+            "point": ("'(1,2)'", "(1,2)"), "xml": ("'<a/>'", "<a/>"), "oid": ("5", "5"),
+            "int4range": ("'[1,2)'", "[1,2)"), "rank": ("7", 7), "day": ("'1970-01-02'", 86400),
+        }
+        self.execute("CREATE TYPE mood AS ENUM ('calm', 'wild')")
+        self.execute("CREATE DOMAIN rank AS int; CREATE DOMAIN day AS date")
+        self.one_table("id int, " + ", ".join(f"f{n} {t}" for n, t in enumerate(values)),
+                       "{ table: image, slot_field: id, track_fields: ["
+                       + ", ".join(f"f{n}" for n in range(len(values))) + "] }")
+        role = f"bitdex_app_{self.connection.info.backend_pid}"
+        self.execute(f"CREATE ROLE {role}")
+        self.addCleanup(self.execute, f"DROP OWNED BY {role}; DROP ROLE {role}")
+        self.execute(f"GRANT INSERT, UPDATE, SELECT ON image TO {role}")
+        rest = "id = 1"
+        for setting, value in {"timezone": "Asia/Kathmandu", "datestyle": "German",
+                               "search_path": "pg_temp", "role": role}.items():
+            self.execute(f"SET {setting} = '{value}'")
+        self.execute("INSERT INTO public.image (id) VALUES (1)")
+        for number, (literal, _) in enumerate(values.values()):
+            self.execute(f"UPDATE public.image SET f{number} = {literal} WHERE {rest}")
+            self.execute(f"UPDATE public.image SET f{number} = {literal}, id = id WHERE {rest}")
+            self.execute(f"UPDATE public.image SET f{number} = NULL WHERE {rest}")
+        self.execute("RESET role; RESET search_path")
+        rows = self.ops()[1:]
+        for number, (kind, (_, wanted)) in enumerate(values.items()):
+            field = {"field": f"f{number}"}
+            with self.subTest(kind):
+                self.assertEqual(rows[2 * number], (1, [{"op": "set", "value": wanted} | field]))
+                self.assertEqual(rows[2 * number + 1], (1, [
+                    {"op": "remove", "value": wanted} | field, {"op": "set", "value": None} | field,
+                ]))
+        self.assertEqual(len(rows), 2 * len(values))
+
+    def test_f21_infinite_time_fits_no_field(self):
+        """Written as a number that no field holds, so it becomes a dead letter, and never breaks
+        the application's own statement."""
+        self.one_table("id int, a timestamptz, b date",
+                       "{ table: image, slot_field: id, track_fields: [a, b] }")
+        self.execute("INSERT INTO image VALUES (1, 'infinity', '-infinity')")
+        self.assertEqual([op["value"] for op in self.ops()[0][1]], [9 * 10**15, -9 * 10**15])
+
+
+class Races(TriggerCase):
+    """F32: a child and its parent change at the same time, in transactions that are held."""
+
+    PARENT = {
+        "by_query": "{ table: post, query: 'post_id eq {id}', track_fields: [state], "
+        "children: { table: image, fk: post_id, slot: id } }",
+        "per_row": "{ table: post, rows_from: { table: image, fk: post_id, slot: id }, "
+        "track_fields: [state] }",
+    }
+
+    def prepare(self, kind):
+        self.execute("DROP TABLE IF EXISTS image; DROP TABLE IF EXISTS post")
+        self.execute("CREATE TABLE post (id int PRIMARY KEY, state text)")
+        self.execute("CREATE TABLE image (id int PRIMARY KEY, post_id int REFERENCES post)")
+        self.configure("\ntriggers:\n  - { table: image, slot_field: id, sets_alive: true, "
+                       "on_delete: true, track_fields: [post_id] }\n  - " + self.PARENT[kind])
+        self.triggers("apply")
+        self.execute("INSERT INTO post VALUES (1, 'old'), (2, 'other')")
+        self.execute("INSERT INTO image VALUES (1, 1), (2, 2)")
+
+    def race(self, first, second):
+        """`second` begins while the transaction of `first` is open, and waits for it."""
+        other = self.pipeline.connect(autocommit=True)
+        self.addCleanup(other.close)
+        worker = threading.Thread(target=other.execute, args=(second,))
+        with self.connection.transaction():
+            self.execute(first)
+            worker.start()
+            while not self.is_waiting(other.info.backend_pid):
+                self.assertTrue(worker.is_alive(), "did not wait")
+                time.sleep(0.01)
+        worker.join()
+
+    def is_waiting(self, pid):
+        with self.pipeline.connect() as watcher:
+            return watcher.execute(
+                "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s", (pid,)
+            ).fetchone()[0]
+
+    def test_f32_late_children(self):
+        late = ["INSERT INTO image VALUES (3, 1)", "UPDATE image SET post_id = 1 WHERE id = 2"]
+        parent = "UPDATE post SET state = 'new' WHERE id = 1"
+        for kind in self.PARENT:
+            for child in late:
+                for order in ((parent, child), (child, parent)):
+                    with self.subTest(f"{kind}: {order}"):
+                        self.prepare(kind)
+                        self.race(*order)
+                        index = replay.Replay(set())
+                        index.read(self.connection)
+                        truth = dict(self.execute(
+                            "SELECT image.id, jsonb_build_object('post_id', post_id, 'state', "
+                            "state) FROM image JOIN post ON post.id = post_id").fetchall())
+                        self.assertEqual(index.entities(), truth)
+                        self.triggers("drop")
+                        self.execute('DELETE FROM "BitdexOps"')
+
+
+class Reconciliation(TriggerCase):
+    """F19: the database follows the configuration, and nothing else is touched."""
+
+    def setUp(self):
+        super().setUp()
+        with self.pipeline.connect() as connection:
+            gallery.create_tables(connection)
+
+    def names(self):
+        return [row[0] for row in self.execute(
+            "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname")]
+
+    def differences(self):
+        done = self.triggers("diff", check=False)
+        self.assertEqual(done.returncode, 1 if done.stdout else 0)
+        return done.stdout.splitlines()
+
+    def test_f19_no_lock_when_nothing_differs(self):
+        self.triggers("apply")
+        with self.pipeline.connect() as holder:
+            holder.execute('LOCK TABLE "Image", "Post" IN ROW EXCLUSIVE MODE')
+            self.assertEqual(self.triggers("apply").stdout, "nothing to do\n")
+        self.assertEqual(self.differences(), [])
+
+    def test_f19_only_what_differs(self):
+        """Another filter changes one table's trigger; what was changed by hand is made again."""
+        self.triggers("apply")
+        before = self.names()
+        text = self.pipeline.config.read_text()
+        self.pipeline.config.write_text(text.replace("({attributes} >> 10)", "({attributes} >> 9)"))
+        self.assertEqual([line[:28] for line in self.differences()],
+                         ["- trigger bitdex_TagsOnImage", "+ trigger bitdex_TagsOnImage"])
+        self.triggers("apply")
+        self.pipeline.config.write_text(text)
+        self.triggers("apply")
+        self.assertEqual(self.names(), before)
+        (name,) = [name for name in before if name.startswith("bitdex_Post") and "_t" not in name]
+        for change in (f'ALTER TABLE "Post" DISABLE TRIGGER "{name}"',
+                       f'ALTER TABLE "Post" ENABLE TRIGGER "{name}"',
+                       f'DROP TRIGGER "{name}" ON "Post"',
+                       'DROP TABLE "TagsOnImageNew"; CREATE TABLE "TagsOnImageNew" '
+                       '("imageId" int, "tagId" int, attributes int)'):
+            self.execute(change)
+            self.assertIn("triggers", self.pipeline.producer.command("check", check=False).stdout)
+            self.assertNotEqual(self.differences(), [], change)
+            self.triggers("apply")
+            self.assertEqual(self.differences(), [])
+        functions = "SELECT count(*) FROM pg_proc WHERE proname LIKE 'bitdex%'"
+        self.assertEqual(self.execute(functions).fetchone(), (len(self.names()),))
+
+    def test_f19_what_is_not_ours_stays(self):
+        """A trigger of somebody else stays, one of the original generator is replaced."""
+        self.execute("""
+            CREATE FUNCTION mine() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+            CREATE FUNCTION "bitdex_Post_ops_0123abcd"() RETURNS trigger LANGUAGE plpgsql
+                AS 'BEGIN RETURN NULL; END';
+            CREATE TRIGGER bitdex_mine AFTER UPDATE ON "Post" EXECUTE FUNCTION mine();
+            CREATE TRIGGER "bitdex_Post_0123abcd" AFTER UPDATE ON "Post"
+                FOR EACH ROW EXECUTE FUNCTION "bitdex_Post_ops_0123abcd"();
+            CREATE TABLE elsewhere (id int);
+            CREATE TRIGGER "bitdex_elsewhere_0123abcd" AFTER UPDATE ON elsewhere
+                EXECUTE FUNCTION mine()""")
+        self.triggers("apply")
+        self.assertNotIn("bitdex_Post_0123abcd", self.names())
+        self.triggers("drop")
+        self.assertEqual(self.names(), ["bitdex_elsewhere_0123abcd", "bitdex_mine"])
+        self.assertEqual(self.triggers("drop").stdout, "nothing to do\n")
+
+    def test_f19_a_held_lock_is_waited_for(self):
+        """Without holding up writers for longer than a moment, and table by table."""
+        with self.pipeline.connect() as holder:
+            holder.execute('LOCK TABLE "Post" IN ROW EXCLUSIVE MODE')
+            apply = self.pipeline.producer.begin("triggers", "apply")
+            self.addCleanup(apply.kill)
+            for line in apply.stdout:
+                if "waiting for a lock" in line:
+                    break
+        apply.communicate()
+        self.assertEqual(apply.returncode, 0)
+        self.assertEqual(self.differences(), [])
+
+    def test_print_is_what_apply_does(self):
+        printed = self.triggers("print").stdout
+        self.execute(printed)
+        self.assertEqual(self.differences(), [])
+        self.assertEqual(self.triggers("print").stdout, printed)
+
+    def test_what_is_wrong_is_named_with_its_place(self):
+        for entry, wanted in (
+            ("{ table: Nix, slot_field: id }", r"\[0\].table: table Nix does not exist"),
+            ("{ table: Image, slot_field: nix }", r"\[0\].slot_field: .*nix.*does not exist"),
+            ("{ table: Image, slot_field: url }", r"\[0\].slot_field: column url is no integer"),
+            ("{ table: Image, slot_field: id, track_fields: [hash,\n    '{flags} + as f'] }",
+             r":\d+:5: triggers\[0\].track_fields\[1\]: .*syntax error"),
+            ("{ table: Image, slot_field: id, computed_fields: [\"'a' as f\"] }",
+             r"computed_fields\[0\]: .*type"),
+            ("{ table: Image, slot_field: id, filter: '{url}' }", r"filter: .*boolean"),
+            ("{ table: Post, query: 'a eq {nix}', track_fields: [availability] }",
+             r"\[0\].query: .*nix.*does not exist"),
+            ("{ table: Post, query: 'a in {ids}', track_fields: [availability], "
+             "query_source: 'SELECT 1' }", r"\[0\].query_source: .*ids.*does not exist"),
+            ("{ table: Post, query: 'a eq {id}', track_fields: [availability], "
+             "children: { table: Image, fk: url, slot: id } }", r"\[0\].children: .*operator"),
+        ):
+            self.configure(f"\ntriggers:\n  - {entry}\n")
+            for command in ("print", "diff", "apply"):
+                done = self.triggers(command, check=False)
+                self.assertEqual(done.returncode, 2, done)
+                self.assertRegex(done.stderr, wanted)
+        self.assertEqual(self.names(), [])
+
+    def test_f14_rights_of_the_owner(self):
+        """apply needs the right to write ops, and says so; check tells when it is lost."""
+        role = f"bitdex_owner_{self.connection.info.backend_pid}"
+        self.execute(f"CREATE ROLE {role} LOGIN")
+        self.addCleanup(self.execute, f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")
+        for table in ("Image", "TagsOnImageNew", "Post"):
+            self.execute(f'GRANT SELECT, UPDATE, TRIGGER ON "{table}" TO {role}')
+        dsn = psycopg.conninfo.make_conninfo(self.pipeline.dsn, user=role)
+        self.pipeline.producer.set_variable("BITDEX_POSTGRES", dsn)
+        done = self.triggers("apply", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f'role {role}, as which trigger functions run, needs INSERT on '
+                      '"public"."BitdexOps"', done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()

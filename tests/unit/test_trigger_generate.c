@@ -1,0 +1,285 @@
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "producer/triggers/body.h"
+#include "producer/triggers/generate.h"
+
+static const struct config_child no_child;
+
+/* An entry of table public.NAME, as the catalogue would complete it. */
+static struct entry
+make_entry(struct arena *arena, struct config *config, struct config_trigger *trigger)
+{
+    struct entry entry;
+    trigger->rows_from = trigger->kind == TRIGGER_FAN_OUT_PER_ROW ? trigger->rows_from : no_child;
+    config->path = "a.yaml";
+    config->triggers = trigger;
+    config->trigger_count = 1;
+    entry_create(config, 0, arena, &entry);
+    entry.outbox_schema = "public";
+    entry.table = (struct entry_table){"public", trigger->table, "\"public\".\"T\"", 0, NULL, 0};
+    entry.value_is_unique = true;
+    entry.id_column = "id";
+    return entry;
+}
+
+static const char golden_direct[] =
+    "\n#variable_conflict use_column\n"
+    "DECLARE\n"
+    "    _had boolean := OLD.\"id\" IS NOT NULL AND (OLD.\"x\" > 0) IS TRUE; -- the row before"
+    " counts\n"
+    "    _has boolean := NEW.\"id\" IS NOT NULL AND (NEW.\"x\" > 0) IS TRUE; -- the row after"
+    " counts\n"
+    "    _was jsonb;\n"
+    "    _is jsonb;\n"
+    "    _ops jsonb := '[]';\n"
+    "BEGIN\n"
+    "    IF _had AND _has AND NEW.\"id\" = OLD.\"id\" THEN -- only what changed\n"
+    "        IF NEW.\"order\" IS DISTINCT FROM OLD.\"order\" THEN\n"
+    "            IF OLD.\"order\" IS NOT NULL THEN\n"
+    "                _ops := _ops\n"
+    "                    || jsonb_build_object('op', 'remove', 'field', 'order', 'value',"
+    " OLD.\"order\");\n"
+    "            END IF;\n"
+    "            _ops := _ops\n"
+    "                || jsonb_build_object('op', 'set', 'field', 'order', 'value',"
+    " NEW.\"order\");\n"
+    "        END IF;\n"
+    "        _was := to_jsonb(CASE OLD.\"at\" WHEN 'infinity' THEN 9e15 WHEN '-infinity' THEN"
+    " -9e15 ELSE floor(extract(epoch FROM OLD.\"at\")) END::bigint);\n"
+    "        _is := to_jsonb(CASE NEW.\"at\" WHEN 'infinity' THEN 9e15 WHEN '-infinity' THEN"
+    " -9e15 ELSE floor(extract(epoch FROM NEW.\"at\")) END::bigint);\n"
+    "        IF _is IS DISTINCT FROM _was THEN\n"
+    "            IF _was IS NOT NULL THEN\n"
+    "                _ops := _ops\n"
+    "                    || jsonb_build_object('op', 'remove', 'field', 'at', 'value', _was);\n"
+    "            END IF;\n"
+    "            _ops := _ops\n"
+    "                || jsonb_build_object('op', 'set', 'field', 'at', 'value', _is);\n"
+    "        END IF;\n"
+    "        IF _ops <> '[]' THEN\n"
+    "            INSERT INTO \"public\".\"BitdexOps\" (entity_id, ops) VALUES (NEW.\"id\","
+    " _ops);\n"
+    "        END IF;\n"
+    "        RETURN NULL;\n"
+    "    END IF;\n"
+    "    IF _had AND (TG_OP = 'DELETE' OR NOT EXISTS (\n"
+    "        SELECT FROM \"public\".\"T\" AS _other WHERE _other.\"id\" = OLD.\"id\" AND"
+    " (_other.\"x\" > 0) IS TRUE)) THEN -- the entity goes\n"
+    "        INSERT INTO \"public\".\"BitdexOps\" (entity_id, ops) VALUES (OLD.\"id\",\n"
+    "            '[{\"op\": \"delete\"}]');\n"
+    "    END IF;\n"
+    "    IF _has THEN -- all that the entity is\n"
+    "        INSERT INTO \"public\".\"BitdexOps\" (entity_id, ops) VALUES (NEW.\"id\","
+    " jsonb_build_array(jsonb_build_object('op', 'alive'),\n"
+    "            jsonb_build_object('op', 'set', 'field', 'order', 'value', NEW.\"order\"),\n"
+    "            jsonb_build_object('op', 'set', 'field', 'at', 'value', CASE NEW.\"at\" WHEN"
+    " 'infinity' THEN 9e15 WHEN '-infinity' THEN -9e15 ELSE floor(extract(epoch FROM"
+    " NEW.\"at\")) END::bigint)));\n"
+    "    END IF;\n"
+    "    RETURN NULL;\n"
+    "END\n";
+
+static void
+test_golden_sql_of_a_direct_table(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    struct config config = {0};
+    const struct config_tracked_field fields[] = {
+        {.column = "order", .target = "order"},
+        {.column = "at", .target = "at"},
+    };
+    struct config_trigger trigger = {
+        .table = "T",
+        .slot_field = "id",
+        .sets_alive = true,
+        .on_delete = ON_DELETE_SLOT,
+        .filter = "{x} > 0",
+        .track_fields = fields,
+        .track_field_count = 2,
+    };
+    struct entry entry = make_entry(&arena, &config, &trigger);
+    entry.values[1].form = FORM_SECONDS;
+    struct trigger_objects objects = {0};
+    generate_objects(&entry, &arena, &objects);
+    assert_int_equal(objects.count, 2);
+    assert_string_equal(objects.first->body, golden_direct);
+    arena_free(&arena);
+}
+
+/* Another build, or another machine, makes the same names: the triggers that are there stay. */
+static void
+test_f19_golden_names(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    struct config config = {0};
+    struct config_trigger trigger = {
+        .kind = TRIGGER_JOIN,
+        .table = "T",
+        .slot_field = "i",
+        .field = "tags",
+        .value_field = "t",
+    };
+    struct entry entry = make_entry(&arena, &config, &trigger);
+    struct trigger_objects objects = {0};
+    generate_objects(&entry, &arena, &objects);
+    assert_string_equal(objects.first->name, "bitdex_T_00000000");
+    assert_string_equal(objects.first->function, "\"public\".\"bitdex_T_ops_00000000\"");
+    assert_string_equal(objects.first->next->name, "bitdex_T_00000000_t");
+    arena_free(&arena);
+}
+
+static void
+test_f19_what_changes_the_definition_changes_the_name(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    struct config config = {0};
+    struct config_trigger trigger = {
+        .kind = TRIGGER_JOIN,
+        .table = "T",
+        .slot_field = "i",
+        .field = "tags",
+        .value_field = "t",
+    };
+    struct trigger_objects objects = {0};
+    struct entry first = make_entry(&arena, &config, &trigger);
+    struct entry again = make_entry(&arena, &config, &trigger);
+    struct entry elsewhere = make_entry(&arena, &config, &trigger);
+    struct entry filtered = make_entry(&arena, &config, &trigger);
+    struct config_trigger with_filter = trigger;
+    elsewhere.table.schema = "other";
+    with_filter.filter = "true";
+    filtered.trigger = &with_filter;
+    generate_objects(&first, &arena, &objects);
+    generate_objects(&again, &arena, &objects);
+    generate_objects(&elsewhere, &arena, &objects);
+    generate_objects(&filtered, &arena, &objects);
+    const struct trigger_object *object = objects.first;
+    const char *name = object->name;
+    object = object->next->next;
+    assert_string_equal(object->name, name);
+    object = object->next->next;
+    assert_string_not_equal(object->name, name);
+    object = object->next->next;
+    assert_string_not_equal(object->name, name);
+    arena_free(&arena);
+}
+
+static void
+test_f18_names_fit_into_63_bytes_and_end_with_a_whole_character(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    struct config config = {0};
+    struct config_trigger trigger = {
+        .table = "xΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩ", .slot_field = "i", .sets_alive = true};
+    assert_int_equal(strlen(trigger.table), 63);
+    struct entry entry = make_entry(&arena, &config, &trigger);
+    struct trigger_objects objects = {0};
+    generate_objects(&entry, &arena, &objects);
+    const struct trigger_object *object = objects.first->next;
+    assert_memory_equal(object->name, "bitdex_xΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩ_", 7 + 39 + 1);
+    assert_true(strlen(object->name) <= 63);
+    const char *function = strrchr(object->function, '.') + 1;
+    assert_true(strlen(function) - 2 <= 63);
+    arena_free(&arena);
+}
+
+/* A chunk of 50 a call: Postgres takes 100 arguments. */
+static void
+test_many_fields_are_more_than_one_call(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    struct config config = {0};
+    struct config_tracked_field fields[120];
+    for (size_t i = 0; i < 120; i++)
+        fields[i] = (struct config_tracked_field){.column = "a", .target = "a"};
+    struct config_trigger trigger = {
+        .table = "T", .slot_field = "i", .track_fields = fields, .track_field_count = 120};
+    struct entry entry = make_entry(&arena, &config, &trigger);
+    struct buffer body = {0};
+    body_append_row(&body, &entry);
+    size_t calls = 0;
+    for (const char *at = buffer_string(&body); (at = strstr(at, "jsonb_build_array(")) != NULL;
+         at++)
+        calls++;
+    assert_int_equal(calls, 3);
+    buffer_free(&body);
+    arena_free(&arena);
+}
+
+static void
+check_query(struct arena *arena, const char *query, enum entry_form form, const char *expected)
+{
+    struct config config = {0};
+    const struct config_tracked_field field = {.column = "a", .target = "a"};
+    struct config_trigger trigger = {.kind = TRIGGER_FAN_OUT,
+                                     .table = "T",
+                                     .query = query,
+                                     .track_fields = &field,
+                                     .track_field_count = 1};
+    struct entry entry = make_entry(arena, &config, &trigger);
+    for (uint32_t i = 0; i < entry.placeholder_count; i++)
+        entry.placeholders[i].form = form;
+    struct buffer body = {0};
+    body_append_row(&body, &entry);
+    const char *at = strstr(buffer_string(&body), "AS id, ") + strlen("AS id, ");
+    assert_memory_equal(at, expected, strlen(expected));
+    assert_memory_equal(at + strlen(expected), " AS query", strlen(" AS query"));
+    buffer_free(&body);
+}
+
+#define LIST(x) "nullif(jsonb_path_query_array(to_jsonb(" x "), '$[*] ? (@ != null)'), '[]')::text"
+
+static void
+test_f17_placeholders_fit_their_place(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    check_query(&arena, "f eq 1", FORM_PLAIN, "'f eq 1'");
+    check_query(&arena, "f eq {a} AND g eq 2", FORM_PLAIN,
+                "'f eq ' || to_jsonb(NEW.\"a\")::text || ' AND g eq 2'");
+    check_query(&arena, "f eq '{a}'", FORM_PLAIN, "'f eq ' || to_jsonb(NEW.\"a\")::text");
+    check_query(&arena, "f in {a}", FORM_PLAIN,
+                "'f in ' || '[' || to_jsonb(NEW.\"a\")::text || ']'");
+    check_query(&arena, "f in {a}", FORM_ARRAY, "'f in ' || " LIST("NEW.\"a\""));
+    check_query(&arena, "f IN {a}", FORM_JSON, "'f IN ' || " LIST("NEW.\"a\"::jsonb"));
+    check_query(&arena, "f in [{a}]", FORM_ARRAY,
+                "'f in [' || btrim(" LIST("NEW.\"a\"") ", '[]') || ']'");
+    check_query(&arena, "f in [{a}, {b}]", FORM_PLAIN,
+                "'f in [' || to_jsonb(NEW.\"a\")::text || ', ' || to_jsonb(NEW.\"b\")::text"
+                " || ']'");
+    arena_free(&arena);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden_sql_of_a_direct_table),
+        cmocka_unit_test(test_f19_golden_names),
+        cmocka_unit_test(test_f19_what_changes_the_definition_changes_the_name),
+        cmocka_unit_test(test_f18_names_fit_into_63_bytes_and_end_with_a_whole_character),
+        cmocka_unit_test(test_many_fields_are_more_than_one_call),
+        cmocka_unit_test(test_f17_placeholders_fit_their_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,106 @@
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <string.h>
+
+#include "producer/triggers/digest.h"
+#include "producer/triggers/sql.h"
+
+static void
+check_expression(const char *expression, const char *expected)
+{
+    struct buffer sql = {0};
+    sql_append_expression(&sql, expression, "OLD");
+    assert_string_equal(buffer_string(&sql), expected);
+    buffer_free(&sql);
+}
+
+static void
+test_f18_a_name_in_braces_becomes_a_column_of_the_row(void **state)
+{
+    (void)state;
+    check_expression("({flags} >> 13) & 1", "(OLD.\"flags\" >> 13) & 1");
+    check_expression("{order}{a.b}{Ω x}", "OLD.\"order\"OLD.\"a.b\"OLD.\"Ω x\"");
+    check_expression("CAST({x} AS int)", "CAST(OLD.\"x\" AS int)");
+    check_expression("no name", "no name");
+}
+
+static void
+test_f18_quotes_and_comments_are_left_alone(void **state)
+{
+    (void)state;
+    static const char *const opaque[] = {
+        "'{a}'",
+        "'it''s {a}'",
+        "E'\\'{a}'",
+        "\"{a}\"",
+        "\"x\"\"{a}\"",
+        "$${a}$$",
+        "$t$ $$ {a} $t$",
+        "-- {a}",
+        "/* {a} */",
+        "/* /* */ {a} */",
+        "'{a}",
+        "$x$ {a}",
+        "'{1,2}'::int[]",
+        "{}",
+        "{ \"a\": 1 }",
+        "{",
+        "{a",
+        "{a\n}",
+        "x -- '\n || '{a}'",
+        "E'\\\\' || '{a}'",
+    };
+    for (size_t i = 0; i < sizeof opaque / sizeof opaque[0]; i++)
+        check_expression(opaque[i], opaque[i]);
+    check_expression("'\\' || {a}", "'\\' || OLD.\"a\"");
+    check_expression("'x' || {a} || 'y {b}'", "'x' || OLD.\"a\" || 'y {b}'");
+    check_expression("me'{a}' {a}", "me'{a}' OLD.\"a\"");
+    check_expression("$1 {a} $2", "$1 OLD.\"a\" $2");
+    check_expression("a$b{c}$b", "a$bOLD.\"c\"$b");
+    check_expression("-- '\n{a}", "-- '\nOLD.\"a\"");
+    check_expression("/* /* */ */{a}", "/* /* */ */OLD.\"a\"");
+}
+
+static void
+test_f18_literals_read_the_same_whatever_the_session_says(void **state)
+{
+    (void)state;
+    struct buffer sql = {0};
+    sql_append_literal(&sql, "it's");
+    sql_append_literal(&sql, "a\\'b");
+    assert_string_equal(buffer_string(&sql), "'it''s'E'a\\\\''b'");
+    buffer_clear(&sql);
+    sql_append_name(&sql, "a.\"b\"");
+    assert_string_equal(buffer_string(&sql), "\"a.\"\"b\"\"\"");
+    buffer_free(&sql);
+}
+
+/* FIPS 180-4, examples. */
+static void
+test_f19_the_digest_is_sha256(void **state)
+{
+    (void)state;
+    char hex[DIGEST_HEX_BYTES];
+    digest_sha256(TEXT("abc"), hex);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    digest_sha256(TEXT(""), hex);
+    assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_f18_a_name_in_braces_becomes_a_column_of_the_row),
+        cmocka_unit_test(test_f18_quotes_and_comments_are_left_alone),
+        cmocka_unit_test(test_f18_literals_read_the_same_whatever_the_session_says),
+        cmocka_unit_test(test_f19_the_digest_is_sha256),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
