@@ -1,6 +1,6 @@
 """Ratios of what we do to what the machine and the libraries can do, in one run.
 
-    scripts/bench [--rows N] [--runs N] [--only ratios|windows|latency]
+    scripts/bench [--rows N] [--runs N] [--only ratios|windows|latency|triggers]
 
 1. drain over raw COPY: rows a second from the outbox to acknowledged on the topic, beside a bare
    COPY (FORMAT binary) of the same rows to a client that throws them away.
@@ -10,7 +10,8 @@
 
 Figures are medians of the runs. Machines are noisy: compare ratios, not seconds.
 
-Then what windows cost, and the way to the topic under a light load (windows.py).
+Then what windows cost, and the way to the topic under a light load (windows.py); and what triggers
+cost (triggers.py).
 """
 
 import argparse
@@ -26,6 +27,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts
 import gallery  # noqa: E402
 import pipeline  # noqa: E402
 import servers  # noqa: E402
+import triggers  # noqa: E402
 import windows  # noqa: E402
 
 HOME = pipeline.ROOT / ".local" / "bench"
@@ -180,7 +182,17 @@ def print_latency(_, postgres, kafka):
         windows.run_light_load(demo)
 
 
-SECTIONS = {"ratios": print_ratios, "windows": print_windows, "latency": print_latency}
+def print_triggers(_, postgres, kafka):
+    with fresh_pipeline(postgres, kafka) as demo:
+        triggers.run(demo)
+
+
+SECTIONS = {
+    "ratios": print_ratios,
+    "windows": print_windows,
+    "latency": print_latency,
+    "triggers": print_triggers,
+}
 
 
 def main():

@@ -18,17 +18,11 @@
 
 enum { ARGUMENTS_MAX = 50 }; /* of one call; Postgres takes no more than 100 */
 
-static bool
-is_bare_column(const char *expression)
-{
-    return *expression == '{' && strcspn(expression + 1, "{}") + 2 == strlen(expression);
-}
-
 /* The expression over `row`, in parentheses where it needs them. */
 static void
 append_source(struct buffer *out, const char *expression, const char *row)
 {
-    bool bare = is_bare_column(expression);
+    bool bare = sql_is_column(expression);
     buffer_append_text(out, bare ? "" : "(");
     sql_append_expression(out, expression, row);
     buffer_append_text(out, bare ? "" : ")");
@@ -99,7 +93,7 @@ append_op(struct buffer *out, const char *op, const struct entry_value *value, c
 static bool
 is_plain_column(const struct entry_value *value)
 {
-    return value->form == FORM_PLAIN && is_bare_column(value->expression);
+    return value->form == FORM_PLAIN && sql_is_column(value->expression);
 }
 
 /* Makes `sql` stand for the value in `row`: the column itself, or `variable`, into which anything

@@ -31,20 +31,41 @@ generate_append_mark(struct buffer *out, const char *outbox_schema)
     buffer_append_text(out, ",");
 }
 
+/* Is there SQL of the user's, or a value that is written as Postgres prints it? */
+static bool
+depends_on_settings(const struct entry *entry)
+{
+    for (uint32_t i = 0; i < entry->value_count; i++) {
+        const struct entry_value *value = &entry->values[i];
+        if (!sql_is_column(value->expression) || value->form == FORM_TEXT ||
+            value->form == FORM_TEXT_ARRAY)
+            return true;
+    }
+    for (uint32_t i = 0; i < entry->placeholder_count; i++)
+        if (entry->placeholders[i].form == FORM_TEXT ||
+            entry->placeholders[i].form == FORM_TEXT_ARRAY)
+            return true;
+    return entry->trigger->filter != NULL || entry->trigger->query_source != NULL;
+}
+
 /* SECURITY DEFINER: who changes a row needs no right on the outbox; so the path is fixed, and
- * nobody else may hang the function on a table of his own. The other settings: an expression means
- * the same whoever writes. */
+ * nobody else may hang the function on a table of his own. The other settings, which cost a little:
+ * what an expression gives is the same whoever writes. */
 static void
 append_settings(struct buffer *out, const struct request *request)
 {
+    const struct entry *entry = request->entry;
     buffer_append_text(out, "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, ");
-    sql_append_name(out, request->entry->table.schema);
-    if (strcmp(request->entry->table.schema, request->entry->outbox_schema) != 0) {
+    sql_append_name(out, entry->table.schema);
+    if (strcmp(entry->table.schema, entry->outbox_schema) != 0) {
         buffer_append_text(out, ", ");
-        sql_append_name(out, request->entry->outbox_schema);
+        sql_append_name(out, entry->outbox_schema);
     }
-    buffer_append_text(out, ", pg_temp SET timezone = 'UTC'\n"
-                            "SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres'");
+    buffer_append_text(out, ", pg_temp");
+    if (depends_on_settings(entry))
+        buffer_append_text(out,
+                           "\nSET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle"
+                           " = 'postgres'");
 }
 
 static void

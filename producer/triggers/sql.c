@@ -122,6 +122,12 @@ sql_next_placeholder(const char **at, struct text *name)
     return false;
 }
 
+bool
+sql_is_column(const char *expression)
+{
+    return *expression == '{' && strcspn(expression + 1, "{}") + 2 == strlen(expression);
+}
+
 void
 sql_append_expression(struct buffer *out, const char *expression, const char *row)
 {

@@ -17,6 +17,9 @@ void sql_append_literal(struct buffer *out, const char *text);
  * kind or in comments is left alone, and so is a brace that holds no name. */
 void sql_append_expression(struct buffer *out, const char *expression, const char *row);
 
+/* Is it one {name} and nothing else? */
+bool sql_is_column(const char *expression);
+
 /* The text in `buffer`, which is freed, as one that lives in `arena`. */
 const char *sql_take(struct arena *arena, struct buffer *buffer);
 

@@ -135,9 +135,9 @@ test_f19_golden_names(void **state)
     struct entry entry = make_entry(&arena, &config, &trigger);
     struct trigger_objects objects = {0};
     generate_objects(&entry, &arena, &objects);
-    assert_string_equal(objects.first->name, "bitdex_T_00000000");
-    assert_string_equal(objects.first->function, "\"public\".\"bitdex_T_ops_00000000\"");
-    assert_string_equal(objects.first->next->name, "bitdex_T_00000000_t");
+    assert_string_equal(objects.first->name, "bitdex_T_93238373");
+    assert_string_equal(objects.first->function, "\"public\".\"bitdex_T_ops_93238373\"");
+    assert_string_equal(objects.first->next->name, "bitdex_T_dcb0a567_t");
     arena_free(&arena);
 }
 
