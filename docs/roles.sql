@@ -11,7 +11,7 @@
 --
 -- Applications get nothing here, and need nothing but the rights on their own tables: the trigger
 -- functions are SECURITY DEFINER, so the outbox is written with the rights of their owner, whoever
--- changes a row. The owner runs init, creates the triggers, and is nobody's login.
+-- changes a row. The owner runs init and triggers apply, and is nobody's login.
 
 DO $$
 DECLARE
