@@ -149,6 +149,17 @@ name_function(const struct request *request, const char *hash, struct arena *are
     return sql_take(arena, &quoted);
 }
 
+/* Two entries of one table refuse its TRUNCATE by the same trigger. */
+static bool
+has_object(const struct trigger_objects *objects, const struct trigger_object *object)
+{
+    const struct trigger_object *other = objects->first;
+    while (other != NULL &&
+           (strcmp(other->name, object->name) != 0 || strcmp(other->table, object->table) != 0))
+        other = other->next;
+    return other != NULL;
+}
+
 static void
 add_object(const struct request *request, struct arena *arena, struct trigger_objects *objects)
 {
@@ -168,6 +179,8 @@ add_object(const struct request *request, struct arena *arena, struct trigger_ob
     buffer_append_format(&text, "%.*s%s", NAME_HASH_DIGITS, hash, request->suffix);
     object->name = sql_take(arena, &text);
     object->function = name_function(request, hash, arena);
+    if (has_object(objects, object))
+        return;
     append_sql(&text, request, object);
     object->sql = sql_take(arena, &text);
     if (objects->end == NULL)

@@ -25,7 +25,8 @@ struct trigger_objects {
     uint32_t count;
 };
 
-/* Appends the objects of `entry`, which has been read from the catalogue. They live in `arena` and
+/* Appends the objects of `entry`, which has been read from the catalogue, but for those that are
+ * there already, as another entry's. They live in `arena` and
  * point to `entry`. */
 void generate_objects(const struct entry *entry, struct arena *arena,
                       struct trigger_objects *objects);

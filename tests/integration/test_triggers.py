@@ -52,7 +52,12 @@ triggers:
   - { table: part, slot_field: id, track_fields: [score], filter: "{score} <> 3" }
   - table: post
     query: "post_id eq {id}"
-    track_fields: [published, availability]
+    track_fields: [published]
+    filter: "{availability} <> 'draft'"
+    children: { table: image, fk: post_id, slot: id }
+  - table: post
+    query: "post_id in [{id}]"
+    track_fields: [availability]
     filter: "{availability} <> 'draft'"
     children: { table: image, fk: post_id, slot: id }
   - { table: album, type: fan_out_per_row, rows_from: { table: image, fk: album_id, slot: id },

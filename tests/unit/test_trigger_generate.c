@@ -141,13 +141,27 @@ test_f19_golden_names(void **state)
     arena_free(&arena);
 }
 
+/* The name of the row trigger that `trigger` makes in `schema`. */
+static const char *
+name_of(struct arena *arena, struct config_trigger trigger, const char *schema)
+{
+    struct config config = {0};
+    struct trigger_objects objects = {0};
+    struct config_trigger *copy = arena_alloc(arena, sizeof *copy);
+    struct entry *entry = arena_alloc(arena, sizeof *entry);
+    *copy = trigger;
+    *entry = make_entry(arena, &config, copy);
+    entry->table.schema = schema;
+    generate_objects(entry, arena, &objects);
+    return objects.first->name;
+}
+
 static void
 test_f19_what_changes_the_definition_changes_the_name(void **state)
 {
     (void)state;
     struct arena arena;
     arena_init(&arena);
-    struct config config = {0};
     struct config_trigger trigger = {
         .kind = TRIGGER_JOIN,
         .table = "T",
@@ -155,27 +169,31 @@ test_f19_what_changes_the_definition_changes_the_name(void **state)
         .field = "tags",
         .value_field = "t",
     };
+    const char *name = name_of(&arena, trigger, "public");
+    assert_string_equal(name_of(&arena, trigger, "public"), name);
+    assert_string_not_equal(name_of(&arena, trigger, "other"), name);
+    trigger.filter = "true";
+    assert_string_not_equal(name_of(&arena, trigger, "public"), name);
+    arena_free(&arena);
+}
+
+static void
+test_f19_two_entries_of_a_table_refuse_truncate_once(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    struct config config = {0};
     struct trigger_objects objects = {0};
-    struct entry first = make_entry(&arena, &config, &trigger);
-    struct entry again = make_entry(&arena, &config, &trigger);
-    struct entry elsewhere = make_entry(&arena, &config, &trigger);
-    struct entry filtered = make_entry(&arena, &config, &trigger);
-    struct config_trigger with_filter = trigger;
-    elsewhere.table.schema = "other";
-    with_filter.filter = "true";
-    filtered.trigger = &with_filter;
-    generate_objects(&first, &arena, &objects);
-    generate_objects(&again, &arena, &objects);
-    generate_objects(&elsewhere, &arena, &objects);
-    generate_objects(&filtered, &arena, &objects);
-    const struct trigger_object *object = objects.first;
-    const char *name = object->name;
-    object = object->next->next;
-    assert_string_equal(object->name, name);
-    object = object->next->next;
-    assert_string_not_equal(object->name, name);
-    object = object->next->next;
-    assert_string_not_equal(object->name, name);
+    struct config_trigger first = {.table = "T", .slot_field = "i", .sets_alive = true};
+    struct config_trigger second = {.table = "T", .slot_field = "j", .sets_alive = true};
+    struct entry one = make_entry(&arena, &config, &first);
+    struct entry two = make_entry(&arena, &config, &second);
+    generate_objects(&one, &arena, &objects);
+    assert_int_equal(objects.count, 2);
+    generate_objects(&two, &arena, &objects);
+    assert_int_equal(objects.count, 3);
+    assert_null(objects.first->next->next->next);
     arena_free(&arena);
 }
 
@@ -277,6 +295,7 @@ main(void)
         cmocka_unit_test(test_golden_sql_of_a_direct_table),
         cmocka_unit_test(test_f19_golden_names),
         cmocka_unit_test(test_f19_what_changes_the_definition_changes_the_name),
+        cmocka_unit_test(test_f19_two_entries_of_a_table_refuse_truncate_once),
         cmocka_unit_test(test_f18_names_fit_into_63_bytes_and_end_with_a_whole_character),
         cmocka_unit_test(test_many_fields_are_more_than_one_call),
         cmocka_unit_test(test_f17_placeholders_fit_their_place),
