@@ -572,8 +572,7 @@ test_what_the_consumer_lacks_is_refused_by_run(void **state)
     uint32_t cursor = 0;
     bool refused;
     char what[8]; /* cut, never overrun */
-    assert_true(
-        config_next_unbuilt(config, CONFIG_CONSUMER, &cursor, &refused, what, sizeof what));
+    assert_true(config_next_unbuilt(config, CONFIG_CONSUMER, &cursor, &refused, what, sizeof what));
     assert_true(refused);
     assert_int_equal(strlen(what), sizeof what - 1);
     assert_false(
