@@ -6,7 +6,6 @@
 #include <cmocka.h>
 /* clang-format on */
 
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include "common/base/log.h"
 #include "consumer/wal/wal.h"
 #include "consumer/wal/wal_format.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/unit/wal_fixture.h"
 
 enum { FRAMES_MAX = 200 };
@@ -694,22 +694,10 @@ test_F39_F40_F41_crashes_leave_a_prefix_with_all_that_was_synced(void **state)
     printf("%d stories\n", stories);
 }
 
-static int
-remove_entry(const char *path, const struct stat *status, int type, struct FTW *place)
-{
-    (void)status;
-    (void)type;
-    (void)place;
-    return remove(path);
-}
-
 static void
 test_the_real_file_system_keeps_a_log(void **state)
 {
-    (void)state;
-    char root[] = "/tmp/bitdex-test-wal-XXXXXX";
-    assert_non_null(mkdtemp(root));
-    char *directory = memory_format("%s/events-0/wal", root);
+    char *directory = memory_format("%s/events-0/wal", (char *)*state);
     struct wal_options options = {directory, IDENTITY, 250, FRAME_BYTES};
     struct error err = {0};
     struct wal *wal, *second;
@@ -725,7 +713,6 @@ test_the_real_file_system_keeps_a_log(void **state)
         must_sync(wal);
         wal_close(wal);
     }
-    assert_int_equal(nftw(root, remove_entry, 8, FTW_DEPTH), 0);
     free(directory);
 }
 
@@ -761,7 +748,8 @@ main(void)
         cmocka_unit_test(test_F41_a_failed_call_is_final_and_loses_nothing),
         cmocka_unit_test(test_F39_what_is_replayed_is_durable),
         cmocka_unit_test(test_F39_F40_F41_crashes_leave_a_prefix_with_all_that_was_synced),
-        cmocka_unit_test(test_the_real_file_system_keeps_a_log),
+        cmocka_unit_test_setup_teardown(test_the_real_file_system_keeps_a_log,
+                                        temporary_directory_setup, temporary_directory_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
