@@ -282,7 +282,10 @@ class Consumer(GalleryCase):
         consumer = self.pipeline.consumer
         home = pathlib.Path(self.pipeline.variables["BITDEX_DATA_DIR"])
         shutil.rmtree(home / f"{self.pipeline.topic}-0")
-        self.change_images(20)
+        with self.pipeline.connect() as connection:
+            connection.execute(
+                """INSERT INTO "BitdexOps" (entity_id, ops) SELECT n, '[{"op": "alive"}]'"""
+                " FROM generate_series(1000, 20000) AS n")
         self.assertEqual(consumer.wait(), 1)
         self.assertIn("partition 0", consumer.log_tail(1))
         self.assertIn("No such file", consumer.log_tail(1))
