@@ -19,7 +19,7 @@
 #include "common/kafka/kafka_producer.h"
 #include "common/kafka/kafka_reader.h"
 
-enum { SETTINGS_MAX = 8, PATIENCE_S = 20 };
+enum { SETTINGS_MAX = 8, PATIENCE_S = 60 };
 enum { PRODUCE = 0, OFFSET_COMMIT = 8, HEARTBEAT = 12 }; /* keys of requests in the protocol */
 
 static rd_kafka_t *mock_host;
