@@ -224,6 +224,16 @@ replica_advance(struct replica *replica, const struct batch *batch, struct error
     return 0;
 }
 
+void
+replica_tell_time(struct replica *replica, int64_t now_s)
+{
+    if (replica->options.config->index_config.visible_from == NULL)
+        return;
+    struct engine *engine = replica_write_begin(replica);
+    engine_advance(engine, now_s);
+    replica_write_end(replica);
+}
+
 int
 replica_save(struct replica *replica, struct error *err)
 {

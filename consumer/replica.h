@@ -53,6 +53,9 @@ int replica_advance(struct replica *replica, const struct batch *batch, struct e
 /* Goes on at `offset`, ahead of where it stands: what lies between is missing. Durable. */
 int replica_skip(struct replica *replica, int64_t offset, struct error *err);
 
+/* It is `now_s`: shows what is due (engine_advance). */
+void replica_tell_time(struct replica *replica, int64_t now_s);
+
 /* Makes the position durable, if it is not. */
 int replica_save(struct replica *replica, struct error *err);
 /* Since when a position waits to be durable, on the monotonic clock; -1: none does. */

@@ -106,10 +106,12 @@ shard_query(struct shard *shard, const struct engine_query *query, struct engine
 }
 
 void
-shard_entity_json(struct shard *shard, int64_t entity_id, struct buffer *out, bool *alive)
+shard_entity_json(struct shard *shard, int64_t entity_id, struct buffer *out, bool *alive,
+                  bool *visible)
 {
     writer_first_read(&shard->engine_lock);
     engine_entity_json(shard->engine, entity_id, out, alive);
+    *visible = engine_is_visible(shard->engine, entity_id);
     writer_first_release(&shard->engine_lock);
 }
 

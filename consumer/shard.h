@@ -62,7 +62,8 @@ bool shard_complete(const struct shard_status *status, char *reason, size_t byte
 /* As engine.h says. */
 int shard_query(struct shard *shard, const struct engine_query *query, struct engine_result *result,
                 struct error *err);
-void shard_entity_json(struct shard *shard, int64_t entity_id, struct buffer *out, bool *alive);
+void shard_entity_json(struct shard *shard, int64_t entity_id, struct buffer *out, bool *alive,
+                       bool *visible);
 void shard_read_stats(struct shard *shard, struct engine_stats *stats);
 
 #endif

@@ -30,6 +30,7 @@ enum {
     LONG_WAIT_US = 2 * 1000 * 1000, /* a wait that people are told of */
     QUIET_SAVE_US = 1000 * 1000,    /* how long a position without data may wait for a frame */
     US_PER_MS = 1000,
+    US_PER_S = 1000 * 1000,
 };
 
 static const char *const area = "worker";
@@ -47,6 +48,7 @@ struct worker {
     struct dead_letters *dead_letters;
     struct kafka_batch *read;
     struct batch batch;
+    int64_t told_s;             /* the second that the engines were told last */
     struct shard_status status; /* as published */
 
     /* Between threads. */
@@ -124,6 +126,26 @@ worker_set_well(struct worker *worker)
     worker_set_state(worker, worker->built != NULL ? SHARD_REBUILDING : SHARD_RUNNING, "");
 }
 
+/* Once a second: what is hidden until a time appears when it has come. */
+static void
+worker_tell_time(struct worker *worker)
+{
+    int64_t now_s = clock_realtime_us() / US_PER_S;
+    if (now_s == worker->told_s)
+        return;
+    worker->told_s = now_s;
+    replica_tell_time(worker->served, now_s);
+    if (worker->built != NULL)
+        replica_tell_time(worker->built, now_s);
+}
+
+static void
+worker_come_by(struct worker *worker)
+{
+    worker_beat(worker);
+    worker_tell_time(worker);
+}
+
 /* --- recovery -------------------------------------------------------------------------------- */
 
 static bool
@@ -165,6 +187,7 @@ worker_recover(struct worker *worker, struct error *err)
     int rc = replica_open(worker->served, worker_replayed, worker, err);
     if (rc != 0)
         return rc;
+    worker_tell_time(worker);
     if (worker->directory.has_old)
         return worker_open_built(worker, err);
     worker_set_well(worker);
@@ -206,7 +229,7 @@ worker_ask_committed(struct worker *worker, int64_t *offset, struct buffer *meta
     int rc;
     while ((rc = feed->committed(feed, offset, metadata, err)) == ERR_RETRY &&
            !worker_stopping(worker)) {
-        worker_beat(worker);
+        worker_come_by(worker);
         worker_set_state(worker, SHARD_WAITING, err->message);
         clock_sleep_ms(WAIT_MS);
     }
@@ -261,7 +284,7 @@ worker_acknowledge(struct worker *worker, struct error *err)
 {
     int rc;
     while ((rc = worker_tell_durable(worker, true, err)) == ERR_RETRY && !worker_stopping(worker)) {
-        worker_beat(worker);
+        worker_come_by(worker);
         worker_set_state(worker, SHARD_WAITING, err->message);
         clock_sleep_ms(WAIT_MS);
     }
@@ -324,6 +347,7 @@ worker_swap_when_due(struct worker *worker, struct error *err)
     int rc = replica_save(worker->built, err);
     if (rc != 0)
         return rc;
+    replica_tell_time(worker->built, worker->told_s);
     replica_serve(worker->built, worker->shard);
     replica_destroy(worker->served);
     worker->served = worker->built;
@@ -348,7 +372,7 @@ worker_deliver_letters(struct worker *worker)
     struct error err = {0};
     while (letters->count > 0 &&
            dead_letters_deliver(worker->dead_letters, letters, WAIT_MS, &err) != 0) {
-        worker_beat(worker);
+        worker_come_by(worker);
         if (worker_stopping(worker))
             return false;
         if (clock_monotonic_us() - begin_us > LONG_WAIT_US)
@@ -508,7 +532,7 @@ worker_is_full(struct worker *worker)
 static void
 worker_idle(struct worker *worker)
 {
-    worker_beat(worker);
+    worker_come_by(worker);
     worker_set_state(worker, SHARD_WAITING, "lost its place in the group, which does not answer");
     clock_sleep_ms(WAIT_MS);
 }
@@ -519,13 +543,13 @@ worker_round(struct worker *worker, struct error *err)
 {
     uint32_t next = 0;
     if (worker_is_full(worker)) {
-        worker_beat(worker);
+        worker_come_by(worker);
         clock_sleep_ms(WAIT_MS);
         return 0;
     }
     int rc = worker_read(worker, err);
     do {
-        worker_beat(worker);
+        worker_come_by(worker);
         if (rc == 0 && next < worker->read->count)
             rc = worker_take_batch(worker, &next, err);
         if (rc == 0)

@@ -243,10 +243,10 @@ const char *config_log_name(const struct config *config);
  * name (which may have a schema) as leaves room for the rest of an identifier. */
 void config_trigger_prefix(const char *table, struct buffer *out);
 
-/* What the file asks for that this version does not do, one thing at a time: fills `what`
- * (terminated, one line) and returns true. `*refused`: `run` refuses to start; otherwise it is a
- * note, and only `check` names it. Call with *cursor = 0 and again until it returns false. */
-bool config_next_unbuilt(const struct config *config, enum config_program program, uint32_t *cursor,
-                         bool *refused, char *what, uint32_t what_bytes);
+/* What the file asks for that this version does not do, or that has no effect, one thing at a time:
+ * fills `what` (terminated, one line) and returns true. Call with *cursor = 0 and again until it
+ * returns false. */
+bool config_next_unbuilt(const struct config *config, uint32_t *cursor, char *what,
+                         uint32_t what_bytes);
 
 #endif

@@ -5,17 +5,9 @@
 #include "common/config/config_items.h"
 
 struct unbuilt {
-    enum config_program program;
-    bool refused;
     bool (*is_asked)(const struct config *config);
     const char *what;
 };
-
-static bool
-asks_visible_from(const struct config *config)
-{
-    return config->index_config.visible_from != NULL;
-}
 
 static bool
 asks_load(const struct config *config)
@@ -24,8 +16,7 @@ asks_load(const struct config *config)
 }
 
 static const struct unbuilt unbuilts[] = {
-    {CONFIG_CONSUMER, true, asks_visible_from, "index_config.visible_from: hiding until a time"},
-    {CONFIG_PRODUCER, false, asks_load, "dump_phases: loading"},
+    {asks_load, "dump_phases: loading"},
 };
 
 enum { UNBUILTS = sizeof unbuilts / sizeof unbuilts[0], SETTINGS_PER_TRIGGER = 64 };
@@ -50,17 +41,14 @@ next_idle(const struct config *config, uint32_t *cursor, char *what, uint32_t wh
 }
 
 bool
-config_next_unbuilt(const struct config *config, enum config_program program, uint32_t *cursor,
-                    bool *refused, char *what, uint32_t what_bytes)
+config_next_unbuilt(const struct config *config, uint32_t *cursor, char *what, uint32_t what_bytes)
 {
     while (*cursor < UNBUILTS) {
         const struct unbuilt *unbuilt = &unbuilts[(*cursor)++];
-        if (unbuilt->program != program || !unbuilt->is_asked(config))
+        if (!unbuilt->is_asked(config))
             continue;
-        *refused = unbuilt->refused;
-        snprintf(what, what_bytes, "%s", unbuilt->what);
+        snprintf(what, what_bytes, "not supported yet: %s", unbuilt->what);
         return true;
     }
-    *refused = false;
-    return program == CONFIG_PRODUCER && next_idle(config, cursor, what, what_bytes);
+    return next_idle(config, cursor, what, what_bytes);
 }

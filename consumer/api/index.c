@@ -139,7 +139,7 @@ index_read_id(struct text text, int64_t *id)
 }
 
 static void
-index_write_entity(int64_t id, bool alive, bool complete, const struct buffer *fields,
+index_write_entity(int64_t id, bool alive, bool visible, bool complete, const struct buffer *fields,
                    struct buffer *out)
 {
     struct json_writer json;
@@ -150,7 +150,7 @@ index_write_entity(int64_t id, bool alive, bool complete, const struct buffer *f
     json_key(&json, "alive");
     json_boolean(&json, alive);
     json_key(&json, "visible");
-    json_boolean(&json, alive);
+    json_boolean(&json, visible);
     json_key(&json, "fields");
     json_raw(&json, (struct text){(const char *)fields->data, fields->bytes});
     json_key(&json, "complete");
@@ -169,17 +169,17 @@ api_answer_entity(struct api_call *call)
     }
     int32_t partition = (int32_t)(id % api->config->topic.partitions);
     struct buffer fields;
-    bool complete = false, alive = false;
+    bool complete = false, alive = false, visible = false;
     buffer_init(&fields);
     buffer_append_text(&fields, "{");
     assignment_enter(api->assignment);
     struct shard *shard = index_find_shard(api, partition, &complete);
     if (shard != NULL)
-        shard_entity_json(shard, id, &fields, &alive);
+        shard_entity_json(shard, id, &fields, &alive, &visible);
     assignment_leave(api->assignment);
     buffer_append_text(&fields, "}");
     if (shard != NULL)
-        index_write_entity(id, alive, complete, &fields, &call->response->body);
+        index_write_entity(id, alive, visible, complete, &fields, &call->response->body);
     else
         http_respond_error(call->response, 503, "partition %d is not here", partition);
     buffer_free(&fields);

@@ -22,20 +22,6 @@ check_say(uint32_t *problems, const char *what, const char *problem)
 }
 
 static void
-check_config(const struct config *config, uint32_t *problems)
-{
-    uint32_t cursor = 0;
-    bool refused;
-    char what[512];
-    check_say(problems, "configuration", NULL);
-    while (config_next_unbuilt(config, CONFIG_CONSUMER, &cursor, &refused, what, sizeof what)) {
-        if (refused)
-            ++*problems;
-        printf("%-8s not supported yet: %s\n", refused ? "problem" : "note", what);
-    }
-}
-
-static void
 check_engine(const struct config *config, uint32_t *problems)
 {
     struct error err = {0};
@@ -128,7 +114,7 @@ command_check(const struct cli *cli, struct error *err)
 {
     const struct config *config = cli->config;
     uint32_t problems = 0;
-    check_config(config, &problems);
+    check_say(&problems, "configuration", NULL);
     check_engine(config, &problems);
     check_data_dir(config, &problems);
     if (config->consumer.token_file != NULL)

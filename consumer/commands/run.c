@@ -24,20 +24,6 @@ enum {
 
 static const char *const area = "run";
 
-static int
-run_refuse_unbuilt(const struct config *config, struct error *err)
-{
-    uint32_t cursor = 0;
-    bool refused;
-    char what[512];
-    while (config_next_unbuilt(config, CONFIG_CONSUMER, &cursor, &refused, what, sizeof what)) {
-        if (refused)
-            return error_set(err, ERR_USAGE, "not supported yet: %s", what);
-        log_warn(area, "not supported yet: %s", what);
-    }
-    return 0;
-}
-
 /* Says `message` when it is not what was said last. */
 static void
 run_say_once(char *said, size_t bytes, const char *message)
@@ -145,11 +131,8 @@ command_run(const struct cli *cli, struct error *err)
 {
     const struct config *config = cli->config;
     struct data_dir data_dir;
-    int rc = run_refuse_unbuilt(config, err);
-    if (rc != 0)
-        return rc;
     stop_install();
-    rc = data_dir_open(files_posix(), config->consumer.data_dir, &data_dir, err);
+    int rc = data_dir_open(files_posix(), config->consumer.data_dir, &data_dir, err);
     if (rc != 0)
         return rc;
     if (!config->kafka.present)

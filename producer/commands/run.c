@@ -6,20 +6,7 @@
 #include "producer/drain.h"
 #include "producer/trimmer.h"
 
-enum { CONNECTIONS_MAX = 32, BODY_BYTES_MAX = 4096, CLIENT_TIMEOUT_S = 10, UNBUILT_BYTES = 512 };
-
-/* What the file asks for and we lack must not look as if it were done. */
-static int
-run_refuse_unbuilt(const struct config *config, struct error *err)
-{
-    uint32_t cursor = 0;
-    char what[UNBUILT_BYTES];
-    bool refused = false;
-    while (config_next_unbuilt(config, CONFIG_PRODUCER, &cursor, &refused, what, sizeof what))
-        if (refused)
-            return error_set(err, ERR_USAGE, "%s", what);
-    return 0;
-}
+enum { CONNECTIONS_MAX = 32, BODY_BYTES_MAX = 4096, CLIENT_TIMEOUT_S = 10 };
 
 static int
 run_with_state(const struct config *config, struct state *state, struct error *err)
@@ -51,12 +38,9 @@ int
 command_run(const struct cli *cli, struct error *err)
 {
     struct state state;
-    int rc = run_refuse_unbuilt(cli->config, err);
-    if (rc != 0)
-        return rc;
     stop_install();
     state_init(&state);
-    rc = run_with_state(cli->config, &state, err);
+    int rc = run_with_state(cli->config, &state, err);
     state_free(&state);
     return rc;
 }

@@ -546,37 +546,12 @@ test_kinds_follow_their_precedence_and_idle_settings_are_named(void **state)
         "triggers[2].on_delete (line 20): has no effect, the kind is fan-out",
     };
     uint32_t cursor = 0;
-    bool refused;
     char what[200];
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        refused = true;
-        assert_true(
-            config_next_unbuilt(config, CONFIG_PRODUCER, &cursor, &refused, what, sizeof what));
+        assert_true(config_next_unbuilt(config, &cursor, what, sizeof what));
         assert_string_equal(what, wanted[i]);
-        assert_false(refused);
     }
-    assert_false(
-        config_next_unbuilt(config, CONFIG_PRODUCER, &cursor, &refused, what, sizeof what));
-    config_destroy(config);
-}
-
-static void
-test_what_the_consumer_lacks_is_refused_by_run(void **state)
-{
-    (void)state;
-    struct config *config = load_valid("index: a\npostgres: b\nconsumer: { data_dir: c }\n"
-                                       "index_config:\n"
-                                       "  sort_fields: [{ name: at, bits: 32 }]\n"
-                                       "  visible_from: at\n",
-                                       CONFIG_CONSUMER);
-    uint32_t cursor = 0;
-    bool refused;
-    char what[8]; /* cut, never overrun */
-    assert_true(config_next_unbuilt(config, CONFIG_CONSUMER, &cursor, &refused, what, sizeof what));
-    assert_true(refused);
-    assert_int_equal(strlen(what), sizeof what - 1);
-    assert_false(
-        config_next_unbuilt(config, CONFIG_CONSUMER, &cursor, &refused, what, sizeof what));
+    assert_false(config_next_unbuilt(config, &cursor, what, sizeof what));
     config_destroy(config);
 }
 
@@ -910,7 +885,6 @@ main(int argc, char **argv)
         cmocka_unit_test(test_a_field_has_one_owner),
         cmocka_unit_test(test_dump_phases_are_refused_with_their_place),
         cmocka_unit_test(test_kinds_follow_their_precedence_and_idle_settings_are_named),
-        cmocka_unit_test(test_what_the_consumer_lacks_is_refused_by_run),
         cmocka_unit_test(test_the_environment_is_read),
         cmocka_unit_test(test_passwords_are_not_shown),
         cmocka_unit_test(test_what_is_printed_loads_to_the_same),

@@ -1,0 +1,76 @@
+"""Entities that are hidden until a time (`visible_from`)."""
+
+import time
+import unittest
+
+from case import GalleryCase
+
+AHEAD_S = 6
+
+
+class Schedule(GalleryCase):
+    def setUp(self):
+        super().setUp()
+        with self.pipeline.config.open("a") as config:
+            config.write("  visible_from: publishedAt\n")  # index_config stands last
+
+    def publish(self, seconds):
+        """The post, so many seconds from now; returns the time in whole seconds."""
+        with self.pipeline.connect() as connection:
+            (at,) = connection.execute(
+                """UPDATE "Post"
+                   SET "publishedAt" = date_trunc('second', now() + %s * interval '1 s')
+                   WHERE id = 1 RETURNING extract(epoch FROM "publishedAt")::bigint""",
+                (seconds,),
+            ).fetchone()
+        self.pipeline.wait_until_fresh()
+        return at
+
+    def look(self):
+        """(alive, visible, found by a query) of image 1."""
+        entity = self.pipeline.api.get("/api/indexes/gallery/entities/1")
+        found = self.pipeline.query({"filters": [{"Eq": ["userId", {"Integer": 7}]}]})["ids"]
+        return entity["alive"], entity["visible"], found == [1]
+
+    def wait_until_visible(self, at):
+        self.pipeline.consumer.wait_until(
+            lambda: self.look() == (True, True, True), "keeps it hidden"
+        )
+        self.assertGreaterEqual(time.time(), at)
+
+    def test_f33_hidden_until_a_time(self):
+        """Hidden until its time, also across a kill; takes changes meanwhile; a new time hides it
+        again, or shows it at once; no time is visible."""
+        self.create_gallery(10)
+        with self.pipeline.connect() as connection:
+            connection.execute('UPDATE "Image" SET "postId" = 1, "userId" = 7 WHERE id = 1')
+            connection.execute('UPDATE "Image" SET "postId" = NULL WHERE id > 1')
+        at = self.publish(AHEAD_S)
+        self.assertEqual(self.look(), (True, False, False))
+        with self.pipeline.connect() as connection:
+            connection.execute('UPDATE "Image" SET "nsfwLevel" = 77 WHERE id = 1')
+        self.wait_until_visible(at)
+        entity = self.pipeline.api.get("/api/indexes/gallery/entities/1")
+        self.assertEqual((entity["fields"]["nsfwLevel"], entity["fields"]["publishedAt"]), (77, at))
+        at = self.publish(AHEAD_S)
+        self.assertEqual(self.look(), (True, False, False))
+        self.pipeline.consumer.kill()
+        self.pipeline.consumer.start()
+        self.pipeline.consumer.wait_until(
+            lambda: [p["state"] for p in self.pipeline.partitions()] == 4 * ["running"],
+            "does not recover",
+        )
+        self.wait_until_visible(at)
+        self.publish(3600)
+        self.assertEqual(self.look(), (True, False, False))
+        self.publish(-3600)
+        self.assertEqual(self.look(), (True, True, True))
+        self.publish(3600)
+        with self.pipeline.connect() as connection:
+            connection.execute('UPDATE "Post" SET "publishedAt" = NULL WHERE id = 1')
+        self.pipeline.wait_until_fresh()
+        self.assertEqual(self.look(), (True, True, True))
+
+
+if __name__ == "__main__":
+    unittest.main()
