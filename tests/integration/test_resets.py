@@ -6,11 +6,11 @@ import time
 import unittest
 
 import confluent_kafka
+import groups
 import pipeline
 import servers
 import topic
 from case import SEED, GalleryCase
-from confluent_kafka import admin
 
 
 class Resets(GalleryCase):
@@ -22,37 +22,15 @@ class Resets(GalleryCase):
     def setUp(self):
         super().setUp()
         self.consumer = self.pipeline.consumer
-        self.group = self.pipeline.name
-        self.admin = admin.AdminClient({"bootstrap.servers": self.pipeline.kafka})
-
-    # The group
-
-    def wait_until_left(self):
-        """A member that stopped is one for another session's time, so that it may come back."""
-        deadline = time.monotonic() + 60
-        while self.members():
-            self.assertLess(time.monotonic(), deadline, self.members())
-            time.sleep(0.2)
-
-    def members(self):
-        return self.admin.describe_consumer_groups([self.group])[self.group].result(30).members
+        self.group = groups.Group(self.pipeline)
+        self.admin = self.group.admin
 
     def reset(self, *where):
-        """With the group's members stopped."""
-        self.wait_until_left()
-        self.kafka.consumer_groups(
-            "--group", self.group, "--topic", self.pipeline.topic, "--reset-offsets", *where,
-            "--execute",
-        )
+        self.group.reset(self.kafka, *where)
 
     def committed(self):
         """{partition: offset} of the group."""
-        places = [
-            confluent_kafka.TopicPartition(self.pipeline.topic, partition) for partition in range(4)
-        ]
-        request = confluent_kafka.ConsumerGroupTopicPartitions(self.group, places)
-        answer = self.admin.list_consumer_group_offsets([request])[self.group].result(30)
-        return {place.partition: place.offset for place in answer.topic_partitions}
+        return {partition: offset for partition, (offset, _) in self.group.committed().items()}
 
     # Programs
 
@@ -184,8 +162,8 @@ class Resets(GalleryCase):
         """The group's offsets are gone: its member goes on where it was."""
         self.fill(changes=0)
         self.consumer.stop()
-        self.wait_until_left()
-        self.admin.delete_consumer_groups([self.group])[self.group].result(30)
+        self.group.wait_until_left()
+        self.admin.delete_consumer_groups([self.group.name])[self.group.name].result(30)
         self.assertEqual(set(self.committed().values()), {-1001})
         self.change_images()
         self.consumer.start()

@@ -85,11 +85,13 @@ class Member(pipeline.Program):
 
 
 class Group:
-    def __init__(self, line, name):
-        self.name = f"{line.name}-{name}"
+    def __init__(self, line, name=None):
+        """Without a name: the pipeline's own group."""
+        self.name = f"{line.name}-{name}" if name else line.name
         self.members = []
         self._line = line
         self._client = None
+        self._admin = None
 
     def add(self, name):
         """A further member, not started."""
@@ -141,19 +143,32 @@ class Group:
                 self._client = None
         return {place.partition: (place.offset, read_identity(place)) for place in found}
 
-    def replace_committed(self, offsets):
-        """{partition: (offset, identity)}, and no others, are what it has committed; waits until
-        the last member's session has ended, as only then the broker lets a stranger do that."""
-        client = admin.AdminClient({"bootstrap.servers": self._line.kafka})
+    @property
+    def admin(self):
+        if self._admin is None:
+            self._admin = admin.AdminClient({"bootstrap.servers": self._line.kafka})
+        return self._admin
+
+    def wait_until_left(self):
+        """Until its stopped members' sessions have ended, as only then the broker lets a stranger
+        change its offsets."""
         deadline = time.monotonic() + 120
-        while True:
-            try:
-                client.delete_consumer_groups([self.name])[self.name].result(30)
-                break
-            except confluent_kafka.KafkaException:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
+        while self.admin.describe_consumer_groups([self.name])[self.name].result(30).members:
+            assert time.monotonic() < deadline, f"group {self.name} has members"
+            time.sleep(0.2)
+
+    def reset(self, kafka, *where):
+        """With its members stopped: as an operator does it."""
+        self.wait_until_left()
+        kafka.consumer_groups(
+            "--group", self.name, "--topic", self._line.topic, "--reset-offsets", *where,
+            "--execute",
+        )
+
+    def replace_committed(self, offsets):
+        """{partition: (offset, identity)}, and no others, are what it has committed."""
+        self.wait_until_left()
+        self.admin.delete_consumer_groups([self.name])[self.name].result(30)
         self.client.commit(asynchronous=False, offsets=[
             confluent_kafka.TopicPartition(
                 self._line.topic, partition, offset, f"bitdex1 {identity} 1.1 0"
