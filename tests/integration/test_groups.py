@@ -46,6 +46,7 @@ class Groups(GalleryCase):
             while time.monotonic() < deadline:
                 self.make_trouble(rng, rebuild=rounds % 4 == 1)
                 rounds += 1
+        self.pipeline.wait_until_fresh(consumers=[self.rebuilt])
         with self.writers(2):
             self.rebuilt.stop()
             self.groups[2].reset(self.kafka, "--to-earliest")

@@ -44,6 +44,9 @@ class Mirror(GalleryCase):
 
     def wait_until_mirrored(self):
         """Until the database has what is applied now."""
+        self.pipeline.consumer.wait_until(
+            lambda: None not in [p["offset"] for p in self.pipeline.partitions()], "reads nothing"
+        )
         applied = {p["partition"]: p["offset"] for p in self.pipeline.partitions()}
 
         def is_mirrored():
