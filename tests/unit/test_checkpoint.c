@@ -1,0 +1,263 @@
+/* Checkpoints on a file system that fails and forgets. */
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "consumer/checkpoint/checkpoint.h"
+#include "tests/support/memory_files.h"
+
+static const char directory[] = "d/checkpoint";
+static const char identity[] = "index: gallery\n";
+
+enum { SMALL_BYTES = 100, LARGE_BYTES = (5 << 20) / 2 };
+
+static struct memory_files *memory;
+static struct checkpoint_place place;
+
+static int
+set_up(void **state)
+{
+    (void)state;
+    memory = memory_files_create(7);
+    place = (struct checkpoint_place){memory_files_vtable(memory), directory, text_of(identity)};
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    (void)state;
+    memory_files_destroy(memory);
+    return 0;
+}
+
+/* Byte `i` of the state at `offset`. */
+static uint8_t
+state_byte(int64_t offset, size_t i)
+{
+    return (uint8_t)(offset * 31 + (int64_t)(i * i));
+}
+
+/* Written in pieces of any size. */
+static int
+write_state(int64_t offset, size_t bytes, struct error *err)
+{
+    struct checkpoint_writer *writer;
+    int64_t file_bytes;
+    int rc = checkpoint_begin(&place, offset, text_of("position"), &writer, err);
+    if (rc != 0)
+        return rc;
+    uint8_t *state = memory_alloc(bytes + 1);
+    for (size_t i = 0; i < bytes; i++)
+        state[i] = state_byte(offset, i);
+    for (size_t at = 0, piece = 1; at < bytes; at += piece, piece = piece * 3 + 1) {
+        if (piece > bytes - at)
+            piece = bytes - at;
+        checkpoint_write(writer, state + at, piece);
+    }
+    free(state);
+    rc = checkpoint_finish(writer, &file_bytes, err);
+    if (rc == 0)
+        assert_true(file_bytes > (int64_t)bytes);
+    return rc;
+}
+
+static int
+read_state(int64_t offset, size_t bytes, struct error *err)
+{
+    struct checkpoint_reader reader;
+    int rc = checkpoint_open(&place, offset, &reader, err);
+    if (rc != 0)
+        return rc;
+    assert_true(text_is(reader.position, "position"));
+    uint8_t *state = memory_alloc(bytes + 1);
+    size_t half = bytes / 2;
+    rc = checkpoint_read(&reader, state, half, err);
+    if (rc == 0)
+        rc = checkpoint_read(&reader, state + half, bytes - half, err);
+    if (rc == 0)
+        rc = checkpoint_check_end(&reader, err);
+    for (size_t i = 0; rc == 0 && i < bytes; i++)
+        assert_int_equal(state[i], state_byte(offset, i));
+    free(state);
+    checkpoint_close(&reader);
+    return rc;
+}
+
+static struct buffer *
+content_of(int64_t offset)
+{
+    char *path = memory_format("%s/%020lld.checkpoint", directory, (long long)offset);
+    struct buffer *content = memory_files_content(memory, path);
+    free(path);
+    return content;
+}
+
+static void
+test_what_was_written_is_read_back(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    static const size_t sizes[] = {0, 1, SMALL_BYTES, 1 << 20, LARGE_BYTES};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        assert_int_equal(write_state((int64_t)i, sizes[i], &err), 0);
+        if (read_state((int64_t)i, sizes[i], &err) != 0)
+            fail_msg("%s", err.message);
+    }
+}
+
+static void
+test_the_newest_two_are_kept(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    int64_t offsets[CHECKPOINTS_MAX];
+    assert_int_equal(checkpoint_list(&place, offsets, &err), 0);
+    for (int64_t offset = 8; offset < 12; offset++)
+        assert_int_equal(write_state(offset, SMALL_BYTES, &err), 0);
+    assert_int_equal(checkpoint_list(&place, offsets, &err), CHECKPOINTS_KEPT);
+    assert_int_equal(offsets[0], 11);
+    assert_int_equal(offsets[1], 10);
+    assert_int_equal(checkpoint_remove(&place, 11, &err), 0);
+    assert_int_equal(checkpoint_list(&place, offsets, &err), 1);
+}
+
+static void
+test_F40_no_flipped_bit_is_believed(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    assert_int_equal(write_state(1, SMALL_BYTES, &err), 0);
+    struct buffer *content = content_of(1);
+    for (size_t bit = 0; bit < content->bytes * 8; bit++) {
+        content->data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_int_equal(read_state(1, SMALL_BYTES, &err), ERR_DATA);
+        content->data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    assert_int_equal(read_state(1, SMALL_BYTES, &err), 0);
+}
+
+static void
+test_F40_a_file_cut_at_any_byte_or_too_long_is_found(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    assert_int_equal(write_state(1, SMALL_BYTES, &err), 0);
+    struct buffer *content = content_of(1);
+    size_t whole = content->bytes;
+    for (content->bytes = 0; content->bytes < whole; content->bytes++)
+        assert_int_equal(read_state(1, SMALL_BYTES, &err), ERR_DATA);
+    assert_int_equal(read_state(1, SMALL_BYTES, &err), 0);
+    buffer_append(content, "", 1);
+    assert_int_equal(read_state(1, SMALL_BYTES, &err), ERR_DATA);
+}
+
+static void
+test_a_reader_that_wants_less_or_more_is_told(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    assert_int_equal(write_state(1, SMALL_BYTES, &err), 0);
+    assert_int_equal(read_state(1, SMALL_BYTES - 1, &err), ERR_DATA);
+    assert_int_equal(read_state(1, SMALL_BYTES + 1, &err), ERR_DATA);
+}
+
+static void
+test_F45_one_of_another_identity_is_not_usable(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    assert_int_equal(write_state(1, SMALL_BYTES, &err), 0);
+    place.identity = text_of("index: another\n");
+    assert_int_equal(read_state(1, SMALL_BYTES, &err), ERR_DATA);
+}
+
+static void
+test_F41_a_failed_call_leaves_the_one_before(void **state)
+{
+    (void)state;
+    bool failed = true;
+    for (int64_t call = 1; failed; call++) {
+        struct error err = {0};
+        set_up(NULL);
+        assert_int_equal(write_state(1, SMALL_BYTES, &err), 0);
+        memory_files_fail(memory, call, (enum memory_fault)(call % 3));
+        int rc = write_state(2, SMALL_BYTES, &err);
+        failed = memory_files_failed(memory);
+        assert_true(failed || rc == 0);
+        memory_files_fail(memory, 0, MEMORY_EIO);
+        assert_int_equal(read_state(1, SMALL_BYTES, &err), 0);
+        assert_int_equal(write_state(3, SMALL_BYTES, &err), 0);
+        assert_int_equal(read_state(3, SMALL_BYTES, &err), 0);
+        tear_down(NULL);
+    }
+    set_up(NULL);
+}
+
+static void
+test_F39_a_crash_at_any_call_leaves_whole_ones(void **state)
+{
+    (void)state;
+    bool failed = true;
+    for (int64_t call = 1; failed; call++) {
+        struct error err = {0};
+        int64_t offsets[CHECKPOINTS_MAX];
+        set_up(NULL);
+        assert_int_equal(write_state(1, SMALL_BYTES, &err), 0);
+        memory_files_fail(memory, call, MEMORY_DEAD);
+        int rc = write_state(2, SMALL_BYTES, &err);
+        failed = memory_files_failed(memory);
+        memory_files_crash(memory);
+        int count = checkpoint_list(&place, offsets, &err);
+        assert_true(count >= 1);
+        assert_true(rc != 0 || offsets[0] == 2);
+        for (int i = 0; i < count; i++)
+            assert_int_equal(read_state(offsets[i], SMALL_BYTES, &err), 0);
+        tear_down(NULL);
+    }
+    set_up(NULL);
+}
+
+static void
+test_the_format_is_these_bytes(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    place.identity = text_of("id");
+    assert_int_equal(write_state(2, 3, &err), 0);
+    static const char golden[] = "bitdxCKP\x01\0\0\0\x02\0\0\0\x08\0\0\0"
+                                 "\x02\0\0\0\0\0\0\0idposition"
+                                 "****\x03\0\0\0****>\x3f"
+                                 "B\0\0\0\0****"; /* stars: checksums */
+    const struct buffer *content = content_of(2);
+    assert_int_equal(content->bytes, sizeof golden - 1);
+    for (size_t i = 0; i < content->bytes; i++)
+        if (golden[i] != '*')
+            assert_int_equal(content->data[i], golden[i]);
+}
+
+#define PLACE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PLACE_TEST(test_what_was_written_is_read_back),
+        PLACE_TEST(test_the_newest_two_are_kept),
+        PLACE_TEST(test_F40_no_flipped_bit_is_believed),
+        PLACE_TEST(test_F40_a_file_cut_at_any_byte_or_too_long_is_found),
+        PLACE_TEST(test_a_reader_that_wants_less_or_more_is_told),
+        PLACE_TEST(test_F45_one_of_another_identity_is_not_usable),
+        cmocka_unit_test_teardown(test_F41_a_failed_call_leaves_the_one_before, tear_down),
+        cmocka_unit_test_teardown(test_F39_a_crash_at_any_call_leaves_whole_ones, tear_down),
+        PLACE_TEST(test_the_format_is_these_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
