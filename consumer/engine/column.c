@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/base/memory.h"
+#include "consumer/engine/state.h"
 
 struct column_page {
     int64_t same;   /* every cell's number while width is 0 */
@@ -130,4 +131,52 @@ column_bytes(const struct column *column)
             bytes += sizeof *page + (uint64_t)page->width * PAGE_SLOTS;
     }
     return bytes;
+}
+
+static size_t
+page_cells_bytes(const struct column_page *page)
+{
+    return (size_t)page->width * PAGE_SLOTS;
+}
+
+/* Its place among the pages, and then the page as it stands. */
+void
+column_save(const struct column *column, struct state_writer *writer)
+{
+    state_put_u32(writer, pages_there(&column->pages));
+    for (uint32_t i = 0; i < column->pages.count; i++) {
+        const struct column_page *page = column->pages.items[i];
+        if (page == NULL)
+            continue;
+        state_put_u32(writer, i);
+        state_put_u32(writer, page->width);
+        state_put_u64(writer, (uint64_t)page->same);
+        state_put(writer, page->cells, page_cells_bytes(page));
+    }
+}
+
+static void
+column_load_page(struct column *column, struct state_reader *reader)
+{
+    uint32_t number = state_get_u32(reader);
+    uint32_t width = state_get_u32(reader);
+    if (number >= PAGES_MAX || width > sizeof(int64_t) || (width & (width - 1)) != 0)
+        state_refuse(reader, "a damaged page");
+    void **place = reader->rc == 0 ? pages_place(&column->pages, number << PAGE_BITS) : NULL;
+    if (place != NULL && *place != NULL)
+        state_refuse(reader, "a page that is there twice");
+    if (reader->rc != 0)
+        return;
+    struct column_page *page = page_create(width);
+    *place = page;
+    page->same = (int64_t)state_get_u64(reader);
+    state_get(reader, page->cells, page_cells_bytes(page));
+}
+
+void
+column_load(struct column *column, struct state_reader *reader)
+{
+    uint32_t count = state_get_u32(reader);
+    for (uint32_t i = 0; i < count && reader->rc == 0; i++)
+        column_load_page(column, reader);
 }

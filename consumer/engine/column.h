@@ -9,6 +9,9 @@
 
 #include "consumer/engine/pages.h"
 
+struct state_reader;
+struct state_writer;
+
 struct column {
     struct pages pages; /* of struct column_page */
 };
@@ -20,6 +23,9 @@ void column_write(struct column *column, uint32_t slot, int64_t number);
 void column_write_page(struct column *column, uint32_t slot, int64_t number);
 /* A cell of a page that was never written reads as zero. */
 int64_t column_read(const struct column *column, uint32_t slot);
+/* As bytes, and back into a zeroed struct. */
+void column_save(const struct column *column, struct state_writer *writer);
+void column_load(struct column *column, struct state_reader *reader);
 uint64_t column_bytes(const struct column *column);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "consumer/engine/state.h"
 
 enum { CAPACITY_MIN = 16, CODES_MAX = 1 << 30 };
 
@@ -90,4 +91,28 @@ dictionary_bytes(const struct dictionary *dictionary)
 {
     return dictionary->table_capacity * sizeof *dictionary->table +
            dictionary->texts_capacity * sizeof *dictionary->texts + dictionary->arena.used_bytes;
+}
+
+void
+dictionary_save(const struct dictionary *dictionary, struct state_writer *writer)
+{
+    state_put_u32(writer, dictionary->count);
+    for (uint32_t code = 0; code < dictionary->count; code++) {
+        state_put_u32(writer, (uint32_t)dictionary->texts[code].bytes);
+        state_put(writer, dictionary->texts[code].data, dictionary->texts[code].bytes);
+    }
+}
+
+void
+dictionary_load(struct dictionary *dictionary, struct state_reader *reader)
+{
+    uint32_t count = state_get_u32(reader);
+    if (count > CODES_MAX)
+        state_refuse(reader, "too many texts");
+    for (uint32_t code = 0; code < count && reader->rc == 0; code++) {
+        uint32_t bytes = state_get_u32(reader);
+        struct text text = {(const char *)state_get_bytes(reader, bytes), bytes};
+        if (reader->rc == 0 && dictionary_add(dictionary, text) != code)
+            state_refuse(reader, "a text that is there twice");
+    }
 }

@@ -1,8 +1,8 @@
 /* The dictionary of a string field: text <-> dense code, 0 for the first text seen.
  *
  * For fields of few distinct values: a text stays for the life of the engine. Codes are private to
- * this engine and are never written anywhere, so that none is issued twice (F38). Not thread-safe
- * beside a writer.
+ * this engine: they are written only together with all of the dictionary, so that none is issued
+ * twice (F38). Not thread-safe beside a writer.
  */
 #ifndef CONSUMER_ENGINE_DICTIONARY_H
 #define CONSUMER_ENGINE_DICTIONARY_H
@@ -11,6 +11,9 @@
 #include <stdint.h>
 
 #include "common/base/memory.h"
+
+struct state_reader;
+struct state_writer;
 
 struct dictionary {
     struct text *texts; /* by code; in `arena` */
@@ -28,6 +31,9 @@ bool dictionary_find(const struct dictionary *dictionary, struct text text, uint
 uint32_t dictionary_add(struct dictionary *dictionary, struct text text);
 /* `code` must be one that was issued. */
 struct text dictionary_text(const struct dictionary *dictionary, uint32_t code);
+/* As bytes, and back into a zeroed struct. */
+void dictionary_save(const struct dictionary *dictionary, struct state_writer *writer);
+void dictionary_load(struct dictionary *dictionary, struct state_reader *reader);
 uint64_t dictionary_bytes(const struct dictionary *dictionary);
 
 #endif

@@ -99,6 +99,27 @@ void engine_sweep(struct engine *engine);
 /* Compacts what changes have left larger than it need be, after a sweep. Takes a second or so. */
 void engine_optimize(struct engine *engine);
 
+/* --- as bytes -------------------------------------------------------------------------------- */
+
+/* Takes the state, piece by piece; a failure is its own affair. */
+struct engine_sink {
+    void *context;
+    void (*write)(void *context, const void *data, size_t bytes);
+};
+/* Gives exactly so many bytes, or an error. */
+struct engine_source {
+    void *context;
+    int (*read)(void *context, void *data, size_t bytes, struct error *err);
+};
+
+/* The whole state, in a versioned format (engine_save.c); all but the time, which is the caller's.
+ * A reader: others may read meanwhile. */
+void engine_save(const struct engine *engine, const struct engine_sink *sink);
+/* Into an engine that was just created, of the same fields and partition; what is hidden is so
+ * until engine_advance(). Trusts nothing: ERR_DATA says what is wrong. After an error the engine
+ * may only be destroyed. Reads no further than the state goes. */
+int engine_load(struct engine *engine, const struct engine_source *source, struct error *err);
+
 /* --- reading --------------------------------------------------------------------------------- */
 
 enum engine_direction { ENGINE_DESCENDING, ENGINE_ASCENDING };

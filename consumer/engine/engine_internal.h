@@ -5,6 +5,8 @@
 #include "consumer/engine/engine.h"
 #include "consumer/engine/field.h"
 
+enum { ENGINE_STATE_VERSION = 1 }; /* of what engine_save() writes */
+
 struct engine {
     struct engine_options options;
     struct field *fields; /* filter fields, then those that only sort: configuration order */

@@ -4,7 +4,7 @@
 
 #include "common/base/check.h"
 
-enum { VALUES_WITHOUT_COLUMN = 16, SWEPT_PER_FIND = 4, VALUES_PER_SET = 16 };
+enum { SWEPT_PER_FIND = 4, VALUES_PER_SET = 16 };
 enum { BULK_SLOTS = 64 }; /* from here on, whole bitmaps cost less than slot after slot */
 
 void
@@ -109,7 +109,7 @@ field_set(struct field *field, uint32_t slot, int64_t key)
         slices_change(&field->slices, slot, old, key);
     if (field->has_column)
         column_write(&field->column, slot, key);
-    else if (field->postings.count > VALUES_WITHOUT_COLUMN)
+    else if (field->postings.count > FIELD_VALUES_WITHOUT_COLUMN)
         field_build_column(field);
     if (!had)
         roaring_bitmap_add(field->present, slot);
@@ -271,7 +271,7 @@ field_set_all(struct field *field, const roaring_bitmap_t *slots, int64_t key)
         slices_fill(&field->slices, slots, key);
     if (field->has_column)
         field_write_column(field, slots, key);
-    else if (field->postings.count > VALUES_WITHOUT_COLUMN)
+    else if (field->postings.count > FIELD_VALUES_WITHOUT_COLUMN)
         field_build_column(field);
     roaring_bitmap_or_inplace(field->present, slots);
 }

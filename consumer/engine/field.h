@@ -21,6 +21,8 @@
 #include "consumer/engine/set_column.h"
 #include "consumer/engine/slices.h"
 
+enum { FIELD_VALUES_WITHOUT_COLUMN = 16 };
+
 struct field {
     struct text name;            /* the configuration's */
     enum config_field_type type; /* a field that only sorts is FIELD_SINGLE_VALUE */
@@ -41,6 +43,15 @@ struct field {
     struct slices slices;
     struct dictionary dictionary;
 };
+
+/* What of the description decides which parts it has, as one number. */
+static inline uint32_t
+field_shape(const struct field *field)
+{
+    return (uint32_t)field->filters | (field->type == FIELD_MULTI_VALUE) << 1 |
+           (field->type == FIELD_STRING) << 2 | (field->type == FIELD_BOOLEAN) << 3 |
+           field->sort_bits << 8;
+}
 
 /* `field` is zeroed but for its description. */
 void field_init(struct field *field);

@@ -5,8 +5,6 @@
 
 #include "common/base/memory.h"
 
-enum { PAGES_MAX = 1 << (32 - PAGE_BITS) };
-
 void
 pages_free(struct pages *pages)
 {
@@ -36,4 +34,13 @@ pages_place(struct pages *pages, uint32_t slot)
     if (page >= pages->count)
         pages_grow(pages, page);
     return &pages->items[page];
+}
+
+uint32_t
+pages_there(const struct pages *pages)
+{
+    uint32_t there = 0;
+    for (uint32_t i = 0; i < pages->count; i++)
+        there += pages->items[i] != NULL;
+    return there;
 }

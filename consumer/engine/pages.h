@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PAGE_BITS = 16, PAGE_SLOTS = 1 << PAGE_BITS };
+enum { PAGE_BITS = 16, PAGE_SLOTS = 1 << PAGE_BITS, PAGES_MAX = 1 << (32 - PAGE_BITS) };
 
 struct pages {
     void **items; /* NULL: no such page */
@@ -26,6 +26,8 @@ pages_find(const struct pages *pages, uint32_t slot)
     uint32_t page = slot >> PAGE_BITS;
     return page < pages->count ? pages->items[page] : NULL;
 }
+/* How many there are. */
+uint32_t pages_there(const struct pages *pages);
 /* The place of that page; valid until the next call. */
 void **pages_place(struct pages *pages, uint32_t slot);
 

@@ -4,6 +4,7 @@
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
+#include "consumer/engine/state.h"
 
 enum { CAPACITY_MIN = 16 };
 
@@ -180,4 +181,34 @@ postings_bytes(const struct postings *postings)
     for (uint64_t i = 0; i < postings->capacity; i++)
         bytes += slot_set_bytes(&postings->table[i].slots);
     return bytes;
+}
+
+void
+postings_save(const struct postings *postings, struct state_writer *writer)
+{
+    state_put_u64(writer, postings->count);
+    for (uint64_t i = 0; i < postings->capacity; i++) {
+        const struct posting *posting = &postings->table[i];
+        if (!posting_is_used(posting))
+            continue;
+        state_put_u64(writer, (uint64_t)posting->value);
+        slot_set_save(&posting->slots, writer);
+    }
+}
+
+void
+postings_load(struct postings *postings, struct state_reader *reader)
+{
+    uint64_t count = state_get_u64(reader);
+    for (uint64_t i = 0; i < count && reader->rc == 0; i++) {
+        int64_t value = (int64_t)state_get_u64(reader);
+        struct slot_set slots = {0};
+        slot_set_load(&slots, reader);
+        if (reader->rc == 0 && postings_find(postings, value) != NULL)
+            state_refuse(reader, "a value that is there twice");
+        if (reader->rc == 0)
+            *postings_open(postings, value) = slots;
+        else
+            slot_set_free(&slots);
+    }
 }

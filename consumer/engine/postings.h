@@ -35,6 +35,9 @@ void postings_sweep(struct postings *postings, const roaring_bitmap_t *slots);
  * whole table. The caller frees the bitmap. */
 roaring_bitmap_t *postings_between(const struct postings *postings, int64_t low, int64_t high,
                                    const roaring_bitmap_t *within);
+/* As bytes, and back into a zeroed struct. */
+void postings_save(const struct postings *postings, struct state_writer *writer);
+void postings_load(struct postings *postings, struct state_reader *reader);
 void postings_optimize(struct postings *postings);
 uint64_t postings_bytes(const struct postings *postings);
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/base/memory.h"
+#include "consumer/engine/state.h"
 
 enum { BLOCK_BITS = 5, BLOCK_SLOTS = 1 << BLOCK_BITS, PAGE_BLOCKS = PAGE_SLOTS / BLOCK_SLOTS };
 enum { SPARE_DIVISOR = 16 };
@@ -214,4 +215,129 @@ set_column_bytes(const struct set_column *column)
     for (uint32_t i = 0; i < column->pages.count; i++)
         bytes += column->pages.items[i] != NULL ? sizeof(struct set_page) : 0;
     return bytes;
+}
+
+/* --- as bytes -------------------------------------------------------------------------------- */
+
+/* How many blocks; of each its place, which slots have a set, how many bytes, the sets. */
+static void
+page_save(const struct set_page *page, struct state_writer *writer)
+{
+    uint32_t count = 0;
+    for (int i = 0; i < PAGE_BLOCKS; i++)
+        count += page->blocks[i] != NULL;
+    state_put_u32(writer, count);
+    for (uint32_t i = 0; i < PAGE_BLOCKS; i++) {
+        const struct set_block *block = page->blocks[i];
+        if (block == NULL)
+            continue;
+        state_put_u32(writer, i);
+        state_put_u32(writer, block->present);
+        state_put_u32(writer, block->bytes);
+        state_put(writer, block->data, block->bytes);
+    }
+}
+
+void
+set_column_save(const struct set_column *column, struct state_writer *writer)
+{
+    state_put_u32(writer, pages_there(&column->pages));
+    for (uint32_t i = 0; i < column->pages.count; i++) {
+        if (column->pages.items[i] == NULL)
+            continue;
+        state_put_u32(writer, i);
+        page_save(column->pages.items[i], writer);
+    }
+}
+
+/* As varint_read(), of bytes that may be anything. */
+static bool
+varint_take(const uint8_t **at, const uint8_t *end, uint64_t *number)
+{
+    *number = 0;
+    for (uint32_t shift = 0; *at < end && shift < 64; shift += 7) {
+        uint8_t byte = *(*at)++;
+        *number |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return true;
+    }
+    return false;
+}
+
+/* Values, at least one, each above the one before. */
+static bool
+set_is_sound(const uint8_t *at, const uint8_t *end)
+{
+    uint64_t number;
+    if (!varint_take(&at, end, &number))
+        return false;
+    int64_t value = (int64_t)(number >> 1 ^ (0 - (number & 1)));
+    while (at < end) {
+        if (!varint_take(&at, end, &number) || number >= (uint64_t)INT64_MAX - (uint64_t)value)
+            return false;
+        value = (int64_t)((uint64_t)value + number + 1);
+    }
+    return true;
+}
+
+static bool
+sets_are_sound(uint32_t present, const uint8_t *at, const uint8_t *end)
+{
+    for (int sets = __builtin_popcount(present); sets > 0; sets--) {
+        uint64_t bytes;
+        if (!varint_take(&at, end, &bytes) || bytes > (uint64_t)(end - at) ||
+            !set_is_sound(at, at + bytes))
+            return false;
+        at += bytes;
+    }
+    return at == end;
+}
+
+/* NULL after a failure. */
+static struct set_block *
+block_load(struct state_reader *reader)
+{
+    uint32_t present = state_get_u32(reader);
+    uint32_t bytes = state_get_u32(reader);
+    const uint8_t *data = state_get_bytes(reader, bytes);
+    if (reader->rc == 0 && (present == 0 || !sets_are_sound(present, data, data + bytes)))
+        state_refuse(reader, "a damaged set");
+    if (reader->rc != 0)
+        return NULL;
+    struct set_block *block = block_resize(NULL, bytes);
+    block->present = present;
+    block->bytes = bytes;
+    memcpy(block->data, data, bytes);
+    return block;
+}
+
+static void
+page_load(struct set_column *column, struct set_page *page, struct state_reader *reader)
+{
+    uint32_t count = state_get_u32(reader);
+    for (uint32_t i = 0; i < count && reader->rc == 0; i++) {
+        uint32_t number = state_get_u32(reader);
+        if (number >= PAGE_BLOCKS || page->blocks[number] != NULL) {
+            state_refuse(reader, "a damaged page");
+            return;
+        }
+        page->blocks[number] = block_load(reader);
+        column->block_bytes += block_memory(page->blocks[number]);
+    }
+}
+
+void
+set_column_load(struct set_column *column, struct state_reader *reader)
+{
+    uint32_t count = state_get_u32(reader);
+    for (uint32_t i = 0; i < count && reader->rc == 0; i++) {
+        uint32_t number = state_get_u32(reader);
+        void **place = number < PAGES_MAX ? pages_place(&column->pages, number << PAGE_BITS) : NULL;
+        if (place == NULL || *place != NULL) {
+            state_refuse(reader, "a damaged page");
+            return;
+        }
+        *place = memory_zalloc(sizeof(struct set_page));
+        page_load(column, *place, reader);
+    }
 }

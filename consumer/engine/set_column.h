@@ -12,6 +12,9 @@
 #include "consumer/engine/pages.h"
 #include "consumer/engine/value_list.h"
 
+struct state_reader;
+struct state_writer;
+
 struct set_column {
     struct pages pages;   /* of struct set_page */
     uint64_t block_bytes; /* in all blocks */
@@ -31,6 +34,9 @@ void set_column_read(const struct set_column *column, uint32_t slot, struct set_
 bool set_reader_next(struct set_reader *reader, int64_t *value);
 /* Replaces the slot's set; an empty list leaves none. */
 void set_column_write(struct set_column *column, uint32_t slot, const struct value_list *values);
+/* As bytes, and back into a zeroed struct. */
+void set_column_save(const struct set_column *column, struct state_writer *writer);
+void set_column_load(struct set_column *column, struct state_reader *reader);
 uint64_t set_column_bytes(const struct set_column *column);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "consumer/engine/slot_set.h"
+#include "consumer/engine/state.h"
 
 void
 slices_init(struct slices *slices, uint32_t width)
@@ -155,4 +156,18 @@ slices_bytes(const struct slices *slices)
     for (uint32_t i = 0; i < slices->count; i++)
         bytes += bitmap_bytes(slices->bits[i]);
     return bytes;
+}
+
+void
+slices_save(const struct slices *slices, struct state_writer *writer)
+{
+    for (uint32_t i = 0; i < slices->count; i++)
+        state_put_bitmap(writer, slices->bits[i]);
+}
+
+void
+slices_load(struct slices *slices, struct state_reader *reader)
+{
+    for (uint32_t i = 0; i < slices->count; i++)
+        state_replace_bitmap(reader, &slices->bits[i]);
 }

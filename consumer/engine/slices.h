@@ -15,6 +15,9 @@
 
 enum { SLICES_MAX = 64 };
 
+struct state_reader;
+struct state_writer;
+
 struct slices {
     roaring_bitmap_t *bits[SLICES_MAX];
     uint32_t count; /* the width and one for the sign */
@@ -41,6 +44,9 @@ enum { SLICES_FEW = 512 };
 roaring_bitmap_t *slices_best(const struct slices *slices, const roaring_bitmap_t *candidates,
                               uint64_t wanted, bool greatest);
 
+/* As bytes, and back into slices that were initialised. */
+void slices_save(const struct slices *slices, struct state_writer *writer);
+void slices_load(struct slices *slices, struct state_reader *reader);
 void slices_optimize(struct slices *slices);
 uint64_t slices_bytes(const struct slices *slices);
 

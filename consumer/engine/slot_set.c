@@ -7,6 +7,7 @@
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
+#include "consumer/engine/state.h"
 
 enum { ONE = 1, FEW = 2, FORM_MASK = 3, CONTAINER_BITS = 16, CONTAINER_BYTES = 32 };
 enum {
@@ -343,4 +344,56 @@ slot_set_bytes(const struct slot_set *set)
     if (few != NULL)
         return sizeof *few + few->capacity * sizeof few->slots[0];
     return slot_set_bitmap(set) != NULL ? bitmap_bytes(slot_set_bitmap(set)) : 0;
+}
+
+/* How many slots follow as they are; 0: a bitmap does. */
+void
+slot_set_save(const struct slot_set *set, struct state_writer *writer)
+{
+    uint32_t one, count;
+    const uint32_t *array = slot_set_array(set, &one, &count);
+    CHECK(!slot_set_is_empty(set));
+    state_put_u32(writer, count);
+    if (count > 0)
+        state_put(writer, array, count * sizeof array[0]);
+    else
+        state_put_bitmap(writer, slot_set_bitmap(set));
+}
+
+static void
+slot_set_load_few(struct slot_set *set, uint32_t count, struct state_reader *reader)
+{
+    struct few *few = few_resize(NULL, count);
+    few->count = (uint16_t)count;
+    state_get(reader, few->slots, count * sizeof few->slots[0]);
+    for (uint32_t i = 1; i < count; i++) {
+        if (few->slots[i - 1] >= few->slots[i])
+            state_refuse(reader, "slots out of order");
+    }
+    slot_set_hold_few(set, few);
+}
+
+static void
+slot_set_load_bitmap(struct slot_set *set, struct state_reader *reader)
+{
+    roaring_bitmap_t *bitmap = state_get_bitmap(reader);
+    if (bitmap == NULL)
+        return;
+    slot_set_hold_bitmap(set, bitmap);
+    if (roaring_bitmap_is_empty(bitmap))
+        state_refuse(reader, "a value without slots");
+}
+
+void
+slot_set_load(struct slot_set *set, struct state_reader *reader)
+{
+    uint32_t count = state_get_u32(reader);
+    if (count > FEW_MAX)
+        state_refuse(reader, "too many slots");
+    else if (count == 1)
+        slot_set_hold_one(set, state_get_u32(reader));
+    else if (count > 1)
+        slot_set_load_few(set, count, reader);
+    else
+        slot_set_load_bitmap(set, reader);
 }

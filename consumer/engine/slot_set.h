@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct state_reader;
+struct state_writer;
+
 /* A zeroed struct is the empty set; every other word belongs to slot_set.c. */
 struct slot_set {
     uint64_t word;
@@ -34,6 +37,9 @@ uint64_t slot_set_count(const struct slot_set *set);
 roaring_bitmap_t *slot_set_within(const struct slot_set *set, const roaring_bitmap_t *within);
 /* Takes the smallest form. */
 void slot_set_optimize(struct slot_set *set);
+/* As bytes, and back into a zeroed set; only what is not empty. */
+void slot_set_save(const struct slot_set *set, struct state_writer *writer);
+void slot_set_load(struct slot_set *set, struct state_reader *reader);
 /* Beside the struct itself; walks a bitmap's containers. */
 uint64_t slot_set_bytes(const struct slot_set *set);
 

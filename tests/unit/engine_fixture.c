@@ -125,6 +125,39 @@ fixture_check(const struct engine *engine, const char *json, struct error *err)
     return rc;
 }
 
+static void
+fixture_take(void *context, const void *data, size_t bytes)
+{
+    buffer_append(context, data, bytes);
+}
+
+void
+fixture_save(const struct engine *engine, struct buffer *bytes)
+{
+    const struct engine_sink sink = {bytes, fixture_take};
+    buffer_clear(bytes);
+    engine_save(engine, &sink);
+}
+
+static int
+fixture_give(void *context, void *data, size_t bytes, struct error *err)
+{
+    struct text *left = context;
+    if (bytes > left->bytes)
+        return error_set(err, ERR_DATA, "ends early");
+    memcpy(data, left->data, bytes);
+    *left = (struct text){left->data + bytes, left->bytes - bytes};
+    return 0;
+}
+
+int
+fixture_load(struct engine *engine, struct text bytes, struct error *err)
+{
+    const struct engine_source source = {&bytes, fixture_give};
+    int rc = engine_load(engine, &source, err);
+    return rc == 0 && bytes.bytes > 0 ? error_set(err, ERR_DATA, "more than the state") : rc;
+}
+
 static int
 fixture_run(const struct engine *engine, struct text body, struct arena *arena, struct buffer *out,
             struct error *err)

@@ -28,6 +28,11 @@ void fixture_apply(struct engine *engine, int64_t entity_id, const char *json);
 /* Parses and checks only; 0 or the first refusal. */
 int fixture_check(const struct engine *engine, const char *json, struct error *err);
 
+/* The engine's state as bytes, replacing what is in `bytes`; and back into a new engine, which must
+ * use up all of them. */
+void fixture_save(const struct engine *engine, struct buffer *bytes);
+int fixture_load(struct engine *engine, struct text bytes, struct error *err);
+
 /* Runs a query body; the ids of the page, then the total: "7,4/2". A refusal gives its message. */
 const char *fixture_query(const struct engine *engine, const char *json, struct buffer *out);
 

@@ -1,5 +1,6 @@
-/* The engine against a naive store of rows: random ops and fan-outs, then every field of every
- * entity, and random queries with their order, offset, limit and cursor.
+/* The engine against a naive store of rows: random ops and fan-outs, now and then a restart from
+ * its bytes; then every field of every entity, and random queries with their order, offset, limit
+ * and cursor.
  *
  * BITDEX_SEED repeats a run, BITDEX_TEST_SECONDS lengthens it. */
 /* clang-format off */
@@ -708,6 +709,27 @@ check_random_query(const struct engine *engine, struct arena *arena)
     check_foreign_key(engine, query, wanted, total);
 }
 
+/* --- as bytes -------------------------------------------------------------------------------- */
+
+/* The rest of the round is for an engine that was made of the bytes of this one. */
+static struct engine *
+save_and_load(struct engine *engine)
+{
+    struct engine *loaded = fixture_engine();
+    struct buffer bytes;
+    struct error err;
+    buffer_init(&bytes);
+    fixture_save(engine, &bytes);
+    if (fixture_load(loaded, (struct text){(const char *)bytes.data, bytes.bytes}, &err) != 0)
+        fail_msg("%s", err.message);
+    buffer_free(&bytes);
+    engine_destroy(engine);
+    engine_advance(loaded, now_s);
+    check_entities(loaded);
+    check_scan(loaded);
+    return loaded;
+}
+
 /* --- the test -------------------------------------------------------------------------------- */
 
 static void
@@ -738,6 +760,8 @@ run_round(void)
             check_scan(engine);
         if (i == OPS / 2)
             engine_optimize(engine);
+        if (i == OPS / 2 || random_below(OPS / 4) == 0)
+            engine = save_and_load(engine);
     }
     for (int i = 0; i < QUERIES; i++) {
         if (i % 10 == 0)

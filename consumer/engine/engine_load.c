@@ -1,0 +1,119 @@
+/* The state of an engine out of bytes that may be anything; engine_save.c draws them. What could
+ * make it crash later is refused here; that its parts agree on values is the writer's word. */
+#include "common/base/check.h"
+#include "consumer/engine/engine_internal.h"
+#include "consumer/engine/state.h"
+
+static bool
+load_name(struct state_reader *reader, struct text wanted)
+{
+    uint32_t bytes = state_get_u32(reader);
+    if (reader->rc != 0 || bytes != wanted.bytes)
+        return false;
+    struct text name = {(const char *)state_get_bytes(reader, bytes), bytes};
+    return reader->rc == 0 && text_equal(name, wanted);
+}
+
+/* A field without a column has its values from its postings alone. */
+static bool
+postings_hold_all(const struct field *field)
+{
+    const struct postings *postings = &field->postings;
+    roaring_bitmap_t *all = postings_between(postings, INT64_MIN, INT64_MAX, NULL);
+    bool same = roaring_bitmap_equals(all, field->present);
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < postings->capacity; i++)
+        count += slot_set_count(&postings->table[i].slots);
+    roaring_bitmap_free(all);
+    return same && count == roaring_bitmap_get_cardinality(field->present) &&
+           postings->count <= FIELD_VALUES_WITHOUT_COLUMN;
+}
+
+static bool
+codes_are_known(const struct field *field)
+{
+    const struct postings *postings = &field->postings;
+    uint64_t codes = field->dictionary.count;
+    roaring_uint32_iterator_t at;
+    for (uint64_t i = 0; i < postings->capacity; i++) {
+        if (!slot_set_is_empty(&postings->table[i].slots) &&
+            (uint64_t)postings->table[i].value >= codes)
+            return false;
+    }
+    roaring_init_iterator(field->present, &at);
+    for (; field->has_column && at.has_value; roaring_advance_uint32_iterator(&at)) {
+        if ((uint64_t)column_read(&field->column, at.current_value) >= codes)
+            return false;
+    }
+    return true;
+}
+
+static void
+load_check_field(const struct field *field, struct state_reader *reader)
+{
+    bool multi = field->type == FIELD_MULTI_VALUE;
+    if (!multi && !field->has_column && !postings_hold_all(field))
+        state_refuse(reader, "slots whose value is nowhere");
+    if (field->type == FIELD_STRING && !codes_are_known(field))
+        state_refuse(reader, "a value that is not in the dictionary");
+}
+
+static void
+load_field(struct field *field, struct state_reader *reader)
+{
+    bool same = load_name(reader, field->name) && state_get_u32(reader) == field_shape(field);
+    uint32_t has_column = state_get_u32(reader);
+    if (!same || has_column > 1 || (has_column == 1 && field->type == FIELD_MULTI_VALUE) ||
+        (has_column == 0 && field->sort_bits > 0))
+        state_refuse(reader, "another field");
+    state_replace_bitmap(reader, &field->present);
+    if (reader->rc != 0)
+        return;
+    field->has_column = has_column == 1;
+    if (field->type == FIELD_STRING)
+        dictionary_load(&field->dictionary, reader);
+    if (field->has_column)
+        column_load(&field->column, reader);
+    if (field->type == FIELD_MULTI_VALUE)
+        set_column_load(&field->sets, reader);
+    if (field->filters)
+        postings_load(&field->postings, reader);
+    if (field->sort_bits > 0)
+        slices_load(&field->slices, reader);
+    if (reader->rc == 0)
+        load_check_field(field, reader);
+}
+
+static void
+load_head(struct engine *engine, struct state_reader *reader)
+{
+    if (state_get_u32(reader) != ENGINE_STATE_VERSION)
+        state_refuse(reader, "of a version that this program does not know");
+    if (state_get_u32(reader) != (uint32_t)engine->options.partition ||
+        state_get_u32(reader) != (uint32_t)engine->options.partitions ||
+        state_get_u32(reader) != engine->field_count)
+        state_refuse(reader, "of another partition or configuration");
+    engine->unknown_field_ops = state_get_u64(reader);
+    state_replace_bitmap(reader, &engine->alive);
+    state_replace_bitmap(reader, &engine->swept_later);
+    engine->swept_later_count = roaring_bitmap_get_cardinality(engine->swept_later);
+}
+
+int
+engine_load(struct engine *engine, const struct engine_source *source, struct error *err)
+{
+    struct state_reader reader = {.source = source, .err = err};
+    CHECK(roaring_bitmap_is_empty(engine->alive) && engine->now_s == INT64_MIN);
+    load_head(engine, &reader);
+    if (reader.rc != 0)
+        error_wrap(err, "state of the engine");
+    for (uint32_t i = 0; i < engine->field_count && reader.rc == 0; i++) {
+        load_field(&engine->fields[i], &reader);
+        if (reader.rc != 0)
+            error_wrap(err, "state of field \"%.*s\"", TEXT_ARGS(engine->fields[i].name));
+    }
+    if (reader.rc == 0)
+        engine_show_slots(engine, engine->alive);
+    buffer_free(&reader.buffer);
+    return reader.rc;
+}

@@ -1,0 +1,54 @@
+/* The state of an engine as bytes; state.h has the numbers and bitmaps.
+ *
+ *   state     version, 1; partition; partitions; number of fields      4 bytes each
+ *             ops on unknown fields                                     8 bytes
+ *             bitmaps: alive, deleted and not yet swept
+ *             the fields, in the configuration's order
+ *   field     bytes of its name, the name; shape; 1: it has a column    4 bytes each
+ *             bitmap: slots that have a value
+ *             of a string: dictionary                (dictionary.c)
+ *             with a column: that                    (column.c)
+ *             of a multi-value: its sets             (set_column.c)
+ *             of one that filters: postings          (postings.c)
+ *             of one that sorts: slices              (slices.c)
+ *
+ * What follows from the rest quickly is not there: what is visible, and which fields feed others.
+ */
+#include "consumer/engine/engine_internal.h"
+#include "consumer/engine/state.h"
+
+static void
+save_field(const struct field *field, struct state_writer *writer)
+{
+    state_put_u32(writer, (uint32_t)field->name.bytes);
+    state_put(writer, field->name.data, field->name.bytes);
+    state_put_u32(writer, field_shape(field));
+    state_put_u32(writer, field->has_column);
+    state_put_bitmap(writer, field->present);
+    if (field->type == FIELD_STRING)
+        dictionary_save(&field->dictionary, writer);
+    if (field->has_column)
+        column_save(&field->column, writer);
+    if (field->type == FIELD_MULTI_VALUE)
+        set_column_save(&field->sets, writer);
+    if (field->filters)
+        postings_save(&field->postings, writer);
+    if (field->sort_bits > 0)
+        slices_save(&field->slices, writer);
+}
+
+void
+engine_save(const struct engine *engine, const struct engine_sink *sink)
+{
+    struct state_writer writer = {.sink = sink};
+    state_put_u32(&writer, ENGINE_STATE_VERSION);
+    state_put_u32(&writer, (uint32_t)engine->options.partition);
+    state_put_u32(&writer, (uint32_t)engine->options.partitions);
+    state_put_u32(&writer, engine->field_count);
+    state_put_u64(&writer, engine->unknown_field_ops);
+    state_put_bitmap(&writer, engine->alive);
+    state_put_bitmap(&writer, engine->swept_later);
+    for (uint32_t i = 0; i < engine->field_count; i++)
+        save_field(&engine->fields[i], &writer);
+    state_finish(&writer);
+}
