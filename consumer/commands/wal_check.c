@@ -194,7 +194,7 @@ wal_check_scan(struct wal_check *check, const struct wal_log *log)
     struct error err = {0};
     config_partition_identity(check->config, log->partition, &identity);
     const struct text ours = {(const char *)identity.data, identity.bytes};
-    if (wal_scan(files_posix(), log->directory, ours, &visitor, &err) != 0)
+    if (wal_scan(files_posix(), log->directory, ours, log->begin_offset, &visitor, &err) != 0)
         wal_check_tell_problem(check, err.message);
     buffer_free(&identity);
 }

@@ -185,7 +185,8 @@ wal_dump_look(void *context, const struct wal_log *log, struct error *err)
     if (strcmp(log->name, "wal") != 0)
         return 0;
     dump->batch.partition = log->partition;
-    int rc = wal_scan(files_posix(), log->directory, (struct text){NULL, 0}, &visitor, err);
+    int rc = wal_scan(files_posix(), log->directory, (struct text){NULL, 0}, log->begin_offset,
+                      &visitor, err);
     return rc < 0 ? rc : 0;
 }
 

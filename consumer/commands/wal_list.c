@@ -95,7 +95,8 @@ wal_list_look(void *context, const struct wal_log *log, struct error *err)
         .problem = wal_list_problem,
     };
     list->log = log;
-    return wal_scan(files_posix(), log->directory, (struct text){NULL, 0}, &visitor, err);
+    return wal_scan(files_posix(), log->directory, (struct text){NULL, 0}, log->begin_offset,
+                    &visitor, err);
 }
 
 int

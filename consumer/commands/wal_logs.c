@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "consumer/checkpoint/checkpoint.h"
 #include "consumer/intake/data_dir.h"
 
 struct wal_logs {
@@ -18,15 +19,43 @@ struct wal_logs {
 };
 
 static int
+is_checkpoint_directory(void *context, const char *name)
+{
+    (void)context;
+    return strcmp(name, "checkpoint") == 0;
+}
+
+/* As a start would: the log may lack what its newest checkpoint holds. */
+static int
+wal_logs_find_begin(const char *directory, int64_t *begin_offset, struct error *err)
+{
+    struct files *files = files_posix();
+    int64_t offsets[CHECKPOINTS_MAX];
+    *begin_offset = 0;
+    int rc = files->list(files, directory, is_checkpoint_directory, NULL, err);
+    if (rc <= 0)
+        return rc;
+    char *path = memory_format("%s/checkpoint", directory);
+    const struct checkpoint_place place = {.files = files, .directory = path};
+    rc = checkpoint_list(&place, offsets, err);
+    if (rc > 0)
+        *begin_offset = offsets[0];
+    free(path);
+    return rc < 0 ? rc : 0;
+}
+
+static int
 wal_logs_note(void *context, const char *name)
 {
     struct wal_logs *logs = context;
     if (strcmp(name, "wal") != 0 && strcmp(name, "wal.old") != 0)
         return 0;
     char *directory = memory_format("%s/%s", logs->path, name);
-    const struct wal_log log = {logs->partition, name, directory};
+    struct wal_log log = {logs->partition, name, directory, 0};
     logs->found++;
-    int rc = logs->look(logs->context, &log, logs->err);
+    int rc = wal_logs_find_begin(directory, &log.begin_offset, logs->err);
+    if (rc == 0)
+        rc = logs->look(logs->context, &log, logs->err);
     free(directory);
     return rc;
 }

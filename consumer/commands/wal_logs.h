@@ -10,6 +10,7 @@ struct wal_log {
     int32_t partition;
     const char *name; /* "wal", or "wal.old": see intake/partition_dir.h */
     const char *directory;
+    int64_t begin_offset; /* of its newest checkpoint; 0: there is none */
 };
 
 typedef int (*wal_log_look)(void *context, const struct wal_log *log, struct error *err);

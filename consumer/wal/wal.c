@@ -8,6 +8,7 @@
 #include "consumer/wal/wal_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/check.h"
 #include "consumer/wal/wal_format.h"
@@ -38,12 +39,43 @@ wal_create(struct files *files, const struct wal_options *options)
         .identity = {memory_strdup(options->identity), identity.bytes},
         .segment_bytes = options->segment_bytes,
         .frame_bytes = options->frame_bytes,
+        .begin_offset = options->begin_offset,
         .lock = -1,
         .handle = -1,
         .next_offset = -1,
         .durable_offset = -1,
     };
     return wal;
+}
+
+void
+wal_note_segment(struct wal *wal, int64_t first_offset, int64_t bytes)
+{
+    const struct wal_file file = {first_offset, bytes};
+    buffer_append(&wal->segments, &file, sizeof file);
+}
+
+/* The segment that grew is durable, and grows no more. */
+static void
+wal_leave_segment(struct wal *wal)
+{
+    struct wal_file *end = (struct wal_file *)(void *)(wal->segments.data + wal->segments.bytes);
+    end[-1].bytes = wal->end_bytes;
+    wal->files->close(wal->files, wal->handle);
+    wal->handle = -1;
+    wal->closed_bytes += wal->end_bytes;
+    wal->end_bytes = 0;
+    wal->synced_bytes = 0;
+}
+
+/* The log ends before the state that it goes on from. The next frame gets a segment that says so:
+ * whoever opens this log at an earlier offset is told that something is missing. */
+static void
+wal_begin(struct wal *wal, int64_t offset)
+{
+    if (wal->handle >= 0)
+        wal_leave_segment(wal);
+    wal->next_offset = wal->durable_offset = offset;
 }
 
 int
@@ -56,6 +88,8 @@ wal_open(struct files *files, const struct wal_options *options, wal_replay repl
         rc = wal_lock(new_wal, err);
     if (rc == 0)
         rc = wal_recover(new_wal, replay, context, err);
+    if (rc == 0 && options->begin_offset > 0 && new_wal->next_offset < options->begin_offset)
+        wal_begin(new_wal, options->begin_offset);
     if (rc != 0) {
         wal_close(new_wal);
         error_wrap(err, "could not open the write-ahead log in %s", options->directory);
@@ -92,14 +126,9 @@ static int
 wal_close_segment(struct wal *wal)
 {
     int rc = wal_sync_segment(wal);
-    if (rc != 0)
-        return rc;
-    wal->files->close(wal->files, wal->handle);
-    wal->handle = -1;
-    wal->closed_bytes += wal->end_bytes;
-    wal->end_bytes = 0;
-    wal->synced_bytes = 0;
-    return 0;
+    if (rc == 0)
+        wal_leave_segment(wal);
+    return rc;
 }
 
 static int
@@ -116,6 +145,7 @@ wal_create_segment(struct wal *wal, int64_t first_offset)
     if (rc < 0)
         return rc;
     wal->handle = rc;
+    wal_note_segment(wal, first_offset, 0);
     wal->end_bytes = (int64_t)wal->buffer.bytes;
     wal->synced_bytes = wal->end_bytes;
     return 0;
@@ -159,6 +189,37 @@ wal_sync(struct wal *wal, struct error *err)
     return wal_report(wal, rc != 0 ? rc : wal_sync_segment(wal), err);
 }
 
+static int
+wal_remove_first(struct wal *wal, struct wal_file first, struct error *err)
+{
+    char *path = wal_path(wal->directory, first.first_offset);
+    int rc = wal->files->unlink(wal->files, path, err);
+    free(path);
+    if (rc == 0)
+        rc = wal->files->sync_directory(wal->files, wal->directory, err);
+    if (rc != 0)
+        return rc;
+    wal->closed_bytes -= first.bytes;
+    wal->segments.bytes -= sizeof first;
+    memmove(wal->segments.data, wal->segments.data + sizeof first, wal->segments.bytes);
+    return 0;
+}
+
+/* The frames of a segment end where the next one begins, or before. */
+int
+wal_trim(struct wal *wal, int64_t offset, struct error *err)
+{
+    struct wal_file first_two[2];
+    int rc = 0;
+    while (rc == 0 && wal->segments.bytes >= sizeof first_two) {
+        memcpy(first_two, wal->segments.data, sizeof first_two);
+        if (first_two[1].first_offset > offset)
+            break;
+        rc = wal_remove_first(wal, first_two[0], err);
+    }
+    return rc;
+}
+
 int64_t
 wal_durable_offset(const struct wal *wal)
 {
@@ -181,6 +242,7 @@ wal_close(struct wal *wal)
     if (wal->lock >= 0)
         wal->files->close(wal->files, wal->lock);
     buffer_free(&wal->buffer);
+    buffer_free(&wal->segments);
     free((void *)(uintptr_t)wal->identity.data);
     free(wal->directory);
     free(wal);

@@ -6,6 +6,7 @@
  * disagree (FAILURES F39, F43).
  *
  *   directory   {data_dir}/{topic}-{partition}/wal/{first offset, 20 digits}.wal, and a lock
+ *               (what is named "checkpoint" there is the caller's)
  *   segment     a header that names the log's identity and the segment before; then frames
  *   frame       offsets, position, payload, CRC32C             (both drawn in wal_format.h)
  *
@@ -17,6 +18,10 @@
  * process exits and recovery decides. Recovery cuts a torn tail of the last segment (bytes that
  * were never durable) and says so in the log; damage anywhere else, a foreign identity, an unknown
  * version or a missing segment is refused (ERR_FATAL) with file and byte, and nothing is changed.
+ *
+ * The head of a log may go (wal_trim()) when its owner has the state behind it elsewhere; then the
+ * log is opened with the offset that this state stands at, begin_offset. What a log lacks below
+ * that is no damage.
  *
  * What the files alone cannot show: that the newest segment is gone, that the last frame was
  * damaged after it had been synced, and that the kernel dropped pages after a sync had failed. All
@@ -64,10 +69,14 @@ struct wal_options {
      * WAL_FRAME_BYTES_MAX. A frame on disk is bounded by its segment alone, so that a log that was
      * written under a higher limit can still be read. */
     int64_t frame_bytes;
+    /* Where the caller's state stands, which is between two frames: only those behind it are
+     * replayed. If the log ends before it, the next frame begins at it. 0: nowhere. */
+    int64_t begin_offset;
 };
 
-/* Called at open for each frame, oldest first; its pointers die when it returns. A negative return
- * aborts wal_open() with it. What was replayed before wal_open() failed counts for nothing. */
+/* Called at open for each frame behind begin_offset, oldest first; its pointers die when it
+ * returns. A negative return aborts wal_open() with it. What was replayed before wal_open() failed
+ * counts for nothing. */
 typedef int (*wal_replay)(void *context, const struct wal_frame *frame, struct error *err);
 
 /* Locks the directory against a second process (ERR_USAGE), recovers, replays, and stands ready to
@@ -80,7 +89,12 @@ int wal_open(struct files *files, const struct wal_options *options, wal_replay 
 int wal_append(struct wal *wal, const struct wal_frame *frame, struct error *err);
 int wal_sync(struct wal *wal, struct error *err);
 
-/* One behind the last durable offset; -1 when the log is empty. */
+/* Removes the oldest segments, as long as all of their frames lie below `offset`, and others are
+ * left; one after the other, each durably, so that a crash leaves a log without its head. After an
+ * error the log is as good as before. */
+int wal_trim(struct wal *wal, int64_t offset, struct error *err);
+
+/* One behind the last durable offset, begin_offset included; -1 when there is neither. */
 int64_t wal_durable_offset(const struct wal *wal);
 /* Bytes of all segments. */
 int64_t wal_bytes(const struct wal *wal);

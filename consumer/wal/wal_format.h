@@ -10,8 +10,8 @@
  *      8   4  version, 1
  *     12   4  identity bytes
  *     16   8  first offset: of the first frame; the file's name
- *     24   8  previous offset: the next offset of the last frame of the segment before,
- *             -1 in the log's first segment; what tells a missing segment from a hole in the topic
+ *     24   8  previous offset: where the log ended before, -1 in its very first segment; what
+ *             tells a missing segment from a hole in the topic
  *     32   n  identity, then 0 to 7 zeros
  *     ..   4  CRC32C of everything in front
  *

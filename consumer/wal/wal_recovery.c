@@ -1,6 +1,7 @@
 /* Opening a log that was left behind.
  *
- * Happy path: every frame is replayed; the last segment and the directory are then synced, because
+ * Happy path: every frame behind begin_offset is replayed, and segments that lie before it are not
+ * even read; the last segment and the directory are then synced, because
  * the process that wrote them may have been killed before it did. An unfinished tail of the last
  * segment is cut, and a segment that is left without frames removed.
  *
@@ -51,9 +52,16 @@ static int
 recover_frame(void *context, const struct wal_segment *segment, const struct wal_frame *frame,
               struct error *err)
 {
-    (void)segment;
     struct recovery *recovery = context;
-    int rc = recovery->replay(recovery->context, frame, err);
+    int64_t begin_offset = recovery->wal->begin_offset;
+    int rc = 0;
+    if (frame->next_offset > begin_offset && frame->first_offset < begin_offset)
+        return error_set(err, ERR_FATAL,
+                         "byte %" PRId64 ": a frame across offset %" PRId64
+                         ", where the state stands that the log goes on from",
+                         segment->end_bytes, begin_offset);
+    if (frame->next_offset > begin_offset)
+        rc = recovery->replay(recovery->context, frame, err);
     if (rc == 0)
         recovery->wal->next_offset = frame->next_offset;
     return rc;
@@ -94,8 +102,20 @@ recover_segment(void *context, const struct wal_segment *segment, struct error *
     const struct recovery *recovery = context;
     if (segment->is_last && segment->frames == 0)
         return remove_empty(recovery->wal, segment, err);
+    wal_note_segment(recovery->wal, segment->first_offset, segment->bytes);
     if (segment->is_last)
         return recover_last(recovery->wal, segment, err);
+    recovery->wal->closed_bytes += segment->bytes;
+    return 0;
+}
+
+/* Nothing in it is replayed. */
+static int
+recover_passed(void *context, const struct wal_segment *segment, struct error *err)
+{
+    const struct recovery *recovery = context;
+    (void)err;
+    wal_note_segment(recovery->wal, segment->first_offset, segment->bytes);
     recovery->wal->closed_bytes += segment->bytes;
     return 0;
 }
@@ -109,8 +129,9 @@ wal_recover(struct wal *wal, wal_replay replay, void *context, struct error *err
         .stranger = recover_stranger,
         .frame = recover_frame,
         .segment = recover_segment,
+        .passed = recover_passed,
     };
-    int rc = wal_scan(wal->files, wal->directory, wal->identity, &visitor, err);
+    int rc = wal_scan(wal->files, wal->directory, wal->identity, wal->begin_offset, &visitor, err);
     if (rc == 0)
         rc = wal->files->sync_directory(wal->files, wal->directory, err);
     if (rc == 0)

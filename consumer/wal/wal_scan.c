@@ -19,7 +19,7 @@
 
 enum {
     WINDOW_BYTES = 256 << 10,
-    OFFSET_UNKNOWN = -2, /* behind a segment with a problem */
+    OFFSET_UNKNOWN = -2, /* behind a segment that was not read to its end */
 };
 
 #define WAY_OUT "; restore it, or delete %s to rebuild from the topic, if there is one"
@@ -28,11 +28,13 @@ struct scan {
     struct files *files;
     const char *directory;
     struct text identity;
+    int64_t begin_offset;
     const struct wal_visitor *visitor;
     struct buffer names; /* the segments' first offsets, int64_t each, ascending */
     int64_t next_offset; /* one behind the last frame; -1: there was none */
     /* The segment being read: */
     struct wal_segment segment;
+    bool segment_is_passed;
     int handle;
     struct buffer window;
     int64_t window_at;
@@ -104,7 +106,8 @@ check_header(struct scan *scan, const struct wal_header *header)
                          difference.message, scan->directory);
     if (header->first_offset != scan->segment.first_offset)
         return refuse(scan, 16, "the header does not fit the file's name");
-    if (header->previous_offset != scan->next_offset && scan->next_offset != OFFSET_UNKNOWN)
+    if (header->previous_offset != scan->next_offset && scan->next_offset != OFFSET_UNKNOWN &&
+        header->previous_offset > scan->begin_offset)
         return refuse(scan, 24, "the segment before this one is missing");
     scan->next_offset = header->previous_offset;
     return 0;
@@ -179,6 +182,10 @@ scan_file(struct scan *scan)
     scan->segment.bytes = scan->files->size(scan->files, scan->handle, scan->err);
     if (scan->segment.bytes < 0)
         return (int)scan->segment.bytes;
+    if (scan->segment_is_passed) {
+        scan->next_offset = OFFSET_UNKNOWN;
+        return visitor->passed(visitor->context, &scan->segment, scan->err);
+    }
     buffer_clear(&scan->window);
     int rc = scan_header(scan);
     if (rc == 0)
@@ -210,8 +217,10 @@ scan_segment(struct scan *scan)
 {
     const char *path = scan->segment.path;
     scan->handle = scan->files->open(scan->files, path, FILES_READ, scan->err);
-    if (scan->handle < 0 && is_gone(scan))
+    if (scan->handle < 0 && is_gone(scan)) {
+        scan->next_offset = OFFSET_UNKNOWN;
         return 0;
+    }
     int rc = scan->handle;
     if (scan->handle >= 0) {
         rc = scan_file(scan);
@@ -226,14 +235,21 @@ scan_segment(struct scan *scan)
     return scan->visitor->problem(scan->visitor->context, &scan->segment, scan->err);
 }
 
+static int64_t
+scan_name(const struct scan *scan, size_t at)
+{
+    int64_t first_offset;
+    memcpy(&first_offset, scan->names.data + at * sizeof first_offset, sizeof first_offset);
+    return first_offset;
+}
+
 static int
 scan_segments(struct scan *scan)
 {
     size_t count = scan->names.bytes / sizeof(int64_t);
     int rc = 0;
     for (size_t i = 0; i < count && rc == 0; i++) {
-        int64_t first_offset;
-        memcpy(&first_offset, scan->names.data + i * sizeof first_offset, sizeof first_offset);
+        int64_t first_offset = scan_name(scan, i);
         char *path = wal_path(scan->directory, first_offset);
         scan->segment = (struct wal_segment){
             .path = path,
@@ -241,6 +257,8 @@ scan_segments(struct scan *scan)
             .next_offset = first_offset,
             .is_last = i + 1 == count,
         };
+        scan->segment_is_passed = scan->visitor->passed != NULL && i + 1 < count &&
+                                  scan_name(scan, i + 1) <= scan->begin_offset;
         rc = scan_segment(scan);
         free(path);
     }
@@ -255,19 +273,21 @@ note_name(void *context, const char *name)
     int64_t first_offset;
     if (wal_name_parse(name, &first_offset))
         buffer_append(&scan->names, &first_offset, sizeof first_offset);
-    else if (strcmp(name, "lock") != 0 && visitor->stranger != NULL)
+    else if (strcmp(name, "lock") != 0 && strcmp(name, "checkpoint") != 0 &&
+             visitor->stranger != NULL)
         return visitor->stranger(visitor->context, name, scan->err);
     return 0;
 }
 
 int
-wal_scan(struct files *files, const char *directory, struct text identity,
+wal_scan(struct files *files, const char *directory, struct text identity, int64_t begin_offset,
          const struct wal_visitor *visitor, struct error *err)
 {
     struct scan scan = {
         .files = files,
         .directory = directory,
         .identity = identity,
+        .begin_offset = begin_offset,
         .visitor = visitor,
         .next_offset = -1,
         .err = err,

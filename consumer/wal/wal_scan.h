@@ -29,20 +29,24 @@ struct wal_segment {
  * returns. 0: go on; anything else ends the scan, which returns it. */
 struct wal_visitor {
     void *context;
-    /* A name that is neither a segment nor the lock. */
+    /* A name that is neither a segment nor the lock, nor "checkpoint". */
     int (*stranger)(void *context, const char *name, struct error *err);
     /* A whole frame, which begins at segment->end_bytes. Negative: a problem of the segment. */
     int (*frame)(void *context, const struct wal_segment *segment, const struct wal_frame *frame,
                  struct error *err);
     /* A segment that was read to its end. */
     int (*segment)(void *context, const struct wal_segment *segment, struct error *err);
-    /* A segment that was not; `problem` has its path and the byte. NULL: the first one ends the
-     * scan. Otherwise it goes on with the next, whatever the one before should have been. */
+    /* A segment that ends at begin_offset or before; it is not read. NULL: it is, as any other. */
+    int (*passed)(void *context, const struct wal_segment *segment, struct error *err);
+    /* A segment that was not read to its end; `problem` has its path and the byte. NULL:
+     * the first one ends the scan. Otherwise it goes on with the next, whatever the one before
+     * should have been. */
     int (*problem)(void *context, const struct wal_segment *segment, const struct error *problem);
 };
 
-/* `identity` with NULL data: whose log it is does not matter. */
-int wal_scan(struct files *files, const char *directory, struct text identity,
+/* `identity` with NULL data: whose log it is does not matter. `begin_offset`: what is missing below
+ * it is no problem; 0: everything must be there. */
+int wal_scan(struct files *files, const char *directory, struct text identity, int64_t begin_offset,
              const struct wal_visitor *visitor, struct error *err);
 
 #endif

@@ -131,7 +131,7 @@ test_large_frames_are_replayed_whole(void **state)
     }
     wal_close(wal);
     free(payload);
-    struct wal_options options = {DIRECTORY, IDENTITY, 1000, 1000};
+    struct wal_options options = {DIRECTORY, IDENTITY, 1000, 1000, 0};
     size_t count = 0;
     assert_int_equal(
         wal_open(memory_files_vtable(memory), &options, check_large, &count, &wal, NULL), 0);
@@ -397,6 +397,178 @@ test_F40_a_missing_segment_is_refused(void **state)
     memory_files_destroy(memory);
 }
 
+/* --- without its head ------------------------------------------------------------------------ */
+
+enum { LONG = 20, LONG_SEGMENT_BYTES = 250 };
+
+static size_t
+count_segments(struct memory_files *memory)
+{
+    size_t segments = 0;
+    for (size_t k = 0; k < FRAMES_MAX; k++)
+        segments += segment_content(memory, k) != NULL;
+    return segments;
+}
+
+static struct wal *
+must_open_behind(struct memory_files *memory, size_t begin, size_t count)
+{
+    struct error err = {0};
+    struct wal *wal;
+    size_t replayed;
+    if (try_open_behind(memory, LONG_SEGMENT_BYTES, begin, &replayed, &wal, &err) != 0)
+        fail_msg("%s", err.message);
+    assert_int_equal(replayed, count);
+    assert_int_equal(wal_durable_offset(wal), model_next_offset(count));
+    return wal;
+}
+
+static void
+must_refuse_behind(struct memory_files *memory, size_t begin, const char *reason)
+{
+    struct error err = {0};
+    struct wal *wal;
+    size_t replayed;
+    assert_int_equal(try_open_behind(memory, LONG_SEGMENT_BYTES, begin, &replayed, &wal, &err),
+                     ERR_FATAL);
+    if (strstr(err.message, reason) == NULL)
+        fail_msg("wanted \"%s\", got \"%s\"", reason, err.message);
+}
+
+static void
+test_only_frames_behind_the_begin_offset_are_replayed(void **state)
+{
+    (void)state;
+    for (size_t begin = 0; begin <= LONG; begin++) {
+        struct memory_files *memory = make_log(LONG, LONG_SEGMENT_BYTES);
+        struct wal *wal = must_open_behind(memory, begin, LONG);
+        must_append(wal, LONG, LONG + 1);
+        must_sync(wal);
+        wal_close(wal);
+        wal_close(must_open(memory, LONG_SEGMENT_BYTES, LONG + 1)); /* all is there still */
+        memory_files_destroy(memory);
+    }
+}
+
+static void
+test_L5_a_trimmed_log_reaches_back_to_the_offset_and_keeps_its_last_segment(void **state)
+{
+    (void)state;
+    for (size_t held = 1; held <= LONG; held++) {
+        struct memory_files *memory = make_log(LONG, LONG_SEGMENT_BYTES);
+        size_t segments = count_segments(memory);
+        struct wal *wal = must_open(memory, LONG_SEGMENT_BYTES, LONG);
+        int64_t bytes = wal_bytes(wal);
+        struct error err = {0};
+        assert_int_equal(wal_trim(wal, model_next_offset(held), &err), 0);
+        size_t left = count_segments(memory);
+        assert_true(left > 0);
+        assert_true(held < LONG || left == 1);
+        assert_true((left < segments) == (wal_bytes(wal) < bytes));
+        must_append(wal, LONG, LONG + 1);
+        must_sync(wal);
+        bytes = wal_bytes(wal);
+        wal_close(wal);
+        memory_files_crash(memory);
+        wal = must_open_behind(memory, held, LONG + 1);
+        assert_int_equal(wal_bytes(wal), bytes);
+        wal_close(wal);
+        if (left < segments)
+            must_refuse_behind(memory, 0, "byte 24: the segment before this one is missing");
+        memory_files_destroy(memory);
+    }
+}
+
+/* Which segments are there once the power has failed at the `call`-th call of a trim; false: it has
+ * fewer. */
+static bool
+trim_and_crash(uint64_t seed, int64_t call, bool there[LONG])
+{
+    struct memory_files *memory = memory_files_create(seed);
+    struct wal *wal = must_open(memory, LONG_SEGMENT_BYTES, 0);
+    struct error err = {0};
+    must_append(wal, 0, LONG);
+    must_sync(wal);
+    memory_files_fail(memory, call, MEMORY_DEAD);
+    wal_trim(wal, model_next_offset(LONG), &err);
+    bool failed = memory_files_failed(memory);
+    wal_close(wal);
+    memory_files_crash(memory);
+    for (size_t k = 0; k < LONG; k++)
+        there[k] = segment_content(memory, k) != NULL;
+    memory_files_destroy(memory);
+    return failed;
+}
+
+static void
+test_F39_a_crash_inside_a_trim_leaves_no_hole(void **state)
+{
+    (void)state;
+    bool begins[LONG], there[LONG];
+    trim_and_crash(0, 1, begins); /* nothing has gone */
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        for (int64_t call = 1; trim_and_crash(seed, call, there); call++) {
+            bool found = false;
+            for (size_t k = 0; k < LONG; k++) {
+                found |= there[k];
+                assert_int_equal(there[k], found && begins[k]);
+            }
+        }
+    }
+}
+
+/* What was cut is read again; whoever holds less than `begin` would miss it, and is told so. */
+static void
+test_F40_a_log_that_ends_before_the_begin_offset_goes_on_there(void **state)
+{
+    (void)state;
+    for (size_t end = 0; end < 8; end++) {
+        struct memory_files *memory = make_log(end, LONG_SEGMENT_BYTES);
+        size_t begin = 10, replayed;
+        struct error err = {0};
+        struct wal *wal;
+        assert_int_equal(try_open_behind(memory, LONG_SEGMENT_BYTES, begin, &replayed, &wal, &err),
+                         0);
+        assert_int_equal(wal_durable_offset(wal), model_next_offset(begin));
+        must_append(wal, begin, LONG);
+        must_sync(wal);
+        wal_close(wal);
+        memory_files_crash(memory);
+        wal_close(must_open_behind(memory, begin, LONG));
+        must_refuse_behind(memory, end > 0 ? end : 1, "the segment before this one is missing");
+        must_refuse_behind(memory, 0, "the segment before this one is missing");
+        memory_files_destroy(memory);
+    }
+}
+
+static void
+test_F40_damage_in_a_segment_that_is_passed_is_found_when_it_is_needed(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(LONG, LONG_SEGMENT_BYTES);
+    segment_content(memory, 0)->data[HEADER_BYTES + 3] ^= 1;
+    wal_close(must_open_behind(memory, LONG - 2, LONG));
+    must_refuse_behind(memory, 1, "a damaged frame");
+    memory_files_destroy(memory);
+}
+
+static void
+test_a_frame_across_the_begin_offset_is_refused(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(3, ONE_SEGMENT_BYTES);
+    struct wal_options options = options_of(ONE_SEGMENT_BYTES);
+    struct error err = {0};
+    struct wal *wal;
+    size_t count = 0;
+    options.begin_offset = model_next_offset(2) - 1;
+    assert_int_equal(
+        wal_open(memory_files_vtable(memory), &options, replay_model, &count, &wal, &err),
+        ERR_FATAL);
+    assert_non_null(strstr(err.message, "a frame across offset"));
+    memory_files_destroy(memory);
+}
+
 static void
 test_F40_a_renamed_segment_is_refused(void **state)
 {
@@ -569,6 +741,8 @@ struct story {
     int64_t segment_bytes;
     size_t appended;
     size_t durable;
+    uint64_t trims_in_8;
+    size_t held; /* frames that the state elsewhere holds, and the log need not */
 };
 
 /* A new segment syncs the one before, so it may be more than was asked for. */
@@ -580,6 +754,14 @@ story_note_durable(struct story *story, const struct wal *wal)
     assert_int_equal(wal_durable_offset(wal), model_next_offset(story->durable));
 }
 
+/* The state comes some way nearer to what is durable, and the log needs only what is behind it. */
+static int
+story_trim(struct story *story, struct wal *wal, struct error *err)
+{
+    story->held += memory_files_random(&story->random) % (story->durable - story->held + 1);
+    return wal_trim(wal, model_next_offset(story->held), err);
+}
+
 /* Opens, appends and syncs until something fails or `count` frames are there. */
 static int
 story_work(struct story *story, size_t count, uint64_t syncs_in_8)
@@ -587,7 +769,8 @@ story_work(struct story *story, size_t count, uint64_t syncs_in_8)
     struct error err = {0};
     struct wal *wal;
     size_t replayed;
-    int rc = try_open(story->memory, story->segment_bytes, &replayed, &wal, &err);
+    int rc =
+        try_open_behind(story->memory, story->segment_bytes, story->held, &replayed, &wal, &err);
     if (rc != 0)
         return rc;
     assert_in_range(replayed, story->durable, story->appended);
@@ -600,6 +783,8 @@ story_work(struct story *story, size_t count, uint64_t syncs_in_8)
                 assert_int_equal(wal_durable_offset(wal), model_next_offset(story->appended));
         }
         story_note_durable(story, wal);
+        if (rc == 0 && memory_files_random(&story->random) % 8 < story->trims_in_8)
+            rc = story_trim(story, wal, &err);
     }
     if (rc != 0) {
         assert_int_equal(try_append(wal, story->appended, &err), ERR_FATAL);
@@ -617,7 +802,7 @@ test_F41_a_failed_call_is_final_and_loses_nothing(void **state)
     for (int fault = MEMORY_EIO; fault <= MEMORY_DEAD; fault++) {
         int64_t call = 0;
         for (bool failed = true; failed; call++) {
-            struct story story = {memory_files_create((uint64_t)call), 1, 250, 0, 0};
+            struct story story = {memory_files_create((uint64_t)call), 1, 250, 0, 0, 0, 0};
             assert_int_equal(story_work(&story, 3, 8), 0);
             memory_files_fail(story.memory, call + 1, (enum memory_fault)fault);
             int rc = story_work(&story, 12, 4);
@@ -640,7 +825,7 @@ test_F39_what_is_replayed_is_durable(void **state)
 {
     (void)state;
     for (uint64_t seed = 0; seed < 200; seed++) {
-        struct story story = {memory_files_create(seed), seed, 250, 0, 0};
+        struct story story = {memory_files_create(seed), seed, 250, 0, 0, 0, 0};
         assert_int_equal(story_work(&story, 10, 0), 0);
         memory_files_kill(story.memory);
         wal_close(must_open(story.memory, 250, 10));
@@ -654,10 +839,11 @@ test_F39_what_is_replayed_is_durable(void **state)
 static void
 crash_story(uint64_t seed)
 {
-    struct story story = {memory_files_create(seed), seed, 0, 0, 0};
+    struct story story = {memory_files_create(seed), seed, 0, 0, 0, 0, 0};
     for (int life = 0; life < 12; life++) {
         uint64_t syncs_in_8 = memory_files_random(&story.random) % 9;
         size_t count = story.appended + memory_files_random(&story.random) % 12;
+        story.trims_in_8 = memory_files_random(&story.random) % 5;
         story.segment_bytes = 1 + (int64_t)(memory_files_random(&story.random) % 800);
         memory_files_fail(story.memory, 1 + (int64_t)(memory_files_random(&story.random) % 40),
                           MEMORY_DEAD);
@@ -698,7 +884,7 @@ static void
 test_the_real_file_system_keeps_a_log(void **state)
 {
     char *directory = memory_format("%s/events-0/wal", (char *)*state);
-    struct wal_options options = {directory, IDENTITY, 250, FRAME_BYTES};
+    struct wal_options options = {directory, IDENTITY, 250, FRAME_BYTES, 0};
     struct error err = {0};
     struct wal *wal, *second;
     for (size_t round = 0; round < 3; round++) {
@@ -735,6 +921,13 @@ main(void)
         cmocka_unit_test(test_F40_a_whole_frame_in_the_wrong_place_is_refused),
         cmocka_unit_test(test_a_segment_whose_only_frame_was_cut_is_forgotten),
         cmocka_unit_test(test_F40_a_missing_segment_is_refused),
+        cmocka_unit_test(test_only_frames_behind_the_begin_offset_are_replayed),
+        cmocka_unit_test(
+            test_L5_a_trimmed_log_reaches_back_to_the_offset_and_keeps_its_last_segment),
+        cmocka_unit_test(test_F39_a_crash_inside_a_trim_leaves_no_hole),
+        cmocka_unit_test(test_F40_a_log_that_ends_before_the_begin_offset_goes_on_there),
+        cmocka_unit_test(test_F40_damage_in_a_segment_that_is_passed_is_found_when_it_is_needed),
+        cmocka_unit_test(test_a_frame_across_the_begin_offset_is_refused),
         cmocka_unit_test(test_F40_a_renamed_segment_is_refused),
         cmocka_unit_test(test_F40_a_directory_for_a_segment_is_refused),
         cmocka_unit_test(test_F40_a_hole_in_what_was_never_synced_is_a_torn_tail),

@@ -27,6 +27,7 @@ struct look {
     struct buffer strangers; /* each with a space behind */
     size_t remove_at;        /* so many frames */
     size_t removed;          /* the segment that is removed then; 0: none */
+    int64_t begin_offset;
 };
 
 static int
@@ -37,7 +38,7 @@ look_frame(void *context, const struct wal_segment *segment, const struct wal_fr
     (void)err;
     assert_true(segment->end_bytes >= HEADER_BYTES && segment->end_bytes < segment->bytes);
     assert_true(frame->first_offset >= segment->next_offset);
-    if (look->problem_count == 0) /* behind one, frames may be missing */
+    if (look->problem_count == 0 && look->begin_offset == 0) /* else frames may be missing */
         model_check(look->frames, frame);
     look->frames++;
     if (look->removed != 0 && look->frames == look->remove_at)
@@ -85,7 +86,8 @@ look_at(struct memory_files *memory, struct look *look, struct error *err)
         .problem = look_problem,
     };
     look->memory = memory;
-    return wal_scan(memory_files_vtable(memory), DIRECTORY, text_of(IDENTITY), &visitor, err);
+    return wal_scan(memory_files_vtable(memory), DIRECTORY, text_of(IDENTITY), look->begin_offset,
+                    &visitor, err);
 }
 
 static void
@@ -238,6 +240,24 @@ test_F40_every_missing_segment_is_told(void **state)
     memory_files_destroy(memory);
 }
 
+/* Whatever is missing, as long as it lies below. */
+static void
+test_what_is_missing_before_the_begin_offset_is_no_problem(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(FRAMES, SEGMENT_BYTES);
+    size_t fifth = start_of(memory, 4);
+    segment_remove(memory, start_of(memory, 3));
+    segment_remove(memory, 0);
+    struct look look = {.begin_offset = model_next_offset(fifth)};
+    must_look(memory, &look);
+    assert_int_equal(look.problem_count, 0);
+    look = (struct look){.begin_offset = model_next_offset(fifth) - 1};
+    must_look(memory, &look);
+    assert_int_equal(look.problem_count, 1);
+    memory_files_destroy(memory);
+}
+
 static void
 test_without_a_problem_visitor_the_first_problem_ends_the_scan(void **state)
 {
@@ -246,9 +266,10 @@ test_without_a_problem_visitor_the_first_problem_ends_the_scan(void **state)
     struct error err = {0};
     const struct wal_visitor visitor = {0};
     struct files *files = memory_files_vtable(memory);
-    assert_int_equal(wal_scan(files, DIRECTORY, (struct text){NULL, 0}, &visitor, &err), 0);
+    assert_int_equal(wal_scan(files, DIRECTORY, (struct text){NULL, 0}, 0, &visitor, &err), 0);
     segment_content(memory, start_of(memory, 1))->data[1] ^= 1;
-    assert_int_equal(wal_scan(files, DIRECTORY, (struct text){NULL, 0}, &visitor, &err), ERR_FATAL);
+    assert_int_equal(wal_scan(files, DIRECTORY, (struct text){NULL, 0}, 0, &visitor, &err),
+                     ERR_FATAL);
     assert_non_null(strstr(err.message, ".wal: byte 0: not a segment"));
     memory_files_destroy(memory);
 }
@@ -261,8 +282,9 @@ test_F45_whose_log_it_is_may_be_left_open(void **state)
     struct files *files = memory_files_vtable(memory);
     const struct wal_visitor visitor = {0};
     struct error err = {0};
-    assert_int_equal(wal_scan(files, DIRECTORY, (struct text){NULL, 0}, &visitor, &err), 0);
-    assert_int_equal(wal_scan(files, DIRECTORY, text_of("index: shop"), &visitor, &err), ERR_FATAL);
+    assert_int_equal(wal_scan(files, DIRECTORY, (struct text){NULL, 0}, 0, &visitor, &err), 0);
+    assert_int_equal(wal_scan(files, DIRECTORY, text_of("index: shop"), 0, &visitor, &err),
+                     ERR_FATAL);
     assert_non_null(strstr(err.message, "topic: events there, absent here"));
     memory_files_destroy(memory);
 }
@@ -289,6 +311,7 @@ main(void)
         cmocka_unit_test(test_a_segment_that_goes_meanwhile_is_none),
         cmocka_unit_test(test_F40_every_segment_with_a_problem_is_told),
         cmocka_unit_test(test_F40_every_missing_segment_is_told),
+        cmocka_unit_test(test_what_is_missing_before_the_begin_offset_is_no_problem),
         cmocka_unit_test(test_without_a_problem_visitor_the_first_problem_ends_the_scan),
         cmocka_unit_test(test_F45_whose_log_it_is_may_be_left_open),
         cmocka_unit_test(test_a_visitor_that_has_enough_ends_the_scan),

@@ -72,17 +72,25 @@ replay_model(void *context, const struct wal_frame *frame, struct error *err)
 struct wal_options
 options_of(int64_t segment_bytes)
 {
-    return (struct wal_options){DIRECTORY, IDENTITY, segment_bytes, FRAME_BYTES};
+    return (struct wal_options){DIRECTORY, IDENTITY, segment_bytes, FRAME_BYTES, 0};
+}
+
+int
+try_open_behind(struct memory_files *memory, int64_t segment_bytes, size_t begin, size_t *count,
+                struct wal **wal, struct error *err)
+{
+    struct wal_options options = options_of(segment_bytes);
+    options.begin_offset = begin > 0 ? model_next_offset(begin) : 0;
+    *count = begin;
+    *wal = NULL;
+    return wal_open(memory_files_vtable(memory), &options, replay_model, count, wal, err);
 }
 
 int
 try_open(struct memory_files *memory, int64_t segment_bytes, size_t *count, struct wal **wal,
          struct error *err)
 {
-    struct wal_options options = options_of(segment_bytes);
-    *count = 0;
-    *wal = NULL;
-    return wal_open(memory_files_vtable(memory), &options, replay_model, count, wal, err);
+    return try_open_behind(memory, segment_bytes, 0, count, wal, err);
 }
 
 struct wal *

@@ -35,6 +35,9 @@ void model_check(size_t k, const struct wal_frame *frame);
 int replay_model(void *context, const struct wal_frame *frame, struct error *err);
 
 struct wal_options options_of(int64_t segment_bytes);
+/* With a state that holds the first `begin` frames; `count` goes on from there. */
+int try_open_behind(struct memory_files *memory, int64_t segment_bytes, size_t begin, size_t *count,
+                    struct wal **wal, struct error *err);
 int try_open(struct memory_files *memory, int64_t segment_bytes, size_t *count, struct wal **wal,
              struct error *err);
 /* Replays `count` frames. */
