@@ -1,14 +1,19 @@
-/* One copy of a partition: an engine, and the log that it is rebuilt from, with the position behind
- * both.
+/* One copy of a partition: an engine, and the log and checkpoints that it is rebuilt from, with the
+ * position behind them.
  *
- *     create     an empty engine
- *     open       the log is replayed into it; the position is that of the last frame
- *     advance    behind a batch, whose events become a frame, are synced, and then applied
+ *     create      an empty engine
+ *     open        the newest usable checkpoint is loaded, and the log behind it replayed; the
+ *                 position is that of the last frame
+ *     advance     behind a batch, whose events become a frame, are synced, and then applied
+ *     checkpoint  the whole state in one file; the log before the older of two goes
+ *
+ * Checkpoints stand in {log}/checkpoint, so that one rename moves both.
  *
  * A position without events waits in memory for the next frame, or for replica_save(): a crash
  * makes its messages be read again, with the same result.
  *
- * Order of positions (law L5): applied <= durable in the log.
+ * Order of positions (law L5): the log's beginning <= kept checkpoints <= applied <= durable in the
+ * log.
  *
  * One thread, the worker's; the engine may be read by others through a shard.
  */
@@ -29,6 +34,10 @@ struct replica_options {
     struct files *files;
     int32_t partition;
     const char *directory; /* of the log */
+    /* Called for each frame and each piece of a checkpoint. False: replica_open() stops with
+     * ERR_RETRY. */
+    bool (*go_on)(void *context);
+    void *context;
     struct stage_times *times;
 };
 
@@ -42,9 +51,16 @@ void replica_destroy(struct replica *replica);
 /* From now on others read the engine through `shard`, under whose lock it is written. */
 void replica_serve(struct replica *replica, struct shard *shard);
 
-/* Locks and replays the log. `replayed` is called for each frame; false stops with ERR_RETRY. */
-int replica_open(struct replica *replica, bool (*replayed)(void *context), void *context,
-                 struct error *err);
+/* A log that it may begin from: the newest usable one of its checkpoints up to an offset is loaded.
+ * For a replica without a log of its own yet. */
+struct replica_seed {
+    const char *directory; /* NULL: none */
+    int64_t offset_max;
+};
+
+/* Locks the log and recovers. A checkpoint that is not usable is passed over with a word, and goes
+ * when the rest has made up for it. */
+int replica_open(struct replica *replica, const struct replica_seed *seed, struct error *err);
 
 /* Moves behind the batch; when it has events, they are durable and applied on return. After an
  * error the replica is of no use: the process ends and recovery decides. */
@@ -58,6 +74,11 @@ void replica_tell_time(struct replica *replica, int64_t now_s);
 
 /* Makes the position durable, if it is not. */
 int replica_save(struct replica *replica, struct error *err);
+/* Writes a checkpoint, unless the newest one stands here already, and trims the log; the position
+ * must be saved. After an error all is as good as before. */
+int replica_checkpoint(struct replica *replica, struct error *err);
+/* The log has grown enough for one. */
+bool replica_checkpoint_is_due(const struct replica *replica);
 /* Since when a position waits to be durable, on the monotonic clock; -1: none does. */
 int64_t replica_unsaved_us(const struct replica *replica);
 

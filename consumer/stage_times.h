@@ -5,13 +5,14 @@
 #include "common/metrics/metrics.h"
 
 enum stage {
-    STAGE_READ,    /* taking messages from the client, when there were any */
-    STAGE_DECODE,  /* and the seq rule, the checks against the index, compaction */
-    STAGE_LETTERS, /* until all dead letters of a batch were acknowledged */
-    STAGE_WRITE,   /* of a frame */
-    STAGE_SYNC,    /* its fsync */
-    STAGE_APPLY,   /* to the engine, with the wait for its readers */
-    STAGE_COMMIT,  /* until the worker sees the broker's answer */
+    STAGE_READ,       /* taking messages from the client, when there were any */
+    STAGE_DECODE,     /* and the seq rule, the checks against the index, compaction */
+    STAGE_LETTERS,    /* until all dead letters of a batch were acknowledged */
+    STAGE_WRITE,      /* of a frame */
+    STAGE_SYNC,       /* its fsync */
+    STAGE_APPLY,      /* to the engine, with the wait for its readers */
+    STAGE_CHECKPOINT, /* of the whole state, while nothing is read */
+    STAGE_COMMIT,     /* until the worker sees the broker's answer */
     STAGES
 };
 

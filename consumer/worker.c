@@ -149,7 +149,7 @@ worker_come_by(struct worker *worker)
 /* --- recovery -------------------------------------------------------------------------------- */
 
 static bool
-worker_replayed(void *context)
+worker_goes_on(void *context)
 {
     struct worker *worker = context;
     worker_beat(worker);
@@ -165,6 +165,8 @@ worker_create_replica(struct worker *worker, const char *directory, struct repli
         .files = worker->options.data_dir->files,
         .partition = worker->options.partition,
         .directory = directory,
+        .go_on = worker_goes_on,
+        .context = worker,
         .times = worker->options.times,
     };
     return replica_create(&options, replica, err);
@@ -172,24 +174,25 @@ worker_create_replica(struct worker *worker, const char *directory, struct repli
 
 /* The state that is being built, beside the one that is served, which answers meanwhile. */
 static int
-worker_open_built(struct worker *worker, struct error *err)
+worker_open_built(struct worker *worker, const struct replica_seed *seed, struct error *err)
 {
     int rc = worker_create_replica(worker, worker->directory.wal, &worker->built, err);
     if (rc != 0)
         return rc;
     worker_set_well(worker);
-    return replica_open(worker->built, worker_replayed, worker, err);
+    return replica_open(worker->built, seed, err);
 }
 
 static int
 worker_recover(struct worker *worker, struct error *err)
 {
-    int rc = replica_open(worker->served, worker_replayed, worker, err);
+    static const struct replica_seed none;
+    int rc = replica_open(worker->served, &none, err);
     if (rc != 0)
         return rc;
     worker_tell_time(worker);
     if (worker->directory.has_old)
-        return worker_open_built(worker, err);
+        return worker_open_built(worker, &none, err);
     worker_set_well(worker);
     return 0;
 }
@@ -236,14 +239,21 @@ worker_ask_committed(struct worker *worker, int64_t *offset, struct buffer *meta
     return rc;
 }
 
-/* What is fed becomes the old state, or goes when there is one already. */
+/* What is fed becomes the old state, or goes when there is one already. The new one begins from a
+ * checkpoint of the old one up to `offset`, if there is any, and makes it its own. */
 static int
-worker_begin_anew(struct worker *worker, struct error *err)
+worker_begin_anew(struct worker *worker, int64_t offset, int64_t replay, struct error *err)
 {
     replica_destroy(worker->built);
     worker->built = NULL;
+    const struct replica_seed seed = {worker->directory.old, offset};
     int rc = partition_dir_begin_anew(&worker->directory, err);
-    return rc == 0 ? worker_open_built(worker, err) : rc;
+    if (rc == 0)
+        rc = worker_open_built(worker, &seed, err);
+    if (rc != 0)
+        return rc;
+    replica_set_replay(worker->built, replay);
+    return replica_checkpoint(worker->built, err);
 }
 
 static int
@@ -265,7 +275,7 @@ worker_follow(struct worker *worker, const struct offsets_decision *decision, in
                  decision->was_reset ? "its offset was reset to an earlier one"
                                      : "its state is older than a reset of its offset",
                  held);
-        rc = worker_begin_anew(worker, err);
+        rc = worker_begin_anew(worker, decision->was_reset ? committed : 0, decision->replay, err);
     } else if (decision->verdict == OFFSETS_SKIP) {
         log_warn(area,
                  "partition %d: its offset was reset from %" PRId64 " to %" PRId64
@@ -487,6 +497,30 @@ worker_stall(struct worker *worker)
     worker_set_state(worker, SHARD_STALLED, trouble);
 }
 
+/* A failure loses nothing: it is made good by the next one. None is taken of a state that another
+ * one is built to replace, nor of that one, which will be read from the topic again if need be. */
+static int
+worker_checkpoint(struct worker *worker, struct error *err)
+{
+    struct error failure = {0};
+    if (worker->built != NULL)
+        return 0;
+    int rc = worker_save_quiet(worker, true, err);
+    if (rc == 0 && replica_checkpoint(worker->served, &failure) != 0)
+        log_warn(area, "partition %d: %s", worker->options.partition, failure.message);
+    return rc;
+}
+
+static int
+worker_checkpoint_when_due(struct worker *worker, struct error *err)
+{
+    if (!replica_checkpoint_is_due(worker->served))
+        return 0;
+    int rc = worker_checkpoint(worker, err);
+    worker_publish(worker);
+    return rc;
+}
+
 static int
 worker_read(struct worker *worker, struct error *err)
 {
@@ -558,6 +592,8 @@ worker_round(struct worker *worker, struct error *err)
             worker_try_tell_durable(worker, false);
         if (rc == 0)
             rc = worker_swap_when_due(worker, err);
+        if (rc == 0)
+            rc = worker_checkpoint_when_due(worker, err);
     } while (rc == 0 && next < worker->read->count && !worker_stopping(worker) &&
              !worker_lost(worker));
     return rc;
@@ -577,6 +613,8 @@ worker_work(struct worker *worker, struct error *err)
         rc = worker_save_quiet(worker, true, err);
     if (rc == 0 && replica_durable_offset(worker_replica(worker)) >= 0)
         worker_try_tell_durable(worker, true);
+    if (rc == 0 && stop_requested() && !worker_lost(worker))
+        rc = worker_checkpoint(worker, err);
     return rc;
 }
 

@@ -75,7 +75,8 @@ struct config_consumer {
     int64_t prefetch_bytes; /* of what was fetched and not read yet, all partitions together */
     int32_t commit_interval_ms;
     int64_t wal_segment_bytes;
-    int64_t wal_limit_bytes; /* of one partition; at least wal_segment_bytes */
+    int64_t wal_limit_bytes;  /* of one partition; at least wal_segment_bytes */
+    int64_t checkpoint_bytes; /* of frames between two */
     enum config_on_gap on_gap;
     int32_t http_threads;
     int64_t query_limit; /* largest `limit` a query may ask for */

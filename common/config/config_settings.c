@@ -255,6 +255,16 @@ static const struct setting consumer_settings[] = {
      .unit = "bytes",
      .meaning = "How large the write-ahead log of one partition may grow: from there on the "
                 "partition reads nothing more, and says so. At least `wal_segment_bytes`."},
+    {.name = "checkpoint_bytes",
+     .type = SETTING_INTEGER,
+     AT(config_consumer, checkpoint_bytes),
+     .minimum = KIB(64),
+     .maximum = MIB(1024) * 1024,
+     .fallback = MIB(1024),
+     .unit = "bytes",
+     .meaning = "How much a partition's log grows between two checkpoints, which are the whole "
+                "state in one file; the log before the older of the newest two is removed. The "
+                "partition reads nothing while one is written. A clean end takes one too."},
     {.name = "on_gap",
      .type = SETTING_CHOICE,
      AT(config_consumer, on_gap),

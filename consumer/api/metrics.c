@@ -147,8 +147,13 @@ static void
 metrics_write_stages(struct buffer *out, const struct stage_times *times)
 {
     static const char *const names[STAGES] = {
-        [STAGE_READ] = "read",     [STAGE_DECODE] = "decode", [STAGE_LETTERS] = "letters",
-        [STAGE_WRITE] = "write",   [STAGE_SYNC] = "sync",     [STAGE_APPLY] = "apply",
+        [STAGE_READ] = "read",
+        [STAGE_DECODE] = "decode",
+        [STAGE_LETTERS] = "letters",
+        [STAGE_WRITE] = "write",
+        [STAGE_SYNC] = "sync",
+        [STAGE_APPLY] = "apply",
+        [STAGE_CHECKPOINT] = "checkpoint",
         [STAGE_COMMIT] = "commit",
     };
     metrics_family(out, "bitdex_consumer_stage_seconds", "histogram", "The stages of a batch.");

@@ -11,12 +11,25 @@ partition_dir_gone(const struct partition_dir *dir)
     return memory_format("%s/wal.gone", dir->path);
 }
 
+static int
+is_checkpoint_directory(void *context, const char *name)
+{
+    (void)context;
+    return strcmp(name, "checkpoint") == 0;
+}
+
 /* Removes {path}/wal.gone. */
 static int
 partition_dir_sweep(struct partition_dir *dir, struct error *err)
 {
     char *gone = partition_dir_gone(dir);
-    int rc = files_remove_directory(dir->files, gone, err);
+    char *checkpoints = memory_format("%s/checkpoint", gone);
+    int rc = dir->files->list(dir->files, gone, is_checkpoint_directory, NULL, err);
+    if (rc > 0)
+        rc = files_remove_directory(dir->files, checkpoints, err);
+    if (rc == 0)
+        rc = files_remove_directory(dir->files, gone, err);
+    free(checkpoints);
     free(gone);
     return rc;
 }

@@ -1,7 +1,7 @@
 /* The directories of one partition.
  *
- *     {path}/wal         the log that grows
- *     {path}/wal.old     while the state is built anew in wal: the log of the one that is served
+ *     {path}/wal         the log that grows, with its checkpoints in {path}/wal/checkpoint
+ *     {path}/wal.old     while the state is built anew in wal: the same of the one that is served
  *     {path}/wal.gone    what a crash left of one that was being removed
  *
  * Each step is one durable rename, so that a crash leaves the state before it or behind it.

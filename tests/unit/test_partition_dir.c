@@ -82,8 +82,13 @@ static void
 make_log(const char *directory, const char *content)
 {
     char *file = memory_format("%s/segment", directory);
-    assert_int_equal(files_posix()->make_directory(files_posix(), directory, NULL), 0);
+    char *checkpoints = memory_format("%s/checkpoint", directory);
+    char *checkpoint = memory_format("%s/1.checkpoint", checkpoints);
+    assert_int_equal(files_posix()->make_directory(files_posix(), checkpoints, NULL), 0);
     assert_int_equal(files_replace(files_posix(), file, content, 1, NULL), 0);
+    assert_int_equal(files_replace(files_posix(), checkpoint, content, 1, NULL), 0);
+    free(checkpoint);
+    free(checkpoints);
     free(file);
 }
 

@@ -1,0 +1,175 @@
+"""Checkpoints of a real consumer: a restart is one of them and the log behind it, whatever was
+killed or damaged, and equals Postgres."""
+
+import pathlib
+import random
+import re
+import time
+import unittest
+
+import confluent_kafka
+from case import SEED, GalleryCase
+from confluent_kafka import admin
+
+KILLS = 12
+RECOVERED = (
+    r"{}/wal: recovered: checkpoint at offset (\d+) in \S+ s, (\d+) bytes of frames behind it in "
+    r"\S+ s; next offset (-?\d+)"
+)
+
+
+class Checkpoints(GalleryCase):
+    # As small and as frequent as they may be.
+    sections = {
+        "consumer": {"wal_segment_bytes": 65536, "checkpoint_bytes": 65536, "batch_rows": 100},
+        "kafka": {"consumer": {"session.timeout.ms": 3000, "heartbeat.interval.ms": 500}},
+    }
+
+    def setUp(self):
+        super().setUp()
+        self.consumer = self.pipeline.consumer
+
+    def log_of(self, partition):
+        data_dir = pathlib.Path(self.pipeline.variables["BITDEX_DATA_DIR"])
+        return data_dir / f"{self.pipeline.topic}-{partition}" / "wal"
+
+    def checkpoints(self, partition):
+        """Their files, oldest first."""
+        return sorted((self.log_of(partition) / "checkpoint").glob("*.checkpoint"))
+
+    def recovered(self, partition):
+        """What the last start found: (offset of the checkpoint, bytes of frames, next offset)."""
+        pattern = RECOVERED.format(re.escape(str(self.log_of(partition).parent)))
+        found = re.findall(pattern, self.consumer.log.read_text())
+        return tuple(map(int, found[-1]))
+
+    def fill(self):
+        """Until each partition has two checkpoints and its log has lost its head."""
+        self.create_gallery()
+        while not all(len(self.checkpoints(p)) == 2 and self.has_no_head(p) for p in range(4)):
+            self.change_images(3)
+            self.pipeline.wait_until_fresh()
+
+    def has_no_head(self, partition):
+        first = min(self.log_of(partition).glob("*.wal"))
+        return first.read_bytes()[24:32] != b"\xff" * 8
+
+    def damage(self, path):
+        content = bytearray(path.read_bytes())
+        content[random.Random(SEED).randrange(len(content))] ^= 4
+        path.write_bytes(content)
+
+    def test_f39_f43_kills_under_load(self):
+        """kill -9 at random moments, with a checkpoint at hand any time: the log reaches back to
+        the older one, `wal check` has no objection, and the end is the same."""
+        rng = random.Random(SEED)
+        self.create_gallery()
+        with self.writers():
+            for _ in range(KILLS):
+                time.sleep(0.3 + rng.random())
+                self.consumer.kill()
+                done = self.consumer.command("wal", "check", check=False)
+                self.assertEqual(done.returncode, 0, done.stdout)
+                self.consumer.start()
+        self.check_end()
+        for partition in range(4):
+            self.assertEqual(len(self.checkpoints(partition)), 2)
+            self.assertTrue(self.has_no_head(partition))
+
+    def test_f39_a_restart_reads_only_what_is_behind(self):
+        """SIGTERM takes one, so nothing is replayed; kill -9 does not, so the frames behind the
+        newest one are."""
+        self.fill()
+        for stop in (self.consumer.stop, self.consumer.kill):
+            self.change_images()
+            self.pipeline.wait_until_fresh()
+            stop()
+            self.consumer.start()
+            self.check_end()
+            for partition in range(4):
+                offset, frame_bytes, next_offset = self.recovered(partition)
+                self.assertEqual(self.checkpoints(partition)[-1].name, f"{offset:020}.checkpoint")
+                if stop == self.consumer.stop:
+                    self.assertEqual((frame_bytes, next_offset), (0, offset))
+                else:
+                    self.assertLess(frame_bytes, 2 * 65536)
+                    self.assertGreaterEqual(next_offset, offset)
+
+    def test_f40_a_damaged_one_is_passed_over(self):
+        """Any byte of the newest one: the older one is used, and the log behind it, with a word;
+        the damaged one goes."""
+        self.fill()
+        self.consumer.stop()
+        pairs = {partition: self.checkpoints(partition) for partition in range(4)}
+        for _, newest in pairs.values():
+            self.damage(newest)
+        self.consumer.start()
+        self.check_end()
+        for partition, (older, newest) in pairs.items():
+            self.assertEqual(self.recovered(partition)[0], int(older.stem))
+            offset = int(newest.stem)
+            self.assertIn(
+                f"{newest.parent}: the checkpoint at offset {offset} is not usable: ",
+                self.consumer.log.read_text(),
+            )
+            self.assertFalse(newest.exists())
+
+    def test_f40_f43_without_a_usable_one_nothing_is_made_up(self):
+        """Both are damaged and the log has no head: refused with the way out, which works."""
+        self.fill()
+        self.consumer.stop()
+        for path in self.checkpoints(2):
+            self.damage(path)
+        log = self.log_of(2)
+        self.consumer.start(wait=False)
+        self.assertEqual(self.consumer.wait(), 1, self.consumer.log_tail())
+        last = self.consumer.log_tail(1)
+        self.assertIn("the segment before this one is missing; restore it, or delete ", last)
+        self.assertIn(f"delete {log} to rebuild from the topic", last)
+        self.assertEqual(len(self.checkpoints(2)), 2)
+        log.rename(log.with_name("moved"))
+        self.consumer.start()
+        self.check_end()
+
+    def test_f66_a_reset_begins_from_the_one_before_it(self):
+        """Offsets reset to behind the older checkpoint of two: the new state begins with it. Killed
+        at once, and again while it catches up, it comes out the same."""
+        self.fill()
+        self.consumer.stop()
+        offsets = {p: [int(path.stem) for path in self.checkpoints(p)] for p in range(4)}
+        group = self.pipeline.name
+        client = admin.AdminClient({"bootstrap.servers": self.pipeline.kafka})
+        self.wait_until_left(client, group)
+        places = [
+            confluent_kafka.TopicPartition(self.pipeline.topic, partition, older + 1)
+            for partition, (older, _) in offsets.items()
+        ]
+        request = confluent_kafka.ConsumerGroupTopicPartitions(group, places)
+        client.alter_consumer_group_offsets([request])[group].result(30)
+        for _ in range(3):
+            self.consumer.start()
+            self.consumer.wait_until(self.follows, "does not follow")
+            self.consumer.kill()
+        self.consumer.start()
+        self.check_end()
+        text = self.consumer.log.read_text()
+        self.assertEqual(text.count("was reset to an earlier one"), 4)
+        for partition, (older, _) in offsets.items():
+            self.assertRegex(
+                text,
+                f"{re.escape(str(self.log_of(partition)))}: checkpoint at offset {older}: ",
+            )
+
+    def follows(self):
+        states = [partition["state"] for partition in self.pipeline.partitions()]
+        return len(states) == 4 and set(states) <= {"running", "rebuilding"}
+
+    def wait_until_left(self, client, group):
+        deadline = time.monotonic() + 60
+        while client.describe_consumer_groups([group])[group].result(30).members:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    unittest.main()
