@@ -240,25 +240,29 @@ worker_ask_committed(struct worker *worker, int64_t *offset, struct buffer *meta
 }
 
 /* What is fed becomes the old state, or goes when there is one already. The new one begins from a
- * checkpoint of the old one up to `offset`, if there is any, and makes it its own. */
+ * checkpoint of the old one up to `offset`, if there is any. */
 static int
-worker_begin_anew(struct worker *worker, int64_t offset, int64_t replay, struct error *err)
+worker_begin_anew(struct worker *worker, int64_t offset, struct error *err)
 {
     replica_destroy(worker->built);
     worker->built = NULL;
     const struct replica_seed seed = {worker->directory.old, offset};
     int rc = partition_dir_begin_anew(&worker->directory, err);
-    if (rc == 0)
-        rc = worker_open_built(worker, &seed, err);
-    if (rc != 0)
-        return rc;
-    replica_set_replay(worker->built, replay);
-    return replica_checkpoint(worker->built, err);
+    return rc == 0 ? worker_open_built(worker, &seed, err) : rc;
+}
+
+/* A reset may have been followed before, up to a crash that came before it was acknowledged: what
+ * is built is empty still. */
+static bool
+worker_must_begin_anew(const struct worker *worker, const struct offsets_decision *decision)
+{
+    return decision->verdict == OFFSETS_REBUILD ||
+           (decision->was_reset && worker->built != NULL && replica_next_offset(worker->built) < 0);
 }
 
 static int
-worker_follow(struct worker *worker, const struct offsets_decision *decision, int64_t committed,
-              struct error *err)
+worker_follow(struct worker *worker, const struct offsets_decision *decision, bool anew,
+              int64_t committed, struct error *err)
 {
     int32_t partition = worker->options.partition;
     int64_t held = replica_next_offset(worker_replica(worker));
@@ -275,7 +279,6 @@ worker_follow(struct worker *worker, const struct offsets_decision *decision, in
                  decision->was_reset ? "its offset was reset to an earlier one"
                                      : "its state is older than a reset of its offset",
                  held);
-        rc = worker_begin_anew(worker, decision->was_reset ? committed : 0, decision->replay, err);
     } else if (decision->verdict == OFFSETS_SKIP) {
         log_warn(area,
                  "partition %d: its offset was reset from %" PRId64 " to %" PRId64
@@ -283,6 +286,8 @@ worker_follow(struct worker *worker, const struct offsets_decision *decision, in
                  partition, held, committed);
         rc = replica_skip(worker_replica(worker), committed, err);
     }
+    if (anew)
+        rc = worker_begin_anew(worker, decision->was_reset ? committed : 0, err);
     if (rc == 0)
         replica_set_replay(worker_replica(worker), decision->replay);
     return rc;
@@ -320,9 +325,12 @@ worker_resume(struct worker *worker, struct error *err)
     int rc = worker_ask_committed(worker, &committed, &metadata, err);
     if (rc == 0) {
         const struct offsets_decision decision = worker_decide(worker, committed, &metadata);
-        rc = worker_follow(worker, &decision, committed, err);
+        bool anew = worker_must_begin_anew(worker, &decision);
+        rc = worker_follow(worker, &decision, anew, committed, err);
         if (rc == 0 && decision.was_reset)
             rc = worker_acknowledge(worker, err);
+        if (rc == 0 && anew) /* not before: with an offset of its own it would skip to the reset */
+            rc = replica_checkpoint(worker->built, err);
     }
     buffer_free(&metadata);
     if (rc != 0)
