@@ -505,8 +505,8 @@ worker_stall(struct worker *worker)
     worker_set_state(worker, SHARD_STALLED, trouble);
 }
 
-/* A failure loses nothing: it is made good by the next one. None is taken of a state that another
- * one is built to replace, nor of that one, which will be read from the topic again if need be. */
+/* A failure loses nothing: the next one makes it good. While a state is built anew none is taken:
+ * the one that is served stands still, and the new one may yet be dropped. */
 static int
 worker_checkpoint(struct worker *worker, struct error *err)
 {

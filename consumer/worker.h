@@ -1,21 +1,22 @@
 /* The worker: one thread that owns everything of one partition, its feed, seq rule, log and shard.
  * Workers share nothing.
  *
- *     recover    replay the log into the engine; the position is that of the last frame
+ *     recover    the newest checkpoint and the log behind it (replica.h)
  *     resume     what the group's committed offset says (intake/offsets.h): go on, skip, build anew
  *     read       messages from there
  *     batch      decode, seq rule, checks, compaction; its dead letters are acknowledged
  *     advance    one frame, fsync, then the engine, under the write lock (replica.h)
  *     durable    the feed is told, which commits the offset to the group now and then
+ *     checkpoint when the log has grown enough, and when the process is asked to stop
  *
  * A batch without anything to apply (marks, duplicates) moves the position in memory, and rides in
  * the next frame, or in one of its own once a second.
  *
  * Building anew: the old state is served, and stands still, while a second replica reads the topic
- * from its beginning; when that one has come as far, it takes the old one's place. A restart goes
- * on with both (intake/partition_dir.h).
+ * from a checkpoint before the reset, or its beginning; when that one has come as far, it takes the
+ * old one's place. A restart goes on with both (intake/partition_dir.h).
  *
- * Order of positions (law L5): applied <= durable in the log; committed <= durable.
+ * Order of positions (law L5): checkpoint <= applied <= durable in the log; committed <= durable.
  *
  * Threads of the program: main polls the group (assignment.h); one per partition (this); those of
  * the HTTP server, which read shards. A worker is started, watched and stopped by main.

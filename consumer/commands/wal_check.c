@@ -1,8 +1,8 @@
 /* `wal check`: reads the logs as a start would, to their ends, and tells everything that is wrong.
  *
- * A problem is what would keep the consumer from starting, or keep it from doing so with an older
- * checkpoint than the newest. Notes are what a start deals with by
- * itself: an unfinished tail, files that are none of ours.
+ * A problem is what would keep the consumer from starting, with its newest checkpoint or with the
+ * one before. Notes are what a start deals with by itself: an unfinished tail, files that are none
+ * of ours.
  */
 #include <inttypes.h>
 #include <stdio.h>
