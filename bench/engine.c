@@ -1,4 +1,5 @@
-/* What the engine costs, on entities like the gallery's: memory, changes, fan-outs, queries.
+/* What the engine costs, on entities like the gallery's: memory, its state as bytes, changes,
+ * fan-outs, queries.
  *
  *     engine [ENTITIES]        2000000 when not given
  *
@@ -679,6 +680,46 @@ bench_queries(const struct engine *engine)
     printf("%-34s %9.1f %9.1f\n", "all of them", p50, percentile(everything, count, 0.99));
 }
 
+/* --- the state as bytes ---------------------------------------------------------------------- */
+
+static void
+take_state(void *context, const void *data, size_t bytes)
+{
+    buffer_append(context, data, bytes);
+}
+
+static int
+give_state(void *context, void *data, size_t bytes, struct error *err)
+{
+    struct text *left = context;
+    (void)err;
+    memcpy(data, left->data, bytes);
+    *left = (struct text){left->data + bytes, left->bytes - bytes};
+    return 0;
+}
+
+static void
+bench_state(const struct engine *engine)
+{
+    struct buffer bytes = {0};
+    const struct engine_sink sink = {&bytes, take_state};
+    double begin = cpu_us();
+    engine_save(engine, &sink);
+    double saved = cpu_us();
+    struct text left = {(const char *)bytes.data, bytes.bytes};
+    const struct engine_source source = {&left, give_state};
+    struct engine *loaded = engine_open(&index_config);
+    struct error err;
+    double before = cpu_us();
+    if (engine_load(loaded, &source, &err) != 0)
+        fprintf(stderr, "engine: %s\n", err.message);
+    printf("\nstate: %.1f bytes an entity; saved in %.0f ms, loaded in %.0f ms\n",
+           (double)bytes.bytes / (double)entities, (saved - begin) / 1e3,
+           (cpu_us() - before) / 1e3);
+    engine_destroy(loaded);
+    buffer_free(&bytes);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -691,6 +732,7 @@ main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("%llu entities\n", (unsigned long long)entities);
     struct engine *engine = bench_load();
+    bench_state(engine);
     bench_queries(engine);
     bench_changes(engine);
     bench_deletes(engine);

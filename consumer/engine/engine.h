@@ -115,9 +115,9 @@ struct engine_source {
 /* The whole state, in a versioned format (engine_save.c); all but the time, which is the caller's.
  * A reader: others may read meanwhile. */
 void engine_save(const struct engine *engine, const struct engine_sink *sink);
-/* Into an engine that was just created, of the same fields and partition; what is hidden is so
- * until engine_advance(). Trusts nothing: ERR_DATA says what is wrong. After an error the engine
- * may only be destroyed. Reads no further than the state goes. */
+/* Into an engine to which nothing was applied, of the same fields and partition; its time stays.
+ * Trusts nothing: ERR_DATA says what is wrong. After an error the engine may only be destroyed.
+ * Reads no further than the state goes. */
 int engine_load(struct engine *engine, const struct engine_source *source, struct error *err);
 
 /* --- reading --------------------------------------------------------------------------------- */

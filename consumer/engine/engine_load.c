@@ -103,7 +103,7 @@ int
 engine_load(struct engine *engine, const struct engine_source *source, struct error *err)
 {
     struct state_reader reader = {.source = source, .err = err};
-    CHECK(roaring_bitmap_is_empty(engine->alive) && engine->now_s == INT64_MIN);
+    CHECK(roaring_bitmap_is_empty(engine->alive));
     load_head(engine, &reader);
     if (reader.rc != 0)
         error_wrap(err, "state of the engine");
