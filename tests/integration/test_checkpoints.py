@@ -50,18 +50,22 @@ class Checkpoints(GalleryCase):
             self.change_images(3)
             self.pipeline.wait_until_fresh()
 
-    def has_no_head(self, partition):
+    def log_begin(self, partition):
+        """The offset that the log reaches back to; -1: it is all there."""
         first = min(self.log_of(partition).glob("*.wal"))
-        return first.read_bytes()[24:32] != b"\xff" * 8
+        return int.from_bytes(first.read_bytes()[24:32], "little", signed=True)
+
+    def has_no_head(self, partition):
+        return self.log_begin(partition) >= 0
 
     def damage(self, path):
         content = bytearray(path.read_bytes())
         content[random.Random(SEED).randrange(len(content))] ^= 4
         path.write_bytes(content)
 
-    def test_f39_f43_kills_under_load(self):
-        """kill -9 at random moments, with a checkpoint at hand any time: the log reaches back to
-        the older one, `wal check` has no objection, and the end is the same."""
+    def test_l5_f39_f43_kills_under_load(self):
+        """kill -9 at random moments, with checkpoints all the time: the log reaches back to each of
+        them, `wal check` has no objection, and the end is the same."""
         rng = random.Random(SEED)
         self.create_gallery()
         with self.writers():
@@ -70,10 +74,13 @@ class Checkpoints(GalleryCase):
                 self.consumer.kill()
                 done = self.consumer.command("wal", "check", check=False)
                 self.assertEqual(done.returncode, 0, done.stdout)
+                for partition in range(4):
+                    for checkpoint in self.checkpoints(partition):
+                        self.assertLessEqual(self.log_begin(partition), int(checkpoint.stem))
                 self.consumer.start()
         self.check_end()
         for partition in range(4):
-            self.assertEqual(len(self.checkpoints(partition)), 2)
+            self.assertIn(len(self.checkpoints(partition)), (2, 3))  # killed before one had gone
             self.assertTrue(self.has_no_head(partition))
 
     def test_f39_a_restart_reads_only_what_is_behind(self):
