@@ -157,11 +157,12 @@ def write_rows(demo, images):
 def wait_for_index(demo):
     committed = time.time()
     while True:
+        now = time.time()
         partitions = demo.partitions()
         sent = sum(partition["seq"] for partition in partitions)
         say("kafka", f"{sent:8,} events applied", end="\n" if not sys.stdout.isatty() else "")
         lags = [partition["lag_seconds"] for partition in partitions]
-        if all(lag is not None and time.time() - lag > committed for lag in lags):
+        if all(lag is not None and now - lag > committed for lag in lags):
             break
         time.sleep(0.2 if sys.stdout.isatty() else 1)
     if sys.stdout.isatty():
