@@ -27,6 +27,7 @@ import base64
 import concurrent.futures
 import contextlib
 import fcntl
+import itertools
 import os
 import pathlib
 import pwd
@@ -38,6 +39,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -49,6 +51,10 @@ STOP_S = 60
 
 class ServerError(Exception):
     """A server could not be started or stopped; the message is for people."""
+
+
+class PortTaken(ServerError):
+    """Somebody else listens where the server is to."""
 
 
 def process_stat(pid):
@@ -76,12 +82,29 @@ def is_free(port):
 
 
 def free_ports(count):
-    """Ports below those that the kernel gives to outgoing connections: one of these could take
-    the port of a server that is down for a moment."""
+    """Ports that no other caller gets while this process lives.
+
+    They are below those that the kernel gives to outgoing connections: one of these could take
+    the port of a server that is down for a moment.
+    """
     range_file = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
     end = max(20000, int(range_file.read_text().split()[0]))
     candidates = random.sample(range(10000, end), 1000)
-    return [port for port in candidates if is_free(port)][:count]
+    claimed = (port for port in candidates if claim_port(port))
+    return list(itertools.islice(claimed, count))
+
+
+def claim_port(port):
+    """Whether the port is ours now: free, and chosen by nobody who does not listen yet."""
+    directory = pathlib.Path(tempfile.gettempdir()) / f"bitdex-ports-{os.geteuid()}"
+    directory.mkdir(exist_ok=True)
+    claim = os.open(directory / str(port), os.O_RDWR | os.O_CREAT)
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if is_free(port):
+            return True  # the file stays open, and with it the claim, until the process ends
+    os.close(claim)
+    return False
 
 
 class Server:
@@ -112,10 +135,13 @@ class Server:
         """Returns when the server answers; at once when it does already."""
         with self._locked():
             usable = self.directory / "usable"
-            if not usable.exists() and not self.is_running():
-                self._make()
+            while not usable.exists():
+                if not self.is_running():
+                    self._make()
+                with contextlib.suppress(PortTaken):
+                    self._run_until_it_answers()
+                    usable.touch()
             self._run_until_it_answers()
-            usable.touch()
 
     def stop(self):
         """Gracefully; returns when the server is gone."""
@@ -227,7 +253,7 @@ class Server:
     def _spawn(self):
         for port in self._ports():
             if not is_free(port):
-                raise ServerError(f"{self.name}: another program took port {port}")
+                raise PortTaken(f"{self.name}: another program took port {port}")
         self._prepare()
         with self._open_log() as log:
             self._child = subprocess.Popen(
