@@ -4,29 +4,14 @@
 #include <string.h>
 
 #include "tests/unit/engine_fixture.h"
+#include "tests/unit/random_input.h"
 
-const char *const naive_field_names[] = {"nsfwLevel", "postId", "tagIds", "hasMeta",
-                                         "type",      "rank",   "unknown"};
+const char *const naive_field_names[] = {"nsfwLevel",   "postId", "tagIds",  "hasMeta",
+                                         "type",        "score",  "rank",    "existedAt",
+                                         "publishedAt", "sortAt", "firstAt", "unknown"};
+const int64_t naive_tags[] = {INT64_MIN, -1, 0, 5, 300, 70000, INT64_C(1) << 40, INT64_MAX};
 const char *const naive_strings[] = {"", "SD 1.5", "SDXL", "123", "true", "é"};
-int64_t naive_values_limit = INT64_MAX;
-
-static uint64_t random_state;
-
-void
-naive_random_seed(uint64_t seed)
-{
-    random_state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
-}
-
-/* xorshift64* */
-uint64_t
-naive_random_below(uint64_t bound)
-{
-    random_state ^= random_state >> 12;
-    random_state ^= random_state << 25;
-    random_state ^= random_state >> 27;
-    return (random_state * UINT64_C(0x2545f4914f6cdd1d) >> 16) % bound;
-}
+uint64_t naive_values_limit = UINT64_MAX;
 
 bool
 naive_has(const struct naive_row *row, int field)
@@ -40,35 +25,49 @@ naive_has(const struct naive_row *row, int field)
 bool
 naive_holds(const struct naive_row *row, int field, int64_t number)
 {
-    if (field == NAIVE_TAG_IDS)
-        return number >= 0 && number < NAIVE_TAGS && row->tags[number];
+    for (int tag = 0; field == NAIVE_TAG_IDS && tag < NAIVE_TAGS; tag++) {
+        if (row->tags[tag] && naive_tags[tag] == number)
+            return true;
+    }
     return row->has[field] && row->values[field] == number;
+}
+
+bool
+naive_is_visible(const struct naive_row *row, int64_t now_s)
+{
+    return row->alive && (!row->has[NAIVE_PUBLISHED] || row->values[NAIVE_PUBLISHED] <= now_s);
 }
 
 /* --- values ---------------------------------------------------------------------------------- */
 
-/* How many values the field takes. */
-static uint64_t
-field_values(int field)
+/* The n-th value of a field; some come more often than others. */
+static int64_t
+field_number(int field, int64_t nth)
 {
-    static const int64_t all[] = {6, 21, NAIVE_TAGS, 2, NAIVE_STRINGS, 9, 5};
-    return (uint64_t)(all[field] < naive_values_limit ? all[field] : naive_values_limit);
-}
-
-int64_t
-naive_random_number(int field)
-{
-    int64_t nth = (int64_t)naive_random_below(field_values(field));
     switch (field) {
     case NAIVE_LEVEL:
         return nth - 2;
     case NAIVE_POST:
         return nth < 20 ? nth : INT64_MAX;
+    case NAIVE_TAG_IDS:
+        return naive_tags[nth];
     case NAIVE_RANK:
-        return nth * 250 - FIXTURE_RANK_MAX + 23;
-    default:
+        return nth < 9 ? nth * 250 - FIXTURE_RANK_MAX + 23 : 7;
+    case NAIVE_META:
+    case NAIVE_TYPE:
         return nth;
+    default:
+        return nth < 40 ? nth - 20 : nth < 42 ? UINT32_MAX : -(int64_t)UINT32_MAX;
     }
+}
+
+int64_t
+naive_random_number(int field)
+{
+    static const uint64_t numbers[NAIVE_FIELDS + 1] = {
+        6, 23, NAIVE_TAGS, 2, NAIVE_STRINGS, 44, 18, 44, 44, 44, 44, 44};
+    uint64_t limit = numbers[field] < naive_values_limit ? numbers[field] : naive_values_limit;
+    return field_number(field, (int64_t)random_below(limit));
 }
 
 struct value
@@ -78,7 +77,7 @@ naive_value(int field, int64_t number)
         return (struct value){.kind = VALUE_BOOLEAN, .boolean = number != 0};
     if (field == NAIVE_TYPE)
         return (struct value){.kind = VALUE_STRING, .string = text_of(naive_strings[number])};
-    if (field != NAIVE_POST && naive_random_below(4) == 0)
+    if (number > -1000000 && number < 1000000 && random_below(4) == 0)
         return (struct value){.kind = VALUE_FLOAT, .real = (double)number};
     return (struct value){.kind = VALUE_INTEGER, .integer = number};
 }
@@ -91,13 +90,32 @@ row_apply_tags(struct naive_row *row, const struct naive_op *random)
     const struct op *op = &random->op;
     if (op->kind == OP_SET && (op->value.kind == VALUE_NULL || op->value.kind == VALUE_INTEGERS))
         memset(row->tags, 0, sizeof row->tags);
-    for (uint32_t i = 0; i < random->count; i++)
-        row->tags[random->numbers[i]] = op->kind != OP_REMOVE;
+    for (uint32_t i = 0; i < random->count; i++) {
+        for (int tag = 0; tag < NAIVE_TAGS; tag++) {
+            if (naive_tags[tag] == random->numbers[i])
+                row->tags[tag] = op->kind != OP_REMOVE;
+        }
+    }
+}
+
+static void
+row_compute(struct naive_row *row, int field, const int sources[2], bool greatest)
+{
+    row->has[field] = false;
+    for (int i = 0; i < 2; i++) {
+        int64_t value = row->values[sources[i]];
+        if (!row->has[sources[i]] || (row->has[field] && (value > row->values[field]) != greatest))
+            continue;
+        row->has[field] = true;
+        row->values[field] = value;
+    }
 }
 
 static void
 row_apply(struct naive_row *row, const struct naive_op *random)
 {
+    static const int sort_at_sources[] = {NAIVE_EXISTED, NAIVE_PUBLISHED};
+    static const int first_at_sources[] = {NAIVE_EXISTED, NAIVE_SCORE};
     int field = random->field;
     if (random->op.kind == OP_ALIVE) {
         row->alive = true;
@@ -113,6 +131,8 @@ row_apply(struct naive_row *row, const struct naive_op *random)
     } else if (random->count > 0 && row->values[field] == random->numbers[0]) {
         row->has[field] = false;
     }
+    row_compute(row, NAIVE_SORT_AT, sort_at_sources, true);
+    row_compute(row, NAIVE_FIRST_AT, first_at_sources, false);
 }
 
 static bool
@@ -125,15 +145,24 @@ row_matches_clause(const struct naive_row *row, const struct naive_clause *claus
     return false;
 }
 
+static void
+row_apply_all(struct naive_row *row, const struct naive_event *event)
+{
+    for (uint32_t i = 0; i < event->op_count; i++)
+        row_apply(row, &event->ops[i]);
+}
+
 void
 naive_apply(struct naive_row *rows, int row_count, const struct naive_event *event)
 {
-    for (int row = 0; row < row_count; row++) {
-        bool matches = event->row < 0 || event->row == row;
-        for (uint32_t i = 0; event->row < 0 && i < event->clause_count; i++)
+    if (event->row >= 0)
+        row_apply_all(&rows[event->row], event);
+    for (int row = 0; event->row < 0 && row < row_count; row++) {
+        bool matches = true;
+        for (uint32_t i = 0; i < event->clause_count; i++)
             matches &= row_matches_clause(&rows[row], &event->clauses[i]);
-        for (uint32_t i = 0; matches && i < event->op_count; i++)
-            row_apply(&rows[row], &event->ops[i]);
+        if (matches)
+            row_apply_all(&rows[row], event);
     }
 }
 
@@ -164,7 +193,7 @@ row_write_field(const struct naive_row *row, int field, struct buffer *out)
         const char *before = "[";
         for (int tag = 0; tag < NAIVE_TAGS; tag++) {
             if (row->tags[tag])
-                buffer_append_format(out, "%s%d", before, tag);
+                buffer_append_format(out, "%s%lld", before, (long long)naive_tags[tag]);
             before = row->tags[tag] ? "," : before;
         }
         buffer_append_text(out, "]");
@@ -199,18 +228,17 @@ static void
 random_value_op(struct naive_op *random)
 {
     static const enum op_kind kinds[] = {OP_SET, OP_SET, OP_ADD, OP_REMOVE};
-    random->field =
-        naive_random_below(20) == 0 ? NAIVE_UNKNOWN : (int)naive_random_below(NAIVE_FIELDS);
-    random->op.kind = kinds[naive_random_below(4)];
+    random->field = random_below(20) == 0 ? NAIVE_UNKNOWN : (int)random_below(NAIVE_FIELDS_WRITTEN);
+    random->op.kind = kinds[random_below(4)];
     random->op.field = text_of(naive_field_names[random->field]);
     random->count = 1;
     for (int i = 0; i < NAIVE_TAGS; i++)
         random->numbers[i] = naive_random_number(random->field);
-    if (naive_random_below(10) == 0) {
+    if (random_below(10) == 0) {
         random->op.value = (struct value){.kind = VALUE_NULL};
         random->count = 0;
-    } else if (random->field == NAIVE_TAG_IDS && naive_random_below(2) == 0) {
-        random->count = (uint32_t)naive_random_below(NAIVE_TAGS);
+    } else if (random->field == NAIVE_TAG_IDS && random_below(2) == 0) {
+        random->count = (uint32_t)random_below(NAIVE_TAGS);
         random->op.value = (struct value){.kind = VALUE_INTEGERS};
     } else {
         random->op.value = naive_value(random->field, random->numbers[0]);
@@ -220,7 +248,7 @@ random_value_op(struct naive_op *random)
 static void
 random_op(struct naive_op *random, bool nested)
 {
-    uint64_t choice = naive_random_below(20);
+    uint64_t choice = random_below(20);
     random->op = (struct op){.kind = OP_ALIVE};
     random->field = -1;
     if (choice == 0)
@@ -232,8 +260,8 @@ random_op(struct naive_op *random, bool nested)
 void
 naive_random_row(struct naive_event *event, int row_count)
 {
-    event->row = (int)naive_random_below((uint64_t)row_count);
-    event->op_count = 1 + (uint32_t)naive_random_below(NAIVE_OPS_MAX);
+    event->row = (int)random_below((uint64_t)row_count);
+    event->op_count = 1 + (uint32_t)random_below(NAIVE_OPS_MAX);
     for (uint32_t i = 0; i < event->op_count; i++)
         random_op(&event->ops[i], false);
 }
@@ -243,21 +271,20 @@ clause_write_value(struct buffer *query, int field, int64_t number)
 {
     if (field == NAIVE_META)
         buffer_append_text(query, number != 0 ? "true" : "false");
-    else if (field == NAIVE_TYPE && (number == 0 || naive_random_below(2) == 0))
+    else if (field == NAIVE_TYPE && (number == 0 || random_below(2) == 0))
         buffer_append_format(query, "\"%s\"", naive_strings[number]);
     else if (field == NAIVE_TYPE)
         buffer_append_text(query, naive_strings[number]);
     else
-        buffer_append_format(query, naive_random_below(4) == 0 ? "\"%lld\"" : "%lld",
-                             (long long)number);
+        buffer_append_format(query, random_below(4) == 0 ? "\"%lld\"" : "%lld", (long long)number);
 }
 
 static void
 random_clause(struct naive_clause *clause, struct buffer *query)
 {
-    clause->field = (int)naive_random_below(NAIVE_FIELDS);
-    bool in = naive_random_below(2) == 0;
-    clause->count = in ? (uint32_t)naive_random_below(4) : 1;
+    clause->field = (int)random_below(NAIVE_FIELDS);
+    bool in = random_below(2) == 0;
+    clause->count = in ? (uint32_t)random_below(4) : 1;
     buffer_append_format(query, "%s %s ", naive_field_names[clause->field], in ? "IN [" : "eq");
     for (uint32_t i = 0; i < clause->count; i++) {
         clause->numbers[i] = naive_random_number(clause->field);
@@ -273,8 +300,8 @@ naive_random_fan_out(struct naive_event *event)
     struct buffer query;
     buffer_init(&query);
     event->row = -1;
-    event->clause_count = 1 + (uint32_t)naive_random_below(NAIVE_CLAUSES_MAX);
-    event->op_count = 1 + (uint32_t)naive_random_below(NAIVE_OPS_MAX);
+    event->clause_count = 1 + (uint32_t)random_below(NAIVE_CLAUSES_MAX);
+    event->op_count = 1 + (uint32_t)random_below(NAIVE_OPS_MAX);
     for (uint32_t i = 0; i < event->clause_count; i++) {
         buffer_append_text(&query, i > 0 ? " AND " : "");
         random_clause(&event->clauses[i], &query);

@@ -1,7 +1,6 @@
 /* A naive store of rows, and random events for it: what the engine is compared with.
  *
- * The fields are those of the engine's fixture. Randomness comes from one generator; whoever seeds
- * it prints the seed. One thread.
+ * The fields are those of the engine's fixture, computed ones and visible_from included.
  */
 #ifndef TESTS_UNIT_NAIVE_ROWS_H
 #define TESTS_UNIT_NAIVE_ROWS_H
@@ -14,19 +13,27 @@
 enum { NAIVE_TAGS = 8, NAIVE_STRINGS = 6 };
 enum { NAIVE_OPS_MAX = 4, NAIVE_CLAUSES_MAX = 3, NAIVE_VALUES_MAX = 3, NAIVE_QUERY_BYTES = 512 };
 
-/* In the fixture's order; what comes behind is a field that the index does not have. */
+/* In the fixture's order, the computed ones last; what comes behind is a field that the index does
+ * not have. */
 enum {
     NAIVE_LEVEL,
     NAIVE_POST,
     NAIVE_TAG_IDS,
     NAIVE_META,
     NAIVE_TYPE,
+    NAIVE_SCORE,
     NAIVE_RANK,
+    NAIVE_EXISTED,
+    NAIVE_PUBLISHED,
+    NAIVE_SORT_AT,
+    NAIVE_FIRST_AT,
     NAIVE_FIELDS,
+    NAIVE_FIELDS_WRITTEN = NAIVE_SORT_AT,
     NAIVE_UNKNOWN = NAIVE_FIELDS,
 };
 
 extern const char *const naive_field_names[NAIVE_FIELDS + 1];
+extern const int64_t naive_tags[NAIVE_TAGS]; /* ascending */
 extern const char *const naive_strings[NAIVE_STRINGS];
 
 /* Scalars are integers here: booleans 0 and 1, strings their place in `naive_strings`. */
@@ -34,11 +41,13 @@ struct naive_row {
     bool alive;
     bool has[NAIVE_FIELDS];
     int64_t values[NAIVE_FIELDS];
-    bool tags[NAIVE_TAGS];
+    bool tags[NAIVE_TAGS]; /* which of `naive_tags` */
 };
 
 bool naive_has(const struct naive_row *row, int field);
 bool naive_holds(const struct naive_row *row, int field, int64_t number);
+/* Alive, and not hidden until a later time. */
+bool naive_is_visible(const struct naive_row *row, int64_t now_s);
 /* As fixture_entity_text(). */
 const char *naive_text(const struct naive_row *row, struct buffer *out);
 
@@ -77,10 +86,8 @@ struct naive_ops {
 void naive_event_ops(const struct naive_event *event, struct naive_ops *ops);
 
 /* How many values a field takes, at most: the fewer, the more often they meet. Any at first. */
-extern int64_t naive_values_limit;
+extern uint64_t naive_values_limit;
 
-void naive_random_seed(uint64_t seed);
-uint64_t naive_random_below(uint64_t bound);
 int64_t naive_random_number(int field);
 struct value naive_value(int field, int64_t number);
 void naive_random_row(struct naive_event *event, int row_count);

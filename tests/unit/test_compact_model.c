@@ -1,8 +1,7 @@
 /* L6 against a naive store of rows: whatever the state and the batch, what is left of the batch
- * leads to where the whole of it would have led; every field of every entity.
- *
- * BITDEX_SEED repeats a run, BITDEX_TEST_BATCHES says how long it is. A counterexample is cut down
- * until nothing can be left out, and printed. */
+ * leads to where the whole of it would have led; every field of every entity, and whether it is
+ * visible. It goes in rounds (random_input.h). A counterexample is cut down until nothing can be
+ * left out, and printed. */
 /* clang-format off */
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,17 +10,15 @@
 #include <cmocka.h>
 /* clang-format on */
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/ops/ops_json.h"
 #include "consumer/batch.h"
 #include "tests/unit/engine_fixture.h"
 #include "tests/unit/naive_rows.h"
+#include "tests/unit/random_input.h"
 
-enum { ROWS = 4, EVENTS_MAX = 12, BATCHES = 100000, STREAMS = 300, STREAM_EVENTS = 40 };
+enum { ROWS = 4, EVENTS_MAX = 12, BATCHES = 5000, STREAMS = 30, STREAM_EVENTS = 40, ROUNDS = 10 };
 
 /* A batch as the naive store has it, and as the engine takes it. */
 struct batch_of {
@@ -32,32 +29,17 @@ struct batch_of {
 static struct naive_ops batch_ops[EVENTS_MAX];
 static struct event batch_events[EVENTS_MAX];
 
-static uint64_t
-number_from(const char *variable, uint64_t fallback)
-{
-    const char *given = getenv(variable);
-    return given != NULL ? strtoull(given, NULL, 10) : fallback;
-}
-
-static void
-seed(void)
-{
-    uint64_t first = number_from("BITDEX_SEED", (uint64_t)time(NULL));
-    print_message("BITDEX_SEED=%llu\n", (unsigned long long)first);
-    naive_random_seed(first);
-}
-
 /* Often a fan-out asks as one before it did. */
 static void
 random_event(struct batch_of *batch)
 {
     struct naive_event *event = &batch->events[batch->count++];
-    if (naive_random_below(3) > 0) {
+    if (random_below(3) > 0) {
         naive_random_row(event, ROWS);
         return;
     }
     naive_random_fan_out(event);
-    const struct naive_event *before = &batch->events[naive_random_below(batch->count)];
+    const struct naive_event *before = &batch->events[random_below(batch->count)];
     if (before->row < 0 && before != event) {
         memcpy(event->query, before->query, sizeof event->query);
         memcpy(event->clauses, before->clauses, sizeof event->clauses);
@@ -108,7 +90,7 @@ apply_compacted(struct compact *compact, struct engine *engine, const struct bat
 
 /* The first row that is not what the naive store has; -1: all are equal. */
 static int
-find_difference(const struct engine *engine, const struct naive_row *rows)
+find_difference(const struct engine *engine, const struct naive_row *rows, int64_t now_s)
 {
     int found = -1;
     struct buffer wanted, have;
@@ -116,7 +98,8 @@ find_difference(const struct engine *engine, const struct naive_row *rows)
     buffer_init(&have);
     for (int row = 0; row < ROWS && found < 0; row++) {
         fixture_entity_text(engine, fixture_entity(row), &have);
-        if (strcmp(naive_text(&rows[row], &wanted), buffer_string(&have)) != 0)
+        if (strcmp(naive_text(&rows[row], &wanted), buffer_string(&have)) != 0 ||
+            naive_is_visible(&rows[row], now_s) != engine_is_visible(engine, fixture_entity(row)))
             found = row;
     }
     buffer_free(&wanted);
@@ -126,6 +109,15 @@ find_difference(const struct engine *engine, const struct naive_row *rows)
 
 /* --- a counterexample ------------------------------------------------------------------------ */
 
+static void
+set_value(struct engine *engine, int row, int field, int64_t number)
+{
+    const struct op add = {.kind = OP_ADD,
+                           .field = text_of(naive_field_names[field]),
+                           .value = naive_value(field, number)};
+    engine_apply_row(engine, fixture_entity(row), &(struct ops){&add, 1});
+}
+
 /* Gives the engine the state of the rows. */
 static void
 set_state(struct engine *engine, const struct naive_row *rows)
@@ -134,21 +126,19 @@ set_state(struct engine *engine, const struct naive_row *rows)
     for (int row = 0; row < ROWS; row++) {
         if (rows[row].alive)
             engine_apply_row(engine, fixture_entity(row), &(struct ops){&alive, 1});
-        for (int field = 0; field < NAIVE_FIELDS; field++) {
-            for (int64_t number = -FIXTURE_RANK_MAX; number <= FIXTURE_RANK_MAX; number++) {
-                if (!naive_holds(&rows[row], field, number))
-                    continue;
-                const struct op add = {.kind = OP_ADD,
-                                       .field = text_of(naive_field_names[field]),
-                                       .value = naive_value(field, number)};
-                engine_apply_row(engine, fixture_entity(row), &(struct ops){&add, 1});
-            }
+        for (int tag = 0; tag < NAIVE_TAGS; tag++) {
+            if (rows[row].tags[tag])
+                set_value(engine, row, NAIVE_TAG_IDS, naive_tags[tag]);
+        }
+        for (int field = 0; field < NAIVE_FIELDS_WRITTEN; field++) {
+            if (rows[row].has[field])
+                set_value(engine, row, field, rows[row].values[field]);
         }
     }
 }
 
 static bool
-fails(const struct naive_row *before, const struct batch_of *batch)
+fails(const struct naive_row *before, const struct batch_of *batch, int64_t now_s)
 {
     struct arena arena;
     struct naive_row rows[ROWS];
@@ -157,10 +147,11 @@ fails(const struct naive_row *before, const struct batch_of *batch)
     arena_init(&arena);
     memcpy(rows, before, sizeof rows);
     set_state(engine, rows);
+    engine_advance(engine, now_s);
     for (uint32_t i = 0; i < batch->count; i++)
         naive_apply(rows, ROWS, &batch->events[i]);
     apply_compacted(compact, engine, batch, &arena);
-    bool differs = find_difference(engine, rows) >= 0;
+    bool differs = find_difference(engine, rows, now_s) >= 0;
     arena_free(&arena);
     compact_destroy(compact);
     engine_destroy(engine);
@@ -190,30 +181,31 @@ without_op(const struct batch_of *batch, uint32_t n, struct batch_of *fewer)
 }
 
 static void
-shrink(struct naive_row *before, struct batch_of *batch)
+shrink(struct naive_row *before, struct batch_of *batch, int64_t now_s)
 {
     struct batch_of fewer;
     uint32_t n = 0;
     while (without_op(batch, n, &fewer)) {
-        bool goes = fails(before, &fewer);
+        bool goes = fails(before, &fewer, now_s);
         *batch = goes ? fewer : *batch;
         n = goes ? 0 : n + 1;
     }
     for (int row = 0; row < ROWS; row++) {
         struct naive_row kept = before[row];
         before[row] = (struct naive_row){0};
-        if (!fails(before, batch))
+        if (!fails(before, batch, now_s))
             before[row] = kept;
     }
 }
 
 static void
-report(struct naive_row *before, struct batch_of *batch)
+report(struct naive_row *before, struct batch_of *batch, int64_t now_s)
 {
     struct buffer text;
     buffer_init(&text);
-    if (fails(before, batch))
-        shrink(before, batch);
+    if (fails(before, batch, now_s))
+        shrink(before, batch, now_s);
+    print_error("now: %lld\n", (long long)now_s);
     for (int row = 0; row < ROWS; row++)
         print_error("before, slot %d: %s\n", row, naive_text(&before[row], &text));
     for (uint32_t i = 0; i < batch->count; i++) {
@@ -229,37 +221,55 @@ report(struct naive_row *before, struct batch_of *batch)
 
 /* --- the tests ------------------------------------------------------------------------------- */
 
-static void
-test_L6_a_compacted_batch_leads_to_the_same_state(void **state)
+static uint64_t
+count_unknown(const struct batch_of *batch)
 {
-    (void)state;
-    struct arena arena;
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        for (uint32_t j = 0; j < batch->events[i].op_count; j++)
+            count += batch->events[i].ops[j].field == NAIVE_UNKNOWN;
+    }
+    return count;
+}
+
+static void
+run_batches(struct engine *engine, struct compact *compact, struct arena *arena)
+{
     static struct batch_of batch;
     struct naive_row rows[ROWS] = {0}, before[ROWS];
-    struct engine *engine = fixture_engine();
-    struct compact *compact = compact_create(&fixture_index);
     uint64_t unknown_ops = 0;
-    arena_init(&arena);
-    naive_values_limit = 3;
-    seed();
-    for (uint64_t n = number_from("BITDEX_TEST_BATCHES", BATCHES); n > 0; n--) {
+    for (int n = 0; n < BATCHES; n++) {
+        int64_t now_s = naive_random_number(NAIVE_PUBLISHED);
+        engine_advance(engine, now_s);
         memcpy(before, rows, sizeof rows);
-        random_batch(&batch, 1 + (uint32_t)naive_random_below(EVENTS_MAX));
-        for (uint32_t i = 0; i < batch.count; i++) {
+        random_batch(&batch, 1 + (uint32_t)random_below(EVENTS_MAX));
+        for (uint32_t i = 0; i < batch.count; i++)
             naive_apply(rows, ROWS, &batch.events[i]);
-            for (uint32_t j = 0; j < batch.events[i].op_count; j++)
-                unknown_ops += batch.events[i].ops[j].field == NAIVE_UNKNOWN;
-        }
-        apply_compacted(compact, engine, &batch, &arena);
-        if (find_difference(engine, rows) >= 0)
-            report(before, &batch);
+        unknown_ops += count_unknown(&batch);
+        apply_compacted(compact, engine, &batch, arena);
+        if (find_difference(engine, rows, now_s) >= 0)
+            report(before, &batch, now_s);
     }
     struct engine_stats stats;
     engine_read_stats(engine, &stats);
     assert_int_equal(stats.unknown_field_ops, unknown_ops);
-    arena_free(&arena);
-    compact_destroy(compact);
-    engine_destroy(engine);
+}
+
+static void
+test_L6_a_compacted_batch_leads_to_the_same_state(void **state)
+{
+    (void)state;
+    naive_values_limit = 3;
+    while (random_round(ROUNDS)) {
+        struct arena arena;
+        struct engine *engine = fixture_engine();
+        struct compact *compact = compact_create(&fixture_index);
+        arena_init(&arena);
+        run_batches(engine, compact, &arena);
+        arena_free(&arena);
+        compact_destroy(compact);
+        engine_destroy(engine);
+    }
 }
 
 /* An event cannot say `add null` or `remove null`. */
@@ -293,7 +303,7 @@ deliver(struct event_codec *codec, const struct batch_context *context, const st
     batch_init(&batch, context);
     while (next < sent->count) {
         batch_begin(&batch, &sequence);
-        for (uint64_t n = naive_random_below(EVENTS_MAX); n > 0 && next < sent->count; n--) {
+        for (uint64_t n = random_below(EVENTS_MAX); n > 0 && next < sent->count; n--) {
             struct naive_ops ops;
             struct event event = event_of(&sent->events[next], &ops);
             event.seq = ++next;
@@ -302,8 +312,8 @@ deliver(struct event_codec *codec, const struct batch_context *context, const st
             const struct kafka_record record = {
                 .offset = offset++, .value = (char *)message.data, .value_bytes = message.bytes};
             assert_int_equal(batch_add(&batch, &record, &err), 0);
-            if (naive_random_below(8) == 0)
-                next -= (uint32_t)naive_random_below(next < 8 ? next + 1 : 8);
+            if (random_below(8) == 0)
+                next -= (uint32_t)random_below(next < 8 ? next + 1 : 8);
         }
         batch_close(&batch);
         sequence = batch.sequence;
@@ -318,33 +328,39 @@ deliver(struct event_codec *codec, const struct batch_context *context, const st
 }
 
 static void
+run_stream(const struct config *config)
+{
+    static struct batch_of sent;
+    struct error err;
+    struct naive_row rows[ROWS] = {0};
+    struct engine *applied = fixture_engine();
+    struct engine *replayed = fixture_engine();
+    struct batch_context context = {config, FIXTURE_PARTITION, applied, NULL};
+    assert_int_equal(event_codec_create(&context.codec, &err), 0);
+    random_batch(&sent, STREAM_EVENTS);
+    make_expressible(&sent);
+    for (uint32_t i = 0; i < sent.count; i++)
+        naive_apply(rows, ROWS, &sent.events[i]);
+    deliver(context.codec, &context, &sent, applied, replayed);
+    assert_int_equal(find_difference(applied, rows, INT64_MIN), -1);
+    assert_int_equal(find_difference(replayed, rows, INT64_MIN), -1);
+    event_codec_destroy(context.codec);
+    engine_destroy(replayed);
+    engine_destroy(applied);
+}
+
+static void
 test_F24_events_sent_again_in_batches_of_any_size_count_once(void **state)
 {
     (void)state;
-    struct error err;
     const struct config config = {
         .topic = {.partitions = FIXTURE_PARTITIONS, .max_slots = ROWS},
         .index_config = fixture_index,
     };
-    static struct batch_of sent;
     naive_values_limit = 3;
-    seed();
-    for (int stream = 0; stream < STREAMS; stream++) {
-        struct naive_row rows[ROWS] = {0};
-        struct engine *applied = fixture_engine();
-        struct engine *replayed = fixture_engine();
-        struct batch_context context = {&config, FIXTURE_PARTITION, applied, NULL};
-        assert_int_equal(event_codec_create(&context.codec, &err), 0);
-        random_batch(&sent, STREAM_EVENTS);
-        make_expressible(&sent);
-        for (uint32_t i = 0; i < sent.count; i++)
-            naive_apply(rows, ROWS, &sent.events[i]);
-        deliver(context.codec, &context, &sent, applied, replayed);
-        assert_int_equal(find_difference(applied, rows), -1);
-        assert_int_equal(find_difference(replayed, rows), -1);
-        event_codec_destroy(context.codec);
-        engine_destroy(replayed);
-        engine_destroy(applied);
+    while (random_round(ROUNDS)) {
+        for (int stream = 0; stream < STREAMS; stream++)
+            run_stream(&config);
     }
 }
 

@@ -1,4 +1,5 @@
-/* Bit slices against plain arrays: more slots than the model's queries have, with many ties. */
+/* Bit slices against plain arrays: more slots than the model's queries have, with many ties. It goes in
+ * rounds (random_input.h). */
 /* clang-format off */
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,25 +8,12 @@
 #include <cmocka.h>
 /* clang-format on */
 
-#include <stdlib.h>
-#include <time.h>
-
 #include "consumer/engine/slices.h"
+#include "tests/unit/random_input.h"
 
-enum { SLOTS = 6000, ROUNDS = 40 };
+enum { SLOTS = 6000 };
 
 static int64_t numbers[SLOTS];
-static uint64_t random_state;
-
-/* xorshift64* */
-static uint64_t
-random_below(uint64_t bound)
-{
-    random_state ^= random_state >> 12;
-    random_state ^= random_state << 25;
-    random_state ^= random_state >> 27;
-    return (random_state * UINT64_C(0x2545f4914f6cdd1d) >> 16) % bound;
-}
 
 /* Slots lie in two containers. */
 static uint32_t
@@ -94,22 +82,28 @@ check_best(const struct slices *slices, const roaring_bitmap_t *all, uint64_t wa
 }
 
 static void
+run_round(uint32_t width, uint64_t distinct)
+{
+    struct slices slices = {0};
+    roaring_bitmap_t *all = fill(&slices, width, distinct);
+    for (int i = 0; i < 5; i++)
+        check_compare(&slices, all, numbers[random_below(SLOTS)]);
+    for (int i = 0; i < 5; i++)
+        check_best(&slices, all, 1 + random_below(i < 3 ? 60 : SLOTS), random_below(2) == 0);
+    slices_free(&slices);
+    roaring_bitmap_free(all);
+}
+
+static void
 test_slices_compare_and_find_the_best_as_arrays_do(void **state)
 {
     (void)state;
     static const uint32_t widths[] = {1, 10, 32, 63};
-    const char *seed = getenv("BITDEX_SEED");
-    random_state = seed != NULL ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
-    print_message("BITDEX_SEED=%llu\n", (unsigned long long)random_state);
-    for (int round = 0; round < ROUNDS; round++) {
-        struct slices slices = {0};
-        roaring_bitmap_t *all = fill(&slices, widths[round % 4], round % 3 == 0 ? 3 : 1000000);
-        for (int i = 0; i < 5; i++)
-            check_compare(&slices, all, numbers[random_below(SLOTS)]);
-        for (int i = 0; i < 5; i++)
-            check_best(&slices, all, 1 + random_below(i < 3 ? 60 : SLOTS), random_below(2) == 0);
-        slices_free(&slices);
-        roaring_bitmap_free(all);
+    while (random_round(5)) {
+        for (size_t i = 0; i < COUNT_OF(widths); i++) {
+            run_round(widths[i], 3);
+            run_round(widths[i], 1000000);
+        }
     }
 }
 

@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/event/event_codec.h"
 #include "tests/unit/golden_events.h"
+#include "tests/unit/random_input.h"
 
 enum { GOLDEN_COUNT = sizeof golden_events / sizeof golden_events[0] };
 
@@ -330,32 +330,6 @@ test_what_was_read_outlives_the_bytes_and_the_next_message(void **state)
 }
 
 /* --- random events --- */
-
-static uint64_t random_state;
-
-static uint64_t
-random_next(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state;
-}
-
-static uint64_t
-random_below(uint64_t limit)
-{
-    return random_next() % limit;
-}
-
-static void
-random_seed(void)
-{
-    const char *given = getenv("BITDEX_SEED");
-    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-    print_message("BITDEX_SEED=%llu\n", (unsigned long long)seed);
-    random_state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
-}
 
 /* Numbers of every length on the wire. */
 static int64_t

@@ -6,6 +6,9 @@
 #include <cmocka.h>
 /* clang-format on */
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "common/json/json.h"
 #include "common/ops/filter.h"
 #include "tests/unit/random_input.h"

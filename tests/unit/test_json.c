@@ -8,6 +8,8 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/json/json.h"
 #include "tests/unit/random_input.h"

@@ -7,6 +7,9 @@
 /* clang-format on */
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/event/event_codec.h"
 #include "common/json/json.h"

@@ -8,6 +8,8 @@
 #include <cmocka.h>
 /* clang-format on */
 
+#include <stdlib.h>
+
 #include "consumer/intake/sequence.h"
 #include "tests/unit/random_input.h"
 

@@ -1,0 +1,110 @@
+#include "tests/unit/random_input.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/base/clock.h"
+
+enum { ROUNDS_PER_S = 1000 }; /* seeds that lie between two runs, a second apart */
+
+static uint64_t random_state;
+
+static uint64_t
+variable(const char *name, uint64_t otherwise)
+{
+    const char *given = getenv(name);
+    return given != NULL ? strtoull(given, NULL, 10) : otherwise;
+}
+
+static void
+seed_with(uint64_t fresh)
+{
+    uint64_t seed = variable("BITDEX_SEED", fresh);
+    printf("BITDEX_SEED=%llu\n", (unsigned long long)seed);
+    fflush(stdout); /* before what it leads to ends the program */
+    random_state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+}
+
+void
+random_seed(void)
+{
+    seed_with((uint64_t)time(NULL) * ROUNDS_PER_S);
+}
+
+bool
+random_round(uint32_t least)
+{
+    static uint64_t first;
+    static uint32_t rounds;
+    static int64_t end_us;
+    if (rounds == 0) {
+        first = (uint64_t)time(NULL) * ROUNDS_PER_S;
+        end_us = clock_monotonic_us() + (int64_t)variable("BITDEX_SECONDS", 0) * 1000000;
+    }
+    bool is_over = rounds >= least && clock_monotonic_us() >= end_us;
+    if (is_over || (rounds > 0 && getenv("BITDEX_SEED") != NULL)) {
+        rounds = 0;
+        return false;
+    }
+    seed_with(first + rounds++);
+    return true;
+}
+
+/* xorshift64* */
+uint64_t
+random_next(void)
+{
+    random_state ^= random_state >> 12;
+    random_state ^= random_state << 25;
+    random_state ^= random_state >> 27;
+    return random_state * UINT64_C(0x2545f4914f6cdd1d);
+}
+
+uint64_t
+random_below(uint64_t limit)
+{
+    return (random_next() >> 16) % limit;
+}
+
+void
+random_edit(struct buffer *input, const char *const *pieces, size_t piece_count)
+{
+    size_t at = random_below(input->bytes + 1);
+    size_t cut = random_below(3) == 0 ? random_below(8) : 0;
+    char byte[2] = {(char)random_below(256), '\0'};
+    const char *piece = random_below(4) == 0 ? byte : pieces[random_below(piece_count)];
+    size_t piece_bytes = random_below(4) == 0 ? 0 : strlen(piece);
+    if (cut > input->bytes - at)
+        cut = input->bytes - at;
+    buffer_reserve(input, piece_bytes);
+    memmove(input->data + at + piece_bytes, input->data + at + cut, input->bytes - at - cut);
+    memcpy(input->data + at, piece, piece_bytes);
+    input->bytes = input->bytes - cut + piece_bytes;
+}
+
+struct text
+random_damaged(const char *const *goods, size_t good_count, const char *const *pieces,
+               size_t piece_count)
+{
+    struct buffer input = {0};
+    if (random_below(20) > 0)
+        buffer_append_text(&input, goods[random_below(good_count)]);
+    for (uint64_t edits = random_below(6); edits > 0; edits--)
+        random_edit(&input, pieces, piece_count);
+    char *exact = memory_alloc(input.bytes);
+    if (input.bytes > 0)
+        memcpy(exact, input.data, input.bytes);
+    struct text text = {exact, input.bytes};
+    buffer_free(&input);
+    return text;
+}
+
+bool
+text_is_ascii(const char *terminated)
+{
+    while (*terminated >= ' ' && *terminated <= '~')
+        terminated++;
+    return *terminated == '\0';
+}
