@@ -1,5 +1,5 @@
-/* Bit slices against plain arrays: more slots than the model's queries have, with many ties. It goes in
- * rounds (random_input.h). */
+/* Bit slices against plain arrays: more slots than the model's queries have, with many ties. They
+ * go in rounds (random_input.h). */
 /* clang-format off */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,0 +1,426 @@
+"""Queries against SQL over the same rows, which came through outbox and topic into four partitions.
+
+Random filters of every clause, sorts, pages and cursors; a difference is cut down before it is
+told. BITDEX_SEED repeats a run, BITDEX_SECONDS lets it go on for longer.
+"""
+
+import json
+import random
+import time
+import unittest
+
+from case import SECONDS, SEED, GalleryCase
+from pipeline import ROOT
+from psycopg import sql
+
+ROWS = 2000
+QUERIES = 10000
+BATCH = 100  # queries of one SQL statement
+FILTER_DEPTH = 3
+FUTURE_S = 4000000000  # in 2096
+
+TABLE = """
+CREATE TABLE thing (
+    id bigint PRIMARY KEY, level bigint, post bigint, score bigint, flag boolean, kind text,
+    tags bigint[], rank integer, existed bigint, published bigint);
+CREATE MATERIALIZED VIEW visible AS
+    SELECT *, greatest(existed, published) AS newest, least(existed, score) AS oldest FROM thing
+    WHERE published IS NULL OR published <= extract(epoch FROM now());
+"""
+FIELDS = """
+triggers:
+  - { table: thing, slot_field: id, sets_alive: true, on_delete: delete_slot,
+      track_fields: [level, post, score, flag, kind, tags, rank, existed, published] }
+index_config:
+  filter_fields:
+    - { name: level, field_type: single_value }
+    - { name: post, field_type: single_value }
+    - { name: score, field_type: single_value }
+    - { name: flag, field_type: boolean }
+    - { name: kind, field_type: string }
+    - { name: tags, field_type: multi_value }
+  sort_fields:
+    - { name: post, bits: 63 }
+    - { name: rank, bits: 10 }
+    - { name: existed, bits: 40 }
+    - { name: published, bits: 40 }
+    - { name: newest, bits: 40, computed: { op: greatest, source_fields: [existed, published] } }
+    - { name: oldest, bits: 41, computed: { op: least, source_fields: [existed, score] } }
+  visible_from: published
+"""
+SORTS = ["post", "rank", "existed", "published", "newest", "oldest"]
+VALUES = {
+    "level": [-(1 << 63), -(1 << 32), -2, -1, 0, 1, 2, 3, 5, 8, 1 << 32, (1 << 63) - 1],
+    "post": [*range(-5, 40), 1 << 53, (1 << 53) + 1, (1 << 63) - 1, 1 - (1 << 63)],
+    "score": [*range(-9, 9), -(1 << 39), 1 << 39],
+    "flag": [False, True],
+    "kind": ["", "image", "Image", "it's", 'say "x"', "{a: [1]}", "a\\b", "%s", "naïve", "図🙂",
+             "true", "1", "null", "x" * 3000, "line\nbreak", " ", "}"],
+    "tags": [-(1 << 63), -7, 0, *range(1, 30), 1 << 40, (1 << 63) - 1],
+    "rank": [-1023, 1023, 0, 7, 7, 7, *range(-20, 20)],
+    "existed": [*range(-10, 10), (1 << 39) - 1, -(1 << 39), *range(1700000000, 1700000020)],
+    "published": [*range(-10, 10), FUTURE_S, FUTURE_S + 1, *range(1700000000, 1700000020)],
+}  # fmt: skip
+VALUES["newest"] = VALUES["existed"] + VALUES["published"]
+VALUES["oldest"] = VALUES["existed"] + VALUES["score"]
+WRITTEN = list(VALUES)[:9]
+OPERATORS = {"Eq": "=", "In": "IN", "Gt": ">", "Gte": ">=", "Lt": "<", "Lte": "<="}
+CLAUSES = [*OPERATORS, "NotEq", "NotIn", "IsNull", "IsNotNull"]
+WORDS = {bool: "Bool", int: "Integer", float: "Float", str: "String"}
+
+
+# --- random queries
+
+
+def random_value(rng, field):
+    """Most are there."""
+    value = rng.choice(VALUES[field])
+    if field not in ("flag", "kind") and rng.random() < 0.2:
+        value = max(-(1 << 63), min(value + rng.choice([-1, 1]), (1 << 63) - 1))
+    elif field == "kind" and rng.random() < 0.1:
+        value += "'"
+    return value
+
+
+def written(rng, value):
+    """As a query has it: with its type, or plain."""
+    if type(value) is int and abs(value) < 1 << 53 and rng.random() < 0.2:
+        value = float(value)
+    return {WORDS[type(value)]: value} if rng.random() < 0.8 else value
+
+
+def random_leaf(rng):
+    field = rng.choice(list(VALUES))
+    clause = rng.choice(CLAUSES)
+    if field in ("flag", "kind") and clause[0] in "GL":
+        clause = "Eq"
+    if clause in ("IsNull", "IsNotNull"):
+        return {clause: field}
+    if clause in ("In", "NotIn"):
+        values = [random_value(rng, field) for _ in range(rng.choice([0, 1, 2, 5, 20]))]
+        return {clause: [field, [written(rng, value) for value in values]]}
+    value = random_value(rng, field)
+    if clause[0] in "GL" and rng.random() < 0.2:
+        value = rng.choice([value + 0.5 if abs(value) < 1 << 50 else 0.5, 1e19, -1e300])
+    return {clause: [field, written(rng, value)]}
+
+
+def random_filter(rng, depth):
+    if depth == 0 or rng.random() < 0.4:
+        return random_leaf(rng)
+    clause = rng.choice(["And", "Or", "Not"])
+    if clause == "Not":
+        return {"Not": random_filter(rng, depth - 1)}
+    return {clause: [random_filter(rng, depth - 1) for _ in range(rng.choice([0, 1, 2, 2, 3]))]}
+
+
+def random_cursor(rng, field):
+    """Anywhere: at an entity, between two, or before or behind them all."""
+    cursor = {"slot_id": rng.choice([rng.randrange(-9, 8 * ROWS), 0, (1 << 63) - 1, -(1 << 63)])}
+    if rng.random() < 0.8:
+        cursor["sort_value"] = random_value(rng, field) if field else None
+    return cursor
+
+
+def random_query(rng):
+    filters = [random_filter(rng, FILTER_DEPTH) for _ in range(rng.choice([0, 1, 1, 1, 2, 3]))]
+    query = {"filters": filters, "limit": rng.choice([0, 1, 5, 20, 100, ROWS])}
+    field = rng.choice([None, *SORTS])
+    if field:
+        query["sort"] = {"field": field, "direction": rng.choice(["Asc", "Desc"])}
+    if rng.random() < 0.4:
+        query["offset"] = rng.choice([0, 1, 7, 100, ROWS])
+    if rng.random() < 0.4:
+        query["cursor"] = random_cursor(rng, field)
+    return query
+
+
+# --- what they mean
+
+
+def literal(value):
+    if isinstance(value, dict):
+        (value,) = value.values()
+    if isinstance(value, float):
+        return f"{value!r}::numeric"
+    return sql.Literal(value).as_string()
+
+
+def sql_of_leaf(clause, field, values):
+    there = f"{field} IS NOT NULL" if field != "tags" else "cardinality(tags) > 0"
+    if clause == "IsNotNull":
+        return f"coalesce({there}, false)"
+    if clause == "IsNull":
+        return f"NOT coalesce({there}, false)"
+    if clause in ("NotEq", "NotIn"):
+        some = sql_of_leaf({"NotEq": "Eq", "NotIn": "In"}[clause], field, values)
+        return f"(coalesce({there}, false) AND NOT {some})"
+    if not values:
+        return "false"
+    if field == "tags":
+        some = sql_of_leaf(clause, "tag", values)
+        return f"EXISTS (SELECT FROM unnest(tags) AS tag WHERE {some})"
+    return f"coalesce({field} {OPERATORS[clause]} ({', '.join(map(literal, values))}), false)"
+
+
+def sql_of(tree):
+    """A condition that is never null."""
+    ((clause, argument),) = tree.items()
+    if clause in ("And", "Or"):
+        parts = [sql_of(part) for part in argument]
+        return f"({f' {clause} '.join(parts)})" if parts else str(clause == "And")
+    if clause == "Not":
+        return f"NOT {sql_of(argument)}"
+    if clause in ("IsNull", "IsNotNull"):
+        return sql_of_leaf(clause, argument, [])
+    field, value = argument
+    return sql_of_leaf(clause, field, value if isinstance(value, list) else [value])
+
+
+def sql_behind(query, sign):
+    """What comes behind the cursor."""
+    value, entity = query["cursor"].get("sort_value"), query["cursor"]["slot_id"]
+    if "sort" not in query or value is None:
+        return f"value IS NULL AND id {sign} {entity}"
+    return f"(value {sign} {value} OR value = {value} AND id {sign} {entity} OR value IS NULL)"
+
+
+def sql_of_query(number, query):
+    """Selects the number, how many match, and the page as text."""
+    sort = query.get("sort", {"field": "NULL::bigint", "direction": "Desc"})
+    order, sign = ("ASC", ">") if sort["direction"] == "Asc" else ("DESC", "<")
+    behind, offset = "true", query.get("offset", 0)
+    if "cursor" in query:
+        behind, offset = sql_behind(query, sign), 0
+    return f"""(WITH found AS MATERIALIZED (
+        SELECT id, {sort["field"]} AS value FROM visible
+        WHERE {sql_of({"And": query["filters"]})})
+    SELECT {number}, (SELECT count(*) FROM found), coalesce(
+        (SELECT string_agg(id::text, ',') FROM (SELECT id FROM found WHERE {behind}
+            ORDER BY value {order} NULLS LAST, id {order} LIMIT {query["limit"]} OFFSET {offset}
+        ) AS page), ''))"""
+
+
+def smaller(tree):
+    """The same with one thing less, each."""
+    ((clause, argument),) = tree.items()
+    if clause == "Not":
+        yield argument
+        yield from ({clause: part} for part in smaller(argument))
+    elif clause in ("And", "Or"):
+        yield from argument
+        yield from ({clause: parts} for parts in shorter(argument))
+    elif clause in ("In", "NotIn"):
+        field, values = argument
+        for n in range(len(values)):
+            yield {clause: [field, values[:n] + values[n + 1:]]}
+
+
+def shorter(filters):
+    for n, tree in enumerate(filters):
+        yield filters[:n] + filters[n + 1:]
+        yield from ([*filters[:n], less, *filters[n + 1:]] for less in smaller(tree))
+
+
+# --- the tests
+
+
+def random_row(rng, entity):
+    values = [None if rng.random() < 0.2 else rng.choice(VALUES[field]) for field in WRITTEN]
+    some = [rng.choice(VALUES["tags"]) for _ in range(rng.choice([0, 1, 2, 3, 8]))]
+    values[WRITTEN.index("tags")] = None if rng.random() < 0.2 else some
+    return [entity, *values]
+
+
+class QueryCase(GalleryCase):
+    def setUp(self):
+        super().setUp()
+        head = (ROOT / "config" / "gallery.yaml").read_text().split("\n# The tables")[0]
+        self.pipeline.config.write_text(head + FIELDS)
+        self.rng = random.Random(SEED)
+        self.pipeline.init()
+        self.connection = self.pipeline.connect(autocommit=True)
+        self.addCleanup(self.connection.close)
+        self.connection.execute(TABLE)
+        self.connection.execute("SET jit = off")
+        self.pipeline.producer.command("triggers", "apply")
+        self.pipeline.start()
+
+    def write_rows(self):
+        """Most in one partition, so that its bitmaps are large; changed, deleted, written again; and
+        values of entities that are not there."""
+        rng = self.rng
+        ids = [4 * n for n in range(ROWS * 2 // 3)] + rng.sample(range(8 * ROWS), ROWS // 3)
+        self.ids = sorted({*ids, (1 << 32) - 1})
+        self.insert(self.ids)
+        columns = ", ".join(f"{field} = %s" for field in WRITTEN)
+        with self.connection.cursor() as cursor:
+            cursor.executemany(
+                f"UPDATE thing SET {columns} WHERE id = %s",
+                [[*random_row(rng, 0)[1:], entity] for entity in rng.sample(self.ids, ROWS // 2)],
+            )
+        gone = rng.sample(self.ids, ROWS // 5)
+        self.connection.execute("DELETE FROM thing WHERE id = ANY(%s)", [gone])
+        self.insert(gone[: ROWS // 10])
+        self.connection.execute(
+            '''INSERT INTO "BitdexOps" (entity_id, ops) SELECT id, '''
+            ''''[{"op": "set", "field": "level", "value": 1}]' FROM unnest(%s) AS id''',
+            [[*gone[ROWS // 10:], *range(8 * ROWS, 8 * ROWS + 100)]],
+        )
+        self.settle()
+
+    def settle(self):
+        """The index holds what the tables hold, and so does what SQL looks at."""
+        self.connection.execute("REFRESH MATERIALIZED VIEW visible")
+        self.pipeline.wait_until_fresh()
+
+    def insert(self, ids):
+        with self.connection.cursor().copy("COPY thing FROM STDIN") as copy:
+            for entity in ids:
+                copy.write_row(random_row(self.rng, entity))
+
+    def sql(self, queries):
+        """[(how many match, page as text)]"""
+        statement = " UNION ALL ".join(sql_of_query(n, query) for n, query in enumerate(queries))
+        return [row[1:] for row in sorted(self.connection.execute(statement).fetchall())]
+
+    def index(self, query):
+        reply = self.pipeline.query(query)
+        self.assertTrue(reply["complete"])
+        return reply["total_matched"], ",".join(map(str, reply["ids"]))
+
+
+class AgainstSql(QueryCase):
+    def check(self, queries):
+        for query, wanted in zip(queries, self.sql(queries), strict=True):
+            if self.index(query) != wanted:
+                self.report(query)
+
+    def differs(self, query):
+        return [self.index(query)] != self.sql([query])
+
+    def report(self, query):
+        """The first of the smaller ones that differs, as long as there is one."""
+        smallest = None
+        while smallest is not query:
+            smallest = query
+            for filters in shorter(smallest["filters"]):
+                if self.differs(smallest | {"filters": filters}):
+                    query = smallest | {"filters": filters}
+                    break
+        self.fail(
+            f"BITDEX_SEED={SEED}: {json.dumps(query, ensure_ascii=False)}\n"
+            f"index {self.index(query)}\nSQL   {self.sql([query])[0]}"
+        )
+
+    def walk(self, query):
+        """Page after page, by the cursors of the replies."""
+        ids, query = [], dict(query)
+        while True:
+            reply = self.pipeline.query(query)
+            ids += reply["ids"]
+            if reply["cursor"] is None:
+                return reply["total_matched"], ",".join(map(str, ids))
+            query["cursor"] = reply["cursor"]
+
+    def test_random_queries_equal_sql(self):
+        self.write_rows()
+        queries, end = 0, time.monotonic() + SECONDS
+        while queries < QUERIES or time.monotonic() < end:
+            self.check([random_query(self.rng) for _ in range(BATCH)])
+            queries += BATCH
+        for _ in range(BATCH):
+            query = random_query(self.rng) | {"limit": ROWS, "offset": 0}
+            query.pop("cursor", None)
+            pages = query | {"limit": self.rng.randrange(1, 200)}
+            self.assertEqual(self.walk(pages), self.sql([query])[0], f"BITDEX_SEED={SEED} {pages}")
+        print(f"{queries} queries, {BATCH} walks", flush=True)
+
+
+class WhileDataChanges(QueryCase):
+    """Keyset cursors: what stays where it is is seen once, whatever happens around it."""
+
+    def test_cursors_stay_right_while_data_changes(self):
+        self.write_rows()
+        query = {"filters": [{"NotEq": ["level", 3]}], "limit": ROWS // 5}
+        self.walk(query)
+        for field, direction in [
+            ("rank", "Desc"), ("rank", "Asc"), ("newest", "Desc"), ("post", "Asc")
+        ]:
+            self.walk(query | {"sort": {"field": field, "direction": direction}})
+
+    def walk(self, query):
+        (_, page), = self.sql([query | {"limit": 2 * ROWS}])
+        order = [int(entity) for entity in page.split(",")]
+        stay = set(self.rng.sample(order, len(order) * 2 // 3))
+        seen, at = [], dict(query)
+        while True:
+            reply = self.pipeline.query(at)
+            seen += reply["ids"]
+            if reply["cursor"] is None:
+                break
+            at["cursor"] = reply["cursor"]
+            stay.discard(seen[-1])  # the next page begins behind what will not be there any more
+            self.change(stay, seen[-1])
+        self.assertEqual(
+            [entity for entity in seen if entity in stay],
+            [entity for entity in order if entity in stay], f"BITDEX_SEED={SEED}: {query}")
+
+    def change(self, stay, last):
+        """Others get new values, go, and come; those that stay change where it does not matter."""
+        others = [entity for entity in self.ids if entity not in stay and entity != last]
+        gone = [last, *self.rng.sample(others, 50)]
+        self.connection.execute("DELETE FROM thing WHERE id = ANY(%s)", [gone])
+        self.insert(gone[10:])
+        self.connection.execute("UPDATE thing SET kind = 'new' WHERE id = ANY(%s)", [list(stay)])
+        self.settle()
+
+
+class Refusals(QueryCase):
+    def test_bad_queries_are_refused_with_the_reason(self):
+        """Unknown fields, wrong types, bad cursors and limits: 400, and what is wrong."""
+        leaf = {"IsNull": "level"}
+        deep = leaf
+        for _ in range(32):
+            deep = {"Not": deep}
+        for body, reason in [
+            ({"filters": [{"Eq": ["nothing", 1]}]}, 'the index has no field "nothing"'),
+            ({"filters": [{"Or": [leaf, {"Not": {"IsNotNull": "Level"}}]}]}, 'no field "Level"'),
+            ({"filters": [{"Eq": ["level", "1"]}]}, '"level" takes an integer, not a string'),
+            ({"filters": [{"Eq": ["level", 1.5]}]}, '"level" takes an integer, not 1.5'),
+            ({"filters": [{"In": ["kind", ["a", 1]]}]}, '"kind" takes a string, not an integer'),
+            ({"filters": [{"NotIn": ["flag", [True, 0]]}]}, '"flag" takes true or false'),
+            ({"filters": [{"Gt": ["kind", "a"]}]}, '"kind" has no order'),
+            ({"filters": [{"Lte": ["flag", True]}]}, '"flag" has no order'),
+            ({"filters": [{"Gte": ["tags", "a"]}]}, '"tags" is compared with a number'),
+            ({"filters": [{"Eq": ["level", None]}]}, "use IsNull"),
+            ({"filters": [{"Eq": ["level", {"Integer": 1 << 63}]}]}, "Integer takes its own kind"),
+            ({"filters": [{"Like": ["kind", "a"]}]}, 'no filter "Like"'),
+            ({"filters": [{"Not": [leaf]}]}, "a filter is an object with one member"),
+            ({"filters": leaf}, "a list of filters"),
+            ({"filters": [deep]}, "nest deeper than 32"),
+            ({"filters": [{"In": ["level", [1] * 10000]}]}, "more than 10000"),
+            ({"sort": {"field": "level"}}, 'no sort field "level"'),
+            ({"sort": {"field": "nothing"}}, 'no sort field "nothing"'),
+            ({"sort": {"field": "rank", "direction": "Up"}}, '"Asc" or "Desc"'),
+            ({"limit": -1}, "limit is an integer, 0 or more"),
+            ({"limit": 1 << 62}, "use a cursor"),
+            ({"limit": 1, "offset": 1 << 62}, "use a cursor"),
+            ({"offset": 0.5}, "offset is an integer, 0 or more"),
+            ({"cursor": 7}, "cursor takes an object"),
+            ({"cursor": {"sort_value": 1}}, "cursor needs slot_id"),
+            ({"cursor": {"slot_id": "1"}}, "cursor needs slot_id"),
+            ({"cursor": {"slot_id": 1, "sort_value": 1.5}}, "sort_value is an integer or null"),
+            ({"filter": []}, 'no member "filter"'),
+            ([], "a query takes an object"),
+        ]:
+            with self.subTest(body=str(body)[:80]):
+                status, answer = self.pipeline.api.call("/api/indexes/gallery/query", body)
+                self.assertEqual((status, list(answer)), (400, ["error"]))
+                self.assertIn(reason, answer["error"])
+        status, answer = self.pipeline.api.call("/api/indexes/other/query", {})
+        self.assertEqual((status, answer), (404, {"error": "Index 'other' not found"}))
+
+
+if __name__ == "__main__":
+    unittest.main()
