@@ -247,8 +247,8 @@ class QueryCase(GalleryCase):
         self.pipeline.start()
 
     def write_rows(self):
-        """Most in one partition, so that its bitmaps are large; changed, deleted, written again; and
-        values of entities that are not there."""
+        """Most in one partition, so that its bitmaps are large; changed, deleted, written again;
+        and values of entities that are not there."""
         rng = self.rng
         ids = [4 * n for n in range(ROWS * 2 // 3)] + rng.sample(range(8 * ROWS), ROWS // 3)
         self.ids = sorted({*ids, (1 << 32) - 1})

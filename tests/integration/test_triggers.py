@@ -466,7 +466,7 @@ triggers:
             self.execute("INSERT INTO image VALUES (1)")
         self.assertEqual(self.ops(), [(1, [{"op": "alive"}])])
 
-    def test_f14_f21_values_of_every_type(self):
+    def test_f14_f21_f84_values_of_every_type(self):
         """From a role that may do nothing but write the table, whatever its session is set to."""
         values = {
             "int8": ("-9223372036854775808", -9223372036854775808), "numeric": ("3.0", 3.0),

@@ -464,9 +464,8 @@ test_fields_are_defined_once(void **state)
     CHECK_REFUSALS(refusals);
 }
 
-/* L7 */
 static void
-test_a_field_has_one_owner(void **state)
+test_L7_F84_a_field_has_one_owner(void **state)
 {
     (void)state;
 #define FIRST "- { table: A, slot_field: id, track_fields: [at, level] }\n  "
@@ -882,7 +881,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_triggers_are_refused_with_their_place),
         cmocka_unit_test(test_references_to_nothing_are_refused),
         cmocka_unit_test(test_fields_are_defined_once),
-        cmocka_unit_test(test_a_field_has_one_owner),
+        cmocka_unit_test(test_L7_F84_a_field_has_one_owner),
         cmocka_unit_test(test_dump_phases_are_refused_with_their_place),
         cmocka_unit_test(test_kinds_follow_their_precedence_and_idle_settings_are_named),
         cmocka_unit_test(test_the_environment_is_read),

@@ -274,6 +274,37 @@ test_wal_cursor_resume_across_appends(void **state)
     end(&fixture);
 }
 
+static void
+check_visible(const struct fixture *fixture, int64_t slot, bool wanted)
+{
+    assert_int_equal(engine_is_visible(fixture->engine, fixture_entity(slot)), wanted);
+}
+
+/* The last of a batch counts; the log keeps the schedule, whatever the time is at the restart. */
+static void
+test_F33_a_schedule_that_moves_in_one_batch_survives_restarts(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    begin(&fixture);
+    produce(&fixture, 1, "[{'op':'alive'},{'op':'set','field':'publishedAt','value':300}]");
+    produce(&fixture, 2, "[{'op':'alive'},{'op':'set','field':'publishedAt','value':100}]");
+    produce(&fixture, 3, "[{'op':'alive'},{'op':'set','field':'publishedAt','value':100}]");
+    produce(&fixture, 1, "[{'op':'set','field':'publishedAt','value':100}]");
+    produce(&fixture, 2, "[{'op':'set','field':'publishedAt','value':300}]");
+    produce(&fixture, 3, "[{'op':'delete'}]");
+    consume(&fixture, 0);
+    assert_int_equal(fixture.batch.counts.compacted, 2);
+    for (int64_t now_s = 99; now_s <= 300; now_s += now_s < 101 ? 1 : 199) {
+        restart(&fixture);
+        engine_advance(fixture.engine, now_s);
+        check_visible(&fixture, 1, now_s >= 100);
+        check_visible(&fixture, 2, now_s >= 300);
+        check_visible(&fixture, 3, false);
+    }
+    end(&fixture);
+}
+
 int
 main(void)
 {
@@ -283,6 +314,7 @@ main(void)
         cmocka_unit_test(test_add_remove_cancellation_through_wal),
         cmocka_unit_test(test_query_op_set_through_wal),
         cmocka_unit_test(test_wal_cursor_resume_across_appends),
+        cmocka_unit_test(test_F33_a_schedule_that_moves_in_one_batch_survives_restarts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,6 +58,20 @@ assert_query(struct world *world, const char *json, const char *wanted)
     assert_string_equal(fixture_query(world->engine, json, &world->out), wanted);
 }
 
+/* The rest of the test is for an engine that was made of the bytes of this one. */
+static void
+restart(struct world *world, int64_t now_s)
+{
+    struct error err;
+    fixture_save(world->engine, &world->out);
+    engine_destroy(world->engine);
+    world->engine = fixture_engine();
+    const struct text bytes = {(const char *)world->out.data, world->out.bytes};
+    if (fixture_load(world->engine, bytes, &err) != 0)
+        fail_msg("%s", err.message);
+    engine_advance(world->engine, now_s);
+}
+
 static void
 assert_refused(struct world *world, const char *json, const char *reason)
 {
@@ -294,12 +308,53 @@ test_F67_one_huge_slot_costs_a_page_per_field(void **state)
     struct engine_stats before, after;
     engine_read_stats(world->engine, &before);
     apply(world, UINT32_MAX, "[{'op':'alive'},{'op':'set','field':'rank','value':1}]");
-    engine_read_stats(world->engine, &after);
-    assert_true(after.memory_bytes - before.memory_bytes < 2 * 1024 * 1024);
-    assert_query(world, "{'sort':{'field':'rank'}}", "12884901886/1");
+    for (int restarts = 0; restarts < 2; restarts++) {
+        engine_read_stats(world->engine, &after);
+        assert_true(after.memory_bytes - before.memory_bytes < 2 * 1024 * 1024);
+        assert_query(world, "{'sort':{'field':'rank'}}", "12884901886/1");
+        restart(world, 0);
+    }
     assert_query(world, "{'cursor':{'slot_id':12884901887}}", "12884901886/1");
     apply(world, UINT32_MAX, "[{'op':'delete'}]");
     assert_query(world, "{}", "/0");
+}
+
+static void
+test_F38_a_string_keeps_its_key_and_no_other_gets_it(void **state)
+{
+    struct world *world = *state;
+    for (int64_t slot = 0; slot < 40; slot++) {
+        char json[100];
+        snprintf(json, sizeof json,
+                 "[{'op':'alive'},{'op':'set','field':'type','value':'text %d'}]", (int)slot);
+        apply(world, slot, json);
+        if (slot % 10 == 0)
+            apply(world, slot, "[{'op':'delete'}]"); /* its key stays taken */
+        if (slot % 7 == 0)
+            restart(world, 0);
+    }
+    for (int64_t slot = 0; slot < 40; slot++) {
+        char json[100], wanted[20];
+        snprintf(json, sizeof json, "{'filters':[{'Eq':['type','text %d']}]}", (int)slot);
+        snprintf(wanted, sizeof wanted, "%d/1", (int)fixture_entity(slot));
+        assert_query(world, json, slot % 10 == 0 ? "/0" : wanted);
+        snprintf(wanted, sizeof wanted, "\"type\":\"text %d\"", (int)slot);
+        assert_entity(world, slot, slot % 10 == 0 ? "!alive " : wanted);
+    }
+}
+
+/* Points in time are numbers of seconds; a text would be another unit of the same field. */
+static void
+test_F84_a_time_is_a_number_and_never_text(void **state)
+{
+    static const char *const fields[] = {"publishedAt", "existedAt"};
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        char json[200], reason[100];
+        snprintf(json, sizeof json, "[{'op':'set','field':'%s','value':'2026-01-01T00:00:00Z'}]",
+                 fields[i]);
+        snprintf(reason, sizeof reason, "field \"%s\" takes an integer, not a string", fields[i]);
+        assert_refused(*state, json, reason);
+    }
 }
 
 static void
@@ -564,6 +619,38 @@ test_F72_deleted_slots_keep_nothing_whenever_they_are_swept(void **state)
     assert_entity(world, SLOTS - 1, "!alive ");
 }
 
+static uint64_t
+count_tags(const struct world *world)
+{
+    struct engine_field_stats stats;
+    assert_true(engine_read_field_stats(world->engine, 2, &stats));
+    assert_string_equal(stats.name.data, "tagIds");
+    return stats.values;
+}
+
+/* With a vocabulary that would make each sweep dear: what is deleted waits to be swept with others,
+ * and a slot that is written again is swept alone. */
+static void
+test_F72_a_delete_does_not_sweep_the_vocabulary(void **state)
+{
+    enum { SLOTS = 20000, DELETED = 10000 };
+    struct world *world = *state;
+    char json[100];
+    for (int slot = 0; slot < SLOTS; slot++) {
+        snprintf(json, sizeof json,
+                 "[{'op':'alive'},{'op':'add','field':'tagIds','value':[%d,%d]}]", slot,
+                 slot + SLOTS);
+        apply(world, slot, json);
+    }
+    for (int slot = 0; slot < DELETED; slot++)
+        apply(world, slot, "[{'op':'delete'}]");
+    assert_int_equal(count_tags(world), 2 * SLOTS);
+    apply(world, 7, "[{'op':'alive'}]");
+    assert_int_equal(count_tags(world), 2 * SLOTS - 2);
+    engine_sweep(world->engine);
+    assert_int_equal(count_tags(world), 2 * (SLOTS - DELETED));
+}
+
 /* Entity 1 is shown from 100 on, 4 from 200 on, 7 at all times. */
 static void
 fill_schedule(struct world *world)
@@ -656,6 +743,71 @@ test_F33_a_clock_that_goes_back_strands_nothing(void **state)
     assert_next_activation(world, 100);
     engine_advance(world->engine, 130);
     assert_query(world, "{}", "10,7,1/3");
+}
+
+/* A restart before the time, over it, and after it: each is shown once. */
+static void
+test_F33_an_activation_comes_once_across_restarts(void **state)
+{
+    struct world *world = *state;
+    int64_t at_s;
+    fill_schedule(world);
+    restart(world, 99);
+    assert_query(world, "{}", "7/1");
+    assert_next_activation(world, 100);
+    engine_advance(world->engine, 100);
+    assert_query(world, "{}", "7,1/2");
+    restart(world, 100);
+    assert_query(world, "{}", "7,1/2");
+    assert_next_activation(world, 200);
+    restart(world, 250);
+    assert_query(world, "{}", "7,4,1/3");
+    assert_false(engine_next_activation(world->engine, &at_s));
+    engine_advance(world->engine, 251);
+    assert_query(world, "{}", "7,4,1/3");
+    restart(world, 150);
+    assert_query(world, "{}", "7,1/2");
+    assert_next_activation(world, 200);
+}
+
+/* Our clock is a second behind the writer's, with it, or ahead of it, when its op arrives. */
+static void
+test_F33_a_second_of_skew_strands_nothing(void **state)
+{
+    struct world *world = *state;
+    int64_t at_s;
+    for (int64_t skew_s = -1; skew_s <= 1; skew_s++) {
+        engine_advance(world->engine, 100 + skew_s);
+        apply(world, 0, "[{'op':'alive'},{'op':'set','field':'publishedAt','value':100}]");
+        apply(world, 1, "[{'op':'alive'},{'op':'set','field':'publishedAt','value':101}]");
+        assert_query(world, "{}", skew_s < 0 ? "/0" : skew_s == 0 ? "1/1" : "4,1/2");
+        engine_advance(world->engine, 100);
+        assert_query(world, "{}", "1/1");
+        assert_next_activation(world, 101);
+        engine_advance(world->engine, 101);
+        assert_query(world, "{}", "4,1/2");
+        assert_false(engine_next_activation(world->engine, &at_s));
+        apply(world, 0, "[{'op':'delete'}]");
+        apply(world, 1, "[{'op':'delete'}]");
+    }
+}
+
+static void
+test_F33_a_fan_out_moves_a_schedule_both_ways(void **state)
+{
+    struct world *world = *state;
+    fill_schedule(world);
+    engine_advance(world->engine, 150);
+    apply(world, 0,
+          "[{'op':'queryOpSet','query':'publishedAt eq 100',"
+          "'ops':[{'op':'set','field':'publishedAt','value':300}]},"
+          "{'op':'queryOpSet','query':'publishedAt eq 200',"
+          "'ops':[{'op':'remove','field':'publishedAt','value':200}]}]");
+    assert_query(world, "{}", "7,4/2");
+    assert_next_activation(world, 300);
+    apply(world, 0, "[{'op':'queryOpSet','query':'publishedAt eq 300','ops':[{'op':'delete'}]}]");
+    engine_advance(world->engine, 300);
+    assert_query(world, "{}", "7,4/2");
 }
 
 static void
@@ -755,6 +907,8 @@ main(void)
         WORLD_TEST(test_F37_uncommon_values_are_ordinary),
         WORLD_TEST(test_F37_strings_of_any_length),
         WORLD_TEST(test_F67_one_huge_slot_costs_a_page_per_field),
+        WORLD_TEST(test_F38_a_string_keeps_its_key_and_no_other_gets_it),
+        WORLD_TEST(test_F84_a_time_is_a_number_and_never_text),
         WORLD_TEST(test_type_rules_name_the_field),
         WORLD_TEST(test_fan_out_queries_are_checked),
         WORLD_TEST(test_check_refuses_what_no_fan_out_may_hold),
@@ -768,11 +922,15 @@ main(void)
         WORLD_TEST(test_computed_values_leave_nulls_out_and_follow_their_sources),
         WORLD_TEST(test_computed_values_follow_a_fan_out),
         WORLD_TEST(test_F72_deleted_slots_keep_nothing_whenever_they_are_swept),
+        WORLD_TEST(test_F72_a_delete_does_not_sweep_the_vocabulary),
         WORLD_TEST(test_F33_a_slot_is_hidden_until_its_time),
         WORLD_TEST(test_F33_hidden_slots_take_ops_and_fan_outs),
         WORLD_TEST(test_F33_a_deleted_hidden_slot_stays_away),
         WORLD_TEST(test_F33_a_schedule_moves_both_ways),
         WORLD_TEST(test_F33_a_clock_that_goes_back_strands_nothing),
+        WORLD_TEST(test_F33_an_activation_comes_once_across_restarts),
+        WORLD_TEST(test_F33_a_second_of_skew_strands_nothing),
+        WORLD_TEST(test_F33_a_fan_out_moves_a_schedule_both_ways),
         WORLD_TEST(test_F35_a_future_time_does_not_lead_a_computed_sort),
         WORLD_TEST(test_an_id_of_another_shard_has_nothing),
         cmocka_unit_test(test_configurations_that_cannot_be_held_are_refused),

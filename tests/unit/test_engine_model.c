@@ -470,6 +470,7 @@ run_round(void)
     for (int i = 0; i < QUERIES; i++) {
         if (i % 10 == 0)
             advance_randomly(engine);
+        apply_randomly(engine);
         check_random_query(engine, &arena);
         arena_reset(&arena);
     }

@@ -59,7 +59,7 @@ test_the_same_rows_from_the_same_place_get_the_same_numbers(void **state)
 }
 
 static void
-test_an_entity_is_routed_as_unsigned(void **state)
+test_F67_an_entity_is_routed_as_unsigned(void **state)
 {
     (void)state;
     assert_int_equal(numbering_partition(0, 7), 0);
@@ -70,7 +70,7 @@ test_an_entity_is_routed_as_unsigned(void **state)
 }
 
 static void
-test_slots_end_at_max_slots_and_negative_ids_have_none(void **state)
+test_F67_slots_end_at_max_slots_and_negative_ids_have_none(void **state)
 {
     (void)state;
     assert_true(numbering_has_slot(0, 4, 100));
@@ -88,8 +88,8 @@ main(void)
         cmocka_unit_test(test_seq_is_dense_in_each_partition),
         cmocka_unit_test(test_digest_covers_the_partitions_row_ids_in_order),
         cmocka_unit_test(test_the_same_rows_from_the_same_place_get_the_same_numbers),
-        cmocka_unit_test(test_an_entity_is_routed_as_unsigned),
-        cmocka_unit_test(test_slots_end_at_max_slots_and_negative_ids_have_none),
+        cmocka_unit_test(test_F67_an_entity_is_routed_as_unsigned),
+        cmocka_unit_test(test_F67_slots_end_at_max_slots_and_negative_ids_have_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
