@@ -247,27 +247,34 @@ class QueryCase(GalleryCase):
         self.pipeline.start()
 
     def write_rows(self):
-        """Most in one partition, so that its bitmaps are large; changed, deleted, written again;
-        and values of entities that are not there."""
-        rng = self.rng
-        ids = [4 * n for n in range(ROWS * 2 // 3)] + rng.sample(range(8 * ROWS), ROWS // 3)
+        """Most in one partition, so that its bitmaps are large; and values of entities that are not
+        there."""
+        ids = [4 * n for n in range(ROWS * 3 // 4)] + self.rng.sample(range(8 * ROWS), ROWS // 4)
         self.ids = sorted({*ids, (1 << 32) - 1})
         self.insert(self.ids)
+        self.change_rows(ROWS // 2)
+        self.connection.execute(
+            '''INSERT INTO "BitdexOps" (entity_id, ops)
+            SELECT 8 * %s + n, '[{"op": "set", "field": "level", "value": 1}]'
+            FROM generate_series(0, 99) AS n''',
+            [ROWS],
+        )
+        self.settle()
+
+    def change_rows(self, count):
+        """New values for so many; fewer are deleted, and some of those written again."""
         columns = ", ".join(f"{field} = %s" for field in WRITTEN)
         with self.connection.cursor() as cursor:
             cursor.executemany(
                 f"UPDATE thing SET {columns} WHERE id = %s",
-                [[*random_row(rng, 0)[1:], entity] for entity in rng.sample(self.ids, ROWS // 2)],
+                [[*random_row(self.rng, 0)[1:], n] for n in self.rng.sample(self.ids, count)],
             )
-        gone = rng.sample(self.ids, ROWS // 5)
-        self.connection.execute("DELETE FROM thing WHERE id = ANY(%s)", [gone])
-        self.insert(gone[: ROWS // 10])
-        self.connection.execute(
-            '''INSERT INTO "BitdexOps" (entity_id, ops) SELECT id, '''
-            ''''[{"op": "set", "field": "level", "value": 1}]' FROM unnest(%s) AS id''',
-            [[*gone[ROWS // 10:], *range(8 * ROWS, 8 * ROWS + 100)]],
-        )
-        self.settle()
+        self.replace(self.rng.sample(self.ids, count // 3), count // 4)
+
+    def replace(self, ids, keep):
+        """All of them go, and so many come back as others."""
+        self.connection.execute("DELETE FROM thing WHERE id = ANY(%s)", [ids])
+        self.insert(ids[:keep])
 
     def settle(self):
         """The index holds what the tables hold, and so does what SQL looks at."""
@@ -329,6 +336,9 @@ class AgainstSql(QueryCase):
         while queries < QUERIES or time.monotonic() < end:
             self.check([random_query(self.rng) for _ in range(BATCH)])
             queries += BATCH
+            if queries % (QUERIES // 5) == 0:
+                self.change_rows(BATCH)
+                self.settle()
         for _ in range(BATCH):
             query = random_query(self.rng) | {"limit": ROWS, "offset": 0}
             query.pop("cursor", None)
@@ -369,9 +379,7 @@ class WhileDataChanges(QueryCase):
     def change(self, stay, last):
         """Others get new values, go, and come; those that stay change where it does not matter."""
         others = [entity for entity in self.ids if entity not in stay and entity != last]
-        gone = [last, *self.rng.sample(others, 50)]
-        self.connection.execute("DELETE FROM thing WHERE id = ANY(%s)", [gone])
-        self.insert(gone[10:])
+        self.replace([*self.rng.sample(others, 50), last], 40)
         self.connection.execute("UPDATE thing SET kind = 'new' WHERE id = ANY(%s)", [list(stay)])
         self.settle()
 
@@ -379,6 +387,7 @@ class WhileDataChanges(QueryCase):
 class Refusals(QueryCase):
     def test_bad_queries_are_refused_with_the_reason(self):
         """Unknown fields, wrong types, bad cursors and limits: 400, and what is wrong."""
+        self.settle()  # a shard that is not there refuses nothing
         leaf = {"IsNull": "level"}
         deep = leaf
         for _ in range(32):
