@@ -131,6 +131,17 @@ struct engine_page_key {
     int64_t entity_id; /* of any shard */
 };
 
+/* The slots that change while a query lets the writer in. */
+struct engine_watch;
+
+/* Asked by a query between its steps, none of which takes long. */
+struct engine_pause {
+    /* May let the engine change, which `watch` has to see (engine_watch_begin); NULL: may not. Not
+     * 0: the query ends with that error. */
+    int (*ask)(void *context, struct engine_watch *watch, struct error *err);
+    void *context;
+};
+
 struct engine_query {
     const struct filter *filter;     /* NULL: everything visible; recursion is as deep as it is */
     struct text sort_field;          /* empty: by entity id */
@@ -138,6 +149,7 @@ struct engine_query {
     uint64_t limit;                  /* entries wanted, after `offset` */
     uint64_t offset;                 /* skipped by the caller; must be 0 with a page key */
     const struct engine_page_key *after; /* NULL: from the start */
+    const struct engine_pause *pause;    /* NULL: nobody is asked */
 };
 
 /* One entry of the answer; nulls sort last in both directions. */
@@ -155,10 +167,15 @@ struct engine_result {
 
 /* Fills `result`, whose hits the caller frees with engine_result_free(). ERR_DATA: unknown field,
  * wrong type of value, sort by a field that is not a sort field. Memory: offset + limit hits, or as
- * many as match. */
+ * many as match. When the engine changes in a pause, the answer is that of the last state. */
 int engine_query(const struct engine *engine, const struct engine_query *query,
                  struct engine_result *result, struct error *err);
 void engine_result_free(struct engine_result *result);
+
+/* Between them, `watch` sees what changes. They change the engine's list of watches: one thread at
+ * a time, while nobody writes. */
+void engine_watch_begin(struct engine *engine, struct engine_watch *watch);
+void engine_watch_end(struct engine *engine, struct engine_watch *watch);
 
 /* < 0, 0, > 0 in the order that engine_query() uses: the merge of several shards' answers. */
 int engine_hit_compare(const struct engine_hit *a, const struct engine_hit *b, bool by_value,

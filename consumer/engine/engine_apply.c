@@ -160,6 +160,7 @@ engine_apply_row(struct engine *engine, int64_t entity_id, const struct ops *ops
 {
     uint32_t slot;
     CHECK(engine_slot_of(engine, entity_id, &slot));
+    engine_note_slot(engine, slot);
     for (uint32_t i = 0; i < ops->count; i++)
         apply_slot_op(engine, slot, &ops->items[i]);
 }
@@ -241,6 +242,7 @@ apply_one_fan_out(struct engine *engine, const struct op *op)
     CHECK(op->kind == OP_FAN_OUT);
     CHECK(filter_parse_query(op->query, &engine->scratch, &filter, NULL) == 0);
     roaring_bitmap_t *slots = matcher_match(&matcher, filter, NULL);
+    engine_note_slots(engine, slots);
     for (uint32_t i = 0; i < op->nested_count; i++)
         apply_nested(engine, slots, &op->nested[i]);
     roaring_bitmap_free(slots);

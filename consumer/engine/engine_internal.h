@@ -18,8 +18,18 @@ struct engine {
     roaring_bitmap_t *visible;     /* with visible_from: alive, and its value null or <= now_s */
     int64_t now_s;
     uint64_t unknown_field_ops;
-    struct arena scratch; /* the query of the fan-out being applied */
+    struct engine_watch *watches; /* NULL: nobody watches */
+    struct arena scratch;         /* the query of the fan-out being applied */
 };
+
+struct engine_watch {
+    roaring_bitmap_t *changed;
+    struct engine_watch *next;
+};
+
+/* What queries see of these slots may be something else now. */
+void engine_note_slot(struct engine *engine, uint32_t slot);
+void engine_note_slots(struct engine *engine, const roaring_bitmap_t *slots);
 
 /* NULL when the index has no such field. */
 struct field *engine_find_field(const struct engine *engine, struct text name);

@@ -261,13 +261,51 @@ query_check(const struct engine *engine, const struct engine_query *query,
     return query->filter != NULL ? matcher_check(&matcher, query->filter, err) : 0;
 }
 
-/* NULL: everything visible. */
-static roaring_bitmap_t *
-query_match(const struct engine *engine, const struct filter *filter)
+/* The slots that have changed are matched once more, in one go. */
+static void
+query_match_changed(const struct matcher *matcher, const struct filter *filter,
+                    const roaring_bitmap_t *changed, roaring_bitmap_t *matched)
 {
-    struct matcher matcher = {.engine = engine};
-    bool all = filter == NULL || (filter->kind == FILTER_AND && filter->count == 0);
-    return all ? NULL : matcher_match(&matcher, filter, engine_visible(engine));
+    roaring_bitmap_t *within = roaring_bitmap_and(engine_visible(matcher->engine), changed);
+    CHECK(within != NULL);
+    roaring_bitmap_t *again = matcher_match(matcher, filter, within);
+    roaring_bitmap_andnot_inplace(matched, changed);
+    roaring_bitmap_or_inplace(matched, again);
+    roaring_bitmap_free(again);
+    roaring_bitmap_free(within);
+}
+
+static int
+query_match_in_steps(const struct engine *engine, const struct engine_query *query,
+                     roaring_bitmap_t **matched, struct error *err)
+{
+    struct engine_watch watch = {.changed = roaring_bitmap_create()};
+    struct matcher_pauses pauses = {.pause = query->pause, .watch = &watch, .err = err};
+    const struct matcher matcher = {.engine = engine, .pauses = &pauses};
+    CHECK(watch.changed != NULL);
+    *matched = matcher_match(&matcher, query->filter, engine_visible(engine));
+    if (pauses.rc == 0 && !roaring_bitmap_is_empty(watch.changed)) {
+        pauses.watch = NULL;
+        query_match_changed(&matcher, query->filter, watch.changed, *matched);
+    }
+    roaring_bitmap_free(watch.changed);
+    return pauses.rc;
+}
+
+/* `*matched` NULL: everything visible. */
+static int
+query_match(const struct engine *engine, const struct engine_query *query,
+            roaring_bitmap_t **matched, struct error *err)
+{
+    const struct filter *filter = query->filter;
+    const struct matcher matcher = {.engine = engine};
+    *matched = NULL;
+    if (filter == NULL || (filter->kind == FILTER_AND && filter->count == 0))
+        return 0;
+    if (query->pause != NULL)
+        return query_match_in_steps(engine, query, matched, err);
+    *matched = matcher_match(&matcher, filter, engine_visible(engine));
+    return 0;
 }
 
 /* Fills the page with its part of the matches. */
@@ -290,7 +328,12 @@ engine_query(const struct engine *engine, const struct engine_query *query,
     int rc = query_check(engine, query, &sort_field, err);
     if (rc != 0)
         return rc;
-    roaring_bitmap_t *matched = query_match(engine, query->filter);
+    roaring_bitmap_t *matched;
+    rc = query_match(engine, query, &matched, err);
+    if (rc != 0) {
+        roaring_bitmap_free(matched);
+        return rc;
+    }
     const roaring_bitmap_t *matches = matched != NULL ? matched : engine_visible(engine);
     uint64_t total = roaring_bitmap_get_cardinality(matches);
     uint64_t wanted =

@@ -68,6 +68,7 @@ engine_advance(struct engine *engine, int64_t now_s)
     roaring_bitmap_t *due =
         time_due(engine, back ? now_s : old_s, back ? old_s : now_s, engine->alive);
     CHECK(due != NULL);
+    engine_note_slots(engine, due);
     if (back)
         roaring_bitmap_andnot_inplace(engine->visible, due);
     else

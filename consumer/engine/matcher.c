@@ -64,6 +64,18 @@ matcher_check(const struct matcher *matcher, const struct filter *filter, struct
     return 0;
 }
 
+/* Nothing may be held across it that points into the engine, but what lives as long. */
+static bool
+matcher_goes_on(const struct matcher *matcher)
+{
+    struct matcher_pauses *pauses = matcher->pauses;
+    if (pauses == NULL)
+        return true;
+    if (pauses->rc == 0)
+        pauses->rc = pauses->pause->ask(pauses->pause->context, pauses->watch, pauses->err);
+    return pauses->rc == 0;
+}
+
 static roaring_bitmap_t *
 bitmap_create(void)
 {
@@ -116,7 +128,7 @@ matcher_match_values(const struct matcher *matcher, const struct field *field,
     if (filter->count == 1)
         return matcher_match_value(matcher, field, filter->values, within);
     roaring_bitmap_t *matches = bitmap_create();
-    for (uint32_t i = 0; i < filter->count; i++) {
+    for (uint32_t i = 0; i < filter->count && matcher_goes_on(matcher); i++) {
         roaring_bitmap_t *part = matcher_match_value(matcher, field, &filter->values[i], within);
         roaring_bitmap_or_inplace(matches, part);
         roaring_bitmap_free(part);
@@ -252,6 +264,8 @@ roaring_bitmap_t *
 matcher_match(const struct matcher *matcher, const struct filter *filter,
               const roaring_bitmap_t *within)
 {
+    if (!matcher_goes_on(matcher))
+        return bitmap_create();
     switch (filter->kind) {
     case FILTER_AND:
         return matcher_match_all(matcher, filter, within);

@@ -8,9 +8,20 @@
 
 #include "consumer/engine/engine_internal.h"
 
+/* A match that asks whether it may go on. What it has found so far may be of several states of the
+ * engine: that is right for every slot which did not change meanwhile, for a filter looks at one
+ * slot at a time. */
+struct matcher_pauses {
+    const struct engine_pause *pause;
+    struct engine_watch *watch;
+    int rc; /* not 0: it was told to stop, and the bitmap is of no use */
+    struct error *err;
+};
+
 struct matcher {
     const struct engine *engine;
     bool untyped; /* a fan-out's query: values are what their text can be read as */
+    struct matcher_pauses *pauses; /* NULL: it asks nobody */
 };
 
 /* ERR_DATA, naming the field: one that the index does not have, or a value that is not of its type.

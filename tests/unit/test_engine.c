@@ -531,6 +531,52 @@ test_queries_are_refused_with_the_field(void **state)
     assert_query(*state, "{'sort':{'field':'nope'}}", "the index has no sort field \"nope\"");
 }
 
+struct countdown {
+    int left;
+    int asked;
+};
+
+static int
+stop_at_zero(void *context, struct engine_watch *watch, struct error *err)
+{
+    struct countdown *countdown = context;
+    (void)watch;
+    countdown->asked++;
+    return countdown->left-- > 0 ? 0 : error_set(err, ERR_RETRY, "stop");
+}
+
+static void
+test_F72_a_query_ends_where_it_is_told_to(void **state)
+{
+    struct world *world = *state;
+    const struct value one = {.kind = VALUE_INTEGER, .integer = 1};
+    const struct value some[] = {one, {.kind = VALUE_INTEGER, .integer = 2}};
+    struct filter leaf = {
+        .kind = FILTER_EQ, .field = text_of("nsfwLevel"), .values = &one, .count = 1};
+    struct filter list = {
+        .kind = FILTER_NOT_IN, .field = text_of("tagIds"), .values = some, .count = 2};
+    struct filter parts[] = {{.kind = FILTER_NOT, .children = &leaf, .count = 1}, list, leaf};
+    struct filter any = {.kind = FILTER_OR, .children = parts, .count = 3};
+    struct filter both[] = {any, {.kind = FILTER_IS_NOT_NULL, .field = text_of("tagIds")}};
+    struct filter all = {.kind = FILTER_AND, .children = both, .count = 2};
+    int stops = 0, rc = ERR_RETRY;
+    fixture_apply(world->engine, fixture_entity(1),
+                  "[{'op':'alive'},{'op':'set','field':'tagIds','value':[3]}]");
+    for (; rc != 0; stops++) {
+        struct countdown countdown = {.left = stops};
+        const struct engine_pause pause = {stop_at_zero, &countdown};
+        const struct engine_query query = {.filter = &all, .pause = &pause};
+        struct engine_result result = {0};
+        struct error err;
+        rc = engine_query(world->engine, &query, &result, &err);
+        assert_int_equal(rc, rc == 0 ? 0 : ERR_RETRY);
+        assert_int_equal(countdown.asked, rc == 0 ? stops : stops + 1);
+        assert_int_equal(result.total_matched, rc == 0);
+        engine_result_free(&result);
+    }
+    assert_true(stops > 6);
+}
+
 static void
 test_nulls_sort_last_in_both_directions(void **state)
 {
@@ -918,6 +964,7 @@ main(void)
         WORLD_TEST(test_comparisons_take_fractions_and_sets),
         WORLD_TEST(test_filters_combine),
         WORLD_TEST(test_queries_are_refused_with_the_field),
+        WORLD_TEST(test_F72_a_query_ends_where_it_is_told_to),
         WORLD_TEST(test_nulls_sort_last_in_both_directions),
         WORLD_TEST(test_computed_values_leave_nulls_out_and_follow_their_sources),
         WORLD_TEST(test_computed_values_follow_a_fan_out),

@@ -383,28 +383,43 @@ check_foreign_key(const struct engine *engine, struct engine_query query,
     engine_result_free(&result);
 }
 
-static void
-check_random_query(const struct engine *engine, struct arena *arena)
+static struct engine_query
+random_query(struct arena *arena)
 {
     static const char *const sorts[] = {"", "rank", "postId", "publishedAt", "sortAt", "firstAt"};
-    struct engine_hit wanted[ROWS];
-    struct engine_result result;
-    struct error err;
-    struct engine_query query = {
+    return (struct engine_query){
         .filter = random_filter(arena, FILTER_DEPTH),
         .sort_field = text_of(sorts[random_below(6)]),
         .direction = random_below(2) == 0 ? ENGINE_ASCENDING : ENGINE_DESCENDING,
         .limit = random_below(2) == 0 ? random_below(20) : random_below(2 * ROWS),
         .offset = random_below(30),
     };
-    uint64_t total = naive_query(&query, wanted);
-    if (engine_query(engine, &query, &result, &err) != 0)
+}
+
+/* Fills `wanted`, after the query, which may let the rows change; returns how many match. */
+static uint64_t
+check_query(const struct engine *engine, const struct engine_query *query,
+            struct engine_hit *wanted)
+{
+    struct engine_result result;
+    struct error err;
+    if (engine_query(engine, query, &result, &err) != 0)
         fail_msg("%s", err.message);
-    uint64_t count = query.offset + query.limit < total ? query.offset + query.limit : total;
+    uint64_t total = naive_query(query, wanted);
+    uint64_t count = query->offset + query->limit < total ? query->offset + query->limit : total;
     assert_int_equal(result.total_matched, total);
     assert_int_equal(result.count, count);
     assert_hits(result.hits, wanted, count);
     engine_result_free(&result);
+    return total;
+}
+
+static void
+check_random_query(struct engine *engine, struct arena *arena)
+{
+    struct engine_hit wanted[ROWS];
+    struct engine_query query = random_query(arena);
+    uint64_t total = check_query(engine, &query, wanted);
     check_pages(engine, query, wanted, total);
     check_foreign_key(engine, query, wanted, total);
 }
@@ -447,12 +462,34 @@ apply_randomly(struct engine *engine)
         apply_event(engine, &event);
 }
 
+static int
+change_in_pause(void *context, struct engine_watch *watch, struct error *err)
+{
+    struct engine *engine = context;
+    (void)err;
+    if (watch == NULL || random_below(2) == 0)
+        return 0;
+    engine_watch_begin(engine, watch);
+    for (uint64_t i = 1 + random_below(30); i > 0; i--)
+        apply_randomly(engine);
+    engine_watch_end(engine, watch);
+    return 0;
+}
+
 static void
-run_round(void)
+check_query_with_pauses(struct engine *engine, struct arena *arena)
+{
+    struct engine_hit wanted[ROWS];
+    struct engine_query query = random_query(arena);
+    const struct engine_pause pause = {change_in_pause, engine};
+    query.pause = &pause;
+    check_query(engine, &query, wanted);
+}
+
+static struct engine *
+engine_with_random_rows(void)
 {
     struct engine *engine = fixture_engine();
-    struct arena arena;
-    arena_init(&arena);
     memset(rows, 0, sizeof rows);
     unknown_ops = 0;
     now_s = INT64_MIN;
@@ -467,11 +504,20 @@ run_round(void)
         if (i == OPS / 2 || random_below(OPS / 4) == 0)
             engine = save_and_load(engine);
     }
+    return engine;
+}
+
+static void
+run_round(void check(struct engine *engine, struct arena *arena))
+{
+    struct engine *engine = engine_with_random_rows();
+    struct arena arena;
+    arena_init(&arena);
     for (int i = 0; i < QUERIES; i++) {
         if (i % 10 == 0)
             advance_randomly(engine);
         apply_randomly(engine);
-        check_random_query(engine, &arena);
+        check(engine, &arena);
         arena_reset(&arena);
     }
     arena_free(&arena);
@@ -479,11 +525,24 @@ run_round(void)
 }
 
 static void
+run_rounds(void check(struct engine *engine, struct arena *arena))
+{
+    while (random_round(3))
+        run_round(check);
+}
+
+static void
 test_engine_does_what_a_naive_store_does(void **state)
 {
     (void)state;
-    while (random_round(3))
-        run_round();
+    run_rounds(check_random_query);
+}
+
+static void
+test_F72_a_query_that_lets_the_writer_in_answers_from_the_last_state(void **state)
+{
+    (void)state;
+    run_rounds(check_query_with_pauses);
 }
 
 int
@@ -491,6 +550,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_engine_does_what_a_naive_store_does),
+        cmocka_unit_test(test_F72_a_query_that_lets_the_writer_in_answers_from_the_last_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
