@@ -369,6 +369,7 @@ replica_advance(struct replica *replica, const struct batch *batch, struct error
     CHECK(replica->next_offset <= wal_durable_offset(replica->wal));
     int64_t since_us = clock_monotonic_us();
     struct engine *engine = replica_write_begin(replica);
+    replica_time(replica, STAGE_LOCK, &since_us);
     batch_apply(batch, engine);
     replica_write_end(replica);
     replica_time(replica, STAGE_APPLY, &since_us);

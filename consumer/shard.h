@@ -2,8 +2,9 @@
  * know about it.
  *
  * The partition's worker is the only writer and applies whole batches, so readers see whole
- * batches. A waiting writer goes before new readers: queries cannot starve ingestion. The status is
- * a copy under a lock of its own, which nobody holds for long.
+ * batches. A waiting writer goes before new readers, and a query that takes long lets it in between
+ * two steps (engine_pause): queries cannot starve ingestion. The status is a copy under a lock of
+ * its own, which nobody holds for long.
  *
  * Any thread, except where the worker is named.
  */
@@ -47,7 +48,7 @@ const char *shard_state_name(enum shard_state state);
 
 /* The worker: from now on readers read this engine, which stays the worker's; when it returns,
  * nobody reads the one before. */
-void shard_serve(struct shard *shard, const struct engine *engine);
+void shard_serve(struct shard *shard, struct engine *engine);
 /* The worker. Between begin and end nobody reads the engine. */
 void shard_write_begin(struct shard *shard);
 void shard_write_end(struct shard *shard);
@@ -59,9 +60,9 @@ void shard_read_status(struct shard *shard, struct shard_status *status);
  * is wrong; `bytes` >= ERROR_MESSAGE_BYTES. */
 bool shard_complete(const struct shard_status *status, char *reason, size_t bytes);
 
-/* As engine.h says. */
-int shard_query(struct shard *shard, const struct engine_query *query, struct engine_result *result,
-                struct error *err);
+/* As engine.h says; the query asks nobody else. ERR_RETRY: the monotonic clock is at `until_us`. */
+int shard_query(struct shard *shard, const struct engine_query *query, int64_t until_us,
+                struct engine_result *result, struct error *err);
 void shard_entity_json(struct shard *shard, int64_t entity_id, struct buffer *out, bool *alive,
                        bool *visible);
 void shard_read_stats(struct shard *shard, struct engine_stats *stats);

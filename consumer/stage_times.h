@@ -10,7 +10,8 @@ enum stage {
     STAGE_LETTERS,    /* until all dead letters of a batch were acknowledged */
     STAGE_WRITE,      /* of a frame */
     STAGE_SYNC,       /* its fsync */
-    STAGE_APPLY,      /* to the engine, with the wait for its readers */
+    STAGE_LOCK,       /* until no query reads the engine */
+    STAGE_APPLY,      /* to the engine: what queries wait for */
     STAGE_CHECKPOINT, /* of the whole state, while nothing is read */
     STAGE_COMMIT,     /* until the worker sees the broker's answer */
     STAGES

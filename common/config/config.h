@@ -80,8 +80,9 @@ struct config_consumer {
     enum config_on_gap on_gap;
     int32_t http_threads;
     int64_t query_limit; /* largest `limit` a query may ask for */
-    int64_t body_bytes;  /* of a request */
-    int32_t posts_max;   /* posts of ops at the same time */
+    int32_t query_timeout_ms;
+    int64_t body_bytes; /* of a request */
+    int32_t posts_max;  /* posts of ops at the same time */
     int32_t post_timeout_ms;
 };
 

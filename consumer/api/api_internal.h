@@ -16,7 +16,8 @@ struct api {
     struct http_server *server;
     sem_t query_slots; /* queries beyond consumer.http_threads wait */
     struct metrics_histogram query_times;
-    atomic_ullong failed_queries;
+    atomic_ullong failed_queries; /* refused */
+    atomic_ullong late_queries;   /* stopped by the time limit */
     atomic_llong main_heartbeat_us;
     char *token; /* NULL: calls that change state are refused */
     struct posters *posters;

@@ -1,4 +1,4 @@
-/* Queries and entities. A query asks each shard in turn, under its read lock, and merges the
+/* Queries and entities. A query asks each shard in turn, within its time limit, and merges the
  * answers; what is not here, or not recovered yet, is named in the reply (L9). */
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 enum {
     FILTER_DEPTH_MAX = 32,
     FILTER_CLAUSES_MAX = 10000,
+    US_PER_MS = 1000,
 };
 
 /* The answers of the shards that are here. */
@@ -39,8 +40,8 @@ index_find_shard(struct api *api, int32_t partition, bool *complete)
 }
 
 static int
-gather(struct api *api, const struct engine_query *query, struct gathered *gathered,
-       struct error *err)
+gather(struct api *api, const struct engine_query *query, int64_t until_us,
+       struct gathered *gathered, struct error *err)
 {
     int32_t partitions = api->config->topic.partitions;
     int rc = 0;
@@ -55,7 +56,8 @@ gather(struct api *api, const struct engine_query *query, struct gathered *gathe
         if (shard == NULL)
             gathered->missing[gathered->missing_count++] = i;
         else
-            rc = shard_query(shard, query, &gathered->results[gathered->result_count], err);
+            rc = shard_query(shard, query, until_us, &gathered->results[gathered->result_count],
+                             err);
         if (shard != NULL && rc == 0)
             gathered->result_count++;
     }
@@ -77,7 +79,8 @@ index_query(struct api *api, const struct engine_query *query, int64_t begin_us,
             struct error *err)
 {
     struct gathered gathered = {0};
-    int rc = gather(api, query, &gathered, err);
+    int64_t until_us = begin_us + (int64_t)api->config->consumer.query_timeout_ms * US_PER_MS;
+    int rc = gather(api, query, until_us, &gathered, err);
     if (rc == 0) {
         struct query_page page;
         query_merge(query, gathered.results, gathered.result_count, &page);
@@ -93,6 +96,18 @@ index_query(struct api *api, const struct engine_query *query, int64_t begin_us,
     }
     gathered_free(&gathered);
     return rc;
+}
+
+static void
+index_refuse_query(struct api_call *call, int rc, const struct error *err)
+{
+    struct api *api = call->api;
+    atomic_fetch_add(rc == ERR_RETRY ? &api->late_queries : &api->failed_queries, 1);
+    if (rc == ERR_RETRY)
+        http_respond_error(call->response, 503, "%s: consumer.query_timeout_ms is %d", err->message,
+                           api->config->consumer.query_timeout_ms);
+    else
+        http_respond_error(call->response, 400, "%s", err->message);
 }
 
 void
@@ -117,12 +132,10 @@ api_answer_query(struct api_call *call)
         sem_post(&api->query_slots);
     }
     arena_free(&arena);
-    if (rc == 0) {
+    if (rc == 0)
         metrics_observe_us(&api->query_times, clock_monotonic_us() - begin_us);
-        return;
-    }
-    atomic_fetch_add(&api->failed_queries, 1);
-    http_respond_error(call->response, 400, "%s", err.message);
+    else
+        index_refuse_query(call, rc, &err);
 }
 
 static bool

@@ -147,13 +147,10 @@ static void
 metrics_write_stages(struct buffer *out, const struct stage_times *times)
 {
     static const char *const names[STAGES] = {
-        [STAGE_READ] = "read",
-        [STAGE_DECODE] = "decode",
-        [STAGE_LETTERS] = "letters",
-        [STAGE_WRITE] = "write",
-        [STAGE_SYNC] = "sync",
-        [STAGE_APPLY] = "apply",
-        [STAGE_CHECKPOINT] = "checkpoint",
+        [STAGE_READ] = "read",       [STAGE_DECODE] = "decode",
+        [STAGE_LETTERS] = "letters", [STAGE_WRITE] = "write",
+        [STAGE_SYNC] = "sync",       [STAGE_LOCK] = "lock",
+        [STAGE_APPLY] = "apply",     [STAGE_CHECKPOINT] = "checkpoint",
         [STAGE_COMMIT] = "commit",
     };
     metrics_family(out, "bitdex_consumer_stage_seconds", "histogram", "The stages of a batch.");
@@ -183,5 +180,9 @@ api_answer_metrics(struct api_call *call)
     metrics_family(out, "bitdex_query_failed_total", "counter", "Queries refused.");
     metrics_sample(out, "bitdex_query_failed_total", NULL,
                    (double)atomic_load(&api->failed_queries));
+    metrics_family(out, "bitdex_query_timeout_total", "counter",
+                   "Queries that consumer.query_timeout_ms has ended.");
+    metrics_sample(out, "bitdex_query_timeout_total", NULL,
+                   (double)atomic_load(&api->late_queries));
     looks_free(&looks);
 }

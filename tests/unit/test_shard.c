@@ -1,0 +1,150 @@
+/* Readers of a shard beside its writer: whole batches, no long waits (F72). */
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "consumer/engine/engine_internal.h"
+#include "consumer/shard.h"
+#include "tests/unit/engine_fixture.h"
+
+enum { SLOTS = 100000, CLAUSES = 5000, QUERIES_MAX = 50, US_PER_MS = 1000 };
+
+/* Half of the slots are of level 1, the others of level 2. */
+struct world {
+    struct engine *engine;
+    struct shard *shard;
+    struct value level;
+    struct filter leaves[CLAUSES];
+    struct filter clauses[CLAUSES];
+    struct filter filter; /* level 1, said in many ways */
+    atomic_bool let_in;   /* the writer, by a query */
+    atomic_bool done;
+};
+
+static void
+set_level(struct engine *engine, int64_t slot, int64_t level)
+{
+    struct op ops[] = {{.kind = OP_ALIVE},
+                       {.kind = OP_SET,
+                        .field = text_of("nsfwLevel"),
+                        .value = {.kind = VALUE_INTEGER, .integer = level}}};
+    engine_apply_row(engine, fixture_entity(slot), &(struct ops){ops, 2});
+}
+
+static int
+world_setup(void **state)
+{
+    struct world *world = memory_zalloc(sizeof *world);
+    world->engine = fixture_engine();
+    world->shard = shard_create();
+    world->level = (struct value){.kind = VALUE_INTEGER, .integer = 2};
+    for (int64_t slot = 0; slot < SLOTS; slot++)
+        set_level(world->engine, slot, 1 + slot % 2);
+    for (uint32_t i = 0; i < CLAUSES; i++) {
+        world->leaves[i] = (struct filter){
+            .kind = FILTER_EQ, .field = text_of("nsfwLevel"), .values = &world->level, .count = 1};
+        world->clauses[i] =
+            (struct filter){.kind = FILTER_NOT, .children = &world->leaves[i], .count = 1};
+    }
+    world->filter =
+        (struct filter){.kind = FILTER_OR, .children = world->clauses, .count = CLAUSES};
+    engine_advance(world->engine, 0);
+    shard_serve(world->shard, world->engine);
+    *state = world;
+    return 0;
+}
+
+static int
+world_teardown(void **state)
+{
+    struct world *world = *state;
+    shard_destroy(world->shard);
+    engine_destroy(world->engine);
+    free(world);
+    return 0;
+}
+
+static int
+ask(struct world *world, int64_t until_us, uint64_t *total)
+{
+    const struct engine_query query = {.filter = &world->filter};
+    struct engine_result result = {0};
+    struct error err;
+    int rc = shard_query(world->shard, &query, until_us, &result, &err);
+    *total = result.total_matched;
+    engine_result_free(&result);
+    return rc;
+}
+
+static void *
+reader_main(void *context)
+{
+    struct world *world = context;
+    bool whole = true;
+    for (int i = 0; i < QUERIES_MAX && whole && !atomic_load(&world->let_in); i++) {
+        uint64_t total;
+        whole = ask(world, INT64_MAX, &total) == 0 && total == SLOTS / 2;
+    }
+    atomic_store(&world->done, true);
+    return whole ? world : NULL;
+}
+
+/* Two slots change places in every batch, so that a query which saw half of one would count wrong.
+ */
+static void
+test_F72_a_long_query_lets_batches_in_and_sees_whole_ones(void **state)
+{
+    struct world *world = *state;
+    pthread_t reader;
+    void *whole;
+    assert_int_equal(pthread_create(&reader, NULL, reader_main, world), 0);
+    for (int64_t slot = 0; !atomic_load(&world->done); slot = (slot + 2) % SLOTS) {
+        shard_write_begin(world->shard);
+        if (world->engine->watches != NULL)
+            atomic_store(&world->let_in, true);
+        set_level(world->engine, slot, 2);
+        set_level(world->engine, slot + 1, 1);
+        set_level(world->engine, (slot + SLOTS / 2) % SLOTS, 1);
+        set_level(world->engine, (slot + SLOTS / 2) % SLOTS + 1, 2);
+        shard_write_end(world->shard);
+        clock_sleep_ms(1);
+    }
+    assert_int_equal(pthread_join(reader, &whole), 0);
+    assert_non_null(whole);
+    assert_true(atomic_load(&world->let_in));
+}
+
+static void
+test_F72_a_query_that_is_out_of_time_ends(void **state)
+{
+    struct world *world = *state;
+    int64_t now_us = clock_monotonic_us();
+    uint64_t total;
+    assert_int_equal(ask(world, now_us, &total), ERR_RETRY);
+    assert_int_equal(ask(world, now_us + 5 * US_PER_MS, &total), ERR_RETRY);
+    shard_write_begin(world->shard); /* nobody holds the lock any more */
+    shard_write_end(world->shard);
+    assert_int_equal(ask(world, INT64_MAX, &total), 0);
+    assert_int_equal(total, SLOTS / 2);
+}
+
+#define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORLD_TEST(test_F72_a_long_query_lets_batches_in_and_sees_whole_ones),
+        WORLD_TEST(test_F72_a_query_that_is_out_of_time_ends),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
