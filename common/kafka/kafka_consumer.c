@@ -38,6 +38,7 @@ struct kafka_consumer {
     struct kafka_rebalance rebalance;
     rd_kafka_topic_partition_list_t *owned;   /* the application was told */
     rd_kafka_topic_partition_list_t *reading; /* of these, those it has answered */
+    bool was_assigned;                        /* the group has answered, at some time */
     bool was_lost;                            /* partitions were, at some time */
     bool closing;
     atomic_uint open_queues;
@@ -114,6 +115,7 @@ consumer_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
     struct kafka_consumer *consumer = opaque;
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         kafka_trouble_clear(&consumer->trouble); /* the group's coordinator answers */
+        consumer->was_assigned = true;
         rd_kafka_topic_partition_list_t *nothing = rd_kafka_topic_partition_list_new(0);
         consumer_log(rd_kafka_incremental_assign(client, nothing), "could not take partitions");
         rd_kafka_topic_partition_list_destroy(nothing);
@@ -247,6 +249,16 @@ consumer_close(struct kafka_consumer *consumer)
     return rd_kafka_consumer_closed(consumer->client);
 }
 
+/* Before 2.3 the library aborts when a member goes that has joined and was not told yet what is its
+ * (librdkafka's issue 4312). Such a client is left behind: the process is about to end. */
+static void
+consumer_destroy_client(struct kafka_consumer *consumer, bool closed)
+{
+    enum { MENDED_VERSION = 0x02030000 };
+    if (consumer->was_assigned || rd_kafka_version() >= MENDED_VERSION)
+        rd_kafka_destroy_flags(consumer->client, closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
 void
 kafka_consumer_destroy(struct kafka_consumer *consumer)
 {
@@ -259,7 +271,7 @@ kafka_consumer_destroy(struct kafka_consumer *consumer)
     consumer_tell_revoked(consumer, left, true);
     rd_kafka_topic_partition_list_destroy(left);
     CHECK(atomic_load(&consumer->open_queues) == 0);
-    rd_kafka_destroy_flags(consumer->client, closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    consumer_destroy_client(consumer, closed);
     consumer_free(consumer);
 }
 

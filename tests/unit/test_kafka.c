@@ -20,7 +20,12 @@
 #include "common/kafka/kafka_reader.h"
 
 enum { SETTINGS_MAX = 8, PATIENCE_S = 60 };
-enum { PRODUCE = 0, OFFSET_COMMIT = 8, HEARTBEAT = 12 }; /* keys of requests in the protocol */
+enum {
+    PRODUCE = 0,
+    OFFSET_COMMIT = 8,
+    HEARTBEAT = 12,
+    SYNC_GROUP = 14
+}; /* keys of requests in the protocol */
 
 static rd_kafka_t *mock_host;
 static rd_kafka_mock_cluster_t *cluster;
@@ -717,6 +722,30 @@ test_fenced_member_may_join_again_after_a_loss(void **state)
     kafka_consumer_destroy(doubled.consumer);
 }
 
+/* A member leaves whose group has a leader that tells nobody what is whose, as one that has just been
+ * killed. (F57) */
+static void
+test_F57_member_may_leave_before_its_first_assignment(void **state)
+{
+    (void)state;
+    enum { BROKER = 1, ANSWER_MS = PATIENCE_S * 1000 };
+    const char *topic = topic_of("leaving", 2);
+    struct member member = {0};
+    struct error err;
+    size_t unasked = 1;
+    assert_int_equal(
+        rd_kafka_mock_broker_push_request_error_rtts(cluster, BROKER, SYNC_GROUP, 1, 0, ANSWER_MS),
+        0);
+    member_join(&member, topic, "one:1");
+    for (int64_t start_us = clock_monotonic_us(); unasked > 0 && !is_late(start_us);) {
+        must(kafka_consumer_poll(member.consumer, 20, &err), &err);
+        rd_kafka_mock_broker_error_stack_cnt(cluster, BROKER, SYNC_GROUP, &unasked);
+    }
+    assert_int_equal(unasked, 0);
+    kafka_consumer_destroy(member.consumer);
+    assert_int_equal(member_count(&member), 0);
+}
+
 static int
 start_cluster(void **state)
 {
@@ -757,6 +786,7 @@ main(void)
         cmocka_unit_test(test_member_is_told_of_an_offset_out_of_range),
         cmocka_unit_test(test_recovery_does_not_hold_up_the_group),
         cmocka_unit_test(test_fenced_member_may_join_again_after_a_loss),
+        cmocka_unit_test(test_F57_member_may_leave_before_its_first_assignment),
     };
     return cmocka_run_group_tests(tests, start_cluster, stop_cluster);
 }
