@@ -4,7 +4,6 @@ import json
 import unittest
 
 import confluent_kafka
-import confluent_kafka.admin
 import topic
 from case import GalleryCase
 
@@ -127,9 +126,7 @@ class BadInput(GalleryCase):
         kill, and goes on when they are acknowledged. The others go on meanwhile."""
         self.create_gallery(100)
         self.pipeline.wait_until_fresh()
-        client = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.pipeline.kafka})
-        dead = self.pipeline.topic + ".dead"
-        client.delete_topics([dead])[dead].result(30)
+        topic.delete(self.pipeline.kafka, self.pipeline.topic + ".dead")
         with self.pipeline.connect() as connection:
             for entity, ops in ((1000000, setting("high") + ALIVE), (1000001, ALIVE)):
                 connection.execute(

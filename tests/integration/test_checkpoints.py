@@ -67,7 +67,7 @@ class Checkpoints(GalleryCase):
         """kill -9 at random moments, with checkpoints all the time: the log reaches back to each of
         them, `wal check` has no objection, and the end is the same."""
         rng = random.Random(SEED)
-        self.create_gallery()
+        self.fill()
         with self.writers():
             for _ in range(KILLS):
                 time.sleep(0.3 + rng.random())

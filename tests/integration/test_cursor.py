@@ -144,8 +144,7 @@ class Refusals(GalleryCase):
         adopted under a new topic id; what is written then is delivered."""
         self.drain_some()
         self.pipeline.consumer.stop()
-        admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.pipeline.kafka})
-        admin.delete_topics([self.pipeline.topic])[self.pipeline.topic].result(30)
+        topic.delete(self.pipeline.kafka, self.pipeline.topic)
         self.refused("does not exist")
         self.pipeline.init()
         self.refused("created anew")
@@ -169,7 +168,8 @@ class Refusals(GalleryCase):
             other.execute("UPDATE bitdex_producers SET generation = generation + 1")
             adoption = pool.submit(self.producer.command, "cursor", "adopt", check=False)
             while not adoption.done() and not self.execute(
-                "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+                "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted"
+                " AND locktype = 'transactionid' AND datname = current_database()"
             ).fetchone():
                 time.sleep(0.02)
             other.commit()

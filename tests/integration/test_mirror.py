@@ -45,7 +45,8 @@ class Mirror(GalleryCase):
     def wait_until_mirrored(self):
         """Until the database has what is applied now."""
         self.pipeline.consumer.wait_until(
-            lambda: None not in [p["offset"] for p in self.pipeline.partitions()], "reads nothing"
+            lambda: [p["offset"] is None for p in self.pipeline.partitions()] == 4 * [False],
+            "reads nothing",
         )
         applied = {p["partition"]: p["offset"] for p in self.pipeline.partitions()}
 

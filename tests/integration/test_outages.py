@@ -116,7 +116,10 @@ class Outages(GalleryCase):
         self.addCleanup(self.kafka.resume)
 
         def is_ahead():
-            return any(p["offset"] > p["committed_offset"] for p in self.pipeline.partitions())
+            return any(
+                (p["offset"] or 0) > (p["committed_offset"] or 0)
+                for p in self.pipeline.partitions()
+            )
 
         while True:
             self.change_images(20)
@@ -141,7 +144,7 @@ class Outages(GalleryCase):
         self.assertEqual(self.producer.start(wait=False).wait(), 1)
         self.assertIn("run bitdex-producer init", self.producer.log_tail())
         self.create_tables()
-        self.admin.delete_topics([self.pipeline.topic])[self.pipeline.topic].result(30)
+        topic.delete(self.pipeline.kafka, self.pipeline.topic)
         self.assertEqual(self.producer.start(wait=False).wait(), 1)
         self.assertIn(f"topic {self.pipeline.topic} does not exist", self.producer.log_tail())
         self.pipeline.init()

@@ -242,7 +242,7 @@ class StandAlone(Clients):
     def test_f42_stuck_worker(self):
         """Posts to its partition end in time and say so, those to others work, and health fails;
         all of it mends when the thread goes on."""
-        self.write_config(post_timeout_ms=500)
+        self.write_config(post_timeout_ms=3000)
         client = self.start()
         client.store(entry(1, 1))
         with stopped_thread(self.consumer.pid, "partition 1"):
@@ -364,13 +364,15 @@ class StandAlone(Clients):
 
 
 class KafkaFed(GalleryCase, Clients):
+    settings = {}  # of the consumer section
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.work.mkdir(parents=True, exist_ok=True)
         token = cls.work / "token"
         token.write_text(TOKEN)
-        cls.sections = {"consumer": {"token_file": str(token), "post_timeout_ms": 2000}}
+        cls.sections = {"consumer": {"token_file": str(token)} | cls.settings}
 
     def setUp(self):
         super().setUp()
@@ -463,17 +465,17 @@ class ThroughKafka(KafkaFed):
 
 class BrokerAway(KafkaFed):
     own_servers = True
+    settings = {"post_timeout_ms": 2000}
 
     def test_f50_broker_is_away(self):
         """Posts end in time and say what is known; the process stays healthy; later ones work."""
-        client = self.client()
         self.kafka.pause()
         self.addCleanup(self.kafka.resume)
-        status, answer, headers = client.post({"ops": [entry(1, 1)]})
+        status, answer, headers = self.client().post({"ops": [entry(1, 1)]})
         self.assertEqual((status, headers["Retry-After"]), (503, "1"))
         self.assertIn("nothing was stored", answer["error"])  # not even the topic was found
         self.kafka.resume()
-        self.wait_until_stored(client, 1, 2)
+        self.wait_until_stored(1, 2)
         self.kafka.pause()
         with concurrent.futures.ThreadPoolExecutor(3) as pool:
             answers = list(pool.map(
@@ -484,9 +486,10 @@ class BrokerAway(KafkaFed):
         self.assertTrue(any("not known" in answer["error"] for _, answer, _ in answers))
         self.assertEqual(self.consumer.api.call("/api/health")[0], 200)
         self.kafka.resume()
-        self.wait_until_stored(client, 1, 4)
+        self.wait_until_stored(1, 4)
 
-    def wait_until_stored(self, client, entity, value):
+    def wait_until_stored(self, entity, value):
+        client = self.client()
         self.consumer.wait_until(
             lambda: client.post({"ops": [entry(entity, value)]})[0] == 200, "stores nothing")
         self.wait_for_value(self.consumer, entity, "nsfwLevel", value)

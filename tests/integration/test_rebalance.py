@@ -181,7 +181,7 @@ class Rebalance(MembersCase):
 
 class Outage(MembersCase):
     own_servers = True
-    sections = group_settings(session_s=2)
+    sections = group_settings(session_s=6)
 
     def test_f50_outage_takes_no_answers_away(self):
         """The broker is silent for longer than the members' sessions: each goes on answering for

@@ -250,7 +250,7 @@ class Resets(GalleryCase):
         self.fill(changes=0)
         self.consumer.stop()
         self.pipeline.producer.stop()
-        self.admin.delete_topics([self.pipeline.topic])[self.pipeline.topic].result(30)
+        topic.delete(self.pipeline.kafka, self.pipeline.topic)
         self.pipeline.init()
         self.pipeline.producer.command("cursor", "adopt")
         self.pipeline.producer.start()

@@ -67,7 +67,7 @@ class Member(pipeline.Program):
             return {}
         try:
             looks = self.api.get("/api/internal/sync-lag")["partitions"]
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException, pipeline.PipelineError):  # on its way out
             return {}
         return {look["partition"]: look for look in looks}
 

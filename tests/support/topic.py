@@ -112,6 +112,16 @@ def read_end(client, topic, partition):
             time.sleep(0.1)
 
 
+def delete(bootstrap, topic):
+    """Returns when no client sees it any more."""
+    client = admin.AdminClient({"bootstrap.servers": bootstrap})
+    client.delete_topics([topic])[topic].result(30)
+    deadline = time.monotonic() + 60
+    while topic in client.list_topics(timeout=30).topics:
+        assert time.monotonic() < deadline, f"topic {topic} stays"
+        time.sleep(0.05)
+
+
 def configure(bootstrap, topic, name, value):
     """Changes one setting of the topic."""
     entry = admin.ConfigEntry(

@@ -318,7 +318,7 @@ test_destroy_waits_for_no_broker(void **state)
     assert_non_null(strstr(trouble, "127.0.0.1:1"));
     start_us = clock_monotonic_us();
     kafka_producer_destroy(producer);
-    assert_true(clock_monotonic_us() - start_us < 2000000);
+    assert_false(is_late(start_us));
 }
 
 /* Trouble is over with the first acknowledgement. */
@@ -722,8 +722,7 @@ test_fenced_member_may_join_again_after_a_loss(void **state)
     kafka_consumer_destroy(doubled.consumer);
 }
 
-/* A member leaves whose group has a leader that tells nobody what is whose, as one that has just been
- * killed. (F57) */
+/* A member leaves while nobody tells the group what is whose: its leader was just killed. (F57) */
 static void
 test_F57_member_may_leave_before_its_first_assignment(void **state)
 {
