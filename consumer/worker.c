@@ -329,7 +329,9 @@ worker_resume(struct worker *worker, struct error *err)
         rc = worker_follow(worker, &decision, anew, committed, err);
         if (rc == 0 && decision.was_reset)
             rc = worker_acknowledge(worker, err);
-        if (rc == 0 && anew) /* not before: with an offset of its own it would skip to the reset */
+        /* Not before, nor when nothing may be committed: with an offset of its own, what is built
+         * would skip to the reset. */
+        if (rc == 0 && anew && !worker_lost(worker))
             rc = replica_checkpoint(worker->built, err);
     }
     buffer_free(&metadata);

@@ -1,0 +1,279 @@
+/* A worker on the real file system, between a feed that follows a script and nobody who asks. */
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <pthread.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/event/event_codec.h"
+#include "consumer/worker.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/unit/engine_fixture.h"
+
+enum { MESSAGES = 10, BATCH_MESSAGES = 2, PATIENCE_S = 60 };
+
+/* The broker, as a worker sees it. */
+struct script {
+    struct feed feed; /* first */
+    struct buffer message;
+    pthread_mutex_t lock; /* of what follows */
+    int64_t next;         /* to be read; -1: reading has not begun */
+    int64_t committed;
+    bool is_silent; /* takes no commits */
+    uint32_t asked; /* commits that were waited for */
+    int64_t durable;
+};
+
+static int
+script_committed(struct feed *feed, int64_t *offset, struct buffer *metadata, struct error *err)
+{
+    (void)metadata; /* of an operator: there is none */
+    (void)err;
+    *offset = ((struct script *)feed)->committed;
+    return 0;
+}
+
+static int
+script_read(struct feed *feed, int wait_ms, uint32_t max_records, size_t max_bytes,
+            struct kafka_batch *batch, struct error *err)
+{
+    struct script *script = (struct script *)feed;
+    (void)wait_ms;
+    (void)max_bytes;
+    (void)err;
+    kafka_batch_release(batch);
+    pthread_mutex_lock(&script->lock);
+    while (script->next >= 0 && script->next < MESSAGES && batch->count < max_records) {
+        batch->messages[batch->count] = NULL;
+        batch->records[batch->count++] = (struct kafka_record){
+            .offset = script->next++,
+            .value = script->message.data,
+            .value_bytes = script->message.bytes,
+        };
+    }
+    pthread_mutex_unlock(&script->lock);
+    if (batch->count == 0)
+        clock_sleep_ms(1);
+    return 0;
+}
+
+static int
+script_durable(struct feed *feed, int64_t offset, const struct sequence *sequence,
+               const char *metadata, bool now, struct error *err)
+{
+    struct script *script = (struct script *)feed;
+    (void)sequence;
+    (void)metadata;
+    pthread_mutex_lock(&script->lock);
+    bool refused = now && script->is_silent;
+    script->asked += now;
+    if (!refused)
+        script->durable = offset;
+    pthread_mutex_unlock(&script->lock);
+    return refused ? error_set(err, ERR_RETRY, "the broker is away") : 0;
+}
+
+static void
+script_bounds(struct feed *feed, struct feed_bounds *bounds)
+{
+    (void)feed;
+    *bounds = (struct feed_bounds){.low = 0, .high = MESSAGES, .committed = -1};
+}
+
+static void
+script_destroy(struct feed *feed)
+{
+    (void)feed;
+}
+
+static const struct feed script_calls = {
+    .committed = script_committed,
+    .read = script_read,
+    .durable = script_durable,
+    .bounds = script_bounds,
+    .destroy = script_destroy,
+};
+
+struct fixture {
+    struct config config;
+    struct data_dir data_dir;
+    struct stage_times times;
+    struct script script;
+    struct worker *worker;
+};
+
+/* All messages are the same. */
+static void
+write_message(struct buffer *message)
+{
+    struct error err;
+    struct arena arena;
+    struct event_codec *codec;
+    enum ops_route route;
+    struct event event = {
+        .kind = EVENT_ROW, .source = TEXT("http"), .entity_id = fixture_entity(1)};
+    arena_init(&arena);
+    buffer_init(message);
+    fixture_parse(&arena, "[{'op':'alive'}]", &event.ops, &route);
+    assert_int_equal(event_codec_create(&codec, &err), 0);
+    assert_int_equal(event_encode(codec, &event, message, &err), 0);
+    event_codec_destroy(codec);
+    arena_free(&arena);
+}
+
+/* A checkpoint behind every batch. */
+static void
+begin(struct fixture *fixture, const char *directory)
+{
+    struct error err;
+    *fixture = (struct fixture){
+        .config =
+            {
+                .index = "test",
+                .topic = {.partitions = FIXTURE_PARTITIONS, .max_slots = 1000},
+                .consumer = {.data_dir = directory,
+                             .batch_rows = BATCH_MESSAGES,
+                             .batch_bytes = 1 << 20,
+                             .wal_segment_bytes = 1 << 20,
+                             .wal_limit_bytes = 1 << 30,
+                             .checkpoint_bytes = 1},
+                .index_config = fixture_index,
+            },
+        .script = {.feed = script_calls},
+    };
+    write_message(&fixture->script.message);
+    pthread_mutex_init(&fixture->script.lock, NULL);
+    assert_int_equal(data_dir_open(files_posix(), directory, &fixture->data_dir, &err), 0);
+}
+
+static void
+end(struct fixture *fixture)
+{
+    data_dir_close(&fixture->data_dir);
+    pthread_mutex_destroy(&fixture->script.lock);
+    buffer_free(&fixture->script.message);
+}
+
+static void
+start(struct fixture *fixture, int64_t committed, bool is_silent)
+{
+    struct error err;
+    struct script *script = &fixture->script;
+    script->next = -1;
+    script->committed = committed;
+    script->is_silent = is_silent;
+    script->asked = 0;
+    script->durable = -1;
+    const struct worker_options options = {
+        .config = &fixture->config,
+        .data_dir = &fixture->data_dir,
+        .feed = &script->feed,
+        .times = &fixture->times,
+        .partition = FIXTURE_PARTITION,
+    };
+    assert_int_equal(worker_start(&options, &fixture->worker, &err), 0);
+}
+
+static void
+stop(struct fixture *fixture)
+{
+    struct error err;
+    assert_int_equal(worker_stop(fixture->worker, &err), 0);
+}
+
+typedef bool (*condition)(struct fixture *fixture);
+
+static void
+wait_until(struct fixture *fixture, condition holds)
+{
+    int64_t begin_us = clock_monotonic_us();
+    while (!holds(fixture)) {
+        assert_true(clock_monotonic_us() - begin_us < PATIENCE_S * INT64_C(1000000));
+        clock_sleep_ms(1);
+    }
+}
+
+static bool
+is_ready(struct fixture *fixture)
+{
+    int64_t offset;
+    return worker_ready(fixture->worker, &offset);
+}
+
+static bool
+is_asked(struct fixture *fixture)
+{
+    pthread_mutex_lock(&fixture->script.lock);
+    bool asked = fixture->script.asked > 0;
+    pthread_mutex_unlock(&fixture->script.lock);
+    return asked;
+}
+
+static bool
+is_done(struct fixture *fixture)
+{
+    pthread_mutex_lock(&fixture->script.lock);
+    bool done = fixture->script.durable == MESSAGES;
+    pthread_mutex_unlock(&fixture->script.lock);
+    return done;
+}
+
+/* Where the worker wants to begin, once it does. */
+static int64_t
+start_offset(struct fixture *fixture)
+{
+    int64_t offset = 0;
+    wait_until(fixture, is_ready);
+    assert_true(worker_ready(fixture->worker, &offset));
+    return offset;
+}
+
+/* Reads from there to the end. */
+static void
+read_all(struct fixture *fixture)
+{
+    int64_t offset = start_offset(fixture);
+    pthread_mutex_lock(&fixture->script.lock);
+    fixture->script.next = offset >= 0 ? offset : 0;
+    pthread_mutex_unlock(&fixture->script.lock);
+    wait_until(fixture, is_done);
+}
+
+/* A reset that was followed, and not acknowledged before the place in the group was lost, is
+ * followed again: what lies between the checkpoint before it and its offset is not skipped. */
+static void
+test_F66_F81_a_reset_is_followed_until_it_is_acknowledged(void **state)
+{
+    enum { RESET = MESSAGES - 1, CHECKPOINT = MESSAGES - BATCH_MESSAGES };
+    struct fixture fixture;
+    begin(&fixture, *state);
+    start(&fixture, -1, false);
+    read_all(&fixture);
+    stop(&fixture);
+    start(&fixture, RESET, true);
+    wait_until(&fixture, is_asked);
+    worker_lose(fixture.worker);
+    wait_until(&fixture, is_ready);
+    stop(&fixture);
+    start(&fixture, RESET, false);
+    assert_int_equal(start_offset(&fixture), CHECKPOINT);
+    read_all(&fixture);
+    stop(&fixture);
+    end(&fixture);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_F66_F81_a_reset_is_followed_until_it_is_acknowledged,
+                                        temporary_directory_setup, temporary_directory_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
