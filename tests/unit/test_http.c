@@ -473,10 +473,10 @@ check_slow_reader(size_t sip_bytes)
     const char request[] = "GET /large?30000000 HTTP/1.1\r\n" HOST "\r\n";
     struct site *site = calloc(1, sizeof *site);
     site_start(site, "127.0.0.1:0", 1);
+    int64_t begin = clock_monotonic_us();
     int fd = raw_connect(site);
     assert_true(raw_send(fd, request, strlen(request)));
     struct buffer sip = {0};
-    int64_t begin = clock_monotonic_us();
     raw_receive(fd, &sip); /* the connection counts */
     while (!site_has_room(site)) {
         clock_sleep_ms(100);
