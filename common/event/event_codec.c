@@ -3,8 +3,8 @@
  * Encoding: check the meaning, fill the generic value, write it behind the header. A writer over
  * memory that is too small says so, and the buffer grows.
  *
- * Decoding: find the writer's schema by its fingerprint; walk the bytes; let avro-c read them;
- * copy; check the meaning. An unknown fingerprint is a newer producer's and no fault of the message
+ * Decoding: find the writer's schema by its fingerprint; read the bytes along it, without avro-c;
+ * check the meaning. An unknown fingerprint is a newer producer's and no fault of the message
  * (ERR_RETRY); all else that fails is the message's (ERR_DATA).
  */
 #include "common/event/event_codec_internal.h"
@@ -30,20 +30,12 @@ codec_schema_init(struct codec_schema *schema, const struct event_schema *releas
     rc = layout_resolve(schema->schema, &schema->layout, err);
     if (rc == 0)
         rc = event_walker_create(schema->schema, &schema->walker, err);
-    if (rc != 0)
-        return rc;
-    schema->iface = avro_generic_class_from_schema(schema->schema);
-    CHECK(schema->iface != NULL && avro_generic_value_new(schema->iface, &schema->decoded) == 0);
-    return 0;
+    return rc;
 }
 
 static void
 codec_schema_done(struct codec_schema *schema)
 {
-    if (schema->decoded.iface != NULL)
-        avro_value_decref(&schema->decoded);
-    if (schema->iface != NULL)
-        avro_value_iface_decref(schema->iface);
     if (schema->walker != NULL)
         event_walker_destroy(schema->walker);
     if (schema->schema != NULL)
@@ -61,11 +53,12 @@ event_codec_create(struct event_codec **codec, struct error *err)
             return error_wrap(err, "event schema %d", event_schemas[i].version);
         }
     }
-    struct codec_schema *newest = &new_codec->schemas[EVENT_SCHEMAS - 1];
-    CHECK(avro_generic_value_new(newest->iface, &new_codec->encoded) == 0);
+    const struct codec_schema *newest = &new_codec->schemas[EVENT_SCHEMAS - 1];
+    new_codec->iface = avro_generic_class_from_schema(newest->schema);
+    CHECK(new_codec->iface != NULL &&
+          avro_generic_value_new(new_codec->iface, &new_codec->encoded) == 0);
     new_codec->writer = avro_writer_memory(NULL, 0);
-    new_codec->reader = avro_reader_memory(NULL, 0);
-    CHECK(new_codec->writer != NULL && new_codec->reader != NULL);
+    CHECK(new_codec->writer != NULL);
     *codec = new_codec;
     return 0;
 }
@@ -77,10 +70,10 @@ event_codec_destroy(struct event_codec *codec)
         return;
     if (codec->encoded.iface != NULL)
         avro_value_decref(&codec->encoded);
+    if (codec->iface != NULL)
+        avro_value_iface_decref(codec->iface);
     if (codec->writer != NULL)
         avro_writer_free(codec->writer);
-    if (codec->reader != NULL)
-        avro_reader_free(codec->reader);
     for (int i = 0; i < EVENT_SCHEMAS; i++)
         codec_schema_done(&codec->schemas[i]);
     free(codec);
@@ -138,26 +131,13 @@ event_encode(struct event_codec *codec, const struct event *event, struct buffer
 }
 
 /* NULL when no released schema has it. */
-static struct codec_schema *
-codec_find_schema(struct event_codec *codec, uint64_t fingerprint)
+static const struct codec_schema *
+codec_find_schema(const struct event_codec *codec, uint64_t fingerprint)
 {
     for (int i = 0; i < EVENT_SCHEMAS; i++)
         if (event_schemas[i].fingerprint == fingerprint)
             return &codec->schemas[i];
     return NULL;
-}
-
-static int
-codec_read(struct event_codec *codec, struct codec_schema *schema, const uint8_t *datum,
-           size_t size, struct error *err)
-{
-    int rc = event_walker_check(schema->walker, datum, size, EVENT_ITEMS_MAX, err);
-    if (rc != 0)
-        return error_wrap(err, "not an event");
-    avro_reader_memory_set_source(codec->reader, (const char *)datum, (int64_t)size);
-    if (avro_value_read(codec->reader, &schema->decoded) != 0)
-        return error_set(err, ERR_DATA, "not an event: %s", avro_strerror());
-    return 0;
 }
 
 int
@@ -169,16 +149,15 @@ event_decode(struct event_codec *codec, const void *bytes, size_t size, struct a
         return error_set(err, ERR_DATA, "not an event: no Avro single-object header");
     if (size > EVENT_BYTES_MAX)
         return error_set(err, ERR_DATA, "not an event: %zu bytes", size);
-    struct codec_schema *schema = codec_find_schema(codec, frame_read(at));
+    const struct codec_schema *schema = codec_find_schema(codec, frame_read(at));
     if (schema == NULL)
         return error_set(err, ERR_RETRY,
                          "event of an unknown schema %016llx: upgrade this program first",
                          (unsigned long long)frame_read(at));
-    int rc = codec_read(codec, schema, at + EVENT_HEADER_BYTES, size - EVENT_HEADER_BYTES, err);
+    const struct text datum = {(const char *)at + EVENT_HEADER_BYTES, size - EVENT_HEADER_BYTES};
+    int rc = event_decode_datum(&schema->layout, schema->walker, datum, arena, event, err);
     if (rc != 0)
-        return rc;
-    rc = event_decode_value(&schema->layout, &schema->decoded, arena, event, err);
-    if (rc == 0)
-        rc = event_validate(event, err);
+        return error_wrap(err, "not an event");
+    rc = event_validate(event, err);
     return rc != 0 ? error_wrap(err, "event has no meaning") : 0;
 }

@@ -5,10 +5,10 @@
  *     |      |      | little-endian                    |                   |
  *     +------+------+----------------------------------+-------------------+
  *
- * Decoding is strict: a walker checks the bytes against the writer's schema (every length against
- * the bytes left, every union branch, enum index, varint and string) before avro-c sees them, so
- * that no byte string crashes, hangs, or allocates out of proportion to its size and
- * EVENT_ITEMS_MAX; bytes left over behind the datum are refused too.
+ * Decoding is strict: the bytes are read along the writer's schema, every length checked against
+ * the bytes left, every union branch, enum index, varint and string for what it may be, so that no
+ * byte string crashes, hangs, or allocates out of proportion to its size and EVENT_ITEMS_MAX; bytes
+ * left over behind the datum are refused too.
  * A codec is not thread-safe: one per thread.
  */
 #ifndef COMMON_EVENT_EVENT_CODEC_H

@@ -13,17 +13,15 @@
 /* One released schema, ready for reading. */
 struct codec_schema {
     avro_schema_t schema;
-    avro_value_iface_t *iface;
-    avro_value_t decoded; /* reused for every message */
     struct event_walker *walker;
     struct layout layout;
 };
 
 struct event_codec {
     struct codec_schema schemas[EVENT_SCHEMAS]; /* as in event_schemas; the last one is written */
+    avro_value_iface_t *iface;                  /* of the last one */
     avro_value_t encoded;                       /* reused for every message */
     avro_writer_t writer;
-    avro_reader_t reader;
 };
 
 /* What the schema cannot say. ERR_DATA when `event` has no meaning: both directions refuse it. */
@@ -34,9 +32,10 @@ int event_validate(const struct event *event, struct error *err);
 int event_encode_value(const struct layout *layout, const struct event *event, avro_value_t *value,
                        struct error *err);
 
-/* Fills `event` from a value that was read; everything is copied into `arena`. */
-int event_decode_value(const struct layout *layout, const avro_value_t *value, struct arena *arena,
-                       struct event *event, struct error *err);
+/* Reads all of `datum` into `event`; everything is copied into `arena`. ERR_DATA: it is none. */
+int event_decode_datum(const struct layout *layout, const struct event_walker *walker,
+                       struct text datum, struct arena *arena, struct event *event,
+                       struct error *err);
 
 static inline avro_value_t
 codec_field(const avro_value_t *record, int index)

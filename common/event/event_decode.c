@@ -1,254 +1,362 @@
-/* avro-c value to event.
+/* Bytes to event, in one walk along the writer's schema.
  *
- * The walker has seen the bytes and avro-c has read them, so types and indexes are as the schema
- * says; what is left are branches that the layout does not know. The value is reused for the next
- * message: everything is copied.
+ * Fields come in the writer's order; the layout says what each of them means, and what has no
+ * meaning here is walked past. A branch that is not known is refused. Everything is copied.
+ *
+ * The walk keeps its first error and gives zeros from then on: what is made of them is thrown away.
  */
+#include <string.h>
+
 #include "common/event/event_codec_internal.h"
 
-static int64_t
-decode_long(const avro_value_t *value)
-{
-    int64_t number;
-    CHECK(avro_value_get_long(value, &number) == 0);
-    return number;
-}
+struct decoder {
+    struct walk walk;
+    const struct layout *layout;
+    struct arena *arena;
+};
 
 static int64_t
-decode_long_field(const avro_value_t *record, int index)
+decode_long(struct decoder *decoder, const struct walker_node *node)
 {
-    avro_value_t field = codec_field(record, index);
-    return decode_long(&field);
+    return walk_long(&decoder->walk, node);
 }
 
 static struct text
-decode_text(const avro_value_t *value, struct arena *arena)
+decode_text(struct decoder *decoder, const struct walker_node *node)
 {
-    const char *data;
-    size_t bytes_with_end;
-    CHECK(avro_value_get_string(value, &data, &bytes_with_end) == 0 && bytes_with_end > 0);
-    return arena_text(arena, (struct text){data, bytes_with_end - 1});
-}
-
-static struct text
-decode_text_field(const avro_value_t *record, int index, struct arena *arena)
-{
-    avro_value_t field = codec_field(record, index);
-    return decode_text(&field, arena);
-}
-
-static int
-decode_branch(const avro_value_t *value, const struct layout_union *layout, int *kind,
-              avro_value_t *branch, struct error *err)
-{
-    int index;
-    CHECK(avro_value_get_discriminant(value, &index) == 0 && index >= 0 &&
-          index < LAYOUT_KINDS_MAX);
-    CHECK(avro_value_get_current_branch(value, branch) == 0);
-    *kind = layout->kind_of[index];
-    return *kind >= 0 ? 0 : error_set(err, ERR_DATA, "union branch %d has no meaning here", index);
-}
-
-static uint32_t
-decode_count(const avro_value_t *array)
-{
-    size_t count;
-    CHECK(avro_value_get_size(array, &count) == 0 && count <= UINT32_MAX);
-    return (uint32_t)count;
-}
-
-static avro_value_t
-decode_item(const avro_value_t *array, uint32_t i)
-{
-    avro_value_t item;
-    CHECK(avro_value_get_by_index(array, i, &item, NULL) == 0);
-    return item;
+    struct text text = walk_text(&decoder->walk, node);
+    return decoder->walk.rc == 0 ? arena_text(decoder->arena, text) : text;
 }
 
 static void
-decode_integers(const avro_value_t *record, int index, struct arena *arena, struct value *value)
+decode_unknown(struct decoder *decoder, const struct walker_node *node)
 {
-    avro_value_t array = codec_field(record, index);
-    uint32_t count = decode_count(&array);
-    int64_t *items = arena_alloc(arena, count * sizeof *items);
-    for (uint32_t i = 0; i < count; i++) {
-        avro_value_t item = decode_item(&array, i);
-        items[i] = decode_long(&item);
+    walk_past(&decoder->walk, node);
+}
+
+static const struct walker_node *
+decode_field(const struct decoder *decoder, const struct walker_node *record, uint32_t i)
+{
+    return walk_child(&decoder->walk, record, i);
+}
+
+/* What the branch stands for, -1 after a failure; `*branch` is its node. */
+static int
+decode_branch(struct decoder *decoder, const struct walker_node *node,
+              const struct layout_union *layout, const struct walker_node **branch)
+{
+    struct walk *walk = &decoder->walk;
+    uint32_t index = walk_index(walk, node);
+    if (walk->rc == 0 && layout->kind_of[index] < 0)
+        walk->rc = error_set(walk->err, ERR_DATA, "union branch %u has no meaning here", index);
+    *branch = walk_child(walk, node, index);
+    return walk->rc == 0 ? layout->kind_of[index] : -1;
+}
+
+/* Items of an array, of which there are as many as all blocks so far say. */
+struct list {
+    void *items;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+/* Room for a block; an array has one, as a rule. */
+static void
+list_reserve(struct list *list, uint64_t more, size_t item_bytes, struct arena *arena)
+{
+    uint64_t wanted = list->count + more;
+    CHECK(wanted <= UINT32_MAX); /* of bytes there are no more, of empty items fewer */
+    if (wanted <= list->capacity)
+        return;
+    if (wanted < 2 * (uint64_t)list->count)
+        wanted = 2 * (uint64_t)list->count;
+    void *items = arena_alloc(arena, wanted * item_bytes);
+    if (list->count > 0)
+        memcpy(items, list->items, list->count * item_bytes);
+    list->items = items;
+    list->capacity = (uint32_t)wanted;
+}
+
+static struct list
+decode_list(struct decoder *decoder, const struct walker_node *node, size_t item_bytes,
+            void (*decode)(struct decoder *decoder, const struct walker_node *node, void *item))
+{
+    struct walk_array array = walk_array(&decoder->walk, node);
+    struct list list = {0};
+    uint64_t count;
+    while ((count = walk_block(&decoder->walk, &array)) > 0) {
+        list_reserve(&list, count, item_bytes, decoder->arena);
+        for (; count > 0 && decoder->walk.rc == 0; count--)
+            decode(decoder, array.item, (char *)list.items + item_bytes * list.count++);
     }
-    value->integers.items = items;
-    value->integers.count = count;
+    return list;
 }
 
 static void
-decode_strings(const avro_value_t *record, int index, struct arena *arena, struct value *value)
+decode_integer(struct decoder *decoder, const struct walker_node *node, void *item)
 {
-    avro_value_t array = codec_field(record, index);
-    uint32_t count = decode_count(&array);
-    struct text *items = arena_alloc(arena, count * sizeof *items);
-    for (uint32_t i = 0; i < count; i++) {
-        avro_value_t item = decode_item(&array, i);
-        items[i] = decode_text(&item, arena);
-    }
-    value->strings.items = items;
-    value->strings.count = count;
+    *(int64_t *)item = decode_long(decoder, node);
 }
 
-static int
-decode_value(const struct layout *layout, const avro_value_t *field, enum op_kind op,
-             struct arena *arena, struct value *value, struct error *err)
+static void
+decode_string(struct decoder *decoder, const struct walker_node *node, void *item)
 {
-    avro_value_t branch;
-    int kind;
-    int boolean = 0;
-    int rc = decode_branch(field, &layout->values[op], &kind, &branch, err);
-    if (rc != 0)
-        return rc;
+    *(struct text *)item = decode_text(decoder, node);
+}
+
+/* Integers or Strings. */
+static void
+decode_items(struct decoder *decoder, const struct walker_node *node, struct value *value)
+{
+    bool integers = value->kind == VALUE_INTEGERS;
+    const struct layout_record *layout =
+        integers ? &decoder->layout->integers : &decoder->layout->strings;
+    struct list list = {0};
+    for (uint32_t i = 0; i < node->count; i++) {
+        const struct walker_node *field = decode_field(decoder, node, i);
+        if (layout->meaning_of[i] != LIST_ITEMS)
+            decode_unknown(decoder, field);
+        else if (integers)
+            list = decode_list(decoder, field, sizeof(int64_t), decode_integer);
+        else
+            list = decode_list(decoder, field, sizeof(struct text), decode_string);
+    }
+    if (integers) {
+        value->integers.items = list.items;
+        value->integers.count = list.count;
+    } else {
+        value->strings.items = list.items;
+        value->strings.count = list.count;
+    }
+}
+
+static void
+decode_value(struct decoder *decoder, const struct walker_node *node, enum op_kind op,
+             struct value *value)
+{
+    const struct walker_node *branch;
+    int kind = decode_branch(decoder, node, &decoder->layout->values[op], &branch);
+    if (kind < 0)
+        return;
     value->kind = (enum value_kind)kind;
     switch (value->kind) {
     case VALUE_NULL:
         break;
     case VALUE_INTEGER:
-        value->integer = decode_long(&branch);
+        value->integer = decode_long(decoder, branch);
         break;
     case VALUE_FLOAT:
-        CHECK(avro_value_get_double(&branch, &value->real) == 0);
+        value->real = walk_double(&decoder->walk, branch);
         break;
     case VALUE_BOOLEAN:
-        CHECK(avro_value_get_boolean(&branch, &boolean) == 0);
-        value->boolean = boolean != 0;
+        value->boolean = walk_boolean(&decoder->walk, branch);
         break;
     case VALUE_STRING:
-        value->string = decode_text(&branch, arena);
+        value->string = decode_text(decoder, branch);
         break;
     case VALUE_INTEGERS:
-        decode_integers(&branch, layout->integers_items, arena, value);
-        break;
     case VALUE_STRINGS:
-        decode_strings(&branch, layout->strings_items, arena, value);
+        decode_items(decoder, branch, value);
         break;
     }
-    return 0;
-}
-
-static int
-decode_ops(const struct layout *layout, const struct layout_union *kinds, const avro_value_t *array,
-           struct arena *arena, struct ops *ops, struct error *err)
-{
-    uint32_t count = decode_count(array);
-    struct op *items = arena_alloc(arena, count * sizeof *items);
-    for (uint32_t i = 0; i < count; i++) {
-        avro_value_t item = decode_item(array, i);
-        avro_value_t record;
-        int kind;
-        int rc = decode_branch(&item, kinds, &kind, &record, err);
-        if (rc != 0)
-            return error_wrap(err, "op %u", i);
-        items[i] = (struct op){.kind = (enum op_kind)kind};
-        if (kind >= LAYOUT_VALUE_OPS)
-            continue;
-        items[i].field = decode_text_field(&record, layout->ops[kind][OP_FIELD], arena);
-        avro_value_t value = codec_field(&record, layout->ops[kind][OP_VALUE]);
-        rc = decode_value(layout, &value, items[i].kind, arena, &items[i].value, err);
-        if (rc != 0)
-            return error_wrap(err, "op %u", i);
-    }
-    *ops = (struct ops){items, count};
-    return 0;
-}
-
-static int
-decode_fan_outs(const struct layout *layout, const avro_value_t *array, struct arena *arena,
-                struct ops *ops, struct error *err)
-{
-    uint32_t count = decode_count(array);
-    struct op *items = arena_alloc(arena, count * sizeof *items);
-    for (uint32_t i = 0; i < count; i++) {
-        avro_value_t record = decode_item(array, i);
-        avro_value_t nested_array = codec_field(&record, layout->fan_out[FAN_OUT_OPS]);
-        struct ops nested;
-        int rc = decode_ops(layout, &layout->nested, &nested_array, arena, &nested, err);
-        if (rc != 0)
-            return error_wrap(err, "fan-out %u", i);
-        items[i] = (struct op){
-            .kind = OP_FAN_OUT,
-            .query = decode_text_field(&record, layout->fan_out[FAN_OUT_QUERY], arena),
-            .nested = nested.items,
-            .nested_count = nested.count,
-        };
-    }
-    *ops = (struct ops){items, count};
-    return 0;
 }
 
 static void
-decode_mark(const struct layout *layout, const avro_value_t *record, struct arena *arena,
-            struct mark *mark)
+decode_op(struct decoder *decoder, const struct walker_node *node, const struct layout_union *kinds,
+          struct op *op)
 {
-    const int *index = layout->mark;
-    int kind;
-    int source_empty;
-    avro_value_t field = codec_field(record, index[LAYOUT_MARK_KIND]);
-    CHECK(avro_value_get_enum(&field, &kind) == 0);
-    field = codec_field(record, index[LAYOUT_MARK_PARTITIONS]);
-    CHECK(avro_value_get_int(&field, &mark->partitions) == 0);
-    field = codec_field(record, index[LAYOUT_MARK_SOURCE_EMPTY]);
-    CHECK(avro_value_get_boolean(&field, &source_empty) == 0);
-    mark->kind = (enum mark_kind)kind;
-    mark->source_empty = source_empty != 0;
-    mark->digest = (uint64_t)decode_long_field(record, index[LAYOUT_MARK_DIGEST]);
-    mark->last_row_id = decode_long_field(record, index[LAYOUT_MARK_LAST_ROW_ID]);
-    mark->max_row_id = decode_long_field(record, index[LAYOUT_MARK_MAX_ROW_ID]);
-    mark->backlog_rows = decode_long_field(record, index[LAYOUT_MARK_BACKLOG_ROWS]);
-    mark->clock_us = decode_long_field(record, index[LAYOUT_MARK_CLOCK]);
-    mark->topic_id = decode_text_field(record, index[LAYOUT_MARK_TOPIC_ID], arena);
-    mark->snapshot = decode_text_field(record, index[LAYOUT_MARK_SNAPSHOT], arena);
+    const struct walker_node *record;
+    int kind = decode_branch(decoder, node, kinds, &record);
+    *op = (struct op){.kind = (enum op_kind)kind};
+    if (kind < 0)
+        return;
+    for (uint32_t i = 0; i < record->count; i++) {
+        const struct walker_node *field = decode_field(decoder, record, i);
+        int meaning = kind < LAYOUT_VALUE_OPS ? decoder->layout->ops[kind].meaning_of[i] : -1;
+        if (meaning == OP_FIELD)
+            op->field = decode_text(decoder, field);
+        else if (meaning == OP_VALUE)
+            decode_value(decoder, field, op->kind, &op->value);
+        else
+            decode_unknown(decoder, field);
+    }
 }
 
-static int
-decode_body(const struct layout *layout, const avro_value_t *body, struct arena *arena,
-            struct event *event, struct error *err)
+static void
+decode_row_op(struct decoder *decoder, const struct walker_node *node, void *item)
 {
-    avro_value_t record;
-    int kind;
-    int rc = decode_branch(body, &layout->body, &kind, &record, err);
-    if (rc != 0)
-        return rc;
-    event->kind = (enum event_kind)kind;
-    if (event->kind == EVENT_MARK) {
-        decode_mark(layout, &record, arena, &event->mark);
-        return 0;
+    decode_op(decoder, node, &decoder->layout->op, item);
+}
+
+static void
+decode_nested_op(struct decoder *decoder, const struct walker_node *node, void *item)
+{
+    decode_op(decoder, node, &decoder->layout->nested, item);
+}
+
+static void
+decode_fan_out(struct decoder *decoder, const struct walker_node *node, void *item)
+{
+    struct op *op = item;
+    struct list nested;
+    *op = (struct op){.kind = OP_FAN_OUT};
+    for (uint32_t i = 0; i < node->count; i++) {
+        const struct walker_node *field = decode_field(decoder, node, i);
+        switch (decoder->layout->fan_out.meaning_of[i]) {
+        case FAN_OUT_QUERY:
+            op->query = decode_text(decoder, field);
+            break;
+        case FAN_OUT_OPS:
+            nested = decode_list(decoder, field, sizeof *op, decode_nested_op);
+            op->nested = nested.items;
+            op->nested_count = nested.count;
+            break;
+        default:
+            decode_unknown(decoder, field);
+        }
     }
-    const int *index = layout->bodies[kind];
-    event->row_id = decode_long_field(&record, index[BODY_ROW_ID]);
-    event->entity_id = decode_long_field(&record, index[BODY_ENTITY_ID]);
-    avro_value_t content = codec_field(&record, index[BODY_CONTENT]);
-    if (event->kind == EVENT_ROW)
-        return decode_ops(layout, &layout->op, &content, arena, &event->ops, err);
-    if (event->kind == EVENT_FAN_OUT)
-        return decode_fan_outs(layout, &content, arena, &event->ops, err);
-    event->reason = decode_text(&content, arena);
-    return 0;
+}
+
+static void
+decode_mark_field(struct decoder *decoder, const struct walker_node *node, int meaning,
+                  struct mark *mark)
+{
+    switch (meaning) {
+    case LAYOUT_MARK_KIND:
+        mark->kind = (enum mark_kind)walk_index(&decoder->walk, node);
+        break;
+    case LAYOUT_MARK_TOPIC_ID:
+        mark->topic_id = decode_text(decoder, node);
+        break;
+    case LAYOUT_MARK_PARTITIONS:
+        mark->partitions = walk_int(&decoder->walk, node);
+        break;
+    case LAYOUT_MARK_DIGEST:
+        mark->digest = (uint64_t)decode_long(decoder, node);
+        break;
+    case LAYOUT_MARK_LAST_ROW_ID:
+        mark->last_row_id = decode_long(decoder, node);
+        break;
+    case LAYOUT_MARK_MAX_ROW_ID:
+        mark->max_row_id = decode_long(decoder, node);
+        break;
+    case LAYOUT_MARK_BACKLOG_ROWS:
+        mark->backlog_rows = decode_long(decoder, node);
+        break;
+    case LAYOUT_MARK_CLOCK:
+        mark->clock_us = decode_long(decoder, node);
+        break;
+    case LAYOUT_MARK_SNAPSHOT:
+        mark->snapshot = decode_text(decoder, node);
+        break;
+    case LAYOUT_MARK_SOURCE_EMPTY:
+        mark->source_empty = walk_boolean(&decoder->walk, node);
+        break;
+    default:
+        decode_unknown(decoder, node);
+    }
+}
+
+static void
+decode_content(struct decoder *decoder, const struct walker_node *node, struct event *event)
+{
+    struct list list;
+    if (event->kind == EVENT_REJECTED) {
+        event->reason = decode_text(decoder, node);
+        return;
+    }
+    list = decode_list(decoder, node, sizeof(struct op),
+                       event->kind == EVENT_ROW ? decode_row_op : decode_fan_out);
+    event->ops = (struct ops){list.items, list.count};
+}
+
+static void
+decode_row_field(struct decoder *decoder, const struct walker_node *node, int meaning,
+                 struct event *event)
+{
+    switch (meaning) {
+    case BODY_ROW_ID:
+        event->row_id = decode_long(decoder, node);
+        break;
+    case BODY_ENTITY_ID:
+        event->entity_id = decode_long(decoder, node);
+        break;
+    case BODY_CONTENT:
+        decode_content(decoder, node, event);
+        break;
+    default:
+        decode_unknown(decoder, node);
+    }
+}
+
+static void
+decode_body(struct decoder *decoder, const struct walker_node *node, struct event *event)
+{
+    const struct layout *layout = decoder->layout;
+    const struct walker_node *record;
+    int kind = decode_branch(decoder, node, &layout->body, &record);
+    if (kind < 0)
+        return;
+    event->kind = (enum event_kind)kind;
+    for (uint32_t i = 0; i < record->count; i++) {
+        const struct walker_node *field = decode_field(decoder, record, i);
+        if (event->kind == EVENT_MARK)
+            decode_mark_field(decoder, field, layout->mark.meaning_of[i], &event->mark);
+        else
+            decode_row_field(decoder, field, layout->bodies[kind].meaning_of[i], event);
+    }
+}
+
+static void
+decode_created_at(struct decoder *decoder, const struct walker_node *node, struct event *event)
+{
+    const struct walker_node *branch;
+    event->has_created_at = decode_branch(decoder, node, &decoder->layout->created_at, &branch) > 0;
+    if (event->has_created_at)
+        event->created_at_us = decode_long(decoder, branch);
+}
+
+static void
+decode_head_field(struct decoder *decoder, const struct walker_node *node, int meaning,
+                  struct event *event)
+{
+    switch (meaning) {
+    case HEAD_EPOCH:
+        event->epoch = decode_long(decoder, node);
+        break;
+    case HEAD_GENERATION:
+        event->generation = decode_long(decoder, node);
+        break;
+    case HEAD_TICK:
+        event->tick = decode_long(decoder, node);
+        break;
+    case HEAD_SEQ:
+        event->seq = decode_long(decoder, node);
+        break;
+    case HEAD_SOURCE:
+        event->source = decode_text(decoder, node);
+        break;
+    case HEAD_CREATED_AT:
+        decode_created_at(decoder, node, event);
+        break;
+    case HEAD_BODY:
+        decode_body(decoder, node, event);
+        break;
+    default:
+        decode_unknown(decoder, node);
+    }
 }
 
 int
-event_decode_value(const struct layout *layout, const avro_value_t *value, struct arena *arena,
-                   struct event *event, struct error *err)
+event_decode_datum(const struct layout *layout, const struct event_walker *walker,
+                   struct text datum, struct arena *arena, struct event *event, struct error *err)
 {
-    *event = (struct event){
-        .epoch = decode_long_field(value, layout->head[HEAD_EPOCH]),
-        .generation = decode_long_field(value, layout->head[HEAD_GENERATION]),
-        .tick = decode_long_field(value, layout->head[HEAD_TICK]),
-        .seq = decode_long_field(value, layout->head[HEAD_SEQ]),
-        .source = decode_text_field(value, layout->head[HEAD_SOURCE], arena),
-    };
-    avro_value_t created_at = codec_field(value, layout->head[HEAD_CREATED_AT]);
-    avro_value_t there;
-    int has_created_at;
-    int rc = decode_branch(&created_at, &layout->created_at, &has_created_at, &there, err);
-    if (rc != 0)
-        return rc;
-    event->has_created_at = has_created_at != 0;
-    event->created_at_us = event->has_created_at ? decode_long(&there) : 0;
-    avro_value_t body = codec_field(value, layout->head[HEAD_BODY]);
-    return decode_body(layout, &body, arena, event, err);
+    struct decoder decoder = {.layout = layout, .arena = arena};
+    walk_begin(&decoder.walk, walker, datum.data, datum.bytes, EVENT_ITEMS_MAX, err);
+    const struct walker_node *root = walk_root(&decoder.walk);
+    *event = (struct event){0};
+    for (uint32_t i = 0; i < root->count; i++)
+        decode_head_field(&decoder, decode_field(&decoder, root, i), layout->head.meaning_of[i],
+                          event);
+    return walk_end(&decoder.walk);
 }

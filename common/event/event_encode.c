@@ -92,9 +92,9 @@ encode_value(const struct layout *layout, const struct op *op, avro_value_t *fie
     case VALUE_STRING:
         return encode_text(&branch, value->string, "a string", err);
     case VALUE_INTEGERS:
-        return encode_integers(&branch, layout->integers_items, value);
+        return encode_integers(&branch, layout->integers.field_of[LIST_ITEMS], value);
     case VALUE_STRINGS:
-        return encode_strings(&branch, layout->strings_items, value, err);
+        return encode_strings(&branch, layout->strings.field_of[LIST_ITEMS], value, err);
     default:
         return avro_value_set_null(&branch);
     }
@@ -110,7 +110,7 @@ encode_ops(const struct layout *layout, const struct layout_union *kinds, const 
         CHECK(avro_value_append(array, &item, NULL) == 0);
         int rc = encode_branch(&item, kinds, (int)ops[i].kind, &record, err);
         if (rc == 0 && (int)ops[i].kind < LAYOUT_VALUE_OPS) {
-            const int *indexes = layout->ops[ops[i].kind];
+            const int8_t *indexes = layout->ops[ops[i].kind].field_of;
             rc = encode_text_field(&record, indexes[OP_FIELD], ops[i].field, "the name of a field",
                                    err);
             avro_value_t value = codec_field(&record, indexes[OP_VALUE]);
@@ -131,9 +131,9 @@ encode_fan_outs(const struct layout *layout, const struct ops *ops, avro_value_t
         const struct op *op = &ops->items[i];
         avro_value_t record;
         CHECK(avro_value_append(array, &record, NULL) == 0);
-        int rc =
-            encode_text_field(&record, layout->fan_out[FAN_OUT_QUERY], op->query, "the query", err);
-        avro_value_t nested = codec_field(&record, layout->fan_out[FAN_OUT_OPS]);
+        int rc = encode_text_field(&record, layout->fan_out.field_of[FAN_OUT_QUERY], op->query,
+                                   "the query", err);
+        avro_value_t nested = codec_field(&record, layout->fan_out.field_of[FAN_OUT_OPS]);
         if (rc == 0)
             rc = encode_ops(layout, &layout->nested, op->nested, op->nested_count, &nested, err);
         if (rc != 0)
@@ -146,7 +146,7 @@ static int
 encode_mark(const struct layout *layout, const struct mark *mark, avro_value_t *record,
             struct error *err)
 {
-    const int *index = layout->mark;
+    const int8_t *index = layout->mark.field_of;
     avro_value_t kind = codec_field(record, index[LAYOUT_MARK_KIND]);
     CHECK(avro_value_set_enum(&kind, (int)mark->kind) == 0);
     avro_value_t partitions = codec_field(record, index[LAYOUT_MARK_PARTITIONS]);
@@ -176,7 +176,7 @@ encode_body(const struct layout *layout, const struct event *event, avro_value_t
         return rc;
     if (event->kind == EVENT_MARK)
         return encode_mark(layout, &event->mark, &record, err);
-    const int *index = layout->bodies[event->kind];
+    const int8_t *index = layout->bodies[event->kind].field_of;
     encode_long(&record, index[BODY_ROW_ID], event->row_id);
     encode_long(&record, index[BODY_ENTITY_ID], event->entity_id);
     avro_value_t content = codec_field(&record, index[BODY_CONTENT]);
@@ -191,17 +191,18 @@ int
 event_encode_value(const struct layout *layout, const struct event *event, avro_value_t *value,
                    struct error *err)
 {
-    encode_long(value, layout->head[HEAD_EPOCH], event->epoch);
-    encode_long(value, layout->head[HEAD_GENERATION], event->generation);
-    encode_long(value, layout->head[HEAD_TICK], event->tick);
-    encode_long(value, layout->head[HEAD_SEQ], event->seq);
-    avro_value_t created_at = codec_field(value, layout->head[HEAD_CREATED_AT]);
+    const int8_t *head = layout->head.field_of;
+    encode_long(value, head[HEAD_EPOCH], event->epoch);
+    encode_long(value, head[HEAD_GENERATION], event->generation);
+    encode_long(value, head[HEAD_TICK], event->tick);
+    encode_long(value, head[HEAD_SEQ], event->seq);
+    avro_value_t created_at = codec_field(value, head[HEAD_CREATED_AT]);
     avro_value_t there;
     int rc = encode_branch(&created_at, &layout->created_at, event->has_created_at, &there, err);
     if (rc == 0 && event->has_created_at)
         CHECK(avro_value_set_long(&there, event->created_at_us) == 0);
     if (rc == 0)
-        rc = encode_text_field(value, layout->head[HEAD_SOURCE], event->source, "source", err);
-    avro_value_t body = codec_field(value, layout->head[HEAD_BODY]);
+        rc = encode_text_field(value, head[HEAD_SOURCE], event->source, "source", err);
+    avro_value_t body = codec_field(value, head[HEAD_BODY]);
     return rc != 0 ? rc : encode_body(layout, event, &body, err);
 }

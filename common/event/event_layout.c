@@ -20,7 +20,7 @@ static const char *const value_op_names[] = {"field", "value"};
 static const char *const value_names[] = {"null",   "long",     "double", "boolean",
                                           "string", "Integers", "Strings"};
 static const char *const fan_out_names[] = {"query", "ops"};
-static const char *const items_names[] = {"items"};
+static const char *const list_names[] = {"items"};
 
 #define COUNT(names) ((int)(sizeof(names) / sizeof((names)[0])))
 
@@ -31,16 +31,22 @@ layout_target(avro_schema_t schema)
 }
 
 static int
-layout_fields(avro_schema_t record, const char *const *names, int count, int *indexes,
-              struct error *err)
+layout_fields(avro_schema_t record, const char *const *names, int count,
+              struct layout_record *layout, struct error *err)
 {
-    if (record == NULL || !is_avro_record(record))
-        return error_set(err, ERR_FATAL, "schema has no record with a field \"%s\"", names[0]);
-    for (int i = 0; i < count; i++) {
-        indexes[i] = avro_schema_record_field_get_index(record, names[i]);
-        if (indexes[i] < 0)
-            return error_set(err, ERR_FATAL, "schema has no field \"%s\" in %s", names[i],
+    if (record == NULL || !is_avro_record(record) ||
+        avro_schema_record_size(record) > LAYOUT_FIELDS_MAX)
+        return error_set(err, ERR_FATAL,
+                         "schema has no record of at most %d fields with a field \"%s\"",
+                         LAYOUT_FIELDS_MAX, names[0]);
+    memset(layout, -1, sizeof *layout);
+    for (int meaning = 0; meaning < count; meaning++) {
+        int field = avro_schema_record_field_get_index(record, names[meaning]);
+        if (field < 0)
+            return error_set(err, ERR_FATAL, "schema has no field \"%s\" in %s", names[meaning],
                              avro_schema_name(record));
+        layout->field_of[meaning] = (int8_t)field;
+        layout->meaning_of[field] = (int8_t)meaning;
     }
     return 0;
 }
@@ -75,9 +81,10 @@ layout_branch(avro_schema_t schema, const struct layout_union *layout, int kind)
 }
 
 static avro_schema_t
-layout_field(avro_schema_t record, int index)
+layout_field(avro_schema_t record, const struct layout_record *layout, int meaning)
 {
-    return layout_target(avro_schema_record_field_get_by_index(record, index));
+    int field = layout->field_of[meaning];
+    return layout_target(avro_schema_record_field_get_by_index(record, field));
 }
 
 /* Set, Remove and Add, each with its union of values; Set's is the one that names Integers and
@@ -86,18 +93,18 @@ static int
 layout_value_ops(avro_schema_t op, struct layout *layout, struct error *err)
 {
     enum { LISTS = 5 }; /* Integers, then Strings, in value_names */
-    int *const items[] = {&layout->integers_items, &layout->strings_items};
+    struct layout_record *const lists[] = {&layout->integers, &layout->strings};
     int rc = 0;
     for (int kind = 0; rc == 0 && kind < LAYOUT_VALUE_OPS; kind++) {
         avro_schema_t record = layout_branch(op, &layout->op, kind);
-        rc = layout_fields(record, value_op_names, OP_FIELDS, layout->ops[kind], err);
+        rc = layout_fields(record, value_op_names, OP_FIELDS, &layout->ops[kind], err);
         if (rc != 0)
             return rc;
-        avro_schema_t value = layout_field(record, layout->ops[kind][OP_VALUE]);
+        avro_schema_t value = layout_field(record, &layout->ops[kind], OP_VALUE);
         rc = layout_branches(value, value_names, COUNT(value_names), &layout->values[kind], err);
         for (int list = 0; rc == 0 && list < 2; list++)
             rc = layout_fields(layout_branch(value, &layout->values[kind], LISTS + list),
-                               items_names, 1, items[list], err);
+                               list_names, LIST_FIELDS, lists[list], err);
     }
     return rc;
 }
@@ -105,11 +112,11 @@ layout_value_ops(avro_schema_t op, struct layout *layout, struct error *err)
 static int
 layout_fan_outs(avro_schema_t fan_out, struct layout *layout, struct error *err)
 {
-    int rc = layout_fields(fan_out, fan_out_names, FAN_OUT_FIELDS, layout->fan_out, err);
+    int rc = layout_fields(fan_out, fan_out_names, FAN_OUT_FIELDS, &layout->fan_out, err);
     if (rc != 0)
         return rc;
     avro_schema_t nested =
-        avro_schema_array_items(layout_field(fan_out, layout->fan_out[FAN_OUT_OPS]));
+        avro_schema_array_items(layout_field(fan_out, &layout->fan_out, FAN_OUT_OPS));
     return layout_branches(nested, op_names, COUNT(op_names), &layout->nested, err);
 }
 
@@ -122,36 +129,36 @@ layout_bodies(avro_schema_t body, struct layout *layout, struct error *err)
     for (int kind = 0; rc == 0 && kind < COUNT(body_names); kind++) {
         records[kind] = layout_branch(body, &layout->body, kind);
         if (kind != MARK)
-            rc = layout_fields(records[kind], row_names[kind], BODY_FIELDS, layout->bodies[kind],
+            rc = layout_fields(records[kind], row_names[kind], BODY_FIELDS, &layout->bodies[kind],
                                err);
         else
-            rc = layout_fields(records[kind], mark_names, LAYOUT_MARK_FIELDS, layout->mark, err);
+            rc = layout_fields(records[kind], mark_names, LAYOUT_MARK_FIELDS, &layout->mark, err);
     }
     if (rc != 0)
         return rc;
     avro_schema_t op =
-        avro_schema_array_items(layout_field(records[ROW], layout->bodies[ROW][BODY_CONTENT]));
+        avro_schema_array_items(layout_field(records[ROW], &layout->bodies[ROW], BODY_CONTENT));
     rc = layout_branches(op, op_names, COUNT(op_names), &layout->op, err);
     if (rc == 0)
         rc = layout_value_ops(op, layout, err);
     if (rc != 0)
         return rc;
-    avro_schema_t fan_outs = layout_field(records[FAN_OUT], layout->bodies[FAN_OUT][BODY_CONTENT]);
+    avro_schema_t fan_outs = layout_field(records[FAN_OUT], &layout->bodies[FAN_OUT], BODY_CONTENT);
     return layout_fan_outs(layout_target(avro_schema_array_items(fan_outs)), layout, err);
 }
 
 int
 layout_resolve(avro_schema_t event, struct layout *layout, struct error *err)
 {
-    int rc = layout_fields(event, head_names, HEAD_FIELDS, layout->head, err);
+    int rc = layout_fields(event, head_names, HEAD_FIELDS, &layout->head, err);
     if (rc != 0)
         return rc;
-    avro_schema_t created_at = layout_field(event, layout->head[HEAD_CREATED_AT]);
+    avro_schema_t created_at = layout_field(event, &layout->head, HEAD_CREATED_AT);
     rc = layout_branches(created_at, created_at_names, COUNT(created_at_names), &layout->created_at,
                          err);
     if (rc != 0)
         return rc;
-    avro_schema_t body = layout_field(event, layout->head[HEAD_BODY]);
+    avro_schema_t body = layout_field(event, &layout->head, HEAD_BODY);
     rc = layout_branches(body, body_names, COUNT(body_names), &layout->body, err);
     return rc != 0 ? rc : layout_bodies(body, layout, err);
 }

@@ -11,7 +11,13 @@
 
 #include "common/base/error.h"
 
-enum { LAYOUT_KINDS_MAX = 8 };
+enum { LAYOUT_KINDS_MAX = 8, LAYOUT_FIELDS_MAX = 16 };
+
+/* A record: which field has a meaning, and the other way round (-1: one that is not known). */
+struct layout_record {
+    int8_t field_of[LAYOUT_FIELDS_MAX];
+    int8_t meaning_of[LAYOUT_FIELDS_MAX];
+};
 
 /* A union: which branch stands for a kind, and the other way round. */
 struct layout_union {
@@ -49,21 +55,22 @@ enum {
 
 enum { OP_FIELD, OP_VALUE, OP_FIELDS };
 enum { FAN_OUT_QUERY, FAN_OUT_OPS, FAN_OUT_FIELDS };
+enum { LIST_ITEMS, LIST_FIELDS };
 enum { LAYOUT_VALUE_OPS = 3 }; /* OP_SET, OP_REMOVE and OP_ADD carry a value */
 
 struct layout {
-    int head[HEAD_FIELDS];
+    struct layout_record head;
     struct layout_union created_at; /* kinds: 0 = absent, 1 = there */
     struct layout_union body;       /* enum event_kind */
-    int bodies[3][BODY_FIELDS];     /* by event_kind, without EVENT_MARK */
-    int mark[LAYOUT_MARK_FIELDS];
+    struct layout_record bodies[3]; /* by event_kind, without EVENT_MARK */
+    struct layout_record mark;
     struct layout_union op; /* enum op_kind, in a row */
-    int ops[LAYOUT_VALUE_OPS][OP_FIELDS];
+    struct layout_record ops[LAYOUT_VALUE_OPS];
     struct layout_union values[LAYOUT_VALUE_OPS]; /* enum value_kind */
-    int fan_out[FAN_OUT_FIELDS];
+    struct layout_record fan_out;
     struct layout_union nested; /* enum op_kind, in a fan-out */
-    int integers_items;
-    int strings_items;
+    struct layout_record integers;
+    struct layout_record strings;
 };
 
 /* ERR_FATAL when the schema lacks a field. */

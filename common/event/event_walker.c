@@ -1,4 +1,4 @@
-/* A schema is compiled once into a table of nodes; a check is a descent along it over the bytes.
+/* A schema is compiled once into a table of nodes; a walk is a descent along it over the bytes.
  *
  * Happy path: every node finds its bytes, and the root ends where the bytes end.
  *
@@ -13,9 +13,8 @@
  */
 #include "common/event/event_walker.h"
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
@@ -23,29 +22,11 @@
 
 enum { WALKER_NODES_MAX = 256 };
 
-struct walker_node {
-    avro_type_t type;
-    avro_schema_t schema; /* identity of a named type, only while compiling */
-    bool open;            /* its children are being compiled */
-    uint32_t first;       /* record, union, array: where its children begin in `children` */
-    uint32_t count;       /* record, union, array: children; enum: symbols */
-    size_t min_bytes;     /* the shortest datum of this node */
-};
-
 struct event_walker {
     struct walker_node nodes[WALKER_NODES_MAX];
     uint16_t children[WALKER_NODES_MAX * 2]; /* indexes of nodes */
     uint32_t node_count;
     uint32_t child_count;
-};
-
-struct walk {
-    const struct event_walker *walker;
-    const uint8_t *begin;
-    const uint8_t *at;
-    const uint8_t *end;
-    size_t items_left;
-    struct error *err;
 };
 
 static int compile_node(struct event_walker *walker, avro_schema_t schema, uint16_t *index,
@@ -188,11 +169,42 @@ event_walker_destroy(struct event_walker *walker)
     free(walker);
 }
 
-static int
-walk_refuse(const struct walk *walk, const char *reason)
+void
+walk_begin(struct walk *walk, const struct event_walker *walker, const void *bytes, size_t size,
+           size_t items_max, struct error *err)
 {
-    error_set(walk->err, ERR_DATA, "byte %zu: %s", (size_t)(walk->at - walk->begin), reason);
-    return ERR_DATA;
+    *walk = (struct walk){.walker = walker, .begin = bytes, .items_left = items_max, .err = err};
+    walk->at = walk->begin;
+    walk->end = walk->begin + size;
+}
+
+const struct walker_node *
+walk_root(const struct walk *walk)
+{
+    return &walk->walker->nodes[0];
+}
+
+const struct walker_node *
+walk_child(const struct walk *walk, const struct walker_node *node, size_t i)
+{
+    return &walk->walker->nodes[walk->walker->children[node->first + i]];
+}
+
+static void
+walk_refuse(struct walk *walk, const char *reason)
+{
+    if (walk->rc == 0)
+        walk->rc = error_set(walk->err, ERR_DATA, "byte %zu: %s", (size_t)(walk->at - walk->begin),
+                             reason);
+    walk->at = walk->end;
+}
+
+int
+walk_end(struct walk *walk)
+{
+    if (walk->at != walk->end)
+        walk_refuse(walk, "bytes behind the event");
+    return walk->rc;
 }
 
 static size_t
@@ -201,122 +213,113 @@ walk_left(const struct walk *walk)
     return (size_t)(walk->end - walk->at);
 }
 
-static int
-walk_long_many(struct walk *walk, int64_t *value)
+static int64_t
+walk_varint_refuse(struct walk *walk, const char *reason)
+{
+    walk_refuse(walk, reason);
+    return 0;
+}
+
+static int64_t
+walk_varint_many(struct walk *walk)
 {
     uint64_t raw = 0;
     const uint8_t *at = walk->at;
     for (int shift = 0; at < walk->end; shift += 7) {
         uint8_t byte = *at++;
         if (shift == 63 && byte > 1)
-            return walk_refuse(walk, "number beyond 64 bits");
+            return walk_varint_refuse(walk, "number beyond 64 bits");
         raw |= (uint64_t)(byte & 0x7f) << shift;
         if ((byte & 0x80) != 0)
             continue;
         if (byte == 0 && shift > 0)
-            return walk_refuse(walk, "number longer than it needs to be");
+            return walk_varint_refuse(walk, "number longer than it needs to be");
         walk->at = at;
-        *value = (int64_t)(raw >> 1) ^ -(int64_t)(raw & 1);
-        return 0;
+        return (int64_t)(raw >> 1) ^ -(int64_t)(raw & 1);
     }
-    return walk_refuse(walk, "ends inside a number");
+    return walk_varint_refuse(walk, "ends inside a number");
 }
 
 /* Zigzag varint, little-endian groups of seven bits, at most ten bytes; most fit one. */
-static inline int
-walk_long(struct walk *walk, int64_t *value)
+static inline int64_t
+walk_varint(struct walk *walk)
 {
     if (walk->at == walk->end || (*walk->at & 0x80) != 0)
-        return walk_long_many(walk, value);
+        return walk_varint_many(walk);
     uint8_t byte = *walk->at++;
-    *value = (byte >> 1) ^ -(byte & 1);
+    return (byte >> 1) ^ -(byte & 1);
+}
+
+int64_t
+walk_long(struct walk *walk, const struct walker_node *node)
+{
+    CHECK(node->type == AVRO_INT64);
+    return walk_varint(walk);
+}
+
+int32_t
+walk_int(struct walk *walk, const struct walker_node *node)
+{
+    CHECK(node->type == AVRO_INT32);
+    int64_t value = walk_varint(walk);
+    if (value == (int32_t)value)
+        return (int32_t)value;
+    walk_refuse(walk, "int beyond 32 bits");
     return 0;
 }
 
-static int
-walk_int(struct walk *walk)
+bool
+walk_boolean(struct walk *walk, const struct walker_node *node)
 {
-    int64_t value;
-    int rc = walk_long(walk, &value);
-    if (rc == 0 && (value < INT32_MIN || value > INT32_MAX))
-        return walk_refuse(walk, "int beyond 32 bits");
-    return rc;
-}
-
-static int
-walk_boolean(struct walk *walk)
-{
+    CHECK(node->type == AVRO_BOOLEAN);
     if (walk->at == walk->end)
-        return walk_refuse(walk, "ends before a boolean");
-    if (*walk->at > 1)
-        return walk_refuse(walk, "boolean other than 0 and 1");
-    walk->at++;
-    return 0;
+        walk_refuse(walk, "ends before a boolean");
+    else if (*walk->at > 1)
+        walk_refuse(walk, "boolean other than 0 and 1");
+    else
+        return *walk->at++ != 0;
+    return false;
 }
 
-static int
-walk_double(struct walk *walk)
+/* Little-endian, as the machines are that this is built for (consumer/engine/state.c says so). */
+double
+walk_double(struct walk *walk, const struct walker_node *node)
 {
-    if (walk_left(walk) < 8)
-        return walk_refuse(walk, "ends inside a double");
-    walk->at += 8;
-    return 0;
-}
-
-static int
-walk_string(struct walk *walk)
-{
-    int64_t length;
-    int rc = walk_long(walk, &length);
-    if (rc != 0)
-        return rc;
-    if (length < 0 || (uint64_t)length > walk_left(walk))
-        return walk_refuse(walk, "string with a length beyond the bytes left");
-    if (!utf8_valid(walk->at, (size_t)length))
-        return walk_refuse(walk, "string that is not UTF-8, or has a NUL");
-    walk->at += length;
-    return 0;
-}
-
-static int walk_node(struct walk *walk, const struct walker_node *node);
-
-static const struct walker_node *
-walk_child(const struct walk *walk, const struct walker_node *node, size_t i)
-{
-    return &walk->walker->nodes[walk->walker->children[node->first + i]];
-}
-
-static int
-walk_record(struct walk *walk, const struct walker_node *node)
-{
-    for (uint32_t i = 0; i < node->count; i++) {
-        int rc = walk_node(walk, walk_child(walk, node, i));
-        if (rc != 0)
-            return rc;
+    double value = 0;
+    CHECK(node->type == AVRO_DOUBLE);
+    if (walk_left(walk) < sizeof value) {
+        walk_refuse(walk, "ends inside a double");
+        return 0;
     }
-    return 0;
+    memcpy(&value, walk->at, sizeof value);
+    walk->at += sizeof value;
+    return value;
 }
 
-static int
-walk_index(struct walk *walk, const struct walker_node *node, size_t *index)
+struct text
+walk_text(struct walk *walk, const struct walker_node *node)
 {
-    int64_t value;
-    int rc = walk_long(walk, &value);
-    if (rc != 0)
-        return rc;
-    if (value < 0 || value >= (int64_t)node->count)
-        return walk_refuse(walk, node->type == AVRO_ENUM ? "unknown enum symbol"
-                                                         : "unknown union branch");
-    *index = (size_t)value;
-    return 0;
+    CHECK(node->type == AVRO_STRING);
+    int64_t length = walk_varint(walk);
+    if (length < 0 || (uint64_t)length > walk_left(walk))
+        walk_refuse(walk, "string with a length beyond the bytes left");
+    else if (!utf8_valid(walk->at, (size_t)length))
+        walk_refuse(walk, "string that is not UTF-8, or has a NUL");
+    if (walk->rc != 0)
+        return (struct text){NULL, 0};
+    walk->at += length;
+    return (struct text){(const char *)walk->at - length, (size_t)length};
 }
 
-static int
-walk_union(struct walk *walk, const struct walker_node *node)
+uint32_t
+walk_index(struct walk *walk, const struct walker_node *node)
 {
-    size_t branch;
-    int rc = walk_index(walk, node, &branch);
-    return rc != 0 ? rc : walk_node(walk, walk_child(walk, node, branch));
+    CHECK(node->type == AVRO_ENUM || node->type == AVRO_UNION);
+    int64_t value = walk_varint(walk);
+    if (value >= 0 && value < (int64_t)node->count)
+        return (uint32_t)value;
+    walk_refuse(walk, node->type == AVRO_ENUM ? "unknown enum symbol" : "unknown union branch");
+    return 0;
 }
 
 static bool
@@ -326,100 +329,96 @@ walk_item_is_plain(const struct walker_node *item)
            item->type == AVRO_BOOLEAN;
 }
 
-static int
-walk_items(struct walk *walk, const struct walker_node *item, uint64_t count)
+static void
+walk_check_block(struct walk *walk, const struct walker_node *item, uint64_t count)
 {
-    if (item->min_bytes > 0 && count > walk_left(walk) / item->min_bytes)
-        return walk_refuse(walk, "array with more items than bytes left");
-    if (!walk_item_is_plain(item)) {
+    if (item->min_bytes > 0 && count > walk_left(walk) / item->min_bytes) {
+        walk_refuse(walk, "array with more items than bytes left");
+    } else if (!walk_item_is_plain(item)) {
         if (count > walk->items_left)
-            return walk_refuse(walk, "more array items than an event may have");
-        walk->items_left -= count;
+            walk_refuse(walk, "more array items than an event may have");
+        else
+            walk->items_left -= count;
     }
-    for (uint64_t i = 0; i < count; i++) {
-        int rc = walk_node(walk, item);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
 }
 
 /* A block with a negative count says its size in bytes, so that readers can skip it. */
-static int
-walk_sized_block(struct walk *walk, const struct walker_node *item, int64_t count)
+static uint64_t
+walk_sized_block(struct walk *walk, int64_t count, struct walk_array *array)
 {
-    int64_t block_bytes;
-    int rc = walk_long(walk, &block_bytes);
-    if (rc != 0)
-        return rc;
+    int64_t bytes = walk_varint(walk);
     if (count == INT64_MIN)
-        return walk_refuse(walk, "array block count beyond 63 bits");
-    if (block_bytes < 0 || (uint64_t)block_bytes > walk_left(walk))
-        return walk_refuse(walk, "array block with a size beyond the bytes left");
-    const uint8_t *block_end = walk->at + block_bytes;
-    rc = walk_items(walk, item, (uint64_t)-count);
-    if (rc != 0)
-        return rc;
-    return walk->at == block_end ? 0
-                                 : walk_refuse(walk, "array block of another size than it says");
+        walk_refuse(walk, "array block count beyond 63 bits");
+    else if (bytes < 0 || (uint64_t)bytes > walk_left(walk))
+        walk_refuse(walk, "array block with a size beyond the bytes left");
+    if (walk->rc != 0)
+        return 0;
+    array->block_end = walk->at + bytes;
+    return (uint64_t)-count;
 }
 
-static int
-walk_array(struct walk *walk, const struct walker_node *node)
+uint64_t
+walk_block(struct walk *walk, struct walk_array *array)
 {
-    const struct walker_node *item = walk_child(walk, node, 0);
-    for (;;) {
-        int64_t count;
-        int rc = walk_long(walk, &count);
-        if (rc != 0 || count == 0)
-            return rc;
-        if (count > 0)
-            rc = walk_items(walk, item, (uint64_t)count);
-        else
-            rc = walk_sized_block(walk, item, count);
-        if (rc != 0)
-            return rc;
+    if (array->block_end != NULL && walk->at != array->block_end)
+        walk_refuse(walk, "array block of another size than it says");
+    array->block_end = NULL;
+    int64_t number = walk_varint(walk);
+    uint64_t count = number < 0 ? walk_sized_block(walk, number, array) : (uint64_t)number;
+    walk_check_block(walk, array->item, count);
+    return walk->rc == 0 ? count : 0;
+}
+
+struct walk_array
+walk_array(const struct walk *walk, const struct walker_node *node)
+{
+    CHECK(node->type == AVRO_ARRAY);
+    return (struct walk_array){.item = walk_child(walk, node, 0)};
+}
+
+static void
+walk_past_array(struct walk *walk, const struct walker_node *node)
+{
+    struct walk_array array = walk_array(walk, node);
+    uint64_t count;
+    while ((count = walk_block(walk, &array)) > 0) {
+        for (uint64_t i = 0; i < count && walk->rc == 0; i++)
+            walk_past(walk, array.item);
     }
 }
 
-static int
-walk_node(struct walk *walk, const struct walker_node *node)
+void
+walk_past(struct walk *walk, const struct walker_node *node)
 {
-    int64_t number;
-    size_t index;
     switch (node->type) {
     case AVRO_NULL:
-        return 0;
+        break;
     case AVRO_BOOLEAN:
-        return walk_boolean(walk);
+        walk_boolean(walk, node);
+        break;
     case AVRO_INT32:
-        return walk_int(walk);
+        walk_int(walk, node);
+        break;
     case AVRO_INT64:
-        return walk_long(walk, &number);
+        walk_long(walk, node);
+        break;
     case AVRO_DOUBLE:
-        return walk_double(walk);
+        walk_double(walk, node);
+        break;
     case AVRO_STRING:
-        return walk_string(walk);
+        walk_text(walk, node);
+        break;
     case AVRO_ENUM:
-        return walk_index(walk, node, &index);
+        walk_index(walk, node);
+        break;
     case AVRO_RECORD:
-        return walk_record(walk, node);
+        for (uint32_t i = 0; i < node->count; i++)
+            walk_past(walk, walk_child(walk, node, i));
+        break;
     case AVRO_UNION:
-        return walk_union(walk, node);
+        walk_past(walk, walk_child(walk, node, walk_index(walk, node)));
+        break;
     default:
-        return walk_array(walk, node);
+        walk_past_array(walk, node);
     }
-}
-
-int
-event_walker_check(const struct event_walker *walker, const void *bytes, size_t size,
-                   size_t items_max, struct error *err)
-{
-    struct walk walk = {.walker = walker, .begin = bytes, .items_left = items_max, .err = err};
-    walk.at = walk.begin;
-    walk.end = walk.begin + size;
-    int rc = walk_node(&walk, &walker->nodes[0]);
-    if (rc != 0)
-        return rc;
-    return walk.at == walk.end ? 0 : walk_refuse(&walk, "bytes behind the event");
 }

@@ -6,10 +6,11 @@
 #include <cmocka.h>
 /* clang-format on */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/utf8.h"
-#include "common/event/event_walker.h"
+#include "common/event/event_codec_internal.h"
 
 enum { ITEMS_MAX = 1000 };
 
@@ -34,7 +35,10 @@ check_case(const struct walker_case *one)
     assert_int_equal(avro_schema_from_json_length(one->schema, strlen(one->schema), &schema), 0);
     assert_int_equal(event_walker_create(schema, &walker, &err), 0);
     avro_schema_decref(schema);
-    int rc = event_walker_check(walker, one->bytes, one->size, ITEMS_MAX, &err);
+    struct walk walk;
+    walk_begin(&walk, walker, one->bytes, one->size, ITEMS_MAX, &err);
+    walk_past(&walk, walk_root(&walk));
+    int rc = walk_end(&walk);
     event_walker_destroy(walker);
     if (one->refusal == NULL) {
         if (rc != 0)
@@ -229,6 +233,51 @@ test_text_is_shortest_form_utf8_without_nul(void **state)
     assert_true(utf8_valid(NULL, 0));
 }
 
+/* The schema of today with a field before `at`. */
+static char *
+schema_with(const char *schema, const char *at, const char *field)
+{
+    const char *place = strstr(schema, at);
+    assert_non_null(place);
+    return memory_format("%.*s%s, %s", (int)(place - schema), schema, field, place);
+}
+
+static void
+test_fields_of_a_later_schema_are_passed_over(void **state)
+{
+    static const char datum[] = "\x02\x04" /* later: ["x", "y"]; in a block */
+                                "\x02x\x02y\x00"
+                                "\x02\x04\x06\x08\x02s\x00"     /* epoch 1 .. seq 4, "s" */
+                                "\x00\x0a\x01\x0c\x02\x06\x00"; /* row 5, later, entity 6 */
+    (void)state;
+    struct error err = {0};
+    struct arena arena;
+    struct layout layout;
+    struct event_walker *walker;
+    struct event event;
+    avro_schema_t schema;
+    arena_init(&arena);
+    char *once = schema_with(event_schemas[0].json, "{\n      \"name\": \"epoch\"",
+                             "{\"name\": \"later\", \"type\": [\"null\", {\"type\": "
+                             "\"array\", \"items\": \"string\"}]}");
+    char *twice = schema_with(once, "{\"name\": \"entity_id\"",
+                              "{\"name\": \"later_too\", \"type\": \"boolean\"}");
+    assert_int_equal(avro_schema_from_json_length(twice, strlen(twice), &schema), 0);
+    assert_int_equal(layout_resolve(schema, &layout, &err), 0);
+    assert_int_equal(event_walker_create(schema, &walker, &err), 0);
+    struct text text = {datum, sizeof datum - 1};
+    assert_int_equal(event_decode_datum(&layout, walker, text, &arena, &event, &err), 0);
+    assert_true(event.epoch == 1 && event.generation == 2 && event.tick == 3 && event.seq == 4);
+    assert_true(text_is(event.source, "s") && event.row_id == 5 && event.entity_id == 6);
+    assert_int_equal(event.ops.count, 1);
+    assert_int_equal(event.ops.items[0].kind, OP_ALIVE);
+    event_walker_destroy(walker);
+    avro_schema_decref(schema);
+    arena_free(&arena);
+    free(once);
+    free(twice);
+}
+
 int
 main(void)
 {
@@ -239,6 +288,7 @@ main(void)
         cmocka_unit_test(test_array_blocks_are_what_they_say),
         cmocka_unit_test(test_items_without_bytes_are_counted),
         cmocka_unit_test(test_strange_schemas_do_not_compile),
+        cmocka_unit_test(test_fields_of_a_later_schema_are_passed_over),
         cmocka_unit_test(test_text_is_shortest_form_utf8_without_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
