@@ -9,12 +9,15 @@
 
 #include "producer/triggers/entry.h"
 
-/* AFTER INSERT OR UPDATE OR DELETE, for each row of the entry's table. */
-void body_append_row(struct buffer *out, const struct entry *entry);
+/* AFTER INSERT OR DELETE for each row of the entry's table, or AFTER UPDATE. */
+void body_append_row(struct buffer *out, const struct entry *entry, bool is_update);
 
 /* The same on its child table: an entity that comes, or moves to another parent, gets the fields of
  * the parent, which is read with a lock: neither can pass the other unseen (F32). */
 void body_append_child(struct buffer *out, const struct entry *entry);
+
+/* The condition of an UPDATE's trigger: a column that the function reads has changed. */
+void body_append_when(struct buffer *out, const struct entry *entry, bool is_child);
 
 /* BEFORE TRUNCATE of `table`, for each statement: the entry's table, its child table, or one of
  * their partitions. */

@@ -160,6 +160,15 @@ read_statement(struct pg *pg, const struct entry *entry, struct config_place pla
     return read_form(pg, type, form, is_integer, err);
 }
 
+/* A row of `table` as one value, so that a column is {column} and nothing else: a trigger's
+ * function knows no other name of it. */
+#define ROW "(_rows._row)"
+static void
+append_rows(struct buffer *out, const struct entry_table *table)
+{
+    buffer_append_format(out, " FROM (SELECT _row FROM %s AS _row) AS _rows", table->quoted);
+}
+
 /* An expression over the rows of `table`. */
 static int
 read_expression(struct pg *pg, const struct entry *entry, const struct entry_table *table,
@@ -168,10 +177,12 @@ read_expression(struct pg *pg, const struct entry *entry, const struct entry_tab
 {
     struct buffer sql = {0};
     buffer_append_text(&sql, "SELECT (");
-    sql_append_expression(&sql, expression, "_row");
+    sql_append_expression(&sql, expression, ROW);
     buffer_append_text(&sql, "), to_jsonb("); /* refuses a literal without a type */
-    sql_append_expression(&sql, expression, "_row");
-    buffer_append_format(&sql, ") FROM %s AS _row LIMIT 0", table->quoted);
+    sql_append_expression(&sql, expression, ROW);
+    buffer_append_text(&sql, ")");
+    append_rows(&sql, table);
+    buffer_append_text(&sql, " LIMIT 0");
     int rc = read_statement(pg, entry, place, setting, buffer_string(&sql), form, is_integer, err);
     buffer_free(&sql);
     return rc;
@@ -223,6 +234,23 @@ read_values(struct pg *pg, struct entry *entry, struct error *err)
 }
 
 static int
+read_columns(struct pg *pg, struct entry *entry, struct error *err)
+{
+    int rc = 0;
+    struct entry_column *column = entry->columns;
+    for (; rc == 0 && column != NULL; column = column->next) {
+        enum entry_form form;
+        bool is_integer;
+        char *expression = memory_format("{%s}", column->name);
+        rc = read_expression(pg, entry, &entry->table, entry->trigger->place, "table", expression,
+                             &form, &is_integer, err);
+        column->is_comparable = rc == 0 && (form == FORM_PLAIN || form == FORM_SECONDS);
+        free(expression);
+    }
+    return rc;
+}
+
+static int
 read_placeholder(struct pg *pg, const struct entry *entry, struct entry_placeholder *placeholder,
                  struct error *err)
 {
@@ -230,11 +258,11 @@ read_placeholder(struct pg *pg, const struct entry *entry, struct entry_placehol
     const char *source = entry->trigger->query_source;
     struct buffer sql = {0};
     buffer_append_text(&sql, "SELECT ");
-    sql_append_column(&sql, source != NULL ? "_source" : "_row", placeholder->name);
-    buffer_append_format(&sql, " FROM %s AS _row", entry->table.quoted);
+    sql_append_column(&sql, source != NULL ? "_source" : ROW, placeholder->name);
+    append_rows(&sql, &entry->table);
     if (source != NULL) {
         buffer_append_text(&sql, ", LATERAL (");
-        sql_append_expression(&sql, source, "_row");
+        sql_append_expression(&sql, source, ROW);
         buffer_append_text(&sql, ") AS _source");
     }
     buffer_append_text(&sql, " LIMIT 0");
@@ -404,5 +432,7 @@ catalogue_read(struct pg *pg, struct arena *arena, struct entry *entry, struct e
         rc = read_filter(pg, entry, err);
     if (rc == 0)
         rc = read_values(pg, entry, err);
-    return rc != 0 ? rc : read_by_kind(pg, arena, entry, err);
+    if (rc == 0)
+        rc = read_by_kind(pg, arena, entry, err);
+    return rc != 0 ? rc : read_columns(pg, entry, err);
 }

@@ -130,6 +130,52 @@ create_placeholders(struct entry *entry, struct arena *arena)
     entry->query_end = query;
 }
 
+struct entry_column *
+entry_find_column(const struct entry *entry, struct text name)
+{
+    struct entry_column *column = entry->columns;
+    while (column != NULL && !text_is(name, column->name))
+        column = column->next;
+    return column;
+}
+
+static void
+add_column(struct entry *entry, struct arena *arena, struct text name)
+{
+    if (entry_find_column(entry, name) != NULL)
+        return;
+    struct entry_column **end = &entry->columns;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = arena_alloc(arena, sizeof **end);
+    **end = (struct entry_column){.name = arena_strdup(arena, name)};
+}
+
+/* Those in the {name} of `text`, which may be NULL. */
+static void
+add_columns(struct entry *entry, struct arena *arena, const char *text)
+{
+    struct text name;
+    while (text != NULL && sql_next_placeholder(&text, &name))
+        add_column(entry, arena, name);
+}
+
+static void
+create_columns(struct entry *entry, struct arena *arena)
+{
+    const struct config_trigger *trigger = entry->trigger;
+    if (trigger->kind == TRIGGER_DIRECT || trigger->kind == TRIGGER_JOIN)
+        add_column(entry, arena, text_of(trigger->slot_field));
+    if (trigger->kind == TRIGGER_FAN_OUT && trigger->query_source != NULL)
+        add_columns(entry, arena, trigger->query_source);
+    else
+        for (uint32_t i = 0; i < entry->placeholder_count; i++)
+            add_column(entry, arena, text_of(entry->placeholders[i].name));
+    for (uint32_t i = 0; i < entry->value_count; i++)
+        add_columns(entry, arena, entry->values[i].expression);
+    add_columns(entry, arena, trigger->filter);
+}
+
 /* Does a direct entry delete the entity when the child's row goes? */
 static bool
 child_is_entity(const struct config *config, const struct config_child *child)
@@ -158,6 +204,7 @@ entry_create(const struct config *config, uint32_t index, struct arena *arena, s
     } else if (trigger->kind == TRIGGER_FAN_OUT_PER_ROW) {
         entry->child = &trigger->rows_from;
     }
+    create_columns(entry, arena);
     entry->deletes_with_child = entry->child != NULL && child_is_entity(config, entry->child);
 }
 

@@ -38,6 +38,13 @@ struct entry_placeholder {
     enum entry_form form; /* catalogue */
 };
 
+/* A column of the table that decides what a row writes. */
+struct entry_column {
+    const char *name;
+    bool is_comparable; /* catalogue: "=" of its type compares all of a value */
+    struct entry_column *next;
+};
+
 struct entry_table {
     const char *schema;
     const char *name;
@@ -55,6 +62,7 @@ struct entry {
     uint32_t value_count;
     struct entry_placeholder *placeholders; /* of the fan-out's query */
     uint32_t placeholder_count;
+    struct entry_column *columns;     /* each once; without parent_key */
     const char *query_end;            /* the query's text behind the last of them */
     const struct config_child *child; /* NULL: no child table */
     bool deletes_with_child;          /* a deleted child's entity is deleted by a direct entry */
@@ -70,6 +78,9 @@ struct entry {
 /* `*entry` without what the catalogue knows. */
 void entry_create(const struct config *config, uint32_t index, struct arena *arena,
                   struct entry *entry);
+
+/* The one of that name, which is there. */
+struct entry_column *entry_find_column(const struct entry *entry, struct text name);
 
 /* ERR_USAGE with file, line and column of `place`, and the setting. */
 int entry_refuse(const struct entry *entry, struct config_place place, const char *setting,

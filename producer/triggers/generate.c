@@ -10,14 +10,15 @@
 
 enum { NAME_HASH_DIGITS = 8 };
 
-#define AFTER_ROW "AFTER INSERT OR UPDATE OR DELETE"
-#define BEFORE_TRUNCATE "BEFORE TRUNCATE"
+enum events { ON_INSERT, ON_INSERT_OR_DELETE, ON_UPDATE, ON_TRUNCATE };
+static const char *const events_sql[] = {"AFTER INSERT", "AFTER INSERT OR DELETE", "AFTER UPDATE",
+                                         "BEFORE TRUNCATE"};
 
 /* What is to be made. */
 struct request {
     const struct entry *entry;
     const struct entry_table *table;
-    const char *events;
+    enum events events;
     const char *suffix; /* of the names */
     const char *why;    /* in a comment */
     bool is_child;
@@ -71,19 +72,34 @@ append_settings(struct buffer *out, const struct request *request)
 static void
 append_body(struct buffer *out, const struct request *request)
 {
-    if (strcmp(request->events, BEFORE_TRUNCATE) == 0)
+    if (request->events == ON_TRUNCATE)
         body_append_truncate(out, request->entry, request->table, request->is_child);
     else if (request->is_child)
         body_append_child(out, request->entry);
     else
-        body_append_row(out, request->entry);
+        body_append_row(out, request->entry, request->events == ON_UPDATE);
+}
+
+/* "AFTER UPDATE ON table FOR EACH ROW WHEN ...". */
+static void
+append_event(struct buffer *out, const struct request *request)
+{
+    buffer_append_format(out, "%s ON %s\n    FOR EACH %s", events_sql[request->events],
+                         request->table->quoted,
+                         request->events == ON_TRUNCATE ? "STATEMENT" : "ROW");
+    if (request->events != ON_UPDATE)
+        return;
+    buffer_append_text(out, " WHEN (");
+    body_append_when(out, request->entry, request->is_child);
+    buffer_append_text(out, ")");
 }
 
 static void
 hash_definition(const struct request *request, const char *body, char hash[DIGEST_HEX_BYTES])
 {
     struct buffer definition = {0};
-    buffer_append_format(&definition, "%s\n%s\n", request->table->quoted, request->events);
+    append_event(&definition, request);
+    buffer_append_text(&definition, "\n");
     append_settings(&definition, request);
     buffer_append_format(&definition, "\n%s", body);
     digest_sha256((struct text){(const char *)definition.data, definition.bytes}, hash);
@@ -114,16 +130,15 @@ append_sql(struct buffer *out, const struct request *request, const struct trigg
     struct buffer name = {0};
     sql_append_name(&name, object->name);
     const char *trigger = buffer_string(&name);
-    bool is_row = strcmp(request->events, AFTER_ROW) == 0;
     buffer_append_format(out, "-- %s, %s\n", object->table, request->why);
     buffer_append_format(out, "CREATE FUNCTION %s() RETURNS trigger\n", object->function);
     append_settings(out, request);
     buffer_append_text(out, "\nAS ");
     append_dollar_quoted(out, object->body);
     buffer_append_format(out, ";\nREVOKE ALL ON FUNCTION %s() FROM PUBLIC;\n", object->function);
-    buffer_append_format(
-        out, "CREATE TRIGGER %s %s ON %s\n    FOR EACH %s EXECUTE FUNCTION %s();\n", trigger,
-        request->events, object->table, is_row ? "ROW" : "STATEMENT", object->function);
+    buffer_append_format(out, "CREATE TRIGGER %s ", trigger);
+    append_event(out, request);
+    buffer_append_format(out, "\n    EXECUTE FUNCTION %s();\n", object->function);
     buffer_append_format(out, "ALTER TABLE %s ENABLE ALWAYS TRIGGER %s;\n", object->table, trigger);
     struct buffer on = {0};
     buffer_append_format(&on, "FUNCTION %s()", object->function);
@@ -195,7 +210,7 @@ static void
 add_truncates(struct request request, struct arena *arena, struct trigger_objects *objects)
 {
     const struct entry_table *root = request.table;
-    request.events = BEFORE_TRUNCATE;
+    request.events = ON_TRUNCATE;
     request.suffix = "_t";
     request.why = request.entry->trigger->on_truncate == ON_TRUNCATE_EMIT
                       ? "TRUNCATE: what deleting every row would write"
@@ -219,10 +234,12 @@ generate_objects(const struct entry *entry, struct arena *arena, struct trigger_
     struct request request = {
         .entry = entry,
         .table = &entry->table,
-        .events = AFTER_ROW,
+        .events = ON_INSERT_OR_DELETE,
         .suffix = "",
         .why = why[entry->trigger->kind],
     };
+    add_object(&request, arena, objects);
+    request.events = ON_UPDATE;
     add_object(&request, arena, objects);
     add_truncates(request, arena, objects);
     if (entry->child == NULL)
@@ -231,6 +248,9 @@ generate_objects(const struct entry *entry, struct arena *arena, struct trigger_
     request.is_child = true;
     request.suffix = "_c";
     request.why = "child: an entity that comes late takes its parent's values with it";
+    request.events = entry->deletes_with_child ? ON_INSERT : ON_INSERT_OR_DELETE;
+    add_object(&request, arena, objects);
+    request.events = ON_UPDATE;
     add_object(&request, arena, objects);
     if (!entry->deletes_with_child)
         add_truncates(request, arena, objects);
