@@ -206,3 +206,49 @@ fixture_entity_text(const struct engine *engine, int64_t entity_id, struct buffe
     buffer_free(&members);
     return buffer_string(out);
 }
+
+/* --- a world --------------------------------------------------------------------------------- */
+
+int
+world_setup(void **state)
+{
+    struct world *world = memory_zalloc(sizeof *world);
+    world->engine = fixture_engine();
+    *state = world;
+    return 0;
+}
+
+int
+world_teardown(void **state)
+{
+    struct world *world = *state;
+    engine_destroy(world->engine);
+    buffer_free(&world->out);
+    free(world);
+    return 0;
+}
+
+void
+world_apply(struct world *world, int64_t slot, const char *json)
+{
+    fixture_apply(world->engine, fixture_entity(slot), json);
+}
+
+void
+assert_query(struct world *world, const char *json, const char *wanted)
+{
+    assert_string_equal(fixture_query(world->engine, json, &world->out), wanted);
+}
+
+void
+world_restart(struct world *world, int64_t now_s)
+{
+    struct error err;
+    fixture_save(world->engine, &world->out);
+    engine_destroy(world->engine);
+    world->engine = fixture_engine();
+    const struct text bytes = {(const char *)world->out.data, world->out.bytes};
+    if (fixture_load(world->engine, bytes, &err) != 0)
+        fail_msg("%s", err.message);
+    engine_advance(world->engine, now_s);
+}

@@ -39,4 +39,19 @@ const char *fixture_query(const struct engine *engine, const char *json, struct 
 /* The entity's members, e.g. `!alive "postId":7`. */
 const char *fixture_entity_text(const struct engine *engine, int64_t entity_id, struct buffer *out);
 
+/* One engine and one buffer for the answers: a test's whole world, as WORLD_TEST(test) gives it. */
+struct world {
+    struct engine *engine;
+    struct buffer out;
+};
+int world_setup(void **state);
+int world_teardown(void **state);
+#define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
+
+/* Applies ops to the entity in `slot`. */
+void world_apply(struct world *world, int64_t slot, const char *json);
+/* The rest of the test is for an engine that was made of the bytes of this one. */
+void world_restart(struct world *world, int64_t now_s);
+void assert_query(struct world *world, const char *json, const char *wanted);
+
 #endif
