@@ -70,7 +70,7 @@ class Resets(GalleryCase):
     def test_f66_back_is_a_replay_beside_the_old_state(self):
         """Reset to the earliest offset: the old state answers, complete, until the new one has come
         as far; the end equals Postgres; the reset is followed once."""
-        self.fill()
+        self.fill(changes=10)
         before = self.count()
         self.consumer.stop()
         self.reset("--to-earliest")

@@ -250,7 +250,7 @@ read_all(struct fixture *fixture)
 static void
 test_F66_F81_a_reset_is_followed_until_it_is_acknowledged(void **state)
 {
-    enum { RESET = MESSAGES - 1, CHECKPOINT = MESSAGES - BATCH_MESSAGES };
+    enum { RESET = MESSAGES - 1 };
     struct fixture fixture;
     begin(&fixture, *state);
     start(&fixture, -1, false);
@@ -262,7 +262,7 @@ test_F66_F81_a_reset_is_followed_until_it_is_acknowledged(void **state)
     wait_until(&fixture, is_ready);
     stop(&fixture);
     start(&fixture, RESET, false);
-    assert_int_equal(start_offset(&fixture), CHECKPOINT);
+    assert_in_range(start_offset(&fixture), 1, RESET - 1);
     read_all(&fixture);
     stop(&fixture);
     end(&fixture);
