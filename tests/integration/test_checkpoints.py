@@ -142,6 +142,12 @@ class Checkpoints(GalleryCase):
         """Offsets reset to behind the older checkpoint of two: the new state begins with it. Killed
         at once, and again while it catches up, it comes out the same."""
         self.fill()
+        self.consumer.wait_until(  # so that there is room between the older one and the end
+            lambda: all(
+                look["durable_offset"] > int(self.checkpoints(look["partition"])[-1].stem) + 1
+                for look in self.pipeline.partitions()
+            ), "saves no position",
+        )
         self.consumer.stop()
         offsets = {p: [int(path.stem) for path in self.checkpoints(p)] for p in range(4)}
         group = self.pipeline.name
