@@ -5,13 +5,10 @@ be so. A stand-alone index needs no servers.
 """
 
 import concurrent.futures
-import contextlib
-import ctypes
 import http.client
 import itertools
 import json
 import os
-import pathlib
 import random
 import resource
 import shutil
@@ -20,6 +17,7 @@ import unittest
 
 import pipeline
 import servers
+import threads
 import topic
 from case import SEED, GalleryCase
 
@@ -63,27 +61,6 @@ class Client:
         status, answer, _ = self.post({"ops": entries})
         assert status == 200, (status, answer)
         return answer
-
-
-@contextlib.contextmanager
-def stopped_thread(pid, name):
-    """One thread of a process stands still, as on a disk that never answers."""
-    SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def ptrace(request, thread):
-        if libc.ptrace(request, thread, None, None) != 0:
-            raise OSError(ctypes.get_errno(), f"ptrace of {name}")
-
-    (thread,) = [int(task.name) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
-                 if (task / "comm").read_text() == f"{name}\n"]
-    ptrace(SEIZE, thread)
-    ptrace(INTERRUPT, thread)
-    os.waitpid(thread, WALL)
-    try:
-        yield
-    finally:
-        ptrace(DETACH, thread)
 
 
 class Clients(unittest.TestCase):
@@ -245,7 +222,7 @@ class StandAlone(Clients):
         self.write_config(post_timeout_ms=3000)
         client = self.start()
         client.store(entry(1, 1))
-        with stopped_thread(self.consumer.pid, "partition 1"):
+        with threads.stopped(self.consumer.pid, lambda name: name == "partition 1"):
             status, answer, _ = client.post({"ops": [entry(1, 2)]})
             self.assertEqual(status, 503)
             self.assertIn("not known what was stored", answer["error"])
