@@ -183,12 +183,16 @@ postings_bytes(const struct postings *postings)
     return bytes;
 }
 
+enum { SAVE_AHEAD = 16 };
+
 void
 postings_save(const struct postings *postings, struct state_writer *writer)
 {
     state_put_u64(writer, postings->count);
     for (uint64_t i = 0; i < postings->capacity; i++) {
         const struct posting *posting = &postings->table[i];
+        if (i + SAVE_AHEAD < postings->capacity)
+            slot_set_expect(&posting[SAVE_AHEAD].slots);
         if (!posting_is_used(posting))
             continue;
         state_put_u64(writer, (uint64_t)posting->value);
