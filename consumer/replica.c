@@ -28,6 +28,10 @@ struct replica {
     char *checkpoint_directory;
     int64_t checkpoint_offset; /* of the newest one here; 0: there is none */
     int64_t grown_bytes;       /* of frames behind that, or so */
+    struct checkpoint_place place;
+    struct checkpoint_writer *writer; /* of one that is on its way; NULL: none */
+    int64_t writer_offset;            /* where that one stands */
+    int64_t writer_begin_us;
     /* While the log is replayed: */
     struct event_codec *codec;
     struct arena arena;
@@ -44,6 +48,13 @@ replica_create_engine(const struct replica_options *options, struct engine **eng
         .max_slots = options->config->topic.max_slots,
     };
     return engine_create(&engine_options, engine, err);
+}
+
+static struct checkpoint_place
+replica_place(const struct replica *replica, const char *directory)
+{
+    const struct text identity = {(const char *)replica->identity.data, replica->identity.bytes};
+    return (struct checkpoint_place){replica->options.files, directory, identity};
 }
 
 int
@@ -68,6 +79,7 @@ replica_create(const struct replica_options *options, struct replica **replica, 
     config_partition_identity(options->config, options->partition, &made->identity);
     buffer_string(&made->identity);
     made->checkpoint_directory = memory_format("%s/checkpoint", options->directory);
+    made->place = replica_place(made, made->checkpoint_directory);
     arena_init(&made->arena);
     *replica = made;
     return 0;
@@ -76,8 +88,10 @@ replica_create(const struct replica_options *options, struct replica **replica, 
 void
 replica_destroy(struct replica *replica)
 {
+    struct error unheard;
     if (replica == NULL)
         return;
+    replica_checkpoint_end(replica, &unheard);
     wal_close(replica->wal);
     engine_destroy(replica->engine);
     arena_free(&replica->arena);
@@ -108,13 +122,6 @@ replica_write_end(struct replica *replica)
 {
     if (replica->shard != NULL)
         shard_write_end(replica->shard);
-}
-
-static struct checkpoint_place
-replica_place(const struct replica *replica, const char *directory)
-{
-    const struct text identity = {(const char *)replica->identity.data, replica->identity.bytes};
-    return (struct checkpoint_place){replica->options.files, directory, identity};
 }
 
 static bool
@@ -213,12 +220,11 @@ replica_load_newest(struct replica *replica, const struct checkpoint_place *plac
 static int
 replica_drop_checkpoints_above(struct replica *replica, int64_t offset, struct error *err)
 {
-    const struct checkpoint_place place = replica_place(replica, replica->checkpoint_directory);
     int64_t offsets[CHECKPOINTS_MAX];
-    int count = checkpoint_list(&place, offsets, err);
+    int count = checkpoint_list(&replica->place, offsets, err);
     int rc = count < 0 ? count : 0;
     for (int i = 0; rc == 0 && i < count && offsets[i] > offset; i++)
-        rc = checkpoint_remove(&place, offsets[i], err);
+        rc = checkpoint_remove(&replica->place, offsets[i], err);
     return rc;
 }
 
@@ -227,9 +233,8 @@ static int
 replica_load_checkpoint(struct replica *replica, const struct replica_seed *seed, int64_t *offset,
                         struct error *err)
 {
-    const struct checkpoint_place own = replica_place(replica, replica->checkpoint_directory);
     *offset = 0;
-    int rc = replica_load_newest(replica, &own, INT64_MAX, offset, err);
+    int rc = replica_load_newest(replica, &replica->place, INT64_MAX, offset, err);
     if (rc > 0)
         replica->checkpoint_offset = *offset;
     if (rc != 0 || seed->directory == NULL)
@@ -409,67 +414,85 @@ replica_skip(struct replica *replica, int64_t offset, struct error *err)
 
 /* --- checkpoints ----------------------------------------------------------------------------- */
 
-struct replica_dump {
-    const struct replica *replica;
-    struct checkpoint_writer *writer;
-};
-
 static void
-replica_write_state(void *context, const void *data, size_t bytes)
+replica_copy_state(void *context, const void *data, size_t bytes)
 {
-    struct replica_dump *dump = context;
-    replica_goes_on(dump->replica); /* it is alive; what was begun is finished */
-    checkpoint_write(dump->writer, data, bytes);
+    struct replica *replica = context;
+    replica_goes_on(replica); /* it is alive; what was begun is finished */
+    checkpoint_write(replica->writer, data, bytes);
 }
 
 static int
-replica_write_checkpoint(struct replica *replica, const struct checkpoint_place *place,
-                         int64_t *bytes, struct error *err)
+replica_copy(struct replica *replica, struct error *err)
 {
-    struct replica_dump dump = {.replica = replica};
-    const struct engine_sink sink = {&dump, replica_write_state};
+    const struct engine_sink sink = {replica, replica_copy_state};
     buffer_clear(&replica->encoded);
     position_encode(&replica->position, &replica->encoded);
     const struct text position = {(const char *)replica->encoded.data, replica->encoded.bytes};
-    int rc = checkpoint_begin(place, replica->applied_offset, position, &dump.writer, err);
+    int rc =
+        checkpoint_begin(&replica->place, replica->applied_offset, position, &replica->writer, err);
     if (rc != 0)
-        return rc;
+        return error_wrap(err, "could not write a checkpoint");
     engine_save(replica->engine, &sink);
-    return checkpoint_finish(dump.writer, bytes, err);
+    checkpoint_end(replica->writer);
+    return 0;
+}
+
+int
+replica_checkpoint_begin(struct replica *replica, struct error *err)
+{
+    int64_t since_us = clock_monotonic_us();
+    CHECK(replica->writer == NULL && replica->unsaved_from < 0);
+    CHECK(replica->applied_offset == replica->next_offset &&
+          replica->applied_offset <= wal_durable_offset(replica->wal));
+    replica->grown_bytes = 0; /* after a failure it is time again when as much has come */
+    if (replica->applied_offset <= replica->checkpoint_offset)
+        return 0;
+    replica->writer_offset = replica->applied_offset;
+    replica->writer_begin_us = since_us;
+    int rc = replica_copy(replica, err);
+    replica_time(replica, STAGE_CHECKPOINT, &since_us);
+    return rc;
+}
+
+bool
+replica_checkpoint_is_done(const struct replica *replica)
+{
+    return replica->writer == NULL || checkpoint_is_done(replica->writer);
 }
 
 /* The log has to reach back to the oldest one that is kept. */
 static int
-replica_trim(struct replica *replica, const struct checkpoint_place *place, struct error *err)
+replica_trim(struct replica *replica, struct error *err)
 {
     int64_t offsets[CHECKPOINTS_MAX];
-    int count = checkpoint_list(place, offsets, err);
+    int count = checkpoint_list(&replica->place, offsets, err);
     if (count < CHECKPOINTS_KEPT)
         return count < 0 ? count : 0;
     return wal_trim(replica->wal, offsets[count - 1], err);
 }
 
 int
-replica_checkpoint(struct replica *replica, struct error *err)
+replica_checkpoint_end(struct replica *replica, struct error *err)
 {
-    const struct checkpoint_place place = replica_place(replica, replica->checkpoint_directory);
-    int64_t since_us = clock_monotonic_us(), begin_us = since_us, bytes;
-    CHECK(replica->unsaved_from < 0);
-    CHECK(replica->applied_offset == replica->next_offset &&
-          replica->applied_offset <= wal_durable_offset(replica->wal));
-    replica->grown_bytes = 0; /* after a failure it is time again when as much has come */
-    if (replica->applied_offset <= replica->checkpoint_offset)
+    int64_t bytes;
+    if (replica->writer == NULL)
         return 0;
-    int rc = replica_write_checkpoint(replica, &place, &bytes, err);
+    int rc = checkpoint_finish(replica->writer, &bytes, err);
+    replica->writer = NULL;
     if (rc != 0)
         return error_wrap(err, "could not write a checkpoint");
-    replica->checkpoint_offset = replica->applied_offset;
-    rc = replica_trim(replica, &place, err);
-    replica_time(replica, STAGE_CHECKPOINT, &since_us);
+    replica->checkpoint_offset = replica->writer_offset;
     log_info(area, "%s: checkpoint at offset %" PRId64 ": %" PRId64 " bytes in %.1f s",
              replica->directory, replica->checkpoint_offset, bytes,
-             (double)(since_us - begin_us) / 1e6);
-    return rc;
+             (double)(clock_monotonic_us() - replica->writer_begin_us) / 1e6);
+    return replica_trim(replica, err);
+}
+
+int64_t
+replica_checkpoint_offset(const struct replica *replica)
+{
+    return replica->checkpoint_offset > 0 ? replica->checkpoint_offset : -1;
 }
 
 bool

@@ -5,7 +5,8 @@
  *     open        the newest usable checkpoint is loaded, and the log behind it replayed; the
  *                 position is that of the last frame
  *     advance     behind a batch, whose events become a frame, are synced, and then applied
- *     checkpoint  the whole state in one file; the log before the older of two goes
+ *     checkpoint  the whole state in one file, written while the replica goes on; then the log
+ *                 before the older of two goes
  *
  * Checkpoints stand in {log}/checkpoint, so that one rename moves both.
  *
@@ -74,11 +75,18 @@ void replica_tell_time(struct replica *replica, int64_t now_s);
 
 /* Makes the position durable, if it is not. */
 int replica_save(struct replica *replica, struct error *err);
-/* Writes a checkpoint, unless the newest one stands here already, and trims the log; the position
- * must be saved. After an error all is as good as before. */
-int replica_checkpoint(struct replica *replica, struct error *err);
+/* Copies the state for a checkpoint, unless the newest one stands here already, and returns; the
+ * position must be saved, and no checkpoint be on its way. After an error, here or in the next, all
+ * is as good as before. */
+int replica_checkpoint_begin(struct replica *replica, struct error *err);
+/* Is what was begun durable, or has it failed? */
+bool replica_checkpoint_is_done(const struct replica *replica);
+/* Waits for that, and trims the log. Without one on its way nothing is to do. */
+int replica_checkpoint_end(struct replica *replica, struct error *err);
 /* The log has grown enough for one. */
 bool replica_checkpoint_is_due(const struct replica *replica);
+/* Of the newest one; -1: there is none. */
+int64_t replica_checkpoint_offset(const struct replica *replica);
 /* Since when a position waits to be durable, on the monotonic clock; -1: none does. */
 int64_t replica_unsaved_us(const struct replica *replica);
 

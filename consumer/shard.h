@@ -27,6 +27,14 @@ enum shard_state {
     SHARD_FULL,       /* the log may not grow; for an operator as well, but nothing is missing */
 };
 
+/* What became of the checkpoints that people have asked for. */
+struct shard_checkpoint {
+    int64_t answered; /* the number of the last request (worker.h) that this is of */
+    int64_t offset;   /* where it stands; -1: nothing was read yet */
+    int64_t pause_us; /* how long reading stood still */
+    char trouble[ERROR_MESSAGE_BYTES]; /* why there is none; "" */
+};
+
 struct shard_status {
     enum shard_state state;
     char trouble[ERROR_MESSAGE_BYTES]; /* "" when there is none */
@@ -37,6 +45,7 @@ struct shard_status {
     int64_t wal_bytes;
     struct batch_counts counts; /* since this process owns the partition */
     uint64_t letters;
+    struct shard_checkpoint checkpoint;
 };
 
 /* With nothing to serve yet. */

@@ -48,8 +48,10 @@ struct worker {
     struct dead_letters *dead_letters;
     struct kafka_batch *read;
     struct batch batch;
-    int64_t told_s;             /* the second that the engines were told last */
-    struct shard_status status; /* as published */
+    int64_t told_s;                     /* the second that the engines were told last */
+    struct shard_status status;         /* as published */
+    struct shard_checkpoint checkpoint; /* the one that was begun last */
+    bool checkpointing;                 /* it is on its way */
 
     /* Between threads. */
     atomic_bool stopping;
@@ -57,7 +59,8 @@ struct worker {
     atomic_bool ready;
     atomic_llong start_offset; /* once it is ready */
     atomic_llong heartbeat_us;
-    struct error failure; /* read when the thread has ended */
+    atomic_llong checkpoints_asked; /* numbered from 1 */
+    struct error failure;           /* read when the thread has ended */
 };
 
 static void
@@ -146,6 +149,118 @@ worker_come_by(struct worker *worker)
     worker_tell_time(worker);
 }
 
+static int
+worker_save(struct worker *worker, struct error *err)
+{
+    int rc = replica_save(worker_replica(worker), err);
+    if (rc == 0)
+        worker_publish(worker);
+    return rc;
+}
+
+/* --- checkpoints ----------------------------------------------------------------------------- */
+
+static bool
+worker_checkpoint_is_asked(const struct worker *worker)
+{
+    return atomic_load(&worker->checkpoints_asked) > worker->checkpoint.answered;
+}
+
+/* Tells those who had asked by then how it ended. */
+static void
+worker_answer_checkpoint(struct worker *worker, const char *trouble)
+{
+    struct shard_checkpoint *checkpoint = &worker->checkpoint;
+    checkpoint->offset = replica_checkpoint_offset(worker->served);
+    snprintf(checkpoint->trouble, sizeof checkpoint->trouble, "%s", trouble);
+    worker->status.checkpoint = *checkpoint;
+    worker_publish(worker);
+}
+
+static void
+worker_refuse_checkpoint(struct worker *worker, const char *why)
+{
+    if (!worker_checkpoint_is_asked(worker))
+        return;
+    worker->checkpoint.answered = atomic_load(&worker->checkpoints_asked);
+    worker_answer_checkpoint(worker, why);
+}
+
+/* A failure loses nothing: the next one makes it good. */
+static void
+worker_conclude_checkpoint(struct worker *worker, const struct error *failure)
+{
+    worker->checkpointing = false;
+    if (failure->code != 0)
+        log_warn(area, "partition %d: %s", worker->options.partition, failure->message);
+    worker_answer_checkpoint(worker, failure->message);
+}
+
+/* Waits for the one that is on its way, if there is any. */
+static void
+worker_end_checkpoint(struct worker *worker)
+{
+    struct error failure = {0};
+    if (!worker->checkpointing)
+        return;
+    while (!replica_checkpoint_is_done(worker->served)) {
+        worker_beat(worker);
+        clock_sleep_ms(RETRY_MS);
+    }
+    replica_checkpoint_end(worker->served, &failure);
+    worker_conclude_checkpoint(worker, &failure);
+}
+
+static void
+worker_end_checkpoint_when_done(struct worker *worker)
+{
+    if (replica_checkpoint_is_done(worker->served))
+        worker_end_checkpoint(worker);
+}
+
+/* Reading stands still until it returns. While a state is built anew none is taken: the one that is
+ * served stands still, and the new one may yet be dropped. */
+static int
+worker_begin_checkpoint(struct worker *worker, struct error *err)
+{
+    struct error failure = {0};
+    int64_t begin_us = clock_monotonic_us();
+    if (worker->built != NULL) {
+        worker_refuse_checkpoint(worker, "its state is being built anew");
+        return 0;
+    }
+    worker->checkpoint.answered = atomic_load(&worker->checkpoints_asked);
+    int rc = worker_save(worker, err);
+    if (rc != 0)
+        return rc;
+    worker->checkpointing = true;
+    rc = replica_checkpoint_begin(worker->served, &failure);
+    worker->checkpoint.pause_us = clock_monotonic_us() - begin_us;
+    if (rc != 0)
+        worker_conclude_checkpoint(worker, &failure);
+    return 0;
+}
+
+/* Begins one that is due or asked for, and ends the one that is done. */
+static int
+worker_mind_checkpoint(struct worker *worker, struct error *err)
+{
+    worker_end_checkpoint_when_done(worker);
+    bool wanted = worker_checkpoint_is_asked(worker) || replica_checkpoint_is_due(worker->served);
+    return wanted && !worker->checkpointing ? worker_begin_checkpoint(worker, err) : 0;
+}
+
+/* A while of what people are told in the state: the worker cannot work, and takes no checkpoint. */
+static void
+worker_wait(struct worker *worker, int wait_ms)
+{
+    worker_come_by(worker);
+    worker_end_checkpoint_when_done(worker);
+    if (worker->status.state == SHARD_WAITING && !worker->checkpointing)
+        worker_refuse_checkpoint(worker, worker->status.trouble);
+    clock_sleep_ms(wait_ms);
+}
+
 /* --- recovery -------------------------------------------------------------------------------- */
 
 static bool
@@ -232,9 +347,8 @@ worker_ask_committed(struct worker *worker, int64_t *offset, struct buffer *meta
     int rc;
     while ((rc = feed->committed(feed, offset, metadata, err)) == ERR_RETRY &&
            !worker_stopping(worker)) {
-        worker_come_by(worker);
         worker_set_state(worker, SHARD_WAITING, err->message);
-        clock_sleep_ms(WAIT_MS);
+        worker_wait(worker, WAIT_MS);
     }
     return rc;
 }
@@ -299,9 +413,8 @@ worker_acknowledge(struct worker *worker, struct error *err)
 {
     int rc;
     while ((rc = worker_tell_durable(worker, true, err)) == ERR_RETRY && !worker_stopping(worker)) {
-        worker_come_by(worker);
         worker_set_state(worker, SHARD_WAITING, err->message);
-        clock_sleep_ms(WAIT_MS);
+        worker_wait(worker, WAIT_MS);
     }
     return rc;
 }
@@ -314,6 +427,18 @@ worker_decide(const struct worker *worker, int64_t committed, const struct buffe
     return offsets_decide(replica_next_offset(replica), replica_position(replica)->replay,
                           worker->options.data_dir->id, committed, text,
                           clock_realtime_us() / US_PER_MS);
+}
+
+/* What was loaded becomes a checkpoint of its own. */
+static int
+worker_seed(struct worker *worker, struct error *err)
+{
+    int rc = replica_checkpoint_begin(worker->built, err);
+    while (rc == 0 && !replica_checkpoint_is_done(worker->built)) {
+        worker_beat(worker);
+        clock_sleep_ms(RETRY_MS);
+    }
+    return rc == 0 ? replica_checkpoint_end(worker->built, err) : rc;
 }
 
 static int
@@ -332,7 +457,7 @@ worker_resume(struct worker *worker, struct error *err)
         /* Not before, nor when nothing may be committed: with an offset of its own, what is built
          * would skip to the reset. */
         if (rc == 0 && anew && !worker_lost(worker))
-            rc = replica_checkpoint(worker->built, err);
+            rc = worker_seed(worker, err);
     }
     buffer_free(&metadata);
     if (rc != 0)
@@ -392,12 +517,11 @@ worker_deliver_letters(struct worker *worker)
     struct error err = {0};
     while (letters->count > 0 &&
            dead_letters_deliver(worker->dead_letters, letters, WAIT_MS, &err) != 0) {
-        worker_come_by(worker);
         if (worker_stopping(worker))
             return false;
         if (clock_monotonic_us() - begin_us > LONG_WAIT_US)
             worker_set_state(worker, SHARD_WAITING, err.message);
-        clock_sleep_ms(RETRY_MS);
+        worker_wait(worker, RETRY_MS);
     }
     if (letters->count > 0)
         worker_time(worker, STAGE_LETTERS, begin_us);
@@ -480,18 +604,14 @@ worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
 
 /* --- the thread ------------------------------------------------------------------------------ */
 
-/* Saves a position that has waited long enough for data to ride with, or any. */
+/* Saves a position that has waited long enough for data to ride with. */
 static int
-worker_save_quiet(struct worker *worker, bool now, struct error *err)
+worker_save_quiet(struct worker *worker, struct error *err)
 {
-    struct replica *replica = worker_replica(worker);
-    int64_t since_us = replica_unsaved_us(replica);
-    if (!now && (since_us < 0 || clock_monotonic_us() - since_us < QUIET_SAVE_US))
+    int64_t since_us = replica_unsaved_us(worker_replica(worker));
+    if (since_us < 0 || clock_monotonic_us() - since_us < QUIET_SAVE_US)
         return 0;
-    int rc = replica_save(replica, err);
-    if (rc == 0)
-        worker_publish(worker);
-    return rc;
+    return worker_save(worker, err);
 }
 
 /* The topic does not have the offset that comes next. */
@@ -505,30 +625,6 @@ worker_stall(struct worker *worker)
              "what the topic has (docs/operations.md)",
              replica_next_offset(worker_replica(worker)), worker->directory.path);
     worker_set_state(worker, SHARD_STALLED, trouble);
-}
-
-/* A failure loses nothing: the next one makes it good. While a state is built anew none is taken:
- * the one that is served stands still, and the new one may yet be dropped. */
-static int
-worker_checkpoint(struct worker *worker, struct error *err)
-{
-    struct error failure = {0};
-    if (worker->built != NULL)
-        return 0;
-    int rc = worker_save_quiet(worker, true, err);
-    if (rc == 0 && replica_checkpoint(worker->served, &failure) != 0)
-        log_warn(area, "partition %d: %s", worker->options.partition, failure.message);
-    return rc;
-}
-
-static int
-worker_checkpoint_when_due(struct worker *worker, struct error *err)
-{
-    if (!replica_checkpoint_is_due(worker->served))
-        return 0;
-    int rc = worker_checkpoint(worker, err);
-    worker_publish(worker);
-    return rc;
 }
 
 static int
@@ -576,9 +672,8 @@ worker_is_full(struct worker *worker)
 static void
 worker_idle(struct worker *worker)
 {
-    worker_come_by(worker);
     worker_set_state(worker, SHARD_WAITING, "lost its place in the group, which does not answer");
-    clock_sleep_ms(WAIT_MS);
+    worker_wait(worker, WAIT_MS);
 }
 
 /* Reads once, and works until all that was read has been dealt with. */
@@ -589,7 +684,7 @@ worker_round(struct worker *worker, struct error *err)
     if (worker_is_full(worker)) {
         worker_come_by(worker);
         clock_sleep_ms(WAIT_MS);
-        return 0;
+        return worker_mind_checkpoint(worker, err);
     }
     int rc = worker_read(worker, err);
     do {
@@ -597,13 +692,13 @@ worker_round(struct worker *worker, struct error *err)
         if (rc == 0 && next < worker->read->count)
             rc = worker_take_batch(worker, &next, err);
         if (rc == 0)
-            rc = worker_save_quiet(worker, false, err);
+            rc = worker_save_quiet(worker, err);
         if (rc == 0)
             worker_try_tell_durable(worker, false);
         if (rc == 0)
             rc = worker_swap_when_due(worker, err);
         if (rc == 0)
-            rc = worker_checkpoint_when_due(worker, err);
+            rc = worker_mind_checkpoint(worker, err);
     } while (rc == 0 && next < worker->read->count && !worker_stopping(worker) &&
              !worker_lost(worker));
     return rc;
@@ -620,11 +715,13 @@ worker_work(struct worker *worker, struct error *err)
     while (rc == 0 && !worker_stopping(worker))
         worker_idle(worker);
     if (rc == 0 && !worker_lost(worker))
-        rc = worker_save_quiet(worker, true, err);
+        rc = worker_save(worker, err);
     if (rc == 0 && replica_durable_offset(worker_replica(worker)) >= 0)
         worker_try_tell_durable(worker, true);
+    worker_end_checkpoint(worker);
     if (rc == 0 && stop_requested() && !worker_lost(worker))
-        rc = worker_checkpoint(worker, err);
+        rc = worker_begin_checkpoint(worker, err);
+    worker_end_checkpoint(worker);
     return rc;
 }
 
@@ -732,6 +829,26 @@ int64_t
 worker_heartbeat_us(const struct worker *worker)
 {
     return atomic_load(&worker->heartbeat_us);
+}
+
+int64_t
+worker_ask_checkpoint(struct worker *worker)
+{
+    return atomic_fetch_add(&worker->checkpoints_asked, 1) + 1;
+}
+
+bool
+worker_checkpoint_answer(struct worker *worker, int64_t request, struct shard_checkpoint *answer)
+{
+    struct shard_status status;
+    shard_read_status(worker->shard, &status);
+    *answer = status.checkpoint;
+    if (answer->answered >= request)
+        return true;
+    bool is_known = request <= atomic_load(&worker->checkpoints_asked);
+    if (!is_known)
+        snprintf(answer->trouble, sizeof answer->trouble, "the partition was given away and back");
+    return !is_known;
 }
 
 struct shard *

@@ -7,7 +7,7 @@
  *     batch      decode, seq rule, checks, compaction; its dead letters are acknowledged
  *     advance    one frame, fsync, then the engine, under the write lock (replica.h)
  *     durable    the feed is told, which commits the offset to the group now and then
- *     checkpoint when the log has grown enough, and when the process is asked to stop
+ *     checkpoint when the log has grown enough, when asked for, and when the process is to stop
  *
  * A batch without anything to apply (marks, duplicates) moves the position in memory, and rides in
  * the next frame, or in one of its own once a second.
@@ -56,6 +56,13 @@ int64_t worker_heartbeat_us(const struct worker *worker);
 
 /* Any thread, as long as the worker lives. */
 struct shard *worker_shard(struct worker *worker);
+
+/* Asks for a checkpoint as soon as it may be taken. Returns the number of the request. Any thread,
+ * as long as the worker lives, as the next one. */
+int64_t worker_ask_checkpoint(struct worker *worker);
+/* What became of it, or of a later one. False: that is not known yet. */
+bool worker_checkpoint_answer(struct worker *worker, int64_t request,
+                              struct shard_checkpoint *answer);
 
 /* Another member may have the partition already: what is in hand is finished, and nothing more is
  * read, written or committed; the shard goes on answering until the worker is stopped. */

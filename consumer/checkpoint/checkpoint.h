@@ -17,14 +17,17 @@
  * All numbers are little-endian. The identity is that of the log (what both belong to, as lines of
  * text); the position is opaque.
  *
- * Happy path: checkpoint_begin(), checkpoint_write() as often as it takes, checkpoint_finish(): the
- * file appears under its name when it is whole and durable, and all but the newest two go.
+ * Happy path: checkpoint_begin(), checkpoint_write() as often as it takes, checkpoint_end(), which
+ * wait for nothing but memory: a thread writes. The file appears under its name when it is whole
+ * and durable, and all but the newest two go; checkpoint_finish() waits for that.
  *
  * Failure: a checkpoint that cannot be written leaves the ones before it, and loses nothing. One
  * that is damaged, cut, or of another identity is found so while it is read (ERR_DATA), and the
  * reader takes the one before.
  *
- * One thread.
+ * Memory: what the disk has not taken yet, at most the whole state once more.
+ *
+ * One thread, beside its own.
  */
 #ifndef CONSUMER_CHECKPOINT_CHECKPOINT_H
 #define CONSUMER_CHECKPOINT_CHECKPOINT_H
@@ -46,15 +49,18 @@ enum { CHECKPOINTS_KEPT = 2 };
 struct checkpoint_writer;
 
 /* Creates the directory, and the file under the name "new", in place of what a crash left there.
- * The caller owns `*writer`, and ends it by
- * checkpoint_finish() or checkpoint_abandon(). */
+ * The caller owns `*writer`, which `place` has to outlive, and ends it by checkpoint_end() and
+ * checkpoint_finish(). */
 int checkpoint_begin(const struct checkpoint_place *place, int64_t next_offset,
                      struct text position, struct checkpoint_writer **writer, struct error *err);
 /* Appends to the state. An error is kept for checkpoint_finish(). */
 void checkpoint_write(struct checkpoint_writer *writer, const void *data, size_t bytes);
-/* Frees the writer in any case. `*bytes`: of the file. */
+/* That was all. */
+void checkpoint_end(struct checkpoint_writer *writer);
+/* Would checkpoint_finish() return at once? */
+bool checkpoint_is_done(struct checkpoint_writer *writer);
+/* Waits, and frees the writer in any case. `*bytes`: of the file. */
 int checkpoint_finish(struct checkpoint_writer *writer, int64_t *bytes, struct error *err);
-void checkpoint_abandon(struct checkpoint_writer *writer);
 
 /* --- reading --------------------------------------------------------------------------------- */
 

@@ -1,18 +1,36 @@
+/* The state comes faster than a disk takes it, and whoever gives it stands still meanwhile: so it
+ * is kept in blocks, which a thread writes and frees. */
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "common/base/check.h"
 #include "common/files/crc32c.h"
 #include "consumer/checkpoint/checkpoint_internal.h"
 
+struct checkpoint_block {
+    struct checkpoint_block *next;
+    size_t bytes; /* of the state */
+    uint8_t data[CHECKPOINT_BLOCK_HEAD_BYTES + CHECKPOINT_BLOCK_BYTES];
+};
+
 struct checkpoint_writer {
     const struct checkpoint_place *place;
-    int64_t next_offset;
+    struct checkpoint_block *filled; /* the caller's: not handed over yet; NULL: none */
+    pthread_t thread;
+
+    pthread_mutex_t lock;
+    pthread_cond_t handed_over;
+    struct checkpoint_block *first; /* handed over and not written yet */
+    struct checkpoint_block **end;
+    bool ended; /* no more will come */
+    bool done;
+
+    /* The thread's, while it runs: */
     char *path;
     char *temporary;
     int file; /* -1: not open */
     int64_t at;
     uint32_t crc;
-    struct buffer block; /* head and bytes */
     struct error failure;
 };
 
@@ -29,11 +47,11 @@ writer_put(struct checkpoint_writer *writer, const void *data, size_t bytes)
 }
 
 static void
-writer_put_header(struct checkpoint_writer *writer, struct text position)
+writer_put_header(struct checkpoint_writer *writer, int64_t offset, struct text position)
 {
     struct text identity = writer->place->identity;
     struct buffer header;
-    uint64_t next_offset = htole64((uint64_t)writer->next_offset);
+    uint64_t next_offset = htole64((uint64_t)offset);
     uint8_t fixed[CHECKPOINT_HEADER_FIXED_BYTES];
     uint8_t crc[CHECKPOINT_CRC_BYTES];
     CHECK(identity.bytes <= CHECKPOINT_TEXT_BYTES_MAX);
@@ -54,24 +72,15 @@ writer_put_header(struct checkpoint_writer *writer, struct text position)
 }
 
 static void
-writer_begin_block(struct checkpoint_writer *writer)
+writer_put_block(struct checkpoint_writer *writer, struct checkpoint_block *block)
 {
-    buffer_clear(&writer->block);
-    buffer_append(&writer->block, (uint8_t[CHECKPOINT_BLOCK_HEAD_BYTES]){0},
-                  CHECKPOINT_BLOCK_HEAD_BYTES);
-}
-
-static void
-writer_put_block(struct checkpoint_writer *writer)
-{
-    uint8_t *head = writer->block.data;
-    size_t bytes = writer->block.bytes - CHECKPOINT_BLOCK_HEAD_BYTES;
-    checkpoint_put_u32(head, (uint32_t)bytes);
+    uint8_t *head = block->data;
+    checkpoint_put_u32(head, (uint32_t)block->bytes);
     uint32_t crc = crc32c(writer->crc, head, CHECKPOINT_CRC_BYTES);
-    crc = crc32c(crc, head + CHECKPOINT_BLOCK_HEAD_BYTES, bytes);
+    crc = crc32c(crc, head + CHECKPOINT_BLOCK_HEAD_BYTES, block->bytes);
     checkpoint_put_u32(head + CHECKPOINT_CRC_BYTES, crc);
-    writer_put(writer, head, writer->block.bytes);
-    writer_begin_block(writer);
+    writer_put(writer, head, CHECKPOINT_BLOCK_HEAD_BYTES + block->bytes);
+    free(block);
 }
 
 static int
@@ -87,72 +96,35 @@ writer_create_file(struct checkpoint_writer *writer, struct error *err)
     return rc < 0 ? rc : 0;
 }
 
-int
-checkpoint_begin(const struct checkpoint_place *place, int64_t next_offset, struct text position,
-                 struct checkpoint_writer **writer, struct error *err)
-{
-    struct checkpoint_writer *made = memory_zalloc(sizeof *made);
-    made->place = place;
-    made->next_offset = next_offset;
-    made->path = checkpoint_path(place, next_offset);
-    made->temporary = memory_format("%s/new", place->directory);
-    made->file = -1;
-    buffer_init(&made->block);
-    int rc = writer_create_file(made, err);
-    if (rc != 0) {
-        checkpoint_abandon(made);
-        return rc;
-    }
-    writer_put_header(made, position);
-    writer_begin_block(made);
-    *writer = made;
-    return 0;
-}
-
-void
-checkpoint_write(struct checkpoint_writer *writer, const void *data, size_t bytes)
-{
-    const uint8_t *from = data;
-    while (bytes > 0) {
-        size_t room = CHECKPOINT_BLOCK_BYTES - (writer->block.bytes - CHECKPOINT_BLOCK_HEAD_BYTES);
-        size_t part = bytes < room ? bytes : room;
-        buffer_append(&writer->block, from, part);
-        from += part;
-        bytes -= part;
-        if (part == room)
-            writer_put_block(writer);
-    }
-}
-
 static void
 writer_free(struct checkpoint_writer *writer)
 {
     struct files *files = writer->place->files;
     if (writer->file >= 0)
         files->close(files, writer->file);
-    buffer_free(&writer->block);
+    pthread_mutex_destroy(&writer->lock);
+    pthread_cond_destroy(&writer->handed_over);
     free(writer->path);
     free(writer->temporary);
     free(writer);
 }
 
-void
-checkpoint_abandon(struct checkpoint_writer *writer)
-{
-    struct files *files = writer->place->files;
-    if (writer->file >= 0)
-        files->unlink(files, writer->temporary, NULL); /* out of space, say: do not keep it */
-    writer_free(writer);
-}
+/* --- the thread ------------------------------------------------------------------------------ */
 
-static int
-writer_publish(struct checkpoint_writer *writer, struct error *err)
+/* Waits for a block; NULL: there are no more. */
+static struct checkpoint_block *
+writer_take(struct checkpoint_writer *writer)
 {
-    struct files *files = writer->place->files;
-    int rc = files->sync(files, writer->file, err);
-    if (rc == 0)
-        rc = files->rename(files, writer->temporary, writer->path, err);
-    return rc == 0 ? files->sync_directory(files, writer->place->directory, err) : rc;
+    CHECK(pthread_mutex_lock(&writer->lock) == 0);
+    while (writer->first == NULL && !writer->ended)
+        CHECK(pthread_cond_wait(&writer->handed_over, &writer->lock) == 0);
+    struct checkpoint_block *block = writer->first;
+    if (block != NULL)
+        writer->first = block->next;
+    if (writer->first == NULL)
+        writer->end = &writer->first;
+    CHECK(pthread_mutex_unlock(&writer->lock) == 0);
+    return block;
 }
 
 static int
@@ -166,23 +138,124 @@ remove_older(const struct checkpoint_place *place, struct error *err)
     return rc;
 }
 
+/* Gives it its name. */
+static void
+writer_publish(struct checkpoint_writer *writer)
+{
+    struct files *files = writer->place->files;
+    struct error *failure = &writer->failure;
+    int rc = failure->code;
+    if (rc == 0)
+        rc = files->sync(files, writer->file, failure);
+    if (rc == 0)
+        rc = files->rename(files, writer->temporary, writer->path, failure);
+    if (rc == 0)
+        rc = files->sync_directory(files, writer->place->directory, failure);
+    if (rc == 0)
+        remove_older(writer->place, failure);
+    else
+        files->unlink(files, writer->temporary, NULL); /* out of space, say: do not keep it */
+}
+
+static void *
+writer_main(void *context)
+{
+    struct checkpoint_writer *writer = context;
+    struct checkpoint_block *block;
+    while ((block = writer_take(writer)) != NULL)
+        writer_put_block(writer, block);
+    writer_put_block(writer, memory_zalloc(sizeof *block)); /* the empty one at the end */
+    writer_publish(writer);
+    CHECK(pthread_mutex_lock(&writer->lock) == 0);
+    writer->done = true;
+    CHECK(pthread_mutex_unlock(&writer->lock) == 0);
+    return NULL;
+}
+
+/* --- whoever gives the state ----------------------------------------------------------------- */
+
+int
+checkpoint_begin(const struct checkpoint_place *place, int64_t next_offset, struct text position,
+                 struct checkpoint_writer **writer, struct error *err)
+{
+    struct checkpoint_writer *made = memory_zalloc(sizeof *made);
+    made->place = place;
+    made->path = checkpoint_path(place, next_offset);
+    made->temporary = memory_format("%s/new", place->directory);
+    made->end = &made->first;
+    CHECK(pthread_mutex_init(&made->lock, NULL) == 0);
+    CHECK(pthread_cond_init(&made->handed_over, NULL) == 0);
+    int rc = writer_create_file(made, err);
+    if (rc != 0) {
+        writer_free(made);
+        return rc;
+    }
+    writer_put_header(made, next_offset, position);
+    CHECK(pthread_create(&made->thread, NULL, writer_main, made) == 0);
+    pthread_setname_np(made->thread, "checkpoint");
+    *writer = made;
+    return 0;
+}
+
+static void
+writer_hand_over(struct checkpoint_writer *writer, bool ended)
+{
+    CHECK(pthread_mutex_lock(&writer->lock) == 0);
+    if (writer->filled != NULL) {
+        *writer->end = writer->filled;
+        writer->end = &writer->filled->next;
+    }
+    writer->ended = ended;
+    CHECK(pthread_cond_signal(&writer->handed_over) == 0);
+    CHECK(pthread_mutex_unlock(&writer->lock) == 0);
+    writer->filled = NULL;
+}
+
+void
+checkpoint_write(struct checkpoint_writer *writer, const void *data, size_t bytes)
+{
+    const uint8_t *from = data;
+    while (bytes > 0) {
+        if (writer->filled == NULL) {
+            writer->filled = memory_alloc(sizeof *writer->filled);
+            writer->filled->next = NULL;
+            writer->filled->bytes = 0;
+        }
+        struct checkpoint_block *block = writer->filled;
+        size_t room = CHECKPOINT_BLOCK_BYTES - block->bytes;
+        size_t part = bytes < room ? bytes : room;
+        memcpy(block->data + CHECKPOINT_BLOCK_HEAD_BYTES + block->bytes, from, part);
+        block->bytes += part;
+        from += part;
+        bytes -= part;
+        if (part == room)
+            writer_hand_over(writer, false);
+    }
+}
+
+void
+checkpoint_end(struct checkpoint_writer *writer)
+{
+    writer_hand_over(writer, true);
+}
+
+bool
+checkpoint_is_done(struct checkpoint_writer *writer)
+{
+    CHECK(pthread_mutex_lock(&writer->lock) == 0);
+    bool done = writer->done;
+    CHECK(pthread_mutex_unlock(&writer->lock) == 0);
+    return done;
+}
+
 int
 checkpoint_finish(struct checkpoint_writer *writer, int64_t *bytes, struct error *err)
 {
-    if (writer->block.bytes > CHECKPOINT_BLOCK_HEAD_BYTES)
-        writer_put_block(writer);
-    writer_put_block(writer); /* the empty one at the end */
+    CHECK(pthread_join(writer->thread, NULL) == 0);
     int rc = writer->failure.code;
     if (rc != 0)
         *err = writer->failure;
-    else
-        rc = writer_publish(writer, err);
-    if (rc != 0) {
-        checkpoint_abandon(writer);
-        return rc;
-    }
     *bytes = writer->at;
-    rc = remove_older(writer->place, err);
     writer_free(writer);
     return rc;
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 /* clang-format on */
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,15 +46,10 @@ state_byte(int64_t offset, size_t i)
     return (uint8_t)(offset * 31 + (int64_t)(i * i));
 }
 
-/* Written in pieces of any size. */
-static int
-write_state(int64_t offset, size_t bytes, struct error *err)
+/* In pieces of any size. */
+static void
+give_state(struct checkpoint_writer *writer, int64_t offset, size_t bytes)
 {
-    struct checkpoint_writer *writer;
-    int64_t file_bytes;
-    int rc = checkpoint_begin(&place, offset, text_of("position"), &writer, err);
-    if (rc != 0)
-        return rc;
     uint8_t *state = memory_alloc(bytes + 1);
     for (size_t i = 0; i < bytes; i++)
         state[i] = state_byte(offset, i);
@@ -63,6 +59,18 @@ write_state(int64_t offset, size_t bytes, struct error *err)
         checkpoint_write(writer, state + at, piece);
     }
     free(state);
+    checkpoint_end(writer);
+}
+
+static int
+write_state(int64_t offset, size_t bytes, struct error *err)
+{
+    struct checkpoint_writer *writer;
+    int64_t file_bytes;
+    int rc = checkpoint_begin(&place, offset, text_of("position"), &writer, err);
+    if (rc != 0)
+        return rc;
+    give_state(writer, offset, bytes);
     rc = checkpoint_finish(writer, &file_bytes, err);
     if (rc == 0)
         assert_true(file_bytes > (int64_t)bytes);
@@ -111,6 +119,37 @@ test_what_was_written_is_read_back(void **state)
         if (read_state((int64_t)i, sizes[i], &err) != 0)
             fail_msg("%s", err.message);
     }
+}
+
+static pthread_mutex_t disk = PTHREAD_MUTEX_INITIALIZER;
+static int (*write_at_once)(struct files *files, int handle, const void *data, size_t bytes,
+                            int64_t offset, struct error *err);
+
+static int
+write_when_unlocked(struct files *files, int handle, const void *data, size_t bytes, int64_t offset,
+                    struct error *err)
+{
+    pthread_mutex_lock(&disk);
+    pthread_mutex_unlock(&disk);
+    return write_at_once(files, handle, data, bytes, offset, err);
+}
+
+static void
+test_nobody_waits_for_the_disk(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct checkpoint_writer *writer;
+    int64_t bytes;
+    write_at_once = place.files->write_at;
+    place.files->write_at = write_when_unlocked;
+    assert_int_equal(checkpoint_begin(&place, 1, text_of("position"), &writer, &err), 0);
+    pthread_mutex_lock(&disk);
+    give_state(writer, 1, LARGE_BYTES);
+    assert_false(checkpoint_is_done(writer));
+    pthread_mutex_unlock(&disk);
+    assert_int_equal(checkpoint_finish(writer, &bytes, &err), 0);
+    assert_int_equal(read_state(1, LARGE_BYTES, &err), 0);
 }
 
 static void
@@ -250,6 +289,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         PLACE_TEST(test_what_was_written_is_read_back),
+        PLACE_TEST(test_nobody_waits_for_the_disk),
         PLACE_TEST(test_the_newest_two_are_kept),
         PLACE_TEST(test_F40_no_flipped_bit_is_believed),
         PLACE_TEST(test_F40_a_file_cut_at_any_byte_or_too_long_is_found),

@@ -24,6 +24,7 @@ struct script {
     struct buffer message;
     pthread_mutex_t lock; /* of what follows */
     int64_t next;         /* to be read; -1: reading has not begun */
+    int64_t end;          /* what lies from here on has not come yet */
     int64_t committed;
     bool is_silent; /* takes no commits */
     uint32_t asked; /* commits that were waited for */
@@ -49,7 +50,7 @@ script_read(struct feed *feed, int wait_ms, uint32_t max_records, size_t max_byt
     (void)err;
     kafka_batch_release(batch);
     pthread_mutex_lock(&script->lock);
-    while (script->next >= 0 && script->next < MESSAGES && batch->count < max_records) {
+    while (script->next >= 0 && script->next < script->end && batch->count < max_records) {
         batch->messages[batch->count] = NULL;
         batch->records[batch->count++] = (struct kafka_record){
             .offset = script->next++,
@@ -127,7 +128,7 @@ write_message(struct buffer *message)
     arena_free(&arena);
 }
 
-/* A checkpoint behind every batch. */
+/* Checkpoints are taken when they are asked for. */
 static void
 begin(struct fixture *fixture, const char *directory)
 {
@@ -142,7 +143,7 @@ begin(struct fixture *fixture, const char *directory)
                              .batch_bytes = 1 << 20,
                              .wal_segment_bytes = 1 << 20,
                              .wal_limit_bytes = 1 << 30,
-                             .checkpoint_bytes = 1},
+                             .checkpoint_bytes = INT64_MAX},
                 .index_config = fixture_index,
             },
         .script = {.feed = script_calls},
@@ -219,9 +220,17 @@ static bool
 is_done(struct fixture *fixture)
 {
     pthread_mutex_lock(&fixture->script.lock);
-    bool done = fixture->script.durable == MESSAGES;
+    bool done = fixture->script.durable == fixture->script.end;
     pthread_mutex_unlock(&fixture->script.lock);
     return done;
+}
+
+static bool
+is_running(struct fixture *fixture)
+{
+    struct shard_status status;
+    shard_read_status(worker_shard(fixture->worker), &status);
+    return status.state == SHARD_RUNNING;
 }
 
 /* Where the worker wants to begin, once it does. */
@@ -234,15 +243,50 @@ start_offset(struct fixture *fixture)
     return offset;
 }
 
-/* Reads from there to the end. */
+/* Reads, from there or from where it stands. */
 static void
-read_all(struct fixture *fixture)
+read_up_to(struct fixture *fixture, int64_t end)
 {
+    struct script *script = &fixture->script;
     int64_t offset = start_offset(fixture);
-    pthread_mutex_lock(&fixture->script.lock);
-    fixture->script.next = offset >= 0 ? offset : 0;
-    pthread_mutex_unlock(&fixture->script.lock);
+    pthread_mutex_lock(&script->lock);
+    if (script->next < 0)
+        script->next = offset >= 0 ? offset : 0;
+    script->end = end;
+    pthread_mutex_unlock(&script->lock);
     wait_until(fixture, is_done);
+}
+
+static struct shard_checkpoint
+await_checkpoint(struct fixture *fixture, int64_t request)
+{
+    struct shard_checkpoint answer;
+    int64_t begin_us = clock_monotonic_us();
+    while (!worker_checkpoint_answer(fixture->worker, request, &answer)) {
+        assert_true(clock_monotonic_us() - begin_us < PATIENCE_S * INT64_C(1000000));
+        clock_sleep_ms(1);
+    }
+    return answer;
+}
+
+static struct shard_checkpoint
+take_checkpoint(struct fixture *fixture)
+{
+    return await_checkpoint(fixture, worker_ask_checkpoint(fixture->worker));
+}
+
+enum { CHECKPOINT = MESSAGES - BATCH_MESSAGES, RESET = MESSAGES - 1 };
+
+/* With a checkpoint before the last batch, and an operator's reset behind that. */
+static void
+begin_reset(struct fixture *fixture, const char *directory)
+{
+    begin(fixture, directory);
+    start(fixture, -1, false);
+    read_up_to(fixture, CHECKPOINT);
+    assert_int_equal(take_checkpoint(fixture).offset, CHECKPOINT);
+    read_up_to(fixture, MESSAGES);
+    stop(fixture);
 }
 
 /* A reset that was followed, and not acknowledged before the place in the group was lost, is
@@ -250,30 +294,90 @@ read_all(struct fixture *fixture)
 static void
 test_F66_F81_a_reset_is_followed_until_it_is_acknowledged(void **state)
 {
-    enum { RESET = MESSAGES - 1 };
     struct fixture fixture;
-    begin(&fixture, *state);
-    start(&fixture, -1, false);
-    read_all(&fixture);
-    stop(&fixture);
+    begin_reset(&fixture, *state);
     start(&fixture, RESET, true);
     wait_until(&fixture, is_asked);
     worker_lose(fixture.worker);
     wait_until(&fixture, is_ready);
     stop(&fixture);
     start(&fixture, RESET, false);
-    assert_in_range(start_offset(&fixture), 1, RESET - 1);
-    read_all(&fixture);
+    assert_int_equal(start_offset(&fixture), CHECKPOINT);
+    read_up_to(&fixture, MESSAGES);
     stop(&fixture);
     end(&fixture);
 }
+
+/* However many ask, and whatever was begun before: each is told of one that stands where it asked
+ * or behind. */
+static void
+test_a_checkpoint_answers_all_who_have_asked(void **state)
+{
+    struct fixture fixture;
+    begin(&fixture, *state);
+    start(&fixture, -1, false);
+    assert_int_equal(take_checkpoint(&fixture).offset, -1); /* of nothing: there is none */
+    for (int64_t offset = BATCH_MESSAGES; offset <= MESSAGES; offset += BATCH_MESSAGES) {
+        read_up_to(&fixture, offset);
+        int64_t first = worker_ask_checkpoint(fixture.worker);
+        int64_t second = worker_ask_checkpoint(fixture.worker);
+        for (int64_t request = first; request <= second; request++) {
+            const struct shard_checkpoint answer = await_checkpoint(&fixture, request);
+            assert_string_equal(answer.trouble, "");
+            assert_int_equal(answer.offset, offset);
+        }
+    }
+    stop(&fixture);
+    end(&fixture);
+}
+
+static void
+test_L9_a_checkpoint_that_may_not_be_taken_is_refused(void **state)
+{
+    struct fixture fixture;
+    begin_reset(&fixture, *state);
+    start(&fixture, RESET, true);
+    wait_until(&fixture, is_asked);
+    assert_string_equal(take_checkpoint(&fixture).trouble, "the broker is away");
+    worker_lose(fixture.worker);
+    wait_until(&fixture, is_ready);
+    assert_non_null(strstr(take_checkpoint(&fixture).trouble, "lost its place in the group"));
+    stop(&fixture);
+    start(&fixture, RESET, false);
+    assert_int_equal(start_offset(&fixture), CHECKPOINT);
+    assert_string_equal(take_checkpoint(&fixture).trouble, "its state is being built anew");
+    read_up_to(&fixture, MESSAGES);
+    wait_until(&fixture, is_running);
+    assert_string_equal(take_checkpoint(&fixture).trouble, "");
+    stop(&fixture);
+    end(&fixture);
+}
+
+/* A partition that went and came back: its new worker knows nothing of the request. */
+static void
+test_a_request_that_the_worker_does_not_know_is_refused(void **state)
+{
+    struct fixture fixture;
+    struct shard_checkpoint answer;
+    begin(&fixture, *state);
+    start(&fixture, -1, false);
+    assert_true(worker_checkpoint_answer(fixture.worker, 1, &answer));
+    assert_string_equal(answer.trouble, "the partition was given away and back");
+    stop(&fixture);
+    end(&fixture);
+}
+
+#define WORKER_TEST(test) \
+    cmocka_unit_test_setup_teardown(test, temporary_directory_setup, temporary_directory_teardown)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_F66_F81_a_reset_is_followed_until_it_is_acknowledged,
-                                        temporary_directory_setup, temporary_directory_teardown),
+        WORKER_TEST(test_F66_F81_a_reset_is_followed_until_it_is_acknowledged),
+        WORKER_TEST(test_a_checkpoint_answers_all_who_have_asked),
+        WORKER_TEST(test_L9_a_checkpoint_that_may_not_be_taken_is_refused),
+        WORKER_TEST(test_a_request_that_the_worker_does_not_know_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
