@@ -1,6 +1,6 @@
 """Ratios of what we do to what the machine and the libraries can do, in one run.
 
-    scripts/bench [--rows N] [--runs N] [--only ratios|windows|latency|triggers]
+    scripts/bench [--rows N] [--runs N] [--only ratios|windows|latency|triggers|restart]
 
 1. drain over raw COPY: rows a second from the outbox to acknowledged on the topic, beside a bare
    COPY (FORMAT binary) of the same rows to a client that throws them away.
@@ -10,8 +10,8 @@
 
 Figures are medians of the runs. Machines are noisy: compare ratios, not seconds.
 
-Then what windows cost, and the way to the topic under a light load (windows.py); and what triggers
-cost (triggers.py).
+Then what windows cost, and the way to the topic under a light load (windows.py); what triggers cost
+(triggers.py); and what checkpoints cost and save (restart.py).
 """
 
 import argparse
@@ -26,6 +26,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts
 
 import gallery  # noqa: E402
 import pipeline  # noqa: E402
+import restart  # noqa: E402
 import servers  # noqa: E402
 import triggers  # noqa: E402
 import windows  # noqa: E402
@@ -69,13 +70,16 @@ def raw_copy(demo):
                 pass
 
 
-def fresh_pipeline(postgres, kafka, **settings):
-    """Gallery tables without rows; `settings` of the producer section."""
+def fresh_pipeline(postgres, kafka, configure=None, **settings):
+    """Gallery tables without rows; `settings` of the producer section. `configure` may change the
+    configuration (path, directory)."""
     name = f"bench{time.time_ns()}"
     directory = HOME / name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     config = pipeline.write_config(directory / "config.yaml", {"producer": settings})
+    if configure is not None:
+        configure(config, directory)
     demo = pipeline.Pipeline(directory, name, postgres, kafka, config)
     demo.create_database()
     demo.init()
@@ -187,11 +191,17 @@ def print_triggers(_, postgres, kafka):
         triggers.run(demo)
 
 
+def print_restart(arguments, postgres, kafka):
+    with fresh_pipeline(postgres, kafka, restart.configure) as demo:
+        restart.run(demo, arguments.entities)
+
+
 SECTIONS = {
     "ratios": print_ratios,
     "windows": print_windows,
     "latency": print_latency,
     "triggers": print_triggers,
+    "restart": print_restart,
 }
 
 
@@ -201,6 +211,7 @@ def main():
     parser.add_argument("--runs", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--samples", type=int, default=300, help="default: %(default)s")
     parser.add_argument("--saves", type=int, default=4000, help="default: %(default)s")
+    parser.add_argument("--entities", type=int, default=1_000_000, help="default: %(default)s")
     parser.add_argument("--only", choices=SECTIONS, help="one section")
     arguments = parser.parse_args()
     with servers.Postgres(HOME / "postgres") as postgres, servers.Kafka(HOME / "kafka") as kafka:

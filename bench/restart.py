@@ -1,0 +1,167 @@
+"""What checkpoints cost and save, with a million entities in one partition: a restart, beside
+reading its checkpoint's bytes from disk; and how long ingestion stands still for one, end to end.
+"""
+
+import http.client
+import json
+import os
+import re
+import statistics
+import threading
+import time
+
+import servers
+
+TOKEN = "bench"
+RUNS = 5
+QUIET_S = 1
+CHUNK_BYTES = 1 << 20
+
+# An entity a row.
+FILL = """
+INSERT INTO "BitdexOps" (entity_id, ops)
+SELECT n, jsonb_build_array('{"op": "alive"}'::jsonb,
+    jsonb_build_object('op', 'set', 'field', 'nsfwLevel', 'value', 1 << (n %% 6)::int),
+    '{"op": "set", "field": "type", "value": "image"}'::jsonb,
+    jsonb_build_object('op', 'set', 'field', 'userId', 'value', n * 7919 %% 50021),
+    jsonb_build_object('op', 'set', 'field', 'postId', 'value', n / 5),
+    jsonb_build_object('op', 'set', 'field', 'hasMeta', 'value', n %% 2 = 0),
+    jsonb_build_object('op', 'set', 'field', 'existedAt', 'value', 1700000000 + n),
+    jsonb_build_object('op', 'set', 'field', 'tagIds', 'value',
+        (SELECT jsonb_agg((200000 ^ ((n * 31 + k * 7919) %% 10007 / 10007::float8))::int)
+         FROM generate_series(1, 20) AS k)))
+FROM generate_series(%s::bigint, %s::bigint) AS n
+"""
+FILL_ROWS = 100_000
+RECOVERED = r"recovered: checkpoint at offset \d+ in ([0-9.]+) s, \d+ bytes of frames behind it in "
+
+
+def configure(config, directory):
+    """One partition, and the token that the request needs."""
+    token = directory / "token"
+    token.write_text(TOKEN)
+    text = config.read_text().replace("partitions: 4", "partitions: 1")
+    config.write_text(text.replace("\nconsumer:\n", f"\nconsumer:\n  token_file: {token}\n"))
+
+
+class Load(threading.Thread):
+    """A row every few milliseconds, so that there is always something to read."""
+
+    def __init__(self, demo):
+        super().__init__(daemon=True)
+        self._demo = demo
+        self._end = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self.join()
+
+    def run(self):
+        with self._demo.connect(autocommit=True) as connection:
+            while not self._end.wait(0.002):
+                connection.execute(FILL, (1, 1))
+
+
+class Watch(threading.Thread):
+    """Looks at the partition all the time; `longest_s` is for how long it did not move."""
+
+    def __init__(self, demo):
+        super().__init__(daemon=True)
+        self.longest_s = 0
+        self._demo = demo
+        self._end = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        time.sleep(QUIET_S)
+        self._end.set()
+        self.join()
+
+    def run(self):
+        offset, since = None, time.monotonic()
+        while not self._end.is_set():
+            (look,) = self._demo.partitions()
+            now = time.monotonic()
+            if look["offset"] != offset:
+                if offset is not None:
+                    self.longest_s = max(self.longest_s, now - since)
+                offset, since = look["offset"], now
+
+
+def take_checkpoint(demo):
+    """How long reading stood still, by the consumer's own word."""
+    connection = http.client.HTTPConnection(servers.LOOPBACK, demo.consumer.port, timeout=600)
+    connection.request(
+        "POST", "/api/indexes/gallery/checkpoint", "", {"Authorization": f"Bearer {TOKEN}"})
+    answer = connection.getresponse()
+    body = json.loads(answer.read())
+    assert answer.status == 200, body
+    connection.close()
+    return body["partitions"][0]["pause_seconds"]
+
+
+def pause_once(demo):
+    """Longest stand-still without a checkpoint, with one, and what the consumer says of it."""
+    with Watch(demo) as quiet:
+        pass
+    with Watch(demo) as busy:
+        said_s = take_checkpoint(demo)
+    return quiet.longest_s, busy.longest_s, said_s
+
+
+def read_s(path):
+    """Reading the file once, from disk."""
+    with open(path, "rb", buffering=0) as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        begin = time.monotonic()
+        while file.read(CHUNK_BYTES):
+            pass
+        return time.monotonic() - begin
+
+
+def restart_once(demo):
+    """Seconds of reading the newest checkpoint's bytes, of loading it, and until it is ready."""
+    demo.consumer.stop()
+    log = demo.directory / "index" / f"{demo.topic}-0" / "wal"
+    newest = max((log / "checkpoint").glob("*.checkpoint"))
+    bare_s = read_s(newest)
+    with open(newest, "rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    begin = time.monotonic()
+    demo.consumer.start()
+    demo.consumer.wait_until(
+        lambda: demo.api.call("/api/ready")[0] == 200, "does not become ready")
+    ready_s = time.monotonic() - begin
+    load_s = float(re.findall(RECOVERED, demo.consumer.log.read_text())[-1])
+    return bare_s, load_s, ready_s, newest.stat().st_size
+
+
+def fill(demo, entities):
+    with demo.connect(autocommit=True) as connection:
+        for first in range(1, entities + 1, FILL_ROWS):
+            connection.execute(FILL, (first, min(first + FILL_ROWS - 1, entities)))
+    demo.wait_until_fresh(timeout_s=600)
+
+
+def run(demo, entities):
+    """Prints the figures; `demo` was configured by configure(), and has nothing in its outbox."""
+    demo.start()
+    fill(demo, entities)
+    with Load(demo):
+        quiet, busy, said = map(
+            statistics.median, zip(*(pause_once(demo) for _ in range(RUNS))))
+    bare, load, ready, size = map(
+        statistics.median, zip(*(restart_once(demo) for _ in range(RUNS))))
+    print(f"checkpoints of {entities:,} entities in one partition, {size / 1e6:,.0f} MB; medians of"
+          f" {RUNS}\n"
+          f"  ingestion stands still            {said * 1000:6,.0f} ms by its own word; "
+          f"end to end {busy * 1000:,.0f} ms, without a checkpoint {quiet * 1000:,.0f} ms\n"
+          f"  restart over reading those bytes  {ready / bare:6.2f}   (ready after {ready:.2f} s, "
+          f"of which loading takes {load:.1f} s; reading {bare:.2f} s)\n", flush=True)
