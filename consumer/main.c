@@ -39,6 +39,15 @@ static const struct cli_command commands[] = {
         .run = command_get,
     },
     {
+        .name = "checkpoint",
+        .has_json = true,
+        .summary = "let the running consumer take a checkpoint of every partition, and wait",
+        .help =
+            "Needs consumer.token_file. Prints where each one stands, and for how long reading\n"
+            "stood still for it. 1 when one could not be taken.",
+        .run = command_checkpoint,
+    },
+    {
         .name = "wal list",
         .arguments = "[PARTITION]",
         .arguments_max = 1,

@@ -12,7 +12,7 @@ enum stage {
     STAGE_SYNC,       /* its fsync */
     STAGE_LOCK,       /* until no query reads the engine */
     STAGE_APPLY,      /* to the engine: what queries wait for */
-    STAGE_CHECKPOINT, /* of the whole state, while nothing is read */
+    STAGE_CHECKPOINT, /* copying the whole state, while nothing is read */
     STAGE_COMMIT,     /* until the worker sees the broker's answer */
     STAGES
 };

@@ -264,7 +264,8 @@ static const struct setting consumer_settings[] = {
      .unit = "bytes",
      .meaning = "How much a partition's log grows between two checkpoints, which are the whole "
                 "state in one file; the log before the older of the newest two is removed. The "
-                "partition reads nothing while one is written. A clean end takes one too."},
+                "partition reads nothing while the state is copied for one. A clean end takes one "
+                "too."},
     {.name = "on_gap",
      .type = SETTING_CHOICE,
      AT(config_consumer, on_gap),

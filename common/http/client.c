@@ -41,13 +41,26 @@ http_client_fail(CURLcode code, const char *listen, struct error *err)
     }
 }
 
+/* Of a POST; curl_slist_free_all() frees them. */
+static struct curl_slist *
+http_client_headers(const char *token)
+{
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    if (token == NULL)
+        return headers;
+    char *line = memory_format("Authorization: Bearer %s", token);
+    headers = curl_slist_append(headers, line);
+    free(line);
+    return headers;
+}
+
 int
-http_client_call(const char *listen, const char *path, const char *body, int timeout_s,
-                 struct buffer *out, int *status, struct error *err)
+http_client_call(const char *listen, const char *path, const char *body, const char *token,
+                 int timeout_s, struct buffer *out, int *status, struct error *err)
 {
     struct http_answer answer = {.out = out};
     char *url = memory_format("http://%s%s", listen, path);
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    struct curl_slist *headers = http_client_headers(token);
     CURL *curl = curl_easy_init();
     CHECK(headers != NULL && curl != NULL);
     curl_easy_setopt(curl, CURLOPT_URL, url);

@@ -30,6 +30,7 @@ static const struct route routes[] = {
     {"GET", "/api/indexes/{index}/entities/{id}", api_answer_entity, false},
     {"POST", "/api/indexes/{index}/query", api_answer_query, false},
     {"POST", "/api/indexes/{index}/ops", api_answer_ops, true},
+    {"POST", "/api/indexes/{index}/checkpoint", api_answer_checkpoint, true},
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };

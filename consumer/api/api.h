@@ -2,6 +2,7 @@
  *
  *     POST /api/indexes/{index}/query
  *     POST /api/indexes/{index}/ops            with the bearer token of consumer.token_file
+ *     POST /api/indexes/{index}/checkpoint     of every partition, with the token as well
  *     GET  /api/indexes/{index}/entities/{id}
  *     GET  /api/indexes/{index}/stats          GET /api/indexes
  *     GET  /api/internal/sync-lag              position and lag of each partition

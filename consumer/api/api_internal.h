@@ -94,6 +94,7 @@ void api_answer_stats(struct api_call *call);
 void api_answer_query(struct api_call *call);
 void api_answer_entity(struct api_call *call);
 void api_answer_ops(struct api_call *call);
+void api_answer_checkpoint(struct api_call *call);
 
 /* What POST /ops needs. */
 int api_ops_create(const struct config *config, struct ops_sink *sink, struct posters *posters,

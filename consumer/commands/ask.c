@@ -1,6 +1,9 @@
 #include "consumer/commands/ask.h"
 
+#include <stdlib.h>
+
 #include "common/http/client.h"
+#include "consumer/api/token.h"
 
 enum { TIMEOUT_S = 60 };
 
@@ -9,8 +12,24 @@ ask_consumer(const struct config *config, const char *path, const char *body, st
              struct error *err)
 {
     int status;
-    int rc = http_client_call(config->consumer.listen, path, body, TIMEOUT_S, out, &status, err);
+    int rc =
+        http_client_call(config->consumer.listen, path, body, NULL, TIMEOUT_S, out, &status, err);
     if (rc == 0 && status != 200)
         rc = error_set(err, ERR_DATA, "%d: %s", status, buffer_string(out));
+    return rc;
+}
+
+int
+tell_consumer(const struct config *config, const char *path, int timeout_s, struct buffer *out,
+              int *status, struct error *err)
+{
+    char *token = NULL;
+    int rc = 0;
+    if (config->consumer.token_file != NULL)
+        rc = token_read(config->consumer.token_file, &token, err);
+    if (rc == 0)
+        rc =
+            http_client_call(config->consumer.listen, path, "", token, timeout_s, out, status, err);
+    free(token);
     return rc;
 }

@@ -25,8 +25,8 @@ command_status(const struct cli *cli, struct error *err)
 {
     struct buffer answer = {0};
     int status;
-    int rc = http_client_call(cli->config->producer.listen, "/api/status", NULL, ANSWER_TIMEOUT_S,
-                              &answer, &status, err);
+    int rc = http_client_call(cli->config->producer.listen, "/api/status", NULL, NULL,
+                              ANSWER_TIMEOUT_S, &answer, &status, err);
     if (rc == 0 && status != 200)
         rc = error_set(err, ERR_FATAL, "%s answers %d", cli->config->producer.listen, status);
     if (rc == 0 && cli->json)

@@ -1,6 +1,8 @@
 """Checkpoints of a real consumer: a restart is one of them and the log behind it, whatever was
 killed or damaged, and equals Postgres."""
 
+import concurrent.futures
+import json
 import pathlib
 import random
 import re
@@ -18,13 +20,7 @@ RECOVERED = (
 )
 
 
-class Checkpoints(GalleryCase):
-    # As small and as frequent as they may be.
-    sections = {
-        "consumer": {"wal_segment_bytes": 65536, "checkpoint_bytes": 65536, "batch_rows": 100},
-        "kafka": {"consumer": {"session.timeout.ms": 3000, "heartbeat.interval.ms": 500}},
-    }
-
+class CheckpointCase(GalleryCase):
     def setUp(self):
         super().setUp()
         self.consumer = self.pipeline.consumer
@@ -43,13 +39,6 @@ class Checkpoints(GalleryCase):
         found = re.findall(pattern, self.consumer.log.read_text())
         return tuple(map(int, found[-1]))
 
-    def fill(self):
-        """Until each partition has two checkpoints and its log has lost its head."""
-        self.create_gallery()
-        while not all(len(self.checkpoints(p)) == 2 and self.has_no_head(p) for p in range(4)):
-            self.change_images(3)
-            self.pipeline.wait_until_fresh()
-
     def log_begin(self, partition):
         """The offset that the log reaches back to; -1: it is all there."""
         first = min(self.log_of(partition).glob("*.wal"))
@@ -57,6 +46,101 @@ class Checkpoints(GalleryCase):
 
     def has_no_head(self, partition):
         return self.log_begin(partition) >= 0
+
+
+class OnDemand(CheckpointCase):
+    """None is taken but those that people ask for."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        (cls.work / "token").parent.mkdir(parents=True, exist_ok=True)
+        (cls.work / "token").write_text("correct-horse\n")
+        cls.sections = {
+            "consumer": {"token_file": str(cls.work / "token"), "wal_segment_bytes": 65536}
+        }
+
+    def take(self):
+        """{partition: offset} of those that were taken; none may be refused."""
+        answer = json.loads(self.consumer.command("checkpoint", "--json").stdout)
+        self.assertNotIn("error", answer)
+        for row in answer["partitions"]:
+            self.assertEqual(row["trouble"], "")
+            self.assertGreaterEqual(row["pause_seconds"], 0)
+        return {row["partition"]: row["offset"] for row in answer["partitions"]}
+
+    def test_f39_f43_taken_on_demand_under_load(self):
+        """While rows come, alone and two at once: each stands where the answer says, the log before
+        the older one goes, and a restart after kill -9 begins with the newest and is the same."""
+        self.create_gallery()
+        with self.writers(), concurrent.futures.ThreadPoolExecutor(2) as pool:
+            first = self.take()
+            self.assertEqual(list(first), [0, 1, 2, 3])
+            for partition, offset in first.items():
+                self.assertEqual([int(p.stem) for p in self.checkpoints(partition)], [offset])
+            for taken in [future.result() for future in [pool.submit(self.take) for _ in range(2)]]:
+                for partition, offset in taken.items():
+                    self.assertGreaterEqual(offset, first[partition])
+        for times in (20, 1):
+            self.change_images(times)
+            self.pipeline.wait_until_fresh()
+            last = self.take()
+        self.change_images()
+        self.pipeline.wait_until_fresh()
+        self.consumer.kill()
+        for partition, offset in last.items():
+            checkpoints = [int(path.stem) for path in self.checkpoints(partition)]
+            self.assertEqual((len(checkpoints), checkpoints[-1]), (2, offset))
+            self.assertTrue(self.has_no_head(partition))
+            self.assertLessEqual(self.log_begin(partition), checkpoints[0])
+        self.consumer.start()
+        self.check_end()
+        for partition, offset in last.items():
+            self.assertEqual(self.recovered(partition)[0], offset)
+
+    def refused(self):
+        done = self.consumer.command("checkpoint", check=False)
+        self.assertEqual(done.returncode, 1, done)
+        return done
+
+    def test_l9_one_that_cannot_be_taken_is_refused(self):
+        """No consumer, and a disk that takes nothing: said, with 1; the others are taken, rows are
+        applied, and it is made good when it is asked for again."""
+        self.assertIn("no answer from ", self.refused().stderr)
+        self.create_gallery()
+        self.pipeline.wait_until_fresh()
+        in_the_way = self.log_of(2) / "checkpoint"
+        in_the_way.rmdir()
+        in_the_way.write_text("")
+        done = self.refused()
+        self.assertIn("partition 2: could not write a checkpoint: ", done.stderr)
+        lines = done.stdout.splitlines()[1:]
+        for partition, line in enumerate(lines):
+            checkpoints = [path.stem for path in self.checkpoints(partition)]
+            self.assertEqual(len(checkpoints), partition != 2)
+            offset = str(int(checkpoints[0])) if checkpoints else "-"
+            self.assertEqual(line.split()[:2], [str(partition), offset])
+        self.assertEqual(len(lines), 4)
+        self.change_images()
+        self.check_end()
+        in_the_way.unlink()
+        self.assertEqual(len(self.take()), 4)
+        self.assertEqual(len(self.checkpoints(2)), 1)
+
+
+class Checkpoints(CheckpointCase):
+    # As small and as frequent as they may be.
+    sections = {
+        "consumer": {"wal_segment_bytes": 65536, "checkpoint_bytes": 65536, "batch_rows": 100},
+        "kafka": {"consumer": {"session.timeout.ms": 3000, "heartbeat.interval.ms": 500}},
+    }
+
+    def fill(self):
+        """Until each partition has two checkpoints and its log has lost its head."""
+        self.create_gallery()
+        while not all(len(self.checkpoints(p)) == 2 and self.has_no_head(p) for p in range(4)):
+            self.change_images(3)
+            self.pipeline.wait_until_fresh()
 
     def damage(self, path):
         content = bytearray(path.read_bytes())

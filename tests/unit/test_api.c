@@ -78,7 +78,8 @@ check_exchanges(void **state, const struct exchange *exchanges, size_t count)
         struct buffer answer;
         int status;
         buffer_init(&answer);
-        if (http_client_call(fixture->listen, one->path, one->body, 10, &answer, &status, &err))
+        if (http_client_call(fixture->listen, one->path, one->body, NULL, 10, &answer, &status,
+                             &err))
             fail_msg("%s: %s", one->path, err.message);
         if (status != one->status || strstr(buffer_string(&answer), one->part) == NULL)
             fail_msg("%s: %d %s", one->path, status, buffer_string(&answer));
@@ -115,6 +116,8 @@ test_what_changes_state_is_refused_without_a_token(void **state)
         {"/api/indexes/shop/ops", "not looked at", 403, "consumer.token_file is not set"},
         {"/api/indexes/shop/ops", NULL, 405, "GET is not for this path"},
         {"/api/indexes/x/ops", "{}", 404, "Index 'x' not found"},
+        {"/api/indexes/shop/checkpoint", "", 403, "consumer.token_file is not set"},
+        {"/api/indexes/shop/checkpoint", NULL, 405, "GET is not for this path"},
     };
     CHECK_EXCHANGES(state, exchanges);
 }

@@ -135,7 +135,7 @@ answers(struct site *site, const char *path, const char *body, int status, const
     struct buffer out = {0};
     struct error err = {0};
     int got = 0;
-    int rc = http_client_call(site->address, path, body, 20, &out, &got, &err);
+    int rc = http_client_call(site->address, path, body, NULL, 20, &out, &got, &err);
     bool same = rc == 0 && got == status && strcmp(buffer_string(&out), answer) == 0;
     if (!same)
         print_error("%s: %d %s%.100s\n", path, got, err.message, buffer_string(&out));
@@ -162,7 +162,7 @@ site_has_room(struct site *site)
     struct buffer out = {0};
     struct error err;
     int status = 0;
-    int rc = http_client_call(site->address, "/a", NULL, 20, &out, &status, &err);
+    int rc = http_client_call(site->address, "/a", NULL, NULL, 20, &out, &status, &err);
     assert_true(rc == ERR_RETRY || (rc == 0 && status == 200));
     buffer_free(&out);
     return rc == 0;
@@ -692,7 +692,8 @@ test_stop_lets_running_handlers_end(void **state)
     do {
         struct error err;
         buffer_clear(&out);
-        assert_int_equal(http_client_call(site->address, "/a", NULL, 20, &out, &status, &err), 0);
+        assert_int_equal(http_client_call(site->address, "/a", NULL, NULL, 20, &out, &status, &err),
+                         0);
         assert_true(clock_monotonic_us() - begin < (int64_t)PATIENCE_MS * 1000);
     } while (status == 200); /* not yet stopping */
     assert_int_equal(status, 503);
@@ -765,14 +766,14 @@ test_client_tells_what_is_wrong(void **state)
     close(fd);
     char nobody[32];
     snprintf(nobody, sizeof nobody, "127.0.0.1:%d", port);
-    assert_int_equal(http_client_call(nobody, "/", NULL, 5, &out, &status, &err), ERR_RETRY);
+    assert_int_equal(http_client_call(nobody, "/", NULL, NULL, 5, &out, &status, &err), ERR_RETRY);
     assert_non_null(strstr(err.message, nobody));
-    assert_int_equal(http_client_call("a b:1", "/", NULL, 5, &out, &status, &err), ERR_USAGE);
-    assert_int_equal(http_client_call(site->address, "/wait", NULL, 1, &out, &status, &err),
+    assert_int_equal(http_client_call("a b:1", "/", NULL, NULL, 5, &out, &status, &err), ERR_USAGE);
+    assert_int_equal(http_client_call(site->address, "/wait", NULL, NULL, 1, &out, &status, &err),
                      ERR_RETRY);
     buffer_append_text(&out, "kept");
     assert_int_equal(
-        http_client_call(site->address, "/large?67108865", NULL, 60, &out, &status, &err),
+        http_client_call(site->address, "/large?67108865", NULL, NULL, 60, &out, &status, &err),
         ERR_DATA);
     assert_string_equal(buffer_string(&out), "kept");
     buffer_free(&out);
