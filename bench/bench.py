@@ -1,6 +1,6 @@
 """Ratios of what we do to what the machine and the libraries can do, in one run.
 
-    scripts/bench [--rows N] [--runs N] [--only ratios|windows|latency|triggers|restart]
+    scripts/bench [--rows N] [--runs N] [--only SECTION]
 
 1. drain over raw COPY: rows a second from the outbox to acknowledged on the topic, beside a bare
    COPY (FORMAT binary) of the same rows to a client that throws them away.
@@ -11,7 +11,8 @@
 Figures are medians of the runs. Machines are noisy: compare ratios, not seconds.
 
 Then what windows cost, and the way to the topic under a light load (windows.py); what triggers cost
-(triggers.py); and what checkpoints cost and save (restart.py).
+(triggers.py); what checkpoints cost and save (restart.py); and whether queries and ingestion wait
+for each other (isolation.py).
 """
 
 import argparse
@@ -25,6 +26,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts"))
 
 import gallery  # noqa: E402
+import isolation  # noqa: E402
 import pipeline  # noqa: E402
 import restart  # noqa: E402
 import servers  # noqa: E402
@@ -196,12 +198,18 @@ def print_restart(arguments, postgres, kafka):
         restart.run(demo, arguments.entities)
 
 
+def print_isolation(arguments, postgres, kafka):
+    with fresh_pipeline(postgres, kafka) as demo:
+        isolation.run(demo, arguments.rows)
+
+
 SECTIONS = {
     "ratios": print_ratios,
     "windows": print_windows,
     "latency": print_latency,
     "triggers": print_triggers,
     "restart": print_restart,
+    "isolation": print_isolation,
 }
 
 

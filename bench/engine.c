@@ -21,7 +21,7 @@
 #include "consumer/engine/engine.h"
 
 enum { TAGS = 200000, VERSIONS = 100000, SETS_MAX = 64, CHUNKS = 11, SAMPLES = 300, PAGE = 50 };
-enum { FAN_OUT_SLOTS = 10000000, NOW_S = 1700000000 };
+enum { FAN_OUT_SLOTS = 10000000, NOW_S = 1700000000, LONG_LIST = 5000, LONG_PAGE = 10000 };
 
 static double
 cpu_us(void)
@@ -680,6 +680,92 @@ bench_queries(const struct engine *engine)
     printf("%-34s %9.1f %9.1f\n", "all of them", p50, percentile(everything, count, 0.99));
 }
 
+/* --- how long the other side waits ----------------------------------------------------------- */
+
+/* Between two of a query's pauses nobody writes. */
+struct steps {
+    double begin_us;
+    double longest_us;
+};
+
+static int
+end_step(void *context, struct engine_watch *watch, struct error *err)
+{
+    struct steps *steps = context;
+    double spent = cpu_us() - steps->begin_us;
+    (void)watch;
+    (void)err;
+    steps->longest_us = spent > steps->longest_us ? spent : steps->longest_us;
+    steps->begin_us = cpu_us();
+    return 0;
+}
+
+static void
+bench_steps(const struct engine *engine, const char *name, const struct filter *filter,
+            const char *sort)
+{
+    struct steps steps = {.begin_us = cpu_us()};
+    const struct engine_pause pause = {end_step, &steps};
+    const struct engine_query query = {
+        .filter = filter, .sort_field = text_of(sort), .limit = LONG_PAGE, .pause = &pause};
+    struct engine_result result;
+    struct error err;
+    double begin = cpu_us();
+    if (engine_query(engine, &query, &result, &err) != 0) {
+        fprintf(stderr, "engine: %s\n", err.message);
+        exit(1);
+    }
+    double last = cpu_us() - steps.begin_us, whole = cpu_us() - begin;
+    printf("%-34s %9.1f %9.1f %9.1f %9llu\n", name, whole / 1e3, steps.longest_us / 1e3, last / 1e3,
+           (unsigned long long)result.total_matched);
+    engine_result_free(&result);
+}
+
+static void
+bench_heavy_queries(const struct engine *engine)
+{
+    static struct value tags[LONG_LIST], users[LONG_LIST];
+    static struct filter leaves[LONG_LIST], others[LONG_LIST];
+    const struct value time = value_of(EXISTED_AT, NOW_S - (int64_t)entities * 10);
+    struct filter list = {.kind = FILTER_IN, .field = text_of(field_name(TAG_IDS))};
+    struct filter any = {.kind = FILTER_OR, .children = others, .count = LONG_LIST};
+    struct filter range = {
+        .kind = FILTER_GT, .field = text_of(field_name(EXISTED_AT)), .values = &time, .count = 1};
+    list.values = tags;
+    list.count = LONG_LIST;
+    for (int i = 0; i < LONG_LIST; i++) {
+        tags[i] = value_of(TAG_IDS, i + 1);
+        users[i] = value_of(USER, i + 1);
+        leaves[i] = (struct filter){
+            .kind = FILTER_EQ, .field = text_of(field_name(USER)), .values = &users[i], .count = 1};
+        others[i] = (struct filter){.kind = FILTER_NOT, .children = &leaves[i], .count = 1};
+    }
+    printf("\nheavy queries, ms                      whole  its steps  the last   matched\n");
+    bench_steps(engine, "in 5000 tags, by sortAt", &list, "sortAt");
+    bench_steps(engine, "5000 times not a user, by sortAt", &any, "sortAt");
+    bench_steps(engine, "a range, by existedAt", &range, "existedAt");
+    bench_steps(engine, "all, by publishedAt", NULL, "publishedAt");
+}
+
+static void
+bench_slow_fan_out(struct engine *engine, const char *name, const char *query, struct op nested)
+{
+    double begin = cpu_us();
+    apply_fan_out(engine, query, &nested);
+    printf("%-34s %9.1f ms\n", name, (cpu_us() - begin) / 1e3);
+}
+
+static void
+bench_slow_fan_outs(struct engine *engine)
+{
+    struct op add = set_op(TAG_IDS, TAGS);
+    add.kind = OP_ADD;
+    printf("\nfan-outs that write slot by slot\n");
+    bench_slow_fan_out(engine, "a tag to one type", "type eq video", add);
+    bench_slow_fan_out(engine, "a source of sortAt, of one type", "type eq video",
+                       set_op(EXISTED_AT, NOW_S));
+}
+
 /* --- the state as bytes ---------------------------------------------------------------------- */
 
 static void
@@ -734,6 +820,8 @@ main(int argc, char **argv)
     struct engine *engine = bench_load();
     bench_state(engine);
     bench_queries(engine);
+    bench_heavy_queries(engine);
+    bench_slow_fan_outs(engine);
     bench_changes(engine);
     bench_deletes(engine);
     engine_destroy(engine);
