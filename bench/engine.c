@@ -366,8 +366,10 @@ bench_load(void)
     double before = resident_bytes();
     struct engine *engine = engine_open(&index_config);
     double begin = cpu_us();
+    engine_begin_rows(engine);
     for (uint64_t id = 0; id < entities; id++)
         load_entity(engine, id);
+    engine_end_rows(engine);
     printf("load: %.0f entities/s\n", (double)entities / (cpu_us() - begin) * 1e6);
     double loaded = resident_bytes() - before;
     begin = cpu_us();
@@ -412,8 +414,10 @@ bench_change(struct engine *engine, int kind, const char *name)
             changes[i] = random_change(
                 kind, mix((uint64_t)(chunk * KINDS + kind) * EVENTS + (uint64_t)i), &ids[i]);
         double begin = cpu_us();
+        engine_begin_rows(engine);
         for (int i = 0; i < EVENTS; i++)
             engine_apply_row(engine, (int64_t)ids[i], &(struct ops){&changes[i], 1});
+        engine_end_rows(engine);
         rates[chunk] = EVENTS / (cpu_us() - begin);
     }
     printf("%-34s %9.2f M/s\n", name, percentile(rates, CHUNKS, 0.5));

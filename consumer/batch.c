@@ -315,17 +315,22 @@ batch_payload_bytes_max(const struct config_consumer *config)
 static void
 batch_apply_event(struct engine *engine, const struct event *event)
 {
-    if (event->kind == EVENT_FAN_OUT)
-        engine_apply_fan_out(engine, &event->ops);
-    else
+    if (event->kind == EVENT_ROW) {
         engine_apply_row(engine, event->entity_id, &event->ops);
+        return;
+    }
+    engine_end_rows(engine);
+    engine_apply_fan_out(engine, &event->ops);
+    engine_begin_rows(engine);
 }
 
 void
 batch_apply(const struct batch *batch, struct engine *engine)
 {
+    engine_begin_rows(engine);
     for (uint32_t i = 0; i < batch->event_count; i++)
         batch_apply_event(engine, &batch->events[i]);
+    engine_end_rows(engine);
 }
 
 static int
@@ -376,5 +381,8 @@ int
 batch_replay(const struct batch_context *context, struct engine *engine, struct text payload,
              struct arena *arena, struct error *err)
 {
-    return batch_read(context, payload, arena, batch_apply_read, engine, err);
+    engine_begin_rows(engine);
+    int rc = batch_read(context, payload, arena, batch_apply_read, engine, err);
+    engine_end_rows(engine);
+    return rc;
 }

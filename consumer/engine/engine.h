@@ -85,6 +85,10 @@ int engine_check_op(const struct engine *engine, const struct op *op, struct err
  * partitions == partition, slot < max_slots); CHECK()ed, as is that the ops passed
  * engine_check_op(). Keeps no pointer into `ops`. */
 void engine_apply_row(struct engine *engine, int64_t entity_id, const struct ops *ops);
+/* Rows that are applied between the two cost less. Nothing else may be done meanwhile but to sweep,
+ * also by readers: what they would find is not settled. */
+void engine_begin_rows(struct engine *engine);
+void engine_end_rows(struct engine *engine);
 /* Applies fan-out ops in order, each to all slots that its query matches at that moment. */
 void engine_apply_fan_out(struct engine *engine, const struct ops *ops);
 

@@ -165,6 +165,20 @@ engine_apply_row(struct engine *engine, int64_t entity_id, const struct ops *ops
         apply_slot_op(engine, slot, &ops->items[i]);
 }
 
+void
+engine_begin_rows(struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->field_count; i++)
+        field_defer(&engine->fields[i]);
+}
+
+void
+engine_end_rows(struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->field_count; i++)
+        field_settle(&engine->fields[i]);
+}
+
 static void
 apply_multi_all(struct field *field, const roaring_bitmap_t *slots, const struct op *op)
 {

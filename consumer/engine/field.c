@@ -3,8 +3,9 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/base/memory.h"
 
-enum { SWEPT_PER_FIND = 4, VALUES_PER_SET = 16 };
+enum { SWEPT_PER_FIND = 8, PAIRS_MAX = 1 << 20, BEHIND_MAX = 1 << 16 };
 enum { BULK_SLOTS = 64 }; /* from here on, whole bitmaps cost less than slot after slot */
 
 void
@@ -26,6 +27,7 @@ field_free(struct field *field)
     value_list_free(&field->set);
     postings_free(&field->postings);
     slices_free(&field->slices);
+    pairs_free(&field->behind);
     dictionary_free(&field->dictionary);
     roaring_bitmap_free(field->present);
 }
@@ -95,6 +97,51 @@ field_build_column(struct field *field)
 }
 
 void
+field_defer(struct field *field)
+{
+    field->defers = field->sort_bits > 0;
+}
+
+/* Gives the slices what they lack. A slot that changed several times comes several times, from each
+ * number that it had to the one that it has. */
+static void
+field_catch_up(struct field *field)
+{
+    struct pairs *behind = &field->behind;
+    if (behind->count == 0)
+        return;
+    pairs_sort(behind);
+    struct slices_change *changes = memory_alloc(behind->count * sizeof *changes);
+    for (uint32_t i = 0; i < behind->count; i++) {
+        uint32_t slot = (uint32_t)behind->items[i].key;
+        changes[i] = (struct slices_change){.slot = slot, .old_number = behind->items[i].value};
+        field_get(field, slot, &changes[i].new_number);
+    }
+    slices_change_many(&field->slices, changes, behind->count);
+    free(changes);
+    behind->count = 0;
+}
+
+void
+field_settle(struct field *field)
+{
+    field_catch_up(field);
+    field->defers = false;
+}
+
+static void
+field_change_slices(struct field *field, uint32_t slot, int64_t old, int64_t key)
+{
+    if (!field->defers) {
+        slices_change(&field->slices, slot, old, key);
+        return;
+    }
+    if (field->behind.count == BEHIND_MAX)
+        field_catch_up(field);
+    pairs_append(&field->behind, slot, old);
+}
+
+void
 field_set(struct field *field, uint32_t slot, int64_t key)
 {
     int64_t old = 0;
@@ -102,11 +149,11 @@ field_set(struct field *field, uint32_t slot, int64_t key)
     if (had && old == key)
         return;
     if (had && field->filters)
-        postings_remove(&field->postings, old, slot);
+        postings_remove(&field->postings, old, &slot, 1);
     if (field->filters)
         postings_add(&field->postings, key, slot);
     if (field->sort_bits > 0)
-        slices_change(&field->slices, slot, old, key);
+        field_change_slices(field, slot, old, key);
     if (field->has_column)
         column_write(&field->column, slot, key);
     else if (field->postings.count > FIELD_VALUES_WITHOUT_COLUMN)
@@ -156,7 +203,7 @@ field_remove(struct field *field, uint32_t slot, const int64_t *items, uint32_t 
     uint32_t count_before = field->set.count;
     for (uint32_t i = 0; i < count; i++) {
         if (value_list_remove(&field->set, items[i]))
-            postings_remove(&field->postings, items[i], slot);
+            postings_remove(&field->postings, items[i], &slot, 1);
     }
     if (field->set.count != count_before)
         field_store_set(field, slot);
@@ -169,11 +216,11 @@ field_unpost(struct field *field, uint32_t slot)
     int64_t key;
     struct set_reader reader;
     if (field->type != FIELD_MULTI_VALUE && field_get(field, slot, &key)) {
-        postings_remove(&field->postings, key, slot);
+        postings_remove(&field->postings, key, &slot, 1);
     } else if (field->type == FIELD_MULTI_VALUE) {
         set_column_read(&field->sets, slot, &reader);
         while (set_reader_next(&reader, &key))
-            postings_remove(&field->postings, key, slot);
+            postings_remove(&field->postings, key, &slot, 1);
     }
 }
 
@@ -192,7 +239,7 @@ field_clear(struct field *field, uint32_t slot)
     if (field->filters)
         field_unpost(field, slot);
     if (field->sort_bits > 0)
-        slices_change(&field->slices, slot, column_read(&field->column, slot), 0);
+        field_change_slices(field, slot, column_read(&field->column, slot), 0);
     if (field->type == FIELD_MULTI_VALUE)
         field_drop_set(field, slot);
     roaring_bitmap_remove(field->present, slot);
@@ -200,22 +247,66 @@ field_clear(struct field *field, uint32_t slot)
 
 /* --- many slots at once: by whole bitmaps where that costs less ------------------------------ */
 
-/* Slot by slot each value is found in the table, at the cost of several that a sweep just passes
- * by; a sweep looks at every value that there is. */
+/* Takes (value, slot) pairs, which came slot by slot, out of the postings value by value. */
+static void
+field_unpost_pairs(struct field *field, struct pairs *pairs)
+{
+    uint32_t *slots = memory_alloc(pairs->count * sizeof *slots);
+    pairs_sort(pairs);
+    for (uint32_t i = 0; i < pairs->count;) {
+        uint64_t key = pairs->items[i].key;
+        uint32_t count = 0;
+        for (; i < pairs->count && pairs->items[i].key == key; i++)
+            slots[count++] = (uint32_t)pairs->items[i].value;
+        postings_remove(&field->postings, (int64_t)key, slots, count);
+    }
+    free(slots);
+    pairs->count = 0;
+}
+
+static void
+field_append_pairs(const struct field *field, uint32_t slot, struct pairs *pairs)
+{
+    int64_t key;
+    struct set_reader reader;
+    if (field->type != FIELD_MULTI_VALUE) {
+        if (field_get(field, slot, &key))
+            pairs_append(pairs, (uint64_t)key, slot);
+        return;
+    }
+    set_column_read(&field->sets, slot, &reader);
+    while (set_reader_next(&reader, &key))
+        pairs_append(pairs, (uint64_t)key, slot);
+}
+
+/* A sweep over all values that there are pays when many slots go; and it is the only way when no
+ * column says which of its few values a slot has. */
+static bool
+field_sweeps(const struct field *field, const roaring_bitmap_t *slots)
+{
+    if (!field->has_column && field->type != FIELD_MULTI_VALUE)
+        return true;
+    return roaring_bitmap_and_cardinality(field->present, slots) >
+           roaring_bitmap_get_cardinality(field->present) / SWEPT_PER_FIND;
+}
+
 static void
 field_unpost_all(struct field *field, const roaring_bitmap_t *slots)
 {
+    struct pairs pairs = {0};
     roaring_uint32_iterator_t at;
-    uint64_t finds = roaring_bitmap_get_cardinality(slots) * SWEPT_PER_FIND;
-    if (field->type == FIELD_MULTI_VALUE)
-        finds *= VALUES_PER_SET;
-    if (finds > field->postings.count) {
+    if (field_sweeps(field, slots)) {
         postings_sweep(&field->postings, slots);
         return;
     }
     roaring_init_iterator(slots, &at);
-    for (; at.has_value; roaring_advance_uint32_iterator(&at))
-        field_unpost(field, at.current_value);
+    for (; at.has_value; roaring_advance_uint32_iterator(&at)) {
+        field_append_pairs(field, at.current_value, &pairs);
+        if (pairs.count >= PAIRS_MAX)
+            field_unpost_pairs(field, &pairs);
+    }
+    field_unpost_pairs(field, &pairs);
+    pairs_free(&pairs);
 }
 
 /* Is there nothing of `slots` in the page of `slot`? */
@@ -263,6 +354,7 @@ field_set_all(struct field *field, const roaring_bitmap_t *slots, int64_t key)
             field_set(field, at.current_value, key);
         return;
     }
+    field_catch_up(field);
     if (field->filters) {
         field_unpost_all(field, slots);
         postings_add_all(&field->postings, key, slots);
@@ -298,6 +390,7 @@ field_clear_all(struct field *field, const roaring_bitmap_t *slots)
             field_clear(field, at.current_value);
         return;
     }
+    field_catch_up(field);
     if (field->filters)
         field_unpost_all(field, slots);
     if (field->sort_bits > 0)

@@ -5,7 +5,8 @@
  *   - the column (of a multi-value: the set column) says which value a slot of `present` has; a
  *     field that has only ever had few distinct values needs none, its postings say it;
  *   - a filter field's postings hold exactly those (value, slot) pairs;
- *   - a sort field's slices hold the bits of what the column holds for `present`, nothing else.
+ *   - a sort field's slices hold the bits of what the column holds for `present`, nothing else;
+ *     while it defers, they lag behind by what is in `behind`.
  *
  * Values are keys: an integer itself, 0 or 1 for a boolean, a string's code in the dictionary. Not
  * thread-safe beside a writer.
@@ -16,6 +17,7 @@
 #include "common/config/config.h"
 #include "consumer/engine/column.h"
 #include "consumer/engine/dictionary.h"
+#include "consumer/engine/pairs.h"
 #include "consumer/engine/postings.h"
 #include "consumer/engine/scalar.h"
 #include "consumer/engine/set_column.h"
@@ -41,6 +43,8 @@ struct field {
     struct value_list set; /* the one being changed */
     struct postings postings;
     struct slices slices;
+    bool defers;
+    struct pairs behind; /* (slot, the number that it had) */
     struct dictionary dictionary;
 };
 
@@ -69,6 +73,11 @@ int64_t field_make_key(struct field *field, const struct scalar *scalar);
 /* Scalars of all types. field_get() is false when the slot has no value. */
 bool field_get(const struct field *field, uint32_t slot, int64_t *key);
 void field_set(struct field *field, uint32_t slot, int64_t key);
+
+/* Changes of single slots cost less together: from field_defer() to field_settle() the slices wait.
+ * The field may not be searched by them meanwhile. */
+void field_defer(struct field *field);
+void field_settle(struct field *field);
 
 /* Multi-values: the items join or leave the slot's set. */
 void field_add(struct field *field, uint32_t slot, const int64_t *items, uint32_t count);

@@ -124,14 +124,14 @@ postings_add_all(struct postings *postings, int64_t value, const roaring_bitmap_
 }
 
 void
-postings_remove(struct postings *postings, int64_t value, uint32_t slot)
+postings_remove(struct postings *postings, int64_t value, const uint32_t *slots, uint32_t count)
 {
     if (postings->capacity == 0)
         return;
     uint64_t at = postings_place(postings, value);
     if (!posting_is_used(&postings->table[at]))
         return;
-    slot_set_remove(&postings->table[at].slots, slot);
+    slot_set_remove_many(&postings->table[at].slots, slots, count);
     if (!posting_is_used(&postings->table[at]))
         postings_drop(postings, at);
 }

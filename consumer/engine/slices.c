@@ -1,6 +1,9 @@
 #include "consumer/engine/slices.h"
 
+#include <stdlib.h>
+
 #include "common/base/check.h"
+#include "common/base/memory.h"
 #include "consumer/engine/slot_set.h"
 #include "consumer/engine/state.h"
 
@@ -35,6 +38,28 @@ slices_change(struct slices *slices, uint32_t slot, int64_t old_number, int64_t 
         else
             roaring_bitmap_remove(slices->bits[i], slot);
     }
+}
+
+/* Slice by slice, so that the memory of one is at hand for all of its changes. */
+void
+slices_change_many(struct slices *slices, const struct slices_change *changes, uint32_t count)
+{
+    uint32_t *set = memory_alloc(count * sizeof *set);
+    uint32_t *unset = memory_alloc(count * sizeof *unset);
+    for (uint32_t bit = 0; bit < slices->count; bit++) {
+        uint32_t sets = 0, unsets = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            bool is = (changes[i].new_number >> bit & 1) != 0;
+            bool was = (changes[i].old_number >> bit & 1) != 0;
+            set[sets] = unset[unsets] = changes[i].slot;
+            sets += is && !was;
+            unsets += was && !is;
+        }
+        roaring_bitmap_add_many(slices->bits[bit], sets, set);
+        roaring_bitmap_remove_many(slices->bits[bit], unsets, unset);
+    }
+    free(set);
+    free(unset);
 }
 
 void

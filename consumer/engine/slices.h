@@ -29,6 +29,13 @@ void slices_init(struct slices *slices, uint32_t width);
 void slices_free(struct slices *slices);
 /* The slot's number becomes `new_number`; 0 stands for none, before and after. */
 void slices_change(struct slices *slices, uint32_t slot, int64_t old_number, int64_t new_number);
+/* The same for many slots, ascending; of one that is there twice the new numbers are the same. */
+struct slices_change {
+    uint32_t slot;
+    int64_t old_number;
+    int64_t new_number;
+};
+void slices_change_many(struct slices *slices, const struct slices_change *changes, uint32_t count);
 /* All of `slots` get this number; 0 also takes it away. */
 void slices_fill(struct slices *slices, const roaring_bitmap_t *slots, int64_t number);
 

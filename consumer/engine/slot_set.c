@@ -260,6 +260,37 @@ slot_set_remove_all(struct slot_set *set, const roaring_bitmap_t *slots)
     }
 }
 
+static void
+few_remove_many(struct slot_set *set, struct few *few, const uint32_t *slots, uint32_t count)
+{
+    uint32_t kept = 0, at = 0;
+    for (uint32_t i = 0; i < few->count; i++) {
+        while (at < count && slots[at] < few->slots[i])
+            at++;
+        if (at == count || slots[at] != few->slots[i])
+            few->slots[kept++] = few->slots[i];
+    }
+    few->count = (uint16_t)kept;
+    few_shrink(set, few);
+}
+
+void
+slot_set_remove_many(struct slot_set *set, const uint32_t *slots, uint32_t count)
+{
+    struct few *few = slot_set_few(set);
+    if (count == 1) {
+        slot_set_remove(set, slots[0]);
+    } else if (few != NULL) {
+        few_remove_many(set, few, slots, count);
+    } else if (slot_set_is_one(set)) {
+        for (uint32_t i = 0; i < count; i++)
+            slot_set_remove(set, slots[i]);
+    } else if (!slot_set_is_empty(set)) {
+        roaring_bitmap_remove_many(slot_set_bitmap(set), count, slots);
+        slot_set_drop_empty_bitmap(set);
+    }
+}
+
 bool
 slot_set_contains(const struct slot_set *set, uint32_t slot)
 {

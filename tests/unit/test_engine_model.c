@@ -451,6 +451,21 @@ save_and_load(struct engine *engine)
 
 /* --- the test -------------------------------------------------------------------------------- */
 
+/* As the rows of a batch are applied. */
+static void
+apply_random_rows(struct engine *engine)
+{
+    struct naive_event event;
+    engine_begin_rows(engine);
+    for (uint64_t left = random_below(300); left > 0; left--) {
+        naive_random_row(&event, ROWS);
+        apply_event(engine, &event);
+        if (random_below(100) == 0)
+            engine_sweep(engine);
+    }
+    engine_end_rows(engine);
+}
+
 static void
 apply_randomly(struct engine *engine)
 {
@@ -459,10 +474,12 @@ apply_randomly(struct engine *engine)
     if (choice == 0)
         advance_randomly(engine);
     else if (choice == 1)
+        apply_random_rows(engine);
+    else if (choice == 2)
         naive_random_fan_out(&event);
     else
         naive_random_row(&event, ROWS);
-    if (choice > 0)
+    if (choice > 1)
         apply_event(engine, &event);
 }
 

@@ -14,6 +14,7 @@
 enum { SLOTS = 6000 };
 
 static int64_t numbers[SLOTS];
+static struct slices_change changes[SLOTS];
 
 /* Slots lie in two containers. */
 static uint32_t
@@ -36,8 +37,14 @@ fill(struct slices *slices, uint32_t width, uint64_t distinct)
         roaring_bitmap_add(all, slot_of(i));
     }
     slices_fill(slices, all, 1);
-    for (int i = 0; i < SLOTS; i++)
-        slices_change(slices, slot_of(i), 1, numbers[i]);
+    bool together = random_below(2) == 0;
+    for (int i = 0; i < SLOTS; i++) {
+        changes[i] = (struct slices_change){slot_of(i), 1, numbers[i]};
+        if (!together)
+            slices_change(slices, slot_of(i), 1, numbers[i]);
+    }
+    if (together)
+        slices_change_many(slices, changes, SLOTS);
     return all;
 }
 
