@@ -3,7 +3,7 @@
 --
 --     psql -d gallery -f docs/roles.sql
 --     CREATE ROLE drain LOGIN PASSWORD '...' IN ROLE bitdex_producer;
---     GRANT SELECT ON "Image", "TagsOnImageNew", "Post" TO bitdex_producer;
+--     GRANT SELECT ON "Image", "TagsOnImageNew", ... TO bitdex_producer;
 --
 -- The tables named under `triggers` and `dump_phases` are the one thing that differs between
 -- installations, hence the last line: the producer looks whether they are empty when its first epoch

@@ -67,6 +67,22 @@ QUESTIONS = [
         "(availability = 'Public' OR \"userId\" = 1)",
         'floor(extract(epoch FROM "publishedAt"))',
     ),
+    (
+        "newest made with a tool and a model of one kind, but of no real person",
+        {
+            "filters": [
+                {"In": ["toolIds", [{"Integer": 3}, {"Integer": 7}]]},
+                {"Eq": ["baseModel", {"String": "SDXL"}]},
+                {"Not": {"Eq": ["modelPoi", {"Bool": True}]}},
+            ],
+            "sort": {"field": "sortAt", "direction": "Desc"},
+        },
+        'EXISTS (SELECT FROM "ImageTool" WHERE "imageId" = image.id AND "toolId" IN (3, 7))'
+        ' AND EXISTS (SELECT FROM "ImageResource" JOIN "ModelVersion" AS version'
+        ' ON version.id = "modelVersionId" JOIN "Model" AS model ON model.id = "modelId"'
+        ' WHERE "imageId" = image.id AND "baseModel" = \'SDXL\' AND model.poi IS NOT TRUE)',
+        'floor(extract(epoch FROM greatest("scannedAt", "createdAt", "publishedAt")))',
+    ),
 ]
 
 
@@ -139,7 +155,7 @@ def create(demo):
     with demo.connect() as connection:
         gallery.create_tables(connection)
     gallery.create_triggers(demo)
-    say("outbox", 'tables "Image", "TagsOnImageNew" and "Post"; their triggers write "BitdexOps"')
+    say("outbox", f'{len(gallery.TABLES)} tables; their triggers write "BitdexOps"')
     demo.start()
     Processes.remember(demo.producer, demo.consumer)
     say("programs", f"producer http://127.0.0.1:{demo.producer.port}, "

@@ -12,20 +12,34 @@ import time
 import psycopg
 
 SQL = pathlib.Path(__file__).resolve().parent / "gallery"
+TABLES = ["Post", "Image", "TagsOnImageNew", "ImageTool", "ImageTechnique", "Model", "ModelVersion",
+          "ImageResource"]
 
 # The fields of one image as the index returns them; null and false stand for themselves.
 TRUTH = """
 SELECT image.id, jsonb_strip_nulls(jsonb_build_object(
     'nsfwLevel', "nsfwLevel", 'type', type, 'userId', "userId", 'postId', "postId",
-    'blockedFor', "blockedFor", 'minor', minor, 'poi', poi,
+    'blockedFor', "blockedFor", 'minor', minor, 'poi', image.poi,
     'hasMeta', (flags >> 13) & 1 = 1 AND (flags >> 2) & 1 = 0,
     'onSite', (flags >> 14) & 1 = 1,
     'existedAt', floor(extract(epoch FROM greatest("scannedAt", "createdAt")))::bigint,
     'publishedAt', floor(extract(epoch FROM "publishedAt"))::bigint,
+    'sortAt', floor(extract(epoch FROM greatest("scannedAt", "createdAt", "publishedAt")))::bigint,
     'availability', availability,
+    'baseModel', "baseModel", 'modelPoi', model.poi,
+    'modelVersionIds', CASE WHEN version.id IS NOT NULL THEN jsonb_build_array(version.id) END,
+    'toolIds', (SELECT jsonb_agg("toolId" ORDER BY "toolId") FROM "ImageTool"
+        WHERE "imageId" = image.id),
+    'techniqueIds', (SELECT jsonb_agg("techniqueId" ORDER BY "techniqueId") FROM "ImageTechnique"
+        WHERE "imageId" = image.id),
+    'notedIds', (SELECT jsonb_agg("techniqueId" ORDER BY "techniqueId") FROM "ImageTechnique"
+        WHERE "imageId" = image.id AND notes <> ''),
     'tagIds', (SELECT jsonb_agg("tagId" ORDER BY "tagId") FROM "TagsOnImageNew"
         WHERE "imageId" = image.id AND (attributes >> 10) & 1 = 0)))
 FROM "Image" AS image LEFT JOIN "Post" AS post ON post.id = "postId"
+    LEFT JOIN "ImageResource" AS resource ON "imageId" = image.id
+    LEFT JOIN "ModelVersion" AS version ON version.id = "modelVersionId"
+    LEFT JOIN "Model" AS model ON model.id = "modelId"
 """
 
 
@@ -191,6 +205,13 @@ def change(connection, rng):
         f'UPDATE "Post" SET "publishedAt" = now() - interval \'{tag} days\' WHERE id = {post}',
         f"""UPDATE "Post" SET availability = 'Private', "publishedAt" = NULL WHERE id = {post}""",
         f'DELETE FROM "Post" WHERE id = {post}',
+        f'INSERT INTO "ImageTool" SELECT {image}, {level} ON CONFLICT DO NOTHING',
+        f'DELETE FROM "ImageTool" WHERE "imageId" = {image}',
+        f"""INSERT INTO "ImageTechnique" SELECT {image}, {level}, 'new' ON CONFLICT
+            ("imageId", "techniqueId") DO UPDATE SET notes = NULL""",
+        f"""UPDATE "ModelVersion" SET "baseModel" = 'base {level}' """
+        f'WHERE id = {pick(rng, "ModelVersion")}',
+        f'UPDATE "Model" SET poi = NOT poi WHERE id = {pick(rng, "Model")}',
     ]
-    weights = [8, 4, 4, 2, 4, 3, 6, 3, 2, 3, 2, 5, 2, 1]
+    weights = [8, 4, 4, 2, 4, 3, 6, 3, 2, 3, 2, 5, 2, 1, 2, 1, 2, 1, 1]
     connection.execute(rng.choices(statements, weights)[0])

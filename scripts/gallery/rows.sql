@@ -33,3 +33,23 @@ SELECT id, floor(exp(random() * ln(greatest(60, %(images)s / 5))))::bigint,
     CASE WHEN random() < 0.03 THEN 1024 ELSE 0 END
 FROM "Image", generate_series(1, 10 + floor(random() ^ 6 * 40)::int + 0 * "Image".id::int)
 ON CONFLICT DO NOTHING;
+
+INSERT INTO "ImageTool"
+SELECT id, 1 + floor(random() * 20) FROM "Image" WHERE random() < 0.5;
+
+INSERT INTO "ImageTechnique"
+SELECT id, 1 + floor(random() * 10), CASE WHEN random() < 0.2 THEN 'see the description' END
+FROM "Image" WHERE random() < 0.2;
+
+INSERT INTO "Model" SELECT FROM generate_series(1, 2 + %(images)s / 100);
+
+INSERT INTO "ModelVersion" ("modelId", "baseModel")
+SELECT id, (ARRAY['SD 1.5', 'SDXL', 'Pony', 'Flux'])[1 + floor(random() * 4)]
+FROM "Model", generate_series(1, 3);
+
+INSERT INTO "ImageResource"
+SELECT id, 1 + floor(random() * (SELECT count(*) FROM "ModelVersion"))
+FROM "Image" WHERE random() < 0.4;
+
+-- Last: a model's flag reaches the images that use it when it changes.
+UPDATE "Model" SET poi = random() < 0.1;

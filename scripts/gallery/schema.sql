@@ -1,5 +1,5 @@
--- The gallery: the tables that the demo, the tests and the benchmarks index. Images have tags and
--- stand in posts; all that a visitor filters and sorts by hangs on these three.
+-- The gallery: the tables that the demo, the tests and the benchmarks index. Images stand in posts,
+-- have tags, and were made with tools, techniques and versions of models.
 
 CREATE TABLE "Post" (
     id             bigserial PRIMARY KEY,
@@ -32,3 +32,35 @@ CREATE TABLE "TagsOnImageNew" (
     attributes  integer NOT NULL DEFAULT 0, -- bit 10: the tag is disabled
     PRIMARY KEY ("imageId", "tagId")
 );
+
+CREATE TABLE "ImageTool" (
+    "imageId"  bigint NOT NULL REFERENCES "Image" ON DELETE CASCADE,
+    "toolId"   bigint NOT NULL,
+    PRIMARY KEY ("imageId", "toolId")
+);
+
+CREATE TABLE "ImageTechnique" (
+    "imageId"      bigint NOT NULL REFERENCES "Image" ON DELETE CASCADE,
+    "techniqueId"  bigint NOT NULL,
+    notes          text,
+    PRIMARY KEY ("imageId", "techniqueId")
+);
+
+CREATE TABLE "Model" (
+    id   bigserial PRIMARY KEY,
+    poi  boolean -- is of a real person
+);
+
+CREATE TABLE "ModelVersion" (
+    id           bigserial PRIMARY KEY,
+    "modelId"    bigint NOT NULL REFERENCES "Model",
+    "baseModel"  text NOT NULL
+);
+CREATE INDEX "ModelVersion_modelId_idx" ON "ModelVersion" ("modelId");
+
+-- One version an image: "baseModel" is a field of one value.
+CREATE TABLE "ImageResource" (
+    "imageId"         bigint PRIMARY KEY REFERENCES "Image" ON DELETE CASCADE,
+    "modelVersionId"  bigint NOT NULL REFERENCES "ModelVersion"
+);
+CREATE INDEX "ImageResource_modelVersionId_idx" ON "ImageResource" ("modelVersionId");

@@ -8,7 +8,7 @@ import psycopg
 from case import GalleryCase
 from pipeline import ROOT
 
-TABLES = '"Image", "TagsOnImageNew", "Post"'
+TABLES = ", ".join(f'"{table}"' for table in gallery.TABLES)
 OURS = ['"BitdexOps"', "bitdex_producers", "bitdex_windows", "bitdex_dead_letters"]
 HURTS = {
     "statement_timeout": "1ms",
@@ -36,9 +36,8 @@ class Roles(GalleryCase):
                 owner.execute(f"CREATE ROLE {role} LOGIN")
                 self.addCleanup(self.drop_role, role)
             owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {TABLES} TO {self.writer}")
-            owner.execute(
-                f'GRANT USAGE ON SEQUENCE "Image_id_seq", "Post_id_seq" TO {self.writer}'
-            )
+            for table in ("Image", "Post", "Model", "ModelVersion"):
+                owner.execute(f'GRANT USAGE ON SEQUENCE "{table}_id_seq" TO {self.writer}')
         self.producer = self.pipeline.program(
             "bitdex-producer", self.pipeline.producer.port, BITDEX_POSTGRES=self.dsn(self.drain)
         )

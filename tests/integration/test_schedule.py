@@ -9,11 +9,6 @@ AHEAD_S = 6
 
 
 class Schedule(GalleryCase):
-    def setUp(self):
-        super().setUp()
-        with self.pipeline.config.open("a") as config:
-            config.write("  visible_from: publishedAt\n")  # index_config stands last
-
     def publish(self, seconds, level=77):
         """The post, so many seconds from now, and then the image changes; returns the time in whole
         seconds."""
