@@ -13,23 +13,25 @@ static const char *const form_names[] = {"plain", "seconds", "json", "array", "t
 
 /* A domain is what it is over. What jsonb writes as a number, boolean or text that compares as it
  * reads is plain. */
-static const char form_sql[] =
-    "WITH RECURSIVE base AS ("
-    " SELECT oid, typtype, typbasetype, typelem, typlen FROM pg_type WHERE oid = $1::oid UNION ALL"
-    " SELECT t.oid, t.typtype, t.typbasetype, t.typelem, t.typlen FROM base JOIN pg_type AS t"
-    " ON base.typtype = 'd' AND t.oid = base.typbasetype"
-    "), plain(oid) AS (VALUES ('bool'::regtype), ('int2'), ('int4'), ('int8'), ('float4'),"
-    " ('float8'), ('numeric'), ('text'), ('varchar'), ('bpchar'), ('name'), ('uuid'))"
-    " SELECT CASE"
-    " WHEN oid IN ('timestamp'::regtype, 'timestamptz'::regtype, 'date'::regtype) THEN 'seconds'"
-    " WHEN oid IN ('json'::regtype, 'jsonb'::regtype) THEN 'json'"
-    " WHEN typtype = 'e' OR oid IN (SELECT oid FROM plain) THEN 'plain'"
-    " WHEN typelem <> 0 AND typlen = -1 THEN CASE"
-    "  WHEN typelem IN (SELECT oid FROM plain) OR"
-    "   (SELECT typtype FROM pg_type WHERE oid = base.typelem) = 'e' THEN 'array'"
-    "  ELSE 'text array' END"
-    " ELSE 'text' END, oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)"
-    " FROM base WHERE typtype <> 'd'";
+#define FORM_OF(type)                                                                             \
+    "WITH RECURSIVE base AS ("                                                                    \
+    " SELECT oid, typtype, typbasetype, typelem, typlen FROM pg_type WHERE oid = " type           \
+    " UNION ALL"                                                                                  \
+    " SELECT t.oid, t.typtype, t.typbasetype, t.typelem, t.typlen FROM base JOIN pg_type AS t"    \
+    " ON base.typtype = 'd' AND t.oid = base.typbasetype"                                         \
+    "), plain(oid) AS (VALUES ('bool'::regtype), ('int2'), ('int4'), ('int8'), ('float4'),"       \
+    " ('float8'), ('numeric'), ('text'), ('varchar'), ('bpchar'), ('name'), ('uuid'))"            \
+    " SELECT CASE"                                                                                \
+    " WHEN oid IN ('timestamp'::regtype, 'timestamptz'::regtype, 'date'::regtype) THEN 'seconds'" \
+    " WHEN oid IN ('json'::regtype, 'jsonb'::regtype) THEN 'json'"                                \
+    " WHEN typtype = 'e' OR oid IN (SELECT oid FROM plain) THEN 'plain'"                          \
+    " WHEN typelem <> 0 AND typlen = -1 THEN CASE"                                                \
+    "  WHEN typelem IN (SELECT oid FROM plain) OR"                                                \
+    "   (SELECT typtype FROM pg_type WHERE oid = base.typelem) = 'e' THEN 'array'"                \
+    "  ELSE 'text array' END"                                                                     \
+    " ELSE 'text' END AS form,"                                                                   \
+    " oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) AS is_integer"                   \
+    " FROM base WHERE typtype <> 'd'"
 
 static const char *
 copy_text(struct arena *arena, const struct pg_result *result, int row, int column)
@@ -129,7 +131,7 @@ read_form(struct pg *pg, int64_t type, enum entry_form *form, bool *is_integer, 
     struct pg_result *result;
     char *oid = memory_format("%lld", (long long)type);
     const char *param = oid;
-    int rc = pg_query(pg, form_sql, 1, &param, &result, err);
+    int rc = pg_query(pg, FORM_OF("$1::oid"), 1, &param, &result, err);
     free(oid);
     if (rc != 0)
         return rc;
@@ -234,20 +236,24 @@ read_values(struct pg *pg, struct entry *entry, struct error *err)
 }
 
 static int
-read_columns(struct pg *pg, struct entry *entry, struct error *err)
+read_columns(struct pg *pg, const struct entry *entry, struct error *err)
 {
-    int rc = 0;
-    struct entry_column *column = entry->columns;
-    for (; rc == 0 && column != NULL; column = column->next) {
-        enum entry_form form;
-        bool is_integer;
-        char *expression = memory_format("{%s}", column->name);
-        rc = read_expression(pg, entry, &entry->table, entry->trigger->place, "table", expression,
-                             &form, &is_integer, err);
-        column->is_comparable = rc == 0 && (form == FORM_PLAIN || form == FORM_SECONDS);
-        free(expression);
+    struct pg_result *result;
+    int rc = pg_query(
+        pg,
+        "SELECT attname, form IN ('plain', 'seconds') FROM pg_attribute,"
+        " LATERAL (" FORM_OF("atttypid") ") AS forms"
+                                         " WHERE attrelid = $1::regclass AND NOT attisdropped",
+        1, &entry->table.quoted, &result, err);
+    if (rc != 0)
+        return rc;
+    for (int i = 0; i < pg_rows(result); i++) {
+        struct entry_column *column = entry_find_column(entry, text_of(pg_text(result, i, 0)));
+        if (column != NULL)
+            column->is_comparable = pg_boolean(result, i, 1);
     }
-    return rc;
+    pg_result_clear(result);
+    return 0;
 }
 
 static int

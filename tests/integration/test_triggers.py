@@ -1,5 +1,6 @@
 """Generated triggers write what the configuration says, and the database follows it."""
 
+import itertools
 import random
 import threading
 import time
@@ -8,7 +9,7 @@ import unittest
 import gallery
 import psycopg
 import replay
-from case import SEED, GalleryCase
+from case import SECONDS, SEED, GalleryCase
 from pipeline import ROOT
 
 SCHEMA = """
@@ -41,7 +42,7 @@ triggers:
     slot_field: id
     sets_alive: true
     on_delete: delete_slot
-    track_fields: [level, order, kind, price, scanned, data, labels, post_id,
+    track_fields: [level, order, kind, price, scanned, data, labels, post_id, album_id,
       "COALESCE({order}, 'no {order}') as title_of",
       { column: created, target: created_at }]
     computed_fields: ["({flags} & 1) = 1 as odd", "CAST({flags} AS text) || '{flags}' as flagged"]
@@ -62,6 +63,9 @@ triggers:
     children: { table: image, fk: post_id, slot: id }
   - { table: album, type: fan_out_per_row, rows_from: { table: image, fk: album_id, slot: id },
       track_fields: [title, rated] }
+  - { table: album, query: "album_id in {ids}", query_source: "SELECT ARRAY[{id}, -1] AS ids",
+      track_fields: ["upper({title}) as shout"],
+      children: { table: image, fk: album_id, slot: id } }
 """
 
 MULTI = {"labels", "tags", "tools", "powers"}
@@ -74,13 +78,14 @@ index_config:
     - { name: powers, field_type: multi_value }
 """ + "".join(
     f"    - {{ name: {name}, field_type: single_value }}\n"
-    for name in "level order kind price scanned data post_id title_of created_at odd flagged score "
-    "published availability title rated".split()
+    for name in "level order kind price scanned data post_id album_id title_of created_at odd "
+    "flagged score published availability title rated shout".split()
 )
 
 TRUTH = """
 SELECT image.id, jsonb_build_object(
     'level', level, 'order', "order", 'kind', kind, 'price', price, 'post_id', post_id,
+    'album_id', album_id, 'shout', upper(title),
     'scanned', floor(extract(epoch FROM scanned))::bigint,
     'created_at', floor(extract(epoch FROM created))::bigint,
     'data', CASE jsonb_typeof(data) WHEN 'object' THEN to_jsonb(data::text) ELSE data END,
@@ -151,7 +156,10 @@ class Differential(TriggerCase):
         rng = random.Random(SEED)
         statements = Statements(rng, self.connection.info.server_version)
         done = 0
-        for number in range(400):
+        end = time.monotonic() + SECONDS
+        numbers = itertools.takewhile(
+            lambda number: number < 400 or time.monotonic() < end, itertools.count())
+        for number in numbers:
             log = []
             try:
                 with self.connection.transaction():
@@ -272,11 +280,46 @@ class Statements:
         rng = self.rng
         return [
             f"INSERT INTO album VALUES ({rng.randrange(1, 6)}, {self._text()}, '2020-01-01') "
-            "ON CONFLICT (id) DO NOTHING",
+            "ON CONFLICT (id) DO UPDATE SET title = excluded.title",
             f"UPDATE album SET title = {self._text()} WHERE id <= {rng.randrange(1, 6)}",
             f"UPDATE album SET id = {rng.randrange(1, 6)}, rated = NULL "
             f"WHERE id = {rng.randrange(1, 6)}",
             f"DELETE FROM album WHERE id = {rng.randrange(1, 6)}",
+        ]
+
+    def _copies(self, tag):
+        """COPY into a table of each kind."""
+        image, parent = self._id(), self.rng.randrange(1, 6)
+        return [
+            f"COPY image (id, post_id, album_id, level) FROM STDIN\n{image}\t2\t3\t\\N\n",
+            f'COPY shop."Tags on" FROM STDIN\n{image}\t{tag}\tf\n{image}\t{tag + 1}\tt\n',
+            f"COPY shop.tool FROM STDIN\n{image}\t{tag}\t9\n",
+            f"COPY post (id, published) FROM STDIN\n{parent}\t2020-01-01\n",
+            f"COPY album (id, title) FROM STDIN\n{parent}\tcopied\n",
+        ]
+
+    def _merges(self, tag):
+        """MERGE into a table of each kind, with every action that it has."""
+        image, parent = self._id(), self.rng.randrange(1, 6)
+        return [
+            f"MERGE INTO image USING (VALUES ({image}), ({image % 24 + 1})) AS v(id) "
+            "ON image.id = v.id WHEN MATCHED AND level = 7 THEN DELETE "
+            f"WHEN MATCHED THEN UPDATE SET {self._image_change()} "
+            "WHEN NOT MATCHED THEN INSERT (id, level, post_id) VALUES (v.id, 7, 1)",
+            f'MERGE INTO shop."Tags on" AS t USING image AS v ON t.image_id = v.id AND tag = {tag} '
+            "WHEN MATCHED AND t.off THEN DELETE WHEN MATCHED THEN UPDATE SET off = true "
+            f"WHEN NOT MATCHED AND v.id = {image} THEN INSERT VALUES (v.id, {tag}, false)",
+            f"MERGE INTO shop.tool AS t USING image AS v ON t.image_id = v.id AND tool = {tag} "
+            "WHEN MATCHED AND power > 5 THEN DELETE WHEN MATCHED THEN UPDATE SET power = 8 "
+            f"WHEN NOT MATCHED AND v.id = {image} THEN INSERT VALUES (v.id, {tag}, 6)",
+            f"MERGE INTO post USING (VALUES ({parent}), ({parent % 5 + 1})) AS v(id) "
+            "ON post.id = v.id WHEN MATCHED AND note = 'x' THEN DELETE "
+            "WHEN MATCHED THEN UPDATE SET availability = 'private', note = 'x' "
+            "WHEN NOT MATCHED THEN INSERT VALUES (v.id, now(), 'public', 'x')",
+            f"MERGE INTO album USING (VALUES ({parent}), ({parent % 5 + 1})) AS v(id) "
+            "ON album.id = v.id WHEN MATCHED AND title = 'x' THEN DELETE "
+            "WHEN MATCHED THEN UPDATE SET title = 'x' "
+            "WHEN NOT MATCHED THEN INSERT VALUES (v.id, 'y', now())",
         ]
 
     def any(self):
@@ -288,7 +331,8 @@ class Statements:
             f"INSERT INTO image {columns} SELECT n, 'many', now(), n % 5, n % 4, NULL "
             f"FROM generate_series({self._id()}, 25) AS n "
             "WHERE NOT EXISTS (SELECT FROM image WHERE id = n) LIMIT 3",
-            f"COPY image (id, post_id, level) FROM STDIN\n{self._id()}\t2\t\\N\n",
+            rng.choice(self._copies(tag)),
+            rng.choice(self._copies(tag)),
             f"UPDATE image SET {self._image_change()} WHERE {self._images()}",
             f"UPDATE image SET {self._image_change()} WHERE {self._images()}",
             f"UPDATE image SET id = {self._id()} WHERE id = {self._id()}",
@@ -305,6 +349,9 @@ class Statements:
             "ORDER BY tag LIMIT 2)",
             f"INSERT INTO shop.tool SELECT id, {tag}, {rng.randrange(10)} FROM image "
             f"WHERE {self._images()} ON CONFLICT (image_id, tool) DO UPDATE SET power = 7",
+            f"INSERT INTO part SELECT id, 0, {tag} FROM image WHERE {self._images()} "
+            "AND NOT EXISTS (SELECT FROM part_1 WHERE part_1.id = image.id) "
+            "ON CONFLICT (id, bucket) DO UPDATE SET score = part.score + 1",
             f"UPDATE shop.tool SET power = {rng.randrange(10)}, tool = tool + 1 "
             f"WHERE tool = {tag}",
             f"DELETE FROM shop.tool WHERE tool = {tag}",
@@ -317,13 +364,7 @@ class Statements:
             *self._posts(), *self._albums(),
         ]
         if self._has_merge:
-            image = self._id()
-            statements.append(
-                f"MERGE INTO image USING (VALUES ({image}), ({image % 24 + 1})) AS v(id) "
-                "ON image.id = v.id WHEN MATCHED AND level = 7 THEN DELETE "
-                f"WHEN MATCHED THEN UPDATE SET {self._image_change()} "
-                "WHEN NOT MATCHED THEN INSERT (id, level, post_id) VALUES (v.id, 7, 1)"
-            )
+            statements += self._merges(tag)
         return rng.choice(statements)
 
 
