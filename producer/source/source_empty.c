@@ -10,19 +10,20 @@ append_table_empty(const char *table, struct buffer *out)
     buffer_append_text(out, ")");
 }
 
+/* Rows of the table are seen when they come, change and go: bits 4, 16 and 8 of tgtype. */
 static void
-append_trigger_enabled(const char *table, struct buffer *out)
+append_triggers_enabled(const char *table, struct buffer *out)
 {
     struct buffer text = {0};
-    buffer_append_text(out, " AND EXISTS (SELECT FROM pg_trigger WHERE NOT tgisinternal"
-                            " AND tgenabled IN ('O', 'A') AND tgrelid = ");
+    buffer_append_text(out, " AND (SELECT bit_or(tgtype) & 28 FROM pg_trigger"
+                            " WHERE NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgrelid = ");
     pg_append_identifier(&text, table);
     pg_append_literal(out, buffer_string(&text));
     buffer_clear(&text);
     config_trigger_prefix(table, &text);
     buffer_append_text(out, "::regclass AND starts_with(tgname, ");
     pg_append_literal(out, buffer_string(&text));
-    buffer_append_text(out, "))");
+    buffer_append_text(out, ")) = 28");
     buffer_free(&text);
 }
 
@@ -36,7 +37,7 @@ source_empty_append(const struct config *config, struct buffer *out)
     buffer_append_text(out, "NOT EXISTS (SELECT FROM \"BitdexOps\")");
     for (uint32_t i = 0; i < config->trigger_count; i++) {
         append_table_empty(config->triggers[i].table, out);
-        append_trigger_enabled(config->triggers[i].table, out);
+        append_triggers_enabled(config->triggers[i].table, out);
     }
     for (uint32_t i = 0; i < config->dump_phase_count; i++)
         append_table_empty(config->dump_phases[i].table, out);

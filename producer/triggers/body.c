@@ -323,17 +323,19 @@ append_column_change(struct buffer *out, const struct entry_column *column)
     buffer_append_text(out, column->is_comparable ? "" : "::text");
 }
 
-/* None of the columns in the {name} of `text` changed. */
+/* Did a column in the {name} of `text` change? */
 static void
-append_same_columns(struct buffer *out, const struct entry *entry, const char *text)
+append_columns_change(struct buffer *out, const struct entry *entry, const char *text)
 {
     struct text name;
-    buffer_append_text(out, "NOT (false");
+    const char *separator = "";
     while (sql_next_placeholder(&text, &name)) {
-        buffer_append_text(out, " OR ");
+        buffer_append_text(out, separator);
         append_column_change(out, entry_find_column(entry, name));
+        separator = " OR ";
     }
-    buffer_append_text(out, ")");
+    if (*separator == '\0')
+        buffer_append_text(out, "false");
 }
 
 /* OLD and NEW belong to the same entities. */
@@ -343,7 +345,9 @@ append_same(struct buffer *out, const struct entry *entry)
     const struct config_trigger *trigger = entry->trigger;
     const char *key = trigger->slot_field;
     if (trigger->kind == TRIGGER_FAN_OUT && trigger->query_source != NULL) {
-        append_same_columns(out, entry, trigger->query_source);
+        buffer_append_text(out, "NOT (");
+        append_columns_change(out, entry, trigger->query_source);
+        buffer_append_text(out, ")");
         return;
     }
     if (trigger->kind == TRIGGER_FAN_OUT) {
@@ -385,48 +389,52 @@ append_remove(struct buffer *out, const struct entry *entry, const struct entry_
     buffer_append_text(out, is_last ? "" : " END");
 }
 
-/* "IF the value changed THEN"; makes `was` and `is` stand for it as JSON: the column itself, or a
- * variable, into which anything longer is put first. */
+/* The ops of a value that changed from `was` to `is`, as JSON. */
 static void
-append_if_changed(struct buffer *out, const struct entry_value *value, struct buffer *was,
-                  struct buffer *is)
+append_change_ops(struct buffer *out, const struct entry *entry, const struct entry_value *value,
+                  const char *was, const char *is, const char *indent)
 {
-    if (value->form == FORM_PLAIN && sql_is_column(value->expression)) {
-        append_json(was, value, "OLD");
-        append_json(is, value, "NEW");
-        buffer_append_text(out, "        IF ");
-        append_value(out, value, "NEW");
-        buffer_append_text(out, " IS DISTINCT FROM ");
-        append_value(out, value, "OLD");
+    buffer_append_format(out, "%s_ops := _ops || ", indent);
+    append_remove(out, entry, value, was);
+    buffer_append_format(out, "\n%s    || ", indent);
+    if (entry->trigger->kind == TRIGGER_JOIN) {
+        append_op_if_any(out, "add", value, is);
     } else {
-        buffer_append_text(was, "_was");
-        buffer_append_text(is, "_is");
-        buffer_append_text(out, "        _was := ");
-        append_json(out, value, "OLD");
-        buffer_append_text(out, ";\n        _is := ");
-        append_json(out, value, "NEW");
-        buffer_append_text(out, ";\n        IF _is IS DISTINCT FROM _was");
+        char *or_null = memory_format("coalesce(%s, 'null')", is);
+        append_op(out, "set", value, or_null);
+        free(or_null);
     }
-    buffer_append_text(out, " THEN\n");
+    buffer_append_text(out, ";\n");
 }
 
+/* What is more than a column is put into variables, once a column of it has changed. */
 static void
 append_change(struct buffer *out, const struct entry *entry, const struct entry_value *value)
 {
     struct buffer was = {0};
     struct buffer is = {0};
-    append_if_changed(out, value, &was, &is);
-    buffer_append_text(out, "            _ops := _ops || ");
-    append_remove(out, entry, value, buffer_string(&was));
-    buffer_append_text(out, "\n                || ");
-    if (entry->trigger->kind == TRIGGER_JOIN) {
-        append_op_if_any(out, "add", value, buffer_string(&is));
+    append_json(&was, value, "OLD");
+    append_json(&is, value, "NEW");
+    buffer_append_text(out, "        IF ");
+    append_columns_change(out, entry, value->expression);
+    buffer_append_text(out, " THEN\n");
+    if (value->form == FORM_PLAIN && sql_is_column(value->expression)) {
+        append_change_ops(out, entry, value, buffer_string(&was), buffer_string(&is),
+                          "            ");
     } else {
-        char *or_null = memory_format("coalesce(%s, 'null')", buffer_string(&is));
-        append_op(out, "set", value, or_null);
-        free(or_null);
+        buffer_append_format(out,
+                             "            "
+                             "_was := %s;\n"
+                             "            "
+                             "_is := %s;\n"
+                             "            "
+                             "IF _is IS DISTINCT FROM _was THEN\n",
+                             buffer_string(&was), buffer_string(&is));
+        append_change_ops(out, entry, value, "_was", "_is", "                ");
+        buffer_append_text(out, "            "
+                                "END IF;\n");
     }
-    buffer_append_text(out, ";\n        END IF;\n");
+    buffer_append_text(out, "        END IF;\n");
     buffer_free(&was);
     buffer_free(&is);
 }

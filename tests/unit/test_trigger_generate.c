@@ -73,17 +73,19 @@ static const char golden_update[] = COUNTS
     "                || ',{\"op\": \"set\", \"field\": \"order\", \"value\": ' ||"
     " coalesce(to_json(NEW.\"order\")::text, 'null') || '}';\n"
     "        END IF;\n"
-    "        _was := " SECONDS(
+    "        IF NEW.\"at\" IS DISTINCT FROM OLD.\"at\" THEN\n"
+    "            _was := " SECONDS(
         "OLD") ";\n"
-               "        _is := " SECONDS(
+               "            _is := " SECONDS(
                    "NEW") ";\n"
-                          "        IF _is IS DISTINCT FROM _was THEN\n"
-                          "            _ops := _ops || coalesce(',{\"op\": \"remove\", \"field\": "
-                          "\"at\", \"value\": '"
-                          " || _was || '}', '')\n"
-                          "                || ',{\"op\": \"set\", \"field\": \"at\", \"value\": ' "
-                          "|| coalesce(_is,"
+                          "            IF _is IS DISTINCT FROM _was THEN\n"
+                          "                _ops := _ops || coalesce(',{\"op\": \"remove\", "
+                          "\"field\": \"at\", \"value\":"
+                          " ' || _was || '}', '')\n"
+                          "                    || ',{\"op\": \"set\", \"field\": \"at\", "
+                          "\"value\": ' || coalesce(_is,"
                           " 'null') || '}';\n"
+                          "            END IF;\n"
                           "        END IF;\n"
                           "        IF _ops <> '' THEN\n"
                           "            INSERT INTO \"public\".\"BitdexOps\" (entity_id, ops)\n"
