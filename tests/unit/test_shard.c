@@ -19,7 +19,7 @@
 enum { SLOTS = 100000, CLAUSES = 5000, QUERIES_MAX = 50, US_PER_MS = 1000 };
 
 /* Half of the slots are of level 1, the others of level 2. */
-struct world {
+struct shard_world {
     struct engine *engine;
     struct shard *shard;
     struct value level;
@@ -41,9 +41,9 @@ set_level(struct engine *engine, int64_t slot, int64_t level)
 }
 
 static int
-world_setup(void **state)
+shard_world_setup(void **state)
 {
-    struct world *world = memory_zalloc(sizeof *world);
+    struct shard_world *world = memory_zalloc(sizeof *world);
     world->engine = fixture_engine();
     world->shard = shard_create();
     world->level = (struct value){.kind = VALUE_INTEGER, .integer = 2};
@@ -64,9 +64,9 @@ world_setup(void **state)
 }
 
 static int
-world_teardown(void **state)
+shard_world_teardown(void **state)
 {
-    struct world *world = *state;
+    struct shard_world *world = *state;
     shard_destroy(world->shard);
     engine_destroy(world->engine);
     free(world);
@@ -74,7 +74,7 @@ world_teardown(void **state)
 }
 
 static int
-ask(struct world *world, int64_t until_us, uint64_t *total)
+ask(struct shard_world *world, int64_t until_us, uint64_t *total)
 {
     const struct engine_query query = {.filter = &world->filter};
     struct engine_result result = {0};
@@ -88,7 +88,7 @@ ask(struct world *world, int64_t until_us, uint64_t *total)
 static void *
 reader_main(void *context)
 {
-    struct world *world = context;
+    struct shard_world *world = context;
     bool whole = true;
     for (int i = 0; i < QUERIES_MAX && whole && !atomic_load(&world->let_in); i++) {
         uint64_t total;
@@ -103,7 +103,7 @@ reader_main(void *context)
 static void
 test_F72_a_long_query_lets_batches_in_and_sees_whole_ones(void **state)
 {
-    struct world *world = *state;
+    struct shard_world *world = *state;
     pthread_t reader;
     void *whole;
     assert_int_equal(pthread_create(&reader, NULL, reader_main, world), 0);
@@ -126,7 +126,7 @@ test_F72_a_long_query_lets_batches_in_and_sees_whole_ones(void **state)
 static void
 test_F72_a_query_that_is_out_of_time_ends(void **state)
 {
-    struct world *world = *state;
+    struct shard_world *world = *state;
     int64_t now_us = clock_monotonic_us();
     uint64_t total;
     assert_int_equal(ask(world, now_us, &total), ERR_RETRY);
@@ -137,14 +137,15 @@ test_F72_a_query_that_is_out_of_time_ends(void **state)
     assert_int_equal(total, SLOTS / 2);
 }
 
-#define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
+#define SHARD_TEST(test) \
+    cmocka_unit_test_setup_teardown(test, shard_world_setup, shard_world_teardown)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(test_F72_a_long_query_lets_batches_in_and_sees_whole_ones),
-        WORLD_TEST(test_F72_a_query_that_is_out_of_time_ends),
+        SHARD_TEST(test_F72_a_long_query_lets_batches_in_and_sees_whole_ones),
+        SHARD_TEST(test_F72_a_query_that_is_out_of_time_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
