@@ -60,20 +60,38 @@ change_scalar(struct field *field, uint32_t slot, const struct op *op)
         field_clear(field, slot);
 }
 
+/* What an op on a multi-value brings: nothing, an array, or one integer, which `one` then holds. */
+static uint32_t
+multi_items(const struct field *field, const struct value *value, struct scalar *one,
+            const int64_t **items)
+{
+    *items = NULL;
+    if (value->kind == VALUE_NULL)
+        return 0;
+    if (value->kind == VALUE_INTEGERS) {
+        *items = value->integers.items;
+        return value->integers.count;
+    }
+    CHECK(scalar_from_value(field, value, one, NULL) == 0);
+    *items = &one->number;
+    return 1;
+}
+
+/* An array, or null, takes the place of the whole set; one integer joins it. */
+static bool
+multi_is_replaced(const struct op *op)
+{
+    return op->kind == OP_SET && (op->value.kind == VALUE_INTEGERS || op->value.kind == VALUE_NULL);
+}
+
 static void
 apply_multi(struct field *field, uint32_t slot, const struct op *op)
 {
-    const struct value *value = &op->value;
-    bool array = value->kind == VALUE_INTEGERS;
-    if (op->kind == OP_SET && (array || value->kind == VALUE_NULL))
-        field_clear(field, slot);
-    if (value->kind == VALUE_NULL)
-        return;
     struct scalar one = {0};
-    if (!array)
-        CHECK(scalar_from_value(field, value, &one, NULL) == 0);
-    uint32_t count = array ? value->integers.count : 1;
-    const int64_t *items = array ? value->integers.items : &one.number;
+    const int64_t *items;
+    uint32_t count = multi_items(field, &op->value, &one, &items);
+    if (multi_is_replaced(op))
+        field_clear(field, slot);
     if (op->kind == OP_REMOVE)
         field_remove(field, slot, items, count);
     else
@@ -182,44 +200,110 @@ engine_end_rows(struct engine *engine)
 static void
 apply_multi_all(struct field *field, const roaring_bitmap_t *slots, const struct op *op)
 {
-    roaring_uint32_iterator_t at;
-    roaring_init_iterator(slots, &at);
-    for (; at.has_value; roaring_advance_uint32_iterator(&at))
-        apply_multi(field, at.current_value, op);
+    struct scalar one = {0};
+    const int64_t *items;
+    uint32_t count = multi_items(field, &op->value, &one, &items);
+    if (multi_is_replaced(op))
+        field_clear_all(field, slots);
+    if (op->kind == OP_REMOVE)
+        field_remove_all(field, slots, items, count);
+    else
+        field_add_all(field, slots, items, count);
 }
 
-static void
-change_scalar_all(struct field *field, const roaring_bitmap_t *slots, const struct op *op)
+static bool
+field_has_source(const struct field *field, const struct field *source)
 {
-    bool removes = op->kind == OP_REMOVE;
-    if (op->value.kind == VALUE_NULL) {
-        if (!removes)
-            field_clear_all(field, slots);
-        return;
+    uint32_t i = 0;
+    while (i < field->source_count && field->sources[i] != source)
+        i++;
+    return i < field->source_count;
+}
+
+/* Those of `slots` in which a source other than this one has a value between the two. */
+static roaring_bitmap_t *
+match_other_sources(const struct field *field, const struct field *source,
+                    const roaring_bitmap_t *slots, int64_t low, int64_t high)
+{
+    roaring_bitmap_t *found = roaring_bitmap_create();
+    CHECK(found != NULL);
+    for (uint32_t i = 0; i < field->source_count; i++) {
+        if (field->sources[i] == source)
+            continue;
+        roaring_bitmap_t *part = field_match_range(field->sources[i], low, high, slots);
+        roaring_bitmap_or_inplace(found, part);
+        roaring_bitmap_free(part);
     }
-    struct scalar scalar;
-    int64_t key;
-    CHECK(scalar_from_value(field, &op->value, &scalar, NULL) == 0);
-    if (!removes) {
-        field_set_all(field, slots, field_make_key(field, &scalar));
-    } else if (field_find_key(field, &scalar, &key)) {
-        roaring_bitmap_t *holders = field_match(field, key, slots);
-        field_clear_all(field, holders);
-        roaring_bitmap_free(holders);
+    return found;
+}
+
+/* The source has `key` now in all of `slots`; NULL: no value. That alone says what the field has
+ * wherever no other source has a say; there the slots are looked at one by one. */
+static void
+compute_field_all(struct field *field, const struct field *source, const roaring_bitmap_t *slots,
+                  const int64_t *key)
+{
+    bool greatest = field->computed_op == COMPUTED_GREATEST;
+    int64_t low = key != NULL && greatest ? *key : INT64_MIN;
+    int64_t high = key != NULL && !greatest ? *key : INT64_MAX;
+    roaring_bitmap_t *others = match_other_sources(field, source, slots, low, high);
+    roaring_bitmap_t *alone = roaring_bitmap_andnot(slots, others);
+    CHECK(alone != NULL);
+    if (key != NULL)
+        field_set_all(field, alone, *key);
+    else
+        field_clear_all(field, alone);
+    roaring_uint32_iterator_t at;
+    field_defer(field);
+    roaring_init_iterator(others, &at);
+    for (; at.has_value; roaring_advance_uint32_iterator(&at)) {
+        int64_t value;
+        CHECK(computed_value(field, at.current_value, &value));
+        field_set(field, at.current_value, value);
     }
+    field_settle(field);
+    roaring_bitmap_free(others);
+    roaring_bitmap_free(alone);
+}
+
+/* All of `slots` get the key; NULL: they lose their value. */
+static void
+write_scalar_all(struct engine *engine, struct field *field, const roaring_bitmap_t *slots,
+                 const int64_t *key)
+{
+    if (key != NULL)
+        field_set_all(field, slots, *key);
+    else
+        field_clear_all(field, slots);
+    for (uint32_t i = 0; field->feeds && i < engine->field_count; i++) {
+        if (field_has_source(&engine->fields[i], field))
+            compute_field_all(&engine->fields[i], field, slots, key);
+    }
+    if (field == engine->visible_from)
+        engine_show_slots(engine, slots);
 }
 
 static void
 apply_scalar_all(struct engine *engine, struct field *field, const roaring_bitmap_t *slots,
                  const struct op *op)
 {
-    roaring_uint32_iterator_t at;
-    change_scalar_all(field, slots, op);
-    roaring_init_iterator(slots, &at);
-    for (; field->feeds && at.has_value; roaring_advance_uint32_iterator(&at))
-        compute_slot(engine, field, at.current_value);
-    if (field == engine->visible_from)
-        engine_show_slots(engine, slots);
+    bool removes = op->kind == OP_REMOVE;
+    if (op->value.kind == VALUE_NULL) {
+        if (!removes)
+            write_scalar_all(engine, field, slots, NULL);
+        return;
+    }
+    struct scalar scalar;
+    int64_t key;
+    CHECK(scalar_from_value(field, &op->value, &scalar, NULL) == 0);
+    if (!removes) {
+        key = field_make_key(field, &scalar);
+        write_scalar_all(engine, field, slots, &key);
+    } else if (field_find_key(field, &scalar, &key)) {
+        roaring_bitmap_t *holders = field_match(field, key, slots);
+        write_scalar_all(engine, field, holders, NULL);
+        roaring_bitmap_free(holders);
+    }
 }
 
 /* Later nested ops write to these slots again: nothing is left for later. */

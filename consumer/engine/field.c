@@ -368,15 +368,63 @@ field_set_all(struct field *field, const roaring_bitmap_t *slots, int64_t key)
     roaring_bitmap_or_inplace(field->present, slots);
 }
 
+/* The items, ascending and each once. */
+static const struct value_list *
+field_sort_items(struct field *field, const int64_t *items, uint32_t count)
+{
+    field->set.count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        value_list_add(&field->set, items[i]);
+    return &field->set;
+}
+
+void
+field_add_all(struct field *field, const roaring_bitmap_t *slots, const int64_t *items,
+              uint32_t count)
+{
+    const struct value_list *values = field_sort_items(field, items, count);
+    roaring_bitmap_t *changed = roaring_bitmap_create();
+    CHECK(changed != NULL);
+    for (uint32_t i = 0; i < values->count; i++) {
+        roaring_bitmap_t *holders = field_match(field, values->items[i], slots);
+        roaring_bitmap_t *others = roaring_bitmap_andnot(slots, holders);
+        CHECK(others != NULL);
+        postings_add_all(&field->postings, values->items[i], others);
+        roaring_bitmap_or_inplace(changed, others);
+        roaring_bitmap_free(holders);
+        roaring_bitmap_free(others);
+    }
+    set_column_add_all(&field->sets, changed, values);
+    roaring_bitmap_or_inplace(field->present, changed);
+    roaring_bitmap_free(changed);
+}
+
+void
+field_remove_all(struct field *field, const roaring_bitmap_t *slots, const int64_t *items,
+                 uint32_t count)
+{
+    const struct value_list *values = field_sort_items(field, items, count);
+    roaring_bitmap_t *changed = roaring_bitmap_create();
+    roaring_bitmap_t *emptied = roaring_bitmap_create();
+    CHECK(changed != NULL && emptied != NULL);
+    for (uint32_t i = 0; i < values->count; i++) {
+        roaring_bitmap_t *holders = field_match(field, values->items[i], slots);
+        postings_remove_all(&field->postings, values->items[i], holders);
+        roaring_bitmap_or_inplace(changed, holders);
+        roaring_bitmap_free(holders);
+    }
+    set_column_remove_all(&field->sets, changed, values, emptied);
+    roaring_bitmap_andnot_inplace(field->present, emptied);
+    roaring_bitmap_free(changed);
+    roaring_bitmap_free(emptied);
+}
+
 static void
 field_drop_sets(struct field *field, const roaring_bitmap_t *slots)
 {
     roaring_bitmap_t *had = roaring_bitmap_and(field->present, slots);
     CHECK(had != NULL);
-    roaring_uint32_iterator_t at;
-    roaring_init_iterator(had, &at);
-    for (; at.has_value; roaring_advance_uint32_iterator(&at))
-        field_drop_set(field, at.current_value);
+    set_column_clear_all(&field->sets, had);
     roaring_bitmap_free(had);
 }
 

@@ -88,6 +88,10 @@ void field_clear(struct field *field, uint32_t slot);
 
 /* The same for many slots at once: by whole bitmaps where that costs less. */
 void field_set_all(struct field *field, const roaring_bitmap_t *slots, int64_t key);
+void field_add_all(struct field *field, const roaring_bitmap_t *slots, const int64_t *items,
+                   uint32_t count);
+void field_remove_all(struct field *field, const roaring_bitmap_t *slots, const int64_t *items,
+                      uint32_t count);
 void field_clear_all(struct field *field, const roaring_bitmap_t *slots);
 
 /* The slots of `within` (NULL: of all) that hold this value; that have one between the two, both

@@ -123,15 +123,34 @@ postings_add_all(struct postings *postings, int64_t value, const roaring_bitmap_
         slot_set_add_all(postings_open(postings, value), slots);
 }
 
+/* Where a value stands that has slots. */
+static bool
+postings_reach(const struct postings *postings, int64_t value, uint64_t *at)
+{
+    if (postings->capacity == 0)
+        return false;
+    *at = postings_place(postings, value);
+    return posting_is_used(&postings->table[*at]);
+}
+
 void
 postings_remove(struct postings *postings, int64_t value, const uint32_t *slots, uint32_t count)
 {
-    if (postings->capacity == 0)
-        return;
-    uint64_t at = postings_place(postings, value);
-    if (!posting_is_used(&postings->table[at]))
+    uint64_t at;
+    if (!postings_reach(postings, value, &at))
         return;
     slot_set_remove_many(&postings->table[at].slots, slots, count);
+    if (!posting_is_used(&postings->table[at]))
+        postings_drop(postings, at);
+}
+
+void
+postings_remove_all(struct postings *postings, int64_t value, const roaring_bitmap_t *slots)
+{
+    uint64_t at;
+    if (!postings_reach(postings, value, &at))
+        return;
+    slot_set_remove_all(&postings->table[at].slots, slots);
     if (!posting_is_used(&postings->table[at]))
         postings_drop(postings, at);
 }

@@ -30,6 +30,7 @@ void postings_add(struct postings *postings, int64_t value, uint32_t slot);
 /* `slots` ascend. */
 void postings_remove(struct postings *postings, int64_t value, const uint32_t *slots,
                      uint32_t count);
+void postings_remove_all(struct postings *postings, int64_t value, const roaring_bitmap_t *slots);
 void postings_add_all(struct postings *postings, int64_t value, const roaring_bitmap_t *slots);
 /* Takes `slots` away from every value: a sweep over the whole table. */
 void postings_sweep(struct postings *postings, const roaring_bitmap_t *slots);

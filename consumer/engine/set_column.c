@@ -15,7 +15,7 @@
 #include "consumer/engine/state.h"
 
 enum { BLOCK_BITS = 5, BLOCK_SLOTS = 1 << BLOCK_BITS, PAGE_BLOCKS = PAGE_SLOTS / BLOCK_SLOTS };
-enum { SPARE_DIVISOR = 16 };
+enum { SPARE_DIVISOR = 16, VARINT_BYTES_MAX = 10 };
 
 struct set_block {
     uint32_t present; /* one bit a slot */
@@ -118,14 +118,19 @@ set_reader_next(struct set_reader *reader, int64_t *value)
     return true;
 }
 
-/* The number that stands for the value at `at`. */
+/* The number that stands for `value`, behind the one before it; NULL: the first. */
 static uint64_t
-set_number(const struct value_list *values, uint32_t at)
+set_number(const int64_t *before, int64_t value)
 {
-    uint64_t value = (uint64_t)values->items[at];
-    if (at == 0)
-        return value << 1 ^ (values->items[0] < 0 ? UINT64_MAX : 0);
-    return value - (uint64_t)values->items[at - 1] - 1;
+    if (before == NULL)
+        return (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0);
+    return (uint64_t)value - (uint64_t)*before - 1;
+}
+
+static uint64_t
+list_number(const struct value_list *values, uint32_t at)
+{
+    return set_number(at > 0 ? &values->items[at - 1] : NULL, values->items[at]);
 }
 
 static struct set_block *
@@ -161,7 +166,7 @@ block_write(struct set_block *block, uint32_t slot, const struct value_list *val
     }
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < values->count; i++)
-        bytes += varint_bytes(set_number(values, i));
+        bytes += varint_bytes(list_number(values, i));
     size_t whole_bytes = values->count > 0 ? varint_bytes(bytes) + bytes : 0;
     block = block_open(block, start, (size_t)(end - block->data) - start, whole_bytes);
     block->present &= ~(UINT32_C(1) << slot % BLOCK_SLOTS);
@@ -171,7 +176,7 @@ block_write(struct set_block *block, uint32_t slot, const struct value_list *val
     uint8_t *at = block->data + start;
     varint_write(&at, bytes);
     for (uint32_t i = 0; i < values->count; i++)
-        varint_write(&at, set_number(values, i));
+        varint_write(&at, list_number(values, i));
     return block;
 }
 
@@ -191,6 +196,19 @@ block_memory(const struct set_block *block)
     return block != NULL ? sizeof *block + block->capacity : 0;
 }
 
+/* Puts a changed block back; one without sets goes. */
+static void
+set_column_put(struct set_column *column, struct set_block **place, struct set_block *block,
+               uint64_t bytes_before)
+{
+    if (block->present == 0) {
+        free(block);
+        block = NULL;
+    }
+    *place = block;
+    column->block_bytes += block_memory(block) - bytes_before;
+}
+
 void
 set_column_write(struct set_column *column, uint32_t slot, const struct value_list *values)
 {
@@ -199,13 +217,184 @@ set_column_write(struct set_column *column, uint32_t slot, const struct value_li
     uint64_t bytes_before = block_memory(block);
     if (block == NULL)
         block = memory_zalloc(sizeof *block);
-    block = block_write(block, slot, values);
-    if (block->present == 0) {
-        free(block);
-        block = NULL;
+    set_column_put(column, place, block_write(block, slot, values), bytes_before);
+}
+
+/* --- many slots at once ---------------------------------------------------------------------- */
+
+enum set_change { SET_ADD, SET_REMOVE, SET_CLEAR };
+
+struct set_edit {
+    enum set_change change;
+    const struct value_list *values; /* not of SET_CLEAR */
+    roaring_bitmap_t *emptied;       /* NULL: nobody asks */
+    uint8_t *bytes;                  /* room for what a block becomes */
+    size_t capacity;
+};
+
+/* A set that is being written. */
+struct set_writer {
+    uint8_t *at;
+    int64_t value;
+    bool begun;
+};
+
+static void
+set_writer_put(struct set_writer *writer, int64_t value)
+{
+    varint_write(&writer->at, set_number(writer->begun ? &writer->value : NULL, value));
+    writer->value = value;
+    writer->begun = true;
+}
+
+/* Writes what the set becomes; returns its end. */
+static uint8_t *
+set_merge(const struct set_edit *edit, struct set_reader *set, uint8_t *to)
+{
+    struct set_writer writer = {.at = to};
+    int64_t value = 0;
+    if (edit->change == SET_CLEAR)
+        return to;
+    bool more = set_reader_next(set, &value);
+    for (uint32_t i = 0; i < edit->values->count;) {
+        int64_t item = edit->values->items[i];
+        if (!more || value >= item) {
+            if (edit->change == SET_ADD)
+                set_writer_put(&writer, item);
+            more = more && (value > item || set_reader_next(set, &value));
+            i++;
+        } else {
+            set_writer_put(&writer, value);
+            more = set_reader_next(set, &value);
+        }
     }
-    *place = block;
-    column->block_bytes += block_memory(block) - bytes_before;
+    if (!more)
+        return writer.at;
+    set_writer_put(&writer, value);
+    size_t rest = (size_t)(set->end - set->at);
+    memcpy(writer.at, set->at, rest);
+    return writer.at + rest;
+}
+
+/* The same with its length before it; nothing when it becomes empty. */
+static uint8_t *
+set_rewrite(const struct set_edit *edit, struct set_reader *set, uint8_t *to)
+{
+    uint8_t *values = to + VARINT_BYTES_MAX;
+    size_t bytes = (size_t)(set_merge(edit, set, values) - values);
+    if (bytes == 0)
+        return to;
+    varint_write(&to, bytes);
+    memmove(to, values, bytes);
+    return to + bytes;
+}
+
+/* Writes the piece of the block anew that begins with the first of `slots` and ends with the last.
+ */
+static struct set_block *
+block_change(struct set_block *block, uint32_t slots, const struct set_edit *edit)
+{
+    uint32_t present = block->present & ~slots;
+    uint32_t slot = (uint32_t)__builtin_ctz(slots);
+    const uint8_t *at = block_find(block, slot);
+    size_t start = (size_t)(at - block->data);
+    uint8_t *to = edit->bytes;
+    for (uint32_t bit = UINT32_C(1) << slot; bit != 0 && bit <= slots; bit <<= 1) {
+        struct set_reader set = {.at = at, .end = at};
+        const uint8_t *whole = at;
+        if ((block->present & bit) != 0) {
+            uint64_t bytes = varint_read(&set.at);
+            at = set.end = set.at + bytes;
+        }
+        uint8_t *before = to;
+        if ((slots & bit) != 0) {
+            to = set_rewrite(edit, &set, to);
+            present |= to > before ? bit : 0;
+        } else {
+            memcpy(to, whole, (size_t)(at - whole));
+            to += at - whole;
+        }
+    }
+    size_t old_bytes = (size_t)(at - block->data) - start;
+    size_t new_bytes = (size_t)(to - edit->bytes);
+    block = block_open(block, start, old_bytes, new_bytes);
+    memcpy(block->data + start, edit->bytes, new_bytes);
+    block->present = present;
+    return block;
+}
+
+/* A set grows by its new values, by its length, and by a value that follows another one now. */
+static void
+edit_reserve(struct set_edit *edit, const struct set_block *block)
+{
+    size_t values = edit->values != NULL ? edit->values->count : 0;
+    size_t bytes = block->bytes + BLOCK_SLOTS * (values + 2) * VARINT_BYTES_MAX;
+    if (bytes <= edit->capacity)
+        return;
+    edit->capacity = 2 * bytes;
+    edit->bytes = memory_realloc(edit->bytes, edit->capacity);
+}
+
+static void
+edit_note_emptied(const struct set_edit *edit, uint32_t first, uint32_t slots)
+{
+    for (; edit->emptied != NULL && slots != 0; slots &= slots - 1)
+        roaring_bitmap_add(edit->emptied, first + (uint32_t)__builtin_ctz(slots));
+}
+
+/* The slots of the iterator's block, as bits; moves it behind them. */
+static uint32_t
+slots_take_block(roaring_uint32_iterator_t *at)
+{
+    uint32_t block = at->current_value / BLOCK_SLOTS;
+    uint32_t slots = 0;
+    for (; at->has_value && at->current_value / BLOCK_SLOTS == block;
+         roaring_advance_uint32_iterator(at))
+        slots |= UINT32_C(1) << at->current_value % BLOCK_SLOTS;
+    return slots;
+}
+
+static void
+set_column_change_all(struct set_column *column, const roaring_bitmap_t *slots,
+                      struct set_edit *edit)
+{
+    roaring_uint32_iterator_t at;
+    roaring_init_iterator(slots, &at);
+    while (at.has_value) {
+        uint32_t first = at.current_value & ~(uint32_t)(BLOCK_SLOTS - 1);
+        struct set_block **place = set_column_place(column, first);
+        struct set_block *block = *place;
+        uint64_t bytes_before = block_memory(block);
+        if (block == NULL)
+            block = memory_zalloc(sizeof *block);
+        uint32_t present = block->present;
+        edit_reserve(edit, block);
+        block = block_change(block, slots_take_block(&at), edit);
+        edit_note_emptied(edit, first, present & ~block->present);
+        set_column_put(column, place, block, bytes_before);
+    }
+    free(edit->bytes);
+}
+
+void
+set_column_add_all(struct set_column *column, const roaring_bitmap_t *slots,
+                   const struct value_list *values)
+{
+    set_column_change_all(column, slots, &(struct set_edit){.change = SET_ADD, .values = values});
+}
+
+void
+set_column_remove_all(struct set_column *column, const roaring_bitmap_t *slots,
+                      const struct value_list *values, roaring_bitmap_t *emptied)
+{
+    struct set_edit edit = {.change = SET_REMOVE, .values = values, .emptied = emptied};
+    set_column_change_all(column, slots, &edit);
+}
+
+void
+set_column_clear_all(struct set_column *column, const roaring_bitmap_t *slots)
+{
+    set_column_change_all(column, slots, &(struct set_edit){.change = SET_CLEAR});
 }
 
 uint64_t

@@ -7,6 +7,8 @@
 #ifndef CONSUMER_ENGINE_SET_COLUMN_H
 #define CONSUMER_ENGINE_SET_COLUMN_H
 
+#include <roaring/roaring.h>
+
 #include <stdbool.h>
 
 #include "consumer/engine/pages.h"
@@ -34,6 +36,13 @@ void set_column_read(const struct set_column *column, uint32_t slot, struct set_
 bool set_reader_next(struct set_reader *reader, int64_t *value);
 /* Replaces the slot's set; an empty list leaves none. */
 void set_column_write(struct set_column *column, uint32_t slot, const struct value_list *values);
+/* The values join the sets of all `slots`; leave them; all that they have does. `emptied` also gets
+ * the slots that then have no set any more. A block is written once. */
+void set_column_add_all(struct set_column *column, const roaring_bitmap_t *slots,
+                        const struct value_list *values);
+void set_column_remove_all(struct set_column *column, const roaring_bitmap_t *slots,
+                           const struct value_list *values, roaring_bitmap_t *emptied);
+void set_column_clear_all(struct set_column *column, const roaring_bitmap_t *slots);
 /* As bytes, and back into a zeroed struct. */
 void set_column_save(const struct set_column *column, struct state_writer *writer);
 void set_column_load(struct set_column *column, struct state_reader *reader);
