@@ -237,8 +237,38 @@ match_other_sources(const struct field *field, const struct field *source,
     return found;
 }
 
-/* The source has `key` now in all of `slots`; NULL: no value. That alone says what the field has
- * wherever no other source has a say; there the slots are looked at one by one. */
+/* The only source of the field beside this one, if it has slices to copy; else NULL. */
+static const struct field *
+find_other_source(const struct field *field, const struct field *source)
+{
+    if (field->source_count != 2)
+        return NULL;
+    const struct field *other = field->sources[field->sources[0] == source];
+    return other->sort_bits > 0 ? other : NULL;
+}
+
+/* The field follows its sources in `slots`, where another source than this one has a value that is
+ * at least as good: of two sources, its value is the other one's. */
+static void
+compute_from_others(struct field *field, const struct field *source, const roaring_bitmap_t *slots)
+{
+    const struct field *other = find_other_source(field, source);
+    if (other != NULL) {
+        field_copy_all(field, other, slots);
+        return;
+    }
+    roaring_uint32_iterator_t at;
+    field_defer(field);
+    roaring_init_iterator(slots, &at);
+    for (; at.has_value; roaring_advance_uint32_iterator(&at)) {
+        int64_t value;
+        CHECK(computed_value(field, at.current_value, &value));
+        field_set(field, at.current_value, value);
+    }
+    field_settle(field);
+}
+
+/* The source has `key` now in all of `slots`; NULL: no value. */
 static void
 compute_field_all(struct field *field, const struct field *source, const roaring_bitmap_t *slots,
                   const int64_t *key)
@@ -253,15 +283,7 @@ compute_field_all(struct field *field, const struct field *source, const roaring
         field_set_all(field, alone, *key);
     else
         field_clear_all(field, alone);
-    roaring_uint32_iterator_t at;
-    field_defer(field);
-    roaring_init_iterator(others, &at);
-    for (; at.has_value; roaring_advance_uint32_iterator(&at)) {
-        int64_t value;
-        CHECK(computed_value(field, at.current_value, &value));
-        field_set(field, at.current_value, value);
-    }
-    field_settle(field);
+    compute_from_others(field, source, others);
     roaring_bitmap_free(others);
     roaring_bitmap_free(alone);
 }

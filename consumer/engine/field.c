@@ -368,6 +368,20 @@ field_set_all(struct field *field, const roaring_bitmap_t *slots, int64_t key)
     roaring_bitmap_or_inplace(field->present, slots);
 }
 
+void
+field_copy_all(struct field *field, const struct field *from, const roaring_bitmap_t *slots)
+{
+    roaring_uint32_iterator_t at;
+    CHECK(!field->filters && field->sort_bits > 0 && from->sort_bits > 0);
+    field_catch_up(field);
+    slices_copy(&field->slices, &from->slices, slots);
+    roaring_init_iterator(slots, &at);
+    for (; at.has_value; roaring_advance_uint32_iterator(&at))
+        column_write(&field->column, at.current_value,
+                     column_read(&from->column, at.current_value));
+    roaring_bitmap_or_inplace(field->present, slots);
+}
+
 /* The items, ascending and each once. */
 static const struct value_list *
 field_sort_items(struct field *field, const int64_t *items, uint32_t count)

@@ -255,7 +255,15 @@ set_merge(const struct set_edit *edit, struct set_reader *set, uint8_t *to)
     int64_t value = 0;
     if (edit->change == SET_CLEAR)
         return to;
+    const uint8_t *begin = set->at, *same = set->at;
     bool more = set_reader_next(set, &value);
+    for (; more && value < edit->values->items[0]; more = set_reader_next(set, &value)) {
+        writer.value = value;
+        writer.begun = true;
+        same = set->at;
+    }
+    memcpy(to, begin, (size_t)(same - begin));
+    writer.at = to + (same - begin);
     for (uint32_t i = 0; i < edit->values->count;) {
         int64_t item = edit->values->items[i];
         if (!more || value >= item) {

@@ -73,6 +73,20 @@ slices_fill(struct slices *slices, const roaring_bitmap_t *slots, int64_t number
     }
 }
 
+/* Above the width of `from` its sign goes on. */
+void
+slices_copy(struct slices *slices, const struct slices *from, const roaring_bitmap_t *slots)
+{
+    for (uint32_t i = 0; i < slices->count; i++) {
+        uint32_t bit = i < from->count ? i : from->count - 1;
+        roaring_bitmap_t *set = roaring_bitmap_and(from->bits[bit], slots);
+        CHECK(set != NULL);
+        roaring_bitmap_andnot_inplace(slices->bits[i], slots);
+        roaring_bitmap_or_inplace(slices->bits[i], set);
+        roaring_bitmap_free(set);
+    }
+}
+
 /* Those of `candidates` that are high in slice `i`: a set bit, or, of the sign, one that is not. */
 static roaring_bitmap_t *
 slices_high(const struct slices *slices, uint32_t i, bool high, const roaring_bitmap_t *candidates)

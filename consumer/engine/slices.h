@@ -38,6 +38,8 @@ struct slices_change {
 void slices_change_many(struct slices *slices, const struct slices_change *changes, uint32_t count);
 /* All of `slots` get this number; 0 also takes it away. */
 void slices_fill(struct slices *slices, const roaring_bitmap_t *slots, int64_t number);
+/* They get the numbers that they have in `from`, which are within the width. */
+void slices_copy(struct slices *slices, const struct slices *from, const roaring_bitmap_t *slots);
 
 /* Parts the candidates by how they compare with `number`, which is within the width; the rest is
  * below it. The caller frees both bitmaps. */
