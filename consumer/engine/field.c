@@ -373,6 +373,12 @@ field_copy_all(struct field *field, const struct field *from, const roaring_bitm
 {
     roaring_uint32_iterator_t at;
     CHECK(!field->filters && field->sort_bits > 0 && from->sort_bits > 0);
+    if (roaring_bitmap_get_cardinality(slots) < BULK_SLOTS) {
+        roaring_init_iterator(slots, &at);
+        for (; at.has_value; roaring_advance_uint32_iterator(&at))
+            field_set(field, at.current_value, column_read(&from->column, at.current_value));
+        return;
+    }
     field_catch_up(field);
     slices_copy(&field->slices, &from->slices, slots);
     roaring_init_iterator(slots, &at);
@@ -396,6 +402,13 @@ void
 field_add_all(struct field *field, const roaring_bitmap_t *slots, const int64_t *items,
               uint32_t count)
 {
+    roaring_uint32_iterator_t at;
+    if (roaring_bitmap_get_cardinality(slots) < BULK_SLOTS) {
+        roaring_init_iterator(slots, &at);
+        for (; at.has_value; roaring_advance_uint32_iterator(&at))
+            field_add(field, at.current_value, items, count);
+        return;
+    }
     const struct value_list *values = field_sort_items(field, items, count);
     roaring_bitmap_t *changed = roaring_bitmap_create();
     CHECK(changed != NULL);
@@ -417,6 +430,13 @@ void
 field_remove_all(struct field *field, const roaring_bitmap_t *slots, const int64_t *items,
                  uint32_t count)
 {
+    roaring_uint32_iterator_t at;
+    if (roaring_bitmap_get_cardinality(slots) < BULK_SLOTS) {
+        roaring_init_iterator(slots, &at);
+        for (; at.has_value; roaring_advance_uint32_iterator(&at))
+            field_remove(field, at.current_value, items, count);
+        return;
+    }
     const struct value_list *values = field_sort_items(field, items, count);
     roaring_bitmap_t *changed = roaring_bitmap_create();
     roaring_bitmap_t *emptied = roaring_bitmap_create();

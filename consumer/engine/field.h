@@ -88,7 +88,7 @@ void field_clear(struct field *field, uint32_t slot);
 
 /* The same for many slots at once: by whole bitmaps where that costs less. */
 void field_set_all(struct field *field, const roaring_bitmap_t *slots, int64_t key);
-/* They get the values that they have in `from`. Both fields sort, and this one does not filter. */
+/* They get the values that they all have in `from`. Both sort, and this field does not filter. */
 void field_copy_all(struct field *field, const struct field *from, const roaring_bitmap_t *slots);
 void field_add_all(struct field *field, const roaring_bitmap_t *slots, const int64_t *items,
                    uint32_t count);

@@ -36,8 +36,8 @@ void set_column_read(const struct set_column *column, uint32_t slot, struct set_
 bool set_reader_next(struct set_reader *reader, int64_t *value);
 /* Replaces the slot's set; an empty list leaves none. */
 void set_column_write(struct set_column *column, uint32_t slot, const struct value_list *values);
-/* The values join the sets of all `slots`; leave them; all that they have does. `emptied` also gets
- * the slots that then have no set any more. A block is written once. */
+/* The values, at least one, join the sets of all `slots`; leave them; all that they have does.
+ * `emptied` also gets the slots that then have no set any more. A block is written once. */
 void set_column_add_all(struct set_column *column, const roaring_bitmap_t *slots,
                         const struct value_list *values);
 void set_column_remove_all(struct set_column *column, const roaring_bitmap_t *slots,
