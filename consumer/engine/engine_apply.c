@@ -5,7 +5,9 @@
 #include "consumer/engine/engine_internal.h"
 #include "consumer/engine/matcher.h"
 
-enum { SWEEP_SLOTS = 16384 }; /* deleted ones that are swept together */
+/* Deleted ones that are swept together, while queries wait: 22 to 31 ms, 11 to 15 us a slot, with 2
+ * million entities of the bench. With 16,384 it is 108 to 173 ms, 7 to 11 us a slot. */
+enum { SWEEP_SLOTS = 2048 };
 
 /* False: none of the sources has a value. */
 static bool

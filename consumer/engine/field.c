@@ -6,6 +6,7 @@
 #include "common/base/memory.h"
 
 enum { SWEPT_PER_FIND = 8, PAIRS_MAX = 1 << 20, BEHIND_MAX = 1 << 16 };
+enum { AHEAD = 8 };       /* pairs from here, whose memory is fetched meanwhile */
 enum { BULK_SLOTS = 64 }; /* from here on, whole bitmaps cost less than slot after slot */
 
 void
@@ -256,8 +257,13 @@ field_unpost_pairs(struct field *field, struct pairs *pairs)
     for (uint32_t i = 0; i < pairs->count;) {
         uint64_t key = pairs->items[i].key;
         uint32_t count = 0;
-        for (; i < pairs->count && pairs->items[i].key == key; i++)
+        for (; i < pairs->count && pairs->items[i].key == key; i++) {
             slots[count++] = (uint32_t)pairs->items[i].value;
+            if (i + 2 * AHEAD < pairs->count) {
+                postings_expect(&field->postings, (int64_t)pairs->items[i + 2 * AHEAD].key);
+                postings_expect_slots(&field->postings, (int64_t)pairs->items[i + AHEAD].key);
+            }
+        }
         postings_remove(&field->postings, (int64_t)key, slots, count);
     }
     free(slots);

@@ -123,6 +123,21 @@ postings_add_all(struct postings *postings, int64_t value, const roaring_bitmap_
         slot_set_add_all(postings_open(postings, value), slots);
 }
 
+void
+postings_expect(const struct postings *postings, int64_t value)
+{
+    if (postings->capacity > 0)
+        __builtin_prefetch(&postings->table[postings_hash(value) & (postings->capacity - 1)]);
+}
+
+void
+postings_expect_slots(const struct postings *postings, int64_t value)
+{
+    const struct slot_set *slots = postings_find(postings, value);
+    if (slots != NULL)
+        slot_set_expect(slots);
+}
+
 /* Where a value stands that has slots. */
 static bool
 postings_reach(const struct postings *postings, int64_t value, uint64_t *at)

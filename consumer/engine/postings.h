@@ -27,6 +27,10 @@ const struct slot_set *postings_find(const struct postings *postings, int64_t va
 /* The value of a slot that holds one: a walk over the whole table. */
 int64_t postings_value(const struct postings *postings, uint32_t slot);
 void postings_add(struct postings *postings, int64_t value, uint32_t slot);
+/* The value will be looked for soon: lets the memory begin to fetch its place, and, when that is
+ * there, its slots. */
+void postings_expect(const struct postings *postings, int64_t value);
+void postings_expect_slots(const struct postings *postings, int64_t value);
 /* `slots` ascend. */
 void postings_remove(struct postings *postings, int64_t value, const uint32_t *slots,
                      uint32_t count);

@@ -648,7 +648,7 @@ count_tags(const struct world *world)
 static void
 test_F72_a_delete_does_not_sweep_the_vocabulary(void **state)
 {
-    enum { SLOTS = 20000, DELETED = 10000 };
+    enum { SLOTS = 20000, DELETED = 2000 };
     struct world *world = *state;
     char json[100];
     for (int slot = 0; slot < SLOTS; slot++) {
