@@ -3,6 +3,7 @@
 #include "consumer/engine/field.h"
 
 #include "common/base/check.h"
+#include "consumer/engine/top.h"
 
 enum { SCAN_SLOTS = 256, SCAN_MAX = 1024, SCANS_PER_POSTING = 16 };
 
@@ -50,21 +51,55 @@ field_scan(const struct field *field, int64_t low, int64_t high, const roaring_b
     return matches;
 }
 
-/* Both bounds are within the field's. */
+void
+field_part(const struct field *field, uint32_t page, int64_t value, struct page_bits *open,
+           struct page_bits *above)
+{
+    if (slices_part(&field->slices, page, value, open, above))
+        return;
+    for (uint32_t word = 0; word < PAGE_WORDS; word++) {
+        for (uint64_t left = open->words[word]; left != 0; left &= left - 1) {
+            uint64_t bit = left & (0 - left);
+            uint32_t at = word * WORD_SLOTS + (uint32_t)__builtin_ctzll(left);
+            int64_t number = column_read(&field->column, (page << PAGE_BITS) + at);
+            if (number > value)
+                above->words[word] |= bit;
+            if (number != value)
+                open->words[word] &= ~bit;
+        }
+    }
+}
+
+/* Keeps of `open` what is between the two bounds, which are within the field's. */
+static void
+field_cut_page(const struct field *field, uint32_t page, int64_t low, int64_t high,
+               struct page_bits *open)
+{
+    struct page_bits above, ties;
+    if (low > field->min) {
+        field_part(field, page, low, open, &above);
+        page_bits_or(open, above.words);
+    }
+    if (high < field->max) {
+        ties = *open;
+        field_part(field, page, high, &ties, &above);
+        page_bits_and(open, above.words, UINT64_MAX);
+    }
+}
+
 static roaring_bitmap_t *
 field_slice(const struct field *field, int64_t low, int64_t high,
             const roaring_bitmap_t *candidates)
 {
-    roaring_bitmap_t *matches, *beyond, *equal;
-    slices_compare(&field->slices, low, candidates, &matches, &equal);
-    roaring_bitmap_or_inplace(matches, equal);
-    roaring_bitmap_free(equal);
-    if (high == field->max)
-        return matches;
-    slices_compare(&field->slices, high, matches, &beyond, &equal);
-    roaring_bitmap_andnot_inplace(matches, beyond);
-    roaring_bitmap_free(beyond);
-    roaring_bitmap_free(equal);
+    struct page_bits open;
+    roaring_bitmap_t *matches = bitmap_create();
+    for (uint32_t i = 0; i < bitmap_pages(candidates); i++) {
+        uint32_t page = bitmap_page_at(candidates, i);
+        bitmap_page_read(candidates, page, &open);
+        bitmap_page_keep(field->present, page, &open);
+        field_cut_page(field, page, low, high, &open);
+        bitmap_append_page(matches, page, &open);
+    }
     return matches;
 }
 
@@ -83,17 +118,15 @@ field_match_range(const struct field *field, int64_t low, int64_t high,
     high = high > field->max ? field->max : high;
     if (low > high)
         return bitmap_create();
-    roaring_bitmap_t *candidates = within != NULL ? roaring_bitmap_and(field->present, within)
-                                                  : roaring_bitmap_copy(field->present);
-    CHECK(candidates != NULL);
-    uint64_t count = roaring_bitmap_get_cardinality(candidates);
-    roaring_bitmap_t *matches;
+    const roaring_bitmap_t *slots = within != NULL ? within : field->present;
+    uint64_t count = roaring_bitmap_get_cardinality(slots);
     if (field_goes_by_postings(field, count))
-        matches = postings_between(&field->postings, low, high, candidates);
-    else if (field->sort_bits > 0 && count > SCAN_MAX)
-        matches = field_slice(field, low, high, candidates);
-    else
-        matches = field_scan(field, low, high, candidates);
+        return postings_between(&field->postings, low, high, slots);
+    if (field->sort_bits > 0 && count > SCAN_MAX)
+        return field_slice(field, low, high, slots);
+    roaring_bitmap_t *candidates = roaring_bitmap_and(field->present, slots);
+    CHECK(candidates != NULL);
+    roaring_bitmap_t *matches = field_scan(field, low, high, candidates);
     roaring_bitmap_free(candidates);
     return matches;
 }
@@ -108,20 +141,30 @@ field_match(const struct field *field, int64_t key, const roaring_bitmap_t *with
 }
 
 bool
+field_unites(const struct field *field, const int64_t *keys, uint32_t count,
+             const roaring_bitmap_t *within)
+{
+    return within != NULL && field->filters && !bitmap_is_sparse(within) &&
+           postings_count(&field->postings, keys, count) > bitmap_few(within);
+}
+
+bool
 field_least(const struct field *field, const roaring_bitmap_t *slots, int64_t *least)
 {
-    roaring_bitmap_t *best = field->sort_bits > 0 ? slices_best(&field->slices, slots, 1, false)
-                                                  : roaring_bitmap_copy(slots);
-    CHECK(best != NULL);
-    roaring_uint32_iterator_t at;
-    roaring_init_iterator(best, &at);
-    bool found = at.has_value;
+    struct top_hit hit;
     *least = INT64_MAX;
+    if (field->sort_bits > 0) {
+        bool found = top_find(field, slots, false, NULL, 1, &hit) > 0;
+        *least = found ? hit.value : INT64_MAX;
+        return found;
+    }
+    roaring_uint32_iterator_t at;
+    roaring_init_iterator(slots, &at);
+    bool found = at.has_value;
     for (; at.has_value; roaring_advance_uint32_iterator(&at)) {
         int64_t value;
         if (field_get(field, at.current_value, &value) && value < *least)
             *least = value;
     }
-    roaring_bitmap_free(best);
     return found;
 }

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/base/memory.h"
+#include "consumer/engine/page_bits.h"
 
 static int
 matcher_scalar(const struct matcher *matcher, const struct field *field, const struct value *value,
@@ -85,22 +87,6 @@ bitmap_create(void)
 }
 
 static roaring_bitmap_t *
-bitmap_within(const roaring_bitmap_t *bitmap, const roaring_bitmap_t *within)
-{
-    roaring_bitmap_t *both =
-        within != NULL ? roaring_bitmap_and(bitmap, within) : roaring_bitmap_copy(bitmap);
-    CHECK(both != NULL);
-    return both;
-}
-
-static roaring_bitmap_t *
-bitmap_without(const roaring_bitmap_t *within, const roaring_bitmap_t *bitmap)
-{
-    CHECK(within != NULL);
-    return roaring_bitmap_andnot(within, bitmap);
-}
-
-static roaring_bitmap_t *
 matcher_match_range(const struct field *field, const struct filter *filter,
                     const roaring_bitmap_t *within)
 {
@@ -109,30 +95,51 @@ matcher_match_range(const struct field *field, const struct filter *filter,
     return field_match_range(field, low, high, within);
 }
 
-static roaring_bitmap_t *
-matcher_match_value(const struct matcher *matcher, const struct field *field,
-                    const struct value *value, const roaring_bitmap_t *within)
+/* The keys of the values that the field knows; the caller frees them. */
+static int64_t *
+matcher_keys(const struct matcher *matcher, const struct field *field, const struct filter *filter,
+             uint32_t *count)
 {
-    struct scalar scalar;
-    int64_t key;
-    CHECK(matcher_scalar(matcher, field, value, &scalar, NULL) == 0);
-    if (!field_find_key(field, &scalar, &key))
-        return bitmap_create();
-    return field_match(field, key, within);
+    int64_t *keys = memory_alloc(filter->count * sizeof *keys);
+    *count = 0;
+    for (uint32_t i = 0; i < filter->count; i++) {
+        struct scalar scalar;
+        CHECK(matcher_scalar(matcher, field, &filter->values[i], &scalar, NULL) == 0);
+        *count += field_find_key(field, &scalar, &keys[*count]);
+    }
+    return keys;
 }
 
 static roaring_bitmap_t *
 matcher_match_values(const struct matcher *matcher, const struct field *field,
                      const struct filter *filter, const roaring_bitmap_t *within)
 {
-    if (filter->count == 1)
-        return matcher_match_value(matcher, field, filter->values, within);
-    roaring_bitmap_t *matches = bitmap_create();
-    for (uint32_t i = 0; i < filter->count && matcher_goes_on(matcher); i++) {
-        roaring_bitmap_t *part = matcher_match_value(matcher, field, &filter->values[i], within);
-        roaring_bitmap_or_inplace(matches, part);
-        roaring_bitmap_free(part);
+    uint32_t count;
+    int64_t *keys = matcher_keys(matcher, field, filter, &count);
+    roaring_bitmap_t *matches;
+    if (count == 1) {
+        matches = field_match(field, keys[0], within);
+    } else if (field_unites(field, keys, count, within)) {
+        matches = postings_any(&field->postings, keys, count, within);
+    } else {
+        matches = bitmap_create();
+        for (uint32_t i = 0; i < count && matcher_goes_on(matcher); i++) {
+            roaring_bitmap_t *part = field_match(field, keys[i], within);
+            roaring_bitmap_or_inplace(matches, part);
+            roaring_bitmap_free(part);
+        }
     }
+    free(keys);
+    return matches;
+}
+
+static roaring_bitmap_t *
+matcher_match_present(const struct field *field, const roaring_bitmap_t *within)
+{
+    if (within != NULL)
+        return bitmap_and(field->present, within);
+    roaring_bitmap_t *matches = roaring_bitmap_copy(field->present);
+    CHECK(matches != NULL);
     return matches;
 }
 
@@ -144,15 +151,16 @@ matcher_match_leaf(const struct matcher *matcher, const struct filter *filter,
     CHECK(field != NULL);
     switch (filter->kind) {
     case FILTER_IS_NULL:
-        return bitmap_without(within, field->present);
+        CHECK(within != NULL);
+        return bitmap_andnot(within, field->present);
     case FILTER_IS_NOT_NULL:
-        return bitmap_within(field->present, within);
+        return matcher_match_present(field, within);
     case FILTER_EQ:
     case FILTER_IN:
         return matcher_match_values(matcher, field, filter, within);
     case FILTER_NOT_EQ:
     case FILTER_NOT_IN: {
-        roaring_bitmap_t *matches = bitmap_within(field->present, within);
+        roaring_bitmap_t *matches = matcher_match_present(field, within);
         roaring_bitmap_t *equal = matcher_match_values(matcher, field, filter, matches);
         roaring_bitmap_andnot_inplace(matches, equal);
         roaring_bitmap_free(equal);
@@ -175,16 +183,10 @@ matcher_estimate_leaf(const struct matcher *matcher, const struct filter *filter
         return roaring_bitmap_get_cardinality(field->present);
     if (!equality || !field->filters)
         return UINT64_MAX;
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < filter->count; i++) {
-        struct scalar scalar;
-        int64_t key;
-        CHECK(matcher_scalar(matcher, field, &filter->values[i], &scalar, NULL) == 0);
-        const struct slot_set *slots = NULL;
-        if (field_find_key(field, &scalar, &key))
-            slots = postings_find(&field->postings, key);
-        sum += slots != NULL ? slot_set_count(slots) : 0;
-    }
+    uint32_t count;
+    int64_t *keys = matcher_keys(matcher, field, filter, &count);
+    uint64_t sum = postings_count(&field->postings, keys, count);
+    free(keys);
     return sum;
 }
 
@@ -251,12 +253,14 @@ static roaring_bitmap_t *
 matcher_match_any(const struct matcher *matcher, const struct filter *filter,
                   const roaring_bitmap_t *within)
 {
-    roaring_bitmap_t *matches = bitmap_create();
-    for (uint32_t i = 0; i < filter->count; i++) {
-        roaring_bitmap_t *part = matcher_match(matcher, &filter->children[i], within);
-        roaring_bitmap_or_inplace(matches, part);
-        roaring_bitmap_free(part);
-    }
+    const roaring_bitmap_t **parts = memory_alloc(filter->count * sizeof *parts);
+    for (uint32_t i = 0; i < filter->count; i++)
+        parts[i] = matcher_match(matcher, &filter->children[i], within);
+    roaring_bitmap_t *matches = roaring_bitmap_or_many(filter->count, parts);
+    CHECK(matches != NULL);
+    for (uint32_t i = 0; i < filter->count; i++)
+        roaring_bitmap_free(parts[i]);
+    free(parts);
     return matches;
 }
 
@@ -273,7 +277,8 @@ matcher_match(const struct matcher *matcher, const struct filter *filter,
         return matcher_match_any(matcher, filter, within);
     case FILTER_NOT: {
         roaring_bitmap_t *matches = matcher_match(matcher, filter->children, within);
-        roaring_bitmap_t *others = bitmap_without(within, matches);
+        CHECK(within != NULL);
+        roaring_bitmap_t *others = bitmap_andnot(within, matches);
         roaring_bitmap_free(matches);
         return others;
     }

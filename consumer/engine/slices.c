@@ -1,6 +1,7 @@
 #include "consumer/engine/slices.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
@@ -87,103 +88,87 @@ slices_copy(struct slices *slices, const struct slices *from, const roaring_bitm
     }
 }
 
-/* Those of `candidates` that are high in slice `i`: a set bit, or, of the sign, one that is not. */
-static roaring_bitmap_t *
-slices_high(const struct slices *slices, uint32_t i, bool high, const roaring_bitmap_t *candidates)
+/* What turns set bits into slots that are high in slice `i`: in the sign's, a set bit is low. */
+static uint64_t
+slices_flip(const struct slices *slices, uint32_t i)
 {
-    bool set = high != (i == slices->count - 1);
-    roaring_bitmap_t *found = set ? roaring_bitmap_and(candidates, slices->bits[i])
-                                  : roaring_bitmap_andnot(candidates, slices->bits[i]);
-    CHECK(found != NULL);
-    return found;
+    return i == slices->count - 1 ? UINT64_MAX : 0;
 }
 
-static roaring_bitmap_t *
-bitmap_copy(const roaring_bitmap_t *bitmap)
+bool
+slices_part(const struct slices *slices, uint32_t page, int64_t number, struct page_bits *open,
+            struct page_bits *above)
 {
-    roaring_bitmap_t *copy = roaring_bitmap_copy(bitmap);
-    CHECK(copy != NULL);
-    return copy;
-}
-
-void
-slices_compare(const struct slices *slices, int64_t number, const roaring_bitmap_t *candidates,
-               roaring_bitmap_t **above, roaring_bitmap_t **equal)
-{
-    *equal = bitmap_copy(candidates);
-    *above = roaring_bitmap_create();
-    CHECK(*above != NULL);
-    for (uint32_t i = slices->count; i-- > 0 && !roaring_bitmap_is_empty(*equal);) {
-        bool sign = i == slices->count - 1;
-        bool high = (number >> i & 1) != sign;
-        roaring_bitmap_t *highs = slices_high(slices, i, true, *equal);
-        if (high) {
-            roaring_bitmap_free(*equal);
-            *equal = highs;
-        } else {
-            roaring_bitmap_or_inplace(*above, highs);
-            roaring_bitmap_andnot_inplace(*equal, highs);
-            roaring_bitmap_free(highs);
-        }
+    static const struct page_bits none;
+    struct page_bits room;
+    memset(above, 0, sizeof *above);
+    if (page_bits_are_few(open, SLICES_FEW))
+        return false;
+    for (uint32_t i = slices->count; i-- > 0;) {
+        const uint64_t *words = bitmap_page_words(slices->bits[i], page, &room);
+        uint64_t flip = slices_flip(slices, i);
+        bool high = (number >> i & 1) != (int64_t)(flip & 1);
+        if (words == NULL && high == (flip != 0))
+            continue; /* all are as `number` is */
+        if (words == NULL)
+            words = none.words;
+        if (high)
+            page_bits_and(open, words, flip);
+        else
+            page_bits_part(open, above, words, flip);
+        if (i > 0 && page_bits_are_few(open, SLICES_FEW))
+            return false;
     }
+    return true;
 }
 
-/* Cuts `slots` to its `wanted` greatest (least) ones. */
+/* Keeps the `wanted` greatest (least) slots of `open`, which has `count`. */
 static void
-bitmap_cut(roaring_bitmap_t *slots, uint64_t wanted, bool greatest)
+page_bits_cut(struct page_bits *open, uint32_t count, uint32_t wanted, bool greatest)
 {
-    uint64_t count = roaring_bitmap_get_cardinality(slots);
-    uint32_t edge;
-    if (wanted >= count)
-        return;
-    uint64_t rank = greatest ? count - wanted : wanted; /* the first one kept, or not any more */
-    CHECK(roaring_bitmap_select(slots, (uint32_t)rank, &edge));
+    uint32_t edge = page_bits_select(open, greatest ? count - wanted : wanted);
     if (greatest)
-        roaring_bitmap_remove_range(slots, 0, edge);
+        page_bits_keep_high(open, edge);
     else
-        roaring_bitmap_remove_range(slots, edge, UINT64_C(1) << 32);
+        page_bits_keep_low(open, edge);
 }
 
 /* From the highest slice down: `open` are the candidates that are alike in all slices so far, and
  * everything in `sure` is better than they are. */
-roaring_bitmap_t *
-slices_best(const struct slices *slices, const roaring_bitmap_t *candidates, uint64_t wanted,
-            bool greatest)
+void
+slices_best(const struct slices *slices, uint32_t page, uint64_t wanted, bool greatest,
+            struct page_bits *open)
 {
+    struct page_bits room, better, sure = {{0}};
+    uint32_t count = page_bits_count(open);
     CHECK(wanted > 0);
-    roaring_bitmap_t *open = bitmap_copy(candidates);
-    roaring_bitmap_t *sure = roaring_bitmap_create();
-    CHECK(sure != NULL);
-    uint64_t open_count = roaring_bitmap_get_cardinality(open);
-    for (uint32_t i = slices->count; i-- > 0 && open_count > SLICES_FEW;) {
-        roaring_bitmap_t *better = slices_high(slices, i, greatest, open);
-        uint64_t count = roaring_bitmap_get_cardinality(better);
-        if (count >= wanted) {
-            roaring_bitmap_free(open);
-            open = better;
-            open_count = count;
-            continue;
+    for (uint32_t i = slices->count; i-- > 0 && count > SLICES_FEW && count > wanted;) {
+        const uint64_t *words = bitmap_page_words(slices->bits[i], page, &room);
+        uint64_t flip = slices_flip(slices, i) ^ (greatest ? 0 : UINT64_MAX);
+        if (words == NULL)
+            continue; /* all are alike */
+        uint32_t found = page_bits_and_count(&better, open, words, flip);
+        if (found >= wanted) {
+            *open = better;
+            count = found;
+        } else if (found > 0) {
+            page_bits_or(&sure, better.words);
+            page_bits_and(open, better.words, UINT64_MAX);
+            count -= found;
+            wanted -= found;
         }
-        if (count > 0) {
-            roaring_bitmap_or_inplace(sure, better);
-            roaring_bitmap_andnot_inplace(open, better);
-            open_count -= count;
-            wanted -= count;
-        }
-        roaring_bitmap_free(better);
     }
-    if (open_count > SLICES_FEW)
-        bitmap_cut(open, wanted, greatest);
-    roaring_bitmap_or_inplace(sure, open);
-    roaring_bitmap_free(open);
-    return sure;
+    if (count > SLICES_FEW && count > wanted)
+        page_bits_cut(open, count, (uint32_t)wanted, greatest);
+    page_bits_or(open, sure.words);
 }
 
+/* No runs: queries would have to turn them back into words, at every look. */
 void
 slices_optimize(struct slices *slices)
 {
     for (uint32_t i = 0; i < slices->count; i++) {
-        roaring_bitmap_run_optimize(slices->bits[i]);
+        roaring_bitmap_remove_run_compression(slices->bits[i]);
         roaring_bitmap_shrink_to_fit(slices->bits[i]);
     }
 }

@@ -1,7 +1,7 @@
 /* The bit slices of a sort field: for every bit of its numbers, the slots in whose number it is
  * set. Two's complement, the last slice is the sign's.
  *
- * They answer for a whole set of slots at once what would else be a look at each one's value: which
+ * They answer for all slots of a page at once what would else be a look at each one's value: which
  * are above a number, which are the best few. A slot without a value is in no slice, like a zero:
  * callers pass candidates that have one. Not thread-safe beside a writer.
  */
@@ -13,7 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "consumer/engine/page_bits.h"
+
 enum { SLICES_MAX = 64 };
+enum { SLICES_FEW = 512 }; /* slots of which the numbers are read more cheaply than parted */
 
 struct state_reader;
 struct state_writer;
@@ -41,17 +44,17 @@ void slices_fill(struct slices *slices, const roaring_bitmap_t *slots, int64_t n
 /* They get the numbers that they have in `from`, which are within the width. */
 void slices_copy(struct slices *slices, const struct slices *from, const roaring_bitmap_t *slots);
 
-/* Parts the candidates by how they compare with `number`, which is within the width; the rest is
- * below it. The caller frees both bitmaps. */
-void slices_compare(const struct slices *slices, int64_t number, const roaring_bitmap_t *candidates,
-                    roaring_bitmap_t **above, roaring_bitmap_t **equal);
+/* Parts the slots of `open`, of this page, by how they compare with `number`, which is within the
+ * width: those above it go into `above`, those below it nowhere, and the others stay. True: what
+ * stays is equal; false: it is not yet parted, since it is no more than SLICES_FEW. */
+bool slices_part(const struct slices *slices, uint32_t page, int64_t number, struct page_bits *open,
+                 struct page_bits *above);
 
-/* Candidates among which are the `wanted` ones, at least 1, with the greatest (least) numbers; of
- * equal numbers the greatest (least) slots win. Gives more when that is cheaper, but only few more:
- * SLICES_FEW at most. The caller frees the bitmap. */
-enum { SLICES_FEW = 512 };
-roaring_bitmap_t *slices_best(const struct slices *slices, const roaring_bitmap_t *candidates,
-                              uint64_t wanted, bool greatest);
+/* Cuts the slots of `open`, of this page, down to some among which are the `wanted` ones, at least
+ * 1, with the greatest (least) numbers; of equal numbers the greatest (least) slots win. Leaves
+ * more when that is cheaper, but only few more: SLICES_FEW at most. */
+void slices_best(const struct slices *slices, uint32_t page, uint64_t wanted, bool greatest,
+                 struct page_bits *open);
 
 /* As bytes, and back into slices that were initialised. */
 void slices_save(const struct slices *slices, struct state_writer *writer);

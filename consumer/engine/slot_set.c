@@ -7,6 +7,7 @@
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
+#include "consumer/engine/page_bits.h"
 #include "consumer/engine/state.h"
 
 enum { ONE = 1, FEW = 2, FORM_MASK = 3, CONTAINER_BITS = 16, CONTAINER_BYTES = 32 };
@@ -319,7 +320,7 @@ slot_set_within(const struct slot_set *set, const roaring_bitmap_t *within)
     const roaring_bitmap_t *bitmap = slot_set_bitmap(set);
     roaring_bitmap_t *found;
     if (bitmap != NULL) {
-        found = within != NULL ? roaring_bitmap_and(bitmap, within) : roaring_bitmap_copy(bitmap);
+        found = within != NULL ? bitmap_and(bitmap, within) : roaring_bitmap_copy(bitmap);
     } else {
         uint32_t one, count, kept = 0;
         uint32_t slots[FEW_MAX];
@@ -332,6 +333,17 @@ slot_set_within(const struct slot_set *set, const roaring_bitmap_t *within)
     }
     CHECK(found != NULL);
     return found;
+}
+
+const roaring_bitmap_t *
+slot_set_join(const struct slot_set *set, roaring_bitmap_t *few)
+{
+    if (slot_set_bitmap(set) != NULL)
+        return slot_set_bitmap(set);
+    uint32_t one, count;
+    const uint32_t *array = slot_set_array(set, &one, &count);
+    roaring_bitmap_add_many(few, count, array);
+    return NULL;
 }
 
 void

@@ -24,17 +24,17 @@ static struct naive_row rows[ROWS];
 static uint64_t unknown_ops; /* on fields that the index does not have */
 static int64_t now_s;
 
-/* Most rows share a container and a page; the others stand at both ends of further ones, or are the
- * last of all. */
+/* Most rows lie on both sides of a border between pages, enough to be looked at by whole pages; the
+ * others stand at both ends of further ones, or are the last of all. */
 static int64_t
 row_entity(int row)
 {
-    int64_t nth = row - (ROWS - 20);
+    int64_t nth = row - (ROWS - 6);
     if (nth < 0)
-        return fixture_entity(row);
-    if (nth < 18)
-        return fixture_entity((1 + nth / 2) * PAGE_SLOTS + nth % 2 * (PAGE_SLOTS - 1));
-    return fixture_entity(UINT32_MAX - 19 + nth);
+        return fixture_entity(PAGE_SLOTS - ROWS / 2 + row);
+    if (nth < 4)
+        return fixture_entity((2 + nth / 2) * PAGE_SLOTS + nth % 2 * (PAGE_SLOTS - 1));
+    return fixture_entity(UINT32_MAX - 5 + nth);
 }
 
 /* --- ops ------------------------------------------------------------------------------------- */

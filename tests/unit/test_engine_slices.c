@@ -16,11 +16,20 @@ enum { SLOTS = 6000 };
 static int64_t numbers[SLOTS];
 static struct slices_change changes[SLOTS];
 
-/* Slots lie in two containers. */
+/* All slots lie in one page. */
+enum { PAGE = 3 };
+
 static uint32_t
 slot_of(int i)
 {
-    return 60000 + (uint32_t)i * 2;
+    return PAGE * PAGE_SLOTS + 20000 + (uint32_t)i * 2;
+}
+
+static bool
+page_has(const struct page_bits *bits, int i)
+{
+    uint32_t at = slot_of(i) % PAGE_SLOTS;
+    return bits->words[at / WORD_SLOTS] >> at % WORD_SLOTS & 1;
 }
 
 static roaring_bitmap_t *
@@ -49,16 +58,21 @@ fill(struct slices *slices, uint32_t width, uint64_t distinct)
 }
 
 static void
-check_compare(const struct slices *slices, const roaring_bitmap_t *all, int64_t number)
+check_part(const struct slices *slices, const roaring_bitmap_t *all, int64_t number)
 {
-    roaring_bitmap_t *above, *equal;
-    slices_compare(slices, number, all, &above, &equal);
+    struct page_bits open, above;
+    bitmap_page_read(all, PAGE, &open);
+    bool parted = slices_part(slices, PAGE, number, &open, &above);
+    assert_true(parted || page_bits_count(&open) <= SLICES_FEW);
     for (int i = 0; i < SLOTS; i++) {
-        assert_int_equal(roaring_bitmap_contains(above, slot_of(i)), numbers[i] > number);
-        assert_int_equal(roaring_bitmap_contains(equal, slot_of(i)), numbers[i] == number);
+        bool is_open = page_has(&open, i);
+        bool is_above = page_has(&above, i);
+        assert_false(is_open && is_above);
+        if (parted || !is_open)
+            assert_int_equal(is_open, numbers[i] == number);
+        if (!is_open)
+            assert_int_equal(is_above, numbers[i] > number);
     }
-    roaring_bitmap_free(above);
-    roaring_bitmap_free(equal);
 }
 
 static bool
@@ -73,10 +87,12 @@ is_better(int a, int b, bool greatest)
 static void
 check_best(const struct slices *slices, const roaring_bitmap_t *all, uint64_t wanted, bool greatest)
 {
-    roaring_bitmap_t *best = slices_best(slices, all, wanted, greatest);
+    struct page_bits best;
+    bitmap_page_read(all, PAGE, &best);
+    slices_best(slices, PAGE, wanted, greatest, &best);
     int left_out = -1;
     for (int i = 0; i < SLOTS; i++) {
-        bool out = !roaring_bitmap_contains(best, slot_of(i));
+        bool out = !page_has(&best, i);
         if (out && (left_out < 0 || is_better(i, left_out, greatest)))
             left_out = i;
     }
@@ -84,8 +100,7 @@ check_best(const struct slices *slices, const roaring_bitmap_t *all, uint64_t wa
     for (int i = 0; i < SLOTS && left_out >= 0; i++)
         before += is_better(i, left_out, greatest);
     assert_true(left_out < 0 || before >= wanted);
-    assert_true(roaring_bitmap_get_cardinality(best) <= wanted + SLICES_FEW);
-    roaring_bitmap_free(best);
+    assert_true(page_bits_count(&best) <= wanted + SLICES_FEW);
 }
 
 static void
@@ -94,7 +109,7 @@ run_round(uint32_t width, uint64_t distinct)
     struct slices slices = {0};
     roaring_bitmap_t *all = fill(&slices, width, distinct);
     for (int i = 0; i < 5; i++)
-        check_compare(&slices, all, numbers[random_below(SLOTS)]);
+        check_part(&slices, all, numbers[random_below(SLOTS)]);
     for (int i = 0; i < 5; i++)
         check_best(&slices, all, 1 + random_below(i < 3 ? 60 : SLOTS), random_below(2) == 0);
     slices_free(&slices);
@@ -102,7 +117,7 @@ run_round(uint32_t width, uint64_t distinct)
 }
 
 static void
-test_slices_compare_and_find_the_best_as_arrays_do(void **state)
+test_slices_part_and_find_the_best_as_arrays_do(void **state)
 {
     (void)state;
     static const uint32_t widths[] = {1, 10, 32, 63};
@@ -118,7 +133,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slices_compare_and_find_the_best_as_arrays_do),
+        cmocka_unit_test(test_slices_part_and_find_the_best_as_arrays_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
