@@ -38,10 +38,12 @@ fill(struct slices *slices, uint32_t width, uint64_t distinct)
     int64_t max = (int64_t)((UINT64_C(1) << width) - 1);
     roaring_bitmap_t *all = roaring_bitmap_create();
     slices_init(slices, width);
+    bool plain = random_below(2) == 0; /* none is negative, and none has the highest bits */
     for (int i = 0; i < SLOTS; i++) {
-        int64_t number = (int64_t)random_below(distinct) - (int64_t)distinct / 2;
+        int64_t number = (int64_t)random_below(distinct) - (plain ? 0 : (int64_t)distinct / 2);
         number = number > max ? max : number < -max ? -max : number;
-        numbers[i] = random_below(20) > 0 ? number : random_below(2) == 0 ? max : -max;
+        bool extreme = !plain && random_below(20) == 0;
+        numbers[i] = !extreme ? number : random_below(2) == 0 ? max : -max;
         slices_change(slices, slot_of(i), 0, random_below(2) == 0 ? max : -max);
         roaring_bitmap_add(all, slot_of(i));
     }
@@ -108,6 +110,9 @@ run_round(uint32_t width, uint64_t distinct)
 {
     struct slices slices = {0};
     roaring_bitmap_t *all = fill(&slices, width, distinct);
+    int64_t max = (int64_t)((UINT64_C(1) << width) - 1);
+    check_part(&slices, all, max);
+    check_part(&slices, all, -max);
     for (int i = 0; i < 5; i++)
         check_part(&slices, all, numbers[random_below(SLOTS)]);
     for (int i = 0; i < 5; i++)
