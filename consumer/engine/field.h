@@ -102,9 +102,11 @@ roaring_bitmap_t *field_match(const struct field *field, int64_t key,
                               const roaring_bitmap_t *within);
 roaring_bitmap_t *field_match_range(const struct field *field, int64_t low, int64_t high,
                                     const roaring_bitmap_t *within);
-/* For several values, postings_any() costs less than field_match() for each of them. */
-bool field_unites(const struct field *field, const int64_t *keys, uint32_t count,
-                  const roaring_bitmap_t *within);
+/* To unite the slots of several values, and then see which are in `within`, costs less than to do
+ * field_match() for each of them. */
+bool field_unites(const struct field *field, const roaring_bitmap_t *within);
+/* Of a field that filters: the slots that hold `key` join `united`. */
+void field_unite(const struct field *field, int64_t key, roaring_bitmap_t *united);
 /* Of a field that sorts: parts the slots of `open`, of this page and with a value, by how they
  * compare with `value`, which is within the field's bounds. Those that are above it go into
  * `above`, those that are equal stay. */

@@ -141,11 +141,17 @@ field_match(const struct field *field, int64_t key, const roaring_bitmap_t *with
 }
 
 bool
-field_unites(const struct field *field, const int64_t *keys, uint32_t count,
-             const roaring_bitmap_t *within)
+field_unites(const struct field *field, const roaring_bitmap_t *within)
 {
-    return within != NULL && field->filters && !bitmap_is_sparse(within) &&
-           postings_count(&field->postings, keys, count) > bitmap_few(within);
+    return field->filters && within != NULL && !bitmap_is_sparse(within);
+}
+
+void
+field_unite(const struct field *field, int64_t key, roaring_bitmap_t *united)
+{
+    const struct slot_set *slots = postings_find(&field->postings, key);
+    if (slots != NULL)
+        slot_set_join(slots, united);
 }
 
 bool

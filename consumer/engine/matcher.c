@@ -86,6 +86,20 @@ bitmap_create(void)
     return bitmap;
 }
 
+/* `part` has more than half of the slots of `whole`. */
+static bool
+bitmap_is_most(const roaring_bitmap_t *part, const roaring_bitmap_t *whole)
+{
+    return roaring_bitmap_get_cardinality(part) > roaring_bitmap_get_cardinality(whole) / 2;
+}
+
+static void
+matcher_join(roaring_bitmap_t *matches, roaring_bitmap_t *part)
+{
+    roaring_bitmap_or_inplace(matches, part);
+    roaring_bitmap_free(part);
+}
+
 static roaring_bitmap_t *
 matcher_match_range(const struct field *field, const struct filter *filter,
                     const roaring_bitmap_t *within)
@@ -95,41 +109,51 @@ matcher_match_range(const struct field *field, const struct filter *filter,
     return field_match_range(field, low, high, within);
 }
 
-/* The keys of the values that the field knows; the caller frees them. */
-static int64_t *
-matcher_keys(const struct matcher *matcher, const struct field *field, const struct filter *filter,
-             uint32_t *count)
+/* False: no slot can hold it. */
+static bool
+matcher_find_key(const struct matcher *matcher, const struct field *field,
+                 const struct value *value, int64_t *key)
 {
-    int64_t *keys = memory_alloc(filter->count * sizeof *keys);
-    *count = 0;
-    for (uint32_t i = 0; i < filter->count; i++) {
-        struct scalar scalar;
-        CHECK(matcher_scalar(matcher, field, &filter->values[i], &scalar, NULL) == 0);
-        *count += field_find_key(field, &scalar, &keys[*count]);
-    }
-    return keys;
+    struct scalar scalar;
+    CHECK(matcher_scalar(matcher, field, value, &scalar, NULL) == 0);
+    return field_find_key(field, &scalar, key);
+}
+
+static roaring_bitmap_t *
+matcher_match_value(const struct matcher *matcher, const struct field *field,
+                    const struct value *value, const roaring_bitmap_t *within)
+{
+    int64_t key;
+    bool found = matcher_find_key(matcher, field, value, &key);
+    return found ? field_match(field, key, within) : bitmap_create();
+}
+
+static void
+matcher_unite_value(const struct matcher *matcher, const struct field *field,
+                    const struct value *value, roaring_bitmap_t *united)
+{
+    int64_t key;
+    if (matcher_find_key(matcher, field, value, &key))
+        field_unite(field, key, united);
 }
 
 static roaring_bitmap_t *
 matcher_match_values(const struct matcher *matcher, const struct field *field,
                      const struct filter *filter, const roaring_bitmap_t *within)
 {
-    uint32_t count;
-    int64_t *keys = matcher_keys(matcher, field, filter, &count);
-    roaring_bitmap_t *matches;
-    if (count == 1) {
-        matches = field_match(field, keys[0], within);
-    } else if (field_unites(field, keys, count, within)) {
-        matches = postings_any(&field->postings, keys, count, within);
-    } else {
-        matches = bitmap_create();
-        for (uint32_t i = 0; i < count && matcher_goes_on(matcher); i++) {
-            roaring_bitmap_t *part = field_match(field, keys[i], within);
-            roaring_bitmap_or_inplace(matches, part);
-            roaring_bitmap_free(part);
-        }
+    const struct value *values = filter->values;
+    if (filter->count == 1)
+        return matcher_match_value(matcher, field, values, within);
+    bool unites = field_unites(field, within);
+    roaring_bitmap_t *matches = bitmap_create();
+    for (uint32_t i = 0; i < filter->count && matcher_goes_on(matcher); i++) {
+        if (unites)
+            matcher_unite_value(matcher, field, &values[i], matches);
+        else
+            matcher_join(matches, matcher_match_value(matcher, field, &values[i], within));
     }
-    free(keys);
+    if (unites)
+        roaring_bitmap_and_inplace(matches, within);
     return matches;
 }
 
@@ -183,10 +207,14 @@ matcher_estimate_leaf(const struct matcher *matcher, const struct filter *filter
         return roaring_bitmap_get_cardinality(field->present);
     if (!equality || !field->filters)
         return UINT64_MAX;
-    uint32_t count;
-    int64_t *keys = matcher_keys(matcher, field, filter, &count);
-    uint64_t sum = postings_count(&field->postings, keys, count);
-    free(keys);
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < filter->count; i++) {
+        int64_t key;
+        const struct slot_set *slots = NULL;
+        if (matcher_find_key(matcher, field, &filter->values[i], &key))
+            slots = postings_find(&field->postings, key);
+        sum += slots != NULL ? slot_set_count(slots) : 0;
+    }
     return sum;
 }
 
@@ -249,18 +277,28 @@ matcher_match_all(const struct matcher *matcher, const struct filter *filter,
     return matches;
 }
 
+/* Once a clause has matched most slots, the next ones are asked about the others only. */
 static roaring_bitmap_t *
 matcher_match_any(const struct matcher *matcher, const struct filter *filter,
                   const roaring_bitmap_t *within)
 {
-    const roaring_bitmap_t **parts = memory_alloc(filter->count * sizeof *parts);
-    for (uint32_t i = 0; i < filter->count; i++)
-        parts[i] = matcher_match(matcher, &filter->children[i], within);
-    roaring_bitmap_t *matches = roaring_bitmap_or_many(filter->count, parts);
-    CHECK(matches != NULL);
-    for (uint32_t i = 0; i < filter->count; i++)
-        roaring_bitmap_free(parts[i]);
-    free(parts);
+    roaring_bitmap_t *matches = bitmap_create();
+    roaring_bitmap_t *rest = NULL;
+    for (uint32_t i = 0; i < filter->count; i++) {
+        const roaring_bitmap_t *asked = rest != NULL ? rest : within;
+        if (rest != NULL && roaring_bitmap_is_empty(rest))
+            break;
+        roaring_bitmap_t *part = matcher_match(matcher, &filter->children[i], asked);
+        if (asked != NULL && bitmap_is_most(part, asked)) {
+            roaring_bitmap_t *fewer = bitmap_andnot(asked, part);
+            if (rest != NULL)
+                roaring_bitmap_free(rest);
+            rest = fewer;
+        }
+        matcher_join(matches, part);
+    }
+    if (rest != NULL)
+        roaring_bitmap_free(rest);
     return matches;
 }
 

@@ -1,8 +1,18 @@
 #include "consumer/engine/page_bits.h"
 
+#include <roaring/containers/containers.h>
+#include <roaring/roaring_array.h>
 #include <string.h>
 
 #include "common/base/check.h"
+
+#ifdef BITSET_CONTAINER_TYPE_CODE
+enum { BITSET_TYPE = BITSET_CONTAINER_TYPE_CODE, ARRAY_TYPE = ARRAY_CONTAINER_TYPE_CODE };
+#define BITSET_WORDS(bitset) ((bitset)->array)
+#else /* CRoaring 0.3 and above */
+enum { BITSET_TYPE = BITSET_CONTAINER_TYPE, ARRAY_TYPE = ARRAY_CONTAINER_TYPE };
+#define BITSET_WORDS(bitset) ((bitset)->words)
+#endif
 
 enum { ARRAY_MAX = 4096 }; /* a container of more slots is a bitset */
 enum { FEW_SLOTS_A_PAGE = 256 };
@@ -19,16 +29,16 @@ bitmap_page_at(const roaring_bitmap_t *bitmap, uint32_t at)
     return bitmap->high_low_container.keys[at];
 }
 
-uint64_t
-bitmap_few(const roaring_bitmap_t *bitmap)
+static bool
+bitmap_is_below(const roaring_bitmap_t *bitmap, uint32_t slots_a_page)
 {
-    return (uint64_t)bitmap_pages(bitmap) * FEW_SLOTS_A_PAGE;
+    return roaring_bitmap_get_cardinality(bitmap) <= (uint64_t)bitmap_pages(bitmap) * slots_a_page;
 }
 
 bool
 bitmap_is_sparse(const roaring_bitmap_t *bitmap)
 {
-    return roaring_bitmap_get_cardinality(bitmap) <= bitmap_few(bitmap);
+    return bitmap_is_below(bitmap, FEW_SLOTS_A_PAGE);
 }
 
 static void
@@ -80,9 +90,9 @@ bitmap_page_words(const roaring_bitmap_t *bitmap, uint32_t page, struct page_bit
     const void *container =
         ra_get_container_at_index(&bitmap->high_low_container, (uint16_t)at, &type);
     container = container_unwrap_shared(container, &type);
-    if (type == BITSET_CONTAINER_TYPE_CODE)
-        return ((const bitset_container_t *)container)->array;
-    if (type == ARRAY_CONTAINER_TYPE_CODE)
+    if (type == BITSET_TYPE)
+        return BITSET_WORDS((const bitset_container_t *)container);
+    if (type == ARRAY_TYPE)
         page_bits_of_array(room, container);
     else
         page_bits_of_runs(room, container);
@@ -131,42 +141,48 @@ bitmap_append_page(roaring_bitmap_t *bitmap, uint32_t page, const struct page_bi
         return;
     if (count <= ARRAY_MAX) {
         ra_append(&bitmap->high_low_container, (uint16_t)page, array_of_page_bits(bits, count),
-                  ARRAY_CONTAINER_TYPE_CODE);
+                  ARRAY_TYPE);
         return;
     }
     bitset_container_t *bitset = bitset_container_create();
     CHECK(bitset != NULL);
-    memcpy(bitset->array, bits->words, sizeof bits->words);
+    memcpy(BITSET_WORDS(bitset), bits->words, sizeof bits->words);
     bitset->cardinality = (int32_t)count;
-    ra_append(&bitmap->high_low_container, (uint16_t)page, bitset, BITSET_CONTAINER_TYPE_CODE);
+    ra_append(&bitmap->high_low_container, (uint16_t)page, bitset, BITSET_TYPE);
 }
 
-roaring_bitmap_t *
-bitmap_and_any(const roaring_bitmap_t *within, const roaring_bitmap_t *const *bitmaps,
-               uint32_t count)
+/* The slots of `a` that are in `b` too; `flip` of all ones: that are not. */
+static roaring_bitmap_t *
+bitmap_and_words(const roaring_bitmap_t *a, const roaring_bitmap_t *b, uint64_t flip)
 {
-    struct page_bits any, room;
+    struct page_bits bits, room;
     roaring_bitmap_t *found = roaring_bitmap_create();
     CHECK(found != NULL);
-    for (uint32_t i = 0; i < bitmap_pages(within); i++) {
-        uint32_t page = bitmap_page_at(within, i);
-        memset(&any, 0, sizeof any);
-        for (uint32_t other = 0; other < count; other++) {
-            const uint64_t *words = bitmap_page_words(bitmaps[other], page, &room);
-            if (words != NULL)
-                page_bits_or(&any, words);
-        }
-        bitmap_page_keep(within, page, &any);
-        bitmap_append_page(found, page, &any);
+    for (uint32_t i = 0; i < bitmap_pages(a); i++) {
+        uint32_t page = bitmap_page_at(a, i);
+        const uint64_t *words = bitmap_page_words(b, page, &room);
+        if (words == NULL && flip == 0)
+            continue;
+        bitmap_page_read(a, page, &bits);
+        if (words != NULL)
+            page_bits_and(&bits, words, flip);
+        bitmap_append_page(found, page, &bits);
     }
     return found;
+}
+
+/* Otherwise most containers of one are arrays, with which CRoaring is the faster. */
+static bool
+bitmaps_are_dense(const roaring_bitmap_t *a, const roaring_bitmap_t *b)
+{
+    return !bitmap_is_below(a, ARRAY_MAX) && !bitmap_is_below(b, ARRAY_MAX);
 }
 
 roaring_bitmap_t *
 bitmap_and(const roaring_bitmap_t *a, const roaring_bitmap_t *b)
 {
-    if (!bitmap_is_sparse(a) && !bitmap_is_sparse(b))
-        return bitmap_and_any(a, &b, 1);
+    if (bitmaps_are_dense(a, b))
+        return bitmap_and_words(a, b, 0);
     roaring_bitmap_t *both = roaring_bitmap_and(a, b);
     CHECK(both != NULL);
     return both;
@@ -175,19 +191,11 @@ bitmap_and(const roaring_bitmap_t *a, const roaring_bitmap_t *b)
 roaring_bitmap_t *
 bitmap_andnot(const roaring_bitmap_t *a, const roaring_bitmap_t *b)
 {
-    struct page_bits bits, room;
-    bool sparse = bitmap_is_sparse(a) || bitmap_is_sparse(b);
-    roaring_bitmap_t *found = sparse ? roaring_bitmap_andnot(a, b) : roaring_bitmap_create();
-    CHECK(found != NULL);
-    for (uint32_t i = 0; i < bitmap_pages(a) && !sparse; i++) {
-        uint32_t page = bitmap_page_at(a, i);
-        const uint64_t *words = bitmap_page_words(b, page, &room);
-        bitmap_page_read(a, page, &bits);
-        if (words != NULL)
-            page_bits_and(&bits, words, UINT64_MAX);
-        bitmap_append_page(found, page, &bits);
-    }
-    return found;
+    if (bitmaps_are_dense(a, b))
+        return bitmap_and_words(a, b, UINT64_MAX);
+    roaring_bitmap_t *others = roaring_bitmap_andnot(a, b);
+    CHECK(others != NULL);
+    return others;
 }
 
 /* Bits are added up in fields of a word: without the instruction, which not every x86-64 has, the

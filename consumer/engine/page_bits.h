@@ -2,7 +2,7 @@
  *
  * They stay in the nearest cache, and nothing is allocated or counted unless asked for; CRoaring's
  * own operations do both at every step. page_bits.c is the only file that looks into a roaring
- * bitmap, at the containers that the headers of CRoaring 0.2 describe. Any thread.
+ * bitmap, at the containers that its headers describe. Any thread.
  */
 #ifndef CONSUMER_ENGINE_PAGE_BITS_H
 #define CONSUMER_ENGINE_PAGE_BITS_H
@@ -23,9 +23,7 @@ struct page_bits {
 /* How many pages hold a slot of the bitmap, and which one is the `at`-th, ascending. */
 uint32_t bitmap_pages(const roaring_bitmap_t *bitmap);
 uint32_t bitmap_page_at(const roaring_bitmap_t *bitmap, uint32_t at);
-/* How many slots are so few, in the bitmap's pages, that to look at each one costs less than to
- * look at the whole pages; and whether it has no more itself. */
-uint64_t bitmap_few(const roaring_bitmap_t *bitmap);
+/* Its slots are so few that to look at each one costs less than to look at the whole pages. */
 bool bitmap_is_sparse(const roaring_bitmap_t *bitmap);
 /* The words of a page, where they are or put into `room`; NULL: it holds no slot. Valid until
  * either changes. */
@@ -41,9 +39,6 @@ void bitmap_append_page(roaring_bitmap_t *bitmap, uint32_t page, const struct pa
  * the bitmap. */
 roaring_bitmap_t *bitmap_and(const roaring_bitmap_t *a, const roaring_bitmap_t *b);
 roaring_bitmap_t *bitmap_andnot(const roaring_bitmap_t *a, const roaring_bitmap_t *b);
-/* The slots of `within` that any of the bitmaps has. */
-roaring_bitmap_t *bitmap_and_any(const roaring_bitmap_t *within,
-                                 const roaring_bitmap_t *const *bitmaps, uint32_t count);
 
 uint32_t page_bits_count(const struct page_bits *bits);
 bool page_bits_are_few(const struct page_bits *bits, uint32_t limit);

@@ -4,7 +4,6 @@
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
-#include "consumer/engine/page_bits.h"
 #include "consumer/engine/state.h"
 
 enum { CAPACITY_MIN = 16 };
@@ -183,37 +182,6 @@ postings_sweep(struct postings *postings, const roaring_bitmap_t *slots)
             postings_drop(postings, at);
         }
     }
-}
-
-uint64_t
-postings_count(const struct postings *postings, const int64_t *values, uint32_t count)
-{
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct slot_set *slots = postings_find(postings, values[i]);
-        sum += slots != NULL ? slot_set_count(slots) : 0;
-    }
-    return sum;
-}
-
-roaring_bitmap_t *
-postings_any(const struct postings *postings, const int64_t *values, uint32_t count,
-             const roaring_bitmap_t *within)
-{
-    uint32_t parts_count = 0;
-    const roaring_bitmap_t **parts = memory_alloc(((size_t)count + 1) * sizeof *parts);
-    roaring_bitmap_t *few = roaring_bitmap_create();
-    CHECK(few != NULL);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct slot_set *slots = postings_find(postings, values[i]);
-        parts[parts_count] = slots != NULL ? slot_set_join(slots, few) : NULL;
-        parts_count += parts[parts_count] != NULL;
-    }
-    parts[parts_count++] = few;
-    roaring_bitmap_t *found = bitmap_and_any(within, parts, parts_count);
-    roaring_bitmap_free(few);
-    free(parts);
-    return found;
 }
 
 roaring_bitmap_t *

@@ -38,11 +38,6 @@ void postings_remove_all(struct postings *postings, int64_t value, const roaring
 void postings_add_all(struct postings *postings, int64_t value, const roaring_bitmap_t *slots);
 /* Takes `slots` away from every value: a sweep over the whole table. */
 void postings_sweep(struct postings *postings, const roaring_bitmap_t *slots);
-/* How many slots hold one of the values; a slot that holds two is counted twice. */
-uint64_t postings_count(const struct postings *postings, const int64_t *values, uint32_t count);
-/* The slots of `within` that hold one of the values. The caller frees the bitmap. */
-roaring_bitmap_t *postings_any(const struct postings *postings, const int64_t *values,
-                               uint32_t count, const roaring_bitmap_t *within);
 /* The slots of `within` (NULL: all) with a value between the two, both included: a walk over the
  * whole table. The caller frees the bitmap. */
 roaring_bitmap_t *postings_between(const struct postings *postings, int64_t low, int64_t high,

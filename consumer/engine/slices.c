@@ -122,45 +122,91 @@ slices_part(const struct slices *slices, uint32_t page, int64_t number, struct p
     return true;
 }
 
-/* Keeps the `wanted` greatest (least) slots of `open`, which has `count`. */
-static void
-page_bits_cut(struct page_bits *open, uint32_t count, uint32_t wanted, bool greatest)
+/* A page of which the best slots are looked for. */
+struct best_page {
+    struct page_bits sure;   /* better than all that are open */
+    struct page_bits better; /* of those that are open, in the slice that is looked at */
+    uint32_t open_count;
+    uint32_t better_count;
+};
+
+/* Returns how many of the open slots are better than the others in this slice. */
+static uint32_t
+best_page_look(struct best_page *best, const roaring_bitmap_t *bits, uint32_t page, uint64_t flip,
+               const struct page_bits *open)
 {
-    uint32_t edge = page_bits_select(open, greatest ? count - wanted : wanted);
-    if (greatest)
-        page_bits_keep_high(open, edge);
-    else
-        page_bits_keep_low(open, edge);
+    static const struct page_bits none;
+    struct page_bits room;
+    best->better_count = 0;
+    if (best->open_count == 0)
+        return 0;
+    const uint64_t *words = bitmap_page_words(bits, page, &room);
+    if (words == NULL)
+        words = none.words;
+    best->better_count = page_bits_and_count(&best->better, open, words, flip);
+    return best->better_count;
 }
 
-/* From the highest slice down: `open` are the candidates that are alike in all slices so far, and
- * everything in `sure` is better than they are. */
-void
-slices_best(const struct slices *slices, uint32_t page, uint64_t wanted, bool greatest,
-            struct page_bits *open)
+/* Those that are better stay open, or they are sure and the others stay open. */
+static void
+best_page_take(struct best_page *best, bool stay, struct page_bits *open)
 {
-    struct page_bits room, better, sure = {{0}};
-    uint32_t count = page_bits_count(open);
-    CHECK(wanted > 0);
-    for (uint32_t i = slices->count; i-- > 0 && count > SLICES_FEW && count > wanted;) {
-        const uint64_t *words = bitmap_page_words(slices->bits[i], page, &room);
-        uint64_t flip = slices_flip(slices, i) ^ (greatest ? 0 : UINT64_MAX);
-        if (words == NULL)
-            continue; /* all are alike */
-        uint32_t found = page_bits_and_count(&better, open, words, flip);
-        if (found >= wanted) {
-            *open = better;
-            count = found;
-        } else if (found > 0) {
-            page_bits_or(&sure, better.words);
-            page_bits_and(open, better.words, UINT64_MAX);
-            count -= found;
-            wanted -= found;
-        }
+    if (stay) {
+        if (best->open_count > best->better_count)
+            *open = best->better;
+        best->open_count = best->better_count;
+    } else if (best->better_count > 0) {
+        page_bits_or(&best->sure, best->better.words);
+        page_bits_and(open, best->better.words, UINT64_MAX);
+        best->open_count -= best->better_count;
     }
-    if (count > SLICES_FEW && count > wanted)
-        page_bits_cut(open, count, (uint32_t)wanted, greatest);
-    page_bits_or(open, sure.words);
+}
+
+/* Of the open slots, which are all alike, the first `wanted` stay. */
+static void
+best_pages_cut(const struct best_page *best, uint32_t count, uint64_t wanted, bool greatest,
+               struct page_bits *open)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t there = best[i].open_count;
+        uint32_t kept = wanted < there ? (uint32_t)wanted : there;
+        wanted -= kept;
+        if (kept == 0)
+            memset(&open[i], 0, sizeof open[i]);
+        else if (kept < there && greatest)
+            page_bits_keep_high(&open[i], page_bits_select(&open[i], there - kept));
+        else if (kept < there)
+            page_bits_keep_low(&open[i], page_bits_select(&open[i], kept));
+    }
+}
+
+/* From the highest slice down: `open` are the candidates that are alike in all slices so far. */
+void
+slices_best(const struct slices *slices, const uint32_t *pages, uint32_t count, uint64_t wanted,
+            bool greatest, struct page_bits *open)
+{
+    uint64_t left = 0;
+    struct best_page *best = memory_alloc(count * sizeof *best);
+    CHECK(wanted > 0);
+    for (uint32_t at = 0; at < count; at++) {
+        memset(&best[at].sure, 0, sizeof best[at].sure);
+        left += best[at].open_count = page_bits_count(&open[at]);
+    }
+    for (uint32_t i = slices->count; i-- > 0 && left > SLICES_FEW && left > wanted;) {
+        uint64_t flip = slices_flip(slices, i) ^ (greatest ? 0 : UINT64_MAX);
+        uint64_t found = 0;
+        for (uint32_t at = 0; at < count; at++)
+            found += best_page_look(&best[at], slices->bits[i], pages[at], flip, &open[at]);
+        for (uint32_t at = 0; at < count; at++)
+            best_page_take(&best[at], found >= wanted, &open[at]);
+        left = found >= wanted ? found : left - found;
+        wanted -= found >= wanted ? 0 : found;
+    }
+    if (left > SLICES_FEW && left > wanted)
+        best_pages_cut(best, count, wanted, greatest, open);
+    for (uint32_t at = 0; at < count; at++)
+        page_bits_or(&open[at], best[at].sure.words);
+    free(best);
 }
 
 /* No runs: queries would have to turn them back into words, at every look. */

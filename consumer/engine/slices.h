@@ -50,11 +50,12 @@ void slices_copy(struct slices *slices, const struct slices *from, const roaring
 bool slices_part(const struct slices *slices, uint32_t page, int64_t number, struct page_bits *open,
                  struct page_bits *above);
 
-/* Cuts the slots of `open`, of this page, down to some among which are the `wanted` ones, at least
- * 1, with the greatest (least) numbers; of equal numbers the greatest (least) slots win. Leaves
- * more when that is cheaper, but only few more: SLICES_FEW at most. */
-void slices_best(const struct slices *slices, uint32_t page, uint64_t wanted, bool greatest,
-                 struct page_bits *open);
+/* Cuts the slots of `open`, of these pages, down to some among which are the `wanted` ones, at
+ * least 1, with the greatest (least) numbers; of equal numbers the greatest (least) slots win, and
+ * the pages are in that order. Leaves more when that is cheaper, but only few more: SLICES_FEW at
+ * most. */
+void slices_best(const struct slices *slices, const uint32_t *pages, uint32_t count,
+                 uint64_t wanted, bool greatest, struct page_bits *open);
 
 /* As bytes, and back into slices that were initialised. */
 void slices_save(const struct slices *slices, struct state_writer *writer);

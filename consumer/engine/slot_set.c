@@ -335,15 +335,17 @@ slot_set_within(const struct slot_set *set, const roaring_bitmap_t *within)
     return found;
 }
 
-const roaring_bitmap_t *
-slot_set_join(const struct slot_set *set, roaring_bitmap_t *few)
+void
+slot_set_join(const struct slot_set *set, roaring_bitmap_t *united)
 {
-    if (slot_set_bitmap(set) != NULL)
-        return slot_set_bitmap(set);
+    const roaring_bitmap_t *bitmap = slot_set_bitmap(set);
+    if (bitmap != NULL) {
+        roaring_bitmap_or_inplace(united, bitmap);
+        return;
+    }
     uint32_t one, count;
     const uint32_t *array = slot_set_array(set, &one, &count);
-    roaring_bitmap_add_many(few, count, array);
-    return NULL;
+    roaring_bitmap_add_many(united, count, array);
 }
 
 void

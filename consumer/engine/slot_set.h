@@ -37,8 +37,8 @@ bool slot_set_contains(const struct slot_set *set, uint32_t slot);
 uint64_t slot_set_count(const struct slot_set *set);
 /* A bitmap of those that are in `within` too (NULL: of all). The caller frees it. */
 roaring_bitmap_t *slot_set_within(const struct slot_set *set, const roaring_bitmap_t *within);
-/* The set's bitmap, valid until the next change; NULL: it has none, and its slots join `few`. */
-const roaring_bitmap_t *slot_set_join(const struct slot_set *set, roaring_bitmap_t *few);
+/* Its slots join `united`. */
+void slot_set_join(const struct slot_set *set, roaring_bitmap_t *united);
 /* Takes the smallest form. */
 void slot_set_optimize(struct slot_set *set);
 /* As bytes, and back into a zeroed set; only what is not empty. */

@@ -1,10 +1,11 @@
 #include "consumer/engine/top.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/base/memory.h"
 
-enum { READ_SLOTS = 256 };
+enum { READ_SLOTS = 256, TOGETHER_MAX = 16 };
 
 struct top {
     const struct field *field;
@@ -122,13 +123,8 @@ top_cut_worse(const struct top *top, uint32_t page, struct page_bits *open)
 }
 
 static void
-top_look_at_page(struct top *top, uint32_t page, struct page_bits *open)
+top_offer_page(struct top *top, uint32_t page, const struct page_bits *open)
 {
-    if (top->after != NULL)
-        top_cut_before(top, page, open);
-    if (top->count == top->capacity)
-        top_cut_worse(top, page, open);
-    slices_best(&top->field->slices, page, top->capacity, top->greatest, open);
     for (uint32_t word = 0; word < PAGE_WORDS; word++) {
         for (uint64_t left = open->words[word]; left != 0; left &= left - 1)
             top_offer(top,
@@ -137,16 +133,37 @@ top_look_at_page(struct top *top, uint32_t page, struct page_bits *open)
 }
 
 static void
+top_read_page(const struct top *top, const roaring_bitmap_t *slots, uint32_t page,
+              struct page_bits *open)
+{
+    bitmap_page_read(slots, page, open);
+    bitmap_page_keep(top->field->present, page, open);
+    if (top->after != NULL)
+        top_cut_before(top, page, open);
+    if (top->count == top->capacity)
+        top_cut_worse(top, page, open);
+}
+
+/* The more hits are wanted, the more pages at once, lest those of the first pages all give way. */
+static void
 top_look_at_pages(struct top *top, const roaring_bitmap_t *slots)
 {
-    struct page_bits open;
-    uint32_t pages = bitmap_pages(slots);
-    for (uint32_t i = 0; i < pages; i++) {
-        uint32_t page = bitmap_page_at(slots, top->greatest ? pages - 1 - i : i);
-        bitmap_page_read(slots, page, &open);
-        bitmap_page_keep(top->field->present, page, &open);
-        top_look_at_page(top, page, &open);
+    uint32_t pages[TOGETHER_MAX];
+    uint64_t many = 1 + top->capacity / SLICES_FEW;
+    uint32_t together = many < TOGETHER_MAX ? (uint32_t)many : TOGETHER_MAX;
+    uint32_t all = bitmap_pages(slots);
+    struct page_bits *open = memory_alloc(together * sizeof *open);
+    for (uint32_t done = 0; done < all;) {
+        uint32_t count = 0;
+        for (; count < together && done < all; count++, done++) {
+            pages[count] = bitmap_page_at(slots, top->greatest ? all - 1 - done : done);
+            top_read_page(top, slots, pages[count], &open[count]);
+        }
+        slices_best(&top->field->slices, pages, count, top->capacity, top->greatest, open);
+        for (uint32_t i = 0; i < count; i++)
+            top_offer_page(top, pages[i], &open[i]);
     }
+    free(open);
 }
 
 /* Reads the value of every slot. */

@@ -1,9 +1,9 @@
 /* The best few of many slots by a sort field: its greatest values, or its least; of equal ones, the
  * greatest or the least slots.
  *
- * Page by page, beginning where ties are best. A heap holds the best so far; of a page, the slices
- * leave what is better than the worst of those, and of that the best few. Only what is left then
- * has its value read. Not thread-safe beside a writer.
+ * Page by page, beginning where ties are best; several pages at once when many are wanted. A heap
+ * holds the best so far; of a page, the slices leave what is better than the worst of those, and of
+ * that the best few. Only what is left then has its value read. Not thread-safe beside a writer.
  */
 #ifndef CONSUMER_ENGINE_TOP_H
 #define CONSUMER_ENGINE_TOP_H

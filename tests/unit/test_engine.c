@@ -529,6 +529,9 @@ test_F72_a_query_ends_where_it_is_told_to(void **state)
     int stops = 0, rc = ERR_RETRY;
     fixture_apply(world->engine, fixture_entity(1),
                   "[{'op':'alive'},{'op':'set','field':'tagIds','value':[3]}]");
+    fixture_apply(world->engine, fixture_entity(2),
+                  "[{'op':'alive'},{'op':'set','field':'nsfwLevel','value':1},"
+                  "{'op':'set','field':'tagIds','value':[1]}]");
     for (; rc != 0; stops++) {
         struct countdown countdown = {.left = stops};
         const struct engine_pause pause = {stop_at_zero, &countdown};
@@ -538,7 +541,7 @@ test_F72_a_query_ends_where_it_is_told_to(void **state)
         rc = engine_query(world->engine, &query, &result, &err);
         assert_int_equal(rc, rc == 0 ? 0 : ERR_RETRY);
         assert_int_equal(countdown.asked, rc == 0 ? stops : stops + 1);
-        assert_int_equal(result.total_matched, rc == 0);
+        assert_int_equal(result.total_matched, rc == 0 ? 2 : 0);
         engine_result_free(&result);
     }
     assert_true(stops > 6);

@@ -16,20 +16,20 @@ enum { SLOTS = 6000 };
 static int64_t numbers[SLOTS];
 static struct slices_change changes[SLOTS];
 
-/* All slots lie in one page. */
-enum { PAGE = 3 };
+/* The slots lie in these pages. */
+enum { PAGE = 3, PAGES = 3 };
 
 static uint32_t
 slot_of(int i)
 {
-    return PAGE * PAGE_SLOTS + 20000 + (uint32_t)i * 2;
+    return PAGE * PAGE_SLOTS + 20000 + (uint32_t)i * 20;
 }
 
 static bool
-page_has(const struct page_bits *bits, int i)
+pages_have(const struct page_bits *pages, int i)
 {
     uint32_t at = slot_of(i) % PAGE_SLOTS;
-    return bits->words[at / WORD_SLOTS] >> at % WORD_SLOTS & 1;
+    return pages[slot_of(i) / PAGE_SLOTS - PAGE].words[at / WORD_SLOTS] >> at % WORD_SLOTS & 1;
 }
 
 static roaring_bitmap_t *
@@ -62,15 +62,18 @@ fill(struct slices *slices, uint32_t width, uint64_t distinct)
 static void
 check_part(const struct slices *slices, const roaring_bitmap_t *all, int64_t number)
 {
-    struct page_bits open, above;
-    bitmap_page_read(all, PAGE, &open);
-    bool parted = slices_part(slices, PAGE, number, &open, &above);
-    assert_true(parted || page_bits_count(&open) <= SLICES_FEW);
+    struct page_bits open[PAGES], above[PAGES];
+    bool parted[PAGES];
+    for (uint32_t i = 0; i < PAGES; i++) {
+        bitmap_page_read(all, PAGE + i, &open[i]);
+        parted[i] = slices_part(slices, PAGE + i, number, &open[i], &above[i]);
+        assert_true(parted[i] || page_bits_count(&open[i]) <= SLICES_FEW);
+    }
     for (int i = 0; i < SLOTS; i++) {
-        bool is_open = page_has(&open, i);
-        bool is_above = page_has(&above, i);
+        bool is_open = pages_have(open, i);
+        bool is_above = pages_have(above, i);
         assert_false(is_open && is_above);
-        if (parted || !is_open)
+        if (parted[slot_of(i) / PAGE_SLOTS - PAGE] || !is_open)
             assert_int_equal(is_open, numbers[i] == number);
         if (!is_open)
             assert_int_equal(is_above, numbers[i] > number);
@@ -85,24 +88,40 @@ is_better(int a, int b, bool greatest)
     return (a > b) == greatest;
 }
 
+/* What slices_best() leaves of all pages, in their order again. */
+static void
+read_best(const struct slices *slices, const roaring_bitmap_t *all, uint64_t wanted, bool greatest,
+          struct page_bits *best)
+{
+    uint32_t pages[PAGES];
+    struct page_bits open[PAGES];
+    for (uint32_t i = 0; i < PAGES; i++) {
+        pages[i] = PAGE + (greatest ? PAGES - 1 - i : i);
+        bitmap_page_read(all, pages[i], &open[i]);
+    }
+    slices_best(slices, pages, PAGES, wanted, greatest, open);
+    for (uint32_t i = 0; i < PAGES; i++)
+        best[pages[i] - PAGE] = open[i];
+}
+
 /* Whatever is left out has at least `wanted` better ones in front of it. */
 static void
 check_best(const struct slices *slices, const roaring_bitmap_t *all, uint64_t wanted, bool greatest)
 {
-    struct page_bits best;
-    bitmap_page_read(all, PAGE, &best);
-    slices_best(slices, PAGE, wanted, greatest, &best);
+    struct page_bits best[PAGES];
+    read_best(slices, all, wanted, greatest, best);
     int left_out = -1;
+    uint64_t before = 0, left = 0;
     for (int i = 0; i < SLOTS; i++) {
-        bool out = !page_has(&best, i);
+        bool out = !pages_have(best, i);
+        left += !out;
         if (out && (left_out < 0 || is_better(i, left_out, greatest)))
             left_out = i;
     }
-    uint64_t before = 0;
     for (int i = 0; i < SLOTS && left_out >= 0; i++)
         before += is_better(i, left_out, greatest);
     assert_true(left_out < 0 || before >= wanted);
-    assert_true(page_bits_count(&best) <= wanted + SLICES_FEW);
+    assert_true(left <= wanted + SLICES_FEW);
 }
 
 static void
