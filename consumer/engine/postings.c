@@ -37,6 +37,12 @@ postings_place(const struct postings *postings, int64_t value)
     return at;
 }
 
+static bool
+postings_is_full(const struct postings *postings)
+{
+    return postings->count * 4 >= postings->capacity * 3;
+}
+
 static void
 postings_grow(struct postings *postings)
 {
@@ -101,7 +107,7 @@ postings_value(const struct postings *postings, uint32_t slot)
 static struct slot_set *
 postings_open(struct postings *postings, int64_t value)
 {
-    if (postings->count * 4 >= postings->capacity * 3)
+    if (postings_is_full(postings))
         postings_grow(postings);
     struct posting *posting = &postings->table[postings_place(postings, value)];
     posting->value = value;
@@ -234,19 +240,50 @@ postings_save(const struct postings *postings, struct state_writer *writer)
     }
 }
 
+/* Takes what was loaded into a table that is large enough from the start: it comes in the order of
+ * another table's places, and would gather at the beginning of a smaller one. Empties the list. */
+static void
+postings_take(struct postings *postings, struct posting *loaded, uint64_t count,
+              struct state_reader *reader)
+{
+    postings->count = count;
+    while (postings_is_full(postings))
+        postings->capacity = postings->capacity > 0 ? postings->capacity * 2 : CAPACITY_MIN;
+    postings->table = memory_zalloc(postings->capacity * sizeof *postings->table);
+    postings->count = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        struct posting *place = &postings->table[postings_place(postings, loaded[i].value)];
+        if (posting_is_used(place)) {
+            state_refuse(reader, "a value that is there twice");
+            slot_set_free(&loaded[i].slots);
+            continue;
+        }
+        *place = loaded[i];
+        postings->count++;
+    }
+}
+
 void
 postings_load(struct postings *postings, struct state_reader *reader)
 {
     uint64_t count = state_get_u64(reader);
-    for (uint64_t i = 0; i < count && reader->rc == 0; i++) {
-        int64_t value = (int64_t)state_get_u64(reader);
-        struct slot_set slots = {0};
-        slot_set_load(&slots, reader);
-        if (reader->rc == 0 && postings_find(postings, value) != NULL)
-            state_refuse(reader, "a value that is there twice");
+    uint64_t loaded = 0;
+    uint64_t capacity = 0; /* grows with what comes: the count may be anything */
+    struct posting *list = NULL;
+    while (loaded < count && reader->rc == 0) {
+        if (loaded == capacity) {
+            capacity = capacity > 0 ? capacity * 2 : CAPACITY_MIN;
+            list = memory_realloc(list, capacity * sizeof *list);
+        }
+        list[loaded].value = (int64_t)state_get_u64(reader);
+        list[loaded].slots = (struct slot_set){0};
+        slot_set_load(&list[loaded].slots, reader);
         if (reader->rc == 0)
-            *postings_open(postings, value) = slots;
+            loaded++;
         else
-            slot_set_free(&slots);
+            slot_set_free(&list[loaded].slots);
     }
+    if (loaded > 0)
+        postings_take(postings, list, loaded, reader);
+    free(list);
 }
