@@ -73,6 +73,7 @@ class OnDemand(CheckpointCase):
         """While rows come, alone and two at once: each stands where the answer says, the log before
         the older one goes, and a restart after kill -9 begins with the newest and is the same."""
         self.create_gallery()
+        self.pipeline.wait_until_fresh()  # every partition has something
         with self.writers(), concurrent.futures.ThreadPoolExecutor(2) as pool:
             first = self.take()
             self.assertEqual(list(first), [0, 1, 2, 3])
