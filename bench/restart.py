@@ -44,8 +44,8 @@ def configure(config, directory):
     config.write_text(text.replace("\nconsumer:\n", f"\nconsumer:\n  token_file: {token}\n"))
 
 
-class Load(threading.Thread):
-    """A row every few milliseconds, so that there is always something to read."""
+class Beside(threading.Thread):
+    """What runs beside something else: in a `with`, until it is told to end."""
 
     def __init__(self, demo):
         super().__init__(daemon=True)
@@ -59,6 +59,10 @@ class Load(threading.Thread):
     def __exit__(self, *_):
         self._end.set()
         self.join()
+
+
+class Load(Beside):
+    """A row every few milliseconds, so that there is always something to read."""
 
     def run(self):
         with self._demo.connect(autocommit=True) as connection:
@@ -66,23 +70,14 @@ class Load(threading.Thread):
                 connection.execute(FILL, (1, 1))
 
 
-class Watch(threading.Thread):
+class Watch(Beside):
     """Looks at the partition all the time; `longest_s` is for how long it did not move."""
 
-    def __init__(self, demo):
-        super().__init__(daemon=True)
-        self.longest_s = 0
-        self._demo = demo
-        self._end = threading.Event()
-
-    def __enter__(self):
-        self.start()
-        return self
+    longest_s = 0
 
     def __exit__(self, *_):
         time.sleep(QUIET_S)
-        self._end.set()
-        self.join()
+        super().__exit__()
 
     def run(self):
         offset, since = None, time.monotonic()

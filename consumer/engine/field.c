@@ -394,6 +394,21 @@ field_copy_all(struct field *field, const struct field *from, const roaring_bitm
     roaring_bitmap_or_inplace(field->present, slots);
 }
 
+/* One by one, where that costs less; false: the slots are too many. */
+static bool
+field_change_few(struct field *field, const roaring_bitmap_t *slots,
+                 void change(struct field *, uint32_t, const int64_t *, uint32_t),
+                 const int64_t *items, uint32_t count)
+{
+    if (roaring_bitmap_get_cardinality(slots) >= BULK_SLOTS)
+        return false;
+    roaring_uint32_iterator_t at;
+    roaring_init_iterator(slots, &at);
+    for (; at.has_value; roaring_advance_uint32_iterator(&at))
+        change(field, at.current_value, items, count);
+    return true;
+}
+
 /* The items, ascending and each once. */
 static const struct value_list *
 field_sort_items(struct field *field, const int64_t *items, uint32_t count)
@@ -408,13 +423,8 @@ void
 field_add_all(struct field *field, const roaring_bitmap_t *slots, const int64_t *items,
               uint32_t count)
 {
-    roaring_uint32_iterator_t at;
-    if (roaring_bitmap_get_cardinality(slots) < BULK_SLOTS) {
-        roaring_init_iterator(slots, &at);
-        for (; at.has_value; roaring_advance_uint32_iterator(&at))
-            field_add(field, at.current_value, items, count);
+    if (field_change_few(field, slots, field_add, items, count))
         return;
-    }
     const struct value_list *values = field_sort_items(field, items, count);
     roaring_bitmap_t *changed = roaring_bitmap_create();
     CHECK(changed != NULL);
@@ -436,13 +446,8 @@ void
 field_remove_all(struct field *field, const roaring_bitmap_t *slots, const int64_t *items,
                  uint32_t count)
 {
-    roaring_uint32_iterator_t at;
-    if (roaring_bitmap_get_cardinality(slots) < BULK_SLOTS) {
-        roaring_init_iterator(slots, &at);
-        for (; at.has_value; roaring_advance_uint32_iterator(&at))
-            field_remove(field, at.current_value, items, count);
+    if (field_change_few(field, slots, field_remove, items, count))
         return;
-    }
     const struct value_list *values = field_sort_items(field, items, count);
     roaring_bitmap_t *changed = roaring_bitmap_create();
     roaring_bitmap_t *emptied = roaring_bitmap_create();

@@ -6,20 +6,19 @@
 #include <cmocka.h>
 /* clang-format on */
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "consumer/wal/wal.h"
 #include "consumer/wal/wal_format.h"
 #include "tests/support/temporary_directory.h"
+#include "tests/unit/random_input.h"
 #include "tests/unit/wal_fixture.h"
 
-enum { FRAMES_MAX = 200 };
+enum { FRAMES_MAX = 200, STORIES = 5000 };
 
 /* Part of the message, or NULL for any. */
 static void
@@ -860,24 +859,14 @@ crash_story(uint64_t seed)
     memory_files_destroy(story.memory);
 }
 
-/* BITDEX_TEST_SECONDS makes it longer, BITDEX_TEST_SEED begins elsewhere. */
 static void
 test_F39_F40_F41_crashes_leave_a_prefix_with_all_that_was_synced(void **state)
 {
     (void)state;
-    const char *seconds = getenv("BITDEX_TEST_SECONDS");
-    const char *first = getenv("BITDEX_TEST_SEED");
-    uint64_t seed = first != NULL ? strtoull(first, NULL, 10) : 1;
-    int64_t begin_us = clock_monotonic_us();
-    int64_t end_us = begin_us + (seconds != NULL ? strtoll(seconds, NULL, 10) : 1) * 1000000;
-    int stories = 0;
-    do {
-        printf("seed %" PRIu64 "%c", seed, stories % 1000 == 0 ? '\n' : '\r');
-        fflush(stdout);
-        crash_story(seed++);
-        stories++;
-    } while (clock_monotonic_us() < end_us);
-    printf("%d stories\n", stories);
+    while (random_round(1)) {
+        for (int stories = 0; stories < STORIES; stories++)
+            crash_story(random_next());
+    }
 }
 
 static void
