@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "common/base/check.h"
-#include "consumer/batch.h"
+#include "consumer/partition/batch.h"
 
 enum { EVENTS = 5000, HOT_SLOTS = 500, SLOTS = 1 << 20, TAGS = 5000, USERS = 1000 };
 

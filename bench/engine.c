@@ -256,7 +256,7 @@ resident_bytes(void)
 }
 
 /* (value, slot) pairs of one field, to be sorted. */
-struct pair {
+struct kv {
     int64_t value;
     uint32_t slot;
 };
@@ -264,7 +264,7 @@ struct pair {
 static int
 pair_compare(const void *left, const void *right)
 {
-    const struct pair *a = left, *b = right;
+    const struct kv *a = left, *b = right;
     if (a->value != b->value)
         return a->value < b->value ? -1 : 1;
     return (a->slot > b->slot) - (a->slot < b->slot);
@@ -281,7 +281,7 @@ serialized_bytes(const uint32_t *slots, size_t count)
 }
 
 static double
-bare_slices_bytes(const struct pair *pairs, size_t count, uint32_t *slots)
+bare_slices_bytes(const struct kv *pairs, size_t count, uint32_t *slots)
 {
     double bytes = 0;
     for (int bit = 0; bit < 32; bit++) {
@@ -296,7 +296,7 @@ bare_slices_bytes(const struct pair *pairs, size_t count, uint32_t *slots)
 }
 
 static double
-bare_postings_bytes(struct pair *pairs, size_t count, uint32_t *slots)
+bare_postings_bytes(struct kv *pairs, size_t count, uint32_t *slots)
 {
     double bytes = 0;
     qsort(pairs, count, sizeof *pairs, pair_compare);
@@ -316,13 +316,13 @@ bare_field_bytes(int field)
 {
     size_t count = 0, capacity = 1 << 20;
     int64_t values[SETS_MAX], greatest = 0;
-    struct pair *pairs = memory_alloc(capacity * sizeof *pairs);
+    struct kv *pairs = memory_alloc(capacity * sizeof *pairs);
     for (uint64_t id = 0; id < entities; id++) {
         uint32_t more = entity_values(field, id, values);
         if (count + more > capacity)
             pairs = memory_realloc(pairs, (capacity *= 2) * sizeof *pairs);
         for (uint32_t i = 0; i < more; i++) {
-            pairs[count++] = (struct pair){values[i], (uint32_t)id};
+            pairs[count++] = (struct kv){values[i], (uint32_t)id};
             greatest = values[i] > greatest ? values[i] : greatest;
         }
     }

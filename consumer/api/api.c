@@ -106,7 +106,7 @@ static void
 api_free(struct api *api)
 {
     api_ops_destroy(api->ops);
-    posters_destroy(api->posters);
+    http_sources_destroy(api->posters);
     sem_destroy(&api->query_slots);
     free(api->token);
     free(api);
@@ -134,7 +134,7 @@ api_start(const struct config *config, struct assignment *assignment, struct ops
     made->assignment = assignment;
     CHECK(sem_init(&made->query_slots, 0, (unsigned)config->consumer.http_threads) == 0);
     api_beat(made);
-    made->posters = posters_create();
+    made->posters = http_sources_create();
     int rc = api_ops_create(config, sink, made->posters, &made->ops, err);
     if (rc == 0 && config->consumer.token_file != NULL)
         rc = token_read(config->consumer.token_file, &made->token, err);

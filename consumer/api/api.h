@@ -17,8 +17,8 @@
 #ifndef CONSUMER_API_API_H
 #define CONSUMER_API_API_H
 
-#include "consumer/assignment.h"
-#include "consumer/ops_sink.h"
+#include "consumer/group/assignment.h"
+#include "consumer/ingest/ops_sink.h"
 
 struct api;
 

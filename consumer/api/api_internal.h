@@ -8,7 +8,7 @@
 #include "common/http/server.h"
 #include "common/json/json.h"
 #include "consumer/api/api.h"
-#include "consumer/api/posters.h"
+#include "consumer/ingest/http_sources.h"
 
 struct api {
     const struct config *config;
@@ -20,7 +20,7 @@ struct api {
     atomic_ullong late_queries;   /* stopped by the time limit */
     atomic_llong main_heartbeat_us;
     char *token; /* NULL: calls that change state are refused */
-    struct posters *posters;
+    struct http_sources *posters;
     struct api_ops *ops;
 };
 
@@ -33,7 +33,7 @@ struct api_call {
 };
 
 /* A partition that this process owns, at one moment. */
-struct look {
+struct partition_status {
     int32_t partition;
     struct shard_status status;
     struct engine_stats engine; /* when asked for */
@@ -46,19 +46,19 @@ struct look {
     char reason[ERROR_MESSAGE_BYTES]; /* why not */
 };
 
-struct looks {
-    struct look *items; /* by partition */
+struct partition_status_list {
+    struct partition_status *items; /* by partition */
     uint32_t count;
     char trouble[ERROR_MESSAGE_BYTES]; /* what the client says about its brokers; "" */
-    char mirror_trouble[ERROR_MESSAGE_BYTES];
+    char cursor_table_error[ERROR_MESSAGE_BYTES];
 };
 
 /* The numbers of the engine wait for a batch that is being applied; the rest waits for nobody. */
-void looks_take(struct api *api, bool with_engine, struct looks *looks);
-void looks_free(struct looks *looks);
+void partition_status_read(struct api *api, bool with_engine, struct partition_status_list *looks);
+void partition_status_free(struct partition_status_list *looks);
 
 /* A source of ops. What is negative is not known. */
-struct look_source {
+struct source_status {
     const char *name;
     int64_t cursor;     /* every row that was sent up to this id is applied */
     int64_t max_row_id; /* greatest id in the outbox */
@@ -69,18 +69,20 @@ struct look_source {
 
 /* The topic's numbered source, summed up over what is owned, if it is known; then those who post,
  * as they say. */
-struct look_sources {
+struct source_status_list {
     bool has_numbered; /* it is the first */
-    struct look_source items[1 + POSTERS_MAX];
+    struct source_status items[1 + HTTP_SOURCES_MAX];
     uint32_t count;
-    struct poster posters[POSTERS_MAX]; /* what names point to */
+    struct http_source posters[HTTP_SOURCES_MAX]; /* what names point to */
 };
 
-void looks_sources(struct api *api, const struct looks *looks, struct look_sources *sources);
+void partition_status_sources(struct api *api, const struct partition_status_list *looks,
+                              struct source_status_list *sources);
 
 /* Names each thread that has not come by for a minute, the main one (silent for so long) first.
  * Returns whether there is none. */
-bool health_list_stuck(const struct looks *looks, int64_t main_silent_us, struct json_writer *json);
+bool health_list_stuck(const struct partition_status_list *looks, int64_t main_silent_us,
+                       struct json_writer *json);
 
 /* --- handlers -------------------------------------------------------------------------------- */
 
@@ -97,7 +99,7 @@ void api_answer_ops(struct api_call *call);
 void api_answer_checkpoint(struct api_call *call);
 
 /* What POST /ops needs. */
-int api_ops_create(const struct config *config, struct ops_sink *sink, struct posters *posters,
+int api_ops_create(const struct config *config, struct ops_sink *sink, struct http_sources *posters,
                    struct api_ops **ops, struct error *err);
 /* NULL is nothing to do. Nobody may be answering. */
 void api_ops_destroy(struct api_ops *ops);

@@ -32,7 +32,8 @@ health_end(struct json_writer *json, struct http_response *response, const char 
 }
 
 bool
-health_list_stuck(const struct looks *looks, int64_t main_silent_us, struct json_writer *json)
+health_list_stuck(const struct partition_status_list *looks, int64_t main_silent_us,
+                  struct json_writer *json)
 {
     bool well = main_silent_us <= (int64_t)STUCK_S * US_PER_S;
     if (!well)
@@ -53,18 +54,18 @@ api_answer_health(struct api_call *call)
 {
     struct api *api = call->api;
     struct json_writer json;
-    struct looks looks;
-    looks_take(api, false, &looks);
+    struct partition_status_list looks;
+    partition_status_read(api, false, &looks);
     health_begin(&json, call->response, "stuck");
     int64_t main_us = clock_monotonic_us() - atomic_load(&api->main_heartbeat_us);
     bool well = health_list_stuck(&looks, main_us, &json);
     health_end(&json, call->response, "healthy", well);
-    looks_free(&looks);
+    partition_status_free(&looks);
 }
 
 /* Why the partition should get no queries; "" when it should. Without a source nothing can lag. */
 static void
-ready_describe(const struct look *look, bool has_source, char *out, size_t bytes)
+ready_describe(const struct partition_status *look, bool has_source, char *out, size_t bytes)
 {
     out[0] = '\0';
     if (!look->complete)
@@ -93,8 +94,8 @@ void
 api_answer_ready(struct api_call *call)
 {
     struct json_writer json;
-    struct looks looks;
-    looks_take(call->api, false, &looks);
+    struct partition_status_list looks;
+    partition_status_read(call->api, false, &looks);
     const struct config *config = call->api->config;
     bool has_source = config->kafka.present;
     /* A member of a group answers for what it is given, which may be nothing yet. */
@@ -107,5 +108,5 @@ api_answer_ready(struct api_call *call)
         well = well && reason[0] == '\0';
     }
     health_end(&json, call->response, "ready", well);
-    looks_free(&looks);
+    partition_status_free(&looks);
 }

@@ -215,9 +215,9 @@ void
 api_answer_stats(struct api_call *call)
 {
     struct engine_stats sum = {0};
-    struct looks looks;
+    struct partition_status_list looks;
     struct json_writer json;
-    looks_take(call->api, true, &looks);
+    partition_status_read(call->api, true, &looks);
     for (uint32_t i = 0; i < looks.count; i++) {
         sum.alive_slots += looks.items[i].engine.alive_slots;
         sum.unknown_field_ops += looks.items[i].engine.unknown_field_ops;
@@ -236,5 +236,5 @@ api_answer_stats(struct api_call *call)
     json_key(&json, "memory_bytes");
     json_integer(&json, (int64_t)sum.memory_bytes);
     json_object_end(&json);
-    looks_free(&looks);
+    partition_status_free(&looks);
 }

@@ -14,52 +14,52 @@ struct look_metric {
 
 static const struct look_metric look_metrics[] = {
     {"bitdex_consumer_records_total", "counter", "Messages read from the topic.",
-     offsetof(struct look, status.counts.records), false},
+     offsetof(struct partition_status, status.counts.records), false},
     {"bitdex_consumer_bytes_total", "counter", "The same in bytes of values.",
-     offsetof(struct look, status.counts.bytes), false},
+     offsetof(struct partition_status, status.counts.bytes), false},
     {"bitdex_consumer_events_total", "counter", "Events applied.",
-     offsetof(struct look, status.counts.events), false},
+     offsetof(struct partition_status, status.counts.events), false},
     {"bitdex_consumer_ops_total", "counter", "Ops applied or overridden; a fan-out counts once.",
-     offsetof(struct look, status.counts.ops), false},
+     offsetof(struct partition_status, status.counts.ops), false},
     {"bitdex_consumer_ops_compacted_total", "counter",
      "Ops that later ones of the same batch have overridden.",
-     offsetof(struct look, status.counts.compacted), false},
+     offsetof(struct partition_status, status.counts.compacted), false},
     {"bitdex_consumer_duplicates_total", "counter", "Events dropped: applied before.",
-     offsetof(struct look, status.counts.duplicates), false},
+     offsetof(struct partition_status, status.counts.duplicates), false},
     {"bitdex_consumer_fenced_total", "counter", "Events dropped: of an older generation.",
-     offsetof(struct look, status.counts.fenced), false},
+     offsetof(struct partition_status, status.counts.fenced), false},
     {"bitdex_consumer_foreign_total", "counter", "Events dropped: of a second source.",
-     offsetof(struct look, status.counts.foreign), false},
+     offsetof(struct partition_status, status.counts.foreign), false},
     {"bitdex_consumer_rejected_total", "counter", "Rows that the producer has rejected.",
-     offsetof(struct look, status.counts.rejected), false},
+     offsetof(struct partition_status, status.counts.rejected), false},
     {"bitdex_consumer_dead_letters_total", "counter", "Dead letters written.",
-     offsetof(struct look, status.letters), false},
+     offsetof(struct partition_status, status.letters), false},
     {"bitdex_consumer_losses", "gauge", "Losses that were proved: gaps, numbers used twice.",
-     offsetof(struct look, status.sequence.losses), false},
+     offsetof(struct partition_status, status.sequence.losses), false},
     {"bitdex_consumer_missing_events", "gauge", "Numbers that never came.",
-     offsetof(struct look, status.sequence.missing), false},
+     offsetof(struct partition_status, status.sequence.missing), false},
     {"bitdex_consumer_seq", "gauge", "Number of the last event.",
-     offsetof(struct look, status.sequence.seq), false},
+     offsetof(struct partition_status, status.sequence.seq), false},
     {"bitdex_consumer_offset", "gauge", "Offset of the next message.",
-     offsetof(struct look, status.offset), true},
+     offsetof(struct partition_status, status.offset), true},
     {"bitdex_consumer_durable_offset", "gauge", "The same in the write-ahead log.",
-     offsetof(struct look, status.durable_offset), true},
+     offsetof(struct partition_status, status.durable_offset), true},
     {"bitdex_consumer_committed_offset", "gauge", "The group's offset, as acknowledged.",
-     offsetof(struct look, bounds.committed), true},
+     offsetof(struct partition_status, bounds.committed), true},
     {"bitdex_consumer_mirrored_offset", "gauge", "The offset that bitdex_cursors has.",
-     offsetof(struct look, mirrored_offset), true},
+     offsetof(struct partition_status, mirrored_offset), true},
     {"bitdex_consumer_queue_messages", "gauge", "Messages that were fetched and not read yet.",
-     offsetof(struct look, bounds.waiting), false},
+     offsetof(struct partition_status, bounds.waiting), false},
     {"bitdex_consumer_lag_rows", "gauge", "Messages in the topic that are not applied yet.",
-     offsetof(struct look, lag_rows), true},
+     offsetof(struct partition_status, lag_rows), true},
     {"bitdex_wal_bytes", "gauge", "Size of the write-ahead log.",
-     offsetof(struct look, status.wal_bytes), false},
+     offsetof(struct partition_status, status.wal_bytes), false},
     {"bitdex_engine_alive_slots", "gauge", "Entities that exist.",
-     offsetof(struct look, engine.alive_slots), false},
+     offsetof(struct partition_status, engine.alive_slots), false},
     {"bitdex_engine_memory_bytes", "gauge", "Memory of the engine, estimated.",
-     offsetof(struct look, engine.memory_bytes), false},
+     offsetof(struct partition_status, engine.memory_bytes), false},
     {"bitdex_engine_unknown_field_ops_total", "counter", "Ops on fields that the index lacks.",
-     offsetof(struct look, engine.unknown_field_ops), false},
+     offsetof(struct partition_status, engine.unknown_field_ops), false},
 };
 
 enum { LOOK_METRICS = sizeof look_metrics / sizeof look_metrics[0] };
@@ -74,13 +74,13 @@ metrics_partition_sample(struct buffer *out, const char *name, int32_t partition
 }
 
 static void
-metrics_write_looks(struct buffer *out, const struct looks *looks)
+metrics_write_looks(struct buffer *out, const struct partition_status_list *looks)
 {
     for (size_t i = 0; i < LOOK_METRICS; i++) {
         const struct look_metric *metric = &look_metrics[i];
         metrics_family(out, metric->name, metric->type, metric->help);
         for (uint32_t j = 0; j < looks->count; j++) {
-            const struct look *look = &looks->items[j];
+            const struct partition_status *look = &looks->items[j];
             int64_t number;
             memcpy(&number, (const char *)look + metric->offset, sizeof number);
             if (number >= 0 || !metric->known_only)
@@ -90,7 +90,7 @@ metrics_write_looks(struct buffer *out, const struct looks *looks)
 }
 
 static void
-metrics_write_freshness(struct buffer *out, const struct looks *looks)
+metrics_write_freshness(struct buffer *out, const struct partition_status_list *looks)
 {
     metrics_family(out, "bitdex_freshness_seconds", "gauge",
                    "Age of the last watermark: grows when anything in the chain stops.");
@@ -107,27 +107,27 @@ metrics_write_freshness(struct buffer *out, const struct looks *looks)
 /* A member of a source. The names are those that people have dashboards for. */
 static const struct look_metric source_metrics[] = {
     {"bitdex_sync_cursor_position", "gauge", "Outbox id up to which everything sent is applied.",
-     offsetof(struct look_source, cursor), true},
+     offsetof(struct source_status, cursor), true},
     {"bitdex_sync_max_id", "gauge", "Greatest id in the outbox.",
-     offsetof(struct look_source, max_row_id), true},
+     offsetof(struct source_status, max_row_id), true},
     {"bitdex_sync_lag_rows", "gauge", "Rows that are not applied yet.",
-     offsetof(struct look_source, lag_rows), true},
-    {"bitdex_sync_ops_total", "counter", "Ops applied.", offsetof(struct look_source, ops), true},
+     offsetof(struct source_status, lag_rows), true},
+    {"bitdex_sync_ops_total", "counter", "Ops applied.", offsetof(struct source_status, ops), true},
     {"bitdex_sync_wal_bytes", "gauge", "Size of the write-ahead logs.",
-     offsetof(struct look_source, wal_bytes), true},
+     offsetof(struct source_status, wal_bytes), true},
 };
 
 enum { SOURCE_METRICS = sizeof source_metrics / sizeof source_metrics[0] };
 
 static void
-metrics_write_sources(struct buffer *out, const struct look_sources *sources,
+metrics_write_sources(struct buffer *out, const struct source_status_list *sources,
                       const struct stage_times *times)
 {
     for (size_t i = 0; i < SOURCE_METRICS && sources->count > 0; i++) {
         const struct look_metric *metric = &source_metrics[i];
         metrics_family(out, metric->name, metric->type, metric->help);
         for (uint32_t j = 0; j < sources->count; j++) {
-            const struct look_source *source = &sources->items[j];
+            const struct source_status *source = &sources->items[j];
             const char *const labels[] = {"source", source->name, NULL};
             int64_t number;
             memcpy(&number, (const char *)source + metric->offset, sizeof number);
@@ -166,10 +166,10 @@ api_answer_metrics(struct api_call *call)
     struct api *api = call->api;
     struct buffer *out = &call->response->body;
     const struct stage_times *times = assignment_times(api->assignment);
-    struct looks looks;
-    struct look_sources sources;
-    looks_take(api, true, &looks);
-    looks_sources(api, &looks, &sources);
+    struct partition_status_list looks;
+    struct source_status_list sources;
+    partition_status_read(api, true, &looks);
+    partition_status_sources(api, &looks, &sources);
     call->response->content_type = METRICS_CONTENT_TYPE;
     metrics_write_freshness(out, &looks);
     metrics_write_sources(out, &sources, times);
@@ -184,5 +184,5 @@ api_answer_metrics(struct api_call *call)
                    "Queries that consumer.query_timeout_ms has ended.");
     metrics_sample(out, "bitdex_query_timeout_total", NULL,
                    (double)atomic_load(&api->late_queries));
-    looks_free(&looks);
+    partition_status_free(&looks);
 }

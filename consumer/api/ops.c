@@ -11,7 +11,7 @@
 #include "common/base/clock.h"
 #include "common/event/event_codec.h"
 #include "consumer/api/api_internal.h"
-#include "consumer/api/ops_request.h"
+#include "consumer/ingest/ops_request.h"
 
 enum { RETRY_AFTER_S = 1 };
 
@@ -19,14 +19,14 @@ struct api_ops {
     const struct config *config;
     struct ops_sink *sink;
     struct engine *index; /* an empty one, which knows what could be applied */
-    struct posters *posters;
+    struct http_sources *posters;
     sem_t slots; /* posts beyond consumer.posts_max are refused */
     pthread_mutex_t codec_lock;
     struct event_codec *codec;
 };
 
 int
-api_ops_create(const struct config *config, struct ops_sink *sink, struct posters *posters,
+api_ops_create(const struct config *config, struct ops_sink *sink, struct http_sources *posters,
                struct api_ops **ops, struct error *err)
 {
     const struct engine_options options = {
@@ -138,7 +138,7 @@ ops_take(struct api_ops *ops, struct text body, struct arena *arena, struct ops_
     uint64_t count = 0;
     for (uint32_t i = 0; i < request.count; i++)
         count += request.entries[i].ops.count;
-    posters_note(ops->posters, &request.meta, count);
+    http_sources_record(ops->posters, &request.meta, count);
     ops_reply(&request, ops_bytes_written(post, ops->config->topic.partitions), out);
     return 0;
 }

@@ -21,7 +21,7 @@ lag_write_known(struct json_writer *json, const char *key, int64_t number)
 }
 
 static void
-lag_write_source(struct json_writer *json, const struct look_source *source)
+lag_write_source(struct json_writer *json, const struct source_status *source)
 {
     json_object_begin(json);
     json_key(json, "source");
@@ -47,7 +47,7 @@ lag_write_sequence(struct json_writer *json, const struct sequence *sequence)
 }
 
 static void
-lag_write_partition(struct json_writer *json, const struct look *look)
+lag_write_partition(struct json_writer *json, const struct partition_status *look)
 {
     const struct shard_status *status = &look->status;
     json_object_begin(json);
@@ -81,11 +81,11 @@ lag_write_partition(struct json_writer *json, const struct look *look)
 void
 api_answer_sync_lag(struct api_call *call)
 {
-    struct looks looks;
-    struct look_sources sources;
+    struct partition_status_list looks;
+    struct source_status_list sources;
     struct json_writer json;
-    looks_take(call->api, false, &looks);
-    looks_sources(call->api, &looks, &sources);
+    partition_status_read(call->api, false, &looks);
+    partition_status_sources(call->api, &looks, &sources);
     json_writer_init(&json, &call->response->body);
     json_object_begin(&json);
     json_key(&json, "sources");
@@ -95,15 +95,15 @@ api_answer_sync_lag(struct api_call *call)
     json_array_end(&json);
     json_key(&json, "broker_trouble");
     json_string(&json, looks.trouble);
-    json_key(&json, "mirror_trouble");
-    json_string(&json, looks.mirror_trouble);
+    json_key(&json, "cursor_table_error");
+    json_string(&json, looks.cursor_table_error);
     json_key(&json, "partitions");
     json_array_begin(&json);
     for (uint32_t i = 0; i < looks.count; i++)
         lag_write_partition(&json, &looks.items[i]);
     json_array_end(&json);
     json_object_end(&json);
-    looks_free(&looks);
+    partition_status_free(&looks);
 }
 
 /* The page for people: one line for each partition. */
@@ -112,8 +112,8 @@ api_answer_page(struct api_call *call)
 {
     struct buffer *out = &call->response->body;
     const struct config *config = call->api->config;
-    struct looks looks;
-    looks_take(call->api, false, &looks);
+    struct partition_status_list looks;
+    partition_status_read(call->api, false, &looks);
     call->response->content_type = "text/plain; charset=utf-8";
     if (config->kafka.present)
         buffer_append_format(out, "bitdex-consumer: index %s, topic %s, group %s\n", config->index,
@@ -124,10 +124,10 @@ api_answer_page(struct api_call *call)
                          config->topic.partitions);
     if (looks.trouble[0] != '\0')
         buffer_append_format(out, "Kafka: %s\n\n", looks.trouble);
-    if (looks.mirror_trouble[0] != '\0')
-        buffer_append_format(out, "bitdex_cursors: %s\n\n", looks.mirror_trouble);
+    if (looks.cursor_table_error[0] != '\0')
+        buffer_append_format(out, "bitdex_cursors: %s\n\n", looks.cursor_table_error);
     for (uint32_t i = 0; i < looks.count; i++) {
-        const struct look *look = &looks.items[i];
+        const struct partition_status *look = &looks.items[i];
         buffer_append_format(out, "partition %-4d %-10s offset %" PRId64 " seq %" PRId64,
                              look->partition, shard_state_name(look->status.state),
                              look->status.offset, look->status.sequence.seq);
@@ -137,5 +137,5 @@ api_answer_page(struct api_call *call)
                              look->complete ? "complete" : "INCOMPLETE: ", look->reason);
     }
     buffer_append_text(out, "\n/api/internal/sync-lag /api/health /api/ready /metrics\n");
-    looks_free(&looks);
+    partition_status_free(&looks);
 }

@@ -11,11 +11,11 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/cli/stop.h"
+#include "common/base/shutdown.h"
 #include "common/kafka/kafka_admin.h"
 #include "consumer/api/api.h"
 #include "consumer/commands/commands.h"
-#include "consumer/ops_topic.h"
+#include "consumer/ingest/ops_topic.h"
 
 enum {
     POLL_MS = 50,
@@ -62,7 +62,7 @@ run_await_topic(const struct config *config, struct api *api, struct error *err)
     for (;;) {
         api_beat(api);
         rc = run_check_topic(admin, &config->topic, err);
-        if (rc != ERR_RETRY || stop_requested())
+        if (rc != ERR_RETRY || shutdown_requested())
             break;
         run_say_once(said, sizeof said, err->message);
         clock_sleep_ms(TOPIC_RETRY_MS);
@@ -76,7 +76,7 @@ run_poll(struct assignment *assignment, struct api *api, struct error *err)
 {
     int rc = 0;
     char said[ERROR_MESSAGE_BYTES] = "";
-    while ((rc == 0 || rc == ERR_RETRY) && !stop_requested()) {
+    while ((rc == 0 || rc == ERR_RETRY) && !shutdown_requested()) {
         api_beat(api);
         rc = assignment_poll(assignment, POLL_MS, err);
         if (rc == ERR_RETRY)
@@ -90,7 +90,7 @@ run_group(const struct config *config, struct assignment *assignment, struct api
           struct error *err)
 {
     int rc = config->kafka.present ? run_await_topic(config, api, err) : 0;
-    if (rc != 0 || stop_requested())
+    if (rc != 0 || shutdown_requested())
         return rc;
     rc = assignment_join(assignment, err);
     if (rc == 0)
@@ -110,7 +110,7 @@ run_serve(const struct config *config, const struct data_dir *data_dir, struct e
     struct api *api;
     struct feed_local *local = config->kafka.present ? NULL : feed_local_create(config);
     struct ops_sink *sink = local != NULL ? feed_local_sink(local) : ops_topic_create(config);
-    struct mirror *mirror = config->kafka.present ? mirror_start(config) : NULL;
+    struct cursor_table *mirror = config->kafka.present ? cursor_table_start(config) : NULL;
     struct assignment *assignment = assignment_create(config, data_dir, local, mirror);
     int rc = api_start(config, assignment, sink, &api, err);
     if (rc == 0) {
@@ -121,7 +121,7 @@ run_serve(const struct config *config, const struct data_dir *data_dir, struct e
         api_stop(api);
     }
     assignment_destroy(assignment);
-    mirror_stop(mirror);
+    cursor_table_stop(mirror);
     sink->destroy(sink);
     return rc;
 }
@@ -131,7 +131,7 @@ command_run(const struct cli *cli, struct error *err)
 {
     const struct config *config = cli->config;
     struct data_dir data_dir;
-    stop_install();
+    shutdown_install();
     int rc = data_dir_open(files_posix(), config->consumer.data_dir, &data_dir, err);
     if (rc != 0)
         return rc;

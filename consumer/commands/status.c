@@ -76,7 +76,7 @@ status_print(struct text answer, struct error *err)
         rc = error_set(err, ERR_DATA, "the answer is not that of a consumer");
     if (rc == 0) {
         status_print_trouble("Kafka", status_text(root, "broker_trouble"));
-        status_print_trouble("bitdex_cursors", status_text(root, "mirror_trouble"));
+        status_print_trouble("bitdex_cursors", status_text(root, "cursor_table_error"));
         for (uint32_t i = 0; i < sources->array.count; i++)
             status_print_source(&sources->array.items[i]);
         printf("%9s  %-10s  %12s  %12s  %9s  %9s  %s\n", "partition", "state", "offset", "seq",

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 
 #include "common/json/json.h"
-#include "consumer/batch.h"
 #include "consumer/commands/commands.h"
 #include "consumer/commands/wal_logs.h"
-#include "consumer/intake/position.h"
+#include "consumer/partition/batch.h"
+#include "consumer/partition/position.h"
 
 struct wal_check {
     const struct config *config;

@@ -6,11 +6,11 @@
 
 #include "common/json/json.h"
 #include "common/ops/ops_json.h"
-#include "consumer/batch.h"
 #include "consumer/commands/commands.h"
 #include "consumer/commands/wal_logs.h"
-#include "consumer/intake/event_json.h"
-#include "consumer/intake/position.h"
+#include "consumer/dead_letter/event_json.h"
+#include "consumer/partition/batch.h"
+#include "consumer/partition/position.h"
 
 struct wal_dump {
     struct batch_context batch;

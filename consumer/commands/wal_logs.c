@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "consumer/checkpoint/checkpoint.h"
-#include "consumer/intake/data_dir.h"
+#include "consumer/partition/data_dir.h"
 
 struct wal_logs {
     const struct cli *cli;

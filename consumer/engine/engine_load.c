@@ -2,15 +2,15 @@
  * make it crash later is refused here; that its parts agree on values is the writer's word. */
 #include "common/base/check.h"
 #include "consumer/engine/engine_internal.h"
-#include "consumer/engine/state.h"
+#include "consumer/engine/store/image.h"
 
 static bool
-load_name(struct state_reader *reader, struct text wanted)
+load_name(struct image_reader *reader, struct text wanted)
 {
-    uint32_t bytes = state_get_u32(reader);
+    uint32_t bytes = image_get_u32(reader);
     if (reader->rc != 0 || bytes != wanted.bytes)
         return false;
-    struct text name = {(const char *)state_get_bytes(reader, bytes), bytes};
+    struct text name = {(const char *)image_get_bytes(reader, bytes), bytes};
     return reader->rc == 0 && text_equal(name, wanted);
 }
 
@@ -49,24 +49,24 @@ codes_are_known(const struct field *field)
 }
 
 static void
-load_check_field(const struct field *field, struct state_reader *reader)
+load_check_field(const struct field *field, struct image_reader *reader)
 {
     bool multi = field->type == FIELD_MULTI_VALUE;
     if (!multi && !field->has_column && !postings_hold_all(field))
-        state_refuse(reader, "slots whose value is nowhere");
+        image_refuse(reader, "slots whose value is nowhere");
     if (field->type == FIELD_STRING && !codes_are_known(field))
-        state_refuse(reader, "a value that is not in the dictionary");
+        image_refuse(reader, "a value that is not in the dictionary");
 }
 
 static void
-load_field(struct field *field, struct state_reader *reader)
+load_field(struct field *field, struct image_reader *reader)
 {
-    bool same = load_name(reader, field->name) && state_get_u32(reader) == field_shape(field);
-    uint32_t has_column = state_get_u32(reader);
+    bool same = load_name(reader, field->name) && image_get_u32(reader) == field_shape(field);
+    uint32_t has_column = image_get_u32(reader);
     if (!same || has_column > 1 || (has_column == 1 && field->type == FIELD_MULTI_VALUE) ||
         (has_column == 0 && field->sort_bits > 0))
-        state_refuse(reader, "another field");
-    state_replace_bitmap(reader, &field->present);
+        image_refuse(reader, "another field");
+    image_replace_bitmap(reader, &field->present);
     if (reader->rc != 0)
         return;
     field->has_column = has_column == 1;
@@ -85,24 +85,24 @@ load_field(struct field *field, struct state_reader *reader)
 }
 
 static void
-load_head(struct engine *engine, struct state_reader *reader)
+load_head(struct engine *engine, struct image_reader *reader)
 {
-    if (state_get_u32(reader) != ENGINE_STATE_VERSION)
-        state_refuse(reader, "of a version that this program does not know");
-    if (state_get_u32(reader) != (uint32_t)engine->options.partition ||
-        state_get_u32(reader) != (uint32_t)engine->options.partitions ||
-        state_get_u32(reader) != engine->field_count)
-        state_refuse(reader, "of another partition or configuration");
-    engine->unknown_field_ops = state_get_u64(reader);
-    state_replace_bitmap(reader, &engine->alive);
-    state_replace_bitmap(reader, &engine->swept_later);
+    if (image_get_u32(reader) != ENGINE_STATE_VERSION)
+        image_refuse(reader, "of a version that this program does not know");
+    if (image_get_u32(reader) != (uint32_t)engine->options.partition ||
+        image_get_u32(reader) != (uint32_t)engine->options.partitions ||
+        image_get_u32(reader) != engine->field_count)
+        image_refuse(reader, "of another partition or configuration");
+    engine->unknown_field_ops = image_get_u64(reader);
+    image_replace_bitmap(reader, &engine->alive);
+    image_replace_bitmap(reader, &engine->swept_later);
     engine->swept_later_count = roaring_bitmap_get_cardinality(engine->swept_later);
 }
 
 int
 engine_load(struct engine *engine, const struct engine_source *source, struct error *err)
 {
-    struct state_reader reader = {.source = source, .err = err};
+    struct image_reader reader = {.source = source, .err = err};
     CHECK(roaring_bitmap_is_empty(engine->alive));
     load_head(engine, &reader);
     if (reader.rc != 0)

@@ -10,7 +10,7 @@
 #include "common/base/check.h"
 #include "consumer/engine/engine_internal.h"
 #include "consumer/engine/matcher.h"
-#include "consumer/engine/top.h"
+#include "consumer/engine/top_k.h"
 
 int
 engine_hit_compare(const struct engine_hit *a, const struct engine_hit *b, bool by_value,
@@ -85,12 +85,12 @@ static void
 page_fill_by_value(struct page *page, const roaring_bitmap_t *matches, const struct field *field,
                    const struct engine_page_key *after)
 {
-    struct top_hit *hits = memory_alloc(page->capacity * sizeof *hits);
-    struct top_key key = {0};
+    struct top_k_hit *hits = memory_alloc(page->capacity * sizeof *hits);
+    struct top_k_key key = {0};
     if (after != NULL)
-        key = (struct top_key){after->value, page_edge(page, after->entity_id)};
-    page->count = top_find(field, matches, page->direction == ENGINE_DESCENDING,
-                           after != NULL ? &key : NULL, page->capacity, hits);
+        key = (struct top_k_key){after->value, page_edge(page, after->entity_id)};
+    page->count = top_k_find(field, matches, page->direction == ENGINE_DESCENDING,
+                             after != NULL ? &key : NULL, page->capacity, hits);
     for (uint64_t i = 0; i < page->count; i++) {
         page->hits[i] = (struct engine_hit){
             .entity_id = engine_entity_of(page->engine, hits[i].slot),

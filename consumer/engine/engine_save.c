@@ -15,16 +15,16 @@
  * What follows from the rest quickly is not there: what is visible, and which fields feed others.
  */
 #include "consumer/engine/engine_internal.h"
-#include "consumer/engine/state.h"
+#include "consumer/engine/store/image.h"
 
 static void
-save_field(const struct field *field, struct state_writer *writer)
+save_field(const struct field *field, struct image_writer *writer)
 {
-    state_put_u32(writer, (uint32_t)field->name.bytes);
-    state_put(writer, field->name.data, field->name.bytes);
-    state_put_u32(writer, field_shape(field));
-    state_put_u32(writer, field->has_column);
-    state_put_bitmap(writer, field->present);
+    image_put_u32(writer, (uint32_t)field->name.bytes);
+    image_put(writer, field->name.data, field->name.bytes);
+    image_put_u32(writer, field_shape(field));
+    image_put_u32(writer, field->has_column);
+    image_put_bitmap(writer, field->present);
     if (field->type == FIELD_STRING)
         dictionary_save(&field->dictionary, writer);
     if (field->has_column)
@@ -40,15 +40,15 @@ save_field(const struct field *field, struct state_writer *writer)
 void
 engine_save(const struct engine *engine, const struct engine_sink *sink)
 {
-    struct state_writer writer = {.sink = sink};
-    state_put_u32(&writer, ENGINE_STATE_VERSION);
-    state_put_u32(&writer, (uint32_t)engine->options.partition);
-    state_put_u32(&writer, (uint32_t)engine->options.partitions);
-    state_put_u32(&writer, engine->field_count);
-    state_put_u64(&writer, engine->unknown_field_ops);
-    state_put_bitmap(&writer, engine->alive);
-    state_put_bitmap(&writer, engine->swept_later);
+    struct image_writer writer = {.sink = sink};
+    image_put_u32(&writer, ENGINE_STATE_VERSION);
+    image_put_u32(&writer, (uint32_t)engine->options.partition);
+    image_put_u32(&writer, (uint32_t)engine->options.partitions);
+    image_put_u32(&writer, engine->field_count);
+    image_put_u64(&writer, engine->unknown_field_ops);
+    image_put_bitmap(&writer, engine->alive);
+    image_put_bitmap(&writer, engine->swept_later);
     for (uint32_t i = 0; i < engine->field_count; i++)
         save_field(&engine->fields[i], &writer);
-    state_finish(&writer);
+    image_finish(&writer);
 }

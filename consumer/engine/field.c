@@ -28,7 +28,7 @@ field_free(struct field *field)
     value_list_free(&field->set);
     postings_free(&field->postings);
     slices_free(&field->slices);
-    pairs_free(&field->behind);
+    kv_free(&field->behind);
     dictionary_free(&field->dictionary);
     roaring_bitmap_free(field->present);
 }
@@ -108,10 +108,10 @@ field_defer(struct field *field)
 static void
 field_catch_up(struct field *field)
 {
-    struct pairs *behind = &field->behind;
+    struct kv_list *behind = &field->behind;
     if (behind->count == 0)
         return;
-    pairs_sort(behind);
+    kv_sort(behind);
     struct slices_change *changes = memory_alloc(behind->count * sizeof *changes);
     for (uint32_t i = 0; i < behind->count; i++) {
         uint32_t slot = (uint32_t)behind->items[i].key;
@@ -139,7 +139,7 @@ field_change_slices(struct field *field, uint32_t slot, int64_t old, int64_t key
     }
     if (field->behind.count == BEHIND_MAX)
         field_catch_up(field);
-    pairs_append(&field->behind, slot, old);
+    kv_append(&field->behind, slot, old);
 }
 
 void
@@ -250,10 +250,10 @@ field_clear(struct field *field, uint32_t slot)
 
 /* Takes (value, slot) pairs, which came slot by slot, out of the postings value by value. */
 static void
-field_unpost_pairs(struct field *field, struct pairs *pairs)
+field_unpost_pairs(struct field *field, struct kv_list *pairs)
 {
     uint32_t *slots = memory_alloc(pairs->count * sizeof *slots);
-    pairs_sort(pairs);
+    kv_sort(pairs);
     for (uint32_t i = 0; i < pairs->count;) {
         uint64_t key = pairs->items[i].key;
         uint32_t count = 0;
@@ -271,18 +271,18 @@ field_unpost_pairs(struct field *field, struct pairs *pairs)
 }
 
 static void
-field_append_pairs(const struct field *field, uint32_t slot, struct pairs *pairs)
+field_append_pairs(const struct field *field, uint32_t slot, struct kv_list *pairs)
 {
     int64_t key;
     struct set_reader reader;
     if (field->type != FIELD_MULTI_VALUE) {
         if (field_get(field, slot, &key))
-            pairs_append(pairs, (uint64_t)key, slot);
+            kv_append(pairs, (uint64_t)key, slot);
         return;
     }
     set_column_read(&field->sets, slot, &reader);
     while (set_reader_next(&reader, &key))
-        pairs_append(pairs, (uint64_t)key, slot);
+        kv_append(pairs, (uint64_t)key, slot);
 }
 
 /* A sweep over all values that there are pays when many slots go; and it is the only way when no
@@ -299,7 +299,7 @@ field_sweeps(const struct field *field, const roaring_bitmap_t *slots)
 static void
 field_unpost_all(struct field *field, const roaring_bitmap_t *slots)
 {
-    struct pairs pairs = {0};
+    struct kv_list pairs = {0};
     roaring_uint32_iterator_t at;
     if (field_sweeps(field, slots)) {
         postings_sweep(&field->postings, slots);
@@ -312,7 +312,7 @@ field_unpost_all(struct field *field, const roaring_bitmap_t *slots)
             field_unpost_pairs(field, &pairs);
     }
     field_unpost_pairs(field, &pairs);
-    pairs_free(&pairs);
+    kv_free(&pairs);
 }
 
 /* Is there nothing of `slots` in the page of `slot`? */

@@ -15,13 +15,13 @@
 #define CONSUMER_ENGINE_FIELD_H
 
 #include "common/config/config.h"
-#include "consumer/engine/column.h"
-#include "consumer/engine/dictionary.h"
-#include "consumer/engine/pairs.h"
-#include "consumer/engine/postings.h"
 #include "consumer/engine/scalar.h"
-#include "consumer/engine/set_column.h"
-#include "consumer/engine/slices.h"
+#include "consumer/engine/store/column.h"
+#include "consumer/engine/store/dictionary.h"
+#include "consumer/engine/store/kv_sort.h"
+#include "consumer/engine/store/postings.h"
+#include "consumer/engine/store/set_column.h"
+#include "consumer/engine/store/slices.h"
 
 enum { FIELD_VALUES_WITHOUT_COLUMN = 16 };
 
@@ -44,7 +44,7 @@ struct field {
     struct postings postings;
     struct slices slices;
     bool defers;
-    struct pairs behind; /* (slot, the number that it had) */
+    struct kv_list behind; /* (slot, the number that it had) */
     struct dictionary dictionary;
 };
 

@@ -3,7 +3,7 @@
 #include "consumer/engine/field.h"
 
 #include "common/base/check.h"
-#include "consumer/engine/top.h"
+#include "consumer/engine/top_k.h"
 
 enum { SCAN_SLOTS = 256, SCAN_MAX = 1024, SCANS_PER_POSTING = 16 };
 
@@ -157,10 +157,10 @@ field_unite(const struct field *field, int64_t key, roaring_bitmap_t *united)
 bool
 field_least(const struct field *field, const roaring_bitmap_t *slots, int64_t *least)
 {
-    struct top_hit hit;
+    struct top_k_hit hit;
     *least = INT64_MAX;
     if (field->sort_bits > 0) {
-        bool found = top_find(field, slots, false, NULL, 1, &hit) > 0;
+        bool found = top_k_find(field, slots, false, NULL, 1, &hit) > 0;
         *least = found ? hit.value : INT64_MAX;
         return found;
     }

@@ -4,7 +4,7 @@
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
-#include "consumer/engine/page_bits.h"
+#include "consumer/engine/store/page_bits.h"
 
 static int
 matcher_scalar(const struct matcher *matcher, const struct field *field, const struct value *value,

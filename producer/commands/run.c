@@ -1,10 +1,10 @@
 #include "common/base/log.h"
-#include "common/cli/stop.h"
+#include "common/base/shutdown.h"
 #include "common/http/server.h"
-#include "producer/api.h"
+#include "producer/api/api.h"
 #include "producer/commands/commands.h"
-#include "producer/drain.h"
-#include "producer/trimmer.h"
+#include "producer/drain/drain.h"
+#include "producer/drain/trimmer.h"
 
 enum { CONNECTIONS_MAX = 32, BODY_BYTES_MAX = 4096, CLIENT_TIMEOUT_S = 10 };
 
@@ -38,7 +38,7 @@ int
 command_run(const struct cli *cli, struct error *err)
 {
     struct state state;
-    stop_install();
+    shutdown_install();
     state_init(&state);
     int rc = run_with_state(cli->config, &state, err);
     state_free(&state);

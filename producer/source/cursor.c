@@ -435,7 +435,7 @@ cursor_trim(struct pg *pg, const struct cursor_owner *owner, int64_t tick, struc
 }
 
 static void
-print_rejections(const struct cursor_rejection *rejections, uint32_t count, struct buffer *out)
+print_rejections(const struct cursor_dead_letter *rejections, uint32_t count, struct buffer *out)
 {
     struct json_writer writer;
     json_writer_init(&writer, out);
@@ -453,7 +453,7 @@ print_rejections(const struct cursor_rejection *rejections, uint32_t count, stru
 
 int
 cursor_reject(struct pg *pg, const struct cursor_owner *owner, int64_t tick,
-              const struct cursor_rejection *rejections, uint32_t count, struct error *err)
+              const struct cursor_dead_letter *rejections, uint32_t count, struct error *err)
 {
     static const char sql[] =
         OWNER "INSERT INTO bitdex_dead_letters (name, epoch, row_id, tick, generation, entity_id,"
@@ -474,7 +474,7 @@ cursor_reject(struct pg *pg, const struct cursor_owner *owner, int64_t tick,
 int
 cursor_list_rejections(struct pg *pg, const struct cursor_owner *owner, int64_t after_id,
                        int64_t last_id, struct arena *arena,
-                       const struct cursor_rejection **rejections, uint32_t *count,
+                       const struct cursor_dead_letter **rejections, uint32_t *count,
                        struct error *err)
 {
     char texts[3][INTEGER_TEXT_BYTES];
@@ -491,7 +491,7 @@ cursor_list_rejections(struct pg *pg, const struct cursor_owner *owner, int64_t 
     if (rc != 0)
         return error_wrap(err, "could not list dead letters");
     *count = (uint32_t)pg_rows(result);
-    struct cursor_rejection *found = arena_alloc(arena, (*count + 1) * sizeof *found);
+    struct cursor_dead_letter *found = arena_alloc(arena, (*count + 1) * sizeof *found);
     for (uint32_t i = 0; i < *count; i++) {
         found[i].row_id = pg_integer(result, (int)i, 0);
         found[i].reason = arena_strdup(arena, text_of(pg_text(result, (int)i, 1)));

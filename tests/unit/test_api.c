@@ -167,17 +167,19 @@ static void
 test_F42_a_worker_that_stands_still_fails_health(void **state)
 {
     (void)state;
-    struct look items[] = {{.partition = 3, .silent_us = 1},
-                           {.partition = 5, .silent_us = 61 * (int64_t)SECOND_US}};
+    struct partition_status items[] = {{.partition = 3, .silent_us = 1},
+                                       {.partition = 5, .silent_us = 61 * (int64_t)SECOND_US}};
     struct buffer out;
     struct json_writer json;
     buffer_init(&out);
     json_writer_init(&json, &out);
     json_array_begin(&json);
-    assert_false(health_list_stuck(&(struct looks){.items = items, .count = 2}, 0, &json));
+    assert_false(
+        health_list_stuck(&(struct partition_status_list){.items = items, .count = 2}, 0, &json));
     json_array_end(&json);
     assert_string_equal(buffer_string(&out), "[\"partition 5\"]");
-    assert_true(health_list_stuck(&(struct looks){.items = items, .count = 1}, 0, &json));
+    assert_true(
+        health_list_stuck(&(struct partition_status_list){.items = items, .count = 1}, 0, &json));
     buffer_free(&out);
 }
 

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#include "consumer/batch.h"
+#include "consumer/partition/batch.h"
 #include "tests/unit/random_input.h"
 
 enum { PARTITIONS = 4, PARTITION = 1, MAX_SLOTS = 100 };

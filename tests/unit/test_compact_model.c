@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "common/ops/ops_json.h"
-#include "consumer/batch.h"
+#include "consumer/partition/batch.h"
 #include "tests/unit/engine_fixture.h"
 #include "tests/unit/naive_rows.h"
 #include "tests/unit/random_input.h"

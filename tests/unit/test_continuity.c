@@ -10,8 +10,8 @@
 
 #include <string.h>
 
-#include "consumer/batch.h"
-#include "consumer/intake/position.h"
+#include "consumer/partition/batch.h"
+#include "consumer/partition/position.h"
 #include "consumer/wal/wal.h"
 #include "tests/support/memory_files.h"
 #include "tests/unit/engine_fixture.h"

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "consumer/intake/data_dir.h"
+#include "consumer/partition/data_dir.h"
 #include "tests/support/memory_files.h"
 
 static void

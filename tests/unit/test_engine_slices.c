@@ -8,7 +8,7 @@
 #include <cmocka.h>
 /* clang-format on */
 
-#include "consumer/engine/slices.h"
+#include "consumer/engine/store/slices.h"
 #include "tests/unit/random_input.h"
 
 enum { SLOTS = 6000 };

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
-#include "consumer/feed_local.h"
+#include "consumer/group/feed_local.h"
 
 enum { PARTITIONS = 3, PATIENCE_MS = 60000, WAIT_MS = 20 };
 
@@ -24,7 +24,7 @@ static struct config config = {
 };
 
 /* A post by a thread of its own. */
-struct poster {
+struct http_source {
     pthread_t thread;
     struct ops_sink *sink;
     struct ops_post post;
@@ -36,14 +36,14 @@ struct poster {
 static void *
 poster_main(void *context)
 {
-    struct poster *poster = context;
+    struct http_source *poster = context;
     poster->rc = poster->sink->store(poster->sink, &poster->post, &poster->err);
     atomic_store(&poster->done, true);
     return NULL;
 }
 
 static void
-poster_add(struct poster *poster, const char *text, int32_t partition)
+poster_add(struct http_source *poster, const char *text, int32_t partition)
 {
     size_t begin = poster->post.bytes.bytes;
     buffer_append_text(&poster->post.bytes, text);
@@ -51,14 +51,14 @@ poster_add(struct poster *poster, const char *text, int32_t partition)
 }
 
 static void
-poster_start(struct poster *poster, struct feed_local *local)
+poster_start(struct http_source *poster, struct feed_local *local)
 {
     poster->sink = feed_local_sink(local);
     assert_int_equal(pthread_create(&poster->thread, NULL, poster_main, poster), 0);
 }
 
 static int
-poster_join(struct poster *poster)
+poster_join(struct http_source *poster)
 {
     assert_int_equal(pthread_join(poster->thread, NULL), 0);
     ops_post_free(&poster->post);
@@ -101,7 +101,7 @@ test_a_post_is_done_when_it_is_durable_and_not_before(void **state)
     struct feed_local *local = feed_local_create(&config);
     struct feed *feed = feed_local_open(local, 1);
     feed_local_start(local, 1, 40);
-    struct poster poster = {0};
+    struct http_source poster = {0};
     poster_add(&poster, "a", 1);
     poster_add(&poster, "b", 1);
     poster_start(&poster, local);
@@ -121,7 +121,7 @@ test_a_fan_out_goes_to_every_partition_and_waits_for_all(void **state)
     (void)state;
     struct feed *feeds[PARTITIONS];
     struct feed_local *local = feed_local_create(&config);
-    struct poster poster = {0};
+    struct http_source poster = {0};
     poster_add(&poster, "row", 2);
     poster_add(&poster, "all", OPS_ALL_PARTITIONS);
     for (int32_t i = 0; i < PARTITIONS; i++) {
@@ -151,7 +151,7 @@ test_L10_a_full_queue_makes_posts_wait(void **state)
     struct feed_local *local = feed_local_create(&config);
     struct feed *feed = feed_local_open(local, 0);
     feed_local_start(local, 0, 0);
-    struct poster poster = {0};
+    struct http_source poster = {0};
     poster_add(&poster, text, 0);
     poster_add(&poster, text, 0);
     poster_start(&poster, local);
@@ -177,7 +177,7 @@ test_L10_an_event_larger_than_the_queue_goes_alone(void **state)
     struct feed_local *local = feed_local_create(&config);
     struct feed *feed = feed_local_open(local, 0);
     feed_local_start(local, 0, 0);
-    struct poster poster = {0};
+    struct http_source poster = {0};
     poster_add(&poster, text, 0);
     poster_start(&poster, local);
     read_records(feed, 1, seen, sizeof seen);
@@ -188,7 +188,7 @@ test_L10_an_event_larger_than_the_queue_goes_alone(void **state)
 }
 
 static void
-check_fails(struct poster *poster, const char *reason)
+check_fails(struct http_source *poster, const char *reason)
 {
     assert_int_equal(poster_join(poster), ERR_RETRY);
     assert_string_equal(poster->err.message, reason);
@@ -202,7 +202,7 @@ test_F42_posts_to_a_stuck_worker_end_with_what_is_known(void **state)
     hasty.consumer.post_timeout_ms = WAIT_MS;
     struct feed_local *local = feed_local_create(&hasty);
     struct feed *feed = feed_local_open(local, 0);
-    struct poster recovering = {0}, stuck = {0};
+    struct http_source recovering = {0}, stuck = {0};
     poster_add(&recovering, "a", 0);
     poster_start(&recovering, local);
     check_fails(&recovering, "nothing was stored: partition 0 is recovering");
@@ -223,7 +223,7 @@ test_posts_end_when_the_worker_does(void **state)
     struct feed_local *local = feed_local_create(&config);
     struct feed *feed = feed_local_open(local, 0);
     feed_local_start(local, 0, 0);
-    struct poster poster = {0}, late = {0};
+    struct http_source poster = {0}, late = {0};
     poster_add(&poster, "a", 0);
     poster_start(&poster, local);
     read_records(feed, 1, seen, sizeof seen);

@@ -49,7 +49,7 @@ FOUND = [
     ("stage", 1, "consumer/wal/a.c", '#include "consumer/engine/engine.h"\n'),
     ("stage", 1, "consumer/query/a.c", '#include "consumer/engine/engine_internal.h"\n'),
     ("stage", 1, "consumer/engine/a.c", '#include "consumer/query/query.h"\n'),
-    ("stage", 1, "consumer/intake/a.c", '#include "consumer/api/api.h"\n'),
+    ("stage", 1, "consumer/ingest/a.c", '#include "consumer/api/api.h"\n'),
     # length
     ("length", 3, "common/base/a.c", function(71)),
     ("length", 1001, "common/base/a.c", "int a;\n" * 1001),

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "consumer/api/ops_request.h"
+#include "consumer/ingest/ops_request.h"
 #include "tests/unit/engine_fixture.h"
 #include "tests/unit/random_input.h"
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "common/base/memory.h"
-#include "consumer/intake/partition_dir.h"
+#include "consumer/partition/partition_dir.h"
 #include "tests/support/temporary_directory.h"
 
 /* The real file system, of which the calls that change names fail from the `left`-th on. */

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "consumer/intake/position.h"
+#include "consumer/partition/position.h"
 
 static const struct position example = {
     .replay = 15,

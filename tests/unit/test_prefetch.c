@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "consumer/prefetch.h"
+#include "consumer/group/prefetch.h"
 
 static void
 check(int64_t prefetch_bytes, int32_t partitions, const int64_t wanted[PREFETCH_SETTINGS])

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
-#include "producer/api.h"
+#include "producer/api/api.h"
 
 enum { MINUTE_US = 60 * 1000 * 1000 };
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "common/base/clock.h"
-#include "producer/state.h"
+#include "producer/drain/state.h"
 
 enum { MINUTE_US = 60 * 1000 * 1000 };
 

@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#include "consumer/intake/sequence.h"
+#include "consumer/partition/sequence.h"
 #include "tests/unit/random_input.h"
 
 #define TOPIC "topic-1"

@@ -13,7 +13,7 @@
 
 #include "common/base/clock.h"
 #include "consumer/engine/engine_internal.h"
-#include "consumer/shard.h"
+#include "consumer/partition/shard.h"
 #include "tests/unit/engine_fixture.h"
 
 enum { SLOTS = 100000, CLAUSES = 5000, QUERIES_MAX = 50, US_PER_MS = 1000 };

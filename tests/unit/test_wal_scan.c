@@ -16,7 +16,7 @@
 enum { SEGMENT_BYTES = 250, FRAMES = 20, SEGMENTS_MAX = FRAMES };
 
 /* What a scan told. */
-struct look {
+struct partition_status {
     struct memory_files *memory;
     size_t frames; /* of the model, from its first on */
     size_t enough; /* ends the scan at so many frames; 0: never */
@@ -34,7 +34,7 @@ static int
 look_frame(void *context, const struct wal_segment *segment, const struct wal_frame *frame,
            struct error *err)
 {
-    struct look *look = context;
+    struct partition_status *look = context;
     (void)err;
     assert_true(segment->end_bytes >= HEADER_BYTES && segment->end_bytes < segment->bytes);
     assert_true(frame->first_offset >= segment->next_offset);
@@ -49,7 +49,7 @@ look_frame(void *context, const struct wal_segment *segment, const struct wal_fr
 static int
 look_segment(void *context, const struct wal_segment *segment, struct error *err)
 {
-    struct look *look = context;
+    struct partition_status *look = context;
     (void)err;
     assert_true(look->segment_count < SEGMENTS_MAX);
     look->segments[look->segment_count++] = *segment;
@@ -59,7 +59,7 @@ look_segment(void *context, const struct wal_segment *segment, struct error *err
 static int
 look_problem(void *context, const struct wal_segment *segment, const struct error *problem)
 {
-    struct look *look = context;
+    struct partition_status *look = context;
     assert_true(look->problem_count < 4);
     assert_memory_equal(problem->message, segment->path, strlen(segment->path));
     memcpy(look->problems[look->problem_count++], problem->message, sizeof problem->message);
@@ -69,14 +69,14 @@ look_problem(void *context, const struct wal_segment *segment, const struct erro
 static int
 look_stranger(void *context, const char *name, struct error *err)
 {
-    struct look *look = context;
+    struct partition_status *look = context;
     (void)err;
     buffer_append_format(&look->strangers, "%s ", name);
     return 0;
 }
 
 static int
-look_at(struct memory_files *memory, struct look *look, struct error *err)
+look_at(struct memory_files *memory, struct partition_status *look, struct error *err)
 {
     const struct wal_visitor visitor = {
         .context = look,
@@ -91,7 +91,7 @@ look_at(struct memory_files *memory, struct look *look, struct error *err)
 }
 
 static void
-must_look(struct memory_files *memory, struct look *look)
+must_look(struct memory_files *memory, struct partition_status *look)
 {
     struct error err = {0};
     if (look_at(memory, look, &err) != 0)
@@ -114,7 +114,7 @@ test_segments_and_frames_are_told_in_their_order(void **state)
 {
     (void)state;
     struct memory_files *memory = make_log(FRAMES, SEGMENT_BYTES);
-    struct look look = {0};
+    struct partition_status look = {0};
     must_look(memory, &look);
     assert_int_equal(look.frames, FRAMES);
     assert_true(look.segment_count > 4);
@@ -144,7 +144,7 @@ test_F40_a_scan_changes_nothing(void **state)
     char *leftover = memory_format(DIRECTORY "/%020d.wal.tmp", 5000);
     files->close(files, files->open(files, leftover, FILES_CREATE, NULL));
     for (size_t bytes = HEADER_BYTES; bytes <= whole; bytes++) {
-        struct look look = {0};
+        struct partition_status look = {0};
         segment_content(memory, 0)->bytes = bytes;
         must_look(memory, &look);
         assert_int_equal(segment_content(memory, 0)->bytes, bytes);
@@ -173,7 +173,7 @@ test_F40_a_scan_sees_what_is_whole_beside_the_owner(void **state)
     struct wal *wal = must_open(memory, SEGMENT_BYTES, 0);
     for (size_t k = 0; k < FRAMES; k++) {
         must_append(wal, k, k + 1);
-        struct look look = {0};
+        struct partition_status look = {0};
         must_look(memory, &look);
         assert_int_equal(look.frames, k + 1);
     }
@@ -190,7 +190,7 @@ test_a_segment_that_goes_meanwhile_is_none(void **state)
     for (size_t k = 0; k < FRAMES; k++)
         segments += segment_content(memory, k) != NULL;
     size_t last = start_of(memory, segments - 1);
-    struct look look = {.remove_at = 1, .removed = last};
+    struct partition_status look = {.remove_at = 1, .removed = last};
     must_look(memory, &look);
     assert_int_equal(look.frames, last);
     assert_int_equal(look.problem_count, 0);
@@ -207,7 +207,7 @@ test_F40_every_segment_with_a_problem_is_told(void **state)
     size_t fifth = start_of(memory, 4);
     segment_content(memory, second)->data[HEADER_BYTES + 5] ^= 1;
     segment_content(memory, fourth)->data[1] ^= 1;
-    struct look look = {0};
+    struct partition_status look = {0};
     must_look(memory, &look);
     assert_int_equal(look.problem_count, 2);
     char *place =
@@ -228,7 +228,7 @@ test_F40_every_missing_segment_is_told(void **state)
     size_t second = start_of(memory, 1), fifth = start_of(memory, 4);
     segment_remove(memory, start_of(memory, 3));
     segment_remove(memory, 0);
-    struct look look = {0};
+    struct partition_status look = {0};
     must_look(memory, &look);
     assert_int_equal(look.problem_count, 2);
     for (size_t i = 0; i < 2; i++) {
@@ -249,10 +249,10 @@ test_what_is_missing_before_the_begin_offset_is_no_problem(void **state)
     size_t fifth = start_of(memory, 4);
     segment_remove(memory, start_of(memory, 3));
     segment_remove(memory, 0);
-    struct look look = {.begin_offset = model_next_offset(fifth)};
+    struct partition_status look = {.begin_offset = model_next_offset(fifth)};
     must_look(memory, &look);
     assert_int_equal(look.problem_count, 0);
-    look = (struct look){.begin_offset = model_next_offset(fifth) - 1};
+    look = (struct partition_status){.begin_offset = model_next_offset(fifth) - 1};
     must_look(memory, &look);
     assert_int_equal(look.problem_count, 1);
     memory_files_destroy(memory);
@@ -294,7 +294,7 @@ test_a_visitor_that_has_enough_ends_the_scan(void **state)
 {
     (void)state;
     struct memory_files *memory = make_log(FRAMES, SEGMENT_BYTES);
-    struct look look = {.enough = 7};
+    struct partition_status look = {.enough = 7};
     struct error err = {0};
     assert_int_equal(look_at(memory, &look, &err), 1);
     assert_int_equal(look.frames, 7);

@@ -12,7 +12,7 @@
 
 #include "common/base/clock.h"
 #include "common/event/event_codec.h"
-#include "consumer/worker.h"
+#include "consumer/partition/worker.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/unit/engine_fixture.h"
 

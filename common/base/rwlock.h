@@ -1,0 +1,16 @@
+/* A readers-writer lock on which a waiting writer goes before new readers, so that a stream of
+ * readers never starves it. A reader must not take it twice. */
+#ifndef COMMON_BASE_RWLOCK_H
+#define COMMON_BASE_RWLOCK_H
+
+#include <pthread.h>
+
+/* Released with pthread_rwlock_destroy(). */
+void rwlock_init(pthread_rwlock_t *lock);
+
+/* Programming errors aside, these cannot fail. */
+void rwlock_lock_read(pthread_rwlock_t *lock);
+void rwlock_lock_write(pthread_rwlock_t *lock);
+void rwlock_unlock(pthread_rwlock_t *lock);
+
+#endif

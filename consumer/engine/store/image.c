@@ -1,0 +1,257 @@
+#include "consumer/engine/store/image.h"
+
+#include <string.h>
+
+#include "common/base/check.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the state is written as it stands in the memory of a little-endian machine"
+#endif
+
+enum { WRITE_BYTES = 64 << 10, READ_STEP_BYTES = 1 << 20 };
+
+/* Of the portable format. */
+enum {
+    COOKIE_RUNS = 12347, /* in the low half; the high one is the number of containers less one */
+    COOKIE_PLAIN = 12346,
+    CONTAINERS_MAX = 1 << 16,
+    OFFSETS_MIN = 4, /* with runs, fewer containers have no offsets */
+    ARRAY_MAX = 4096,
+    BITSET_BYTES = 8192,
+};
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+static void
+state_flush(struct image_writer *writer)
+{
+    writer->sink->write(writer->sink->context, writer->buffer.data, writer->buffer.bytes);
+    buffer_clear(&writer->buffer);
+}
+
+void
+image_put(struct image_writer *writer, const void *data, size_t bytes)
+{
+    if (bytes >= WRITE_BYTES) {
+        state_flush(writer);
+        writer->sink->write(writer->sink->context, data, bytes);
+        return;
+    }
+    buffer_append(&writer->buffer, data, bytes);
+    if (writer->buffer.bytes >= WRITE_BYTES)
+        state_flush(writer);
+}
+
+void
+image_put_u32(struct image_writer *writer, uint32_t number)
+{
+    image_put(writer, &number, sizeof number);
+}
+
+void
+image_put_u64(struct image_writer *writer, uint64_t number)
+{
+    image_put(writer, &number, sizeof number);
+}
+
+void
+image_put_bitmap(struct image_writer *writer, const roaring_bitmap_t *bitmap)
+{
+    size_t bytes = roaring_bitmap_portable_size_in_bytes(bitmap);
+    image_put_u64(writer, bytes);
+    char *room = (char *)buffer_reserve(&writer->buffer, bytes);
+    CHECK(roaring_bitmap_portable_serialize(bitmap, room) == bytes);
+    writer->buffer.bytes += bytes;
+    if (writer->buffer.bytes >= WRITE_BYTES)
+        state_flush(writer);
+}
+
+void
+image_finish(struct image_writer *writer)
+{
+    state_flush(writer);
+    buffer_free(&writer->buffer);
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+void
+image_refuse(struct image_reader *reader, const char *reason)
+{
+    if (reader->rc == 0)
+        reader->rc = error_set(reader->err, ERR_DATA, "%s", reason);
+}
+
+void
+image_get(struct image_reader *reader, void *data, size_t bytes)
+{
+    if (reader->rc == 0)
+        reader->rc = reader->source->read(reader->source->context, data, bytes, reader->err);
+    if (reader->rc != 0)
+        memset(data, 0, bytes);
+}
+
+uint32_t
+image_get_u32(struct image_reader *reader)
+{
+    uint32_t number;
+    image_get(reader, &number, sizeof number);
+    return number;
+}
+
+uint64_t
+image_get_u64(struct image_reader *reader)
+{
+    uint64_t number;
+    image_get(reader, &number, sizeof number);
+    return number;
+}
+
+const uint8_t *
+image_get_bytes(struct image_reader *reader, uint64_t bytes)
+{
+    buffer_clear(&reader->buffer);
+    buffer_reserve(&reader->buffer, 1);
+    while (bytes > 0 && reader->rc == 0) {
+        size_t step = bytes < READ_STEP_BYTES ? (size_t)bytes : READ_STEP_BYTES;
+        image_get(reader, buffer_reserve(&reader->buffer, step), step);
+        reader->buffer.bytes += step;
+        bytes -= step;
+    }
+    return reader->buffer.data;
+}
+
+/* What is left of the bytes of a bitmap. */
+struct bitmap_walk {
+    const uint8_t *at;
+    const uint8_t *end;
+};
+
+/* NULL: not so many are left. */
+static const uint8_t *
+walk_take(struct bitmap_walk *walk, size_t bytes)
+{
+    if ((size_t)(walk->end - walk->at) < bytes)
+        return NULL;
+    walk->at += bytes;
+    return walk->at - bytes;
+}
+
+static uint32_t
+walk_u16(const uint8_t *data, size_t at)
+{
+    return data[2 * at] | (uint32_t)data[2 * at + 1] << 8;
+}
+
+static bool
+walk_array(struct bitmap_walk *walk, uint32_t count)
+{
+    const uint8_t *slots = walk_take(walk, 2 * (size_t)count);
+    for (uint32_t i = 1; slots != NULL && i < count; i++) {
+        if (walk_u16(slots, i - 1) >= walk_u16(slots, i))
+            return false;
+    }
+    return slots != NULL;
+}
+
+static bool
+walk_bitset(struct bitmap_walk *walk, uint32_t count)
+{
+    const uint8_t *bits = walk_take(walk, BITSET_BYTES);
+    uint32_t found = 0;
+    for (size_t i = 0; bits != NULL && i < BITSET_BYTES; i += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, bits + i, sizeof word);
+        found += (uint32_t)__builtin_popcountll(word);
+    }
+    return bits != NULL && found == count;
+}
+
+/* A number of runs, and of each its first slot and how many follow that one. */
+static bool
+walk_runs(struct bitmap_walk *walk, uint32_t count)
+{
+    const uint8_t *head = walk_take(walk, 2);
+    uint32_t runs = head != NULL ? walk_u16(head, 0) : 0;
+    const uint8_t *pairs = walk_take(walk, 4 * (size_t)runs);
+    uint32_t next = 0, found = 0; /* the least slot that the next run may begin with */
+    for (uint32_t i = 0; pairs != NULL && i < runs; i++) {
+        uint32_t first = walk_u16(pairs, 2 * (size_t)i);
+        uint32_t more = walk_u16(pairs, 2 * (size_t)i + 1);
+        if (first < next || first + more > UINT16_MAX)
+            return false;
+        next = first + more + 1;
+        found += more + 1;
+    }
+    return pairs != NULL && runs > 0 && found == count;
+}
+
+/* The number of containers, and which of them are runs (NULL: none). */
+static bool
+walk_head(struct bitmap_walk *walk, uint32_t *count, const uint8_t **runs)
+{
+    uint32_t cookie;
+    const uint8_t *head = walk_take(walk, sizeof cookie);
+    *runs = NULL;
+    if (head == NULL)
+        return false;
+    memcpy(&cookie, head, sizeof cookie);
+    if ((cookie & UINT16_MAX) == COOKIE_RUNS) {
+        *count = (cookie >> 16) + 1;
+        *runs = walk_take(walk, (*count + 7) / 8);
+        return *runs != NULL;
+    }
+    head = walk_take(walk, sizeof *count);
+    if (cookie != COOKIE_PLAIN || head == NULL)
+        return false;
+    memcpy(count, head, sizeof *count);
+    return *count <= CONTAINERS_MAX;
+}
+
+/* CRoaring reads lengths and orders as it finds them. */
+static bool
+bitmap_bytes_are_sound(const uint8_t *data, size_t bytes)
+{
+    struct bitmap_walk walk = {data, data + bytes};
+    const uint8_t *runs;
+    uint32_t count;
+    if (!walk_head(&walk, &count, &runs))
+        return false;
+    const uint8_t *keys = walk_take(&walk, 4 * (size_t)count);
+    bool has_offsets = runs == NULL || count >= OFFSETS_MIN;
+    bool sound = keys != NULL && walk_take(&walk, has_offsets ? 4 * (size_t)count : 0) != NULL;
+    for (size_t i = 0; sound && i < count; i++) {
+        uint32_t slots = walk_u16(keys, 2 * i + 1) + 1;
+        if (i > 0 && walk_u16(keys, 2 * i - 2) >= walk_u16(keys, 2 * i))
+            return false;
+        if (runs != NULL && (runs[i / 8] >> i % 8 & 1) != 0)
+            sound = walk_runs(&walk, slots);
+        else
+            sound = slots > ARRAY_MAX ? walk_bitset(&walk, slots) : walk_array(&walk, slots);
+    }
+    return sound && walk.at == walk.end;
+}
+
+roaring_bitmap_t *
+image_get_bitmap(struct image_reader *reader)
+{
+    const uint8_t *data = image_get_bytes(reader, image_get_u64(reader));
+    if (reader->rc == 0 && !bitmap_bytes_are_sound(data, reader->buffer.bytes))
+        image_refuse(reader, "a damaged bitmap");
+    if (reader->rc != 0)
+        return NULL;
+    roaring_bitmap_t *bitmap =
+        roaring_bitmap_portable_deserialize_safe((const char *)data, reader->buffer.bytes);
+    CHECK(bitmap != NULL);
+    return bitmap;
+}
+
+void
+image_replace_bitmap(struct image_reader *reader, roaring_bitmap_t **bitmap)
+{
+    roaring_bitmap_t *read = image_get_bitmap(reader);
+    if (read == NULL)
+        return;
+    roaring_bitmap_free(*bitmap);
+    *bitmap = read;
+}

@@ -1,0 +1,289 @@
+#include "consumer/engine/store/postings.h"
+
+#include <stdlib.h>
+
+#include "common/base/check.h"
+#include "common/base/memory.h"
+#include "consumer/engine/store/image.h"
+
+enum { CAPACITY_MIN = 16 };
+
+static bool
+posting_is_used(const struct posting *posting)
+{
+    return !slot_set_is_empty(&posting->slots);
+}
+
+/* The finalizer of MurmurHash3: consecutive values scatter. */
+static uint64_t
+postings_hash(int64_t value)
+{
+    uint64_t h = (uint64_t)value;
+    h ^= h >> 33;
+    h *= 0xff51afd7ed558ccd;
+    h ^= h >> 33;
+    h *= 0xc4ceb9fe1a85ec53;
+    return h ^ h >> 33;
+}
+
+/* Where `value` is, or the free place where it would go. The table is never full. */
+static uint64_t
+postings_place(const struct postings *postings, int64_t value)
+{
+    uint64_t mask = postings->capacity - 1;
+    uint64_t at = postings_hash(value) & mask;
+    while (posting_is_used(&postings->table[at]) && postings->table[at].value != value)
+        at = (at + 1) & mask;
+    return at;
+}
+
+static bool
+postings_is_full(const struct postings *postings)
+{
+    return postings->count * 4 >= postings->capacity * 3;
+}
+
+static void
+postings_grow(struct postings *postings)
+{
+    struct posting *old = postings->table;
+    uint64_t old_capacity = postings->capacity;
+    postings->capacity = old_capacity > 0 ? old_capacity * 2 : CAPACITY_MIN;
+    postings->table = memory_zalloc(postings->capacity * sizeof *postings->table);
+    for (uint64_t i = 0; i < old_capacity; i++) {
+        if (posting_is_used(&old[i]))
+            postings->table[postings_place(postings, old[i].value)] = old[i];
+    }
+    free(old);
+}
+
+/* Frees an emptied place and moves back what a search would no longer reach across it. */
+static void
+postings_drop(struct postings *postings, uint64_t hole)
+{
+    uint64_t mask = postings->capacity - 1;
+    for (uint64_t at = (hole + 1) & mask; posting_is_used(&postings->table[at]);
+         at = (at + 1) & mask) {
+        uint64_t home = postings_hash(postings->table[at].value) & mask;
+        if (((at - home) & mask) < ((at - hole) & mask))
+            continue;
+        postings->table[hole] = postings->table[at];
+        hole = at;
+    }
+    postings->table[hole].slots = (struct slot_set){0};
+    postings->count--;
+}
+
+void
+postings_free(struct postings *postings)
+{
+    for (uint64_t i = 0; i < postings->capacity; i++)
+        slot_set_free(&postings->table[i].slots);
+    free(postings->table);
+    *postings = (struct postings){0};
+}
+
+const struct slot_set *
+postings_find(const struct postings *postings, int64_t value)
+{
+    if (postings->capacity == 0)
+        return NULL;
+    const struct posting *posting = &postings->table[postings_place(postings, value)];
+    return posting_is_used(posting) ? &posting->slots : NULL;
+}
+
+int64_t
+postings_value(const struct postings *postings, uint32_t slot)
+{
+    uint64_t at = 0;
+    while (!slot_set_contains(&postings->table[at].slots, slot)) {
+        at++;
+        CHECK(at < postings->capacity);
+    }
+    return postings->table[at].value;
+}
+
+/* The set of `value`, which may be empty: then it must not stay so. */
+static struct slot_set *
+postings_open(struct postings *postings, int64_t value)
+{
+    if (postings_is_full(postings))
+        postings_grow(postings);
+    struct posting *posting = &postings->table[postings_place(postings, value)];
+    posting->value = value;
+    if (!posting_is_used(posting))
+        postings->count++;
+    return &posting->slots;
+}
+
+void
+postings_add(struct postings *postings, int64_t value, uint32_t slot)
+{
+    slot_set_add(postings_open(postings, value), slot);
+}
+
+void
+postings_add_all(struct postings *postings, int64_t value, const roaring_bitmap_t *slots)
+{
+    if (!roaring_bitmap_is_empty(slots))
+        slot_set_add_all(postings_open(postings, value), slots);
+}
+
+void
+postings_expect(const struct postings *postings, int64_t value)
+{
+    if (postings->capacity > 0)
+        __builtin_prefetch(&postings->table[postings_hash(value) & (postings->capacity - 1)]);
+}
+
+void
+postings_expect_slots(const struct postings *postings, int64_t value)
+{
+    const struct slot_set *slots = postings_find(postings, value);
+    if (slots != NULL)
+        slot_set_expect(slots);
+}
+
+/* Where a value stands that has slots. */
+static bool
+postings_reach(const struct postings *postings, int64_t value, uint64_t *at)
+{
+    if (postings->capacity == 0)
+        return false;
+    *at = postings_place(postings, value);
+    return posting_is_used(&postings->table[*at]);
+}
+
+void
+postings_remove(struct postings *postings, int64_t value, const uint32_t *slots, uint32_t count)
+{
+    uint64_t at;
+    if (!postings_reach(postings, value, &at))
+        return;
+    slot_set_remove_many(&postings->table[at].slots, slots, count);
+    if (!posting_is_used(&postings->table[at]))
+        postings_drop(postings, at);
+}
+
+void
+postings_remove_all(struct postings *postings, int64_t value, const roaring_bitmap_t *slots)
+{
+    uint64_t at;
+    if (!postings_reach(postings, value, &at))
+        return;
+    slot_set_remove_all(&postings->table[at].slots, slots);
+    if (!posting_is_used(&postings->table[at]))
+        postings_drop(postings, at);
+}
+
+/* A place that is freed may take a later posting back, so it is looked at again. */
+void
+postings_sweep(struct postings *postings, const roaring_bitmap_t *slots)
+{
+    for (uint64_t at = 0; at < postings->capacity; at++) {
+        while (posting_is_used(&postings->table[at])) {
+            slot_set_remove_all(&postings->table[at].slots, slots);
+            if (posting_is_used(&postings->table[at]))
+                break;
+            postings_drop(postings, at);
+        }
+    }
+}
+
+roaring_bitmap_t *
+postings_between(const struct postings *postings, int64_t low, int64_t high,
+                 const roaring_bitmap_t *within)
+{
+    roaring_bitmap_t *found = roaring_bitmap_create();
+    CHECK(found != NULL);
+    for (uint64_t i = 0; i < postings->capacity; i++) {
+        const struct posting *posting = &postings->table[i];
+        if (!posting_is_used(posting) || posting->value < low || posting->value > high)
+            continue;
+        roaring_bitmap_t *part = slot_set_within(&posting->slots, within);
+        roaring_bitmap_or_inplace(found, part);
+        roaring_bitmap_free(part);
+    }
+    return found;
+}
+
+void
+postings_optimize(struct postings *postings)
+{
+    for (uint64_t i = 0; i < postings->capacity; i++)
+        slot_set_optimize(&postings->table[i].slots);
+}
+
+uint64_t
+postings_bytes(const struct postings *postings)
+{
+    uint64_t bytes = postings->capacity * sizeof *postings->table;
+    for (uint64_t i = 0; i < postings->capacity; i++)
+        bytes += slot_set_bytes(&postings->table[i].slots);
+    return bytes;
+}
+
+enum { SAVE_AHEAD = 16 };
+
+void
+postings_save(const struct postings *postings, struct image_writer *writer)
+{
+    image_put_u64(writer, postings->count);
+    for (uint64_t i = 0; i < postings->capacity; i++) {
+        const struct posting *posting = &postings->table[i];
+        if (i + SAVE_AHEAD < postings->capacity)
+            slot_set_expect(&posting[SAVE_AHEAD].slots);
+        if (!posting_is_used(posting))
+            continue;
+        image_put_u64(writer, (uint64_t)posting->value);
+        slot_set_save(&posting->slots, writer);
+    }
+}
+
+/* Takes what was loaded into a table that is large enough from the start: it comes in the order of
+ * another table's places, and would gather at the beginning of a smaller one. Empties the list. */
+static void
+postings_take(struct postings *postings, struct posting *loaded, uint64_t count,
+              struct image_reader *reader)
+{
+    postings->count = count;
+    while (postings_is_full(postings))
+        postings->capacity = postings->capacity > 0 ? postings->capacity * 2 : CAPACITY_MIN;
+    postings->table = memory_zalloc(postings->capacity * sizeof *postings->table);
+    postings->count = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        struct posting *place = &postings->table[postings_place(postings, loaded[i].value)];
+        if (posting_is_used(place)) {
+            image_refuse(reader, "a value that is there twice");
+            slot_set_free(&loaded[i].slots);
+            continue;
+        }
+        *place = loaded[i];
+        postings->count++;
+    }
+}
+
+void
+postings_load(struct postings *postings, struct image_reader *reader)
+{
+    uint64_t count = image_get_u64(reader);
+    uint64_t loaded = 0;
+    uint64_t capacity = 0; /* grows with what comes: the count may be anything */
+    struct posting *list = NULL;
+    while (loaded < count && reader->rc == 0) {
+        if (loaded == capacity) {
+            capacity = capacity > 0 ? capacity * 2 : CAPACITY_MIN;
+            list = memory_realloc(list, capacity * sizeof *list);
+        }
+        list[loaded].value = (int64_t)image_get_u64(reader);
+        list[loaded].slots = (struct slot_set){0};
+        slot_set_load(&list[loaded].slots, reader);
+        if (reader->rc == 0)
+            loaded++;
+        else
+            slot_set_free(&list[loaded].slots);
+    }
+    if (loaded > 0)
+        postings_take(postings, list, loaded, reader);
+    free(list);
+}

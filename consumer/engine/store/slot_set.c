@@ -1,0 +1,444 @@
+/* The word of a set: 0 empty; `slot << 32 | ONE`; a pointer to `struct few` | FEW; else a pointer
+ * to a bitmap. */
+#include "consumer/engine/store/slot_set.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/memory.h"
+#include "consumer/engine/store/image.h"
+#include "consumer/engine/store/page_bits.h"
+
+enum { ONE = 1, FEW = 2, FORM_MASK = 3, CONTAINER_BITS = 16, CONTAINER_BYTES = 32 };
+enum {
+    FEW_CAPACITY_MIN = 5,
+    FEW_CAPACITY_STEP = 4,
+    FEW_PER_CONTAINER = 32,
+    FEW_MIN = 64,
+    FEW_MAX = 4096
+};
+
+struct few { /* its capacities leave nothing of what malloc() gives: 24, 40, 56 .. bytes */
+    uint16_t count;
+    uint16_t capacity;
+    uint32_t slots[]; /* ascending */
+};
+
+static bool
+slot_set_is_one(const struct slot_set *set)
+{
+    return (set->word & FORM_MASK) == ONE;
+}
+
+static struct few *
+slot_set_few(const struct slot_set *set)
+{
+    bool is_few = (set->word & FORM_MASK) == FEW;
+    return is_few ? (struct few *)(uintptr_t)(set->word - FEW) : NULL;
+}
+
+static roaring_bitmap_t *
+slot_set_bitmap(const struct slot_set *set)
+{
+    bool is_bitmap = (set->word & FORM_MASK) == 0;
+    return is_bitmap ? (roaring_bitmap_t *)(uintptr_t)set->word : NULL;
+}
+
+/* The slots of a set that is no bitmap, as an array: `one` is room for a single one. */
+static const uint32_t *
+slot_set_array(const struct slot_set *set, uint32_t *one, uint32_t *count)
+{
+    const struct few *few = slot_set_few(set);
+    if (few != NULL) {
+        *count = few->count;
+        return few->slots;
+    }
+    *one = (uint32_t)(set->word >> 32);
+    *count = slot_set_is_one(set);
+    return one;
+}
+
+static void
+slot_set_hold_one(struct slot_set *set, uint32_t slot)
+{
+    set->word = (uint64_t)slot << 32 | ONE;
+}
+
+static void
+slot_set_hold_few(struct slot_set *set, struct few *few)
+{
+    set->word = (uint64_t)(uintptr_t)few | FEW;
+}
+
+static void
+slot_set_hold_bitmap(struct slot_set *set, roaring_bitmap_t *bitmap)
+{
+    CHECK(bitmap != NULL);
+    set->word = (uint64_t)(uintptr_t)bitmap;
+}
+
+/* Room for `wanted` slots, and few more. */
+static struct few *
+few_resize(struct few *few, uint32_t wanted)
+{
+    uint32_t capacity = FEW_CAPACITY_MIN;
+    if (wanted > capacity)
+        capacity +=
+            (wanted - capacity + FEW_CAPACITY_STEP - 1) / FEW_CAPACITY_STEP * FEW_CAPACITY_STEP;
+    few = memory_realloc(few, sizeof *few + capacity * sizeof few->slots[0]);
+    few->capacity = (uint16_t)capacity;
+    return few;
+}
+
+/* Where `slot` is or would be. */
+static uint32_t
+few_position(const struct few *few, uint32_t slot)
+{
+    uint32_t low = 0;
+    uint32_t high = few->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (few->slots[middle] < slot)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool
+few_contains(const struct few *few, uint32_t slot)
+{
+    uint32_t at = few_position(few, slot);
+    return at < few->count && few->slots[at] == slot;
+}
+
+/* How many slots between `first` and `last` a bitmap would not hold in less. */
+static uint32_t
+few_limit(uint32_t first, uint32_t last)
+{
+    uint32_t containers = (last >> CONTAINER_BITS) - (first >> CONTAINER_BITS) + 1;
+    uint32_t limit = containers * FEW_PER_CONTAINER;
+    if (limit > FEW_MAX)
+        return FEW_MAX;
+    return limit > FEW_MIN ? limit : FEW_MIN;
+}
+
+static void
+few_add(struct slot_set *set, struct few *few, uint32_t slot)
+{
+    uint32_t at = few_position(few, slot);
+    if (at < few->count && few->slots[at] == slot)
+        return;
+    if (few->count == few->capacity)
+        few = few_resize(few, few->count + few->count / 4 + 1);
+    memmove(few->slots + at + 1, few->slots + at, (few->count - at) * sizeof few->slots[0]);
+    few->slots[at] = slot;
+    few->count++;
+    slot_set_hold_few(set, few);
+    if (few->count > few_limit(few->slots[0], few->slots[few->count - 1])) {
+        slot_set_hold_bitmap(set, roaring_bitmap_of_ptr(few->count, few->slots));
+        free(few);
+    }
+}
+
+/* Brings a few that lost some into its form for fewer. */
+static void
+few_shrink(struct slot_set *set, struct few *few)
+{
+    if (few->count > 1) {
+        if (few->capacity > FEW_CAPACITY_MIN && few->count <= few->capacity / 2)
+            few = few_resize(few, few->count);
+        slot_set_hold_few(set, few);
+        return;
+    }
+    set->word = 0;
+    if (few->count == 1)
+        slot_set_hold_one(set, few->slots[0]);
+    free(few);
+}
+
+static void
+few_remove(struct slot_set *set, struct few *few, uint32_t slot)
+{
+    uint32_t at = few_position(few, slot);
+    if (at == few->count || few->slots[at] != slot)
+        return;
+    few->count--;
+    memmove(few->slots + at, few->slots + at + 1, (few->count - at) * sizeof few->slots[0]);
+    few_shrink(set, few);
+}
+
+void
+slot_set_free(struct slot_set *set)
+{
+    free(slot_set_few(set));
+    if (slot_set_bitmap(set) != NULL)
+        roaring_bitmap_free(slot_set_bitmap(set));
+    set->word = 0;
+}
+
+void
+slot_set_add(struct slot_set *set, uint32_t slot)
+{
+    struct few *few = slot_set_few(set);
+    if (few != NULL) {
+        few_add(set, few, slot);
+    } else if (slot_set_is_empty(set)) {
+        slot_set_hold_one(set, slot);
+    } else if (slot_set_is_one(set)) {
+        few = few_resize(NULL, 1);
+        few->count = 1;
+        few->slots[0] = (uint32_t)(set->word >> 32);
+        slot_set_hold_few(set, few);
+        few_add(set, few, slot);
+        few_shrink(set, slot_set_few(set));
+    } else {
+        roaring_bitmap_add(slot_set_bitmap(set), slot);
+    }
+}
+
+static void
+slot_set_drop_empty_bitmap(struct slot_set *set)
+{
+    if (roaring_bitmap_is_empty(slot_set_bitmap(set)))
+        slot_set_free(set);
+}
+
+void
+slot_set_remove(struct slot_set *set, uint32_t slot)
+{
+    struct few *few = slot_set_few(set);
+    if (few != NULL) {
+        few_remove(set, few, slot);
+    } else if (slot_set_is_one(set)) {
+        if (set->word >> 32 == slot)
+            set->word = 0;
+    } else if (!slot_set_is_empty(set)) {
+        roaring_bitmap_remove(slot_set_bitmap(set), slot);
+        slot_set_drop_empty_bitmap(set);
+    }
+}
+
+void
+slot_set_add_all(struct slot_set *set, const roaring_bitmap_t *slots)
+{
+    roaring_bitmap_t *bitmap = slot_set_bitmap(set);
+    if (bitmap != NULL) {
+        roaring_bitmap_or_inplace(bitmap, slots);
+        return;
+    }
+    if (roaring_bitmap_is_empty(slots))
+        return;
+    uint32_t one, count;
+    const uint32_t *array = slot_set_array(set, &one, &count);
+    bitmap = roaring_bitmap_copy(slots);
+    CHECK(bitmap != NULL);
+    roaring_bitmap_add_many(bitmap, count, array);
+    slot_set_free(set);
+    slot_set_hold_bitmap(set, bitmap);
+}
+
+void
+slot_set_remove_all(struct slot_set *set, const roaring_bitmap_t *slots)
+{
+    struct few *few = slot_set_few(set);
+    if (few != NULL) {
+        uint32_t kept = 0;
+        for (uint32_t i = 0; i < few->count; i++) {
+            if (!roaring_bitmap_contains(slots, few->slots[i]))
+                few->slots[kept++] = few->slots[i];
+        }
+        few->count = (uint16_t)kept;
+        few_shrink(set, few);
+    } else if (slot_set_is_one(set)) {
+        if (roaring_bitmap_contains(slots, (uint32_t)(set->word >> 32)))
+            set->word = 0;
+    } else if (!slot_set_is_empty(set)) {
+        roaring_bitmap_andnot_inplace(slot_set_bitmap(set), slots);
+        slot_set_drop_empty_bitmap(set);
+    }
+}
+
+static void
+few_remove_many(struct slot_set *set, struct few *few, const uint32_t *slots, uint32_t count)
+{
+    uint32_t kept = 0, at = 0;
+    for (uint32_t i = 0; i < few->count; i++) {
+        while (at < count && slots[at] < few->slots[i])
+            at++;
+        if (at == count || slots[at] != few->slots[i])
+            few->slots[kept++] = few->slots[i];
+    }
+    few->count = (uint16_t)kept;
+    few_shrink(set, few);
+}
+
+void
+slot_set_remove_many(struct slot_set *set, const uint32_t *slots, uint32_t count)
+{
+    struct few *few = slot_set_few(set);
+    if (count == 1) {
+        slot_set_remove(set, slots[0]);
+    } else if (few != NULL) {
+        few_remove_many(set, few, slots, count);
+    } else if (slot_set_is_one(set)) {
+        for (uint32_t i = 0; i < count; i++)
+            slot_set_remove(set, slots[i]);
+    } else if (!slot_set_is_empty(set)) {
+        roaring_bitmap_remove_many(slot_set_bitmap(set), count, slots);
+        slot_set_drop_empty_bitmap(set);
+    }
+}
+
+bool
+slot_set_contains(const struct slot_set *set, uint32_t slot)
+{
+    const struct few *few = slot_set_few(set);
+    if (few != NULL)
+        return few_contains(few, slot);
+    if (slot_set_is_one(set))
+        return set->word >> 32 == slot;
+    return !slot_set_is_empty(set) && roaring_bitmap_contains(slot_set_bitmap(set), slot);
+}
+
+uint64_t
+slot_set_count(const struct slot_set *set)
+{
+    const roaring_bitmap_t *bitmap = slot_set_bitmap(set);
+    if (bitmap != NULL)
+        return roaring_bitmap_get_cardinality(bitmap);
+    uint32_t one, count;
+    slot_set_array(set, &one, &count);
+    return count;
+}
+
+roaring_bitmap_t *
+slot_set_within(const struct slot_set *set, const roaring_bitmap_t *within)
+{
+    const roaring_bitmap_t *bitmap = slot_set_bitmap(set);
+    roaring_bitmap_t *found;
+    if (bitmap != NULL) {
+        found = within != NULL ? bitmap_and(bitmap, within) : roaring_bitmap_copy(bitmap);
+    } else {
+        uint32_t one, count, kept = 0;
+        uint32_t slots[FEW_MAX];
+        const uint32_t *array = slot_set_array(set, &one, &count);
+        for (uint32_t i = 0; i < count; i++) {
+            if (within == NULL || roaring_bitmap_contains(within, array[i]))
+                slots[kept++] = array[i];
+        }
+        found = roaring_bitmap_of_ptr(kept, slots);
+    }
+    CHECK(found != NULL);
+    return found;
+}
+
+void
+slot_set_join(const struct slot_set *set, roaring_bitmap_t *united)
+{
+    const roaring_bitmap_t *bitmap = slot_set_bitmap(set);
+    if (bitmap != NULL) {
+        roaring_bitmap_or_inplace(united, bitmap);
+        return;
+    }
+    uint32_t one, count;
+    const uint32_t *array = slot_set_array(set, &one, &count);
+    roaring_bitmap_add_many(united, count, array);
+}
+
+void
+slot_set_optimize(struct slot_set *set)
+{
+    roaring_bitmap_t *bitmap = slot_set_bitmap(set);
+    struct few *few = slot_set_few(set);
+    if (few != NULL) {
+        slot_set_hold_few(set, few_resize(few, few->count));
+        return;
+    }
+    if (bitmap == NULL)
+        return;
+    uint64_t count = roaring_bitmap_get_cardinality(bitmap);
+    if (count > few_limit(roaring_bitmap_minimum(bitmap), roaring_bitmap_maximum(bitmap))) {
+        roaring_bitmap_run_optimize(bitmap);
+        roaring_bitmap_shrink_to_fit(bitmap);
+        return;
+    }
+    few = few_resize(NULL, (uint32_t)count);
+    few->count = (uint16_t)count;
+    roaring_bitmap_to_uint32_array(bitmap, few->slots);
+    roaring_bitmap_free(bitmap);
+    few_shrink(set, few);
+}
+
+uint64_t
+bitmap_bytes(const roaring_bitmap_t *bitmap)
+{
+    roaring_statistics_t statistics;
+    roaring_bitmap_statistics(bitmap, &statistics);
+    return sizeof *bitmap + (uint64_t)statistics.n_containers * CONTAINER_BYTES +
+           statistics.n_bytes_array_containers + statistics.n_bytes_run_containers +
+           statistics.n_bytes_bitset_containers;
+}
+
+uint64_t
+slot_set_bytes(const struct slot_set *set)
+{
+    const struct few *few = slot_set_few(set);
+    if (few != NULL)
+        return sizeof *few + few->capacity * sizeof few->slots[0];
+    return slot_set_bitmap(set) != NULL ? bitmap_bytes(slot_set_bitmap(set)) : 0;
+}
+
+/* How many slots follow as they are; 0: a bitmap does. */
+void
+slot_set_save(const struct slot_set *set, struct image_writer *writer)
+{
+    uint32_t one, count;
+    const uint32_t *array = slot_set_array(set, &one, &count);
+    CHECK(!slot_set_is_empty(set));
+    image_put_u32(writer, count);
+    if (count > 0)
+        image_put(writer, array, count * sizeof array[0]);
+    else
+        image_put_bitmap(writer, slot_set_bitmap(set));
+}
+
+static void
+slot_set_load_few(struct slot_set *set, uint32_t count, struct image_reader *reader)
+{
+    struct few *few = few_resize(NULL, count);
+    few->count = (uint16_t)count;
+    image_get(reader, few->slots, count * sizeof few->slots[0]);
+    for (uint32_t i = 1; i < count; i++) {
+        if (few->slots[i - 1] >= few->slots[i])
+            image_refuse(reader, "slots out of order");
+    }
+    slot_set_hold_few(set, few);
+}
+
+static void
+slot_set_load_bitmap(struct slot_set *set, struct image_reader *reader)
+{
+    roaring_bitmap_t *bitmap = image_get_bitmap(reader);
+    if (bitmap == NULL)
+        return;
+    slot_set_hold_bitmap(set, bitmap);
+    if (roaring_bitmap_is_empty(bitmap))
+        image_refuse(reader, "a value without slots");
+}
+
+void
+slot_set_load(struct slot_set *set, struct image_reader *reader)
+{
+    uint32_t count = image_get_u32(reader);
+    if (count > FEW_MAX)
+        image_refuse(reader, "too many slots");
+    else if (count == 1)
+        slot_set_hold_one(set, image_get_u32(reader));
+    else if (count > 1)
+        slot_set_load_few(set, count, reader);
+    else
+        slot_set_load_bitmap(set, reader);
+}

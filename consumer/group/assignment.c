@@ -1,0 +1,344 @@
+#include "consumer/group/assignment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/rwlock.h"
+#include "common/base/shutdown.h"
+#include "consumer/group/prefetch.h"
+
+static const char *const area = "assignment";
+
+struct assigned {
+    struct worker *worker; /* NULL: not ours */
+    bool answered;         /* it is being read */
+    bool lost;             /* it serves what it has until the group answers again */
+};
+
+struct assignment {
+    const struct config *config;
+    const struct data_dir *data_dir;
+    struct feed_local *local;    /* NULL: Kafka feeds the workers */
+    struct cursor_table *mirror; /* NULL: positions are not shown in the database */
+    struct stage_times times;
+    pthread_rwlock_t lock;           /* the main thread changes what is below, others read */
+    struct kafka_consumer *consumer; /* NULL: not joined */
+    struct assigned *partitions;     /* topic.partitions */
+    struct error failure;            /* met inside a rebalance */
+};
+
+struct assignment *
+assignment_create(const struct config *config, const struct data_dir *data_dir,
+                  struct feed_local *local, struct cursor_table *mirror)
+{
+    struct assignment *assignment = memory_zalloc(sizeof *assignment);
+    assignment->config = config;
+    assignment->data_dir = data_dir;
+    assignment->local = local;
+    assignment->mirror = mirror;
+    assignment->partitions =
+        memory_zalloc((size_t)config->topic.partitions * sizeof *assignment->partitions);
+    rwlock_init(&assignment->lock);
+    return assignment;
+}
+
+void
+assignment_destroy(struct assignment *assignment)
+{
+    CHECK(assignment->consumer == NULL);
+    pthread_rwlock_destroy(&assignment->lock);
+    free(assignment->partitions);
+    free(assignment);
+}
+
+/* A rebalance cannot fail: what goes wrong in it ends the process. */
+static void
+assignment_fail(struct assignment *assignment, const struct error *err)
+{
+    if (assignment->failure.code == 0)
+        assignment->failure = *err;
+    shutdown_request();
+}
+
+static struct feed *
+assignment_open_feed(struct assignment *assignment, int32_t partition)
+{
+    if (assignment->local != NULL)
+        return feed_local_open(assignment->local, partition);
+    const struct feed_kafka_options options = {
+        .config = assignment->config,
+        .consumer = assignment->consumer,
+        .mirror = assignment->mirror,
+        .commit_times = &assignment->times.stages[STAGE_COMMIT],
+        .partition = partition,
+    };
+    return feed_kafka_create(&options);
+}
+
+static void
+assignment_start(struct assignment *assignment, int32_t partition)
+{
+    struct error err = {0};
+    struct worker *worker = NULL;
+    CHECK(assignment_worker(assignment, partition) == NULL);
+    if (partition >= assignment->config->topic.partitions) {
+        error_set(&err, ERR_USAGE,
+                  "topic %s has a partition %d, more than topic.partitions: %d; a topic with more "
+                  "partitions needs a new name and a load",
+                  assignment->config->topic.name, partition, assignment->config->topic.partitions);
+        assignment_fail(assignment, &err);
+        return;
+    }
+    const struct worker_options options = {
+        .config = assignment->config,
+        .data_dir = assignment->data_dir,
+        .feed = assignment_open_feed(assignment, partition),
+        .times = &assignment->times,
+        .partition = partition,
+    };
+    if (worker_start(&options, &worker, &err) != 0) {
+        assignment_fail(assignment, &err);
+        return;
+    }
+    rwlock_lock_write(&assignment->lock);
+    assignment->partitions[partition] = (struct assigned){.worker = worker};
+    rwlock_unlock(&assignment->lock);
+}
+
+static void
+assignment_stop(struct assignment *assignment, int32_t partition)
+{
+    struct error err = {0};
+    struct worker *worker = assignment_worker(assignment, partition);
+    if (worker == NULL)
+        return;
+    rwlock_lock_write(&assignment->lock);
+    assignment->partitions[partition] = (struct assigned){0};
+    rwlock_unlock(&assignment->lock);
+    if (worker_stop(worker, &err) != 0)
+        assignment_fail(assignment, &err);
+}
+
+/* What was lost until now is either given to us anew, or to somebody else. */
+static void
+assignment_on_assigned(void *context, const int32_t *partitions, uint32_t count)
+{
+    struct assignment *assignment = context;
+    for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
+        if (assignment->partitions[i].lost)
+            assignment_stop(assignment, i);
+    for (uint32_t i = 0; i < count; i++) {
+        log_info(area, "partition %d: assigned", partitions[i]);
+        assignment_start(assignment, partitions[i]);
+    }
+}
+
+/* An outage of the broker, too, loses partitions, and must not take the answers away. */
+static void
+assignment_on_lost(struct assignment *assignment, const int32_t *partitions, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct worker *worker = assignment_worker(assignment, partitions[i]);
+        if (worker == NULL)
+            continue;
+        log_warn(area, "partition %d: lost", partitions[i]);
+        worker_lose(worker);
+        assignment->partitions[partitions[i]].lost = true;
+    }
+}
+
+static void
+assignment_on_revoked(void *context, const int32_t *partitions, uint32_t count, bool lost)
+{
+    struct assignment *assignment = context;
+    if (lost) {
+        assignment_on_lost(assignment, partitions, count);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct worker *worker = assignment_worker(assignment, partitions[i]);
+        if (worker == NULL)
+            continue;
+        log_info(area, "partition %d: revoked", partitions[i]);
+        worker_ask_to_stop(worker);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        assignment_stop(assignment, partitions[i]);
+}
+
+/* The state of a partition lies in the data directory, so the group knows us by its id: a process
+ * that comes back within the session's time, crashed or not, gets its partitions back at once. */
+static int
+assignment_create_consumer(struct assignment *assignment, const struct kafka_rebalance *rebalance,
+                           struct kafka_consumer **consumer, struct error *err)
+{
+    const struct config *config = assignment->config;
+    const struct config_kafka_settings *asked = &config->kafka.common;
+    struct prefetch prefetch;
+    prefetch_fill(config, &prefetch);
+    const struct config_kafka_setting ours[] = {
+        {"group.instance.id", assignment->data_dir->id},
+        {"session.timeout.ms", "10000"},
+    };
+    enum { OURS = sizeof ours / sizeof ours[0], BEFORE = OURS + PREFETCH_SETTINGS };
+    struct config_kafka_setting *all = memory_alloc((BEFORE + asked->count) * sizeof *all);
+    memcpy(all, ours, sizeof ours);
+    memcpy(all + OURS, prefetch.settings, sizeof prefetch.settings);
+    for (uint32_t i = 0; i < asked->count; i++)
+        all[BEFORE + i] = asked->items[i]; /* what is asked for wins */
+    struct config_kafka kafka = config->kafka;
+    kafka.common = (struct config_kafka_settings){all, BEFORE + asked->count};
+    int rc = kafka_consumer_create(&kafka, config->consumer.group, config->topic.name,
+                                   config->consumer.listen, rebalance, consumer, err);
+    free(all);
+    return rc;
+}
+
+static int
+assignment_start_all(struct assignment *assignment, struct error *err)
+{
+    for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
+        assignment_start(assignment, i);
+    if (assignment->failure.code != 0)
+        *err = assignment->failure;
+    return assignment->failure.code;
+}
+
+int
+assignment_join(struct assignment *assignment, struct error *err)
+{
+    if (assignment->local != NULL)
+        return assignment_start_all(assignment, err);
+    const struct kafka_rebalance rebalance = {
+        .assigned = assignment_on_assigned,
+        .revoked = assignment_on_revoked,
+        .context = assignment,
+    };
+    struct kafka_consumer *consumer;
+    int rc = assignment_create_consumer(assignment, &rebalance, &consumer, err);
+    if (rc != 0)
+        return rc;
+    rwlock_lock_write(&assignment->lock);
+    assignment->consumer = consumer;
+    rwlock_unlock(&assignment->lock);
+    return 0;
+}
+
+static int
+assignment_begin_reading(struct assignment *assignment, int32_t partition, int64_t offset,
+                         struct error *err)
+{
+    if (assignment->local == NULL)
+        return kafka_consumer_assign(assignment->consumer, &partition, &offset, 1, err);
+    feed_local_start(assignment->local, partition, offset);
+    return 0;
+}
+
+/* Lets the partitions be read whose workers have become ready since the last time. */
+static int
+assignment_answer(struct assignment *assignment, struct error *err)
+{
+    int rc = 0;
+    for (int32_t i = 0; rc == 0 && i < assignment->config->topic.partitions; i++) {
+        struct assigned *assigned = &assignment->partitions[i];
+        int64_t offset;
+        if (assigned->worker == NULL || assigned->answered || assigned->lost ||
+            !worker_ready(assigned->worker, &offset))
+            continue;
+        rc = assignment_begin_reading(assignment, i, offset, err);
+        assigned->answered = rc == 0;
+    }
+    return rc;
+}
+
+int
+assignment_leave_group(struct assignment *assignment, struct error *err)
+{
+    int32_t count = assignment->config->topic.partitions;
+    for (int32_t i = 0; i < count; i++)
+        if (assignment->partitions[i].worker != NULL)
+            worker_ask_to_stop(assignment->partitions[i].worker);
+    for (int32_t i = 0; i < count; i++)
+        assignment_stop(assignment, i);
+    struct kafka_consumer *consumer = assignment->consumer;
+    rwlock_lock_write(&assignment->lock);
+    assignment->consumer = NULL;
+    rwlock_unlock(&assignment->lock);
+    kafka_consumer_destroy(consumer);
+    if (assignment->failure.code != 0)
+        *err = assignment->failure;
+    return assignment->failure.code;
+}
+
+static int
+assignment_join_again(struct assignment *assignment, struct error *err)
+{
+    log_warn(area, "%s; joining the group again", err->message);
+    int rc = assignment_leave_group(assignment, err);
+    return rc == 0 ? assignment_join(assignment, err) : rc;
+}
+
+static int
+assignment_poll_group(struct assignment *assignment, int wait_ms, struct error *err)
+{
+    int rc = kafka_consumer_poll(assignment->consumer, wait_ms, err);
+    if (rc == ERR_FATAL && kafka_consumer_may_join_again(assignment->consumer))
+        rc = assignment_join_again(assignment, err);
+    return rc;
+}
+
+int
+assignment_poll(struct assignment *assignment, int wait_ms, struct error *err)
+{
+    int rc = assignment_answer(assignment, err);
+    if (rc != 0)
+        return rc;
+    if (assignment->local == NULL)
+        return assignment_poll_group(assignment, wait_ms, err);
+    clock_sleep_ms(wait_ms);
+    return 0;
+}
+
+void
+assignment_enter(struct assignment *assignment)
+{
+    rwlock_lock_read(&assignment->lock);
+}
+
+void
+assignment_leave(struct assignment *assignment)
+{
+    rwlock_unlock(&assignment->lock);
+}
+
+struct worker *
+assignment_worker(const struct assignment *assignment, int32_t partition)
+{
+    if (partition < 0 || partition >= assignment->config->topic.partitions)
+        return NULL;
+    return assignment->partitions[partition].worker;
+}
+
+void
+assignment_trouble(const struct assignment *assignment, char *out, size_t bytes)
+{
+    snprintf(out, bytes, "%s", "");
+    if (assignment->consumer != NULL)
+        kafka_consumer_trouble(assignment->consumer, out, bytes);
+}
+
+const struct stage_times *
+assignment_times(const struct assignment *assignment)
+{
+    return &assignment->times;
+}
+
+struct cursor_table *
+assignment_cursor_table(const struct assignment *assignment)
+{
+    return assignment->mirror;
+}

@@ -1,0 +1,356 @@
+/* Each queue has a lock of its own, which guards all that is in it but what the worker has taken.
+ * One condition serves all who wait at a queue: for events, for room, for durability. */
+#include "consumer/group/feed_local.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+
+enum { US_PER_MS = 1000, US_PER_S = 1000000, NS_PER_US = 1000 };
+
+struct local_event {
+    struct local_event *next;
+    size_t bytes;
+    uint8_t data[];
+};
+
+enum local_state { LOCAL_RECOVERING, LOCAL_OPEN, LOCAL_CLOSED };
+
+struct local_queue {
+    struct feed feed; /* first */
+    int32_t partition;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum local_state state;
+    struct local_event *first;
+    struct local_event **end; /* where the next one is linked */
+    size_t bytes;
+    int64_t first_offset; /* of `first` */
+    int64_t next_offset;  /* of the next event that is stored */
+    int64_t durable_offset;
+    struct local_event *taken; /* the worker's: what its batch points to */
+};
+
+struct feed_local {
+    struct ops_sink sink; /* first */
+    const struct config *config;
+    struct local_queue queues[]; /* topic.partitions */
+};
+
+static void
+local_lock(struct local_queue *queue)
+{
+    CHECK(pthread_mutex_lock(&queue->lock) == 0);
+}
+
+static void
+local_unlock(struct local_queue *queue)
+{
+    CHECK(pthread_mutex_unlock(&queue->lock) == 0);
+}
+
+static void
+local_tell(struct local_queue *queue)
+{
+    CHECK(pthread_cond_broadcast(&queue->changed) == 0);
+}
+
+/* False when the time is over. */
+static bool
+local_wait(struct local_queue *queue, int64_t deadline_us)
+{
+    const struct timespec until = {
+        .tv_sec = deadline_us / US_PER_S,
+        .tv_nsec = deadline_us % US_PER_S * NS_PER_US,
+    };
+    int rc = pthread_cond_clockwait(&queue->changed, &queue->lock, CLOCK_MONOTONIC, &until);
+    CHECK(rc == 0 || rc == ETIMEDOUT);
+    return rc == 0;
+}
+
+static void
+local_free_events(struct local_event *event)
+{
+    while (event != NULL) {
+        struct local_event *next = event->next;
+        free(event);
+        event = next;
+    }
+}
+
+/* --- storing --------------------------------------------------------------------------------- */
+
+static int
+local_stopping(const struct local_queue *queue, struct error *err)
+{
+    return error_set(err, ERR_RETRY, "partition %d stops", queue->partition);
+}
+
+/* Waits for room. */
+static int
+local_await_room(struct local_queue *queue, size_t bytes, size_t bytes_max, int64_t deadline_us,
+                 struct error *err)
+{
+    while (queue->state == LOCAL_RECOVERING ||
+           (queue->state == LOCAL_OPEN && queue->first != NULL &&
+            (bytes > bytes_max || queue->bytes > bytes_max - bytes)))
+        if (!local_wait(queue, deadline_us))
+            return error_set(err, ERR_RETRY,
+                             queue->state == LOCAL_RECOVERING ? "partition %d is recovering"
+                                                              : "partition %d has no room",
+                             queue->partition);
+    return queue->state == LOCAL_OPEN ? 0 : local_stopping(queue, err);
+}
+
+/* Queues a copy. `*end` becomes the offset behind it. */
+static int
+local_push(struct local_queue *queue, struct text bytes, size_t bytes_max, int64_t deadline_us,
+           int64_t *end, struct error *err)
+{
+    struct local_event *event = memory_alloc(sizeof *event + bytes.bytes);
+    *event = (struct local_event){.bytes = bytes.bytes};
+    memcpy(event->data, bytes.data, bytes.bytes);
+    local_lock(queue);
+    int rc = local_await_room(queue, bytes.bytes, bytes_max, deadline_us, err);
+    if (rc == 0) {
+        *queue->end = event;
+        queue->end = &event->next;
+        queue->bytes += bytes.bytes;
+        *end = ++queue->next_offset;
+        local_tell(queue);
+    }
+    local_unlock(queue);
+    if (rc != 0)
+        free(event);
+    return rc;
+}
+
+static int
+local_await_durable(struct local_queue *queue, int64_t offset, int64_t deadline_us,
+                    struct error *err)
+{
+    int rc = 0;
+    local_lock(queue);
+    while (rc == 0 && queue->durable_offset < offset)
+        if (queue->state == LOCAL_CLOSED)
+            rc = local_stopping(queue, err);
+        else if (!local_wait(queue, deadline_us) && queue->durable_offset < offset)
+            rc = error_set(err, ERR_RETRY, "partition %d has not stored it in time",
+                           queue->partition);
+    local_unlock(queue);
+    return rc;
+}
+
+/* Queues a span for its partitions, and notes where each then ends. */
+static int
+local_push_span(struct feed_local *local, const struct ops_post *post, const struct ops_span *span,
+                int64_t deadline_us, int64_t *ends, struct error *err)
+{
+    const struct text bytes = {(const char *)post->bytes.data + span->begin, span->bytes};
+    size_t bytes_max = (size_t)local->config->consumer.batch_bytes;
+    int32_t first;
+    int32_t count = ops_span_partitions(span, local->config->topic.partitions, &first);
+    int rc = 0;
+    for (int32_t i = first; rc == 0 && i < first + count; i++)
+        rc = local_push(&local->queues[i], bytes, bytes_max, deadline_us, &ends[i], err);
+    return rc;
+}
+
+static int
+local_store(struct ops_sink *sink, const struct ops_post *post, struct error *err)
+{
+    struct feed_local *local = (struct feed_local *)sink;
+    int32_t partitions = local->config->topic.partitions;
+    int64_t deadline_us =
+        clock_monotonic_us() + (int64_t)local->config->consumer.post_timeout_ms * US_PER_MS;
+    int64_t *ends = memory_zalloc((size_t)partitions * sizeof *ends); /* 0: nothing went there */
+    bool touched = false;
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < post->count; i++)
+        rc = local_push_span(local, post, &post->spans[i], deadline_us, ends, err);
+    for (int32_t i = 0; i < partitions; i++) {
+        touched = touched || ends[i] > 0;
+        if (rc == 0)
+            rc = local_await_durable(&local->queues[i], ends[i], deadline_us, err);
+    }
+    free(ends);
+    return rc == 0 ? 0 : ops_post_fail(err, !touched);
+}
+
+/* --- the worker's end ------------------------------------------------------------------------ */
+
+static int
+local_committed(struct feed *feed, int64_t *offset, struct buffer *metadata, struct error *err)
+{
+    (void)feed; /* the log alone says how far it is */
+    (void)metadata;
+    (void)err;
+    *offset = -1;
+    return 0;
+}
+
+/* Moves events from the queue to the batch, which points into them. */
+static void
+local_take(struct local_queue *queue, uint32_t max_records, size_t max_bytes,
+           struct kafka_batch *batch)
+{
+    struct local_event **end = &queue->taken;
+    while (queue->first != NULL && batch->count < max_records && batch->bytes < max_bytes) {
+        struct local_event *event = queue->first;
+        queue->first = event->next;
+        queue->bytes -= event->bytes;
+        *end = event;
+        end = &event->next;
+        batch->messages[batch->count] = NULL;
+        batch->records[batch->count++] = (struct kafka_record){
+            .offset = queue->first_offset++,
+            .timestamp_ms = -1,
+            .value = event->data,
+            .value_bytes = event->bytes,
+        };
+        batch->bytes += event->bytes;
+    }
+    *end = NULL;
+    if (queue->first == NULL)
+        queue->end = &queue->first;
+}
+
+static int
+local_read(struct feed *feed, int wait_ms, uint32_t max_records, size_t max_bytes,
+           struct kafka_batch *batch, struct error *err)
+{
+    struct local_queue *queue = (struct local_queue *)feed;
+    (void)err;
+    int64_t deadline_us = clock_monotonic_us() + (int64_t)wait_ms * US_PER_MS;
+    kafka_batch_release(batch);
+    local_free_events(queue->taken);
+    queue->taken = NULL;
+    local_lock(queue);
+    while (queue->first == NULL && local_wait(queue, deadline_us))
+        continue;
+    local_take(queue, max_records, max_bytes, batch);
+    local_tell(queue);
+    local_unlock(queue);
+    return 0;
+}
+
+static int
+local_durable(struct feed *feed, int64_t offset, const struct sequence *sequence,
+              const char *metadata, bool now, struct error *err)
+{
+    struct local_queue *queue = (struct local_queue *)feed;
+    (void)sequence;
+    (void)metadata;
+    (void)now;
+    (void)err;
+    local_lock(queue);
+    queue->durable_offset = offset;
+    local_tell(queue);
+    local_unlock(queue);
+    return 0;
+}
+
+static void
+local_bounds(struct feed *feed, struct feed_bounds *bounds)
+{
+    struct local_queue *queue = (struct local_queue *)feed;
+    local_lock(queue);
+    bool is_known = queue->state != LOCAL_RECOVERING;
+    *bounds = (struct feed_bounds){
+        .low = 0,
+        .high = is_known ? queue->next_offset : -1,
+        .committed = -1, /* there is no group */
+        .waiting = is_known ? queue->next_offset - queue->first_offset : 0,
+    };
+    local_unlock(queue);
+}
+
+static void
+local_close(struct feed *feed)
+{
+    struct local_queue *queue = (struct local_queue *)feed;
+    local_free_events(queue->taken);
+    queue->taken = NULL;
+    local_lock(queue);
+    queue->state = LOCAL_CLOSED;
+    local_tell(queue);
+    local_unlock(queue);
+}
+
+/* --- for the main thread --------------------------------------------------------------------- */
+
+static void
+local_destroy(struct ops_sink *sink)
+{
+    struct feed_local *local = (struct feed_local *)sink;
+    for (int32_t i = 0; i < local->config->topic.partitions; i++) {
+        struct local_queue *queue = &local->queues[i];
+        local_free_events(queue->first);
+        pthread_cond_destroy(&queue->changed);
+        pthread_mutex_destroy(&queue->lock);
+    }
+    free(local);
+}
+
+static void
+local_init(struct local_queue *queue, int32_t partition)
+{
+    *queue = (struct local_queue){
+        .feed =
+            {
+                .committed = local_committed,
+                .read = local_read,
+                .durable = local_durable,
+                .bounds = local_bounds,
+                .destroy = local_close,
+            },
+        .partition = partition,
+        .end = &queue->first,
+    };
+    CHECK(pthread_mutex_init(&queue->lock, NULL) == 0);
+    CHECK(pthread_cond_init(&queue->changed, NULL) == 0);
+}
+
+struct feed_local *
+feed_local_create(const struct config *config)
+{
+    int32_t partitions = config->topic.partitions;
+    struct feed_local *local =
+        memory_alloc(sizeof *local + (size_t)partitions * sizeof local->queues[0]);
+    local->sink = (struct ops_sink){.store = local_store, .destroy = local_destroy};
+    local->config = config;
+    for (int32_t i = 0; i < partitions; i++)
+        local_init(&local->queues[i], i);
+    return local;
+}
+
+struct ops_sink *
+feed_local_sink(struct feed_local *local)
+{
+    return &local->sink;
+}
+
+struct feed *
+feed_local_open(struct feed_local *local, int32_t partition)
+{
+    return &local->queues[partition].feed;
+}
+
+void
+feed_local_start(struct feed_local *local, int32_t partition, int64_t offset)
+{
+    struct local_queue *queue = &local->queues[partition];
+    local_lock(queue);
+    CHECK(queue->state == LOCAL_RECOVERING);
+    queue->state = LOCAL_OPEN;
+    queue->first_offset = offset > 0 ? offset : 0;
+    queue->next_offset = queue->first_offset;
+    queue->durable_offset = queue->first_offset;
+    local_tell(queue);
+    local_unlock(queue);
+}

@@ -1,0 +1,316 @@
+/* Happy path: see ops_topic.h.
+ *
+ * Failure: whatever the client meets fails the whole round, and the next round has a new client.
+ * The limit for a message is asked of the topic with each client, so that an event that is too
+ * large fails its own post and nobody else's.
+ */
+#include "consumer/ingest/ops_topic.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/kafka/kafka_admin.h"
+#include "common/kafka/kafka_producer.h"
+
+enum {
+    POLL_MS = 5,
+    KEY_BYTES = 8,
+    FRAMING_BYTES = 512, /* of a batch with one message */
+    US_PER_MS = 1000,
+    US_PER_S = 1000000,
+    NS_PER_US = 1000,
+};
+
+/* A post that somebody waits for, on that thread's stack. */
+struct topic_post {
+    const struct ops_post *post;
+    struct topic_post *next;
+    bool taken; /* of a round: it will be answered */
+    bool done;
+    struct error err; /* code 0: it is stored */
+};
+
+struct ops_topic {
+    struct ops_sink sink; /* first */
+    const struct config *config;
+    pthread_t thread;
+
+    pthread_mutex_t lock; /* guards what follows, and posts that are not taken */
+    pthread_cond_t changed;
+    struct topic_post *waiting;
+    struct topic_post **end;
+    bool stopping;
+
+    /* Of the thread: */
+    struct kafka_producer *producer; /* NULL: none yet, or the last one failed */
+    int64_t event_bytes_max;
+};
+
+static void
+topic_lock(struct ops_topic *topic)
+{
+    CHECK(pthread_mutex_lock(&topic->lock) == 0);
+}
+
+static void
+topic_unlock(struct ops_topic *topic)
+{
+    CHECK(pthread_mutex_unlock(&topic->lock) == 0);
+}
+
+static void
+topic_tell(struct ops_topic *topic)
+{
+    CHECK(pthread_cond_broadcast(&topic->changed) == 0);
+}
+
+static int64_t
+topic_deadline_us(const struct ops_topic *topic)
+{
+    return clock_monotonic_us() + (int64_t)topic->config->consumer.post_timeout_ms * US_PER_MS;
+}
+
+/* --- the thread ------------------------------------------------------------------------------ */
+
+static int
+topic_describe(struct ops_topic *topic, struct kafka_topic *found, struct error *err)
+{
+    const struct config *config = topic->config;
+    struct kafka_admin *admin;
+    int rc = kafka_admin_create(&config->kafka, &admin, err);
+    if (rc != 0)
+        return rc;
+    rc = kafka_admin_describe(admin, config->topic.name, found, err);
+    kafka_admin_destroy(admin);
+    if (rc == 0 && (!found->exists || found->partitions != config->topic.partitions))
+        rc = error_set(err, ERR_RETRY, "topic %s is not there with %d partitions",
+                       config->topic.name, config->topic.partitions);
+    return rc;
+}
+
+static int
+topic_open_client(struct ops_topic *topic, struct error *err)
+{
+    const struct config *config = topic->config;
+    struct kafka_topic found;
+    if (topic->producer != NULL)
+        return 0;
+    int rc = topic_describe(topic, &found, err);
+    if (rc != 0)
+        return rc;
+    topic->event_bytes_max = found.message_bytes_max - KEY_BYTES - FRAMING_BYTES;
+    return kafka_producer_create(&config->kafka, config->topic.name, config->topic.partitions,
+                                 found.message_bytes_max, &topic->producer, err);
+}
+
+static int
+topic_poll(struct ops_topic *topic, int64_t deadline_us, struct error *err)
+{
+    int rc = kafka_producer_poll(topic->producer, POLL_MS, err);
+    if (rc != 0 || clock_monotonic_us() < deadline_us)
+        return rc;
+    char trouble[ERROR_MESSAGE_BYTES];
+    kafka_producer_trouble(topic->producer, trouble, sizeof trouble);
+    return error_set(err, ERR_RETRY, "the broker has not acknowledged it in time%s%s",
+                     trouble[0] != '\0' ? ": " : "", trouble);
+}
+
+static int
+topic_send_message(struct ops_topic *topic, int32_t partition, const struct kafka_message *message,
+                   int64_t deadline_us, struct error *err)
+{
+    uint32_t sent = 0;
+    int rc = 0;
+    while (rc == 0 && sent == 0) {
+        rc = kafka_producer_send(topic->producer, partition, message, 1, &sent, err);
+        if (rc == 0 && sent == 0)
+            rc = topic_poll(topic, deadline_us, err);
+    }
+    return rc;
+}
+
+static int
+topic_send_span(struct ops_topic *topic, const struct ops_post *post, const struct ops_span *span,
+                int64_t deadline_us, struct error *err)
+{
+    uint8_t key[KEY_BYTES];
+    for (int i = 0; i < KEY_BYTES; i++)
+        key[i] = (uint8_t)((uint64_t)span->entity_id >> 8 * (KEY_BYTES - 1 - i));
+    const struct kafka_message message = {key, sizeof key, post->bytes.data + span->begin,
+                                          span->bytes};
+    int32_t first;
+    int32_t count = ops_span_partitions(span, topic->config->topic.partitions, &first);
+    int rc = 0;
+    for (int32_t i = first; rc == 0 && i < first + count; i++)
+        rc = topic_send_message(topic, i, &message, deadline_us, err);
+    return rc;
+}
+
+/* Sends what the round holds, less the posts that are refused, and waits for the broker. */
+static int
+topic_deliver(struct ops_topic *topic, struct topic_post *round, struct error *err)
+{
+    int64_t deadline_us = topic_deadline_us(topic);
+    int rc = 0;
+    for (struct topic_post *one = round; rc == 0 && one != NULL; one = one->next) {
+        if (ops_post_check_bytes(one->post, topic->event_bytes_max, &one->err) != 0)
+            continue;
+        for (uint32_t i = 0; rc == 0 && i < one->post->count; i++)
+            rc = topic_send_span(topic, one->post, &one->post->spans[i], deadline_us, err);
+    }
+    while (rc == 0 && kafka_producer_outstanding(topic->producer) > 0)
+        rc = topic_poll(topic, deadline_us, err);
+    return rc;
+}
+
+/* Gives `err` (code 0: none) to all posts of the round that were not refused. */
+static void
+topic_answer(struct ops_topic *topic, struct topic_post *round, const struct error *err)
+{
+    topic_lock(topic);
+    while (round != NULL) {
+        struct topic_post *next = round->next; /* once it is done, it is gone */
+        if (round->err.code == 0)
+            round->err = *err;
+        round->done = true;
+        round = next;
+    }
+    topic_tell(topic);
+    topic_unlock(topic);
+}
+
+/* Everything that waits; NULL: asked to stop. */
+static struct topic_post *
+topic_take_round(struct ops_topic *topic)
+{
+    topic_lock(topic);
+    struct topic_post *round = topic->waiting;
+    for (struct topic_post *one = round; one != NULL; one = one->next)
+        one->taken = true;
+    topic->waiting = NULL;
+    topic->end = &topic->waiting;
+    topic_unlock(topic);
+    return round;
+}
+
+/* Waits for somebody to post; false: asked to stop. */
+static bool
+topic_await_post(struct ops_topic *topic)
+{
+    topic_lock(topic);
+    while (topic->waiting == NULL && !topic->stopping)
+        CHECK(pthread_cond_wait(&topic->changed, &topic->lock) == 0);
+    bool stopping = topic->stopping;
+    topic_unlock(topic);
+    return !stopping;
+}
+
+static void *
+topic_main(void *context)
+{
+    struct ops_topic *topic = context;
+    while (topic_await_post(topic)) {
+        struct error err = {0};
+        int rc = topic_open_client(topic, &err);
+        struct topic_post *round = topic_take_round(topic);
+        if (rc != 0)
+            ops_post_fail(&err, true);
+        else if (topic_deliver(topic, round, &err) != 0)
+            ops_post_fail(&err, false);
+        if (err.code != 0) {
+            err.code = ERR_RETRY; /* another client may do better */
+            log_warn("ops", "%s", err.message);
+            kafka_producer_destroy(topic->producer);
+            topic->producer = NULL;
+        }
+        topic_answer(topic, round, &err);
+    }
+    return NULL;
+}
+
+/* --- any thread ------------------------------------------------------------------------------ */
+
+/* Waits for the answer, or until no round has taken the post in time. Under the lock. */
+static void
+topic_await(struct ops_topic *topic, struct topic_post *mine)
+{
+    int64_t deadline_us = topic_deadline_us(topic);
+    const struct timespec until = {
+        .tv_sec = deadline_us / US_PER_S,
+        .tv_nsec = deadline_us % US_PER_S * NS_PER_US,
+    };
+    int rc = 0;
+    while (!mine->done && (mine->taken || rc == 0)) {
+        if (mine->taken)
+            CHECK(pthread_cond_wait(&topic->changed, &topic->lock) == 0);
+        else
+            rc = pthread_cond_clockwait(&topic->changed, &topic->lock, CLOCK_MONOTONIC, &until);
+        CHECK(rc == 0 || rc == ETIMEDOUT);
+    }
+}
+
+/* Takes the post out of those that wait. Under the lock. */
+static void
+topic_withdraw(struct ops_topic *topic, struct topic_post *mine)
+{
+    struct topic_post **at = &topic->waiting;
+    while (*at != mine)
+        at = &(*at)->next;
+    *at = mine->next;
+    if (*at == NULL)
+        topic->end = at;
+    error_set(&mine->err, ERR_RETRY, "the broker is not there, or busy with what came before");
+    ops_post_fail(&mine->err, true);
+}
+
+static int
+topic_store(struct ops_sink *sink, const struct ops_post *post, struct error *err)
+{
+    struct ops_topic *topic = (struct ops_topic *)sink;
+    struct topic_post mine = {.post = post};
+    topic_lock(topic);
+    *topic->end = &mine;
+    topic->end = &mine.next;
+    topic_tell(topic);
+    topic_await(topic, &mine);
+    if (!mine.done)
+        topic_withdraw(topic, &mine);
+    topic_unlock(topic);
+    if (mine.err.code != 0)
+        *err = mine.err;
+    return mine.err.code;
+}
+
+static void
+topic_destroy(struct ops_sink *sink)
+{
+    struct ops_topic *topic = (struct ops_topic *)sink;
+    topic_lock(topic);
+    topic->stopping = true;
+    topic_tell(topic);
+    topic_unlock(topic);
+    CHECK(pthread_join(topic->thread, NULL) == 0);
+    CHECK(topic->waiting == NULL);
+    kafka_producer_destroy(topic->producer);
+    pthread_cond_destroy(&topic->changed);
+    pthread_mutex_destroy(&topic->lock);
+    free(topic);
+}
+
+struct ops_sink *
+ops_topic_create(const struct config *config)
+{
+    struct ops_topic *topic = memory_zalloc(sizeof *topic);
+    topic->sink = (struct ops_sink){.store = topic_store, .destroy = topic_destroy};
+    topic->config = config;
+    topic->end = &topic->waiting;
+    CHECK(pthread_mutex_init(&topic->lock, NULL) == 0);
+    CHECK(pthread_cond_init(&topic->changed, NULL) == 0);
+    CHECK(pthread_create(&topic->thread, NULL, topic_main, topic) == 0);
+    return &topic->sink;
+}

@@ -1,0 +1,390 @@
+/* Happy path: decode, judge, check, append the message's own bytes to the payload; in the end leave
+ * out what compaction drops.
+ *
+ * Failure: an unknown schema stops before the message (ERR_RETRY). Bytes that are no event move the
+ * offset and leave a letter; the next seq then shows the gap. Everything else that is wrong with an
+ * event costs the event or its op, leaves a letter, and takes its seq.
+ */
+#include "consumer/partition/batch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+
+enum { LENGTH_BYTES = 4 };
+
+void
+batch_init(struct batch *batch, const struct batch_context *context)
+{
+    *batch = (struct batch){.context = *context, .first_offset = -1, .next_offset = -1};
+    batch->compact = compact_create(&context->config->index_config);
+    arena_init(&batch->arena);
+    buffer_init(&batch->payload);
+    buffer_init(&batch->received);
+}
+
+void
+batch_free(struct batch *batch)
+{
+    compact_destroy(batch->compact);
+    arena_free(&batch->arena);
+    buffer_free(&batch->payload);
+    buffer_free(&batch->received);
+    dead_letter_list_free(&batch->letters);
+    free(batch->events);
+}
+
+void
+batch_begin(struct batch *batch, const struct sequence *sequence)
+{
+    arena_reset(&batch->arena);
+    buffer_clear(&batch->payload);
+    dead_letter_list_clear(&batch->letters);
+    batch->event_count = 0;
+    batch->counts = (struct batch_counts){0};
+    batch->sequence = *sequence;
+    batch->first_offset = -1;
+    batch->next_offset = -1;
+}
+
+static void
+batch_add_letter(struct batch *batch, const struct kafka_record *record, struct dead_letter letter)
+{
+    letter.group = batch->context.config->consumer.group;
+    letter.topic = batch->context.config->topic.name;
+    letter.partition = batch->context.partition;
+    letter.offset = record->offset;
+    letter.value = (struct text){record->value, record->value_bytes};
+    dead_letter_list_add(&batch->letters, &letter);
+}
+
+/* The slot exists in this shard: numbers are routed as unsigned, so that none is negative. */
+static int
+batch_check_entity(const struct batch_context *context, int64_t entity_id, struct error *err)
+{
+    const struct config_topic *topic = &context->config->topic;
+    if (entity_id < 0 || entity_id / topic->partitions >= topic->max_slots)
+        return error_set(err, ERR_DATA, "entity %lld is beyond topic.max_slots",
+                         (long long)entity_id);
+    if (entity_id % topic->partitions != context->partition)
+        return error_set(err, ERR_DATA, "entity %lld does not belong to partition %d of %d",
+                         (long long)entity_id, context->partition, topic->partitions);
+    return 0;
+}
+
+/* Splits the event's ops into those that apply, which become the event's, and the others. Lists in
+ * the arena; nothing is allocated as long as all apply. */
+static uint32_t
+batch_drop_ops(struct batch *batch, struct event *event, struct op **dropped, struct text **reasons)
+{
+    struct ops ops = event->ops;
+    struct op *kept = NULL;
+    uint32_t kept_count = 0, dropped_count = 0;
+    for (uint32_t i = 0; i < ops.count; i++) {
+        struct error err = {0};
+        bool applies = engine_check_op(batch->context.engine, &ops.items[i], &err) == 0;
+        if (!applies && kept == NULL) {
+            size_t bytes = ops.count * sizeof *kept;
+            kept = arena_alloc(&batch->arena, bytes);
+            *dropped = arena_alloc(&batch->arena, bytes);
+            *reasons = arena_alloc(&batch->arena, ops.count * sizeof **reasons);
+            memcpy(kept, ops.items, i * sizeof *kept);
+            kept_count = i;
+        }
+        if (!applies) {
+            (*reasons)[dropped_count] = arena_text(&batch->arena, text_of(err.message));
+            (*dropped)[dropped_count++] = ops.items[i];
+        } else if (kept != NULL) {
+            kept[kept_count++] = ops.items[i];
+        }
+    }
+    if (dropped_count > 0)
+        event->ops = (struct ops){kept, kept_count};
+    return dropped_count;
+}
+
+static void
+batch_put_length(uint8_t *at, size_t length)
+{
+    for (int i = 0; i < LENGTH_BYTES; i++)
+        at[i] = (uint8_t)(length >> 8 * i);
+}
+
+static size_t
+batch_get_length(const uint8_t *at)
+{
+    size_t length = 0;
+    for (int i = 0; i < LENGTH_BYTES; i++)
+        length |= (size_t)at[i] << 8 * i;
+    return length;
+}
+
+static void
+batch_append_received(struct batch *batch, const struct kafka_record *record)
+{
+    uint8_t length[LENGTH_BYTES];
+    batch_put_length(length, record->value_bytes);
+    buffer_append(&batch->payload, length, sizeof length);
+    buffer_append(&batch->payload, record->value, record->value_bytes);
+}
+
+static void
+batch_append_encoded(struct batch *batch, const struct event *event)
+{
+    struct buffer *payload = &batch->payload;
+    size_t begin = payload->bytes;
+    buffer_append(payload, (const uint8_t[LENGTH_BYTES]){0}, LENGTH_BYTES);
+    /* It was decoded a moment ago, and has fewer ops now. */
+    CHECK(event_encode(batch->context.codec, event, payload, NULL) == 0);
+    batch_put_length(payload->data + begin, payload->bytes - begin - LENGTH_BYTES);
+}
+
+static void
+batch_append_event(struct batch *batch, const struct event *event)
+{
+    if (batch->event_count == batch->event_capacity) {
+        batch->event_capacity = batch->event_capacity == 0 ? 256 : 2 * batch->event_capacity;
+        batch->events =
+            memory_realloc(batch->events, batch->event_capacity * sizeof *batch->events);
+    }
+    batch->events[batch->event_count++] = *event;
+    batch->counts.events++;
+    batch->counts.ops += event->ops.count;
+}
+
+/* An event whose turn it is. */
+static void
+batch_accept(struct batch *batch, const struct kafka_record *record, struct event *event)
+{
+    struct error err = {0};
+    if (event->kind == EVENT_ROW &&
+        batch_check_entity(&batch->context, event->entity_id, &err) != 0) {
+        batch_add_letter(batch, record,
+                         (struct dead_letter){.reason = err.message, .event = event});
+        return;
+    }
+    struct op *dropped = NULL;
+    struct text *reasons = NULL;
+    uint32_t all = event->ops.count;
+    uint32_t count = batch_drop_ops(batch, event, &dropped, &reasons);
+    if (count > 0) {
+        char reason[64];
+        snprintf(reason, sizeof reason, "%u of %u ops cannot be applied", count, all);
+        batch_add_letter(batch, record,
+                         (struct dead_letter){.reason = reason,
+                                              .event = event,
+                                              .ops = dropped,
+                                              .reasons = reasons,
+                                              .op_count = count});
+    }
+    if (event->ops.count == 0)
+        return;
+    if (count > 0)
+        batch_append_encoded(batch, event);
+    else
+        batch_append_received(batch, record);
+    batch_append_event(batch, event);
+}
+
+/* With `on_gap: stop`: refuses an event that proves a loss. */
+static int
+batch_check_gap(const struct batch *batch, const struct event *event, struct error *err)
+{
+    char reason[SEQUENCE_REASON_BYTES];
+    if (batch->context.config->consumer.on_gap != ON_GAP_STOP ||
+        !sequence_would_lose(&batch->sequence, event, reason, sizeof reason))
+        return 0;
+    return error_set(err, ERR_DATA,
+                     "%s; set consumer.on_gap to continue to go on without what is missing",
+                     reason);
+}
+
+static void
+batch_judge(struct batch *batch, const struct kafka_record *record, struct event *event)
+{
+    switch (sequence_take(&batch->sequence, event)) {
+    case SEQUENCE_APPLY:
+        if (event->kind == EVENT_REJECTED)
+            batch->counts.rejected++;
+        else
+            batch_accept(batch, record, event);
+        break;
+    case SEQUENCE_DUPLICATE:
+        batch->counts.duplicates++;
+        break;
+    case SEQUENCE_FENCED:
+        batch->counts.fenced++;
+        break;
+    case SEQUENCE_FOREIGN:
+        batch->counts.foreign++;
+        batch_add_letter(
+            batch, record,
+            (struct dead_letter){.reason = "numbered by a second source", .event = event});
+        break;
+    case SEQUENCE_MARK:
+        break;
+    }
+}
+
+static int
+batch_decode(struct batch *batch, const struct kafka_record *record, struct event *event,
+             struct error *err)
+{
+    if (record->value_bytes > BATCH_EVENT_BYTES_MAX)
+        return error_set(err, ERR_DATA, "%zu bytes, more than %d", record->value_bytes,
+                         BATCH_EVENT_BYTES_MAX);
+    return event_decode(batch->context.codec, record->value, record->value_bytes, &batch->arena,
+                        event, err);
+}
+
+int
+batch_add(struct batch *batch, const struct kafka_record *record, struct error *err)
+{
+    struct event event;
+    int rc = batch_decode(batch, record, &event, err);
+    if (rc != 0 && rc != ERR_DATA)
+        return rc;
+    if (rc == ERR_DATA) {
+        batch_add_letter(batch, record, (struct dead_letter){.reason = err->message});
+    } else {
+        rc = batch_check_gap(batch, &event, err);
+        if (rc != 0)
+            return rc;
+        batch_judge(batch, record, &event);
+    }
+    batch->counts.records++;
+    batch->counts.bytes += record->value_bytes;
+    if (batch->first_offset < 0)
+        batch->first_offset = record->offset;
+    batch->next_offset = record->offset + 1;
+    return 0;
+}
+
+bool
+batch_full(const struct batch *batch)
+{
+    const struct config_consumer *limits = &batch->context.config->consumer;
+    return batch->counts.records >= (uint64_t)limits->batch_rows ||
+           batch->payload.bytes >= (size_t)limits->batch_bytes ||
+           batch->letters.bytes.bytes >= (size_t)limits->batch_bytes;
+}
+
+/* Keeps of the events, and of their bytes, what is `left`. */
+static void
+batch_rewrite(struct batch *batch, const struct ops *left)
+{
+    struct buffer received = batch->payload;
+    batch->payload = batch->received;
+    batch->received = received;
+    buffer_clear(&batch->payload);
+    uint32_t kept = 0;
+    const uint8_t *at = received.data;
+    for (uint32_t i = 0; i < batch->event_count; i++) {
+        struct event *event = &batch->events[i];
+        size_t bytes = LENGTH_BYTES + batch_get_length(at);
+        bool whole = left[i].items == event->ops.items;
+        batch->counts.compacted += event->ops.count - left[i].count;
+        event->ops = left[i];
+        if (whole)
+            buffer_append(&batch->payload, at, bytes);
+        else if (event->ops.count > 0)
+            batch_append_encoded(batch, event);
+        if (event->ops.count > 0 && kept++ < i)
+            batch->events[kept - 1] = *event;
+        at += bytes;
+    }
+    batch->event_count = kept;
+}
+
+void
+batch_close(struct batch *batch)
+{
+    const struct ops *left =
+        compact_run(batch->compact, batch->events, batch->event_count, &batch->arena);
+    if (left != NULL)
+        batch_rewrite(batch, left);
+}
+
+size_t
+batch_payload_bytes_max(const struct config_consumer *config)
+{
+    /* The last event may begin just below the limit, and be written anew in a newer schema. */
+    return (size_t)config->batch_bytes + 2 * (size_t)BATCH_EVENT_BYTES_MAX;
+}
+
+static void
+batch_apply_event(struct engine *engine, const struct event *event)
+{
+    if (event->kind == EVENT_ROW) {
+        engine_apply_row(engine, event->entity_id, &event->ops);
+        return;
+    }
+    engine_end_rows(engine);
+    engine_apply_fan_out(engine, &event->ops);
+    engine_begin_rows(engine);
+}
+
+void
+batch_apply(const struct batch *batch, struct engine *engine)
+{
+    engine_begin_rows(engine);
+    for (uint32_t i = 0; i < batch->event_count; i++)
+        batch_apply_event(engine, &batch->events[i]);
+    engine_end_rows(engine);
+}
+
+static int
+batch_decode_logged(const struct batch_context *context, struct text bytes, struct arena *arena,
+                    struct event *event, struct error *err)
+{
+    arena_reset(arena);
+    int rc = event_decode(context->codec, bytes.data, bytes.bytes, arena, event, err);
+    if (rc != 0)
+        return rc;
+    if (event->kind == EVENT_ROW)
+        return batch_check_entity(context, event->entity_id, err);
+    if (event->kind != EVENT_FAN_OUT)
+        return error_set(err, ERR_DATA, "an event of kind %d", (int)event->kind);
+    return 0;
+}
+
+int
+batch_read(const struct batch_context *context, struct text payload, struct arena *arena,
+           batch_visit visit, void *visit_context, struct error *err)
+{
+    size_t at = 0;
+    while (at < payload.bytes) {
+        size_t left = payload.bytes - at - LENGTH_BYTES;
+        if (payload.bytes - at < LENGTH_BYTES)
+            return error_set(err, ERR_FATAL, "payload byte %zu: cut off", at);
+        size_t length = batch_get_length((const uint8_t *)payload.data + at);
+        if (length > left)
+            return error_set(err, ERR_FATAL, "payload byte %zu: an event of %zu bytes", at, length);
+        struct text bytes = {payload.data + at + LENGTH_BYTES, length};
+        struct event event;
+        struct error reason = {0};
+        if (batch_decode_logged(context, bytes, arena, &event, &reason) != 0)
+            return error_set(err, ERR_FATAL, "payload byte %zu: %s", at, reason.message);
+        visit(visit_context, &event);
+        at += LENGTH_BYTES + length;
+    }
+    return 0;
+}
+
+static void
+batch_apply_read(void *engine, const struct event *event)
+{
+    batch_apply_event(engine, event);
+}
+
+int
+batch_replay(const struct batch_context *context, struct engine *engine, struct text payload,
+             struct arena *arena, struct error *err)
+{
+    engine_begin_rows(engine);
+    int rc = batch_read(context, payload, arena, batch_apply_read, engine, err);
+    engine_end_rows(engine);
+    return rc;
+}

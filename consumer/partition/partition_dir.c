@@ -1,0 +1,111 @@
+#include "consumer/partition/partition_dir.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+
+static char *
+partition_dir_gone(const struct partition_dir *dir)
+{
+    return memory_format("%s/wal.gone", dir->path);
+}
+
+static int
+is_checkpoint_directory(void *context, const char *name)
+{
+    (void)context;
+    return strcmp(name, "checkpoint") == 0;
+}
+
+/* Removes {path}/wal.gone. */
+static int
+partition_dir_sweep(struct partition_dir *dir, struct error *err)
+{
+    char *gone = partition_dir_gone(dir);
+    char *checkpoints = memory_format("%s/checkpoint", gone);
+    int rc = dir->files->list(dir->files, gone, is_checkpoint_directory, NULL, err);
+    if (rc > 0)
+        rc = files_remove_directory(dir->files, checkpoints, err);
+    if (rc == 0)
+        rc = files_remove_directory(dir->files, gone, err);
+    free(checkpoints);
+    free(gone);
+    return rc;
+}
+
+static int
+partition_dir_rename(struct partition_dir *dir, const char *from, const char *to, struct error *err)
+{
+    int rc = dir->files->rename(dir->files, from, to, err);
+    return rc == 0 ? dir->files->sync_directory(dir->files, dir->path, err) : rc;
+}
+
+static int
+partition_dir_drop(struct partition_dir *dir, const char *path, struct error *err)
+{
+    char *gone = partition_dir_gone(dir);
+    int rc = partition_dir_rename(dir, path, gone, err);
+    free(gone);
+    return rc == 0 ? partition_dir_sweep(dir, err) : rc;
+}
+
+struct partition_dir_look {
+    bool has_old;
+    bool has_gone;
+};
+
+static int
+partition_dir_note(void *context, const char *name)
+{
+    struct partition_dir_look *look = context;
+    look->has_old = look->has_old || strcmp(name, "wal.old") == 0;
+    look->has_gone = look->has_gone || strcmp(name, "wal.gone") == 0;
+    return 0;
+}
+
+int
+partition_dir_open(struct partition_dir *dir, struct files *files, const char *path,
+                   struct error *err)
+{
+    struct partition_dir_look look = {false, false};
+    *dir = (struct partition_dir){
+        .files = files,
+        .path = memory_strdup(path),
+        .wal = memory_format("%s/wal", path),
+        .old = memory_format("%s/wal.old", path),
+    };
+    int rc = files->make_directory(files, path, err);
+    if (rc == 0)
+        rc = files->list(files, path, partition_dir_note, &look, err);
+    if (rc == 0 && look.has_gone)
+        rc = partition_dir_sweep(dir, err);
+    dir->has_old = look.has_old;
+    return rc;
+}
+
+void
+partition_dir_close(struct partition_dir *dir)
+{
+    free(dir->path);
+    free(dir->wal);
+    free(dir->old);
+}
+
+int
+partition_dir_begin_anew(struct partition_dir *dir, struct error *err)
+{
+    if (dir->has_old)
+        return partition_dir_drop(dir, dir->wal, err);
+    int rc = partition_dir_rename(dir, dir->wal, dir->old, err);
+    dir->has_old = rc == 0;
+    return rc;
+}
+
+int
+partition_dir_drop_old(struct partition_dir *dir, struct error *err)
+{
+    int rc = partition_dir_drop(dir, dir->old, err);
+    dir->has_old = dir->has_old && rc != 0;
+    return rc;
+}

@@ -1,0 +1,30 @@
+/* The position of one partition as bytes: what a WAL frame carries beside the events, so that data
+ * and position are one write. Pure.
+ *
+ *     +---------+--------+--------------+----------------+---------------------+--------------+
+ *     | version | reason | digest known | numbers        | source              | topic id     |
+ *     | 1 byte  | 1 byte | 1 byte       | 16 x 8 bytes   | 1 byte length, text | the same     |
+ *     +---------+--------+--------------+----------------+---------------------+--------------+
+ *
+ * Numbers are little-endian, in the order of position.c; the checksum is the frame's.
+ */
+#ifndef CONSUMER_PARTITION_POSITION_H
+#define CONSUMER_PARTITION_POSITION_H
+
+#include "common/base/error.h"
+#include "consumer/partition/sequence.h"
+
+struct position {
+    struct sequence sequence;
+    int64_t replay; /* the last reset of the group's offset that was followed, see offsets.h */
+};
+
+void position_init(struct position *position);
+
+/* Appends. */
+void position_encode(const struct position *position, struct buffer *out);
+
+/* ERR_DATA: not a position, or of a version that this program does not know. */
+int position_decode(const void *data, size_t bytes, struct position *position, struct error *err);
+
+#endif

@@ -1,0 +1,552 @@
+#include "consumer/partition/replica.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "consumer/checkpoint/checkpoint.h"
+#include "consumer/wal/wal.h"
+
+static const char *const area = "replica";
+
+struct replica {
+    struct replica_options options;
+    char *directory;
+    struct engine *engine;
+    struct shard *shard; /* that serves the engine; NULL: nobody reads it */
+    struct wal *wal;
+    struct position position; /* behind the last batch */
+    struct position durable;  /* behind the last frame */
+    struct buffer encoded;    /* the same as bytes */
+    int64_t unsaved_from;     /* first offset that no frame covers; -1: none */
+    int64_t unsaved_us;       /* since when */
+    int64_t next_offset;      /* one behind the last batch; -1: nothing was read yet */
+    int64_t applied_offset;   /* one behind what the engine holds */
+    struct buffer identity;   /* of log and checkpoints; terminated */
+    char *checkpoint_directory;
+    int64_t checkpoint_offset; /* of the newest one here; 0: there is none */
+    int64_t grown_bytes;       /* of frames behind that, or so */
+    struct checkpoint_place place;
+    struct checkpoint_writer *writer; /* of one that is on its way; NULL: none */
+    int64_t writer_offset;            /* where that one stands */
+    int64_t writer_begin_us;
+    /* While the log is replayed: */
+    struct event_codec *codec;
+    struct arena arena;
+};
+
+static int
+replica_create_engine(const struct replica_options *options, struct engine **engine,
+                      struct error *err)
+{
+    const struct engine_options engine_options = {
+        .index = &options->config->index_config,
+        .partition = options->partition,
+        .partitions = options->config->topic.partitions,
+        .max_slots = options->config->topic.max_slots,
+    };
+    return engine_create(&engine_options, engine, err);
+}
+
+static struct checkpoint_place
+replica_place(const struct replica *replica, const char *directory)
+{
+    const struct text identity = {(const char *)replica->identity.data, replica->identity.bytes};
+    return (struct checkpoint_place){replica->options.files, directory, identity};
+}
+
+int
+replica_create(const struct replica_options *options, struct replica **replica, struct error *err)
+{
+    struct engine *engine;
+    int rc = replica_create_engine(options, &engine, err);
+    if (rc != 0)
+        return rc;
+    struct replica *made = memory_zalloc(sizeof *made);
+    made->options = *options;
+    made->directory = memory_strdup(options->directory);
+    made->engine = engine;
+    made->unsaved_from = -1;
+    made->next_offset = -1;
+    made->applied_offset = -1;
+    position_init(&made->position);
+    if (!options->config->kafka.present)
+        sequence_init_alone(&made->position.sequence);
+    buffer_init(&made->encoded);
+    buffer_init(&made->identity);
+    config_partition_identity(options->config, options->partition, &made->identity);
+    buffer_string(&made->identity);
+    made->checkpoint_directory = memory_format("%s/checkpoint", options->directory);
+    made->place = replica_place(made, made->checkpoint_directory);
+    arena_init(&made->arena);
+    *replica = made;
+    return 0;
+}
+
+void
+replica_destroy(struct replica *replica)
+{
+    struct error unheard;
+    if (replica == NULL)
+        return;
+    replica_checkpoint_end(replica, &unheard);
+    wal_close(replica->wal);
+    engine_destroy(replica->engine);
+    arena_free(&replica->arena);
+    buffer_free(&replica->encoded);
+    buffer_free(&replica->identity);
+    free(replica->checkpoint_directory);
+    free(replica->directory);
+    free(replica);
+}
+
+void
+replica_serve(struct replica *replica, struct shard *shard)
+{
+    replica->shard = shard;
+    shard_serve(shard, replica->engine);
+}
+
+static struct engine *
+replica_write_begin(struct replica *replica)
+{
+    if (replica->shard != NULL)
+        shard_write_begin(replica->shard);
+    return replica->engine;
+}
+
+static void
+replica_write_end(struct replica *replica)
+{
+    if (replica->shard != NULL)
+        shard_write_end(replica->shard);
+}
+
+static bool
+replica_goes_on(const struct replica *replica)
+{
+    return replica->options.go_on(replica->options.context);
+}
+
+/* --- recovery: a checkpoint ------------------------------------------------------------------ */
+
+struct replica_load {
+    const struct replica *replica;
+    struct checkpoint_reader reader;
+};
+
+static int
+replica_read_state(void *context, void *data, size_t bytes, struct error *err)
+{
+    struct replica_load *load = context;
+    if (!replica_goes_on(load->replica))
+        return error_set(err, ERR_RETRY, "asked to stop");
+    return checkpoint_read(&load->reader, data, bytes, err);
+}
+
+static int
+replica_load_engine(struct replica_load *load, struct engine *engine, struct position *position,
+                    struct error *err)
+{
+    const struct engine_source source = {load, replica_read_state};
+    const struct text encoded = load->reader.position;
+    int rc = position_decode(encoded.data, encoded.bytes, position, err);
+    if (rc == 0)
+        rc = engine_load(engine, &source, err);
+    return rc == 0 ? checkpoint_check_end(&load->reader, err) : rc;
+}
+
+/* Readers see the empty engine or the loaded one. */
+static void
+replica_take_engine(struct replica *replica, struct engine *engine)
+{
+    struct engine *before = replica->engine;
+    replica->engine = engine;
+    if (replica->shard != NULL)
+        shard_serve(replica->shard, engine);
+    engine_destroy(before);
+}
+
+/* ERR_DATA: it is not usable, and nothing has changed. */
+static int
+replica_load(struct replica *replica, const struct checkpoint_place *place, int64_t offset,
+             struct error *err)
+{
+    struct replica_load load = {.replica = replica};
+    struct engine *engine = NULL;
+    struct position position;
+    int rc = checkpoint_open(place, offset, &load.reader, err);
+    if (rc != 0)
+        return rc;
+    rc = replica_create_engine(&replica->options, &engine, err);
+    if (rc == 0)
+        rc = replica_load_engine(&load, engine, &position, err);
+    checkpoint_close(&load.reader);
+    if (rc != 0) {
+        engine_destroy(engine);
+        return rc;
+    }
+    replica_take_engine(replica, engine);
+    replica->position = position;
+    return 0;
+}
+
+/* The newest usable one up to `offset_max`: 1, and `*offset` is where; 0: none is. */
+static int
+replica_load_newest(struct replica *replica, const struct checkpoint_place *place,
+                    int64_t offset_max, int64_t *offset, struct error *err)
+{
+    int64_t offsets[CHECKPOINTS_MAX];
+    int count = checkpoint_list(place, offsets, err);
+    for (int i = 0; i < count; i++) {
+        if (offsets[i] > offset_max)
+            continue;
+        int rc = replica_load(replica, place, offsets[i], err);
+        if (rc == 0) {
+            *offset = offsets[i];
+            return 1;
+        }
+        if (rc != ERR_DATA)
+            return rc;
+        log_warn(area, "%s: the checkpoint at offset %" PRId64 " is not usable: %s",
+                 place->directory, offsets[i], err->message);
+    }
+    return count < 0 ? count : 0;
+}
+
+/* Those that are not usable: what was loaded, and the log, has made up for them. */
+static int
+replica_drop_checkpoints_above(struct replica *replica, int64_t offset, struct error *err)
+{
+    int64_t offsets[CHECKPOINTS_MAX];
+    int count = checkpoint_list(&replica->place, offsets, err);
+    int rc = count < 0 ? count : 0;
+    for (int i = 0; rc == 0 && i < count && offsets[i] > offset; i++)
+        rc = checkpoint_remove(&replica->place, offsets[i], err);
+    return rc;
+}
+
+/* Of its own, or of the seed. */
+static int
+replica_load_checkpoint(struct replica *replica, const struct replica_seed *seed, int64_t *offset,
+                        struct error *err)
+{
+    *offset = 0;
+    int rc = replica_load_newest(replica, &replica->place, INT64_MAX, offset, err);
+    if (rc > 0)
+        replica->checkpoint_offset = *offset;
+    if (rc != 0 || seed->directory == NULL)
+        return rc < 0 ? rc : 0;
+    char *directory = memory_format("%s/checkpoint", seed->directory);
+    const struct checkpoint_place place = replica_place(replica, directory);
+    rc = replica_load_newest(replica, &place, seed->offset_max, offset, err);
+    free(directory);
+    return rc < 0 ? rc : 0;
+}
+
+/* --- recovery: the log ----------------------------------------------------------------------- */
+
+static int
+replica_replay(void *context, const struct wal_frame *frame, struct error *err)
+{
+    struct replica *replica = context;
+    if (!replica_goes_on(replica))
+        return error_set(err, ERR_RETRY, "asked to stop");
+    int rc = position_decode(frame->position, frame->position_bytes, &replica->position, err);
+    if (rc != 0)
+        return error_set(err, ERR_FATAL, "frame at offset %" PRId64 ": %s", frame->first_offset,
+                         err->message);
+    const struct batch_context context_of_batch = {
+        .config = replica->options.config,
+        .partition = replica->options.partition,
+        .engine = replica->engine,
+        .codec = replica->codec,
+    };
+    const struct text payload = {frame->payload, frame->payload_bytes};
+    replica->grown_bytes += (int64_t)(frame->position_bytes + frame->payload_bytes);
+    struct engine *engine = replica_write_begin(replica);
+    rc = batch_replay(&context_of_batch, engine, payload, &replica->arena, err);
+    replica_write_end(replica);
+    return rc != 0 ? error_wrap(err, "frame at offset %" PRId64, frame->first_offset) : 0;
+}
+
+static int
+replica_open_wal(struct replica *replica, int64_t begin_offset, struct error *err)
+{
+    const struct config_consumer *config = &replica->options.config->consumer;
+    const struct wal_options options = {
+        .directory = replica->directory,
+        .identity = (const char *)replica->identity.data,
+        .segment_bytes = config->wal_segment_bytes,
+        .frame_bytes = (int64_t)batch_payload_bytes_max(config),
+        .begin_offset = begin_offset,
+    };
+    int rc = event_codec_create(&replica->codec, err);
+    if (rc != 0)
+        return rc;
+    rc = wal_open(replica->options.files, &options, replica_replay, replica, &replica->wal, err);
+    event_codec_destroy(replica->codec);
+    return rc;
+}
+
+int
+replica_open(struct replica *replica, const struct replica_seed *seed, struct error *err)
+{
+    int64_t begin_us = clock_monotonic_us();
+    int64_t offset;
+    int rc = replica_load_checkpoint(replica, seed, &offset, err);
+    int64_t loaded_us = clock_monotonic_us();
+    if (rc == 0)
+        rc = replica_open_wal(replica, offset, err);
+    if (rc == 0)
+        rc = replica_drop_checkpoints_above(replica, offset, err);
+    if (rc != 0)
+        return rc;
+    replica->next_offset = wal_durable_offset(replica->wal);
+    replica->applied_offset = replica->next_offset;
+    replica->durable = replica->position;
+    log_info(area,
+             "%s: recovered: checkpoint at offset %" PRId64 " in %.1f s, %" PRId64
+             " bytes of frames behind it in %.1f s; next offset %" PRId64,
+             replica->directory, offset, (double)(loaded_us - begin_us) / 1e6, replica->grown_bytes,
+             (double)(clock_monotonic_us() - loaded_us) / 1e6, replica->next_offset);
+    return 0;
+}
+
+/* --- going on -------------------------------------------------------------------------------- */
+
+static void
+replica_time(struct replica *replica, enum stage stage, int64_t *since_us)
+{
+    int64_t now_us = clock_monotonic_us();
+    metrics_observe_us(&replica->options.times->stages[stage], now_us - *since_us);
+    *since_us = now_us;
+}
+
+/* Makes the position, and `payload` with it, durable as one frame. */
+static int
+replica_write(struct replica *replica, struct text payload, struct error *err)
+{
+    int64_t since_us = clock_monotonic_us();
+    buffer_clear(&replica->encoded);
+    position_encode(&replica->position, &replica->encoded);
+    const struct wal_frame frame = {
+        .first_offset = replica->unsaved_from,
+        .next_offset = replica->next_offset,
+        .position = replica->encoded.data,
+        .position_bytes = replica->encoded.bytes,
+        .payload = payload.data,
+        .payload_bytes = payload.bytes,
+    };
+    int rc = wal_append(replica->wal, &frame, err);
+    if (rc != 0)
+        return rc;
+    replica->grown_bytes += (int64_t)(frame.position_bytes + frame.payload_bytes);
+    replica_time(replica, STAGE_WRITE, &since_us);
+    rc = wal_sync(replica->wal, err);
+    if (rc != 0)
+        return rc;
+    replica_time(replica, STAGE_SYNC, &since_us);
+    CHECK(wal_durable_offset(replica->wal) == replica->next_offset);
+    replica->durable = replica->position;
+    replica->unsaved_from = -1;
+    return 0;
+}
+
+int
+replica_advance(struct replica *replica, const struct batch *batch, struct error *err)
+{
+    CHECK(batch->first_offset >= replica->next_offset);
+    replica->position.sequence = batch->sequence;
+    replica->next_offset = batch->next_offset;
+    if (replica->unsaved_from < 0) {
+        replica->unsaved_from = batch->first_offset;
+        replica->unsaved_us = clock_monotonic_us();
+    }
+    if (batch->event_count == 0)
+        return 0;
+    const struct text payload = {(const char *)batch->payload.data, batch->payload.bytes};
+    int rc = replica_write(replica, payload, err);
+    if (rc != 0)
+        return rc;
+    CHECK(replica->next_offset <= wal_durable_offset(replica->wal));
+    int64_t since_us = clock_monotonic_us();
+    struct engine *engine = replica_write_begin(replica);
+    replica_time(replica, STAGE_LOCK, &since_us);
+    batch_apply(batch, engine);
+    replica_write_end(replica);
+    replica_time(replica, STAGE_APPLY, &since_us);
+    replica->applied_offset = replica->next_offset;
+    return 0;
+}
+
+void
+replica_tell_time(struct replica *replica, int64_t now_s)
+{
+    if (replica->options.config->index_config.visible_from == NULL)
+        return;
+    struct engine *engine = replica_write_begin(replica);
+    engine_advance(engine, now_s);
+    replica_write_end(replica);
+}
+
+int
+replica_save(struct replica *replica, struct error *err)
+{
+    if (replica->unsaved_from < 0)
+        return 0;
+    int rc = replica_write(replica, (struct text){NULL, 0}, err);
+    if (rc == 0)
+        replica->applied_offset = replica->next_offset;
+    return rc;
+}
+
+int
+replica_skip(struct replica *replica, int64_t offset, struct error *err)
+{
+    CHECK(offset > replica->next_offset && replica->unsaved_from < 0);
+    replica->unsaved_from = replica->next_offset;
+    replica->next_offset = offset;
+    return replica_save(replica, err);
+}
+
+/* --- checkpoints ----------------------------------------------------------------------------- */
+
+static void
+replica_copy_state(void *context, const void *data, size_t bytes)
+{
+    struct replica *replica = context;
+    replica_goes_on(replica); /* it is alive; what was begun is finished */
+    checkpoint_write(replica->writer, data, bytes);
+}
+
+static int
+replica_copy(struct replica *replica, struct error *err)
+{
+    const struct engine_sink sink = {replica, replica_copy_state};
+    buffer_clear(&replica->encoded);
+    position_encode(&replica->position, &replica->encoded);
+    const struct text position = {(const char *)replica->encoded.data, replica->encoded.bytes};
+    int rc =
+        checkpoint_begin(&replica->place, replica->applied_offset, position, &replica->writer, err);
+    if (rc != 0)
+        return error_wrap(err, "could not write a checkpoint");
+    engine_save(replica->engine, &sink);
+    checkpoint_end(replica->writer);
+    return 0;
+}
+
+int
+replica_checkpoint_begin(struct replica *replica, struct error *err)
+{
+    int64_t since_us = clock_monotonic_us();
+    CHECK(replica->writer == NULL && replica->unsaved_from < 0);
+    CHECK(replica->applied_offset == replica->next_offset &&
+          replica->applied_offset <= wal_durable_offset(replica->wal));
+    replica->grown_bytes = 0; /* after a failure it is time again when as much has come */
+    if (replica->applied_offset <= replica->checkpoint_offset)
+        return 0;
+    replica->writer_offset = replica->applied_offset;
+    replica->writer_begin_us = since_us;
+    int rc = replica_copy(replica, err);
+    replica_time(replica, STAGE_CHECKPOINT, &since_us);
+    return rc;
+}
+
+bool
+replica_checkpoint_is_done(const struct replica *replica)
+{
+    return replica->writer == NULL || checkpoint_is_done(replica->writer);
+}
+
+/* The log has to reach back to the oldest one that is kept. */
+static int
+replica_trim(struct replica *replica, struct error *err)
+{
+    int64_t offsets[CHECKPOINTS_MAX];
+    int count = checkpoint_list(&replica->place, offsets, err);
+    if (count < CHECKPOINTS_KEPT)
+        return count < 0 ? count : 0;
+    return wal_trim(replica->wal, offsets[count - 1], err);
+}
+
+int
+replica_checkpoint_end(struct replica *replica, struct error *err)
+{
+    int64_t bytes;
+    if (replica->writer == NULL)
+        return 0;
+    int rc = checkpoint_finish(replica->writer, &bytes, err);
+    replica->writer = NULL;
+    if (rc != 0)
+        return error_wrap(err, "could not write a checkpoint");
+    replica->checkpoint_offset = replica->writer_offset;
+    log_info(area, "%s: checkpoint at offset %" PRId64 ": %" PRId64 " bytes in %.1f s",
+             replica->directory, replica->checkpoint_offset, bytes,
+             (double)(clock_monotonic_us() - replica->writer_begin_us) / 1e6);
+    return replica_trim(replica, err);
+}
+
+int64_t
+replica_checkpoint_offset(const struct replica *replica)
+{
+    return replica->checkpoint_offset > 0 ? replica->checkpoint_offset : -1;
+}
+
+bool
+replica_checkpoint_is_due(const struct replica *replica)
+{
+    return replica->grown_bytes >= replica->options.config->consumer.checkpoint_bytes;
+}
+
+int64_t
+replica_unsaved_us(const struct replica *replica)
+{
+    return replica->unsaved_from < 0 ? -1 : replica->unsaved_us;
+}
+
+const struct engine *
+replica_engine(const struct replica *replica)
+{
+    return replica->engine;
+}
+
+const struct position *
+replica_position(const struct replica *replica)
+{
+    return &replica->position;
+}
+
+void
+replica_set_replay(struct replica *replica, int64_t replay)
+{
+    replica->position.replay = replay;
+    replica->durable.replay = replay;
+}
+
+int64_t
+replica_next_offset(const struct replica *replica)
+{
+    return replica->next_offset;
+}
+
+int64_t
+replica_durable_offset(const struct replica *replica)
+{
+    CHECK(replica->applied_offset <= wal_durable_offset(replica->wal));
+    return wal_durable_offset(replica->wal);
+}
+
+int64_t
+replica_wal_bytes(const struct replica *replica)
+{
+    return wal_bytes(replica->wal);
+}
+
+const struct position *
+replica_durable_position(const struct replica *replica)
+{
+    return &replica->durable;
+}

@@ -1,0 +1,145 @@
+#include "producer/drain/trimmer.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/base/shutdown.h"
+
+enum { BITE_MS = 100 };
+
+struct trimmer {
+    const struct config *config;
+    struct state *state;
+    pthread_t thread;
+    _Atomic bool stopping;
+
+    /* The thread's. */
+    struct pg *pg; /* NULL: none */
+    struct retention retention;
+    struct state_retention shown;
+};
+
+static bool
+trimmer_ends(struct trimmer *trimmer)
+{
+    return atomic_load(&trimmer->stopping) || shutdown_requested();
+}
+
+static bool
+trimmer_may_work(struct trimmer *trimmer)
+{
+    struct state_view view;
+    state_read(trimmer->state, &view);
+    return view.phase == STATE_DRAINING;
+}
+
+/* That rows wait for ourselves is no news: it is the backlog. */
+static void
+trimmer_show_holder(struct trimmer *trimmer)
+{
+    const struct retention *retention = &trimmer->retention;
+    struct state_retention *shown = &trimmer->shown;
+    bool news = strcmp(shown->held_by, retention->held_by) != 0 &&
+                strcmp(retention->held_by, trimmer->config->producer.name) != 0;
+    snprintf(shown->held_by, sizeof shown->held_by, "%s", retention->held_by);
+    shown->held_s = retention->held_s;
+    if (news && shown->held_by[0] != '\0')
+        log_warn("retention",
+                 "rows older than retention.min_age_s wait for the cursor of producer \"%s\"; if it"
+                 " is gone for good: bitdex-producer cursor remove %s",
+                 shown->held_by, shown->held_by);
+}
+
+static int
+trimmer_pass(struct trimmer *trimmer, struct error *err)
+{
+    enum retention_next next;
+    int64_t rows = 0;
+    int rc = 0;
+    if (trimmer->pg == NULL)
+        rc = retention_connect(trimmer->config->postgres, &trimmer->pg, err);
+    if (rc == 0)
+        rc = retention_look(&trimmer->retention, trimmer->pg, &next, err);
+    if (rc != 0)
+        return rc;
+    trimmer_show_holder(trimmer);
+    while (rc == 0 && next == RETENTION_MORE && !trimmer_ends(trimmer)) {
+        int64_t before = rows;
+        rc = retention_remove(&trimmer->retention, trimmer->pg, &rows, &next, err);
+        trimmer->shown.removed_rows += (uint64_t)(rows - before);
+        state_publish_retention(trimmer->state, &trimmer->shown);
+    }
+    if (rows > 0)
+        log_debug("retention", "removed %" PRId64 " rows", rows);
+    return rc;
+}
+
+/* `trouble` is "" when all is well. */
+static void
+trimmer_show_trouble(struct trimmer *trimmer, const char *trouble)
+{
+    struct state_retention *shown = &trimmer->shown;
+    bool before = shown->trouble[0] != '\0';
+    snprintf(shown->trouble, sizeof shown->trouble, "%.*s", STATE_TROUBLE_BYTES - 1, trouble);
+    if (!before && *trouble != '\0')
+        log_warn("retention", "%s", trouble);
+    else if (before && *trouble == '\0')
+        log_info("retention", "the trouble is over");
+    state_publish_retention(trimmer->state, shown);
+}
+
+static void
+trimmer_work(struct trimmer *trimmer)
+{
+    struct error err = {0};
+    int rc = trimmer_pass(trimmer, &err);
+    trimmer_show_trouble(trimmer, rc == 0 ? "" : err.message);
+    if (rc != 0 && trimmer->pg != NULL) {
+        pg_close(trimmer->pg);
+        trimmer->pg = NULL;
+    }
+}
+
+static void *
+trimmer_main(void *context)
+{
+    struct trimmer *trimmer = context;
+    int64_t due_us = 0;
+    while (!trimmer_ends(trimmer)) {
+        if (clock_monotonic_us() >= due_us && trimmer_may_work(trimmer)) {
+            trimmer_work(trimmer);
+            due_us =
+                clock_monotonic_us() + (int64_t)trimmer->config->retention.interval_s * 1000 * 1000;
+        }
+        clock_sleep_ms(BITE_MS);
+    }
+    return NULL;
+}
+
+struct trimmer *
+trimmer_start(const struct config *config, struct state *state)
+{
+    struct trimmer *trimmer = memory_zalloc(sizeof *trimmer);
+    trimmer->config = config;
+    trimmer->state = state;
+    retention_init(&trimmer->retention, &config->retention);
+    CHECK(pthread_create(&trimmer->thread, NULL, trimmer_main, trimmer) == 0);
+    return trimmer;
+}
+
+void
+trimmer_stop(struct trimmer *trimmer)
+{
+    atomic_store(&trimmer->stopping, true);
+    pthread_join(trimmer->thread, NULL);
+    pg_close(trimmer->pg);
+    retention_free(&trimmer->retention);
+    free(trimmer);
+}

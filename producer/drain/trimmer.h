@@ -1,0 +1,21 @@
+/* The trimmer: removes sent rows from the outbox while the producer runs.
+ *
+ * It has a thread and a database session of its own, and works only while the drain drains: then
+ * all guards hold, and of several processes of one name it is one. No trouble of its own ends the
+ * process; it is shown in `state` and logged when it begins and ends.
+ */
+#ifndef PRODUCER_DRAIN_TRIMMER_H
+#define PRODUCER_DRAIN_TRIMMER_H
+
+#include "common/config/config.h"
+#include "producer/drain/state.h"
+
+struct trimmer;
+
+/* Both must outlive it. */
+struct trimmer *trimmer_start(const struct config *config, struct state *state);
+
+/* Waits for the batch at hand. */
+void trimmer_stop(struct trimmer *trimmer);
+
+#endif

@@ -1,0 +1,137 @@
+/* Dead letters: key and value to the byte, and what is cut. */
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "consumer/dead_letter/dead_letter.h"
+
+static const struct dead_letter raw = {
+    .group = "g",
+    .topic = "t",
+    .partition = 3,
+    .offset = 17,
+    .value = {"foobar", 6},
+    .reason = "not an event",
+};
+
+static void
+check_letter(const struct dead_letter *letter, const char *key, const char *value)
+{
+    struct dead_letter_list list = {0};
+    dead_letter_list_add(&list, &raw); /* a list holds more than one */
+    dead_letter_list_add(&list, letter);
+    assert_int_equal(list.count, 2);
+    const struct dead_letter_span *span = &list.spans[1];
+    assert_int_equal(span->key_bytes, strlen(key));
+    assert_memory_equal(list.bytes.data + span->begin, key, span->key_bytes);
+    assert_int_equal(span->value_bytes, strlen(value));
+    assert_memory_equal(list.bytes.data + span->begin + span->key_bytes, value, span->value_bytes);
+    dead_letter_list_free(&list);
+}
+
+static void
+test_a_message_that_is_no_event(void **state)
+{
+    (void)state;
+    check_letter(&raw, "g/t/3/17",
+                 "{\"group\":\"g\",\"topic\":\"t\",\"partition\":3,\"offset\":17,"
+                 "\"reason\":\"not an event\",\"value_bytes\":6,\"value_base64\":\"Zm9vYmFy\","
+                 "\"event\":null,\"reasons\":[],\"ops\":[]}");
+}
+
+static void
+test_an_event_with_dropped_ops(void **state)
+{
+    (void)state;
+    const struct event event = {.epoch = 1,
+                                .generation = 2,
+                                .tick = 3,
+                                .seq = 4,
+                                .source = TEXT("main"),
+                                .row_id = 5,
+                                .entity_id = 6};
+    const struct op op = {
+        .kind = OP_SET, .field = TEXT("a"), .value = {.kind = VALUE_INTEGER, .integer = 7}};
+    const struct text reason = TEXT("too large");
+    struct dead_letter letter = raw;
+    letter.event = &event;
+    letter.value = TEXT("fooba");
+    letter.reason = "1 of 2 ops";
+    letter.ops = &op;
+    letter.reasons = &reason;
+    letter.op_count = 1;
+    check_letter(&letter, "g/t/3/17",
+                 "{\"group\":\"g\",\"topic\":\"t\",\"partition\":3,\"offset\":17,"
+                 "\"reason\":\"1 of 2 ops\",\"value_bytes\":5,\"value_base64\":\"Zm9vYmE=\","
+                 "\"event\":{\"source\":\"main\",\"epoch\":1,\"generation\":2,\"tick\":3,"
+                 "\"seq\":4,\"row_id\":5,\"entity_id\":6},\"reasons\":[\"too large\"],"
+                 "\"ops\":[{\"op\":\"set\",\"field\":\"a\",\"value\":7}]}");
+}
+
+/* The test vectors of RFC 4648. */
+static void
+test_base64_pads_every_length(void **state)
+{
+    (void)state;
+    static const char *const encoded[] = {"", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="};
+    for (size_t i = 0; i < sizeof encoded / sizeof encoded[0]; i++) {
+        struct dead_letter letter = raw;
+        char value[256];
+        letter.value.bytes = i < 4 ? i : 4;
+        snprintf(value, sizeof value,
+                 "{\"group\":\"g\",\"topic\":\"t\",\"partition\":3,\"offset\":17,\"reason\":\"not "
+                 "an event\",\"value_bytes\":%zu,\"value_base64\":\"%s\",\"event\":null,"
+                 "\"reasons\":[],\"ops\":[]}",
+                 letter.value.bytes, encoded[i]);
+        check_letter(&letter, "g/t/3/17", value);
+    }
+}
+
+static void
+test_whatever_its_size_a_letter_fits_into_a_message_of_kafkas_default_size(void **state)
+{
+    (void)state;
+    enum { OPS = 300, STRING_BYTES = 4000, VALUE_BYTES = 4 << 20, MESSAGE_BYTES = 1000000 };
+    struct dead_letter_list list = {0};
+    struct dead_letter letter = raw;
+    char *zeros = memory_zalloc(VALUE_BYTES);
+    struct op *ops = memory_zalloc(OPS * sizeof *ops);
+    struct text *reasons = memory_zalloc(OPS * sizeof *reasons);
+    memset(zeros, 'x', VALUE_BYTES);
+    for (int i = 0; i < OPS; i++) {
+        ops[i].field = TEXT("name");
+        ops[i].value = (struct value){.kind = VALUE_STRING, .string = {zeros, STRING_BYTES}};
+        reasons[i] = (struct text){zeros, 1000};
+    }
+    letter.value = (struct text){zeros, VALUE_BYTES};
+    letter.ops = ops;
+    letter.reasons = reasons;
+    letter.op_count = OPS;
+    dead_letter_list_add(&list, &letter);
+    assert_true(list.spans[0].key_bytes + list.spans[0].value_bytes < MESSAGE_BYTES);
+    dead_letter_list_free(&list);
+    free(reasons);
+    free(ops);
+    free(zeros);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_message_that_is_no_event),
+        cmocka_unit_test(test_an_event_with_dropped_ops),
+        cmocka_unit_test(test_base64_pads_every_length),
+        cmocka_unit_test(
+            test_whatever_its_size_a_letter_fits_into_a_message_of_kafkas_default_size),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

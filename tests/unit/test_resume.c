@@ -1,0 +1,164 @@
+/* What a committed offset says, by whose it is and how it lies to what is held. */
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include "consumer/partition/resume.h"
+
+static const char us[] = "9d7c-us";
+static const char them[] = "51ab-them";
+
+enum { HELD = 100, NOW_MS = 5000 };
+
+static struct text
+metadata_of(const char *id, int64_t replay, char out[static RESUME_METADATA_BYTES])
+{
+    struct position position;
+    position_init(&position);
+    position.sequence.epoch = 2;
+    position.sequence.seq = 77;
+    position.replay = replay;
+    resume_describe(&position, id, out);
+    return text_of(out);
+}
+
+static struct resume_decision
+decide_committed_by(const char *id, int64_t replay_of_commit, int64_t committed, int64_t held,
+                    int64_t replay_held)
+{
+    char text[RESUME_METADATA_BYTES];
+    return resume_decide(held, replay_held, us, committed, metadata_of(id, replay_of_commit, text),
+                         NOW_MS);
+}
+
+static struct resume_decision
+decide_reset(int64_t committed, int64_t held, int64_t replay_held)
+{
+    return resume_decide(held, replay_held, us, committed, text_of(""), NOW_MS);
+}
+
+static void
+test_the_metadata_says_whose_state_and_which(void **state)
+{
+    (void)state;
+    char text[RESUME_METADATA_BYTES];
+    metadata_of(us, 4, text);
+    assert_string_equal(text, "bitdex1 9d7c-us 2.77 4");
+}
+
+static void
+test_F39_members_go_on_from_what_they_hold_whatever_members_committed(void **state)
+{
+    (void)state;
+    static const int64_t committed[] = {0, HELD - 1, HELD, HELD + 50};
+    for (size_t i = 0; i < sizeof committed / sizeof committed[0]; i++) {
+        struct resume_decision decision = decide_committed_by(them, 0, committed[i], HELD, 0);
+        assert_int_equal(decision.verdict, RESUME_CONTINUE);
+        assert_int_equal(decision.replay, 0);
+        assert_false(decision.was_reset);
+        assert_false(decision.lost_tail);
+    }
+}
+
+static void
+test_a_log_that_ends_before_its_own_commit_has_lost_its_tail(void **state)
+{
+    (void)state;
+    assert_true(decide_committed_by(us, 0, HELD + 1, HELD, 0).lost_tail);
+    assert_false(decide_committed_by(us, 0, HELD, HELD, 0).lost_tail);
+    assert_int_equal(decide_committed_by(us, 0, HELD + 1, HELD, 0).verdict, RESUME_CONTINUE);
+}
+
+static void
+test_F66_an_offset_that_no_member_committed_is_a_reset(void **state)
+{
+    (void)state;
+    struct resume_decision back = decide_reset(HELD - 1, HELD, 0);
+    assert_true(back.was_reset);
+    assert_int_equal(back.verdict, RESUME_REBUILD);
+    assert_int_equal(back.replay, NOW_MS);
+    struct resume_decision ahead = decide_reset(HELD + 1, HELD, 3);
+    assert_true(ahead.was_reset);
+    assert_int_equal(ahead.verdict, RESUME_SKIP);
+    assert_int_equal(ahead.replay, 3);
+    struct resume_decision same = decide_reset(HELD, HELD, 3);
+    assert_true(same.was_reset);
+    assert_int_equal(same.verdict, RESUME_CONTINUE);
+    assert_int_equal(same.replay, 3);
+}
+
+static void
+test_a_replay_is_named_later_than_the_one_before_whatever_the_clock_says(void **state)
+{
+    (void)state;
+    assert_int_equal(decide_reset(0, HELD, NOW_MS + 10).replay, NOW_MS + 11);
+}
+
+static void
+test_F81_an_absent_offset_is_no_reset(void **state)
+{
+    (void)state;
+    struct resume_decision decision = decide_reset(-1, HELD, 3);
+    assert_int_equal(decision.verdict, RESUME_CONTINUE);
+    assert_int_equal(decision.replay, 3);
+    assert_false(decision.was_reset);
+}
+
+static void
+test_F81_a_reset_that_another_member_followed_is_followed(void **state)
+{
+    (void)state;
+    struct resume_decision older = decide_committed_by(them, 9, 10, HELD, 8);
+    assert_int_equal(older.verdict, RESUME_REBUILD);
+    assert_int_equal(older.replay, 9);
+    assert_false(older.was_reset);
+    struct resume_decision newer = decide_committed_by(them, 7, 10, HELD, 8);
+    assert_int_equal(newer.verdict, RESUME_CONTINUE);
+    assert_int_equal(newer.replay, 8);
+}
+
+static void
+test_a_member_without_state_begins_where_the_topic_does(void **state)
+{
+    (void)state;
+    struct resume_decision member = decide_committed_by(them, 9, 10, -1, 0);
+    assert_int_equal(member.verdict, RESUME_CONTINUE);
+    assert_int_equal(member.replay, 9);
+    struct resume_decision reset = decide_reset(10, -1, 0);
+    assert_int_equal(reset.verdict, RESUME_CONTINUE);
+    assert_int_equal(reset.replay, NOW_MS);
+    assert_true(reset.was_reset);
+}
+
+static void
+test_what_only_looks_like_a_members_metadata_is_none(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "bitdex1 a 1.2",   "bitdex1 a 1.2 3 4", "bitdex1 a 1.2 -3", "bitdex2 a 1.2 3",
+        "bitdex1 a 1 2 3", " bitdex1 a 1.2 3x", "anything",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        assert_true(resume_decide(HELD, 0, us, 10, text_of(texts[i]), NOW_MS).was_reset);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_metadata_says_whose_state_and_which),
+        cmocka_unit_test(test_F39_members_go_on_from_what_they_hold_whatever_members_committed),
+        cmocka_unit_test(test_a_log_that_ends_before_its_own_commit_has_lost_its_tail),
+        cmocka_unit_test(test_F66_an_offset_that_no_member_committed_is_a_reset),
+        cmocka_unit_test(test_a_replay_is_named_later_than_the_one_before_whatever_the_clock_says),
+        cmocka_unit_test(test_F81_an_absent_offset_is_no_reset),
+        cmocka_unit_test(test_F81_a_reset_that_another_member_followed_is_followed),
+        cmocka_unit_test(test_a_member_without_state_begins_where_the_topic_does),
+        cmocka_unit_test(test_what_only_looks_like_a_members_metadata_is_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
