@@ -1,12 +1,6 @@
 /* The HTTP interface of a process that no partition was given to yet: routes, refusals, and that
  * every answer says what is missing. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,6 @@
 /* From messages to a frame's payload: what is applied, what leaves a letter, and that replaying the
  * payload gives the same index. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <string.h>
 

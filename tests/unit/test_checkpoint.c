@@ -1,11 +1,5 @@
 /* Checkpoints on a file system that fails and forgets. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,11 +1,5 @@
 /* What compaction drops and what it must not, one rule at a time. In JSON, ' stands for ". */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include "consumer/compact/compact.h"
 #include "tests/unit/engine_fixture.h"

@@ -2,13 +2,7 @@
  * leads to where the whole of it would have led; every field of every entity, and whether it is
  * visible. It goes in rounds (random_input.h). A counterexample is cut down until nothing can be
  * left out, and printed. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <string.h>
 

@@ -1,12 +1,6 @@
 /* The scenarios of the system before this one, under their names: ops through a batch, its frame in
  * the log, a restart, and back into an index. In JSON, ' stands for ". */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <string.h>
 

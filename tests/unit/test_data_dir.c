@@ -1,11 +1,5 @@
 /* The data directory: one process at a time, and an id that stays. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <stdlib.h>
 #include <string.h>

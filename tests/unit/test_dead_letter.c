@@ -1,11 +1,5 @@
 /* Dead letters: key and value to the byte, and what is cut. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,13 +1,7 @@
 /* The engine against a naive store of rows: random ops and fan-outs, now and then a restart from
  * its bytes; then every field of every entity, and random queries with their order, offset, limit
  * and cursor. It goes in rounds (random_input.h). */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,12 +1,6 @@
 /* Bit slices against plain arrays: more slots than the model's queries have, with many ties. They
  * go in rounds (random_input.h). */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include "consumer/engine/store/slices.h"
 #include "tests/unit/random_input.h"

@@ -1,12 +1,6 @@
 /* The engine's state as bytes: which bytes, and what becomes of damaged ones. That it comes back
  * whole, and goes on as before, is test_engine_model's. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,5 @@
 /* What is hidden until a time (visible_from): F33, F35. In JSON, ' stands for ". */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include "tests/unit/engine_fixture.h"
 

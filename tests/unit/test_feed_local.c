@@ -1,11 +1,5 @@
 /* The queues of a stand-alone index, with a test in the worker's place. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

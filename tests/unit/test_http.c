@@ -1,12 +1,6 @@
 /* A real server on the loopback interface, driven by our client and by sockets of our own that keep
  * to no rules (F58). */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <netinet/in.h>
 #include <poll.h>

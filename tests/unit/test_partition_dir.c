@@ -1,11 +1,5 @@
 /* The directories of a partition on the real file system, with every call failing once. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>

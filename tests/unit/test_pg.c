@@ -1,12 +1,6 @@
 /* libpq against a server that follows a script: the states of a session without a database. What
  * needs a real one is tested where the statements are. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <netinet/in.h>
 #include <pthread.h>

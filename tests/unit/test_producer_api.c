@@ -1,11 +1,5 @@
 /* The producer's HTTP interface, from a state that the test sets. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <string.h>
 

@@ -1,11 +1,5 @@
 /* What a committed offset says, by whose it is and how it lies to what is held. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include "consumer/partition/resume.h"
 

@@ -1,12 +1,6 @@
 /* The seq rule: each law's sentence, then random histories of crashing producers, zombies and
  * crashing readers, in which exactly the rows of the source must be applied, once and in order. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <stdlib.h>
 

@@ -1,11 +1,5 @@
 /* Readers of a shard beside its writer: whole batches, no long waits (F72). */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,12 +1,6 @@
 /* Random histories of a database against the windows that its snapshots cut: naive transactions,
  * row locks, ids from a sequence. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <stdlib.h>
 #include <string.h>

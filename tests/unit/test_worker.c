@@ -1,11 +1,5 @@
 /* A worker on the real file system, between a feed that follows a script and nobody who asks. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
+#include "tests/unit/unit_test.h"
 
 #include <pthread.h>
 #include <string.h>
