@@ -46,13 +46,13 @@ def status(demo):
     return demo.producer.api.get("/api/status")
 
 
-def look_us(demo, connection, seconds=4):
-    """Processor time of one look at an outbox in which nothing happens, and looks a second."""
+def poll_us(demo, connection, seconds=4):
+    """Processor time of one poll of an outbox in which nothing happens, and polls a second."""
     sessions = Sessions(connection)
-    used, looks = sessions.all_us(), status(demo)["looks"]
+    used, polls = sessions.all_us(), status(demo)["polls"]
     time.sleep(seconds)
-    looks = status(demo)["looks"] - looks
-    return (sessions.all_us() - used) / looks, looks / seconds
+    polls = status(demo)["polls"] - polls
+    return (sessions.all_us() - used) / polls, polls / seconds
 
 
 def first_chunk_ms(demo, connection, holder):
@@ -68,7 +68,7 @@ def first_chunk_ms(demo, connection, holder):
 
 
 def save_us(demo, connection, windows):
-    """Processor time of look and save for each of so many windows with a row in them."""
+    """Processor time of poll and save for each of so many windows with a row in them."""
     sessions = Sessions(connection)
     used, first = sessions.used_us("cursor"), status(demo)["tick"]
     tick = first
@@ -126,20 +126,20 @@ def light_load_ms(demo, connection, rate, commits):
 
 
 def run(demo, rows, saves):
-    """Prints the figures; `demo` has nothing in its outbox and a producer that looks every ms."""
+    """Prints the figures; `demo` has nothing in its outbox and a producer that polls every ms."""
     with demo.connect(autocommit=True) as connection, demo.connect() as holder:
         connection.execute("SET synchronous_commit = off")
         start(demo)
         print("processor time of the producer's sessions in Postgres", flush=True)
-        print("  a look, idle                       {:8,.0f} us, {:.0f} a second"
-              .format(*look_us(demo, connection)), flush=True)
+        print("  a poll, idle                       {:8,.0f} us, {:.0f} a second"
+              .format(*poll_us(demo, connection)), flush=True)
         holder.execute(INSERT, (rows,))
         print("  beside {:9,} rows not committed {:8,.0f} us, {:.0f} a second"
-              .format(rows, *look_us(demo, connection)), flush=True)
+              .format(rows, *poll_us(demo, connection)), flush=True)
         first = save_us(demo, connection, 200)
         save_us(demo, connection, saves)
         last = save_us(demo, connection, 200)
-        print(f"  look and save of a window          {first:8,.0f} us; "
+        print(f"  poll and save of a window          {first:8,.0f} us; "
               f"{saves:,} windows later {last:,.0f} us", flush=True)
         demo.producer.stop()
         holder.commit()

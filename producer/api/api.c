@@ -2,13 +2,15 @@
 
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/json/json.h"
+#include "common/metrics/metrics.h"
 
 struct answer {
     const struct config *config;
     const struct state_view *view;
-    struct state *state; /* for its histogram only */
+    struct state *state; /* only its histogram, which state_read() does not copy */
     struct http_response *response;
 };
 
@@ -16,8 +18,12 @@ static void
 answer_health(const struct answer *answer)
 {
     struct json_writer json;
+    if (answer->view->phase == STATE_STOPPED) {
+        http_respond_error(answer->response, 503, "the drain has stopped");
+        return;
+    }
     if (!state_is_healthy(answer->view)) {
-        http_respond_error(answer->response, 503, "the drain has been silent for %d s",
+        http_respond_error(answer->response, 503, "the last heartbeat of the drain was %d s ago",
                            (int)(answer->view->beat_age_us / 1000000));
         return;
     }
@@ -26,6 +32,7 @@ answer_health(const struct answer *answer)
     json_key(&json, "status");
     json_string(&json, "ok");
     json_object_end(&json);
+    CHECK(json.depth == 0);
 }
 
 static void
@@ -39,11 +46,13 @@ answer_ready(const struct answer *answer)
     json_key(&json, "ready");
     json_boolean(&json, ready);
     if (!ready) {
+        CHECK(why[0] != '\0');
         answer->response->status = 503;
         json_key(&json, "reason");
         json_string(&json, why);
     }
     json_object_end(&json);
+    CHECK(json.depth == 0);
 }
 
 static void
@@ -66,10 +75,12 @@ json_time(struct json_writer *json, const char *key, int64_t realtime_us)
     json_string(json, text);
 }
 
-/* Null when it is not known yet. */
+/* Null before the first acknowledged source snapshot. */
 static void
-json_seconds(struct json_writer *json, double seconds)
+json_freshness(struct json_writer *json, const struct state_view *view)
 {
+    double seconds = state_freshness_seconds(view);
+    json_key(json, "freshness_seconds");
     if (seconds < 0)
         json_null(json);
     else
@@ -86,16 +97,41 @@ json_retention(struct json_writer *json, const struct state_retention *retention
     else
         json_null(json);
     json_number(json, "removal_held_s", retention->held_s);
-    json_key(json, "removal_trouble");
+    json_key(json, "removal_error");
     json_string(json, retention->trouble);
 }
 
 static void
-write_status(const struct answer *answer, struct buffer *out)
+json_progress(struct json_writer *json, const struct state_view *view)
 {
-    const struct state_progress *progress = &answer->view->progress;
+    const struct state_progress *progress = &view->progress;
+    json_number(json, "epoch", progress->epoch);
+    json_number(json, "generation", progress->generation);
+    json_number(json, "tick", progress->tick);
+    json_number(json, "last_row_id", progress->last_row_id);
+    json_number(json, "max_row_id", progress->max_row_id);
+    json_number(json, "backlog_rows", progress->backlog_rows);
+    json_key(json, "backlog_seconds");
+    json_float(json, state_backlog_seconds(view));
+    json_freshness(json, view);
+    json_key(json, "rows_per_second");
+    json_float(json, progress->rows_per_second);
+    json_number(json, "rows", (int64_t)progress->rows);
+    json_number(json, "events", (int64_t)progress->events);
+    json_number(json, "marks", (int64_t)progress->marks);
+    json_number(json, "bytes", (int64_t)progress->bytes);
+    json_number(json, "dead_letters", (int64_t)progress->dead_letters);
+    json_number(json, "unacknowledged", (int64_t)progress->outstanding);
+    json_number(json, "sessions", (int64_t)progress->sessions);
+    json_number(json, "polls", (int64_t)progress->looks);
+    json_time(json, "last_acknowledged", progress->acked_us);
+}
+
+static void
+answer_status(const struct answer *answer)
+{
     struct json_writer json;
-    json_writer_init(&json, out);
+    json_writer_init(&json, &answer->response->body);
     json_object_begin(&json);
     json_key(&json, "producer");
     json_string(&json, answer->config->producer.name);
@@ -103,37 +139,22 @@ write_status(const struct answer *answer, struct buffer *out)
     json_string(&json, answer->config->topic.name);
     json_key(&json, "state");
     json_string(&json, state_phase_name(answer->view->phase));
-    json_key(&json, "trouble");
+    json_key(&json, "error");
     json_string(&json, answer->view->trouble);
-    json_number(&json, "epoch", progress->epoch);
-    json_number(&json, "generation", progress->generation);
-    json_number(&json, "tick", progress->tick);
-    json_number(&json, "last_row_id", progress->last_row_id);
-    json_number(&json, "max_row_id", progress->max_row_id);
-    json_number(&json, "backlog_rows", progress->backlog_rows);
-    json_key(&json, "backlog_seconds");
-    json_float(&json, state_backlog_seconds(answer->view));
-    json_key(&json, "freshness_seconds");
-    json_seconds(&json, state_freshness_seconds(answer->view));
-    json_key(&json, "rows_per_second");
-    json_float(&json, progress->rows_per_second);
-    json_number(&json, "rows", (int64_t)progress->rows);
-    json_number(&json, "events", (int64_t)progress->events);
-    json_number(&json, "marks", (int64_t)progress->marks);
-    json_number(&json, "bytes", (int64_t)progress->bytes);
-    json_number(&json, "dead_letters", (int64_t)progress->dead_letters);
-    json_number(&json, "unacknowledged", (int64_t)progress->outstanding);
-    json_number(&json, "sessions", (int64_t)progress->sessions);
-    json_number(&json, "looks", (int64_t)progress->looks);
-    json_time(&json, "last_acknowledged", progress->acked_us);
+    json_progress(&json, answer->view);
     json_retention(&json, &answer->view->retention);
     json_object_end(&json);
+    CHECK(json.depth == 0);
 }
 
-static void
-answer_status(const struct answer *answer)
+/* The names of counters, and only these, end in "_total" (common/metrics). */
+static bool
+name_fits_type(const char *name, const char *type)
 {
-    write_status(answer, &answer->response->body);
+    static const struct text total = {"_total", 6};
+    size_t bytes = strlen(name);
+    bool has_total = bytes > total.bytes && strcmp(name + bytes - total.bytes, total.data) == 0;
+    return has_total == (strcmp(type, "counter") == 0);
 }
 
 /* One family with one sample, labelled by the producer's name. */
@@ -142,6 +163,7 @@ metric(const struct answer *answer, const char *name, const char *type, const ch
        double value)
 {
     const char *const labels[] = {"source", answer->config->producer.name, NULL};
+    CHECK(name_fits_type(name, type));
     metrics_family(&answer->response->body, name, type, help);
     metrics_sample(&answer->response->body, name, labels, value);
 }
@@ -150,15 +172,15 @@ static void
 answer_sync_metrics(const struct answer *answer)
 {
     const struct state_progress *progress = &answer->view->progress;
-    metric(answer, "bitdex_sync_cursor_position", "gauge", "Greatest outbox id sent.",
+    metric(answer, "bitdex_sync_cursor_position", "gauge", "Greatest row id sent.",
            (double)progress->last_row_id);
-    metric(answer, "bitdex_sync_max_id", "gauge", "Greatest outbox id, sent or waiting.",
+    metric(answer, "bitdex_sync_max_id", "gauge", "Greatest row id of the outbox, sent or not.",
            (double)progress->max_row_id);
-    metric(answer, "bitdex_sync_lag_rows", "gauge", "Estimate of outbox rows not sent yet.",
+    metric(answer, "bitdex_sync_lag_rows", "gauge", "Estimate of ops rows that are not sent yet.",
            (double)progress->backlog_rows);
-    metric(answer, "bitdex_sync_ops_total", "counter", "Outbox rows sent.", (double)progress->rows);
+    metric(answer, "bitdex_sync_ops_total", "counter", "Ops rows sent.", (double)progress->rows);
     metric(answer, "bitdex_sync_cycle_duration_seconds", "gauge",
-           "Time that the last window with rows took.", (double)progress->cycle_us / 1e6);
+           "Duration of the last window that had rows.", (double)progress->cycle_us / 1e6);
 }
 
 static void
@@ -169,37 +191,40 @@ answer_retention_metrics(const struct answer *answer)
                                   retention->held_by, NULL};
     metric(answer, "bitdex_producer_retention_removed_rows_total", "counter",
            "Sent rows removed from the outbox.", (double)retention->removed_rows);
-    metric(answer, "bitdex_producer_retention_trouble", "gauge",
-           "1 while sent rows cannot be removed: status says why.", retention->trouble[0] != '\0');
+    metric(answer, "bitdex_producer_retention_error", "gauge",
+           "1 while sent rows cannot be removed; removal_error in the status has the reason.",
+           retention->trouble[0] != '\0');
     metrics_family(&answer->response->body, "bitdex_producer_retention_held_seconds", "gauge",
-                   "Age of the oldest row that could be removed if that cursor had sent it.");
+                   "Age of the oldest row that is kept only because this cursor has not sent it.");
     metrics_sample(&answer->response->body, "bitdex_producer_retention_held_seconds", labels,
                    (double)retention->held_s);
 }
 
 static void
-answer_metrics(const struct answer *answer)
+answer_age_metrics(const struct answer *answer)
 {
     const struct state_view *view = answer->view;
-    const struct state_progress *progress = &view->progress;
-    const char *const labels[] = {"source", answer->config->producer.name, NULL};
-    char why[STATE_TROUBLE_BYTES + 64];
-    answer->response->content_type = METRICS_CONTENT_TYPE;
-    answer_sync_metrics(answer);
-    metric(answer, "bitdex_producer_ready", "gauge", "1 while the drain delivers.",
-           state_is_ready(view, why, sizeof why));
+    double freshness_seconds = state_freshness_seconds(view);
+    double backlog_seconds = state_backlog_seconds(view);
+    CHECK(backlog_seconds >= 0);
     metric(answer, "bitdex_producer_backlog_seconds", "gauge",
-           "Age of the newest acknowledged moment of the source; 0 without a backlog.",
-           state_backlog_seconds(view));
-    if (state_freshness_seconds(view) >= 0)
+           "As freshness while rows wait to be sent, else 0.", backlog_seconds);
+    if (freshness_seconds >= 0)
         metric(answer, "bitdex_producer_freshness_seconds", "gauge",
-               "Age of the newest moment of the source of which everything is acknowledged.",
-               state_freshness_seconds(view));
-    metric(answer, "bitdex_producer_epoch", "gauge", "Epoch of the source.",
+               "Age of the newest source snapshot whose rows are all acknowledged.",
+               freshness_seconds);
+}
+
+static void
+answer_sent_metrics(const struct answer *answer)
+{
+    const struct state_progress *progress = &answer->view->progress;
+    metric(answer, "bitdex_producer_epoch", "gauge", "Epoch of this producer's cursor.",
            (double)progress->epoch);
-    metric(answer, "bitdex_producer_generation", "gauge", "Generation of this producer.",
+    metric(answer, "bitdex_producer_generation", "gauge", "Generation of the current session.",
            (double)progress->generation);
-    metric(answer, "bitdex_producer_tick", "gauge", "Newest window.", (double)progress->tick);
+    metric(answer, "bitdex_producer_tick", "gauge", "Number of the newest window.",
+           (double)progress->tick);
     metric(answer, "bitdex_producer_events_total", "counter", "Numbered events sent.",
            (double)progress->events);
     metric(answer, "bitdex_producer_marks_total", "counter", "Marks sent.",
@@ -207,19 +232,37 @@ answer_metrics(const struct answer *answer)
     metric(answer, "bitdex_producer_sent_bytes_total", "counter", "Bytes of message values sent.",
            (double)progress->bytes);
     metric(answer, "bitdex_producer_dead_letters_total", "counter",
-           "Rows kept as dead letters, because they cannot be events.",
-           (double)progress->dead_letters);
+           "Ops rows that were kept as dead letters.", (double)progress->dead_letters);
     metric(answer, "bitdex_producer_unacknowledged_messages", "gauge",
-           "Messages sent and not acknowledged.", (double)progress->outstanding);
-    metric(answer, "bitdex_producer_sessions_total", "counter",
-           "Times that the drain began with new sessions.", (double)progress->sessions);
-    metric(answer, "bitdex_producer_looks_total", "counter", "Times that the source was looked at.",
+           "Messages sent and not acknowledged yet.", (double)progress->outstanding);
+    metric(answer, "bitdex_producer_sessions_total", "counter", "Sessions that the drain started.",
+           (double)progress->sessions);
+    metric(answer, "bitdex_producer_polls_total", "counter", "Polls of the outbox for new rows.",
            (double)progress->looks);
-    answer_retention_metrics(answer);
+}
+
+static void
+answer_cycle_histogram(const struct answer *answer)
+{
+    const char *const labels[] = {"source", answer->config->producer.name, NULL};
     metrics_family(&answer->response->body, "bitdex_producer_cycle_seconds", "histogram",
-                   "Time that windows with rows took.");
+                   "Duration of windows that had rows.");
     metrics_histogram_sample(&answer->response->body, "bitdex_producer_cycle_seconds", labels,
                              &answer->state->cycles);
+}
+
+static void
+answer_metrics(const struct answer *answer)
+{
+    char why[STATE_TROUBLE_BYTES + 64];
+    answer->response->content_type = METRICS_CONTENT_TYPE;
+    answer_sync_metrics(answer);
+    metric(answer, "bitdex_producer_ready", "gauge", "1 while the drain delivers, as /api/ready.",
+           state_is_ready(answer->view, why, sizeof why));
+    answer_age_metrics(answer);
+    answer_sent_metrics(answer);
+    answer_retention_metrics(answer);
+    answer_cycle_histogram(answer);
 }
 
 static void
@@ -229,8 +272,8 @@ answer_page(const struct answer *answer)
     answer->response->content_type = "text/plain; charset=utf-8";
     buffer_append_format(&answer->response->body,
                          "bitdex-producer %s, topic %s\n\n%s%s%s\n\n"
-                         "row %lld of %lld is sent, about %lld to go; %.0f rows/s\n"
-                         "epoch %lld, generation %lld, tick %lld, %llu dead letters\n\n"
+                         "sent row %lld of %lld, about %lld rows left, %.0f rows/s\n"
+                         "epoch %lld, generation %lld, tick %lld, dead letters %llu\n\n"
                          "/api/status /api/health /api/ready /metrics\n",
                          answer->config->producer.name, answer->config->topic.name,
                          state_phase_name(answer->view->phase),
@@ -241,29 +284,43 @@ answer_page(const struct answer *answer)
                          (long long)progress->tick, (unsigned long long)progress->dead_letters);
 }
 
+typedef void (*answer_function)(const struct answer *answer);
+
 static const struct {
     const char *path;
-    void (*answer)(const struct answer *answer);
+    answer_function answer;
 } routes[] = {
     {"/api/health", answer_health}, {"/api/ready", answer_ready}, {"/api/status", answer_status},
     {"/metrics", answer_metrics},   {"/", answer_page},
 };
+
+/* NULL: there is no such path. */
+static answer_function
+find_route(const char *path)
+{
+    CHECK(path[0] == '/');
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
+        if (strcmp(path, routes[i].path) == 0)
+            return routes[i].answer;
+    return NULL;
+}
 
 void
 api_handle(void *context, const struct http_request *request, struct http_response *response)
 {
     const struct api *api = context;
     struct state_view view;
-    state_read(api->state, &view);
     const struct answer answer = {api->config, &view, api->state, response};
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (strcmp(request->path, routes[i].path) != 0)
-            continue;
-        if (strcmp(request->method, "GET") == 0)
-            routes[i].answer(&answer);
-        else
-            http_respond_error(response, 405, "%s can only be read", request->path);
-        return;
+    answer_function route = find_route(request->path);
+    CHECK(response->status == 200 && response->body.bytes == 0);
+    if (route == NULL) {
+        http_respond_error(response, 404, "no such path: see /");
+    } else if (strcmp(request->method, "GET") != 0) {
+        http_respond_error(response, 405, "%s is not for this path", request->method);
+    } else {
+        state_read(api->state, &view);
+        route(&answer);
     }
-    http_respond_error(response, 404, "there is no %s", request->path);
+    CHECK(response->status == 200 || response->status >= 400);
+    CHECK(response->body.bytes > 0);
 }

@@ -68,7 +68,7 @@ class Face(OutboxCase):
             (last,) = connection.execute('SELECT max(id) FROM "BitdexOps"').fetchone()
         status = json.loads(self.producer.command("status", "--json").stdout)
         for key, value in {
-            "state": "draining", "trouble": "", "epoch": 1, "generation": 1, "rows": 301,
+            "state": "draining", "error": "", "epoch": 1, "generation": 1, "rows": 301,
             "events": 301, "last_row_id": last, "max_row_id": last, "backlog_rows": 0,
             "backlog_seconds": 0, "dead_letters": 1, "sessions": 1,
         }.items():
@@ -149,14 +149,14 @@ class Face(OutboxCase):
             with contextlib.suppress(pipeline.PipelineError, OSError, http.client.HTTPException):
                 self.producer.start()
                 self.producer.wait_until(
-                    lambda: self.status()["state"] == "draining" or self.status()["trouble"],
+                    lambda: self.status()["state"] == "draining" or self.status()["error"],
                     "is stuck")
                 outputs.append(pathlib.Path(f"/proc/{self.producer.pid}/cmdline").read_text())
                 for path in ("/api/status", "/api/ready", "/metrics", "/"):
                     outputs.append(str(self.producer.api.call(path)))
             self.producer.kill()
         outputs.append(self.producer.log.read_text())
-        for word in ("draining", "trouble", "level=error"):
+        for word in ("draining", "error", "level=error"):
             self.assertIn(word, "".join(outputs))
         for secret in secrets:
             for output in outputs:

@@ -40,10 +40,10 @@ class Outages(GalleryCase):
         self.producer = self.pipeline.producer
         self.admin = admin.AdminClient({"bootstrap.servers": self.pipeline.kafka, "log_level": 0})
 
-    def wait_until_trouble(self, word):
+    def wait_until_error(self, word):
         """It says what is wrong, is not ready, and is healthy: nobody is to restart it."""
         self.producer.wait_until(
-            lambda: word in self.producer.api.get("/api/status")["trouble"], f"does not say {word}"
+            lambda: word in self.producer.api.get("/api/status")["error"], f"does not say {word}"
         )
         self.producer.wait_until(
             lambda: self.producer.api.call("/api/ready")[0] == 503, "says it is ready"
@@ -54,7 +54,7 @@ class Outages(GalleryCase):
         self.producer.wait_until(
             lambda: self.producer.api.call("/api/ready")[0] == 200, "does not get ready"
         )
-        self.assertEqual(self.producer.api.get("/api/status")["trouble"], "")
+        self.assertEqual(self.producer.api.get("/api/status")["error"], "")
 
     def query(self, sql):
         with self.pipeline.connect() as connection:
@@ -65,7 +65,7 @@ class Outages(GalleryCase):
 
     def check_refused(self, word):
         """F51: while deliveries fail nothing is acknowledged: no further window is opened."""
-        self.wait_until_trouble(word)
+        self.wait_until_error(word)
         tick, sessions = self.newest_tick(), self.producer.api.get("/api/status")["sessions"]
         self.producer.wait_until(  # it tries again
             lambda: self.producer.api.get("/api/status")["sessions"] > sessions, "gave up"
@@ -98,7 +98,7 @@ class Outages(GalleryCase):
         in the database."""
         self.create_gallery(images=100)
         self.silence_broker()
-        self.wait_until_trouble("imed out")
+        self.wait_until_error("imed out")
         status = self.producer.api.get("/api/status")
         self.assertEqual(status["state"], "draining")
         self.assertLessEqual(status["unacknowledged"], QUEUE)

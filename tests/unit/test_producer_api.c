@@ -33,7 +33,7 @@ test_health_fails_for_a_drain_that_is_stuck_by_itself(void **unused)
     state_set_phase(&state, STATE_DRAINING);
     check_answer(&state, "GET", "/api/health", 200, "ok");
     atomic_store(&state.beat_us, clock_monotonic_us() - MINUTE_US);
-    check_answer(&state, "GET", "/api/health", 503, "silent for 60 s");
+    check_answer(&state, "GET", "/api/health", 503, "heartbeat of the drain was 60 s ago");
     state_server_call(&state, true);
     state_server_call(&state, true); /* one inside the other */
     state_server_call(&state, false);
@@ -41,7 +41,7 @@ test_health_fails_for_a_drain_that_is_stuck_by_itself(void **unused)
     check_answer(&state, "GET", "/api/health", 200, "ok");
     state_server_call(&state, false);
     state_set_phase(&state, STATE_STOPPED);
-    check_answer(&state, "GET", "/api/health", 503, "");
+    check_answer(&state, "GET", "/api/health", 503, "the drain has stopped");
     state_free(&state);
 }
 
@@ -69,8 +69,8 @@ test_what_is_not_there_is_refused(void **unused)
     (void)unused;
     struct state state;
     state_init(&state);
-    check_answer(&state, "POST", "/api/status", 405, "can only be read");
-    check_answer(&state, "GET", "/api", 404, "there is no /api");
+    check_answer(&state, "POST", "/api/status", 405, "POST is not for this path");
+    check_answer(&state, "GET", "/api", 404, "no such path");
     check_answer(&state, "GET", "/", 200, "bitdex-producer p, topic t");
     state_free(&state);
 }
