@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { US_PER_S = 1000000, US_PER_MS = 1000, NS_PER_US = 1000, MS_PER_S = 1000 };
+
 int64_t clock_realtime_us(void);
 int64_t clock_monotonic_us(void);
 void clock_sleep_ms(int ms);

@@ -10,7 +10,13 @@ rwlock_init(pthread_rwlock_t *lock)
     CHECK(pthread_rwlockattr_setkind_np(&attributes,
                                         PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) == 0);
     CHECK(pthread_rwlock_init(lock, &attributes) == 0);
-    pthread_rwlockattr_destroy(&attributes);
+    CHECK(pthread_rwlockattr_destroy(&attributes) == 0);
+}
+
+void
+rwlock_destroy(pthread_rwlock_t *lock)
+{
+    CHECK(pthread_rwlock_destroy(lock) == 0);
 }
 
 void

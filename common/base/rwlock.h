@@ -5,8 +5,9 @@
 
 #include <pthread.h>
 
-/* Released with pthread_rwlock_destroy(). */
 void rwlock_init(pthread_rwlock_t *lock);
+/* No thread may hold it. */
+void rwlock_destroy(pthread_rwlock_t *lock);
 
 /* Programming errors aside, these cannot fail. */
 void rwlock_lock_read(pthread_rwlock_t *lock);

@@ -25,6 +25,8 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
+#include "common/base/thread.h"
 #include "common/http/listen.h"
 #include "common/http/target.h"
 #include "common/json/json.h"
@@ -64,33 +66,33 @@ struct http_server {
 static void
 http_wait_for_client(struct http_server *server, struct http_connection *connection)
 {
-    pthread_mutex_lock(&server->lock);
+    mutex_lock(&server->lock);
     connection->waiting_since_us = clock_monotonic_us();
-    pthread_mutex_unlock(&server->lock);
+    mutex_unlock(&server->lock);
 }
 
 /* False when the server is stopping. */
 static bool
 http_begin_running(struct http_server *server, struct http_connection *connection)
 {
-    pthread_mutex_lock(&server->lock);
+    mutex_lock(&server->lock);
     connection->is_running = !server->stopping;
     if (connection->is_running) {
         connection->waiting_since_us = 0;
         server->running++;
     }
-    pthread_mutex_unlock(&server->lock);
+    mutex_unlock(&server->lock);
     return connection->is_running;
 }
 
 static void
 http_end_running(struct http_server *server, struct http_connection *connection)
 {
-    pthread_mutex_lock(&server->lock);
+    mutex_lock(&server->lock);
     connection->is_running = false;
     server->running--;
-    pthread_cond_broadcast(&server->changed);
-    pthread_mutex_unlock(&server->lock);
+    condition_broadcast(&server->changed);
+    mutex_unlock(&server->lock);
 }
 
 static void
@@ -100,12 +102,12 @@ http_connection_open(struct http_server *server, struct MHD_Connection *mhd, voi
     connection->socket =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     connection->waiting_since_us = clock_monotonic_us();
-    pthread_mutex_lock(&server->lock);
+    mutex_lock(&server->lock);
     connection->next = server->connections;
     if (connection->next != NULL)
         connection->next->previous = connection;
     server->connections = connection;
-    pthread_mutex_unlock(&server->lock);
+    mutex_unlock(&server->lock);
     *slot = connection;
 }
 
@@ -124,14 +126,14 @@ http_request_clear(struct http_connection *connection)
 static void
 http_connection_close(struct http_server *server, struct http_connection *connection)
 {
-    pthread_mutex_lock(&server->lock);
+    mutex_lock(&server->lock);
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
     if (connection->previous != NULL)
         connection->previous->next = connection->next;
     else
         server->connections = connection->next;
-    pthread_mutex_unlock(&server->lock);
+    mutex_unlock(&server->lock);
     http_request_clear(connection);
     free(connection);
 }
@@ -302,15 +304,12 @@ static void *
 http_watch(void *context)
 {
     struct http_server *server = context;
-    pthread_mutex_lock(&server->lock);
+    mutex_lock(&server->lock);
     while (!server->stopped) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec++;
-        pthread_cond_clockwait(&server->changed, &server->lock, CLOCK_MONOTONIC, &until);
+        condition_wait_until(&server->changed, &server->lock, clock_monotonic_us() + US_PER_S);
         http_drop_overdue(server);
     }
-    pthread_mutex_unlock(&server->lock);
+    mutex_unlock(&server->lock);
     return NULL;
 }
 
@@ -331,20 +330,20 @@ http_start_daemon(struct http_server *server, const struct http_options *options
 static void
 http_drain(struct http_server *server)
 {
-    pthread_mutex_lock(&server->lock);
+    mutex_lock(&server->lock);
     server->stopping = true;
     while (server->running > 0)
-        pthread_cond_wait(&server->changed, &server->lock);
+        condition_wait(&server->changed, &server->lock);
     server->stopped = true;
-    pthread_cond_broadcast(&server->changed);
-    pthread_mutex_unlock(&server->lock);
+    condition_broadcast(&server->changed);
+    mutex_unlock(&server->lock);
 }
 
 static void
 http_server_free(struct http_server *server)
 {
-    pthread_cond_destroy(&server->changed);
-    pthread_mutex_destroy(&server->lock);
+    condition_destroy(&server->changed);
+    mutex_destroy(&server->lock);
     free(server);
 }
 
@@ -362,13 +361,13 @@ http_server_start(const struct http_options *options, http_handler handler, void
     server->handler = handler;
     server->context = context;
     server->body_bytes_max = options->body_bytes_max;
-    server->patience_us = (int64_t)options->timeout_s * 2 * 1000000;
+    server->patience_us = (int64_t)options->timeout_s * 2 * US_PER_S;
     server->port = port;
-    CHECK(pthread_mutex_init(&server->lock, NULL) == 0);
-    CHECK(pthread_cond_init(&server->changed, NULL) == 0);
-    errno = pthread_create(&server->watch, NULL, http_watch, server);
-    if (errno != 0) {
-        rc = error_set_errno(err, ERR_FATAL, "could not start the server on %s", options->listen);
+    mutex_init(&server->lock);
+    condition_init(&server->changed);
+    rc = thread_start(&server->watch, "http watch", http_watch, server, err);
+    if (rc != 0) {
+        error_wrap(err, "could not start the server on %s", options->listen);
         goto fail_socket;
     }
     server->daemon = http_start_daemon(server, options, socket); /* owns the socket from here on */
@@ -380,7 +379,7 @@ http_server_start(const struct http_options *options, http_handler handler, void
     return 0;
 fail_watch:
     http_drain(server);
-    pthread_join(server->watch, NULL);
+    thread_join(server->watch);
 fail_socket:
     close(socket);
     http_server_free(server);
@@ -394,7 +393,7 @@ http_server_stop(struct http_server *server)
         return;
     http_drain(server);
     MHD_stop_daemon(server->daemon);
-    pthread_join(server->watch, NULL);
+    thread_join(server->watch);
     http_server_free(server);
 }
 

@@ -1,3 +1,4 @@
+#include "common/base/mutex.h"
 #include "common/kafka/kafka_internal.h"
 
 #include <stdio.h>
@@ -187,38 +188,38 @@ kafka_error_take(struct error *err, rd_kafka_error_t *error, const char *what)
 void
 kafka_trouble_init(struct kafka_trouble *trouble)
 {
-    pthread_mutex_init(&trouble->lock, NULL);
+    mutex_init(&trouble->lock);
     trouble->text[0] = '\0';
 }
 
 void
 kafka_trouble_free(struct kafka_trouble *trouble)
 {
-    pthread_mutex_destroy(&trouble->lock);
+    mutex_destroy(&trouble->lock);
 }
 
 /* That all brokers are down says less than what was said before it. */
 void
 kafka_trouble_note(struct kafka_trouble *trouble, rd_kafka_resp_err_t code, const char *reason)
 {
-    pthread_mutex_lock(&trouble->lock);
+    mutex_lock(&trouble->lock);
     if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || trouble->text[0] == '\0')
         snprintf(trouble->text, sizeof trouble->text, "%s", reason);
-    pthread_mutex_unlock(&trouble->lock);
+    mutex_unlock(&trouble->lock);
 }
 
 void
 kafka_trouble_clear(struct kafka_trouble *trouble)
 {
-    pthread_mutex_lock(&trouble->lock);
+    mutex_lock(&trouble->lock);
     trouble->text[0] = '\0';
-    pthread_mutex_unlock(&trouble->lock);
+    mutex_unlock(&trouble->lock);
 }
 
 void
 kafka_trouble_copy(struct kafka_trouble *trouble, char *out, size_t bytes)
 {
-    pthread_mutex_lock(&trouble->lock);
+    mutex_lock(&trouble->lock);
     snprintf(out, bytes, "%s", trouble->text);
-    pthread_mutex_unlock(&trouble->lock);
+    mutex_unlock(&trouble->lock);
 }

@@ -5,7 +5,7 @@
 #include "common/base/clock.h"
 #include "consumer/api/api_internal.h"
 
-enum { ASK_MS = 10, US_PER_S = 1000000 };
+enum { ASK_MS = 10 };
 
 static const char given_away[] = "the partition was given away";
 

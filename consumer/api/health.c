@@ -9,7 +9,6 @@
 enum {
     STUCK_S = 60,     /* a thread that has not come by for so long is stuck */
     READY_LAG_S = 30, /* watermarks come once a second */
-    US_PER_S = 1000000,
 };
 
 static void

@@ -13,7 +13,6 @@
 enum {
     FILTER_DEPTH_MAX = 32,
     FILTER_CLAUSES_MAX = 10000,
-    US_PER_MS = 1000,
 };
 
 /* The answers of the shards that are here. */

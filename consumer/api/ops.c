@@ -9,6 +9,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/event/event_codec.h"
 #include "consumer/api/api_internal.h"
 #include "consumer/ingest/ops_request.h"
@@ -40,7 +41,7 @@ api_ops_create(const struct config *config, struct ops_sink *sink, struct http_s
     made->sink = sink;
     made->posters = posters;
     CHECK(sem_init(&made->slots, 0, (unsigned)config->consumer.posts_max) == 0);
-    CHECK(pthread_mutex_init(&made->codec_lock, NULL) == 0);
+    mutex_init(&made->codec_lock);
     int rc = engine_create(&options, &made->index, err);
     if (rc == 0)
         rc = event_codec_create(&made->codec, err);
@@ -59,7 +60,7 @@ api_ops_destroy(struct api_ops *ops)
         return;
     event_codec_destroy(ops->codec);
     engine_destroy(ops->index);
-    pthread_mutex_destroy(&ops->codec_lock);
+    mutex_destroy(&ops->codec_lock);
     sem_destroy(&ops->slots);
     free(ops);
 }
@@ -80,9 +81,9 @@ ops_encode_entry(struct api_ops *ops, const struct ops_request *request,
                             ? OPS_ALL_PARTITIONS
                             : (int32_t)(entry->entity_id % ops->config->topic.partitions);
     size_t begin = post->bytes.bytes;
-    CHECK(pthread_mutex_lock(&ops->codec_lock) == 0);
+    mutex_lock(&ops->codec_lock);
     int rc = event_encode(ops->codec, &event, &post->bytes, err);
-    CHECK(pthread_mutex_unlock(&ops->codec_lock) == 0);
+    mutex_unlock(&ops->codec_lock);
     if (rc == 0)
         ops_post_add(post, begin, entry->entity_id, partition);
     return rc;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/base/mutex.h"
+#include "common/base/thread.h"
 #include "common/files/crc32c.h"
 #include "consumer/checkpoint/checkpoint_internal.h"
 
@@ -102,8 +104,8 @@ writer_free(struct checkpoint_writer *writer)
     struct files *files = writer->place->files;
     if (writer->file >= 0)
         files->close(files, writer->file);
-    pthread_mutex_destroy(&writer->lock);
-    pthread_cond_destroy(&writer->handed_over);
+    mutex_destroy(&writer->lock);
+    condition_destroy(&writer->handed_over);
     free(writer->path);
     free(writer->temporary);
     free(writer);
@@ -115,15 +117,15 @@ writer_free(struct checkpoint_writer *writer)
 static struct checkpoint_block *
 writer_take(struct checkpoint_writer *writer)
 {
-    CHECK(pthread_mutex_lock(&writer->lock) == 0);
+    mutex_lock(&writer->lock);
     while (writer->first == NULL && !writer->ended)
-        CHECK(pthread_cond_wait(&writer->handed_over, &writer->lock) == 0);
+        condition_wait(&writer->handed_over, &writer->lock);
     struct checkpoint_block *block = writer->first;
     if (block != NULL)
         writer->first = block->next;
     if (writer->first == NULL)
         writer->end = &writer->first;
-    CHECK(pthread_mutex_unlock(&writer->lock) == 0);
+    mutex_unlock(&writer->lock);
     return block;
 }
 
@@ -166,9 +168,9 @@ writer_main(void *context)
         writer_put_block(writer, block);
     writer_put_block(writer, memory_zalloc(sizeof *block)); /* the empty one at the end */
     writer_publish(writer);
-    CHECK(pthread_mutex_lock(&writer->lock) == 0);
+    mutex_lock(&writer->lock);
     writer->done = true;
-    CHECK(pthread_mutex_unlock(&writer->lock) == 0);
+    mutex_unlock(&writer->lock);
     return NULL;
 }
 
@@ -183,31 +185,35 @@ checkpoint_begin(const struct checkpoint_place *place, int64_t next_offset, stru
     made->path = checkpoint_path(place, next_offset);
     made->temporary = memory_format("%s/new", place->directory);
     made->end = &made->first;
-    CHECK(pthread_mutex_init(&made->lock, NULL) == 0);
-    CHECK(pthread_cond_init(&made->handed_over, NULL) == 0);
+    mutex_init(&made->lock);
+    condition_init(&made->handed_over);
     int rc = writer_create_file(made, err);
-    if (rc != 0) {
-        writer_free(made);
-        return rc;
-    }
+    if (rc != 0)
+        goto fail_writer;
     writer_put_header(made, next_offset, position);
-    CHECK(pthread_create(&made->thread, NULL, writer_main, made) == 0);
-    pthread_setname_np(made->thread, "checkpoint");
+    rc = thread_start(&made->thread, "checkpoint", writer_main, made, err);
+    if (rc != 0)
+        goto fail_file;
     *writer = made;
     return 0;
+fail_file:
+    place->files->unlink(place->files, made->temporary, NULL);
+fail_writer:
+    writer_free(made);
+    return rc;
 }
 
 static void
 writer_hand_over(struct checkpoint_writer *writer, bool ended)
 {
-    CHECK(pthread_mutex_lock(&writer->lock) == 0);
+    mutex_lock(&writer->lock);
     if (writer->filled != NULL) {
         *writer->end = writer->filled;
         writer->end = &writer->filled->next;
     }
     writer->ended = ended;
-    CHECK(pthread_cond_signal(&writer->handed_over) == 0);
-    CHECK(pthread_mutex_unlock(&writer->lock) == 0);
+    condition_signal(&writer->handed_over);
+    mutex_unlock(&writer->lock);
     writer->filled = NULL;
 }
 
@@ -242,16 +248,16 @@ checkpoint_end(struct checkpoint_writer *writer)
 bool
 checkpoint_is_done(struct checkpoint_writer *writer)
 {
-    CHECK(pthread_mutex_lock(&writer->lock) == 0);
+    mutex_lock(&writer->lock);
     bool done = writer->done;
-    CHECK(pthread_mutex_unlock(&writer->lock) == 0);
+    mutex_unlock(&writer->lock);
     return done;
 }
 
 int
 checkpoint_finish(struct checkpoint_writer *writer, int64_t *bytes, struct error *err)
 {
-    CHECK(pthread_join(writer->thread, NULL) == 0);
+    thread_join(writer->thread);
     int rc = writer->failure.code;
     if (rc != 0)
         *err = writer->failure;

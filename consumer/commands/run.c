@@ -105,23 +105,51 @@ run_group(const struct config *config, struct assignment *assignment, struct api
 }
 
 static int
-run_serve(const struct config *config, const struct data_dir *data_dir, struct error *err)
+run_api(const struct config *config, struct assignment *assignment, struct ops_sink *sink,
+        struct error *err)
 {
     struct api *api;
-    struct feed_local *local = config->kafka.present ? NULL : feed_local_create(config);
-    struct ops_sink *sink = local != NULL ? feed_local_sink(local) : ops_topic_create(config);
-    struct cursor_table *mirror = config->kafka.present ? cursor_table_start(config) : NULL;
-    struct assignment *assignment = assignment_create(config, data_dir, local, mirror);
+    bool grouped = config->kafka.present;
     int rc = api_start(config, assignment, sink, &api, err);
+    if (rc != 0)
+        return rc;
+    log_info(area, "index %s, %s%s, listening on port %d", config->index,
+             grouped ? "group " : "stand-alone", grouped ? config->consumer.group : "",
+             api_port(api));
+    rc = run_group(config, assignment, api, err);
+    api_stop(api);
+    return rc;
+}
+
+/* The partitions come from the topic. */
+static int
+run_kafka(const struct config *config, const struct data_dir *data_dir, struct error *err)
+{
+    struct ops_sink *sink;
+    struct cursor_table *table;
+    int rc = ops_topic_create(config, &sink, err);
+    if (rc != 0)
+        return rc;
+    rc = cursor_table_start(config, &table, err);
     if (rc == 0) {
-        log_info(area, "index %s, %s%s, listening on port %d", config->index,
-                 local != NULL ? "stand-alone" : "group ",
-                 local != NULL ? "" : config->consumer.group, api_port(api));
-        rc = run_group(config, assignment, api, err);
-        api_stop(api);
+        struct assignment *assignment = assignment_create(config, data_dir, NULL, table);
+        rc = run_api(config, assignment, sink, err);
+        assignment_destroy(assignment);
+        cursor_table_stop(table);
     }
+    sink->destroy(sink);
+    return rc;
+}
+
+/* The process owns all partitions; POST /ops is their only source. */
+static int
+run_alone(const struct config *config, const struct data_dir *data_dir, struct error *err)
+{
+    struct feed_local *local = feed_local_create(config);
+    struct ops_sink *sink = feed_local_sink(local);
+    struct assignment *assignment = assignment_create(config, data_dir, local, NULL);
+    int rc = run_api(config, assignment, sink, err);
     assignment_destroy(assignment);
-    cursor_table_stop(mirror);
     sink->destroy(sink);
     return rc;
 }
@@ -139,7 +167,8 @@ command_run(const struct cli *cli, struct error *err)
         rc = data_dir_fix_partitions(&data_dir, config->consumer.data_dir, config->topic.partitions,
                                      err);
     if (rc == 0)
-        rc = run_serve(config, &data_dir, err);
+        rc = config->kafka.present ? run_kafka(config, &data_dir, err)
+                                   : run_alone(config, &data_dir, err);
     data_dir_close(&data_dir);
     if (rc == 0)
         log_info(area, "stopped");

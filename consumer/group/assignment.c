@@ -50,7 +50,7 @@ void
 assignment_destroy(struct assignment *assignment)
 {
     CHECK(assignment->consumer == NULL);
-    pthread_rwlock_destroy(&assignment->lock);
+    rwlock_destroy(&assignment->lock);
     free(assignment->partitions);
     free(assignment);
 }

@@ -17,6 +17,8 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/mutex.h"
+#include "common/base/thread.h"
 #include "common/pg/legacy_cleanup.h"
 #include "common/pg/pg.h"
 
@@ -81,7 +83,7 @@ static int32_t
 cursor_table_collect(struct cursor_table *mirror, struct cursor_table_row *rows, struct buffer *sql)
 {
     int32_t count = 0;
-    CHECK(pthread_mutex_lock(&mirror->lock) == 0);
+    mutex_lock(&mirror->lock);
     for (int32_t i = 0; i < mirror->partitions; i++) {
         const struct cursor_table_place *place = &mirror->places[i];
         const struct sequence *sequence = &place->sequence;
@@ -96,7 +98,7 @@ cursor_table_collect(struct cursor_table *mirror, struct cursor_table_row *rows,
             sequence->epoch, sequence->seq, sequence->watermark.clock_us,
             sequence_complete(sequence) ? "true" : "false");
     }
-    CHECK(pthread_mutex_unlock(&mirror->lock) == 0);
+    mutex_unlock(&mirror->lock);
     return count;
 }
 
@@ -105,7 +107,7 @@ static void
 cursor_table_note_written(struct cursor_table *mirror, const struct cursor_table_row *rows,
                           const struct pg_result *result)
 {
-    CHECK(pthread_mutex_lock(&mirror->lock) == 0);
+    mutex_lock(&mirror->lock);
     for (int i = 0; i < pg_rows(result); i++) {
         int64_t partition = pg_integer(result, i, 1);
         struct cursor_table_place *place = &mirror->places[partition];
@@ -118,7 +120,7 @@ cursor_table_note_written(struct cursor_table *mirror, const struct cursor_table
         if (place->offset == place->done)
             place->offset = -1;
     }
-    CHECK(pthread_mutex_unlock(&mirror->lock) == 0);
+    mutex_unlock(&mirror->lock);
 }
 
 static int
@@ -151,9 +153,9 @@ cursor_table_show_trouble(struct cursor_table *mirror, const char *trouble)
         log_warn(area, "positions are not shown in bitdex_cursors: %s", trouble);
     else if (before && *trouble == '\0')
         log_info(area, "positions are shown in bitdex_cursors again");
-    CHECK(pthread_mutex_lock(&mirror->lock) == 0);
+    mutex_lock(&mirror->lock);
     snprintf(mirror->trouble, sizeof mirror->trouble, "%s", trouble);
-    CHECK(pthread_mutex_unlock(&mirror->lock) == 0);
+    mutex_unlock(&mirror->lock);
 }
 
 static void
@@ -193,11 +195,23 @@ cursor_table_main(void *context)
     return NULL;
 }
 
-struct cursor_table *
-cursor_table_start(const struct config *config)
+static void
+cursor_table_free(struct cursor_table *mirror)
 {
+    pg_close(mirror->pg);
+    mutex_destroy(&mirror->lock);
+    free(mirror->places);
+    free(mirror->prefix);
+    free(mirror->conninfo);
+    free(mirror);
+}
+
+int
+cursor_table_start(const struct config *config, struct cursor_table **table, struct error *err)
+{
+    *table = NULL;
     if (config->postgres == NULL)
-        return NULL;
+        return 0;
     struct cursor_table *mirror = memory_zalloc(sizeof *mirror);
     mirror->partitions = config->topic.partitions;
     mirror->conninfo = memory_strdup(config->postgres);
@@ -205,30 +219,27 @@ cursor_table_start(const struct config *config)
     mirror->places = memory_zalloc((size_t)mirror->partitions * sizeof *mirror->places);
     for (int32_t i = 0; i < mirror->partitions; i++)
         mirror->places[i] = (struct cursor_table_place){.offset = -1, .done = -1, .shown = -1};
-    CHECK(pthread_mutex_init(&mirror->lock, NULL) == 0);
-    CHECK(pthread_create(&mirror->thread, NULL, cursor_table_main, mirror) == 0);
-    return mirror;
+    mutex_init(&mirror->lock);
+    int rc = thread_start(&mirror->thread, "cursor table", cursor_table_main, mirror, err);
+    if (rc != 0) {
+        cursor_table_free(mirror);
+        return rc;
+    }
+    *table = mirror;
+    return 0;
 }
 
 void
 cursor_table_stop(struct cursor_table *mirror)
 {
-    struct timespec until;
     if (mirror == NULL)
         return;
     atomic_store(&mirror->stopping, true);
-    CHECK(clock_gettime(CLOCK_REALTIME, &until) == 0);
-    until.tv_sec += STOP_S;
-    if (pthread_timedjoin_np(mirror->thread, NULL, &until) != 0) {
+    if (!thread_join_within(mirror->thread, STOP_S)) {
         log_warn(area, "the database does not answer: the last positions are not shown in it");
         return;
     }
-    pg_close(mirror->pg);
-    pthread_mutex_destroy(&mirror->lock);
-    free(mirror->places);
-    free(mirror->prefix);
-    free(mirror->conninfo);
-    free(mirror);
+    cursor_table_free(mirror);
 }
 
 void
@@ -236,11 +247,11 @@ cursor_table_begin(struct cursor_table *mirror, int32_t partition)
 {
     if (mirror == NULL)
         return;
-    CHECK(pthread_mutex_lock(&mirror->lock) == 0);
+    mutex_lock(&mirror->lock);
     struct cursor_table_place *place = &mirror->places[partition];
     *place = (struct cursor_table_place){
         .offset = -1, .done = -1, .shown = -1, .begun = place->begun + 1};
-    CHECK(pthread_mutex_unlock(&mirror->lock) == 0);
+    mutex_unlock(&mirror->lock);
 }
 
 void
@@ -249,13 +260,13 @@ cursor_table_put(struct cursor_table *mirror, int32_t partition, int64_t offset,
 {
     if (mirror == NULL)
         return;
-    CHECK(pthread_mutex_lock(&mirror->lock) == 0);
+    mutex_lock(&mirror->lock);
     struct cursor_table_place *place = &mirror->places[partition];
     if (offset > place->done) {
         place->offset = offset;
         place->sequence = *sequence;
     }
-    CHECK(pthread_mutex_unlock(&mirror->lock) == 0);
+    mutex_unlock(&mirror->lock);
 }
 
 int64_t
@@ -263,9 +274,9 @@ cursor_table_offset(struct cursor_table *mirror, int32_t partition)
 {
     if (mirror == NULL)
         return -1;
-    CHECK(pthread_mutex_lock(&mirror->lock) == 0);
+    mutex_lock(&mirror->lock);
     int64_t shown = mirror->places[partition].shown;
-    CHECK(pthread_mutex_unlock(&mirror->lock) == 0);
+    mutex_unlock(&mirror->lock);
     return shown;
 }
 
@@ -275,7 +286,7 @@ cursor_table_error(struct cursor_table *mirror, char *out, size_t bytes)
     out[0] = '\0';
     if (mirror == NULL)
         return;
-    CHECK(pthread_mutex_lock(&mirror->lock) == 0);
+    mutex_lock(&mirror->lock);
     snprintf(out, bytes, "%s", mirror->trouble);
-    CHECK(pthread_mutex_unlock(&mirror->lock) == 0);
+    mutex_unlock(&mirror->lock);
 }

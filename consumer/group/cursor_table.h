@@ -20,8 +20,8 @@
 
 struct cursor_table;
 
-/* NULL when no database is configured. `config` must outlive it. */
-struct cursor_table *cursor_table_start(const struct config *config);
+/* `table` is NULL on error, and when no database is configured. `config` must outlive it. */
+int cursor_table_start(const struct config *config, struct cursor_table **table, struct error *err);
 /* Writes what is left. A database that does not answer is not waited for longer than seconds: then
  * the thread stays behind, for the process is about to end. */
 void cursor_table_stop(struct cursor_table *mirror);

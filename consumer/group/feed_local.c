@@ -10,8 +10,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
-
-enum { US_PER_MS = 1000, US_PER_S = 1000000, NS_PER_US = 1000 };
+#include "common/base/mutex.h"
 
 struct local_event {
     struct local_event *next;
@@ -45,32 +44,26 @@ struct feed_local {
 static void
 local_lock(struct local_queue *queue)
 {
-    CHECK(pthread_mutex_lock(&queue->lock) == 0);
+    mutex_lock(&queue->lock);
 }
 
 static void
 local_unlock(struct local_queue *queue)
 {
-    CHECK(pthread_mutex_unlock(&queue->lock) == 0);
+    mutex_unlock(&queue->lock);
 }
 
 static void
 local_tell(struct local_queue *queue)
 {
-    CHECK(pthread_cond_broadcast(&queue->changed) == 0);
+    condition_broadcast(&queue->changed);
 }
 
 /* False when the time is over. */
 static bool
 local_wait(struct local_queue *queue, int64_t deadline_us)
 {
-    const struct timespec until = {
-        .tv_sec = deadline_us / US_PER_S,
-        .tv_nsec = deadline_us % US_PER_S * NS_PER_US,
-    };
-    int rc = pthread_cond_clockwait(&queue->changed, &queue->lock, CLOCK_MONOTONIC, &until);
-    CHECK(rc == 0 || rc == ETIMEDOUT);
-    return rc == 0;
+    return condition_wait_until(&queue->changed, &queue->lock, deadline_us);
 }
 
 static void
@@ -291,8 +284,8 @@ local_destroy(struct ops_sink *sink)
     for (int32_t i = 0; i < local->config->topic.partitions; i++) {
         struct local_queue *queue = &local->queues[i];
         local_free_events(queue->first);
-        pthread_cond_destroy(&queue->changed);
-        pthread_mutex_destroy(&queue->lock);
+        condition_destroy(&queue->changed);
+        mutex_destroy(&queue->lock);
     }
     free(local);
 }
@@ -312,8 +305,8 @@ local_init(struct local_queue *queue, int32_t partition)
         .partition = partition,
         .end = &queue->first,
     };
-    CHECK(pthread_mutex_init(&queue->lock, NULL) == 0);
-    CHECK(pthread_cond_init(&queue->changed, NULL) == 0);
+    mutex_init(&queue->lock);
+    condition_init(&queue->changed);
 }
 
 struct feed_local *

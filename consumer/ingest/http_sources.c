@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/mutex.h"
 
 struct http_sources {
     pthread_mutex_t lock;
@@ -18,14 +19,14 @@ struct http_sources *
 http_sources_create(void)
 {
     struct http_sources *posters = memory_zalloc(sizeof *posters);
-    CHECK(pthread_mutex_init(&posters->lock, NULL) == 0);
+    mutex_init(&posters->lock);
     return posters;
 }
 
 void
 http_sources_destroy(struct http_sources *posters)
 {
-    pthread_mutex_destroy(&posters->lock);
+    mutex_destroy(&posters->lock);
     free(posters);
 }
 
@@ -60,22 +61,22 @@ http_sources_record(struct http_sources *posters, const struct ops_meta *meta, u
 {
     if (meta->source.bytes == 0)
         return;
-    CHECK(pthread_mutex_lock(&posters->lock) == 0);
+    mutex_lock(&posters->lock);
     struct http_source *poster = http_sources_find(posters, meta->source);
     http_sources_keep(&poster->cursor, meta->cursor);
     http_sources_keep(&poster->max_id, meta->max_id);
     http_sources_keep(&poster->lag_rows, meta->lag_rows);
     poster->ops += ops;
     poster->heard = ++posters->heard;
-    CHECK(pthread_mutex_unlock(&posters->lock) == 0);
+    mutex_unlock(&posters->lock);
 }
 
 uint32_t
 http_sources_read(struct http_sources *posters, struct http_source out[static HTTP_SOURCES_MAX])
 {
-    CHECK(pthread_mutex_lock(&posters->lock) == 0);
+    mutex_lock(&posters->lock);
     uint32_t count = posters->count;
     memcpy(out, posters->items, count * sizeof *out);
-    CHECK(pthread_mutex_unlock(&posters->lock) == 0);
+    mutex_unlock(&posters->lock);
     return count;
 }

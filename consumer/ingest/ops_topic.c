@@ -14,6 +14,8 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/mutex.h"
+#include "common/base/thread.h"
 #include "common/kafka/kafka_admin.h"
 #include "common/kafka/kafka_producer.h"
 
@@ -21,9 +23,6 @@ enum {
     POLL_MS = 5,
     KEY_BYTES = 8,
     FRAMING_BYTES = 512, /* of a batch with one message */
-    US_PER_MS = 1000,
-    US_PER_S = 1000000,
-    NS_PER_US = 1000,
 };
 
 /* A post that somebody waits for, on that thread's stack. */
@@ -54,19 +53,19 @@ struct ops_topic {
 static void
 topic_lock(struct ops_topic *topic)
 {
-    CHECK(pthread_mutex_lock(&topic->lock) == 0);
+    mutex_lock(&topic->lock);
 }
 
 static void
 topic_unlock(struct ops_topic *topic)
 {
-    CHECK(pthread_mutex_unlock(&topic->lock) == 0);
+    mutex_unlock(&topic->lock);
 }
 
 static void
 topic_tell(struct ops_topic *topic)
 {
-    CHECK(pthread_cond_broadcast(&topic->changed) == 0);
+    condition_broadcast(&topic->changed);
 }
 
 static int64_t
@@ -204,7 +203,7 @@ topic_await_post(struct ops_topic *topic)
 {
     topic_lock(topic);
     while (topic->waiting == NULL && !topic->stopping)
-        CHECK(pthread_cond_wait(&topic->changed, &topic->lock) == 0);
+        condition_wait(&topic->changed, &topic->lock);
     bool stopping = topic->stopping;
     topic_unlock(topic);
     return !stopping;
@@ -240,17 +239,12 @@ static void
 topic_await(struct ops_topic *topic, struct topic_post *mine)
 {
     int64_t deadline_us = topic_deadline_us(topic);
-    const struct timespec until = {
-        .tv_sec = deadline_us / US_PER_S,
-        .tv_nsec = deadline_us % US_PER_S * NS_PER_US,
-    };
-    int rc = 0;
-    while (!mine->done && (mine->taken || rc == 0)) {
+    bool in_time = true;
+    while (!mine->done && (mine->taken || in_time)) {
         if (mine->taken)
-            CHECK(pthread_cond_wait(&topic->changed, &topic->lock) == 0);
+            condition_wait(&topic->changed, &topic->lock);
         else
-            rc = pthread_cond_clockwait(&topic->changed, &topic->lock, CLOCK_MONOTONIC, &until);
-        CHECK(rc == 0 || rc == ETIMEDOUT);
+            in_time = condition_wait_until(&topic->changed, &topic->lock, deadline_us);
     }
 }
 
@@ -287,6 +281,15 @@ topic_store(struct ops_sink *sink, const struct ops_post *post, struct error *er
 }
 
 static void
+topic_free(struct ops_topic *topic)
+{
+    kafka_producer_destroy(topic->producer);
+    condition_destroy(&topic->changed);
+    mutex_destroy(&topic->lock);
+    free(topic);
+}
+
+static void
 topic_destroy(struct ops_sink *sink)
 {
     struct ops_topic *topic = (struct ops_topic *)sink;
@@ -294,23 +297,25 @@ topic_destroy(struct ops_sink *sink)
     topic->stopping = true;
     topic_tell(topic);
     topic_unlock(topic);
-    CHECK(pthread_join(topic->thread, NULL) == 0);
+    thread_join(topic->thread);
     CHECK(topic->waiting == NULL);
-    kafka_producer_destroy(topic->producer);
-    pthread_cond_destroy(&topic->changed);
-    pthread_mutex_destroy(&topic->lock);
-    free(topic);
+    topic_free(topic);
 }
 
-struct ops_sink *
-ops_topic_create(const struct config *config)
+int
+ops_topic_create(const struct config *config, struct ops_sink **sink, struct error *err)
 {
     struct ops_topic *topic = memory_zalloc(sizeof *topic);
     topic->sink = (struct ops_sink){.store = topic_store, .destroy = topic_destroy};
     topic->config = config;
     topic->end = &topic->waiting;
-    CHECK(pthread_mutex_init(&topic->lock, NULL) == 0);
-    CHECK(pthread_cond_init(&topic->changed, NULL) == 0);
-    CHECK(pthread_create(&topic->thread, NULL, topic_main, topic) == 0);
-    return &topic->sink;
+    mutex_init(&topic->lock);
+    condition_init(&topic->changed);
+    int rc = thread_start(&topic->thread, "post to topic", topic_main, topic, err);
+    if (rc != 0) {
+        topic_free(topic);
+        return rc;
+    }
+    *sink = &topic->sink;
+    return 0;
 }

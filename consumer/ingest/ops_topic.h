@@ -12,6 +12,6 @@
 #include "consumer/ingest/ops_sink.h"
 
 /* Starts the thread; the client is created with the first post. `config` must outlive it. */
-struct ops_sink *ops_topic_create(const struct config *config);
+int ops_topic_create(const struct config *config, struct ops_sink **sink, struct error *err);
 
 #endif

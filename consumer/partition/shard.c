@@ -6,6 +6,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/base/rwlock.h"
 
 enum {
@@ -29,8 +30,8 @@ shard_create(void)
     struct shard *shard = memory_zalloc(sizeof *shard);
     rwlock_init(&shard->serve_lock);
     rwlock_init(&shard->engine_lock);
-    CHECK(pthread_mutex_init(&shard->watch_lock, NULL) == 0);
-    CHECK(pthread_mutex_init(&shard->status_lock, NULL) == 0);
+    mutex_init(&shard->watch_lock);
+    mutex_init(&shard->status_lock);
     shard->status.offset = -1;
     shard->status.durable_offset = -1;
     shard->status.rebuild_offset = -1;
@@ -43,10 +44,10 @@ shard_destroy(struct shard *shard)
 {
     if (shard == NULL)
         return;
-    pthread_rwlock_destroy(&shard->serve_lock);
-    pthread_rwlock_destroy(&shard->engine_lock);
-    pthread_mutex_destroy(&shard->watch_lock);
-    pthread_mutex_destroy(&shard->status_lock);
+    rwlock_destroy(&shard->serve_lock);
+    rwlock_destroy(&shard->engine_lock);
+    mutex_destroy(&shard->watch_lock);
+    mutex_destroy(&shard->status_lock);
     free(shard);
 }
 
@@ -86,17 +87,17 @@ shard_write_end(struct shard *shard)
 void
 shard_publish(struct shard *shard, const struct shard_status *status)
 {
-    CHECK(pthread_mutex_lock(&shard->status_lock) == 0);
+    mutex_lock(&shard->status_lock);
     shard->status = *status;
-    CHECK(pthread_mutex_unlock(&shard->status_lock) == 0);
+    mutex_unlock(&shard->status_lock);
 }
 
 void
 shard_read_status(struct shard *shard, struct shard_status *status)
 {
-    CHECK(pthread_mutex_lock(&shard->status_lock) == 0);
+    mutex_lock(&shard->status_lock);
     *status = shard->status;
-    CHECK(pthread_mutex_unlock(&shard->status_lock) == 0);
+    mutex_unlock(&shard->status_lock);
 }
 
 bool
@@ -137,9 +138,9 @@ static void
 shard_watch(struct shard *shard, void change(struct engine *, struct engine_watch *),
             struct engine_watch *watch)
 {
-    CHECK(pthread_mutex_lock(&shard->watch_lock) == 0);
+    mutex_lock(&shard->watch_lock);
     change(shard->engine, watch);
-    CHECK(pthread_mutex_unlock(&shard->watch_lock) == 0);
+    mutex_unlock(&shard->watch_lock);
 }
 
 static void

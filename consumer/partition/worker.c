@@ -18,6 +18,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
+#include "common/base/thread.h"
 #include "common/kafka/kafka_consumer.h"
 #include "consumer/dead_letter/dead_letter_topic.h"
 #include "consumer/partition/partition_dir.h"
@@ -29,8 +30,6 @@ enum {
     RETRY_MS = 20,
     LONG_WAIT_US = 2 * 1000 * 1000, /* a wait that people are told of */
     QUIET_SAVE_US = 1000 * 1000,    /* how long a position without data may wait for a frame */
-    US_PER_MS = 1000,
-    US_PER_S = 1000 * 1000,
 };
 
 static const char *const area = "worker";
@@ -797,15 +796,15 @@ worker_start(const struct worker_options *options, struct worker **worker, struc
     made->read = memory_zalloc(sizeof *made->read);
     made->shard = shard_create();
     worker_beat(made);
+    char name[THREAD_NAME_BYTES];
+    snprintf(name, sizeof name, "partition %d", options->partition);
     int rc = worker_prepare(made, err);
+    if (rc == 0)
+        rc = thread_start(&made->thread, name, worker_main, made, err);
     if (rc != 0) {
         worker_free(made);
         return rc;
     }
-    CHECK(pthread_create(&made->thread, NULL, worker_main, made) == 0);
-    char name[16]; /* for top -H and debuggers */
-    snprintf(name, sizeof name, "partition %d", options->partition);
-    pthread_setname_np(made->thread, name);
     *worker = made;
     return 0;
 }
@@ -873,7 +872,7 @@ int
 worker_stop(struct worker *worker, struct error *err)
 {
     atomic_store(&worker->stopping, true);
-    CHECK(pthread_join(worker->thread, NULL) == 0);
+    thread_join(worker->thread);
     int rc = worker->failure.code;
     if (rc != 0)
         *err = worker->failure;

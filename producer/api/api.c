@@ -24,7 +24,7 @@ answer_health(const struct answer *answer)
     }
     if (!state_is_healthy(answer->view)) {
         http_respond_error(answer->response, 503, "the last heartbeat of the drain was %d s ago",
-                           (int)(answer->view->beat_age_us / 1000000));
+                           (int)(answer->view->beat_age_us / US_PER_S));
         return;
     }
     json_writer_init(&json, &answer->response->body);

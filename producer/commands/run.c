@@ -24,9 +24,11 @@ run_with_state(const struct config *config, struct state *state, struct error *e
     if (rc != 0)
         return rc;
     log_info("api", "listening on %s", config->producer.listen);
-    trimmer = trimmer_start(config, state);
-    rc = drain_run(config, state, err);
-    trimmer_stop(trimmer);
+    rc = trimmer_start(config, state, &trimmer, err);
+    if (rc == 0) {
+        rc = drain_run(config, state, err);
+        trimmer_stop(trimmer);
+    }
     if (rc == 0)
         log_info("drain", "stopped");
     state_set_phase(state, STATE_STOPPED);

@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/mutex.h"
 
 enum { BEAT_MAX_US = 30 * 1000 * 1000, MOVED_MAX_US = 10 * 1000 * 1000 };
 
@@ -21,14 +22,14 @@ void
 state_init(struct state *state)
 {
     *state = (struct state){.view.phase = STATE_DATABASE};
-    pthread_mutex_init(&state->mutex, NULL);
+    mutex_init(&state->mutex);
     state_beat(state);
 }
 
 void
 state_free(struct state *state)
 {
-    pthread_mutex_destroy(&state->mutex);
+    mutex_destroy(&state->mutex);
 }
 
 void
@@ -48,26 +49,26 @@ void
 state_set_phase(struct state *state, enum state_phase phase)
 {
     state_beat(state);
-    pthread_mutex_lock(&state->mutex);
+    mutex_lock(&state->mutex);
     state->view.phase = phase;
-    pthread_mutex_unlock(&state->mutex);
+    mutex_unlock(&state->mutex);
 }
 
 void
 state_publish(struct state *state, const struct state_progress *progress)
 {
-    pthread_mutex_lock(&state->mutex);
+    mutex_lock(&state->mutex);
     state->view.progress = *progress;
-    pthread_mutex_unlock(&state->mutex);
+    mutex_unlock(&state->mutex);
 }
 
 void
 state_set_trouble(struct state *state, const char *trouble)
 {
-    pthread_mutex_lock(&state->mutex);
+    mutex_lock(&state->mutex);
     bool before = state->view.trouble[0] != '\0';
     snprintf(state->view.trouble, sizeof state->view.trouble, "%s", trouble);
-    pthread_mutex_unlock(&state->mutex);
+    mutex_unlock(&state->mutex);
     if (!before && *trouble != '\0')
         log_warn("drain", "%s", trouble);
     else if (before && *trouble == '\0')
@@ -77,17 +78,17 @@ state_set_trouble(struct state *state, const char *trouble)
 void
 state_publish_retention(struct state *state, const struct state_retention *retention)
 {
-    pthread_mutex_lock(&state->mutex);
+    mutex_lock(&state->mutex);
     state->view.retention = *retention;
-    pthread_mutex_unlock(&state->mutex);
+    mutex_unlock(&state->mutex);
 }
 
 void
 state_read(struct state *state, struct state_view *view)
 {
-    pthread_mutex_lock(&state->mutex);
+    mutex_lock(&state->mutex);
     *view = state->view;
-    pthread_mutex_unlock(&state->mutex);
+    mutex_unlock(&state->mutex);
     view->beat_age_us = clock_monotonic_us() - atomic_load(&state->beat_us);
     view->in_server_call = atomic_load(&state->server_calls) > 0;
 }
@@ -113,7 +114,7 @@ state_is_ready(const struct state_view *view, char *why, size_t bytes)
     if (view->phase != STATE_DRAINING || view->progress.failing)
         snprintf(why, bytes, "%s%s%s", phase_names[view->phase], separator, view->trouble);
     else if (still_us >= MOVED_MAX_US)
-        snprintf(why, bytes, "nothing acknowledged for %d s%s%s", (int)(still_us / 1000000),
+        snprintf(why, bytes, "nothing acknowledged for %d s%s%s", (int)(still_us / US_PER_S),
                  separator, view->trouble);
     else
         return true;

@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/shutdown.h"
+#include "common/base/thread.h"
 
 enum { BITE_MS = 100 };
 
@@ -116,30 +117,42 @@ trimmer_main(void *context)
         if (clock_monotonic_us() >= due_us && trimmer_may_work(trimmer)) {
             trimmer_work(trimmer);
             due_us =
-                clock_monotonic_us() + (int64_t)trimmer->config->retention.interval_s * 1000 * 1000;
+                clock_monotonic_us() + (int64_t)trimmer->config->retention.interval_s * US_PER_S;
         }
         clock_sleep_ms(BITE_MS);
     }
     return NULL;
 }
 
-struct trimmer *
-trimmer_start(const struct config *config, struct state *state)
+static void
+trimmer_free(struct trimmer *trimmer)
+{
+    pg_close(trimmer->pg);
+    retention_free(&trimmer->retention);
+    free(trimmer);
+}
+
+int
+trimmer_start(const struct config *config, struct state *state, struct trimmer **out,
+              struct error *err)
 {
     struct trimmer *trimmer = memory_zalloc(sizeof *trimmer);
     trimmer->config = config;
     trimmer->state = state;
     retention_init(&trimmer->retention, &config->retention);
-    CHECK(pthread_create(&trimmer->thread, NULL, trimmer_main, trimmer) == 0);
-    return trimmer;
+    int rc = thread_start(&trimmer->thread, "trimmer", trimmer_main, trimmer, err);
+    if (rc != 0) {
+        trimmer_free(trimmer);
+        return rc;
+    }
+    *out = trimmer;
+    return 0;
 }
 
 void
 trimmer_stop(struct trimmer *trimmer)
 {
     atomic_store(&trimmer->stopping, true);
-    pthread_join(trimmer->thread, NULL);
-    pg_close(trimmer->pg);
-    retention_free(&trimmer->retention);
-    free(trimmer);
+    thread_join(trimmer->thread);
+    trimmer_free(trimmer);
 }

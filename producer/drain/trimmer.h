@@ -12,8 +12,9 @@
 
 struct trimmer;
 
-/* Both must outlive it. */
-struct trimmer *trimmer_start(const struct config *config, struct state *state);
+/* `config` and `state` must outlive the trimmer. */
+int trimmer_start(const struct config *config, struct state *state, struct trimmer **out,
+                  struct error *err);
 
 /* Waits for the batch at hand. */
 void trimmer_stop(struct trimmer *trimmer);

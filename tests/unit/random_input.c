@@ -41,7 +41,7 @@ random_round(uint32_t least)
     static int64_t end_us;
     if (rounds == 0) {
         first = (uint64_t)time(NULL) * ROUNDS_PER_S;
-        end_us = clock_monotonic_us() + (int64_t)variable("BITDEX_SECONDS", 0) * 1000000;
+        end_us = clock_monotonic_us() + (int64_t)variable("BITDEX_SECONDS", 0) * US_PER_S;
     }
     bool is_over = rounds >= least && clock_monotonic_us() >= end_us;
     if (is_over || (rounds > 0 && getenv("BITDEX_SEED") != NULL)) {

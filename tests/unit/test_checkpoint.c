@@ -7,6 +7,7 @@
 
 #include "consumer/checkpoint/checkpoint.h"
 #include "tests/support/memory_files.h"
+#include "tests/support/thread_limit.h"
 
 static const char directory[] = "d/checkpoint";
 static const char identity[] = "index: gallery\n";
@@ -147,6 +148,19 @@ test_nobody_waits_for_the_disk(void **state)
 }
 
 static void
+test_F113_a_limit_on_threads_fails_the_checkpoint(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct checkpoint_writer *writer;
+    thread_limit_set();
+    assert_int_equal(checkpoint_begin(&place, 1, text_of("position"), &writer, &err), ERR_FATAL);
+    thread_limit_clear();
+    assert_non_null(strstr(err.message, "cannot start thread \"checkpoint\""));
+    assert_int_equal(write_state(1, SMALL_BYTES, &err), 0);
+}
+
+static void
 test_the_newest_two_are_kept(void **state)
 {
     (void)state;
@@ -284,6 +298,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         PLACE_TEST(test_what_was_written_is_read_back),
         PLACE_TEST(test_nobody_waits_for_the_disk),
+        PLACE_TEST(test_F113_a_limit_on_threads_fails_the_checkpoint),
         PLACE_TEST(test_the_newest_two_are_kept),
         PLACE_TEST(test_F40_no_flipped_bit_is_believed),
         PLACE_TEST(test_F40_a_file_cut_at_any_byte_or_too_long_is_found),

@@ -447,7 +447,7 @@ check_trickle(struct site *site, const char *text, const char *drop)
         assert_true(clock_monotonic_us() - begin < (int64_t)PATIENCE_MS * 1000);
     }
     close(fd);
-    assert_true(clock_monotonic_us() - begin >= (int64_t)TIMEOUT_S * 1000000);
+    assert_true(clock_monotonic_us() - begin >= (int64_t)TIMEOUT_S * US_PER_S);
 }
 
 static void
@@ -477,7 +477,7 @@ check_slow_reader(size_t sip_bytes)
         recv(fd, buffer_reserve(&sip, sip_bytes), sip_bytes, MSG_DONTWAIT);
         assert_true(clock_monotonic_us() - begin < (int64_t)PATIENCE_MS * 1000);
     }
-    assert_true(clock_monotonic_us() - begin >= (int64_t)TIMEOUT_S * 1000000);
+    assert_true(clock_monotonic_us() - begin >= (int64_t)TIMEOUT_S * US_PER_S);
     close(fd);
     buffer_free(&sip);
     void *owned = site;

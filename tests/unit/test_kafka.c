@@ -55,7 +55,7 @@ configure(struct settings *settings, const char *brokers, const char *const *pai
 static bool
 is_late(int64_t start_us)
 {
-    return clock_monotonic_us() - start_us > PATIENCE_S * INT64_C(1000000);
+    return clock_monotonic_us() - start_us > (int64_t)PATIENCE_S * US_PER_S;
 }
 
 static void

@@ -78,7 +78,7 @@ flush_and_await(struct fixture *fixture)
     bool done;
     assert_int_equal(publisher_flush(fixture->publisher, &done, &err), 0);
     assert_true(done);
-    int64_t until_us = clock_monotonic_us() + WAIT_S * INT64_C(1000000);
+    int64_t until_us = clock_monotonic_us() + (int64_t)WAIT_S * US_PER_S;
     while (publisher_outstanding(fixture->publisher) > 0) {
         assert_int_equal(publisher_poll(fixture->publisher, 50, &err), 0);
         assert_true(clock_monotonic_us() < until_us);

@@ -10,7 +10,7 @@
 #include "consumer/partition/shard.h"
 #include "tests/unit/engine_fixture.h"
 
-enum { SLOTS = 100000, CLAUSES = 5000, QUERIES_MAX = 50, US_PER_MS = 1000 };
+enum { SLOTS = 100000, CLAUSES = 5000, QUERIES_MAX = 50 };
 
 /* Half of the slots are of level 1, the others of level 2. */
 struct shard_world {

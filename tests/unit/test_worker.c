@@ -8,6 +8,7 @@
 #include "common/event/event_codec.h"
 #include "consumer/partition/worker.h"
 #include "tests/support/temporary_directory.h"
+#include "tests/support/thread_limit.h"
 #include "tests/unit/engine_fixture.h"
 
 enum { MESSAGES = 10, BATCH_MESSAGES = 2, PATIENCE_S = 60 };
@@ -155,10 +156,9 @@ end(struct fixture *fixture)
     buffer_free(&fixture->script.message);
 }
 
-static void
-start(struct fixture *fixture, int64_t committed, bool is_silent)
+static int
+try_start(struct fixture *fixture, int64_t committed, bool is_silent, struct error *err)
 {
-    struct error err;
     struct script *script = &fixture->script;
     script->next = -1;
     script->committed = committed;
@@ -172,7 +172,14 @@ start(struct fixture *fixture, int64_t committed, bool is_silent)
         .times = &fixture->times,
         .partition = FIXTURE_PARTITION,
     };
-    assert_int_equal(worker_start(&options, &fixture->worker, &err), 0);
+    return worker_start(&options, &fixture->worker, err);
+}
+
+static void
+start(struct fixture *fixture, int64_t committed, bool is_silent)
+{
+    struct error err;
+    assert_int_equal(try_start(fixture, committed, is_silent, &err), 0);
 }
 
 static void
@@ -189,7 +196,7 @@ wait_until(struct fixture *fixture, condition holds)
 {
     int64_t begin_us = clock_monotonic_us();
     while (!holds(fixture)) {
-        assert_true(clock_monotonic_us() - begin_us < PATIENCE_S * INT64_C(1000000));
+        assert_true(clock_monotonic_us() - begin_us < (int64_t)PATIENCE_S * US_PER_S);
         clock_sleep_ms(1);
     }
 }
@@ -257,7 +264,7 @@ await_checkpoint(struct fixture *fixture, int64_t request)
     struct shard_checkpoint answer;
     int64_t begin_us = clock_monotonic_us();
     while (!worker_checkpoint_answer(fixture->worker, request, &answer)) {
-        assert_true(clock_monotonic_us() - begin_us < PATIENCE_S * INT64_C(1000000));
+        assert_true(clock_monotonic_us() - begin_us < (int64_t)PATIENCE_S * US_PER_S);
         clock_sleep_ms(1);
     }
     return answer;
@@ -361,6 +368,22 @@ test_a_request_that_the_worker_does_not_know_is_refused(void **state)
     end(&fixture);
 }
 
+/* What the worker held is released, so that it can be started again. */
+static void
+test_F113_a_limit_on_threads_is_an_error(void **state)
+{
+    struct fixture fixture;
+    struct error err;
+    begin(&fixture, *state);
+    thread_limit_set();
+    assert_int_equal(try_start(&fixture, -1, false, &err), ERR_FATAL);
+    thread_limit_clear();
+    assert_non_null(strstr(err.message, "cannot start thread \"partition "));
+    start(&fixture, -1, false);
+    stop(&fixture);
+    end(&fixture);
+}
+
 #define WORKER_TEST(test) \
     cmocka_unit_test_setup_teardown(test, temporary_directory_setup, temporary_directory_teardown)
 
@@ -372,6 +395,7 @@ main(void)
         WORKER_TEST(test_a_checkpoint_answers_all_who_have_asked),
         WORKER_TEST(test_L9_a_checkpoint_that_may_not_be_taken_is_refused),
         WORKER_TEST(test_a_request_that_the_worker_does_not_know_is_refused),
+        WORKER_TEST(test_F113_a_limit_on_threads_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
