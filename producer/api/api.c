@@ -9,8 +9,8 @@
 
 struct answer {
     const struct config *config;
-    const struct state_view *view;
-    struct state *state; /* only its histogram, which state_read() does not copy */
+    const struct status_view *view;
+    struct status *status; /* only its histogram, which status_read() does not copy */
     struct http_response *response;
 };
 
@@ -18,13 +18,13 @@ static void
 answer_health(const struct answer *answer)
 {
     struct json_writer json;
-    if (answer->view->phase == STATE_STOPPED) {
+    if (answer->view->phase == STATUS_STOPPED) {
         http_respond_error(answer->response, 503, "the drain has stopped");
         return;
     }
-    if (!state_is_healthy(answer->view)) {
+    if (!status_is_healthy(answer->view)) {
         http_respond_error(answer->response, 503, "the last heartbeat of the drain was %d s ago",
-                           (int)(answer->view->beat_age_us / US_PER_S));
+                           (int)(answer->view->heartbeat_age_us / US_PER_S));
         return;
     }
     json_writer_init(&json, &answer->response->body);
@@ -38,9 +38,9 @@ answer_health(const struct answer *answer)
 static void
 answer_ready(const struct answer *answer)
 {
-    char why[STATE_TROUBLE_BYTES + 64];
+    char why[STATUS_ERROR_BYTES + 64];
     struct json_writer json;
-    bool ready = state_is_ready(answer->view, why, sizeof why);
+    bool ready = status_is_ready(answer->view, why, sizeof why);
     json_writer_init(&json, &answer->response->body);
     json_object_begin(&json);
     json_key(&json, "ready");
@@ -77,9 +77,9 @@ json_time(struct json_writer *json, const char *key, int64_t realtime_us)
 
 /* Null before the first acknowledged source snapshot. */
 static void
-json_freshness(struct json_writer *json, const struct state_view *view)
+json_freshness(struct json_writer *json, const struct status_view *view)
 {
-    double seconds = state_freshness_seconds(view);
+    double seconds = status_freshness_seconds(view);
     json_key(json, "freshness_seconds");
     if (seconds < 0)
         json_null(json);
@@ -88,7 +88,7 @@ json_freshness(struct json_writer *json, const struct state_view *view)
 }
 
 static void
-json_retention(struct json_writer *json, const struct state_retention *retention)
+json_retention(struct json_writer *json, const struct status_retention *retention)
 {
     json_number(json, "removed_rows", (int64_t)retention->removed_rows);
     json_key(json, "removal_held_by");
@@ -98,13 +98,13 @@ json_retention(struct json_writer *json, const struct state_retention *retention
         json_null(json);
     json_number(json, "removal_held_s", retention->held_s);
     json_key(json, "removal_error");
-    json_string(json, retention->trouble);
+    json_string(json, retention->error);
 }
 
 static void
-json_progress(struct json_writer *json, const struct state_view *view)
+json_progress(struct json_writer *json, const struct status_view *view)
 {
-    const struct state_progress *progress = &view->progress;
+    const struct status_progress *progress = &view->progress;
     json_number(json, "epoch", progress->epoch);
     json_number(json, "generation", progress->generation);
     json_number(json, "tick", progress->tick);
@@ -112,7 +112,7 @@ json_progress(struct json_writer *json, const struct state_view *view)
     json_number(json, "max_row_id", progress->max_row_id);
     json_number(json, "backlog_rows", progress->backlog_rows);
     json_key(json, "backlog_seconds");
-    json_float(json, state_backlog_seconds(view));
+    json_float(json, status_backlog_seconds(view));
     json_freshness(json, view);
     json_key(json, "rows_per_second");
     json_float(json, progress->rows_per_second);
@@ -123,7 +123,7 @@ json_progress(struct json_writer *json, const struct state_view *view)
     json_number(json, "dead_letters", (int64_t)progress->dead_letters);
     json_number(json, "unacknowledged", (int64_t)progress->outstanding);
     json_number(json, "sessions", (int64_t)progress->sessions);
-    json_number(json, "polls", (int64_t)progress->looks);
+    json_number(json, "polls", (int64_t)progress->polls);
     json_time(json, "last_acknowledged", progress->acked_us);
 }
 
@@ -138,9 +138,9 @@ answer_status(const struct answer *answer)
     json_key(&json, "topic");
     json_string(&json, answer->config->topic.name);
     json_key(&json, "state");
-    json_string(&json, state_phase_name(answer->view->phase));
+    json_string(&json, status_phase_name(answer->view->phase));
     json_key(&json, "error");
-    json_string(&json, answer->view->trouble);
+    json_string(&json, answer->view->error);
     json_progress(&json, answer->view);
     json_retention(&json, &answer->view->retention);
     json_object_end(&json);
@@ -171,7 +171,7 @@ metric(const struct answer *answer, const char *name, const char *type, const ch
 static void
 answer_sync_metrics(const struct answer *answer)
 {
-    const struct state_progress *progress = &answer->view->progress;
+    const struct status_progress *progress = &answer->view->progress;
     metric(answer, "bitdex_sync_cursor_position", "gauge", "Greatest row id sent.",
            (double)progress->last_row_id);
     metric(answer, "bitdex_sync_max_id", "gauge", "Greatest row id of the outbox, sent or not.",
@@ -186,14 +186,14 @@ answer_sync_metrics(const struct answer *answer)
 static void
 answer_retention_metrics(const struct answer *answer)
 {
-    const struct state_retention *retention = &answer->view->retention;
+    const struct status_retention *retention = &answer->view->retention;
     const char *const labels[] = {"source", answer->config->producer.name, "cursor",
                                   retention->held_by, NULL};
     metric(answer, "bitdex_producer_retention_removed_rows_total", "counter",
            "Sent rows removed from the outbox.", (double)retention->removed_rows);
     metric(answer, "bitdex_producer_retention_error", "gauge",
            "1 while sent rows cannot be removed; removal_error in the status has the reason.",
-           retention->trouble[0] != '\0');
+           retention->error[0] != '\0');
     metrics_family(&answer->response->body, "bitdex_producer_retention_held_seconds", "gauge",
                    "Age of the oldest row that is kept only because this cursor has not sent it.");
     metrics_sample(&answer->response->body, "bitdex_producer_retention_held_seconds", labels,
@@ -203,9 +203,9 @@ answer_retention_metrics(const struct answer *answer)
 static void
 answer_age_metrics(const struct answer *answer)
 {
-    const struct state_view *view = answer->view;
-    double freshness_seconds = state_freshness_seconds(view);
-    double backlog_seconds = state_backlog_seconds(view);
+    const struct status_view *view = answer->view;
+    double freshness_seconds = status_freshness_seconds(view);
+    double backlog_seconds = status_backlog_seconds(view);
     CHECK(backlog_seconds >= 0);
     metric(answer, "bitdex_producer_backlog_seconds", "gauge",
            "As freshness while rows wait to be sent, else 0.", backlog_seconds);
@@ -218,7 +218,7 @@ answer_age_metrics(const struct answer *answer)
 static void
 answer_sent_metrics(const struct answer *answer)
 {
-    const struct state_progress *progress = &answer->view->progress;
+    const struct status_progress *progress = &answer->view->progress;
     metric(answer, "bitdex_producer_epoch", "gauge", "Epoch of this producer's cursor.",
            (double)progress->epoch);
     metric(answer, "bitdex_producer_generation", "gauge", "Generation of the current session.",
@@ -238,7 +238,7 @@ answer_sent_metrics(const struct answer *answer)
     metric(answer, "bitdex_producer_sessions_total", "counter", "Sessions that the drain started.",
            (double)progress->sessions);
     metric(answer, "bitdex_producer_polls_total", "counter", "Polls of the outbox for new rows.",
-           (double)progress->looks);
+           (double)progress->polls);
 }
 
 static void
@@ -248,17 +248,17 @@ answer_cycle_histogram(const struct answer *answer)
     metrics_family(&answer->response->body, "bitdex_producer_cycle_seconds", "histogram",
                    "Duration of windows that had rows.");
     metrics_histogram_sample(&answer->response->body, "bitdex_producer_cycle_seconds", labels,
-                             &answer->state->cycles);
+                             &answer->status->cycles);
 }
 
 static void
 answer_metrics(const struct answer *answer)
 {
-    char why[STATE_TROUBLE_BYTES + 64];
+    char why[STATUS_ERROR_BYTES + 64];
     answer->response->content_type = METRICS_CONTENT_TYPE;
     answer_sync_metrics(answer);
     metric(answer, "bitdex_producer_ready", "gauge", "1 while the drain delivers, as /api/ready.",
-           state_is_ready(answer->view, why, sizeof why));
+           status_is_ready(answer->view, why, sizeof why));
     answer_age_metrics(answer);
     answer_sent_metrics(answer);
     answer_retention_metrics(answer);
@@ -268,7 +268,7 @@ answer_metrics(const struct answer *answer)
 static void
 answer_page(const struct answer *answer)
 {
-    const struct state_progress *progress = &answer->view->progress;
+    const struct status_progress *progress = &answer->view->progress;
     answer->response->content_type = "text/plain; charset=utf-8";
     buffer_append_format(&answer->response->body,
                          "bitdex-producer %s, topic %s\n\n%s%s%s\n\n"
@@ -276,8 +276,8 @@ answer_page(const struct answer *answer)
                          "epoch %lld, generation %lld, tick %lld, dead letters %llu\n\n"
                          "/api/status /api/health /api/ready /metrics\n",
                          answer->config->producer.name, answer->config->topic.name,
-                         state_phase_name(answer->view->phase),
-                         answer->view->trouble[0] != '\0' ? ": " : "", answer->view->trouble,
+                         status_phase_name(answer->view->phase),
+                         answer->view->error[0] != '\0' ? ": " : "", answer->view->error,
                          (long long)progress->last_row_id, (long long)progress->max_row_id,
                          (long long)progress->backlog_rows, progress->rows_per_second,
                          (long long)progress->epoch, (long long)progress->generation,
@@ -309,8 +309,8 @@ void
 api_handle(void *context, const struct http_request *request, struct http_response *response)
 {
     const struct api *api = context;
-    struct state_view view;
-    const struct answer answer = {api->config, &view, api->state, response};
+    struct status_view view;
+    const struct answer answer = {api->config, &view, api->status, response};
     answer_function route = find_route(request->path);
     CHECK(response->status == 200 && response->body.bytes == 0);
     if (route == NULL) {
@@ -318,7 +318,7 @@ api_handle(void *context, const struct http_request *request, struct http_respon
     } else if (strcmp(request->method, "GET") != 0) {
         http_respond_error(response, 405, "%s is not for this path", request->method);
     } else {
-        state_read(api->state, &view);
+        status_read(api->status, &view);
         route(&answer);
     }
     CHECK(response->status == 200 || response->status >= 400);

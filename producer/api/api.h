@@ -1,5 +1,5 @@
 /* The producer's HTTP interface: /api/health, /api/ready, /api/status, /metrics, and a text page at
- * "/". It is read-only. Each answer is rendered from one copy of the state, so that its numbers
+ * "/". It is read-only. Each answer is rendered from one copy of the status, so that its numbers
  * belong together. Any thread.
  */
 #ifndef PRODUCER_API_API_H
@@ -7,12 +7,12 @@
 
 #include "common/config/config.h"
 #include "common/http/server.h"
-#include "producer/drain/state.h"
+#include "producer/drain/status.h"
 
 /* Both are the caller's, and live until the server has stopped. */
 struct api {
     const struct config *config;
-    struct state *state;
+    struct status *status;
 };
 
 /* An http_handler; `context` is a struct api. Answers 404 to an unknown path and 405 to any method

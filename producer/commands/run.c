@@ -9,9 +9,9 @@
 enum { CONNECTIONS_MAX = 32, BODY_BYTES_MAX = 4096, CLIENT_TIMEOUT_S = 10 };
 
 static int
-run_with_state(const struct config *config, struct state *state, struct error *err)
+run_with_status(const struct config *config, struct status *status, struct error *err)
 {
-    struct api api = {config, state};
+    struct api api = {config, status};
     struct http_server *server;
     struct trimmer *trimmer;
     const struct http_options options = {
@@ -24,14 +24,14 @@ run_with_state(const struct config *config, struct state *state, struct error *e
     if (rc != 0)
         return rc;
     log_info("api", "listening on %s", config->producer.listen);
-    rc = trimmer_start(config, state, &trimmer, err);
+    rc = trimmer_start(config, status, &trimmer, err);
     if (rc == 0) {
-        rc = drain_run(config, state, err);
+        rc = drain_run(config, status, err);
         trimmer_stop(trimmer);
     }
     if (rc == 0)
         log_info("drain", "stopped");
-    state_set_phase(state, STATE_STOPPED);
+    status_set_phase(status, STATUS_STOPPED);
     http_server_stop(server);
     return rc;
 }
@@ -39,10 +39,10 @@ run_with_state(const struct config *config, struct state *state, struct error *e
 int
 command_run(const struct cli *cli, struct error *err)
 {
-    struct state state;
+    struct status status;
     shutdown_install();
-    state_init(&state);
-    int rc = run_with_state(cli->config, &state, err);
-    state_free(&state);
+    status_init(&status);
+    int rc = run_with_status(cli->config, &status, err);
+    status_free(&status);
     return rc;
 }

@@ -47,7 +47,7 @@ backlog_rows(int64_t max_row_id, int64_t last_row_id)
 static void
 drain_publish_progress(struct drain *drain)
 {
-    struct state_progress *progress = &drain->progress;
+    struct status_progress *progress = &drain->progress;
     int64_t now_us = clock_monotonic_us();
     struct publisher_counts counts = drain->counted;
     if (drain->publisher != NULL) {
@@ -72,21 +72,21 @@ drain_publish_progress(struct drain *drain)
         drain->measured_rows = progress->rows;
         drain->measured_us = now_us;
     }
-    state_publish(drain->state, progress);
+    status_publish(drain->status, progress);
 }
 
 static void
 drain_watch_broker(struct drain *drain, uint64_t outstanding)
 {
-    struct state_progress *progress = &drain->progress;
-    char trouble[STATE_TROUBLE_BYTES];
+    struct status_progress *progress = &drain->progress;
+    char error[STATUS_ERROR_BYTES];
     if (outstanding < progress->outstanding)
         progress->acked_us = clock_realtime_us();
     if (outstanding == 0 || outstanding < progress->outstanding)
         progress->moved_us = clock_monotonic_us();
     progress->outstanding = outstanding;
-    publisher_trouble(drain->publisher, trouble, sizeof trouble);
-    state_set_trouble(drain->state, trouble[0] != '\0' ? trouble : drain->failure.message);
+    publisher_broker_error(drain->publisher, error, sizeof error);
+    status_set_error(drain->status, error[0] != '\0' ? error : drain->failure.message);
 }
 
 /* A session that failed tells why until all that was sent is acknowledged. */
@@ -95,8 +95,8 @@ drain_fail(struct drain *drain, const struct error *err)
 {
     drain->failure = *err;
     drain->progress.failing = true;
-    state_set_trouble(drain->state, err->message);
-    state_publish(drain->state, &drain->progress);
+    status_set_error(drain->status, err->message);
+    status_publish(drain->status, &drain->progress);
 }
 
 static void
@@ -148,27 +148,27 @@ drain_each_second(struct drain *drain, struct error *err)
     if (!drain->streaming || now_us - drain->second_us < DRAIN_SECOND_US)
         return 0;
     drain->second_us = now_us;
-    state_server_call(drain->state, true);
+    status_begin_server_call(drain->status);
     int rc = drain_save_progress(drain, err);
     if (rc == 0)
         rc = source_snapshot_last_id(drain->pg, &drain->progress.max_row_id, err);
-    state_server_call(drain->state, false);
+    status_end_server_call(drain->status);
     return rc;
 }
 
 int
 drain_pump(struct drain *drain, int wait_ms, struct error *err)
 {
-    state_server_call(drain->state, true);
+    status_begin_server_call(drain->status);
     int rc = outbox_pump(drain->outbox, wait_ms, err);
-    state_server_call(drain->state, false);
+    status_end_server_call(drain->status);
     return rc;
 }
 
 int
 drain_turn(struct drain *drain, int wait_ms, struct error *err)
 {
-    state_beat(drain->state);
+    status_heartbeat(drain->status);
     if (shutdown_requested())
         return DRAIN_STOPPED;
     int rc = publisher_poll(drain->publisher, wait_ms, err);
@@ -208,9 +208,9 @@ int
 drain_start_chunk(struct drain *drain, int64_t after_id, const struct snapshot *s1,
                   const struct snapshot *s2, struct error *err)
 {
-    state_server_call(drain->state, true);
+    status_begin_server_call(drain->status);
     int rc = outbox_start(drain->outbox, s1, s2, after_id, err);
-    state_server_call(drain->state, false);
+    status_end_server_call(drain->status);
     return rc;
 }
 
@@ -286,11 +286,11 @@ drain_open_window(struct drain *drain, const struct snapshot *s2, struct error *
     window_set_numbers(drain, publisher_numbering(drain->publisher));
     publisher_forget_checkpoints(drain->publisher);
     drain->window_has_rows = false;
-    state_server_call(drain->state, true);
+    status_begin_server_call(drain->status);
     int rc = drain_save(drain, err);
     if (rc == 0 && window->tick % TRIM_TICKS == 0)
         rc = cursor_trim(drain->pg, &drain->owner, window->tick, err);
-    state_server_call(drain->state, false);
+    status_end_server_call(drain->status);
     return rc;
 }
 
@@ -313,7 +313,7 @@ drain_window(struct drain *drain, const struct source_snapshot *next,
     drain_deliver(drain, next);
     drain->active_us = clock_monotonic_us();
     drain->progress.cycle_us = drain->active_us - begun_us;
-    metrics_observe_us(&drain->state->cycles, drain->progress.cycle_us);
+    metrics_observe_us(&drain->status->cycles, drain->progress.cycle_us);
     return 0;
 }
 
@@ -354,10 +354,10 @@ drain_idle(struct drain *drain, struct error *err)
 static int
 drain_look(struct drain *drain, struct source_snapshot *next, struct error *err)
 {
-    drain->progress.looks++;
-    state_server_call(drain->state, true);
+    drain->progress.polls++;
+    status_begin_server_call(drain->status);
     int rc = source_snapshot_read(drain->pg, next, err);
-    state_server_call(drain->state, false);
+    status_end_server_call(drain->status);
     return rc;
 }
 
@@ -425,7 +425,7 @@ drain_sleep(struct drain *drain, int ms)
     while (ms > 0 && !shutdown_requested()) {
         int bite_ms = ms < 100 ? ms : 100;
         clock_sleep_ms(bite_ms);
-        state_beat(drain->state);
+        status_heartbeat(drain->status);
         ms -= bite_ms;
     }
     return shutdown_requested() ? DRAIN_STOPPED : 0;
@@ -436,7 +436,7 @@ static int
 drain_finish(struct drain *drain, struct error *err)
 {
     int64_t until_us = clock_monotonic_us() + STOP_WAIT_US;
-    state_set_phase(drain->state, STATE_STOPPING);
+    status_set_phase(drain->status, STATUS_STOPPING);
     if (drain->publisher == NULL || !drain->streaming)
         return 0;
     int rc = 0;
@@ -453,7 +453,7 @@ drain_session(struct drain *drain, struct error *err)
     int rc = session_open(drain, err);
     if (rc != 0)
         return rc;
-    state_set_phase(drain->state, STATE_DRAINING);
+    status_set_phase(drain->status, STATUS_DRAINING);
     log_info("drain", "draining into topic %s", drain->config->topic.name);
     rc = drain_resume(drain, err);
     return rc == 0 ? drain_windows(drain, err) : rc;
@@ -469,9 +469,9 @@ drain_end(int rc, const struct error *err)
 }
 
 int
-drain_run(const struct config *config, struct state *state, struct error *err)
+drain_run(const struct config *config, struct status *status, struct error *err)
 {
-    struct drain drain = {.config = config, .state = state};
+    struct drain drain = {.config = config, .status = status};
     int retry_ms = RETRY_FIRST_MS;
     for (;;) {
         int rc = drain_session(&drain, err);

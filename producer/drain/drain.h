@@ -7,10 +7,10 @@
 #define PRODUCER_DRAIN_DRAIN_H
 
 #include "common/config/config.h"
-#include "producer/drain/state.h"
+#include "producer/drain/status.h"
 
 /* Returns 0 after a stop, when what was in flight is finished and saved as far as the servers
  * allow. Any error is one that time does not heal. The calling thread is the drain's. */
-int drain_run(const struct config *config, struct state *state, struct error *err);
+int drain_run(const struct config *config, struct status *status, struct error *err);
 
 #endif

@@ -16,8 +16,8 @@ enum { DRAIN_STOPPED = 1, DRAIN_SECOND_US = 1000000 };
 
 struct drain {
     const struct config *config;
-    struct state *state;
-    struct state_progress progress;
+    struct status *status;
+    struct status_progress progress;
 
     /* One session: nothing below outlives it (L3). */
     struct pg *pg; /* lock, cursor, snapshots */

@@ -26,7 +26,7 @@ session_lock(struct drain *drain, struct error *err)
         int rc = cursor_try_lock(drain->pg, name, &locked, err);
         if (rc != 0 || locked)
             return rc;
-        state_set_phase(drain->state, STATE_LOCK);
+        status_set_phase(drain->status, STATUS_LOCK);
         if (!told)
             log_info("drain", "standing by: another producer named \"%s\" is running", name);
         told = true;
@@ -45,7 +45,7 @@ session_open_source(struct drain *drain, struct error *err)
         .chunk_bytes = config->producer.chunk_bytes,
         .row_bytes = config->producer.row_bytes,
     };
-    state_set_phase(drain->state, STATE_DATABASE);
+    status_set_phase(drain->status, STATUS_DATABASE);
     int rc = pg_connect(config->postgres, "bitdex-producer cursor", &drain->pg, err);
     if (rc == 0)
         rc = guards_ask_all(drain->pg, config, err);
@@ -62,7 +62,7 @@ session_describe_topic(struct drain *drain, struct error *err)
     const struct config *config = drain->config;
     struct kafka_admin *admin;
     struct kafka_topic topic;
-    state_set_phase(drain->state, STATE_BROKER);
+    status_set_phase(drain->status, STATUS_BROKER);
     int rc = kafka_admin_create(&config->kafka, &admin, err);
     if (rc != 0)
         return rc;
@@ -80,7 +80,7 @@ static int
 session_alive(void *context)
 {
     struct drain *drain = context;
-    state_beat(drain->state);
+    status_heartbeat(drain->status);
     return shutdown_requested() ? DRAIN_STOPPED : 0;
 }
 
@@ -96,7 +96,7 @@ session_check_topic(struct drain *drain, int64_t generation, const int64_t *fenc
         .generation = generation,
         .tick = drain->window.tick,
     };
-    state_set_phase(drain->state, STATE_TOPIC);
+    status_set_phase(drain->status, STATUS_TOPIC);
     return topic_check_content(drain->config, &expected, drain->looked, fences, session_alive,
                                drain, err);
 }
@@ -167,7 +167,7 @@ static int
 session_fence(struct drain *drain, struct error *err)
 {
     struct source_snapshot now = {0};
-    state_set_phase(drain->state, STATE_BROKER);
+    status_set_phase(drain->status, STATUS_BROKER);
     int rc = source_snapshot_last_id(drain->pg, &drain->progress.max_row_id, err);
     if (rc == 0)
         rc = source_snapshot_read(drain->pg, &now, err);
@@ -220,7 +220,7 @@ session_open(struct drain *drain, struct error *err)
     int32_t partitions = drain->config->topic.partitions;
     cursor_window_init(&drain->window, partitions);
     drain->looked = memory_zalloc((size_t)partitions * sizeof *drain->looked);
-    state_server_call(drain->state, true); /* there is little else in here */
+    status_begin_server_call(drain->status); /* there is little else in here */
     int rc = session_open_source(drain, err);
     if (rc == 0)
         rc = session_describe_topic(drain, err);
@@ -230,6 +230,6 @@ session_open(struct drain *drain, struct error *err)
         rc = session_open_sink(drain, err);
     if (rc == 0)
         rc = session_fence(drain, err);
-    state_server_call(drain->state, false);
+    status_end_server_call(drain->status);
     return rc;
 }

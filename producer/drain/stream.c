@@ -41,10 +41,10 @@ stream_flush(struct stream *stream, struct error *err)
 {
     struct drain *drain = stream->drain;
     if (stream->rejection_count > 0) {
-        state_server_call(drain->state, true);
+        status_begin_server_call(drain->status);
         int rc = cursor_reject(drain->pg, &drain->owner, drain->window.tick, stream->rejections,
                                stream->rejection_count, err);
-        state_server_call(drain->state, false);
+        status_end_server_call(drain->status);
         if (rc != 0)
             return rc;
         drain->progress.dead_letters += stream->rejection_count;
@@ -109,14 +109,14 @@ stream_look_at_topic(struct stream *stream, struct error *err)
         .offsets = offsets,
         .ends = drain->looked,
     };
-    state_set_phase(drain->state, STATE_TOPIC);
-    state_server_call(drain->state, true);
+    status_set_phase(drain->status, STATUS_TOPIC);
+    status_begin_server_call(drain->status);
     int rc = cursor_read_opening(drain->pg, &drain->owner, window->tick, offsets,
                                  window->partitions, err);
     if (rc == 0)
         rc = sent_rows_read(drain->config, &range, stream_turn, drain, &stream->sent, err);
-    state_server_call(drain->state, false);
-    state_set_phase(drain->state, STATE_DRAINING);
+    status_end_server_call(drain->status);
+    status_set_phase(drain->status, STATUS_DRAINING);
     free(offsets);
     return rc;
 }
@@ -256,11 +256,11 @@ stream_chunk(struct stream *stream, const struct outbox_chunk *chunk, int64_t af
     if (chunk->rows == 0)
         return 0;
     if (resumed) {
-        state_server_call(drain->state, true);
+        status_begin_server_call(drain->status);
         rc = cursor_list_rejections(drain->pg, &drain->owner, after_id, chunk->last_id,
                                     &stream->stored_arena, &stream->stored, &stream->stored_count,
                                     err);
-        state_server_call(drain->state, false);
+        status_end_server_call(drain->status);
     }
     if (rc == 0)
         rc = stream_rows(stream, chunk, err);

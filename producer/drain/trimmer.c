@@ -17,14 +17,14 @@ enum { BITE_MS = 100 };
 
 struct trimmer {
     const struct config *config;
-    struct state *state;
+    struct status *status;
     pthread_t thread;
     _Atomic bool stopping;
 
     /* The thread's. */
     struct pg *pg; /* NULL: none */
     struct retention retention;
-    struct state_retention shown;
+    struct status_retention shown;
 };
 
 static bool
@@ -36,9 +36,9 @@ trimmer_ends(struct trimmer *trimmer)
 static bool
 trimmer_may_work(struct trimmer *trimmer)
 {
-    struct state_view view;
-    state_read(trimmer->state, &view);
-    return view.phase == STATE_DRAINING;
+    struct status_view view;
+    status_read(trimmer->status, &view);
+    return view.phase == STATUS_DRAINING;
 }
 
 /* That rows wait for ourselves is no news: it is the backlog. */
@@ -46,7 +46,7 @@ static void
 trimmer_show_holder(struct trimmer *trimmer)
 {
     const struct retention *retention = &trimmer->retention;
-    struct state_retention *shown = &trimmer->shown;
+    struct status_retention *shown = &trimmer->shown;
     bool news = strcmp(shown->held_by, retention->held_by) != 0 &&
                 strcmp(retention->held_by, trimmer->config->producer.name) != 0;
     snprintf(shown->held_by, sizeof shown->held_by, "%s", retention->held_by);
@@ -75,25 +75,25 @@ trimmer_pass(struct trimmer *trimmer, struct error *err)
         int64_t before = rows;
         rc = retention_remove(&trimmer->retention, trimmer->pg, &rows, &next, err);
         trimmer->shown.removed_rows += (uint64_t)(rows - before);
-        state_publish_retention(trimmer->state, &trimmer->shown);
+        status_publish_retention(trimmer->status, &trimmer->shown);
     }
     if (rows > 0)
         log_debug("retention", "removed %" PRId64 " rows", rows);
     return rc;
 }
 
-/* `trouble` is "" when all is well. */
+/* `error` is "" when all is well. */
 static void
-trimmer_show_trouble(struct trimmer *trimmer, const char *trouble)
+trimmer_set_error(struct trimmer *trimmer, const char *error)
 {
-    struct state_retention *shown = &trimmer->shown;
-    bool before = shown->trouble[0] != '\0';
-    snprintf(shown->trouble, sizeof shown->trouble, "%.*s", STATE_TROUBLE_BYTES - 1, trouble);
-    if (!before && *trouble != '\0')
-        log_warn("retention", "%s", trouble);
-    else if (before && *trouble == '\0')
-        log_info("retention", "the trouble is over");
-    state_publish_retention(trimmer->state, shown);
+    struct status_retention *shown = &trimmer->shown;
+    bool before = shown->error[0] != '\0';
+    snprintf(shown->error, sizeof shown->error, "%.*s", STATUS_ERROR_BYTES - 1, error);
+    if (!before && *error != '\0')
+        log_warn("retention", "%s", error);
+    else if (before && *error == '\0')
+        log_info("retention", "recovered from the error");
+    status_publish_retention(trimmer->status, shown);
 }
 
 static void
@@ -101,7 +101,7 @@ trimmer_work(struct trimmer *trimmer)
 {
     struct error err = {0};
     int rc = trimmer_pass(trimmer, &err);
-    trimmer_show_trouble(trimmer, rc == 0 ? "" : err.message);
+    trimmer_set_error(trimmer, rc == 0 ? "" : err.message);
     if (rc != 0 && trimmer->pg != NULL) {
         pg_close(trimmer->pg);
         trimmer->pg = NULL;
@@ -133,12 +133,12 @@ trimmer_free(struct trimmer *trimmer)
 }
 
 int
-trimmer_start(const struct config *config, struct state *state, struct trimmer **out,
+trimmer_start(const struct config *config, struct status *status, struct trimmer **out,
               struct error *err)
 {
     struct trimmer *trimmer = memory_zalloc(sizeof *trimmer);
     trimmer->config = config;
-    trimmer->state = state;
+    trimmer->status = status;
     retention_init(&trimmer->retention, &config->retention);
     int rc = thread_start(&trimmer->thread, "trimmer", trimmer_main, trimmer, err);
     if (rc != 0) {

@@ -318,7 +318,7 @@ publisher_counts(const struct publisher *publisher)
 }
 
 void
-publisher_trouble(struct publisher *publisher, char *out, size_t bytes)
+publisher_broker_error(struct publisher *publisher, char *out, size_t bytes)
 {
     kafka_producer_trouble(publisher->kafka, out, bytes);
 }

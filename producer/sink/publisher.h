@@ -80,6 +80,6 @@ const struct numbering *publisher_numbering(const struct publisher *publisher);
 int64_t publisher_acked_offset(const struct publisher *publisher, int32_t partition);
 struct publisher_counts publisher_counts(const struct publisher *publisher);
 /* What the client says about its brokers, "" when all is well. */
-void publisher_trouble(struct publisher *publisher, char *out, size_t bytes);
+void publisher_broker_error(struct publisher *publisher, char *out, size_t bytes);
 
 #endif

@@ -156,7 +156,7 @@ class Face(OutboxCase):
                     outputs.append(str(self.producer.api.call(path)))
             self.producer.kill()
         outputs.append(self.producer.log.read_text())
-        for word in ("draining", "error", "level=error"):
+        for word in ("draining", "unacknowledged", "level=error"):
             self.assertIn(word, "".join(outputs))
         for secret in secrets:
             for output in outputs:

@@ -41,12 +41,12 @@ class Outages(GalleryCase):
         self.admin = admin.AdminClient({"bootstrap.servers": self.pipeline.kafka, "log_level": 0})
 
     def wait_until_error(self, word):
-        """It says what is wrong, is not ready, and is healthy: nobody is to restart it."""
+        """The status shows the error; the producer is healthy but not ready."""
         self.producer.wait_until(
-            lambda: word in self.producer.api.get("/api/status")["error"], f"does not say {word}"
+            lambda: word in self.producer.api.get("/api/status")["error"], f"does not show {word}"
         )
         self.producer.wait_until(
-            lambda: self.producer.api.call("/api/ready")[0] == 503, "says it is ready"
+            lambda: self.producer.api.call("/api/ready")[0] == 503, "is still ready"
         )
         self.assertEqual(self.producer.api.call("/api/health")[0], 200)
 

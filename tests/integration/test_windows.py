@@ -257,7 +257,7 @@ class LostSessions(OutboxCase):
             other.commit()
             sessions = self.status()["sessions"]
             self.terminate(self.wait_for_session("cursor", wait_event_type="Lock"))
-            self.producer.wait_until(lambda: self.status()["error"], "noticed nothing")
+            self.producer.wait_until(lambda: self.status()["error"], "shows no error")
             self.insert(other, 10)
             other.commit()
             locks.commit()
