@@ -5,9 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/check.h"
+
 static void
 error_format(struct error *err, int code, const char *suffix, const char *format, va_list args)
 {
+    CHECK(code >= ERR_USAGE && code <= ERR_RETRY);
     if (err == NULL)
         return;
     err->code = code;
@@ -40,15 +43,17 @@ error_set_errno(struct error *err, int code, const char *format, ...)
 }
 
 int
-error_wrap(struct error *err, const char *format, ...)
+error_wrap(struct error *err, int code, const char *format, ...)
 {
+    CHECK(code >= ERR_USAGE && code <= ERR_RETRY);
     if (err == NULL)
-        return ERR_FATAL;
+        return code;
+    CHECK(err->code != 0);
     char inner[ERROR_MESSAGE_BYTES];
     memcpy(inner, err->message, sizeof inner);
     va_list args;
     va_start(args, format);
-    error_format(err, err->code, inner, format, args);
+    error_format(err, code, inner, format, args);
     va_end(args);
-    return err->code;
+    return code;
 }

@@ -33,7 +33,9 @@ int error_set(struct error *err, int code, const char *format, ...)
 int error_set_errno(struct error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts "<text>: " before the message that `err` holds; keeps and returns its code. */
-int error_wrap(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Puts "<text>: " before the message that `err` holds, and replaces its code with `code`, which is
+ * also the result. `err` may be NULL, but not an error that holds nothing. */
+int error_wrap(struct error *err, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

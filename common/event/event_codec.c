@@ -50,7 +50,7 @@ event_codec_create(struct event_codec **codec, struct error *err)
         int rc = codec_schema_init(&new_codec->schemas[i], &event_schemas[i], err);
         if (rc != 0) {
             event_codec_destroy(new_codec);
-            return error_wrap(err, "event schema %d", event_schemas[i].version);
+            return error_wrap(err, rc, "event schema %d", event_schemas[i].version);
         }
     }
     const struct codec_schema *newest = &new_codec->schemas[EVENT_SCHEMAS - 1];
@@ -127,7 +127,7 @@ event_encode(struct event_codec *codec, const struct event *event, struct buffer
         codec_write(codec, out);
     /* Also lets go of the event's texts. */
     CHECK(avro_value_reset(&codec->encoded) == 0);
-    return rc != 0 ? error_wrap(err, "event cannot be written") : 0;
+    return rc != 0 ? error_wrap(err, rc, "event cannot be written") : 0;
 }
 
 /* NULL when no released schema has it. */
@@ -157,7 +157,7 @@ event_decode(struct event_codec *codec, const void *bytes, size_t size, struct a
     const struct text datum = {(const char *)at + EVENT_HEADER_BYTES, size - EVENT_HEADER_BYTES};
     int rc = event_decode_datum(&schema->layout, schema->walker, datum, arena, event, err);
     if (rc != 0)
-        return error_wrap(err, "not an event");
+        return error_wrap(err, rc, "not an event");
     rc = event_validate(event, err);
-    return rc != 0 ? error_wrap(err, "event has no meaning") : 0;
+    return rc != 0 ? error_wrap(err, rc, "event has no meaning") : 0;
 }

@@ -118,7 +118,7 @@ encode_ops(const struct layout *layout, const struct layout_union *kinds, const 
                 rc = encode_value(layout, &ops[i], &value, err);
         }
         if (rc != 0)
-            return error_wrap(err, "op %u", i);
+            return error_wrap(err, rc, "op %u", i);
     }
     return 0;
 }
@@ -137,7 +137,7 @@ encode_fan_outs(const struct layout *layout, const struct ops *ops, avro_value_t
         if (rc == 0)
             rc = encode_ops(layout, &layout->nested, op->nested, op->nested_count, &nested, err);
         if (rc != 0)
-            return error_wrap(err, "fan-out %u", i);
+            return error_wrap(err, rc, "fan-out %u", i);
     }
     return 0;
 }

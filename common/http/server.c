@@ -367,7 +367,7 @@ http_server_start(const struct http_options *options, http_handler handler, void
     condition_init(&server->changed);
     rc = thread_start(&server->watch, "http watch", http_watch, server, err);
     if (rc != 0) {
-        error_wrap(err, "could not start the server on %s", options->listen);
+        error_wrap(err, rc, "could not start the server on %s", options->listen);
         goto fail_socket;
     }
     server->daemon = http_start_daemon(server, options, socket); /* owns the socket from here on */

@@ -93,9 +93,11 @@ static int
 ops_encode(struct api_ops *ops, const struct ops_request *request, struct ops_post *post,
            struct error *err)
 {
-    for (uint32_t i = 0; i < request->count; i++)
-        if (ops_encode_entry(ops, request, &request->entries[i], post, err) != 0)
-            return error_wrap(err, "ops[%u]", i);
+    for (uint32_t i = 0; i < request->count; i++) {
+        int rc = ops_encode_entry(ops, request, &request->entries[i], post, err);
+        if (rc != 0)
+            return error_wrap(err, rc, "ops[%u]", i);
+    }
     return 0;
 }
 

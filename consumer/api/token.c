@@ -45,5 +45,5 @@ token_read(const char *path, char **token, struct error *err)
     int rc = ferror(stream) ? error_set_errno(err, ERR_USAGE, "cannot be read")
                             : token_cut((struct text){bytes, count}, token, err);
     fclose(stream);
-    return rc == 0 ? 0 : error_wrap(err, "consumer.token_file %s", path);
+    return rc == 0 ? 0 : error_wrap(err, rc, "consumer.token_file %s", path);
 }

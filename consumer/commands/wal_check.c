@@ -82,7 +82,7 @@ wal_check_frame(void *context, const struct wal_segment *segment, const struct w
     if (rc == 0)
         rc = batch_read(&batch, payload, &check->arena, wal_check_count_event, check, err);
     if (rc != 0) {
-        error_wrap(err, "%s: byte %" PRId64, segment->path, segment->end_bytes);
+        error_wrap(err, rc, "%s: byte %" PRId64, segment->path, segment->end_bytes);
         wal_check_tell_problem(check, err->message);
     }
     return 0;

@@ -146,7 +146,7 @@ wal_dump_frame(void *context, const struct wal_segment *segment, const struct wa
         rc = batch_read(&dump->batch, payload, &dump->arena, wal_dump_event, dump, err);
     if (rc != 0) {
         dump->problems++;
-        error_wrap(err, "%s: byte %" PRId64, segment->path, segment->end_bytes);
+        error_wrap(err, rc, "%s: byte %" PRId64, segment->path, segment->end_bytes);
     }
     wal_dump_end(dump, rc != 0 ? err->message : NULL);
     fwrite(dump->out.data, 1, dump->out.bytes, stdout);

@@ -94,7 +94,7 @@ dead_letter_topic_deliver(struct dead_letter_topic *letters, const struct dead_l
         rc = dead_letters_work(letters, list, wait_ms, err);
     if (rc != 0) {
         dead_letter_topic_drop_client(letters);
-        return error_wrap(err, "topic %s", letters->topic);
+        return error_wrap(err, rc, "topic %s", letters->topic);
     }
     if (!letters->all_acked)
         return error_set(err, ERR_RETRY, "dead letters wait for topic %s", letters->topic);

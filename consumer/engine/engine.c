@@ -125,7 +125,7 @@ engine_add_sources(struct engine *engine, const struct config_sort_field *config
         struct field *source;
         int rc = engine_find_number(engine, config->source_fields[i], &source, err);
         if (rc != 0)
-            return error_wrap(err, "sort field \"%s\" is computed", config->name);
+            return error_wrap(err, rc, "sort field \"%s\" is computed", config->name);
         source->feeds = true;
         source->max = source->max < computed->max ? source->max : computed->max;
         source->min = source->min > computed->min ? source->min : computed->min;
@@ -147,7 +147,7 @@ engine_add_fields(struct engine *engine, const struct config_index *index, struc
     if (rc != 0 || index->visible_from == NULL)
         return rc;
     rc = engine_find_number(engine, index->visible_from, &engine->visible_from, err);
-    return rc == 0 ? 0 : error_wrap(err, "visible_from");
+    return rc == 0 ? 0 : error_wrap(err, rc, "visible_from");
 }
 
 static roaring_bitmap_t *

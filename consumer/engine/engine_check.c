@@ -72,7 +72,7 @@ check_query(const struct engine *engine, struct text query, struct error *err)
     if (rc == 0)
         rc = matcher_check(&matcher, filter, err);
     arena_free(&arena);
-    return rc == 0 ? 0 : error_wrap(err, "fan-out query");
+    return rc == 0 ? 0 : error_wrap(err, rc, "fan-out query");
 }
 
 static int

@@ -106,11 +106,12 @@ engine_load(struct engine *engine, const struct engine_source *source, struct er
     CHECK(roaring_bitmap_is_empty(engine->alive));
     load_head(engine, &reader);
     if (reader.rc != 0)
-        error_wrap(err, "state of the engine");
+        error_wrap(err, reader.rc, "state of the engine");
     for (uint32_t i = 0; i < engine->field_count && reader.rc == 0; i++) {
         load_field(&engine->fields[i], &reader);
         if (reader.rc != 0)
-            error_wrap(err, "state of field \"%.*s\"", TEXT_ARGS(engine->fields[i].name));
+            error_wrap(err, reader.rc, "state of field \"%.*s\"",
+                       TEXT_ARGS(engine->fields[i].name));
     }
     if (reader.rc == 0)
         engine_show_slots(engine, engine->alive);

@@ -49,7 +49,7 @@ feed_kafka_commit(struct feed_kafka *kafka, int64_t offset, const char *metadata
     int rc =
         kafka_consumer_commit(options->consumer, options->partition, offset, metadata, wait, err);
     if (rc != 0)
-        return error_wrap(err, "offset %" PRId64 " is not committed", offset);
+        return error_wrap(err, rc, "offset %" PRId64 " is not committed", offset);
     kafka->committed_offset = offset;
     kafka->committed_us = now_us;
     kafka->timed_offset = offset;

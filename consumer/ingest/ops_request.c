@@ -116,9 +116,11 @@ request_parse_entries(const struct ops_parser *parser, const struct json_value *
         return error_set(err, ERR_DATA, "the body needs ops, an array of entries");
     uint32_t count = list->array.count;
     request->entries = arena_alloc(parser->arena, count * sizeof *request->entries);
-    for (uint32_t i = 0; i < count; i++)
-        if (entry_parse(parser, &list->array.items[i], &request->entries[i], err) != 0)
-            return error_wrap(err, "ops[%u]", i);
+    for (uint32_t i = 0; i < count; i++) {
+        int rc = entry_parse(parser, &list->array.items[i], &request->entries[i], err);
+        if (rc != 0)
+            return error_wrap(err, rc, "ops[%u]", i);
+    }
     request->count = count;
     return 0;
 }
@@ -168,7 +170,7 @@ ops_request_parse(struct text body, const struct config_topic *topic, const stru
     if (rc == 0)
         rc = request_check_members(json, known, err);
     if (rc != 0)
-        return error_wrap(err, "the body");
+        return error_wrap(err, rc, "the body");
     rc = meta_parse(request_member(json, "meta"), &request->meta, err);
     return rc == 0 ? request_parse_entries(&parser, json_member(json, "ops"), request, err) : rc;
 }

@@ -45,6 +45,7 @@ ops_span_partitions(const struct ops_span *span, int32_t partitions, int32_t *fi
 int
 ops_post_fail(struct error *err, bool nothing_stored)
 {
-    return error_wrap(err, nothing_stored ? "nothing was stored"
-                                          : "it is not known what was stored, post it again");
+    return error_wrap(err, err->code,
+                      nothing_stored ? "nothing was stored"
+                                     : "it is not known what was stored, post it again");
 }

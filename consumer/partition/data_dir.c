@@ -89,7 +89,7 @@ data_dir_open(struct files *files, const char *path, struct data_dir *dir, struc
     dir->lock = files->lock(files, lock_path, err);
     free(lock_path);
     if (dir->lock < 0)
-        return error_wrap(err, "data directory %s", path);
+        return error_wrap(err, dir->lock, "data directory %s", path);
     rc = data_dir_find_id(dir, path, err);
     if (rc != 0)
         data_dir_close(dir);

@@ -269,7 +269,7 @@ replica_replay(void *context, const struct wal_frame *frame, struct error *err)
     struct engine *engine = replica_write_begin(replica);
     rc = batch_replay(&context_of_batch, engine, payload, &replica->arena, err);
     replica_write_end(replica);
-    return rc != 0 ? error_wrap(err, "frame at offset %" PRId64, frame->first_offset) : 0;
+    return rc != 0 ? error_wrap(err, rc, "frame at offset %" PRId64, frame->first_offset) : 0;
 }
 
 static int
@@ -432,7 +432,7 @@ replica_copy(struct replica *replica, struct error *err)
     int rc =
         checkpoint_begin(&replica->place, replica->applied_offset, position, &replica->writer, err);
     if (rc != 0)
-        return error_wrap(err, "could not write a checkpoint");
+        return error_wrap(err, rc, "could not write a checkpoint");
     engine_save(replica->engine, &sink);
     checkpoint_end(replica->writer);
     return 0;
@@ -481,7 +481,7 @@ replica_checkpoint_end(struct replica *replica, struct error *err)
     int rc = checkpoint_finish(replica->writer, &bytes, err);
     replica->writer = NULL;
     if (rc != 0)
-        return error_wrap(err, "could not write a checkpoint");
+        return error_wrap(err, rc, "could not write a checkpoint");
     replica->checkpoint_offset = replica->writer_offset;
     log_info(area, "%s: checkpoint at offset %" PRId64 ": %" PRId64 " bytes in %.1f s",
              replica->directory, replica->checkpoint_offset, bytes,

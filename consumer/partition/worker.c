@@ -731,7 +731,7 @@ worker_main(void *context)
     struct error err = {0};
     int rc = worker_work(worker, &err);
     if (rc != 0 && !(rc == ERR_RETRY && worker_stopping(worker))) {
-        error_wrap(&err, "partition %d", worker->options.partition);
+        error_wrap(&err, rc, "partition %d", worker->options.partition);
         worker->failure = err;
         shutdown_request();
     }

@@ -173,7 +173,7 @@ parse_children(struct request_parser *parser, const struct json_value *json, uin
     for (uint32_t i = 0; i < count; i++) {
         int rc = parse_filter(parser, &json->array.items[i], depth, &children[i]);
         if (rc != 0)
-            return error_wrap(parser->err, "[%u]", i);
+            return error_wrap(parser->err, rc, "[%u]", i);
     }
     filter->children = children;
     filter->count = count;
@@ -220,7 +220,7 @@ parse_filter(struct request_parser *parser, const struct json_value *json, uint3
             continue;
         *filter = (struct filter){.kind = word->kind};
         rc = parse_argument(parser, word, &member->value, depth, filter);
-        return rc == 0 ? 0 : error_wrap(parser->err, "%s", word->name);
+        return rc == 0 ? 0 : error_wrap(parser->err, rc, "%s", word->name);
     }
     return error_set(parser->err, ERR_DATA, "no filter \"%.*s\"", TEXT_ARGS(member->key));
 }
@@ -235,7 +235,7 @@ parse_filters(struct request_parser *parser, const struct json_value *json,
     *all = (struct filter){.kind = FILTER_AND};
     query->filter = all;
     int rc = parse_children(parser, json, 1, all);
-    return rc == 0 ? 0 : error_wrap(parser->err, "filters");
+    return rc == 0 ? 0 : error_wrap(parser->err, rc, "filters");
 }
 
 static int

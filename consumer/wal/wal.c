@@ -92,8 +92,7 @@ wal_open(struct files *files, const struct wal_options *options, wal_replay repl
         wal_begin(new_wal, options->begin_offset);
     if (rc != 0) {
         wal_close(new_wal);
-        error_wrap(err, "could not open the write-ahead log in %s", options->directory);
-        return rc;
+        return error_wrap(err, rc, "could not open the write-ahead log in %s", options->directory);
     }
     *wal = new_wal;
     return 0;

@@ -228,7 +228,7 @@ scan_segment(struct scan *scan)
     }
     if (rc >= 0)
         return rc;
-    error_wrap(scan->err, "%s", path);
+    error_wrap(scan->err, rc, "%s", path);
     if (scan->visitor->problem == NULL)
         return rc;
     scan->next_offset = OFFSET_UNKNOWN;

@@ -31,7 +31,7 @@ ask(const struct config *config, const char *sql, int count, const char *const *
         return rc;
     rc = pg_query(pg, sql, count, params, result, err);
     pg_close(pg);
-    return rc == 0 ? 0 : error_wrap(err, "could not read dead letters");
+    return rc == 0 ? 0 : error_wrap(err, rc, "could not read dead letters");
 }
 
 static void

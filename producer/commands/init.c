@@ -124,7 +124,7 @@ init_database(struct pg *pg, int *changes, struct error *err)
             ++*changes;
         }
         if (rc != 0)
-            return error_wrap(err, "%.*s", TEXT_ARGS(step.name));
+            return error_wrap(err, rc, "%.*s", TEXT_ARGS(step.name));
     }
     return rc;
 }
@@ -136,7 +136,7 @@ init_topic(struct kafka_admin *admin, const struct config_topic *topic, int *cha
     bool created;
     int rc = kafka_admin_create_topic(admin, topic, &created, err);
     if (rc != 0)
-        return error_wrap(err, "topic %s", topic->name);
+        return error_wrap(err, rc, "topic %s", topic->name);
     if (created)
         printf("done: topic %s, partitions: %d\n", topic->name, topic->partitions);
     *changes += created;

@@ -187,11 +187,10 @@ stream_add(struct stream *stream, struct event *event, int32_t partition, struct
     rc = stream_find_accepted(stream, event->row_id, &accepted, err);
     if (rc != 0)
         return rc;
-    if (accepted != NULL) {
-        err->code = ERR_RETRY;
-        return error_wrap(err, "row %lld is on the topic already, but not in all partitions",
+    if (accepted != NULL)
+        return error_wrap(err, ERR_RETRY,
+                          "row %lld is on the topic already, but not in all partitions",
                           (long long)event->row_id);
-    }
     stream_reject(stream, event, err->message);
     return publisher_add(publisher, partition, event, err);
 }

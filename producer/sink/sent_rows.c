@@ -149,8 +149,9 @@ sent_rows_read(const struct config *config, const struct sent_range *range,
         rc = sent_rows_read_topic(made, config, range, turn, context, err);
     if (rc != 0) {
         sent_rows_free(made);
-        return rc < 0 ? error_wrap(err, "could not look for rows on topic %s", config->topic.name)
-                      : rc;
+        return rc < 0
+                   ? error_wrap(err, rc, "could not look for rows on topic %s", config->topic.name)
+                   : rc;
     }
     sent_rows_sort(made);
     *rows = made;
@@ -201,7 +202,7 @@ sent_rows_find(struct sent_rows *rows, int64_t row_id, struct arena *arena, cons
     if (rc == 0 && event->row_id != row_id)
         rc = error_set(err, ERR_RETRY, "another event stands there now");
     if (rc != 0)
-        return error_wrap(err,
+        return error_wrap(err, rc,
                           "could not read row %" PRId64 " from partition %d at offset %" PRId64,
                           row_id, row->partition, row->offset);
     *ops = &event->ops;

@@ -145,8 +145,8 @@ read_record(struct reading *reading, const struct kafka_record *record, struct e
     if (rc == 0)
         rc = read_event(reading, &event, err);
     else
-        err->code = rc = ERR_FATAL; /* a newer producer's schema: it will not go away */
-    return rc != 0 ? error_wrap(err, "offset %" PRId64, record->offset) : 0;
+        rc = ERR_FATAL; /* a newer producer's schema: it will not go away */
+    return rc != 0 ? error_wrap(err, rc, "offset %" PRId64, record->offset) : 0;
 }
 
 static int
@@ -216,7 +216,7 @@ read_partitions(struct reading *reading, struct kafka_admin *admin,
         if (rc == 0)
             rc = read_partition(reading, i, alive, context, err);
         if (rc < 0)
-            error_wrap(err, "partition %d of topic %s", i, topic->name);
+            error_wrap(err, rc, "partition %d of topic %s", i, topic->name);
         if (rc != 0)
             return rc;
         offsets[i] = reading->end - 1;

@@ -61,7 +61,7 @@ cursor_read_history(struct pg *pg, struct cursor_history *history, struct error 
                       " 8), pg_snapshot_xmax(pg_current_snapshot()) FROM pg_control_system()",
                       0, NULL, &result, err);
     if (rc != 0)
-        return error_wrap(err, "could not ask which history this database is of");
+        return error_wrap(err, rc, "could not ask which history this database is of");
     copy_text(history->system_identifier, sizeof history->system_identifier, pg_text(result, 0, 0));
     copy_text(history->timeline, sizeof history->timeline, pg_text(result, 0, 1));
     history->next_xid = strtoull(pg_text(result, 0, 2), NULL, 10);
@@ -77,7 +77,7 @@ cursor_try_lock(struct pg *pg, const char *name, bool *locked, struct error *err
         pg_query(pg, "SELECT pg_try_advisory_lock(hashtextextended('bitdex-producer ' || $1, 0))",
                  1, &name, &result, err);
     if (rc != 0)
-        return error_wrap(err, "could not ask for the producer's lock");
+        return error_wrap(err, rc, "could not ask for the producer's lock");
     *locked = pg_boolean(result, 0, 0);
     pg_result_clear(result);
     return 0;
@@ -132,7 +132,7 @@ check_position(struct pg *pg, const struct config *config, const struct cursor_h
                  " FROM bitdex_windows WHERE name = $1 ORDER BY tick DESC, sub_id DESC LIMIT 1",
                  1, &config->producer.name, &result, err);
     if (rc != 0)
-        return error_wrap(err, "could not read the cursor");
+        return error_wrap(err, rc, "could not read the cursor");
     if (pg_rows(result) == 1 && strtoull(pg_text(result, 0, 0), NULL, 10) > history->next_xid)
         rc = error_set(err, ERR_FATAL,
                        "the cursor is in the future of this database (transaction %s, the next one"
@@ -155,7 +155,7 @@ query_producer(struct pg *pg, const char *name, struct pg_result **row, struct e
                       "SELECT system_identifier, timeline, topic, partitions FROM bitdex_producers"
                       " WHERE name = $1",
                       1, &name, row, err);
-    return rc == 0 ? 0 : error_wrap(err, "could not read the cursor");
+    return rc == 0 ? 0 : error_wrap(err, rc, "could not read the cursor");
 }
 
 int
@@ -218,7 +218,7 @@ cursor_begin(struct pg *pg, const struct config *config, const struct cursor_his
     int rc = pg_query(pg, buffer_string(&sql), 6, params, &result, err);
     buffer_free(&sql);
     if (rc != 0)
-        return error_wrap(err, "could not begin a cursor");
+        return error_wrap(err, rc, "could not begin a cursor");
     pg_result_clear(result);
     return 0;
 }
@@ -251,7 +251,7 @@ cursor_find_owner(struct pg *pg, const struct config *config, struct cursor_owne
                               " FROM bitdex_producers WHERE name = $1";
     *owner = (struct cursor_owner){.name = config->producer.name, .epoch = 1};
     int rc = cursor_query_owner(pg, sql, owner, found, err);
-    return rc == 0 ? 0 : error_wrap(err, "could not read the cursor");
+    return rc == 0 ? 0 : error_wrap(err, rc, "could not read the cursor");
 }
 
 static int
@@ -261,7 +261,7 @@ cursor_next_generation(struct pg *pg, struct cursor_owner *owner, bool *found, s
                               " updated_at = now() WHERE name = $1"
                               " RETURNING epoch, generation, topic_id, source_empty";
     int rc = cursor_query_owner(pg, sql, owner, found, err);
-    return rc == 0 ? 0 : error_wrap(err, "could not take over the cursor");
+    return rc == 0 ? 0 : error_wrap(err, rc, "could not take over the cursor");
 }
 
 int
@@ -334,7 +334,7 @@ cursor_load(struct pg *pg, const struct cursor_owner *owner, struct cursor_windo
                       " bitdex_windows WHERE name = $1 ORDER BY tick DESC, sub_id DESC LIMIT 1",
                       1, &owner->name, &result, err);
     if (rc != 0)
-        return error_wrap(err, "could not read the cursor");
+        return error_wrap(err, rc, "could not read the cursor");
     if (pg_rows(result) == 1)
         rc = parse_window(result, window, err);
     else
@@ -343,7 +343,7 @@ cursor_load(struct pg *pg, const struct cursor_owner *owner, struct cursor_windo
                        " bitdex-producer cursor adopt",
                        owner->name);
     pg_result_clear(result);
-    return rc == 0 ? 0 : error_wrap(err, "could not read the cursor");
+    return rc == 0 ? 0 : error_wrap(err, rc, "could not read the cursor");
 }
 
 int
@@ -359,7 +359,7 @@ cursor_read_opening(struct pg *pg, const struct cursor_owner *owner, int64_t tic
                       " AND sub_id = 0",
                       2, params, &result, err);
     if (rc != 0)
-        return error_wrap(err, "could not read where window %" PRId64 " was opened", tick);
+        return error_wrap(err, rc, "could not read where window %" PRId64 " was opened", tick);
     if (pg_rows(result) != 1 || !parse_integers(pg_text(result, 0, 0), offsets, partitions))
         rc = error_set(err, ERR_FATAL, "where window %" PRId64 " was opened is not saved", tick);
     pg_result_clear(result);
@@ -418,7 +418,7 @@ cursor_save(struct pg *pg, const struct cursor_owner *owner, const struct cursor
     int rc = cursor_write(pg, owner, sql, params, ALL, err);
     for (int i = 0; i < ALL; i++)
         buffer_free(&texts[i]);
-    return rc == 0 ? 0 : error_wrap(err, "could not save window %" PRId64, window->tick);
+    return rc == 0 ? 0 : error_wrap(err, rc, "could not save window %" PRId64, window->tick);
 }
 
 int
@@ -431,7 +431,7 @@ cursor_trim(struct pg *pg, const struct cursor_owner *owner, int64_t tick, struc
     const char *param = before;
     snprintf(before, sizeof before, "%" PRId64, tick - KEEP_TICKS);
     int rc = cursor_write(pg, owner, sql, &param, 1, err);
-    return rc == 0 ? 0 : error_wrap(err, "could not trim bitdex_windows");
+    return rc == 0 ? 0 : error_wrap(err, rc, "could not trim bitdex_windows");
 }
 
 static void
@@ -468,7 +468,7 @@ cursor_reject(struct pg *pg, const struct cursor_owner *owner, int64_t tick,
     const char *params[] = {tick_text, buffer_string(&json)};
     int rc = cursor_write(pg, owner, sql, params, 2, err);
     buffer_free(&json);
-    return rc == 0 ? 0 : error_wrap(err, "could not keep %u dead letters", count);
+    return rc == 0 ? 0 : error_wrap(err, rc, "could not keep %u dead letters", count);
 }
 
 int
@@ -489,7 +489,7 @@ cursor_list_rejections(struct pg *pg, const struct cursor_owner *owner, int64_t 
                       " ORDER BY row_id",
                       4, params, &result, err);
     if (rc != 0)
-        return error_wrap(err, "could not list dead letters");
+        return error_wrap(err, rc, "could not list dead letters");
     *count = (uint32_t)pg_rows(result);
     struct cursor_dead_letter *found = arena_alloc(arena, (*count + 1) * sizeof *found);
     for (uint32_t i = 0; i < *count; i++) {

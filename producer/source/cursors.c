@@ -26,7 +26,7 @@ cursors_list(struct pg *pg, struct buffer *out, struct error *err)
     struct pg_result *result;
     int rc = pg_query(pg, list_sql, 0, NULL, &result, err);
     if (rc != 0)
-        return error_wrap(err, "could not list the cursors");
+        return error_wrap(err, rc, "could not list the cursors");
     buffer_append_text(out, pg_text(result, 0, 0));
     pg_result_clear(result);
     return 0;
@@ -81,7 +81,7 @@ query_open(struct pg *pg, const char *const *params, int64_t *tick, struct error
     struct pg_result *result;
     int rc = pg_query(pg, open_sql, OPEN_PARAMS, params, &result, err);
     if (rc != 0)
-        return error_wrap(err, "could not open a new epoch");
+        return error_wrap(err, rc, "could not open a new epoch");
     bool opened = pg_rows(result) == 1;
     if (opened)
         *tick = pg_integer(result, 0, 0);
@@ -136,7 +136,7 @@ cursors_remove(struct pg *pg, const char *name, bool *found, struct error *err)
                       " DELETE FROM bitdex_producers WHERE name = $1 RETURNING name",
                       1, &name, &result, err);
     if (rc != 0)
-        return error_wrap(err, "could not remove cursor \"%s\"", name);
+        return error_wrap(err, rc, "could not remove cursor \"%s\"", name);
     *found = pg_rows(result) == 1;
     pg_result_clear(result);
     return 0;

@@ -19,7 +19,7 @@ guard_ask_direct(struct pg *pg, const struct config *config, struct error *err)
     struct pg_result *result;
     int rc = pg_query(pg, "SELECT pg_backend_pid()", 0, NULL, &result, err);
     if (rc != 0)
-        return error_wrap(err, "could not ask about the connection");
+        return error_wrap(err, rc, "could not ask about the connection");
     bool direct = pg_integer(result, 0, 0) == pg_backend_pid(pg);
     pg_result_clear(result);
     if (direct)
@@ -47,7 +47,7 @@ guard_ask_table(struct pg *pg, const char *table, struct error *err)
     int rc = pg_query(pg, "SELECT to_regclass($1) IS NOT NULL", 1, &param, &result, err);
     buffer_free(&name);
     if (rc != 0)
-        return error_wrap(err, "could not ask about table %s", table);
+        return error_wrap(err, rc, "could not ask about table %s", table);
     bool exists = pg_boolean(result, 0, 0);
     pg_result_clear(result);
     if (exists)
@@ -170,7 +170,7 @@ guards_ask(uint32_t guard, struct pg *pg, const struct config *config, struct er
     int rc = pg_query(pg, buffer_string(&sql), 0, NULL, &result, err);
     buffer_free(&sql);
     if (rc != 0)
-        return error_wrap(err, "could not ask about the %s", asked->name);
+        return error_wrap(err, rc, "could not ask about the %s", asked->name);
     if (pg_boolean(result, 0, 0))
         rc = error_set(err, ERR_FATAL, "%s", asked->message);
     pg_result_clear(result);

@@ -99,7 +99,7 @@ outbox_start(struct outbox *outbox, const struct snapshot *s1, const struct snap
     buffer_clear(&outbox->coming);
     int rc = pg_copy_start(outbox->pg, buffer_string(&outbox->sql), err);
     if (rc != 0)
-        return error_wrap(err, "could not read the outbox");
+        return error_wrap(err, rc, "could not read the outbox");
     outbox->running = true;
     return 0;
 }
@@ -139,7 +139,7 @@ outbox_pump(struct outbox *outbox, int wait_ms, struct error *err)
     if (cut)
         rc = pg_copy_cancel(outbox->pg, err);
     if (rc != 0)
-        return error_wrap(err, "could not read the outbox");
+        return error_wrap(err, rc, "could not read the outbox");
     if (!done && !cut)
         return 0;
     outbox->running = false;

@@ -116,7 +116,7 @@ retention_look(struct retention *retention, struct pg *pg, enum retention_next *
                            " ORDER BY txid LIMIT 1) FROM sent",
                       0, NULL, &sent, err);
     if (rc != 0)
-        return error_wrap(err, "could not ask what has been sent");
+        return error_wrap(err, rc, "could not ask what has been sent");
     retention_find_holder(retention, sent);
     if (!retention->has_target)
         rc = retention_aim(retention, sent, err);
@@ -182,7 +182,7 @@ retention_remove(struct retention *retention, struct pg *pg, int64_t *rows,
     int rc = pg_query(pg, buffer_string(&sql), 0, NULL, &batch, err);
     buffer_free(&sql);
     if (rc != 0)
-        return error_wrap(err, "could not remove rows that have been sent");
+        return error_wrap(err, rc, "could not remove rows that have been sent");
     *rows += pg_integer(batch, 0, 1);
     *next = retention_advance(retention, batch);
     pg_result_clear(batch);

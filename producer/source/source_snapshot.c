@@ -9,7 +9,7 @@ source_snapshot_read(struct pg *pg, struct source_snapshot *moment, struct error
                       " * 1000000)::bigint",
                       0, NULL, &result, err);
     if (rc != 0)
-        return error_wrap(err, "could not take a snapshot");
+        return error_wrap(err, rc, "could not take a snapshot");
     rc = snapshot_parse(&moment->snapshot, pg_text(result, 0, 0), err);
     moment->clock_us = pg_integer(result, 0, 1);
     pg_result_clear(result);
@@ -24,7 +24,7 @@ source_snapshot_last_id(struct pg *pg, int64_t *row_id, struct error *err)
         pg_query(pg, "SELECT pg_sequence_last_value(pg_get_serial_sequence('\"BitdexOps\"', 'id'))",
                  0, NULL, &result, err);
     if (rc != 0)
-        return error_wrap(err, "could not ask for the greatest id");
+        return error_wrap(err, rc, "could not ask for the greatest id");
     *row_id = pg_integer(result, 0, 0);
     pg_result_clear(result);
     return 0;

@@ -48,7 +48,7 @@ catalogue_find_outbox(struct pg *pg, struct arena *arena, const char **schema, s
                       " relnamespace WHERE pg_class.oid = to_regclass('\"BitdexOps\"')",
                       0, NULL, &result, err);
     if (rc != 0)
-        return error_wrap(err, "could not ask for the outbox");
+        return error_wrap(err, rc, "could not ask for the outbox");
     if (pg_rows(result) == 0)
         rc = error_set(err, ERR_FATAL, "table \"BitdexOps\" is missing: run bitdex-producer init");
     else

@@ -221,7 +221,7 @@ reconcile_compare(struct pg *pg, const struct reconcile_plan *plan, struct arena
         add_drops(there, plan, arena, changes);
         add_creates(there, plan, arena, changes);
     } else {
-        rc = error_wrap(err, "could not read the triggers");
+        rc = error_wrap(err, rc, "could not read the triggers");
     }
     pg_result_clear(lost);
     pg_result_clear(there);
@@ -283,7 +283,7 @@ reconcile_check_rights(struct pg *pg, const struct reconcile_plan *plan, bool as
     buffer_free(&sql);
     buffer_free(&mark);
     if (rc != 0)
-        return error_wrap(err, "could not ask for rights");
+        return error_wrap(err, rc, "could not ask for rights");
     if (pg_rows(result) > 0)
         rc = error_set(
             err, ERR_FATAL, "role %s, as which trigger functions run, needs %s on %s%s: GRANT it",
@@ -304,7 +304,7 @@ apply_table(struct pg *pg, struct reconcile_change *first, struct error *err)
     if (rc == 0)
         return pg_exec(pg, "COMMIT", err);
     pg_exec(pg, "ROLLBACK", NULL);
-    return error_wrap(err, "%s", first->label);
+    return error_wrap(err, rc, "%s", first->label);
 }
 
 int
