@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Checks the style that a program can check. Prints `file:line: rule: what to do`; exit 1 if any.
 
-    lint.py [--list-c] [ROOT]
+    lint.py [--list-c | --measure] [ROOT]
 
-A rule is a generator over one Source (`format` sees all C files at once) and yields the line and
-what to do there. RULES, at the end, says which files each one reads.
+A rule is a generator over one Source and yields the line and what to do there. RULES, at the end,
+says which files each one reads. `format`, `map` and `circle` read all C files at once: rooms.py has
+the last two. The banned words are those of docs/GLOSSARY.md. --measure prints a table of figures.
 """
 
 import argparse
@@ -12,24 +13,15 @@ import functools
 import os
 import pathlib
 import re
+import statistics
 import subprocess
 import sys
+
+import rooms
 
 FUNCTION_LINES = 70
 FILE_LINES = 1000
 LINE_COLUMNS = 100
-
-# Directories of a program that stand beside each other and so never include each other; what stands
-# above them (commands/, api/ and the files directly in the program's directory) includes them all.
-STAGES = {
-    "producer": {"source", "sink", "triggers", "load"},
-    "consumer": {"ingest", "dead_letter", "compact", "wal", "checkpoint", "engine", "query"},
-}
-ABOVE_STAGES = {"commands", "api"}
-STAGE_EXCEPTIONS = {
-    ("consumer/query", "consumer/engine/engine.h"),  # queries are put to an engine
-    ("consumer/ingest", "consumer/engine/engine.h"),
-}
 
 # Who may include a library: how the header's name begins, and the directory.
 OWNERS = {
@@ -78,7 +70,7 @@ BANNED_ELSEWHERE = {
 
 
 class Source:
-    """A text file as the rules see it."""
+    """A text file as the rules read it."""
 
     def __init__(self, root, path):
         self.path = path
@@ -115,17 +107,9 @@ class Source:
 
 
 def check_include(source):
-    """Directions between the programs, and how a header is named."""
-    program = source.path.split("/")[0]
-    forbidden = {
-        "producer": {"consumer"},
-        "consumer": {"producer"},
-        "common": {"producer", "consumer"},
-    }.get(program, set())
+    """How a header is named; rooms.py checks the directions."""
     for line, delimiter, header in source.includes:
         top, slash, _ = header.partition("/")
-        if top in forbidden:
-            yield line, f"{program}/ never includes {top}/: move what both need to common/"
         is_ours = top in {"common", "producer", "consumer", "tests", "bench"} and slash
         if delimiter == "<" and is_ours:
             yield line, f'write "{header}" with quotes'
@@ -152,21 +136,6 @@ def check_owner(source):
         for start, owner in OWNERS.items():
             if header.startswith(start) and not (source.directory + "/").startswith(owner + "/"):
                 yield line, f"only {owner}/ includes {header}: use its interface"
-
-
-def check_stage(source):
-    program, _, rest = source.path.partition("/")
-    stages = STAGES.get(program, set())
-    stage = rest.split("/")[0]
-    if stage not in stages:
-        return
-    for line, _, header in source.includes:
-        other = header.removeprefix(f"{program}/").split("/")[0]
-        if not header.startswith(f"{program}/{other}/") or other == stage:
-            continue
-        if other in stages | ABOVE_STAGES:
-            if (f"{program}/{stage}", header) not in STAGE_EXCEPTIONS:
-                yield line, f"{stage}/ never includes {other}/: let the pipeline join them"
 
 
 def check_length(source):
@@ -222,13 +191,45 @@ def check_whitespace(source):
             yield line, "remove the space at the end"
 
 
+def read_banned_words(glossary):
+    """Patterns by phrase: what is in backticks in the first column of the glossary's last table."""
+    _, _, section = glossary.rpartition("\n## ")
+    found = {}
+    for row in re.findall(r"^\|([^|]*)\|([^|]*)\|$", section, re.M):
+        for phrase in re.findall(r"`([^`]+)`", row[0]):
+            # Words of a phrase may stand on two lines of a comment, or in an identifier.
+            words = r"[\s_*#/-]+".join(re.escape(word) for word in re.split(r"[\s_]+", phrase))
+            pattern = rf"(?<![A-Za-z]){words}(?![A-Za-z])"
+            found[phrase] = (re.compile(pattern, re.I), row[1].strip())
+    return found
+
+
+# "behind" is for lag alone: an amount of it, or what falls or is furthest behind.
+LAG_BEHIND = re.compile(
+    r"(?<![A-Za-z])(?:rows?|messages?|events?|s|ms|seconds?|minutes?|hours?|how far|furthest|further"
+    r"|lags?|fall(?:s|en|ing)?|fell)[\s*#/]+behind",
+    re.I,
+)
+
+
+def check_words(source, words):
+    for phrase, (pattern, instead) in words.items():
+        for match in pattern.finditer(source.text):
+            yield source.line_of(match.start()), f'no "{phrase}": {instead}'
+    lag = {match.end() for match in LAG_BEHIND.finditer(source.text)}
+    for match in re.finditer(r"(?<![A-Za-z])behind(?![A-Za-z])", source.text, re.I):
+        if match.end() not in lag:
+            yield source.line_of(match.start()), '"behind" is for lag: write after, below, next'
+
+
+GLOSSARY = "docs/GLOSSARY.md"
+WORDS_EXEMPT = {GLOSSARY, "tests/unit/test_lint.py", "scripts/lint.py"}
 C_FILE = r"\.[ch]$"
 CODE_FILE = r"\.(c|h|py|sh|cmake)$|(^|/)(CMakeLists\.txt|Makefile[^/]*)$|^scripts/[^/.]*$"
 RULES = {  # name: (paths that it reads, check)
     "include": (C_FILE, check_include),
     "own-header": (r"\.c$", check_own_header),
     "owner": (C_FILE, check_owner),
-    "stage": (C_FILE, check_stage),
     "length": (CODE_FILE, check_length),
     "banned": (C_FILE, check_banned),
     "todo": (r"", check_todo),
@@ -269,31 +270,100 @@ def check_format(root, c_files):
         sys.exit(f"lint: clang-format failed:\n{done.stderr}")
 
 
-def check(root):
-    """(path, line, rule, what to do) of everything found below `root`, in order."""
-    files = list_files(root)
-    findings = list(check_format(root, [path for path in files if re.search(C_FILE, path)]))
-    for path in files:
+def read_sources(root):
+    for path in list_files(root):
         try:
-            source = Source(root, path)
+            yield Source(root, path)
         except UnicodeDecodeError:
             continue  # not text
+
+
+def check(root):
+    """(path, line, rule, what to do) of everything found below `root`, in order."""
+    sources = list(read_sources(root))
+    texts = {source.path: source.text for source in sources}
+    c_sources = [source for source in sources if source.is_c]
+    words = read_banned_words(texts.get(GLOSSARY, ""))
+    findings = list(check_format(root, [source.path for source in c_sources]))
+    findings += rooms.check(c_sources, texts)
+    for source in sources:
         for rule, (paths, find) in RULES.items():
-            if re.search(paths, path):
-                findings += [(path, line, rule, what) for line, what in find(source)]
+            if re.search(paths, source.path):
+                findings += [(source.path, line, rule, what) for line, what in find(source)]
+        if source.path not in WORDS_EXEMPT:
+            found = check_words(source, words)
+            findings += [(source.path, line, "words", what) for line, what in found]
     return sorted(findings)
+
+
+def functions(source):
+    """(lines, depth of nesting) of each function: what is between braces at the margin."""
+    for match in re.finditer(r"^\{$.*?^\}$", source.code, re.M | re.S):
+        depth = deepest = 0
+        for brace in re.findall(r"[{}]", match[0]):
+            depth += 1 if brace == "{" else -1
+            deepest = max(deepest, depth)
+        yield match[0].count("\n") - 1, deepest - 1
+
+
+def comment_lines(source):
+    spans = re.findall(r"//[^\n]*|/\*.*?\*/", source.text, re.S)
+    return sum(span.count("\n") + 1 for span in spans)
+
+
+def measure(root):
+    """(figure, value) about the C sources of the programs, for a reader to compare."""
+    everything = list(read_sources(root))
+    glossary = root / GLOSSARY
+    words = read_banned_words(glossary.read_text() if glossary.exists() else "")
+    sources = [source for source in everything if rooms.is_room_file(source.path)]
+    texts = {source.path: source.text for source in everything}
+    found = [item for source in sources for item in functions(source)]
+    if not found:
+        return
+    yield "functions", len(found)
+    yield "lines a function, median", statistics.median(lines for lines, _ in found)
+    yield "lines a function, longest", max(lines for lines, _ in found)
+    yield "nesting, deepest", max(depth for _, depth in found)
+    for program in (*rooms.PROGRAMS, ""):
+        chosen = [source for source in sources if source.path.startswith(program)]
+        count = sum(1 for source in chosen for _ in functions(source))
+        checks = sum(len(re.findall(r"\bCHECK\(", source.code)) for source in chosen)
+        checks -= sum(len(re.findall(r"define CHECK\(", source.code)) for source in chosen)
+        yield f"checks a function, {program or 'all'}", f"{checks / max(count, 1):.2f}"
+    lines = sum(len(source.lines) for source in sources)
+    yield "lines with comments", f"{sum(map(comment_lines, sources)) / lines:.0%}"
+    exempt = [source for source in everything if source.path not in WORDS_EXEMPT]
+    yield "banned words", sum(1 for source in exempt for _ in check_words(source, words))
+    declared = rooms.room_arrows(rooms.read_rooms(texts))
+    arrows = rooms.module_arrows(sources)
+    yield "rooms", len(declared)
+    yield "arrows between rooms", sum(map(len, declared.values()))
+    yield "circles of rooms", len(rooms.find_circles(declared))
+    yield "modules", len(arrows)
+    yield "arrows between modules", sum(map(len, arrows.values()))
+    circles = rooms.find_circles(arrows)
+    yield "circles of modules", f"{len(circles)} ({sum(map(len, circles))} modules in them)"
 
 
 def main():
     parser = argparse.ArgumentParser(description="Checks the style that a program can check.")
     parser.add_argument("--list-c", action="store_true", help="only list the C files")
+    parser.add_argument("--strict", action="store_true", help="also map, circle and words")
+    parser.add_argument("--measure", action="store_true", help="print figures about the C sources")
     home = pathlib.Path(__file__).resolve().parent.parent
     parser.add_argument("root", nargs="?", type=pathlib.Path, default=home)
     args = parser.parse_args()
     if args.list_c:
         print(*(path for path in list_files(args.root) if re.search(C_FILE, path)), sep="\n")
         return 0
+    if args.measure:
+        for figure, value in measure(args.root):
+            print(f"{figure:28}{value:>24}")
+        return 0
     findings = check(args.root)
+    if not args.strict:
+        findings = [item for item in findings if item[2] not in {"map", "circle", "words"}]
     for path, line, rule, what in findings:
         print(f"{path}:{line}: {rule}: {what}")
     return 1 if findings else 0
