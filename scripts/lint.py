@@ -206,8 +206,8 @@ def read_banned_words(glossary):
 
 # "behind" is for lag alone: an amount of it, or what falls or is furthest behind.
 LAG_BEHIND = re.compile(
-    r"(?<![A-Za-z])(?:rows?|messages?|events?|s|ms|seconds?|minutes?|hours?|how far|furthest|further"
-    r"|lags?|fall(?:s|en|ing)?|fell)[\s*#/]+behind",
+    r"(?<![A-Za-z])(?:rows?|messages?|events?|s|ms|seconds?|minutes?|hours?|how far|furthest"
+    r"|further|lags?|fall(?:s|en|ing)?|fell)[\s*#/]+behind",
     re.I,
 )
 
