@@ -117,10 +117,10 @@ wal_check_problem(void *context, const struct wal_segment *segment, const struct
 }
 
 static int
-wal_check_stranger(void *context, const char *name, struct error *err)
+wal_check_unknown(void *context, const char *name, struct error *err)
 {
     struct wal_check *check = context;
-    char *note = memory_format("%s/%s: no file of the log", check->log->directory, name);
+    char *note = memory_format("%s/%s: not a file of the log", check->log->directory, name);
     (void)err;
     wal_check_tell(check, "note", note);
     free(note);
@@ -186,7 +186,7 @@ wal_check_scan(struct wal_check *check, const struct wal_log *log)
 {
     const struct wal_visitor visitor = {
         .context = check,
-        .stranger = wal_check_stranger,
+        .unknown = wal_check_unknown,
         .frame = wal_check_frame,
         .segment = wal_check_segment,
         .problem = wal_check_problem,
@@ -194,8 +194,13 @@ wal_check_scan(struct wal_check *check, const struct wal_log *log)
     struct buffer identity = {0};
     struct error err = {0};
     config_partition_identity(check->config, log->partition, &identity);
-    const struct text ours = {(const char *)identity.data, identity.bytes};
-    if (wal_scan(files_posix(), log->directory, ours, log->begin_offset, &visitor, &err) != 0)
+    const struct wal_place place = {
+        .files = files_posix(),
+        .directory = log->directory,
+        .identity = {(const char *)identity.data, identity.bytes},
+        .begin_offset = log->begin_offset,
+    };
+    if (wal_scan(&place, &visitor, &err) != 0)
         wal_check_tell_problem(check, err.message);
     buffer_free(&identity);
 }

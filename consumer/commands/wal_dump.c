@@ -185,8 +185,12 @@ wal_dump_look(void *context, const struct wal_log *log, struct error *err)
     if (strcmp(log->name, "wal") != 0)
         return 0;
     dump->batch.partition = log->partition;
-    int rc = wal_scan(files_posix(), log->directory, (struct text){NULL, 0}, log->begin_offset,
-                      &visitor, err);
+    const struct wal_place place = {
+        .files = files_posix(),
+        .directory = log->directory,
+        .begin_offset = log->begin_offset,
+    };
+    int rc = wal_scan(&place, &visitor, err);
     return rc < 0 ? rc : 0;
 }
 

@@ -94,9 +94,13 @@ wal_list_look(void *context, const struct wal_log *log, struct error *err)
         .segment = wal_list_segment,
         .problem = wal_list_problem,
     };
+    const struct wal_place place = {
+        .files = files_posix(),
+        .directory = log->directory,
+        .begin_offset = log->begin_offset,
+    };
     list->log = log;
-    return wal_scan(files_posix(), log->directory, (struct text){NULL, 0}, log->begin_offset,
-                    &visitor, err);
+    return wal_scan(&place, &visitor, err);
 }
 
 int

@@ -1,34 +1,34 @@
-/* The write-ahead log of one partition: frames appended to segment files, each frame one unit of
- * position and data.
+/* The write-ahead log of one partition: frames appended to segment files. A frame is the unit of
+ * durability: offsets, position and data in one write under one checksum.
  *
- * Why: a frame carries the Kafka offsets it covers, the position that holds after it, and the
- * events themselves, in one write with one checksum; so there is no second place that could
- * disagree (FAILURES F39, F43).
+ * Why: a frame carries the Kafka offsets that it covers, the position that holds after it, and the
+ * events themselves. Data and position are stored together, so they cannot disagree (F39, F43).
  *
- *   directory   {data_dir}/{topic}-{partition}/wal/{first offset, 20 digits}.wal, and a lock
- *               (what is named "checkpoint" there is the caller's)
- *   segment     a header that names the log's identity and the segment before; then frames
- *   frame       offsets, position, payload, CRC32C             (both drawn in wal_format.h)
+ *   directory   {data_dir}/{topic}-{partition}/wal/{first offset, 20 digits}.wal, and a lock; the
+ *               entry "checkpoint" in it belongs to the caller
+ *   segment     a header with the identity of the log and the end of the previous segment; frames
+ *   frame       offsets, position, payload, CRC32C (wal_format.h draws both layouts)
  *
- * Happy path: wal_append() writes, wal_sync() makes everything appended durable. A frame's offsets
- * continue those of the frame before it (first >= previous next: compacted topics, control records
- * and transactions leave holes).
+ * Happy path: wal_append() writes a frame, wal_sync() makes all appended frames durable. A frame
+ * begins at or after the next offset of the previous frame: compacted topics, control records and
+ * transactions leave holes.
  *
- * Failure: a failed write or sync is final: that call and all that follow return ERR_FATAL, the
- * process exits and recovery decides. Recovery cuts a torn tail of the last segment (bytes that
- * were never durable) and says so in the log; damage anywhere else, a foreign identity, an unknown
- * version or a missing segment is refused (ERR_FATAL) with file and byte, and nothing is changed.
+ * Failure: a failed write or sync is final. That call and all later ones return ERR_FATAL, the
+ * process exits, and recovery decides what was durable. Recovery cuts a torn tail of the last
+ * segment (bytes that were never durable) with a warning. It refuses damage anywhere else, another
+ * identity, an unknown version and a missing segment (ERR_FATAL, with file and byte), and changes
+ * nothing.
  *
- * The head of a log may go (wal_trim()) when its owner has the state behind it elsewhere; then the
- * log is opened with the offset that this state stands at, begin_offset. What a log lacks below
- * that is no damage.
+ * wal_trim() removes the head of a log that the caller no longer needs because a checkpoint holds
+ * its effect. The caller then opens the log with the offset of that checkpoint, begin_offset;
+ * frames that are missing below begin_offset are not damage.
  *
- * What the files alone cannot show: that the newest segment is gone, that the last frame was
- * damaged after it had been synced, and that the kernel dropped pages after a sync had failed. All
- * of them look like a log that ends earlier. The caller, who knows from elsewhere (the metadata of
- * the committed offset) how far the log had come, compares that with wal_durable_offset().
+ * Limits: the files alone do not show that the newest segment was removed, that the last frame was
+ * damaged after it had been synced, or that the kernel dropped pages after a failed sync. Each
+ * looks like a log that ends earlier. The caller knows from the metadata of the group's committed
+ * offset how far the log had come, and compares that with wal_durable_offset().
  *
- * One thread owns a wal.
+ * A wal belongs to one thread.
  */
 #ifndef CONSUMER_WAL_WAL_H
 #define CONSUMER_WAL_WAL_H
@@ -38,30 +38,18 @@
 
 #include "common/base/error.h"
 #include "common/files/files.h"
+#include "consumer/wal/wal_format.h"
+#include "consumer/wal/wal_recovery.h"
 
 struct wal;
 
-enum {
-    WAL_SEGMENT_BYTES_MAX = 1 << 30,
-    WAL_FRAME_BYTES_MAX = 1 << 30,
-    WAL_IDENTITY_BYTES_MAX = 64 << 10,
-};
-
-/* Covers at least one offset: 0 <= first_offset < next_offset. */
-struct wal_frame {
-    int64_t first_offset; /* of the first Kafka message that the frame covers */
-    int64_t next_offset;  /* one behind the last */
-    const void *position; /* opaque to the log */
-    size_t position_bytes;
-    const void *payload; /* opaque to the log */
-    size_t payload_bytes;
-};
+enum { WAL_SEGMENT_BYTES_MAX = 1 << 30 };
 
 /* Copied by wal_open(). */
 struct wal_options {
     const char *directory; /* created if missing */
-    /* What this log belongs to (index, topic, partition, P, configuration), as lines of text for
-     * people; compared byte by byte at open. At most WAL_IDENTITY_BYTES_MAX. */
+    /* What this log belongs to (index, topic, partition, configuration), as lines of text
+     * (wal_identity.h), compared byte by byte at open. At most WAL_IDENTITY_BYTES_MAX. */
     const char *identity;
     /* A new segment begins when the current one is larger; at most WAL_SEGMENT_BYTES_MAX. */
     int64_t segment_bytes;
@@ -69,37 +57,33 @@ struct wal_options {
      * WAL_FRAME_BYTES_MAX. A frame on disk is bounded by its segment alone, so that a log that was
      * written under a higher limit can still be read. */
     int64_t frame_bytes;
-    /* Where the caller's state stands, which is between two frames: only those behind it are
-     * replayed. If the log ends before it, the next frame begins at it. 0: nowhere. */
+    /* The next offset of the caller's state, which lies between two frames: only frames after it
+     * are replayed. If the log ends before it, the next frame begins at it. 0: no state. */
     int64_t begin_offset;
 };
 
-/* Called at open for each frame behind begin_offset, oldest first; its pointers die when it
- * returns. A negative return aborts wal_open() with it. What was replayed before wal_open() failed
- * counts for nothing. */
-typedef int (*wal_replay)(void *context, const struct wal_frame *frame, struct error *err);
-
-/* Locks the directory against a second process (ERR_USAGE), recovers, replays, and stands ready to
- * append. What was replayed is durable when it returns. The caller owns `*wal`; `files` must
- * outlive it. */
+/* Locks the directory against a second process (ERR_USAGE), recovers, and calls `replay` for each
+ * frame after begin_offset. Everything replayed is durable when wal_open() returns; if it fails,
+ * the caller discards what was replayed. The caller owns `*wal`; `files` must outlive it. */
 int wal_open(struct files *files, const struct wal_options *options, wal_replay replay,
              void *context, struct wal **wal, struct error *err);
 
-/* Writes one frame behind the last, in one write; not durable before wal_sync(). */
+/* Writes a frame after the last one, in one write. The frame is not durable before wal_sync(). */
 int wal_append(struct wal *wal, const struct wal_frame *frame, struct error *err);
 int wal_sync(struct wal *wal, struct error *err);
 
-/* Removes the oldest segments, as long as all of their frames lie below `offset`, and others are
- * left; one after the other, each durably, so that a crash leaves a log without its head. After an
- * error the log is as good as before. */
+/* Removes, oldest first, the segments whose frames all end at or before `offset`, except the last
+ * segment. `offset` is durable. Each removal is durable before the next, so that after a crash only
+ * a head of the log is missing. On error the remaining log is unchanged. */
 int wal_trim(struct wal *wal, int64_t offset, struct error *err);
 
-/* One behind the last durable offset, begin_offset included; -1 when there is neither. */
+/* The next offset after the last durable frame, or begin_offset if that is greater; -1 without
+ * either. */
 int64_t wal_durable_offset(const struct wal *wal);
 /* Bytes of all segments. */
 int64_t wal_bytes(const struct wal *wal);
 
-/* Does not sync: what was not synced may be lost, as in a crash. NULL is allowed. */
+/* Does not sync: frames that were not synced may be lost, as in a crash. NULL is allowed. */
 void wal_close(struct wal *wal);
 
 #endif

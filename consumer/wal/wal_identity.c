@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/base/check.h"
+
 enum { SHOWN_BYTES_MAX = 400, NAME_BYTES_MAX = 120, VALUE_BYTES_MAX = 80 };
 
 struct line {
@@ -12,10 +14,10 @@ struct line {
 
 struct differences {
     struct buffer shown;
-    uint32_t hidden; /* those that found no room */
+    uint32_t hidden; /* how many did not fit into `shown` */
 };
 
-/* Takes the first line off `rest`; false: there is none. */
+/* Removes the first line from `rest`; false: `rest` is empty. */
 static bool
 take_line(struct text *rest, struct line *line)
 {
@@ -29,11 +31,12 @@ take_line(struct text *rest, struct line *line)
     line->name = (struct text){rest->data, name_bytes};
     line->value = (struct text){rest->data + value_begin, bytes - value_begin};
     size_t taken = bytes + (end != NULL ? 1 : 0);
+    CHECK(0 < taken && taken <= rest->bytes);
     *rest = (struct text){rest->data + taken, rest->bytes - taken};
     return true;
 }
 
-/* False: no line has that name; `*value` says so for people. */
+/* False: no line has that name; `*value` is then "absent". */
 static bool
 find_value(struct text identity, struct text name, struct text *value)
 {
@@ -55,43 +58,44 @@ cut(struct text text, size_t bytes_max)
 }
 
 static void
-add_difference(struct differences *differences, struct text name, struct text there,
-               struct text here)
+add_difference(struct differences *differences, struct text name, struct text found,
+               struct text expected)
 {
     struct buffer *shown = &differences->shown;
     size_t before = shown->bytes;
-    buffer_append_format(shown, "%s%.*s: %.*s there, %.*s here", before > 0 ? "; " : "",
+    buffer_append_format(shown, "%s%.*s: %.*s in the log, %.*s expected", before > 0 ? "; " : "",
                          TEXT_ARGS(cut(name, NAME_BYTES_MAX)),
-                         TEXT_ARGS(cut(there, VALUE_BYTES_MAX)),
-                         TEXT_ARGS(cut(here, VALUE_BYTES_MAX)));
+                         TEXT_ARGS(cut(found, VALUE_BYTES_MAX)),
+                         TEXT_ARGS(cut(expected, VALUE_BYTES_MAX)));
     if (shown->bytes > SHOWN_BYTES_MAX) {
         shown->bytes = before;
         differences->hidden++;
     }
+    CHECK(shown->bytes > 0 && shown->bytes <= SHOWN_BYTES_MAX);
 }
 
 static void
-find_differences(struct text ours, struct text theirs, struct differences *differences)
+find_differences(struct text expected, struct text found, struct differences *differences)
 {
     struct line line;
     struct text other;
-    for (struct text rest = theirs; take_line(&rest, &line);)
-        if (!find_value(ours, line.name, &other) || !text_equal(line.value, other))
+    for (struct text rest = found; take_line(&rest, &line);)
+        if (!find_value(expected, line.name, &other) || !text_equal(line.value, other))
             add_difference(differences, line.name, line.value, other);
-    for (struct text rest = ours; take_line(&rest, &line);)
-        if (!find_value(theirs, line.name, &other))
+    for (struct text rest = expected; take_line(&rest, &line);)
+        if (!find_value(found, line.name, &other))
             add_difference(differences, line.name, other, line.value);
 }
 
 int
-wal_identity_check(struct text ours, struct text theirs, struct error *err)
+wal_identity_check(struct text expected, struct text found, struct error *err)
 {
-    if (text_equal(ours, theirs))
+    if (text_equal(expected, found))
         return 0;
     struct differences differences = {0};
-    find_differences(ours, theirs, &differences);
+    find_differences(expected, found, &differences);
     if (differences.shown.bytes == 0)
-        buffer_append_text(&differences.shown, "the same lines, written otherwise");
+        buffer_append_text(&differences.shown, "the same lines in another order or layout");
     if (differences.hidden > 0)
         buffer_append_format(&differences.shown, "; and %" PRIu32 " more", differences.hidden);
     error_set(err, ERR_FATAL, "%s", buffer_string(&differences.shown));

@@ -1,5 +1,5 @@
-/* Whose log it is: what a segment's header says about it, and what the program expects. An identity
- * is text for people, a line for each thing, "name: value"; no name comes twice. Pure.
+/* Compares two identities: the one in a segment's header and the one that this program expects. An
+ * identity is text with one property per line, "name: value"; no name occurs twice. Pure.
  */
 #ifndef CONSUMER_WAL_WAL_IDENTITY_H
 #define CONSUMER_WAL_WAL_IDENTITY_H
@@ -7,8 +7,9 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 
-/* ERR_FATAL when they differ in a byte, with the lines that do: "partition: 0 of 4 there, 0 of 8
- * here; tags: 1 there, absent here". As many as 400 bytes hold; the others are counted. */
-int wal_identity_check(struct text ours, struct text theirs, struct error *err);
+/* ERR_FATAL when they differ in any byte. The message lists the lines that differ: "partition: 0 of
+ * 4 in the log, 0 of 8 expected; tags: 1 in the log, absent expected", up to 400 bytes of them, and
+ * counts the rest. */
+int wal_identity_check(struct text expected, struct text found, struct error *err);
 
 #endif

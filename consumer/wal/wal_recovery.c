@@ -1,29 +1,27 @@
-/* Opening a log that was left behind.
+/* Happy path: wal_scan() reads the log, and every frame after begin_offset is replayed; segments
+ * that end at or before begin_offset are not read. The last segment and the directory are then
+ * synced, because the process that wrote them may have been killed before it did so. An unfinished
+ * tail of the last segment is cut; a last segment without frames is removed.
  *
- * Happy path: every frame behind begin_offset is replayed, and segments that lie before it are not
- * even read; the last segment and the directory are then synced, because
- * the process that wrote them may have been killed before it did. An unfinished tail of the last
- * segment is cut, and a segment that is left without frames removed.
- *
- * Failure: what wal_scan() calls a problem is refused, untouched.
+ * Failure: a log in which wal_scan() finds a problem is refused and not changed.
  */
-#include "consumer/wal/wal_internal.h"
+#include "consumer/wal/wal_recovery.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/base/log.h"
-#include "consumer/wal/wal_format.h"
-#include "consumer/wal/wal_scan.h"
 
 struct recovery {
-    struct wal *wal;
+    const struct wal_place *place;
     wal_replay replay;
     void *context;
+    struct wal_recovered *found;
 };
 
-/* "00000000000000000000.wal.tmp": what a crash left of files_replace(). */
+/* "00000000000000000000.wal.tmp": the temporary file of a files_replace() that did not finish. */
 static bool
 is_leftover(const char *name)
 {
@@ -34,16 +32,17 @@ is_leftover(const char *name)
 }
 
 static int
-recover_stranger(void *context, const char *name, struct error *err)
+recover_unknown(void *context, const char *name, struct error *err)
 {
     const struct recovery *recovery = context;
-    struct wal *wal = recovery->wal;
+    struct files *files = recovery->place->files;
+    const char *directory = recovery->place->directory;
     if (!is_leftover(name)) {
-        log_warn("wal", "%s/%s is none of ours: ignored", wal->directory, name);
+        log_warn("wal", "%s/%s is not a file of the log: ignored", directory, name);
         return 0;
     }
-    char *path = memory_format("%s/%s", wal->directory, name);
-    int rc = wal->files->unlink(wal->files, path, err);
+    char *path = memory_format("%s/%s", directory, name);
+    int rc = files->unlink(files, path, err);
     free(path);
     return rc;
 }
@@ -52,48 +51,55 @@ static int
 recover_frame(void *context, const struct wal_segment *segment, const struct wal_frame *frame,
               struct error *err)
 {
-    struct recovery *recovery = context;
-    int64_t begin_offset = recovery->wal->begin_offset;
-    int rc = 0;
+    const struct recovery *recovery = context;
+    int64_t begin_offset = recovery->place->begin_offset;
+    CHECK(frame->first_offset >= recovery->found->next_offset);
     if (frame->next_offset > begin_offset && frame->first_offset < begin_offset)
         return error_set(err, ERR_FATAL,
-                         "byte %" PRId64 ": a frame across offset %" PRId64
-                         ", where the state stands that the log goes on from",
-                         segment->end_bytes, begin_offset);
-    if (frame->next_offset > begin_offset)
-        rc = recovery->replay(recovery->context, frame, err);
-    if (rc == 0)
-        recovery->wal->next_offset = frame->next_offset;
-    return rc;
+                         "byte %" PRId64 ": the frame of offsets %" PRId64 " to %" PRId64
+                         " crosses offset %" PRId64 ", the position of the checkpoint",
+                         segment->end_bytes, frame->first_offset, frame->next_offset - 1,
+                         begin_offset);
+    if (frame->next_offset > begin_offset) {
+        int rc = recovery->replay(recovery->context, frame, err);
+        if (rc != 0)
+            return error_wrap(err, rc, "byte %" PRId64, segment->end_bytes);
+    }
+    recovery->found->next_offset = frame->next_offset;
+    return 0;
 }
 
-/* The first frame of the segment never became durable. The next append creates it again, maybe
- * under another name. */
+/* The first frame of the segment never became durable. The next append creates the segment again,
+ * possibly under another name. */
 static int
-remove_empty(struct wal *wal, const struct wal_segment *segment, struct error *err)
+remove_empty(const struct wal_place *place, const struct wal_segment *segment, struct error *err)
 {
-    log_warn("wal", "%s: has no frames: removed", segment->path);
-    return wal->files->unlink(wal->files, segment->path, err);
+    CHECK(segment->is_last && segment->frames == 0);
+    log_warn("wal", "%s: the segment has no frames: removed", segment->path);
+    return place->files->unlink(place->files, segment->path, err);
 }
 
-/* The segment stays open to grow, ends behind its last whole frame, and is durable. */
+/* Opens the segment for writing, cuts what follows its last whole frame, and syncs it. */
 static int
-recover_last(struct wal *wal, const struct wal_segment *segment, struct error *err)
+recover_last(const struct recovery *recovery, const struct wal_segment *segment, struct error *err)
 {
-    struct files *files = wal->files;
-    wal->handle = files->open(files, segment->path, FILES_READWRITE, err);
-    if (wal->handle < 0)
-        return wal->handle;
+    struct files *files = recovery->place->files;
+    struct wal_recovered *found = recovery->found;
     int64_t at = segment->end_bytes;
+    CHECK(segment->is_last && found->handle < 0);
+    CHECK(0 < at && at <= segment->bytes);
+    found->handle = files->open(files, segment->path, FILES_READWRITE, err);
+    if (found->handle < 0)
+        return found->handle;
     if (at < segment->bytes) {
-        int rc = files->truncate(files, wal->handle, at, err);
+        int rc = files->truncate(files, found->handle, at, err);
         if (rc != 0)
             return rc;
-        log_warn("wal", "%s: byte %" PRId64 ": torn tail of %" PRId64 " bytes cut", segment->path,
+        log_warn("wal", "%s: byte %" PRId64 ": cut a torn tail of %" PRId64 " bytes", segment->path,
                  at, segment->bytes - at);
     }
-    wal->end_bytes = wal->synced_bytes = at;
-    return files->sync(files, wal->handle, err);
+    found->end_bytes = at;
+    return files->sync(files, found->handle, err);
 }
 
 static int
@@ -101,40 +107,43 @@ recover_segment(void *context, const struct wal_segment *segment, struct error *
 {
     const struct recovery *recovery = context;
     if (segment->is_last && segment->frames == 0)
-        return remove_empty(recovery->wal, segment, err);
-    wal_note_segment(recovery->wal, segment->first_offset, segment->bytes);
+        return remove_empty(recovery->place, segment, err);
+    CHECK(segment->frames == 0 || segment->next_offset == recovery->found->next_offset);
+    wal_segments_append(&recovery->found->segments, segment->first_offset);
     if (segment->is_last)
-        return recover_last(recovery->wal, segment, err);
-    recovery->wal->closed_bytes += segment->bytes;
+        return recover_last(recovery, segment, err);
+    CHECK(segment->end_bytes == segment->bytes);
+    wal_segments_close_last(&recovery->found->segments, segment->bytes);
     return 0;
 }
 
-/* Nothing in it is replayed. */
 static int
-recover_passed(void *context, const struct wal_segment *segment, struct error *err)
+recover_skipped(void *context, const struct wal_segment *segment, struct error *err)
 {
     const struct recovery *recovery = context;
     (void)err;
-    wal_note_segment(recovery->wal, segment->first_offset, segment->bytes);
-    recovery->wal->closed_bytes += segment->bytes;
+    CHECK(!segment->is_last && segment->first_offset < recovery->place->begin_offset);
+    wal_segments_append(&recovery->found->segments, segment->first_offset);
+    wal_segments_close_last(&recovery->found->segments, segment->bytes);
     return 0;
 }
 
 int
-wal_recover(struct wal *wal, wal_replay replay, void *context, struct error *err)
+wal_recover(const struct wal_place *place, wal_replay replay, void *context,
+            struct wal_recovered *recovered, struct error *err)
 {
-    struct recovery recovery = {wal, replay, context};
+    *recovered = (struct wal_recovered){.handle = -1, .next_offset = -1};
+    struct recovery recovery = {place, replay, context, recovered};
     const struct wal_visitor visitor = {
         .context = &recovery,
-        .stranger = recover_stranger,
+        .unknown = recover_unknown,
         .frame = recover_frame,
         .segment = recover_segment,
-        .passed = recover_passed,
+        .skipped = recover_skipped,
     };
-    int rc = wal_scan(wal->files, wal->directory, wal->identity, wal->begin_offset, &visitor, err);
+    int rc = wal_scan(place, &visitor, err);
     if (rc == 0)
-        rc = wal->files->sync_directory(wal->files, wal->directory, err);
-    if (rc == 0)
-        wal->durable_offset = wal->next_offset;
+        rc = place->files->sync_directory(place->files, place->directory, err);
+    CHECK(recovered->handle < 0 || recovered->segments.count > 0);
     return rc;
 }

@@ -1,10 +1,10 @@
-/* Happy path: the segments in the order of their names; each names the end of the one before; each
- * frame continues the one before.
+/* Happy path: the segments are read in the order of their names. Each header names the end of the
+ * previous segment, and each frame continues the previous frame.
  *
- * The last segment may end in a tail that was never durable: from the first broken frame on, the
- * rest is searched for a frame that proves that the broken one had been durable (see
- * wal_format.h). There is none: the tail is unfinished. There is one, or the broken frame stands in
- * another segment: a problem.
+ * The last segment may end in a tail that was never durable. Therefore the bytes after its first
+ * broken frame are searched for a frame that proves that the broken one had been durable
+ * (wal_format.h). If there is such a frame, the broken one is a problem; if not, the tail is
+ * unfinished. A broken frame in any other segment is a problem.
  *
  * Memory: one window of a file, as large as its largest frame.
  */
@@ -14,39 +14,40 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "consumer/wal/wal_format.h"
 #include "consumer/wal/wal_identity.h"
 
 enum {
     WINDOW_BYTES = 256 << 10,
-    OFFSET_UNKNOWN = -2, /* behind a segment that was not read to its end */
+    OFFSET_UNKNOWN = -2, /* after a segment that was not read to its end */
 };
 
-#define WAY_OUT "; restore it, or delete %s to rebuild from the topic, if there is one"
+#define WAY_OUT "; restore the file, or delete %s to rebuild from the topic, if the index has one"
 
 struct scan {
-    struct files *files;
-    const char *directory;
-    struct text identity;
-    int64_t begin_offset;
+    struct wal_place place;
     const struct wal_visitor *visitor;
-    struct buffer names; /* the segments' first offsets, int64_t each, ascending */
-    int64_t next_offset; /* one behind the last frame; -1: there was none */
+    struct buffer names;     /* the segments' first offsets, int64_t each, ascending */
+    int64_t previous_offset; /* what the next header must name: the next offset of the last frame,
+                              * -1 before the first frame, or OFFSET_UNKNOWN */
+    int64_t next_offset;     /* no later frame may begin below it; never decreases */
     /* The segment being read: */
     struct wal_segment segment;
-    bool segment_is_passed;
+    bool segment_is_skipped;
     int handle;
     struct buffer window;
     int64_t window_at;
     struct error *err;
 };
 
-/* Makes bytes [at, at + bytes) of the segment readable; `data` lives until the next call. */
+/* Makes bytes [at, at + bytes) of the segment readable; `data` is valid until the next call. */
 static int
 window_read(struct scan *scan, int64_t at, int64_t bytes, const uint8_t **data)
 {
-    struct files *files = scan->files;
+    struct files *files = scan->place.files;
     struct buffer *window = &scan->window;
+    CHECK(0 <= at && 0 <= bytes && at + bytes <= scan->segment.bytes);
     if (at < scan->window_at || at + bytes > scan->window_at + (int64_t)window->bytes) {
         size_t wanted = (size_t)(bytes > WINDOW_BYTES ? bytes : WINDOW_BYTES);
         buffer_clear(window);
@@ -55,23 +56,25 @@ window_read(struct scan *scan, int64_t at, int64_t bytes, const uint8_t **data)
         if (n < 0)
             return (int)n;
         if (n < bytes)
-            return error_set(scan->err, ERR_FATAL, "byte %" PRId64 ": ended while being read",
-                             at + n);
+            return error_set(scan->err, ERR_FATAL,
+                             "byte %" PRId64 ": the file became shorter while it was read", at + n);
         window->bytes = (size_t)n;
         scan->window_at = at;
     }
+    CHECK(scan->window_at <= at && at + bytes <= scan->window_at + (int64_t)window->bytes);
     *data = window->data + (at - scan->window_at);
     return 0;
 }
 
-/* 1: a whole frame stands at `at` and was written when more than `synced_above` bytes were durable;
- * 0: none does; or an error. */
+/* 1: at `at` there is a whole frame that was written when more than `synced_above` bytes were
+ * durable; 0: there is not; negative: an error. */
 static int
 read_frame(struct scan *scan, int64_t at, int64_t synced_above, struct wal_frame *frame,
            int64_t *frame_bytes)
 {
     const uint8_t *data = NULL;
     int64_t left = scan->segment.bytes - at;
+    CHECK(at > 0 && at % WAL_ALIGN_BYTES == 0);
     if (left < WAL_FRAME_FIXED_BYTES)
         return 0;
     int rc = window_read(scan, at, WAL_FRAME_FIXED_BYTES, &data);
@@ -91,25 +94,28 @@ static int
 refuse(const struct scan *scan, int64_t at, const char *reason)
 {
     return error_set(scan->err, ERR_FATAL, "byte %" PRId64 ": %s" WAY_OUT, at, reason,
-                     scan->directory);
+                     scan->place.directory);
 }
 
 static int
 check_header(struct scan *scan, const struct wal_header *header)
 {
     struct error difference = {0};
-    if (scan->identity.data != NULL &&
-        wal_identity_check(scan->identity, header->identity, &difference) != 0)
+    const struct wal_place *place = &scan->place;
+    if (place->identity.data != NULL &&
+        wal_identity_check(place->identity, header->identity, &difference) != 0)
         return error_set(scan->err, ERR_FATAL,
                          "belongs to another index, topic or configuration: %s; use another "
-                         "data_dir, or delete %s to rebuild from the topic, if there is one",
-                         difference.message, scan->directory);
+                         "data_dir, or delete %s to rebuild from the topic, if the index has one",
+                         difference.message, place->directory);
     if (header->first_offset != scan->segment.first_offset)
-        return refuse(scan, 16, "the header does not fit the file's name");
-    if (header->previous_offset != scan->next_offset && scan->next_offset != OFFSET_UNKNOWN &&
-        header->previous_offset > scan->begin_offset)
-        return refuse(scan, 24, "the segment before this one is missing");
-    scan->next_offset = header->previous_offset;
+        return refuse(scan, 16, "the offset in the header is not the one in the file's name");
+    if (header->previous_offset != scan->previous_offset &&
+        scan->previous_offset != OFFSET_UNKNOWN && header->previous_offset > place->begin_offset)
+        return refuse(scan, 24, "the previous segment is missing");
+    scan->previous_offset = header->previous_offset;
+    if (header->previous_offset > scan->next_offset)
+        scan->next_offset = header->previous_offset;
     return 0;
 }
 
@@ -118,6 +124,7 @@ scan_header(struct scan *scan)
 {
     struct wal_segment *segment = &scan->segment;
     int64_t bytes = segment->bytes < WAL_HEADER_BYTES_MAX ? segment->bytes : WAL_HEADER_BYTES_MAX;
+    CHECK(segment->end_bytes == 0 && segment->frames == 0);
     const uint8_t *data = NULL;
     int rc = window_read(scan, 0, bytes, &data);
     if (rc != 0)
@@ -126,12 +133,13 @@ scan_header(struct scan *scan)
     struct error reason = {0};
     int64_t header_bytes = wal_header_decode(data, (size_t)bytes, &header, &reason);
     if (header_bytes < 0)
-        return error_set(scan->err, ERR_FATAL, "%s" WAY_OUT, reason.message, scan->directory);
+        return error_set(scan->err, ERR_FATAL, "%s" WAY_OUT, reason.message, scan->place.directory);
+    CHECK(header_bytes <= bytes);
     segment->end_bytes = header_bytes;
     return check_header(scan, &header);
 }
 
-/* Up to the first broken frame, or the segment's end. */
+/* Reads frames up to the first broken one, or to the end of the segment. */
 static int
 scan_frames(struct scan *scan)
 {
@@ -144,31 +152,38 @@ scan_frames(struct scan *scan)
         if (rc <= 0)
             return rc;
         if (frame.first_offset < segment->next_offset || frame.first_offset < scan->next_offset)
-            return refuse(scan, segment->end_bytes, "the frame does not continue the one before");
+            return refuse(scan, segment->end_bytes,
+                          "the frame does not continue the previous frame");
         rc = visitor->frame == NULL ? 0
                                     : visitor->frame(visitor->context, segment, &frame, scan->err);
         if (rc != 0)
             return rc;
-        segment->next_offset = scan->next_offset = frame.next_offset;
+        CHECK(frame.next_offset > scan->next_offset);
+        segment->next_offset = frame.next_offset;
+        scan->previous_offset = scan->next_offset = frame.next_offset;
         segment->end_bytes += frame_bytes;
         segment->frames++;
+        CHECK(segment->end_bytes <= segment->bytes);
     }
     return 0;
 }
 
-/* 0: what stands behind the last whole frame may be unfinished. */
+/* 0: what follows the last whole frame, if anything, is an unfinished tail. */
 static int
 check_tail(struct scan *scan)
 {
     struct wal_frame frame;
     int64_t frame_bytes, at = scan->segment.end_bytes;
+    CHECK(0 < at && at <= scan->segment.bytes);
     if (at < scan->segment.bytes && !scan->segment.is_last)
-        return refuse(scan, at, "a damaged frame, with later segments behind it");
+        return refuse(scan, at, "a damaged frame, followed by later segments");
+    if (scan->segment.frames == 0 && !scan->segment.is_last)
+        return refuse(scan, at, "a segment without frames, followed by later segments");
     for (int64_t later = at + WAL_ALIGN_BYTES; later < scan->segment.bytes;
          later += WAL_ALIGN_BYTES) {
         int rc = read_frame(scan, later, at, &frame, &frame_bytes);
         if (rc > 0)
-            return refuse(scan, at, "a damaged frame, with later ones behind it");
+            return refuse(scan, at, "a damaged frame, followed by valid frames");
         if (rc < 0)
             return rc;
     }
@@ -179,12 +194,13 @@ static int
 scan_file(struct scan *scan)
 {
     const struct wal_visitor *visitor = scan->visitor;
-    scan->segment.bytes = scan->files->size(scan->files, scan->handle, scan->err);
-    if (scan->segment.bytes < 0)
-        return (int)scan->segment.bytes;
-    if (scan->segment_is_passed) {
-        scan->next_offset = OFFSET_UNKNOWN;
-        return visitor->passed(visitor->context, &scan->segment, scan->err);
+    int64_t bytes = scan->place.files->size(scan->place.files, scan->handle, scan->err);
+    if (bytes < 0)
+        return (int)bytes;
+    scan->segment.bytes = bytes;
+    if (scan->segment_is_skipped) {
+        scan->previous_offset = OFFSET_UNKNOWN;
+        return visitor->skipped(visitor->context, &scan->segment, scan->err);
     }
     buffer_clear(&scan->window);
     int rc = scan_header(scan);
@@ -203,35 +219,37 @@ is_name(void *context, const char *name)
     return strcmp(context, name) == 0;
 }
 
-/* Was the segment removed since the directory was listed, maybe together with the directory? */
+/* Was the segment removed after the directory was listed, perhaps with the directory? */
 static bool
 is_gone(const struct scan *scan)
 {
+    struct files *files = scan->place.files;
     char name[WAL_NAME_BYTES];
     wal_name_format(scan->segment.first_offset, name);
-    return scan->files->list(scan->files, scan->directory, is_name, name, NULL) != 1;
+    return files->list(files, scan->place.directory, is_name, name, NULL) != 1;
 }
 
 static int
 scan_segment(struct scan *scan)
 {
+    struct files *files = scan->place.files;
     const char *path = scan->segment.path;
-    scan->handle = scan->files->open(scan->files, path, FILES_READ, scan->err);
+    scan->handle = files->open(files, path, FILES_READ, scan->err);
     if (scan->handle < 0 && is_gone(scan)) {
-        scan->next_offset = OFFSET_UNKNOWN;
+        scan->previous_offset = OFFSET_UNKNOWN;
         return 0;
     }
     int rc = scan->handle;
     if (scan->handle >= 0) {
         rc = scan_file(scan);
-        scan->files->close(scan->files, scan->handle);
+        files->close(files, scan->handle);
     }
     if (rc >= 0)
         return rc;
     error_wrap(scan->err, rc, "%s", path);
     if (scan->visitor->problem == NULL)
         return rc;
-    scan->next_offset = OFFSET_UNKNOWN;
+    scan->previous_offset = OFFSET_UNKNOWN;
     return scan->visitor->problem(scan->visitor->context, &scan->segment, scan->err);
 }
 
@@ -239,6 +257,7 @@ static int64_t
 scan_name(const struct scan *scan, size_t at)
 {
     int64_t first_offset;
+    CHECK((at + 1) * sizeof first_offset <= scan->names.bytes);
     memcpy(&first_offset, scan->names.data + at * sizeof first_offset, sizeof first_offset);
     return first_offset;
 }
@@ -250,15 +269,16 @@ scan_segments(struct scan *scan)
     int rc = 0;
     for (size_t i = 0; i < count && rc == 0; i++) {
         int64_t first_offset = scan_name(scan, i);
-        char *path = wal_path(scan->directory, first_offset);
+        char *path = wal_path(scan->place.directory, first_offset);
+        CHECK(i == 0 || scan_name(scan, i - 1) < first_offset);
         scan->segment = (struct wal_segment){
             .path = path,
             .first_offset = first_offset,
             .next_offset = first_offset,
             .is_last = i + 1 == count,
         };
-        scan->segment_is_passed = scan->visitor->passed != NULL && i + 1 < count &&
-                                  scan_name(scan, i + 1) <= scan->begin_offset;
+        scan->segment_is_skipped = scan->visitor->skipped != NULL && i + 1 < count &&
+                                   scan_name(scan, i + 1) <= scan->place.begin_offset;
         rc = scan_segment(scan);
         free(path);
     }
@@ -274,25 +294,23 @@ note_name(void *context, const char *name)
     if (wal_name_parse(name, &first_offset))
         buffer_append(&scan->names, &first_offset, sizeof first_offset);
     else if (strcmp(name, "lock") != 0 && strcmp(name, "checkpoint") != 0 &&
-             visitor->stranger != NULL)
-        return visitor->stranger(visitor->context, name, scan->err);
+             visitor->unknown != NULL)
+        return visitor->unknown(visitor->context, name, scan->err);
     return 0;
 }
 
 int
-wal_scan(struct files *files, const char *directory, struct text identity, int64_t begin_offset,
-         const struct wal_visitor *visitor, struct error *err)
+wal_scan(const struct wal_place *place, const struct wal_visitor *visitor, struct error *err)
 {
+    CHECK(place->begin_offset >= 0);
     struct scan scan = {
-        .files = files,
-        .directory = directory,
-        .identity = identity,
-        .begin_offset = begin_offset,
+        .place = *place,
         .visitor = visitor,
+        .previous_offset = -1,
         .next_offset = -1,
         .err = err,
     };
-    int rc = files->list(files, directory, note_name, &scan, err);
+    int rc = place->files->list(place->files, place->directory, note_name, &scan, err);
     if (rc == 0)
         rc = scan_segments(&scan);
     buffer_free(&scan.names);

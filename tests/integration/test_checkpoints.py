@@ -216,7 +216,7 @@ class Checkpoints(CheckpointCase):
         self.consumer.start(wait=False)
         self.assertEqual(self.consumer.wait(), 1, self.consumer.log_tail())
         last = self.consumer.log_tail(1)
-        self.assertIn("the segment before this one is missing; restore it, or delete ", last)
+        self.assertIn("the previous segment is missing; restore the file, or delete ", last)
         self.assertIn(f"delete {log} to rebuild from the topic", last)
         self.assertEqual(len(self.checkpoints(2)), 2)
         log.rename(log.with_name("moved"))

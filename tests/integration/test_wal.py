@@ -87,7 +87,7 @@ class Wal(GalleryCase):
                 told = self.check()
                 self.assertEqual(told["problem"], [])
                 for note in told["note"]:
-                    self.assertRegex(note, r": torn: ends with \d+ bytes of|\.wal\.tmp: no file")
+                    self.assertRegex(note, r": torn: ends with \d+ bytes of|\.wal\.tmp: not a file")
                 files = self.wal("list")
                 ends = self.check_chains(files)
                 for partition, offset in durable.items():
@@ -155,14 +155,14 @@ class Wal(GalleryCase):
         damaged = bytearray(content)
         damaged[byte + 50] ^= 4
         path.write_bytes(damaged)
-        place = f"{path}: byte {byte}: a damaged frame, with later "
+        place = f"{path}: byte {byte}: a damaged frame, followed by "
         (problem,) = self.check(code=1)["problem"]
         self.assertIn(place, problem)
         (problem,) = [file for file in self.wal("list", code=1) if file["state"] == "problem"]
         self.assertIn(place, problem["problem"])
         last = self.run_refused()
         self.assertIn(place, last)
-        self.assertIn(f"restore it, or delete {path.parent} to rebuild from the topic", last)
+        self.assertIn(f"restore the file, or delete {path.parent} to rebuild from the topic", last)
         self.assertEqual(path.read_bytes(), bytes(damaged))
         path.write_bytes(content)
         self.check_torn(frames[-1])
@@ -197,9 +197,9 @@ class Wal(GalleryCase):
             "  sort_fields:", "    - { name: new, field_type: boolean }\n  sort_fields:"
         )
         wanted = (
-            'filter field "minor": boolean there, string here; '
-            'sort field "existedAt": bits 34 there, bits 40 here; '
-            'filter field "new": absent there, boolean here; '
+            'filter field "minor": boolean in the log, string expected; '
+            'sort field "existedAt": bits 34 in the log, bits 40 expected; '
+            'filter field "new": absent in the log, boolean expected; '
             "use another data_dir, or delete "
         )
         problems = self.check(code=1)["problem"]
@@ -207,7 +207,8 @@ class Wal(GalleryCase):
         self.assertIn(wanted, problems[0])
         self.assertIn(wanted.replace('"', '\\"'), self.run_refused())
         self.pipeline.config.write_text(text.replace("partitions: 4", "partitions: 8"))
-        self.assertIn("partition: 0 of 4 there, 0 of 8 here;", self.check(code=1)["problem"][0])
+        (problem, *_) = self.check(code=1)["problem"]
+        self.assertIn("partition: 0 of 4 in the log, 0 of 8 expected;", problem)
         self.pipeline.config.write_text(text)
         self.assertEqual(self.check(), {"problem": [], "note": []})
         self.consumer.start()
@@ -304,7 +305,7 @@ class Wal(GalleryCase):
         log = data_dir / f"{self.pipeline.topic}-0" / "wal"
         (log / "notes.txt").write_text("mine")
         self.assertEqual(
-            self.check(), {"problem": [], "note": [f"{log}/notes.txt: no file of the log"]}
+            self.check(), {"problem": [], "note": [f"{log}/notes.txt: not a file of the log"]}
         )
         (data_dir / f"{self.pipeline.topic}-9").write_text("no directory")
         for arguments, code, message in [

@@ -14,7 +14,7 @@
 
 enum { FRAMES_MAX = 200, STORIES = 5000 };
 
-/* Part of the message, or NULL for any. */
+/* `reason`: a part of the message. */
 static void
 must_refuse(struct memory_files *memory, const char *reason)
 {
@@ -23,10 +23,10 @@ must_refuse(struct memory_files *memory, const char *reason)
     size_t replayed;
     assert_int_equal(try_open(memory, ONE_SEGMENT_BYTES, &replayed, &wal, &err), ERR_FATAL);
     if (strstr(err.message, reason) == NULL)
-        fail_msg("wanted \"%s\", got \"%s\"", reason, err.message);
+        fail_msg("expected \"%s\", got \"%s\"", reason, err.message);
 }
 
-/* The log goes on behind `count` frames and is whole afterwards. */
+/* The log continues after `count` frames and is whole afterwards. */
 static void
 must_continue(struct memory_files *memory, int64_t segment_bytes, size_t count)
 {
@@ -95,7 +95,7 @@ test_a_full_segment_is_followed_by_another(void **state)
     memory_files_destroy(memory);
 }
 
-/* Larger than the window of the reader; and than the limit, which was lowered. */
+/* A frame larger than the window of the reader, and larger than the lowered limit. */
 static int
 check_large(void *context, const struct wal_frame *frame, struct error *err)
 {
@@ -136,22 +136,27 @@ test_large_frames_are_replayed_whole(void **state)
 static int
 abort_replay(void *context, const struct wal_frame *frame, struct error *err)
 {
-    (void)context;
+    size_t *frames_left = context;
     (void)frame;
-    return error_set(err, ERR_DATA, "the reason");
+    return (*frames_left)-- == 0 ? error_set(err, ERR_DATA, "the reason") : 0;
 }
 
 static void
-test_a_replay_that_fails_fails_the_open(void **state)
+test_F113_a_replay_that_fails_fails_the_open_with_file_and_byte(void **state)
 {
     (void)state;
     struct memory_files *memory = make_log(3, ONE_SEGMENT_BYTES);
     struct wal_options options = options_of(ONE_SEGMENT_BYTES);
     struct error err = {0};
     struct wal *wal;
+    size_t frames_left = 1;
+    char *place =
+        memory_format("%020d.wal: byte %d: the reason", 1000, HEADER_BYTES + (int)model_bytes(0));
     assert_int_equal(
-        wal_open(memory_files_vtable(memory), &options, abort_replay, NULL, &wal, &err), ERR_DATA);
-    assert_non_null(strstr(err.message, "the reason"));
+        wal_open(memory_files_vtable(memory), &options, abort_replay, &frames_left, &wal, &err),
+        ERR_DATA);
+    assert_non_null(strstr(err.message, place));
+    free(place);
     must_continue(memory, ONE_SEGMENT_BYTES, 3);
     memory_files_destroy(memory);
 }
@@ -184,7 +189,7 @@ test_F40_a_tail_torn_at_any_byte_is_cut(void **state)
     }
 }
 
-/* The header is durable before the file has its name: a crash cannot do this. */
+/* The header is durable before the file has its name, so no crash leaves such a file. */
 static void
 test_F40_a_header_cut_at_any_byte_is_refused(void **state)
 {
@@ -212,7 +217,7 @@ test_F40_a_tail_of_zeros_is_cut(void **state)
             content->bytes = bytes;
             memset(buffer_reserve(content, zeros), 0, zeros);
             content->bytes += zeros;
-            /* A frame whose last bytes were zeros anyway comes back whole. */
+            /* A frame that ended with zeros may be whole again. */
             size_t replayed;
             struct wal *wal;
             struct error err = {0};
@@ -225,7 +230,7 @@ test_F40_a_tail_of_zeros_is_cut(void **state)
     }
 }
 
-/* Opens a log of `count` frames with one byte changed: the last frame may go, nothing else. */
+/* Opens a log of `count` frames with one byte changed: only the last frame may be lost. */
 static void
 check_flip(size_t count, size_t segment, size_t byte, uint8_t mask)
 {
@@ -254,10 +259,10 @@ check_flip(size_t count, size_t segment, size_t byte, uint8_t mask)
     memory_files_destroy(memory);
 }
 
-/* Each bit, and each byte inverted: either a refusal that changes nothing, or the log without its
- * last frame, when that is the damaged one. */
+/* Each bit, and each byte inverted. Either the log is refused and unchanged, or only its last
+ * frame, the damaged one, is lost. */
 static void
-test_F40_no_flipped_bit_is_believed(void **state)
+test_F40_no_flipped_bit_is_accepted(void **state)
 {
     (void)state;
     enum { COUNT = 9 };
@@ -301,8 +306,8 @@ test_F40_damage_before_other_segments_is_refused_with_its_place(void **state)
     (void)state;
     struct memory_files *memory = make_log(9, 250);
     struct buffer *content = segment_content(memory, 0);
-    char *place = memory_format("%020d.wal: byte %d: a damaged frame, with later segments", 1000,
-                                HEADER_BYTES + (int)model_bytes(0));
+    char *place = memory_format("%020d.wal: byte %d: a damaged frame, followed by later segments",
+                                1000, HEADER_BYTES + (int)model_bytes(0));
     content->data[HEADER_BYTES + model_bytes(0) + 40] ^= 1;
     must_refuse(memory, place);
     free(place);
@@ -310,7 +315,7 @@ test_F40_damage_before_other_segments_is_refused_with_its_place(void **state)
 
     memory = make_log(9, 250);
     content = segment_content(memory, 0);
-    place = memory_format("byte %zu: a damaged frame, with later segments", content->bytes);
+    place = memory_format("byte %zu: a damaged frame, followed by later segments", content->bytes);
     buffer_append(content, "more", 4);
     must_refuse(memory, place);
     free(place);
@@ -327,7 +332,7 @@ test_F40_a_whole_frame_in_the_wrong_place_is_refused(void **state)
     model_make(1, &earlier);
     wal_frame_encode(&earlier.frame, (uint32_t)content->bytes, &bytes);
     buffer_append(content, bytes.data, bytes.bytes);
-    must_refuse(memory, "the frame does not continue the one before");
+    must_refuse(memory, "the frame does not continue the previous frame");
     buffer_free(&bytes);
     memory_files_destroy(memory);
 }
@@ -341,7 +346,7 @@ count_frame(void *context, const struct wal_frame *frame, struct error *err)
     return 0;
 }
 
-/* Whatever comes next, lower offsets (a replay from the beginning) included. */
+/* The next frame may have lower offsets: a replay from the beginning. */
 static void
 test_a_segment_whose_only_frame_was_cut_is_forgotten(void **state)
 {
@@ -380,17 +385,17 @@ test_F40_a_missing_segment_is_refused(void **state)
     for (size_t i = 0; i + 1 < segments; i++) {
         memory = make_log(COUNT, 250);
         segment_remove(memory, starts[i]);
-        must_refuse(memory, "byte 24: the segment before this one is missing");
+        must_refuse(memory, "byte 24: the previous segment is missing");
         memory_files_destroy(memory);
     }
-    /* The last one leaves no trace: the header says who notices. */
+    /* Removing the last one leaves no trace: see Limits in wal.h. */
     memory = make_log(COUNT, 250);
     segment_remove(memory, starts[segments - 1]);
     must_continue(memory, 250, starts[segments - 1]);
     memory_files_destroy(memory);
 }
 
-/* --- without its head ------------------------------------------------------------------------ */
+/* --- begin_offset and trim ------------------------------------------------------------------- */
 
 enum { LONG = 20, LONG_SEGMENT_BYTES = 250 };
 
@@ -404,12 +409,12 @@ count_segments(struct memory_files *memory)
 }
 
 static struct wal *
-must_open_behind(struct memory_files *memory, size_t begin, size_t count)
+must_open_after(struct memory_files *memory, size_t begin, size_t count)
 {
     struct error err = {0};
     struct wal *wal;
     size_t replayed;
-    if (try_open_behind(memory, LONG_SEGMENT_BYTES, begin, &replayed, &wal, &err) != 0)
+    if (try_open_after(memory, LONG_SEGMENT_BYTES, begin, &replayed, &wal, &err) != 0)
         fail_msg("%s", err.message);
     assert_int_equal(replayed, count);
     assert_int_equal(wal_durable_offset(wal), model_next_offset(count));
@@ -417,28 +422,28 @@ must_open_behind(struct memory_files *memory, size_t begin, size_t count)
 }
 
 static void
-must_refuse_behind(struct memory_files *memory, size_t begin, const char *reason)
+must_refuse_after(struct memory_files *memory, size_t begin, const char *reason)
 {
     struct error err = {0};
     struct wal *wal;
     size_t replayed;
-    assert_int_equal(try_open_behind(memory, LONG_SEGMENT_BYTES, begin, &replayed, &wal, &err),
+    assert_int_equal(try_open_after(memory, LONG_SEGMENT_BYTES, begin, &replayed, &wal, &err),
                      ERR_FATAL);
     if (strstr(err.message, reason) == NULL)
-        fail_msg("wanted \"%s\", got \"%s\"", reason, err.message);
+        fail_msg("expected \"%s\", got \"%s\"", reason, err.message);
 }
 
 static void
-test_only_frames_behind_the_begin_offset_are_replayed(void **state)
+test_only_frames_after_the_begin_offset_are_replayed(void **state)
 {
     (void)state;
     for (size_t begin = 0; begin <= LONG; begin++) {
         struct memory_files *memory = make_log(LONG, LONG_SEGMENT_BYTES);
-        struct wal *wal = must_open_behind(memory, begin, LONG);
+        struct wal *wal = must_open_after(memory, begin, LONG);
         must_append(wal, LONG, LONG + 1);
         must_sync(wal);
         wal_close(wal);
-        wal_close(must_open(memory, LONG_SEGMENT_BYTES, LONG + 1)); /* all is there still */
+        wal_close(must_open(memory, LONG_SEGMENT_BYTES, LONG + 1)); /* nothing was removed */
         memory_files_destroy(memory);
     }
 }
@@ -463,17 +468,17 @@ test_L5_a_trimmed_log_reaches_back_to_the_offset_and_keeps_its_last_segment(void
         bytes = wal_bytes(wal);
         wal_close(wal);
         memory_files_crash(memory);
-        wal = must_open_behind(memory, held, LONG + 1);
+        wal = must_open_after(memory, held, LONG + 1);
         assert_int_equal(wal_bytes(wal), bytes);
         wal_close(wal);
         if (left < segments)
-            must_refuse_behind(memory, 0, "byte 24: the segment before this one is missing");
+            must_refuse_after(memory, 0, "byte 24: the previous segment is missing");
         memory_files_destroy(memory);
     }
 }
 
-/* Which segments are there once the power has failed at the `call`-th call of a trim; false: it has
- * fewer. */
+/* Sets `there` to the segments that exist after a power failure at the `call`-th call of a trim;
+ * false: the trim makes fewer calls. */
 static bool
 trim_and_crash(uint64_t seed, int64_t call, bool there[LONG])
 {
@@ -498,7 +503,7 @@ test_F39_a_crash_inside_a_trim_leaves_no_hole(void **state)
 {
     (void)state;
     bool begins[LONG], there[LONG];
-    trim_and_crash(0, 1, begins); /* nothing has gone */
+    trim_and_crash(0, 1, begins); /* nothing was removed */
     for (uint64_t seed = 0; seed < 20; seed++) {
         for (int64_t call = 1; trim_and_crash(seed, call, there); call++) {
             bool found = false;
@@ -510,9 +515,10 @@ test_F39_a_crash_inside_a_trim_leaves_no_hole(void **state)
     }
 }
 
-/* What was cut is read again; whoever holds less than `begin` would miss it, and is told so. */
+/* The frames that were cut are read from the topic again. A state older than `begin` would miss
+ * them and is refused. */
 static void
-test_F40_a_log_that_ends_before_the_begin_offset_goes_on_there(void **state)
+test_F40_a_log_that_ends_before_the_begin_offset_continues_there(void **state)
 {
     (void)state;
     for (size_t end = 0; end < 8; end++) {
@@ -520,28 +526,28 @@ test_F40_a_log_that_ends_before_the_begin_offset_goes_on_there(void **state)
         size_t begin = 10, replayed;
         struct error err = {0};
         struct wal *wal;
-        assert_int_equal(try_open_behind(memory, LONG_SEGMENT_BYTES, begin, &replayed, &wal, &err),
+        assert_int_equal(try_open_after(memory, LONG_SEGMENT_BYTES, begin, &replayed, &wal, &err),
                          0);
         assert_int_equal(wal_durable_offset(wal), model_next_offset(begin));
         must_append(wal, begin, LONG);
         must_sync(wal);
         wal_close(wal);
         memory_files_crash(memory);
-        wal_close(must_open_behind(memory, begin, LONG));
-        must_refuse_behind(memory, end > 0 ? end : 1, "the segment before this one is missing");
-        must_refuse_behind(memory, 0, "the segment before this one is missing");
+        wal_close(must_open_after(memory, begin, LONG));
+        must_refuse_after(memory, end > 0 ? end : 1, "the previous segment is missing");
+        must_refuse_after(memory, 0, "the previous segment is missing");
         memory_files_destroy(memory);
     }
 }
 
 static void
-test_F40_damage_in_a_segment_that_is_passed_is_found_when_it_is_needed(void **state)
+test_F40_damage_in_a_skipped_segment_is_found_when_it_is_needed(void **state)
 {
     (void)state;
     struct memory_files *memory = make_log(LONG, LONG_SEGMENT_BYTES);
     segment_content(memory, 0)->data[HEADER_BYTES + 3] ^= 1;
-    wal_close(must_open_behind(memory, LONG - 2, LONG));
-    must_refuse_behind(memory, 1, "a damaged frame");
+    wal_close(must_open_after(memory, LONG - 2, LONG));
+    must_refuse_after(memory, 1, "a damaged frame");
     memory_files_destroy(memory);
 }
 
@@ -558,7 +564,49 @@ test_a_frame_across_the_begin_offset_is_refused(void **state)
     assert_int_equal(
         wal_open(memory_files_vtable(memory), &options, replay_model, &count, &wal, &err),
         ERR_FATAL);
-    assert_non_null(strstr(err.message, "a frame across offset"));
+    assert_non_null(strstr(err.message, "the frame of offsets 1010 to 1019 crosses offset"));
+    memory_files_destroy(memory);
+}
+
+/* Adds a segment that begins at `first_offset` and names the end of frame 0, with `frame` in it. */
+static void
+add_segment(struct memory_files *memory, int64_t first_offset, const struct wal_frame *frame)
+{
+    struct files *files = memory_files_vtable(memory);
+    const struct wal_header header = {text_of(IDENTITY), first_offset, model_next_offset(1)};
+    struct buffer content = {0}, bytes = {0};
+    wal_header_encode(&header, &content);
+    if (frame != NULL)
+        wal_frame_encode(frame, 0, &bytes);
+    buffer_append(&content, bytes.data, bytes.bytes);
+    char *path = wal_path(DIRECTORY, first_offset);
+    assert_int_equal(files_replace(files, path, content.data, content.bytes, NULL), 0);
+    free(path);
+    buffer_free(&content);
+    buffer_free(&bytes);
+}
+
+/* Below the begin offset segments may be missing, but frames still do not overlap. */
+static void
+test_F40_a_segment_that_overlaps_the_previous_one_is_refused(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(5, ONE_SEGMENT_BYTES);
+    const struct wal_frame frame = {.first_offset = 1035, .next_offset = 1045};
+    add_segment(memory, 1035, &frame);
+    must_refuse_after(memory, 2, "the frame does not continue the previous frame");
+    memory_files_destroy(memory);
+}
+
+static void
+test_F40_a_segment_without_frames_before_others_is_refused(void **state)
+{
+    (void)state;
+    struct memory_files *memory = make_log(1, ONE_SEGMENT_BYTES);
+    add_segment(memory, 5000, NULL);
+    add_segment(memory, 6000, NULL);
+    must_refuse_after(memory, 1, "a segment without frames, followed by later segments");
+    must_refuse_after(memory, 100, "a segment without frames, followed by later segments");
     memory_files_destroy(memory);
 }
 
@@ -570,7 +618,7 @@ test_F40_a_renamed_segment_is_refused(void **state)
     struct files *files = memory_files_vtable(memory);
     char *from = segment_path(0), *to = segment_path(1);
     assert_int_equal(files->rename(files, from, to, NULL), 0);
-    must_refuse(memory, "byte 16: the header does not fit the file's name");
+    must_refuse(memory, "byte 16: the offset in the header is not the one in the file's name");
     free(from);
     free(to);
     memory_files_destroy(memory);
@@ -590,7 +638,7 @@ test_F40_a_directory_for_a_segment_is_refused(void **state)
 }
 
 static void
-test_strangers_are_ignored_and_leftovers_removed(void **state)
+test_unknown_files_are_ignored_and_leftovers_removed(void **state)
 {
     (void)state;
     static const char *const names[] = {"notes.txt",
@@ -616,7 +664,7 @@ test_strangers_are_ignored_and_leftovers_removed(void **state)
     memory_files_destroy(memory);
 }
 
-/* Frames 0 and 1 | 2, 3, 4 written, not synced | crash: what of 2 to 4 arrived is chance. */
+/* Frames 0 and 1 are synced, frames 2 to 4 are not: any of 2 to 4 may be missing after a crash. */
 static void
 test_F40_a_hole_in_what_was_never_synced_is_a_torn_tail(void **state)
 {
@@ -642,7 +690,7 @@ test_F40_a_hole_in_what_was_synced_is_damage(void **state)
     must_sync(wal);
     must_append(wal, 4, 5);
     wal_close(wal);
-    char *place = memory_format("byte %zu: a damaged frame, with later ones behind it", third);
+    char *place = memory_format("byte %zu: a damaged frame, followed by valid frames", third);
     segment_content(memory, 0)->data[third + 40] ^= 1;
     must_refuse(memory, place);
     free(place);
@@ -660,14 +708,14 @@ test_F45_a_second_process_is_refused(void **state)
     size_t count;
     assert_int_equal(try_open(memory, ONE_SEGMENT_BYTES, &count, &second, &err), ERR_USAGE);
     assert_non_null(strstr(err.message, DIRECTORY));
-    must_append(wal, 0, 1); /* the first is not disturbed */
+    must_append(wal, 0, 1); /* the first is unaffected */
     wal_close(wal);
     wal_close(must_open(memory, ONE_SEGMENT_BYTES, 1));
     memory_files_destroy(memory);
 }
 
 static void
-test_F45_a_foreign_identity_is_refused_with_the_difference_and_the_way_out(void **state)
+test_F45_another_identity_is_refused_with_the_difference_and_the_repair(void **state)
 {
     (void)state;
     struct memory_files *memory = make_log(3, ONE_SEGMENT_BYTES);
@@ -681,11 +729,11 @@ test_F45_a_foreign_identity_is_refused_with_the_difference_and_the_way_out(void 
         ERR_FATAL);
     assert_int_equal(count, 0);
     assert_string_equal(err.message,
-                        "could not open the write-ahead log in " DIRECTORY ": " DIRECTORY
+                        "cannot open the write-ahead log in " DIRECTORY ": " DIRECTORY
                         "/00000000000000001000.wal: belongs to another index, topic or "
-                        "configuration: partition: 0 of 4 there, 0 of 8 here; use another "
-                        "data_dir, or delete " DIRECTORY
-                        " to rebuild from the topic, if there is one");
+                        "configuration: partition: 0 of 4 in the log, 0 of 8 expected; "
+                        "use another data_dir, or delete " DIRECTORY
+                        " to rebuild from the topic, if the index has one");
     must_continue(memory, ONE_SEGMENT_BYTES, 3);
     memory_files_destroy(memory);
 }
@@ -696,11 +744,12 @@ test_another_version_is_refused(void **state)
     (void)state;
     struct memory_files *memory = make_log(1, ONE_SEGMENT_BYTES);
     segment_content(memory, 0)->data[8] = WAL_VERSION + 1;
-    must_refuse(memory, "byte 8: version 2, this program knows only 1; restore it, or delete");
+    must_refuse(memory, "byte 8: version 2, this program supports only 1; restore the file"
+                        ", or delete");
     memory_files_destroy(memory);
 }
 
-/* A changed byte here is a changed format: it needs another version. */
+/* Whoever changes a byte here changes the format, and increases WAL_VERSION. */
 static void
 test_the_format_is_these_bytes(void **state)
 {
@@ -727,7 +776,7 @@ test_the_format_is_these_bytes(void **state)
     buffer_free(&out);
 }
 
-/* What happened to a log: how much was handed to it, and how much it called durable. */
+/* A log and the frames that were appended to it and reported as durable. */
 struct story {
     struct memory_files *memory;
     uint64_t random;
@@ -735,10 +784,10 @@ struct story {
     size_t appended;
     size_t durable;
     uint64_t trims_in_8;
-    size_t held; /* frames that the state elsewhere holds, and the log need not */
+    size_t held; /* frames that a checkpoint holds, so that the log may be trimmed to them */
 };
 
-/* A new segment syncs the one before, so it may be more than was asked for. */
+/* A new segment syncs the previous one, so more may be durable than was synced explicitly. */
 static void
 story_note_durable(struct story *story, const struct wal *wal)
 {
@@ -747,7 +796,7 @@ story_note_durable(struct story *story, const struct wal *wal)
     assert_int_equal(wal_durable_offset(wal), model_next_offset(story->durable));
 }
 
-/* The state comes some way nearer to what is durable, and the log needs only what is behind it. */
+/* Moves the checkpoint towards the durable offset and trims the log to it. */
 static int
 story_trim(struct story *story, struct wal *wal, struct error *err)
 {
@@ -755,7 +804,7 @@ story_trim(struct story *story, struct wal *wal, struct error *err)
     return wal_trim(wal, model_next_offset(story->held), err);
 }
 
-/* Opens, appends and syncs until something fails or `count` frames are there. */
+/* Opens, appends and syncs until a call fails or the log has `count` frames. */
 static int
 story_work(struct story *story, size_t count, uint64_t syncs_in_8)
 {
@@ -763,13 +812,13 @@ story_work(struct story *story, size_t count, uint64_t syncs_in_8)
     struct wal *wal;
     size_t replayed;
     int rc =
-        try_open_behind(story->memory, story->segment_bytes, story->held, &replayed, &wal, &err);
+        try_open_after(story->memory, story->segment_bytes, story->held, &replayed, &wal, &err);
     if (rc != 0)
         return rc;
     assert_in_range(replayed, story->durable, story->appended);
     story->durable = story->appended = replayed;
     while (rc == 0 && story->appended < count) {
-        rc = try_append(wal, story->appended++, &err); /* a failed one may be there, too */
+        rc = try_append(wal, story->appended++, &err); /* a frame whose append failed may exist */
         if (rc == 0 && memory_files_random(&story->random) % 8 < syncs_in_8) {
             rc = wal_sync(wal, &err);
             if (rc == 0)
@@ -787,7 +836,7 @@ story_work(struct story *story, size_t count, uint64_t syncs_in_8)
     return rc;
 }
 
-/* Every call fails in turn, in every way; the process ends and, every second time, the power. */
+/* Every call fails in turn, in every way; then the process is killed or the power fails. */
 static void
 test_F41_a_failed_call_is_final_and_loses_nothing(void **state)
 {
@@ -812,7 +861,7 @@ test_F41_a_failed_call_is_final_and_loses_nothing(void **state)
     }
 }
 
-/* Killed behind a write, opened again, then the power fails: what was replayed stays. */
+/* Killed after a write, opened again, then a power failure: replayed frames are kept. */
 static void
 test_F39_what_is_replayed_is_durable(void **state)
 {
@@ -828,12 +877,12 @@ test_F39_what_is_replayed_is_durable(void **state)
     }
 }
 
-/* One log through many lives, each ended at a random call by a kill or a power failure. */
+/* One log through many processes, each ended at a random call by a kill or a power failure. */
 static void
 crash_story(uint64_t seed)
 {
     struct story story = {memory_files_create(seed), seed, 0, 0, 0, 0, 0};
-    for (int life = 0; life < 12; life++) {
+    for (int process = 0; process < 12; process++) {
         uint64_t syncs_in_8 = memory_files_random(&story.random) % 9;
         size_t count = story.appended + memory_files_random(&story.random) % 12;
         story.trims_in_8 = memory_files_random(&story.random) % 5;
@@ -842,19 +891,19 @@ crash_story(uint64_t seed)
                           MEMORY_DEAD);
         int rc = story_work(&story, count < FRAMES_MAX ? count : FRAMES_MAX, syncs_in_8);
         if (rc != (memory_files_failed(story.memory) ? ERR_FATAL : 0))
-            fail_msg("life %d: %d", life, rc);
+            fail_msg("process %d: %d", process, rc);
         if (memory_files_random(&story.random) % 3 == 0)
             memory_files_kill(story.memory);
         else
             memory_files_crash(story.memory);
     }
     if (story_work(&story, story.appended + 1, 8) != 0)
-        fail_msg("does not open");
+        fail_msg("the log does not open");
     memory_files_destroy(story.memory);
 }
 
 static void
-test_F39_F40_F41_crashes_leave_a_prefix_with_all_that_was_synced(void **state)
+test_F39_F40_F41_crashes_leave_a_prefix_with_all_synced_frames(void **state)
 {
     (void)state;
     while (random_round(1)) {
@@ -894,36 +943,37 @@ main(void)
         cmocka_unit_test(test_only_sync_moves_the_durable_offset),
         cmocka_unit_test(test_a_full_segment_is_followed_by_another),
         cmocka_unit_test(test_large_frames_are_replayed_whole),
-        cmocka_unit_test(test_a_replay_that_fails_fails_the_open),
+        cmocka_unit_test(test_F113_a_replay_that_fails_fails_the_open_with_file_and_byte),
         cmocka_unit_test(test_F40_a_tail_torn_at_any_byte_is_cut),
         cmocka_unit_test(test_F40_a_header_cut_at_any_byte_is_refused),
         cmocka_unit_test(test_F40_a_tail_of_zeros_is_cut),
-        cmocka_unit_test(test_F40_no_flipped_bit_is_believed),
+        cmocka_unit_test(test_F40_no_flipped_bit_is_accepted),
         cmocka_unit_test(test_F40_a_segment_truncated_before_others_is_refused),
         cmocka_unit_test(test_F40_damage_before_other_segments_is_refused_with_its_place),
         cmocka_unit_test(test_F40_a_whole_frame_in_the_wrong_place_is_refused),
         cmocka_unit_test(test_a_segment_whose_only_frame_was_cut_is_forgotten),
         cmocka_unit_test(test_F40_a_missing_segment_is_refused),
-        cmocka_unit_test(test_only_frames_behind_the_begin_offset_are_replayed),
+        cmocka_unit_test(test_only_frames_after_the_begin_offset_are_replayed),
         cmocka_unit_test(
             test_L5_a_trimmed_log_reaches_back_to_the_offset_and_keeps_its_last_segment),
         cmocka_unit_test(test_F39_a_crash_inside_a_trim_leaves_no_hole),
-        cmocka_unit_test(test_F40_a_log_that_ends_before_the_begin_offset_goes_on_there),
-        cmocka_unit_test(test_F40_damage_in_a_segment_that_is_passed_is_found_when_it_is_needed),
+        cmocka_unit_test(test_F40_a_log_that_ends_before_the_begin_offset_continues_there),
+        cmocka_unit_test(test_F40_damage_in_a_skipped_segment_is_found_when_it_is_needed),
         cmocka_unit_test(test_a_frame_across_the_begin_offset_is_refused),
+        cmocka_unit_test(test_F40_a_segment_that_overlaps_the_previous_one_is_refused),
+        cmocka_unit_test(test_F40_a_segment_without_frames_before_others_is_refused),
         cmocka_unit_test(test_F40_a_renamed_segment_is_refused),
         cmocka_unit_test(test_F40_a_directory_for_a_segment_is_refused),
         cmocka_unit_test(test_F40_a_hole_in_what_was_never_synced_is_a_torn_tail),
         cmocka_unit_test(test_F40_a_hole_in_what_was_synced_is_damage),
-        cmocka_unit_test(test_strangers_are_ignored_and_leftovers_removed),
+        cmocka_unit_test(test_unknown_files_are_ignored_and_leftovers_removed),
         cmocka_unit_test(test_F45_a_second_process_is_refused),
-        cmocka_unit_test(
-            test_F45_a_foreign_identity_is_refused_with_the_difference_and_the_way_out),
+        cmocka_unit_test(test_F45_another_identity_is_refused_with_the_difference_and_the_repair),
         cmocka_unit_test(test_another_version_is_refused),
         cmocka_unit_test(test_the_format_is_these_bytes),
         cmocka_unit_test(test_F41_a_failed_call_is_final_and_loses_nothing),
         cmocka_unit_test(test_F39_what_is_replayed_is_durable),
-        cmocka_unit_test(test_F39_F40_F41_crashes_leave_a_prefix_with_all_that_was_synced),
+        cmocka_unit_test(test_F39_F40_F41_crashes_leave_a_prefix_with_all_synced_frames),
         cmocka_unit_test_setup_teardown(test_the_real_file_system_keeps_a_log,
                                         temporary_directory_setup, temporary_directory_teardown),
     };

@@ -5,13 +5,14 @@
 
 #include "consumer/wal/wal_identity.h"
 
-#define OURS "index: shop\npartition: 0 of 4\nfilter \"tag\": boolean\nsort \"price\": bits 32\n"
+#define EXPECTED \
+    "index: shop\npartition: 0 of 4\nfilter \"tag\": boolean\nsort \"price\": bits 32\n"
 
 static void
-check_difference(const char *theirs, const char *ours, const char *difference)
+check_difference(const char *found, const char *expected, const char *difference)
 {
     struct error err = {0};
-    assert_int_equal(wal_identity_check(text_of(ours), text_of(theirs), &err), ERR_FATAL);
+    assert_int_equal(wal_identity_check(text_of(expected), text_of(found), &err), ERR_FATAL);
     assert_string_equal(err.message, difference);
 }
 
@@ -19,68 +20,71 @@ static void
 test_the_same_is_no_difference(void **state)
 {
     (void)state;
-    assert_int_equal(wal_identity_check(text_of(OURS), text_of(OURS), NULL), 0);
+    assert_int_equal(wal_identity_check(text_of(EXPECTED), text_of(EXPECTED), NULL), 0);
     assert_int_equal(wal_identity_check(text_of(""), text_of(""), NULL), 0);
 }
 
 static void
-test_F45_the_difference_is_said_line_by_line(void **state)
+test_F45_every_line_that_differs_is_listed(void **state)
 {
     (void)state;
     static const struct {
-        const char *theirs;
+        const char *found;
         const char *difference;
     } cases[] = {
         {"index: shop\npartition: 0 of 8\nfilter \"tag\": boolean\nsort \"price\": bits 32\n",
-         "partition: 0 of 8 there, 0 of 4 here"},
+         "partition: 0 of 8 in the log, 0 of 4 expected"},
         {"index: shop\npartition: 0 of 4\nfilter \"tag\": string\nsort \"price\": bits 16\n",
-         "filter \"tag\": string there, boolean here; sort \"price\": bits 16 there, bits 32 here"},
+         "filter \"tag\": string in the log, boolean expected; "
+         "sort \"price\": bits 16 in the log, bits 32 expected"},
         {"index: shop\npartition: 0 of 4\nsort \"price\": bits 32\n",
-         "filter \"tag\": absent there, boolean here"},
-        {OURS "sort \"age\": bits 8", "sort \"age\": bits 8 there, absent here"},
-        {"", "index: absent there, shop here; partition: absent there, 0 of 4 here; "
-             "filter \"tag\": absent there, boolean here; sort \"price\": absent there, bits 32 "
-             "here"},
+         "filter \"tag\": absent in the log, boolean expected"},
+        {EXPECTED "sort \"age\": bits 8", "sort \"age\": bits 8 in the log, absent expected"},
+        {"", "index: absent in the log, shop expected; "
+             "partition: absent in the log, 0 of 4 expected; "
+             "filter \"tag\": absent in the log, boolean expected; "
+             "sort \"price\": absent in the log, bits 32 expected"},
         {"partition: 0 of 4\nindex: shop\nfilter \"tag\": boolean\nsort \"price\": bits 32\n",
-         "the same lines, written otherwise"},
+         "the same lines in another order or layout"},
         {"index: shop\npartition: 0 of 4\nfilter \"tag\": boolean\nsort \"price\": bits 32",
-         "the same lines, written otherwise"},
-        {"shop\n" OURS, "shop:  there, absent here"},
+         "the same lines in another order or layout"},
+        {"shop\n" EXPECTED, "shop:  in the log, absent expected"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        check_difference(cases[i].theirs, OURS, cases[i].difference);
+        check_difference(cases[i].found, EXPECTED, cases[i].difference);
 }
 
-/* As large as an identity may be, and every line another: what fits is shown, the rest counted. */
+/* A large identity in which every line differs: what fits is listed, the rest is counted. */
 static void
 test_F45_the_difference_is_bounded(void **state)
 {
     (void)state;
-    struct buffer theirs = {0};
+    struct buffer found = {0};
     struct error err = {0};
     for (int i = 0; i < 1000; i++)
-        buffer_append_format(&theirs, "filter field \"name%d\": string\n", i);
+        buffer_append_format(&found, "filter field \"name%d\": string\n", i);
     assert_int_equal(
-        wal_identity_check((struct text){NULL, 0}, text_of(buffer_string(&theirs)), &err),
+        wal_identity_check((struct text){NULL, 0}, text_of(buffer_string(&found)), &err),
         ERR_FATAL);
-    assert_memory_equal(err.message, "filter field \"name0\": string there, absent here; ", 49);
+    assert_memory_equal(err.message, "filter field \"name0\": string in the log, absent expected; ",
+                        58);
     assert_non_null(strstr(err.message, "; and 99"));
     assert_in_range(strlen(err.message), 300, 420);
 
-    buffer_clear(&theirs);
-    uint8_t *line = buffer_reserve(&theirs, 3000);
+    buffer_clear(&found);
+    uint8_t *line = buffer_reserve(&found, 3000);
     memset(line, 'a', 3000);
     line[1000] = ':';
     line[1001] = ' ';
-    theirs.bytes = 3000;
+    found.bytes = 3000;
     assert_int_equal(
-        wal_identity_check((struct text){NULL, 0}, text_of(buffer_string(&theirs)), &err),
+        wal_identity_check((struct text){NULL, 0}, text_of(buffer_string(&found)), &err),
         ERR_FATAL);
     assert_memory_equal(err.message, "aaaa", 4);
     assert_non_null(strstr(err.message, "a: aa"));
-    assert_non_null(strstr(err.message, "aa there, absent here"));
+    assert_non_null(strstr(err.message, "aa in the log, absent expected"));
     assert_in_range(strlen(err.message), 200, 300);
-    buffer_free(&theirs);
+    buffer_free(&found);
 }
 
 int
@@ -88,7 +92,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_same_is_no_difference),
-        cmocka_unit_test(test_F45_the_difference_is_said_line_by_line),
+        cmocka_unit_test(test_F45_every_line_that_differs_is_listed),
         cmocka_unit_test(test_F45_the_difference_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,8 +70,8 @@ options_of(int64_t segment_bytes)
 }
 
 int
-try_open_behind(struct memory_files *memory, int64_t segment_bytes, size_t begin, size_t *count,
-                struct wal **wal, struct error *err)
+try_open_after(struct memory_files *memory, int64_t segment_bytes, size_t begin, size_t *count,
+               struct wal **wal, struct error *err)
 {
     struct wal_options options = options_of(segment_bytes);
     options.begin_offset = begin > 0 ? model_next_offset(begin) : 0;
@@ -84,7 +84,7 @@ int
 try_open(struct memory_files *memory, int64_t segment_bytes, size_t *count, struct wal **wal,
          struct error *err)
 {
-    return try_open_behind(memory, segment_bytes, 0, count, wal, err);
+    return try_open_after(memory, segment_bytes, 0, count, wal, err);
 }
 
 struct wal *

@@ -1,5 +1,5 @@
-/* A log of known frames in an in-memory file system, for the tests of consumer/wal/. Whatever fails
- * here fails the test.
+/* A log of known frames in an in-memory file system, for the tests of consumer/wal/. A failure here
+ * fails the test.
  */
 #ifndef TESTS_UNIT_WAL_FIXTURE_H
 #define TESTS_UNIT_WAL_FIXTURE_H
@@ -17,7 +17,7 @@ enum {
     HEADER_BYTES = 104, /* of IDENTITY */
 };
 
-/* Frame k of every test's log: a hole behind every third, payloads of every length. */
+/* Frame k of every test's log: a hole after every third frame, payloads of many lengths. */
 struct model_frame {
     struct wal_frame frame;
     char position[32];
@@ -27,20 +27,20 @@ struct model_frame {
 void model_make(size_t k, struct model_frame *model);
 /* The size of frame k on disk. */
 int64_t model_bytes(size_t k);
-/* Of a log of so many frames. */
+/* The next offset of a log of `count` frames. */
 int64_t model_next_offset(size_t count);
-/* Is it frame k? */
+/* Fails unless `frame` is frame k. */
 void model_check(size_t k, const struct wal_frame *frame);
 /* A wal_replay of the model's frames: `context` is a size_t that counts them. */
 int replay_model(void *context, const struct wal_frame *frame, struct error *err);
 
 struct wal_options options_of(int64_t segment_bytes);
-/* With a state that holds the first `begin` frames; `count` goes on from there. */
-int try_open_behind(struct memory_files *memory, int64_t segment_bytes, size_t begin, size_t *count,
-                    struct wal **wal, struct error *err);
+/* With a state that holds the first `begin` frames; `*count` counts from there. */
+int try_open_after(struct memory_files *memory, int64_t segment_bytes, size_t begin, size_t *count,
+                   struct wal **wal, struct error *err);
 int try_open(struct memory_files *memory, int64_t segment_bytes, size_t *count, struct wal **wal,
              struct error *err);
-/* Replays `count` frames. */
+/* Fails unless `count` frames are replayed. */
 struct wal *must_open(struct memory_files *memory, int64_t segment_bytes, size_t count);
 int try_append(struct wal *wal, size_t k, struct error *err);
 void must_append(struct wal *wal, size_t begin, size_t end);
@@ -48,9 +48,9 @@ void must_sync(struct wal *wal);
 
 /* A closed log of `count` frames, each synced. */
 struct memory_files *make_log(size_t count, int64_t segment_bytes);
-/* Of the segment that begins with that frame; the caller frees it. */
+/* The path of the segment that begins with that frame; the caller frees it. */
 char *segment_path(size_t first_frame);
-/* NULL when there is no such segment. */
+/* NULL: there is no such segment. */
 struct buffer *segment_content(struct memory_files *memory, size_t first_frame);
 void segment_remove(struct memory_files *memory, size_t first_frame);
 
