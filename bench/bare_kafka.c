@@ -1,10 +1,10 @@
-/* What librdkafka alone does: the limits that bench.py compares ours with.
+/* What librdkafka achieves alone: the baselines of bench.py.
  *
  *     bare_kafka consume BOOTSTRAP TOPIC         reads all partitions from the beginning to the end
- *     bare_kafka latency BOOTSTRAP TOPIC COUNT   one message at a time, produced and consumed again
+ *     bare_kafka latency BOOTSTRAP TOPIC COUNT   produces and consumes one message at a time
  *
  * `consume` prints messages, bytes and seconds; `latency` prints p50 and p99 in milliseconds.
- * Linger is 1 ms, and every message is acknowledged by all replicas, as ours are.
+ * As in the product, linger is 1 ms and every message is acknowledged by all replicas.
  */
 #include <librdkafka/rdkafka.h>
 #include <stdint.h>
@@ -77,7 +77,7 @@ consumer_assign(rd_kafka_t *consumer, const char *topic, int32_t partitions, int
     for (int32_t p = 0; p < partitions; p++)
         rd_kafka_topic_partition_list_add(list, topic, p)->offset = offset;
     if (rd_kafka_assign(consumer, list) != 0)
-        fail(topic, "cannot be assigned");
+        fail(topic, "cannot assign its partitions");
     rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -132,7 +132,7 @@ round_trip_ms(rd_kafka_t *producer, rd_kafka_t *consumer, rd_kafka_topic_t *topi
     for (;;) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, WAIT_MS);
         if (message == NULL)
-            fail("consume", "nothing came");
+            fail("consume", "no message arrived in time");
         int arrived = message->err == 0;
         rd_kafka_message_destroy(message);
         rd_kafka_poll(producer, 0);
@@ -158,7 +158,7 @@ run_latency(const char *bootstrap, const char *topic_name, int count)
     rd_kafka_topic_t *topic = rd_kafka_topic_new(producer, topic_name, NULL);
     topic_end(consumer, topic_name, 1, ends);
     consumer_assign(consumer, topic_name, 1, ends[0]);
-    round_trip_ms(producer, consumer, topic); /* connections are made */
+    round_trip_ms(producer, consumer, topic); /* opens the connections */
     double *times = calloc((size_t)count, sizeof *times);
     for (int i = 0; i < count; i++)
         times[i] = round_trip_ms(producer, consumer, topic);

@@ -1,18 +1,21 @@
-"""Ratios of what we do to what the machine and the libraries can do, in one run.
+"""Measures the pipeline and, in the same run, what the machine and the libraries can do alone.
 
     scripts/bench [--rows N] [--runs N] [--only SECTION]
 
-1. drain over raw COPY: rows a second from the outbox to acknowledged on the topic, beside a bare
-   COPY (FORMAT binary) of the same rows to a client that throws them away.
-2. topic to durable index over a bare consumer: events a second into WAL and engine, beside
-   librdkafka reading the same topic and doing nothing.
-3. commit to queryable, p50 and p99, beside Kafka's own produce to consume, one at a time.
+The section `ratios` compares
 
-Figures are medians of the runs. Machines are noisy: compare ratios, not seconds.
+1. the drain with a raw COPY: rows per second from the outbox until they are acknowledged on the
+   topic, and a COPY (FORMAT binary) of the same rows to a client that discards them;
+2. the durable index with a bare consumer: events per second into log and engine, and librdkafka
+   reading the same topic and discarding the messages;
+3. the time from a commit until a query finds the row, p50 and p99, with the time that Kafka takes
+   from produce to consume, one message at a time.
 
-Then what windows cost, and the way to the topic under a light load (windows.py); what triggers cost
-(triggers.py); what checkpoints cost and save (restart.py); and whether queries and ingestion wait
-for each other (isolation.py).
+Its figures are medians of the runs. Machines are noisy: compare ratios, not seconds.
+
+The other sections: the cost of windows, and the time from commit to topic under a light load
+(windows.py); the cost of triggers (triggers.py); the cost of checkpoints and of a restart from one
+(restart.py); and how long queries and ingestion wait for each other (isolation.py).
 """
 
 import argparse
@@ -36,7 +39,7 @@ import windows  # noqa: E402
 HOME = pipeline.ROOT / ".local" / "bench"
 BARE_KAFKA = pipeline.BUILD / "bench" / "bare_kafka"
 
-# Ops as the gallery's triggers write them: mostly tags, some images, few fan-outs.
+# Ops in the form that the gallery's triggers write: mostly tags, some images, few fan-outs.
 FILL = """
 INSERT INTO "BitdexOps" (entity_id, ops)
 SELECT n / 12, CASE
@@ -65,7 +68,7 @@ COPY (SELECT id, entity_id, created_at, ops FROM "BitdexOps" ORDER BY id) TO STD
 
 
 def raw_copy(demo):
-    """Throws the bytes away as they come."""
+    """Reads every row and discards it."""
     with demo.connect() as connection, connection.cursor() as cursor:
         with cursor.copy(COPY) as copy:
             for _ in copy:
@@ -73,8 +76,8 @@ def raw_copy(demo):
 
 
 def fresh_pipeline(postgres, kafka, configure=None, **settings):
-    """Gallery tables without rows; `settings` of the producer section. `configure` may change the
-    configuration (path, directory)."""
+    """A pipeline over empty gallery tables. `settings` go to the producer section; `configure`
+    (path of the configuration, directory) may change the configuration further."""
     name = f"bench{time.time_ns()}"
     directory = HOME / name
     shutil.rmtree(directory, ignore_errors=True)
@@ -92,21 +95,19 @@ def fresh_pipeline(postgres, kafka, configure=None, **settings):
 
 
 def wait_for_drain(demo, rows):
-    """Until the producer says that so many rows are acknowledged."""
+    """Waits until the producer reports that `rows` rows are sent and acknowledged."""
 
-    def is_drained():
+    def is_delivered():
         status = demo.producer.api.get("/api/status")
         return status["rows"] >= rows and status["unacknowledged"] == 0
 
-    demo.producer.wait_until(is_drained, "does not drain")
+    demo.producer.wait_until(is_delivered, "does not drain")
 
 
 def bench_drain(demo, rows):
     copy_s = seconds_of(lambda: raw_copy(demo))
     demo.producer.start()
-    demo.producer.wait_until(
-        lambda: demo.producer.api.get("/api/status")["state"] == "draining", "does not drain"
-    )
+    demo.producer.wait_until_state("draining")
     drain_s = seconds_of(lambda: wait_for_drain(demo, rows))
     return rows / copy_s, rows / drain_s
 
@@ -215,12 +216,15 @@ SECTIONS = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--rows", type=int, default=500_000, help="default: %(default)s")
-    parser.add_argument("--runs", type=int, default=3, help="default: %(default)s")
-    parser.add_argument("--samples", type=int, default=300, help="default: %(default)s")
-    parser.add_argument("--saves", type=int, default=4000, help="default: %(default)s")
-    parser.add_argument("--entities", type=int, default=1_000_000, help="default: %(default)s")
-    parser.add_argument("--only", choices=SECTIONS, help="one section")
+    for name, default, what in (
+        ("--rows", 500_000, "ops rows of ratios, windows and isolation"),
+        ("--runs", 3, "runs of ratios"),
+        ("--samples", 300, "commits that each run of ratios times"),
+        ("--saves", 4000, "windows between the two measurements of a save"),
+        ("--entities", 1_000_000, "entities of restart"),
+    ):
+        parser.add_argument(name, type=int, default=default, help=f"{what} (default: %(default)s)")
+    parser.add_argument("--only", choices=SECTIONS, help="run one section")
     arguments = parser.parse_args()
     with servers.Postgres(HOME / "postgres") as postgres, servers.Kafka(HOME / "kafka") as kafka:
         for name, section in SECTIONS.items():

@@ -1,6 +1,6 @@
-"""Do queries and ingestion wait for each other? Times of queries beside a consumer that catches up
-with a backlog, and how long its workers wait for queries, by its own histograms: the end of the
-bucket that holds the percentile.
+"""How long do queries and ingestion wait for each other? Measures queries to a consumer that is
+catching up with a backlog. How long its workers wait for queries is read from the consumer's own
+histograms: the figure is the upper bound of the bucket that holds the percentile.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from pipeline import Api
 
 QUERY = "/api/indexes/gallery/query"
 LIGHT_CLIENTS, HEAVY_CLIENTS = 2, 4
-PARTS = (0.5, 0.99, 0.999, 1)
+PERCENTILES = (0.5, 0.99, 0.999, 1)
 
 ENTITIES = """
 INSERT INTO "BitdexOps" (entity_id, ops)
@@ -25,7 +25,7 @@ SELECT n, format('[{"op": "alive"}, {"op": "set", "field": "nsfwLevel", "value":
     n * 7919 %% 5000, n * 104729 %% 500, n * 1299709 %% 50)::jsonb
 FROM generate_series(0::bigint, %s - 1) AS n
 """
-# Of entities that are there: sets, tags, deletes, and fan-outs over 5 and over a thousandth.
+# Changes of existing entities: sets, tags, deletes, fan-outs over 5 entities and over one in 1,009.
 CHANGES = """
 INSERT INTO "BitdexOps" (entity_id, ops)
 SELECT n * 7919 %% %s, (CASE
@@ -51,12 +51,13 @@ FAN_OUTS = {
 }
 
 
-def light(chance):
+def light_query(chance):
     return {"filters": [{"Eq": ["tagIds", chance.randrange(5000)]}], "limit": 50}
 
 
-def heavy(chance):
-    """Much of everything: unselective sorted pages, deep offsets, long lists, many clauses."""
+def heavy_query(chance):
+    """An expensive query: unselective and sorted, with a deep offset, a long list or many clauses.
+    """
     sort = {"field": "existedAt", "direction": chance.choice(["Asc", "Desc"])}
     filters = chance.choice([
         [{"In": ["nsfwLevel", [1, 2, 4, 8, 16]]}],
@@ -68,7 +69,7 @@ def heavy(chance):
 
 
 class Clients:
-    """Ask without a break until they are stopped."""
+    """Threads that query without a pause, in a `with`."""
 
     def __init__(self, demo, count, make):
         self.times_ms = []
@@ -101,11 +102,11 @@ class Clients:
 
     def percentiles(self):
         times = sorted(self.times_ms)
-        return [times[min(len(times) - 1, int(part * len(times)))] for part in PARTS]
+        return [times[min(len(times) - 1, int(part * len(times)))] for part in PERCENTILES]
 
 
 class Stage:
-    """A stage of the workers from now on."""
+    """The histogram of one stage of the workers, counted from now on."""
 
     def __init__(self, demo, stage):
         self._demo, self._stage = demo, stage
@@ -120,15 +121,15 @@ class Stage:
         counts = {end: count - self._before[end] for end, count in self._read().items()}
         most = max(counts.values())
         return [min(end for end, count in counts.items() if count >= part * most) * 1000
-                for part in PARTS]
+                for part in PERCENTILES]
 
 
-def show(name, values, more=""):
+def print_row(name, values, more=""):
     print(f"  {name:38} {''.join(f'{value:9.1f}' for value in values)}  {more}", flush=True)
 
 
 def write(demo, *statement):
-    """Onto the topic, while the consumer is away."""
+    """Puts the rows of a statement onto the topic while the consumer is stopped, then starts it."""
     demo.consumer.stop()
     with demo.connect() as connection:
         connection.execute(*statement)
@@ -148,17 +149,17 @@ def ingest(demo, entities, changes, name, clients):
     with clients:
         demo.wait_until_fresh(600)
     rate = f"{changes / (time.monotonic() - begin):,.0f} rows/s"
-    show(f"{name}: a worker waits for queries", lock.percentiles(), rate)
-    show("    a batch is applied", apply.percentiles())
+    print_row(f"{name}: wait for the lock", lock.percentiles(), rate)
+    print_row("    a batch, applied", apply.percentiles())
     if isinstance(clients, Clients):
-        show("    a query", clients.percentiles(),
+        print_row("    a query", clients.percentiles(),
              f"{len(clients.times_ms)} queries, {clients.refused} refused")
 
 
 def fan_out(demo, ops):
-    """Of every slot: how long its batch takes, and the longest query meanwhile."""
+    """A fan-out over all entities: how long its batch takes, and the longest query during it."""
     apply = Stage(demo, "apply")
-    with Clients(demo, LIGHT_CLIENTS, light) as clients:
+    with Clients(demo, LIGHT_CLIENTS, light_query) as clients:
         with demo.connect() as connection:
             connection.execute(FAN_OUT, (ops,))
         demo.wait_until_fresh()
@@ -166,21 +167,21 @@ def fan_out(demo, ops):
 
 
 def run(demo, entities):
-    """Prints the figures; `demo` has an empty outbox."""
+    """Prints the figures. The outbox of `demo` has to be empty."""
     demo.start()
     write(demo, ENTITIES, (entities,))
     demo.wait_until_fresh(600)
     print(f"{entities:,} entities, ms                            p50      p99    p99.9      max")
-    with Clients(demo, LIGHT_CLIENTS, light) as clients:
+    with Clients(demo, LIGHT_CLIENTS, light_query) as clients:
         time.sleep(3)
-    show("a light query, nothing else", clients.percentiles())
-    with Clients(demo, HEAVY_CLIENTS, heavy) as clients:
+    print_row("light queries alone", clients.percentiles())
+    with Clients(demo, HEAVY_CLIENTS, heavy_query) as clients:
         time.sleep(10)
-    show("a heavy query, others beside it", clients.percentiles(), f"{clients.refused} refused")
+    print_row("heavy queries alone", clients.percentiles(), f"{clients.refused} refused")
     changes = entities // 2
     ingest(demo, entities, changes, "ingestion", contextlib.nullcontext())
-    ingest(demo, entities, changes, "light queries", Clients(demo, LIGHT_CLIENTS, light))
-    ingest(demo, entities, changes, "heavy queries", Clients(demo, HEAVY_CLIENTS, heavy))
+    ingest(demo, entities, changes, "light queries", Clients(demo, LIGHT_CLIENTS, light_query))
+    ingest(demo, entities, changes, "heavy queries", Clients(demo, HEAVY_CLIENTS, heavy_query))
     for name, ops in FAN_OUTS.items():
-        print("  fan-out of {} to all: a batch up to {:,.0f} ms, a query up to {:,.0f} ms"
+        print("  fan-out of {} to all entities: batch max {:,.0f} ms, query max {:,.0f} ms"
               .format(name, *fan_out(demo, ops)), flush=True)

@@ -1,5 +1,5 @@
-"""What checkpoints cost and save, with a million entities in one partition: a restart, beside
-reading its checkpoint's bytes from disk; and how long ingestion stands still for one, end to end.
+"""Checkpoints of a partition with a million entities: how long ingestion pauses for one, and how
+long a restart from one takes compared with reading the bytes of the file from disk.
 """
 
 import http.client
@@ -17,7 +17,7 @@ RUNS = 5
 QUIET_S = 1
 CHUNK_BYTES = 1 << 20
 
-# An entity a row.
+# One entity per row.
 FILL = """
 INSERT INTO "BitdexOps" (entity_id, ops)
 SELECT n, jsonb_build_array('{"op": "alive"}'::jsonb,
@@ -37,15 +37,15 @@ RECOVERED = r"recovered: checkpoint at offset \d+ in ([0-9.]+) s, \d+ bytes of f
 
 
 def configure(config, directory):
-    """One partition, and the token that the request needs."""
+    """Configures one partition, and the token that the request for a checkpoint needs."""
     token = directory / "token"
     token.write_text(TOKEN)
     text = config.read_text().replace("partitions: 4", "partitions: 1")
     config.write_text(text.replace("\nconsumer:\n", f"\nconsumer:\n  token_file: {token}\n"))
 
 
-class Beside(threading.Thread):
-    """What runs beside something else: in a `with`, until it is told to end."""
+class Background(threading.Thread):
+    """A thread that runs in a `with` until the block ends."""
 
     def __init__(self, demo):
         super().__init__(daemon=True)
@@ -61,8 +61,8 @@ class Beside(threading.Thread):
         self.join()
 
 
-class Load(Beside):
-    """A row every few milliseconds, so that there is always something to read."""
+class Load(Background):
+    """Writes a row every few milliseconds, so that ingestion never has to wait for one."""
 
     def run(self):
         with self._demo.connect(autocommit=True) as connection:
@@ -70,8 +70,8 @@ class Load(Beside):
                 connection.execute(FILL, (1, 1))
 
 
-class Watch(Beside):
-    """Looks at the partition all the time; `longest_s` is for how long it did not move."""
+class Monitor(Background):
+    """Polls the partition's offset; `longest_s` is the longest time that it did not move."""
 
     longest_s = 0
 
@@ -82,16 +82,16 @@ class Watch(Beside):
     def run(self):
         offset, since = None, time.monotonic()
         while not self._end.is_set():
-            (look,) = self._demo.partitions()
+            (partition,) = self._demo.partitions()
             now = time.monotonic()
-            if look["offset"] != offset:
+            if partition["offset"] != offset:
                 if offset is not None:
                     self.longest_s = max(self.longest_s, now - since)
-                offset, since = look["offset"], now
+                offset, since = partition["offset"], now
 
 
 def take_checkpoint(demo):
-    """How long reading stood still, by the consumer's own word."""
+    """Requests a checkpoint; returns the pause of ingestion that the consumer reports."""
     connection = http.client.HTTPConnection(servers.LOOPBACK, demo.consumer.port, timeout=600)
     connection.request(
         "POST", "/api/indexes/gallery/checkpoint", "", {"Authorization": f"Bearer {TOKEN}"})
@@ -103,16 +103,16 @@ def take_checkpoint(demo):
 
 
 def pause_once(demo):
-    """Longest stand-still without a checkpoint, with one, and what the consumer says of it."""
-    with Watch(demo) as quiet:
+    """The longest pause without a checkpoint, with one, and the pause that the consumer reports."""
+    with Monitor(demo) as quiet:
         pass
-    with Watch(demo) as busy:
-        said_s = take_checkpoint(demo)
-    return quiet.longest_s, busy.longest_s, said_s
+    with Monitor(demo) as busy:
+        reported_s = take_checkpoint(demo)
+    return quiet.longest_s, busy.longest_s, reported_s
 
 
 def read_s(path):
-    """Reading the file once, from disk."""
+    """Seconds that reading the file takes, from disk and not from the page cache."""
     with open(path, "rb", buffering=0) as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         begin = time.monotonic()
@@ -122,7 +122,8 @@ def read_s(path):
 
 
 def restart_once(demo):
-    """Seconds of reading the newest checkpoint's bytes, of loading it, and until it is ready."""
+    """Seconds to read the newest checkpoint's bytes, to load it, and until the consumer is ready;
+    and the size of the file."""
     demo.consumer.stop()
     log = demo.directory / "index" / f"{demo.topic}-0" / "wal"
     newest = max((log / "checkpoint").glob("*.checkpoint"))
@@ -146,17 +147,17 @@ def fill(demo, entities):
 
 
 def run(demo, entities):
-    """Prints the figures; `demo` was configured by configure(), and has nothing in its outbox."""
+    """Prints the figures. `demo` was configured by configure(), and its outbox is empty."""
     demo.start()
     fill(demo, entities)
     with Load(demo):
-        quiet, busy, said = map(
+        quiet, busy, reported = map(
             statistics.median, zip(*(pause_once(demo) for _ in range(RUNS))))
     bare, load, ready, size = map(
         statistics.median, zip(*(restart_once(demo) for _ in range(RUNS))))
     print(f"checkpoints of {entities:,} entities in one partition, {size / 1e6:,.0f} MB; medians of"
           f" {RUNS}\n"
-          f"  ingestion stands still            {said * 1000:6,.0f} ms by its own word; "
+          f"  pause of ingestion                {reported * 1000:6,.0f} ms as reported; "
           f"end to end {busy * 1000:,.0f} ms, without a checkpoint {quiet * 1000:,.0f} ms\n"
-          f"  restart over reading those bytes  {ready / bare:6.2f}   (ready after {ready:.2f} s, "
+          f"  restart over reading its bytes    {ready / bare:6.2f}   (ready after {ready:.2f} s, "
           f"of which loading takes {load:.1f} s; reading {bare:.2f} s)\n", flush=True)

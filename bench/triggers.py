@@ -1,5 +1,5 @@
-"""What triggers cost a writer: processor time of its session for each row, without triggers, with
-the least that could be written by hand, and with what is generated.
+"""The cost of triggers for a writer: processor time of its session per row without triggers, with
+minimal triggers written by hand, and with the generated triggers.
 """
 
 import pathlib
@@ -8,7 +8,7 @@ import statistics
 ROWS = 5_000
 RUNS = 5
 
-# By hand: for one statement each, nothing fixed or guarded, the writer's own rights.
+# By hand: each for one statement, with the writer's privileges, no guards and no pinned settings.
 BY_HAND = """
 CREATE FUNCTION hand_image() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO "BitdexOps" (entity_id, ops) VALUES (NEW.id, jsonb_build_array(
@@ -68,7 +68,7 @@ CASES = {  # name: (table, event, function by hand, statement)
         "Post", "UPDATE", "hand_post",
         """UPDATE "Post" SET availability = '{run}'"""),
     "child, insert": ("Image", "INSERT", "hand_child", INSERT_IMAGES),
-    "child, by hand no lock": ("Image", "INSERT", "hand_unlocked", INSERT_IMAGES),
+    "child, by hand unlocked": ("Image", "INSERT", "hand_unlocked", INSERT_IMAGES),
 }
 
 
@@ -78,8 +78,8 @@ def used_us(connection):
 
 
 def row_us(connection, vacuum, table, statement, modes):
-    """Medians of the runs, one for each mode: which triggers fire. The modes take turns; what a run
-    writes is rolled back and swept away, so that the next one finds what it found."""
+    """The median of the runs for each mode; a mode selects the triggers that fire. The modes take
+    turns. Each run is rolled back and vacuumed, so that the next one finds the same table."""
     figures = [[] for _ in modes]
     for run in range(RUNS + 1):
         for mode, wanted in enumerate(modes):
@@ -93,7 +93,7 @@ def row_us(connection, vacuum, table, statement, modes):
 
 
 def enable(connection, table, wanted):
-    """Only triggers whose names `wanted` accepts."""
+    """Enables the triggers whose names `wanted` accepts and disables the others."""
     names = connection.execute(
         "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal",
         (f'"{table}"',)).fetchall()
@@ -104,7 +104,7 @@ def enable(connection, table, wanted):
 
 
 def run(demo):
-    """Prints the figures; `demo` is the gallery with its generated triggers, without rows."""
+    """Prints the figures. `demo` is the gallery with its generated triggers and no rows."""
     with demo.connect() as connection, demo.connect(autocommit=True) as sweeper:
         connection.execute("SET synchronous_commit = off")
         connection.execute(BY_HAND.replace("LOCKING", "FOR SHARE"))
@@ -116,7 +116,7 @@ def run(demo):
             f'INSERT INTO "Post" (id) SELECT generate_series(1, {ROWS})')
         connection.execute(INSERT_IMAGES.format(rows=ROWS))
         connection.commit()
-        print("a writer's processor time for a row, us\n"
+        print("processor time of a writer per row, us\n"
               f"  {'':28}  none  by hand  generated  over by hand", flush=True)
         for name, (table, event, function, statement) in CASES.items():
             connection.execute(f'CREATE TRIGGER hand AFTER {event} ON "{table}" '

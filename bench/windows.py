@@ -1,5 +1,5 @@
-"""What windows cost, in the processor time of the producer's two sessions in Postgres, which other
-work on the machine does not change; and how long a commit takes to the topic under a light load.
+"""The cost of windows, as processor time of the producer's two sessions in Postgres, which does not
+depend on other work on the machine; and the time from a commit to the topic under a light load.
 """
 
 import pathlib
@@ -39,7 +39,7 @@ class Sessions:
 
 def start(demo):
     demo.producer.start()
-    demo.producer.wait_until(lambda: status(demo)["state"] == "draining", "does not drain")
+    demo.producer.wait_until_state("draining")
 
 
 def status(demo):
@@ -47,7 +47,7 @@ def status(demo):
 
 
 def poll_us(demo, connection, seconds=4):
-    """Processor time of one poll of an outbox in which nothing happens, and polls a second."""
+    """Processor time of one poll of an outbox in which nothing happens, and polls per second."""
     sessions = Sessions(connection)
     used, polls = sessions.all_us(), status(demo)["polls"]
     time.sleep(seconds)
@@ -56,7 +56,7 @@ def poll_us(demo, connection, seconds=4):
 
 
 def first_chunk_ms(demo, connection, holder):
-    """Processor time of the first chunk of a backlog; the producer is kept from going on."""
+    """Processor time of the first chunk of a backlog. A lock stops the producer after it."""
     holder.execute("LOCK bitdex_windows IN SHARE MODE")
     demo.producer.start()
     demo.producer.wait_until(
@@ -68,7 +68,7 @@ def first_chunk_ms(demo, connection, holder):
 
 
 def save_us(demo, connection, windows):
-    """Processor time of poll and save for each of so many windows with a row in them."""
+    """Processor time of poll and save per window, over `windows` windows of at least one row."""
     sessions = Sessions(connection)
     used, first = sessions.used_us("cursor"), status(demo)["tick"]
     tick = first
@@ -79,7 +79,7 @@ def save_us(demo, connection, windows):
 
 
 class Listener(threading.Thread):
-    """Notes when messages with a key arrive."""
+    """Records when each message with a key arrives."""
 
     def __init__(self, demo):
         super().__init__(daemon=True)
@@ -108,7 +108,8 @@ class Listener(threading.Thread):
 
 
 def light_load_ms(demo, connection, rate, commits):
-    """p50 and p99 from a commit to a reader of the topic, at so many commits a second."""
+    """p50 and p99 of the time from a commit to a reader of the topic, at `rate` commits per second.
+    """
     listener = Listener(demo)
     listener.start()
     begun = {}
@@ -126,15 +127,16 @@ def light_load_ms(demo, connection, rate, commits):
 
 
 def run(demo, rows, saves):
-    """Prints the figures; `demo` has nothing in its outbox and a producer that polls every ms."""
+    """Prints the figures. The outbox of `demo` is empty, and its producer polls every millisecond.
+    """
     with demo.connect(autocommit=True) as connection, demo.connect() as holder:
         connection.execute("SET synchronous_commit = off")
         start(demo)
         print("processor time of the producer's sessions in Postgres", flush=True)
-        print("  a poll, idle                       {:8,.0f} us, {:.0f} a second"
+        print("  poll, idle                         {:8,.0f} us, {:.0f} per second"
               .format(*poll_us(demo, connection)), flush=True)
         holder.execute(INSERT, (rows,))
-        print("  beside {:9,} rows not committed {:8,.0f} us, {:.0f} a second"
+        print("  poll, {:9,} uncommitted rows   {:8,.0f} us, {:.0f} per second"
               .format(rows, *poll_us(demo, connection)), flush=True)
         first = save_us(demo, connection, 200)
         save_us(demo, connection, saves)
@@ -143,7 +145,7 @@ def run(demo, rows, saves):
               f"{saves:,} windows later {last:,.0f} us", flush=True)
         demo.producer.stop()
         holder.commit()
-        print("  the first chunk of {:9,} rows    {:8,.0f} ms"
+        print("  first chunk of {:9,} rows      {:8,.0f} ms"
               .format(rows, first_chunk_ms(demo, connection, holder)), flush=True)
         demo.producer.kill()
         holder.rollback()
@@ -154,5 +156,5 @@ def run_light_load(demo):
         start(demo)
         print("commit to topic", flush=True)
         for rate, commits in ((1, 10), (10, 60), (100, 400)):
-            print("  {:3} commits a second               p50 {:.1f} ms, p99 {:.1f} ms"
+            print("  {:3} commits per second             p50 {:.1f} ms, p99 {:.1f} ms"
                   .format(rate, *light_load_ms(demo, connection, rate, commits)), flush=True)

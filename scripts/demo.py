@@ -1,9 +1,9 @@
-"""The main job from end to end: a gallery in Postgres, its changes through Kafka, questions to the
-index beside the same questions in SQL, live writers, freshness.
+"""The whole path once: a gallery in Postgres, its changes through Kafka into the index, the same
+queries to the index and in SQL, then live writers and the time until a change can be queried.
 
-    demo [--images N]           ends clean
+    demo [--images N]           stops everything at the end
     demo --keep                 leaves everything running
-    demo --down                 ends what --keep left running
+    demo --down                 stops what --keep left running
 """
 
 import argparse
@@ -25,7 +25,7 @@ import servers
 HOME = pipeline.ROOT / ".local" / "demo"
 BEGIN = time.monotonic()
 
-QUESTIONS = [
+QUERIES = [
     (
         "newest safe images with metadata",
         {
@@ -40,7 +40,7 @@ QUESTIONS = [
         'floor(extract(epoch FROM greatest("scannedAt", "createdAt")))',
     ),
     (
-        "images with one of two frequent tags, but of no adult level",
+        "images with one of two frequent tags and no adult level",
         {
             "filters": [
                 {"In": ["tagIds", [{"Integer": 3}, {"Integer": 7}]]},
@@ -68,7 +68,7 @@ QUESTIONS = [
         'floor(extract(epoch FROM "publishedAt"))',
     ),
     (
-        "newest made with a tool and a model of one kind, but of no real person",
+        "newest images made with one of two tools and a model of one kind, showing no real person",
         {
             "filters": [
                 {"In": ["toolIds", [{"Integer": 3}, {"Integer": 7}]]},
@@ -86,13 +86,14 @@ QUESTIONS = [
 ]
 
 
-def say(topic, text, end="\n"):
+def report(topic, text, end="\n"):
     start = "\r" if sys.stdout.isatty() else ""
     print(f"{start}[{time.monotonic() - BEGIN:5.1f} s] {topic:10}{text}", end=end, flush=True)
 
 
 class Processes:
-    """What --keep leaves behind: process ids with start times, so that --down ends no stranger."""
+    """The programs that --keep leaves running, by process id and start time: an id that another
+    process has by now is not signalled."""
 
     file = HOME / "processes"
 
@@ -110,11 +111,11 @@ class Processes:
         ]
 
     @classmethod
-    def remember(cls, *programs):
+    def save(cls, *programs):
         cls.file.write_text("".join(servers.process_stat(p.pid)[1] + "\n" for p in programs))
 
     @classmethod
-    def end(cls):
+    def stop(cls):
         for pid in cls.running():
             os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + 60
@@ -130,14 +131,15 @@ def pair():
 def start_servers():
     postgres, kafka = pair()
     servers.both(servers.Server.start, [postgres, kafka])
-    say("servers", f"Postgres on port {postgres.port}, Kafka on port {kafka.port}")
+    report("servers", f"Postgres on port {postgres.port}, Kafka on port {kafka.port}")
     return postgres, kafka
 
 
-def forget_earlier(demo):
-    """Databases, topics and files of earlier runs."""
-    for directory in set(HOME.glob("gallery*")) - {demo.directory}:
-        shutil.rmtree(directory)
+def remove_earlier_runs(demo):
+    """Their databases, topics and files."""
+    for directory in HOME.glob("gallery*"):
+        if directory.name != demo.name:
+            shutil.rmtree(directory)
     with psycopg.connect(demo._admin_dsn, autocommit=True) as admin:
         names = admin.execute("SELECT datname FROM pg_database WHERE datname LIKE 'gallery%'")
         for (name,) in names.fetchall():
@@ -149,25 +151,26 @@ def forget_earlier(demo):
 
 
 def create(demo):
-    """Tables, outbox and triggers, then the programs: all before the first row."""
+    """Tables, outbox and triggers, then the programs. The tables are still empty when the producer
+    starts, so the index is complete from its first event on."""
     demo.create_database()
     demo.init()
     with demo.connect() as connection:
         gallery.create_tables(connection)
     gallery.create_triggers(demo)
-    say("outbox", f'{len(gallery.TABLES)} tables; their triggers write "BitdexOps"')
+    report("outbox", f'{len(gallery.TABLES)} tables; their triggers write "BitdexOps"')
     demo.start()
-    Processes.remember(demo.producer, demo.consumer)
-    say("programs", f"producer http://127.0.0.1:{demo.producer.port}, "
+    Processes.save(demo.producer, demo.consumer)
+    report("programs", f"producer http://127.0.0.1:{demo.producer.port}, "
         f"consumer http://127.0.0.1:{demo.consumer.port}")
 
 
 def write_rows(demo, images):
     with demo.connect(autocommit=True) as connection:
         for table, rows in gallery.insert_rows(connection, images):
-            say("rows", f"{rows:8,} into {table}")
+            report("rows", f"{rows:8,} into {table}")
         (total,) = connection.execute('SELECT count(*) FROM "BitdexOps"').fetchone()
-    say("rows", f"{total:8,} rows of ops in the outbox")
+    report("rows", f"{total:8,} ops rows in the outbox")
 
 
 def wait_for_index(demo):
@@ -176,7 +179,7 @@ def wait_for_index(demo):
         now = time.time()
         partitions = demo.partitions()
         sent = sum(partition["seq"] for partition in partitions)
-        say("kafka", f"{sent:8,} events applied", end="\n" if not sys.stdout.isatty() else "")
+        report("kafka", f"{sent:8,} events applied", end="\n" if not sys.stdout.isatty() else "")
         lags = [partition["lag_seconds"] for partition in partitions]
         if all(lag is not None and now - lag > committed for lag in lags):
             break
@@ -185,7 +188,7 @@ def wait_for_index(demo):
         print()
     states = {"complete" if partition["complete"] else "incomplete" for partition in partitions}
     images = demo.query({"filters": [], "limit": 1})["total_matched"]
-    say("index", f"{' and '.join(states)}: {images:,} images in {len(partitions)} partitions")
+    report("index", f"{' and '.join(states)}: {images:,} images in {len(partitions)} partitions")
 
 
 SQL = """
@@ -194,11 +197,11 @@ WHERE {where} ORDER BY {order} DESC NULLS LAST, image.id DESC
 """
 
 
-def ask(demo):
-    """Every question to the index and in SQL; ends the demo when they disagree."""
+def compare_with_sql(demo):
+    """Sends every query to the index and to Postgres; different results are an error."""
     equal = True
     with demo.connect() as connection:
-        for title, body, where, order in QUESTIONS:
+        for title, body, where, order in QUERIES:
             reply = demo.query(body | {"limit": 8})
             begin = time.monotonic()
             rows = connection.execute(SQL.format(where=where, order=order)).fetchall()
@@ -241,7 +244,7 @@ def run_writers(dsn, end, committed):
 
 def write_live(demo):
     end, committed = multiprocessing.Event(), multiprocessing.Value("i")
-    # A process of their own: threads of this one would hold up the measurement.
+    # The writers run in another process: as threads of this one they would delay the measurement.
     process = multiprocessing.Process(target=run_writers, args=(demo.dsn, end, committed))
     process.start()
     time.sleep(2)
@@ -249,22 +252,22 @@ def write_live(demo):
     end.set()
     process.join()
     cuts = statistics.quantiles(times, n=10)
-    say("live", f"8 writers, {committed.value:,} transactions; commit to queryable: "
+    report("live", f"8 writers, {committed.value:,} transactions; commit to queryable: "
         f"median {statistics.median(times):.1f} ms, 90 % within {cuts[8]:.1f} ms")
     demo.wait_until_fresh()
     freshness = max(partition["lag_seconds"] for partition in demo.partitions())
-    say("live", f"writers stopped; the index has all; freshness {freshness:.2f} s")
+    report("live", f"writers stopped; the index holds every change; freshness {freshness:.2f} s")
 
 
-def tell_how_to_go_on(demo, keep):
+def print_next_steps(demo, keep):
     build = pipeline.BUILD.relative_to(pipeline.ROOT)
     if not keep:
-        print("\nEverything is stopped again. To keep it running: make -f Makefile.local up")
+        print("\nEverything is stopped. To leave it running: make -f Makefile.local up")
         return
     (HOME / "environment").write_text(
         "".join(f"export {name}='{value}'\n" for name, value in demo.variables.items()))
     print(f"""
-Everything goes on running. To look around:
+Everything is still running. To explore it:
 
   . .local/demo/environment
   psql "$BITDEX_POSTGRES"                                        # change a row ...
@@ -273,41 +276,42 @@ Everything goes on running. To look around:
   {build}/consumer/bitdex-consumer --config config/gallery.yaml status
   {build}/producer/bitdex-producer --config config/gallery.yaml status
 
-To end it: make -f Makefile.local down""")
+To stop it: make -f Makefile.local down""")
 
 
 def run(arguments):
     if Processes.running():
-        sys.exit("demo: it is running already; end it with: make -f Makefile.local down")
+        sys.exit("demo: already running; stop it first: make -f Makefile.local down")
     HOME.mkdir(parents=True, exist_ok=True)
     postgres, kafka = start_servers()
     name = f"gallery{int(time.time())}"
     demo = pipeline.Pipeline(HOME / name, name, postgres, kafka)
     try:
-        forget_earlier(demo)
+        remove_earlier_runs(demo)
         create(demo)
         write_rows(demo, arguments.images)
         wait_for_index(demo)
-        ask(demo)
+        compare_with_sql(demo)
         write_live(demo)
     except BaseException:
         stop()
         raise
     if not arguments.keep:
         stop()
-    tell_how_to_go_on(demo, arguments.keep)
+    print_next_steps(demo, arguments.keep)
 
 
 def stop():
-    Processes.end()
+    Processes.stop()
     servers.both(servers.Server.stop, pair())
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--images", type=int, default=10000, help="default: %(default)s")
+    parser.add_argument("--images", type=int, default=10000,
+                        help="how many images to write (default: %(default)s)")
     parser.add_argument("--keep", action="store_true", help="leave everything running")
-    parser.add_argument("--down", action="store_true", help="end what --keep left running")
+    parser.add_argument("--down", action="store_true", help="stop what --keep left running")
     arguments = parser.parse_args()
     try:
         stop() if arguments.down else run(arguments)

@@ -1,7 +1,7 @@
-"""The gallery: its tables, its rows, writers that change it, and what its index has to hold.
+"""The gallery: its tables, its rows, writers that change it, and what its index must hold.
 
-The demo, the tests and the benchmarks share this. schema.sql and rows.sql stand in
-scripts/gallery/; the triggers are generated from config/gallery.yaml.
+The demo, the tests and the benchmarks share it. Its schema.sql and rows.sql are in
+scripts/gallery/; its triggers are generated from config/gallery.yaml.
 """
 
 import pathlib
@@ -15,7 +15,7 @@ SQL = pathlib.Path(__file__).resolve().parent / "gallery"
 TABLES = ["Post", "Image", "TagsOnImageNew", "ImageTool", "ImageTechnique", "Model", "ModelVersion",
           "ImageResource"]
 
-# The fields of one image as the index returns them; null and false stand for themselves.
+# The fields of each image as the index returns them. A field that is null is left out.
 TRUTH = """
 SELECT image.id, jsonb_strip_nulls(jsonb_build_object(
     'nsfwLevel', "nsfwLevel", 'type', type, 'userId', "userId", 'postId', "postId",
@@ -48,12 +48,13 @@ def create_tables(connection):
 
 
 def create_triggers(pipeline):
-    """Once the tables and the outbox are committed."""
+    """The tables and the outbox have to be committed before this call."""
     pipeline.producer.command("triggers", "apply")
 
 
 def insert_rows(connection, images):
-    """Posts, images and tags, with skew; yields (table, rows) after each statement."""
+    """Inserts posts, images and tags with a skewed distribution; yields (table, rows) after each
+    statement."""
     text = "\n".join(
         line for line in (SQL / "rows.sql").read_text().splitlines() if not line.startswith("--")
     )
@@ -66,16 +67,17 @@ def insert_rows(connection, images):
 
 
 def read_truth(connection):
-    """{image id: fields} at one moment."""
+    """{image id: fields}, all read in one snapshot."""
     return dict(connection.execute(TRUTH).fetchall())
 
 
 class Writers:
-    """Threads that change the gallery at random, each in transactions of its own.
+    """Threads that change the gallery at random, each in its own transactions.
 
-    Every thread inserts, updates, moves and deletes in several tables; holds transactions open for
-    a moment; rolls back some, and parts of others. `seed` decides what is tried, not how the
-    threads meet. With `reconnect`, a lost database is waited for.
+    Every thread inserts, updates, moves and deletes rows of several tables, holds some transactions
+    open for a short time, and rolls back some of them in whole or in part. `seed` determines the
+    statements of each thread, not how the threads interleave. With `reconnect`, a thread whose
+    connection is lost connects again; otherwise stop() raises the error.
     """
 
     def __init__(self, dsn, threads, seed, pause_s=0.0, reconnect=False):
@@ -100,7 +102,7 @@ class Writers:
         self.stop()
 
     def stop(self):
-        """Returns when all transactions have ended; raises what ended a thread before its time."""
+        """Returns when all transactions have ended; raises the error that ended a thread early."""
         self._end.set()
         for thread in self._threads:
             thread.join()
@@ -111,7 +113,7 @@ class Writers:
         try:
             while not self._end.is_set():
                 self._work(rng)
-        except Exception as failure:  # shown by stop()
+        except Exception as failure:  # stop() raises it
             self._failure = failure
 
     def _work(self, rng):

@@ -1,4 +1,4 @@
-"""One producer and one consumer between a database and a topic of their own, as real processes.
+"""A database, a topic, one producer and one consumer between them, as real processes.
 
     with Pipeline(directory, "gallery", postgres, kafka) as pipeline:
         pipeline.init()
@@ -6,8 +6,8 @@
         pipeline.wait_until_fresh()
         pipeline.query({"filters": [{"Eq": ["type", "image"]}], "limit": 10})
 
-`postgres` and `kafka` are servers of servers.py; the demo, the tests and the benchmarks share this.
-Everything that belongs to a pipeline stands in its directory.
+`postgres` and `kafka` are servers of servers.py. The demo, the tests and the benchmarks share this
+module. The files of a pipeline are in its directory.
 """
 
 import http.client
@@ -29,24 +29,24 @@ WAIT_S = 120
 
 
 class PipelineError(Exception):
-    """A program did not do what it should in time; the message is for people."""
+    """A program did not do in time what it was expected to do."""
 
 
 class Api:
-    """JSON over one kept connection; not for several threads."""
+    """JSON over one persistent connection. Not thread-safe."""
 
     def __init__(self, port):
         self._connection = http.client.HTTPConnection(servers.LOOPBACK, port, timeout=30)
 
     def call(self, path, body=None):
-        """(status, decoded answer); an answer that is not JSON comes as text."""
-        kept = self._connection.sock is not None
+        """(status, decoded answer); an answer that is not JSON is returned as text."""
+        reused = self._connection.sock is not None
         try:
             status, text = self._exchange(path, body)
         except (http.client.RemoteDisconnected, ConnectionError):
-            if not kept:
+            if not reused:
                 raise
-            status, text = self._exchange(path, body)  # the program was restarted meanwhile
+            status, text = self._exchange(path, body)  # the program was restarted in between
         try:
             return status, json.loads(text)
         except ValueError:
@@ -66,7 +66,7 @@ class Api:
         self._connection.close()
 
     def get(self, path, body=None):
-        """The answer, which has to be a good one."""
+        """The answer; any status but 200 is an error."""
         status, answer = self.call(path, body)
         if status != 200:
             raise PipelineError(f"{path}: {status}: {answer}")
@@ -74,7 +74,7 @@ class Api:
 
 
 class Program:
-    """A daemon of ours, ended by its own process id."""
+    """One of the two daemons, as a child process."""
 
     def __init__(self, name, directory, config, environment, port):
         self.name = name
@@ -86,11 +86,11 @@ class Program:
         self._local = threading.local()
 
     def set_variable(self, name, value):
-        """For the commands that begin from now on."""
+        """Sets an environment variable for the commands that are started from now on."""
         self._environment = self._environment | {name: value}
 
     def command(self, *arguments, check=True):
-        """Runs another command of the program to its end, which must come in time."""
+        """Runs another command of the program until it exits, WAIT_S seconds at most."""
         done = subprocess.run(
             [*self._line, *arguments],
             env=self._environment,
@@ -104,13 +104,13 @@ class Program:
         return done
 
     def begin(self, *arguments):
-        """The process of another command; what it prints is there to be read line by line."""
+        """Starts another command and returns its process, whose stdout is a pipe of text."""
         return subprocess.Popen(
             [*self._line, *arguments], env=self._environment, stdout=subprocess.PIPE, text=True
         )
 
     def start(self, wait=True):
-        """Returns when the program serves HTTP."""
+        """Starts `run`. With `wait`, returns when the program serves HTTP."""
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
                 [*self._line, "run"],
@@ -118,7 +118,7 @@ class Program:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # ^C does not reach it, and it may outlive us
+                start_new_session=True,  # ^C does not reach it, and it may outlive this process
             )
         if wait:
             self.wait_until(self._serves, "does not serve HTTP")
@@ -132,7 +132,7 @@ class Program:
 
     @property
     def api(self):
-        """One for each thread, kept while the program is restarted."""
+        """The calling thread's own Api; it stays usable when the program is restarted."""
         if not hasattr(self._local, "api"):
             self._local.api = Api(self.port)
         return self._local.api
@@ -143,25 +143,25 @@ class Program:
 
     @property
     def state(self):
-        """What a producer says that it does; None when it does not answer."""
+        """The state that a producer reports; None when it does not answer."""
         try:
             return self.api.get("/api/status")["state"]
         except (OSError, http.client.HTTPException, PipelineError):
             return None
 
     def is_running(self):
-        process = self._process  # another thread may end it
+        process = self._process  # another thread may set it to None
         return process is not None and process.poll() is None
 
     def stop(self, timeout_s=60):
-        """Gracefully; returns the exit code."""
+        """Asks the program to stop (SIGTERM); returns its exit code."""
         if self._process is None:
             return None
         self._process.send_signal(signal.SIGTERM)
         return self.wait(timeout_s)
 
     def kill(self):
-        """At once, as a crash would."""
+        """Kills the program (SIGKILL), as in a crash."""
         self.api.close()
         if self._process is not None:
             self._process.kill()
@@ -171,38 +171,39 @@ class Program:
         self._process.send_signal(number)
 
     def wait(self, timeout_s=60):
-        """Until the program has ended; returns the exit code."""
+        """Waits until the program has exited; returns its exit code."""
         try:
             code = self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            raise PipelineError(f"{self.name} did not end in {timeout_s} s") from None
+            raise PipelineError(f"{self.name} did not exit in {timeout_s} s") from None
         self._process = None
         return code
 
     def wait_until(self, condition, otherwise, timeout_s=WAIT_S):
-        """`condition` is asked until it holds; the program has to stay alive meanwhile."""
+        """Polls `condition` until it holds. The program exiting first is an error, and so is the
+        timeout, reported as the program's name and `otherwise`."""
         deadline = time.monotonic() + timeout_s
         while not self._holds(condition):
             if not self.is_running():
-                raise PipelineError(f"{self.name} ended:\n{self.log_tail()}")
+                raise PipelineError(f"{self.name} exited:\n{self.log_tail()}")
             if time.monotonic() > deadline:
                 raise PipelineError(f"{self.name} {otherwise}:\n{self.log_tail()}")
             time.sleep(0.02)
 
     def _holds(self, condition):
-        """No, when the program ends while it is asked."""
+        """False as well when the program exits while it is polled."""
         try:
             return condition()
         except (OSError, http.client.HTTPException):
-            time.sleep(1)  # it may be on its way out
+            time.sleep(1)  # it may be exiting
             if self.is_running():
                 raise
             return False
 
     def wait_until_state(self, state):
-        """Of a producer."""
+        """For a producer."""
         self.wait_until(lambda: self.state == state, f"is not {state}")
 
     def log_tail(self, lines=20):
@@ -210,7 +211,7 @@ class Program:
 
 
 def write_config(path, sections):
-    """The gallery's configuration with further settings: {section: {name: value}}."""
+    """Writes the gallery's configuration with additional settings, {section: {name: value}}."""
     text = (ROOT / "config" / "gallery.yaml").read_text()
     for section, values in sections.items():
         if not values:
@@ -228,10 +229,11 @@ def write_config(path, sections):
 
 
 class Pipeline:
-    """Database, topic, group and data directory are named after it."""
+    """Its database, topic, consumer group and data directory are named after it."""
 
     def __init__(self, directory, name, postgres, kafka, config=None, variables=None):
-        """`variables`: environment of the programs besides what the configuration needs."""
+        """`variables`: environment variables of the programs; they override those that the
+        configuration needs."""
         self.directory = pathlib.Path(directory).resolve()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.name = name
@@ -257,7 +259,8 @@ class Pipeline:
         self.dsn = psycopg.conninfo.make_conninfo(postgres.dsn, dbname=self.name)
 
     def move_to(self, postgres):
-        """The database is another server's for what is done and started from now on."""
+        """Uses the database of the same name on another server, for every connection that is made
+        and every program that is started from now on."""
         self._set_postgres(postgres)
         for program in (self.producer, self.consumer):
             program.set_variable("BITDEX_POSTGRES", self.dsn)
@@ -274,7 +277,7 @@ class Pipeline:
         self.consumer.kill()
 
     def create_database(self):
-        """An empty one; an older one of the same name goes."""
+        """Creates an empty database; an older one of the same name is dropped."""
         with psycopg.connect(self._admin_dsn, autocommit=True) as admin:
             admin.execute(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
             admin.execute(f'CREATE DATABASE "{self.name}"')
@@ -286,8 +289,8 @@ class Pipeline:
         return self.producer.command("init")
 
     def start(self):
-        """Both programs. On return the producer has begun its epoch: what is written from now on
-        comes after its look at the source."""
+        """Starts both programs. On return the producer has examined the source and begun its
+        epoch; whatever is written from now on comes after that."""
         self.producer.start()
         self.consumer.start()
         self.producer.wait_until_state("draining")
@@ -295,7 +298,7 @@ class Pipeline:
     # The index
 
     def remove_index(self):
-        """For a stopped consumer: it begins with nothing."""
+        """Deletes the data directory of the consumer, which has to be stopped."""
         shutil.rmtree(self.variables["BITDEX_DATA_DIR"])
 
     @property
@@ -306,8 +309,8 @@ class Pipeline:
         return self.api.get("/api/indexes/gallery/query", body)
 
     def partitions(self, consumers=None):
-        """What /api/internal/sync-lag says of each partition: of the consumer, or of several that
-        share the topic."""
+        """The partitions that /api/internal/sync-lag lists: those of the consumer, or of several
+        consumers that share the topic."""
         return [
             partition
             for consumer in consumers or [self.consumer]
@@ -315,7 +318,7 @@ class Pipeline:
         ]
 
     def wait_until_fresh(self, timeout_s=WAIT_S, consumers=None):
-        """Until the index holds everything that was committed before this call."""
+        """Waits until the index holds everything that was committed before this call."""
         consumers = consumers or [self.consumer]
         committed = time.time()
 
@@ -324,7 +327,7 @@ class Pipeline:
                 now = time.time()
                 lags = [partition["lag_seconds"] for partition in self.partitions(consumers)]
                 return lags and all(lag is not None and now - lag > committed for lag in lags)
-            raise PipelineError(f"bitdex-producer ended:\n{self.producer.log_tail()}")
+            raise PipelineError(f"bitdex-producer exited:\n{self.producer.log_tail()}")
 
-        behind = f"is behind: {self.partitions(consumers)}"
-        consumers[0].wait_until(is_fresh, behind, timeout_s)
+        late = f"does not catch up; its partitions were at first: {self.partitions(consumers)}"
+        consumers[0].wait_until(is_fresh, late, timeout_s)

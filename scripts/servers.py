@@ -1,25 +1,25 @@
 #!/usr/bin/env python3
-"""Private PostgreSQL and Kafka servers, on loopback, for demo, tests and bench.
+"""Private PostgreSQL and Kafka servers on the loopback interface, for demo, tests and bench.
 
-As a command it keeps one pair under a directory:
+As a command it manages one pair below a directory:
 
     servers.py up|down|status|env [--dir .local/servers]
 
-As a module it gives any number of them, each in a directory of its own:
+As a module it provides any number of servers, each in its own directory:
 
     with Postgres("build/dev/breaking/postgres", {"wal_level": "logical"}) as postgres:
         connect(postgres.dsn)
         postgres.kill()
         postgres.start()
 
-A directory holds all that belongs to its server:
+The files of a server's directory:
 
-    lock    held while the server is being started or stopped
-    ports   chosen before the first start and kept, so that clients find the server again
-    pid     process id and start time, which no later process with the same id shares
+    lock    locked while the server is being started or stopped
+    ports   chosen before the first start and kept, so that a restarted server has the same address
+    pid     process id and start time; a later process with the same id has another start time
     log     what the server prints
     data    its files
-    usable  there once the server has answered; a first start that failed is begun anew
+    usable  exists once the server has answered; without it, start() creates `data` again
 """
 
 import argparse
@@ -50,23 +50,23 @@ STOP_S = 60
 
 
 class ServerError(Exception):
-    """A server could not be started or stopped; the message is for people."""
+    """A server could not be started or stopped."""
 
 
 class PortTaken(ServerError):
-    """Somebody else listens where the server is to."""
+    """Another program listens on a port of the server."""
 
 
 def process_stat(pid):
-    """(parent, identity) of a process, or None when it is gone or only waits to be reaped."""
+    """(parent, identity) of a process, or None when it does not exist or is a zombie."""
     try:
         stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # proc(5). The name, field 2, may hold anything but ends with the last parenthesis.
+    # proc(5). The name (field 2) may hold any character; it ends with the last parenthesis.
     fields = stat.rpartition(")")[2].split()
     state, parent, threads, start_ticks = fields[0], int(fields[1]), int(fields[17]), fields[19]
-    if state in "ZX" and threads <= 1:  # more threads: still dying, its ports still taken
+    if state in "ZX" and threads <= 1:  # with more threads it is still exiting and holds its ports
         return None
     boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return parent, f"{pid} {start_ticks} {boot}"
@@ -84,8 +84,8 @@ def is_free(port):
 def free_ports(count):
     """Ports that no other caller gets while this process lives.
 
-    They are below those that the kernel gives to outgoing connections: one of these could take
-    the port of a server that is down for a moment.
+    They are below the range that the kernel uses for outgoing connections, because such a
+    connection could take the port of a server while it is restarted.
     """
     range_file = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
     end = max(20000, int(range_file.read_text().split()[0]))
@@ -95,33 +95,33 @@ def free_ports(count):
 
 
 def claim_port(port):
-    """Whether the port is ours now: free, and chosen by nobody who does not listen yet."""
+    """Claims a port for this process; False when it is in use or claimed by another process."""
     directory = pathlib.Path(tempfile.gettempdir()) / f"bitdex-ports-{os.geteuid()}"
     directory.mkdir(exist_ok=True)
     claim = os.open(directory / str(port), os.O_RDWR | os.O_CREAT)
     with contextlib.suppress(BlockingIOError):
         fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if is_free(port):
-            return True  # the file stays open, and with it the claim, until the process ends
+            return True  # the file stays open and locked until the process exits
     os.close(claim)
     return False
 
 
 class Server:
-    """What the two have in common. Not thread-safe; any number of processes may share one."""
+    """What Postgres and Kafka have in common. Not thread-safe; processes may share a directory."""
 
     name = ""
     port_count = 1
     stop_signal = signal.SIGTERM
-    passing_trouble = None  # a log line that says: the same start may succeed a moment later
+    transient_error = None  # a log line after which the same start may succeed a little later
 
     def __init__(self, directory, settings=None):
-        """`settings` of the server, names to strings, win over the defaults."""
+        """`settings` of the server (name: string) override the defaults."""
         self.directory = pathlib.Path(directory).resolve()
         self.data = self.directory / "data"
         self.log = self.directory / "log"
         self.settings = self.default_settings | (settings or {})
-        self._child = None  # kept to reap it
+        self._child = None  # kept so that poll() reaps it
         self._log_start = 0
 
     def __enter__(self):
@@ -132,7 +132,7 @@ class Server:
         self.stop()
 
     def start(self):
-        """Returns when the server answers; at once when it does already."""
+        """Returns when the server answers, which it may do already."""
         with self._locked():
             usable = self.directory / "usable"
             while not usable.exists():
@@ -144,7 +144,7 @@ class Server:
             self._run_until_it_answers()
 
     def stop(self):
-        """Gracefully; returns when the server is gone."""
+        """Shuts the server down; returns when it has exited."""
         with self._locked():
             if not self.is_running():
                 return
@@ -152,16 +152,16 @@ class Server:
             os.kill(self.pid, self.stop_signal)
             if not self._await_end(STOP_S):
                 self.kill()
-                raise ServerError(f"{self.name}: killed, as it did not stop in {STOP_S} s")
+                raise ServerError(f"{self.name}: killed, because it did not stop in {STOP_S} s")
 
     def kill(self):
-        """At once (kill -9), the server's children included; returns when it is gone."""
-        self.pause()  # no more children from here on
+        """Kills the server and its children (SIGKILL); returns when it has exited."""
+        self.pause()  # so that it starts no more children
         self._signal_all(signal.SIGKILL)
         self._await_end(STOP_S)
 
     def pause(self):
-        """Freezes the server: connections stay open and nothing answers, until resume()."""
+        """Freezes the server until resume(): connections stay open and get no answer."""
         self._signal_all(signal.SIGSTOP)
 
     def resume(self):
@@ -191,16 +191,16 @@ class Server:
 
     @property
     def port(self):
-        """Known from the first start on."""
+        """The first start chooses it."""
         return self._ports()[0]
 
     def log_tail(self, lines=15):
-        """The last lines that the server printed since it was started last."""
+        """The last lines that the server has printed since its latest start."""
         with open(self.log, "rb") as log:
             log.seek(self._log_start)
             return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
 
-    # What a kind of server fills in
+    # What each kind of server defines
 
     default_settings = {}
 
@@ -209,7 +209,7 @@ class Server:
         raise NotImplementedError
 
     def _prepare(self):
-        """Does what is due before every start."""
+        """Is called before every start."""
         raise NotImplementedError
 
     def _command(self):
@@ -242,7 +242,7 @@ class Server:
         self._create()
 
     def _run_tool(self, command):
-        """Runs a program to its end, its output to the log."""
+        """Runs a program until it exits; its output goes to the log."""
         with self._open_log() as log:
             status = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory
@@ -262,7 +262,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 cwd=self.directory,
-                start_new_session=True,  # it outlives us, and ^C does not reach it
+                start_new_session=True,  # it outlives this process, and ^C does not reach it
             )
         stat = process_stat(self._child.pid)
         (self.directory / "pid").write_text(stat[1] if stat is not None else "")
@@ -280,7 +280,7 @@ class Server:
                 raise ServerError(f"{self.name}: no answer in {START_S} s:\n{self.log_tail()}")
             if not self.is_running():
                 end = self.log_tail() if spawned else ""
-                if spawned and (not self.passing_trouble or self.passing_trouble not in end):
+                if spawned and (not self.transient_error or self.transient_error not in end):
                     raise ServerError(f"{self.name}: died at start; {self.log} ends:\n{end}")
                 self._spawn()
                 spawned = True
@@ -306,9 +306,9 @@ class Server:
 
 class Postgres(Server):
     name = "postgres"
-    stop_signal = signal.SIGINT  # "fast": ends sessions instead of waiting for them
-    # Sessions of a postmaster that was killed outlive it by moments.
-    passing_trouble = "pre-existing shared memory block"
+    stop_signal = signal.SIGINT  # "fast" shutdown: sessions are ended, not waited for
+    # Sessions of a postmaster that was killed outlive it for a short time.
+    transient_error = "pre-existing shared memory block"
     default_settings = {
         "listen_addresses": LOOPBACK,
         "unix_socket_directories": "",
@@ -320,14 +320,14 @@ class Postgres(Server):
     }
 
     def __init__(self, directory, settings=None, copy_of=None, is_standby=False):
-        """`copy_of`: another server, running when this one is first started, with whose files it
-        begins; as a standby it goes on following that one until it is promoted."""
+        """`copy_of`: another server, whose files this one copies at its first start; it has to be
+        running then. As a standby, this server follows it until promote()."""
         super().__init__(directory, settings)
         self._copy_of = copy_of
         self._is_standby = is_standby
 
     def promote(self):
-        """Makes a standby a primary of a new timeline."""
+        """Makes this standby a primary, on a new timeline."""
         self._run_tool([
             *self._drop_root(), self.bin_directory() / "pg_ctl", "promote", "-D", self.data,
         ])
@@ -338,7 +338,7 @@ class Postgres(Server):
 
     @staticmethod
     def bin_directory():
-        """Where the server's programs are; Debian keeps them out of PATH."""
+        """The directory of the server's programs, which Debian does not put into PATH."""
         debian = pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb")
         newest_first = sorted(debian, key=lambda path: float(path.parts[-3]), reverse=True)
         for initdb in [shutil.which("initdb"), *newest_first]:
@@ -365,11 +365,12 @@ class Postgres(Server):
         ])
 
     def _prepare(self):
-        """Tells the lock file of a killed server that the server is gone.
+        """Replaces the process id in the lock file that a killed server has left.
 
-        PostgreSQL itself goes by the process id alone, which may be a zombie's or a stranger's by
-        now; its parent's id it ignores. The rest of the file stays: by it, PostgreSQL makes sure
-        that no session of the killed server still lives.
+        PostgreSQL refuses to start while a process with that id exists, which may be a zombie or
+        another program by now. It ignores the id of its own parent, so that id is written. The
+        rest of the file stays, because PostgreSQL uses it to find sessions of the killed server
+        that still run.
         """
         lock_file = self.data / "postmaster.pid"
         if lock_file.exists():
@@ -387,22 +388,22 @@ class Postgres(Server):
 
     @staticmethod
     def _user():
-        """Who runs the server in place of root."""
+        """The user that runs the server when this process is root's."""
         try:
             return pwd.getpwnam("postgres")
         except KeyError:
             return pwd.getpwnam("nobody")
 
     def _drop_root(self):
-        """PostgreSQL refuses to run as root: a command to put before its own."""
+        """A command to put before PostgreSQL's own, because PostgreSQL refuses to run as root."""
         if os.geteuid() != 0:
             return []
         user = self._user()
         drop = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
         if subprocess.run([*drop, "test", "-w", self.data]).returncode == 0:
             return drop
-        # The checkout is below a directory that is closed to that user, such as root's home. One
-        # capability opens it; it is ambient, so that initdb and postgres hand it on.
+        # That user has no access to a directory above the checkout, such as root's home. This
+        # capability gives access; it is ambient, so that initdb and postgres inherit it.
         return [*drop, "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
 
 
@@ -417,7 +418,7 @@ class Kafka(Server):
         "num.partitions": "1",
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
-        # One node holds the only copy of everything, and few partitions are made sooner.
+        # One node can hold only one copy; few partitions are created sooner.
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "4",
         "transaction.state.log.replication.factor": "1",
@@ -425,10 +426,10 @@ class Kafka(Server):
         "transaction.state.log.num.partitions": "4",
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
-        # A broker that was killed comes back when its old session has run out.
+        # A broker that was killed can rejoin only when its old session has expired.
         "broker.session.timeout.ms": "3000",
         "broker.heartbeat.interval.ms": "500",
-        "log.cleaner.dedupe.buffer.size": str(16 << 20),  # taken from the heap at start
+        "log.cleaner.dedupe.buffer.size": str(16 << 20),  # allocated on the heap at start
     }
 
     @property
@@ -479,9 +480,9 @@ class Kafka(Server):
         return [*self._java("-Xmx512m"), "kafka.Kafka", self._properties]
 
     def _answers(self):
-        """Whether the broker lists itself in its metadata; it does so when it accepts clients."""
-        # Request header 1 (key, version, correlation id, no client id) of Metadata version 4,
-        # which asks for no topic. https://kafka.apache.org/protocol#The_Messages_Metadata
+        """Whether the broker lists itself in its metadata; it does so once it accepts clients."""
+        # Request header 1 (key, version, correlation id, no client id) of Metadata version 4 with
+        # an empty list of topics. https://kafka.apache.org/protocol#The_Messages_Metadata
         request = struct.pack(">hhih i?", 3, 4, 1, -1, 0, False)
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=2) as connection:
@@ -495,7 +496,7 @@ class Kafka(Server):
     @staticmethod
     def _java(*flags):
         if shutil.which("java") is None or not any(KAFKA_LIBS.glob("kafka_*.jar")):
-            raise ServerError("kafka: Java or Kafka's jars are missing: run scripts/install")
+            raise ServerError("kafka: Java or the jars of Kafka are missing: run scripts/install")
         logger = "-Dorg.slf4j.simpleLogger"
         return [
             "java", *flags, f"{logger}.defaultLogLevel=warn", f"{logger}.showDateTime=true",
@@ -504,7 +505,7 @@ class Kafka(Server):
 
 
 def both(action, servers):
-    """Runs `action` on all servers at once."""
+    """Runs `action` on all servers in parallel."""
     with concurrent.futures.ThreadPoolExecutor() as pool:
         list(pool.map(action, servers))
 
@@ -535,8 +536,8 @@ def main():
     parser.add_argument(
         "command",
         choices=["up", "down", "status", "env"],
-        help="start both; stop both; tell where they are (exit 1 unless both run); "
-        "print that as shell exports",
+        help="start both; stop both; print their addresses (exit 1 unless both run); "
+        "print the addresses as shell exports",
     )
     parser.add_argument("--dir", type=pathlib.Path, default=ROOT / ".local" / "servers")
     args = parser.parse_args()
