@@ -39,9 +39,9 @@ request_ask(struct checkpoint_request *request, struct worker *worker)
     if (status.state == SHARD_RECOVERING)
         request_refuse(request, "its log is being read");
     else if (status.state == SHARD_REBUILDING)
-        request_refuse(request, "its state is being built anew");
+        request_refuse(request, "the partition is being rebuilt");
     else
-        request->number = worker_ask_checkpoint(worker);
+        request->number = worker_request_checkpoint(worker);
 }
 
 static void

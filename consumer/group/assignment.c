@@ -143,7 +143,7 @@ assignment_on_lost(struct assignment *assignment, const int32_t *partitions, uin
 {
     for (uint32_t i = 0; i < count; i++) {
         struct worker *worker = assignment_worker(assignment, partitions[i]);
-        if (worker == NULL)
+        if (worker == NULL || assignment->partitions[partitions[i]].lost)
             continue;
         log_warn(area, "partition %d: lost", partitions[i]);
         worker_lose(worker);
@@ -164,7 +164,7 @@ assignment_on_revoked(void *context, const int32_t *partitions, uint32_t count, 
         if (worker == NULL)
             continue;
         log_info(area, "partition %d: revoked", partitions[i]);
-        worker_ask_to_stop(worker);
+        worker_request_stop(worker);
     }
     for (uint32_t i = 0; i < count; i++)
         assignment_stop(assignment, partitions[i]);
@@ -261,7 +261,7 @@ assignment_leave_group(struct assignment *assignment, struct error *err)
     int32_t count = assignment->config->topic.partitions;
     for (int32_t i = 0; i < count; i++)
         if (assignment->partitions[i].worker != NULL)
-            worker_ask_to_stop(assignment->partitions[i].worker);
+            worker_request_stop(assignment->partitions[i].worker);
     for (int32_t i = 0; i < count; i++)
         assignment_stop(assignment, i);
     struct kafka_consumer *consumer = assignment->consumer;

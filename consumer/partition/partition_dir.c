@@ -93,7 +93,7 @@ partition_dir_close(struct partition_dir *dir)
 }
 
 int
-partition_dir_begin_anew(struct partition_dir *dir, struct error *err)
+partition_dir_begin_rebuild(struct partition_dir *dir, struct error *err)
 {
     if (dir->has_old)
         return partition_dir_drop(dir, dir->wal, err);
@@ -103,7 +103,7 @@ partition_dir_begin_anew(struct partition_dir *dir, struct error *err)
 }
 
 int
-partition_dir_drop_old(struct partition_dir *dir, struct error *err)
+partition_dir_remove_old(struct partition_dir *dir, struct error *err)
 {
     int rc = partition_dir_drop(dir, dir->old, err);
     dir->has_old = dir->has_old && rc != 0;

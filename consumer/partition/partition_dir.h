@@ -29,8 +29,8 @@ void partition_dir_close(struct partition_dir *dir);
 
 /* Makes room for a new log: the one that is there becomes the old one; when there is an old one
  * already, the newer one goes. */
-int partition_dir_begin_anew(struct partition_dir *dir, struct error *err);
+int partition_dir_begin_rebuild(struct partition_dir *dir, struct error *err);
 /* The old log goes. */
-int partition_dir_drop_old(struct partition_dir *dir, struct error *err);
+int partition_dir_remove_old(struct partition_dir *dir, struct error *err);
 
 #endif

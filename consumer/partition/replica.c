@@ -125,9 +125,10 @@ replica_write_end(struct replica *replica)
 }
 
 static bool
-replica_goes_on(const struct replica *replica)
+replica_may_continue(const struct replica *replica)
 {
-    return replica->options.go_on(replica->options.context);
+    worker_control_heartbeat(replica->options.control);
+    return !worker_control_is_stopping(replica->options.control);
 }
 
 /* --- recovery: a checkpoint ------------------------------------------------------------------ */
@@ -141,7 +142,7 @@ static int
 replica_read_state(void *context, void *data, size_t bytes, struct error *err)
 {
     struct replica_load *load = context;
-    if (!replica_goes_on(load->replica))
+    if (!replica_may_continue(load->replica))
         return error_set(err, ERR_RETRY, "asked to stop");
     return checkpoint_read(&load->reader, data, bytes, err);
 }
@@ -252,7 +253,7 @@ static int
 replica_replay(void *context, const struct wal_frame *frame, struct error *err)
 {
     struct replica *replica = context;
-    if (!replica_goes_on(replica))
+    if (!replica_may_continue(replica))
         return error_set(err, ERR_RETRY, "asked to stop");
     int rc = position_decode(frame->position, frame->position_bytes, &replica->position, err);
     if (rc != 0)
@@ -383,7 +384,7 @@ replica_advance(struct replica *replica, const struct batch *batch, struct error
 }
 
 void
-replica_tell_time(struct replica *replica, int64_t now_s)
+replica_set_time(struct replica *replica, int64_t now_s)
 {
     if (replica->options.config->index_config.visible_from == NULL)
         return;
@@ -418,7 +419,7 @@ static void
 replica_copy_state(void *context, const void *data, size_t bytes)
 {
     struct replica *replica = context;
-    replica_goes_on(replica); /* it is alive; what was begun is finished */
+    worker_control_heartbeat(replica->options.control); /* a copy is not interrupted */
     checkpoint_write(replica->writer, data, bytes);
 }
 

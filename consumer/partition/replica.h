@@ -26,6 +26,7 @@
 #include "consumer/partition/position.h"
 #include "consumer/partition/shard.h"
 #include "consumer/partition/stage_times.h"
+#include "consumer/partition/worker_control.h"
 
 struct replica;
 
@@ -35,10 +36,9 @@ struct replica_options {
     struct files *files;
     int32_t partition;
     const char *directory; /* of the log */
-    /* Called for each frame and each piece of a checkpoint. False: replica_open() stops with
-     * ERR_RETRY. */
-    bool (*go_on)(void *context);
-    void *context;
+    /* Gets a heartbeat for each frame and each piece of a checkpoint. When it says stop,
+     * replica_open() ends with ERR_RETRY. */
+    struct worker_control *control;
     struct stage_times *times;
 };
 
@@ -71,7 +71,7 @@ int replica_advance(struct replica *replica, const struct batch *batch, struct e
 int replica_skip(struct replica *replica, int64_t offset, struct error *err);
 
 /* It is `now_s`: shows what is due (engine_advance). */
-void replica_tell_time(struct replica *replica, int64_t now_s);
+void replica_set_time(struct replica *replica, int64_t now_s);
 
 /* Makes the position durable, if it is not. */
 int replica_save(struct replica *replica, struct error *err);

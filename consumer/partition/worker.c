@@ -1,18 +1,15 @@
 /* Happy path: see worker.h.
  *
  * Failure: a log that cannot be opened, written or synced ends the process, and recovery decides
- * (worker_stop). All else is waited for in sight of people: an unknown schema, dead letters that
- * nobody acknowledges, a broker that is away. An offset that the topic does not have any more
- * stalls the partition until somebody decides.
+ * what was durable. Everything else is waited for and reported in the partition's state: an unknown
+ * schema, dead letters that the broker does not acknowledge, a broker that does not answer. An
+ * offset that the topic does not have any more stalls the partition until an operator decides.
  */
 #include "consumer/partition/worker.h"
 
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
@@ -21,15 +18,19 @@
 #include "common/base/thread.h"
 #include "common/kafka/kafka_consumer.h"
 #include "consumer/dead_letter/dead_letter_topic.h"
-#include "consumer/partition/partition_dir.h"
-#include "consumer/partition/replica.h"
-#include "consumer/partition/resume.h"
+#include "consumer/partition/checkpointer.h"
+#include "consumer/partition/committer.h"
+#include "consumer/partition/replica_pair.h"
+#include "consumer/partition/resumer.h"
+#include "consumer/partition/worker_control.h"
+#include "consumer/partition/worker_phase.h"
+#include "consumer/partition/worker_status.h"
 
 enum {
     WAIT_MS = 100,
     RETRY_MS = 20,
-    LONG_WAIT_US = 2 * 1000 * 1000, /* a wait that people are told of */
-    QUIET_SAVE_US = 1000 * 1000,    /* how long a position without data may wait for a frame */
+    LONG_WAIT_US = 2 * US_PER_S, /* a wait that is published */
+    QUIET_SAVE_US = US_PER_S,    /* how long a position without data may wait for a frame */
 };
 
 static const char *const area = "worker";
@@ -38,516 +39,124 @@ struct worker {
     struct worker_options options;
     pthread_t thread;
     struct shard *shard;
+    struct worker_control control; /* between threads */
+    struct checkpointer checkpointer;
 
     /* Of the thread. */
-    struct partition_dir directory;
-    struct replica *served;
-    struct replica *built; /* beside it; NULL: none */
+    enum worker_phase phase;
+    struct replica_pair replicas;
+    struct worker_status status;
+    struct committer committer;
     struct event_codec *codec;
     struct dead_letter_topic *dead_letters;
     struct kafka_batch *read;
     struct batch batch;
-    int64_t told_s;                     /* the second that the engines were told last */
-    struct shard_status status;         /* as published */
-    struct shard_checkpoint checkpoint; /* the one that was begun last */
-    bool checkpointing;                 /* it is on its way */
 
-    /* Between threads. */
-    atomic_bool stopping;
-    atomic_bool lost;
-    atomic_bool ready;
-    atomic_llong start_offset; /* once it is ready */
-    atomic_llong heartbeat_us;
-    atomic_llong checkpoints_asked; /* numbered from 1 */
-    struct error failure;           /* read when the thread has ended */
+    struct error failure; /* read when the thread has ended */
 };
 
+/* The only function that changes the phase: what must hold in the next one is checked here. */
 static void
-worker_beat(struct worker *worker)
+worker_move(struct worker *worker, enum worker_phase to)
 {
-    atomic_store(&worker->heartbeat_us, clock_monotonic_us());
+    bool is_rebuilding = replica_pair_is_rebuilding(&worker->replicas);
+    worker_phase_move(&worker->phase, to);
+    switch (to) {
+    case WORKER_RUNNING:
+        CHECK(!is_rebuilding);
+        break;
+    case WORKER_REBUILDING:
+        CHECK(is_rebuilding && !worker->checkpointer.is_active);
+        break;
+    case WORKER_LOST:
+        CHECK(worker_control_is_lost(&worker->control));
+        break;
+    case WORKER_STOPPED:
+        CHECK(!worker->checkpointer.is_active);
+        break;
+    default:
+        break;
+    }
+    log_debug(area, "partition %d: phase %s", worker->options.partition, worker_phase_name(to));
 }
 
 static void
-worker_time(struct worker *worker, enum stage stage, int64_t begin_us)
+worker_observe(struct worker *worker, enum stage stage, int64_t begin_us)
 {
     metrics_observe_us(&worker->options.times->stages[stage], clock_monotonic_us() - begin_us);
 }
 
-static bool
-worker_stopping(const struct worker *worker)
-{
-    return atomic_load(&worker->stopping);
-}
-
-static bool
-worker_lost(const struct worker *worker)
-{
-    return atomic_load(&worker->lost);
-}
-
-/* The one that is fed. */
 static struct replica *
-worker_replica(const struct worker *worker)
+worker_fed(const struct worker *worker)
 {
-    return worker->built != NULL ? worker->built : worker->served;
+    return replica_pair_fed(&worker->replicas);
 }
 
 static void
-worker_publish(struct worker *worker)
+worker_heartbeat(struct worker *worker)
 {
-    struct shard_status *status = &worker->status;
-    status->sequence = replica_position(worker->served)->sequence;
-    status->offset = replica_next_offset(worker->served);
-    status->rebuild_offset = worker->built != NULL ? replica_next_offset(worker->built) : -1;
-    if (status->state != SHARD_RECOVERING) {
-        status->durable_offset = replica_durable_offset(worker->served);
-        status->wal_bytes = replica_wal_bytes(worker->served);
-    }
-    shard_publish(worker->shard, status);
+    worker_control_heartbeat(&worker->control);
+    replica_pair_set_time(&worker->replicas);
 }
 
-/* Changes the state in sight of people; said once in the log. */
+/* A pause in which the worker cannot work, for the reason in its state. */
 static void
-worker_set_state(struct worker *worker, enum shard_state state, const char *trouble)
+worker_pause(struct worker *worker, int pause_ms)
 {
-    struct shard_status *status = &worker->status;
-    if (status->state == state && strcmp(status->trouble, trouble) == 0)
-        return;
-    enum log_level level = trouble[0] != '\0' ? LOG_WARN : LOG_INFO;
-    log_write(level, area, "partition %d: %s%s%s", worker->options.partition,
-              shard_state_name(state), trouble[0] != '\0' ? ": " : "", trouble);
-    status->state = state;
-    snprintf(status->trouble, sizeof status->trouble, "%s", trouble);
-    worker_publish(worker);
+    worker_heartbeat(worker);
+    checkpointer_finish_if_done(&worker->checkpointer);
+    if (worker_status_is_waiting(&worker->status))
+        checkpointer_reject(&worker->checkpointer, worker->status.shown.trouble);
+    clock_sleep_ms(pause_ms);
 }
 
 static void
-worker_set_well(struct worker *worker)
+worker_wait(void *context, const char *reason)
 {
-    worker_set_state(worker, worker->built != NULL ? SHARD_REBUILDING : SHARD_RUNNING, "");
-}
-
-/* Once a second: what is hidden until a time appears when it has come. */
-static void
-worker_tell_time(struct worker *worker)
-{
-    int64_t now_s = clock_realtime_us() / US_PER_S;
-    if (now_s == worker->told_s)
-        return;
-    worker->told_s = now_s;
-    replica_tell_time(worker->served, now_s);
-    if (worker->built != NULL)
-        replica_tell_time(worker->built, now_s);
-}
-
-static void
-worker_come_by(struct worker *worker)
-{
-    worker_beat(worker);
-    worker_tell_time(worker);
+    struct worker *worker = context;
+    worker_status_set(&worker->status, SHARD_WAITING, reason);
+    worker_pause(worker, WAIT_MS);
 }
 
 static int
 worker_save(struct worker *worker, struct error *err)
 {
-    int rc = replica_save(worker_replica(worker), err);
+    int rc = replica_save(worker_fed(worker), err);
     if (rc == 0)
-        worker_publish(worker);
+        worker_status_publish(&worker->status);
     return rc;
-}
-
-/* --- checkpoints ----------------------------------------------------------------------------- */
-
-static bool
-worker_checkpoint_is_asked(const struct worker *worker)
-{
-    return atomic_load(&worker->checkpoints_asked) > worker->checkpoint.answered;
-}
-
-/* Tells those who had asked by then how it ended. */
-static void
-worker_answer_checkpoint(struct worker *worker, const char *trouble)
-{
-    struct shard_checkpoint *checkpoint = &worker->checkpoint;
-    checkpoint->offset = replica_checkpoint_offset(worker->served);
-    snprintf(checkpoint->trouble, sizeof checkpoint->trouble, "%s", trouble);
-    worker->status.checkpoint = *checkpoint;
-    worker_publish(worker);
-}
-
-static void
-worker_refuse_checkpoint(struct worker *worker, const char *why)
-{
-    if (!worker_checkpoint_is_asked(worker))
-        return;
-    worker->checkpoint.answered = atomic_load(&worker->checkpoints_asked);
-    worker_answer_checkpoint(worker, why);
-}
-
-/* A failure loses nothing: the next one makes it good. */
-static void
-worker_conclude_checkpoint(struct worker *worker, const struct error *failure)
-{
-    worker->checkpointing = false;
-    if (failure->code != 0)
-        log_warn(area, "partition %d: %s", worker->options.partition, failure->message);
-    worker_answer_checkpoint(worker, failure->message);
-}
-
-/* Waits for the one that is on its way, if there is any. */
-static void
-worker_end_checkpoint(struct worker *worker)
-{
-    struct error failure = {0};
-    if (!worker->checkpointing)
-        return;
-    while (!replica_checkpoint_is_done(worker->served)) {
-        worker_beat(worker);
-        clock_sleep_ms(RETRY_MS);
-    }
-    replica_checkpoint_end(worker->served, &failure);
-    worker_conclude_checkpoint(worker, &failure);
-}
-
-static void
-worker_end_checkpoint_when_done(struct worker *worker)
-{
-    if (replica_checkpoint_is_done(worker->served))
-        worker_end_checkpoint(worker);
-}
-
-/* Reading stands still until it returns. While a state is built anew none is taken: the one that is
- * served stands still, and the new one may yet be dropped. */
-static int
-worker_begin_checkpoint(struct worker *worker, struct error *err)
-{
-    struct error failure = {0};
-    int64_t begin_us = clock_monotonic_us();
-    if (worker->built != NULL) {
-        worker_refuse_checkpoint(worker, "its state is being built anew");
-        return 0;
-    }
-    worker->checkpoint.answered = atomic_load(&worker->checkpoints_asked);
-    int rc = worker_save(worker, err);
-    if (rc != 0)
-        return rc;
-    worker->checkpointing = true;
-    rc = replica_checkpoint_begin(worker->served, &failure);
-    worker->checkpoint.pause_us = clock_monotonic_us() - begin_us;
-    if (rc != 0)
-        worker_conclude_checkpoint(worker, &failure);
-    return 0;
-}
-
-/* Begins one that is due or asked for, and ends the one that is done. */
-static int
-worker_mind_checkpoint(struct worker *worker, struct error *err)
-{
-    worker_end_checkpoint_when_done(worker);
-    bool wanted = worker_checkpoint_is_asked(worker) || replica_checkpoint_is_due(worker->served);
-    return wanted && !worker->checkpointing ? worker_begin_checkpoint(worker, err) : 0;
-}
-
-/* A while of what people are told in the state: the worker cannot work, and takes no checkpoint. */
-static void
-worker_wait(struct worker *worker, int wait_ms)
-{
-    worker_come_by(worker);
-    worker_end_checkpoint_when_done(worker);
-    if (worker->status.state == SHARD_WAITING && !worker->checkpointing)
-        worker_refuse_checkpoint(worker, worker->status.trouble);
-    clock_sleep_ms(wait_ms);
-}
-
-/* --- recovery -------------------------------------------------------------------------------- */
-
-static bool
-worker_goes_on(void *context)
-{
-    struct worker *worker = context;
-    worker_beat(worker);
-    return !worker_stopping(worker);
-}
-
-static int
-worker_create_replica(struct worker *worker, const char *directory, struct replica **replica,
-                      struct error *err)
-{
-    const struct replica_options options = {
-        .config = worker->options.config,
-        .files = worker->options.data_dir->files,
-        .partition = worker->options.partition,
-        .directory = directory,
-        .go_on = worker_goes_on,
-        .context = worker,
-        .times = worker->options.times,
-    };
-    return replica_create(&options, replica, err);
-}
-
-/* The state that is being built, beside the one that is served, which answers meanwhile. */
-static int
-worker_open_built(struct worker *worker, const struct replica_seed *seed, struct error *err)
-{
-    int rc = worker_create_replica(worker, worker->directory.wal, &worker->built, err);
-    if (rc != 0)
-        return rc;
-    worker_set_well(worker);
-    return replica_open(worker->built, seed, err);
-}
-
-static int
-worker_recover(struct worker *worker, struct error *err)
-{
-    static const struct replica_seed none;
-    int rc = replica_open(worker->served, &none, err);
-    if (rc != 0)
-        return rc;
-    worker_tell_time(worker);
-    if (worker->directory.has_old)
-        return worker_open_built(worker, &none, err);
-    worker_set_well(worker);
-    return 0;
-}
-
-/* --- where to go on -------------------------------------------------------------------------- */
-
-/* Tells the feed how far the state is durable; with `now`, until that is known. */
-static int
-worker_tell_durable(struct worker *worker, bool now, struct error *err)
-{
-    const struct replica *replica = worker_replica(worker);
-    char metadata[RESUME_METADATA_BYTES];
-    int64_t offset = replica_durable_offset(replica);
-    if (worker_lost(worker) || (offset < 0 && !now))
-        return 0;
-    resume_describe(replica_durable_position(replica), worker->options.data_dir->id, metadata);
-    struct feed *feed = worker->options.feed;
-    const struct sequence *sequence = &replica_durable_position(replica)->sequence;
-    return feed->durable(feed, offset >= 0 ? offset : 0, sequence, metadata, now, err);
-}
-
-/* The same, when the next one makes a failure good. */
-static void
-worker_try_tell_durable(struct worker *worker, bool now)
-{
-    struct error err = {0};
-    if (worker_tell_durable(worker, now, &err) != 0)
-        log_warn(area, "partition %d: %s", worker->options.partition, err.message);
-}
-
-/* Waits for the group's answer. ERR_RETRY only when asked to stop. */
-static int
-worker_ask_committed(struct worker *worker, int64_t *offset, struct buffer *metadata,
-                     struct error *err)
-{
-    struct feed *feed = worker->options.feed;
-    int rc;
-    while ((rc = feed->committed(feed, offset, metadata, err)) == ERR_RETRY &&
-           !worker_stopping(worker)) {
-        worker_set_state(worker, SHARD_WAITING, err->message);
-        worker_wait(worker, WAIT_MS);
-    }
-    return rc;
-}
-
-/* What is fed becomes the old state, or goes when there is one already. The new one begins from a
- * checkpoint of the old one up to `offset`, if there is any. */
-static int
-worker_begin_anew(struct worker *worker, int64_t offset, struct error *err)
-{
-    replica_destroy(worker->built);
-    worker->built = NULL;
-    const struct replica_seed seed = {worker->directory.old, offset};
-    int rc = partition_dir_begin_anew(&worker->directory, err);
-    return rc == 0 ? worker_open_built(worker, &seed, err) : rc;
-}
-
-/* A reset may have been followed before, up to a crash that came before it was acknowledged: what
- * is built is empty still. */
-static bool
-worker_must_begin_anew(const struct worker *worker, const struct resume_decision *decision)
-{
-    return decision->verdict == RESUME_REBUILD ||
-           (decision->was_reset && worker->built != NULL && replica_next_offset(worker->built) < 0);
-}
-
-static int
-worker_follow(struct worker *worker, const struct resume_decision *decision, bool anew,
-              int64_t committed, struct error *err)
-{
-    int32_t partition = worker->options.partition;
-    int64_t held = replica_next_offset(worker_replica(worker));
-    int rc = 0;
-    if (decision->lost_tail)
-        log_warn(area,
-                 "partition %d: the log ends before offset %" PRId64 ", which it had reached and "
-                 "committed: its end was lost, and is read from the topic again",
-                 partition, committed);
-    if (decision->verdict == RESUME_REBUILD) {
-        log_warn(area,
-                 "partition %d: %s: the state is built anew beside the one at offset %" PRId64,
-                 partition,
-                 decision->was_reset ? "its offset was reset to an earlier one"
-                                     : "its state is older than a reset of its offset",
-                 held);
-    } else if (decision->verdict == RESUME_SKIP) {
-        log_warn(area,
-                 "partition %d: its offset was reset from %" PRId64 " to %" PRId64
-                 ": what lies between is skipped",
-                 partition, held, committed);
-        rc = replica_skip(worker_replica(worker), committed, err);
-    }
-    if (anew)
-        rc = worker_begin_anew(worker, decision->was_reset ? committed : 0, err);
-    if (rc == 0)
-        replica_set_replay(worker_replica(worker), decision->replay);
-    return rc;
-}
-
-/* A reset must not be followed a second time. */
-static int
-worker_acknowledge(struct worker *worker, struct error *err)
-{
-    int rc;
-    while ((rc = worker_tell_durable(worker, true, err)) == ERR_RETRY && !worker_stopping(worker)) {
-        worker_set_state(worker, SHARD_WAITING, err->message);
-        worker_wait(worker, WAIT_MS);
-    }
-    return rc;
-}
-
-static struct resume_decision
-worker_decide(const struct worker *worker, int64_t committed, const struct buffer *metadata)
-{
-    const struct replica *replica = worker_replica(worker);
-    const struct text text = {(const char *)metadata->data, metadata->bytes};
-    return resume_decide(replica_next_offset(replica), replica_position(replica)->replay,
-                         worker->options.data_dir->id, committed, text,
-                         clock_realtime_us() / US_PER_MS);
-}
-
-/* What was loaded becomes a checkpoint of its own. */
-static int
-worker_seed(struct worker *worker, struct error *err)
-{
-    int rc = replica_checkpoint_begin(worker->built, err);
-    while (rc == 0 && !replica_checkpoint_is_done(worker->built)) {
-        worker_beat(worker);
-        clock_sleep_ms(RETRY_MS);
-    }
-    return rc == 0 ? replica_checkpoint_end(worker->built, err) : rc;
-}
-
-static int
-worker_resume(struct worker *worker, struct error *err)
-{
-    struct buffer metadata;
-    int64_t committed;
-    buffer_init(&metadata);
-    int rc = worker_ask_committed(worker, &committed, &metadata, err);
-    if (rc == 0) {
-        const struct resume_decision decision = worker_decide(worker, committed, &metadata);
-        bool anew = worker_must_begin_anew(worker, &decision);
-        rc = worker_follow(worker, &decision, anew, committed, err);
-        if (rc == 0 && decision.was_reset)
-            rc = worker_acknowledge(worker, err);
-        /* Not before, nor when nothing may be committed: with an offset of its own, what is built
-         * would skip to the reset. */
-        if (rc == 0 && anew && !worker_lost(worker))
-            rc = worker_seed(worker, err);
-    }
-    buffer_free(&metadata);
-    if (rc != 0)
-        return rc;
-    worker_set_well(worker);
-    int64_t next_offset = replica_next_offset(worker_replica(worker));
-    worker->batch.context.engine = replica_engine(worker_replica(worker));
-    atomic_store(&worker->start_offset, next_offset >= 0 ? next_offset : KAFKA_OFFSET_BEGINNING);
-    atomic_store(&worker->ready, true);
-    return 0;
-}
-
-/* Has what is built come as far as what is served, or as the topic? */
-static bool
-worker_caught_up(struct worker *worker)
-{
-    int64_t built = replica_next_offset(worker->built);
-    if (built >= replica_next_offset(worker->served))
-        return true;
-    struct feed_bounds bounds;
-    worker_bounds(worker, &bounds);
-    return worker->read->count == 0 && bounds.high >= 0 &&
-           (built >= bounds.high || bounds.low == bounds.high);
-}
-
-/* What was built takes the place of what was served. */
-static int
-worker_swap_when_due(struct worker *worker, struct error *err)
-{
-    if (worker->built == NULL || !worker_caught_up(worker))
-        return 0;
-    int rc = replica_save(worker->built, err);
-    if (rc != 0)
-        return rc;
-    replica_tell_time(worker->built, worker->told_s);
-    replica_serve(worker->built, worker->shard);
-    replica_destroy(worker->served);
-    worker->served = worker->built;
-    worker->built = NULL;
-    log_info(area, "partition %d: what was built anew is served from offset %" PRId64,
-             worker->options.partition, replica_next_offset(worker->served));
-    worker_set_well(worker);
-    worker_publish(worker);
-    return partition_dir_drop_old(&worker->directory, err);
 }
 
 /* --- one batch ------------------------------------------------------------------------------- */
 
-/* Waits until the letters of the batch are acknowledged, in sight of people when it takes long.
- * False: asked to stop before that. */
+/* Waits until the batch's dead letters are acknowledged; a long wait is published. False: asked to
+ * stop before that. */
 static bool
-worker_deliver_letters(struct worker *worker)
+worker_deliver_dead_letters(struct worker *worker)
 {
     const struct dead_letter_list *letters = &worker->batch.letters;
-    CHECK(letters->count == 0 || worker->dead_letters != NULL); /* refused when it was posted */
+    CHECK(letters->count == 0 || worker->dead_letters != NULL); /* POST /ops has refused them */
     int64_t begin_us = clock_monotonic_us();
     struct error err = {0};
     while (letters->count > 0 &&
            dead_letter_topic_deliver(worker->dead_letters, letters, WAIT_MS, &err) != 0) {
-        if (worker_stopping(worker))
+        if (worker_control_is_stopping(&worker->control))
             return false;
         if (clock_monotonic_us() - begin_us > LONG_WAIT_US)
-            worker_set_state(worker, SHARD_WAITING, err.message);
-        worker_wait(worker, RETRY_MS);
+            worker_status_set(&worker->status, SHARD_WAITING, err.message);
+        worker_pause(worker, RETRY_MS);
     }
     if (letters->count > 0)
-        worker_time(worker, STAGE_LETTERS, begin_us);
-    worker->status.letters += letters->count;
+        worker_observe(worker, STAGE_LETTERS, begin_us);
+    worker->status.shown.letters += letters->count;
     return true;
-}
-
-static void
-worker_count(struct worker *worker)
-{
-    const struct batch_counts *batch = &worker->batch.counts;
-    struct batch_counts *sum = &worker->status.counts;
-    sum->records += batch->records;
-    sum->bytes += batch->bytes;
-    sum->events += batch->events;
-    sum->ops += batch->ops;
-    sum->compacted += batch->compacted;
-    sum->duplicates += batch->duplicates;
-    sum->fenced += batch->fenced;
-    sum->foreign += batch->foreign;
-    sum->rejected += batch->rejected;
 }
 
 static void
 worker_warn_of_losses(struct worker *worker, int64_t losses_before)
 {
-    const struct sequence *sequence = &replica_position(worker_replica(worker))->sequence;
+    const struct sequence *sequence = &replica_position(worker_fed(worker))->sequence;
+    CHECK(sequence->losses >= losses_before);
     if (sequence->losses == losses_before)
         return;
     char reason[SEQUENCE_REASON_BYTES];
@@ -556,74 +165,86 @@ worker_warn_of_losses(struct worker *worker, int64_t losses_before)
              worker->options.partition, worker->batch.next_offset, reason);
 }
 
-/* From letters to applied. When asked to stop before the letters are acknowledged, nothing of the
- * batch has happened. */
+/* From dead letters to applied. When the worker is asked to stop before the dead letters are
+ * acknowledged, the batch is dropped: its messages are read again. */
 static int
 worker_finish_batch(struct worker *worker, struct error *err)
 {
-    struct replica *replica = worker_replica(worker);
+    struct replica *replica = worker_fed(worker);
     int64_t losses = replica_position(replica)->sequence.losses;
-    if (!worker_deliver_letters(worker))
+    if (!worker_deliver_dead_letters(worker))
         return 0;
     int rc = replica_advance(replica, &worker->batch, err);
     if (rc != 0)
         return rc;
-    worker_count(worker);
+    worker_status_count(&worker->status, &worker->batch.counts);
     worker_warn_of_losses(worker, losses);
-    worker_set_well(worker);
-    worker_publish(worker);
+    worker_status_set_healthy(&worker->status);
+    worker_status_publish(&worker->status);
     return 0;
 }
 
-/* Makes a batch of what was read, from record `*next` on. Waits for a schema that is not known, and
- * before a gap for an operator. */
+/* Makes a batch of the records that were read, from `*next` on. A record that cannot be taken yet
+ * is waited for: one with an unknown schema, or the first one after a gap when an operator has to
+ * decide. */
 static int
 worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
 {
     int64_t begin_us = clock_monotonic_us();
     struct batch *batch = &worker->batch;
     int rc = 0;
-    batch_begin(batch, &replica_position(worker_replica(worker))->sequence);
+    CHECK(*next < worker->read->count);
+    batch_begin(batch, &replica_position(worker_fed(worker))->sequence);
     while (rc == 0 && *next < worker->read->count && !batch_full(batch)) {
         rc = batch_add(batch, &worker->read->records[*next], err);
         if (rc == 0)
             ++*next;
     }
     if (rc != 0 && batch->counts.records == 0) {
-        worker_set_state(worker, rc == ERR_DATA ? SHARD_STALLED : SHARD_WAITING, err->message);
+        worker_status_set(&worker->status, rc == ERR_DATA ? SHARD_STALLED : SHARD_WAITING,
+                          err->message);
         clock_sleep_ms(WAIT_MS);
         return 0;
     }
     batch_close(batch);
-    worker_time(worker, STAGE_DECODE, begin_us);
+    worker_observe(worker, STAGE_DECODE, begin_us);
     rc = worker_finish_batch(worker, err);
     metrics_observe_us(&worker->options.times->cycle, clock_monotonic_us() - begin_us);
     return rc;
 }
 
-/* --- the thread ------------------------------------------------------------------------------ */
+/* --- one round ------------------------------------------------------------------------------- */
 
-/* Saves a position that has waited long enough for data to ride with. */
+/* Saves a position that has waited long enough for a frame with data. */
 static int
 worker_save_quiet(struct worker *worker, struct error *err)
 {
-    int64_t since_us = replica_unsaved_us(worker_replica(worker));
+    int64_t since_us = replica_unsaved_us(worker_fed(worker));
     if (since_us < 0 || clock_monotonic_us() - since_us < QUIET_SAVE_US)
         return 0;
     return worker_save(worker, err);
+}
+
+/* A failure is logged only: the next report includes this one. */
+static void
+worker_report_durable(struct worker *worker)
+{
+    struct error err = {0};
+    if (committer_report(&worker->committer, &err) != 0)
+        log_warn(area, "partition %d: %s", worker->options.partition, err.message);
 }
 
 /* The topic does not have the offset that comes next. */
 static void
 worker_stall(struct worker *worker)
 {
-    char trouble[ERROR_MESSAGE_BYTES];
-    snprintf(trouble, sizeof trouble,
+    char error[ERROR_MESSAGE_BYTES];
+    snprintf(error, sizeof error,
              "offset %" PRId64 " is not in the topic any more, so events are lost; reset the "
-             "group's offset to the earliest to go on there, or remove %s to build the index from "
-             "what the topic has (docs/operations.md)",
-             replica_next_offset(worker_replica(worker)), worker->directory.path);
-    worker_set_state(worker, SHARD_STALLED, trouble);
+             "group's offset to the earliest to continue there, or remove %s to build the index "
+             "from what the topic has (docs/operations.md)",
+             replica_next_offset(worker_fed(worker)), worker->replicas.directory.path);
+    worker_status_set(&worker->status, SHARD_STALLED, error);
 }
 
 static int
@@ -636,91 +257,170 @@ worker_read(struct worker *worker, struct error *err)
         records = KAFKA_BATCH_RECORDS_MAX;
     int64_t begin_us = clock_monotonic_us();
     int rc = feed->read(feed, WAIT_MS, records, (size_t)config->batch_bytes, worker->read, err);
+    CHECK(worker->read->count <= (rc == 0 ? records : 0));
     if (rc == ERR_DATA)
         worker_stall(worker);
     else if (rc == ERR_RETRY)
-        worker_set_state(worker, SHARD_WAITING, err->message);
+        worker_status_set(&worker->status, SHARD_WAITING, err->message);
     else if (rc != 0)
         return rc;
-    else if (worker->status.state == SHARD_WAITING)
-        worker_set_well(worker);
+    else if (worker_status_is_waiting(&worker->status))
+        worker_status_set_healthy(&worker->status);
     if (worker->read->count > 0)
-        worker_time(worker, STAGE_READ, begin_us);
+        worker_observe(worker, STAGE_READ, begin_us);
     if (rc != 0)
         clock_sleep_ms(WAIT_MS);
     return 0;
 }
 
-/* The log may not grow any more: what is held is served, and nothing is read. */
+/* The log may not grow any more: the partition is served and not read. */
 static bool
 worker_is_full(struct worker *worker)
 {
     int64_t limit_bytes = worker->options.config->consumer.wal_limit_bytes;
-    if (replica_wal_bytes(worker_replica(worker)) < limit_bytes)
+    if (replica_wal_bytes(worker_fed(worker)) < limit_bytes)
         return false;
-    char trouble[ERROR_MESSAGE_BYTES];
-    snprintf(trouble, sizeof trouble,
+    char error[ERROR_MESSAGE_BYTES];
+    snprintf(error, sizeof error,
              "the log in %s has reached consumer.wal_limit_bytes (%" PRId64 "): raise it, or build "
              "the index from what the topic has (docs/operations.md)",
-             worker->directory.path, limit_bytes);
-    worker_set_state(worker, SHARD_FULL, trouble);
+             worker->replicas.directory.path, limit_bytes);
+    worker_status_set(&worker->status, SHARD_FULL, error);
     return true;
 }
 
-/* What is held is served until the group tells whose the partition is. */
-static void
-worker_idle(struct worker *worker)
+/* Serves the rebuilt replica when it has caught up. */
+static int
+worker_swap_when_due(struct worker *worker, struct error *err)
 {
-    worker_set_state(worker, SHARD_WAITING, "lost its place in the group, which does not answer");
-    worker_wait(worker, WAIT_MS);
+    struct feed_bounds bounds;
+    if (worker->phase != WORKER_REBUILDING)
+        return 0;
+    worker_bounds(worker, &bounds);
+    if (!replica_pair_has_caught_up(&worker->replicas, &bounds, worker->read->count == 0))
+        return 0;
+    int rc = replica_pair_swap(&worker->replicas, err);
+    if (rc != 0)
+        return rc;
+    log_info(area, "partition %d: the rebuilt replica is served, from offset %" PRId64,
+             worker->options.partition, replica_next_offset(worker_fed(worker)));
+    worker_move(worker, WORKER_RUNNING);
+    worker_status_set_healthy(&worker->status);
+    worker_status_publish(&worker->status);
+    return replica_pair_remove_old(&worker->replicas, err);
 }
 
-/* Reads once, and works until all that was read has been dealt with. */
+/* Reads once, and works until every record that was read is in a batch. */
 static int
 worker_round(struct worker *worker, struct error *err)
 {
     uint32_t next = 0;
+    CHECK(worker->phase == WORKER_RUNNING || worker->phase == WORKER_REBUILDING);
     if (worker_is_full(worker)) {
-        worker_come_by(worker);
+        worker_heartbeat(worker);
         clock_sleep_ms(WAIT_MS);
-        return worker_mind_checkpoint(worker, err);
+        return checkpointer_step(&worker->checkpointer, err);
     }
     int rc = worker_read(worker, err);
     do {
-        worker_come_by(worker);
+        worker_heartbeat(worker);
         if (rc == 0 && next < worker->read->count)
             rc = worker_take_batch(worker, &next, err);
         if (rc == 0)
             rc = worker_save_quiet(worker, err);
         if (rc == 0)
-            worker_try_tell_durable(worker, false);
+            worker_report_durable(worker);
         if (rc == 0)
             rc = worker_swap_when_due(worker, err);
         if (rc == 0)
-            rc = worker_mind_checkpoint(worker, err);
-    } while (rc == 0 && next < worker->read->count && !worker_stopping(worker) &&
-             !worker_lost(worker));
+            rc = checkpointer_step(&worker->checkpointer, err);
+    } while (rc == 0 && next < worker->read->count &&
+             !worker_control_is_stopping(&worker->control) &&
+             !worker_control_is_lost(&worker->control));
     return rc;
 }
 
+/* --- the thread ------------------------------------------------------------------------------ */
+
 static int
-worker_work(struct worker *worker, struct error *err)
+worker_recover(struct worker *worker, struct error *err)
 {
-    int rc = worker_recover(worker, err);
-    if (rc == 0)
-        rc = worker_resume(worker, err);
-    while (rc == 0 && !worker_stopping(worker) && !worker_lost(worker))
-        rc = worker_round(worker, err);
-    while (rc == 0 && !worker_stopping(worker))
-        worker_idle(worker);
-    if (rc == 0 && !worker_lost(worker))
+    int rc = replica_pair_recover(&worker->replicas, err);
+    if (rc != 0)
+        return rc;
+    if (!replica_pair_is_interrupted(&worker->replicas))
+        worker_status_set_healthy(&worker->status);
+    worker_move(worker, WORKER_RESUMING);
+    return 0;
+}
+
+static int
+worker_resume(struct worker *worker, struct error *err)
+{
+    const struct resumer resumer = {
+        .feed = worker->options.feed,
+        .replicas = &worker->replicas,
+        .status = &worker->status,
+        .control = &worker->control,
+        .committer = &worker->committer,
+        .data_dir_id = worker->options.data_dir->id,
+        .partition = worker->options.partition,
+        .wait = worker_wait,
+        .context = worker,
+    };
+    int rc = resumer_run(&resumer, err);
+    if (rc != 0)
+        return rc;
+    bool is_rebuilding = replica_pair_is_rebuilding(&worker->replicas);
+    worker_move(worker, is_rebuilding ? WORKER_REBUILDING : WORKER_RUNNING);
+    worker->batch.context.engine = replica_engine(worker_fed(worker));
+    int64_t offset = replica_next_offset(worker_fed(worker));
+    worker_control_set_ready(&worker->control, offset >= 0 ? offset : KAFKA_OFFSET_BEGINNING);
+    return 0;
+}
+
+/* Until the worker is asked to stop: reads the partition until it is lost, then only serves it,
+ * until the group answers and the assignment decides. */
+static int
+worker_loop(struct worker *worker, struct error *err)
+{
+    int rc = 0;
+    while (rc == 0 && !worker_control_is_stopping(&worker->control)) {
+        if (worker->phase == WORKER_LOST)
+            worker_wait(worker, "lost its place in the group, which does not answer");
+        else if (worker_control_is_lost(&worker->control))
+            worker_move(worker, WORKER_LOST);
+        else
+            rc = worker_round(worker, err);
+    }
+    return rc;
+}
+
+static void
+worker_commit_last(struct worker *worker)
+{
+    struct error err = {0};
+    if (replica_durable_offset(worker_fed(worker)) < 0)
+        return;
+    if (committer_commit(&worker->committer, &err) != 0)
+        log_warn(area, "partition %d: %s", worker->options.partition, err.message);
+}
+
+/* `rc`: how the loop has ended. When the whole process stops, a last checkpoint shortens the next
+ * recovery. */
+static int
+worker_finish(struct worker *worker, int rc, struct error *err)
+{
+    worker_move(worker, WORKER_STOPPING);
+    if (rc == 0 && !worker_control_is_lost(&worker->control))
         rc = worker_save(worker, err);
-    if (rc == 0 && replica_durable_offset(worker_replica(worker)) >= 0)
-        worker_try_tell_durable(worker, true);
-    worker_end_checkpoint(worker);
-    if (rc == 0 && shutdown_requested() && !worker_lost(worker))
-        rc = worker_begin_checkpoint(worker, err);
-    worker_end_checkpoint(worker);
+    if (rc == 0)
+        worker_commit_last(worker);
+    checkpointer_finish(&worker->checkpointer);
+    if (rc == 0 && shutdown_requested() && !worker_control_is_lost(&worker->control))
+        rc = checkpointer_begin(&worker->checkpointer, err);
+    checkpointer_finish(&worker->checkpointer);
+    worker_move(worker, WORKER_STOPPED);
     return rc;
 }
 
@@ -729,8 +429,13 @@ worker_main(void *context)
 {
     struct worker *worker = context;
     struct error err = {0};
-    int rc = worker_work(worker, &err);
-    if (rc != 0 && !(rc == ERR_RETRY && worker_stopping(worker))) {
+    int rc = worker_recover(worker, &err);
+    if (rc == 0)
+        rc = worker_resume(worker, &err);
+    if (rc == 0)
+        rc = worker_loop(worker, &err);
+    rc = worker_finish(worker, rc, &err);
+    if (rc != 0 && !(rc == ERR_RETRY && worker_control_is_stopping(&worker->control))) {
         error_wrap(&err, rc, "partition %d", worker->options.partition);
         worker->failure = err;
         shutdown_request();
@@ -751,35 +456,53 @@ worker_free(struct worker *worker)
     event_codec_destroy(worker->codec);
     dead_letter_topic_destroy(worker->dead_letters);
     shard_destroy(worker->shard);
-    replica_destroy(worker->built);
-    replica_destroy(worker->served);
-    partition_dir_close(&worker->directory);
+    replica_pair_destroy(&worker->replicas);
     free(worker);
+}
+
+/* Everything that cannot fail. */
+static void
+worker_init(struct worker *worker, const struct worker_options *options)
+{
+    worker->options = *options;
+    worker->phase = WORKER_RECOVERING;
+    if (options->config->kafka.present)
+        worker->dead_letters = dead_letter_topic_create(options->config);
+    worker->read = memory_zalloc(sizeof *worker->read);
+    worker->shard = shard_create();
+    worker_control_init(&worker->control);
+    worker_status_init(&worker->status, worker->shard, &worker->replicas, options->partition);
+    checkpointer_init(&worker->checkpointer, &worker->replicas, &worker->control, &worker->status);
+    worker->committer = (struct committer){
+        .feed = options->feed,
+        .replicas = &worker->replicas,
+        .control = &worker->control,
+        .data_dir_id = options->data_dir->id,
+        .partition = options->partition,
+    };
 }
 
 static int
 worker_prepare(struct worker *worker, struct error *err)
 {
     const struct worker_options *options = &worker->options;
-    const struct config *config = options->config;
-    char *path = data_dir_partition_path(config->consumer.data_dir, config_log_name(config),
-                                         options->partition);
-    int rc = partition_dir_open(&worker->directory, options->data_dir->files, path, err);
-    free(path);
+    const struct replica_pair_options pair_options = {
+        .config = options->config,
+        .files = options->data_dir->files,
+        .shard = worker->shard,
+        .control = &worker->control,
+        .times = options->times,
+        .partition = options->partition,
+    };
+    int rc = replica_pair_create(&worker->replicas, &pair_options, err);
     if (rc == 0)
         rc = event_codec_create(&worker->codec, err);
     if (rc != 0)
         return rc;
-    const struct partition_dir *directory = &worker->directory;
-    rc = worker_create_replica(worker, directory->has_old ? directory->old : directory->wal,
-                               &worker->served, err);
-    if (rc != 0)
-        return rc;
-    replica_serve(worker->served, worker->shard);
     const struct batch_context context = {
-        .config = config,
+        .config = options->config,
         .partition = options->partition,
-        .engine = replica_engine(worker->served),
+        .engine = replica_engine(worker->replicas.served),
         .codec = worker->codec,
     };
     batch_init(&worker->batch, &context);
@@ -790,14 +513,9 @@ int
 worker_start(const struct worker_options *options, struct worker **worker, struct error *err)
 {
     struct worker *made = memory_zalloc(sizeof *made);
-    made->options = *options;
-    if (options->config->kafka.present)
-        made->dead_letters = dead_letter_topic_create(options->config);
-    made->read = memory_zalloc(sizeof *made->read);
-    made->shard = shard_create();
-    worker_beat(made);
     char name[THREAD_NAME_BYTES];
     snprintf(name, sizeof name, "partition %d", options->partition);
+    worker_init(made, options);
     int rc = worker_prepare(made, err);
     if (rc == 0)
         rc = thread_start(&made->thread, name, worker_main, made, err);
@@ -812,10 +530,7 @@ worker_start(const struct worker_options *options, struct worker **worker, struc
 bool
 worker_ready(struct worker *worker, int64_t *offset)
 {
-    if (!atomic_load(&worker->ready))
-        return false;
-    *offset = atomic_load(&worker->start_offset);
-    return true;
+    return worker_control_is_ready(&worker->control, offset);
 }
 
 void
@@ -827,13 +542,13 @@ worker_bounds(struct worker *worker, struct feed_bounds *bounds)
 int64_t
 worker_heartbeat_us(const struct worker *worker)
 {
-    return atomic_load(&worker->heartbeat_us);
+    return worker_control_heartbeat_us(&worker->control);
 }
 
 int64_t
-worker_ask_checkpoint(struct worker *worker)
+worker_request_checkpoint(struct worker *worker)
 {
-    return atomic_fetch_add(&worker->checkpoints_asked, 1) + 1;
+    return checkpointer_request(&worker->checkpointer);
 }
 
 bool
@@ -844,10 +559,11 @@ worker_checkpoint_answer(struct worker *worker, int64_t request, struct shard_ch
     *answer = status.checkpoint;
     if (answer->answered >= request)
         return true;
-    bool is_known = request <= atomic_load(&worker->checkpoints_asked);
-    if (!is_known)
-        snprintf(answer->trouble, sizeof answer->trouble, "the partition was given away and back");
-    return !is_known;
+    if (checkpointer_has_request(&worker->checkpointer, request))
+        return false;
+    snprintf(answer->trouble, sizeof answer->trouble,
+             "the partition was revoked and assigned again");
+    return true;
 }
 
 struct shard *
@@ -859,20 +575,21 @@ worker_shard(struct worker *worker)
 void
 worker_lose(struct worker *worker)
 {
-    atomic_store(&worker->lost, true);
+    worker_control_lose(&worker->control);
 }
 
 void
-worker_ask_to_stop(struct worker *worker)
+worker_request_stop(struct worker *worker)
 {
-    atomic_store(&worker->stopping, true);
+    worker_control_stop(&worker->control);
 }
 
 int
 worker_stop(struct worker *worker, struct error *err)
 {
-    atomic_store(&worker->stopping, true);
+    worker_request_stop(worker);
     thread_join(worker->thread);
+    CHECK(worker->phase == WORKER_STOPPED);
     int rc = worker->failure.code;
     if (rc != 0)
         *err = worker->failure;

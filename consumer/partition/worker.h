@@ -1,25 +1,24 @@
 /* The worker: one thread that owns everything of one partition, its feed, seq rule, log and shard.
  * Workers share nothing.
  *
- *     recover    the newest checkpoint and the log behind it (replica.h)
- *     resume     what the group's committed offset says (intake/offsets.h): go on, skip, build anew
- *     read       messages from there
- *     batch      decode, seq rule, checks, compaction; its dead letters are acknowledged
- *     advance    one frame, fsync, then the engine, under the write lock (replica.h)
- *     durable    the feed is told, which commits the offset to the group now and then
- *     checkpoint when the log has grown enough, when asked for, and when the process is to stop
+ *     recover      the newest checkpoint, and the log after it (replica.h)
+ *     resume       where to continue, by the group's committed offset (resumer.h)
+ *     rounds of
+ *       read         messages from there
+ *       batch        decode, seq rule, checks, compaction; its dead letters are acknowledged
+ *       advance      one frame, fsync, then the engine, under the write lock (replica.h)
+ *       report       the durable offset to the feed, which commits it to the group (committer.h)
+ *       swap         the end of a rebuild (replica_pair.h)
+ *       checkpoint   when the log has grown enough, or on request (checkpointer.h)
+ *     finish       save, commit, and a last checkpoint when the whole process stops
  *
- * A batch without anything to apply (marks, duplicates) moves the position in memory, and rides in
- * the next frame, or in one of its own once a second.
+ * worker_phase.h draws the phases. A batch with nothing to apply (marks, duplicates) moves the
+ * position in memory only: the next frame includes it, or a frame of its own once a second.
  *
- * Building anew: the old state is served, and stands still, while a second replica reads the topic
- * from a checkpoint before the reset, or its beginning; when that one has come as far, it takes the
- * old one's place. A restart goes on with both (intake/partition_dir.h).
- *
- * Order of positions (law L5): checkpoint <= applied <= durable in the log; committed <= durable.
+ * Law L5: checkpoint <= applied <= durable in the log; committed <= durable.
  *
  * Threads of the program: main polls the group (assignment.h); one per partition (this); those of
- * the HTTP server, which read shards. A worker is started, watched and stopped by main.
+ * the HTTP server, which read shards. The main thread starts, watches and stops a worker.
  */
 #ifndef CONSUMER_PARTITION_WORKER_H
 #define CONSUMER_PARTITION_WORKER_H
@@ -44,31 +43,32 @@ struct worker_options {
 /* Starts the thread; the caller owns `*worker`. */
 int worker_start(const struct worker_options *options, struct worker **worker, struct error *err);
 
-/* May reading begin? Then `*offset` is where: of a message, or KAFKA_OFFSET_BEGINNING. */
+/* Has the worker found out where reading begins? Then `*offset` is a message's offset or
+ * KAFKA_OFFSET_BEGINNING. */
 bool worker_ready(struct worker *worker, int64_t *offset);
 
 /* As feed.h says. Any thread, as long as the worker lives. */
 void worker_bounds(struct worker *worker, struct feed_bounds *bounds);
 
-/* When the thread last came by, on the monotonic clock. A worker that is alive does so at least
- * once a second, except inside a batch. Any thread. */
+/* The time of the thread's last heartbeat, on the monotonic clock. A worker that is alive has one
+ * at least once a second, except inside a batch. Any thread. */
 int64_t worker_heartbeat_us(const struct worker *worker);
 
 /* Any thread, as long as the worker lives. */
 struct shard *worker_shard(struct worker *worker);
 
-/* Asks for a checkpoint as soon as it may be taken. Returns the number of the request. Any thread,
- * as long as the worker lives, as the next one. */
-int64_t worker_ask_checkpoint(struct worker *worker);
-/* What became of it, or of a later one. False: that is not known yet. */
+/* Requests a checkpoint as soon as one may be taken. Returns the number of the request, from 1. Any
+ * thread, as long as the worker lives; so may the next function. */
+int64_t worker_request_checkpoint(struct worker *worker);
+/* The outcome of that checkpoint or of a later one. False: it is not known yet. */
 bool worker_checkpoint_answer(struct worker *worker, int64_t request,
                               struct shard_checkpoint *answer);
 
-/* Another member may have the partition already: what is in hand is finished, and nothing more is
- * read, written or committed; the shard goes on answering until the worker is stopped. */
+/* Another member may own the partition already: the worker finishes its batch, and reads, writes
+ * and commits nothing more. Its shard answers queries until the worker is stopped. Once. */
 void worker_lose(struct worker *worker);
-/* Asks it to finish what is in hand. */
-void worker_ask_to_stop(struct worker *worker);
+/* Asks the worker to finish its batch and end. */
+void worker_request_stop(struct worker *worker);
 /* Waits for the thread and frees everything. Returns the error, if any, that has ended the thread:
  * such a worker has asked the whole process to stop (shutdown_request), and recovery decides. */
 int worker_stop(struct worker *worker, struct error *err);

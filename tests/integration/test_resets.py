@@ -168,7 +168,7 @@ class Resets(GalleryCase):
         self.change_images()
         self.consumer.start()
         self.check_end()
-        self.assertEqual(self.log_count("built anew"), 0)
+        self.assertEqual(self.log_count("a rebuild begins"), 0)
         self.assertEqual(self.log_count("skipped"), 0)
 
     def other_member(self):
@@ -207,7 +207,7 @@ class Resets(GalleryCase):
         self.assertEqual(self.log_count("was reset to an earlier one"), 4)
         other.start()
         self.wait_until_running(other, 2)
-        self.assertEqual(self.log_count("its state is older than a reset"), 2)
+        self.assertEqual(self.log_count("its replica is older than a reset"), 2)
         other.stop()
         self.wait_until_running(self.consumer, 4)
         self.check_end()

@@ -129,7 +129,7 @@ test_beginning_anew_keeps_the_log_until_it_is_dropped(void **state)
     struct partition_dir dir;
     open_dir(&dir);
     make_log(dir.wal, "1");
-    assert_int_equal(partition_dir_begin_anew(&dir, NULL), 0);
+    assert_int_equal(partition_dir_begin_rebuild(&dir, NULL), 0);
     assert_true(dir.has_old);
     assert_int_equal(log_of("wal"), 0);
     assert_int_equal(log_of("wal.old"), '1');
@@ -137,7 +137,7 @@ test_beginning_anew_keeps_the_log_until_it_is_dropped(void **state)
     partition_dir_close(&dir);
     open_dir(&dir);
     assert_true(dir.has_old);
-    assert_int_equal(partition_dir_drop_old(&dir, NULL), 0);
+    assert_int_equal(partition_dir_remove_old(&dir, NULL), 0);
     assert_false(dir.has_old);
     assert_int_equal(log_of("wal"), '2');
     assert_int_equal(log_of("wal.old"), 0);
@@ -152,9 +152,9 @@ test_beginning_anew_again_keeps_the_oldest(void **state)
     struct partition_dir dir;
     open_dir(&dir);
     make_log(dir.wal, "1");
-    assert_int_equal(partition_dir_begin_anew(&dir, NULL), 0);
+    assert_int_equal(partition_dir_begin_rebuild(&dir, NULL), 0);
     make_log(dir.wal, "2");
-    assert_int_equal(partition_dir_begin_anew(&dir, NULL), 0);
+    assert_int_equal(partition_dir_begin_rebuild(&dir, NULL), 0);
     assert_int_equal(log_of("wal.old"), '1');
     assert_int_equal(log_of("wal"), 0);
     partition_dir_close(&dir);
@@ -175,10 +175,10 @@ test_F39_a_death_at_any_call_leaves_one_state_or_the_next(void **state)
         make_log(dir.wal, "1");
         left = calls;
         struct error err = {0};
-        bool begun = partition_dir_begin_anew(&dir, &err) == 0;
+        bool begun = partition_dir_begin_rebuild(&dir, &err) == 0;
         if (begun)
             make_log(dir.wal, "2");
-        finished = begun && partition_dir_drop_old(&dir, &err) == 0;
+        finished = begun && partition_dir_remove_old(&dir, &err) == 0;
         partition_dir_close(&dir);
         left = ENOUGH;
         open_dir(&dir);

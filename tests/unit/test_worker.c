@@ -273,7 +273,7 @@ await_checkpoint(struct fixture *fixture, int64_t request)
 static struct shard_checkpoint
 take_checkpoint(struct fixture *fixture)
 {
-    return await_checkpoint(fixture, worker_ask_checkpoint(fixture->worker));
+    return await_checkpoint(fixture, worker_request_checkpoint(fixture->worker));
 }
 
 enum { CHECKPOINT = MESSAGES - BATCH_MESSAGES, RESET = MESSAGES - 1 };
@@ -320,8 +320,8 @@ test_a_checkpoint_answers_all_who_have_asked(void **state)
     assert_int_equal(take_checkpoint(&fixture).offset, -1); /* of nothing: there is none */
     for (int64_t offset = BATCH_MESSAGES; offset <= MESSAGES; offset += BATCH_MESSAGES) {
         read_up_to(&fixture, offset);
-        int64_t first = worker_ask_checkpoint(fixture.worker);
-        int64_t second = worker_ask_checkpoint(fixture.worker);
+        int64_t first = worker_request_checkpoint(fixture.worker);
+        int64_t second = worker_request_checkpoint(fixture.worker);
         for (int64_t request = first; request <= second; request++) {
             const struct shard_checkpoint answer = await_checkpoint(&fixture, request);
             assert_string_equal(answer.trouble, "");
@@ -346,7 +346,7 @@ test_L9_a_checkpoint_that_may_not_be_taken_is_refused(void **state)
     stop(&fixture);
     start(&fixture, RESET, false);
     assert_int_equal(start_offset(&fixture), CHECKPOINT);
-    assert_string_equal(take_checkpoint(&fixture).trouble, "its state is being built anew");
+    assert_string_equal(take_checkpoint(&fixture).trouble, "the partition is being rebuilt");
     read_up_to(&fixture, MESSAGES);
     wait_until(&fixture, is_running);
     assert_string_equal(take_checkpoint(&fixture).trouble, "");
@@ -363,7 +363,7 @@ test_a_request_that_the_worker_does_not_know_is_refused(void **state)
     begin(&fixture, *state);
     start(&fixture, -1, false);
     assert_true(worker_checkpoint_answer(fixture.worker, 1, &answer));
-    assert_string_equal(answer.trouble, "the partition was given away and back");
+    assert_string_equal(answer.trouble, "the partition was revoked and assigned again");
     stop(&fixture);
     end(&fixture);
 }

@@ -1,0 +1,34 @@
+#include "consumer/partition/committer.h"
+
+#include "common/base/check.h"
+#include "consumer/partition/resume.h"
+
+static int
+committer_send(const struct committer *committer, bool wait, struct error *err)
+{
+    const struct replica *replica = replica_pair_fed(committer->replicas);
+    const struct position *position = replica_durable_position(replica);
+    struct feed *feed = committer->feed;
+    char metadata[RESUME_METADATA_BYTES];
+    int64_t offset = replica_durable_offset(replica);
+    CHECK(offset >= 0 || wait); /* there is nothing to report */
+    resume_describe(position, committer->data_dir_id, metadata);
+    return feed->durable(feed, offset >= 0 ? offset : 0, &position->sequence, metadata, wait, err);
+}
+
+int
+committer_report(const struct committer *committer, struct error *err)
+{
+    const struct replica *replica = replica_pair_fed(committer->replicas);
+    if (worker_control_is_lost(committer->control) || replica_durable_offset(replica) < 0)
+        return 0;
+    return committer_send(committer, false, err);
+}
+
+int
+committer_commit(const struct committer *committer, struct error *err)
+{
+    if (worker_control_is_lost(committer->control))
+        return 0;
+    return committer_send(committer, true, err);
+}

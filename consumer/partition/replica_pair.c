@@ -1,0 +1,180 @@
+#include "consumer/partition/replica_pair.h"
+
+#include <stdlib.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "consumer/partition/data_dir.h"
+
+enum { POLL_MS = 20 };
+
+static int
+pair_create_replica(const struct replica_pair *pair, const char *directory,
+                    struct replica **replica, struct error *err)
+{
+    const struct replica_options options = {
+        .config = pair->options.config,
+        .files = pair->options.files,
+        .partition = pair->options.partition,
+        .directory = directory,
+        .control = pair->options.control,
+        .times = pair->options.times,
+    };
+    return replica_create(&options, replica, err);
+}
+
+static int
+pair_open_directory(struct replica_pair *pair, struct error *err)
+{
+    const struct config *config = pair->options.config;
+    char *path = data_dir_partition_path(config->consumer.data_dir, config_log_name(config),
+                                         pair->options.partition);
+    int rc = partition_dir_open(&pair->directory, pair->options.files, path, err);
+    free(path);
+    return rc;
+}
+
+int
+replica_pair_create(struct replica_pair *pair, const struct replica_pair_options *options,
+                    struct error *err)
+{
+    CHECK(options->shard != NULL && options->control != NULL);
+    *pair = (struct replica_pair){.options = *options};
+    int rc = pair_open_directory(pair, err);
+    if (rc != 0)
+        return rc;
+    const struct partition_dir *directory = &pair->directory;
+    rc = pair_create_replica(pair, directory->has_old ? directory->old : directory->wal,
+                             &pair->served, err);
+    if (rc == 0)
+        replica_serve(pair->served, options->shard);
+    return rc;
+}
+
+void
+replica_pair_destroy(struct replica_pair *pair)
+{
+    replica_destroy(pair->rebuilt);
+    replica_destroy(pair->served);
+    partition_dir_close(&pair->directory);
+}
+
+int
+replica_pair_recover(struct replica_pair *pair, struct error *err)
+{
+    static const struct replica_seed no_seed;
+    CHECK(pair->rebuilt == NULL);
+    int rc = replica_open(pair->served, &no_seed, err);
+    if (rc == 0)
+        replica_pair_set_time(pair);
+    return rc;
+}
+
+/* --- a rebuild ------------------------------------------------------------------------------- */
+
+bool
+replica_pair_is_interrupted(const struct replica_pair *pair)
+{
+    return pair->directory.has_old && pair->rebuilt == NULL;
+}
+
+int
+replica_pair_continue_rebuild(struct replica_pair *pair, struct error *err)
+{
+    CHECK(replica_pair_is_interrupted(pair));
+    pair->seed = (struct replica_seed){0};
+    return pair_create_replica(pair, pair->directory.wal, &pair->rebuilt, err);
+}
+
+int
+replica_pair_begin_rebuild(struct replica_pair *pair, int64_t offset, struct error *err)
+{
+    CHECK(offset >= 0);
+    CHECK(pair->directory.has_old == (pair->rebuilt != NULL));
+    replica_destroy(pair->rebuilt);
+    pair->rebuilt = NULL;
+    int rc = partition_dir_begin_rebuild(&pair->directory, err);
+    if (rc != 0)
+        return rc;
+    CHECK(pair->directory.has_old);
+    pair->seed = (struct replica_seed){pair->directory.old, offset};
+    return pair_create_replica(pair, pair->directory.wal, &pair->rebuilt, err);
+}
+
+int
+replica_pair_open_rebuilt(struct replica_pair *pair, struct error *err)
+{
+    CHECK(pair->rebuilt != NULL && pair->directory.has_old);
+    return replica_open(pair->rebuilt, &pair->seed, err);
+}
+
+int
+replica_pair_save_seed(struct replica_pair *pair, struct error *err)
+{
+    CHECK(pair->rebuilt != NULL);
+    int rc = replica_checkpoint_begin(pair->rebuilt, err);
+    while (rc == 0 && !replica_checkpoint_is_done(pair->rebuilt)) {
+        worker_control_heartbeat(pair->options.control);
+        clock_sleep_ms(POLL_MS);
+    }
+    return rc == 0 ? replica_checkpoint_end(pair->rebuilt, err) : rc;
+}
+
+struct replica *
+replica_pair_fed(const struct replica_pair *pair)
+{
+    return pair->rebuilt != NULL ? pair->rebuilt : pair->served;
+}
+
+bool
+replica_pair_is_rebuilding(const struct replica_pair *pair)
+{
+    return pair->rebuilt != NULL;
+}
+
+bool
+replica_pair_has_caught_up(const struct replica_pair *pair, const struct feed_bounds *bounds,
+                           bool is_idle)
+{
+    CHECK(pair->rebuilt != NULL);
+    int64_t rebuilt = replica_next_offset(pair->rebuilt);
+    if (rebuilt >= replica_next_offset(pair->served))
+        return true;
+    return is_idle && bounds->high >= 0 && (rebuilt >= bounds->high || bounds->low == bounds->high);
+}
+
+int
+replica_pair_swap(struct replica_pair *pair, struct error *err)
+{
+    CHECK(pair->rebuilt != NULL && pair->directory.has_old);
+    int rc = replica_save(pair->rebuilt, err);
+    if (rc != 0)
+        return rc;
+    replica_set_time(pair->rebuilt, pair->now_s);
+    replica_serve(pair->rebuilt, pair->options.shard);
+    replica_destroy(pair->served);
+    pair->served = pair->rebuilt;
+    pair->rebuilt = NULL;
+    return 0;
+}
+
+int
+replica_pair_remove_old(struct replica_pair *pair, struct error *err)
+{
+    CHECK(pair->rebuilt == NULL && pair->directory.has_old);
+    return partition_dir_remove_old(&pair->directory, err);
+}
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+void
+replica_pair_set_time(struct replica_pair *pair)
+{
+    int64_t now_s = clock_realtime_us() / US_PER_S;
+    if (now_s == pair->now_s)
+        return;
+    pair->now_s = now_s;
+    replica_set_time(pair->served, now_s);
+    if (pair->rebuilt != NULL)
+        replica_set_time(pair->rebuilt, now_s);
+}

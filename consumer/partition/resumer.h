@@ -1,0 +1,42 @@
+/* Where a worker continues after recovery, by the group's committed offset.
+ *
+ *     continue an interrupted rebuild
+ *     read the committed offset            waits for the group
+ *     decide what it means                 resume.h, pure
+ *     follow the decision                  continue, skip, or begin a rebuild
+ *     acknowledge a reset                  waits for the group: it must not be followed twice
+ *     save the seed of a rebuild           its checkpoint, as one of the rebuilt replica
+ *
+ * A crash before the acknowledgement finds the reset again, and a rebuilt log that is still empty:
+ * the reset is then followed again. This is why the seed is not saved before, and not at all when
+ * the partition is lost: a rebuilt replica with an offset of its own would skip to the reset.
+ *
+ * One thread, the worker's.
+ */
+#ifndef CONSUMER_PARTITION_RESUMER_H
+#define CONSUMER_PARTITION_RESUMER_H
+
+#include "consumer/partition/committer.h"
+#include "consumer/partition/replica_pair.h"
+#include "consumer/partition/worker_control.h"
+#include "consumer/partition/worker_status.h"
+
+/* All pointers must outlive it. */
+struct resumer {
+    struct feed *feed;
+    struct replica_pair *replicas;
+    struct worker_status *status;
+    const struct worker_control *control;
+    const struct committer *committer;
+    const char *data_dir_id;
+    int32_t partition;
+    /* Publishes `reason` as what the worker waits for, and pauses for a while. */
+    void (*wait)(void *context, const char *reason);
+    void *context;
+};
+
+/* Afterwards the fed replica reads on at its next offset, or where the topic begins when it has
+ * none. ERR_RETRY: the worker was asked to stop before that. */
+int resumer_run(const struct resumer *resumer, struct error *err);
+
+#endif

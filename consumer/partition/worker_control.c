@@ -1,0 +1,72 @@
+#include "consumer/partition/worker_control.h"
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/kafka/kafka_consumer.h"
+
+void
+worker_control_init(struct worker_control *control)
+{
+    atomic_init(&control->stopping, false);
+    atomic_init(&control->lost, false);
+    atomic_init(&control->ready, false);
+    atomic_init(&control->start_offset, KAFKA_OFFSET_BEGINNING);
+    atomic_init(&control->heartbeat_us, clock_monotonic_us());
+}
+
+void
+worker_control_stop(struct worker_control *control)
+{
+    atomic_store(&control->stopping, true);
+}
+
+bool
+worker_control_is_stopping(const struct worker_control *control)
+{
+    return atomic_load(&control->stopping);
+}
+
+void
+worker_control_lose(struct worker_control *control)
+{
+    CHECK(!worker_control_is_lost(control)); /* only a new ownership ends a loss */
+    atomic_store(&control->lost, true);
+}
+
+bool
+worker_control_is_lost(const struct worker_control *control)
+{
+    return atomic_load(&control->lost);
+}
+
+void
+worker_control_set_ready(struct worker_control *control, int64_t offset)
+{
+    CHECK(offset >= 0 || offset == KAFKA_OFFSET_BEGINNING);
+    CHECK(!atomic_load(&control->ready)); /* reading begins once */
+    atomic_store(&control->start_offset, offset);
+    atomic_store(&control->ready, true);
+}
+
+bool
+worker_control_is_ready(const struct worker_control *control, int64_t *offset)
+{
+    if (!atomic_load(&control->ready))
+        return false;
+    *offset = atomic_load(&control->start_offset);
+    return true;
+}
+
+void
+worker_control_heartbeat(struct worker_control *control)
+{
+    int64_t now_us = clock_monotonic_us();
+    CHECK(now_us >= atomic_load(&control->heartbeat_us)); /* one thread, a monotonic clock */
+    atomic_store(&control->heartbeat_us, now_us);
+}
+
+int64_t
+worker_control_heartbeat_us(const struct worker_control *control)
+{
+    return atomic_load(&control->heartbeat_us);
+}

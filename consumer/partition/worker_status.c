@@ -1,0 +1,85 @@
+#include "consumer/partition/worker_status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+
+static const char *const area = "worker";
+
+void
+worker_status_init(struct worker_status *status, struct shard *shard,
+                   const struct replica_pair *replicas, int32_t partition)
+{
+    *status = (struct worker_status){
+        .shard = shard,
+        .replicas = replicas,
+        .partition = partition,
+        .shown.state = SHARD_RECOVERING,
+    };
+}
+
+void
+worker_status_publish(struct worker_status *status)
+{
+    const struct replica *served = status->replicas->served;
+    const struct replica *rebuilt = status->replicas->rebuilt;
+    struct shard_status *shown = &status->shown;
+    CHECK(shown->state != SHARD_RECOVERING);
+    CHECK(shown->state != SHARD_RUNNING || rebuilt == NULL);
+    CHECK(shown->state != SHARD_REBUILDING || rebuilt != NULL);
+    shown->sequence = replica_position(served)->sequence;
+    shown->offset = replica_next_offset(served);
+    shown->durable_offset = replica_durable_offset(served);
+    shown->wal_bytes = replica_wal_bytes(served);
+    shown->rebuild_offset = rebuilt != NULL ? replica_next_offset(rebuilt) : -1;
+    CHECK(shown->durable_offset <= shown->offset);
+    shard_publish(status->shard, shown);
+}
+
+void
+worker_status_set(struct worker_status *status, enum shard_state state, const char *error)
+{
+    struct shard_status *shown = &status->shown;
+    CHECK(state != SHARD_RECOVERING); /* the state of a new worker, and of no other */
+    CHECK((error[0] == '\0') == (state == SHARD_RUNNING || state == SHARD_REBUILDING));
+    if (shown->state == state && strcmp(shown->trouble, error) == 0)
+        return;
+    enum log_level level = error[0] != '\0' ? LOG_WARN : LOG_INFO;
+    log_write(level, area, "partition %d: %s%s%s", status->partition, shard_state_name(state),
+              error[0] != '\0' ? ": " : "", error);
+    shown->state = state;
+    snprintf(shown->trouble, sizeof shown->trouble, "%s", error);
+    worker_status_publish(status);
+}
+
+void
+worker_status_set_healthy(struct worker_status *status)
+{
+    bool is_rebuilding = replica_pair_is_rebuilding(status->replicas);
+    worker_status_set(status, is_rebuilding ? SHARD_REBUILDING : SHARD_RUNNING, "");
+}
+
+bool
+worker_status_is_waiting(const struct worker_status *status)
+{
+    return status->shown.state == SHARD_WAITING;
+}
+
+void
+worker_status_count(struct worker_status *status, const struct batch_counts *batch)
+{
+    struct batch_counts *sum = &status->shown.counts;
+    CHECK(batch->events + batch->duplicates + batch->fenced + batch->foreign + batch->rejected <=
+          batch->records);
+    sum->records += batch->records;
+    sum->bytes += batch->bytes;
+    sum->events += batch->events;
+    sum->ops += batch->ops;
+    sum->compacted += batch->compacted;
+    sum->duplicates += batch->duplicates;
+    sum->fenced += batch->fenced;
+    sum->foreign += batch->foreign;
+    sum->rejected += batch->rejected;
+}

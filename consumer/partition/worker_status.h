@@ -1,0 +1,37 @@
+/* What a worker publishes of its partition: the state with its error, and the positions and counts
+ * that go with them (shard.h).
+ *
+ * One thread, the worker's; other threads read the shard.
+ */
+#ifndef CONSUMER_PARTITION_WORKER_STATUS_H
+#define CONSUMER_PARTITION_WORKER_STATUS_H
+
+#include "consumer/partition/batch.h"
+#include "consumer/partition/replica_pair.h"
+#include "consumer/partition/shard.h"
+
+struct worker_status {
+    struct shard *shard;
+    const struct replica_pair *replicas;
+    int32_t partition;
+    struct shard_status shown; /* as published last; `counts`, `letters` and `checkpoint` may be
+                                  changed before worker_status_publish() */
+};
+
+/* `shard` and `replicas` must outlive it. */
+void worker_status_init(struct worker_status *status, struct shard *shard,
+                        const struct replica_pair *replicas, int32_t partition);
+
+/* Publishes the positions as they are now, with the rest. The served replica must be open. */
+void worker_status_publish(struct worker_status *status);
+
+/* Publishes another state or error, and logs it. `error`: terminated; "" when there is none. */
+void worker_status_set(struct worker_status *status, enum shard_state state, const char *error);
+/* The partition is running or rebuilding, without an error. */
+void worker_status_set_healthy(struct worker_status *status);
+bool worker_status_is_waiting(const struct worker_status *status);
+
+/* Adds a batch to the counts; the next publication shows them. */
+void worker_status_count(struct worker_status *status, const struct batch_counts *batch);
+
+#endif
