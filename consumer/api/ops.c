@@ -12,6 +12,7 @@
 #include "common/base/mutex.h"
 #include "common/event/event_codec.h"
 #include "consumer/api/api_internal.h"
+#include "consumer/engine/engine.h"
 #include "consumer/ingest/ops_request.h"
 
 enum { RETRY_AFTER_S = 1 };
@@ -127,11 +128,18 @@ ops_reply(const struct ops_request *request, int64_t bytes_written, struct buffe
 }
 
 static int
+ops_check(const void *index, const struct op *op, struct error *err)
+{
+    return engine_check_op(index, op, err);
+}
+
+static int
 ops_take(struct api_ops *ops, struct text body, struct arena *arena, struct ops_post *post,
          struct buffer *out, struct error *err)
 {
     struct ops_request request;
-    int rc = ops_request_parse(body, &ops->config->topic, ops->index, arena, &request, err);
+    const struct ops_rules rules = {&ops->config->topic, ops_check, ops->index};
+    int rc = ops_request_parse(body, &rules, arena, &request, err);
     if (rc == 0)
         rc = ops_encode(ops, &request, post, err);
     if (rc == 0 && post->count > 0)

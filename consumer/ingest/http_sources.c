@@ -1,6 +1,5 @@
 #include "consumer/ingest/http_sources.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,71 +11,76 @@ struct http_sources {
     pthread_mutex_t lock;
     struct http_source items[HTTP_SOURCES_MAX];
     uint32_t count;
-    int64_t heard;
+    uint64_t reports;
 };
 
 struct http_sources *
 http_sources_create(void)
 {
-    struct http_sources *posters = memory_zalloc(sizeof *posters);
-    mutex_init(&posters->lock);
-    return posters;
+    struct http_sources *sources = memory_zalloc(sizeof *sources);
+    mutex_init(&sources->lock);
+    return sources;
 }
 
 void
-http_sources_destroy(struct http_sources *posters)
+http_sources_destroy(struct http_sources *sources)
 {
-    mutex_destroy(&posters->lock);
-    free(posters);
+    CHECK(sources->count <= HTTP_SOURCES_MAX);
+    mutex_destroy(&sources->lock);
+    free(sources);
 }
 
-/* The one of that name; a new one, which takes the place of the one not heard of for longest. */
+/* The source of that name. A new source replaces the one with the oldest report if the list is
+ * full. */
 static struct http_source *
-http_sources_find(struct http_sources *posters, struct text source)
+http_sources_find(struct http_sources *sources, struct text name)
 {
-    struct http_source *oldest = &posters->items[0];
-    for (uint32_t i = 0; i < posters->count; i++) {
-        struct http_source *poster = &posters->items[i];
-        if (text_is(source, poster->source))
-            return poster;
-        if (poster->heard < oldest->heard)
-            oldest = poster;
+    struct http_source *oldest = &sources->items[0];
+    CHECK(0 < name.bytes && name.bytes <= OPS_SOURCE_BYTES_MAX);
+    for (uint32_t i = 0; i < sources->count; i++) {
+        struct http_source *source = &sources->items[i];
+        CHECK(source->reports <= sources->reports);
+        if (text_is(name, source->source))
+            return source;
+        if (source->reports < oldest->reports)
+            oldest = source;
     }
-    if (posters->count < HTTP_SOURCES_MAX)
-        oldest = &posters->items[posters->count++];
+    if (sources->count < HTTP_SOURCES_MAX)
+        oldest = &sources->items[sources->count++];
     *oldest = (struct http_source){.cursor = -1, .max_id = -1, .lag_rows = -1};
-    snprintf(oldest->source, sizeof oldest->source, "%.*s", TEXT_ARGS(source));
+    snprintf(oldest->source, sizeof oldest->source, "%.*s", TEXT_ARGS(name));
     return oldest;
 }
 
 static void
-http_sources_keep(int64_t *kept, int64_t said)
+http_sources_update(int64_t *number, int64_t reported)
 {
-    if (said >= 0)
-        *kept = said;
+    if (reported >= 0)
+        *number = reported;
 }
 
 void
-http_sources_record(struct http_sources *posters, const struct ops_meta *meta, uint64_t ops)
+http_sources_record(struct http_sources *sources, const struct ops_meta *meta, uint64_t ops)
 {
     if (meta->source.bytes == 0)
         return;
-    mutex_lock(&posters->lock);
-    struct http_source *poster = http_sources_find(posters, meta->source);
-    http_sources_keep(&poster->cursor, meta->cursor);
-    http_sources_keep(&poster->max_id, meta->max_id);
-    http_sources_keep(&poster->lag_rows, meta->lag_rows);
-    poster->ops += ops;
-    poster->heard = ++posters->heard;
-    mutex_unlock(&posters->lock);
+    mutex_lock(&sources->lock);
+    struct http_source *source = http_sources_find(sources, meta->source);
+    http_sources_update(&source->cursor, meta->cursor);
+    http_sources_update(&source->max_id, meta->max_id);
+    http_sources_update(&source->lag_rows, meta->lag_rows);
+    source->ops += ops;
+    source->reports = ++sources->reports;
+    mutex_unlock(&sources->lock);
 }
 
 uint32_t
-http_sources_read(struct http_sources *posters, struct http_source out[static HTTP_SOURCES_MAX])
+http_sources_read(struct http_sources *sources, struct http_source out[static HTTP_SOURCES_MAX])
 {
-    mutex_lock(&posters->lock);
-    uint32_t count = posters->count;
-    memcpy(out, posters->items, count * sizeof *out);
-    mutex_unlock(&posters->lock);
+    mutex_lock(&sources->lock);
+    uint32_t count = sources->count;
+    CHECK(count <= HTTP_SOURCES_MAX);
+    memcpy(out, sources->items, count * sizeof *out);
+    mutex_unlock(&sources->lock);
     return count;
 }

@@ -2,19 +2,19 @@
 
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/json/json.h"
 #include "common/ops/ops_json.h"
 
-/* body, list, entry, ops, op, nested ops, op, array; the rest is for members that are ignored. */
+/* body, list, entry, ops, op, nested ops, op, array; the rest is left to ignored members. */
 enum { BODY_DEPTH = 16 };
 
 struct ops_parser {
-    const struct config_topic *topic;
-    const struct engine *index;
+    const struct ops_rules *rules;
     struct arena *arena;
 };
 
-/* The value of a member that may be absent or null: then NULL. */
+/* The value of a member, or NULL when it is absent or null. */
 static const struct json_value *
 request_member(const struct json_value *object, const char *key)
 {
@@ -22,7 +22,7 @@ request_member(const struct json_value *object, const char *key)
     return value != NULL && value->kind != JSON_NULL ? value : NULL;
 }
 
-/* An object whose members are all among `known`, a NULL-terminated list. */
+/* ERR_DATA unless `value` is an object whose members are all in `known`, a NULL-terminated list. */
 static int
 request_check_members(const struct json_value *value, const char *const *known, struct error *err)
 {
@@ -33,7 +33,7 @@ request_check_members(const struct json_value *value, const char *const *known, 
         while (*name != NULL && !text_is(value->object.members[i].key, *name))
             name++;
         if (*name == NULL)
-            return error_set(err, ERR_DATA, "has a member that is not known");
+            return error_set(err, ERR_DATA, "has an unknown member");
     }
     return 0;
 }
@@ -44,6 +44,7 @@ request_check_members(const struct json_value *value, const char *const *known, 
 static void
 entry_create_slot(const struct ops_parser *parser, struct ops *ops)
 {
+    CHECK(ops->count < UINT32_MAX);
     struct op *items = arena_alloc(parser->arena, (ops->count + 1) * sizeof *items);
     items[0] = (struct op){.kind = OP_ALIVE};
     if (ops->count > 0)
@@ -63,9 +64,10 @@ entry_parse_ops(const struct ops_parser *parser, const struct json_value *list, 
             ops_json_from_value(list, &ops_limits_default, parser->arena, &entry->ops, &route, err);
     if (rc != 0)
         return rc;
+    CHECK(entry->ops.count > 0 || creates_slot);
     entry->is_fan_out = route == OPS_ROUTE_ALL;
     if (creates_slot && entry->is_fan_out)
-        return error_set(err, ERR_DATA, "a queryOpSet creates no slot");
+        return error_set(err, ERR_DATA, "creates_slot is not possible with a queryOpSet");
     if (creates_slot)
         entry_create_slot(parser, &entry->ops);
     return 0;
@@ -74,12 +76,14 @@ entry_parse_ops(const struct ops_parser *parser, const struct json_value *list, 
 static int
 entry_check(const struct ops_parser *parser, const struct ops_entry *entry, struct error *err)
 {
-    const struct config_topic *topic = parser->topic;
+    const struct ops_rules *rules = parser->rules;
+    const struct config_topic *topic = rules->topic;
     int64_t id = entry->entity_id;
+    CHECK(entry->ops.count > 0);
     if (!entry->is_fan_out && (id < 0 || id / topic->partitions >= topic->max_slots))
         return error_set(err, ERR_DATA, "entity %lld is beyond topic.max_slots", (long long)id);
     for (uint32_t i = 0; i < entry->ops.count; i++) {
-        int rc = engine_check_op(parser->index, &entry->ops.items[i], err);
+        int rc = rules->check_op(rules->context, &entry->ops.items[i], err);
         if (rc != 0)
             return rc;
     }
@@ -102,7 +106,7 @@ entry_parse(const struct ops_parser *parser, const struct json_value *json, stru
     if (list == NULL)
         return error_set(err, ERR_DATA, "needs ops, an array");
     if (creates_slot != NULL && creates_slot->kind != JSON_BOOLEAN)
-        return error_set(err, ERR_DATA, "creates_slot is true or false");
+        return error_set(err, ERR_DATA, "creates_slot must be true or false");
     *entry = (struct ops_entry){.entity_id = id->integer};
     rc = entry_parse_ops(parser, list, creates_slot != NULL && creates_slot->boolean, entry, err);
     return rc == 0 ? entry_check(parser, entry, err) : rc;
@@ -135,7 +139,7 @@ meta_parse_number(const struct json_value *meta, const char *name, int64_t *numb
     if (value == NULL)
         return 0;
     if (value->kind != JSON_INTEGER || value->integer < 0)
-        return error_set(err, ERR_DATA, "meta.%s is an integer, 0 or more", name);
+        return error_set(err, ERR_DATA, "meta.%s must be an integer, 0 or more", name);
     *number = value->integer;
     return 0;
 }
@@ -149,7 +153,7 @@ meta_parse(const struct json_value *json, struct ops_meta *meta, struct error *e
     const struct json_value *source = request_member(json, "source");
     if (source == NULL || source->kind != JSON_STRING || source->string.bytes == 0 ||
         source->string.bytes > OPS_SOURCE_BYTES_MAX)
-        return error_set(err, ERR_DATA, "meta.source is a string of 1 to %d bytes",
+        return error_set(err, ERR_DATA, "meta.source must be a string of 1 to %d bytes",
                          OPS_SOURCE_BYTES_MAX);
     meta->source = source->string;
     int rc = meta_parse_number(json, "cursor", &meta->cursor, err);
@@ -159,11 +163,12 @@ meta_parse(const struct json_value *json, struct ops_meta *meta, struct error *e
 }
 
 int
-ops_request_parse(struct text body, const struct config_topic *topic, const struct engine *index,
-                  struct arena *arena, struct ops_request *request, struct error *err)
+ops_request_parse(struct text body, const struct ops_rules *rules, struct arena *arena,
+                  struct ops_request *request, struct error *err)
 {
     static const char *const known[] = {"ops", "meta", NULL};
-    const struct ops_parser parser = {.topic = topic, .index = index, .arena = arena};
+    const struct ops_parser parser = {.rules = rules, .arena = arena};
+    CHECK(rules->topic->partitions > 0 && rules->topic->max_slots > 0);
     const struct json_value *json;
     *request = (struct ops_request){0};
     int rc = json_parse(body, BODY_DEPTH, arena, &json, err);

@@ -1,15 +1,12 @@
 /* Happy path: see ops_topic.h.
  *
- * Failure: whatever the client meets fails the whole round, and the next round has a new client.
- * The limit for a message is asked of the topic with each client, so that an event that is too
- * large fails its own post and nobody else's.
+ * Failure: any error of the client fails the whole round, and the next round gets a new client. The
+ * topic's limit for a message is read with each new client, so that an event that is too large
+ * fails its own post and no other.
  */
 #include "consumer/ingest/ops_topic.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
@@ -25,11 +22,12 @@ enum {
     FRAMING_BYTES = 512, /* of a batch with one message */
 };
 
-/* A post that somebody waits for, on that thread's stack. */
+/* A post, on the stack of the thread that waits for it: waiting, then taken by a round, then done;
+ * or withdrawn while it waits. */
 struct topic_post {
     const struct ops_post *post;
     struct topic_post *next;
-    bool taken; /* of a round: it will be answered */
+    bool taken;
     bool done;
     struct error err; /* code 0: it is stored */
 };
@@ -41,12 +39,12 @@ struct ops_topic {
 
     pthread_mutex_t lock; /* guards what follows, and posts that are not taken */
     pthread_cond_t changed;
-    struct topic_post *waiting;
-    struct topic_post **end;
+    struct topic_post *waiting; /* not taken yet, oldest first */
+    struct topic_post **end;    /* of that list */
     bool stopping;
 
     /* Of the thread: */
-    struct kafka_producer *producer; /* NULL: none yet, or the last one failed */
+    struct kafka_producer *producer; /* NULL: not created yet, or the last one failed */
     int64_t event_bytes_max;
 };
 
@@ -63,7 +61,7 @@ topic_unlock(struct ops_topic *topic)
 }
 
 static void
-topic_tell(struct ops_topic *topic)
+topic_notify(struct ops_topic *topic)
 {
     condition_broadcast(&topic->changed);
 }
@@ -87,7 +85,7 @@ topic_describe(struct ops_topic *topic, struct kafka_topic *found, struct error 
     rc = kafka_admin_describe(admin, config->topic.name, found, err);
     kafka_admin_destroy(admin);
     if (rc == 0 && (!found->exists || found->partitions != config->topic.partitions))
-        rc = error_set(err, ERR_RETRY, "topic %s is not there with %d partitions",
+        rc = error_set(err, ERR_RETRY, "topic %s does not exist with %d partitions",
                        config->topic.name, config->topic.partitions);
     return rc;
 }
@@ -103,6 +101,8 @@ topic_open_client(struct ops_topic *topic, struct error *err)
     if (rc != 0)
         return rc;
     topic->event_bytes_max = found.message_bytes_max - KEY_BYTES - FRAMING_BYTES;
+    if (topic->event_bytes_max < 0)
+        topic->event_bytes_max = 0;
     return kafka_producer_create(&config->kafka, config->topic.name, config->topic.partitions,
                                  found.message_bytes_max, &topic->producer, err);
 }
@@ -113,10 +113,10 @@ topic_poll(struct ops_topic *topic, int64_t deadline_us, struct error *err)
     int rc = kafka_producer_poll(topic->producer, POLL_MS, err);
     if (rc != 0 || clock_monotonic_us() < deadline_us)
         return rc;
-    char trouble[ERROR_MESSAGE_BYTES];
-    kafka_producer_trouble(topic->producer, trouble, sizeof trouble);
+    char reason[ERROR_MESSAGE_BYTES];
+    kafka_producer_trouble(topic->producer, reason, sizeof reason);
     return error_set(err, ERR_RETRY, "the broker has not acknowledged it in time%s%s",
-                     trouble[0] != '\0' ? ": " : "", trouble);
+                     reason[0] != '\0' ? ": " : "", reason);
 }
 
 static int
@@ -138,6 +138,7 @@ topic_send_span(struct ops_topic *topic, const struct ops_post *post, const stru
                 int64_t deadline_us, struct error *err)
 {
     uint8_t key[KEY_BYTES];
+    CHECK(span->begin + span->bytes <= post->bytes.bytes);
     for (int i = 0; i < KEY_BYTES; i++)
         key[i] = (uint8_t)((uint64_t)span->entity_id >> 8 * (KEY_BYTES - 1 - i));
     const struct kafka_message message = {key, sizeof key, post->bytes.data + span->begin,
@@ -150,12 +151,13 @@ topic_send_span(struct ops_topic *topic, const struct ops_post *post, const stru
     return rc;
 }
 
-/* Sends what the round holds, less the posts that are refused, and waits for the broker. */
+/* Sends all posts of the round except those that are refused, and waits for the broker. */
 static int
 topic_deliver(struct ops_topic *topic, struct topic_post *round, struct error *err)
 {
     int64_t deadline_us = topic_deadline_us(topic);
     int rc = 0;
+    CHECK(topic->producer != NULL && kafka_producer_outstanding(topic->producer) == 0);
     for (struct topic_post *one = round; rc == 0 && one != NULL; one = one->next) {
         if (ops_post_check_bytes(one->post, topic->event_bytes_max, &one->err) != 0)
             continue;
@@ -167,37 +169,40 @@ topic_deliver(struct ops_topic *topic, struct topic_post *round, struct error *e
     return rc;
 }
 
-/* Gives `err` (code 0: none) to all posts of the round that were not refused. */
+/* Answers all posts of the round; those that were not refused get `err` (code 0: stored). */
 static void
 topic_answer(struct ops_topic *topic, struct topic_post *round, const struct error *err)
 {
     topic_lock(topic);
     while (round != NULL) {
-        struct topic_post *next = round->next; /* once it is done, it is gone */
+        struct topic_post *next = round->next; /* its thread may free it once it is done */
+        CHECK(round->taken && !round->done);
         if (round->err.code == 0)
             round->err = *err;
         round->done = true;
         round = next;
     }
-    topic_tell(topic);
+    topic_notify(topic);
     topic_unlock(topic);
 }
 
-/* Everything that waits; NULL: asked to stop. */
+/* Takes all posts that wait; NULL: all were withdrawn. */
 static struct topic_post *
 topic_take_round(struct ops_topic *topic)
 {
     topic_lock(topic);
     struct topic_post *round = topic->waiting;
-    for (struct topic_post *one = round; one != NULL; one = one->next)
+    for (struct topic_post *one = round; one != NULL; one = one->next) {
+        CHECK(!one->taken && !one->done);
         one->taken = true;
+    }
     topic->waiting = NULL;
     topic->end = &topic->waiting;
     topic_unlock(topic);
     return round;
 }
 
-/* Waits for somebody to post; false: asked to stop. */
+/* Waits for a post; false: the thread must stop. */
 static bool
 topic_await_post(struct ops_topic *topic)
 {
@@ -222,7 +227,7 @@ topic_main(void *context)
         else if (topic_deliver(topic, round, &err) != 0)
             ops_post_fail(&err, false);
         if (err.code != 0) {
-            err.code = ERR_RETRY; /* another client may do better */
+            err.code = ERR_RETRY; /* a new client may succeed */
             log_warn("ops", "%s", err.message);
             kafka_producer_destroy(topic->producer);
             topic->producer = NULL;
@@ -234,7 +239,7 @@ topic_main(void *context)
 
 /* --- any thread ------------------------------------------------------------------------------ */
 
-/* Waits for the answer, or until no round has taken the post in time. Under the lock. */
+/* Waits until the post is done, or until the deadline if no round takes it. Under the lock. */
 static void
 topic_await(struct ops_topic *topic, struct topic_post *mine)
 {
@@ -248,17 +253,21 @@ topic_await(struct ops_topic *topic, struct topic_post *mine)
     }
 }
 
-/* Takes the post out of those that wait. Under the lock. */
+/* Removes the post from the list of those that wait. Under the lock. */
 static void
 topic_withdraw(struct ops_topic *topic, struct topic_post *mine)
 {
     struct topic_post **at = &topic->waiting;
-    while (*at != mine)
+    CHECK(!mine->taken);
+    while (*at != mine) {
+        CHECK(*at != NULL);
         at = &(*at)->next;
+    }
     *at = mine->next;
     if (*at == NULL)
         topic->end = at;
-    error_set(&mine->err, ERR_RETRY, "the broker is not there, or busy with what came before");
+    error_set(&mine->err, ERR_RETRY,
+              "the broker does not answer, or earlier posts still wait for it");
     ops_post_fail(&mine->err, true);
 }
 
@@ -268,9 +277,10 @@ topic_store(struct ops_sink *sink, const struct ops_post *post, struct error *er
     struct ops_topic *topic = (struct ops_topic *)sink;
     struct topic_post mine = {.post = post};
     topic_lock(topic);
+    CHECK(*topic->end == NULL && !topic->stopping);
     *topic->end = &mine;
     topic->end = &mine.next;
-    topic_tell(topic);
+    topic_notify(topic);
     topic_await(topic, &mine);
     if (!mine.done)
         topic_withdraw(topic, &mine);
@@ -295,7 +305,7 @@ topic_destroy(struct ops_sink *sink)
     struct ops_topic *topic = (struct ops_topic *)sink;
     topic_lock(topic);
     topic->stopping = true;
-    topic_tell(topic);
+    topic_notify(topic);
     topic_unlock(topic);
     thread_join(topic->thread);
     CHECK(topic->waiting == NULL);

@@ -1,9 +1,9 @@
-/* POST /ops onto the topic of a Kafka-fed index: one Kafka client for all who post, with a thread.
+/* POST /ops into the topic of a Kafka-fed index: one Kafka client, with a thread, for all requests.
  *
- * The thread works in rounds: it takes all posts that wait, sends them, and tells their threads
- * when the broker has acknowledged everything. A round that takes longer than
- * consumer.post_timeout_ms is given up, with its client: what is still queued there is thrown away,
- * so that nothing is stored long after somebody was told that it may not be.
+ * The thread works in rounds. It takes all posts that wait, sends their events, and wakes the
+ * waiting threads when the broker has acknowledged all of them. A round that takes longer than
+ * consumer.post_timeout_ms is abandoned together with its client, which drops its queue: no event
+ * is stored long after the HTTP source was told that it may not be stored.
  */
 #ifndef CONSUMER_INGEST_OPS_TOPIC_H
 #define CONSUMER_INGEST_OPS_TOPIC_H
@@ -11,7 +11,7 @@
 #include "common/config/config.h"
 #include "consumer/ingest/ops_sink.h"
 
-/* Starts the thread; the client is created with the first post. `config` must outlive it. */
+/* Starts the thread; the first post creates the client. `config` must outlive the sink. */
 int ops_topic_create(const struct config *config, struct ops_sink **sink, struct error *err);
 
 #endif

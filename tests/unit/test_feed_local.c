@@ -204,7 +204,7 @@ test_F42_posts_to_a_stuck_worker_end_with_what_is_known(void **state)
     poster_add(&stuck, "b", 0);
     poster_start(&stuck, local);
     check_fails(&stuck,
-                "it is not known what was stored, post it again: partition 0 has not stored "
+                "it is not known what was stored, send it again: partition 0 has not stored "
                 "it in time");
     end(local, &feed, 1);
 }
@@ -222,7 +222,7 @@ test_posts_end_when_the_worker_does(void **state)
     poster_start(&poster, local);
     read_records(feed, 1, seen, sizeof seen);
     feed->destroy(feed);
-    check_fails(&poster, "it is not known what was stored, post it again: partition 0 stops");
+    check_fails(&poster, "it is not known what was stored, send it again: partition 0 stops");
     poster_add(&late, "b", 0);
     poster_start(&late, local);
     check_fails(&late, "nothing was stored: partition 0 stops");
