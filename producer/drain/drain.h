@@ -1,7 +1,8 @@
-/* The drain: carries the outbox to the topic until it is asked to stop (shutdown_request).
+/* The drain: carries the outbox to the topic until a shutdown is requested.
  *
- * A down database or broker stops the drain, never the process: it tries again for ever, each time
- * with a new session, a new generation, and everything from the saved cursor (L3, L4).
+ * An outage of the database or of the broker ends a session, never the drain: it retries without
+ * limit, each time with a new session, a new generation, and everything from the saved cursor (L3,
+ * L4).
  */
 #ifndef PRODUCER_DRAIN_DRAIN_H
 #define PRODUCER_DRAIN_DRAIN_H
@@ -9,8 +10,9 @@
 #include "common/config/config.h"
 #include "producer/drain/status.h"
 
-/* Returns 0 after a stop, when what was in flight is finished and saved as far as the servers
- * allow. Any error is one that time does not heal. The calling thread is the drain's. */
+/* Returns 0 after a shutdown, when everything in flight is acknowledged and saved as far as the
+ * servers allow it. Any error is one that a retry cannot repair. The calling thread becomes the
+ * drain's. */
 int drain_run(const struct config *config, struct status *status, struct error *err);
 
 #endif

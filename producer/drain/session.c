@@ -1,235 +1,268 @@
-/* A session of the drain: what must hold before the first row is sent, in the order of the laws.
- *
- *     source    connect, guards, the name's lock (a standby waits here)
- *     topic     its shape, and that nothing on it is later than the cursor (L3)
- *     cursor    a new generation; whoever had the one before writes nothing any more
- *     fence     acknowledged in all partitions, and a second look at what is before it (L3)
- */
-#include <inttypes.h>
+#include "producer/drain/session.h"
+
 #include <stdlib.h>
 
-#include "common/base/log.h"
+#include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/shutdown.h"
-#include "producer/drain/drain_internal.h"
-#include "producer/sink/topic_check.h"
-#include "producer/source/guards.h"
 
-enum { LOCK_POLL_MS = 1000 };
+enum {
+    TURN_MS = 20,
+    SLEEP_STEP_MS = 100,
+    TRIM_TICKS = 1000,
+};
 
-static int
-session_lock(struct drain *drain, struct error *err)
+void
+session_init(struct session *session, const struct config *config, struct progress *progress)
 {
-    const char *name = drain->config->producer.name;
-    bool told = false;
-    for (;;) {
-        bool locked;
-        int rc = cursor_try_lock(drain->pg, name, &locked, err);
-        if (rc != 0 || locked)
-            return rc;
-        status_set_phase(drain->status, STATUS_LOCK);
-        if (!told)
-            log_info("drain", "standing by: another producer named \"%s\" is running", name);
-        told = true;
-        rc = drain_sleep(drain, LOCK_POLL_MS);
-        if (rc != 0)
-            return rc;
+    int32_t partitions = config->topic.partitions;
+    CHECK(partitions > 0);
+    *session = (struct session){
+        .config = config,
+        .progress = progress,
+        .status = progress->status,
+    };
+    cursor_window_init(&session->window, partitions);
+    session->checked_offsets = memory_zalloc((size_t)partitions * sizeof *session->checked_offsets);
+}
+
+void
+session_close(struct session *session)
+{
+    if (session->publisher != NULL) {
+        struct publisher_counts counts = publisher_counts(session->publisher);
+        progress_close_publisher(session->progress, &counts);
+    }
+    publisher_destroy(session->publisher);
+    outbox_close(session->outbox);
+    pg_close(session->pg);
+    cursor_window_free(&session->window);
+    free(session->checked_offsets);
+    snapshot_free(&session->delivered.snapshot);
+    *session = (struct session){
+        .config = session->config,
+        .progress = session->progress,
+        .status = session->status,
+    };
+}
+
+static void
+session_publish_progress(struct session *session)
+{
+    struct status_progress *shown = &session->progress->shown;
+    CHECK(session->owner.epoch >= 1 && session->owner.generation >= 1);
+    shown->epoch = session->owner.epoch;
+    shown->generation = session->owner.generation;
+    shown->tick = session->window.tick;
+    shown->last_row_id = publisher_numbering(session->publisher)->last_row_id;
+    shown->backlog_rows = progress_backlog_rows(shown->max_row_id, shown->last_row_id);
+    if (session->delivered.clock_us != 0 && shown->outstanding == 0)
+        shown->delivered_clock_us = session->delivered.clock_us;
+    progress_publish(session->progress);
+}
+
+static void
+session_observe_publisher(struct session *session)
+{
+    struct publisher_counts counts = publisher_counts(session->publisher);
+    char broker_error[STATUS_ERROR_BYTES];
+    publisher_broker_error(session->publisher, broker_error, sizeof broker_error);
+    progress_observe(session->progress, &counts, publisher_outstanding(session->publisher),
+                     broker_error);
+}
+
+/* The numbers of the position that is saved next. They only grow, and the digest changes with the
+ * seq (L2). */
+static void
+session_take_numbers(struct session *session, const struct numbering *numbering)
+{
+    struct cursor_window *window = &session->window;
+    CHECK(numbering->partitions == window->partitions);
+    CHECK(numbering->last_row_id >= window->last_row_id);
+    window->last_row_id = numbering->last_row_id;
+    for (int32_t i = 0; i < window->partitions; i++) {
+        int64_t offset = publisher_acked_offset(session->publisher, i);
+        CHECK(numbering->seq[i] >= window->seq[i]);
+        CHECK(numbering->seq[i] > window->seq[i] || numbering->digest[i] == window->digest[i]);
+        window->seq[i] = numbering->seq[i];
+        window->digest[i] = numbering->digest[i];
+        if (offset >= 0)
+            window->offsets[i] = offset;
     }
 }
 
 static int
-session_open_source(struct drain *drain, struct error *err)
+session_save(struct session *session, struct error *err)
 {
-    const struct config *config = drain->config;
-    const struct outbox_limits limits = {
-        .chunk_rows = config->producer.chunk_rows,
-        .chunk_bytes = config->producer.chunk_bytes,
-        .row_bytes = config->producer.row_bytes,
-    };
-    status_set_phase(drain->status, STATUS_DATABASE);
-    int rc = pg_connect(config->postgres, "bitdex-producer cursor", &drain->pg, err);
-    if (rc == 0)
-        rc = guards_ask_all(drain->pg, config, err);
-    if (rc == 0)
-        rc = session_lock(drain, err);
-    if (rc == 0)
-        rc = outbox_open(config->postgres, &limits, &drain->outbox, err);
+    int rc = cursor_save(session->pg, &session->owner, &session->window, err);
+    session->saved_us = clock_monotonic_us();
     return rc;
 }
 
-static int
-session_describe_topic(struct drain *drain, struct error *err)
+int
+session_save_progress(struct session *session, struct error *err)
 {
-    const struct config *config = drain->config;
-    struct kafka_admin *admin;
-    struct kafka_topic topic;
-    status_set_phase(drain->status, STATUS_BROKER);
-    int rc = kafka_admin_create(&config->kafka, &admin, err);
-    if (rc != 0)
-        return rc;
-    rc = kafka_admin_describe(admin, config->topic.name, &topic, err);
-    kafka_admin_destroy(admin);
-    if (rc != 0)
-        return rc;
-    drain->message_bytes_max = topic.message_bytes_max;
-    if (drain->event_bytes_max < topic.message_bytes_max)
-        drain->event_bytes_max = topic.message_bytes_max;
-    return topic_check_shape(&config->topic, &topic, err);
+    CHECK(session->window_pending);
+    const struct publisher_checkpoint *checkpoint = publisher_acked_checkpoint(session->publisher);
+    if (checkpoint == NULL || checkpoint->row_id <= session->window.sub_id)
+        return 0;
+    session->window.sub_id = checkpoint->row_id;
+    session_take_numbers(session, &checkpoint->numbering);
+    return session_save(session, err);
 }
 
 static int
-session_alive(void *context)
+session_each_second(struct session *session, struct error *err)
 {
-    struct drain *drain = context;
-    status_heartbeat(drain->status);
-    return shutdown_requested() ? DRAIN_STOPPED : 0;
-}
-
-/* Is everything on the topic of a generation before this one, up to `fences` if there are any? */
-static int
-session_check_topic(struct drain *drain, int64_t generation, const int64_t *fences,
-                    struct error *err)
-{
-    const struct topic_expectation expected = {
-        .source = drain->owner.name,
-        .topic_id = drain->owner.topic_id,
-        .epoch = drain->owner.epoch,
-        .generation = generation,
-        .tick = drain->window.tick,
-    };
-    status_set_phase(drain->status, STATUS_TOPIC);
-    return topic_check_content(drain->config, &expected, drain->looked, fences, session_alive,
-                               drain, err);
-}
-
-/* The cursor as the last owner left it, against the database and the topic. What another producer
- * did while we waited for the lock counts too. */
-static int
-session_check_cursor(struct drain *drain, struct cursor_history *history, struct error *err)
-{
-    struct cursor_window *window = &drain->window;
-    bool found = false;
-    int rc = cursor_read_history(drain->pg, history, err);
+    int64_t now_us = clock_monotonic_us();
+    if (!session->window_pending || now_us - session->second_us < US_PER_S)
+        return 0;
+    session->second_us = now_us;
+    status_begin_server_call(session->status);
+    int rc = session_save_progress(session, err);
     if (rc == 0)
-        rc = cursor_check(drain->pg, drain->config, history, err);
-    if (rc == 0)
-        rc = cursor_find_owner(drain->pg, drain->config, &drain->owner, &found, err);
-    if (rc == 0 && found)
-        rc = cursor_load(drain->pg, &drain->owner, window, err);
-    if (rc != 0)
-        return rc;
-    for (int32_t i = 0; i < window->partitions; i++)
-        drain->looked[i] = found ? window->offsets[i] : -1;
-    return session_check_topic(drain, drain->owner.generation + 1, NULL, err);
-}
-
-static int
-session_take_over(struct drain *drain, struct error *err)
-{
-    struct cursor_history history;
-    int rc = session_check_cursor(drain, &history, err);
-    if (rc != 0)
-        return rc;
-    rc = cursor_take_over(drain->pg, drain->config, &history, &drain->owner, err);
-    if (rc == 0)
-        rc = cursor_load(drain->pg, &drain->owner, &drain->window, err);
-    if (rc == 0)
-        log_info("cursor",
-                 "epoch %" PRId64 ", generation %" PRId64 ": go on in window %" PRId64
-                 " behind row %" PRId64,
-                 drain->owner.epoch, drain->owner.generation, drain->window.tick,
-                 drain->window.last_row_id);
+        rc = source_snapshot_last_id(session->pg, &session->progress->shown.max_row_id, err);
+    status_end_server_call(session->status);
     return rc;
 }
 
-static int
-session_open_sink(struct drain *drain, struct error *err)
+int
+session_turn(struct session *session, int wait_ms, struct error *err)
 {
-    const struct cursor_window *window = &drain->window;
-    const struct publisher_origin origin = {
-        .source = drain->owner.name,
-        .epoch = drain->owner.epoch,
-        .generation = drain->owner.generation,
-        .topic_id = drain->owner.topic_id,
-        .message_bytes_max = drain->message_bytes_max,
-        .event_bytes_max = drain->event_bytes_max,
-    };
-    const struct numbering numbering = {
-        .partitions = window->partitions,
-        .last_row_id = window->last_row_id,
-        .seq = window->seq,
-        .digest = window->digest,
-    };
-    return publisher_create(drain->config, &origin, &numbering, &drain->publisher, err);
-}
-
-/* L3: nothing follows before all partitions have our fence, and nothing strange is before it. */
-static int
-session_fence(struct drain *drain, struct error *err)
-{
-    struct source_snapshot now = {0};
-    status_set_phase(drain->status, STATUS_BROKER);
-    int rc = source_snapshot_last_id(drain->pg, &drain->progress.max_row_id, err);
+    CHECK(session->publisher != NULL && session->outbox != NULL);
+    status_heartbeat(session->status);
+    if (shutdown_requested())
+        return SESSION_STOPPED;
+    int rc = publisher_poll(session->publisher, wait_ms, err);
     if (rc == 0)
-        rc = source_snapshot_read(drain->pg, &now, err);
-    if (rc == 0)
-        rc = drain_add_marks(drain, MARK_FENCE, &now, err);
-    snapshot_free(&now.snapshot);
-    if (rc == 0)
-        rc = drain_flush(drain, err);
-    if (rc == 0)
-        rc = drain_await_acks(drain, err);
+        rc = session_pump(session, 0, err);
     if (rc != 0)
         return rc;
-    int32_t partitions = drain->window.partitions;
-    int64_t *fences = memory_alloc((size_t)partitions * sizeof *fences);
-    for (int32_t i = 0; i < partitions; i++)
-        fences[i] = publisher_acked_offset(drain->publisher, i);
-    rc = session_check_topic(drain, drain->owner.generation, fences, err);
-    free(fences);
+    session_observe_publisher(session);
+    rc = session_each_second(session, err);
+    session_publish_progress(session);
+    return rc;
+}
+
+int
+session_flush(struct session *session, struct error *err)
+{
+    bool done;
+    int rc = publisher_flush(session->publisher, &done, err);
+    while (rc == 0 && !done) {
+        rc = session_turn(session, TURN_MS, err);
+        if (rc == 0)
+            rc = publisher_flush(session->publisher, &done, err);
+    }
+    return rc == 0 ? session_turn(session, 0, err) : rc;
+}
+
+int
+session_await_acks(struct session *session, struct error *err)
+{
+    int rc = 0;
+    while (rc == 0 && publisher_outstanding(session->publisher) > 0)
+        rc = session_turn(session, TURN_MS, err);
+    return rc;
+}
+
+int
+session_sleep(struct session *session, int ms)
+{
+    CHECK(ms >= 0);
+    while (ms > 0 && !shutdown_requested()) {
+        int step_ms = ms < SLEEP_STEP_MS ? ms : SLEEP_STEP_MS;
+        clock_sleep_ms(step_ms);
+        status_heartbeat(session->status);
+        ms -= step_ms;
+    }
+    return shutdown_requested() ? SESSION_STOPPED : 0;
+}
+
+int
+session_add_marks(struct session *session, enum mark_kind kind,
+                  const struct source_snapshot *snapshot, struct error *err)
+{
+    int64_t max_row_id = session->progress->shown.max_row_id;
+    int64_t last_row_id = publisher_numbering(session->publisher)->last_row_id;
+    struct buffer text = {0};
+    CHECK(snapshot->snapshot.xmin > 0);
+    snapshot_print(&snapshot->snapshot, &text);
+    const struct mark mark = {
+        .kind = kind,
+        .max_row_id = max_row_id,
+        .backlog_rows = progress_backlog_rows(max_row_id, last_row_id),
+        .clock_us = snapshot->clock_us,
+        .snapshot = {(const char *)text.data, text.bytes},
+        .source_empty = kind == MARK_FENCE && session->owner.source_empty,
+    };
+    int rc = publisher_add_marks(session->publisher, session->window.tick, &mark, err);
+    buffer_free(&text);
+    return rc;
+}
+
+int
+session_start_chunk(struct session *session, int64_t after_id, const struct snapshot *s1,
+                    const struct snapshot *s2, struct error *err)
+{
+    status_begin_server_call(session->status);
+    int rc = outbox_start(session->outbox, s1, s2, after_id, err);
+    status_end_server_call(session->status);
+    return rc;
+}
+
+int
+session_pump(struct session *session, int wait_ms, struct error *err)
+{
+    status_begin_server_call(session->status);
+    int rc = outbox_pump(session->outbox, wait_ms, err);
+    status_end_server_call(session->status);
+    return rc;
+}
+
+int
+session_take_chunk(struct session *session, struct outbox_chunk *chunk, struct error *err)
+{
+    int rc = 0;
+    while (rc == 0 && !outbox_ready(session->outbox)) {
+        rc = session_pump(session, TURN_MS, err);
+        if (rc == 0)
+            rc = session_turn(session, 0, err);
+    }
+    if (rc == 0)
+        outbox_take(session->outbox, chunk);
     return rc;
 }
 
 void
-session_close(struct drain *drain)
+session_set_delivered(struct session *session, const struct source_snapshot *snapshot)
 {
-    if (drain->publisher != NULL) {
-        struct publisher_counts counts = publisher_counts(drain->publisher);
-        drain->counted.events += counts.events;
-        drain->counted.marks += counts.marks;
-        drain->counted.bytes += counts.bytes;
-    }
-    publisher_destroy(drain->publisher);
-    outbox_close(drain->outbox);
-    pg_close(drain->pg);
-    cursor_window_free(&drain->window);
-    free(drain->looked);
-    snapshot_free(&drain->delivered.snapshot);
-    drain->publisher = NULL;
-    drain->outbox = NULL;
-    drain->pg = NULL;
-    drain->delivered = (struct source_snapshot){0};
-    drain->streaming = false;
-    drain->window_has_rows = false;
-    drain->rows_since_mark = false;
-    drain->progress.outstanding = 0;
+    CHECK(snapshot->snapshot.xmax >= session->delivered.snapshot.xmax);
+    CHECK(publisher_flushed(session->publisher));
+    snapshot_copy(&session->delivered.snapshot, &snapshot->snapshot);
+    session->delivered.clock_us = snapshot->clock_us;
+    session->progress->shown.max_row_id = publisher_numbering(session->publisher)->last_row_id;
 }
 
 int
-session_open(struct drain *drain, struct error *err)
+session_open_window(struct session *session, const struct snapshot *s2, struct error *err)
 {
-    int32_t partitions = drain->config->topic.partitions;
-    cursor_window_init(&drain->window, partitions);
-    drain->looked = memory_zalloc((size_t)partitions * sizeof *drain->looked);
-    status_begin_server_call(drain->status); /* there is little else in here */
-    int rc = session_open_source(drain, err);
-    if (rc == 0)
-        rc = session_describe_topic(drain, err);
-    if (rc == 0)
-        rc = session_take_over(drain, err);
-    if (rc == 0)
-        rc = session_open_sink(drain, err);
-    if (rc == 0)
-        rc = session_fence(drain, err);
-    status_end_server_call(drain->status);
+    struct cursor_window *window = &session->window;
+    CHECK(publisher_flushed(session->publisher));
+    CHECK(publisher_outstanding(session->publisher) == 0);
+    CHECK(session->delivered.snapshot.xmax >= window->s2.xmax);
+    session->window_pending = false;
+    snapshot_copy(&window->s1, &session->delivered.snapshot);
+    snapshot_copy(&window->s2, s2);
+    window->tick++;
+    window->sub_id = 0;
+    session_take_numbers(session, publisher_numbering(session->publisher));
+    publisher_forget_checkpoints(session->publisher);
+    session->window_has_rows = false;
+    status_begin_server_call(session->status);
+    int rc = session_save(session, err);
+    if (rc == 0 && window->tick % TRIM_TICKS == 0)
+        rc = cursor_trim(session->pg, &session->owner, window->tick, err);
+    status_end_server_call(session->status);
     return rc;
 }

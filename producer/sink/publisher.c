@@ -195,6 +195,12 @@ publisher_full(const struct publisher *publisher)
     return publisher->queued_bytes >= FULL_BYTES;
 }
 
+bool
+publisher_flushed(const struct publisher *publisher)
+{
+    return publisher->queued_bytes == 0;
+}
+
 static int
 queue_flush(struct publisher *publisher, int32_t partition, bool *done, struct error *err)
 {

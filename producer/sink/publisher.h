@@ -64,6 +64,9 @@ bool publisher_full(const struct publisher *publisher);
 int publisher_flush(struct publisher *publisher, bool *done, struct error *err);
 int publisher_poll(struct publisher *publisher, int wait_ms, struct error *err);
 
+/* Everything that was added is handed over. */
+bool publisher_flushed(const struct publisher *publisher);
+
 /* Messages handed over and not acknowledged. */
 uint64_t publisher_outstanding(const struct publisher *publisher);
 

@@ -435,7 +435,7 @@ cursor_trim(struct pg *pg, const struct cursor_owner *owner, int64_t tick, struc
 }
 
 static void
-print_rejections(const struct cursor_dead_letter *rejections, uint32_t count, struct buffer *out)
+print_dead_letters(const struct cursor_dead_letter *letters, uint32_t count, struct buffer *out)
 {
     struct json_writer writer;
     json_writer_init(&writer, out);
@@ -443,17 +443,17 @@ print_rejections(const struct cursor_dead_letter *rejections, uint32_t count, st
     for (uint32_t i = 0; i < count; i++) {
         json_object_begin(&writer);
         json_key(&writer, "id");
-        json_integer(&writer, rejections[i].row_id);
+        json_integer(&writer, letters[i].row_id);
         json_key(&writer, "reason");
-        json_string(&writer, rejections[i].reason);
+        json_string(&writer, letters[i].reason);
         json_object_end(&writer);
     }
     json_array_end(&writer);
 }
 
 int
-cursor_reject(struct pg *pg, const struct cursor_owner *owner, int64_t tick,
-              const struct cursor_dead_letter *rejections, uint32_t count, struct error *err)
+cursor_add_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_t tick,
+                        const struct cursor_dead_letter *letters, uint32_t count, struct error *err)
 {
     static const char sql[] =
         OWNER "INSERT INTO bitdex_dead_letters (name, epoch, row_id, tick, generation, entity_id,"
@@ -464,7 +464,7 @@ cursor_reject(struct pg *pg, const struct cursor_owner *owner, int64_t tick,
     char tick_text[INTEGER_TEXT_BYTES];
     struct buffer json = {0};
     snprintf(tick_text, sizeof tick_text, "%" PRId64, tick);
-    print_rejections(rejections, count, &json);
+    print_dead_letters(letters, count, &json);
     const char *params[] = {tick_text, buffer_string(&json)};
     int rc = cursor_write(pg, owner, sql, params, 2, err);
     buffer_free(&json);
@@ -472,10 +472,10 @@ cursor_reject(struct pg *pg, const struct cursor_owner *owner, int64_t tick,
 }
 
 int
-cursor_list_rejections(struct pg *pg, const struct cursor_owner *owner, int64_t after_id,
-                       int64_t last_id, struct arena *arena,
-                       const struct cursor_dead_letter **rejections, uint32_t *count,
-                       struct error *err)
+cursor_list_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_t after_id,
+                         int64_t last_id, struct arena *arena,
+                         const struct cursor_dead_letter **letters, uint32_t *count,
+                         struct error *err)
 {
     char texts[3][INTEGER_TEXT_BYTES];
     const int64_t numbers[3] = {owner->epoch, after_id, last_id};
@@ -496,7 +496,7 @@ cursor_list_rejections(struct pg *pg, const struct cursor_owner *owner, int64_t 
         found[i].row_id = pg_integer(result, (int)i, 0);
         found[i].reason = arena_strdup(arena, text_of(pg_text(result, (int)i, 1)));
     }
-    *rejections = found;
+    *letters = found;
     pg_result_clear(result);
     return 0;
 }

@@ -97,14 +97,15 @@ int cursor_trim(struct pg *pg, const struct cursor_owner *owner, int64_t tick, s
 
 /* Keeps rows as dead letters, with their ops as they are in the outbox (L9). Rows that are kept
  * already stay as they are. */
-int cursor_reject(struct pg *pg, const struct cursor_owner *owner, int64_t tick,
-                  const struct cursor_dead_letter *rejections, uint32_t count, struct error *err);
+int cursor_add_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_t tick,
+                            const struct cursor_dead_letter *letters, uint32_t count,
+                            struct error *err);
 
 /* Dead letters with after_id < row id <= last_id, ascending, into `arena`: a window that is resumed
  * follows them, whatever this version thinks of those rows (F79). */
-int cursor_list_rejections(struct pg *pg, const struct cursor_owner *owner, int64_t after_id,
-                           int64_t last_id, struct arena *arena,
-                           const struct cursor_dead_letter **rejections, uint32_t *count,
-                           struct error *err);
+int cursor_list_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_t after_id,
+                             int64_t last_id, struct arena *arena,
+                             const struct cursor_dead_letter **letters, uint32_t *count,
+                             struct error *err);
 
 #endif

@@ -25,6 +25,7 @@ struct outbox {
     bool running;
     bool ready;
     int64_t asked_rows;
+    int64_t after_id;
     struct outbox_chunk chunk; /* when ready */
 };
 
@@ -95,6 +96,7 @@ outbox_start(struct outbox *outbox, const struct snapshot *s1, const struct snap
 {
     CHECK(!outbox->running && !outbox->ready);
     outbox->asked_rows = outbox->limits.chunk_rows;
+    outbox->after_id = after_id;
     outbox_write_sql(outbox, s1, s2, after_id);
     buffer_clear(&outbox->coming);
     int rc = pg_copy_start(outbox->pg, buffer_string(&outbox->sql), err);
@@ -116,13 +118,17 @@ outbox_count(struct outbox *outbox, bool cut, struct error *err)
     };
     int rc = copy_rows_begin(&rows, chunk->bytes, err);
     while (rc == 0 && (rc = copy_rows_next(&rows, &row, &found, err)) == 0 && found) {
-        if (chunk->rows > 0 && row.id <= chunk->last_id)
+        bool first = chunk->rows == 0 && outbox->after_id == OUTBOX_FIRST_ROW;
+        if (!first && row.id <= (chunk->rows > 0 ? chunk->last_id : outbox->after_id))
             return error_set(err, ERR_FATAL, "postgres: rows of the outbox are out of order");
         chunk->rows++;
         chunk->last_id = row.id;
     }
     if (rc == 0 && !cut && !rows.complete)
-        rc = error_set(err, ERR_FATAL, "postgres: a binary copy without its end");
+        rc = error_set(err, ERR_FATAL, "postgres: a binary copy ended without its trailer");
+    if (rc == 0 && cut && chunk->rows == 0)
+        rc = error_set(err, ERR_FATAL, "postgres: %zu bytes of a binary copy without a whole row",
+                       chunk->bytes.bytes);
     chunk->last = !cut && chunk->rows < outbox->asked_rows;
     outbox->ready = rc == 0;
     return rc;

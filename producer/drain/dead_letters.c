@@ -1,0 +1,171 @@
+#include "producer/drain/dead_letters.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/utf8.h"
+#include "producer/sink/sent_rows.h"
+
+enum { PENDING_MAX = 1000, REASON_BYTES_MAX = 500 };
+
+struct dead_letters {
+    struct session *session;
+    bool resumed;
+
+    struct cursor_dead_letter pending[PENDING_MAX]; /* added and not stored; ids ascending */
+    uint32_t pending_count;
+    struct arena pending_arena;        /* their reasons */
+    char reason[REASON_BYTES_MAX + 1]; /* of the last rejected event */
+
+    struct arena stored_arena;
+    const struct cursor_dead_letter *stored; /* those not passed yet; ids ascending */
+    uint32_t stored_count;
+
+    struct sent_rows *sent; /* of the window; NULL until it is needed */
+};
+
+struct dead_letters *
+dead_letters_create(struct session *session, bool resumed)
+{
+    struct dead_letters *letters = memory_zalloc(sizeof *letters);
+    CHECK(session->window_pending);
+    letters->session = session;
+    letters->resumed = resumed;
+    return letters;
+}
+
+void
+dead_letters_destroy(struct dead_letters *letters)
+{
+    arena_free(&letters->pending_arena);
+    arena_free(&letters->stored_arena);
+    sent_rows_free(letters->sent);
+    free(letters);
+}
+
+int
+dead_letters_load(struct dead_letters *letters, int64_t after_id, int64_t last_id,
+                  struct error *err)
+{
+    struct session *session = letters->session;
+    CHECK(after_id < last_id);
+    arena_reset(&letters->stored_arena);
+    letters->stored_count = 0;
+    if (!letters->resumed)
+        return 0;
+    status_begin_server_call(session->status);
+    int rc = cursor_list_dead_letters(session->pg, &session->owner, after_id, last_id,
+                                      &letters->stored_arena, &letters->stored,
+                                      &letters->stored_count, err);
+    status_end_server_call(session->status);
+    return rc;
+}
+
+const char *
+dead_letters_find_stored(struct dead_letters *letters, int64_t row_id)
+{
+    while (letters->stored_count > 0 && letters->stored->row_id < row_id) {
+        letters->stored++;
+        letters->stored_count--;
+    }
+    if (letters->stored_count == 0 || letters->stored->row_id != row_id)
+        return NULL;
+    return letters->stored->reason;
+}
+
+/* Reads the rows of the window that are on the topic before our fence. */
+static int
+dead_letters_read_topic(struct dead_letters *letters, int (*turn)(void *, struct error *),
+                        struct error *err)
+{
+    struct session *session = letters->session;
+    const struct cursor_window *window = &session->window;
+    int64_t *offsets = memory_alloc((size_t)window->partitions * sizeof *offsets);
+    const struct sent_range range = {
+        .epoch = session->owner.epoch,
+        .after_row_id = window->sub_id == 0 ? OUTBOX_FIRST_ROW : window->sub_id,
+        .offsets = offsets,
+        .ends = session->checked_offsets,
+    };
+    status_set_phase(session->status, STATUS_TOPIC);
+    status_begin_server_call(session->status);
+    int rc = cursor_read_opening(session->pg, &session->owner, window->tick, offsets,
+                                 window->partitions, err);
+    if (rc == 0)
+        rc = sent_rows_read(session->config, &range, turn, session, &letters->sent, err);
+    status_end_server_call(session->status);
+    status_set_phase(session->status, STATUS_DRAINING);
+    free(offsets);
+    return rc;
+}
+
+static int
+dead_letters_turn(void *context, struct error *err)
+{
+    return session_turn(context, 0, err);
+}
+
+int
+dead_letters_find_accepted(struct dead_letters *letters, int64_t row_id, struct arena *arena,
+                           const struct ops **ops, struct error *err)
+{
+    int rc = 0;
+    *ops = NULL;
+    if (!letters->resumed)
+        return 0;
+    if (letters->sent == NULL)
+        rc = dead_letters_read_topic(letters, dead_letters_turn, err);
+    return rc == 0 ? sent_rows_find(letters->sent, row_id, arena, ops, err) : rc;
+}
+
+void
+dead_letters_reject(struct dead_letters *letters, struct event *event, const char *reason)
+{
+    size_t bytes = strnlen(reason, REASON_BYTES_MAX);
+    CHECK(event->kind == EVENT_ROW || event->kind == EVENT_FAN_OUT);
+    while (!utf8_valid(reason, bytes)) /* cut inside a character */
+        bytes--;
+    memcpy(letters->reason, reason, bytes);
+    letters->reason[bytes] = '\0';
+    event->kind = EVENT_REJECTED;
+    event->reason = text_of(letters->reason);
+}
+
+void
+dead_letters_add(struct dead_letters *letters, struct event *event, const char *reason)
+{
+    uint32_t count = letters->pending_count;
+    CHECK(count < PENDING_MAX);
+    CHECK(count == 0 || event->row_id > letters->pending[count - 1].row_id);
+    dead_letters_reject(letters, event, reason);
+    letters->pending[letters->pending_count++] = (struct cursor_dead_letter){
+        .row_id = event->row_id,
+        .reason = arena_strdup(&letters->pending_arena, event->reason),
+    };
+}
+
+bool
+dead_letters_full(const struct dead_letters *letters)
+{
+    CHECK(letters->pending_count <= PENDING_MAX);
+    return letters->pending_count == PENDING_MAX;
+}
+
+int
+dead_letters_store(struct dead_letters *letters, struct error *err)
+{
+    struct session *session = letters->session;
+    if (letters->pending_count == 0)
+        return 0;
+    status_begin_server_call(session->status);
+    int rc = cursor_add_dead_letters(session->pg, &session->owner, session->window.tick,
+                                     letters->pending, letters->pending_count, err);
+    status_end_server_call(session->status);
+    if (rc != 0)
+        return rc;
+    session->progress->shown.dead_letters += letters->pending_count;
+    letters->pending_count = 0;
+    arena_reset(&letters->pending_arena);
+    return 0;
+}

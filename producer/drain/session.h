@@ -1,0 +1,82 @@
+/* One session of the drain: its position in the outbox, its two connections to the source database,
+ * and its publisher.
+ *
+ * takeover.h fills a session; an error of any call below ends it. Nothing of a session outlives it
+ * but what is saved in the cursor (L3), so the next one sends again from there (L4).
+ *
+ * Functions return 0, a negative ERR_*, or SESSION_STOPPED: a shutdown was requested. They belong
+ * to the drain's thread. Those that wait take a turn again and again, so that the session keeps
+ * polling both servers meanwhile.
+ */
+#ifndef PRODUCER_DRAIN_SESSION_H
+#define PRODUCER_DRAIN_SESSION_H
+
+#include "common/config/config.h"
+#include "common/pg/pg.h"
+#include "producer/drain/progress.h"
+#include "producer/sink/publisher.h"
+#include "producer/source/cursor.h"
+#include "producer/source/outbox.h"
+#include "producer/source/source_snapshot.h"
+
+enum { SESSION_STOPPED = 1 };
+
+struct session {
+    const struct config *config;
+    struct progress *progress;
+    struct status *status; /* of `progress` */
+
+    /* Owned; NULL until the takeover opens them. */
+    struct pg *pg; /* the name's lock, cursor, snapshots */
+    struct outbox *outbox;
+    struct publisher *publisher;
+
+    struct cursor_owner owner;
+    struct cursor_window window; /* the newest saved position */
+    /* All rows that it sees have been handed to the publisher. */
+    struct source_snapshot delivered;
+    int64_t *checked_offsets; /* by partition: the topic is checked up to this offset; owned */
+    bool window_pending;      /* rows of the window may not be acknowledged yet */
+    bool window_has_rows;
+    bool rows_since_mark;
+    int64_t saved_us;  /* monotonic: when the position was last saved */
+    int64_t second_us; /* monotonic: when the work of each second was last done */
+};
+
+/* `config` and `progress` outlive the session, which session_close() releases. */
+void session_init(struct session *session, const struct config *config, struct progress *progress);
+/* Keeps `config` and `progress`, so that session_sleep() may follow. */
+void session_close(struct session *session);
+
+/* One turn of everything that a session does while it waits: gives a heartbeat, takes what the
+ * servers have sent (waiting up to `wait_ms` for the broker), and once a second saves how far a
+ * long window has come. */
+int session_turn(struct session *session, int wait_ms, struct error *err);
+/* Hands everything that was added to the publisher to the Kafka client. */
+int session_flush(struct session *session, struct error *err);
+/* Waits until everything that was handed over is acknowledged. */
+int session_await_acks(struct session *session, struct error *err);
+/* Waits without the servers, with heartbeats. */
+int session_sleep(struct session *session, int ms);
+
+/* Queues a mark of `snapshot` for every partition. */
+int session_add_marks(struct session *session, enum mark_kind kind,
+                      const struct source_snapshot *snapshot, struct error *err);
+
+/* Requests the rows with id > `after_id` of the window between s1 and s2. */
+int session_start_chunk(struct session *session, int64_t after_id, const struct snapshot *s1,
+                        const struct snapshot *s2, struct error *err);
+/* Takes what has arrived of the requested chunk, waiting up to `wait_ms` for more. */
+int session_pump(struct session *session, int wait_ms, struct error *err);
+/* Waits until the requested chunk is complete, and takes it. */
+int session_take_chunk(struct session *session, struct outbox_chunk *chunk, struct error *err);
+
+/* All rows that `snapshot` sees have been handed to the publisher. */
+void session_set_delivered(struct session *session, const struct source_snapshot *snapshot);
+/* Saves the next window, from `delivered` to `s2`, before the first of its rows is sent (L1).
+ * Everything of the window before must be acknowledged: the saved window says so. */
+int session_open_window(struct session *session, const struct snapshot *s2, struct error *err);
+/* Saves the newest acknowledged place inside the window, if it is newer than the saved one. */
+int session_save_progress(struct session *session, struct error *err);
+
+#endif

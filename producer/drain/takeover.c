@@ -1,0 +1,222 @@
+#include "producer/drain/takeover.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/base/shutdown.h"
+#include "common/kafka/kafka_admin.h"
+#include "producer/sink/topic_check.h"
+#include "producer/source/guards.h"
+
+enum { LOCK_POLL_MS = 1000 };
+
+static int
+takeover_lock(struct session *session, struct error *err)
+{
+    const char *name = session->config->producer.name;
+    bool logged = false;
+    for (;;) {
+        bool locked;
+        int rc = cursor_try_lock(session->pg, name, &locked, err);
+        if (rc != 0 || locked)
+            return rc;
+        status_set_phase(session->status, STATUS_LOCK);
+        if (!logged)
+            log_info("drain", "standing by: another producer named \"%s\" is running", name);
+        logged = true;
+        rc = session_sleep(session, LOCK_POLL_MS);
+        if (rc != 0)
+            return rc;
+    }
+}
+
+static int
+takeover_open_source(struct session *session, struct error *err)
+{
+    const struct config *config = session->config;
+    const struct outbox_limits limits = {
+        .chunk_rows = config->producer.chunk_rows,
+        .chunk_bytes = config->producer.chunk_bytes,
+        .row_bytes = config->producer.row_bytes,
+    };
+    CHECK(session->pg == NULL && session->outbox == NULL);
+    status_set_phase(session->status, STATUS_DATABASE);
+    int rc = pg_connect(config->postgres, "bitdex-producer cursor", &session->pg, err);
+    if (rc == 0)
+        rc = guards_ask_all(session->pg, config, err);
+    if (rc == 0)
+        rc = takeover_lock(session, err);
+    if (rc == 0)
+        rc = outbox_open(config->postgres, &limits, &session->outbox, err);
+    return rc;
+}
+
+static int
+takeover_describe_topic(struct session *session, int64_t *message_bytes_max, struct error *err)
+{
+    const struct config *config = session->config;
+    struct kafka_admin *admin;
+    struct kafka_topic topic;
+    status_set_phase(session->status, STATUS_BROKER);
+    int rc = kafka_admin_create(&config->kafka, &admin, err);
+    if (rc != 0)
+        return rc;
+    rc = kafka_admin_describe(admin, config->topic.name, &topic, err);
+    kafka_admin_destroy(admin);
+    if (rc != 0)
+        return rc;
+    *message_bytes_max = topic.message_bytes_max;
+    return topic_check_shape(&config->topic, &topic, err);
+}
+
+static int
+takeover_heartbeat(void *context)
+{
+    struct session *session = context;
+    status_heartbeat(session->status);
+    return shutdown_requested() ? SESSION_STOPPED : 0;
+}
+
+/* Everything on the topic must be of a generation before `generation`. Reads up to `fences`, or
+ * without them (NULL) up to the end. */
+static int
+takeover_check_topic(struct session *session, int64_t generation, const int64_t *fences,
+                     struct error *err)
+{
+    const struct topic_expectation expected = {
+        .source = session->owner.name,
+        .topic_id = session->owner.topic_id,
+        .epoch = session->owner.epoch,
+        .generation = generation,
+        .tick = session->window.tick,
+    };
+    status_set_phase(session->status, STATUS_TOPIC);
+    return topic_check_content(session->config, &expected, session->checked_offsets, fences,
+                               takeover_heartbeat, session, err);
+}
+
+/* Checks the cursor, as the last owner left it, against the database and the topic: after the lock
+ * is taken, because another producer may have saved more while this one waited. */
+static int
+takeover_check_cursor(struct session *session, struct cursor_history *history, struct error *err)
+{
+    struct cursor_window *window = &session->window;
+    bool found = false;
+    int rc = cursor_read_history(session->pg, history, err);
+    if (rc == 0)
+        rc = cursor_check(session->pg, session->config, history, err);
+    if (rc == 0)
+        rc = cursor_find_owner(session->pg, session->config, &session->owner, &found, err);
+    if (rc == 0 && found)
+        rc = cursor_load(session->pg, &session->owner, window, err);
+    if (rc != 0)
+        return rc;
+    for (int32_t i = 0; i < window->partitions; i++)
+        session->checked_offsets[i] = found ? window->offsets[i] : -1;
+    return takeover_check_topic(session, session->owner.generation + 1, NULL, err);
+}
+
+static int
+takeover_take_generation(struct session *session, struct error *err)
+{
+    struct cursor_history history;
+    int rc = takeover_check_cursor(session, &history, err);
+    if (rc != 0)
+        return rc;
+    rc = cursor_take_over(session->pg, session->config, &history, &session->owner, err);
+    if (rc == 0)
+        rc = cursor_load(session->pg, &session->owner, &session->window, err);
+    if (rc == 0)
+        log_info("cursor",
+                 "epoch %" PRId64 ", generation %" PRId64 ": continuing in window %" PRId64
+                 ", greatest row id sent %" PRId64,
+                 session->owner.epoch, session->owner.generation, session->window.tick,
+                 session->window.last_row_id);
+    return rc;
+}
+
+static int
+takeover_open_sink(struct session *session, int64_t message_bytes_max, int64_t event_bytes_max,
+                   struct error *err)
+{
+    const struct cursor_window *window = &session->window;
+    const struct publisher_origin origin = {
+        .source = session->owner.name,
+        .epoch = session->owner.epoch,
+        .generation = session->owner.generation,
+        .topic_id = session->owner.topic_id,
+        .message_bytes_max = message_bytes_max,
+        .event_bytes_max = event_bytes_max,
+    };
+    const struct numbering numbering = {
+        .partitions = window->partitions,
+        .last_row_id = window->last_row_id,
+        .seq = window->seq,
+        .digest = window->digest,
+    };
+    CHECK(session->publisher == NULL);
+    return publisher_create(session->config, &origin, &numbering, &session->publisher, err);
+}
+
+/* The fence is acknowledged: nothing may be on the topic before it that is not ours. */
+static int
+takeover_check_fences(struct session *session, struct error *err)
+{
+    int32_t partitions = session->window.partitions;
+    int64_t *fences = memory_alloc((size_t)partitions * sizeof *fences);
+    CHECK(publisher_outstanding(session->publisher) == 0);
+    for (int32_t i = 0; i < partitions; i++)
+        fences[i] = publisher_acked_offset(session->publisher, i);
+    int rc = takeover_check_topic(session, session->owner.generation, fences, err);
+    free(fences);
+    return rc;
+}
+
+static int
+takeover_fence(struct session *session, struct error *err)
+{
+    struct source_snapshot now = {0};
+    status_set_phase(session->status, STATUS_BROKER);
+    int rc = source_snapshot_last_id(session->pg, &session->progress->shown.max_row_id, err);
+    if (rc == 0)
+        rc = source_snapshot_read(session->pg, &now, err);
+    if (rc == 0)
+        rc = session_add_marks(session, MARK_FENCE, &now, err);
+    snapshot_free(&now.snapshot);
+    if (rc == 0)
+        rc = session_flush(session, err);
+    if (rc == 0)
+        rc = session_await_acks(session, err);
+    return rc == 0 ? takeover_check_fences(session, err) : rc;
+}
+
+static int
+takeover_steps(struct session *session, int64_t *event_bytes_max, struct error *err)
+{
+    int64_t message_bytes_max = 0;
+    int rc = takeover_open_source(session, err);
+    if (rc == 0)
+        rc = takeover_describe_topic(session, &message_bytes_max, err);
+    if (rc == 0)
+        rc = takeover_take_generation(session, err);
+    if (*event_bytes_max < message_bytes_max)
+        *event_bytes_max = message_bytes_max;
+    if (rc == 0)
+        rc = takeover_open_sink(session, message_bytes_max, *event_bytes_max, err);
+    if (rc == 0)
+        rc = takeover_fence(session, err);
+    return rc;
+}
+
+int
+takeover_run(struct session *session, int64_t *event_bytes_max, struct error *err)
+{
+    CHECK(*event_bytes_max >= 0);
+    status_begin_server_call(session->status); /* it consists of little else */
+    int rc = takeover_steps(session, event_bytes_max, err);
+    status_end_server_call(session->status);
+    CHECK(rc != 0 || publisher_outstanding(session->publisher) == 0);
+    return rc;
+}

@@ -1,0 +1,20 @@
+/* The takeover: fills a session, and proves what must hold before it sends its first row, in the
+ * order of the laws:
+ *
+ *     source    connect, ask the guards, take the lock on the name (a standby waits here)
+ *     topic     check its shape, and that nothing on it is later than the cursor (L3)
+ *     cursor    take a new generation: every earlier one is fenced off and saves nothing any more
+ *     fence     send it, wait until all partitions acknowledge it, and check the topic up to it
+ */
+#ifndef PRODUCER_DRAIN_TAKEOVER_H
+#define PRODUCER_DRAIN_TAKEOVER_H
+
+#include "producer/drain/session.h"
+
+/* `session` is initialised; session_close() is due whatever this returns. `*event_bytes_max`, 0 at
+ * first, becomes the greatest max.message.bytes that the topic has had in this run: a limit that is
+ * lowered makes no dead letter of a row that is already on the topic. Returns 0, a negative ERR_*,
+ * or SESSION_STOPPED. */
+int takeover_run(struct session *session, int64_t *event_bytes_max, struct error *err);
+
+#endif
