@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Kills producers, consumers, broker and database at random under 40 writers, and looks after each.
+"""Kills producers, consumers, broker and database at random under 40 writers; checks each recovery.
 
     campaign.py [--seconds 60] [--kills N] [--seed S]
 
-It ends after so many seconds or kills, whichever comes first. The oracle reads the topic as a stock
-client does: after each kill all that had been committed arrives, and nothing else; numbers are
-dense, the digests of marks are those of the rows, changes of a row come in commit order, and only
-the newest generation is applied. What an unflushed database lost is lost on both sides: nothing of
-it was sent, as saving a window flushes what came before. So the indexes equal the tables in the end
-(campaign_consumers.py).
+It ends after so many seconds or kills, whichever comes first. The oracle reads the topic with a
+stock client and checks after each kill that everything that was committed arrives, and nothing
+else; that numbers are dense and the digests of marks are those of the rows; that changes of a row
+come in commit order; and that only the newest generation is applied. Commits that the database had
+not flushed before it was killed are lost. None of them was sent, because saving a window flushes
+every commit before it. So the indexes equal the tables at the end (campaign_consumers.py).
 """
 
 import argparse
@@ -29,20 +29,21 @@ import psycopg
 import servers
 import topic
 
-SYNCHRONOUS = {"on": 2, "off": 2}  # processes of writers by their synchronous_commit
-THREADS = 10  # of a process
-PAUSE_S = 1.5  # of a writer behind each transaction; servers that start need the cores, too
+SYNCHRONOUS = {"on": 2, "off": 2}  # {synchronous_commit: how many processes of writers}
+THREADS = 10  # of each process
+PAUSE_S = 1.5  # of a writer after each transaction; servers that start need the cores as well
 ARRIVE_S = 120
-# A deck: every kind comes as often as it is named before any comes again.
+# A deck of kills: each kind is drawn as often as it is listed before the deck is shuffled again.
 KINDS = """
-    producer_killed producer_killed producer_killed producer_killed_twice producer_killed_twice
-    producer_stopped producer_stopped producer_stopped_by_hand producer_stopped_by_hand
-    standby_takes_over broker_killed broker_paused broker_paused broker_and_producer database_killed
+    producer_killed producer_killed producer_killed producer_killed_twice
+    producer_killed_twice producer_stopped producer_stopped producer_frozen producer_frozen
+    standby_takes_over broker_killed broker_paused broker_paused broker_and_producer
+    database_killed
 """.split() + campaign_consumers.KINDS
 
 
 def write(dsn, seed, end):
-    """What a process of writers does."""
+    """The main function of a process of writers."""
     with gallery.Writers(dsn, THREADS, seed, PAUSE_S, reconnect=True):
         end.wait()
 
@@ -67,25 +68,27 @@ def writers(dsn, seed):
 
 
 class Oracle:
-    """What was committed against what was delivered. Both are read piece by piece."""
+    """Compares the rows that were committed with those that were delivered. Both are read
+    incrementally."""
 
     def __init__(self, line):
         self._line = line
         self._reader = topic.Reader(line.kafka, line.topic)
-        self.replay = topic.Replay(self._reader.partitions)
+        self.applied = topic.Applied(self._reader.partitions)
         self.order = topic.Order()
         self.rows = 0
-        self._since = 0  # transactions before this one have been looked at
+        self._since = 0  # the rows of transactions before this one have been read
         self._generation = 0  # of the newest owner
         self._missing = set()  # (partition, row id)
         self._early = set()  # delivered, and not seen in the table yet
 
     def check(self):
-        """All that is committed now arrives, and nothing that is not; returns the seconds."""
+        """Waits until all rows that are committed now have arrived, and checks that no other row
+        has; returns the seconds that this took."""
         begun = time.monotonic()
         self._read_committed()
         self._read_topic()
-        while self._missing or self._behind():
+        while self._missing or self._lacks_fence():
             if time.monotonic() > begun + ARRIVE_S:
                 raise AssertionError(f"not delivered: {len(self._missing)} rows")
             time.sleep(0.05)
@@ -96,16 +99,16 @@ class Oracle:
         self._check_positions()
         return seconds
 
-    def _behind(self):
-        """A new owner's fence has not reached every partition."""
-        sequences = self.replay.sequences.values()
+    def _lacks_fence(self):
+        """Whether the newest owner's fence is missing in some partition."""
+        sequences = self.applied.sequences.values()
         return any(sequence.generation < self._generation for sequence in sequences)
 
     def forget(self):
-        """The database has lost what it had not flushed: looks at all of it again."""
+        """Compares all rows again: the database has lost the commits that it had not flushed."""
         self._since = 0
         self._missing.clear()
-        self._early = {(p, row_id) for p, ids in self.replay.ids.items() for row_id in ids}
+        self._early = {(p, row_id) for p, ids in self.applied.ids.items() for row_id in ids}
 
     def _read_committed(self):
         with self._line.connect() as connection:
@@ -118,14 +121,14 @@ class Oracle:
             for partition, row_id in topic.read_committed(
                 connection, self._reader.partitions, condition
             ):
-                if row_id in self.replay.ids[partition]:
+                if row_id in self.applied.ids[partition]:
                     self._early.discard((partition, row_id))
                 else:
                     self._missing.add((partition, row_id))
         self._since = since
 
     def _read_topic(self):
-        delivered = self.replay.feed(self._reader.read())
+        delivered = self.applied.feed(self._reader.read())
         self.order.feed(delivered)
         for partition, events in delivered.items():
             self.rows += len(events)
@@ -137,14 +140,14 @@ class Oracle:
                     self._early.add(row)
 
     def _check_positions(self):
-        """They were saved by the owners of their time."""
+        """Checks that no position was saved by a producer after its successor had saved one."""
         with self._line.connect() as connection:
             (back,) = connection.execute(
                 "SELECT count(*) FROM (SELECT generation, lag(generation) OVER"
                 " (ORDER BY tick, sub_id) AS before FROM bitdex_windows) AS w"
                 " WHERE generation < before"
             ).fetchone()
-        assert back == 0, f"{back} positions of a superseded producer"
+        assert back == 0, f"{back} positions were saved by a fenced producer"
 
 
 class Campaign:
@@ -168,7 +171,7 @@ class Campaign:
         self._spare.kill()
 
     def kill(self):
-        """One kill of the next kind, and the check after it."""
+        """Makes the next kill and checks the recovery."""
         if not self._deck:
             self._deck = self._rng.sample(KINDS, len(KINDS))
         kind = self._deck.pop()
@@ -181,7 +184,7 @@ class Campaign:
         self.consumers.check()
         self.longest = max(self.longest, (seconds, kind))
         if not self._active.is_running():
-            raise AssertionError(f"after {kind}: producer ended:\n{self._active.log_tail()}")
+            raise AssertionError(f"after {kind}: producer exited:\n{self._active.log_tail()}")
 
     def _sleep(self, seconds):
         time.sleep(self._rng.random() * seconds)
@@ -195,7 +198,7 @@ class Campaign:
         self._active.start(wait=False)
 
     def producer_killed_twice(self):
-        """Again while it starts."""
+        """Kills the producer, and kills it again while it starts."""
         self.producer_killed()
         self._sleep(1)
         self.producer_killed()
@@ -205,9 +208,10 @@ class Campaign:
         assert code == 0, f"SIGTERM: {code}:\n{self._active.log_tail()}"
         self._active.start(wait=False)
 
-    def producer_stopped_by_hand(self):
-        """SIGSTOP, with messages on the way; its sessions are ended, a successor takes over, and it
-        wakes up. Either may win when it wakes up early; the other stands by, or gives up."""
+    def producer_frozen(self):
+        """Freezes the producer (SIGSTOP) while it has messages in flight, ends its sessions, starts
+        a successor, and resumes it. When it is resumed early, either of the two may win; the other
+        waits for the lock or exits."""
         self._kafka.pause()
         self._sleep(1)
         self._active.signal(signal.SIGSTOP)
@@ -220,7 +224,7 @@ class Campaign:
         while "waiting for lock" not in (self._active.state, self._spare.state):
             if not self._active.is_running():
                 break
-            assert time.monotonic() < deadline, "neither of two producers stands by"
+            assert time.monotonic() < deadline, "neither of two producers waits for the lock"
             time.sleep(0.05)
         if self._spare.state != "waiting for lock":
             self._swap()
@@ -250,7 +254,8 @@ class Campaign:
         self._kafka.resume()
 
     def broker_and_producer(self):
-        """The producer dies with messages on the way, some of which the broker takes later."""
+        """Kills the producer while it has messages in flight; the broker accepts some of them
+        later."""
         self._kafka.pause()
         self._sleep(1)
         self._active.kill()
@@ -296,32 +301,35 @@ def run(work, seconds, kills, seed):
 
 def summary(campaign, seconds, images):
     oracle = campaign.oracle
-    sequences = oracle.replay.sequences.values()
+    sequences = oracle.applied.sequences.values()
     kinds = ", ".join(f"{count} {kind}" for kind, count in campaign.kills.most_common())
     return (
         f"{campaign.kills.total()} kills in {seconds:.0f} s ({kinds}); {oracle.rows} events"
-        f" applied, {sum(s.sent_again for s in sequences)} sent again,"
+        f" applied, {sum(s.duplicates for s in sequences)} duplicates,"
         f" {sum(s.fenced for s in sequences)} of fenced producers, {oracle.order.links} changes"
         f" in order, generation {next(iter(sequences)).generation}; longest recovery"
         f" {campaign.longest[0]:.1f} s ({campaign.longest[1]});"
-        f" {campaign.consumers.positions.looks} positions of consumers seen, images in the indexes"
-        f" of their groups: {images}"
+        f" {campaign.consumers.positions.checked} positions of consumers checked, images in the"
+        f" indexes of their groups: {images}"
     )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     environment = os.environ.get
-    parser.add_argument("--seconds", type=float, default=environment("BITDEX_SECONDS", 60))
-    parser.add_argument("--kills", type=int, default=sys.maxsize)
+    parser.add_argument("--seconds", type=float, default=environment("BITDEX_SECONDS", 60),
+                        help="how long to kill (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=sys.maxsize,
+                        help="how many kills at most (default: no limit)")
     parser.add_argument(
-        "--seed", type=int, default=environment("BITDEX_SEED", random.randrange(1 << 32))
+        "--seed", type=int, default=environment("BITDEX_SEED", random.randrange(1 << 32)),
+        help="repeats the choices of an earlier run (default: random)",
     )
     arguments = parser.parse_args()
     print(f"BITDEX_SEED={arguments.seed} BITDEX_SECONDS={arguments.seconds:g}", flush=True)
     work = pipeline.BUILD / "integration" / f"campaign-{os.getpid()}"
     run(work, arguments.seconds, arguments.kills, arguments.seed)
-    shutil.rmtree(work)  # after a failure it stays
+    shutil.rmtree(work)  # a failed run leaves its files
 
 
 if __name__ == "__main__":

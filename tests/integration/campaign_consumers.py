@@ -1,7 +1,7 @@
 """The consumers of a campaign: a group of one member and a group of two, which are killed as well.
 
-Each kind of kill is a method. Positions hold at any moment (groups.Positions); in the end the index
-of each group is complete and equals the tables.
+Each kind of kill is a method. Before and after each kill the positions are checked
+(groups.Positions); at the end the index of each group is complete and equals the tables.
 """
 
 import shutil
@@ -10,9 +10,9 @@ import groups
 
 KINDS = """
     consumer_killed consumer_killed consumer_killed consumer_killed_twice consumer_stopped
-    consumer_stopped consumer_loses_state member_leaves member_stopped_by_hand
+    consumer_stopped consumer_loses_state member_leaves member_frozen
 """.split()
-# The shortest session that a broker allows by default, and members that hear of news soon.
+# The shortest session timeout that a broker allows by default, and heartbeats often enough for it.
 SETTINGS = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "500"}
 
 
@@ -36,13 +36,13 @@ class Consumers:
             group.close()
 
     def check(self):
-        """Nobody has ended by himself, and nothing went back."""
+        """Checks that no member has exited and no position has moved back."""
         for member in self._members():
-            assert member.is_running(), f"{member.data_dir} ended:\n{member.log_tail()}"
-        self.positions.look()
+            assert member.is_running(), f"{member.data_dir} exited:\n{member.log_tail()}"
+        self.positions.check()
 
     def check_end(self):
-        """Returns how many images are in the index of each group."""
+        """Checks the index of each group; returns how many images each holds."""
         return [group.check_end(*group.members) for group in self._groups]
 
     def _members(self):
@@ -57,7 +57,7 @@ class Consumers:
         member.start(wait=False)
 
     def consumer_killed_twice(self):
-        """Again while it starts."""
+        """Kills a member, and kills it again while it starts."""
         member = self._pick()
         for _ in range(2):
             member.kill()
@@ -68,21 +68,22 @@ class Consumers:
         self._stop(self._pick()).start(wait=False)
 
     def consumer_loses_state(self):
-        """It begins again with the beginning of the topic."""
+        """Kills a member and deletes its data directory; it starts from the topic's beginning."""
         member = self._pick()
         member.kill()
         shutil.rmtree(member.data_dir)
         member.start(wait=False)
 
     def member_leaves(self):
-        """Another one takes over all it had, and gives some of it back."""
+        """Stops a member; the other one takes over its partitions and gives some of them back."""
         leaving, other = self._rng.sample(self._shared.members, 2)
         self._stop(leaving)
         self._shared.wait_until_shared(other)
         leaving.start(wait=False)
 
-    def member_stopped_by_hand(self):
-        """SIGSTOP, for longer than the group waits; it wakes up when another one has it all."""
+    def member_frozen(self):
+        """Freezes a member (SIGSTOP) until the group has evicted it and the other one owns all
+        partitions, then resumes it."""
         zombie, other = self._rng.sample(self._shared.members, 2)
         zombie.pause()
         self._shared.wait_until_shared(other)

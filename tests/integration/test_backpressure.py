@@ -1,4 +1,5 @@
-"""Law L10: what waits in front of a slow worker is bounded, and it keeps nobody from answering."""
+"""Law L10: queues in front of a slow worker are bounded, and health checks and queries answer
+meanwhile."""
 
 import os
 import re
@@ -11,7 +12,7 @@ MIB = 1 << 20
 PARTITIONS = 64
 PREFETCH_BYTES = 8 * MIB
 BATCH_BYTES = 16 << 10  # of what the test sends
-FETCH_BYTES = PREFETCH_BYTES // PARTITIONS // 2  # of a partition at a time: consumer/prefetch.h
+FETCH_BYTES = PREFETCH_BYTES // PARTITIONS // 2  # per partition: consumer/group/prefetch.h
 BACKLOG_BYTES = 128 * MIB
 MESSAGE_BYTES = 4000
 UNKNOWN_SCHEMA = b"\xc3\x01unknown!"
@@ -35,18 +36,19 @@ class Backpressure(GalleryCase):
         self.pipeline.config.write_text(text.replace(old, new))
 
     def memory(self, key="VmRSS"):
-        """Bytes of the consumer; VmHWM: the most it ever had."""
+        """Memory of the consumer in bytes; VmHWM is its maximum so far."""
         with open(f"/proc/{self.pipeline.consumer.pid}/status") as status:
             return int(re.search(rf"{key}:\s+(\d+) kB", status.read())[1]) << 10
 
     def queued(self):
-        """Messages that wait, by partition."""
+        """{partition: how many messages wait in its queue}"""
         _, text = self.pipeline.api.call("/metrics")
         found = re.findall(r'\nbitdex_consumer_queue_messages\{partition="(\d+)"\} (\d+)', text)
         return {int(partition): int(count) for partition, count in found}
 
     def start_consumer(self, state):
-        """Until it has every partition, in that state; returns its memory."""
+        """Starts the consumer and waits until every partition is in that state; returns its memory.
+        """
         self.pipeline.consumer.start()
         self.pipeline.consumer.wait_until(
             lambda: [p["state"] for p in self.pipeline.partitions()] == PARTITIONS * [state],
@@ -55,7 +57,7 @@ class Backpressure(GalleryCase):
         return self.memory()
 
     def send_backlog(self):
-        """In each partition first what no worker gets by."""
+        """Sends a backlog to each partition, after a message that makes its worker wait."""
         producer = confluent_kafka.Producer({
             "bootstrap.servers": self.pipeline.kafka, "batch.size": BATCH_BYTES, "linger.ms": 100,
             "queue.buffering.max.kbytes": 2 * BACKLOG_BYTES >> 10,
@@ -69,19 +71,19 @@ class Backpressure(GalleryCase):
         self.assertEqual(producer.flush(120), 0)
 
     def wait_until_full(self):
-        """Until no partition has fetched any more for a while."""
-        looks = []
+        """Waits until no queue has grown for 50 polls."""
+        polls = []
 
         def is_full():
-            looks.append(self.queued())
-            last = looks[-50:]
+            polls.append(self.queued())
+            last = polls[-50:]
             return len(last) == 50 and min(last[0].values()) > 0 and last.count(last[0]) == 50
 
         self.pipeline.consumer.wait_until(is_full, "does not stop fetching")
 
     def test_f48_prefetch_is_bounded(self):
-        """With 64 partitions whose workers stand still, the consumer takes what the setting says
-        and not what is there; librdkafka's own settings win where they are given."""
+        """With 64 partitions whose workers wait, the consumer fetches no more than the setting
+        allows; librdkafka settings that are configured override it."""
         bound = 2 * (PREFETCH_BYTES + PARTITIONS * max(BATCH_BYTES, FETCH_BYTES))
         self.configure("partitions: 4", f"partitions: {PARTITIONS}")
         self.configure(
@@ -106,8 +108,8 @@ class Backpressure(GalleryCase):
         self.assertLess(limited, bound)
 
     def test_l10_long_fan_outs(self):
-        """Fan-outs over every slot, one behind the other, while more comes: queries and health
-        answer, and memory does not grow with the backlog."""
+        """During 40 fan-outs over every slot, queries and health checks answer, and memory does not
+        grow with the backlog."""
         self.create_tables()
         self.pipeline.start()
         with self.pipeline.connect() as connection:

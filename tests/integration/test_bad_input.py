@@ -1,4 +1,4 @@
-"""What cannot be applied is kept as a dead letter with its reason; the rest goes on."""
+"""What cannot be applied becomes a dead letter with its reason; the rest is applied."""
 
 import json
 import unittest
@@ -6,6 +6,7 @@ import unittest
 import confluent_kafka
 import topic
 from case import GalleryCase
+
 
 def fan_out(**changes):
     op = {"op": "queryOpSet", "query": "postId eq 1", "ops": [{"op": "delete"}]} | changes
@@ -18,7 +19,7 @@ def setting(value, field="nsfwLevel"):
 
 ALIVE = [{"op": "alive"}]
 DEEP = "[" * 5000 + "]" * 5000
-BAD_ROWS = [  # ops of one outbox row, its entity, and a word of the reason
+BAD_ROWS = [  # (ops of one outbox row, its entity, part of the reason)
     ({"op": "alive"}, 7, "array"),
     ("alive", 7, "array"),
     (None, 7, "array"),
@@ -54,7 +55,7 @@ BAD_ROWS = [  # ops of one outbox row, its entity, and a word of the reason
 
 class BadInput(GalleryCase):
     def insert_bad_rows(self):
-        """{row id: a word of the reason}"""
+        """Inserts the rows of BAD_ROWS and one too deep; returns {row id: part of the reason}."""
         insert = 'INSERT INTO "BitdexOps" (entity_id, ops) VALUES (%s, %s) RETURNING id'
         rows = [(entity, json.dumps(ops), word) for ops, entity, word in BAD_ROWS]
         words = {}
@@ -64,7 +65,8 @@ class BadInput(GalleryCase):
         return words
 
     def test_f62_bad_rows_are_rejected(self):
-        """A row that is no row of ops takes its seq as `rejected`, and is kept with its reason."""
+        """An invalid ops row takes its seq as a rejected event and becomes a dead letter with its
+        reason."""
         self.create_gallery()
         words = self.insert_bad_rows()
         _, delivered = self.check_end(changed=False)
@@ -85,7 +87,8 @@ class BadInput(GalleryCase):
         self.check_commands(rejected)
 
     def check_commands(self, rejected):
-        """`dead-letters` shows them page by page, and one with what is in the outbox."""
+        """Checks that `dead-letters list` shows all of them in pages, and `show` one of them with
+        its ops."""
         command = self.pipeline.producer.command
         self.assertIn("no dead letters", command("dead-letters", "list", "5", "1000000").stdout)
         shown, after = {}, "-1"
@@ -104,7 +107,8 @@ class BadInput(GalleryCase):
         self.assertIn(rejected[first], command("dead-letters", "show", str(first)).stdout)
 
     def test_l9_ops_that_do_not_fit_the_index(self):
-        """One bad op drops that op, not the row; it is kept on the topic's .dead."""
+        """An op that does not fit its field becomes a dead letter on the topic .dead; the other ops
+        of the row are applied."""
         self.create_gallery()
         bad = {"op": "set", "field": "nsfwLevel", "value": "high"}
         ops = [{"op": "alive"}, bad, {"op": "set", "field": "userId", "value": 77}]
@@ -115,15 +119,16 @@ class BadInput(GalleryCase):
         self.pipeline.wait_until_fresh()
         entity = self.pipeline.api.get("/api/indexes/gallery/entities/1000000")
         self.assertEqual(entity["fields"], {"userId": 77})
-        letters = self.read_letters()
+        letters = self.read_dead_letters()
         self.assertEqual(len(letters), 1)
         self.assertIn("nsfwLevel", letters[0]["reasons"][0])
         self.assertEqual(letters[0]["ops"], [bad])
         self.assertTrue(all(partition["complete"] for partition in self.pipeline.partitions()))
 
-    def test_f44_f51_letters_wait_for_their_topic(self):
-        """Nobody takes dead letters: the partition that has one waits in sight, before it, across a
-        kill, and goes on when they are acknowledged. The others go on meanwhile."""
+    def test_f44_f51_dead_letters_wait_for_their_topic(self):
+        """Without a dead-letter topic, the partition that has a dead letter waits before it and
+        reports the error, also after a kill; the others continue. It continues when the dead letter
+        is acknowledged."""
         self.create_gallery(100)
         self.pipeline.wait_until_fresh()
         topic.delete(self.pipeline.kafka, self.pipeline.topic + ".dead")
@@ -134,21 +139,21 @@ class BadInput(GalleryCase):
                     (entity, json.dumps(ops)),
                 )
         for _ in range(2):
-            self.pipeline.consumer.wait_until(self.waits_for_letters, "does not wait")
+            self.pipeline.consumer.wait_until(self.waits_for_dead_letters, "does not wait")
             self.assertEqual(self.pipeline.api.call("/api/health")[0], 200)
             self.pipeline.consumer.kill()
             self.pipeline.consumer.start()
-        self.pipeline.consumer.wait_until(self.waits_for_letters, "does not wait")
+        self.pipeline.consumer.wait_until(self.waits_for_dead_letters, "does not wait")
         durable = self.pipeline.partitions()[0]["durable_offset"]
         self.assertTrue(self.entity(1000001)["alive"])
         self.pipeline.init()
         self.pipeline.wait_until_fresh()
         self.assertEqual(self.entity(1000000)["alive"], True)
-        (letter,) = self.read_letters()
+        (letter,) = self.read_dead_letters()
         self.assertEqual(letter["partition"], 0)
         self.assertGreaterEqual(letter["offset"], durable)
 
-    def waits_for_letters(self):
+    def waits_for_dead_letters(self):
         waiting = [p for p in self.pipeline.partitions() if p["state"] == "waiting"]
         return len(waiting) == 1 and ".dead" in waiting[0]["trouble"]
 
@@ -156,8 +161,8 @@ class BadInput(GalleryCase):
         return self.pipeline.api.get(f"/api/indexes/gallery/entities/{entity}")
 
     def test_f50_topic_with_a_low_limit(self):
-        """A topic's max.message.bytes bounds single events, which are rejected, and batches, which
-        are made smaller."""
+        """An event larger than the topic's max.message.bytes is rejected; batches of smaller events
+        fit into it."""
         self.pipeline.init()
         topic.configure(self.pipeline.kafka, self.pipeline.topic, "max.message.bytes", "8192")
         self.create_gallery()
@@ -172,7 +177,8 @@ class BadInput(GalleryCase):
         self.assertIn("max.message.bytes", reason)
 
     def test_f54_undecodable_message(self):
-        """Bytes that are no event become a letter, and the reader goes on behind them."""
+        """A message that cannot be decoded becomes a dead letter, and the events after it are
+        applied."""
         self.create_gallery()
         producer = confluent_kafka.Producer({"bootstrap.servers": self.pipeline.kafka})
         producer.produce(self.pipeline.topic, b"\xc3\x01rubbish", partition=0)
@@ -180,13 +186,13 @@ class BadInput(GalleryCase):
         with self.pipeline.connect() as connection:
             connection.execute("""INSERT INTO "Image" (url, "userId") VALUES ('after', 1)""")
         self.pipeline.wait_until_fresh()
-        self.assertEqual(len(self.read_letters()), 1)
+        self.assertEqual(len(self.read_dead_letters()), 1)
 
-    def read_letters(self):
-        """What stands on the dead-letter topic."""
+    def read_dead_letters(self):
+        """The dead letters on the topic .dead."""
         dead = self.pipeline.topic + ".dead"
         client = confluent_kafka.Consumer({
-            "bootstrap.servers": self.pipeline.kafka, "group.id": "letters",
+            "bootstrap.servers": self.pipeline.kafka, "group.id": "dead-letters",
             "auto.offset.reset": "earliest",
         })
         client.assign([confluent_kafka.TopicPartition(dead, 0, confluent_kafka.OFFSET_BEGINNING)])
@@ -203,7 +209,8 @@ class Usage(GalleryCase):
         self.assertIn(word, done.stderr)
 
     def test_command_line(self):
-        """Wrong usage ends with 2 and a word that helps; nobody there ends with 1."""
+        """Wrong usage exits with 2 and names the wrong word; a program that cannot be reached makes
+        a command exit with 1."""
         producer, consumer = self.pipeline.producer, self.pipeline.consumer
         for program in (producer, consumer):
             self.assertIn("usage:", program.command("--help").stdout)
@@ -219,7 +226,7 @@ class Usage(GalleryCase):
         self.run_fails(consumer, "get", "x", code=2, word="x")
 
     def test_check_names_what_is_missing(self):
-        """Before `init`, `check` of both programs fails and names it; afterwards both are content,
+        """Before `init`, `check` of both programs fails and names `init`; afterwards both succeed,
         and neither changes anything."""
         for program in (self.pipeline.producer, self.pipeline.consumer):
             done = program.command("check", check=False)
@@ -233,7 +240,7 @@ class Usage(GalleryCase):
         self.assertIn("nothing to do", self.pipeline.init().stdout)
 
     def test_status_query_get(self):
-        """The commands that ask a running program, for people and for scripts."""
+        """`status`, `query` and `get` ask a running program and print text or JSON."""
         self.create_gallery(images=100)
         self.pipeline.wait_until_fresh()
         producer, consumer = self.pipeline.producer, self.pipeline.consumer

@@ -1,5 +1,5 @@
-"""Checkpoints of a real consumer: a restart is one of them and the log behind it, whatever was
-killed or damaged, and equals Postgres."""
+"""Checkpoints of a real consumer: a restart loads one and applies the log after it, and the index
+equals Postgres whatever was killed or damaged."""
 
 import concurrent.futures
 import json
@@ -30,17 +30,17 @@ class CheckpointCase(GalleryCase):
         return data_dir / f"{self.pipeline.topic}-{partition}" / "wal"
 
     def checkpoints(self, partition):
-        """Their files, oldest first."""
+        """The checkpoint files of the partition, oldest first."""
         return sorted((self.log_of(partition) / "checkpoint").glob("*.checkpoint"))
 
     def recovered(self, partition):
-        """What the last start found: (offset of the checkpoint, bytes of frames, next offset)."""
+        """What the last recovery reported: (checkpoint's offset, bytes of frames, next offset)."""
         pattern = RECOVERED.format(re.escape(str(self.log_of(partition).parent)))
         found = re.findall(pattern, self.consumer.log.read_text())
         return tuple(map(int, found[-1]))
 
     def log_begin(self, partition):
-        """The offset that the log reaches back to; -1: it is all there."""
+        """The offset at which the log begins; -1 when nothing was removed from it."""
         first = min(self.log_of(partition).glob("*.wal"))
         return int.from_bytes(first.read_bytes()[24:32], "little", signed=True)
 
@@ -49,7 +49,7 @@ class CheckpointCase(GalleryCase):
 
 
 class OnDemand(CheckpointCase):
-    """None is taken but those that people ask for."""
+    """Checkpoints are taken by the command only."""
 
     @classmethod
     def setUpClass(cls):
@@ -61,7 +61,7 @@ class OnDemand(CheckpointCase):
         }
 
     def take(self):
-        """{partition: offset} of those that were taken; none may be refused."""
+        """Takes a checkpoint of every partition; returns {partition: offset}. A refusal fails."""
         answer = json.loads(self.consumer.command("checkpoint", "--json").stdout)
         self.assertNotIn("error", answer)
         for row in answer["partitions"]:
@@ -70,10 +70,11 @@ class OnDemand(CheckpointCase):
         return {row["partition"]: row["offset"] for row in answer["partitions"]}
 
     def test_f39_f43_taken_on_demand_under_load(self):
-        """While rows come, alone and two at once: each stands where the answer says, the log before
-        the older one goes, and a restart after kill -9 begins with the newest and is the same."""
+        """Checkpoints are taken under load, also by two commands at once: each file has the offset
+        of the answer, the log before the older checkpoint is removed, and after kill -9 recovery
+        begins with the newest one."""
         self.create_gallery()
-        self.pipeline.wait_until_fresh()  # every partition has something
+        self.pipeline.wait_until_fresh()  # no partition is empty
         with self.writers(), concurrent.futures.ThreadPoolExecutor(2) as pool:
             first = self.take()
             self.assertEqual(list(first), [0, 1, 2, 3])
@@ -105,14 +106,15 @@ class OnDemand(CheckpointCase):
         return done
 
     def test_l9_one_that_cannot_be_taken_is_refused(self):
-        """No consumer, and a disk that takes nothing: said, with 1; the others are taken, rows are
-        applied, and it is made good when it is asked for again."""
+        """Without a consumer the command exits with 1. When one partition's checkpoint cannot be
+        written, the command reports it and exits with 1, the other partitions have theirs, and the
+        next command succeeds."""
         self.assertIn("no answer from ", self.refused().stderr)
         self.create_gallery()
         self.pipeline.wait_until_fresh()
-        in_the_way = self.log_of(2) / "checkpoint"
-        in_the_way.rmdir()
-        in_the_way.write_text("")
+        obstacle = self.log_of(2) / "checkpoint"
+        obstacle.rmdir()
+        obstacle.write_text("")
         done = self.refused()
         self.assertIn("partition 2: could not write a checkpoint: ", done.stderr)
         lines = done.stdout.splitlines()[1:]
@@ -124,20 +126,20 @@ class OnDemand(CheckpointCase):
         self.assertEqual(len(lines), 4)
         self.change_images()
         self.check_end()
-        in_the_way.unlink()
+        obstacle.unlink()
         self.assertEqual(len(self.take()), 4)
         self.assertEqual(len(self.checkpoints(2)), 1)
 
 
 class Checkpoints(CheckpointCase):
-    # As small and as frequent as they may be.
+    # The smallest segments and the most frequent checkpoints that may be configured.
     sections = {
         "consumer": {"wal_segment_bytes": 65536, "checkpoint_bytes": 65536, "batch_rows": 100},
         "kafka": {"consumer": {"session.timeout.ms": 3000, "heartbeat.interval.ms": 500}},
     }
 
     def fill(self):
-        """Until each partition has two checkpoints and its log has lost its head."""
+        """Writes rows until each partition has two checkpoints and its log is truncated."""
         self.create_gallery()
         while not all(len(self.checkpoints(p)) == 2 and self.has_no_head(p) for p in range(4)):
             self.change_images(3)
@@ -149,8 +151,9 @@ class Checkpoints(CheckpointCase):
         path.write_bytes(content)
 
     def test_l5_f39_f43_kills_under_load(self):
-        """kill -9 at random moments, with checkpoints all the time: the log reaches back to each of
-        them, `wal check` has no objection, and the end is the same."""
+        """A consumer that takes checkpoints continuously is killed at random: each time the log
+        reaches back to every checkpoint and `wal check` succeeds, and the index ends equal to the
+        tables."""
         rng = random.Random(SEED)
         self.fill()
         with self.writers():
@@ -165,12 +168,12 @@ class Checkpoints(CheckpointCase):
                 self.consumer.start()
         self.check_end()
         for partition in range(4):
-            self.assertIn(len(self.checkpoints(partition)), (2, 3))  # killed before one had gone
+            self.assertIn(len(self.checkpoints(partition)), (2, 3))  # killed before one was removed
             self.assertTrue(self.has_no_head(partition))
 
-    def test_f39_a_restart_reads_only_what_is_behind(self):
-        """SIGTERM takes one, so nothing is replayed; kill -9 does not, so the frames behind the
-        newest one are."""
+    def test_f39_restart_reads_only_the_frames_after_the_checkpoint(self):
+        """SIGTERM takes a checkpoint, so the next start reads no frames; after kill -9 it reads the
+        frames after the newest checkpoint."""
         self.fill()
         for stop in (self.consumer.stop, self.consumer.kill):
             self.change_images()
@@ -187,9 +190,9 @@ class Checkpoints(CheckpointCase):
                     self.assertLess(frame_bytes, 2 * 65536)
                     self.assertGreaterEqual(next_offset, offset)
 
-    def test_f40_a_damaged_one_is_passed_over(self):
-        """Any byte of the newest one: the older one is used, and the log behind it, with a word;
-        the damaged one goes."""
+    def test_f40_damaged_checkpoint_is_skipped(self):
+        """When a byte of the newest checkpoint is damaged, recovery warns, uses the older one and
+        the log after it, and the damaged file is removed."""
         self.fill()
         self.consumer.stop()
         pairs = {partition: self.checkpoints(partition) for partition in range(4)}
@@ -206,8 +209,9 @@ class Checkpoints(CheckpointCase):
             )
             self.assertFalse(newest.exists())
 
-    def test_f40_f43_without_a_usable_one_nothing_is_made_up(self):
-        """Both are damaged and the log has no head: refused with the way out, which works."""
+    def test_f40_f43_without_a_usable_checkpoint_the_start_fails(self):
+        """When both checkpoints are damaged and the log is truncated, the start fails with an error
+        that says what to do, and following it works."""
         self.fill()
         self.consumer.stop()
         for path in self.checkpoints(2):
@@ -224,13 +228,13 @@ class Checkpoints(CheckpointCase):
         self.check_end()
 
     def test_f66_a_reset_begins_from_the_one_before_it(self):
-        """Offsets reset to behind the older checkpoint of two: the new state begins with it. Killed
-        at once, and again while it catches up, it comes out the same."""
+        """After a reset to an offset between two checkpoints, the rebuild begins with the older
+        one. Kills during the rebuild do not change the result."""
         self.fill()
-        self.consumer.wait_until(  # so that there is room between the older one and the end
+        self.consumer.wait_until(  # so that there are offsets between the older one and the end
             lambda: all(
-                look["durable_offset"] > int(self.checkpoints(look["partition"])[-1].stem) + 1
-                for look in self.pipeline.partitions()
+                p["durable_offset"] > int(self.checkpoints(p["partition"])[-1].stem) + 1
+                for p in self.pipeline.partitions()
             ), "saves no position",
         )
         self.consumer.stop()

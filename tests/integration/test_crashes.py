@@ -1,4 +1,5 @@
-"""Programs that die under load: the end is the same. Servers: test_outages.py."""
+"""Crashes and stops of the programs under load do not change the final state. For crashes of the
+servers see test_outages.py."""
 
 import random
 import time
@@ -9,7 +10,8 @@ from case import SECONDS, SEED, GalleryCase
 
 class Crashes(GalleryCase):
     def test_f39_kill_both_programs(self):
-        """kill -9 of producer and consumer, in turn, at random moments under load."""
+        """Producer and consumer are killed at random under load; the index ends equal to the
+        tables."""
         rng = random.Random(SEED)
         self.create_gallery()
         with self.writers():
@@ -23,7 +25,7 @@ class Crashes(GalleryCase):
         self.check_end()
 
     def test_f57_sigterm_loses_nothing(self):
-        """SIGTERM of both programs under load ends them with 0; started again, nothing is lost."""
+        """On SIGTERM under load both programs exit with 0, and after a restart nothing is lost."""
         self.create_gallery()
         with self.writers():
             for _ in range(3):

@@ -1,4 +1,4 @@
-"""The `cursor` commands, and what a producer refuses before it touches anything."""
+"""The `cursor` commands, and the guards that make a producer refuse to start."""
 
 import concurrent.futures
 import json
@@ -14,7 +14,7 @@ import psycopg.conninfo
 import topic
 from case import GalleryCase
 
-BROKEN = [  # what is done to the source, a word of the refusal, and how it is undone
+BROKEN = [  # (a change of the source, part of the refusal, how the change is undone)
     ("""ALTER SEQUENCE "BitdexOps_id_seq" CACHE 10""", "CACHE 1",
      """ALTER SEQUENCE "BitdexOps_id_seq" CACHE 1"""),
     ("""ALTER SEQUENCE "BitdexOps_id_seq" INCREMENT 2""", "INCREMENT 1",
@@ -43,7 +43,7 @@ class Refusals(GalleryCase):
         self.producer = self.pipeline.producer
 
     def refused(self, word, command="run"):
-        """`command` ends with 1 and says `word`, and the topic stays as it is."""
+        """Checks that `command` exits with 1, reports `word`, and writes nothing to the topic."""
         before = topic.read_ends(self.pipeline.kafka, self.pipeline.topic)
         done = self.producer.command(*command.split(), check=False)
         self.assertEqual(done.returncode, 1, (command, done.stderr))
@@ -56,15 +56,15 @@ class Refusals(GalleryCase):
             return connection.execute(statement, parameters or None)
 
     def drain_some(self):
-        """A cursor with a position, its producer stopped."""
+        """Drains a small gallery and stops the producer, so that there is a saved position."""
         self.create_gallery(images=50)
         self.pipeline.wait_until_fresh()
         self.assertEqual(self.producer.stop(), 0)
 
     def test_f04_f08_f09_f65_source_that_breaks_a_law(self):
-        """A sequence with CACHE or INCREMENT, rows that may hide their transaction, a missing
-        index, the old cleanup trigger, a cursor that cannot be read: refused, and never taken for
-        the beginning."""
+        """The producer refuses a sequence with CACHE or INCREMENT, an outbox without the default or
+        the constraint of txid, a missing index, the legacy cleanup trigger, and a cursor that
+        cannot be read."""
         self.drain_some()
         for broken, word, mended in BROKEN:
             with self.subTest(broken):
@@ -72,8 +72,8 @@ class Refusals(GalleryCase):
                 self.refused(word)
                 self.execute(mended)
 
-    def test_f63_topic_that_forgets(self):
-        """A topic that would be compacted, or that goes by times of ours, is refused."""
+    def test_f63_topic_with_wrong_settings(self):
+        """A topic that is compacted, or that keeps the producer's timestamps, is refused."""
         self.drain_some()
         for name, wrong, right in (
             ("message.timestamp.type", "CreateTime", "LogAppendTime"),
@@ -84,14 +84,15 @@ class Refusals(GalleryCase):
             topic.configure(self.pipeline.kafka, self.pipeline.topic, name, right)
 
     def test_f09_lost_position(self):
-        """A cursor without its position is no cursor at the beginning."""
+        """A cursor that has lost its position is refused, not taken for a new one."""
         self.drain_some()
         self.execute("DELETE FROM bitdex_windows")
         self.refused("lost its rows in bitdex_windows")
 
     def test_f65_rows_of_another_clusters_transactions(self):
-        """Nobody writes a row under a foreign transaction; rows of a restored dump that this
-        cluster would send at some later time, over newer ones, are refused."""
+        """A row with another transaction's id cannot be inserted. Rows of a restored dump whose
+        transactions this cluster has yet to begin are refused, because they would be sent late,
+        over newer values."""
         self.drain_some()
         foreign = """INSERT INTO "BitdexOps" (entity_id, ops, txid)
             SELECT 1, '[{"op": "alive"}]', (pg_current_xact_id()::text::int8 + 1000)::text::xid8"""
@@ -106,8 +107,8 @@ class Refusals(GalleryCase):
         self.pipeline.producer.command("cursor", "adopt")
 
     def test_f06_cursor_from_the_future(self):
-        """A saved position that this database has not reached, or a row id that it may give out
-        again: the cursor's tables were restored, or the database was."""
+        """A saved position that this database has not reached is refused, and so is one whose row
+        id the sequence would issue again."""
         self.drain_some()
         self.execute("""UPDATE bitdex_windows SET s2 = (SELECT (xid + 1000)::text || ':' ||
             (xid + 1000)::text || ':' FROM (SELECT pg_current_xact_id()::text::int8) x(xid))
@@ -118,7 +119,8 @@ class Refusals(GalleryCase):
         self.refused("setval()")
 
     def test_f53_partitions_were_added(self):
-        """More partitions would move entities between shards: refused, by adopt as well."""
+        """A topic that has got more partitions is refused, also by `cursor adopt`, because entities
+        would move between shards."""
         self.drain_some()
         admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.pipeline.kafka})
         more = confluent_kafka.admin.NewPartitions(self.pipeline.topic, 6)
@@ -127,7 +129,7 @@ class Refusals(GalleryCase):
         self.refused("6 partitions", "cursor adopt")
 
     def test_f69_connection_pooler(self):
-        """Behind a pooler the session's lock protects nothing."""
+        """A connection through a pooler is refused, because its session lock protects nothing."""
         self.pipeline.init()
         parameters = psycopg.conninfo.conninfo_to_dict(self.pipeline.dsn)
         with self.pipeline.connect() as connection:
@@ -140,8 +142,8 @@ class Refusals(GalleryCase):
             self.refused("connection pooler", "cursor remove default")
 
     def test_f66_topic_created_again(self):
-        """A topic of the same name that is not the one the cursor knows is refused, until it is
-        adopted under a new topic id; what is written then is delivered."""
+        """A topic that was deleted and created again is refused until `cursor adopt` gives it a new
+        topic id; rows that are written after that arrive."""
         self.drain_some()
         self.pipeline.consumer.stop()
         topic.delete(self.pipeline.kafka, self.pipeline.topic)
@@ -159,10 +161,9 @@ class Refusals(GalleryCase):
         reply = self.pipeline.query({"filters": [{"Eq": ["userId", {"Integer": 7777}]}]})
         self.assertEqual((len(reply["ids"]), reply["complete"]), (1, False))
 
-
     def test_f75_cursor_that_changes_meanwhile(self):
-        """Between the look at a cursor and the write of a new epoch somebody takes the cursor over:
-        nothing is written."""
+        """When another process takes the cursor over while `cursor adopt` runs, the command writes
+        nothing and exits with 1."""
         self.drain_some()
         with self.pipeline.connect() as other, concurrent.futures.ThreadPoolExecutor() as pool:
             other.execute("UPDATE bitdex_producers SET generation = generation + 1")
@@ -181,8 +182,8 @@ class Refusals(GalleryCase):
         self.assertEqual(saved, (1, 0))
 
     def test_cursor_that_was_removed(self):
-        """A producer without a cursor finds its own old events on the topic: refused, until it
-        adopts the topic, above all that is there."""
+        """A producer whose cursor was removed refuses a topic that holds its old events, until
+        `cursor adopt` opens an epoch above them."""
         self.drain_some()
         self.producer.command("cursor", "remove", "default")
         self.refused("another cursor")
@@ -199,8 +200,8 @@ class Commands(GalleryCase):
         return json.loads(self.pipeline.producer.command("cursor", "show", "--json").stdout)
 
     def test_f08_show_and_remove(self):
-        """Every cursor is seen, with what it keeps in the outbox; the one of a producer that is
-        gone can be removed, a running producer's cannot."""
+        """`cursor show` lists every cursor with the rows that it holds back in the outbox; `cursor
+        remove` removes the cursor of a producer that is gone, and refuses a running one's."""
         producer = self.pipeline.producer
         self.create_gallery(images=50)
         self.pipeline.wait_until_fresh()
@@ -228,8 +229,8 @@ class Commands(GalleryCase):
         self.check_end(changed=False)
 
     def test_set_moves_the_cursor(self):
-        """From the beginning, a snapshot or now: a new epoch each time, whose numbers begin at 1,
-        and which holds what its position does not see; indexes take it over whole."""
+        """`cursor set` to the beginning, a snapshot or now opens a new epoch: its seqs begin at 1,
+        it delivers exactly the rows that the position does not see, and indexes follow it."""
         producer = self.pipeline.producer
         self.create_gallery(images=50)
         self.pipeline.wait_until_fresh()
@@ -262,7 +263,7 @@ class Commands(GalleryCase):
                 WHERE NOT pg_visible_in_snapshot(txid, s2)""")}
 
     def rows_of_epoch(self, epoch):
-        """Row ids under the numbers of an epoch, which are dense."""
+        """The ids of the rows that were sent in an epoch; their seqs have to be dense."""
         rows = set()
         for records in topic.read(self.pipeline.kafka, self.pipeline.topic).values():
             events = [event for _, _, event in records if event["epoch"] == epoch]

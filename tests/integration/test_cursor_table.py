@@ -1,4 +1,4 @@
-"""Positions in the source database: bitdex_cursors follows what the group has committed."""
+"""The cursor table: bitdex_cursors follows the offsets that the group has committed."""
 
 import os
 import time
@@ -22,7 +22,7 @@ CREATE TRIGGER trg_cleanup_bitdex_ops AFTER INSERT OR UPDATE ON bitdex_cursors
 """
 
 
-class Mirror(GalleryCase):
+class CursorTable(GalleryCase):
     def read_rows(self):
         """{partition: row of bitdex_cursors}"""
         prefix = f"{self.pipeline.name}/{self.pipeline.topic}/"
@@ -33,7 +33,7 @@ class Mirror(GalleryCase):
         return {int(row["replica_id"].removeprefix(prefix)): row for row in rows}
 
     def read_committed(self):
-        """{partition: the group's offset}"""
+        """{partition: the group's committed offset}"""
         client = confluent_kafka.Consumer({
             "bootstrap.servers": self.pipeline.kafka, "group.id": self.pipeline.name,
         })
@@ -42,19 +42,19 @@ class Mirror(GalleryCase):
         client.close()
         return committed
 
-    def wait_until_mirrored(self):
-        """Until the database has what is applied now."""
+    def wait_until_shown(self):
+        """Waits until the cursor table has reached the offsets that are applied now."""
         self.pipeline.consumer.wait_until(
             lambda: [p["offset"] is None for p in self.pipeline.partitions()] == 4 * [False],
             "reads nothing",
         )
         applied = {p["partition"]: p["offset"] for p in self.pipeline.partitions()}
 
-        def is_mirrored():
+        def is_shown():
             shown = {p["partition"]: p["mirrored_offset"] or 0 for p in self.pipeline.partitions()}
             return all(shown[partition] >= applied[partition] for partition in applied)
 
-        self.pipeline.consumer.wait_until(is_mirrored, "does not mirror")
+        self.pipeline.consumer.wait_until(is_shown, "does not write to the cursor table")
 
     def wait_for_trouble(self, word):
         def has_trouble():
@@ -65,11 +65,11 @@ class Mirror(GalleryCase):
     def count_in_log(self, word):
         return self.pipeline.consumer.log.read_text().count(word)
 
-    def test_l5_mirrored_is_committed(self):
-        """Under load no row is ahead of the group's offset or goes back; after a stop every row is
-        where the last commit is, and a new owner takes the rows over."""
+    def test_l5_shown_offsets_are_committed(self):
+        """Under load no row is ahead of the group's committed offset or moves back; after a stop
+        every row is at the last commit, and the next owner continues the rows."""
         self.create_gallery()
-        self.wait_until_mirrored()
+        self.wait_until_shown()
         before = self.read_rows()
         with self.writers():
             deadline = time.monotonic() + SECONDS
@@ -95,18 +95,18 @@ class Mirror(GalleryCase):
             self.assertIsNotNone(row["source_clock"])
         self.pipeline.start()
         self.pipeline.wait_until_fresh()
-        self.wait_until_mirrored()
+        self.wait_until_shown()
         for partition, row in self.read_rows().items():
             self.assertGreater(row["ownership"], rows[partition]["ownership"])
             self.assertGreater(row["committed_offset"], rows[partition]["committed_offset"])
 
     def test_f08_legacy_cleanup_trigger(self):
-        """On a table of an older installation: while the trigger stands, nothing is written, and
-        no row of the outbox goes; what is to be done is said, once."""
+        """While the legacy cleanup trigger exists, the consumer writes nothing to the table, so no
+        outbox row is deleted, and reports once how to drop it."""
         with self.pipeline.connect() as connection:
             connection.execute(LEGACY_TABLE)
         self.create_gallery()
-        self.wait_until_mirrored()
+        self.wait_until_shown()
         with self.pipeline.connect() as connection:
             connection.execute(LEGACY)
         self.change_images()
@@ -115,20 +115,20 @@ class Mirror(GalleryCase):
         before = self.read_rows()
         self.change_images()
         self.pipeline.wait_until_fresh()
-        time.sleep(2.5)  # for as many rounds
+        time.sleep(2.5)  # it would write once a second
         self.assertEqual(self.read_rows(), before)
         with self.pipeline.connect() as connection:
             (rows,) = connection.execute('SELECT count(*) FROM "BitdexOps"').fetchone()
             connection.execute("DROP TRIGGER trg_cleanup_bitdex_ops ON bitdex_cursors")
         self.assertGreater(rows, 0)
-        self.wait_until_mirrored()
+        self.wait_until_shown()
         self.assertEqual(self.count_in_log("DROP TRIGGER"), 1)
         self.check_end()
 
     def test_f09_a_row_is_its_owners(self):
-        """What was taken over by somebody else is not overwritten with an older position."""
+        """A row that a later ownership has written is not overwritten with an older position."""
         self.create_gallery()
-        self.wait_until_mirrored()
+        self.wait_until_shown()
         with self.pipeline.connect() as connection:
             connection.execute("CREATE TABLE seen AS TABLE bitdex_cursors WITH NO DATA")
             connection.execute("""
@@ -149,9 +149,10 @@ class Mirror(GalleryCase):
             self.assertEqual(written, (1000000,))
 
     def test_database_away(self):
-        """A missing table and lost sessions stop nothing, are said once, and heal."""
+        """A missing table and lost sessions do not stop the consumer, are reported once, and it
+        resumes when they are back."""
         self.create_gallery()
-        self.wait_until_mirrored()
+        self.wait_until_shown()
         with self.pipeline.connect() as connection:
             connection.execute("ALTER TABLE bitdex_cursors RENAME TO hidden")
         self.change_images()
@@ -159,18 +160,19 @@ class Mirror(GalleryCase):
         self.pipeline.wait_until_fresh()
         with self.pipeline.connect() as connection:
             connection.execute("ALTER TABLE hidden RENAME TO bitdex_cursors")
-        self.wait_until_mirrored()
+        self.wait_until_shown()
         with self.pipeline.connect() as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
                 " current_database() AND application_name = 'bitdex-consumer mirror'")
         self.change_images()
         self.pipeline.wait_until_fresh()
-        self.wait_until_mirrored()
+        self.wait_until_shown()
         self.assertEqual(self.count_in_log("does not exist"), 1)
 
     def test_f56_no_database(self):
-        """One that cannot be reached hurts nobody, and its password is in no log and no answer."""
+        """A database that cannot be reached does not stop the consumer, and its password is in no
+        log and no answer."""
         self.create_tables()
         dsn = psycopg.conninfo.make_conninfo(self.pipeline.dsn, port=1, password="pg-s3cr3t")
         self.pipeline.consumer.set_variable("BITDEX_POSTGRES", dsn)
@@ -184,7 +186,8 @@ class Mirror(GalleryCase):
         self.assertEqual(self.count_in_log("are not shown"), 1)
 
     def test_f14_own_rights_are_enough(self):
-        """The consumer's role of docs/roles.sql mirrors, and may do nothing else."""
+        """The consumer's role of docs/roles.sql suffices for the cursor table and cannot read the
+        outbox."""
         self.pipeline.init()
         role = f"bitdex_mirror_{os.getpid()}"
         with self.pipeline.connect() as owner:
@@ -195,7 +198,7 @@ class Mirror(GalleryCase):
         self.pipeline.consumer.set_variable("BITDEX_POSTGRES", dsn)
         self.create_gallery()
         self.pipeline.wait_until_fresh()
-        self.wait_until_mirrored()
+        self.wait_until_shown()
         self.pipeline.consumer.stop()
         with psycopg.connect(dsn) as connection:
             with self.assertRaises(psycopg.errors.InsufficientPrivilege):

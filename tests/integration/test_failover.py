@@ -1,5 +1,5 @@
-"""The database becomes another one behind the producer's back: it stops, says so, and goes on in a
-new epoch once it is told to. Indexes never call what they have then complete."""
+"""The database is replaced by another one: the producer refuses to continue and explains why, until
+`cursor adopt` opens a new epoch. Indexes are incomplete from then on."""
 
 import subprocess
 import unittest
@@ -23,8 +23,8 @@ class Failover(GalleryCase):
         self.pipeline.create_database()
 
     def server(self, name, **arguments):
-        """A database server of this test's own, started."""
-        # A checkpoint after a promotion would take its time, as it does on a busy server.
+        """Starts a database server for this test alone."""
+        # The checkpoint after a promotion has to be late, as it may be on a busy server.
         settings = {"checkpoint_timeout": "1h", "shared_buffers": "32MB"}
         server = servers.Postgres(self.pipeline.directory / name, settings, **arguments)
         self.addCleanup(server.remove)
@@ -47,11 +47,11 @@ class Failover(GalleryCase):
         )
 
     def count(self, user):
-        """Images of that user, as the index has them."""
+        """The index's answer to a query for that user's images."""
         return self.pipeline.query({"filters": [{"Eq": ["userId", {"Integer": user}]}]})
 
     def adopt(self, epoch):
-        """Opens a new epoch; what is written from then on arrives, and nothing is complete."""
+        """Adopts; checks that rows written from then on arrive and that the index is incomplete."""
         self.producer.command("cursor", "adopt")
         jobs = self.execute("SELECT kind, state FROM bitdex_jobs WHERE state = 'queued'").fetchall()
         self.assertEqual(jobs, [("load", "queued")])
@@ -78,19 +78,19 @@ class Failover(GalleryCase):
         })
 
     def promote(self, standby, old):
-        """`old` dies with rows that the standby has never got, and the standby takes its place,
-        with no checkpoint yet."""
+        """Kills `old` with rows that the standby has never received, and promotes the standby. Its
+        control file still names the old timeline, because there was no checkpoint yet."""
         old.kill()
         self.pipeline.move_to(standby)
         standby.start()
         standby.promote()
         control, current = self.execute(OTHER_HISTORY).fetchone()
-        self.assertEqual((control, current), (1, 2), "the control file is not behind")
+        self.assertEqual((control, current), (1, 2), "the control file is already up to date")
 
     def test_f05_f60_f80_f83_failover_twice(self):
-        """A standby is refused until it is promoted. Promoted, it gives ids and transactions that
-        were sent to other rows, and its control file goes on naming the old timeline. A second
-        failover, which loses the adoption too, must not open the same epoch again."""
+        """A standby is refused. After its promotion it issues ids and transaction ids again that
+        were already sent, and its control file still names the old timeline: refused until it is
+        adopted. A second failover, which loses the adoption, opens another epoch."""
         first, second = (
             self.server(name, copy_of=self.primary, is_standby=True) for name in ("first", "second")
         )
@@ -120,18 +120,20 @@ class Failover(GalleryCase):
         self.adopt(epoch=3)
 
     def catch_up(self, *standbys):
-        """Ends with the last one as the pipeline's database."""
+        """Waits until the standbys have replayed everything. The last one is the pipeline's
+        database afterwards."""
         (end,) = self.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
-        behind = f"SELECT pg_last_wal_replay_lsn() < '{end}'"
+        has_caught_up = f"SELECT pg_last_wal_replay_lsn() >= '{end}'"
         for standby in standbys:
             self.pipeline.move_to(standby)
             self.pipeline.consumer.wait_until(
-                lambda: not self.execute(behind).fetchone()[0], "waits for a standby"
+                lambda: self.execute(has_caught_up).fetchone()[0], "waits for a standby"
             )
 
     def test_f76_rolled_back_on_the_same_timeline(self):
-        """An older copy of the files goes on under the same identifier and timeline, and uses the
-        numbers, ids and transactions of events that are on the topic."""
+        """An older copy of the database, with the same system identifier and timeline, would use
+        numbers, ids and transaction ids that are on the topic already: refused until it is adopted.
+        """
         self.create_gallery(images=50)
         self.pipeline.wait_until_fresh()
         copy = self.server("copy", copy_of=self.primary)
@@ -145,7 +147,8 @@ class Failover(GalleryCase):
         self.adopt(epoch=2)
 
     def test_f06_dump_restored_into_a_younger_cluster(self):
-        """Transactions there have lower numbers than the dump's rows and cursor."""
+        """A dump that is restored into a cluster whose transaction ids are lower than those of the
+        dump's rows and cursor is refused."""
         self.create_gallery(images=50)
         self.execute("""DO $$ BEGIN FOR i IN 1..3000 LOOP
             PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$""")

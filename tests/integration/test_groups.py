@@ -40,7 +40,7 @@ class Groups(GalleryCase):
         self.create_gallery()
         for member in (self.killed, self.rebuilt):
             member.start()
-        with groups.Watch(self.groups), self.writers():
+        with groups.Monitor(self.groups), self.writers():
             deadline = time.monotonic() + 2 * SECONDS
             rounds = 0
             while time.monotonic() < deadline:

@@ -30,7 +30,7 @@ class MembersCase(GalleryCase):
     def start_gallery(self):
         """Positions are watched from now on, under load and in silence."""
         self.create_gallery()
-        self.positions = self.enterContext(groups.Watch([self.group]))
+        self.positions = self.enterContext(groups.Monitor([self.group]))
 
     def fan_out(self):
         """The images of every post get another value by it, in all partitions."""

@@ -1,5 +1,5 @@
-"""Two producers of one name: one delivers, one stands by, and one that is dead but does not know
-it changes nothing (L3)."""
+"""Two producers of one name: one drains, the other one waits, and a stalled one is fenced off after
+a takeover (L3)."""
 
 import signal
 import time
@@ -9,9 +9,10 @@ import threads
 import topic
 from case import SECONDS, GalleryCase
 
+
 class Takeover(GalleryCase):
     own_servers = True
-    # Small requests, so that most of a backlog is still with the producer when it is stopped.
+    # Small requests, so that most of a backlog is still in the producer's queue when it is stopped.
     sections = {"kafka": {"producer": {"batch.num.messages": "10"}}}
 
     def query(self, sql):
@@ -22,7 +23,7 @@ class Takeover(GalleryCase):
         return self.query("SELECT max(tick) FROM bitdex_windows")[0][0]
 
     def test_f52_f64_standby_takes_over(self):
-        """The second one waits for the lock, holds nothing back meanwhile, and takes over when the
+        """A second producer waits for the lock without holding back xmin, and takes over when the
         first one dies."""
         self.create_gallery(images=100)
         spare = self.spare_producer().start()
@@ -45,9 +46,10 @@ class Takeover(GalleryCase):
         self.check_end()
 
     def test_f52_zombie_changes_nothing(self):
-        """A producer is stopped with a full queue, its sessions end, a successor takes over and
-        goes on. When it wakes up, and its Kafka client is ahead of its drain, what that still sends
-        is dropped by its generation; it writes nothing, and stands by."""
+        """A producer is frozen with a full queue, its sessions are ended, and a successor takes
+        over. When it is resumed, its Kafka client still sends queued events before the drain
+        notices: readers drop them by their generation, the producer saves no position, and it waits
+        for the lock."""
         self.create_gallery(images=100)
         zombie, spare = self.pipeline.producer, self.spare_producer()
         self.silence_broker()
@@ -62,7 +64,7 @@ class Takeover(GalleryCase):
         self.pipeline.wait_until_fresh()
         with threads.stopped(zombie.pid, lambda name: not name.startswith("rdk:")):
             zombie.signal(signal.SIGCONT)
-            spare.wait_until(lambda: self.count_fenced() > 0, "sees nothing of the zombie")
+            spare.wait_until(lambda: self.count_fenced() > 0, "receives nothing from the zombie")
         zombie.wait_until_state("waiting for lock")
         with self.writers(threads=4):
             time.sleep(1)
@@ -71,22 +73,23 @@ class Takeover(GalleryCase):
         self.assertEqual(written, sorted(written))
 
     def count_fenced(self):
-        """Events that are dropped by their generation."""
+        """How many events a reader drops because of their generation."""
         events = topic.read(self.pipeline.kafka, self.pipeline.topic)
-        replay = topic.Replay(events)
-        replay.feed(events)
-        return sum(sequence.fenced for sequence in replay.sequences.values())
+        applied = topic.Applied(events)
+        applied.feed(events)
+        return sum(sequence.fenced for sequence in applied.sequences.values())
 
     def end_sessions(self):
-        """As the server does when a client's host is silent for long."""
+        """Ends the producer's sessions, as a server does with clients that have stopped answering.
+        """
         self.query(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
             " current_database() AND application_name LIKE 'bitdex-producer%'"
         )
 
     def test_f52_f75_fenced_producer_ends(self):
-        """A producer that is about to save a window waits for the successor that is taking over,
-        writes nothing after it, and ends with a clear message."""
+        """A producer that is about to save a window waits for the transaction of a successor that
+        takes over, saves nothing after it, and exits with an error that names the successor."""
         self.create_gallery(images=100)
         self.pipeline.wait_until_fresh()
         producer = self.pipeline.producer

@@ -8,7 +8,7 @@ import unittest
 
 import gallery
 import psycopg
-import replay
+import naive_index
 from case import SECONDS, SEED, GalleryCase
 from pipeline import ROOT
 
@@ -143,13 +143,13 @@ class Differential(TriggerCase):
         self.execute(SCHEMA)
         self.configure(TRIGGERS, FIELDS)
         self.triggers("apply")
-        self.replay = replay.Replay(MULTI)
+        self.index = naive_index.NaiveIndex(MULTI)
 
     def check(self, context=""):
-        self.replay.read(self.connection)
-        truth = {key: replay.present(value) for key, value in self.execute(TRUTH)}
+        self.index.read(self.connection)
+        truth = {key: naive_index.present(value) for key, value in self.execute(TRUTH)}
         self.maxDiff = None
-        self.assertEqual(self.replay.entities(), truth, context)
+        self.assertEqual(self.index.entities(), truth, context)
 
     def test_f15_f16_f21_f22_random_statements(self):
         """After every transaction the ops amount to what the tables hold."""
@@ -418,7 +418,7 @@ class Kinds(TriggerCase):
         self.execute("INSERT INTO image VALUES (1, 10), (2, 20), (3, 30)")
         self.execute("UPDATE image SET id = id % 3 + 1")
         self.execute("UPDATE image SET id = id + 1")
-        index = replay.Replay(set())
+        index = naive_index.NaiveIndex(set())
         index.read(self.connection)
         truth = {key: {"a": value} for key, value in self.execute("SELECT id, a FROM image")}
         self.assertEqual(index.entities(), truth)
@@ -438,7 +438,7 @@ class Kinds(TriggerCase):
             "- { table", "- { on_truncate: emit, table").replace(
             "{ on_truncate: emit, table: image, fk", "{ table: image, fk"), FIELDS)
         self.triggers("apply")
-        index = replay.Replay(MULTI)
+        index = naive_index.NaiveIndex(MULTI)
         for table in tables[1:] + tables[:1]:
             self.execute("INSERT INTO post VALUES (1, now(), 'public') ON CONFLICT DO NOTHING")
             self.execute("INSERT INTO album VALUES (1, 'a') ON CONFLICT DO NOTHING")
@@ -450,7 +450,7 @@ class Kinds(TriggerCase):
                          "ON CONFLICT DO NOTHING")
             self.execute(f"TRUNCATE {table}")
             index.read(self.connection)
-            truth = {key: replay.present(value) for key, value in self.execute(TRUTH)}
+            truth = {key: naive_index.present(value) for key, value in self.execute(TRUTH)}
             self.assertEqual(index.entities(), truth, table)
 
     def test_f17_queries_of_several_ids(self):
@@ -610,7 +610,7 @@ class Races(TriggerCase):
                     with self.subTest(f"{kind}: {order}"):
                         self.prepare(kind)
                         self.race(*order)
-                        index = replay.Replay(set())
+                        index = naive_index.NaiveIndex(set())
                         index.read(self.connection)
                         truth = dict(self.execute(
                             "SELECT image.id, jsonb_build_object('post_id', post_id, 'state', "

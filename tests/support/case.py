@@ -1,7 +1,7 @@
-"""The base of the integration tests: a gallery between real servers, one pipeline a test.
+"""The base of the integration tests: one pipeline per test, over the gallery and real servers.
 
-ctest gives the build (BITDEX_BUILD) and the directory of the servers that the tests share
-(BITDEX_SERVERS); tests that break servers start their own. BITDEX_SEED repeats a run;
+ctest sets the build (BITDEX_BUILD) and the directory of the servers that the tests share
+(BITDEX_SERVERS). A test that breaks servers starts its own pair. BITDEX_SEED repeats a run;
 BITDEX_SECONDS makes its loads longer.
 """
 
@@ -21,11 +21,11 @@ SECONDS = float(os.environ.get("BITDEX_SECONDS", 5))
 
 
 class GalleryCase(unittest.TestCase):
-    own_servers = False  # start a pair for this class alone
+    own_servers = False  # whether the class starts its own pair of servers
     variables = {}  # environment of the programs
-    postgres_settings = {}  # of own servers, as is the next
-    kafka_settings = {}
-    sections = {}  # {section: {setting: value}}: what the configuration says besides gallery.yaml
+    postgres_settings = {}  # for own servers
+    kafka_settings = {}  # for own servers
+    sections = {}  # {section: {setting: value}}, added to the configuration of gallery.yaml
 
     @classmethod
     def setUpClass(cls):
@@ -48,7 +48,7 @@ class GalleryCase(unittest.TestCase):
         self.pipeline.create_database()
 
     def create_pipeline(self, name, **variables):
-        """Without a database yet; with a configuration of its own."""
+        """A pipeline with its own configuration file. Its database is not created."""
         directory = self.work / name
         made = pipeline.Pipeline(
             directory, name, self.postgres, self.kafka, directory / "config.yaml",
@@ -58,14 +58,14 @@ class GalleryCase(unittest.TestCase):
         return made
 
     def create_tables(self):
-        """Outbox, tables and triggers, before the first row and the first event."""
+        """Creates outbox, tables and triggers, and neither starts a program nor writes a row."""
         self.pipeline.init()
         with self.pipeline.connect() as connection:
             gallery.create_tables(connection)
         gallery.create_triggers(self.pipeline)
 
     def create_gallery(self, images=500):
-        """Both programs, then a few rows."""
+        """Creates the tables, starts both programs, then writes the rows."""
         self.create_tables()
         self.pipeline.start()
         with self.pipeline.connect() as connection:
@@ -76,13 +76,14 @@ class GalleryCase(unittest.TestCase):
         return gallery.Writers(self.pipeline.dsn, threads, SEED, **options)
 
     def change_images(self, times=1):
-        """Every image so many times, in one transaction."""
+        """Updates every image `times` times in one transaction."""
         with self.pipeline.connect() as connection:
             for _ in range(times):
                 connection.execute('UPDATE "Image" SET "nsfwLevel" = "nsfwLevel" + 1')
 
     def silence_broker(self):
-        """It stops answering, and closes nothing, with thousands of rows on their way."""
+        """Freezes the broker while thousands of rows are sent and not acknowledged. It closes no
+        connection and does not answer."""
         producer = self.pipeline.producer
 
         def is_sending():
@@ -93,21 +94,21 @@ class GalleryCase(unittest.TestCase):
             self.change_images(200)
             producer.wait_until(is_sending, "sends nothing")
             self.kafka.pause()
-            time.sleep(0.5)  # for answers that are on their way
+            time.sleep(0.5)  # for answers in flight
             if is_sending():
                 break
             self.kafka.resume()
 
     def spare_producer(self):
-        """A second one of the same name."""
+        """A second producer of the same name, not started."""
         (port,) = servers.free_ports(1)
         spare = self.pipeline.program("bitdex-producer", port, BITDEX_PRODUCER_PORT=str(port))
         self.addCleanup(spare.kill)
         return spare
 
     def check_end(self, changed=True):
-        """The oracles: the topic holds what was committed, in order, and the index equals it.
-        `changed`: rows were not only inserted."""
+        """Checks that the topic holds what was committed, in order, and that the index equals the
+        tables. `changed`: the test has updated rows, so there must be an order to check."""
         import index
         import topic
 

@@ -1,9 +1,9 @@
-"""Consumers in groups: further groups beside the pipeline's own, and members that share a topic.
+"""Consumer groups: several members of one group, and several groups that read one topic.
 
     group = groups.Group(pipeline, "shared")
     first, second = group.add("first").start(), group.add("second").start()
     group.wait_until_shared(first, second)
-    with groups.Watch([group]):
+    with groups.Monitor([group]):
         ...
 """
 
@@ -22,11 +22,11 @@ import servers
 from confluent_kafka import admin
 
 PARTITIONS = 4  # of the gallery's topic
-WATCH_S = 0.1
+POLL_S = 0.1
 
 
 class Member(pipeline.Program):
-    """A consumer with a data directory, a port and a log of its own."""
+    """A consumer with its own data directory, port and log."""
 
     def __init__(self, line, group, name):
         directory = line.directory / f"{group}-{name}"
@@ -56,37 +56,38 @@ class Member(pipeline.Program):
 
     @property
     def identity(self):
-        """Of the data directory, by which commits name it; None when there is none."""
+        """The id of the data directory, which is in the metadata of its commits; None when there is
+        no directory yet."""
         with contextlib.suppress(FileNotFoundError):
             return (self.data_dir / "id").read_text()
         return None
 
     def partitions(self):
-        """{partition: what sync-lag says of it}; nothing as long as it does not answer."""
+        """{partition: its entry in sync-lag}; empty while the member does not answer."""
         if not self.is_running() or self._is_paused:
             return {}
         try:
-            looks = self.api.get("/api/internal/sync-lag")["partitions"]
-        except (OSError, http.client.HTTPException, pipeline.PipelineError):  # on its way out
+            partitions = self.api.get("/api/internal/sync-lag")["partitions"]
+        except (OSError, http.client.HTTPException, pipeline.PipelineError):  # it is exiting
             return {}
-        return {look["partition"]: look for look in looks}
+        return {partition["partition"]: partition for partition in partitions}
 
     def read_wal(self, partitions):
-        """{file: bytes} of their logs."""
+        """{file: bytes} of the write-ahead logs of these partitions."""
         return {
             str(path.relative_to(self.data_dir)): path.stat().st_size
             for partition in partitions
             for path in (self.data_dir / f"{self._topic}-{partition}" / "wal").iterdir()
         }
 
-    def count_log(self, words):
-        """How many lines of its log hold them."""
-        return self.log.read_text(errors="replace").count(words)
+    def count_log(self, text):
+        """How many times the text is in the member's log."""
+        return self.log.read_text(errors="replace").count(text)
 
 
 class Group:
     def __init__(self, line, name=None):
-        """Without a name: the pipeline's own group."""
+        """Without a name it is the pipeline's own group."""
         self.name = f"{line.name}-{name}" if name else line.name
         self.members = []
         self._line = line
@@ -94,7 +95,7 @@ class Group:
         self._admin = None
 
     def add(self, name):
-        """A further member, not started."""
+        """Another member, not started."""
         self.members.append(Member(self._line, self.name, name))
         return self.members[-1]
 
@@ -103,16 +104,16 @@ class Group:
             member.kill()
 
     def wait_until_shared(self, *members):
-        """Until these, each with something, own all partitions, and serve them; returns
-        {member: its partitions}."""
+        """Waits until these members together own and serve all partitions, each at least one;
+        returns {member: its partitions}."""
 
         def is_shared():
             owned.update({member: member.partitions() for member in members})
-            looks = [look for partitions in owned.values() for look in partitions.values()]
+            found = [one for partitions in owned.values() for one in partitions.values()]
             return (
                 all(owned.values())
-                and sorted(look["partition"] for look in looks) == list(range(PARTITIONS))
-                and all(look["state"] == "running" for look in looks)
+                and sorted(one["partition"] for one in found) == list(range(PARTITIONS))
+                and all(one["state"] == "running" for one in found)
             )
 
         owned = {}
@@ -120,17 +121,18 @@ class Group:
         return {member: set(partitions) for member, partitions in owned.items()}
 
     def check_end(self, *members):
-        """All that was committed is there, complete, and equals the tables."""
+        """Checks that the members together hold everything that was committed, are complete, and
+        equal the tables; returns the number of images."""
         self.wait_until_shared(*members)
         self._line.wait_until_fresh(consumers=members)
-        for look in self._line.partitions(members):
-            assert look["complete"], look
+        for partition in self._line.partitions(members):
+            assert partition["complete"], partition
         return index.check_equal(self._line, members)
 
     def committed(self):
         """{partition: (offset, identity of the member that has committed it)}, as a stock client
-        reads them; the offset is negative when there is none. A client may take a broker that came
-        back for lost for minutes; a new one does not."""
+        reads them; the offset is negative when there is none. A client may treat a broker that is
+        back as unreachable for minutes, so after an error a new client is created."""
         places = [confluent_kafka.TopicPartition(self._line.topic, p) for p in range(PARTITIONS)]
         deadline = time.monotonic() + 60
         while True:
@@ -150,15 +152,15 @@ class Group:
         return self._admin
 
     def wait_until_left(self):
-        """Until its stopped members' sessions have ended, as only then the broker lets a stranger
-        change its offsets."""
+        """Waits until the sessions of the stopped members have ended; until then the broker lets
+        nobody else change the group's offsets."""
         deadline = time.monotonic() + 120
         while self.admin.describe_consumer_groups([self.name])[self.name].result(30).members:
             assert time.monotonic() < deadline, f"group {self.name} has members"
             time.sleep(0.2)
 
     def reset(self, kafka, *where):
-        """With its members stopped: as an operator does it."""
+        """Resets the committed offsets as an operator does; the members have to be stopped."""
         self.wait_until_left()
         kafka.consumer_groups(
             "--group", self.name, "--topic", self._line.topic, "--reset-offsets", *where,
@@ -166,7 +168,7 @@ class Group:
         )
 
     def replace_committed(self, offsets):
-        """{partition: (offset, identity)}, and no others, are what it has committed."""
+        """Replaces all committed offsets by {partition: (offset, identity)}."""
         self.wait_until_left()
         self.admin.delete_consumer_groups([self.name])[self.name].result(30)
         self.client.commit(asynchronous=False, offsets=[
@@ -178,18 +180,18 @@ class Group:
 
     @property
     def client(self):
-        """A stock client of the group that is no member."""
+        """A stock client that uses the group id and never joins the group."""
         if self._client is None:
             self._client = confluent_kafka.Consumer({
                 "bootstrap.servers": self._line.kafka,
                 "group.id": self.name,
                 "enable.auto.commit": False,
-                "log_level": 0,  # a broker that is away
+                "log_level": 0,  # silent while a broker is unreachable
             })
         return self._client
 
     def wait_until_committed(self, owned):
-        """Until the committed offset of each partition names its owner."""
+        """Waits until the committed offset of each partition names its owner."""
 
         def is_committed():
             committed = self.committed()
@@ -203,7 +205,7 @@ class Group:
 
 
 def read_identity(place):
-    """Out of a commit's metadata, of which the client does not know where it ends."""
+    """The identity in a commit's metadata. The client may return bytes after the metadata's end."""
     try:
         text = place.metadata or ""
     except UnicodeDecodeError as error:
@@ -213,35 +215,35 @@ def read_identity(place):
 
 
 class Positions:
-    """What holds of the positions of groups at any moment, as one sees it from outside.
+    """Checks what must hold for the positions of groups at any time, as far as a client can tell.
 
-    L5: a committed offset is durable in the data directory that it names. F47: what a data
-    directory has applied, and what is committed in its name, never goes back, whoever owned the
-    partition meanwhile.
+    L5: a committed offset is durable in the data directory that it names. F47: the position that a
+    data directory has applied, and the offset that is committed in its name, never move back, even
+    when another member owned the partition in between.
     """
 
     def __init__(self, groups):
-        self.looks = 0  # positions seen
-        self.committers = {}  # {(group, partition): identities, as they took turns}
+        self.checked = 0  # positions
+        self.committers = {}  # {(group, partition): identities, in the order of their commits}
         self._groups = groups
         self._highest = {}  # {(identity, partition, what): number}
 
     def close(self):
-        """The connections of this thread."""
+        """Closes the connections of this thread."""
         for group in self._groups:
             for member in group.members:
                 member.api.close()
 
-    def look(self):
+    def check(self):
         for group in self._groups:
-            committed = group.committed()  # first: what is durable only grows
+            committed = group.committed()  # read first, because the durable position grows
             self._note_committers(group, committed)
             for member in group.members:
                 identity = member.identity
                 partitions = member.partitions()
                 if identity is not None and identity == member.identity:
-                    for look in partitions.values():
-                        self._check(identity, look, committed[look["partition"]])
+                    for status in partitions.values():
+                        self._check(identity, status, committed[status["partition"]])
 
     def _note_committers(self, group, committed):
         for partition, (_, identity) in committed.items():
@@ -249,26 +251,26 @@ class Positions:
             if identity is not None and turns[-1:] != [identity]:
                 turns.append(identity)
 
-    def _check(self, identity, look, committed):
-        if look["state"] == "recovering":
+    def _check(self, identity, status, committed):
+        if status["state"] == "recovering":
             return
-        durable = look["durable_offset"] or 0
-        key = (identity, look["partition"])
-        self._check_grows((*key, "applied"), look["seq"])
+        durable = status["durable_offset"] or 0
+        key = (identity, status["partition"])
+        self._check_grows((*key, "applied"), status["seq"])
         self._check_grows((*key, "durable"), durable)
         if committed[1] == identity:
             self._check_grows((*key, "committed"), committed[0])
-            assert committed[0] <= durable, f"committed {committed}, durable {look}"
-        self.looks += 1
+            assert committed[0] <= durable, f"committed {committed}, durable {status}"
+        self.checked += 1
 
     def _check_grows(self, key, number):
         before = self._highest.get(key, -1)
-        assert number >= before, f"{key} went back from {before} to {number}"
+        assert number >= before, f"{key} moved back from {before} to {number}"
         self._highest[key] = number
 
 
-class Watch:
-    """Looks at positions again and again, from a thread."""
+class Monitor:
+    """In a `with`: a thread checks the positions every POLL_S seconds; the end raises its error."""
 
     def __init__(self, groups):
         self._positions = Positions(groups)
@@ -278,9 +280,9 @@ class Watch:
 
     def _run(self):
         try:
-            while not self._end.wait(WATCH_S):
-                self._positions.look()
-        except Exception as failure:  # raised at the end
+            while not self._end.wait(POLL_S):
+                self._positions.check()
+        except Exception as failure:  # __exit__ raises it
             self._failure = failure
         self._positions.close()
 
@@ -293,4 +295,4 @@ class Watch:
         self._thread.join()
         if self._failure is not None:
             raise self._failure
-        assert self._positions.looks > 0, "saw nothing"
+        assert self._positions.checked > 0, "no position was checked"

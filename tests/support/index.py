@@ -1,4 +1,4 @@
-"""Compares an index with the tables that it stands for."""
+"""Compares an index with the tables that it indexes."""
 
 import concurrent.futures
 import contextlib
@@ -10,7 +10,8 @@ THREADS = 4
 
 
 def read_entities(owners, last):
-    """{id: answer of GET entities/{id}} for the ids from 1 to `last`, each of its owner."""
+    """{id: answer of GET entities/{id}} for the ids from 1 to `last`; `owners` are the consumers
+    by partition."""
 
     def read(first):
         with contextlib.ExitStack() as stack:
@@ -28,17 +29,17 @@ def read_entities(owners, last):
 
 
 def read_owners(consumers):
-    """The consumer that owns it, by partition; each is owned once."""
+    """The owner of each partition; two owners of one partition are an error."""
     owners = {}
     for consumer in consumers:
-        for look in consumer.api.get("/api/internal/sync-lag")["partitions"]:
-            assert owners.setdefault(look["partition"], consumer) is consumer, look
+        for partition in consumer.api.get("/api/internal/sync-lag")["partitions"]:
+            assert owners.setdefault(partition["partition"], consumer) is consumer, partition
     return [owners[partition] for partition in range(len(owners))]
 
 
 def check_equal(pipeline, consumers=None):
-    """Every image that is or was there: index == Postgres. Nothing may write meanwhile.
-    `consumers`: that share the partitions; by default the pipeline's."""
+    """Checks for every image, deleted ones included, that the index equals Postgres. Nothing may
+    write during the check. `consumers` share the partitions; by default the pipeline's consumer."""
     consumers = consumers or [pipeline.consumer]
     with pipeline.connect() as connection:
         truth = gallery.read_truth(connection)

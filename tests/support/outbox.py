@@ -1,4 +1,4 @@
-"""Tests of the producer alone: rows of ops written by hand, no consumer."""
+"""The base of tests of the producer alone: ops rows written by hand, no consumer."""
 
 import time
 
@@ -24,20 +24,20 @@ CREATE TRIGGER keep AFTER INSERT ON "BitdexOps" FOR EACH ROW EXECUTE FUNCTION ke
 
 
 def keep(connection):
-    """From now on rows of the outbox are copied, and the copies outlive retention."""
+    """Copies every ops row that is written from now on to a table that retention does not trim."""
     connection.execute(KEEP)
 
 
 def check_kept(pipeline, name=None):
-    """Every row that was copied is applied from the topic (the pipeline's, or `name`) exactly
-    once."""
+    """Checks that a reader of the topic (the pipeline's, or `name`) applies every copied row
+    exactly once."""
     events = topic.read(pipeline.kafka, name or pipeline.topic)
     with pipeline.connect(options="-c search_path=kept") as connection:
         return topic.check_delivery(connection, events)
 
 
 class OutboxCase(GalleryCase):
-    settings = {}  # of the producer section, besides what gallery.yaml says
+    settings = {}  # added to the producer section of gallery.yaml
 
     def setUp(self):
         if self.settings:
@@ -48,36 +48,37 @@ class OutboxCase(GalleryCase):
         self.create_tables()
 
     def start(self):
-        """Returns when the first row may be sent."""
+        """Starts the producer; returns when it is ready to send rows."""
         self.producer.start()
-        self.producer.wait_until(lambda: self.status()["state"] == "draining", "does not drain")
+        self.producer.wait_until_state("draining")
 
     def status(self):
         return self.producer.api.get("/api/status")
 
     def insert(self, connection, rows=1, entity=None):
-        """`entity`: its id; by default every row has an entity of its own."""
+        """`entity`: the id that all rows have; by default every row has another one."""
         if entity is None:
             entity = f"{self.entities} + n"
             self.entities += rows
         connection.execute(INSERT.format(entity=entity, rows=rows))
 
     def wait_until_sent(self):
-        """Until everything that is committed now is acknowledged."""
+        """Waits until everything that is committed now is acknowledged."""
         committed = time.time()
 
         def is_sent():
-            now = time.time()  # before it is asked, or a slow answer looks like a newer one
+            now = time.time()  # before the request, or a slow answer would seem fresher than it is
             age = self.status()["freshness_seconds"]
             return age is not None and now - age > committed
 
         self.producer.wait_until(is_sent, "does not deliver")
 
     def wait_for_session(self, what, state="active", wait_event_type="%"):
-        """The process id of the producer's session `what`, once it is in that state."""
+        """Waits until the producer's database session `what` is in that state; returns the process
+        id of its backend."""
         found = []
 
-        def is_there():
+        def is_in_state():
             with self.pipeline.connect() as connection:
                 found[:] = connection.execute(
                     "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
@@ -87,12 +88,13 @@ class OutboxCase(GalleryCase):
                 ).fetchall()
             return found
 
-        self.producer.wait_until(is_there, f"has no session {what} that is {state}")
+        self.producer.wait_until(is_in_state, f"has no session {what} that is {state}")
         return found[0][0]
 
     def check_delivery(self):
-        """What is committed now is on the topic under L2, and an entity's rows in the order of
-        their ids. Returns the events by partition, as a reader applies them."""
+        """Checks that a reader that follows L2 applies every row that is committed now exactly
+        once, and the rows of each entity in the order of their ids. Returns {partition: [event]}
+        as applied."""
         self.wait_until_sent()
         with self.pipeline.connect() as connection:
             events = topic.read(self.pipeline.kafka, self.pipeline.topic)

@@ -1,5 +1,5 @@
-"""A connection pooler as a client sees one: it answers in the place of the server, and gives each
-session a process id of its own."""
+"""A connection pooler as far as a client can tell: it accepts connections in place of the server
+and reports another process id for each session than the server does."""
 
 import contextlib
 import socket
@@ -10,7 +10,7 @@ import servers
 
 
 class Pooler:
-    """Hands every connection on to the server at `port`."""
+    """Forwards every connection to the server at `port`."""
 
     def __init__(self, port):
         self._server = (servers.LOOPBACK, port)

@@ -1,4 +1,4 @@
-"""Threads of a program that stand still while its others go on."""
+"""Stops some threads of a process while its other threads continue to run."""
 
 import contextlib
 import ctypes
@@ -16,7 +16,8 @@ def ptrace(request, thread):
 
 @contextlib.contextmanager
 def stopped(pid, is_wanted):
-    """Those of a process whose names are wanted; at least one."""
+    """In a `with`: the threads whose names `is_wanted` accepts are stopped; no such thread is an
+    error."""
     threads = [
         int(task.name)
         for task in pathlib.Path(f"/proc/{pid}/task").iterdir()

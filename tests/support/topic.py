@@ -1,6 +1,7 @@
-"""A topic as a stock client of another language reads it: confluent-kafka, fastavro and the schema.
+"""Reads a topic with stock clients of another language: confluent-kafka and fastavro.
 
-Nothing here knows our code: the schema file and schemas/README.md are all it goes by.
+This module shares no code with the programs. It is written from the schema file and
+schemas/README.md alone.
 """
 
 import contextlib
@@ -16,23 +17,24 @@ from confluent_kafka import admin
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCHEMA = fastavro.parse_schema(json.loads((ROOT / "schemas/event.avsc").read_text()))
-# Of the table in schemas/README.md; version 1.
+# Version 1 in the table of schemas/README.md.
 HEADER = bytes.fromhex("c3011de7248e43efc227")
 
 
 def decode(value):
-    """The event as fastavro gives it, `body` as (name, fields), and the message wholly read."""
+    """The event as fastavro decodes it, with `body` as (name, fields). Bytes after it are an error.
+    """
     if value[:10] != HEADER:
-        raise ValueError(f"another header: {value[:10].hex()}")
+        raise ValueError(f"unknown header: {value[:10].hex()}")
     stream = io.BytesIO(value[10:])
     event = fastavro.schemaless_reader(stream, SCHEMA, return_record_name=True)
     if stream.read(1):
-        raise ValueError("bytes behind the event")
+        raise ValueError("bytes after the event")
     return event
 
 
 class Reader:
-    """A topic from its beginning, in as many readings as one likes."""
+    """Reads a topic from its beginning, in any number of calls."""
 
     def __init__(self, bootstrap, topic):
         self._bootstrap = bootstrap
@@ -46,7 +48,7 @@ class Reader:
             "bootstrap.servers": self._bootstrap,
             "group.id": "stock-reader",
             "enable.auto.commit": False,
-            "log_level": 0,  # a broker that is away
+            "log_level": 0,  # silent while a broker is unreachable
         })
 
     @property
@@ -54,7 +56,7 @@ class Reader:
         return [place.partition for place in self._places]
 
     def read(self):
-        """{partition: [(offset, key, event)]} of all that came since the last reading."""
+        """{partition: [(offset, key, event)]} of the messages that came since the last call."""
         events = {partition: [] for partition in self.partitions}
         ends = {place.partition: self._end(place) for place in self._places}
         while any(place.offset < ends[place.partition] for place in self._places):
@@ -67,7 +69,8 @@ class Reader:
         return events
 
     def _end(self, place):
-        """A client may take a broker that came back for lost for minutes; a new one does not."""
+        """The next offset of the partition. A client may treat a broker that is back as
+        unreachable for minutes, so after an error a new client is created."""
         deadline = time.monotonic() + 120
         while True:
             try:
@@ -85,13 +88,13 @@ class Reader:
 
 
 def read(bootstrap, topic):
-    """{partition: [(offset, key, event)]} of all that is on the topic now."""
+    """{partition: [(offset, key, event)]} of all messages that the topic holds now."""
     with contextlib.closing(Reader(bootstrap, topic)) as reader:
         return reader.read()
 
 
 def read_ends(bootstrap, topic):
-    """{partition: offset behind its last message}; empty when there is no such topic."""
+    """{partition: the offset after its last message}; empty when there is no such topic."""
     client = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": "stock-reader"})
     found = client.list_topics(timeout=30).topics.get(topic)
     partitions = found.partitions if found is not None else ()
@@ -106,14 +109,14 @@ def read_end(client, topic, partition):
     while True:
         try:
             return client.get_watermark_offsets(place, timeout=30)[1]
-        except confluent_kafka.KafkaException:  # the partition is being made
+        except confluent_kafka.KafkaException:  # the partition is still being created
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
 
 
 def delete(bootstrap, topic):
-    """Returns when no client sees it any more."""
+    """Deletes the topic; returns when the broker does not list it any more."""
     client = admin.AdminClient({"bootstrap.servers": bootstrap})
     client.delete_topics([topic])[topic].result(30)
     deadline = time.monotonic() + 60
@@ -135,24 +138,24 @@ def configure(bootstrap, topic, name, value):
 
 
 class Loss(Exception):
-    """The numbers prove that something is missing."""
+    """The numbers prove that events are missing or that numbers were used twice."""
 
 
 DIGEST_START = 0xCBF29CE484222325
 
 
 def digest_next(digest, row_id):
-    """schemas/README.md, "Digest"."""
+    """The digest continued over one row id, as in schemas/README.md, section "Digest"."""
     for byte in row_id.to_bytes(8, "big"):
         digest = (digest ^ byte) * 0x100000001B3 % (1 << 64)
     return digest
 
 
 class Sequence:
-    """One partition as a reader follows it by L2 and L3."""
+    """The rules of L2 and L3 for a reader of one partition."""
 
     def __init__(self):
-        self.sent_again = self.fenced = 0
+        self.duplicates = self.fenced = 0
         self._begin(0, 0)
 
     def _begin(self, epoch, generation):
@@ -160,7 +163,7 @@ class Sequence:
         self.digests = [DIGEST_START]  # by seq
 
     def applies(self, offset, event):
-        """Whether the next event is to be applied; raises Loss."""
+        """Whether a reader has to apply the next event; raises Loss."""
         kind, fields = event["body"]
         sender = (event["epoch"], event["generation"])
         if sender < (self.epoch, self.generation):
@@ -172,10 +175,10 @@ class Sequence:
         if sender != (self.epoch, self.generation):
             raise Loss(f"offset {offset}: an event before the fence of its generation")
         if event["seq"] < len(self.digests):
-            self.sent_again += 1
+            self.duplicates += 1
             return False
         if event["seq"] != len(self.digests):
-            raise Loss(f"offset {offset}: seq {event['seq']} behind {len(self.digests) - 1}")
+            raise Loss(f"offset {offset}: seq {event['seq']} follows {len(self.digests) - 1}")
         self.digests.append(digest_next(self.digests[-1], fields["row_id"]))
         return True
 
@@ -187,7 +190,7 @@ class Sequence:
         if event["epoch"] > self.epoch:
             self._begin(*sender)
         self.generation = event["generation"]
-        # A new generation begins at the saved position, and sends again what is behind it.
+        # A new generation begins at the saved position and sends the events after it again.
         last = len(self.digests) - 1
         if seq > last or (seq < last and not begins):
             raise Loss(f"offset {offset}: mark at {seq}, read up to {last}")
@@ -195,15 +198,16 @@ class Sequence:
             raise Loss(f"offset {offset}: another digest at seq {seq}: numbers were used twice")
 
 
-class Replay:
-    """A whole topic as it is applied, fed piece by piece."""
+class Applied:
+    """What a reader of the topic has applied so far."""
 
     def __init__(self, partitions):
         self.sequences = {partition: Sequence() for partition in partitions}
-        self.ids = {partition: set() for partition in partitions}  # of rows
+        self.ids = {partition: set() for partition in partitions}  # of ops rows
 
     def feed(self, events):
-        """{partition: [event]} of those that are applied."""
+        """Takes further events in the form of Reader.read(); returns {partition: [event]} of those
+        that are applied."""
         applied = {}
         for partition, records in events.items():
             applied[partition] = []
@@ -220,7 +224,7 @@ class Replay:
         self.ids[partition].add(row_id)
 
 
-# Where a row goes depends on its kind alone, however wrong the rest of it is.
+# The partition of a row depends on its kind alone, even when the rest of the row is invalid.
 OUTBOX = """
 SELECT id, entity_id, jsonb_typeof(ops) = 'array' AND ops @> '[{"op": "queryOpSet"}]'
 FROM "BitdexOps"
@@ -228,7 +232,7 @@ FROM "BitdexOps"
 
 
 def read_committed(connection, partitions, condition="true"):
-    """[(partition, row id)] of the committed rows of the outbox, each where it belongs."""
+    """[(partition, row id)] of the committed ops rows, once for each partition of a row."""
     return [
         (partition, row_id)
         for row_id, entity_id, is_fan_out in connection.execute(f"{OUTBOX} WHERE {condition}")
@@ -237,16 +241,16 @@ def read_committed(connection, partitions, condition="true"):
 
 
 def check_delivery(connection, events):
-    """Every committed row of the outbox is applied exactly once where it belongs.
+    """Checks that every committed ops row is applied exactly once in each of its partitions.
 
-    Returns {partition: [event]} as applied. Raises AssertionError with what differs.
+    Returns {partition: [event]} as applied. Raises AssertionError with the difference.
     """
-    replay = Replay(events)
-    delivered = replay.feed(events)
+    applied = Applied(events)
+    delivered = applied.feed(events)
     wanted = {partition: set() for partition in events}
     for partition, row_id in read_committed(connection, list(events)):
         wanted[partition].add(row_id)
-    for partition, ids in replay.ids.items():
+    for partition, ids in applied.ids.items():
         missing, foreign = wanted[partition] - ids, ids - wanted[partition]
         assert not missing, f"partition {partition}: {len(missing)} lost, e.g. {min(missing)}"
         assert not foreign, f"partition {partition}: {len(foreign)} not committed"
@@ -254,10 +258,11 @@ def check_delivery(connection, events):
 
 
 class Order:
-    """Changes of one image arrive in commit order: what one removes is what the last one set."""
+    """Checks that the changes of each image arrive in commit order: each change removes the value
+    that the previous one has set."""
 
     def __init__(self, field="nsfwLevel"):
-        self.links = 0  # changes looked at
+        self.links = 0  # pairs of changes that were compared
         self._field = field
         self._values = {}
 
@@ -282,7 +287,7 @@ class Order:
 
 
 def check_order(delivered, field="nsfwLevel"):
-    """Returns how many changes were looked at."""
+    """Checks the order of one field's changes; returns how many pairs were compared."""
     order = Order(field)
     order.feed(delivered)
     return order.links

@@ -1,6 +1,7 @@
-"""What ops amount to: a small index that applies the rows of an outbox in the order of their ids.
+"""A naive index: applies the ops rows of an outbox in the order of their ids.
 
-It knows what SURFACE says about ops and nothing about how they come to be.
+It is written from the documented meaning of the ops alone (docs/triggers.md) and shares no code
+with the triggers that write them.
 """
 
 import collections
@@ -8,8 +9,8 @@ import json
 import re
 
 
-class Replay:
-    """{entity: {field: value}}; `multi` names the fields that hold sets."""
+class NaiveIndex:
+    """{entity: {field: value}}; `multi` names the multi-value fields."""
 
     def __init__(self, multi):
         self._multi = multi
@@ -18,7 +19,7 @@ class Replay:
         self.fields = collections.defaultdict(dict)
 
     def read(self, connection):
-        """Applies what the outbox has since the last time; [(entity, ops)]."""
+        """Applies the rows that came since the last call; returns them as [(entity, ops)]."""
         rows = connection.execute(
             'SELECT id, entity_id, ops FROM "BitdexOps" WHERE id > %s ORDER BY id', (self._last,)
         ).fetchall()
@@ -30,7 +31,7 @@ class Replay:
         return [(entity, ops) for _, entity, ops in rows]
 
     def entities(self):
-        """{entity: fields} of those that are alive."""
+        """{entity: fields} of the entities that are alive."""
         return {entity: present(self.fields[entity]) for entity in self.alive}
 
     def _apply(self, entity, op):
@@ -88,7 +89,7 @@ class Replay:
 
 
 def present(fields):
-    """Without what is null or empty; sets in order."""
+    """The fields that have a value, without nulls and empty sets; sets as sorted lists."""
     return {
         name: sorted(value) if isinstance(value, (set, list)) else value
         for name, value in fields.items()
