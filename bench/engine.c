@@ -813,12 +813,12 @@ static void
 bench_state(const struct engine *engine)
 {
     struct buffer bytes = {0};
-    const struct engine_sink sink = {&bytes, take_state};
+    const struct image_sink sink = {&bytes, take_state};
     double begin = cpu_us();
     engine_save(engine, &sink);
     double saved = cpu_us();
     struct text left = {(const char *)bytes.data, bytes.bytes};
-    const struct engine_source source = {&left, give_state};
+    const struct image_source source = {&left, give_state};
     struct engine *loaded = engine_open(&index_config);
     struct error err;
     double before = cpu_us();

@@ -150,14 +150,6 @@ engine_add_fields(struct engine *engine, const struct config_index *index, struc
     return rc == 0 ? 0 : error_wrap(err, rc, "visible_from");
 }
 
-static roaring_bitmap_t *
-bitmap_create(void)
-{
-    roaring_bitmap_t *bitmap = roaring_bitmap_create();
-    CHECK(bitmap != NULL);
-    return bitmap;
-}
-
 int
 engine_create(const struct engine_options *options, struct engine **engine, struct error *err)
 {

@@ -54,6 +54,7 @@
 #include "common/config/config.h"
 #include "common/ops/filter.h"
 #include "common/ops/op.h"
+#include "consumer/engine/store/image_stream.h"
 
 struct buffer;
 struct engine;
@@ -105,24 +106,13 @@ void engine_optimize(struct engine *engine);
 
 /* --- as bytes -------------------------------------------------------------------------------- */
 
-/* Takes the state, piece by piece; a failure is its own affair. */
-struct engine_sink {
-    void *context;
-    void (*write)(void *context, const void *data, size_t bytes);
-};
-/* Gives exactly so many bytes, or an error. */
-struct engine_source {
-    void *context;
-    int (*read)(void *context, void *data, size_t bytes, struct error *err);
-};
-
 /* The whole state, in a versioned format (engine_save.c); all but the time, which is the caller's.
  * A reader: others may read meanwhile. */
-void engine_save(const struct engine *engine, const struct engine_sink *sink);
+void engine_save(const struct engine *engine, const struct image_sink *sink);
 /* Into an engine to which nothing was applied, of the same fields and partition; its time stays.
  * Trusts nothing: ERR_DATA says what is wrong. After an error the engine may only be destroyed.
  * Reads no further than the state goes. */
-int engine_load(struct engine *engine, const struct engine_source *source, struct error *err);
+int engine_load(struct engine *engine, const struct image_source *source, struct error *err);
 
 /* --- reading --------------------------------------------------------------------------------- */
 

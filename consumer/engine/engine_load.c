@@ -100,7 +100,7 @@ load_head(struct engine *engine, struct image_reader *reader)
 }
 
 int
-engine_load(struct engine *engine, const struct engine_source *source, struct error *err)
+engine_load(struct engine *engine, const struct image_source *source, struct error *err)
 {
     struct image_reader reader = {.source = source, .err = err};
     CHECK(roaring_bitmap_is_empty(engine->alive));

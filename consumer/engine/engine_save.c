@@ -38,7 +38,7 @@ save_field(const struct field *field, struct image_writer *writer)
 }
 
 void
-engine_save(const struct engine *engine, const struct engine_sink *sink)
+engine_save(const struct engine *engine, const struct image_sink *sink)
 {
     struct image_writer writer = {.sink = sink};
     image_put_u32(&writer, ENGINE_STATE_VERSION);

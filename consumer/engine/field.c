@@ -260,8 +260,8 @@ field_unpost_pairs(struct field *field, struct kv_list *pairs)
         for (; i < pairs->count && pairs->items[i].key == key; i++) {
             slots[count++] = (uint32_t)pairs->items[i].value;
             if (i + 2 * AHEAD < pairs->count) {
-                postings_expect(&field->postings, (int64_t)pairs->items[i + 2 * AHEAD].key);
-                postings_expect_slots(&field->postings, (int64_t)pairs->items[i + AHEAD].key);
+                postings_prefetch(&field->postings, (int64_t)pairs->items[i + 2 * AHEAD].key);
+                postings_prefetch_slots(&field->postings, (int64_t)pairs->items[i + AHEAD].key);
             }
         }
         postings_remove(&field->postings, (int64_t)key, slots, count);
@@ -423,7 +423,7 @@ void
 field_add_all(struct field *field, const roaring_bitmap_t *slots, const int64_t *items,
               uint32_t count)
 {
-    if (field_change_few(field, slots, field_add, items, count))
+    if (count == 0 || field_change_few(field, slots, field_add, items, count))
         return;
     const struct value_list *values = field_sort_items(field, items, count);
     roaring_bitmap_t *changed = roaring_bitmap_create();
@@ -446,7 +446,7 @@ void
 field_remove_all(struct field *field, const roaring_bitmap_t *slots, const int64_t *items,
                  uint32_t count)
 {
-    if (field_change_few(field, slots, field_remove, items, count))
+    if (count == 0 || field_change_few(field, slots, field_remove, items, count))
         return;
     const struct value_list *values = field_sort_items(field, items, count);
     roaring_bitmap_t *changed = roaring_bitmap_create();

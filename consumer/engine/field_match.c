@@ -7,14 +7,6 @@
 
 enum { SCAN_SLOTS = 256, SCAN_MAX = 1024, SCANS_PER_POSTING = 16 };
 
-static roaring_bitmap_t *
-bitmap_create(void)
-{
-    roaring_bitmap_t *bitmap = roaring_bitmap_create();
-    CHECK(bitmap != NULL);
-    return bitmap;
-}
-
 static bool
 field_overlaps(const struct field *field, uint32_t slot, int64_t low, int64_t high)
 {

@@ -4,7 +4,6 @@
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
-#include "consumer/engine/store/page_bits.h"
 
 static int
 matcher_scalar(const struct matcher *matcher, const struct field *field, const struct value *value,
@@ -76,14 +75,6 @@ matcher_goes_on(const struct matcher *matcher)
     if (pauses->rc == 0)
         pauses->rc = pauses->pause->ask(pauses->pause->context, pauses->watch, pauses->err);
     return pauses->rc == 0;
-}
-
-static roaring_bitmap_t *
-bitmap_create(void)
-{
-    roaring_bitmap_t *bitmap = roaring_bitmap_create();
-    CHECK(bitmap != NULL);
-    return bitmap;
 }
 
 /* `part` has more than half of the slots of `whole`. */

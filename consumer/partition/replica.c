@@ -151,7 +151,7 @@ static int
 replica_load_engine(struct replica_load *load, struct engine *engine, struct position *position,
                     struct error *err)
 {
-    const struct engine_source source = {load, replica_read_state};
+    const struct image_source source = {load, replica_read_state};
     const struct text encoded = load->reader.position;
     int rc = position_decode(encoded.data, encoded.bytes, position, err);
     if (rc == 0)
@@ -426,7 +426,7 @@ replica_copy_state(void *context, const void *data, size_t bytes)
 static int
 replica_copy(struct replica *replica, struct error *err)
 {
-    const struct engine_sink sink = {replica, replica_copy_state};
+    const struct image_sink sink = {replica, replica_copy_state};
     buffer_clear(&replica->encoded);
     position_encode(&replica->position, &replica->encoded);
     const struct text position = {(const char *)replica->encoded.data, replica->encoded.bytes};

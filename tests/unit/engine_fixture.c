@@ -128,7 +128,7 @@ fixture_take(void *context, const void *data, size_t bytes)
 void
 fixture_save(const struct engine *engine, struct buffer *bytes)
 {
-    const struct engine_sink sink = {bytes, fixture_take};
+    const struct image_sink sink = {bytes, fixture_take};
     buffer_clear(bytes);
     engine_save(engine, &sink);
 }
@@ -147,7 +147,7 @@ fixture_give(void *context, void *data, size_t bytes, struct error *err)
 int
 fixture_load(struct engine *engine, struct text bytes, struct error *err)
 {
-    const struct engine_source source = {&bytes, fixture_give};
+    const struct image_source source = {&bytes, fixture_give};
     int rc = engine_load(engine, &source, err);
     return rc == 0 && bytes.bytes > 0 ? error_set(err, ERR_DATA, "more than the state") : rc;
 }

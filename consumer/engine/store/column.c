@@ -2,15 +2,23 @@
 
 #include <stdlib.h>
 
+#include "common/base/check.h"
 #include "common/base/memory.h"
 #include "consumer/engine/store/image.h"
 
 struct column_page {
-    int64_t same;   /* every cell's number while width is 0 */
+    int64_t same;   /* the number of every cell while width is 0 */
     uint32_t width; /* bytes a cell: 0, 1, 2, 4 or 8 */
     _Alignas(int64_t) uint8_t cells[];
 };
 
+static bool
+width_is_valid(uint32_t width)
+{
+    return width <= sizeof(int64_t) && (width & (width - 1)) == 0;
+}
+
+/* Bytes of the narrowest cell that holds the number. */
 static uint32_t
 number_width(int64_t number)
 {
@@ -35,6 +43,7 @@ page_read(const struct column_page *page, uint32_t cell)
     case 4:
         return ((const int32_t *)cells)[cell];
     default:
+        CHECK(page->width == sizeof(int64_t));
         return ((const int64_t *)cells)[cell];
     }
 }
@@ -54,6 +63,7 @@ page_write(struct column_page *page, uint32_t cell, int64_t number)
         ((int32_t *)cells)[cell] = (int32_t)number;
         break;
     default:
+        CHECK(page->width == sizeof(int64_t)); /* and not 0: such a page is widened first */
         ((int64_t *)cells)[cell] = number;
         break;
     }
@@ -62,16 +72,18 @@ page_write(struct column_page *page, uint32_t cell, int64_t number)
 static struct column_page *
 page_create(uint32_t width)
 {
+    CHECK(width_is_valid(width));
     struct column_page *page = memory_alloc(sizeof *page + (size_t)width * PAGE_SLOTS);
     page->same = 0;
     page->width = width;
     return page;
 }
 
-/* The same numbers in wider cells; frees the old page. */
+/* Returns a page with the same numbers in wider cells; frees the old page. */
 static struct column_page *
 page_widen(struct column_page *page, uint32_t width)
 {
+    CHECK(width > page->width);
     struct column_page *wide = page_create(width);
     for (uint32_t cell = 0; cell < PAGE_SLOTS; cell++)
         page_write(wide, cell, page_read(page, cell));
@@ -93,6 +105,7 @@ column_write_page(struct column *column, uint32_t slot, int64_t number)
     page->same = number;
     free(*place);
     *place = page;
+    CHECK(column_read(column, slot) == number);
 }
 
 void
@@ -121,6 +134,13 @@ column_read(const struct column *column, uint32_t slot)
     return page != NULL ? page_read(page, slot & (PAGE_SLOTS - 1)) : 0;
 }
 
+static size_t
+page_cells_bytes(const struct column_page *page)
+{
+    CHECK(width_is_valid(page->width));
+    return (size_t)page->width * PAGE_SLOTS;
+}
+
 uint64_t
 column_bytes(const struct column *column)
 {
@@ -128,22 +148,17 @@ column_bytes(const struct column *column)
     for (uint32_t i = 0; i < column->pages.count; i++) {
         const struct column_page *page = column->pages.items[i];
         if (page != NULL)
-            bytes += sizeof *page + (uint64_t)page->width * PAGE_SLOTS;
+            bytes += sizeof *page + page_cells_bytes(page);
     }
     return bytes;
 }
 
-static size_t
-page_cells_bytes(const struct column_page *page)
-{
-    return (size_t)page->width * PAGE_SLOTS;
-}
-
-/* Its place among the pages, and then the page as it stands. */
+/* The number of pages; then each page: its number, the bytes of a cell, the common number, and the
+ * cells. */
 void
 column_save(const struct column *column, struct image_writer *writer)
 {
-    image_put_u32(writer, pages_there(&column->pages));
+    image_put_u32(writer, pages_count(&column->pages));
     for (uint32_t i = 0; i < column->pages.count; i++) {
         const struct column_page *page = column->pages.items[i];
         if (page == NULL)
@@ -160,11 +175,11 @@ column_load_page(struct column *column, struct image_reader *reader)
 {
     uint32_t number = image_get_u32(reader);
     uint32_t width = image_get_u32(reader);
-    if (number >= PAGES_MAX || width > sizeof(int64_t) || (width & (width - 1)) != 0)
+    if (number >= PAGES_MAX || !width_is_valid(width))
         image_refuse(reader, "a damaged page");
     void **place = reader->rc == 0 ? pages_place(&column->pages, number << PAGE_BITS) : NULL;
     if (place != NULL && *place != NULL)
-        image_refuse(reader, "a page that is there twice");
+        image_refuse(reader, "the same page twice");
     if (reader->rc != 0)
         return;
     struct column_page *page = page_create(width);

@@ -17,10 +17,11 @@ dictionary_hash(struct text text)
     return h ^ h >> 32;
 }
 
-/* Where `text` is, or the free place where it would go. The table is never full. */
+/* The place of `text`, or the free place where it would go. The table is never full. */
 static uint32_t
 dictionary_place(const struct dictionary *dictionary, struct text text)
 {
+    CHECK(dictionary->count < dictionary->table_capacity);
     uint32_t mask = dictionary->table_capacity - 1;
     uint32_t at = (uint32_t)dictionary_hash(text) & mask;
     while (dictionary->table[at] != 0 &&
@@ -33,6 +34,8 @@ static void
 dictionary_grow(struct dictionary *dictionary)
 {
     uint32_t capacity = dictionary->table_capacity;
+    CHECK(dictionary->count == dictionary->texts_capacity);
+    CHECK((capacity & (capacity - 1)) == 0);
     dictionary->table_capacity = capacity > 0 ? capacity * 2 : CAPACITY_MIN;
     free(dictionary->table);
     dictionary->table = memory_zalloc(dictionary->table_capacity * sizeof *dictionary->table);
@@ -41,11 +44,13 @@ dictionary_grow(struct dictionary *dictionary)
     dictionary->texts_capacity = dictionary->table_capacity / 2;
     dictionary->texts =
         memory_realloc(dictionary->texts, dictionary->texts_capacity * sizeof *dictionary->texts);
+    CHECK(dictionary->count < dictionary->texts_capacity);
 }
 
 void
 dictionary_free(struct dictionary *dictionary)
 {
+    CHECK(dictionary->count <= dictionary->texts_capacity);
     free(dictionary->texts);
     free(dictionary->table);
     arena_free(&dictionary->arena);
@@ -60,6 +65,7 @@ dictionary_find(const struct dictionary *dictionary, struct text text, uint32_t 
     uint32_t entry = dictionary->table[dictionary_place(dictionary, text)];
     if (entry == 0)
         return false;
+    CHECK(entry <= dictionary->count); /* codes are dense */
     *code = entry - 1;
     return true;
 }
@@ -75,7 +81,9 @@ dictionary_add(struct dictionary *dictionary, struct text text)
         dictionary_grow(dictionary);
     code = dictionary->count++;
     dictionary->texts[code] = arena_text(&dictionary->arena, text);
-    dictionary->table[dictionary_place(dictionary, text)] = code + 1;
+    uint32_t place = dictionary_place(dictionary, text);
+    CHECK(dictionary->table[place] == 0);
+    dictionary->table[place] = code + 1;
     return code;
 }
 
@@ -93,6 +101,7 @@ dictionary_bytes(const struct dictionary *dictionary)
            dictionary->texts_capacity * sizeof *dictionary->texts + dictionary->arena.used_bytes;
 }
 
+/* The number of texts; then each, in the order of their codes: its length and its bytes. */
 void
 dictionary_save(const struct dictionary *dictionary, struct image_writer *writer)
 {
@@ -113,6 +122,6 @@ dictionary_load(struct dictionary *dictionary, struct image_reader *reader)
         uint32_t bytes = image_get_u32(reader);
         struct text text = {(const char *)image_get_bytes(reader, bytes), bytes};
         if (reader->rc == 0 && dictionary_add(dictionary, text) != code)
-            image_refuse(reader, "a text that is there twice");
+            image_refuse(reader, "the same text twice");
     }
 }

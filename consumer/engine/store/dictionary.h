@@ -1,8 +1,9 @@
-/* The dictionary of a string field: text <-> dense code, 0 for the first text seen.
+/* The dictionary of a string field: text <-> code. Codes are dense, from 0, in the order in which
+ * the texts were added.
  *
- * For fields of few distinct values: a text stays for the life of the engine. Codes are private to
- * this engine: they are written only together with all of the dictionary, so that none is issued
- * twice (F38). Not thread-safe beside a writer.
+ * Meant for fields of few distinct values: a text stays for the life of the engine. Codes are
+ * private to one engine. An image holds them only together with the whole dictionary, so that no
+ * code is issued twice (F38). Any number of readers, or one writer.
  */
 #ifndef CONSUMER_ENGINE_STORE_DICTIONARY_H
 #define CONSUMER_ENGINE_STORE_DICTIONARY_H
@@ -19,19 +20,20 @@ struct dictionary {
     struct text *texts; /* by code; in `arena` */
     uint32_t count;
     uint32_t texts_capacity;
-    uint32_t *table;         /* code + 1; 0: free */
+    uint32_t *table;         /* hash table of code + 1; 0: a free place */
     uint32_t table_capacity; /* 0 or a power of two */
     struct arena arena;
 };
 
 /* A zeroed struct is empty. */
 void dictionary_free(struct dictionary *dictionary);
+/* False: the dictionary does not hold the text. */
 bool dictionary_find(const struct dictionary *dictionary, struct text text, uint32_t *code);
-/* The code of `text`, a new one if need be. Copies the text. */
+/* Returns the code of `text`; adds a copy of the text if the dictionary does not hold it. */
 uint32_t dictionary_add(struct dictionary *dictionary, struct text text);
-/* `code` must be one that was issued. */
+/* The text of a code that dictionary_add() returned. Lives as long as the dictionary. */
 struct text dictionary_text(const struct dictionary *dictionary, uint32_t code);
-/* As bytes, and back into a zeroed struct. */
+/* Writes the dictionary to an image; reads it into a zeroed struct. */
 void dictionary_save(const struct dictionary *dictionary, struct image_writer *writer);
 void dictionary_load(struct dictionary *dictionary, struct image_reader *reader);
 uint64_t dictionary_bytes(const struct dictionary *dictionary);

@@ -5,17 +5,18 @@
 #include "common/base/check.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "the state is written as it stands in the memory of a little-endian machine"
+#error "an image holds numbers as they are in the memory of a little-endian machine"
 #endif
 
 enum { WRITE_BYTES = 64 << 10, READ_STEP_BYTES = 1 << 20 };
 
-/* Of the portable format. */
+/* The portable format. */
 enum {
-    COOKIE_RUNS = 12347, /* in the low half; the high one is the number of containers less one */
+    COOKIE_RUNS = 12347, /* the low 16 bits; the high ones are the number of containers less one */
     COOKIE_PLAIN = 12346,
     CONTAINERS_MAX = 1 << 16,
-    OFFSETS_MIN = 4, /* with runs, fewer containers have no offsets */
+    OFFSETS_MIN = 4, /* a bitmap with runs has offsets from this number of containers on */
+    CONTAINER_SLOTS = 1 << 16,
     ARRAY_MAX = 4096,
     BITSET_BYTES = 8192,
 };
@@ -23,8 +24,9 @@ enum {
 /* --- writing --------------------------------------------------------------------------------- */
 
 static void
-state_flush(struct image_writer *writer)
+image_flush(struct image_writer *writer)
 {
+    CHECK(writer->sink != NULL);
     writer->sink->write(writer->sink->context, writer->buffer.data, writer->buffer.bytes);
     buffer_clear(&writer->buffer);
 }
@@ -33,13 +35,13 @@ void
 image_put(struct image_writer *writer, const void *data, size_t bytes)
 {
     if (bytes >= WRITE_BYTES) {
-        state_flush(writer);
+        image_flush(writer);
         writer->sink->write(writer->sink->context, data, bytes);
         return;
     }
     buffer_append(&writer->buffer, data, bytes);
     if (writer->buffer.bytes >= WRITE_BYTES)
-        state_flush(writer);
+        image_flush(writer);
 }
 
 void
@@ -58,18 +60,19 @@ void
 image_put_bitmap(struct image_writer *writer, const roaring_bitmap_t *bitmap)
 {
     size_t bytes = roaring_bitmap_portable_size_in_bytes(bitmap);
+    CHECK(bytes > 0);
     image_put_u64(writer, bytes);
     char *room = (char *)buffer_reserve(&writer->buffer, bytes);
     CHECK(roaring_bitmap_portable_serialize(bitmap, room) == bytes);
     writer->buffer.bytes += bytes;
     if (writer->buffer.bytes >= WRITE_BYTES)
-        state_flush(writer);
+        image_flush(writer);
 }
 
 void
 image_finish(struct image_writer *writer)
 {
-    state_flush(writer);
+    image_flush(writer);
     buffer_free(&writer->buffer);
 }
 
@@ -78,6 +81,7 @@ image_finish(struct image_writer *writer)
 void
 image_refuse(struct image_reader *reader, const char *reason)
 {
+    CHECK(reason[0] != '\0');
     if (reader->rc == 0)
         reader->rc = error_set(reader->err, ERR_DATA, "%s", reason);
 }
@@ -85,6 +89,7 @@ image_refuse(struct image_reader *reader, const char *reason)
 void
 image_get(struct image_reader *reader, void *data, size_t bytes)
 {
+    CHECK(reader->source != NULL);
     if (reader->rc == 0)
         reader->rc = reader->source->read(reader->source->context, data, bytes, reader->err);
     if (reader->rc != 0)
@@ -118,19 +123,21 @@ image_get_bytes(struct image_reader *reader, uint64_t bytes)
         reader->buffer.bytes += step;
         bytes -= step;
     }
+    CHECK(reader->rc != 0 || bytes == 0);
     return reader->buffer.data;
 }
 
-/* What is left of the bytes of a bitmap. */
+/* The bytes of a bitmap that are not validated yet. */
 struct bitmap_walk {
     const uint8_t *at;
     const uint8_t *end;
 };
 
-/* NULL: not so many are left. */
+/* NULL: fewer bytes are left. */
 static const uint8_t *
 walk_take(struct bitmap_walk *walk, size_t bytes)
 {
+    CHECK(walk->at <= walk->end);
     if ((size_t)(walk->end - walk->at) < bytes)
         return NULL;
     walk->at += bytes;
@@ -146,6 +153,7 @@ walk_u16(const uint8_t *data, size_t at)
 static bool
 walk_array(struct bitmap_walk *walk, uint32_t count)
 {
+    CHECK(count > 0 && count <= ARRAY_MAX);
     const uint8_t *slots = walk_take(walk, 2 * (size_t)count);
     for (uint32_t i = 1; slots != NULL && i < count; i++) {
         if (walk_u16(slots, i - 1) >= walk_u16(slots, i))
@@ -157,6 +165,7 @@ walk_array(struct bitmap_walk *walk, uint32_t count)
 static bool
 walk_bitset(struct bitmap_walk *walk, uint32_t count)
 {
+    CHECK(count > ARRAY_MAX && count <= CONTAINER_SLOTS);
     const uint8_t *bits = walk_take(walk, BITSET_BYTES);
     uint32_t found = 0;
     for (size_t i = 0; bits != NULL && i < BITSET_BYTES; i += sizeof(uint64_t)) {
@@ -167,14 +176,14 @@ walk_bitset(struct bitmap_walk *walk, uint32_t count)
     return bits != NULL && found == count;
 }
 
-/* A number of runs, and of each its first slot and how many follow that one. */
+/* The number of runs, then for each run its first slot and the number of slots after that one. */
 static bool
 walk_runs(struct bitmap_walk *walk, uint32_t count)
 {
     const uint8_t *head = walk_take(walk, 2);
     uint32_t runs = head != NULL ? walk_u16(head, 0) : 0;
     const uint8_t *pairs = walk_take(walk, 4 * (size_t)runs);
-    uint32_t next = 0, found = 0; /* the least slot that the next run may begin with */
+    uint32_t next = 0, found = 0; /* `next`: the least slot with which the next run may begin */
     for (uint32_t i = 0; pairs != NULL && i < runs; i++) {
         uint32_t first = walk_u16(pairs, 2 * (size_t)i);
         uint32_t more = walk_u16(pairs, 2 * (size_t)i + 1);
@@ -186,7 +195,7 @@ walk_runs(struct bitmap_walk *walk, uint32_t count)
     return pairs != NULL && runs > 0 && found == count;
 }
 
-/* The number of containers, and which of them are runs (NULL: none). */
+/* The number of containers, and a bit for each that tells whether it holds runs (NULL: no one). */
 static bool
 walk_head(struct bitmap_walk *walk, uint32_t *count, const uint8_t **runs)
 {
@@ -208,10 +217,11 @@ walk_head(struct bitmap_walk *walk, uint32_t *count, const uint8_t **runs)
     return *count <= CONTAINERS_MAX;
 }
 
-/* CRoaring reads lengths and orders as it finds them. */
+/* CRoaring trusts lengths and orders, so both are validated here. */
 static bool
 bitmap_bytes_are_sound(const uint8_t *data, size_t bytes)
 {
+    CHECK(data != NULL);
     struct bitmap_walk walk = {data, data + bytes};
     const uint8_t *runs;
     uint32_t count;
@@ -242,14 +252,16 @@ image_get_bitmap(struct image_reader *reader)
         return NULL;
     roaring_bitmap_t *bitmap =
         roaring_bitmap_portable_deserialize_safe((const char *)data, reader->buffer.bytes);
-    CHECK(bitmap != NULL);
+    CHECK(bitmap != NULL); /* the bytes were valid */
     return bitmap;
 }
 
 void
 image_replace_bitmap(struct image_reader *reader, roaring_bitmap_t **bitmap)
 {
+    CHECK(*bitmap != NULL);
     roaring_bitmap_t *read = image_get_bitmap(reader);
+    CHECK((read == NULL) == (reader->rc != 0));
     if (read == NULL)
         return;
     roaring_bitmap_free(*bitmap);

@@ -1,33 +1,37 @@
-/* A radix sort, byte by byte from the lowest: bytes that are the same in all keys cost nothing. */
+/* The sort goes byte by byte from the lowest, and skips bytes that are the same in all keys. */
 #include "consumer/engine/store/kv_sort.h"
 
 #include <stdlib.h>
 
+#include "common/base/check.h"
 #include "common/base/memory.h"
 
 enum { CAPACITY_MIN = 16, DIGITS = 256, DIGIT_BITS = 8, KEY_BITS = 64 };
 
 void
-kv_free(struct kv_list *pairs)
+kv_free(struct kv_list *list)
 {
-    free(pairs->items);
-    *pairs = (struct kv_list){0};
+    CHECK(list->count <= list->capacity);
+    free(list->items);
+    *list = (struct kv_list){0};
 }
 
 void
-kv_append(struct kv_list *pairs, uint64_t key, int64_t value)
+kv_append(struct kv_list *list, uint64_t key, int64_t value)
 {
-    if (pairs->count == pairs->capacity) {
-        pairs->capacity = pairs->capacity > 0 ? 2 * pairs->capacity : CAPACITY_MIN;
-        pairs->items = memory_realloc(pairs->items, pairs->capacity * sizeof *pairs->items);
+    if (list->count == list->capacity) {
+        CHECK(list->capacity <= UINT32_MAX / 2);
+        list->capacity = list->capacity > 0 ? 2 * list->capacity : CAPACITY_MIN;
+        list->items = memory_realloc(list->items, list->capacity * sizeof *list->items);
     }
-    pairs->items[pairs->count++] = (struct kv){key, value};
+    list->items[list->count++] = (struct kv){key, value};
 }
 
 static void
-pairs_sort_digit(const struct kv *from, struct kv *to, uint32_t count, uint32_t shift)
+kv_sort_digit(const struct kv *from, struct kv *to, uint32_t count, uint32_t shift)
 {
     uint32_t ends[DIGITS + 1] = {0};
+    CHECK(shift < KEY_BITS);
     for (uint32_t i = 0; i < count; i++)
         ends[(from[i].key >> shift) % DIGITS + 1]++;
     for (uint32_t digit = 1; digit < DIGITS; digit++)
@@ -36,22 +40,32 @@ pairs_sort_digit(const struct kv *from, struct kv *to, uint32_t count, uint32_t 
         to[ends[(from[i].key >> shift) % DIGITS]++] = from[i];
 }
 
-void
-kv_sort(struct kv_list *pairs)
+/* The bits in which keys differ. */
+static uint64_t
+kv_differences(const struct kv_list *list)
 {
     uint64_t differ = 0;
-    for (uint32_t i = 1; i < pairs->count; i++)
-        differ |= pairs->items[i].key ^ pairs->items[0].key;
+    for (uint32_t i = 1; i < list->count; i++)
+        differ |= list->items[i].key ^ list->items[0].key;
+    return differ;
+}
+
+void
+kv_sort(struct kv_list *list)
+{
+    uint64_t differ = kv_differences(list);
+    CHECK(list->count <= list->capacity);
     if (differ == 0)
         return;
-    struct kv *other = memory_alloc(pairs->capacity * sizeof *other);
+    struct kv *other = memory_alloc(list->capacity * sizeof *other);
     for (uint32_t shift = 0; shift < KEY_BITS; shift += DIGIT_BITS) {
         if ((differ >> shift) % DIGITS == 0)
             continue;
-        pairs_sort_digit(pairs->items, other, pairs->count, shift);
+        kv_sort_digit(list->items, other, list->count, shift);
         struct kv *sorted = other;
-        other = pairs->items;
-        pairs->items = sorted;
+        other = list->items;
+        list->items = sorted;
     }
     free(other);
+    CHECK(list->items[0].key <= list->items[list->count - 1].key);
 }

@@ -1,5 +1,7 @@
-/* A list of (key, value) pairs that is sorted by key: what brings scattered changes into the order
- * of the memory that they change. Not thread-safe.
+/* A list of (key, value) pairs and a radix sort of it by key. Changes that come in any order are
+ * sorted by where in memory they apply, which makes applying them several times faster.
+ *
+ * One thread.
  */
 #ifndef CONSUMER_ENGINE_STORE_KV_SORT_H
 #define CONSUMER_ENGINE_STORE_KV_SORT_H
@@ -18,9 +20,9 @@ struct kv_list {
 };
 
 /* A zeroed struct is empty. */
-void kv_free(struct kv_list *pairs);
-void kv_append(struct kv_list *pairs, uint64_t key, int64_t value);
-/* Pairs of one key stay in the order in which they came. */
-void kv_sort(struct kv_list *pairs);
+void kv_free(struct kv_list *list);
+void kv_append(struct kv_list *list, uint64_t key, int64_t value);
+/* Sorts by key, ascending; pairs of the same key keep their order. */
+void kv_sort(struct kv_list *list);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/base/memory.h"
 
 void
@@ -17,6 +18,8 @@ pages_free(struct pages *pages)
 static void
 pages_grow(struct pages *pages, uint32_t page)
 {
+    CHECK(page >= pages->count);
+    CHECK(page < PAGES_MAX);
     uint32_t wanted = pages->count * 2;
     if (wanted <= page)
         wanted = page + 1;
@@ -25,6 +28,7 @@ pages_grow(struct pages *pages, uint32_t page)
     pages->items = memory_realloc(pages->items, wanted * sizeof *pages->items);
     memset(pages->items + pages->count, 0, (wanted - pages->count) * sizeof *pages->items);
     pages->count = wanted;
+    CHECK(page < pages->count);
 }
 
 void **
@@ -37,10 +41,10 @@ pages_place(struct pages *pages, uint32_t slot)
 }
 
 uint32_t
-pages_there(const struct pages *pages)
+pages_count(const struct pages *pages)
 {
-    uint32_t there = 0;
+    uint32_t count = 0;
     for (uint32_t i = 0; i < pages->count; i++)
-        there += pages->items[i] != NULL;
-    return there;
+        count += pages->items[i] != NULL;
+    return count;
 }

@@ -4,6 +4,7 @@
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
+#include "consumer/engine/store/bitmap.h"
 #include "consumer/engine/store/image.h"
 
 enum { CAPACITY_MIN = 16 };
@@ -14,7 +15,7 @@ posting_is_used(const struct posting *posting)
     return !slot_set_is_empty(&posting->slots);
 }
 
-/* The finalizer of MurmurHash3: consecutive values scatter. */
+/* The finalizer of MurmurHash3: spreads consecutive values. */
 static uint64_t
 postings_hash(int64_t value)
 {
@@ -26,10 +27,11 @@ postings_hash(int64_t value)
     return h ^ h >> 33;
 }
 
-/* Where `value` is, or the free place where it would go. The table is never full. */
+/* The place of `value`, or the free place where it would go. The table is never full. */
 static uint64_t
 postings_place(const struct postings *postings, int64_t value)
 {
+    CHECK(postings->count < postings->capacity);
     uint64_t mask = postings->capacity - 1;
     uint64_t at = postings_hash(value) & mask;
     while (posting_is_used(&postings->table[at]) && postings->table[at].value != value)
@@ -48,20 +50,28 @@ postings_grow(struct postings *postings)
 {
     struct posting *old = postings->table;
     uint64_t old_capacity = postings->capacity;
+    uint64_t moved = 0;
+    CHECK((old_capacity & (old_capacity - 1)) == 0);
     postings->capacity = old_capacity > 0 ? old_capacity * 2 : CAPACITY_MIN;
     postings->table = memory_zalloc(postings->capacity * sizeof *postings->table);
     for (uint64_t i = 0; i < old_capacity; i++) {
-        if (posting_is_used(&old[i]))
-            postings->table[postings_place(postings, old[i].value)] = old[i];
+        if (!posting_is_used(&old[i]))
+            continue;
+        postings->table[postings_place(postings, old[i].value)] = old[i];
+        moved++;
     }
+    CHECK(moved == postings->count);
     free(old);
 }
 
-/* Frees an emptied place and moves back what a search would no longer reach across it. */
+/* Frees a place that has become empty, and moves back the postings that a search would no longer
+ * reach past it. */
 static void
 postings_drop(struct postings *postings, uint64_t hole)
 {
     uint64_t mask = postings->capacity - 1;
+    CHECK(postings->count > 0);
+    CHECK(!posting_is_used(&postings->table[hole]));
     for (uint64_t at = (hole + 1) & mask; posting_is_used(&postings->table[at]);
          at = (at + 1) & mask) {
         uint64_t home = postings_hash(postings->table[at].value) & mask;
@@ -103,7 +113,7 @@ postings_value(const struct postings *postings, uint32_t slot)
     return postings->table[at].value;
 }
 
-/* The set of `value`, which may be empty: then it must not stay so. */
+/* The set of `value`. It may be empty; then the caller adds a slot to it. */
 static struct slot_set *
 postings_open(struct postings *postings, int64_t value)
 {
@@ -119,7 +129,9 @@ postings_open(struct postings *postings, int64_t value)
 void
 postings_add(struct postings *postings, int64_t value, uint32_t slot)
 {
-    slot_set_add(postings_open(postings, value), slot);
+    struct slot_set *slots = postings_open(postings, value);
+    slot_set_add(slots, slot);
+    CHECK(!slot_set_is_empty(slots));
 }
 
 void
@@ -130,21 +142,21 @@ postings_add_all(struct postings *postings, int64_t value, const roaring_bitmap_
 }
 
 void
-postings_expect(const struct postings *postings, int64_t value)
+postings_prefetch(const struct postings *postings, int64_t value)
 {
     if (postings->capacity > 0)
         __builtin_prefetch(&postings->table[postings_hash(value) & (postings->capacity - 1)]);
 }
 
 void
-postings_expect_slots(const struct postings *postings, int64_t value)
+postings_prefetch_slots(const struct postings *postings, int64_t value)
 {
     const struct slot_set *slots = postings_find(postings, value);
     if (slots != NULL)
-        slot_set_expect(slots);
+        slot_set_prefetch(slots);
 }
 
-/* Where a value stands that has slots. */
+/* The place of a value that has slots; false: it has none. */
 static bool
 postings_reach(const struct postings *postings, int64_t value, uint64_t *at)
 {
@@ -158,6 +170,7 @@ void
 postings_remove(struct postings *postings, int64_t value, const uint32_t *slots, uint32_t count)
 {
     uint64_t at;
+    CHECK(count > 0);
     if (!postings_reach(postings, value, &at))
         return;
     slot_set_remove_many(&postings->table[at].slots, slots, count);
@@ -176,7 +189,8 @@ postings_remove_all(struct postings *postings, int64_t value, const roaring_bitm
         postings_drop(postings, at);
 }
 
-/* A place that is freed may take a later posting back, so it is looked at again. */
+/* postings_drop() may move a later posting into the place that it frees, so the loop visits that
+ * place again. */
 void
 postings_sweep(struct postings *postings, const roaring_bitmap_t *slots)
 {
@@ -194,8 +208,8 @@ roaring_bitmap_t *
 postings_between(const struct postings *postings, int64_t low, int64_t high,
                  const roaring_bitmap_t *within)
 {
-    roaring_bitmap_t *found = roaring_bitmap_create();
-    CHECK(found != NULL);
+    roaring_bitmap_t *found = bitmap_create();
+    CHECK(low <= high);
     for (uint64_t i = 0; i < postings->capacity; i++) {
         const struct posting *posting = &postings->table[i];
         if (!posting_is_used(posting) || posting->value < low || posting->value > high)
@@ -223,38 +237,45 @@ postings_bytes(const struct postings *postings)
     return bytes;
 }
 
-enum { SAVE_AHEAD = 16 };
+enum { SAVE_AHEAD = 16 }; /* places whose slots are prefetched */
 
+/* The number of values; then each value with its slots. */
 void
 postings_save(const struct postings *postings, struct image_writer *writer)
 {
+    uint64_t saved = 0;
     image_put_u64(writer, postings->count);
     for (uint64_t i = 0; i < postings->capacity; i++) {
         const struct posting *posting = &postings->table[i];
         if (i + SAVE_AHEAD < postings->capacity)
-            slot_set_expect(&posting[SAVE_AHEAD].slots);
+            slot_set_prefetch(&posting[SAVE_AHEAD].slots);
         if (!posting_is_used(posting))
             continue;
         image_put_u64(writer, (uint64_t)posting->value);
         slot_set_save(&posting->slots, writer);
+        saved++;
     }
+    CHECK(saved == postings->count);
 }
 
-/* Takes what was loaded into a table that is large enough from the start: it comes in the order of
- * another table's places, and would gather at the beginning of a smaller one. Empties the list. */
+/* Moves the loaded postings into a table that has its final size from the start: they come in the
+ * order of the places of another table, and would cluster at the beginning of a smaller one. Frees
+ * the slots of a value that comes twice. */
 static void
 postings_take(struct postings *postings, struct posting *loaded, uint64_t count,
               struct image_reader *reader)
 {
+    CHECK(postings->table == NULL);
     postings->count = count;
     while (postings_is_full(postings))
         postings->capacity = postings->capacity > 0 ? postings->capacity * 2 : CAPACITY_MIN;
     postings->table = memory_zalloc(postings->capacity * sizeof *postings->table);
     postings->count = 0;
     for (uint64_t i = 0; i < count; i++) {
+        CHECK(posting_is_used(&loaded[i]));
         struct posting *place = &postings->table[postings_place(postings, loaded[i].value)];
         if (posting_is_used(place)) {
-            image_refuse(reader, "a value that is there twice");
+            image_refuse(reader, "the same value twice");
             slot_set_free(&loaded[i].slots);
             continue;
         }
@@ -268,7 +289,7 @@ postings_load(struct postings *postings, struct image_reader *reader)
 {
     uint64_t count = image_get_u64(reader);
     uint64_t loaded = 0;
-    uint64_t capacity = 0; /* grows with what comes: the count may be anything */
+    uint64_t capacity = 0; /* grows with what is read: the count is not trusted */
     struct posting *list = NULL;
     while (loaded < count && reader->rc == 0) {
         if (loaded == capacity) {

@@ -1,16 +1,17 @@
-/* A block: which of its slots have a set, and then, for each of those in order,
+/* A block holds a bit for each of its slots that has a set, and then, for each of those in order:
  *
- *     varint  bytes of what follows
+ *     varint  bytes of the values that follow
  *     varint  the first value, zigzag
- *     varint  what each further value is above the one before it, less one
+ *     varint  for each further value: its difference to the value before it, less one
  *
- * Varints have 7 bits a byte, the lowest first. A set is found by skipping those before it.
+ * Varints have 7 bits a byte, the lowest first. Finding a set means skipping the sets before it.
  */
 #include "consumer/engine/store/set_column.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/base/memory.h"
 #include "consumer/engine/store/image.h"
 
@@ -25,7 +26,7 @@ struct set_block {
 };
 
 struct set_page {
-    struct set_block *blocks[PAGE_BLOCKS]; /* NULL: no sets in it */
+    struct set_block *blocks[PAGE_BLOCKS]; /* NULL: a block without sets */
 };
 
 static uint64_t
@@ -61,7 +62,8 @@ set_column_block(const struct set_column *column, uint32_t slot)
     return page != NULL ? page->blocks[slot % PAGE_SLOTS / BLOCK_SLOTS] : NULL;
 }
 
-/* Where the set of `slot` is in the block, its length included, or would be. */
+/* The place of the set of `slot` in the block, where its length is; or the place where it would
+ * be. */
 static const uint8_t *
 block_find(const struct set_block *block, uint32_t slot)
 {
@@ -71,6 +73,7 @@ block_find(const struct set_block *block, uint32_t slot)
         uint64_t bytes = varint_read(&at);
         at += bytes;
     }
+    CHECK(at <= block->data + block->bytes);
     return at;
 }
 
@@ -101,6 +104,8 @@ set_column_read(const struct set_column *column, uint32_t slot, struct set_reade
     reader->at = block_find(block, slot);
     uint64_t bytes = varint_read(&reader->at);
     reader->end = reader->at + bytes;
+    CHECK(bytes > 0);
+    CHECK(reader->end <= block->data + block->bytes);
 }
 
 bool
@@ -118,7 +123,7 @@ set_reader_next(struct set_reader *reader, int64_t *value)
     return true;
 }
 
-/* The number that stands for `value`, behind the one before it; NULL: the first. */
+/* The number that encodes `value` after the value `before` it; NULL: it is the first. */
 static uint64_t
 set_number(const int64_t *before, int64_t value)
 {
@@ -130,21 +135,25 @@ set_number(const int64_t *before, int64_t value)
 static uint64_t
 list_number(const struct value_list *values, uint32_t at)
 {
+    CHECK(at < values->count);
     return set_number(at > 0 ? &values->items[at - 1] : NULL, values->items[at]);
 }
 
 static struct set_block *
 block_resize(struct set_block *block, size_t capacity)
 {
+    CHECK(capacity <= UINT32_MAX);
     block = memory_realloc(block, sizeof *block + capacity);
     block->capacity = (uint32_t)capacity;
     return block;
 }
 
-/* Makes room for `bytes` at `at`, where `old_bytes` are; the block may move. */
+/* Replaces the `old_bytes` bytes at `at` by room for `bytes`; the block may move. */
 static struct set_block *
 block_open(struct set_block *block, size_t at, size_t old_bytes, size_t bytes)
 {
+    CHECK(at <= block->bytes);
+    CHECK(old_bytes <= block->bytes - at);
     size_t total = block->bytes - old_bytes + bytes;
     if (total > block->capacity)
         block = block_resize(block, total + total / SPARE_DIVISOR);
@@ -152,6 +161,7 @@ block_open(struct set_block *block, size_t at, size_t old_bytes, size_t bytes)
     block->bytes = (uint32_t)total;
     if (total < block->capacity / 2)
         block = block_resize(block, total);
+    CHECK(block->bytes <= block->capacity);
     return block;
 }
 
@@ -177,6 +187,7 @@ block_write(struct set_block *block, uint32_t slot, const struct value_list *val
     varint_write(&at, bytes);
     for (uint32_t i = 0; i < values->count; i++)
         varint_write(&at, list_number(values, i));
+    CHECK(at == block->data + start + whole_bytes);
     return block;
 }
 
@@ -196,11 +207,13 @@ block_memory(const struct set_block *block)
     return block != NULL ? sizeof *block + block->capacity : 0;
 }
 
-/* Puts a changed block back; one without sets goes. */
+/* Stores a changed block; frees it if it has no set. */
 static void
 set_column_put(struct set_column *column, struct set_block **place, struct set_block *block,
                uint64_t bytes_before)
 {
+    CHECK((block->present == 0) == (block->bytes == 0));
+    CHECK(bytes_before <= column->block_bytes);
     if (block->present == 0) {
         free(block);
         block = NULL;
@@ -226,28 +239,29 @@ enum set_change { SET_ADD, SET_REMOVE, SET_CLEAR };
 
 struct set_edit {
     enum set_change change;
-    const struct value_list *values; /* not of SET_CLEAR */
-    roaring_bitmap_t *emptied;       /* NULL: nobody asks */
-    uint8_t *bytes;                  /* room for what a block becomes */
+    const struct value_list *values; /* NULL with SET_CLEAR */
+    roaring_bitmap_t *emptied;       /* NULL: the caller does not need it */
+    uint8_t *bytes;                  /* room for the changed part of a block */
     size_t capacity;
 };
 
-/* A set that is being written. */
+/* Where the next value of a set is written. */
 struct set_writer {
     uint8_t *at;
-    int64_t value;
+    int64_t value; /* the value before it, once `begun` */
     bool begun;
 };
 
 static void
 set_writer_put(struct set_writer *writer, int64_t value)
 {
+    CHECK(!writer->begun || writer->value < value);
     varint_write(&writer->at, set_number(writer->begun ? &writer->value : NULL, value));
     writer->value = value;
     writer->begun = true;
 }
 
-/* Writes what the set becomes; returns its end. */
+/* Writes the changed set to `to`; returns its end. */
 static uint8_t *
 set_merge(const struct set_edit *edit, struct set_reader *set, uint8_t *to)
 {
@@ -255,6 +269,7 @@ set_merge(const struct set_edit *edit, struct set_reader *set, uint8_t *to)
     int64_t value = 0;
     if (edit->change == SET_CLEAR)
         return to;
+    CHECK(edit->values->count > 0);
     const uint8_t *begin = set->at, *same = set->at;
     bool more = set_reader_next(set, &value);
     for (; more && value < edit->values->items[0]; more = set_reader_next(set, &value)) {
@@ -284,7 +299,7 @@ set_merge(const struct set_edit *edit, struct set_reader *set, uint8_t *to)
     return writer.at + rest;
 }
 
-/* The same with its length before it; nothing when it becomes empty. */
+/* The same with the length before the set; writes nothing when the set becomes empty. */
 static uint8_t *
 set_rewrite(const struct set_edit *edit, struct set_reader *set, uint8_t *to)
 {
@@ -293,16 +308,17 @@ set_rewrite(const struct set_edit *edit, struct set_reader *set, uint8_t *to)
     if (bytes == 0)
         return to;
     varint_write(&to, bytes);
+    CHECK(to <= values);
     memmove(to, values, bytes);
     return to + bytes;
 }
 
-/* Writes the piece of the block anew that begins with the first of `slots` and ends with the last.
- */
+/* Rewrites the part of the block from the first of `slots` to the last one. */
 static struct set_block *
 block_change(struct set_block *block, uint32_t slots, const struct set_edit *edit)
 {
     uint32_t present = block->present & ~slots;
+    CHECK(slots != 0);
     uint32_t slot = (uint32_t)__builtin_ctz(slots);
     const uint8_t *at = block_find(block, slot);
     size_t start = (size_t)(at - block->data);
@@ -325,13 +341,15 @@ block_change(struct set_block *block, uint32_t slots, const struct set_edit *edi
     }
     size_t old_bytes = (size_t)(at - block->data) - start;
     size_t new_bytes = (size_t)(to - edit->bytes);
+    CHECK(new_bytes <= edit->capacity);
     block = block_open(block, start, old_bytes, new_bytes);
     memcpy(block->data + start, edit->bytes, new_bytes);
     block->present = present;
     return block;
 }
 
-/* A set grows by its new values, by its length, and by a value that follows another one now. */
+/* Reserves room for the largest result: a set grows by its new values, by its length, and by one
+ * value that follows another value than before. */
 static void
 edit_reserve(struct set_edit *edit, const struct set_block *block)
 {
@@ -350,10 +368,11 @@ edit_note_emptied(const struct set_edit *edit, uint32_t first, uint32_t slots)
         roaring_bitmap_add(edit->emptied, first + (uint32_t)__builtin_ctz(slots));
 }
 
-/* The slots of the iterator's block, as bits; moves it behind them. */
+/* The slots of the iterator's block, as bits; moves the iterator to the next block. */
 static uint32_t
 slots_take_block(roaring_uint32_iterator_t *at)
 {
+    CHECK(at->has_value);
     uint32_t block = at->current_value / BLOCK_SLOTS;
     uint32_t slots = 0;
     for (; at->has_value && at->current_value / BLOCK_SLOTS == block;
@@ -388,6 +407,7 @@ void
 set_column_add_all(struct set_column *column, const roaring_bitmap_t *slots,
                    const struct value_list *values)
 {
+    CHECK(values->count > 0);
     set_column_change_all(column, slots, &(struct set_edit){.change = SET_ADD, .values = values});
 }
 
@@ -395,6 +415,7 @@ void
 set_column_remove_all(struct set_column *column, const roaring_bitmap_t *slots,
                       const struct value_list *values, roaring_bitmap_t *emptied)
 {
+    CHECK(values->count > 0);
     struct set_edit edit = {.change = SET_REMOVE, .values = values, .emptied = emptied};
     set_column_change_all(column, slots, &edit);
 }
@@ -416,7 +437,7 @@ set_column_bytes(const struct set_column *column)
 
 /* --- as bytes -------------------------------------------------------------------------------- */
 
-/* How many blocks; of each its place, which slots have a set, how many bytes, the sets. */
+/* The number of blocks; then each: its number, the bits of its slots, its bytes, its sets. */
 static void
 page_save(const struct set_page *page, struct image_writer *writer)
 {
@@ -428,6 +449,7 @@ page_save(const struct set_page *page, struct image_writer *writer)
         const struct set_block *block = page->blocks[i];
         if (block == NULL)
             continue;
+        CHECK(block->present != 0);
         image_put_u32(writer, i);
         image_put_u32(writer, block->present);
         image_put_u32(writer, block->bytes);
@@ -435,10 +457,11 @@ page_save(const struct set_page *page, struct image_writer *writer)
     }
 }
 
+/* The number of pages; then each: its number, and its blocks. */
 void
 set_column_save(const struct set_column *column, struct image_writer *writer)
 {
-    image_put_u32(writer, pages_there(&column->pages));
+    image_put_u32(writer, pages_count(&column->pages));
     for (uint32_t i = 0; i < column->pages.count; i++) {
         if (column->pages.items[i] == NULL)
             continue;
@@ -447,7 +470,7 @@ set_column_save(const struct set_column *column, struct image_writer *writer)
     }
 }
 
-/* As varint_read(), of bytes that may be anything. */
+/* As varint_read(), for bytes that are not trusted; false: they are no varint. */
 static bool
 varint_take(const uint8_t **at, const uint8_t *end, uint64_t *number)
 {
@@ -461,11 +484,12 @@ varint_take(const uint8_t **at, const uint8_t *end, uint64_t *number)
     return false;
 }
 
-/* Values, at least one, each above the one before. */
+/* Does the set hold values, at least one, each greater than the one before it? */
 static bool
 set_is_sound(const uint8_t *at, const uint8_t *end)
 {
     uint64_t number;
+    CHECK(at <= end);
     if (!varint_take(&at, end, &number))
         return false;
     int64_t value = (int64_t)(number >> 1 ^ (0 - (number & 1)));
@@ -490,7 +514,7 @@ sets_are_sound(uint32_t present, const uint8_t *at, const uint8_t *end)
     return at == end;
 }
 
-/* NULL after a failure. */
+/* NULL after a failure; then the reader has the error. */
 static struct set_block *
 block_load(struct image_reader *reader)
 {

@@ -1,8 +1,9 @@
-/* A forward column of sets: slot -> the values of a multi-value field, so that the engine knows
- * what a delete or a `set` takes away without a look into every bitmap of the vocabulary (F72).
+/* A forward column of sets: slot -> the values of a multi-value field. It gives the engine the
+ * values that a delete or a `set` removes, without a search in every bitmap of the vocabulary
+ * (F72).
  *
- * Packed: 32 slots share a block, in which a set takes about two bytes a value. Readers may share
- * it; not thread-safe beside a writer.
+ * Packed: 32 slots share a block, in which a set takes about two bytes a value. Any number of
+ * readers, or one writer.
  */
 #ifndef CONSUMER_ENGINE_STORE_SET_COLUMN_H
 #define CONSUMER_ENGINE_STORE_SET_COLUMN_H
@@ -19,10 +20,10 @@ struct image_writer;
 
 struct set_column {
     struct pages pages;   /* of struct set_page */
-    uint64_t block_bytes; /* in all blocks */
+    uint64_t block_bytes; /* memory of all blocks */
 };
 
-/* The values of one slot, ascending, one after the other; valid until the next write. */
+/* Reads the values of one slot in ascending order; valid until the next write. */
 struct set_reader {
     const uint8_t *at;
     const uint8_t *end;
@@ -33,17 +34,18 @@ struct set_reader {
 /* A zeroed struct is an empty column. */
 void set_column_free(struct set_column *column);
 void set_column_read(const struct set_column *column, uint32_t slot, struct set_reader *reader);
+/* False: there are no more values. */
 bool set_reader_next(struct set_reader *reader, int64_t *value);
-/* Replaces the slot's set; an empty list leaves none. */
+/* Replaces the set of the slot; an empty list removes it. */
 void set_column_write(struct set_column *column, uint32_t slot, const struct value_list *values);
-/* The values, at least one, join the sets of all `slots`; leave them; all that they have does.
- * `emptied` also gets the slots that then have no set any more. A block is written once. */
+/* The same change in the sets of all `slots`; every block is written once. `values` holds at least
+ * one value. `emptied` gains the slots that have lost their last value. */
 void set_column_add_all(struct set_column *column, const roaring_bitmap_t *slots,
                         const struct value_list *values);
 void set_column_remove_all(struct set_column *column, const roaring_bitmap_t *slots,
                            const struct value_list *values, roaring_bitmap_t *emptied);
 void set_column_clear_all(struct set_column *column, const roaring_bitmap_t *slots);
-/* As bytes, and back into a zeroed struct. */
+/* Writes the column to an image; reads it into a zeroed struct. */
 void set_column_save(const struct set_column *column, struct image_writer *writer);
 void set_column_load(struct set_column *column, struct image_reader *reader);
 uint64_t set_column_bytes(const struct set_column *column);

@@ -6,17 +6,16 @@
 #include "common/base/check.h"
 #include "common/base/memory.h"
 #include "consumer/engine/store/image.h"
-#include "consumer/engine/store/slot_set.h"
 
 void
 slices_init(struct slices *slices, uint32_t width)
 {
+    CHECK(width > 0);
+    CHECK(width < SLICES_MAX);
+    CHECK(slices->count == 0);
     slices->count = width + 1;
-    CHECK(width > 0 && slices->count <= SLICES_MAX);
-    for (uint32_t i = 0; i < slices->count; i++) {
-        slices->bits[i] = roaring_bitmap_create();
-        CHECK(slices->bits[i] != NULL);
-    }
+    for (uint32_t i = 0; i < slices->count; i++)
+        slices->bits[i] = bitmap_create();
 }
 
 void
@@ -41,10 +40,12 @@ slices_change(struct slices *slices, uint32_t slot, int64_t old_number, int64_t 
     }
 }
 
-/* Slice by slice, so that the memory of one is at hand for all of its changes. */
+/* Goes slice by slice, so that the memory of one slice stays in the cache for all of its
+ * changes. */
 void
 slices_change_many(struct slices *slices, const struct slices_change *changes, uint32_t count)
 {
+    CHECK(count > 0 && changes[0].slot <= changes[count - 1].slot);
     uint32_t *set = memory_alloc(count * sizeof *set);
     uint32_t *unset = memory_alloc(count * sizeof *unset);
     for (uint32_t bit = 0; bit < slices->count; bit++) {
@@ -63,9 +64,18 @@ slices_change_many(struct slices *slices, const struct slices_change *changes, u
     free(unset);
 }
 
+/* Is the number of at most as many bits as the slices have? */
+static bool
+slices_hold(const struct slices *slices, int64_t number)
+{
+    int64_t max = (int64_t)(UINT64_MAX >> 1 >> (SLICES_MAX - slices->count));
+    return number >= -max && number <= max;
+}
+
 void
 slices_fill(struct slices *slices, const roaring_bitmap_t *slots, int64_t number)
 {
+    CHECK(slices_hold(slices, number));
     for (uint32_t i = 0; i < slices->count; i++) {
         if (number >> i & 1)
             roaring_bitmap_or_inplace(slices->bits[i], slots);
@@ -74,10 +84,12 @@ slices_fill(struct slices *slices, const roaring_bitmap_t *slots, int64_t number
     }
 }
 
-/* Above the width of `from` its sign goes on. */
+/* Bits above the width of `from` repeat its sign. */
 void
 slices_copy(struct slices *slices, const struct slices *from, const roaring_bitmap_t *slots)
 {
+    CHECK(slices != from);
+    CHECK(from->count > 0);
     for (uint32_t i = 0; i < slices->count; i++) {
         uint32_t bit = i < from->count ? i : from->count - 1;
         roaring_bitmap_t *set = roaring_bitmap_and(from->bits[bit], slots);
@@ -88,10 +100,12 @@ slices_copy(struct slices *slices, const struct slices *from, const roaring_bitm
     }
 }
 
-/* What turns set bits into slots that are high in slice `i`: in the sign's, a set bit is low. */
+/* The `flip` (page_bits.h) that makes set bits mean the greater numbers of slice `i`: in the slice
+ * of the sign, a set bit means a lower number. */
 static uint64_t
 slices_flip(const struct slices *slices, uint32_t i)
 {
+    CHECK(i < slices->count);
     return i == slices->count - 1 ? UINT64_MAX : 0;
 }
 
@@ -101,6 +115,7 @@ slices_part(const struct slices *slices, uint32_t page, int64_t number, struct p
 {
     static const struct page_bits none;
     struct page_bits room;
+    CHECK(slices->count > 0);
     memset(above, 0, sizeof *above);
     if (page_bits_are_few(open, SLICES_FEW))
         return false;
@@ -109,7 +124,7 @@ slices_part(const struct slices *slices, uint32_t page, int64_t number, struct p
         uint64_t flip = slices_flip(slices, i);
         bool high = (number >> i & 1) != (int64_t)(flip & 1);
         if (words == NULL && high == (flip != 0))
-            continue; /* all are as `number` is */
+            continue; /* this bit is the same in all numbers of the page and in `number` */
         if (words == NULL)
             words = none.words;
         if (high)
@@ -122,18 +137,18 @@ slices_part(const struct slices *slices, uint32_t page, int64_t number, struct p
     return true;
 }
 
-/* A page of which the best slots are looked for. */
+/* One page of a search for the best slots. */
 struct best_page {
-    struct page_bits sure;   /* better than all that are open */
-    struct page_bits better; /* of those that are open, in the slice that is looked at */
+    struct page_bits sure;   /* better than all slots that are still open */
+    struct page_bits better; /* the open slots that are better in the current slice */
     uint32_t open_count;
     uint32_t better_count;
 };
 
-/* Returns how many of the open slots are better than the others in this slice. */
+/* Finds the open slots that are better than the others in this slice; returns their number. */
 static uint32_t
-best_page_look(struct best_page *best, const roaring_bitmap_t *bits, uint32_t page, uint64_t flip,
-               const struct page_bits *open)
+best_page_compare(struct best_page *best, const roaring_bitmap_t *bits, uint32_t page,
+                  uint64_t flip, const struct page_bits *open)
 {
     static const struct page_bits none;
     struct page_bits room;
@@ -144,10 +159,12 @@ best_page_look(struct best_page *best, const roaring_bitmap_t *bits, uint32_t pa
     if (words == NULL)
         words = none.words;
     best->better_count = page_bits_and_count(&best->better, open, words, flip);
+    CHECK(best->better_count <= best->open_count);
     return best->better_count;
 }
 
-/* Those that are better stay open, or they are sure and the others stay open. */
+/* The better slots stay open and the others leave (`stay`), or the better ones become sure and the
+ * others stay open. */
 static void
 best_page_take(struct best_page *best, bool stay, struct page_bits *open)
 {
@@ -162,25 +179,26 @@ best_page_take(struct best_page *best, bool stay, struct page_bits *open)
     }
 }
 
-/* Of the open slots, which are all alike, the first `wanted` stay. */
+/* All open slots have equal numbers: the first `wanted` of them stay. */
 static void
 best_pages_cut(const struct best_page *best, uint32_t count, uint64_t wanted, bool greatest,
                struct page_bits *open)
 {
+    CHECK(wanted > 0);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t there = best[i].open_count;
-        uint32_t kept = wanted < there ? (uint32_t)wanted : there;
+        uint32_t held = best[i].open_count;
+        uint32_t kept = wanted < held ? (uint32_t)wanted : held;
         wanted -= kept;
         if (kept == 0)
             memset(&open[i], 0, sizeof open[i]);
-        else if (kept < there && greatest)
-            page_bits_keep_high(&open[i], page_bits_select(&open[i], there - kept));
-        else if (kept < there)
+        else if (kept < held && greatest)
+            page_bits_keep_high(&open[i], page_bits_select(&open[i], held - kept));
+        else if (kept < held)
             page_bits_keep_low(&open[i], page_bits_select(&open[i], kept));
     }
 }
 
-/* From the highest slice down: `open` are the candidates that are alike in all slices so far. */
+/* Goes from the highest slice down. The slots of `open` are equal in all slices visited so far. */
 void
 slices_best(const struct slices *slices, const uint32_t *pages, uint32_t count, uint64_t wanted,
             bool greatest, struct page_bits *open)
@@ -196,9 +214,10 @@ slices_best(const struct slices *slices, const uint32_t *pages, uint32_t count, 
         uint64_t flip = slices_flip(slices, i) ^ (greatest ? 0 : UINT64_MAX);
         uint64_t found = 0;
         for (uint32_t at = 0; at < count; at++)
-            found += best_page_look(&best[at], slices->bits[i], pages[at], flip, &open[at]);
+            found += best_page_compare(&best[at], slices->bits[i], pages[at], flip, &open[at]);
         for (uint32_t at = 0; at < count; at++)
             best_page_take(&best[at], found >= wanted, &open[at]);
+        CHECK(found <= left);
         left = found >= wanted ? found : left - found;
         wanted -= found >= wanted ? 0 : found;
     }
@@ -209,7 +228,7 @@ slices_best(const struct slices *slices, const uint32_t *pages, uint32_t count, 
     free(best);
 }
 
-/* No runs: queries would have to turn them back into words, at every look. */
+/* Leaves no run containers: every query would have to turn them back into words. */
 void
 slices_optimize(struct slices *slices)
 {
@@ -228,6 +247,7 @@ slices_bytes(const struct slices *slices)
     return bytes;
 }
 
+/* The bitmaps, from the lowest bit to the sign. */
 void
 slices_save(const struct slices *slices, struct image_writer *writer)
 {

@@ -1,5 +1,10 @@
-/* The word of a set: 0 empty; `slot << 32 | ONE`; a pointer to `struct few` | FEW; else a pointer
- * to a bitmap. */
+/* The word of a set has one of four forms:
+ *
+ *     0                            empty
+ *     slot << 32 | ONE             one slot
+ *     pointer to struct few | FEW  a sorted array of at least two slots
+ *     pointer to a bitmap          not empty
+ */
 #include "consumer/engine/store/slot_set.h"
 
 #include <stdlib.h>
@@ -7,10 +12,11 @@
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
+#include "common/base/search.h"
+#include "consumer/engine/store/bitmap.h"
 #include "consumer/engine/store/image.h"
-#include "consumer/engine/store/page_bits.h"
 
-enum { ONE = 1, FEW = 2, FORM_MASK = 3, CONTAINER_BITS = 16, CONTAINER_BYTES = 32 };
+enum { ONE = 1, FEW = 2, FORM_MASK = 3, CONTAINER_BITS = 16 };
 enum {
     FEW_CAPACITY_MIN = 5,
     FEW_CAPACITY_STEP = 4,
@@ -19,7 +25,7 @@ enum {
     FEW_MAX = 4096
 };
 
-struct few { /* its capacities leave nothing of what malloc() gives: 24, 40, 56 .. bytes */
+struct few { /* its capacities use all bytes of malloc()'s sizes: 24, 40, 56, ... */
     uint16_t count;
     uint16_t capacity;
     uint32_t slots[]; /* ascending */
@@ -45,12 +51,14 @@ slot_set_bitmap(const struct slot_set *set)
     return is_bitmap ? (roaring_bitmap_t *)(uintptr_t)set->word : NULL;
 }
 
-/* The slots of a set that is no bitmap, as an array: `one` is room for a single one. */
+/* The slots of a set that has no bitmap, as an array; `one` is room for a single slot. `*count` is
+ * 0 for a set that is empty or has a bitmap. */
 static const uint32_t *
 slot_set_array(const struct slot_set *set, uint32_t *one, uint32_t *count)
 {
     const struct few *few = slot_set_few(set);
     if (few != NULL) {
+        CHECK(few->count <= few->capacity);
         *count = few->count;
         return few->slots;
     }
@@ -68,6 +76,8 @@ slot_set_hold_one(struct slot_set *set, uint32_t slot)
 static void
 slot_set_hold_few(struct slot_set *set, struct few *few)
 {
+    CHECK(((uintptr_t)few & FORM_MASK) == 0);
+    CHECK(few->count > 1);
     set->word = (uint64_t)(uintptr_t)few | FEW;
 }
 
@@ -75,36 +85,44 @@ static void
 slot_set_hold_bitmap(struct slot_set *set, roaring_bitmap_t *bitmap)
 {
     CHECK(bitmap != NULL);
+    CHECK(((uintptr_t)bitmap & FORM_MASK) == 0);
     set->word = (uint64_t)(uintptr_t)bitmap;
 }
 
-/* Room for `wanted` slots, and few more. */
+/* Gives the array room for `wanted` slots; the room may be a few slots larger. NULL: a new
+ * array. */
 static struct few *
 few_resize(struct few *few, uint32_t wanted)
 {
     uint32_t capacity = FEW_CAPACITY_MIN;
+    CHECK(few == NULL || few->count <= wanted);
     if (wanted > capacity)
         capacity +=
             (wanted - capacity + FEW_CAPACITY_STEP - 1) / FEW_CAPACITY_STEP * FEW_CAPACITY_STEP;
+    CHECK(capacity <= UINT16_MAX);
     few = memory_realloc(few, sizeof *few + capacity * sizeof few->slots[0]);
     few->capacity = (uint16_t)capacity;
     return few;
 }
 
-/* Where `slot` is or would be. */
+struct few_search {
+    const struct few *few;
+    uint32_t wanted;
+};
+
+static bool
+few_is_below(const void *context, uint32_t at)
+{
+    const struct few_search *search = context;
+    return search->few->slots[at] < search->wanted;
+}
+
+/* The index that `slot` has or would have. */
 static uint32_t
 few_position(const struct few *few, uint32_t slot)
 {
-    uint32_t low = 0;
-    uint32_t high = few->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (few->slots[middle] < slot)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    const struct few_search search = {few, slot};
+    return search_first(few->count, few_is_below, &search);
 }
 
 static bool
@@ -114,10 +132,12 @@ few_contains(const struct few *few, uint32_t slot)
     return at < few->count && few->slots[at] == slot;
 }
 
-/* How many slots between `first` and `last` a bitmap would not hold in less. */
+/* The number of slots between `first` and `last` up to which an array needs no more memory than a
+ * bitmap. */
 static uint32_t
 few_limit(uint32_t first, uint32_t last)
 {
+    CHECK(first <= last);
     uint32_t containers = (last >> CONTAINER_BITS) - (first >> CONTAINER_BITS) + 1;
     uint32_t limit = containers * FEW_PER_CONTAINER;
     if (limit > FEW_MAX)
@@ -133,6 +153,8 @@ few_add(struct slot_set *set, struct few *few, uint32_t slot)
         return;
     if (few->count == few->capacity)
         few = few_resize(few, few->count + few->count / 4 + 1);
+    CHECK(few->count < few->capacity);
+    CHECK(at == 0 || few->slots[at - 1] < slot);
     memmove(few->slots + at + 1, few->slots + at, (few->count - at) * sizeof few->slots[0]);
     few->slots[at] = slot;
     few->count++;
@@ -143,7 +165,22 @@ few_add(struct slot_set *set, struct few *few, uint32_t slot)
     }
 }
 
-/* Brings a few that lost some into its form for fewer. */
+/* Adds to a set of one slot. */
+static void
+slot_set_add_second(struct slot_set *set, uint32_t slot)
+{
+    uint32_t one = (uint32_t)(set->word >> 32);
+    CHECK(slot_set_is_one(set));
+    if (slot == one)
+        return;
+    struct few *few = few_resize(NULL, 2);
+    few->count = 2;
+    few->slots[0] = one < slot ? one : slot;
+    few->slots[1] = one < slot ? slot : one;
+    slot_set_hold_few(set, few);
+}
+
+/* Gives the set the form for what is left of the array after slots were removed. */
 static void
 few_shrink(struct slot_set *set, struct few *few)
 {
@@ -188,12 +225,7 @@ slot_set_add(struct slot_set *set, uint32_t slot)
     } else if (slot_set_is_empty(set)) {
         slot_set_hold_one(set, slot);
     } else if (slot_set_is_one(set)) {
-        few = few_resize(NULL, 1);
-        few->count = 1;
-        few->slots[0] = (uint32_t)(set->word >> 32);
-        slot_set_hold_few(set, few);
-        few_add(set, few, slot);
-        few_shrink(set, slot_set_few(set));
+        slot_set_add_second(set, slot);
     } else {
         roaring_bitmap_add(slot_set_bitmap(set), slot);
     }
@@ -202,6 +234,7 @@ slot_set_add(struct slot_set *set, uint32_t slot)
 static void
 slot_set_drop_empty_bitmap(struct slot_set *set)
 {
+    CHECK(slot_set_bitmap(set) != NULL);
     if (roaring_bitmap_is_empty(slot_set_bitmap(set)))
         slot_set_free(set);
 }
@@ -233,8 +266,7 @@ slot_set_add_all(struct slot_set *set, const roaring_bitmap_t *slots)
         return;
     uint32_t one, count;
     const uint32_t *array = slot_set_array(set, &one, &count);
-    bitmap = roaring_bitmap_copy(slots);
-    CHECK(bitmap != NULL);
+    bitmap = bitmap_copy(slots);
     roaring_bitmap_add_many(bitmap, count, array);
     slot_set_free(set);
     slot_set_hold_bitmap(set, bitmap);
@@ -279,6 +311,7 @@ void
 slot_set_remove_many(struct slot_set *set, const uint32_t *slots, uint32_t count)
 {
     struct few *few = slot_set_few(set);
+    CHECK(count > 0 && slots[0] <= slots[count - 1]);
     if (count == 1) {
         slot_set_remove(set, slots[0]);
     } else if (few != NULL) {
@@ -318,19 +351,17 @@ roaring_bitmap_t *
 slot_set_within(const struct slot_set *set, const roaring_bitmap_t *within)
 {
     const roaring_bitmap_t *bitmap = slot_set_bitmap(set);
-    roaring_bitmap_t *found;
-    if (bitmap != NULL) {
-        found = within != NULL ? bitmap_and(bitmap, within) : roaring_bitmap_copy(bitmap);
-    } else {
-        uint32_t one, count, kept = 0;
-        uint32_t slots[FEW_MAX];
-        const uint32_t *array = slot_set_array(set, &one, &count);
-        for (uint32_t i = 0; i < count; i++) {
-            if (within == NULL || roaring_bitmap_contains(within, array[i]))
-                slots[kept++] = array[i];
-        }
-        found = roaring_bitmap_of_ptr(kept, slots);
+    if (bitmap != NULL)
+        return within != NULL ? bitmap_and(bitmap, within) : bitmap_copy(bitmap);
+    uint32_t one, count, kept = 0;
+    uint32_t slots[FEW_MAX];
+    const uint32_t *array = slot_set_array(set, &one, &count);
+    CHECK(count <= FEW_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        if (within == NULL || roaring_bitmap_contains(within, array[i]))
+            slots[kept++] = array[i];
     }
+    roaring_bitmap_t *found = roaring_bitmap_of_ptr(kept, slots);
     CHECK(found != NULL);
     return found;
 }
@@ -365,21 +396,12 @@ slot_set_optimize(struct slot_set *set)
         roaring_bitmap_shrink_to_fit(bitmap);
         return;
     }
+    CHECK(count > 0);
     few = few_resize(NULL, (uint32_t)count);
     few->count = (uint16_t)count;
     roaring_bitmap_to_uint32_array(bitmap, few->slots);
     roaring_bitmap_free(bitmap);
     few_shrink(set, few);
-}
-
-uint64_t
-bitmap_bytes(const roaring_bitmap_t *bitmap)
-{
-    roaring_statistics_t statistics;
-    roaring_bitmap_statistics(bitmap, &statistics);
-    return sizeof *bitmap + (uint64_t)statistics.n_containers * CONTAINER_BYTES +
-           statistics.n_bytes_array_containers + statistics.n_bytes_run_containers +
-           statistics.n_bytes_bitset_containers;
 }
 
 uint64_t
@@ -391,13 +413,14 @@ slot_set_bytes(const struct slot_set *set)
     return slot_set_bitmap(set) != NULL ? bitmap_bytes(slot_set_bitmap(set)) : 0;
 }
 
-/* How many slots follow as they are; 0: a bitmap does. */
+/* The number of slots, then each slot; or 0, then a bitmap. */
 void
 slot_set_save(const struct slot_set *set, struct image_writer *writer)
 {
     uint32_t one, count;
     const uint32_t *array = slot_set_array(set, &one, &count);
     CHECK(!slot_set_is_empty(set));
+    CHECK(count <= FEW_MAX);
     image_put_u32(writer, count);
     if (count > 0)
         image_put(writer, array, count * sizeof array[0]);
@@ -408,6 +431,7 @@ slot_set_save(const struct slot_set *set, struct image_writer *writer)
 static void
 slot_set_load_few(struct slot_set *set, uint32_t count, struct image_reader *reader)
 {
+    CHECK(count > 1 && count <= FEW_MAX);
     struct few *few = few_resize(NULL, count);
     few->count = (uint16_t)count;
     image_get(reader, few->slots, count * sizeof few->slots[0]);

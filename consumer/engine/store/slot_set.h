@@ -1,8 +1,9 @@
-/* A set of slots that costs what it holds: nothing but its own 8 bytes for one slot, a sorted array
- * for a few, a roaring bitmap for many.
+/* A set of slots whose memory follows its content: nothing beside its own 8 bytes for one slot, a
+ * sorted array for a few slots, a roaring bitmap for many.
  *
- * A few is as many as a bitmap would hold in more memory: each of its containers (64 Ki slots) has
- * some 70 bytes beside the 2 of every slot. Not thread-safe beside a writer.
+ * A set has an array as long as a bitmap would need more memory: a bitmap has some 70 bytes for
+ * each container (65,536 slots) beside the 2 bytes of each slot. Any number of readers, or one
+ * writer.
  */
 #ifndef CONSUMER_ENGINE_STORE_SLOT_SET_H
 #define CONSUMER_ENGINE_STORE_SLOT_SET_H
@@ -15,7 +16,7 @@
 struct image_reader;
 struct image_writer;
 
-/* A zeroed struct is the empty set; every other word belongs to slot_set.c. */
+/* A zeroed struct is the empty set; slot_set.c defines every other word. */
 struct slot_set {
     uint64_t word;
 };
@@ -31,29 +32,26 @@ void slot_set_add(struct slot_set *set, uint32_t slot);
 void slot_set_remove(struct slot_set *set, uint32_t slot);
 void slot_set_add_all(struct slot_set *set, const roaring_bitmap_t *slots);
 void slot_set_remove_all(struct slot_set *set, const roaring_bitmap_t *slots);
-/* `slots` ascend. */
+/* `slots` are in ascending order. */
 void slot_set_remove_many(struct slot_set *set, const uint32_t *slots, uint32_t count);
 bool slot_set_contains(const struct slot_set *set, uint32_t slot);
 uint64_t slot_set_count(const struct slot_set *set);
-/* A bitmap of those that are in `within` too (NULL: of all). The caller frees it. */
+/* The slots of the set that are in `within` (NULL: all of them). The caller frees the bitmap. */
 roaring_bitmap_t *slot_set_within(const struct slot_set *set, const roaring_bitmap_t *within);
-/* Its slots join `united`. */
+/* Adds the slots of the set to `united`. */
 void slot_set_join(const struct slot_set *set, roaring_bitmap_t *united);
-/* Takes the smallest form. */
+/* Gives the set its smallest form. */
 void slot_set_optimize(struct slot_set *set);
-/* As bytes, and back into a zeroed set; only what is not empty. */
+/* Writes a set that is not empty to an image; reads it into a zeroed struct. */
 void slot_set_save(const struct slot_set *set, struct image_writer *writer);
 void slot_set_load(struct slot_set *set, struct image_reader *reader);
-/* It will be looked at soon: lets the memory begin to fetch what it holds. */
+/* Prefetches the content of the set into the processor's cache. */
 static inline void
-slot_set_expect(const struct slot_set *set)
+slot_set_prefetch(const struct slot_set *set)
 {
     __builtin_prefetch((const void *)(uintptr_t)set->word);
 }
-/* Beside the struct itself; walks a bitmap's containers. */
+/* Bytes of memory beside the struct itself. Visits every container of a bitmap. */
 uint64_t slot_set_bytes(const struct slot_set *set);
-
-/* What a bitmap takes in memory, spare room and the allocator's part left out. */
-uint64_t bitmap_bytes(const roaring_bitmap_t *bitmap);
 
 #endif

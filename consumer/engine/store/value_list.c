@@ -3,40 +3,57 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/base/memory.h"
+#include "common/base/search.h"
 
 enum { CAPACITY_MIN = 64 };
 
 void
 value_list_free(struct value_list *list)
 {
+    CHECK(list->count <= list->capacity);
     free(list->items);
     *list = (struct value_list){0};
 }
 
-/* Where `value` is or would be. */
+struct value_search {
+    const struct value_list *list;
+    int64_t wanted;
+};
+
+static bool
+value_is_below(const void *context, uint32_t at)
+{
+    const struct value_search *search = context;
+    return search->list->items[at] < search->wanted;
+}
+
+/* The index that `value` has or would have. */
 static uint32_t
 value_list_position(const struct value_list *list, int64_t value)
 {
-    uint32_t low = 0;
-    uint32_t high = list->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (list->items[middle] < value)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    const struct value_search search = {list, value};
+    return search_first(list->count, value_is_below, &search);
+}
+
+/* Makes room for one more value. */
+static void
+value_list_reserve(struct value_list *list)
+{
+    CHECK(list->count <= list->capacity);
+    if (list->count < list->capacity)
+        return;
+    list->capacity = list->capacity > 0 ? list->capacity * 2 : CAPACITY_MIN;
+    CHECK(list->capacity > list->count);
+    list->items = memory_realloc(list->items, list->capacity * sizeof list->items[0]);
 }
 
 void
 value_list_append(struct value_list *list, int64_t value)
 {
-    if (list->count == list->capacity) {
-        list->capacity = list->capacity > 0 ? list->capacity * 2 : CAPACITY_MIN;
-        list->items = memory_realloc(list->items, list->capacity * sizeof list->items[0]);
-    }
+    CHECK(list->count == 0 || list->items[list->count - 1] < value);
+    value_list_reserve(list);
     list->items[list->count++] = value;
 }
 
@@ -46,9 +63,10 @@ value_list_add(struct value_list *list, int64_t value)
     uint32_t at = value_list_position(list, value);
     if (at < list->count && list->items[at] == value)
         return false;
-    value_list_append(list, value);
-    memmove(list->items + at + 1, list->items + at, (list->count - 1 - at) * sizeof list->items[0]);
+    value_list_reserve(list);
+    memmove(list->items + at + 1, list->items + at, (list->count - at) * sizeof list->items[0]);
     list->items[at] = value;
+    list->count++;
     return true;
 }
 

@@ -1,4 +1,7 @@
-/* A sorted list of distinct integers: one slot's multi-value while it is being changed. */
+/* A sorted list of distinct integers: the set of values of one slot while it is being changed.
+ *
+ * One thread.
+ */
 #ifndef CONSUMER_ENGINE_STORE_VALUE_LIST_H
 #define CONSUMER_ENGINE_STORE_VALUE_LIST_H
 
@@ -13,9 +16,9 @@ struct value_list {
 
 /* A zeroed struct is empty. */
 void value_list_free(struct value_list *list);
-/* `value` is above all that are in. */
+/* Appends a value that is greater than all values of the list. */
 void value_list_append(struct value_list *list, int64_t value);
-/* False: it was in (was not in) already, nothing changed. */
+/* False: the list held the value already (value_list_remove(): did not hold it). */
 bool value_list_add(struct value_list *list, int64_t value);
 bool value_list_remove(struct value_list *list, int64_t value);
 

@@ -1,0 +1,24 @@
+/* Where an image (image.h) is written to and read from: a file, a buffer, whatever the caller has.
+ * The thread that saves or loads calls both functions.
+ */
+#ifndef CONSUMER_ENGINE_STORE_IMAGE_STREAM_H
+#define CONSUMER_ENGINE_STORE_IMAGE_STREAM_H
+
+#include <stddef.h>
+
+#include "common/base/error.h"
+
+struct image_sink {
+    void *context;
+    /* Takes the next bytes of the image. It reports no error here: the sink keeps its own, and the
+     * caller asks for it when the image is complete. */
+    void (*write)(void *context, const void *data, size_t bytes);
+};
+
+struct image_source {
+    void *context;
+    /* Fills `data` with the next `bytes` bytes of the image: all of them, or an error. */
+    int (*read)(void *context, void *data, size_t bytes, struct error *err);
+};
+
+#endif
