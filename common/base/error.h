@@ -1,4 +1,4 @@
-/* One error value for the whole project: a class that says who can help, and a message for people.
+/* The error value of the whole project: a code that is its class, and a message for the operator.
  *
  * Every fallible function returns 0 or a negative ERR_* code and fills the caller's `struct error`.
  * The error owns no memory, so it may be copied, returned and dropped freely. Layers wrap outwards
@@ -11,10 +11,10 @@
 #include <stdbool.h>
 
 enum {
-    ERR_RETRY = -1, /* the world may change: try again later (network, lock, server restarting) */
-    ERR_DATA = -2,  /* this input is wrong and stays wrong: reject it, keep it, go on */
-    ERR_FATAL = -3, /* the program cannot go on: disk failure, broken invariant, refused guard */
-    ERR_USAGE = -4, /* the operator asked for something impossible: command line or configuration */
+    ERR_RETRY = -1, /* temporary: try again later (network, lock, server restarting) */
+    ERR_DATA = -2,  /* the input is invalid and stays invalid: make a dead letter, continue */
+    ERR_FATAL = -3, /* the program cannot continue: disk failure, broken invariant, refused guard */
+    ERR_USAGE = -4, /* the command line or the configuration is invalid */
 };
 
 enum { ERROR_MESSAGE_BYTES = 1024 };

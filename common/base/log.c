@@ -6,9 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/check.h"
 #include "common/base/clock.h"
 
-enum { LOG_LINE_BYTES = 4096, LOG_MESSAGE_BYTES = 1900 };
+enum { LOG_HEAD_BYTES = 128, LOG_MESSAGE_BYTES = 1900, LOG_ESCAPED_BYTES = 2 * LOG_MESSAGE_BYTES };
 
 static _Atomic int log_threshold = LOG_INFO;
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
@@ -16,10 +17,11 @@ static const char *const level_names[] = {"debug", "info", "warn", "error"};
 void
 log_set_level(enum log_level level)
 {
+    CHECK(level >= LOG_DEBUG && level <= LOG_ERROR);
     atomic_store(&log_threshold, (int)level);
 }
 
-/* Copies `from` escaped for a quoted logfmt value; a message grows to twice its length at most. */
+/* Copies `from` escaped for a quoted logfmt value; the result is at most twice as long. */
 static size_t
 log_escape(char *to, const char *from)
 {
@@ -34,12 +36,14 @@ log_escape(char *to, const char *from)
         }
         to[n++] = (unsigned char)c < 0x20 ? '?' : c;
     }
+    CHECK(n < LOG_ESCAPED_BYTES);
     return n;
 }
 
 void
 log_write(enum log_level level, const char *area, const char *format, ...)
 {
+    CHECK(level >= LOG_DEBUG && level <= LOG_ERROR);
     if ((int)level < atomic_load(&log_threshold))
         return;
     char message[LOG_MESSAGE_BYTES];
@@ -48,13 +52,14 @@ log_write(enum log_level level, const char *area, const char *format, ...)
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
 
-    char line[LOG_LINE_BYTES], stamp[32];
+    char line[LOG_HEAD_BYTES + LOG_ESCAPED_BYTES + 2], stamp[CLOCK_TEXT_BYTES];
     clock_format_utc(clock_realtime_us(), stamp, sizeof stamp);
-    size_t n = (size_t)snprintf(line, 128, "time=%s level=%s area=%s message=\"", stamp,
+    size_t n = (size_t)snprintf(line, LOG_HEAD_BYTES, "time=%s level=%s area=%s message=\"", stamp,
                                 level_names[level], area);
+    CHECK(n < LOG_HEAD_BYTES);
     n += log_escape(line + n, message);
     line[n++] = '"';
     line[n++] = '\n';
     ssize_t written = write(STDERR_FILENO, line, n);
-    (void)written; /* nobody is left to tell */
+    (void)written; /* a log that cannot be written cannot be reported either */
 }

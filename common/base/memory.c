@@ -16,28 +16,36 @@ struct arena_block {
     _Alignas(16) uint8_t data[];
 };
 
+/* The limit is the environment's, so this is not a CHECK. */
+static void *
+memory_require(void *memory, size_t bytes)
+{
+    if (memory == NULL) {
+        fprintf(stderr,
+                "cannot allocate %zu bytes: out of memory (raise the limit of the process, or lower "
+                "the limits in the configuration)\n",
+                bytes);
+        abort();
+    }
+    return memory;
+}
+
 void *
 memory_alloc(size_t bytes)
 {
-    void *memory = malloc(bytes > 0 ? bytes : 1);
-    CHECK(memory != NULL);
-    return memory;
+    return memory_require(malloc(bytes > 0 ? bytes : 1), bytes);
 }
 
 void *
 memory_zalloc(size_t bytes)
 {
-    void *memory = calloc(1, bytes > 0 ? bytes : 1);
-    CHECK(memory != NULL);
-    return memory;
+    return memory_require(calloc(1, bytes > 0 ? bytes : 1), bytes);
 }
 
 void *
 memory_realloc(void *old, size_t bytes)
 {
-    void *memory = realloc(old, bytes > 0 ? bytes : 1);
-    CHECK(memory != NULL);
-    return memory;
+    return memory_require(realloc(old, bytes > 0 ? bytes : 1), bytes);
 }
 
 char *
@@ -55,13 +63,13 @@ memory_format(const char *format, ...)
     va_start(args, format);
     int bytes = vasprintf(&text, format, args);
     va_end(args);
-    CHECK(bytes >= 0 && text != NULL);
-    return text;
+    return memory_require(bytes >= 0 ? text : NULL, strlen(format));
 }
 
 struct text
 text_of(const char *terminated)
 {
+    CHECK(terminated != NULL);
     return (struct text){terminated, strlen(terminated)};
 }
 
@@ -98,6 +106,7 @@ arena_alloc(struct arena *arena, size_t bytes)
     void *memory = block->data + block->used_bytes;
     block->used_bytes += rounded;
     arena->used_bytes += rounded;
+    CHECK(block->used_bytes <= block->capacity_bytes);
     return memory;
 }
 
@@ -110,6 +119,7 @@ arena_text(struct arena *arena, struct text source)
 char *
 arena_strdup(struct arena *arena, struct text source)
 {
+    CHECK(source.data != NULL || source.bytes == 0);
     char *copy = arena_alloc(arena, source.bytes + 1);
     if (source.bytes > 0)
         memcpy(copy, source.data, source.bytes);
@@ -143,6 +153,7 @@ void
 arena_free(struct arena *arena)
 {
     arena_reset(arena);
+    CHECK(arena->blocks == NULL || arena->blocks->next == NULL);
     free(arena->blocks);
     arena->blocks = NULL;
 }
@@ -164,6 +175,7 @@ uint8_t *
 buffer_reserve(struct buffer *buffer, size_t more)
 {
     CHECK(more < SIZE_MAX / 4 && buffer->bytes < SIZE_MAX / 4);
+    CHECK(buffer->bytes <= buffer->capacity_bytes);
     size_t needed = buffer->bytes + more;
     if (needed > buffer->capacity_bytes || buffer->data == NULL) {
         size_t capacity = buffer->capacity_bytes > 0 ? buffer->capacity_bytes : BUFFER_MIN_BYTES;
@@ -180,6 +192,7 @@ buffer_append(struct buffer *buffer, const void *data, size_t bytes)
 {
     if (bytes == 0)
         return;
+    CHECK(data != NULL);
     memcpy(buffer_reserve(buffer, bytes), data, bytes);
     buffer->bytes += bytes;
 }
@@ -199,7 +212,8 @@ buffer_append_format(struct buffer *buffer, const char *format, ...)
     va_copy(again, args);
     int bytes = vsnprintf(NULL, 0, format, args);
     CHECK(bytes >= 0);
-    vsnprintf((char *)buffer_reserve(buffer, (size_t)bytes + 1), (size_t)bytes + 1, format, again);
+    char *to = (char *)buffer_reserve(buffer, (size_t)bytes + 1);
+    CHECK(vsnprintf(to, (size_t)bytes + 1, format, again) == bytes);
     buffer->bytes += (size_t)bytes;
     va_end(again);
     va_end(args);

@@ -1,8 +1,8 @@
 /* Heap, arena and byte buffer: the three ways in which this project holds memory.
  *
- * Allocation never returns NULL: memory is bounded by configuration (L10), so running out of it is
- * a programming or deployment error that aborts with the size asked for. None of the structures is
- * thread-safe.
+ * Allocation never returns NULL. Memory is bounded by configuration (L10), so a process that runs
+ * out of it has a limit that is too small: it reports the size of the request and aborts, and
+ * recovery decides what was durable. None of the structures is thread-safe.
  */
 #ifndef COMMON_BASE_MEMORY_H
 #define COMMON_BASE_MEMORY_H
@@ -18,7 +18,7 @@ void *memory_realloc(void *old, size_t bytes);
 char *memory_strdup(const char *text);
 char *memory_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Bytes that somebody else owns; not terminated. `data` may be NULL only when `bytes` is 0. */
+/* Bytes that another object owns; not terminated. `data` may be NULL only when `bytes` is 0. */
 struct text {
     const char *data;
     size_t bytes;
@@ -38,10 +38,10 @@ struct arena {
 };
 
 void arena_init(struct arena *arena);
-/* 8-byte aligned, not zeroed; lives until the arena is reset or freed. */
+/* 16-byte aligned, not zeroed; lives until the arena is reset or freed. */
 void *arena_alloc(struct arena *arena, size_t bytes);
 struct text arena_text(struct arena *arena, struct text source);
-/* A terminated copy. */
+/* A terminated copy. `source.data` may be NULL when `source.bytes` is 0. */
 char *arena_strdup(struct arena *arena, struct text source);
 /* Keeps the largest block for the next round. */
 void arena_reset(struct arena *arena);
@@ -62,7 +62,8 @@ void buffer_append(struct buffer *buffer, const void *data, size_t bytes);
 void buffer_append_text(struct buffer *buffer, const char *terminated);
 void buffer_append_format(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Puts a 0 behind the content without counting it, so that it reads as a C string. */
+/* Writes a 0 after the content without counting it, so that it reads as a C string. The string is
+ * valid until the buffer changes. */
 const char *buffer_string(struct buffer *buffer);
 static inline void
 buffer_clear(struct buffer *buffer)

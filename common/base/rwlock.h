@@ -1,5 +1,5 @@
-/* A readers-writer lock on which a waiting writer goes before new readers, so that a stream of
- * readers never starves it. A reader must not take it twice. */
+/* A readers-writer lock that prefers writers: new readers wait while a writer waits, so that a
+ * stream of readers never starves it. A thread must not take the lock twice. */
 #ifndef COMMON_BASE_RWLOCK_H
 #define COMMON_BASE_RWLOCK_H
 

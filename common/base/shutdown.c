@@ -5,12 +5,14 @@
 #include <stddef.h>
 #include <unistd.h>
 
-static _Atomic bool stop_flag;
+#include "common/base/check.h"
+
+static _Atomic bool stop_requested;
 
 static void
 stop_on_signal(int number)
 {
-    if (atomic_exchange(&stop_flag, true))
+    if (atomic_exchange(&stop_requested, true))
         _exit(128 + number);
 }
 
@@ -19,21 +21,21 @@ shutdown_install(void)
 {
     struct sigaction action = {.sa_handler = stop_on_signal};
     sigemptyset(&action.sa_mask);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
+    CHECK(sigaction(SIGTERM, &action, NULL) == 0);
+    CHECK(sigaction(SIGINT, &action, NULL) == 0);
     action.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &action, NULL);
-    sigaction(SIGXFSZ, &action, NULL);
+    CHECK(sigaction(SIGPIPE, &action, NULL) == 0);
+    CHECK(sigaction(SIGXFSZ, &action, NULL) == 0);
 }
 
 bool
 shutdown_requested(void)
 {
-    return atomic_load(&stop_flag);
+    return atomic_load(&stop_requested);
 }
 
 void
 shutdown_request(void)
 {
-    atomic_store(&stop_flag, true);
+    atomic_store(&stop_requested, true);
 }

@@ -1,19 +1,20 @@
-/* SIGTERM and SIGINT ask a daemon to finish what is in flight and end; a second one ends it at
- * once, as a crash would, and recovery decides. SIGPIPE and SIGXFSZ are ignored: the write
- * that meets a closed pipe or a limit fails, and its error has the path.
+/* The first SIGTERM or SIGINT asks a daemon to finish what is in flight and to end. A second one
+ * ends the process at once, as a crash does, and recovery decides what was durable. SIGPIPE and
+ * SIGXFSZ are ignored, so that a write to a closed pipe or beyond a limit fails with an error that
+ * names the path.
  */
 #ifndef COMMON_BASE_SHUTDOWN_H
 #define COMMON_BASE_SHUTDOWN_H
 
 #include <stdbool.h>
 
-/* Before any thread is started, so that all inherit it. Main thread. */
+/* Installs the handlers. Main thread, before any other thread starts. */
 void shutdown_install(void);
 
-/* Has somebody asked? Any thread. */
+/* True after the first signal, or after shutdown_request(). Any thread. */
 bool shutdown_requested(void);
 
-/* As if a signal had come: what a thread does that has met a fatal error. Any thread. */
+/* Does what the first signal does; called after a fatal error. Any thread. */
 void shutdown_request(void);
 
 #endif

@@ -16,7 +16,7 @@ thread_start(pthread_t *thread, const char *name, void *run(void *), void *conte
     if (code != 0) {
         errno = code;
         return error_set_errno(err, ERR_FATAL,
-                               "cannot start thread \"%s\" (raise the limits on processes and on "
+                               "could not start thread \"%s\" (raise the limits on processes and on "
                                "memory: ulimit -u, ulimit -v, pids.max)",
                                name);
     }

@@ -3,10 +3,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/base/check.h"
+
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 
-/* True when all eight bytes are in 0x01..0x7f: no high bit is set, and none is set by adding 0x7f
- * either, which only a 0 withstands. */
+/* True when all eight bytes are in 0x01..0x7f: no high bit is set, and adding 0x7f sets the high bit
+ * of every byte that is not 0. */
 static bool
 utf8_eight_plain(const uint8_t *at)
 {
@@ -16,8 +18,8 @@ utf8_eight_plain(const uint8_t *at)
            ((word + EACH_BYTE(0x7f)) & EACH_BYTE(0x80)) == EACH_BYTE(0x80);
 }
 
-/* Bytes of the sequence at `at`, 0 when it is ill-formed. The second byte carries all special cases
- * of the table. */
+/* Bytes of the sequence at `at`; 0 when it is ill-formed. The special cases of table 3-7 are ranges
+ * of the second byte. */
 static size_t
 utf8_sequence(const uint8_t *at, size_t left)
 {
@@ -40,6 +42,7 @@ utf8_sequence(const uint8_t *at, size_t left)
 bool
 utf8_valid(const void *data, size_t bytes)
 {
+    CHECK(data != NULL || bytes == 0);
     const uint8_t *at = data;
     size_t i = 0;
     while (i < bytes) {
@@ -52,5 +55,6 @@ utf8_valid(const void *data, size_t bytes)
             return false;
         i += length;
     }
+    CHECK(i == bytes);
     return true;
 }

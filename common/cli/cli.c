@@ -1,5 +1,5 @@
-/* Happy path: find the command, take options and arguments, load the configuration, run.
- * Whatever is wrong with the line says so together with the way to the help, and changes nothing.
+/* Happy path: read the line, find the command, load the configuration, run the command.
+ * An invalid line ends with a message that names --help; nothing has been changed then.
  */
 #include "common/cli/cli.h"
 
@@ -9,16 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-enum { WORDS_MAX = 2 + CLI_ARGUMENTS_MAX }; /* the name of a command has up to two */
+enum { WORDS_MAX = 2 + CLI_ARGUMENTS_MAX }; /* the name of a command has one word or two */
 
 #define HELP_LINE "  %-36s %s\n"
 
-/* The line as it was read, before anything of it is acted on. */
+/* The command line as it was read, before any of it takes effect. */
 struct line {
     struct cli cli;
     const char *config_path;
@@ -41,12 +42,12 @@ cli_run_config(const struct cli *cli, struct error *err)
 
 static const struct cli_command common_command = {
     .name = "config",
-    .summary = "print the configuration as it is in force",
+    .summary = "print the effective configuration",
     .help = "As YAML, with defaults filled in and secrets left out.",
     .run = cli_run_config,
 };
 
-/* The program's commands, then the one that is common to all; NULL behind it. */
+/* The command after `before`: first the program's commands, then the common one, then NULL. */
 static const struct cli_command *
 cli_next_command(const struct cli_program *program, const struct cli_command *before)
 {
@@ -54,6 +55,22 @@ cli_next_command(const struct cli_program *program, const struct cli_command *be
         return NULL;
     const struct cli_command *next = before == NULL ? program->commands : before + 1;
     return next->name != NULL ? next : &common_command;
+}
+
+/* The tables of the commands are constants, so an invalid one is a programming error. */
+static void
+cli_check_program(const struct cli_program *program)
+{
+    const struct cli_command *command = NULL;
+    while ((command = cli_next_command(program, command)) != NULL) {
+        CHECK(command->name[0] != '\0' && command->name[0] != '-');
+        CHECK(command->summary != NULL);
+        CHECK(command->run != NULL);
+        CHECK(command->arguments_min >= 0);
+        CHECK(command->arguments_min <= command->arguments_max);
+        CHECK(command->arguments_max <= CLI_ARGUMENTS_MAX);
+        CHECK((command->arguments_max == 0) == (command->arguments == NULL));
+    }
 }
 
 static void
@@ -70,7 +87,7 @@ cli_print_program(const struct cli_program *program, FILE *out)
     }
     fprintf(out, "\n" HELP_LINE HELP_LINE, "--config FILE",
             "the YAML file; default: $BITDEX_CONFIG, else bitdex.yaml", "--help",
-            "this, or with a COMMAND its own help");
+            "this help, or the help of a COMMAND");
     fprintf(out, "\nexit code: 0 done, 1 failed, 2 wrong usage or configuration\n");
 }
 
@@ -84,10 +101,11 @@ cli_print_command(const struct cli_program *program, const struct cli_command *c
         printf("\n%s\n", command->help);
 }
 
-/* How many words of the line are this name, of one word or two: 0, it is another command. */
+/* The number of words of the line that are this name, 1 or 2; 0: the line names another command. */
 static int
 cli_match_name(const char *name, const struct line *line)
 {
+    CHECK(line->word_count > 0);
     size_t first_bytes = strlen(line->words[0]);
     if (strncmp(name, line->words[0], first_bytes) != 0)
         return 0;
@@ -98,7 +116,8 @@ cli_match_name(const char *name, const struct line *line)
     return both ? 2 : 0;
 }
 
-/* Finds the command; the other words are its arguments. */
+/* Sets the arguments of `line` to the words after the name of the command. NULL: there is no such
+ * command. */
 static const struct cli_command *
 cli_find_command(const struct cli_program *program, struct line *line)
 {
@@ -110,6 +129,7 @@ cli_find_command(const struct cli_program *program, struct line *line)
         line->cli.command = command->name;
         line->cli.arguments = line->words + taken;
         line->cli.argument_count = line->word_count - taken;
+        CHECK(line->cli.argument_count >= 0);
         return command;
     }
     return NULL;
@@ -146,7 +166,7 @@ cli_read_line(int argc, char **argv, struct line *line, struct error *err)
         } else if (strcmp(word, "--config") == 0) {
             rc = error_set(err, ERR_USAGE, "--config needs a file");
         } else if (word[1] >= '0' && word[1] <= '9') {
-            rc = cli_take_word(line, word, err); /* a negative number is no option */
+            rc = cli_take_word(line, word, err); /* a negative number is not an option */
         } else {
             rc = error_set(err, ERR_USAGE, "unknown option %s", word);
         }
@@ -187,11 +207,12 @@ cli_run(const struct cli_program *program, const struct cli_command *command, st
     int rc = config_load(path, program->config_program, &config, err);
     if (rc != 0)
         return rc;
+    CHECK(config != NULL);
     line->cli.config = config;
     log_set_level(config->log.level);
     rc = command->run(&line->cli, err);
     if (rc == 0 && (fflush(stdout) != 0 || ferror(stdout)))
-        rc = error_set_errno(err, ERR_FATAL, "could not print");
+        rc = error_set_errno(err, ERR_FATAL, "cannot write to standard output");
     config_destroy(config);
     return rc;
 }
@@ -199,6 +220,7 @@ cli_run(const struct cli_program *program, const struct cli_command *command, st
 int
 cli_main(const struct cli_program *program, int argc, char **argv)
 {
+    cli_check_program(program);
     struct line line = {.cli = {.program = program->name}};
     struct error err = {0};
     const struct cli_command *command = NULL;
@@ -233,11 +255,12 @@ int
 cli_read_number(const char *argument, int64_t minimum, int64_t maximum, int64_t *number,
                 struct error *err)
 {
+    CHECK(minimum <= maximum);
     char *end;
     errno = 0;
     long long value = strtoll(argument, &end, 10);
     if (errno != 0 || end == argument || *end != '\0' || value < minimum || value > maximum)
-        return error_set(err, ERR_USAGE, "%s is no number from %" PRId64 " to %" PRId64, argument,
+        return error_set(err, ERR_USAGE, "%s is not a number from %" PRId64 " to %" PRId64, argument,
                          minimum, maximum);
     *number = value;
     return 0;

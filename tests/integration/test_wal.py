@@ -311,9 +311,9 @@ class Wal(GalleryCase):
         for arguments, code, message in [
             (["check"], 1, f"{self.pipeline.topic}-9: Not a directory"),
             (["list", "7"], 1, f"{self.pipeline.topic}-7: No such file or directory"),
-            (["list", "x"], 2, "x is no number from 0 to 2147483647"),
+            (["list", "x"], 2, "x is not a number from 0 to 2147483647"),
             (["dump"], 2, "wal dump needs PARTITION"),
-            (["dump", "0", "0", "0"], 2, "0 is no number from 1 to"),
+            (["dump", "0", "0", "0"], 2, "0 is not a number from 1 to"),
         ]:
             done = self.consumer.command("wal", *arguments, check=False)
             self.assertEqual(done.returncode, code, done)

@@ -156,7 +156,7 @@ test_F113_a_limit_on_threads_fails_the_checkpoint(void **state)
     thread_limit_set();
     assert_int_equal(checkpoint_begin(&place, 1, text_of("position"), &writer, &err), ERR_FATAL);
     thread_limit_clear();
-    assert_non_null(strstr(err.message, "cannot start thread \"checkpoint\""));
+    assert_non_null(strstr(err.message, "could not start thread \"checkpoint\""));
     assert_int_equal(write_state(1, SMALL_BYTES, &err), 0);
 }
 

@@ -75,7 +75,7 @@ test_F113_a_limit_on_threads_is_an_error(void **state)
     thread_limit_set();
     assert_int_equal(thread_start(&thread, "guest", wait_for_opening, &meeting, &err), ERR_FATAL);
     thread_limit_clear();
-    assert_non_null(strstr(err.message, "cannot start thread \"guest\""));
+    assert_non_null(strstr(err.message, "could not start thread \"guest\""));
     assert_non_null(strstr(err.message, "Resource temporarily unavailable"));
 }
 

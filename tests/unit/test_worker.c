@@ -378,7 +378,7 @@ test_F113_a_limit_on_threads_is_an_error(void **state)
     thread_limit_set();
     assert_int_equal(try_start(&fixture, -1, false, &err), ERR_FATAL);
     thread_limit_clear();
-    assert_non_null(strstr(err.message, "cannot start thread \"partition "));
+    assert_non_null(strstr(err.message, "could not start thread \"partition "));
     start(&fixture, -1, false);
     stop(&fixture);
     end(&fixture);
