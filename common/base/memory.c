@@ -21,10 +21,11 @@ static void *
 memory_require(void *memory, size_t bytes)
 {
     if (memory == NULL) {
-        fprintf(stderr,
-                "cannot allocate %zu bytes: out of memory (raise the limit of the process, or lower "
-                "the limits in the configuration)\n",
-                bytes);
+        fprintf(
+            stderr,
+            "cannot allocate %zu bytes: out of memory (raise the limit of the process, or lower "
+            "the limits in the configuration)\n",
+            bytes);
         abort();
     }
     return memory;

@@ -15,10 +15,11 @@ thread_start(pthread_t *thread, const char *name, void *run(void *), void *conte
     int code = pthread_create(thread, NULL, run, context);
     if (code != 0) {
         errno = code;
-        return error_set_errno(err, ERR_FATAL,
-                               "could not start thread \"%s\" (raise the limits on processes and on "
-                               "memory: ulimit -u, ulimit -v, pids.max)",
-                               name);
+        return error_set_errno(
+            err, ERR_FATAL,
+            "could not start thread \"%s\" (raise the limits on processes and on "
+            "memory: ulimit -u, ulimit -v, pids.max)",
+            name);
     }
     pthread_setname_np(*thread, name); /* fails when the thread has ended already */
     return 0;

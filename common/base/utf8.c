@@ -7,8 +7,8 @@
 
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 
-/* True when all eight bytes are in 0x01..0x7f: no high bit is set, and adding 0x7f sets the high bit
- * of every byte that is not 0. */
+/* True when all eight bytes are in 0x01..0x7f: no high bit is set, and adding 0x7f sets the high
+ * bit of every byte that is not 0. */
 static bool
 utf8_eight_plain(const uint8_t *at)
 {

@@ -1,6 +1,6 @@
-/* The text that every part of the system can carry: UTF-8 (Unicode 15, table 3-7: shortest form, no
- * surrogates) without NUL, which neither PostgreSQL's jsonb nor avro-c's strings can hold. Pure; any
- * thread. */
+/* The text that every part of the system can carry: UTF-8 (Unicode 15, table 3-7: shortest form,
+ * no surrogates) without NUL, which neither PostgreSQL's jsonb nor avro-c's strings can hold. Pure;
+ * any thread. */
 #ifndef COMMON_BASE_UTF8_H
 #define COMMON_BASE_UTF8_H
 

@@ -260,8 +260,8 @@ cli_read_number(const char *argument, int64_t minimum, int64_t maximum, int64_t 
     errno = 0;
     long long value = strtoll(argument, &end, 10);
     if (errno != 0 || end == argument || *end != '\0' || value < minimum || value > maximum)
-        return error_set(err, ERR_USAGE, "%s is not a number from %" PRId64 " to %" PRId64, argument,
-                         minimum, maximum);
+        return error_set(err, ERR_USAGE, "%s is not a number from %" PRId64 " to %" PRId64,
+                         argument, minimum, maximum);
     *number = value;
     return 0;
 }

@@ -3,11 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/base/memory.h"
 
 static int
 write_new(struct files *files, const char *path, const void *data, size_t bytes, struct error *err)
 {
+    CHECK(data != NULL || bytes == 0);
     int handle = files->open(files, path, FILES_CREATE, err);
     if (handle < 0)
         return handle;
@@ -21,6 +23,7 @@ write_new(struct files *files, const char *path, const void *data, size_t bytes,
 static int
 sync_parent(struct files *files, const char *path, struct error *err)
 {
+    CHECK(path[0] != '\0');
     const char *slash = strrchr(path, '/');
     if (slash == NULL)
         return files->sync_directory(files, ".", err);
@@ -45,7 +48,7 @@ files_replace(struct files *files, const char *path, const void *data, size_t by
     if (rc == 0)
         rc = sync_parent(files, path, err);
     else
-        files->unlink(files, temporary, NULL); /* out of space, say: do not keep it */
+        files->unlink(files, temporary, NULL); /* free its space, which may be what is missing */
     free(temporary);
     return rc;
 }
@@ -60,6 +63,7 @@ static int
 remove_one(void *context, const char *name)
 {
     const struct removal *removal = context;
+    CHECK(strchr(name, '/') == NULL);
     char *path = memory_format("%s/%s", removal->directory, name);
     int rc = removal->files->unlink(removal->files, path, removal->err);
     free(path);

@@ -1,12 +1,12 @@
-/* The file system behind a small vtable, so that tests can fail every call and simulate a crash.
+/* The file system as a small vtable, so that tests can fail every call and simulate a crash.
  *
  * All calls return 0 (or a handle, or a count) or a negative ERR_* with the path and the reason in
- * `err`: ERR_USAGE for a lock that somebody else holds, ERR_FATAL for all the rest. A path belongs
- * to the caller and need not outlive the call. A `struct files` may be shared by threads; a handle
- * belongs to one.
+ * `err`: ERR_USAGE for a lock that another process or handle holds, ERR_FATAL for everything else.
+ * A path belongs to the caller and need not outlive the call. Threads may share a `struct files`;
+ * a handle belongs to one thread.
  *
- * What is durable: the content of a file after sync(), its name after sync_directory(); nothing
- * else, whatever a particular file system may do on top.
+ * The content of a file is durable after sync(), its name after sync_directory(). Nothing else is
+ * durable, even where a particular file system promises more.
  */
 #ifndef COMMON_FILES_FILES_H
 #define COMMON_FILES_FILES_H
@@ -19,57 +19,57 @@
 enum files_open_mode {
     FILES_READ,      /* must exist */
     FILES_CREATE,    /* must not exist; read and write */
-    FILES_READWRITE, /* must exist; writes go where they are told */
+    FILES_READWRITE, /* must exist; read and write */
 };
 
 struct files {
     /* Opens a regular file; anything else (a directory) is an error. Returns a handle >= 0. */
     int (*open)(struct files *files, const char *path, enum files_open_mode mode,
                 struct error *err);
-    /* Of open() or lock(). Does not sync, cannot fail. */
+    /* Closes a handle of open() or lock(). Does not sync, cannot fail. */
     void (*close)(struct files *files, int handle);
-    /* Returns the count: less than `bytes` only at the end of the file, 0 behind it. */
+    /* Returns the count of bytes: less than `bytes` only at the end of the file, 0 after it. */
     int64_t (*read_at)(struct files *files, int handle, void *data, size_t bytes, int64_t offset,
                        struct error *err);
     /* Writes all or fails; after a failure any part may have been written. */
     int (*write_at)(struct files *files, int handle, const void *data, size_t bytes, int64_t offset,
                     struct error *err);
-    /* Data and the size needed to read it back are on stable storage when this returns 0. */
+    /* After 0 the data, and the size that is needed to read it, are on stable storage. */
     int (*sync)(struct files *files, int handle, struct error *err);
     int (*truncate)(struct files *files, int handle, int64_t bytes, struct error *err);
     int64_t (*size)(struct files *files, int handle, struct error *err);
-    /* Replaces what `to` was. */
+    /* Atomic; replaces a file that is named `to`. */
     int (*rename)(struct files *files, const char *from, const char *to, struct error *err);
-    /* A file that does not exist is no error. */
+    /* A file that does not exist is not an error. */
     int (*unlink)(struct files *files, const char *path, struct error *err);
     /* Creates a directory and its missing parents (mode 0700), each made durable in its parent. */
     int (*make_directory)(struct files *files, const char *path, struct error *err);
-    /* An empty one; one that does not exist is no error. */
+    /* The directory is empty; one that does not exist is not an error. */
     int (*remove_directory)(struct files *files, const char *path, struct error *err);
     int (*sync_directory)(struct files *files, const char *path, struct error *err);
-    /* Calls `each` with every name in the directory except . and .., in the order of their bytes;
-     * stops when it returns non-zero, and returns that. */
+    /* Calls `each` with every name in the directory except . and .., in the order of their bytes.
+     * A result of `each` that is not 0 ends the listing and is returned. */
     int (*list)(struct files *files, const char *path, int (*each)(void *context, const char *name),
                 void *context, struct error *err);
-    /* Takes an exclusive lock on `path` (created if missing) and returns a handle, with which the
-     * lock dies; ERR_USAGE when another process or handle holds it. */
+    /* Takes an exclusive lock on `path`, which is created if it is missing, and returns a handle.
+     * Closing the handle releases the lock. ERR_USAGE: another process or handle holds it. */
     int (*lock)(struct files *files, const char *path, struct error *err);
 };
 
-/* The process's real file system; static. */
+/* The real file system; static. */
 struct files *files_posix(void);
 
-/* Writes `path` so that a crash leaves the old content or the new, never a mixture: a temporary
- * file beside it ("<path>.tmp", which a crash may leave behind and the next call replaces), sync,
- * rename, sync of the directory. */
+/* Writes `path` so that a crash leaves the old content or the new content, never a mixture: it
+ * writes "<path>.tmp", syncs it, renames it, and syncs the directory. A crash may leave the
+ * temporary file; the next call replaces it. */
 int files_replace(struct files *files, const char *path, const void *data, size_t bytes,
                   struct error *err);
 
-/* Removes a directory and the files in it; not durable before its parent is synced. */
+/* Removes a directory and the files in it. The removal is durable when the parent is synced. */
 int files_remove_directory(struct files *files, const char *path, struct error *err);
 
-/* 0 when nobody holds the lock, which need not exist and is not created; ERR_USAGE when somebody
- * does. To find out it is held for a moment. */
+/* 0: the lock file does not exist, or no process holds the lock. ERR_USAGE: a process holds it. The
+ * check takes the lock and releases it at once. */
 int files_check_unlocked(struct files *files, const char *path, struct error *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* The calls of files.h on Linux. Interrupted calls are repeated, short reads and writes continued;
- * a failed sync is never repeated, because the kernel may have dropped the pages by then. */
+/* The calls of files.h on Linux. Interrupted calls are repeated, and short reads and writes are
+ * continued. A failed sync is never repeated, because the kernel may have dropped the pages. */
 #include "common/files/files.h"
 
 #include <dirent.h>
@@ -14,9 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/check.h"
 #include "common/base/memory.h"
 
-/* "could not <verb> <path>: <reason>", of errno. A handle's path is asked of the kernel. */
+/* "could not <verb> <path>: <reason of errno>". The kernel has the path of a handle. */
 static int
 fail_handle(struct error *err, const char *verb, int handle)
 {
@@ -44,7 +45,8 @@ posix_open(struct files *files, const char *path, enum files_open_mode mode, str
         [FILES_CREATE] = O_RDWR | O_CREAT | O_EXCL,
         [FILES_READWRITE] = O_RDWR,
     };
-    /* O_NONBLOCK: a pipe is refused below instead of waited for. */
+    CHECK(mode >= FILES_READ && mode <= FILES_READWRITE);
+    /* O_NONBLOCK: opening a pipe must not block; it is refused below. */
     int handle = open(path, flags[mode] | O_CLOEXEC | O_NONBLOCK, 0600);
     if (handle < 0)
         return fail_path(err, mode == FILES_CREATE ? "create" : "open", path);
@@ -57,6 +59,7 @@ posix_open(struct files *files, const char *path, enum files_open_mode mode, str
     if (rc == 0)
         return handle;
     close(handle);
+    CHECK(rc < 0);
     return rc;
 }
 
@@ -64,6 +67,7 @@ static void
 posix_close(struct files *files, int handle)
 {
     (void)files;
+    CHECK(handle >= 0);
     close(handle);
 }
 
@@ -72,6 +76,7 @@ posix_read_at(struct files *files, int handle, void *data, size_t bytes, int64_t
               struct error *err)
 {
     (void)files;
+    CHECK(handle >= 0 && offset >= 0);
     size_t done = 0;
     while (done < bytes) {
         ssize_t n = pread(handle, (char *)data + done, bytes - done, offset + (int64_t)done);
@@ -83,6 +88,7 @@ posix_read_at(struct files *files, int handle, void *data, size_t bytes, int64_t
             break;
         done += (size_t)n;
     }
+    CHECK(done <= bytes);
     return (int64_t)done;
 }
 
@@ -91,17 +97,19 @@ posix_write_at(struct files *files, int handle, const void *data, size_t bytes, 
                struct error *err)
 {
     (void)files;
+    CHECK(handle >= 0 && offset >= 0);
     size_t done = 0;
     while (done < bytes) {
         ssize_t n = pwrite(handle, (const char *)data + done, bytes - done, offset + (int64_t)done);
         if (n < 0 && errno == EINTR)
             continue;
         if (n == 0)
-            errno = ENOSPC; /* no progress and no reason given */
+            errno = ENOSPC; /* no progress, and the kernel sets no reason */
         if (n <= 0)
             return fail_handle(err, "write", handle);
         done += (size_t)n;
     }
+    CHECK(done == bytes);
     return 0;
 }
 
@@ -109,6 +117,7 @@ static int
 posix_sync(struct files *files, int handle, struct error *err)
 {
     (void)files;
+    CHECK(handle >= 0);
     return fdatasync(handle) == 0 ? 0 : fail_handle(err, "sync", handle);
 }
 
@@ -116,6 +125,7 @@ static int
 posix_truncate(struct files *files, int handle, int64_t bytes, struct error *err)
 {
     (void)files;
+    CHECK(handle >= 0 && bytes >= 0);
     int rc;
     do
         rc = ftruncate(handle, bytes);
@@ -127,6 +137,7 @@ static int64_t
 posix_size(struct files *files, int handle, struct error *err)
 {
     (void)files;
+    CHECK(handle >= 0);
     struct stat status;
     return fstat(handle, &status) == 0 ? status.st_size : fail_handle(err, "inspect", handle);
 }
@@ -135,6 +146,7 @@ static int
 posix_rename(struct files *files, const char *from, const char *to, struct error *err)
 {
     (void)files;
+    CHECK(strcmp(from, to) != 0);
     return rename(from, to) == 0
                ? 0
                : error_set_errno(err, ERR_FATAL, "could not rename %s to %s", from, to);
@@ -166,8 +178,9 @@ posix_sync_directory(struct files *files, const char *path, struct error *err)
     return rc;
 }
 
-/* One level; the parent exists. A directory that exists is synced too, because the process that
- * made it may have been killed before it could; unless the parent is not ours to open. */
+/* Creates one level; the parent exists. The parent of a directory that exists is synced too,
+ * because the process that created the directory may have been killed before its sync. A parent
+ * that this process may not open is left alone. */
 static int
 make_one_directory(struct files *files, const char *path, struct error *err)
 {
@@ -178,7 +191,7 @@ make_one_directory(struct files *files, const char *path, struct error *err)
     if (stat(path, &status) != 0)
         return fail_path(err, "inspect", path);
     if (!S_ISDIR(status.st_mode))
-        return error_set(err, ERR_FATAL, "could not create directory %s: a file stands there",
+        return error_set(err, ERR_FATAL, "could not create directory %s: a file has this name",
                          path);
     char *parent = memory_format("%s/..", path);
     int rc = 0;
@@ -191,6 +204,7 @@ make_one_directory(struct files *files, const char *path, struct error *err)
 static int
 posix_make_directory(struct files *files, const char *path, struct error *err)
 {
+    CHECK(path[0] != '\0');
     char *prefix = memory_strdup(path);
     int rc = 0;
     for (char *slash = strchr(prefix + (*path == '/'), '/'); slash != NULL && rc == 0;
@@ -211,7 +225,7 @@ is_real_name(const struct dirent *entry)
     return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
 }
 
-/* alphasort() would follow the locale. */
+/* alphasort() depends on the locale. */
 static int
 compare_names(const struct dirent **a, const struct dirent **b)
 {

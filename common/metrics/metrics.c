@@ -3,6 +3,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
 
 enum { LAST_BUCKET = METRICS_HISTOGRAM_BUCKETS - 1 };
 
@@ -25,6 +28,7 @@ metrics_append_escaped(struct buffer *out, const char *text, bool in_quotes)
     }
 }
 
+/* Integral values have no fraction; others have the fewest digits that read back as the same. */
 static void
 metrics_append_number(struct buffer *out, double value)
 {
@@ -45,9 +49,19 @@ metrics_append_number(struct buffer *out, double value)
     buffer_append_text(out, text);
 }
 
+/* A name of ours: letters, digits and underscores. */
+static bool
+metrics_is_name(const char *name)
+{
+    return name[0] != '\0' && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name);
+}
+
 void
 metrics_family(struct buffer *out, const char *name, const char *type, const char *help)
 {
+    CHECK(metrics_is_name(name));
+    CHECK(strcmp(type, "counter") == 0 || strcmp(type, "gauge") == 0 ||
+          strcmp(type, "histogram") == 0);
     buffer_append_format(out, "# HELP %s ", name);
     metrics_append_escaped(out, help, false);
     buffer_append_format(out, "\n# TYPE %s %s\n", name, type);
@@ -56,12 +70,14 @@ metrics_family(struct buffer *out, const char *name, const char *type, const cha
 static void
 metrics_append_label(struct buffer *out, char before, const char *name, const char *value)
 {
+    CHECK(before == '{' || before == ',');
+    CHECK(metrics_is_name(name));
     buffer_append_format(out, "%c%s=\"", before, name);
     metrics_append_escaped(out, value, true);
     buffer_append(out, "\"", 1);
 }
 
-/* `bucket_end` is NULL or the value of a last label, `le`. */
+/* `bucket_end` is the value of a last label `le`, or NULL for none. */
 static void
 metrics_line(struct buffer *out, const char *name, const char *suffix, const char *const *labels,
              const char *bucket_end, double value)
@@ -93,11 +109,12 @@ metrics_observe_us(struct metrics_histogram *histogram, int64_t us)
     int bucket = 0;
     while (bucket < LAST_BUCKET && us > bucket_ends_us[bucket])
         bucket++;
+    CHECK(bucket <= LAST_BUCKET);
     atomic_fetch_add_explicit(&histogram->counts[bucket], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&histogram->sum_us, (uint64_t)us, memory_order_relaxed);
 }
 
-/* Counts from below, as Prometheus wants them; returns the total. */
+/* Sets `counts` to cumulative counts, as the format requires; returns the total. */
 static uint64_t
 metrics_accumulate(const struct metrics_histogram *histogram,
                    uint64_t counts[METRICS_HISTOGRAM_BUCKETS])
@@ -116,7 +133,10 @@ metrics_histogram_sample(struct buffer *out, const char *name, const char *const
 {
     uint64_t counts[METRICS_HISTOGRAM_BUCKETS];
     uint64_t total = metrics_accumulate(histogram, counts);
+    CHECK(counts[LAST_BUCKET] == total);
     for (int i = 0; i < LAST_BUCKET; i++) {
+        CHECK(counts[i] <= counts[i + 1]);
+        CHECK(i == 0 || bucket_ends_us[i - 1] < bucket_ends_us[i]);
         char end[32];
         snprintf(end, sizeof end, "%g", (double)bucket_ends_us[i] / 1e6);
         metrics_line(out, name, "_bucket", labels, end, (double)counts[i]);

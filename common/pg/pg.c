@@ -1,14 +1,14 @@
-/* Happy path: PQexec and friends, which wait for the whole answer. Only a copy is read without
- * blocking, so that its reader can look at other things.
+/* Happy path: PQexec() and PQexecParams(), which wait for the whole result. Only a COPY is read
+ * without blocking, so that its reader can do other work meanwhile.
  *
- * Failure modes: a lost connection makes every later call fail with ERR_RETRY. A COPY where none
- * belongs would leave the session in a state in which libpq hands out the same result for ever;
- * pg_leave_copy ends it.
+ * Failure modes: after a lost connection every call fails with ERR_RETRY. After an unexpected COPY
+ * libpq would return the same result forever; pg_leave_copy() ends the COPY.
  */
 #include "common/pg/pg.h"
 
 #include <errno.h>
 #include <libpq-fe.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,17 +19,19 @@
 struct pg {
     PGconn *connection;
     char sqlstate[6];
+    bool copying; /* pg_copy_start() succeeded, and the copy has not ended */
 };
 
-/* Timeouts that the server does not know (idle_session_timeout before 14, transaction_timeout
- * before 17) are skipped; asking which takes longer than some roles allow. row_security: an error
- * is better than rows that are silently left out. */
+/* The query on pg_settings skips the timeouts that the server does not have (idle_session_timeout
+ * before 14, transaction_timeout before 17). It can take longer than the statement_timeout of some
+ * roles, so that one is set first. row_security = off: an error instead of rows that are silently
+ * left out. */
 static const char session_settings[] =
     "SET statement_timeout = 0;"
     "SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN"
     " ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout',"
     " 'idle_session_timeout', 'transaction_timeout');"
-    /* the server, too, notices a peer that went away without a word: its locks are free then */
+    /* the server detects a peer that vanished, and releases its locks */
     "SET tcp_keepalives_idle = 30;"
     "SET tcp_keepalives_interval = 10;"
     "SET tcp_keepalives_count = 3;"
@@ -44,7 +46,7 @@ static const char session_settings[] =
     "SET extra_float_digits = 1;"
     "SET client_min_messages = warning";
 
-/* SQLSTATE classes (or whole codes) that time heals; source: PostgreSQL manual, appendix "Error
+/* SQLSTATE classes (or whole codes) of temporary errors; source: PostgreSQL manual, appendix "Error
  * Codes". */
 static const char *const retriable_states[] = {
     "08", "40", "53", "57P", "58", "55P03", "57014", "25006",
@@ -59,17 +61,19 @@ pg_state_is_retriable(const char *state)
     return false;
 }
 
+/* The length of `message` without the line break at its end. */
 static int
 pg_trimmed(const char *message)
 {
     size_t bytes = strlen(message);
     while (bytes > 0 && (message[bytes - 1] == '\n' || message[bytes - 1] == ' '))
         bytes--;
+    CHECK(bytes <= INT_MAX);
     return (int)bytes;
 }
 
-/* The error in `result`, or in the connection if that is NULL. One without SQLSTATE is libpq's own:
- * the connection or the protocol failed, or memory is short. */
+/* Reports the error of `result`, or of the connection when `result` is NULL. An error without an
+ * SQLSTATE comes from libpq: the connection or the protocol failed, or memory is short. */
 static int
 pg_fail(struct pg *pg, const PGresult *result, struct error *err)
 {
@@ -90,8 +94,8 @@ pg_ignore_notice(void *context, const PGresult *result)
     (void)result;
 }
 
-/* A host with '@' or a port with letters is the rest of a password that was not percent-encoded;
- * connecting would put it into messages. A host may begin with '@': an abstract socket. */
+/* A host with '@' or a port with letters is a part of a password that was not percent-encoded, and
+ * libpq's messages would contain it. A host may begin with '@': an abstract socket. */
 static bool
 pg_option_is_sane(const PQconninfoOption *option)
 {
@@ -104,7 +108,8 @@ pg_option_is_sane(const PQconninfoOption *option)
     return true;
 }
 
-/* libpq's own message quotes the place of the mistake, which may be inside the password. */
+/* Does not use libpq's own message, which quotes the place of the mistake: it may be inside the
+ * password. */
 static int
 pg_check_conninfo(const char *conninfo, struct error *err)
 {
@@ -120,11 +125,11 @@ pg_check_conninfo(const char *conninfo, struct error *err)
                      "quotes where needed, nor a URI with special characters percent-encoded)");
 }
 
-/* What stands before the connection string are defaults, which it may override. A role's
- * statement_timeout may be shorter than the statement that would lift it, so that is done as the
- * session begins; whoever gives `options` of their own relies on that statement. */
+/* The keys before "dbname" are defaults, which the connection string may override. The startup
+ * option lifts statement_timeout because a role's timeout may be shorter than the statement that
+ * lifts it; a connection string with its own `options` relies on that statement. */
 static PGconn *
-pg_start(const char *conninfo, const char *what)
+pg_start(const char *conninfo, const char *session_name)
 {
     const char *const keys[] = {
         "connect_timeout",
@@ -140,24 +145,24 @@ pg_start(const char *conninfo, const char *what)
     };
     const char *given = getenv("PGOPTIONS");
     char *options = memory_format("-c statement_timeout=0 %s", given != NULL ? given : "");
-    const char *const values[] = {"10", "30",    "10",     "3",    "60000",
-                                  what, options, conninfo, "UTF8", NULL};
+    const char *const values[] = {"10",         "30",    "10",     "3",    "60000",
+                                  session_name, options, conninfo, "UTF8", NULL};
+    _Static_assert(sizeof keys == sizeof values, "a value for each key");
     PGconn *connection = PQconnectdbParams(keys, values, 1);
-    CHECK(connection != NULL);
     free(options);
     return connection;
 }
 
 int
-pg_connect(const char *conninfo, const char *what, struct pg **out, struct error *err)
+pg_connect(const char *conninfo, const char *session_name, struct pg **out, struct error *err)
 {
-    /* conninfo overrides what stands before it */
+    CHECK(conninfo != NULL && session_name != NULL);
     int rc = pg_check_conninfo(conninfo, err);
     if (rc != 0)
         return rc;
     struct pg *pg = memory_zalloc(sizeof *pg);
-    pg->connection = pg_start(conninfo, what);
-    if (pg_is_lost(pg)) {
+    pg->connection = pg_start(conninfo, session_name);
+    if (pg_is_lost(pg)) { /* NULL, when memory is short, is lost too */
         const char *message = PQerrorMessage(pg->connection);
         rc = error_set(err, ERR_RETRY, "could not connect to postgres: %.*s", pg_trimmed(message),
                        message);
@@ -167,6 +172,7 @@ pg_connect(const char *conninfo, const char *what, struct pg **out, struct error
     rc = pg_exec(pg, session_settings, err);
     if (rc != 0)
         goto fail;
+    CHECK(PQtransactionStatus(pg->connection) == PQTRANS_IDLE || pg_is_lost(pg));
     *out = pg;
     return 0;
 fail:
@@ -189,7 +195,7 @@ pg_is_lost(const struct pg *pg)
     return PQstatus(pg->connection) != CONNECTION_OK;
 }
 
-/* Takes the answers that are left, until the session is free. */
+/* Reads the results that are left, so that the session can run the next statement. */
 static int
 pg_finish(struct pg *pg, struct error *err)
 {
@@ -201,7 +207,7 @@ pg_finish(struct pg *pg, struct error *err)
             rc = pg_fail(pg, result, err);
         PQclear(result);
         if (status == PGRES_COPY_OUT || status == PGRES_COPY_IN)
-            break; /* it would come again and again */
+            break; /* libpq would return the same result forever */
     }
     return rc;
 }
@@ -212,12 +218,13 @@ pg_leave_copy(struct pg *pg, ExecStatusType status)
     if (status == PGRES_COPY_OUT) {
         pg_copy_cancel(pg, NULL);
     } else if (status == PGRES_COPY_IN) {
-        PQputCopyEnd(pg->connection, "not expected here");
+        PQputCopyEnd(pg->connection, "unexpected COPY FROM STDIN");
         pg_finish(pg, NULL);
     }
 }
 
-/* 0 when `result` is `wanted`; else the error, with the session free again. */
+/* 0 when the status of `result` is `wanted`. After an error the session can run the next
+ * statement, unless it is lost. */
 static int
 pg_check_result(struct pg *pg, const PGresult *result, ExecStatusType wanted, struct error *err)
 {
@@ -228,12 +235,13 @@ pg_check_result(struct pg *pg, const PGresult *result, ExecStatusType wanted, st
         return pg_fail(pg, result, err);
     pg_leave_copy(pg, status);
     pg->sqlstate[0] = '\0';
-    return error_set(err, ERR_FATAL, "postgres: unexpected answer %s", PQresStatus(status));
+    return error_set(err, ERR_FATAL, "postgres: unexpected result %s", PQresStatus(status));
 }
 
 int
 pg_exec(struct pg *pg, const char *sql, struct error *err)
 {
+    CHECK(!pg->copying);
     PGresult *result = PQexec(pg->connection, sql);
     int rc = pg_check_result(pg, result, PGRES_TUPLES_OK, err);
     PQclear(result);
@@ -244,6 +252,8 @@ int
 pg_query(struct pg *pg, const char *sql, int count, const char *const *params,
          struct pg_result **out, struct error *err)
 {
+    CHECK(!pg->copying);
+    CHECK(count >= 0 && (params != NULL || count == 0));
     PGresult *result = PQexecParams(pg->connection, sql, count, NULL, params, NULL, NULL, 0);
     int rc = pg_check_result(pg, result, PGRES_TUPLES_OK, err);
     if (rc == 0)
@@ -253,11 +263,18 @@ pg_query(struct pg *pg, const char *sql, int count, const char *const *params,
     return rc;
 }
 
-/* A pg_result is libpq's own; the name keeps libpq inside this file. */
+/* A pg_result is libpq's PGresult; no header names libpq. */
 static PGresult *
 pg_unwrap(const struct pg_result *result)
 {
-    return (PGresult *)(uintptr_t)result; /* PQcmdTuples reads only, but does not say so */
+    return (PGresult *)(uintptr_t)result;
+}
+
+static void
+pg_check_cell(const struct pg_result *result, int row, int column)
+{
+    CHECK(row >= 0 && row < PQntuples(pg_unwrap(result)));
+    CHECK(column >= 0 && column < PQnfields(pg_unwrap(result)));
 }
 
 void
@@ -275,15 +292,15 @@ pg_rows(const struct pg_result *result)
 bool
 pg_is_null(const struct pg_result *result, int row, int column)
 {
+    pg_check_cell(result, row, column);
     return PQgetisnull(pg_unwrap(result), row, column) != 0;
 }
 
 const char *
 pg_text(const struct pg_result *result, int row, int column)
 {
-    const char *text = PQgetvalue(pg_unwrap(result), row, column);
-    CHECK(text != NULL); /* row and column exist */
-    return text;
+    pg_check_cell(result, row, column);
+    return PQgetvalue(pg_unwrap(result), row, column);
 }
 
 int64_t
@@ -301,19 +318,22 @@ pg_boolean(const struct pg_result *result, int row, int column)
 int64_t
 pg_column_type(const struct pg_result *result, int column)
 {
+    CHECK(column >= 0 && column < PQnfields(pg_unwrap(result)));
     return PQftype(pg_unwrap(result), column);
 }
 
 int
 pg_copy_start(struct pg *pg, const char *sql, struct error *err)
 {
+    CHECK(!pg->copying);
     PGresult *result = PQexec(pg->connection, sql);
     int rc = pg_check_result(pg, result, PGRES_COPY_OUT, err);
     PQclear(result);
+    pg->copying = rc == 0;
     return rc;
 }
 
-/* Takes what libpq has read and completed. */
+/* Appends the complete messages that libpq has read. */
 static int
 pg_copy_take(struct pg *pg, struct buffer *out, bool *done, struct error *err)
 {
@@ -327,35 +347,42 @@ pg_copy_take(struct pg *pg, struct buffer *out, bool *done, struct error *err)
         return 0;
     int rc = bytes == -1 ? pg_finish(pg, err) : pg_fail(pg, NULL, err);
     *done = rc == 0;
+    pg->copying = false;
     return rc;
 }
 
 static int
 pg_copy_wait(struct pg *pg, int wait_ms, struct error *err)
 {
+    CHECK(wait_ms >= 0);
     struct pollfd socket = {.fd = PQsocket(pg->connection), .events = POLLIN};
     if (poll(&socket, 1, wait_ms) < 0 && errno != EINTR)
         return error_set_errno(err, ERR_RETRY, "postgres: poll");
-    /* even if the socket shows nothing: TLS may hold bytes back */
+    /* even when the socket is not readable: TLS may hold bytes back */
     return PQconsumeInput(pg->connection) == 1 ? 0 : pg_fail(pg, NULL, err);
 }
 
 int
 pg_copy_read(struct pg *pg, int wait_ms, struct buffer *out, bool *done, struct error *err)
 {
+    CHECK(pg->copying);
     size_t before = out->bytes;
     *done = false;
     int rc = pg_copy_take(pg, out, done, err);
     if (rc != 0 || *done || out->bytes > before)
         return rc;
     rc = pg_copy_wait(pg, wait_ms, err);
-    return rc != 0 ? rc : pg_copy_take(pg, out, done, err);
+    if (rc == 0)
+        rc = pg_copy_take(pg, out, done, err);
+    pg->copying = rc == 0 && !*done;
+    return rc;
 }
 
 int
 pg_copy_cancel(struct pg *pg, struct error *err)
 {
     char reason[256];
+    pg->copying = false;
     PGcancel *cancel = PQgetCancel(pg->connection);
     int sent = PQcancel(cancel, reason, sizeof reason);
     PQfreeCancel(cancel);
@@ -366,7 +393,7 @@ pg_copy_cancel(struct pg *pg, struct error *err)
     while (PQgetCopyData(pg->connection, &data, 0) > 0)
         PQfreemem(data);
     int rc = pg_finish(pg, err);
-    /* 57014 query_canceled is what we asked for; a copy that ended first is as good */
+    /* 57014 query_canceled is the expected end; the copy may also have ended before the cancel */
     return rc != 0 && strcmp(pg->sqlstate, "57014") == 0 ? 0 : rc;
 }
 

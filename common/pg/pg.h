@@ -1,10 +1,10 @@
-/* A Postgres session: connect, run statements, stream COPY. Owner of libpq.
+/* A Postgres session: connect, run statements, stream COPY. The only user of libpq.
  *
- * Errors are classed by who can help: ERR_RETRY for what time heals (connection lost or refused,
- * server starting, lock timeout, serialization, resources), ERR_FATAL for everything else. After
- * ERR_RETRY the session may be lost (pg_is_lost): close it and connect again. Messages never hold
- * the connection string or a password. A session belongs to one thread; any call but pg_connect and
- * pg_close may wait for the server without limit.
+ * Errors: ERR_RETRY when the error is temporary (connection lost or refused, server starting, lock
+ * timeout, serialization failure, resources), else ERR_FATAL. After ERR_RETRY the session may be
+ * lost (pg_is_lost): close it and connect again. Messages never contain the connection string or a
+ * password. A session belongs to one thread. Every call except pg_connect() and pg_close() may wait
+ * for the server without limit.
  */
 #ifndef COMMON_PG_PG_H
 #define COMMON_PG_PG_H
@@ -15,34 +15,35 @@
 struct pg;
 struct pg_result;
 
-/* Connects and pins the session settings that our statements rely on: no timeouts (F13),
- * synchronous commits, UTF-8, UTC, ISO dates, READ COMMITTED, and an error instead of rows that row
- * security would hide. `what` names the session in pg_stat_activity. A peer that went away without
- * a word is noticed within a minute or so, unless `conninfo` sets the keepalives otherwise.
+/* Connects and sets what our statements rely on: no timeouts (F13), synchronous commits, UTF-8,
+ * UTC, ISO dates, READ COMMITTED, and an error instead of rows that row security would hide.
+ * `session_name` is the application_name in pg_stat_activity. A peer that vanished is detected
+ * within about a minute, unless `conninfo` sets other keepalives.
  *
- * ERR_USAGE when `conninfo` is not a connection string; ERR_RETRY when there is no connection, for
- * whatever reason (libpq does not tell a wrong password from a server that is down). */
-int pg_connect(const char *conninfo, const char *what, struct pg **pg, struct error *err);
-/* At any time, also inside a transaction or a copy: the server rolls back. NULL does nothing. */
+ * ERR_USAGE when `conninfo` is not a connection string; ERR_RETRY for every failure to connect,
+ * because libpq does not distinguish a wrong password from a server that is down. */
+int pg_connect(const char *conninfo, const char *session_name, struct pg **pg, struct error *err);
+/* May be called at any time, also inside a transaction or a copy: the server rolls back. NULL does
+ * nothing. */
 void pg_close(struct pg *pg);
-/* The connection is known to be gone; false proves nothing. */
+/* True: the connection is gone. False: it may be gone, but that has not been noticed. */
 bool pg_is_lost(const struct pg *pg);
 
-/* Runs statements without parameters, separated by ';'; results are discarded. Without BEGIN they
- * are one transaction. The first error ends it. A COPY is refused. */
+/* Runs statements without parameters, separated by ';', and discards their results. Without BEGIN
+ * they are one transaction. The first error ends the call. A COPY is refused. */
 int pg_exec(struct pg *pg, const char *sql, struct error *err);
 
-/* Runs one statement with text parameters (NULL = SQL null). The caller clears `*result`, which
- * outlives the session; an error sets none. */
+/* Runs one statement with text parameters (NULL = SQL null). On success the caller owns `*result`,
+ * which outlives the session, and clears it. */
 int pg_query(struct pg *pg, const char *sql, int count, const char *const *params,
              struct pg_result **result, struct error *err);
 /* NULL does nothing. */
 void pg_result_clear(struct pg_result *result);
 
 int pg_rows(const struct pg_result *result);
-/* Row and column count from 0 and exist. */
+/* Rows and columns are counted from 0. Those that do not exist trip a CHECK. */
 bool pg_is_null(const struct pg_result *result, int row, int column);
-/* Terminated; "" for null; lives until the result is cleared. */
+/* Terminated; "" for null; valid until the result is cleared. */
 const char *pg_text(const struct pg_result *result, int row, int column);
 /* 0 for null; the column is of an integer type. */
 int64_t pg_integer(const struct pg_result *result, int row, int column);
@@ -52,25 +53,25 @@ bool pg_boolean(const struct pg_result *result, int row, int column);
 /* Object id of the column's type. */
 int64_t pg_column_type(const struct pg_result *result, int column);
 
-/* Starts `COPY (...) TO STDOUT`; until it is done or cancelled the session can do nothing else. An
- * error leaves no copy behind. */
+/* Starts `COPY (...) TO STDOUT`. The session runs no other statement until the copy is done,
+ * cancelled or failed. On error no copy is running. */
 int pg_copy_start(struct pg *pg, const char *sql, struct error *err);
-/* Appends what has arrived to `out`, waiting up to `wait_ms` for the first byte. It comes in whole
- * messages of the protocol, of which the server makes one a row; nothing but the total is promised.
- * One call appends at most what one read of the socket completes. Sets `*done` once the copy has
- * ended well and the session is free; an error ends the copy as well. */
+/* Appends what has arrived to `out`, and waits up to `wait_ms` for the first byte. One call appends
+ * at most what one read of the socket completes, which need not end with a row. Sets `*done` when
+ * the copy has ended successfully; an error ends the copy as well. */
 int pg_copy_read(struct pg *pg, int wait_ms, struct buffer *out, bool *done, struct error *err);
-/* Ends a running copy early; what the server sent meanwhile is thrown away. */
+/* Ends a running copy early, and discards what the server has sent meanwhile. */
 int pg_copy_cancel(struct pg *pg, struct error *err);
 
-/* Appends `name` as a quoted identifier; a dot separates schema and name and stays outside the
- * quotes. */
+/* Appends `name` as a quoted identifier. A dot separates schema and name; both are quoted. */
 void pg_append_identifier(struct buffer *out, const char *name);
-/* Appends `text` as a quoted literal, for a session of ours (standard_conforming_strings is on). */
+/* Appends `text` as a quoted literal for a session with standard_conforming_strings = on, as
+ * pg_connect() sets it. */
 void pg_append_literal(struct buffer *out, const char *text);
 
-/* SQLSTATE of the session's last error, "" if it had none (a lost connection). */
+/* The SQLSTATE of the last error of the session; "" when it has none, as a lost connection. */
 const char *pg_last_sqlstate(const struct pg *pg);
+/* The process id of the session's backend. */
 int pg_backend_pid(const struct pg *pg);
 
 #endif

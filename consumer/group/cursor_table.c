@@ -60,7 +60,7 @@ struct cursor_table_row {
 /* A row is written by whoever holds its number, or takes it. The number that is proposed is one
  * more than the one held, so that it is 1 when the row is to be taken, or made. */
 static const char statement_head[] =
-    "WITH legacy AS (SELECT " LEGACY_CLEANUP_STANDS " AS stands),"
+    "WITH legacy AS (SELECT " LEGACY_CLEANUP_EXISTS " AS stands),"
     " n (partition, held, row_id, committed, epoch, seq, clock_us, complete) AS (VALUES ";
 static const char statement_tail[] =
     "), written AS (INSERT INTO bitdex_cursors AS c (replica_id, ownership, last_outbox_id,"

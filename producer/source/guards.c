@@ -116,7 +116,7 @@ static const struct guard guards[] = {
      " to_regclass('bitdex_dead_letters') IS NULL OR to_regclass('bitdex_cursors') IS NULL OR"
      " to_regclass('bitdex_jobs') IS NULL",
      "tables of the producer are missing: " RUN_INIT, NULL},
-    {"no legacy cleanup", LEGACY_CLEANUP_STANDS, LEGACY_CLEANUP_MESSAGE, NULL},
+    {"no legacy cleanup", LEGACY_CLEANUP_EXISTS, LEGACY_CLEANUP_MESSAGE, NULL},
     {"privileges",
      "NOT (has_table_privilege('\"BitdexOps\"', 'SELECT') AND"
      " has_table_privilege('\"BitdexOps\"', 'DELETE') AND"
