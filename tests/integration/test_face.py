@@ -1,4 +1,4 @@
-"""What the producer says of itself: health, readiness, status, metrics, logs; and what it keeps."""
+"""Health, readiness, status, metrics and logs of both programs, and that they reveal no secret."""
 
 import contextlib
 import http.client
@@ -13,7 +13,7 @@ import pipeline
 from case import GalleryCase
 from outbox import OutboxCase
 
-HEALTH_LIMIT_S = 30  # of silence that is no server's fault
+HEALTH_LIMIT_S = 30  # a drain without a sign of life for longer is unhealthy
 
 LOG_LINE = re.compile(
     r'time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z level=(debug|info|warn|error) area=[a-z_]+'
@@ -32,7 +32,7 @@ def parse_metrics(text):
     for line in text.removesuffix("\n").split("\n"):
         if line.startswith("# HELP "):
             name = line.split(" ")[2]
-            assert name not in families, f"{name} a second time"
+            assert name not in families, f"{name} appears twice"
         elif line.startswith("# TYPE "):
             _, _, typed, kind = line.split(" ")
             assert typed == name and kind in ("counter", "gauge", "histogram"), line
@@ -57,8 +57,8 @@ class Face(OutboxCase):
         _, text = self.producer.api.call("/metrics")
         return parse_metrics(text)
 
-    def test_status_and_metrics_tell_the_same(self):
-        """Status in both its forms and the metrics that the original has under the same names."""
+    def test_status_and_metrics_agree(self):
+        """Status as text, status as JSON, and the metrics show the same figures."""
         self.start()
         with self.pipeline.connect() as connection:
             self.insert(connection, 300)
@@ -95,7 +95,8 @@ class Face(OutboxCase):
         self.assertGreaterEqual(count, 1)
 
     def test_every_line_of_the_log_is_logfmt(self):
-        """Through a start, lost sessions, a refusal and an end."""
+        """Every line that the producer logs is valid logfmt, through a start, lost sessions, a stop
+        and a refused start."""
         self.start()
         with self.pipeline.connect() as connection:
             connection.execute(
@@ -110,7 +111,7 @@ class Face(OutboxCase):
             connection.execute('''ALTER SEQUENCE "BitdexOps_id_seq" CACHE 20''')
             connection.commit()
         self.producer.start(wait=False)
-        with self.assertRaises(pipeline.PipelineError):  # it refuses
+        with self.assertRaises(pipeline.PipelineError):  # it refuses to start
             self.producer.wait_until(lambda: False, "")
         lines = self.producer.log.read_text().splitlines()
         self.assertGreater(len(lines), 8)
@@ -120,7 +121,8 @@ class Face(OutboxCase):
         self.assertIn("level=error", lines[-1])
 
     def test_f56_secrets_are_not_shown(self):
-        """No command prints a password, whether it works or fails; the process list has none."""
+        """No command, log, answer or process list shows a password, whether the command works or
+        fails."""
         secrets = ["pg-s3cr3t", "kafka-s3cr3t"]
         config = pathlib.Path(self.pipeline.config)
         whole = config.read_text()
@@ -145,7 +147,7 @@ class Face(OutboxCase):
                     outputs += [done.stdout, done.stderr]
             done = self.producer.command("init", check=False)
             outputs += [done.stdout, done.stderr]
-            # Some are refused at once, in the middle of an answer perhaps.
+            # Some are refused at once; the program may exit while it answers.
             with contextlib.suppress(pipeline.PipelineError, OSError, http.client.HTTPException):
                 self.producer.start()
                 self.producer.wait_until(
@@ -170,16 +172,16 @@ class Outages(OutboxCase):
     def ready(self):
         return self.producer.api.call("/api/ready")
 
-    def watch_health(self, seconds):
+    def check_health(self, seconds):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             status, answer = self.producer.api.call("/api/health")
             self.assertEqual(status, 200, answer)
             time.sleep(0.2)
 
-    def test_l9_broker_stands_still(self):
-        """Rows are there and nothing moves: not ready, and status says how far behind; health
-        stays good; ready again when the broker goes on."""
+    def test_l9_broker_is_frozen(self):
+        """While the broker is frozen the producer is healthy but not ready, and its status shows
+        backlog and lag; it is ready again when the broker is back."""
         self.start()
         self.assertEqual(self.ready(), (200, {"ready": True}))
         self.kafka.pause()
@@ -205,9 +207,9 @@ class Outages(OutboxCase):
         self.assertEqual(self.ready(), (200, {"ready": True}))
         self.assertEqual(self.status()["backlog_rows"], 0)
 
-    def test_l9_database_stands_still_inside_a_window(self):
-        """For longer than a silent drain is taken for dead: health stays good, readiness does not,
-        and the window goes on."""
+    def test_l9_database_is_frozen_inside_a_window(self):
+        """While the drain waits for the database for longer than the health limit, the producer
+        stays healthy and is not ready; then it continues the window."""
         self.start()
         with self.pipeline.connect() as locks, self.pipeline.connect() as connection:
             self.insert(connection, 20000)
@@ -215,24 +217,24 @@ class Outages(OutboxCase):
             locks.execute("LOCK bitdex_dead_letters")
             connection.commit()
             self.wait_for_session("cursor", wait_event_type="Lock")
-            self.watch_health(HEALTH_LIMIT_S + 3)
+            self.check_health(HEALTH_LIMIT_S + 3)
             self.assertEqual(self.ready()[0], 503)
             self.postgres.pause()
-            self.watch_health(1)
+            self.check_health(1)
             self.postgres.resume()
         self.check_delivery()
         self.assertEqual(self.ready(), (200, {"ready": True}))
 
 
 class Consumer(GalleryCase):
-    """What the consumer says of itself."""
+    """The metrics and the lag of a consumer."""
 
     def read_metrics(self):
         _, text = self.pipeline.api.call("/metrics")
         return parse_metrics(re.sub(r"(?m)^(\w+)( [^ ]+)$", r'\1{all="1"}\2', text))
 
-    def test_metrics_and_lag_tell_the_same(self):
-        """Every stage was timed; offsets and numbers are those of sync-lag."""
+    def test_metrics_and_lag_agree(self):
+        """The metrics show the offsets and numbers of sync-lag, and every stage was timed."""
         self.create_gallery()
         self.pipeline.wait_until_fresh()
         self.pipeline.producer.stop()
@@ -261,7 +263,8 @@ class Consumer(GalleryCase):
                 stages[f'bitdex_consumer_stage_seconds_count{{stage="{stage}"}}'], 0, stage)
 
     def test_f49_lag_when_the_drain_has_stopped(self):
-        """In rows there is none, and it is never negative; in seconds it grows."""
+        """When the drain has stopped, the lag in rows is 0 and never negative, and the lag in
+        seconds grows."""
         self.create_gallery()
         self.pipeline.wait_until_fresh()
         self.pipeline.producer.stop()
@@ -275,8 +278,9 @@ class Consumer(GalleryCase):
             self.assertEqual(len(samples), 4)
             self.assertGreater(min(samples.values()), least_s)
 
-    def test_f42_a_worker_that_cannot_write_ends_the_process(self):
-        """Its directory is gone when a new segment is due: the process ends, and says why."""
+    def test_f42_worker_that_cannot_write_ends_the_process(self):
+        """When a partition's directory is gone and a new segment is due, the process exits with an
+        error that names the partition and the reason."""
         text = self.pipeline.config.read_text()
         self.pipeline.config.write_text(
             text.replace("\nconsumer:\n", "\nconsumer:\n  wal_segment_bytes: 65536\n"))

@@ -1,4 +1,4 @@
-"""Fan-out of consumers: groups read one topic, and none minds what happens to the others."""
+"""Several consumer groups read one topic, and no group affects another."""
 
 import random
 import shutil
@@ -20,7 +20,7 @@ class Groups(GalleryCase):
             self.addCleanup(group.close)
         self.pipeline.consumer = self.slow
 
-    def make_trouble(self, rng, rebuild):
+    def disturb(self, rng, rebuild):
         self.slow.pause()
         self.killed.kill()
         self.killed.start(wait=False)
@@ -33,9 +33,9 @@ class Groups(GalleryCase):
         time.sleep(rng.random() / 4)
 
     def test_f39_l5_l8_three_groups(self):
-        """Under load one is slow, one is killed again and again, and one loses its state: positions
-        never go back. That one's offsets are then reset to the beginning. In the end the index of
-        each is complete and equals the tables."""
+        """Under load one group is slow, one is killed repeatedly, and one loses its state and is
+        reset to the beginning: positions never move back, and at the end the index of each group is
+        complete and equals the tables."""
         rng = random.Random(SEED)
         self.create_gallery()
         for member in (self.killed, self.rebuilt):
@@ -44,7 +44,7 @@ class Groups(GalleryCase):
             deadline = time.monotonic() + 2 * SECONDS
             rounds = 0
             while time.monotonic() < deadline:
-                self.make_trouble(rng, rebuild=rounds % 4 == 1)
+                self.disturb(rng, rebuild=rounds % 4 == 1)
                 rounds += 1
         self.pipeline.wait_until_fresh(consumers=[self.rebuilt])
         with self.writers(2):

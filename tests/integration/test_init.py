@@ -1,6 +1,6 @@
-"""`init` on an outbox that is alive: existing rows, existing writers, locks held by others.
+"""`init` on an outbox in use: it has rows, writers, and other sessions hold locks on it.
 
-BITDEX_ROWS sets the number of rows that are there before.
+BITDEX_ROWS sets the number of rows that exist before.
 """
 
 import os
@@ -25,7 +25,7 @@ INSERT = """INSERT INTO "BitdexOps" (entity_id, ops) VALUES (%s, '[{"op": "alive
 
 
 class Writer(threading.Thread):
-    """Inserts as it always did. A statement that waits for long is an error."""
+    """Inserts ops rows as the application did before. A statement that waits for 20 s fails."""
 
     def __init__(self, dsn, entity):
         super().__init__(daemon=True)
@@ -42,7 +42,7 @@ class Writer(threading.Thread):
                 while not self._end.wait(0.005):
                     connection.execute(INSERT, (self._entity,))
                     self.rows += 1
-        except Exception as failure:  # shown by stop()
+        except Exception as failure:  # stop() raises it
             self.failure = failure
 
     def wait_for_more(self):
@@ -88,10 +88,10 @@ class Init(GalleryCase):
         for line in process.stdout:
             if word in line:
                 return
-        self.fail(f"init ended before it said: {word}")
+        self.fail(f"init exited before it printed: {word}")
 
     def check_end(self):
-        """Nothing is left to do, nothing was rewritten, and every row is delivered."""
+        """Checks that nothing is left to do, the table was not rewritten, and every row arrives."""
         self.assertIn("nothing to do", self.pipeline.init().stdout)
         for writer in self.writers_of_ops:
             writer.wait_for_more()
@@ -107,8 +107,8 @@ class Init(GalleryCase):
         self.assertGreater(sum(map(len, delivered.values())), ROWS)
 
     def test_killed_after_every_step(self):
-        """Killed whenever it has done a step, init goes on where it was, and writers notice
-        nothing."""
+        """When `init` is killed after each of its steps, the next run continues after that step,
+        and writers are not affected."""
         kills = 0
         while True:
             process = self.start_init()
@@ -123,11 +123,11 @@ class Init(GalleryCase):
         self.check_end()
 
     def test_locks_and_an_unfinished_index(self):
-        """While somebody reads the outbox in a long transaction, init tries again, and writers do
-        not queue behind it. An index whose building was broken off is built anew."""
+        """While a long transaction reads the outbox, `init` retries, and no writer has to wait for
+        it. An index whose creation was interrupted is created again."""
         with self.pipeline.connect() as older:
             older.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            older.execute("SELECT 1")  # building an index waits for whoever holds a snapshot
+            older.execute("SELECT 1")  # CREATE INDEX CONCURRENTLY waits for older snapshots
             with self.pipeline.connect() as reader:
                 reader.execute('SELECT FROM "BitdexOps" LIMIT 1')
                 process = self.start_init()
@@ -147,7 +147,7 @@ class Init(GalleryCase):
         self.check_end()
 
     def wait_for_lock(self, statement):
-        """The session that runs it, once it waits for others."""
+        """Waits until a session runs `statement` and waits for a lock; returns its process id."""
         row = None
         while row is None:
             with self.pipeline.connect() as connection:

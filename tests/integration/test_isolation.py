@@ -1,5 +1,5 @@
-"""Queries beside ingestion: neither holds the other up for long, and no answer is of half a batch
-(F72)."""
+"""Queries and ingestion at the same time: neither delays the other for long, and no answer shows a
+part of a batch (F72)."""
 
 import threading
 import unittest
@@ -8,18 +8,18 @@ from case import GalleryCase
 from pipeline import Api
 
 QUERY = "/api/indexes/gallery/query"
-STEPS = 2000  # with three filters each, about as many as a query may have
+STEPS = 2000  # of three filters each: close to the limit of a query
 
 
 def heavy(*filters):
-    """Many steps that change nothing between the filters, which have no estimate to be ordered
-    by."""
+    """A long query: between the filters are many steps that match everything. None of the filters
+    has an estimate, so the engine keeps their order."""
     every = [{"Or": [{"IsNull": "userId"}, {"NotEq": ["userId", n]}]} for n in range(3, STEPS)]
     return {"filters": [filters[0], {"And": every}, *filters[1:]], "limit": 0}
 
 
 class Client(threading.Thread):
-    """Counts the images that match, over and over."""
+    """Queries the number of matching images without a pause."""
 
     def __init__(self, port, body):
         super().__init__(daemon=True)
@@ -44,14 +44,16 @@ class Isolation(GalleryCase):
     sections = {"consumer": {"query_timeout_ms": 60000}}
 
     def flip_images(self, times):
-        """Level and user of an image are both 1 or both 2."""
+        """Level and user of each image are both 1 or both 2, before and after."""
         with self.pipeline.connect() as connection:
             for _ in range(times):
                 connection.execute(
                     'UPDATE "Image" SET "nsfwLevel" = 3 - "nsfwLevel", "userId" = 3 - "userId"')
 
-    def test_f72_heavy_queries_and_ingestion_let_each_other_in(self):
-        self.create_gallery(6000)  # fewer do not make a query long
+    def test_f72_heavy_queries_beside_ingestion(self):
+        """Long queries and batches run at the same time; both finish, and no answer shows a part of
+        a batch."""
+        self.create_gallery(6000)  # fewer images do not make a query long
         with self.pipeline.connect() as connection:
             connection.execute('UPDATE "Image" SET "nsfwLevel" = 1 + id % 2, "userId" = 1 + id % 2')
         self.pipeline.wait_until_fresh()
@@ -64,7 +66,7 @@ class Isolation(GalleryCase):
         for client in clients:
             client.start()
         self.flip_images(8)
-        self.pipeline.wait_until_fresh()  # they go on asking
+        self.pipeline.wait_until_fresh()  # the clients continue to query
         for client in clients:
             client.stop()
         self.assertEqual([client.counts for client in clients], [{0}, {0}, {images}, {0}])
@@ -76,7 +78,9 @@ class Isolation(GalleryCase):
 class TimeLimit(GalleryCase):
     sections = {"consumer": {"query_timeout_ms": 1}}
 
-    def test_f72_a_query_that_takes_too_long_is_ended(self):
+    def test_f72_query_that_takes_too_long_is_ended(self):
+        """A query that exceeds consumer.query_timeout_ms ends with 503 and is counted; ingestion
+        continues."""
         self.create_gallery()
         self.pipeline.wait_until_fresh()
         status, answer = self.pipeline.api.call(QUERY, heavy({"Gt": ["nsfwLevel", 0]}))

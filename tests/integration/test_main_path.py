@@ -1,4 +1,4 @@
-"""The main job on real servers: table, ops, topic, index."""
+"""The whole path on real servers: from tables through the outbox and the topic to the index."""
 
 import shutil
 import time
@@ -12,8 +12,8 @@ from case import SECONDS, GalleryCase
 
 class MainPath(GalleryCase):
     def test_f01_f02_f03_many_writers(self):
-        """Holds, rollbacks, savepoints, and one transaction open all the while: nothing is lost,
-        doubled or reordered, and nothing waits for the open transaction."""
+        """With 16 writers that hold transactions open, roll back and use savepoints, no row is
+        lost, duplicated or reordered, and none waits for a transaction that stays open."""
         self.create_gallery()
         with self.pipeline.connect() as holder:
             holder.execute("""INSERT INTO "Image" (url, "userId") VALUES ('held', 1)""")
@@ -28,8 +28,8 @@ class MainPath(GalleryCase):
         self.check_end()
 
     def test_f55_stock_client_checks_marks(self):
-        """Every partition begins with a fence; marks stand at the last seq with the digest of the
-        row ids before them, and the watermarks of a partition never go back."""
+        """A stock client finds a fence at the beginning of every partition; every mark carries the
+        last seq and the digest of the row ids before it, and its clock never moves back."""
         self.create_gallery()
         with self.writers():
             time.sleep(1)
@@ -52,8 +52,8 @@ class MainPath(GalleryCase):
             self.assertGreater(marks, 2)
 
     def test_l8_empty_directory_is_rebuilt(self):
-        """Replaying the topic into an empty data directory gives an equal index, beside a second
-        group that has one of its own."""
+        """A consumer that starts again with an empty data directory builds an equal index from the
+        topic."""
         self.create_gallery()
         with self.writers():
             time.sleep(1)
@@ -64,7 +64,7 @@ class MainPath(GalleryCase):
         self.check_end()
 
     def test_restart_continues_from_the_log(self):
-        """A restarted consumer serves what it had before it has read anything from the topic."""
+        """A restarted consumer serves its old state before it reads anything from the topic."""
         self.create_gallery()
         self.check_end(changed=False)
         consumer = self.pipeline.consumer
@@ -78,7 +78,8 @@ class MainPath(GalleryCase):
         self.assertGreater(index.check_equal(self.pipeline), 0)
 
     def test_f77_existing_rows_are_incomplete(self):
-        """Rows that were there before the triggers are not in the index, and everything says so."""
+        """Rows that are older than the triggers are not in the index, so answers are incomplete and
+        the consumer is healthy but not ready."""
         self.pipeline.init()
         with self.pipeline.connect() as connection:
             gallery.create_tables(connection)

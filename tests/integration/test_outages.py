@@ -1,7 +1,7 @@
-"""Broker and database fail in every way they know: the producer waits, says so, stops when it is
-asked to, and loses nothing.
+"""Outages of broker and database: the producer waits, reports the error, can be stopped, and loses
+nothing.
 
-L4: a delivery is never given up. Whatever ends a session begins the next one at the saved cursor.
+L4: a delivery is never given up. After any error a new session begins at the saved cursor.
 """
 
 import json
@@ -15,7 +15,7 @@ from confluent_kafka import admin
 
 QUEUE = 500
 
-# Sessions of the producer that hold back vacuum, or a transaction open.
+# Sessions of the producer that hold back xmin or have a transaction open.
 HOLDERS = """
 SELECT pid, coalesce(xact_start, query_start) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name LIKE 'bitdex-producer%'
@@ -25,12 +25,12 @@ WHERE datname = current_database() AND application_name LIKE 'bitdex-producer%'
 
 class Outages(GalleryCase):
     own_servers = True
-    # Who is not mentioned may do everything; rules are added under way.
+    # Everything is allowed for a topic without rules; tests add rules.
     kafka_settings = {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "true",
     }
-    # A queue that fills up, and requests that are given up and repeated while a broker is silent.
+    # A queue that is soon full, and requests that soon time out while a broker is silent.
     sections = {"kafka": {"producer": {
         "queue.buffering.max.messages": str(QUEUE), "socket.timeout.ms": "1000",
     }}}
@@ -41,7 +41,7 @@ class Outages(GalleryCase):
         self.admin = admin.AdminClient({"bootstrap.servers": self.pipeline.kafka, "log_level": 0})
 
     def wait_until_error(self, word):
-        """The status shows the error; the producer is healthy but not ready."""
+        """Waits until the status shows the error; the producer has to be healthy and not ready."""
         self.producer.wait_until(
             lambda: word in self.producer.api.get("/api/status")["error"], f"does not show {word}"
         )
@@ -64,10 +64,10 @@ class Outages(GalleryCase):
         return self.query("SELECT max(tick) FROM bitdex_windows")[0][0]
 
     def check_refused(self, word):
-        """F51: while deliveries fail nothing is acknowledged: no further window is opened."""
+        """Checks F51: while deliveries fail, nothing is acknowledged and no window is opened."""
         self.wait_until_error(word)
         tick, sessions = self.newest_tick(), self.producer.api.get("/api/status")["sessions"]
-        self.producer.wait_until(  # it tries again
+        self.producer.wait_until(  # it retries
             lambda: self.producer.api.get("/api/status")["sessions"] > sessions, "gave up"
         )
         self.assertEqual(self.newest_tick(), tick)
@@ -78,8 +78,8 @@ class Outages(GalleryCase):
         self.wait_until_ready()
 
     def test_f50_servers_die(self):
-        """Broker and database are killed and come back, one after the other, under load: neither
-        program ends, health stays good, and nothing is lost."""
+        """Broker and database are killed and restarted in turn under load: both programs keep
+        running and nothing is lost."""
         self.create_gallery()
         with self.writers(threads=4, reconnect=True) as writers:
             for server in (self.kafka, self.postgres):
@@ -93,9 +93,9 @@ class Outages(GalleryCase):
         self.check_end()
 
     def test_f50_f59_f64_broker_is_silent(self):
-        """A broker that accepts and never answers, with a backlog that fills the queue: requests
-        run out of time again and again and no delivery is given up; meanwhile nothing is held open
-        in the database."""
+        """While a broker accepts connections and never answers, and the queue is full, requests
+        time out repeatedly, no delivery is given up, and no transaction stays open in the database.
+        """
         self.create_gallery(images=100)
         self.silence_broker()
         self.wait_until_error("imed out")
@@ -110,8 +110,9 @@ class Outages(GalleryCase):
         self.check_recovered()
         self.assertEqual(self.producer.api.get("/api/status")["sessions"], 1)
 
-    def test_l5_mirror_waits_for_the_broker(self):
-        """What is applied and not acknowledged as the group's offset is not in bitdex_cursors."""
+    def test_l5_cursor_table_waits_for_the_broker(self):
+        """A position that is applied and not yet committed to the group is not in bitdex_cursors.
+        """
         self.create_gallery(images=100)
         self.addCleanup(self.kafka.resume)
 
@@ -129,7 +130,7 @@ class Outages(GalleryCase):
             if is_ahead():
                 break
             self.kafka.resume()
-        time.sleep(2.5)  # for as many rounds of the mirror
+        time.sleep(2.5)  # the cursor table is written once a second
         committed = {p["partition"]: p["committed_offset"] for p in self.pipeline.partitions()}
         for replica_id, offset in self.query(
             "SELECT replica_id, committed_offset FROM bitdex_cursors"
@@ -139,8 +140,8 @@ class Outages(GalleryCase):
         self.check_end()
 
     def test_f50_topic_is_missing(self):
-        """`run` before `init`, and on a topic that is gone before its first event: refused with
-        the way out."""
+        """`run` without a topic, before `init` or after the topic was deleted, fails with an error
+        that says what to do."""
         self.assertEqual(self.producer.start(wait=False).wait(), 1)
         self.assertIn("run bitdex-producer init", self.producer.log_tail())
         self.create_tables()
@@ -159,9 +160,9 @@ class Outages(GalleryCase):
         )
 
     def test_f50_f51_limit_is_lowered(self):
-        """The topic's max.message.bytes is lowered under way: what was within the limit before is
-        refused by the broker, waits, and is delivered when the limit is raised again. It is no bad
-        row; batches that were too large by themselves get through meanwhile."""
+        """When the topic's max.message.bytes is lowered while the producer runs, batches are made
+        smaller. An event above the new limit is not rejected: it waits, and is delivered when the
+        limit is raised."""
         self.create_gallery(images=100)
         self.pipeline.wait_until_fresh()
         self.set_message_limit(4096)
@@ -179,7 +180,8 @@ class Outages(GalleryCase):
         self.check_recovered()
 
     def test_f50_f51_authorisation_is_lost(self):
-        """Rights are taken away, first to write, then to see the topic at all, and given back."""
+        """The right to write to the topic is revoked, then the right to describe it; the producer
+        waits, and nothing is lost when both are granted again."""
         self.create_gallery(images=100)
         rules = [
             self.rule(admin.AclOperation.ALL, admin.AclPermissionType.ALLOW),
@@ -212,9 +214,9 @@ class Outages(GalleryCase):
             None, None, admin.AclOperation.ANY, admin.AclPermissionType.ANY,
         )
 
-    def test_f57_sigterm_with_messages_on_the_way(self):
-        """A broker that does not answer is waited for, but not for ever; the end is a good one all
-        the same, and nothing is lost."""
+    def test_f57_sigterm_with_messages_in_flight(self):
+        """On SIGTERM the producer waits a limited time for a broker that does not answer, exits
+        with 0, and nothing is lost."""
         self.create_gallery(images=100)
         self.silence_broker()
         self.assertEqual(self.producer.stop(), 0, self.producer.log_tail())
@@ -224,7 +226,7 @@ class Outages(GalleryCase):
         self.check_end(changed=False)
 
     def test_f57_second_sigterm(self):
-        """It ends the program at once, as a crash would."""
+        """A second SIGTERM ends the program at once, as a crash would."""
         self.create_gallery(images=100)
         self.silence_broker()
         self.producer.signal(signal.SIGTERM)
@@ -236,7 +238,8 @@ class Outages(GalleryCase):
         self.check_end(changed=False)
 
     def test_f57_sigterm_while_waiting(self):
-        """For the lock, for the broker, for the database: it ends with 0."""
+        """A producer that waits for the lock, the broker or the database exits with 0 on SIGTERM.
+        """
         self.create_tables()
         self.producer.start()
         self.producer.wait_until_state("draining")

@@ -1,7 +1,6 @@
-"""Messages that no producer of ours writes: each is kept as a dead letter, or waited for, and the
-reader goes on.
+"""Messages that our producer never writes: each becomes a dead letter, or its partition waits.
 
-They are unnumbered (seq 0), except where a number is what the test is about.
+They are unnumbered (seq 0), except where the test is about their number.
 """
 
 import base64
@@ -24,7 +23,7 @@ TOO_MANY_OPS = 131_073
 
 
 def encode(body, **head):
-    """An event as a stock writer makes it."""
+    """An event as a stock writer encodes it."""
     event = {
         "epoch": 0, "generation": 0, "tick": 0, "seq": 0, "source": "stock", "created_at": None,
         "body": body,
@@ -48,7 +47,7 @@ def setting(field, value):
 
 
 GOOD = row(entity=1_000_001)
-POISON = [  # what is wrong, the message
+POISON = [  # (what is wrong, the message)
     ("nothing", b""),
     ("text", b"rubbish"),
     ("another magic", b"\xc3\x02" + GOOD[2:]),
@@ -78,7 +77,7 @@ class Poison(GalleryCase):
         self.pipeline.wait_until_fresh()
 
     def send(self, values, partition=PARTITION):
-        """Their offsets."""
+        """Sends the messages; returns their offsets."""
         offsets = []
         producer = confluent_kafka.Producer({"bootstrap.servers": self.pipeline.kafka})
         for value in values:
@@ -96,18 +95,18 @@ class Poison(GalleryCase):
         self.pipeline.consumer.wait_until(
             lambda: len(self.pipeline.partitions()) == PARTITIONS
             and (self.partition()["offset"] or 0) > offset,
-            f"does not get behind offset {offset}")
+            f"does not read offset {offset}")
 
     def metric(self, name):
         _, text = self.pipeline.api.call("/metrics")
         return int(re.search(rf'\n{name}{{partition="{PARTITION}"}} (\d+)', text)[1])
 
-    def read_letters(self):
-        """[(key, letter)] of the dead-letter topic."""
+    def read_dead_letters(self):
+        """[(key, dead letter)] of the topic .dead."""
         dead = f"{self.pipeline.topic}.dead"
         (end,) = topic.read_ends(self.pipeline.kafka, dead).values()
         client = confluent_kafka.Consumer({
-            "bootstrap.servers": self.pipeline.kafka, "group.id": "letters",
+            "bootstrap.servers": self.pipeline.kafka, "group.id": "dead-letters",
         })
         client.assign([confluent_kafka.TopicPartition(dead, 0, 0)])
         letters = []
@@ -118,13 +117,12 @@ class Poison(GalleryCase):
         client.close()
         return letters
 
-    def test_f54_f55_f62_kept_as_letters(self):
-        """Every one is a letter with topic, partition, offset, reason and its bytes, and is
-        counted; what stands before and behind is in the index; read again, they have the same
-        keys."""
+    def test_f54_f55_f62_become_dead_letters(self):
+        """Every message becomes a dead letter with topic, partition, offset, reason and its bytes;
+        the events around them are applied; reading the topic again gives the same keys."""
         offsets = self.send([message for _, message in POISON] + [GOOD])
         self.wait_until_read(offsets[-1])
-        letters = self.read_letters()
+        letters = self.read_dead_letters()
         self.assertEqual(len(letters), len(POISON))
         for (what, message), offset, (key, letter) in zip(POISON, offsets, letters, strict=False):
             with self.subTest(what):
@@ -142,12 +140,12 @@ class Poison(GalleryCase):
         self.pipeline.remove_index()
         self.pipeline.consumer.start()
         self.wait_until_read(offsets[-1])
-        again = self.read_letters()
+        again = self.read_dead_letters()
         self.assertEqual(again, letters + letters)
         self.check_index()
 
     def check_index(self):
-        """Nothing numbered is missing, and what could be applied is."""
+        """Checks that the partition is complete and what can be applied is applied."""
         self.pipeline.wait_until_fresh()
         self.assertTrue(self.partition()["complete"], self.partition())
         entity = self.pipeline.api.get("/api/indexes/gallery/entities/1000001")
@@ -156,8 +154,8 @@ class Poison(GalleryCase):
         self.assertEqual(reply["total_matched"], 101)
 
     def test_f54_lost_numbers_are_shown(self):
-        """A message that cannot be read where one with a number stood: the next number shows the
-        gap, with its first and last, and the shard is incomplete."""
+        """A message that cannot be decoded in place of numbered events: the next seq shows the gap
+        with its first and last number, and the shard is incomplete."""
         self.pipeline.producer.stop()
         before = self.partition()
         head = {name: before[name] for name in ("epoch", "generation", "tick")}
@@ -178,8 +176,8 @@ class Poison(GalleryCase):
         self.assertEqual([p["missing_first"] for p in self.pipeline.partitions()].count(None), 3)
 
     def test_f70_unknown_schema_waits(self):
-        """Its partition waits and says so, the others go on, and nothing is a dead letter. The way
-        past it without a newer consumer is an offset that is set by hand."""
+        """At a message of an unknown schema the partition waits and reports it, the others
+        continue, and there is no dead letter. A reset of the offset skips the message."""
         unknown = b"\xc3\x01" + b"\x07" * 8 + GOOD[len(topic.HEADER):]
         (offset,) = self.send([unknown])
         self.send([GOOD])
@@ -191,7 +189,7 @@ class Poison(GalleryCase):
         committed = time.time()
         self.pipeline.consumer.wait_until(
             lambda: all(time.time() - self.partition(n)["lag_seconds"] > committed for n in others),
-            "holds up the others")
+            "delays the other partitions")
         self.assertEqual(self.partition()["offset"], offset)
         self.assertEqual(self.pipeline.api.call("/api/health")[0], 200)
         self.assertEqual(self.metric("bitdex_consumer_dead_letters_total"), 0)
@@ -202,12 +200,12 @@ class Poison(GalleryCase):
         self.assertTrue(self.partition()["complete"])
         self.assertTrue(self.pipeline.api.get("/api/indexes/gallery/entities/1000001")["alive"])
         self.pipeline.producer.stop()
-        with self.pipeline.connect() as connection:  # what the oracle does not know
+        with self.pipeline.connect() as connection:  # the extra entity is in no table
             self.assertEqual(connection.execute('SELECT count(*) FROM "Image"').fetchone(), (100,))
         self.assertEqual(self.pipeline.query({"filters": [], "limit": 1})["total_matched"], 101)
 
     def reset(self, offset):
-        """As kafka-consumer-groups --reset-offsets does, as soon as the group has no member."""
+        """Commits as kafka-consumer-groups --reset-offsets does, once the group has no member."""
         place = confluent_kafka.TopicPartition(self.pipeline.topic, PARTITION, offset)
         client = confluent_kafka.Consumer({
             "bootstrap.servers": self.pipeline.kafka, "group.id": self.pipeline.name,

@@ -1,7 +1,7 @@
-"""POST /ops: into the log of a stand-alone index, and through Kafka.
+"""POST /ops to a stand-alone index and to a Kafka-fed one.
 
-What was answered 200 is durable, what was refused has left nothing, and what is neither is said to
-be so. A stand-alone index needs no servers.
+After 200 the ops are durable; after a refusal nothing was stored; when neither is certain, the
+answer says so. A stand-alone index needs no servers.
 """
 
 import concurrent.futures
@@ -28,7 +28,7 @@ THREADS = 8
 
 
 def entry(entity, value, **more):
-    """An entity that exists, with a value."""
+    """An entry that creates an entity with a value."""
     ops = [{"op": "set", "field": "nsfwLevel", "value": value}]
     return {"entity_id": entity, "ops": ops, "creates_slot": True} | more
 
@@ -39,14 +39,14 @@ def fan_out(query, **values):
 
 
 class Client:
-    """Posts over one connection; not for several threads."""
+    """Posts over one connection. Not thread-safe."""
 
     def __init__(self, port, token=TOKEN):
         self.connection = http.client.HTTPConnection(servers.LOOPBACK, port, timeout=90)
         self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
     def post(self, body):
-        """(status, answer, headers); `body` is sent as it is when it is text."""
+        """(status, answer, headers). A `body` that is text or bytes is sent unchanged."""
         text = body if isinstance(body, (str, bytes)) else json.dumps(body)
         try:
             self.connection.request("POST", f"{INDEX}/ops", text, self.headers)
@@ -57,7 +57,7 @@ class Client:
             raise
 
     def store(self, *entries):
-        """Has to work."""
+        """Posts the entries; any status but 200 is an error."""
         status, answer, _ = self.post({"ops": entries})
         assert status == 200, (status, answer)
         return answer
@@ -89,7 +89,7 @@ class StandAlone(Clients):
         print(f"BITDEX_SEED={SEED}", flush=True)
 
     def write_config(self, partitions=2, **settings):
-        """The example, with its directory and port replaced."""
+        """Writes the example configuration with the test's own directory and port."""
         consumer = {
             "data_dir": str(self.work / "index"),
             "listen": f"{servers.LOOPBACK}:{self.port}",
@@ -120,7 +120,8 @@ class StandAlone(Clients):
         return self.consumer.api.get("/api/internal/sync-lag")["sources"]
 
     def test_ops_batch_json_format(self):
-        """The body with and without meta, and an empty list."""
+        """A body with `meta`, one without, and an empty list are accepted; sync-lag and metrics
+        show the source's `meta`."""
         client = self.start()
         one = {"entity_id": 1, "ops": [{"op": "set", "field": "nsfwLevel", "value": 16}],
                "creates_slot": True}
@@ -144,6 +145,7 @@ class StandAlone(Clients):
                       self.consumer.api.get("/metrics"))
 
     def test_commands_work_without_kafka(self):
+        """`check`, `status`, `query`, `get` and `wal check` work on a stand-alone index."""
         command = self.consumer.command
         self.assertIn("ok       token", command("check").stdout)
         client = self.start()
@@ -152,10 +154,11 @@ class StandAlone(Clients):
         self.assertIn('"ids":[7]', command("query", "{}").stdout)
         self.assertIn('"alive":true', command("get", "7").stdout)
         self.assertIn("stand-alone", self.consumer.api.get("/"))
-        check = command("wal", "check").stdout  # one partition has an entity, the other nothing
+        check = command("wal", "check").stdout  # one partition is empty
         self.assertEqual((check.count("complete"), check.count("incomplete")), (2, 0), check)
 
     def test_fan_out_reaches_every_partition(self):
+        """A fan-out applies to the matching entities of every partition."""
         client = self.start()
         posts = [{"op": "set", "field": "postId", "value": 5}]
         client.store(*[{"entity_id": n, "ops": posts, "creates_slot": True} for n in range(10)])
@@ -165,7 +168,8 @@ class StandAlone(Clients):
         self.assertEqual(self.entity(3)["fields"]["nsfwLevel"], 9)
 
     def test_l8_what_was_answered_survives_kill_9(self):
-        """Several clients post all the while; each answer of 200 is kept, whatever the moment."""
+        """While several clients post, the consumer is killed at random: whatever was answered with
+        200 is there after the restart."""
         rng = random.Random(SEED)
         self.start()
         kept = {}
@@ -184,7 +188,7 @@ class StandAlone(Clients):
                 self.assertTrue(self.entity(entity)["complete"])
 
     def post_until_killed(self, number):
-        """{entity: value} of what was answered 200."""
+        """{entity: value} of the posts that were answered with 200."""
         client, stored = self.client(), {}
         for value in itertools.count():
             entity = number * 1000000 + value
@@ -203,8 +207,8 @@ class StandAlone(Clients):
         self.consumer.wait_until(lambda: offsets() >= before + more, "stores nothing")
 
     def test_l9_full_disk(self):
-        """A log that cannot be written ends the process; whoever posted was not told 200, and what
-        was answered before is there again when there is room."""
+        """A log that cannot be written ends the process, and the client does not get 200; what was
+        stored before is there after a restart with room on the disk."""
         client = self.start()
         client.store(entry(1, 1))
         resource.prlimit(self.consumer.pid, resource.RLIMIT_FSIZE, (64, resource.RLIM_INFINITY))
@@ -217,8 +221,8 @@ class StandAlone(Clients):
         self.assertEqual(self.entity(1)["fields"]["nsfwLevel"], 3)
 
     def test_f42_stuck_worker(self):
-        """Posts to its partition end in time and say so, those to others work, and health fails;
-        all of it mends when the thread goes on."""
+        """While a worker is stopped, posts to its partition end in time with 503, posts to other
+        partitions work, and health fails; when the thread continues, everything works again."""
         self.write_config(post_timeout_ms=3000)
         client = self.start()
         client.store(entry(1, 1))
@@ -230,16 +234,17 @@ class StandAlone(Clients):
             client.store(entry(2, 2))
             self.assertEqual(self.entity(1)["fields"]["nsfwLevel"], 1)
             self.consumer.wait_until(
-                lambda: self.consumer.api.call("/api/health")[0] == 503, "says it is healthy")
+                lambda: self.consumer.api.call("/api/health")[0] == 503, "is still healthy")
             stuck = {"stuck": ["partition 1"], "healthy": False}
             self.assertEqual(self.consumer.api.call("/api/health")[1], stuck)
-        client = self.client()  # the first one's connection was idle for too long
+        client = self.client()  # the first connection was idle for too long
         self.consumer.wait_until(
             lambda: client.post({"ops": [entry(1, 3)]})[0] == 200, "stores nothing")
         self.assertEqual(self.consumer.api.call("/api/health")[0], 200)
         self.assertEqual(self.entity(1)["fields"]["nsfwLevel"], 3)
 
     def test_f45_another_partition_count_is_refused(self):
+        """A data directory that was created with another number of partitions is refused."""
         client = self.start()
         client.store(entry(1, 1))
         self.assertEqual(self.consumer.stop(), 0)
@@ -253,6 +258,8 @@ class StandAlone(Clients):
         self.assertTrue(self.entity(1)["alive"])
 
     def test_only_the_token_changes_state(self):
+        """A post without the token or with another one gets 401, and 403 when no token file is
+        configured; a token file that cannot be read stops the start."""
         self.start()
         body = {"ops": [entry(1, 1)]}
         for token in (None, "", "correct-hors", TOKEN + "e", TOKEN.upper()):
@@ -274,7 +281,7 @@ class StandAlone(Clients):
         self.assertEqual(self.consumer.wait(), 2)
 
     def test_l9_bad_bodies_leave_nothing(self):
-        """The good entries of a bad body are not stored either."""
+        """A body with a bad entry is refused as a whole: its good entries are not stored either."""
         client = self.start()
         good = entry(1, 1)
         wide = [{"op": "set", "field": "existedAt", "value": 1 << 40}]
@@ -301,7 +308,8 @@ class StandAlone(Clients):
         client.store(good)
 
     def test_f58_bodies_without_end_and_slow_clients(self):
-        """They cost one connection each; the others are served meanwhile."""
+        """A body without an end and a slow client occupy one connection each; other clients are
+        served meanwhile."""
         client = self.start()
         status, _, _ = client.post(" " * (BODY_BYTES + 1))
         self.assertEqual(status, 413)
@@ -320,7 +328,8 @@ class StandAlone(Clients):
         self.assertEqual(self.query()["total_matched"], len(many))
 
     def test_l10_more_posts_than_allowed(self):
-        """They are told to come again, and all of them get through in the end."""
+        """Posts above consumer.posts_max get 503 with Retry-After; with retries all of them are
+        stored."""
         self.write_config(posts_max=1)
         self.start()
 
@@ -341,7 +350,7 @@ class StandAlone(Clients):
 
 
 class KafkaFed(GalleryCase, Clients):
-    settings = {}  # of the consumer section
+    settings = {}  # added to the consumer section
 
     @classmethod
     def setUpClass(cls):
@@ -366,7 +375,7 @@ class KafkaFed(GalleryCase, Clients):
             lag = consumer.api.get("/api/internal/sync-lag")
             return [partition["state"] for partition in lag["partitions"]]
 
-        consumer.wait_until(lambda: states() == 4 * ["running"], "has not all partitions")
+        consumer.wait_until(lambda: states() == 4 * ["running"], "lacks partitions")
 
     def wait_for_value(self, consumer, entity, field, value):
         path = f"{INDEX}/entities/{entity}"
@@ -376,7 +385,8 @@ class KafkaFed(GalleryCase, Clients):
 
 class ThroughKafka(KafkaFed):
     def test_l8_every_group_sees_what_was_posted(self):
-        """Rows and fan-outs go onto the topic, under their source and without a number."""
+        """Posted rows and fan-outs go to the topic under their source and without a number, and
+        every group applies them."""
         (port,) = servers.free_ports(1)
         second = self.pipeline.program(
             "bitdex-consumer", port, BITDEX_CONSUMER_PORT=str(port), BITDEX_GROUP="second",
@@ -407,11 +417,13 @@ class ThroughKafka(KafkaFed):
         self.assertEqual(sizes, 12)
 
     def test_l9_what_cannot_be_applied_never_reaches_the_topic(self):
+        """A post with an op that does not fit its field, or that is too large for the topic, is
+        refused, and no event of it is on the topic."""
         client = self.client()
         tags = {"op": "add", "field": "tagIds", "value": [10**18 + n for n in range(60000)]}
         for ops, word in (
             ([{"op": "set", "field": "nsfwLevel", "value": "high"}], "nsfwLevel"),
-            ([tags] * 2, "ops[1]: an event of"),  # more than the broker takes
+            ([tags] * 2, "ops[1]: an event of"),  # larger than max.message.bytes
         ):
             body = {"ops": [entry(1, 1), {"entity_id": 2, "ops": ops}]}
             status, answer, _ = client.post(body)
@@ -423,7 +435,8 @@ class ThroughKafka(KafkaFed):
         self.wait_for_value(self.consumer, 3, "nsfwLevel", 3)
 
     def test_posts_beside_a_producer(self):
-        """Numbered events and posted ones on the same entities: the shards stay complete."""
+        """Numbered and posted events for the same entities are both applied, and the shards stay
+        complete."""
         self.consumer.stop()
         self.create_tables()
         self.pipeline.start()
@@ -445,7 +458,8 @@ class BrokerAway(KafkaFed):
     settings = {"post_timeout_ms": 2000}
 
     def test_f50_broker_is_away(self):
-        """Posts end in time and say what is known; the process stays healthy; later ones work."""
+        """While the broker is unreachable, posts end in time with 503 and say whether anything was
+        stored; the process stays healthy, and later posts work."""
         self.kafka.pause()
         self.addCleanup(self.kafka.resume)
         status, answer, headers = self.client().post({"ops": [entry(1, 1)]})

@@ -1,5 +1,5 @@
-"""Members of one group share the partitions (F47): who gets one has what it had, reads on behind
-it, and misses nothing; who loses one writes nothing more."""
+"""Members of one group share the partitions (F47). A member that is assigned a partition continues
+from its own position and misses nothing; a member that loses one writes nothing to it any more."""
 
 import re
 import time
@@ -13,7 +13,7 @@ QUERY = "/api/indexes/gallery/query"
 
 
 def group_settings(session_s):
-    """Members that hear of news soon."""
+    """Settings of members that learn of a rebalance soon."""
     settings = {"session.timeout.ms": f"{session_s}000", "heartbeat.interval.ms": "300"}
     return {"kafka": {"consumer": settings}}
 
@@ -28,12 +28,12 @@ class MembersCase(GalleryCase):
         self.fan_outs = 0
 
     def start_gallery(self):
-        """Positions are watched from now on, under load and in silence."""
+        """Creates the gallery; a thread checks the positions until the end of the test."""
         self.create_gallery()
         self.positions = self.enterContext(groups.Monitor([self.group]))
 
     def fan_out(self):
-        """The images of every post get another value by it, in all partitions."""
+        """Updates every post, which gives its images, in all partitions, another value."""
         with self.pipeline.connect(autocommit=True) as connection:
             for (post,) in connection.execute('SELECT id FROM "Post"').fetchall():
                 connection.execute(
@@ -43,13 +43,14 @@ class MembersCase(GalleryCase):
         self.fan_outs += 1
 
     def share(self, *members):
-        """Until these share the partitions and each has committed; {member: its partitions}."""
+        """Waits until these members share the partitions and each has committed; returns {member:
+        its partitions}."""
         owned = self.group.wait_until_shared(*members)
         self.group.wait_until_committed(owned)
         return owned
 
     def check_answers(self, owned):
-        """Each answers for what it owns, and names what it does not own."""
+        """Checks that each member answers for the partitions that it owns and lists the others."""
         everything = set(range(groups.PARTITIONS))
         for member, partitions in owned.items():
             reply = member.api.get(QUERY, {"filters": []})
@@ -61,7 +62,8 @@ class MembersCase(GalleryCase):
                 self.assertEqual(status, 200 if partition in partitions else 503)
 
     def check_group(self, *members):
-        """Its index equals the tables; no event was read twice by the same state."""
+        """Checks that the group's index equals the tables and that no member read an event twice.
+        """
         self.assertGreater(self.group.check_end(*members), 0)
         for member in members:
             _, text = member.api.call("/metrics")
@@ -73,8 +75,8 @@ class Restart(MembersCase):
     sections = group_settings(session_s=120)
 
     def test_f47_restart_moves_no_partition(self):
-        """A member that comes back within its session, crashed or not, finds what it had; the other
-        one notices nothing."""
+        """A member that restarts within its session timeout, after a stop or a crash, keeps its
+        partitions, and the other member's do not move."""
         self.start_gallery()
         self.second.start()
         with self.writers(threads=4):
@@ -98,9 +100,9 @@ class Rebalance(MembersCase):
     sections = group_settings(session_s=6)  # the shortest that a broker allows by default
 
     def test_f31_f39_f47_member_joins_and_leaves(self):
-        """A member joins under load, leaves, and comes back. It builds what it never had from the
-        beginning of the topic, whatever the group has committed, and reads on behind its own
-        position when it comes back; the other one writes nothing of what it has given away."""
+        """A member joins under load, leaves and joins again. The first time it reads its partitions
+        from the topic's beginning, later it continues from its own position; the other member
+        writes nothing to the partitions that it has given up."""
         self.start_gallery()
         with self.writers(threads=4):
             self.assertEqual(self.share(self.first)[self.first], {0, 1, 2, 3})
@@ -117,7 +119,8 @@ class Rebalance(MembersCase):
         self.check_group(self.first, self.second)
 
     def test_f31_f47_member_is_killed(self):
-        """kill -9: the other one takes over what it had lost before, and has missed no fan-out."""
+        """When a member is killed, the other one takes its partitions over again and applies every
+        fan-out that it missed."""
         self.start_gallery()
         self.second.start()
         with self.writers(threads=4):
@@ -129,9 +132,9 @@ class Rebalance(MembersCase):
         self.check_group(self.first)
 
     def test_f47_l5_zombie(self):
-        """A member is stopped past its session, another one gets everything, and the first one
-        wakes up: it takes nothing from the new owner, moves no offset back, and what it does not
-        get back is as it was when it heard of its loss."""
+        """A member is frozen past its session timeout, another one gets all partitions, and the
+        first one is resumed: it moves no committed offset back, and writes nothing to the
+        partitions that it does not get back."""
         self.start_gallery()
         with self.writers(threads=4):
             self.share(self.first)
@@ -154,10 +157,10 @@ class Rebalance(MembersCase):
                 [self.first.identity, self.second.identity],
             )
 
-    def test_f81_committed_offset_is_no_position(self):
-        """While a member is away the group's offset goes ahead, goes back, or is forgotten: under a
-        member's name, or when there is none, it resets nothing, and the member goes on behind its
-        own log."""
+    def test_f81_committed_offset_is_not_a_position(self):
+        """While a member is down the group's committed offset moves ahead, moves back, or is
+        removed. With the metadata of a member, or when it is absent, it is not a reset: the member
+        continues from its own log."""
         self.create_gallery()
         self.pipeline.wait_until_fresh()
         self.share(self.first)
@@ -184,8 +187,8 @@ class Outage(MembersCase):
     sections = group_settings(session_s=6)
 
     def test_f50_outage_takes_no_answers_away(self):
-        """The broker is silent for longer than the members' sessions: each goes on answering for
-        what it had, and says that it waits; when the broker is back, both go on."""
+        """While the broker is silent for longer than the session timeout, each member still answers
+        for its partitions and reports that it waits; when the broker is back, both continue."""
         self.create_gallery()
         self.second.start()
         owned = self.share(self.first, self.second)
@@ -194,8 +197,8 @@ class Outage(MembersCase):
         self.addCleanup(self.kafka.resume)
         for member, partitions in owned.items():
             member.wait_until(
-                lambda: {look["state"] for look in member.partitions().values()} == {"waiting"},
-                "does not say that it waits",
+                lambda: {one["state"] for one in member.partitions().values()} == {"waiting"},
+                "does not report that it waits",
             )
             self.assertEqual(set(member.partitions()), partitions)
         self.check_answers(owned)

@@ -1,5 +1,5 @@
-"""Operators reset a group's offsets with kafka-consumer-groups, and topics lose their beginning: a
-replay is beside the state that is served, and what is missing is said."""
+"""Resets of a group's offsets with kafka-consumer-groups, and topics that lose their beginning: a
+replay is built beside the state that serves, and what is missing is reported."""
 
 import random
 import time
@@ -29,14 +29,14 @@ class Resets(GalleryCase):
         self.group.reset(self.kafka, *where)
 
     def committed(self):
-        """{partition: offset} of the group."""
+        """{partition: the group's committed offset}"""
         return {partition: offset for partition, (offset, _) in self.group.committed().items()}
 
     # Programs
 
-    def log_count(self, words):
-        """Of all members."""
-        return self.consumer.log.read_text().count(words)
+    def log_count(self, text):
+        """How many times the text is in the log, which all members share."""
+        return self.consumer.log.read_text().count(text)
 
     def states(self):
         return {partition["state"] for partition in self.pipeline.partitions()}
@@ -54,11 +54,11 @@ class Resets(GalleryCase):
         self.pipeline.wait_until_fresh()
 
     def send_more(self):
-        """Of every image, with the consumer stopped; returns when it is on the topic."""
+        """Updates every image while the consumer is stopped; returns when that is on the topic."""
         before = self.ends()
         self.change_images(5)
         self.pipeline.producer.wait_until(
-            lambda: all(end >= before[p] + 100 for p, end in self.ends().items()), "is behind"
+            lambda: all(end >= before[p] + 100 for p, end in self.ends().items()), "does not send"
         )
 
     def ends(self):
@@ -68,8 +68,8 @@ class Resets(GalleryCase):
         return self.pipeline.query({"filters": [], "limit": 1})["total_matched"]
 
     def test_f66_back_is_a_replay_beside_the_old_state(self):
-        """Reset to the earliest offset: the old state answers, complete, until the new one has come
-        as far; the end equals Postgres; the reset is followed once."""
+        """After a reset to the earliest offset the old state serves, complete, until the rebuilt
+        one has caught up; the result equals Postgres, and the reset is followed only once."""
         self.fill(changes=10)
         before = self.count()
         self.consumer.stop()
@@ -89,8 +89,8 @@ class Resets(GalleryCase):
         self.assertEqual(self.log_count("was reset to an earlier one"), 4)
 
     def test_f39_f66_kills_during_a_replay(self):
-        """kill -9 again and again while the state is built anew, with writers: it goes on where it
-        was, from the start always with the old state in service."""
+        """A consumer that is killed repeatedly during a rebuild continues it at each start, and
+        serves the old state from the start on."""
         rng = random.Random(SEED)
         self.fill()
         before = self.count()
@@ -109,9 +109,9 @@ class Resets(GalleryCase):
             time.sleep(1)
         self.check_end()
 
-    def test_f66_ahead_is_a_gap_in_sight(self):
-        """Reset to the latest offset: the state stays, the numbers that were skipped are named, and
-        a reset to the earliest makes it whole again."""
+    def test_f66_ahead_is_a_reported_gap(self):
+        """After a reset to the latest offset the state stays, the skipped seqs are reported, and a
+        reset to the earliest offset makes the index complete again."""
         self.fill(changes=0)
         self.consumer.stop()
         self.send_more()
@@ -133,8 +133,8 @@ class Resets(GalleryCase):
         self.check_end()
 
     def test_l2_on_gap_stop(self):
-        """With `on_gap: stop` a partition stands before the first event behind a gap, with its
-        numbers in sight, across restarts, until the configuration says to go on."""
+        """With `on_gap: stop` a partition stops before the first event after a gap and reports the
+        missing seqs, also after a restart, until the setting is `continue`."""
         self.configure(on_gap="stop")
         self.fill(changes=0)
         self.consumer.stop()
@@ -159,7 +159,7 @@ class Resets(GalleryCase):
         pipeline.write_config(self.pipeline.config, sections)
 
     def test_f81_expired_offsets_are_no_reset(self):
-        """The group's offsets are gone: its member goes on where it was."""
+        """When the group's offsets have expired, its member continues from its own position."""
         self.fill(changes=0)
         self.consumer.stop()
         self.group.wait_until_left()
@@ -183,7 +183,7 @@ class Resets(GalleryCase):
         return other
 
     def wait_until_running(self, member, partitions):
-        """It owns so many, and has read all that is there."""
+        """Waits until the member owns that many partitions and has read all of each."""
 
         def is_running():
             owned = member.api.get("/api/internal/sync-lag")["partitions"]
@@ -193,9 +193,9 @@ class Resets(GalleryCase):
         member.wait_until(is_running, f"has not got {partitions}")
 
     def test_f81_another_member_learns_of_a_reset(self):
-        """Two members have had all partitions; while both are down the offsets are reset, and one
-        comes back and follows it. The other one's state is older than the reset, and is built anew
-        when it gets its half."""
+        """Two members have owned all partitions. The offsets are reset while both are down, and one
+        of them follows the reset. When the other one gets its half, its state is older than the
+        reset and is rebuilt."""
         self.fill(changes=1)
         self.consumer.stop()
         other = self.other_member().start()
@@ -214,8 +214,8 @@ class Resets(GalleryCase):
         self.assertEqual(self.log_count("was reset to an earlier one"), 4)
 
     def test_f46_retention_was_faster(self):
-        """The topic no longer has what comes next: nothing is jumped over, the partition stalls and
-        names the ways out, and goes on with a gap when its offset is reset."""
+        """When retention has removed the next offset, the partition stalls and says what to do
+        instead of jumping; after a reset it continues with a reported gap."""
         self.fill(changes=0)
         self.consumer.stop()
         self.send_more()
@@ -244,9 +244,9 @@ class Resets(GalleryCase):
         for partition in self.pipeline.partitions():
             self.assertIn("never came", partition["reason"])
 
-    def test_f66_topic_was_made_again(self):
-        """Deleted and created under its name: the consumer says so, and a reset builds the index
-        from what the new one has."""
+    def test_f66_topic_was_created_again(self):
+        """When the topic was deleted and created again, the consumer reports it, and a reset builds
+        the index from the new topic."""
         self.fill(changes=0)
         self.consumer.stop()
         self.pipeline.producer.stop()
@@ -269,7 +269,7 @@ class Resets(GalleryCase):
         with self.pipeline.connect() as connection:
             (images,) = connection.execute('SELECT count(*) FROM "Image"').fetchone()
         found = self.pipeline.query({"filters": [{"Gte": ["nsfwLevel", {"Integer": 0}]}]})
-        self.assertEqual(found["total_matched"], 0)  # none is known to be alive before a load
+        self.assertEqual(found["total_matched"], 0)  # no entity is alive before a load
         self.assertFalse(found["complete"])
         self.assertGreater(images, 0)
 
