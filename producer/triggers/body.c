@@ -1,39 +1,65 @@
-/* A row function does what applies of three things, whatever its kind:
+/* What a generated function does with one changed row.
  *
- *     before and after it is the same entity   what changed, as remove(old), set(new)
- *     it was an entity's row                   what the entity loses
- *     it is an entity's row                    what the entity is from now on
+ * A row *matches* its entry when it exists, names an entity (its slot is not null) and passes the
+ * entry's filter. From that, the function for rows has the same three cases for every kind of
+ * entry:
  *
- * Each collects ops in _ops and emits them: to the entity's row of the outbox (direct, join), to a
- * fan-out, or to a row for each child. _ops is text, each op behind a comma: jsonb_build_object()
- * takes twice the time of the whole text that is cast once.
+ *     OLD and NEW match, and belong to the same entities: what changed, as remove(old), set(new)
+ *     else, if OLD matches: what its entities lose
+ *     else, if NEW matches: every value that its entities get, after what others lost
+ *
+ * Each case collects ops in the variable _ops and then inserts them into the outbox: as one ops row
+ * of the entity (direct, join), as one fan-out (fan-out by query), or as one ops row for each child
+ * (fan-out per row). _ops is text in which a comma precedes every op. It is cast to jsonb once,
+ * which takes half the time of jsonb_build_object().
+ *
+ * In this file, `row` is the name of a row in the generated SQL: OLD, NEW, or an alias such as
+ * _other. The generated text carries no comments, because the names of functions and triggers are
+ * a hash of it: a comment could not be improved without replacing every trigger.
  */
 #include "producer/triggers/body.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "producer/triggers/sql.h"
 
 #define HEAD "#variable_conflict use_column\n"
 #define OPS_LIST "'[' || substr(_ops, 2) || ']'"
 
+static bool
+is_old(const char *row)
+{
+    bool old = strcmp(row, "OLD") == 0;
+    CHECK(old || strcmp(row, "NEW") == 0);
+    return old;
+}
+
+static bool
+is_array(enum entry_form form)
+{
+    return form == FORM_ARRAY || form == FORM_TEXT_ARRAY;
+}
+
 /* The expression over `row`, in parentheses where it needs them. */
 static void
 append_source(struct buffer *out, const char *expression, const char *row)
 {
+    CHECK(*expression != '\0');
     bool bare = sql_is_column(expression);
     buffer_append_text(out, bare ? "" : "(");
     sql_append_expression(out, expression, row);
     buffer_append_text(out, bare ? "" : ")");
 }
 
-/* What stands around a source of that form. Nulls of an array are left out, since an op's array has
- * none; a point in time that is infinite becomes a number too large for any field; an object is a
- * text. The source may stand in it more than once. */
+/* The SQL that converts `source`, an SQL expression of that form, to a value of an op. Nulls are
+ * removed from an array, because an op's array has none. An infinite point in time becomes a number
+ * that is too large for any field. An object becomes text. `source` is used more than once. */
 static void
 append_form(struct buffer *out, enum entry_form form, const char *source)
 {
+    CHECK(*source != '\0');
     switch (form) {
     case FORM_PLAIN:
         buffer_append_text(out, source);
@@ -61,6 +87,8 @@ append_form(struct buffer *out, enum entry_form form, const char *source)
     case FORM_TEXT:
         buffer_append_format(out, "%s::text", source);
         break;
+    default:
+        CHECK(false);
     }
 }
 
@@ -73,7 +101,7 @@ append_value(struct buffer *out, const struct entry_value *value, const char *ro
     buffer_free(&source);
 }
 
-/* The value in `row` as JSON, an expression of type text; null when it is null. */
+/* The value in `row` as JSON, an expression of type text; SQL null when the value is null. */
 static void
 append_json(struct buffer *out, const struct entry_value *value, const char *row)
 {
@@ -82,15 +110,16 @@ append_json(struct buffer *out, const struct entry_value *value, const char *row
     buffer_append_text(out, ")::text");
 }
 
-/* An op behind a comma, as text; null when `json` is null. */
+/* A comma and an op, as text; SQL null when the expression `json` is null. */
 static void
 append_op(struct buffer *out, const char *op, const struct entry_value *value, const char *json)
 {
+    CHECK(strpbrk(value->target, "'\"\\") == NULL); /* it is put into a literal as it is */
     buffer_append_format(out, "',{\"op\": \"%s\", \"field\": \"%s\", \"value\": ' || %s || '}'", op,
                          value->target, json);
 }
 
-/* The same, but empty when `json` is null. */
+/* As append_op(), but empty text when `json` is null. */
 static void
 append_op_if_any(struct buffer *out, const char *op, const struct entry_value *value,
                  const char *json)
@@ -100,22 +129,24 @@ append_op_if_any(struct buffer *out, const char *op, const struct entry_value *v
     buffer_append_text(out, ", '')");
 }
 
-/* A JSON value for an op that replaces whatever the field holds. */
+/* The JSON value of a `set`, which replaces whatever the field holds: a single value of a
+ * multi-value field is a list of one. */
 static void
 append_replacement(struct buffer *out, const struct entry_value *value, const char *row)
 {
-    bool joins = value->is_multi_value && value->form != FORM_ARRAY &&
-                 value->form != FORM_TEXT_ARRAY && value->form != FORM_JSON;
-    buffer_append_text(out, joins ? "'[' || coalesce(" : "coalesce(");
+    bool is_item = value->is_multi_value && !is_array(value->form) && value->form != FORM_JSON;
+    buffer_append_text(out, is_item ? "'[' || coalesce(" : "coalesce(");
     append_json(out, value, row);
-    buffer_append_text(out, joins ? ", '') || ']'" : ", 'null')");
+    buffer_append_text(out, is_item ? ", '') || ']'" : ", 'null')");
 }
 
-/* Every field set to what `row` says, null included, as jsonb; `first`: JSON before them. */
+/* A `set` of every field to its value in `row`, null included, as jsonb, after the op `first` (""
+ * for none). */
 static void
 append_all_ops(struct buffer *out, const struct entry *entry, const char *row, const char *first,
                const char *indent)
 {
+    CHECK(entry->value_count > 0 || *first != '\0'); /* an ops row has at least one op */
     buffer_append_format(out, "(\n%s'[%s", indent, first);
     for (uint32_t i = 0; i < entry->value_count; i++) {
         buffer_append_format(out, "%s{\"op\": \"set\", \"field\": \"%s\", \"value\": '\n%s|| ",
@@ -126,10 +157,11 @@ append_all_ops(struct buffer *out, const struct entry *entry, const char *row, c
     buffer_append_text(out, "]')::jsonb");
 }
 
-/* Every field cleared, as a literal. */
+/* A `set` of every field to null, as a literal. */
 static void
 append_no_values(struct buffer *out, const struct entry *entry)
 {
+    CHECK(entry->value_count > 0);
     buffer_append_text(out, "'[");
     for (uint32_t i = 0; i < entry->value_count; i++)
         buffer_append_format(out, "%s{\"op\": \"set\", \"field\": \"%s\", \"value\": null}",
@@ -140,35 +172,49 @@ append_no_values(struct buffer *out, const struct entry *entry)
 static void
 append_insert(struct buffer *out, const struct entry *entry)
 {
+    CHECK(entry->outbox_schema != NULL);
     buffer_append_text(out, "INSERT INTO ");
     sql_append_name(out, entry->outbox_schema);
     buffer_append_text(out, ".\"BitdexOps\" (entity_id, ops)");
 }
 
-/* A placeholder of a fan-out's query as the text that its grammar takes; null leaves the whole
- * query null. What jsonb prints is what the grammar reads: numbers, "texts", [lists]. */
+/* A placeholder that stands for one value. */
+static void
+append_single_placeholder(struct buffer *out, const struct entry_placeholder *placeholder,
+                          const char *source)
+{
+    bool is_list = placeholder->context == CONTEXT_LIST;
+    buffer_append_text(out, is_list ? "'[' || to_jsonb(" : "to_jsonb(");
+    append_form(out, placeholder->form, source);
+    buffer_append_text(out, is_list ? ")::text || ']'" : ")::text");
+}
+
+/* A placeholder that stands for several values. An empty list is null. */
+static void
+append_list_placeholder(struct buffer *out, const struct entry_placeholder *placeholder,
+                        const char *source)
+{
+    bool is_item = placeholder->context == CONTEXT_ITEM;
+    CHECK(placeholder->context != CONTEXT_VALUE);
+    buffer_append_text(out, is_item ? "btrim(nullif(" : "nullif(");
+    append_form(out, placeholder->form == FORM_JSON ? FORM_ARRAY : placeholder->form, source);
+    buffer_append_text(out, is_item ? ", '[]')::text, '[]')" : ", '[]')::text");
+}
+
+/* A placeholder of a fan-out's query, as an expression of type text. Null makes the whole query
+ * null. The query grammar reads what jsonb prints: numbers, "texts", [lists]. */
 static void
 append_placeholder(struct buffer *out, const struct entry_placeholder *placeholder, const char *row)
 {
     struct buffer source = {0};
-    bool is_list = placeholder->form == FORM_ARRAY || placeholder->form == FORM_TEXT_ARRAY ||
-                   (placeholder->form == FORM_JSON && placeholder->context != CONTEXT_VALUE);
+    bool is_json_list = placeholder->form == FORM_JSON && placeholder->context != CONTEXT_VALUE;
     sql_append_column(&source, row, placeholder->name);
-    if (is_list && placeholder->form == FORM_JSON)
+    if (is_json_list)
         buffer_append_text(&source, "::jsonb");
-    const char *text = buffer_string(&source);
-    if (!is_list) {
-        buffer_append_text(out,
-                           placeholder->context == CONTEXT_LIST ? "'[' || to_jsonb(" : "to_jsonb(");
-        append_form(out, placeholder->form, text);
-        buffer_append_text(out,
-                           placeholder->context == CONTEXT_LIST ? ")::text || ']'" : ")::text");
-    } else {
-        bool is_item = placeholder->context == CONTEXT_ITEM;
-        buffer_append_text(out, is_item ? "btrim(nullif(" : "nullif(");
-        append_form(out, placeholder->form == FORM_JSON ? FORM_ARRAY : placeholder->form, text);
-        buffer_append_text(out, is_item ? ", '[]')::text, '[]')" : ", '[]')::text");
-    }
+    if (is_json_list || is_array(placeholder->form))
+        append_list_placeholder(out, placeholder, buffer_string(&source));
+    else
+        append_single_placeholder(out, placeholder, buffer_string(&source));
     buffer_free(&source);
 }
 
@@ -176,6 +222,8 @@ append_placeholder(struct buffer *out, const struct entry_placeholder *placehold
 static void
 append_query(struct buffer *out, const struct entry *entry, const char *row)
 {
+    CHECK(entry->query_end != NULL);
+    CHECK(entry->placeholder_count > 0 || *entry->query_end != '\0');
     const char *source = entry->trigger->query_source;
     buffer_append_text(out, source != NULL ? "(SELECT " : "");
     for (uint32_t i = 0; i < entry->placeholder_count; i++) {
@@ -196,6 +244,7 @@ append_query(struct buffer *out, const struct entry *entry, const char *row)
     buffer_append_text(out, ") AS _source LIMIT 1)");
 }
 
+/* The entity_id of a fan-out's ops row, which names no entity. */
 static void
 append_source_id(struct buffer *out, const struct entry *entry, const char *row)
 {
@@ -205,10 +254,12 @@ append_source_id(struct buffer *out, const struct entry *entry, const char *row)
         buffer_append_text(out, "0");
 }
 
-/* SELECT list and FROM of a fan-out to what the query of `row` matches; `ops`: JSON as text. */
+/* The SELECT list and FROM of a fan-out of `ops` to the entities that the query of `row` matches.
+ * `ops` is an SQL expression of type text, a JSON array. The caller closes the subquery. */
 static void
 append_fan_out(struct buffer *out, const struct entry *entry, const char *row, const char *ops)
 {
+    CHECK(entry->trigger->kind == TRIGGER_FAN_OUT);
     buffer_append_format(out,
                          "SELECT _fan_out.id, ('[{\"op\": \"queryOpSet\", \"query\": '\n"
                          "                || to_json(_fan_out.query)::text || ', \"ops\": ' || %s"
@@ -220,10 +271,12 @@ append_fan_out(struct buffer *out, const struct entry *entry, const char *row, c
     buffer_append_text(out, " AS query");
 }
 
-/* A row of ops for each child of `row`. */
+/* The SELECT of an ops row for each child of `row`. */
 static void
 append_emit_per_row(struct buffer *out, const struct entry *entry, const char *row)
 {
+    CHECK(entry->child != NULL);
+    CHECK(entry->parent_key != NULL);
     buffer_append_text(out, "\n            SELECT ");
     sql_append_column(out, "_child", entry->child->slot);
     buffer_append_format(out, ", _list FROM %s AS _child\n            WHERE ",
@@ -236,7 +289,7 @@ append_emit_per_row(struct buffer *out, const struct entry *entry, const char *r
     buffer_append_text(out, " IS NOT NULL");
 }
 
-/* Writes _ops to the entities of `row`, if there are any ops. */
+/* Inserts _ops for the entities of `row`, if there are any ops. */
 static void
 append_emit(struct buffer *out, const struct entry *entry, const char *row)
 {
@@ -252,6 +305,7 @@ append_emit(struct buffer *out, const struct entry *entry, const char *row)
         append_fan_out(out, entry, row, OPS_LIST);
         buffer_append_text(out, ") AS _fan_out\n            WHERE _fan_out.query IS NOT NULL");
     } else {
+        CHECK(entry->trigger->slot_field != NULL);
         buffer_append_text(out, "\n            VALUES (");
         sql_append_column(out, row, entry->trigger->slot_field);
         buffer_append_text(out, ", (" OPS_LIST ")::jsonb)");
@@ -259,7 +313,7 @@ append_emit(struct buffer *out, const struct entry *entry, const char *row)
     buffer_append_text(out, ";\n        END IF;\n");
 }
 
-/* " AND `row` meets the filter", if there is one. */
+/* AND with the condition that `row` passes the filter, if there is one. */
 static void
 append_filter(struct buffer *out, const struct entry *entry, const char *row)
 {
@@ -270,22 +324,24 @@ append_filter(struct buffer *out, const struct entry *entry, const char *row)
     buffer_append_text(out, ") IS TRUE");
 }
 
-/* Does `row` count: is it there, has it an entity, does it meet the filter? */
+/* The condition that `row`, OLD or NEW, matches. */
 static void
-append_counts(struct buffer *out, const struct entry *entry, const char *row, bool is_update)
+append_match(struct buffer *out, const struct entry *entry, const char *row, bool is_update)
 {
     enum config_trigger_kind kind = entry->trigger->kind;
+    bool old = is_old(row);
     if (kind == TRIGGER_DIRECT || kind == TRIGGER_JOIN) {
         sql_append_column(out, row, entry->trigger->slot_field);
         buffer_append_text(out, " IS NOT NULL");
     } else if (is_update) {
         buffer_append_text(out, "true");
     } else {
-        buffer_append_format(out, "TG_OP = '%s'", strcmp(row, "OLD") == 0 ? "DELETE" : "INSERT");
+        buffer_append_format(out, "TG_OP = '%s'", old ? "DELETE" : "INSERT");
     }
     append_filter(out, entry, row);
 }
 
+/* Does an UPDATE compare values that are more than a column of a plain type? */
 static bool
 needs_variables(const struct entry *entry)
 {
@@ -298,13 +354,13 @@ needs_variables(const struct entry *entry)
 static void
 append_declarations(struct buffer *out, const struct entry *entry, bool is_update)
 {
-    buffer_append_text(out, HEAD "DECLARE\n    _had boolean := ");
-    append_counts(out, entry, "OLD", is_update);
-    buffer_append_text(out, "; -- the row before counts\n    _has boolean := ");
-    append_counts(out, entry, "NEW", is_update);
-    buffer_append_text(out, "; -- the row after counts\n");
+    buffer_append_text(out, HEAD "DECLARE\n    _old_matches boolean := ");
+    append_match(out, entry, "OLD", is_update);
+    buffer_append_text(out, ";\n    _new_matches boolean := ");
+    append_match(out, entry, "NEW", is_update);
+    buffer_append_text(out, ";\n");
     if (is_update && needs_variables(entry))
-        buffer_append_text(out, "    _was text;\n    _is text;\n");
+        buffer_append_text(out, "    _old_value text;\n    _new_value text;\n");
     if (is_update || entry->trigger->kind != TRIGGER_DIRECT)
         buffer_append_text(out, "    _ops text := '';\n");
     if (entry->trigger->kind == TRIGGER_FAN_OUT_PER_ROW)
@@ -312,10 +368,11 @@ append_declarations(struct buffer *out, const struct entry *entry, bool is_updat
     buffer_append_text(out, "BEGIN\n");
 }
 
-/* Did the column change? */
+/* The condition that the column changed. */
 static void
 append_column_change(struct buffer *out, const struct entry_column *column)
 {
+    CHECK(column != NULL);
     sql_append_column(out, "NEW", column->name);
     buffer_append_text(out, column->is_comparable ? "" : "::text");
     buffer_append_text(out, " IS DISTINCT FROM ");
@@ -323,7 +380,7 @@ append_column_change(struct buffer *out, const struct entry_column *column)
     buffer_append_text(out, column->is_comparable ? "" : "::text");
 }
 
-/* Did a column in the {name} of `text` change? */
+/* The condition that a column changed whose {name} is in `text`. */
 static void
 append_columns_change(struct buffer *out, const struct entry *entry, const char *text)
 {
@@ -338,7 +395,7 @@ append_columns_change(struct buffer *out, const struct entry *entry, const char 
         buffer_append_text(out, "false");
 }
 
-/* OLD and NEW belong to the same entities. */
+/* The condition that OLD and NEW, which both match, belong to the same entities. */
 static void
 append_same(struct buffer *out, const struct entry *entry)
 {
@@ -358,110 +415,128 @@ append_same(struct buffer *out, const struct entry *entry)
     }
     if (trigger->kind == TRIGGER_FAN_OUT_PER_ROW)
         key = entry->parent_key;
+    CHECK(key != NULL);
     sql_append_column(out, "NEW", key);
     buffer_append_text(out, " = ");
     sql_append_column(out, "OLD", key);
 }
 
-/* The op that takes the value of OLD, which is `json`, away, if any: not from a join's entity while
- * another row still adds it. */
+/* The condition that another row has the entity of OLD, as far as the WHERE clause for it. */
+static void
+append_other(struct buffer *out, const struct entry *entry)
+{
+    CHECK(entry->trigger->slot_field != NULL);
+    buffer_append_format(out, "EXISTS (\n        SELECT FROM %s AS _other WHERE ",
+                         entry->table.quoted);
+    sql_append_column(out, "_other", entry->trigger->slot_field);
+    buffer_append_text(out, " = ");
+    sql_append_column(out, "OLD", entry->trigger->slot_field);
+}
+
+/* The condition that another row of a join still adds the value of OLD to the same entity. */
+static void
+append_still_added(struct buffer *out, const struct entry *entry, const struct entry_value *value)
+{
+    CHECK(entry->trigger->kind == TRIGGER_JOIN);
+    append_other(out, entry);
+    buffer_append_text(out, " AND ");
+    append_value(out, value, "_other");
+    buffer_append_text(out, " = ");
+    append_value(out, value, "OLD");
+    append_filter(out, entry, "_other");
+    buffer_append_text(out, ")");
+}
+
+/* The op that removes the value of OLD, whose JSON is the expression `json`; empty text where the
+ * value is null, or where another row of a join still adds it. */
 static void
 append_remove(struct buffer *out, const struct entry *entry, const struct entry_value *value,
               const char *json)
 {
-    bool is_last =
-        entry->trigger->kind != TRIGGER_JOIN || (entry->value_is_unique && value == entry->values);
-    if (!is_last) {
-        buffer_append_format(out,
-                             "CASE WHEN EXISTS (\n                SELECT FROM %s AS _other WHERE ",
-                             entry->table.quoted);
-        sql_append_column(out, "_other", entry->trigger->slot_field);
-        buffer_append_text(out, " = ");
-        sql_append_column(out, "OLD", entry->trigger->slot_field);
-        buffer_append_text(out, " AND ");
-        append_value(out, value, "_other");
-        buffer_append_text(out, " = ");
-        append_value(out, value, "OLD");
-        append_filter(out, entry, "_other");
-        buffer_append_text(out, ") THEN '' ELSE ");
+    CHECK(value >= entry->values && value < entry->values + entry->value_count);
+    bool is_unique = entry->value_is_unique && value == entry->values;
+    bool may_be_shared = entry->trigger->kind == TRIGGER_JOIN && !is_unique;
+    if (may_be_shared) {
+        buffer_append_text(out, "CASE WHEN ");
+        append_still_added(out, entry, value);
+        buffer_append_text(out, " THEN '' ELSE ");
     }
     append_op_if_any(out, "remove", value, json);
-    buffer_append_text(out, is_last ? "" : " END");
+    buffer_append_text(out, may_be_shared ? " END" : "");
 }
 
-/* The ops of a value that changed from `was` to `is`, as JSON. */
+/* The ops of a value that changed; `old` and `new` are expressions of its JSON. */
 static void
 append_change_ops(struct buffer *out, const struct entry *entry, const struct entry_value *value,
-                  const char *was, const char *is, const char *indent)
+                  const char *old, const char *new, const char *indent)
 {
     buffer_append_format(out, "%s_ops := _ops || ", indent);
-    append_remove(out, entry, value, was);
+    append_remove(out, entry, value, old);
     buffer_append_format(out, "\n%s    || ", indent);
     if (entry->trigger->kind == TRIGGER_JOIN) {
-        append_op_if_any(out, "add", value, is);
+        append_op_if_any(out, "add", value, new);
     } else {
-        char *or_null = memory_format("coalesce(%s, 'null')", is);
+        char *or_null = memory_format("coalesce(%s, 'null')", new);
         append_op(out, "set", value, or_null);
         free(or_null);
     }
     buffer_append_text(out, ";\n");
 }
 
-/* What is more than a column is put into variables, once a column of it has changed. */
+/* Anything more than a plain column is computed once, into variables, and only after a column of it
+ * has changed. */
 static void
 append_change(struct buffer *out, const struct entry *entry, const struct entry_value *value)
 {
-    struct buffer was = {0};
-    struct buffer is = {0};
-    append_json(&was, value, "OLD");
-    append_json(&is, value, "NEW");
+    struct buffer old = {0};
+    struct buffer new = {0};
+    append_json(&old, value, "OLD");
+    append_json(&new, value, "NEW");
     buffer_append_text(out, "        IF ");
     append_columns_change(out, entry, value->expression);
     buffer_append_text(out, " THEN\n");
     if (value->form == FORM_PLAIN && sql_is_column(value->expression)) {
-        append_change_ops(out, entry, value, buffer_string(&was), buffer_string(&is),
+        append_change_ops(out, entry, value, buffer_string(&old), buffer_string(&new),
                           "            ");
     } else {
         buffer_append_format(out,
                              "            "
-                             "_was := %s;\n"
+                             "_old_value := %s;\n"
                              "            "
-                             "_is := %s;\n"
+                             "_new_value := %s;\n"
                              "            "
-                             "IF _is IS DISTINCT FROM _was THEN\n",
-                             buffer_string(&was), buffer_string(&is));
-        append_change_ops(out, entry, value, "_was", "_is", "                ");
+                             "IF _new_value IS DISTINCT FROM _old_value THEN\n",
+                             buffer_string(&old), buffer_string(&new));
+        append_change_ops(out, entry, value, "_old_value", "_new_value", "                ");
         buffer_append_text(out, "            "
                                 "END IF;\n");
     }
     buffer_append_text(out, "        END IF;\n");
-    buffer_free(&was);
-    buffer_free(&is);
+    buffer_free(&old);
+    buffer_free(&new);
 }
 
-/* An entity goes with its row, unless another row is it by now: the row moved to another partition,
- * or the statement gave its key away. */
+/* OLD matched: its entity is deleted, or loses the values of this entry, unless another row is that
+ * entity by now: the row may have moved to another partition, or the statement may have given its
+ * key to another row. */
 static void
 append_direct_leave(struct buffer *out, const struct entry *entry, bool is_update)
 {
     bool deletes = entry->trigger->on_delete == ON_DELETE_SLOT;
-    const char *slot = entry->trigger->slot_field;
+    CHECK(entry->trigger->kind == TRIGGER_DIRECT);
     if (!deletes && entry->value_count == 0)
         return;
-    buffer_append_text(out, "    IF _had");
+    buffer_append_text(out, "    IF _old_matches");
     if (is_update || entry->table.is_partitioned) {
-        buffer_append_format(out, " AND NOT EXISTS (\n        SELECT FROM %s AS _other WHERE ",
-                             entry->table.quoted);
-        sql_append_column(out, "_other", slot);
-        buffer_append_text(out, " = ");
-        sql_append_column(out, "OLD", slot);
+        buffer_append_text(out, " AND NOT ");
+        append_other(out, entry);
         append_filter(out, entry, "_other");
         buffer_append_text(out, ")");
     }
-    buffer_append_text(out, " THEN -- the entity goes\n        ");
+    buffer_append_text(out, " THEN\n        ");
     append_insert(out, entry);
     buffer_append_text(out, "\n        VALUES (");
-    sql_append_column(out, "OLD", slot);
+    sql_append_column(out, "OLD", entry->trigger->slot_field);
     buffer_append_text(out, ", ");
     if (deletes)
         buffer_append_text(out, "'[{\"op\": \"delete\"}]'");
@@ -470,13 +545,15 @@ append_direct_leave(struct buffer *out, const struct entry *entry, bool is_updat
     buffer_append_text(out, ");\n    END IF;\n");
 }
 
+/* NEW matches: its entity gets all values, whatever the index held of it before. */
 static void
 append_direct_enter(struct buffer *out, const struct entry *entry)
 {
     bool sets_alive = entry->trigger->sets_alive;
+    CHECK(entry->trigger->kind == TRIGGER_DIRECT);
     if (!sets_alive && entry->value_count == 0)
         return;
-    buffer_append_text(out, "    IF _has THEN -- all that the entity is\n        ");
+    buffer_append_text(out, "    IF _new_matches THEN\n        ");
     append_insert(out, entry);
     buffer_append_text(out, "\n        VALUES (");
     sql_append_column(out, "NEW", entry->trigger->slot_field);
@@ -485,20 +562,22 @@ append_direct_enter(struct buffer *out, const struct entry *entry)
     buffer_append_text(out, ");\n    END IF;\n");
 }
 
-/* What entities lose with OLD, or get with NEW: an op for each value that is not null. */
+/* An op for each value that is not null: entities lose those of OLD and get those of NEW. */
 static void
 append_all_present(struct buffer *out, const struct entry *entry, const char *row)
 {
-    const char *come = entry->trigger->kind == TRIGGER_JOIN ? "add" : "set";
+    bool old = is_old(row);
+    const char *gain = entry->trigger->kind == TRIGGER_JOIN ? "add" : "set";
+    CHECK(entry->value_count > 0);
     for (uint32_t i = 0; i < entry->value_count; i++) {
         const struct entry_value *value = &entry->values[i];
         struct buffer json = {0};
         append_json(&json, value, row);
         buffer_append_text(out, i == 0 ? "        _ops := " : "\n            || ");
-        if (strcmp(row, "OLD") == 0)
+        if (old)
             append_remove(out, entry, value, buffer_string(&json));
         else
-            append_op_if_any(out, come, value, buffer_string(&json));
+            append_op_if_any(out, gain, value, buffer_string(&json));
         buffer_free(&json);
     }
     buffer_append_text(out, ";\n");
@@ -512,7 +591,7 @@ append_leave(struct buffer *out, const struct entry *entry, bool is_update)
         append_direct_leave(out, entry, is_update);
         return;
     }
-    buffer_append_text(out, "    IF _had THEN -- what its entities had from it goes\n");
+    buffer_append_text(out, "    IF _old_matches THEN\n");
     append_all_present(out, entry, "OLD");
     buffer_append_text(out, "    END IF;\n");
 }
@@ -524,7 +603,7 @@ append_enter(struct buffer *out, const struct entry *entry)
         append_direct_enter(out, entry);
         return;
     }
-    buffer_append_text(out, "    IF _has THEN -- what its entities get from it comes\n");
+    buffer_append_text(out, "    IF _new_matches THEN\n");
     append_all_present(out, entry, "NEW");
     buffer_append_text(out, "    END IF;\n");
 }
@@ -532,11 +611,12 @@ append_enter(struct buffer *out, const struct entry *entry)
 void
 body_append_row(struct buffer *out, const struct entry *entry, bool is_update)
 {
+    CHECK(entry->table.quoted != NULL);
     append_declarations(out, entry, is_update);
     if (is_update) {
-        buffer_append_text(out, "    IF _had AND _has AND ");
+        buffer_append_text(out, "    IF _old_matches AND _new_matches AND ");
         append_same(out, entry);
-        buffer_append_text(out, " THEN -- only what changed\n");
+        buffer_append_text(out, " THEN\n");
         for (uint32_t i = 0; i < entry->value_count; i++)
             append_change(out, entry, &entry->values[i]);
         append_emit(out, entry, "NEW");
@@ -547,13 +627,21 @@ body_append_row(struct buffer *out, const struct entry *entry, bool is_update)
     buffer_append_text(out, "    RETURN NULL;\nEND");
 }
 
+static void
+append_child_when(struct buffer *out, const struct config_child *child)
+{
+    CHECK(child != NULL);
+    append_column_change(out, &(struct entry_column){child->slot, true, NULL});
+    buffer_append_text(out, "\n        OR ");
+    append_column_change(out, &(struct entry_column){child->foreign_key, true, NULL});
+}
+
 void
 body_append_when(struct buffer *out, const struct entry *entry, bool is_child)
 {
+    size_t begin = out->bytes;
     if (is_child) {
-        append_column_change(out, &(struct entry_column){entry->child->slot, true, NULL});
-        buffer_append_text(out, "\n        OR ");
-        append_column_change(out, &(struct entry_column){entry->child->foreign_key, true, NULL});
+        append_child_when(out, entry->child);
         return;
     }
     if (entry->trigger->kind == TRIGGER_FAN_OUT_PER_ROW) {
@@ -565,21 +653,27 @@ body_append_when(struct buffer *out, const struct entry *entry, bool is_child)
         append_column_change(out, column);
         buffer_append_text(out, column->next != NULL ? "\n        OR " : "");
     }
+    if (out->bytes == begin) /* neither the query nor a value reads a column */
+        buffer_append_text(out, "false");
 }
 
-/* INSERT of a row for `row`'s entity, up to its ops. */
+/* The INSERT of an ops row for the entity of `row`, a row of the child table, up to its ops. */
 static void
 append_child_insert(struct buffer *out, const struct entry *entry, const char *row)
 {
+    CHECK(entry->child != NULL);
     append_insert(out, entry);
     buffer_append_text(out, " VALUES (");
     sql_append_column(out, row, entry->child->slot);
     buffer_append_text(out, ", ");
 }
 
+/* The entity of NEW gets the values of its parent. Where the parent does not exist or does not pass
+ * the filter, an entity that had another parent loses its values. */
 static void
 append_child_lookup(struct buffer *out, const struct entry *entry)
 {
+    CHECK(entry->parent_key != NULL);
     buffer_append_format(out, "    SELECT * INTO _parent FROM %s AS _parent WHERE ",
                          entry->table.quoted);
     sql_append_column(out, "_parent", entry->parent_key);
@@ -595,49 +689,53 @@ append_child_lookup(struct buffer *out, const struct entry *entry)
     buffer_append_text(out, ");\n    END IF;\n");
 }
 
-/* A deleted entity needs no clearing, and neither does an entity that moves within UPDATE: it was
- * deleted under its old id. */
+/* The entity of OLD loses the values of its parent, unless NEW has the same entity. */
+static void
+append_child_leave(struct buffer *out, const struct entry *entry)
+{
+    CHECK(!entry->deletes_with_child);
+    buffer_append_text(out, "    IF ");
+    sql_append_column(out, "OLD", entry->child->slot);
+    buffer_append_text(out, " IS NOT NULL AND NOT (");
+    sql_append_column(out, "NEW", entry->child->slot);
+    buffer_append_text(out, " IS NOT DISTINCT FROM ");
+    sql_append_column(out, "OLD", entry->child->slot);
+    buffer_append_text(out, ") THEN\n        ");
+    append_child_insert(out, entry, "OLD");
+    append_no_values(out, entry);
+    buffer_append_text(out, ");\n    END IF;\n");
+}
+
+/* An entity that is deleted with its child row needs no ops, and neither does one whose id an
+ * UPDATE changes: it is deleted under its old id. */
 void
 body_append_child(struct buffer *out, const struct entry *entry)
 {
-    struct buffer same = {0};
-    sql_append_column(&same, "NEW", entry->child->slot);
-    buffer_append_text(&same, " IS NOT DISTINCT FROM ");
-    sql_append_column(&same, "OLD", entry->child->slot);
-    const char *same_slot = buffer_string(&same);
+    CHECK(entry->child != NULL);
     buffer_append_format(out, HEAD "DECLARE\n    _parent %s%%ROWTYPE;\nBEGIN\n",
                          entry->table.quoted);
-    if (!entry->deletes_with_child) {
-        buffer_append_text(out, "    IF ");
-        sql_append_column(out, "OLD", entry->child->slot);
-        buffer_append_format(out,
-                             " IS NOT NULL AND NOT (%s) THEN -- it has no parent any more\n"
-                             "        ",
-                             same_slot);
-        append_child_insert(out, entry, "OLD");
-        append_no_values(out, entry);
-        buffer_append_text(out, ");\n    END IF;\n");
-    }
+    if (!entry->deletes_with_child)
+        append_child_leave(out, entry);
     buffer_append_text(out, "    IF ");
     sql_append_column(out, "NEW", entry->child->slot);
-    buffer_append_text(out, " IS NULL THEN -- a row that went, or belongs to no entity\n"
-                            "        RETURN NULL;\n    END IF;\n");
+    buffer_append_text(out, " IS NULL THEN\n        RETURN NULL;\n    END IF;\n");
     append_child_lookup(out, entry);
     buffer_append_text(out, "    RETURN NULL;\nEND");
-    buffer_free(&same);
 }
 
-/* INSERT ... SELECT of `ops` for the rows of `table`, whose entities are in column `slot`. */
+/* The INSERT ... SELECT of `ops`, an expression of type jsonb, for each row of `table`, whose
+ * entities are in the column `slot`. The caller may add conditions, and ends the statement. */
 static void
 append_gone_slots(struct buffer *out, const struct entry *entry, const struct entry_table *table,
                   const char *slot, const char *ops)
 {
+    CHECK(slot != NULL);
     buffer_append_text(out, "    ");
     append_insert(out, entry);
     buffer_append_text(out, "\n    SELECT ");
-    sql_append_column(out, "_gone", slot);
-    buffer_append_format(out, ", %s FROM %s AS _gone\n    WHERE ", ops, table->quoted);
-    sql_append_column(out, "_gone", slot);
+    sql_append_column(out, "_row", slot);
+    buffer_append_format(out, ", %s FROM %s AS _row\n    WHERE ", ops, table->quoted);
+    sql_append_column(out, "_row", slot);
     buffer_append_text(out, " IS NOT NULL");
 }
 
@@ -649,10 +747,10 @@ append_gone_fan_out(struct buffer *out, const struct entry *entry, const struct 
     buffer_append_text(out, "\n    ");
     struct buffer ops = {0};
     append_no_values(&ops, entry);
-    append_fan_out(out, entry, "_gone", buffer_string(&ops));
+    append_fan_out(out, entry, "_row", buffer_string(&ops));
     buffer_free(&ops);
-    buffer_append_format(out, " FROM %s AS _gone WHERE true", table->quoted);
-    append_filter(out, entry, "_gone");
+    buffer_append_format(out, " FROM %s AS _row WHERE true", table->quoted);
+    append_filter(out, entry, "_row");
     buffer_append_text(out, ") AS _fan_out\n    WHERE _fan_out.query IS NOT NULL;\n");
 }
 
@@ -660,9 +758,10 @@ static void
 append_gone_per_row(struct buffer *out, const struct entry *entry, const struct entry_table *table,
                     const char *ops)
 {
+    CHECK(entry->parent_key != NULL);
     append_gone_slots(out, entry, &entry->child_table, entry->child->slot, ops);
     buffer_append_text(out, " AND ");
-    sql_append_column(out, "_gone", entry->child->foreign_key);
+    sql_append_column(out, "_row", entry->child->foreign_key);
     buffer_append_text(out, " IN (SELECT ");
     sql_append_column(out, "_parent", entry->parent_key);
     buffer_append_format(out, " FROM %s AS _parent);\n", table->quoted);
@@ -671,19 +770,46 @@ append_gone_per_row(struct buffer *out, const struct entry *entry, const struct 
 static void
 append_gone_join(struct buffer *out, const struct entry *entry, const struct entry_table *table)
 {
+    CHECK(entry->trigger->kind == TRIGGER_JOIN);
     for (uint32_t i = 0; i < entry->value_count; i++) {
         struct buffer ops = {0};
         buffer_append_format(&ops, "('[{\"op\": \"remove\", \"field\": \"%s\", \"value\": ' || ",
                              entry->values[i].target);
-        append_json(&ops, &entry->values[i], "_gone");
+        append_json(&ops, &entry->values[i], "_row");
         buffer_append_text(&ops, " || '}]')::jsonb");
         append_gone_slots(out, entry, table, entry->trigger->slot_field, buffer_string(&ops));
         buffer_append_text(out, " AND ");
-        append_value(out, &entry->values[i], "_gone");
+        append_value(out, &entry->values[i], "_row");
         buffer_append_text(out, " IS NOT NULL");
-        append_filter(out, entry, "_gone");
+        append_filter(out, entry, "_row");
         buffer_append_text(out, ";\n");
         buffer_free(&ops);
+    }
+}
+
+/* What entities lose with all rows of `table`, by the entry's kind; `ops` is what each of them
+ * loses. */
+static void
+append_gone_by_kind(struct buffer *out, const struct entry *entry, const struct entry_table *table,
+                    const char *ops)
+{
+    switch (entry->trigger->kind) {
+    case TRIGGER_DIRECT:
+        append_gone_slots(out, entry, table, entry->trigger->slot_field, ops);
+        append_filter(out, entry, "_row");
+        buffer_append_text(out, ";\n");
+        break;
+    case TRIGGER_JOIN:
+        append_gone_join(out, entry, table);
+        break;
+    case TRIGGER_FAN_OUT:
+        append_gone_fan_out(out, entry, table);
+        break;
+    case TRIGGER_FAN_OUT_PER_ROW:
+        append_gone_per_row(out, entry, table, ops);
+        break;
+    default:
+        CHECK(false);
     }
 }
 
@@ -694,46 +820,48 @@ append_gone(struct buffer *out, const struct entry *entry, const struct entry_ta
     struct buffer ops = {0};
     bool deletes =
         entry->trigger->kind == TRIGGER_DIRECT && entry->trigger->on_delete == ON_DELETE_SLOT;
+    if (!deletes && entry->value_count == 0)
+        return; /* an ops row has at least one op */
     if (deletes)
         buffer_append_text(&ops, "'[{\"op\": \"delete\"}]'");
     else
         append_no_values(&ops, entry);
     buffer_append_text(&ops, "::jsonb");
-    const char *clears = buffer_string(&ops);
     if (is_child) {
-        append_gone_slots(out, entry, table, entry->child->slot, clears);
+        append_gone_slots(out, entry, table, entry->child->slot, buffer_string(&ops));
         buffer_append_text(out, ";\n");
-    } else if (entry->trigger->kind == TRIGGER_FAN_OUT) {
-        append_gone_fan_out(out, entry, table);
-    } else if (entry->trigger->kind == TRIGGER_FAN_OUT_PER_ROW) {
-        append_gone_per_row(out, entry, table, clears);
-    } else if (entry->trigger->kind == TRIGGER_JOIN) {
-        append_gone_join(out, entry, table);
     } else {
-        append_gone_slots(out, entry, table, entry->trigger->slot_field, clears);
-        append_filter(out, entry, "_gone");
-        buffer_append_text(out, ";\n");
+        append_gone_by_kind(out, entry, table, buffer_string(&ops));
     }
     buffer_free(&ops);
+}
+
+static void
+append_refusal(struct buffer *out, const struct entry_table *table)
+{
+    struct buffer message = {0};
+    CHECK(table->quoted != NULL);
+    buffer_append_format(&message,
+                         "TRUNCATE of %s names no rows, so the index would keep them: use DELETE,"
+                         " or set on_truncate: emit in the table's entry of triggers",
+                         table->quoted);
+    buffer_append_text(out, "    RAISE EXCEPTION USING MESSAGE = ");
+    sql_append_literal(out, buffer_string(&message));
+    buffer_append_text(out, ";\n");
+    buffer_free(&message);
 }
 
 void
 body_append_truncate(struct buffer *out, const struct entry *entry, const struct entry_table *table,
                      bool is_child)
 {
+    CHECK(!is_child || entry->child != NULL);
     buffer_append_text(out, HEAD "BEGIN\n");
     if (entry->trigger->on_truncate == ON_TRUNCATE_EMIT) {
         append_gone(out, entry, table, is_child);
-        buffer_append_text(out, "    RETURN NULL;\nEND");
-        return;
+        buffer_append_text(out, "    RETURN NULL;\n");
+    } else {
+        append_refusal(out, table);
     }
-    struct buffer message = {0};
-    buffer_append_format(&message,
-                         "TRUNCATE of %s would not reach the index: use DELETE, or let its entry of"
-                         " triggers say on_truncate: emit",
-                         table->quoted);
-    buffer_append_text(out, "    RAISE EXCEPTION USING MESSAGE = ");
-    sql_append_literal(out, buffer_string(&message));
-    buffer_append_text(out, ";\nEND");
-    buffer_free(&message);
+    buffer_append_text(out, "END");
 }

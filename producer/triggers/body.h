@@ -1,26 +1,30 @@
-/* The bodies of the trigger functions, in PL/pgSQL, each from DECLARE or BEGIN to END. Pure; any
- * thread.
+/* The bodies of the generated trigger functions: PL/pgSQL, from #variable_conflict to END. Pure;
+ * any thread.
  *
- * OLD is all null in an INSERT, and NEW in a DELETE; names of our own begin with an underscore, and
- * what else could be a column or a variable is a column.
+ * One function serves INSERT and DELETE, where OLD and NEW, respectively, are all null. The names
+ * of its own variables and aliases begin with an underscore; where a column has the same name, the
+ * name means the column.
+ *
+ * Every function appends to `out`. `entry` has been read from the catalogue (catalogue.h).
  */
 #ifndef PRODUCER_TRIGGERS_BODY_H
 #define PRODUCER_TRIGGERS_BODY_H
 
 #include "producer/triggers/entry.h"
 
-/* AFTER INSERT OR DELETE for each row of the entry's table, or AFTER UPDATE. */
+/* Of the entry's table, for each row: AFTER INSERT OR DELETE, or with `is_update` AFTER UPDATE. */
 void body_append_row(struct buffer *out, const struct entry *entry, bool is_update);
 
-/* The same on its child table: an entity that comes, or moves to another parent, gets the fields of
- * the parent, which is read with a lock: neither can pass the other unseen (F32). */
+/* Of the entry's child table, for each row: an entity that is inserted, or moves to another parent,
+ * gets the fields of its parent. The parent is read with a row lock, so that of two concurrent
+ * changes the later one sees the earlier one (F32). */
 void body_append_child(struct buffer *out, const struct entry *entry);
 
-/* The condition of an UPDATE's trigger: a column that the function reads has changed. */
+/* The WHEN condition of an UPDATE trigger: a column that its function reads has changed. */
 void body_append_when(struct buffer *out, const struct entry *entry, bool is_child);
 
-/* BEFORE TRUNCATE of `table`, for each statement: the entry's table, its child table, or one of
- * their partitions. */
+/* BEFORE TRUNCATE, for each statement, of `table`: the entry's table, with `is_child` its child
+ * table, or one of their partitions. */
 void body_append_truncate(struct buffer *out, const struct entry *entry,
                           const struct entry_table *table, bool is_child);
 

@@ -1,18 +1,22 @@
-/* Happy path of an entry: find its tables, set the functions' own search_path, and let Postgres
- * plan every expression over no rows, which tells its type or what is wrong with it.
+/* Happy path of an entry: find its tables, set the search_path that the trigger functions have, and
+ * let Postgres plan each expression over no rows, which yields the type of the expression or the
+ * reason why it is wrong.
  */
 #include "producer/triggers/catalogue.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "producer/triggers/sql.h"
 
-/* The names of `enum entry_form`. */
-static const char *const form_names[] = {"plain", "seconds", "json", "array", "text array", "text"};
+static const char *const form_names[] = {
+    [FORM_PLAIN] = "plain", [FORM_SECONDS] = "seconds",       [FORM_JSON] = "json",
+    [FORM_ARRAY] = "array", [FORM_TEXT_ARRAY] = "text array", [FORM_TEXT] = "text",
+};
 
-/* A domain is what it is over. What jsonb writes as a number, boolean or text that compares as it
- * reads is plain. */
+/* The form of a type, by these names. A domain has the form of its base type. A type is plain when
+ * jsonb writes it as a number, a boolean or a text, and its "=" compares what is written. */
 #define FORM_OF(type)                                                                             \
     "WITH RECURSIVE base AS ("                                                                    \
     " SELECT oid, typtype, typbasetype, typelem, typlen FROM pg_type WHERE oid = " type           \
@@ -36,6 +40,7 @@ static const char *const form_names[] = {"plain", "seconds", "json", "array", "t
 static const char *
 copy_text(struct arena *arena, const struct pg_result *result, int row, int column)
 {
+    CHECK(!pg_is_null(result, row, column));
     return arena_strdup(arena, text_of(pg_text(result, row, column)));
 }
 
@@ -48,7 +53,7 @@ catalogue_find_outbox(struct pg *pg, struct arena *arena, const char **schema, s
                       " relnamespace WHERE pg_class.oid = to_regclass('\"BitdexOps\"')",
                       0, NULL, &result, err);
     if (rc != 0)
-        return error_wrap(err, rc, "could not ask for the outbox");
+        return error_wrap(err, rc, "cannot find the outbox");
     if (pg_rows(result) == 0)
         rc = error_set(err, ERR_FATAL, "table \"BitdexOps\" is missing: run bitdex-producer init");
     else
@@ -57,6 +62,7 @@ catalogue_find_outbox(struct pg *pg, struct arena *arena, const char **schema, s
     return rc;
 }
 
+/* From a row that begins with schema and name. */
 static void
 fill_table(struct arena *arena, const struct pg_result *result, int row, struct entry_table *table)
 {
@@ -75,6 +81,7 @@ static int
 read_partitions(struct pg *pg, struct arena *arena, struct entry_table *table, struct error *err)
 {
     struct pg_result *result;
+    CHECK(table->is_partitioned);
     int rc = pg_query(pg,
                       "SELECT nspname, relname FROM pg_partition_tree($1) AS tree JOIN pg_class ON"
                       " pg_class.oid = tree.relid JOIN pg_namespace ON pg_namespace.oid ="
@@ -91,7 +98,7 @@ read_partitions(struct pg *pg, struct arena *arena, struct entry_table *table, s
     return 0;
 }
 
-/* `name` as the configuration has it. */
+/* `name` is as the configuration has it: table or schema.table. */
 static int
 read_table(struct pg *pg, struct arena *arena, const struct entry *entry, const char *setting,
            const char *name, struct entry_table *table, struct error *err)
@@ -111,7 +118,7 @@ read_table(struct pg *pg, struct arena *arena, const struct entry *entry, const 
     if (*kind == '\0')
         rc = entry_refuse(
             entry, entry->trigger->place, setting, err,
-            "table %s does not exist; one outside the search_path is named schema.table", name);
+            "table %s does not exist; write schema.table for one outside the search_path", name);
     else if (*kind != 'r' && *kind != 'p')
         rc = entry_refuse(entry, entry->trigger->place, setting, err, "%s is not a table", name);
     else
@@ -121,10 +128,21 @@ read_table(struct pg *pg, struct arena *arena, const struct entry *entry, const 
         rc = read_partitions(pg, arena, table, err);
     }
     pg_result_clear(result);
+    CHECK(rc != 0 || table->quoted != NULL);
     return rc;
 }
 
-/* The form of a type. */
+static enum entry_form
+form_of_name(const char *name)
+{
+    for (enum entry_form form = FORM_PLAIN; form <= FORM_TEXT; form++)
+        if (strcmp(form_names[form], name) == 0)
+            return form;
+    CHECK(false); /* FORM_OF() yields no other name */
+    return FORM_TEXT;
+}
+
+/* The form of a type, by its object id. */
 static int
 read_form(struct pg *pg, int64_t type, enum entry_form *form, bool *is_integer, struct error *err)
 {
@@ -132,18 +150,21 @@ read_form(struct pg *pg, int64_t type, enum entry_form *form, bool *is_integer, 
     char *oid = memory_format("%lld", (long long)type);
     const char *param = oid;
     int rc = pg_query(pg, FORM_OF("$1::oid"), 1, &param, &result, err);
+    if (rc == 0 && pg_rows(result) == 0) {
+        rc = error_set(err, ERR_FATAL, "type %s was dropped meanwhile: try again", oid);
+        pg_result_clear(result);
+    }
     free(oid);
     if (rc != 0)
         return rc;
-    *form = FORM_PLAIN;
-    while (strcmp(form_names[*form], pg_text(result, 0, 0)) != 0)
-        ++*form;
+    *form = form_of_name(pg_text(result, 0, 0));
     *is_integer = pg_boolean(result, 0, 1);
     pg_result_clear(result);
     return 0;
 }
 
-/* What Postgres says to a statement over no rows; its first column's form. */
+/* Runs a statement that yields no rows, and gets the form of its first column. What Postgres
+ * refuses is reported as a mistake in `setting`. */
 static int
 read_statement(struct pg *pg, const struct entry *entry, struct config_place place,
                const char *setting, const char *sql, enum entry_form *form, bool *is_integer,
@@ -162,25 +183,27 @@ read_statement(struct pg *pg, const struct entry *entry, struct config_place pla
     return read_form(pg, type, form, is_integer, err);
 }
 
-/* A row of `table` as one value, so that a column is {column} and nothing else: a trigger's
- * function knows no other name of it. */
+/* A row of `table` as one value, so that a column can be named {column} only, as in the trigger
+ * function. */
 #define ROW "(_rows._row)"
 static void
 append_rows(struct buffer *out, const struct entry_table *table)
 {
+    CHECK(table->quoted != NULL);
     buffer_append_format(out, " FROM (SELECT _row FROM %s AS _row) AS _rows", table->quoted);
 }
 
-/* An expression over the rows of `table`. */
+/* The form of an expression over the rows of `table`. */
 static int
 read_expression(struct pg *pg, const struct entry *entry, const struct entry_table *table,
                 struct config_place place, const char *setting, const char *expression,
                 enum entry_form *form, bool *is_integer, struct error *err)
 {
     struct buffer sql = {0};
+    CHECK(*expression != '\0');
     buffer_append_text(&sql, "SELECT (");
     sql_append_expression(&sql, expression, ROW);
-    buffer_append_text(&sql, "), to_jsonb("); /* refuses a literal without a type */
+    buffer_append_text(&sql, "), to_jsonb("); /* refuses a literal that has no type */
     sql_append_expression(&sql, expression, ROW);
     buffer_append_text(&sql, ")");
     append_rows(&sql, table);
@@ -190,24 +213,26 @@ read_expression(struct pg *pg, const struct entry *entry, const struct entry_tab
     return rc;
 }
 
-/* A column that holds ids of entities, which are integers. */
+/* Checks a column that holds ids of entities, which are integers. */
 static int
 read_slot(struct pg *pg, const struct entry *entry, const struct entry_table *table,
           const char *setting, const char *column, struct error *err)
 {
     enum entry_form form;
     bool is_integer = false;
+    CHECK(column != NULL);
     char *expression = memory_format("{%s}", column);
     int rc = read_expression(pg, entry, table, entry->trigger->place, setting, expression, &form,
                              &is_integer, err);
     free(expression);
     if (rc == 0 && !is_integer)
-        rc = entry_refuse(entry, entry->trigger->place, setting, err,
-                          "column %s is no integer, as ids of entities are", column);
+        rc =
+            entry_refuse(entry, entry->trigger->place, setting, err,
+                         "column %s is not of an integer type, as ids of entities must be", column);
     return rc;
 }
 
-/* A condition; SQL decides whether it is one. */
+/* Postgres checks that the filter is a condition. */
 static int
 read_filter(struct pg *pg, const struct entry *entry, struct error *err)
 {
@@ -235,6 +260,7 @@ read_values(struct pg *pg, struct entry *entry, struct error *err)
     return rc;
 }
 
+/* Which of the columns that the entry reads can be compared with "=". */
 static int
 read_columns(struct pg *pg, const struct entry *entry, struct error *err)
 {
@@ -263,6 +289,7 @@ read_placeholder(struct pg *pg, const struct entry *entry, struct entry_placehol
     bool is_integer;
     const char *source = entry->trigger->query_source;
     struct buffer sql = {0};
+    CHECK(entry->trigger->kind == TRIGGER_FAN_OUT);
     buffer_append_text(&sql, "SELECT ");
     sql_append_column(&sql, source != NULL ? "_source" : ROW, placeholder->name);
     append_rows(&sql, &entry->table);
@@ -279,12 +306,12 @@ read_placeholder(struct pg *pg, const struct entry *entry, struct entry_placehol
     bool is_list = placeholder->form == FORM_ARRAY || placeholder->form == FORM_TEXT_ARRAY;
     if (rc == 0 && is_list && placeholder->context == CONTEXT_VALUE)
         rc = entry_refuse(entry, entry->trigger->place, "query", err,
-                          "{%s} is an array: write in {%s} instead of eq", placeholder->name,
-                          placeholder->name);
+                          "{%s} is an array: write \"in {%s}\" instead of \"eq {%s}\"",
+                          placeholder->name, placeholder->name, placeholder->name);
     return rc;
 }
 
-/* One text of a query that gives one or none. */
+/* The text that a query yields in at most one row; NULL: no row, or null. */
 static int
 read_name(struct pg *pg, struct arena *arena, const char *sql, int count, const char *const *params,
           const char **name, struct error *err)
@@ -293,16 +320,18 @@ read_name(struct pg *pg, struct arena *arena, const char *sql, int count, const 
     int rc = pg_query(pg, sql, count, params, &result, err);
     if (rc != 0)
         return rc;
-    *name =
-        pg_rows(result) == 1 && !pg_is_null(result, 0, 0) ? copy_text(arena, result, 0, 0) : NULL;
+    CHECK(pg_rows(result) <= 1);
+    bool is_null = pg_rows(result) == 0 || pg_is_null(result, 0, 0);
+    *name = is_null ? NULL : copy_text(arena, result, 0, 0);
     pg_result_clear(result);
     return 0;
 }
 
-/* The column that a foreign key of the child's column points to, else the primary key. */
+/* The column that a foreign key of the child's column refers to, else the primary key. */
 static int
 read_parent_key(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err)
 {
+    CHECK(entry->child != NULL && entry->child_table.quoted != NULL);
     const char *const params[] = {entry->table.quoted, entry->child_table.quoted,
                                   entry->child->foreign_key};
     int rc = read_name(
@@ -316,7 +345,8 @@ read_parent_key(struct pg *pg, struct arena *arena, struct entry *entry, struct 
         3, params, &entry->parent_key, err);
     if (rc == 0 && entry->parent_key == NULL)
         rc = entry_refuse(entry, entry->trigger->place, "table", err,
-                          "table %s has no primary key of one column that a child could point to",
+                          "table %s has no primary key of one column that child rows could refer"
+                          " to",
                           entry->trigger->table);
     return rc;
 }
@@ -327,34 +357,39 @@ child_setting(const struct entry *entry)
     return entry->trigger->kind == TRIGGER_FAN_OUT ? "children" : "rows_from";
 }
 
+/* Checks that "=" compares the child's column with the key of its parent. */
 static int
-read_child(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err)
+read_child_comparison(struct pg *pg, const struct entry *entry, struct error *err)
 {
     enum entry_form form;
     bool is_integer;
-    const char *setting = child_setting(entry);
-    if (entry->child == NULL)
-        return 0;
-    int rc = read_slot(pg, entry, &entry->child_table, setting, entry->child->slot, err);
-    if (rc == 0)
-        rc = read_parent_key(pg, arena, entry, err);
-    if (rc != 0)
-        return rc;
-    /* Can the two columns be compared? */
     struct buffer sql = {0};
+    CHECK(entry->parent_key != NULL);
     buffer_append_text(&sql, "SELECT ");
     sql_append_column(&sql, "_child", entry->child->foreign_key);
     buffer_append_text(&sql, " = ");
     sql_append_column(&sql, "_parent", entry->parent_key);
     buffer_append_format(&sql, " FROM %s AS _child, %s AS _parent LIMIT 0",
                          entry->child_table.quoted, entry->table.quoted);
-    rc = read_statement(pg, entry, entry->trigger->place, setting, buffer_string(&sql), &form,
-                        &is_integer, err);
+    int rc = read_statement(pg, entry, entry->trigger->place, child_setting(entry),
+                            buffer_string(&sql), &form, &is_integer, err);
     buffer_free(&sql);
     return rc;
 }
 
-/* Which integer a fan-out's row of the outbox carries as its entity_id. */
+static int
+read_child(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err)
+{
+    if (entry->child == NULL)
+        return 0;
+    int rc =
+        read_slot(pg, entry, &entry->child_table, child_setting(entry), entry->child->slot, err);
+    if (rc == 0)
+        rc = read_parent_key(pg, arena, entry, err);
+    return rc != 0 ? rc : read_child_comparison(pg, entry, err);
+}
+
+/* The column whose value a fan-out's ops row carries as its entity_id. */
 static int
 read_id_column(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err)
 {
@@ -366,11 +401,12 @@ read_id_column(struct pg *pg, struct arena *arena, struct entry *entry, struct e
                      1, &entry->table.quoted, &entry->id_column, err);
 }
 
-/* Is there a unique index, checked row by row, on entity and value? */
+/* Is there a unique index on entity and value that is checked row by row? */
 static int
 read_uniqueness(struct pg *pg, struct entry *entry, struct error *err)
 {
     struct pg_result *result;
+    CHECK(entry->trigger->kind == TRIGGER_JOIN);
     const char *const params[] = {entry->table.quoted, entry->trigger->slot_field,
                                   entry->trigger->value_field};
     int rc = pg_query(pg,
@@ -391,6 +427,7 @@ static int
 set_search_path(struct pg *pg, const struct entry *entry, struct error *err)
 {
     struct buffer sql = {0};
+    CHECK(entry->outbox_schema != NULL);
     buffer_append_text(&sql, "SET search_path = pg_catalog, ");
     sql_append_name(&sql, entry->table.schema);
     buffer_append_text(&sql, ", ");
@@ -418,14 +455,18 @@ read_by_kind(struct pg *pg, struct arena *arena, struct entry *entry, struct err
             rc = read_placeholder(pg, entry, &entry->placeholders[i], err);
         return rc != 0 ? rc : read_child(pg, arena, entry, err);
     case TRIGGER_FAN_OUT_PER_ROW:
+        CHECK(entry->child != NULL);
         return read_child(pg, arena, entry, err);
+    default:
+        CHECK(false);
+        return 0;
     }
-    return 0;
 }
 
 int
 catalogue_read(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err)
 {
+    CHECK(entry->table.quoted == NULL);
     int rc = pg_exec(pg, "RESET search_path", err);
     if (rc == 0)
         rc = read_table(pg, arena, entry, "table", entry->trigger->table, &entry->table, err);
@@ -440,5 +481,10 @@ catalogue_read(struct pg *pg, struct arena *arena, struct entry *entry, struct e
         rc = read_values(pg, entry, err);
     if (rc == 0)
         rc = read_by_kind(pg, arena, entry, err);
-    return rc != 0 ? rc : read_columns(pg, entry, err);
+    if (rc == 0)
+        rc = read_columns(pg, entry, err);
+    if (rc != 0 && rc != ERR_USAGE) /* which names the setting already */
+        return error_wrap(err, rc, "cannot read the catalogue for triggers[%u], table %s",
+                          entry->index, entry->trigger->table);
+    return rc;
 }

@@ -1,5 +1,5 @@
-/* What an entry of the configuration means in this database: tables, keys, partitions, and the
- * types of its expressions, which Postgres itself checks. Reads only.
+/* Completes an entry of `triggers` from the database: tables, keys, partitions, and the types of
+ * its expressions, which Postgres itself checks. Only reads. One thread, as the session.
  */
 #ifndef PRODUCER_TRIGGERS_CATALOGUE_H
 #define PRODUCER_TRIGGERS_CATALOGUE_H
@@ -7,13 +7,14 @@
 #include "common/pg/pg.h"
 #include "producer/triggers/entry.h"
 
-/* The outbox's schema, allocated from `arena`. ERR_FATAL: there is no outbox. */
+/* The schema of the outbox, allocated from `arena`. ERR_FATAL: there is no outbox. */
 int catalogue_find_outbox(struct pg *pg, struct arena *arena, const char **schema,
                           struct error *err);
 
-/* Completes an entry that entry_create() made; entry->outbox_schema is set. ERR_USAGE with file,
- * line and column: what the entry names is not there, or Postgres refuses an expression, whose
- * message stands behind. Leaves the session's search_path as the trigger functions will have it. */
+/* Completes an entry that entry_create() filled, with entry->outbox_schema set. ERR_USAGE with
+ * file, line and column: something that the entry names does not exist, or Postgres refuses an
+ * expression, whose message is included. Sets the session's search_path to that of the trigger
+ * functions and leaves it so. */
 int catalogue_read(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err);
 
 #endif

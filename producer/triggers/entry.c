@@ -5,10 +5,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/base/check.h"
 #include "producer/triggers/sql.h"
 
 #define BLANKS " \t\r\n"
 
+/* `format` with `name` for every '*'. */
 static const char *
 format_name(struct arena *arena, const char *format, const char *name)
 {
@@ -30,42 +32,70 @@ field_is_multi_value(const struct config_index *index, const char *name)
     return false;
 }
 
+/* Of a join, track_fields have no effect. */
+static uint32_t
+count_tracked(const struct config_trigger *trigger)
+{
+    return trigger->kind == TRIGGER_JOIN ? 0 : trigger->track_field_count;
+}
+
+static uint32_t
+count_values(const struct config_trigger *trigger)
+{
+    uint32_t joined = trigger->kind == TRIGGER_JOIN ? 1 : 0;
+    return joined + count_tracked(trigger) + trigger->computed_field_count;
+}
+
+/* `setting` may hold a '*' for `number`. */
 static void
 add_value(struct entry *entry, struct arena *arena, const char *setting, uint32_t number,
           struct entry_value value)
 {
     char digits[16];
+    CHECK(entry->value_count < count_values(entry->trigger));
+    CHECK(value.target != NULL && value.expression != NULL);
     snprintf(digits, sizeof digits, "%u", number);
     value.setting = format_name(arena, setting, digits);
     entry->values[entry->value_count++] = value;
 }
 
 static void
+add_joined_value(struct entry *entry, struct arena *arena)
+{
+    const struct config_trigger *trigger = entry->trigger;
+    CHECK(trigger->value_field != NULL);
+    add_value(entry, arena, "value_field", 0,
+              (struct entry_value){
+                  .target = trigger->field,
+                  .expression = format_name(arena, "{*}", trigger->value_field),
+                  .place = trigger->place,
+              });
+}
+
+static void
+add_tracked_value(struct entry *entry, struct arena *arena, uint32_t number)
+{
+    const struct config_tracked_field *field = &entry->trigger->track_fields[number];
+    bool is_column = field->expression == NULL;
+    CHECK(!is_column || field->column != NULL);
+    add_value(
+        entry, arena, "track_fields[*]", number,
+        (struct entry_value){
+            .target = field->target,
+            .expression = is_column ? format_name(arena, "{*}", field->column) : field->expression,
+            .place = field->place,
+        });
+}
+
+static void
 create_values(struct entry *entry, struct arena *arena)
 {
     const struct config_trigger *trigger = entry->trigger;
-    bool is_join = trigger->kind == TRIGGER_JOIN;
-    uint32_t tracked = is_join ? 0 : trigger->track_field_count;
-    size_t room = (size_t)is_join + tracked + trigger->computed_field_count;
-    entry->values = arena_alloc(arena, (room + 1) * sizeof *entry->values);
-    if (is_join)
-        add_value(entry, arena, "value_field", 0,
-                  (struct entry_value){
-                      .target = trigger->field,
-                      .expression = format_name(arena, "{*}", trigger->value_field),
-                      .place = trigger->place,
-                  });
-    for (uint32_t i = 0; i < tracked; i++) {
-        const struct config_tracked_field *field = &trigger->track_fields[i];
-        bool is_column = field->expression == NULL;
-        add_value(entry, arena, "track_fields[*]", i,
-                  (struct entry_value){
-                      .target = field->target,
-                      .expression =
-                          is_column ? format_name(arena, "{*}", field->column) : field->expression,
-                      .place = field->place,
-                  });
-    }
+    entry->values = arena_alloc(arena, (count_values(trigger) + 1) * sizeof *entry->values);
+    if (trigger->kind == TRIGGER_JOIN)
+        add_joined_value(entry, arena);
+    for (uint32_t i = 0; i < count_tracked(trigger); i++)
+        add_tracked_value(entry, arena, i);
     for (uint32_t i = 0; i < trigger->computed_field_count; i++)
         add_value(entry, arena, "computed_fields[*]", i,
                   (struct entry_value){
@@ -73,16 +103,17 @@ create_values(struct entry *entry, struct arena *arena)
                       .expression = trigger->computed_fields[i].expression,
                       .place = trigger->computed_fields[i].place,
                   });
+    CHECK(entry->value_count == count_values(trigger));
 }
 
-/* By what stands before the {name} in the query. */
+/* From `before`, the text of the query before a {name}. */
 static enum entry_context
 find_context(struct text before)
 {
     while (before.bytes > 0 && strchr(BLANKS, before.data[before.bytes - 1]) != NULL)
         before.bytes--;
     if (before.bytes == 0)
-        return CONTEXT_VALUE; /* it was the end of a list, say: the parser of the row decides */
+        return CONTEXT_VALUE; /* after another {name}: ops are parsed later */
     char last = before.data[before.bytes - 1];
     if (last == '[' || last == ',')
         return CONTEXT_ITEM;
@@ -91,19 +122,21 @@ find_context(struct text before)
     return is_in ? CONTEXT_LIST : CONTEXT_VALUE;
 }
 
-/* The name of a {name} at `at`; quotes around it go, since a text comes with quotes of its own. */
+/* The {name} at `at` in the text that begins at `query`. Quotes around it are dropped, because a
+ * text value is written with its own quotes. `*end` is the rest of the query. */
 static bool
 take_placeholder(const char *query, const char *at, struct text *before, struct text *name,
-                 const char **behind)
+                 const char **end)
 {
+    CHECK(at >= query);
     *name = (struct text){at + 1, strcspn(at + 1, "{}")};
     if (*at != '{' || name->bytes == 0 || name->data[name->bytes] != '}')
         return false;
     *before = (struct text){query, (size_t)(at - query)};
-    *behind = name->data + name->bytes + 1;
-    if (at > query && (at[-1] == '"' || at[-1] == '\'') && **behind == at[-1]) {
+    *end = name->data + name->bytes + 1;
+    if (at > query && (at[-1] == '"' || at[-1] == '\'') && **end == at[-1]) {
         before->bytes--;
-        ++*behind;
+        ++*end;
     }
     return true;
 }
@@ -112,20 +145,23 @@ static void
 create_placeholders(struct entry *entry, struct arena *arena)
 {
     const char *query = entry->trigger->query;
-    entry->placeholders = arena_alloc(arena, (strlen(query) + 1) * sizeof *entry->placeholders);
+    CHECK(query != NULL);
+    size_t capacity = strlen(query) + 1;
+    entry->placeholders = arena_alloc(arena, capacity * sizeof *entry->placeholders);
     for (const char *at = query; *at != '\0'; at++) {
         struct text before;
         struct text name;
-        const char *behind;
-        if (!take_placeholder(query, at, &before, &name, &behind))
+        const char *end;
+        if (!take_placeholder(query, at, &before, &name, &end))
             continue;
+        CHECK(entry->placeholder_count < capacity);
         entry->placeholders[entry->placeholder_count++] = (struct entry_placeholder){
             .before = arena_strdup(arena, before),
             .name = arena_strdup(arena, name),
             .context = find_context(before),
         };
-        query = behind;
-        at = behind - 1;
+        query = end;
+        at = end - 1;
     }
     entry->query_end = query;
 }
@@ -142,6 +178,7 @@ entry_find_column(const struct entry *entry, struct text name)
 static void
 add_column(struct entry *entry, struct arena *arena, struct text name)
 {
+    CHECK(name.bytes > 0);
     if (entry_find_column(entry, name) != NULL)
         return;
     struct entry_column **end = &entry->columns;
@@ -151,7 +188,7 @@ add_column(struct entry *entry, struct arena *arena, struct text name)
     **end = (struct entry_column){.name = arena_strdup(arena, name)};
 }
 
-/* Those in the {name} of `text`, which may be NULL. */
+/* Adds the columns whose {name} is in `text`, which may be NULL. */
 static void
 add_columns(struct entry *entry, struct arena *arena, const char *text)
 {
@@ -164,6 +201,7 @@ static void
 create_columns(struct entry *entry, struct arena *arena)
 {
     const struct config_trigger *trigger = entry->trigger;
+    CHECK(entry->columns == NULL);
     if (trigger->kind == TRIGGER_DIRECT || trigger->kind == TRIGGER_JOIN)
         add_column(entry, arena, text_of(trigger->slot_field));
     if (trigger->kind == TRIGGER_FAN_OUT && trigger->query_source != NULL)
@@ -176,10 +214,11 @@ create_columns(struct entry *entry, struct arena *arena)
     add_columns(entry, arena, trigger->filter);
 }
 
-/* Does a direct entry delete the entity when the child's row goes? */
+/* Does a direct entry delete the entity when the child row is deleted? */
 static bool
 child_is_entity(const struct config *config, const struct config_child *child)
 {
+    CHECK(child->table != NULL && child->slot != NULL);
     for (uint32_t i = 0; i < config->trigger_count; i++) {
         const struct config_trigger *other = &config->triggers[i];
         if (other->kind == TRIGGER_DIRECT && other->on_delete == ON_DELETE_SLOT &&
@@ -192,6 +231,7 @@ child_is_entity(const struct config *config, const struct config_child *child)
 void
 entry_create(const struct config *config, uint32_t index, struct arena *arena, struct entry *entry)
 {
+    CHECK(index < config->trigger_count);
     const struct config_trigger *trigger = &config->triggers[index];
     *entry = (struct entry){.index = index, .file = config->path, .trigger = trigger};
     create_values(entry, arena);
@@ -214,6 +254,7 @@ entry_refuse(const struct entry *entry, struct config_place place, const char *s
 {
     char what[ERROR_MESSAGE_BYTES];
     va_list arguments;
+    CHECK(place.line > 0 && place.column > 0);
     va_start(arguments, format);
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);

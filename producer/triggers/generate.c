@@ -4,23 +4,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "producer/triggers/body.h"
 #include "producer/triggers/digest.h"
 #include "producer/triggers/sql.h"
 
-enum { NAME_HASH_DIGITS = 8 };
+enum {
+    NAME_HASH_DIGITS = 8,
+    NAME_BYTES_MAX = 63, /* PostgreSQL's NAMEDATALEN - 1: a longer name would be cut */
+};
 
 enum events { ON_INSERT, ON_INSERT_OR_DELETE, ON_UPDATE, ON_TRUNCATE };
-static const char *const events_sql[] = {"AFTER INSERT", "AFTER INSERT OR DELETE", "AFTER UPDATE",
-                                         "BEFORE TRUNCATE"};
+static const char *const events_sql[] = {
+    [ON_INSERT] = "AFTER INSERT",
+    [ON_INSERT_OR_DELETE] = "AFTER INSERT OR DELETE",
+    [ON_UPDATE] = "AFTER UPDATE",
+    [ON_TRUNCATE] = "BEFORE TRUNCATE",
+};
 
-/* What is to be made. */
+/* One object that an entry needs. */
 struct request {
     const struct entry *entry;
     const struct entry_table *table;
     enum events events;
-    const char *suffix; /* of the names */
-    const char *why;    /* in a comment */
+    const char *suffix; /* of both names */
+    const char *why;    /* for the comment in the printed SQL */
     bool is_child;
 };
 
@@ -32,7 +40,8 @@ generate_append_mark(struct buffer *out, const char *outbox_schema)
     buffer_append_text(out, ",");
 }
 
-/* Is there SQL of the user's, or a value that is written as Postgres prints it? */
+/* Does the function evaluate SQL of the configuration, or write a value as Postgres prints it? The
+ * result of both can depend on settings of the session. */
 static bool
 depends_on_settings(const struct entry *entry)
 {
@@ -49,13 +58,14 @@ depends_on_settings(const struct entry *entry)
     return entry->trigger->filter != NULL || entry->trigger->query_source != NULL;
 }
 
-/* SECURITY DEFINER: who changes a row needs no right on the outbox; so the path is fixed, and
- * nobody else may hang the function on a table of his own. The other settings, which cost a little:
- * what an expression gives is the same whoever writes. */
+/* SECURITY DEFINER, so that a role that changes a row needs no right on the outbox. This requires a
+ * fixed search_path, or the caller could make the owner run other functions. The other settings
+ * take time at every call, and are set only where the value of an expression may depend on them. */
 static void
 append_settings(struct buffer *out, const struct request *request)
 {
     const struct entry *entry = request->entry;
+    CHECK(entry->table.schema != NULL && entry->outbox_schema != NULL);
     buffer_append_text(out, "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, ");
     sql_append_name(out, entry->table.schema);
     if (strcmp(entry->table.schema, entry->outbox_schema) != 0) {
@@ -72,18 +82,23 @@ append_settings(struct buffer *out, const struct request *request)
 static void
 append_body(struct buffer *out, const struct request *request)
 {
+    size_t begin = out->bytes;
     if (request->events == ON_TRUNCATE)
         body_append_truncate(out, request->entry, request->table, request->is_child);
     else if (request->is_child)
         body_append_child(out, request->entry);
     else
         body_append_row(out, request->entry, request->events == ON_UPDATE);
+    CHECK(out->bytes >= begin + 4 && memcmp(out->data + out->bytes - 4, "\nEND", 4) == 0);
+    CHECK(memchr(out->data + begin, '\0', out->bytes - begin) == NULL);
 }
 
-/* "AFTER UPDATE ON table FOR EACH ROW WHEN ...". */
+/* The part of CREATE TRIGGER between the trigger's name and EXECUTE FUNCTION. */
 static void
 append_event(struct buffer *out, const struct request *request)
 {
+    CHECK(request->events <= ON_TRUNCATE);
+    CHECK(request->table->quoted != NULL);
     buffer_append_format(out, "%s ON %s\n    FOR EACH %s", events_sql[request->events],
                          request->table->quoted,
                          request->events == ON_TRUNCATE ? "STATEMENT" : "ROW");
@@ -103,10 +118,11 @@ hash_definition(const struct request *request, const char *body, char hash[DIGES
     append_settings(&definition, request);
     buffer_append_format(&definition, "\n%s", body);
     digest_sha256((struct text){(const char *)definition.data, definition.bytes}, hash);
+    CHECK(strlen(hash) == DIGEST_HEX_BYTES - 1);
     buffer_free(&definition);
 }
 
-/* A dollar quote that the body does not hold. */
+/* The body in a dollar quote whose tag it does not contain. */
 static void
 append_dollar_quoted(struct buffer *out, const char *body)
 {
@@ -128,6 +144,7 @@ static void
 append_sql(struct buffer *out, const struct request *request, const struct trigger_object *object)
 {
     struct buffer name = {0};
+    CHECK(object->name != NULL && object->function != NULL && object->mark != NULL);
     sql_append_name(&name, object->name);
     const char *trigger = buffer_string(&name);
     buffer_append_format(out, "-- %s, %s\n", object->table, request->why);
@@ -150,13 +167,23 @@ append_sql(struct buffer *out, const struct request *request, const struct trigg
     buffer_free(&name);
 }
 
+/* The name of the trigger, or with the word "ops_" that of its function. */
+static void
+append_object_name(struct buffer *out, const struct request *request, const char *word,
+                   const char *hash)
+{
+    size_t begin = out->bytes;
+    config_trigger_prefix(request->table->name, out);
+    buffer_append_format(out, "%s%.*s%s", word, NAME_HASH_DIGITS, hash, request->suffix);
+    CHECK(out->bytes - begin <= NAME_BYTES_MAX);
+}
+
 static const char *
 name_function(const struct request *request, const char *hash, struct arena *arena)
 {
     struct buffer name = {0};
     struct buffer quoted = {0};
-    config_trigger_prefix(request->table->name, &name);
-    buffer_append_format(&name, "ops_%.*s%s", NAME_HASH_DIGITS, hash, request->suffix);
+    append_object_name(&name, request, "ops_", hash);
     sql_append_name(&quoted, request->entry->outbox_schema);
     buffer_append_text(&quoted, ".");
     sql_append_name(&quoted, buffer_string(&name));
@@ -164,7 +191,7 @@ name_function(const struct request *request, const char *hash, struct arena *are
     return sql_take(arena, &quoted);
 }
 
-/* Two entries of one table refuse its TRUNCATE by the same trigger. */
+/* Two entries of one table may need the same object: the trigger that refuses its TRUNCATE. */
 static bool
 has_object(const struct trigger_objects *objects, const struct trigger_object *object)
 {
@@ -173,6 +200,18 @@ has_object(const struct trigger_objects *objects, const struct trigger_object *o
            (strcmp(other->name, object->name) != 0 || strcmp(other->table, object->table) != 0))
         other = other->next;
     return other != NULL;
+}
+
+static void
+append_object(struct trigger_objects *objects, struct trigger_object *object)
+{
+    CHECK(object->next == NULL);
+    if (objects->end == NULL)
+        objects->end = &objects->first;
+    CHECK(*objects->end == NULL);
+    *objects->end = object;
+    objects->end = &object->next;
+    objects->count++;
 }
 
 static void
@@ -190,31 +229,27 @@ add_object(const struct request *request, struct arena *arena, struct trigger_ob
     generate_append_mark(&text, request->entry->outbox_schema);
     buffer_append_format(&text, " sha256 %s", hash);
     object->mark = sql_take(arena, &text);
-    config_trigger_prefix(request->table->name, &text);
-    buffer_append_format(&text, "%.*s%s", NAME_HASH_DIGITS, hash, request->suffix);
+    append_object_name(&text, request, "", hash);
     object->name = sql_take(arena, &text);
     object->function = name_function(request, hash, arena);
     if (has_object(objects, object))
         return;
     append_sql(&text, request, object);
     object->sql = sql_take(arena, &text);
-    if (objects->end == NULL)
-        objects->end = &objects->first;
-    *objects->end = object;
-    objects->end = &object->next;
-    objects->count++;
+    append_object(objects, object);
 }
 
-/* A trigger for statements is not inherited by partitions, each of which can be emptied alone. */
+/* Partitions do not inherit a trigger for statements, and each of them can be truncated alone. */
 static void
 add_truncates(struct request request, struct arena *arena, struct trigger_objects *objects)
 {
     const struct entry_table *root = request.table;
+    CHECK(root->is_partitioned || root->partition_count == 0);
     request.events = ON_TRUNCATE;
     request.suffix = "_t";
     request.why = request.entry->trigger->on_truncate == ON_TRUNCATE_EMIT
-                      ? "TRUNCATE: what deleting every row would write"
-                      : "TRUNCATE: refused, since it names no rows";
+                      ? "TRUNCATE: writes what deleting every row would write"
+                      : "TRUNCATE: refused, because it names no rows";
     add_object(&request, arena, objects);
     for (uint32_t i = 0; i < root->partition_count; i++) {
         request.table = &root->partitions[i];
@@ -222,36 +257,51 @@ add_truncates(struct request request, struct arena *arena, struct trigger_object
     }
 }
 
+static void
+add_rows(struct request request, bool sees_delete, struct arena *arena,
+         struct trigger_objects *objects)
+{
+    request.events = sees_delete ? ON_INSERT_OR_DELETE : ON_INSERT;
+    add_object(&request, arena, objects);
+    request.events = ON_UPDATE;
+    add_object(&request, arena, objects);
+}
+
+static void
+add_child_objects(const struct entry *entry, struct arena *arena, struct trigger_objects *objects)
+{
+    const struct request request = {
+        .entry = entry,
+        .table = &entry->child_table,
+        .is_child = true,
+        .suffix = "_c",
+        .why = "child: an entity that is inserted late gets the values of its parent",
+    };
+    CHECK(entry->child_table.quoted != NULL);
+    add_rows(request, !entry->deletes_with_child, arena, objects);
+    if (!entry->deletes_with_child)
+        add_truncates(request, arena, objects);
+}
+
 void
 generate_objects(const struct entry *entry, struct arena *arena, struct trigger_objects *objects)
 {
     static const char *const why[] = {
-        "direct: a row is an entity",
-        "join: a row adds values to its entity",
-        "fan-out: a row's values are those of every entity that the query matches",
-        "fan-out per row: a row's values are those of each child's entity",
+        [TRIGGER_DIRECT] = "direct: a row is an entity",
+        [TRIGGER_JOIN] = "join: a row adds values to its entity",
+        [TRIGGER_FAN_OUT] = "fan-out: every entity that the query matches has the row's values",
+        [TRIGGER_FAN_OUT_PER_ROW] = "fan-out per row: the entity of every child has the row's"
+                                    " values",
     };
-    struct request request = {
+    CHECK(entry->trigger->kind <= TRIGGER_FAN_OUT_PER_ROW);
+    const struct request request = {
         .entry = entry,
         .table = &entry->table,
-        .events = ON_INSERT_OR_DELETE,
         .suffix = "",
         .why = why[entry->trigger->kind],
     };
-    add_object(&request, arena, objects);
-    request.events = ON_UPDATE;
-    add_object(&request, arena, objects);
+    add_rows(request, true, arena, objects);
     add_truncates(request, arena, objects);
-    if (entry->child == NULL)
-        return;
-    request.table = &entry->child_table;
-    request.is_child = true;
-    request.suffix = "_c";
-    request.why = "child: an entity that comes late takes its parent's values with it";
-    request.events = entry->deletes_with_child ? ON_INSERT : ON_INSERT_OR_DELETE;
-    add_object(&request, arena, objects);
-    request.events = ON_UPDATE;
-    add_object(&request, arena, objects);
-    if (!entry->deletes_with_child)
-        add_truncates(request, arena, objects);
+    if (entry->child != NULL)
+        add_child_objects(entry, arena, objects);
 }

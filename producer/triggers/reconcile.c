@@ -3,24 +3,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "producer/triggers/catalogue.h"
 #include "producer/triggers/sql.h"
 
-/* Columns of the two queries below. */
+/* Columns of triggers_sql. */
 enum {
-    HAS_TABLE,
-    HAS_NAME,
-    HAS_FUNCTION,
-    HAS_MARK,
-    HAS_BODY,
-    HAS_WHOLE, /* enabled ALWAYS, SECURITY DEFINER, function marked as well */
-    HAS_FUNCTION_OF_ITS_OWN
+    FOUND_TABLE,
+    FOUND_NAME,
+    FOUND_FUNCTION,
+    FOUND_MARK,
+    FOUND_BODY,
+    FOUND_INTACT,      /* enabled ALWAYS, SECURITY DEFINER, and the function has the same mark */
+    FOUND_OWN_FUNCTION /* the function is ours, and no other trigger calls it */
 };
 
 #define QUOTED(column) "'\"' || replace(" column ", '\"', '\"\"') || '\"'"
 #define NAMED_BY_US "'^bitdex_.*_[0-9a-f]{8}(_[tc])?$'"
 
-/* $1: the mark, $2: tables of the configuration. Triggers of partitions are their parents'. */
+/* clang-format off */
+/* Triggers that are ours, without the copies that partitions have of the triggers of their
+ * partitioned table. $1: our mark; $2: the tables of the configuration. */
 static const char triggers_sql[] =
     "SELECT tables.name, tgname, functions.name, coalesce(mark, ''), prosrc,"
     " tgenabled = 'A' AND prosecdef AND obj_description(pg_proc.oid, 'pg_proc') IS NOT DISTINCT"
@@ -33,21 +36,22 @@ static const char triggers_sql[] =
     " JOIN pg_proc ON pg_proc.oid = tgfoid"
     " JOIN pg_namespace AS function_schema ON function_schema.oid = pronamespace,"
     " LATERAL (SELECT obj_description(pg_trigger.oid, 'pg_trigger') AS mark) AS marks,"
-    " LATERAL (SELECT " QUOTED("pg_namespace.nspname") " || '.' || " QUOTED(
-        "relname") "  AS name) AS tables,"
-                   " LATERAL (SELECT " QUOTED("function_schema.nspname") " || '.' || " QUOTED(
-                       "proname") "  AS name) AS functions"
-                                  " WHERE NOT tgisinternal AND tgparentid = 0 AND "
-                                  "(starts_with(mark, $1) OR mark IS NULL AND"
-                                  "  tgname ~ " NAMED_BY_US " AND tables.name = ANY ($2::text[]))"
-                                  " ORDER BY tables.name, tgname";
+    " LATERAL (SELECT " QUOTED("pg_namespace.nspname") " || '.' || " QUOTED("relname")
+    "  AS name) AS tables,"
+    " LATERAL (SELECT " QUOTED("function_schema.nspname") " || '.' || " QUOTED("proname")
+    "  AS name) AS functions"
+    " WHERE NOT tgisinternal AND tgparentid = 0 AND (starts_with(mark, $1) OR mark IS NULL AND"
+    "  tgname ~ " NAMED_BY_US " AND tables.name = ANY ($2::text[]))"
+    " ORDER BY tables.name, tgname";
 
-/* $1: the mark. */
-static const char functions_sql[] = "SELECT " QUOTED("nspname") " || '.' || " QUOTED(
-    "proname") " FROM pg_proc JOIN pg_namespace"
-               " ON pg_namespace.oid = pronamespace WHERE starts_with(obj_description(pg_proc.oid,"
-               " 'pg_proc'), $1) AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgfoid = pg_proc.oid)"
-               " ORDER BY nspname, proname";
+/* Functions that are ours and that no trigger calls. $1: our mark. */
+static const char functions_sql[] =
+    "SELECT " QUOTED("nspname") " || '.' || " QUOTED("proname")
+    " FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace"
+    " WHERE starts_with(obj_description(pg_proc.oid, 'pg_proc'), $1)"
+    " AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgfoid = pg_proc.oid)"
+    " ORDER BY nspname, proname";
+/* clang-format on */
 
 int
 reconcile_plan_nothing(struct pg *pg, struct arena *arena, struct reconcile_plan *plan,
@@ -71,6 +75,7 @@ reconcile_plan(struct pg *pg, const struct config *config, struct arena *arena,
         if (rc == 0)
             generate_objects(entry, arena, &plan->objects);
     }
+    CHECK(rc != 0 || plan->entry_count == config->trigger_count);
     return rc;
 }
 
@@ -79,6 +84,8 @@ add_change(struct reconcile_changes *changes, struct arena *arena, const char *t
            struct buffer *label, struct buffer *sql)
 {
     struct reconcile_change *change = arena_alloc(arena, sizeof *change);
+    CHECK(table != NULL);
+    CHECK(label->bytes > 0 && sql->bytes > 0);
     *change = (struct reconcile_change){
         .table = table,
         .label = sql_take(arena, label),
@@ -86,50 +93,53 @@ add_change(struct reconcile_changes *changes, struct arena *arena, const char *t
     };
     if (changes->end == NULL)
         changes->end = &changes->first;
+    CHECK(*changes->end == NULL);
     *changes->end = change;
     changes->end = &change->next;
     changes->count++;
 }
 
 static void
-add_lost_functions(const struct pg_result *result, struct arena *arena,
-                   struct reconcile_changes *changes)
+add_unused_functions(const struct pg_result *result, struct arena *arena,
+                     struct reconcile_changes *changes)
 {
     for (int i = 0; i < pg_rows(result); i++) {
         struct buffer label = {0};
         struct buffer sql = {0};
         const char *name = pg_text(result, i, 0);
-        buffer_append_format(&label, "- function %s, which has no trigger", name);
+        buffer_append_format(&label, "- function %s: no trigger calls it", name);
         buffer_append_format(&sql, "DROP FUNCTION %s()", name);
         add_change(changes, arena, "", &label, &sql);
     }
 }
 
+/* The object that should exist by that name on that table; NULL: none should. */
 static const struct trigger_object *
 find_object(const struct trigger_objects *objects, const struct pg_result *result, int row)
 {
     const struct trigger_object *object = objects->first;
-    while (object != NULL && (strcmp(object->name, pg_text(result, row, HAS_NAME)) != 0 ||
-                              strcmp(object->table, pg_text(result, row, HAS_TABLE)) != 0))
+    while (object != NULL && (strcmp(object->name, pg_text(result, row, FOUND_NAME)) != 0 ||
+                              strcmp(object->table, pg_text(result, row, FOUND_TABLE)) != 0))
         object = object->next;
     return object;
 }
 
+/* Does the row describe this object as it was generated? */
 static bool
 is_intact(const struct trigger_object *object, const struct pg_result *result, int row)
 {
-    return object != NULL && strcmp(object->mark, pg_text(result, row, HAS_MARK)) == 0 &&
-           strcmp(object->body, pg_text(result, row, HAS_BODY)) == 0 &&
-           pg_boolean(result, row, HAS_WHOLE);
+    return object != NULL && strcmp(object->mark, pg_text(result, row, FOUND_MARK)) == 0 &&
+           strcmp(object->body, pg_text(result, row, FOUND_BODY)) == 0 &&
+           pg_boolean(result, row, FOUND_INTACT);
 }
 
 static const char *
 why_dropped(const struct trigger_object *object, const struct pg_result *result, int row)
 {
     if (object != NULL)
-        return "changed by hand, or not enabled ALWAYS";
-    return *pg_text(result, row, HAS_MARK) == '\0' ? "of another generator"
-                                                   : "not in the configuration";
+        return "was changed by hand, or is not enabled ALWAYS";
+    return *pg_text(result, row, FOUND_MARK) == '\0' ? "made by another generator"
+                                                     : "not in the configuration";
 }
 
 static void
@@ -142,24 +152,24 @@ add_drops(const struct pg_result *result, const struct reconcile_plan *plan, str
             continue;
         struct buffer label = {0};
         struct buffer sql = {0};
-        const char *table = arena_strdup(arena, text_of(pg_text(result, i, HAS_TABLE)));
-        buffer_append_format(&label, "- trigger %s on %s: %s", pg_text(result, i, HAS_NAME), table,
-                             why_dropped(object, result, i));
+        const char *table = arena_strdup(arena, text_of(pg_text(result, i, FOUND_TABLE)));
+        buffer_append_format(&label, "- trigger %s on %s: %s", pg_text(result, i, FOUND_NAME),
+                             table, why_dropped(object, result, i));
         buffer_append_text(&sql, "DROP TRIGGER ");
-        sql_append_name(&sql, pg_text(result, i, HAS_NAME));
+        sql_append_name(&sql, pg_text(result, i, FOUND_NAME));
         buffer_append_format(&sql, " ON %s", table);
-        if (pg_boolean(result, i, HAS_FUNCTION_OF_ITS_OWN))
-            buffer_append_format(&sql, "; DROP FUNCTION %s()", pg_text(result, i, HAS_FUNCTION));
+        if (pg_boolean(result, i, FOUND_OWN_FUNCTION))
+            buffer_append_format(&sql, "; DROP FUNCTION %s()", pg_text(result, i, FOUND_FUNCTION));
         add_change(changes, arena, table, &label, &sql);
     }
 }
 
 static bool
-object_is_there(const struct trigger_object *object, const struct pg_result *result)
+object_exists(const struct trigger_object *object, const struct pg_result *result)
 {
     for (int i = 0; i < pg_rows(result); i++)
-        if (strcmp(object->name, pg_text(result, i, HAS_NAME)) == 0 &&
-            strcmp(object->table, pg_text(result, i, HAS_TABLE)) == 0)
+        if (strcmp(object->name, pg_text(result, i, FOUND_NAME)) == 0 &&
+            strcmp(object->table, pg_text(result, i, FOUND_TABLE)) == 0)
             return is_intact(object, result, i);
     return false;
 }
@@ -170,7 +180,8 @@ add_creates(const struct pg_result *result, const struct reconcile_plan *plan, s
 {
     for (const struct trigger_object *object = plan->objects.first; object != NULL;
          object = object->next) {
-        if (object_is_there(object, result))
+        CHECK(object->sql != NULL);
+        if (object_exists(object, result))
             continue;
         struct buffer label = {0};
         struct buffer sql = {0};
@@ -182,11 +193,12 @@ add_creates(const struct pg_result *result, const struct reconcile_plan *plan, s
     }
 }
 
-/* The tables of the entries as an array literal. */
+/* The tables of the plan as the text of a Postgres array. */
 static void
 append_tables(struct buffer *out, const struct reconcile_plan *plan)
 {
     const char *separator = "";
+    CHECK(out->bytes == 0);
     buffer_append_text(out, "{");
     for (const struct trigger_object *object = plan->objects.first; object != NULL;
          object = object->next) {
@@ -208,23 +220,24 @@ reconcile_compare(struct pg *pg, const struct reconcile_plan *plan, struct arena
 {
     struct buffer mark = {0};
     struct buffer tables = {0};
-    struct pg_result *lost = NULL;
-    struct pg_result *there = NULL;
+    struct pg_result *unused = NULL;
+    struct pg_result *found = NULL;
+    CHECK(changes->count == 0 && changes->first == NULL);
     generate_append_mark(&mark, plan->outbox_schema);
     append_tables(&tables, plan);
     const char *const params[] = {buffer_string(&mark), buffer_string(&tables)};
-    int rc = pg_query(pg, functions_sql, 1, params, &lost, err);
+    int rc = pg_query(pg, functions_sql, 1, params, &unused, err);
     if (rc == 0)
-        rc = pg_query(pg, triggers_sql, 2, params, &there, err);
+        rc = pg_query(pg, triggers_sql, 2, params, &found, err);
     if (rc == 0) {
-        add_lost_functions(lost, arena, changes);
-        add_drops(there, plan, arena, changes);
-        add_creates(there, plan, arena, changes);
+        add_unused_functions(unused, arena, changes);
+        add_drops(found, plan, arena, changes);
+        add_creates(found, plan, arena, changes);
     } else {
-        rc = error_wrap(err, rc, "could not read the triggers");
+        rc = error_wrap(err, rc, "cannot read the triggers of the database");
     }
-    pg_result_clear(lost);
-    pg_result_clear(there);
+    pg_result_clear(unused);
+    pg_result_clear(found);
     buffer_free(&mark);
     buffer_free(&tables);
     return rc;
@@ -233,16 +246,18 @@ reconcile_compare(struct pg *pg, const struct reconcile_plan *plan, struct arena
 static void
 append_need(struct buffer *out, const char *table, const char *right)
 {
+    CHECK(table != NULL);
     buffer_append_text(out, ", (");
     sql_append_literal(out, table);
     buffer_append_format(out, ", '%s')", right);
 }
 
-/* What the functions do with which tables. */
+/* The rights that the functions need, as rows of (relation, need). */
 static void
 append_needs(struct buffer *out, const struct reconcile_plan *plan)
 {
     struct buffer outbox = {0};
+    CHECK(plan->outbox_schema != NULL);
     sql_append_name(&outbox, plan->outbox_schema);
     buffer_append_text(&outbox, ".\"BitdexOps\"");
     buffer_append_text(out, "(VALUES (");
@@ -253,7 +268,7 @@ append_needs(struct buffer *out, const struct reconcile_plan *plan)
         append_need(out, entry->table.quoted, "SELECT");
         if (entry->child == NULL)
             continue;
-        append_need(out, entry->table.quoted, "UPDATE"); /* FOR SHARE asks for it */
+        append_need(out, entry->table.quoted, "UPDATE"); /* FOR SHARE needs it */
         append_need(out, entry->child_table.quoted, "SELECT");
     }
     buffer_append_text(out, ") AS needs(relation, need)");
@@ -283,12 +298,13 @@ reconcile_check_rights(struct pg *pg, const struct reconcile_plan *plan, bool as
     buffer_free(&sql);
     buffer_free(&mark);
     if (rc != 0)
-        return error_wrap(err, rc, "could not ask for rights");
+        return error_wrap(err, rc, "cannot read the rights of roles");
     if (pg_rows(result) > 0)
-        rc = error_set(
-            err, ERR_FATAL, "role %s, as which trigger functions run, needs %s on %s%s: GRANT it",
-            pg_text(result, 0, 0), pg_text(result, 0, 1), pg_text(result, 0, 2),
-            strcmp(pg_text(result, 0, 1), "INSERT") == 0 ? " and USAGE on its sequence" : "");
+        rc = error_set(err, ERR_FATAL,
+                       "role %s, as which the trigger functions run, lacks %s on %s%s: GRANT it",
+                       pg_text(result, 0, 0), pg_text(result, 0, 1), pg_text(result, 0, 2),
+                       strcmp(pg_text(result, 0, 1), "INSERT") == 0 ? " and USAGE on its sequence"
+                                                                    : "");
     pg_result_clear(result);
     return rc;
 }
@@ -296,6 +312,7 @@ reconcile_check_rights(struct pg *pg, const struct reconcile_plan *plan, bool as
 static int
 apply_table(struct pg *pg, struct reconcile_change *first, struct error *err)
 {
+    CHECK(!first->is_done);
     int rc = pg_exec(pg, "BEGIN; SET LOCAL lock_timeout = '1s'", err);
     for (const struct reconcile_change *change = first; rc == 0 && change != NULL;
          change = change->next)
@@ -312,6 +329,7 @@ reconcile_apply_next(struct pg *pg, struct reconcile_changes *changes, bool *fou
                      struct error *err)
 {
     struct reconcile_change *first = changes->first;
+    CHECK((first == NULL) == (changes->count == 0));
     while (first != NULL && first->is_done)
         first = first->next;
     *found = first != NULL;
@@ -320,5 +338,6 @@ reconcile_apply_next(struct pg *pg, struct reconcile_changes *changes, bool *fou
     int rc = apply_table(pg, first, err);
     for (struct reconcile_change *change = first; rc == 0 && change != NULL; change = change->next)
         change->is_done = change->is_done || strcmp(change->table, first->table) == 0;
+    CHECK(first->is_done == (rc == 0)); /* so that every call makes progress or fails */
     return rc;
 }

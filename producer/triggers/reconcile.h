@@ -1,9 +1,9 @@
-/* Keeps the triggers of a database equal to the configuration: what there should be, what there is,
- * and the changes from one to the other.
+/* Makes the triggers of a database equal to the configuration: the objects that should exist, those
+ * that exist, and the changes from one to the other.
  *
- * Ours are the triggers and functions whose comment begins with our mark; those of the original
- * generator have none, and are known by their names on a table of the configuration. Nothing else
- * is touched. Everything lives in the arena that the caller gives.
+ * An object is ours when its comment begins with our mark. The original generator left no comments;
+ * its triggers are recognised by their names, on tables of the configuration only. No other object
+ * is changed. Everything lives in the arena that the caller passes. One thread, as the session.
  */
 #ifndef PRODUCER_TRIGGERS_RECONCILE_H
 #define PRODUCER_TRIGGERS_RECONCILE_H
@@ -11,7 +11,7 @@
 #include "common/pg/pg.h"
 #include "producer/triggers/generate.h"
 
-/* What there should be. */
+/* The objects that should exist. */
 struct reconcile_plan {
     const char *outbox_schema;
     struct entry *entries;
@@ -20,39 +20,42 @@ struct reconcile_plan {
 };
 
 struct reconcile_change {
-    const char *table; /* quoted; "" for a function that lost its trigger */
-    const char *label; /* for people: "+ trigger ..." */
+    const char *table; /* quoted; "" for a function whose trigger is gone */
+    const char *label; /* for the operator: "+ trigger ..." or "- trigger ..." */
     const char *sql;
     bool is_done;
     struct reconcile_change *next;
 };
 
+/* In the order in which they have to be made. Zero-initialise. */
 struct reconcile_changes {
     struct reconcile_change *first;
-    struct reconcile_change **end; /* NULL: empty */
+    struct reconcile_change **end; /* NULL: the list is empty */
     uint32_t count;
 };
 
-/* Reads the configuration's entries against the catalogue and generates their objects. ERR_USAGE
- * as catalogue_read(). */
+/* Completes the entries of the configuration from the catalogue and generates their objects.
+ * ERR_USAGE as catalogue_read(). */
 int reconcile_plan(struct pg *pg, const struct config *config, struct arena *arena,
                    struct reconcile_plan *plan, struct error *err);
 
-/* Without entries: what is left when all of ours goes. */
+/* A plan without entries, by which all of our objects are removed. */
 int reconcile_plan_nothing(struct pg *pg, struct arena *arena, struct reconcile_plan *plan,
                            struct error *err);
 
-/* Compares with what there is. Takes no lock that a writer would notice. */
+/* Appends the changes that make the database equal to the plan. Takes no lock that a writer waits
+ * for. */
 int reconcile_compare(struct pg *pg, const struct reconcile_plan *plan, struct arena *arena,
                       struct reconcile_changes *changes, struct error *err);
 
-/* Have the owners of our functions, or this session's role when `as_self`, the rights that these
- * need? ERR_FATAL names the first that is missing. */
+/* Checks that the owners of our functions, or with `as_self` the role of this session, have the
+ * rights that the functions need. ERR_FATAL names the first right that is missing. */
 int reconcile_check_rights(struct pg *pg, const struct reconcile_plan *plan, bool as_self,
                            struct error *err);
 
-/* Makes the next table's changes, in one transaction that waits a second for its locks. False in
- * `*found`: all are done. ERR_RETRY: they could not be had; nothing of this table changed. */
+/* Makes the changes of the next table in one transaction, which waits for its locks for a second.
+ * False in `*found`: all changes are made. ERR_RETRY: a lock was not granted, and nothing of this
+ * table was changed. */
 int reconcile_apply_next(struct pg *pg, struct reconcile_changes *changes, bool *found,
                          struct error *err);
 

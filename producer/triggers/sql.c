@@ -1,5 +1,6 @@
-/* The quotes are those of the PostgreSQL manual, "Lexical Structure": '...' with '' inside,
- * E'...' with \' as well, "...", $tag$...$tag$, and both kinds of comments.
+/* Quoted text is what the PostgreSQL manual describes in "Lexical Structure": '...' with '' inside,
+ * E'...' with \' as well, "...", $tag$...$tag$. Comments are -- to the end of the line, and nested
+ * C comments.
  */
 #include "producer/triggers/sql.h"
 
@@ -7,9 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
+
 void
 sql_append_name(struct buffer *out, const char *name)
 {
+    CHECK(*name != '\0'); /* Postgres has no empty identifier */
     buffer_append(out, "\"", 1);
     for (; *name != '\0'; name++)
         buffer_append(out, *name == '"' ? "\"\"" : name, *name == '"' ? 2 : 1);
@@ -19,6 +23,7 @@ sql_append_name(struct buffer *out, const char *name)
 void
 sql_append_column(struct buffer *out, const char *row, const char *column)
 {
+    CHECK(*row != '\0');
     buffer_append_format(out, "%s.", row);
     sql_append_name(out, column);
 }
@@ -41,21 +46,24 @@ is_word(char byte)
     return isalnum((unsigned char)byte) || byte == '_' || (unsigned char)byte >= 0x80;
 }
 
-/* Behind the text quoted by `quote` that begins at `at`; a doubled quote looks like two texts. */
+/* The end of the text in `quote` that begins at `at`. A doubled quote ends one text and begins the
+ * next, which comes to the same. */
 static const char *
 skip_quoted(const char *at, char quote, bool has_escapes)
 {
+    CHECK(*at == quote);
     for (at++; *at != '\0' && *at != quote; at++)
         if (has_escapes && *at == '\\' && at[1] != '\0')
             at++;
     return *at == '\0' ? at : at + 1;
 }
 
-/* `at` itself when no dollar quote begins there. */
+/* The end of the dollar-quoted text that begins at `at`; `at` if none does. */
 static const char *
 skip_dollars(const char *at)
 {
     size_t tag = 1;
+    CHECK(*at == '$');
     while (is_word(at[tag]))
         tag++;
     if (at[tag] != '$' || isdigit((unsigned char)at[1]))
@@ -71,6 +79,7 @@ static const char *
 skip_comment(const char *at)
 {
     int depth = 0;
+    CHECK(strncmp(at, "/*", 2) == 0);
     do {
         bool opens = strncmp(at, "/*", 2) == 0;
         bool closes = strncmp(at, "*/", 2) == 0;
@@ -80,11 +89,11 @@ skip_comment(const char *at)
     return at;
 }
 
-/* Behind the quoted text or comment that begins at `at`, which stands in `text`; `at` itself when
- * none does. */
+/* The end of the quoted text or comment that begins at `at` in `text`; `at` if none does. */
 static const char *
 skip_opaque(const char *text, const char *at)
 {
+    CHECK(at >= text);
     bool in_word = at > text && is_word(at[-1]);
     bool has_e =
         in_word && tolower((unsigned char)at[-1]) == 'e' && (at - 1 == text || !is_word(at[-2]));
@@ -97,7 +106,7 @@ skip_opaque(const char *text, const char *at)
     return strncmp(at, "/*", 2) == 0 ? skip_comment(at) : at;
 }
 
-/* The {name} that begins at `at`. */
+/* Does a {name} begin at `at`? */
 static bool
 is_placeholder(const char *at, struct text *name)
 {
@@ -112,12 +121,13 @@ sql_next_placeholder(const char **at, struct text *name)
 {
     const char *text = *at;
     for (const char *next = text; *next != '\0';) {
-        const char *behind = skip_opaque(text, next);
-        if (behind == next && is_placeholder(next, name)) {
+        const char *end = skip_opaque(text, next);
+        CHECK(end >= next);
+        if (end == next && is_placeholder(next, name)) {
             *at = name->data + name->bytes + 1;
             return true;
         }
-        next = behind > next ? behind : next + 1;
+        next = end > next ? end : next + 1;
     }
     return false;
 }
@@ -125,7 +135,8 @@ sql_next_placeholder(const char **at, struct text *name)
 bool
 sql_is_column(const char *expression)
 {
-    return *expression == '{' && strcspn(expression + 1, "{}") + 2 == strlen(expression);
+    struct text name;
+    return is_placeholder(expression, &name) && name.data[name.bytes + 1] == '\0';
 }
 
 void
@@ -133,6 +144,7 @@ sql_append_expression(struct buffer *out, const char *expression, const char *ro
 {
     struct text name;
     for (const char *at = expression; sql_next_placeholder(&at, &name); expression = at) {
+        CHECK(name.data > expression && name.data < at);
         buffer_append(out, expression, (size_t)(name.data - 1 - expression));
         char *column = memory_format("%.*s", TEXT_ARGS(name));
         sql_append_column(out, row, column);
@@ -146,6 +158,7 @@ sql_take(struct arena *arena, struct buffer *buffer)
 {
     const char *text =
         arena_strdup(arena, (struct text){(const char *)buffer->data, buffer->bytes});
+    CHECK(strlen(text) == buffer->bytes);
     buffer_free(buffer);
     return text;
 }

@@ -1,30 +1,33 @@
-/* Pieces of SQL: names, and expressions of the configuration with their {column} filled in. Pure;
- * any thread. */
+/* Pieces of SQL text: identifiers, literals, and the expressions of the configuration, in which a
+ * column is written {column}. Pure; any thread.
+ */
 #ifndef PRODUCER_TRIGGERS_SQL_H
 #define PRODUCER_TRIGGERS_SQL_H
 
 #include "common/base/memory.h"
 
-/* Appends one quoted identifier; a dot in it is a part of the name. */
+/* Appends a quoted identifier, which is not empty. A dot is a part of the name. */
 void sql_append_name(struct buffer *out, const char *name);
-/* The same behind `row` and a dot, such as OLD."order". */
+/* Appends `row`, a dot and the quoted column, such as OLD."order". */
 void sql_append_column(struct buffer *out, const char *row, const char *column);
 
-/* As quote_literal() does, so that it reads the same whatever standard_conforming_strings is. */
+/* Appends a literal as quote_literal() writes it: its meaning does not depend on
+ * standard_conforming_strings. */
 void sql_append_literal(struct buffer *out, const char *text);
 
-/* Appends `expression`, in which {name} becomes that column of `row`. What stands in quotes of any
- * kind or in comments is left alone, and so is a brace that holds no name. */
+/* Appends `expression` with every {name} replaced by that column of `row`. Quoted text, comments,
+ * and a brace that encloses no name are copied unchanged. */
 void sql_append_expression(struct buffer *out, const char *expression, const char *row);
 
-/* Is it one {name} and nothing else? */
+/* Is the expression a single {name}? */
 bool sql_is_column(const char *expression);
 
-/* The text in `buffer`, which is freed, as one that lives in `arena`. */
+/* Copies the text of `buffer`, which holds no NUL, into `arena`, and frees the buffer, which is
+ * then empty. */
 const char *sql_take(struct arena *arena, struct buffer *buffer);
 
-/* Finds the next {name} at or behind *at, outside quotes and comments, and moves *at behind it.
- * False: there is none. */
+/* Finds the first {name} from *at on, outside quoted text and comments, and moves *at past it.
+ * False: there is none, and *at is unchanged. */
 bool sql_next_placeholder(const char **at, struct text *name);
 
 #endif

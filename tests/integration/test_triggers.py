@@ -712,7 +712,8 @@ class Reconciliation(TriggerCase):
         for entry, wanted in (
             ("{ table: Nix, slot_field: id }", r"\[0\].table: table Nix does not exist"),
             ("{ table: Image, slot_field: nix }", r"\[0\].slot_field: .*nix.*not found"),
-            ("{ table: Image, slot_field: url }", r"\[0\].slot_field: column url is no integer"),
+            ("{ table: Image, slot_field: url }",
+             r"\[0\].slot_field: column url is not of an integer type"),
             ("{ table: Image, slot_field: id, track_fields: [hash,\n    '{flags} + as f'] }",
              r":\d+:5: triggers\[0\].track_fields\[1\]: .*syntax error"),
             ("{ table: Image, slot_field: id, computed_fields: [\"'a' as f\"] }",
@@ -748,7 +749,7 @@ class Reconciliation(TriggerCase):
         self.pipeline.producer.set_variable("BITDEX_POSTGRES", dsn)
         done = self.triggers("apply", check=False)
         self.assertEqual(done.returncode, 1)
-        self.assertIn(f'role {role}, as which trigger functions run, needs INSERT on '
+        self.assertIn(f'role {role}, as which the trigger functions run, lacks INSERT on '
                       '"public"."BitdexOps"', done.stderr)
 
 
