@@ -34,6 +34,7 @@ OWNERS = {
     "microhttpd.h": "common/http",
     "openssl/": "producer/triggers",
     "roaring/": "consumer/engine",
+    "systemd/": "common/service",
     "yajl/": "common/json",
     "yaml.h": "common/config",
 }

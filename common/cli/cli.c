@@ -11,7 +11,8 @@
 
 #include "common/base/check.h"
 #include "common/base/log.h"
-#include "common/base/memory.h"
+#include "common/base/version.h"
+#include "common/cli/manual.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -23,55 +24,12 @@ enum { WORDS_MAX = 2 + CLI_ARGUMENTS_MAX }; /* the name of a command has one wor
 struct line {
     struct cli cli;
     const char *config_path;
+    const char *generate; /* what to print from the tables: "man" or "bash"; NULL: nothing */
     bool help;
+    bool version;
     const char *words[WORDS_MAX]; /* the command's name and its arguments */
     int word_count;
 };
-
-static int
-cli_run_config(const struct cli *cli, struct error *err)
-{
-    (void)err;
-    struct buffer text;
-    buffer_init(&text);
-    config_print(cli->config, &text);
-    fwrite(text.data, 1, text.bytes, stdout);
-    buffer_free(&text);
-    return 0;
-}
-
-static const struct cli_command common_command = {
-    .name = "config",
-    .summary = "print the effective configuration",
-    .help = "As YAML, with defaults filled in and secrets left out.",
-    .run = cli_run_config,
-};
-
-/* The command after `before`: first the program's commands, then the common one, then NULL. */
-static const struct cli_command *
-cli_next_command(const struct cli_program *program, const struct cli_command *before)
-{
-    if (before == &common_command)
-        return NULL;
-    const struct cli_command *next = before == NULL ? program->commands : before + 1;
-    return next->name != NULL ? next : &common_command;
-}
-
-/* The tables of the commands are constants, so an invalid one is a programming error. */
-static void
-cli_check_program(const struct cli_program *program)
-{
-    const struct cli_command *command = NULL;
-    while ((command = cli_next_command(program, command)) != NULL) {
-        CHECK(command->name[0] != '\0' && command->name[0] != '-');
-        CHECK(command->summary != NULL);
-        CHECK(command->run != NULL);
-        CHECK(command->arguments_min >= 0);
-        CHECK(command->arguments_min <= command->arguments_max);
-        CHECK(command->arguments_max <= CLI_ARGUMENTS_MAX);
-        CHECK((command->arguments_max == 0) == (command->arguments == NULL));
-    }
-}
 
 static void
 cli_print_program(const struct cli_program *program, FILE *out)
@@ -85,10 +43,40 @@ cli_print_program(const struct cli_program *program, FILE *out)
                  command->arguments != NULL ? command->arguments : "");
         fprintf(out, HELP_LINE, head, command->summary);
     }
-    fprintf(out, "\n" HELP_LINE HELP_LINE, "--config FILE",
-            "the YAML file; default: $BITDEX_CONFIG, else bitdex.yaml", "--help",
-            "this help, or the help of a COMMAND");
-    fprintf(out, "\nexit code: 0 done, 1 failed, 2 wrong usage or configuration\n");
+    fputc('\n', out);
+    for (const struct cli_option *option = cli_options; option->name != NULL; option++) {
+        char head[64];
+        snprintf(head, sizeof head, "%s %s", option->name,
+                 option->argument != NULL ? option->argument : "");
+        fprintf(out, HELP_LINE, head, option->summary);
+    }
+    fprintf(out, "\nexit code: " CLI_EXIT_STATUS "\n");
+}
+
+static void
+cli_print_version(const struct cli_program *program)
+{
+    const char *commit = version_commit();
+    printf("%s %s%s%s%s\n", program->name, version_number(), commit[0] != '\0' ? " (" : "", commit,
+           commit[0] != '\0' ? ")" : "");
+    printf("built with %s\n", version_libraries());
+}
+
+/* Prints what the line asks for beside a command. False: it asks for a command. */
+static bool
+cli_print_answer(const struct cli_program *program, const struct line *line)
+{
+    if (line->version)
+        cli_print_version(program);
+    else if (line->generate != NULL && strcmp(line->generate, "man") == 0)
+        manual_print_page(program, stdout);
+    else if (line->generate != NULL)
+        manual_print_bash(program, stdout);
+    else if (line->help && line->word_count == 0)
+        cli_print_program(program, stdout);
+    else
+        return false;
+    return true;
 }
 
 static void
@@ -145,6 +133,14 @@ cli_take_word(struct line *line, const char *word, struct error *err)
 }
 
 static int
+cli_check_generate(const char *what, struct error *err)
+{
+    if (strcmp(what, "man") == 0 || strcmp(what, "bash") == 0)
+        return 0;
+    return error_set(err, ERR_USAGE, "--generate needs man or bash");
+}
+
+static int
 cli_read_line(int argc, char **argv, struct line *line, struct error *err)
 {
     bool options = true; /* until "--" */
@@ -157,6 +153,11 @@ cli_read_line(int argc, char **argv, struct line *line, struct error *err)
             options = false;
         } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
             line->help = true;
+        } else if (strcmp(word, "--version") == 0) {
+            line->version = true;
+        } else if (strcmp(word, "--generate") == 0) {
+            line->generate = i + 1 < argc ? argv[++i] : "";
+            rc = cli_check_generate(line->generate, err);
         } else if (strcmp(word, "--json") == 0) {
             line->cli.json = true;
         } else if (strcmp(word, "--config") == 0 && i + 1 < argc) {
@@ -225,9 +226,11 @@ cli_main(const struct cli_program *program, int argc, char **argv)
     struct error err = {0};
     const struct cli_command *command = NULL;
     int rc = cli_read_line(argc, argv, &line, &err);
+    if (rc == 0 && cli_print_answer(program, &line))
+        return EXIT_DONE;
     if (rc == 0 && line.word_count == 0) {
-        cli_print_program(program, line.help ? stdout : stderr);
-        return line.help ? EXIT_DONE : EXIT_USAGE;
+        cli_print_program(program, stderr);
+        return EXIT_USAGE;
     }
     if (rc == 0)
         command = cli_find_command(program, &line);

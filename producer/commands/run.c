@@ -1,6 +1,7 @@
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
 #include "common/http/server.h"
+#include "common/service/service.h"
 #include "producer/api/api.h"
 #include "producer/commands/commands.h"
 #include "producer/drain/drain.h"
@@ -8,12 +9,33 @@
 
 enum { CONNECTIONS_MAX = 32, BODY_BYTES_MAX = 4096, CLIENT_TIMEOUT_S = 10 };
 
+static bool
+run_is_healthy(void *context)
+{
+    struct status_view view;
+    status_read(context, &view);
+    return status_is_healthy(&view);
+}
+
+/* Retention and drain, until a shutdown is requested. */
+static int
+run_drain(const struct config *config, struct status *status, struct error *err)
+{
+    struct trimmer *trimmer;
+    int rc = trimmer_start(config, status, &trimmer, err);
+    if (rc != 0)
+        return rc;
+    rc = drain_run(config, status, err);
+    trimmer_stop(trimmer);
+    return rc;
+}
+
 static int
 run_with_status(const struct config *config, struct status *status, struct error *err)
 {
     struct api api = {config, status};
     struct http_server *server;
-    struct trimmer *trimmer;
+    struct service *service;
     const struct http_options options = {
         .listen = config->producer.listen,
         .connections_max = CONNECTIONS_MAX,
@@ -24,10 +46,10 @@ run_with_status(const struct config *config, struct status *status, struct error
     if (rc != 0)
         return rc;
     log_info("api", "listening on %s", config->producer.listen);
-    rc = trimmer_start(config, status, &trimmer, err);
+    rc = service_start(run_is_healthy, status, &service, err);
     if (rc == 0) {
-        rc = drain_run(config, status, err);
-        trimmer_stop(trimmer);
+        rc = run_drain(config, status, err);
+        service_stop(service);
     }
     if (rc == 0)
         log_info("drain", "stopped");
