@@ -1,10 +1,18 @@
-#include "consumer/api/api_internal.h"
+#include "consumer/api/api.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "consumer/api/api_context.h"
+#include "consumer/api/checkpoint.h"
+#include "consumer/api/health.h"
+#include "consumer/api/index.h"
+#include "consumer/api/metrics.h"
+#include "consumer/api/ops.h"
+#include "consumer/api/page.h"
+#include "consumer/api/sync_lag.h"
 #include "consumer/api/token.h"
 
 enum {
@@ -12,11 +20,17 @@ enum {
     TIMEOUT_S = 30,
 };
 
+struct api {
+    struct api_context context;
+    struct http_server *server;
+    char *token; /* NULL: calls that change state are refused */
+};
+
 struct route {
     const char *method;
-    const char *path; /* {index} is this index's name, {id} one segment */
+    const char *path; /* {index} is the name of this index, {id} any one segment */
     void (*answer)(struct api_call *call);
-    bool changes_state; /* needs the token */
+    bool needs_token; /* it changes state */
 };
 
 static const struct route routes[] = {
@@ -35,43 +49,43 @@ static const struct route routes[] = {
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };
 
-/* Cuts the first segment, without its slash, off `*path`. */
+/* Removes the first segment from `*path` and returns it without its slash. */
 static struct text
 route_cut(const char **path)
 {
+    CHECK(**path == '/');
     const char *begin = *path + 1;
     size_t bytes = strcspn(begin, "/");
     *path = begin + bytes;
     return (struct text){begin, bytes};
 }
 
-/* Walks both paths; `index` and `id` get what stands at their places. */
+/* `index` and `id` get the segments at their places. */
 static bool
 route_matches(const char *pattern, const char *path, struct text *index, struct text *id)
 {
     while (*pattern == '/' && *path == '/') {
-        struct text wanted = route_cut(&pattern);
+        struct text expected = route_cut(&pattern);
         struct text segment = route_cut(&path);
-        if (text_is(wanted, "{index}"))
+        if (text_is(expected, "{index}"))
             *index = segment;
-        else if (text_is(wanted, "{id}"))
+        else if (text_is(expected, "{id}"))
             *id = segment;
-        else if (!text_equal(wanted, segment))
+        else if (!text_equal(expected, segment))
             return false;
     }
     return *pattern == '\0' && *path == '\0';
 }
 
-/* May the call change state? Else it is answered. */
+/* False: the call may not change state, and is answered. */
 static bool
-api_authorize(struct api_call *call)
+api_authorize(const struct api *api, const struct api_call *call)
 {
-    const char *token = call->api->token;
-    if (token == NULL)
+    if (api->token == NULL)
         http_respond_error(call->response, 403,
                            "calls that change state are refused: "
                            "consumer.token_file is not set");
-    else if (!http_bearer_matches(call->request->authorization, token))
+    else if (!http_bearer_matches(call->request->authorization, api->token))
         http_respond_error(call->response, 401, "this call needs the bearer token");
     else
         return true;
@@ -79,10 +93,24 @@ api_authorize(struct api_call *call)
 }
 
 static void
+api_answer(const struct api *api, const struct route *route, struct text index,
+           struct api_call *call)
+{
+    const char *name = call->api->config->index;
+    if (index.data != NULL && !text_is(index, name))
+        http_respond_error(call->response, 404, "Index '%.*s' not found", TEXT_ARGS(index));
+    else if (!route->needs_token || api_authorize(api, call))
+        route->answer(call);
+    CHECK(call->response->status >= 200 && call->response->status <= 599);
+}
+
+static void
 api_handle(void *context, const struct http_request *request, struct http_response *response)
 {
-    struct api_call call = {.api = context, .request = request, .response = response};
+    struct api *api = context;
+    struct api_call call = {.api = &api->context, .request = request, .response = response};
     bool path_known = false;
+    CHECK(request->path[0] == '/');
     for (size_t i = 0; i < ROUTES; i++) {
         struct text index = {0};
         if (!route_matches(routes[i].path, request->path, &index, &call.id))
@@ -90,14 +118,11 @@ api_handle(void *context, const struct http_request *request, struct http_respon
         path_known = true;
         if (strcmp(routes[i].method, request->method) != 0)
             continue;
-        if (index.data != NULL && !text_is(index, call.api->config->index))
-            http_respond_error(response, 404, "Index '%.*s' not found", TEXT_ARGS(index));
-        else if (!routes[i].changes_state || api_authorize(&call))
-            routes[i].answer(&call);
+        api_answer(api, &routes[i], index, &call);
         return;
     }
     if (path_known)
-        http_respond_error(response, 405, "%s is not for this path", request->method);
+        http_respond_error(response, 405, "%s is not allowed for this path", request->method);
     else
         http_respond_error(response, 404, "no such path: see /");
 }
@@ -105,9 +130,9 @@ api_handle(void *context, const struct http_request *request, struct http_respon
 static void
 api_free(struct api *api)
 {
-    api_ops_destroy(api->ops);
-    http_sources_destroy(api->posters);
-    sem_destroy(&api->query_slots);
+    api_ops_destroy(api->context.ops);
+    http_sources_destroy(api->context.sources);
+    sem_destroy(&api->context.query_slots);
     free(api->token);
     free(api);
 }
@@ -115,13 +140,14 @@ api_free(struct api *api)
 static int
 api_serve(struct api *api, struct error *err)
 {
-    const struct config_consumer *config = &api->config->consumer;
+    const struct config_consumer *config = &api->context.config->consumer;
     const struct http_options options = {
         .listen = config->listen,
         .connections_max = CONNECTIONS_MAX,
         .body_bytes_max = (size_t)config->body_bytes,
         .timeout_s = TIMEOUT_S,
     };
+    CHECK(api->server == NULL && api->context.ops != NULL);
     return http_server_start(&options, api_handle, api, &api->server, err);
 }
 
@@ -130,12 +156,14 @@ api_start(const struct config *config, struct assignment *assignment, struct ops
           struct api **api, struct error *err)
 {
     struct api *made = memory_zalloc(sizeof *made);
-    made->config = config;
-    made->assignment = assignment;
-    CHECK(sem_init(&made->query_slots, 0, (unsigned)config->consumer.http_threads) == 0);
-    api_beat(made);
-    made->posters = http_sources_create();
-    int rc = api_ops_create(config, sink, made->posters, &made->ops, err);
+    struct api_context *context = &made->context;
+    CHECK(config->topic.partitions > 0);
+    context->config = config;
+    context->assignment = assignment;
+    context->sources = http_sources_create();
+    CHECK(sem_init(&context->query_slots, 0, (unsigned)config->consumer.http_threads) == 0);
+    api_heartbeat(made);
+    int rc = api_ops_create(config, sink, context->sources, &context->ops, err);
     if (rc == 0 && config->consumer.token_file != NULL)
         rc = token_read(config->consumer.token_file, &made->token, err);
     if (rc == 0)
@@ -164,7 +192,9 @@ api_port(const struct api *api)
 }
 
 void
-api_beat(struct api *api)
+api_heartbeat(struct api *api)
 {
-    atomic_store(&api->main_heartbeat_us, clock_monotonic_us());
+    int64_t now_us = clock_monotonic_us();
+    int64_t before_us = atomic_exchange(&api->context.main_heartbeat_us, now_us);
+    CHECK(before_us <= now_us);
 }

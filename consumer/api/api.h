@@ -1,35 +1,36 @@
-/* The consumer's HTTP interface: what it answers, over the shards that this process owns.
+/* The HTTP interface of the consumer, over the shards that this process owns.
  *
- *     POST /api/indexes/{index}/query
- *     POST /api/indexes/{index}/ops            with the bearer token of consumer.token_file
- *     POST /api/indexes/{index}/checkpoint     of every partition, with the token as well
- *     GET  /api/indexes/{index}/entities/{id}
- *     GET  /api/indexes/{index}/stats          GET /api/indexes
- *     GET  /api/internal/sync-lag              position and lag of each partition
- *     GET  /api/health                         fails for a dead or stuck thread only
- *     GET  /api/ready                          fails unless all that is owned is complete and fresh
- *     GET  /metrics                            Prometheus text
- *     GET  /                                   the same for people
+ *     POST /api/indexes/{index}/query          index.h
+ *     GET  /api/indexes/{index}/entities/{id}  index.h
+ *     GET  /api/indexes/{index}/stats          index.h
+ *     GET  /api/indexes                        index.h
+ *     POST /api/indexes/{index}/ops            ops.h, with the bearer token of consumer.token_file
+ *     POST /api/indexes/{index}/checkpoint     checkpoint.h, with the bearer token
+ *     GET  /api/internal/sync-lag              position and lag of each partition: sync_lag.h
+ *     GET  /api/health                         fails for a dead or stuck thread only: health.h
+ *     GET  /api/ready                          fails unless all partitions are complete and fresh
+ *     GET  /metrics                            Prometheus text: metrics.h
+ *     GET  /                                   a page for a browser: page.h
  *
- * Handlers run on the server's threads. What changes state goes through `sink` to the log (law
- * L8).
+ * A request that changes state goes through `sink` to the log (law L8).
  */
 #ifndef CONSUMER_API_API_H
 #define CONSUMER_API_API_H
 
+#include "common/config/config.h"
 #include "consumer/group/assignment.h"
 #include "consumer/ingest/ops_sink.h"
 
 struct api;
 
-/* Serves on consumer.listen. `config`, `assignment` and `sink` must outlive it. */
+/* Serves on consumer.listen. `config`, `assignment` and `sink` must outlive the interface. */
 int api_start(const struct config *config, struct assignment *assignment, struct ops_sink *sink,
               struct api **api, struct error *err);
-/* Waits for the handlers that run. NULL is nothing to do. */
+/* Waits for the handlers that run. NULL does nothing. */
 void api_stop(struct api *api);
 int api_port(const struct api *api);
 
-/* The main thread says that it is alive; at least every few seconds. */
-void api_beat(struct api *api);
+/* The main thread is alive. It calls this at least every few seconds. */
+void api_heartbeat(struct api *api);
 
 #endif

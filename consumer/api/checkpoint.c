@@ -1,18 +1,21 @@
-/* POST /checkpoint: every partition's worker is asked, and all answers are waited for. */
+#include "consumer/api/checkpoint.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/check.h"
 #include "common/base/clock.h"
-#include "consumer/api/api_internal.h"
+#include "common/json/json.h"
+#include "consumer/partition/worker.h"
 
-enum { ASK_MS = 10 };
+enum { POLL_MS = 10 };
 
-static const char given_away[] = "the partition was given away";
+static const char revoked[] = "the partition was revoked from this process";
 
-/* One partition's. */
+/* Of one partition. */
 struct checkpoint_request {
     int32_t partition;
-    int64_t number; /* worker.h */
+    int64_t number; /* worker_request_checkpoint(); 0: refused */
     bool answered;
     struct shard_checkpoint answer;
 };
@@ -23,29 +26,31 @@ struct checkpoint_requests {
 };
 
 static void
-request_refuse(struct checkpoint_request *request, const char *why)
+request_refuse(struct checkpoint_request *request, const char *reason)
 {
+    CHECK(!request->answered);
     request->answered = true;
     request->answer = (struct shard_checkpoint){.offset = -1};
-    snprintf(request->answer.trouble, sizeof request->answer.trouble, "%s", why);
+    snprintf(request->answer.trouble, sizeof request->answer.trouble, "%s", reason);
 }
 
-/* A worker that reads its log takes none, and does not look at requests. */
+/* A worker that recovers or rebuilds takes no checkpoint and does not answer requests. */
 static void
-request_ask(struct checkpoint_request *request, struct worker *worker)
+request_send(struct checkpoint_request *request, struct worker *worker)
 {
     struct shard_status status;
     shard_read_status(worker_shard(worker), &status);
     if (status.state == SHARD_RECOVERING)
-        request_refuse(request, "its log is being read");
+        request_refuse(request, "the partition is recovering");
     else if (status.state == SHARD_REBUILDING)
         request_refuse(request, "the partition is being rebuilt");
     else
         request->number = worker_request_checkpoint(worker);
+    CHECK(request->answered == (request->number == 0));
 }
 
 static void
-requests_ask(struct checkpoint_requests *requests, struct api *api)
+requests_send(struct checkpoint_requests *requests, struct api_context *api)
 {
     assignment_enter(api->assignment);
     for (int32_t i = 0; i < api->config->topic.partitions; i++) {
@@ -54,14 +59,14 @@ requests_ask(struct checkpoint_requests *requests, struct api *api)
             continue;
         struct checkpoint_request *request = &requests->items[requests->count++];
         request->partition = i;
-        request_ask(request, worker);
+        request_send(request, worker);
     }
     assignment_leave(api->assignment);
 }
 
-/* Are all answered? */
+/* Returns whether all requests are answered. */
 static bool
-requests_look(struct checkpoint_requests *requests, struct api *api)
+requests_poll(struct checkpoint_requests *requests, struct api_context *api)
 {
     bool all = true;
     assignment_enter(api->assignment);
@@ -71,7 +76,7 @@ requests_look(struct checkpoint_requests *requests, struct api *api)
             continue;
         struct worker *worker = assignment_worker(api->assignment, request->partition);
         if (worker == NULL)
-            request_refuse(request, given_away);
+            request_refuse(request, revoked);
         else
             request->answered = worker_checkpoint_answer(worker, request->number, &request->answer);
         all = all && request->answered;
@@ -93,12 +98,12 @@ request_write(const struct checkpoint_request *request, struct json_writer *json
         json_null(json);
     json_key(json, "pause_seconds");
     json_float(json, (double)request->answer.pause_us / US_PER_S);
-    json_key(json, "trouble");
+    json_key(json, "error");
     json_string(json, request->answer.trouble);
     json_object_end(json);
 }
 
-/* With the first trouble as the error. */
+/* The first error of a partition is the error of the reply. */
 static void
 requests_write(const struct checkpoint_requests *requests, struct http_response *response)
 {
@@ -130,9 +135,9 @@ api_answer_checkpoint(struct api_call *call)
     struct checkpoint_requests requests = {0};
     size_t partitions = (size_t)call->api->config->topic.partitions;
     requests.items = memory_zalloc(partitions * sizeof *requests.items);
-    requests_ask(&requests, call->api);
-    while (!requests_look(&requests, call->api))
-        clock_sleep_ms(ASK_MS);
+    requests_send(&requests, call->api);
+    while (!requests_poll(&requests, call->api))
+        clock_sleep_ms(POLL_MS);
     if (requests.count == 0)
         http_respond_error(call->response, 503, "no partition is assigned");
     else

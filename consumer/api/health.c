@@ -1,14 +1,13 @@
-/* Health is for whoever restarts processes: only what a restart can mend fails it. Readiness is for
- * whoever sends queries. */
-#include "consumer/api/api_internal.h"
+#include "consumer/api/health.h"
 
 #include <stdio.h>
 
+#include "common/base/check.h"
 #include "common/base/clock.h"
 
 enum {
-    STUCK_S = 60,     /* a thread that has not come by for so long is stuck */
-    READY_LAG_S = 30, /* watermarks come once a second */
+    STUCK_S = 60,     /* a thread without a heartbeat for so long is stuck */
+    READY_LAG_S = 30, /* the producer sends a watermark once a second */
 };
 
 static void
@@ -21,61 +20,65 @@ health_begin(struct json_writer *json, struct http_response *response, const cha
 }
 
 static void
-health_end(struct json_writer *json, struct http_response *response, const char *key, bool well)
+health_end(struct json_writer *json, struct http_response *response, const char *key, bool passed)
 {
     json_array_end(json);
     json_key(json, key);
-    json_boolean(json, well);
+    json_boolean(json, passed);
     json_object_end(json);
-    response->status = well ? 200 : 503;
+    response->status = passed ? 200 : 503;
 }
 
 bool
-health_list_stuck(const struct partition_status_list *looks, int64_t main_silent_us,
+health_list_stuck(const struct partition_status_list *list, int64_t main_age_us,
                   struct json_writer *json)
 {
-    bool well = main_silent_us <= (int64_t)STUCK_S * US_PER_S;
-    if (!well)
+    bool healthy = main_age_us <= (int64_t)STUCK_S * US_PER_S;
+    if (!healthy)
         json_string(json, "main");
-    for (uint32_t i = 0; i < looks->count; i++) {
-        if (looks->items[i].silent_us <= (int64_t)STUCK_S * US_PER_S)
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct partition_status *status = &list->items[i];
+        CHECK(i == 0 || list->items[i - 1].partition < status->partition);
+        if (status->heartbeat_age_us <= (int64_t)STUCK_S * US_PER_S)
             continue;
         char name[32];
-        snprintf(name, sizeof name, "partition %d", looks->items[i].partition);
+        snprintf(name, sizeof name, "partition %d", status->partition);
         json_string(json, name);
-        well = false;
+        healthy = false;
     }
-    return well;
+    return healthy;
 }
 
 void
 api_answer_health(struct api_call *call)
 {
-    struct api *api = call->api;
+    struct api_context *api = call->api;
     struct json_writer json;
-    struct partition_status_list looks;
-    partition_status_read(api, false, &looks);
+    struct partition_status_list list;
+    partition_status_read(api, false, &list);
     health_begin(&json, call->response, "stuck");
-    int64_t main_us = clock_monotonic_us() - atomic_load(&api->main_heartbeat_us);
-    bool well = health_list_stuck(&looks, main_us, &json);
-    health_end(&json, call->response, "healthy", well);
-    partition_status_free(&looks);
+    int64_t main_age_us = clock_monotonic_us() - atomic_load(&api->main_heartbeat_us);
+    bool healthy = health_list_stuck(&list, main_age_us, &json);
+    health_end(&json, call->response, "healthy", healthy);
+    partition_status_free(&list);
 }
 
-/* Why the partition should get no queries; "" when it should. Without a source nothing can lag. */
+/* Why the partition is not ready; "" if it is. A stand-alone index has no watermarks. */
 static void
-ready_describe(const struct partition_status *look, bool has_source, char *out, size_t bytes)
+ready_describe(const struct partition_status *status, bool has_watermarks, char *out, size_t bytes)
 {
+    const char *error = status->shard.trouble;
+    CHECK(bytes > ERROR_MESSAGE_BYTES);
     out[0] = '\0';
-    if (!look->complete)
-        snprintf(out, bytes, "%s", look->reason);
-    else if (!has_source)
+    if (!status->complete)
+        snprintf(out, bytes, "%s", status->reason);
+    else if (!has_watermarks)
         return;
-    else if (look->lag_s < 0)
+    else if (status->lag_s < 0)
         snprintf(out, bytes, "no watermark was read yet");
-    else if (look->lag_s > READY_LAG_S)
-        snprintf(out, bytes, "the last watermark is %.0f s old%s%s", look->lag_s,
-                 look->status.trouble[0] != '\0' ? ": " : "", look->status.trouble);
+    else if (status->lag_s > READY_LAG_S)
+        snprintf(out, bytes, "the last watermark is %.0f s old%s%s", status->lag_s,
+                 error[0] != '\0' ? ": " : "", error);
 }
 
 static void
@@ -93,19 +96,19 @@ void
 api_answer_ready(struct api_call *call)
 {
     struct json_writer json;
-    struct partition_status_list looks;
-    partition_status_read(call->api, false, &looks);
+    struct partition_status_list list;
+    partition_status_read(call->api, false, &list);
     const struct config *config = call->api->config;
-    bool has_source = config->kafka.present;
-    /* A member of a group answers for what it is given, which may be nothing yet. */
-    bool well = looks.count >= (has_source ? 1 : (uint32_t)config->topic.partitions);
+    bool has_group = config->kafka.present;
+    /* A member of a group owns some partitions, a stand-alone index all of them. */
+    bool ready = list.count >= (has_group ? 1 : (uint32_t)config->topic.partitions);
     health_begin(&json, call->response, "partitions");
-    for (uint32_t i = 0; i < looks.count; i++) {
+    for (uint32_t i = 0; i < list.count; i++) {
         char reason[2 * ERROR_MESSAGE_BYTES];
-        ready_describe(&looks.items[i], has_source, reason, sizeof reason);
-        ready_write(&json, looks.items[i].partition, reason);
-        well = well && reason[0] == '\0';
+        ready_describe(&list.items[i], has_group, reason, sizeof reason);
+        ready_write(&json, list.items[i].partition, reason);
+        ready = ready && reason[0] == '\0';
     }
-    health_end(&json, call->response, "ready", well);
-    partition_status_free(&looks);
+    health_end(&json, call->response, "ready", ready);
+    partition_status_free(&list);
 }

@@ -1,12 +1,14 @@
-/* Queries and entities. A query asks each shard in turn, within its time limit, and merges the
- * answers; what is not here, or not recovered yet, is named in the reply (L9). */
+#include "consumer/api/index.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
-#include "consumer/api/api_internal.h"
+#include "common/json/json.h"
+#include "consumer/api/partition_status.h"
+#include "consumer/partition/worker.h"
 #include "consumer/query/query_reply.h"
 #include "consumer/query/query_request.h"
 
@@ -15,18 +17,18 @@ enum {
     FILTER_CLAUSES_MAX = 10000,
 };
 
-/* The answers of the shards that are here. */
+/* The answers of all partitions. */
 struct gathered {
     struct engine_result *results;
     uint32_t result_count;
-    int32_t *missing;
+    int32_t *missing; /* partitions without an answer */
     uint32_t missing_count;
-    bool complete;
+    bool complete; /* nothing is missing, and every shard is complete */
 };
 
-/* The shard, if it can be asked; tells whether it is complete. Between enter and leave. */
+/* The shard, or NULL if it cannot answer yet. Sets `*complete`. Between enter and leave. */
 static struct shard *
-index_find_shard(struct api *api, int32_t partition, bool *complete)
+index_find_shard(struct api_context *api, int32_t partition, bool *complete)
 {
     struct worker *worker = assignment_worker(api->assignment, partition);
     if (worker == NULL)
@@ -39,7 +41,7 @@ index_find_shard(struct api *api, int32_t partition, bool *complete)
 }
 
 static int
-gather(struct api *api, const struct engine_query *query, int64_t until_us,
+gather(struct api_context *api, const struct engine_query *query, int64_t until_us,
        struct gathered *gathered, struct error *err)
 {
     int32_t partitions = api->config->topic.partitions;
@@ -61,6 +63,8 @@ gather(struct api *api, const struct engine_query *query, int64_t until_us,
             gathered->result_count++;
     }
     assignment_leave(api->assignment);
+    CHECK(rc != 0 || gathered->result_count + gathered->missing_count == (uint32_t)partitions);
+    CHECK(!gathered->complete || gathered->missing_count == 0);
     return rc;
 }
 
@@ -74,8 +78,8 @@ gathered_free(struct gathered *gathered)
 }
 
 static int
-index_query(struct api *api, const struct engine_query *query, int64_t begin_us, struct buffer *out,
-            struct error *err)
+index_query(struct api_context *api, const struct engine_query *query, int64_t begin_us,
+            struct buffer *out, struct error *err)
 {
     struct gathered gathered = {0};
     int64_t until_us = begin_us + (int64_t)api->config->consumer.query_timeout_ms * US_PER_MS;
@@ -100,8 +104,9 @@ index_query(struct api *api, const struct engine_query *query, int64_t begin_us,
 static void
 index_refuse_query(struct api_call *call, int rc, const struct error *err)
 {
-    struct api *api = call->api;
-    atomic_fetch_add(rc == ERR_RETRY ? &api->late_queries : &api->failed_queries, 1);
+    struct api_context *api = call->api;
+    CHECK(rc == ERR_RETRY || rc == ERR_DATA);
+    atomic_fetch_add(rc == ERR_RETRY ? &api->timed_out_queries : &api->refused_queries, 1);
     if (rc == ERR_RETRY)
         http_respond_error(call->response, 503, "%s: consumer.query_timeout_ms is %d", err->message,
                            api->config->consumer.query_timeout_ms);
@@ -112,7 +117,7 @@ index_refuse_query(struct api_call *call, int rc, const struct error *err)
 void
 api_answer_query(struct api_call *call)
 {
-    struct api *api = call->api;
+    struct api_context *api = call->api;
     int64_t begin_us = clock_monotonic_us();
     const struct query_limits limits = {
         .limit = (uint64_t)api->config->consumer.query_limit,
@@ -128,7 +133,7 @@ api_answer_query(struct api_call *call)
         while (sem_wait(&api->query_slots) != 0)
             CHECK(errno == EINTR);
         rc = index_query(api, &request.query, begin_us, &call->response->body, &err);
-        sem_post(&api->query_slots);
+        CHECK(sem_post(&api->query_slots) == 0);
     }
     arena_free(&arena);
     if (rc == 0)
@@ -173,13 +178,14 @@ index_write_entity(int64_t id, bool alive, bool visible, bool complete, const st
 void
 api_answer_entity(struct api_call *call)
 {
-    struct api *api = call->api;
+    struct api_context *api = call->api;
     int64_t id;
     if (!index_read_id(call->id, &id)) {
         http_respond_error(call->response, 400, "'%.*s' is not an entity id", TEXT_ARGS(call->id));
         return;
     }
     int32_t partition = (int32_t)(id % api->config->topic.partitions);
+    CHECK(0 <= partition && partition < api->config->topic.partitions);
     struct buffer fields;
     bool complete = false, alive = false, visible = false;
     buffer_init(&fields);
@@ -193,7 +199,8 @@ api_answer_entity(struct api_call *call)
     if (shard != NULL)
         index_write_entity(id, alive, visible, complete, &fields, &call->response->body);
     else
-        http_respond_error(call->response, 503, "partition %d is not here", partition);
+        http_respond_error(call->response, 503,
+                           "partition %d is not on this process, or still recovering", partition);
     buffer_free(&fields);
 }
 
@@ -210,24 +217,32 @@ api_answer_indexes(struct api_call *call)
     json_object_end(&json);
 }
 
+static struct engine_stats
+stats_sum(const struct partition_status_list *list)
+{
+    struct engine_stats sum = {0};
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct engine_stats *one = &list->items[i].engine;
+        sum.alive_slots += one->alive_slots;
+        sum.unknown_field_ops += one->unknown_field_ops;
+        sum.memory_bytes += one->memory_bytes;
+    }
+    return sum;
+}
+
 void
 api_answer_stats(struct api_call *call)
 {
-    struct engine_stats sum = {0};
-    struct partition_status_list looks;
+    struct partition_status_list list;
     struct json_writer json;
-    partition_status_read(call->api, true, &looks);
-    for (uint32_t i = 0; i < looks.count; i++) {
-        sum.alive_slots += looks.items[i].engine.alive_slots;
-        sum.unknown_field_ops += looks.items[i].engine.unknown_field_ops;
-        sum.memory_bytes += looks.items[i].engine.memory_bytes;
-    }
+    partition_status_read(call->api, true, &list);
+    struct engine_stats sum = stats_sum(&list);
     json_writer_init(&json, &call->response->body);
     json_object_begin(&json);
     json_key(&json, "index");
     json_string(&json, call->api->config->index);
     json_key(&json, "partitions");
-    json_integer(&json, looks.count);
+    json_integer(&json, list.count);
     json_key(&json, "alive");
     json_integer(&json, (int64_t)sum.alive_slots);
     json_key(&json, "unknown_field_ops");
@@ -235,5 +250,5 @@ api_answer_stats(struct api_call *call)
     json_key(&json, "memory_bytes");
     json_integer(&json, (int64_t)sum.memory_bytes);
     json_object_end(&json);
-    partition_status_free(&looks);
+    partition_status_free(&list);
 }

@@ -1,17 +1,12 @@
-/* POST /ops: parse all of it, encode it, store it; 200 when it is durable.
- *
- * Failure: what cannot be applied is refused before anything is stored (400, naming the entry), so
- * that a post leaves no dead letters. What could not be stored in time is 503 and says whether it
- * may be stored all the same.
- */
-#include <pthread.h>
+#include "consumer/api/ops.h"
+
 #include <stdlib.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/event/event_codec.h"
-#include "consumer/api/api_internal.h"
+#include "common/json/json.h"
 #include "consumer/engine/engine.h"
 #include "consumer/ingest/ops_request.h"
 
@@ -20,15 +15,15 @@ enum { RETRY_AFTER_S = 1 };
 struct api_ops {
     const struct config *config;
     struct ops_sink *sink;
-    struct engine *index; /* an empty one, which knows what could be applied */
-    struct http_sources *posters;
-    sem_t slots; /* posts beyond consumer.posts_max are refused */
+    struct engine *index; /* without entities: it checks whether an op can be applied */
+    struct http_sources *sources;
+    sem_t slots; /* consumer.posts_max; further requests are refused */
     pthread_mutex_t codec_lock;
     struct event_codec *codec;
 };
 
 int
-api_ops_create(const struct config *config, struct ops_sink *sink, struct http_sources *posters,
+api_ops_create(const struct config *config, struct ops_sink *sink, struct http_sources *sources,
                struct api_ops **ops, struct error *err)
 {
     const struct engine_options options = {
@@ -40,7 +35,7 @@ api_ops_create(const struct config *config, struct ops_sink *sink, struct http_s
     struct api_ops *made = memory_zalloc(sizeof *made);
     made->config = config;
     made->sink = sink;
-    made->posters = posters;
+    made->sources = sources;
     CHECK(sem_init(&made->slots, 0, (unsigned)config->consumer.posts_max) == 0);
     mutex_init(&made->codec_lock);
     int rc = engine_create(&options, &made->index, err);
@@ -82,6 +77,8 @@ ops_encode_entry(struct api_ops *ops, const struct ops_request *request,
                             ? OPS_ALL_PARTITIONS
                             : (int32_t)(entry->entity_id % ops->config->topic.partitions);
     size_t begin = post->bytes.bytes;
+    CHECK(entry->ops.count > 0);
+    CHECK(entry->is_fan_out || entry->entity_id >= 0);
     mutex_lock(&ops->codec_lock);
     int rc = event_encode(ops->codec, &event, &post->bytes, err);
     mutex_unlock(&ops->codec_lock);
@@ -102,6 +99,7 @@ ops_encode(struct api_ops *ops, const struct ops_request *request, struct ops_po
     return 0;
 }
 
+/* Of all messages. */
 static int64_t
 ops_bytes_written(const struct ops_post *post, int32_t partitions)
 {
@@ -134,8 +132,8 @@ ops_check(const void *index, const struct op *op, struct error *err)
 }
 
 static int
-ops_take(struct api_ops *ops, struct text body, struct arena *arena, struct ops_post *post,
-         struct buffer *out, struct error *err)
+ops_store(struct api_ops *ops, struct text body, struct arena *arena, struct ops_post *post,
+          struct buffer *out, struct error *err)
 {
     struct ops_request request;
     const struct ops_rules rules = {&ops->config->topic, ops_check, ops->index};
@@ -146,19 +144,21 @@ ops_take(struct api_ops *ops, struct text body, struct arena *arena, struct ops_
         rc = ops->sink->store(ops->sink, post, err);
     if (rc != 0)
         return rc;
+    CHECK(post->count == request.count);
     uint64_t count = 0;
     for (uint32_t i = 0; i < request.count; i++)
         count += request.entries[i].ops.count;
-    http_sources_record(ops->posters, &request.meta, count);
+    http_sources_record(ops->sources, &request.meta, count);
     ops_reply(&request, ops_bytes_written(post, ops->config->topic.partitions), out);
     return 0;
 }
 
 static void
-ops_refuse(struct http_response *response, int code, const char *why)
+ops_refuse(struct http_response *response, int code, const char *reason)
 {
-    http_respond_error(response, code == ERR_DATA ? 400 : 503, "%s", why);
-    if (code != ERR_DATA)
+    CHECK(code == ERR_DATA || code == ERR_RETRY);
+    http_respond_error(response, code == ERR_DATA ? 400 : 503, "%s", reason);
+    if (code == ERR_RETRY)
         response->retry_after_s = RETRY_AFTER_S;
 }
 
@@ -167,14 +167,14 @@ api_answer_ops(struct api_call *call)
 {
     struct api_ops *ops = call->api->ops;
     if (sem_trywait(&ops->slots) != 0) {
-        ops_refuse(call->response, ERR_RETRY, "nothing was stored: too many posts at once");
+        ops_refuse(call->response, ERR_RETRY, "nothing was stored: too many requests at once");
         return;
     }
     struct error err = {0};
     struct ops_post post = {0};
     struct arena arena;
     arena_init(&arena);
-    int rc = ops_take(ops, call->request->body, &arena, &post, &call->response->body, &err);
+    int rc = ops_store(ops, call->request->body, &arena, &post, &call->response->body, &err);
     if (rc != 0)
         ops_refuse(call->response, rc, err.message);
     ops_post_free(&post);

@@ -1,6 +1,9 @@
-#include <inttypes.h>
+#include "consumer/api/sync_lag.h"
 
-#include "consumer/api/api_internal.h"
+#include "common/base/check.h"
+#include "common/json/json.h"
+#include "consumer/api/partition_status.h"
+#include "consumer/api/source_status.h"
 
 static void
 lag_write_number(struct json_writer *json, const char *key, int64_t number)
@@ -9,7 +12,7 @@ lag_write_number(struct json_writer *json, const char *key, int64_t number)
     json_integer(json, number);
 }
 
-/* A number that is negative while it is not known. */
+/* A negative number is not known: null. */
 static void
 lag_write_known(struct json_writer *json, const char *key, int64_t number)
 {
@@ -23,6 +26,7 @@ lag_write_known(struct json_writer *json, const char *key, int64_t number)
 static void
 lag_write_source(struct json_writer *json, const struct source_status *source)
 {
+    CHECK(source->name != NULL);
     json_object_begin(json);
     json_key(json, "source");
     json_string(json, source->name);
@@ -47,95 +51,77 @@ lag_write_sequence(struct json_writer *json, const struct sequence *sequence)
 }
 
 static void
-lag_write_partition(struct json_writer *json, const struct partition_status *look)
+lag_write_text(struct json_writer *json, const char *key, const char *text)
 {
-    const struct shard_status *status = &look->status;
-    json_object_begin(json);
-    lag_write_number(json, "partition", look->partition);
-    json_key(json, "state");
-    json_string(json, shard_state_name(status->state));
-    json_key(json, "trouble");
-    json_string(json, status->trouble);
-    json_key(json, "complete");
-    json_boolean(json, look->complete);
-    json_key(json, "reason");
-    json_string(json, look->reason);
-    lag_write_known(json, "offset", status->offset);
-    lag_write_known(json, "durable_offset", status->durable_offset);
-    lag_write_known(json, "committed_offset", look->bounds.committed);
-    lag_write_known(json, "mirrored_offset", look->mirrored_offset);
-    lag_write_known(json, "rebuild_offset", status->rebuild_offset);
-    lag_write_known(json, "high_offset", look->bounds.high);
-    lag_write_known(json, "lag_rows", look->lag_rows);
+    json_key(json, key);
+    json_string(json, text);
+}
+
+static void
+lag_write_offsets(struct json_writer *json, const struct partition_status *status)
+{
+    const struct shard_status *shard = &status->shard;
+    lag_write_known(json, "offset", shard->offset);
+    lag_write_known(json, "durable_offset", shard->durable_offset);
+    lag_write_known(json, "committed_offset", status->bounds.committed);
+    lag_write_known(json, "cursor_table_offset", status->cursor_table_offset);
+    lag_write_known(json, "rebuild_offset", shard->rebuild_offset);
+    lag_write_known(json, "high_offset", status->bounds.high);
+    lag_write_known(json, "lag_rows", status->lag_rows);
     json_key(json, "lag_seconds");
-    if (look->lag_s >= 0)
-        json_float(json, look->lag_s);
+    if (status->lag_s >= 0)
+        json_float(json, status->lag_s);
     else
         json_null(json);
-    lag_write_sequence(json, &status->sequence);
-    lag_write_number(json, "dead_letters", (int64_t)status->letters);
-    lag_write_number(json, "wal_bytes", status->wal_bytes);
+}
+
+static void
+lag_write_partition(struct json_writer *json, const struct partition_status *status)
+{
+    const struct shard_status *shard = &status->shard;
+    CHECK(status->partition >= 0);
+    json_object_begin(json);
+    lag_write_number(json, "partition", status->partition);
+    lag_write_text(json, "state", shard_state_name(shard->state));
+    lag_write_text(json, "error", shard->trouble);
+    json_key(json, "complete");
+    json_boolean(json, status->complete);
+    lag_write_text(json, "reason", status->reason);
+    lag_write_offsets(json, status);
+    lag_write_sequence(json, &shard->sequence);
+    lag_write_number(json, "dead_letters", (int64_t)shard->letters);
+    lag_write_number(json, "wal_bytes", shard->wal_bytes);
     json_object_end(json);
+}
+
+static void
+lag_write_sources(struct json_writer *json, const struct source_status_list *sources)
+{
+    json_key(json, "sources");
+    json_array_begin(json);
+    for (uint32_t i = 0; i < sources->count; i++)
+        lag_write_source(json, &sources->items[i]);
+    json_array_end(json);
 }
 
 void
 api_answer_sync_lag(struct api_call *call)
 {
-    struct partition_status_list looks;
+    struct partition_status_list partitions;
     struct source_status_list sources;
     struct json_writer json;
-    partition_status_read(call->api, false, &looks);
-    partition_status_sources(call->api, &looks, &sources);
+    partition_status_read(call->api, false, &partitions);
+    source_status_read(call->api, &partitions, &sources);
     json_writer_init(&json, &call->response->body);
     json_object_begin(&json);
-    json_key(&json, "sources");
-    json_array_begin(&json);
-    for (uint32_t i = 0; i < sources.count; i++)
-        lag_write_source(&json, &sources.items[i]);
-    json_array_end(&json);
-    json_key(&json, "broker_trouble");
-    json_string(&json, looks.trouble);
-    json_key(&json, "cursor_table_error");
-    json_string(&json, looks.cursor_table_error);
+    lag_write_sources(&json, &sources);
+    lag_write_text(&json, "broker_error", partitions.broker_error);
+    lag_write_text(&json, "cursor_table_error", partitions.cursor_table_error);
     json_key(&json, "partitions");
     json_array_begin(&json);
-    for (uint32_t i = 0; i < looks.count; i++)
-        lag_write_partition(&json, &looks.items[i]);
+    for (uint32_t i = 0; i < partitions.count; i++)
+        lag_write_partition(&json, &partitions.items[i]);
     json_array_end(&json);
     json_object_end(&json);
-    partition_status_free(&looks);
-}
-
-/* The page for people: one line for each partition. */
-void
-api_answer_page(struct api_call *call)
-{
-    struct buffer *out = &call->response->body;
-    const struct config *config = call->api->config;
-    struct partition_status_list looks;
-    partition_status_read(call->api, false, &looks);
-    call->response->content_type = "text/plain; charset=utf-8";
-    if (config->kafka.present)
-        buffer_append_format(out, "bitdex-consumer: index %s, topic %s, group %s\n", config->index,
-                             config->topic.name, config->consumer.group);
-    else
-        buffer_append_format(out, "bitdex-consumer: index %s, stand-alone\n", config->index);
-    buffer_append_format(out, "%u of %d partitions are here\n\n", looks.count,
-                         config->topic.partitions);
-    if (looks.trouble[0] != '\0')
-        buffer_append_format(out, "Kafka: %s\n\n", looks.trouble);
-    if (looks.cursor_table_error[0] != '\0')
-        buffer_append_format(out, "bitdex_cursors: %s\n\n", looks.cursor_table_error);
-    for (uint32_t i = 0; i < looks.count; i++) {
-        const struct partition_status *look = &looks.items[i];
-        buffer_append_format(out, "partition %-4d %-10s offset %" PRId64 " seq %" PRId64,
-                             look->partition, shard_state_name(look->status.state),
-                             look->status.offset, look->status.sequence.seq);
-        if (look->lag_s >= 0)
-            buffer_append_format(out, " %.1f s behind", look->lag_s);
-        buffer_append_format(out, " %s%s\n",
-                             look->complete ? "complete" : "INCOMPLETE: ", look->reason);
-    }
-    buffer_append_text(out, "\n/api/internal/sync-lag /api/health /api/ready /metrics\n");
-    partition_status_free(&looks);
+    partition_status_free(&partitions);
 }

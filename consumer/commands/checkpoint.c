@@ -15,13 +15,13 @@ checkpoint_print_partition(const struct json_value *row)
     const struct json_value *partition = json_member(row, "partition");
     const struct json_value *offset = json_member(row, "offset");
     const struct json_value *pause = json_member(row, "pause_seconds");
-    const struct json_value *trouble = json_member(row, "trouble");
+    const struct json_value *error = json_member(row, "error");
     char number[24] = "-";
     if (offset != NULL && offset->kind == JSON_INTEGER)
         snprintf(number, sizeof number, "%" PRId64, offset->integer);
     printf("%9" PRId64 "  %12s  %9.3f s  %s\n", partition != NULL ? partition->integer : -1, number,
            pause != NULL ? pause->real : 0,
-           trouble != NULL && trouble->kind == JSON_STRING ? trouble->string.data : "");
+           error != NULL && error->kind == JSON_STRING ? error->string.data : "");
 }
 
 /* A refusal as a whole has an error, and no partitions. */
@@ -31,7 +31,7 @@ checkpoint_print(const struct json_value *root, bool as_table, struct error *err
     const struct json_value *partitions = json_member(root, "partitions");
     const struct json_value *error = json_member(root, "error");
     if (as_table && partitions != NULL && partitions->kind == JSON_ARRAY) {
-        printf("%9s  %12s  %11s\n", "partition", "offset", "stood still");
+        printf("%9s  %12s  %11s\n", "partition", "offset", "paused");
         for (uint32_t i = 0; i < partitions->array.count; i++)
             checkpoint_print_partition(&partitions->array.items[i]);
     }

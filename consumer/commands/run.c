@@ -60,7 +60,7 @@ run_await_topic(const struct config *config, struct api *api, struct error *err)
     if (rc != 0)
         return rc;
     for (;;) {
-        api_beat(api);
+        api_heartbeat(api);
         rc = run_check_topic(admin, &config->topic, err);
         if (rc != ERR_RETRY || shutdown_requested())
             break;
@@ -77,7 +77,7 @@ run_poll(struct assignment *assignment, struct api *api, struct error *err)
     int rc = 0;
     char said[ERROR_MESSAGE_BYTES] = "";
     while ((rc == 0 || rc == ERR_RETRY) && !shutdown_requested()) {
-        api_beat(api);
+        api_heartbeat(api);
         rc = assignment_poll(assignment, POLL_MS, err);
         if (rc == ERR_RETRY)
             run_say_once(said, sizeof said, err->message);

@@ -34,8 +34,8 @@ status_print_partition(const struct json_value *row)
 {
     char partition[24], offset[24], seq[24], rows[24], age[24];
     const char *reason = status_text(row, "reason");
-    const char *trouble = status_text(row, "trouble");
-    const char *shown = strcmp(trouble, reason) != 0 ? trouble : "";
+    const char *error = status_text(row, "error");
+    const char *shown = strcmp(error, reason) != 0 ? error : "";
     printf("%9s  %-10s  %12s  %12s  %9s  %9s  %s%s%s\n",
            status_number(row, "partition", partition, sizeof partition), status_text(row, "state"),
            status_number(row, "offset", offset, sizeof offset),
@@ -56,10 +56,10 @@ status_print_source(const struct json_value *source)
 }
 
 static void
-status_print_trouble(const char *where, const char *trouble)
+status_print_error(const char *where, const char *error)
 {
-    if (trouble[0] != '\0')
-        printf("%s: %s\n\n", where, trouble);
+    if (error[0] != '\0')
+        printf("%s: %s\n\n", where, error);
 }
 
 static int
@@ -75,8 +75,8 @@ status_print(struct text answer, struct error *err)
                     partitions->kind != JSON_ARRAY))
         rc = error_set(err, ERR_DATA, "the answer is not that of a consumer");
     if (rc == 0) {
-        status_print_trouble("Kafka", status_text(root, "broker_trouble"));
-        status_print_trouble("bitdex_cursors", status_text(root, "cursor_table_error"));
+        status_print_error("Kafka", status_text(root, "broker_error"));
+        status_print_error("bitdex_cursors", status_text(root, "cursor_table_error"));
         for (uint32_t i = 0; i < sources->array.count; i++)
             status_print_source(&sources->array.items[i]);
         printf("%9s  %-10s  %12s  %12s  %9s  %9s  %s\n", "partition", "state", "offset", "seq",

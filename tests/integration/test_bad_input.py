@@ -155,7 +155,7 @@ class BadInput(GalleryCase):
 
     def waits_for_dead_letters(self):
         waiting = [p for p in self.pipeline.partitions() if p["state"] == "waiting"]
-        return len(waiting) == 1 and ".dead" in waiting[0]["trouble"]
+        return len(waiting) == 1 and ".dead" in waiting[0]["error"]
 
     def entity(self, entity):
         return self.pipeline.api.get(f"/api/indexes/gallery/entities/{entity}")

@@ -65,7 +65,7 @@ class OnDemand(CheckpointCase):
         answer = json.loads(self.consumer.command("checkpoint", "--json").stdout)
         self.assertNotIn("error", answer)
         for row in answer["partitions"]:
-            self.assertEqual(row["trouble"], "")
+            self.assertEqual(row["error"], "")
             self.assertGreaterEqual(row["pause_seconds"], 0)
         return {row["partition"]: row["offset"] for row in answer["partitions"]}
 

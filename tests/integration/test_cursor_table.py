@@ -51,16 +51,18 @@ class CursorTable(GalleryCase):
         applied = {p["partition"]: p["offset"] for p in self.pipeline.partitions()}
 
         def is_shown():
-            shown = {p["partition"]: p["mirrored_offset"] or 0 for p in self.pipeline.partitions()}
+            shown = {
+                p["partition"]: p["cursor_table_offset"] or 0 for p in self.pipeline.partitions()
+            }
             return all(shown[partition] >= applied[partition] for partition in applied)
 
         self.pipeline.consumer.wait_until(is_shown, "does not write to the cursor table")
 
-    def wait_for_trouble(self, word):
-        def has_trouble():
-            return word in self.pipeline.api.get("/api/internal/sync-lag")["mirror_trouble"]
+    def wait_for_error(self, word):
+        def has_error():
+            return word in self.pipeline.api.get("/api/internal/sync-lag")["cursor_table_error"]
 
-        self.pipeline.consumer.wait_until(has_trouble, f"does not say {word}")
+        self.pipeline.consumer.wait_until(has_error, f"does not say {word}")
 
     def count_in_log(self, word):
         return self.pipeline.consumer.log.read_text().count(word)
@@ -110,7 +112,7 @@ class CursorTable(GalleryCase):
         with self.pipeline.connect() as connection:
             connection.execute(LEGACY)
         self.change_images()
-        self.wait_for_trouble("DROP TRIGGER trg_cleanup_bitdex_ops")
+        self.wait_for_error("DROP TRIGGER trg_cleanup_bitdex_ops")
         self.assertIn("DROP TRIGGER", self.pipeline.consumer.command("status").stdout)
         before = self.read_rows()
         self.change_images()
@@ -156,7 +158,7 @@ class CursorTable(GalleryCase):
         with self.pipeline.connect() as connection:
             connection.execute("ALTER TABLE bitdex_cursors RENAME TO hidden")
         self.change_images()
-        self.wait_for_trouble("bitdex_cursors")
+        self.wait_for_error("bitdex_cursors")
         self.pipeline.wait_until_fresh()
         with self.pipeline.connect() as connection:
             connection.execute("ALTER TABLE hidden RENAME TO bitdex_cursors")
@@ -178,7 +180,7 @@ class CursorTable(GalleryCase):
         self.pipeline.consumer.set_variable("BITDEX_POSTGRES", dsn)
         self.pipeline.start()
         self.change_images()
-        self.wait_for_trouble("postgres")
+        self.wait_for_error("postgres")
         self.pipeline.wait_until_fresh()
         answer = str(self.pipeline.api.call("/api/internal/sync-lag"))
         self.assertEqual(self.pipeline.consumer.stop(), 0)

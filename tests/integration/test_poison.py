@@ -183,7 +183,7 @@ class Poison(GalleryCase):
         self.send([GOOD])
         self.pipeline.consumer.wait_until(
             lambda: self.partition()["state"] == "waiting", "does not wait")
-        self.assertIn("schema", self.partition()["trouble"])
+        self.assertIn("schema", self.partition()["error"])
         self.change_images()
         others = [number for number in range(PARTITIONS) if number != PARTITION]
         committed = time.time()

@@ -231,7 +231,7 @@ class Resets(GalleryCase):
         self.consumer.wait_until(lambda: self.states() == {"stalled"}, "does not stall")
         for partition in self.pipeline.partitions():
             self.assertFalse(partition["complete"])
-            self.assertIn("is not in the topic any more", partition["trouble"])
+            self.assertIn("is not in the topic any more", partition["error"])
             self.assertEqual(partition["offset"], before[partition["partition"]])
         self.assertGreater(self.count(), 0)
         self.assertEqual(self.pipeline.api.call("/api/ready")[0], 503)

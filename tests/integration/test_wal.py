@@ -129,7 +129,7 @@ class Wal(GalleryCase):
                 "does not stop",
             )
             for partition in self.pipeline.partitions():
-                self.assertIn("consumer.wal_limit_bytes", partition["trouble"])
+                self.assertIn("consumer.wal_limit_bytes", partition["error"])
                 self.assertTrue(partition["complete"], partition)
             self.assertEqual(self.pipeline.api.call("/api/health")[0], 200)
             self.pipeline.query({"filters": [], "limit": 1})

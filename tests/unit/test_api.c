@@ -1,5 +1,5 @@
-/* The HTTP interface of a process that no partition was given to yet: routes, refusals, and that
- * every answer says what is missing. */
+/* The HTTP interface of a process without a partition: routes, refusals, and missing partitions in
+ * every answer. */
 #include "tests/unit/unit_test.h"
 
 #include <stdio.h>
@@ -9,7 +9,8 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/http/client.h"
-#include "consumer/api/api_internal.h"
+#include "consumer/api/api.h"
+#include "consumer/api/health.h"
 
 static const struct config config = {
     .index = "shop",
@@ -54,7 +55,7 @@ fixture_end(void **state)
     return 0;
 }
 
-/* `body` NULL: GET. `part` is in the answer. */
+/* `body` NULL: GET. The answer contains `part`. */
 struct exchange {
     const char *path;
     const char *body;
@@ -84,12 +85,12 @@ check_exchanges(void **state, const struct exchange *exchanges, size_t count)
 #define CHECK_EXCHANGES(state, list) check_exchanges(state, list, sizeof(list) / sizeof(list)[0])
 
 static void
-test_what_is_not_there_is_refused(void **state)
+test_unknown_paths_and_indexes_are_refused(void **state)
 {
     static const struct exchange exchanges[] = {
         {"/api/indexes/x/query", "{}", 404, "{\"error\":\"Index 'x' not found\"}"},
         {"/api/indexes/x/entities/1", NULL, 404, "{\"error\":\"Index 'x' not found\"}"},
-        {"/api/indexes/shop/query", NULL, 405, "GET is not for this path"},
+        {"/api/indexes/shop/query", NULL, 405, "GET is not allowed for this path"},
         {"/api/indexes/shop/nothing", NULL, 404, "no such path"},
         {"/api/indexes/shop/entities/1/2", NULL, 404, "no such path"},
         {"/api/indexes/shop/entities/", NULL, 400, "'' is not an entity id"},
@@ -103,34 +104,34 @@ test_what_is_not_there_is_refused(void **state)
 }
 
 static void
-test_what_changes_state_is_refused_without_a_token(void **state)
+test_calls_that_change_state_are_refused_without_a_token(void **state)
 {
     static const struct exchange exchanges[] = {
         {"/api/indexes/shop/ops", "{\"ops\":[]}", 403, "consumer.token_file is not set"},
-        {"/api/indexes/shop/ops", "not looked at", 403, "consumer.token_file is not set"},
-        {"/api/indexes/shop/ops", NULL, 405, "GET is not for this path"},
+        {"/api/indexes/shop/ops", "not read", 403, "consumer.token_file is not set"},
+        {"/api/indexes/shop/ops", NULL, 405, "GET is not allowed for this path"},
         {"/api/indexes/x/ops", "{}", 404, "Index 'x' not found"},
         {"/api/indexes/shop/checkpoint", "", 403, "consumer.token_file is not set"},
-        {"/api/indexes/shop/checkpoint", NULL, 405, "GET is not for this path"},
+        {"/api/indexes/shop/checkpoint", NULL, 405, "GET is not allowed for this path"},
     };
     CHECK_EXCHANGES(state, exchanges);
 }
 
 static void
-test_L9_every_answer_says_that_partitions_are_missing(void **state)
+test_L9_every_answer_names_the_missing_partitions(void **state)
 {
     static const struct exchange exchanges[] = {
         {"/api/indexes/shop/query", "{}", 200, "\"complete\":false,\"missing_partitions\":[0,1]"},
-        {"/api/indexes/shop/entities/3", NULL, 503, "partition 1 is not here"},
+        {"/api/indexes/shop/entities/3", NULL, 503, "partition 1 is not on this process"},
         {"/api/ready", NULL, 503, "\"ready\":false"},
         {"/api/health", NULL, 200, "\"healthy\":true"},
-        {"/", NULL, 200, "0 of 2 partitions are here"},
+        {"/", NULL, 200, "this process has 0 of 2 partitions"},
     };
     CHECK_EXCHANGES(state, exchanges);
 }
 
 static void
-test_the_rest_answers_as_well(void **state)
+test_the_other_paths_answer(void **state)
 {
     static const struct exchange exchanges[] = {
         {"/api/indexes", NULL, 200, "{\"indexes\":[\"shop\"]}"},
@@ -141,28 +142,39 @@ test_the_rest_answers_as_well(void **state)
     CHECK_EXCHANGES(state, exchanges);
 }
 
-enum { SECOND_US = 1000000 };
-
-static void
-test_F42_a_main_thread_that_stands_still_fails_health(void **state)
+/* What GET /api/health answers so long after the last heartbeat of the main thread. */
+static int
+health_after(const struct fixture *fixture, int64_t age_us, struct buffer *body)
 {
-    static const struct exchange stuck[] = {
-        {"/api/health", NULL, 503, "{\"stuck\":[\"main\"],\"healthy\":false}"},
-    };
-    static const struct exchange well[] = {{"/api/health", NULL, 200, "\"healthy\":true"}};
-    const struct fixture *fixture = *state;
-    atomic_store(&fixture->api->main_heartbeat_us, clock_monotonic_us() - 61 * (int64_t)SECOND_US);
-    CHECK_EXCHANGES(state, stuck);
-    api_beat(fixture->api);
-    CHECK_EXCHANGES(state, well);
+    struct api_context context = {.config = &config, .assignment = fixture->assignment};
+    const struct http_request request = {.method = "GET", .path = "/api/health"};
+    struct http_response response = {.status = 200};
+    struct api_call call = {.api = &context, .request = &request, .response = &response};
+    atomic_store(&context.main_heartbeat_us, clock_monotonic_us() - age_us);
+    api_answer_health(&call);
+    *body = response.body;
+    return response.status;
 }
 
 static void
-test_F42_a_worker_that_stands_still_fails_health(void **state)
+test_F42_a_main_thread_without_heartbeats_fails_health(void **state)
+{
+    struct buffer body;
+    assert_int_equal(health_after(*state, 61 * (int64_t)US_PER_S, &body), 503);
+    assert_string_equal(buffer_string(&body), "{\"stuck\":[\"main\"],\"healthy\":false}");
+    buffer_free(&body);
+    assert_int_equal(health_after(*state, 59 * (int64_t)US_PER_S, &body), 200);
+    assert_string_equal(buffer_string(&body), "{\"stuck\":[],\"healthy\":true}");
+    buffer_free(&body);
+}
+
+static void
+test_F42_a_worker_without_heartbeats_fails_health(void **state)
 {
     (void)state;
-    struct partition_status items[] = {{.partition = 3, .silent_us = 1},
-                                       {.partition = 5, .silent_us = 61 * (int64_t)SECOND_US}};
+    struct partition_status items[] = {
+        {.partition = 3, .heartbeat_age_us = 1},
+        {.partition = 5, .heartbeat_age_us = 61 * (int64_t)US_PER_S}};
     struct buffer out;
     struct json_writer json;
     buffer_init(&out);
@@ -181,12 +193,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_not_there_is_refused),
-        cmocka_unit_test(test_what_changes_state_is_refused_without_a_token),
-        cmocka_unit_test(test_L9_every_answer_says_that_partitions_are_missing),
-        cmocka_unit_test(test_the_rest_answers_as_well),
-        cmocka_unit_test(test_F42_a_main_thread_that_stands_still_fails_health),
-        cmocka_unit_test(test_F42_a_worker_that_stands_still_fails_health),
+        cmocka_unit_test(test_unknown_paths_and_indexes_are_refused),
+        cmocka_unit_test(test_calls_that_change_state_are_refused_without_a_token),
+        cmocka_unit_test(test_L9_every_answer_names_the_missing_partitions),
+        cmocka_unit_test(test_the_other_paths_answer),
+        cmocka_unit_test(test_F42_a_main_thread_without_heartbeats_fails_health),
+        cmocka_unit_test(test_F42_a_worker_without_heartbeats_fails_health),
     };
     return cmocka_run_group_tests(tests, fixture_begin, fixture_end);
 }

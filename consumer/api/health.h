@@ -1,0 +1,21 @@
+/* GET /api/health and GET /api/ready.
+ *
+ * Health is for a supervisor that restarts processes: only what a restart can repair fails it, that
+ * is, a thread without a heartbeat (law L9). Readiness is for a load balancer: it fails unless
+ * every partition of this process is complete and fresh.
+ */
+#ifndef CONSUMER_API_HEALTH_H
+#define CONSUMER_API_HEALTH_H
+
+#include "common/json/json.h"
+#include "consumer/api/partition_status.h"
+
+void api_answer_health(struct api_call *call);
+void api_answer_ready(struct api_call *call);
+
+/* Writes the name of each thread whose last heartbeat is more than a minute old; that of the main
+ * thread is `main_age_us` old. Returns whether there is no such thread. */
+bool health_list_stuck(const struct partition_status_list *list, int64_t main_age_us,
+                       struct json_writer *json);
+
+#endif
