@@ -1,4 +1,4 @@
-"""Golden events, read by a foreign Avro library with nothing but schemas/event.avsc.
+"""Golden events, read and written by another Avro library (fastavro) with schemas/event.avsc alone.
 
 Run: python3 -m unittest discover tests/contract        (needs fastavro; no servers)
 """
@@ -27,14 +27,14 @@ def many(kind, *items):
 
 
 def event(seq, kind, fields, epoch=1, generation=2, tick=3, source="main", created=True):
-    moment = datetime(2025, 11, 24, 16, 0, 0, 123456, tzinfo=timezone.utc)
+    created_at = datetime(2025, 11, 24, 16, 0, 0, 123456, tzinfo=timezone.utc)
     return {
         "epoch": epoch,
         "generation": generation,
         "tick": tick,
         "seq": seq,
         "source": source,
-        "created_at": moment if created else None,
+        "created_at": created_at if created else None,
         "body": ("bitdex." + kind, fields),
     }
 
@@ -89,10 +89,12 @@ def golden_events():
 
 
 class GoldenEvents(unittest.TestCase):
-    def test_every_golden_event_has_an_expectation_and_the_other_way_round(self):
+    def test_golden_events_and_expectations_match(self):
+        """Every golden event has an expectation, and every expectation an event."""
         self.assertEqual([name for name, _ in golden_events()], list(EXPECTED))
 
-    def test_the_frame_carries_the_fingerprint_of_the_schema(self):
+    def test_the_header_carries_the_fingerprint_of_the_schema(self):
+        """Every message begins with the magic bytes and the fingerprint of the schema."""
         schema = json.loads((ROOT / "schemas/event.avsc").read_text())
         canonical = fastavro.schema.to_parsing_canonical_form(schema)
         fingerprint = bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO"))
@@ -101,15 +103,17 @@ class GoldenEvents(unittest.TestCase):
                 self.assertEqual(message[:2], b"\xc3\x01")
                 self.assertEqual(message[2:10], fingerprint)
 
-    def test_every_field_is_read_as_it_was_meant(self):
+    def test_another_reader_reads_the_same_values(self):
+        """fastavro decodes every golden event to the expected values."""
         for name, message in golden_events():
             with self.subTest(name):
                 datum = io.BytesIO(message[10:])
                 read = fastavro.schemaless_reader(datum, SCHEMA, return_record_name=True)
-                self.assertEqual(datum.read(), b"", "bytes behind the event")
+                self.assertEqual(datum.read(), b"", "bytes after the event")
                 self.assertEqual(read, EXPECTED[name])
 
-    def test_a_foreign_writer_gives_the_same_bytes(self):
+    def test_another_writer_writes_the_same_bytes(self):
+        """fastavro encodes the expected values to the golden bytes."""
         for name, message in golden_events():
             with self.subTest(name):
                 datum = io.BytesIO()
@@ -119,6 +123,7 @@ class GoldenEvents(unittest.TestCase):
 
 class SchemaFingerprint(unittest.TestCase):
     def test_the_constant_in_the_code_is_the_fingerprint_of_the_schema(self):
+        """The newest fingerprint in event_schema.c is that of schemas/event.avsc."""
         source = (ROOT / "common/event/event_schema.c").read_text()
         constants = re.findall(r"\.fingerprint = UINT64_C\(0x([0-9a-f]{16})\)", source)
         schema = json.loads((ROOT / "schemas/event.avsc").read_text())
@@ -128,6 +133,8 @@ class SchemaFingerprint(unittest.TestCase):
         self.assertEqual(newest, little_endian)
 
     def test_everything_in_the_schema_is_documented(self):
+        """Every record, enum and field of the schema has a doc."""
+
         def walk(node):
             if isinstance(node, list):
                 for branch in node:

@@ -1,7 +1,7 @@
-"""Queries against SQL over the same rows, which came through outbox and topic into four partitions.
+"""Random queries to an index of four partitions, compared with SQL over the same rows.
 
-Random filters of every clause, sorts, pages and cursors; a difference is cut down before it is
-told. BITDEX_SEED repeats a run, BITDEX_SECONDS lets it go on for longer.
+They use every clause, sorts, pages and cursors. A query that gives a different answer is reduced
+before it is reported. BITDEX_SEED repeats a run, BITDEX_SECONDS makes it longer.
 """
 
 import json
@@ -73,7 +73,7 @@ WORDS = {bool: "Bool", int: "Integer", float: "Float", str: "String"}
 
 
 def random_value(rng, field):
-    """Most are there."""
+    """Mostly a value that some row has."""
     value = rng.choice(VALUES[field])
     if field not in ("flag", "kind") and rng.random() < 0.2:
         value = max(-(1 << 63), min(value + rng.choice([-1, 1]), (1 << 63) - 1))
@@ -83,7 +83,7 @@ def random_value(rng, field):
 
 
 def written(rng, value):
-    """As a query has it: with its type, or plain."""
+    """The value as a query writes it: with its type, or plain."""
     if type(value) is int and abs(value) < 1 << 53 and rng.random() < 0.2:
         value = float(value)
     return {WORDS[type(value)]: value} if rng.random() < 0.8 else value
@@ -115,7 +115,7 @@ def random_filter(rng, depth):
 
 
 def random_cursor(rng, field):
-    """Anywhere: at an entity, between two, or before or behind them all."""
+    """At an entity, between two, or before or after all of them."""
     cursor = {"slot_id": rng.choice([rng.randrange(-9, 8 * ROWS), 0, (1 << 63) - 1, -(1 << 63)])}
     if rng.random() < 0.8:
         cursor["sort_value"] = random_value(rng, field) if field else None
@@ -135,7 +135,7 @@ def random_query(rng):
     return query
 
 
-# --- what they mean
+# --- their meaning in SQL
 
 
 def literal(value):
@@ -177,8 +177,8 @@ def sql_of(tree):
     return sql_of_leaf(clause, field, value if isinstance(value, list) else [value])
 
 
-def sql_behind(query, sign):
-    """What comes behind the cursor."""
+def sql_after(query, sign):
+    """The condition for rows after the cursor."""
     value, entity = query["cursor"].get("sort_value"), query["cursor"]["slot_id"]
     if "sort" not in query or value is None:
         return f"value IS NULL AND id {sign} {entity}"
@@ -186,23 +186,23 @@ def sql_behind(query, sign):
 
 
 def sql_of_query(number, query):
-    """Selects the number, how many match, and the page as text."""
+    """Selects `number`, how many rows match, and the ids of the page as text."""
     sort = query.get("sort", {"field": "NULL::bigint", "direction": "Desc"})
     order, sign = ("ASC", ">") if sort["direction"] == "Asc" else ("DESC", "<")
-    behind, offset = "true", query.get("offset", 0)
+    after, offset = "true", query.get("offset", 0)
     if "cursor" in query:
-        behind, offset = sql_behind(query, sign), 0
+        after, offset = sql_after(query, sign), 0
     return f"""(WITH found AS MATERIALIZED (
         SELECT id, {sort["field"]} AS value FROM visible
         WHERE {sql_of({"And": query["filters"]})})
     SELECT {number}, (SELECT count(*) FROM found), coalesce(
-        (SELECT string_agg(id::text, ',') FROM (SELECT id FROM found WHERE {behind}
+        (SELECT string_agg(id::text, ',') FROM (SELECT id FROM found WHERE {after}
             ORDER BY value {order} NULLS LAST, id {order} LIMIT {query["limit"]} OFFSET {offset}
         ) AS page), ''))"""
 
 
 def smaller(tree):
-    """The same with one thing less, each."""
+    """Yields every filter that has one part less."""
     ((clause, argument),) = tree.items()
     if clause == "Not":
         yield argument
@@ -247,8 +247,8 @@ class QueryCase(GalleryCase):
         self.pipeline.start()
 
     def write_rows(self):
-        """Most in one partition, so that its bitmaps are large; and values of entities that are not
-        there."""
+        """Writes most rows to one partition, so that its bitmaps are large, and values of entities
+        that are not alive."""
         ids = [4 * n for n in range(ROWS * 3 // 4)] + self.rng.sample(range(8 * ROWS), ROWS // 4)
         self.ids = sorted({*ids, (1 << 32) - 1})
         self.insert(self.ids)
@@ -262,7 +262,7 @@ class QueryCase(GalleryCase):
         self.settle()
 
     def change_rows(self, count):
-        """New values for so many; fewer are deleted, and some of those written again."""
+        """Updates `count` rows, deletes a third as many, and inserts some of those again."""
         columns = ", ".join(f"{field} = %s" for field in WRITTEN)
         with self.connection.cursor() as cursor:
             cursor.executemany(
@@ -272,12 +272,12 @@ class QueryCase(GalleryCase):
         self.replace(self.rng.sample(self.ids, count // 3), count // 4)
 
     def replace(self, ids, keep):
-        """All of them go, and so many come back as others."""
+        """Deletes the rows and inserts the first `keep` of them again with other values."""
         self.connection.execute("DELETE FROM thing WHERE id = ANY(%s)", [ids])
         self.insert(ids[:keep])
 
     def settle(self):
-        """The index holds what the tables hold, and so does what SQL looks at."""
+        """Waits until the index equals the tables, and refreshes the view that SQL reads."""
         self.connection.execute("REFRESH MATERIALIZED VIEW visible")
         self.pipeline.wait_until_fresh()
 
@@ -307,7 +307,7 @@ class AgainstSql(QueryCase):
         return [self.index(query)] != self.sql([query])
 
     def report(self, query):
-        """The first of the smaller ones that differs, as long as there is one."""
+        """Fails with the query, reduced as long as a smaller one still gives a different answer."""
         smallest = None
         while smallest is not query:
             smallest = query
@@ -321,7 +321,7 @@ class AgainstSql(QueryCase):
         )
 
     def walk(self, query):
-        """Page after page, by the cursors of the replies."""
+        """Reads all pages by the cursors of the replies."""
         ids, query = [], dict(query)
         while True:
             reply = self.pipeline.query(query)
@@ -331,6 +331,8 @@ class AgainstSql(QueryCase):
             query["cursor"] = reply["cursor"]
 
     def test_random_queries_equal_sql(self):
+        """10,000 random queries give the answers of SQL, and pages read by cursors are the whole
+        answer."""
         self.write_rows()
         queries, end = 0, time.monotonic() + SECONDS
         while queries < QUERIES or time.monotonic() < end:
@@ -348,9 +350,11 @@ class AgainstSql(QueryCase):
 
 
 class WhileDataChanges(QueryCase):
-    """Keyset cursors: what stays where it is is seen once, whatever happens around it."""
+    """Keyset cursors over data that changes between two pages."""
 
     def test_cursors_stay_right_while_data_changes(self):
+        """An entity that keeps its place in the order is returned exactly once, while others are
+        changed, removed and inserted between the pages."""
         self.write_rows()
         query = {"filters": [{"NotEq": ["level", 3]}], "limit": ROWS // 5}
         self.walk(query)
@@ -370,14 +374,15 @@ class WhileDataChanges(QueryCase):
             if reply["cursor"] is None:
                 break
             at["cursor"] = reply["cursor"]
-            stay.discard(seen[-1])  # the next page begins behind what will not be there any more
+            stay.discard(seen[-1])  # the cursor names an entity that is deleted now
             self.change(stay, seen[-1])
         self.assertEqual(
             [entity for entity in seen if entity in stay],
             [entity for entity in order if entity in stay], f"BITDEX_SEED={SEED}: {query}")
 
     def change(self, stay, last):
-        """Others get new values, go, and come; those that stay change where it does not matter."""
+        """Deletes and replaces other entities; those in `stay` change a field that is not queried.
+        """
         others = [entity for entity in self.ids if entity not in stay and entity != last]
         self.replace([*self.rng.sample(others, 50), last], 40)
         self.connection.execute("UPDATE thing SET kind = 'new' WHERE id = ANY(%s)", [list(stay)])
@@ -386,8 +391,8 @@ class WhileDataChanges(QueryCase):
 
 class Refusals(QueryCase):
     def test_bad_queries_are_refused_with_the_reason(self):
-        """Unknown fields, wrong types, bad cursors and limits: 400, and what is wrong."""
-        self.settle()  # a shard that is not there refuses nothing
+        """Unknown fields, wrong types, bad cursors and limits get 400 and the reason."""
+        self.settle()  # only a shard that is loaded can refuse a query
         leaf = {"IsNull": "level"}
         deep = leaf
         for _ in range(32):

@@ -1,4 +1,4 @@
-"""Rows that every producer has sent leave the outbox; no other does."""
+"""Retention removes rows that every producer has sent from the outbox, and no others."""
 
 import json
 import os
@@ -19,7 +19,7 @@ class Retention(outbox.OutboxCase):
     sections = {"retention": {"min_age_s": 0, "interval_s": 1, "batch_rows": 1000}}
 
     def create_second(self):
-        """Another producer of the same database, with a topic of its own."""
+        """Another producer name on the same database, with its own topic."""
         second = self.create_pipeline(
             self.pipeline.name + "_2", BITDEX_POSTGRES=self.pipeline.dsn
         )
@@ -39,7 +39,7 @@ class Retention(outbox.OutboxCase):
         self.producer.wait_until(lambda: self.count() == 0, f"keeps {self.count()} rows")
 
     def wait_until_held(self):
-        """Until rows wait for the second producer; what status says is of the last pass."""
+        """Waits until rows are held back by the second producer, in `trim` and in the status."""
         self.producer.wait_until(
             lambda: self.trim()["removal_held_by"] == "second", "holds nothing back"
         )
@@ -51,8 +51,8 @@ class Retention(outbox.OutboxCase):
         return json.loads(self.producer.command("trim", "--json").stdout)
 
     def test_f08_rows_of_a_stopped_producer_stay(self):
-        """What one of two producers has not sent is never removed; the cursor that holds it back is
-        named; when that has caught up, or is gone, removal goes on."""
+        """Rows that one of two producers has not sent are not removed, and its cursor is named.
+        Removal continues when that producer has caught up or its cursor is removed."""
         second = self.create_second()
         with self.pipeline.connect() as connection:
             outbox.keep(connection)
@@ -80,13 +80,13 @@ class Retention(outbox.OutboxCase):
         outbox.check_kept(self.pipeline)
 
     def test_f07_first_start_on_a_trimmed_table(self):
-        """A first cursor delivers what is there, however high its ids are, and no backlog of rows
-        that are gone is reported."""
+        """A first cursor on a trimmed outbox with high ids delivers the rows that exist and reports
+        no backlog for removed rows."""
         with self.pipeline.connect() as connection:
             connection.execute("""SELECT setval('"BitdexOps_id_seq"', 1000000000000)""")
             self.insert(connection, 1000)
             connection.execute('DELETE FROM "BitdexOps" WHERE entity_id <= 900')
-        pipeline.write_config(self.pipeline.config, {})  # so that the rest stays
+        pipeline.write_config(self.pipeline.config, {})  # without retention
         self.pipeline.start()
         self.pipeline.wait_until_fresh()
         events = topic.read(self.pipeline.kafka, self.pipeline.topic)
@@ -101,8 +101,9 @@ class Retention(outbox.OutboxCase):
         ]
         self.assertLessEqual(max(backlogs), 100)
 
-    def test_f60_a_cursor_of_another_history_proves_nothing(self):
-        """After a failover the old cursor's snapshots speak of other rows: nothing is removed."""
+    def test_f60_cursor_of_another_history_proves_nothing(self):
+        """After a failover the snapshots of the old cursor do not describe this database, so it
+        holds back every row."""
         self.producer.start()
         self.write(100)
         self.wait_until_removed()
@@ -123,8 +124,8 @@ class Retention(outbox.OutboxCase):
         self.assertEqual(self.count(), 100)
 
     def test_f61_removed_rows_are_not_read_again(self):
-        """While a transaction keeps removed rows in the indexes, neither looking for more of them
-        nor polling reads them again."""
+        """While an open transaction keeps removed rows in the indexes, neither retention nor
+        polling reads their index entries again."""
         self.producer.start()
         with self.pipeline.connect() as holder, self.pipeline.connect(autocommit=True) as reader:
             holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -132,7 +133,7 @@ class Retention(outbox.OutboxCase):
             self.write(ROWS)
             self.wait_until_removed()
             reads = [0]
-            for _ in range(20):  # until the removal itself has been told
+            for _ in range(20):  # until the statistics contain the removal itself
                 reads.append(self.index_reads(reader))
                 if reads[-1] - reads[-2] < ROWS // 20:
                     break
@@ -140,16 +141,16 @@ class Retention(outbox.OutboxCase):
             self.assertLess(self.index_reads(reader) - reads[-1], ROWS // 2)
 
     def index_reads(self, connection):
-        """Index entries of the outbox that have been read, up to a moment ago."""
-        time.sleep(1.5)  # a session tells once a second what it did
+        """How many index entries of the outbox have been read so far."""
+        time.sleep(1.5)  # a session reports its statistics once a second
         (reads,) = connection.execute(
             """SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'BitdexOps'"""
         ).fetchone()
         return reads
 
     def test_writers_and_a_crash(self):
-        """Rows are removed under writers, beside an open transaction, by a producer that is killed
-        now and then: what is committed is delivered once, and in the end nothing is left."""
+        """Retention under writers and an open transaction, by a producer that is killed repeatedly:
+        every committed row is delivered once, and at the end none is left in the outbox."""
         rng = random.Random(SEED)
         with self.pipeline.connect() as connection:
             outbox.keep(connection)
@@ -174,7 +175,7 @@ class Retention(outbox.OutboxCase):
         topic.check_order(outbox.check_kept(self.pipeline))
 
     def test_size_stays_flat(self):
-        """With a vacuum now and then the outbox does not grow, however much goes through."""
+        """With regular vacuum the outbox does not grow while rows pass through it."""
         self.producer.start()
         sizes = []
         with self.pipeline.connect(autocommit=True) as connection:
@@ -189,7 +190,8 @@ class Retention(outbox.OutboxCase):
         self.assertLess(sizes[-1], 2 * sizes[0], sizes)
 
     def test_young_rows_stay(self):
-        """A row is kept for min_age, but not for ever because of a time that it states."""
+        """A row is kept for min_age, even when its created_at is NULL, infinite or in the future.
+        """
         sections = {"retention": {"min_age_s": 3600, "interval_s": 1}}
         pipeline.write_config(self.pipeline.config, sections)
         self.producer.start()

@@ -1,4 +1,4 @@
-"""Every part works with its own rights alone, and whatever a role's settings are."""
+"""Each program works with the privileges of its role alone and with any settings of that role."""
 
 import os
 import unittest
@@ -10,7 +10,7 @@ from pipeline import ROOT
 
 TABLES = ", ".join(f'"{table}"' for table in gallery.TABLES)
 OURS = ['"BitdexOps"', "bitdex_producers", "bitdex_windows", "bitdex_dead_letters"]
-HURTS = {
+HARMFUL_SETTINGS = {
     "statement_timeout": "1ms",
     "lock_timeout": "1ms",
     "idle_in_transaction_session_timeout": "1ms",
@@ -23,7 +23,8 @@ HURTS = {
 
 class Roles(GalleryCase):
     def setUp(self):
-        """Tables, outbox and triggers of the owner; a role for applications, and the producer's."""
+        """Creates tables, outbox and triggers as the owner, a role for the application and one for
+        the producer."""
         super().setUp()
         self.pipeline.init()
         self.writer, self.drain = (f"bitdex_{what}_{os.getpid()}" for what in ("writer", "drain"))
@@ -60,7 +61,7 @@ class Roles(GalleryCase):
             owner.execute(f"GRANT SELECT ON {TABLES} TO {self.drain}")
 
     def run_gallery(self):
-        """The whole path; rows come from the application's role."""
+        """Runs the whole path with rows that the application's role writes."""
         self.pipeline.producer = self.producer
         self.pipeline.start()
         with self.connect(self.writer) as connection:
@@ -71,8 +72,8 @@ class Roles(GalleryCase):
         self.check_end()
 
     def test_f14_own_rights_are_enough(self):
-        """An application writes its own tables and may not touch the outbox; the producer drains
-        and trims with its role alone, which cannot write ops."""
+        """The application's role writes its tables without privileges on the outbox; the producer's
+        role drains and trims, and cannot write ops."""
         self.become_producer()
         self.run_gallery()
         self.producer.command("check")
@@ -90,17 +91,18 @@ class Roles(GalleryCase):
                 connection.execute('SELECT FROM "BitdexOps"')
 
     def test_missing_rights_are_named(self):
-        """Without its role the producer does not start, and says what is missing."""
+        """Without its privileges the producer does not start and names the GRANT that is missing.
+        """
         for command in ("check", "run"):
             done = self.producer.command(command, check=False)
             self.assertEqual(done.returncode, 1)
             self.assertIn("GRANT", done.stdout + done.stderr)
 
     def test_f13_settings_of_the_role(self):
-        """Timeouts and defaults of the producer's role hurt nothing."""
+        """Timeouts and other defaults of the producer's role do not affect the programs."""
         self.become_producer()
         with self.connect() as owner:
-            for setting, value in HURTS.items():
+            for setting, value in HARMFUL_SETTINGS.items():
                 owner.execute(f"ALTER ROLE {self.drain} SET {setting} = '{value}'")
         self.run_gallery()
         self.producer.command("trim")

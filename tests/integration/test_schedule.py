@@ -10,8 +10,8 @@ AHEAD_S = 6
 
 class Schedule(GalleryCase):
     def publish(self, seconds, level=77):
-        """The post, so many seconds from now, and then the image changes; returns the time in whole
-        seconds."""
+        """Publishes the post so many seconds from now and changes the image; returns the time of
+        publication in whole seconds."""
         with self.pipeline.connect() as connection:
             (at,) = connection.execute(
                 """UPDATE "Post"
@@ -24,17 +24,18 @@ class Schedule(GalleryCase):
         return at
 
     def hide(self, level):
-        """Until a time that is far enough ahead for this machine to show that it is hidden."""
+        """Hides the image until a time that is far enough ahead for a slow machine to check it;
+        returns that time."""
         ahead_s = AHEAD_S
         while True:
             at = self.publish(ahead_s, level)
-            look = self.look()
+            status = self.read_status()
             if time.time() < at:
-                self.assertEqual(look, (True, False, False))
+                self.assertEqual(status, (True, False, False))
                 return at
             ahead_s *= 2
 
-    def look(self):
+    def read_status(self):
         """(alive, visible, found by a query) of image 1."""
         entity = self.pipeline.api.get("/api/indexes/gallery/entities/1")
         found = self.pipeline.query({"filters": [{"Eq": ["userId", {"Integer": 7}]}]})["ids"]
@@ -42,13 +43,13 @@ class Schedule(GalleryCase):
 
     def wait_until_visible(self, at):
         self.pipeline.consumer.wait_until(
-            lambda: self.look() == (True, True, True), "keeps it hidden"
+            lambda: self.read_status() == (True, True, True), "does not show the image"
         )
         self.assertGreaterEqual(time.time(), at)
 
     def test_f33_hidden_until_a_time(self):
-        """Hidden until its time, also across a kill; takes changes meanwhile; a new time hides it
-        again, or shows it at once; no time is visible."""
+        """An image is hidden until its publication time, also after a kill, and changes meanwhile
+        are applied. A later time hides it again; an earlier one, or none, shows it at once."""
         self.create_gallery(10)
         with self.pipeline.connect() as connection:
             connection.execute('UPDATE "Image" SET "postId" = 1, "userId" = 7 WHERE id = 1')
@@ -66,14 +67,14 @@ class Schedule(GalleryCase):
         )
         self.wait_until_visible(at)
         self.publish(3600)
-        self.assertEqual(self.look(), (True, False, False))
+        self.assertEqual(self.read_status(), (True, False, False))
         self.publish(-3600)
-        self.assertEqual(self.look(), (True, True, True))
+        self.assertEqual(self.read_status(), (True, True, True))
         self.publish(3600)
         with self.pipeline.connect() as connection:
             connection.execute('UPDATE "Post" SET "publishedAt" = NULL WHERE id = 1')
         self.pipeline.wait_until_fresh()
-        self.assertEqual(self.look(), (True, True, True))
+        self.assertEqual(self.read_status(), (True, True, True))
 
 
 if __name__ == "__main__":

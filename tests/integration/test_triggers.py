@@ -1,4 +1,4 @@
-"""Generated triggers write what the configuration says, and the database follows it."""
+"""Generated triggers: the ops that they write, and how `triggers apply` changes the database."""
 
 import itertools
 import random
@@ -7,8 +7,8 @@ import time
 import unittest
 
 import gallery
-import psycopg
 import naive_index
+import psycopg
 from case import SECONDS, SEED, GalleryCase
 from pipeline import ROOT
 
@@ -114,7 +114,7 @@ class TriggerCase(GalleryCase):
         self.execute = self.connection.execute
 
     def configure(self, triggers, fields=""):
-        """Instead of the gallery's entries."""
+        """Replaces the gallery's entries in the configuration."""
         head = (ROOT / "config" / "gallery.yaml").read_text().split("\n# The tables")[0]
         self.pipeline.config.write_text(head + triggers + fields)
 
@@ -122,13 +122,13 @@ class TriggerCase(GalleryCase):
         return self.pipeline.producer.command("triggers", command, check=check)
 
     def one_table(self, columns, entry, name="image"):
-        """A table and its entry, applied."""
+        """Creates one table and applies its entry."""
         self.execute(f"CREATE TABLE {name} ({columns})")
         self.configure(f"\ntriggers:\n  - {entry}\n")
         self.triggers("apply")
 
     def ops(self):
-        """[(entity, ops)] since the last time."""
+        """[(entity, ops)] of the rows since the last call."""
         return self.execute(
             'WITH gone AS (DELETE FROM "BitdexOps" RETURNING *)'
             " SELECT entity_id, ops FROM gone ORDER BY id"
@@ -136,7 +136,7 @@ class TriggerCase(GalleryCase):
 
 
 class Differential(TriggerCase):
-    """Random statements in random transactions against the query that defines the index."""
+    """Random statements in random transactions; a query defines what the index must hold."""
 
     def setUp(self):
         super().setUp()
@@ -152,7 +152,8 @@ class Differential(TriggerCase):
         self.assertEqual(self.index.entities(), truth, context)
 
     def test_f15_f16_f21_f22_random_statements(self):
-        """After every transaction the ops amount to what the tables hold."""
+        """After random statements in random transactions, an index that applies the ops equals the
+        tables."""
         rng = random.Random(SEED)
         statements = Statements(rng, self.connection.info.server_version)
         done = 0
@@ -183,7 +184,7 @@ class Differential(TriggerCase):
         self.assertGreater(images[0], 3)
 
     def run_one(self, statements, log):
-        """A statement, now and then in a savepoint that may be rolled back."""
+        """Runs a random statement, sometimes in a savepoint that may be rolled back."""
         if log and log[0] == "replica":
             statement = statements.without_keys()
         else:
@@ -254,7 +255,8 @@ class Statements:
                 f"{self._parent()}, '{{a}}')")
 
     def without_keys(self):
-        """What leaves no row of one image to another: foreign keys may be off."""
+        """A statement that breaks no foreign key, because their triggers are off in this session.
+        """
         rng = self.rng
         return rng.choice([
             f"UPDATE image SET {self._image_change()} WHERE {self._images()}",
@@ -369,9 +371,11 @@ class Statements:
 
 
 class Kinds(TriggerCase):
-    """What single statements write."""
+    """The ops of single statements."""
 
     def test_f22_insert_makes_alive_and_update_does_not(self):
+        """INSERT writes `alive`; UPDATE writes only the fields that changed; a new key deletes the
+        old entity and writes the new one."""
         self.one_table("id int PRIMARY KEY, a int, b text, c int",
                        "{ table: image, slot_field: id, sets_alive: true, on_delete: true, "
                        "track_fields: [a, b] }")
@@ -394,7 +398,9 @@ class Kinds(TriggerCase):
             (1, [{"op": "delete"}]), (2, whole), (2, [{"op": "delete"}]),
         ])
 
-    def test_f15_a_join_row_moves_and_its_filter_flips(self):
+    def test_f15_join_row_moves_and_its_filter_flips(self):
+        """A join row that moves to another entity, gets another value, or meets its filter or no
+        longer meets it, is removed from the one and added to the other."""
         self.one_table("i int, t int, off bool, PRIMARY KEY (i, t)",
                        "{ table: image, slot_field: i, field: tags, value_field: t, "
                        "filter: 'NOT {off}' }")
@@ -411,7 +417,7 @@ class Kinds(TriggerCase):
         ])
 
     def test_f16_keys_that_are_swapped(self):
-        """Where uniqueness is checked late, an entity that gets another's key is not deleted."""
+        """With a deferrable key, entities that swap their ids in one statement are not deleted."""
         self.one_table("id int PRIMARY KEY DEFERRABLE, a int",
                        "{ table: image, slot_field: id, sets_alive: true, on_delete: true, "
                        "track_fields: [a] }")
@@ -424,6 +430,7 @@ class Kinds(TriggerCase):
         self.assertEqual(index.entities(), truth)
 
     def test_f16_truncate_is_refused_or_written(self):
+        """TRUNCATE is refused; with `on_truncate: emit` it writes the ops of every row."""
         self.execute(SCHEMA)
         self.configure(TRIGGERS, FIELDS)
         self.triggers("apply")
@@ -454,7 +461,8 @@ class Kinds(TriggerCase):
             self.assertEqual(index.entities(), truth, table)
 
     def test_f17_queries_of_several_ids(self):
-        """in [1, 2, 3]: from an array, from jsonb, inside brackets, from texts; none is no op."""
+        """A query with several ids, from an array, from jsonb, in brackets or as text, is a flat
+        list; without ids no op is written."""
         self.execute("CREATE TABLE model (id int PRIMARY KEY, poi bool, ids int[], name text)")
         self.execute("CREATE TABLE version (id int, model int)")
         self.execute("INSERT INTO version VALUES (1, 7), (2, 7), (3, 7), (NULL, 7)")
@@ -478,7 +486,8 @@ class Kinds(TriggerCase):
             self.assertEqual(len(rows), 2, rows)
 
     def test_f18_names(self):
-        """Reserved words, dots, blanks, 63 bytes, capitals, characters of several bytes."""
+        """Names may be reserved words, 63 bytes long, or contain dots, blanks, capitals and
+        multibyte characters."""
         table = "Ω" * 30 + "T"
         self.execute(f'CREATE SCHEMA "My shop"; CREATE TABLE "My shop"."{table}" '
                      '("order" int PRIMARY KEY, "a.b" int, _had int, ops text, "$bitdex$" int)')
@@ -500,7 +509,8 @@ triggers:
         self.assertEqual(self.execute("SELECT count(*) FROM pg_proc WHERE proname LIKE 'bitdex%'"
                                       ).fetchone(), (0,))
 
-    def test_f20_a_session_that_replicates(self):
+    def test_f20_session_that_replicates(self):
+        """Triggers fire with session_replication_role = replica."""
         self.one_table("id int", "{ table: image, slot_field: id, sets_alive: true }")
         with self.connection.transaction():
             self.execute("SET LOCAL session_replication_role = replica")
@@ -508,7 +518,8 @@ triggers:
         self.assertEqual(self.ops(), [(1, [{"op": "alive"}])])
 
     def test_f14_f21_f84_values_of_every_type(self):
-        """From a role that may do nothing but write the table, whatever its session is set to."""
+        """Values of every type are written correctly, both ways between value and NULL, from a role
+        that may only write the table, with any session settings."""
         values = {
             "int8": ("-9223372036854775808", -9223372036854775808), "numeric": ("3.0", 3.0),
             "float4": ("0.5", 0.5), "bool": ("'f'", False), "char(3)": ("'a'", "a  "),
@@ -554,8 +565,8 @@ triggers:
         self.assertEqual(len(rows), 2 * len(values))
 
     def test_f21_infinite_time_fits_no_field(self):
-        """Written as a number that no field holds, so it becomes a dead letter, and never breaks
-        the application's own statement."""
+        """An infinite time is written as a number that no field can hold. It becomes a dead letter
+        and does not fail the application's statement."""
         self.one_table("id int, a timestamptz, b date",
                        "{ table: image, slot_field: id, track_fields: [a, b] }")
         self.execute("INSERT INTO image VALUES (1, 'infinity', '-infinity')")
@@ -563,7 +574,7 @@ triggers:
 
 
 class Races(TriggerCase):
-    """F32: a child and its parent change at the same time, in transactions that are held."""
+    """F32: a child and its parent change in two transactions that are open at the same time."""
 
     PARENT = {
         "by_query": "{ table: post, query: 'post_id eq {id}', track_fields: [state], "
@@ -583,7 +594,8 @@ class Races(TriggerCase):
         self.execute("INSERT INTO image VALUES (1, 1), (2, 2)")
 
     def race(self, first, second):
-        """`second` begins while the transaction of `first` is open, and waits for it."""
+        """Runs `first` in a transaction, starts `second` in another session, checks that it waits,
+        and commits."""
         other = self.pipeline.connect(autocommit=True)
         self.addCleanup(other.close)
         worker = threading.Thread(target=other.execute, args=(second,))
@@ -596,12 +608,14 @@ class Races(TriggerCase):
         worker.join()
 
     def is_waiting(self, pid):
-        with self.pipeline.connect() as watcher:
-            return watcher.execute(
+        with self.pipeline.connect() as other:
+            return other.execute(
                 "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s", (pid,)
             ).fetchone()[0]
 
     def test_f32_late_children(self):
+        """A child that is inserted or moved while its parent changes ends with the parent's new
+        value, in both orders and both kinds of entry."""
         late = ["INSERT INTO image VALUES (3, 1)", "UPDATE image SET post_id = 1 WHERE id = 2"]
         parent = "UPDATE post SET state = 'new' WHERE id = 1"
         for kind in self.PARENT:
@@ -621,7 +635,8 @@ class Races(TriggerCase):
 
 
 class Reconciliation(TriggerCase):
-    """F19: the database follows the configuration, and nothing else is touched."""
+    """F19: `triggers apply` makes the database equal to the configuration and changes nothing else.
+    """
 
     def setUp(self):
         super().setUp()
@@ -638,6 +653,7 @@ class Reconciliation(TriggerCase):
         return done.stdout.splitlines()
 
     def test_f19_no_lock_when_nothing_differs(self):
+        """When nothing differs, `triggers apply` takes no lock that a writer would block."""
         self.triggers("apply")
         with self.pipeline.connect() as holder:
             holder.execute('LOCK TABLE "Image", "Post" IN ROW EXCLUSIVE MODE')
@@ -645,7 +661,8 @@ class Reconciliation(TriggerCase):
         self.assertEqual(self.differences(), [])
 
     def test_f19_only_what_differs(self):
-        """Another filter changes one table's trigger; what was changed by hand is made again."""
+        """A changed filter replaces the triggers of that table alone; a trigger that was changed by
+        hand is reported by `check` and created again."""
         self.triggers("apply")
         before = self.names()
         text = self.pipeline.config.read_text()
@@ -671,8 +688,9 @@ class Reconciliation(TriggerCase):
         functions = "SELECT count(*) FROM pg_proc WHERE proname LIKE 'bitdex%'"
         self.assertEqual(self.execute(functions).fetchone(), (len(self.names()),))
 
-    def test_f19_what_is_not_ours_stays(self):
-        """A trigger of somebody else stays, one of the original generator is replaced."""
+    def test_f19_foreign_triggers_stay(self):
+        """Triggers that the generator did not create stay; one of the original system's generator
+        is replaced."""
         self.execute("""
             CREATE FUNCTION mine() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
             CREATE FUNCTION "bitdex_Post_ops_0123abcd"() RETURNS trigger LANGUAGE plpgsql
@@ -689,8 +707,8 @@ class Reconciliation(TriggerCase):
         self.assertEqual(self.names(), ["bitdex_elsewhere_0123abcd", "bitdex_mine"])
         self.assertEqual(self.triggers("drop").stdout, "nothing to do\n")
 
-    def test_f19_a_held_lock_is_waited_for(self):
-        """Without holding up writers for longer than a moment, and table by table."""
+    def test_f19_apply_waits_for_a_lock(self):
+        """`triggers apply` waits for a lock that another session holds, and then succeeds."""
         with self.pipeline.connect() as holder:
             holder.execute('LOCK TABLE "Post" IN ROW EXCLUSIVE MODE')
             apply = self.pipeline.producer.begin("triggers", "apply")
@@ -703,12 +721,15 @@ class Reconciliation(TriggerCase):
         self.assertEqual(self.differences(), [])
 
     def test_print_is_what_apply_does(self):
+        """Running the SQL of `triggers print` leaves no difference."""
         printed = self.triggers("print").stdout
         self.execute(printed)
         self.assertEqual(self.differences(), [])
         self.assertEqual(self.triggers("print").stdout, printed)
 
-    def test_what_is_wrong_is_named_with_its_place(self):
+    def test_errors_name_the_place(self):
+        """An entry that does not fit the database is refused with its place in the configuration.
+        """
         for entry, wanted in (
             ("{ table: Nix, slot_field: id }", r"\[0\].table: table Nix does not exist"),
             ("{ table: Image, slot_field: nix }", r"\[0\].slot_field: .*nix.*not found"),
@@ -739,7 +760,7 @@ class Reconciliation(TriggerCase):
         self.assertEqual(self.names(), [])
 
     def test_f14_rights_of_the_owner(self):
-        """apply needs the right to write ops, and says so; check tells when it is lost."""
+        """`triggers apply` as a role without the right to write ops fails and names the right."""
         role = f"bitdex_owner_{self.connection.info.backend_pid}"
         self.execute(f"CREATE ROLE {role} LOGIN")
         self.addCleanup(self.execute, f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")

@@ -1,6 +1,6 @@
-"""F79: one row is one thing in all partitions, whoever judges it before and after a restart.
+"""F79: a row has the same verdict in all partitions, although the validator changes at a restart.
 
-A limit that the configuration lowers between two runs makes two validators of one.
+A limit that the configuration lowers between two runs stands for two versions of the validator.
 """
 
 import copy
@@ -36,8 +36,9 @@ class Verdicts(outbox.OutboxCase):
             ).fetchone()[0]
 
     def interrupt(self):
-        """A producer has accepted and sent a fan-out, has opened the window of a second one, and
-        is gone. Returns the second row's id, its window, and the first row's events."""
+        """Sends a fan-out, then saves the window of a second one and stops the producer before it
+        sends that. Returns the second row's id, its tick and seqs, and the events that were sent.
+        """
         self.start()
         self.insert_fan_out()
         events = self.check_delivery()
@@ -54,7 +55,7 @@ class Verdicts(outbox.OutboxCase):
         return row_id, tick, seq, events
 
     def send_accepted(self, partition, row_id, tick, seq, events):
-        """To one partition, as the first producer would have."""
+        """Sends the second row to one partition, as the stopped producer would have."""
         event = copy.deepcopy(events[partition][-1])
         event |= {"tick": tick, "seq": seq[partition] + 1}
         event["body"][1]["row_id"] = row_id
@@ -64,7 +65,7 @@ class Verdicts(outbox.OutboxCase):
         self.assertEqual(client.flush(30), 0)
 
     def kinds(self, row_id):
-        """{partition: what became of the row there}."""
+        """{partition: the kind of the row's event}"""
         return {
             partition: event["body"][0]
             for partition, events in self.check_delivery().items()
@@ -72,13 +73,13 @@ class Verdicts(outbox.OutboxCase):
             if event["body"][1]["row_id"] == row_id
         }
 
-    def letters(self):
+    def dead_letters(self):
         with self.pipeline.connect() as connection:
             return [row for (row,) in connection.execute("SELECT row_id FROM bitdex_dead_letters")]
 
-    def test_f79_what_one_partition_has_is_accepted_in_all(self):
-        """A fan-out that reached one partition reaches the others as it was, though the validator
-        of today rejects it."""
+    def test_f79_accepted_in_one_partition_accepted_in_all(self):
+        """A fan-out that one partition has already is accepted in the others too, although the new
+        validator rejects it."""
         row_id, tick, seq, events = self.interrupt()
         self.send_accepted(2, row_id, tick, seq, events)
         pipeline.write_config(self.pipeline.config, STRICT)
@@ -86,18 +87,19 @@ class Verdicts(outbox.OutboxCase):
         later = self.insert_fan_out()
         self.assertEqual(self.kinds(row_id), dict.fromkeys(range(4), "bitdex.FanOut"))
         self.assertEqual(self.kinds(later), dict.fromkeys(range(4), "bitdex.Rejected"))
-        self.assertEqual(self.letters(), [later])
+        self.assertEqual(self.dead_letters(), [later])
 
-    def test_f79_what_nobody_has_seen_is_rejected_in_all(self):
-        """A fan-out that reached no partition is today's validator's to judge."""
+    def test_f79_sent_to_no_partition_rejected_in_all(self):
+        """A fan-out that was sent to no partition gets the verdict of the new validator."""
         row_id, *_ = self.interrupt()
         pipeline.write_config(self.pipeline.config, STRICT)
         self.start()
         self.assertEqual(self.kinds(row_id), dict.fromkeys(range(4), "bitdex.Rejected"))
-        self.assertEqual(self.letters(), [row_id])
+        self.assertEqual(self.dead_letters(), [row_id])
 
-    def test_f79_a_stored_verdict_stands(self):
-        """A fan-out that was rejected stays rejected, though the validator of today accepts it."""
+    def test_f79_stored_verdict_is_kept(self):
+        """A fan-out whose dead letter is stored stays rejected, although the new validator accepts
+        it."""
         row_id, tick, *_ = self.interrupt()
         with self.pipeline.connect() as connection:
             connection.execute(

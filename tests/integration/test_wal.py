@@ -1,5 +1,5 @@
-"""The write-ahead log of a real consumer: what is on disk after kills, full disks and damage, what
-a start does with it, and the commands that look at it."""
+"""The write-ahead log of a real consumer: its files after kills, full disks and damage, recovery,
+and the `wal` commands."""
 
 import fcntl
 import json
@@ -27,7 +27,7 @@ def content_of(files):
 
 
 class Wal(GalleryCase):
-    # Many files and frames.
+    # For many files and frames.
     sections = {"consumer": {"wal_segment_bytes": 65536, "batch_rows": 100}}
 
     def setUp(self):
@@ -40,7 +40,7 @@ class Wal(GalleryCase):
         self.pipeline.config.write_text(text.replace(old, new, 1))
 
     def wal(self, command, *arguments, code=0):
-        """What `wal COMMAND --json` says, an object a line."""
+        """The objects that `wal COMMAND --json` prints, one per line."""
         done = self.consumer.command("wal", command, "--json", *map(str, arguments), check=False)
         self.assertEqual(done.returncode, code, (done.stdout[-2000:], done.stderr))
         return [json.loads(line) for line in done.stdout.split("\n") if line]
@@ -55,7 +55,8 @@ class Wal(GalleryCase):
         return told
 
     def check_chains(self, files):
-        """Each file of a partition goes on where the one before ended, or behind a hole."""
+        """Checks that each file of a partition begins at or after the end of the one before;
+        returns {partition: next offset}."""
         ends = {}
         for file in files:
             self.assertGreaterEqual(file["first_offset"], ends.get(file["partition"], 0), file)
@@ -63,15 +64,15 @@ class Wal(GalleryCase):
         return ends
 
     def run_refused(self, code=1):
-        """Starts the consumer, which has to end; returns the last line of its log."""
+        """Starts the consumer, which has to exit with `code`; returns the last line of its log."""
         self.consumer.start(wait=False)
         self.assertEqual(self.consumer.wait(), code, self.consumer.log_tail())
         return self.consumer.log_tail(1)
 
     def test_f39_f40_f43_kills_while_writing(self):
-        """kill -9 again and again under load. Each time `wal check` finds nothing but a torn tail,
-        the log holds all that was said to be durable, and whole frames stay as they are for ever:
-        nothing is removed, by kills, restarts or load."""
+        """The consumer is killed repeatedly under load. Each time `wal check` finds nothing but a
+        torn tail, the log holds everything that was reported as durable, and no whole frame is
+        changed or removed."""
         rng = random.Random(SEED)
         self.create_gallery()
         before = {}
@@ -100,9 +101,9 @@ class Wal(GalleryCase):
         self.assertGreater(len(before), 8, "too few files: nothing was rotated")
         self.check_end()
 
-    def test_f41_a_full_disk_ends_the_consumer(self):
-        """A write that finds no room ends the consumer with an error that names the file; once
-        there is room, the log recovers to its last whole frame, and the end is the same."""
+    def test_f41_full_disk_ends_the_consumer(self):
+        """A full disk ends the consumer with an error that names the file; with room on the disk it
+        recovers up to the last whole frame, and the index ends equal to the tables."""
         self.create_gallery()
         self.pipeline.wait_until_fresh()
         with self.writers():
@@ -116,9 +117,9 @@ class Wal(GalleryCase):
         self.check_end()
         self.assertEqual(self.check(), {"problem": [], "note": []})
 
-    def test_l10_a_log_has_a_limit(self):
-        """A log as large as it may be: the partition reads nothing more, says so, and serves what
-        it holds, which is whole; with a higher limit it goes on."""
+    def test_l10_log_has_a_limit(self):
+        """A partition whose log has reached wal_limit_bytes reads nothing more, reports it, and
+        serves its complete state, also after a restart; without the limit it continues."""
         limit = "  wal_limit_bytes: 65536\n"
         self.edit_config("\nconsumer:\n", "\nconsumer:\n" + limit)
         self.create_gallery()
@@ -141,8 +142,8 @@ class Wal(GalleryCase):
         self.check_end()
 
     def test_f40_damage_is_found_and_refused_with_its_place(self):
-        """A bit that flips in what was synced: `wal check`, `wal list` and `run` say where, `run`
-        starts nothing, and says what to do."""
+        """When a synced frame is damaged, `wal check`, `wal list` and `run` name the file and byte;
+        `run` refuses to start, says what to do, and leaves the file as it is."""
         self.create_gallery()
         self.change_images()
         self.pipeline.wait_until_fresh()
@@ -170,8 +171,8 @@ class Wal(GalleryCase):
         self.check_end()
 
     def check_torn(self, frame):
-        """The last frame of a log that nobody writes is cut off: no damage, and told as what it is;
-        while somebody holds the log, it may yet be written."""
+        """Cuts the last frame: `wal check` reports a torn tail, no problem; while a process holds
+        the log's lock, it reports a tail that is still growing."""
         path, byte = pathlib.Path(frame["file"]), frame["byte"]
         with open(path, "r+b") as file:
             file.truncate(byte + 40)
@@ -186,7 +187,8 @@ class Wal(GalleryCase):
                 self.assertEqual(states[str(path)], state)
 
     def test_f45_another_configuration_is_refused_with_the_difference(self):
-        """Field by field; the data stays as it is, and the old configuration goes on with it."""
+        """Another index configuration is refused with each difference; the data stays unchanged,
+        and the old configuration works again."""
         self.create_gallery()
         self.pipeline.wait_until_fresh()
         self.assertEqual(self.consumer.stop(), 0)
@@ -215,7 +217,8 @@ class Wal(GalleryCase):
         self.check_end(changed=False)
 
     def test_f45_a_second_consumer_is_refused(self):
-        """On the data directory of one that runs, which goes on undisturbed."""
+        """A second consumer on the data directory of a running one is refused, and the running one
+        continues."""
         self.create_gallery()
         (port,) = servers.free_ports(1)
         second = self.pipeline.program("bitdex-consumer", port, BITDEX_CONSUMER_PORT=str(port))
@@ -230,8 +233,9 @@ class Wal(GalleryCase):
         )
         self.check_end(changed=False)
 
-    def test_the_commands_beside_a_running_consumer(self):
-        """They tell what is whole, disturb nobody, and agree with each other and the topic."""
+    def test_commands_beside_a_running_consumer(self):
+        """The `wal` commands report whole frames, do not affect a running consumer, and agree with
+        each other and with the topic."""
         self.create_gallery()
         with self.writers():
             for _ in range(5):
@@ -250,13 +254,13 @@ class Wal(GalleryCase):
             self.assertTrue(checked["ok"] and checked["complete"], checked)
             self.check_dump(checked, events[checked["partition"]], files)
         log = pathlib.Path(files[0]["file"]).parent
-        shutil.copytree(log, log.with_name("wal.old"))  # as while a reset is followed
+        shutil.copytree(log, log.with_name("wal.old"))  # as during a rebuild
         frames = self.wal("dump", 0)
         logs = [(checked["log"], checked["frames"]) for checked in self.wal("check", 0)]
         self.assertEqual(logs, [("wal", len(frames)), ("wal.old", len(frames))])
 
     def check_dump(self, checked, events, files):
-        """The dump of one partition against `wal check`, `wal list` and the topic."""
+        """Compares the dump of one partition with `wal check`, `wal list` and the topic."""
         partition = checked["partition"]
         frames = self.wal("dump", partition)
         files = [file for file in files if file["partition"] == partition]
@@ -281,10 +285,11 @@ class Wal(GalleryCase):
             self.assertLessEqual(last, frame["position"]["seq"])
         middle = frames[len(frames) // 2]
         self.assertEqual(self.wal("dump", partition, middle["first_offset"], 1), [middle])
-        self.check_dump_for_people(partition, frames)
+        self.check_text_dump(partition, frames)
 
-    def check_dump_for_people(self, partition, frames):
-        """A line for each frame and each event, whatever bytes the values have."""
+    def check_text_dump(self, partition, frames):
+        """Checks that the dump as text has one line per frame and event, whatever bytes the values
+        contain."""
         text = self.consumer.command("wal", "dump", str(partition)).stdout
         lines = text.removesuffix("\n").split("\n")
         for frame in frames:
@@ -297,8 +302,9 @@ class Wal(GalleryCase):
                 self.assertEqual(json.loads(lines.pop(0)), event)
         self.assertEqual(lines, [])
 
-    def test_what_cannot_be_read_is_said(self):
-        """No directory, no log, strangers, and arguments that are none."""
+    def test_unreadable_logs_and_wrong_arguments_are_reported(self):
+        """The `wal` commands report a missing directory or log, foreign files, and wrong arguments.
+        """
         self.create_gallery()
         self.pipeline.wait_until_fresh()
         data_dir = pathlib.Path(self.pipeline.variables["BITDEX_DATA_DIR"])

@@ -1,5 +1,5 @@
-"""Windows on a real Postgres: whatever transactions do, each committed row is delivered once, in
-order, and nothing waits for a transaction that is still open.
+"""Windows on a real Postgres: whatever transactions do, each committed row is delivered once and in
+order, and no row waits for another transaction that is still open.
 
 BITDEX_ROWS sets the size of the large windows, BITDEX_SAVES the number of small ones.
 """
@@ -27,9 +27,9 @@ def plan_nodes(plan):
 
 
 class Windows(OutboxCase):
-    def test_f01_rows_behind_a_higher_id(self):
-        """Rows become visible behind ids that were delivered long before; of transactions with
-        savepoints and rollbacks exactly what was committed comes."""
+    def test_f01_rows_below_a_delivered_id(self):
+        """Rows that become visible after higher ids were delivered arrive; of transactions with
+        savepoints and rollbacks exactly the committed rows arrive."""
         self.start()
         with self.pipeline.connect() as early, self.pipeline.connect() as late:
             self.insert(early, 3)
@@ -51,8 +51,8 @@ class Windows(OutboxCase):
         self.assertEqual(rows, 3 + 2 + 3)
 
     def test_f02_early_xid_late_row_lock(self):
-        """Two changes of one entity by transactions whose ids are in the other order, in windows
-        of their own and in one window."""
+        """Two changes of one entity arrive in commit order although their transaction ids are in
+        the other order, in two windows and in one."""
         self.start()
         with self.pipeline.connect() as early, self.pipeline.connect() as late:
             for together in (False, True):
@@ -71,8 +71,8 @@ class Windows(OutboxCase):
         self.assertEqual(count, 4)
 
     def test_f03_open_transactions_hold_nothing_up(self):
-        """Transactions stay open in this database and in another one, prepared, and with row
-        locks: what others commit is delivered, and then what those have written."""
+        """While transactions are open in this database and in another one, prepared, and with row
+        locks, rows that others commit are delivered; the rows of the open ones follow."""
         self.start()
         with (
             self.pipeline.connect() as writes,
@@ -104,7 +104,7 @@ class Windows(OutboxCase):
         self.assertEqual(rows, 3 + 3 * 2 + 2 + 1)
 
     def read_rows(self, connection):
-        """How many index entries and rows of the outbox have been read, by anybody."""
+        """How many index entries and rows of the outbox all sessions have read so far."""
         connection.execute("SELECT pg_stat_clear_snapshot()")
         return connection.execute(
             "SELECT seq_tup_read + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes i"
@@ -112,16 +112,16 @@ class Windows(OutboxCase):
         ).fetchone()[0]
 
     def test_f61_open_transaction_with_many_rows(self):
-        """The rows of a transaction that stays open are read once at most, not by every look."""
+        """The rows of a transaction that stays open are read once at most, not at every poll."""
         self.start()
         with self.pipeline.connect() as holder, self.pipeline.connect(autocommit=True) as other:
             self.insert(other)
             before = self.read_rows(other)
             self.insert(holder, ROWS)
-            for behind in range(2):  # its rows are the last ones in the table, and not
+            for after in range(2):  # first without rows after those of the holder, then with
                 for _ in range(30):
                     self.wait_until_sent()
-                    self.insert(other, behind)
+                    self.insert(other, after)
             time.sleep(2)  # sessions report what they have read once a second
             self.assertLess(self.read_rows(other) - before, 2 * ROWS)
             holder.commit()
@@ -132,13 +132,14 @@ class LargeWindows(OutboxCase):
     settings = {"chunk_rows": 1000}
 
     def fill(self, rows=ROWS):
-        """A backlog of which no statistics know."""
+        """Writes a backlog that the planner's statistics do not contain."""
         with self.pipeline.connect() as connection:
             connection.execute('ALTER TABLE "BitdexOps" SET (autovacuum_enabled = off)')
             self.insert(connection, rows)
 
     def explain(self, connection):
-        """The plan of the statement that the reading session runs or ran last."""
+        """The plan of the statement that the reading session runs or ran last: (whether its plan is
+        pinned, its nodes)."""
         (statement,) = connection.execute(
             "SELECT query FROM pg_stat_activity WHERE datname = current_database()"
             " AND application_name = 'bitdex-producer outbox'"
@@ -153,8 +154,8 @@ class LargeWindows(OutboxCase):
         return bool(settings), list(plan_nodes(plan["Plan"]))
 
     def test_f82_chunks_of_a_large_window_read_what_they_send(self):
-        """Without statistics every chunk but the first goes on in the index on id where the
-        last one ended: no sort, and no more rows read than sent."""
+        """With stale statistics, every chunk after the first continues in the index on id where the
+        previous one ended: there is no sort, and no more rows are read than sent."""
         self.fill()
         self.producer.start()
         filled, seen = ROWS, {}
@@ -164,7 +165,7 @@ class LargeWindows(OutboxCase):
                 sent = self.status()["rows"]
                 if sent == filled - ROWS or sent == max(seen, default=0):
                     continue
-                if sent == filled:  # before it was looked at
+                if sent == filled:  # all chunks were sent before one was examined
                     self.fill()
                     filled += ROWS
                     continue
@@ -183,8 +184,8 @@ class LargeWindows(OutboxCase):
         self.check_delivery()
 
     def test_l2_window_resumed_where_it_was_acknowledged(self):
-        """Killed in the middle of a large window, the producer goes on behind the last place that
-        it saved inside, with the same numbers."""
+        """A producer that is killed in the middle of a large window continues after the last place
+        that it saved inside the window, with the same seqs."""
         self.fill(3 * ROWS)
         self.producer.start()
         with self.pipeline.connect(autocommit=True) as connection:
@@ -215,8 +216,8 @@ class SmallWindows(OutboxCase):
     settings = {"poll_interval_ms": 1}
 
     def test_f73_positions_stay_few(self):
-        """With a transaction open all the while, thousands of windows leave a bounded number of
-        positions behind."""
+        """While a transaction stays open, thousands of windows leave a bounded number of rows in
+        bitdex_windows."""
         self.start()
         with self.pipeline.connect() as holder, self.pipeline.connect() as other:
             holder.execute("SELECT pg_current_xact_id()")
@@ -249,7 +250,8 @@ class LostSessions(OutboxCase):
         self.check_delivery()
 
     def test_f74_before_the_window_is_saved(self):
-        """The session is lost between the look at the source and the commit of the window."""
+        """The session is lost between the poll of the source and the commit of the window; no row
+        is lost."""
         self.start()
         with self.pipeline.connect() as locks, self.pipeline.connect() as other:
             locks.execute("LOCK bitdex_windows IN SHARE MODE")
@@ -264,7 +266,7 @@ class LostSessions(OutboxCase):
         self.check_recovered(sessions)
 
     def test_f74_in_the_middle_of_a_window(self):
-        """Either session is lost while a window that is saved is being read."""
+        """Either session is lost while a saved window is being read; no row is lost."""
         self.start()
         with self.pipeline.connect() as windows, self.pipeline.connect() as rows:
             for what in ("outbox", "cursor"):
@@ -283,7 +285,7 @@ class LostSessions(OutboxCase):
                 self.check_recovered(sessions)
 
     def test_f74_at_random_moments(self):
-        """Sessions are lost again and again under load, the producer standing still at the time."""
+        """Sessions are lost repeatedly under load, while the producer is frozen; no row is lost."""
         rng = random.Random(SEED)
         self.start()
         with self.pipeline.connect() as other:
@@ -306,11 +308,11 @@ class LostSessions(OutboxCase):
 
 class LostCommits(OutboxCase):
     own_servers = True
-    # A commit that waits for the WAL writer can be lost, unless somebody else flushes it.
+    # A commit that waits for the WAL writer is lost in a crash, unless another commit flushes it.
     postgres_settings = {"wal_writer_delay": "10s", "autovacuum": "off"}
 
     def stop_wal_writer(self):
-        """For good: kill -9 ends it as well."""
+        """Freezes the WAL writer; killing the server ends it."""
         with self.pipeline.connect() as connection:
             (pid,) = connection.execute(
                 "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"
@@ -318,8 +320,8 @@ class LostCommits(OutboxCase):
         os.kill(pid, signal.SIGSTOP)
 
     def test_f74_snapshot_of_a_commit_that_was_lost(self):
-        """The database dies and loses a commit that the producer has seen; the next transaction
-        gets its id, and its row is delivered."""
+        """The database crashes and loses a commit that the producer has seen. The row of the next
+        transaction, which gets the same id, is delivered."""
         self.start()
         locks, other = self.pipeline.connect(), self.pipeline.connect()
         other.execute("SET synchronous_commit = off")
@@ -342,7 +344,7 @@ class LostCommits(OutboxCase):
             (kept,) = other.execute(
                 'SELECT count(*) FROM "BitdexOps" WHERE txid = ANY(%s::xid8[])', (lost,)
             ).fetchone()
-            self.assertEqual(kept, 0, "the test did not lose what it should")
+            self.assertEqual(kept, 0, "the crash did not lose the commits")
             self.insert(other)
             (again,) = other.execute("SELECT pg_current_xact_id()").fetchone()
         self.assertLessEqual(int(again), int(max(lost)), "the id was not used again")
