@@ -29,7 +29,7 @@
 #include "common/base/thread.h"
 #include "common/http/listen.h"
 #include "common/http/target.h"
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 
 enum { HEAD_BYTES_MAX = 32 * 1024 };
 

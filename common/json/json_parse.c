@@ -1,22 +1,22 @@
-/* yajl's callbacks build the tree; what yajl lets pass is refused around it.
+/* The callbacks of yajl build the tree.
  *
- * Happy path: every finished value stands on one stack. An open array or object is an entry of that
- * stack, its children are the entries above it; when it closes they move into the arena, as one
- * piece, and the entry becomes the value. Nothing recurses.
+ * Happy path: finished values are entries of one stack. An open array or object is an entry too,
+ * and its children are the entries after it. When it closes, its children move into the arena as
+ * one piece, and its entry becomes the finished value. Nothing recurses.
  *
- * yajl itself accepts form feeds and vertical tabs between tokens, overlong UTF-8 and encoded
- * surrogates, and turns `\ud800` into "?": so the text is checked before yajl sees it. Depth, range
- * of numbers and repeated keys are checked in the callbacks, which end the parse.
+ * Failure modes: yajl accepts form feeds and vertical tabs between tokens, overlong UTF-8 and
+ * encoded surrogates, and turns `\ud800` into "?", so the text is checked before yajl reads it.
+ * Depth, range of numbers and repeated keys are checked in the callbacks, which end the parse.
  */
-#include "common/json/json.h"
+#include "common/json/json_parse.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yajl/yajl_parse.h>
 
 #include "common/base/check.h"
 #include "common/base/utf8.h"
+#include "common/json/json_yajl.h"
 
 enum { FEW_MEMBERS = 8, NONE_OPEN = UINT32_MAX };
 
@@ -24,7 +24,8 @@ struct builder {
     struct arena *arena;
     uint32_t max_depth;
     uint32_t depth;
-    uint32_t open; /* entry of the innermost open array or object; its count is the outer one's */
+    uint32_t
+        open; /* entry of the innermost open array or object; its count is the next outer one */
     uint32_t count;
     uint32_t capacity;
     struct json_member *entries;
@@ -46,15 +47,17 @@ builder_push(struct builder *builder)
         builder->entries =
             memory_realloc(builder->entries, builder->capacity * sizeof *builder->entries);
     }
+    CHECK(builder->count < builder->capacity);
     return &builder->entries[builder->count++];
 }
 
-/* Where the next value goes: behind its key, or to a new entry. */
+/* The entry of the next value: that of its key, or a new one. */
 static struct json_value *
 builder_value(struct builder *builder)
 {
     bool has_key =
         builder->open != NONE_OPEN && builder->entries[builder->open].value.kind == JSON_OBJECT;
+    CHECK(!has_key || builder->count > builder->open + 1);
     return has_key ? &builder->entries[builder->count - 1].value : &builder_push(builder)->value;
 }
 
@@ -81,6 +84,7 @@ on_boolean(void *context, int boolean)
 static bool
 number_integer(const char *data, size_t bytes, int64_t *integer)
 {
+    CHECK(bytes > 0);
     bool negative = data[0] == '-';
     int64_t number = 0;
     for (size_t i = negative; i < bytes; i++) {
@@ -131,6 +135,7 @@ builder_open(struct builder *builder, enum json_kind kind)
     struct json_value *value = builder_value(builder);
     *value = (struct json_value){.kind = kind, .array.count = builder->open};
     builder->open = builder->count - 1;
+    CHECK(builder->depth <= builder->max_depth);
     return 1;
 }
 
@@ -146,14 +151,17 @@ on_array_begin(void *context)
     return builder_open(context, JSON_ARRAY);
 }
 
-/* Takes the children off the stack. The value is what was open. */
+/* Removes the children from the stack, and returns the value that was open. */
 static struct json_value *
 builder_close(struct builder *builder)
 {
+    CHECK(builder->depth > 0);
+    CHECK(builder->open < builder->count);
     struct json_value *value = &builder->entries[builder->open].value;
     builder->count = builder->open + 1;
     builder->open = value->array.count;
     builder->depth--;
+    CHECK((builder->open == NONE_OPEN) == (builder->depth == 0));
     return value;
 }
 
@@ -163,6 +171,7 @@ on_array_end(void *context)
     struct builder *builder = context;
     const struct json_member *children = &builder->entries[builder->open + 1];
     uint32_t count = builder->count - builder->open - 1;
+    CHECK(builder->entries[builder->open].value.kind == JSON_ARRAY);
     struct json_value *items = arena_alloc(builder->arena, count * sizeof *items);
     for (uint32_t i = 0; i < count; i++)
         items[i] = children[i].value;
@@ -214,6 +223,7 @@ on_object_end(void *context)
     struct builder *builder = context;
     const struct json_member *children = &builder->entries[builder->open + 1];
     uint32_t count = builder->count - builder->open - 1;
+    CHECK(builder->entries[builder->open].value.kind == JSON_OBJECT);
     if (members_repeat(children, count))
         return builder_refuse(builder, "object with a repeated key");
     struct json_member *members = arena_alloc(builder->arena, count * sizeof *members);
@@ -236,7 +246,7 @@ static const yajl_callbacks builder_callbacks = {
     .yajl_end_array = on_array_end,
 };
 
-/* The code unit of `\uXXXX` at `at`; -1 when there is none. */
+/* The code unit of `\uXXXX` at `at`; -1: there is no such escape. */
 static int
 escape_unit(const char *at, const char *end)
 {
@@ -247,11 +257,12 @@ escape_unit(const char *at, const char *end)
     return strspn(digits, "0123456789abcdefABCDEF") == 4 ? (int)strtol(digits, NULL, 16) : -1;
 }
 
-/* Why the escape at `at` is refused, else NULL and how many bytes it has. Escapes that are no JSON
- * are left to yajl. */
+/* Returns why the escape at `at` is refused, or NULL, and sets `bytes` to its length. yajl refuses
+ * the escapes that JSON does not have. */
 static const char *
 escape_check(const char *at, const char *end, size_t *bytes)
 {
+    CHECK(at < end && *at == '\\');
     int unit = escape_unit(at, end);
     *bytes = unit < 0 ? 2 : 6;
     if (unit == 0)
@@ -263,8 +274,8 @@ escape_check(const char *at, const char *end, size_t *bytes)
     return unit < 0xdc00 && low >= 0xdc00 && low <= 0xdfff ? NULL : "half a surrogate pair";
 }
 
-/* What yajl would let pass, or change. Outside of strings a backslash is no JSON at all, so there
- * is no need to know where strings begin. */
+/* Returns why the text is refused although yajl would accept or change it, or NULL. A backslash
+ * outside of a string is not JSON, so this function need not know where strings begin. */
 static const char *
 text_refusal(struct text text, size_t *at_byte)
 {
@@ -309,9 +320,7 @@ parse_refuse_yajl(yajl_handle yajl, size_t at_byte, struct error *err)
 static int
 parse_run(struct builder *builder, struct text text, struct error *err)
 {
-    yajl_handle yajl = yajl_alloc(&builder_callbacks, NULL, builder);
-    CHECK(yajl != NULL);
-    yajl_config(yajl, yajl_dont_validate_strings, 1);
+    yajl_handle yajl = json_yajl_create(&builder_callbacks, builder);
     yajl_status status = yajl_parse(yajl, (const unsigned char *)text.data, text.bytes);
     size_t at_byte = yajl_get_bytes_consumed(yajl);
     if (status == yajl_status_ok) {
@@ -319,6 +328,7 @@ parse_run(struct builder *builder, struct text text, struct error *err)
         at_byte = text.bytes;
     }
     int rc = 0;
+    CHECK((status == yajl_status_client_canceled) == (builder->refusal != NULL));
     if (status == yajl_status_client_canceled)
         rc = parse_refuse(builder->refusal, at_byte, err);
     else if (status != yajl_status_ok)
@@ -338,34 +348,12 @@ json_parse(struct text text, uint32_t max_depth, struct arena *arena,
     struct builder builder = {.arena = arena, .max_depth = max_depth, .open = NONE_OPEN};
     int rc = parse_run(&builder, text, err);
     if (rc == 0) {
-        CHECK(builder.count == 1 && builder.open == NONE_OPEN);
+        CHECK(builder.count == 1);
+        CHECK(builder.depth == 0 && builder.open == NONE_OPEN);
         struct json_value *root = arena_alloc(arena, sizeof *root);
         *root = builder.entries[0].value;
         *value = root;
     }
     free(builder.entries);
     return rc;
-}
-
-const struct json_value *
-json_member(const struct json_value *object, const char *key)
-{
-    struct text wanted = text_of(key);
-    if (object->kind != JSON_OBJECT)
-        return NULL;
-    for (uint32_t i = 0; i < object->object.count; i++)
-        if (text_equal(object->object.members[i].key, wanted))
-            return &object->object.members[i].value;
-    return NULL;
-}
-
-const char *
-json_kind_name(enum json_kind kind)
-{
-    static const char *const names[] = {
-        [JSON_NULL] = "null",     [JSON_BOOLEAN] = "boolean", [JSON_INTEGER] = "integer",
-        [JSON_FLOAT] = "float",   [JSON_STRING] = "string",   [JSON_ARRAY] = "array",
-        [JSON_OBJECT] = "object",
-    };
-    return names[kind];
 }

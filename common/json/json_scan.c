@@ -1,21 +1,20 @@
-/* yajl's callbacks without a tree: only where in the outermost array the parse stands. */
-#include "common/json/json.h"
-
-#include <yajl/yajl_parse.h>
+/* Builds no tree: the callbacks of yajl only track the place in the outermost array. */
+#include "common/json/json_scan.h"
 
 #include "common/base/check.h"
+#include "common/json/json_yajl.h"
 
 struct scan {
     const char *key;
     struct text value;
     uint64_t depth;
-    bool in_array;  /* the outermost value is one */
-    bool in_object; /* and its element is an object */
-    bool after_key; /* in which `key` was just read */
+    bool in_array;  /* the outermost value is an array */
+    bool in_object; /* in_array, and the current element is an object */
+    bool after_key; /* in_object, and `key` was read last */
     bool found;
 };
 
-/* Any value but a matching string. */
+/* A value that does not match. */
 static int
 scan_skip(struct scan *scan)
 {
@@ -58,6 +57,7 @@ scan_key(void *context, const unsigned char *data, size_t bytes)
 {
     struct scan *scan = context;
     struct text key = {(const char *)data, bytes};
+    CHECK(scan->depth > 0);
     scan->after_key = scan->depth == 2 && scan->in_object && text_is(key, scan->key);
     return 1;
 }
@@ -65,6 +65,7 @@ scan_key(void *context, const unsigned char *data, size_t bytes)
 static int
 scan_open(struct scan *scan, bool is_array)
 {
+    CHECK(scan->depth > 0 || !scan->in_array);
     scan->depth++;
     if (scan->depth == 1)
         scan->in_array = is_array;
@@ -89,6 +90,7 @@ static int
 scan_end(void *context)
 {
     struct scan *scan = context;
+    CHECK(scan->depth > 0);
     scan->depth--;
     return 1;
 }
@@ -109,12 +111,11 @@ bool
 json_array_has_object_with(struct text text, const char *key, const char *value)
 {
     struct scan scan = {.key = key, .value = text_of(value)};
-    yajl_handle yajl = yajl_alloc(&scan_callbacks, NULL, &scan);
-    CHECK(yajl != NULL);
-    yajl_config(yajl, yajl_dont_validate_strings, 1);
+    yajl_handle yajl = json_yajl_create(&scan_callbacks, &scan);
     bool is_json =
         yajl_parse(yajl, (const unsigned char *)text.data, text.bytes) == yajl_status_ok &&
         yajl_complete_parse(yajl) == yajl_status_ok;
     yajl_free(yajl);
+    CHECK(!is_json || scan.depth == 0);
     return is_json && scan.found;
 }

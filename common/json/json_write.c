@@ -1,4 +1,4 @@
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,32 +11,49 @@
 void
 json_writer_init(struct json_writer *writer, struct buffer *out)
 {
+    CHECK(out != NULL);
     *writer = (struct json_writer){.out = out};
 }
 
-/* Before a key, or a value that has none. */
 static void
 write_comma(struct json_writer *writer)
 {
-    if (!writer->after_key && writer->need_comma[writer->depth])
+    CHECK(!writer->after_key);
+    if (writer->need_comma[writer->depth])
         buffer_append_text(writer->out, ",");
     writer->need_comma[writer->depth] = true;
-    writer->after_key = false;
+}
+
+/* A value follows: the one of the document, the next one of an array, or the one of a key. */
+static void
+write_value_begin(struct json_writer *writer)
+{
+    enum json_writer_scope scope = writer->scopes[writer->depth];
+    CHECK(writer->after_key == (scope == JSON_WRITER_OBJECT));
+    CHECK(scope != JSON_WRITER_DOCUMENT || !writer->need_comma[0]);
+    if (writer->after_key)
+        writer->after_key = false;
+    else
+        write_comma(writer);
 }
 
 static void
-write_begin(struct json_writer *writer, const char *bracket)
+write_begin(struct json_writer *writer, enum json_writer_scope scope, const char *bracket)
 {
-    write_comma(writer);
+    write_value_begin(writer);
     buffer_append_text(writer->out, bracket);
     CHECK(writer->depth < JSON_WRITER_DEPTH - 1);
-    writer->need_comma[++writer->depth] = false;
+    writer->depth++;
+    writer->scopes[writer->depth] = scope;
+    writer->need_comma[writer->depth] = false;
 }
 
 static void
-write_end(struct json_writer *writer, const char *bracket)
+write_end(struct json_writer *writer, enum json_writer_scope scope, const char *bracket)
 {
-    CHECK(writer->depth > 0 && !writer->after_key);
+    CHECK(writer->depth > 0);
+    CHECK(writer->scopes[writer->depth] == scope);
+    CHECK(!writer->after_key);
     writer->depth--;
     buffer_append_text(writer->out, bracket);
 }
@@ -44,11 +61,11 @@ write_end(struct json_writer *writer, const char *bracket)
 static void
 write_literal(struct json_writer *writer, const char *literal)
 {
-    write_comma(writer);
+    write_value_begin(writer);
     buffer_append_text(writer->out, literal);
 }
 
-/* Bytes of the UTF-8 sequence at `at`; 0 when there is none. */
+/* Bytes of the UTF-8 sequence at `at`; 0: the bytes are not UTF-8. */
 static size_t
 sequence_bytes(const char *at, size_t left)
 {
@@ -77,6 +94,7 @@ write_character(struct buffer *out, const char *at, size_t bytes)
 static void
 write_quoted(struct buffer *out, struct text text)
 {
+    CHECK(text.data != NULL || text.bytes == 0);
     buffer_append_text(out, "\"");
     for (size_t i = 0; i < text.bytes;) {
         size_t bytes = sequence_bytes(text.data + i, text.bytes - i);
@@ -89,31 +107,31 @@ write_quoted(struct buffer *out, struct text text)
 void
 json_object_begin(struct json_writer *writer)
 {
-    write_begin(writer, "{");
+    write_begin(writer, JSON_WRITER_OBJECT, "{");
 }
 
 void
 json_object_end(struct json_writer *writer)
 {
-    write_end(writer, "}");
+    write_end(writer, JSON_WRITER_OBJECT, "}");
 }
 
 void
 json_array_begin(struct json_writer *writer)
 {
-    write_begin(writer, "[");
+    write_begin(writer, JSON_WRITER_ARRAY, "[");
 }
 
 void
 json_array_end(struct json_writer *writer)
 {
-    write_end(writer, "]");
+    write_end(writer, JSON_WRITER_ARRAY, "]");
 }
 
 void
 json_key(struct json_writer *writer, const char *key)
 {
-    CHECK(!writer->after_key);
+    CHECK(writer->scopes[writer->depth] == JSON_WRITER_OBJECT);
     write_comma(writer);
     write_quoted(writer->out, text_of(key));
     buffer_append_text(writer->out, ":");
@@ -140,7 +158,7 @@ json_integer(struct json_writer *writer, int64_t value)
     write_literal(writer, digits);
 }
 
-/* The fewest digits that read as the same number: 15 always fit, 17 always do. */
+/* Writes the fewest digits that read back as the same number; 17 always do. */
 void
 json_float(struct json_writer *writer, double value)
 {
@@ -154,6 +172,7 @@ json_float(struct json_writer *writer, double value)
         if (strtod(digits, NULL) == value)
             break;
     }
+    CHECK(strtod(digits, NULL) == value);
     write_literal(writer, digits);
     if (strpbrk(digits, ".e") == NULL)
         buffer_append_text(writer->out, ".0");
@@ -162,7 +181,7 @@ json_float(struct json_writer *writer, double value)
 void
 json_text(struct json_writer *writer, struct text value)
 {
-    write_comma(writer);
+    write_value_begin(writer);
     write_quoted(writer->out, value);
 }
 
@@ -175,6 +194,7 @@ json_string(struct json_writer *writer, const char *value)
 void
 json_raw(struct json_writer *writer, struct text json)
 {
-    write_comma(writer);
+    CHECK(json.bytes > 0);
+    write_value_begin(writer);
     buffer_append(writer->out, json.data, json.bytes);
 }

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/json/json.h"
+#include "common/json/json_parse.h"
+#include "common/json/json_value.h"
 #include "common/ops/ops_value.h"
 
 struct query {

@@ -9,7 +9,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "common/json/json.h"
+#include "common/json/json_parse.h"
+#include "common/json/json_scan.h"
+#include "common/json/json_value.h"
+#include "common/json/json_write.h"
 #include "common/ops/filter.h"
 #include "common/ops/ops_value.h"
 

@@ -6,7 +6,7 @@
 #ifndef COMMON_OPS_OPS_VALUE_H
 #define COMMON_OPS_OPS_VALUE_H
 
-#include "common/json/json.h"
+#include "common/json/json_value.h"
 #include "common/ops/op.h"
 
 /* False when `json` is an array or object. A string is not copied. */

@@ -5,7 +5,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 #include "consumer/partition/worker.h"
 
 enum { POLL_MS = 10 };

@@ -7,7 +7,7 @@
 #ifndef CONSUMER_API_HEALTH_H
 #define CONSUMER_API_HEALTH_H
 
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 #include "consumer/api/partition_status.h"
 
 void api_answer_health(struct api_call *call);

@@ -6,7 +6,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 #include "consumer/api/partition_status.h"
 #include "consumer/partition/worker.h"
 #include "consumer/query/query_reply.h"

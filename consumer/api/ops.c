@@ -6,7 +6,7 @@
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/event/event_codec.h"
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 #include "consumer/engine/engine.h"
 #include "consumer/ingest/ops_request.h"
 

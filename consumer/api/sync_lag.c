@@ -1,7 +1,7 @@
 #include "consumer/api/sync_lag.h"
 
 #include "common/base/check.h"
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 #include "consumer/api/partition_status.h"
 #include "consumer/api/source_status.h"
 

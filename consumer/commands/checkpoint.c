@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/json/json.h"
+#include "common/json/json_parse.h"
+#include "common/json/json_value.h"
 #include "consumer/commands/ask.h"
 #include "consumer/commands/commands.h"
 

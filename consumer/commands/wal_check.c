@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 #include "consumer/commands/commands.h"
 #include "consumer/commands/wal_logs.h"
 #include "consumer/partition/batch.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 #include "common/ops/ops_json.h"
 #include "consumer/commands/commands.h"
 #include "consumer/commands/wal_logs.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 #include "consumer/commands/commands.h"
 #include "consumer/commands/wal_logs.h"
 

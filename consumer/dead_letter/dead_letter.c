@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 #include "common/ops/ops_json.h"
 #include "consumer/dead_letter/event_json.h"
 

@@ -5,7 +5,7 @@
 #define CONSUMER_DEAD_LETTER_EVENT_JSON_H
 
 #include "common/event/event.h"
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 
 /* "source", "epoch", "generation", "tick", "seq", "row_id", "entity_id": members of the object that
  * is open. */

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 #include "consumer/engine/engine_internal.h"
 
 #define SLOTS_END (UINT64_C(1) << 32)

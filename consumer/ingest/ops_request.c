@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "common/base/check.h"
-#include "common/json/json.h"
+#include "common/json/json_parse.h"
+#include "common/json/json_value.h"
 #include "common/ops/ops_json.h"
 
 /* body, list, entry, ops, op, nested ops, op, array; the rest is left to ignored members. */

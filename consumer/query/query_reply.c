@@ -1,6 +1,6 @@
 #include "consumer/query/query_reply.h"
 
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 
 static void
 reply_write_ids(struct json_writer *writer, const struct query_page *page)

@@ -1,6 +1,7 @@
 #include "consumer/query/query_request.h"
 
-#include "common/json/json.h"
+#include "common/json/json_parse.h"
+#include "common/json/json_value.h"
 #include "common/ops/ops_value.h"
 
 enum { LIMIT_DEFAULT = 20, LEAF_JSON_DEPTH = 6, FILTER_JSON_DEPTH = 2 };

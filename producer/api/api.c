@@ -4,7 +4,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 #include "common/metrics/metrics.h"
 
 struct answer {

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "common/base/memory.h"
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 #include "common/kafka/kafka_admin.h"
 #include "common/pg/pg.h"
 #include "producer/commands/commands.h"

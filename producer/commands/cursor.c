@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/json/json_parse.h"
 #include "common/pg/pg.h"
 #include "producer/commands/commands.h"
 #include "producer/commands/members.h"

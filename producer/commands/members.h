@@ -2,7 +2,7 @@
 #ifndef PRODUCER_COMMANDS_MEMBERS_H
 #define PRODUCER_COMMANDS_MEMBERS_H
 
-#include "common/json/json.h"
+#include "common/json/json_value.h"
 
 enum { MEMBERS_DEPTH = 8 }; /* of JSON that comes from ourselves */
 

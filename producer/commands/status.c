@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "common/http/client.h"
+#include "common/json/json_parse.h"
 #include "producer/commands/commands.h"
 #include "producer/commands/members.h"
 

@@ -1,7 +1,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 #include "producer/commands/commands.h"
 #include "producer/source/guards.h"
 #include "producer/source/retention.h"

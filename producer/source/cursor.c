@@ -16,7 +16,7 @@
 
 #include "common/base/check.h"
 #include "common/event/event.h"
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 #include "producer/source/source_empty.h"
 
 enum { OWNER_PARAMS = 3, WRITE_PARAMS_MAX = 12, INTEGER_TEXT_BYTES = 24, KEEP_TICKS = 1000 };

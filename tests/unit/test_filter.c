@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json/json.h"
+#include "common/json/json_write.h"
 #include "common/ops/filter.h"
 #include "tests/unit/random_input.h"
 

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json/json.h"
+#include "common/json/json_parse.h"
+#include "common/json/json_scan.h"
+#include "common/json/json_value.h"
+#include "common/json/json_write.h"
 #include "tests/unit/random_input.h"
 
 enum { DEPTH = 8, FUZZ_RUNS = 30000 };

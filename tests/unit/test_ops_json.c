@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "common/event/event_codec.h"
-#include "common/json/json.h"
+#include "common/json/json_parse.h"
+#include "common/json/json_scan.h"
+#include "common/json/json_value.h"
 #include "common/ops/ops_json.h"
 #include "tests/unit/random_input.h"
 
