@@ -86,7 +86,7 @@ check_database(struct checklist *list, const struct config *config)
     if (rc != 0)
         return;
     for (uint32_t i = 0; rc == 0 && i < guards_count(); i++) {
-        rc = guards_ask(i, pg, config, &err);
+        rc = guards_check(i, pg, config, &err);
         checklist_add(list, guards_name(i), rc, &err);
     }
     if (rc == 0) {

@@ -65,7 +65,7 @@ open_locked(const struct config *config, const char *name, struct pg **pg, struc
     int rc = pg_connect(config->postgres, "bitdex-producer cursor change", pg, err);
     if (rc != 0)
         return rc;
-    rc = guards_ask_source(*pg, config, err);
+    rc = guards_check_source(*pg, config, err);
     if (rc == 0)
         rc = cursor_try_lock(*pg, name, &locked, err);
     if (rc == 0 && !locked)

@@ -42,9 +42,9 @@ trim(struct retention *retention, struct pg *pg, const struct config *config, in
      struct error *err)
 {
     enum retention_next next;
-    int rc = guards_ask_all(pg, config, err);
+    int rc = guards_check_all(pg, config, err);
     if (rc == 0)
-        rc = retention_look(retention, pg, &next, err);
+        rc = retention_poll(retention, pg, &next, err);
     while (rc == 0 && next == RETENTION_MORE)
         rc = retention_remove(retention, pg, rows, &next, err);
     return rc;

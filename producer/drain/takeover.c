@@ -45,7 +45,7 @@ takeover_open_source(struct session *session, struct error *err)
     status_set_phase(session->status, STATUS_DATABASE);
     int rc = pg_connect(config->postgres, "bitdex-producer cursor", &session->pg, err);
     if (rc == 0)
-        rc = guards_ask_all(session->pg, config, err);
+        rc = guards_check_all(session->pg, config, err);
     if (rc == 0)
         rc = takeover_lock(session, err);
     if (rc == 0)

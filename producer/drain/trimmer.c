@@ -67,7 +67,7 @@ trimmer_pass(struct trimmer *trimmer, struct error *err)
     if (trimmer->pg == NULL)
         rc = retention_connect(trimmer->config->postgres, &trimmer->pg, err);
     if (rc == 0)
-        rc = retention_look(&trimmer->retention, trimmer->pg, &next, err);
+        rc = retention_poll(&trimmer->retention, trimmer->pg, &next, err);
     if (rc != 0)
         return rc;
     trimmer_show_holder(trimmer);

@@ -3,6 +3,8 @@
 #include <endian.h>
 #include <string.h>
 
+#include "common/base/check.h"
+
 enum { COPY_COLUMNS = 5, COPY_TRAILER = -1, SIGNATURE_BYTES = 11 };
 
 /* From Postgres' epoch, 2000-01-01, to Unix'. */
@@ -16,6 +18,7 @@ static const char signature[SIGNATURE_BYTES] = "PGCOPY\n\377\r\n";
 static size_t
 copy_left(const struct copy_rows *rows)
 {
+    CHECK(rows->at <= rows->end);
     return (size_t)(rows->end - rows->at);
 }
 
@@ -43,7 +46,7 @@ copy_take_int32(struct copy_rows *rows, int32_t *value)
     return true;
 }
 
-/* `*null` or the field's bytes. */
+/* Sets `*null`, or fills `*field` with the bytes of the field. */
 static bool
 copy_take_field(struct copy_rows *rows, bool *null, struct text *field)
 {
@@ -76,7 +79,7 @@ copy_take_int64(struct copy_rows *rows, bool *null, int64_t *value)
     return true;
 }
 
-/* Infinity, the greatest and the least value, is outside as well. */
+/* The greatest and the least value mean infinity and are out of range as well. */
 static void
 copy_set_created_at(struct outbox_row *row, bool null, int64_t postgres_us)
 {
@@ -106,6 +109,7 @@ copy_take_row(struct copy_rows *rows, struct outbox_row *row)
     if (no_fan_out == row->too_large || (row->too_large && fan_out.bytes != 1))
         return false;
     row->fan_out = row->too_large && fan_out.data[0] != 0;
+    CHECK(row->too_large == (row->ops.data == NULL));
     copy_set_created_at(row, no_time, created_at);
     return true;
 }
@@ -115,11 +119,12 @@ copy_rows_begin(struct copy_rows *rows, struct text bytes, struct error *err)
 {
     int32_t flags;
     int32_t extension;
+    CHECK(bytes.data != NULL || bytes.bytes == 0);
     rows->at = (const uint8_t *)bytes.data;
     rows->end = rows->at + bytes.bytes;
     rows->complete = false;
     if (bytes.bytes < SIGNATURE_BYTES || memcmp(bytes.data, signature, SIGNATURE_BYTES) != 0)
-        return error_set(err, ERR_FATAL, "postgres: not the beginning of a binary copy");
+        return error_set(err, ERR_FATAL, "postgres: the bytes are not a binary copy");
     rows->at += SIGNATURE_BYTES;
     if (!copy_take_int32(rows, &flags) || !copy_take_int32(rows, &extension) || flags != 0 ||
         extension < 0 || (size_t)extension > copy_left(rows))
@@ -132,6 +137,7 @@ int
 copy_rows_next(struct copy_rows *rows, struct outbox_row *row, bool *found, struct error *err)
 {
     *found = false;
+    CHECK(!rows->complete || rows->at == rows->end);
     if (rows->complete || rows->at == rows->end)
         return 0;
     int16_t columns;
@@ -141,7 +147,7 @@ copy_rows_next(struct copy_rows *rows, struct outbox_row *row, bool *found, stru
         return 0;
     }
     if (!valid || columns != COPY_COLUMNS || !copy_take_row(rows, row))
-        return error_set(err, ERR_FATAL, "postgres: a row of a binary copy that is none");
+        return error_set(err, ERR_FATAL, "postgres: a row of a binary copy is invalid");
     *found = true;
     return 0;
 }

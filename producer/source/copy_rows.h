@@ -1,12 +1,12 @@
-/* Rows of the outbox out of the bytes of `COPY ... (FORMAT binary)`.
+/* Parses rows of the outbox from the bytes of `COPY ... (FORMAT binary)`.
  *
  * Source of the format: PostgreSQL manual, COPY, "Binary Format". The columns are those that
  * outbox.c selects:
  *
  *     id int8, entity_id int8, created_at timestamptz, ops text, fan_out bool
  *
- * `ops` is null when it is larger than a row may be; then, and only then, fan_out is filled.
- * Every length is checked against the bytes left. Pure; one thread.
+ * `ops` is null when it is larger than `row_bytes`; only then fan_out is not null. Every length is
+ * checked against the bytes left. Pure; one thread.
  */
 #ifndef PRODUCER_SOURCE_COPY_ROWS_H
 #define PRODUCER_SOURCE_COPY_ROWS_H
@@ -20,10 +20,10 @@
 struct outbox_row {
     int64_t id;
     int64_t entity_id;
-    bool has_created_at;   /* false also outside the years 1 to 9999, beyond many readers' reach */
+    bool has_created_at;   /* false also outside the years 1 to 9999, which many readers lack */
     int64_t created_at_us; /* Unix microseconds */
-    bool too_large;        /* ops are not here */
-    bool fan_out;          /* only when too_large: one of the ops is a fan-out */
+    bool too_large;        /* `ops` is empty */
+    bool fan_out;          /* filled only when too_large: one of the ops is a fan-out */
     struct text ops;       /* JSON; points into the bytes */
 };
 
@@ -33,12 +33,12 @@ struct copy_rows {
     bool complete; /* the trailer has been seen */
 };
 
-/* Takes the header. `bytes` must outlive `rows` and the rows' ops. */
+/* Parses the header. `bytes` must outlive `rows` and the rows' ops. */
 int copy_rows_begin(struct copy_rows *rows, struct text bytes, struct error *err);
 
-/* Fills `*row` and `*found`; without `found` there are no more. Bytes that end between two rows,
- * without the trailer, are a copy that was cut short: `complete` tells. ERR_FATAL when the bytes
- * are not such a copy. */
+/* Fills `*row` and `*found`; `*found` is false after the last row. A copy that was cancelled ends
+ * between two rows without the trailer, which leaves `complete` false. ERR_FATAL when the bytes are
+ * not such a copy. */
 int copy_rows_next(struct copy_rows *rows, struct outbox_row *row, bool *found, struct error *err);
 
 #endif

@@ -1,6 +1,7 @@
-/* Every write below is one statement of this shape, so that the look at the generation and the
- * write cannot come apart (F75): a successor's UPDATE of the producer's row waits for our lock, or
- * ours for its commit, after which the condition is read again and no longer holds.
+/* Every write below is one statement of this shape, so that no takeover comes between the check of
+ * the generation and the write (F75). Either the successor's UPDATE of the producer's row waits for
+ * the lock of this statement, or this statement waits for the successor's commit, and Postgres then
+ * evaluates the condition again and finds no row.
  *
  *     WITH owner AS (SELECT name FROM bitdex_producers WHERE name = $1 AND epoch = $2
  *                    AND generation = $3 FOR SHARE),
@@ -29,6 +30,7 @@ enum { OWNER_PARAMS = 3, WRITE_PARAMS_MAX = 12, INTEGER_TEXT_BYTES = 24, KEEP_TI
 void
 cursor_window_init(struct cursor_window *window, int32_t partitions)
 {
+    CHECK(partitions > 0);
     *window = (struct cursor_window){.partitions = partitions};
     window->seq = memory_zalloc((size_t)partitions * sizeof *window->seq);
     window->digest = memory_zalloc((size_t)partitions * sizeof *window->digest);
@@ -61,7 +63,7 @@ cursor_read_history(struct pg *pg, struct cursor_history *history, struct error 
                       " 8), pg_snapshot_xmax(pg_current_snapshot()) FROM pg_control_system()",
                       0, NULL, &result, err);
     if (rc != 0)
-        return error_wrap(err, rc, "could not ask which history this database is of");
+        return error_wrap(err, rc, "could not read the history of this database");
     copy_text(history->system_identifier, sizeof history->system_identifier, pg_text(result, 0, 0));
     copy_text(history->timeline, sizeof history->timeline, pg_text(result, 0, 1));
     history->next_xid = strtoull(pg_text(result, 0, 2), NULL, 10);
@@ -77,7 +79,7 @@ cursor_try_lock(struct pg *pg, const char *name, bool *locked, struct error *err
         pg_query(pg, "SELECT pg_try_advisory_lock(hashtextextended('bitdex-producer ' || $1, 0))",
                  1, &name, &result, err);
     if (rc != 0)
-        return error_wrap(err, rc, "could not ask for the producer's lock");
+        return error_wrap(err, rc, "could not request the lock on the producer's name");
     *locked = pg_boolean(result, 0, 0);
     pg_result_clear(result);
     return 0;
@@ -91,8 +93,8 @@ check_history(const struct pg_result *row, const struct config *config,
     if (strcmp(pg_text(row, 0, 0), history->system_identifier) != 0)
         return error_set(err, ERR_FATAL,
                          "the cursor of producer \"%s\" is from another database cluster (%s, this"
-                         " is %s): ids and transactions mean other rows here; open a new epoch"
-                         " with: bitdex-producer cursor adopt",
+                         " is %s): its ids and transactions belong to other rows here; open a new"
+                         " epoch with: bitdex-producer cursor adopt",
                          name, pg_text(row, 0, 0), history->system_identifier);
     if (strcmp(pg_text(row, 0, 1), history->timeline) != 0)
         return error_set(err, ERR_FATAL,
@@ -113,13 +115,13 @@ check_topic(const struct pg_result *row, const struct config *config, struct err
                          config->producer.name, pg_text(row, 0, 2), config->topic.name);
     if (pg_integer(row, 0, 3) != config->topic.partitions)
         return error_set(err, ERR_FATAL,
-                         "topic %s has been fed with %s partitions, topic.partitions says %d: the"
+                         "topic %s has been fed with %s partitions, but topic.partitions is %d: the"
                          " number is fixed for the life of a topic; use a new topic and load",
                          config->topic.name, pg_text(row, 0, 3), config->topic.partitions);
     return 0;
 }
 
-/* A position from the future is one that a restore has taken back (F06). */
+/* A position in the future means that a restore took the database back (F06). */
 static int
 check_position(struct pg *pg, const struct config *config, const struct cursor_history *history,
                struct error *err)
@@ -141,8 +143,8 @@ check_position(struct pg *pg, const struct config *config, const struct cursor_h
                        pg_text(result, 0, 0), history->next_xid);
     else if (pg_rows(result) == 1 && pg_integer(result, 0, 1) > pg_integer(result, 0, 2))
         rc = error_set(err, ERR_FATAL,
-                       "row %s was sent, but the sequence of \"BitdexOps\".id stands at %" PRId64
-                       ": ids would be used again; put it behind that with setval()",
+                       "row %s was sent, but the sequence of \"BitdexOps\".id is at %" PRId64
+                       ": ids would be used again; advance the sequence past the row with setval()",
                        pg_text(result, 0, 1), pg_integer(result, 0, 2));
     pg_result_clear(result);
     return rc;
@@ -209,7 +211,7 @@ cursor_begin(struct pg *pg, const struct config *config, const struct cursor_his
         " RETURNING name)"
         "INSERT INTO bitdex_windows (name, tick, generation, s1, s2, sub_id, last_row_id, seq,"
         " digest, offsets) SELECT name, 0, 0, '" SNAPSHOT_EMPTY "', '" SNAPSHOT_EMPTY "', 0,"
-        /* ids may begin anywhere: what is not there is no backlog (F07) */
+        /* Ids may begin anywhere: those below the first row are no backlog (F07). */
         " coalesce((SELECT min(id) - 1 FROM \"BitdexOps\"),"
         " pg_sequence_last_value(pg_get_serial_sequence('\"BitdexOps\"', 'id')), 0),"
         " array_fill(0::bigint, ARRAY[$3::int]), array_fill($6::bigint, ARRAY[$3::int]),"
@@ -218,17 +220,18 @@ cursor_begin(struct pg *pg, const struct config *config, const struct cursor_his
     int rc = pg_query(pg, buffer_string(&sql), 6, params, &result, err);
     buffer_free(&sql);
     if (rc != 0)
-        return error_wrap(err, rc, "could not begin a cursor");
+        return error_wrap(err, rc, "could not create the cursor");
     pg_result_clear(result);
     return 0;
 }
 
-/* Runs `sql`, which returns the owner if there is one. */
+/* Runs `sql`, which returns the row of the producer if there is one. */
 static int
 cursor_query_owner(struct pg *pg, const char *sql, struct cursor_owner *owner, bool *found,
                    struct error *err)
 {
     struct pg_result *result;
+    CHECK(owner->name != NULL);
     int rc = pg_query(pg, sql, 1, &owner->name, &result, err);
     if (rc != 0)
         return rc;
@@ -238,9 +241,14 @@ cursor_query_owner(struct pg *pg, const char *sql, struct cursor_owner *owner, b
         owner->generation = pg_integer(result, 0, 1);
         copy_text(owner->topic_id, sizeof owner->topic_id, pg_text(result, 0, 2));
         owner->source_empty = pg_boolean(result, 0, 3);
+        if (owner->epoch < 1 || owner->generation < 0)
+            rc = error_set(err, ERR_FATAL,
+                           "epoch %" PRId64 " or generation %" PRId64
+                           " of producer \"%s\" in bitdex_producers is invalid",
+                           owner->epoch, owner->generation, owner->name);
     }
     pg_result_clear(result);
-    return 0;
+    return rc;
 }
 
 int
@@ -261,6 +269,8 @@ cursor_next_generation(struct pg *pg, struct cursor_owner *owner, bool *found, s
                               " updated_at = now() WHERE name = $1"
                               " RETURNING epoch, generation, topic_id, source_empty";
     int rc = cursor_query_owner(pg, sql, owner, found, err);
+    if (rc == 0 && *found && owner->generation < 1)
+        rc = error_set(err, ERR_FATAL, "generation %" PRId64 " is invalid", owner->generation);
     return rc == 0 ? 0 : error_wrap(err, rc, "could not take over the cursor");
 }
 
@@ -278,13 +288,15 @@ cursor_take_over(struct pg *pg, const struct config *config, const struct cursor
         rc = cursor_next_generation(pg, owner, &taken, err);
     if (rc == 0 && !taken)
         rc = error_set(err, ERR_RETRY, "the cursor was removed while it was taken over");
+    CHECK(rc != 0 || (owner->epoch >= 1 && owner->generation >= 1));
     return rc;
 }
 
-/* "{1,2,3}" with exactly `count` items. */
+/* Parses an array in the text form of Postgres, "{1,2,3}", with exactly `count` items. */
 static bool
 parse_integers(const char *text, int64_t *items, int32_t count)
 {
+    CHECK(count > 0);
     for (int32_t i = 0; i < count; i++) {
         char *end;
         if (*text++ != (i == 0 ? '{' : ','))
@@ -300,9 +312,22 @@ parse_integers(const char *text, int64_t *items, int32_t count)
 static void
 print_integers(const int64_t *items, int32_t count, struct buffer *out)
 {
+    CHECK(items != NULL && count > 0);
     for (int32_t i = 0; i < count; i++)
         buffer_append_format(out, "%c%" PRId64, i == 0 ? '{' : ',', items[i]);
     buffer_append_text(out, "}");
+}
+
+/* What holds for every saved position: checked before it is written and after it is read. */
+static bool
+window_is_valid(const struct cursor_window *window)
+{
+    bool valid = window->tick >= 0 && window->sub_id >= 0 && window->s1.xmin > 0 &&
+                 window->s1.xmax <= window->s2.xmax &&
+                 (window->sub_id == 0 || window->sub_id <= window->last_row_id);
+    for (int32_t i = 0; valid && i < window->partitions; i++)
+        valid = window->seq[i] >= 0 && window->offsets[i] >= -1;
+    return valid;
 }
 
 static int
@@ -321,6 +346,9 @@ parse_window(const struct pg_result *row, struct cursor_window *window, struct e
         !parse_integers(pg_text(row, 0, 6), (int64_t *)window->digest, count) ||
         !parse_integers(pg_text(row, 0, 7), window->offsets, count))
         return error_set(err, ERR_FATAL, "the saved numbers are not those of %d partitions", count);
+    if (!window_is_valid(window))
+        return error_set(err, ERR_FATAL, "the saved position of window %" PRId64 " is invalid",
+                         window->tick);
     return 0;
 }
 
@@ -353,20 +381,21 @@ cursor_read_opening(struct pg *pg, const struct cursor_owner *owner, int64_t tic
     char text[INTEGER_TEXT_BYTES];
     const char *params[] = {owner->name, text};
     struct pg_result *result;
+    CHECK(tick >= 0);
     snprintf(text, sizeof text, "%" PRId64, tick);
     int rc = pg_query(pg,
                       "SELECT offsets FROM bitdex_windows WHERE name = $1 AND tick = $2::bigint"
                       " AND sub_id = 0",
                       2, params, &result, err);
     if (rc != 0)
-        return error_wrap(err, rc, "could not read where window %" PRId64 " was opened", tick);
+        return error_wrap(err, rc, "could not read the opening of window %" PRId64, tick);
     if (pg_rows(result) != 1 || !parse_integers(pg_text(result, 0, 0), offsets, partitions))
-        rc = error_set(err, ERR_FATAL, "where window %" PRId64 " was opened is not saved", tick);
+        rc = error_set(err, ERR_FATAL, "the opening of window %" PRId64 " is not saved", tick);
     pg_result_clear(result);
     return rc;
 }
 
-/* Runs `sql`, of the shape above, with `count` parameters behind the owner's. */
+/* Runs `sql`, which has the shape above, with `count` parameters after the owner's. */
 static int
 cursor_write(struct pg *pg, const struct cursor_owner *owner, const char *sql,
              const char *const *more, int count, struct error *err)
@@ -375,6 +404,7 @@ cursor_write(struct pg *pg, const struct cursor_owner *owner, const char *sql,
     char generation[INTEGER_TEXT_BYTES];
     const char *params[WRITE_PARAMS_MAX] = {owner->name, epoch, generation};
     CHECK(OWNER_PARAMS + count <= WRITE_PARAMS_MAX);
+    CHECK(owner->epoch >= 1 && owner->generation >= 1);
     snprintf(epoch, sizeof epoch, "%" PRId64, owner->epoch);
     snprintf(generation, sizeof generation, "%" PRId64, owner->generation);
     memcpy(params + OWNER_PARAMS, more, (size_t)count * sizeof *more);
@@ -407,6 +437,7 @@ cursor_save(struct pg *pg, const struct cursor_owner *owner, const struct cursor
                                            window->offsets};
     struct buffer texts[ALL] = {0};
     const char *params[ALL];
+    CHECK(window_is_valid(window));
     for (int i = 0; i < NUMBERS; i++)
         buffer_append_format(&texts[i], "%" PRId64, numbers[i]);
     snapshot_print(&window->s1, &texts[NUMBERS]);
@@ -429,6 +460,7 @@ cursor_trim(struct pg *pg, const struct cursor_owner *owner, int64_t tick, struc
               " AND w.tick < $4::bigint RETURNING 1" OWNER_END;
     char before[INTEGER_TEXT_BYTES];
     const char *param = before;
+    CHECK(tick > 0);
     snprintf(before, sizeof before, "%" PRId64, tick - KEEP_TICKS);
     int rc = cursor_write(pg, owner, sql, &param, 1, err);
     return rc == 0 ? 0 : error_wrap(err, rc, "could not trim bitdex_windows");
@@ -441,6 +473,7 @@ print_dead_letters(const struct cursor_dead_letter *letters, uint32_t count, str
     json_writer_init(&writer, out);
     json_array_begin(&writer);
     for (uint32_t i = 0; i < count; i++) {
+        CHECK(i == 0 || letters[i].row_id > letters[i - 1].row_id);
         json_object_begin(&writer);
         json_key(&writer, "id");
         json_integer(&writer, letters[i].row_id);
@@ -463,12 +496,13 @@ cursor_add_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_t
               " JOIN \"BitdexOps\" b USING (id) ON CONFLICT DO NOTHING" OWNER_END;
     char tick_text[INTEGER_TEXT_BYTES];
     struct buffer json = {0};
+    CHECK(count > 0);
     snprintf(tick_text, sizeof tick_text, "%" PRId64, tick);
     print_dead_letters(letters, count, &json);
     const char *params[] = {tick_text, buffer_string(&json)};
     int rc = cursor_write(pg, owner, sql, params, 2, err);
     buffer_free(&json);
-    return rc == 0 ? 0 : error_wrap(err, rc, "could not keep %u dead letters", count);
+    return rc == 0 ? 0 : error_wrap(err, rc, "could not store %u dead letters", count);
 }
 
 int
@@ -483,13 +517,14 @@ cursor_list_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_
         snprintf(texts[i], sizeof texts[i], "%" PRId64, numbers[i]);
     const char *params[] = {owner->name, texts[0], texts[1], texts[2]};
     struct pg_result *result;
+    CHECK(after_id < last_id);
     int rc = pg_query(pg,
                       "SELECT row_id, reason FROM bitdex_dead_letters WHERE name = $1"
                       " AND epoch = $2::bigint AND row_id > $3::bigint AND row_id <= $4::bigint"
                       " ORDER BY row_id",
                       4, params, &result, err);
     if (rc != 0)
-        return error_wrap(err, rc, "could not list dead letters");
+        return error_wrap(err, rc, "could not read the stored dead letters");
     *count = (uint32_t)pg_rows(result);
     struct cursor_dead_letter *found = arena_alloc(arena, (*count + 1) * sizeof *found);
     for (uint32_t i = 0; i < *count; i++) {

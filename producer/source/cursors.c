@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/check.h"
 #include "common/event/event.h"
 
-/* pg_locks shows the two halves of an advisory lock's number. What a cursor holds back is what
- * retention keeps for it: rows that its saved s1 does not see. */
+/* pg_locks shows the key of an advisory lock in two halves. A cursor holds back the rows that its
+ * saved s1 does not see (retention.h). */
 static const char list_sql[] =
     "SELECT coalesce(json_agg(c ORDER BY name), '[]') FROM (SELECT p.name, p.epoch, p.generation,"
     " EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND"
@@ -32,8 +33,8 @@ cursors_list(struct pg *pg, struct buffer *out, struct error *err)
     return 0;
 }
 
-/* The greatest row id that is taken as delivered is an estimate's beginning, no more: the ids of
- * another history may be given to other rows. */
+/* last_row_id is only the base of the backlog's estimate here, because ids of another history may
+ * belong to other rows now. */
 static const char open_sql[] =
     "WITH owner AS (INSERT INTO bitdex_producers AS p (name, epoch, generation, topic, topic_id,"
     " partitions, system_identifier, timeline, source_empty) VALUES ($1, $4::bigint, $5::bigint,"
@@ -89,7 +90,7 @@ query_open(struct pg *pg, const char *const *params, int64_t *tick, struct error
     if (opened)
         return 0;
     return error_set(err, ERR_FATAL,
-                     "the cursor of producer \"%s\" was changed meanwhile: nothing is done; look at"
+                     "the cursor of producer \"%s\" was changed meanwhile, so nothing was done; see"
                      " it with: bitdex-producer cursor show",
                      params[NEW_NAME]);
 }
@@ -101,15 +102,19 @@ cursors_open_epoch(struct pg *pg, const struct config *config, const struct curs
 {
     struct buffer texts[OPEN_PARAMS] = {0};
     const char *params[OPEN_PARAMS];
+    CHECK(epoch->epoch > owner->epoch && epoch->generation > owner->generation);
+    CHECK(epoch->offsets != NULL);
     buffer_append_format(&texts[OLD_EPOCH], "%" PRId64, owner->epoch);
     buffer_append_format(&texts[OLD_GENERATION], "%" PRId64, owner->generation);
     buffer_append_format(&texts[NEW_EPOCH], "%" PRId64, epoch->epoch);
     buffer_append_format(&texts[NEW_GENERATION], "%" PRId64, epoch->generation);
     buffer_append_format(&texts[NEW_PARTITIONS], "%d", config->topic.partitions);
     buffer_append_format(&texts[NEW_DIGEST], "%" PRId64, (int64_t)EVENT_DIGEST_START);
-    for (int32_t i = 0; i < config->topic.partitions; i++)
+    for (int32_t i = 0; i < config->topic.partitions; i++) {
+        CHECK(epoch->offsets[i] >= -1);
         buffer_append_format(&texts[NEW_OFFSETS], "%c%" PRId64, i == 0 ? '{' : ',',
                              epoch->offsets[i]);
+    }
     buffer_append_text(&texts[NEW_OFFSETS], "}");
     for (int i = 0; i < OPEN_PARAMS; i++)
         params[i] = buffer_string(&texts[i]);

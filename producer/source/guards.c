@@ -1,36 +1,38 @@
 #include "producer/source/guards.h"
 
+#include "common/base/check.h"
 #include "common/pg/legacy_cleanup.h"
 #include "producer/source/cursor.h"
 
 struct guard {
     const char *name;
     const char *refused; /* an SQL condition that holds when the guard does not */
-    const char *message;
-    int (*ask)(struct pg *pg, const struct config *config, struct error *err); /* instead of SQL */
+    const char *message; /* what to do then */
+    int (*check)(struct pg *pg, const struct config *config,
+                 struct error *err); /* instead of SQL */
 };
 
-/* Behind a pooling proxy the session's lock and settings are another client's a moment later
- * (F69). A proxy hands out process ids of its own. */
+/* A pooling proxy gives the session, with its lock and settings, to another client after a
+ * transaction (F69). A proxy shows process ids of its own. */
 static int
-guard_ask_direct(struct pg *pg, const struct config *config, struct error *err)
+guard_check_direct(struct pg *pg, const struct config *config, struct error *err)
 {
     (void)config;
     struct pg_result *result;
     int rc = pg_query(pg, "SELECT pg_backend_pid()", 0, NULL, &result, err);
     if (rc != 0)
-        return error_wrap(err, rc, "could not ask about the connection");
+        return error_wrap(err, rc, "could not check the connection");
     bool direct = pg_integer(result, 0, 0) == pg_backend_pid(pg);
     pg_result_clear(result);
     if (direct)
         return 0;
     return error_set(err, ERR_FATAL,
-                     "postgres leads to a proxy (a connection pooler), where a session is not"
-                     " ours to keep: name the server itself");
+                     "postgres leads to a proxy (a connection pooler), which shares a session"
+                     " between clients: name the server itself");
 }
 
 static int
-guard_ask_cursor(struct pg *pg, const struct config *config, struct error *err)
+guard_check_cursor(struct pg *pg, const struct config *config, struct error *err)
 {
     struct cursor_history history;
     int rc = cursor_read_history(pg, &history, err);
@@ -38,7 +40,7 @@ guard_ask_cursor(struct pg *pg, const struct config *config, struct error *err)
 }
 
 static int
-guard_ask_table(struct pg *pg, const char *table, struct error *err)
+guard_check_table(struct pg *pg, const char *table, struct error *err)
 {
     struct buffer name = {0};
     struct pg_result *result;
@@ -47,7 +49,7 @@ guard_ask_table(struct pg *pg, const char *table, struct error *err)
     int rc = pg_query(pg, "SELECT to_regclass($1) IS NOT NULL", 1, &param, &result, err);
     buffer_free(&name);
     if (rc != 0)
-        return error_wrap(err, rc, "could not ask about table %s", table);
+        return error_wrap(err, rc, "could not check table %s", table);
     bool exists = pg_boolean(result, 0, 0);
     pg_result_clear(result);
     if (exists)
@@ -59,13 +61,13 @@ guard_ask_table(struct pg *pg, const char *table, struct error *err)
 }
 
 static int
-guard_ask_tables(struct pg *pg, const struct config *config, struct error *err)
+guard_check_tables(struct pg *pg, const struct config *config, struct error *err)
 {
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < config->trigger_count; i++)
-        rc = guard_ask_table(pg, config->triggers[i].table, err);
+        rc = guard_check_table(pg, config->triggers[i].table, err);
     for (uint32_t i = 0; rc == 0 && i < config->dump_phase_count; i++)
-        rc = guard_ask_table(pg, config->dump_phases[i].table, err);
+        rc = guard_check_table(pg, config->dump_phases[i].table, err);
     return rc;
 }
 
@@ -73,7 +75,7 @@ guard_ask_tables(struct pg *pg, const struct config *config, struct error *err)
 #define RUN_INIT "run bitdex-producer init"
 
 static const struct guard guards[] = {
-    {"direct connection", NULL, NULL, guard_ask_direct},
+    {"direct connection", NULL, NULL, guard_check_direct},
     {"server version", "current_setting('server_version_num')::int < 130000",
      "PostgreSQL 13 or newer is needed", NULL},
     {"primary server", "pg_is_in_recovery()",
@@ -134,16 +136,17 @@ static const struct guard guards[] = {
      " bitdex_windows, SELECT and INSERT on bitdex_dead_letters: GRANT them, as docs/roles.sql "
      "does",
      NULL},
-    /* A row has the transaction that wrote it, unless a dump of another cluster was restored. */
+    /* Only a restored dump of another cluster brings rows with transaction ids of the future. */
     {"outbox rows",
      "EXISTS (SELECT FROM \"BitdexOps\" WHERE txid >= pg_snapshot_xmax(pg_current_snapshot()))",
-     "\"BitdexOps\" holds rows of transactions that this cluster has yet to begin, from another"
-     " one's dump: they would be sent late, over newer ones; DELETE FROM \"BitdexOps\" WHERE txid"
+     "\"BitdexOps\" holds rows of transactions that this cluster has not begun yet, from the dump "
+     "of"
+     " another one: they would be sent late, over newer ones; DELETE FROM \"BitdexOps\" WHERE txid"
      " >= pg_snapshot_xmax(pg_current_snapshot()), then open"
      " a new epoch with: bitdex-producer cursor adopt",
      NULL},
-    {"source tables", NULL, NULL, guard_ask_tables},
-    {"cursor", NULL, NULL, guard_ask_cursor},
+    {"source tables", NULL, NULL, guard_check_tables},
+    {"cursor", NULL, NULL, guard_check_cursor},
 };
 
 uint32_t
@@ -155,45 +158,49 @@ guards_count(void)
 const char *
 guards_name(uint32_t guard)
 {
+    CHECK(guard < guards_count());
     return guards[guard].name;
 }
 
 int
-guards_ask(uint32_t guard, struct pg *pg, const struct config *config, struct error *err)
+guards_check(uint32_t guard, struct pg *pg, const struct config *config, struct error *err)
 {
-    const struct guard *asked = &guards[guard];
-    if (asked->ask != NULL)
-        return asked->ask(pg, config, err);
+    CHECK(guard < guards_count());
+    const struct guard *guarded = &guards[guard];
+    CHECK((guarded->check == NULL) == (guarded->refused != NULL && guarded->message != NULL));
+    if (guarded->check != NULL)
+        return guarded->check(pg, config, err);
     struct buffer sql = {0};
     struct pg_result *result;
-    buffer_append_format(&sql, "SELECT %s", asked->refused);
+    buffer_append_format(&sql, "SELECT %s", guarded->refused);
     int rc = pg_query(pg, buffer_string(&sql), 0, NULL, &result, err);
     buffer_free(&sql);
     if (rc != 0)
-        return error_wrap(err, rc, "could not ask about the %s", asked->name);
+        return error_wrap(err, rc, "could not check the %s", guarded->name);
     if (pg_boolean(result, 0, 0))
-        rc = error_set(err, ERR_FATAL, "%s", asked->message);
+        rc = error_set(err, ERR_FATAL, "%s", guarded->message);
     pg_result_clear(result);
     return rc;
 }
 
 static int
-guards_ask_first(uint32_t count, struct pg *pg, const struct config *config, struct error *err)
+guards_check_first(uint32_t count, struct pg *pg, const struct config *config, struct error *err)
 {
     int rc = 0;
+    CHECK(count <= guards_count());
     for (uint32_t i = 0; rc == 0 && i < count; i++)
-        rc = guards_ask(i, pg, config, err);
+        rc = guards_check(i, pg, config, err);
     return rc;
 }
 
 int
-guards_ask_all(struct pg *pg, const struct config *config, struct error *err)
+guards_check_all(struct pg *pg, const struct config *config, struct error *err)
 {
-    return guards_ask_first(guards_count(), pg, config, err);
+    return guards_check_first(guards_count(), pg, config, err);
 }
 
 int
-guards_ask_source(struct pg *pg, const struct config *config, struct error *err)
+guards_check_source(struct pg *pg, const struct config *config, struct error *err)
 {
-    return guards_ask_first(guards_count() - 1, pg, config, err);
+    return guards_check_first(guards_count() - 1, pg, config, err);
 }

@@ -1,7 +1,7 @@
-/* What must be true of the source database before a producer touches it: each guard is a question
- * and, when the answer is wrong, a refusal that names the way out.
+/* Guards: conditions that the source database must meet before a producer uses it. A guard that
+ * does not hold is refused with a message that says what to do.
  *
- * Guards change nothing. They are asked again on every new session (L3). One thread.
+ * Guards change nothing. Every new session checks them again (L3). One thread.
  */
 #ifndef PRODUCER_SOURCE_GUARDS_H
 #define PRODUCER_SOURCE_GUARDS_H
@@ -11,16 +11,16 @@
 #include "common/config/config.h"
 #include "common/pg/pg.h"
 
-/* In the order in which they are asked: a later one may rely on earlier ones. */
+/* Guards are numbered in the order in which they are checked: one may rely on those before it. */
 uint32_t guards_count(void);
 const char *guards_name(uint32_t guard);
 
-/* 0: all is well. ERR_FATAL: refused, with the way out. ERR_RETRY: could not be asked. */
-int guards_ask(uint32_t guard, struct pg *pg, const struct config *config, struct error *err);
+/* 0: the guard holds. ERR_FATAL: it does not. ERR_RETRY: the database did not answer. */
+int guards_check(uint32_t guard, struct pg *pg, const struct config *config, struct error *err);
 
-/* All of them, up to the first that does not hold. */
-int guards_ask_all(struct pg *pg, const struct config *config, struct error *err);
-/* All but the last, which is about the cursor: for what changes cursors. */
-int guards_ask_source(struct pg *pg, const struct config *config, struct error *err);
+/* Checks all, up to the first that does not hold. */
+int guards_check_all(struct pg *pg, const struct config *config, struct error *err);
+/* Checks all but the last, which is about the cursor: for commands that change the cursor. */
+int guards_check_source(struct pg *pg, const struct config *config, struct error *err);
 
 #endif

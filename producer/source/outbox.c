@@ -1,9 +1,10 @@
-/* Happy path: start sends the statement, pump collects its bytes, counts the rows when the last one
- * has come, and take hands them out while the next chunk comes into the other buffer.
+/* Happy path: outbox_start() sends the statement, outbox_pump() collects its bytes and counts the
+ * rows after the last one, and outbox_take() hands them out while the next chunk arrives in the
+ * other buffer.
  *
- * The first chunk of a window is the planner's to plan: it sees the bounds as literals. Further
- * ones are pinned to the index on id, which continues where the last chunk ended; with stale
- * statistics the planner would sort the whole rest of the window for each of them (F82).
+ * The planner chooses the plan of a window's first chunk, as it sees the bounds as literals.
+ * Further chunks are pinned to the index on id, which continues where the last chunk ended: with
+ * stale statistics the planner would sort the whole rest of the window for each of them (F82).
  */
 #include "producer/source/outbox.h"
 
@@ -20,13 +21,13 @@ struct outbox {
     struct pg *pg;
     struct outbox_limits limits;
     struct buffer sql;
-    struct buffer coming;
-    struct buffer taken;
-    bool running;
-    bool ready;
-    int64_t asked_rows;
-    int64_t after_id;
-    struct outbox_chunk chunk; /* when ready */
+    struct buffer arriving; /* bytes of the requested chunk */
+    struct buffer taken;    /* bytes of the chunk that was taken last */
+    bool running;           /* a chunk is requested and not complete */
+    bool ready;             /* `chunk` is complete and not taken */
+    int64_t chunk_rows;     /* LIMIT of the requested chunk */
+    int64_t after_id;       /* of the requested chunk */
+    struct outbox_chunk chunk;
 };
 
 int
@@ -34,10 +35,12 @@ outbox_open(const char *conninfo, const struct outbox_limits *limits, struct out
             struct error *err)
 {
     struct pg *pg;
+    CHECK(limits->chunk_rows > 0 && limits->chunk_bytes >= limits->row_bytes);
     int rc = pg_connect(conninfo, "bitdex-producer outbox", &pg, err);
     if (rc != 0)
         return rc;
-    /* A plan that is pinned by making others expensive looks worth compiling, at 100 ms a chunk. */
+    /* The plan is pinned by making others expensive, so that JIT would compile it: 100 ms a
+     * chunk. */
     rc = pg_exec(pg, "SET jit = off", err);
     if (rc != 0) {
         pg_close(pg);
@@ -56,14 +59,14 @@ outbox_close(struct outbox *outbox)
         return;
     pg_close(outbox->pg);
     buffer_free(&outbox->sql);
-    buffer_free(&outbox->coming);
+    buffer_free(&outbox->arriving);
     buffer_free(&outbox->taken);
     free(outbox);
 }
 
-/* Three levels, so that the text of ops is made once for each row, and only for rows that are
- * picked; the outer levels keep the order of the inner one. A row that is too large says here what
- * it is, as its kind decides where it goes. */
+/* Three levels, so that ops is converted to text once for each row, and only for the rows of the
+ * chunk; the outer levels keep the order of the inner one. For a row that is too large, fan_out is
+ * computed here, because it decides the row's partitions. */
 static void
 outbox_write_sql(struct outbox *outbox, const struct snapshot *s1, const struct snapshot *s2,
                  int64_t after_id)
@@ -87,18 +90,20 @@ outbox_write_sql(struct outbox *outbox, const struct snapshot *s1, const struct 
     buffer_append_format(sql,
                          " ORDER BY id LIMIT %" PRId64 ") AS picked OFFSET 0) AS printed)"
                          " TO STDOUT (FORMAT binary)",
-                         outbox->asked_rows);
+                         outbox->chunk_rows);
 }
 
 int
 outbox_start(struct outbox *outbox, const struct snapshot *s1, const struct snapshot *s2,
              int64_t after_id, struct error *err)
 {
-    CHECK(!outbox->running && !outbox->ready);
-    outbox->asked_rows = outbox->limits.chunk_rows;
+    CHECK(!outbox->running);
+    CHECK(!outbox->ready);
+    CHECK(s1->xmax <= s2->xmax);
+    outbox->chunk_rows = outbox->limits.chunk_rows;
     outbox->after_id = after_id;
     outbox_write_sql(outbox, s1, s2, after_id);
-    buffer_clear(&outbox->coming);
+    buffer_clear(&outbox->arriving);
     int rc = pg_copy_start(outbox->pg, buffer_string(&outbox->sql), err);
     if (rc != 0)
         return error_wrap(err, rc, "could not read the outbox");
@@ -106,6 +111,7 @@ outbox_start(struct outbox *outbox, const struct snapshot *s1, const struct snap
     return 0;
 }
 
+/* Validates and counts the rows of a chunk whose bytes have all arrived. `cut`: there are more. */
 static int
 outbox_count(struct outbox *outbox, bool cut, struct error *err)
 {
@@ -114,12 +120,12 @@ outbox_count(struct outbox *outbox, bool cut, struct error *err)
     struct outbox_row row;
     bool found;
     *chunk = (struct outbox_chunk){
-        .bytes = {(const char *)outbox->coming.data, outbox->coming.bytes},
+        .bytes = {(const char *)outbox->arriving.data, outbox->arriving.bytes},
     };
     int rc = copy_rows_begin(&rows, chunk->bytes, err);
     while (rc == 0 && (rc = copy_rows_next(&rows, &row, &found, err)) == 0 && found) {
-        bool first = chunk->rows == 0 && outbox->after_id == OUTBOX_FIRST_ROW;
-        if (!first && row.id <= (chunk->rows > 0 ? chunk->last_id : outbox->after_id))
+        int64_t before_id = chunk->rows > 0 ? chunk->last_id : outbox->after_id;
+        if (row.id <= before_id && before_id != OUTBOX_FIRST_ROW)
             return error_set(err, ERR_FATAL, "postgres: rows of the outbox are out of order");
         chunk->rows++;
         chunk->last_id = row.id;
@@ -129,7 +135,8 @@ outbox_count(struct outbox *outbox, bool cut, struct error *err)
     if (rc == 0 && cut && chunk->rows == 0)
         rc = error_set(err, ERR_FATAL, "postgres: %zu bytes of a binary copy without a whole row",
                        chunk->bytes.bytes);
-    chunk->last = !cut && chunk->rows < outbox->asked_rows;
+    CHECK(!outbox->running);
+    chunk->last = !cut && chunk->rows < outbox->chunk_rows;
     outbox->ready = rc == 0;
     return rc;
 }
@@ -140,8 +147,8 @@ outbox_pump(struct outbox *outbox, int wait_ms, struct error *err)
     if (!outbox->running)
         return 0;
     bool done;
-    int rc = pg_copy_read(outbox->pg, wait_ms, &outbox->coming, &done, err);
-    bool cut = rc == 0 && !done && (int64_t)outbox->coming.bytes >= outbox->limits.chunk_bytes;
+    int rc = pg_copy_read(outbox->pg, wait_ms, &outbox->arriving, &done, err);
+    bool cut = rc == 0 && !done && (int64_t)outbox->arriving.bytes >= outbox->limits.chunk_bytes;
     if (cut)
         rc = pg_copy_cancel(outbox->pg, err);
     if (rc != 0)
@@ -162,9 +169,11 @@ void
 outbox_take(struct outbox *outbox, struct outbox_chunk *chunk)
 {
     CHECK(outbox->ready);
+    CHECK(!outbox->running);
     struct buffer taken = outbox->taken;
-    outbox->taken = outbox->coming;
-    outbox->coming = taken;
+    outbox->taken = outbox->arriving;
+    outbox->arriving = taken;
     outbox->ready = false;
     *chunk = outbox->chunk;
+    CHECK(chunk->bytes.data == (const char *)outbox->taken.data);
 }

@@ -1,12 +1,13 @@
-/* The reading session: rows of a window out of "BitdexOps", chunk by chunk.
+/* The reader of the outbox: reads the rows of a window from "BitdexOps", chunk by chunk, in a
+ * database session of its own.
  *
- * Each chunk is one short statement, read into memory to its end whatever becomes of its rows, so
- * that a broker that is away never holds an old snapshot in the database (F64). While a chunk is
- * encoded, the database makes the next one: start it, pump now and then, take it when it is done.
- * A chunk is bounded by rows (in the statement) and by bytes (it is cut there and the next one
- * begins behind the cut). A row larger than row_bytes never leaves the database.
+ * Each chunk is one short statement whose result is read into memory to its end, independently of
+ * the broker, so that an outage of the broker holds no old snapshot in the database (F64). While
+ * one chunk is encoded, the database makes the next one: start it, pump now and then, and take it
+ * when it is ready. A chunk is bounded by rows (in the statement) and by bytes (it is cut there,
+ * and the next one begins after the cut). A row larger than row_bytes never leaves the database.
  *
- * Any error breaks the session: close it. One thread.
+ * After any error only outbox_close() is allowed. One thread.
  */
 #ifndef PRODUCER_SOURCE_OUTBOX_H
 #define PRODUCER_SOURCE_OUTBOX_H
@@ -23,31 +24,32 @@ struct outbox_limits {
     int64_t row_bytes;
 };
 
-/* Where a window is read from its beginning. */
+/* As `after_id`: reads a window from its beginning. */
 #define OUTBOX_FIRST_ROW INT64_MIN
 
 struct outbox_chunk {
     struct text bytes; /* for copy_rows_begin(); valid until the next chunk is taken */
     int64_t rows;
     int64_t last_id; /* of its last row, if there is one */
-    bool last;       /* nothing of the window is behind it */
+    bool last;       /* the window ends with this chunk; true if it has no rows */
 };
 
 int outbox_open(const char *conninfo, const struct outbox_limits *limits, struct outbox **outbox,
                 struct error *err);
 void outbox_close(struct outbox *outbox);
 
-/* Asks for the window's rows with id > `after_id`. The snapshots are not kept. One chunk at a
- * time. */
+/* Requests the window's rows with id > `after_id`. The snapshots are not kept. One chunk at a
+ * time: the one before was taken. */
 int outbox_start(struct outbox *outbox, const struct snapshot *s1, const struct snapshot *s2,
                  int64_t after_id, struct error *err);
 
-/* Takes what has arrived, waiting up to `wait_ms` for the first byte. Harmless when nothing is
- * running. */
+/* Takes what has arrived, waiting up to `wait_ms` for the first byte. Does nothing when no chunk is
+ * requested. */
 int outbox_pump(struct outbox *outbox, int wait_ms, struct error *err);
 
-/* Is there a chunk to take? */
+/* The requested chunk is complete. */
 bool outbox_ready(const struct outbox *outbox);
+/* Only when it is ready. */
 void outbox_take(struct outbox *outbox, struct outbox_chunk *chunk);
 
 #endif

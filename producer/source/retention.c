@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/check.h"
 #include "producer/source/window.h"
 
-/* What each producer has saved. What a cursor says of another history, or of a future that is gone,
- * is as good as nothing. */
+/* The saved s1 of each producer. A cursor of another history, or with transactions of the future,
+ * counts as one that has sent nothing. */
 #define SENT                                                                                  \
     "WITH here AS (SELECT system_identifier::text AS id,"                                     \
     " substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline,"                       \
@@ -18,8 +19,8 @@
     " FROM here, bitdex_producers p LEFT JOIN LATERAL (SELECT s1 FROM bitdex_windows"         \
     " WHERE name = p.name ORDER BY tick DESC, sub_id DESC LIMIT 1) w ON true)"
 
-/* The batch is read along the index on txid, which the planner must not doubt with statistics that
- * are stale by nature (F82). */
+/* The batch is read along the index on txid. The statistics of the outbox are always stale, and
+ * must not make the planner choose anything else (F82). */
 static const char session_settings[] =
     "SET lock_timeout = '1s'; SET jit = off; SET enable_sort = off; SET enable_seqscan = off;"
     " SET enable_bitmapscan = off";
@@ -27,6 +28,7 @@ static const char session_settings[] =
 void
 retention_init(struct retention *retention, const struct config_retention *config)
 {
+    CHECK(config->batch_rows > 0 && config->min_age_s >= 0);
     *retention = (struct retention){.config = config, .done = {.xmin = 1, .xmax = 1}};
 }
 
@@ -51,7 +53,7 @@ retention_connect(const char *conninfo, struct pg **pg, struct error *err)
     return rc;
 }
 
-/* Whom do rows wait for that could go otherwise? */
+/* Finds the cursor that holds back the oldest row that is otherwise old enough. */
 static void
 retention_find_holder(struct retention *retention, const struct pg_result *sent)
 {
@@ -64,13 +66,15 @@ retention_find_holder(struct retention *retention, const struct pg_result *sent)
         snprintf(retention->held_by, sizeof retention->held_by, "%s", pg_text(sent, i, 0));
         retention->held_s = waiting_s;
     }
+    CHECK(retention->held_s == 0 || retention->held_s > retention->config->min_age_s);
 }
 
-/* What every producer has sent. */
+/* `target` then sees what every producer has sent. */
 static int
 retention_narrow(struct snapshot *target, const struct pg_result *sent, struct error *err)
 {
     struct snapshot s1 = {0};
+    CHECK(pg_rows(sent) > 0);
     int rc = snapshot_parse(target, pg_text(sent, 0, 1), err);
     for (int i = 1; rc == 0 && i < pg_rows(sent); i++) {
         rc = snapshot_parse(&s1, pg_text(sent, i, 1), err);
@@ -81,21 +85,23 @@ retention_narrow(struct snapshot *target, const struct pg_result *sent, struct e
     return rc;
 }
 
-/* Where the window begins in the order of transactions. */
+/* The first transaction of the window. */
 static uint64_t
 retention_first_xid(const struct snapshot *done, const struct snapshot *target)
 {
     uint64_t *late = memory_alloc((done->xip_count + 1) * sizeof *late);
     uint64_t first = window_late_xids(done, target, late) > 0 ? late[0] : done->xmax;
     free(late);
+    CHECK(first > 0);
     return first;
 }
 
 static int
 retention_aim(struct retention *retention, const struct pg_result *sent, struct error *err)
 {
+    CHECK(!retention->has_target);
     if (pg_rows(sent) == 0)
-        return 0; /* nobody has sent anything */
+        return 0; /* there is no producer yet */
     int rc = retention_narrow(&retention->target, sent, err);
     if (rc != 0)
         return rc;
@@ -105,7 +111,7 @@ retention_aim(struct retention *retention, const struct pg_result *sent, struct 
 }
 
 int
-retention_look(struct retention *retention, struct pg *pg, enum retention_next *next,
+retention_poll(struct retention *retention, struct pg *pg, enum retention_next *next,
                struct error *err)
 {
     struct pg_result *sent;
@@ -116,7 +122,7 @@ retention_look(struct retention *retention, struct pg *pg, enum retention_next *
                            " ORDER BY txid LIMIT 1) FROM sent",
                       0, NULL, &sent, err);
     if (rc != 0)
-        return error_wrap(err, rc, "could not ask what has been sent");
+        return error_wrap(err, rc, "could not read which rows were sent");
     retention_find_holder(retention, sent);
     if (!retention->has_target)
         rc = retention_aim(retention, sent, err);
@@ -125,11 +131,13 @@ retention_look(struct retention *retention, struct pg *pg, enum retention_next *
     return rc;
 }
 
-/* Whatever a row says of its time, it is kept for min_age at most: without a time, or with one that
- * is still to come, it counts as old. A cursor that was set back meanwhile is asked again. */
+/* A row without a time, or with a time in the future, counts as old, so that no value of created_at
+ * keeps a row longer than min_age_s. The statement reads the cursors again, because one may have
+ * been set back. */
 static void
 retention_write_sql(const struct retention *retention, struct buffer *sql)
 {
+    CHECK(retention->has_target);
     buffer_append_text(sql, SENT ", batch AS MATERIALIZED (SELECT ctid AS place, txid, created_at"
                                  " FROM \"BitdexOps\" WHERE ");
     window_append_condition(&retention->done, &retention->target, sql);
@@ -151,21 +159,22 @@ retention_write_sql(const struct retention *retention, struct buffer *sql)
                        " min(txid::text::numeric) FILTER (WHERE NOT due) FROM judged");
 }
 
-/* `batch`: rows looked at, rows removed, last transaction of those that were due, first of those
- * that were not. */
+/* `batch`: number of rows read, number of rows removed, last transaction of the rows that were due,
+ * first transaction of those that were not. */
 static enum retention_next
 retention_advance(struct retention *retention, const struct pg_result *batch)
 {
     bool full = pg_integer(batch, 0, 0) == retention->config->batch_rows;
     bool kept = !pg_is_null(batch, 0, 3);
     uint64_t before_xid = retention->at_xid;
+    CHECK(retention->has_target);
     if (kept || full)
         retention->at_xid = strtoull(pg_text(batch, 0, kept ? 3 : 2), NULL, 10);
     if (kept)
         return RETENTION_WAIT;
     if (full) {
         bool moved = pg_integer(batch, 0, 1) > 0 || retention->at_xid > before_xid;
-        return moved ? RETENTION_MORE : RETENTION_WAIT; /* something forbids to delete */
+        return moved ? RETENTION_MORE : RETENTION_WAIT; /* a trigger or rule forbids to delete */
     }
     snapshot_copy(&retention->done, &retention->target);
     retention->has_target = false;
@@ -178,11 +187,12 @@ retention_remove(struct retention *retention, struct pg *pg, int64_t *rows,
 {
     struct buffer sql = {0};
     struct pg_result *batch;
+    CHECK(*rows >= 0);
     retention_write_sql(retention, &sql);
     int rc = pg_query(pg, buffer_string(&sql), 0, NULL, &batch, err);
     buffer_free(&sql);
     if (rc != 0)
-        return error_wrap(err, rc, "could not remove rows that have been sent");
+        return error_wrap(err, rc, "could not remove sent rows");
     *rows += pg_integer(batch, 0, 1);
     *next = retention_advance(retention, batch);
     pg_result_clear(batch);

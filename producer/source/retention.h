@@ -1,17 +1,17 @@
-/* Retention of the outbox: rows that every producer has sent leave it, when they are old enough.
+/* Retention of the outbox: removes the rows that every producer has sent, when they are old enough.
  *
- * Sent is what is saved: a row may go when the newest saved s1 of every producer sees it. So the
- * work is again a window (window.h): between a snapshot all of whose rows are gone and one that
- * every producer has delivered. It is done in the order of transactions, in batches, each its own
- * short transaction that asks the cursors again. Where the last batch ended is remembered: while
- * some transaction is open, index entries of removed rows stay, and looking for work must not read
- * them each time (F61).
+ * Only saved positions count: a row may be removed when the newest saved s1 of every producer sees
+ * it. The rows to remove are therefore a window (window.h), between a snapshot whose rows are all
+ * removed and one that every producer has delivered. A pass removes them in the order of their
+ * transactions and in batches. Each batch is one short transaction that reads the cursors again.
+ * The end of the last batch is remembered, because index entries of removed rows stay while some
+ * transaction is open, and a pass must not read them again (F61).
  *
- * A cursor of another history of the database (a failover, a restore) proves nothing about the
- * rows that are here, and holds back everything until it is adopted or removed (F60).
+ * A cursor of another history of the database (a failover, a restore) proves nothing about the rows
+ * that are here, and holds back everything until it is adopted or removed (F60).
  *
- * What is remembered may be lost: a new one looks at everything once. Any number may run at the
- * same time. One thread.
+ * The remembered state may be lost: a new struct reads everything once. Several may work on one
+ * database at the same time. One thread.
  */
 #ifndef PRODUCER_SOURCE_RETENTION_H
 #define PRODUCER_SOURCE_RETENTION_H
@@ -24,33 +24,33 @@ enum { RETENTION_CURSOR_BYTES = 128 };
 
 struct retention {
     const struct config_retention *config;
-    struct snapshot done;   /* rows that it sees are gone */
-    struct snapshot target; /* rows that it sees are next, once they are old enough */
+    struct snapshot done;   /* all rows that it sees are removed */
+    struct snapshot target; /* rows that it sees are removed next, once they are old enough */
     bool has_target;
-    uint64_t at_xid; /* those of earlier transactions are gone */
-    /* The cursor, "" for none, that rows older than they need be are waiting for. */
+    uint64_t at_xid; /* rows of the window from earlier transactions are removed */
+    /* The cursor that has not sent rows that are otherwise old enough; "": none. */
     char held_by[RETENTION_CURSOR_BYTES];
-    int64_t held_s; /* age of the oldest of them */
+    int64_t held_s; /* age of the oldest of these rows */
 };
 
-/* What is left to do. */
 enum retention_next {
-    RETENTION_MORE, /* another batch */
-    RETENTION_WAIT, /* nothing that may go by now */
+    RETENTION_MORE, /* another batch is due */
+    RETENTION_WAIT, /* no further row may be removed now */
 };
 
 /* `config` must outlive it. */
 void retention_init(struct retention *retention, const struct config_retention *config);
 void retention_free(struct retention *retention);
 
-/* A session for the calls below. It never waits long for a lock: ERR_RETRY then. */
+/* Opens a database session for the calls below. Its lock timeout is 1 s; a call then returns
+ * ERR_RETRY. The caller closes it. */
 int retention_connect(const char *conninfo, struct pg **pg, struct error *err);
 
-/* Begins a pass: asks all cursors how far they are and fills `held_by`. */
-int retention_look(struct retention *retention, struct pg *pg, enum retention_next *next,
+/* Begins a pass: reads all cursors and fills `held_by`. */
+int retention_poll(struct retention *retention, struct pg *pg, enum retention_next *next,
                    struct error *err);
 
-/* Removes the next batch; adds to `*rows` how many. */
+/* After RETENTION_MORE: removes the next batch, and adds the number of its rows to `*rows`. */
 int retention_remove(struct retention *retention, struct pg *pg, int64_t *rows,
                      enum retention_next *next, struct error *err);
 

@@ -4,6 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
+
+static bool
+snapshot_is_valid(const struct snapshot *snapshot)
+{
+    uint64_t least = snapshot->xmin;
+    if (snapshot->xmin == 0 || snapshot->xmin > snapshot->xmax)
+        return false;
+    for (uint32_t i = 0; i < snapshot->xip_count; i++) {
+        if (snapshot->xip[i] < least || snapshot->xip[i] >= snapshot->xmax)
+            return false;
+        least = snapshot->xip[i] + 1;
+    }
+    return true;
+}
+
 void
 snapshot_free(struct snapshot *snapshot)
 {
@@ -11,7 +27,7 @@ snapshot_free(struct snapshot *snapshot)
     *snapshot = (struct snapshot){0};
 }
 
-/* Takes the digits at `*at`, which must not begin with anything else. */
+/* Takes the number at `*at`; false without digits, and if it is too large. */
 static bool
 snapshot_take_xid(const char **at, uint64_t *xid)
 {
@@ -41,6 +57,7 @@ snapshot_take_list(struct snapshot *snapshot, const char *at)
 {
     uint32_t count = snapshot_count_xids(at);
     uint64_t next = snapshot->xmin;
+    CHECK(snapshot->xip == NULL);
     snapshot->xip = memory_alloc((count + 1) * sizeof *snapshot->xip);
     for (uint32_t i = 0; i < count; i++) {
         uint64_t *xid = &snapshot->xip[i];
@@ -64,8 +81,9 @@ snapshot_parse(struct snapshot *snapshot, const char *text, struct error *err)
                  parsed.xmin <= parsed.xmax && snapshot_take_list(&parsed, at);
     if (!valid) {
         snapshot_free(&parsed);
-        return error_set(err, ERR_FATAL, "not a snapshot: \"%.80s\"", text);
+        return error_set(err, ERR_FATAL, "\"%.80s\" is not a Postgres snapshot", text);
     }
+    CHECK(snapshot_is_valid(&parsed));
     snapshot_free(snapshot);
     *snapshot = parsed;
     return 0;
@@ -76,6 +94,7 @@ snapshot_copy(struct snapshot *to, const struct snapshot *from)
 {
     struct snapshot copy = *from;
     size_t bytes = from->xip_count * sizeof *from->xip;
+    CHECK(from->xmin > 0 && from->xmin <= from->xmax);
     copy.xip = memory_alloc(bytes + 1);
     if (bytes > 0)
         memcpy(copy.xip, from->xip, bytes);
@@ -86,6 +105,7 @@ snapshot_copy(struct snapshot *to, const struct snapshot *from)
 void
 snapshot_print(const struct snapshot *snapshot, struct buffer *out)
 {
+    CHECK(snapshot_is_valid(snapshot));
     buffer_append_format(out, "%" PRIu64 ":%" PRIu64 ":", snapshot->xmin, snapshot->xmax);
     for (uint32_t i = 0; i < snapshot->xip_count; i++)
         buffer_append_format(out, "%s%" PRIu64, i > 0 ? "," : "", snapshot->xip[i]);
@@ -100,17 +120,20 @@ snapshot_narrow(struct snapshot *snapshot, const struct snapshot *other)
     };
     uint32_t here = 0;
     uint32_t there = 0;
-    both.xip = memory_alloc((snapshot->xip_count + other->xip_count + 1) * sizeof *both.xip);
+    uint32_t capacity = snapshot->xip_count + other->xip_count;
+    both.xip = memory_alloc((capacity + 1) * sizeof *both.xip);
     for (;;) {
         uint64_t one = here < snapshot->xip_count ? snapshot->xip[here] : both.xmax;
         uint64_t two = there < other->xip_count ? other->xip[there] : both.xmax;
         uint64_t next = one < two ? one : two;
         if (next >= both.xmax)
             break;
+        CHECK(both.xip_count < capacity);
         both.xip[both.xip_count++] = next;
         here += one == next;
         there += two == next;
     }
+    CHECK(snapshot_is_valid(&both));
     snapshot_free(snapshot);
     *snapshot = both;
 }
@@ -118,6 +141,7 @@ snapshot_narrow(struct snapshot *snapshot, const struct snapshot *other)
 bool
 snapshot_sees(const struct snapshot *snapshot, uint64_t xid)
 {
+    CHECK(xid > 0 && snapshot->xmin > 0);
     if (xid < snapshot->xmin || xid >= snapshot->xmax)
         return xid < snapshot->xmin;
     uint32_t low = 0;

@@ -1,16 +1,18 @@
 #include "producer/source/source_empty.h"
 
+#include "common/base/check.h"
 #include "common/pg/pg.h"
 
 static void
 append_table_empty(const char *table, struct buffer *out)
 {
+    CHECK(out->bytes > 0); /* after a first condition */
     buffer_append_text(out, " AND NOT EXISTS (SELECT FROM ");
     pg_append_identifier(out, table);
     buffer_append_text(out, ")");
 }
 
-/* Rows of the table are seen when they come, change and go: bits 4, 16 and 8 of tgtype. */
+/* Triggers fire for INSERT, UPDATE and DELETE of rows: bits 4, 16 and 8 of pg_trigger.tgtype. */
 static void
 append_triggers_enabled(const char *table, struct buffer *out)
 {

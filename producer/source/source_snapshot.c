@@ -1,7 +1,9 @@
 #include "producer/source/source_snapshot.h"
 
+#include "common/base/check.h"
+
 int
-source_snapshot_read(struct pg *pg, struct source_snapshot *moment, struct error *err)
+source_snapshot_read(struct pg *pg, struct source_snapshot *out, struct error *err)
 {
     struct pg_result *result;
     int rc = pg_query(pg,
@@ -9,9 +11,10 @@ source_snapshot_read(struct pg *pg, struct source_snapshot *moment, struct error
                       " * 1000000)::bigint",
                       0, NULL, &result, err);
     if (rc != 0)
-        return error_wrap(err, rc, "could not take a snapshot");
-    rc = snapshot_parse(&moment->snapshot, pg_text(result, 0, 0), err);
-    moment->clock_us = pg_integer(result, 0, 1);
+        return error_wrap(err, rc, "could not take a source snapshot");
+    rc = snapshot_parse(&out->snapshot, pg_text(result, 0, 0), err);
+    out->clock_us = pg_integer(result, 0, 1);
+    CHECK(rc != 0 || out->snapshot.xmin > 0);
     pg_result_clear(result);
     return rc;
 }
@@ -24,7 +27,7 @@ source_snapshot_last_id(struct pg *pg, int64_t *row_id, struct error *err)
         pg_query(pg, "SELECT pg_sequence_last_value(pg_get_serial_sequence('\"BitdexOps\"', 'id'))",
                  0, NULL, &result, err);
     if (rc != 0)
-        return error_wrap(err, rc, "could not ask for the greatest id");
+        return error_wrap(err, rc, "could not read the sequence of \"BitdexOps\".id");
     *row_id = pg_integer(result, 0, 0);
     pg_result_clear(result);
     return 0;

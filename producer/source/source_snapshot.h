@@ -1,4 +1,4 @@
-/* One look at the source: a snapshot, and what belongs to it. One thread. */
+/* A source snapshot: a Postgres snapshot with the database's clock. One thread. */
 #ifndef PRODUCER_SOURCE_SOURCE_SNAPSHOT_H
 #define PRODUCER_SOURCE_SOURCE_SNAPSHOT_H
 
@@ -7,14 +7,15 @@
 
 struct source_snapshot {
     struct snapshot snapshot;
-    int64_t clock_us; /* of the database, not after the snapshot; Unix microseconds */
+    int64_t clock_us; /* of the database, read before the snapshot; Unix microseconds */
 };
 
-/* `moment` is zero-initialised or was filled before; snapshot_free() releases it. */
-int source_snapshot_read(struct pg *pg, struct source_snapshot *moment, struct error *err);
+/* `out` is zero-initialised or was filled before; snapshot_free() releases it. On error only its
+ * clock may have changed. */
+int source_snapshot_read(struct pg *pg, struct source_snapshot *out, struct error *err);
 
-/* The greatest id that the outbox has given out: which rows are there, max(id) would tell, at the
- * price of a walk over all rows of an open transaction at the end of the table (F61). */
+/* Reads the greatest id that the sequence of the outbox has given out. max(id) would be exact, but
+ * walks over all rows of an open transaction at the end of the table (F61). */
 int source_snapshot_last_id(struct pg *pg, int64_t *row_id, struct error *err);
 
 #endif

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/base/check.h"
+
 bool
 window_may_hold_rows(const struct snapshot *s1, const struct snapshot *s2)
 {
@@ -21,6 +23,8 @@ window_late_xids(const struct snapshot *s1, const struct snapshot *s2, uint64_t 
     for (uint32_t i = 0; i < s1->xip_count; i++)
         if (snapshot_sees(s2, s1->xip[i]))
             xids[count++] = s1->xip[i];
+    CHECK(count <= s1->xip_count);
+    CHECK(count == 0 || window_may_hold_rows(s1, s2));
     return count;
 }
 
@@ -29,6 +33,7 @@ window_append_condition(const struct snapshot *s1, const struct snapshot *s2, st
 {
     uint64_t *late = memory_alloc((s1->xip_count + 1) * sizeof *late);
     uint32_t count = window_late_xids(s1, s2, late);
+    CHECK(count == 0 || late[count - 1] < s1->xmax);
     buffer_append_format(out, "(txid >= '%" PRIu64 "'::xid8 AND txid < '%" PRIu64 "'::xid8",
                          s1->xmax, s2->xmax);
     for (uint32_t i = 0; i < count; i++)
