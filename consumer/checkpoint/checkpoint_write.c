@@ -1,13 +1,13 @@
-/* The state comes faster than a disk takes it, and whoever gives it stands still meanwhile: so it
- * is kept in blocks, which a thread writes and frees. */
-#include <pthread.h>
+#include "consumer/checkpoint/checkpoint_write.h"
+
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/check.h"
 #include "common/base/mutex.h"
 #include "common/base/thread.h"
 #include "common/files/crc32c.h"
-#include "consumer/checkpoint/checkpoint_internal.h"
+#include "consumer/checkpoint/checkpoint_format.h"
 
 struct checkpoint_block {
     struct checkpoint_block *next;
@@ -17,15 +17,16 @@ struct checkpoint_block {
 
 struct checkpoint_writer {
     const struct checkpoint_place *place;
-    struct checkpoint_block *filled; /* the caller's: not handed over yet; NULL: none */
+    struct checkpoint_block *filled; /* the caller's, not handed over yet; NULL: none */
+    bool closed;                     /* the caller's: checkpoint_end() was called */
     pthread_t thread;
 
     pthread_mutex_t lock;
     pthread_cond_t handed_over;
-    struct checkpoint_block *first; /* handed over and not written yet */
-    struct checkpoint_block **end;
-    bool ended; /* no more will come */
-    bool done;
+    struct checkpoint_block *first; /* handed over and not written yet, oldest first */
+    struct checkpoint_block **end;  /* of that list */
+    bool ended;                     /* there will be no more blocks */
+    bool done;                      /* the thread has finished */
 
     /* The thread's, while it runs: */
     char *path;
@@ -36,11 +37,12 @@ struct checkpoint_writer {
     struct error failure;
 };
 
-/* Continues the checksum over what is written. */
+/* Writes the next bytes of the file and continues the checksum. */
 static void
 writer_put(struct checkpoint_writer *writer, const void *data, size_t bytes)
 {
     struct files *files = writer->place->files;
+    CHECK(writer->file >= 0 && !writer->done);
     if (writer->failure.code != 0)
         return;
     writer->crc = crc32c(writer->crc, data, bytes);
@@ -49,26 +51,12 @@ writer_put(struct checkpoint_writer *writer, const void *data, size_t bytes)
 }
 
 static void
-writer_put_header(struct checkpoint_writer *writer, int64_t offset, struct text position)
+writer_put_header(struct checkpoint_writer *writer, int64_t next_offset, struct text position)
 {
-    struct text identity = writer->place->identity;
     struct buffer header;
-    uint64_t next_offset = htole64((uint64_t)offset);
-    uint8_t fixed[CHECKPOINT_HEADER_FIXED_BYTES];
-    uint8_t crc[CHECKPOINT_CRC_BYTES];
-    CHECK(identity.bytes <= CHECKPOINT_TEXT_BYTES_MAX);
-    CHECK(position.bytes <= CHECKPOINT_TEXT_BYTES_MAX);
-    memcpy(fixed, checkpoint_magic, sizeof checkpoint_magic);
-    checkpoint_put_u32(fixed + 8, CHECKPOINT_VERSION);
-    checkpoint_put_u32(fixed + 12, (uint32_t)identity.bytes);
-    checkpoint_put_u32(fixed + 16, (uint32_t)position.bytes);
-    memcpy(fixed + 20, &next_offset, sizeof next_offset);
+    CHECK(writer->at == 0);
     buffer_init(&header);
-    buffer_append(&header, fixed, sizeof fixed);
-    buffer_append(&header, identity.data, identity.bytes);
-    buffer_append(&header, position.data, position.bytes);
-    checkpoint_put_u32(crc, crc32c(0, header.data, header.bytes));
-    buffer_append(&header, crc, sizeof crc);
+    checkpoint_header_encode(writer->place->identity, position, next_offset, &header);
     writer_put(writer, header.data, header.bytes);
     buffer_free(&header);
 }
@@ -76,12 +64,8 @@ writer_put_header(struct checkpoint_writer *writer, int64_t offset, struct text 
 static void
 writer_put_block(struct checkpoint_writer *writer, struct checkpoint_block *block)
 {
-    uint8_t *head = block->data;
-    checkpoint_put_u32(head, (uint32_t)block->bytes);
-    uint32_t crc = crc32c(writer->crc, head, CHECKPOINT_CRC_BYTES);
-    crc = crc32c(crc, head + CHECKPOINT_BLOCK_HEAD_BYTES, block->bytes);
-    checkpoint_put_u32(head + CHECKPOINT_CRC_BYTES, crc);
-    writer_put(writer, head, CHECKPOINT_BLOCK_HEAD_BYTES + block->bytes);
+    checkpoint_block_encode(block->data, block->bytes, writer->crc);
+    writer_put(writer, block->data, CHECKPOINT_BLOCK_HEAD_BYTES + block->bytes);
     free(block);
 }
 
@@ -102,6 +86,7 @@ static void
 writer_free(struct checkpoint_writer *writer)
 {
     struct files *files = writer->place->files;
+    CHECK(writer->filled == NULL && writer->first == NULL);
     if (writer->file >= 0)
         files->close(files, writer->file);
     mutex_destroy(&writer->lock);
@@ -113,7 +98,7 @@ writer_free(struct checkpoint_writer *writer)
 
 /* --- the thread ------------------------------------------------------------------------------ */
 
-/* Waits for a block; NULL: there are no more. */
+/* Waits for a block; NULL: there will be no more. */
 static struct checkpoint_block *
 writer_take(struct checkpoint_writer *writer)
 {
@@ -140,7 +125,7 @@ remove_older(const struct checkpoint_place *place, struct error *err)
     return rc;
 }
 
-/* Gives it its name. */
+/* Renames the file, if it is whole, and makes it durable. */
 static void
 writer_publish(struct checkpoint_writer *writer)
 {
@@ -156,7 +141,7 @@ writer_publish(struct checkpoint_writer *writer)
     if (rc == 0)
         remove_older(writer->place, failure);
     else
-        files->unlink(files, writer->temporary, NULL); /* out of space, say: do not keep it */
+        files->unlink(files, writer->temporary, NULL); /* it takes space, possibly the last */
 }
 
 static void *
@@ -166,15 +151,16 @@ writer_main(void *context)
     struct checkpoint_block *block;
     while ((block = writer_take(writer)) != NULL)
         writer_put_block(writer, block);
-    writer_put_block(writer, memory_zalloc(sizeof *block)); /* the empty one at the end */
+    writer_put_block(writer, memory_zalloc(sizeof *block)); /* the last block is empty */
     writer_publish(writer);
     mutex_lock(&writer->lock);
+    CHECK(writer->ended && !writer->done);
     writer->done = true;
     mutex_unlock(&writer->lock);
     return NULL;
 }
 
-/* --- whoever gives the state ----------------------------------------------------------------- */
+/* --- the caller ------------------------------------------------------------------------------ */
 
 int
 checkpoint_begin(const struct checkpoint_place *place, int64_t next_offset, struct text position,
@@ -185,6 +171,7 @@ checkpoint_begin(const struct checkpoint_place *place, int64_t next_offset, stru
     made->path = checkpoint_path(place, next_offset);
     made->temporary = memory_format("%s/new", place->directory);
     made->end = &made->first;
+    made->file = -1;
     mutex_init(&made->lock);
     condition_init(&made->handed_over);
     int rc = writer_create_file(made, err);
@@ -207,6 +194,7 @@ static void
 writer_hand_over(struct checkpoint_writer *writer, bool ended)
 {
     mutex_lock(&writer->lock);
+    CHECK(*writer->end == NULL && !writer->ended);
     if (writer->filled != NULL) {
         *writer->end = writer->filled;
         writer->end = &writer->filled->next;
@@ -217,17 +205,25 @@ writer_hand_over(struct checkpoint_writer *writer, bool ended)
     writer->filled = NULL;
 }
 
+static struct checkpoint_block *
+writer_fill_block(struct checkpoint_writer *writer)
+{
+    if (writer->filled == NULL) {
+        writer->filled = memory_alloc(sizeof *writer->filled);
+        writer->filled->next = NULL;
+        writer->filled->bytes = 0;
+    }
+    CHECK(writer->filled->bytes < CHECKPOINT_BLOCK_BYTES);
+    return writer->filled;
+}
+
 void
 checkpoint_write(struct checkpoint_writer *writer, const void *data, size_t bytes)
 {
     const uint8_t *from = data;
+    CHECK(!writer->closed);
     while (bytes > 0) {
-        if (writer->filled == NULL) {
-            writer->filled = memory_alloc(sizeof *writer->filled);
-            writer->filled->next = NULL;
-            writer->filled->bytes = 0;
-        }
-        struct checkpoint_block *block = writer->filled;
+        struct checkpoint_block *block = writer_fill_block(writer);
         size_t room = CHECKPOINT_BLOCK_BYTES - block->bytes;
         size_t part = bytes < room ? bytes : room;
         memcpy(block->data + CHECKPOINT_BLOCK_HEAD_BYTES + block->bytes, from, part);
@@ -242,6 +238,8 @@ checkpoint_write(struct checkpoint_writer *writer, const void *data, size_t byte
 void
 checkpoint_end(struct checkpoint_writer *writer)
 {
+    CHECK(!writer->closed);
+    writer->closed = true;
     writer_hand_over(writer, true);
 }
 
@@ -257,7 +255,9 @@ checkpoint_is_done(struct checkpoint_writer *writer)
 int
 checkpoint_finish(struct checkpoint_writer *writer, int64_t *bytes, struct error *err)
 {
+    CHECK(writer->closed);
     thread_join(writer->thread);
+    CHECK(writer->done);
     int rc = writer->failure.code;
     if (rc != 0)
         *err = writer->failure;

@@ -7,6 +7,8 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "consumer/checkpoint/checkpoint.h"
+#include "consumer/checkpoint/checkpoint_read.h"
+#include "consumer/checkpoint/checkpoint_write.h"
 #include "consumer/wal/wal.h"
 
 static const char *const area = "replica";

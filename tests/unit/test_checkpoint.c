@@ -1,11 +1,12 @@
-/* Checkpoints on a file system that fails and forgets. */
+/* Checkpoints on a file system that fails, and that loses what was not synced. */
 #include "tests/unit/unit_test.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "consumer/checkpoint/checkpoint.h"
+#include "consumer/checkpoint/checkpoint_read.h"
+#include "consumer/checkpoint/checkpoint_write.h"
 #include "tests/support/memory_files.h"
 #include "tests/support/thread_limit.h"
 
@@ -41,9 +42,9 @@ state_byte(int64_t offset, size_t i)
     return (uint8_t)(offset * 31 + (int64_t)(i * i));
 }
 
-/* In pieces of any size. */
+/* Writes the state in pieces of many sizes. */
 static void
-give_state(struct checkpoint_writer *writer, int64_t offset, size_t bytes)
+write_pieces(struct checkpoint_writer *writer, int64_t offset, size_t bytes)
 {
     uint8_t *state = memory_alloc(bytes + 1);
     for (size_t i = 0; i < bytes; i++)
@@ -65,7 +66,7 @@ write_state(int64_t offset, size_t bytes, struct error *err)
     int rc = checkpoint_begin(&place, offset, text_of("position"), &writer, err);
     if (rc != 0)
         return rc;
-    give_state(writer, offset, bytes);
+    write_pieces(writer, offset, bytes);
     rc = checkpoint_finish(writer, &file_bytes, err);
     if (rc == 0)
         assert_true(file_bytes > (int64_t)bytes);
@@ -117,8 +118,8 @@ test_what_was_written_is_read_back(void **state)
 }
 
 static pthread_mutex_t disk = PTHREAD_MUTEX_INITIALIZER;
-static int (*write_at_once)(struct files *files, int handle, const void *data, size_t bytes,
-                            int64_t offset, struct error *err);
+static int (*write_unblocked)(struct files *files, int handle, const void *data, size_t bytes,
+                              int64_t offset, struct error *err);
 
 static int
 write_when_unlocked(struct files *files, int handle, const void *data, size_t bytes, int64_t offset,
@@ -126,21 +127,21 @@ write_when_unlocked(struct files *files, int handle, const void *data, size_t by
 {
     pthread_mutex_lock(&disk);
     pthread_mutex_unlock(&disk);
-    return write_at_once(files, handle, data, bytes, offset, err);
+    return write_unblocked(files, handle, data, bytes, offset, err);
 }
 
 static void
-test_nobody_waits_for_the_disk(void **state)
+test_the_caller_does_not_wait_for_the_disk(void **state)
 {
     (void)state;
     struct error err = {0};
     struct checkpoint_writer *writer;
     int64_t bytes;
-    write_at_once = place.files->write_at;
+    write_unblocked = place.files->write_at;
     place.files->write_at = write_when_unlocked;
     assert_int_equal(checkpoint_begin(&place, 1, text_of("position"), &writer, &err), 0);
     pthread_mutex_lock(&disk);
-    give_state(writer, 1, LARGE_BYTES);
+    write_pieces(writer, 1, LARGE_BYTES);
     assert_false(checkpoint_is_done(writer));
     pthread_mutex_unlock(&disk);
     assert_int_equal(checkpoint_finish(writer, &bytes, &err), 0);
@@ -177,7 +178,26 @@ test_the_newest_two_are_kept(void **state)
 }
 
 static void
-test_F40_no_flipped_bit_is_believed(void **state)
+test_other_files_are_not_listed(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "new", "5.checkpoint", "00000000000000000005.checkpoint.tmp",
+        "99999999999999999999.checkpoint", "-0000000000000000005.checkpoint"};
+    struct error err = {0};
+    int64_t offsets[CHECKPOINTS_MAX];
+    assert_int_equal(write_state(7, SMALL_BYTES, &err), 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = memory_format("%s/%s", directory, names[i]);
+        place.files->close(place.files, place.files->open(place.files, path, FILES_CREATE, &err));
+        free(path);
+    }
+    assert_int_equal(checkpoint_list(&place, offsets, &err), 1);
+    assert_int_equal(offsets[0], 7);
+}
+
+static void
+test_F40_no_flipped_bit_is_accepted(void **state)
 {
     (void)state;
     struct error err = {0};
@@ -207,7 +227,7 @@ test_F40_a_file_cut_at_any_byte_or_too_long_is_found(void **state)
 }
 
 static void
-test_a_reader_that_wants_less_or_more_is_told(void **state)
+test_reading_less_or_more_than_the_state_is_an_error(void **state)
 {
     (void)state;
     struct error err = {0};
@@ -217,7 +237,7 @@ test_a_reader_that_wants_less_or_more_is_told(void **state)
 }
 
 static void
-test_F45_one_of_another_identity_is_not_usable(void **state)
+test_F45_a_checkpoint_of_another_identity_is_not_usable(void **state)
 {
     (void)state;
     struct error err = {0};
@@ -227,7 +247,7 @@ test_F45_one_of_another_identity_is_not_usable(void **state)
 }
 
 static void
-test_F41_a_failed_call_leaves_the_one_before(void **state)
+test_F41_a_failed_call_leaves_the_previous_checkpoint(void **state)
 {
     (void)state;
     bool failed = true;
@@ -249,7 +269,7 @@ test_F41_a_failed_call_leaves_the_one_before(void **state)
 }
 
 static void
-test_F39_a_crash_at_any_call_leaves_whole_ones(void **state)
+test_F39_a_crash_at_any_call_leaves_whole_checkpoints(void **state)
 {
     (void)state;
     bool failed = true;
@@ -297,15 +317,16 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         PLACE_TEST(test_what_was_written_is_read_back),
-        PLACE_TEST(test_nobody_waits_for_the_disk),
+        PLACE_TEST(test_the_caller_does_not_wait_for_the_disk),
         PLACE_TEST(test_F113_a_limit_on_threads_fails_the_checkpoint),
         PLACE_TEST(test_the_newest_two_are_kept),
-        PLACE_TEST(test_F40_no_flipped_bit_is_believed),
+        PLACE_TEST(test_other_files_are_not_listed),
+        PLACE_TEST(test_F40_no_flipped_bit_is_accepted),
         PLACE_TEST(test_F40_a_file_cut_at_any_byte_or_too_long_is_found),
-        PLACE_TEST(test_a_reader_that_wants_less_or_more_is_told),
-        PLACE_TEST(test_F45_one_of_another_identity_is_not_usable),
-        cmocka_unit_test_teardown(test_F41_a_failed_call_leaves_the_one_before, tear_down),
-        cmocka_unit_test_teardown(test_F39_a_crash_at_any_call_leaves_whole_ones, tear_down),
+        PLACE_TEST(test_reading_less_or_more_than_the_state_is_an_error),
+        PLACE_TEST(test_F45_a_checkpoint_of_another_identity_is_not_usable),
+        cmocka_unit_test_teardown(test_F41_a_failed_call_leaves_the_previous_checkpoint, tear_down),
+        cmocka_unit_test_teardown(test_F39_a_crash_at_any_call_leaves_whole_checkpoints, tear_down),
         PLACE_TEST(test_the_format_is_these_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,34 @@
+/* Reading a checkpoint. The state comes block by block, each checked before it is handed out.
+ *
+ * Failure: a checkpoint that is damaged, cut, or of another identity is not usable (ERR_DATA); the
+ * caller discards what it has read and takes an older one. One thread.
+ */
+#ifndef CONSUMER_CHECKPOINT_CHECKPOINT_READ_H
+#define CONSUMER_CHECKPOINT_CHECKPOINT_READ_H
+
+#include "consumer/checkpoint/checkpoint.h"
+
+struct checkpoint_reader {
+    int64_t next_offset;
+    struct text position; /* lives until checkpoint_close() */
+    /* Private: */
+    struct files *files;
+    int file; /* -1: closed */
+    int64_t at;
+    uint32_t crc; /* of the file up to `at` */
+    struct buffer header;
+    struct buffer block;
+    size_t taken; /* bytes of the block that were handed out */
+    bool ended;   /* the last block was read */
+};
+
+/* ERR_DATA: the checkpoint is not usable. After success the caller closes the reader. */
+int checkpoint_open(const struct checkpoint_place *place, int64_t next_offset,
+                    struct checkpoint_reader *reader, struct error *err);
+/* Reads exactly `bytes` bytes of the state. ERR_DATA: the state has fewer, or is damaged. */
+int checkpoint_read(struct checkpoint_reader *reader, void *data, size_t bytes, struct error *err);
+/* 0: the whole state was read and the file ends there. ERR_DATA: it does not. */
+int checkpoint_check_end(struct checkpoint_reader *reader, struct error *err);
+void checkpoint_close(struct checkpoint_reader *reader);
+
+#endif
