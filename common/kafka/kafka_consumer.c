@@ -407,6 +407,8 @@ kafka_consumer_commit(struct kafka_consumer *consumer, int32_t partition, int64_
     position->metadata = memory_strdup(metadata); /* the list frees it */
     position->metadata_size = text_of(metadata).bytes;
     int rc = 0;
+    if (offset < kafka_consumer_acknowledged(consumer, partition))
+        consumer_note_acknowledged(consumer, partition, -1); /* the group's offset goes back */
     if (wait) {
         rc = consumer_commit_wait(consumer, list, err);
         if (rc == 0)

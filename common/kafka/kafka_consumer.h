@@ -81,7 +81,7 @@ int kafka_consumer_committed(struct kafka_consumer *consumer, int32_t partition,
                              struct buffer *metadata, struct error *err);
 
 /* The group's offset as the broker last told this client, by the answer to a commit or to the
- * question above; -1: none. Any thread. */
+ * question above; -1: none, or a commit below it was requested since. Any thread. */
 int64_t kafka_consumer_acknowledged(struct kafka_consumer *consumer, int32_t partition);
 
 /* First offset and one behind the last, as the client last heard (-1: not yet). No request. Any

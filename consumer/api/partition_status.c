@@ -58,7 +58,7 @@ partition_status_read(struct api_context *api, bool with_engine, struct partitio
         if (assignment_worker(api->assignment, i) != NULL)
             status_read_partition(api, i, with_engine, &list->items[list->count++]);
     CHECK(list->count <= (uint32_t)partitions);
-    assignment_trouble(api->assignment, list->broker_error, sizeof list->broker_error);
+    assignment_broker_error(api->assignment, list->broker_error, sizeof list->broker_error);
     cursor_table_error(assignment_cursor_table(api->assignment), list->cursor_table_error,
                        sizeof list->cursor_table_error);
     assignment_leave(api->assignment);

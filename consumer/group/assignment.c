@@ -9,37 +9,40 @@
 #include "common/base/log.h"
 #include "common/base/rwlock.h"
 #include "common/base/shutdown.h"
+#include "consumer/group/feed_kafka.h"
 #include "consumer/group/prefetch.h"
 
 static const char *const area = "assignment";
 
 struct assigned {
-    struct worker *worker; /* NULL: not ours */
-    bool answered;         /* it is being read */
-    bool lost;             /* it serves what it has until the group answers again */
+    struct worker *worker; /* NULL: not assigned */
+    bool is_read;          /* the assignment was answered: the partition is being read */
+    bool is_lost;          /* the worker only serves, until the group answers again */
 };
 
 struct assignment {
     const struct config *config;
     const struct data_dir *data_dir;
-    struct feed_local *local;    /* NULL: Kafka feeds the workers */
-    struct cursor_table *mirror; /* NULL: positions are not shown in the database */
+    struct feed_local *local;          /* NULL: Kafka feeds the workers */
+    struct cursor_table *cursor_table; /* NULL: there is none */
     struct stage_times times;
-    pthread_rwlock_t lock;           /* the main thread changes what is below, others read */
+    pthread_rwlock_t lock;           /* of what follows: the main thread writes, others read */
     struct kafka_consumer *consumer; /* NULL: not joined */
     struct assigned *partitions;     /* topic.partitions */
-    struct error failure;            /* met inside a rebalance */
+    struct error failure;            /* the first one inside a rebalance */
 };
 
 struct assignment *
 assignment_create(const struct config *config, const struct data_dir *data_dir,
-                  struct feed_local *local, struct cursor_table *mirror)
+                  struct feed_local *local, struct cursor_table *cursor_table)
 {
+    CHECK(config->topic.partitions > 0);
+    CHECK(local == NULL || !config->kafka.present);
     struct assignment *assignment = memory_zalloc(sizeof *assignment);
     assignment->config = config;
     assignment->data_dir = data_dir;
     assignment->local = local;
-    assignment->mirror = mirror;
+    assignment->cursor_table = cursor_table;
     assignment->partitions =
         memory_zalloc((size_t)config->topic.partitions * sizeof *assignment->partitions);
     rwlock_init(&assignment->lock);
@@ -50,15 +53,18 @@ void
 assignment_destroy(struct assignment *assignment)
 {
     CHECK(assignment->consumer == NULL);
+    for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
+        CHECK(assignment->partitions[i].worker == NULL);
     rwlock_destroy(&assignment->lock);
     free(assignment->partitions);
     free(assignment);
 }
 
-/* A rebalance cannot fail: what goes wrong in it ends the process. */
+/* A rebalance has no way to fail: an error in it ends the process. */
 static void
 assignment_fail(struct assignment *assignment, const struct error *err)
 {
+    CHECK(err->code != 0);
     if (assignment->failure.code == 0)
         assignment->failure = *err;
     shutdown_request();
@@ -69,10 +75,11 @@ assignment_open_feed(struct assignment *assignment, int32_t partition)
 {
     if (assignment->local != NULL)
         return feed_local_open(assignment->local, partition);
+    CHECK(assignment->consumer != NULL);
     const struct feed_kafka_options options = {
         .config = assignment->config,
         .consumer = assignment->consumer,
-        .mirror = assignment->mirror,
+        .cursor_table = assignment->cursor_table,
         .commit_times = &assignment->times.stages[STAGE_COMMIT],
         .partition = partition,
     };
@@ -80,11 +87,21 @@ assignment_open_feed(struct assignment *assignment, int32_t partition)
 }
 
 static void
+assignment_set(struct assignment *assignment, int32_t partition, struct worker *worker)
+{
+    struct assigned *assigned = &assignment->partitions[partition];
+    CHECK((worker == NULL) == (assigned->worker != NULL)); /* one owner after the other */
+    rwlock_lock_write(&assignment->lock);
+    *assigned = (struct assigned){.worker = worker};
+    rwlock_unlock(&assignment->lock);
+}
+
+static void
 assignment_start(struct assignment *assignment, int32_t partition)
 {
     struct error err = {0};
     struct worker *worker = NULL;
-    CHECK(assignment_worker(assignment, partition) == NULL);
+    CHECK(partition >= 0 && assignment_worker(assignment, partition) == NULL);
     if (partition >= assignment->config->topic.partitions) {
         error_set(&err, ERR_USAGE,
                   "topic %s has a partition %d, more than topic.partitions: %d; a topic with more "
@@ -100,13 +117,10 @@ assignment_start(struct assignment *assignment, int32_t partition)
         .times = &assignment->times,
         .partition = partition,
     };
-    if (worker_start(&options, &worker, &err) != 0) {
+    if (worker_start(&options, &worker, &err) != 0)
         assignment_fail(assignment, &err);
-        return;
-    }
-    rwlock_lock_write(&assignment->lock);
-    assignment->partitions[partition] = (struct assigned){.worker = worker};
-    rwlock_unlock(&assignment->lock);
+    else
+        assignment_set(assignment, partition, worker);
 }
 
 static void
@@ -116,20 +130,18 @@ assignment_stop(struct assignment *assignment, int32_t partition)
     struct worker *worker = assignment_worker(assignment, partition);
     if (worker == NULL)
         return;
-    rwlock_lock_write(&assignment->lock);
-    assignment->partitions[partition] = (struct assigned){0};
-    rwlock_unlock(&assignment->lock);
+    assignment_set(assignment, partition, NULL); /* no other thread uses the worker any more */
     if (worker_stop(worker, &err) != 0)
         assignment_fail(assignment, &err);
 }
 
-/* What was lost until now is either given to us anew, or to somebody else. */
+/* Partitions that were lost until now are assigned again, here or to another member. */
 static void
 assignment_on_assigned(void *context, const int32_t *partitions, uint32_t count)
 {
     struct assignment *assignment = context;
     for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
-        if (assignment->partitions[i].lost)
+        if (assignment->partitions[i].is_lost)
             assignment_stop(assignment, i);
     for (uint32_t i = 0; i < count; i++) {
         log_info(area, "partition %d: assigned", partitions[i]);
@@ -137,17 +149,17 @@ assignment_on_assigned(void *context, const int32_t *partitions, uint32_t count)
     }
 }
 
-/* An outage of the broker, too, loses partitions, and must not take the answers away. */
+/* An outage of the broker loses partitions as well, and queries must be answered meanwhile. */
 static void
 assignment_on_lost(struct assignment *assignment, const int32_t *partitions, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         struct worker *worker = assignment_worker(assignment, partitions[i]);
-        if (worker == NULL || assignment->partitions[partitions[i]].lost)
+        if (worker == NULL || assignment->partitions[partitions[i]].is_lost)
             continue;
         log_warn(area, "partition %d: lost", partitions[i]);
         worker_lose(worker);
-        assignment->partitions[partitions[i]].lost = true;
+        assignment->partitions[partitions[i]].is_lost = true;
     }
 }
 
@@ -170,14 +182,15 @@ assignment_on_revoked(void *context, const int32_t *partitions, uint32_t count, 
         assignment_stop(assignment, partitions[i]);
 }
 
-/* The state of a partition lies in the data directory, so the group knows us by its id: a process
- * that comes back within the session's time, crashed or not, gets its partitions back at once. */
+/* The id of the data directory is the member's static id, because the state of its partitions is
+ * there: a process that is started again within the session timeout, also after a crash, gets its
+ * partitions back at once. */
 static int
 assignment_create_consumer(struct assignment *assignment, const struct kafka_rebalance *rebalance,
                            struct kafka_consumer **consumer, struct error *err)
 {
     const struct config *config = assignment->config;
-    const struct config_kafka_settings *asked = &config->kafka.common;
+    const struct config_kafka_settings *configured = &config->kafka.common;
     struct prefetch prefetch;
     prefetch_fill(config, &prefetch);
     const struct config_kafka_setting ours[] = {
@@ -185,13 +198,13 @@ assignment_create_consumer(struct assignment *assignment, const struct kafka_reb
         {"session.timeout.ms", "10000"},
     };
     enum { OURS = sizeof ours / sizeof ours[0], BEFORE = OURS + PREFETCH_SETTINGS };
-    struct config_kafka_setting *all = memory_alloc((BEFORE + asked->count) * sizeof *all);
+    struct config_kafka_setting *all = memory_alloc((BEFORE + configured->count) * sizeof *all);
     memcpy(all, ours, sizeof ours);
     memcpy(all + OURS, prefetch.settings, sizeof prefetch.settings);
-    for (uint32_t i = 0; i < asked->count; i++)
-        all[BEFORE + i] = asked->items[i]; /* what is asked for wins */
+    for (uint32_t i = 0; i < configured->count; i++)
+        all[BEFORE + i] = configured->items[i]; /* a later setting wins */
     struct config_kafka kafka = config->kafka;
-    kafka.common = (struct config_kafka_settings){all, BEFORE + asked->count};
+    kafka.common = (struct config_kafka_settings){all, BEFORE + configured->count};
     int rc = kafka_consumer_create(&kafka, config->consumer.group, config->topic.name,
                                    config->consumer.listen, rebalance, consumer, err);
     free(all);
@@ -211,6 +224,7 @@ assignment_start_all(struct assignment *assignment, struct error *err)
 int
 assignment_join(struct assignment *assignment, struct error *err)
 {
+    CHECK(assignment->consumer == NULL);
     if (assignment->local != NULL)
         return assignment_start_all(assignment, err);
     const struct kafka_rebalance rebalance = {
@@ -238,19 +252,20 @@ assignment_begin_reading(struct assignment *assignment, int32_t partition, int64
     return 0;
 }
 
-/* Lets the partitions be read whose workers have become ready since the last time. */
+/* Begins to read the partitions whose workers have become ready since the last call. */
 static int
-assignment_answer(struct assignment *assignment, struct error *err)
+assignment_read_ready(struct assignment *assignment, struct error *err)
 {
     int rc = 0;
     for (int32_t i = 0; rc == 0 && i < assignment->config->topic.partitions; i++) {
         struct assigned *assigned = &assignment->partitions[i];
         int64_t offset;
-        if (assigned->worker == NULL || assigned->answered || assigned->lost ||
+        CHECK(assigned->worker != NULL || (!assigned->is_read && !assigned->is_lost));
+        if (assigned->worker == NULL || assigned->is_read || assigned->is_lost ||
             !worker_ready(assigned->worker, &offset))
             continue;
         rc = assignment_begin_reading(assignment, i, offset, err);
-        assigned->answered = rc == 0;
+        assigned->is_read = rc == 0;
     }
     return rc;
 }
@@ -294,7 +309,7 @@ assignment_poll_group(struct assignment *assignment, int wait_ms, struct error *
 int
 assignment_poll(struct assignment *assignment, int wait_ms, struct error *err)
 {
-    int rc = assignment_answer(assignment, err);
+    int rc = assignment_read_ready(assignment, err);
     if (rc != 0)
         return rc;
     if (assignment->local == NULL)
@@ -324,9 +339,10 @@ assignment_worker(const struct assignment *assignment, int32_t partition)
 }
 
 void
-assignment_trouble(const struct assignment *assignment, char *out, size_t bytes)
+assignment_broker_error(const struct assignment *assignment, char *out, size_t bytes)
 {
-    snprintf(out, bytes, "%s", "");
+    CHECK(bytes > 0);
+    out[0] = '\0';
     if (assignment->consumer != NULL)
         kafka_consumer_trouble(assignment->consumer, out, bytes);
 }
@@ -340,5 +356,5 @@ assignment_times(const struct assignment *assignment)
 struct cursor_table *
 assignment_cursor_table(const struct assignment *assignment)
 {
-    return assignment->mirror;
+    return assignment->cursor_table;
 }

@@ -1,15 +1,14 @@
-/* The partitions that the group has given to this process, each with its worker. A stand-alone
- * index has no group: it has all partitions from the start, fed by POST /ops.
+/* The partitions that the group has assigned to this process, each with its worker. A stand-alone
+ * index has no group: all partitions are assigned from the start and fed by POST /ops.
  *
  *     assigned    a worker starts and recovers in its own thread
- *     ready       its partition is read from the offset that it asks for
- *     revoked     the worker finishes what is in hand, commits, and ends
- *     lost        the group is out of reach: the worker reads and commits nothing more, and its
- *                 state is served until the group answers again
+ *     ready       the partition is read from the offset that the worker has found out
+ *     revoked     the worker finishes its batch, commits, and ends
+ *     lost        the group does not answer: the worker reads and commits nothing more, and serves
+ *                 its partition until the group answers again
  *
- * Created, polled and destroyed by the main thread. Other threads look at workers between
- * assignment_enter() and assignment_leave(), which keep them from going away, and hold up only a
- * rebalance.
+ * The main thread creates, polls and destroys an assignment. Other threads use workers between
+ * assignment_enter() and assignment_leave() only, which delay nothing but a rebalance.
  */
 #ifndef CONSUMER_GROUP_ASSIGNMENT_H
 #define CONSUMER_GROUP_ASSIGNMENT_H
@@ -21,18 +20,18 @@
 
 struct assignment;
 
-/* `local`, of a stand-alone index, feeds its partitions; NULL: Kafka does. `mirror`: NULL when
- * positions are not shown in the database. All must outlive it. Owned by the caller. */
+/* `local` feeds the partitions of a stand-alone index; NULL: Kafka does. `cursor_table` may be NULL.
+ * All must outlive the assignment. The caller owns it. */
 struct assignment *assignment_create(const struct config *config, const struct data_dir *data_dir,
-                                     struct feed_local *local, struct cursor_table *mirror);
+                                     struct feed_local *local, struct cursor_table *cursor_table);
 
 /* Joins the group, without waiting for the broker; or starts all partitions. */
 int assignment_join(struct assignment *assignment, struct error *err);
 
-/* Serves the group for about `wait_ms`. ERR_RETRY: trouble that the client works on. */
+/* Serves the group for about `wait_ms`. ERR_RETRY: an error from which the client recovers. */
 int assignment_poll(struct assignment *assignment, int wait_ms, struct error *err);
 
-/* Stops all workers and leaves the group. Returns the error that a worker has ended with. */
+/* Stops all workers and leaves the group. Returns the first error of a worker. */
 int assignment_leave_group(struct assignment *assignment, struct error *err);
 void assignment_destroy(struct assignment *assignment);
 
@@ -43,8 +42,8 @@ void assignment_leave(struct assignment *assignment);
 
 /* NULL: not assigned. Between enter and leave. */
 struct worker *assignment_worker(const struct assignment *assignment, int32_t partition);
-/* What the client last said about its brokers; "" when all is well. Between enter and leave. */
-void assignment_trouble(const struct assignment *assignment, char *out, size_t bytes);
+/* The last error of the connections to the brokers; "" without one. Between enter and leave. */
+void assignment_broker_error(const struct assignment *assignment, char *out, size_t bytes);
 
 const struct stage_times *assignment_times(const struct assignment *assignment);
 struct cursor_table *assignment_cursor_table(const struct assignment *assignment);

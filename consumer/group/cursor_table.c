@@ -1,8 +1,8 @@
-/* Happy path: once a second, if anything has moved, one statement for all partitions, which writes
- * nothing while the legacy cleanup trigger stands.
+/* Happy path: once a second, if any position has moved, one statement for all partitions. It writes
+ * nothing while the legacy cleanup trigger exists.
  *
- * Failure: of the session, it is closed and the next round connects again; a table that is missing
- * or a right, is asked for again in the same way. Said once in the log, until it is over.
+ * Failure: after an error of the session or of a statement, the session is closed, and the next
+ * round connects again. An error is logged once, and so is its end.
  */
 #include "consumer/group/cursor_table.h"
 
@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
@@ -21,22 +20,23 @@
 #include "common/base/thread.h"
 #include "common/pg/legacy_cleanup.h"
 #include "common/pg/pg.h"
+#include "consumer/partition/position_order.h"
 
 enum {
-    INTERVAL_US = 1000 * 1000,
-    BITE_MS = 100,
+    INTERVAL_US = US_PER_S,
+    POLL_MS = 100,
     STOP_S = 5,
 };
 
-static const char *const area = "mirror";
+static const char *const area = "cursor table";
 
 struct cursor_table_place {
-    int64_t ownership; /* the row's number as long as it is ours; 0: to be taken */
-    int64_t offset;    /* waits to be written; -1: nothing does */
-    struct sequence sequence;
-    int64_t done;   /* the last that was written or refused; -1: none */
-    int64_t shown;  /* the last that was written */
-    uint32_t begun; /* times that the partition was given to us */
+    struct position_order order; /* committed, and cursor table: what the database has */
+    int64_t waiting_offset;      /* to be written; -1: nothing waits */
+    struct sequence sequence;    /* at that offset */
+    int64_t done_offset;         /* the last one that was written or refused; -1: none */
+    int64_t ownership;           /* of the row, as long as it is ours; 0: to be taken */
+    uint32_t begun;              /* how often an ownership has begun here */
 };
 
 struct cursor_table {
@@ -45,20 +45,20 @@ struct cursor_table {
     int32_t partitions;
     pthread_t thread;
     atomic_bool stopping;
-    struct pg *pg;        /* the thread's; NULL: none */
-    pthread_mutex_t lock; /* of what is below, for moments */
+    struct pg *pg;        /* the thread's; NULL: not connected */
+    pthread_mutex_t lock; /* of what follows */
     struct cursor_table_place *places;
-    char trouble[ERROR_MESSAGE_BYTES];
+    char error[ERROR_MESSAGE_BYTES];
 };
 
-/* What a statement writes; by partition. */
+/* What a statement writes, by partition. */
 struct cursor_table_row {
     int64_t offset; /* -1: nothing */
     uint32_t begun;
 };
 
-/* A row is written by whoever holds its number, or takes it. The number that is proposed is one
- * more than the one held, so that it is 1 when the row is to be taken, or made. */
+/* A row is written by whoever holds its ownership number, or takes it. The proposed number is one
+ * more than the held one, so that it is 1 when the row is to be taken or inserted. */
 static const char statement_head[] =
     "WITH legacy AS (SELECT " LEGACY_CLEANUP_EXISTS " AS stands),"
     " n (partition, held, row_id, committed, epoch, seq, clock_us, complete) AS (VALUES ";
@@ -78,101 +78,145 @@ static const char statement_tail[] =
     " SELECT stands, partition, ownership FROM legacy, n LEFT JOIN written"
     " ON replica_id = $1 || partition";
 
-/* Appends the values of what waits, and notes it in `rows`. Returns how many there are. */
+static struct cursor_table_place *
+cursor_table_place(struct cursor_table *table, int32_t partition)
+{
+    CHECK(partition >= 0 && partition < table->partitions);
+    return &table->places[partition];
+}
+
+static void
+place_begin(struct cursor_table_place *place)
+{
+    *place = (struct cursor_table_place){
+        .waiting_offset = -1, .done_offset = -1, .begun = place->begun + 1};
+    position_order_init(&place->order);
+    position_order_follow(&place->order, POSITION_COMMITTED, POSITION_NONE);
+    position_order_follow(&place->order, POSITION_CURSOR_TABLE, POSITION_NONE);
+}
+
+/* --- one statement --------------------------------------------------------------------------- */
+
+static void
+place_append_values(const struct cursor_table_place *place, int32_t partition, struct buffer *sql)
+{
+    const struct sequence *sequence = &place->sequence;
+    CHECK(place->waiting_offset > place->done_offset);
+    buffer_append_format(sql,
+                         "(%" PRId32 ", %" PRId64 "::bigint, %" PRId64 "::bigint, %" PRId64
+                         "::bigint, %" PRId64 "::bigint, %" PRId64 "::bigint, %" PRId64
+                         "::bigint, %s)",
+                         partition, place->ownership, sequence->row_id, place->waiting_offset,
+                         sequence->epoch, sequence->seq, sequence->watermark.clock_us,
+                         sequence_complete(sequence) ? "true" : "false");
+}
+
+/* Appends the values that wait, and notes them in `rows`. Returns their number. */
 static int32_t
-cursor_table_collect(struct cursor_table *mirror, struct cursor_table_row *rows, struct buffer *sql)
+cursor_table_collect(struct cursor_table *table, struct cursor_table_row *rows, struct buffer *sql)
 {
     int32_t count = 0;
-    mutex_lock(&mirror->lock);
-    for (int32_t i = 0; i < mirror->partitions; i++) {
-        const struct cursor_table_place *place = &mirror->places[i];
-        const struct sequence *sequence = &place->sequence;
-        rows[i] = (struct cursor_table_row){place->offset, place->begun};
-        if (place->offset < 0)
+    mutex_lock(&table->lock);
+    for (int32_t i = 0; i < table->partitions; i++) {
+        const struct cursor_table_place *place = &table->places[i];
+        rows[i] = (struct cursor_table_row){place->waiting_offset, place->begun};
+        if (place->waiting_offset < 0)
             continue;
-        buffer_append_format(
-            sql,
-            "%s(%" PRId32 ", %" PRId64 "::bigint, %" PRId64 "::bigint, %" PRId64
-            "::bigint, %" PRId64 "::bigint, %" PRId64 "::bigint, %" PRId64 "::bigint, %s)",
-            count++ > 0 ? ", " : "", i, place->ownership, sequence->row_id, place->offset,
-            sequence->epoch, sequence->seq, sequence->watermark.clock_us,
-            sequence_complete(sequence) ? "true" : "false");
+        buffer_append_text(sql, count++ > 0 ? ", " : "");
+        place_append_values(place, i, sql);
     }
-    mutex_unlock(&mirror->lock);
+    mutex_unlock(&table->lock);
     return count;
 }
 
-/* One that was begun anew or overtaken by a later position meanwhile keeps what waits. */
+/* A later offset that came meanwhile still waits. So does one of a newer ownership. */
 static void
-cursor_table_note_written(struct cursor_table *mirror, const struct cursor_table_row *rows,
-                          const struct pg_result *result)
+place_note_written(struct cursor_table_place *place, const struct cursor_table_row *row,
+                   const int64_t *ownership)
 {
-    mutex_lock(&mirror->lock);
-    for (int i = 0; i < pg_rows(result); i++) {
-        int64_t partition = pg_integer(result, i, 1);
-        struct cursor_table_place *place = &mirror->places[partition];
-        if (place->begun != rows[partition].begun)
-            continue;
-        place->ownership = pg_integer(result, i, 2); /* 0, to be taken, when it was refused */
-        place->done = rows[partition].offset;
-        if (!pg_is_null(result, i, 2))
-            place->shown = place->done;
-        if (place->offset == place->done)
-            place->offset = -1;
-    }
-    mutex_unlock(&mirror->lock);
+    if (place->begun != row->begun)
+        return;
+    CHECK(row->offset > place->done_offset && row->offset <= place->waiting_offset);
+    place->ownership = ownership != NULL ? *ownership : 0; /* to be taken, when it was refused */
+    place->done_offset = row->offset;
+    if (ownership != NULL)
+        position_order_move(&place->order, POSITION_CURSOR_TABLE, row->offset);
+    if (place->waiting_offset == row->offset)
+        place->waiting_offset = -1;
 }
 
 static int
-cursor_table_write(struct cursor_table *mirror, const struct cursor_table_row *rows,
+cursor_table_note_written(struct cursor_table *table, const struct cursor_table_row *rows,
+                          const struct pg_result *result, struct error *err)
+{
+    int rc = 0;
+    mutex_lock(&table->lock);
+    for (int i = 0; rc == 0 && i < pg_rows(result); i++) {
+        int64_t partition = pg_integer(result, i, 1);
+        int64_t ownership = pg_integer(result, i, 2);
+        if (partition < 0 || partition >= table->partitions || rows[partition].offset < 0)
+            rc = error_set(err, ERR_FATAL, "the database answered for partition %" PRId64,
+                           partition);
+        else
+            place_note_written(&table->places[partition], &rows[partition],
+                               pg_is_null(result, i, 2) ? NULL : &ownership);
+    }
+    mutex_unlock(&table->lock);
+    return rc;
+}
+
+static int
+cursor_table_write(struct cursor_table *table, const struct cursor_table_row *rows,
                    struct buffer *sql, struct error *err)
 {
     struct pg_result *result;
     int rc = 0;
-    if (mirror->pg == NULL)
-        rc = pg_connect(mirror->conninfo, "bitdex-consumer mirror", &mirror->pg, err);
+    if (table->pg == NULL)
+        rc = pg_connect(table->conninfo, "bitdex-consumer cursor table", &table->pg, err);
     if (rc == 0)
-        rc = pg_query(mirror->pg, buffer_string(sql), 1, (const char *const[]){mirror->prefix},
+        rc = pg_query(table->pg, buffer_string(sql), 1, (const char *const[]){table->prefix},
                       &result, err);
     if (rc != 0)
         return rc;
     if (pg_boolean(result, 0, 0))
         rc = error_set(err, ERR_FATAL, "%s", LEGACY_CLEANUP_MESSAGE);
     else
-        cursor_table_note_written(mirror, rows, result);
+        rc = cursor_table_note_written(table, rows, result, err);
     pg_result_clear(result);
     return rc;
 }
 
-/* `trouble` is "" when all is well. */
+/* --- the thread ------------------------------------------------------------------------------ */
+
+/* `error` is "" after a success. */
 static void
-cursor_table_show_trouble(struct cursor_table *mirror, const char *trouble)
+cursor_table_set_error(struct cursor_table *table, const char *error)
 {
-    bool before = mirror->trouble[0] != '\0';
-    if (!before && *trouble != '\0')
-        log_warn(area, "positions are not shown in bitdex_cursors: %s", trouble);
-    else if (before && *trouble == '\0')
-        log_info(area, "positions are shown in bitdex_cursors again");
-    mutex_lock(&mirror->lock);
-    snprintf(mirror->trouble, sizeof mirror->trouble, "%s", trouble);
-    mutex_unlock(&mirror->lock);
+    bool had_error = table->error[0] != '\0';
+    if (!had_error && error[0] != '\0')
+        log_warn(area, "positions are not written to bitdex_cursors: %s", error);
+    else if (had_error && error[0] == '\0')
+        log_info(area, "positions are written to bitdex_cursors again");
+    mutex_lock(&table->lock);
+    snprintf(table->error, sizeof table->error, "%s", error);
+    mutex_unlock(&table->lock);
 }
 
 static void
-cursor_table_round(struct cursor_table *mirror)
+cursor_table_round(struct cursor_table *table)
 {
     struct error err = {0};
     struct buffer sql;
-    struct cursor_table_row *rows = memory_alloc((size_t)mirror->partitions * sizeof *rows);
+    struct cursor_table_row *rows = memory_alloc((size_t)table->partitions * sizeof *rows);
     buffer_init(&sql);
     buffer_append_text(&sql, statement_head);
-    if (cursor_table_collect(mirror, rows, &sql) > 0) {
+    if (cursor_table_collect(table, rows, &sql) > 0) {
         buffer_append_text(&sql, statement_tail);
-        int rc = cursor_table_write(mirror, rows, &sql, &err);
-        cursor_table_show_trouble(mirror, rc == 0 ? "" : err.message);
+        int rc = cursor_table_write(table, rows, &sql, &err);
+        cursor_table_set_error(table, rc == 0 ? "" : err.message);
         if (rc != 0) {
-            pg_close(mirror->pg);
-            mirror->pg = NULL;
+            pg_close(table->pg);
+            table->pg = NULL;
         }
     }
     buffer_free(&sql);
@@ -182,28 +226,45 @@ cursor_table_round(struct cursor_table *mirror)
 static void *
 cursor_table_main(void *context)
 {
-    struct cursor_table *mirror = context;
+    struct cursor_table *table = context;
     int64_t due_us = 0;
-    while (!atomic_load(&mirror->stopping)) {
+    while (!atomic_load(&table->stopping)) {
         if (clock_monotonic_us() >= due_us) {
-            cursor_table_round(mirror);
+            cursor_table_round(table);
             due_us = clock_monotonic_us() + INTERVAL_US;
         }
-        clock_sleep_ms(BITE_MS);
+        clock_sleep_ms(POLL_MS);
     }
-    cursor_table_round(mirror);
+    cursor_table_round(table);
     return NULL;
 }
 
+/* --- any thread ------------------------------------------------------------------------------ */
+
 static void
-cursor_table_free(struct cursor_table *mirror)
+cursor_table_free(struct cursor_table *table)
 {
-    pg_close(mirror->pg);
-    mutex_destroy(&mirror->lock);
-    free(mirror->places);
-    free(mirror->prefix);
-    free(mirror->conninfo);
-    free(mirror);
+    pg_close(table->pg);
+    mutex_destroy(&table->lock);
+    free(table->places);
+    free(table->prefix);
+    free(table->conninfo);
+    free(table);
+}
+
+static struct cursor_table *
+cursor_table_create(const struct config *config)
+{
+    struct cursor_table *table = memory_zalloc(sizeof *table);
+    CHECK(config->topic.partitions > 0);
+    table->partitions = config->topic.partitions;
+    table->conninfo = memory_strdup(config->postgres);
+    table->prefix = memory_format("%s/%s/", config->consumer.group, config->topic.name);
+    table->places = memory_zalloc((size_t)table->partitions * sizeof *table->places);
+    for (int32_t i = 0; i < table->partitions; i++)
+        place_begin(&table->places[i]);
+    mutex_init(&table->lock);
+    return table;
 }
 
 int
@@ -212,81 +273,76 @@ cursor_table_start(const struct config *config, struct cursor_table **table, str
     *table = NULL;
     if (config->postgres == NULL)
         return 0;
-    struct cursor_table *mirror = memory_zalloc(sizeof *mirror);
-    mirror->partitions = config->topic.partitions;
-    mirror->conninfo = memory_strdup(config->postgres);
-    mirror->prefix = memory_format("%s/%s/", config->consumer.group, config->topic.name);
-    mirror->places = memory_zalloc((size_t)mirror->partitions * sizeof *mirror->places);
-    for (int32_t i = 0; i < mirror->partitions; i++)
-        mirror->places[i] = (struct cursor_table_place){.offset = -1, .done = -1, .shown = -1};
-    mutex_init(&mirror->lock);
-    int rc = thread_start(&mirror->thread, "cursor table", cursor_table_main, mirror, err);
+    struct cursor_table *made = cursor_table_create(config);
+    int rc = thread_start(&made->thread, "cursor table", cursor_table_main, made, err);
     if (rc != 0) {
-        cursor_table_free(mirror);
+        cursor_table_free(made);
         return rc;
     }
-    *table = mirror;
+    *table = made;
     return 0;
 }
 
 void
-cursor_table_stop(struct cursor_table *mirror)
+cursor_table_stop(struct cursor_table *table)
 {
-    if (mirror == NULL)
+    if (table == NULL)
         return;
-    atomic_store(&mirror->stopping, true);
-    if (!thread_join_within(mirror->thread, STOP_S)) {
-        log_warn(area, "the database does not answer: the last positions are not shown in it");
+    CHECK(!atomic_load(&table->stopping));
+    atomic_store(&table->stopping, true);
+    if (!thread_join_within(table->thread, STOP_S)) {
+        log_warn(area, "the database does not answer: the last positions are not written");
         return;
     }
-    cursor_table_free(mirror);
+    cursor_table_free(table);
 }
 
 void
-cursor_table_begin(struct cursor_table *mirror, int32_t partition)
+cursor_table_begin(struct cursor_table *table, int32_t partition)
 {
-    if (mirror == NULL)
+    if (table == NULL)
         return;
-    mutex_lock(&mirror->lock);
-    struct cursor_table_place *place = &mirror->places[partition];
-    *place = (struct cursor_table_place){
-        .offset = -1, .done = -1, .shown = -1, .begun = place->begun + 1};
-    mutex_unlock(&mirror->lock);
+    mutex_lock(&table->lock);
+    place_begin(cursor_table_place(table, partition));
+    mutex_unlock(&table->lock);
 }
 
 void
-cursor_table_put(struct cursor_table *mirror, int32_t partition, int64_t offset,
+cursor_table_put(struct cursor_table *table, int32_t partition, int64_t offset,
                  const struct sequence *sequence)
 {
-    if (mirror == NULL)
+    if (table == NULL)
         return;
-    mutex_lock(&mirror->lock);
-    struct cursor_table_place *place = &mirror->places[partition];
-    if (offset > place->done) {
-        place->offset = offset;
+    mutex_lock(&table->lock);
+    struct cursor_table_place *place = cursor_table_place(table, partition);
+    position_order_move(&place->order, POSITION_COMMITTED, offset);
+    if (offset > place->done_offset) {
+        place->waiting_offset = offset;
         place->sequence = *sequence;
     }
-    mutex_unlock(&mirror->lock);
+    mutex_unlock(&table->lock);
 }
 
 int64_t
-cursor_table_offset(struct cursor_table *mirror, int32_t partition)
+cursor_table_offset(struct cursor_table *table, int32_t partition)
 {
-    if (mirror == NULL)
+    if (table == NULL)
         return -1;
-    mutex_lock(&mirror->lock);
-    int64_t shown = mirror->places[partition].shown;
-    mutex_unlock(&mirror->lock);
-    return shown;
+    mutex_lock(&table->lock);
+    struct cursor_table_place *place = cursor_table_place(table, partition);
+    int64_t offset = position_order_offset(&place->order, POSITION_CURSOR_TABLE);
+    mutex_unlock(&table->lock);
+    return offset;
 }
 
 void
-cursor_table_error(struct cursor_table *mirror, char *out, size_t bytes)
+cursor_table_error(struct cursor_table *table, char *out, size_t bytes)
 {
+    CHECK(bytes > 0);
     out[0] = '\0';
-    if (mirror == NULL)
+    if (table == NULL)
         return;
-    mutex_lock(&mirror->lock);
-    snprintf(out, bytes, "%s", mirror->trouble);
-    mutex_unlock(&mirror->lock);
+    mutex_lock(&table->lock);
+    snprintf(out, bytes, "%s", table->error);
+    mutex_unlock(&table->lock);
 }

@@ -1,26 +1,28 @@
-/* A commit is asked for and not waited for. The mirror gets only what the broker has acknowledged
- * (law L5): a position is kept until a commit at or behind it is, then the next one.
+/* A commit is requested and not waited for. The cursor table gets only offsets that the broker has
+ * acknowledged (law L5): one reported offset is kept until a commit of it or of a later one is
+ * acknowledged, then the next one is kept.
  */
+#include "consumer/group/feed_kafka.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/base/check.h"
 #include "common/base/clock.h"
-#include "common/kafka/kafka_consumer.h"
-#include "common/metrics/metrics.h"
-#include "consumer/group/cursor_table.h"
-#include "consumer/partition/feed.h"
+#include "consumer/partition/position_order.h"
 
 struct feed_kafka {
     struct feed feed; /* first */
     struct feed_kafka_options options;
     struct kafka_partition *partition;
+    struct position_order order; /* durable, committed, cursor table */
     int64_t interval_us;
-    int64_t committed_offset; /* as last asked for; -1: not yet */
-    int64_t committed_us;     /* when */
-    bool idle;                /* the last read found nothing */
-    int64_t timed_offset;     /* the commit whose answer is waited for; -1: none */
-    int64_t kept_offset;      /* the position that the mirror gets next; -1: none */
+    int64_t requested_offset; /* of the last commit; -1: none yet */
+    int64_t requested_us;
+    int64_t timed_offset; /* the commit whose answer is timed; -1: none */
+    int64_t kept_offset;  /* what the cursor table gets next; -1: nothing is kept */
     struct sequence kept_sequence;
+    bool is_idle; /* the last read found nothing */
 };
 
 static int
@@ -35,8 +37,11 @@ feed_kafka_read(struct feed *feed, int wait_ms, uint32_t max_records, size_t max
                 struct kafka_batch *batch, struct error *err)
 {
     struct feed_kafka *kafka = (struct feed_kafka *)feed;
+    CHECK(max_records > 0 && max_records <= KAFKA_BATCH_RECORDS_MAX);
     int rc = kafka_partition_read(kafka->partition, wait_ms, max_records, max_bytes, batch, err);
-    kafka->idle = batch->count == 0;
+    CHECK(batch->count <= max_records);
+    CHECK(rc == 0 || batch->count == 0);
+    kafka->is_idle = batch->count == 0;
     return rc;
 }
 
@@ -46,33 +51,55 @@ feed_kafka_commit(struct feed_kafka *kafka, int64_t offset, const char *metadata
 {
     const struct feed_kafka_options *options = &kafka->options;
     int64_t now_us = clock_monotonic_us();
+    CHECK(offset <= position_order_offset(&kafka->order, POSITION_DURABLE));
+    CHECK(offset >= kafka->requested_offset);
     int rc =
         kafka_consumer_commit(options->consumer, options->partition, offset, metadata, wait, err);
     if (rc != 0)
         return error_wrap(err, rc, "offset %" PRId64 " is not committed", offset);
-    kafka->committed_offset = offset;
-    kafka->committed_us = now_us;
+    kafka->requested_offset = offset;
+    kafka->requested_us = now_us;
     kafka->timed_offset = offset;
     return 0;
 }
 
+/* Moves the committed position to what the broker has acknowledged of this feed's commits. Before
+ * the first of them is answered, the client may still know the offset of an earlier owner. */
 static void
-feed_kafka_tell_mirror(struct feed_kafka *kafka, int64_t offset, const struct sequence *sequence)
+feed_kafka_note_committed(struct feed_kafka *kafka)
 {
     const struct feed_kafka_options *options = &kafka->options;
     int64_t known = kafka_consumer_acknowledged(options->consumer, options->partition);
+    if (known > kafka->requested_offset)
+        known = kafka->requested_offset;
+    if (known > position_order_offset(&kafka->order, POSITION_COMMITTED))
+        position_order_move(&kafka->order, POSITION_COMMITTED, known);
     if (kafka->timed_offset >= 0 && known >= kafka->timed_offset) {
-        metrics_observe_us(options->commit_times, clock_monotonic_us() - kafka->committed_us);
+        metrics_observe_us(options->commit_times, clock_monotonic_us() - kafka->requested_us);
         kafka->timed_offset = -1;
     }
-    if (known >= offset) {
-        cursor_table_put(options->mirror, options->partition, offset, sequence);
+}
+
+static void
+feed_kafka_show(struct feed_kafka *kafka, int64_t offset, const struct sequence *sequence)
+{
+    const struct feed_kafka_options *options = &kafka->options;
+    position_order_move(&kafka->order, POSITION_CURSOR_TABLE, offset);
+    cursor_table_put(options->cursor_table, options->partition, offset, sequence);
+}
+
+static void
+feed_kafka_show_committed(struct feed_kafka *kafka, int64_t offset, const struct sequence *sequence)
+{
+    int64_t committed = position_order_offset(&kafka->order, POSITION_COMMITTED);
+    CHECK(kafka->kept_offset <= offset);
+    if (committed >= offset) {
+        feed_kafka_show(kafka, offset, sequence);
         kafka->kept_offset = -1;
         return;
     }
-    if (kafka->kept_offset >= 0 && known >= kafka->kept_offset) {
-        cursor_table_put(options->mirror, options->partition, kafka->kept_offset,
-                         &kafka->kept_sequence);
+    if (kafka->kept_offset >= 0 && committed >= kafka->kept_offset) {
+        feed_kafka_show(kafka, kafka->kept_offset, &kafka->kept_sequence);
         kafka->kept_offset = -1;
     }
     if (kafka->kept_offset < 0) {
@@ -83,14 +110,17 @@ feed_kafka_tell_mirror(struct feed_kafka *kafka, int64_t offset, const struct se
 
 static int
 feed_kafka_durable(struct feed *feed, int64_t offset, const struct sequence *sequence,
-                   const char *metadata, bool now, struct error *err)
+                   const char *metadata, bool wait, struct error *err)
 {
     struct feed_kafka *kafka = (struct feed_kafka *)feed;
-    bool due = kafka->idle || clock_monotonic_us() - kafka->committed_us >= kafka->interval_us;
+    bool is_due =
+        kafka->is_idle || clock_monotonic_us() - kafka->requested_us >= kafka->interval_us;
     int rc = 0;
-    if (now || (due && offset != kafka->committed_offset))
-        rc = feed_kafka_commit(kafka, offset, metadata, now, err);
-    feed_kafka_tell_mirror(kafka, offset, sequence);
+    position_order_move(&kafka->order, POSITION_DURABLE, offset);
+    if (wait || (is_due && offset != kafka->requested_offset))
+        rc = feed_kafka_commit(kafka, offset, metadata, wait, err);
+    feed_kafka_note_committed(kafka);
+    feed_kafka_show_committed(kafka, offset, sequence);
     return rc;
 }
 
@@ -112,9 +142,19 @@ feed_kafka_destroy(struct feed *feed)
     free(kafka);
 }
 
+static void
+feed_kafka_follow_positions(struct position_order *order)
+{
+    position_order_init(order);
+    position_order_follow(order, POSITION_DURABLE, POSITION_NONE);
+    position_order_follow(order, POSITION_COMMITTED, POSITION_NONE);
+    position_order_follow(order, POSITION_CURSOR_TABLE, POSITION_NONE);
+}
+
 struct feed *
 feed_kafka_create(const struct feed_kafka_options *options)
 {
+    CHECK(options->partition >= 0 && options->partition < options->config->topic.partitions);
     struct feed_kafka *kafka = memory_zalloc(sizeof *kafka);
     kafka->feed = (struct feed){
         .committed = feed_kafka_committed,
@@ -125,10 +165,11 @@ feed_kafka_create(const struct feed_kafka_options *options)
     };
     kafka->options = *options;
     kafka->partition = kafka_partition_open(options->consumer, options->partition);
-    kafka->interval_us = (int64_t)options->config->consumer.commit_interval_ms * 1000;
-    kafka->committed_offset = -1;
+    kafka->interval_us = (int64_t)options->config->consumer.commit_interval_ms * US_PER_MS;
+    kafka->requested_offset = -1;
     kafka->timed_offset = -1;
     kafka->kept_offset = -1;
-    cursor_table_begin(options->mirror, options->partition);
+    feed_kafka_follow_positions(&kafka->order);
+    cursor_table_begin(options->cursor_table, options->partition);
     return &kafka->feed;
 }

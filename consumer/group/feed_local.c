@@ -1,16 +1,16 @@
-/* Each queue has a lock of its own, which guards all that is in it but what the worker has taken.
- * One condition serves all who wait at a queue: for events, for room, for durability. */
+/* Each queue has a lock of its own, which guards everything in it except the events that the worker
+ * has taken. One condition is signalled for every change: threads wait at it for events, for room,
+ * and for durability. */
 #include "consumer/group/feed_local.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
+#include "consumer/partition/position_order.h"
 
 struct local_event {
     struct local_event *next;
@@ -26,13 +26,13 @@ struct local_queue {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     enum local_state state;
-    struct local_event *first;
-    struct local_event **end; /* where the next one is linked */
-    size_t bytes;
-    int64_t first_offset; /* of `first` */
-    int64_t next_offset;  /* of the next event that is stored */
-    int64_t durable_offset;
-    struct local_event *taken; /* the worker's: what its batch points to */
+    struct local_event *first;   /* the oldest queued event; NULL: the queue is empty */
+    struct local_event **end;    /* where the next event is linked */
+    size_t bytes;                /* of the queued events */
+    int64_t first_offset;        /* of `first` */
+    int64_t next_offset;         /* of the next event that is queued */
+    struct position_order order; /* durable */
+    struct local_event *taken;   /* the worker's: its batch points to them */
 };
 
 struct feed_local {
@@ -48,18 +48,29 @@ local_lock(struct local_queue *queue)
 }
 
 static void
-local_unlock(struct local_queue *queue)
-{
-    mutex_unlock(&queue->lock);
-}
-
-static void
-local_tell(struct local_queue *queue)
+local_notify(struct local_queue *queue)
 {
     condition_broadcast(&queue->changed);
 }
 
-/* False when the time is over. */
+/* What holds whenever the lock is free. */
+static void
+local_check(const struct local_queue *queue)
+{
+    CHECK((queue->first == NULL) == (queue->first_offset == queue->next_offset));
+    CHECK((queue->first == NULL) == (queue->end == &queue->first));
+    CHECK(queue->first_offset <= queue->next_offset);
+    CHECK(queue->first != NULL || queue->bytes == 0);
+}
+
+static void
+local_unlock(struct local_queue *queue)
+{
+    local_check(queue);
+    mutex_unlock(&queue->lock);
+}
+
+/* False: the deadline has passed. */
 static bool
 local_wait(struct local_queue *queue, int64_t deadline_us)
 {
@@ -84,7 +95,7 @@ local_stopping(const struct local_queue *queue, struct error *err)
     return error_set(err, ERR_RETRY, "partition %d stops", queue->partition);
 }
 
-/* Waits for room. */
+/* Waits until the queue is open and has room for `bytes`. An empty queue has room for any event. */
 static int
 local_await_room(struct local_queue *queue, size_t bytes, size_t bytes_max, int64_t deadline_us,
                  struct error *err)
@@ -100,7 +111,7 @@ local_await_room(struct local_queue *queue, size_t bytes, size_t bytes_max, int6
     return queue->state == LOCAL_OPEN ? 0 : local_stopping(queue, err);
 }
 
-/* Queues a copy. `*end` becomes the offset behind it. */
+/* Queues a copy. `*end` becomes the offset after it. */
 static int
 local_push(struct local_queue *queue, struct text bytes, size_t bytes_max, int64_t deadline_us,
            int64_t *end, struct error *err)
@@ -111,11 +122,12 @@ local_push(struct local_queue *queue, struct text bytes, size_t bytes_max, int64
     local_lock(queue);
     int rc = local_await_room(queue, bytes.bytes, bytes_max, deadline_us, err);
     if (rc == 0) {
+        CHECK(queue->state == LOCAL_OPEN && *queue->end == NULL);
         *queue->end = event;
         queue->end = &event->next;
         queue->bytes += bytes.bytes;
         *end = ++queue->next_offset;
-        local_tell(queue);
+        local_notify(queue);
     }
     local_unlock(queue);
     if (rc != 0)
@@ -123,23 +135,31 @@ local_push(struct local_queue *queue, struct text bytes, size_t bytes_max, int64
     return rc;
 }
 
+static int64_t
+local_durable_offset(const struct local_queue *queue)
+{
+    return position_order_offset(&queue->order, POSITION_DURABLE);
+}
+
+/* `offset` 0: there is nothing to wait for. */
 static int
 local_await_durable(struct local_queue *queue, int64_t offset, int64_t deadline_us,
                     struct error *err)
 {
     int rc = 0;
     local_lock(queue);
-    while (rc == 0 && queue->durable_offset < offset)
+    CHECK(offset >= 0 && offset <= queue->next_offset);
+    while (rc == 0 && offset > 0 && local_durable_offset(queue) < offset)
         if (queue->state == LOCAL_CLOSED)
             rc = local_stopping(queue, err);
-        else if (!local_wait(queue, deadline_us) && queue->durable_offset < offset)
-            rc = error_set(err, ERR_RETRY, "partition %d has not stored it in time",
+        else if (!local_wait(queue, deadline_us) && local_durable_offset(queue) < offset)
+            rc = error_set(err, ERR_RETRY, "partition %d has not stored the ops in time",
                            queue->partition);
     local_unlock(queue);
     return rc;
 }
 
-/* Queues a span for its partitions, and notes where each then ends. */
+/* Queues a span for its partitions. ends[partition] becomes the offset after it. */
 static int
 local_push_span(struct feed_local *local, const struct ops_post *post, const struct ops_span *span,
                 int64_t deadline_us, int64_t *ends, struct error *err)
@@ -148,6 +168,8 @@ local_push_span(struct feed_local *local, const struct ops_post *post, const str
     size_t bytes_max = (size_t)local->config->consumer.batch_bytes;
     int32_t first;
     int32_t count = ops_span_partitions(span, local->config->topic.partitions, &first);
+    CHECK(span->begin + span->bytes <= post->bytes.bytes);
+    CHECK(first >= 0 && first + count <= local->config->topic.partitions);
     int rc = 0;
     for (int32_t i = first; rc == 0 && i < first + count; i++)
         rc = local_push(&local->queues[i], bytes, bytes_max, deadline_us, &ends[i], err);
@@ -175,26 +197,28 @@ local_store(struct ops_sink *sink, const struct ops_post *post, struct error *er
     return rc == 0 ? 0 : ops_post_fail(err, !touched);
 }
 
-/* --- the worker's end ------------------------------------------------------------------------ */
+/* --- the worker's calls ---------------------------------------------------------------------- */
 
 static int
 local_committed(struct feed *feed, int64_t *offset, struct buffer *metadata, struct error *err)
 {
-    (void)feed; /* the log alone says how far it is */
+    (void)feed; /* there is no group; the log alone has the position */
     (void)metadata;
     (void)err;
     *offset = -1;
     return 0;
 }
 
-/* Moves events from the queue to the batch, which points into them. */
+/* Moves events from the queue to `taken`; the batch points to them. */
 static void
 local_take(struct local_queue *queue, uint32_t max_records, size_t max_bytes,
            struct kafka_batch *batch)
 {
     struct local_event **end = &queue->taken;
+    CHECK(queue->taken == NULL && max_records <= KAFKA_BATCH_RECORDS_MAX);
     while (queue->first != NULL && batch->count < max_records && batch->bytes < max_bytes) {
         struct local_event *event = queue->first;
+        CHECK(event->bytes <= queue->bytes);
         queue->first = event->next;
         queue->bytes -= event->bytes;
         *end = event;
@@ -227,23 +251,24 @@ local_read(struct feed *feed, int wait_ms, uint32_t max_records, size_t max_byte
     while (queue->first == NULL && local_wait(queue, deadline_us))
         continue;
     local_take(queue, max_records, max_bytes, batch);
-    local_tell(queue);
+    local_notify(queue);
     local_unlock(queue);
     return 0;
 }
 
 static int
 local_durable(struct feed *feed, int64_t offset, const struct sequence *sequence,
-              const char *metadata, bool now, struct error *err)
+              const char *metadata, bool wait, struct error *err)
 {
     struct local_queue *queue = (struct local_queue *)feed;
     (void)sequence;
     (void)metadata;
-    (void)now;
+    (void)wait;
     (void)err;
     local_lock(queue);
-    queue->durable_offset = offset;
-    local_tell(queue);
+    CHECK(queue->state != LOCAL_OPEN || offset <= queue->first_offset);
+    position_order_move(&queue->order, POSITION_DURABLE, offset);
+    local_notify(queue);
     local_unlock(queue);
     return 0;
 }
@@ -270,8 +295,9 @@ local_close(struct feed *feed)
     local_free_events(queue->taken);
     queue->taken = NULL;
     local_lock(queue);
+    CHECK(queue->state != LOCAL_CLOSED);
     queue->state = LOCAL_CLOSED;
-    local_tell(queue);
+    local_notify(queue);
     local_unlock(queue);
 }
 
@@ -305,6 +331,8 @@ local_init(struct local_queue *queue, int32_t partition)
         .partition = partition,
         .end = &queue->first,
     };
+    position_order_init(&queue->order);
+    position_order_follow(&queue->order, POSITION_DURABLE, POSITION_NONE);
     mutex_init(&queue->lock);
     condition_init(&queue->changed);
 }
@@ -313,6 +341,7 @@ struct feed_local *
 feed_local_create(const struct config *config)
 {
     int32_t partitions = config->topic.partitions;
+    CHECK(partitions > 0);
     struct feed_local *local =
         memory_alloc(sizeof *local + (size_t)partitions * sizeof local->queues[0]);
     local->sink = (struct ops_sink){.store = local_store, .destroy = local_destroy};
@@ -328,22 +357,30 @@ feed_local_sink(struct feed_local *local)
     return &local->sink;
 }
 
+static struct local_queue *
+local_queue_of(struct feed_local *local, int32_t partition)
+{
+    CHECK(partition >= 0 && partition < local->config->topic.partitions);
+    return &local->queues[partition];
+}
+
 struct feed *
 feed_local_open(struct feed_local *local, int32_t partition)
 {
-    return &local->queues[partition].feed;
+    return &local_queue_of(local, partition)->feed;
 }
 
 void
 feed_local_start(struct feed_local *local, int32_t partition, int64_t offset)
 {
-    struct local_queue *queue = &local->queues[partition];
+    struct local_queue *queue = local_queue_of(local, partition);
     local_lock(queue);
     CHECK(queue->state == LOCAL_RECOVERING);
     queue->state = LOCAL_OPEN;
     queue->first_offset = offset > 0 ? offset : 0;
     queue->next_offset = queue->first_offset;
-    queue->durable_offset = queue->first_offset;
-    local_tell(queue);
+    CHECK(local_durable_offset(queue) <= queue->first_offset);
+    position_order_move(&queue->order, POSITION_DURABLE, queue->first_offset);
+    local_notify(queue);
     local_unlock(queue);
 }

@@ -17,22 +17,21 @@ struct replica {
     struct replica_options options;
     char *directory;
     struct engine *engine;
-    struct shard *shard; /* that serves the engine; NULL: nobody reads it */
-    struct wal *wal;
-    struct position position; /* behind the last batch */
-    struct position durable;  /* behind the last frame */
-    struct buffer encoded;    /* the same as bytes */
-    int64_t unsaved_from;     /* first offset that no frame covers; -1: none */
-    int64_t unsaved_us;       /* since when */
-    int64_t next_offset;      /* one behind the last batch; -1: nothing was read yet */
-    int64_t applied_offset;   /* one behind what the engine holds */
-    struct buffer identity;   /* of log and checkpoints; terminated */
+    struct shard *shard;              /* serves the engine; NULL: no other thread reads it */
+    struct wal *wal;                  /* NULL: not open */
+    struct position_order order;      /* followed from replica_open() on */
+    struct position position;         /* after the last batch */
+    struct position durable_position; /* after the last frame */
+    struct buffer encoded;            /* a position as bytes */
+    int64_t next_offset;              /* after the last batch; -1: nothing was read yet */
+    int64_t unsaved_offset;           /* the first offset that no frame covers; -1: none */
+    int64_t unsaved_us;               /* since when */
+    struct buffer identity;           /* of log and checkpoints; terminated */
     char *checkpoint_directory;
-    int64_t checkpoint_offset; /* of the newest one here; 0: there is none */
-    int64_t grown_bytes;       /* of frames behind that, or so */
     struct checkpoint_place place;
-    struct checkpoint_writer *writer; /* of one that is on its way; NULL: none */
-    int64_t writer_offset;            /* where that one stands */
+    int64_t frame_bytes;              /* written or replayed since the newest checkpoint */
+    struct checkpoint_writer *writer; /* of the checkpoint that is being written; NULL: none */
+    int64_t writer_offset;
     int64_t writer_begin_us;
     /* While the log is replayed: */
     struct event_codec *codec;
@@ -70,9 +69,9 @@ replica_create(const struct replica_options *options, struct replica **replica, 
     made->options = *options;
     made->directory = memory_strdup(options->directory);
     made->engine = engine;
-    made->unsaved_from = -1;
+    made->unsaved_offset = -1;
     made->next_offset = -1;
-    made->applied_offset = -1;
+    position_order_init(&made->order);
     position_init(&made->position);
     if (!options->config->kafka.present)
         sequence_init_alone(&made->position.sequence);
@@ -90,10 +89,10 @@ replica_create(const struct replica_options *options, struct replica **replica, 
 void
 replica_destroy(struct replica *replica)
 {
-    struct error unheard;
+    struct error ignored;
     if (replica == NULL)
         return;
-    replica_checkpoint_end(replica, &unheard);
+    replica_checkpoint_end(replica, &ignored);
     wal_close(replica->wal);
     engine_destroy(replica->engine);
     arena_free(&replica->arena);
@@ -161,10 +160,11 @@ replica_load_engine(struct replica_load *load, struct engine *engine, struct pos
     return rc == 0 ? checkpoint_check_end(&load->reader, err) : rc;
 }
 
-/* Readers see the empty engine or the loaded one. */
+/* Queries read either the empty engine or the loaded one. */
 static void
 replica_take_engine(struct replica *replica, struct engine *engine)
 {
+    CHECK(replica->wal == NULL); /* only recovery exchanges the engine */
     struct engine *before = replica->engine;
     replica->engine = engine;
     if (replica->shard != NULL)
@@ -172,7 +172,7 @@ replica_take_engine(struct replica *replica, struct engine *engine)
     engine_destroy(before);
 }
 
-/* ERR_DATA: it is not usable, and nothing has changed. */
+/* ERR_DATA: the checkpoint is not usable, and the replica is unchanged. */
 static int
 replica_load(struct replica *replica, const struct checkpoint_place *place, int64_t offset,
              struct error *err)
@@ -196,14 +196,17 @@ replica_load(struct replica *replica, const struct checkpoint_place *place, int6
     return 0;
 }
 
-/* The newest usable one up to `offset_max`: 1, and `*offset` is where; 0: none is. */
+/* Loads the newest usable checkpoint up to `offset_max`. 1: `*offset` is its offset; 0: there is
+ * none. */
 static int
 replica_load_newest(struct replica *replica, const struct checkpoint_place *place,
                     int64_t offset_max, int64_t *offset, struct error *err)
 {
     int64_t offsets[CHECKPOINTS_MAX];
     int count = checkpoint_list(place, offsets, err);
+    CHECK(count <= CHECKPOINTS_MAX);
     for (int i = 0; i < count; i++) {
+        CHECK(i == 0 || offsets[i] < offsets[i - 1]); /* newest first */
         if (offsets[i] > offset_max)
             continue;
         int rc = replica_load(replica, place, offsets[i], err);
@@ -213,16 +216,17 @@ replica_load_newest(struct replica *replica, const struct checkpoint_place *plac
         }
         if (rc != ERR_DATA)
             return rc;
-        log_warn(area, "%s: the checkpoint at offset %" PRId64 " is not usable: %s",
+        log_warn(area, "%s: the checkpoint at offset %" PRId64 " is not usable and is skipped: %s",
                  place->directory, offsets[i], err->message);
     }
     return count < 0 ? count : 0;
 }
 
-/* Those that are not usable: what was loaded, and the log, has made up for them. */
+/* Removes the checkpoints that were not usable: the loaded one and the log replace them. */
 static int
-replica_drop_checkpoints_above(struct replica *replica, int64_t offset, struct error *err)
+replica_remove_checkpoints_after(struct replica *replica, int64_t offset, struct error *err)
 {
+    CHECK(offset <= wal_durable_offset(replica->wal) || offset == 0);
     int64_t offsets[CHECKPOINTS_MAX];
     int count = checkpoint_list(&replica->place, offsets, err);
     int rc = count < 0 ? count : 0;
@@ -231,15 +235,13 @@ replica_drop_checkpoints_above(struct replica *replica, int64_t offset, struct e
     return rc;
 }
 
-/* Of its own, or of the seed. */
+/* One of the replica's own checkpoints, else one of the seed's. `*offset` is 0 without any. */
 static int
 replica_load_checkpoint(struct replica *replica, const struct replica_seed *seed, int64_t *offset,
                         struct error *err)
 {
     *offset = 0;
     int rc = replica_load_newest(replica, &replica->place, INT64_MAX, offset, err);
-    if (rc > 0)
-        replica->checkpoint_offset = *offset;
     if (rc != 0 || seed->directory == NULL)
         return rc < 0 ? rc : 0;
     char *directory = memory_format("%s/checkpoint", seed->directory);
@@ -268,7 +270,7 @@ replica_replay(void *context, const struct wal_frame *frame, struct error *err)
         .codec = replica->codec,
     };
     const struct text payload = {frame->payload, frame->payload_bytes};
-    replica->grown_bytes += (int64_t)(frame->position_bytes + frame->payload_bytes);
+    replica->frame_bytes += (int64_t)(frame->position_bytes + frame->payload_bytes);
     struct engine *engine = replica_write_begin(replica);
     rc = batch_replay(&context_of_batch, engine, payload, &replica->arena, err);
     replica_write_end(replica);
@@ -294,49 +296,73 @@ replica_open_wal(struct replica *replica, int64_t begin_offset, struct error *er
     return rc;
 }
 
+/* Where the positions are after recovery. */
+static int
+replica_follow_positions(struct replica *replica, struct error *err)
+{
+    int64_t offsets[CHECKPOINTS_MAX];
+    int count = checkpoint_list(&replica->place, offsets, err);
+    if (count < 0)
+        return count;
+    struct position_order *order = &replica->order;
+    position_order_follow(order, POSITION_DURABLE, replica->next_offset);
+    position_order_follow(order, POSITION_APPLIED, replica->next_offset);
+    position_order_follow(order, POSITION_NEWEST_CHECKPOINT,
+                          count > 0 ? offsets[0] : POSITION_NONE);
+    position_order_follow(order, POSITION_OLDEST_CHECKPOINT,
+                          count > 0 ? offsets[count - 1] : POSITION_NONE);
+    position_order_follow(order, POSITION_WAL_BEGIN, POSITION_NONE);
+    return 0;
+}
+
 int
 replica_open(struct replica *replica, const struct replica_seed *seed, struct error *err)
 {
     int64_t begin_us = clock_monotonic_us();
     int64_t offset;
+    CHECK(replica->wal == NULL);
     int rc = replica_load_checkpoint(replica, seed, &offset, err);
     int64_t loaded_us = clock_monotonic_us();
     if (rc == 0)
         rc = replica_open_wal(replica, offset, err);
     if (rc == 0)
-        rc = replica_drop_checkpoints_above(replica, offset, err);
+        rc = replica_remove_checkpoints_after(replica, offset, err);
     if (rc != 0)
         return rc;
     replica->next_offset = wal_durable_offset(replica->wal);
-    replica->applied_offset = replica->next_offset;
-    replica->durable = replica->position;
+    replica->durable_position = replica->position;
+    rc = replica_follow_positions(replica, err);
+    if (rc != 0)
+        return rc;
     log_info(area,
              "%s: recovered: checkpoint at offset %" PRId64 " in %.1f s, %" PRId64
-             " bytes of frames behind it in %.1f s; next offset %" PRId64,
-             replica->directory, offset, (double)(loaded_us - begin_us) / 1e6, replica->grown_bytes,
+             " bytes of frames after it in %.1f s; next offset %" PRId64,
+             replica->directory, offset, (double)(loaded_us - begin_us) / 1e6, replica->frame_bytes,
              (double)(clock_monotonic_us() - loaded_us) / 1e6, replica->next_offset);
     return 0;
 }
 
-/* --- going on -------------------------------------------------------------------------------- */
+/* --- frames ---------------------------------------------------------------------------------- */
 
+/* `*since_us` becomes now. */
 static void
-replica_time(struct replica *replica, enum stage stage, int64_t *since_us)
+replica_observe(struct replica *replica, enum stage stage, int64_t *since_us)
 {
     int64_t now_us = clock_monotonic_us();
     metrics_observe_us(&replica->options.times->stages[stage], now_us - *since_us);
     *since_us = now_us;
 }
 
-/* Makes the position, and `payload` with it, durable as one frame. */
+/* Makes the position and `payload` durable as one frame. */
 static int
 replica_write(struct replica *replica, struct text payload, struct error *err)
 {
     int64_t since_us = clock_monotonic_us();
+    CHECK(replica->unsaved_offset >= 0 && replica->unsaved_offset < replica->next_offset);
     buffer_clear(&replica->encoded);
     position_encode(&replica->position, &replica->encoded);
     const struct wal_frame frame = {
-        .first_offset = replica->unsaved_from,
+        .first_offset = replica->unsaved_offset,
         .next_offset = replica->next_offset,
         .position = replica->encoded.data,
         .position_bytes = replica->encoded.bytes,
@@ -346,43 +372,50 @@ replica_write(struct replica *replica, struct text payload, struct error *err)
     int rc = wal_append(replica->wal, &frame, err);
     if (rc != 0)
         return rc;
-    replica->grown_bytes += (int64_t)(frame.position_bytes + frame.payload_bytes);
-    replica_time(replica, STAGE_WRITE, &since_us);
+    replica->frame_bytes += (int64_t)(frame.position_bytes + frame.payload_bytes);
+    replica_observe(replica, STAGE_WRITE, &since_us);
     rc = wal_sync(replica->wal, err);
     if (rc != 0)
         return rc;
-    replica_time(replica, STAGE_SYNC, &since_us);
+    replica_observe(replica, STAGE_SYNC, &since_us);
     CHECK(wal_durable_offset(replica->wal) == replica->next_offset);
-    replica->durable = replica->position;
-    replica->unsaved_from = -1;
+    position_order_move(&replica->order, POSITION_DURABLE, replica->next_offset);
+    replica->durable_position = replica->position;
+    replica->unsaved_offset = -1;
     return 0;
+}
+
+static void
+replica_apply(struct replica *replica, const struct batch *batch)
+{
+    int64_t since_us = clock_monotonic_us();
+    struct engine *engine = replica_write_begin(replica);
+    replica_observe(replica, STAGE_LOCK, &since_us);
+    batch_apply(batch, engine);
+    replica_write_end(replica);
+    replica_observe(replica, STAGE_APPLY, &since_us);
+    position_order_move(&replica->order, POSITION_APPLIED, batch->next_offset);
 }
 
 int
 replica_advance(struct replica *replica, const struct batch *batch, struct error *err)
 {
     CHECK(batch->first_offset >= replica->next_offset);
+    CHECK(batch->first_offset >= 0 && batch->first_offset < batch->next_offset);
+    CHECK((batch->event_count == 0) == (batch->payload.bytes == 0));
     replica->position.sequence = batch->sequence;
     replica->next_offset = batch->next_offset;
-    if (replica->unsaved_from < 0) {
-        replica->unsaved_from = batch->first_offset;
+    if (replica->unsaved_offset < 0) {
+        replica->unsaved_offset = batch->first_offset;
         replica->unsaved_us = clock_monotonic_us();
     }
     if (batch->event_count == 0)
         return 0;
     const struct text payload = {(const char *)batch->payload.data, batch->payload.bytes};
     int rc = replica_write(replica, payload, err);
-    if (rc != 0)
-        return rc;
-    CHECK(replica->next_offset <= wal_durable_offset(replica->wal));
-    int64_t since_us = clock_monotonic_us();
-    struct engine *engine = replica_write_begin(replica);
-    replica_time(replica, STAGE_LOCK, &since_us);
-    batch_apply(batch, engine);
-    replica_write_end(replica);
-    replica_time(replica, STAGE_APPLY, &since_us);
-    replica->applied_offset = replica->next_offset;
-    return 0;
+    if (rc == 0)
+        replica_apply(replica, batch);
+    return rc;
 }
 
 void
@@ -398,19 +431,20 @@ replica_set_time(struct replica *replica, int64_t now_s)
 int
 replica_save(struct replica *replica, struct error *err)
 {
-    if (replica->unsaved_from < 0)
+    if (replica->unsaved_offset < 0)
         return 0;
     int rc = replica_write(replica, (struct text){NULL, 0}, err);
     if (rc == 0)
-        replica->applied_offset = replica->next_offset;
+        position_order_move(&replica->order, POSITION_APPLIED, replica->next_offset);
     return rc;
 }
 
 int
 replica_skip(struct replica *replica, int64_t offset, struct error *err)
 {
-    CHECK(offset > replica->next_offset && replica->unsaved_from < 0);
-    replica->unsaved_from = replica->next_offset;
+    CHECK(replica->next_offset >= 0 && offset > replica->next_offset);
+    CHECK(replica->unsaved_offset < 0);
+    replica->unsaved_offset = replica->next_offset;
     replica->next_offset = offset;
     return replica_save(replica, err);
 }
@@ -421,6 +455,7 @@ static void
 replica_copy_state(void *context, const void *data, size_t bytes)
 {
     struct replica *replica = context;
+    CHECK(replica->writer != NULL);
     worker_control_heartbeat(replica->options.control); /* a copy is not interrupted */
     checkpoint_write(replica->writer, data, bytes);
 }
@@ -433,9 +468,9 @@ replica_copy(struct replica *replica, struct error *err)
     position_encode(&replica->position, &replica->encoded);
     const struct text position = {(const char *)replica->encoded.data, replica->encoded.bytes};
     int rc =
-        checkpoint_begin(&replica->place, replica->applied_offset, position, &replica->writer, err);
+        checkpoint_begin(&replica->place, replica->writer_offset, position, &replica->writer, err);
     if (rc != 0)
-        return error_wrap(err, rc, "could not write a checkpoint");
+        return error_wrap(err, rc, "cannot write a checkpoint");
     engine_save(replica->engine, &sink);
     checkpoint_end(replica->writer);
     return 0;
@@ -445,16 +480,16 @@ int
 replica_checkpoint_begin(struct replica *replica, struct error *err)
 {
     int64_t since_us = clock_monotonic_us();
-    CHECK(replica->writer == NULL && replica->unsaved_from < 0);
-    CHECK(replica->applied_offset == replica->next_offset &&
-          replica->applied_offset <= wal_durable_offset(replica->wal));
-    replica->grown_bytes = 0; /* after a failure it is time again when as much has come */
-    if (replica->applied_offset <= replica->checkpoint_offset)
+    int64_t applied = position_order_offset(&replica->order, POSITION_APPLIED);
+    CHECK(replica->writer == NULL);
+    CHECK(replica->unsaved_offset < 0 && applied == replica->next_offset);
+    replica->frame_bytes = 0; /* also after a failure: the next one is due as much later */
+    if (applied < 0 || applied <= replica_checkpoint_offset(replica))
         return 0;
-    replica->writer_offset = replica->applied_offset;
+    replica->writer_offset = applied;
     replica->writer_begin_us = since_us;
     int rc = replica_copy(replica, err);
-    replica_time(replica, STAGE_CHECKPOINT, &since_us);
+    replica_observe(replica, STAGE_CHECKPOINT, &since_us);
     return rc;
 }
 
@@ -464,15 +499,26 @@ replica_checkpoint_is_done(const struct replica *replica)
     return replica->writer == NULL || checkpoint_is_done(replica->writer);
 }
 
-/* The log has to reach back to the oldest one that is kept. */
+/* The log has to reach back to the oldest checkpoint. A file that somebody put back in the place of
+ * a removed checkpoint does not count. */
 static int
 replica_trim(struct replica *replica, struct error *err)
 {
     int64_t offsets[CHECKPOINTS_MAX];
+    struct position_order *order = &replica->order;
     int count = checkpoint_list(&replica->place, offsets, err);
+    if (count <= 0)
+        return count;
+    int64_t oldest = offsets[count - 1];
+    if (oldest < position_order_offset(order, POSITION_OLDEST_CHECKPOINT))
+        return 0;
+    position_order_move(order, POSITION_OLDEST_CHECKPOINT, oldest);
     if (count < CHECKPOINTS_KEPT)
-        return count < 0 ? count : 0;
-    return wal_trim(replica->wal, offsets[count - 1], err);
+        return 0;
+    int rc = wal_trim(replica->wal, oldest, err);
+    if (wal_begin_offset(replica->wal) >= 0)
+        position_order_move(order, POSITION_WAL_BEGIN, wal_begin_offset(replica->wal));
+    return rc;
 }
 
 int
@@ -484,10 +530,10 @@ replica_checkpoint_end(struct replica *replica, struct error *err)
     int rc = checkpoint_finish(replica->writer, &bytes, err);
     replica->writer = NULL;
     if (rc != 0)
-        return error_wrap(err, rc, "could not write a checkpoint");
-    replica->checkpoint_offset = replica->writer_offset;
+        return error_wrap(err, rc, "cannot write a checkpoint");
+    position_order_move(&replica->order, POSITION_NEWEST_CHECKPOINT, replica->writer_offset);
     log_info(area, "%s: checkpoint at offset %" PRId64 ": %" PRId64 " bytes in %.1f s",
-             replica->directory, replica->checkpoint_offset, bytes,
+             replica->directory, replica->writer_offset, bytes,
              (double)(clock_monotonic_us() - replica->writer_begin_us) / 1e6);
     return replica_trim(replica, err);
 }
@@ -495,19 +541,20 @@ replica_checkpoint_end(struct replica *replica, struct error *err)
 int64_t
 replica_checkpoint_offset(const struct replica *replica)
 {
-    return replica->checkpoint_offset > 0 ? replica->checkpoint_offset : -1;
+    int64_t offset = position_order_offset(&replica->order, POSITION_NEWEST_CHECKPOINT);
+    return offset > 0 ? offset : -1;
 }
 
 bool
 replica_checkpoint_is_due(const struct replica *replica)
 {
-    return replica->grown_bytes >= replica->options.config->consumer.checkpoint_bytes;
+    return replica->frame_bytes >= replica->options.config->consumer.checkpoint_bytes;
 }
 
 int64_t
 replica_unsaved_us(const struct replica *replica)
 {
-    return replica->unsaved_from < 0 ? -1 : replica->unsaved_us;
+    return replica->unsaved_offset < 0 ? -1 : replica->unsaved_us;
 }
 
 const struct engine *
@@ -525,8 +572,9 @@ replica_position(const struct replica *replica)
 void
 replica_set_replay(struct replica *replica, int64_t replay)
 {
+    CHECK(replay >= replica->position.replay);
     replica->position.replay = replay;
-    replica->durable.replay = replay;
+    replica->durable_position.replay = replay;
 }
 
 int64_t
@@ -538,8 +586,7 @@ replica_next_offset(const struct replica *replica)
 int64_t
 replica_durable_offset(const struct replica *replica)
 {
-    CHECK(replica->applied_offset <= wal_durable_offset(replica->wal));
-    return wal_durable_offset(replica->wal);
+    return position_order_offset(&replica->order, POSITION_DURABLE);
 }
 
 int64_t
@@ -551,5 +598,5 @@ replica_wal_bytes(const struct replica *replica)
 const struct position *
 replica_durable_position(const struct replica *replica)
 {
-    return &replica->durable;
+    return &replica->durable_position;
 }

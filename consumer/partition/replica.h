@@ -1,22 +1,22 @@
-/* One copy of a partition: an engine, and the log and checkpoints that it is rebuilt from, with the
- * position behind them.
+/* A replica: one copy of a partition. It is an engine, the log and checkpoints that the engine
+ * recovers from, and the partition position.
  *
  *     create      an empty engine
- *     open        the newest usable checkpoint is loaded, and the log behind it replayed; the
- *                 position is that of the last frame
- *     advance     behind a batch, whose events become a frame, are synced, and then applied
- *     checkpoint  the whole state in one file, written while the replica goes on; then the log
- *                 before the older of two goes
+ *     open        loads the newest usable checkpoint and replays the log after it; the position is
+ *                 that of the last frame
+ *     advance     makes the events of a batch one frame, syncs it, and applies it to the engine
+ *     checkpoint  copies the whole state to one file, which a thread writes while the replica
+ *                 advances; afterwards the log before the older of two checkpoints is removed
  *
- * Checkpoints stand in {log}/checkpoint, so that one rename moves both.
+ * The checkpoints are in {log}/checkpoint, so that one rename moves both.
  *
- * A position without events waits in memory for the next frame, or for replica_save(): a crash
- * makes its messages be read again, with the same result.
+ * A position without events waits in memory for the next frame, or for replica_save(): after a
+ * crash its messages are read again, with the same result.
  *
- * Order of positions (law L5): the log's beginning <= kept checkpoints <= applied <= durable in the
- * log.
+ * Law L5: the beginning of the log <= kept checkpoints <= applied <= durable in the log
+ * (position_order.h).
  *
- * One thread, the worker's; the engine may be read by others through a shard.
+ * One thread, the worker's; other threads may read the engine through a shard.
  */
 #ifndef CONSUMER_PARTITION_REPLICA_H
 #define CONSUMER_PARTITION_REPLICA_H
@@ -24,6 +24,7 @@
 #include "common/files/files.h"
 #include "consumer/partition/batch.h"
 #include "consumer/partition/position.h"
+#include "consumer/partition/position_order.h"
 #include "consumer/partition/shard.h"
 #include "consumer/partition/stage_times.h"
 #include "consumer/partition/worker_control.h"
@@ -46,28 +47,30 @@ struct replica_options {
  * `*replica`. */
 int replica_create(const struct replica_options *options, struct replica **replica,
                    struct error *err);
-/* NULL is nothing to do. No shard may serve its engine any more. */
+/* Waits for a checkpoint that is being written. No shard may serve the engine any more. NULL is
+ * allowed. */
 void replica_destroy(struct replica *replica);
 
-/* From now on others read the engine through `shard`, under whose lock it is written. */
+/* From now on other threads read the engine through `shard`, and it is written under the shard's
+ * lock. */
 void replica_serve(struct replica *replica, struct shard *shard);
 
-/* A log that it may begin from: the newest usable one of its checkpoints up to an offset is loaded.
- * For a replica without a log of its own yet. */
+/* A log whose newest usable checkpoint up to an offset may be loaded into a replica that has no log
+ * of its own yet. */
 struct replica_seed {
     const char *directory; /* NULL: none */
     int64_t offset_max;
 };
 
-/* Locks the log and recovers. A checkpoint that is not usable is passed over with a word, and goes
- * when the rest has made up for it. */
+/* Locks the log and recovers. A checkpoint that is not usable is skipped with a warning, and
+ * removed when recovery succeeds. */
 int replica_open(struct replica *replica, const struct replica_seed *seed, struct error *err);
 
-/* Moves behind the batch; when it has events, they are durable and applied on return. After an
- * error the replica is of no use: the process ends and recovery decides. */
+/* Moves after the batch; its events are durable and applied on return. After an error the replica
+ * must not be used: the process ends and recovery decides what was durable. */
 int replica_advance(struct replica *replica, const struct batch *batch, struct error *err);
 
-/* Goes on at `offset`, ahead of where it stands: what lies between is missing. Durable. */
+/* Moves to `offset`, which is after the next one: the messages between are skipped. Durable. */
 int replica_skip(struct replica *replica, int64_t offset, struct error *err);
 
 /* It is `now_s`: shows what is due (engine_advance). */
@@ -75,28 +78,31 @@ void replica_set_time(struct replica *replica, int64_t now_s);
 
 /* Makes the position durable, if it is not. */
 int replica_save(struct replica *replica, struct error *err);
-/* Copies the state for a checkpoint, unless the newest one stands here already, and returns; the
- * position must be saved, and no checkpoint be on its way. After an error, here or in the next, all
- * is as good as before. */
+
+/* Copies the state for a checkpoint, unless the newest one is at the same offset, and returns. The
+ * position must be saved, and no checkpoint be under way. On error, of this function or of the
+ * next, the replica is unchanged. */
 int replica_checkpoint_begin(struct replica *replica, struct error *err);
-/* Is what was begun durable, or has it failed? */
+/* Is the checkpoint that was begun durable, or has it failed? True without one. */
 bool replica_checkpoint_is_done(const struct replica *replica);
-/* Waits for that, and trims the log. Without one on its way nothing is to do. */
+/* Waits for that, and trims the log. Does nothing without a checkpoint under way. */
 int replica_checkpoint_end(struct replica *replica, struct error *err);
-/* The log has grown enough for one. */
+/* Has the log grown by consumer.checkpoint_bytes since the last checkpoint? */
 bool replica_checkpoint_is_due(const struct replica *replica);
-/* Of the newest one; -1: there is none. */
+/* The next offset of the newest checkpoint; -1: there is none. */
 int64_t replica_checkpoint_offset(const struct replica *replica);
-/* Since when a position waits to be durable, on the monotonic clock; -1: none does. */
+
+/* When the position began to wait for a frame, on the monotonic clock; -1: it is durable. */
 int64_t replica_unsaved_us(const struct replica *replica);
 
 const struct engine *replica_engine(const struct replica *replica);
+/* After the last batch. */
 const struct position *replica_position(const struct replica *replica);
-/* Of the state that comes out of this log, when it is begun. */
+/* Names the last reset that the replica has followed (resume.h). */
 void replica_set_replay(struct replica *replica, int64_t replay);
-/* Of the next message; -1: nothing was read yet. */
+/* The offset of the next message to read; -1: nothing was read yet. */
 int64_t replica_next_offset(const struct replica *replica);
-/* The same of what is durable, and the position there. */
+/* The offset and the position after the last frame. */
 int64_t replica_durable_offset(const struct replica *replica);
 const struct position *replica_durable_position(const struct replica *replica);
 int64_t replica_wal_bytes(const struct replica *replica);

@@ -27,6 +27,7 @@ struct wal {
     int64_t synced_bytes;   /* of that segment */
     int64_t next_offset;    /* after the last frame; -1: the log is empty */
     int64_t durable_offset; /* after the last durable frame; -1: no frame is durable */
+    int64_t begin_offset;   /* of the oldest segment after a trim; -1: nothing was trimmed */
     struct buffer buffer;   /* the frame or header being written */
     struct error failure;   /* of a write or sync: final */
 };
@@ -72,6 +73,7 @@ wal_create(struct files *files, const struct wal_options *options)
         .handle = -1,
         .next_offset = -1,
         .durable_offset = -1,
+        .begin_offset = -1,
     };
     return wal;
 }
@@ -246,9 +248,12 @@ wal_remove_first(struct wal *wal, struct error *err)
     free(path);
     if (rc == 0)
         rc = wal->files->sync_directory(wal->files, wal->directory, err);
-    if (rc == 0)
-        wal_segments_remove_first(&wal->segments);
-    return rc;
+    if (rc != 0)
+        return rc;
+    wal_segments_remove_first(&wal->segments);
+    CHECK(wal->begin_offset < wal->segments.items[0].first_offset);
+    wal->begin_offset = wal->segments.items[0].first_offset;
+    return 0;
 }
 
 /* All frames of a segment end at or before the first offset of the next segment. */
@@ -266,6 +271,12 @@ int64_t
 wal_durable_offset(const struct wal *wal)
 {
     return wal->durable_offset;
+}
+
+int64_t
+wal_begin_offset(const struct wal *wal)
+{
+    return wal->begin_offset;
 }
 
 int64_t

@@ -80,6 +80,9 @@ int wal_trim(struct wal *wal, int64_t offset, struct error *err);
 /* The next offset after the last durable frame, or begin_offset if that is greater; -1 without
  * either. */
 int64_t wal_durable_offset(const struct wal *wal);
+/* The first offset of the oldest segment, if wal_trim() has removed older ones since the log was
+ * opened; else -1. */
+int64_t wal_begin_offset(const struct wal *wal);
 /* Bytes of all segments. */
 int64_t wal_bytes(const struct wal *wal);
 

@@ -166,7 +166,7 @@ class CursorTable(GalleryCase):
         with self.pipeline.connect() as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
-                " current_database() AND application_name = 'bitdex-consumer mirror'")
+                " current_database() AND application_name = 'bitdex-consumer cursor table'")
         self.change_images()
         self.pipeline.wait_until_fresh()
         self.wait_until_shown()
@@ -185,13 +185,13 @@ class CursorTable(GalleryCase):
         answer = str(self.pipeline.api.call("/api/internal/sync-lag"))
         self.assertEqual(self.pipeline.consumer.stop(), 0)
         self.assertNotIn("pg-s3cr3t", answer + self.pipeline.consumer.log.read_text())
-        self.assertEqual(self.count_in_log("are not shown"), 1)
+        self.assertEqual(self.count_in_log("are not written"), 1)
 
     def test_f14_own_rights_are_enough(self):
         """The consumer's role of docs/roles.sql suffices for the cursor table and cannot read the
         outbox."""
         self.pipeline.init()
-        role = f"bitdex_mirror_{os.getpid()}"
+        role = f"bitdex_cursor_table_{os.getpid()}"
         with self.pipeline.connect() as owner:
             owner.execute((ROOT / "docs" / "roles.sql").read_text())
             owner.execute(f"CREATE ROLE {role} LOGIN IN ROLE bitdex_consumer")

@@ -205,7 +205,7 @@ test_F42_posts_to_a_stuck_worker_end_with_what_is_known(void **state)
     poster_start(&stuck, local);
     check_fails(&stuck,
                 "it is not known what was stored, send it again: partition 0 has not stored "
-                "it in time");
+                "the ops in time");
     end(local, &feed, 1);
 }
 

@@ -626,6 +626,30 @@ test_member_answers_when_it_is_ready(void **state)
     assert_false(member.lost);
 }
 
+/* A member that commits an offset below the group's does not take the old one for acknowledged. */
+static void
+test_L5_the_offset_of_an_earlier_owner_is_not_acknowledged(void **state)
+{
+    (void)state;
+    const char *topic = topic_of("earlier", 1);
+    struct kafka_producer *producer = producer_of(CONFIGURE_PLAIN(), topic, 1);
+    send_all(producer, 0, 0, 10);
+    kafka_producer_destroy(producer);
+    struct member member = {0};
+    struct error err;
+    member_join(&member, topic, "one:1");
+    poll_until_owned(&member, 1, NULL, 0);
+    member_answer(&member, 0, 0);
+    must(kafka_consumer_commit(member.consumer, 0, 8, "earlier", true, &err), &err);
+    assert_int_equal(kafka_consumer_acknowledged(member.consumer, 0), 8);
+    must(kafka_consumer_commit(member.consumer, 0, 5, "member one", false, &err), &err);
+    assert_int_equal(kafka_consumer_acknowledged(member.consumer, 0), -1);
+    for (int i = 0; i < 1000 && kafka_consumer_acknowledged(member.consumer, 0) < 0; i++)
+        kafka_consumer_poll(member.consumer, 10, &err);
+    assert_int_equal(kafka_consumer_acknowledged(member.consumer, 0), 5);
+    kafka_consumer_destroy(member.consumer);
+}
+
 /* An offset that the topic does not have is an error of that queue and no jump. (F46) */
 static void
 test_member_is_told_of_an_offset_out_of_range(void **state)
@@ -776,6 +800,7 @@ main(void)
         cmocka_unit_test(test_queue_hands_out_no_offset_twice),
         cmocka_unit_test(test_admin_tells_offsets),
         cmocka_unit_test(test_member_answers_when_it_is_ready),
+        cmocka_unit_test(test_L5_the_offset_of_an_earlier_owner_is_not_acknowledged),
         cmocka_unit_test(test_member_is_told_of_an_offset_out_of_range),
         cmocka_unit_test(test_recovery_does_not_hold_up_the_group),
         cmocka_unit_test(test_fenced_member_may_join_again_after_a_loss),
