@@ -3,12 +3,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/base/check.h"
 #include "common/json/json_write.h"
 #include "common/ops/ops_json.h"
 #include "consumer/dead_letter/event_json.h"
 
 static char
-letter_base64_digit(uint32_t bits)
+dead_letter_base64_digit(uint32_t bits)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     return digits[bits & 63];
@@ -16,31 +17,33 @@ letter_base64_digit(uint32_t bits)
 
 /* RFC 4648, section 4. */
 static void
-letter_append_base64(struct buffer *out, const uint8_t *data, size_t bytes)
+dead_letter_append_base64(struct buffer *out, const uint8_t *data, size_t bytes)
 {
-    char *at = (char *)buffer_reserve(out, (bytes + 2) / 3 * 4);
+    size_t encoded_bytes = (bytes + 2) / 3 * 4;
+    char *begin = (char *)buffer_reserve(out, encoded_bytes), *at = begin;
     for (size_t i = 0; i < bytes; i += 3) {
         size_t left = bytes - i;
         uint32_t group = (uint32_t)data[i] << 16;
         group |= left > 1 ? (uint32_t)data[i + 1] << 8 : 0;
         group |= left > 2 ? data[i + 2] : 0;
-        *at++ = letter_base64_digit(group >> 18);
-        *at++ = letter_base64_digit(group >> 12);
-        *at++ = left > 1 ? letter_base64_digit(group >> 6) : '=';
-        *at++ = left > 2 ? letter_base64_digit(group) : '=';
+        *at++ = dead_letter_base64_digit(group >> 18);
+        *at++ = dead_letter_base64_digit(group >> 12);
+        *at++ = left > 1 ? dead_letter_base64_digit(group >> 6) : '=';
+        *at++ = left > 2 ? dead_letter_base64_digit(group) : '=';
     }
-    out->bytes += (bytes + 2) / 3 * 4;
+    CHECK(at == begin + encoded_bytes);
+    out->bytes += encoded_bytes;
 }
 
 static void
-letter_write_value(struct json_writer *json, struct text value)
+dead_letter_write_value(struct json_writer *json, struct text value)
 {
     size_t bytes =
         value.bytes < DEAD_LETTER_VALUE_BYTES_MAX ? value.bytes : DEAD_LETTER_VALUE_BYTES_MAX;
     struct buffer quoted;
     buffer_init(&quoted);
     buffer_append_text(&quoted, "\"");
-    letter_append_base64(&quoted, (const uint8_t *)value.data, bytes);
+    dead_letter_append_base64(&quoted, (const uint8_t *)value.data, bytes);
     buffer_append_text(&quoted, "\"");
     json_key(json, "value_bytes");
     json_integer(json, (int64_t)value.bytes);
@@ -50,7 +53,7 @@ letter_write_value(struct json_writer *json, struct text value)
 }
 
 static void
-letter_write_event(struct json_writer *json, const struct event *event)
+dead_letter_write_event(struct json_writer *json, const struct event *event)
 {
     json_key(json, "event");
     if (event == NULL) {
@@ -63,10 +66,11 @@ letter_write_event(struct json_writer *json, const struct event *event)
 }
 
 static void
-letter_write_ops(struct json_writer *json, const struct dead_letter *letter)
+dead_letter_write_ops(struct json_writer *json, const struct dead_letter *letter)
 {
     uint32_t count =
         letter->op_count < DEAD_LETTER_OPS_MAX ? letter->op_count : DEAD_LETTER_OPS_MAX;
+    CHECK(count == 0 || (letter->ops != NULL && letter->reasons != NULL));
     json_key(json, "reasons");
     json_array_begin(json);
     for (uint32_t i = 0; i < count; i++)
@@ -84,9 +88,11 @@ letter_write_ops(struct json_writer *json, const struct dead_letter *letter)
 }
 
 static void
-letter_write(const struct dead_letter *letter, struct buffer *out)
+dead_letter_write(const struct dead_letter *letter, struct buffer *out)
 {
     struct json_writer json;
+    CHECK(letter->partition >= 0 && letter->offset >= 0);
+    CHECK(letter->reason[0] != '\0');
     json_writer_init(&json, out);
     json_object_begin(&json);
     json_key(&json, "group");
@@ -99,9 +105,9 @@ letter_write(const struct dead_letter *letter, struct buffer *out)
     json_integer(&json, letter->offset);
     json_key(&json, "reason");
     json_string(&json, letter->reason);
-    letter_write_value(&json, letter->value);
-    letter_write_event(&json, letter->event);
-    letter_write_ops(&json, letter);
+    dead_letter_write_value(&json, letter->value);
+    dead_letter_write_event(&json, letter->event);
+    dead_letter_write_ops(&json, letter);
     json_object_end(&json);
 }
 
@@ -112,12 +118,13 @@ dead_letter_list_add(struct dead_letter_list *list, const struct dead_letter *le
         list->capacity = list->capacity == 0 ? 16 : 2 * list->capacity;
         list->spans = memory_realloc(list->spans, list->capacity * sizeof *list->spans);
     }
+    CHECK(list->count < list->capacity);
     struct dead_letter_span *span = &list->spans[list->count++];
     span->begin = list->bytes.bytes;
     buffer_append_format(&list->bytes, "%s/%s/%d/%" PRId64, letter->group, letter->topic,
                          letter->partition, letter->offset);
     span->key_bytes = list->bytes.bytes - span->begin;
-    letter_write(letter, &list->bytes);
+    dead_letter_write(letter, &list->bytes);
     span->value_bytes = list->bytes.bytes - span->begin - span->key_bytes;
 }
 
@@ -133,4 +140,5 @@ dead_letter_list_free(struct dead_letter_list *list)
 {
     buffer_free(&list->bytes);
     free(list->spans);
+    *list = (struct dead_letter_list){0};
 }

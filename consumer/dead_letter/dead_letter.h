@@ -1,14 +1,14 @@
-/* Dead letters (law L9): what could not be applied, with its reason, as messages for people and
- * scripts. Pure; dead_letters.h delivers them.
+/* Dead letters (law L9): what could not be applied, with its reason, as Kafka messages. Pure;
+ * dead_letter_topic.h delivers them.
  *
  *     key    group/topic/partition/offset     the same whenever the same message is read again
  *     value  {"group","topic","partition","offset","reason","value_bytes","value_base64",
  *             "event":{"source","epoch","generation","tick","seq","row_id","entity_id"},
  *             "reasons":[...],"ops":[...]}
  *
- * `event` is null when the message is none. `ops` are the ops that were dropped, each with its
- * reason; both lists are empty when the whole event was. What is too long for a message of Kafka's
- * default size is cut: see the limits.
+ * `event` is null if the message is not an event. `ops` are the ops that were dropped, and
+ * `reasons` has the reason of each; both lists are empty if the whole event was dropped. What does
+ * not fit into a message of Kafka's default size is cut, as the limits below describe.
  */
 #ifndef CONSUMER_DEAD_LETTER_DEAD_LETTER_H
 #define CONSUMER_DEAD_LETTER_DEAD_LETTER_H
@@ -16,10 +16,9 @@
 #include "common/event/event.h"
 
 enum {
-    DEAD_LETTER_VALUE_BYTES_MAX =
-        384 * 1024,                         /* of the message; value_bytes tells its whole length */
-    DEAD_LETTER_OPS_MAX = 100,              /* ops and reasons */
-    DEAD_LETTER_OPS_BYTES_MAX = 256 * 1024, /* of the ops in JSON; null when they take more */
+    DEAD_LETTER_VALUE_BYTES_MAX = 384 * 1024, /* of the message; value_bytes is its whole length */
+    DEAD_LETTER_OPS_MAX = 100,                /* ops and reasons */
+    DEAD_LETTER_OPS_BYTES_MAX = 256 * 1024,   /* of the ops in JSON; null if they take more */
 };
 
 struct dead_letter {
@@ -31,18 +30,18 @@ struct dead_letter {
     const char *reason;        /* terminated */
     const struct event *event; /* NULL: not an event */
     const struct op *ops;
-    const struct text *reasons; /* `op_count`, as many as ops */
+    const struct text *reasons; /* one for each op */
     uint32_t op_count;
 };
 
-/* Where a letter lies in a list's bytes: the key, and the value behind it. */
+/* Where a dead letter is in the bytes of a list: its key, followed by its value. */
 struct dead_letter_span {
     size_t begin;
     size_t key_bytes;
     size_t value_bytes;
 };
 
-/* Letters that wait for delivery, oldest first. Zero-initialise. */
+/* Dead letters that wait for delivery, oldest first. Zero-initialise. */
 struct dead_letter_list {
     struct buffer bytes;
     struct dead_letter_span *spans;
@@ -50,7 +49,7 @@ struct dead_letter_list {
     uint32_t capacity;
 };
 
-/* Writes the letter at the list's end; nothing of it is kept. */
+/* Appends the dead letter, in the form of a message. The list keeps no pointer to it. */
 void dead_letter_list_add(struct dead_letter_list *list, const struct dead_letter *letter);
 void dead_letter_list_clear(struct dead_letter_list *list);
 void dead_letter_list_free(struct dead_letter_list *list);

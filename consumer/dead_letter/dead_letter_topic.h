@@ -1,8 +1,8 @@
-/* Delivers dead letters to the topic `<name>.dead`, in order, until each is acknowledged.
+/* Delivers dead letters to the topic `<name>.dead`, in order, until all are acknowledged.
  *
- * The client is created with the first letter, so that a partition without letters has none. A
- * client that met a delivery error is destroyed, and the letters are sent again; their keys tell
- * the copies. One thread.
+ * The first dead letter creates the Kafka client, so that a partition without dead letters has
+ * none. After a delivery error the client is destroyed and the dead letters are sent again; copies
+ * have the same key. One thread.
  */
 #ifndef CONSUMER_DEAD_LETTER_DEAD_LETTER_TOPIC_H
 #define CONSUMER_DEAD_LETTER_DEAD_LETTER_TOPIC_H
@@ -14,12 +14,12 @@ struct dead_letter_topic;
 
 /* `config` must outlive it. */
 struct dead_letter_topic *dead_letter_topic_create(const struct config *config);
-/* NULL is nothing to do. */
-void dead_letter_topic_destroy(struct dead_letter_topic *letters);
+/* NULL does nothing. */
+void dead_letter_topic_destroy(struct dead_letter_topic *topic);
 
-/* Works for about `wait_ms` on delivering `list`. 0: all of it is acknowledged. After an error of
- * any kind call again with the same list, when the world may have changed. */
-int dead_letter_topic_deliver(struct dead_letter_topic *letters,
-                              const struct dead_letter_list *list, int wait_ms, struct error *err);
+/* Works on the delivery of `list` for about `wait_ms`. 0: all dead letters of it are acknowledged.
+ * On an error of any class the caller keeps the list and calls again later with the same one. */
+int dead_letter_topic_deliver(struct dead_letter_topic *topic, const struct dead_letter_list *list,
+                              int wait_ms, struct error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* Dead letters: key and value to the byte, and what is cut. */
+/* Dead letters: the bytes of key and value, and the limits. */
 #include "tests/unit/unit_test.h"
 
 #include <stdio.h>
@@ -17,10 +17,10 @@ static const struct dead_letter raw = {
 };
 
 static void
-check_letter(const struct dead_letter *letter, const char *key, const char *value)
+check_dead_letter(const struct dead_letter *letter, const char *key, const char *value)
 {
     struct dead_letter_list list = {0};
-    dead_letter_list_add(&list, &raw); /* a list holds more than one */
+    dead_letter_list_add(&list, &raw); /* the list has two */
     dead_letter_list_add(&list, letter);
     assert_int_equal(list.count, 2);
     const struct dead_letter_span *span = &list.spans[1];
@@ -32,13 +32,13 @@ check_letter(const struct dead_letter *letter, const char *key, const char *valu
 }
 
 static void
-test_a_message_that_is_no_event(void **state)
+test_a_message_that_is_not_an_event(void **state)
 {
     (void)state;
-    check_letter(&raw, "g/t/3/17",
-                 "{\"group\":\"g\",\"topic\":\"t\",\"partition\":3,\"offset\":17,"
-                 "\"reason\":\"not an event\",\"value_bytes\":6,\"value_base64\":\"Zm9vYmFy\","
-                 "\"event\":null,\"reasons\":[],\"ops\":[]}");
+    check_dead_letter(&raw, "g/t/3/17",
+                      "{\"group\":\"g\",\"topic\":\"t\",\"partition\":3,\"offset\":17,"
+                      "\"reason\":\"not an event\",\"value_bytes\":6,\"value_base64\":\"Zm9vYmFy\","
+                      "\"event\":null,\"reasons\":[],\"ops\":[]}");
 }
 
 static void
@@ -62,12 +62,12 @@ test_an_event_with_dropped_ops(void **state)
     letter.ops = &op;
     letter.reasons = &reason;
     letter.op_count = 1;
-    check_letter(&letter, "g/t/3/17",
-                 "{\"group\":\"g\",\"topic\":\"t\",\"partition\":3,\"offset\":17,"
-                 "\"reason\":\"1 of 2 ops\",\"value_bytes\":5,\"value_base64\":\"Zm9vYmE=\","
-                 "\"event\":{\"source\":\"main\",\"epoch\":1,\"generation\":2,\"tick\":3,"
-                 "\"seq\":4,\"row_id\":5,\"entity_id\":6},\"reasons\":[\"too large\"],"
-                 "\"ops\":[{\"op\":\"set\",\"field\":\"a\",\"value\":7}]}");
+    check_dead_letter(&letter, "g/t/3/17",
+                      "{\"group\":\"g\",\"topic\":\"t\",\"partition\":3,\"offset\":17,"
+                      "\"reason\":\"1 of 2 ops\",\"value_bytes\":5,\"value_base64\":\"Zm9vYmE=\","
+                      "\"event\":{\"source\":\"main\",\"epoch\":1,\"generation\":2,\"tick\":3,"
+                      "\"seq\":4,\"row_id\":5,\"entity_id\":6},\"reasons\":[\"too large\"],"
+                      "\"ops\":[{\"op\":\"set\",\"field\":\"a\",\"value\":7}]}");
 }
 
 /* The test vectors of RFC 4648. */
@@ -85,12 +85,12 @@ test_base64_pads_every_length(void **state)
                  "an event\",\"value_bytes\":%zu,\"value_base64\":\"%s\",\"event\":null,"
                  "\"reasons\":[],\"ops\":[]}",
                  letter.value.bytes, encoded[i]);
-        check_letter(&letter, "g/t/3/17", value);
+        check_dead_letter(&letter, "g/t/3/17", value);
     }
 }
 
 static void
-test_whatever_its_size_a_letter_fits_into_a_message_of_kafkas_default_size(void **state)
+test_a_dead_letter_of_any_size_fits_into_a_message_of_kafkas_default_size(void **state)
 {
     (void)state;
     enum { OPS = 300, STRING_BYTES = 4000, VALUE_BYTES = 4 << 20, MESSAGE_BYTES = 1000000 };
@@ -121,11 +121,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_message_that_is_no_event),
+        cmocka_unit_test(test_a_message_that_is_not_an_event),
         cmocka_unit_test(test_an_event_with_dropped_ops),
         cmocka_unit_test(test_base64_pads_every_length),
-        cmocka_unit_test(
-            test_whatever_its_size_a_letter_fits_into_a_message_of_kafkas_default_size),
+        cmocka_unit_test(test_a_dead_letter_of_any_size_fits_into_a_message_of_kafkas_default_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
