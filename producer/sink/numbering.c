@@ -21,6 +21,7 @@ numbering_init(struct numbering *numbering, int32_t partitions)
 void
 numbering_free(struct numbering *numbering)
 {
+    CHECK((numbering->seq == NULL) == (numbering->digest == NULL));
     free(numbering->seq);
     free(numbering->digest);
     *numbering = (struct numbering){0};
@@ -30,6 +31,7 @@ void
 numbering_copy(struct numbering *to, const struct numbering *from)
 {
     CHECK(to->partitions == from->partitions);
+    CHECK(to->seq != from->seq && to->digest != from->digest);
     to->last_row_id = from->last_row_id;
     memcpy(to->seq, from->seq, (size_t)from->partitions * sizeof *from->seq);
     memcpy(to->digest, from->digest, (size_t)from->partitions * sizeof *from->digest);
@@ -38,6 +40,8 @@ numbering_copy(struct numbering *to, const struct numbering *from)
 int64_t
 numbering_next(struct numbering *numbering, int32_t partition, int64_t row_id)
 {
+    CHECK(partition >= 0 && partition < numbering->partitions);
+    CHECK(numbering->seq[partition] >= 0 && numbering->seq[partition] < INT64_MAX);
     numbering->digest[partition] = event_digest_next(numbering->digest[partition], row_id);
     if (row_id > numbering->last_row_id)
         numbering->last_row_id = row_id;
@@ -47,11 +51,13 @@ numbering_next(struct numbering *numbering, int32_t partition, int64_t row_id)
 int32_t
 numbering_partition(int64_t entity_id, int32_t partitions)
 {
+    CHECK(partitions > 0);
     return (int32_t)((uint64_t)entity_id % (uint64_t)partitions);
 }
 
 bool
 numbering_has_slot(int64_t entity_id, int32_t partitions, int64_t max_slots)
 {
+    CHECK(partitions > 0 && max_slots > 0);
     return entity_id >= 0 && entity_id / partitions < max_slots;
 }

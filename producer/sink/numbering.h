@@ -1,7 +1,8 @@
-/* The numbers of L2: for each partition the last seq and the running digest over its row ids; and
- * which partition an entity belongs to.
+/* The numbers of L2: for each partition the last seq and the digest over its row ids. And routing:
+ * the partition and the slot of an entity.
  *
- * Sending a window again from the same numbers gives every event the same number. Pure; one thread.
+ * A window that is sent again from the same numbers gives every event the same seq. Pure; one
+ * thread.
  */
 #ifndef PRODUCER_SINK_NUMBERING_H
 #define PRODUCER_SINK_NUMBERING_H
@@ -16,20 +17,20 @@ struct numbering {
     uint64_t *digest;    /* by partition; owned */
 };
 
-/* Begins at nothing sent. */
+/* Begins with nothing sent. `partitions` > 0. */
 void numbering_init(struct numbering *numbering, int32_t partitions);
 void numbering_free(struct numbering *numbering);
 
-/* Both are of the same number of partitions. */
+/* Both have the same number of partitions. */
 void numbering_copy(struct numbering *to, const struct numbering *from);
 
-/* Gives the row the partition's next seq. */
+/* Returns the partition's next seq, for the row. */
 int64_t numbering_next(struct numbering *numbering, int32_t partition, int64_t row_id);
 
-/* entity_id mod P, as unsigned: also of an entity that has no slot. */
+/* entity_id mod P, as unsigned; defined also for an entity that has no slot. */
 int32_t numbering_partition(int64_t entity_id, int32_t partitions);
 
-/* Has the entity a slot (entity_id div P) below `max_slots`? Negative ids have none. */
+/* The entity has a slot (entity_id div P) below `max_slots`. Negative ids have none. */
 bool numbering_has_slot(int64_t entity_id, int32_t partitions, int64_t max_slots);
 
 #endif

@@ -13,25 +13,25 @@ enum {
     FULL_BYTES = 1 << 20,
     SEND_AT_ONCE = 1024,
     CHECKPOINTS_MAX = 64,
-    /* What a batch of one message adds to its key and value (61 bytes of batch header, 5 varints of
-     * the record), generously. */
+    /* More than a batch of one message adds to its key and value: 61 bytes of batch header and the
+     * 5 varints of the record. */
     FRAMING_BYTES = 128,
     VARINT_BYTES_MAX = 10,
 };
 
 struct queued {
-    size_t at; /* of the value in `bytes`; the key stands before it */
+    size_t at; /* of the value in the queue's bytes; a key is before it */
     size_t bytes;
     bool has_key;
 };
 
-/* What waits for its flush. */
+/* The messages of a partition that are not handed over yet. */
 struct queue {
-    struct buffer bytes;
+    struct buffer bytes; /* keys and values */
     struct queued *messages;
     uint32_t count;
     uint32_t capacity;
-    uint32_t flushed;
+    uint32_t flushed; /* the first ones, which are handed over */
 };
 
 struct publisher {
@@ -41,7 +41,7 @@ struct publisher {
     struct numbering numbering;
     struct publisher_counts counts;
     struct queue *queues; /* by partition */
-    size_t queued_bytes;
+    size_t queued_bytes;  /* of values, since the last complete flush */
     struct publisher_checkpoint checkpoints[CHECKPOINTS_MAX]; /* a ring */
     uint32_t first_checkpoint;
     uint32_t checkpoint_count;
@@ -59,6 +59,8 @@ publisher_create(const struct config *config, const struct publisher_origin *ori
                  const struct numbering *numbering, struct publisher **publisher, struct error *err)
 {
     int32_t partitions = numbering->partitions;
+    CHECK(origin->epoch >= 1 && origin->generation >= 1);
+    CHECK(origin->event_bytes_max >= origin->message_bytes_max);
     struct publisher *made = memory_zalloc(sizeof *made);
     made->origin = *origin;
     made->queues = memory_zalloc((size_t)partitions * sizeof *made->queues);
@@ -101,12 +103,15 @@ publisher_destroy(struct publisher *publisher)
 static void
 queue_message(struct publisher *publisher, struct queue *queue, size_t at, bool has_key)
 {
+    CHECK(at <= queue->bytes.bytes);
+    CHECK(!has_key || at >= KEY_BYTES);
     if (queue->count == queue->capacity) {
         queue->capacity = queue->capacity == 0 ? 64 : 2 * queue->capacity;
         queue->messages =
             memory_realloc(queue->messages, queue->capacity * sizeof *queue->messages);
     }
     size_t bytes = queue->bytes.bytes - at;
+    CHECK(bytes > 0 && queue->count < queue->capacity);
     queue->messages[queue->count++] = (struct queued){at, bytes, has_key};
     publisher->queued_bytes += bytes;
     publisher->counts.bytes += bytes;
@@ -122,12 +127,31 @@ varint_bytes(int64_t number)
     return bytes;
 }
 
-/* The seq counts with its greatest length, so that all partitions find a fan-out equally large. */
+/* The seq counts with its greatest length, so that a fan-out has the same size in all
+ * partitions. */
 static bool
 publisher_fits(const struct publisher *publisher, size_t bytes, int64_t seq)
 {
+    CHECK(bytes >= varint_bytes(seq));
     size_t whole = bytes - varint_bytes(seq) + VARINT_BYTES_MAX + KEY_BYTES + FRAMING_BYTES;
     return (int64_t)whole <= publisher->origin.event_bytes_max;
+}
+
+/* A row is numbered in the partition of its entity; a rejected event is routed by the kind that it
+ * had. */
+static bool
+event_is_routed(const struct event *event, int32_t partition, int32_t partitions)
+{
+    switch (event->kind) {
+    case EVENT_ROW:
+        return partition == numbering_partition(event->entity_id, partitions);
+    case EVENT_FAN_OUT:
+    case EVENT_REJECTED:
+        return partition >= 0 && partition < partitions;
+    case EVENT_MARK:
+        return false;
+    }
+    return false;
 }
 
 static void
@@ -142,6 +166,7 @@ int
 publisher_add(struct publisher *publisher, int32_t partition, struct event *event,
               struct error *err)
 {
+    CHECK(event_is_routed(event, partition, publisher->numbering.partitions));
     struct queue *queue = &publisher->queues[partition];
     size_t before = queue->bytes.bytes;
     uint64_t key = htobe64((uint64_t)event->entity_id);
@@ -171,6 +196,7 @@ publisher_add_marks(struct publisher *publisher, int64_t tick, const struct mark
 {
     const struct numbering *numbering = &publisher->numbering;
     struct event event = {.kind = EVENT_MARK, .tick = tick, .mark = *mark};
+    CHECK(mark->snapshot.bytes > 0 && mark->backlog_rows >= 0);
     event_set_origin(publisher, &event);
     event.mark.topic_id = text_of(publisher->origin.topic_id);
     event.mark.partitions = numbering->partitions;
@@ -180,6 +206,7 @@ publisher_add_marks(struct publisher *publisher, int64_t tick, const struct mark
         size_t at = queue->bytes.bytes;
         event.seq = numbering->seq[i];
         event.mark.digest = numbering->digest[i];
+        CHECK(event.seq > 0 || event.mark.digest == EVENT_DIGEST_START);
         int rc = event_encode(publisher->codec, &event, &queue->bytes, err);
         if (rc != 0)
             return rc;
@@ -201,26 +228,36 @@ publisher_flushed(const struct publisher *publisher)
     return publisher->queued_bytes == 0;
 }
 
+static struct kafka_message
+queue_message_at(const struct queue *queue, uint32_t index)
+{
+    CHECK(index < queue->count);
+    const struct queued *queued = &queue->messages[index];
+    CHECK(queued->at + queued->bytes <= queue->bytes.bytes);
+    const uint8_t *value = queue->bytes.data + queued->at;
+    struct kafka_message message = {.value = value, .value_bytes = queued->bytes};
+    if (queued->has_key) {
+        message.key = value - KEY_BYTES;
+        message.key_bytes = KEY_BYTES;
+    }
+    return message;
+}
+
 static int
 queue_flush(struct publisher *publisher, int32_t partition, bool *done, struct error *err)
 {
     struct queue *queue = &publisher->queues[partition];
     struct kafka_message messages[SEND_AT_ONCE];
+    CHECK(queue->flushed <= queue->count);
     while (queue->flushed < queue->count) {
         uint32_t count = queue->count - queue->flushed;
         uint32_t sent;
         if (count > SEND_AT_ONCE)
             count = SEND_AT_ONCE;
-        for (uint32_t i = 0; i < count; i++) {
-            const struct queued *from = &queue->messages[queue->flushed + i];
-            const uint8_t *value = queue->bytes.data + from->at;
-            messages[i] = (struct kafka_message){.value = value, .value_bytes = from->bytes};
-            if (from->has_key) {
-                messages[i].key = value - KEY_BYTES;
-                messages[i].key_bytes = KEY_BYTES;
-            }
-        }
+        for (uint32_t i = 0; i < count; i++)
+            messages[i] = queue_message_at(queue, queue->flushed + i);
         int rc = kafka_producer_send(publisher->kafka, partition, messages, count, &sent, err);
+        CHECK(sent <= count);
         queue->flushed += sent;
         if (rc != 0)
             return rc;
@@ -263,6 +300,8 @@ publisher_outstanding(const struct publisher *publisher)
 void
 publisher_keep_checkpoint(struct publisher *publisher, int64_t row_id)
 {
+    CHECK(publisher_flushed(publisher));
+    CHECK(row_id <= publisher->numbering.last_row_id);
     if (publisher->checkpoint_count == CHECKPOINTS_MAX)
         return;
     uint32_t at = (publisher->first_checkpoint + publisher->checkpoint_count) % CHECKPOINTS_MAX;
@@ -272,14 +311,17 @@ publisher_keep_checkpoint(struct publisher *publisher, int64_t row_id)
     for (int32_t i = 0; i < publisher->numbering.partitions; i++)
         checkpoint->sent[i] = kafka_producer_sent(publisher->kafka, i);
     publisher->checkpoint_count++;
+    CHECK(publisher->checkpoint_count <= CHECKPOINTS_MAX);
 }
 
 static bool
 checkpoint_is_acked(const struct publisher *publisher, const struct publisher_checkpoint *one)
 {
-    for (int32_t i = 0; i < publisher->numbering.partitions; i++)
+    for (int32_t i = 0; i < publisher->numbering.partitions; i++) {
+        CHECK(one->sent[i] <= kafka_producer_sent(publisher->kafka, i));
         if (kafka_producer_acked(publisher->kafka, i) < one->sent[i])
             return false;
+    }
     return true;
 }
 
@@ -292,6 +334,7 @@ publisher_acked_checkpoint(struct publisher *publisher)
             &publisher->checkpoints[publisher->first_checkpoint];
         if (!checkpoint_is_acked(publisher, next))
             break;
+        CHECK(acked == NULL || next->row_id > acked->row_id);
         acked = next;
         publisher->first_checkpoint = (publisher->first_checkpoint + 1) % CHECKPOINTS_MAX;
         publisher->checkpoint_count--;
@@ -314,6 +357,7 @@ publisher_numbering(const struct publisher *publisher)
 int64_t
 publisher_acked_offset(const struct publisher *publisher, int32_t partition)
 {
+    CHECK(partition >= 0 && partition < publisher->numbering.partitions);
     return kafka_producer_acked_offset(publisher->kafka, partition);
 }
 

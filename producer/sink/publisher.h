@@ -1,12 +1,12 @@
-/* Events on their way to the topic: numbered, encoded, queued by partition, sent in whole batches,
- * acknowledged.
+/* The publisher: numbers events, encodes them, queues them by partition, sends them in batches, and
+ * tracks their acknowledgements.
  *
- * Happy path: add events, flush until nothing is left, keep a checkpoint; acknowledgements come in
- * while polling, and the newest checkpoint that they cover is how far the topic is known to be. Any
- * delivery error is final for the publisher (L4): destroy it and begin again from the saved cursor,
+ * Happy path: add events, flush until everything is handed over, keep a checkpoint. Polling takes
+ * acknowledgements; the newest checkpoint that they cover is how far the topic is known to be. Any
+ * delivery error is final for the publisher (L4): destroy it, and send again from the saved cursor
  * with a new generation.
  *
- * What is added and not flushed is bounded by the caller, who flushes when it is full. One thread.
+ * The caller bounds the memory: it flushes when the publisher is full. One thread.
  */
 #ifndef PRODUCER_SINK_PUBLISHER_H
 #define PRODUCER_SINK_PUBLISHER_H
@@ -17,72 +17,76 @@
 
 struct publisher;
 
-/* Who sends, and where to. */
+/* What all events of a publisher have in common. Strings outlive the publisher. */
 struct publisher_origin {
-    const char *source; /* outlives the publisher */
+    const char *source;
     int64_t epoch;
     int64_t generation;
-    const char *topic_id;      /* outlives the publisher */
-    int64_t message_bytes_max; /* of the topic: batches stay below it */
+    const char *topic_id;
+    int64_t message_bytes_max; /* max.message.bytes of the topic: no batch is larger */
     int64_t event_bytes_max;   /* larger events are refused */
 };
 
-/* Everything up to `row_id` of a window. */
+/* A place in a window: its rows up to `row_id`. */
 struct publisher_checkpoint {
     int64_t row_id;
-    struct numbering numbering;
-    uint64_t *sent; /* by partition, messages of this publisher */
+    struct numbering numbering; /* after these rows */
+    uint64_t *sent;             /* by partition, messages of this publisher up to here; owned */
 };
 
 struct publisher_counts {
-    uint64_t events; /* numbered ones */
+    uint64_t events; /* numbered */
     uint64_t marks;
-    uint64_t bytes; /* of values */
+    uint64_t bytes; /* of message values */
 };
 
-/* `numbering` is copied: where the cursor stands. */
+/* `numbering` is that of the saved cursor; it is copied. The caller owns `*publisher`. */
 int publisher_create(const struct config *config, const struct publisher_origin *origin,
                      const struct numbering *numbering, struct publisher **publisher,
                      struct error *err);
+/* What is queued or in flight is dropped. NULL does nothing. */
 void publisher_destroy(struct publisher *publisher);
 
-/* Numbers `event`, a row of kind row, fan-out or rejected, and queues it for `partition`; all of
- * the header but tick and created_at is filled in. ERR_DATA when it cannot be encoded or is too
- * large for the topic: its seq is not taken. */
+/* Numbers `event` (kind row, fan-out or rejected) and queues it for `partition`. The caller sets
+ * its tick, created_at and body; the rest of the header is filled in. ERR_DATA when the event
+ * cannot be encoded or is too large for the topic; it then takes no seq. */
 int publisher_add(struct publisher *publisher, int32_t partition, struct event *event,
                   struct error *err);
 
-/* Queues a mark for every partition, each with the numbers that it stands at. `mark` and `tick`
- * give the rest. */
+/* Queues a mark for every partition, with the partition's last seq and digest. Everything else is
+ * taken from `mark` and `tick`. */
 int publisher_add_marks(struct publisher *publisher, int64_t tick, const struct mark *mark,
                         struct error *err);
 
-/* Has so much been added that it should be flushed? */
+/* So much is queued that the caller must flush. */
 bool publisher_full(const struct publisher *publisher);
 
-/* Hands over as much as fits; `*done` when nothing is left. Otherwise poll and try again. */
+/* Hands as much to the Kafka client as fits. `*done` is false when some is left: poll, then flush
+ * again. */
 int publisher_flush(struct publisher *publisher, bool *done, struct error *err);
+/* Takes acknowledgements, waiting up to `wait_ms` for the first. */
 int publisher_poll(struct publisher *publisher, int wait_ms, struct error *err);
 
-/* Everything that was added is handed over. */
+/* Nothing is queued: everything that was added is handed over. */
 bool publisher_flushed(const struct publisher *publisher);
 
 /* Messages handed over and not acknowledged. */
 uint64_t publisher_outstanding(const struct publisher *publisher);
 
-/* Remembers that all rows up to `row_id` have been flushed. When too many are remembered, this one
- * is not. */
+/* Keeps a checkpoint: all rows of the window up to `row_id` are flushed. Row ids grow. Does nothing
+ * when too many checkpoints are kept. */
 void publisher_keep_checkpoint(struct publisher *publisher, int64_t row_id);
-/* The newest that is acknowledged in all partitions, NULL if none is; valid until the next call.
- * Those before it are forgotten. */
+/* Returns the newest checkpoint that is acknowledged in all partitions, and forgets it and those
+ * before it. NULL: no kept one is. Valid until the next checkpoint is kept. */
 const struct publisher_checkpoint *publisher_acked_checkpoint(struct publisher *publisher);
+/* Before the rows of the next window. */
 void publisher_forget_checkpoints(struct publisher *publisher);
 
 const struct numbering *publisher_numbering(const struct publisher *publisher);
-/* The last acknowledged offset of a partition, -1 if none is known. */
+/* The last acknowledged offset of a partition, -1 while it is unknown. */
 int64_t publisher_acked_offset(const struct publisher *publisher, int32_t partition);
 struct publisher_counts publisher_counts(const struct publisher *publisher);
-/* What the client says about its brokers, "" when all is well. */
+/* Copies the client's last error about its brokers, "" without one. */
 void publisher_broker_error(struct publisher *publisher, char *out, size_t bytes);
 
 #endif

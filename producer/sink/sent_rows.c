@@ -1,17 +1,19 @@
-/* Happy path: read the range once and keep, for each accepted row, where it is; read its event
- * again when it is asked for, which is rare.
+/* Happy path: sent_rows_read() reads the range once and keeps the place of each accepted row.
+ * sent_rows_find() reads the event at that place again, which is rare.
  */
 #include "producer/sink/sent_rows.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/base/check.h"
 #include "common/event/event_codec.h"
 #include "common/kafka/kafka_admin.h"
 #include "common/kafka/kafka_reader.h"
 
 enum { READ_WAIT_MS = 200, FIRST_CAPACITY = 1024 };
 
+/* The place of one event. */
 struct sent_row {
     int64_t row_id;
     int64_t offset;
@@ -22,8 +24,8 @@ struct sent_rows {
     struct event_codec *codec;
     struct kafka_reader *reader;
     struct kafka_batch *batch;
-    struct arena arena;
-    struct sent_row *items;
+    struct arena arena;     /* of the event that is decoded */
+    struct sent_row *items; /* row ids ascending, once everything is read */
     size_t count;
     size_t capacity;
 };
@@ -36,7 +38,7 @@ compare_rows(const void *a, const void *b)
     return (one > other) - (one < other);
 }
 
-/* Sorts, and keeps one of each: a row may have been sent many times. */
+/* Sorts by row id, and keeps one place of each row, because a row may have been sent many times. */
 static void
 sent_rows_sort(struct sent_rows *rows)
 {
@@ -45,6 +47,7 @@ sent_rows_sort(struct sent_rows *rows)
     for (size_t i = 0; i < rows->count; i++)
         if (kept == 0 || rows->items[kept - 1].row_id != rows->items[i].row_id)
             rows->items[kept++] = rows->items[i];
+    CHECK(kept <= rows->count);
     rows->count = kept;
 }
 
@@ -57,6 +60,7 @@ sent_rows_add(struct sent_rows *rows, int64_t row_id, int32_t partition, int64_t
             rows->capacity *= 2;
         rows->items = memory_realloc(rows->items, rows->capacity * sizeof *rows->items);
     }
+    CHECK(rows->count < rows->capacity);
     rows->items[rows->count++] = (struct sent_row){row_id, offset, partition};
 }
 
@@ -65,6 +69,7 @@ sent_rows_take(struct sent_rows *rows, const struct sent_range *range, int32_t p
                const struct kafka_record *record, struct error *err)
 {
     struct event event;
+    CHECK(record->offset <= range->ends[partition]);
     arena_reset(&rows->arena);
     int rc =
         event_decode(rows->codec, record->value, record->value_bytes, &rows->arena, &event, err);
@@ -77,13 +82,13 @@ sent_rows_take(struct sent_rows *rows, const struct sent_range *range, int32_t p
     return rc;
 }
 
-/* Reads on; what the client is still working on comes later. */
+/* Reads the next messages: none while the client works on a passing error. */
 static int
 sent_rows_next_batch(struct sent_rows *rows, struct error *err)
 {
     int rc = kafka_reader_read(rows->reader, READ_WAIT_MS, rows->batch, err);
-    if (rc == ERR_DATA)
-        return err->code = ERR_RETRY; /* retention has just removed the offset */
+    if (rc == ERR_DATA) /* retention has just removed the offset */
+        return error_wrap(err, ERR_RETRY, "offset removed while it was read");
     if (rc != ERR_RETRY)
         return rc;
     rows->batch->count = 0;
@@ -96,6 +101,7 @@ sent_rows_read_partition(struct sent_rows *rows, const struct sent_range *range,
                          struct error *err)
 {
     int64_t end = range->ends[partition];
+    CHECK(next >= 0 && end >= -1);
     int rc = next <= end ? kafka_reader_start(rows->reader, partition, next, err) : 0;
     while (rc == 0 && next <= end) {
         rc = turn(context, err);
@@ -149,11 +155,12 @@ sent_rows_read(const struct config *config, const struct sent_range *range,
         rc = sent_rows_read_topic(made, config, range, turn, context, err);
     if (rc != 0) {
         sent_rows_free(made);
-        return rc < 0
-                   ? error_wrap(err, rc, "could not look for rows on topic %s", config->topic.name)
-                   : rc;
+        return rc < 0 ? error_wrap(err, rc, "could not read the sent rows of topic %s",
+                                   config->topic.name)
+                      : rc;
     }
     sent_rows_sort(made);
+    CHECK(made->count <= made->capacity);
     *rows = made;
     return 0;
 }
@@ -172,7 +179,7 @@ sent_rows_free(struct sent_rows *rows)
     free(rows);
 }
 
-/* The event at one place. */
+/* Reads the event at a place. */
 static int
 sent_rows_fetch(struct sent_rows *rows, const struct sent_row *row, struct arena *arena,
                 struct event *event, struct error *err)
@@ -200,7 +207,7 @@ sent_rows_find(struct sent_rows *rows, int64_t row_id, struct arena *arena, cons
         return 0;
     int rc = sent_rows_fetch(rows, row, arena, event, err);
     if (rc == 0 && event->row_id != row_id)
-        rc = error_set(err, ERR_RETRY, "another event stands there now");
+        rc = error_set(err, ERR_RETRY, "another event is there now");
     if (rc != 0)
         return error_wrap(err, rc,
                           "could not read row %" PRId64 " from partition %d at offset %" PRId64,

@@ -3,22 +3,24 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/base/check.h"
 #include "common/event/event_codec.h"
 #include "common/kafka/kafka_reader.h"
 
 enum { READ_WAIT_MS = 200 };
 
-/* The reading of one partition. */
 struct reading {
     const struct topic_expectation *expected;
-    struct topic_survey *survey; /* NULL: events are checked */
+    struct topic_survey *survey; /* to fill; NULL: events are checked instead */
     struct event_codec *codec;
     struct kafka_reader *reader;
     struct kafka_batch *batch;
-    struct arena arena;
+    struct arena arena; /* of the event that is decoded */
+
+    /* Of the current partition. */
     int64_t next;    /* offset to read */
-    int64_t end;     /* where to stop */
-    bool skip_fence; /* ours is on the way */
+    int64_t end;     /* the reading stops before this offset */
+    bool skip_fence; /* the offset of our fence is unknown, so that it will be read */
 };
 
 int
@@ -26,11 +28,12 @@ topic_check_shape(const struct config_topic *config, const struct kafka_topic *t
                   struct error *err)
 {
     const char *name = config->name;
+    CHECK(config->partitions > 0);
     if (!topic->exists)
         return error_set(err, ERR_FATAL, "topic %s does not exist: run bitdex-producer init", name);
     if (topic->partitions != config->partitions)
         return error_set(err, ERR_FATAL,
-                         "topic %s has %d partitions, topic.partitions says %d: the number is"
+                         "topic %s has %d partitions, but topic.partitions is %d: the number is"
                          " fixed for the life of a topic; use a new topic and load",
                          name, topic->partitions, config->partitions);
     if (!topic->cleanup_delete)
@@ -40,7 +43,7 @@ topic_check_shape(const struct config_topic *config, const struct kafka_topic *t
                          name);
     if (!topic->log_append_time)
         return error_set(err, ERR_FATAL,
-                         "topic %s takes the time of messages from us, so that retention would"
+                         "topic %s keeps the timestamps of the producer, so that retention would"
                          " delete an old backlog on arrival: set"
                          " message.timestamp.type=LogAppendTime",
                          name);
@@ -68,16 +71,17 @@ int
 topic_check_event(const struct topic_expectation *expected, const struct event *event,
                   struct error *err)
 {
+    CHECK(expected->epoch >= 1 && expected->generation >= 1);
     if (event->epoch == 0)
-        return 0; /* over HTTP: of no history */
+        return 0; /* from an HTTP source */
     int rc = check_source(expected->source, event, err);
     if (rc != 0)
         return rc;
     if (event->kind == EVENT_MARK && text_is_not(event->mark.topic_id, expected->topic_id))
         return error_set(err, ERR_FATAL,
-                         "the topic belongs to another cursor (topic id %.*s, not %s): a producer"
-                         " of another database has the same name, then give this one another name"
-                         " and topic; or the producer's tables were made anew, then open a new"
+                         "the topic belongs to another cursor (topic id %.*s, not %s): if a"
+                         " producer of another database has the same name, give this one another"
+                         " name and topic; if the producer's tables were created again, open a new"
                          " epoch with: bitdex-producer cursor adopt",
                          TEXT_ARGS(event->mark.topic_id),
                          expected->topic_id[0] != '\0' ? expected->topic_id : "a new one");
@@ -110,7 +114,9 @@ survey_event(const struct reading *reading, const struct event *event, struct er
 {
     struct topic_survey *survey = reading->survey;
     if (event->epoch == 0)
-        return 0;
+        return 0; /* from an HTTP source */
+    if (event->epoch == INT64_MAX || event->generation == INT64_MAX)
+        return error_set(err, ERR_FATAL, "there is no epoch or generation above those of an event");
     if (event->epoch > survey->epoch)
         survey->epoch = event->epoch;
     if (event->generation > survey->generation)
@@ -120,7 +126,8 @@ survey_event(const struct reading *reading, const struct event *event, struct er
     return check_source(reading->expected->source, event, err);
 }
 
-/* Where the broker did not say where our fence is, we meet it; a second one like it is not ours. */
+/* If the broker did not report the offset of our fence, the reading passes it; a second fence like
+ * it is not ours. */
 static int
 read_event(struct reading *reading, const struct event *event, struct error *err)
 {
@@ -137,15 +144,16 @@ static int
 read_record(struct reading *reading, const struct kafka_record *record, struct error *err)
 {
     struct event event;
+    CHECK(record->offset < reading->end);
     arena_reset(&reading->arena);
     int rc = event_decode(reading->codec, record->value, record->value_bytes, &reading->arena,
                           &event, err);
     if (rc == ERR_DATA)
-        return 0; /* not an event; consumers make a dead letter of it */
+        return 0; /* not an event; it becomes a dead letter of the consumers */
     if (rc == 0)
         rc = read_event(reading, &event, err);
     else
-        rc = ERR_FATAL; /* a newer producer's schema: it will not go away */
+        rc = ERR_FATAL; /* the unknown schema of a newer producer: a retry does not help */
     return rc != 0 ? error_wrap(err, rc, "offset %" PRId64, record->offset) : 0;
 }
 
@@ -154,9 +162,9 @@ read_batch(struct reading *reading, struct error *err)
 {
     int rc = kafka_reader_read(reading->reader, READ_WAIT_MS, reading->batch, err);
     if (rc == ERR_RETRY)
-        return 0; /* the client is working on it */
-    if (rc == ERR_DATA)
-        return err->code = ERR_RETRY; /* retention has just removed the offset */
+        return 0;       /* the client is working on it */
+    if (rc == ERR_DATA) /* retention has just removed the offset */
+        return error_wrap(err, ERR_RETRY, "offset removed while it was read");
     for (uint32_t i = 0; rc == 0 && i < reading->batch->count; i++) {
         const struct kafka_record *record = &reading->batch->records[i];
         if (record->offset < reading->end)
@@ -167,27 +175,29 @@ read_batch(struct reading *reading, struct error *err)
 }
 
 static int
-read_partition(struct reading *reading, int32_t partition, int (*alive)(void *), void *context,
+read_partition(struct reading *reading, int32_t partition, int (*heartbeat)(void *), void *context,
                struct error *err)
 {
     if (reading->next >= reading->end)
         return 0;
     int rc = kafka_reader_start(reading->reader, partition, reading->next, err);
     while (rc == 0 && reading->next < reading->end) {
-        rc = alive(context);
+        rc = heartbeat(context);
         if (rc == 0)
             rc = read_batch(reading, err);
     }
     return rc;
 }
 
-/* Finds out what there is to read of a partition. `fence`: as above, or INT64_MAX for none. */
+/* Determines what to read of a partition. `fence`: the offset of our fence, -1 if it is unknown,
+ * INT64_MAX to read to the end. */
 static int
 find_range(struct reading *reading, struct kafka_admin *admin, const char *topic, int32_t partition,
            int64_t offset, int64_t fence, struct error *err)
 {
     int64_t low;
     int64_t high;
+    CHECK(offset >= -1 && fence >= -1);
     int rc = kafka_admin_offsets(admin, topic, partition, &low, &high, err);
     if (rc != 0)
         return rc;
@@ -198,7 +208,7 @@ find_range(struct reading *reading, struct kafka_admin *admin, const char *topic
         return 0;
     return error_set(err, ERR_FATAL,
                      "ends at offset %" PRId64 ", but offset %" PRId64
-                     " was acknowledged: the topic was created anew, or the cluster lost"
+                     " was acknowledged: the topic was created again, or the cluster lost"
                      " acknowledged messages; open a new epoch with: bitdex-producer cursor adopt",
                      reading->end, offset);
 }
@@ -206,19 +216,20 @@ find_range(struct reading *reading, struct kafka_admin *admin, const char *topic
 static int
 read_partitions(struct reading *reading, struct kafka_admin *admin,
                 const struct config_topic *topic, int64_t *offsets, const int64_t *fences,
-                int (*alive)(void *), void *context, struct error *err)
+                int (*heartbeat)(void *), void *context, struct error *err)
 {
     for (int32_t i = 0; i < topic->partitions; i++) {
         int64_t fence = fences != NULL ? fences[i] : INT64_MAX;
-        int rc = alive(context);
+        int rc = heartbeat(context);
         if (rc == 0)
             rc = find_range(reading, admin, topic->name, i, offsets[i], fence, err);
         if (rc == 0)
-            rc = read_partition(reading, i, alive, context, err);
+            rc = read_partition(reading, i, heartbeat, context, err);
         if (rc < 0)
             error_wrap(err, rc, "partition %d of topic %s", i, topic->name);
         if (rc != 0)
             return rc;
+        CHECK(reading->end - 1 >= offsets[i]);
         offsets[i] = reading->end - 1;
     }
     return 0;
@@ -226,9 +237,10 @@ read_partitions(struct reading *reading, struct kafka_admin *admin,
 
 static int
 read_topic(struct reading *reading, const struct config *config, int64_t *offsets,
-           const int64_t *fences, int (*alive)(void *), void *context, struct error *err)
+           const int64_t *fences, int (*heartbeat)(void *), void *context, struct error *err)
 {
     struct kafka_admin *admin = NULL;
+    CHECK(reading->reader == NULL && reading->codec == NULL && reading->batch == NULL);
     int rc = kafka_admin_create(&config->kafka, &admin, err);
     if (rc == 0)
         rc = kafka_reader_create(&config->kafka, config->topic.name, &reading->reader, err);
@@ -236,7 +248,8 @@ read_topic(struct reading *reading, const struct config *config, int64_t *offset
         rc = event_codec_create(&reading->codec, err);
     if (rc == 0) {
         reading->batch = memory_zalloc(sizeof *reading->batch);
-        rc = read_partitions(reading, admin, &config->topic, offsets, fences, alive, context, err);
+        rc = read_partitions(reading, admin, &config->topic, offsets, fences, heartbeat, context,
+                             err);
         kafka_batch_release(reading->batch);
         free(reading->batch);
     }
@@ -249,11 +262,11 @@ read_topic(struct reading *reading, const struct config *config, int64_t *offset
 
 int
 topic_check_content(const struct config *config, const struct topic_expectation *expected,
-                    int64_t *offsets, const int64_t *fences, int (*alive)(void *context),
+                    int64_t *offsets, const int64_t *fences, int (*heartbeat)(void *context),
                     void *context, struct error *err)
 {
     struct reading reading = {.expected = expected};
-    return read_topic(&reading, config, offsets, fences, alive, context, err);
+    return read_topic(&reading, config, offsets, fences, heartbeat, context, err);
 }
 
 static int
@@ -270,7 +283,7 @@ survey_shape(const struct config *config, struct error *err)
 }
 
 static int
-survey_alive(void *context)
+survey_heartbeat(void *context)
 {
     (void)context;
     return 0;
@@ -286,5 +299,5 @@ topic_survey_read(const struct config *config, const char *source, const char *t
     for (int32_t i = 0; i < config->topic.partitions; i++)
         ends[i] = -1;
     int rc = survey_shape(config, err);
-    return rc == 0 ? read_topic(&reading, config, ends, NULL, survey_alive, NULL, err) : rc;
+    return rc == 0 ? read_topic(&reading, config, ends, NULL, survey_heartbeat, NULL, err) : rc;
 }

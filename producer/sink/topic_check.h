@@ -1,13 +1,13 @@
-/* Is this the topic that the cursor belongs to? Questions to the broker.
+/* Checks that the topic is the one that the cursor belongs to.
  *
- * Before anything is sent: has the topic the shape that the laws need. And, before a generation is
- * taken and again behind our own fence (L3): has somebody written to it what our cursor knows
- * nothing of. Behind the last saved offset only our own earlier generations may have written,
- * nothing later than what they saved; anything else proves that the database went back, that the
- * topic is another one, or that a second producer feeds it. (The first look spares another
- * producer's topic our fence, which would stop that one.)
+ * Before anything is sent: the topic must have the settings that the laws need. Before a generation
+ * is taken, and again after its fence is acknowledged (L3): the content after the last saved offset
+ * must come from earlier generations of this producer, with nothing later than what they saved.
+ * Anything else proves that the database went back, that the topic is another one, or that a second
+ * producer writes to it. (The first check keeps this producer from fencing another producer's
+ * topic, which would stop that one.)
  *
- * Before an epoch is opened: what is on the topic altogether, for the new one to be above it.
+ * Before an epoch is opened: a survey of the whole topic, so that the new epoch is above it.
  *
  * One thread; the calls block.
  */
@@ -18,40 +18,41 @@
 #include "common/event/event.h"
 #include "common/kafka/kafka_admin.h"
 
-/* What the cursor knows. */
+/* What the topic must agree with. */
 struct topic_expectation {
     const char *source;
-    const char *topic_id; /* "": none yet */
+    const char *topic_id; /* "": there is no cursor yet */
     int64_t epoch;
-    int64_t generation; /* events are of earlier ones */
-    int64_t tick;       /* the newest saved one */
+    int64_t generation; /* events must be of earlier ones */
+    int64_t tick;       /* of the newest saved window */
 };
 
-/* What numbered events and marks are on a topic. */
+/* The greatest numbers of the producer's events and marks on a topic. */
 struct topic_survey {
-    int64_t epoch;      /* the greatest; 0: none */
-    int64_t generation; /* the greatest of any epoch */
-    bool has_topic_id;  /* one of the marks carries the cursor's topic id */
+    int64_t epoch;      /* 0: there are no events */
+    int64_t generation; /* of any epoch */
+    bool has_topic_id;  /* a mark carries the topic id of the cursor */
 };
 
-/* ERR_FATAL names the way out. */
+/* Checks existence, number of partitions and settings. ERR_FATAL says what to do. */
 int topic_check_shape(const struct config_topic *config, const struct kafka_topic *topic,
                       struct error *err);
 
-/* One event before our fence, of this or another history. Pure. ERR_FATAL explains. */
+/* Checks one event that is before our fence. Pure. ERR_FATAL says what it proves and what to do. */
 int topic_check_event(const struct topic_expectation *expected, const struct event *event,
                       struct error *err);
 
-/* Reads every partition behind `offsets[p]` (-1: from its beginning) and moves `offsets` to where
- * it has looked: up to `fences[p]`, where our fence is (-1: the broker did not say); without
- * `fences`, up to the end. `alive` is called now and then and ends the reading with what it
- * returns, unless that is 0. */
+/* Reads every partition after `offsets[p]` (-1: from its beginning), and advances `offsets` to the
+ * last offset that was read. It reads up to our fence at `fences[p]` (-1: the broker did not report
+ * its offset), or without `fences` (NULL) up to the end. `heartbeat` is called several times a
+ * second; when it returns anything but 0, the reading ends with that. */
 int topic_check_content(const struct config *config, const struct topic_expectation *expected,
-                        int64_t *offsets, const int64_t *fences, int (*alive)(void *context),
+                        int64_t *offsets, const int64_t *fences, int (*heartbeat)(void *context),
                         void *context, struct error *err);
 
-/* Reads the whole topic, which must have the right shape and no other producer than `source`.
- * Fills `ends` by partition with the last offset there is, -1 if there never was one. */
+/* Reads the whole topic. ERR_FATAL when it does not have the right shape, or has events of another
+ * producer than `source`. Fills `ends` by partition with the last offset, -1 if there never was
+ * one. */
 int topic_survey_read(const struct config *config, const char *source, const char *topic_id,
                       struct topic_survey *survey, int64_t *ends, struct error *err);
 

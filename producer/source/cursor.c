@@ -326,7 +326,8 @@ window_is_valid(const struct cursor_window *window)
                  window->s1.xmax <= window->s2.xmax &&
                  (window->sub_id == 0 || window->sub_id <= window->last_row_id);
     for (int32_t i = 0; valid && i < window->partitions; i++)
-        valid = window->seq[i] >= 0 && window->offsets[i] >= -1;
+        valid = window->seq[i] >= 0 && window->offsets[i] >= -1 &&
+                (window->seq[i] > 0 || window->digest[i] == EVENT_DIGEST_START);
     return valid;
 }
 

@@ -149,7 +149,7 @@ class Refusals(GalleryCase):
         topic.delete(self.pipeline.kafka, self.pipeline.topic)
         self.refused("does not exist")
         self.pipeline.init()
-        self.refused("created anew")
+        self.refused("created again")
         (before,) = self.execute("SELECT topic_id FROM bitdex_producers").fetchone()
         self.producer.command("cursor", "adopt")
         (after,) = self.execute("SELECT topic_id FROM bitdex_producers").fetchone()

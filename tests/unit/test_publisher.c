@@ -210,6 +210,8 @@ test_a_checkpoint_does_not_move_with_what_is_added_later(void **state)
     const struct publisher_checkpoint *newest = publisher_acked_checkpoint(fixture.publisher);
     assert_non_null(newest);
     assert_int_equal(newest->numbering.seq[0], 1);
+    bool done;
+    assert_int_equal(publisher_flush(fixture.publisher, &done, NULL), 0);
     publisher_keep_checkpoint(fixture.publisher, 2);
     publisher_forget_checkpoints(fixture.publisher);
     flush_and_await(&fixture);

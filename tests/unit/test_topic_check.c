@@ -119,7 +119,7 @@ test_each_shape_that_breaks_a_law_is_refused(void **state)
     check_shape(&bad, "does not exist: run bitdex-producer init");
     bad = good;
     bad.partitions = 5;
-    check_shape(&bad, "has 5 partitions, topic.partitions says 4");
+    check_shape(&bad, "has 5 partitions, but topic.partitions is 4");
     bad = good;
     bad.cleanup_delete = false;
     check_shape(&bad, "cleanup.policy=delete");
