@@ -1,9 +1,9 @@
 /* C11 threads on top of pthreads, for builds with ThreadSanitizer.
  *
- * The sanitizer knows nothing of glibc's thrd_create(): a thread made by it crashes at its first
- * intercepted call. Debian's librdkafka uses C11 threads. These definitions in the executable go
- * before glibc's, so that the library's threads and locks are seen. The types of <threads.h> are at
- * least as large as the pthread ones, and are the same underneath.
+ * The sanitizer does not intercept glibc's thrd_create(): a thread that it starts crashes at its
+ * first intercepted call. Debian's librdkafka uses C11 threads. These definitions in the executable
+ * take precedence over glibc's, so that the sanitizer sees the library's threads and locks. The
+ * types of <threads.h> are at least as large as those of pthread and have the same representation.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -155,8 +155,9 @@ call_once(once_flag *flag, void (*function)(void))
     pthread_once((pthread_once_t *)flag, function);
 }
 
-/* The library itself is not instrumented, so the order that its reference counts make is not seen:
- * what it frees or copies, and its locks' own memory, look racy. What its locks order is seen. */
+/* The library itself is not instrumented, so the sanitizer does not see the order that its
+ * reference counts establish: memory that the library frees or copies, and the memory of its locks,
+ * look racy. The sanitizer does see the order that its locks establish. */
 const char *__tsan_default_suppressions(void);
 
 const char *

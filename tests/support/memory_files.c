@@ -25,7 +25,7 @@ struct entries {
     size_t count;
 };
 
-/* A change of names that the directory has not been synced for. */
+/* A change of names that is not durable yet, because the directory was not synced after it. */
 struct change {
     char *removed; /* may be NULL */
     char *added;   /* may be NULL */
@@ -39,7 +39,7 @@ struct handle {
 };
 
 struct memory_files {
-    struct files vtable; /* first, so that one is cast to the other */
+    struct files vtable; /* first, so that a pointer to one is cast to the other */
     struct inode *inodes;
     struct entries now;
     struct entries durable;
@@ -172,7 +172,7 @@ memory_files_failed(const struct memory_files *memory)
     return memory->fail_at != 0 && memory->calls >= memory->fail_at;
 }
 
-/* Counts a call; an error when it is the one that fails. */
+/* Counts a call; an error when this call has to fail. */
 static int
 enter(struct memory_files *memory, const char *path, struct error *err)
 {
@@ -514,8 +514,8 @@ memory_files_kill(struct memory_files *memory)
         handle_close(&memory->handles[i]);
 }
 
-/* Each block of one size is the new one, the durable one, or, where there was none, zeros; the size
- * is anything between the two. */
+/* Each block becomes the new one, the durable one, or zeros where there was no durable one; the
+ * file's size becomes any value between the durable size and the new one. */
 static void
 inode_crash(struct memory_files *memory, struct inode *inode)
 {

@@ -1,9 +1,8 @@
-/* An in-memory `struct files` for tests that fails on demand and loses in a crash what was not
- * synced.
+/* An in-memory `struct files` for tests: it fails on demand, and a crash loses what was not synced.
  *
  * It is stricter than any real file system: in a crash every unsynced block of a file, its size,
- * and every unsynced creation, removal and renaming is kept or lost on its own, whatever the order
- * and whether the file itself was synced. Directories are durable at once, as the contract says.
+ * and every unsynced creation, removal and renaming is kept or lost independently, in any order
+ * and even when the file itself was synced. Directories are durable at once, as the contract says.
  *
  * Setup errors and unknown paths trip a CHECK. One thread.
  */
@@ -29,22 +28,22 @@ enum memory_fault {
     MEMORY_DEAD,        /* as MEMORY_SHORT_WRITE, and all later calls fail too */
 };
 
-/* Lets the `call`-th call from now fail (1: the next; close() does not count; 0: none). */
+/* Makes the `call`-th call from now fail (1: the next one; 0: none). close() does not count. */
 void memory_files_fail(struct memory_files *memory, int64_t call, enum memory_fault fault);
 /* Calls made so far. */
 int64_t memory_files_calls(const struct memory_files *memory);
-/* Whether the fault that was ordered has happened. */
+/* Whether the requested fault has happened. */
 bool memory_files_failed(const struct memory_files *memory);
 
-/* The process dies: handles and locks are gone, faults are off, everything written stays. */
+/* The process is killed: handles, locks and faults are gone, everything written stays. */
 void memory_files_kill(struct memory_files *memory);
-/* The power fails: as above, and what was not synced is lost or kept at random. */
+/* The power fails: in addition, whatever was not synced is lost or kept at random. */
 void memory_files_crash(struct memory_files *memory);
 
-/* The content of a file, to look at and to damage; NULL when there is none. */
+/* The content of a file, which a test may change; NULL when there is no such file. */
 struct buffer *memory_files_content(struct memory_files *memory, const char *path);
 
-/* SplitMix64: the next number after `*state`, which any seed may begin. */
+/* SplitMix64: the next number after `*state`. Any value is a valid seed. */
 uint64_t memory_files_random(uint64_t *state);
 
 #endif

@@ -1,5 +1,5 @@
-/* A directory of its own for a test of the real file system: setup and teardown for cmocka, which
- * leave its path in `*state`.
+/* A new directory for each test of the real file system: setup and teardown for cmocka. `*state` is
+ * the directory's path during the test.
  */
 #ifndef TESTS_SUPPORT_TEMPORARY_DIRECTORY_H
 #define TESTS_SUPPORT_TEMPORARY_DIRECTORY_H

@@ -1,5 +1,5 @@
-/* Engines, ops and queries for tests, in the forms that users write. Inside JSON and queries,
- * ' stands for ", so that they can be read. */
+/* Engines, ops and queries for tests, written as users write them. In their JSON and queries, '
+ * stands for ", which makes the literals readable. */
 #ifndef TESTS_UNIT_ENGINE_FIXTURE_H
 #define TESTS_UNIT_ENGINE_FIXTURE_H
 
@@ -17,19 +17,19 @@ extern const struct config_index fixture_index;
  * from publishedAt; partition 1 of 3, 2^32 slots. The caller owns it. */
 struct engine *fixture_engine(void);
 
-/* The entity in `slot`. */
+/* The id of the entity in `slot`. */
 int64_t fixture_entity(int64_t slot);
 
-/* Parses an ops row into `arena`; the test fails if it is refused. */
+/* Parses an ops row into `arena`. A refusal fails the test. */
 int fixture_parse(struct arena *arena, const char *json, struct ops *ops, enum ops_route *route);
 
-/* Parses, checks and applies an ops row: `[{'op':'set',...}]`. The test fails if it is refused. */
+/* Parses, checks and applies an ops row: `[{'op':'set',...}]`. A refusal fails the test. */
 void fixture_apply(struct engine *engine, int64_t entity_id, const char *json);
 /* Parses and checks only; 0 or the first refusal. */
 int fixture_check(const struct engine *engine, const char *json, struct error *err);
 
-/* The engine's state as bytes, replacing what is in `bytes`; and back into a new engine, which must
- * use up all of them. */
+/* The engine's image, which replaces the content of `bytes`; and a new engine from an image, which
+ * must consume all of it. */
 void fixture_save(const struct engine *engine, struct buffer *bytes);
 int fixture_load(struct engine *engine, struct text bytes, struct error *err);
 
@@ -39,7 +39,7 @@ const char *fixture_query(const struct engine *engine, const char *json, struct 
 /* The entity's members, e.g. `!alive "postId":7`. */
 const char *fixture_entity_text(const struct engine *engine, int64_t entity_id, struct buffer *out);
 
-/* One engine and one buffer for the answers: a test's whole world, as WORLD_TEST(test) gives it. */
+/* The state of a test: one engine, and one buffer for its answers. WORLD_TEST(test) provides it. */
 struct world {
     struct engine *engine;
     struct buffer out;
@@ -50,7 +50,7 @@ int world_teardown(void **state);
 
 /* Applies ops to the entity in `slot`. */
 void world_apply(struct world *world, int64_t slot, const char *json);
-/* The rest of the test is for an engine that was made of the bytes of this one. */
+/* Replaces the engine by one that is loaded from its image. */
 void world_restart(struct world *world, int64_t now_s);
 void assert_query(struct world *world, const char *json, const char *wanted);
 

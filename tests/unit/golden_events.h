@@ -1,9 +1,8 @@
-/* Golden bytes: events of schema version 1 as a foreign Avro library (fastavro) writes them, in
- * hex.
+/* Golden bytes: events of schema version 1 as another Avro library (fastavro) writes them, in hex.
  *
- * tests/unit/test_event_codec.c wants them byte for byte; tests/contract/test_golden_events.py
- * reads the same lines with nothing but schemas/event.avsc. A topic may keep such bytes for years:
- * entries are added, never changed.
+ * tests/unit/test_event_codec.c compares them byte for byte; tests/contract/test_golden_events.py
+ * reads the same lines with schemas/event.avsc alone. A topic may keep such bytes for years, so
+ * entries are added and never changed.
  */
 #ifndef TESTS_UNIT_GOLDEN_EVENTS_H
 #define TESTS_UNIT_GOLDEN_EVENTS_H

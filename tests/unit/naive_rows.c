@@ -40,7 +40,7 @@ naive_is_visible(const struct naive_row *row, int64_t now_s)
 
 /* --- values ---------------------------------------------------------------------------------- */
 
-/* The n-th value of a field; some come more often than others. */
+/* The n-th value of a field; some values are more frequent than others. */
 static int64_t
 field_number(int field, int64_t nth)
 {
@@ -82,7 +82,7 @@ naive_value(int field, int64_t number)
     return (struct value){.kind = VALUE_INTEGER, .integer = number};
 }
 
-/* --- what ops mean -------------------------------------------------------------------------- */
+/* --- the effect of ops ---------------------------------------------------------------------- */
 
 static void
 row_apply_tags(struct naive_row *row, const struct naive_op *random)

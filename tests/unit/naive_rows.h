@@ -1,4 +1,4 @@
-/* A naive store of rows, and random events for it: what the engine is compared with.
+/* A naive store of rows that the engine is compared with, and random events for both.
  *
  * The fields are those of the engine's fixture, computed ones and visible_from included.
  */
@@ -13,8 +13,8 @@
 enum { NAIVE_TAGS = 8, NAIVE_STRINGS = 6 };
 enum { NAIVE_OPS_MAX = 4, NAIVE_CLAUSES_MAX = 3, NAIVE_VALUES_MAX = 3, NAIVE_QUERY_BYTES = 512 };
 
-/* In the fixture's order, the computed ones last; what comes behind is a field that the index does
- * not have. */
+/* In the fixture's order, the computed fields last. The number after them is for a field that the
+ * index does not have. */
 enum {
     NAIVE_LEVEL,
     NAIVE_POST,
@@ -36,7 +36,7 @@ extern const char *const naive_field_names[NAIVE_FIELDS + 1];
 extern const int64_t naive_tags[NAIVE_TAGS]; /* ascending */
 extern const char *const naive_strings[NAIVE_STRINGS];
 
-/* Scalars are integers here: booleans 0 and 1, strings their place in `naive_strings`. */
+/* Scalars are integers: 0 and 1 for a boolean, the index in `naive_strings` for a string. */
 struct naive_row {
     bool alive;
     bool has[NAIVE_FIELDS];
@@ -51,12 +51,12 @@ bool naive_is_visible(const struct naive_row *row, int64_t now_s);
 /* As fixture_entity_text(). */
 const char *naive_text(const struct naive_row *row, struct buffer *out);
 
-/* One op and what it means to a row. */
+/* One op and its effect on a row. */
 struct naive_op {
     struct op op; /* without the items of an array */
     int field;    /* -1: none */
     int64_t numbers[NAIVE_TAGS];
-    uint32_t count; /* of numbers; 0 with a null or an empty array */
+    uint32_t count; /* of numbers; 0 for null and for an empty array */
 };
 
 struct naive_clause {
@@ -77,7 +77,7 @@ struct naive_event {
 
 void naive_apply(struct naive_row *rows, int row_count, const struct naive_event *event);
 
-/* The same as the engine takes it. */
+/* The same event in the form that the engine takes. */
 struct naive_ops {
     struct op items[NAIVE_OPS_MAX];
     struct op fan_out;
@@ -85,7 +85,8 @@ struct naive_ops {
 };
 void naive_event_ops(const struct naive_event *event, struct naive_ops *ops);
 
-/* How many values a field takes, at most: the fewer, the more often they meet. Any at first. */
+/* Limits how many different values a field gets; with fewer values more of them are equal. There is
+ * no limit at first. */
 extern uint64_t naive_values_limit;
 
 int64_t naive_random_number(int field);

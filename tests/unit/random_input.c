@@ -7,7 +7,7 @@
 
 #include "common/base/clock.h"
 
-enum { ROUNDS_PER_S = 1000 }; /* seeds that lie between two runs, a second apart */
+enum { ROUNDS_PER_S = 1000 }; /* how far apart the first seeds of runs a second apart are */
 
 static uint64_t random_state;
 
@@ -23,7 +23,7 @@ seed_with(uint64_t fresh)
 {
     uint64_t seed = variable("BITDEX_SEED", fresh);
     printf("BITDEX_SEED=%llu\n", (unsigned long long)seed);
-    fflush(stdout); /* before what it leads to ends the program */
+    fflush(stdout); /* in case the test aborts the program */
     random_state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 }
 

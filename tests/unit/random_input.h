@@ -1,7 +1,8 @@
-/* Random inputs: a seeded generator for all tests, and damage to a good input for those of parsers.
+/* Random inputs: a seeded generator for all tests, and random damage to valid inputs for the tests
+ * of parsers.
  *
- * BITDEX_SEED repeats a run, or one round of it; every run prints its own. BITDEX_SECONDS lets the
- * tests that go in rounds go on for so long. One thread.
+ * Every run prints its seed; BITDEX_SEED repeats a run, or one round of it. Tests in rounds run for
+ * BITDEX_SECONDS. One thread.
  */
 #ifndef TESTS_UNIT_RANDOM_INPUT_H
 #define TESTS_UNIT_RANDOM_INPUT_H
@@ -14,17 +15,17 @@
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 void random_seed(void);
-/* `while (random_round(3))`: is there another round? It has a seed of its own. `least` rounds, and
- * more while there is time; with BITDEX_SEED only that one. */
+/* `while (random_round(3))`: whether there is another round, which gets its own seed. There are
+ * `least` rounds and more while time is left; with BITDEX_SEED there is only one. */
 bool random_round(uint32_t least);
 
 uint64_t random_next(void);
 uint64_t random_below(uint64_t limit);
 
-/* One edit: a byte, or a piece of the grammar, over or between what is there; or a cut. */
+/* One random edit: a byte or a piece of the grammar is written or inserted, or the end is cut. */
 void random_edit(struct buffer *input, const char *const *pieces, size_t piece_count);
-/* One of `goods` with a few edits, or nothing but bytes. Allocated to the byte, so that a sanitizer
- * sees a read behind it; free() the data. */
+/* One of `goods` with a few edits, or random bytes. The allocation ends with the last byte, so that
+ * a sanitizer finds a read after it. The caller frees the data with free(). */
 struct text random_damaged(const char *const *goods, size_t good_count, const char *const *pieces,
                            size_t piece_count);
 

@@ -1,5 +1,5 @@
-/* From messages to a frame's payload: what is applied, what leaves a letter, and that replaying the
- * payload gives the same index. */
+/* From messages to the payload of a frame: what is applied, what becomes a dead letter, and that
+ * replaying the payload gives the same index. */
 #include "tests/unit/unit_test.h"
 
 #include <string.h>
@@ -153,7 +153,7 @@ test_what_applies_is_logged_as_it_was_received(void **state)
 }
 
 static void
-test_a_bad_op_drops_itself_and_not_the_row(void **state)
+test_F108_a_bad_op_is_dropped_and_not_the_row(void **state)
 {
     (void)state;
     struct fixture fixture;
@@ -177,7 +177,7 @@ test_a_bad_op_drops_itself_and_not_the_row(void **state)
 }
 
 static void
-test_a_row_of_bad_ops_takes_its_number_and_is_not_logged(void **state)
+test_a_row_of_bad_ops_takes_its_seq_and_is_not_logged(void **state)
 {
     (void)state;
     struct fixture fixture;
@@ -192,7 +192,7 @@ test_a_row_of_bad_ops_takes_its_number_and_is_not_logged(void **state)
 }
 
 static void
-test_an_entity_of_another_shard_or_beyond_the_slots_is_a_letter(void **state)
+test_an_entity_of_another_shard_or_beyond_the_slots_is_a_dead_letter(void **state)
 {
     (void)state;
     static const int64_t ids[] = {6, -3, PARTITION + (int64_t)PARTITIONS * MAX_SLOTS, INT64_MAX};
@@ -208,7 +208,7 @@ test_an_entity_of_another_shard_or_beyond_the_slots_is_a_letter(void **state)
 }
 
 static void
-test_bytes_that_are_no_event_move_the_offset_and_the_next_seq_shows_the_gap(void **state)
+test_F54_bytes_that_are_no_event_move_the_offset_and_the_next_seq_shows_the_gap(void **state)
 {
     (void)state;
     struct error err = {0};
@@ -216,7 +216,7 @@ test_bytes_that_are_no_event_move_the_offset_and_the_next_seq_shows_the_gap(void
     fixture_begin(&fixture);
     add_event(&fixture, EVENT_ROW, 5, &op_alive, 1);
     assert_int_equal(add_bytes(&fixture, "garbage", 7, &err), 0);
-    fixture.seq++; /* it stood for this one */
+    fixture.seq++; /* the seq of the event that the bytes replace */
     assert_int_equal(fixture.batch.letters.count, 1);
     assert_int_equal(fixture.batch.next_offset, 502);
     assert_int_equal(fixture.batch.sequence.missing, 0);
@@ -227,7 +227,7 @@ test_bytes_that_are_no_event_move_the_offset_and_the_next_seq_shows_the_gap(void
 }
 
 static void
-test_L2_with_on_gap_stop_an_event_behind_a_gap_is_not_taken(void **state)
+test_L2_with_on_gap_stop_an_event_after_a_gap_is_not_taken(void **state)
 {
     (void)state;
     struct error err = {0};
@@ -252,7 +252,7 @@ test_L2_with_on_gap_stop_an_event_behind_a_gap_is_not_taken(void **state)
 }
 
 static void
-test_F70_an_unknown_schema_leaves_the_batch_as_it_was(void **state)
+test_F70_an_unknown_schema_leaves_the_batch_unchanged(void **state)
 {
     (void)state;
     struct error err = {0};
@@ -299,7 +299,7 @@ test_a_batch_is_full_after_batch_rows(void **state)
 }
 
 static void
-test_L6_closing_a_batch_leaves_out_what_is_overridden(void **state)
+test_L6_closing_a_batch_drops_overridden_ops(void **state)
 {
     (void)state;
     struct fixture fixture;
@@ -327,9 +327,8 @@ test_L6_closing_a_batch_leaves_out_what_is_overridden(void **state)
     fixture_end(&fixture);
 }
 
-/* L8: the same index from the payloads as from the batches. */
 static void
-test_replaying_payloads_gives_the_index_that_applying_gave(void **state)
+test_L8_replayed_payloads_give_the_same_index(void **state)
 {
     (void)state;
     struct fixture fixture;
@@ -395,17 +394,17 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_applies_is_logged_as_it_was_received),
-        cmocka_unit_test(test_a_bad_op_drops_itself_and_not_the_row),
-        cmocka_unit_test(test_a_row_of_bad_ops_takes_its_number_and_is_not_logged),
-        cmocka_unit_test(test_an_entity_of_another_shard_or_beyond_the_slots_is_a_letter),
+        cmocka_unit_test(test_F108_a_bad_op_is_dropped_and_not_the_row),
+        cmocka_unit_test(test_a_row_of_bad_ops_takes_its_seq_and_is_not_logged),
+        cmocka_unit_test(test_an_entity_of_another_shard_or_beyond_the_slots_is_a_dead_letter),
         cmocka_unit_test(
-            test_bytes_that_are_no_event_move_the_offset_and_the_next_seq_shows_the_gap),
-        cmocka_unit_test(test_L2_with_on_gap_stop_an_event_behind_a_gap_is_not_taken),
-        cmocka_unit_test(test_F70_an_unknown_schema_leaves_the_batch_as_it_was),
+            test_F54_bytes_that_are_no_event_move_the_offset_and_the_next_seq_shows_the_gap),
+        cmocka_unit_test(test_L2_with_on_gap_stop_an_event_after_a_gap_is_not_taken),
+        cmocka_unit_test(test_F70_an_unknown_schema_leaves_the_batch_unchanged),
         cmocka_unit_test(test_duplicates_are_counted_and_not_logged),
         cmocka_unit_test(test_a_batch_is_full_after_batch_rows),
-        cmocka_unit_test(test_L6_closing_a_batch_leaves_out_what_is_overridden),
-        cmocka_unit_test(test_replaying_payloads_gives_the_index_that_applying_gave),
+        cmocka_unit_test(test_L6_closing_a_batch_drops_overridden_ops),
+        cmocka_unit_test(test_L8_replayed_payloads_give_the_same_index),
         cmocka_unit_test(test_a_payload_that_is_cut_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

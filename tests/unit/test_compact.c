@@ -1,4 +1,4 @@
-/* What compaction drops and what it must not, one rule at a time. In JSON, ' stands for ". */
+/* What compaction drops and what it keeps, one rule per test. In JSON, ' stands for ". */
 #include "tests/unit/unit_test.h"
 
 #include "consumer/compact/compact.h"
@@ -25,7 +25,7 @@ static const struct config_sort_field sort_fields[] = {
 static const struct config_index config = {filter_fields, COUNT_OF(filter_fields), sort_fields,
                                            COUNT_OF(sort_fields), NULL};
 
-/* An event and what is left of it: NULL all, "" nothing. */
+/* An event and what compaction keeps of it: NULL is all of it, "" is nothing. */
 struct line {
     int64_t entity_id;
     const char *ops;
@@ -107,7 +107,7 @@ test_F23_arrival_order_decides_and_other_slots_and_fields_do_not_count(void **st
 }
 
 static void
-test_F26_removes_override_nothing_and_stay_in_order(void **state)
+test_F26_removes_override_nothing_and_keep_their_order(void **state)
 {
     (void)state;
     CHECK_BATCH({1, "[" SET("level", "1") "]", NULL}, {1, "[" REMOVE("level", "2") "]", NULL},
@@ -115,7 +115,7 @@ test_F26_removes_override_nothing_and_stay_in_order(void **state)
 }
 
 static void
-test_a_row_goes_as_a_whole_or_stays_as_it_is(void **state)
+test_a_row_is_dropped_as_a_whole_or_kept_unchanged(void **state)
 {
     (void)state;
     CHECK_BATCH({1, "[" SET("level", "1") "," SET("post", "1") "]", NULL},
@@ -124,7 +124,7 @@ test_a_row_goes_as_a_whole_or_stays_as_it_is(void **state)
 }
 
 static void
-test_a_row_that_has_its_slot_for_itself_is_left_as_it_is(void **state)
+test_the_only_row_of_a_slot_is_kept_unchanged(void **state)
 {
     (void)state;
     CHECK_BATCH({1, "[" REMOVE("level", "1") "," SET("level", "2") "]", NULL},
@@ -132,7 +132,7 @@ test_a_row_that_has_its_slot_for_itself_is_left_as_it_is(void **state)
 }
 
 static void
-test_ops_on_fields_that_the_index_does_not_have_are_left_alone(void **state)
+test_ops_on_unknown_fields_are_kept(void **state)
 {
     (void)state;
     CHECK_BATCH({1, "[" SET("new", "1") "]", NULL}, {1, "[" SET("new", "2") "]", NULL},
@@ -145,7 +145,7 @@ test_ops_on_fields_that_the_index_does_not_have_are_left_alone(void **state)
 /* --- multi-values ---------------------------------------------------------------------------- */
 
 static void
-test_F24_of_add_and_remove_of_one_element_the_last_is_left(void **state)
+test_F24_of_add_and_remove_of_one_element_the_last_is_kept(void **state)
 {
     (void)state;
     CHECK_BATCH({1, "[" ADD("tags", "7") "]", ""}, {1, "[" REMOVE("tags", "7") "]", NULL});
@@ -155,7 +155,7 @@ test_F24_of_add_and_remove_of_one_element_the_last_is_left(void **state)
 }
 
 static void
-test_F24_other_elements_stay(void **state)
+test_F24_ops_on_other_elements_are_kept(void **state)
 {
     (void)state;
     CHECK_BATCH({1, "[" ADD("tags", "7") "]", NULL}, {1, "[" REMOVE("tags", "8") "]", NULL},
@@ -163,7 +163,7 @@ test_F24_other_elements_stay(void **state)
 }
 
 static void
-test_an_array_goes_when_each_of_its_elements_is_overridden(void **state)
+test_an_array_is_dropped_when_each_of_its_elements_is_overridden(void **state)
 {
     (void)state;
     CHECK_BATCH({1, "[" ADD("tags", "[1,2]") "]", ""}, {1, "[" ADD("tags", "[1,3]") "]", NULL},
@@ -190,7 +190,7 @@ test_overriding_its_elements_does_not_override_a_replacement(void **state)
 /* --- entities -------------------------------------------------------------------------------- */
 
 static void
-test_delete_absorbs_what_is_before_it(void **state)
+test_delete_absorbs_earlier_ops(void **state)
 {
     (void)state;
     CHECK_BATCH({1, "[" ALIVE "," SET("level", "1") "," ADD("tags", "1") "]", ""},
@@ -198,7 +198,7 @@ test_delete_absorbs_what_is_before_it(void **state)
 }
 
 static void
-test_F27_what_follows_a_delete_lives(void **state)
+test_F27_ops_after_a_delete_are_kept(void **state)
 {
     (void)state;
     CHECK_BATCH({1, "[" ALIVE "]", ""}, {1, "[" DELETE "]", NULL},
@@ -206,7 +206,7 @@ test_F27_what_follows_a_delete_lives(void **state)
 }
 
 static void
-test_alive_is_said_once(void **state)
+test_only_one_alive_is_kept(void **state)
 {
     (void)state;
     CHECK_BATCH({1, "[" ALIVE "]", ""}, {1, "[" ALIVE "," SET("level", "1") "]", NULL});
@@ -231,7 +231,7 @@ test_delete_absorbs_across_a_fan_out_that_reads_the_slot(void **state)
 /* --- fan-outs -------------------------------------------------------------------------------- */
 
 static void
-test_F29_what_a_fan_out_reads_stays_before_it(void **state)
+test_F29_what_a_fan_out_reads_is_kept_before_it(void **state)
 {
     (void)state;
     CHECK_BATCH({1, "[" SET("post", "5") "," SET("tags", "[1]") "]", NULL},
@@ -240,7 +240,7 @@ test_F29_what_a_fan_out_reads_stays_before_it(void **state)
 }
 
 static void
-test_what_a_fan_out_only_writes_may_go_before_it(void **state)
+test_what_a_fan_out_overwrites_is_dropped_before_it(void **state)
 {
     (void)state;
     CHECK_BATCH({1, "[" SET("level", "5") "]", ""},
@@ -271,7 +271,7 @@ test_F30_a_fan_out_does_not_need_a_slot_that_is_alive(void **state)
 }
 
 static void
-test_F31_the_id_of_a_fan_out_is_no_slot(void **state)
+test_F31_the_id_of_a_fan_out_is_not_a_slot(void **state)
 {
     (void)state;
     CHECK_BATCH({1, "[" SET("level", "5") "]", NULL},
@@ -280,7 +280,7 @@ test_F31_the_id_of_a_fan_out_is_no_slot(void **state)
 }
 
 static void
-test_inside_a_fan_out_the_old_value_need_not_be_removed(void **state)
+test_inside_a_fan_out_the_remove_of_the_old_value_is_dropped(void **state)
 {
     (void)state;
     CHECK_BATCH({5, FAN_OUT("level eq 5", REMOVE("level", "5") "," SET("level", "6")),
@@ -288,7 +288,7 @@ test_inside_a_fan_out_the_old_value_need_not_be_removed(void **state)
 }
 
 static void
-test_F25_fan_outs_with_one_query_keep_the_fields_that_only_one_of_them_writes(void **state)
+test_F25_fan_outs_of_one_query_keep_the_fields_that_only_one_of_them_writes(void **state)
 {
     (void)state;
     CHECK_BATCH({5, FAN_OUT("post eq 5", SET("level", "1") "," SET("type", "'a'")),
@@ -297,7 +297,7 @@ test_F25_fan_outs_with_one_query_keep_the_fields_that_only_one_of_them_writes(vo
 }
 
 static void
-test_F25_a_fan_out_goes_when_one_with_its_query_overrides_it(void **state)
+test_F25_a_fan_out_is_dropped_when_a_later_one_of_its_query_overrides_it(void **state)
 {
     (void)state;
     CHECK_BATCH({5, FAN_OUT("post eq 5", ADD("tags", "1")), ""},
@@ -309,7 +309,7 @@ test_F25_a_fan_out_goes_when_one_with_its_query_overrides_it(void **state)
 }
 
 static void
-test_F68_a_fan_out_that_changes_what_its_query_matches_stays(void **state)
+test_F68_a_fan_out_that_changes_what_its_query_matches_is_kept(void **state)
 {
     (void)state;
     CHECK_BATCH({5, FAN_OUT("post eq 5", SET("post", "6") "," SET("level", "1")), NULL},
@@ -319,7 +319,7 @@ test_F68_a_fan_out_that_changes_what_its_query_matches_stays(void **state)
 }
 
 static void
-test_F68_a_fan_out_stays_when_what_its_query_reads_is_written_in_between(void **state)
+test_F68_a_fan_out_is_kept_when_a_field_of_its_query_is_written_in_between(void **state)
 {
     (void)state;
     CHECK_BATCH({5, FAN_OUT("post eq 5", SET("level", "1")), NULL},
@@ -331,7 +331,7 @@ test_F68_a_fan_out_stays_when_what_its_query_reads_is_written_in_between(void **
 }
 
 static void
-test_a_fan_out_stays_when_what_it_writes_is_read_in_between(void **state)
+test_a_fan_out_is_kept_when_what_it_writes_is_read_in_between(void **state)
 {
     (void)state;
     CHECK_BATCH({5, FAN_OUT("post eq 5", SET("level", "1")), NULL},
@@ -341,7 +341,7 @@ test_a_fan_out_stays_when_what_it_writes_is_read_in_between(void **state)
 
 /* --- size ------------------------------------------------------------------------------------ */
 
-/* Adds elements to slots, removes other ones, and adds the first again. */
+/* Adds elements to slots, removes others, and adds the first ones again. */
 static void
 check_elements(uint32_t slots)
 {
@@ -366,7 +366,7 @@ check_elements(uint32_t slots)
 }
 
 static void
-test_in_a_large_batch_slots_and_elements_keep_apart(void **state)
+test_in_a_large_batch_slots_and_elements_are_not_confused(void **state)
 {
     (void)state;
     check_elements(2);
@@ -375,7 +375,7 @@ test_in_a_large_batch_slots_and_elements_keep_apart(void **state)
 }
 
 static void
-test_in_a_large_batch_fields_keep_apart(void **state)
+test_in_a_large_batch_fields_are_not_confused(void **state)
 {
     (void)state;
     static const char *const names[] = {"level", "post", "existedAt", "publishedAt"};
@@ -404,34 +404,35 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_F23_of_A_to_B_to_C_only_C_is_left),
         cmocka_unit_test(test_F23_arrival_order_decides_and_other_slots_and_fields_do_not_count),
-        cmocka_unit_test(test_F26_removes_override_nothing_and_stay_in_order),
-        cmocka_unit_test(test_a_row_goes_as_a_whole_or_stays_as_it_is),
-        cmocka_unit_test(test_a_row_that_has_its_slot_for_itself_is_left_as_it_is),
-        cmocka_unit_test(test_ops_on_fields_that_the_index_does_not_have_are_left_alone),
-        cmocka_unit_test(test_F24_of_add_and_remove_of_one_element_the_last_is_left),
-        cmocka_unit_test(test_F24_other_elements_stay),
-        cmocka_unit_test(test_an_array_goes_when_each_of_its_elements_is_overridden),
+        cmocka_unit_test(test_F26_removes_override_nothing_and_keep_their_order),
+        cmocka_unit_test(test_a_row_is_dropped_as_a_whole_or_kept_unchanged),
+        cmocka_unit_test(test_the_only_row_of_a_slot_is_kept_unchanged),
+        cmocka_unit_test(test_ops_on_unknown_fields_are_kept),
+        cmocka_unit_test(test_F24_of_add_and_remove_of_one_element_the_last_is_kept),
+        cmocka_unit_test(test_F24_ops_on_other_elements_are_kept),
+        cmocka_unit_test(test_an_array_is_dropped_when_each_of_its_elements_is_overridden),
         cmocka_unit_test(test_an_array_or_null_replaces_the_multi_value),
         cmocka_unit_test(test_overriding_its_elements_does_not_override_a_replacement),
-        cmocka_unit_test(test_delete_absorbs_what_is_before_it),
-        cmocka_unit_test(test_F27_what_follows_a_delete_lives),
-        cmocka_unit_test(test_alive_is_said_once),
+        cmocka_unit_test(test_delete_absorbs_earlier_ops),
+        cmocka_unit_test(test_F27_ops_after_a_delete_are_kept),
+        cmocka_unit_test(test_only_one_alive_is_kept),
         cmocka_unit_test(test_F28_a_delete_does_not_absorb_the_fan_out_of_a_row_of_the_same_id),
         cmocka_unit_test(test_delete_absorbs_across_a_fan_out_that_reads_the_slot),
-        cmocka_unit_test(test_F29_what_a_fan_out_reads_stays_before_it),
-        cmocka_unit_test(test_what_a_fan_out_only_writes_may_go_before_it),
+        cmocka_unit_test(test_F29_what_a_fan_out_reads_is_kept_before_it),
+        cmocka_unit_test(test_what_a_fan_out_overwrites_is_dropped_before_it),
         cmocka_unit_test(test_a_query_on_a_computed_field_reads_its_sources),
         cmocka_unit_test(test_F30_a_fan_out_does_not_need_a_slot_that_is_alive),
-        cmocka_unit_test(test_F31_the_id_of_a_fan_out_is_no_slot),
-        cmocka_unit_test(test_inside_a_fan_out_the_old_value_need_not_be_removed),
+        cmocka_unit_test(test_F31_the_id_of_a_fan_out_is_not_a_slot),
+        cmocka_unit_test(test_inside_a_fan_out_the_remove_of_the_old_value_is_dropped),
         cmocka_unit_test(
-            test_F25_fan_outs_with_one_query_keep_the_fields_that_only_one_of_them_writes),
-        cmocka_unit_test(test_F25_a_fan_out_goes_when_one_with_its_query_overrides_it),
-        cmocka_unit_test(test_F68_a_fan_out_that_changes_what_its_query_matches_stays),
-        cmocka_unit_test(test_F68_a_fan_out_stays_when_what_its_query_reads_is_written_in_between),
-        cmocka_unit_test(test_a_fan_out_stays_when_what_it_writes_is_read_in_between),
-        cmocka_unit_test(test_in_a_large_batch_slots_and_elements_keep_apart),
-        cmocka_unit_test(test_in_a_large_batch_fields_keep_apart),
+            test_F25_fan_outs_of_one_query_keep_the_fields_that_only_one_of_them_writes),
+        cmocka_unit_test(test_F25_a_fan_out_is_dropped_when_a_later_one_of_its_query_overrides_it),
+        cmocka_unit_test(test_F68_a_fan_out_that_changes_what_its_query_matches_is_kept),
+        cmocka_unit_test(
+            test_F68_a_fan_out_is_kept_when_a_field_of_its_query_is_written_in_between),
+        cmocka_unit_test(test_a_fan_out_is_kept_when_what_it_writes_is_read_in_between),
+        cmocka_unit_test(test_in_a_large_batch_slots_and_elements_are_not_confused),
+        cmocka_unit_test(test_in_a_large_batch_fields_are_not_confused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

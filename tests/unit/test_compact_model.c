@@ -1,7 +1,7 @@
-/* L6 against a naive store of rows: whatever the state and the batch, what is left of the batch
- * leads to where the whole of it would have led; every field of every entity, and whether it is
- * visible. It goes in rounds (random_input.h). A counterexample is cut down until nothing can be
- * left out, and printed. */
+/* L6 against a naive store of rows: from any state, a compacted batch leads to the state that the
+ * whole batch leads to, in every field of every entity and in its visibility. The test runs in
+ * rounds (random_input.h). A counterexample is reduced until nothing can be left out, and printed.
+ */
 #include "tests/unit/unit_test.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@
 
 enum { ROWS = 4, EVENTS_MAX = 12, BATCHES = 5000, STREAMS = 30, STREAM_EVENTS = 40, ROUNDS = 10 };
 
-/* A batch as the naive store has it, and as the engine takes it. */
+/* A batch for the naive store, and the same batch for the engine. */
 struct batch_of {
     struct naive_event events[STREAM_EVENTS];
     uint32_t count;
@@ -23,7 +23,7 @@ struct batch_of {
 static struct naive_ops batch_ops[EVENTS_MAX];
 static struct event batch_events[EVENTS_MAX];
 
-/* Often a fan-out asks as one before it did. */
+/* A fan-out often has the query of an earlier one. */
 static void
 random_event(struct batch_of *batch)
 {
@@ -82,7 +82,7 @@ apply_compacted(struct compact *compact, struct engine *engine, const struct bat
     }
 }
 
-/* The first row that is not what the naive store has; -1: all are equal. */
+/* The first row that differs from the naive store's; -1 when all are equal. */
 static int
 find_difference(const struct engine *engine, const struct naive_row *rows, int64_t now_s)
 {
@@ -152,7 +152,7 @@ fails(const struct naive_row *before, const struct batch_of *batch, int64_t now_
     return differs;
 }
 
-/* Without the n-th op of all; false when there are no more. */
+/* The batch without its n-th op; false when it has no n-th op. */
 static bool
 without_op(const struct batch_of *batch, uint32_t n, struct batch_of *fewer)
 {
@@ -266,7 +266,7 @@ test_L6_a_compacted_batch_leads_to_the_same_state(void **state)
     }
 }
 
-/* An event cannot say `add null` or `remove null`. */
+/* An event cannot express `add null` or `remove null`. */
 static void
 make_expressible(struct batch_of *batch)
 {
@@ -279,7 +279,7 @@ make_expressible(struct batch_of *batch)
     }
 }
 
-/* Delivers everything, now and then something once more, in batches that end anywhere. */
+/* Delivers all events, some of them again, in batches of random sizes. */
 static void
 deliver(struct event_codec *codec, const struct batch_context *context, const struct batch_of *sent,
         struct engine *applied, struct engine *replayed)
@@ -344,7 +344,7 @@ run_stream(const struct config *config)
 }
 
 static void
-test_F24_events_sent_again_in_batches_of_any_size_count_once(void **state)
+test_F24_events_sent_again_in_batches_of_any_size_apply_once(void **state)
 {
     (void)state;
     const struct config config = {
@@ -363,7 +363,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_L6_a_compacted_batch_leads_to_the_same_state),
-        cmocka_unit_test(test_F24_events_sent_again_in_batches_of_any_size_count_once),
+        cmocka_unit_test(test_F24_events_sent_again_in_batches_of_any_size_apply_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

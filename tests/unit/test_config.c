@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/base/memory.h"
 #include "common/config/config.h"
+#include "tests/unit/random_input.h"
 
 #define EXAMPLE SOURCE_DIRECTORY "/config/bitdex.yaml"
 #define MANUAL SOURCE_DIRECTORY "/docs/configuration.md"
@@ -16,14 +16,14 @@ enum { FUZZ_ROUNDS = 3000 };
 
 static char work_file[] = "/tmp/bitdex-test-config-XXXXXX";
 
-/* What every configuration below begins with; line 6 is the first one of a test's own. */
+/* The beginning of every configuration below. A test's own lines begin with line 6. */
 #define HEAD                                           \
     "index: demo\n"                                    \
     "postgres: dbname=demo\n"                          \
     "kafka: { bootstrap.servers: 'localhost:9092' }\n" \
     "topic: { name: demo }\n"                          \
     "consumer: { data_dir: /tmp/demo }\n"
-/* The same, and an index: line 15 is the first one of a test's own. */
+/* The same with an index. A test's own lines begin with line 15. */
 #define INDEXED                                             \
     HEAD                                                    \
         "index_config:\n"                                   \
@@ -88,7 +88,7 @@ load_example(void)
 
 struct refusal {
     const char *yaml;
-    const char *message; /* behind "FILE:" */
+    const char *message; /* after "FILE:" */
 };
 
 static void
@@ -167,7 +167,7 @@ test_defaults_are_filled_in(void **state)
 }
 
 static void
-test_what_is_not_our_yaml_is_refused_with_its_place(void **state)
+test_invalid_yaml_is_refused_with_its_place(void **state)
 {
     (void)state;
     static const struct refusal refusals[] = {
@@ -249,7 +249,7 @@ test_values_are_refused_with_their_place(void **state)
 }
 
 static void
-test_each_program_names_what_it_lacks(void **state)
+test_each_program_names_the_settings_that_it_lacks(void **state)
 {
     (void)state;
 #define KAFKA "kafka: { bootstrap.servers: a }\n"
@@ -389,7 +389,7 @@ test_triggers_are_refused_with_their_place(void **state)
 }
 
 static void
-test_references_to_nothing_are_refused(void **state)
+test_references_to_unknown_names_are_refused(void **state)
 {
     (void)state;
     static const struct refusal refusals[] = {
@@ -514,7 +514,7 @@ test_dump_phases_are_refused_with_their_place(void **state)
 }
 
 static void
-test_kinds_follow_their_precedence_and_idle_settings_are_named(void **state)
+test_kinds_follow_their_precedence_and_unused_settings_are_named(void **state)
 {
     (void)state;
     struct config *config = load_valid(
@@ -549,7 +549,7 @@ test_kinds_follow_their_precedence_and_idle_settings_are_named(void **state)
 }
 
 static void
-test_the_environment_is_read(void **state)
+test_environment_variables_are_substituted(void **state)
 {
     (void)state;
     setenv("BITDEX_TEST_ROWS", "77", 1);
@@ -613,7 +613,8 @@ test_passwords_are_not_shown(void **state)
     }
 }
 
-/* Prints, loads that again, and prints that: twice the same, and the same index. */
+/* Prints the configuration, loads the text, and prints it again: both texts are equal, and so are
+ * both identities of the index. */
 static char *
 print_twice(const struct config *config, enum config_program program)
 {
@@ -639,7 +640,7 @@ print_twice(const struct config *config, enum config_program program)
 }
 
 static void
-test_what_is_printed_loads_to_the_same(void **state)
+test_a_printed_configuration_loads_to_the_same(void **state)
 {
     (void)state;
     struct config *config = load_example();
@@ -685,7 +686,7 @@ test_secrets_are_not_printed(void **state)
 }
 
 static void
-test_the_identity_is_readable_and_has_one_order(void **state)
+test_the_identity_is_readable_and_independent_of_the_order_of_fields(void **state)
 {
     (void)state;
     struct config *config = load_valid(INDEXED, CONFIG_CONSUMER);
@@ -752,20 +753,20 @@ test_files_that_cannot_be_read_are_named(void **state)
     assert_string_equal(err.message, "could not read \"/tmp\": Is a directory");
 }
 
-/* One change: a byte, a piece that goes, a piece that comes twice, or a word of YAML's put in. */
+/* One random change: another byte, a piece removed or repeated, or a token of YAML inserted. */
 static void
-mutate(struct buffer *yaml, unsigned short seed[3])
+mutate(struct buffer *yaml)
 {
     static const char *const words[] = {"[", "]",   "{",   "}",    ": ",   "- ", "\n",
                                         "'", "\"",  "&a ", "*a",   "|",    ">",  "${",
                                         "#", "---", "\t",  "null", "\xff", "?"};
-    size_t at = (size_t)nrand48(seed) % yaml->bytes;
-    size_t bytes = (size_t)nrand48(seed) % 40 % (yaml->bytes - at) + 1;
-    const char *word = words[(size_t)nrand48(seed) % (sizeof words / sizeof words[0])];
+    size_t at = random_below(yaml->bytes);
+    size_t bytes = random_below(40) % (yaml->bytes - at) + 1;
+    const char *word = words[random_below(sizeof words / sizeof words[0])];
     char piece[64];
-    switch (nrand48(seed) % 4) {
+    switch (random_below(4)) {
     case 0:
-        yaml->data[at] = (uint8_t)nrand48(seed);
+        yaml->data[at] = (uint8_t)random_next();
         return;
     case 1:
         memmove(yaml->data + at, yaml->data + at + bytes, yaml->bytes - at - bytes);
@@ -784,19 +785,19 @@ mutate(struct buffer *yaml, unsigned short seed[3])
     yaml->bytes += bytes;
 }
 
-/* A mutated example either loads, and then prints to what loads to the same, or is refused. */
+/* A mutated example is either refused, or it loads and its printed form loads to the same. */
 static void
-fuzz_round(const struct buffer *example, unsigned short seed[3], int *loaded)
+fuzz_round(const struct buffer *example, int *loaded)
 {
     struct error err = {0};
     struct config *config = NULL;
     struct buffer yaml;
     buffer_init(&yaml);
     buffer_append(&yaml, example->data, example->bytes);
-    for (long changes = 1 + nrand48(seed) % 3; changes > 0; changes--)
-        mutate(&yaml, seed);
+    for (uint64_t changes = 1 + random_below(3); changes > 0; changes--)
+        mutate(&yaml);
     write_all(work_file, yaml.data, yaml.bytes);
-    enum config_program program = nrand48(seed) % 2 ? CONFIG_PRODUCER : CONFIG_CONSUMER;
+    enum config_program program = random_below(2) ? CONFIG_PRODUCER : CONFIG_CONSUMER;
     int rc = config_load(work_file, program, &config, &err);
     if (rc == 0) {
         free(print_twice(config, program));
@@ -817,22 +818,19 @@ static void
 test_mutated_examples_load_or_are_refused(void **state)
 {
     (void)state;
-    const char *given = getenv("BITDEX_TEST_SEED");
-    unsigned long number = given != NULL ? strtoul(given, NULL, 10) : (unsigned long)time(NULL);
-    unsigned short seed[3] = {(unsigned short)number, (unsigned short)(number >> 16), 0};
-    printf("BITDEX_TEST_SEED=%lu\n", number);
+    random_seed();
     struct buffer example;
     buffer_init(&example);
     read_all(EXAMPLE, &example);
     int loaded = 0;
     for (int i = 0; i < FUZZ_ROUNDS; i++)
-        fuzz_round(&example, seed, &loaded);
+        fuzz_round(&example, &loaded);
     assert_in_range(loaded, FUZZ_ROUNDS / 100, FUZZ_ROUNDS * 99 / 100);
     buffer_free(&example);
 }
 
 static void
-test_the_manual_is_what_the_tables_say(void **state)
+test_the_manual_is_up_to_date(void **state)
 {
     (void)state;
     struct buffer made;
@@ -858,7 +856,7 @@ write_manual(const char *path)
     return 0;
 }
 
-/* --reference FILE writes the manual instead: what the target `docs` asks for. */
+/* With --reference FILE it writes the manual instead, for the target `docs`. */
 int
 main(int argc, char **argv)
 {
@@ -867,26 +865,26 @@ main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_example_loads_for_both_programs),
         cmocka_unit_test(test_defaults_are_filled_in),
-        cmocka_unit_test(test_what_is_not_our_yaml_is_refused_with_its_place),
+        cmocka_unit_test(test_invalid_yaml_is_refused_with_its_place),
         cmocka_unit_test(test_values_are_refused_with_their_place),
-        cmocka_unit_test(test_each_program_names_what_it_lacks),
+        cmocka_unit_test(test_each_program_names_the_settings_that_it_lacks),
         cmocka_unit_test(test_settings_that_a_law_fixes_are_refused_with_the_reason),
         cmocka_unit_test(test_kafka_settings_keep_their_names_and_sides),
         cmocka_unit_test(test_triggers_are_refused_with_their_place),
-        cmocka_unit_test(test_references_to_nothing_are_refused),
+        cmocka_unit_test(test_references_to_unknown_names_are_refused),
         cmocka_unit_test(test_fields_are_defined_once),
         cmocka_unit_test(test_L7_F84_a_field_has_one_owner),
         cmocka_unit_test(test_dump_phases_are_refused_with_their_place),
-        cmocka_unit_test(test_kinds_follow_their_precedence_and_idle_settings_are_named),
-        cmocka_unit_test(test_the_environment_is_read),
+        cmocka_unit_test(test_kinds_follow_their_precedence_and_unused_settings_are_named),
+        cmocka_unit_test(test_environment_variables_are_substituted),
         cmocka_unit_test(test_passwords_are_not_shown),
-        cmocka_unit_test(test_what_is_printed_loads_to_the_same),
+        cmocka_unit_test(test_a_printed_configuration_loads_to_the_same),
         cmocka_unit_test(test_secrets_are_not_printed),
-        cmocka_unit_test(test_the_identity_is_readable_and_has_one_order),
+        cmocka_unit_test(test_the_identity_is_readable_and_independent_of_the_order_of_fields),
         cmocka_unit_test(test_hostile_files_stay_within_limits),
         cmocka_unit_test(test_files_that_cannot_be_read_are_named),
         cmocka_unit_test(test_mutated_examples_load_or_are_refused),
-        cmocka_unit_test(test_the_manual_is_what_the_tables_say),
+        cmocka_unit_test(test_the_manual_is_up_to_date),
     };
     int file = mkstemp(work_file);
     if (file < 0)

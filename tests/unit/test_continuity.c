@@ -1,5 +1,5 @@
-/* The scenarios of the system before this one, under their names: ops through a batch, its frame in
- * the log, a restart, and back into an index. In JSON, ' stands for ". */
+/* The scenarios of the original system's tests, under their names: ops go through a batch and its
+ * frame in the log, and a restart applies them to an index. In JSON, ' stands for ". */
 #include "tests/unit/unit_test.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@
 
 enum { MESSAGES_MAX = 8, FRAME_BYTES = 1 << 20 };
 
-/* A topic, and a consumer of it that can be restarted. */
+/* A topic, and a consumer that can be restarted. */
 struct fixture {
     struct config config;
     struct batch_context context;
@@ -45,7 +45,7 @@ replay(void *context, const struct wal_frame *frame, struct error *err)
     return rc;
 }
 
-/* Begins with what the log has. */
+/* Starts the consumer, which replays the log. */
 static void
 start(struct fixture *fixture)
 {
@@ -122,7 +122,7 @@ produce(struct fixture *fixture, int64_t slot, const char *json)
     arena_free(&arena);
 }
 
-/* All messages from `first` on as one batch into the log; not applied: that is for the restart. */
+/* Writes all messages from `first` on as one batch to the log. They are applied by the restart. */
 static void
 consume(struct fixture *fixture, uint32_t first)
 {
@@ -154,7 +154,7 @@ consume(struct fixture *fixture, uint32_t first)
     buffer_free(&bytes);
 }
 
-/* The last frame holds that message as it was received, and nothing else. */
+/* Checks that the last frame holds that message as it was received, and nothing else. */
 static void
 check_only_message(const struct fixture *fixture, uint32_t number)
 {
@@ -207,7 +207,7 @@ test_delete_absorbs_prior_ops_through_wal(void **state)
     end(&fixture);
 }
 
-/* The tag may be there from before, so the remove is what must be left (F24). */
+/* F24: the index may have the tag from before, so the remove has to be kept. */
 static void
 test_add_remove_cancellation_through_wal(void **state)
 {
@@ -259,7 +259,7 @@ test_wal_cursor_resume_across_appends(void **state)
     assert_int_equal(fixture.replayed_frames, 1);
     assert_int_equal(wal_durable_offset(fixture.wal), 2);
     produce(&fixture, 1, "[{'op':'set','field':'rank','value':9}]");
-    consume(&fixture, 0); /* the first two come once more */
+    consume(&fixture, 0); /* the first two come again */
     assert_int_equal(fixture.batch.counts.duplicates, 2);
     restart(&fixture);
     assert_int_equal(fixture.replayed_frames, 2);
@@ -274,7 +274,7 @@ check_visible(const struct fixture *fixture, int64_t slot, bool wanted)
     assert_int_equal(engine_is_visible(fixture->engine, fixture_entity(slot)), wanted);
 }
 
-/* The last of a batch counts; the log keeps the schedule, whatever the time is at the restart. */
+/* The last schedule of a batch is kept in the log, whatever the time is at the restart. */
 static void
 test_F33_a_schedule_that_moves_in_one_batch_survives_restarts(void **state)
 {

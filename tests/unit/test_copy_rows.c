@@ -3,9 +3,9 @@
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "producer/source/copy_rows.h"
+#include "tests/unit/random_input.h"
 
 enum { MUTATIONS = 200000, NULL_FIELD = -1 };
 
@@ -111,7 +111,7 @@ next_row(struct copy_rows *rows, struct outbox_row *row)
 }
 
 static void
-test_rows_come_out_as_they_went_in(void **state)
+test_rows_are_read_as_they_were_written(void **state)
 {
     (void)state;
     struct buffer copy = {0};
@@ -181,21 +181,21 @@ test_a_copy_may_end_between_rows_but_not_inside_one(void **state)
     int whole = 0;
     make_copy(&copy);
     for (size_t bytes = 0; bytes < copy.bytes; bytes++) {
-        uint8_t *cut = memory_alloc(bytes + 1); /* so that a byte too far is seen */
+        uint8_t *cut = memory_alloc(bytes + 1); /* so that a sanitizer finds a read after it */
         memcpy(cut, copy.data, bytes);
         cut = memory_realloc(cut, bytes > 0 ? bytes : 1);
         whole += read_all(cut, bytes, &complete) >= 0;
         assert_false(complete);
         free(cut);
     }
-    assert_int_equal(whole, 5); /* behind the header and behind each row */
+    assert_int_equal(whole, 5); /* after the header and after each row */
     assert_int_equal(read_all(copy.data, copy.bytes, &complete), 4);
     assert_true(complete);
     buffer_free(&copy);
 }
 
 static void
-test_bytes_behind_the_trailer_are_refused(void **state)
+test_bytes_after_the_trailer_are_refused(void **state)
 {
     (void)state;
     struct buffer copy = {0};
@@ -207,19 +207,18 @@ test_bytes_behind_the_trailer_are_refused(void **state)
 }
 
 static void
-test_no_bytes_lead_out_of_bounds(void **state)
+test_random_bytes_are_not_read_out_of_bounds(void **state)
 {
     (void)state;
     struct buffer copy = {0};
     bool complete;
-    unsigned seed = (unsigned)time(NULL);
-    print_message("seed %u\n", seed);
+    random_seed();
     make_copy(&copy);
     uint8_t *bytes = memory_alloc(copy.bytes);
     for (int i = 0; i < MUTATIONS; i++) {
         memcpy(bytes, copy.data, copy.bytes);
-        for (int j = rand_r(&seed) % 3; j >= 0; j--)
-            bytes[(size_t)rand_r(&seed) % copy.bytes] = (uint8_t)rand_r(&seed);
+        for (uint64_t j = random_below(3) + 1; j > 0; j--)
+            bytes[random_below(copy.bytes)] = (uint8_t)random_next();
         int rc = read_all(bytes, copy.bytes, &complete);
         assert_true(rc == ERR_FATAL || (rc >= 0 && rc <= 4));
     }
@@ -231,11 +230,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows_come_out_as_they_went_in),
+        cmocka_unit_test(test_rows_are_read_as_they_were_written),
         cmocka_unit_test(test_a_time_outside_the_years_1_to_9999_is_left_out),
         cmocka_unit_test(test_a_copy_may_end_between_rows_but_not_inside_one),
-        cmocka_unit_test(test_bytes_behind_the_trailer_are_refused),
-        cmocka_unit_test(test_no_bytes_lead_out_of_bounds),
+        cmocka_unit_test(test_bytes_after_the_trailer_are_refused),
+        cmocka_unit_test(test_random_bytes_are_not_read_out_of_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

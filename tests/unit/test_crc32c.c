@@ -4,7 +4,7 @@
 
 #include "common/files/crc32c.h"
 
-/* The check value of the catalogues, and vectors of RFC 3720, B.4. */
+/* The check value of catalogues of CRCs, and the vectors of RFC 3720, B.4. */
 static void
 test_known_values(void **state)
 {
@@ -22,7 +22,7 @@ test_known_values(void **state)
 }
 
 static void
-test_parts_continue_each_other(void **state)
+test_a_checksum_can_be_continued(void **state)
 {
     (void)state;
     const char *text = "the quick brown fox jumps over the lazy dog";
@@ -38,7 +38,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_values),
-        cmocka_unit_test(test_parts_continue_each_other),
+        cmocka_unit_test(test_a_checksum_can_be_continued),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* The data directory: one process at a time, and an id that stays. */
+/* The data directory: one process at a time, and an id that never changes. */
 #include "tests/unit/unit_test.h"
 
 #include <stdlib.h>

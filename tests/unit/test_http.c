@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -17,6 +16,7 @@
 #include "common/http/listen.h"
 #include "common/http/server.h"
 #include "common/http/target.h"
+#include "tests/unit/random_input.h"
 
 enum { BODY_BYTES_MAX = 1000, CONNECTIONS_MAX = 300, TIMEOUT_S = 1, PATIENCE_MS = 20000 };
 
@@ -444,7 +444,7 @@ check_trickle(struct site *site, const char *text, const char *drop)
     assert_true(raw_send(fd, text, strlen(text)));
     while (raw_send(fd, drop, strlen(drop))) {
         clock_sleep_ms(100);
-        assert_true(clock_monotonic_us() - begin < (int64_t)PATIENCE_MS * 1000);
+        assert_true(clock_monotonic_us() - begin < (int64_t)PATIENCE_MS * US_PER_MS);
     }
     close(fd);
     assert_true(clock_monotonic_us() - begin >= (int64_t)TIMEOUT_S * US_PER_S);
@@ -475,7 +475,7 @@ check_slow_reader(size_t sip_bytes)
     while (!site_has_room(site)) {
         clock_sleep_ms(100);
         recv(fd, buffer_reserve(&sip, sip_bytes), sip_bytes, MSG_DONTWAIT);
-        assert_true(clock_monotonic_us() - begin < (int64_t)PATIENCE_MS * 1000);
+        assert_true(clock_monotonic_us() - begin < (int64_t)PATIENCE_MS * US_PER_MS);
     }
     assert_true(clock_monotonic_us() - begin >= (int64_t)TIMEOUT_S * US_PER_S);
     close(fd);
@@ -495,14 +495,13 @@ test_slow_readers_are_dropped(void **state)
 static void
 test_garbage_hurts_nobody(void **state)
 {
-    unsigned seed = (unsigned)time(NULL);
-    print_message("seed %u\n", seed);
+    random_seed();
     for (int i = 0; i < 200; i++) {
         char noise[512];
-        size_t bytes = 1 + (size_t)rand_r(&seed) % sizeof noise;
+        size_t bytes = 1 + random_below(sizeof noise);
         for (size_t j = 0; j < bytes; j++)
-            noise[j] = (char)rand_r(&seed);
-        if (i % 2 == 0) /* a request line that almost is one */
+            noise[j] = (char)random_next();
+        if (i % 2 == 0) /* it begins like a request line */
             memcpy(noise, "GET /", bytes < 5 ? bytes : 5);
         int fd = raw_connect(*state);
         raw_send(fd, noise, bytes);
@@ -628,7 +627,7 @@ test_connections_have_their_limit(void **state)
         assert_non_null(strstr(raw_receive_all(fds[i], &out), "GET /wait"));
     int64_t begin = clock_monotonic_us();
     while (!site_has_room(site))
-        assert_true(clock_monotonic_us() - begin < (int64_t)PATIENCE_MS * 1000);
+        assert_true(clock_monotonic_us() - begin < (int64_t)PATIENCE_MS * US_PER_MS);
     buffer_free(&out);
     void *owned = site;
     teardown(&owned);
@@ -688,7 +687,7 @@ test_stop_lets_running_handlers_end(void **state)
         buffer_clear(&out);
         assert_int_equal(http_client_call(site->address, "/a", NULL, NULL, 20, &out, &status, &err),
                          0);
-        assert_true(clock_monotonic_us() - begin < (int64_t)PATIENCE_MS * 1000);
+        assert_true(clock_monotonic_us() - begin < (int64_t)PATIENCE_MS * US_PER_MS);
     } while (status == 200); /* not yet stopping */
     assert_int_equal(status, 503);
     site_open(site);

@@ -1,12 +1,12 @@
-/* Random histories of a database against the windows that its snapshots cut: naive transactions,
- * row locks, ids from a sequence. */
+/* Random histories of a database (naive transactions, row locks, ids from a sequence) and the
+ * windows between its snapshots. */
 #include "tests/unit/unit_test.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "producer/source/window.h"
+#include "tests/unit/random_input.h"
 
 enum { HISTORIES = 300, STEPS = 600, ROWS_MAX = STEPS, RUNNING_MAX = 12, LOCKS = 6 };
 
@@ -15,20 +15,19 @@ enum outcome { RUNNING, COMMITTED, ROLLED_BACK };
 struct row {
     int64_t id;
     uint64_t xid;
-    int lock;          /* the row of the application that it tells of */
-    int64_t committed; /* order of commits; 0: never */
+    int lock;          /* the application's row whose change it describes */
+    int64_t committed; /* place in the order of commits; 0: never */
     int delivered;
     int64_t place; /* in the order of delivery */
 };
 
 struct transaction {
-    uint64_t xid; /* 0: none yet, nothing was written */
+    uint64_t xid; /* 0 until it writes */
     bool open;
     bool locks[LOCKS];
 };
 
 struct history {
-    unsigned seed;
     uint64_t next_xid;
     int64_t next_id;
     int64_t commits;
@@ -40,9 +39,9 @@ struct history {
 };
 
 static int
-roll(struct history *history, int sides)
+roll(int sides)
 {
-    return rand_r(&history->seed) % sides;
+    return (int)random_below((uint64_t)sides);
 }
 
 static bool
@@ -54,11 +53,11 @@ is_locked(const struct history *history, int lock)
     return false;
 }
 
-/* As a trigger does it: the lock first, then the id. */
+/* As a trigger does: it runs under the row's lock, and takes the id then. */
 static void
 write_row(struct history *history, struct transaction *transaction)
 {
-    int lock = roll(history, LOCKS);
+    int lock = roll(LOCKS);
     if (!transaction->locks[lock] && is_locked(history, lock))
         return; /* would wait */
     transaction->locks[lock] = true;
@@ -107,7 +106,7 @@ take_snapshot(const struct history *history, struct snapshot *snapshot)
     *snapshot = taken;
 }
 
-/* What the condition of window_append_condition() says, asked of a row of the table. */
+/* The condition of window_append_condition(), evaluated for a row of the table. */
 static bool
 window_has(const struct history *history, const struct snapshot *s1, const struct snapshot *s2,
            const struct row *row)
@@ -151,18 +150,17 @@ check_delivery(const struct history *history)
 }
 
 static void
-run_history(unsigned seed)
+run_history(void)
 {
     struct history *history = memory_zalloc(sizeof *history);
     struct snapshot s1 = {0};
     struct snapshot s2 = {0};
-    history->seed = seed;
-    history->next_xid = 1 + (uint64_t)roll(history, 5);
+    history->next_xid = 1 + (uint64_t)roll(5);
     history->next_id = 1;
     assert_int_equal(snapshot_parse(&s1, SNAPSHOT_EMPTY, NULL), 0);
     for (int step = 0; step < STEPS; step++) {
-        struct transaction *transaction = &history->transactions[roll(history, RUNNING_MAX)];
-        int what = roll(history, 10);
+        struct transaction *transaction = &history->transactions[roll(RUNNING_MAX)];
+        int what = roll(10);
         transaction->open = true;
         if (what < 6)
             write_row(history, transaction);
@@ -188,10 +186,9 @@ static void
 test_windows_deliver_each_committed_row_once_and_a_rows_changes_in_order(void **state)
 {
     (void)state;
-    unsigned seed = (unsigned)time(NULL);
-    print_message("seed %u\n", seed);
-    for (unsigned i = 0; i < HISTORIES; i++)
-        run_history(seed + i);
+    random_seed();
+    for (int i = 0; i < HISTORIES; i++)
+        run_history();
 }
 
 static bool

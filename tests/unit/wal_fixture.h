@@ -1,5 +1,5 @@
-/* A log of known frames in an in-memory file system, for the tests of consumer/wal/. A failure here
- * fails the test.
+/* A log of known frames in an in-memory file system, for the tests of consumer/wal/. An error in
+ * one of these functions fails the test.
  */
 #ifndef TESTS_UNIT_WAL_FIXTURE_H
 #define TESTS_UNIT_WAL_FIXTURE_H
@@ -17,7 +17,8 @@ enum {
     HEADER_BYTES = 104, /* of IDENTITY */
 };
 
-/* Frame k of every test's log: a hole after every third frame, payloads of many lengths. */
+/* Frame k of the log in all tests: after every third frame offsets are missing, and payloads have
+ * many lengths. */
 struct model_frame {
     struct wal_frame frame;
     char position[32];
@@ -35,7 +36,7 @@ void model_check(size_t k, const struct wal_frame *frame);
 int replay_model(void *context, const struct wal_frame *frame, struct error *err);
 
 struct wal_options options_of(int64_t segment_bytes);
-/* With a state that holds the first `begin` frames; `*count` counts from there. */
+/* Opens the log for a state that holds the first `begin` frames; `*count` counts the later ones. */
 int try_open_after(struct memory_files *memory, int64_t segment_bytes, size_t begin, size_t *count,
                    struct wal **wal, struct error *err);
 int try_open(struct memory_files *memory, int64_t segment_bytes, size_t *count, struct wal **wal,
