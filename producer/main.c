@@ -1,95 +1,110 @@
-/* bitdex-producer: drains the outbox of a Postgres database into a Kafka topic. */
-#include "producer/commands/commands.h"
+/* bitdex-producer: sends the outbox of a Postgres database to a Kafka topic. */
+#include "common/cli/cli.h"
+#include "producer/commands/check.h"
+#include "producer/commands/cursor.h"
+#include "producer/commands/dead_letters.h"
+#include "producer/commands/init.h"
+#include "producer/commands/run.h"
+#include "producer/commands/status.h"
+#include "producer/commands/triggers.h"
+#include "producer/commands/trim.h"
 
 static const struct cli_command commands[] = {
     {.name = "init",
-     .summary = "make tables, columns, indexes and topics; may be repeated",
+     .summary = "create tables, columns, indexes and topics; may be repeated",
      .run = command_init},
     {.name = "check",
      .has_json = true,
-     .summary = "look at the configuration, the database and the broker; changes nothing",
+     .summary = "check the configuration, the database and the broker; changes nothing",
      .run = command_check},
     {.name = "run",
      .has_log = true,
-     .summary = "drain until SIGTERM",
-     .help = "The first SIGTERM or SIGINT finishes what is in flight, the second ends at once.\n"
-             "Outages of the database or the broker are waited out.",
+     .summary = "send the outbox to the topic until SIGTERM",
+     .help =
+         "The first SIGTERM or SIGINT waits until everything that was sent is acknowledged. The\n"
+         "second ends the process at once, which loses nothing. Outages of the database and the\n"
+         "broker are waited out.",
      .run = command_run},
     {.name = "status",
      .has_json = true,
-     .summary = "ask the running producer at producer.listen",
+     .summary = "print the status of the running producer, from producer.listen",
      .run = command_status},
     {.name = "cursor show",
      .has_json = true,
      .summary = "print every cursor of the database",
      .help =
-         "Also those whose producers are gone: they hold rows of the outbox back until they are\n"
-         "removed.",
+         "Includes cursors of producers that no longer exist. They keep rows in the outbox until\n"
+         "they are removed.",
      .run = command_cursor_show},
     {.name = "cursor set",
      .arguments = "POSITION",
      .arguments_min = 1,
      .arguments_max = 1,
-     .summary = "go on from another position, in a new epoch",
-     .help = "POSITION is beginning (deliver the whole outbox), now, or a snapshot as\n"
-             "pg_current_snapshot() gives it: what it sees counts as delivered. The producer must\n"
-             "be stopped. Indexes say incomplete until they are loaded again.",
+     .summary = "continue from another position, in a new epoch",
+     .help = "POSITION is beginning (send the whole outbox), now, or a snapshot as\n"
+             "pg_current_snapshot() prints it: the rows that it sees count as sent. The producer\n"
+             "must be stopped. Indexes are incomplete until they are loaded again.",
      .run = command_cursor_set},
     {.name = "cursor adopt",
-     .summary = "go on with a database or topic that is not as it was left, in a new epoch",
+     .summary = "continue in a new epoch after a failover, a restore or the loss of the topic",
      .help =
-         "After a failover, a restore, or a topic that was created anew: rows that were sent may\n"
-         "be gone, and rows that are there may never have been sent. The new epoch begins now,\n"
-         "above everything saved and on the topic, and a load of everything is queued. Indexes\n"
-         "say incomplete until it is done. The producer must be stopped; make sure that none\n"
-         "runs on the old database.",
+         "Rows that were sent may be missing from the database, and rows of the database may "
+         "never\n"
+         "have been sent. The new epoch begins now, above everything that is saved and everything\n"
+         "on the topic, and a load of everything is queued. Indexes are incomplete until that "
+         "load\n"
+         "is done. The producer must be stopped. Make sure that no producer runs on the old\n"
+         "database.",
      .run = command_cursor_adopt},
     {.name = "cursor remove",
      .arguments = "NAME",
      .arguments_min = 1,
      .arguments_max = 1,
-     .summary = "delete the cursor of a producer that is gone",
+     .summary = "delete the cursor of a producer that no longer exists",
      .help =
-         "The outbox keeps nothing back for it any more. Another producer of that name needs a\n"
-         "topic of its own, or cursor adopt.",
+         "The outbox then keeps no rows for it. A new producer of that name needs another topic,\n"
+         "or cursor adopt.",
      .run = command_cursor_remove},
     {.name = "triggers print",
      .summary = "print the SQL of the configuration's triggers",
-     .help = "Asks the database for tables, keys and types; changes nothing.",
+     .help = "Reads tables, keys and types from the database; changes nothing.",
      .run = command_triggers_print},
     {.name = "triggers diff",
-     .summary = "print how the database's triggers differ from the configuration",
-     .help = "A line for each trigger that apply would remove (-) or create (+); exit 1 if any.\n"
-             "Changes nothing.",
+     .summary = "print how the triggers of the database differ from the configuration",
+     .help = "A line for each trigger that apply would remove (-) or create (+); exit code 1 if\n"
+             "there is any. Changes nothing.",
      .run = command_triggers_diff},
     {.name = "triggers apply",
-     .summary = "make the database's triggers equal to the configuration",
-     .help = "Changes only what differs, one transaction for each table, and removes only what it\n"
-             "or the original generator has made. Rows that are there already need a load.",
+     .summary = "make the triggers of the database equal to the configuration",
+     .help = "Changes only what differs, in one transaction for each table, and removes only\n"
+             "triggers that it or the original generator has created. Existing rows need a load\n"
+             "afterwards.",
      .run = command_triggers_apply},
     {.name = "triggers drop",
-     .summary = "remove all triggers that apply has made",
+     .summary = "remove all triggers that apply has created",
      .run = command_triggers_drop},
     {.name = "trim",
      .has_json = true,
      .summary = "remove the rows that every producer has sent",
-     .help = "What `run` does every retention.interval_s, once and now. Rows younger than\n"
-             "retention.min_age_s stay, and so does what the cursor of some producer, running or\n"
-             "not, has not sent.",
+     .help =
+         "Does once what `run` does every retention.interval_s. Keeps rows that are younger than\n"
+         "retention.min_age_s, and rows that some producer, running or not, has not sent.",
      .run = command_trim},
     {.name = "dead-letters list",
      .arguments = "[LIMIT [AFTER]]",
      .arguments_max = 2,
      .has_json = true,
-     .summary = "rows of the outbox that could not be sent, and why",
-     .help = "The first LIMIT (100) of them, in the order of their ids; those behind row AFTER.",
+     .summary = "print ops rows that could not be sent, with the reasons",
+     .help =
+         "Prints the first LIMIT (100) of those whose row id is greater than AFTER, in the order\n"
+         "of row ids.",
      .run = command_dead_letters_list},
     {.name = "dead-letters show",
      .arguments = "ROW_ID",
      .arguments_min = 1,
      .arguments_max = 1,
      .has_json = true,
-     .summary = "one of them, with its ops",
+     .summary = "print one of them with its ops",
      .run = command_dead_letters_show},
     {0},
 };
@@ -99,7 +114,7 @@ main(int argc, char **argv)
 {
     static const struct cli_program program = {
         .name = "bitdex-producer",
-        .summary = "drains the outbox of a Postgres database into a Kafka topic",
+        .summary = "sends the outbox of a Postgres database to a Kafka topic",
         .config_program = CONFIG_PRODUCER,
         .commands = commands,
     };

@@ -1,47 +1,58 @@
+#include "producer/commands/check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/check.h"
 #include "common/base/memory.h"
 #include "common/json/json_write.h"
 #include "common/kafka/kafka_admin.h"
 #include "common/pg/pg.h"
-#include "producer/commands/commands.h"
 #include "producer/sink/topic_check.h"
 #include "producer/source/guards.h"
 #include "producer/triggers/reconcile.h"
 
 enum { UNBUILT_BYTES = 512 };
 
-/* What has been found so far. */
-struct checklist {
-    int problems;
-    struct json_writer *json; /* NULL: lines for people */
+enum result { RESULT_OK, RESULT_NOTE, RESULT_PROBLEM };
+static const char *const result_names[] = {
+    [RESULT_OK] = "ok",
+    [RESULT_NOTE] = "note",
+    [RESULT_PROBLEM] = "problem",
 };
 
-/* One line: how it stands is "ok", "note" or "problem". */
+struct checklist {
+    int problems;             /* found so far */
+    struct json_writer *json; /* inside an array; NULL: lines of text */
+};
+
+/* `message` is "" for a result that needs none. */
 static void
-checklist_print(struct checklist *list, const char *name, const char *how, const char *what)
+checklist_print(struct checklist *list, const char *name, enum result result, const char *message)
 {
+    CHECK(result <= RESULT_PROBLEM);
+    CHECK(result == RESULT_OK || *message != '\0');
     if (list->json == NULL) {
-        printf("%-8s %s%s%s\n", how, name, *what != '\0' ? ": " : "", what);
+        printf("%-8s %s%s%s\n", result_names[result], name, *message != '\0' ? ": " : "", message);
         return;
     }
     json_object_begin(list->json);
     json_key(list->json, "check");
     json_string(list->json, name);
     json_key(list->json, "result");
-    json_string(list->json, how);
+    json_string(list->json, result_names[result]);
     json_key(list->json, "message");
-    json_string(list->json, what);
+    json_string(list->json, message);
     json_object_end(list->json);
 }
 
-/* `rc` and `err` are what the check returned. */
+/* `rc` and `err` are what a check has returned. */
 static void
 checklist_add(struct checklist *list, const char *name, int rc, const struct error *err)
 {
+    CHECK(rc == 0 || rc == err->code);
     list->problems += rc != 0;
-    checklist_print(list, name, rc == 0 ? "ok" : "problem", rc == 0 ? "" : err->message);
+    checklist_print(list, name, rc == 0 ? RESULT_OK : RESULT_PROBLEM, rc == 0 ? "" : err->message);
 }
 
 static void
@@ -50,11 +61,11 @@ check_configuration(struct checklist *list, const struct config *config)
     uint32_t cursor = 0;
     char what[UNBUILT_BYTES];
     while (config_next_unbuilt(config, &cursor, what, sizeof what))
-        checklist_print(list, "configuration", "note", what);
-    checklist_print(list, "configuration", "ok", "");
+        checklist_print(list, "configuration", RESULT_NOTE, what);
+    checklist_print(list, "configuration", RESULT_OK, "");
 }
 
-/* Are the triggers those of the configuration, enabled, with all the rights that they need? */
+/* The triggers must be those of the configuration, enabled, with all rights that they need. */
 static int
 check_triggers(struct pg *pg, const struct config *config, struct error *err)
 {
@@ -64,23 +75,26 @@ check_triggers(struct pg *pg, const struct config *config, struct error *err)
     int rc = reconcile_plan(pg, config, &arena, &plan, err);
     if (rc == 0)
         rc = reconcile_compare(pg, &plan, &arena, &changes, err);
+    CHECK((changes.first == NULL) == (changes.count == 0));
     if (rc == 0 && changes.count > 0)
-        rc = error_set(err, ERR_FATAL,
-                       "they are not those of the configuration (%u differences; %s): see"
-                       " bitdex-producer triggers diff",
-                       changes.count, changes.first->label);
+        rc =
+            error_set(err, ERR_FATAL,
+                      "%u difference%s from the configuration, the first is \"%s\": bitdex-producer"
+                      " triggers diff prints them all",
+                      changes.count, changes.count == 1 ? "" : "s", changes.first->label);
     if (rc == 0)
         rc = reconcile_check_rights(pg, &plan, false, err);
     arena_free(&arena);
     return rc;
 }
 
-/* A later guard relies on earlier ones, so the first problem ends them. */
+/* Ends at the first problem, because a guard relies on those before it. */
 static void
 check_database(struct checklist *list, const struct config *config)
 {
     struct pg *pg;
     struct error err = {0};
+    CHECK(config->postgres != NULL);
     int rc = pg_connect(config->postgres, "bitdex-producer check", &pg, &err);
     checklist_add(list, "database connection", rc, &err);
     if (rc != 0)
@@ -107,27 +121,35 @@ check_dead_topic(struct kafka_admin *admin, const char *name, struct error *err)
 }
 
 static void
+check_topics(struct checklist *list, struct kafka_admin *admin, const struct config *config)
+{
+    struct kafka_topic topic;
+    struct error err = {0};
+    int rc = kafka_admin_describe(admin, config->topic.name, &topic, &err);
+    checklist_add(list, "broker connection", rc, &err);
+    if (rc != 0)
+        return;
+    rc = topic_check_shape(&config->topic, &topic, &err);
+    checklist_add(list, "topic", rc, &err);
+    char *dead = memory_format("%s.dead", config->topic.name);
+    rc = check_dead_topic(admin, dead, &err);
+    checklist_add(list, "dead letter topic", rc, &err);
+    free(dead);
+}
+
+static void
 check_broker(struct checklist *list, const struct config *config)
 {
     struct kafka_admin *admin;
-    struct kafka_topic topic;
     struct error err = {0};
+    CHECK(config->kafka.present && config->topic.name != NULL);
     int rc = kafka_admin_create(&config->kafka, &admin, &err);
-    if (rc == 0) {
-        rc = kafka_admin_describe(admin, config->topic.name, &topic, &err);
+    if (rc != 0) {
         checklist_add(list, "broker connection", rc, &err);
-        if (rc == 0) {
-            rc = topic_check_shape(&config->topic, &topic, &err);
-            checklist_add(list, "topic", rc, &err);
-            char *dead = memory_format("%s.dead", config->topic.name);
-            rc = check_dead_topic(admin, dead, &err);
-            checklist_add(list, "topic of dead letters", rc, &err);
-            free(dead);
-        }
-        kafka_admin_destroy(admin);
-    } else {
-        checklist_add(list, "broker connection", rc, &err);
+        return;
     }
+    check_topics(list, admin, config);
+    kafka_admin_destroy(admin);
 }
 
 static void
@@ -152,6 +174,7 @@ command_check(const struct cli *cli, struct error *err)
     check_all(&list, cli->config);
     if (cli->json) {
         json_array_end(&json);
+        CHECK(json.depth == 0);
         printf("%s\n", buffer_string(&out));
         buffer_free(&out);
     }

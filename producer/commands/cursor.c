@@ -1,28 +1,32 @@
-/* Happy path of a change: connect, ask the guards, take the lock of the producer's name, read its
- * cursor and its topic, and write all that changes in one statement. Whatever fails before that has
- * changed nothing. The lock goes with the session.
+/* Happy path of a change: connect, check the guards, take the lock on the producer's name, read its
+ * cursor and its topic, and write the whole change in one statement. Until that statement nothing
+ * has changed. The lock is released with the connection.
  */
+#include "producer/commands/cursor.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/json/json_parse.h"
 #include "common/pg/pg.h"
-#include "producer/commands/commands.h"
-#include "producer/commands/members.h"
+#include "producer/commands/print_json.h"
 #include "producer/sink/topic_check.h"
+#include "producer/source/cursor.h"
 #include "producer/source/cursors.h"
 #include "producer/source/guards.h"
+#include "producer/source/snapshot.h"
 
-/* What is read before a new epoch. */
+/* A change of the configured producer's cursor, with what is read before it. */
 struct change {
     const struct config *config;
-    struct pg *pg;
+    struct pg *pg; /* holds the lock on the producer's name */
     struct cursor_history history;
-    struct cursor_owner owner; /* of generation 0: there is no cursor yet */
+    struct cursor_owner owner; /* generation 0: the producer has no cursor yet */
     struct topic_survey survey;
-    int64_t *ends; /* of the topic, by partition */
+    int64_t *ends; /* by partition, the last offset of the topic */
 };
 
 static int
@@ -30,10 +34,11 @@ print_cursors(struct text json, struct error *err)
 {
     struct arena arena = {0};
     const struct json_value *cursors;
-    int rc = json_parse(json, MEMBERS_DEPTH, &arena, &cursors, err);
+    int rc = json_parse(json, PRINT_JSON_DEPTH, &arena, &cursors, err);
+    CHECK(rc != 0 || cursors->kind == JSON_ARRAY);
     for (uint32_t i = 0; rc == 0 && i < cursors->array.count; i++) {
         printf("%s", i > 0 ? "\n" : "");
-        members_print(&cursors->array.items[i]);
+        print_json_members(&cursors->array.items[i]);
     }
     arena_free(&arena);
     return rc;
@@ -57,7 +62,7 @@ command_cursor_show(const struct cli *cli, struct error *err)
     return rc;
 }
 
-/* Opens a session that holds the lock of producer `name`. */
+/* Opens a connection that holds the lock on the producer's name. */
 static int
 open_locked(const struct config *config, const char *name, struct pg **pg, struct error *err)
 {
@@ -69,8 +74,7 @@ open_locked(const struct config *config, const char *name, struct pg **pg, struc
     if (rc == 0)
         rc = cursor_try_lock(*pg, name, &locked, err);
     if (rc == 0 && !locked)
-        rc = error_set(err, ERR_FATAL,
-                       "producer \"%s\" is running: stop it first, and those that stand by for it",
+        rc = error_set(err, ERR_FATAL, "producer \"%s\" is running: stop it and its standbys first",
                        name);
     if (rc != 0)
         pg_close(*pg);
@@ -80,6 +84,7 @@ open_locked(const struct config *config, const char *name, struct pg **pg, struc
 static void
 change_end(struct change *change)
 {
+    CHECK(change->pg != NULL);
     pg_close(change->pg);
     free(change->ends);
 }
@@ -89,6 +94,7 @@ change_begin(const struct config *config, struct change *change, struct error *e
 {
     size_t partitions = (size_t)config->topic.partitions;
     bool found;
+    CHECK(partitions > 0);
     *change = (struct change){.config = config};
     int rc = open_locked(config, config->producer.name, &change->pg, err);
     if (rc != 0)
@@ -104,6 +110,7 @@ change_begin(const struct config *config, struct change *change, struct error *e
                                change->ends, err);
     if (rc != 0)
         change_end(change);
+    CHECK(rc != 0 || strcmp(change->owner.name, config->producer.name) == 0);
     return rc;
 }
 
@@ -113,6 +120,7 @@ greater(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* `position` and `load_reason` as in struct cursors_epoch. */
 static int
 change_open_epoch(const struct change *change, const char *position, const char *load_reason,
                   struct error *err)
@@ -126,60 +134,71 @@ change_open_epoch(const struct change *change, const char *position, const char 
         .load_reason = load_reason,
     };
     int64_t tick;
+    CHECK(epoch.epoch > change->owner.epoch && epoch.epoch > change->survey.epoch);
+    CHECK(epoch.generation > change->owner.generation);
+    CHECK(epoch.generation > change->survey.generation);
     int rc = cursors_open_epoch(change->pg, change->config, &change->history, &change->owner,
                                 &epoch, &tick, err);
     if (rc == 0)
-        printf("epoch %" PRId64 " begins with window %" PRId64 " of generation %" PRId64 "%s\n",
+        printf("epoch %" PRId64 " begins with tick %" PRId64 ", generation %" PRId64 "%s\n",
                epoch.epoch, tick, epoch.generation,
                load_reason != NULL ? "; a load of everything is queued" : "");
     return rc;
 }
 
-/* A position that an operator names is one of this history, on a topic that agrees with it. */
+/* The operator's position must be a snapshot that this database has reached. */
 static int
-check_set(const struct change *change, const char *position, struct error *err)
+check_position(const struct change *change, const char *position, struct error *err)
 {
-    int rc = cursor_check(change->pg, change->config, &change->history, err);
-    if (rc != 0)
-        return rc;
-    if (change->owner.generation > 0 && (change->survey.epoch > change->owner.epoch ||
-                                         change->survey.generation > change->owner.generation))
-        return error_set(err, ERR_FATAL,
-                         "the topic is ahead of the cursor: the database was rolled back; open a"
-                         " new epoch with: bitdex-producer cursor adopt");
-    if (position == NULL)
-        return 0;
     struct snapshot snapshot = {0};
-    rc = snapshot_parse(&snapshot, position, err);
-    if (rc == 0 && snapshot.xmax > change->history.next_xid)
+    CHECK(position != NULL);
+    int rc = snapshot_parse(&snapshot, position, err);
+    if (rc != 0)
+        rc = error_set(err, ERR_USAGE,
+                       "POSITION must be beginning, now, or a snapshot such as 100:104:101: \"%s\"",
+                       position);
+    else if (snapshot.xmax > change->history.next_xid)
         rc = error_set(err, ERR_USAGE,
                        "snapshot %s is in the future of this database, whose next transaction is"
                        " %" PRIu64,
                        position, change->history.next_xid);
-    else if (rc != 0)
-        rc = error_set(err, ERR_USAGE,
-                       "POSITION is beginning, now or a snapshot such as 100:104:101,"
-                       " not \"%s\"",
-                       position);
     snapshot_free(&snapshot);
     return rc;
+}
+
+/* The cursor must be of this history of the database, and the topic must not be ahead of it. */
+static int
+check_set(const struct change *change, struct error *err)
+{
+    const struct cursor_owner *owner = &change->owner;
+    int rc = cursor_check(change->pg, change->config, &change->history, err);
+    if (rc != 0)
+        return rc;
+    if (owner->generation > 0 &&
+        (change->survey.epoch > owner->epoch || change->survey.generation > owner->generation))
+        return error_set(err, ERR_FATAL,
+                         "the topic is ahead of the cursor, so the database was rolled back: open a"
+                         " new epoch with bitdex-producer cursor adopt");
+    return 0;
 }
 
 int
 command_cursor_set(const struct cli *cli, struct error *err)
 {
     struct change change;
+    CHECK(cli->argument_count == 1);
     const char *position = cli->arguments[0];
+    bool is_now = strcmp(position, "now") == 0;
     if (strcmp(position, "beginning") == 0)
         position = SNAPSHOT_EMPTY;
-    else if (strcmp(position, "now") == 0)
-        position = NULL;
     int rc = change_begin(cli->config, &change, err);
     if (rc != 0)
         return rc;
-    rc = check_set(&change, position, err);
+    rc = check_set(&change, err);
+    if (rc == 0 && !is_now)
+        rc = check_position(&change, position, err);
     if (rc == 0)
-        rc = change_open_epoch(&change, position, NULL, err);
+        rc = change_open_epoch(&change, is_now ? NULL : position, NULL, err);
     change_end(&change);
     return rc;
 }
@@ -191,7 +210,8 @@ command_cursor_adopt(const struct cli *cli, struct error *err)
     int rc = change_begin(cli->config, &change, err);
     if (rc != 0)
         return rc;
-    rc = change_open_epoch(&change, NULL, "adopted: indexes may hold rows that are gone", err);
+    rc = change_open_epoch(&change, NULL,
+                           "adopted: indexes may hold rows that the database has lost", err);
     change_end(&change);
     return rc;
 }
@@ -199,9 +219,10 @@ command_cursor_adopt(const struct cli *cli, struct error *err)
 int
 command_cursor_remove(const struct cli *cli, struct error *err)
 {
-    const char *name = cli->arguments[0];
     bool found = false;
     struct pg *pg;
+    CHECK(cli->argument_count == 1);
+    const char *name = cli->arguments[0];
     int rc = open_locked(cli->config, name, &pg, err);
     if (rc != 0)
         return rc;
@@ -209,7 +230,7 @@ command_cursor_remove(const struct cli *cli, struct error *err)
     pg_close(pg);
     if (rc == 0 && !found)
         rc = error_set(err, ERR_FATAL,
-                       "there is no cursor \"%s\"; see them with: bitdex-producer cursor show",
+                       "there is no cursor \"%s\": bitdex-producer cursor show prints them all",
                        name);
     return rc;
 }

@@ -1,16 +1,20 @@
-/* Happy path: for each step of schemas/outbox.sql ask whether it is done, and if not, do it.
+/* Happy path: for each step of schemas/outbox.sql, ask the database whether the step is done, and
+ * execute it if not.
  *
- * A change of the outbox waits for its lock only a moment, so as not to hold up the writers that
- * queue behind it, and tries again for a while. What needs no such lock may take its time.
+ * A statement that changes the outbox waits for its lock for a second at a time and is tried again
+ * for a minute, because writers queue up after a statement that waits for a lock. A statement that
+ * runs CONCURRENTLY blocks no writer, so it may take its time.
  */
+#include "producer/commands/init.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/kafka/kafka_admin.h"
 #include "common/pg/pg.h"
-#include "producer/commands/commands.h"
 #include "producer/source/outbox_sql.h"
 
 enum { LOCK_ATTEMPTS = 60, LOCK_PAUSE_MS = 1000 };
@@ -20,21 +24,22 @@ enum { LOCK_ATTEMPTS = 60, LOCK_PAUSE_MS = 1000 };
 
 struct step {
     struct text name;
-    struct text done;
+    struct text done;      /* an SQL condition that holds when the step is done */
     struct text statement; /* with its comments */
 };
 
-/* The rest of the line that begins at `*at`, which moves behind it. */
+/* The rest of the line at `*at`, which moves to the next line. */
 static struct text
 take_line(const char **at)
 {
     const char *end = strchrnul(*at, '\n');
     struct text line = {*at, (size_t)(end - *at)};
+    CHECK(line.bytes > 0);
     *at = *end == '\n' ? end + 1 : end;
     return line;
 }
 
-/* false: no more steps. */
+/* The next step at or after `*at`, which moves past it. False: there are no more steps. */
 static bool
 take_step(const char **at, struct step *step)
 {
@@ -43,11 +48,13 @@ take_step(const char **at, struct step *step)
         return false;
     found += strlen(STEP);
     step->name = take_line(&found);
-    found = strstr(found, DONE) + strlen(DONE);
+    CHECK(strncmp(found, DONE, strlen(DONE)) == 0);
+    found += strlen(DONE);
     step->done = take_line(&found);
     const char *next = strstr(found, STEP);
     *at = next != NULL ? next : found + strlen(found);
     step->statement = (struct text){found, (size_t)(*at - found)};
+    CHECK(memchr(step->statement.data, ';', step->statement.bytes) != NULL);
     return true;
 }
 
@@ -60,21 +67,24 @@ step_is_done(struct pg *pg, const struct step *step, bool *done, struct error *e
     free(sql);
     if (rc != 0)
         return rc;
+    CHECK(pg_rows(result) == 1);
     *done = pg_boolean(result, 0, 0);
     pg_result_clear(result);
     return 0;
 }
 
+/* Executes the statement, again and again while its lock is not granted. */
 static int
 step_do(struct pg *pg, const struct step *step, struct error *err)
 {
+    CHECK(step->statement.bytes > 0);
     char *sql = memory_format("%.*s", TEXT_ARGS(step->statement));
     bool concurrently = strstr(sql, " CONCURRENTLY ") != NULL;
     int rc = pg_exec(pg, concurrently ? "SET lock_timeout = 0" : "SET lock_timeout = '1s'", err);
     for (int i = 0; rc == 0 && i < LOCK_ATTEMPTS; i++) {
         rc = pg_exec(pg, sql, err);
-        bool waits = rc != 0 && strcmp(pg_last_sqlstate(pg), "55P03") == 0;
-        if (!waits || i + 1 == LOCK_ATTEMPTS)
+        bool is_lock_timeout = rc != 0 && strcmp(pg_last_sqlstate(pg), "55P03") == 0;
+        if (!is_lock_timeout || i + 1 == LOCK_ATTEMPTS)
             break;
         if (i == 0)
             printf("waiting for a lock: %.*s\n", TEXT_ARGS(step->name));
@@ -85,15 +95,16 @@ step_do(struct pg *pg, const struct step *step, struct error *err)
     return rc;
 }
 
-/* One at a time: the session of an init that was killed goes on until its statement ends, and what
- * it is still building must not be taken for something that it left unfinished. Asks again and
- * again: a session that waits in the database would hold up the building of an index. */
+/* Only one init may run at a time. The Postgres session of an init that was killed continues until
+ * its statement ends, and the index that it is still building must not be mistaken for one that it
+ * left unfinished. The lock is polled: a session that waits for a lock in Postgres would delay the
+ * building of an index, which waits for every transaction. */
 static int
 init_lock(struct pg *pg, struct error *err)
 {
     static const char sql[] =
         "SELECT pg_try_advisory_lock(hashtextextended('bitdex-producer init', 0))";
-    for (bool told = false;; told = true) {
+    for (bool is_reported = false;; is_reported = true) {
         struct pg_result *result;
         int rc = pg_query(pg, sql, 0, NULL, &result, err);
         if (rc != 0)
@@ -102,10 +113,25 @@ init_lock(struct pg *pg, struct error *err)
         pg_result_clear(result);
         if (locked)
             return 0;
-        if (!told)
+        if (!is_reported)
             printf("waiting for another init\n");
         clock_sleep_ms(LOCK_PAUSE_MS);
     }
+}
+
+/* Executes the step unless it is done. */
+static int
+init_step(struct pg *pg, const struct step *step, int *changes, struct error *err)
+{
+    bool done = false;
+    int rc = step_is_done(pg, step, &done, err);
+    if (rc == 0 && !done) {
+        rc = step_do(pg, step, err);
+        if (rc == 0)
+            printf("done: %.*s\n", TEXT_ARGS(step->name));
+        ++*changes;
+    }
+    return rc == 0 ? 0 : error_wrap(err, rc, "%.*s", TEXT_ARGS(step->name));
 }
 
 static int
@@ -113,19 +139,11 @@ init_database(struct pg *pg, int *changes, struct error *err)
 {
     const char *at = outbox_sql_text;
     struct step step;
+    int steps = 0;
     int rc = init_lock(pg, err);
-    while (rc == 0 && take_step(&at, &step)) {
-        bool done = false;
-        rc = step_is_done(pg, &step, &done, err);
-        if (rc == 0 && !done) {
-            rc = step_do(pg, &step, err);
-            if (rc == 0)
-                printf("done: %.*s\n", TEXT_ARGS(step.name));
-            ++*changes;
-        }
-        if (rc != 0)
-            return error_wrap(err, rc, "%.*s", TEXT_ARGS(step.name));
-    }
+    for (; rc == 0 && take_step(&at, &step); steps++)
+        rc = init_step(pg, &step, changes, err);
+    CHECK(rc != 0 || steps > 0);
     return rc;
 }
 
@@ -134,6 +152,7 @@ init_topic(struct kafka_admin *admin, const struct config_topic *topic, int *cha
            struct error *err)
 {
     bool created;
+    CHECK(topic->name != NULL && topic->partitions > 0);
     int rc = kafka_admin_create_topic(admin, topic, &created, err);
     if (rc != 0)
         return error_wrap(err, rc, "topic %s", topic->name);
@@ -170,7 +189,7 @@ command_init(const struct cli *cli, struct error *err)
     int rc = pg_connect(cli->config->postgres, "bitdex-producer init", &pg, err);
     if (rc != 0)
         return rc;
-    setvbuf(stdout, NULL, _IOLBF, 0); /* a step may take long */
+    setvbuf(stdout, NULL, _IOLBF, 0); /* print each step at once: the next may take long */
     rc = init_database(pg, &changes, err);
     pg_close(pg);
     if (rc == 0)

@@ -1,9 +1,11 @@
+#include "producer/commands/run.h"
+
+#include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
 #include "common/http/server.h"
 #include "common/service/service.h"
 #include "producer/api/api.h"
-#include "producer/commands/commands.h"
 #include "producer/drain/drain.h"
 #include "producer/drain/trimmer.h"
 
@@ -13,6 +15,7 @@ static bool
 run_is_healthy(void *context)
 {
     struct status_view view;
+    CHECK(context != NULL);
     status_read(context, &view);
     return status_is_healthy(&view);
 }
@@ -26,6 +29,7 @@ run_drain(const struct config *config, struct status *status, struct error *err)
     if (rc != 0)
         return rc;
     rc = drain_run(config, status, err);
+    CHECK(rc != 0 || shutdown_requested());
     trimmer_stop(trimmer);
     return rc;
 }

@@ -1,9 +1,11 @@
+#include "producer/commands/status.h"
+
 #include <stdio.h>
 
+#include "common/base/check.h"
 #include "common/http/client.h"
 #include "common/json/json_parse.h"
-#include "producer/commands/commands.h"
-#include "producer/commands/members.h"
+#include "producer/commands/print_json.h"
 
 enum { ANSWER_TIMEOUT_S = 5 };
 
@@ -12,11 +14,11 @@ print_status(struct text answer, struct error *err)
 {
     struct arena arena = {0};
     const struct json_value *status;
-    int rc = json_parse(answer, MEMBERS_DEPTH, &arena, &status, err);
+    int rc = json_parse(answer, PRINT_JSON_DEPTH, &arena, &status, err);
     if (rc == 0 && status->kind != JSON_OBJECT)
-        rc = error_set(err, ERR_DATA, "the answer is not a status");
+        rc = error_set(err, ERR_DATA, "the answer is not a JSON object");
     if (rc == 0)
-        members_print(status);
+        print_json_members(status);
     arena_free(&arena);
     return rc;
 }
@@ -25,11 +27,13 @@ int
 command_status(const struct cli *cli, struct error *err)
 {
     struct buffer answer = {0};
+    const char *listen = cli->config->producer.listen;
     int status;
-    int rc = http_client_call(cli->config->producer.listen, "/api/status", NULL, NULL,
-                              ANSWER_TIMEOUT_S, &answer, &status, err);
+    CHECK(listen != NULL);
+    int rc = http_client_call(listen, "/api/status", NULL, NULL, ANSWER_TIMEOUT_S, &answer, &status,
+                              err);
     if (rc == 0 && status != 200)
-        rc = error_set(err, ERR_FATAL, "%s answers %d", cli->config->producer.listen, status);
+        rc = error_set(err, ERR_FATAL, "%s answered /api/status with %d", listen, status);
     if (rc == 0 && cli->json)
         printf("%s\n", buffer_string(&answer));
     else if (rc == 0)

@@ -1,17 +1,19 @@
-/* Happy path of a change: plan, compare, and make the changes table by table, each in a transaction
- * that waits only a moment for its locks, so as not to hold up the writers that queue behind it.
+/* Happy path of a change: plan, compare, and make the changes table by table. Each table is one
+ * transaction that waits for its locks for a second at most, because writers queue up after a
+ * transaction that waits for a lock.
  */
-#include <stdio.h>
-#include <string.h>
+#include "producer/commands/triggers.h"
 
+#include <stdio.h>
+
+#include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/pg/pg.h"
-#include "producer/commands/commands.h"
 #include "producer/triggers/reconcile.h"
 
 enum { LOCK_ATTEMPTS = 60, LOCK_PAUSE_MS = 1000 };
 
-/* What a command works on. */
+/* The state of one command. */
 struct work {
     struct arena arena;
     struct pg *pg;
@@ -26,7 +28,7 @@ work_end(struct work *work)
     arena_free(&work->arena);
 }
 
-/* Plans; ends the work on an error. */
+/* Connects and plans. On error the work is ended. */
 static int
 work_begin(const struct config *config, struct work *work, struct error *err)
 {
@@ -37,12 +39,14 @@ work_begin(const struct config *config, struct work *work, struct error *err)
         rc = reconcile_plan(work->pg, config, &work->arena, &work->plan, err);
     if (rc != 0)
         work_end(work);
+    CHECK(rc != 0 || work->plan.entry_count == config->trigger_count);
     return rc;
 }
 
 static int
 work_compare(struct work *work, struct error *err)
 {
+    CHECK(work->plan.outbox_schema != NULL);
     return reconcile_compare(work->pg, &work->plan, &work->arena, &work->changes, err);
 }
 
@@ -60,6 +64,21 @@ command_triggers_print(const struct cli *cli, struct error *err)
     return 0;
 }
 
+/* Returns how many of the changes it has printed: all, or only those that are done. */
+static uint32_t
+print_changes(const struct work *work, bool only_done)
+{
+    uint32_t printed = 0;
+    for (const struct reconcile_change *change = work->changes.first; change != NULL;
+         change = change->next) {
+        if (only_done && !change->is_done)
+            continue;
+        printf("%s\n", change->label);
+        printed++;
+    }
+    return printed;
+}
+
 int
 command_triggers_diff(const struct cli *cli, struct error *err)
 {
@@ -68,19 +87,18 @@ command_triggers_diff(const struct cli *cli, struct error *err)
     if (rc != 0)
         return rc;
     rc = work_compare(&work, err);
-    for (const struct reconcile_change *change = work.changes.first; change != NULL;
-         change = change->next)
-        printf("%s\n", change->label);
-    if (rc == 0 && work.changes.count > 0)
+    uint32_t differences = print_changes(&work, false);
+    CHECK(differences == work.changes.count);
+    if (rc == 0 && differences > 0)
         rc = error_set(err, ERR_FATAL,
-                       "%u difference%s; make the database follow with:"
-                       " bitdex-producer triggers apply",
-                       work.changes.count, work.changes.count == 1 ? "" : "s");
+                       "%u difference%s; bitdex-producer triggers apply makes the database equal to"
+                       " the configuration",
+                       differences, differences == 1 ? "" : "s");
     work_end(&work);
     return rc;
 }
 
-/* One at a time: two that change the same tables would each make what the other has made. */
+/* Only one command may change triggers at a time: two would both try to create the same objects. */
 static int
 work_lock(struct work *work, struct error *err)
 {
@@ -90,17 +108,19 @@ work_lock(struct work *work, struct error *err)
         NULL, &result, err);
     if (rc != 0)
         return rc;
+    CHECK(pg_rows(result) == 1);
     if (!pg_boolean(result, 0, 0))
         rc = error_set(err, ERR_FATAL, "another triggers apply or drop is running");
     pg_result_clear(result);
     return rc;
 }
 
-/* Makes the next table's changes, trying again while others hold its locks. */
+/* Makes the changes of the next table; tries again while its locks are not granted. */
 static int
 apply_table(struct work *work, bool *found, struct error *err)
 {
     int rc = ERR_RETRY;
+    CHECK(work->changes.count > 0);
     for (int i = 0; rc == ERR_RETRY && i < LOCK_ATTEMPTS; i++) {
         if (i == 1)
             printf("waiting for a lock: %s\n", err->message);
@@ -113,6 +133,7 @@ apply_table(struct work *work, bool *found, struct error *err)
     return rc;
 }
 
+/* Prints the changes that were made, also after an error. */
 static int
 work_apply(struct work *work, struct error *err)
 {
@@ -120,14 +141,14 @@ work_apply(struct work *work, struct error *err)
     int rc = work_lock(work, err);
     if (rc == 0)
         rc = work_compare(work, err);
+    if (rc == 0 && work->changes.count == 0) {
+        printf("nothing to do\n");
+        return 0;
+    }
     while (rc == 0 && found)
         rc = apply_table(work, &found, err);
-    for (const struct reconcile_change *change = work->changes.first; change != NULL;
-         change = change->next)
-        if (change->is_done)
-            printf("%s\n", change->label);
-    if (rc == 0 && work->changes.count == 0)
-        printf("nothing to do\n");
+    uint32_t done = print_changes(work, true);
+    CHECK(rc != 0 || done == work->changes.count);
     return rc;
 }
 
@@ -135,7 +156,7 @@ int
 command_triggers_apply(const struct cli *cli, struct error *err)
 {
     struct work work;
-    setvbuf(stdout, NULL, _IOLBF, 0); /* a lock may take long */
+    setvbuf(stdout, NULL, _IOLBF, 0); /* a lock may take long to get */
     int rc = work_begin(cli->config, &work, err);
     if (rc != 0)
         return rc;

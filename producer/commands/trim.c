@@ -1,8 +1,11 @@
+#include "producer/commands/trim.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/base/check.h"
 #include "common/json/json_write.h"
-#include "producer/commands/commands.h"
+#include "common/pg/pg.h"
 #include "producer/source/guards.h"
 #include "producer/source/retention.h"
 
@@ -23,6 +26,7 @@ print_json(const struct retention *retention, int64_t rows)
     json_key(&json, "removal_held_s");
     json_integer(&json, retention->held_s);
     json_object_end(&json);
+    CHECK(json.depth == 0);
     printf("%s\n", buffer_string(&out));
     buffer_free(&out);
 }
@@ -32,9 +36,9 @@ print_lines(const struct retention *retention, int64_t rows)
 {
     printf("removed %" PRId64 " rows\n", rows);
     if (retention->held_by[0] != '\0')
-        printf("rows of up to %" PRId64 " s wait for the cursor of producer \"%s\"; if it is gone"
-               " for good: bitdex-producer cursor remove %s\n",
-               retention->held_s, retention->held_by, retention->held_by);
+        printf("the cursor of producer \"%s\" keeps sent rows that are up to %" PRId64 " s old; if"
+               " the producer no longer exists: bitdex-producer cursor remove %s\n",
+               retention->held_by, retention->held_s, retention->held_by);
 }
 
 static int

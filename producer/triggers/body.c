@@ -37,6 +37,12 @@ is_old(const char *row)
 }
 
 static bool
+is_op(const char *op)
+{
+    return strcmp(op, "set") == 0 || strcmp(op, "add") == 0 || strcmp(op, "remove") == 0;
+}
+
+static bool
 is_array(enum entry_form form)
 {
     return form == FORM_ARRAY || form == FORM_TEXT_ARRAY;
@@ -114,6 +120,7 @@ append_json(struct buffer *out, const struct entry_value *value, const char *row
 static void
 append_op(struct buffer *out, const char *op, const struct entry_value *value, const char *json)
 {
+    CHECK(is_op(op));
     CHECK(strpbrk(value->target, "'\"\\") == NULL); /* it is put into a literal as it is */
     buffer_append_format(out, "',{\"op\": \"%s\", \"field\": \"%s\", \"value\": ' || %s || '}'", op,
                          value->target, json);
@@ -134,6 +141,7 @@ append_op_if_any(struct buffer *out, const char *op, const struct entry_value *v
 static void
 append_replacement(struct buffer *out, const struct entry_value *value, const char *row)
 {
+    CHECK(strcmp(row, "OLD") != 0); /* nothing is set to an old value */
     bool is_item = value->is_multi_value && !is_array(value->form) && value->form != FORM_JSON;
     buffer_append_text(out, is_item ? "'[' || coalesce(" : "coalesce(");
     append_json(out, value, row);
@@ -184,6 +192,7 @@ append_single_placeholder(struct buffer *out, const struct entry_placeholder *pl
                           const char *source)
 {
     bool is_list = placeholder->context == CONTEXT_LIST;
+    CHECK(placeholder->context <= CONTEXT_ITEM);
     buffer_append_text(out, is_list ? "'[' || to_jsonb(" : "to_jsonb(");
     append_form(out, placeholder->form, source);
     buffer_append_text(out, is_list ? ")::text || ']'" : ")::text");
@@ -331,6 +340,7 @@ append_match(struct buffer *out, const struct entry *entry, const char *row, boo
     enum config_trigger_kind kind = entry->trigger->kind;
     bool old = is_old(row);
     if (kind == TRIGGER_DIRECT || kind == TRIGGER_JOIN) {
+        CHECK(entry->trigger->slot_field != NULL);
         sql_append_column(out, row, entry->trigger->slot_field);
         buffer_append_text(out, " IS NOT NULL");
     } else if (is_update) {
@@ -470,6 +480,7 @@ static void
 append_change_ops(struct buffer *out, const struct entry *entry, const struct entry_value *value,
                   const char *old, const char *new, const char *indent)
 {
+    CHECK(strcmp(old, new) != 0);
     buffer_append_format(out, "%s_ops := _ops || ", indent);
     append_remove(out, entry, value, old);
     buffer_append_format(out, "\n%s    || ", indent);
@@ -611,7 +622,7 @@ append_enter(struct buffer *out, const struct entry *entry)
 void
 body_append_row(struct buffer *out, const struct entry *entry, bool is_update)
 {
-    CHECK(entry->table.quoted != NULL);
+    CHECK(entry->value_count > 0 || entry->trigger->kind == TRIGGER_DIRECT);
     append_declarations(out, entry, is_update);
     if (is_update) {
         buffer_append_text(out, "    IF _old_matches AND _new_matches AND ");
@@ -771,6 +782,7 @@ static void
 append_gone_join(struct buffer *out, const struct entry *entry, const struct entry_table *table)
 {
     CHECK(entry->trigger->kind == TRIGGER_JOIN);
+    CHECK(entry->value_count > 0);
     for (uint32_t i = 0; i < entry->value_count; i++) {
         struct buffer ops = {0};
         buffer_append_format(&ops, "('[{\"op\": \"remove\", \"field\": \"%s\", \"value\": ' || ",
@@ -818,6 +830,7 @@ append_gone(struct buffer *out, const struct entry *entry, const struct entry_ta
             bool is_child)
 {
     struct buffer ops = {0};
+    CHECK(!is_child || !entry->deletes_with_child);
     bool deletes =
         entry->trigger->kind == TRIGGER_DIRECT && entry->trigger->on_delete == ON_DELETE_SLOT;
     if (!deletes && entry->value_count == 0)
@@ -834,6 +847,16 @@ append_gone(struct buffer *out, const struct entry *entry, const struct entry_ta
         append_gone_by_kind(out, entry, table, buffer_string(&ops));
     }
     buffer_free(&ops);
+}
+
+/* Is it the entry's table, with `is_child` its child table, or one of their partitions? */
+static bool
+is_table_of(const struct entry *entry, const struct entry_table *table, bool is_child)
+{
+    const struct entry_table *root = is_child ? &entry->child_table : &entry->table;
+    if (table == root)
+        return true;
+    return table >= root->partitions && table < root->partitions + root->partition_count;
 }
 
 static void
@@ -856,6 +879,7 @@ body_append_truncate(struct buffer *out, const struct entry *entry, const struct
                      bool is_child)
 {
     CHECK(!is_child || entry->child != NULL);
+    CHECK(is_table_of(entry, table, is_child));
     buffer_append_text(out, HEAD "BEGIN\n");
     if (entry->trigger->on_truncate == ON_TRUNCATE_EMIT) {
         append_gone(out, entry, table, is_child);

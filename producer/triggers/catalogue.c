@@ -54,6 +54,7 @@ catalogue_find_outbox(struct pg *pg, struct arena *arena, const char **schema, s
                       0, NULL, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "cannot find the outbox");
+    CHECK(pg_rows(result) <= 1);
     if (pg_rows(result) == 0)
         rc = error_set(err, ERR_FATAL, "table \"BitdexOps\" is missing: run bitdex-producer init");
     else
@@ -105,6 +106,7 @@ read_table(struct pg *pg, struct arena *arena, const struct entry *entry, const 
 {
     struct buffer quoted = {0};
     struct pg_result *result;
+    CHECK(table->quoted == NULL);
     pg_append_identifier(&quoted, name);
     const char *param = buffer_string(&quoted);
     int rc = pg_query(pg,
@@ -114,7 +116,8 @@ read_table(struct pg *pg, struct arena *arena, const struct entry *entry, const 
     buffer_free(&quoted);
     if (rc != 0)
         return rc;
-    const char *kind = pg_rows(result) > 0 ? pg_text(result, 0, 2) : "";
+    CHECK(pg_rows(result) <= 1);
+    const char *kind = pg_rows(result) == 1 ? pg_text(result, 0, 2) : "";
     if (*kind == '\0')
         rc = entry_refuse(
             entry, entry->trigger->place, setting, err,
@@ -157,6 +160,7 @@ read_form(struct pg *pg, int64_t type, enum entry_form *form, bool *is_integer, 
     free(oid);
     if (rc != 0)
         return rc;
+    CHECK(pg_rows(result) == 1);
     *form = form_of_name(pg_text(result, 0, 0));
     *is_integer = pg_boolean(result, 0, 1);
     pg_result_clear(result);
@@ -393,6 +397,7 @@ read_child(struct pg *pg, struct arena *arena, struct entry *entry, struct error
 static int
 read_id_column(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err)
 {
+    CHECK(entry->trigger->kind == TRIGGER_FAN_OUT);
     return read_name(pg, arena,
                      "SELECT attname FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid"
                      " AND attnum = conkey[1] WHERE contype = 'p' AND conrelid = $1::regclass AND"
@@ -418,6 +423,7 @@ read_uniqueness(struct pg *pg, struct entry *entry, struct error *err)
                       3, params, &result, err);
     if (rc != 0)
         return rc;
+    CHECK(pg_rows(result) == 1);
     entry->value_is_unique = pg_boolean(result, 0, 0);
     pg_result_clear(result);
     return 0;
@@ -427,7 +433,7 @@ static int
 set_search_path(struct pg *pg, const struct entry *entry, struct error *err)
 {
     struct buffer sql = {0};
-    CHECK(entry->outbox_schema != NULL);
+    CHECK(entry->table.schema != NULL && entry->outbox_schema != NULL);
     buffer_append_text(&sql, "SET search_path = pg_catalog, ");
     sql_append_name(&sql, entry->table.schema);
     buffer_append_text(&sql, ", ");
@@ -486,5 +492,7 @@ catalogue_read(struct pg *pg, struct arena *arena, struct entry *entry, struct e
     if (rc != 0 && rc != ERR_USAGE) /* which names the setting already */
         return error_wrap(err, rc, "cannot read the catalogue for triggers[%u], table %s",
                           entry->index, entry->trigger->table);
+    if (rc == 0)
+        entry_check(entry);
     return rc;
 }

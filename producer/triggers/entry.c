@@ -248,6 +248,58 @@ entry_create(const struct config *config, uint32_t index, struct arena *arena, s
     entry->deletes_with_child = entry->child != NULL && child_is_entity(config, entry->child);
 }
 
+static void
+check_table(const struct entry_table *table)
+{
+    CHECK(table->schema != NULL && table->name != NULL && table->quoted != NULL);
+    CHECK(table->is_partitioned || table->partition_count == 0);
+    for (uint32_t i = 0; i < table->partition_count; i++) {
+        CHECK(table->partitions[i].quoted != NULL);
+        CHECK(table->partitions[i].partition_count == 0);
+    }
+}
+
+static void
+check_child(const struct entry *entry)
+{
+    CHECK(entry->trigger->kind == TRIGGER_FAN_OUT ||
+          entry->trigger->kind == TRIGGER_FAN_OUT_PER_ROW);
+    CHECK(entry->child->slot != NULL && entry->child->foreign_key != NULL);
+    CHECK(entry->parent_key != NULL);
+    check_table(&entry->child_table);
+}
+
+static void
+check_placeholders(const struct entry *entry)
+{
+    CHECK(entry->query_end != NULL);
+    for (uint32_t i = 0; i < entry->placeholder_count; i++) {
+        const struct entry_placeholder *placeholder = &entry->placeholders[i];
+        bool is_list = placeholder->form == FORM_ARRAY || placeholder->form == FORM_TEXT_ARRAY;
+        CHECK(placeholder->form <= FORM_TEXT);
+        CHECK(!is_list || placeholder->context != CONTEXT_VALUE);
+    }
+}
+
+void
+entry_check(const struct entry *entry)
+{
+    enum config_trigger_kind kind = entry->trigger->kind;
+    bool has_slot = kind == TRIGGER_DIRECT || kind == TRIGGER_JOIN;
+    CHECK(entry->outbox_schema != NULL);
+    CHECK(entry->value_count == count_values(entry->trigger));
+    CHECK(entry->value_count > 0 || kind == TRIGGER_DIRECT);
+    CHECK(!has_slot || entry_find_column(entry, text_of(entry->trigger->slot_field)) != NULL);
+    CHECK(kind != TRIGGER_FAN_OUT_PER_ROW || entry->child != NULL);
+    check_table(&entry->table);
+    for (uint32_t i = 0; i < entry->value_count; i++)
+        CHECK(entry->values[i].form <= FORM_TEXT);
+    if (kind == TRIGGER_FAN_OUT)
+        check_placeholders(entry);
+    if (entry->child != NULL)
+        check_child(entry);
+}
+
 int
 entry_refuse(const struct entry *entry, struct config_place place, const char *setting,
              struct error *err, const char *format, ...)

@@ -83,6 +83,9 @@ struct entry {
 void entry_create(const struct config *config, uint32_t index, struct arena *arena,
                   struct entry *entry);
 
+/* CHECKs the invariants of an entry that has been read from the catalogue. */
+void entry_check(const struct entry *entry);
+
 /* NULL: the entry does not read that column. */
 struct entry_column *entry_find_column(const struct entry *entry, struct text name);
 

@@ -202,9 +202,22 @@ has_object(const struct trigger_objects *objects, const struct trigger_object *o
     return other != NULL;
 }
 
+/* What reconcile relies on. */
+static void
+check_object(const struct trigger_object *object)
+{
+    const char *hash = strrchr(object->mark, ' ');
+    CHECK(strncmp(object->name, "bitdex_", 7) == 0);
+    CHECK(object->table[0] == '"' && object->function[0] == '"');
+    CHECK(hash != NULL && strlen(hash + 1) == DIGEST_HEX_BYTES - 1);
+    CHECK(strstr(object->sql, object->body) != NULL);
+    CHECK(strstr(object->sql, object->function) != NULL);
+}
+
 static void
 append_object(struct trigger_objects *objects, struct trigger_object *object)
 {
+    check_object(object);
     CHECK(object->next == NULL);
     if (objects->end == NULL)
         objects->end = &objects->first;
@@ -277,7 +290,6 @@ add_child_objects(const struct entry *entry, struct arena *arena, struct trigger
         .suffix = "_c",
         .why = "child: an entity that is inserted late gets the values of its parent",
     };
-    CHECK(entry->child_table.quoted != NULL);
     add_rows(request, !entry->deletes_with_child, arena, objects);
     if (!entry->deletes_with_child)
         add_truncates(request, arena, objects);
@@ -294,6 +306,7 @@ generate_objects(const struct entry *entry, struct arena *arena, struct trigger_
                                     " values",
     };
     CHECK(entry->trigger->kind <= TRIGGER_FAN_OUT_PER_ROW);
+    entry_check(entry);
     const struct request request = {
         .entry = entry,
         .table = &entry->table,

@@ -58,7 +58,9 @@ reconcile_plan_nothing(struct pg *pg, struct arena *arena, struct reconcile_plan
                        struct error *err)
 {
     *plan = (struct reconcile_plan){0};
-    return catalogue_find_outbox(pg, arena, &plan->outbox_schema, err);
+    int rc = catalogue_find_outbox(pg, arena, &plan->outbox_schema, err);
+    CHECK(rc != 0 || plan->outbox_schema != NULL);
+    return rc;
 }
 
 int
@@ -77,6 +79,20 @@ reconcile_plan(struct pg *pg, const struct config *config, struct arena *arena,
     }
     CHECK(rc != 0 || plan->entry_count == config->trigger_count);
     return rc;
+}
+
+/* Pairs with the CHECKs of add_change(). */
+static void
+check_changes(const struct reconcile_changes *changes)
+{
+    uint32_t count = 0;
+    const struct reconcile_change *change = changes->first;
+    for (; change != NULL; change = change->next, count++) {
+        CHECK(*change->label == '+' || *change->label == '-');
+        CHECK((*change->table == '\0') == (strncmp(change->label, "- function", 10) == 0));
+        CHECK(!change->is_done);
+    }
+    CHECK(count == changes->count);
 }
 
 static void
@@ -233,6 +249,7 @@ reconcile_compare(struct pg *pg, const struct reconcile_plan *plan, struct arena
         add_unused_functions(unused, arena, changes);
         add_drops(found, plan, arena, changes);
         add_creates(found, plan, arena, changes);
+        check_changes(changes);
     } else {
         rc = error_wrap(err, rc, "cannot read the triggers of the database");
     }

@@ -27,7 +27,7 @@ bool sql_is_column(const char *expression);
 const char *sql_take(struct arena *arena, struct buffer *buffer);
 
 /* Finds the first {name} from *at on, outside quoted text and comments, and moves *at past it.
- * False: there is none, and *at is unchanged. */
+ * False: no {name} is left, and *at is unchanged. */
 bool sql_next_placeholder(const char **at, struct text *name);
 
 #endif

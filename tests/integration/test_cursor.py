@@ -222,7 +222,7 @@ class Commands(GalleryCase):
 
         refused = producer.command("cursor", "remove", "default", check=False)
         self.assertEqual(refused.returncode, 1)
-        self.assertIn("stop it first", refused.stderr)
+        self.assertIn("is running: stop it", refused.stderr)
         producer.command("cursor", "remove", "dead")
         self.assertEqual([cursor["name"] for cursor in self.show()], ["default"])
         self.assertEqual(producer.command("cursor", "remove", "dead", check=False).returncode, 1)

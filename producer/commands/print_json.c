@@ -1,11 +1,14 @@
-#include "producer/commands/members.h"
+#include "producer/commands/print_json.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/base/check.h"
+
 static void
 print_member(const struct json_member *member)
 {
+    CHECK(member->key.bytes > 0);
     const struct json_value *value = &member->value;
     printf("%-18.*s ", TEXT_ARGS(member->key));
     switch (value->kind) {
@@ -27,8 +30,9 @@ print_member(const struct json_member *member)
 }
 
 void
-members_print(const struct json_value *object)
+print_json_members(const struct json_value *object)
 {
+    CHECK(object->kind == JSON_OBJECT);
     for (uint32_t i = 0; i < object->object.count; i++)
         print_member(&object->object.members[i]);
 }
