@@ -5,19 +5,20 @@ static const struct cli_command commands[] = {
     {
         .name = "check",
         .summary = "test the configuration, the broker, the topics and the data directory",
-        .help = "Changes nothing. Names what the file asks for that this version does not do.",
+        .help =
+            "Changes nothing. Also names configured features that this version does not support.",
         .run = command_check,
     },
     {
         .name = "run",
         .has_log = true,
-        .summary = "follow the topic and answer queries, until SIGTERM",
+        .summary = "apply the topic and answer queries until SIGTERM",
         .run = command_run,
     },
     {
         .name = "status",
         .has_json = true,
-        .summary = "show position and lag of the running consumer",
+        .summary = "print position and lag of the running consumer",
         .run = command_status,
     },
     {
@@ -25,7 +26,7 @@ static const struct cli_command commands[] = {
         .arguments = "BODY",
         .arguments_min = 1,
         .arguments_max = 1,
-        .summary = "put a query to the running consumer",
+        .summary = "send a query to the running consumer",
         .help = "BODY is the JSON of POST /api/indexes/{index}/query, or - for standard input:\n"
                 "  bitdex-consumer query '{\"filters\":[{\"Eq\":[\"nsfwLevel\",1]}],\"limit\":5}'",
         .run = command_query,
@@ -35,16 +36,16 @@ static const struct cli_command commands[] = {
         .arguments = "ID",
         .arguments_min = 1,
         .arguments_max = 1,
-        .summary = "show an entity of the running consumer",
+        .summary = "print an entity of the running consumer",
         .run = command_get,
     },
     {
         .name = "checkpoint",
         .has_json = true,
-        .summary = "let the running consumer take a checkpoint of every partition, and wait",
+        .summary = "take a checkpoint of every partition of the running consumer",
         .help =
-            "Needs consumer.token_file. Prints where each one stands, and for how long reading\n"
-            "stood still for it. 1 when one could not be taken.",
+            "Waits for the checkpoints. Prints the offset of each, and how long the partition was\n"
+            "paused. Needs consumer.token_file. Exit code 1: a checkpoint could not be taken.",
         .run = command_checkpoint,
     },
     {
@@ -52,11 +53,13 @@ static const struct cli_command commands[] = {
         .arguments = "[PARTITION]",
         .arguments_max = 1,
         .has_json = true,
-        .summary = "show the files of the write-ahead log",
+        .summary = "list the segments of the write-ahead log",
         .help =
-            "The state of a file: whole; growing or torn, when it ends inside a frame, with a\n"
-            "consumer at work or without one; or what is wrong with it, which ends the command\n"
-            "with 1. --json: an object a line. May run beside the consumer; changes nothing.",
+            "States of a segment: whole; growing (ends inside a frame, and a consumer is "
+            "running);\n"
+            "torn (ends inside a frame, and no consumer is running); problem, with the reason.\n"
+            "Exit code 1: there is a problem. --json: one object per line. Changes nothing; may\n"
+            "run beside the consumer.",
         .run = command_wal_list,
     },
     {
@@ -66,8 +69,9 @@ static const struct cli_command commands[] = {
         .arguments_max = 3,
         .has_json = true,
         .summary = "print the frames of the write-ahead log",
-        .help = "From the frame that covers OFFSET or comes behind it, so many frames: offsets,\n"
-                "position and events. --json: a frame a line. May run beside the consumer.",
+        .help = "Prints COUNT frames with offsets, position and events, beginning with the first "
+                "frame\n"
+                "that ends after OFFSET. --json: one frame per line. May run beside the consumer.",
         .run = command_wal_dump,
     },
     {
@@ -75,10 +79,11 @@ static const struct cli_command commands[] = {
         .arguments = "[PARTITION]",
         .arguments_max = 1,
         .has_json = true,
-        .summary = "read the write-ahead log as a start would",
-        .help =
-            "Checksums, order, every event, and whose log it is. 1 when a start would refuse it.\n"
-            "--json: a partition a line. May run beside the consumer; changes nothing.",
+        .summary = "check that a start can read the write-ahead log",
+        .help = "Checks the checksums, the order and the events of all frames, and the identity of "
+                "the\n"
+                "log. Exit code 1: a start would refuse the log. --json: one partition per line.\n"
+                "Changes nothing; may run beside the consumer.",
         .run = command_wal_check,
     },
     {0},
@@ -89,7 +94,7 @@ main(int argc, char **argv)
 {
     const struct cli_program program = {
         .name = "bitdex-consumer",
-        .summary = "keeps a bitmap index of what a Kafka topic says and answers queries",
+        .summary = "builds a bitmap index from a Kafka topic and answers queries",
         .config_program = CONFIG_CONSUMER,
         .commands = commands,
     };

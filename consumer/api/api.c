@@ -5,6 +5,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/http/server.h"
 #include "consumer/api/api_context.h"
 #include "consumer/api/checkpoint.h"
 #include "consumer/api/health.h"
@@ -14,6 +15,7 @@
 #include "consumer/api/page.h"
 #include "consumer/api/sync_lag.h"
 #include "consumer/api/token.h"
+#include "consumer/ingest/http_sources.h"
 
 enum {
     CONNECTIONS_MAX = 256, /* each has a thread; consumer.http_threads bounds the queries */

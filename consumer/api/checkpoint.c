@@ -5,7 +5,10 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/http/server.h"
 #include "common/json/json_write.h"
+#include "consumer/group/assignment.h"
+#include "consumer/partition/shard.h"
 #include "consumer/partition/worker.h"
 
 enum { POLL_MS = 10 };

@@ -6,9 +6,14 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/http/server.h"
 #include "common/json/json_write.h"
+#include "common/metrics/metrics.h"
 #include "consumer/api/partition_status.h"
+#include "consumer/group/assignment.h"
+#include "consumer/partition/shard.h"
 #include "consumer/partition/worker.h"
+#include "consumer/query/query_merge.h"
 #include "consumer/query/query_reply.h"
 #include "consumer/query/query_request.h"
 

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/metrics/metrics.h"
 #include "consumer/api/partition_status.h"
 #include "consumer/api/source_status.h"
+#include "consumer/group/assignment.h"
 #include "consumer/partition/stage_times.h"
 
 /* A metric whose value is a 64-bit member of a status. */

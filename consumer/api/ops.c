@@ -6,8 +6,10 @@
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/event/event_codec.h"
+#include "common/http/server.h"
 #include "common/json/json_write.h"
 #include "consumer/engine/engine.h"
+#include "consumer/ingest/http_sources.h"
 #include "consumer/ingest/ops_request.h"
 
 enum { RETRY_AFTER_S = 1 };

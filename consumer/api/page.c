@@ -4,6 +4,7 @@
 
 #include "common/base/check.h"
 #include "consumer/api/partition_status.h"
+#include "consumer/partition/shard.h"
 
 static void
 page_write_head(const struct config *config, const struct partition_status_list *list,

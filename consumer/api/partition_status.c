@@ -4,6 +4,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "consumer/group/assignment.h"
 #include "consumer/group/cursor_table.h"
 #include "consumer/partition/worker.h"
 

@@ -4,6 +4,7 @@
 #include "common/json/json_write.h"
 #include "consumer/api/partition_status.h"
 #include "consumer/api/source_status.h"
+#include "consumer/partition/shard.h"
 
 static void
 lag_write_number(struct json_writer *json, const char *key, int64_t number)

@@ -5,7 +5,7 @@
  *   {directory}/new                                     being written, or left by a crash
  *
  * checkpoint_write.h writes a checkpoint, checkpoint_read.h reads one, checkpoint_format.h draws
- * the bytes. This module knows the directory. One thread.
+ * the bytes. This module lists the directory. One thread.
  */
 #ifndef CONSUMER_CHECKPOINT_CHECKPOINT_H
 #define CONSUMER_CHECKPOINT_CHECKPOINT_H

@@ -1,11 +1,12 @@
-/* `check`: one line for each thing that `run` needs; fails when one of them is not there. Changes
- * nothing: what run would create is only looked at. */
+/* `check`: prints one line for each thing that `run` needs, and fails if one of them is missing. It
+ * changes nothing: what `run` would create is only checked. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/check.h"
 #include "common/files/files.h"
 #include "common/kafka/kafka_admin.h"
 #include "consumer/api/token.h"
@@ -13,10 +14,11 @@
 #include "consumer/engine/engine.h"
 
 static void
-check_say(uint32_t *problems, const char *what, const char *problem)
+check_print(uint32_t *problems, const char *what, const char *problem)
 {
     if (problem != NULL)
         ++*problems;
+    CHECK(problem == NULL || problem[0] != '\0');
     printf("%-8s %s%s%s\n", problem != NULL ? "problem" : "ok", what, problem != NULL ? ": " : "",
            problem != NULL ? problem : "");
 }
@@ -34,10 +36,10 @@ check_engine(const struct config *config, uint32_t *problems)
     };
     int rc = engine_create(&options, &engine, &err);
     engine_destroy(engine);
-    check_say(problems, "index_config", rc != 0 ? err.message : NULL);
+    check_print(problems, "index_config", rc != 0 ? err.message : NULL);
 }
 
-/* The directory itself, or the first one above it that exists. */
+/* The directory must be writable; if it is missing, the nearest parent that exists must be. */
 static int
 check_writable(const char *path, struct error *err)
 {
@@ -46,7 +48,7 @@ check_writable(const char *path, struct error *err)
     while (access(at, W_OK | X_OK) != 0) {
         char *slash = strrchr(at, '/');
         if (errno != ENOENT || slash == NULL || slash == at) {
-            rc = error_set_errno(err, ERR_FATAL, "cannot write into %s", at);
+            rc = error_set_errno(err, ERR_FATAL, "cannot write to %s", at);
             break;
         }
         *slash = '\0';
@@ -64,7 +66,7 @@ check_data_dir(const struct config *config, uint32_t *problems)
     if (rc == 0)
         rc = files_check_unlocked(files_posix(), lock, &err);
     free(lock);
-    check_say(problems, "data directory", rc != 0 ? err.message : NULL);
+    check_print(problems, "data directory", rc != 0 ? err.message : NULL);
 }
 
 static void
@@ -74,7 +76,7 @@ check_token(const struct config *config, uint32_t *problems)
     char *token = NULL;
     int rc = token_read(config->consumer.token_file, &token, &err);
     free(token);
-    check_say(problems, "token", rc != 0 ? err.message : NULL);
+    check_print(problems, "token", rc != 0 ? err.message : NULL);
 }
 
 static void
@@ -88,9 +90,9 @@ check_topic(struct kafka_admin *admin, const char *name, int32_t partitions, uin
     if (rc == 0 && !topic.exists)
         rc = error_set(&err, ERR_USAGE, "does not exist: bitdex-producer init creates it");
     else if (rc == 0 && partitions > 0 && topic.partitions != partitions)
-        rc = error_set(&err, ERR_USAGE, "has %d partitions, the configuration says %d",
+        rc = error_set(&err, ERR_USAGE, "has %d partitions, but topic.partitions is %d",
                        topic.partitions, partitions);
-    check_say(problems, what, rc != 0 ? err.message : NULL);
+    check_print(problems, what, rc != 0 ? err.message : NULL);
 }
 
 static void
@@ -99,7 +101,7 @@ check_kafka(const struct config *config, uint32_t *problems)
     struct error err = {0};
     struct kafka_admin *admin;
     int rc = kafka_admin_create(&config->kafka, &admin, &err);
-    check_say(problems, "kafka settings", rc != 0 ? err.message : NULL);
+    check_print(problems, "kafka settings", rc != 0 ? err.message : NULL);
     if (rc != 0)
         return;
     char *dead = memory_format("%s.dead", config->topic.name);
@@ -114,7 +116,7 @@ command_check(const struct cli *cli, struct error *err)
 {
     const struct config *config = cli->config;
     uint32_t problems = 0;
-    check_say(&problems, "configuration", NULL);
+    check_print(&problems, "configuration", NULL);
     check_engine(config, &problems);
     check_data_dir(config, &problems);
     if (config->consumer.token_file != NULL)
@@ -123,6 +125,6 @@ command_check(const struct cli *cli, struct error *err)
         check_kafka(config, &problems);
     fflush(stdout);
     if (problems > 0)
-        return error_set(err, ERR_FATAL, "%u of the checks found a problem", problems);
+        return error_set(err, ERR_FATAL, "problems found: %u", problems);
     return 0;
 }

@@ -1,12 +1,12 @@
-/* `checkpoint`: what POST /checkpoint answers, as a table or as it is. */
+/* `checkpoint`: prints the answer of POST /checkpoint as a table, or as JSON. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/json/json_parse.h"
 #include "common/json/json_value.h"
-#include "consumer/commands/ask.h"
 #include "consumer/commands/commands.h"
+#include "consumer/commands/consumer_client.h"
 
 enum { ANSWER_DEPTH = 8, TIMEOUT_S = 900 };
 
@@ -25,7 +25,7 @@ checkpoint_print_partition(const struct json_value *row)
            error != NULL && error->kind == JSON_STRING ? error->string.data : "");
 }
 
-/* A refusal as a whole has an error, and no partitions. */
+/* If the whole call is refused, the answer has an error and no partitions. */
 static int
 checkpoint_print(const struct json_value *root, bool as_table, struct error *err)
 {
@@ -38,8 +38,9 @@ checkpoint_print(const struct json_value *root, bool as_table, struct error *err
     }
     if (error != NULL && error->kind == JSON_STRING)
         return error_set(err, ERR_DATA, "%s", error->string.data);
-    return partitions != NULL ? 0
-                              : error_set(err, ERR_DATA, "the answer is not that of a consumer");
+    return partitions != NULL
+               ? 0
+               : error_set(err, ERR_DATA, "the answer is not from a bitdex-consumer");
 }
 
 int
@@ -52,7 +53,7 @@ command_checkpoint(const struct cli *cli, struct error *err)
     char *path = memory_format("/api/indexes/%s/checkpoint", cli->config->index);
     buffer_init(&answer);
     arena_init(&arena);
-    int rc = tell_consumer(cli->config, path, TIMEOUT_S, &answer, &status, err);
+    int rc = consumer_client_post(cli->config, path, TIMEOUT_S, &answer, &status, err);
     if (rc == 0 && cli->json)
         puts(buffer_string(&answer));
     if (rc == 0)

@@ -1,4 +1,4 @@
-/* The commands of bitdex-consumer, as cli.h wants them. Main thread. */
+/* The commands of bitdex-consumer, for the table in main.c (command_table.h). Main thread. */
 #ifndef CONSUMER_COMMANDS_COMMANDS_H
 #define CONSUMER_COMMANDS_COMMANDS_H
 

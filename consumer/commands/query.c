@@ -1,10 +1,10 @@
-/* `query` and `get`: what the HTTP interface answers, on standard output. */
+/* `query` and `get`: print what the HTTP interface answers. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "consumer/commands/ask.h"
 #include "consumer/commands/commands.h"
+#include "consumer/commands/consumer_client.h"
 
 enum { READ_BYTES = 64 * 1024, BODY_BYTES_MAX = 1024 * 1024 };
 
@@ -13,7 +13,7 @@ print_answer(const struct config *config, const char *path, const char *body, st
 {
     struct buffer answer;
     buffer_init(&answer);
-    int rc = ask_consumer(config, path, body, &answer, err);
+    int rc = consumer_client_call(config, path, body, &answer, err);
     if (rc == 0)
         puts(buffer_string(&answer));
     buffer_free(&answer);
@@ -29,9 +29,9 @@ query_read_input(struct buffer *body, struct error *err)
         body->bytes += bytes;
     } while (bytes > 0 && body->bytes <= BODY_BYTES_MAX);
     if (ferror(stdin))
-        return error_set_errno(err, ERR_FATAL, "could not read standard input");
+        return error_set_errno(err, ERR_FATAL, "cannot read standard input");
     if (body->bytes > BODY_BYTES_MAX)
-        return error_set(err, ERR_USAGE, "standard input: more than %d bytes", BODY_BYTES_MAX);
+        return error_set(err, ERR_USAGE, "standard input has more than %d bytes", BODY_BYTES_MAX);
     return 0;
 }
 

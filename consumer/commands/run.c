@@ -1,10 +1,9 @@
-/* Happy path: lock the data directory, serve HTTP, wait for the topic, join the group, poll until
- * somebody asks to stop; then the workers finish what is in hand.
+/* `run`. Happy path: lock the data directory, serve HTTP, wait for the topic, join the group, and
+ * poll it until a shutdown is requested; then the workers finish their batches. Without Kafka there
+ * is nothing to wait for, and the workers start at once.
  *
- * Without Kafka there is nothing to wait for: the workers start at once.
- *
- * Failure: a configuration that cannot work ends the program at once; a broker that is away or a
- * topic that is not there yet is waited for. A worker that met a fatal error stops the process.
+ * Failure: an impossible configuration ends the program at once. While the broker does not answer
+ * or the topic does not exist, the program waits. A worker with a fatal error stops the process.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,10 +11,15 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
+#include "common/files/files.h"
 #include "common/kafka/kafka_admin.h"
 #include "consumer/api/api.h"
 #include "consumer/commands/commands.h"
+#include "consumer/group/assignment.h"
+#include "consumer/group/cursor_table.h"
+#include "consumer/group/feed_local.h"
 #include "consumer/ingest/ops_topic.h"
+#include "consumer/partition/data_dir.h"
 
 enum {
     POLL_MS = 50,
@@ -24,14 +28,14 @@ enum {
 
 static const char *const area = "run";
 
-/* Says `message` when it is not what was said last. */
+/* Logs `message` unless it is the same as the last one. */
 static void
-run_say_once(char *said, size_t bytes, const char *message)
+run_log_once(char *last, size_t bytes, const char *message)
 {
-    if (strcmp(said, message) == 0)
+    if (strcmp(last, message) == 0)
         return;
     log_warn(area, "%s", message);
-    snprintf(said, bytes, "%s", message);
+    snprintf(last, bytes, "%s", message);
 }
 
 static int
@@ -45,17 +49,17 @@ run_check_topic(struct kafka_admin *admin, const struct config_topic *config, st
         return error_set(err, ERR_RETRY, "topic %s does not exist: bitdex-producer init creates it",
                          config->name);
     if (topic.partitions != config->partitions)
-        return error_set(err, ERR_USAGE, "topic %s has %d partitions, the configuration says %d",
+        return error_set(err, ERR_USAGE, "topic %s has %d partitions, but topic.partitions is %d",
                          config->name, topic.partitions, config->partitions);
     return 0;
 }
 
-/* Waits until the topic is there. */
+/* Waits until the topic exists. */
 static int
 run_await_topic(const struct config *config, struct api *api, struct error *err)
 {
     struct kafka_admin *admin;
-    char said[ERROR_MESSAGE_BYTES] = "";
+    char last[ERROR_MESSAGE_BYTES] = "";
     int rc = kafka_admin_create(&config->kafka, &admin, err);
     if (rc != 0)
         return rc;
@@ -64,7 +68,7 @@ run_await_topic(const struct config *config, struct api *api, struct error *err)
         rc = run_check_topic(admin, &config->topic, err);
         if (rc != ERR_RETRY || shutdown_requested())
             break;
-        run_say_once(said, sizeof said, err->message);
+        run_log_once(last, sizeof last, err->message);
         clock_sleep_ms(TOPIC_RETRY_MS);
     }
     kafka_admin_destroy(admin);
@@ -75,12 +79,12 @@ static int
 run_poll(struct assignment *assignment, struct api *api, struct error *err)
 {
     int rc = 0;
-    char said[ERROR_MESSAGE_BYTES] = "";
+    char last[ERROR_MESSAGE_BYTES] = "";
     while ((rc == 0 || rc == ERR_RETRY) && !shutdown_requested()) {
         api_heartbeat(api);
         rc = assignment_poll(assignment, POLL_MS, err);
         if (rc == ERR_RETRY)
-            run_say_once(said, sizeof said, err->message);
+            run_log_once(last, sizeof last, err->message);
     }
     return rc == ERR_RETRY ? 0 : rc;
 }
@@ -121,7 +125,7 @@ run_api(const struct config *config, struct assignment *assignment, struct ops_s
     return rc;
 }
 
-/* The partitions come from the topic. */
+/* The group assigns partitions of the topic to this process. */
 static int
 run_kafka(const struct config *config, const struct data_dir *data_dir, struct error *err)
 {
@@ -141,7 +145,7 @@ run_kafka(const struct config *config, const struct data_dir *data_dir, struct e
     return rc;
 }
 
-/* The process owns all partitions; POST /ops is their only source. */
+/* This process owns all partitions; POST /ops is their only source. */
 static int
 run_alone(const struct config *config, const struct data_dir *data_dir, struct error *err)
 {

@@ -1,16 +1,16 @@
-/* `status`: what /api/internal/sync-lag says, as a table or as it is. */
+/* `status`: prints /api/internal/sync-lag as a table, or as JSON. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/json/json_parse.h"
 #include "common/json/json_value.h"
-#include "consumer/commands/ask.h"
 #include "consumer/commands/commands.h"
+#include "consumer/commands/consumer_client.h"
 
 enum { ANSWER_DEPTH = 8 };
 
-/* "-" for what is not known. */
+/* "-": not known. */
 static const char *
 status_number(const struct json_value *object, const char *key, char *out, size_t bytes)
 {
@@ -74,7 +74,7 @@ status_print(struct text answer, struct error *err)
     const struct json_value *partitions = rc == 0 ? json_member(root, "partitions") : NULL;
     if (rc == 0 && (sources == NULL || sources->kind != JSON_ARRAY || partitions == NULL ||
                     partitions->kind != JSON_ARRAY))
-        rc = error_set(err, ERR_DATA, "the answer is not that of a consumer");
+        rc = error_set(err, ERR_DATA, "the answer is not from a bitdex-consumer");
     if (rc == 0) {
         status_print_error("Kafka", status_text(root, "broker_error"));
         status_print_error("bitdex_cursors", status_text(root, "cursor_table_error"));
@@ -94,7 +94,7 @@ command_status(const struct cli *cli, struct error *err)
 {
     struct buffer answer;
     buffer_init(&answer);
-    int rc = ask_consumer(cli->config, "/api/internal/sync-lag", NULL, &answer, err);
+    int rc = consumer_client_call(cli->config, "/api/internal/sync-lag", NULL, &answer, err);
     if (rc == 0 && cli->json)
         puts(buffer_string(&answer));
     else if (rc == 0)

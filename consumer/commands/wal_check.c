@@ -1,29 +1,34 @@
-/* `wal check`: reads the logs as a start would, to their ends, and tells everything that is wrong.
+/* `wal check`: reads the logs as a start would, to their ends, and reports everything that is
+ * wrong.
  *
- * A problem is what would keep the consumer from starting, with its newest checkpoint or with the
- * one before. Notes are what a start deals with by itself: an unfinished tail, files that are none
- * of ours.
+ * A problem is what makes a start fail, with the newest checkpoint or with the previous one. A note
+ * is what a start handles itself: an unfinished tail, a file that does not belong to the log.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/check.h"
+#include "common/event/event_codec.h"
+#include "common/files/files.h"
 #include "common/json/json_write.h"
 #include "consumer/commands/commands.h"
 #include "consumer/commands/wal_logs.h"
 #include "consumer/partition/batch.h"
 #include "consumer/partition/position.h"
+#include "consumer/partition/sequence.h"
+#include "consumer/wal/wal_scan.h"
 
 struct wal_check {
     const struct config *config;
     bool is_json;
     struct event_codec *codec;
-    struct arena arena; /* of the event at hand */
+    struct arena arena; /* of the current event */
     uint32_t problems;  /* of all logs */
 
-    /* Of the log at hand. */
+    /* The current log: */
     const struct wal_log *log;
-    struct buffer told; /* problems and notes, as lines, or as JSON when that is asked for */
+    struct buffer findings; /* problems and notes, as lines or as JSON */
     struct json_writer json;
     uint32_t log_problems;
     int64_t segments;
@@ -31,15 +36,15 @@ struct wal_check {
     int64_t events;
     int64_t bytes;
     int64_t next_offset;
-    struct position position; /* behind the last frame */
+    struct position position; /* after the last frame */
 };
 
-/* One thing that people should know. */
+/* `kind`: "problem" or "note". */
 static void
-wal_check_tell(struct wal_check *check, const char *kind, const char *message)
+wal_check_report(struct wal_check *check, const char *kind, const char *message)
 {
     if (!check->is_json) {
-        buffer_append_format(&check->told, "%-8s partition %d, %s: %s\n", kind,
+        buffer_append_format(&check->findings, "%-8s partition %d, %s: %s\n", kind,
                              check->log->partition, check->log->name, message);
         return;
     }
@@ -50,11 +55,11 @@ wal_check_tell(struct wal_check *check, const char *kind, const char *message)
 }
 
 static void
-wal_check_tell_problem(struct wal_check *check, const char *message)
+wal_check_report_problem(struct wal_check *check, const char *message)
 {
     check->problems++;
     check->log_problems++;
-    wal_check_tell(check, "problem", message);
+    wal_check_report(check, "problem", message);
 }
 
 static void
@@ -83,7 +88,7 @@ wal_check_frame(void *context, const struct wal_segment *segment, const struct w
         rc = batch_read(&batch, payload, &check->arena, wal_check_count_event, check, err);
     if (rc != 0) {
         error_wrap(err, rc, "%s: byte %" PRId64, segment->path, segment->end_bytes);
-        wal_check_tell_problem(check, err->message);
+        wal_check_report_problem(check, err->message);
     }
     return 0;
 }
@@ -98,9 +103,9 @@ wal_check_segment(void *context, const struct wal_segment *segment, struct error
     check->bytes += segment->bytes;
     if (unfinished > 0) {
         char *note = memory_format(
-            "%s: byte %" PRId64 ": %s: ends with %" PRId64 " bytes of a frame that is not whole",
+            "%s: byte %" PRId64 ": %s: ends with %" PRId64 " bytes of an unfinished frame",
             segment->path, segment->end_bytes, wal_logs_state(check->log, segment), unfinished);
-        wal_check_tell(check, "note", note);
+        wal_check_report(check, "note", note);
         free(note);
     }
     return 0;
@@ -112,7 +117,7 @@ wal_check_problem(void *context, const struct wal_segment *segment, const struct
     struct wal_check *check = context;
     check->segments++;
     check->bytes += segment->bytes;
-    wal_check_tell_problem(check, problem->message);
+    wal_check_report_problem(check, problem->message);
     return 0;
 }
 
@@ -122,7 +127,7 @@ wal_check_unknown(void *context, const char *name, struct error *err)
     struct wal_check *check = context;
     char *note = memory_format("%s/%s: not a file of the log", check->log->directory, name);
     (void)err;
-    wal_check_tell(check, "note", note);
+    wal_check_report(check, "note", note);
     free(note);
     return 0;
 }
@@ -132,6 +137,7 @@ wal_check_print(struct wal_check *check)
 {
     const struct sequence *sequence = &check->position.sequence;
     bool ok = check->log_problems == 0;
+    CHECK(check->log_problems <= check->problems);
     char reason[SEQUENCE_REASON_BYTES];
     sequence_describe(sequence, reason, sizeof reason);
     printf("%-8s partition %d, %s: %" PRId64 " files, %" PRId64 " frames, %" PRId64
@@ -141,7 +147,7 @@ wal_check_print(struct wal_check *check)
            sequence->seq);
     if (ok)
         printf(", %s%s", reason[0] == '\0' ? "complete" : "incomplete: ", reason);
-    printf("\n%s", buffer_string(&check->told));
+    printf("\n%s", buffer_string(&check->findings));
 }
 
 static void
@@ -174,8 +180,8 @@ wal_check_print_json(struct wal_check *check)
     json_boolean(&json, check->log_problems == 0 && sequence_complete(&check->position.sequence));
     json_key(&json, "ok");
     json_boolean(&json, check->log_problems == 0);
-    json_key(&json, "told");
-    json_raw(&json, (struct text){(const char *)check->told.data, check->told.bytes});
+    json_key(&json, "findings");
+    json_raw(&json, (struct text){(const char *)check->findings.data, check->findings.bytes});
     json_object_end(&json);
     puts(buffer_string(&line));
     buffer_free(&line);
@@ -201,12 +207,12 @@ wal_check_scan(struct wal_check *check, const struct wal_log *log)
         .begin_offset = log->begin_offset,
     };
     if (wal_scan(&place, &visitor, &err) != 0)
-        wal_check_tell_problem(check, err.message);
+        wal_check_report_problem(check, err.message);
     buffer_free(&identity);
 }
 
 static int
-wal_check_look(void *context, const struct wal_log *log, struct error *err)
+wal_check_log(void *context, const struct wal_log *log, struct error *err)
 {
     struct wal_check *check = context;
     (void)err;
@@ -217,8 +223,8 @@ wal_check_look(void *context, const struct wal_log *log, struct error *err)
     position_init(&check->position);
     if (!check->config->kafka.present)
         sequence_init_alone(&check->position.sequence);
-    buffer_clear(&check->told);
-    json_writer_init(&check->json, &check->told);
+    buffer_clear(&check->findings);
+    json_writer_init(&check->json, &check->findings);
     if (check->is_json)
         json_array_begin(&check->json);
     wal_check_scan(check, log);
@@ -239,10 +245,10 @@ command_wal_check(const struct cli *cli, struct error *err)
     if (rc != 0)
         return rc;
     arena_init(&check.arena);
-    rc = wal_logs_look(cli, wal_check_look, &check, err);
+    rc = wal_logs_visit(cli, wal_check_log, &check, err);
     if (rc == 0 && check.problems > 0)
         rc = error_set(err, ERR_FATAL, "problems found: %u", check.problems);
-    buffer_free(&check.told);
+    buffer_free(&check.findings);
     arena_free(&check.arena);
     event_codec_destroy(check.codec);
     return rc;

@@ -1,9 +1,14 @@
-/* `wal dump`: the frames of the log that grows, whosever it is. A frame that cannot be read does
- * not hide the next; it is told where it stands, and the command fails at its end. */
+/* `wal dump`: prints the frames of the current log of a partition, with any identity. A frame that
+ * cannot be read does not hide the next one: it is reported with its place, and the command fails
+ * at the end. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/check.h"
+#include "common/cli/cli.h"
+#include "common/event/event_codec.h"
+#include "common/files/files.h"
 #include "common/json/json_write.h"
 #include "common/ops/ops_json.h"
 #include "consumer/commands/commands.h"
@@ -11,6 +16,8 @@
 #include "consumer/dead_letter/event_json.h"
 #include "consumer/partition/batch.h"
 #include "consumer/partition/position.h"
+#include "consumer/partition/sequence.h"
+#include "consumer/wal/wal_scan.h"
 
 struct wal_dump {
     struct batch_context batch;
@@ -19,8 +26,8 @@ struct wal_dump {
     int64_t frames_left;
     uint32_t problems;
 
-    /* Of the frame at hand. */
-    struct arena arena; /* of its event at hand */
+    /* The current frame: */
+    struct arena arena; /* of its current event */
     struct buffer out;
     struct json_writer json;
     struct buffer ops;
@@ -30,6 +37,7 @@ static void
 wal_dump_write_event(struct wal_dump *dump, const struct event *event)
 {
     struct json_writer *json = &dump->json;
+    CHECK(event->kind == EVENT_ROW || event->kind == EVENT_FAN_OUT);
     buffer_clear(&dump->ops);
     ops_json_write(&event->ops, &dump->ops);
     json_object_begin(json);
@@ -81,7 +89,7 @@ wal_dump_write_position(struct wal_dump *dump, const struct position *position)
     json_object_end(json);
 }
 
-/* What stands before the events. */
+/* Writes what comes before the events. */
 static void
 wal_dump_begin(struct wal_dump *dump, const struct wal_segment *segment,
                const struct wal_frame *frame, const struct position *position)
@@ -111,7 +119,7 @@ wal_dump_begin(struct wal_dump *dump, const struct wal_segment *segment,
     json_array_begin(json);
 }
 
-/* What stands behind them; `problem` NULL: all is well. */
+/* Writes what comes after the events; `problem`: NULL, or why the frame could not be read. */
 static void
 wal_dump_end(struct wal_dump *dump, const char *problem)
 {
@@ -135,6 +143,7 @@ wal_dump_frame(void *context, const struct wal_segment *segment, const struct wa
                struct error *err)
 {
     struct wal_dump *dump = context;
+    CHECK(dump->frames_left > 0);
     if (frame->next_offset <= dump->from_offset)
         return 0;
     struct position position;
@@ -174,7 +183,7 @@ wal_dump_problem(void *context, const struct wal_segment *segment, const struct 
 }
 
 static int
-wal_dump_look(void *context, const struct wal_log *log, struct error *err)
+wal_dump_log(void *context, const struct wal_log *log, struct error *err)
 {
     struct wal_dump *dump = context;
     const struct wal_visitor visitor = {
@@ -203,7 +212,7 @@ wal_dump_run(const struct cli *cli, struct wal_dump *dump, struct error *err)
     if (rc == 0 && cli->argument_count > 2)
         rc = cli_read_number(cli->arguments[2], 1, INT64_MAX, &dump->frames_left, err);
     if (rc == 0)
-        rc = wal_logs_look(cli, wal_dump_look, dump, err);
+        rc = wal_logs_visit(cli, wal_dump_log, dump, err);
     if (rc == 0 && dump->problems > 0)
         rc = error_set(err, ERR_FATAL, "problems found: %u", dump->problems);
     return rc;

@@ -1,21 +1,24 @@
-/* `wal list`: one line for each segment of the log. */
+/* `wal list`: prints one line for each segment. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/check.h"
+#include "common/files/files.h"
 #include "common/json/json_write.h"
 #include "consumer/commands/commands.h"
 #include "consumer/commands/wal_logs.h"
+#include "consumer/wal/wal_scan.h"
 
 enum { FILE_COLUMNS = 32 };
 
 struct wal_list {
     bool json;
-    const struct wal_log *log; /* at hand */
+    const struct wal_log *log; /* the current one */
     uint32_t problems;
 };
 
-/* `problem`: NULL, or what is wrong; so below. */
+/* `problem`: NULL, or the problem of the segment; likewise below. */
 static void
 wal_list_print(const struct wal_list *list, const struct wal_segment *segment, const char *state,
                const char *problem)
@@ -66,6 +69,7 @@ wal_list_segment(void *context, const struct wal_segment *segment, struct error 
     const struct wal_list *list = context;
     const char *state = wal_logs_state(list->log, segment);
     (void)err;
+    CHECK(segment->frames >= 0 && segment->next_offset >= segment->first_offset);
     if (list->json)
         wal_list_print_json(list, segment, state, NULL);
     else
@@ -86,7 +90,7 @@ wal_list_problem(void *context, const struct wal_segment *segment, const struct 
 }
 
 static int
-wal_list_look(void *context, const struct wal_log *log, struct error *err)
+wal_list_log(void *context, const struct wal_log *log, struct error *err)
 {
     struct wal_list *list = context;
     const struct wal_visitor visitor = {
@@ -110,7 +114,7 @@ command_wal_list(const struct cli *cli, struct error *err)
     if (!cli->json)
         printf("%9s  %-*s  %12s  %12s  %9s  %12s  %s\n", "partition", FILE_COLUMNS, "file", "first",
                "next", "frames", "bytes", "state");
-    int rc = wal_logs_look(cli, wal_list_look, &list, err);
+    int rc = wal_logs_visit(cli, wal_list_log, &list, err);
     if (rc == 0 && list.problems > 0)
         rc = error_set(err, ERR_FATAL, "problems found: %u", list.problems);
     return rc;

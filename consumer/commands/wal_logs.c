@@ -3,17 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
+#include "common/files/files.h"
 #include "consumer/checkpoint/checkpoint.h"
 #include "consumer/partition/data_dir.h"
 
 struct wal_logs {
     const struct cli *cli;
-    wal_log_look look;
+    wal_log_visit visit;
     void *context;
     uint32_t found;
     struct error *err;
 
-    /* The partition at hand. */
+    /* The current partition: */
     int32_t partition;
     const char *path;
 };
@@ -25,7 +27,7 @@ is_checkpoint_directory(void *context, const char *name)
     return strcmp(name, "checkpoint") == 0;
 }
 
-/* As a start would: the log may lack what its newest checkpoint holds. */
+/* As at a start: frames before the newest checkpoint may be missing. */
 static int
 wal_logs_find_begin(const char *directory, int64_t *begin_offset, struct error *err)
 {
@@ -50,18 +52,19 @@ wal_logs_note(void *context, const char *name)
     struct wal_logs *logs = context;
     if (strcmp(name, "wal") != 0 && strcmp(name, "wal.old") != 0)
         return 0;
+    CHECK(logs->path != NULL && logs->partition >= 0);
     char *directory = memory_format("%s/%s", logs->path, name);
     struct wal_log log = {logs->partition, name, directory, 0};
     logs->found++;
     int rc = wal_logs_find_begin(directory, &log.begin_offset, logs->err);
     if (rc == 0)
-        rc = logs->look(logs->context, &log, logs->err);
+        rc = logs->visit(logs->context, &log, logs->err);
     free(directory);
     return rc;
 }
 
 static int
-wal_logs_look_at(struct wal_logs *logs, int32_t partition)
+wal_logs_visit_partition(struct wal_logs *logs, int32_t partition)
 {
     struct files *files = files_posix();
     const struct config *config = logs->cli->config;
@@ -91,16 +94,16 @@ wal_logs_find(const struct cli *cli, struct buffer *partitions, struct error *er
 }
 
 int
-wal_logs_look(const struct cli *cli, wal_log_look look, void *context, struct error *err)
+wal_logs_visit(const struct cli *cli, wal_log_visit visit, void *context, struct error *err)
 {
     const struct config *config = cli->config;
-    struct wal_logs logs = {.cli = cli, .look = look, .context = context, .err = err};
+    struct wal_logs logs = {.cli = cli, .visit = visit, .context = context, .err = err};
     struct buffer partitions = {0};
     int rc = wal_logs_find(cli, &partitions, err);
     for (size_t at = 0; rc == 0 && at < partitions.bytes; at += sizeof(int32_t)) {
         int32_t partition;
         memcpy(&partition, partitions.data + at, sizeof partition);
-        rc = wal_logs_look_at(&logs, partition);
+        rc = wal_logs_visit_partition(&logs, partition);
     }
     buffer_free(&partitions);
     if (rc == 0 && logs.found == 0)
@@ -113,6 +116,7 @@ wal_logs_look(const struct cli *cli, wal_log_look look, void *context, struct er
 const char *
 wal_logs_state(const struct wal_log *log, const struct wal_segment *segment)
 {
+    CHECK(segment->end_bytes <= segment->bytes);
     if (segment->end_bytes == segment->bytes)
         return "whole";
     char *lock = memory_format("%s/lock", log->directory);

@@ -13,6 +13,7 @@
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
+#include "consumer/wal/wal_segments.h"
 
 struct wal {
     struct files *files;

@@ -49,7 +49,7 @@ class Wal(GalleryCase):
         """What `wal check` tells about all partitions: {kind: [message]}."""
         told = {"problem": [], "note": []}
         for partition in self.wal("check", code=code):
-            for item in partition["told"]:
+            for item in partition["findings"]:
                 for kind, message in item.items():
                     told[kind].append(message)
         return told
@@ -180,7 +180,7 @@ class Wal(GalleryCase):
             with open(path.parent / "lock", "rb") as lock:
                 if state == "growing":
                     fcntl.flock(lock, fcntl.LOCK_EX)
-                place = f"{path}: byte {byte}: {state}: ends with 40 bytes of a frame that is not"
+                place = f"{path}: byte {byte}: {state}: ends with 40 bytes of an unfinished frame"
                 (note,) = self.check()["note"]
                 self.assertIn(place, note)
                 states = {file["file"]: file["state"] for file in self.wal("list")}
