@@ -1,5 +1,7 @@
 #include "producer/api/api.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/check.h"
@@ -66,6 +68,7 @@ static void
 json_time(struct json_writer *json, const char *key, int64_t realtime_us)
 {
     char text[CLOCK_TEXT_BYTES];
+    CHECK(realtime_us >= 0);
     json_key(json, key);
     if (realtime_us == 0) {
         json_null(json);
@@ -105,6 +108,7 @@ static void
 json_progress(struct json_writer *json, const struct status_view *view)
 {
     const struct status_progress *progress = &view->progress;
+    CHECK(progress->rows_per_second >= 0); /* false for a NaN as well */
     json_number(json, "epoch", progress->epoch);
     json_number(json, "generation", progress->generation);
     json_number(json, "tick", progress->tick);
@@ -147,6 +151,16 @@ answer_status(const struct answer *answer)
     CHECK(json.depth == 0);
 }
 
+/* A family is written once in an answer. */
+static bool
+has_family(struct buffer *body, const char *name)
+{
+    char *line = memory_format("# TYPE %s ", name);
+    bool found = strstr(buffer_string(body), line) != NULL;
+    free(line);
+    return found;
+}
+
 /* The names of counters, and only these, end in "_total" (common/metrics). */
 static bool
 name_fits_type(const char *name, const char *type)
@@ -164,6 +178,8 @@ metric(const struct answer *answer, const char *name, const char *type, const ch
 {
     const char *const labels[] = {"source", answer->config->producer.name, NULL};
     CHECK(name_fits_type(name, type));
+    CHECK(!has_family(&answer->response->body, name));
+    CHECK(isfinite(value));
     metrics_family(&answer->response->body, name, type, help);
     metrics_sample(&answer->response->body, name, labels, value);
 }
@@ -263,6 +279,7 @@ answer_metrics(const struct answer *answer)
     answer_sent_metrics(answer);
     answer_retention_metrics(answer);
     answer_cycle_histogram(answer);
+    CHECK(answer->response->body.data[answer->response->body.bytes - 1] == '\n');
 }
 
 static void
@@ -311,6 +328,7 @@ api_handle(void *context, const struct http_request *request, struct http_respon
     const struct api *api = context;
     struct status_view view;
     const struct answer answer = {api->config, &view, api->status, response};
+    CHECK(api->config != NULL && api->status != NULL);
     answer_function route = find_route(request->path);
     CHECK(response->status == 200 && response->body.bytes == 0);
     if (route == NULL) {

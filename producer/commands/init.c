@@ -54,7 +54,10 @@ take_step(const char **at, struct step *step)
     const char *next = strstr(found, STEP);
     *at = next != NULL ? next : found + strlen(found);
     step->statement = (struct text){found, (size_t)(*at - found)};
-    CHECK(memchr(step->statement.data, ';', step->statement.bytes) != NULL);
+    size_t bytes = step->statement.bytes;
+    while (bytes > 0 && found[bytes - 1] == '\n')
+        bytes--;
+    CHECK(bytes > 0 && found[bytes - 1] == ';');
     return true;
 }
 
@@ -77,7 +80,6 @@ step_is_done(struct pg *pg, const struct step *step, bool *done, struct error *e
 static int
 step_do(struct pg *pg, const struct step *step, struct error *err)
 {
-    CHECK(step->statement.bytes > 0);
     char *sql = memory_format("%.*s", TEXT_ARGS(step->statement));
     bool concurrently = strstr(sql, " CONCURRENTLY ") != NULL;
     int rc = pg_exec(pg, concurrently ? "SET lock_timeout = 0" : "SET lock_timeout = '1s'", err);

@@ -58,6 +58,7 @@ command_triggers_print(const struct cli *cli, struct error *err)
     if (rc != 0)
         return rc;
     const struct trigger_object *object = work.plan.objects.first;
+    CHECK((object == NULL) == (work.plan.objects.count == 0));
     for (; object != NULL; object = object->next)
         printf("%s%s", object->sql, object->next != NULL ? "\n" : "");
     work_end(&work);
@@ -138,6 +139,7 @@ static int
 work_apply(struct work *work, struct error *err)
 {
     bool found = true;
+    CHECK(work->changes.count == 0); /* what differs is read under the lock */
     int rc = work_lock(work, err);
     if (rc == 0)
         rc = work_compare(work, err);
@@ -176,6 +178,7 @@ command_triggers_drop(const struct cli *cli, struct error *err)
     int rc = pg_connect(cli->config->postgres, "bitdex-producer triggers", &work.pg, err);
     if (rc == 0)
         rc = reconcile_plan_nothing(work.pg, &work.arena, &work.plan, err);
+    CHECK(work.plan.objects.count == 0);
     if (rc == 0)
         rc = work_apply(&work, err);
     work_end(&work);

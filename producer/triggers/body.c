@@ -257,6 +257,7 @@ append_query(struct buffer *out, const struct entry *entry, const char *row)
 static void
 append_source_id(struct buffer *out, const struct entry *entry, const char *row)
 {
+    CHECK(entry->trigger->kind == TRIGGER_FAN_OUT);
     if (entry->id_column != NULL)
         sql_append_column(out, row, entry->id_column);
     else
@@ -328,6 +329,7 @@ append_filter(struct buffer *out, const struct entry *entry, const char *row)
 {
     if (entry->trigger->filter == NULL)
         return;
+    CHECK(entry->trigger->filter[0] != '\0');
     buffer_append_text(out, " AND (");
     sql_append_expression(out, entry->trigger->filter, row);
     buffer_append_text(out, ") IS TRUE");

@@ -182,6 +182,7 @@ read_statement(struct pg *pg, const struct entry *entry, struct config_place pla
     }
     if (rc != 0)
         return rc;
+    CHECK(pg_rows(result) == 0);
     int64_t type = pg_column_type(result, 0);
     pg_result_clear(result);
     return read_form(pg, type, form, is_integer, err);
@@ -473,6 +474,7 @@ int
 catalogue_read(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err)
 {
     CHECK(entry->table.quoted == NULL);
+    CHECK(entry->outbox_schema != NULL);
     int rc = pg_exec(pg, "RESET search_path", err);
     if (rc == 0)
         rc = read_table(pg, arena, entry, "table", entry->trigger->table, &entry->table, err);

@@ -248,6 +248,26 @@ entry_create(const struct config *config, uint32_t index, struct arena *arena, s
     entry->deletes_with_child = entry->child != NULL && child_is_entity(config, entry->child);
 }
 
+/* The columns in the {name} of `text`, which may be NULL, are those that an UPDATE compares. */
+static void
+check_columns(const struct entry *entry, const char *text)
+{
+    struct text name;
+    while (text != NULL && sql_next_placeholder(&text, &name))
+        CHECK(entry_find_column(entry, name) != NULL);
+}
+
+static void
+check_values(const struct entry *entry)
+{
+    CHECK(entry->value_count == count_values(entry->trigger));
+    CHECK(entry->value_count > 0 || entry->trigger->kind == TRIGGER_DIRECT);
+    for (uint32_t i = 0; i < entry->value_count; i++) {
+        CHECK(entry->values[i].form <= FORM_TEXT);
+        check_columns(entry, entry->values[i].expression);
+    }
+}
+
 static void
 check_table(const struct entry_table *table)
 {
@@ -273,6 +293,7 @@ static void
 check_placeholders(const struct entry *entry)
 {
     CHECK(entry->query_end != NULL);
+    check_columns(entry, entry->trigger->query_source);
     for (uint32_t i = 0; i < entry->placeholder_count; i++) {
         const struct entry_placeholder *placeholder = &entry->placeholders[i];
         bool is_list = placeholder->form == FORM_ARRAY || placeholder->form == FORM_TEXT_ARRAY;
@@ -287,13 +308,14 @@ entry_check(const struct entry *entry)
     enum config_trigger_kind kind = entry->trigger->kind;
     bool has_slot = kind == TRIGGER_DIRECT || kind == TRIGGER_JOIN;
     CHECK(entry->outbox_schema != NULL);
-    CHECK(entry->value_count == count_values(entry->trigger));
-    CHECK(entry->value_count > 0 || kind == TRIGGER_DIRECT);
     CHECK(!has_slot || entry_find_column(entry, text_of(entry->trigger->slot_field)) != NULL);
     CHECK(kind != TRIGGER_FAN_OUT_PER_ROW || entry->child != NULL);
+    CHECK(entry->child != NULL || !entry->deletes_with_child);
+    CHECK(entry->id_column == NULL || kind == TRIGGER_FAN_OUT);
+    CHECK(!entry->value_is_unique || kind == TRIGGER_JOIN);
     check_table(&entry->table);
-    for (uint32_t i = 0; i < entry->value_count; i++)
-        CHECK(entry->values[i].form <= FORM_TEXT);
+    check_values(entry);
+    check_columns(entry, entry->trigger->filter);
     if (kind == TRIGGER_FAN_OUT)
         check_placeholders(entry);
     if (entry->child != NULL)

@@ -227,12 +227,23 @@ append_object(struct trigger_objects *objects, struct trigger_object *object)
     objects->count++;
 }
 
+/* The suffixes are those that docs and other programs know: _t, _c, or nothing. */
+static void
+check_request(const struct request *request)
+{
+    bool is_truncate = request->events == ON_TRUNCATE;
+    CHECK(is_truncate == (strcmp(request->suffix, "_t") == 0));
+    CHECK(is_truncate || request->is_child == (strcmp(request->suffix, "_c") == 0));
+    CHECK(request->events != ON_INSERT || request->is_child);
+}
+
 static void
 add_object(const struct request *request, struct arena *arena, struct trigger_objects *objects)
 {
     char hash[DIGEST_HEX_BYTES];
     struct buffer text = {0};
     struct trigger_object *object = arena_alloc(arena, sizeof *object);
+    check_request(request);
     *object = (struct trigger_object){.entry = request->entry, .table = request->table->quoted};
     buffer_append_text(&text, "\n");
     append_body(&text, request);

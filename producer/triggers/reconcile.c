@@ -63,6 +63,18 @@ reconcile_plan_nothing(struct pg *pg, struct arena *arena, struct reconcile_plan
     return rc;
 }
 
+static void
+check_plan(const struct reconcile_plan *plan)
+{
+    uint32_t count = 0;
+    const struct trigger_object *object = plan->objects.first;
+    for (; object != NULL; object = object->next, count++) {
+        CHECK(object->entry >= plan->entries);
+        CHECK(object->entry < plan->entries + plan->entry_count);
+    }
+    CHECK(count == plan->objects.count);
+}
+
 int
 reconcile_plan(struct pg *pg, const struct config *config, struct arena *arena,
                struct reconcile_plan *plan, struct error *err)
@@ -78,6 +90,7 @@ reconcile_plan(struct pg *pg, const struct config *config, struct arena *arena,
             generate_objects(entry, arena, &plan->objects);
     }
     CHECK(rc != 0 || plan->entry_count == config->trigger_count);
+    check_plan(plan);
     return rc;
 }
 

@@ -1,5 +1,6 @@
--- Rows with the skew of a real gallery: users and tags by Zipf, most images of the lowest level and
--- in a post. Run by psycopg with %(images)s; the same numbers give the same rows.
+-- Rows with the skew of a real gallery: users and tags follow Zipf's law, and most images have the
+-- lowest level and belong to a post. psycopg executes this file with the parameter %(images)s. The same
+-- number of images gives the same rows.
 
 SELECT setseed(0.5);
 
@@ -27,7 +28,7 @@ SELECT md5(n::text),
     random() < 0.02
 FROM generate_series(1, %(images)s) AS n;
 
--- 10 tags an image, some up to 50, from a vocabulary as large as a fifth of the images.
+-- An image has 10 to 50 tags, most of them 10. There is one tag for every five images.
 INSERT INTO "TagsOnImageNew" ("imageId", "tagId", attributes)
 SELECT id, floor(exp(random() * ln(greatest(60, %(images)s / 5))))::bigint,
     CASE WHEN random() < 0.03 THEN 1024 ELSE 0 END
@@ -51,5 +52,5 @@ INSERT INTO "ImageResource"
 SELECT id, 1 + floor(random() * (SELECT count(*) FROM "ModelVersion"))
 FROM "Image" WHERE random() < 0.4;
 
--- Last: a model's flag reaches the images that use it when it changes.
+-- Last, because a fan-out without `children` reaches only images that use the model already.
 UPDATE "Model" SET poi = random() < 0.1;

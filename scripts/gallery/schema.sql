@@ -1,4 +1,4 @@
--- The gallery: the tables that the demo, the tests and the benchmarks index. Images stand in posts,
+-- The gallery: the tables that the demo, the tests and the benchmarks index. Images belong to posts,
 -- have tags, and were made with tools, techniques and versions of models.
 
 CREATE TABLE "Post" (
@@ -48,7 +48,7 @@ CREATE TABLE "ImageTechnique" (
 
 CREATE TABLE "Model" (
     id   bigserial PRIMARY KEY,
-    poi  boolean -- is of a real person
+    poi  boolean -- shows a real person
 );
 
 CREATE TABLE "ModelVersion" (
@@ -58,7 +58,7 @@ CREATE TABLE "ModelVersion" (
 );
 CREATE INDEX "ModelVersion_modelId_idx" ON "ModelVersion" ("modelId");
 
--- One version an image: "baseModel" is a field of one value.
+-- An image has one version, because "baseModel" is a field of a single value.
 CREATE TABLE "ImageResource" (
     "imageId"         bigint PRIMARY KEY REFERENCES "Image" ON DELETE CASCADE,
     "modelVersionId"  bigint NOT NULL REFERENCES "ModelVersion"

@@ -100,8 +100,8 @@ class Refusals(GalleryCase):
             self.execute(foreign)
         constraint, _, again = BROKEN[3]
         self.execute(f"{constraint}; {foreign}; {again}")
-        self.refused("yet to begin")
-        self.refused("yet to begin", "cursor adopt")
+        self.refused("has not begun yet")
+        self.refused("has not begun yet", "cursor adopt")
         self.execute("""DELETE FROM "BitdexOps"
             WHERE txid >= pg_snapshot_xmax(pg_current_snapshot())""")
         self.pipeline.producer.command("cursor", "adopt")

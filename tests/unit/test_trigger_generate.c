@@ -20,8 +20,8 @@ make_entry(struct arena *arena, struct config *config, struct config_trigger *tr
     entry_create(config, 0, arena, &entry);
     entry.outbox_schema = "public";
     entry.table = (struct entry_table){"public", trigger->table, "\"public\".\"T\"", 0, NULL, 0};
-    entry.value_is_unique = true;
-    entry.id_column = "id";
+    entry.value_is_unique = trigger->kind == TRIGGER_JOIN;
+    entry.id_column = trigger->kind == TRIGGER_FAN_OUT ? "id" : NULL;
     return entry;
 }
 

@@ -25,10 +25,10 @@ test_f18_a_name_in_braces_becomes_a_column_of_the_row(void **state)
 }
 
 static void
-test_f18_quotes_and_comments_are_left_alone(void **state)
+test_f18_quoted_text_and_comments_are_copied_unchanged(void **state)
 {
     (void)state;
-    static const char *const opaque[] = {
+    static const char *const unchanged[] = {
         "'{a}'",
         "'it''s {a}'",
         "E'\\'{a}'",
@@ -50,8 +50,8 @@ test_f18_quotes_and_comments_are_left_alone(void **state)
         "x -- '\n || '{a}'",
         "E'\\\\' || '{a}'",
     };
-    for (size_t i = 0; i < sizeof opaque / sizeof opaque[0]; i++)
-        check_expression(opaque[i], opaque[i]);
+    for (size_t i = 0; i < sizeof unchanged / sizeof unchanged[0]; i++)
+        check_expression(unchanged[i], unchanged[i]);
     check_expression("'\\' || {a}", "'\\' || OLD.\"a\"");
     check_expression("'x' || {a} || 'y {b}'", "'x' || OLD.\"a\" || 'y {b}'");
     check_expression("me'{a}' {a}", "me'{a}' OLD.\"a\"");
@@ -62,7 +62,7 @@ test_f18_quotes_and_comments_are_left_alone(void **state)
 }
 
 static void
-test_f18_literals_read_the_same_whatever_the_session_says(void **state)
+test_f18_literals_do_not_depend_on_settings_of_the_session(void **state)
 {
     (void)state;
     struct buffer sql = {0};
@@ -92,8 +92,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_f18_a_name_in_braces_becomes_a_column_of_the_row),
-        cmocka_unit_test(test_f18_quotes_and_comments_are_left_alone),
-        cmocka_unit_test(test_f18_literals_read_the_same_whatever_the_session_says),
+        cmocka_unit_test(test_f18_quoted_text_and_comments_are_copied_unchanged),
+        cmocka_unit_test(test_f18_literals_do_not_depend_on_settings_of_the_session),
         cmocka_unit_test(test_f19_the_digest_is_sha256),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
