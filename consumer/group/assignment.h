@@ -20,8 +20,8 @@
 
 struct assignment;
 
-/* `local` feeds the partitions of a stand-alone index; NULL: Kafka does. `cursor_table` may be NULL.
- * All must outlive the assignment. The caller owns it. */
+/* `local` feeds the partitions of a stand-alone index; NULL: Kafka does. `cursor_table` may be
+ * NULL. All must outlive the assignment. The caller owns it. */
 struct assignment *assignment_create(const struct config *config, const struct data_dir *data_dir,
                                      struct feed_local *local, struct cursor_table *cursor_table);
 

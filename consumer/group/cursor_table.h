@@ -1,9 +1,9 @@
 /* The cursor table: shows in the source database, in bitdex_cursors, how far the partitions of this
  * process are (schemas/outbox.sql).
  *
- * It gets offsets that the broker has acknowledged as the group's, so that cursor table <= committed
- * (law L5). Nothing depends on it: a database that does not answer is tried again in the background,
- * and no worker waits.
+ * It gets offsets that the broker has acknowledged as the group's, so that cursor table <=
+ * committed (law L5). Nothing depends on it: a database that does not answer is tried again in the
+ * background, and no worker waits.
  *
  * A row belongs to the process that began to own the partition last. The row's `ownership` counts
  * owners: only the owner with the newest count writes the row, and only forwards. A process that
