@@ -34,7 +34,7 @@ request_refuse(struct checkpoint_request *request, const char *reason)
     CHECK(!request->answered);
     request->answered = true;
     request->answer = (struct shard_checkpoint){.offset = -1};
-    snprintf(request->answer.trouble, sizeof request->answer.trouble, "%s", reason);
+    snprintf(request->answer.error, sizeof request->answer.error, "%s", reason);
 }
 
 /* A worker that recovers or rebuilds takes no checkpoint and does not answer requests. */
@@ -102,7 +102,7 @@ request_write(const struct checkpoint_request *request, struct json_writer *json
     json_key(json, "pause_seconds");
     json_float(json, (double)request->answer.pause_us / US_PER_S);
     json_key(json, "error");
-    json_string(json, request->answer.trouble);
+    json_string(json, request->answer.error);
     json_object_end(json);
 }
 
@@ -119,9 +119,9 @@ requests_write(const struct checkpoint_requests *requests, struct http_response 
     for (uint32_t i = 0; i < requests->count; i++) {
         const struct checkpoint_request *request = &requests->items[i];
         request_write(request, &json);
-        if (error[0] == '\0' && request->answer.trouble[0] != '\0')
+        if (error[0] == '\0' && request->answer.error[0] != '\0')
             snprintf(error, sizeof error, "partition %d: %s", request->partition,
-                     request->answer.trouble);
+                     request->answer.error);
     }
     json_array_end(&json);
     if (error[0] != '\0') {

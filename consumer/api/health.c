@@ -67,7 +67,7 @@ api_answer_health(struct api_call *call)
 static void
 ready_describe(const struct partition_status *status, bool has_watermarks, char *out, size_t bytes)
 {
-    const char *error = status->shard.trouble;
+    const char *error = status->shard.error;
     CHECK(bytes > ERROR_MESSAGE_BYTES);
     out[0] = '\0';
     if (!status->complete)

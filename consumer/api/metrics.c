@@ -40,7 +40,7 @@ static const struct status_metric partition_metrics[] = {
     {"bitdex_consumer_rejected_total", "counter", "Rejected events of the producer.",
      offsetof(struct partition_status, shard.counts.rejected), false},
     {"bitdex_consumer_dead_letters_total", "counter", "Dead letters written.",
-     offsetof(struct partition_status, shard.letters), false},
+     offsetof(struct partition_status, shard.dead_letters), false},
     {"bitdex_consumer_losses", "gauge", "Proved losses: gaps, and numbers that were used twice.",
      offsetof(struct partition_status, shard.sequence.losses), false},
     {"bitdex_consumer_missing_events", "gauge", "Events that never came, by their numbers.",
@@ -174,7 +174,7 @@ write_stages(struct buffer *out, const struct stage_times *times)
     static const char *const names[STAGES] = {
         [STAGE_READ] = "read",
         [STAGE_DECODE] = "decode",
-        [STAGE_LETTERS] = "dead_letters",
+        [STAGE_DEAD_LETTERS] = "dead_letters",
         [STAGE_WRITE] = "write",
         [STAGE_SYNC] = "sync",
         [STAGE_LOCK] = "lock",

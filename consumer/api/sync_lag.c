@@ -84,13 +84,13 @@ lag_write_partition(struct json_writer *json, const struct partition_status *sta
     json_object_begin(json);
     lag_write_number(json, "partition", status->partition);
     lag_write_text(json, "state", shard_state_name(shard->state));
-    lag_write_text(json, "error", shard->trouble);
+    lag_write_text(json, "error", shard->error);
     json_key(json, "complete");
     json_boolean(json, status->complete);
     lag_write_text(json, "reason", status->reason);
     lag_write_offsets(json, status);
     lag_write_sequence(json, &shard->sequence);
-    lag_write_number(json, "dead_letters", (int64_t)shard->letters);
+    lag_write_number(json, "dead_letters", (int64_t)shard->dead_letters);
     lag_write_number(json, "wal_bytes", shard->wal_bytes);
     json_object_end(json);
 }

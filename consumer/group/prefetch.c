@@ -3,25 +3,30 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/base/check.h"
+
 enum {
     KIB = 1024,
     MIB = 1024 * 1024,
-    MESSAGE_BYTES = 512,              /* what one takes beside its own */
-    FETCH_MIN_BYTES = 16 * KIB,       /* below, requests cost more than they bring */
-    RESPONSE_MIN_BYTES = 1000 * 1000, /* librdkafka's message.max.bytes, the least it accepts */
-    RESPONSE_MAX_BYTES = 50 * MIB,    /* its default */
+    MESSAGE_BYTES = 512,              /* of a message, beside its key and value */
+    FETCH_MIN_BYTES = 16 * KIB,       /* smaller fetches cost more than they bring */
+    RESPONSE_MIN_BYTES = 1000 * 1000, /* the default of message.max.bytes, librdkafka's minimum */
+    RESPONSE_MAX_BYTES = 50 * MIB,    /* librdkafka's default */
 };
 
 static int64_t
 prefetch_clamp(int64_t value, int64_t minimum, int64_t maximum)
 {
+    CHECK(minimum <= maximum);
     return value < minimum ? minimum : value > maximum ? maximum : value;
 }
 
 static void
 prefetch_set(struct prefetch *prefetch, int at, const char *name, int64_t value)
 {
-    snprintf(prefetch->values[at], PREFETCH_VALUE_BYTES, "%" PRId64, value);
+    CHECK(at < PREFETCH_SETTINGS);
+    int bytes = snprintf(prefetch->values[at], PREFETCH_VALUE_BYTES, "%" PRId64, value);
+    CHECK(bytes > 0 && bytes < PREFETCH_VALUE_BYTES);
     prefetch->settings[at] = (struct config_kafka_setting){name, prefetch->values[at]};
 }
 
@@ -29,6 +34,7 @@ void
 prefetch_fill(const struct config *config, struct prefetch *prefetch)
 {
     int64_t all = config->consumer.prefetch_bytes;
+    CHECK(all > 0 && config->topic.partitions > 0);
     int64_t half = all / config->topic.partitions / 2;
     prefetch_set(prefetch, 0, "queued.max.messages.kbytes", prefetch_clamp(half / KIB, 1, 2097151));
     prefetch_set(prefetch, 1, "queued.min.messages",

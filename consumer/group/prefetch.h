@@ -1,14 +1,16 @@
-/* How much the client fetches ahead, from consumer.prefetch_bytes to librdkafka's settings. Pure.
+/* How much the Kafka client fetches ahead of the workers: librdkafka's settings from
+ * consumer.prefetch_bytes. Pure.
  *
- * The library's limits are for each partition, count the bytes of keys and values alone, and are
- * looked at before a fetch. Each message takes some 400 bytes beside its own (librdkafka 2.0), so
- * half of a partition's share is for bytes, and half for messages at 512 each. What one fetch
- * brings is limited to the same, but the broker sends whole record batches. So with large batches
- * the memory is about
+ * The library's limits are for each partition, count only the bytes of keys and values, and are
+ * checked before a fetch. Each message takes some 400 bytes more (librdkafka 2.0). So half of a
+ * partition's share limits the bytes, and the other half limits the number of messages at 512 bytes
+ * each. One fetch is limited to the same, but the broker sends whole record batches. With large
+ * batches the memory is therefore about
  *
  *     prefetch_bytes + partitions x largest record batch
  *
- * of which a batch of small messages takes a multiple: 160 bytes in the topic are 560 here.
+ * where a batch of small messages takes a multiple of its size: 160 bytes in the topic take 560
+ * bytes here.
  */
 #ifndef CONSUMER_GROUP_PREFETCH_H
 #define CONSUMER_GROUP_PREFETCH_H
@@ -19,10 +21,10 @@ enum { PREFETCH_SETTINGS = 4, PREFETCH_VALUE_BYTES = 24 };
 
 struct prefetch {
     struct config_kafka_setting settings[PREFETCH_SETTINGS];
-    char values[PREFETCH_SETTINGS][PREFETCH_VALUE_BYTES]; /* that the settings point to */
+    char values[PREFETCH_SETTINGS][PREFETCH_VALUE_BYTES]; /* the settings point to them */
 };
 
-/* `prefetch` must stay where it is. */
+/* The settings point into `prefetch`, which must not be copied. */
 void prefetch_fill(const struct config *config, struct prefetch *prefetch);
 
 #endif

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/base/check.h"
+
 enum { ID_TEXT_BYTES = DATA_DIR_ID_BYTES - 1 };
 
 static int
@@ -13,14 +15,14 @@ data_dir_is_wanted(void *context, const char *name)
     return strcmp(name, context) == 0;
 }
 
-/* 1 when the directory holds a file of that name, 0 when it does not. */
+/* 1: the directory has a file of that name; 0: it does not. */
 static int
 data_dir_has(struct data_dir *dir, const char *path, const char *name, struct error *err)
 {
     return dir->files->list(dir->files, path, data_dir_is_wanted, (void *)(uintptr_t)name, err);
 }
 
-/* Returns how many bytes there are, at most `bytes`. */
+/* Returns the number of bytes read, at most `bytes`. */
 static int64_t
 data_dir_read(struct data_dir *dir, const char *path, void *data, size_t bytes, struct error *err)
 {
@@ -29,6 +31,7 @@ data_dir_read(struct data_dir *dir, const char *path, void *data, size_t bytes, 
         return file;
     int64_t count = dir->files->read_at(dir->files, file, data, bytes, 0, err);
     dir->files->close(dir->files, file);
+    CHECK(count <= (int64_t)bytes);
     return count;
 }
 
@@ -38,13 +41,15 @@ data_dir_make_id(char *id, struct error *err)
 {
     uint8_t bytes[16];
     if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
-        return error_set_errno(err, ERR_FATAL, "could not get random bytes");
+        return error_set_errno(err, ERR_FATAL, "cannot read random bytes");
     bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
     bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
     for (int i = 0, at = 0; i < 16; i++) {
         const char *dash = i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "";
         at += snprintf(id + at, DATA_DIR_ID_BYTES - (size_t)at, "%s%02x", dash, bytes[i]);
+        CHECK(at < DATA_DIR_ID_BYTES);
     }
+    CHECK(strlen(id) == ID_TEXT_BYTES);
     return 0;
 }
 
@@ -62,7 +67,7 @@ data_dir_read_id(struct data_dir *dir, const char *path, struct error *err)
     if (bytes < 0)
         return (int)bytes;
     if (bytes != ID_TEXT_BYTES || memchr(dir->id, ' ', ID_TEXT_BYTES) != NULL)
-        return error_set(err, ERR_FATAL, "%s does not hold the id of a data directory", path);
+        return error_set(err, ERR_FATAL, "\"%s\" is not the id of a data directory", path);
     dir->id[ID_TEXT_BYTES] = '\0';
     return 0;
 }
@@ -100,17 +105,17 @@ static int
 data_dir_check_partitions(struct data_dir *dir, const char *file, const char *wanted,
                           struct error *err)
 {
-    char there[16];
-    int64_t bytes = data_dir_read(dir, file, there, sizeof there - 1, err);
+    char stored[16];
+    int64_t bytes = data_dir_read(dir, file, stored, sizeof stored - 1, err);
     if (bytes < 0)
         return (int)bytes;
-    there[bytes] = '\0';
-    if (strcmp(there, wanted) == 0)
+    stored[bytes] = '\0';
+    if (strcmp(stored, wanted) == 0)
         return 0;
     return error_set(err, ERR_USAGE,
-                     "%s: the index was begun with topic.partitions: %.*s, which is fixed for its "
-                     "life",
-                     file, (int)strcspn(there, "\n"), there);
+                     "%s: the index was created with topic.partitions: %.*s, which cannot change; "
+                     "set it to that number, or use another consumer.data_dir",
+                     file, (int)strcspn(stored, "\n"), stored);
 }
 
 int
@@ -118,6 +123,7 @@ data_dir_fix_partitions(struct data_dir *dir, const char *path, int32_t partitio
                         struct error *err)
 {
     char wanted[16];
+    CHECK(partitions > 0 && dir->lock >= 0);
     snprintf(wanted, sizeof wanted, "%d\n", partitions);
     char *file = memory_format("%s/partitions", path);
     int rc = data_dir_has(dir, path, "partitions", err);
@@ -132,6 +138,7 @@ data_dir_fix_partitions(struct data_dir *dir, const char *path, int32_t partitio
 void
 data_dir_close(struct data_dir *dir)
 {
+    CHECK(dir->lock >= 0);
     dir->files->close(dir->files, dir->lock);
     dir->lock = -1;
 }
@@ -139,12 +146,13 @@ data_dir_close(struct data_dir *dir)
 char *
 data_dir_partition_path(const char *path, const char *topic, int32_t partition)
 {
+    CHECK(partition >= 0);
     return memory_format("%s/%s-%d", path, topic, partition);
 }
 
 struct partition_list {
     const char *topic;
-    struct buffer *partitions;
+    struct buffer *partitions; /* int32_t */
 };
 
 static int
@@ -156,10 +164,10 @@ data_dir_note_partition(void *context, const char *name)
         return 0;
     long number = strtol(name + topic_bytes + 1, NULL, 10);
     int32_t partition = number >= 0 && number <= INT32_MAX ? (int32_t)number : 0;
-    char *again = memory_format("%s-%d", list->topic, partition);
-    if (strcmp(name, again) == 0)
+    char *canonical = memory_format("%s-%d", list->topic, partition);
+    if (strcmp(name, canonical) == 0)
         buffer_append(list->partitions, &partition, sizeof partition);
-    free(again);
+    free(canonical);
     return 0;
 }
 
@@ -178,6 +186,7 @@ data_dir_list_partitions(struct files *files, const char *path, const char *topi
 {
     struct partition_list list = {topic, partitions};
     size_t begin = partitions->bytes;
+    CHECK(begin % sizeof(int32_t) == 0);
     int rc = files->list(files, path, data_dir_note_partition, &list, err);
     if (partitions->bytes > begin)
         qsort(partitions->data + begin, (partitions->bytes - begin) / sizeof(int32_t),

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/base/memory.h"
 
 static char *
@@ -18,7 +19,7 @@ is_checkpoint_directory(void *context, const char *name)
     return strcmp(name, "checkpoint") == 0;
 }
 
-/* Removes {path}/wal.gone. */
+/* Removes {path}/wal.gone, which must exist. */
 static int
 partition_dir_sweep(struct partition_dir *dir, struct error *err)
 {
@@ -37,20 +38,22 @@ partition_dir_sweep(struct partition_dir *dir, struct error *err)
 static int
 partition_dir_rename(struct partition_dir *dir, const char *from, const char *to, struct error *err)
 {
+    CHECK(strcmp(from, to) != 0);
     int rc = dir->files->rename(dir->files, from, to, err);
     return rc == 0 ? dir->files->sync_directory(dir->files, dir->path, err) : rc;
 }
 
 static int
-partition_dir_drop(struct partition_dir *dir, const char *path, struct error *err)
+partition_dir_remove(struct partition_dir *dir, const char *path, struct error *err)
 {
+    CHECK(path == dir->wal || path == dir->old);
     char *gone = partition_dir_gone(dir);
     int rc = partition_dir_rename(dir, path, gone, err);
     free(gone);
     return rc == 0 ? partition_dir_sweep(dir, err) : rc;
 }
 
-struct partition_dir_look {
+struct partition_dir_names {
     bool has_old;
     bool has_gone;
 };
@@ -58,9 +61,9 @@ struct partition_dir_look {
 static int
 partition_dir_note(void *context, const char *name)
 {
-    struct partition_dir_look *look = context;
-    look->has_old = look->has_old || strcmp(name, "wal.old") == 0;
-    look->has_gone = look->has_gone || strcmp(name, "wal.gone") == 0;
+    struct partition_dir_names *names = context;
+    names->has_old = names->has_old || strcmp(name, "wal.old") == 0;
+    names->has_gone = names->has_gone || strcmp(name, "wal.gone") == 0;
     return 0;
 }
 
@@ -68,7 +71,7 @@ int
 partition_dir_open(struct partition_dir *dir, struct files *files, const char *path,
                    struct error *err)
 {
-    struct partition_dir_look look = {false, false};
+    struct partition_dir_names names = {false, false};
     *dir = (struct partition_dir){
         .files = files,
         .path = memory_strdup(path),
@@ -77,10 +80,10 @@ partition_dir_open(struct partition_dir *dir, struct files *files, const char *p
     };
     int rc = files->make_directory(files, path, err);
     if (rc == 0)
-        rc = files->list(files, path, partition_dir_note, &look, err);
-    if (rc == 0 && look.has_gone)
+        rc = files->list(files, path, partition_dir_note, &names, err);
+    if (rc == 0 && names.has_gone)
         rc = partition_dir_sweep(dir, err);
-    dir->has_old = look.has_old;
+    dir->has_old = names.has_old;
     return rc;
 }
 
@@ -96,7 +99,7 @@ int
 partition_dir_begin_rebuild(struct partition_dir *dir, struct error *err)
 {
     if (dir->has_old)
-        return partition_dir_drop(dir, dir->wal, err);
+        return partition_dir_remove(dir, dir->wal, err);
     int rc = partition_dir_rename(dir, dir->wal, dir->old, err);
     dir->has_old = rc == 0;
     return rc;
@@ -105,7 +108,8 @@ partition_dir_begin_rebuild(struct partition_dir *dir, struct error *err)
 int
 partition_dir_remove_old(struct partition_dir *dir, struct error *err)
 {
-    int rc = partition_dir_drop(dir, dir->old, err);
+    CHECK(dir->has_old);
+    int rc = partition_dir_remove(dir, dir->old, err);
     dir->has_old = dir->has_old && rc != 0;
     return rc;
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "common/base/check.h"
+
 enum {
     POSITION_VERSION = 2,
     POSITION_HEAD_BYTES = 3,
@@ -42,7 +44,8 @@ position_put_number(struct buffer *out, uint64_t number)
 static void
 position_put_name(struct buffer *out, const char *name)
 {
-    uint8_t length = (uint8_t)strlen(name); /* < SEQUENCE_NAME_BYTES */
+    CHECK(strlen(name) < SEQUENCE_NAME_BYTES);
+    uint8_t length = (uint8_t)strlen(name);
     buffer_append(out, &length, 1);
     buffer_append(out, name, length);
 }
@@ -58,6 +61,8 @@ void
 position_encode(const struct position *position, struct buffer *out)
 {
     const struct sequence *sequence = &position->sequence;
+    CHECK(sequence->reason < SEQUENCE_REASONS && position->replay >= 0);
+    CHECK(sequence_is_consistent(sequence));
     const uint8_t head[POSITION_HEAD_BYTES] = {POSITION_VERSION, (uint8_t)sequence->reason,
                                                sequence->digest_known};
     buffer_append(out, head, sizeof head);
@@ -103,9 +108,10 @@ position_decode(const void *data, size_t bytes, struct position *position, struc
     if (bytes < FIXED_BYTES)
         return error_set(err, ERR_DATA, "a position of %zu bytes is cut off", bytes);
     if (at[0] != POSITION_VERSION)
-        return error_set(err, ERR_DATA, "unknown version %d of a position", at[0]);
+        return error_set(err, ERR_DATA, "a position of the unknown version %d", at[0]);
     if (at[1] >= SEQUENCE_REASONS || at[2] > 1)
-        return error_set(err, ERR_DATA, "a position with reason %d, flag %d", at[1], at[2]);
+        return error_set(err, ERR_DATA, "a position with the invalid reason %d or flag %d", at[1],
+                         at[2]);
     position_init(position);
     sequence->reason = (enum sequence_reason)at[1];
     sequence->digest_known = at[2] == 1;
@@ -117,5 +123,7 @@ position_decode(const void *data, size_t bytes, struct position *position, struc
     if (!position_get_name(&rest, sequence->source) ||
         !position_get_name(&rest, sequence->topic_id) || rest.bytes != 0)
         return error_set(err, ERR_DATA, "a position of %zu bytes has the wrong length", bytes);
+    if (position->replay < 0 || !sequence_is_consistent(sequence))
+        return error_set(err, ERR_DATA, "a position whose numbers contradict each other");
     return 0;
 }

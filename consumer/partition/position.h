@@ -1,5 +1,5 @@
-/* The position of one partition as bytes: what a WAL frame carries beside the events, so that data
- * and position are one write. Pure.
+/* The partition position and its bytes, which every frame of the log carries beside its events, so
+ * that events and position are one write. Pure.
  *
  *     +---------+--------+--------------+----------------+---------------------+--------------+
  *     | version | reason | digest known | numbers        | source              | topic id     |
@@ -16,7 +16,7 @@
 
 struct position {
     struct sequence sequence;
-    int64_t replay; /* the last reset of the group's offset that was followed, see offsets.h */
+    int64_t replay; /* names the last reset that was followed (resume.h); 0: none */
 };
 
 void position_init(struct position *position);
@@ -24,7 +24,7 @@ void position_init(struct position *position);
 /* Appends. */
 void position_encode(const struct position *position, struct buffer *out);
 
-/* ERR_DATA: not a position, or of a version that this program does not know. */
+/* ERR_DATA: the bytes are not a position, or of a version that this program does not know. */
 int position_decode(const void *data, size_t bytes, struct position *position, struct error *err);
 
 #endif

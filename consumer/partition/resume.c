@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/check.h"
+
 enum { ID_BYTES_MAX = 63 };
 
 void
@@ -11,13 +13,15 @@ resume_describe(const struct position *position, const char *data_dir_id,
                 char out[static RESUME_METADATA_BYTES])
 {
     const struct sequence *sequence = &position->sequence;
-    snprintf(out, RESUME_METADATA_BYTES, "bitdex1 %s %" PRId64 ".%" PRId64 " %" PRId64, data_dir_id,
-             sequence->epoch, sequence->seq, position->replay);
+    CHECK(position->replay >= 0);
+    int bytes = snprintf(out, RESUME_METADATA_BYTES, "bitdex1 %s %" PRId64 ".%" PRId64 " %" PRId64,
+                         data_dir_id, sequence->epoch, sequence->seq, position->replay);
+    CHECK(bytes > 0 && bytes < RESUME_METADATA_BYTES);
 }
 
-/* False: not written by a member. */
+/* False: the metadata is not a member's. */
 static bool
-offsets_parse(struct text metadata, char id[static ID_BYTES_MAX + 1], int64_t *replay)
+resume_parse(struct text metadata, char id[static ID_BYTES_MAX + 1], int64_t *replay)
 {
     char text[RESUME_METADATA_BYTES];
     int64_t epoch, seq;
@@ -30,30 +34,48 @@ offsets_parse(struct text metadata, char id[static ID_BYTES_MAX + 1], int64_t *r
     return count == 4 && end >= 0 && text[end] == '\0' && *replay >= 0;
 }
 
-struct resume_decision
-resume_decide(int64_t held, int64_t replay, const char *data_dir_id, int64_t committed,
-              struct text metadata, int64_t now_ms)
+/* After a commit of a member. */
+static void
+resume_decide_commit(const struct resume_state *state, int64_t committed, const char *id,
+                     int64_t replay, struct resume_decision *decision)
 {
-    struct resume_decision decision = {.verdict = RESUME_CONTINUE, .replay = replay};
+    decision->lost_tail = strcmp(id, state->data_dir_id) == 0 && replay == state->replay &&
+                          committed > state->next_offset;
+    if (replay <= state->replay)
+        return;
+    decision->replay = replay;
+    decision->verdict = state->next_offset < 0 ? RESUME_CONTINUE : RESUME_REBUILD;
+}
+
+static void
+resume_decide_reset(const struct resume_state *state, int64_t committed, int64_t now_ms,
+                    struct resume_decision *decision)
+{
+    decision->was_reset = true;
+    if (state->next_offset >= 0 && committed > state->next_offset)
+        decision->verdict = RESUME_SKIP;
+    else if (state->next_offset >= 0 && committed < state->next_offset)
+        decision->verdict = RESUME_REBUILD;
+    if (state->next_offset < 0 || decision->verdict == RESUME_REBUILD)
+        decision->replay = now_ms > state->replay ? now_ms : state->replay + 1;
+}
+
+struct resume_decision
+resume_decide(const struct resume_state *state, int64_t committed, struct text metadata,
+              int64_t now_ms)
+{
+    struct resume_decision decision = {.verdict = RESUME_CONTINUE, .replay = state->replay};
     char id[ID_BYTES_MAX + 1];
-    int64_t committed_replay;
+    int64_t replay;
+    CHECK(state->next_offset >= -1 && state->replay >= 0 && committed >= -1);
     if (committed < 0)
         return decision;
-    if (offsets_parse(metadata, id, &committed_replay)) {
-        decision.lost_tail =
-            strcmp(id, data_dir_id) == 0 && committed_replay == replay && committed > held;
-        if (committed_replay > replay) {
-            decision.replay = committed_replay;
-            decision.verdict = held < 0 ? RESUME_CONTINUE : RESUME_REBUILD;
-        }
-        return decision;
-    }
-    decision.was_reset = true;
-    if (held >= 0 && committed > held)
-        decision.verdict = RESUME_SKIP;
-    else if (held >= 0 && committed < held)
-        decision.verdict = RESUME_REBUILD;
-    if (held < 0 || decision.verdict == RESUME_REBUILD)
-        decision.replay = now_ms > replay ? now_ms : replay + 1;
+    if (resume_parse(metadata, id, &replay))
+        resume_decide_commit(state, committed, id, replay, &decision);
+    else
+        resume_decide_reset(state, committed, now_ms, &decision);
+    CHECK(decision.replay >= state->replay);
+    CHECK(decision.verdict != RESUME_SKIP || decision.replay == state->replay);
+    CHECK(decision.verdict != RESUME_REBUILD || decision.replay > state->replay);
     return decision;
 }

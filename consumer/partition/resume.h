@@ -1,20 +1,21 @@
-/* What a group's committed offset says to the member that gets the partition. Pure.
+/* What the group's committed offset means to the member that is assigned the partition. Pure.
  *
- * Members commit with metadata that tells whose state the offset belongs to:
+ * Members commit with metadata that says whose log the offset belongs to:
  *
  *     bitdex1 {id of the data directory} {epoch}.{seq} {replay}
  *
- * An offset without it was set by an operator, with kafka-consumer-groups --reset-offsets or the
- * like. Back of what the member holds, it asks for the state to be built anew; ahead of it, for
- * reading on from there, with what lies between missing. Before anything is read, the member
- * acknowledges the reset by a commit of its own, so that none is followed twice.
+ * An operator set an offset without such metadata, with kafka-consumer-groups --reset-offsets for
+ * example. If it is before what the member holds, the partition is rebuilt. If it is after, reading
+ * continues there, and the messages between are missing. Before it reads, the member acknowledges
+ * the reset by a commit of its own, so that no reset is followed twice.
  *
- * `replay` names the last reset of the first kind that a state has followed, by the time when (in
- * milliseconds since 1970; 0: none). It travels in the metadata and in every position, so that
- * another member that gets the partition later learns that its own state is older than a reset.
+ * `replay` names the last reset to an earlier offset that a replica has followed, by its time in
+ * milliseconds since 1970; 0: none. It is part of the metadata and of every partition position.
+ * Another member that is assigned the partition later learns from it that its own replica is older
+ * than a reset.
  *
- * An offset that is absent (expired, or never committed) says nothing. A member without state
- * begins where the topic does, whatever the offset says.
+ * An absent offset (expired, or never committed) means nothing. A member whose log is empty begins
+ * where the topic does, whatever the offset is.
  */
 #ifndef CONSUMER_PARTITION_RESUME_H
 #define CONSUMER_PARTITION_RESUME_H
@@ -24,26 +25,32 @@
 
 enum { RESUME_METADATA_BYTES = 128 };
 
-/* Writes the metadata, terminated. */
+/* Writes the metadata, terminated, for a commit at this position. */
 void resume_describe(const struct position *position, const char *data_dir_id,
                      char out[static RESUME_METADATA_BYTES]);
 
 enum resume_verdict {
-    RESUME_CONTINUE, /* read on behind what is held */
-    RESUME_SKIP,     /* read on from the committed offset */
-    RESUME_REBUILD,  /* build the state anew, as replay `replay` */
+    RESUME_CONTINUE, /* at the next offset of the log */
+    RESUME_SKIP,     /* at the committed offset */
+    RESUME_REBUILD,  /* in a rebuilt replica */
 };
 
 struct resume_decision {
     enum resume_verdict verdict;
-    int64_t replay; /* of the state that comes out */
+    int64_t replay; /* of the replica that reads on */
     bool was_reset; /* an operator has set the offset */
-    bool lost_tail; /* this very directory had come further than it has */
+    bool lost_tail; /* this data directory has committed an offset that its log no longer reaches */
 };
 
-/* `held`: one behind the last message in the log, -1 without any. `replay`: of that state.
- * `committed`: -1 for none. `now_ms`: the clock. */
-struct resume_decision resume_decide(int64_t held, int64_t replay, const char *data_dir_id,
-                                     int64_t committed, struct text metadata, int64_t now_ms);
+/* What a member holds. */
+struct resume_state {
+    int64_t next_offset; /* of its log; -1: the log is empty */
+    int64_t replay;      /* of its replica */
+    const char *data_dir_id;
+};
+
+/* `committed`: -1 without an offset. `now_ms` names the reset if this is one. */
+struct resume_decision resume_decide(const struct resume_state *state, int64_t committed,
+                                     struct text metadata, int64_t now_ms);
 
 #endif

@@ -62,8 +62,12 @@ resumer_decide(const struct resumer *resumer, int64_t committed, const struct bu
 {
     const struct replica *replica = replica_pair_fed(resumer->replicas);
     const struct text text = {(const char *)metadata->data, metadata->bytes};
-    return resume_decide(replica_next_offset(replica), replica_position(replica)->replay,
-                         resumer->data_dir_id, committed, text, clock_realtime_us() / US_PER_MS);
+    const struct resume_state state = {
+        .next_offset = replica_next_offset(replica),
+        .replay = replica_position(replica)->replay,
+        .data_dir_id = resumer->data_dir_id,
+    };
+    return resume_decide(&state, committed, text, clock_realtime_us() / US_PER_MS);
 }
 
 static void

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/base/check.h"
+
 void
 sequence_init(struct sequence *sequence)
 {
@@ -15,7 +17,7 @@ sequence_init_alone(struct sequence *sequence)
     *sequence = (struct sequence){.reason = SEQUENCE_COMPLETE};
 }
 
-/* Names are kept up to a length, and compared so. */
+/* Names are stored and compared up to a length. */
 static struct text
 sequence_cut_name(struct text name)
 {
@@ -25,7 +27,7 @@ sequence_cut_name(struct text name)
 }
 
 static void
-sequence_keep_name(char *kept, struct text name)
+sequence_store_name(char *kept, struct text name)
 {
     snprintf(kept, SEQUENCE_NAME_BYTES, "%.*s", TEXT_ARGS(sequence_cut_name(name)));
 }
@@ -39,15 +41,17 @@ sequence_is_name(const char *kept, struct text name)
 static void
 sequence_lose(struct sequence *sequence, enum sequence_reason reason)
 {
+    CHECK(reason >= SEQUENCE_GAP && reason < SEQUENCE_REASONS);
     sequence->losses++;
     if (sequence->reason == SEQUENCE_COMPLETE)
         sequence->reason = reason;
 }
 
-/* The events from seq + 1 up to `last` are gone. */
+/* The events from seq + 1 up to `last` are missing. */
 static void
 sequence_jump(struct sequence *sequence, int64_t last)
 {
+    CHECK(last > sequence->seq);
     if (sequence->gap_first == 0) {
         sequence->gap_first = sequence->seq + 1;
         sequence->gap_last = last;
@@ -58,8 +62,8 @@ sequence_jump(struct sequence *sequence, int64_t last)
     sequence_lose(sequence, SEQUENCE_GAP);
 }
 
-/* Only the fence that opens the first epoch can tell that nothing is missing from before: later
- * epochs find state that an earlier one left, and that their source may not have. */
+/* Only the fence that opens the first epoch can show that nothing before it is missing. A later
+ * epoch finds values of an earlier one, which the source may not have any more. */
 static enum sequence_reason
 sequence_judge_opening(const struct sequence *sequence, const struct event *event)
 {
@@ -74,6 +78,7 @@ static void
 sequence_open_epoch(struct sequence *sequence, const struct event *event)
 {
     enum sequence_reason reason = sequence_judge_opening(sequence, event);
+    CHECK(event->epoch > sequence->epoch);
     if (sequence->reason == SEQUENCE_COMPLETE || sequence->reason == SEQUENCE_NOTHING_READ)
         sequence->reason = reason;
     sequence->epoch = event->epoch;
@@ -82,8 +87,8 @@ sequence_open_epoch(struct sequence *sequence, const struct event *event)
     sequence->digest = EVENT_DIGEST_START;
     sequence->digest_known = true;
     sequence->row_id = 0;
-    sequence->topic_id[0] = '\0'; /* a new history may have a topic of its own */
-    sequence_keep_name(sequence->source, event->source);
+    sequence->topic_id[0] = '\0'; /* an epoch may have a topic of its own */
+    sequence_store_name(sequence->source, event->source);
 }
 
 static enum sequence_verdict
@@ -91,8 +96,9 @@ sequence_take_numbered(struct sequence *sequence, const struct event *event)
 {
     if (event->seq <= sequence->seq)
         return SEQUENCE_DUPLICATE;
-    if (event->seq > sequence->seq + 1)
+    if (event->seq - 1 > sequence->seq)
         sequence_jump(sequence, event->seq - 1);
+    CHECK(event->seq - 1 == sequence->seq);
     sequence->seq = event->seq;
     sequence->digest = event_digest_next(sequence->digest, event->row_id);
     if (event->row_id > sequence->row_id)
@@ -107,10 +113,10 @@ sequence_take_mark(struct sequence *sequence, const struct event *event)
     if (!sequence_is_name(sequence->topic_id, mark->topic_id)) {
         if (sequence->topic_id[0] != '\0')
             sequence_lose(sequence, SEQUENCE_OTHER_TOPIC);
-        sequence_keep_name(sequence->topic_id, mark->topic_id);
+        sequence_store_name(sequence->topic_id, mark->topic_id);
     }
     if (event->seq < sequence->seq) {
-        /* A fence stands where its producer sends again from, a watermark behind a whole window. */
+        /* A fence may be before events that are sent again; a watermark is after a whole window. */
         if (mark->kind != MARK_FENCE)
             sequence_lose(sequence, SEQUENCE_NUMBERS_REUSED);
         return;
@@ -119,6 +125,7 @@ sequence_take_mark(struct sequence *sequence, const struct event *event)
         sequence_jump(sequence, event->seq);
     if (sequence->digest_known && sequence->digest != mark->digest)
         sequence_lose(sequence, SEQUENCE_NUMBERS_REUSED);
+    CHECK(event->seq == sequence->seq);
     sequence->digest = mark->digest;
     sequence->digest_known = true;
     if (mark->kind == MARK_WATERMARK)
@@ -135,8 +142,10 @@ enum sequence_verdict
 sequence_take(struct sequence *sequence, const struct event *event)
 {
     bool is_mark = event->kind == EVENT_MARK;
+    CHECK(event->seq >= 0);
     if (event->seq == 0 && !is_mark)
         return SEQUENCE_APPLY;
+    CHECK(event->epoch > 0 && event->generation > 0);
     if (event->epoch < sequence->epoch)
         return SEQUENCE_FENCED;
     if (event->epoch > sequence->epoch)
@@ -159,19 +168,19 @@ sequence_take(struct sequence *sequence, const struct event *event)
     return SEQUENCE_MARK;
 }
 
-/* A copy takes it, without what was lost before. */
+/* A copy without the earlier losses takes the event. */
 bool
 sequence_would_lose(const struct sequence *sequence, const struct event *event, char *reason,
                     size_t bytes)
 {
-    struct sequence behind = *sequence;
-    behind.reason = SEQUENCE_COMPLETE;
-    behind.losses = 0;
-    behind.missing = 0;
-    behind.gap_first = 0;
-    sequence_take(&behind, event);
-    sequence_describe(&behind, reason, bytes);
-    return behind.losses > 0;
+    struct sequence copy = *sequence;
+    copy.reason = SEQUENCE_COMPLETE;
+    copy.losses = 0;
+    copy.missing = 0;
+    copy.gap_first = 0;
+    sequence_take(&copy, event);
+    sequence_describe(&copy, reason, bytes);
+    return copy.losses > 0;
 }
 
 bool
@@ -180,23 +189,42 @@ sequence_complete(const struct sequence *sequence)
     return sequence->reason == SEQUENCE_COMPLETE;
 }
 
+bool
+sequence_is_consistent(const struct sequence *sequence)
+{
+    if (sequence->epoch < 0 || sequence->generation < 0 || sequence->seq < 0)
+        return false;
+    if (sequence->epoch == 0 && (sequence->seq != 0 || sequence->losses != 0))
+        return false;
+    if (sequence->losses > 0 && sequence->reason == SEQUENCE_COMPLETE)
+        return false;
+    if (sequence->gap_first == 0)
+        return sequence->gap_last == 0 && sequence->missing == 0;
+    return sequence->losses > 0 && sequence->gap_first <= sequence->gap_last &&
+           sequence->missing > sequence->gap_last - sequence->gap_first;
+}
+
 void
 sequence_describe(const struct sequence *sequence, char *out, size_t bytes)
 {
     static const char *const texts[SEQUENCE_REASONS] = {
         [SEQUENCE_COMPLETE] = "",
-        [SEQUENCE_NOTHING_READ] = "nothing of a producer was read yet",
+        [SEQUENCE_NOTHING_READ] = "no event of a producer was read yet",
         [SEQUENCE_SOURCE_NOT_EMPTY] =
-            "the source held rows before the topic began: they must be loaded",
-        [SEQUENCE_NO_BEGINNING] = "the topic's beginning is gone: what it held must be loaded",
-        [SEQUENCE_NEW_EPOCH] = "a new epoch of the source began: it must be loaded again",
+            "the source had rows before the topic began: they must be loaded",
+        [SEQUENCE_NO_BEGINNING] =
+            "the beginning of the topic is missing: the rows that it had must be loaded",
+        [SEQUENCE_NEW_EPOCH] = "a new epoch of the source began: all rows must be loaded again",
         [SEQUENCE_NUMBERS_REUSED] = "numbers were used twice: the source was rolled back",
-        [SEQUENCE_FENCE_MISSING] = "a producer's run began without its fence: events may be lost",
+        [SEQUENCE_FENCE_MISSING] =
+            "a generation of the producer began without its fence: events may be lost",
         [SEQUENCE_OTHER_TOPIC] = "the topic was created again: events may be lost",
         [SEQUENCE_SECOND_SOURCE] = "a second producer writes numbered events to this topic",
     };
+    CHECK(sequence->reason < SEQUENCE_REASONS && bytes >= SEQUENCE_REASON_BYTES);
     if (sequence->reason == SEQUENCE_GAP)
-        snprintf(out, bytes, "events %" PRId64 " to %" PRId64 " never came, %" PRId64 " altogether",
+        snprintf(out, bytes,
+                 "events %" PRId64 " to %" PRId64 " never came; %" PRId64 " are missing in all",
                  sequence->gap_first, sequence->gap_last, sequence->missing);
     else
         snprintf(out, bytes, "%s", texts[sequence->reason]);

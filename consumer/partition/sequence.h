@@ -1,14 +1,15 @@
-/* The seq rule of one partition (laws L2 and L3): which events apply, and what proves the shard
+/* The seq rule of one partition (laws L2 and L3): which events apply, and what proves the partition
  * complete.
  *
- * A topic has one numbered source, the producer. Inside an epoch it numbers each partition's
- * events 1, 2, 3, ...; whenever it begins anew it raises the generation, writes a fence, and sends
- * what may have been lost again, under the same numbers. So `last + 1` applies, `<= last` was
- * applied before, and a jump proves a loss: it is remembered, and reading goes on behind it. Marks
- * carry the seq they stand at, and a digest over the row ids up to there.
+ * A topic has one numbered source, the producer. Inside an epoch it numbers each partition's events
+ * 1, 2, 3, ... Each of its sessions raises the generation, writes a fence, and sends again whatever
+ * may have been lost, under the same numbers. So `last + 1` applies, `<= last` was applied before,
+ * and a greater number proves a loss: the loss is remembered, and reading continues after it. Marks
+ * carry the last seq before them, and a digest over the row ids up to it.
  *
- * Complete: everything since the fence that opened the first epoch was applied, and that fence said
- * that the source was empty. A loss, or a new epoch over state of an old one, voids it.
+ * Complete: everything since the fence that opened the first epoch was applied, and that fence
+ * found the source empty. A loss voids it, and so does a new epoch, because the partition then
+ * holds values of an old one.
  *
  * Pure: no I/O, no clock, no memory of its own; a sequence may be copied.
  */
@@ -19,24 +20,24 @@
 
 enum { SEQUENCE_NAME_BYTES = 128, SEQUENCE_REASON_BYTES = 256 };
 
-/* Why a shard is not complete. The numbers are part of the position's format. */
+/* Why a partition is not complete. The numbers are part of the position's format. */
 enum sequence_reason {
     SEQUENCE_COMPLETE = 0,
     SEQUENCE_NOTHING_READ = 1,     /* no numbered event yet */
-    SEQUENCE_SOURCE_NOT_EMPTY = 2, /* rows are older than the topic: they must be loaded */
+    SEQUENCE_SOURCE_NOT_EMPTY = 2, /* the source had rows before the topic began */
     SEQUENCE_NO_BEGINNING = 3,     /* the fence that opened the epoch was never read */
-    SEQUENCE_NEW_EPOCH = 4,        /* a new history over the state of an old one */
-    SEQUENCE_GAP = 5,              /* numbers that never came */
+    SEQUENCE_NEW_EPOCH = 4,        /* a new epoch, over values of an old one */
+    SEQUENCE_GAP = 5,              /* events that never came */
     SEQUENCE_NUMBERS_REUSED = 6,   /* other rows under the same numbers */
-    SEQUENCE_FENCE_MISSING = 7,    /* a generation that began without its fence */
+    SEQUENCE_FENCE_MISSING = 7,    /* a generation began without its fence */
     SEQUENCE_OTHER_TOPIC = 8,      /* the topic was created again under its name */
     SEQUENCE_SECOND_SOURCE = 9,    /* another producer numbers events of this topic */
     SEQUENCE_REASONS
 };
 
-/* What the last watermark said. All 0: none yet. */
+/* The last watermark. All 0: none yet. */
 struct sequence_watermark {
-    int64_t tick; /* of the window whose snapshot the shard is proved to hold, if complete */
+    int64_t tick; /* of the window whose snapshot the partition is proved to hold, if complete */
     int64_t clock_us;
     int64_t last_row_id;
     int64_t max_row_id;
@@ -50,11 +51,11 @@ struct sequence {
     int64_t seq;     /* of the last event that took one */
     uint64_t digest; /* over the row ids up to seq */
     bool digest_known;
-    int64_t row_id;              /* greatest one applied in this epoch */
-    enum sequence_reason reason; /* the first that holds; SEQUENCE_COMPLETE: none */
-    int64_t losses;              /* proven losses, of any kind */
-    int64_t missing;             /* numbers that never came, altogether */
-    int64_t gap_first;           /* the first gap; 0: none */
+    int64_t row_id;              /* the greatest one applied in this epoch */
+    enum sequence_reason reason; /* the first that held */
+    int64_t losses;              /* proven losses of any kind */
+    int64_t missing;             /* events that never came, in all gaps */
+    int64_t gap_first;           /* the first gap, from here to gap_last; 0: no gap */
     int64_t gap_last;
     struct sequence_watermark watermark;
     char source[SEQUENCE_NAME_BYTES];   /* of the numbered source; "": not known yet */
@@ -62,27 +63,30 @@ struct sequence {
 };
 
 enum sequence_verdict {
-    SEQUENCE_APPLY,     /* the next one, one behind a gap, or an unnumbered one */
-    SEQUENCE_MARK,      /* a mark, taken into account */
+    SEQUENCE_APPLY,     /* the next one, the first one after a gap, or an unnumbered one */
+    SEQUENCE_MARK,      /* a mark: its contents were taken over */
     SEQUENCE_DUPLICATE, /* applied before */
     SEQUENCE_FENCED,    /* of an older epoch or generation */
     SEQUENCE_FOREIGN,   /* numbered by a second source */
 };
 
 void sequence_init(struct sequence *sequence);
-/* Of a log without a numbered source, which holds all there ever was: complete. */
+/* Of a stand-alone index: its log holds everything that was ever sent to it, so it is complete. */
 void sequence_init_alone(struct sequence *sequence);
 
-/* Judges the event that comes next in the partition, and moves behind it. */
+/* Judges the next event of the partition, and moves after it. The event is valid (event_codec.h). */
 enum sequence_verdict sequence_take(struct sequence *sequence, const struct event *event);
 
-/* Does the event prove a loss? Then `reason`, SEQUENCE_REASON_BYTES of it, says which. */
+/* Does the event prove a loss? Then `reason` says which; `bytes` >= SEQUENCE_REASON_BYTES. */
 bool sequence_would_lose(const struct sequence *sequence, const struct event *event, char *reason,
                          size_t bytes);
 
 bool sequence_complete(const struct sequence *sequence);
 
-/* The reason for people; "" when complete. `bytes` >= SEQUENCE_REASON_BYTES. */
+/* Do the members agree with each other, as they do after any events? */
+bool sequence_is_consistent(const struct sequence *sequence);
+
+/* Why the partition is not complete, as text; "" when it is. `bytes` >= SEQUENCE_REASON_BYTES. */
 void sequence_describe(const struct sequence *sequence, char *out, size_t bytes);
 
 #endif

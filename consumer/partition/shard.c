@@ -9,18 +9,18 @@
 #include "common/base/mutex.h"
 #include "common/base/rwlock.h"
 
-enum {
-    TURN_US = 10 * 1000
-}; /* how long a query keeps the writer waiting, if its steps are short */
+/* How long a query lets the writer wait, if its steps are short. */
+enum { TURN_US = 10 * US_PER_MS };
 
-/* Locks are taken in this order. */
+/* The first three locks are taken in this order. */
 struct shard {
-    pthread_rwlock_t serve_lock;  /* which engine it is: for a whole query, its pauses included */
-    pthread_rwlock_t engine_lock; /* what is in it */
-    pthread_mutex_t watch_lock;   /* who watches it */
+    pthread_rwlock_t serve_lock;  /* of `engine`: a query holds it to its end, pauses included */
+    pthread_rwlock_t engine_lock; /* of the engine's contents: a query yields it in a pause */
+    pthread_mutex_t watch_lock;   /* of the engine's list of watches */
     struct engine *engine;        /* NULL: nothing to serve yet */
+    bool is_written;              /* under engine_lock: the worker holds it */
     atomic_bool writer_waits;
-    pthread_mutex_t status_lock;
+    pthread_mutex_t status_lock; /* of what follows */
     struct shard_status status;
 };
 
@@ -54,18 +54,21 @@ shard_destroy(struct shard *shard)
 const char *
 shard_state_name(enum shard_state state)
 {
-    static const char *const names[] = {
+    static const char *const names[SHARD_STATES] = {
         [SHARD_RECOVERING] = "recovering", [SHARD_RUNNING] = "running",
         [SHARD_REBUILDING] = "rebuilding", [SHARD_WAITING] = "waiting",
         [SHARD_STALLED] = "stalled",       [SHARD_FULL] = "full",
     };
+    CHECK(state < SHARD_STATES);
     return names[state];
 }
 
 void
 shard_serve(struct shard *shard, struct engine *engine)
 {
+    CHECK(engine != NULL);
     rwlock_lock_write(&shard->serve_lock);
+    CHECK(shard->engine != engine && !shard->is_written);
     shard->engine = engine;
     rwlock_unlock(&shard->serve_lock);
 }
@@ -76,18 +79,25 @@ shard_write_begin(struct shard *shard)
     atomic_store(&shard->writer_waits, true);
     rwlock_lock_write(&shard->engine_lock);
     atomic_store(&shard->writer_waits, false);
+    CHECK(!shard->is_written);
+    shard->is_written = true;
 }
 
 void
 shard_write_end(struct shard *shard)
 {
+    CHECK(shard->is_written);
+    shard->is_written = false;
     rwlock_unlock(&shard->engine_lock);
 }
 
 void
 shard_publish(struct shard *shard, const struct shard_status *status)
 {
+    CHECK(status->state < SHARD_STATES && status->durable_offset <= status->offset);
     mutex_lock(&shard->status_lock);
+    CHECK(status->counts.records >= shard->status.counts.records);
+    CHECK(status->checkpoint.answered >= shard->status.checkpoint.answered);
     shard->status = *status;
     mutex_unlock(&shard->status_lock);
 }
@@ -103,10 +113,11 @@ shard_read_status(struct shard *shard, struct shard_status *status)
 bool
 shard_complete(const struct shard_status *status, char *reason, size_t bytes)
 {
+    CHECK(bytes >= ERROR_MESSAGE_BYTES);
     if (status->state == SHARD_RECOVERING)
         snprintf(reason, bytes, "recovering");
     else if (status->state == SHARD_STALLED)
-        snprintf(reason, bytes, "%s", status->trouble);
+        snprintf(reason, bytes, "%s", status->error);
     else
         sequence_describe(&status->sequence, reason, bytes);
     return reason[0] == '\0';
@@ -119,6 +130,7 @@ shard_read_begin(struct shard *shard)
 {
     rwlock_lock_read(&shard->serve_lock);
     rwlock_lock_read(&shard->engine_lock);
+    CHECK(shard->engine != NULL && !shard->is_written);
 }
 
 static void
@@ -143,17 +155,19 @@ shard_watch(struct shard *shard, void change(struct engine *, struct engine_watc
     mutex_unlock(&shard->watch_lock);
 }
 
+/* The writer that waits gets the engine, and this query continues after it. */
 static void
-shard_let_writer_in(struct shard *shard, struct engine_watch *watch)
+shard_yield_to_writer(struct shard *shard, struct engine_watch *watch)
 {
     shard_watch(shard, engine_watch_begin, watch);
     rwlock_unlock(&shard->engine_lock);
-    rwlock_lock_read(&shard->engine_lock); /* behind the writer that waits */
+    rwlock_lock_read(&shard->engine_lock); /* the writer goes first */
+    CHECK(!shard->is_written);
     shard_watch(shard, engine_watch_end, watch);
 }
 
 static int
-shard_ask(void *context, struct engine_watch *watch, struct error *err)
+shard_pause(void *context, struct engine_watch *watch, struct error *err)
 {
     struct shard_turn *turn = context;
     int64_t now_us = clock_monotonic_us();
@@ -162,7 +176,7 @@ shard_ask(void *context, struct engine_watch *watch, struct error *err)
     if (watch == NULL || now_us - turn->begin_us < TURN_US ||
         !atomic_load(&turn->shard->writer_waits))
         return 0;
-    shard_let_writer_in(turn->shard, watch);
+    shard_yield_to_writer(turn->shard, watch);
     turn->begin_us = clock_monotonic_us();
     return 0;
 }
@@ -173,10 +187,10 @@ shard_query(struct shard *shard, const struct engine_query *query, int64_t until
 {
     shard_read_begin(shard);
     struct shard_turn turn = {shard, clock_monotonic_us(), until_us};
-    const struct engine_pause pause = {shard_ask, &turn};
+    const struct engine_pause pause = {shard_pause, &turn};
     struct engine_query in_turns = *query;
     in_turns.pause = &pause;
-    int rc = shard_ask(&turn, NULL, err);
+    int rc = shard_pause(&turn, NULL, err);
     if (rc == 0)
         rc = engine_query(shard->engine, &in_turns, result, err);
     shard_read_end(shard);

@@ -106,7 +106,7 @@ worker_pause(struct worker *worker, int pause_ms)
     worker_heartbeat(worker);
     checkpointer_finish_if_done(&worker->checkpointer);
     if (worker_status_is_waiting(&worker->status))
-        checkpointer_reject(&worker->checkpointer, worker->status.shown.trouble);
+        checkpointer_reject(&worker->checkpointer, worker->status.shown.error);
     clock_sleep_ms(pause_ms);
 }
 
@@ -147,8 +147,8 @@ worker_deliver_dead_letters(struct worker *worker)
         worker_pause(worker, RETRY_MS);
     }
     if (letters->count > 0)
-        worker_observe(worker, STAGE_LETTERS, begin_us);
-    worker->status.shown.letters += letters->count;
+        worker_observe(worker, STAGE_DEAD_LETTERS, begin_us);
+    worker->status.shown.dead_letters += letters->count;
     return true;
 }
 
@@ -561,8 +561,7 @@ worker_checkpoint_answer(struct worker *worker, int64_t request, struct shard_ch
         return true;
     if (checkpointer_has_request(&worker->checkpointer, request))
         return false;
-    snprintf(answer->trouble, sizeof answer->trouble,
-             "the partition was revoked and assigned again");
+    snprintf(answer->error, sizeof answer->error, "the partition was revoked and assigned again");
     return true;
 }
 

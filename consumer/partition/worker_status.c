@@ -44,13 +44,13 @@ worker_status_set(struct worker_status *status, enum shard_state state, const ch
     struct shard_status *shown = &status->shown;
     CHECK(state != SHARD_RECOVERING); /* the state of a new worker, and of no other */
     CHECK((error[0] == '\0') == (state == SHARD_RUNNING || state == SHARD_REBUILDING));
-    if (shown->state == state && strcmp(shown->trouble, error) == 0)
+    if (shown->state == state && strcmp(shown->error, error) == 0)
         return;
     enum log_level level = error[0] != '\0' ? LOG_WARN : LOG_INFO;
     log_write(level, area, "partition %d: %s%s%s", status->partition, shard_state_name(state),
               error[0] != '\0' ? ": " : "", error);
     shown->state = state;
-    snprintf(shown->trouble, sizeof shown->trouble, "%s", error);
+    snprintf(shown->error, sizeof shown->error, "%s", error);
     worker_status_publish(status);
 }
 

@@ -14,7 +14,8 @@ struct worker_status {
     struct shard *shard;
     const struct replica_pair *replicas;
     int32_t partition;
-    struct shard_status shown; /* as published last; `counts`, `letters` and `checkpoint` may be
+    struct shard_status
+        shown; /* as published last; `counts`, `dead_letters` and `checkpoint` may be
                                   changed before worker_status_publish() */
 };
 
@@ -25,7 +26,7 @@ void worker_status_init(struct worker_status *status, struct shard *shard,
 /* Publishes the positions as they are now, with the rest. The served replica must be open. */
 void worker_status_publish(struct worker_status *status);
 
-/* Publishes another state or error, and logs it. `error`: terminated; "" when there is none. */
+/* Publishes another state or error, and logs it. `error`: terminated; "": no error. */
 void worker_status_set(struct worker_status *status, enum shard_state state, const char *error);
 /* The partition is running or rebuilding, without an error. */
 void worker_status_set_healthy(struct worker_status *status);

@@ -104,6 +104,26 @@ test_unknown_versions_reasons_flags_and_lengths_are_refused(void **state)
     }
 }
 
+static void
+test_numbers_that_contradict_each_other_are_refused(void **state)
+{
+    (void)state;
+    enum { HEAD_BYTES = 3, EPOCH = 0, SEQ = 3, LOSSES = 6, MISSING = 7, GAP_LAST = 9, REPLAY = 15 };
+    static const struct {
+        int number;
+        uint8_t byte; /* of each of its bytes */
+    } cases[] = {{EPOCH, 0xff}, {EPOCH, 0},    {SEQ, 0xff},   {LOSSES, 0},
+                 {MISSING, 0},  {GAP_LAST, 0}, {REPLAY, 0xff}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct error err = {0};
+        struct position position;
+        char bytes[GOLDEN_BYTES];
+        memcpy(bytes, golden, sizeof bytes);
+        memset(bytes + HEAD_BYTES + 8 * cases[i].number, cases[i].byte, 8);
+        assert_int_equal(position_decode(bytes, sizeof bytes, &position, &err), ERR_DATA);
+    }
+}
+
 int
 main(void)
 {
@@ -112,6 +132,7 @@ main(void)
         cmocka_unit_test(test_what_was_written_is_read_back),
         cmocka_unit_test(test_a_position_that_is_cut_or_too_long_is_refused),
         cmocka_unit_test(test_unknown_versions_reasons_flags_and_lengths_are_refused),
+        cmocka_unit_test(test_numbers_that_contradict_each_other_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,14 +25,15 @@ decide_committed_by(const char *id, int64_t replay_of_commit, int64_t committed,
                     int64_t replay_held)
 {
     char text[RESUME_METADATA_BYTES];
-    return resume_decide(held, replay_held, us, committed, metadata_of(id, replay_of_commit, text),
-                         NOW_MS);
+    const struct resume_state state = {held, replay_held, us};
+    return resume_decide(&state, committed, metadata_of(id, replay_of_commit, text), NOW_MS);
 }
 
 static struct resume_decision
 decide_reset(int64_t committed, int64_t held, int64_t replay_held)
 {
-    return resume_decide(held, replay_held, us, committed, text_of(""), NOW_MS);
+    const struct resume_state state = {held, replay_held, us};
+    return resume_decide(&state, committed, text_of(""), NOW_MS);
 }
 
 static void
@@ -136,8 +137,9 @@ test_what_only_looks_like_a_members_metadata_is_none(void **state)
         "bitdex1 a 1.2",   "bitdex1 a 1.2 3 4", "bitdex1 a 1.2 -3", "bitdex2 a 1.2 3",
         "bitdex1 a 1 2 3", " bitdex1 a 1.2 3x", "anything",
     };
+    const struct resume_state held = {HELD, 0, us};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        assert_true(resume_decide(HELD, 0, us, 10, text_of(texts[i]), NOW_MS).was_reset);
+        assert_true(resume_decide(&held, 10, text_of(texts[i]), NOW_MS).was_reset);
 }
 
 int

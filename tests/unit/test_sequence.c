@@ -101,7 +101,7 @@ test_a_jump_is_a_remembered_loss_and_reading_goes_on(void **state)
     assert_int_equal(sequence.missing, 4);
     assert_int_equal(sequence.losses, 2);
     sequence_describe(&sequence, reason, sizeof reason);
-    assert_string_equal(reason, "events 4 to 5 never came, 4 altogether");
+    assert_string_equal(reason, "events 4 to 5 never came; 4 are missing in all");
     assert_int_equal(take(&sequence, row_of(1, 5, 5)), SEQUENCE_DUPLICATE);
 }
 

@@ -324,7 +324,7 @@ test_a_checkpoint_answers_all_who_have_asked(void **state)
         int64_t second = worker_request_checkpoint(fixture.worker);
         for (int64_t request = first; request <= second; request++) {
             const struct shard_checkpoint answer = await_checkpoint(&fixture, request);
-            assert_string_equal(answer.trouble, "");
+            assert_string_equal(answer.error, "");
             assert_int_equal(answer.offset, offset);
         }
     }
@@ -339,17 +339,17 @@ test_L9_a_checkpoint_that_may_not_be_taken_is_refused(void **state)
     begin_reset(&fixture, *state);
     start(&fixture, RESET, true);
     wait_until(&fixture, is_asked);
-    assert_string_equal(take_checkpoint(&fixture).trouble, "the broker is away");
+    assert_string_equal(take_checkpoint(&fixture).error, "the broker is away");
     worker_lose(fixture.worker);
     wait_until(&fixture, is_ready);
-    assert_non_null(strstr(take_checkpoint(&fixture).trouble, "lost its place in the group"));
+    assert_non_null(strstr(take_checkpoint(&fixture).error, "lost its place in the group"));
     stop(&fixture);
     start(&fixture, RESET, false);
     assert_int_equal(start_offset(&fixture), CHECKPOINT);
-    assert_string_equal(take_checkpoint(&fixture).trouble, "the partition is being rebuilt");
+    assert_string_equal(take_checkpoint(&fixture).error, "the partition is being rebuilt");
     read_up_to(&fixture, MESSAGES);
     wait_until(&fixture, is_running);
-    assert_string_equal(take_checkpoint(&fixture).trouble, "");
+    assert_string_equal(take_checkpoint(&fixture).error, "");
     stop(&fixture);
     end(&fixture);
 }
@@ -363,7 +363,7 @@ test_a_request_that_the_worker_does_not_know_is_refused(void **state)
     begin(&fixture, *state);
     start(&fixture, -1, false);
     assert_true(worker_checkpoint_answer(fixture.worker, 1, &answer));
-    assert_string_equal(answer.trouble, "the partition was revoked and assigned again");
+    assert_string_equal(answer.error, "the partition was revoked and assigned again");
     stop(&fixture);
     end(&fixture);
 }
