@@ -22,7 +22,8 @@ struct partition_dir {
     bool has_old; /* wal.old exists: a rebuild is under way */
 };
 
-/* Creates {path} if it is missing, and removes {path}/wal.gone. To be closed even after an error. */
+/* Creates {path} if it is missing, and removes {path}/wal.gone. To be closed even after an
+ * error. */
 int partition_dir_open(struct partition_dir *dir, struct files *files, const char *path,
                        struct error *err);
 void partition_dir_close(struct partition_dir *dir);

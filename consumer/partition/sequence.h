@@ -74,7 +74,7 @@ void sequence_init(struct sequence *sequence);
 /* Of a stand-alone index: its log holds everything that was ever sent to it, so it is complete. */
 void sequence_init_alone(struct sequence *sequence);
 
-/* Judges the next event of the partition, and moves after it. The event is valid (event_codec.h). */
+/* Judges the next event of the partition, which is valid (event_codec.h), and moves after it. */
 enum sequence_verdict sequence_take(struct sequence *sequence, const struct event *event);
 
 /* Does the event prove a loss? Then `reason` says which; `bytes` >= SEQUENCE_REASON_BYTES. */

@@ -252,7 +252,7 @@ class StandAlone(Clients):
             self.write_config(partitions=partitions)
             self.consumer.start(wait=False)
             self.assertNotEqual(self.consumer.wait(), 0)
-            self.assertIn("begun with topic.partitions: 2", self.consumer.log_tail())
+            self.assertIn("created with topic.partitions: 2", self.consumer.log_tail())
         self.write_config()
         self.start()
         self.assertTrue(self.entity(1)["alive"])

@@ -56,7 +56,7 @@ test_F45_another_partition_count_is_refused(void **state)
     memory_files_crash(memory);
     assert_int_equal(data_dir_open(files, "data", &dir, &err), 0);
     assert_int_equal(data_dir_fix_partitions(&dir, "data", 1, &err), ERR_USAGE);
-    assert_non_null(strstr(err.message, "begun with topic.partitions: 12,"));
+    assert_non_null(strstr(err.message, "created with topic.partitions: 12,"));
     assert_int_equal(data_dir_fix_partitions(&dir, "data", 13, &err), ERR_USAGE);
     assert_int_equal(data_dir_fix_partitions(&dir, "data", 12, &err), 0);
     data_dir_close(&dir);
