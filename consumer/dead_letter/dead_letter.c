@@ -38,6 +38,7 @@ dead_letter_append_base64(struct buffer *out, const uint8_t *data, size_t bytes)
 static void
 dead_letter_write_value(struct json_writer *json, struct text value)
 {
+    CHECK(value.data != NULL || value.bytes == 0);
     size_t bytes =
         value.bytes < DEAD_LETTER_VALUE_BYTES_MAX ? value.bytes : DEAD_LETTER_VALUE_BYTES_MAX;
     struct buffer quoted;
@@ -52,6 +53,15 @@ dead_letter_write_value(struct json_writer *json, struct text value)
     buffer_free(&quoted);
 }
 
+static struct text
+dead_letter_cut(struct text text)
+{
+    CHECK(text.data != NULL || text.bytes == 0);
+    if (text.bytes > DEAD_LETTER_TEXT_BYTES_MAX)
+        text.bytes = DEAD_LETTER_TEXT_BYTES_MAX;
+    return text;
+}
+
 static void
 dead_letter_write_event(struct json_writer *json, const struct event *event)
 {
@@ -60,8 +70,10 @@ dead_letter_write_event(struct json_writer *json, const struct event *event)
         json_null(json);
         return;
     }
+    struct event cut = *event;
+    cut.source = dead_letter_cut(event->source);
     json_object_begin(json);
-    event_json_write(event, json);
+    event_json_write(&cut, json);
     json_object_end(json);
 }
 
@@ -74,11 +86,12 @@ dead_letter_write_ops(struct json_writer *json, const struct dead_letter *letter
     json_key(json, "reasons");
     json_array_begin(json);
     for (uint32_t i = 0; i < count; i++)
-        json_text(json, letter->reasons[i]);
+        json_text(json, dead_letter_cut(letter->reasons[i]));
     json_array_end(json);
     struct buffer ops;
     buffer_init(&ops);
     ops_json_write(&(struct ops){letter->ops, count}, &ops);
+    CHECK(ops.bytes >= 2 && ops.data[0] == '[' && ops.data[ops.bytes - 1] == ']');
     json_key(json, "ops");
     if (ops.bytes <= DEAD_LETTER_OPS_BYTES_MAX)
         json_raw(json, (struct text){(const char *)ops.data, ops.bytes});
@@ -109,6 +122,7 @@ dead_letter_write(const struct dead_letter *letter, struct buffer *out)
     dead_letter_write_event(&json, letter->event);
     dead_letter_write_ops(&json, letter);
     json_object_end(&json);
+    CHECK(out->data[out->bytes - 1] == '}');
 }
 
 void
@@ -126,6 +140,7 @@ dead_letter_list_add(struct dead_letter_list *list, const struct dead_letter *le
     span->key_bytes = list->bytes.bytes - span->begin;
     dead_letter_write(letter, &list->bytes);
     span->value_bytes = list->bytes.bytes - span->begin - span->key_bytes;
+    CHECK(span->key_bytes > 0 && span->value_bytes > 0);
 }
 
 void

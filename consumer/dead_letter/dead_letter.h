@@ -19,6 +19,7 @@ enum {
     DEAD_LETTER_VALUE_BYTES_MAX = 384 * 1024, /* of the message; value_bytes is its whole length */
     DEAD_LETTER_OPS_MAX = 100,                /* ops and reasons */
     DEAD_LETTER_OPS_BYTES_MAX = 256 * 1024,   /* of the ops in JSON; null if they take more */
+    DEAD_LETTER_TEXT_BYTES_MAX = 200,         /* of the event's source, and of each op's reason */
 };
 
 struct dead_letter {

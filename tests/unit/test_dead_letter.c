@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/error.h"
 #include "consumer/dead_letter/dead_letter.h"
 
 static const struct dead_letter raw = {
@@ -96,15 +97,20 @@ test_a_dead_letter_of_any_size_fits_into_a_message_of_kafkas_default_size(void *
     enum { OPS = 300, STRING_BYTES = 4000, VALUE_BYTES = 4 << 20, MESSAGE_BYTES = 1000000 };
     struct dead_letter_list list = {0};
     struct dead_letter letter = raw;
+    struct event event = {0};
     char *zeros = memory_zalloc(VALUE_BYTES);
+    char *controls = memory_zalloc(VALUE_BYTES);
     struct op *ops = memory_zalloc(OPS * sizeof *ops);
     struct text *reasons = memory_zalloc(OPS * sizeof *reasons);
     memset(zeros, 'x', VALUE_BYTES);
+    memset(controls, 1, VALUE_BYTES); /* JSON takes six bytes for each */
     for (int i = 0; i < OPS; i++) {
         ops[i].field = TEXT("name");
         ops[i].value = (struct value){.kind = VALUE_STRING, .string = {zeros, STRING_BYTES}};
-        reasons[i] = (struct text){zeros, 1000};
+        reasons[i] = (struct text){controls, ERROR_MESSAGE_BYTES - 1};
     }
+    event.source = (struct text){controls, VALUE_BYTES};
+    letter.event = &event;
     letter.value = (struct text){zeros, VALUE_BYTES};
     letter.ops = ops;
     letter.reasons = reasons;
@@ -115,6 +121,7 @@ test_a_dead_letter_of_any_size_fits_into_a_message_of_kafkas_default_size(void *
     free(reasons);
     free(ops);
     free(zeros);
+    free(controls);
 }
 
 int
