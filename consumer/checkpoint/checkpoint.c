@@ -53,6 +53,7 @@ note_name(void *context, const char *name)
     CHECK(listing->count == 0 || listing->offsets[0] < next_offset);
     if (listing->count == CHECKPOINTS_MAX)
         listing->count--;
+    CHECK(0 <= listing->count && listing->count < CHECKPOINTS_MAX);
     memmove(listing->offsets + 1, listing->offsets,
             (size_t)listing->count * sizeof *listing->offsets);
     listing->offsets[0] = next_offset;
@@ -64,6 +65,7 @@ int
 checkpoint_list(const struct checkpoint_place *place, int64_t *offsets, struct error *err)
 {
     struct listing listing = {offsets, 0};
+    CHECK(offsets != NULL);
     int rc = place->files->make_directory(place->files, place->directory, err);
     if (rc == 0)
         rc = place->files->list(place->files, place->directory, note_name, &listing, err);

@@ -60,6 +60,8 @@ checkpoint_header_encode(struct text identity, struct text position, int64_t nex
     buffer_append(out, position.data, position.bytes);
     put_u32(crc, crc32c(0, out->data + begin, out->bytes - begin));
     buffer_append(out, crc, sizeof crc);
+    CHECK(out->bytes - begin ==
+          CHECKPOINT_FIXED_BYTES + identity.bytes + position.bytes + sizeof crc);
 }
 
 int
@@ -92,4 +94,5 @@ checkpoint_block_encode(uint8_t *block, size_t bytes, uint32_t crc)
     crc = crc32c(crc, block, CHECKPOINT_CRC_BYTES);
     crc = crc32c(crc, block + CHECKPOINT_BLOCK_HEAD_BYTES, bytes);
     put_u32(block + CHECKPOINT_CRC_BYTES, crc);
+    CHECK(checkpoint_get_u32(block) == bytes);
 }

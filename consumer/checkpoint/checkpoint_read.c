@@ -13,10 +13,12 @@ static int
 reader_take(struct checkpoint_reader *reader, void *data, size_t bytes, struct error *err)
 {
     struct files *files = reader->files;
-    CHECK(reader->file >= 0 && reader->at >= 0);
+    CHECK(reader->file >= 0);
+    CHECK(reader->at >= 0);
     int64_t got = files->read_at(files, reader->file, data, bytes, reader->at, err);
     if (got < 0)
         return (int)got;
+    CHECK((size_t)got <= bytes);
     if ((size_t)got < bytes)
         return error_set(err, ERR_DATA, "byte %" PRId64 ": the file is cut", reader->at + got);
     reader->crc = crc32c(reader->crc, data, bytes);
@@ -59,6 +61,8 @@ reader_take_header(struct checkpoint_reader *reader, const struct checkpoint_pla
         rc = reader_take_texts(reader, (size_t)fixed.identity_bytes + fixed.position_bytes, err);
     if (rc != 0)
         return rc;
+    CHECK(reader->at == CHECKPOINT_FIXED_BYTES + (int64_t)fixed.identity_bytes +
+                            fixed.position_bytes + CHECKPOINT_CRC_BYTES);
     const char *texts = (const char *)reader->header.data;
     if (!text_equal(place->identity, (struct text){texts, fixed.identity_bytes}))
         return error_set(err, ERR_DATA, "belongs to another index, topic or configuration");
@@ -84,6 +88,7 @@ checkpoint_open(const struct checkpoint_place *place, int64_t next_offset,
                        "byte 20: the offset in the header is not the one in the file's name");
     if (rc != 0)
         checkpoint_close(reader);
+    CHECK((rc == 0) == (reader->file >= 0));
     return rc;
 }
 
@@ -102,7 +107,8 @@ reader_next_block(struct checkpoint_reader *reader, struct error *err)
 {
     uint8_t length[CHECKPOINT_CRC_BYTES], crc[CHECKPOINT_CRC_BYTES];
     int64_t begin = reader->at;
-    CHECK(!reader->ended && reader->taken == reader->block.bytes);
+    CHECK(!reader->ended);
+    CHECK(reader->taken == reader->block.bytes);
     int rc = reader_take(reader, length, sizeof length, err);
     uint32_t summed = reader->crc;
     if (rc == 0)
@@ -113,14 +119,15 @@ reader_next_block(struct checkpoint_reader *reader, struct error *err)
     if (bytes > CHECKPOINT_BLOCK_BYTES)
         return error_set(err, ERR_DATA, "byte %" PRId64 ": the block is damaged", begin);
     buffer_clear(&reader->block);
+    reader->taken = 0;
     uint8_t *block = buffer_reserve(&reader->block, bytes + 1);
     rc = reader_take(reader, block, bytes, err);
     if (rc != 0)
         return rc;
     if (checkpoint_get_u32(crc) != crc32c(summed, block, bytes))
         return error_set(err, ERR_DATA, "byte %" PRId64 ": the block is damaged", begin);
+    CHECK(reader->at == begin + CHECKPOINT_BLOCK_HEAD_BYTES + bytes);
     reader->block.bytes = bytes;
-    reader->taken = 0;
     reader->ended = bytes == 0;
     return 0;
 }
@@ -154,6 +161,8 @@ int
 checkpoint_check_end(struct checkpoint_reader *reader, struct error *err)
 {
     uint8_t next;
+    CHECK(reader->file >= 0);
+    CHECK(reader->taken <= reader->block.bytes);
     if (reader->taken == reader->block.bytes && !reader->ended) {
         int rc = reader_next_block(reader, err);
         if (rc != 0)

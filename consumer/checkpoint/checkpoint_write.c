@@ -42,7 +42,9 @@ static void
 writer_put(struct checkpoint_writer *writer, const void *data, size_t bytes)
 {
     struct files *files = writer->place->files;
-    CHECK(writer->file >= 0 && !writer->done);
+    CHECK(writer->file >= 0);
+    CHECK(!writer->done);
+    CHECK(bytes > 0);
     if (writer->failure.code != 0)
         return;
     writer->crc = crc32c(writer->crc, data, bytes);
@@ -64,6 +66,7 @@ writer_put_header(struct checkpoint_writer *writer, int64_t next_offset, struct 
 static void
 writer_put_block(struct checkpoint_writer *writer, struct checkpoint_block *block)
 {
+    CHECK(writer->at > 0 || writer->failure.code != 0); /* the header is written */
     checkpoint_block_encode(block->data, block->bytes, writer->crc);
     writer_put(writer, block->data, CHECKPOINT_BLOCK_HEAD_BYTES + block->bytes);
     free(block);
@@ -73,6 +76,7 @@ static int
 writer_create_file(struct checkpoint_writer *writer, struct error *err)
 {
     struct files *files = writer->place->files;
+    CHECK(writer->file < 0 && writer->at == 0);
     int rc = files->make_directory(files, writer->place->directory, err);
     if (rc == 0)
         rc = files->unlink(files, writer->temporary, err);
@@ -86,7 +90,8 @@ static void
 writer_free(struct checkpoint_writer *writer)
 {
     struct files *files = writer->place->files;
-    CHECK(writer->filled == NULL && writer->first == NULL);
+    CHECK(writer->filled == NULL);
+    CHECK(writer->first == NULL);
     if (writer->file >= 0)
         files->close(files, writer->file);
     mutex_destroy(&writer->lock);
@@ -106,6 +111,7 @@ writer_take(struct checkpoint_writer *writer)
     while (writer->first == NULL && !writer->ended)
         condition_wait(&writer->handed_over, &writer->lock);
     struct checkpoint_block *block = writer->first;
+    CHECK(block == NULL || block->bytes > 0);
     if (block != NULL)
         writer->first = block->next;
     if (writer->first == NULL)
@@ -120,8 +126,10 @@ remove_older(const struct checkpoint_place *place, struct error *err)
     int64_t offsets[CHECKPOINTS_MAX];
     int count = checkpoint_list(place, offsets, err);
     int rc = count < 0 ? count : 0;
-    for (int i = CHECKPOINTS_KEPT; rc == 0 && i < count; i++)
+    for (int i = CHECKPOINTS_KEPT; rc == 0 && i < count; i++) {
+        CHECK(offsets[i] < offsets[i - 1]);
         rc = checkpoint_remove(place, offsets[i], err);
+    }
     return rc;
 }
 
@@ -131,6 +139,7 @@ writer_publish(struct checkpoint_writer *writer)
 {
     struct files *files = writer->place->files;
     struct error *failure = &writer->failure;
+    CHECK(writer->first == NULL && writer->ended);
     int rc = failure->code;
     if (rc == 0)
         rc = files->sync(files, writer->file, failure);
@@ -154,7 +163,7 @@ writer_main(void *context)
     writer_put_block(writer, memory_zalloc(sizeof *block)); /* the last block is empty */
     writer_publish(writer);
     mutex_lock(&writer->lock);
-    CHECK(writer->ended && !writer->done);
+    CHECK(!writer->done);
     writer->done = true;
     mutex_unlock(&writer->lock);
     return NULL;
@@ -194,7 +203,8 @@ static void
 writer_hand_over(struct checkpoint_writer *writer, bool ended)
 {
     mutex_lock(&writer->lock);
-    CHECK(*writer->end == NULL && !writer->ended);
+    CHECK(*writer->end == NULL);
+    CHECK(!writer->ended);
     if (writer->filled != NULL) {
         *writer->end = writer->filled;
         writer->end = &writer->filled->next;
@@ -248,6 +258,7 @@ checkpoint_is_done(struct checkpoint_writer *writer)
 {
     mutex_lock(&writer->lock);
     bool done = writer->done;
+    CHECK(!done || writer->ended);
     mutex_unlock(&writer->lock);
     return done;
 }
@@ -261,6 +272,7 @@ checkpoint_finish(struct checkpoint_writer *writer, int64_t *bytes, struct error
     int rc = writer->failure.code;
     if (rc != 0)
         *err = writer->failure;
+    CHECK(rc != 0 || writer->at > 0);
     *bytes = writer->at;
     writer_free(writer);
     return rc;

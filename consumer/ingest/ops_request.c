@@ -27,6 +27,7 @@ request_member(const struct json_value *object, const char *key)
 static int
 request_check_members(const struct json_value *value, const char *const *known, struct error *err)
 {
+    CHECK(known[0] != NULL);
     if (value->kind != JSON_OBJECT)
         return error_set(err, ERR_DATA, "is not an object");
     for (uint32_t i = 0; i < value->object.count; i++) {
@@ -169,7 +170,9 @@ ops_request_parse(struct text body, const struct ops_rules *rules, struct arena 
 {
     static const char *const known[] = {"ops", "meta", NULL};
     const struct ops_parser parser = {.rules = rules, .arena = arena};
-    CHECK(rules->topic->partitions > 0 && rules->topic->max_slots > 0);
+    CHECK(rules->topic->partitions > 0);
+    CHECK(rules->topic->max_slots > 0);
+    CHECK(rules->check_op != NULL);
     const struct json_value *json;
     *request = (struct ops_request){0};
     int rc = json_parse(body, BODY_DEPTH, arena, &json, err);

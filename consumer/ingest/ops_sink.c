@@ -37,6 +37,7 @@ int
 ops_post_check_bytes(const struct ops_post *post, int64_t bytes_max, struct error *err)
 {
     CHECK(bytes_max >= 0);
+    CHECK(post->count <= post->capacity);
     for (uint32_t i = 0; i < post->count; i++)
         if (post->spans[i].bytes > (size_t)bytes_max)
             return error_set(err, ERR_DATA, "ops[%u]: the event has %zu bytes, more than %lld", i,

@@ -110,6 +110,7 @@ topic_open_client(struct ops_topic *topic, struct error *err)
 static int
 topic_poll(struct ops_topic *topic, int64_t deadline_us, struct error *err)
 {
+    CHECK(topic->producer != NULL);
     int rc = kafka_producer_poll(topic->producer, POLL_MS, err);
     if (rc != 0 || clock_monotonic_us() < deadline_us)
         return rc;
@@ -130,6 +131,8 @@ topic_send_message(struct ops_topic *topic, int32_t partition, const struct kafk
         if (rc == 0 && sent == 0)
             rc = topic_poll(topic, deadline_us, err);
     }
+    CHECK(sent <= 1);
+    CHECK(rc != 0 || sent == 1);
     return rc;
 }
 
@@ -157,7 +160,8 @@ topic_deliver(struct ops_topic *topic, struct topic_post *round, struct error *e
 {
     int64_t deadline_us = topic_deadline_us(topic);
     int rc = 0;
-    CHECK(topic->producer != NULL && kafka_producer_outstanding(topic->producer) == 0);
+    CHECK(topic->producer != NULL);
+    CHECK(kafka_producer_outstanding(topic->producer) == 0);
     for (struct topic_post *one = round; rc == 0 && one != NULL; one = one->next) {
         if (ops_post_check_bytes(one->post, topic->event_bytes_max, &one->err) != 0)
             continue;
@@ -166,6 +170,7 @@ topic_deliver(struct ops_topic *topic, struct topic_post *round, struct error *e
     }
     while (rc == 0 && kafka_producer_outstanding(topic->producer) > 0)
         rc = topic_poll(topic, deadline_us, err);
+    CHECK(rc != 0 || kafka_producer_outstanding(topic->producer) == 0);
     return rc;
 }
 
@@ -176,7 +181,8 @@ topic_answer(struct ops_topic *topic, struct topic_post *round, const struct err
     topic_lock(topic);
     while (round != NULL) {
         struct topic_post *next = round->next; /* its thread may free it once it is done */
-        CHECK(round->taken && !round->done);
+        CHECK(round->taken);
+        CHECK(!round->done);
         if (round->err.code == 0)
             round->err = *err;
         round->done = true;
@@ -193,7 +199,8 @@ topic_take_round(struct ops_topic *topic)
     topic_lock(topic);
     struct topic_post *round = topic->waiting;
     for (struct topic_post *one = round; one != NULL; one = one->next) {
-        CHECK(!one->taken && !one->done);
+        CHECK(!one->taken);
+        CHECK(!one->done);
         one->taken = true;
     }
     topic->waiting = NULL;
@@ -210,6 +217,7 @@ topic_await_post(struct ops_topic *topic)
     while (topic->waiting == NULL && !topic->stopping)
         condition_wait(&topic->changed, &topic->lock);
     bool stopping = topic->stopping;
+    CHECK(stopping || topic->waiting != NULL);
     topic_unlock(topic);
     return !stopping;
 }
@@ -259,6 +267,7 @@ topic_withdraw(struct ops_topic *topic, struct topic_post *mine)
 {
     struct topic_post **at = &topic->waiting;
     CHECK(!mine->taken);
+    CHECK(!mine->done);
     while (*at != mine) {
         CHECK(*at != NULL);
         at = &(*at)->next;
@@ -276,8 +285,10 @@ topic_store(struct ops_sink *sink, const struct ops_post *post, struct error *er
 {
     struct ops_topic *topic = (struct ops_topic *)sink;
     struct topic_post mine = {.post = post};
+    CHECK(post->count > 0);
     topic_lock(topic);
-    CHECK(*topic->end == NULL && !topic->stopping);
+    CHECK(*topic->end == NULL);
+    CHECK(!topic->stopping);
     *topic->end = &mine;
     topic->end = &mine.next;
     topic_notify(topic);
@@ -285,6 +296,7 @@ topic_store(struct ops_sink *sink, const struct ops_post *post, struct error *er
     if (!mine.done)
         topic_withdraw(topic, &mine);
     topic_unlock(topic);
+    CHECK(mine.done || mine.err.code == ERR_RETRY);
     if (mine.err.code != 0)
         *err = mine.err;
     return mine.err.code;
@@ -293,6 +305,7 @@ topic_store(struct ops_sink *sink, const struct ops_post *post, struct error *er
 static void
 topic_free(struct ops_topic *topic)
 {
+    CHECK(topic->waiting == NULL);
     kafka_producer_destroy(topic->producer);
     condition_destroy(&topic->changed);
     mutex_destroy(&topic->lock);
@@ -304,11 +317,11 @@ topic_destroy(struct ops_sink *sink)
 {
     struct ops_topic *topic = (struct ops_topic *)sink;
     topic_lock(topic);
+    CHECK(!topic->stopping);
     topic->stopping = true;
     topic_notify(topic);
     topic_unlock(topic);
     thread_join(topic->thread);
-    CHECK(topic->waiting == NULL);
     topic_free(topic);
 }
 
