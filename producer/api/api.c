@@ -6,6 +6,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/memory.h"
 #include "common/json/json_write.h"
 #include "common/metrics/metrics.h"
 

@@ -5,6 +5,7 @@
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
+#include "common/config/config.h"
 #include "common/json/json_write.h"
 #include "common/kafka/kafka_admin.h"
 #include "common/pg/pg.h"

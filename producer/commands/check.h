@@ -2,6 +2,7 @@
 #ifndef PRODUCER_COMMANDS_CHECK_H
 #define PRODUCER_COMMANDS_CHECK_H
 
+#include "common/base/error.h"
 #include "common/cli/command_table.h"
 
 /* Prints a line for each condition on which `run` depends: configuration, database, triggers,

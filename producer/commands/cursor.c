@@ -10,7 +10,10 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/memory.h"
+#include "common/config/config.h"
 #include "common/json/json_parse.h"
+#include "common/json/json_value.h"
 #include "common/pg/pg.h"
 #include "producer/commands/print_json.h"
 #include "producer/sink/topic_check.h"

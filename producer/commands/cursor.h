@@ -2,6 +2,7 @@
 #ifndef PRODUCER_COMMANDS_CURSOR_H
 #define PRODUCER_COMMANDS_CURSOR_H
 
+#include "common/base/error.h"
 #include "common/cli/command_table.h"
 
 /* Prints every cursor. Changes nothing. */

@@ -8,6 +8,7 @@
 
 #include "common/base/check.h"
 #include "common/cli/cli.h"
+#include "common/config/config.h"
 #include "common/pg/pg.h"
 
 enum { DEFAULT_LIMIT = 100, LIMIT_MAX = 10000 };

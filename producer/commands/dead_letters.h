@@ -2,6 +2,7 @@
 #ifndef PRODUCER_COMMANDS_DEAD_LETTERS_H
 #define PRODUCER_COMMANDS_DEAD_LETTERS_H
 
+#include "common/base/error.h"
 #include "common/cli/command_table.h"
 
 /* Prints dead letters in the order of their row ids. */

@@ -13,6 +13,8 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/memory.h"
+#include "common/config/config.h"
 #include "common/kafka/kafka_admin.h"
 #include "common/pg/pg.h"
 #include "producer/source/outbox_sql.h"

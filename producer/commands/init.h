@@ -2,6 +2,7 @@
 #ifndef PRODUCER_COMMANDS_INIT_H
 #define PRODUCER_COMMANDS_INIT_H
 
+#include "common/base/error.h"
 #include "common/cli/command_table.h"
 
 /* Creates what the producer needs in the database and at the broker, and prints each step that it

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/base/check.h"
+#include "common/base/memory.h"
 
 static void
 print_member(const struct json_member *member)

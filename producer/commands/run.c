@@ -3,10 +3,12 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
+#include "common/config/config.h"
 #include "common/http/server.h"
 #include "common/service/service.h"
 #include "producer/api/api.h"
 #include "producer/drain/drain.h"
+#include "producer/drain/status.h"
 #include "producer/drain/trimmer.h"
 
 enum { CONNECTIONS_MAX = 32, BODY_BYTES_MAX = 4096, CLIENT_TIMEOUT_S = 10 };

@@ -3,8 +3,10 @@
 #include <stdio.h>
 
 #include "common/base/check.h"
+#include "common/base/memory.h"
 #include "common/http/client.h"
 #include "common/json/json_parse.h"
+#include "common/json/json_value.h"
 #include "producer/commands/print_json.h"
 
 enum { ANSWER_TIMEOUT_S = 5 };

@@ -2,6 +2,7 @@
 #ifndef PRODUCER_COMMANDS_STATUS_H
 #define PRODUCER_COMMANDS_STATUS_H
 
+#include "common/base/error.h"
 #include "common/cli/command_table.h"
 
 /* Prints the status of the running producer, which is read over HTTP from producer.listen. */

@@ -8,7 +8,10 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/memory.h"
+#include "common/config/config.h"
 #include "common/pg/pg.h"
+#include "producer/triggers/generate.h"
 #include "producer/triggers/reconcile.h"
 
 enum { LOCK_ATTEMPTS = 60, LOCK_PAUSE_MS = 1000 };

@@ -2,6 +2,7 @@
 #ifndef PRODUCER_COMMANDS_TRIGGERS_H
 #define PRODUCER_COMMANDS_TRIGGERS_H
 
+#include "common/base/error.h"
 #include "common/cli/command_table.h"
 
 /* Prints the SQL that the configuration generates. Changes nothing. */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "common/base/check.h"
+#include "common/base/memory.h"
+#include "common/config/config.h"
 #include "common/json/json_write.h"
 #include "common/pg/pg.h"
 #include "producer/source/guards.h"

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/config/config.h"
 #include "producer/triggers/sql.h"
 
 #define HEAD "#variable_conflict use_column\n"

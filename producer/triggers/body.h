@@ -10,6 +10,7 @@
 #ifndef PRODUCER_TRIGGERS_BODY_H
 #define PRODUCER_TRIGGERS_BODY_H
 
+#include "common/base/memory.h"
 #include "producer/triggers/entry.h"
 
 /* Of the entry's table, for each row: AFTER INSERT OR DELETE, or with `is_update` AFTER UPDATE. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/config/config.h"
 #include "producer/triggers/sql.h"
 
 static const char *const form_names[] = {

@@ -4,6 +4,8 @@
 #ifndef PRODUCER_TRIGGERS_CATALOGUE_H
 #define PRODUCER_TRIGGERS_CATALOGUE_H
 
+#include "common/base/error.h"
+#include "common/base/memory.h"
 #include "common/pg/pg.h"
 #include "producer/triggers/entry.h"
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/config/config.h"
 #include "producer/triggers/body.h"
 #include "producer/triggers/digest.h"
 #include "producer/triggers/sql.h"

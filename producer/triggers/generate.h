@@ -5,6 +5,7 @@
 #ifndef PRODUCER_TRIGGERS_GENERATE_H
 #define PRODUCER_TRIGGERS_GENERATE_H
 
+#include "common/base/memory.h"
 #include "producer/triggers/entry.h"
 
 /* A trigger and its function, which is in the schema of the outbox. */

@@ -8,7 +8,11 @@
 #ifndef PRODUCER_TRIGGERS_RECONCILE_H
 #define PRODUCER_TRIGGERS_RECONCILE_H
 
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/config/config.h"
 #include "common/pg/pg.h"
+#include "producer/triggers/entry.h"
 #include "producer/triggers/generate.h"
 
 /* The objects that should exist. */
