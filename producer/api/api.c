@@ -329,9 +329,11 @@ api_handle(void *context, const struct http_request *request, struct http_respon
     const struct api *api = context;
     struct status_view view;
     const struct answer answer = {api->config, &view, api->status, response};
-    CHECK(api->config != NULL && api->status != NULL);
+    CHECK(api->config != NULL);
+    CHECK(api->status != NULL);
     answer_function route = find_route(request->path);
-    CHECK(response->status == 200 && response->body.bytes == 0);
+    CHECK(response->status == 200);
+    CHECK(response->body.bytes == 0);
     if (route == NULL) {
         http_respond_error(response, 404, "no such path: see /");
     } else if (strcmp(request->method, "GET") != 0) {

@@ -143,7 +143,8 @@ check_broker(struct checklist *list, const struct config *config)
 {
     struct kafka_admin *admin;
     struct error err = {0};
-    CHECK(config->kafka.present && config->topic.name != NULL);
+    CHECK(config->kafka.present);
+    CHECK(config->topic.name != NULL);
     int rc = kafka_admin_create(&config->kafka, &admin, &err);
     if (rc != 0) {
         checklist_add(list, "broker connection", rc, &err);

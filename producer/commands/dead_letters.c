@@ -79,6 +79,7 @@ command_dead_letters_list(const struct cli *cli, struct error *err)
                             3, params, &result, err);
     if (rc != 0)
         return rc;
+    CHECK(!cli->json || pg_rows(result) == 1);
     if (cli->json)
         printf("%s\n", pg_text(result, 0, 0));
     else

@@ -59,7 +59,8 @@ take_step(const char **at, struct step *step)
     size_t bytes = step->statement.bytes;
     while (bytes > 0 && found[bytes - 1] == '\n')
         bytes--;
-    CHECK(bytes > 0 && found[bytes - 1] == ';');
+    CHECK(bytes > 0);
+    CHECK(found[bytes - 1] == ';');
     return true;
 }
 
@@ -113,6 +114,7 @@ init_lock(struct pg *pg, struct error *err)
         int rc = pg_query(pg, sql, 0, NULL, &result, err);
         if (rc != 0)
             return rc;
+        CHECK(pg_rows(result) == 1);
         bool locked = pg_boolean(result, 0, 0);
         pg_result_clear(result);
         if (locked)
@@ -156,7 +158,8 @@ init_topic(struct kafka_admin *admin, const struct config_topic *topic, int *cha
            struct error *err)
 {
     bool created;
-    CHECK(topic->name != NULL && topic->partitions > 0);
+    CHECK(topic->name != NULL);
+    CHECK(topic->partitions > 0);
     int rc = kafka_admin_create_topic(admin, topic, &created, err);
     if (rc != 0)
         return error_wrap(err, rc, "topic %s", topic->name);

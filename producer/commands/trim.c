@@ -38,8 +38,8 @@ print_lines(const struct retention *retention, int64_t rows)
 {
     printf("removed %" PRId64 " rows\n", rows);
     if (retention->held_by[0] != '\0')
-        printf("the cursor of producer \"%s\" keeps sent rows that are up to %" PRId64 " s old; if"
-               " the producer no longer exists: bitdex-producer cursor remove %s\n",
+        printf("the cursor of producer \"%s\" keeps rows that are up to %" PRId64 " s old; if the"
+               " producer no longer exists: bitdex-producer cursor remove %s\n",
                retention->held_by, retention->held_s, retention->held_by);
 }
 

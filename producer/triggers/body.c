@@ -434,7 +434,8 @@ append_same(struct buffer *out, const struct entry *entry)
     sql_append_column(out, "OLD", key);
 }
 
-/* The condition that another row has the entity of OLD, as far as the WHERE clause for it. */
+/* The beginning of the condition that another row has the entity of OLD. The caller adds terms to
+ * its WHERE clause and closes it. */
 static void
 append_other(struct buffer *out, const struct entry *entry)
 {

@@ -337,7 +337,8 @@ read_name(struct pg *pg, struct arena *arena, const char *sql, int count, const 
 static int
 read_parent_key(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err)
 {
-    CHECK(entry->child != NULL && entry->child_table.quoted != NULL);
+    CHECK(entry->child != NULL);
+    CHECK(entry->child_table.quoted != NULL);
     const char *const params[] = {entry->table.quoted, entry->child_table.quoted,
                                   entry->child->foreign_key};
     int rc = read_name(
@@ -435,7 +436,8 @@ static int
 set_search_path(struct pg *pg, const struct entry *entry, struct error *err)
 {
     struct buffer sql = {0};
-    CHECK(entry->table.schema != NULL && entry->outbox_schema != NULL);
+    CHECK(entry->table.schema != NULL);
+    CHECK(entry->outbox_schema != NULL);
     buffer_append_text(&sql, "SET search_path = pg_catalog, ");
     sql_append_name(&sql, entry->table.schema);
     buffer_append_text(&sql, ", ");

@@ -53,7 +53,8 @@ add_value(struct entry *entry, struct arena *arena, const char *setting, uint32_
 {
     char digits[16];
     CHECK(entry->value_count < count_values(entry->trigger));
-    CHECK(value.target != NULL && value.expression != NULL);
+    CHECK(value.target != NULL);
+    CHECK(value.expression != NULL);
     snprintf(digits, sizeof digits, "%u", number);
     value.setting = format_name(arena, setting, digits);
     entry->values[entry->value_count++] = value;
@@ -218,7 +219,8 @@ create_columns(struct entry *entry, struct arena *arena)
 static bool
 child_is_entity(const struct config *config, const struct config_child *child)
 {
-    CHECK(child->table != NULL && child->slot != NULL);
+    CHECK(child->table != NULL);
+    CHECK(child->slot != NULL);
     for (uint32_t i = 0; i < config->trigger_count; i++) {
         const struct config_trigger *other = &config->triggers[i];
         if (other->kind == TRIGGER_DIRECT && other->on_delete == ON_DELETE_SLOT &&
@@ -271,11 +273,13 @@ check_values(const struct entry *entry)
 static void
 check_table(const struct entry_table *table)
 {
-    CHECK(table->schema != NULL && table->name != NULL && table->quoted != NULL);
+    CHECK(table->schema != NULL);
+    CHECK(table->name != NULL);
+    CHECK(table->quoted != NULL);
     CHECK(table->is_partitioned || table->partition_count == 0);
     for (uint32_t i = 0; i < table->partition_count; i++) {
         CHECK(table->partitions[i].quoted != NULL);
-        CHECK(table->partitions[i].partition_count == 0);
+        CHECK(table->partitions[i].partitions == NULL);
     }
 }
 
@@ -284,7 +288,8 @@ check_child(const struct entry *entry)
 {
     CHECK(entry->trigger->kind == TRIGGER_FAN_OUT ||
           entry->trigger->kind == TRIGGER_FAN_OUT_PER_ROW);
-    CHECK(entry->child->slot != NULL && entry->child->foreign_key != NULL);
+    CHECK(entry->child->slot != NULL);
+    CHECK(entry->child->foreign_key != NULL);
     CHECK(entry->parent_key != NULL);
     check_table(&entry->child_table);
 }
@@ -297,6 +302,8 @@ check_placeholders(const struct entry *entry)
     for (uint32_t i = 0; i < entry->placeholder_count; i++) {
         const struct entry_placeholder *placeholder = &entry->placeholders[i];
         bool is_list = placeholder->form == FORM_ARRAY || placeholder->form == FORM_TEXT_ARRAY;
+        CHECK(placeholder->before != NULL);
+        CHECK(placeholder->name[0] != '\0');
         CHECK(placeholder->form <= FORM_TEXT);
         CHECK(!is_list || placeholder->context != CONTEXT_VALUE);
     }
@@ -328,7 +335,8 @@ entry_refuse(const struct entry *entry, struct config_place place, const char *s
 {
     char what[ERROR_MESSAGE_BYTES];
     va_list arguments;
-    CHECK(place.line > 0 && place.column > 0);
+    CHECK(place.line > 0);
+    CHECK(place.column > 0);
     va_start(arguments, format);
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);

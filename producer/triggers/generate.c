@@ -66,7 +66,8 @@ static void
 append_settings(struct buffer *out, const struct request *request)
 {
     const struct entry *entry = request->entry;
-    CHECK(entry->table.schema != NULL && entry->outbox_schema != NULL);
+    CHECK(entry->table.schema != NULL);
+    CHECK(entry->outbox_schema != NULL);
     buffer_append_text(out, "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, ");
     sql_append_name(out, entry->table.schema);
     if (strcmp(entry->table.schema, entry->outbox_schema) != 0) {
@@ -90,7 +91,8 @@ append_body(struct buffer *out, const struct request *request)
         body_append_child(out, request->entry);
     else
         body_append_row(out, request->entry, request->events == ON_UPDATE);
-    CHECK(out->bytes >= begin + 4 && memcmp(out->data + out->bytes - 4, "\nEND", 4) == 0);
+    CHECK(out->bytes >= begin + 4);
+    CHECK(memcmp(out->data + out->bytes - 4, "\nEND", 4) == 0);
     CHECK(memchr(out->data + begin, '\0', out->bytes - begin) == NULL);
 }
 
@@ -145,7 +147,9 @@ static void
 append_sql(struct buffer *out, const struct request *request, const struct trigger_object *object)
 {
     struct buffer name = {0};
-    CHECK(object->name != NULL && object->function != NULL && object->mark != NULL);
+    CHECK(object->name != NULL);
+    CHECK(object->function != NULL);
+    CHECK(object->mark != NULL);
     sql_append_name(&name, object->name);
     const char *trigger = buffer_string(&name);
     buffer_append_format(out, "-- %s, %s\n", object->table, request->why);
@@ -208,9 +212,12 @@ static void
 check_object(const struct trigger_object *object)
 {
     const char *hash = strrchr(object->mark, ' ');
+    CHECK(object->entry != NULL);
     CHECK(strncmp(object->name, "bitdex_", 7) == 0);
-    CHECK(object->table[0] == '"' && object->function[0] == '"');
-    CHECK(hash != NULL && strlen(hash + 1) == DIGEST_HEX_BYTES - 1);
+    CHECK(object->table[0] == '"');
+    CHECK(object->function[0] == '"');
+    CHECK(hash != NULL);
+    CHECK(strlen(hash + 1) == DIGEST_HEX_BYTES - 1);
     CHECK(strstr(object->sql, object->body) != NULL);
     CHECK(strstr(object->sql, object->function) != NULL);
 }

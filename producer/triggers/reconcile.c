@@ -114,7 +114,8 @@ add_change(struct reconcile_changes *changes, struct arena *arena, const char *t
 {
     struct reconcile_change *change = arena_alloc(arena, sizeof *change);
     CHECK(table != NULL);
-    CHECK(label->bytes > 0 && sql->bytes > 0);
+    CHECK(label->bytes > 0);
+    CHECK(sql->bytes > 0);
     *change = (struct reconcile_change){
         .table = table,
         .label = sql_take(arena, label),
@@ -182,6 +183,7 @@ add_drops(const struct pg_result *result, const struct reconcile_plan *plan, str
         struct buffer label = {0};
         struct buffer sql = {0};
         const char *table = arena_strdup(arena, text_of(pg_text(result, i, FOUND_TABLE)));
+        CHECK(*table == '"'); /* it goes into the statement as it is */
         buffer_append_format(&label, "- trigger %s on %s: %s", pg_text(result, i, FOUND_NAME),
                              table, why_dropped(object, result, i));
         buffer_append_text(&sql, "DROP TRIGGER ");
@@ -251,7 +253,8 @@ reconcile_compare(struct pg *pg, const struct reconcile_plan *plan, struct arena
     struct buffer tables = {0};
     struct pg_result *unused = NULL;
     struct pg_result *found = NULL;
-    CHECK(changes->count == 0 && changes->first == NULL);
+    CHECK(changes->count == 0);
+    CHECK(changes->first == NULL);
     generate_append_mark(&mark, plan->outbox_schema);
     append_tables(&tables, plan);
     const char *const params[] = {buffer_string(&mark), buffer_string(&tables)};
