@@ -1,9 +1,9 @@
-/* Happy path: decode, judge, check, append the message's own bytes to the payload; in the end leave
- * out what compaction drops.
+/* Happy path: decode, judge, check, append the message's own bytes to the payload; at the end leave
+ * out the ops that compaction drops.
  *
- * Failure: an unknown schema stops before the message (ERR_RETRY). Bytes that are no event move the
- * offset and leave a letter; the next seq then shows the gap. Everything else that is wrong with an
- * event costs the event or its op, leaves a letter, and takes its seq.
+ * Failure: an unknown schema stops before the message (ERR_RETRY). Bytes that are not an event
+ * become a dead letter and move the offset; the next seq then shows the gap. Any other problem with
+ * an event costs the event or the op, which becomes a dead letter; the event still takes its seq.
  */
 #include "consumer/partition/batch.h"
 
@@ -18,6 +18,8 @@ enum { LENGTH_BYTES = 4 };
 void
 batch_init(struct batch *batch, const struct batch_context *context)
 {
+    CHECK(context->engine != NULL && context->codec != NULL);
+    CHECK(context->partition >= 0 && context->partition < context->config->topic.partitions);
     *batch = (struct batch){.context = *context, .first_offset = -1, .next_offset = -1};
     batch->compact = compact_create(&context->config->index_config);
     arena_init(&batch->arena);
@@ -32,35 +34,41 @@ batch_free(struct batch *batch)
     arena_free(&batch->arena);
     buffer_free(&batch->payload);
     buffer_free(&batch->received);
-    dead_letter_list_free(&batch->letters);
+    dead_letter_list_free(&batch->dead_letters);
     free(batch->events);
 }
 
 void
 batch_begin(struct batch *batch, const struct sequence *sequence)
 {
+    CHECK(sequence_is_consistent(sequence));
     arena_reset(&batch->arena);
     buffer_clear(&batch->payload);
-    dead_letter_list_clear(&batch->letters);
+    dead_letter_list_clear(&batch->dead_letters);
     batch->event_count = 0;
     batch->counts = (struct batch_counts){0};
     batch->sequence = *sequence;
     batch->first_offset = -1;
     batch->next_offset = -1;
+    batch->is_closed = false;
 }
 
 static void
-batch_add_letter(struct batch *batch, const struct kafka_record *record, struct dead_letter letter)
+batch_add_dead_letter(struct batch *batch, const struct kafka_record *record,
+                      struct dead_letter letter)
 {
+    CHECK(letter.reason != NULL);
+    CHECK(letter.op_count == 0 || (letter.ops != NULL && letter.reasons != NULL));
     letter.group = batch->context.config->consumer.group;
     letter.topic = batch->context.config->topic.name;
     letter.partition = batch->context.partition;
     letter.offset = record->offset;
     letter.value = (struct text){record->value, record->value_bytes};
-    dead_letter_list_add(&batch->letters, &letter);
+    dead_letter_list_add(&batch->dead_letters, &letter);
 }
 
-/* The slot exists in this shard: numbers are routed as unsigned, so that none is negative. */
+/* Has this partition a slot for the entity? Ids are routed as unsigned numbers, so a negative one
+ * has no slot. */
 static int
 batch_check_entity(const struct batch_context *context, int64_t entity_id, struct error *err)
 {
@@ -74,8 +82,8 @@ batch_check_entity(const struct batch_context *context, int64_t entity_id, struc
     return 0;
 }
 
-/* Splits the event's ops into those that apply, which become the event's, and the others. Lists in
- * the arena; nothing is allocated as long as all apply. */
+/* Leaves the ops that can be applied in the event, and puts the others into `*dropped`, with their
+ * reasons. The lists are in the arena; nothing is allocated while all ops can be applied. */
 static uint32_t
 batch_drop_ops(struct batch *batch, struct event *event, struct op **dropped, struct text **reasons)
 {
@@ -100,14 +108,17 @@ batch_drop_ops(struct batch *batch, struct event *event, struct op **dropped, st
             kept[kept_count++] = ops.items[i];
         }
     }
-    if (dropped_count > 0)
+    if (dropped_count > 0) {
+        CHECK(kept_count + dropped_count == ops.count);
         event->ops = (struct ops){kept, kept_count};
+    }
     return dropped_count;
 }
 
 static void
 batch_put_length(uint8_t *at, size_t length)
 {
+    CHECK(length > 0 && length <= 2 * (size_t)BATCH_EVENT_BYTES_MAX);
     for (int i = 0; i < LENGTH_BYTES; i++)
         at[i] = (uint8_t)(length >> 8 * i);
 }
@@ -136,33 +147,37 @@ batch_append_encoded(struct batch *batch, const struct event *event)
     struct buffer *payload = &batch->payload;
     size_t begin = payload->bytes;
     buffer_append(payload, (const uint8_t[LENGTH_BYTES]){0}, LENGTH_BYTES);
-    /* It was decoded a moment ago, and has fewer ops now. */
+    /* It was just decoded, and has fewer ops now. */
     CHECK(event_encode(batch->context.codec, event, payload, NULL) == 0);
+    CHECK(payload->bytes > begin + LENGTH_BYTES);
     batch_put_length(payload->data + begin, payload->bytes - begin - LENGTH_BYTES);
 }
 
 static void
 batch_append_event(struct batch *batch, const struct event *event)
 {
+    CHECK(event->ops.count > 0);
     if (batch->event_count == batch->event_capacity) {
         batch->event_capacity = batch->event_capacity == 0 ? 256 : 2 * batch->event_capacity;
         batch->events =
             memory_realloc(batch->events, batch->event_capacity * sizeof *batch->events);
     }
+    CHECK(batch->event_count < batch->event_capacity);
     batch->events[batch->event_count++] = *event;
     batch->counts.events++;
     batch->counts.ops += event->ops.count;
 }
 
-/* An event whose turn it is. */
+/* Takes an event that the seq rule applies. */
 static void
 batch_accept(struct batch *batch, const struct kafka_record *record, struct event *event)
 {
     struct error err = {0};
+    CHECK(event->kind == EVENT_ROW || event->kind == EVENT_FAN_OUT);
     if (event->kind == EVENT_ROW &&
         batch_check_entity(&batch->context, event->entity_id, &err) != 0) {
-        batch_add_letter(batch, record,
-                         (struct dead_letter){.reason = err.message, .event = event});
+        batch_add_dead_letter(batch, record,
+                              (struct dead_letter){.reason = err.message, .event = event});
         return;
     }
     struct op *dropped = NULL;
@@ -172,12 +187,12 @@ batch_accept(struct batch *batch, const struct kafka_record *record, struct even
     if (count > 0) {
         char reason[64];
         snprintf(reason, sizeof reason, "%u of %u ops cannot be applied", count, all);
-        batch_add_letter(batch, record,
-                         (struct dead_letter){.reason = reason,
-                                              .event = event,
-                                              .ops = dropped,
-                                              .reasons = reasons,
-                                              .op_count = count});
+        batch_add_dead_letter(batch, record,
+                              (struct dead_letter){.reason = reason,
+                                                   .event = event,
+                                                   .ops = dropped,
+                                                   .reasons = reasons,
+                                                   .op_count = count});
     }
     if (event->ops.count == 0)
         return;
@@ -197,7 +212,7 @@ batch_check_gap(const struct batch *batch, const struct event *event, struct err
         !sequence_would_lose(&batch->sequence, event, reason, sizeof reason))
         return 0;
     return error_set(err, ERR_DATA,
-                     "%s; set consumer.on_gap to continue to go on without what is missing",
+                     "%s; set consumer.on_gap to continue to read on without the missing events",
                      reason);
 }
 
@@ -219,12 +234,14 @@ batch_judge(struct batch *batch, const struct kafka_record *record, struct event
         break;
     case SEQUENCE_FOREIGN:
         batch->counts.foreign++;
-        batch_add_letter(
+        batch_add_dead_letter(
             batch, record,
             (struct dead_letter){.reason = "numbered by a second source", .event = event});
         break;
     case SEQUENCE_MARK:
         break;
+    default:
+        CHECK(false);
     }
 }
 
@@ -233,8 +250,8 @@ batch_decode(struct batch *batch, const struct kafka_record *record, struct even
              struct error *err)
 {
     if (record->value_bytes > BATCH_EVENT_BYTES_MAX)
-        return error_set(err, ERR_DATA, "%zu bytes, more than %d", record->value_bytes,
-                         BATCH_EVENT_BYTES_MAX);
+        return error_set(err, ERR_DATA, "the message has %zu bytes, more than %d",
+                         record->value_bytes, BATCH_EVENT_BYTES_MAX);
     return event_decode(batch->context.codec, record->value, record->value_bytes, &batch->arena,
                         event, err);
 }
@@ -243,11 +260,13 @@ int
 batch_add(struct batch *batch, const struct kafka_record *record, struct error *err)
 {
     struct event event;
+    CHECK(!batch->is_closed);
+    CHECK(record->offset >= 0 && record->offset >= batch->next_offset);
     int rc = batch_decode(batch, record, &event, err);
     if (rc != 0 && rc != ERR_DATA)
         return rc;
     if (rc == ERR_DATA) {
-        batch_add_letter(batch, record, (struct dead_letter){.reason = err->message});
+        batch_add_dead_letter(batch, record, (struct dead_letter){.reason = err->message});
     } else {
         rc = batch_check_gap(batch, &event, err);
         if (rc != 0)
@@ -268,10 +287,10 @@ batch_full(const struct batch *batch)
     const struct config_consumer *limits = &batch->context.config->consumer;
     return batch->counts.records >= (uint64_t)limits->batch_rows ||
            batch->payload.bytes >= (size_t)limits->batch_bytes ||
-           batch->letters.bytes.bytes >= (size_t)limits->batch_bytes;
+           batch->dead_letters.bytes.bytes >= (size_t)limits->batch_bytes;
 }
 
-/* Keeps of the events, and of their bytes, what is `left`. */
+/* Reduces the events and the payload to the ops that are `left`. */
 static void
 batch_rewrite(struct batch *batch, const struct ops *left)
 {
@@ -284,6 +303,7 @@ batch_rewrite(struct batch *batch, const struct ops *left)
     for (uint32_t i = 0; i < batch->event_count; i++) {
         struct event *event = &batch->events[i];
         size_t bytes = LENGTH_BYTES + batch_get_length(at);
+        CHECK(left[i].count <= event->ops.count);
         bool whole = left[i].items == event->ops.items;
         batch->counts.compacted += event->ops.count - left[i].count;
         event->ops = left[i];
@@ -295,22 +315,40 @@ batch_rewrite(struct batch *batch, const struct ops *left)
             batch->events[kept - 1] = *event;
         at += bytes;
     }
+    CHECK(at == received.data + received.bytes);
     batch->event_count = kept;
+}
+
+/* What holds of a closed batch. */
+static void
+batch_check(const struct batch *batch)
+{
+    const struct batch_counts *counts = &batch->counts;
+    CHECK((batch->event_count == 0) == (batch->payload.bytes == 0));
+    CHECK(batch->payload.bytes <= batch_payload_bytes_max(&batch->context.config->consumer));
+    CHECK((batch->first_offset < 0) == (counts->records == 0));
+    CHECK(batch->next_offset - batch->first_offset >= (int64_t)counts->records);
+    CHECK(batch->event_count <= counts->events && counts->events <= counts->records);
+    CHECK(counts->compacted <= counts->ops);
+    CHECK(sequence_is_consistent(&batch->sequence));
 }
 
 void
 batch_close(struct batch *batch)
 {
+    CHECK(!batch->is_closed);
     const struct ops *left =
         compact_run(batch->compact, batch->events, batch->event_count, &batch->arena);
     if (left != NULL)
         batch_rewrite(batch, left);
+    batch->is_closed = true;
+    batch_check(batch);
 }
 
 size_t
 batch_payload_bytes_max(const struct config_consumer *config)
 {
-    /* The last event may begin just below the limit, and be written anew in a newer schema. */
+    /* The last event may begin just below the limit, and be encoded again in a newer schema. */
     return (size_t)config->batch_bytes + 2 * (size_t)BATCH_EVENT_BYTES_MAX;
 }
 
@@ -321,6 +359,7 @@ batch_apply_event(struct engine *engine, const struct event *event)
         engine_apply_row(engine, event->entity_id, &event->ops);
         return;
     }
+    CHECK(event->kind == EVENT_FAN_OUT);
     engine_end_rows(engine);
     engine_apply_fan_out(engine, &event->ops);
     engine_begin_rows(engine);
@@ -346,7 +385,7 @@ batch_decode_logged(const struct batch_context *context, struct text bytes, stru
     if (event->kind == EVENT_ROW)
         return batch_check_entity(context, event->entity_id, err);
     if (event->kind != EVENT_FAN_OUT)
-        return error_set(err, ERR_DATA, "an event of kind %d", (int)event->kind);
+        return error_set(err, ERR_DATA, "an event of kind %d is never logged", (int)event->kind);
     return 0;
 }
 
@@ -358,10 +397,13 @@ batch_read(const struct batch_context *context, struct text payload, struct aren
     while (at < payload.bytes) {
         size_t left = payload.bytes - at - LENGTH_BYTES;
         if (payload.bytes - at < LENGTH_BYTES)
-            return error_set(err, ERR_FATAL, "payload byte %zu: cut off", at);
+            return error_set(err, ERR_FATAL, "payload byte %zu: the length of an event is cut off",
+                             at);
         size_t length = batch_get_length((const uint8_t *)payload.data + at);
         if (length > left)
-            return error_set(err, ERR_FATAL, "payload byte %zu: an event of %zu bytes", at, length);
+            return error_set(err, ERR_FATAL,
+                             "payload byte %zu: an event of %zu bytes, and %zu bytes are left", at,
+                             length, left);
         struct text bytes = {payload.data + at + LENGTH_BYTES, length};
         struct event event;
         struct error reason = {0};
@@ -370,6 +412,7 @@ batch_read(const struct batch_context *context, struct text payload, struct aren
         visit(visit_context, &event);
         at += LENGTH_BYTES + length;
     }
+    CHECK(at == payload.bytes);
     return 0;
 }
 

@@ -1,11 +1,11 @@
-/* A batch: the messages of one WAL frame, from bytes to what the frame holds and the engine
- * applies.
+/* A batch: messages on their way into one frame of the log, as bytes for the frame and as events
+ * for the engine.
  *
- * Each message is decoded, judged by the seq rule, and its ops checked against the index. What can
- * be applied goes into the payload as it was received; an event of which ops had to be dropped is
- * written anew without them. Whatever is dropped as invalid leaves a dead letter; duplicates and
- * fenced events only a count. Closing a batch compacts it: ops that later ones override go the same
- * way, so that the frame holds what was applied.
+ * Each message is decoded, judged by the seq rule, and its ops are checked against the index. An
+ * event that can be applied goes into the payload as it was received. If some of its ops cannot be
+ * applied, it is encoded again without them. Whatever is dropped as invalid becomes a dead letter;
+ * duplicates and fenced events are only counted. Closing the batch compacts it: ops that later ones
+ * override are dropped in the same way, so that the frame has exactly what is applied.
  *
  *     payload    [4 bytes length, little-endian][event, framed as in event_codec.h] ...
  *
@@ -22,11 +22,11 @@
 #include "consumer/engine/engine.h"
 #include "consumer/partition/sequence.h"
 
-/* What a batch is made for; all must outlive it. The engine is only asked what it could apply. */
+/* What a batch is for; all of it must outlive the batch. */
 struct batch_context {
     const struct config *config;
     int32_t partition;
-    const struct engine *engine;
+    const struct engine *engine; /* checks what it could apply; not changed */
     struct event_codec *codec;
 };
 
@@ -35,27 +35,28 @@ struct batch_counts {
     uint64_t bytes;     /* of all records */
     uint64_t events;    /* to apply */
     uint64_t ops;       /* to apply; a fan-out is one */
-    uint64_t compacted; /* of these, dropped again: overridden by later ones */
+    uint64_t compacted; /* ops among these that later ones override */
     uint64_t duplicates;
     uint64_t fenced;
     uint64_t foreign;
-    uint64_t rejected; /* by the producer: they take a seq and change nothing */
+    uint64_t rejected; /* rejected events: they take a seq and change nothing */
 };
 
 struct batch {
     struct batch_context context;
-    struct arena arena; /* holds what the events point to */
+    struct arena arena; /* the events point into it */
     struct compact *compact;
     struct event *events; /* to apply, in order */
     uint32_t event_count;
     uint32_t event_capacity;
     struct buffer payload;
-    struct buffer received; /* what the payload was before it was compacted */
-    struct dead_letter_list letters;
+    struct buffer received; /* the payload before compaction */
+    struct dead_letter_list dead_letters;
     struct batch_counts counts;
-    struct sequence sequence; /* as it stands behind the last message */
-    int64_t first_offset;     /* of the messages; -1: none */
-    int64_t next_offset;
+    struct sequence sequence; /* after the last message */
+    int64_t first_offset;     /* of the messages; -1: the batch is empty */
+    int64_t next_offset;      /* after the last message; -1 likewise */
+    bool is_closed;
 };
 
 enum { BATCH_EVENT_BYTES_MAX = 64 * 1024 * 1024 }; /* a larger message is a dead letter */
@@ -63,30 +64,29 @@ enum { BATCH_EVENT_BYTES_MAX = 64 * 1024 * 1024 }; /* a larger message is a dead
 void batch_init(struct batch *batch, const struct batch_context *context);
 void batch_free(struct batch *batch);
 
-/* Empties the batch; the next message stands behind `sequence`. */
+/* Empties and opens the batch. `sequence` is that before its first message. */
 void batch_begin(struct batch *batch, const struct sequence *sequence);
 
-/* Takes the next message. ERR_RETRY: it is written with a schema that this program does not know.
- * ERR_DATA: it proves that something is missing, and consumer.on_gap says stop. The batch is then
- * as it was before. */
+/* Takes the next message. ERR_RETRY: its schema is not known. ERR_DATA: it proves a loss, and
+ * consumer.on_gap is stop. On error the batch is unchanged. */
 int batch_add(struct batch *batch, const struct kafka_record *record, struct error *err);
 
-/* Is it as large as the configuration allows? */
+/* Has the batch reached consumer.batch_rows or consumer.batch_bytes? */
 bool batch_full(const struct batch *batch);
 
-/* No more messages: compacts what is to be applied (compact.h). */
+/* Takes no more messages, and compacts the events (compact.h). */
 void batch_close(struct batch *batch);
 
-/* The largest payload that a batch can have. */
+/* The size of the largest payload of a batch. */
 size_t batch_payload_bytes_max(const struct config_consumer *config);
 
 void batch_apply(const struct batch *batch, struct engine *engine);
 
 typedef void (*batch_visit)(void *context, const struct event *event);
 
-/* Calls `visit` with each event of the payload of a frame that was read back; the event dies when
- * it returns. The context needs no engine; `arena` is reset for each event. ERR_FATAL: the payload
- * is not what this configuration wrote. */
+/* Calls `visit` with each event of the payload of a frame that was read back; an event is valid
+ * until `visit` returns. The context needs no engine. `arena` is reset for each event. ERR_FATAL:
+ * the payload is damaged, or was not written with this configuration. */
 int batch_read(const struct batch_context *context, struct text payload, struct arena *arena,
                batch_visit visit, void *visit_context, struct error *err);
 

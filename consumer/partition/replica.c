@@ -400,7 +400,7 @@ replica_apply(struct replica *replica, const struct batch *batch)
 int
 replica_advance(struct replica *replica, const struct batch *batch, struct error *err)
 {
-    CHECK(batch->first_offset >= replica->next_offset);
+    CHECK(batch->is_closed && batch->first_offset >= replica->next_offset);
     CHECK(batch->first_offset >= 0 && batch->first_offset < batch->next_offset);
     CHECK((batch->event_count == 0) == (batch->payload.bytes == 0));
     replica->position.sequence = batch->sequence;

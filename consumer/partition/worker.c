@@ -134,7 +134,7 @@ worker_save(struct worker *worker, struct error *err)
 static bool
 worker_deliver_dead_letters(struct worker *worker)
 {
-    const struct dead_letter_list *letters = &worker->batch.letters;
+    const struct dead_letter_list *letters = &worker->batch.dead_letters;
     CHECK(letters->count == 0 || worker->dead_letters != NULL); /* POST /ops has refused them */
     int64_t begin_us = clock_monotonic_us();
     struct error err = {0};

@@ -146,7 +146,7 @@ test_what_applies_is_logged_as_it_was_received(void **state)
     assert_memory_equal(payload->data + 4, fixture.message.data, fixture.message.bytes);
     assert_int_equal(fixture.batch.first_offset, 500);
     assert_int_equal(fixture.batch.next_offset, 501);
-    assert_int_equal(fixture.batch.letters.count, 0);
+    assert_int_equal(fixture.batch.dead_letters.count, 0);
     batch_apply(&fixture.batch, fixture.engine);
     check_entity(fixture.engine, 5, "\"level\":3");
     fixture_end(&fixture);
@@ -163,7 +163,7 @@ test_F108_a_bad_op_is_dropped_and_not_the_row(void **state)
     fixture_begin(&fixture);
     add_event(&fixture, EVENT_ROW, 5,
               (const struct op[]){op_of(OP_ADD, "tags", 7), op_bad(), op_of(OP_ADD, "tags", 8)}, 3);
-    assert_int_equal(fixture.batch.letters.count, 1);
+    assert_int_equal(fixture.batch.dead_letters.count, 1);
     assert_int_equal(fixture.batch.counts.ops, 2);
     batch_apply(&fixture.batch, fixture.engine);
     check_entity(fixture.engine, 5, "\"tags\":[7,8]");
@@ -184,7 +184,7 @@ test_a_row_of_bad_ops_takes_its_seq_and_is_not_logged(void **state)
     fixture_begin(&fixture);
     const struct op bad = op_bad();
     add_event(&fixture, EVENT_ROW, 5, &bad, 1);
-    assert_int_equal(fixture.batch.letters.count, 1);
+    assert_int_equal(fixture.batch.dead_letters.count, 1);
     assert_int_equal(fixture.batch.event_count, 0);
     assert_int_equal(fixture.batch.payload.bytes, 0);
     assert_int_equal(fixture.batch.sequence.seq, 1);
@@ -200,7 +200,7 @@ test_an_entity_of_another_shard_or_beyond_the_slots_is_a_dead_letter(void **stat
     fixture_begin(&fixture);
     for (size_t i = 0; i < COUNT_OF(ids); i++)
         add_event(&fixture, EVENT_ROW, ids[i], &op_alive, 1);
-    assert_int_equal(fixture.batch.letters.count, COUNT_OF(ids));
+    assert_int_equal(fixture.batch.dead_letters.count, COUNT_OF(ids));
     assert_int_equal(fixture.batch.event_count, 0);
     add_event(&fixture, EVENT_ROW, PARTITION + (int64_t)PARTITIONS * (MAX_SLOTS - 1), &op_alive, 1);
     assert_int_equal(fixture.batch.event_count, 1);
@@ -217,7 +217,7 @@ test_F54_bytes_that_are_no_event_move_the_offset_and_the_next_seq_shows_the_gap(
     add_event(&fixture, EVENT_ROW, 5, &op_alive, 1);
     assert_int_equal(add_bytes(&fixture, "garbage", 7, &err), 0);
     fixture.seq++; /* the seq of the event that the bytes replace */
-    assert_int_equal(fixture.batch.letters.count, 1);
+    assert_int_equal(fixture.batch.dead_letters.count, 1);
     assert_int_equal(fixture.batch.next_offset, 502);
     assert_int_equal(fixture.batch.sequence.missing, 0);
     add_event(&fixture, EVENT_ROW, 5, &op_alive, 1);
@@ -263,7 +263,7 @@ test_F70_an_unknown_schema_leaves_the_batch_unchanged(void **state)
     fixture.message.data[5] ^= 0xff; /* inside the fingerprint */
     assert_int_equal(add_bytes(&fixture, fixture.message.data, fixture.message.bytes, &err),
                      ERR_RETRY);
-    assert_int_equal(fixture.batch.letters.count, 0);
+    assert_int_equal(fixture.batch.dead_letters.count, 0);
     assert_int_equal(fixture.batch.next_offset, 501);
     assert_int_equal(fixture.batch.payload.bytes, payload_bytes);
     fixture_end(&fixture);
