@@ -113,9 +113,9 @@ test_F30_fan_out_reaches_slots_that_are_not_alive(void **state)
     assert_entity(*state, 5, "\"postId\":8");
 }
 
-/* The second fan-out must see what the first one wrote, as if they came one by one. */
+/* The second fan-out of a row matches what the first one wrote, as if they came one by one. */
 static void
-test_F68_fan_outs_match_what_the_one_before_left(void **state)
+test_F68_a_fan_out_matches_what_the_previous_one_wrote(void **state)
 {
     world_apply(*state, 1, "[{'op':'set','field':'postId','value':7}]");
     world_apply(*state, 0,
@@ -126,7 +126,7 @@ test_F68_fan_outs_match_what_the_one_before_left(void **state)
     assert_entity(*state, 1, "!alive \"postId\":8");
 }
 
-/* Nested ops work on the slots of one match, even when the first of them ends it. */
+/* All nested ops apply to the slots of one match, even when the first of them ends the match. */
 static void
 test_fan_out_matches_once_for_all_its_ops(void **state)
 {
@@ -174,9 +174,9 @@ test_fan_out_values_take_the_type_of_their_field(void **state)
                   "!alive \"postId\":5,\"tagIds\":[1,2,3,4],\"hasMeta\":true,\"type\":\"true\"");
 }
 
-/* As many as it takes for a page to come from the bit slices. */
+/* With enough slots that a page is read from the bit slices. */
 static void
-test_F34_a_sort_value_that_falls_is_smaller(void **state)
+test_F34_a_smaller_sort_value_replaces_a_larger_one(void **state)
 {
     enum { SLOTS = 2000 };
     for (int64_t slot = 0; slot < SLOTS; slot++)
@@ -220,7 +220,7 @@ test_F36_null_is_not_zero_false_or_empty(void **state)
 }
 
 static void
-test_F37_uncommon_values_are_ordinary(void **state)
+test_F37_negative_and_64_bit_values_are_ordinary(void **state)
 {
     static const char *const numbers[] = {"-5", "4294967296", "9223372036854775807",
                                           "-9223372036854775807", "3.0"};
@@ -261,7 +261,7 @@ test_F37_strings_of_any_length(void **state)
     assert_query(world, json, "/0");
 }
 
-/* The last of 2^32 slots: a page for each field that it has, not all pages below it. */
+/* The last of 2^32 slots costs a page for each field that it has, and no page below it. */
 static void
 test_F67_one_huge_slot_costs_a_page_per_field(void **state)
 {
@@ -281,7 +281,7 @@ test_F67_one_huge_slot_costs_a_page_per_field(void **state)
 }
 
 static void
-test_F38_a_string_keeps_its_key_and_no_other_gets_it(void **state)
+test_F38_a_string_keeps_its_key_and_no_other_string_gets_it(void **state)
 {
     struct world *world = *state;
     for (int64_t slot = 0; slot < 40; slot++) {
@@ -290,7 +290,7 @@ test_F38_a_string_keeps_its_key_and_no_other_gets_it(void **state)
                  "[{'op':'alive'},{'op':'set','field':'type','value':'text %d'}]", (int)slot);
         world_apply(world, slot, json);
         if (slot % 10 == 0)
-            world_apply(world, slot, "[{'op':'delete'}]"); /* its key stays taken */
+            world_apply(world, slot, "[{'op':'delete'}]"); /* the key is not released */
         if (slot % 7 == 0)
             world_restart(world, 0);
     }
@@ -304,7 +304,7 @@ test_F38_a_string_keeps_its_key_and_no_other_gets_it(void **state)
     }
 }
 
-/* Points in time are numbers of seconds; a text would be another unit of the same field. */
+/* Times are numbers of seconds; a text would be another unit of the same field. */
 static void
 test_F84_a_time_is_a_number_and_never_text(void **state)
 {
@@ -319,7 +319,7 @@ test_F84_a_time_is_a_number_and_never_text(void **state)
 }
 
 static void
-test_type_rules_name_the_field(void **state)
+test_a_value_of_another_type_is_refused_with_the_field(void **state)
 {
     static const struct {
         const char *field;
@@ -371,9 +371,9 @@ test_fan_out_queries_are_checked(void **state)
                    "fan-out query: field \"postId\" takes an integer, not a string");
 }
 
-/* What decodes from a message need not have come from a JSON row. */
+/* A message that decodes need not come from a valid JSON row. */
 static void
-test_check_refuses_what_no_fan_out_may_hold(void **state)
+test_nested_ops_that_no_fan_out_may_hold_are_refused(void **state)
 {
     struct world *world = *state;
     struct error err;
@@ -390,7 +390,7 @@ test_check_refuses_what_no_fan_out_may_hold(void **state)
 }
 
 static void
-test_remove_of_what_a_field_cannot_hold_changes_nothing(void **state)
+test_remove_of_a_value_that_a_field_cannot_hold_changes_nothing(void **state)
 {
     world_apply(*state, 1, "[{'op':'set','field':'rank','value':1023}]");
     world_apply(*state, 1, "[{'op':'remove','field':'rank','value':99999}]");
@@ -431,7 +431,7 @@ fill_three_levels(struct world *world)
 }
 
 static void
-test_unequal_excludes_nulls_and_not_includes_them(void **state)
+test_not_equal_excludes_nulls_and_not_includes_them(void **state)
 {
     fill_three_levels(*state);
     assert_query(*state, "{'filters':[{'NotEq':['nsfwLevel',1]}]}", "7/1");
@@ -507,7 +507,7 @@ stop_at_zero(void *context, struct engine_watch *watch, struct error *err)
 }
 
 static void
-test_F72_a_query_ends_where_it_is_told_to(void **state)
+test_F72_a_query_can_be_ended_at_each_pause(void **state)
 {
     struct world *world = *state;
     const struct value one = {.kind = VALUE_INTEGER, .integer = 1};
@@ -564,7 +564,7 @@ test_nulls_sort_last_in_both_directions(void **state)
 }
 
 static void
-test_computed_values_leave_nulls_out_and_follow_their_sources(void **state)
+test_computed_values_ignore_nulls_and_follow_their_sources(void **state)
 {
     world_apply(*state, 1, "[{'op':'set','field':'existedAt','value':-5}]");
     assert_entity(*state, 1, "!alive \"existedAt\":-5,\"sortAt\":-5,\"firstAt\":-5");
@@ -600,9 +600,9 @@ test_computed_values_follow_a_fan_out(void **state)
     assert_entity(*state, 1, "!alive \"postId\":9,\"existedAt\":3,\"sortAt\":3,\"firstAt\":3");
 }
 
-/* More than are swept at once, and written again before and after that. */
+/* More slots than are swept at once, written again before and after the sweep. */
 static void
-test_F72_deleted_slots_keep_nothing_whenever_they_are_swept(void **state)
+test_F72_a_deleted_slot_has_no_values_before_and_after_the_sweep(void **state)
 {
     enum { SLOTS = 40000 };
     struct world *world = *state;
@@ -640,10 +640,10 @@ count_tags(const struct world *world)
     return stats.values;
 }
 
-/* With a vocabulary that would make each sweep dear: what is deleted waits to be swept with others,
- * and a slot that is written again is swept alone. */
+/* With a large vocabulary each sweep is expensive: deleted slots wait to be swept together, and a
+ * slot that is written again is swept alone. */
 static void
-test_F72_a_delete_does_not_sweep_the_vocabulary(void **state)
+test_F72_a_delete_does_not_sweep_the_whole_vocabulary(void **state)
 {
     enum { SLOTS = 20000, DELETED = 2000 };
     struct world *world = *state;
@@ -664,7 +664,7 @@ test_F72_a_delete_does_not_sweep_the_vocabulary(void **state)
 }
 
 static void
-test_an_id_of_another_shard_has_nothing(void **state)
+test_an_id_of_another_shard_has_no_values(void **state)
 {
     struct world *world = *state;
     static const int64_t ids[] = {-1, -2, 0, 2, 3, INT64_MAX, INT64_MIN};
@@ -692,7 +692,7 @@ check_sort_refused(const struct config_sort_field *sort, uint32_t count, const c
 }
 
 static void
-test_configurations_that_cannot_be_held_are_refused(void **state)
+test_configurations_beyond_the_limits_are_refused(void **state)
 {
     (void)state;
     static const struct config_filter_field twice[] = {{"x", FIELD_STRING}, {"x", FIELD_STRING}};
@@ -709,7 +709,7 @@ test_configurations_that_cannot_be_held_are_refused(void **state)
 }
 
 static void
-test_computed_fields_without_numbers_to_follow_are_refused(void **state)
+test_computed_fields_over_fields_without_numbers_are_refused(void **state)
 {
     (void)state;
     static const char *const strings[] = {"x"}, *const missing[] = {"z"}, *const itself[] = {"y"};
@@ -738,35 +738,35 @@ main(void)
         WORLD_TEST(test_values_before_alive_are_kept_and_invisible),
         WORLD_TEST(test_F27_insert_after_delete_in_one_row_ends_alive),
         WORLD_TEST(test_F30_fan_out_reaches_slots_that_are_not_alive),
-        WORLD_TEST(test_F68_fan_outs_match_what_the_one_before_left),
+        WORLD_TEST(test_F68_a_fan_out_matches_what_the_previous_one_wrote),
         WORLD_TEST(test_fan_out_matches_once_for_all_its_ops),
         WORLD_TEST(test_fan_out_may_delete),
         WORLD_TEST(test_fan_out_values_take_the_type_of_their_field),
-        WORLD_TEST(test_F34_a_sort_value_that_falls_is_smaller),
+        WORLD_TEST(test_F34_a_smaller_sort_value_replaces_a_larger_one),
         WORLD_TEST(test_F36_null_is_not_zero_false_or_empty),
-        WORLD_TEST(test_F37_uncommon_values_are_ordinary),
+        WORLD_TEST(test_F37_negative_and_64_bit_values_are_ordinary),
         WORLD_TEST(test_F37_strings_of_any_length),
         WORLD_TEST(test_F67_one_huge_slot_costs_a_page_per_field),
-        WORLD_TEST(test_F38_a_string_keeps_its_key_and_no_other_gets_it),
+        WORLD_TEST(test_F38_a_string_keeps_its_key_and_no_other_string_gets_it),
         WORLD_TEST(test_F84_a_time_is_a_number_and_never_text),
-        WORLD_TEST(test_type_rules_name_the_field),
+        WORLD_TEST(test_a_value_of_another_type_is_refused_with_the_field),
         WORLD_TEST(test_fan_out_queries_are_checked),
-        WORLD_TEST(test_check_refuses_what_no_fan_out_may_hold),
-        WORLD_TEST(test_remove_of_what_a_field_cannot_hold_changes_nothing),
+        WORLD_TEST(test_nested_ops_that_no_fan_out_may_hold_are_refused),
+        WORLD_TEST(test_remove_of_a_value_that_a_field_cannot_hold_changes_nothing),
         WORLD_TEST(test_unknown_fields_are_counted_and_not_stored),
-        WORLD_TEST(test_unequal_excludes_nulls_and_not_includes_them),
+        WORLD_TEST(test_not_equal_excludes_nulls_and_not_includes_them),
         WORLD_TEST(test_comparisons_take_fractions_and_sets),
         WORLD_TEST(test_filters_combine),
         WORLD_TEST(test_queries_are_refused_with_the_field),
-        WORLD_TEST(test_F72_a_query_ends_where_it_is_told_to),
+        WORLD_TEST(test_F72_a_query_can_be_ended_at_each_pause),
         WORLD_TEST(test_nulls_sort_last_in_both_directions),
-        WORLD_TEST(test_computed_values_leave_nulls_out_and_follow_their_sources),
+        WORLD_TEST(test_computed_values_ignore_nulls_and_follow_their_sources),
         WORLD_TEST(test_computed_values_follow_a_fan_out),
-        WORLD_TEST(test_F72_deleted_slots_keep_nothing_whenever_they_are_swept),
-        WORLD_TEST(test_F72_a_delete_does_not_sweep_the_vocabulary),
-        WORLD_TEST(test_an_id_of_another_shard_has_nothing),
-        cmocka_unit_test(test_configurations_that_cannot_be_held_are_refused),
-        cmocka_unit_test(test_computed_fields_without_numbers_to_follow_are_refused),
+        WORLD_TEST(test_F72_a_deleted_slot_has_no_values_before_and_after_the_sweep),
+        WORLD_TEST(test_F72_a_delete_does_not_sweep_the_whole_vocabulary),
+        WORLD_TEST(test_an_id_of_another_shard_has_no_values),
+        cmocka_unit_test(test_configurations_beyond_the_limits_are_refused),
+        cmocka_unit_test(test_computed_fields_over_fields_without_numbers_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,15 +7,15 @@
 #include "tests/unit/random_input.h"
 
 /* Half of the slots have level 0, half 1; one in 30 has 2 and one in 100 has 3, too few for whole
- * bitmaps: of a block many are matched, one, or none. The last slots all have level 0. */
+ * bitmaps. So many slots of a block match, or one, or none. The last slots all have level 0. */
 enum { SLOTS = 3000, FAN_OUTS = 25, LEVELS = 4, TAGS_MAX = 24, WHOLE = 500 };
 
 static int levels[SLOTS];
 
 static struct engine *by_fan_out;
-static struct engine *by_rows; /* what it must equal: the same ops, row by row */
+static struct engine *by_rows; /* gets the same ops row by row; both must be equal */
 
-/* Few, or of any size, so that some meet and numbers of all lengths stand side by side. */
+/* From a small range, so that some are equal, or of any size. */
 static long long
 random_tag(void)
 {
@@ -33,7 +33,7 @@ random_tags(struct buffer *json, uint64_t count)
     buffer_append_text(json, "]");
 }
 
-/* Times meet too, and lie on both sides of 0. */
+/* Times from a small range, so that some are equal, on both sides of 0. */
 static void
 random_time(struct buffer *json, const char *kind, const char *field)
 {

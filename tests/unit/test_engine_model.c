@@ -1,6 +1,6 @@
-/* The engine against a naive store of rows: random ops and fan-outs, now and then a restart from
- * its bytes; then every field of every entity, and random queries with their order, offset, limit
- * and cursor. It goes in rounds (random_input.h). */
+/* The engine against a naive store of rows: random ops and fan-outs, sometimes a restart from the
+ * engine's image; then every field of every entity is compared, and random queries with their
+ * order, offset, limit and cursor. The test runs in rounds (random_input.h). */
 #include "tests/unit/unit_test.h"
 
 #include <stdlib.h>
@@ -15,11 +15,11 @@ enum { ROWS = 6000, OPS = 40000, QUERIES = 100, FILTER_DEPTH = 3, PAGES_MAX = 30
 enum { PAGE_SLOTS = 65536 }; /* of bitmaps as of columns */
 
 static struct naive_row rows[ROWS];
-static uint64_t unknown_ops; /* on fields that the index does not have */
+static uint64_t unknown_ops; /* ops on fields that the index does not have */
 static int64_t now_s;
 
-/* Most rows lie on both sides of a border between pages, enough to be looked at by whole pages; the
- * others stand at both ends of further ones, or are the last of all. */
+/* Most rows are on both sides of a border between two pages, so many that queries read whole pages;
+ * the others are at both ends of other pages, or the last slots. */
 static int64_t
 row_entity(int row)
 {
@@ -91,10 +91,10 @@ check_entities(const struct engine *engine)
     buffer_free(&found);
 }
 
-/* Goes through the rows in step with a scan: they are in the order of their ids. */
+/* Compares the rows with a scan, which has the order of their ids as well. */
 struct scan_check {
     int next;
-    uint32_t left; /* visits until it is enough */
+    uint32_t left; /* visits until the scan is ended */
 };
 
 static bool
@@ -199,7 +199,7 @@ random_filter(struct arena *arena, int depth)
     return filter;
 }
 
-/* Exact here: the large integers are never compared with fractions. */
+/* A double is exact here, because large integers are never compared with fractions. */
 static bool
 number_compares(int64_t number, enum filter_kind kind, const struct value *value)
 {
@@ -279,7 +279,7 @@ row_matches(const struct naive_row *row, const struct filter *filter)
     return filter->kind == FILTER_AND ? matched == filter->count : matched > 0;
 }
 
-/* The order, spelled out once more. */
+/* The order of a query's result, written independently of the engine. */
 static enum engine_direction order_direction;
 
 static int
@@ -327,7 +327,7 @@ assert_hits(const struct engine_hit *found, const struct engine_hit *wanted, uin
     }
 }
 
-/* Page after page by cursor: every entity exactly once, in order. */
+/* Reads all pages by cursor: every entity comes exactly once and in order. */
 static void
 check_pages(const struct engine *engine, struct engine_query query, const struct engine_hit *wanted,
             uint64_t total)
@@ -354,7 +354,7 @@ check_pages(const struct engine *engine, struct engine_query query, const struct
     assert_int_equal(seen, total);
 }
 
-/* A cursor that points between entities, or at one that is gone or does not match. */
+/* A cursor between two entities, or at one that was deleted or does not match. */
 static void
 check_foreign_key(const struct engine *engine, struct engine_query query,
                   const struct engine_hit *wanted, uint64_t total)
@@ -394,7 +394,8 @@ random_query(struct arena *arena)
     };
 }
 
-/* Fills `wanted`, after the query, which may let the rows change; returns how many match. */
+/* Fills `wanted` and returns how many rows match. Called after the query, during which the rows may
+ * change. */
 static uint64_t
 check_query(const struct engine *engine, const struct engine_query *query,
             struct engine_hit *wanted)
@@ -422,9 +423,9 @@ check_random_query(struct engine *engine, struct arena *arena)
     check_foreign_key(engine, query, wanted, total);
 }
 
-/* --- as bytes -------------------------------------------------------------------------------- */
+/* --- image ----------------------------------------------------------------------------------- */
 
-/* The rest of the round is for an engine that was made of the bytes of this one. */
+/* Replaces the engine by one that is loaded from its image. */
 static struct engine *
 save_and_load(struct engine *engine)
 {
@@ -445,7 +446,7 @@ save_and_load(struct engine *engine)
 
 /* --- the test -------------------------------------------------------------------------------- */
 
-/* As the rows of a batch are applied. */
+/* Applies the ops as the rows of a batch are applied. */
 static void
 apply_random_rows(struct engine *engine)
 {
@@ -554,7 +555,7 @@ test_engine_does_what_a_naive_store_does(void **state)
 }
 
 static void
-test_F72_a_query_that_lets_the_writer_in_answers_from_the_last_state(void **state)
+test_F72_a_query_that_pauses_for_the_writer_answers_from_the_last_state(void **state)
 {
     (void)state;
     run_rounds(check_query_with_pauses);
@@ -565,7 +566,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_engine_does_what_a_naive_store_does),
-        cmocka_unit_test(test_F72_a_query_that_lets_the_writer_in_answers_from_the_last_state),
+        cmocka_unit_test(test_F72_a_query_that_pauses_for_the_writer_answers_from_the_last_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

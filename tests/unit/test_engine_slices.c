@@ -1,5 +1,5 @@
-/* Bit slices against plain arrays: more slots than the model's queries have, with many ties. They
- * go in rounds (random_input.h). */
+/* Bit slices against plain arrays, with many ties and more slots than in test_engine_model. The test
+ * runs in rounds (random_input.h). */
 #include "tests/unit/unit_test.h"
 
 #include "consumer/engine/store/slices.h"
@@ -10,7 +10,7 @@ enum { SLOTS = 6000 };
 static int64_t numbers[SLOTS];
 static struct slices_change changes[SLOTS];
 
-/* The slots lie in these pages. */
+/* The pages of the slots. */
 enum { PAGE = 3, PAGES = 3 };
 
 static uint32_t
@@ -32,7 +32,7 @@ fill(struct slices *slices, uint32_t width, uint64_t distinct)
     int64_t max = (int64_t)((UINT64_C(1) << width) - 1);
     roaring_bitmap_t *all = roaring_bitmap_create();
     slices_init(slices, width);
-    bool plain = random_below(2) == 0; /* none is negative, and none has the highest bits */
+    bool plain = random_below(2) == 0; /* no number is negative or has the highest bits */
     for (int i = 0; i < SLOTS; i++) {
         int64_t number = (int64_t)random_below(distinct) - (plain ? 0 : (int64_t)distinct / 2);
         number = number > max ? max : number < -max ? -max : number;
@@ -82,7 +82,7 @@ is_better(int a, int b, bool greatest)
     return (a > b) == greatest;
 }
 
-/* What slices_best() leaves of all pages, in their order again. */
+/* What slices_best() keeps of all pages, sorted again. */
 static void
 read_best(const struct slices *slices, const roaring_bitmap_t *all, uint64_t wanted, bool greatest,
           struct page_bits *best)
@@ -98,7 +98,7 @@ read_best(const struct slices *slices, const roaring_bitmap_t *all, uint64_t wan
         best[pages[i] - PAGE] = open[i];
 }
 
-/* Whatever is left out has at least `wanted` better ones in front of it. */
+/* Checks that every number that is left out has at least `wanted` better ones before it. */
 static void
 check_best(const struct slices *slices, const roaring_bitmap_t *all, uint64_t wanted, bool greatest)
 {
@@ -135,7 +135,7 @@ run_round(uint32_t width, uint64_t distinct)
 }
 
 static void
-test_slices_part_and_find_the_best_as_arrays_do(void **state)
+test_slices_compare_and_find_the_best_as_arrays_do(void **state)
 {
     (void)state;
     static const uint32_t widths[] = {1, 10, 32, 63};
@@ -151,7 +151,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slices_part_and_find_the_best_as_arrays_do),
+        cmocka_unit_test(test_slices_compare_and_find_the_best_as_arrays_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

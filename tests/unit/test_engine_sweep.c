@@ -5,10 +5,10 @@
 #include "common/base/memory.h"
 #include "tests/unit/engine_fixture.h"
 
-/* Of the many slots of a value some go, of the few two, of the only one that one. Those that come
- * again have nothing left. */
+/* Some slots of a value with many, two of a value with few, and the only slot of a value are swept.
+ * Slots that are written again have none of their old values. */
 static void
-test_F72_a_sweep_of_some_slots_takes_them_from_each_value(void **state)
+test_F72_a_sweep_removes_its_slots_from_every_value(void **state)
 {
     enum { SLOTS = 8000, EVERY = 40, TAGS = 10 };
     struct engine *engine = fixture_engine();
@@ -46,7 +46,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_F72_a_sweep_of_some_slots_takes_them_from_each_value),
+        cmocka_unit_test(test_F72_a_sweep_removes_its_slots_from_every_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

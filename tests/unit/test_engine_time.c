@@ -1,9 +1,9 @@
-/* What is hidden until a time (visible_from): F33, F35. In JSON, ' stands for ". */
+/* Entities that are hidden until a time (visible_from): F33, F35. In JSON, ' stands for ". */
 #include "tests/unit/unit_test.h"
 
 #include "tests/unit/engine_fixture.h"
 
-/* Entity 1 is shown from 100 on, 4 from 200 on, 7 at all times. */
+/* Entity 1 is visible from 100 on, 4 from 200 on, 7 always. */
 static void
 fill_schedule(struct world *world)
 {
@@ -55,7 +55,7 @@ test_F33_hidden_slots_take_ops_and_fan_outs(void **state)
 }
 
 static void
-test_F33_a_deleted_hidden_slot_stays_away(void **state)
+test_F33_a_deleted_hidden_slot_never_appears(void **state)
 {
     struct world *world = *state;
     fill_schedule(world);
@@ -84,7 +84,7 @@ test_F33_a_schedule_moves_both_ways(void **state)
 }
 
 static void
-test_F33_a_clock_that_goes_back_strands_nothing(void **state)
+test_F33_a_clock_that_is_set_back_hides_nothing_for_ever(void **state)
 {
     struct world *world = *state;
     fill_schedule(world);
@@ -97,9 +97,9 @@ test_F33_a_clock_that_goes_back_strands_nothing(void **state)
     assert_query(world, "{}", "10,7,1/3");
 }
 
-/* A restart before the time, over it, and after it: each is shown once. */
+/* Restarts before the time, across it, and after it: the entity becomes visible once. */
 static void
-test_F33_an_activation_comes_once_across_restarts(void **state)
+test_F33_an_activation_happens_once_across_restarts(void **state)
 {
     struct world *world = *state;
     int64_t at_s;
@@ -122,9 +122,9 @@ test_F33_an_activation_comes_once_across_restarts(void **state)
     assert_next_activation(world, 200);
 }
 
-/* Our clock is a second behind the writer's, with it, or ahead of it, when its op arrives. */
+/* The local clock is a second behind the writer's, equal, or a second ahead when the op arrives. */
 static void
-test_F33_a_second_of_skew_strands_nothing(void **state)
+test_F33_a_second_of_skew_hides_nothing_for_ever(void **state)
 {
     struct world *world = *state;
     int64_t at_s;
@@ -164,7 +164,7 @@ test_F33_a_fan_out_moves_a_schedule_both_ways(void **state)
 }
 
 static void
-test_F35_a_future_time_does_not_lead_a_computed_sort(void **state)
+test_F35_a_future_time_does_not_enter_a_computed_sort_before_it_comes(void **state)
 {
     struct world *world = *state;
     fill_schedule(world);
@@ -180,13 +180,13 @@ main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(test_F33_a_slot_is_hidden_until_its_time),
         WORLD_TEST(test_F33_hidden_slots_take_ops_and_fan_outs),
-        WORLD_TEST(test_F33_a_deleted_hidden_slot_stays_away),
+        WORLD_TEST(test_F33_a_deleted_hidden_slot_never_appears),
         WORLD_TEST(test_F33_a_schedule_moves_both_ways),
-        WORLD_TEST(test_F33_a_clock_that_goes_back_strands_nothing),
-        WORLD_TEST(test_F33_an_activation_comes_once_across_restarts),
-        WORLD_TEST(test_F33_a_second_of_skew_strands_nothing),
+        WORLD_TEST(test_F33_a_clock_that_is_set_back_hides_nothing_for_ever),
+        WORLD_TEST(test_F33_an_activation_happens_once_across_restarts),
+        WORLD_TEST(test_F33_a_second_of_skew_hides_nothing_for_ever),
         WORLD_TEST(test_F33_a_fan_out_moves_a_schedule_both_ways),
-        WORLD_TEST(test_F35_a_future_time_does_not_lead_a_computed_sort),
+        WORLD_TEST(test_F35_a_future_time_does_not_enter_a_computed_sort_before_it_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
