@@ -1,5 +1,5 @@
-/* Bit slices against plain arrays, with many ties and more slots than in test_engine_model. The test
- * runs in rounds (random_input.h). */
+/* Bit slices against plain arrays, with many ties and more slots than in test_engine_model. It runs
+ * in rounds (random_input.h). */
 #include "tests/unit/unit_test.h"
 
 #include "consumer/engine/store/slices.h"

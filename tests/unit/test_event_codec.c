@@ -150,7 +150,7 @@ struct fixture {
     struct error err;
 };
 
-/* What avro-c holds and has ever asked for. */
+/* How much avro-c has allocated now, and how much in total. */
 static size_t avro_live_bytes;
 static size_t avro_asked_bytes;
 
@@ -274,7 +274,7 @@ golden_bytes(size_t i, struct buffer *out)
 }
 
 static void
-test_events_are_written_as_a_foreign_library_writes_them(void **state)
+test_events_are_written_as_another_library_writes_them(void **state)
 {
     struct fixture *fixture = *state;
     struct buffer golden;
@@ -293,7 +293,7 @@ test_events_are_written_as_a_foreign_library_writes_them(void **state)
 }
 
 static void
-test_foreign_bytes_are_read(void **state)
+test_bytes_of_another_library_are_read(void **state)
 {
     struct fixture *fixture = *state;
     for (size_t i = 0; i < GOLDEN_COUNT; i++) {
@@ -308,7 +308,7 @@ test_foreign_bytes_are_read(void **state)
 }
 
 static void
-test_what_was_read_outlives_the_bytes_and_the_next_message(void **state)
+test_a_decoded_event_outlives_its_bytes_and_the_next_message(void **state)
 {
     struct fixture *fixture = *state;
     struct event read[GOLDEN_COUNT];
@@ -479,8 +479,7 @@ test_random_events_survive_the_round_trip(void **state)
 
 /* --- damage --- */
 
-/* Decodes a copy that ends where its allocation ends, so that a sanitizer sees the first byte too
- * far. */
+/* Decodes a copy that ends where its allocation ends, so that a sanitizer finds a read after it. */
 static int
 decode_exactly(struct fixture *fixture, const uint8_t *bytes, size_t size, struct event *event)
 {
@@ -508,7 +507,7 @@ test_an_event_cut_anywhere_is_refused(void **state)
 }
 
 static void
-test_bytes_behind_an_event_are_refused(void **state)
+test_bytes_after_an_event_are_refused(void **state)
 {
     struct fixture *fixture = *state;
     for (size_t i = 0; i < GOLDEN_COUNT; i++) {
@@ -520,7 +519,7 @@ test_bytes_behind_an_event_are_refused(void **state)
     }
 }
 
-/* Damaged bytes are refused, or are another event that can be written and read again. */
+/* Damaged bytes are refused, or they are another event that survives a round trip. */
 static void
 check_damaged(struct fixture *fixture, const struct buffer *damaged)
 {
@@ -570,7 +569,7 @@ test_random_damage_is_refused_or_makes_another_event(void **state)
     }
 }
 
-/* A fresh message: header, then `datum`. */
+/* Makes a message: the header, then `datum`. */
 static void
 frame(struct fixture *fixture, const char *datum, size_t size)
 {
@@ -619,7 +618,7 @@ test_hostile_lengths_are_refused_without_allocation(void **state)
     check_refused_without_allocation(fixture);
 }
 
-/* A row of `count` times `alive`, one byte each. */
+/* A row with `count` times the op `alive`, which takes one byte. */
 static void
 frame_many_ops(struct fixture *fixture, uint32_t count)
 {
@@ -687,7 +686,7 @@ test_arrays_of_many_blocks_are_read(void **state)
 }
 
 static void
-test_an_unknown_schema_is_waited_for(void **state)
+test_F70_an_unknown_schema_may_become_known_later(void **state)
 {
     struct fixture *fixture = *state;
     for (size_t i = 2; i < EVENT_HEADER_BYTES; i++) {
@@ -702,7 +701,7 @@ test_an_unknown_schema_is_waited_for(void **state)
 }
 
 static void
-test_what_is_not_framed_is_refused(void **state)
+test_a_message_without_the_framing_is_refused(void **state)
 {
     struct fixture *fixture = *state;
     struct event event;
@@ -718,7 +717,7 @@ test_what_is_not_framed_is_refused(void **state)
                      ERR_DATA);
 }
 
-/* --- meaning --- */
+/* --- validity --- */
 
 static void
 check_not_written(struct fixture *fixture, const struct event *event, const char *reason)
@@ -730,7 +729,7 @@ check_not_written(struct fixture *fixture, const struct event *event, const char
         fail_msg("wanted \"%s\", got %d \"%s\"", reason, rc, fixture->err.message);
     assert_int_equal(fixture->bytes.bytes, 6);
     assert_memory_equal(fixture->bytes.data, "before", 6);
-    /* The codec is none the worse. */
+    /* The codec still works. */
     assert_int_equal(event_encode(fixture->codec, &events[0], &fixture->bytes, &fixture->err), 0);
 }
 
@@ -747,7 +746,7 @@ check_op_not_written(struct fixture *fixture, enum event_kind kind, struct op op
 }
 
 static void
-test_ops_without_meaning_are_not_written(void **state)
+test_invalid_ops_are_not_written(void **state)
 {
     struct fixture *fixture = *state;
     const struct op alive = {.kind = OP_ALIVE};
@@ -778,7 +777,7 @@ test_ops_without_meaning_are_not_written(void **state)
 }
 
 static void
-test_headers_and_marks_without_meaning_are_not_written(void **state)
+test_invalid_headers_and_marks_are_not_written(void **state)
 {
     struct fixture *fixture = *state;
     struct event event;
@@ -812,7 +811,7 @@ test_headers_and_marks_without_meaning_are_not_written(void **state)
 }
 
 static void
-test_bytes_without_meaning_are_not_read(void **state)
+test_invalid_events_are_not_read(void **state)
 {
     struct fixture *fixture = *state;
     struct event event;
@@ -881,8 +880,8 @@ test_a_codec_does_not_grow_with_use(void **state)
     assert_int_equal(avro_live_bytes, live_before);
 }
 
-/* FNV-1a of "abcdefgh", of 8 bytes of which the last is 0xfe, and of two in a row, computed apart
- * from this code. */
+/* FNV-1a of "abcdefgh", of 8 bytes of which the last is 0xfe, and of both in a row, computed
+ * independently of this code. */
 static void
 test_digest_is_fnv_1a_over_eight_big_endian_bytes(void **state)
 {
@@ -901,23 +900,23 @@ main(void)
 {
     avro_set_allocator(counting_allocator, NULL);
     const struct CMUnitTest tests[] = {
-        TEST(test_events_are_written_as_a_foreign_library_writes_them),
-        TEST(test_foreign_bytes_are_read),
-        TEST(test_what_was_read_outlives_the_bytes_and_the_next_message),
+        TEST(test_events_are_written_as_another_library_writes_them),
+        TEST(test_bytes_of_another_library_are_read),
+        TEST(test_a_decoded_event_outlives_its_bytes_and_the_next_message),
         TEST(test_random_events_survive_the_round_trip),
         TEST(test_an_event_cut_anywhere_is_refused),
-        TEST(test_bytes_behind_an_event_are_refused),
+        TEST(test_bytes_after_an_event_are_refused),
         TEST(test_every_flipped_bit_is_refused_or_makes_another_event),
         TEST(test_random_damage_is_refused_or_makes_another_event),
         TEST(test_hostile_lengths_are_refused_without_allocation),
         TEST(test_more_ops_than_the_limit_are_refused_both_ways),
         TEST(test_sized_array_blocks_are_read),
         TEST(test_arrays_of_many_blocks_are_read),
-        TEST(test_an_unknown_schema_is_waited_for),
-        TEST(test_what_is_not_framed_is_refused),
-        TEST(test_ops_without_meaning_are_not_written),
-        TEST(test_headers_and_marks_without_meaning_are_not_written),
-        TEST(test_bytes_without_meaning_are_not_read),
+        TEST(test_F70_an_unknown_schema_may_become_known_later),
+        TEST(test_a_message_without_the_framing_is_refused),
+        TEST(test_invalid_ops_are_not_written),
+        TEST(test_invalid_headers_and_marks_are_not_written),
+        TEST(test_invalid_events_are_not_read),
         TEST(test_events_are_appended_and_large_ones_make_room),
         TEST(test_a_codec_does_not_grow_with_use),
         TEST(test_digest_is_fnv_1a_over_eight_big_endian_bytes),

@@ -77,7 +77,7 @@ test_numbers_have_one_form_and_fit(void **state)
 }
 
 static void
-test_strings_stay_inside_and_are_text(void **state)
+test_strings_end_inside_the_datum_and_are_utf8(void **state)
 {
     (void)state;
     static const struct walker_case cases[] = {
@@ -113,7 +113,7 @@ test_strings_stay_inside_and_are_text(void **state)
 }
 
 static void
-test_branches_and_symbols_exist(void **state)
+test_unknown_branches_and_symbols_are_refused(void **state)
 {
     (void)state;
     static const struct walker_case cases[] = {
@@ -129,7 +129,7 @@ test_branches_and_symbols_exist(void **state)
 }
 
 static void
-test_array_blocks_are_what_they_say(void **state)
+test_array_blocks_have_the_size_that_they_state(void **state)
 {
     (void)state;
     static const struct walker_case cases[] = {
@@ -153,7 +153,7 @@ test_array_blocks_are_what_they_say(void **state)
 }
 
 static void
-test_items_without_bytes_are_counted(void **state)
+test_items_without_bytes_are_limited_in_number(void **state)
 {
     (void)state;
     static const struct walker_case cases[] = {
@@ -169,7 +169,7 @@ test_items_without_bytes_are_counted(void **state)
 }
 
 static void
-test_strange_schemas_do_not_compile(void **state)
+test_unsupported_schemas_do_not_compile(void **state)
 {
     (void)state;
     static const char *const schemas[] = {
@@ -227,7 +227,7 @@ test_text_is_shortest_form_utf8_without_nul(void **state)
     assert_true(utf8_valid(NULL, 0));
 }
 
-/* The schema of today with a field before `at`. */
+/* The current schema with another field before `at`. */
 static char *
 schema_with(const char *schema, const char *at, const char *field)
 {
@@ -237,7 +237,7 @@ schema_with(const char *schema, const char *at, const char *field)
 }
 
 static void
-test_fields_of_a_later_schema_are_passed_over(void **state)
+test_fields_of_a_later_schema_are_skipped(void **state)
 {
     static const char datum[] = "\x02\x04" /* later: ["x", "y"]; in a block */
                                 "\x02x\x02y\x00"
@@ -277,12 +277,12 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers_have_one_form_and_fit),
-        cmocka_unit_test(test_strings_stay_inside_and_are_text),
-        cmocka_unit_test(test_branches_and_symbols_exist),
-        cmocka_unit_test(test_array_blocks_are_what_they_say),
-        cmocka_unit_test(test_items_without_bytes_are_counted),
-        cmocka_unit_test(test_strange_schemas_do_not_compile),
-        cmocka_unit_test(test_fields_of_a_later_schema_are_passed_over),
+        cmocka_unit_test(test_strings_end_inside_the_datum_and_are_utf8),
+        cmocka_unit_test(test_unknown_branches_and_symbols_are_refused),
+        cmocka_unit_test(test_array_blocks_have_the_size_that_they_state),
+        cmocka_unit_test(test_items_without_bytes_are_limited_in_number),
+        cmocka_unit_test(test_unsupported_schemas_do_not_compile),
+        cmocka_unit_test(test_fields_of_a_later_schema_are_skipped),
         cmocka_unit_test(test_text_is_shortest_form_utf8_without_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* The queues of a stand-alone index, with a test in the worker's place. */
+/* The queues of a stand-alone index, with the test in the role of the worker. */
 #include "tests/unit/unit_test.h"
 
 #include <pthread.h>
@@ -11,13 +11,13 @@
 
 enum { PARTITIONS = 3, PATIENCE_MS = 60000, WAIT_MS = 20 };
 
-/* Long enough to never pass while all is well. */
+/* So long that it never passes in a test that succeeds. */
 static struct config config = {
     .topic = {.partitions = PARTITIONS},
     .consumer = {.batch_bytes = 100, .post_timeout_ms = PATIENCE_MS},
 };
 
-/* A post by a thread of its own. */
+/* A post from a thread. */
 struct http_source {
     pthread_t thread;
     struct ops_sink *sink;
@@ -28,38 +28,38 @@ struct http_source {
 };
 
 static void *
-poster_main(void *context)
+source_main(void *context)
 {
-    struct http_source *poster = context;
-    poster->rc = poster->sink->store(poster->sink, &poster->post, &poster->err);
-    atomic_store(&poster->done, true);
+    struct http_source *source = context;
+    source->rc = source->sink->store(source->sink, &source->post, &source->err);
+    atomic_store(&source->done, true);
     return NULL;
 }
 
 static void
-poster_add(struct http_source *poster, const char *text, int32_t partition)
+source_add(struct http_source *source, const char *text, int32_t partition)
 {
-    size_t begin = poster->post.bytes.bytes;
-    buffer_append_text(&poster->post.bytes, text);
-    ops_post_add(&poster->post, begin, 1, partition);
+    size_t begin = source->post.bytes.bytes;
+    buffer_append_text(&source->post.bytes, text);
+    ops_post_add(&source->post, begin, 1, partition);
 }
 
 static void
-poster_start(struct http_source *poster, struct feed_local *local)
+source_start(struct http_source *source, struct feed_local *local)
 {
-    poster->sink = feed_local_sink(local);
-    assert_int_equal(pthread_create(&poster->thread, NULL, poster_main, poster), 0);
+    source->sink = feed_local_sink(local);
+    assert_int_equal(pthread_create(&source->thread, NULL, source_main, source), 0);
 }
 
 static int
-poster_join(struct http_source *poster)
+source_join(struct http_source *source)
 {
-    assert_int_equal(pthread_join(poster->thread, NULL), 0);
-    ops_post_free(&poster->post);
-    return poster->rc;
+    assert_int_equal(pthread_join(source->thread, NULL), 0);
+    ops_post_free(&source->post);
+    return source->rc;
 }
 
-/* Reads until `count` records came, which are appended: "offset=text ". */
+/* Reads `count` records; `out` gets "offset=text " for each. */
 static void
 read_records(struct feed *feed, uint32_t count, char *out, size_t bytes)
 {
@@ -95,17 +95,17 @@ test_a_post_is_done_when_it_is_durable_and_not_before(void **state)
     struct feed_local *local = feed_local_create(&config);
     struct feed *feed = feed_local_open(local, 1);
     feed_local_start(local, 1, 40);
-    struct http_source poster = {0};
-    poster_add(&poster, "a", 1);
-    poster_add(&poster, "b", 1);
-    poster_start(&poster, local);
+    struct http_source source = {0};
+    source_add(&source, "a", 1);
+    source_add(&source, "b", 1);
+    source_start(&source, local);
     read_records(feed, 2, seen, sizeof seen);
     assert_string_equal(seen, "40=a 41=b ");
     feed->durable(feed, 41, NULL, "", false, NULL);
     clock_sleep_ms(WAIT_MS);
-    assert_false(atomic_load(&poster.done));
+    assert_false(atomic_load(&source.done));
     feed->durable(feed, 42, NULL, "", false, NULL);
-    assert_int_equal(poster_join(&poster), 0);
+    assert_int_equal(source_join(&source), 0);
     end(local, &feed, 1);
 }
 
@@ -115,22 +115,22 @@ test_a_fan_out_goes_to_every_partition_and_waits_for_all(void **state)
     (void)state;
     struct feed *feeds[PARTITIONS];
     struct feed_local *local = feed_local_create(&config);
-    struct http_source poster = {0};
-    poster_add(&poster, "row", 2);
-    poster_add(&poster, "all", OPS_ALL_PARTITIONS);
+    struct http_source source = {0};
+    source_add(&source, "row", 2);
+    source_add(&source, "all", OPS_ALL_PARTITIONS);
     for (int32_t i = 0; i < PARTITIONS; i++) {
         feeds[i] = feed_local_open(local, i);
         feed_local_start(local, i, -1);
     }
-    poster_start(&poster, local);
+    source_start(&source, local);
     for (int32_t i = 0; i < PARTITIONS; i++) {
         char seen[100];
-        assert_false(atomic_load(&poster.done));
+        assert_false(atomic_load(&source.done));
         read_records(feeds[i], i == 2 ? 2 : 1, seen, sizeof seen);
         assert_string_equal(seen, i == 2 ? "0=row 1=all " : "0=all ");
         feeds[i]->durable(feeds[i], i == 2 ? 2 : 1, NULL, "", false, NULL);
     }
-    assert_int_equal(poster_join(&poster), 0);
+    assert_int_equal(source_join(&source), 0);
     end(local, feeds, PARTITIONS);
 }
 
@@ -145,10 +145,10 @@ test_L10_a_full_queue_makes_posts_wait(void **state)
     struct feed_local *local = feed_local_create(&config);
     struct feed *feed = feed_local_open(local, 0);
     feed_local_start(local, 0, 0);
-    struct http_source poster = {0};
-    poster_add(&poster, text, 0);
-    poster_add(&poster, text, 0);
-    poster_start(&poster, local);
+    struct http_source source = {0};
+    source_add(&source, text, 0);
+    source_add(&source, text, 0);
+    source_start(&source, local);
     do
         feed->bounds(feed, &bounds);
     while (bounds.high < 1);
@@ -157,7 +157,7 @@ test_L10_a_full_queue_makes_posts_wait(void **state)
     assert_int_equal(bounds.high, 1); /* the second one has no room */
     read_records(feed, 2, seen, sizeof seen);
     feed->durable(feed, 2, NULL, "", false, NULL);
-    assert_int_equal(poster_join(&poster), 0);
+    assert_int_equal(source_join(&source), 0);
     end(local, &feed, 1);
 }
 
@@ -171,25 +171,25 @@ test_L10_an_event_larger_than_the_queue_goes_alone(void **state)
     struct feed_local *local = feed_local_create(&config);
     struct feed *feed = feed_local_open(local, 0);
     feed_local_start(local, 0, 0);
-    struct http_source poster = {0};
-    poster_add(&poster, text, 0);
-    poster_start(&poster, local);
+    struct http_source source = {0};
+    source_add(&source, text, 0);
+    source_start(&source, local);
     read_records(feed, 1, seen, sizeof seen);
     assert_int_equal(strlen(seen), strlen("0= ") + strlen(text));
     feed->durable(feed, 1, NULL, "", false, NULL);
-    assert_int_equal(poster_join(&poster), 0);
+    assert_int_equal(source_join(&source), 0);
     end(local, &feed, 1);
 }
 
 static void
-check_fails(struct http_source *poster, const char *reason)
+check_fails(struct http_source *source, const char *reason)
 {
-    assert_int_equal(poster_join(poster), ERR_RETRY);
-    assert_string_equal(poster->err.message, reason);
+    assert_int_equal(source_join(source), ERR_RETRY);
+    assert_string_equal(source->err.message, reason);
 }
 
 static void
-test_F42_posts_to_a_stuck_worker_end_with_what_is_known(void **state)
+test_F42_posts_to_a_stuck_worker_end_in_time_and_say_what_was_stored(void **state)
 {
     (void)state;
     struct config hasty = config;
@@ -197,12 +197,12 @@ test_F42_posts_to_a_stuck_worker_end_with_what_is_known(void **state)
     struct feed_local *local = feed_local_create(&hasty);
     struct feed *feed = feed_local_open(local, 0);
     struct http_source recovering = {0}, stuck = {0};
-    poster_add(&recovering, "a", 0);
-    poster_start(&recovering, local);
+    source_add(&recovering, "a", 0);
+    source_start(&recovering, local);
     check_fails(&recovering, "nothing was stored: partition 0 is recovering");
     feed_local_start(local, 0, 0);
-    poster_add(&stuck, "b", 0);
-    poster_start(&stuck, local);
+    source_add(&stuck, "b", 0);
+    source_start(&stuck, local);
     check_fails(&stuck,
                 "it is not known what was stored, send it again: partition 0 has not stored "
                 "the ops in time");
@@ -210,21 +210,21 @@ test_F42_posts_to_a_stuck_worker_end_with_what_is_known(void **state)
 }
 
 static void
-test_posts_end_when_the_worker_does(void **state)
+test_posts_end_when_the_worker_ends(void **state)
 {
     (void)state;
     char seen[100];
     struct feed_local *local = feed_local_create(&config);
     struct feed *feed = feed_local_open(local, 0);
     feed_local_start(local, 0, 0);
-    struct http_source poster = {0}, late = {0};
-    poster_add(&poster, "a", 0);
-    poster_start(&poster, local);
+    struct http_source source = {0}, late = {0};
+    source_add(&source, "a", 0);
+    source_start(&source, local);
     read_records(feed, 1, seen, sizeof seen);
     feed->destroy(feed);
-    check_fails(&poster, "it is not known what was stored, send it again: partition 0 stops");
-    poster_add(&late, "b", 0);
-    poster_start(&late, local);
+    check_fails(&source, "it is not known what was stored, send it again: partition 0 stops");
+    source_add(&late, "b", 0);
+    source_start(&late, local);
     check_fails(&late, "nothing was stored: partition 0 stops");
     end(local, NULL, 0);
 }
@@ -237,8 +237,8 @@ main(void)
         cmocka_unit_test(test_a_fan_out_goes_to_every_partition_and_waits_for_all),
         cmocka_unit_test(test_L10_a_full_queue_makes_posts_wait),
         cmocka_unit_test(test_L10_an_event_larger_than_the_queue_goes_alone),
-        cmocka_unit_test(test_F42_posts_to_a_stuck_worker_end_with_what_is_known),
-        cmocka_unit_test(test_posts_end_when_the_worker_does),
+        cmocka_unit_test(test_F42_posts_to_a_stuck_worker_end_in_time_and_say_what_was_stored),
+        cmocka_unit_test(test_posts_end_when_the_worker_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

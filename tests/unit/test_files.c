@@ -109,7 +109,7 @@ test_directories_are_made_listed_and_emptied(void **state)
     assert_int_equal(files->list(files, path, join_name, &names, &err), 0);
     assert_string_equal(buffer_string(&names), "B a ");
     assert_int_equal(files->rename(files, from, to, &err), 0);
-    assert_int_equal(files->unlink(files, from, &err), 0); /* is not there */
+    assert_int_equal(files->unlink(files, from, &err), 0); /* it does not exist any more */
     assert_int_equal(files->sync_directory(files, path, &err), 0);
     buffer_clear(&names);
     assert_int_equal(files->list(files, path, join_name, &names, &err), 0);
@@ -126,7 +126,7 @@ test_directories_are_made_listed_and_emptied(void **state)
 }
 
 static void
-test_F45_a_lock_has_one_holder_and_dies_with_it(void **state)
+test_F45_a_lock_has_one_holder_and_ends_with_it(void **state)
 {
     struct files *files = files_posix();
     struct error err = {0};
@@ -154,10 +154,10 @@ content_is(struct memory_files *memory, const char *text)
            memcmp(content->data, text, content->bytes) == 0;
 }
 
-/* Fails at every call in turn, then loses the power: the old content or the new; and the new one
- * for certain when the call had succeeded. */
+/* Each call fails in turn, then the power fails: the file has the old content or the new one, and
+ * the new one if files_replace() had succeeded. */
 static void
-test_F41_replace_is_all_or_nothing(void **state)
+test_F41_replace_is_atomic(void **state)
 {
     (void)state;
     static const enum memory_fault faults[] = {MEMORY_EIO, MEMORY_ENOSPC, MEMORY_DEAD};
@@ -193,8 +193,8 @@ main(void)
         ON_DISK(test_errors_name_path_and_reason),
         ON_DISK(test_F41_a_short_write_is_an_error),
         ON_DISK(test_directories_are_made_listed_and_emptied),
-        ON_DISK(test_F45_a_lock_has_one_holder_and_dies_with_it),
-        cmocka_unit_test(test_F41_replace_is_all_or_nothing),
+        ON_DISK(test_F45_a_lock_has_one_holder_and_ends_with_it),
+        cmocka_unit_test(test_F41_replace_is_atomic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ teardown(void **state)
     return 0;
 }
 
-/* A value so that its kind can be seen; strings as JSON, in which a query can say anything. */
+/* Writes a value so that its kind is visible; a string as JSON, which a query accepts as well. */
 static void
 show_value(struct buffer *out, const struct value *value)
 {
@@ -68,7 +68,7 @@ show_leaf(struct buffer *out, const struct filter *leaf)
         buffer_append_text(out, "]");
 }
 
-/* The tree as a query in one form; lives in the arena. */
+/* The tree as a query in one canonical form; allocated in the arena. */
 static struct text
 show(const struct filter *filter)
 {
@@ -178,7 +178,7 @@ test_quotes_may_hold_anything(void **state)
 }
 
 static void
-test_refusals_say_the_byte(void **state)
+test_refusals_name_the_byte(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
@@ -224,7 +224,7 @@ test_refusals_say_the_byte(void **state)
 }
 
 static void
-test_the_query_may_go(void **state)
+test_a_filter_does_not_refer_to_the_querys_text(void **state)
 {
     (void)state;
     char query[] = "field eq x AND list in ['y', \"z\", w]";
@@ -234,9 +234,9 @@ test_the_query_may_go(void **state)
     assert_string_equal(show(filter).data, "field eq \"x\" AND list in [\"y\",\"z\",\"w\"]");
 }
 
-/* Time and memory grow with the query, not with its square. */
+/* They do not grow with its square. */
 static void
-test_large_queries_stay_cheap(void **state)
+test_time_and_memory_grow_linearly_with_the_query(void **state)
 {
     (void)state;
     static const struct {
@@ -263,9 +263,10 @@ test_large_queries_stay_cheap(void **state)
     }
 }
 
-/* Any bytes are refused with a byte, or give a tree that means the same when written as a query. */
+/* Any bytes are refused with the place of an error, or give a tree that is equal when it is written
+ * as a query and parsed again. */
 static void
-test_random_bytes_are_refused_or_mean_one_thing(void **state)
+test_random_bytes_are_refused_or_survive_a_round_trip(void **state)
 {
     (void)state;
     static const char *const goods[] = {
@@ -304,10 +305,10 @@ main(void)
         cmocka_unit_test(test_clauses_and_operators_in_any_case),
         cmocka_unit_test(test_bare_values_are_numbers_booleans_or_strings),
         cmocka_unit_test(test_quotes_may_hold_anything),
-        cmocka_unit_test(test_refusals_say_the_byte),
-        cmocka_unit_test(test_the_query_may_go),
-        cmocka_unit_test(test_large_queries_stay_cheap),
-        cmocka_unit_test(test_random_bytes_are_refused_or_mean_one_thing),
+        cmocka_unit_test(test_refusals_name_the_byte),
+        cmocka_unit_test(test_a_filter_does_not_refer_to_the_querys_text),
+        cmocka_unit_test(test_time_and_memory_grow_linearly_with_the_query),
+        cmocka_unit_test(test_random_bytes_are_refused_or_survive_a_round_trip),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

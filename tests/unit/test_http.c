@@ -1,5 +1,5 @@
-/* A real server on the loopback interface, driven by our client and by sockets of our own that keep
- * to no rules (F58). */
+/* A real server on the loopback interface, called by our client and by raw sockets that violate the
+ * protocol (F58). */
 #include "tests/unit/unit_test.h"
 
 #include <netinet/in.h>
@@ -20,14 +20,14 @@
 
 enum { BODY_BYTES_MAX = 1000, CONNECTIONS_MAX = 300, TIMEOUT_S = 1, PATIENCE_MS = 20000 };
 
-/* What the handler shares with the tests. */
+/* Shared by the handler and the tests. */
 struct site {
     struct http_server *server;
     char address[32];
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int waiting; /* handlers of /wait that have begun */
-    bool open;   /* and may end */
+    int waiting; /* how many handlers of /wait have begun */
+    bool open;   /* whether they may end */
 };
 
 static void
@@ -149,7 +149,7 @@ check_alive(struct site *site)
     check_call(site, "/alive", NULL, 200, "GET /alive - 0 ");
 }
 
-/* False when the server turns a connection away. */
+/* False when the server closes the connection. */
 static bool
 site_has_room(struct site *site)
 {
@@ -183,7 +183,7 @@ raw_send(int fd, const void *data, size_t bytes)
     return send(fd, data, bytes, MSG_NOSIGNAL) == (ssize_t)bytes;
 }
 
-/* Appends what comes; false when the server has closed. Fails when nothing comes for too long. */
+/* Appends what the server sends; false when it has closed. Silence for too long fails the test. */
 static bool
 raw_receive(int fd, struct buffer *out)
 {
@@ -214,7 +214,7 @@ raw_exchange(struct site *site, const void *data, size_t bytes, struct buffer *o
     raw_receive_all(fd, out);
 }
 
-/* Sends `text` and expects `wanted` at the beginning of the answer. */
+/* Sends `text`; the answer has to begin with `wanted`. */
 static void
 check_raw(struct site *site, const char *text, const char *wanted)
 {
@@ -282,7 +282,7 @@ test_targets_are_decoded_and_checked(void **state)
 }
 
 static void
-test_bearer_token_matches_whole(void **state)
+test_a_bearer_token_must_match_completely(void **state)
 {
     (void)state;
     assert_true(http_bearer_matches("Bearer abc", "abc"));
@@ -299,7 +299,7 @@ test_bearer_token_matches_whole(void **state)
 }
 
 static void
-test_handler_sees_the_request(void **state)
+test_the_handler_gets_the_request(void **state)
 {
     check_call(*state, "/a%20b?c=%20d", NULL, 200, "GET /a b c=%20d 0 ");
     check_call(*state, "/ops", "{\"a\":1}", 200, "POST /ops - 7 {\"a\":1}");
@@ -355,7 +355,7 @@ test_path_tricks_are_refused(void **state)
 }
 
 static void
-test_body_has_its_limit(void **state)
+test_F58_a_body_above_the_limit_is_refused(void **state)
 {
     static const char refusal[] = "{\"error\":\"the body is too large\"}";
     struct buffer body = {0};
@@ -377,9 +377,9 @@ test_body_has_its_limit(void **state)
     buffer_free(&answer);
 }
 
-/* A body that does not say how large it is, is cut off all the same. */
+/* The limit also holds for a body without a Content-Length. */
 static void
-test_chunked_body_has_its_limit(void **state)
+test_F58_a_chunked_body_above_the_limit_is_refused(void **state)
 {
     struct buffer request = {0};
     buffer_append_text(&request, "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" LAST);
@@ -395,7 +395,7 @@ test_chunked_body_has_its_limit(void **state)
 }
 
 static void
-test_head_has_its_limit(void **state)
+test_F58_a_head_above_the_limit_is_refused(void **state)
 {
     struct buffer request = {0};
     buffer_append_text(&request, "GET /a HTTP/1.1\r\n" HOST);
@@ -413,7 +413,7 @@ test_head_has_its_limit(void **state)
     check_alive(*state);
 }
 
-/* Sends `text`, then nothing: the server gives up, and answers others meanwhile. */
+/* Sends `text` and then nothing: the server closes the connection, and answers others meanwhile. */
 static void
 check_stall(struct site *site, const char *text)
 {
@@ -426,7 +426,7 @@ check_stall(struct site *site, const char *text)
 }
 
 static void
-test_stalled_requests_are_dropped(void **state)
+test_F58_stalled_requests_are_dropped(void **state)
 {
     check_stall(*state, "");
     check_stall(*state, "GET /a HT");
@@ -435,7 +435,8 @@ test_stalled_requests_are_dropped(void **state)
     check_stall(*state, "GET /a HTTP/1.1\r\n" HOST "\r\n"); /* answered, then idle */
 }
 
-/* Sends `text` and then `drop` again and again, never idle: the server gives up all the same. */
+/* Sends `text` and then `drop` repeatedly: the connection is never idle, and the server closes it
+ * all the same. */
 static void
 check_trickle(struct site *site, const char *text, const char *drop)
 {
@@ -451,7 +452,7 @@ check_trickle(struct site *site, const char *text, const char *drop)
 }
 
 static void
-test_trickling_requests_are_dropped(void **state)
+test_F58_trickling_requests_are_dropped(void **state)
 {
     check_trickle(*state, "GET /a HTTP/1.1\r\n" HOST, "X: y\r\n");
     check_trickle(*state, "POST /a HTTP/1.1\r\n" HOST "Content-Length: 900\r\n\r\n", "x");
@@ -459,8 +460,8 @@ test_trickling_requests_are_dropped(void **state)
                   "3\r\nabc\r\n");
 }
 
-/* Reads `sip_bytes` of a large answer now and then; the server, which has room for this connection
- * only, gives up and answers others. */
+/* Reads a large answer in pieces of `sip_bytes` with pauses. The server, which accepts one
+ * connection only, closes it and answers others. */
 static void
 check_slow_reader(size_t sip_bytes)
 {
@@ -471,7 +472,7 @@ check_slow_reader(size_t sip_bytes)
     int fd = raw_connect(site);
     assert_true(raw_send(fd, request, strlen(request)));
     struct buffer sip = {0};
-    raw_receive(fd, &sip); /* the connection counts */
+    raw_receive(fd, &sip); /* the server has accepted the connection */
     while (!site_has_room(site)) {
         clock_sleep_ms(100);
         recv(fd, buffer_reserve(&sip, sip_bytes), sip_bytes, MSG_DONTWAIT);
@@ -485,7 +486,7 @@ check_slow_reader(size_t sip_bytes)
 }
 
 static void
-test_slow_readers_are_dropped(void **state)
+test_F58_slow_readers_are_dropped(void **state)
 {
     (void)state;
     check_slow_reader(0);
@@ -493,7 +494,7 @@ test_slow_readers_are_dropped(void **state)
 }
 
 static void
-test_garbage_hurts_nobody(void **state)
+test_random_bytes_do_not_affect_other_clients(void **state)
 {
     random_seed();
     for (int i = 0; i < 200; i++) {
@@ -527,7 +528,7 @@ count(const char *text, const char *part)
     return found;
 }
 
-/* Two requests in one packet get two answers; what follows a good request does not spoil it. */
+/* Two requests in one packet get two answers; bytes after a valid request do not affect it. */
 static void
 test_pipelined_requests_are_answered_in_turn(void **state)
 {
@@ -546,9 +547,9 @@ test_pipelined_requests_are_answered_in_turn(void **state)
     buffer_free(&out);
 }
 
-/* The body of a refused request is not taken for the next request. */
+/* The body of a refused request is not interpreted as the next request. */
 static void
-test_refused_body_is_not_read(void **state)
+test_a_refused_body_is_not_read_as_a_request(void **state)
 {
     static const char *const heads[] = {
         "PATCH /1 HTTP/1.1\r\nContent-Length: 99\r\n",
@@ -580,7 +581,7 @@ test_many_connections_are_served_at_once(void **state)
         fds[i] = raw_connect(*state);
         assert_true(raw_send(fds[i], request, strlen(request)));
     }
-    site_await_waiting(*state, MANY); /* all handlers run */
+    site_await_waiting(*state, MANY); /* all handlers run at the same time */
     check_alive(*state);
     site_open(*state);
     for (int i = 0; i < MANY; i++) {
@@ -590,9 +591,9 @@ test_many_connections_are_served_at_once(void **state)
     }
 }
 
-/* The time that a handler takes is not the client's. */
+/* The time that a handler takes does not count as the client's. */
 static void
-test_long_handler_is_not_interrupted(void **state)
+test_a_long_handler_is_not_interrupted(void **state)
 {
     struct buffer out = {0};
     const char request[] = "GET /wait HTTP/1.1\r\n" LAST;
@@ -605,9 +606,9 @@ test_long_handler_is_not_interrupted(void **state)
     buffer_free(&out);
 }
 
-/* A connection above the limit is closed at once; there is room again when one ends. */
+/* A connection above the limit is closed at once; when one ends, another is accepted. */
 static void
-test_connections_have_their_limit(void **state)
+test_L10_connections_above_the_limit_are_closed(void **state)
 {
     (void)state;
     struct site *site = calloc(1, sizeof *site);
@@ -666,9 +667,9 @@ stop_server(void *context)
     return NULL;
 }
 
-/* While the server stops, what runs is finished and answered, what is new is refused. */
+/* While the server stops, running requests are answered and new ones are refused. */
 static void
-test_stop_lets_running_handlers_end(void **state)
+test_stop_waits_for_running_handlers(void **state)
 {
     (void)state;
     struct site *site = calloc(1, sizeof *site);
@@ -688,7 +689,7 @@ test_stop_lets_running_handlers_end(void **state)
         assert_int_equal(http_client_call(site->address, "/a", NULL, NULL, 20, &out, &status, &err),
                          0);
         assert_true(clock_monotonic_us() - begin < (int64_t)PATIENCE_MS * US_PER_MS);
-    } while (status == 200); /* not yet stopping */
+    } while (status == 200); /* until the server is stopping */
     assert_int_equal(status, 503);
     site_open(site);
     buffer_clear(&out);
@@ -701,7 +702,7 @@ test_stop_lets_running_handlers_end(void **state)
 }
 
 static void
-test_addresses_that_cannot_be_had_are_named(void **state)
+test_an_address_that_cannot_be_listened_on_is_named(void **state)
 {
     struct site *site = *state;
     static const char *const wrong[] = {
@@ -747,7 +748,7 @@ test_ipv6_address_is_served(void **state)
 }
 
 static void
-test_client_tells_what_is_wrong(void **state)
+test_the_client_reports_what_is_wrong(void **state)
 {
     struct site *site = *state;
     struct buffer out = {0};
@@ -779,29 +780,29 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_targets_are_decoded_and_checked),
-        cmocka_unit_test(test_bearer_token_matches_whole),
-        ON_SITE(test_handler_sees_the_request),
+        cmocka_unit_test(test_a_bearer_token_must_match_completely),
+        ON_SITE(test_the_handler_gets_the_request),
         ON_SITE(test_answers_have_their_defaults),
         ON_SITE(test_head_is_get_without_the_body),
         ON_SITE(test_other_methods_are_not_implemented),
         ON_SITE(test_path_tricks_are_refused),
-        ON_SITE(test_body_has_its_limit),
-        ON_SITE(test_chunked_body_has_its_limit),
-        ON_SITE(test_head_has_its_limit),
-        ON_SITE(test_stalled_requests_are_dropped),
-        ON_SITE(test_trickling_requests_are_dropped),
-        ON_SITE(test_slow_readers_are_dropped),
-        ON_SITE(test_garbage_hurts_nobody),
+        ON_SITE(test_F58_a_body_above_the_limit_is_refused),
+        ON_SITE(test_F58_a_chunked_body_above_the_limit_is_refused),
+        ON_SITE(test_F58_a_head_above_the_limit_is_refused),
+        ON_SITE(test_F58_stalled_requests_are_dropped),
+        ON_SITE(test_F58_trickling_requests_are_dropped),
+        ON_SITE(test_F58_slow_readers_are_dropped),
+        ON_SITE(test_random_bytes_do_not_affect_other_clients),
         ON_SITE(test_pipelined_requests_are_answered_in_turn),
-        ON_SITE(test_refused_body_is_not_read),
+        ON_SITE(test_a_refused_body_is_not_read_as_a_request),
         ON_SITE(test_many_connections_are_served_at_once),
-        ON_SITE(test_long_handler_is_not_interrupted),
-        cmocka_unit_test(test_connections_have_their_limit),
+        ON_SITE(test_a_long_handler_is_not_interrupted),
+        cmocka_unit_test(test_L10_connections_above_the_limit_are_closed),
         ON_SITE(test_concurrent_calls_do_not_mix),
-        cmocka_unit_test(test_stop_lets_running_handlers_end),
-        ON_SITE(test_addresses_that_cannot_be_had_are_named),
+        cmocka_unit_test(test_stop_waits_for_running_handlers),
+        ON_SITE(test_an_address_that_cannot_be_listened_on_is_named),
         cmocka_unit_test(test_ipv6_address_is_served),
-        ON_SITE(test_client_tells_what_is_wrong),
+        ON_SITE(test_the_client_reports_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,7 +87,7 @@ write_tree(struct json_writer *writer, const struct json_value *value)
     }
 }
 
-/* `text` parsed and written again; lives in the arena. */
+/* `text` parsed and written again; allocated in the arena. */
 static const char *
 rewritten(struct text text)
 {
@@ -101,7 +101,7 @@ rewritten(struct text text)
 }
 
 static void
-test_what_is_written_is_what_was_read(void **state)
+test_a_written_value_equals_the_one_read(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
@@ -140,7 +140,7 @@ test_what_is_written_is_what_was_read(void **state)
 }
 
 static void
-test_beyond_the_grammar_is_refused(void **state)
+test_text_outside_the_grammar_is_refused(void **state)
 {
     (void)state;
     static const char *const cases[] = {
@@ -206,7 +206,7 @@ test_beyond_the_grammar_is_refused(void **state)
 }
 
 static void
-test_what_cannot_be_kept_is_refused(void **state)
+test_values_that_cannot_be_represented_are_refused(void **state)
 {
     (void)state;
     check_refused(TEXT("[1e999]"), "number out of range");
@@ -227,8 +227,8 @@ test_what_cannot_be_kept_is_refused(void **state)
     check_refused(TEXT("{\"a\":1,\"\\u0061\":2}"), "repeated key");
 }
 
-/* An object with `count` keys, of which the last repeats the key number `repeats`, if that is less
- * than `count`. */
+/* An object with `count` keys. The last one repeats key number `repeats` if that is less than
+ * `count`. */
 static struct text
 many_keys(struct buffer *out, int count, int repeats)
 {
@@ -276,7 +276,7 @@ test_depth_is_bounded(void **state)
     check_refused(nested(&out, "{\"a\":", "}", DEPTH + 1), "nests too deep");
     check_refused(nested(&out, "[", "]", 50000), "nests too deep");
     check_refused(nested(&out, "[", "", 50000), "nests too deep");
-    parse(TEXT("[[],[],[],[],[],[],[],[],[],[]]")); /* beside each other is not deep */
+    parse(TEXT("[[],[],[],[],[],[],[],[],[],[]]")); /* siblings do not add depth */
     buffer_free(&out);
 }
 
@@ -305,7 +305,7 @@ test_strings_are_terminated_and_belong_to_the_arena(void **state)
 }
 
 static void
-test_scan_sees_an_object_in_the_outermost_array_only(void **state)
+test_the_scan_finds_objects_of_the_outermost_array_only(void **state)
 {
     (void)state;
     static const struct {
@@ -346,7 +346,7 @@ test_scan_sees_an_object_in_the_outermost_array_only(void **state)
 }
 
 static void
-test_scan_goes_as_deep_as_the_text(void **state)
+test_the_scan_has_no_limit_of_depth(void **state)
 {
     (void)state;
     struct buffer out = {0};
@@ -364,7 +364,7 @@ test_scan_goes_as_deep_as_the_text(void **state)
 }
 
 static void
-test_writer_puts_commas_and_colons(void **state)
+test_the_writer_adds_commas_and_colons(void **state)
 {
     (void)state;
     struct json_writer writer;
@@ -388,7 +388,7 @@ test_writer_puts_commas_and_colons(void **state)
 }
 
 static void
-test_writer_replaces_what_is_not_text(void **state)
+test_the_writer_replaces_bytes_that_are_not_utf8(void **state)
 {
     (void)state;
     struct json_writer writer;
@@ -409,7 +409,7 @@ test_writer_replaces_what_is_not_text(void **state)
 }
 
 static void
-test_floats_come_back_as_they_were(void **state)
+test_floats_survive_a_round_trip(void **state)
 {
     (void)state;
     random_seed();
@@ -430,7 +430,7 @@ test_floats_come_back_as_they_were(void **state)
     }
 }
 
-/* The scan's answer, from a tree. */
+/* What the scan has to return, computed from a tree. */
 static bool
 tree_has(const struct json_value *array)
 {
@@ -442,9 +442,9 @@ tree_has(const struct json_value *array)
     return false;
 }
 
-/* Any bytes are refused with a byte, or mean the same after being written, and to the scan. */
+/* Any bytes are refused with the place of an error, or survive a round trip; the scan agrees. */
 static void
-test_random_bytes_are_refused_or_mean_one_thing(void **state)
+test_random_bytes_are_refused_or_survive_a_round_trip(void **state)
 {
     (void)state;
     static const char *const goods[] = {
@@ -482,19 +482,19 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_written_is_what_was_read),
-        cmocka_unit_test(test_beyond_the_grammar_is_refused),
-        cmocka_unit_test(test_what_cannot_be_kept_is_refused),
+        cmocka_unit_test(test_a_written_value_equals_the_one_read),
+        cmocka_unit_test(test_text_outside_the_grammar_is_refused),
+        cmocka_unit_test(test_values_that_cannot_be_represented_are_refused),
         cmocka_unit_test(test_repeated_keys_are_found_in_large_objects),
         cmocka_unit_test(test_depth_is_bounded),
         cmocka_unit_test(test_members_are_found_by_name),
         cmocka_unit_test(test_strings_are_terminated_and_belong_to_the_arena),
-        cmocka_unit_test(test_scan_sees_an_object_in_the_outermost_array_only),
-        cmocka_unit_test(test_scan_goes_as_deep_as_the_text),
-        cmocka_unit_test(test_writer_puts_commas_and_colons),
-        cmocka_unit_test(test_writer_replaces_what_is_not_text),
-        cmocka_unit_test(test_floats_come_back_as_they_were),
-        cmocka_unit_test(test_random_bytes_are_refused_or_mean_one_thing),
+        cmocka_unit_test(test_the_scan_finds_objects_of_the_outermost_array_only),
+        cmocka_unit_test(test_the_scan_has_no_limit_of_depth),
+        cmocka_unit_test(test_the_writer_adds_commas_and_colons),
+        cmocka_unit_test(test_the_writer_replaces_bytes_that_are_not_utf8),
+        cmocka_unit_test(test_floats_survive_a_round_trip),
+        cmocka_unit_test(test_random_bytes_are_refused_or_survive_a_round_trip),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

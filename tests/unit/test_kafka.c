@@ -1,7 +1,5 @@
 #include "tests/unit/unit_test.h"
 
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +10,7 @@
 #include "common/kafka/kafka_internal.h"
 #include "common/kafka/kafka_producer.h"
 #include "common/kafka/kafka_reader.h"
+#include "tests/support/mock_cluster.h"
 
 enum { SETTINGS_MAX = 8, PATIENCE_S = 60 };
 enum {
@@ -21,15 +20,12 @@ enum {
     SYNC_GROUP = 14
 }; /* keys of requests in the protocol */
 
-static rd_kafka_t *mock_host;
-static rd_kafka_mock_cluster_t *cluster;
-
 struct settings {
     struct config_kafka_setting items[SETTINGS_MAX];
     struct config_kafka config;
 };
 
-/* Names and values of the side's settings, up to a NULL; brokers are the mock's. */
+/* `pairs`: names and values of both sides' settings, ended by NULL. */
 static struct config_kafka *
 configure(struct settings *settings, const char *brokers, const char *const *pairs)
 {
@@ -47,8 +43,8 @@ configure(struct settings *settings, const char *brokers, const char *const *pai
     return &settings->config;
 }
 
-#define CONFIGURE(...)                                                          \
-    configure(&(struct settings){0}, rd_kafka_mock_cluster_bootstraps(cluster), \
+#define CONFIGURE(...)                                         \
+    configure(&(struct settings){0}, mock_cluster_bootstrap(), \
               (const char *const[]){__VA_ARGS__, NULL})
 #define CONFIGURE_PLAIN() CONFIGURE(NULL)
 
@@ -68,7 +64,7 @@ must(int rc, const struct error *err)
 static const char *
 topic_of(const char *name, int partitions)
 {
-    assert_int_equal(rd_kafka_mock_topic_create(cluster, name, partitions, 1), 0);
+    mock_cluster_create_topic(name, partitions);
     return name;
 }
 
@@ -133,7 +129,7 @@ check_records(const struct kafka_batch *batch, uint64_t first)
     }
 }
 
-/* The partition holds the numbers 0 to count - 1 and nothing else. */
+/* Checks that the partition holds the numbers 0 to count - 1 and nothing else. */
 static void
 check_topic(const char *topic, int32_t partition, uint64_t count)
 {
@@ -178,9 +174,9 @@ test_messages_arrive_in_order(void **state)
     kafka_producer_destroy(producer);
 }
 
-/* What a full queue takes is a prefix, and the rest may follow. (F50) */
+/* A full queue takes a prefix of the messages, and the rest can be sent later. */
 static void
-test_full_queue_takes_a_prefix(void **state)
+test_F50_a_full_queue_takes_a_prefix(void **state)
 {
     (void)state;
     const char *topic = topic_of("full", 1);
@@ -188,13 +184,13 @@ test_full_queue_takes_a_prefix(void **state)
         producer_of(CONFIGURE("queue.buffering.max.messages", "100"), topic, 1);
     struct error err;
     uint32_t sent;
-    rd_kafka_mock_broker_set_down(cluster, -1);
+    rd_kafka_mock_broker_set_down(mock_cluster, -1);
     must(send_numbers(producer, 0, 0, 250, &sent, &err), &err);
     assert_int_equal(sent, 100);
     must(send_numbers(producer, 0, 100, 150, &sent, &err), &err);
     assert_int_equal(sent, 0);
     assert_int_equal(kafka_producer_outstanding(producer), 100);
-    rd_kafka_mock_broker_set_up(cluster, -1);
+    rd_kafka_mock_broker_set_up(mock_cluster, -1);
     poll_until_acked(producer);
     send_all(producer, 0, 100, 100);
     send_all(producer, 0, 200, 50);
@@ -202,7 +198,7 @@ test_full_queue_takes_a_prefix(void **state)
     kafka_producer_destroy(producer);
 }
 
-/* A message that no queue would hold is refused with all that came along with it. */
+/* A message larger than the queue is refused together with all messages of the same call. */
 static void
 test_oversized_message_is_refused_before_any_is_queued(void **state)
 {
@@ -221,17 +217,18 @@ test_oversized_message_is_refused_before_any_is_queued(void **state)
     kafka_producer_destroy(producer);
 }
 
-/* Errors that pass are the client's business: nothing is lost, doubled or told. (F50) */
+/* The client retries transient errors itself: no message is lost or duplicated, and no error is
+ * returned. */
 static void
-test_passing_errors_are_retried(void **state)
+test_F50_transient_errors_are_retried(void **state)
 {
     (void)state;
     const char *topic = topic_of("passing", 1);
     struct kafka_producer *producer = producer_of(CONFIGURE("retry.backoff.ms", "10"), topic, 1);
-    rd_kafka_mock_push_request_errors(cluster, PRODUCE, 4, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
-                                      RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
-                                      RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
-                                      RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    rd_kafka_mock_push_request_errors(
+        mock_cluster, PRODUCE, 4, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+        RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
     send_all(producer, 0, 0, 500);
     check_topic(topic, 0, 500);
     kafka_producer_destroy(producer);
@@ -247,9 +244,9 @@ poll_until_error(struct kafka_producer *producer, struct error *err)
     return rc;
 }
 
-/* A refused message ends the producer, and nothing behind it is delivered. (F51, F59) */
+/* A refused message ends the producer, and no later message is delivered. */
 static void
-test_refused_message_ends_the_producer(void **state)
+test_F51_F59_a_refused_message_ends_the_producer(void **state)
 {
     (void)state;
     const char *topic = topic_of("refused", 2);
@@ -258,7 +255,7 @@ test_refused_message_ends_the_producer(void **state)
     struct error err, again;
     uint32_t sent;
     send_all(producer, 0, 0, 3);
-    rd_kafka_mock_push_request_errors(cluster, PRODUCE, 1,
+    rd_kafka_mock_push_request_errors(mock_cluster, PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     must(send_numbers(producer, 0, 3, 10, &sent, &err), &err);
     assert_int_equal(poll_until_error(producer, &err), ERR_RETRY);
@@ -274,16 +271,17 @@ test_refused_message_ends_the_producer(void **state)
     check_topic(topic, 0, 3);
 }
 
-/* A batch that the topic does not take ends the producer like any other refusal. */
+/* A batch that is too large for the topic ends the producer like any other refusal. */
 static void
-test_refused_size_ends_the_producer(void **state)
+test_F50_a_refused_batch_ends_the_producer(void **state)
 {
     (void)state;
     const char *topic = topic_of("batch", 1);
     struct kafka_producer *producer = producer_of(CONFIGURE_PLAIN(), topic, 1);
     struct error err;
     uint32_t sent;
-    rd_kafka_mock_push_request_errors(cluster, PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    rd_kafka_mock_push_request_errors(mock_cluster, PRODUCE, 1,
+                                      RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
     must(send_numbers(producer, 0, 0, 10, &sent, &err), &err);
     assert_int_equal(poll_until_error(producer, &err), ERR_RETRY);
     assert_non_null(strstr(err.message, "too large"));
@@ -292,7 +290,7 @@ test_refused_size_ends_the_producer(void **state)
 
 /* Without a broker the producer says what is wrong, and can be destroyed at once. */
 static void
-test_destroy_waits_for_no_broker(void **state)
+test_destroy_does_not_wait_for_a_broker(void **state)
 {
     (void)state;
     struct settings settings;
@@ -317,7 +315,7 @@ test_destroy_waits_for_no_broker(void **state)
 
 /* Trouble is over with the first acknowledgement. */
 static void
-test_trouble_ends_with_an_acknowledgement(void **state)
+test_an_error_is_cleared_by_an_acknowledgement(void **state)
 {
     (void)state;
     const char *topic = topic_of("trouble", 1);
@@ -326,13 +324,13 @@ test_trouble_ends_with_an_acknowledgement(void **state)
     char trouble[200] = "";
     int64_t start_us = clock_monotonic_us();
     send_all(producer, 0, 0, 1);
-    rd_kafka_mock_broker_set_down(cluster, -1);
+    rd_kafka_mock_broker_set_down(mock_cluster, -1);
     while (trouble[0] == '\0' && !is_late(start_us)) {
         must(kafka_producer_poll(producer, 50, &err), &err);
         kafka_producer_trouble(producer, trouble, sizeof trouble);
     }
     assert_string_not_equal(trouble, "");
-    rd_kafka_mock_broker_set_up(cluster, -1);
+    rd_kafka_mock_broker_set_up(mock_cluster, -1);
     send_all(producer, 0, 1, 1);
     kafka_producer_trouble(producer, trouble, sizeof trouble);
     assert_string_equal(trouble, "");
@@ -351,9 +349,9 @@ check_refused(const struct config_kafka *config, const char *what)
     assert_non_null(strstr(err.message, what));
 }
 
-/* A setting that librdkafka refuses comes back by its name. (F56) */
+/* The error names a setting that librdkafka refuses. */
 static void
-test_refused_setting_is_named(void **state)
+test_F56_a_refused_setting_is_named(void **state)
 {
     (void)state;
     struct settings settings;
@@ -364,9 +362,9 @@ test_refused_setting_is_named(void **state)
     check_refused(configure(&settings, "", none), "\"bootstrap.servers\"");
 }
 
-/* What a law fixes wins over anything else. (L4) */
+/* A setting that a law fixes has its value whatever the configuration says. */
 static void
-test_laws_win_over_settings(void **state)
+test_L4_laws_override_settings(void **state)
 {
     (void)state;
     static const struct {
@@ -396,7 +394,7 @@ test_laws_win_over_settings(void **state)
     }
 }
 
-/* Reads until something comes; returns the code. */
+/* Reads until there is a record or an error; returns the code. */
 static int
 read_something(struct kafka_reader *reader, struct kafka_batch *batch, struct error *err)
 {
@@ -408,9 +406,9 @@ read_something(struct kafka_reader *reader, struct kafka_batch *batch, struct er
     return rc;
 }
 
-/* A reader begins where it is told to, and an offset that is not there is an error. (F46) */
+/* A reader begins at the given offset; an offset that the topic does not have is an error. */
 static void
-test_reader_starts_where_told(void **state)
+test_F46_a_reader_begins_at_the_given_offset(void **state)
 {
     (void)state;
     const char *topic = topic_of("reader", 1);
@@ -435,9 +433,9 @@ test_reader_starts_where_told(void **state)
     kafka_reader_destroy(reader);
 }
 
-/* A queue hands out no offset twice, whatever the library fetches again. (F47) */
+/* A queue returns no offset twice, even when the library fetches messages again. */
 static void
-test_queue_hands_out_no_offset_twice(void **state)
+test_F47_a_queue_returns_no_offset_twice(void **state)
 {
     (void)state;
     const char *topic = topic_of("twice", 1);
@@ -469,9 +467,8 @@ test_queue_hands_out_no_offset_twice(void **state)
     rd_kafka_destroy(client);
 }
 
-/* Admin: a topic's partitions and offsets; one that is not there is no error. */
 static void
-test_admin_tells_offsets(void **state)
+test_admin_returns_the_offsets_of_a_partition(void **state)
 {
     (void)state;
     const char *topic = topic_of("offsets", 1);
@@ -490,7 +487,7 @@ test_admin_tells_offsets(void **state)
 
 enum { MEMBER_PARTITIONS = 2 };
 
-/* One member of a group, as the application sees it. */
+/* One member of a group, from the application's point of view. */
 struct member {
     struct kafka_consumer *consumer;
     bool owned[MEMBER_PARTITIONS];
@@ -546,7 +543,7 @@ member_answer(struct member *member, int32_t partition, int64_t offset)
     must(kafka_consumer_assign(member->consumer, &partition, &offset, 1, &err), &err);
 }
 
-/* Polls both (or the one) until they own so many partitions. */
+/* Polls both members, or the one, until each owns the given number of partitions. */
 static void
 poll_until_owned(struct member *first, uint32_t first_count, struct member *second,
                  uint32_t second_count)
@@ -564,7 +561,7 @@ poll_until_owned(struct member *first, uint32_t first_count, struct member *seco
     fail_msg("the group does not settle");
 }
 
-/* Reads numbers from `first` on until there are `count`, polling meanwhile. */
+/* Reads `count` numbers from `first` on, and polls meanwhile. */
 static void
 member_read(struct member *member, int32_t partition, uint64_t first, uint32_t count,
             uint32_t max_records)
@@ -586,9 +583,10 @@ member_read(struct member *member, int32_t partition, uint64_t first, uint32_t c
     free(batch);
 }
 
-/* A member answers late, reads its own queue, commits, and gives everything back at the end. */
+/* A member answers an assignment late, reads its own queue, commits, and returns all partitions at
+ * the end. */
 static void
-test_member_answers_when_it_is_ready(void **state)
+test_a_member_may_answer_an_assignment_late(void **state)
 {
     (void)state;
     const char *topic = topic_of("member", 2);
@@ -650,9 +648,9 @@ test_L5_the_offset_of_an_earlier_owner_is_not_acknowledged(void **state)
     kafka_consumer_destroy(member.consumer);
 }
 
-/* An offset that the topic does not have is an error of that queue and no jump. (F46) */
+/* An offset that the topic does not have is an error of that queue; the queue does not jump. */
 static void
-test_member_is_told_of_an_offset_out_of_range(void **state)
+test_F46_an_offset_out_of_range_is_an_error_of_its_queue(void **state)
 {
     (void)state;
     const char *topic = topic_of("range", 2);
@@ -677,9 +675,9 @@ test_member_is_told_of_an_offset_out_of_range(void **state)
     kafka_consumer_destroy(member.consumer);
 }
 
-/* A second member gets its share while the first has not answered yet. (F47) */
+/* A second member gets its partition although the first one has not answered its assignment yet. */
 static void
-test_recovery_does_not_hold_up_the_group(void **state)
+test_F47_recovery_does_not_delay_the_group(void **state)
 {
     (void)state;
     const char *topic = topic_of("recovery", 2);
@@ -707,7 +705,7 @@ member_fence(struct member *member)
 {
     struct error err = {0};
     int rc = 0;
-    rd_kafka_mock_push_request_errors(cluster, OFFSET_COMMIT, 1,
+    rd_kafka_mock_push_request_errors(mock_cluster, OFFSET_COMMIT, 1,
                                       RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
     must(kafka_consumer_commit(member->consumer, 0, 1, "late", false, &err), &err);
     for (int64_t start_us = clock_monotonic_us(); rc == 0 && !is_late(start_us);)
@@ -715,71 +713,53 @@ member_fence(struct member *member)
     assert_int_equal(rc, ERR_FATAL);
 }
 
-/* A member that had lost its session, and was then fenced, met a late commit of its own and may
- * join again; one that had lost nothing has a double. (F47, F50) */
+/* A member that has lost its session before it is fenced has met its own late commit, and may join
+ * again. For a member that has lost nothing, another process uses its identity. */
 static void
-test_fenced_member_may_join_again_after_a_loss(void **state)
+test_F47_F50_a_fenced_member_may_join_again_after_a_loss(void **state)
 {
     (void)state;
     const char *topic = topic_of("fenced", 2);
-    struct member unlucky = {0}, doubled = {0};
-    member_join(&unlucky, topic, "one:1");
-    poll_until_owned(&unlucky, 2, NULL, 0);
-    rd_kafka_mock_push_request_errors(cluster, HEARTBEAT, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
-    poll_until_owned(&unlucky, 0, NULL, 0);
-    assert_true(unlucky.lost);
-    poll_until_owned(&unlucky, 2, NULL, 0);
-    assert_false(kafka_consumer_may_join_again(unlucky.consumer));
-    member_fence(&unlucky);
-    assert_true(kafka_consumer_may_join_again(unlucky.consumer));
-    kafka_consumer_destroy(unlucky.consumer);
-    member_join(&doubled, topic, "one:1");
-    poll_until_owned(&doubled, 2, NULL, 0);
-    member_fence(&doubled);
-    assert_false(kafka_consumer_may_join_again(doubled.consumer));
-    kafka_consumer_destroy(doubled.consumer);
+    struct member late = {0}, duplicate = {0};
+    member_join(&late, topic, "one:1");
+    poll_until_owned(&late, 2, NULL, 0);
+    rd_kafka_mock_push_request_errors(mock_cluster, HEARTBEAT, 1,
+                                      RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+    poll_until_owned(&late, 0, NULL, 0);
+    assert_true(late.lost);
+    poll_until_owned(&late, 2, NULL, 0);
+    assert_false(kafka_consumer_may_join_again(late.consumer));
+    member_fence(&late);
+    assert_true(kafka_consumer_may_join_again(late.consumer));
+    kafka_consumer_destroy(late.consumer);
+    member_join(&duplicate, topic, "one:1");
+    poll_until_owned(&duplicate, 2, NULL, 0);
+    member_fence(&duplicate);
+    assert_false(kafka_consumer_may_join_again(duplicate.consumer));
+    kafka_consumer_destroy(duplicate.consumer);
 }
 
-/* A member leaves while nobody tells the group what is whose: its leader was just killed. (F57) */
+/* A member leaves while the group has no assignment, because its leader was killed. */
 static void
-test_F57_member_may_leave_before_its_first_assignment(void **state)
+test_F57_a_member_may_leave_before_its_first_assignment(void **state)
 {
     (void)state;
     enum { BROKER = 1, ANSWER_MS = PATIENCE_S * 1000 };
     const char *topic = topic_of("leaving", 2);
     struct member member = {0};
     struct error err;
-    size_t unasked = 1;
-    assert_int_equal(
-        rd_kafka_mock_broker_push_request_error_rtts(cluster, BROKER, SYNC_GROUP, 1, 0, ANSWER_MS),
-        0);
+    size_t pending = 1;
+    assert_int_equal(rd_kafka_mock_broker_push_request_error_rtts(mock_cluster, BROKER, SYNC_GROUP,
+                                                                  1, 0, ANSWER_MS),
+                     0);
     member_join(&member, topic, "one:1");
-    for (int64_t start_us = clock_monotonic_us(); unasked > 0 && !is_late(start_us);) {
+    for (int64_t start_us = clock_monotonic_us(); pending > 0 && !is_late(start_us);) {
         must(kafka_consumer_poll(member.consumer, 20, &err), &err);
-        rd_kafka_mock_broker_error_stack_cnt(cluster, BROKER, SYNC_GROUP, &unasked);
+        rd_kafka_mock_broker_error_stack_cnt(mock_cluster, BROKER, SYNC_GROUP, &pending);
     }
-    assert_int_equal(unasked, 0);
+    assert_int_equal(pending, 0);
     kafka_consumer_destroy(member.consumer);
     assert_int_equal(member_count(&member), 0);
-}
-
-static int
-start_cluster(void **state)
-{
-    (void)state;
-    char reason[256];
-    mock_host = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, reason, sizeof reason);
-    cluster = mock_host != NULL ? rd_kafka_mock_cluster_new(mock_host, 1) : NULL;
-    return cluster != NULL ? 0 : -1;
-}
-
-static int
-stop_cluster(void **state)
-{
-    (void)state;
-    rd_kafka_mock_cluster_destroy(cluster);
-    rd_kafka_destroy(mock_host);
-    return 0;
 }
 
 int
@@ -787,24 +767,24 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_messages_arrive_in_order),
-        cmocka_unit_test(test_full_queue_takes_a_prefix),
+        cmocka_unit_test(test_F50_a_full_queue_takes_a_prefix),
         cmocka_unit_test(test_oversized_message_is_refused_before_any_is_queued),
-        cmocka_unit_test(test_passing_errors_are_retried),
-        cmocka_unit_test(test_refused_message_ends_the_producer),
-        cmocka_unit_test(test_refused_size_ends_the_producer),
-        cmocka_unit_test(test_destroy_waits_for_no_broker),
-        cmocka_unit_test(test_trouble_ends_with_an_acknowledgement),
-        cmocka_unit_test(test_refused_setting_is_named),
-        cmocka_unit_test(test_laws_win_over_settings),
-        cmocka_unit_test(test_reader_starts_where_told),
-        cmocka_unit_test(test_queue_hands_out_no_offset_twice),
-        cmocka_unit_test(test_admin_tells_offsets),
-        cmocka_unit_test(test_member_answers_when_it_is_ready),
+        cmocka_unit_test(test_F50_transient_errors_are_retried),
+        cmocka_unit_test(test_F51_F59_a_refused_message_ends_the_producer),
+        cmocka_unit_test(test_F50_a_refused_batch_ends_the_producer),
+        cmocka_unit_test(test_destroy_does_not_wait_for_a_broker),
+        cmocka_unit_test(test_an_error_is_cleared_by_an_acknowledgement),
+        cmocka_unit_test(test_F56_a_refused_setting_is_named),
+        cmocka_unit_test(test_L4_laws_override_settings),
+        cmocka_unit_test(test_F46_a_reader_begins_at_the_given_offset),
+        cmocka_unit_test(test_F47_a_queue_returns_no_offset_twice),
+        cmocka_unit_test(test_admin_returns_the_offsets_of_a_partition),
+        cmocka_unit_test(test_a_member_may_answer_an_assignment_late),
         cmocka_unit_test(test_L5_the_offset_of_an_earlier_owner_is_not_acknowledged),
-        cmocka_unit_test(test_member_is_told_of_an_offset_out_of_range),
-        cmocka_unit_test(test_recovery_does_not_hold_up_the_group),
-        cmocka_unit_test(test_fenced_member_may_join_again_after_a_loss),
-        cmocka_unit_test(test_F57_member_may_leave_before_its_first_assignment),
+        cmocka_unit_test(test_F46_an_offset_out_of_range_is_an_error_of_its_queue),
+        cmocka_unit_test(test_F47_recovery_does_not_delay_the_group),
+        cmocka_unit_test(test_F47_F50_a_fenced_member_may_join_again_after_a_loss),
+        cmocka_unit_test(test_F57_a_member_may_leave_before_its_first_assignment),
     };
-    return cmocka_run_group_tests(tests, start_cluster, stop_cluster);
+    return cmocka_run_group_tests(tests, mock_cluster_setup, mock_cluster_teardown);
 }

@@ -83,7 +83,7 @@ has_line(struct buffer *out, const char *line)
 }
 
 static void
-test_histogram_counts_from_below_with_its_edges_inside(void **state)
+test_histogram_buckets_are_cumulative_and_include_their_upper_bound(void **state)
 {
     (void)state;
     const char *const labels[] = {"route", "query", NULL};
@@ -142,7 +142,7 @@ main(void)
         cmocka_unit_test(test_samples_have_no_braces_without_labels),
         cmocka_unit_test(test_label_values_are_escaped),
         cmocka_unit_test(test_numbers_are_exact_and_short),
-        cmocka_unit_test(test_histogram_counts_from_below_with_its_edges_inside),
+        cmocka_unit_test(test_histogram_buckets_are_cumulative_and_include_their_upper_bound),
         cmocka_unit_test(test_histogram_is_shared_by_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,7 +47,7 @@ test_the_same_rows_from_the_same_place_get_the_same_numbers(void **state)
         assert_int_equal(numbering_next(&saved, (int32_t)(id % 2), id),
                          numbering_next(&again, (int32_t)(id % 2), id));
     assert_true(saved.digest[0] == again.digest[0] && saved.digest[1] == again.digest[1]);
-    assert_int_equal(again.last_row_id, 9); /* the greatest, not the latest */
+    assert_int_equal(again.last_row_id, 9); /* the greatest one, not the latest */
     numbering_free(&saved);
     numbering_free(&again);
 }

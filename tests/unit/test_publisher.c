@@ -1,8 +1,6 @@
 /* The publisher on librdkafka's mock cluster. */
 #include "tests/unit/unit_test.h"
 
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +9,10 @@
 #include "common/event/event_codec.h"
 #include "common/kafka/kafka_reader.h"
 #include "producer/sink/publisher.h"
+#include "tests/support/mock_cluster.h"
 
 enum { PARTITIONS = 3, MESSAGE_BYTES_MAX = 2000, WAIT_S = 20 };
 
-static rd_kafka_t *mock_host;
-static rd_kafka_mock_cluster_t *cluster;
 static int topics_made;
 
 struct fixture {
@@ -38,9 +35,8 @@ fixture_begin(struct fixture *fixture)
         .event_bytes_max = MESSAGE_BYTES_MAX,
     };
     snprintf(fixture->topic, sizeof fixture->topic, "topic%d", topics_made++);
-    assert_int_equal(rd_kafka_mock_topic_create(cluster, fixture->topic, PARTITIONS, 1), 0);
-    fixture->setting = (struct config_kafka_setting){"bootstrap.servers",
-                                                     rd_kafka_mock_cluster_bootstraps(cluster)};
+    mock_cluster_create_topic(fixture->topic, PARTITIONS);
+    fixture->setting = (struct config_kafka_setting){"bootstrap.servers", mock_cluster_bootstrap()};
     fixture->config = (struct config){
         .kafka = {.common = {&fixture->setting, 1}},
         .topic = {.name = fixture->topic, .partitions = PARTITIONS},
@@ -219,25 +215,6 @@ test_a_checkpoint_does_not_move_with_what_is_added_later(void **state)
     fixture_end(&fixture);
 }
 
-static int
-start_cluster(void **state)
-{
-    (void)state;
-    char reason[256];
-    mock_host = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, reason, sizeof reason);
-    cluster = mock_host != NULL ? rd_kafka_mock_cluster_new(mock_host, 1) : NULL;
-    return cluster != NULL ? 0 : -1;
-}
-
-static int
-stop_cluster(void **state)
-{
-    (void)state;
-    rd_kafka_mock_cluster_destroy(cluster);
-    rd_kafka_destroy(mock_host);
-    return 0;
-}
-
 int
 main(void)
 {
@@ -247,5 +224,5 @@ main(void)
         cmocka_unit_test(test_a_checkpoint_counts_when_all_partitions_have_acknowledged),
         cmocka_unit_test(test_a_checkpoint_does_not_move_with_what_is_added_later),
     };
-    return cmocka_run_group_tests(tests, start_cluster, stop_cluster);
+    return cmocka_run_group_tests(tests, mock_cluster_setup, mock_cluster_teardown);
 }
