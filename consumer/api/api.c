@@ -51,6 +51,17 @@ static const struct route routes[] = {
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };
 
+/* What the functions below and the law of the token rely on. */
+static void
+routes_check(void)
+{
+    for (size_t i = 0; i < ROUTES; i++) {
+        CHECK(routes[i].path[0] == '/');
+        CHECK(routes[i].answer != NULL);
+        CHECK(strcmp(routes[i].method, "GET") != 0 || !routes[i].needs_token);
+    }
+}
+
 /* Removes the first segment from `*path` and returns it without its slash. */
 static struct text
 route_cut(const char **path)
@@ -59,6 +70,7 @@ route_cut(const char **path)
     const char *begin = *path + 1;
     size_t bytes = strcspn(begin, "/");
     *path = begin + bytes;
+    CHECK(**path == '/' || **path == '\0');
     return (struct text){begin, bytes};
 }
 
@@ -83,6 +95,7 @@ route_matches(const char *pattern, const char *path, struct text *index, struct 
 static bool
 api_authorize(const struct api *api, const struct api_call *call)
 {
+    CHECK(api->token == NULL || api->token[0] != '\0');
     if (api->token == NULL)
         http_respond_error(call->response, 403,
                            "calls that change state are refused: "
@@ -99,11 +112,14 @@ api_answer(const struct api *api, const struct route *route, struct text index,
            struct api_call *call)
 {
     const char *name = call->api->config->index;
+    CHECK(call->response->status == 200);
+    CHECK(call->response->body.bytes == 0);
     if (index.data != NULL && !text_is(index, name))
         http_respond_error(call->response, 404, "Index '%.*s' not found", TEXT_ARGS(index));
     else if (!route->needs_token || api_authorize(api, call))
         route->answer(call);
     CHECK(call->response->status >= 200 && call->response->status <= 599);
+    CHECK(call->response->body.bytes > 0);
 }
 
 static void
@@ -149,7 +165,8 @@ api_serve(struct api *api, struct error *err)
         .body_bytes_max = (size_t)config->body_bytes,
         .timeout_s = TIMEOUT_S,
     };
-    CHECK(api->server == NULL && api->context.ops != NULL);
+    CHECK(api->server == NULL);
+    CHECK(api->context.ops != NULL);
     return http_server_start(&options, api_handle, api, &api->server, err);
 }
 
@@ -160,6 +177,7 @@ api_start(const struct config *config, struct assignment *assignment, struct ops
     struct api *made = memory_zalloc(sizeof *made);
     struct api_context *context = &made->context;
     CHECK(config->topic.partitions > 0);
+    routes_check();
     context->config = config;
     context->assignment = assignment;
     context->sources = http_sources_create();
@@ -183,6 +201,7 @@ api_stop(struct api *api)
 {
     if (api == NULL)
         return;
+    CHECK(api->server != NULL);
     http_server_stop(api->server);
     api_free(api);
 }

@@ -55,11 +55,13 @@ request_send(struct checkpoint_request *request, struct worker *worker)
 static void
 requests_send(struct checkpoint_requests *requests, struct api_context *api)
 {
+    int32_t partitions = api->config->topic.partitions;
     assignment_enter(api->assignment);
-    for (int32_t i = 0; i < api->config->topic.partitions; i++) {
+    for (int32_t i = 0; i < partitions; i++) {
         struct worker *worker = assignment_worker(api->assignment, i);
         if (worker == NULL)
             continue;
+        CHECK(requests->count < (uint32_t)partitions);
         struct checkpoint_request *request = &requests->items[requests->count++];
         request->partition = i;
         request_send(request, worker);
@@ -77,6 +79,7 @@ requests_poll(struct checkpoint_requests *requests, struct api_context *api)
         struct checkpoint_request *request = &requests->items[i];
         if (request->answered)
             continue;
+        CHECK(request->number > 0);
         struct worker *worker = assignment_worker(api->assignment, request->partition);
         if (worker == NULL)
             request_refuse(request, revoked);
@@ -91,6 +94,8 @@ requests_poll(struct checkpoint_requests *requests, struct api_context *api)
 static void
 request_write(const struct checkpoint_request *request, struct json_writer *json)
 {
+    CHECK(request->answered);
+    CHECK(request->answer.pause_us >= 0);
     json_object_begin(json);
     json_key(json, "partition");
     json_integer(json, request->partition);
@@ -112,6 +117,7 @@ requests_write(const struct checkpoint_requests *requests, struct http_response 
 {
     char error[ERROR_MESSAGE_BYTES + 32] = "";
     struct json_writer json;
+    CHECK(requests->count > 0);
     json_writer_init(&json, &response->body);
     json_object_begin(&json);
     json_key(&json, "partitions");
@@ -139,6 +145,7 @@ api_answer_checkpoint(struct api_call *call)
     size_t partitions = (size_t)call->api->config->topic.partitions;
     requests.items = memory_zalloc(partitions * sizeof *requests.items);
     requests_send(&requests, call->api);
+    CHECK(requests.count <= partitions);
     while (!requests_poll(&requests, call->api))
         clock_sleep_ms(POLL_MS);
     if (requests.count == 0)

@@ -39,6 +39,7 @@ health_list_stuck(const struct partition_status_list *list, int64_t main_age_us,
     for (uint32_t i = 0; i < list->count; i++) {
         const struct partition_status *status = &list->items[i];
         CHECK(i == 0 || list->items[i - 1].partition < status->partition);
+        CHECK(status->heartbeat_age_us >= 0);
         if (status->heartbeat_age_us <= (int64_t)STUCK_S * US_PER_S)
             continue;
         char name[32];
@@ -57,7 +58,9 @@ api_answer_health(struct api_call *call)
     struct partition_status_list list;
     partition_status_read(api, false, &list);
     health_begin(&json, call->response, "stuck");
-    int64_t main_age_us = clock_monotonic_us() - atomic_load(&api->main_heartbeat_us);
+    int64_t heartbeat_us = atomic_load(&api->main_heartbeat_us); /* before the clock is read */
+    int64_t main_age_us = clock_monotonic_us() - heartbeat_us;
+    CHECK(main_age_us >= 0);
     bool healthy = health_list_stuck(&list, main_age_us, &json);
     health_end(&json, call->response, "healthy", healthy);
     partition_status_free(&list);
@@ -69,6 +72,7 @@ ready_describe(const struct partition_status *status, bool has_watermarks, char 
 {
     const char *error = status->shard.error;
     CHECK(bytes > ERROR_MESSAGE_BYTES);
+    CHECK(status->complete == (status->reason[0] == '\0'));
     out[0] = '\0';
     if (!status->complete)
         snprintf(out, bytes, "%s", status->reason);
@@ -84,6 +88,7 @@ ready_describe(const struct partition_status *status, bool has_watermarks, char 
 static void
 ready_write(struct json_writer *json, int32_t partition, const char *reason)
 {
+    CHECK(partition >= 0);
     json_object_begin(json);
     json_key(json, "partition");
     json_integer(json, partition);
@@ -102,6 +107,7 @@ api_answer_ready(struct api_call *call)
     bool has_group = config->kafka.present;
     /* A member of a group owns some partitions, a stand-alone index all of them. */
     bool ready = list.count >= (has_group ? 1 : (uint32_t)config->topic.partitions);
+    CHECK(list.count <= (uint32_t)config->topic.partitions);
     health_begin(&json, call->response, "partitions");
     for (uint32_t i = 0; i < list.count; i++) {
         char reason[2 * ERROR_MESSAGE_BYTES];

@@ -70,6 +70,7 @@ gather(struct api_context *api, const struct engine_query *query, int64_t until_
     assignment_leave(api->assignment);
     CHECK(rc != 0 || gathered->result_count + gathered->missing_count == (uint32_t)partitions);
     CHECK(!gathered->complete || gathered->missing_count == 0);
+    CHECK(gathered->result_count <= (uint32_t)partitions);
     return rc;
 }
 
@@ -92,6 +93,8 @@ index_query(struct api_context *api, const struct engine_query *query, int64_t b
     if (rc == 0) {
         struct query_page page;
         query_merge(query, gathered.results, gathered.result_count, &page);
+        CHECK(page.count <= query->limit);
+        CHECK(page.count <= page.total_matched);
         const struct query_reply reply = {
             .page = &page,
             .elapsed_us = clock_monotonic_us() - begin_us,
@@ -165,6 +168,8 @@ index_write_entity(int64_t id, bool alive, bool visible, bool complete, const st
                    struct buffer *out)
 {
     struct json_writer json;
+    CHECK(id >= 0);
+    CHECK(alive || !visible);
     json_writer_init(&json, out);
     json_object_begin(&json);
     json_key(&json, "id");

@@ -147,6 +147,7 @@ write_sources(struct buffer *out, const struct source_status_list *sources)
         metrics_family(out, metric->name, metric->type, metric->help);
         for (uint32_t j = 0; j < sources->count; j++) {
             const struct source_status *source = &sources->items[j];
+            CHECK(source->name != NULL);
             const char *const labels[] = {"source", source->name, NULL};
             int64_t value = metric_value(metric, source, sizeof *source);
             if (value >= 0)
@@ -162,6 +163,7 @@ write_cycles(struct buffer *out, const struct source_status_list *sources,
     if (!sources->has_numbered)
         return;
     CHECK(sources->count > 0);
+    CHECK(sources->items[0].name != NULL);
     const char *const labels[] = {"source", sources->items[0].name, NULL};
     metrics_family(out, "bitdex_sync_cycle_duration_seconds", "histogram",
                    "Time of a batch, from decoding until it is applied.");

@@ -106,6 +106,7 @@ static int64_t
 ops_bytes_written(const struct ops_post *post, int32_t partitions)
 {
     int64_t bytes = 0;
+    CHECK(partitions > 0);
     for (uint32_t i = 0; i < post->count; i++) {
         int32_t first;
         bytes += (int64_t)post->spans[i].bytes *

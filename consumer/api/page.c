@@ -10,6 +10,7 @@ static void
 page_write_head(const struct config *config, const struct partition_status_list *list,
                 struct buffer *out)
 {
+    CHECK(list->count <= (uint32_t)config->topic.partitions);
     if (config->kafka.present)
         buffer_append_format(out, "bitdex-consumer: index %s, topic %s, group %s\n", config->index,
                              config->topic.name, config->consumer.group);

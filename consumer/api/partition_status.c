@@ -33,6 +33,7 @@ status_read_partition(struct api_context *api, int32_t partition, bool with_engi
 {
     struct worker *worker = assignment_worker(api->assignment, partition);
     struct cursor_table *table = assignment_cursor_table(api->assignment);
+    CHECK(0 <= partition && partition < api->config->topic.partitions);
     CHECK(worker != NULL);
     struct shard *shard = worker_shard(worker);
     status->partition = partition;
@@ -43,7 +44,8 @@ status_read_partition(struct api_context *api, int32_t partition, bool with_engi
     status->cursor_table_offset = cursor_table_offset(table, partition);
     status->lag_rows = status_lag_rows(status->shard.offset, &status->bounds);
     status->lag_s = status_lag_s(&status->shard.sequence);
-    status->heartbeat_age_us = clock_monotonic_us() - worker_heartbeat_us(worker);
+    int64_t heartbeat_us = worker_heartbeat_us(worker); /* before the clock is read */
+    status->heartbeat_age_us = clock_monotonic_us() - heartbeat_us;
     status->complete = shard_complete(&status->shard, status->reason, sizeof status->reason);
     CHECK(status->complete == (status->reason[0] == '\0'));
 }

@@ -3,11 +3,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "common/base/check.h"
 #include "common/base/memory.h"
 
 enum { TOKEN_BYTES_MAX = 1024 };
 
-/* What a header can carry: visible ASCII. */
+/* Visible ASCII, which an HTTP header can carry. */
 static bool
 token_is_visible(char byte)
 {
@@ -17,6 +18,7 @@ token_is_visible(char byte)
 static int
 token_cut(struct text text, char **token, struct error *err)
 {
+    CHECK(text.bytes <= TOKEN_BYTES_MAX + 2);
     while (text.bytes > 0 && !token_is_visible(text.data[text.bytes - 1]))
         text.bytes--;
     while (text.bytes > 0 && !token_is_visible(text.data[0])) {
@@ -24,12 +26,12 @@ token_cut(struct text text, char **token, struct error *err)
         text.bytes--;
     }
     if (text.bytes == 0)
-        return error_set(err, ERR_USAGE, "holds no token");
+        return error_set(err, ERR_USAGE, "has no token");
     if (text.bytes > TOKEN_BYTES_MAX)
-        return error_set(err, ERR_USAGE, "holds more than %d bytes", TOKEN_BYTES_MAX);
+        return error_set(err, ERR_USAGE, "has more than %d bytes", TOKEN_BYTES_MAX);
     for (size_t i = 0; i < text.bytes; i++)
         if (!token_is_visible(text.data[i]))
-            return error_set(err, ERR_USAGE, "holds more than one word of ASCII");
+            return error_set(err, ERR_USAGE, "must have exactly one word of visible ASCII");
     *token = memory_format("%.*s", TEXT_ARGS(text));
     return 0;
 }
@@ -37,7 +39,7 @@ token_cut(struct text text, char **token, struct error *err)
 int
 token_read(const char *path, char **token, struct error *err)
 {
-    char bytes[TOKEN_BYTES_MAX + 2]; /* room to see that there is more */
+    char bytes[TOKEN_BYTES_MAX + 2]; /* one more, to detect a longer file */
     FILE *stream = fopen(path, "re");
     if (stream == NULL)
         return error_set_errno(err, ERR_USAGE, "consumer.token_file %s", path);

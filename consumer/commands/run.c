@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
@@ -32,6 +33,7 @@ static const char *const area = "run";
 static void
 run_log_once(char *last, size_t bytes, const char *message)
 {
+    CHECK(bytes >= ERROR_MESSAGE_BYTES); /* else a long message never equals its copy */
     if (strcmp(last, message) == 0)
         return;
     log_warn(area, "%s", message);
@@ -131,6 +133,7 @@ run_kafka(const struct config *config, const struct data_dir *data_dir, struct e
 {
     struct ops_sink *sink;
     struct cursor_table *table;
+    CHECK(config->kafka.present);
     int rc = ops_topic_create(config, &sink, err);
     if (rc != 0)
         return rc;
@@ -149,6 +152,7 @@ run_kafka(const struct config *config, const struct data_dir *data_dir, struct e
 static int
 run_alone(const struct config *config, const struct data_dir *data_dir, struct error *err)
 {
+    CHECK(!config->kafka.present);
     struct feed_local *local = feed_local_create(config);
     struct ops_sink *sink = feed_local_sink(local);
     struct assignment *assignment = assignment_create(config, data_dir, local, NULL);

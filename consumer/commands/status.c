@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/json/json_parse.h"
 #include "common/json/json_value.h"
 #include "consumer/commands/commands.h"
@@ -15,6 +16,7 @@ static const char *
 status_number(const struct json_value *object, const char *key, char *out, size_t bytes)
 {
     const struct json_value *value = json_member(object, key);
+    CHECK(bytes >= 21); /* an int64_t */
     snprintf(out, bytes, "-");
     if (value != NULL && value->kind == JSON_INTEGER)
         snprintf(out, bytes, "%" PRId64, value->integer);

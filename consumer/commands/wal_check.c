@@ -43,6 +43,7 @@ struct wal_check {
 static void
 wal_check_report(struct wal_check *check, const char *kind, const char *message)
 {
+    CHECK(check->log != NULL);
     if (!check->is_json) {
         buffer_append_format(&check->findings, "%-8s partition %d, %s: %s\n", kind,
                              check->log->partition, check->log->name, message);
@@ -81,6 +82,8 @@ wal_check_frame(void *context, const struct wal_segment *segment, const struct w
         .codec = check->codec,
     };
     const struct text payload = {frame->payload, frame->payload_bytes};
+    CHECK(frame->first_offset < frame->next_offset);
+    CHECK(0 < segment->end_bytes && segment->end_bytes < segment->bytes);
     check->frames++;
     check->next_offset = frame->next_offset;
     int rc = position_decode(frame->position, frame->position_bytes, &check->position, err);
@@ -99,6 +102,7 @@ wal_check_segment(void *context, const struct wal_segment *segment, struct error
     struct wal_check *check = context;
     int64_t unfinished = segment->bytes - segment->end_bytes;
     (void)err;
+    CHECK(unfinished == 0 || (unfinished > 0 && segment->is_last));
     check->segments++;
     check->bytes += segment->bytes;
     if (unfinished > 0) {
@@ -115,6 +119,7 @@ static int
 wal_check_problem(void *context, const struct wal_segment *segment, const struct error *problem)
 {
     struct wal_check *check = context;
+    CHECK(problem->code != 0);
     check->segments++;
     check->bytes += segment->bytes;
     wal_check_report_problem(check, problem->message);
@@ -216,6 +221,8 @@ wal_check_log(void *context, const struct wal_log *log, struct error *err)
 {
     struct wal_check *check = context;
     (void)err;
+    CHECK(log->partition >= 0);
+    CHECK(log->begin_offset >= 0);
     check->log = log;
     check->log_problems = 0;
     check->segments = check->frames = check->events = check->bytes = 0;

@@ -144,6 +144,7 @@ wal_dump_frame(void *context, const struct wal_segment *segment, const struct wa
 {
     struct wal_dump *dump = context;
     CHECK(dump->frames_left > 0);
+    CHECK(frame->first_offset < frame->next_offset);
     if (frame->next_offset <= dump->from_offset)
         return 0;
     struct position position;
@@ -167,6 +168,7 @@ wal_dump_problem(void *context, const struct wal_segment *segment, const struct 
 {
     struct wal_dump *dump = context;
     (void)segment;
+    CHECK(problem->code != 0);
     dump->problems++;
     if (dump->is_json) {
         buffer_clear(&dump->out);

@@ -81,6 +81,7 @@ static int
 wal_list_problem(void *context, const struct wal_segment *segment, const struct error *problem)
 {
     struct wal_list *list = context;
+    CHECK(problem->code != 0);
     list->problems++;
     if (list->json)
         wal_list_print_json(list, segment, "problem", problem->message);

@@ -52,7 +52,8 @@ wal_logs_note(void *context, const char *name)
     struct wal_logs *logs = context;
     if (strcmp(name, "wal") != 0 && strcmp(name, "wal.old") != 0)
         return 0;
-    CHECK(logs->path != NULL && logs->partition >= 0);
+    CHECK(logs->path != NULL);
+    CHECK(logs->partition >= 0);
     char *directory = memory_format("%s/%s", logs->path, name);
     struct wal_log log = {logs->partition, name, directory, 0};
     logs->found++;
@@ -100,6 +101,7 @@ wal_logs_visit(const struct cli *cli, wal_log_visit visit, void *context, struct
     struct wal_logs logs = {.cli = cli, .visit = visit, .context = context, .err = err};
     struct buffer partitions = {0};
     int rc = wal_logs_find(cli, &partitions, err);
+    CHECK(partitions.bytes % sizeof(int32_t) == 0);
     for (size_t at = 0; rc == 0 && at < partitions.bytes; at += sizeof(int32_t)) {
         int32_t partition;
         memcpy(&partition, partitions.data + at, sizeof partition);

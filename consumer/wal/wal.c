@@ -126,6 +126,7 @@ int
 wal_open(struct files *files, const struct wal_options *options, wal_replay replay, void *context,
          struct wal **wal, struct error *err)
 {
+    CHECK(replay != NULL);
     struct wal *new_wal = wal_create(files, options);
     int rc = files->make_directory(files, options->directory, err);
     if (rc == 0)

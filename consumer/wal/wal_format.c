@@ -185,5 +185,6 @@ wal_frame_decode(const uint8_t *data, struct wal_frame *frame)
         .payload = data + WAL_FRAME_FIXED_BYTES + get_u32(data + 4),
         .payload_bytes = get_u32(data + 8),
     };
+    CHECK(WAL_FRAME_FIXED_BYTES + frame->position_bytes + frame->payload_bytes <= bytes);
     return frame_is_valid(frame);
 }

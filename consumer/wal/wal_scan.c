@@ -206,6 +206,7 @@ scan_file(struct scan *scan)
     int rc = scan_header(scan);
     if (rc == 0)
         rc = scan_frames(scan);
+    CHECK(scan->segment.end_bytes <= scan->segment.bytes);
     if (rc == 0)
         rc = check_tail(scan);
     if (rc == 0 && visitor->segment != NULL)
@@ -291,6 +292,7 @@ note_name(void *context, const char *name)
     struct scan *scan = context;
     const struct wal_visitor *visitor = scan->visitor;
     int64_t first_offset;
+    CHECK(scan->segment.path == NULL); /* all names come before the first segment is read */
     if (wal_name_parse(name, &first_offset))
         buffer_append(&scan->names, &first_offset, sizeof first_offset);
     else if (strcmp(name, "lock") != 0 && strcmp(name, "checkpoint") != 0 &&
