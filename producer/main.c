@@ -21,9 +21,9 @@ static const struct cli_command commands[] = {
      .has_log = true,
      .summary = "send the outbox to the topic until SIGTERM",
      .help =
-         "The first SIGTERM or SIGINT waits until everything that was sent is acknowledged. The\n"
-         "second ends the process at once, which loses nothing. Outages of the database and the\n"
-         "broker are waited out.",
+         "The first SIGTERM or SIGINT waits a few seconds for acknowledgements and saves the\n"
+         "position. The second ends the process at once, which loses nothing. During an outage of\n"
+         "the database or the broker, the producer retries without limit.",
      .run = command_run},
     {.name = "status",
      .has_json = true,
@@ -48,13 +48,11 @@ static const struct cli_command commands[] = {
     {.name = "cursor adopt",
      .summary = "continue in a new epoch after a failover, a restore or the loss of the topic",
      .help =
-         "Rows that were sent may be missing from the database, and rows of the database may "
-         "never\n"
-         "have been sent. The new epoch begins now, above everything that is saved and everything\n"
-         "on the topic, and a load of everything is queued. Indexes are incomplete until that "
-         "load\n"
-         "is done. The producer must be stopped. Make sure that no producer runs on the old\n"
-         "database.",
+         "Rows that were sent may be missing from the database, and rows of the database may\n"
+         "never have been sent. The new epoch begins now, above everything that is saved and\n"
+         "everything on the topic, and a load of everything is queued. Indexes are incomplete\n"
+         "until that load is done. The producer must be stopped. Make sure that no producer runs\n"
+         "on the old database.",
      .run = command_cursor_adopt},
     {.name = "cursor remove",
      .arguments = "NAME",

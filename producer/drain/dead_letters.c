@@ -21,6 +21,7 @@ struct dead_letters {
     struct arena stored_arena;
     const struct cursor_dead_letter *stored; /* those not passed yet; ids ascending */
     uint32_t stored_count;
+    int64_t find_row_id; /* of the last call of dead_letters_find_stored() */
 
     struct sent_rows *sent; /* of the window; NULL until it is needed */
 };
@@ -32,6 +33,7 @@ dead_letters_create(struct session *session, bool resumed)
     CHECK(session->window_pending);
     letters->session = session;
     letters->resumed = resumed;
+    letters->find_row_id = OUTBOX_FIRST_ROW;
     return letters;
 }
 
@@ -65,6 +67,8 @@ dead_letters_load(struct dead_letters *letters, int64_t after_id, int64_t last_i
 const char *
 dead_letters_find_stored(struct dead_letters *letters, int64_t row_id)
 {
+    CHECK(row_id >= letters->find_row_id);
+    letters->find_row_id = row_id;
     while (letters->stored_count > 0 && letters->stored->row_id < row_id) {
         letters->stored++;
         letters->stored_count--;
@@ -81,6 +85,7 @@ dead_letters_read_topic(struct dead_letters *letters, int (*turn)(void *, struct
 {
     struct session *session = letters->session;
     const struct cursor_window *window = &session->window;
+    CHECK(letters->resumed && letters->sent == NULL);
     int64_t *offsets = memory_alloc((size_t)window->partitions * sizeof *offsets);
     const struct sent_range range = {
         .epoch = session->owner.epoch,
@@ -126,6 +131,7 @@ dead_letters_reject(struct dead_letters *letters, struct event *event, const cha
     CHECK(event->kind == EVENT_ROW || event->kind == EVENT_FAN_OUT);
     while (!utf8_valid(reason, bytes)) /* cut inside a character */
         bytes--;
+    CHECK(bytes <= REASON_BYTES_MAX);
     memcpy(letters->reason, reason, bytes);
     letters->reason[bytes] = '\0';
     event->kind = EVENT_REJECTED;
@@ -156,6 +162,7 @@ int
 dead_letters_store(struct dead_letters *letters, struct error *err)
 {
     struct session *session = letters->session;
+    CHECK(letters->pending_count <= PENDING_MAX);
     if (letters->pending_count == 0)
         return 0;
     status_begin_server_call(session->status);

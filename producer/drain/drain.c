@@ -61,6 +61,7 @@ drain_mark(struct drain *drain, struct error *err)
     struct session *session = &drain->session;
     if (!drain_mark_is_due(drain))
         return 0;
+    CHECK(publisher_flushed(session->publisher)); /* the rows are before the mark */
     int rc = session_add_marks(session, MARK_WATERMARK, &session->delivered, err);
     drain->marked_us = clock_monotonic_us();
     session->rows_since_mark = false;
@@ -134,6 +135,7 @@ drain_idle(struct drain *drain, struct error *err)
     int wait_ms = drain_pause_ms(drain, now_us);
     if (wait_ms > to_mark_ms)
         wait_ms = to_mark_ms > 0 ? (int)to_mark_ms : 0;
+    CHECK(wait_ms >= 0 && wait_ms <= session->config->producer.poll_interval_ms);
     return session_turn(session, wait_ms, err);
 }
 
@@ -162,6 +164,8 @@ drain_step(struct drain *drain, struct source_snapshot *next, struct error *err)
     struct session *session = &drain->session;
     struct outbox_chunk chunk = {0};
     const struct snapshot *s1 = &session->delivered.snapshot;
+    CHECK(publisher_flushed(session->publisher));
+    CHECK(s1->xmax >= session->window.s2.xmax);
     int rc = drain_poll(drain, next, err);
     if (rc == 0 && window_may_hold_rows(s1, &next->snapshot))
         rc = drain_read_chunk(session, OUTBOX_FIRST_ROW, s1, &next->snapshot, &chunk, err);
@@ -183,7 +187,8 @@ drain_resume(struct session *session, struct error *err)
     struct cursor_window *window = &session->window;
     struct outbox_chunk chunk;
     int rc = 0;
-    CHECK(publisher_outstanding(session->publisher) == 0); /* the fence */
+    CHECK(publisher_outstanding(session->publisher) == 0); /* the fence is acknowledged (L3) */
+    CHECK(!session->window_pending);
     session->window_pending = true;
     session->second_us = clock_monotonic_us();
     session->window_has_rows = window_may_hold_rows(&window->s1, &window->s2);
@@ -201,6 +206,7 @@ static int
 drain_windows(struct drain *drain, struct error *err)
 {
     struct source_snapshot next = {0};
+    CHECK(drain->session.delivered.snapshot.xmin > 0);
     drain->marked_us = clock_monotonic_us();
     drain->active_us = drain->marked_us;
     int rc = 0;
@@ -216,6 +222,7 @@ static int
 drain_finish(struct session *session, struct error *err)
 {
     int64_t until_us = clock_monotonic_us() + STOP_WAIT_US;
+    CHECK(shutdown_requested());
     status_set_phase(session->status, STATUS_STOPPING);
     if (session->publisher == NULL || !session->window_pending)
         return 0;
@@ -244,6 +251,7 @@ drain_session(struct drain *drain, struct error *err)
 static int
 drain_end(int rc, const struct error *err)
 {
+    CHECK(rc <= 0 || rc == SESSION_STOPPED);
     if (rc == ERR_RETRY)
         log_warn("drain", "stopped before the position of all sent rows could be saved: %s",
                  err->message);
@@ -269,6 +277,7 @@ drain_run(const struct config *config, struct status *status, struct error *err)
         progress_fail(&drain.progress, err);
         if (retry_ms > RETRY_LAST_MS)
             retry_ms = RETRY_LAST_MS;
+        CHECK(retry_ms >= RETRY_FIRST_MS);
         if (session_sleep(&drain.session, retry_ms) != 0)
             return 0;
     }

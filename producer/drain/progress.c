@@ -25,6 +25,7 @@ progress_fail(struct progress *progress, const struct error *err)
 void
 progress_recover(struct progress *progress)
 {
+    CHECK(progress->shown.outstanding == 0);
     progress->failure = (struct error){0};
     progress->shown.failing = false;
 }

@@ -17,6 +17,7 @@ session_init(struct session *session, const struct config *config, struct progre
 {
     int32_t partitions = config->topic.partitions;
     CHECK(partitions > 0);
+    CHECK(progress->status != NULL);
     *session = (struct session){
         .config = config,
         .progress = progress,
@@ -29,6 +30,7 @@ session_init(struct session *session, const struct config *config, struct progre
 void
 session_close(struct session *session)
 {
+    CHECK(session->publisher == NULL || (session->pg != NULL && session->outbox != NULL));
     if (session->publisher != NULL) {
         struct publisher_counts counts = publisher_counts(session->publisher);
         progress_close_publisher(session->progress, &counts);
@@ -91,10 +93,26 @@ session_take_numbers(struct session *session, const struct numbering *numbering)
     }
 }
 
+void
+session_set_loaded(struct session *session)
+{
+    CHECK(session->publisher == NULL);
+    session->saved_tick = session->window.tick;
+    session->saved_sub_id = session->window.sub_id;
+}
+
+/* The saved position only moves forward: by one window, or inside the window. */
 static int
 session_save(struct session *session, struct error *err)
 {
-    int rc = cursor_save(session->pg, &session->owner, &session->window, err);
+    const struct cursor_window *window = &session->window;
+    if (window->tick == session->saved_tick)
+        CHECK(window->sub_id > session->saved_sub_id);
+    else
+        CHECK(window->tick == session->saved_tick + 1 && window->sub_id == 0);
+    session->saved_tick = window->tick;
+    session->saved_sub_id = window->sub_id;
+    int rc = cursor_save(session->pg, &session->owner, window, err);
     session->saved_us = clock_monotonic_us();
     return rc;
 }
@@ -154,6 +172,7 @@ session_flush(struct session *session, struct error *err)
         if (rc == 0)
             rc = publisher_flush(session->publisher, &done, err);
     }
+    CHECK(rc != 0 || publisher_flushed(session->publisher));
     return rc == 0 ? session_turn(session, 0, err) : rc;
 }
 
@@ -161,6 +180,7 @@ int
 session_await_acks(struct session *session, struct error *err)
 {
     int rc = 0;
+    CHECK(publisher_flushed(session->publisher)); /* what is only queued is never acknowledged */
     while (rc == 0 && publisher_outstanding(session->publisher) > 0)
         rc = session_turn(session, TURN_MS, err);
     return rc;
@@ -231,6 +251,7 @@ session_take_chunk(struct session *session, struct outbox_chunk *chunk, struct e
     }
     if (rc == 0)
         outbox_take(session->outbox, chunk);
+    CHECK(rc != 0 || chunk->rows > 0 || chunk->last);
     return rc;
 }
 

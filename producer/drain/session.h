@@ -33,6 +33,8 @@ struct session {
 
     struct cursor_owner owner;
     struct cursor_window window; /* the newest saved position */
+    int64_t saved_tick;          /* of the position in the cursor, as loaded or saved last */
+    int64_t saved_sub_id;
     /* All rows that it sees have been handed to the publisher. */
     struct source_snapshot delivered;
     int64_t *checked_offsets; /* by partition: the topic is checked up to this offset; owned */
@@ -71,6 +73,8 @@ int session_pump(struct session *session, int wait_ms, struct error *err);
 /* Waits until the requested chunk is complete, and takes it. */
 int session_take_chunk(struct session *session, struct outbox_chunk *chunk, struct error *err);
 
+/* The takeover has loaded the window: it is the saved position. */
+void session_set_loaded(struct session *session);
 /* All rows that `snapshot` sees have been handed to the publisher. */
 void session_set_delivered(struct session *session, const struct source_snapshot *snapshot);
 /* Saves the next window, from `delivered` to `s2`, before the first of its rows is sent (L1).

@@ -161,6 +161,7 @@ status_is_ready(const struct status_view *view, char *why, size_t bytes)
 {
     int64_t unmoved_us = clock_monotonic_us() - view->progress.moved_us;
     const char *separator = view->error[0] != '\0' ? ": " : "";
+    CHECK(bytes > 0);
     if (view->phase != STATUS_DRAINING || view->progress.failing)
         snprintf(why, bytes, "%s%s%s", status_phase_name(view->phase), separator, view->error);
     else if (unmoved_us >= MOVED_MAX_US)

@@ -87,7 +87,7 @@ void status_begin_server_call(struct status *status);
 void status_end_server_call(struct status *status);
 void status_set_phase(struct status *status, enum status_phase phase);
 void status_publish(struct status *status, const struct status_progress *progress);
-/* `error` is "" when there is none. Logs the first of a row of errors, and their end. */
+/* `error`: "" without one. Logs the first of a row of errors, and their end. */
 void status_set_error(struct status *status, const char *error);
 
 /* For the trimmer. */

@@ -17,6 +17,7 @@ takeover_lock(struct session *session, struct error *err)
 {
     const char *name = session->config->producer.name;
     bool logged = false;
+    CHECK(session->pg != NULL);
     for (;;) {
         bool locked;
         int rc = cursor_try_lock(session->pg, name, &locked, err);
@@ -92,6 +93,8 @@ takeover_check_topic(struct session *session, int64_t generation, const int64_t 
         .generation = generation,
         .tick = session->window.tick,
     };
+    CHECK(generation >= 1);
+    CHECK((fences != NULL) == (session->publisher != NULL)); /* ours are on the way or not */
     status_set_phase(session->status, STATUS_TOPIC);
     return topic_check_content(session->config, &expected, session->checked_offsets, fences,
                                takeover_heartbeat, session, err);
@@ -128,13 +131,15 @@ takeover_take_generation(struct session *session, struct error *err)
     rc = cursor_take_over(session->pg, session->config, &history, &session->owner, err);
     if (rc == 0)
         rc = cursor_load(session->pg, &session->owner, &session->window, err);
-    if (rc == 0)
-        log_info("cursor",
-                 "epoch %" PRId64 ", generation %" PRId64 ": continuing in window %" PRId64
-                 ", greatest row id sent %" PRId64,
-                 session->owner.epoch, session->owner.generation, session->window.tick,
-                 session->window.last_row_id);
-    return rc;
+    if (rc != 0)
+        return rc;
+    session_set_loaded(session);
+    log_info("cursor",
+             "epoch %" PRId64 ", generation %" PRId64 ": continuing in window %" PRId64
+             ", greatest row id sent %" PRId64,
+             session->owner.epoch, session->owner.generation, session->window.tick,
+             session->window.last_row_id);
+    return 0;
 }
 
 static int
@@ -178,6 +183,8 @@ static int
 takeover_fence(struct session *session, struct error *err)
 {
     struct source_snapshot now = {0};
+    CHECK(!session->window_pending); /* the fence is the first message of the generation */
+    CHECK(publisher_flushed(session->publisher));
     status_set_phase(session->status, STATUS_BROKER);
     int rc = source_snapshot_last_id(session->pg, &session->progress->shown.max_row_id, err);
     if (rc == 0)

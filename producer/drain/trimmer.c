@@ -13,7 +13,7 @@
 #include "common/base/shutdown.h"
 #include "common/base/thread.h"
 
-enum { BITE_MS = 100 };
+enum { STEP_MS = 100 };
 
 struct trimmer {
     const struct config *config;
@@ -21,8 +21,8 @@ struct trimmer {
     pthread_t thread;
     _Atomic bool stopping;
 
-    /* The thread's. */
-    struct pg *pg; /* NULL: none */
+    /* Of the thread. */
+    struct pg *pg; /* NULL: not connected; owned */
     struct retention retention;
     struct status_retention shown;
 };
@@ -41,17 +41,17 @@ trimmer_may_work(struct trimmer *trimmer)
     return view.phase == STATUS_DRAINING;
 }
 
-/* That rows wait for ourselves is no news: it is the backlog. */
+/* Reports the cursor that holds rows back, unless it is our own: those rows are the backlog. */
 static void
 trimmer_show_holder(struct trimmer *trimmer)
 {
     const struct retention *retention = &trimmer->retention;
     struct status_retention *shown = &trimmer->shown;
-    bool news = strcmp(shown->held_by, retention->held_by) != 0 &&
+    bool warn = strcmp(shown->held_by, retention->held_by) != 0 &&
                 strcmp(retention->held_by, trimmer->config->producer.name) != 0;
     snprintf(shown->held_by, sizeof shown->held_by, "%s", retention->held_by);
     shown->held_s = retention->held_s;
-    if (news && shown->held_by[0] != '\0')
+    if (warn && shown->held_by[0] != '\0')
         log_warn("retention",
                  "rows older than retention.min_age_s wait for the cursor of producer \"%s\"; if it"
                  " is gone for good: bitdex-producer cursor remove %s",
@@ -70,10 +70,12 @@ trimmer_pass(struct trimmer *trimmer, struct error *err)
         rc = retention_poll(&trimmer->retention, trimmer->pg, &next, err);
     if (rc != 0)
         return rc;
+    CHECK(trimmer->pg != NULL);
     trimmer_show_holder(trimmer);
     while (rc == 0 && next == RETENTION_MORE && !trimmer_ends(trimmer)) {
         int64_t before = rows;
         rc = retention_remove(&trimmer->retention, trimmer->pg, &rows, &next, err);
+        CHECK(rows >= before);
         trimmer->shown.removed_rows += (uint64_t)(rows - before);
         status_publish_retention(trimmer->status, &trimmer->shown);
     }
@@ -82,13 +84,14 @@ trimmer_pass(struct trimmer *trimmer, struct error *err)
     return rc;
 }
 
-/* `error` is "" when all is well. */
+/* `error`: "" without one. */
 static void
 trimmer_set_error(struct trimmer *trimmer, const char *error)
 {
     struct status_retention *shown = &trimmer->shown;
     bool before = shown->error[0] != '\0';
     snprintf(shown->error, sizeof shown->error, "%.*s", STATUS_ERROR_BYTES - 1, error);
+    CHECK((shown->error[0] != '\0') == (*error != '\0'));
     if (!before && *error != '\0')
         log_warn("retention", "%s", error);
     else if (before && *error == '\0')
@@ -101,6 +104,7 @@ trimmer_work(struct trimmer *trimmer)
 {
     struct error err = {0};
     int rc = trimmer_pass(trimmer, &err);
+    CHECK(rc == 0 || err.message[0] != '\0'); /* an empty message would mean: no error */
     trimmer_set_error(trimmer, rc == 0 ? "" : err.message);
     if (rc != 0 && trimmer->pg != NULL) {
         pg_close(trimmer->pg);
@@ -119,7 +123,7 @@ trimmer_main(void *context)
             due_us =
                 clock_monotonic_us() + (int64_t)trimmer->config->retention.interval_s * US_PER_S;
         }
-        clock_sleep_ms(BITE_MS);
+        clock_sleep_ms(STEP_MS);
     }
     return NULL;
 }
@@ -136,6 +140,7 @@ int
 trimmer_start(const struct config *config, struct status *status, struct trimmer **out,
               struct error *err)
 {
+    CHECK(status != NULL);
     struct trimmer *trimmer = memory_zalloc(sizeof *trimmer);
     trimmer->config = config;
     trimmer->status = status;
@@ -152,7 +157,7 @@ trimmer_start(const struct config *config, struct status *status, struct trimmer
 void
 trimmer_stop(struct trimmer *trimmer)
 {
-    atomic_store(&trimmer->stopping, true);
+    CHECK(!atomic_exchange(&trimmer->stopping, true)); /* stopped once */
     thread_join(trimmer->thread);
     trimmer_free(trimmer);
 }

@@ -1,8 +1,8 @@
-/* The trimmer: removes sent rows from the outbox while the producer runs.
+/* The trimmer: removes sent rows from the outbox (retention.h) while the producer runs.
  *
- * It has a thread and a database session of its own, and works only while the drain drains: then
- * all guards hold, and of several processes of one name it is one. No trouble of its own ends the
- * process; it is shown in `status` and logged when it begins and ends.
+ * It has a thread and a database session of its own, and works only while the drain is draining:
+ * then all guards hold, and only one of several processes of the same name does it. Its errors do
+ * not end the process: they are shown in `status`, and logged when they begin and end.
  */
 #ifndef PRODUCER_DRAIN_TRIMMER_H
 #define PRODUCER_DRAIN_TRIMMER_H
@@ -12,11 +12,12 @@
 
 struct trimmer;
 
-/* `config` and `status` must outlive the trimmer. */
+/* `config` and `status` must outlive the trimmer, which trimmer_stop() frees. ERR_FATAL when the
+ * thread cannot start. */
 int trimmer_start(const struct config *config, struct status *status, struct trimmer **out,
                   struct error *err);
 
-/* Waits for the batch at hand. */
+/* Waits for the current batch, and frees the trimmer. */
 void trimmer_stop(struct trimmer *trimmer);
 
 #endif

@@ -46,6 +46,7 @@ window_rows_parse(struct window_rows *rows, const struct outbox_row *row, struct
                        "entity_id %lld has no slot: it is negative, or not below"
                        " topic.max_slots * topic.partitions",
                        (long long)row->entity_id);
+    CHECK(rc == 0 || rc == ERR_DATA); /* any other error would make a dead letter of a good row */
     return rc;
 }
 
@@ -70,6 +71,7 @@ window_rows_add(struct window_rows *rows, struct event *event, int32_t partition
 {
     struct publisher *publisher = rows->session->publisher;
     const struct ops *accepted;
+    CHECK(event->tick == rows->session->window.tick);
     int rc = publisher_add(publisher, partition, event, err);
     if (rc != ERR_DATA || event->kind == EVENT_REJECTED)
         return rc;
@@ -160,6 +162,7 @@ window_rows_take_chunk(struct window_rows *rows, const struct outbox_chunk *chun
     if (chunk->rows == 0)
         return 0;
     CHECK(chunk->last_id > after_id);
+    CHECK(session->window.sub_id == 0 || chunk->last_id > session->window.sub_id);
     int rc = dead_letters_load(rows->dead_letters, after_id, chunk->last_id, err);
     if (rc == 0)
         rc = window_rows_take_rows(rows, chunk, err);
@@ -203,6 +206,7 @@ window_rows_send(struct session *session, const struct outbox_chunk *first, bool
         .dead_letters = dead_letters_create(session, resumed),
         .limits = ops_limits_default,
     };
+    CHECK(resumed || session->window.sub_id == 0);
     rows.limits.row_bytes = (uint32_t)session->config->producer.row_bytes;
     int rc = window_rows_take_chunks(&rows, *first, err);
     dead_letters_destroy(rows.dead_letters);

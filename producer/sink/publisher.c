@@ -265,6 +265,7 @@ queue_flush(struct publisher *publisher, int32_t partition, bool *done, struct e
         if (!*done)
             return 0;
     }
+    CHECK(queue->flushed == queue->count);
     queue->count = 0;
     queue->flushed = 0;
     buffer_clear(&queue->bytes);
@@ -329,6 +330,7 @@ const struct publisher_checkpoint *
 publisher_acked_checkpoint(struct publisher *publisher)
 {
     const struct publisher_checkpoint *acked = NULL;
+    CHECK(publisher->checkpoint_count <= CHECKPOINTS_MAX);
     while (publisher->checkpoint_count > 0) {
         const struct publisher_checkpoint *next =
             &publisher->checkpoints[publisher->first_checkpoint];

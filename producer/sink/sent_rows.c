@@ -25,9 +25,10 @@ struct sent_rows {
     struct kafka_reader *reader;
     struct kafka_batch *batch;
     struct arena arena;     /* of the event that is decoded */
-    struct sent_row *items; /* row ids ascending, once everything is read */
+    struct sent_row *items; /* when sorted, row ids ascend */
     size_t count;
     size_t capacity;
+    bool sorted;
 };
 
 static int
@@ -49,6 +50,7 @@ sent_rows_sort(struct sent_rows *rows)
             rows->items[kept++] = rows->items[i];
     CHECK(kept <= rows->count);
     rows->count = kept;
+    rows->sorted = true;
 }
 
 static void
@@ -61,6 +63,7 @@ sent_rows_add(struct sent_rows *rows, int64_t row_id, int32_t partition, int64_t
         rows->items = memory_realloc(rows->items, rows->capacity * sizeof *rows->items);
     }
     CHECK(rows->count < rows->capacity);
+    rows->sorted = false;
     rows->items[rows->count++] = (struct sent_row){row_id, offset, partition};
 }
 
@@ -144,6 +147,7 @@ sent_rows_read(const struct config *config, const struct sent_range *range,
                int (*turn)(void *context, struct error *err), void *context,
                struct sent_rows **rows, struct error *err)
 {
+    CHECK(range->epoch >= 1);
     struct sent_rows *made = memory_zalloc(sizeof *made);
     made->batch = memory_zalloc(sizeof *made->batch);
     made->capacity = FIRST_CAPACITY;
@@ -202,6 +206,7 @@ sent_rows_find(struct sent_rows *rows, int64_t row_id, struct arena *arena, cons
     const struct sent_row *row;
     struct event *event = arena_alloc(arena, sizeof *event);
     *ops = NULL;
+    CHECK(rows->sorted);
     row = bsearch(&wanted, rows->items, rows->count, sizeof wanted, compare_rows);
     if (row == NULL)
         return 0;

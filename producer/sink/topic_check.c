@@ -131,6 +131,7 @@ survey_event(const struct reading *reading, const struct event *event, struct er
 static int
 read_event(struct reading *reading, const struct event *event, struct error *err)
 {
+    CHECK(reading->survey == NULL || !reading->skip_fence);
     if (reading->survey != NULL)
         return survey_event(reading, event, err);
     if (reading->skip_fence && is_own_fence(reading->expected, event)) {
@@ -178,6 +179,7 @@ static int
 read_partition(struct reading *reading, int32_t partition, int (*heartbeat)(void *), void *context,
                struct error *err)
 {
+    CHECK(reading->reader != NULL && reading->batch != NULL);
     if (reading->next >= reading->end)
         return 0;
     int rc = kafka_reader_start(reading->reader, partition, reading->next, err);
@@ -266,6 +268,7 @@ topic_check_content(const struct config *config, const struct topic_expectation 
                     void *context, struct error *err)
 {
     struct reading reading = {.expected = expected};
+    CHECK(expected->epoch >= 1 && expected->generation >= 1 && expected->tick >= 0);
     return read_topic(&reading, config, offsets, fences, heartbeat, context, err);
 }
 

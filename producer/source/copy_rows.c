@@ -141,6 +141,7 @@ copy_rows_next(struct copy_rows *rows, struct outbox_row *row, bool *found, stru
     if (rows->complete || rows->at == rows->end)
         return 0;
     int16_t columns;
+    const uint8_t *before = rows->at;
     bool valid = copy_take_int16(rows, &columns);
     if (valid && columns == COPY_TRAILER && copy_left(rows) == 0) {
         rows->complete = true;
@@ -148,6 +149,7 @@ copy_rows_next(struct copy_rows *rows, struct outbox_row *row, bool *found, stru
     }
     if (!valid || columns != COPY_COLUMNS || !copy_take_row(rows, row))
         return error_set(err, ERR_FATAL, "postgres: a row of a binary copy is invalid");
+    CHECK(rows->at > before && rows->at <= rows->end);
     *found = true;
     return 0;
 }

@@ -40,6 +40,7 @@ cursor_window_init(struct cursor_window *window, int32_t partitions)
 void
 cursor_window_free(struct cursor_window *window)
 {
+    CHECK((window->seq == NULL) == (window->offsets == NULL));
     snapshot_free(&window->s1);
     snapshot_free(&window->s2);
     free(window->seq);
@@ -90,6 +91,7 @@ check_history(const struct pg_result *row, const struct config *config,
               const struct cursor_history *history, struct error *err)
 {
     const char *name = config->producer.name;
+    CHECK(pg_rows(row) == 1);
     if (strcmp(pg_text(row, 0, 0), history->system_identifier) != 0)
         return error_set(err, ERR_FATAL,
                          "the cursor of producer \"%s\" is from another database cluster (%s, this"
@@ -108,6 +110,7 @@ check_history(const struct pg_result *row, const struct config *config,
 static int
 check_topic(const struct pg_result *row, const struct config *config, struct error *err)
 {
+    CHECK(pg_rows(row) == 1);
     if (strcmp(pg_text(row, 0, 2), config->topic.name) != 0)
         return error_set(err, ERR_FATAL,
                          "the cursor of producer \"%s\" belongs to topic %s, not %s: give the"
@@ -196,6 +199,7 @@ cursor_begin(struct pg *pg, const struct config *config, const struct cursor_his
 {
     char partitions[INTEGER_TEXT_BYTES];
     char digest[INTEGER_TEXT_BYTES];
+    CHECK(config->topic.partitions > 0);
     snprintf(partitions, sizeof partitions, "%d", config->topic.partitions);
     snprintf(digest, sizeof digest, "%" PRId64, (int64_t)EVENT_DIGEST_START);
     const char *params[] = {config->producer.name, config->topic.name,         partitions,
@@ -259,6 +263,7 @@ cursor_find_owner(struct pg *pg, const struct config *config, struct cursor_owne
                               " FROM bitdex_producers WHERE name = $1";
     *owner = (struct cursor_owner){.name = config->producer.name, .epoch = 1};
     int rc = cursor_query_owner(pg, sql, owner, found, err);
+    CHECK(rc != 0 || *found || (owner->epoch == 1 && owner->generation == 0));
     return rc == 0 ? 0 : error_wrap(err, rc, "could not read the cursor");
 }
 
@@ -358,6 +363,7 @@ cursor_load(struct pg *pg, const struct cursor_owner *owner, struct cursor_windo
             struct error *err)
 {
     struct pg_result *result;
+    CHECK(window->partitions > 0 && window->seq != NULL);
     int rc = pg_query(pg,
                       "SELECT tick, s1, s2, sub_id, last_row_id, seq, digest, offsets FROM"
                       " bitdex_windows WHERE name = $1 ORDER BY tick DESC, sub_id DESC LIMIT 1",
@@ -382,7 +388,7 @@ cursor_read_opening(struct pg *pg, const struct cursor_owner *owner, int64_t tic
     char text[INTEGER_TEXT_BYTES];
     const char *params[] = {owner->name, text};
     struct pg_result *result;
-    CHECK(tick >= 0);
+    CHECK(tick >= 0 && offsets != NULL);
     snprintf(text, sizeof text, "%" PRId64, tick);
     int rc = pg_query(pg,
                       "SELECT offsets FROM bitdex_windows WHERE name = $1 AND tick = $2::bigint"
@@ -475,6 +481,7 @@ print_dead_letters(const struct cursor_dead_letter *letters, uint32_t count, str
     json_array_begin(&writer);
     for (uint32_t i = 0; i < count; i++) {
         CHECK(i == 0 || letters[i].row_id > letters[i - 1].row_id);
+        CHECK(letters[i].reason != NULL);
         json_object_begin(&writer);
         json_key(&writer, "id");
         json_integer(&writer, letters[i].row_id);

@@ -80,6 +80,8 @@ static int
 query_open(struct pg *pg, const char *const *params, int64_t *tick, struct error *err)
 {
     struct pg_result *result;
+    for (int i = 0; i < OPEN_PARAMS; i++)
+        CHECK(params[i] != NULL || i == NEW_POSITION || i == NEW_LOAD_REASON);
     int rc = pg_query(pg, open_sql, OPEN_PARAMS, params, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not open a new epoch");

@@ -202,5 +202,6 @@ guards_check_all(struct pg *pg, const struct config *config, struct error *err)
 int
 guards_check_source(struct pg *pg, const struct config *config, struct error *err)
 {
+    CHECK(guards[guards_count() - 1].check == guard_check_cursor);
     return guards_check_first(guards_count() - 1, pg, config, err);
 }

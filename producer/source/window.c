@@ -8,6 +8,7 @@
 bool
 window_may_hold_rows(const struct snapshot *s1, const struct snapshot *s2)
 {
+    CHECK(s1->xmin > 0 && s2->xmin > 0);
     if (s1->xmax != s2->xmax)
         return true;
     for (uint32_t i = 0; i < s1->xip_count; i++)

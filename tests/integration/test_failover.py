@@ -165,7 +165,7 @@ class Failover(GalleryCase):
             [programs / "psql", "-qX", "-v", "ON_ERROR_STOP=1", self.pipeline.dsn],
             input=dump, check=True, stdout=subprocess.DEVNULL,
         )
-        self.refused("yet to begin")
+        self.refused("not begun yet")
         self.execute("""DELETE FROM "BitdexOps"
             WHERE txid >= pg_snapshot_xmax(pg_current_snapshot())""")
         self.refused("another database cluster")
