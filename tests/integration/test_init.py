@@ -149,7 +149,7 @@ class Init(GalleryCase):
     def wait_for_lock(self, statement):
         """Waits until a session runs `statement` and waits for a lock; returns its process id."""
         row = None
-        while row is None:
+        while not row:
             with self.pipeline.connect() as connection:
                 row = connection.execute(
                     """SELECT pid FROM pg_stat_activity WHERE datname = current_database()
