@@ -121,6 +121,7 @@ dead_letters_find_accepted(struct dead_letters *letters, int64_t row_id, struct 
         return 0;
     if (letters->sent == NULL)
         rc = dead_letters_read_topic(letters, dead_letters_turn, err);
+    CHECK(rc != 0 || letters->sent != NULL);
     return rc == 0 ? sent_rows_find(letters->sent, row_id, arena, ops, err) : rc;
 }
 

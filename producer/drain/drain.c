@@ -241,6 +241,7 @@ drain_session(struct drain *drain, struct error *err)
     int rc = takeover_run(session, &drain->event_bytes_max, err);
     if (rc != 0)
         return rc;
+    CHECK(session->pg != NULL && session->outbox != NULL && session->publisher != NULL);
     status_set_phase(session->status, STATUS_DRAINING);
     log_info("drain", "draining into topic %s", session->config->topic.name);
     rc = drain_resume(session, err);

@@ -133,6 +133,7 @@ static int
 session_each_second(struct session *session, struct error *err)
 {
     int64_t now_us = clock_monotonic_us();
+    CHECK(now_us >= session->second_us);
     if (!session->window_pending || now_us - session->second_us < US_PER_S)
         return 0;
     session->second_us = now_us;

@@ -74,6 +74,7 @@ phase_follows(enum status_phase from, enum status_phase to)
     case STATUS_STOPPED:
         return from != STATUS_STOPPED;
     }
+    CHECK(!"a phase");
     return false;
 }
 

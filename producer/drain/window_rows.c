@@ -55,6 +55,7 @@ static int
 window_rows_recheck(struct window_rows *rows, struct event *event, struct error *err)
 {
     const struct ops *accepted;
+    CHECK(event->kind != EVENT_REJECTED);
     int rc =
         dead_letters_find_accepted(rows->dead_letters, event->row_id, &rows->row, &accepted, err);
     if (rc == 0 && accepted != NULL)
@@ -91,6 +92,7 @@ window_rows_add_to_all(struct window_rows *rows, struct event *event, struct err
 {
     int32_t partitions = rows->session->config->topic.partitions;
     int rc = 0;
+    CHECK(event->kind != EVENT_ROW);
     for (int32_t i = 0; rc == 0 && i < partitions; i++) {
         rc = window_rows_add(rows, event, i, err);
         if (rc == 0 && publisher_full(rows->session->publisher))

@@ -50,6 +50,7 @@ struct publisher {
 static void
 checkpoint_init(struct publisher_checkpoint *checkpoint, int32_t partitions)
 {
+    CHECK(checkpoint->sent == NULL);
     numbering_init(&checkpoint->numbering, partitions);
     checkpoint->sent = memory_zalloc((size_t)partitions * sizeof *checkpoint->sent);
 }
@@ -151,6 +152,7 @@ event_is_routed(const struct event *event, int32_t partition, int32_t partitions
     case EVENT_MARK:
         return false;
     }
+    CHECK(!"a kind of event");
     return false;
 }
 
@@ -280,6 +282,7 @@ publisher_flush(struct publisher *publisher, bool *done, struct error *err)
         int rc = queue_flush(publisher, i, done, err);
         if (rc != 0)
             return rc;
+        CHECK(!*done || publisher->queues[i].count == 0);
     }
     if (*done)
         publisher->queued_bytes = 0;

@@ -113,6 +113,7 @@ static int
 survey_event(const struct reading *reading, const struct event *event, struct error *err)
 {
     struct topic_survey *survey = reading->survey;
+    CHECK(survey != NULL);
     if (event->epoch == 0)
         return 0; /* from an HTTP source */
     if (event->epoch == INT64_MAX || event->generation == INT64_MAX)
@@ -298,6 +299,7 @@ topic_survey_read(const struct config *config, const char *source, const char *t
 {
     const struct topic_expectation expected = {.source = source, .topic_id = topic_id};
     struct reading reading = {.expected = &expected, .survey = survey};
+    CHECK(source != NULL && topic_id != NULL && ends != NULL);
     *survey = (struct topic_survey){0};
     for (int32_t i = 0; i < config->topic.partitions; i++)
         ends[i] = -1;

@@ -146,6 +146,7 @@ outbox_pump(struct outbox *outbox, int wait_ms, struct error *err)
 {
     if (!outbox->running)
         return 0;
+    CHECK(!outbox->ready);
     bool done;
     int rc = pg_copy_read(outbox->pg, wait_ms, &outbox->arriving, &done, err);
     bool cut = rc == 0 && !done && (int64_t)outbox->arriving.bytes >= outbox->limits.chunk_bytes;
@@ -162,6 +163,7 @@ outbox_pump(struct outbox *outbox, int wait_ms, struct error *err)
 bool
 outbox_ready(const struct outbox *outbox)
 {
+    CHECK(!outbox->running || !outbox->ready);
     return outbox->ready;
 }
 
