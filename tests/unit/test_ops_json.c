@@ -35,7 +35,7 @@ teardown(void **state)
     return 0;
 }
 
-/* Lives in the arena. */
+/* The ops as JSON, allocated in the arena. */
 static struct text
 written(const struct ops *ops)
 {
@@ -121,7 +121,7 @@ test_accepted_rows_in_canonical_form(void **state)
 }
 
 static void
-test_refused_rows_and_where(void **state)
+test_refusals_name_the_place(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
@@ -161,9 +161,9 @@ test_refused_rows_and_where(void **state)
         check_refused(text_of(cases[i][0]), &ops_limits_default, cases[i][1], OPS_ROUTE_ENTITY);
 }
 
-/* F79: what is wrong with a fan-out never changes where it goes. */
+/* Whatever is wrong with a fan-out, it has to go to every partition. */
 static void
-test_refused_fan_outs_go_to_all_partitions(void **state)
+test_F79_refused_fan_outs_go_to_all_partitions(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
@@ -202,7 +202,7 @@ test_refused_fan_outs_go_to_all_partitions(void **state)
 }
 
 static void
-test_only_an_element_makes_a_fan_out(void **state)
+test_only_an_element_of_the_array_makes_a_fan_out(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
@@ -218,7 +218,7 @@ test_only_an_element_makes_a_fan_out(void **state)
 }
 
 static void
-test_limits_refuse_and_leave_the_route(void **state)
+test_F79_rows_above_a_limit_are_refused_and_keep_their_route(void **state)
 {
     (void)state;
     static const struct ops_limits limits = {
@@ -268,9 +268,8 @@ test_limits_refuse_and_leave_the_route(void **state)
     assert_int_equal(ops_json_parse(full, &limits, &arena, &ops, &route, NULL), 0);
 }
 
-/* F62 */
 static void
-test_very_deep_rows_are_refused_and_routed(void **state)
+test_F62_very_deep_rows_are_refused_and_routed(void **state)
 {
     (void)state;
     static const char *const begins[] = {"[{\"op\":\"queryOpSet\"},", "[{\"op\":\"set\"},"};
@@ -291,7 +290,7 @@ test_very_deep_rows_are_refused_and_routed(void **state)
 }
 
 static void
-test_the_text_may_go(void **state)
+test_ops_do_not_refer_to_the_text(void **state)
 {
     (void)state;
     char json[] = FAN_OUT("[{\"op\":\"set\",\"field\":\"name\",\"value\":[\"text\"]}]");
@@ -303,7 +302,7 @@ test_the_text_may_go(void **state)
 }
 
 static void
-test_a_tree_gives_the_same_as_its_text(void **state)
+test_a_tree_gives_the_same_ops_as_its_text(void **state)
 {
     (void)state;
     static const char *const cases[] = {
@@ -339,7 +338,7 @@ event_of(const struct ops *ops, enum ops_route route)
     };
 }
 
-/* Accepted ops become an event, and come out of it as they were. */
+/* Encodes accepted ops as an event, and checks that decoding it gives the same ops. */
 static void
 check_encodes(const struct ops *ops, enum ops_route route)
 {
@@ -355,7 +354,7 @@ check_encodes(const struct ops *ops, enum ops_route route)
     buffer_free(&bytes);
 }
 
-/* A reason becomes a rejected event. */
+/* Encodes a reason as a rejected event. */
 static void
 check_reason_encodes(const char *reason)
 {
@@ -369,7 +368,7 @@ check_reason_encodes(const char *reason)
 }
 
 static void
-test_limits_fit_into_an_event(void **state)
+test_ops_at_their_limits_fit_into_an_event(void **state)
 {
     (void)state;
     assert_in_range(ops_limits_default.row_items, 1, EVENT_ITEMS_MAX);
@@ -421,7 +420,7 @@ random_value(enum op_kind op)
     switch (kind) {
     case VALUE_INTEGER:
         return (struct value){.kind = kind, .integer = (int64_t)random_below(UINT64_MAX)};
-    case VALUE_FLOAT: /* with a fraction: others are integers */
+    case VALUE_FLOAT: /* with a fraction, because 3.0 is read as an integer */
         return (struct value){.kind = kind, .real = (double)random_below(1 << 30) + 0.375};
     case VALUE_BOOLEAN:
         return (struct value){.kind = kind, .boolean = random_below(2) == 0};
@@ -470,9 +469,9 @@ random_fan_outs(void)
     return (struct ops){ops, count};
 }
 
-/* Any ops that are written are accepted as they were, and always fit into an event. */
+/* Any ops that are written as JSON are accepted and equal, and fit into an event. */
 static void
-test_random_ops_come_back_and_encode(void **state)
+test_random_ops_survive_a_round_trip_and_fit_into_an_event(void **state)
 {
     (void)state;
     random_seed();
@@ -490,10 +489,10 @@ test_random_ops_come_back_and_encode(void **state)
     }
 }
 
-/* Any bytes are refused with a reason that an event can carry, or become an event; and they are
- * routed by what the scan sees. */
+/* Any bytes become an event, or are refused with a reason that fits into one; the scan determines
+ * their route. */
 static void
-test_random_bytes_are_refused_or_encode(void **state)
+test_random_bytes_are_refused_or_fit_into_an_event(void **state)
 {
     (void)state;
     static const char *const goods[] = {
@@ -554,16 +553,16 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted_rows_in_canonical_form),
-        cmocka_unit_test(test_refused_rows_and_where),
-        cmocka_unit_test(test_refused_fan_outs_go_to_all_partitions),
-        cmocka_unit_test(test_only_an_element_makes_a_fan_out),
-        cmocka_unit_test(test_limits_refuse_and_leave_the_route),
-        cmocka_unit_test(test_very_deep_rows_are_refused_and_routed),
-        cmocka_unit_test(test_the_text_may_go),
-        cmocka_unit_test(test_a_tree_gives_the_same_as_its_text),
-        cmocka_unit_test(test_limits_fit_into_an_event),
-        cmocka_unit_test(test_random_ops_come_back_and_encode),
-        cmocka_unit_test(test_random_bytes_are_refused_or_encode),
+        cmocka_unit_test(test_refusals_name_the_place),
+        cmocka_unit_test(test_F79_refused_fan_outs_go_to_all_partitions),
+        cmocka_unit_test(test_only_an_element_of_the_array_makes_a_fan_out),
+        cmocka_unit_test(test_F79_rows_above_a_limit_are_refused_and_keep_their_route),
+        cmocka_unit_test(test_F62_very_deep_rows_are_refused_and_routed),
+        cmocka_unit_test(test_ops_do_not_refer_to_the_text),
+        cmocka_unit_test(test_a_tree_gives_the_same_ops_as_its_text),
+        cmocka_unit_test(test_ops_at_their_limits_fit_into_an_event),
+        cmocka_unit_test(test_random_ops_survive_a_round_trip_and_fit_into_an_event),
+        cmocka_unit_test(test_random_bytes_are_refused_or_fit_into_an_event),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

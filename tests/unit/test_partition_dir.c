@@ -10,7 +10,7 @@
 #include "consumer/partition/partition_dir.h"
 #include "tests/support/temporary_directory.h"
 
-/* The real file system, of which the calls that change names fail from the `left`-th on. */
+/* The real file system, except that calls that change names fail from the `left`-th one on. */
 static struct files dying;
 static int left;
 
@@ -86,7 +86,7 @@ make_log(const char *directory, const char *content)
     free(file);
 }
 
-/* The first byte of the log of that name; 0: there is none, '-': one without its segment. */
+/* The first byte of the log of that name; 0 when it does not exist, '-' when it has no segment. */
 static char
 log_of(const char *name)
 {
@@ -123,7 +123,7 @@ test_a_new_partition_has_no_old_log(void **state)
 }
 
 static void
-test_beginning_anew_keeps_the_log_until_it_is_dropped(void **state)
+test_a_rebuild_keeps_the_old_log_until_it_is_dropped(void **state)
 {
     (void)state;
     struct partition_dir dir;
@@ -146,7 +146,7 @@ test_beginning_anew_keeps_the_log_until_it_is_dropped(void **state)
 }
 
 static void
-test_beginning_anew_again_keeps_the_oldest(void **state)
+test_a_second_rebuild_keeps_the_log_before_the_first(void **state)
 {
     (void)state;
     struct partition_dir dir;
@@ -160,10 +160,9 @@ test_beginning_anew_again_keeps_the_oldest(void **state)
     partition_dir_close(&dir);
 }
 
-/* What is left after a death at any call: the step has happened or not, and what is served is
- * whole. */
+/* After a crash at any call, the step has happened or not, and the serving log is whole. */
 static void
-test_F39_a_death_at_any_call_leaves_one_state_or_the_next(void **state)
+test_F39_a_crash_at_any_call_leaves_the_state_before_or_after_the_step(void **state)
 {
     (void)state;
     bool finished = false;
@@ -197,9 +196,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         DIR_TEST(test_a_new_partition_has_no_old_log),
-        DIR_TEST(test_beginning_anew_keeps_the_log_until_it_is_dropped),
-        DIR_TEST(test_beginning_anew_again_keeps_the_oldest),
-        cmocka_unit_test(test_F39_a_death_at_any_call_leaves_one_state_or_the_next),
+        DIR_TEST(test_a_rebuild_keeps_the_old_log_until_it_is_dropped),
+        DIR_TEST(test_a_second_rebuild_keeps_the_log_before_the_first),
+        cmocka_unit_test(test_F39_a_crash_at_any_call_leaves_the_state_before_or_after_the_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* libpq against a server that follows a script: the states of a session without a database. What
- * needs a real one is tested where the statements are. */
+/* libpq against a server that follows a script: the states of a session, without a database. The
+ * integration tests run the statements on a real one. */
 #include "tests/unit/unit_test.h"
 
 #include <netinet/in.h>
@@ -15,7 +15,7 @@
 
 /* A script is a row of letters:
  *   wait for   Q a query   X a query with parameters   f a failed COPY IN   k a cancel request
- *   send       A you are let in   E+SQLSTATE an error   C command complete   Z ready   I nothing
+ *   send       A authenticated   E+SQLSTATE an error   C command complete   Z ready   I empty query
  *              T one column   D a row with "42"   N a row with null
  *              H copy out   G copy in   d "row;"   c copy done
  *   else       / the next message in two parts   ~ a rest   ! the connection is closed
@@ -27,7 +27,7 @@ struct script {
     int port;
     pthread_t thread;
     bool is_split;
-    bool is_played; /* to its end */
+    bool is_played; /* whether the script was played to its end */
 };
 
 static bool
@@ -94,7 +94,7 @@ script_send_error(struct script *script, const char *state)
 {
     char body[] = "SERROR\0C00000\0Mno such luck\0";
     memcpy(strchr(body, '\0') + 2, state, 5);
-    return script_send(script, 'E', body, sizeof body); /* its own end included */
+    return script_send(script, 'E', body, sizeof body); /* with its terminating zero */
 }
 
 static bool
@@ -184,7 +184,7 @@ script_start(struct script *script, const char *steps)
     assert_int_equal(pthread_create(&script->thread, NULL, script_run, script), 0);
 }
 
-/* The session is closed, and every step was played. */
+/* Closes the session, and checks that every step was played. */
 static void
 script_end(struct script *script, struct pg *pg)
 {
@@ -206,7 +206,7 @@ connect_to(const struct script *script, struct pg **pg, struct error *err)
     return rc;
 }
 
-/* A session whose settings are made; `steps` follow. */
+/* Opens a session; `steps` come after the statement that pins its settings. */
 static struct pg *
 open_session(struct script *script, const char *steps)
 {
@@ -229,7 +229,7 @@ check_free(struct pg *pg)
 }
 
 static void
-test_connection_strings_are_checked_and_not_repeated(void **state)
+test_F56_connection_strings_are_checked_and_not_shown(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
@@ -252,9 +252,9 @@ test_connection_strings_are_checked_and_not_repeated(void **state)
     }
 }
 
-/* Without a connection: later, perhaps. */
+/* A connection that fails is a retriable error. */
 static void
-test_failed_connections_may_be_tried_again(void **state)
+test_failed_connections_may_be_retried(void **state)
 {
     (void)state;
     static const char *const endings[] = {"!", "E28P01!", "E57P03!", "AZQE42501Z", "AZQ!"};
@@ -268,7 +268,7 @@ test_failed_connections_may_be_tried_again(void **state)
             fail_msg("%s: %s", endings[i], err.message);
         assert_null(strstr(err.message, "s3cret"));
         script_end(&script, NULL);
-        assert_int_equal(connect_to(&script, &pg, &err), ERR_RETRY); /* nobody listens now */
+        assert_int_equal(connect_to(&script, &pg, &err), ERR_RETRY); /* there is no server */
         assert_null(strstr(err.message, "s3cret"));
     }
 }
@@ -293,7 +293,7 @@ test_errors_are_classed_by_sqlstate(void **state)
 }
 
 static void
-test_lost_connection_is_known_and_stays_lost(void **state)
+test_a_lost_connection_is_detected_and_stays_lost(void **state)
 {
     (void)state;
     struct script script;
@@ -312,7 +312,7 @@ test_lost_connection_is_known_and_stays_lost(void **state)
 }
 
 static void
-test_query_gives_values(void **state)
+test_a_query_returns_values(void **state)
 {
     (void)state;
     struct script script;
@@ -333,9 +333,9 @@ test_query_gives_values(void **state)
     script_end(&script, pg);
 }
 
-/* What is not the statement that was meant is refused, and the session is free again. */
+/* An answer to another kind of statement is refused, and the session can be used again. */
 static void
-test_unexpected_answers_leave_the_session_free(void **state)
+test_unexpected_answers_leave_the_session_usable(void **state)
 {
     (void)state;
     struct script script;
@@ -345,11 +345,11 @@ test_unexpected_answers_leave_the_session_free(void **state)
                                           "QHddkE57014Z" /* COPY TO STDOUT */
                                           "QGfE57014Z"   /* COPY FROM STDIN */
                                           "XHdkE57014Z"  /* the same as a query */
-                                          "QCZ"          /* a copy that is none */
+                                          "QCZ"          /* not a copy */
                                           "QTDCZ"        /* a copy that is a SELECT */
                                           "QGfE57014Z"   /* a copy the wrong way */
                                           "QCHdkE57014Z" /* two statements, the second a copy */
-                                          "QE42P01Z"     /* a copy of nothing */
+                                          "QE42P01Z"     /* a copy of an unknown table */
                                           "QCZ");
     assert_int_equal(pg_exec(pg, "", &err), ERR_FATAL);
     assert_int_equal(pg_exec(pg, "x", &err), ERR_FATAL);
@@ -378,7 +378,7 @@ read_copy(struct pg *pg, struct buffer *out, struct error *err)
 }
 
 static void
-test_copy_is_read_to_its_end(void **state)
+test_a_copy_is_read_to_its_end(void **state)
 {
     (void)state;
     struct script script;
@@ -397,7 +397,7 @@ test_copy_is_read_to_its_end(void **state)
 }
 
 static void
-test_copy_read_comes_back_when_nothing_arrives(void **state)
+test_reading_a_copy_returns_when_nothing_arrives(void **state)
 {
     (void)state;
     struct script script;
@@ -416,7 +416,7 @@ test_copy_read_comes_back_when_nothing_arrives(void **state)
 }
 
 static void
-test_copy_that_breaks_off_is_no_copy_done(void **state)
+test_an_interrupted_copy_is_not_complete(void **state)
 {
     (void)state;
     struct script script;
@@ -436,12 +436,12 @@ test_copy_that_breaks_off_is_no_copy_done(void **state)
 }
 
 static void
-test_cancelled_copy_leaves_the_session_free(void **state)
+test_a_cancelled_copy_leaves_the_session_usable(void **state)
 {
     (void)state;
     struct script script;
     struct error err;
-    struct pg *pg = open_session(&script, "QHdkddE57014Z" /* as asked */
+    struct pg *pg = open_session(&script, "QHdkddE57014Z" /* cancelled */
                                           "QHdkcCZ"       /* it had ended */
                                           "QHdkE22012Z"   /* it failed by itself */
                                           "QCZ");
@@ -454,7 +454,7 @@ test_cancelled_copy_leaves_the_session_free(void **state)
 }
 
 static void
-test_session_may_be_closed_inside_a_copy(void **state)
+test_a_session_may_be_closed_during_a_copy(void **state)
 {
     (void)state;
     struct script script;
@@ -487,17 +487,17 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_connection_strings_are_checked_and_not_repeated),
-        cmocka_unit_test(test_failed_connections_may_be_tried_again),
+        cmocka_unit_test(test_F56_connection_strings_are_checked_and_not_shown),
+        cmocka_unit_test(test_failed_connections_may_be_retried),
         cmocka_unit_test(test_errors_are_classed_by_sqlstate),
-        cmocka_unit_test(test_lost_connection_is_known_and_stays_lost),
-        cmocka_unit_test(test_query_gives_values),
-        cmocka_unit_test(test_unexpected_answers_leave_the_session_free),
-        cmocka_unit_test(test_copy_is_read_to_its_end),
-        cmocka_unit_test(test_copy_read_comes_back_when_nothing_arrives),
-        cmocka_unit_test(test_copy_that_breaks_off_is_no_copy_done),
-        cmocka_unit_test(test_cancelled_copy_leaves_the_session_free),
-        cmocka_unit_test(test_session_may_be_closed_inside_a_copy),
+        cmocka_unit_test(test_a_lost_connection_is_detected_and_stays_lost),
+        cmocka_unit_test(test_a_query_returns_values),
+        cmocka_unit_test(test_unexpected_answers_leave_the_session_usable),
+        cmocka_unit_test(test_a_copy_is_read_to_its_end),
+        cmocka_unit_test(test_reading_a_copy_returns_when_nothing_arrives),
+        cmocka_unit_test(test_an_interrupted_copy_is_not_complete),
+        cmocka_unit_test(test_a_cancelled_copy_leaves_the_session_usable),
+        cmocka_unit_test(test_a_session_may_be_closed_during_a_copy),
         cmocka_unit_test(test_names_and_texts_are_quoted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

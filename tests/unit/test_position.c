@@ -58,7 +58,7 @@ test_the_format_does_not_change(void **state)
 }
 
 static void
-test_what_was_written_is_read_back(void **state)
+test_a_written_position_is_read_back(void **state)
 {
     (void)state;
     struct error err = {0};
@@ -129,7 +129,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_format_does_not_change),
-        cmocka_unit_test(test_what_was_written_is_read_back),
+        cmocka_unit_test(test_a_written_position_is_read_back),
         cmocka_unit_test(test_a_position_that_is_cut_or_too_long_is_refused),
         cmocka_unit_test(test_unknown_versions_reasons_flags_and_lengths_are_refused),
         cmocka_unit_test(test_numbers_that_contradict_each_other_are_refused),

@@ -17,7 +17,7 @@ check(int64_t prefetch_bytes, int32_t partitions, const int64_t wanted[PREFETCH_
 
 /* KiB and messages that wait, bytes of one fetch of a partition, of one response. */
 static void
-test_F48_partitions_share_what_is_fetched_ahead(void **state)
+test_F48_partitions_share_the_prefetch_limit(void **state)
 {
     (void)state;
     const int64_t mib = 1024 * 1024;
@@ -31,7 +31,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_F48_partitions_share_what_is_fetched_ahead),
+        cmocka_unit_test(test_F48_partitions_share_the_prefetch_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

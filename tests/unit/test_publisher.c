@@ -110,7 +110,7 @@ read_event(struct fixture *fixture, int32_t partition, int64_t offset, struct ar
 }
 
 static void
-test_events_and_marks_carry_the_numbers_they_stand_at(void **state)
+test_events_carry_their_numbers_and_marks_the_last_ones(void **state)
 {
     (void)state;
     struct fixture fixture;
@@ -169,7 +169,7 @@ test_an_event_too_large_for_the_topic_takes_no_seq(void **state)
 }
 
 static void
-test_a_checkpoint_counts_when_all_partitions_have_acknowledged(void **state)
+test_a_checkpoint_is_acknowledged_when_all_partitions_are(void **state)
 {
     (void)state;
     struct fixture fixture;
@@ -189,12 +189,12 @@ test_a_checkpoint_counts_when_all_partitions_have_acknowledged(void **state)
     assert_int_equal(newest->row_id, 2);
     assert_int_equal(newest->numbering.seq[0], 1);
     assert_int_equal(newest->numbering.seq[1], 1);
-    assert_null(publisher_acked_checkpoint(fixture.publisher)); /* told once */
+    assert_null(publisher_acked_checkpoint(fixture.publisher)); /* returned once */
     fixture_end(&fixture);
 }
 
 static void
-test_a_checkpoint_does_not_move_with_what_is_added_later(void **state)
+test_a_checkpoint_does_not_cover_later_events(void **state)
 {
     (void)state;
     struct fixture fixture;
@@ -219,10 +219,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_events_and_marks_carry_the_numbers_they_stand_at),
+        cmocka_unit_test(test_events_carry_their_numbers_and_marks_the_last_ones),
         cmocka_unit_test(test_an_event_too_large_for_the_topic_takes_no_seq),
-        cmocka_unit_test(test_a_checkpoint_counts_when_all_partitions_have_acknowledged),
-        cmocka_unit_test(test_a_checkpoint_does_not_move_with_what_is_added_later),
+        cmocka_unit_test(test_a_checkpoint_is_acknowledged_when_all_partitions_are),
+        cmocka_unit_test(test_a_checkpoint_does_not_cover_later_events),
     };
     return cmocka_run_group_tests(tests, mock_cluster_setup, mock_cluster_teardown);
 }

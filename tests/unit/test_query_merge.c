@@ -5,7 +5,7 @@
 #include "common/base/memory.h"
 #include "consumer/query/query_reply.h"
 
-/* Three shards by value descending, nulls last; the second has nothing. */
+/* Three shards by value descending, nulls last; the second one is empty. */
 static struct engine_hit first_hits[] = {{3, true, 9}, {0, true, 5}, {6, false, 0}};
 static struct engine_hit third_hits[] = {{5, true, 9}, {2, true, -1}, {8, false, 0}};
 static const struct engine_result results[] = {
@@ -14,7 +14,7 @@ static const struct engine_result results[] = {
 static const struct engine_query by_value = {
     .sort_field = {"s", 1}, .direction = ENGINE_DESCENDING, .limit = 100};
 
-/* What a page of the three shards says as JSON. */
+/* A page of the three shards as JSON. */
 static void
 assert_reply(const struct engine_query *query, const char *wanted)
 {
@@ -58,7 +58,7 @@ test_offset_is_skipped_after_the_merge(void **state)
 }
 
 static void
-test_the_cursor_of_a_null_is_null(void **state)
+test_the_cursor_at_a_null_has_a_null_value(void **state)
 {
     (void)state;
     struct engine_query query = by_value;
@@ -69,7 +69,7 @@ test_the_cursor_of_a_null_is_null(void **state)
 }
 
 static void
-test_limit_zero_only_counts(void **state)
+test_limit_0_returns_the_count_alone(void **state)
 {
     (void)state;
     struct engine_query query = by_value;
@@ -79,7 +79,7 @@ test_limit_zero_only_counts(void **state)
 }
 
 static void
-test_no_shard_at_all_is_an_empty_page(void **state)
+test_no_shards_give_an_empty_page(void **state)
 {
     (void)state;
     struct query_page page;
@@ -96,9 +96,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shards_merge_in_order_and_totals_add_up),
         cmocka_unit_test(test_offset_is_skipped_after_the_merge),
-        cmocka_unit_test(test_the_cursor_of_a_null_is_null),
-        cmocka_unit_test(test_limit_zero_only_counts),
-        cmocka_unit_test(test_no_shard_at_all_is_an_empty_page),
+        cmocka_unit_test(test_the_cursor_at_a_null_has_a_null_value),
+        cmocka_unit_test(test_limit_0_returns_the_count_alone),
+        cmocka_unit_test(test_no_shards_give_an_empty_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

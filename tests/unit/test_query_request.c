@@ -23,7 +23,7 @@ arena_teardown(void **state)
     return 0;
 }
 
-/* ' stands for ". */
+/* In the JSON of these tests, ' stands for ". */
 static struct text
 body_of(struct arena *arena, const char *json)
 {
@@ -69,7 +69,7 @@ test_everything_may_be_absent_or_null(void **state)
 }
 
 static void
-test_the_list_of_filters_is_an_and(void **state)
+test_the_list_of_filters_is_a_conjunction(void **state)
 {
     struct query_request request;
     parse(*state,
@@ -93,7 +93,7 @@ test_the_list_of_filters_is_an_and(void **state)
 }
 
 static void
-test_every_filter_has_its_name(void **state)
+test_every_filter_is_parsed_by_its_name(void **state)
 {
     static const struct {
         const char *json;
@@ -167,7 +167,7 @@ test_sort_and_page(void **state)
 }
 
 static void
-test_a_cursor_wins_over_an_offset(void **state)
+test_a_cursor_overrides_an_offset(void **state)
 {
     struct query_request request;
     parse(*state, "{'sort':{'field':'s'},'offset':5000,'cursor':{'sort_value':7,'slot_id':123}}",
@@ -184,7 +184,7 @@ test_a_cursor_wins_over_an_offset(void **state)
 }
 
 static void
-test_refusals_say_what_and_where(void **state)
+test_refusals_name_the_reason_and_the_place(void **state)
 {
     static const struct {
         const char *json;
@@ -252,12 +252,12 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         ARENA_TEST(test_everything_may_be_absent_or_null),
-        ARENA_TEST(test_the_list_of_filters_is_an_and),
-        ARENA_TEST(test_every_filter_has_its_name),
+        ARENA_TEST(test_the_list_of_filters_is_a_conjunction),
+        ARENA_TEST(test_every_filter_is_parsed_by_its_name),
         ARENA_TEST(test_values_are_typed_or_plain),
         ARENA_TEST(test_sort_and_page),
-        ARENA_TEST(test_a_cursor_wins_over_an_offset),
-        ARENA_TEST(test_refusals_say_what_and_where),
+        ARENA_TEST(test_a_cursor_overrides_an_offset),
+        ARENA_TEST(test_refusals_name_the_reason_and_the_place),
         ARENA_TEST(test_depth_and_clauses_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

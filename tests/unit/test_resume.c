@@ -1,4 +1,5 @@
-/* What a committed offset says, by whose it is and how it lies to what is held. */
+/* What a partition does with the group's committed offset, which depends on who has committed it
+ * and on the position that the member holds. */
 #include "tests/unit/unit_test.h"
 
 #include "consumer/partition/resume.h"
@@ -37,7 +38,7 @@ decide_reset(int64_t committed, int64_t held, int64_t replay_held)
 }
 
 static void
-test_the_metadata_says_whose_state_and_which(void **state)
+test_the_metadata_names_the_member_and_its_state(void **state)
 {
     (void)state;
     char text[RESUME_METADATA_BYTES];
@@ -46,7 +47,7 @@ test_the_metadata_says_whose_state_and_which(void **state)
 }
 
 static void
-test_F39_members_go_on_from_what_they_hold_whatever_members_committed(void **state)
+test_F39_a_member_continues_from_its_own_state(void **state)
 {
     (void)state;
     static const int64_t committed[] = {0, HELD - 1, HELD, HELD + 50};
@@ -87,14 +88,14 @@ test_F66_an_offset_that_no_member_committed_is_a_reset(void **state)
 }
 
 static void
-test_a_replay_is_named_later_than_the_one_before_whatever_the_clock_says(void **state)
+test_the_number_of_a_replay_grows_whatever_the_clock_says(void **state)
 {
     (void)state;
     assert_int_equal(decide_reset(0, HELD, NOW_MS + 10).replay, NOW_MS + 11);
 }
 
 static void
-test_F81_an_absent_offset_is_no_reset(void **state)
+test_F81_an_absent_offset_is_not_a_reset(void **state)
 {
     (void)state;
     struct resume_decision decision = decide_reset(-1, HELD, 3);
@@ -117,7 +118,7 @@ test_F81_a_reset_that_another_member_followed_is_followed(void **state)
 }
 
 static void
-test_a_member_without_state_begins_where_the_topic_does(void **state)
+test_a_member_without_state_begins_at_the_topics_beginning(void **state)
 {
     (void)state;
     struct resume_decision member = decide_committed_by(them, 9, 10, -1, 0);
@@ -130,7 +131,7 @@ test_a_member_without_state_begins_where_the_topic_does(void **state)
 }
 
 static void
-test_what_only_looks_like_a_members_metadata_is_none(void **state)
+test_text_that_only_resembles_a_members_metadata_is_a_reset(void **state)
 {
     (void)state;
     static const char *const texts[] = {
@@ -146,15 +147,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_metadata_says_whose_state_and_which),
-        cmocka_unit_test(test_F39_members_go_on_from_what_they_hold_whatever_members_committed),
+        cmocka_unit_test(test_the_metadata_names_the_member_and_its_state),
+        cmocka_unit_test(test_F39_a_member_continues_from_its_own_state),
         cmocka_unit_test(test_a_log_that_ends_before_its_own_commit_has_lost_its_tail),
         cmocka_unit_test(test_F66_an_offset_that_no_member_committed_is_a_reset),
-        cmocka_unit_test(test_a_replay_is_named_later_than_the_one_before_whatever_the_clock_says),
-        cmocka_unit_test(test_F81_an_absent_offset_is_no_reset),
+        cmocka_unit_test(test_the_number_of_a_replay_grows_whatever_the_clock_says),
+        cmocka_unit_test(test_F81_an_absent_offset_is_not_a_reset),
         cmocka_unit_test(test_F81_a_reset_that_another_member_followed_is_followed),
-        cmocka_unit_test(test_a_member_without_state_begins_where_the_topic_does),
-        cmocka_unit_test(test_what_only_looks_like_a_members_metadata_is_none),
+        cmocka_unit_test(test_a_member_without_state_begins_at_the_topics_beginning),
+        cmocka_unit_test(test_text_that_only_resembles_a_members_metadata_is_a_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 
 /* The Avro project's own vectors (share/test/data/schema-tests.txt), as unsigned numbers. */
 static void
-test_fingerprint_equals_avros_vectors(void **state)
+test_the_fingerprint_equals_the_vectors_of_avro(void **state)
 {
     (void)state;
     assert_true(schema_fingerprint_bytes("", 0) == UINT64_C(0xc15d213aa4d7a795));
@@ -17,7 +17,7 @@ test_fingerprint_equals_avros_vectors(void **state)
 }
 
 static void
-test_canonical_form_keeps_what_decides_about_bytes(void **state)
+test_the_canonical_form_keeps_what_determines_the_bytes(void **state)
 {
     (void)state;
     const char *json =
@@ -42,7 +42,7 @@ test_canonical_form_keeps_what_decides_about_bytes(void **state)
 }
 
 static void
-test_what_is_no_schema_of_ours_is_refused(void **state)
+test_unsupported_schemas_are_refused(void **state)
 {
     (void)state;
     static const char *const wrong[] = {"", "{", "\"nonsense\"", "\"float\"",
@@ -56,7 +56,7 @@ test_what_is_no_schema_of_ours_is_refused(void **state)
 }
 
 static void
-test_every_released_schema_has_the_fingerprint_written_beside_it(void **state)
+test_every_released_schema_has_its_recorded_fingerprint(void **state)
 {
     (void)state;
     for (int i = 0; i < EVENT_SCHEMAS; i++) {
@@ -73,10 +73,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fingerprint_equals_avros_vectors),
-        cmocka_unit_test(test_canonical_form_keeps_what_decides_about_bytes),
-        cmocka_unit_test(test_what_is_no_schema_of_ours_is_refused),
-        cmocka_unit_test(test_every_released_schema_has_the_fingerprint_written_beside_it),
+        cmocka_unit_test(test_the_fingerprint_equals_the_vectors_of_avro),
+        cmocka_unit_test(test_the_canonical_form_keeps_what_determines_the_bytes),
+        cmocka_unit_test(test_unsupported_schemas_are_refused),
+        cmocka_unit_test(test_every_released_schema_has_its_recorded_fingerprint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

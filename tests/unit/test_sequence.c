@@ -1,5 +1,5 @@
-/* The seq rule: each law's sentence, then random histories of crashing producers, zombies and
- * crashing readers, in which exactly the rows of the source must be applied, once and in order. */
+/* The seq rule: each rule of L2 and L3, then random histories of crashing producers, zombies and
+ * crashing readers, in which every row of the source must be applied once and in order. */
 #include "tests/unit/unit_test.h"
 
 #include <stdlib.h>
@@ -23,7 +23,7 @@ row_of(int64_t generation, int64_t seq, int64_t row_id)
     };
 }
 
-/* The digest over the row ids 1 .. seq: in these tests a row's id is its seq. */
+/* The digest over the row ids 1 .. seq. In these tests the id of a row is its seq. */
 static uint64_t
 digest_of(int64_t seq)
 {
@@ -75,7 +75,7 @@ take(struct sequence *sequence, struct event event)
 }
 
 static void
-test_the_next_number_applies_and_a_known_one_is_a_duplicate(void **state)
+test_L2_the_next_seq_applies_and_a_known_one_is_a_duplicate(void **state)
 {
     (void)state;
     struct sequence sequence = begun(3);
@@ -88,7 +88,7 @@ test_the_next_number_applies_and_a_known_one_is_a_duplicate(void **state)
 }
 
 static void
-test_a_jump_is_a_remembered_loss_and_reading_goes_on(void **state)
+test_L2_a_gap_is_a_recorded_loss_and_reading_continues(void **state)
 {
     (void)state;
     char reason[SEQUENCE_REASON_BYTES];
@@ -106,7 +106,7 @@ test_a_jump_is_a_remembered_loss_and_reading_goes_on(void **state)
 }
 
 static void
-test_a_mark_beyond_the_last_number_proves_a_loss(void **state)
+test_L2_a_mark_above_the_last_seq_proves_a_loss(void **state)
 {
     (void)state;
     struct sequence sequence = begun(3);
@@ -120,7 +120,7 @@ test_a_mark_beyond_the_last_number_proves_a_loss(void **state)
 }
 
 static void
-test_a_watermark_below_the_last_number_proves_that_numbers_were_used_twice(void **state)
+test_L2_a_watermark_below_the_last_seq_proves_that_seqs_were_used_twice(void **state)
 {
     (void)state;
     struct sequence sequence = begun(3);
@@ -129,7 +129,7 @@ test_a_watermark_below_the_last_number_proves_that_numbers_were_used_twice(void 
 }
 
 static void
-test_another_digest_proves_that_numbers_were_used_twice(void **state)
+test_L2_another_digest_proves_that_seqs_were_used_twice(void **state)
 {
     (void)state;
     struct sequence sequence = begun(3);
@@ -140,7 +140,7 @@ test_another_digest_proves_that_numbers_were_used_twice(void **state)
 }
 
 static void
-test_a_fence_may_stand_below_and_what_it_sends_again_is_dropped(void **state)
+test_L3_a_fence_may_be_below_the_last_seq_and_events_sent_again_are_dropped(void **state)
 {
     (void)state;
     struct sequence sequence = begun(3);
@@ -152,7 +152,7 @@ test_a_fence_may_stand_below_and_what_it_sends_again_is_dropped(void **state)
 }
 
 static void
-test_a_zombie_is_fenced_whatever_its_numbers(void **state)
+test_L3_a_zombie_is_fenced_off_whatever_its_seqs(void **state)
 {
     (void)state;
     struct sequence sequence = begun(3);
@@ -165,7 +165,7 @@ test_a_zombie_is_fenced_whatever_its_numbers(void **state)
 }
 
 static void
-test_a_generation_without_its_fence_is_a_loss(void **state)
+test_L3_a_generation_without_its_fence_is_a_loss(void **state)
 {
     (void)state;
     struct sequence sequence = begun(3);
@@ -175,7 +175,7 @@ test_a_generation_without_its_fence_is_a_loss(void **state)
 }
 
 static void
-test_unnumbered_events_apply_as_they_come(void **state)
+test_unnumbered_events_always_apply(void **state)
 {
     (void)state;
     struct sequence sequence = begun(3), before = sequence;
@@ -185,7 +185,7 @@ test_unnumbered_events_apply_as_they_come(void **state)
 }
 
 static void
-test_a_rejected_row_takes_its_number(void **state)
+test_a_rejected_row_takes_its_seq(void **state)
 {
     (void)state;
     struct sequence sequence = begun(3);
@@ -197,7 +197,7 @@ test_a_rejected_row_takes_its_number(void **state)
 }
 
 static void
-test_only_a_fence_at_0_that_says_empty_makes_a_new_shard_complete(void **state)
+test_only_a_fence_at_seq_0_with_an_empty_source_makes_a_new_shard_complete(void **state)
 {
     (void)state;
     struct event full = mark_of(MARK_FENCE, 1, 0);
@@ -223,7 +223,7 @@ test_only_a_fence_at_0_that_says_empty_makes_a_new_shard_complete(void **state)
 }
 
 static void
-test_a_new_epoch_numbers_from_1_and_voids_completeness(void **state)
+test_a_new_epoch_begins_with_seq_1_and_voids_completeness(void **state)
 {
     (void)state;
     struct sequence sequence = begun(3);
@@ -240,7 +240,7 @@ test_a_new_epoch_numbers_from_1_and_voids_completeness(void **state)
 }
 
 static void
-test_another_topic_id_is_a_loss_said_once(void **state)
+test_another_topic_id_is_a_loss_reported_once(void **state)
 {
     (void)state;
     struct sequence sequence = begun(3);
@@ -280,8 +280,8 @@ test_a_watermark_is_kept(void **state)
 
 enum { ROWS = 200, EVENTS_MAX = 20000, ZOMBIE_ROW = 1000000 };
 
-/* The partition as one log: producers that crash and begin again from their last save, zombies that
- * write behind their successor's fence. `skip` never arrives, in no generation. */
+/* The log of a partition: producers crash and begin again at their last saved position, and zombies
+ * write after their successor's fence. `skip` never arrives in any generation. */
 struct history {
     struct event events[EVENTS_MAX];
     size_t count;
@@ -308,7 +308,7 @@ history_make(struct history *history)
         most = sent > most ? sent : most;
         if (random_below(20) == 0)
             saved = sent;
-        /* It follows a whole window, and so all that a predecessor sent of it. */
+        /* It follows a whole window, and so everything of it that a predecessor has sent. */
         if (random_below(20) == 0 && sent == most)
             history_add(history, mark_of(MARK_WATERMARK, generation, sent));
         if (random_below(25) == 0) {
@@ -323,7 +323,7 @@ history_make(struct history *history)
     history_add(history, mark_of(MARK_WATERMARK, generation, ROWS));
 }
 
-/* How far a shard has come: its position and what it applied move together. */
+/* A shard's progress: its position and the rows that it has applied are saved together. */
 struct reader {
     struct sequence sequence;
     size_t next;
@@ -331,8 +331,8 @@ struct reader {
     int64_t last_row;
 };
 
-/* Reads the log with crashes that fall back to the last frame; checks that the rows come in order,
- * each once. */
+/* Reads the log; a crash returns to the last frame. Checks that each row applies once and in order.
+ */
 static struct reader
 history_read(const struct history *history)
 {
@@ -355,7 +355,7 @@ history_read(const struct history *history)
 }
 
 static void
-test_random_histories_apply_exactly_what_was_sent(void **state)
+test_random_histories_apply_every_row_once_and_in_order(void **state)
 {
     (void)state;
     struct history *history = memory_alloc(sizeof *history);
@@ -382,23 +382,24 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_next_number_applies_and_a_known_one_is_a_duplicate),
-        cmocka_unit_test(test_a_jump_is_a_remembered_loss_and_reading_goes_on),
-        cmocka_unit_test(test_a_mark_beyond_the_last_number_proves_a_loss),
+        cmocka_unit_test(test_L2_the_next_seq_applies_and_a_known_one_is_a_duplicate),
+        cmocka_unit_test(test_L2_a_gap_is_a_recorded_loss_and_reading_continues),
+        cmocka_unit_test(test_L2_a_mark_above_the_last_seq_proves_a_loss),
+        cmocka_unit_test(test_L2_a_watermark_below_the_last_seq_proves_that_seqs_were_used_twice),
+        cmocka_unit_test(test_L2_another_digest_proves_that_seqs_were_used_twice),
         cmocka_unit_test(
-            test_a_watermark_below_the_last_number_proves_that_numbers_were_used_twice),
-        cmocka_unit_test(test_another_digest_proves_that_numbers_were_used_twice),
-        cmocka_unit_test(test_a_fence_may_stand_below_and_what_it_sends_again_is_dropped),
-        cmocka_unit_test(test_a_zombie_is_fenced_whatever_its_numbers),
-        cmocka_unit_test(test_a_generation_without_its_fence_is_a_loss),
-        cmocka_unit_test(test_unnumbered_events_apply_as_they_come),
-        cmocka_unit_test(test_a_rejected_row_takes_its_number),
-        cmocka_unit_test(test_only_a_fence_at_0_that_says_empty_makes_a_new_shard_complete),
-        cmocka_unit_test(test_a_new_epoch_numbers_from_1_and_voids_completeness),
-        cmocka_unit_test(test_another_topic_id_is_a_loss_said_once),
+            test_L3_a_fence_may_be_below_the_last_seq_and_events_sent_again_are_dropped),
+        cmocka_unit_test(test_L3_a_zombie_is_fenced_off_whatever_its_seqs),
+        cmocka_unit_test(test_L3_a_generation_without_its_fence_is_a_loss),
+        cmocka_unit_test(test_unnumbered_events_always_apply),
+        cmocka_unit_test(test_a_rejected_row_takes_its_seq),
+        cmocka_unit_test(
+            test_only_a_fence_at_seq_0_with_an_empty_source_makes_a_new_shard_complete),
+        cmocka_unit_test(test_a_new_epoch_begins_with_seq_1_and_voids_completeness),
+        cmocka_unit_test(test_another_topic_id_is_a_loss_reported_once),
         cmocka_unit_test(test_a_second_source_is_dropped_and_a_loss),
         cmocka_unit_test(test_a_watermark_is_kept),
-        cmocka_unit_test(test_random_histories_apply_exactly_what_was_sent),
+        cmocka_unit_test(test_random_histories_apply_every_row_once_and_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Readers of a shard beside its writer: whole batches, no long waits (F72). */
+/* Readers and the writer of a shard: readers see whole batches, and neither waits long (F72). */
 #include "tests/unit/unit_test.h"
 
 #include <pthread.h>
@@ -12,15 +12,15 @@
 
 enum { SLOTS = 100000, CLAUSES = 5000, QUERIES_MAX = 50 };
 
-/* Half of the slots are of level 1, the others of level 2. */
+/* Half of the slots have level 1, the others level 2. */
 struct shard_world {
     struct engine *engine;
     struct shard *shard;
     struct value level;
     struct filter leaves[CLAUSES];
     struct filter clauses[CLAUSES];
-    struct filter filter; /* level 1, said in many ways */
-    atomic_bool let_in;   /* the writer, by a query */
+    struct filter filter; /* level 1, as a disjunction of many clauses */
+    atomic_bool let_in;   /* a query has let the writer in */
     atomic_bool done;
 };
 
@@ -92,10 +92,10 @@ reader_main(void *context)
     return whole ? world : NULL;
 }
 
-/* Two slots change places in every batch, so that a query which saw half of one would count wrong.
- */
+/* Two slots exchange their levels in every batch, so a query that saw half of one would find
+ * another total. */
 static void
-test_F72_a_long_query_lets_batches_in_and_sees_whole_ones(void **state)
+test_F72_batches_are_applied_during_a_long_query_which_sees_whole_ones(void **state)
 {
     struct shard_world *world = *state;
     pthread_t reader;
@@ -118,14 +118,14 @@ test_F72_a_long_query_lets_batches_in_and_sees_whole_ones(void **state)
 }
 
 static void
-test_F72_a_query_that_is_out_of_time_ends(void **state)
+test_F72_a_query_that_exceeds_its_time_ends(void **state)
 {
     struct shard_world *world = *state;
     int64_t now_us = clock_monotonic_us();
     uint64_t total;
     assert_int_equal(ask(world, now_us, &total), ERR_RETRY);
     assert_int_equal(ask(world, now_us + 5 * US_PER_MS, &total), ERR_RETRY);
-    shard_write_begin(world->shard); /* nobody holds the lock any more */
+    shard_write_begin(world->shard); /* the query has released the lock */
     shard_write_end(world->shard);
     assert_int_equal(ask(world, INT64_MAX, &total), 0);
     assert_int_equal(total, SLOTS / 2);
@@ -138,8 +138,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        SHARD_TEST(test_F72_a_long_query_lets_batches_in_and_sees_whole_ones),
-        SHARD_TEST(test_F72_a_query_that_is_out_of_time_ends),
+        SHARD_TEST(test_F72_batches_are_applied_during_a_long_query_which_sees_whole_ones),
+        SHARD_TEST(test_F72_a_query_that_exceeds_its_time_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

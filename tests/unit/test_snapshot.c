@@ -16,7 +16,7 @@ check_text_survives(const char *text)
 }
 
 static void
-test_text_survives_parsing_and_printing(void **state)
+test_a_snapshot_survives_printing_and_parsing(void **state)
 {
     (void)state;
     check_text_survives(SNAPSHOT_EMPTY);
@@ -27,7 +27,7 @@ test_text_survives_parsing_and_printing(void **state)
 }
 
 static void
-test_what_is_no_snapshot_is_refused(void **state)
+test_text_that_is_not_a_snapshot_is_refused(void **state)
 {
     (void)state;
     static const char *const texts[] = {
@@ -41,13 +41,13 @@ test_what_is_no_snapshot_is_refused(void **state)
         struct snapshot snapshot = {0};
         struct error err = {0};
         if (snapshot_parse(&snapshot, texts[i], &err) != ERR_FATAL)
-            fail_msg("\"%s\" was taken for a snapshot", texts[i]);
+            fail_msg("\"%s\" was accepted as a snapshot", texts[i]);
         assert_null(snapshot.xip);
     }
 }
 
 static void
-test_a_refused_text_leaves_the_snapshot_as_it_was(void **state)
+test_a_refused_text_leaves_the_snapshot_unchanged(void **state)
 {
     (void)state;
     struct snapshot snapshot = {0};
@@ -60,7 +60,7 @@ test_a_refused_text_leaves_the_snapshot_as_it_was(void **state)
 }
 
 static void
-test_it_sees_what_is_below_xmax_and_not_running(void **state)
+test_a_snapshot_sees_transactions_below_xmax_that_were_not_running(void **state)
 {
     (void)state;
     struct snapshot snapshot = {0};
@@ -73,14 +73,14 @@ test_it_sees_what_is_below_xmax_and_not_running(void **state)
 }
 
 static void
-test_a_copy_is_its_own(void **state)
+test_a_copy_is_independent(void **state)
 {
     (void)state;
     struct snapshot one = {0};
     struct snapshot other = {0};
     assert_int_equal(snapshot_parse(&one, "10:20:11,12", NULL), 0);
     snapshot_copy(&other, &one);
-    snapshot_copy(&other, &other); /* into itself, too */
+    snapshot_copy(&other, &other); /* to itself as well */
     snapshot_free(&one);
     assert_int_equal(other.xip_count, 2);
     assert_int_equal(other.xip[1], 12);
@@ -110,7 +110,7 @@ check_narrowed(const char *one, const char *other)
 }
 
 static void
-test_narrowed_it_sees_what_both_have_seen(void **state)
+test_a_narrowed_snapshot_sees_what_both_have_seen(void **state)
 {
     (void)state;
     static const char *const texts[] = {
@@ -127,12 +127,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text_survives_parsing_and_printing),
-        cmocka_unit_test(test_what_is_no_snapshot_is_refused),
-        cmocka_unit_test(test_a_refused_text_leaves_the_snapshot_as_it_was),
-        cmocka_unit_test(test_it_sees_what_is_below_xmax_and_not_running),
-        cmocka_unit_test(test_a_copy_is_its_own),
-        cmocka_unit_test(test_narrowed_it_sees_what_both_have_seen),
+        cmocka_unit_test(test_a_snapshot_survives_printing_and_parsing),
+        cmocka_unit_test(test_text_that_is_not_a_snapshot_is_refused),
+        cmocka_unit_test(test_a_refused_text_leaves_the_snapshot_unchanged),
+        cmocka_unit_test(test_a_snapshot_sees_transactions_below_xmax_that_were_not_running),
+        cmocka_unit_test(test_a_copy_is_independent),
+        cmocka_unit_test(test_a_narrowed_snapshot_sees_what_both_have_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

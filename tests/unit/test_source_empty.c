@@ -12,7 +12,7 @@ check_expression(const struct config *config, const char *expected)
 }
 
 static void
-test_without_tables_to_ask_nobody_can_tell(void **state)
+test_without_tables_the_source_is_not_known_to_be_empty(void **state)
 {
     (void)state;
     const struct config config = {0};
@@ -41,7 +41,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_without_tables_to_ask_nobody_can_tell),
+        cmocka_unit_test(test_without_tables_the_source_is_not_known_to_be_empty),
         cmocka_unit_test(test_tables_must_be_empty_and_have_their_triggers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,7 @@ read_content(const char *content, size_t bytes, char **token, struct error *err)
 }
 
 static void
-test_the_word_in_the_file_is_the_token(void **state)
+test_the_only_word_of_the_file_is_the_token(void **state)
 {
     (void)state;
     static const char *const contents[] = {"abc", "abc\n", " abc \r\n\n"};
@@ -37,7 +37,7 @@ test_the_word_in_the_file_is_the_token(void **state)
 }
 
 static void
-test_a_file_without_one_word_is_refused(void **state)
+test_a_file_without_exactly_one_word_is_refused(void **state)
 {
     (void)state;
     static char too_long[2000];
@@ -67,8 +67,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_word_in_the_file_is_the_token),
-        cmocka_unit_test(test_a_file_without_one_word_is_refused),
+        cmocka_unit_test(test_the_only_word_of_the_file_is_the_token),
+        cmocka_unit_test(test_a_file_without_exactly_one_word_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,7 @@ check_refused(struct event event, const char *reason)
 }
 
 static void
-test_earlier_generations_of_ours_may_have_written(void **state)
+test_events_of_our_earlier_generations_are_allowed(void **state)
 {
     (void)state;
     check_allowed(make_row(2, 6, 20)); /* the saved window, sent before */
@@ -63,7 +63,7 @@ test_earlier_generations_of_ours_may_have_written(void **state)
 }
 
 static void
-test_events_over_http_are_of_no_history(void **state)
+test_events_over_http_are_allowed(void **state)
 {
     (void)state;
     struct event event = make_row(0, 0, 0);
@@ -73,7 +73,7 @@ test_events_over_http_are_of_no_history(void **state)
 }
 
 static void
-test_what_is_later_than_saved_proves_that_the_database_went_back(void **state)
+test_F76_events_later_than_the_cursor_prove_that_the_database_was_rolled_back(void **state)
 {
     (void)state;
     check_refused(make_row(2, 6, 21), "ahead of the cursor");
@@ -105,7 +105,7 @@ check_shape(const struct kafka_topic *topic, const char *reason)
 }
 
 static void
-test_each_shape_that_breaks_a_law_is_refused(void **state)
+test_F53_F63_each_shape_that_breaks_a_law_is_refused(void **state)
 {
     (void)state;
     const struct kafka_topic good = {.exists = true,
@@ -132,11 +132,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_earlier_generations_of_ours_may_have_written),
-        cmocka_unit_test(test_events_over_http_are_of_no_history),
-        cmocka_unit_test(test_what_is_later_than_saved_proves_that_the_database_went_back),
+        cmocka_unit_test(test_events_of_our_earlier_generations_are_allowed),
+        cmocka_unit_test(test_events_over_http_are_allowed),
+        cmocka_unit_test(
+            test_F76_events_later_than_the_cursor_prove_that_the_database_was_rolled_back),
         cmocka_unit_test(test_another_source_or_topic_id_is_refused),
-        cmocka_unit_test(test_each_shape_that_breaks_a_law_is_refused),
+        cmocka_unit_test(test_F53_F63_each_shape_that_breaks_a_law_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,7 +131,7 @@ test_golden_sql_of_a_direct_table(void **state)
 
 /* Names do not depend on the build or the machine, so existing triggers stay as they are. */
 static void
-test_f19_golden_names(void **state)
+test_F19_golden_names(void **state)
 {
     (void)state;
     struct arena arena;
@@ -169,7 +169,7 @@ name_of(struct arena *arena, struct config_trigger trigger, const char *schema)
 }
 
 static void
-test_f19_what_changes_the_definition_changes_the_name(void **state)
+test_F19_a_changed_definition_has_another_name(void **state)
 {
     (void)state;
     struct arena arena;
@@ -190,7 +190,7 @@ test_f19_what_changes_the_definition_changes_the_name(void **state)
 }
 
 static void
-test_f19_two_entries_of_a_table_refuse_truncate_once(void **state)
+test_F19_two_entries_of_a_table_refuse_truncate_once(void **state)
 {
     (void)state;
     struct arena arena;
@@ -209,7 +209,7 @@ test_f19_two_entries_of_a_table_refuse_truncate_once(void **state)
 }
 
 static void
-test_f18_names_fit_into_63_bytes_and_end_with_a_whole_character(void **state)
+test_F18_names_fit_into_63_bytes_and_end_with_a_whole_character(void **state)
 {
     (void)state;
     struct arena arena;
@@ -230,7 +230,7 @@ test_f18_names_fit_into_63_bytes_and_end_with_a_whole_character(void **state)
 }
 
 static void
-test_an_update_of_an_entry_that_reads_no_column_calls_no_function(void **state)
+test_an_update_calls_no_function_when_the_entry_reads_no_column(void **state)
 {
     (void)state;
     struct arena arena;
@@ -292,7 +292,7 @@ check_query(struct arena *arena, const char *query, enum entry_form form, const 
 #define LIST(x) "nullif(jsonb_path_query_array(to_jsonb(" x "), '$[*] ? (@ != null)'), '[]')::text"
 
 static void
-test_f17_placeholders_fit_their_place(void **state)
+test_F17_placeholders_are_written_for_their_place(void **state)
 {
     (void)state;
     struct arena arena;
@@ -318,13 +318,13 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_sql_of_a_direct_table),
-        cmocka_unit_test(test_f19_golden_names),
-        cmocka_unit_test(test_f19_what_changes_the_definition_changes_the_name),
-        cmocka_unit_test(test_f19_two_entries_of_a_table_refuse_truncate_once),
-        cmocka_unit_test(test_f18_names_fit_into_63_bytes_and_end_with_a_whole_character),
-        cmocka_unit_test(test_an_update_of_an_entry_that_reads_no_column_calls_no_function),
+        cmocka_unit_test(test_F19_golden_names),
+        cmocka_unit_test(test_F19_a_changed_definition_has_another_name),
+        cmocka_unit_test(test_F19_two_entries_of_a_table_refuse_truncate_once),
+        cmocka_unit_test(test_F18_names_fit_into_63_bytes_and_end_with_a_whole_character),
+        cmocka_unit_test(test_an_update_calls_no_function_when_the_entry_reads_no_column),
         cmocka_unit_test(test_truncate_of_an_entry_that_only_makes_alive_writes_nothing),
-        cmocka_unit_test(test_f17_placeholders_fit_their_place),
+        cmocka_unit_test(test_F17_placeholders_are_written_for_their_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ check_expression(const char *expression, const char *expected)
 }
 
 static void
-test_f18_a_name_in_braces_becomes_a_column_of_the_row(void **state)
+test_F18_a_name_in_braces_becomes_a_column_of_the_row(void **state)
 {
     (void)state;
     check_expression("({flags} >> 13) & 1", "(OLD.\"flags\" >> 13) & 1");
@@ -77,7 +77,7 @@ test_f18_literals_do_not_depend_on_settings_of_the_session(void **state)
 
 /* FIPS 180-4, examples. */
 static void
-test_f19_the_digest_is_sha256(void **state)
+test_F19_the_digest_is_sha256(void **state)
 {
     (void)state;
     char hex[DIGEST_HEX_BYTES];
@@ -91,10 +91,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_f18_a_name_in_braces_becomes_a_column_of_the_row),
+        cmocka_unit_test(test_F18_a_name_in_braces_becomes_a_column_of_the_row),
         cmocka_unit_test(test_f18_quoted_text_and_comments_are_copied_unchanged),
         cmocka_unit_test(test_f18_literals_do_not_depend_on_settings_of_the_session),
-        cmocka_unit_test(test_f19_the_digest_is_sha256),
+        cmocka_unit_test(test_F19_the_digest_is_sha256),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ check_difference(const char *found, const char *expected, const char *difference
 }
 
 static void
-test_the_same_is_no_difference(void **state)
+test_equal_identities_have_no_difference(void **state)
 {
     (void)state;
     assert_int_equal(wal_identity_check(text_of(EXPECTED), text_of(EXPECTED), NULL), 0);
@@ -91,7 +91,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_same_is_no_difference),
+        cmocka_unit_test(test_equal_identities_have_no_difference),
         cmocka_unit_test(test_F45_every_line_that_differs_is_listed),
         cmocka_unit_test(test_F45_the_difference_is_bounded),
     };

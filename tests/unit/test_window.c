@@ -183,7 +183,7 @@ run_history(void)
 }
 
 static void
-test_windows_deliver_each_committed_row_once_and_a_rows_changes_in_order(void **state)
+test_L1_windows_deliver_each_committed_row_once_and_changes_of_a_row_in_order(void **state)
 {
     (void)state;
     random_seed();
@@ -230,7 +230,7 @@ check_condition(const char *one, const char *other, const char *expected)
 }
 
 static void
-test_the_condition_names_only_transactions_that_have_ended(void **state)
+test_F61_the_condition_names_only_transactions_that_have_ended(void **state)
 {
     (void)state;
     check_condition(SNAPSHOT_EMPTY, "12:20:12,15",
@@ -246,9 +246,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_windows_deliver_each_committed_row_once_and_a_rows_changes_in_order),
+        cmocka_unit_test(
+            test_L1_windows_deliver_each_committed_row_once_and_changes_of_a_row_in_order),
         cmocka_unit_test(test_a_window_in_which_nothing_ended_is_known_to_be_empty),
-        cmocka_unit_test(test_the_condition_names_only_transactions_that_have_ended),
+        cmocka_unit_test(test_F61_the_condition_names_only_transactions_that_have_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

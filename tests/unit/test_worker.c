@@ -1,4 +1,4 @@
-/* A worker on the real file system, between a feed that follows a script and nobody who asks. */
+/* A worker on the real file system whose feed follows a script. */
 #include "tests/unit/unit_test.h"
 
 #include <pthread.h>
@@ -13,23 +13,23 @@
 
 enum { MESSAGES = 10, BATCH_MESSAGES = 2, PATIENCE_S = 60 };
 
-/* The broker, as a worker sees it. */
+/* The broker, from the worker's point of view. */
 struct script {
     struct feed feed; /* first */
     struct buffer message;
-    pthread_mutex_t lock; /* of what follows */
-    int64_t next;         /* to be read; -1: reading has not begun */
-    int64_t end;          /* what lies from here on has not come yet */
+    pthread_mutex_t lock; /* for the fields after it */
+    int64_t next;         /* the next offset to read; -1 before reading begins */
+    int64_t end;          /* messages from this offset on have not arrived yet */
     int64_t committed;
-    bool is_silent; /* takes no commits */
-    uint32_t asked; /* commits that were waited for */
+    bool is_silent; /* the broker answers no commit */
+    uint32_t asked; /* how many commits the worker has waited for */
     int64_t durable;
 };
 
 static int
 script_committed(struct feed *feed, int64_t *offset, struct buffer *metadata, struct error *err)
 {
-    (void)metadata; /* of an operator: there is none */
+    (void)metadata; /* empty, as an operator's reset leaves it */
     (void)err;
     *offset = ((struct script *)feed)->committed;
     return 0;
@@ -104,7 +104,7 @@ struct fixture {
     struct worker *worker;
 };
 
-/* All messages are the same. */
+/* All messages are equal. */
 static void
 write_message(struct buffer *message)
 {
@@ -123,7 +123,7 @@ write_message(struct buffer *message)
     arena_free(&arena);
 }
 
-/* Checkpoints are taken when they are asked for. */
+/* Checkpoints are taken on request only. */
 static void
 begin(struct fixture *fixture, const char *directory)
 {
@@ -234,7 +234,7 @@ is_running(struct fixture *fixture)
     return status.state == SHARD_RUNNING;
 }
 
-/* Where the worker wants to begin, once it does. */
+/* Waits until the worker is ready to read; returns the offset that it begins at. */
 static int64_t
 start_offset(struct fixture *fixture)
 {
@@ -244,7 +244,7 @@ start_offset(struct fixture *fixture)
     return offset;
 }
 
-/* Reads, from there or from where it stands. */
+/* Lets the worker read up to `end`, from its start offset or from where it is. */
 static void
 read_up_to(struct fixture *fixture, int64_t end)
 {
@@ -278,7 +278,7 @@ take_checkpoint(struct fixture *fixture)
 
 enum { CHECKPOINT = MESSAGES - BATCH_MESSAGES, RESET = MESSAGES - 1 };
 
-/* With a checkpoint before the last batch, and an operator's reset behind that. */
+/* Leaves a checkpoint before the last batch. A reset to the offset RESET comes after it. */
 static void
 begin_reset(struct fixture *fixture, const char *directory)
 {
@@ -290,8 +290,8 @@ begin_reset(struct fixture *fixture, const char *directory)
     stop(fixture);
 }
 
-/* A reset that was followed, and not acknowledged before the place in the group was lost, is
- * followed again: what lies between the checkpoint before it and its offset is not skipped. */
+/* A worker that loses its partition before its commit for a reset is acknowledged follows the reset
+ * again, and does not skip the messages between the checkpoint and the reset's offset. */
 static void
 test_F66_F81_a_reset_is_followed_until_it_is_acknowledged(void **state)
 {
@@ -309,15 +309,14 @@ test_F66_F81_a_reset_is_followed_until_it_is_acknowledged(void **state)
     end(&fixture);
 }
 
-/* However many ask, and whatever was begun before: each is told of one that stands where it asked
- * or behind. */
+/* The checkpoint that answers a request is at or after the position at the time of the request. */
 static void
-test_a_checkpoint_answers_all_who_have_asked(void **state)
+test_a_checkpoint_answers_every_earlier_request(void **state)
 {
     struct fixture fixture;
     begin(&fixture, *state);
     start(&fixture, -1, false);
-    assert_int_equal(take_checkpoint(&fixture).offset, -1); /* of nothing: there is none */
+    assert_int_equal(take_checkpoint(&fixture).offset, -1); /* an empty shard has none */
     for (int64_t offset = BATCH_MESSAGES; offset <= MESSAGES; offset += BATCH_MESSAGES) {
         read_up_to(&fixture, offset);
         int64_t first = worker_request_checkpoint(fixture.worker);
@@ -354,9 +353,10 @@ test_L9_a_checkpoint_that_may_not_be_taken_is_refused(void **state)
     end(&fixture);
 }
 
-/* A partition that went and came back: its new worker knows nothing of the request. */
+/* The partition was revoked and assigned again after the request: its new worker has no record of
+ * the request. */
 static void
-test_a_request_that_the_worker_does_not_know_is_refused(void **state)
+test_a_request_of_an_earlier_worker_is_refused(void **state)
 {
     struct fixture fixture;
     struct shard_checkpoint answer;
@@ -368,7 +368,7 @@ test_a_request_that_the_worker_does_not_know_is_refused(void **state)
     end(&fixture);
 }
 
-/* What the worker held is released, so that it can be started again. */
+/* The worker releases what it holds, so that it can be started again. */
 static void
 test_F113_a_limit_on_threads_is_an_error(void **state)
 {
@@ -392,9 +392,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         WORKER_TEST(test_F66_F81_a_reset_is_followed_until_it_is_acknowledged),
-        WORKER_TEST(test_a_checkpoint_answers_all_who_have_asked),
+        WORKER_TEST(test_a_checkpoint_answers_every_earlier_request),
         WORKER_TEST(test_L9_a_checkpoint_that_may_not_be_taken_is_refused),
-        WORKER_TEST(test_a_request_that_the_worker_does_not_know_is_refused),
+        WORKER_TEST(test_a_request_of_an_earlier_worker_is_refused),
         WORKER_TEST(test_F113_a_limit_on_threads_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

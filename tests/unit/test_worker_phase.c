@@ -26,7 +26,7 @@ is_arrow(enum worker_phase from, enum worker_phase to)
 }
 
 static void
-test_the_picture_has_all_transitions(void **state)
+test_every_drawn_transition_is_made(void **state)
 {
     (void)state;
     for (int from = 0; from < WORKER_PHASES; from++)
@@ -67,7 +67,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_picture_has_all_transitions),
+        cmocka_unit_test(test_every_drawn_transition_is_made),
         cmocka_unit_test(test_no_other_transition_is_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
