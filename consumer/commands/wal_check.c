@@ -14,6 +14,7 @@
 #include "common/json/json_write.h"
 #include "consumer/commands/commands.h"
 #include "consumer/commands/wal_logs.h"
+#include "consumer/engine/engine.h"
 #include "consumer/partition/batch.h"
 #include "consumer/partition/position.h"
 #include "consumer/partition/sequence.h"
@@ -23,8 +24,9 @@ struct wal_check {
     const struct config *config;
     bool is_json;
     struct event_codec *codec;
-    struct arena arena; /* of the current event */
-    uint32_t problems;  /* of all logs */
+    struct engine *engine; /* without entities: it checks whether an op can be applied */
+    struct arena arena;    /* of the current event */
+    uint32_t problems;     /* of all logs */
 
     /* The current log: */
     const struct wal_log *log;
@@ -36,7 +38,11 @@ struct wal_check {
     int64_t events;
     int64_t bytes;
     int64_t next_offset;
-    struct position position; /* after the last frame */
+    struct position position; /* after the last frame that could be read */
+
+    /* The current frame: */
+    int64_t frame_events;
+    struct error op_error; /* of the first op that cannot be applied; code 0: none */
 };
 
 /* `kind`: "problem" or "note". */
@@ -63,12 +69,36 @@ wal_check_report_problem(struct wal_check *check, const char *message)
     wal_check_report(check, "problem", message);
 }
 
+/* Keeps the first error of the frame. */
 static void
-wal_check_count_event(void *context, const struct event *event)
+wal_check_event(void *context, const struct event *event)
 {
     struct wal_check *check = context;
-    (void)event;
+    struct error *err = &check->op_error;
+    for (uint32_t i = 0; i < event->ops.count && err->code == 0; i++)
+        if (engine_check_op(check->engine, &event->ops.items[i], err) != 0)
+            error_wrap(err, ERR_FATAL, "event %" PRId64 " of the frame, op %" PRIu32,
+                       check->frame_events, i);
+    check->frame_events++;
     check->events++;
+}
+
+static int
+wal_check_payload(struct wal_check *check, struct text payload, struct error *err)
+{
+    const struct batch_context batch = {
+        .config = check->config,
+        .partition = check->log->partition,
+        .codec = check->codec,
+    };
+    check->op_error = (struct error){0};
+    check->frame_events = 0;
+    int rc = batch_read(&batch, payload, &check->arena, wal_check_event, check, err);
+    if (rc == 0 && check->op_error.code != 0) {
+        *err = check->op_error;
+        rc = err->code;
+    }
+    return rc;
 }
 
 static int
@@ -76,19 +106,17 @@ wal_check_frame(void *context, const struct wal_segment *segment, const struct w
                 struct error *err)
 {
     struct wal_check *check = context;
-    const struct batch_context batch = {
-        .config = check->config,
-        .partition = check->log->partition,
-        .codec = check->codec,
-    };
+    struct position position;
     const struct text payload = {frame->payload, frame->payload_bytes};
     CHECK(frame->first_offset < frame->next_offset);
     CHECK(0 < segment->end_bytes && segment->end_bytes < segment->bytes);
     check->frames++;
     check->next_offset = frame->next_offset;
-    int rc = position_decode(frame->position, frame->position_bytes, &check->position, err);
-    if (rc == 0)
-        rc = batch_read(&batch, payload, &check->arena, wal_check_count_event, check, err);
+    int rc = position_decode(frame->position, frame->position_bytes, &position, err);
+    if (rc == 0) {
+        check->position = position;
+        rc = wal_check_payload(check, payload, err);
+    }
     if (rc != 0) {
         error_wrap(err, rc, "%s: byte %" PRId64, segment->path, segment->end_bytes);
         wal_check_report_problem(check, err->message);
@@ -244,19 +272,33 @@ wal_check_log(void *context, const struct wal_log *log, struct error *err)
     return 0;
 }
 
+static int
+wal_check_open(struct wal_check *check, struct error *err)
+{
+    const struct config *config = check->config;
+    const struct engine_options options = {
+        .index = &config->index_config,
+        .partition = 0,
+        .partitions = config->topic.partitions,
+        .max_slots = config->topic.max_slots,
+    };
+    int rc = engine_create(&options, &check->engine, err);
+    return rc == 0 ? event_codec_create(&check->codec, err) : rc;
+}
+
 int
 command_wal_check(const struct cli *cli, struct error *err)
 {
     struct wal_check check = {.config = cli->config, .is_json = cli->json};
-    int rc = event_codec_create(&check.codec, err);
-    if (rc != 0)
-        return rc;
     arena_init(&check.arena);
-    rc = wal_logs_visit(cli, wal_check_log, &check, err);
+    int rc = wal_check_open(&check, err);
+    if (rc == 0)
+        rc = wal_logs_visit(cli, wal_check_log, &check, err);
     if (rc == 0 && check.problems > 0)
         rc = error_set(err, ERR_FATAL, "problems found: %u", check.problems);
     buffer_free(&check.findings);
     arena_free(&check.arena);
     event_codec_destroy(check.codec);
+    engine_destroy(check.engine);
     return rc;
 }

@@ -149,8 +149,9 @@ wal_dump_frame(void *context, const struct wal_segment *segment, const struct wa
         return 0;
     struct position position;
     const struct text payload = {frame->payload, frame->payload_bytes};
-    position_init(&position);
     int rc = position_decode(frame->position, frame->position_bytes, &position, err);
+    if (rc != 0)
+        position_init(&position);
     wal_dump_begin(dump, segment, frame, &position);
     if (rc == 0)
         rc = batch_read(&dump->batch, payload, &dump->arena, wal_dump_event, dump, err);

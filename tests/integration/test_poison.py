@@ -4,7 +4,6 @@ They are unnumbered (seq 0), except where the test is about their number.
 """
 
 import base64
-import io
 import json
 import re
 import struct
@@ -12,7 +11,6 @@ import time
 import unittest
 
 import confluent_kafka
-import fastavro
 import index
 import topic
 from case import GalleryCase
@@ -22,21 +20,9 @@ PARTITIONS = 4
 TOO_MANY_OPS = 131_073
 
 
-def encode(body, **head):
-    """An event as a stock writer encodes it."""
-    event = {
-        "epoch": 0, "generation": 0, "tick": 0, "seq": 0, "source": "stock", "created_at": None,
-        "body": body,
-    } | head
-    out = io.BytesIO(topic.HEADER)
-    out.seek(0, io.SEEK_END)
-    fastavro.schemaless_writer(out, topic.SCHEMA, event)
-    return out.getvalue()
-
-
 def row(ops=None, entity=PARTITION, **head):
     alive = [("bitdex.Alive", {})]
-    return encode(
+    return topic.encode(
         ("bitdex.Row", {"row_id": 0, "entity_id": entity, "ops": alive if ops is None else ops}),
         **head,
     )

@@ -7,14 +7,38 @@ import pathlib
 import random
 import resource
 import shutil
+import struct
 import time
 import unittest
 
 import servers
+import topic
 from case import SEED, GalleryCase
 
 KILLS = 30
+PARTITION = 1
 ROOM_BYTES = 50000  # less than a file of the log takes
+
+
+def crc32c(data):
+    """CRC-32C (Castagnoli), bit by bit."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def follow_frame(log, byte, event):
+    """A whole frame that holds `event` and follows the last frame of a log, which is at `byte`."""
+    _, position_bytes, _, _, _, offset = struct.unpack_from("<IIIIqq", log, byte)
+    position = log[byte + 32 : byte + 32 + position_bytes]
+    payload = struct.pack("<I", len(event)) + event
+    rest = struct.pack("<IIIqq", position_bytes, len(payload), byte, offset, offset + 1)
+    rest += position + payload
+    rest += bytes(-(len(rest) + 4) % 8)
+    return struct.pack("<I", crc32c(rest)) + rest
 
 
 def content_of(files):
@@ -169,6 +193,40 @@ class Wal(GalleryCase):
         self.check_torn(frames[-1])
         self.consumer.start()
         self.check_end()
+
+    def test_f113_ops_that_cannot_be_applied_are_refused_with_their_place(self):
+        """Whole frames whose ops the index cannot apply, or whose event is damaged: `wal check`,
+        `wal dump` and `run` report file and byte; the log stays unchanged."""
+        self.create_gallery()
+        self.pipeline.wait_until_fresh()
+        self.consumer.kill()
+        last = self.wal("dump", PARTITION)[-1]
+        path, byte = pathlib.Path(last["file"]), last["byte"]
+        content = path.read_bytes()
+        self.assertEqual(self.check(), {"problem": [], "note": []})
+        bad = ("bitdex.Set", {"field": "nsfwLevel", "value": "high"})
+        no_field = {"query": "nothing eq 1", "ops": [("bitdex.Delete", {})]}
+        no_query = {"query": "postId", "ops": [("bitdex.Delete", {})]}
+        head = {"row_id": 0, "entity_id": PARTITION}
+        good = topic.encode(("bitdex.Row", head | {"ops": [("bitdex.Alive", {})]}))
+        for event in [
+            topic.encode(("bitdex.Row", head | {"ops": [("bitdex.Alive", {}), bad]})),
+            topic.encode(("bitdex.FanOut", head | {"fan_outs": [no_field]})),
+            topic.encode(("bitdex.FanOut", head | {"fan_outs": [no_query]})),
+            good[:-1],
+        ]:
+            path.write_bytes(content + follow_frame(content, byte, event))
+            place = f"{path}: byte {len(content)}: "
+            (problem,) = self.check(code=1)["problem"]
+            self.assertIn(place, problem)
+            self.assertEqual(path.read_bytes()[: len(content)], content)
+        self.assertIn(place, self.run_refused())
+        self.assertIn(place, self.wal("dump", PARTITION, code=1)[-1]["problem"])
+        path.write_bytes(content + follow_frame(content, byte, good))
+        self.assertEqual(self.check(), {"problem": [], "note": []})
+        path.write_bytes(content)
+        self.consumer.start()
+        self.check_end(changed=False)
 
     def check_torn(self, frame):
         """Cuts the last frame: `wal check` reports a torn tail, no problem; while a process holds

@@ -21,6 +21,18 @@ SCHEMA = fastavro.parse_schema(json.loads((ROOT / "schemas/event.avsc").read_tex
 HEADER = bytes.fromhex("c3011de7248e43efc227")
 
 
+def encode(body, **head):
+    """An unnumbered event with `body` as (name, fields), as a stock writer encodes it."""
+    event = {
+        "epoch": 0, "generation": 0, "tick": 0, "seq": 0, "source": "stock", "created_at": None,
+        "body": body,
+    } | head
+    out = io.BytesIO(HEADER)
+    out.seek(0, io.SEEK_END)
+    fastavro.schemaless_writer(out, SCHEMA, event)
+    return out.getvalue()
+
+
 def decode(value):
     """The event as fastavro decodes it, with `body` as (name, fields). Bytes after it are an error.
     """
