@@ -153,7 +153,7 @@ test_what_applies_is_logged_as_it_was_received(void **state)
 }
 
 static void
-test_F108_a_bad_op_is_dropped_and_not_the_row(void **state)
+test_L9_a_bad_op_is_dropped_and_not_the_row(void **state)
 {
     (void)state;
     struct fixture fixture;
@@ -394,7 +394,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_applies_is_logged_as_it_was_received),
-        cmocka_unit_test(test_F108_a_bad_op_is_dropped_and_not_the_row),
+        cmocka_unit_test(test_L9_a_bad_op_is_dropped_and_not_the_row),
         cmocka_unit_test(test_a_row_of_bad_ops_takes_its_seq_and_is_not_logged),
         cmocka_unit_test(test_an_entity_of_another_shard_or_beyond_the_slots_is_a_dead_letter),
         cmocka_unit_test(
