@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""scripts/servers.py: ports that are chosen long before somebody listens on them."""
+"""scripts/servers.py: ports that are chosen long before a server listens on them."""
 
 import pathlib
 import socket
@@ -18,7 +18,7 @@ LISTEN = "import socket, time; s = socket.create_server(('127.0.0.1', {})); time
 
 
 class Listener(servers.Server):
-    """A server that does nothing else."""
+    """A server that listens on its port and does nothing else."""
 
     name = "listener"
 
@@ -37,22 +37,25 @@ class Listener(servers.Server):
 
 class Ports(unittest.TestCase):
     def run_elsewhere(self, program):
-        """What another process prints."""
+        """Runs a Python program in another process; returns its output."""
         command = [sys.executable, "-c", program]
         return subprocess.check_output(command, cwd=ROOT / "scripts", text=True).strip()
 
-    def test_port_is_not_given_twice_before_anybody_listens(self):
+    def test_port_is_not_claimed_twice_before_a_server_listens(self):
+        """A port that one process has claimed is refused to another one."""
         (port,) = servers.free_ports(1)
         self.assertFalse(servers.claim_port(port))
         claim = f"import servers; print(servers.claim_port({port}))"
         self.assertEqual(self.run_elsewhere(claim), "False")
 
-    def test_port_of_a_process_that_ended_is_given_again(self):
+    def test_port_of_a_process_that_exited_can_be_claimed(self):
+        """The claim of a port ends with its process."""
         choose = "import servers; print(*servers.free_ports(1))"
         port = int(self.run_elsewhere(choose))
         self.assertTrue(servers.claim_port(port))
 
-    def test_first_start_goes_to_other_ports_when_a_stranger_took_the_chosen_ones(self):
+    def test_first_start_chooses_other_ports_when_the_chosen_ones_are_taken(self):
+        """A first start whose ports another program has taken in between chooses other ports."""
         first, second = servers.free_ports(2)
         with (
             socket.create_server((servers.LOOPBACK, first)),
@@ -62,7 +65,8 @@ class Ports(unittest.TestCase):
         ):
             self.assertEqual(listener.port, second)
 
-    def test_later_start_keeps_its_port_and_says_who_stands_in_the_way(self):
+    def test_later_start_keeps_its_port_and_reports_that_it_is_taken(self):
+        """A later start, whose clients know the port, fails when another program has taken it."""
         with tempfile.TemporaryDirectory() as directory:
             listener = Listener(pathlib.Path(directory) / "listener")
             with listener:
