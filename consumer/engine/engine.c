@@ -22,27 +22,38 @@ engine_find_field(const struct engine *engine, struct text name)
 bool
 engine_slot_of(const struct engine *engine, int64_t entity_id, uint32_t *slot)
 {
-    int64_t partitions = engine->options.partitions;
-    if (entity_id < 0 || entity_id % partitions != engine->options.partition ||
-        entity_id / partitions >= engine->options.max_slots)
+    int64_t partitions = engine->partitions;
+    if (entity_id < 0 || entity_id % partitions != engine->partition ||
+        entity_id / partitions >= engine->max_slots)
         return false;
     *slot = (uint32_t)(entity_id / partitions);
+    CHECK(engine_entity_of(engine, *slot) == entity_id);
     return true;
 }
 
 int64_t
 engine_entity_of(const struct engine *engine, uint32_t slot)
 {
-    return (int64_t)slot * engine->options.partitions + engine->options.partition;
+    return (int64_t)slot * engine->partitions + engine->partition;
 }
 
 uint64_t
 engine_slots_below(const struct engine *engine, int64_t entity_id)
 {
-    if (entity_id <= engine->options.partition)
+    if (entity_id <= engine->partition)
         return 0;
-    int64_t last = (entity_id - 1 - engine->options.partition) / engine->options.partitions;
+    int64_t last = (entity_id - 1 - engine->partition) / engine->partitions;
+    CHECK(last >= 0);
     return (uint64_t)last + 1;
+}
+
+static struct field *
+engine_add_field(struct engine *engine, const char *name)
+{
+    CHECK(engine->field_count < engine->field_capacity);
+    struct field *field = &engine->fields[engine->field_count++];
+    *field = (struct field){.name = text_of(name), .min = INT64_MIN, .max = INT64_MAX};
+    return field;
 }
 
 static int
@@ -50,14 +61,10 @@ engine_add_filter_field(struct engine *engine, const struct config_filter_field 
                         struct error *err)
 {
     if (engine_find_field(engine, text_of(config->name)) != NULL)
-        return error_set(err, ERR_USAGE, "filter field \"%s\" is there twice", config->name);
-    engine->fields[engine->field_count++] = (struct field){
-        .name = text_of(config->name),
-        .type = config->type,
-        .filters = true,
-        .min = INT64_MIN,
-        .max = INT64_MAX,
-    };
+        return error_set(err, ERR_USAGE, "filter field \"%s\" is declared twice", config->name);
+    struct field *field = engine_add_field(engine, config->name);
+    field->type = config->type;
+    field->filters = true;
     return 0;
 }
 
@@ -66,17 +73,19 @@ engine_check_sort_field(const struct config_sort_field *config, const struct fie
                         struct error *err)
 {
     if (config->bits < 1 || config->bits > SORT_BITS_MAX)
-        return error_set(err, ERR_USAGE, "sort field \"%s\" has %u bits: 1 to %d can be held",
+        return error_set(err, ERR_USAGE, "sort field \"%s\" has %u bits; bits must be 1 to %d",
                          config->name, config->bits, SORT_BITS_MAX);
     if (field == NULL)
         return 0;
     if (field->sort_bits > 0)
-        return error_set(err, ERR_USAGE, "sort field \"%s\" is there twice", config->name);
+        return error_set(err, ERR_USAGE, "sort field \"%s\" is declared twice", config->name);
     if (field->type != FIELD_SINGLE_VALUE)
-        return error_set(err, ERR_USAGE, "sort field \"%s\" is no single_value: it has no order",
+        return error_set(err, ERR_USAGE,
+                         "sort field \"%s\" is not a single_value field, so it has no order",
                          config->name);
     if (config->computed_op != COMPUTED_NONE)
-        return error_set(err, ERR_USAGE, "sort field \"%s\" is computed: it cannot be filtered by",
+        return error_set(err, ERR_USAGE,
+                         "sort field \"%s\" is computed, so it cannot be a filter field",
                          config->name);
     return 0;
 }
@@ -90,8 +99,8 @@ engine_add_sort_field(struct engine *engine, const struct config_sort_field *con
     if (rc != 0)
         return rc;
     if (field == NULL) {
-        field = &engine->fields[engine->field_count++];
-        *field = (struct field){.name = text_of(config->name), .type = FIELD_SINGLE_VALUE};
+        field = engine_add_field(engine, config->name);
+        field->type = FIELD_SINGLE_VALUE;
     }
     field->sort_bits = config->bits;
     field->computed_op = config->computed_op;
@@ -100,7 +109,7 @@ engine_add_sort_field(struct engine *engine, const struct config_sort_field *con
     return 0;
 }
 
-/* An integer that ops write: a source of a computed field, or visible_from. */
+/* Finds a field of integers that ops write: a source of a computed field, or visible_from. */
 static int
 engine_find_number(const struct engine *engine, const char *name, struct field **field,
                    struct error *err)
@@ -109,11 +118,13 @@ engine_find_number(const struct engine *engine, const char *name, struct field *
     if (*field == NULL)
         return error_set(err, ERR_USAGE, "the index has no field \"%s\"", name);
     if ((*field)->type != FIELD_SINGLE_VALUE || (*field)->computed_op != COMPUTED_NONE)
-        return error_set(err, ERR_USAGE, "field \"%s\" is computed itself, or no number", name);
+        return error_set(err, ERR_USAGE,
+                         "field \"%s\" is computed itself, or is not a field of integers", name);
     return 0;
 }
 
-/* A source holds no more than what it feeds, so that a computed value always fits. */
+/* Narrows the bounds of a source to those of the field that it feeds, so that a computed value
+ * always fits. */
 static int
 engine_add_sources(struct engine *engine, const struct config_sort_field *config, struct error *err)
 {
@@ -129,6 +140,7 @@ engine_add_sources(struct engine *engine, const struct config_sort_field *config
         source->feeds = true;
         source->max = source->max < computed->max ? source->max : computed->max;
         source->min = source->min > computed->min ? source->min : computed->min;
+        CHECK(source->min <= source->max);
         computed->sources[computed->source_count++] = source;
     }
     return 0;
@@ -157,9 +169,11 @@ engine_create(const struct engine_options *options, struct engine **engine, stru
     CHECK(options->partition >= 0 && options->partition < options->partitions);
     CHECK(options->max_slots > 0 && options->max_slots <= slots_max);
     struct engine *created = memory_zalloc(sizeof *created);
-    created->options = *options;
-    created->fields = memory_zalloc((index->filter_field_count + index->sort_field_count) *
-                                    sizeof *created->fields);
+    created->partition = options->partition;
+    created->partitions = options->partitions;
+    created->max_slots = options->max_slots;
+    created->field_capacity = index->filter_field_count + index->sort_field_count;
+    created->fields = memory_zalloc(created->field_capacity * sizeof *created->fields);
     int rc = engine_add_fields(created, index, err);
     if (rc != 0) {
         for (uint32_t i = 0; i < created->field_count; i++)
@@ -171,10 +185,9 @@ engine_create(const struct engine_options *options, struct engine **engine, stru
     for (uint32_t i = 0; i < created->field_count; i++)
         field_init(&created->fields[i]);
     created->alive = bitmap_create();
-    created->swept_later = bitmap_create();
+    created->unswept = bitmap_create();
     created->visible = bitmap_create();
     created->now_s = INT64_MIN;
-    arena_init(&created->scratch);
     *engine = created;
     return 0;
 }
@@ -184,52 +197,12 @@ engine_destroy(struct engine *engine)
 {
     if (engine == NULL)
         return;
+    CHECK(engine->watches == NULL);
     for (uint32_t i = 0; i < engine->field_count; i++)
         field_free(&engine->fields[i]);
     free(engine->fields);
     roaring_bitmap_free(engine->alive);
-    roaring_bitmap_free(engine->swept_later);
+    roaring_bitmap_free(engine->unswept);
     roaring_bitmap_free(engine->visible);
-    arena_free(&engine->scratch);
     free(engine);
-}
-
-void
-engine_optimize(struct engine *engine)
-{
-    engine_sweep(engine);
-    for (uint32_t i = 0; i < engine->field_count; i++)
-        field_optimize(&engine->fields[i]);
-    roaring_bitmap_run_optimize(engine->alive);
-    roaring_bitmap_run_optimize(engine->visible);
-}
-
-void
-engine_read_stats(const struct engine *engine, struct engine_stats *stats)
-{
-    *stats = (struct engine_stats){
-        .alive_slots = roaring_bitmap_get_cardinality(engine->alive),
-        .visible_slots = roaring_bitmap_get_cardinality(engine_visible(engine)),
-        .unknown_field_ops = engine->unknown_field_ops,
-        .memory_bytes =
-            sizeof *engine + bitmap_bytes(engine->alive) + bitmap_bytes(engine->visible),
-    };
-    struct engine_field_stats field;
-    for (uint32_t i = 0; engine_read_field_stats(engine, i, &field); i++)
-        stats->memory_bytes += field.memory_bytes;
-}
-
-bool
-engine_read_field_stats(const struct engine *engine, uint32_t at, struct engine_field_stats *stats)
-{
-    if (at >= engine->field_count)
-        return false;
-    const struct field *field = &engine->fields[at];
-    *stats = (struct engine_field_stats){
-        .name = field->name,
-        .slots = roaring_bitmap_andnot_cardinality(field->present, engine->swept_later),
-        .values = field->postings.count,
-        .memory_bytes = field_bytes(field),
-    };
-    return true;
 }

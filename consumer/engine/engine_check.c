@@ -1,12 +1,16 @@
-/* Whether an op would apply, told from the configuration alone: before it is durable. */
+/* Can an op be applied? The answer depends on the configuration alone, so it is known before the op
+ * is durable. */
 #include "consumer/engine/engine.h"
 
+#include "common/base/check.h"
 #include "consumer/engine/engine_internal.h"
 #include "consumer/engine/matcher.h"
+#include "consumer/engine/scalar.h"
 
 static int
 check_array(const struct field *field, const struct value *value, struct error *err)
 {
+    CHECK(value->kind == VALUE_INTEGERS || value->kind == VALUE_STRINGS);
     if (field->type != FIELD_MULTI_VALUE)
         return error_set(err, ERR_DATA, "field \"%.*s\" takes one value, not an array",
                          TEXT_ARGS(field->name));
@@ -16,7 +20,7 @@ check_array(const struct field *field, const struct value *value, struct error *
     return 0;
 }
 
-/* A value beyond the bounds may be removed: it is not there. */
+/* Removing a value beyond the bounds is allowed: no slot has it, so nothing changes. */
 static int
 check_bounds(const struct field *field, enum op_kind kind, int64_t number, struct error *err)
 {
@@ -35,7 +39,7 @@ check_value_op(const struct engine *engine, const struct op *op, struct error *e
     if (field == NULL)
         return 0;
     if (field->computed_op != COMPUTED_NONE)
-        return error_set(err, ERR_DATA, "field \"%.*s\" is computed: it takes no ops",
+        return error_set(err, ERR_DATA, "field \"%.*s\" is computed and takes no ops",
                          TEXT_ARGS(op->field));
     if (value->kind == VALUE_NULL)
         return 0;
@@ -57,7 +61,7 @@ check_nested(const struct engine *engine, const struct op *op, struct error *err
     case OP_DELETE:
         return 0;
     default:
-        return error_set(err, ERR_DATA, "no \"%s\" inside a fan-out", op_kind_name(op->kind));
+        return error_set(err, ERR_DATA, "a fan-out cannot contain \"%s\"", op_kind_name(op->kind));
     }
 }
 

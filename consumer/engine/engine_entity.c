@@ -1,18 +1,21 @@
-/* Entities one by one: their values, and which there are. */
+/* Single entities: their values as JSON, and which entities exist. */
 #include "consumer/engine/engine.h"
 
 #include <stdlib.h>
 
+#include "common/base/check.h"
 #include "common/json/json_write.h"
 #include "consumer/engine/engine_internal.h"
+#include "consumer/engine/engine_time.h"
 
 #define SLOTS_END (UINT64_C(1) << 32)
 
 static void
-engine_write_set(struct json_writer *writer, const struct field *field, uint32_t slot)
+entity_write_set(struct json_writer *writer, const struct field *field, uint32_t slot)
 {
     struct set_reader reader;
     int64_t value;
+    CHECK(field->type == FIELD_MULTI_VALUE);
     json_array_begin(writer);
     set_column_read(&field->sets, slot, &reader);
     while (set_reader_next(&reader, &value))
@@ -21,7 +24,7 @@ engine_write_set(struct json_writer *writer, const struct field *field, uint32_t
 }
 
 static void
-engine_write_scalar(struct json_writer *writer, const struct field *field, int64_t key)
+entity_write_scalar(struct json_writer *writer, const struct field *field, int64_t key)
 {
     if (field->type == FIELD_BOOLEAN)
         json_boolean(writer, key != 0);
@@ -32,23 +35,23 @@ engine_write_scalar(struct json_writer *writer, const struct field *field, int64
 }
 
 static void
-engine_write_field(struct json_writer *writer, const struct field *field, uint32_t slot)
+entity_write_field(struct json_writer *writer, const struct field *field, uint32_t slot)
 {
     int64_t key;
     if (!roaring_bitmap_contains(field->present, slot))
         return;
-    json_key(writer, field->name.data); /* the configuration's: terminated */
+    json_key(writer, field->name.data);
     if (field->type == FIELD_MULTI_VALUE)
-        engine_write_set(writer, field, slot);
+        entity_write_set(writer, field, slot);
     else if (field_get(field, slot, &key))
-        engine_write_scalar(writer, field, key);
+        entity_write_scalar(writer, field, key);
 }
 
-/* A slot without values whose sweep is still to come. */
+/* Is the slot deleted, with values that a sweep is still to remove? */
 static bool
-entity_is_gone(const struct engine *engine, uint32_t slot)
+entity_is_unswept(const struct engine *engine, uint32_t slot)
 {
-    return roaring_bitmap_contains(engine->swept_later, slot);
+    return roaring_bitmap_contains(engine->unswept, slot);
 }
 
 void
@@ -59,7 +62,7 @@ engine_entity_json(const struct engine *engine, int64_t entity_id, struct buffer
     if (!engine_slot_of(engine, entity_id, &slot))
         return;
     *alive = roaring_bitmap_contains(engine->alive, slot);
-    if (entity_is_gone(engine, slot))
+    if (entity_is_unswept(engine, slot))
         return;
     struct buffer object;
     struct json_writer writer;
@@ -67,17 +70,20 @@ engine_entity_json(const struct engine *engine, int64_t entity_id, struct buffer
     json_writer_init(&writer, &object);
     json_object_begin(&writer);
     for (uint32_t i = 0; i < engine->field_count; i++)
-        engine_write_field(&writer, &engine->fields[i], slot);
+        entity_write_field(&writer, &engine->fields[i], slot);
     json_object_end(&writer);
-    buffer_append(out, object.data + 1, object.bytes - 2); /* without its braces */
+    CHECK(object.bytes >= 2);
+    buffer_append(out, object.data + 1, object.bytes - 2); /* without the braces */
     buffer_free(&object);
 }
 
-/* Moves every iterator to `slot` or behind it; the least slot that one of them stands at. */
+/* Moves every iterator to its first slot from `slot` on; returns the least of these slots, or
+ * SLOTS_END. */
 static uint64_t
 scan_next(roaring_uint32_iterator_t *iterators, uint32_t count, uint64_t slot)
 {
     uint64_t least = SLOTS_END;
+    CHECK(slot < SLOTS_END);
     for (uint32_t i = 0; i < count; i++) {
         roaring_uint32_iterator_t *at = &iterators[i];
         if (at->has_value && at->current_value < slot)
@@ -85,6 +91,7 @@ scan_next(roaring_uint32_iterator_t *iterators, uint32_t count, uint64_t slot)
         if (at->has_value && at->current_value < least)
             least = at->current_value;
     }
+    CHECK(least >= slot);
     return least;
 }
 
@@ -106,7 +113,7 @@ engine_scan(const struct engine *engine, int64_t first, int64_t last,
             .alive = roaring_bitmap_contains(engine->alive, (uint32_t)slot),
             .visible = roaring_bitmap_contains(engine_visible(engine), (uint32_t)slot),
         };
-        if (!entity_is_gone(engine, (uint32_t)slot))
+        if (!entity_is_unswept(engine, (uint32_t)slot))
             rc = visit(context, &entity);
         slot++;
     }

@@ -1,7 +1,12 @@
-/* The state of an engine out of bytes that may be anything; engine_save.c draws them. What could
- * make it crash later is refused here; that its parts agree on values is the writer's word. */
+/* Reads the image of an engine, which engine_save.c defines, without trusting it. What could make
+ * the engine crash later is refused here. That the parts of the image agree on the value of each
+ * slot is not verified: the checksum of the checkpoint vouches for it.
+ */
+#include "consumer/engine/engine.h"
+
 #include "common/base/check.h"
 #include "consumer/engine/engine_internal.h"
+#include "consumer/engine/engine_time.h"
 #include "consumer/engine/store/image.h"
 
 static bool
@@ -14,10 +19,11 @@ load_name(struct image_reader *reader, struct text wanted)
     return reader->rc == 0 && text_equal(name, wanted);
 }
 
-/* A field without a column has its values from its postings alone. */
+/* The postings of a field without a column must hold the value of every slot. */
 static bool
 postings_hold_all(const struct field *field)
 {
+    CHECK(!field->has_column);
     const struct postings *postings = &field->postings;
     roaring_bitmap_t *all = postings_between(postings, INT64_MIN, INT64_MAX, NULL);
     bool same = roaring_bitmap_equals(all, field->present);
@@ -29,9 +35,11 @@ postings_hold_all(const struct field *field)
            postings->count <= FIELD_VALUES_WITHOUT_COLUMN;
 }
 
+/* Are all keys of a string field codes of its dictionary? */
 static bool
 codes_are_known(const struct field *field)
 {
+    CHECK(field->type == FIELD_STRING);
     const struct postings *postings = &field->postings;
     uint64_t codes = field->dictionary.count;
     roaring_uint32_iterator_t at;
@@ -53,19 +61,20 @@ load_check_field(const struct field *field, struct image_reader *reader)
 {
     bool multi = field->type == FIELD_MULTI_VALUE;
     if (!multi && !field->has_column && !postings_hold_all(field))
-        image_refuse(reader, "slots whose value is nowhere");
+        image_refuse(reader, "slots without a value");
     if (field->type == FIELD_STRING && !codes_are_known(field))
-        image_refuse(reader, "a value that is not in the dictionary");
+        image_refuse(reader, "a text that is not in the dictionary");
 }
 
 static void
 load_field(struct field *field, struct image_reader *reader)
 {
+    CHECK(roaring_bitmap_is_empty(field->present));
     bool same = load_name(reader, field->name) && image_get_u32(reader) == field_shape(field);
     uint32_t has_column = image_get_u32(reader);
     if (!same || has_column > 1 || (has_column == 1 && field->type == FIELD_MULTI_VALUE) ||
         (has_column == 0 && field->sort_bits > 0))
-        image_refuse(reader, "another field");
+        image_refuse(reader, "not the field of the configuration");
     image_replace_bitmap(reader, &field->present);
     if (reader->rc != 0)
         return;
@@ -87,16 +96,16 @@ load_field(struct field *field, struct image_reader *reader)
 static void
 load_head(struct engine *engine, struct image_reader *reader)
 {
-    if (image_get_u32(reader) != ENGINE_STATE_VERSION)
-        image_refuse(reader, "of a version that this program does not know");
-    if (image_get_u32(reader) != (uint32_t)engine->options.partition ||
-        image_get_u32(reader) != (uint32_t)engine->options.partitions ||
+    if (image_get_u32(reader) != ENGINE_IMAGE_VERSION)
+        image_refuse(reader, "its version is not known to this program");
+    if (image_get_u32(reader) != (uint32_t)engine->partition ||
+        image_get_u32(reader) != (uint32_t)engine->partitions ||
         image_get_u32(reader) != engine->field_count)
-        image_refuse(reader, "of another partition or configuration");
+        image_refuse(reader, "it belongs to another partition or configuration");
     engine->unknown_field_ops = image_get_u64(reader);
     image_replace_bitmap(reader, &engine->alive);
-    image_replace_bitmap(reader, &engine->swept_later);
-    engine->swept_later_count = roaring_bitmap_get_cardinality(engine->swept_later);
+    image_replace_bitmap(reader, &engine->unswept);
+    engine->unswept_count = roaring_bitmap_get_cardinality(engine->unswept);
 }
 
 int
@@ -104,13 +113,14 @@ engine_load(struct engine *engine, const struct image_source *source, struct err
 {
     struct image_reader reader = {.source = source, .err = err};
     CHECK(roaring_bitmap_is_empty(engine->alive));
+    CHECK(engine->watches == NULL);
     load_head(engine, &reader);
     if (reader.rc != 0)
-        error_wrap(err, reader.rc, "state of the engine");
+        error_wrap(err, reader.rc, "image of the engine");
     for (uint32_t i = 0; i < engine->field_count && reader.rc == 0; i++) {
         load_field(&engine->fields[i], &reader);
         if (reader.rc != 0)
-            error_wrap(err, reader.rc, "state of field \"%.*s\"",
+            error_wrap(err, reader.rc, "image of field \"%.*s\"",
                        TEXT_ARGS(engine->fields[i].name));
     }
     if (reader.rc == 0)

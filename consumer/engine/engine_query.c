@@ -1,7 +1,8 @@
-/* One page of a query: match, then order what matched.
+/* A query: match, then order what matched, then take one page of it.
  *
- * By id, the page is read off the matching bitmap. By a sort field, the best offset + limit of the
- * matches are looked for (top.h); only when they do not fill the page do nulls follow, by id again.
+ * Ordered by id, the page is read from the bitmap of the matches. Ordered by a sort field, top_k.h
+ * finds the best offset + limit matches; if they do not fill the page, the matches without a value
+ * follow, ordered by id.
  */
 #include "consumer/engine/engine.h"
 
@@ -9,6 +10,8 @@
 
 #include "common/base/check.h"
 #include "consumer/engine/engine_internal.h"
+#include "consumer/engine/engine_time.h"
+#include "consumer/engine/engine_watch.h"
 #include "consumer/engine/matcher.h"
 #include "consumer/engine/top_k.h"
 
@@ -29,7 +32,7 @@ engine_hit_compare(const struct engine_hit *a, const struct engine_hit *b, bool 
     return (left < right) == (direction == ENGINE_ASCENDING) ? -1 : 1;
 }
 
-/* A page being filled. */
+/* The page that is being filled. */
 struct page {
     const struct engine *engine;
     enum engine_direction direction;
@@ -38,7 +41,7 @@ struct page {
     uint64_t capacity;
 };
 
-/* The first slot at or behind which (before which, descending) an entity's successors are. */
+/* The slot from which on the successors of an entity are; descending: below which they are. */
 static uint64_t
 page_edge(const struct page *page, int64_t after_id)
 {
@@ -47,7 +50,7 @@ page_edge(const struct page *page, int64_t after_id)
     return after_id < INT64_MAX ? engine_slots_below(page->engine, after_id + 1) : UINT64_MAX;
 }
 
-/* At the first slot of the page; false: there is none. */
+/* Moves the iterator to the first slot of the page; false: the page is empty. */
 static bool
 page_begin(const struct page *page, const roaring_bitmap_t *slots, const int64_t *after_id,
            roaring_uint32_iterator_t *at)
@@ -67,11 +70,12 @@ page_begin(const struct page *page, const roaring_bitmap_t *slots, const int64_t
     return at->has_value;
 }
 
-/* Appends `slots` in the order of their ids, behind `after_id` if there is one. */
+/* Appends the slots that follow `after_id` (NULL: all) in the order of their ids. */
 static void
 page_fill_by_id(struct page *page, const roaring_bitmap_t *slots, const int64_t *after_id)
 {
     roaring_uint32_iterator_t at;
+    CHECK(page->count <= page->capacity);
     bool more = page_begin(page, slots, after_id, &at);
     while (more && page->count < page->capacity) {
         page->hits[page->count++] =
@@ -85,12 +89,14 @@ static void
 page_fill_by_value(struct page *page, const roaring_bitmap_t *matches, const struct field *field,
                    const struct engine_page_key *after)
 {
+    CHECK(page->count == 0);
     struct top_k_hit *hits = memory_alloc(page->capacity * sizeof *hits);
     struct top_k_key key = {0};
     if (after != NULL)
         key = (struct top_k_key){after->value, page_edge(page, after->entity_id)};
     page->count = top_k_find(field, matches, page->direction == ENGINE_DESCENDING,
                              after != NULL ? &key : NULL, page->capacity, hits);
+    CHECK(page->count <= page->capacity);
     for (uint64_t i = 0; i < page->count; i++) {
         page->hits[i] = (struct engine_hit){
             .entity_id = engine_entity_of(page->engine, hits[i].slot),
@@ -109,8 +115,7 @@ page_fill_sorted(struct page *page, const roaring_bitmap_t *matches, const struc
         page_fill_by_value(page, matches, field, after);
     if (page->count == page->capacity)
         return;
-    roaring_bitmap_t *nulls = roaring_bitmap_andnot(matches, field->present);
-    CHECK(nulls != NULL);
+    roaring_bitmap_t *nulls = bitmap_andnot(matches, field->present);
     page_fill_by_id(page, nulls, after != NULL && !after->has_value ? &after->entity_id : NULL);
     roaring_bitmap_free(nulls);
 }
@@ -131,13 +136,13 @@ query_check(const struct engine *engine, const struct engine_query *query,
     return query->filter != NULL ? matcher_check(&matcher, query->filter, err) : 0;
 }
 
-/* The slots that have changed are matched once more, in one go. */
+/* Matches the slots that have changed again, without a pause. */
 static void
 query_match_changed(const struct matcher *matcher, const struct filter *filter,
                     const roaring_bitmap_t *changed, roaring_bitmap_t *matched)
 {
-    roaring_bitmap_t *within = roaring_bitmap_and(engine_visible(matcher->engine), changed);
-    CHECK(within != NULL);
+    CHECK(matcher->pauses->watch == NULL);
+    roaring_bitmap_t *within = bitmap_and(engine_visible(matcher->engine), changed);
     roaring_bitmap_t *again = matcher_match(matcher, filter, within);
     roaring_bitmap_andnot_inplace(matched, changed);
     roaring_bitmap_or_inplace(matched, again);
@@ -149,20 +154,20 @@ static int
 query_match_in_steps(const struct engine *engine, const struct engine_query *query,
                      roaring_bitmap_t **matched, struct error *err)
 {
-    struct engine_watch watch = {.changed = roaring_bitmap_create()};
+    struct engine_watch watch = {.changed = bitmap_create()};
     struct matcher_pauses pauses = {.pause = query->pause, .watch = &watch, .err = err};
     const struct matcher matcher = {.engine = engine, .pauses = &pauses};
-    CHECK(watch.changed != NULL);
     *matched = matcher_match(&matcher, query->filter, engine_visible(engine));
     if (pauses.rc == 0 && !roaring_bitmap_is_empty(watch.changed)) {
         pauses.watch = NULL;
         query_match_changed(&matcher, query->filter, watch.changed, *matched);
     }
+    CHECK(engine->watches != &watch);
     roaring_bitmap_free(watch.changed);
     return pauses.rc;
 }
 
-/* `*matched` NULL: everything visible. */
+/* Sets `*matched` to the matches; NULL: all visible slots match. */
 static int
 query_match(const struct engine *engine, const struct engine_query *query,
             roaring_bitmap_t **matched, struct error *err)
@@ -178,7 +183,6 @@ query_match(const struct engine *engine, const struct engine_query *query,
     return 0;
 }
 
-/* Fills the page with its part of the matches. */
 static void
 page_fill(struct page *page, const struct engine_query *query, const struct field *sort_field,
           const roaring_bitmap_t *matches)
@@ -214,6 +218,7 @@ engine_query(const struct engine *engine, const struct engine_query *query,
         .capacity = wanted < total ? wanted : total,
     };
     page_fill(&page, query, sort_field, matches);
+    CHECK(page.count <= total);
     if (matched != NULL)
         roaring_bitmap_free(matched);
     *result = (struct engine_result){page.hits, page.count, total};

@@ -1,9 +1,10 @@
-/* What is hidden until a time. `visible` follows from the state and `now_s` alone, so that neither
- * a restart nor a clock that goes back can lose an activation (F33). */
-#include "consumer/engine/engine.h"
+#include "consumer/engine/engine_time.h"
 
 #include "common/base/check.h"
-#include "consumer/engine/engine_internal.h"
+#include "consumer/engine/engine.h"
+#include "consumer/engine/engine_watch.h"
+#include "consumer/engine/field_match.h"
+#include "consumer/engine/top_k.h"
 
 const roaring_bitmap_t *
 engine_visible(const struct engine *engine)
@@ -23,6 +24,7 @@ void
 engine_show_slot(struct engine *engine, uint32_t slot)
 {
     int64_t from_s;
+    CHECK(slot < engine->max_slots);
     if (engine->visible_from == NULL)
         return;
     bool hidden = field_get(engine->visible_from, slot, &from_s) && from_s > engine->now_s;
@@ -32,13 +34,14 @@ engine_show_slot(struct engine *engine, uint32_t slot)
         roaring_bitmap_remove(engine->visible, slot);
 }
 
-/* Those of `slots` that are to be visible between two times, the first one not included. */
+/* The slots of `slots` that become visible after `after_s`, and not after `until_s`. */
 static roaring_bitmap_t *
 time_due(const struct engine *engine, int64_t after_s, int64_t until_s,
          const roaring_bitmap_t *slots)
 {
+    CHECK(after_s <= until_s);
     if (after_s == INT64_MAX)
-        return roaring_bitmap_create();
+        return bitmap_create();
     return field_match_range(engine->visible_from, after_s + 1, until_s, slots);
 }
 
@@ -48,13 +51,14 @@ engine_show_slots(struct engine *engine, const roaring_bitmap_t *slots)
     if (engine->visible_from == NULL)
         return;
     roaring_bitmap_t *hidden = time_due(engine, engine->now_s, INT64_MAX, slots);
-    roaring_bitmap_t *shown = roaring_bitmap_and(engine->alive, slots);
-    CHECK(hidden != NULL && shown != NULL);
+    roaring_bitmap_t *shown = bitmap_and(engine->alive, slots);
     roaring_bitmap_andnot_inplace(shown, hidden);
     roaring_bitmap_andnot_inplace(engine->visible, slots);
     roaring_bitmap_or_inplace(engine->visible, shown);
     roaring_bitmap_free(hidden);
     roaring_bitmap_free(shown);
+    CHECK(roaring_bitmap_get_cardinality(engine->visible) <=
+          roaring_bitmap_get_cardinality(engine->alive));
 }
 
 void
@@ -67,13 +71,36 @@ engine_advance(struct engine *engine, int64_t now_s)
     bool back = now_s < old_s;
     roaring_bitmap_t *due =
         time_due(engine, back ? now_s : old_s, back ? old_s : now_s, engine->alive);
-    CHECK(due != NULL);
     engine_note_slots(engine, due);
     if (back)
         roaring_bitmap_andnot_inplace(engine->visible, due);
     else
         roaring_bitmap_or_inplace(engine->visible, due);
     roaring_bitmap_free(due);
+    CHECK(roaring_bitmap_get_cardinality(engine->visible) <=
+          roaring_bitmap_get_cardinality(engine->alive));
+}
+
+/* The least value among `slots`, which all have one; false: there are no slots. */
+static bool
+time_least(const struct field *field, const roaring_bitmap_t *slots, int64_t *least)
+{
+    struct top_k_hit hit;
+    if (field->sort_bits > 0) {
+        bool found = top_k_find(field, slots, false, NULL, 1, &hit) > 0;
+        *least = found ? hit.value : INT64_MAX;
+        return found;
+    }
+    roaring_uint32_iterator_t at;
+    roaring_init_iterator(slots, &at);
+    *least = INT64_MAX;
+    bool found = at.has_value;
+    for (; at.has_value; roaring_advance_uint32_iterator(&at)) {
+        int64_t value;
+        if (field_get(field, at.current_value, &value) && value < *least)
+            *least = value;
+    }
+    return found;
 }
 
 bool
@@ -81,9 +108,8 @@ engine_next_activation(const struct engine *engine, int64_t *at_s)
 {
     if (engine->visible_from == NULL)
         return false;
-    roaring_bitmap_t *hidden = roaring_bitmap_andnot(engine->alive, engine->visible);
-    CHECK(hidden != NULL);
-    bool found = field_least(engine->visible_from, hidden, at_s);
+    roaring_bitmap_t *hidden = bitmap_andnot(engine->alive, engine->visible);
+    bool found = time_least(engine->visible_from, hidden, at_s);
     roaring_bitmap_free(hidden);
     return found;
 }

@@ -1,12 +1,10 @@
-/* Which slots hold a value, or one of a range: from the postings, the slices, or by a look at the
- * value of every candidate, whichever costs least. */
-#include "consumer/engine/field.h"
+#include "consumer/engine/field_match.h"
 
 #include "common/base/check.h"
-#include "consumer/engine/top_k.h"
 
 enum { SCAN_SLOTS = 256, SCAN_MAX = 1024, SCANS_PER_POSTING = 16 };
 
+/* Does the slot, which has a value, hold one from `low` to `high`? */
 static bool
 field_overlaps(const struct field *field, uint32_t slot, int64_t low, int64_t high)
 {
@@ -27,6 +25,7 @@ field_overlaps(const struct field *field, uint32_t slot, int64_t low, int64_t hi
 static roaring_bitmap_t *
 field_scan(const struct field *field, int64_t low, int64_t high, const roaring_bitmap_t *candidates)
 {
+    CHECK(field->has_column || field->type == FIELD_MULTI_VALUE);
     roaring_bitmap_t *matches = bitmap_create();
     roaring_uint32_iterator_t at;
     uint32_t slots[SCAN_SLOTS];
@@ -47,6 +46,8 @@ void
 field_part(const struct field *field, uint32_t page, int64_t value, struct page_bits *open,
            struct page_bits *above)
 {
+    CHECK(field->sort_bits > 0);
+    CHECK(value >= field->min && value <= field->max);
     if (slices_part(&field->slices, page, value, open, above))
         return;
     for (uint32_t word = 0; word < PAGE_WORDS; word++) {
@@ -62,12 +63,14 @@ field_part(const struct field *field, uint32_t page, int64_t value, struct page_
     }
 }
 
-/* Keeps of `open` what is between the two bounds, which are within the field's. */
+/* Keeps in `open` the slots with a value from `low` to `high`, which are within the bounds of the
+ * field. */
 static void
 field_cut_page(const struct field *field, uint32_t page, int64_t low, int64_t high,
                struct page_bits *open)
 {
     struct page_bits above, ties;
+    CHECK(low <= high);
     if (low > field->min) {
         field_part(field, page, low, open, &above);
         page_bits_or(open, above.words);
@@ -85,6 +88,7 @@ field_slice(const struct field *field, int64_t low, int64_t high,
 {
     struct page_bits open;
     roaring_bitmap_t *matches = bitmap_create();
+    CHECK(field->deferred.count == 0);
     for (uint32_t i = 0; i < bitmap_pages(candidates); i++) {
         uint32_t page = bitmap_page_at(candidates, i);
         bitmap_page_read(candidates, page, &open);
@@ -116,8 +120,7 @@ field_match_range(const struct field *field, int64_t low, int64_t high,
         return postings_between(&field->postings, low, high, slots);
     if (field->sort_bits > 0 && count > SCAN_MAX)
         return field_slice(field, low, high, slots);
-    roaring_bitmap_t *candidates = roaring_bitmap_and(field->present, slots);
-    CHECK(candidates != NULL);
+    roaring_bitmap_t *candidates = bitmap_and(field->present, slots);
     roaring_bitmap_t *matches = field_scan(field, low, high, candidates);
     roaring_bitmap_free(candidates);
     return matches;
@@ -141,28 +144,8 @@ field_unites(const struct field *field, const roaring_bitmap_t *within)
 void
 field_unite(const struct field *field, int64_t key, roaring_bitmap_t *united)
 {
+    CHECK(field->filters);
     const struct slot_set *slots = postings_find(&field->postings, key);
     if (slots != NULL)
         slot_set_join(slots, united);
-}
-
-bool
-field_least(const struct field *field, const roaring_bitmap_t *slots, int64_t *least)
-{
-    struct top_k_hit hit;
-    *least = INT64_MAX;
-    if (field->sort_bits > 0) {
-        bool found = top_k_find(field, slots, false, NULL, 1, &hit) > 0;
-        *least = found ? hit.value : INT64_MAX;
-        return found;
-    }
-    roaring_uint32_iterator_t at;
-    roaring_init_iterator(slots, &at);
-    bool found = at.has_value;
-    for (; at.has_value; roaring_advance_uint32_iterator(&at)) {
-        int64_t value;
-        if (field_get(field, at.current_value, &value) && value < *least)
-            *least = value;
-    }
-    return found;
 }

@@ -4,6 +4,8 @@
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
+#include "consumer/engine/field_match.h"
+#include "consumer/engine/scalar.h"
 
 static int
 matcher_scalar(const struct matcher *matcher, const struct field *field, const struct value *value,
@@ -107,7 +109,7 @@ matcher_find_key(const struct matcher *matcher, const struct field *field,
 {
     struct scalar scalar;
     CHECK(matcher_scalar(matcher, field, value, &scalar, NULL) == 0);
-    return field_find_key(field, &scalar, key);
+    return scalar_find_key(field, &scalar, key);
 }
 
 static roaring_bitmap_t *

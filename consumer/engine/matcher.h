@@ -1,35 +1,37 @@
-/* Filters: are they of this index, and which slots do they match?
+/* Filters: is a filter valid for this index, and which slots match it?
  *
- * Matching only ever narrows: a filter is asked for its matches within a set of slots. So an
- * AND hands each clause what the ones before it left, and a complement is taken of that set.
+ * A filter is always matched within a set of slots. So an AND passes to each clause what the
+ * clauses before it left, and a complement is taken within that set.
  */
 #ifndef CONSUMER_ENGINE_MATCHER_H
 #define CONSUMER_ENGINE_MATCHER_H
 
+#include "consumer/engine/engine.h"
 #include "consumer/engine/engine_internal.h"
 
-/* A match that asks whether it may go on. What it has found so far may be of several states of the
- * engine: that is right for every slot which did not change meanwhile, for a filter looks at one
- * slot at a time. */
+/* A match with pauses, in which the engine may change. The result may then mix several states of
+ * the engine. It is right for every slot that did not change, because a filter looks at one slot at
+ * a time; the caller matches the slots that `watch` has recorded again. */
 struct matcher_pauses {
     const struct engine_pause *pause;
     struct engine_watch *watch;
-    int rc; /* not 0: it was told to stop, and the bitmap is of no use */
+    int rc; /* not 0: the match ended early, and its bitmap is of no use */
     struct error *err;
 };
 
 struct matcher {
     const struct engine *engine;
-    bool untyped; /* a fan-out's query: values are what their text can be read as */
-    struct matcher_pauses *pauses; /* NULL: it asks nobody */
+    bool untyped;                  /* a fan-out's query: scalar_from_untyped() reads its values */
+    struct matcher_pauses *pauses; /* NULL: no pauses */
 };
 
-/* ERR_DATA, naming the field: one that the index does not have, or a value that is not of its type.
- * Reads only the configuration. */
+/* ERR_DATA, naming the field: the index does not have it, or a value is not of its type. Reads only
+ * the configuration. */
 int matcher_check(const struct matcher *matcher, const struct filter *filter, struct error *err);
 
-/* The slots of `within` that match `filter`, which passed matcher_check(). `within` NULL stands for
- * all slots, in filters without IS_NULL, NOT and empty AND. The caller frees the bitmap. */
+/* The slots of `within` that match `filter`, which passed matcher_check(). `within` may be NULL,
+ * which stands for all slots, for filters without IS_NULL, NOT and empty AND. The caller frees the
+ * bitmap. */
 roaring_bitmap_t *matcher_match(const struct matcher *matcher, const struct filter *filter,
                                 const roaring_bitmap_t *within);
 

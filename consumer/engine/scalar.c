@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "consumer/engine/field.h"
+#include "common/base/check.h"
 
 static const char *
 scalar_wanted(const struct field *field)
@@ -30,10 +30,11 @@ value_kind_name(enum value_kind kind)
         [VALUE_STRING] = "a string",  [VALUE_INTEGERS] = "an array",
         [VALUE_STRINGS] = "an array",
     };
+    CHECK(kind < sizeof names / sizeof names[0]);
     return names[kind];
 }
 
-/* False for a fraction, and where a double no longer says which integer was meant. */
+/* False: a fraction, or a number so large that a double does not identify one integer. */
 static bool
 scalar_integer_of(double real, int64_t *number)
 {
@@ -77,10 +78,11 @@ scalar_from_value(const struct field *field, const struct value *value, struct s
                      scalar_wanted(field), value_kind_name(value->kind));
 }
 
-/* The shortest text that reads back as the same number. */
+/* Writes the shortest text that reads back as the same number. */
 static void
 scalar_write_float(double real, char *digits)
 {
+    CHECK(!isnan(real));
     for (int precision = 15; precision <= 17; precision++) {
         snprintf(digits, SCALAR_DIGITS_BYTES, "%.*g", precision, real);
         if (strtod(digits, NULL) == real)
@@ -88,6 +90,7 @@ scalar_write_float(double real, char *digits)
     }
 }
 
+/* Gives the scalar the text of a value that is no string. */
 static void
 scalar_write_text(const struct value *value, struct scalar *scalar)
 {
@@ -99,8 +102,10 @@ scalar_write_text(const struct value *value, struct scalar *scalar)
         snprintf(scalar->digits, SCALAR_DIGITS_BYTES, "%s", value->boolean ? "true" : "false");
     scalar->number = 0;
     scalar->string = text_of(scalar->digits);
+    CHECK(scalar->string.bytes > 0);
 }
 
+/* False: the text is no integer of 64 bits, without blanks and without a plus sign. */
 static bool
 scalar_read_integer(struct text text, int64_t *number)
 {
@@ -139,8 +144,31 @@ scalar_from_untyped(const struct field *field, const struct value *value, struct
     return scalar_from_value(field, &typed, scalar, err);
 }
 
-/* The bounds of a comparison with `value`: `floor` and `ceil` of it, cut to 64 bits; beyond them,
- * `above` or `below` says on which side. */
+bool
+scalar_find_key(const struct field *field, const struct scalar *scalar, int64_t *key)
+{
+    *key = scalar->number;
+    if (field->type != FIELD_STRING)
+        return true;
+    uint32_t code;
+    if (!dictionary_find(&field->dictionary, scalar->string, &code))
+        return false;
+    CHECK(code < field->dictionary.count);
+    *key = code;
+    return true;
+}
+
+int64_t
+scalar_make_key(struct field *field, const struct scalar *scalar)
+{
+    if (field->type == FIELD_STRING)
+        return dictionary_add(&field->dictionary, scalar->string);
+    CHECK(scalar->number >= field->min && scalar->number <= field->max);
+    return scalar->number;
+}
+
+/* The value of a comparison, rounded down and up to integers. `above` and `below`: it is beyond the
+ * integers of 64 bits, on that side. */
 struct range_bound {
     int64_t floor;
     int64_t ceil;
@@ -176,6 +204,7 @@ scalar_range(const struct field *field, enum filter_kind kind, const struct valu
     if (field->type == FIELD_BOOLEAN || field->type == FIELD_STRING)
         return error_set(err, ERR_DATA, "field \"%.*s\" has no order to compare by",
                          TEXT_ARGS(field->name));
+    CHECK(kind >= FILTER_GT && kind <= FILTER_LTE);
     struct range_bound bound;
     int rc = scalar_bound(field, value, &bound, err);
     if (rc != 0)

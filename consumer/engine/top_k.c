@@ -4,18 +4,20 @@
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
+#include "consumer/engine/field_match.h"
 
 enum { READ_SLOTS = 256, TOGETHER_MAX = 16 };
 
 struct top {
     const struct field *field;
     const struct top_k_key *after;
-    struct top_k_hit *hits; /* a heap with the worst on top */
+    struct top_k_hit *hits; /* a heap with the worst hit on top */
     uint64_t count;
     uint64_t capacity;
     bool greatest;
 };
 
+/* Does `a` come before `b` in the result? */
 static bool
 top_is_before(const struct top *top, const struct top_k_hit *a, const struct top_k_hit *b)
 {
@@ -42,6 +44,7 @@ top_sift_down(const struct top *top, uint64_t at, uint64_t count)
 static void
 top_sift_up(const struct top *top, uint64_t at)
 {
+    CHECK(at < top->capacity);
     struct top_k_hit hit = top->hits[at];
     while (at > 0 && top_is_before(top, &top->hits[(at - 1) / 2], &hit)) {
         top->hits[at] = top->hits[(at - 1) / 2];
@@ -63,20 +66,23 @@ top_offer(struct top *top, uint32_t slot)
     }
 }
 
-/* The heap becomes a list, the best first. */
+/* Turns the heap into a list, the best hit first. */
 static void
 top_order(struct top *top)
 {
+    CHECK(top->count <= top->capacity);
     for (uint64_t left = top->count; left > 1; left--) {
         struct top_k_hit worst = top->hits[0];
         top->hits[0] = top->hits[left - 1];
         top->hits[left - 1] = worst;
         top_sift_down(top, 0, left - 1);
     }
+    CHECK(top->count < 2 || top_is_before(top, &top->hits[0], &top->hits[top->count - 1]));
 }
 
+/* Does the slot follow the key? */
 static bool
-top_is_behind(const struct top *top, uint32_t slot)
+top_is_after(const struct top *top, uint32_t slot)
 {
     int64_t value = column_read(&top->field->column, slot);
     if (value != top->after->value)
@@ -84,11 +90,12 @@ top_is_behind(const struct top *top, uint32_t slot)
     return (slot < top->after->edge) == top->greatest;
 }
 
-/* `open` keeps what comes behind the key. */
+/* Keeps in `open` the slots that follow the key. */
 static void
 top_cut_before(const struct top *top, uint32_t page, struct page_bits *open)
 {
     struct page_bits above, ties = *open;
+    CHECK(top->after != NULL);
     uint64_t first = (uint64_t)page << PAGE_BITS;
     uint64_t edge = top->after->edge > first ? top->after->edge - first : 0;
     uint32_t cut = edge < PAGE_SLOTS ? (uint32_t)edge : PAGE_SLOTS;
@@ -104,12 +111,13 @@ top_cut_before(const struct top *top, uint32_t page, struct page_bits *open)
     page_bits_or(open, ties.words);
 }
 
-/* `open` keeps what is better than the worst hit, and a little more; never ties, which come too
- * late: they are in a later page. */
+/* Keeps in `open` the slots that are better than the worst hit, and a few more. Ties with that hit
+ * are not better, since the pages are visited in the order in which ties win. */
 static void
 top_cut_worse(const struct top *top, uint32_t page, struct page_bits *open)
 {
     struct page_bits above, alike = *open;
+    CHECK(top->count > 0 && top->count == top->capacity);
     bool equal = slices_part(&top->field->slices, page, top->hits[0].value, &alike, &above);
     if (top->greatest) {
         *open = above;
@@ -132,6 +140,7 @@ top_offer_page(struct top *top, uint32_t page, const struct page_bits *open)
     }
 }
 
+/* The candidates of a page. */
 static void
 top_read_page(const struct top *top, const roaring_bitmap_t *slots, uint32_t page,
               struct page_bits *open)
@@ -144,9 +153,10 @@ top_read_page(const struct top *top, const roaring_bitmap_t *slots, uint32_t pag
         top_cut_worse(top, page, open);
 }
 
-/* The more hits are wanted, the more pages at once, lest those of the first pages all give way. */
+/* Searches more pages at a time when more hits are wanted: otherwise the later pages would replace
+ * most hits of the first ones. */
 static void
-top_look_at_pages(struct top *top, const roaring_bitmap_t *slots)
+top_search_pages(struct top *top, const roaring_bitmap_t *slots)
 {
     uint32_t pages[TOGETHER_MAX];
     uint64_t many = 1 + top->capacity / SLICES_FEW;
@@ -168,17 +178,16 @@ top_look_at_pages(struct top *top, const roaring_bitmap_t *slots)
 
 /* Reads the value of every slot. */
 static void
-top_look_at_slots(struct top *top, const roaring_bitmap_t *slots)
+top_search_slots(struct top *top, const roaring_bitmap_t *slots)
 {
-    roaring_bitmap_t *valued = roaring_bitmap_and(slots, top->field->present);
-    CHECK(valued != NULL);
+    roaring_bitmap_t *valued = bitmap_and(slots, top->field->present);
     roaring_uint32_iterator_t at;
     uint32_t found[READ_SLOTS];
     uint32_t read;
     roaring_init_iterator(valued, &at);
     while ((read = roaring_read_uint32_iterator(&at, found, READ_SLOTS)) > 0) {
         for (uint32_t i = 0; i < read; i++) {
-            if (top->after == NULL || top_is_behind(top, found[i]))
+            if (top->after == NULL || top_is_after(top, found[i]))
                 top_offer(top, found[i]);
         }
     }
@@ -190,16 +199,18 @@ top_k_find(const struct field *field, const roaring_bitmap_t *slots, bool greate
            const struct top_k_key *after, uint64_t wanted, struct top_k_hit *hits)
 {
     struct top top = {field, after, hits, 0, wanted, greatest};
-    CHECK(field->sort_bits > 0 && wanted > 0);
+    CHECK(field->sort_bits > 0);
+    CHECK(field->deferred.count == 0);
+    CHECK(wanted > 0);
     if (after != NULL && (after->value > field->max || after->value < field->min)) {
         if (greatest != (after->value > field->max))
             return 0;
         top.after = NULL;
     }
     if (bitmap_is_sparse(slots))
-        top_look_at_slots(&top, slots);
+        top_search_slots(&top, slots);
     else
-        top_look_at_pages(&top, slots);
+        top_search_pages(&top, slots);
     top_order(&top);
     return top.count;
 }

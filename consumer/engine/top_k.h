@@ -1,9 +1,11 @@
-/* The best few of many slots by a sort field: its greatest values, or its least; of equal ones, the
- * greatest or the least slots.
+/* The best few of many slots by a sort field: those with the greatest values, or with the least; of
+ * equal values, the greatest or the least slots.
  *
- * Page by page, beginning where ties are best; several pages at once when many are wanted. A heap
- * holds the best so far; of a page, the slices leave what is better than the worst of those, and of
- * that the best few. Only what is left then has its value read. Not thread-safe beside a writer.
+ * The search goes page by page, from the side where ties are better; several pages at a time when
+ * many slots are wanted. A heap holds the best slots so far. In each page the slices (slices.h)
+ * leave the slots that are better than the worst of those, and of these the best few; only their
+ * values are read. The field must not have deferred changes (field_defer()). Any number of readers,
+ * or one writer.
  */
 #ifndef CONSUMER_ENGINE_TOP_K_H
 #define CONSUMER_ENGINE_TOP_K_H
@@ -15,15 +17,15 @@ struct top_k_hit {
     uint32_t slot;
 };
 
-/* What a page of a query comes behind: better values, and this one in slots on this side of
- * `edge`: at it and above (greatest), or below it (least). */
+/* The last entry of the page before: what follows it has a worse value, or the same value and a
+ * slot on the far side of `edge`: below `edge` (greatest), or at `edge` and above (least). */
 struct top_k_key {
     int64_t value;
     uint64_t edge;
 };
 
-/* Fills `hits`, the best first, with the best `wanted` of those `slots` that have a value, behind
- * `after` unless it is NULL. Returns how many there are. */
+/* Fills `hits`, the best first, with the best `wanted` (at least 1) of those `slots` that have a
+ * value and follow `after` (NULL: all). Returns their number. The field sorts. */
 uint64_t top_k_find(const struct field *field, const roaring_bitmap_t *slots, bool greatest,
                     const struct top_k_key *after, uint64_t wanted, struct top_k_hit *hits);
 

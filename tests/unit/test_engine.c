@@ -341,8 +341,8 @@ test_a_value_of_another_type_is_refused_with_the_field(void **state)
         {"rank", "-1024", "field \"rank\" holds -1023 to 1023, not -1024"},
         {"existedAt", "4294967296", "holds -4294967295 to 4294967295, not 4294967296"},
         {"score", "8589934592", "holds -8589934591 to 8589934591, not 8589934592"},
-        {"sortAt", "1", "field \"sortAt\" is computed: it takes no ops"},
-        {"sortAt", "null", "field \"sortAt\" is computed: it takes no ops"},
+        {"sortAt", "1", "field \"sortAt\" is computed and takes no ops"},
+        {"sortAt", "null", "field \"sortAt\" is computed and takes no ops"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char json[200];
@@ -698,12 +698,15 @@ test_configurations_beyond_the_limits_are_refused(void **state)
     static const struct config_filter_field twice[] = {{"x", FIELD_STRING}, {"x", FIELD_STRING}};
     static const struct config_sort_field same[] = {{.name = "s", .bits = 1},
                                                     {.name = "s", .bits = 1}};
-    check_config_refused(&(struct config_index){twice, 2, NULL, 0, NULL}, "\"x\" is there twice");
-    check_config_refused(&(struct config_index){twice, 1, NULL, 0, "x"},
-                         "visible_from: field \"x\" is computed itself, or no number");
+    check_config_refused(&(struct config_index){twice, 2, NULL, 0, NULL},
+                         "\"x\" is declared twice");
+    check_config_refused(
+        &(struct config_index){twice, 1, NULL, 0, "x"},
+        "visible_from: field \"x\" is computed itself, or is not a field of integers");
     check_config_refused(&(struct config_index){twice, 1, NULL, 0, "y"}, "no field \"y\"");
-    check_sort_refused(same, 2, "\"s\" is there twice");
-    check_sort_refused(&(struct config_sort_field){.name = "x", .bits = 1}, 1, "no single_value");
+    check_sort_refused(same, 2, "\"s\" is declared twice");
+    check_sort_refused(&(struct config_sort_field){.name = "x", .bits = 1}, 1,
+                       "not a single_value field");
     check_sort_refused(&(struct config_sort_field){.name = "y", .bits = 0}, 1, "0 bits");
     check_sort_refused(&(struct config_sort_field){.name = "y", .bits = 64}, 1, "64 bits");
 }
@@ -717,14 +720,16 @@ test_computed_fields_over_fields_without_numbers_are_refused(void **state)
     struct config_sort_field sort = {
         .name = "y", .bits = 1, .computed_op = COMPUTED_LEAST, .source_field_count = 1};
     sort.source_fields = strings;
-    check_sort_refused(&sort, 1, "\"y\" is computed: field \"x\" is computed itself, or no number");
+    check_sort_refused(
+        &sort, 1,
+        "\"y\" is computed: field \"x\" is computed itself, or is not a field of integers");
     sort.source_fields = missing;
     check_sort_refused(&sort, 1, "\"y\" is computed: the index has no field \"z\"");
     sort.source_fields = itself;
     check_sort_refused(&sort, 1, "\"y\" is computed: field \"y\" is computed itself");
     sort.name = "n";
     struct config_index index = {&number, 1, &sort, 1, NULL};
-    check_config_refused(&index, "\"n\" is computed: it cannot be filtered by");
+    check_config_refused(&index, "\"n\" is computed, so it cannot be a filter field");
 }
 
 int

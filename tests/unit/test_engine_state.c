@@ -111,7 +111,7 @@ test_the_state_of_another_partition_or_configuration_is_refused(void **state)
     struct error err = {0};
     fixture_save(engine, &bytes);
     assert_int_equal(fixture_load(other, text_in(&bytes), &err), ERR_DATA);
-    assert_non_null(strstr(err.message, "of another partition or configuration"));
+    assert_non_null(strstr(err.message, "belongs to another partition or configuration"));
     assert_int_equal(fixture_load(larger, text_in(&bytes), &err), ERR_DATA);
     buffer_free(&bytes);
     engine_destroy(engine);
