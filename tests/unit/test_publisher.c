@@ -132,14 +132,14 @@ test_events_carry_their_numbers_and_marks_the_last_ones(void **state)
     assert_int_equal(second.tick, 9);
     assert_true(text_is(second.source, "main"));
     assert_memory_equal(key, "\0\0\0\0\0\0\0\7", 8);
-    struct event stands = read_event(&fixture, 1, 2, &arena, NULL);
-    assert_int_equal(stands.kind, EVENT_MARK);
-    assert_int_equal(stands.seq, 2);
-    assert_true(stands.mark.digest ==
+    struct event watermark = read_event(&fixture, 1, 2, &arena, NULL);
+    assert_int_equal(watermark.kind, EVENT_MARK);
+    assert_int_equal(watermark.seq, 2);
+    assert_true(watermark.mark.digest ==
                 event_digest_next(event_digest_next(EVENT_DIGEST_START, 10), 11));
-    assert_int_equal(stands.mark.last_row_id, 11);
-    assert_int_equal(stands.mark.partitions, PARTITIONS);
-    assert_true(text_is(stands.mark.topic_id, "id"));
+    assert_int_equal(watermark.mark.last_row_id, 11);
+    assert_int_equal(watermark.mark.partitions, PARTITIONS);
+    assert_true(text_is(watermark.mark.topic_id, "id"));
     struct event untouched = read_event(&fixture, 0, 0, &arena, NULL);
     assert_int_equal(untouched.seq, 0);
     assert_true(untouched.mark.digest == EVENT_DIGEST_START);
