@@ -101,7 +101,8 @@ assignment_start(struct assignment *assignment, int32_t partition)
 {
     struct error err = {0};
     struct worker *worker = NULL;
-    CHECK(partition >= 0 && assignment_worker(assignment, partition) == NULL);
+    CHECK(partition >= 0);
+    CHECK(assignment_worker(assignment, partition) == NULL);
     if (partition >= assignment->config->topic.partitions) {
         error_set(&err, ERR_USAGE,
                   "topic %s has a partition %d, more than topic.partitions: %d; a topic with more "
@@ -246,6 +247,7 @@ static int
 assignment_begin_reading(struct assignment *assignment, int32_t partition, int64_t offset,
                          struct error *err)
 {
+    CHECK(offset >= 0 || offset == KAFKA_OFFSET_BEGINNING);
     if (assignment->local == NULL)
         return kafka_consumer_assign(assignment->consumer, &partition, &offset, 1, err);
     feed_local_start(assignment->local, partition, offset);
@@ -274,6 +276,7 @@ int
 assignment_leave_group(struct assignment *assignment, struct error *err)
 {
     int32_t count = assignment->config->topic.partitions;
+    CHECK(assignment->local == NULL || assignment->consumer == NULL);
     for (int32_t i = 0; i < count; i++)
         if (assignment->partitions[i].worker != NULL)
             worker_request_stop(assignment->partitions[i].worker);
@@ -292,6 +295,7 @@ assignment_leave_group(struct assignment *assignment, struct error *err)
 static int
 assignment_join_again(struct assignment *assignment, struct error *err)
 {
+    CHECK(err->code == ERR_FATAL);
     log_warn(area, "%s; joining the group again", err->message);
     int rc = assignment_leave_group(assignment, err);
     return rc == 0 ? assignment_join(assignment, err) : rc;
@@ -300,6 +304,7 @@ assignment_join_again(struct assignment *assignment, struct error *err)
 static int
 assignment_poll_group(struct assignment *assignment, int wait_ms, struct error *err)
 {
+    CHECK(assignment->consumer != NULL);
     int rc = kafka_consumer_poll(assignment->consumer, wait_ms, err);
     if (rc == ERR_FATAL && kafka_consumer_may_join_again(assignment->consumer))
         rc = assignment_join_again(assignment, err);

@@ -81,7 +81,8 @@ static const char statement_tail[] =
 static struct cursor_table_place *
 cursor_table_place(struct cursor_table *table, int32_t partition)
 {
-    CHECK(partition >= 0 && partition < table->partitions);
+    CHECK(partition >= 0);
+    CHECK(partition < table->partitions);
     return &table->places[partition];
 }
 
@@ -102,6 +103,8 @@ place_append_values(const struct cursor_table_place *place, int32_t partition, s
 {
     const struct sequence *sequence = &place->sequence;
     CHECK(place->waiting_offset > place->done_offset);
+    CHECK(place->ownership >= 0);
+    CHECK(sequence_is_consistent(sequence));
     buffer_append_format(sql,
                          "(%" PRId32 ", %" PRId64 "::bigint, %" PRId64 "::bigint, %" PRId64
                          "::bigint, %" PRId64 "::bigint, %" PRId64 "::bigint, %" PRId64
@@ -126,6 +129,7 @@ cursor_table_collect(struct cursor_table *table, struct cursor_table_row *rows, 
         place_append_values(place, i, sql);
     }
     mutex_unlock(&table->lock);
+    CHECK(count <= table->partitions);
     return count;
 }
 
@@ -136,7 +140,8 @@ place_note_written(struct cursor_table_place *place, const struct cursor_table_r
 {
     if (place->begun != row->begun)
         return;
-    CHECK(row->offset > place->done_offset && row->offset <= place->waiting_offset);
+    CHECK(row->offset > place->done_offset);
+    CHECK(row->offset <= place->waiting_offset);
     place->ownership = ownership != NULL ? *ownership : 0; /* to be taken, when it was refused */
     place->done_offset = row->offset;
     if (ownership != NULL)
@@ -315,6 +320,7 @@ cursor_table_put(struct cursor_table *table, int32_t partition, int64_t offset,
         return;
     mutex_lock(&table->lock);
     struct cursor_table_place *place = cursor_table_place(table, partition);
+    CHECK(offset >= place->waiting_offset);
     position_order_move(&place->order, POSITION_COMMITTED, offset);
     if (offset > place->done_offset) {
         place->waiting_offset = offset;

@@ -37,7 +37,8 @@ feed_kafka_read(struct feed *feed, int wait_ms, uint32_t max_records, size_t max
                 struct kafka_batch *batch, struct error *err)
 {
     struct feed_kafka *kafka = (struct feed_kafka *)feed;
-    CHECK(max_records > 0 && max_records <= KAFKA_BATCH_RECORDS_MAX);
+    CHECK(max_records > 0);
+    CHECK(max_records <= KAFKA_BATCH_RECORDS_MAX);
     int rc = kafka_partition_read(kafka->partition, wait_ms, max_records, max_bytes, batch, err);
     CHECK(batch->count <= max_records);
     CHECK(rc == 0 || batch->count == 0);
@@ -93,6 +94,7 @@ feed_kafka_show_committed(struct feed_kafka *kafka, int64_t offset, const struct
 {
     int64_t committed = position_order_offset(&kafka->order, POSITION_COMMITTED);
     CHECK(kafka->kept_offset <= offset);
+    CHECK(committed <= kafka->requested_offset);
     if (committed >= offset) {
         feed_kafka_show(kafka, offset, sequence);
         kafka->kept_offset = -1;
@@ -154,7 +156,9 @@ feed_kafka_follow_positions(struct position_order *order)
 struct feed *
 feed_kafka_create(const struct feed_kafka_options *options)
 {
-    CHECK(options->partition >= 0 && options->partition < options->config->topic.partitions);
+    CHECK(options->partition >= 0);
+    CHECK(options->partition < options->config->topic.partitions);
+    CHECK(options->consumer != NULL);
     struct feed_kafka *kafka = memory_zalloc(sizeof *kafka);
     kafka->feed = (struct feed){
         .committed = feed_kafka_committed,

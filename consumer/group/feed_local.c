@@ -122,7 +122,8 @@ local_push(struct local_queue *queue, struct text bytes, size_t bytes_max, int64
     local_lock(queue);
     int rc = local_await_room(queue, bytes.bytes, bytes_max, deadline_us, err);
     if (rc == 0) {
-        CHECK(queue->state == LOCAL_OPEN && *queue->end == NULL);
+        CHECK(queue->state == LOCAL_OPEN);
+        CHECK(*queue->end == NULL);
         *queue->end = event;
         queue->end = &event->next;
         queue->bytes += bytes.bytes;
@@ -148,7 +149,8 @@ local_await_durable(struct local_queue *queue, int64_t offset, int64_t deadline_
 {
     int rc = 0;
     local_lock(queue);
-    CHECK(offset >= 0 && offset <= queue->next_offset);
+    CHECK(offset >= 0);
+    CHECK(offset <= queue->next_offset);
     while (rc == 0 && offset > 0 && local_durable_offset(queue) < offset)
         if (queue->state == LOCAL_CLOSED)
             rc = local_stopping(queue, err);
@@ -169,7 +171,8 @@ local_push_span(struct feed_local *local, const struct ops_post *post, const str
     int32_t first;
     int32_t count = ops_span_partitions(span, local->config->topic.partitions, &first);
     CHECK(span->begin + span->bytes <= post->bytes.bytes);
-    CHECK(first >= 0 && first + count <= local->config->topic.partitions);
+    CHECK(first >= 0);
+    CHECK(first + count <= local->config->topic.partitions);
     int rc = 0;
     for (int32_t i = first; rc == 0 && i < first + count; i++)
         rc = local_push(&local->queues[i], bytes, bytes_max, deadline_us, &ends[i], err);
@@ -215,7 +218,9 @@ local_take(struct local_queue *queue, uint32_t max_records, size_t max_bytes,
            struct kafka_batch *batch)
 {
     struct local_event **end = &queue->taken;
-    CHECK(queue->taken == NULL && max_records <= KAFKA_BATCH_RECORDS_MAX);
+    CHECK(queue->taken == NULL);
+    CHECK(batch->count == 0);
+    CHECK(max_records <= KAFKA_BATCH_RECORDS_MAX);
     while (queue->first != NULL && batch->count < max_records && batch->bytes < max_bytes) {
         struct local_event *event = queue->first;
         CHECK(event->bytes <= queue->bytes);
@@ -360,7 +365,8 @@ feed_local_sink(struct feed_local *local)
 static struct local_queue *
 local_queue_of(struct feed_local *local, int32_t partition)
 {
-    CHECK(partition >= 0 && partition < local->config->topic.partitions);
+    CHECK(partition >= 0);
+    CHECK(partition < local->config->topic.partitions);
     return &local->queues[partition];
 }
 

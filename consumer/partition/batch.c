@@ -18,8 +18,10 @@ enum { LENGTH_BYTES = 4 };
 void
 batch_init(struct batch *batch, const struct batch_context *context)
 {
-    CHECK(context->engine != NULL && context->codec != NULL);
-    CHECK(context->partition >= 0 && context->partition < context->config->topic.partitions);
+    CHECK(context->engine != NULL);
+    CHECK(context->codec != NULL);
+    CHECK(context->partition >= 0);
+    CHECK(context->partition < context->config->topic.partitions);
     *batch = (struct batch){.context = *context, .first_offset = -1, .next_offset = -1};
     batch->compact = compact_create(&context->config->index_config);
     arena_init(&batch->arena);
@@ -118,7 +120,8 @@ batch_drop_ops(struct batch *batch, struct event *event, struct op **dropped, st
 static void
 batch_put_length(uint8_t *at, size_t length)
 {
-    CHECK(length > 0 && length <= 2 * (size_t)BATCH_EVENT_BYTES_MAX);
+    CHECK(length > 0);
+    CHECK(length <= 2 * (size_t)BATCH_EVENT_BYTES_MAX);
     for (int i = 0; i < LENGTH_BYTES; i++)
         at[i] = (uint8_t)(length >> 8 * i);
 }
@@ -261,7 +264,8 @@ batch_add(struct batch *batch, const struct kafka_record *record, struct error *
 {
     struct event event;
     CHECK(!batch->is_closed);
-    CHECK(record->offset >= 0 && record->offset >= batch->next_offset);
+    CHECK(record->offset >= 0);
+    CHECK(record->offset >= batch->next_offset);
     int rc = batch_decode(batch, record, &event, err);
     if (rc != 0 && rc != ERR_DATA)
         return rc;
@@ -328,7 +332,8 @@ batch_check(const struct batch *batch)
     CHECK(batch->payload.bytes <= batch_payload_bytes_max(&batch->context.config->consumer));
     CHECK((batch->first_offset < 0) == (counts->records == 0));
     CHECK(batch->next_offset - batch->first_offset >= (int64_t)counts->records);
-    CHECK(batch->event_count <= counts->events && counts->events <= counts->records);
+    CHECK(batch->event_count <= counts->events);
+    CHECK(counts->events <= counts->records);
     CHECK(counts->compacted <= counts->ops);
     CHECK(sequence_is_consistent(&batch->sequence));
 }

@@ -14,6 +14,7 @@ void
 checkpointer_init(struct checkpointer *checkpointer, struct replica_pair *replicas,
                   struct worker_control *control, struct worker_status *status)
 {
+    CHECK(status->replicas == replicas);
     checkpointer->replicas = replicas;
     checkpointer->control = control;
     checkpointer->status = status;
@@ -39,6 +40,7 @@ static bool
 checkpointer_is_requested(const struct checkpointer *checkpointer)
 {
     int64_t requested = atomic_load(&checkpointer->requested);
+    CHECK(checkpointer->last.answered >= 0);
     CHECK(checkpointer->last.answered <= requested);
     return requested > checkpointer->last.answered;
 }
@@ -86,7 +88,8 @@ checkpointer_finish(struct checkpointer *checkpointer)
         worker_control_heartbeat(checkpointer->control);
         clock_sleep_ms(POLL_MS);
     }
-    replica_checkpoint_end(served, &failure);
+    int rc = replica_checkpoint_end(served, &failure);
+    CHECK(rc == failure.code);
     checkpointer_conclude(checkpointer, &failure);
 }
 
@@ -116,6 +119,7 @@ checkpointer_begin(struct checkpointer *checkpointer, struct error *err)
     checkpointer->is_active = true;
     rc = replica_checkpoint_begin(served, &failure);
     checkpointer->last.pause_us = clock_monotonic_us() - begin_us;
+    CHECK(rc == 0 || replica_checkpoint_is_done(served)); /* a failure leaves nothing behind */
     if (rc != 0)
         checkpointer_conclude(checkpointer, &failure);
     return 0;
@@ -124,6 +128,8 @@ checkpointer_begin(struct checkpointer *checkpointer, struct error *err)
 int
 checkpointer_step(struct checkpointer *checkpointer, struct error *err)
 {
+    bool is_rebuilding = replica_pair_is_rebuilding(checkpointer->replicas);
+    CHECK(!is_rebuilding || !checkpointer->is_active);
     checkpointer_finish_if_done(checkpointer);
     bool is_wanted = checkpointer_is_requested(checkpointer) ||
                      replica_checkpoint_is_due(checkpointer->replicas->served);

@@ -39,6 +39,7 @@ static int
 partition_dir_rename(struct partition_dir *dir, const char *from, const char *to, struct error *err)
 {
     CHECK(strcmp(from, to) != 0);
+    CHECK(strncmp(from, dir->path, strlen(dir->path)) == 0);
     int rc = dir->files->rename(dir->files, from, to, err);
     return rc == 0 ? dir->files->sync_directory(dir->files, dir->path, err) : rc;
 }

@@ -62,6 +62,9 @@ int
 replica_create(const struct replica_options *options, struct replica **replica, struct error *err)
 {
     struct engine *engine;
+    CHECK(options->control != NULL);
+    CHECK(options->partition >= 0);
+    CHECK(options->partition < options->config->topic.partitions);
     int rc = replica_create_engine(options, &engine, err);
     if (rc != 0)
         return rc;
@@ -106,6 +109,7 @@ replica_destroy(struct replica *replica)
 void
 replica_serve(struct replica *replica, struct shard *shard)
 {
+    CHECK(replica->shard == NULL);
     replica->shard = shard;
     shard_serve(shard, replica->engine);
 }
@@ -160,6 +164,18 @@ replica_load_engine(struct replica_load *load, struct engine *engine, struct pos
     return rc == 0 ? checkpoint_check_end(&load->reader, err) : rc;
 }
 
+/* What holds of an open replica between two calls. */
+static void
+replica_check(const struct replica *replica)
+{
+    int64_t durable = position_order_offset(&replica->order, POSITION_DURABLE);
+    CHECK(wal_durable_offset(replica->wal) == durable);
+    CHECK(position_order_offset(&replica->order, POSITION_APPLIED) == durable);
+    CHECK(durable <= replica->next_offset);
+    CHECK((replica->unsaved_offset < 0) == (durable == replica->next_offset));
+    CHECK(replica->unsaved_offset < 0 || replica->unsaved_offset >= durable);
+}
+
 /* Queries read either the empty engine or the loaded one. */
 static void
 replica_take_engine(struct replica *replica, struct engine *engine)
@@ -180,6 +196,7 @@ replica_load(struct replica *replica, const struct checkpoint_place *place, int6
     struct replica_load load = {.replica = replica};
     struct engine *engine = NULL;
     struct position position;
+    CHECK(offset > 0);
     int rc = checkpoint_open(place, offset, &load.reader, err);
     if (rc != 0)
         return rc;
@@ -193,6 +210,7 @@ replica_load(struct replica *replica, const struct checkpoint_place *place, int6
     }
     replica_take_engine(replica, engine);
     replica->position = position;
+    replica->next_offset = offset;
     return 0;
 }
 
@@ -259,6 +277,8 @@ replica_replay(void *context, const struct wal_frame *frame, struct error *err)
     struct replica *replica = context;
     if (!replica_may_continue(replica))
         return error_set(err, ERR_RETRY, "asked to stop");
+    CHECK(frame->first_offset >= replica->next_offset); /* after the checkpoint, in order */
+    CHECK(frame->next_offset > frame->first_offset);
     int rc = position_decode(frame->position, frame->position_bytes, &replica->position, err);
     if (rc != 0)
         return error_set(err, ERR_FATAL, "frame at offset %" PRId64 ": %s", frame->first_offset,
@@ -274,7 +294,10 @@ replica_replay(void *context, const struct wal_frame *frame, struct error *err)
     struct engine *engine = replica_write_begin(replica);
     rc = batch_replay(&context_of_batch, engine, payload, &replica->arena, err);
     replica_write_end(replica);
-    return rc != 0 ? error_wrap(err, rc, "frame at offset %" PRId64, frame->first_offset) : 0;
+    if (rc != 0)
+        return error_wrap(err, rc, "frame at offset %" PRId64, frame->first_offset);
+    replica->next_offset = frame->next_offset;
+    return 0;
 }
 
 static int
@@ -329,11 +352,12 @@ replica_open(struct replica *replica, const struct replica_seed *seed, struct er
         rc = replica_remove_checkpoints_after(replica, offset, err);
     if (rc != 0)
         return rc;
-    replica->next_offset = wal_durable_offset(replica->wal);
+    CHECK(replica->next_offset == wal_durable_offset(replica->wal));
     replica->durable_position = replica->position;
     rc = replica_follow_positions(replica, err);
     if (rc != 0)
         return rc;
+    replica_check(replica);
     log_info(area,
              "%s: recovered: checkpoint at offset %" PRId64 " in %.1f s, %" PRId64
              " bytes of frames after it in %.1f s; next offset %" PRId64,
@@ -358,7 +382,8 @@ static int
 replica_write(struct replica *replica, struct text payload, struct error *err)
 {
     int64_t since_us = clock_monotonic_us();
-    CHECK(replica->unsaved_offset >= 0 && replica->unsaved_offset < replica->next_offset);
+    CHECK(replica->unsaved_offset >= 0);
+    CHECK(replica->unsaved_offset < replica->next_offset);
     buffer_clear(&replica->encoded);
     position_encode(&replica->position, &replica->encoded);
     const struct wal_frame frame = {
@@ -395,13 +420,17 @@ replica_apply(struct replica *replica, const struct batch *batch)
     replica_write_end(replica);
     replica_observe(replica, STAGE_APPLY, &since_us);
     position_order_move(&replica->order, POSITION_APPLIED, batch->next_offset);
+    replica_check(replica);
 }
 
 int
 replica_advance(struct replica *replica, const struct batch *batch, struct error *err)
 {
-    CHECK(batch->is_closed && batch->first_offset >= replica->next_offset);
-    CHECK(batch->first_offset >= 0 && batch->first_offset < batch->next_offset);
+    replica_check(replica);
+    CHECK(batch->is_closed);
+    CHECK(batch->first_offset >= 0);
+    CHECK(batch->first_offset >= replica->next_offset);
+    CHECK(batch->first_offset < batch->next_offset);
     CHECK((batch->event_count == 0) == (batch->payload.bytes == 0));
     replica->position.sequence = batch->sequence;
     replica->next_offset = batch->next_offset;
@@ -434,15 +463,18 @@ replica_save(struct replica *replica, struct error *err)
     if (replica->unsaved_offset < 0)
         return 0;
     int rc = replica_write(replica, (struct text){NULL, 0}, err);
-    if (rc == 0)
-        position_order_move(&replica->order, POSITION_APPLIED, replica->next_offset);
-    return rc;
+    if (rc != 0)
+        return rc;
+    position_order_move(&replica->order, POSITION_APPLIED, replica->next_offset);
+    replica_check(replica);
+    return 0;
 }
 
 int
 replica_skip(struct replica *replica, int64_t offset, struct error *err)
 {
-    CHECK(replica->next_offset >= 0 && offset > replica->next_offset);
+    CHECK(replica->next_offset >= 0);
+    CHECK(offset > replica->next_offset);
     CHECK(replica->unsaved_offset < 0);
     replica->unsaved_offset = replica->next_offset;
     replica->next_offset = offset;
@@ -482,7 +514,8 @@ replica_checkpoint_begin(struct replica *replica, struct error *err)
     int64_t since_us = clock_monotonic_us();
     int64_t applied = position_order_offset(&replica->order, POSITION_APPLIED);
     CHECK(replica->writer == NULL);
-    CHECK(replica->unsaved_offset < 0 && applied == replica->next_offset);
+    CHECK(replica->unsaved_offset < 0);
+    CHECK(applied == replica->next_offset);
     replica->frame_bytes = 0; /* also after a failure: the next one is due as much later */
     if (applied < 0 || applied <= replica_checkpoint_offset(replica))
         return 0;

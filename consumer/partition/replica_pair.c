@@ -38,7 +38,8 @@ int
 replica_pair_create(struct replica_pair *pair, const struct replica_pair_options *options,
                     struct error *err)
 {
-    CHECK(options->shard != NULL && options->control != NULL);
+    CHECK(options->shard != NULL);
+    CHECK(options->control != NULL);
     *pair = (struct replica_pair){.options = *options};
     int rc = pair_open_directory(pair, err);
     if (rc != 0)
@@ -64,6 +65,7 @@ replica_pair_recover(struct replica_pair *pair, struct error *err)
 {
     static const struct replica_seed no_seed;
     CHECK(pair->rebuilt == NULL);
+    CHECK(pair->served != NULL);
     int rc = replica_open(pair->served, &no_seed, err);
     if (rc == 0)
         replica_pair_set_time(pair);
@@ -104,7 +106,8 @@ replica_pair_begin_rebuild(struct replica_pair *pair, int64_t offset, struct err
 int
 replica_pair_open_rebuilt(struct replica_pair *pair, struct error *err)
 {
-    CHECK(pair->rebuilt != NULL && pair->directory.has_old);
+    CHECK(pair->rebuilt != NULL);
+    CHECK(pair->directory.has_old);
     return replica_open(pair->rebuilt, &pair->seed, err);
 }
 
@@ -112,6 +115,7 @@ int
 replica_pair_save_seed(struct replica_pair *pair, struct error *err)
 {
     CHECK(pair->rebuilt != NULL);
+    CHECK(replica_checkpoint_is_done(pair->rebuilt));
     int rc = replica_checkpoint_begin(pair->rebuilt, err);
     while (rc == 0 && !replica_checkpoint_is_done(pair->rebuilt)) {
         worker_control_heartbeat(pair->options.control);
@@ -123,6 +127,7 @@ replica_pair_save_seed(struct replica_pair *pair, struct error *err)
 struct replica *
 replica_pair_fed(const struct replica_pair *pair)
 {
+    CHECK(pair->served != NULL);
     return pair->rebuilt != NULL ? pair->rebuilt : pair->served;
 }
 
@@ -146,7 +151,8 @@ replica_pair_has_caught_up(const struct replica_pair *pair, const struct feed_bo
 int
 replica_pair_swap(struct replica_pair *pair, struct error *err)
 {
-    CHECK(pair->rebuilt != NULL && pair->directory.has_old);
+    CHECK(pair->rebuilt != NULL);
+    CHECK(pair->directory.has_old);
     int rc = replica_save(pair->rebuilt, err);
     if (rc != 0)
         return rc;
@@ -161,7 +167,8 @@ replica_pair_swap(struct replica_pair *pair, struct error *err)
 int
 replica_pair_remove_old(struct replica_pair *pair, struct error *err)
 {
-    CHECK(pair->rebuilt == NULL && pair->directory.has_old);
+    CHECK(pair->rebuilt == NULL);
+    CHECK(pair->directory.has_old);
     return partition_dir_remove_old(&pair->directory, err);
 }
 

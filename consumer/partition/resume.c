@@ -67,7 +67,9 @@ resume_decide(const struct resume_state *state, int64_t committed, struct text m
     struct resume_decision decision = {.verdict = RESUME_CONTINUE, .replay = state->replay};
     char id[ID_BYTES_MAX + 1];
     int64_t replay;
-    CHECK(state->next_offset >= -1 && state->replay >= 0 && committed >= -1);
+    CHECK(state->next_offset >= -1);
+    CHECK(state->replay >= 0);
+    CHECK(committed >= -1);
     if (committed < 0)
         return decision;
     if (resume_parse(metadata, id, &replay))

@@ -112,6 +112,8 @@ resumer_follow(const struct resumer *resumer, const struct resume_decision *deci
 {
     bool is_rebuild = resumer_must_rebuild(resumer, decision);
     int rc = 0;
+    CHECK(!is_rebuild || decision->verdict != RESUME_SKIP);
+    CHECK(!decision->was_reset || committed >= 0);
     resumer_log(resumer, decision, committed);
     if (decision->verdict == RESUME_SKIP)
         rc = replica_skip(replica_pair_fed(resumer->replicas), committed, err);
@@ -119,6 +121,7 @@ resumer_follow(const struct resumer *resumer, const struct resume_decision *deci
         rc = resumer_begin_rebuild(resumer, decision->was_reset ? committed : 0, err);
     if (rc != 0)
         return rc;
+    CHECK(!is_rebuild || replica_pair_is_rebuilding(resumer->replicas));
     replica_set_replay(replica_pair_fed(resumer->replicas), decision->replay);
     if (decision->was_reset)
         rc = resumer_acknowledge(resumer, err);
@@ -142,7 +145,9 @@ resumer_run(const struct resumer *resumer, struct error *err)
         rc = resumer_follow(resumer, &decision, committed, err);
     }
     buffer_free(&metadata);
-    if (rc == 0)
-        worker_status_set_healthy(resumer->status);
-    return rc;
+    if (rc != 0)
+        return rc;
+    CHECK(!replica_pair_is_interrupted(resumer->replicas));
+    worker_status_set_healthy(resumer->status);
+    return 0;
 }

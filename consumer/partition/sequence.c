@@ -81,6 +81,7 @@ sequence_open_epoch(struct sequence *sequence, const struct event *event)
     CHECK(event->epoch > sequence->epoch);
     if (sequence->reason == SEQUENCE_COMPLETE || sequence->reason == SEQUENCE_NOTHING_READ)
         sequence->reason = reason;
+    CHECK(sequence->reason != SEQUENCE_NOTHING_READ);
     sequence->epoch = event->epoch;
     sequence->generation = event->generation;
     sequence->seq = 0;
@@ -145,7 +146,8 @@ sequence_take(struct sequence *sequence, const struct event *event)
     CHECK(event->seq >= 0);
     if (event->seq == 0 && !is_mark)
         return SEQUENCE_APPLY;
-    CHECK(event->epoch > 0 && event->generation > 0);
+    CHECK(event->epoch > 0);
+    CHECK(event->generation > 0);
     if (event->epoch < sequence->epoch)
         return SEQUENCE_FENCED;
     if (event->epoch > sequence->epoch)
@@ -178,6 +180,7 @@ sequence_would_lose(const struct sequence *sequence, const struct event *event, 
     copy.losses = 0;
     copy.missing = 0;
     copy.gap_first = 0;
+    CHECK(sequence_is_consistent(sequence));
     sequence_take(&copy, event);
     sequence_describe(&copy, reason, bytes);
     return copy.losses > 0;
@@ -221,7 +224,8 @@ sequence_describe(const struct sequence *sequence, char *out, size_t bytes)
         [SEQUENCE_OTHER_TOPIC] = "the topic was created again: events may be lost",
         [SEQUENCE_SECOND_SOURCE] = "a second producer writes numbered events to this topic",
     };
-    CHECK(sequence->reason < SEQUENCE_REASONS && bytes >= SEQUENCE_REASON_BYTES);
+    CHECK(sequence->reason < SEQUENCE_REASONS);
+    CHECK(bytes >= SEQUENCE_REASON_BYTES);
     if (sequence->reason == SEQUENCE_GAP)
         snprintf(out, bytes,
                  "events %" PRId64 " to %" PRId64 " never came; %" PRId64 " are missing in all",

@@ -44,6 +44,7 @@ shard_destroy(struct shard *shard)
 {
     if (shard == NULL)
         return;
+    CHECK(!shard->is_written);
     rwlock_destroy(&shard->serve_lock);
     rwlock_destroy(&shard->engine_lock);
     mutex_destroy(&shard->watch_lock);
@@ -68,7 +69,8 @@ shard_serve(struct shard *shard, struct engine *engine)
 {
     CHECK(engine != NULL);
     rwlock_lock_write(&shard->serve_lock);
-    CHECK(shard->engine != engine && !shard->is_written);
+    CHECK(shard->engine != engine);
+    CHECK(!shard->is_written);
     shard->engine = engine;
     rwlock_unlock(&shard->serve_lock);
 }
@@ -94,7 +96,9 @@ shard_write_end(struct shard *shard)
 void
 shard_publish(struct shard *shard, const struct shard_status *status)
 {
-    CHECK(status->state < SHARD_STATES && status->durable_offset <= status->offset);
+    CHECK(status->state < SHARD_STATES);
+    CHECK(status->durable_offset <= status->offset);
+    CHECK(sequence_is_consistent(&status->sequence));
     mutex_lock(&shard->status_lock);
     CHECK(status->counts.records >= shard->status.counts.records);
     CHECK(status->checkpoint.answered >= shard->status.checkpoint.answered);
@@ -130,7 +134,8 @@ shard_read_begin(struct shard *shard)
 {
     rwlock_lock_read(&shard->serve_lock);
     rwlock_lock_read(&shard->engine_lock);
-    CHECK(shard->engine != NULL && !shard->is_written);
+    CHECK(shard->engine != NULL);
+    CHECK(!shard->is_written);
 }
 
 static void
@@ -185,6 +190,7 @@ int
 shard_query(struct shard *shard, const struct engine_query *query, int64_t until_us,
             struct engine_result *result, struct error *err)
 {
+    CHECK(query->pause == NULL);
     shard_read_begin(shard);
     struct shard_turn turn = {shard, clock_monotonic_us(), until_us};
     const struct engine_pause pause = {shard_pause, &turn};
@@ -204,6 +210,7 @@ shard_entity_json(struct shard *shard, int64_t entity_id, struct buffer *out, bo
     shard_read_begin(shard);
     engine_entity_json(shard->engine, entity_id, out, alive);
     *visible = engine_is_visible(shard->engine, entity_id);
+    CHECK(*alive || !*visible);
     shard_read_end(shard);
 }
 

@@ -66,7 +66,8 @@ worker_move(struct worker *worker, enum worker_phase to)
         CHECK(!is_rebuilding);
         break;
     case WORKER_REBUILDING:
-        CHECK(is_rebuilding && !worker->checkpointer.is_active);
+        CHECK(is_rebuilding);
+        CHECK(!worker->checkpointer.is_active);
         break;
     case WORKER_LOST:
         CHECK(worker_control_is_lost(&worker->control));
@@ -114,6 +115,7 @@ static void
 worker_wait(void *context, const char *reason)
 {
     struct worker *worker = context;
+    CHECK(worker->phase == WORKER_RESUMING || worker->phase == WORKER_LOST);
     worker_status_set(&worker->status, SHARD_WAITING, reason);
     worker_pause(worker, WAIT_MS);
 }
@@ -172,6 +174,7 @@ worker_finish_batch(struct worker *worker, struct error *err)
 {
     struct replica *replica = worker_fed(worker);
     int64_t losses = replica_position(replica)->sequence.losses;
+    CHECK(worker->batch.context.engine == replica_engine(replica));
     if (!worker_deliver_dead_letters(worker))
         return 0;
     int rc = replica_advance(replica, &worker->batch, err);
@@ -194,6 +197,7 @@ worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
     struct batch *batch = &worker->batch;
     int rc = 0;
     CHECK(*next < worker->read->count);
+    CHECK(worker->read->count <= KAFKA_BATCH_RECORDS_MAX);
     batch_begin(batch, &replica_position(worker_fed(worker))->sequence);
     while (rc == 0 && *next < worker->read->count && !batch_full(batch)) {
         rc = batch_add(batch, &worker->read->records[*next], err);
@@ -257,7 +261,8 @@ worker_read(struct worker *worker, struct error *err)
         records = KAFKA_BATCH_RECORDS_MAX;
     int64_t begin_us = clock_monotonic_us();
     int rc = feed->read(feed, WAIT_MS, records, (size_t)config->batch_bytes, worker->read, err);
-    CHECK(worker->read->count <= (rc == 0 ? records : 0));
+    CHECK(worker->read->count <= records);
+    CHECK(rc == 0 || worker->read->count == 0);
     if (rc == ERR_DATA)
         worker_stall(worker);
     else if (rc == ERR_RETRY)
@@ -345,6 +350,7 @@ worker_round(struct worker *worker, struct error *err)
 static int
 worker_recover(struct worker *worker, struct error *err)
 {
+    CHECK(worker->phase == WORKER_RECOVERING);
     int rc = replica_pair_recover(&worker->replicas, err);
     if (rc != 0)
         return rc;
@@ -368,6 +374,7 @@ worker_resume(struct worker *worker, struct error *err)
         .wait = worker_wait,
         .context = worker,
     };
+    CHECK(worker->phase == WORKER_RESUMING);
     int rc = resumer_run(&resumer, err);
     if (rc != 0)
         return rc;
@@ -400,6 +407,7 @@ static void
 worker_commit_last(struct worker *worker)
 {
     struct error err = {0};
+    CHECK(worker->phase == WORKER_STOPPING);
     if (replica_durable_offset(worker_fed(worker)) < 0)
         return;
     if (committer_commit(&worker->committer, &err) != 0)
@@ -448,8 +456,8 @@ worker_main(void *context)
 static void
 worker_free(struct worker *worker)
 {
-    if (worker->read != NULL)
-        kafka_batch_release(worker->read);
+    CHECK(worker->phase == WORKER_RECOVERING || worker->phase == WORKER_STOPPED);
+    kafka_batch_release(worker->read);
     free(worker->read);
     worker->options.feed->destroy(worker->options.feed);
     batch_free(&worker->batch);
@@ -464,6 +472,9 @@ worker_free(struct worker *worker)
 static void
 worker_init(struct worker *worker, const struct worker_options *options)
 {
+    CHECK(options->feed != NULL);
+    CHECK(options->partition >= 0);
+    CHECK(options->partition < options->config->topic.partitions);
     worker->options = *options;
     worker->phase = WORKER_RECOVERING;
     if (options->config->kafka.present)
@@ -555,6 +566,7 @@ bool
 worker_checkpoint_answer(struct worker *worker, int64_t request, struct shard_checkpoint *answer)
 {
     struct shard_status status;
+    CHECK(request > 0);
     shard_read_status(worker->shard, &status);
     *answer = status.checkpoint;
     if (answer->answered >= request)
