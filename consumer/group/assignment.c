@@ -141,6 +141,7 @@ static void
 assignment_on_assigned(void *context, const int32_t *partitions, uint32_t count)
 {
     struct assignment *assignment = context;
+    CHECK(assignment->local == NULL); /* a stand-alone index has no group */
     for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
         if (assignment->partitions[i].is_lost)
             assignment_stop(assignment, i);
@@ -168,6 +169,7 @@ static void
 assignment_on_revoked(void *context, const int32_t *partitions, uint32_t count, bool lost)
 {
     struct assignment *assignment = context;
+    CHECK(assignment->local == NULL);
     if (lost) {
         assignment_on_lost(assignment, partitions, count);
         return;
@@ -314,6 +316,7 @@ assignment_poll_group(struct assignment *assignment, int wait_ms, struct error *
 int
 assignment_poll(struct assignment *assignment, int wait_ms, struct error *err)
 {
+    CHECK(assignment->local != NULL || assignment->consumer != NULL);
     int rc = assignment_read_ready(assignment, err);
     if (rc != 0)
         return rc;

@@ -29,6 +29,7 @@ static int
 feed_kafka_committed(struct feed *feed, int64_t *offset, struct buffer *metadata, struct error *err)
 {
     const struct feed_kafka_options *options = &((struct feed_kafka *)feed)->options;
+    CHECK(position_order_offset(&((struct feed_kafka *)feed)->order, POSITION_DURABLE) < 0);
     return kafka_consumer_committed(options->consumer, options->partition, offset, metadata, err);
 }
 

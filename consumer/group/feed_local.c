@@ -92,6 +92,7 @@ local_free_events(struct local_event *event)
 static int
 local_stopping(const struct local_queue *queue, struct error *err)
 {
+    CHECK(queue->state == LOCAL_CLOSED);
     return error_set(err, ERR_RETRY, "partition %d stops", queue->partition);
 }
 
@@ -314,6 +315,8 @@ local_destroy(struct ops_sink *sink)
     struct feed_local *local = (struct feed_local *)sink;
     for (int32_t i = 0; i < local->config->topic.partitions; i++) {
         struct local_queue *queue = &local->queues[i];
+        CHECK(queue->state != LOCAL_OPEN);
+        CHECK(queue->taken == NULL);
         local_free_events(queue->first);
         condition_destroy(&queue->changed);
         mutex_destroy(&queue->lock);
@@ -373,7 +376,9 @@ local_queue_of(struct feed_local *local, int32_t partition)
 struct feed *
 feed_local_open(struct feed_local *local, int32_t partition)
 {
-    return &local_queue_of(local, partition)->feed;
+    struct local_queue *queue = local_queue_of(local, partition);
+    CHECK(queue->state == LOCAL_RECOVERING);
+    return &queue->feed;
 }
 
 void

@@ -139,6 +139,7 @@ static void
 batch_append_received(struct batch *batch, const struct kafka_record *record)
 {
     uint8_t length[LENGTH_BYTES];
+    CHECK(record->value_bytes <= BATCH_EVENT_BYTES_MAX);
     batch_put_length(length, record->value_bytes);
     buffer_append(&batch->payload, length, sizeof length);
     buffer_append(&batch->payload, record->value, record->value_bytes);
@@ -289,6 +290,7 @@ bool
 batch_full(const struct batch *batch)
 {
     const struct config_consumer *limits = &batch->context.config->consumer;
+    CHECK(!batch->is_closed);
     return batch->counts.records >= (uint64_t)limits->batch_rows ||
            batch->payload.bytes >= (size_t)limits->batch_bytes ||
            batch->dead_letters.bytes.bytes >= (size_t)limits->batch_bytes;

@@ -66,9 +66,9 @@ data_dir_read_id(struct data_dir *dir, const char *path, struct error *err)
     int64_t bytes = data_dir_read(dir, path, dir->id, sizeof dir->id, err);
     if (bytes < 0)
         return (int)bytes;
-    if (bytes != ID_TEXT_BYTES || memchr(dir->id, ' ', ID_TEXT_BYTES) != NULL)
+    dir->id[bytes < ID_TEXT_BYTES ? bytes : ID_TEXT_BYTES] = '\0';
+    if (bytes != ID_TEXT_BYTES || strspn(dir->id, "0123456789abcdef-") != ID_TEXT_BYTES)
         return error_set(err, ERR_FATAL, "\"%s\" is not the id of a data directory", path);
-    dir->id[ID_TEXT_BYTES] = '\0';
     return 0;
 }
 
@@ -96,9 +96,12 @@ data_dir_open(struct files *files, const char *path, struct data_dir *dir, struc
     if (dir->lock < 0)
         return error_wrap(err, dir->lock, "data directory %s", path);
     rc = data_dir_find_id(dir, path, err);
-    if (rc != 0)
+    if (rc != 0) {
         data_dir_close(dir);
-    return rc;
+        return rc;
+    }
+    CHECK(strlen(dir->id) == ID_TEXT_BYTES);
+    return 0;
 }
 
 static int
@@ -177,6 +180,7 @@ data_dir_compare(const void *a, const void *b)
     int32_t left, right;
     memcpy(&left, a, sizeof left);
     memcpy(&right, b, sizeof right);
+    CHECK(left != right || a == b); /* a directory has no two entries of one name */
     return (left > right) - (left < right);
 }
 

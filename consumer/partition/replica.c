@@ -264,7 +264,9 @@ replica_load_checkpoint(struct replica *replica, const struct replica_seed *seed
         return rc < 0 ? rc : 0;
     char *directory = memory_format("%s/checkpoint", seed->directory);
     const struct checkpoint_place place = replica_place(replica, directory);
+    CHECK(replica->next_offset < 0);
     rc = replica_load_newest(replica, &place, seed->offset_max, offset, err);
+    CHECK(*offset <= seed->offset_max);
     free(directory);
     return rc < 0 ? rc : 0;
 }
@@ -311,6 +313,8 @@ replica_open_wal(struct replica *replica, int64_t begin_offset, struct error *er
         .frame_bytes = (int64_t)batch_payload_bytes_max(config),
         .begin_offset = begin_offset,
     };
+    CHECK(begin_offset >= 0);
+    CHECK(replica->wal == NULL);
     int rc = event_codec_create(&replica->codec, err);
     if (rc != 0)
         return rc;
@@ -496,6 +500,7 @@ static int
 replica_copy(struct replica *replica, struct error *err)
 {
     const struct image_sink sink = {replica, replica_copy_state};
+    CHECK(replica->writer_offset > 0);
     buffer_clear(&replica->encoded);
     position_encode(&replica->position, &replica->encoded);
     const struct text position = {(const char *)replica->encoded.data, replica->encoded.bytes};

@@ -134,6 +134,7 @@ replica_pair_fed(const struct replica_pair *pair)
 bool
 replica_pair_is_rebuilding(const struct replica_pair *pair)
 {
+    CHECK(pair->rebuilt == NULL || pair->directory.has_old);
     return pair->rebuilt != NULL;
 }
 

@@ -30,7 +30,12 @@ static int
 resumer_begin_rebuild(const struct resumer *resumer, int64_t offset, struct error *err)
 {
     int rc = replica_pair_begin_rebuild(resumer->replicas, offset, err);
-    return rc == 0 ? resumer_open_rebuilt(resumer, err) : rc;
+    if (rc == 0)
+        rc = resumer_open_rebuilt(resumer, err);
+    if (rc != 0)
+        return rc;
+    CHECK(replica_next_offset(replica_pair_fed(resumer->replicas)) <= offset);
+    return 0;
 }
 
 /* ERR_RETRY only when the worker was asked to stop. */
@@ -43,6 +48,7 @@ resumer_read_committed(const struct resumer *resumer, int64_t *offset, struct bu
     while ((rc = feed->committed(feed, offset, metadata, err)) == ERR_RETRY &&
            !worker_control_is_stopping(resumer->control))
         resumer->wait(resumer->context, err->message);
+    CHECK(rc != 0 || *offset >= -1);
     return rc;
 }
 
@@ -140,7 +146,6 @@ resumer_run(const struct resumer *resumer, struct error *err)
     if (rc == 0)
         rc = resumer_read_committed(resumer, &committed, &metadata, err);
     if (rc == 0) {
-        CHECK(committed >= -1);
         const struct resume_decision decision = resumer_decide(resumer, committed, &metadata);
         rc = resumer_follow(resumer, &decision, committed, err);
     }

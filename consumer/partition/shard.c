@@ -155,6 +155,7 @@ static void
 shard_watch(struct shard *shard, void change(struct engine *, struct engine_watch *),
             struct engine_watch *watch)
 {
+    CHECK(shard->engine != NULL);
     mutex_lock(&shard->watch_lock);
     change(shard->engine, watch);
     mutex_unlock(&shard->watch_lock);

@@ -70,8 +70,8 @@ void shard_read_status(struct shard *shard, struct shard_status *status);
  * `bytes` >= ERROR_MESSAGE_BYTES. */
 bool shard_complete(const struct shard_status *status, char *reason, size_t bytes);
 
-/* As the functions of engine.h. The query's `pause` is NULL; the shard sets its own. ERR_RETRY: the query did not end
- * before `until_us` of the monotonic clock. */
+/* As the functions of engine.h. The query's `pause` is NULL; the shard sets its own. ERR_RETRY: the
+ * query did not end before `until_us` of the monotonic clock. */
 int shard_query(struct shard *shard, const struct engine_query *query, int64_t until_us,
                 struct engine_result *result, struct error *err);
 void shard_entity_json(struct shard *shard, int64_t entity_id, struct buffer *out, bool *alive,

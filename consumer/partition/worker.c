@@ -104,6 +104,8 @@ worker_heartbeat(struct worker *worker)
 static void
 worker_pause(struct worker *worker, int pause_ms)
 {
+    CHECK(worker->phase >= WORKER_RESUMING);
+    CHECK(worker->phase <= WORKER_LOST);
     worker_heartbeat(worker);
     checkpointer_finish_if_done(&worker->checkpointer);
     if (worker_status_is_waiting(&worker->status))
@@ -123,6 +125,7 @@ worker_wait(void *context, const char *reason)
 static int
 worker_save(struct worker *worker, struct error *err)
 {
+    CHECK(worker->phase != WORKER_LOST);
     int rc = replica_save(worker_fed(worker), err);
     if (rc == 0)
         worker_status_publish(&worker->status);
@@ -299,7 +302,9 @@ static int
 worker_swap_when_due(struct worker *worker, struct error *err)
 {
     struct feed_bounds bounds;
-    if (worker->phase != WORKER_REBUILDING)
+    bool is_rebuilding = replica_pair_is_rebuilding(&worker->replicas);
+    CHECK(is_rebuilding == (worker->phase == WORKER_REBUILDING));
+    if (!is_rebuilding)
         return 0;
     worker_bounds(worker, &bounds);
     if (!replica_pair_has_caught_up(&worker->replicas, &bounds, worker->read->count == 0))
@@ -419,6 +424,7 @@ worker_commit_last(struct worker *worker)
 static int
 worker_finish(struct worker *worker, int rc, struct error *err)
 {
+    CHECK(worker->failure.code == 0);
     worker_move(worker, WORKER_STOPPING);
     if (rc == 0 && !worker_control_is_lost(&worker->control))
         rc = worker_save(worker, err);

@@ -26,7 +26,9 @@ worker_status_publish(struct worker_status *status)
     const struct replica *served = status->replicas->served;
     const struct replica *rebuilt = status->replicas->rebuilt;
     struct shard_status *shown = &status->shown;
+    bool is_healthy = shown->state == SHARD_RUNNING || shown->state == SHARD_REBUILDING;
     CHECK(shown->state != SHARD_RECOVERING);
+    CHECK(is_healthy == (shown->error[0] == '\0'));
     CHECK(shown->state != SHARD_RUNNING || rebuilt == NULL);
     CHECK(shown->state != SHARD_REBUILDING || rebuilt != NULL);
     shown->sequence = replica_position(served)->sequence;

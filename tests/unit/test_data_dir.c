@@ -110,7 +110,11 @@ test_a_damaged_id_is_refused(void **state)
     struct files *files = memory_files_vtable(memory);
     assert_int_equal(data_dir_open(files, "data", &dir, &err), 0);
     data_dir_close(&dir);
-    memory_files_content(memory, "data/id")->bytes--;
+    struct buffer *id = memory_files_content(memory, "data/id");
+    id->bytes--;
+    assert_int_equal(data_dir_open(files, "data", &dir, &err), ERR_FATAL);
+    id->bytes++;
+    id->data[20] = '\0';
     assert_int_equal(data_dir_open(files, "data", &dir, &err), ERR_FATAL);
     memory_files_destroy(memory);
 }
