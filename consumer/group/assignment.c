@@ -90,6 +90,8 @@ static void
 assignment_set(struct assignment *assignment, int32_t partition, struct worker *worker)
 {
     struct assigned *assigned = &assignment->partitions[partition];
+    CHECK(partition >= 0);
+    CHECK(partition < assignment->config->topic.partitions);
     CHECK((worker == NULL) == (assigned->worker != NULL)); /* one owner after the other */
     rwlock_lock_write(&assignment->lock);
     *assigned = (struct assigned){.worker = worker};

@@ -321,6 +321,7 @@ cursor_table_put(struct cursor_table *table, int32_t partition, int64_t offset,
     mutex_lock(&table->lock);
     struct cursor_table_place *place = cursor_table_place(table, partition);
     CHECK(offset >= place->waiting_offset);
+    sequence_check_growth(&place->sequence, sequence);
     position_order_move(&place->order, POSITION_COMMITTED, offset);
     if (offset > place->done_offset) {
         place->waiting_offset = offset;

@@ -225,6 +225,7 @@ local_take(struct local_queue *queue, uint32_t max_records, size_t max_bytes,
     while (queue->first != NULL && batch->count < max_records && batch->bytes < max_bytes) {
         struct local_event *event = queue->first;
         CHECK(event->bytes <= queue->bytes);
+        CHECK(queue->first_offset < queue->next_offset);
         queue->first = event->next;
         queue->bytes -= event->bytes;
         *end = event;

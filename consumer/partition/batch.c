@@ -188,6 +188,7 @@ batch_accept(struct batch *batch, const struct kafka_record *record, struct even
     struct text *reasons = NULL;
     uint32_t all = event->ops.count;
     uint32_t count = batch_drop_ops(batch, event, &dropped, &reasons);
+    CHECK(event->ops.count + count == all);
     if (count > 0) {
         char reason[64];
         snprintf(reason, sizeof reason, "%u of %u ops cannot be applied", count, all);

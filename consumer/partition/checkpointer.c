@@ -52,6 +52,7 @@ checkpointer_answer(struct checkpointer *checkpointer, const char *error)
     struct shard_checkpoint *last = &checkpointer->last;
     CHECK(last->answered >= checkpointer->status->shown.checkpoint.answered);
     last->offset = replica_checkpoint_offset(checkpointer->replicas->served);
+    CHECK(last->offset <= replica_durable_offset(checkpointer->replicas->served));
     snprintf(last->error, sizeof last->error, "%s", error);
     checkpointer->status->shown.checkpoint = *last;
     worker_status_publish(checkpointer->status);

@@ -13,6 +13,7 @@ committer_send(const struct committer *committer, bool wait, struct error *err)
     int64_t offset = replica_durable_offset(replica);
     CHECK(offset >= 0 || wait); /* there is nothing to report */
     CHECK(offset <= replica_next_offset(replica));
+    CHECK(sequence_is_consistent(&position->sequence));
     resume_describe(position, committer->data_dir_id, metadata);
     return feed->durable(feed, offset >= 0 ? offset : 0, &position->sequence, metadata, wait, err);
 }

@@ -65,6 +65,7 @@ position_encode(const struct position *position, struct buffer *out)
     CHECK(sequence_is_consistent(sequence));
     const uint8_t head[POSITION_HEAD_BYTES] = {POSITION_VERSION, (uint8_t)sequence->reason,
                                                sequence->digest_known};
+    size_t begin = out->bytes;
     buffer_append(out, head, sizeof head);
     for (size_t i = 0; i < POSITION_NUMBERS; i++) {
         uint64_t number;
@@ -73,6 +74,7 @@ position_encode(const struct position *position, struct buffer *out)
     }
     position_put_name(out, sequence->source);
     position_put_name(out, sequence->topic_id);
+    CHECK(out->bytes - begin <= POSITION_BYTES_MAX);
 }
 
 static uint64_t

@@ -19,6 +19,9 @@ struct position {
     int64_t replay; /* names the last reset that was followed (resume.h); 0: none */
 };
 
+/* Of the longest position. */
+enum { POSITION_BYTES_MAX = 3 + 16 * 8 + 2 * SEQUENCE_NAME_BYTES };
+
 void position_init(struct position *position);
 
 /* Appends. */

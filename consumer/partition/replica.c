@@ -390,6 +390,7 @@ replica_write(struct replica *replica, struct text payload, struct error *err)
     CHECK(replica->unsaved_offset < replica->next_offset);
     buffer_clear(&replica->encoded);
     position_encode(&replica->position, &replica->encoded);
+    CHECK(payload.bytes <= batch_payload_bytes_max(&replica->options.config->consumer));
     const struct wal_frame frame = {
         .first_offset = replica->unsaved_offset,
         .next_offset = replica->next_offset,
@@ -432,6 +433,7 @@ replica_advance(struct replica *replica, const struct batch *batch, struct error
 {
     replica_check(replica);
     CHECK(batch->is_closed);
+    sequence_check_growth(&replica->position.sequence, &batch->sequence);
     CHECK(batch->first_offset >= 0);
     CHECK(batch->first_offset >= replica->next_offset);
     CHECK(batch->first_offset < batch->next_offset);

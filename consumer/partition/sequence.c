@@ -208,6 +208,21 @@ sequence_is_consistent(const struct sequence *sequence)
 }
 
 void
+sequence_check_growth(const struct sequence *before, const struct sequence *after)
+{
+    CHECK(sequence_is_consistent(after));
+    CHECK(after->epoch >= before->epoch);
+    CHECK(after->losses >= before->losses);
+    CHECK(after->missing >= before->missing);
+    CHECK(before->gap_first == 0 || after->gap_first == before->gap_first);
+    if (after->epoch != before->epoch)
+        return;
+    CHECK(after->generation >= before->generation);
+    CHECK(after->seq >= before->seq);
+    CHECK(after->row_id >= before->row_id);
+}
+
+void
 sequence_describe(const struct sequence *sequence, char *out, size_t bytes)
 {
     static const char *const texts[SEQUENCE_REASONS] = {

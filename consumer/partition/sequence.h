@@ -86,6 +86,9 @@ bool sequence_complete(const struct sequence *sequence);
 /* Do the members agree with each other, as they do after any events? */
 bool sequence_is_consistent(const struct sequence *sequence);
 
+/* Checks that `after` comes from `before` by taking events: numbers and losses only grow. */
+void sequence_check_growth(const struct sequence *before, const struct sequence *after);
+
 /* Why the partition is not complete, as text; "" when it is. `bytes` >= SEQUENCE_REASON_BYTES. */
 void sequence_describe(const struct sequence *sequence, char *out, size_t bytes);
 

@@ -198,6 +198,7 @@ worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
 {
     int64_t begin_us = clock_monotonic_us();
     struct batch *batch = &worker->batch;
+    uint32_t first = *next;
     int rc = 0;
     CHECK(*next < worker->read->count);
     CHECK(worker->read->count <= KAFKA_BATCH_RECORDS_MAX);
@@ -213,6 +214,8 @@ worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
         clock_sleep_ms(WAIT_MS);
         return 0;
     }
+    CHECK(batch->counts.records > 0);
+    CHECK(batch->counts.records == *next - first);
     batch_close(batch);
     worker_observe(worker, STAGE_DECODE, begin_us);
     rc = worker_finish_batch(worker, err);

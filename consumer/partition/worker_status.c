@@ -37,6 +37,7 @@ worker_status_publish(struct worker_status *status)
     shown->wal_bytes = replica_wal_bytes(served);
     shown->rebuild_offset = rebuilt != NULL ? replica_next_offset(rebuilt) : -1;
     CHECK(shown->durable_offset <= shown->offset);
+    CHECK(shown->wal_bytes >= 0);
     shard_publish(status->shard, shown);
 }
 
