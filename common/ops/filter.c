@@ -1,11 +1,14 @@
-/* A descent over the bytes, one clause after the other; nothing recurses. Clauses and values are
- * gathered in buffers and moved into the arena when their number is known.
+/* The parser reads the query from left to right, one clause after the other; nothing recurses. It
+ * collects clauses and values in buffers, and moves them into the arena when their number is known.
+ *
+ * `at` never passes `end`.
  */
 #include "common/ops/filter.h"
 
 #include <string.h>
 #include <strings.h>
 
+#include "common/base/check.h"
 #include "common/json/json_parse.h"
 #include "common/json/json_value.h"
 #include "common/ops/ops_value.h"
@@ -23,6 +26,7 @@ struct query {
 static int
 query_refuse(const struct query *query, const char *reason)
 {
+    CHECK(query->at >= query->begin && query->at <= query->end);
     return error_set(query->err, ERR_DATA, "byte %zu: %s", (size_t)(query->at - query->begin),
                      reason);
 }
@@ -46,7 +50,7 @@ query_is_at(const struct query *query, char byte)
     return query->at < query->end && *query->at == byte;
 }
 
-/* Up to a blank, the end, or `stop`. */
+/* The bytes up to a blank, the end, or `stop`. */
 static struct text
 query_word(struct query *query, char stop)
 {
@@ -65,6 +69,7 @@ word_is(struct text word, const char *lower)
 static int
 query_json_string(struct query *query, struct value *value)
 {
+    CHECK(query_is_at(query, '"'));
     const struct json_value *json;
     const char *close = query->at + 1;
     while (close < query->end && *close != '"')
@@ -73,7 +78,8 @@ query_json_string(struct query *query, struct value *value)
         return query_refuse(query, "quote that is not closed");
     struct text quoted = {query->at, (size_t)(close + 1 - query->at)};
     if (json_parse(quoted, 0, query->arena, &json, NULL) != 0)
-        return query_refuse(query, "not a JSON string, though in double quotes");
+        return query_refuse(query, "the value in double quotes is not a JSON string");
+    CHECK(json->kind == JSON_STRING);
     *value = (struct value){.kind = VALUE_STRING, .string = json->string};
     query->at = close + 1;
     return 0;
@@ -82,6 +88,7 @@ query_json_string(struct query *query, struct value *value)
 static int
 query_sql_string(struct query *query, struct value *value)
 {
+    CHECK(query_is_at(query, '\''));
     const char *close = query->at + 1;
     while (close < query->end) {
         bool is_doubled = close + 1 < query->end && close[1] == '\'';
@@ -91,16 +98,18 @@ query_sql_string(struct query *query, struct value *value)
     }
     if (close >= query->end)
         return query_refuse(query, "quote that is not closed");
-    char *out = arena_alloc(query->arena, (size_t)(close - query->at));
+    size_t bytes_max = (size_t)(close - query->at);
+    char *out = arena_alloc(query->arena, bytes_max);
     size_t bytes = 0;
     for (const char *at = query->at + 1; at < close; at += *at == '\'' ? 2 : 1)
         out[bytes++] = *at;
+    CHECK(bytes < bytes_max);
     *value = (struct value){.kind = VALUE_STRING, .string = {out, bytes}};
     query->at = close + 1;
     return 0;
 }
 
-/* Up to the next AND, or the end. */
+/* The words up to the next AND, or to the end. */
 static struct text
 query_bare_words(struct query *query)
 {
@@ -117,7 +126,7 @@ query_bare_words(struct query *query)
     }
 }
 
-/* Up to the next comma or bracket. */
+/* The bytes up to the next comma or bracket, without the blanks at their end. */
 static struct text
 query_bare_item(struct query *query)
 {
@@ -140,7 +149,7 @@ query_bare(struct query *query, bool in_list, struct value *value)
     if (bare.bytes == 0)
         return query_refuse(query, "expected a value");
     if (json_parse(bare, 0, query->arena, &json, NULL) == 0 && json->kind != JSON_NULL)
-        ops_value_from_scalar(json, value);
+        CHECK(ops_value_from_scalar(json, value)); /* depth 0: a scalar */
     else
         *value = (struct value){.kind = VALUE_STRING, .string = arena_text(query->arena, bare)};
     return 0;
@@ -220,6 +229,7 @@ query_clause(struct query *query)
     }
     leaf.values = query_move(query, &query->values);
     leaf.count = (uint32_t)(query->values.bytes / sizeof(struct value));
+    CHECK(rc != 0 || leaf.kind == FILTER_IN || leaf.count == 1);
     buffer_append(&query->leaves, &leaf, sizeof leaf);
     return rc;
 }
@@ -247,6 +257,7 @@ query_tree(const struct query *query)
 {
     const struct filter *leaves = query_move(query, &query->leaves);
     uint32_t count = (uint32_t)(query->leaves.bytes / sizeof *leaves);
+    CHECK(count > 0);
     if (count == 1)
         return leaves;
     struct filter *tree = arena_alloc(query->arena, sizeof *tree);
@@ -261,6 +272,7 @@ filter_parse_query(struct text text, struct arena *arena, const struct filter **
     const char *begin = text.bytes > 0 ? text.data : "";
     struct query query = {begin, begin, begin + text.bytes, .arena = arena, .err = err};
     int rc = query_clauses(&query);
+    CHECK(rc != 0 || query.at == query.end);
     if (rc == 0)
         *filter = query_tree(&query);
     buffer_free(&query.leaves);

@@ -3,15 +3,16 @@
  *     query  = clause { AND clause }
  *     clause = field "eq" value | field "in" "[" [ value { "," value } ] "]"
  *
- * - A field is a run of bytes without blanks. Blanks (space, tab, line breaks) stand around words
- *   and may stand around brackets and commas. eq, in and AND are read in any case.
- * - A value in double quotes is a JSON string, with JSON's escapes (so that an array out of jsonb
- *   can be put into a query as it is). One in single quotes ends at the next single quote; a
- *   doubled one stands for itself, as in SQL; no other escapes. Inside quotes anything may stand.
- * - A value without quotes runs to the next AND between blanks, or to the end; in a list to the
- *   next comma or bracket. Blanks around it do not belong to it, blanks inside it do (SD 1.5). It
- *   does not begin with a bracket. It is an integer or float if JSON would read it as one (3.0 is
- *   3, ops_value.h), a boolean if it is true or false, else a string (null too).
+ * - A field is a run of bytes without blanks. Blanks (space, tab, line breaks) separate words and
+ *   are allowed around brackets and commas. eq, in and AND are accepted in any case.
+ * - A value in double quotes is a JSON string with the escapes of JSON, so that an array from jsonb
+ *   can be put into a query unchanged. A value in single quotes ends at the next single quote; a
+ *   doubled single quote is one quote of the value, as in SQL, and there are no other escapes. All
+ *   bytes are allowed inside quotes.
+ * - A value without quotes ends at the next AND between blanks, or at the end; in a list at the
+ *   next comma or bracket. Blanks around it are not a part of it, blanks inside it are (SD 1.5). It
+ *   does not begin with a bracket. It is an integer or a float if JSON reads it as one (3.0 is 3,
+ *   ops_value.h), a boolean if it is true or false, else a string, also if it is null.
  * - An empty list is allowed and matches nothing.
  *
  * A tree belongs to the arena it was parsed into.
@@ -41,14 +42,14 @@ enum filter_kind {
 struct filter {
     enum filter_kind kind;
     struct text field;             /* leaves only */
-    const struct value *values;    /* EQ..LTE: one (IN, NOT_IN: `count`); scalars only */
+    const struct value *values;    /* EQ to LTE: one; IN and NOT_IN: `count`; scalars only */
     const struct filter *children; /* AND, OR: `count`; NOT: one */
     uint32_t count;                /* of values or children */
 };
 
-/* Parses a fan-out's query into `arena`: an AND of EQ and IN leaves (one leaf stands alone).
- * ERR_DATA says at which byte and what is wrong, in ASCII, without quoting the query. Texts of the
- * tree do not point into `query`; they are UTF-8 if `query` is. */
+/* Parses a fan-out's query into `arena`: one EQ or IN leaf, or an AND of several. ERR_DATA has the
+ * byte and the reason, in ASCII, without quoting the query. The texts of the tree do not point into
+ * `query`; they are UTF-8 if `query` is. */
 int filter_parse_query(struct text query, struct arena *arena, const struct filter **filter,
                        struct error *err);
 

@@ -1,5 +1,7 @@
 #include "common/ops/op.h"
 
+#include "common/base/check.h"
+
 const char *
 op_kind_name(enum op_kind kind)
 {
@@ -7,5 +9,6 @@ op_kind_name(enum op_kind kind)
         [OP_SET] = "set",     [OP_REMOVE] = "remove", [OP_ADD] = "add",
         [OP_ALIVE] = "alive", [OP_DELETE] = "delete", [OP_FAN_OUT] = "queryOpSet",
     };
+    CHECK(kind >= OP_SET && kind <= OP_FAN_OUT);
     return names[kind];
 }

@@ -1,8 +1,8 @@
-/* The op model: what triggers write, what events carry, what the engine applies.
+/* Ops as data: triggers write them, events carry them, the engine applies them.
  *
- * Plain data without behaviour. Every pointer belongs to the arena (or message) the op was decoded
- * into and lives as long as that. A row's ops are either all slot ops or all fan-outs, never both
- * (DESIGN: "routing depends on kind").
+ * Every pointer belongs to the arena or message that the op was decoded into, and lives as long as
+ * that. The ops of one row are either all slot ops or all fan-outs, because the partitions that a
+ * row goes to depend on its kind.
  */
 #ifndef COMMON_OPS_OP_H
 #define COMMON_OPS_OP_H
@@ -44,7 +44,7 @@ enum op_kind {
     OP_REMOVE,  /* field, value */
     OP_ADD,     /* field, value */
     OP_ALIVE,   /* the entity exists */
-    OP_DELETE,  /* the entity and all its values go */
+    OP_DELETE,  /* removes the entity and all its values */
     OP_FAN_OUT, /* "queryOpSet": query, nested ops (set, remove, add, delete) */
 };
 
@@ -62,7 +62,7 @@ struct ops {
     uint32_t count;
 };
 
-/* "set", "remove", ..., "queryOpSet": the names of the JSON form. */
+/* The name in the JSON form: "set", "remove", ..., "queryOpSet". */
 const char *op_kind_name(enum op_kind kind);
 
 #endif

@@ -1,14 +1,15 @@
-/* Happy path: the text becomes a JSON tree (json.h), the tree becomes ops; strings are shared, not
- * copied.
+/* Happy path: json_parse() makes a tree of the text, and the tree becomes ops. Strings are shared
+ * with the tree, not copied.
  *
- * Failure: every refusal names the op and the member. A text that does not parse within the limits
- * is looked at once more, by the grammar alone, for the route (F79).
+ * Failure modes: every refusal names the op and the member. A text that does not parse within the
+ * limits is scanned once more, by the grammar alone, to decide its route (F79).
  */
 #include "common/ops/ops_json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "common/base/check.h"
 #include "common/json/json_parse.h"
 #include "common/json/json_scan.h"
 #include "common/json/json_value.h"
@@ -18,7 +19,7 @@
 
 enum { NOT_NESTED = UINT32_MAX };
 
-/* The sum of all items stays within what an event may have (EVENT_ITEMS_MAX). */
+/* The sum of all items is at most what an event may have (EVENT_ITEMS_MAX). */
 const struct ops_limits ops_limits_default = {
     .row_bytes = 1024 * 1024,
     .row_items = 128 * 1024,
@@ -35,10 +36,10 @@ struct reader {
     struct error *err;
     uint32_t items_left;
     uint32_t op;     /* index of the op that is read */
-    uint32_t nested; /* and of the op inside it, or NOT_NESTED */
+    uint32_t nested; /* index of the op inside it, or NOT_NESTED */
 };
 
-/* `where`: "" or a member of the op, with its dot. */
+/* `where` is "", or a member of the op with its dot. */
 __attribute__((format(printf, 3, 4))) static int
 read_refuse(const struct reader *reader, const char *where, const char *format, ...)
 {
@@ -60,6 +61,7 @@ read_items(struct reader *reader, const char *where, uint32_t count)
         return read_refuse(reader, where, "more than %u ops and array items in the row",
                            reader->limits->row_items);
     reader->items_left -= count;
+    CHECK(reader->items_left <= reader->limits->row_items);
     return 0;
 }
 
@@ -68,15 +70,16 @@ static int
 read_text(const struct reader *reader, const struct json_value *object, const char *key,
           const char *where, uint32_t max_bytes, struct text *text)
 {
+    CHECK(object->kind == JSON_OBJECT);
     const struct json_value *member = json_member(object, key);
     if (member == NULL)
         return read_refuse(reader, where, "is missing");
     if (member->kind != JSON_STRING)
-        return read_refuse(reader, where, "is no string: %s", json_kind_name(member->kind));
+        return read_refuse(reader, where, "is not a string: %s", json_kind_name(member->kind));
     if (member->string.bytes == 0)
         return read_refuse(reader, where, "is empty");
     if (member->string.bytes > max_bytes)
-        return read_refuse(reader, where, "longer than %u bytes", max_bytes);
+        return read_refuse(reader, where, "is longer than %u bytes", max_bytes);
     *text = member->string;
     return 0;
 }
@@ -85,7 +88,7 @@ static int
 read_string_size(const struct reader *reader, const struct value *value)
 {
     if (value->kind == VALUE_STRING && value->string.bytes > reader->limits->string_bytes)
-        return read_refuse(reader, ".value", "string longer than %u bytes",
+        return read_refuse(reader, ".value", "string is longer than %u bytes",
                            reader->limits->string_bytes);
     return 0;
 }
@@ -97,8 +100,8 @@ read_item(const struct reader *reader, const struct json_value *array, uint32_t 
 {
     if (!ops_value_from_scalar(&array->array.items[i], item) || item->kind != kind)
         return read_refuse(reader, ".value",
-                           "item %u is neither integer nor string, or unlike "
-                           "those before it",
+                           "item %u is neither an integer nor a string, or differs in "
+                           "type from the items before it",
                            i);
     return read_string_size(reader, item);
 }
@@ -107,6 +110,7 @@ static int
 read_integers(const struct reader *reader, const struct json_value *array, struct value *value)
 {
     uint32_t count = array->array.count;
+    CHECK(array->kind == JSON_ARRAY && count <= reader->limits->array_items);
     int64_t *items = arena_alloc(reader->arena, count * sizeof *items);
     for (uint32_t i = 0; i < count; i++) {
         struct value item;
@@ -123,6 +127,7 @@ static int
 read_strings(const struct reader *reader, const struct json_value *array, struct value *value)
 {
     uint32_t count = array->array.count;
+    CHECK(array->kind == JSON_ARRAY && count <= reader->limits->array_items);
     struct text *items = arena_alloc(reader->arena, count * sizeof *items);
     for (uint32_t i = 0; i < count; i++) {
         struct value item;
@@ -169,10 +174,10 @@ static int
 read_kind(const struct reader *reader, const struct json_value *object, enum op_kind *kind)
 {
     if (object->kind != JSON_OBJECT)
-        return read_refuse(reader, "", "is no object: %s", json_kind_name(object->kind));
+        return read_refuse(reader, "", "is not an object: %s", json_kind_name(object->kind));
     const struct json_value *name = json_member(object, "op");
     if (name == NULL || name->kind != JSON_STRING)
-        return read_refuse(reader, ".op", "is missing or no string");
+        return read_refuse(reader, ".op", "is missing or not a string");
     for (*kind = OP_SET; *kind <= OP_FAN_OUT; (*kind)++)
         if (text_is(name->string, op_kind_name(*kind)))
             return 0;
@@ -182,6 +187,7 @@ read_kind(const struct reader *reader, const struct json_value *object, enum op_
 static int
 read_slot_op(struct reader *reader, const struct json_value *object, struct op *op)
 {
+    CHECK(op->kind != OP_FAN_OUT);
     if (op->kind == OP_ALIVE || op->kind == OP_DELETE)
         return 0;
     int rc = read_text(reader, object, "field", ".field", reader->limits->name_bytes, &op->field);
@@ -203,12 +209,13 @@ static int
 read_nested(struct reader *reader, const struct json_value *array, struct op *ops)
 {
     int rc = 0;
+    CHECK(reader->nested == NOT_NESTED);
     for (uint32_t i = 0; rc == 0 && i < array->array.count; i++) {
         reader->nested = i;
         ops[i] = (struct op){0};
         rc = read_kind(reader, &array->array.items[i], &ops[i].kind);
         if (rc == 0 && (ops[i].kind == OP_ALIVE || ops[i].kind == OP_FAN_OUT))
-            rc = read_refuse(reader, ".op", "has no place in a fan-out");
+            rc = read_refuse(reader, ".op", "is not allowed in a fan-out");
         if (rc == 0)
             rc = read_slot_op(reader, &array->array.items[i], &ops[i]);
     }
@@ -219,12 +226,13 @@ read_nested(struct reader *reader, const struct json_value *array, struct op *op
 static int
 read_fan_out(struct reader *reader, const struct json_value *object, struct op *op)
 {
+    CHECK(op->kind == OP_FAN_OUT);
     int rc = read_query(reader, object, op);
     if (rc != 0)
         return rc;
     const struct json_value *array = json_member(object, "ops");
     if (array == NULL || array->kind != JSON_ARRAY || array->array.count == 0)
-        return read_refuse(reader, ".ops", "is no array with ops");
+        return read_refuse(reader, ".ops", "is not an array with ops");
     uint32_t count = array->array.count;
     rc = read_items(reader, ".ops", count);
     if (rc != 0)
@@ -244,7 +252,7 @@ read_row(struct reader *reader, const struct json_value *array, struct op *ops)
         ops[i] = (struct op){0};
         int rc = read_kind(reader, object, &ops[i].kind);
         if (rc == 0 && (ops[i].kind == OP_FAN_OUT) != (ops[0].kind == OP_FAN_OUT))
-            rc = read_refuse(reader, ".op", "fan-outs and other ops in one row");
+            rc = read_refuse(reader, ".op", "a fan-out and another op in one row");
         if (rc == 0)
             rc = ops[i].kind == OP_FAN_OUT ? read_fan_out(reader, object, &ops[i])
                                            : read_slot_op(reader, object, &ops[i]);
@@ -254,7 +262,7 @@ read_row(struct reader *reader, const struct json_value *array, struct op *ops)
     return 0;
 }
 
-/* The rule of `enum ops_route` on a tree; json_array_has_object_with is the same on a text. */
+/* The rule of `enum ops_route` on a tree; json_array_has_object_with() is the same on a text. */
 static enum ops_route
 route_of_value(const struct json_value *array)
 {
@@ -283,13 +291,14 @@ ops_json_from_value(const struct json_value *array, const struct ops_limits *lim
     struct reader reader = {.limits = limits, .arena = arena, .err = err, .nested = NOT_NESTED};
     *route = route_of_value(array);
     if (array->kind != JSON_ARRAY || array->array.count == 0)
-        return error_set(err, ERR_DATA, "ops: is no array with ops");
+        return error_set(err, ERR_DATA, "ops: is not an array with ops");
     uint32_t count = array->array.count;
     if (count > limits->row_items)
         return error_set(err, ERR_DATA, "ops: more than %u", limits->row_items);
     reader.items_left = limits->row_items - count;
     struct op *items = arena_alloc(arena, count * sizeof *items);
     int rc = read_row(&reader, array, items);
+    CHECK(rc != 0 || reader.nested == NOT_NESTED);
     if (rc == 0)
         *ops = (struct ops){items, count};
     return rc;
@@ -347,18 +356,22 @@ write_value(struct json_writer *writer, const struct value *value)
             json_text(writer, value->strings.items[i]);
         json_array_end(writer);
         break;
+    default:
+        CHECK(false);
     }
 }
 
 static void
 write_ops(struct json_writer *writer, const struct op *ops, uint32_t count)
 {
+    CHECK(ops != NULL || count == 0);
     json_array_begin(writer);
     for (uint32_t i = 0; i < count; i++) {
         json_object_begin(writer);
         json_key(writer, "op");
         json_string(writer, op_kind_name(ops[i].kind));
         if (ops[i].kind == OP_FAN_OUT) {
+            CHECK(ops[i].nested_count > 0);
             json_key(writer, "query");
             json_text(writer, ops[i].query);
             json_key(writer, "ops");

@@ -1,9 +1,9 @@
-/* The JSON form of ops (the column "BitdexOps".ops and the body of POST /ops): parse with
- * validation, and write.
+/* The JSON form of ops, as the column "BitdexOps".ops and the body of POST /ops hold it: a parser
+ * that validates, and a writer.
  *
- * Parsing is total: any byte string gives ops or a reason. Source of the form: the surface that
- * existing trigger functions write, e.g. [{"op":"set","field":"nsfwLevel","value":16}]. What is
- * accepted can always be written as an event (event_codec.h). Any thread.
+ * Every byte string gives ops or a reason. The form is what existing trigger functions write, for
+ * example [{"op":"set","field":"nsfwLevel","value":16}]. Ops that are accepted can always be
+ * written as an event (event_codec.h). Any thread.
  */
 #ifndef COMMON_OPS_OPS_JSON_H
 #define COMMON_OPS_OPS_JSON_H
@@ -14,10 +14,10 @@
 struct buffer;
 struct json_value;
 
-/* L10: what is larger is rejected with a reason. */
+/* A larger row is rejected with a reason (L10). */
 struct ops_limits {
     uint32_t row_bytes;    /* the whole JSON text */
-    uint32_t row_items;    /* ops, nested ops and array items of one row, all together */
+    uint32_t row_items;    /* ops, nested ops and array items of one row, in total */
     uint32_t depth;        /* JSON nesting, as json_parse counts it */
     uint32_t name_bytes;   /* a field name */
     uint32_t string_bytes; /* one string value */
@@ -27,40 +27,40 @@ struct ops_limits {
 
 extern const struct ops_limits ops_limits_default;
 
-/* Which partitions a row goes to. The rule is the same in every version and depends on the row's
- * kind alone, never on whether it is valid or within limits:
+/* The partitions that a row goes to. The rule is the same in every version:
  *
  *     A row is a fan-out when its text is JSON by the grammar of RFC 8259 and an array, and one of
  *     the array's elements is an object with a member "op" that is the string "queryOpSet".
  *
- * Nothing else counts: not the depth, the size, the range of a number, a repeated key or what the
- * other elements are. (All that a jsonb column returns is JSON by the grammar.) */
+ * The rule does not depend on whether the row is valid or within limits: the depth, the size, the
+ * range of numbers, repeated keys and the other elements do not matter. (A jsonb column returns
+ * only JSON by the grammar.) */
 enum ops_route {
     OPS_ROUTE_ENTITY, /* to the partition of its entity_id */
     OPS_ROUTE_ALL,    /* a fan-out: to every partition */
 };
 
-/* Parses and validates `json`. On success returns 0 with `*ops` in `arena`; `json` may go. On
- * ERR_DATA `err` says what is wrong and where ("ops[3].value: is an object"), in ASCII, without
- * quoting the row. `*route` is filled in both cases.
+/* Parses and validates `json`. Returns 0 with `*ops` in `arena`, which do not point into `json`; or
+ * ERR_DATA with the place and the reason in `err` ("ops[3].value: is an object"), in ASCII, without
+ * quoting the row. Sets `*route` in both cases.
  *
- * Refused: not an array, empty array, unknown op, a missing or empty "field" of set, remove and
- * add, a missing "value" of those three, null for remove and add, an object as a value, an array
- * that holds anything but integers or anything but strings, mixed slot ops and fan-outs, a fan-out
- * without ops, a fan-out or alive inside a fan-out, a query that does not parse
- * (filter_parse_query), anything beyond `limits`. Members that an op does not use are ignored.
+ * Refused: a text that is not an array, an empty array, an unknown op, a missing or empty "field"
+ * of set, remove and add, a missing "value" of those three, null for remove and add, an object as a
+ * value, an array with other items than integers or than strings, mixed slot ops and fan-outs, a
+ * fan-out without ops, a fan-out or alive inside a fan-out, a query that does not parse
+ * (filter_parse_query), everything beyond `limits`. Members that an op does not use are ignored.
  *
- * A number without a fraction is VALUE_INTEGER however it is written (ops_value.h): 3.0 is 3. */
+ * A number without a fraction is VALUE_INTEGER in every notation (ops_value.h): 3.0 is 3. */
 int ops_json_parse(struct text json, const struct ops_limits *limits, struct arena *arena,
                    struct ops *ops, enum ops_route *route, struct error *err);
 
-/* The same from a parsed JSON array (POST /ops); `row_bytes` and `depth` are up to who parsed it.
- * Texts of `ops` are those of `array`. */
+/* The same from a parsed JSON array (POST /ops). The parser of `array` has to enforce `row_bytes`
+ * and `depth`. The texts of `ops` are those of `array`. */
 int ops_json_from_value(const struct json_value *array, const struct ops_limits *limits,
                         struct arena *arena, struct ops *ops, enum ops_route *route,
                         struct error *err);
 
-/* Appends the canonical JSON array of `ops` (used by dead letters and dumps). */
+/* Appends the canonical JSON array of `ops`, for dead letters and dumps. */
 void ops_json_write(const struct ops *ops, struct buffer *out);
 
 #endif

@@ -2,11 +2,14 @@
 
 #include <math.h>
 
+#include "common/base/check.h"
+
 #define EXACT_MAX 9007199254740992.0 /* 2^53 */
 
 static struct value
 value_of_float(double real)
 {
+    CHECK(isfinite(real));
     if (fabs(real) <= EXACT_MAX && real == (double)(int64_t)real)
         return (struct value){.kind = VALUE_INTEGER, .integer = (int64_t)real};
     return (struct value){.kind = VALUE_FLOAT, .real = real};

@@ -1,7 +1,7 @@
-/* JSON scalars as values, the same in ops and in queries. Pure; any thread.
+/* JSON scalars as values, in the same way in ops and in queries. Pure; any thread.
  *
- * A number is an integer when it is one: 3.0 is 3, and so is 0.3e1. Beyond 2^53 a double no longer
- * says which integer was written, so such a float stays a float.
+ * A number without a fraction is an integer: 3.0 is 3, and so is 0.3e1. Beyond 2^53 a double does
+ * not determine which integer was written, so such a float stays a float.
  */
 #ifndef COMMON_OPS_OPS_VALUE_H
 #define COMMON_OPS_OPS_VALUE_H

@@ -34,7 +34,7 @@ BAD_ROWS = [  # (ops of one outbox row, its entity, part of the reason)
     (setting({"a": 1}), 7, "ops[0].value"),
     (setting([1, "a"]), 7, "ops[0].value"),
     ([{"op": "remove", "field": "nsfwLevel", "value": None}], 7, "null"),
-    (ALIVE + [fan_out()], 7, "fan-outs and other ops"),
+    (ALIVE + [fan_out()], 7, "a fan-out and another op"),
     ([fan_out(ops=[fan_out()])], 7, "ops[0].ops[0]"),
     ([fan_out(ops=ALIVE)], 7, "ops[0].ops[0]"),
     ([fan_out(ops=None)], 7, "ops"),
