@@ -1,13 +1,16 @@
-/* Bytes to event, in one walk along the writer's schema.
+/* The decoder walks once along the schema of the writer.
  *
- * Fields come in the writer's order; the layout says what each of them means, and what has no
- * meaning here is walked past. A branch that is not known is refused. Everything is copied.
+ * Fields come in the order of the writer. The layout has the meaning of each field; a field without
+ * a meaning is skipped, and a union branch without a meaning is refused.
  *
- * The walk keeps its first error and gives zeros from then on: what is made of them is thrown away.
+ * A walk keeps its first error and returns zeros after it. What the decoder makes of those zeros is
+ * discarded with the event.
  */
+#include "common/event/event_decode.h"
+
 #include <string.h>
 
-#include "common/event/event_codec_internal.h"
+#include "common/base/check.h"
 
 struct decoder {
     struct walk walk;
@@ -29,9 +32,9 @@ decode_text(struct decoder *decoder, const struct walker_node *node)
 }
 
 static void
-decode_unknown(struct decoder *decoder, const struct walker_node *node)
+decode_skip(struct decoder *decoder, const struct walker_node *node)
 {
-    walk_past(&decoder->walk, node);
+    walk_skip(&decoder->walk, node);
 }
 
 static const struct walker_node *
@@ -40,32 +43,33 @@ decode_field(const struct decoder *decoder, const struct walker_node *record, ui
     return walk_child(&decoder->walk, record, i);
 }
 
-/* What the branch stands for, -1 after a failure; `*branch` is its node. */
+/* Returns the kind that the branch encodes, or -1 after an error; `*branch` is its node. */
 static int
 decode_branch(struct decoder *decoder, const struct walker_node *node,
               const struct layout_union *layout, const struct walker_node **branch)
 {
     struct walk *walk = &decoder->walk;
     uint32_t index = walk_index(walk, node);
+    CHECK(index < LAYOUT_KINDS_MAX);
     if (walk->rc == 0 && layout->kind_of[index] < 0)
         walk->rc = error_set(walk->err, ERR_DATA, "union branch %u has no meaning here", index);
     *branch = walk_child(walk, node, index);
     return walk->rc == 0 ? layout->kind_of[index] : -1;
 }
 
-/* Items of an array, of which there are as many as all blocks so far say. */
+/* The items of an array, in one piece; an array comes in blocks. */
 struct list {
     void *items;
     uint32_t count;
     uint32_t capacity;
 };
 
-/* Room for a block; an array has one, as a rule. */
+/* Makes room for a block of `more` items. Most arrays have one block. */
 static void
 list_reserve(struct list *list, uint64_t more, size_t item_bytes, struct arena *arena)
 {
     uint64_t wanted = list->count + more;
-    CHECK(wanted <= UINT32_MAX); /* of bytes there are no more, of empty items fewer */
+    CHECK(wanted <= UINT32_MAX); /* items take bytes, or count against EVENT_ITEMS_MAX */
     if (wanted <= list->capacity)
         return;
     if (wanted < 2 * (uint64_t)list->count)
@@ -75,6 +79,7 @@ list_reserve(struct list *list, uint64_t more, size_t item_bytes, struct arena *
         memcpy(items, list->items, list->count * item_bytes);
     list->items = items;
     list->capacity = (uint32_t)wanted;
+    CHECK(list->count <= list->capacity);
 }
 
 static struct list
@@ -88,6 +93,7 @@ decode_list(struct decoder *decoder, const struct walker_node *node, size_t item
         list_reserve(&list, count, item_bytes, decoder->arena);
         for (; count > 0 && decoder->walk.rc == 0; count--)
             decode(decoder, array.item, (char *)list.items + item_bytes * list.count++);
+        CHECK(list.count <= list.capacity);
     }
     return list;
 }
@@ -104,7 +110,7 @@ decode_string(struct decoder *decoder, const struct walker_node *node, void *ite
     *(struct text *)item = decode_text(decoder, node);
 }
 
-/* Integers or Strings. */
+/* Reads a record Integers or Strings. */
 static void
 decode_items(struct decoder *decoder, const struct walker_node *node, struct value *value)
 {
@@ -112,10 +118,12 @@ decode_items(struct decoder *decoder, const struct walker_node *node, struct val
     const struct layout_record *layout =
         integers ? &decoder->layout->integers : &decoder->layout->strings;
     struct list list = {0};
+    CHECK(integers || value->kind == VALUE_STRINGS);
+    CHECK(node->count <= LAYOUT_FIELDS_MAX);
     for (uint32_t i = 0; i < node->count; i++) {
         const struct walker_node *field = decode_field(decoder, node, i);
         if (layout->meaning_of[i] != LIST_ITEMS)
-            decode_unknown(decoder, field);
+            decode_skip(decoder, field);
         else if (integers)
             list = decode_list(decoder, field, sizeof(int64_t), decode_integer);
         else
@@ -135,6 +143,7 @@ decode_value(struct decoder *decoder, const struct walker_node *node, enum op_ki
              struct value *value)
 {
     const struct walker_node *branch;
+    CHECK(op <= OP_ADD);
     int kind = decode_branch(decoder, node, &decoder->layout->values[op], &branch);
     if (kind < 0)
         return;
@@ -158,6 +167,8 @@ decode_value(struct decoder *decoder, const struct walker_node *node, enum op_ki
     case VALUE_STRINGS:
         decode_items(decoder, branch, value);
         break;
+    default:
+        CHECK(false);
     }
 }
 
@@ -170,6 +181,7 @@ decode_op(struct decoder *decoder, const struct walker_node *node, const struct 
     *op = (struct op){.kind = (enum op_kind)kind};
     if (kind < 0)
         return;
+    CHECK(record->count <= LAYOUT_FIELDS_MAX);
     for (uint32_t i = 0; i < record->count; i++) {
         const struct walker_node *field = decode_field(decoder, record, i);
         int meaning = kind < LAYOUT_VALUE_OPS ? decoder->layout->ops[kind].meaning_of[i] : -1;
@@ -178,7 +190,7 @@ decode_op(struct decoder *decoder, const struct walker_node *node, const struct 
         else if (meaning == OP_VALUE)
             decode_value(decoder, field, op->kind, &op->value);
         else
-            decode_unknown(decoder, field);
+            decode_skip(decoder, field);
     }
 }
 
@@ -200,6 +212,7 @@ decode_fan_out(struct decoder *decoder, const struct walker_node *node, void *it
     struct op *op = item;
     struct list nested;
     *op = (struct op){.kind = OP_FAN_OUT};
+    CHECK(node->count <= LAYOUT_FIELDS_MAX);
     for (uint32_t i = 0; i < node->count; i++) {
         const struct walker_node *field = decode_field(decoder, node, i);
         switch (decoder->layout->fan_out.meaning_of[i]) {
@@ -212,7 +225,7 @@ decode_fan_out(struct decoder *decoder, const struct walker_node *node, void *it
             op->nested_count = nested.count;
             break;
         default:
-            decode_unknown(decoder, field);
+            decode_skip(decoder, field);
         }
     }
 }
@@ -253,7 +266,7 @@ decode_mark_field(struct decoder *decoder, const struct walker_node *node, int m
         mark->source_empty = walk_boolean(&decoder->walk, node);
         break;
     default:
-        decode_unknown(decoder, node);
+        decode_skip(decoder, node);
     }
 }
 
@@ -261,6 +274,7 @@ static void
 decode_content(struct decoder *decoder, const struct walker_node *node, struct event *event)
 {
     struct list list;
+    CHECK(event->kind != EVENT_MARK);
     if (event->kind == EVENT_REJECTED) {
         event->reason = decode_text(decoder, node);
         return;
@@ -285,7 +299,7 @@ decode_row_field(struct decoder *decoder, const struct walker_node *node, int me
         decode_content(decoder, node, event);
         break;
     default:
-        decode_unknown(decoder, node);
+        decode_skip(decoder, node);
     }
 }
 
@@ -298,6 +312,7 @@ decode_body(struct decoder *decoder, const struct walker_node *node, struct even
     if (kind < 0)
         return;
     event->kind = (enum event_kind)kind;
+    CHECK(record->count <= LAYOUT_FIELDS_MAX);
     for (uint32_t i = 0; i < record->count; i++) {
         const struct walker_node *field = decode_field(decoder, record, i);
         if (event->kind == EVENT_MARK)
@@ -343,7 +358,7 @@ decode_head_field(struct decoder *decoder, const struct walker_node *node, int m
         decode_body(decoder, node, event);
         break;
     default:
-        decode_unknown(decoder, node);
+        decode_skip(decoder, node);
     }
 }
 
@@ -355,6 +370,7 @@ event_decode_datum(const struct layout *layout, const struct event_walker *walke
     walk_begin(&decoder.walk, walker, datum.data, datum.bytes, EVENT_ITEMS_MAX, err);
     const struct walker_node *root = walk_root(&decoder.walk);
     *event = (struct event){0};
+    CHECK(root->count <= LAYOUT_FIELDS_MAX);
     for (uint32_t i = 0; i < root->count; i++)
         decode_head_field(&decoder, decode_field(&decoder, root, i), layout->head.meaning_of[i],
                           event);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "common/base/check.h"
+
 static const char *const head_names[] = {"epoch",  "generation", "tick", "seq",
                                          "source", "created_at", "body"};
 static const char *const created_at_names[] = {"null", "long"};
@@ -34,6 +36,7 @@ static int
 layout_fields(avro_schema_t record, const char *const *names, int count,
               struct layout_record *layout, struct error *err)
 {
+    CHECK(count <= LAYOUT_FIELDS_MAX);
     if (record == NULL || !is_avro_record(record) ||
         avro_schema_record_size(record) > LAYOUT_FIELDS_MAX)
         return error_set(err, ERR_FATAL,
@@ -45,6 +48,7 @@ layout_fields(avro_schema_t record, const char *const *names, int count,
         if (field < 0)
             return error_set(err, ERR_FATAL, "schema has no field \"%s\" in %s", names[meaning],
                              avro_schema_name(record));
+        CHECK(field < LAYOUT_FIELDS_MAX && layout->meaning_of[field] < 0);
         layout->field_of[meaning] = (int8_t)field;
         layout->meaning_of[field] = (int8_t)meaning;
     }
@@ -55,6 +59,7 @@ static int
 layout_branches(avro_schema_t schema, const char *const *names, int count,
                 struct layout_union *layout, struct error *err)
 {
+    CHECK(count <= LAYOUT_KINDS_MAX);
     if (!is_avro_union(schema) || avro_schema_union_size(schema) > LAYOUT_KINDS_MAX)
         return error_set(err, ERR_FATAL,
                          "schema has no union of at most %d branches for %s and others",
@@ -66,6 +71,7 @@ layout_branches(avro_schema_t schema, const char *const *names, int count,
         for (int kind = 0; kind < count; kind++) {
             if (strcmp(name, names[kind]) != 0)
                 continue;
+            CHECK(layout->branch_of[kind] < 0);
             layout->branch_of[kind] = (int8_t)branch;
             layout->kind_of[branch] = (int8_t)kind;
         }
@@ -76,6 +82,7 @@ layout_branches(avro_schema_t schema, const char *const *names, int count,
 static avro_schema_t
 layout_branch(avro_schema_t schema, const struct layout_union *layout, int kind)
 {
+    CHECK(kind < LAYOUT_KINDS_MAX);
     int branch = layout->branch_of[kind];
     return branch < 0 ? NULL : layout_target(avro_schema_union_branch(schema, branch));
 }
@@ -83,12 +90,14 @@ layout_branch(avro_schema_t schema, const struct layout_union *layout, int kind)
 static avro_schema_t
 layout_field(avro_schema_t record, const struct layout_record *layout, int meaning)
 {
+    CHECK(meaning < LAYOUT_FIELDS_MAX);
     int field = layout->field_of[meaning];
+    CHECK(field >= 0);
     return layout_target(avro_schema_record_field_get_by_index(record, field));
 }
 
-/* Set, Remove and Add, each with its union of values; Set's is the one that names Integers and
- * Strings. */
+/* Set, Remove and Add, each with its union of values. The union of Set defines Integers and
+ * Strings, and the others refer to them. */
 static int
 layout_value_ops(avro_schema_t op, struct layout *layout, struct error *err)
 {

@@ -1,7 +1,7 @@
-/* Where things stand in one version of the schema: field and branch indexes, resolved by name once.
+/* The indexes of fields and union branches in one version of the schema, resolved by name once.
  *
- * Decoding goes through the layout of the *writer's* schema, so that a later version may reorder or
- * add fields. A kind that a version does not have has no branch (-1). Constant once resolved.
+ * Decoding uses the layout of the *writer's* schema, so that a later version may reorder or add
+ * fields. A kind that a version does not have has no branch (-1). Constant once resolved.
  */
 #ifndef COMMON_EVENT_EVENT_LAYOUT_H
 #define COMMON_EVENT_EVENT_LAYOUT_H
@@ -13,13 +13,13 @@
 
 enum { LAYOUT_KINDS_MAX = 8, LAYOUT_FIELDS_MAX = 16 };
 
-/* A record: which field has a meaning, and the other way round (-1: one that is not known). */
+/* A record: the field of each meaning, and the meaning of each field (-1: unknown). */
 struct layout_record {
     int8_t field_of[LAYOUT_FIELDS_MAX];
     int8_t meaning_of[LAYOUT_FIELDS_MAX];
 };
 
-/* A union: which branch stands for a kind, and the other way round. */
+/* A union: the branch of each kind, and the kind of each branch (-1: none). */
 struct layout_union {
     int8_t branch_of[LAYOUT_KINDS_MAX];
     int8_t kind_of[LAYOUT_KINDS_MAX];
@@ -36,7 +36,7 @@ enum {
     HEAD_FIELDS,
 };
 
-/* Row, FanOut and Rejected begin alike; `content` is ops, fan_outs or reason. */
+/* Row, FanOut and Rejected; the content is ops, fan_outs or reason. */
 enum { BODY_ROW_ID, BODY_ENTITY_ID, BODY_CONTENT, BODY_FIELDS };
 
 enum {
@@ -60,7 +60,7 @@ enum { LAYOUT_VALUE_OPS = 3 }; /* OP_SET, OP_REMOVE and OP_ADD carry a value */
 
 struct layout {
     struct layout_record head;
-    struct layout_union created_at; /* kinds: 0 = absent, 1 = there */
+    struct layout_union created_at; /* kinds: 0 absent, 1 present */
     struct layout_union body;       /* enum event_kind */
     struct layout_record bodies[3]; /* by event_kind, without EVENT_MARK */
     struct layout_record mark;

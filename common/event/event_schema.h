@@ -1,8 +1,8 @@
-/* The schemas of the event ever released, newest last, as they are compiled into both programs.
+/* All released schemas of the event, newest last, as both programs contain them.
  *
- * The texts come from `schemas/`. A fingerprint is written down here and computed again when a
- * codec is created, so that a schema cannot change under the number that topics carry. Constant
- * data; any thread.
+ * The texts come from `schemas/`. The fingerprints are constants, and a codec computes them again
+ * when it is created, so that the text of a released schema cannot change. Constant data; any
+ * thread.
  */
 #ifndef COMMON_EVENT_EVENT_SCHEMA_H
 #define COMMON_EVENT_EVENT_SCHEMA_H

@@ -1,11 +1,14 @@
+#include "common/event/event_validate.h"
+
 #include <math.h>
 
-#include "common/event/event_codec_internal.h"
+#include "common/base/check.h"
 
 static int
 validate_value(const struct op *op, size_t *items, struct error *err)
 {
     const struct value *value = &op->value;
+    CHECK(op->kind == OP_SET || op->kind == OP_REMOVE || op->kind == OP_ADD);
     if (value->kind == VALUE_FLOAT && !isfinite(value->real))
         return error_set(err, ERR_DATA, "a value of \"%.*s\" is not a finite number",
                          TEXT_ARGS(op->field));
@@ -16,15 +19,16 @@ validate_value(const struct op *op, size_t *items, struct error *err)
     return 0;
 }
 
-/* Ops of a row, or the ops inside a fan-out, where `alive` has no meaning. */
+/* The ops of a row, or the ops of a fan-out (`nested`), in which `alive` has no meaning. */
 static int
 validate_ops(const struct op *ops, uint32_t count, bool nested, size_t *items, struct error *err)
 {
+    CHECK(ops != NULL || count == 0);
     *items += count;
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
         if (ops[i].kind < OP_SET || ops[i].kind > OP_DELETE || (nested && ops[i].kind == OP_ALIVE))
-            rc = error_set(err, ERR_DATA, "op %u is of a kind that has no place there", i);
+            rc = error_set(err, ERR_DATA, "op %u is of a kind that is not allowed here", i);
         else if (ops[i].kind == OP_SET || ops[i].kind == OP_REMOVE || ops[i].kind == OP_ADD)
             rc = validate_value(&ops[i], items, err);
     }
@@ -34,6 +38,7 @@ validate_ops(const struct op *ops, uint32_t count, bool nested, size_t *items, s
 static int
 validate_fan_outs(const struct ops *ops, size_t *items, struct error *err)
 {
+    CHECK(ops->items != NULL || ops->count == 0);
     *items += ops->count;
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < ops->count; i++) {
@@ -49,17 +54,18 @@ validate_fan_outs(const struct ops *ops, size_t *items, struct error *err)
 static int
 validate_mark(const struct event *event, struct error *err)
 {
+    CHECK(event->kind == EVENT_MARK);
     if (event->epoch < 1 || event->generation < 1)
         return error_set(err, ERR_DATA, "a mark has no epoch or generation");
     if (event->mark.kind != MARK_FENCE && event->mark.kind != MARK_WATERMARK)
-        return error_set(err, ERR_DATA, "a mark of kind %d", (int)event->mark.kind);
+        return error_set(err, ERR_DATA, "unknown kind of mark %d", (int)event->mark.kind);
     if (event->mark.partitions < 1)
-        return error_set(err, ERR_DATA, "a mark of a topic with %d partitions",
+        return error_set(err, ERR_DATA, "the topic of a mark has %d partitions",
                          event->mark.partitions);
     return 0;
 }
 
-/* Unnumbered events (seq 0, over HTTP) belong to no history. */
+/* Unnumbered events (seq 0, from HTTP sources) have no epoch and no generation. */
 static int
 validate_header(const struct event *event, struct error *err)
 {

@@ -1,14 +1,15 @@
-/* A schema is compiled once into a table of nodes; a walk is a descent along it over the bytes.
+/* A schema is compiled once into a table of nodes. A walk descends along the nodes and reads the
+ * bytes of each.
  *
- * Happy path: every node finds its bytes, and the root ends where the bytes end.
+ * Happy path: every node reads its bytes, and the root ends where the bytes end.
  *
- * Refused, always with the offset: a varint that is cut, longer than it needs to be, or beyond 64
- * (int: 32) bits; a boolean other than 0 and 1; an enum index or union branch that does not exist;
- * a string longer than what is left, not UTF-8, or with a NUL; an array block with more items than
- * the bytes left can hold, or of another size than it says; bytes behind the datum.
+ * Failure modes, always with the offset: a varint that is cut, is longer than necessary, or exceeds
+ * 64 bits (int: 32); a boolean other than 0 and 1; an enum index or union branch that does not
+ * exist; a string that is longer than the bytes left, is not UTF-8, or has a NUL; an array block
+ * with more items than the bytes left can hold, or with a wrong size; bytes after the datum.
  *
- * Depth is bounded because recursive schemas do not compile. Work is bounded by the bytes: an item
- * takes at least one, except items that may be empty; those, like all items that are not plain
+ * Depth is bounded because recursive schemas do not compile. Work is bounded by the bytes, because
+ * an item takes at least one byte. Items that may be empty, like all items that are not plain
  * numbers, count against `items_max`.
  */
 #include "common/event/event_walker.h"
@@ -41,6 +42,7 @@ compile_child_schema(avro_schema_t schema, uint32_t i)
     case AVRO_UNION:
         return avro_schema_union_branch(schema, (int)i);
     default:
+        CHECK(is_avro_array(schema));
         return avro_schema_array_items(schema);
     }
 }
@@ -54,6 +56,7 @@ compile_child_count(avro_schema_t schema)
     case AVRO_UNION:
         return (uint32_t)avro_schema_union_size(schema);
     default:
+        CHECK(is_avro_array(schema));
         return 1;
     }
 }
@@ -64,7 +67,9 @@ compile_min_bytes(const struct event_walker *walker, const struct walker_node *n
     size_t sum = 0;
     size_t least = SIZE_MAX;
     for (uint32_t i = 0; i < node->count; i++) {
-        size_t bytes = walker->nodes[walker->children[node->first + i]].min_bytes;
+        uint16_t child = walker->children[node->first + i];
+        CHECK(child < walker->node_count);
+        size_t bytes = walker->nodes[child].min_bytes;
         sum += bytes;
         least = bytes < least ? bytes : least;
     }
@@ -84,6 +89,7 @@ compile_children(struct event_walker *walker, avro_schema_t schema, struct walke
     if (node->count > WALKER_NODES_MAX * 2 - walker->child_count)
         return error_set(err, ERR_FATAL, "schema is too large");
     walker->child_count += node->count;
+    CHECK(walker->child_count <= WALKER_NODES_MAX * 2);
     node->open = true;
     for (uint32_t i = 0; i < node->count; i++) {
         avro_schema_t child = compile_child_schema(schema, i);
@@ -96,7 +102,7 @@ compile_children(struct event_walker *walker, avro_schema_t schema, struct walke
     return 0;
 }
 
-/* The node of a type that was compiled already under its name. */
+/* Sets `index` to the node of a named type that was compiled before. */
 static int
 compile_link(struct event_walker *walker, avro_schema_t schema, uint16_t *index, struct error *err)
 {
@@ -121,6 +127,7 @@ compile_node(struct event_walker *walker, avro_schema_t schema, uint16_t *index,
     if (walker->node_count == WALKER_NODES_MAX)
         return error_set(err, ERR_FATAL, "schema is too large");
     *index = (uint16_t)walker->node_count++;
+    CHECK(*index < WALKER_NODES_MAX);
     struct walker_node *node = &walker->nodes[*index];
     *node = (struct walker_node){.type = type, .schema = schema, .min_bytes = 1};
     switch (type) {
@@ -159,6 +166,7 @@ event_walker_create(avro_schema_t schema, struct event_walker **walker, struct e
         return rc;
     }
     CHECK(root == 0);
+    CHECK(new_walker->node_count > 0);
     *walker = new_walker;
     return 0;
 }
@@ -173,6 +181,7 @@ void
 walk_begin(struct walk *walk, const struct event_walker *walker, const void *bytes, size_t size,
            size_t items_max, struct error *err)
 {
+    CHECK(bytes != NULL || size == 0);
     *walk = (struct walk){.walker = walker, .begin = bytes, .items_left = items_max, .err = err};
     walk->at = walk->begin;
     walk->end = walk->begin + size;
@@ -187,6 +196,7 @@ walk_root(const struct walk *walk)
 const struct walker_node *
 walk_child(const struct walk *walk, const struct walker_node *node, size_t i)
 {
+    CHECK(i < node->count);
     return &walk->walker->nodes[walk->walker->children[node->first + i]];
 }
 
@@ -203,13 +213,14 @@ int
 walk_end(struct walk *walk)
 {
     if (walk->at != walk->end)
-        walk_refuse(walk, "bytes behind the event");
+        walk_refuse(walk, "bytes after the event");
     return walk->rc;
 }
 
 static size_t
 walk_left(const struct walk *walk)
 {
+    CHECK(walk->at <= walk->end);
     return (size_t)(walk->end - walk->at);
 }
 
@@ -233,14 +244,14 @@ walk_varint_many(struct walk *walk)
         if ((byte & 0x80) != 0)
             continue;
         if (byte == 0 && shift > 0)
-            return walk_varint_refuse(walk, "number longer than it needs to be");
+            return walk_varint_refuse(walk, "number longer than necessary");
         walk->at = at;
         return (int64_t)(raw >> 1) ^ -(int64_t)(raw & 1);
     }
     return walk_varint_refuse(walk, "ends inside a number");
 }
 
-/* Zigzag varint, little-endian groups of seven bits, at most ten bytes; most fit one. */
+/* A zigzag varint: little-endian groups of seven bits, at most ten bytes. Most have one byte. */
 static inline int64_t
 walk_varint(struct walk *walk)
 {
@@ -281,7 +292,7 @@ walk_boolean(struct walk *walk, const struct walker_node *node)
     return false;
 }
 
-/* Little-endian, as the machines are that this is built for (consumer/engine/state.c says so). */
+/* Little-endian, like the machines that are supported (consumer/engine/store/image.c). */
 double
 walk_double(struct walk *walk, const struct walker_node *node)
 {
@@ -342,7 +353,7 @@ walk_check_block(struct walk *walk, const struct walker_node *item, uint64_t cou
     }
 }
 
-/* A block with a negative count says its size in bytes, so that readers can skip it. */
+/* A block with a negative count has its size in bytes before its items. */
 static uint64_t
 walk_sized_block(struct walk *walk, int64_t count, struct walk_array *array)
 {
@@ -361,7 +372,7 @@ uint64_t
 walk_block(struct walk *walk, struct walk_array *array)
 {
     if (array->block_end != NULL && walk->at != array->block_end)
-        walk_refuse(walk, "array block of another size than it says");
+        walk_refuse(walk, "array block with a wrong size");
     array->block_end = NULL;
     int64_t number = walk_varint(walk);
     uint64_t count = number < 0 ? walk_sized_block(walk, number, array) : (uint64_t)number;
@@ -377,18 +388,18 @@ walk_array(const struct walk *walk, const struct walker_node *node)
 }
 
 static void
-walk_past_array(struct walk *walk, const struct walker_node *node)
+walk_skip_array(struct walk *walk, const struct walker_node *node)
 {
     struct walk_array array = walk_array(walk, node);
     uint64_t count;
     while ((count = walk_block(walk, &array)) > 0) {
         for (uint64_t i = 0; i < count && walk->rc == 0; i++)
-            walk_past(walk, array.item);
+            walk_skip(walk, array.item);
     }
 }
 
 void
-walk_past(struct walk *walk, const struct walker_node *node)
+walk_skip(struct walk *walk, const struct walker_node *node)
 {
     switch (node->type) {
     case AVRO_NULL:
@@ -413,12 +424,12 @@ walk_past(struct walk *walk, const struct walker_node *node)
         break;
     case AVRO_RECORD:
         for (uint32_t i = 0; i < node->count; i++)
-            walk_past(walk, walk_child(walk, node, i));
+            walk_skip(walk, walk_child(walk, node, i));
         break;
     case AVRO_UNION:
-        walk_past(walk, walk_child(walk, node, walk_index(walk, node)));
+        walk_skip(walk, walk_child(walk, node, walk_index(walk, node)));
         break;
     default:
-        walk_past_array(walk, node);
+        walk_skip_array(walk, node);
     }
 }

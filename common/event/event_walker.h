@@ -1,11 +1,11 @@
-/* The walker: reads the bytes of a datum along its schema, and trusts none of them.
+/* The walker: reads the bytes of a datum by its schema, and checks all of them.
  *
- * avro-c's own reader trusts lengths, and fills a generic value that then has to be read once more.
- * Every function here takes the node of the schema that the bytes at this place are to be of.
+ * The reader of avro-c does not check lengths, and fills a generic value that has to be read once
+ * more. Every function here takes the node of the schema that describes the next bytes.
  *
- * A walk keeps its first error; from then on it gives zeros, so that one look at `rc` in each
- * loop's round is enough. It allocates nothing. A walker is constant once created, so any number of
- * threads may share one; a walk belongs to one.
+ * A walk keeps its first error and returns zeros after it, so that one test of `rc` in each round
+ * of a loop is enough. It allocates nothing. A walker is constant once created, and any number of
+ * threads may share it; a walk belongs to one thread.
  */
 #ifndef COMMON_EVENT_EVENT_WALKER_H
 #define COMMON_EVENT_EVENT_WALKER_H
@@ -29,7 +29,7 @@ struct walker_node {
     avro_type_t type;
     avro_schema_t schema; /* identity of a named type, only while compiling */
     bool open;            /* its children are being compiled */
-    uint32_t first;       /* record, union, array: its children's place, event_walker.c's affair */
+    uint32_t first;       /* record, union, array: index of its first child */
     uint32_t count;       /* record: fields; union: branches; array: 1; enum: symbols */
     size_t min_bytes;     /* the shortest datum of this node */
 };
@@ -41,18 +41,18 @@ struct walk {
     const uint8_t *end;
     size_t items_left;
     struct error *err;
-    int rc; /* of the first failure: ERR_DATA, with the offset and the reason */
+    int rc; /* ERR_DATA after the first error; `err` has the offset and the reason */
 };
 
-/* `items_max` bounds the array items that are not plain numbers, all arrays together: those cost
- * memory out of proportion to their bytes. */
+/* `items_max` bounds the items of all arrays that are not plain numbers, because they take memory
+ * out of proportion to their bytes. */
 void walk_begin(struct walk *walk, const struct event_walker *walker, const void *bytes,
                 size_t size, size_t items_max, struct error *err);
-/* The walk's error, also when bytes are left. */
+/* The error of the walk; bytes that are left are an error too. */
 int walk_end(struct walk *walk);
 
 const struct walker_node *walk_root(const struct walk *walk);
-/* A record's field, a union's branch. */
+/* The field `i` of a record, the branch `i` of a union, or the item (0) of an array. */
 const struct walker_node *walk_child(const struct walk *walk, const struct walker_node *node,
                                      size_t i);
 
@@ -60,21 +60,22 @@ int64_t walk_long(struct walk *walk, const struct walker_node *node);
 int32_t walk_int(struct walk *walk, const struct walker_node *node);
 bool walk_boolean(struct walk *walk, const struct walker_node *node);
 double walk_double(struct walk *walk, const struct walker_node *node);
-/* Points into the bytes. */
+/* The text points into the bytes. */
 struct text walk_text(struct walk *walk, const struct walker_node *node);
-/* An enum's symbol; the branch of a union, which then follows. */
+/* The index of the symbol of an enum; or the index of the branch of a union, whose bytes follow. */
 uint32_t walk_index(struct walk *walk, const struct walker_node *node);
 
-/* An array comes in blocks: walk_block() says how many items follow, at least one; 0: no more do,
- * or the walk has failed. There are bytes for them, unless they need none. */
+/* An array comes in blocks. walk_block() returns the number of items in the next block; 0: there
+ * are no more, or the walk has failed. Unless items may be empty, there are bytes for all of them.
+ * */
 struct walk_array {
     const struct walker_node *item;
-    const uint8_t *block_end; /* NULL: the block does not say */
+    const uint8_t *block_end; /* NULL: the block does not have its size */
 };
 struct walk_array walk_array(const struct walk *walk, const struct walker_node *node);
 uint64_t walk_block(struct walk *walk, struct walk_array *array);
 
-/* Over a whole datum, whatever it is. */
-void walk_past(struct walk *walk, const struct walker_node *node);
+/* Reads and checks a whole datum of any type, and discards it. */
+void walk_skip(struct walk *walk, const struct walker_node *node);
 
 #endif

@@ -1,19 +1,22 @@
-/* The canonical form keeps of a schema what decides about bytes: names in full, types, fields,
- * symbols, in fixed order and without spaces. It is printed from avro-c's schema tree, which has
- * dropped docs, defaults and logical types already. A named type that was defined before is printed
- * as its full name.
+/* The canonical form keeps the parts of a schema that determine the bytes: full names, types,
+ * fields and symbols, in a fixed order and without spaces. It is printed from the schema tree of
+ * avro-c, which has no docs, defaults and logical types. A named type that was defined before is
+ * printed as its full name.
  *
- * Our names are plain ASCII, so nothing needs an escape; avro-c refuses other names.
+ * Names are ASCII, because avro-c refuses other names, so nothing needs an escape.
  */
 #include "common/event/schema_fingerprint.h"
 
 #include <avro.h>
+
+#include "common/base/check.h"
 
 #define FINGERPRINT_EMPTY UINT64_C(0xc15d213aa4d7a795)
 
 uint64_t
 schema_fingerprint_bytes(const void *bytes, size_t size)
 {
+    CHECK(bytes != NULL || size == 0);
     const uint8_t *at = bytes;
     uint64_t crc = FINGERPRINT_EMPTY;
     for (size_t i = 0; i < size; i++) {
@@ -30,6 +33,7 @@ static void
 canonical_append_name(avro_schema_t schema, struct buffer *out)
 {
     const char *space = avro_schema_namespace(schema);
+    CHECK(avro_schema_name(schema) != NULL);
     if (space != NULL && space[0] != '\0')
         buffer_append_format(out, "\"%s.%s\"", space, avro_schema_name(schema));
     else
@@ -45,6 +49,7 @@ canonical_append_record(avro_schema_t schema, struct buffer *out, struct error *
     int fields = (int)avro_schema_record_size(schema);
     for (int i = 0; i < fields; i++) {
         const char *name = avro_schema_record_field_name(schema, i);
+        CHECK(name != NULL);
         buffer_append_format(out, "%s{\"name\":\"%s\",\"type\":", i > 0 ? "," : "", name);
         int rc = canonical_append(avro_schema_record_field_get_by_index(schema, i), out, err);
         if (rc != 0)

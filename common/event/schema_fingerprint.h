@@ -8,14 +8,15 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 
-/* CRC-64-AVRO (Rabin) of any bytes. Of none: 0xc15d213aa4d7a795. */
+/* CRC-64-AVRO (Rabin) of `size` bytes; 0xc15d213aa4d7a795 of none. */
 uint64_t schema_fingerprint_bytes(const void *bytes, size_t size);
 
-/* Appends the Parsing Canonical Form of the schema in `json` to `out`. ERR_DATA: not a schema, or
- * one with a type that events do not use (bytes, fixed, float, map); `out` may then hold a part. */
+/* Appends the Parsing Canonical Form of the schema in `json` to `out`. ERR_DATA: `json` is not a
+ * schema, or has a type that events do not use (bytes, fixed, float, map); `out` may then hold a
+ * part. */
 int schema_canonical_form(struct text json, struct buffer *out, struct error *err);
 
-/* Both together. */
+/* The fingerprint of the canonical form of the schema in `json`. */
 int schema_fingerprint(struct text json, uint64_t *fingerprint, struct error *err);
 
 #endif

@@ -768,11 +768,11 @@ test_invalid_ops_are_not_written(void **state)
                          "not UTF-8");
     check_op_not_written(fixture, EVENT_ROW, (struct op)OP(OP_SET, "f\0", INTEGER(1)),
                          "name of a field");
-    check_op_not_written(fixture, EVENT_ROW, fan_out_text, "no place");
-    check_op_not_written(fixture, EVENT_ROW, (struct op){.kind = (enum op_kind)9}, "no place");
+    check_op_not_written(fixture, EVENT_ROW, fan_out_text, "not allowed");
+    check_op_not_written(fixture, EVENT_ROW, (struct op){.kind = (enum op_kind)9}, "not allowed");
     check_op_not_written(fixture, EVENT_FAN_OUT, alive, "not a fan-out");
-    check_op_not_written(fixture, EVENT_FAN_OUT, fan_out_alive, "no place");
-    check_op_not_written(fixture, EVENT_FAN_OUT, fan_out_nested, "no place");
+    check_op_not_written(fixture, EVENT_FAN_OUT, fan_out_alive, "not allowed");
+    check_op_not_written(fixture, EVENT_FAN_OUT, fan_out_nested, "not allowed");
     check_op_not_written(fixture, EVENT_FAN_OUT, fan_out_text, "the query is not UTF-8");
 }
 
@@ -801,7 +801,7 @@ test_invalid_headers_and_marks_are_not_written(void **state)
     check_not_written(fixture, &event, "snapshot is not UTF-8");
     event = events[6];
     event.mark.kind = (enum mark_kind)2;
-    check_not_written(fixture, &event, "mark of kind 2");
+    check_not_written(fixture, &event, "kind of mark 2");
     event = events[5];
     event.kind = (enum event_kind)4;
     check_not_written(fixture, &event, "unknown kind of event 4");
