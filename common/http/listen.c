@@ -8,9 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base/check.h"
 #include "common/base/memory.h"
 
-/* Cuts "host:port" in place. */
+/* Splits "host:port" in place. False: `address` is something else. */
 static bool
 http_split_address(char *address, char **host, char **port)
 {
@@ -36,10 +37,11 @@ http_split_address(char *address, char **host, char **port)
 static int
 http_bind(const struct addrinfo *info)
 {
+    CHECK(info->ai_addr != NULL);
     int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    int on = 1; /* a restart need not wait for the last connections to be forgotten */
+    int on = 1; /* a restart does not wait for the TIME_WAIT of the last connections */
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
         bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0)
         return fd;
@@ -52,6 +54,7 @@ http_bind(const struct addrinfo *info)
 static int
 http_port_of(int fd)
 {
+    CHECK(fd >= 0);
     struct sockaddr_storage name;
     socklen_t bytes = sizeof name;
     if (getsockname(fd, (struct sockaddr *)&name, &bytes) != 0)
@@ -92,6 +95,7 @@ http_listen(const char *address, int *socket, int *port, struct error *err)
     else
         rc = error_set(err, ERR_USAGE, "could not listen on \"%s\": not host:port", address);
     free(copy);
+    CHECK(rc != 0 || *socket >= 0);
     if (rc == 0)
         *port = http_port_of(*socket);
     return rc;

@@ -5,8 +5,8 @@
 #include "common/base/error.h"
 
 /* `address` is "host:port" or "[ipv6]:port"; port 0 takes a free one. `*socket` is non-blocking and
- * belongs to the caller; `*port` is the port it has. ERR_USAGE when the address means nothing,
- * ERR_FATAL when it cannot be had (in use, forbidden, of another machine). */
+ * belongs to the caller; `*port` is its port. ERR_USAGE when the address is invalid, ERR_FATAL when
+ * it is not available (in use, forbidden, of another machine). */
 int http_listen(const char *address, int *socket, int *port, struct error *err);
 
 #endif

@@ -1,13 +1,14 @@
-/* Happy path of a request: the library parses the head and shows us the raw target (on_target),
- * then calls on_access once for the head, once for every piece of the body, and once at the end,
- * where the handler runs and the answer is queued; on_request_completed follows when it is sent.
+/* Happy path of a request: the library parses the head and passes the raw target to on_target(). It
+ * then calls on_access() once for the head, once for every piece of the body, and once at the end,
+ * where the handler runs and the answer is queued. When the answer is sent, it calls
+ * on_request_completed().
  *
- * Failure modes: what is wrong with the head is answered at once; the library then closes the
- * connection rather than read the body. A body that grows too large without having said so is read
- * and thrown away, then answered. The library drops connections that are idle; those that trickle
- * are found by the watch thread, which shuts their sockets down.
+ * Failure modes: an invalid head is answered at once, and the library closes the connection without
+ * reading the body. A body that is too large, and has no Content-Length that shows it, is read to
+ * its end and discarded before it is answered. The library drops idle connections. The watch thread
+ * shuts down the sockets of connections that send or read too slowly.
  *
- * A connection belongs to its own thread, except for what the server's lock guards.
+ * A connection belongs to its own thread, except for the fields that the server's lock guards.
  */
 #include "common/http/server.h"
 
@@ -35,14 +36,14 @@ enum { HEAD_BYTES_MAX = 32 * 1024 };
 
 struct http_connection {
     struct http_connection *next, *previous; /* lock */
-    int64_t waiting_since_us;                /* lock: for the client; 0 while a handler runs */
+    int64_t waiting_since_us;                /* lock: waits for the client; 0: a handler runs */
     int socket;
-    /* of the present request */
+    /* the current request */
     char *target; /* `path` and `query` point into it */
     const char *path;
     const char *query;
     struct buffer body;
-    bool has_head;
+    bool has_head; /* the head has been checked */
     bool is_too_large;
     bool is_running; /* counted in the server's `running` */
 };
@@ -51,7 +52,7 @@ struct http_server {
     http_handler handler;
     void *context;
     size_t body_bytes_max;
-    int64_t patience_us; /* for a whole request or answer */
+    int64_t client_timeout_us; /* for a whole request or answer */
     int port;
     struct MHD_Daemon *daemon;
     pthread_t watch;
@@ -76,6 +77,7 @@ static bool
 http_begin_running(struct http_server *server, struct http_connection *connection)
 {
     mutex_lock(&server->lock);
+    CHECK(!connection->is_running && connection->has_head);
     connection->is_running = !server->stopping;
     if (connection->is_running) {
         connection->waiting_since_us = 0;
@@ -89,6 +91,7 @@ static void
 http_end_running(struct http_server *server, struct http_connection *connection)
 {
     mutex_lock(&server->lock);
+    CHECK(connection->is_running && server->running > 0);
     connection->is_running = false;
     server->running--;
     condition_broadcast(&server->changed);
@@ -102,6 +105,7 @@ http_connection_open(struct http_server *server, struct MHD_Connection *mhd, voi
     connection->socket =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     connection->waiting_since_us = clock_monotonic_us();
+    CHECK(connection->socket >= 0);
     mutex_lock(&server->lock);
     connection->next = server->connections;
     if (connection->next != NULL)
@@ -127,6 +131,8 @@ static void
 http_connection_close(struct http_server *server, struct http_connection *connection)
 {
     mutex_lock(&server->lock);
+    CHECK(!connection->is_running);
+    CHECK((connection->previous == NULL) == (server->connections == connection));
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
     if (connection->previous != NULL)
@@ -138,7 +144,8 @@ http_connection_close(struct http_server *server, struct http_connection *connec
     free(connection);
 }
 
-/* The library closes the socket after this, so the watch thread never sees a reused one. */
+/* The library closes the socket after this call, so the watch thread never shuts down a descriptor
+ * that has been reused. */
 static void
 on_connection(void *context, struct MHD_Connection *mhd, void **slot,
               enum MHD_ConnectionNotificationCode what)
@@ -155,6 +162,7 @@ on_target(void *context, const char *target, struct MHD_Connection *mhd)
     (void)context;
     struct http_connection *connection =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    CHECK(!connection->is_running);
     http_request_clear(connection);
     connection->target = memory_strdup(target);
     return connection;
@@ -173,15 +181,20 @@ on_request_completed(void *context, struct MHD_Connection *mhd, void **slot,
         http_end_running(context, connection);
 }
 
-/* Takes over the response's body. */
+/* The library or this function frees the body of the response. MHD_NO closes the connection. */
 static enum MHD_Result
 http_send(struct MHD_Connection *mhd, struct http_response *response)
 {
+    CHECK(response->status >= 200 && response->status <= 599);
+    CHECK(response->content_type != NULL);
     if (response->body.bytes == 0 && response->status != MHD_HTTP_NO_CONTENT)
         buffer_append_text(&response->body, "{}");
     struct MHD_Response *answer = MHD_create_response_from_buffer(
         response->body.bytes, response->body.data, MHD_RESPMEM_MUST_FREE);
-    CHECK(answer != NULL);
+    if (answer == NULL) { /* out of memory */
+        buffer_free(&response->body);
+        return MHD_NO;
+    }
     if (response->status != MHD_HTTP_NO_CONTENT)
         MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
     if (response->status == MHD_HTTP_UNAUTHORIZED)
@@ -217,7 +230,7 @@ http_method(const char *method)
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         if (strcmp(method, methods[i]) == 0)
             return methods[i];
-    return strcmp(method, "HEAD") == 0 ? methods[0] : NULL; /* the library leaves the body out */
+    return strcmp(method, "HEAD") == 0 ? methods[0] : NULL; /* the library does not send the body */
 }
 
 static const char *
@@ -230,6 +243,7 @@ static enum MHD_Result
 http_take_head(const struct http_server *server, struct http_connection *connection,
                struct MHD_Connection *mhd, const char *method)
 {
+    CHECK(!connection->has_head && connection->target != NULL);
     connection->has_head = true;
     if (http_method(method) == NULL)
         return http_refuse(mhd, MHD_HTTP_NOT_IMPLEMENTED, "unknown method");
@@ -245,6 +259,7 @@ static void
 http_take_body(const struct http_server *server, struct http_connection *connection,
                const char *data, size_t bytes)
 {
+    CHECK(connection->body.bytes <= server->body_bytes_max);
     if (connection->is_too_large || bytes > server->body_bytes_max - connection->body.bytes) {
         connection->is_too_large = true;
         buffer_free(&connection->body);
@@ -257,6 +272,7 @@ static enum MHD_Result
 http_answer(struct http_server *server, struct http_connection *connection,
             struct MHD_Connection *mhd, const char *method)
 {
+    CHECK(connection->path != NULL);
     if (connection->is_too_large)
         return http_refuse(mhd, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
     if (!http_begin_running(server, connection))
@@ -278,7 +294,7 @@ static enum MHD_Result
 on_access(void *context, struct MHD_Connection *mhd, const char *url, const char *method,
           const char *version, const char *data, size_t *bytes, void **slot)
 {
-    (void)url; /* decoded by other rules than ours */
+    (void)url; /* decoded by other rules than those of target.h */
     (void)version;
     struct http_server *server = context;
     struct http_connection *connection = *slot;
@@ -296,8 +312,8 @@ http_drop_overdue(struct http_server *server)
 {
     int64_t now = clock_monotonic_us();
     for (struct http_connection *one = server->connections; one != NULL; one = one->next)
-        if (one->waiting_since_us != 0 && now - one->waiting_since_us > server->patience_us)
-            shutdown(one->socket, SHUT_RDWR); /* its thread does the rest */
+        if (one->waiting_since_us != 0 && now - one->waiting_since_us > server->client_timeout_us)
+            shutdown(one->socket, SHUT_RDWR); /* the thread of the connection closes it */
 }
 
 static void *
@@ -313,6 +329,7 @@ http_watch(void *context)
     return NULL;
 }
 
+/* NULL: the library could not start. */
 static struct MHD_Daemon *
 http_start_daemon(struct http_server *server, const struct http_options *options, int socket)
 {
@@ -326,11 +343,12 @@ http_start_daemon(struct http_server *server, const struct http_options *options
         server, MHD_OPTION_NOTIFY_COMPLETED, on_request_completed, server, MHD_OPTION_END);
 }
 
-/* Waits for what runs, then ends the watch thread. */
+/* Waits for the requests that run, then asks the watch thread to end. */
 static void
 http_drain(struct http_server *server)
 {
     mutex_lock(&server->lock);
+    CHECK(!server->stopping);
     server->stopping = true;
     while (server->running > 0)
         condition_wait(&server->changed, &server->lock);
@@ -342,6 +360,7 @@ http_drain(struct http_server *server)
 static void
 http_server_free(struct http_server *server)
 {
+    CHECK(server->connections == NULL && server->running == 0);
     condition_destroy(&server->changed);
     mutex_destroy(&server->lock);
     free(server);
@@ -352,6 +371,7 @@ http_server_start(const struct http_options *options, http_handler handler, void
                   struct http_server **out, struct error *err)
 {
     CHECK(options->connections_max > 0 && options->timeout_s > 0);
+    CHECK(handler != NULL);
     int socket;
     int port;
     int rc = http_listen(options->listen, &socket, &port, err);
@@ -361,7 +381,7 @@ http_server_start(const struct http_options *options, http_handler handler, void
     server->handler = handler;
     server->context = context;
     server->body_bytes_max = options->body_bytes_max;
-    server->patience_us = (int64_t)options->timeout_s * 2 * US_PER_S;
+    server->client_timeout_us = (int64_t)options->timeout_s * 2 * US_PER_S;
     server->port = port;
     mutex_init(&server->lock);
     condition_init(&server->changed);
@@ -370,7 +390,7 @@ http_server_start(const struct http_options *options, http_handler handler, void
         error_wrap(err, rc, "could not start the server on %s", options->listen);
         goto fail_socket;
     }
-    server->daemon = http_start_daemon(server, options, socket); /* owns the socket from here on */
+    server->daemon = http_start_daemon(server, options, socket); /* owns the socket */
     if (server->daemon == NULL) {
         rc = error_set(err, ERR_FATAL, "could not start the server on %s", options->listen);
         goto fail_watch;
@@ -411,6 +431,7 @@ http_respond_error(struct http_response *response, int status, const char *forma
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
+    CHECK(status >= 400 && status <= 599);
     response->status = status;
     response->content_type = "application/json";
     buffer_clear(&response->body);

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/base/check.h"
+
 static int
 http_hex_digit(char c)
 {
@@ -12,7 +14,7 @@ http_hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decodes in place: the result is never longer. */
+/* Decodes in place: the result is not longer. False: a broken escape or a control character. */
 static bool
 http_decode(char *text)
 {
@@ -29,15 +31,18 @@ http_decode(char *text)
         }
         if (c < ' ' || c == 0x7f)
             return false;
+        CHECK(out <= in);
         *out++ = (char)c;
     }
     *out = '\0';
     return true;
 }
 
+/* Has the path a ".." segment? */
 static bool
 http_climbs(const char *path)
 {
+    CHECK(path[0] == '/');
     for (const char *segment = path; segment != NULL; segment = strchr(segment, '/')) {
         segment++;
         if (segment[0] == '.' && segment[1] == '.' && (segment[2] == '/' || segment[2] == '\0'))
@@ -49,6 +54,7 @@ http_climbs(const char *path)
 bool
 http_target_parse(char *target, const char **path, const char **query)
 {
+    CHECK(target != NULL);
     char *question = strchr(target, '?');
     *query = NULL;
     if (question != NULL) {
