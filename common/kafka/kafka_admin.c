@@ -1,5 +1,5 @@
-/* A consumer handle without a group: unlike a producer's, its requests for metadata never make a
- * broker create a topic that is not there. */
+/* The client is a consumer without a group. Unlike those of a producer, its requests for metadata
+ * never make a broker create a topic. */
 #include "common/kafka/kafka_admin.h"
 
 #include <inttypes.h>
@@ -10,7 +10,8 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/memory.h"
-#include "common/kafka/kafka_internal.h"
+#include "common/kafka/kafka_conf.h"
+#include "common/kafka/kafka_error.h"
 
 struct kafka_admin {
     rd_kafka_t *client;
@@ -44,7 +45,8 @@ kafka_admin_destroy(struct kafka_admin *admin)
     free(admin);
 }
 
-/* Fills `exists` and `partitions`; tells how many partitions have a leader. */
+/* Sets `exists` and `partitions` of `out`, and `leaders` to the number of partitions with a leader.
+ * */
 static int
 admin_read_partitions(struct kafka_admin *admin, const char *topic, struct kafka_topic *out,
                       int32_t *leaders, struct error *err)
@@ -52,13 +54,17 @@ admin_read_partitions(struct kafka_admin *admin, const char *topic, struct kafka
     const struct rd_kafka_metadata *metadata;
     rd_kafka_topic_t *handle = rd_kafka_topic_new(admin->client, topic, NULL);
     if (handle == NULL)
-        return error_set(err, ERR_USAGE, "kafka: topic \"%s\" cannot be a topic's name", topic);
+        return error_set(err, ERR_USAGE, "kafka: invalid topic name \"%s\"", topic);
     rd_kafka_resp_err_t code =
         rd_kafka_metadata(admin->client, 0, handle, &metadata, KAFKA_REQUEST_MS);
     rd_kafka_topic_destroy(handle);
     if (code != 0)
         return kafka_error_set(err, code, "could not read the topic's partitions");
-    CHECK(metadata->topic_cnt == 1);
+    if (metadata->topic_cnt != 1) {
+        rd_kafka_metadata_destroy(metadata);
+        return kafka_error_set(err, RD_KAFKA_RESP_ERR__BAD_MSG,
+                               "could not read the topic's partitions");
+    }
     const struct rd_kafka_metadata_topic *found = &metadata->topics[0];
     code = found->err;
     *leaders = 0;
@@ -73,6 +79,7 @@ admin_read_partitions(struct kafka_admin *admin, const char *topic, struct kafka
     return 0;
 }
 
+/* Brokers hide the values of some settings: `value` is NULL then. */
 static void
 topic_fill_setting(struct kafka_topic *out, const char *name, const char *value)
 {
@@ -86,12 +93,12 @@ topic_fill_setting(struct kafka_topic *out, const char *name, const char *value)
         out->message_bytes_max = strtoll(value, NULL, 10);
 }
 
-/* Waits for the answer to a request that put its reply on our queue. The caller destroys
- * `*reply`. */
+/* Waits for the reply to a request on the queue of the admin. The caller destroys `*reply`; on
+ * error there is none. */
 static int
 admin_wait(struct kafka_admin *admin, const char *what, rd_kafka_event_t **reply, struct error *err)
 {
-    /* The library answers by itself when its request times out. */
+    /* librdkafka replies itself when its request times out */
     *reply = rd_kafka_queue_poll(admin->replies, 2 * KAFKA_REQUEST_MS);
     if (*reply == NULL)
         return kafka_error_set(err, RD_KAFKA_RESP_ERR__TIMED_OUT, what);
@@ -114,11 +121,28 @@ admin_options(struct kafka_admin *admin, rd_kafka_admin_op_t operation)
     return options;
 }
 
+static const char settings_failed[] = "could not read the topic's settings";
+
+static int
+topic_fill_settings(struct kafka_topic *out, const rd_kafka_ConfigResource_t *resource,
+                    struct error *err)
+{
+    size_t count;
+    rd_kafka_resp_err_t code = rd_kafka_ConfigResource_error(resource);
+    if (code != 0)
+        return error_set(err, kafka_error_class(code), "kafka: %s: %s", settings_failed,
+                         rd_kafka_ConfigResource_error_string(resource));
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &count);
+    for (size_t i = 0; i < count; i++)
+        topic_fill_setting(out, rd_kafka_ConfigEntry_name(entries[i]),
+                           rd_kafka_ConfigEntry_value(entries[i]));
+    return 0;
+}
+
 static int
 admin_read_settings(struct kafka_admin *admin, const char *topic, struct kafka_topic *out,
                     struct error *err)
 {
-    static const char what[] = "could not read the topic's settings";
     rd_kafka_ConfigResource_t *resource =
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
     rd_kafka_AdminOptions_t *options = admin_options(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
@@ -126,21 +150,14 @@ admin_read_settings(struct kafka_admin *admin, const char *topic, struct kafka_t
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_ConfigResource_destroy(resource);
     rd_kafka_event_t *reply;
-    int rc = admin_wait(admin, what, &reply, err);
+    int rc = admin_wait(admin, settings_failed, &reply, err);
     if (rc != 0)
         return rc;
     size_t count;
     const rd_kafka_ConfigResource_t **found = rd_kafka_DescribeConfigs_result_resources(
         rd_kafka_event_DescribeConfigs_result(reply), &count);
-    CHECK(count == 1);
-    rd_kafka_resp_err_t code = rd_kafka_ConfigResource_error(found[0]);
-    if (code != 0)
-        rc = error_set(err, kafka_error_class(code), "kafka: %s: %s", what,
-                       rd_kafka_ConfigResource_error_string(found[0]));
-    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(found[0], &count);
-    for (size_t i = 0; i < count; i++)
-        topic_fill_setting(out, rd_kafka_ConfigEntry_name(entries[i]),
-                           rd_kafka_ConfigEntry_value(entries[i]));
+    rc = count == 1 ? topic_fill_settings(out, found[0], err)
+                    : kafka_error_set(err, RD_KAFKA_RESP_ERR__BAD_MSG, settings_failed);
     rd_kafka_event_destroy(reply);
     return rc;
 }
@@ -160,7 +177,7 @@ kafka_admin_describe(struct kafka_admin *admin, const char *topic, struct kafka_
 static int
 admin_wait_leaders(struct kafka_admin *admin, const struct config_topic *topic, struct error *err)
 {
-    int64_t deadline_us = clock_monotonic_us() + KAFKA_REQUEST_MS * INT64_C(1000);
+    int64_t deadline_us = clock_monotonic_us() + (int64_t)KAFKA_REQUEST_MS * US_PER_MS;
     for (;;) {
         struct kafka_topic found;
         int32_t leaders;
@@ -176,6 +193,7 @@ admin_wait_leaders(struct kafka_admin *admin, const struct config_topic *topic, 
 static rd_kafka_NewTopic_t *
 new_topic_create(const struct config_topic *topic, struct error *err)
 {
+    CHECK(topic->partitions > 0 && topic->replication_factor > 0);
     char reason[256];
     char retention_ms[32];
     snprintf(retention_ms, sizeof retention_ms, "%" PRId64,
@@ -190,6 +208,19 @@ new_topic_create(const struct config_topic *topic, struct error *err)
     CHECK(rd_kafka_NewTopic_set_config(request, "message.timestamp.type", "LogAppendTime") == 0);
     CHECK(rd_kafka_NewTopic_set_config(request, "retention.ms", retention_ms) == 0);
     return request;
+}
+
+/* A topic that exists is not an error. */
+static int
+admin_check_created(const rd_kafka_topic_result_t *result, bool *created, struct error *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_topic_result_error(result);
+    *created = code == 0;
+    if (code == 0 || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+        return 0;
+    return error_set(err, kafka_error_class(code), "kafka: could not create topic \"%s\": %s",
+                     rd_kafka_topic_result_name(result),
+                     rd_kafka_topic_result_error_string(result));
 }
 
 int
@@ -210,21 +241,19 @@ kafka_admin_create_topic(struct kafka_admin *admin, const struct config_topic *t
     size_t count;
     const rd_kafka_topic_result_t **results =
         rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(reply), &count);
-    CHECK(count == 1);
-    rd_kafka_resp_err_t code = rd_kafka_topic_result_error(results[0]);
-    *created = code == 0;
-    if (code != 0 && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-        rc = error_set(err, kafka_error_class(code), "kafka: could not create topic \"%s\": %s",
-                       topic->name, rd_kafka_topic_result_error_string(results[0]));
+    rc = count == 1
+             ? admin_check_created(results[0], created, err)
+             : kafka_error_set(err, RD_KAFKA_RESP_ERR__BAD_MSG, "could not create the topic");
     rd_kafka_event_destroy(reply);
     return rc == 0 ? admin_wait_leaders(admin, topic, err) : rc;
 }
 
-/* rd_kafka_query_watermark_offsets() does not keep to its timeout when a broker hangs. */
+/* rd_kafka_query_watermark_offsets() exceeds its timeout when a broker hangs. */
 static int
 admin_read_offset(struct kafka_admin *admin, const char *topic, int32_t partition, int64_t which,
                   int64_t *offset, struct error *err)
 {
+    CHECK(partition >= 0);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *asked = rd_kafka_topic_partition_list_add(list, topic, partition);
     asked->offset = which;

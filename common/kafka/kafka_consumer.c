@@ -1,15 +1,16 @@
-/* An assignment is answered twice. To the library at once, with nothing: while it waits for an
- * answer, it neither reads what the member already has nor lets the group rebalance, until the
- * group throws the member out. The application's answer comes later and is added to what is being
- * read.
+/* An assignment is answered twice. The first answer goes to librdkafka at once and contains no
+ * partition: until it is answered, librdkafka neither reads the partitions that the member has nor
+ * takes part in a rebalance, and the group evicts the member in the end. The second answer is that
+ * of the application (kafka_consumer_assign), which comes later and adds partitions to those that
+ * are read.
  *
- * A partition's queue is cut off from the group's before the partition is assigned; the library
- * leaves a queue alone that the application has forwarded, even to nowhere. A message that arrives
- * by the group's queue would be lost, so it trips a CHECK.
+ * The queue of a partition is disconnected from the queue of the group before the partition is
+ * assigned: librdkafka does not forward a queue that the application has forwarded, even to NULL. A
+ * message in the queue of the group would be lost, so it trips a CHECK.
  *
- * Threads: rebalances, poll, assign and destroy belong to one thread, so `owned` and `reading`
- * need no lock. Reading threads touch their own partition only; the rest is the library's, which
- * is thread-safe, or atomic.
+ * Threads: rebalances, poll, assign and destroy belong to one thread, so `owned` and `reading` need
+ * no lock. A reading thread uses its own partition only. Everything else is atomic, or belongs to
+ * librdkafka, which is thread-safe.
  */
 #include "common/kafka/kafka_consumer.h"
 
@@ -20,31 +21,34 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
-#include "common/kafka/kafka_internal.h"
+#include "common/kafka/kafka_conf.h"
+#include "common/kafka/kafka_error.h"
+#include "common/kafka/kafka_last_error.h"
+#include "common/kafka/kafka_queue.h"
 
-/* How long leaving the group and a commit that is waited for may take. Both are courtesies. */
+/* The limits of leaving the group and of a synchronous commit. Nothing depends on their success. */
 enum { CLOSE_MS = 5000, COMMIT_MS = 3000 };
 
 struct kafka_partition {
     struct kafka_consumer *consumer;
     int32_t id;
     struct kafka_queue queue;
-    size_t peak; /* messages that waited, since the fetcher was woken */
+    size_t peak; /* the longest queue since the fetcher was woken */
 };
 
 struct kafka_consumer {
     rd_kafka_t *client;
     char *topic;
     struct kafka_rebalance rebalance;
-    rd_kafka_topic_partition_list_t *owned;   /* the application was told */
-    rd_kafka_topic_partition_list_t *reading; /* of these, those it has answered */
-    bool was_assigned;                        /* the group has answered, at some time */
-    bool was_lost;                            /* partitions were, at some time */
+    rd_kafka_topic_partition_list_t *owned;   /* reported to the application */
+    rd_kafka_topic_partition_list_t *reading; /* of these, those that it has answered */
+    bool was_assigned;                        /* the group has assigned partitions, or none, once */
+    bool was_lost;                            /* partitions were lost, once */
     bool closing;
     atomic_uint open_queues;
     atomic_ulong failed_commits;
-    atomic_llong acknowledged[CONFIG_PARTITIONS_MAX]; /* by partition; one more than the offset */
-    struct kafka_trouble trouble;
+    atomic_llong acknowledged[CONFIG_PARTITIONS_MAX]; /* by partition; offset + 1, 0: none */
+    struct kafka_last_error last_error;
 };
 
 static void
@@ -72,8 +76,10 @@ list_partitions(const rd_kafka_topic_partition_list_t *list)
 }
 
 static void
-consumer_tell_assigned(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list)
+consumer_report_assigned(struct kafka_consumer *consumer,
+                         const rd_kafka_topic_partition_list_t *list)
 {
+    CHECK(!consumer->closing);
     for (int i = 0; i < list->cnt; i++)
         list_add(consumer->owned, consumer->topic, list->elems[i].partition);
     int32_t *partitions = list_partitions(list);
@@ -82,8 +88,8 @@ consumer_tell_assigned(struct kafka_consumer *consumer, const rd_kafka_topic_par
 }
 
 static void
-consumer_tell_revoked(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list,
-                      bool lost)
+consumer_report_revoked(struct kafka_consumer *consumer,
+                        const rd_kafka_topic_partition_list_t *list, bool lost)
 {
     if (list->cnt == 0)
         return;
@@ -95,7 +101,7 @@ consumer_tell_revoked(struct kafka_consumer *consumer, const rd_kafka_topic_part
     free(partitions);
 }
 
-/* The library refuses to take back what it was never given. */
+/* Stops reading. librdkafka refuses to unassign partitions that it does not read. */
 static void
 consumer_unassign(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *revoked)
 {
@@ -104,7 +110,8 @@ consumer_unassign(struct kafka_consumer *consumer, const rd_kafka_topic_partitio
         if (rd_kafka_topic_partition_list_del(consumer->reading, consumer->topic,
                                               revoked->elems[i].partition))
             list_add(list, consumer->topic, revoked->elems[i].partition);
-    consumer_log(rd_kafka_incremental_unassign(consumer->client, list), "could not give back");
+    consumer_log(rd_kafka_incremental_unassign(consumer->client, list),
+                 "could not unassign partitions");
     rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -114,17 +121,18 @@ consumer_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
 {
     struct kafka_consumer *consumer = opaque;
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-        kafka_trouble_clear(&consumer->trouble); /* the group's coordinator answers */
+        kafka_last_error_clear(&consumer->last_error); /* the group coordinator answers */
         consumer->was_assigned = true;
         rd_kafka_topic_partition_list_t *nothing = rd_kafka_topic_partition_list_new(0);
-        consumer_log(rd_kafka_incremental_assign(client, nothing), "could not take partitions");
+        consumer_log(rd_kafka_incremental_assign(client, nothing),
+                     "could not accept the assignment");
         rd_kafka_topic_partition_list_destroy(nothing);
         if (!consumer->closing)
-            consumer_tell_assigned(consumer, list);
+            consumer_report_assigned(consumer, list);
     } else {
         bool lost =
             code != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS || rd_kafka_assignment_lost(client);
-        consumer_tell_revoked(consumer, list, lost);
+        consumer_report_revoked(consumer, list, lost);
         consumer_unassign(consumer, list);
     }
 }
@@ -132,6 +140,7 @@ consumer_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
 static void
 consumer_note_acknowledged(struct kafka_consumer *consumer, int32_t partition, int64_t offset)
 {
+    CHECK(partition >= 0);
     if (partition < CONFIG_PARTITIONS_MAX)
         atomic_store(&consumer->acknowledged[partition], offset + 1);
 }
@@ -146,7 +155,7 @@ consumer_committed(rd_kafka_t *client, rd_kafka_resp_err_t code,
         if (list->elems[i].err == 0)
             consumer_note_acknowledged(consumer, list->elems[i].partition, list->elems[i].offset);
     if (code == 0) {
-        kafka_trouble_clear(&consumer->trouble);
+        kafka_last_error_clear(&consumer->last_error);
         return;
     }
     unsigned long count = atomic_fetch_add(&consumer->failed_commits, 1) + 1;
@@ -154,11 +163,11 @@ consumer_committed(rd_kafka_t *client, rd_kafka_resp_err_t code,
 }
 
 static void
-consumer_trouble(rd_kafka_t *client, int code, const char *reason, void *opaque)
+consumer_on_error(rd_kafka_t *client, int code, const char *reason, void *opaque)
 {
     (void)client;
     struct kafka_consumer *consumer = opaque;
-    kafka_trouble_note(&consumer->trouble, (rd_kafka_resp_err_t)code, reason);
+    kafka_last_error_set(&consumer->last_error, (rd_kafka_resp_err_t)code, reason);
 }
 
 static int
@@ -179,16 +188,17 @@ consumer_conf_create(struct kafka_consumer *consumer, const struct config_kafka 
     rd_kafka_conf_set_opaque(*conf, consumer);
     rd_kafka_conf_set_rebalance_cb(*conf, consumer_rebalance);
     rd_kafka_conf_set_offset_commit_cb(*conf, consumer_committed);
-    rd_kafka_conf_set_error_cb(*conf, consumer_trouble);
+    rd_kafka_conf_set_error_cb(*conf, consumer_on_error);
     return 0;
 }
 
 static void
 consumer_free(struct kafka_consumer *consumer)
 {
+    CHECK(atomic_load(&consumer->open_queues) == 0);
     rd_kafka_topic_partition_list_destroy(consumer->owned);
     rd_kafka_topic_partition_list_destroy(consumer->reading);
-    kafka_trouble_free(&consumer->trouble);
+    kafka_last_error_free(&consumer->last_error);
     free(consumer->topic);
     free(consumer);
 }
@@ -214,7 +224,7 @@ kafka_consumer_create(const struct config_kafka *config, const char *group, cons
     made->rebalance = *rebalance;
     made->owned = rd_kafka_topic_partition_list_new(0);
     made->reading = rd_kafka_topic_partition_list_new(0);
-    kafka_trouble_init(&made->trouble);
+    kafka_last_error_init(&made->last_error);
     rd_kafka_conf_t *conf;
     int rc = consumer_conf_create(made, config, group, client_id, &conf, err);
     if (rc == 0)
@@ -233,29 +243,30 @@ fail:
     return rc;
 }
 
-/* The library's own close waits for commits that a broker does not answer, for minutes. */
+/* Leaves the group; false: it took too long. rd_kafka_consumer_close() would wait for minutes for
+ * commits that a broker does not answer. */
 static bool
 consumer_close(struct kafka_consumer *consumer)
 {
-    int64_t deadline_us = clock_monotonic_us() + CLOSE_MS * INT64_C(1000);
+    int64_t deadline_us = clock_monotonic_us() + (int64_t)CLOSE_MS * US_PER_MS;
     rd_kafka_queue_t *events = rd_kafka_queue_new(consumer->client);
     rd_kafka_error_t *refused = rd_kafka_consumer_close_queue(consumer->client, events);
     if (refused != NULL)
         deadline_us = 0;
-    consumer_log(refused, "could not leave");
+    consumer_log(refused, "could not leave the group");
     while (!rd_kafka_consumer_closed(consumer->client) && clock_monotonic_us() < deadline_us)
         rd_kafka_queue_poll_callback(events, 50);
     rd_kafka_queue_destroy(events);
     return rd_kafka_consumer_closed(consumer->client);
 }
 
-/* Before 2.3 the library aborts when a member goes that has joined and was not told yet what is its
- * (librdkafka's issue 4312). Such a client is left behind: the process is about to end. */
+/* Before 2.3 librdkafka aborts when a member is destroyed that has joined and has not been assigned
+ * anything (its issue 4312). Such a client is leaked, because the process is about to end. */
 static void
 consumer_destroy_client(struct kafka_consumer *consumer, bool closed)
 {
-    enum { MENDED_VERSION = 0x02030000 };
-    if (consumer->was_assigned || rd_kafka_version() >= MENDED_VERSION)
+    enum { FIXED_VERSION = 0x02030000 };
+    if (consumer->was_assigned || rd_kafka_version() >= FIXED_VERSION)
         rd_kafka_destroy_flags(consumer->client, closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
@@ -266,10 +277,11 @@ kafka_consumer_destroy(struct kafka_consumer *consumer)
         return;
     consumer->closing = true;
     bool closed = consumer_close(consumer);
-    /* After a fatal error the library takes partitions back without a word. */
+    /* after a fatal error librdkafka revokes partitions without calling back */
     rd_kafka_topic_partition_list_t *left = rd_kafka_topic_partition_list_copy(consumer->owned);
-    consumer_tell_revoked(consumer, left, true);
+    consumer_report_revoked(consumer, left, true);
     rd_kafka_topic_partition_list_destroy(left);
+    CHECK(consumer->owned->cnt == 0);
     CHECK(atomic_load(&consumer->open_queues) == 0);
     consumer_destroy_client(consumer, closed);
     consumer_free(consumer);
@@ -287,16 +299,17 @@ kafka_consumer_poll(struct kafka_consumer *consumer, int wait_ms, struct error *
     }
     if (message == NULL)
         return 0;
-    CHECK(message->err != 0);
+    CHECK(message->err != 0); /* see above */
     int rc = error_set(err, ERR_RETRY, "kafka: %s", rd_kafka_message_errstr(message));
-    kafka_trouble_note(&consumer->trouble, message->err, rd_kafka_message_errstr(message));
+    kafka_last_error_set(&consumer->last_error, message->err, rd_kafka_message_errstr(message));
     rd_kafka_message_destroy(message);
     return rc;
 }
 
-/* A commit that was on its way when the session ended is sent again under the old member id. When
- * it comes behind our return, the broker takes us for two of one name (group.instance.id). If there
- * really are two, the one that joins last fences the other, which has lost nothing before. */
+/* librdkafka repeats a commit that was in flight when the session ended, with the old member id.
+ * When that commit arrives after the member has joined again, the broker sees two members with one
+ * group.instance.id, and fences one. If there really are two, the one that joins last fences the
+ * other, and no partition was lost before. */
 bool
 kafka_consumer_may_join_again(const struct kafka_consumer *consumer)
 {
@@ -307,6 +320,7 @@ kafka_consumer_may_join_again(const struct kafka_consumer *consumer)
 struct kafka_partition *
 kafka_partition_open(struct kafka_consumer *consumer, int32_t partition)
 {
+    CHECK(partition >= 0);
     struct kafka_partition *opened = memory_zalloc(sizeof *opened);
     opened->consumer = consumer;
     opened->id = partition;
@@ -324,7 +338,7 @@ kafka_partition_close(struct kafka_partition *partition)
     if (partition == NULL)
         return;
     rd_kafka_queue_destroy(partition->queue.handle);
-    atomic_fetch_sub(&partition->consumer->open_queues, 1);
+    CHECK(atomic_fetch_sub(&partition->consumer->open_queues, 1) > 0);
     free(partition);
 }
 
@@ -335,6 +349,9 @@ kafka_consumer_assign(struct kafka_consumer *consumer, const int32_t *partitions
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
     for (uint32_t i = 0; i < count; i++) {
         CHECK(rd_kafka_topic_partition_list_find(consumer->owned, consumer->topic, partitions[i]));
+        CHECK(rd_kafka_topic_partition_list_find(consumer->reading, consumer->topic,
+                                                 partitions[i]) == NULL);
+        CHECK(offsets[i] >= 0 || offsets[i] == KAFKA_OFFSET_BEGINNING);
         rd_kafka_topic_partition_list_add(list, consumer->topic, partitions[i])->offset =
             offsets[i];
     }
@@ -346,13 +363,13 @@ kafka_consumer_assign(struct kafka_consumer *consumer, const int32_t *partitions
     return rc;
 }
 
-/* Once a queue was full, the library's fetcher sleeps for up to a second, however fast the queue is
- * emptied (2.0; newer ones have fetch.queue.backoff.ms). Any request to the leader wakes it: this
- * one's answer is not waited for. */
+/* In 2.0 the fetcher sleeps for up to a second after a queue was full, even when the queue is
+ * emptied earlier (newer versions have fetch.queue.backoff.ms). Every request to the leader wakes
+ * it; this one does not wait for its answer. */
 static void
 partition_wake_fetcher(struct kafka_partition *partition)
 {
-    enum { PEAK_MIN = 16 }; /* below, there is no backlog to speak of */
+    enum { PEAK_MIN = 16 }; /* a shorter queue is not a backlog */
     size_t waiting = rd_kafka_queue_length(partition->queue.handle);
     if (waiting > partition->peak)
         partition->peak = waiting;
@@ -372,13 +389,13 @@ kafka_partition_read(struct kafka_partition *partition, int wait_ms, uint32_t ma
 {
     int rc = kafka_queue_read(&partition->queue, wait_ms, max_records, max_bytes, batch, err);
     if (batch->count > 0) {
-        kafka_trouble_clear(&partition->consumer->trouble);
+        kafka_last_error_clear(&partition->consumer->last_error);
         partition_wake_fetcher(partition);
     }
     return rc;
 }
 
-/* The library's own blocking commit waits for as long as the broker is away. */
+/* rd_kafka_commit() would wait for as long as the broker is away. */
 static int
 consumer_commit_wait(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list,
                      struct error *err)
@@ -400,15 +417,16 @@ int
 kafka_consumer_commit(struct kafka_consumer *consumer, int32_t partition, int64_t offset,
                       const char *metadata, bool wait, struct error *err)
 {
+    CHECK(partition >= 0 && offset >= 0);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *position =
         rd_kafka_topic_partition_list_add(list, consumer->topic, partition);
     position->offset = offset;
-    position->metadata = memory_strdup(metadata); /* the list frees it */
+    position->metadata = memory_strdup(metadata); /* owned by the list */
     position->metadata_size = text_of(metadata).bytes;
     int rc = 0;
     if (offset < kafka_consumer_acknowledged(consumer, partition))
-        consumer_note_acknowledged(consumer, partition, -1); /* the group's offset goes back */
+        consumer_note_acknowledged(consumer, partition, -1); /* the offset of the group decreases */
     if (wait) {
         rc = consumer_commit_wait(consumer, list, err);
         if (rc == 0)
@@ -444,6 +462,7 @@ kafka_consumer_committed(struct kafka_consumer *consumer, int32_t partition, int
 int64_t
 kafka_consumer_acknowledged(struct kafka_consumer *consumer, int32_t partition)
 {
+    CHECK(partition >= 0);
     if (partition >= CONFIG_PARTITIONS_MAX)
         return -1;
     return atomic_load(&consumer->acknowledged[partition]) - 1;
@@ -459,6 +478,7 @@ void
 kafka_consumer_watermarks(struct kafka_consumer *consumer, int32_t partition, int64_t *low,
                           int64_t *high)
 {
+    CHECK(partition >= 0);
     int64_t known[2];
     rd_kafka_resp_err_t code = rd_kafka_get_watermark_offsets(consumer->client, consumer->topic,
                                                               partition, &known[0], &known[1]);
@@ -467,7 +487,7 @@ kafka_consumer_watermarks(struct kafka_consumer *consumer, int32_t partition, in
 }
 
 void
-kafka_consumer_trouble(struct kafka_consumer *consumer, char *out, size_t bytes)
+kafka_consumer_last_error(struct kafka_consumer *consumer, char *out, size_t bytes)
 {
-    kafka_trouble_copy(&consumer->trouble, out, bytes);
+    kafka_last_error_copy(&consumer->last_error, out, bytes);
 }

@@ -1,13 +1,13 @@
-/* The queue holds a prefix: the library takes a batch of one partition in order until its queue is
- * full and nothing behind that. The one refusal that it would skip over, a message that is too
- * large, is made here before anything is queued.
+/* The messages that librdkafka queues are a prefix of the call: it takes the messages of one
+ * partition in order until its queue is full, and none after that. It would only skip a message
+ * that is too large, and such a message is refused here before anything is queued.
  *
- * The order on the topic is the idempotent producer's. Each message carries its number within the
- * partition, and its report must be the next one; so an acknowledgement count is a position. The
- * gapless guarantee keeps the library from delivering what stands behind a refused message.
+ * The idempotent producer keeps the order on the topic. Each message carries its number within the
+ * partition, and reports must arrive in the order of these numbers, so the number of acknowledged
+ * messages is a position. The gapless guarantee prevents the delivery of messages after a refused
+ * one.
  *
- * Whatever goes wrong ends the producer: `failed` holds the reason, and reports are no longer
- * counted.
+ * The first error ends the producer: `failed` holds the reason, and later reports are not counted.
  */
 #include "common/kafka/kafka_producer.h"
 
@@ -18,10 +18,12 @@
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
-#include "common/kafka/kafka_internal.h"
+#include "common/kafka/kafka_conf.h"
+#include "common/kafka/kafka_last_error.h"
 
-enum { SEND_MESSAGES = 1024 }; /* handed to the library at a time */
+enum { SEND_MESSAGES = 1024 }; /* of one call of librdkafka */
 
+/* acked <= sent */
 struct producer_partition {
     uint64_t sent;
     uint64_t acked;
@@ -32,9 +34,9 @@ struct kafka_producer {
     rd_kafka_t *client;
     rd_kafka_topic_t *topic;
     size_t message_bytes_max;
-    uint64_t outstanding;
-    struct error failed; /* code 0: all is well */
-    struct kafka_trouble trouble;
+    uint64_t outstanding; /* of all partitions: sent - acked, until an error */
+    struct error failed;  /* code 0: no error */
+    struct kafka_last_error last_error;
     rd_kafka_message_t scratch[SEND_MESSAGES];
     int32_t partition_count;
     struct producer_partition partitions[];
@@ -61,6 +63,7 @@ producer_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opa
 {
     (void)client;
     struct kafka_producer *producer = opaque;
+    CHECK(message->partition >= 0 && message->partition < producer->partition_count);
     struct producer_partition *partition = &producer->partitions[message->partition];
     uint64_t number = (uintptr_t)message->_private;
     if (producer->failed.code != 0)
@@ -70,25 +73,27 @@ producer_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opa
     } else if (number != partition->acked + 1) {
         producer_fail(producer, "delivery failed", "acknowledged out of order");
     } else {
+        CHECK(number <= partition->sent);
+        CHECK(producer->outstanding > 0);
         partition->acked = number;
-        if (message->offset >= 0) /* of a duplicate the broker does not say */
+        if (message->offset >= 0) /* the broker does not report the offset of a duplicate */
             partition->acked_offset = message->offset;
         producer->outstanding--;
     }
 }
 
 static void
-producer_trouble(rd_kafka_t *client, int code, const char *reason, void *opaque)
+producer_on_error(rd_kafka_t *client, int code, const char *reason, void *opaque)
 {
     struct kafka_producer *producer = opaque;
     char fatal[512];
     if (code == RD_KAFKA_RESP_ERR__FATAL && rd_kafka_fatal_error(client, fatal, sizeof fatal) != 0)
         producer_fail(producer, "delivery failed", fatal);
     else
-        kafka_trouble_note(&producer->trouble, (rd_kafka_resp_err_t)code, reason);
+        kafka_last_error_set(&producer->last_error, (rd_kafka_resp_err_t)code, reason);
 }
 
-/* What fits into the empty queue. */
+/* The largest message that fits into an empty queue. */
 static size_t
 producer_message_bytes_max(const rd_kafka_t *client)
 {
@@ -101,7 +106,7 @@ producer_message_bytes_max(const rd_kafka_t *client)
     return queue_bytes < library_bytes ? queue_bytes : library_bytes;
 }
 
-/* A batch travels with a header, and the broker's limit is for both. */
+/* The limit of the broker includes the header of a batch. */
 static int
 producer_limit_batches(rd_kafka_conf_t *conf, int64_t batch_bytes_max, struct error *err)
 {
@@ -121,6 +126,7 @@ kafka_producer_create(const struct config_kafka *config, const char *topic, int3
                       int64_t batch_bytes_max, struct kafka_producer **producer, struct error *err)
 {
     CHECK(partitions > 0);
+    CHECK(batch_bytes_max >= 0);
     rd_kafka_conf_t *conf;
     rd_kafka_t *client;
     int rc = kafka_conf_create(config, KAFKA_PRODUCER, &conf, err);
@@ -133,13 +139,13 @@ kafka_producer_create(const struct config_kafka *config, const char *topic, int3
     }
     struct kafka_producer *made =
         memory_zalloc(sizeof *made + (size_t)partitions * sizeof made->partitions[0]);
-    kafka_trouble_init(&made->trouble);
+    kafka_last_error_init(&made->last_error);
     made->partition_count = partitions;
     for (int32_t i = 0; i < partitions; i++)
         made->partitions[i].acked_offset = -1;
     rd_kafka_conf_set_opaque(conf, made);
     rd_kafka_conf_set_dr_msg_cb(conf, producer_report);
-    rd_kafka_conf_set_error_cb(conf, producer_trouble);
+    rd_kafka_conf_set_error_cb(conf, producer_on_error);
     rc = kafka_client_create(RD_KAFKA_PRODUCER, conf, &client, err);
     if (rc != 0)
         goto fail;
@@ -147,7 +153,7 @@ kafka_producer_create(const struct config_kafka *config, const char *topic, int3
     made->message_bytes_max = producer_message_bytes_max(client);
     made->topic = rd_kafka_topic_new(client, topic, NULL);
     if (made->topic == NULL) {
-        rc = error_set(err, ERR_USAGE, "kafka: topic \"%s\" cannot be a topic's name", topic);
+        rc = error_set(err, ERR_USAGE, "kafka: invalid topic name \"%s\"", topic);
         goto fail;
     }
     *producer = made;
@@ -163,28 +169,30 @@ kafka_producer_destroy(struct kafka_producer *producer)
     if (producer == NULL)
         return;
     if (producer->client != NULL) {
-        producer_fail(producer, "producer", "destroyed"); /* reports count no more */
+        producer_fail(producer, "producer", "destroyed"); /* reports are not counted any more */
         rd_kafka_purge(producer->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
         rd_kafka_poll(producer->client, 0);
         if (producer->topic != NULL)
             rd_kafka_topic_destroy(producer->topic);
         rd_kafka_destroy(producer->client);
     }
-    kafka_trouble_free(&producer->trouble);
+    kafka_last_error_free(&producer->last_error);
     free(producer);
 }
 
 static void *
 without_const(const void *pointer)
 {
-    return (void *)(uintptr_t)pointer; /* the library copies, though its interface does not say */
+    return (
+        void *)(uintptr_t)pointer; /* librdkafka copies the bytes, but its interface has no const */
 }
 
-/* Queues up to SEND_MESSAGES; returns how many went. */
+/* Queues up to SEND_MESSAGES; returns the number of messages that were queued. */
 static uint32_t
 producer_send_some(struct kafka_producer *producer, int32_t partition,
                    const struct kafka_message *messages, uint32_t count)
 {
+    CHECK(count > 0 && count <= SEND_MESSAGES);
     struct producer_partition *to = &producer->partitions[partition];
     for (uint32_t i = 0; i < count; i++)
         producer->scratch[i] = (rd_kafka_message_t){
@@ -221,12 +229,13 @@ kafka_producer_send(struct kafka_producer *producer, int32_t partition,
                 err, ERR_DATA, "kafka: message of %zu bytes, at most %zu can be queued",
                 messages[i].key_bytes + messages[i].value_bytes, producer->message_bytes_max);
     while (*sent < count && producer->failed.code == 0) {
-        uint32_t bite = count - *sent < SEND_MESSAGES ? count - *sent : SEND_MESSAGES;
-        uint32_t queued = producer_send_some(producer, partition, messages + *sent, bite);
+        uint32_t step = count - *sent < SEND_MESSAGES ? count - *sent : SEND_MESSAGES;
+        uint32_t queued = producer_send_some(producer, partition, messages + *sent, step);
         *sent += queued;
-        if (queued < bite)
+        if (queued < step)
             break;
     }
+    CHECK(*sent <= count);
     return producer_status(producer, err);
 }
 
@@ -235,27 +244,37 @@ kafka_producer_poll(struct kafka_producer *producer, int wait_ms, struct error *
 {
     uint64_t before = producer->outstanding;
     rd_kafka_poll(producer->client, producer->failed.code == 0 ? wait_ms : 0);
+    CHECK(producer->outstanding <= before);
     if (producer->outstanding < before)
-        kafka_trouble_clear(&producer->trouble);
+        kafka_last_error_clear(&producer->last_error);
     return producer_status(producer, err);
+}
+
+static const struct producer_partition *
+producer_partition(const struct kafka_producer *producer, int32_t partition)
+{
+    CHECK(partition >= 0 && partition < producer->partition_count);
+    return &producer->partitions[partition];
 }
 
 uint64_t
 kafka_producer_sent(const struct kafka_producer *producer, int32_t partition)
 {
-    return producer->partitions[partition].sent;
+    return producer_partition(producer, partition)->sent;
 }
 
 uint64_t
 kafka_producer_acked(const struct kafka_producer *producer, int32_t partition)
 {
-    return producer->partitions[partition].acked;
+    const struct producer_partition *counts = producer_partition(producer, partition);
+    CHECK(counts->acked <= counts->sent);
+    return counts->acked;
 }
 
 int64_t
 kafka_producer_acked_offset(const struct kafka_producer *producer, int32_t partition)
 {
-    return producer->partitions[partition].acked_offset;
+    return producer_partition(producer, partition)->acked_offset;
 }
 
 uint64_t
@@ -265,7 +284,7 @@ kafka_producer_outstanding(const struct kafka_producer *producer)
 }
 
 void
-kafka_producer_trouble(struct kafka_producer *producer, char *out, size_t bytes)
+kafka_producer_last_error(struct kafka_producer *producer, char *out, size_t bytes)
 {
-    kafka_trouble_copy(&producer->trouble, out, bytes);
+    kafka_last_error_copy(&producer->last_error, out, bytes);
 }

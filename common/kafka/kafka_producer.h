@@ -1,13 +1,14 @@
-/* The sending side of one topic: idempotent, acks=all, explicit partitions, and no message is ever
- * given up (L4).
+/* The sending side of one topic: idempotent, acks=all, explicit partitions, and retries without a
+ * limit (L4).
  *
- * Messages of one partition are appended and acknowledged in the order they were sent, so counting
- * acknowledgements tells which messages are on the topic. Any delivery error is final for the whole
- * producer: nothing behind the refused message is delivered, every later call returns it
- * (ERR_RETRY), and the caller destroys the producer and sends again with a new one. A broker that
- * is away is not an error: acknowledgements stop coming.
+ * Messages of one partition are appended and acknowledged in the order in which they were sent, so
+ * the number of acknowledgements determines which messages are on the topic. A delivery error ends
+ * the whole producer: no message after the refused one is delivered, and every later call returns
+ * the error (ERR_RETRY). The caller then destroys the producer and sends again with a new one. A
+ * broker that is away is not an error: there are no acknowledgements until it is back.
  *
- * One thread. librdkafka's own threads do the network; no callback runs outside these calls.
+ * One thread. The threads of librdkafka do the network I/O; no callback runs outside of these
+ * calls.
  */
 #ifndef COMMON_KAFKA_KAFKA_PRODUCER_H
 #define COMMON_KAFKA_KAFKA_PRODUCER_H
@@ -27,37 +28,38 @@ struct kafka_message {
     size_t value_bytes;
 };
 
-/* Does not wait for the broker. `batch_bytes_max` is the topic's max.message.bytes, so that no
- * batch of messages is larger (0: the broker's default is large enough). ERR_USAGE when librdkafka
- * refuses a setting, with its name. The caller owns `*producer`. */
+/* Does not wait for the broker. No batch of messages is larger than `batch_bytes_max`, which is the
+ * max.message.bytes of the topic (0: the default of the broker). ERR_USAGE with the name of a
+ * setting that librdkafka refuses. The caller owns `*producer`. */
 int kafka_producer_create(const struct config_kafka *config, const char *topic, int32_t partitions,
                           int64_t batch_bytes_max, struct kafka_producer **producer,
                           struct error *err);
 
-/* Throws away what is queued or in flight; what is in flight may still arrive. Does not wait. */
+/* Discards the messages that are queued or in flight; those in flight may still be appended. Does
+ * not wait. */
 void kafka_producer_destroy(struct kafka_producer *producer);
 
-/* Queues copies of as many messages as fit, in order; `*sent` says how many. Fewer than `count`
- * with 0 means that the queue is full: poll, then send the rest. ERR_DATA: a message that no
- * queue would hold; nothing was sent. */
+/* Queues copies of as many messages as fit, in order, and sets `*sent` to their number. When that
+ * is less than `count` and the result is 0, the queue is full: poll, then send the rest. ERR_DATA:
+ * a message does not fit into an empty queue; nothing was sent. */
 int kafka_producer_send(struct kafka_producer *producer, int32_t partition,
                         const struct kafka_message *messages, uint32_t count, uint32_t *sent,
                         struct error *err);
 
-/* Takes acknowledgements, waiting up to `wait_ms` for the first. */
+/* Counts acknowledgements; waits up to `wait_ms` for the first. */
 int kafka_producer_poll(struct kafka_producer *producer, int wait_ms, struct error *err);
 
-/* Of one partition since creation: messages queued, messages acknowledged, and the offset of the
- * last acknowledged one (-1: none yet; an earlier one's when the broker did not say, after a
- * retry). */
+/* Of one partition since creation: messages queued, messages acknowledged, and the last offset that
+ * the broker has acknowledged (-1: none). After a retry the broker may acknowledge a message
+ * without its offset. */
 uint64_t kafka_producer_sent(const struct kafka_producer *producer, int32_t partition);
 uint64_t kafka_producer_acked(const struct kafka_producer *producer, int32_t partition);
 int64_t kafka_producer_acked_offset(const struct kafka_producer *producer, int32_t partition);
-/* Of all partitions: queued and not acknowledged. */
+/* Of all partitions: messages queued and not acknowledged. */
 uint64_t kafka_producer_outstanding(const struct kafka_producer *producer);
 
-/* What the client last said about its brokers ("" when all is well): for status and logs. Any
+/* The last error about the brokers; "" when there is none since the last acknowledgement. Any
  * thread. */
-void kafka_producer_trouble(struct kafka_producer *producer, char *out, size_t bytes);
+void kafka_producer_last_error(struct kafka_producer *producer, char *out, size_t bytes);
 
 #endif

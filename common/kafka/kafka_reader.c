@@ -2,15 +2,18 @@
 
 #include <stdlib.h>
 
+#include "common/base/check.h"
 #include "common/base/memory.h"
-#include "common/kafka/kafka_internal.h"
+#include "common/kafka/kafka_conf.h"
+#include "common/kafka/kafka_error.h"
+#include "common/kafka/kafka_queue.h"
 
 enum { READER_BATCH_BYTES = 16 << 20, NO_PARTITION = -1 };
 
 struct kafka_reader {
     rd_kafka_t *client;
     rd_kafka_topic_t *topic;
-    int32_t partition;
+    int32_t partition; /* NO_PARTITION: there is no queue */
     struct kafka_queue queue;
 };
 
@@ -31,7 +34,7 @@ kafka_reader_create(const struct config_kafka *config, const char *topic,
     new_reader->partition = NO_PARTITION;
     if (new_reader->topic == NULL) {
         kafka_reader_destroy(new_reader);
-        return error_set(err, ERR_USAGE, "kafka: topic \"%s\" cannot be a topic's name", topic);
+        return error_set(err, ERR_USAGE, "kafka: invalid topic name \"%s\"", topic);
     }
     *reader = new_reader;
     return 0;
@@ -42,6 +45,7 @@ reader_stop(struct kafka_reader *reader)
 {
     if (reader->partition == NO_PARTITION)
         return;
+    CHECK(reader->queue.handle != NULL);
     rd_kafka_consume_stop(reader->topic, reader->partition);
     rd_kafka_queue_destroy(reader->queue.handle);
     reader->partition = NO_PARTITION;
@@ -63,6 +67,7 @@ int
 kafka_reader_start(struct kafka_reader *reader, int32_t partition, int64_t offset,
                    struct error *err)
 {
+    CHECK(partition >= 0);
     reader_stop(reader);
     reader->queue = (struct kafka_queue){.handle = rd_kafka_queue_new(reader->client)};
     if (rd_kafka_consume_start_queue(reader->topic, partition, offset, reader->queue.handle) != 0) {
@@ -77,6 +82,7 @@ int
 kafka_reader_read(struct kafka_reader *reader, int wait_ms, struct kafka_batch *batch,
                   struct error *err)
 {
+    CHECK(reader->partition != NO_PARTITION);
     return kafka_queue_read(&reader->queue, wait_ms, KAFKA_BATCH_RECORDS_MAX, READER_BATCH_BYTES,
                             batch, err);
 }

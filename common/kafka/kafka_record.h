@@ -7,7 +7,7 @@
 
 struct kafka_record {
     int64_t offset;
-    int64_t timestamp_ms; /* of the broker (LogAppendTime); -1 unknown */
+    int64_t timestamp_ms; /* of the broker (LogAppendTime); -1: unknown */
     const void *key;
     size_t key_bytes;
     const void *value;
@@ -16,9 +16,10 @@ struct kafka_record {
 
 enum { KAFKA_BATCH_RECORDS_MAX = 4096 };
 
-/* The records of a batch and the library's messages that they point into. Zero-initialise; reading
- * into a batch releases what it held, and it must be released before its reader or consumer is
- * destroyed. A message that is NULL has a record whose bytes are somebody else's. One thread. */
+/* The records of a batch, in the order of their offsets, and the messages of librdkafka that own
+ * their bytes. A message is NULL when another object owns the bytes of its record. Initialise with
+ * zeros. Reading into a batch releases its old content. It must be released before its reader or
+ * consumer is destroyed. One thread. */
 struct kafka_batch {
     struct kafka_record records[KAFKA_BATCH_RECORDS_MAX];
     uint32_t count;
@@ -26,6 +27,7 @@ struct kafka_batch {
     void *messages[KAFKA_BATCH_RECORDS_MAX];
 };
 
+/* Empties the batch. */
 void kafka_batch_release(struct kafka_batch *batch);
 
 #endif

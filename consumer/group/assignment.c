@@ -354,7 +354,7 @@ assignment_broker_error(const struct assignment *assignment, char *out, size_t b
     CHECK(bytes > 0);
     out[0] = '\0';
     if (assignment->consumer != NULL)
-        kafka_consumer_trouble(assignment->consumer, out, bytes);
+        kafka_consumer_last_error(assignment->consumer, out, bytes);
 }
 
 const struct stage_times *

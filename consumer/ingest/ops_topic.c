@@ -115,7 +115,7 @@ topic_poll(struct ops_topic *topic, int64_t deadline_us, struct error *err)
     if (rc != 0 || clock_monotonic_us() < deadline_us)
         return rc;
     char reason[ERROR_MESSAGE_BYTES];
-    kafka_producer_trouble(topic->producer, reason, sizeof reason);
+    kafka_producer_last_error(topic->producer, reason, sizeof reason);
     return error_set(err, ERR_RETRY, "the broker has not acknowledged it in time%s%s",
                      reason[0] != '\0' ? ": " : "", reason);
 }

@@ -375,5 +375,5 @@ publisher_counts(const struct publisher *publisher)
 void
 publisher_broker_error(struct publisher *publisher, char *out, size_t bytes)
 {
-    kafka_producer_trouble(publisher->kafka, out, bytes);
+    kafka_producer_last_error(publisher->kafka, out, bytes);
 }

@@ -6,9 +6,10 @@
 
 #include "common/base/clock.h"
 #include "common/kafka/kafka_admin.h"
+#include "common/kafka/kafka_conf.h"
 #include "common/kafka/kafka_consumer.h"
-#include "common/kafka/kafka_internal.h"
 #include "common/kafka/kafka_producer.h"
+#include "common/kafka/kafka_queue.h"
 #include "common/kafka/kafka_reader.h"
 #include "tests/support/mock_cluster.h"
 
@@ -298,42 +299,42 @@ test_destroy_does_not_wait_for_a_broker(void **state)
     struct kafka_producer *producer =
         producer_of(configure(&settings, "127.0.0.1:1", none), "nowhere", 1);
     struct error err;
-    char trouble[200] = "";
+    char last_error[200] = "";
     uint32_t sent;
     int64_t start_us = clock_monotonic_us();
     must(send_numbers(producer, 0, 0, 1000, &sent, &err), &err);
     assert_int_equal(sent, 1000);
-    while (trouble[0] == '\0' && !is_late(start_us)) {
+    while (last_error[0] == '\0' && !is_late(start_us)) {
         must(kafka_producer_poll(producer, 50, &err), &err);
-        kafka_producer_trouble(producer, trouble, sizeof trouble);
+        kafka_producer_last_error(producer, last_error, sizeof last_error);
     }
-    assert_non_null(strstr(trouble, "127.0.0.1:1"));
+    assert_non_null(strstr(last_error, "127.0.0.1:1"));
     start_us = clock_monotonic_us();
     kafka_producer_destroy(producer);
     assert_false(is_late(start_us));
 }
 
-/* Trouble is over with the first acknowledgement. */
+/* The first acknowledgement clears the last error. */
 static void
 test_an_error_is_cleared_by_an_acknowledgement(void **state)
 {
     (void)state;
-    const char *topic = topic_of("trouble", 1);
+    const char *topic = topic_of("last-error", 1);
     struct kafka_producer *producer = producer_of(CONFIGURE_PLAIN(), topic, 1);
     struct error err;
-    char trouble[200] = "";
+    char last_error[200] = "";
     int64_t start_us = clock_monotonic_us();
     send_all(producer, 0, 0, 1);
     rd_kafka_mock_broker_set_down(mock_cluster, -1);
-    while (trouble[0] == '\0' && !is_late(start_us)) {
+    while (last_error[0] == '\0' && !is_late(start_us)) {
         must(kafka_producer_poll(producer, 50, &err), &err);
-        kafka_producer_trouble(producer, trouble, sizeof trouble);
+        kafka_producer_last_error(producer, last_error, sizeof last_error);
     }
-    assert_string_not_equal(trouble, "");
+    assert_string_not_equal(last_error, "");
     rd_kafka_mock_broker_set_up(mock_cluster, -1);
     send_all(producer, 0, 1, 1);
-    kafka_producer_trouble(producer, trouble, sizeof trouble);
-    assert_string_equal(trouble, "");
+    kafka_producer_last_error(producer, last_error, sizeof last_error);
+    assert_string_equal(last_error, "");
     kafka_producer_destroy(producer);
 }
 
