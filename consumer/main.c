@@ -22,6 +22,13 @@ static const struct cli_command commands[] = {
         .run = command_status,
     },
     {
+        .name = "health",
+        .summary = "exit 0 if the running consumer is healthy, else 1",
+        .help = "A stuck thread fails it; a server that is away does not. For health checks of a\n"
+                "container or a supervisor.",
+        .run = command_health,
+    },
+    {
         .name = "query",
         .arguments = "BODY",
         .arguments_min = 1,

@@ -3,6 +3,7 @@
 #include "producer/commands/check.h"
 #include "producer/commands/cursor.h"
 #include "producer/commands/dead_letters.h"
+#include "producer/commands/health.h"
 #include "producer/commands/init.h"
 #include "producer/commands/run.h"
 #include "producer/commands/status.h"
@@ -29,6 +30,11 @@ static const struct cli_command commands[] = {
      .has_json = true,
      .summary = "print the status of the running producer, from producer.listen",
      .run = command_status},
+    {.name = "health",
+     .summary = "exit 0 if the running producer is healthy, else 1",
+     .help = "A stuck thread fails it; a server that is away does not. For health checks of a\n"
+             "container or a supervisor.",
+     .run = command_health},
     {.name = "cursor show",
      .has_json = true,
      .summary = "print every cursor of the database",

@@ -212,6 +212,12 @@ api_port(const struct api *api)
     return http_server_port(api->server);
 }
 
+bool
+api_is_healthy(struct api *api)
+{
+    return health_passes(&api->context);
+}
+
 void
 api_heartbeat(struct api *api)
 {

@@ -30,6 +30,9 @@ int api_start(const struct config *config, struct assignment *assignment, struct
 void api_stop(struct api *api);
 int api_port(const struct api *api);
 
+/* Does GET /api/health pass? Any thread. */
+bool api_is_healthy(struct api *api);
+
 /* The main thread is alive. It calls this at least every few seconds. */
 void api_heartbeat(struct api *api);
 

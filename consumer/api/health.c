@@ -50,20 +50,39 @@ health_list_stuck(const struct partition_status_list *list, int64_t main_age_us,
     return healthy;
 }
 
-void
-api_answer_health(struct api_call *call)
+static bool
+health_check(struct api_context *api, struct json_writer *json)
 {
-    struct api_context *api = call->api;
-    struct json_writer json;
     struct partition_status_list list;
     partition_status_read(api, false, &list);
-    health_begin(&json, call->response, "stuck");
     int64_t heartbeat_us = atomic_load(&api->main_heartbeat_us); /* before the clock is read */
     int64_t main_age_us = clock_monotonic_us() - heartbeat_us;
     CHECK(main_age_us >= 0);
-    bool healthy = health_list_stuck(&list, main_age_us, &json);
-    health_end(&json, call->response, "healthy", healthy);
+    bool healthy = health_list_stuck(&list, main_age_us, json);
     partition_status_free(&list);
+    return healthy;
+}
+
+bool
+health_passes(struct api_context *api)
+{
+    struct json_writer json;
+    struct buffer unused = {0};
+    json_writer_init(&json, &unused);
+    json_array_begin(&json);
+    bool healthy = health_check(api, &json);
+    json_array_end(&json);
+    buffer_free(&unused);
+    return healthy;
+}
+
+void
+api_answer_health(struct api_call *call)
+{
+    struct json_writer json;
+    health_begin(&json, call->response, "stuck");
+    bool healthy = health_check(call->api, &json);
+    health_end(&json, call->response, "healthy", healthy);
 }
 
 /* Why the partition is not ready; "" if it is. A stand-alone index has no watermarks. */

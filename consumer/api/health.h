@@ -13,6 +13,9 @@
 void api_answer_health(struct api_call *call);
 void api_answer_ready(struct api_call *call);
 
+/* The verdict of GET /api/health. Any thread. */
+bool health_passes(struct api_context *api);
+
 /* Writes the name of each thread whose last heartbeat is more than a minute old; that of the main
  * thread is `main_age_us` old. Returns whether there is no such thread. */
 bool health_list_stuck(const struct partition_status_list *list, int64_t main_age_us,

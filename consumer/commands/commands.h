@@ -7,6 +7,7 @@
 int command_check(const struct cli *cli, struct error *err);
 int command_run(const struct cli *cli, struct error *err);
 int command_checkpoint(const struct cli *cli, struct error *err);
+int command_health(const struct cli *cli, struct error *err);
 int command_status(const struct cli *cli, struct error *err);
 int command_query(const struct cli *cli, struct error *err);
 int command_get(const struct cli *cli, struct error *err);

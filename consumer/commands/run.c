@@ -14,6 +14,7 @@
 #include "common/base/shutdown.h"
 #include "common/files/files.h"
 #include "common/kafka/kafka_admin.h"
+#include "common/service/service.h"
 #include "consumer/api/api.h"
 #include "consumer/commands/commands.h"
 #include "consumer/group/assignment.h"
@@ -110,6 +111,12 @@ run_group(const struct config *config, struct assignment *assignment, struct api
     return worker_rc;
 }
 
+static bool
+run_is_healthy(void *context)
+{
+    return api_is_healthy(context);
+}
+
 static int
 run_api(const struct config *config, struct assignment *assignment, struct ops_sink *sink,
         struct error *err)
@@ -122,7 +129,12 @@ run_api(const struct config *config, struct assignment *assignment, struct ops_s
     log_info(area, "index %s, %s%s, listening on port %d", config->index,
              grouped ? "group " : "stand-alone", grouped ? config->consumer.group : "",
              api_port(api));
-    rc = run_group(config, assignment, api, err);
+    struct service *service;
+    rc = service_start(run_is_healthy, api, &service, err);
+    if (rc == 0) {
+        rc = run_group(config, assignment, api, err);
+        service_stop(service);
+    }
     api_stop(api);
     return rc;
 }

@@ -48,6 +48,10 @@ answer_ready(const struct answer *answer)
     json_object_begin(&json);
     json_key(&json, "ready");
     json_boolean(&json, ready);
+    if (status_is_standby(answer->view)) {
+        json_key(&json, "standby");
+        json_boolean(&json, true);
+    }
     if (!ready) {
         CHECK(why[0] != '\0');
         answer->response->status = 503;
@@ -274,8 +278,11 @@ answer_metrics(const struct answer *answer)
     char why[STATUS_ERROR_BYTES + 64];
     answer->response->content_type = METRICS_CONTENT_TYPE;
     answer_sync_metrics(answer);
-    metric(answer, "bitdex_producer_ready", "gauge", "1 while the drain delivers, as /api/ready.",
+    metric(answer, "bitdex_producer_ready", "gauge",
+           "1 while the drain delivers or is a standby, as /api/ready.",
            status_is_ready(answer->view, why, sizeof why));
+    metric(answer, "bitdex_producer_standby", "gauge",
+           "1 while another producer of this name has the lock.", status_is_standby(answer->view));
     answer_age_metrics(answer);
     answer_sent_metrics(answer);
     answer_retention_metrics(answer);

@@ -158,11 +158,19 @@ status_is_healthy(const struct status_view *view)
 }
 
 bool
+status_is_standby(const struct status_view *view)
+{
+    return view->phase == STATUS_LOCK && view->error[0] == '\0';
+}
+
+bool
 status_is_ready(const struct status_view *view, char *why, size_t bytes)
 {
     int64_t unmoved_us = clock_monotonic_us() - view->progress.moved_us;
     const char *separator = view->error[0] != '\0' ? ": " : "";
     CHECK(bytes > 0);
+    if (status_is_standby(view))
+        return true;
     if (view->phase != STATUS_DRAINING || view->progress.failing)
         snprintf(why, bytes, "%s%s%s", status_phase_name(view->phase), separator, view->error);
     else if (unmoved_us >= MOVED_MAX_US)

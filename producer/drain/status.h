@@ -98,7 +98,9 @@ void status_read(struct status *status, struct status_view *view);
 const char *status_phase_name(enum status_phase phase);
 /* The drain's thread is alive: it gives heartbeats or waits for a server. */
 bool status_is_healthy(const struct status_view *view);
-/* The drain delivers. Otherwise fills `why`. */
+/* Another producer of this name has the lock, and this one would take over. */
+bool status_is_standby(const struct status_view *view);
+/* The drain delivers, or is a standby. Otherwise fills `why`. */
 bool status_is_ready(const struct status_view *view, char *why, size_t bytes);
 /* Age of the newest source snapshot of which everything is acknowledged; negative before the first
  * one. */

@@ -55,6 +55,20 @@ test_a_drain_without_acknowledgements_is_not_ready(void **state)
     assert_string_equal(why, "nothing acknowledged for 60 s");
 }
 
+static void
+test_a_standby_is_ready_unless_it_has_an_error(void **state)
+{
+    (void)state;
+    char why[200];
+    struct status_view view = make_view();
+    view.phase = STATUS_LOCK;
+    assert_true(status_is_standby(&view));
+    assert_true(status_is_ready(&view, why, sizeof why));
+    snprintf(view.error, sizeof view.error, "connection refused");
+    assert_false(status_is_standby(&view));
+    assert_false(status_is_ready(&view, why, sizeof why));
+}
+
 /* F50: a session that begins after a failure is not ready before it has got further. */
 static void
 test_a_failure_outlasts_its_session(void **state)
@@ -93,6 +107,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_health_needs_heartbeats_except_during_a_server_call),
         cmocka_unit_test(test_an_outage_is_healthy_and_not_ready),
+        cmocka_unit_test(test_a_standby_is_ready_unless_it_has_an_error),
         cmocka_unit_test(test_a_drain_without_acknowledgements_is_not_ready),
         cmocka_unit_test(test_a_failure_outlasts_its_session),
         cmocka_unit_test(test_readers_get_what_was_published),
