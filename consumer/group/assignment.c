@@ -24,7 +24,7 @@ struct assignment {
     const struct config *config;
     const struct data_dir *data_dir;
     struct feed_local *local;          /* NULL: Kafka feeds the workers */
-    struct cursor_table *cursor_table; /* NULL: there is none */
+    struct cursor_table *cursor_table; /* may be NULL */
     struct stage_times times;
     pthread_rwlock_t lock;           /* of what follows: the main thread writes, others read */
     struct kafka_consumer *consumer; /* NULL: not joined */

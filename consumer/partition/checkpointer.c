@@ -120,7 +120,7 @@ checkpointer_begin(struct checkpointer *checkpointer, struct error *err)
     checkpointer->is_active = true;
     rc = replica_checkpoint_begin(served, &failure);
     checkpointer->last.pause_us = clock_monotonic_us() - begin_us;
-    CHECK(rc == 0 || replica_checkpoint_is_done(served)); /* a failure leaves nothing behind */
+    CHECK(rc == 0 || replica_checkpoint_is_done(served)); /* a failed checkpoint is over */
     if (rc != 0)
         checkpointer_conclude(checkpointer, &failure);
     return 0;

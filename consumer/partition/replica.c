@@ -214,8 +214,8 @@ replica_load(struct replica *replica, const struct checkpoint_place *place, int6
     return 0;
 }
 
-/* Loads the newest usable checkpoint up to `offset_max`. 1: `*offset` is its offset; 0: there is
- * none. */
+/* Loads the newest usable checkpoint up to `offset_max`. 1: `*offset` is its offset; 0: no
+ * checkpoint is usable. */
 static int
 replica_load_newest(struct replica *replica, const struct checkpoint_place *place,
                     int64_t offset_max, int64_t *offset, struct error *err)

@@ -89,7 +89,7 @@ bool replica_checkpoint_is_done(const struct replica *replica);
 int replica_checkpoint_end(struct replica *replica, struct error *err);
 /* Has the log grown by consumer.checkpoint_bytes since the last checkpoint? */
 bool replica_checkpoint_is_due(const struct replica *replica);
-/* The next offset of the newest checkpoint; -1: there is none. */
+/* The next offset of the newest checkpoint; -1: there is no checkpoint. */
 int64_t replica_checkpoint_offset(const struct replica *replica);
 
 /* When the position began to wait for a frame, on the monotonic clock; -1: it is durable. */

@@ -15,7 +15,7 @@ from confluent_kafka import admin
 
 KILLS = 12
 RECOVERED = (
-    r"{}/wal: recovered: checkpoint at offset (\d+) in \S+ s, (\d+) bytes of frames behind it in "
+    r"{}/wal: recovered: checkpoint at offset (\d+) in \S+ s, (\d+) bytes of frames after it in "
     r"\S+ s; next offset (-?\d+)"
 )
 

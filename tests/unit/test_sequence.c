@@ -71,7 +71,10 @@ begun(int64_t seq)
 static enum sequence_verdict
 take(struct sequence *sequence, struct event event)
 {
-    return sequence_take(sequence, &event);
+    const struct sequence before = *sequence;
+    enum sequence_verdict verdict = sequence_take(sequence, &event);
+    sequence_check_growth(&before, sequence);
+    return verdict;
 }
 
 static void
@@ -345,7 +348,7 @@ history_read(const struct history *history)
         if (random_below(30) == 0)
             reader = frame;
         const struct event *event = &history->events[reader.next++];
-        if (sequence_take(&reader.sequence, event) != SEQUENCE_APPLY)
+        if (take(&reader.sequence, *event) != SEQUENCE_APPLY)
             continue;
         assert_true(event->row_id > reader.last_row && event->row_id < ZOMBIE_ROW);
         reader.last_row = event->row_id;
