@@ -296,7 +296,7 @@ class StandAlone(Clients):
             ({"ops": [good, fan_out("postId", hasMeta=True)]}, "ops[1]: "),
             ({"ops": [good, fan_out("nothing eq 1", hasMeta=True)]}, "ops[1]: fan-out query"),
             ({"ops": [good, fan_out("postId eq 1", hasMeta=True) | {"creates_slot": True}]},
-             "creates no slot"),
+             "creates_slot is not possible"),
             ({"ops": [good], "meta": {"source": "x", "cursor": "y"}}, "meta.cursor"),
         ]
         for body, word in bad:
@@ -423,7 +423,7 @@ class ThroughKafka(KafkaFed):
         tags = {"op": "add", "field": "tagIds", "value": [10**18 + n for n in range(60000)]}
         for ops, word in (
             ([{"op": "set", "field": "nsfwLevel", "value": "high"}], "nsfwLevel"),
-            ([tags] * 2, "ops[1]: an event of"),  # larger than max.message.bytes
+            ([tags] * 2, "ops[1]: the event has"),  # larger than max.message.bytes
         ):
             body = {"ops": [entry(1, 1), {"entity_id": 2, "ops": ops}]}
             status, answer, _ = client.post(body)
