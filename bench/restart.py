@@ -33,7 +33,7 @@ SELECT n, jsonb_build_array('{"op": "alive"}'::jsonb,
 FROM generate_series(%s::bigint, %s::bigint) AS n
 """
 FILL_ROWS = 100_000
-RECOVERED = r"recovered: checkpoint at offset \d+ in ([0-9.]+) s, \d+ bytes of frames behind it in "
+RECOVERED = r"recovered: checkpoint at offset \d+ in ([0-9.]+) s, \d+ bytes of frames after it in "
 
 
 def configure(config, directory):

@@ -116,7 +116,7 @@ class OnDemand(CheckpointCase):
         obstacle.rmdir()
         obstacle.write_text("")
         done = self.refused()
-        self.assertIn("partition 2: could not write a checkpoint: ", done.stderr)
+        self.assertIn("partition 2: cannot write a checkpoint: ", done.stderr)
         lines = done.stdout.splitlines()[1:]
         for partition, line in enumerate(lines):
             checkpoints = [path.stem for path in self.checkpoints(partition)]
@@ -204,7 +204,7 @@ class Checkpoints(CheckpointCase):
             self.assertEqual(self.recovered(partition)[0], int(older.stem))
             offset = int(newest.stem)
             self.assertIn(
-                f"{newest.parent}: the checkpoint at offset {offset} is not usable: ",
+                f"{newest.parent}: the checkpoint at offset {offset} is not usable and is skipped: ",
                 self.consumer.log.read_text(),
             )
             self.assertFalse(newest.exists())
