@@ -203,9 +203,9 @@ class Checkpoints(CheckpointCase):
         for partition, (older, newest) in pairs.items():
             self.assertEqual(self.recovered(partition)[0], int(older.stem))
             offset = int(newest.stem)
+            place = f"{newest.parent}: the checkpoint at offset {offset}"
             self.assertIn(
-                f"{newest.parent}: the checkpoint at offset {offset} is not usable and is skipped: ",
-                self.consumer.log.read_text(),
+                f"{place} is not usable and is skipped: ", self.consumer.log.read_text()
             )
             self.assertFalse(newest.exists())
 

@@ -273,7 +273,7 @@ class Consumer(GalleryCase):
                 lambda least_s=least_s: all(
                     p["lag_seconds"] > least_s and p["lag_rows"] == 0
                     for p in self.pipeline.partitions()),
-                "has a lag that stands still")
+                "has a lag that does not grow")
             samples = self.read_metrics()["bitdex_freshness_seconds"][1]
             self.assertEqual(len(samples), 4)
             self.assertGreater(min(samples.values()), least_s)

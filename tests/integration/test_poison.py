@@ -20,11 +20,9 @@ PARTITIONS = 4
 TOO_MANY_OPS = 131_073
 
 
-def row(ops=None, entity=PARTITION, **head):
-    alive = [("bitdex.Alive", {})]
+def row(ops=(("bitdex.Alive", {}),), entity=PARTITION, **head):
     return topic.encode(
-        ("bitdex.Row", {"row_id": 0, "entity_id": entity, "ops": alive if ops is None else ops}),
-        **head,
+        ("bitdex.Row", {"row_id": 0, "entity_id": entity, "ops": list(ops)}), **head
     )
 
 

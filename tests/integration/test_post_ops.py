@@ -43,7 +43,7 @@ class Client:
 
     def __init__(self, port, token=TOKEN):
         self.connection = http.client.HTTPConnection(servers.LOOPBACK, port, timeout=90)
-        self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self.headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
 
     def post(self, body):
         """(status, answer, headers). A `body` that is text or bytes is sent unchanged."""
