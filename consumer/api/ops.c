@@ -34,6 +34,7 @@ api_ops_create(const struct config *config, struct ops_sink *sink, struct http_s
         .partitions = config->topic.partitions,
         .max_slots = config->topic.max_slots,
     };
+    CHECK(config->consumer.posts_max > 0);
     struct api_ops *made = memory_zalloc(sizeof *made);
     made->config = config;
     made->sink = sink;

@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "consumer/group/assignment.h"
 #include "consumer/group/cursor_table.h"
+#include "consumer/partition/sequence.h"
 #include "consumer/partition/worker.h"
 
 /* Offsets that retention has removed are not lag. */
@@ -38,6 +39,7 @@ status_read_partition(struct api_context *api, int32_t partition, bool with_engi
     struct shard *shard = worker_shard(worker);
     status->partition = partition;
     shard_read_status(shard, &status->shard);
+    CHECK(sequence_is_consistent(&status->shard.sequence));
     if (with_engine)
         shard_read_stats(shard, &status->engine);
     worker_bounds(worker, &status->bounds);

@@ -40,6 +40,7 @@ lag_write_source(struct json_writer *json, const struct source_status *source)
 static void
 lag_write_sequence(struct json_writer *json, const struct sequence *sequence)
 {
+    CHECK(sequence->gap_first <= sequence->gap_last);
     lag_write_number(json, "epoch", sequence->epoch);
     lag_write_number(json, "generation", sequence->generation);
     lag_write_number(json, "tick", sequence->tick);

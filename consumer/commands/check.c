@@ -35,6 +35,7 @@ check_engine(const struct config *config, uint32_t *problems)
         .max_slots = config->topic.max_slots,
     };
     int rc = engine_create(&options, &engine, &err);
+    CHECK((rc == 0) == (engine != NULL));
     engine_destroy(engine);
     check_print(problems, "index_config", rc != 0 ? err.message : NULL);
 }
@@ -43,6 +44,7 @@ check_engine(const struct config *config, uint32_t *problems)
 static int
 check_writable(const char *path, struct error *err)
 {
+    CHECK(path[0] != '\0');
     char *at = memory_strdup(path);
     int rc = 0;
     while (access(at, W_OK | X_OK) != 0) {
@@ -74,6 +76,7 @@ check_token(const struct config *config, uint32_t *problems)
 {
     struct error err = {0};
     char *token = NULL;
+    CHECK(config->consumer.token_file != NULL);
     int rc = token_read(config->consumer.token_file, &token, &err);
     free(token);
     check_print(problems, "token", rc != 0 ? err.message : NULL);
@@ -100,6 +103,7 @@ check_kafka(const struct config *config, uint32_t *problems)
 {
     struct error err = {0};
     struct kafka_admin *admin;
+    CHECK(config->kafka.present);
     int rc = kafka_admin_create(&config->kafka, &admin, &err);
     check_print(problems, "kafka settings", rc != 0 ? err.message : NULL);
     if (rc != 0)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "consumer/commands/commands.h"
 #include "consumer/commands/consumer_client.h"
 
@@ -40,6 +41,7 @@ command_query(const struct cli *cli, struct error *err)
 {
     struct buffer body;
     int rc = 0;
+    CHECK(cli->argument_count == 1);
     buffer_init(&body);
     if (strcmp(cli->arguments[0], "-") == 0)
         rc = query_read_input(&body, err);
@@ -57,6 +59,7 @@ command_query(const struct cli *cli, struct error *err)
 int
 command_get(const struct cli *cli, struct error *err)
 {
+    CHECK(cli->argument_count == 1);
     const char *id = cli->arguments[0];
     if (id[0] == '\0' || id[strspn(id, "0123456789")] != '\0')
         return error_set(err, ERR_USAGE, "'%s' is not an entity id", id);

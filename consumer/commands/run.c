@@ -75,6 +75,7 @@ run_await_topic(const struct config *config, struct api *api, struct error *err)
         clock_sleep_ms(TOPIC_RETRY_MS);
     }
     kafka_admin_destroy(admin);
+    CHECK(rc != ERR_RETRY || shutdown_requested());
     return rc == ERR_RETRY ? 0 : rc;
 }
 
@@ -89,6 +90,7 @@ run_poll(struct assignment *assignment, struct api *api, struct error *err)
         if (rc == ERR_RETRY)
             run_log_once(last, sizeof last, err->message);
     }
+    CHECK(shutdown_requested() || (rc != 0 && rc != ERR_RETRY));
     return rc == ERR_RETRY ? 0 : rc;
 }
 

@@ -171,6 +171,7 @@ wal_check_print(struct wal_check *check)
     const struct sequence *sequence = &check->position.sequence;
     bool ok = check->log_problems == 0;
     CHECK(check->log_problems <= check->problems);
+    CHECK(sequence_is_consistent(sequence));
     char reason[SEQUENCE_REASON_BYTES];
     sequence_describe(sequence, reason, sizeof reason);
     printf("%-8s partition %d, %s: %" PRId64 " files, %" PRId64 " frames, %" PRId64

@@ -76,6 +76,7 @@ wal_dump_write_position(struct wal_dump *dump, const struct position *position)
     };
     char reason[SEQUENCE_REASON_BYTES];
     struct json_writer *json = &dump->json;
+    CHECK(sequence_is_consistent(sequence));
     sequence_describe(sequence, reason, sizeof reason);
     json_object_begin(json);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
@@ -210,6 +211,7 @@ static int
 wal_dump_run(const struct cli *cli, struct wal_dump *dump, struct error *err)
 {
     int rc = 0;
+    CHECK(1 <= cli->argument_count && cli->argument_count <= 3);
     if (cli->argument_count > 1)
         rc = cli_read_number(cli->arguments[1], 0, INT64_MAX, &dump->from_offset, err);
     if (rc == 0 && cli->argument_count > 2)

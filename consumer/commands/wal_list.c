@@ -23,6 +23,8 @@ static void
 wal_list_print(const struct wal_list *list, const struct wal_segment *segment, const char *state,
                const char *problem)
 {
+    CHECK(strlen(list->log->name) < FILE_COLUMNS);
+    CHECK(strrchr(segment->path, '/') != NULL);
     printf("%9d  %s%-*s  %12" PRId64 "  %12" PRId64 "  %9" PRId64 "  %12" PRId64 "  %s%s%s\n",
            list->log->partition, list->log->name, (int)(FILE_COLUMNS - strlen(list->log->name)),
            strrchr(segment->path, '/'), segment->first_offset, segment->next_offset,
