@@ -45,7 +45,7 @@ class CursorTable(GalleryCase):
     def wait_until_shown(self):
         """Waits until the cursor table has reached the offsets that are applied now."""
         self.pipeline.consumer.wait_until(
-            lambda: [p["offset"] is None for p in self.pipeline.partitions()] == 4 * [False],
+            lambda: [p["offset"] is not None for p in self.pipeline.partitions()] == 4 * [True],
             "reads nothing",
         )
         applied = {p["partition"]: p["offset"] for p in self.pipeline.partitions()}
