@@ -103,7 +103,6 @@ place_append_values(const struct cursor_table_place *place, int32_t partition, s
 {
     const struct sequence *sequence = &place->sequence;
     CHECK(place->waiting_offset > place->done_offset);
-    CHECK(place->ownership >= 0);
     CHECK(sequence_is_consistent(sequence));
     buffer_append_format(sql,
                          "(%" PRId32 ", %" PRId64 "::bigint, %" PRId64 "::bigint, %" PRId64

@@ -196,7 +196,8 @@ replica_load(struct replica *replica, const struct checkpoint_place *place, int6
     struct replica_load load = {.replica = replica};
     struct engine *engine = NULL;
     struct position position;
-    CHECK(offset > 0);
+    if (offset <= 0)
+        return error_set(err, ERR_DATA, "a checkpoint covers at least one offset");
     int rc = checkpoint_open(place, offset, &load.reader, err);
     if (rc != 0)
         return rc;
@@ -260,6 +261,8 @@ replica_load_checkpoint(struct replica *replica, const struct replica_seed *seed
 {
     *offset = 0;
     int rc = replica_load_newest(replica, &replica->place, INT64_MAX, offset, err);
+    position_order_follow(&replica->order, POSITION_NEWEST_CHECKPOINT,
+                          rc > 0 ? *offset : POSITION_NONE);
     if (rc != 0 || seed->directory == NULL)
         return rc < 0 ? rc : 0;
     char *directory = memory_format("%s/checkpoint", seed->directory);
@@ -323,21 +326,34 @@ replica_open_wal(struct replica *replica, int64_t begin_offset, struct error *er
     return rc;
 }
 
+/* The oldest checkpoint that the log has to reach back to, or POSITION_NONE. Only those up to the
+ * newest one of this replica count: other files may have been put there by somebody else. `*count`
+ * becomes the number of all. */
+static int
+replica_find_oldest(const struct replica *replica, int64_t *oldest, int *count, struct error *err)
+{
+    int64_t offsets[CHECKPOINTS_MAX];
+    *count = checkpoint_list(&replica->place, offsets, err);
+    *oldest = position_order_offset(&replica->order, POSITION_NEWEST_CHECKPOINT);
+    for (int i = 0; i < *count; i++)
+        if (offsets[i] > 0 && offsets[i] < *oldest)
+            *oldest = offsets[i];
+    return *count < 0 ? *count : 0;
+}
+
 /* Where the positions are after recovery. */
 static int
 replica_follow_positions(struct replica *replica, struct error *err)
 {
-    int64_t offsets[CHECKPOINTS_MAX];
-    int count = checkpoint_list(&replica->place, offsets, err);
-    if (count < 0)
-        return count;
     struct position_order *order = &replica->order;
+    int64_t oldest;
+    int count;
+    int rc = replica_find_oldest(replica, &oldest, &count, err);
+    if (rc != 0)
+        return rc;
     position_order_follow(order, POSITION_DURABLE, replica->next_offset);
     position_order_follow(order, POSITION_APPLIED, replica->next_offset);
-    position_order_follow(order, POSITION_NEWEST_CHECKPOINT,
-                          count > 0 ? offsets[0] : POSITION_NONE);
-    position_order_follow(order, POSITION_OLDEST_CHECKPOINT,
-                          count > 0 ? offsets[count - 1] : POSITION_NONE);
+    position_order_follow(order, POSITION_OLDEST_CHECKPOINT, oldest);
     position_order_follow(order, POSITION_WAL_BEGIN, POSITION_NONE);
     return 0;
 }
@@ -539,23 +555,20 @@ replica_checkpoint_is_done(const struct replica *replica)
     return replica->writer == NULL || checkpoint_is_done(replica->writer);
 }
 
-/* The log has to reach back to the oldest checkpoint. A file that somebody put back in the place of
- * a removed checkpoint does not count. */
+/* The log has to reach back to the oldest checkpoint, once there are as many as are kept. */
 static int
 replica_trim(struct replica *replica, struct error *err)
 {
-    int64_t offsets[CHECKPOINTS_MAX];
     struct position_order *order = &replica->order;
-    int count = checkpoint_list(&replica->place, offsets, err);
-    if (count <= 0)
-        return count;
-    int64_t oldest = offsets[count - 1];
-    if (oldest < position_order_offset(order, POSITION_OLDEST_CHECKPOINT))
-        return 0;
+    int64_t oldest;
+    int count;
+    int rc = replica_find_oldest(replica, &oldest, &count, err);
+    if (rc != 0 || oldest < position_order_offset(order, POSITION_OLDEST_CHECKPOINT))
+        return rc;
     position_order_move(order, POSITION_OLDEST_CHECKPOINT, oldest);
     if (count < CHECKPOINTS_KEPT)
         return 0;
-    int rc = wal_trim(replica->wal, oldest, err);
+    rc = wal_trim(replica->wal, oldest, err);
     if (wal_begin_offset(replica->wal) >= 0)
         position_order_move(order, POSITION_WAL_BEGIN, wal_begin_offset(replica->wal));
     return rc;

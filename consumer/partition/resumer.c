@@ -112,6 +112,15 @@ resumer_must_rebuild(const struct resumer *resumer, const struct resume_decision
            replica_next_offset(replica_pair_fed(replicas)) < 0;
 }
 
+/* A seed may name a later reset than the decision, if the clock went back since. */
+static void
+resumer_set_replay(const struct resumer *resumer, int64_t replay)
+{
+    struct replica *replica = replica_pair_fed(resumer->replicas);
+    int64_t held = replica_position(replica)->replay;
+    replica_set_replay(replica, replay >= held ? replay : held + 1);
+}
+
 static int
 resumer_follow(const struct resumer *resumer, const struct resume_decision *decision,
                int64_t committed, struct error *err)
@@ -128,7 +137,7 @@ resumer_follow(const struct resumer *resumer, const struct resume_decision *deci
     if (rc != 0)
         return rc;
     CHECK(!is_rebuild || replica_pair_is_rebuilding(resumer->replicas));
-    replica_set_replay(replica_pair_fed(resumer->replicas), decision->replay);
+    resumer_set_replay(resumer, decision->replay);
     if (decision->was_reset)
         rc = resumer_acknowledge(resumer, err);
     if (rc == 0 && is_rebuild && !worker_control_is_lost(resumer->control))

@@ -14,9 +14,9 @@ struct worker_status {
     struct shard *shard;
     const struct replica_pair *replicas;
     int32_t partition;
-    struct shard_status
-        shown; /* as published last; `counts`, `dead_letters` and `checkpoint` may be
-                                  changed before worker_status_publish() */
+    /* As published last. `counts`, `dead_letters` and `checkpoint` may be changed before
+     * worker_status_publish(). */
+    struct shard_status shown;
 };
 
 /* `shard` and `replicas` must outlive it. */

@@ -2,6 +2,7 @@
 #include "tests/unit/unit_test.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -353,6 +354,44 @@ test_L9_a_checkpoint_that_may_not_be_taken_is_refused(void **state)
     end(&fixture);
 }
 
+/* Puts a file into the directory of checkpoints that has the name of one. */
+static void
+put_file(struct fixture *fixture, int64_t offset)
+{
+    const struct config *config = &fixture->config;
+    char *path = data_dir_partition_path(config->consumer.data_dir, config_log_name(config),
+                                         FIXTURE_PARTITION);
+    char *file = memory_format("%s/wal/checkpoint/%020lld.checkpoint", path, (long long)offset);
+    assert_int_equal(files_replace(files_posix(), file, "x", 1, NULL), 0);
+    free(file);
+    free(path);
+}
+
+/* Whatever is in the directory is input: before a start and while the worker runs. */
+static void
+test_F113_other_files_among_the_checkpoints_stop_nothing(void **state)
+{
+    struct fixture fixture;
+    begin(&fixture, *state);
+    start(&fixture, -1, false);
+    read_up_to(&fixture, BATCH_MESSAGES);
+    assert_string_equal(take_checkpoint(&fixture).error, "");
+    stop(&fixture);
+    put_file(&fixture, 0);
+    put_file(&fixture, MESSAGES + 1);
+    start(&fixture, -1, false);
+    assert_int_equal(start_offset(&fixture), BATCH_MESSAGES);
+    for (int64_t offset = 2 * BATCH_MESSAGES; offset <= MESSAGES; offset += BATCH_MESSAGES) {
+        put_file(&fixture, 0);
+        put_file(&fixture, 1);
+        put_file(&fixture, MESSAGES + offset);
+        read_up_to(&fixture, offset);
+        assert_string_equal(take_checkpoint(&fixture).error, "");
+    }
+    stop(&fixture);
+    end(&fixture);
+}
+
 /* The partition was revoked and assigned again after the request: its new worker has no record of
  * the request. */
 static void
@@ -394,6 +433,7 @@ main(void)
         WORKER_TEST(test_F66_F81_a_reset_is_followed_until_it_is_acknowledged),
         WORKER_TEST(test_a_checkpoint_answers_every_earlier_request),
         WORKER_TEST(test_L9_a_checkpoint_that_may_not_be_taken_is_refused),
+        WORKER_TEST(test_F113_other_files_among_the_checkpoints_stop_nothing),
         WORKER_TEST(test_a_request_of_an_earlier_worker_is_refused),
         WORKER_TEST(test_F113_a_limit_on_threads_is_an_error),
     };
