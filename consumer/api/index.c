@@ -35,6 +35,7 @@ struct gathered {
 static struct shard *
 index_find_shard(struct api_context *api, int32_t partition, bool *complete)
 {
+    CHECK(0 <= partition && partition < api->config->topic.partitions);
     struct worker *worker = assignment_worker(api->assignment, partition);
     if (worker == NULL)
         return NULL;
@@ -58,6 +59,7 @@ gather(struct api_context *api, const struct engine_query *query, int64_t until_
     for (int32_t i = 0; rc == 0 && i < partitions; i++) {
         bool complete = false;
         struct shard *shard = index_find_shard(api, i, &complete);
+        CHECK(gathered->result_count + gathered->missing_count == (uint32_t)i);
         gathered->complete = gathered->complete && shard != NULL && complete;
         if (shard == NULL)
             gathered->missing[gathered->missing_count++] = i;

@@ -59,10 +59,11 @@ partition_status_read(struct api_context *api, bool with_engine, struct partitio
     list->items = memory_zalloc((size_t)partitions * sizeof *list->items);
     list->count = 0;
     assignment_enter(api->assignment);
-    for (int32_t i = 0; i < partitions; i++)
+    for (int32_t i = 0; i < partitions; i++) {
+        CHECK(list->count <= (uint32_t)i);
         if (assignment_worker(api->assignment, i) != NULL)
             status_read_partition(api, i, with_engine, &list->items[list->count++]);
-    CHECK(list->count <= (uint32_t)partitions);
+    }
     assignment_broker_error(api->assignment, list->broker_error, sizeof list->broker_error);
     cursor_table_error(assignment_cursor_table(api->assignment), list->cursor_table_error,
                        sizeof list->cursor_table_error);

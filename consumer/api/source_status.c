@@ -53,6 +53,7 @@ source_status_read(struct api_context *api, const struct partition_status_list *
     sources->count = sources->has_numbered;
     for (uint32_t i = 0; i < count; i++) {
         const struct http_source *source = &sources->http[i];
+        CHECK(sources->count < 1 + HTTP_SOURCES_MAX);
         sources->items[sources->count++] = (struct source_status){
             .name = source->source,
             .cursor = source->cursor,

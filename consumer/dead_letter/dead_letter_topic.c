@@ -92,6 +92,7 @@ dead_letter_topic_deliver(struct dead_letter_topic *topic, const struct dead_let
                           int wait_ms, struct error *err)
 {
     int rc = 0;
+    CHECK(list->count > 0);
     if (topic->producer == NULL)
         rc = kafka_producer_create(&topic->config->kafka, topic->name, DEAD_PARTITIONS, 0,
                                    &topic->producer, err);
