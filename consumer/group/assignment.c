@@ -194,6 +194,7 @@ static int
 assignment_create_consumer(struct assignment *assignment, const struct kafka_rebalance *rebalance,
                            struct kafka_consumer **consumer, struct error *err)
 {
+    CHECK(assignment->consumer == NULL);
     const struct config *config = assignment->config;
     const struct config_kafka_settings *configured = &config->kafka.common;
     struct prefetch prefetch;
@@ -221,6 +222,8 @@ assignment_start_all(struct assignment *assignment, struct error *err)
 {
     for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
         assignment_start(assignment, i);
+    for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
+        CHECK(assignment->failure.code != 0 || assignment->partitions[i].worker != NULL);
     if (assignment->failure.code != 0)
         *err = assignment->failure;
     return assignment->failure.code;
@@ -284,8 +287,10 @@ assignment_leave_group(struct assignment *assignment, struct error *err)
     for (int32_t i = 0; i < count; i++)
         if (assignment->partitions[i].worker != NULL)
             worker_request_stop(assignment->partitions[i].worker);
-    for (int32_t i = 0; i < count; i++)
+    for (int32_t i = 0; i < count; i++) {
         assignment_stop(assignment, i);
+        CHECK(assignment_worker(assignment, i) == NULL);
+    }
     struct kafka_consumer *consumer = assignment->consumer;
     rwlock_lock_write(&assignment->lock);
     assignment->consumer = NULL;

@@ -177,6 +177,7 @@ cursor_table_write(struct cursor_table *table, const struct cursor_table_row *ro
     int rc = 0;
     if (table->pg == NULL)
         rc = pg_connect(table->conninfo, "bitdex-consumer cursor table", &table->pg, err);
+    CHECK((rc == 0) == (table->pg != NULL));
     if (rc == 0)
         rc = pg_query(table->pg, buffer_string(sql), 1, (const char *const[]){table->prefix},
                       &result, err);

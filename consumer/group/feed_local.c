@@ -109,6 +109,7 @@ local_await_room(struct local_queue *queue, size_t bytes, size_t bytes_max, int6
                              queue->state == LOCAL_RECOVERING ? "partition %d is recovering"
                                                               : "partition %d has no room",
                              queue->partition);
+    CHECK(queue->state != LOCAL_RECOVERING);
     return queue->state == LOCAL_OPEN ? 0 : local_stopping(queue, err);
 }
 
@@ -258,6 +259,7 @@ local_read(struct feed *feed, int wait_ms, uint32_t max_records, size_t max_byte
     while (queue->first == NULL && local_wait(queue, deadline_us))
         continue;
     local_take(queue, max_records, max_bytes, batch);
+    CHECK(batch->count <= max_records);
     local_notify(queue);
     local_unlock(queue);
     return 0;

@@ -536,6 +536,7 @@ replica_checkpoint_begin(struct replica *replica, struct error *err)
 {
     int64_t since_us = clock_monotonic_us();
     int64_t applied = position_order_offset(&replica->order, POSITION_APPLIED);
+    replica_check(replica);
     CHECK(replica->writer == NULL);
     CHECK(replica->unsaved_offset < 0);
     CHECK(applied == replica->next_offset);
@@ -607,6 +608,7 @@ replica_checkpoint_is_due(const struct replica *replica)
 int64_t
 replica_unsaved_us(const struct replica *replica)
 {
+    CHECK(replica->wal != NULL);
     return replica->unsaved_offset < 0 ? -1 : replica->unsaved_us;
 }
 
@@ -625,6 +627,7 @@ replica_position(const struct replica *replica)
 void
 replica_set_replay(struct replica *replica, int64_t replay)
 {
+    CHECK(replica->wal != NULL);
     CHECK(replay >= replica->position.replay);
     replica->position.replay = replay;
     replica->durable_position.replay = replay;
@@ -645,11 +648,13 @@ replica_durable_offset(const struct replica *replica)
 int64_t
 replica_wal_bytes(const struct replica *replica)
 {
+    CHECK(replica->wal != NULL);
     return wal_bytes(replica->wal);
 }
 
 const struct position *
 replica_durable_position(const struct replica *replica)
 {
+    CHECK(replica->wal != NULL);
     return &replica->durable_position;
 }

@@ -77,6 +77,7 @@ replica_pair_recover(struct replica_pair *pair, struct error *err)
 bool
 replica_pair_is_interrupted(const struct replica_pair *pair)
 {
+    CHECK(pair->served != NULL);
     return pair->directory.has_old && pair->rebuilt == NULL;
 }
 

@@ -39,6 +39,7 @@ static void
 resume_decide_commit(const struct resume_state *state, int64_t committed, const char *id,
                      int64_t replay, struct resume_decision *decision)
 {
+    CHECK(replay >= 0);
     decision->lost_tail = strcmp(id, state->data_dir_id) == 0 && replay == state->replay &&
                           committed > state->next_offset;
     if (replay <= state->replay)

@@ -95,6 +95,8 @@ sequence_open_epoch(struct sequence *sequence, const struct event *event)
 static enum sequence_verdict
 sequence_take_numbered(struct sequence *sequence, const struct event *event)
 {
+    CHECK(event->epoch == sequence->epoch);
+    CHECK(event->generation == sequence->generation);
     if (event->seq <= sequence->seq)
         return SEQUENCE_DUPLICATE;
     if (event->seq - 1 > sequence->seq)
@@ -111,6 +113,8 @@ static void
 sequence_take_mark(struct sequence *sequence, const struct event *event)
 {
     const struct mark *mark = &event->mark;
+    CHECK(event->epoch == sequence->epoch);
+    CHECK(event->generation == sequence->generation);
     if (!sequence_is_name(sequence->topic_id, mark->topic_id)) {
         if (sequence->topic_id[0] != '\0')
             sequence_lose(sequence, SEQUENCE_OTHER_TOPIC);

@@ -220,5 +220,6 @@ shard_read_stats(struct shard *shard, struct engine_stats *stats)
 {
     shard_read_begin(shard);
     engine_read_stats(shard->engine, stats);
+    CHECK(stats->visible_slots <= stats->alive_slots);
     shard_read_end(shard);
 }

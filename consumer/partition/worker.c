@@ -482,6 +482,8 @@ static void
 worker_init(struct worker *worker, const struct worker_options *options)
 {
     CHECK(options->feed != NULL);
+    CHECK(options->data_dir != NULL);
+    CHECK(options->times != NULL);
     CHECK(options->partition >= 0);
     CHECK(options->partition < options->config->topic.partitions);
     worker->options = *options;

@@ -54,6 +54,7 @@ worker_control_is_ready(const struct worker_control *control, int64_t *offset)
     if (!atomic_load(&control->ready))
         return false;
     *offset = atomic_load(&control->start_offset);
+    CHECK(*offset >= 0 || *offset == KAFKA_OFFSET_BEGINNING);
     return true;
 }
 
