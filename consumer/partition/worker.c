@@ -48,7 +48,7 @@ struct worker {
     struct worker_status status;
     struct committer committer;
     struct event_codec *codec;
-    struct dead_letter_topic *dead_letters;
+    struct dead_letter_topic *dead_letter_topic;
     struct kafka_batch *read;
     struct batch batch;
 
@@ -139,21 +139,22 @@ worker_save(struct worker *worker, struct error *err)
 static bool
 worker_deliver_dead_letters(struct worker *worker)
 {
-    const struct dead_letter_list *letters = &worker->batch.dead_letters;
-    CHECK(letters->count == 0 || worker->dead_letters != NULL); /* POST /ops has refused them */
+    const struct dead_letter_list *dead_letters = &worker->batch.dead_letters;
+    CHECK(dead_letters->count == 0 ||
+          worker->dead_letter_topic != NULL); /* POST /ops has refused them */
     int64_t begin_us = clock_monotonic_us();
     struct error err = {0};
-    while (letters->count > 0 &&
-           dead_letter_topic_deliver(worker->dead_letters, letters, WAIT_MS, &err) != 0) {
+    while (dead_letters->count > 0 &&
+           dead_letter_topic_deliver(worker->dead_letter_topic, dead_letters, WAIT_MS, &err) != 0) {
         if (worker_control_is_stopping(&worker->control))
             return false;
         if (clock_monotonic_us() - begin_us > LONG_WAIT_US)
             worker_status_set(&worker->status, SHARD_WAITING, err.message);
         worker_pause(worker, RETRY_MS);
     }
-    if (letters->count > 0)
+    if (dead_letters->count > 0)
         worker_observe(worker, STAGE_DEAD_LETTERS, begin_us);
-    worker->status.shown.dead_letters += letters->count;
+    worker->status.shown.dead_letters += dead_letters->count;
     return true;
 }
 
@@ -471,7 +472,7 @@ worker_free(struct worker *worker)
     worker->options.feed->destroy(worker->options.feed);
     batch_free(&worker->batch);
     event_codec_destroy(worker->codec);
-    dead_letter_topic_destroy(worker->dead_letters);
+    dead_letter_topic_destroy(worker->dead_letter_topic);
     shard_destroy(worker->shard);
     replica_pair_destroy(&worker->replicas);
     free(worker);
@@ -489,7 +490,7 @@ worker_init(struct worker *worker, const struct worker_options *options)
     worker->options = *options;
     worker->phase = WORKER_RECOVERING;
     if (options->config->kafka.present)
-        worker->dead_letters = dead_letter_topic_create(options->config);
+        worker->dead_letter_topic = dead_letter_topic_create(options->config);
     worker->read = memory_zalloc(sizeof *worker->read);
     worker->shard = shard_create();
     worker_control_init(&worker->control);
