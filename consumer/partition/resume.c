@@ -8,6 +8,9 @@
 
 enum { ID_BYTES_MAX = 63 };
 
+/* The greatest name of a reset: a later one must be possible, whatever was committed. */
+#define REPLAY_MAX (INT64_MAX / 2)
+
 void
 resume_describe(const struct position *position, const char *data_dir_id,
                 char out[static RESUME_METADATA_BYTES])
@@ -31,7 +34,7 @@ resume_parse(struct text metadata, char id[static ID_BYTES_MAX + 1], int64_t *re
     snprintf(text, sizeof text, "%.*s", TEXT_ARGS(metadata));
     int count = sscanf(text, "bitdex1 %63s %" SCNd64 ".%" SCNd64 " %" SCNd64 "%n", id, &epoch, &seq,
                        replay, &end);
-    return count == 4 && end >= 0 && text[end] == '\0' && *replay >= 0;
+    return count == 4 && end >= 0 && text[end] == '\0' && *replay >= 0 && *replay <= REPLAY_MAX;
 }
 
 /* After a commit of a member. */

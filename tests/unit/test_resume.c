@@ -135,8 +135,10 @@ test_text_that_only_resembles_a_members_metadata_is_a_reset(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "bitdex1 a 1.2",   "bitdex1 a 1.2 3 4", "bitdex1 a 1.2 -3", "bitdex2 a 1.2 3",
-        "bitdex1 a 1 2 3", " bitdex1 a 1.2 3x", "anything",
+        "bitdex1 a 1.2",    "bitdex1 a 1.2 3 4",
+        "bitdex1 a 1.2 -3", "bitdex2 a 1.2 3",
+        "bitdex1 a 1 2 3",  " bitdex1 a 1.2 3x",
+        "anything",         "bitdex1 a 1.2 9223372036854775807",
     };
     const struct resume_state held = {HELD, 0, us};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
