@@ -70,13 +70,13 @@ class Wal(GalleryCase):
         return [json.loads(line) for line in done.stdout.split("\n") if line]
 
     def check(self, code=0):
-        """What `wal check` tells about all partitions: {kind: [message]}."""
-        told = {"problem": [], "note": []}
+        """What `wal check` reports about all partitions: {kind: [message]}."""
+        found = {"problem": [], "note": []}
         for partition in self.wal("check", code=code):
             for item in partition["findings"]:
                 for kind, message in item.items():
-                    told[kind].append(message)
-        return told
+                    found[kind].append(message)
+        return found
 
     def check_chains(self, files):
         """Checks that each file of a partition begins at or after the end of the one before;
@@ -109,9 +109,9 @@ class Wal(GalleryCase):
                 time.sleep(rng.random() * 0.2)
                 durable = {p["partition"]: p["durable_offset"] for p in self.pipeline.partitions()}
                 self.consumer.kill()
-                told = self.check()
-                self.assertEqual(told["problem"], [])
-                for note in told["note"]:
+                found = self.check()
+                self.assertEqual(found["problem"], [])
+                for note in found["note"]:
                     self.assertRegex(note, r": torn: ends with \d+ bytes of|\.wal\.tmp: not a file")
                 files = self.wal("list")
                 ends = self.check_chains(files)
