@@ -58,3 +58,19 @@ utf8_valid(const void *data, size_t bytes)
     CHECK(i == bytes);
     return true;
 }
+
+size_t
+utf8_decode(const char *text, uint32_t *code_point)
+{
+    const uint8_t *at = (const uint8_t *)text;
+    size_t left = strnlen(text, 4);
+    size_t length = left > 0 ? utf8_sequence(at, left) : 0;
+    if (length == 0)
+        return 0;
+    uint32_t code = length == 1 ? at[0] : at[0] & (0x7fU >> length);
+    for (size_t i = 1; i < length; i++)
+        code = code << 6 | (at[i] & 0x3fU);
+    CHECK(code > 0 && code <= 0x10ffff);
+    *code_point = code;
+    return length;
+}

@@ -6,8 +6,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* `data` may be NULL when `bytes` is 0. */
 bool utf8_valid(const void *data, size_t bytes);
+
+/* The length of the sequence at the beginning of `text` (terminated), and its code point; 0: the
+ * text is empty or ill-formed. */
+size_t utf8_decode(const char *text, uint32_t *code_point);
 
 #endif

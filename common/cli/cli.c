@@ -13,6 +13,7 @@
 #include "common/base/log.h"
 #include "common/base/version.h"
 #include "common/cli/manual.h"
+#include "common/config/config_load.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 

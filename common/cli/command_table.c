@@ -4,6 +4,7 @@
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
+#include "common/config/config_print.h"
 
 const struct cli_option cli_options[] = {
     {"--config", "FILE", "the YAML file; default: $BITDEX_CONFIG, else bitdex.yaml"},

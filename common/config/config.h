@@ -1,11 +1,11 @@
-/* The configuration of both programs: one YAML file, parsed, checked, defaulted, printed and
- * documented by one settings table per section.
+/* The configuration of both programs as data: one YAML file, which is parsed, checked, filled with
+ * defaults, printed and documented by one settings table for each section (config_settings.h).
  *
- * A loaded `struct config` is immutable and may be read by any thread until config_destroy();
- * every pointer in it belongs to it. Unknown and duplicate keys, wrong types, values out of bounds
- * and references to nothing are refused with file, line and column. `${NAME}` in a value reads the
- * environment, where NAME must be set; `$${` stands for `${`. Anchors, aliases and tags are
- * refused.
+ * A loaded `struct config` (config_load.h) is immutable, and any thread may read it until it is
+ * destroyed; it owns everything that it points to. Unknown and repeated keys, wrong types, values
+ * out of bounds and references to fields that do not exist are refused with file, line and column.
+ * `${NAME}` in a value is replaced by the environment variable NAME, which must be set; `$${` is
+ * replaced by `${`. Anchors, aliases and tags are refused.
  */
 #ifndef COMMON_CONFIG_CONFIG_H
 #define COMMON_CONFIG_CONFIG_H
@@ -13,17 +13,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/base/error.h"
 #include "common/base/log.h"
-
-struct buffer;
 
 enum { CONFIG_PARTITIONS_MAX = 1024 };
 
-/* One librdkafka setting under its own name; the names are librdkafka's to check. */
+/* One librdkafka setting under its own name. librdkafka checks the names and the values. */
 struct config_kafka_setting {
     const char *name;
-    const char *value; /* may hold a secret: only config_print() shows it */
+    const char *value; /* may be a secret (config_kafka_is_secret) */
 };
 
 struct config_kafka_settings {
@@ -32,10 +29,10 @@ struct config_kafka_settings {
 };
 
 struct config_kafka {
-    bool present;                          /* without the section a consumer is stand-alone */
+    bool present;                          /* false: the consumer is stand-alone */
     struct config_kafka_settings common;   /* for both sides */
-    struct config_kafka_settings producer; /* kafka.producer: stands above common */
-    struct config_kafka_settings consumer; /* kafka.consumer: stands above common */
+    struct config_kafka_settings producer; /* kafka.producer: overrides common */
+    struct config_kafka_settings consumer; /* kafka.consumer: overrides common */
 };
 
 struct config_topic {
@@ -47,42 +44,42 @@ struct config_topic {
 };
 
 struct config_retention {
-    int64_t min_age_s;
-    int32_t interval_s; /* between two looks for rows that may go */
-    int32_t batch_rows; /* deleted in one transaction */
+    int64_t min_age_s;  /* of a row that is removed */
+    int32_t interval_s; /* between two passes */
+    int32_t batch_rows; /* removed in one transaction */
 };
 
 struct config_producer {
     const char *name;
-    const char *listen; /* host:port */
-    int32_t poll_interval_ms;
-    int32_t mark_interval_ms; /* the least time between two watermarks of a partition */
-    int32_t chunk_rows;       /* rows read from the outbox at a time */
-    int64_t chunk_bytes;      /* the same in bytes of ops; at least row_bytes */
-    int64_t row_bytes;        /* a larger ops row is rejected */
+    const char *listen;       /* host:port */
+    int32_t poll_interval_ms; /* the maximum between two polls of an idle outbox */
+    int32_t mark_interval_ms; /* the minimum between two watermarks of a partition */
+    int32_t chunk_rows;       /* rows of one chunk */
+    int64_t chunk_bytes;      /* bytes of ops of one chunk; at least row_bytes */
+    int64_t row_bytes;        /* a larger ops row becomes a dead letter */
 };
 
-/* What follows a proven loss. */
+/* What a partition does after a proven loss. */
 enum config_on_gap { ON_GAP_CONTINUE, ON_GAP_STOP };
 
 struct config_consumer {
-    const char *group;      /* the index's name when the file does not say */
+    const char *group;      /* default: the name of the index */
     const char *data_dir;   /* NULL only for the producer */
     const char *listen;     /* host:port */
     const char *token_file; /* NULL: calls that change state are refused */
-    int32_t batch_rows;     /* events of one WAL frame */
-    int64_t batch_bytes;    /* the same in message bytes */
-    int64_t prefetch_bytes; /* of what was fetched and not read yet, all partitions together */
+    int32_t batch_rows;     /* events of one frame */
+    int64_t batch_bytes;    /* bytes of messages of one frame */
+    int64_t prefetch_bytes; /* of messages that are fetched and not read, in all partitions */
     int32_t commit_interval_ms;
     int64_t wal_segment_bytes;
     int64_t wal_limit_bytes;  /* of one partition; at least wal_segment_bytes */
-    int64_t checkpoint_bytes; /* of frames between two */
+    int64_t checkpoint_bytes; /* of frames between two checkpoints */
     enum config_on_gap on_gap;
     int32_t http_threads;
-    int64_t query_limit; /* largest `limit` a query may ask for */
+    int64_t query_limit; /* the largest `limit` of a query */
     int32_t query_timeout_ms;
     int64_t body_bytes; /* of a request */
-    int32_t posts_max;  /* posts of ops at the same time */
+    int32_t posts_max;  /* requests with ops at the same time */
     int32_t post_timeout_ms;
 };
 
@@ -90,14 +87,14 @@ struct config_log {
     enum log_level level;
 };
 
-/* triggers: -- what the generator turns into SQL. When an entry fits several kinds, it is what
- * comes first of field (join), rows_from (fan-out per row), query (fan-out); else it is direct.
- * What a kind has no use for is kept here, and named by config_next_unbuilt(). */
+/* triggers: the generator makes SQL of them. The first setting that an entry has determines its
+ * kind: field (join), rows_from (fan-out per row), query (fan-out); else it is direct. Settings
+ * that a kind does not use are kept, and config_next_unsupported() reports them. */
 enum config_trigger_kind { TRIGGER_DIRECT, TRIGGER_JOIN, TRIGGER_FAN_OUT, TRIGGER_FAN_OUT_PER_ROW };
 enum config_on_delete { ON_DELETE_NOTHING, ON_DELETE_SLOT };
 enum config_on_truncate { ON_TRUNCATE_REFUSE, ON_TRUNCATE_EMIT };
 
-/* Where an item begins in the file, from 1. */
+/* Where an item begins in the file; lines and columns begin at 1. */
 struct config_place {
     uint32_t line;
     uint32_t column;
@@ -106,7 +103,7 @@ struct config_place {
 struct config_tracked_field {
     const char *column;     /* NULL when the form was "expression as target" */
     const char *expression; /* NULL: the value is the column itself */
-    const char *target;     /* always filled: the column's name when the file does not say */
+    const char *target;     /* never NULL; default: the name of the column */
     struct config_place place;
 };
 
@@ -116,7 +113,7 @@ struct config_computed_field {
     struct config_place place;
 };
 
-/* A child table, each row of which points to a row of the trigger's table. */
+/* A child table: each of its rows refers to a row of the table of the trigger. */
 struct config_child {
     const char *table; /* NULL: none */
     const char *foreign_key;
@@ -125,7 +122,7 @@ struct config_child {
 
 struct config_trigger {
     enum config_trigger_kind kind;
-    const char *table;      /* optionally schema-qualified: schema.table */
+    const char *table;      /* "table" or "schema.table" */
     const char *slot_field; /* direct and join */
     bool sets_alive;
     enum config_on_delete on_delete;
@@ -136,7 +133,7 @@ struct config_trigger {
     const char *query;             /* fan-out */
     const char *query_source;      /* fan-out; NULL: the row itself fills the query */
     struct config_child rows_from; /* fan-out per row */
-    struct config_child children;  /* fan-out: rows that may join later */
+    struct config_child children;  /* fan-out: rows that may be inserted later */
     const struct config_tracked_field *track_fields;
     uint32_t track_field_count;
     const struct config_computed_field *computed_fields;
@@ -146,7 +143,7 @@ struct config_trigger {
 
 struct config_dump_field {
     const char *column;
-    const char *target; /* always filled */
+    const char *target; /* never NULL */
 };
 
 struct config_dump_phase {
@@ -164,7 +161,7 @@ struct config_dump_phase {
     struct config_place place;
 };
 
-/* index_config: -- what the engine holds. */
+/* index_config: the fields that the engine holds. */
 enum config_field_type { FIELD_SINGLE_VALUE, FIELD_MULTI_VALUE, FIELD_BOOLEAN, FIELD_STRING };
 enum config_computed_op { COMPUTED_NONE, COMPUTED_GREATEST, COMPUTED_LEAST };
 
@@ -182,8 +179,7 @@ struct config_sort_field {
     uint32_t source_field_count;
 };
 
-/* A name may stand in both lists, as a single value: then it is one field that filters and sorts.
- */
+/* A name may be in both lists, as a single value: then it is one field that filters and sorts. */
 struct config_index {
     const struct config_filter_field *filter_fields;
     uint32_t filter_field_count;
@@ -193,9 +189,9 @@ struct config_index {
 };
 
 struct config {
-    const char *path; /* the file, as it was named */
+    const char *path; /* of the file */
     const char *index;
-    const char *postgres; /* libpq connection string; NULL when absent; log config_redact() of it */
+    const char *postgres; /* libpq connection string, or NULL; logs use config_redact() */
     struct config_kafka kafka;
     struct config_topic topic;
     struct config_retention retention;
@@ -209,46 +205,7 @@ struct config {
     struct config_index index_config;
 };
 
-/* Which program asks: sections that only the other one needs may be missing. */
+/* The program that loads the file: sections that only the other one needs may be missing. */
 enum config_program { CONFIG_PRODUCER, CONFIG_CONSUMER };
-
-/* Reads and validates the whole file, whichever program asks. ERR_USAGE: the file cannot be read,
- * or "FILE:LINE:COLUMN: section.key: what is wrong", for the first error found. The caller owns
- * `*config`, which is not touched on an error. */
-int config_load(const char *path, enum config_program program, struct config **config,
-                struct error *err);
-void config_destroy(struct config *config);
-
-/* Appends the configuration as it is in force, defaults filled in, secrets replaced by "***", as
- * YAML that loads to the same again. */
-void config_print(const struct config *config, struct buffer *out);
-
-/* Appends a connection string (keywords or URI) with its password, and anything else secret,
- * replaced by "***". What cannot be told apart is replaced as a whole. */
-void config_redact(const char *connection_string, struct buffer *out);
-
-/* Appends the reference manual of all settings, in Markdown: docs/configuration.md. */
-void config_reference(struct buffer *out);
-
-/* Appends what decides about the data on disk: one line for each list that a field stands in,
- * sorted, whatever the order in the file. Another text means that the data must be built anew. */
-void config_index_identity(const struct config_index *index, struct buffer *out);
-
-/* The same for the log of one partition: another index or topic, or another configuration of the
- * same, must not go on with it. */
-void config_partition_identity(const struct config *config, int32_t partition, struct buffer *out);
-
-/* What the logs of partitions are named after: the topic, or the index when it is stand-alone. */
-const char *config_log_name(const struct config *config);
-
-/* Appends how the names of a table's triggers begin: "bitdex_TABLE_", with as much of the table's
- * name (which may have a schema) as leaves room for the rest of an identifier. */
-void config_trigger_prefix(const char *table, struct buffer *out);
-
-/* What the file asks for that this version does not do, or that has no effect, one thing at a time:
- * fills `what` (terminated, one line) and returns true. Call with *cursor = 0 and again until it
- * returns false. */
-bool config_next_unbuilt(const struct config *config, uint32_t *cursor, char *what,
-                         uint32_t what_bytes);
 
 #endif

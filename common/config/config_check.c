@@ -3,20 +3,19 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/config/config_items.h"
+#include "common/base/check.h"
 #include "common/config/config_kafka.h"
-#include "common/config/config_read.h"
 
 #define SPACE " \t\r\n"
 
-/* Refuses at the place in the file that `address`, within the configuration, was read from. */
+/* Refuses at the place in the file from which `address`, in the configuration, was read. */
 #define REFUSE(reader, address, ...) \
     config_refuse(reader, config_node_of(reader, address), __VA_ARGS__)
 
 /* One field that a trigger or a dump phase writes. */
 struct claim {
-    const char *const *target; /* where it stands in the configuration */
-    uint32_t owner;            /* which trigger or phase */
+    const char *const *target; /* in the configuration */
+    uint32_t owner;            /* index of the trigger or phase */
 };
 
 static const struct config_filter_field *
@@ -79,17 +78,18 @@ check_bounds(const struct config_reader *reader, const struct config *config)
     return 0;
 }
 
-/* The field holds one integer of its own: what points in time and sources must be. */
+/* The field has to hold one integer and must not be computed: visible_from and source_fields. */
 static int
 check_number(const struct config_reader *reader, const struct config_index *index,
              const char *const *name)
 {
+    CHECK(*name != NULL);
     const struct config_filter_field *filter = find_filter(index, *name);
     const struct config_sort_field *sort = find_sort(index, *name);
     if (filter == NULL && sort == NULL)
         return REFUSE(reader, name, "no field %s in index_config", *name);
     if (sort != NULL && sort->computed_op != COMPUTED_NONE)
-        return REFUSE(reader, name, "field %s is computed itself", *name);
+        return REFUSE(reader, name, "field %s is a computed field", *name);
     if (sort == NULL && filter->type != FIELD_SINGLE_VALUE)
         return REFUSE(reader, name, "field %s is neither a sort field nor a single value", *name);
     return 0;
@@ -132,11 +132,12 @@ check_index(const struct config_reader *reader, const struct config_index *index
     return rc;
 }
 
-/* The producer may do without index_config; then nobody knows the fields. */
+/* Without index_config, which the producer does not require, the fields are unknown. */
 static int
 check_target(const struct config_reader *reader, const struct config_index *index,
              const char *const *target)
 {
+    CHECK(*target != NULL);
     const struct config_sort_field *sort = find_sort(index, *target);
     if (!index_is_given(index))
         return 0;
@@ -153,7 +154,7 @@ is_blank(char byte)
     return byte != '\0' && strchr(SPACE, byte) != NULL;
 }
 
-/* Behind the AND, in any case, that comes next outside quotes; else the end. */
+/* Returns the end of the next AND, in any case, that is not in quotes; or the end of the text. */
 static const char *
 query_after_and(const char *at)
 {
@@ -169,11 +170,13 @@ query_after_and(const char *at)
     return at;
 }
 
-/* Each condition's field and operator. The values have placeholders: only a filled query parses. */
+/* Checks the field and the operator of each condition. A query with placeholders cannot be parsed.
+ * */
 static int
 check_query(const struct config_reader *reader, const struct config *config,
             const char *const *query)
 {
+    CHECK(*query != NULL);
     const char *at = *query;
     do {
         at += strspn(at, SPACE);
@@ -197,12 +200,13 @@ check_query(const struct config_reader *reader, const struct config *config,
 static void
 claim_add(struct claim *claims, uint32_t *count, const char *const *target, uint32_t owner)
 {
+    CHECK(*target != NULL);
     if (claims != NULL)
         claims[*count] = (struct claim){target, owner};
     ++*count;
 }
 
-/* What the trigger writes, by its kind. With `claims` NULL it is only counted. */
+/* Adds the fields that the trigger writes. With `claims` NULL they are only counted. */
 static void
 claim_trigger(const struct config *config, uint32_t owner, struct claim *claims, uint32_t *count)
 {
@@ -238,7 +242,7 @@ same_text(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-/* Do two triggers of one table write the same entities by the same way? */
+/* Whether two triggers of one table write the same entities in the same way. */
 static bool
 same_way(const struct config_trigger *a, const struct config_trigger *b)
 {
@@ -252,11 +256,12 @@ same_way(const struct config_trigger *a, const struct config_trigger *b)
 typedef int (*claim_judge)(const struct config_reader *reader, const struct config *config,
                            const struct claim *first, const struct claim *second);
 
-/* L7: a field's value comes from one table's triggers. */
+/* The triggers of one table write a field (L7). */
 static int
 judge_triggers(const struct config_reader *reader, const struct config *config,
                const struct claim *first, const struct claim *second)
 {
+    CHECK(first->owner < config->trigger_count && second->owner < config->trigger_count);
     const struct config_trigger *a = &config->triggers[first->owner];
     const struct config_trigger *b = &config->triggers[second->owner];
     if (strcmp(table_name(a->table), table_name(b->table)) != 0)
@@ -273,7 +278,7 @@ static int
 judge_phases(const struct config_reader *reader, const struct config *config,
              const struct claim *first, const struct claim *second)
 {
-    (void)config;
+    CHECK(first->owner < config->dump_phase_count);
     return REFUSE(reader, second->target, "duplicate: dump_phases[%u] loads field %s already",
                   first->owner, *second->target);
 }
@@ -305,10 +310,12 @@ check_triggers(const struct config_reader *reader, const struct config *config)
             return rc;
         claim_trigger(config, i, NULL, &count);
     }
+    uint32_t counted = count;
     struct claim *claims = arena_alloc(reader->arena, (count + 1) * sizeof *claims);
     count = 0;
     for (uint32_t i = 0; i < config->trigger_count; i++)
         claim_trigger(config, i, claims, &count);
+    CHECK(count == counted);
     return check_claims(reader, config, claims, count, judge_triggers);
 }
 
@@ -325,6 +332,7 @@ check_column(const struct config_reader *reader, const struct config_dump_phase 
 static int
 check_phase(const struct config_reader *reader, const struct config *config, uint32_t index)
 {
+    CHECK(index < config->dump_phase_count);
     const struct config_dump_phase *phase = &config->dump_phases[index];
     for (uint32_t i = 0; i < index; i++)
         if (strcmp(config->dump_phases[i].name, phase->name) == 0)
@@ -345,10 +353,12 @@ check_dump_phases(const struct config_reader *reader, const struct config *confi
             return rc;
         claim_phase(config, i, NULL, &count);
     }
+    uint32_t counted = count;
     struct claim *claims = arena_alloc(reader->arena, (count + 1) * sizeof *claims);
     count = 0;
     for (uint32_t i = 0; i < config->dump_phase_count; i++)
         claim_phase(config, i, claims, &count);
+    CHECK(count == counted);
     return check_claims(reader, config, claims, count, judge_phases);
 }
 

@@ -1,13 +1,13 @@
-/* What one section says about another: references to nothing, fields with two owners, and what each
- * program requires. Internal to the configuration.
+/* The rules between sections: references to fields and columns that do not exist, fields with two
+ * owners (L7), and what each program requires. For this room only.
  */
 #ifndef COMMON_CONFIG_CONFIG_CHECK_H
 #define COMMON_CONFIG_CONFIG_CHECK_H
 
 #include "common/config/config.h"
-#include "common/config/config_yaml.h"
+#include "common/config/config_node.h"
 
-/* ERR_USAGE for the first thing found. */
+/* ERR_USAGE for the first error. */
 int config_check(const struct config_reader *reader, const struct config *config,
                  enum config_program program);
 

@@ -1,9 +1,9 @@
-#include "common/config/config.h"
+#include "common/config/config_identity.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/memory.h"
+#include "common/base/check.h"
 
 static int
 line_compare(const void *a, const void *b)
@@ -15,6 +15,7 @@ static const char *
 filter_type_name(enum config_field_type type)
 {
     static const char *const names[] = {"single_value", "multi_value", "boolean", "string"};
+    CHECK(type >= FIELD_SINGLE_VALUE && type <= FIELD_STRING);
     return names[type];
 }
 
@@ -27,6 +28,7 @@ filter_line(const struct config_filter_field *field)
 static char *
 sort_line(const struct config_sort_field *field)
 {
+    CHECK((field->computed_op == COMPUTED_NONE) == (field->source_field_count == 0));
     struct buffer line;
     buffer_init(&line);
     buffer_append_format(&line, "sort field \"%s\": bits %u", field->name, field->bits);
@@ -52,6 +54,7 @@ config_index_identity(const struct config_index *index, struct buffer *out)
     qsort(lines, count, sizeof *lines, line_compare);
     for (uint32_t i = 0; i < count; i++) {
         buffer_append_text(out, lines[i]);
+        CHECK(i + 1 == count || strcmp(lines[i], lines[i + 1]) != 0);
         free(lines[i]);
     }
     free(lines);
@@ -60,27 +63,17 @@ config_index_identity(const struct config_index *index, struct buffer *out)
 const char *
 config_log_name(const struct config *config)
 {
-    return config->kafka.present ? config->topic.name : config->index;
+    const char *name = config->kafka.present ? config->topic.name : config->index;
+    CHECK(name != NULL && name[0] != '\0');
+    return name;
 }
 
 void
 config_partition_identity(const struct config *config, int32_t partition, struct buffer *out)
 {
+    CHECK(partition >= 0);
     buffer_append_format(out, "format: 1\nindex: %s\n%s: %s\npartition: %d of %d\n", config->index,
                          config->kafka.present ? "topic" : "stand-alone", config_log_name(config),
                          partition, config->topic.partitions);
     config_index_identity(&config->index_config, out);
-}
-
-void
-config_trigger_prefix(const char *table, struct buffer *out)
-{
-    enum { BYTES_MAX = 40 }; /* of 63: "bitdex_", "_ops_", 8 digits and "_t" leave 41 */
-    const char *dot = strrchr(table, '.');
-    const char *name = dot != NULL ? dot + 1 : table;
-    size_t bytes = strlen(name);
-    if (bytes > BYTES_MAX)
-        for (bytes = BYTES_MAX; ((unsigned char)name[bytes] & 0xc0) == 0x80;)
-            bytes--; /* whole characters of UTF-8 */
-    buffer_append_format(out, "bitdex_%.*s_", (int)bytes, name);
 }

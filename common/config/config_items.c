@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/config/config_rules.h"
 
 static struct text
@@ -17,7 +18,7 @@ text_trim(struct text text)
     return text;
 }
 
-/* Splits at the last " as ", so that an expression may hold casts. False: there is none. */
+/* Splits at the last " as ", because an expression may contain casts. False: there is no " as ". */
 static bool
 text_split_as(const char *text, struct text *expression, struct text *target)
 {
@@ -28,6 +29,7 @@ text_split_as(const char *text, struct text *expression, struct text *target)
         return false;
     *expression = text_trim((struct text){text, (size_t)(last - text)});
     *target = text_trim(text_of(last + strlen(" as ")));
+    CHECK(expression->bytes + target->bytes < strlen(text));
     return true;
 }
 
@@ -35,6 +37,7 @@ const char *
 config_tracked_short(struct arena *arena, const char *text, void *item)
 {
     struct config_tracked_field *field = item;
+    CHECK(field->column == NULL && field->target == NULL);
     struct text expression;
     struct text target;
     if (text_split_as(text, &expression, &target)) {
@@ -50,6 +53,7 @@ const char *
 config_computed_short(struct arena *arena, const char *text, void *item)
 {
     struct config_computed_field *field = item;
+    CHECK(field->expression == NULL && field->target == NULL);
     struct text expression;
     struct text target;
     if (!text_split_as(text, &expression, &target))
@@ -64,6 +68,7 @@ config_dump_field_short(struct arena *arena, const char *text, void *item)
 {
     (void)arena;
     struct config_dump_field *field = item;
+    CHECK(field->column == NULL);
     field->column = text;
     return NULL;
 }
@@ -77,7 +82,7 @@ config_tracked_complete(void *item)
     if (field->target == NULL || (field->column == NULL && field->expression == NULL))
         return "must have a column, or an expression and a target";
     if (config_rule_field(field->target) != NULL)
-        return "must have a target: the column's name is not one of a field";
+        return "must have a target: the name of the column is not a valid field name";
     return NULL;
 }
 
@@ -85,10 +90,11 @@ const char *
 config_dump_field_complete(void *item)
 {
     struct config_dump_field *field = item;
+    CHECK(field->column != NULL); /* required */
     if (field->target == NULL)
         field->target = field->column;
     if (config_rule_field(field->target) != NULL)
-        return "must have a target: the column's name is not one of a field";
+        return "must have a target: the name of the column is not a valid field name";
     return NULL;
 }
 
@@ -106,54 +112,21 @@ const char *
 config_trigger_complete(void *item)
 {
     struct config_trigger *trigger = item;
-    enum config_trigger_kind said = trigger->kind;
+    enum config_trigger_kind given = trigger->kind;
+    CHECK(given == TRIGGER_DIRECT || given == TRIGGER_FAN_OUT_PER_ROW); /* trigger_types */
     trigger->kind = trigger_kind(trigger);
     bool is_fan_out = trigger->kind == TRIGGER_FAN_OUT || trigger->kind == TRIGGER_FAN_OUT_PER_ROW;
-    if (said == TRIGGER_FAN_OUT_PER_ROW && trigger->kind != said)
+    if (given == TRIGGER_FAN_OUT_PER_ROW && trigger->kind != given)
         return "must have rows_from, and no field, to be of type fan_out_per_row";
     if (!is_fan_out && trigger->slot_field == NULL)
         return "must have a slot_field";
     if (trigger->kind == TRIGGER_JOIN && trigger->value_field == NULL)
-        return "must have a value_field, since it has a field";
+        return "must have a value_field, because it has a field";
     if (trigger->value_field != NULL && trigger->field == NULL)
-        return "must have a field, since it has a value_field";
+        return "must have a field, because it has a value_field";
     if (trigger->query_source != NULL && trigger->query == NULL)
-        return "must have a query, since it has a query_source";
+        return "must have a query, because it has a query_source";
     if (is_fan_out && trigger->track_field_count + trigger->computed_field_count == 0)
         return "must have track_fields or computed_fields";
     return NULL;
-}
-
-const char *
-config_trigger_next_idle(const struct config_trigger *trigger, uint32_t *cursor)
-{
-    bool direct = trigger->kind == TRIGGER_DIRECT;
-    bool join = trigger->kind == TRIGGER_JOIN;
-    bool fan_out = trigger->kind == TRIGGER_FAN_OUT;
-    const struct {
-        const char *name;
-        bool is_idle;
-    } settings[] = {
-        {"slot_field", trigger->slot_field != NULL && !direct && !join},
-        {"sets_alive", trigger->sets_alive && !direct},
-        {"on_delete", trigger->on_delete != ON_DELETE_NOTHING && !direct},
-        {"rows_from", trigger->rows_from.table != NULL && join},
-        {"query", trigger->query != NULL && !fan_out},
-        {"query_source", trigger->query_source != NULL && !fan_out},
-        {"children", trigger->children.table != NULL && !fan_out},
-        {"track_fields", trigger->track_field_count > 0 && join},
-    };
-    while (*cursor < sizeof settings / sizeof settings[0]) {
-        uint32_t i = (*cursor)++;
-        if (settings[i].is_idle)
-            return settings[i].name;
-    }
-    return NULL;
-}
-
-const char *
-config_trigger_kind_name(enum config_trigger_kind kind)
-{
-    static const char *const names[] = {"direct", "join", "fan-out", "fan-out per row"};
-    return names[kind];
 }

@@ -3,14 +3,15 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/config/config_read.h"
+#include "common/base/check.h"
 
-/* Why a setting is not for the file to change. */
-static const char idempotence[] = "rows must arrive in order and once";
-static const char endless[] = "a delivery is never given up";
+/* Why the file must not set a setting. */
+static const char idempotence[] = "events must arrive in order and once";
+static const char endless[] = "deliveries are retried without a limit";
 static const char in_log[] = "positions are committed after they are in the write-ahead log";
-static const char spread[] = "the partition of an entity is its id modulo the partitions";
+static const char spread[] = "the partition of an entity is its id modulo the number of partitions";
 
+/* Sorted by name. */
 static const struct {
     const char *name;
     const char *reason;
@@ -18,21 +19,21 @@ static const struct {
     {"acks", idempotence},
     {"auto.commit.enable", in_log},
     {"auto.commit.interval.ms", in_log},
-    {"auto.offset.reset", "a lost position is shown, never jumped over"},
+    {"auto.offset.reset", "a lost offset is an error and never skipped"},
     {"client.id", "the members of a group publish their address in it"},
     {"delivery.timeout.ms", endless},
     {"enable.auto.commit", in_log},
     {"enable.auto.offset.store", in_log},
     {"enable.gapless.guarantee", endless},
     {"enable.idempotence", idempotence},
-    {"group.id", "it is consumer.group"},
+    {"group.id", "it is the value of consumer.group"},
     {"isolation.level", "the producer writes no transactions"},
     {"max.in.flight", idempotence},
     {"max.in.flight.requests.per.connection", idempotence},
-    {"message.max.bytes", "the topic's max.message.bytes is what counts"},
+    {"message.max.bytes", "the limit is max.message.bytes of the topic"},
     {"message.send.max.retries", endless},
     {"message.timeout.ms", endless},
-    {"partition.assignment.strategy", "partitions move without stopping the others"},
+    {"partition.assignment.strategy", "a rebalance must not stop the other partitions"},
     {"partitioner", spread},
     {"queuing.strategy", idempotence},
     {"request.required.acks", idempotence},
@@ -46,20 +47,21 @@ static int
 read_one(const struct config_reader *reader, const struct config_node *node,
          struct config_kafka_setting *setting)
 {
+    CHECK(node->key != NULL);
     for (int i = 0; i < FIXED_SETTINGS; i++)
         if (strcmp(fixed_settings[i].name, node->key) == 0)
             return config_refuse_key(reader, node, "cannot be set: %s", fixed_settings[i].reason);
     setting->name = node->key;
-    return config_read_text(reader, node, &setting->value);
+    return config_node_text(reader, node, &setting->value);
 }
 
-/* Of the section itself, the maps of the two sides are left out. */
+/* Reads the settings of a map; of the section itself, without the maps of the two sides. */
 static int
 read_side(const struct config_reader *reader, const struct config_node *node, bool is_section,
           struct config_kafka_settings *settings)
 {
     if (node->kind != NODE_MAP)
-        return config_refuse(reader, node, "must be a map of librdkafka's settings");
+        return config_refuse(reader, node, "must be a map of librdkafka settings");
     struct config_kafka_setting *items =
         arena_alloc(reader->arena, (node->count + 1) * sizeof *items);
     settings->items = items;
@@ -67,6 +69,7 @@ read_side(const struct config_reader *reader, const struct config_node *node, bo
         if (is_section &&
             (strcmp(child->key, "producer") == 0 || strcmp(child->key, "consumer") == 0))
             continue;
+        CHECK(settings->count < node->count);
         int rc = read_one(reader, child, &items[settings->count++]);
         if (rc != 0)
             return rc;
@@ -78,6 +81,7 @@ int
 config_kafka_read(const struct config_reader *reader, const struct config_node *node,
                   struct config_kafka *kafka)
 {
+    CHECK(!kafka->present);
     kafka->present = true;
     int rc = read_side(reader, node, true, &kafka->common);
     for (const struct config_node *child = node->first; rc == 0 && child != NULL;
@@ -99,6 +103,7 @@ config_kafka_is_secret(const struct config_kafka_setting *setting)
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (strcasestr(setting->name, parts[i]) != NULL)
             return true;
+    CHECK(setting->value != NULL);
     const char *scheme = strstr(setting->value, "://");
     return scheme != NULL && strchr(scheme, '@') != NULL;
 }
@@ -124,13 +129,16 @@ void
 config_kafka_reference(struct buffer *out)
 {
     buffer_append_text(
-        out, "\n## kafka\n\n"
-             "Any librdkafka setting under its own name, for both programs; in the maps `producer` "
-             "and `consumer`,\nfor one of them, which stand above the common ones. "
-             "`bootstrap.servers` is required. The names and\nvalues are librdkafka's to check, "
-             "except that these cannot be set:\n\n"
-             "| setting | because |\n|---|---|\n");
-    for (int i = 0; i < FIXED_SETTINGS; i++)
+        out,
+        "\n## kafka\n\n"
+        "Any librdkafka setting under its own name, for both programs. The maps `producer` and "
+        "`consumer` hold\nsettings of one program, which override the common ones. "
+        "`bootstrap.servers` is required. librdkafka\nchecks the names and the values. These "
+        "settings are fixed and cannot be set:\n\n"
+        "| setting | reason |\n|---|---|\n");
+    for (int i = 0; i < FIXED_SETTINGS; i++) {
+        CHECK(i == 0 || strcmp(fixed_settings[i - 1].name, fixed_settings[i].name) < 0);
         buffer_append_format(out, "| `%s` | %s |\n", fixed_settings[i].name,
                              fixed_settings[i].reason);
+    }
 }

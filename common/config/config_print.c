@@ -1,19 +1,21 @@
-/* YAML in block style, from the settings tables: what was read is written, so that it reads back to
- * the same. A text that is not plainly a word is quoted, in escapes that every YAML knows.
+/* YAML in block style, from the settings tables. A text that is not a plain word is quoted, with
+ * escapes that all versions of YAML have.
  */
-#include "common/config/config.h"
+#include "common/config/config_print.h"
 
 #include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
+#include "common/base/check.h"
+#include "common/base/utf8.h"
 #include "common/config/config_kafka.h"
+#include "common/config/config_redact.h"
 #include "common/config/config_settings.h"
-#include "common/config/config_yaml.h"
 
 enum { INDENT = 2 };
 
-/* Words that some YAML takes for something else than a text. */
+/* Words that are not texts in some versions of YAML. */
 static bool
 word_is_special(const char *text)
 {
@@ -35,7 +37,7 @@ text_is_plain(const char *text)
                              "0123456789_./-")] == '\0';
 }
 
-/* Printable in YAML 1.2 and no line break in YAML 1.1. */
+/* Printable in YAML 1.2, and not a line break in YAML 1.1. */
 static bool
 code_point_is_printable(uint32_t code)
 {
@@ -51,11 +53,10 @@ print_quoted(struct buffer *out, const char *text)
     buffer_append_text(out, "\"");
     while (*text != '\0') {
         uint32_t code;
-        uint32_t bytes = config_utf8_decode(text, &code);
-        if (bytes == 0)
-            break; /* never: texts are checked when they are read */
+        size_t bytes = utf8_decode(text, &code);
+        CHECK(bytes > 0); /* texts are checked when they are read */
         if (strncmp(text, "${", 2) == 0)
-            buffer_append_text(out, "$$"); /* no variable when it is read back */
+            buffer_append_text(out, "$$"); /* not a variable when it is read again */
         else if (*text == '"' || *text == '\\')
             buffer_append_format(out, "\\%c", *text);
         else if (*text == '\n')
@@ -81,6 +82,7 @@ print_text(struct buffer *out, const char *text)
 static void
 print_indent(struct buffer *out, int indent)
 {
+    CHECK(indent >= 0 && indent % INDENT == 0);
     buffer_append_format(out, "%*s", indent, "");
 }
 
@@ -144,6 +146,7 @@ print_items(struct buffer *out, const struct setting *setting, const void *base,
     for (uint32_t i = 0; i < setting_count(setting, base); i++) {
         size_t start = out->bytes;
         print_section(out, setting->section, items + i * setting->section->bytes, indent + INDENT);
+        CHECK(out->bytes > start + (size_t)indent && out->data[start + (size_t)indent] == ' ');
         out->data[start + (size_t)indent] = '-'; /* before the first setting */
     }
 }
@@ -168,6 +171,7 @@ print_scalar(struct buffer *out, const struct setting *setting, const void *base
         buffer_append_text(out, setting_word(setting, base));
         break;
     default:
+        CHECK(setting->type == SETTING_NAMES);
         print_names(out, setting, base);
     }
 }
@@ -200,6 +204,7 @@ print_setting(struct buffer *out, const struct setting *setting, const void *bas
     bool is_nested = print_nested(out, setting, base, indent + INDENT);
     if (out->bytes > head)
         return;
+    CHECK(out->data[head - 1] == '\n');
     out->bytes--; /* on the same line */
     buffer_append_text(out, " ");
     if (is_nested)

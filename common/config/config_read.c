@@ -8,76 +8,17 @@
 #include "common/base/check.h"
 #include "common/config/config_kafka.h"
 
-static const char *
-node_kind_name(const struct config_node *node)
-{
-    switch (node->kind) {
-    case NODE_NOTHING:
-        return "nothing";
-    case NODE_SCALAR:
-        return "a single value";
-    case NODE_LIST:
-        return "a list";
-    case NODE_MAP:
-        return "a map";
-    }
-    return "?";
-}
-
-static int
-expect(const struct config_reader *reader, const struct config_node *node,
-       enum config_node_kind kind, const char *what)
-{
-    if (node->kind == kind)
-        return 0;
-    return config_refuse(reader, node, "must be %s, not %s", what, node_kind_name(node));
-}
-
-static void
-node_bind(struct config_node *node, const void *target, size_t bytes)
-{
-    node->target = target;
-    node->target_bytes = bytes;
-}
-
-/* Replaces `*best` by what was read into fewer bytes around the address. */
-static void
-node_find(const struct config_node *node, uintptr_t address, const struct config_node **best)
-{
-    uintptr_t target = (uintptr_t)node->target;
-    if (address >= target && address < target + node->target_bytes &&
-        node->target_bytes <= (*best)->target_bytes)
-        *best = node;
-    for (const struct config_node *child = node->first; child != NULL; child = child->next)
-        node_find(child, address, best);
-}
-
-const struct config_node *
-config_node_of(const struct config_reader *reader, const void *address)
-{
-    const struct config_node *best = reader->root; /* whose target is the whole configuration */
-    node_find(reader->root, (uintptr_t)address, &best);
-    return best;
-}
-
-int
-config_read_text(const struct config_reader *reader, const struct config_node *node,
-                 const char **text)
-{
-    *text = node->text;
-    return expect(reader, node, NODE_SCALAR, "a text");
-}
-
 static int
 read_ruled_text(const struct config_reader *reader, const struct setting *setting,
                 const struct config_node *node, const char **text)
 {
-    int rc = config_read_text(reader, node, text);
+    CHECK(setting->type == SETTING_TEXT || setting->type == SETTING_NAMES);
+    int rc = config_node_text(reader, node, text);
     const char *demand = rc == 0 && setting->rule != NULL ? setting->rule(*text) : NULL;
     return demand != NULL ? config_refuse(reader, node, "%s", demand) : rc;
 }
 
-/* Decimal, no sign but '-', no leading zeros: what every YAML reads alike. */
+/* Decimal, without '+' and leading zeros: what all versions of YAML read in the same way. */
 static bool
 parse_integer(const struct config_node *node, int64_t *value)
 {
@@ -87,7 +28,7 @@ parse_integer(const struct config_node *node, int64_t *value)
         return false;
     errno = 0;
     *value = strtoll(node->text, NULL, 10);
-    return errno == 0 || errno == ERANGE; /* which saturates, and so is out of bounds */
+    return errno == 0 || errno == ERANGE; /* strtoll() saturates: the value is out of bounds */
 }
 
 static int
@@ -95,8 +36,9 @@ read_integer(const struct config_reader *reader, const struct setting *setting,
              const struct config_node *node, void *place)
 {
     int64_t value;
+    CHECK(setting->bytes == sizeof(int32_t) || setting->bytes == sizeof(int64_t));
     if (node->kind != NODE_SCALAR)
-        return expect(reader, node, NODE_SCALAR, "an integer");
+        return config_node_expect(reader, node, NODE_SCALAR, "an integer");
     if (!parse_integer(node, &value))
         return config_refuse(reader, node, "must be an integer");
     if (value < setting->minimum || value > setting->maximum)
@@ -107,6 +49,7 @@ read_integer(const struct config_reader *reader, const struct setting *setting,
         *(int64_t *)place = value;
     else
         *(int32_t *)place = (int32_t)value;
+    CHECK(setting->bytes == sizeof(int64_t) || (int32_t)value == value);
     return 0;
 }
 
@@ -123,6 +66,7 @@ static int
 read_choice(const struct config_reader *reader, const struct setting *setting,
             const struct config_node *node, int *value)
 {
+    CHECK(setting->type == SETTING_CHOICE && setting->choices != NULL);
     struct buffer words;
     buffer_init(&words);
     bool found = false;
@@ -143,7 +87,7 @@ expect_list(const struct config_reader *reader, const struct config_node *node)
 {
     if (node->kind == NODE_LIST && node->count > CONFIG_LIST_MAX)
         return config_refuse(reader, node, "must have at most %d items", CONFIG_LIST_MAX);
-    return expect(reader, node, NODE_LIST, "a list");
+    return config_node_expect(reader, node, NODE_LIST, "a list");
 }
 
 static int
@@ -155,19 +99,20 @@ read_names(const struct config_reader *reader, const struct setting *setting,
         return rc;
     const char **list = arena_alloc(reader->arena, (node->count + 1) * sizeof *list);
     for (struct config_node *item = node->first; item != NULL; item = item->next) {
+        CHECK(item->index < node->count);
         rc = read_ruled_text(reader, setting, item, &list[item->index]);
         if (rc != 0)
             return rc;
         for (uint32_t i = 0; i < item->index; i++)
             if (strcmp(list[i], list[item->index]) == 0)
                 return config_refuse(reader, item, "duplicate, as item %u", i);
-        node_bind(item, &list[item->index], sizeof list[item->index]);
+        config_node_bind(item, &list[item->index], sizeof list[item->index]);
     }
     *names = list;
     return 0;
 }
 
-/* What a short form filled follows the same rules as what a map would. */
+/* The settings that a short form fills follow the same rules as those of a map. */
 static int
 read_short(const struct config_reader *reader, const struct section *section,
            const struct config_node *node, void *base)
@@ -175,6 +120,7 @@ read_short(const struct config_reader *reader, const struct section *section,
     const char *demand = section->read_short(reader->arena, node->text, base);
     for (uint32_t i = 0; i < section->count && demand == NULL; i++) {
         const struct setting *setting = &section->settings[i];
+        CHECK(setting->type == SETTING_TEXT);
         const char *text = setting_text(setting, base);
         demand = text != NULL && setting->rule != NULL ? setting->rule(text) : NULL;
     }
@@ -190,8 +136,10 @@ read_items(const struct config_reader *reader, const struct section *section,
         return rc;
     size_t bytes = (node->count + 1) * section->bytes;
     char *list = memset(arena_alloc(reader->arena, bytes), 0, bytes);
-    for (struct config_node *item = node->first; rc == 0 && item != NULL; item = item->next)
+    for (struct config_node *item = node->first; rc == 0 && item != NULL; item = item->next) {
+        CHECK(item->index < node->count);
         rc = config_read_section(reader, section, item, list + item->index * section->bytes);
+    }
     *items = list;
     return rc;
 }
@@ -201,7 +149,7 @@ read_setting(const struct config_reader *reader, const struct setting *setting,
              struct config_node *node, void *base)
 {
     void *place = setting_place(setting, base);
-    node_bind(node, place, setting->bytes);
+    config_node_bind(node, place, setting->bytes);
     switch (setting->type) {
     case SETTING_TEXT:
         return read_ruled_text(reader, setting, node, place);
@@ -221,6 +169,8 @@ read_setting(const struct config_reader *reader, const struct setting *setting,
         return config_read_section(reader, setting->section, node, place);
     case SETTING_KAFKA:
         return config_kafka_read(reader, node, place);
+    default:
+        CHECK(false);
     }
     return 0;
 }
@@ -259,13 +209,13 @@ read_map(const struct config_reader *reader, const struct section *section,
          const struct config_node *node, void *base)
 {
     uint64_t seen = 0;
-    CHECK(section->count <= 64);
+    CHECK(section->count <= SECTION_SETTINGS_MAX);
     for (struct config_node *child = node->first; child != NULL; child = child->next) {
         const struct setting *setting = section_find(section, child->key);
         if (setting == NULL)
             return config_refuse_key(reader, child, "unknown setting");
         uint64_t bit = UINT64_C(1) << (setting - section->settings);
-        if ((seen & bit) != 0)
+        if ((seen & bit) != 0) /* the same key twice is refused by config_yaml.c */
             return config_refuse_key(reader, child, "duplicate: %s and %s are one setting",
                                      setting->name, setting->alias);
         seen |= bit;
@@ -283,7 +233,8 @@ int
 config_read_section(const struct config_reader *reader, const struct section *section,
                     struct config_node *node, void *base)
 {
-    node_bind(node, base, section->bytes);
+    CHECK(section->bytes > 0);
+    config_node_bind(node, base, section->bytes);
     fill_defaults(section, base);
     if (section->place_offset > 0)
         *(struct config_place *)(void *)((char *)base + section->place_offset) =
@@ -295,7 +246,7 @@ config_read_section(const struct config_reader *reader, const struct section *se
     else if (node->kind == NODE_MAP)
         rc = read_map(reader, section, node, base);
     else
-        rc = expect(reader, node, NODE_MAP, has_short ? "a map or a text" : "a map");
+        rc = config_node_expect(reader, node, NODE_MAP, has_short ? "a map or a text" : "a map");
     const char *demand = rc == 0 && section->complete != NULL ? section->complete(base) : NULL;
     return demand != NULL ? config_refuse(reader, node, "%s", demand) : rc;
 }

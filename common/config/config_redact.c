@@ -1,15 +1,15 @@
-/* Reads connection strings as libpq does (PostgreSQL manual, "Connection Strings"), and in doubt
- * hides more than needed: what follows a mistake, and everything between a URI's first ':' and its
- * last '@', since a password may hold one that should have been escaped.
+/* Reads connection strings as libpq does (PostgreSQL manual, "Connection Strings"), and hides too
+ * much rather than too little: everything after a syntax error, and everything between the first
+ * ':' of a URI and its last '@', because a password may contain an '@' that is not escaped.
  */
-#include "common/config/config.h"
+#include "common/config/config_redact.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "common/base/memory.h"
+#include "common/base/check.h"
 
 #define SPACE " \t\r\n\f\v"
 
@@ -24,7 +24,8 @@ keyword_is_secret(const char *keyword)
     return false;
 }
 
-/* Behind a value: '...' or up to a space, '\' escaping in both. NULL: the quote does not end. */
+/* Returns the end of a value, '...' or up to a space, with '\' as the escape in both. NULL: the
+ * quote is not closed. */
 static const char *
 skip_value(const char *at)
 {
@@ -37,7 +38,7 @@ skip_value(const char *at)
     return at + is_quoted;
 }
 
-/* "keyword = value ...": spaces may stand around the sign. */
+/* "keyword = value ...", with optional spaces around the sign. */
 static void
 redact_keywords(const char *at, struct buffer *out)
 {
@@ -59,6 +60,7 @@ redact_keywords(const char *at, struct buffer *out)
         bool is_secret =
             keyword_is_secret(keyword) || memmem(value, (size_t)(end - value), "://", 3);
         free(keyword);
+        CHECK(value > at && end >= value);
         buffer_append(out, at, (size_t)(value - at));
         buffer_append(out, is_secret ? "***" : value, is_secret ? 3 : (size_t)(end - value));
         at = end;
@@ -78,11 +80,12 @@ percent_decode(const char *text, size_t bytes)
         *to = is_escape ? (char)strtol(hex, NULL, 16) : *from;
         from += is_escape ? 3 : 1;
     }
+    CHECK((size_t)(to - copy) <= bytes);
     *to = '\0';
     return copy;
 }
 
-/* "?keyword=value&...", the keywords perhaps in escapes. */
+/* "?keyword=value&...", with optional escapes in the keywords. */
 static void
 redact_parameters(const char *at, struct buffer *out)
 {
@@ -95,6 +98,7 @@ redact_parameters(const char *at, struct buffer *out)
         char *keyword = percent_decode(at, word);
         bool is_secret = word < parameter && keyword_is_secret(keyword);
         free(keyword);
+        CHECK(word <= parameter);
         buffer_append(out, at, is_secret ? word + 1 : parameter);
         buffer_append_text(out, is_secret ? "***" : "");
         at += parameter;
@@ -107,7 +111,8 @@ redact_uri(const char *uri, struct buffer *out)
     const char *user = strstr(uri, "://") + 3;
     const char *at_sign = strrchr(user, '@');
     const char *rest = at_sign != NULL ? at_sign : user;
-    size_t shown = at_sign != NULL ? strcspn(user, ":@") : 0; /* the user's name */
+    CHECK(user > uri && rest >= user);
+    size_t shown = at_sign != NULL ? strcspn(user, ":@") : 0; /* the name of the user */
     buffer_append(out, uri, (size_t)(user - uri) + shown);
     if (user + shown < rest)
         buffer_append_text(out, ":***");

@@ -1,8 +1,9 @@
-#include "common/config/config.h"
+#include "common/config/config_reference.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/base/check.h"
 #include "common/config/config_kafka.h"
 #include "common/config/config_settings.h"
 
@@ -26,18 +27,19 @@ append_type(struct buffer *out, const struct setting *setting)
             buffer_append_format(out, "%s%s", choice > setting->choices ? ", " : "", choice->word);
         break;
     default:
+        CHECK(setting->type == SETTING_NAMES);
         buffer_append_format(out, "list of %ss", setting->kind != NULL ? setting->kind : "text");
     }
 }
 
 static void
-append_word_of(struct buffer *out, const struct setting *setting)
+append_default_choice(struct buffer *out, const struct setting *setting)
 {
-    for (const struct choice *choice = setting->choices; choice->word != NULL; choice++)
-        if (choice->value == setting->fallback) {
-            buffer_append_text(out, choice->word);
-            return;
-        }
+    const struct choice *choice = setting->choices;
+    while (choice->word != NULL && choice->value != setting->fallback)
+        choice++;
+    CHECK(choice->word != NULL);
+    buffer_append_text(out, choice->word);
 }
 
 static void
@@ -52,7 +54,7 @@ append_default(struct buffer *out, const struct setting *setting)
     else if (setting->type == SETTING_FLAG)
         buffer_append_text(out, "false");
     else if (setting->type == SETTING_CHOICE)
-        append_word_of(out, setting);
+        append_default_choice(out, setting);
     else
         buffer_append_text(out, setting->text != NULL ? setting->text : "none");
 }
@@ -96,12 +98,13 @@ append_chapter(struct buffer *out, const struct setting *setting, const char *pa
         config_kafka_reference(out);
         return;
     }
+    CHECK(setting_is_nested(setting));
     char *own_path = memory_format("%s%s%s%s", path, path[0] != '\0' ? "." : "", setting->name,
                                    setting->type == SETTING_ITEMS ? "[]" : "");
     buffer_append_format(out, "\n%s %s\n\n%s\n", path[0] != '\0' ? "###" : "##", own_path,
                          setting->section->meaning);
     if (setting->alias != NULL)
-        buffer_append_format(out, "`%s` is another name of the section.\n", setting->alias);
+        buffer_append_format(out, "The section may also be named `%s`.\n", setting->alias);
     append_section(out, setting->section, own_path);
     free(own_path);
 }
@@ -109,12 +112,14 @@ append_chapter(struct buffer *out, const struct setting *setting, const char *pa
 void
 config_reference(struct buffer *out)
 {
+    config_settings_check();
     buffer_append_text(
         out, "# Configuration\n\n"
              "Both programs read one YAML file; [bitdex.yaml](../config/bitdex.yaml) is an example "
              "with comments.\nUnknown keys, wrong types, values out of bounds and references to "
-             "nothing are errors with file, line\nand column. `${NAME}` in a value reads the "
-             "environment variable, which must be set; `$${` stands for\n`${`. Anchors, aliases "
-             "and tags are not accepted. This page is made from the program's own tables.\n");
+             "fields that do not exist are errors\nwith file, line and column. `${NAME}` in a "
+             "value is replaced by the environment variable `NAME`, which\nmust be set; `$${` is "
+             "replaced by `${`. Anchors, aliases and tags are refused. This page is generated\n"
+             "from the settings tables of the programs.\n");
     append_section(out, &config_settings, "");
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
+
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
@@ -17,6 +19,7 @@ enum {
 static bool
 rule_is_word(const char *text, const char *alphabet, size_t bytes_max)
 {
+    CHECK(text != NULL && bytes_max > 0);
     size_t bytes = strlen(text);
     return bytes > 0 && bytes <= bytes_max && strspn(text, alphabet) == bytes;
 }
@@ -40,7 +43,7 @@ config_rule_field(const char *text)
 {
     if (rule_is_word(text, LETTERS DIGITS "_", NAME_BYTES_MAX) && strchr(DIGITS, text[0]) == NULL)
         return NULL;
-    return "must be the name of a field: 1 to 100 letters, digits or '_', no digit first";
+    return "must be a field name: 1 to 100 letters, digits or '_', not beginning with a digit";
 }
 
 static bool
@@ -57,7 +60,7 @@ config_rule_column(const char *text)
 {
     if (rule_is_identifier(text, strlen(text)))
         return NULL;
-    return "must be the name of a column: at most 63 bytes, no quotes, braces or parentheses";
+    return "must be a column name: at most 63 bytes, without quotes, braces and parentheses";
 }
 
 const char *
@@ -69,7 +72,7 @@ config_rule_table(const char *text)
     if (rule_is_identifier(table, strlen(table)) && strchr(table, '.') == NULL &&
         (!has_schema || rule_is_identifier(text, (size_t)(table - text) - 1)))
         return NULL;
-    return "must be the name of a table, table or schema.table, without quotes";
+    return "must be a table name, table or schema.table, without quotes";
 }
 
 const char *

@@ -1,4 +1,4 @@
-/* The tables, in the order in which settings are printed and documented. Innermost sections first.
+/* The tables, in the order in which settings are printed and documented; inner sections come first.
  */
 #include "common/config/config_settings.h"
 
@@ -22,8 +22,8 @@ static const struct setting topic_settings[] = {
      AT(config_topic, name),
      .rule = config_rule_topic,
      .kind = "topic",
-     .standard = "none: required where there is a `kafka` section",
-     .meaning = "The topic. What a consumer cannot apply goes to the topic of the same name with "
+     .standard = "none: required if there is a `kafka` section",
+     .meaning = "The topic. Events that a consumer cannot apply go to the topic with this name and "
                 "`.dead` appended."},
     {.name = "partitions",
      .type = SETTING_INTEGER,
@@ -31,15 +31,16 @@ static const struct setting topic_settings[] = {
      .minimum = 1,
      .maximum = CONFIG_PARTITIONS_MAX,
      .fallback = 4,
-     .meaning = "Fixed for the life of the topic: more partitions mean a new topic and a load."},
+     .meaning = "Fixed for the life of the topic: another number requires a new topic and a load."},
     {.name = "replication_factor",
      .type = SETTING_INTEGER,
      AT(config_topic, replication_factor),
      .minimum = 1,
      .maximum = 100,
      .fallback = 1,
-     .meaning = "Brokers that hold each partition; 3 where there are three. Used when `init` "
-                "creates the topic."},
+     .meaning =
+         "The number of brokers that hold each partition; 3 is recommended. Used when `init` "
+         "creates the topic."},
     {.name = "retention_hours",
      .type = SETTING_INTEGER,
      AT(config_topic, retention_hours),
@@ -47,7 +48,8 @@ static const struct setting topic_settings[] = {
      .maximum = 10 * 366 * 24,
      .fallback = 7 * 24,
      .unit = "hours",
-     .meaning = "How far back a consumer can replay. Used when `init` creates the topic."},
+     .meaning = "How long the topic keeps events, and so how far back a consumer can replay. Used "
+                "when `init` creates the topic."},
     {.name = "max_slots",
      .type = SETTING_INTEGER,
      AT(config_topic, max_slots),
@@ -55,13 +57,14 @@ static const struct setting topic_settings[] = {
      .maximum = INT64_C(1) << 32,
      .fallback = INT64_C(1) << 30,
      .unit = "slots",
-     .meaning = "Entities of one partition: ids up to `max_slots` times `partitions` are accepted, "
-                "larger ones are rejected."},
+     .meaning = "The number of entities of one partition. Ids must be less than `max_slots` times "
+                "`partitions`; ops of a larger id become dead letters."},
 };
 
 static const struct section topic_section = {
-    .meaning = "The Kafka topic that producer and consumers share: a contract, so it is the same "
-               "for both. A stand-alone index, without a `kafka` section, has partitions as well.",
+    .meaning =
+        "The Kafka topic that the producer and its consumers share; the section must be the same "
+        "for all of them. A stand-alone index, without a `kafka` section, has partitions too.",
     SETTINGS(topic_settings),
     .bytes = sizeof(struct config_topic),
 };
@@ -74,7 +77,7 @@ static const struct setting retention_settings[] = {
      .maximum = INT64_C(10) * 366 * 24 * 3600,
      .fallback = 3600,
      .unit = "seconds",
-     .meaning = "Rows that every producer has sent are kept at least this long."},
+     .meaning = "The least time for which a row is kept that every producer has sent."},
     {.name = "interval_s",
      .type = SETTING_INTEGER,
      AT(config_retention, interval_s),
@@ -82,7 +85,7 @@ static const struct setting retention_settings[] = {
      .maximum = 24 * 3600,
      .fallback = 10,
      .unit = "seconds",
-     .meaning = "How often a running producer removes what may go."},
+     .meaning = "The time between two passes in which a running producer removes rows."},
     {.name = "batch_rows",
      .type = SETTING_INTEGER,
      AT(config_retention, batch_rows),
@@ -94,7 +97,7 @@ static const struct setting retention_settings[] = {
 };
 
 static const struct section retention_section = {
-    .meaning = "When rows leave the outbox table.",
+    .meaning = "The removal of sent rows from the outbox.",
     SETTINGS(retention_settings),
     .bytes = sizeof(struct config_retention),
 };
@@ -106,15 +109,15 @@ static const struct setting producer_settings[] = {
      .rule = config_rule_name,
      .kind = "name",
      .text = "default",
-     .meaning = "Whose cursor in the database this is. Two processes of one name are one producer "
-                "and its standby."},
+     .meaning = "The name of the producer, and of its cursor in the database. Of several processes "
+                "with one name, one sends and the others are standbys."},
     {.name = "listen",
      .type = SETTING_TEXT,
      AT(config_producer, listen),
      .rule = config_rule_address,
      .kind = "host:port",
      .text = "127.0.0.1:8081",
-     .meaning = "Where health, metrics and the status page are served. Port 0 takes a free one."},
+     .meaning = "The address of health, metrics and the status page. Port 0 takes a free port."},
     {.name = "poll_interval_ms",
      .type = SETTING_INTEGER,
      AT(config_producer, poll_interval_ms),
@@ -122,7 +125,7 @@ static const struct setting producer_settings[] = {
      .maximum = 60000,
      .fallback = 100,
      .unit = "ms",
-     .meaning = "The longest pause between two looks at an outbox in which nothing happens."},
+     .meaning = "The longest time between two polls of an idle outbox."},
     {.name = "mark_interval_ms",
      .type = SETTING_INTEGER,
      AT(config_producer, mark_interval_ms),
@@ -130,8 +133,8 @@ static const struct setting producer_settings[] = {
      .maximum = 1000,
      .fallback = 100,
      .unit = "ms",
-     .meaning = "The least time between two watermarks of a partition, which freshness is measured "
-                "by."},
+     .meaning = "The least time between two watermarks of a partition. Freshness is measured by "
+                "watermarks."},
     {.name = "chunk_rows",
      .type = SETTING_INTEGER,
      AT(config_producer, chunk_rows),
@@ -139,7 +142,7 @@ static const struct setting producer_settings[] = {
      .maximum = 1000000,
      .fallback = 5000,
      .unit = "rows",
-     .meaning = "Rows read from the outbox in one transaction."},
+     .meaning = "The rows of a chunk: what one statement reads from the outbox."},
     {.name = "chunk_bytes",
      .type = SETTING_INTEGER,
      AT(config_producer, chunk_bytes),
@@ -147,7 +150,7 @@ static const struct setting producer_settings[] = {
      .maximum = MIB(1024),
      .fallback = MIB(8),
      .unit = "bytes",
-     .meaning = "The same in bytes of ops; at least `row_bytes`."},
+     .meaning = "The bytes of ops of a chunk; at least `row_bytes`."},
     {.name = "row_bytes",
      .type = SETTING_INTEGER,
      AT(config_producer, row_bytes),
@@ -155,11 +158,11 @@ static const struct setting producer_settings[] = {
      .maximum = MIB(64),
      .fallback = MIB(1),
      .unit = "bytes",
-     .meaning = "The largest ops row; a larger one is rejected and kept as a dead letter."},
+     .meaning = "The largest ops row; a larger one becomes a dead letter."},
 };
 
 static const struct section producer_section = {
-    .meaning = "From the outbox to the topic.",
+    .meaning = "The producer: from the outbox to the topic.",
     SETTINGS(producer_settings),
     .bytes = sizeof(struct config_producer),
 };
@@ -178,15 +181,16 @@ static const struct setting consumer_settings[] = {
      .kind = "name",
      .standard = "the value of `index`",
      .meaning =
-         "Kafka's consumer group. Consumers of one group share the partitions; another group "
-         "is another replica."},
+         "The Kafka consumer group. Consumers of one group share the partitions; another group "
+         "holds another copy of the index."},
     {.name = "data_dir",
      .type = SETTING_TEXT,
      AT(config_consumer, data_dir),
      .rule = config_rule_filled,
      .kind = "path",
      .standard = "none: the consumer requires it",
-     .meaning = "Write-ahead log and checkpoints; one process at a time."},
+     .meaning =
+         "The directory of write-ahead logs and checkpoints. One process may use it at a time."},
     {.name = "listen",
      .type = SETTING_TEXT,
      AT(config_consumer, listen),
@@ -194,15 +198,14 @@ static const struct setting consumer_settings[] = {
      .kind = "host:port",
      .text = "127.0.0.1:8080",
      .meaning =
-         "Where queries, health, metrics and the status page are served. Port 0 takes a free "
-         "one."},
+         "The address of queries, health, metrics and the status page. Port 0 takes a free port."},
     {.name = "token_file",
      .type = SETTING_TEXT,
      AT(config_consumer, token_file),
      .rule = config_rule_filled,
      .kind = "path",
-     .standard = "none: calls that change state are refused",
-     .meaning = "A file with the bearer token that calls which change state must carry."},
+     .standard = "none: requests that change state are refused",
+     .meaning = "A file with the bearer token. Requests that change state must carry it."},
     {.name = "batch_rows",
      .type = SETTING_INTEGER,
      AT(config_consumer, batch_rows),
@@ -210,7 +213,9 @@ static const struct setting consumer_settings[] = {
      .maximum = 1000000,
      .fallback = 5000,
      .unit = "events",
-     .meaning = "Events that are compacted, logged and applied together, at most."},
+     .meaning =
+         "The largest number of events of one batch, which are compacted, logged and applied "
+         "together."},
     {.name = "batch_bytes",
      .type = SETTING_INTEGER,
      AT(config_consumer, batch_bytes),
@@ -218,7 +223,7 @@ static const struct setting consumer_settings[] = {
      .maximum = MIB(256),
      .fallback = MIB(8),
      .unit = "bytes",
-     .meaning = "The same in bytes of messages."},
+     .meaning = "The largest number of bytes of messages of one batch."},
     {.name = "prefetch_bytes",
      .type = SETTING_INTEGER,
      AT(config_consumer, prefetch_bytes),
@@ -226,9 +231,9 @@ static const struct setting consumer_settings[] = {
      .maximum = MIB(16 * 1024),
      .fallback = MIB(64),
      .unit = "bytes",
-     .meaning = "Memory for messages that were fetched and wait to be read, for all partitions of "
-                "the topic together. The last record batch of each partition comes on top. It "
-                "sets librdkafka's `queued.*` and `fetch.*` limits, unless `kafka` does."},
+     .meaning = "Memory for messages that are fetched and not yet read, for all partitions of the "
+                "topic together. The last record batch of each partition is not counted. Sets the "
+                "`queued.*` and `fetch.*` limits of librdkafka, unless `kafka` sets them."},
     {.name = "commit_interval_ms",
      .type = SETTING_INTEGER,
      AT(config_consumer, commit_interval_ms),
@@ -236,8 +241,10 @@ static const struct setting consumer_settings[] = {
      .maximum = 60000,
      .fallback = 1000,
      .unit = "ms",
-     .meaning = "The least time between two commits of a partition's offset to Kafka. The position "
-                "that counts is in the log: this one is for tools that watch groups."},
+     .meaning =
+         "The least time between two commits of the offset of a partition to Kafka. Recovery "
+         "uses the position in the write-ahead log; the committed offset is for tools that "
+         "show consumer groups, and for resets."},
     {.name = "wal_segment_bytes",
      .type = SETTING_INTEGER,
      AT(config_consumer, wal_segment_bytes),
@@ -245,7 +252,7 @@ static const struct setting consumer_settings[] = {
      .maximum = MIB(1024),
      .fallback = MIB(128),
      .unit = "bytes",
-     .meaning = "The size at which a new file of the write-ahead log begins."},
+     .meaning = "The size at which a new segment of the write-ahead log begins."},
     {.name = "wal_limit_bytes",
      .type = SETTING_INTEGER,
      AT(config_consumer, wal_limit_bytes),
@@ -253,8 +260,9 @@ static const struct setting consumer_settings[] = {
      .maximum = MIB(1024) * 1024 * 1024,
      .fallback = MIB(64) * 1024,
      .unit = "bytes",
-     .meaning = "How large the write-ahead log of one partition may grow: from there on the "
-                "partition reads nothing more, and says so. At least `wal_segment_bytes`."},
+     .meaning =
+         "The limit of the write-ahead log of one partition. A partition that reaches it stops "
+         "reading and has the state `full`. At least `wal_segment_bytes`."},
     {.name = "checkpoint_bytes",
      .type = SETTING_INTEGER,
      AT(config_consumer, checkpoint_bytes),
@@ -262,17 +270,18 @@ static const struct setting consumer_settings[] = {
      .maximum = MIB(1024) * 1024,
      .fallback = MIB(1024),
      .unit = "bytes",
-     .meaning = "How much a partition's log grows between two checkpoints, which are the whole "
-                "state in one file; the log before the older of the newest two is removed. The "
-                "partition reads nothing while the state is copied for one. A clean end takes one "
-                "too."},
+     .meaning =
+         "The growth of the log of a partition after which the next checkpoint is taken. The "
+         "log before the older one of the newest two checkpoints is removed. The partition "
+         "does not read while its state is copied. A clean shutdown takes a checkpoint too."},
     {.name = "on_gap",
      .type = SETTING_CHOICE,
      AT(config_consumer, on_gap),
      .choices = on_gap_choices,
      .fallback = ON_GAP_CONTINUE,
-     .meaning = "What a partition does when it proves that events are missing: go on and say "
-                "incomplete, or stop before the first event behind the gap."},
+     .meaning =
+         "What a partition does when events are proved missing: `continue` and report that it "
+         "is incomplete, or `stop` before the first event after the gap."},
     {.name = "http_threads",
      .type = SETTING_INTEGER,
      AT(config_consumer, http_threads),
@@ -280,7 +289,7 @@ static const struct setting consumer_settings[] = {
      .maximum = 256,
      .fallback = 4,
      .unit = "threads",
-     .meaning = "Requests that are answered at the same time."},
+     .meaning = "The number of requests that are answered at the same time."},
     {.name = "query_limit",
      .type = SETTING_INTEGER,
      AT(config_consumer, query_limit),
@@ -288,7 +297,7 @@ static const struct setting consumer_settings[] = {
      .maximum = 1000000,
      .fallback = 10000,
      .unit = "ids",
-     .meaning = "The largest `limit` plus `offset` that a query may ask for."},
+     .meaning = "The largest sum of `limit` and `offset` of a query."},
     {.name = "query_timeout_ms",
      .type = SETTING_INTEGER,
      AT(config_consumer, query_timeout_ms),
@@ -296,8 +305,8 @@ static const struct setting consumer_settings[] = {
      .maximum = 600000,
      .fallback = 5000,
      .unit = "ms",
-     .meaning = "How long a query may take, the wait for its turn included; then it ends, and is "
-                "answered 503."},
+     .meaning = "The time limit of a query, including the time that it waits for a thread. A query "
+                "that reaches it is answered 503."},
     {.name = "body_bytes",
      .type = SETTING_INTEGER,
      AT(config_consumer, body_bytes),
@@ -305,7 +314,7 @@ static const struct setting consumer_settings[] = {
      .maximum = MIB(32),
      .fallback = MIB(4),
      .unit = "bytes",
-     .meaning = "The largest body of a request; a larger one is answered 413."},
+     .meaning = "The largest body of a request. A larger one is answered 413."},
     {.name = "posts_max",
      .type = SETTING_INTEGER,
      AT(config_consumer, posts_max),
@@ -313,7 +322,7 @@ static const struct setting consumer_settings[] = {
      .maximum = 256,
      .fallback = 16,
      .unit = "requests",
-     .meaning = "Posts of ops that are worked on at the same time; a further one is answered 503."},
+     .meaning = "The number of requests with ops at the same time. A further one is answered 503."},
     {.name = "post_timeout_ms",
      .type = SETTING_INTEGER,
      AT(config_consumer, post_timeout_ms),
@@ -321,12 +330,13 @@ static const struct setting consumer_settings[] = {
      .maximum = 600000,
      .fallback = 10000,
      .unit = "ms",
-     .meaning = "How long posted ops may take to be durable, or to wait for their turn; then the "
-                "post is answered 503."},
+     .meaning =
+         "The time limit for posted ops to become durable, including the time that they wait. "
+         "A request that reaches it is answered 503."},
 };
 
 static const struct section consumer_section = {
-    .meaning = "From the topic to the index and its queries.",
+    .meaning = "The consumer: from the topic to the index and its queries.",
     SETTINGS(consumer_settings),
     .bytes = sizeof(struct config_consumer),
 };
@@ -341,11 +351,11 @@ static const struct setting log_settings[] = {
      AT(config_log, level),
      .choices = log_levels,
      .fallback = LOG_INFO,
-     .meaning = "Lines below it are not written."},
+     .meaning = "The least level of lines that are written."},
 };
 
 static const struct section log_section = {
-    .meaning = "Logs, on standard error, one line each.",
+    .meaning = "The log, on standard error, one line for each record.",
     SETTINGS(log_settings),
     .bytes = sizeof(struct config_log),
 };
@@ -363,7 +373,7 @@ static const struct setting tracked_settings[] = {
      .rule = config_rule_filled,
      .kind = "SQL",
      .standard = "the column itself",
-     .meaning = "The value; `{name}` stands for the row's column of that name."},
+     .meaning = "The value. `{name}` is the column `name` of the row."},
     {.name = "target",
      .type = SETTING_TEXT,
      AT(config_tracked_field, target),
@@ -374,8 +384,9 @@ static const struct setting tracked_settings[] = {
 };
 
 static const struct section tracked_section = {
-    .meaning = "Columns whose changes become ops. An item may also be a text: a column's name, or "
-               "`expression as target`, split at the last ` as `.",
+    .meaning =
+        "Columns whose changes become ops. An item may also be a text: the name of a column, or "
+        "`expression as target`, split at the last ` as `.",
     SETTINGS(tracked_settings),
     .bytes = sizeof(struct config_tracked_field),
     .place_offset = offsetof(struct config_tracked_field, place),
@@ -397,15 +408,17 @@ static const struct setting computed_settings[] = {
      .is_required = true,
      .rule = config_rule_filled,
      .kind = "expression",
-     .meaning = "The value. Of a trigger: SQL, in which `{name}` stands for the row's column of "
-                "that name. Of a dump phase: over its columns by their names, with `&` binding "
-                "tighter than `==`."},
+     .meaning =
+         "The value. In a trigger: SQL, in which `{name}` is the column `name` of the row. In a "
+         "dump phase: an expression over the names of its columns, in which `&` binds "
+         "tighter than `==`."},
 };
 
 static const struct section computed_section = {
-    .meaning = "Fields whose value is computed from the row; of a join, further fields to which a "
-               "row adds one value, or none where it is null. An item may also be the text "
-               "`expression as target`, split at the last ` as `.",
+    .meaning =
+        "Fields whose value is computed from the row. In a join: further fields to which a row "
+        "adds one value, unless it is null. An item may also be the text "
+        "`expression as target`, split at the last ` as `.",
     SETTINGS(computed_settings),
     .bytes = sizeof(struct config_computed_field),
     .place_offset = offsetof(struct config_computed_field, place),
@@ -419,34 +432,35 @@ static const struct setting child_settings[] = {
      .is_required = true,
      .rule = config_rule_table,
      .kind = "table",
-     .meaning = "The child table: a row of it is an entity."},
+     .meaning = "The child table; each of its rows is an entity."},
     {.name = "fk",
      .type = SETTING_TEXT,
      AT(config_child, foreign_key),
      .is_required = true,
      .rule = config_rule_column,
      .kind = "column",
-     .meaning = "The child's column that points to the parent."},
+     .meaning = "The column of the child that refers to the parent."},
     {.name = "slot",
      .type = SETTING_TEXT,
      AT(config_child, slot),
      .is_required = true,
      .rule = config_rule_column,
      .kind = "column",
-     .meaning = "The child's column that holds the entity's id."},
+     .meaning = "The column of the child with the id of the entity."},
 };
 
 static const struct section rows_from_section = {
-    .meaning = "A fan-out that writes one row of ops for each row of a child table. A child that "
-               "comes, or moves to another parent, takes the parent's fields with it.",
+    .meaning = "A fan-out that writes one ops row for each row of a child table. A child that is "
+               "inserted, or moved to another parent, gets the fields of the parent.",
     SETTINGS(child_settings),
     .bytes = sizeof(struct config_child),
 };
 
 static const struct section children_section = {
-    .meaning = "The child table of a fan-out by query: a child that comes, or moves to another "
-               "parent, takes the parent's fields with it. Without it, only changes of the parent "
-               "reach the entities.",
+    .meaning =
+        "The child table of a fan-out by query. A child that is inserted, or moved to another "
+        "parent, gets the fields of the parent. Without this section, only changes of the "
+        "parent reach the entities.",
     SETTINGS(child_settings),
     .bytes = sizeof(struct config_child),
 };
@@ -482,19 +496,19 @@ static const struct setting trigger_settings[] = {
      AT(config_trigger, kind),
      .choices = trigger_types,
      .fallback = TRIGGER_DIRECT,
-     .standard = "what the other settings say",
-     .meaning = "May be said for an entry with `rows_from`."},
+     .standard = "determined by the other settings",
+     .meaning = "May be given for an entry with `rows_from`."},
     {.name = "slot_field",
      .type = SETTING_TEXT,
      AT(config_trigger, slot_field),
      .rule = config_rule_column,
      .kind = "column",
      .standard = "none: direct and join require it",
-     .meaning = "The column that holds the entity's id."},
+     .meaning = "The column with the id of the entity."},
     {.name = "sets_alive",
      .type = SETTING_FLAG,
      AT(config_trigger, sets_alive),
-     .meaning = "An inserted row makes its entity alive (direct)."},
+     .meaning = "Whether an inserted row makes its entity alive (direct)."},
     {.name = "on_delete",
      .type = SETTING_CHOICE,
      AT(config_trigger, on_delete),
@@ -507,8 +521,8 @@ static const struct setting trigger_settings[] = {
      .choices = on_truncate_words,
      .fallback = ON_TRUNCATE_REFUSE,
      .meaning =
-         "What a TRUNCATE does: `refuse` lets it fail, `emit` writes what deleting every row "
-         "would."},
+         "What a TRUNCATE does: `refuse` makes it fail, `emit` writes the ops of deleting every "
+         "row."},
     {.name = "field",
      .type = SETTING_TEXT,
      AT(config_trigger, field),
@@ -521,28 +535,29 @@ static const struct setting trigger_settings[] = {
      .rule = config_rule_column,
      .kind = "column",
      .standard = "none: a join requires it",
-     .meaning = "The column that holds the value (join)."},
+     .meaning = "The column with the value (join)."},
     {.name = "filter",
      .type = SETTING_TEXT,
      AT(config_trigger, filter),
      .rule = config_rule_filled,
      .kind = "SQL",
      .standard = "every row",
-     .meaning = "A condition that a row must meet; `{name}` stands for its column of that name."},
+     .meaning = "A condition that a row must meet. `{name}` is the column `name` of the row."},
     {.name = "query",
      .type = SETTING_TEXT,
      AT(config_trigger, query),
      .rule = config_rule_filled,
      .kind = "fan-out query",
-     .meaning = "Makes it a fan-out: the tracked fields are written to every entity that the query "
-                "matches, such as `postId eq {id}`."},
+     .meaning =
+         "Makes the entry a fan-out: the tracked fields are set on every entity that the query "
+         "matches. Example: `postId eq {id}`."},
     {.name = "query_source",
      .type = SETTING_TEXT,
      AT(config_trigger, query_source),
      .rule = config_rule_filled,
      .kind = "SQL",
      .standard = "the row itself",
-     .meaning = "A SELECT of one row that fills the `{name}` of the query (fan-out)."},
+     .meaning = "A SELECT of one row, whose columns replace the `{name}` of the query (fan-out)."},
     {.name = "rows_from",
      .type = SETTING_SECTION,
      AT(config_trigger, rows_from),
@@ -564,9 +579,10 @@ static const struct setting trigger_settings[] = {
 };
 
 static const struct section trigger_section = {
-    .meaning = "Which changes of which tables become ops. An entry with `field` is a join, else "
-               "one with `rows_from` is a fan-out per row, else one with `query` is a fan-out, "
-               "else it is direct: a row is an entity. A field's value comes from one table.",
+    .meaning =
+        "The tables and columns whose changes become ops. An entry with `field` is a join, else "
+        "one with `rows_from` is a fan-out per row, else one with `query` is a fan-out, "
+        "else it is direct: a row is an entity. The value of a field comes from one table.",
     SETTINGS(trigger_settings),
     .bytes = sizeof(struct config_trigger),
     .place_offset = offsetof(struct config_trigger, place),
@@ -580,7 +596,7 @@ static const struct setting dump_field_settings[] = {
      .is_required = true,
      .rule = config_rule_column,
      .kind = "column",
-     .meaning = "One of the phase's `columns`."},
+     .meaning = "One of the `columns` of the phase."},
     {.name = "target",
      .type = SETTING_TEXT,
      AT(config_dump_field, target),
@@ -591,7 +607,7 @@ static const struct setting dump_field_settings[] = {
 };
 
 static const struct section dump_field_section = {
-    .meaning = "Columns that are loaded. An item may also be a text: a column's name.",
+    .meaning = "Columns that are loaded. An item may also be a text: the name of a column.",
     SETTINGS(dump_field_settings),
     .bytes = sizeof(struct config_dump_field),
     .read_short = config_dump_field_short,
@@ -605,7 +621,7 @@ static const struct setting dump_settings[] = {
      .is_required = true,
      .rule = config_rule_name,
      .kind = "name",
-     .meaning = "Names the phase in commands and logs."},
+     .meaning = "The name of the phase in commands and logs."},
     {.name = "table",
      .type = SETTING_TEXT,
      AT(config_dump_phase, table),
@@ -627,18 +643,18 @@ static const struct setting dump_settings[] = {
      .is_required = true,
      .rule = config_rule_column,
      .kind = "column",
-     .meaning = "The names of the query's columns, in its order."},
+     .meaning = "The names of the columns of the query, in its order."},
     {.name = "slot_field",
      .type = SETTING_TEXT,
      AT(config_dump_phase, slot_field),
      .is_required = true,
      .rule = config_rule_column,
      .kind = "column",
-     .meaning = "The column that holds the entity's id."},
+     .meaning = "The column with the id of the entity."},
     {.name = "sets_alive",
      .type = SETTING_FLAG,
      AT(config_dump_phase, sets_alive),
-     .meaning = "A row makes its entity alive; entities without a row are deleted."},
+     .meaning = "Whether a row makes its entity alive, and entities without a row are deleted."},
     {.name = "fields",
      .type = SETTING_ITEMS,
      AT(config_dump_phase, fields),
@@ -652,7 +668,7 @@ static const struct setting dump_settings[] = {
 };
 
 static const struct section dump_section = {
-    .meaning = "How the index is loaded from the tables: first, again, or for a repair.",
+    .meaning = "How the index is loaded from the tables: the first time, again, or for a repair.",
     SETTINGS(dump_settings),
     .bytes = sizeof(struct config_dump_phase),
     .place_offset = offsetof(struct config_dump_phase, place),
@@ -679,7 +695,7 @@ static const struct setting filter_settings[] = {
      AT(config_filter_field, type),
      .is_required = true,
      .choices = field_types,
-     .meaning = "One integer, a set of integers, true or false, or one of few strings."},
+     .meaning = "One integer, a set of integers, true or false, or one of a few strings."},
 };
 
 static const struct section filter_section = {
@@ -712,7 +728,7 @@ static const struct setting sort_computed_settings[] = {
 };
 
 static const struct section sort_computed_section = {
-    .meaning = "The field has no value of its own: it follows other fields.",
+    .meaning = "Makes the field a computed field: its value is computed from other fields.",
     SETTINGS(sort_computed_settings),
     .bytes = sizeof(struct config_sort_field),
 };
@@ -732,7 +748,7 @@ static const struct setting sort_settings[] = {
      .minimum = 1,
      .maximum = 63,
      .unit = "bits",
-     .meaning = "Holds values of either sign up to 2^bits - 1."},
+     .meaning = "Values have a sign, and their magnitude is at most 2^bits - 1."},
     {.name = "computed",
      .type = SETTING_SECTION,
      .offset = 0,
@@ -763,12 +779,13 @@ static const struct setting index_settings[] = {
      .rule = config_rule_field,
      .kind = "field",
      .standard = "none: everything alive is visible",
-     .meaning = "A field in Unix seconds: until then its entity is hidden."},
+     .meaning = "A field with a time in Unix seconds, until which its entity is hidden."},
 };
 
 static const struct section index_section = {
-    .meaning = "What the index holds. A name may stand in both lists, as a single value: then it "
-               "is one field that filters and sorts. The consumer requires it.",
+    .meaning =
+        "The fields of the index. A name may be in both lists, as a single value: then it is "
+        "one field that filters and sorts. The consumer requires this section.",
     SETTINGS(index_settings),
     .bytes = sizeof(struct config_index),
 };
@@ -780,7 +797,7 @@ static const struct setting root_settings[] = {
      .is_required = true,
      .rule = config_rule_name,
      .kind = "name",
-     .meaning = "The name of the index, as it stands in URLs."},
+     .meaning = "The name of the index in URLs."},
     {.name = "postgres",
      .type = SETTING_TEXT,
      AT(config, postgres),
@@ -826,10 +843,94 @@ const struct section config_settings = {
     .bytes = sizeof(struct config),
 };
 
+static void section_check(const struct section *section);
+
+static void
+choices_check(const struct setting *setting)
+{
+    bool has_fallback = setting->is_required || setting->standard != NULL;
+    CHECK(setting->bytes == sizeof(int));
+    CHECK(setting->choices != NULL && setting->choices[0].word != NULL);
+    for (const struct choice *choice = setting->choices; choice->word != NULL; choice++)
+        has_fallback = has_fallback || choice->value == setting->fallback;
+    CHECK(has_fallback);
+}
+
+static void
+integer_check(const struct setting *setting)
+{
+    CHECK(setting->bytes == sizeof(int32_t) || setting->bytes == sizeof(int64_t));
+    CHECK(setting->minimum <= setting->maximum);
+    CHECK(setting->bytes == sizeof(int64_t) || setting->maximum <= INT32_MAX);
+    CHECK(setting->is_required ||
+          (setting->fallback >= setting->minimum && setting->fallback <= setting->maximum));
+}
+
+static void
+setting_check(const struct setting *setting)
+{
+    switch (setting->type) {
+    case SETTING_TEXT:
+        CHECK(setting->bytes == sizeof(const char *));
+        CHECK(setting->text == NULL || setting->rule == NULL ||
+              setting->rule(setting->text) == NULL);
+        break;
+    case SETTING_INTEGER:
+        integer_check(setting);
+        break;
+    case SETTING_FLAG:
+        CHECK(setting->bytes == sizeof(bool));
+        break;
+    case SETTING_CHOICE:
+        choices_check(setting);
+        break;
+    case SETTING_NAMES:
+        CHECK(setting->count_offset > 0);
+        break;
+    case SETTING_ITEMS:
+        CHECK(setting->count_offset > 0);
+        section_check(setting->section);
+        break;
+    case SETTING_SECTION:
+        CHECK(setting->bytes == setting->section->bytes);
+        section_check(setting->section);
+        break;
+    case SETTING_KAFKA:
+        CHECK(setting->bytes == sizeof(struct config_kafka));
+        break;
+    default:
+        CHECK(false);
+    }
+}
+
+static void
+section_check(const struct section *section)
+{
+    CHECK(section->bytes > 0);
+    CHECK(section->count > 0 && section->count <= SECTION_SETTINGS_MAX);
+    for (uint32_t i = 0; i < section->count; i++) {
+        const struct setting *setting = &section->settings[i];
+        bool is_nested = setting->section != NULL || setting->type == SETTING_KAFKA;
+        CHECK(is_nested || setting->meaning != NULL);
+        CHECK(setting->offset + setting->bytes <= section->bytes);
+        CHECK(setting->alias == NULL || strcmp(setting->alias, setting->name) != 0);
+        for (uint32_t j = 0; j < i; j++)
+            CHECK(strcmp(section->settings[j].name, setting->name) != 0);
+        setting_check(setting);
+    }
+}
+
+void
+config_settings_check(void)
+{
+    section_check(&config_settings);
+}
+
 int64_t
 setting_integer(const struct setting *setting, const void *base)
 {
     const void *value = setting_value(setting, base);
+    CHECK(setting->type == SETTING_INTEGER);
     CHECK(setting->bytes == sizeof(int32_t) || setting->bytes == sizeof(int64_t));
     return setting->bytes == sizeof(int32_t) ? *(const int32_t *)value : *(const int64_t *)value;
 }
@@ -837,18 +938,21 @@ setting_integer(const struct setting *setting, const void *base)
 uint32_t
 setting_count(const struct setting *setting, const void *base)
 {
+    CHECK(setting->type == SETTING_NAMES || setting->type == SETTING_ITEMS);
     return *(const uint32_t *)((const char *)base + setting->count_offset);
 }
 
 const char *
 setting_text(const struct setting *setting, const void *base)
 {
+    CHECK(setting->type == SETTING_TEXT);
     return *(const char *const *)setting_value(setting, base);
 }
 
 const char *
 setting_word(const struct setting *setting, const void *base)
 {
+    CHECK(setting->type == SETTING_CHOICE);
     int value = *(const int *)setting_value(setting, base);
     for (const struct choice *choice = setting->choices; choice->word != NULL; choice++)
         if (choice->value == value)
@@ -883,6 +987,8 @@ setting_is_set(const struct setting *setting, const void *base)
     case SETTING_INTEGER:
     case SETTING_FLAG:
         return true;
+    default:
+        CHECK(false);
     }
     return false;
 }

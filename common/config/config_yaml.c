@@ -1,18 +1,19 @@
-/* One pass over libyaml's events, which stop at the first thing that we do not take.
+/* One pass over the events of libyaml, which ends at the first error.
  *
- * Happy path: one document; every event becomes a node at its place.
+ * Happy path: one document; every value becomes a node with its place.
  *
- * Refused: what is not YAML; a second document; anchors, aliases and tags (an alias can make a
- * small file large); keys that are not words, or come twice; more than the limits below; an
- * environment variable that is not set or is not UTF-8; a NUL.
+ * Failure modes: a text that is not YAML; a second document; anchors, aliases and tags (aliases can
+ * make a small file large); keys that are not words, or are repeated; more than the limits below;
+ * an environment variable that is not set or is not UTF-8; a NUL.
  */
 #include "common/config/config_yaml.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
+
+#include "common/base/check.h"
+#include "common/base/utf8.h"
 
 #define KEY_ALPHABET "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
@@ -24,105 +25,15 @@ struct yaml_input {
     yaml_event_t event;
     struct text yaml;
     uint32_t nodes;
-    size_t variable_bytes; /* put in so far */
+    size_t variable_bytes; /* of expanded variables so far */
 };
 
-static void
-node_append_path(struct buffer *out, const struct config_node *node)
-{
-    if (node->parent == NULL)
-        return;
-    node_append_path(out, node->parent);
-    if (node->key != NULL)
-        buffer_append_format(out, "%s%s", out->bytes > 0 ? "." : "", node->key);
-    else
-        buffer_append_format(out, "[%u]", node->index);
-}
-
-static int
-refuse_at(const struct config_reader *reader, const struct config_node *node, uint32_t line,
-          uint32_t column, const char *format, va_list args)
-{
-    struct buffer path;
-    buffer_init(&path);
-    node_append_path(&path, node);
-    char message[ERROR_MESSAGE_BYTES];
-    vsnprintf(message, sizeof message, format, args);
-    error_set(reader->err, ERR_USAGE, "%s:%u:%u: %s%s%s", reader->file, line, column,
-              buffer_string(&path), path.bytes > 0 ? ": " : "", message);
-    buffer_free(&path);
-    return ERR_USAGE;
-}
-
-int
-config_refuse(const struct config_reader *reader, const struct config_node *node,
-              const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    refuse_at(reader, node, node->line, node->column, format, args);
-    va_end(args);
-    return ERR_USAGE;
-}
-
-int
-config_refuse_key(const struct config_reader *reader, const struct config_node *node,
-                  const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    refuse_at(reader, node, node->key_line, node->key_column, format, args);
-    va_end(args);
-    return ERR_USAGE;
-}
-
-int
-config_refuse_missing(const struct config_reader *reader, const struct config_node *node,
-                      const char *name)
-{
-    struct config_node missing = {
-        .parent = node, .key = name, .line = node->line, .column = node->column};
-    return config_refuse(reader, &missing, "is missing");
-}
-
-uint32_t
-config_utf8_decode(const char *at, uint32_t *code_point)
-{
-    static const uint32_t least[] = {0, 1, 0x80, 0x800, 0x10000};
-    uint8_t lead = (uint8_t)at[0];
-    uint32_t bytes = lead < 0x80 ? 1 : lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    if (bytes == 0 || lead > 0xf4)
-        return 0;
-    uint32_t value = bytes == 1 ? lead : lead & (0x7fu >> bytes);
-    for (uint32_t i = 1; i < bytes; i++) {
-        if (((uint8_t)at[i] & 0xc0) != 0x80)
-            return 0;
-        value = value << 6 | ((uint8_t)at[i] & 0x3f);
-    }
-    if (value < least[bytes] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
-        return 0;
-    *code_point = value;
-    return bytes;
-}
-
-static bool
-text_is_utf8(const char *text)
-{
-    uint32_t code_point;
-    while (*text != '\0') {
-        uint32_t bytes = config_utf8_decode(text, &code_point);
-        if (bytes == 0)
-            return false;
-        text += bytes;
-    }
-    return true;
-}
-
-/* Reads "{NAME}" at `at`, appends the variable's value, and sets `*end` behind the brace. */
+/* Reads "{NAME}" at `at`, appends the value of the variable, and sets `*end` after the brace. */
 static int
 variable_append(struct yaml_input *input, struct config_node *node, const char *at,
                 const char **end, struct buffer *out)
 {
+    CHECK(at[0] == '{');
     size_t bytes =
         strspn(at + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
     if (at[1 + bytes] != '}' || bytes == 0 || bytes > VARIABLE_BYTES_MAX)
@@ -134,7 +45,7 @@ variable_append(struct yaml_input *input, struct config_node *node, const char *
     const char *value = getenv(name);
     if (value == NULL)
         return config_refuse(input->reader, node, "environment variable %s is not set", name);
-    if (!text_is_utf8(value))
+    if (!utf8_valid(value, strlen(value)))
         return config_refuse(input->reader, node, "environment variable %s is not UTF-8", name);
     input->variable_bytes += strlen(value);
     if (input->variable_bytes > CONFIG_FILE_BYTES_MAX)
@@ -144,10 +55,11 @@ variable_append(struct yaml_input *input, struct config_node *node, const char *
     return 0;
 }
 
-/* Replaces ${NAME} and $${ in the node's text. A value is not looked at again. */
+/* Replaces ${NAME} and $${ in the text of the node. Values of variables are not expanded again. */
 static int
 scalar_expand(struct yaml_input *input, struct config_node *node, struct buffer *out)
 {
+    CHECK(node->kind != NODE_LIST && node->kind != NODE_MAP);
     const char *at = node->text;
     for (const char *dollar; (dollar = strchr(at, '$')) != NULL;) {
         buffer_append(out, at, (size_t)(dollar - at));
@@ -184,6 +96,7 @@ parse_scalar(struct yaml_input *input, struct config_node *node)
 {
     const char *value = (const char *)input->event.data.scalar.value;
     struct text text = {value, input->event.data.scalar.length};
+    CHECK(input->event.type == YAML_SCALAR_EVENT);
     if (memchr(value, '\0', text.bytes) != NULL)
         return config_refuse(input->reader, node, "must not hold a NUL");
     node->text = arena_strdup(input->reader->arena, text);
@@ -198,11 +111,13 @@ parse_scalar(struct yaml_input *input, struct config_node *node)
     return rc;
 }
 
-/* libyaml's own complaint. For bytes that are no text it gives an offset instead of a line. */
+/* Reports the error of libyaml. When the bytes are not UTF-8, it has an offset instead of a line.
+ * */
 static int
 parse_problem(const struct yaml_input *input)
 {
     const yaml_parser_t *parser = &input->parser;
+    CHECK(parser->error != YAML_NO_ERROR);
     struct config_node place = {.line = (uint32_t)parser->problem_mark.line + 1,
                                 .column = (uint32_t)parser->problem_mark.column + 1};
     if (parser->error == YAML_READER_ERROR) {
@@ -242,6 +157,7 @@ node_add(struct yaml_input *input, struct config_node *parent, struct config_nod
     if (parent == NULL)
         return node;
     node->index = parent->count++;
+    CHECK((*last == NULL) == (parent->first == NULL));
     if (*last == NULL)
         parent->first = node;
     else
@@ -256,6 +172,7 @@ static int
 parse_list(struct yaml_input *input, struct config_node *list, int depth)
 {
     struct config_node *last = NULL;
+    CHECK(list->kind == NODE_LIST && depth <= DEPTH_MAX);
     for (;;) {
         int rc = next_event(input);
         if (rc != 0 || input->event.type == YAML_SEQUENCE_END_EVENT)
@@ -270,6 +187,7 @@ static int
 parse_key(struct yaml_input *input, const struct config_node *map, struct config_node *node)
 {
     const yaml_event_t *event = &input->event;
+    CHECK(node->parent == map);
     node_place(input, &node->key_line, &node->key_column);
     node->key = "";
     if (event->type == YAML_SCALAR_EVENT && event->data.scalar.anchor == NULL &&
@@ -294,6 +212,7 @@ static int
 parse_map(struct yaml_input *input, struct config_node *map, int depth)
 {
     struct config_node *last = NULL;
+    CHECK(map->kind == NODE_MAP && depth <= DEPTH_MAX);
     for (;;) {
         int rc = next_event(input);
         if (rc != 0 || input->event.type == YAML_MAPPING_END_EVENT)
@@ -324,7 +243,7 @@ event_has_anchor_or_tag(const yaml_event_t *event)
     }
 }
 
-/* The node whose first event is the current one; afterwards its last event is. */
+/* Reads the node that begins with the current event. Afterwards the current event is its last. */
 static int
 parse_node(struct yaml_input *input, struct config_node *node, int depth)
 {
@@ -362,7 +281,7 @@ parse_document(struct yaml_input *input)
     if (rc == 0)
         rc = parse_node(input, root, 0);
     if (rc == 0)
-        rc = next_event(input); /* the document's end */
+        rc = next_event(input); /* the end of the document */
     if (rc == 0)
         rc = next_event(input);
     if (rc != 0 || input->event.type == YAML_STREAM_END_EVENT)

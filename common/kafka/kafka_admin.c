@@ -93,8 +93,8 @@ topic_fill_setting(struct kafka_topic *out, const char *name, const char *value)
         out->message_bytes_max = strtoll(value, NULL, 10);
 }
 
-/* Waits for the reply to a request on the queue of the admin. The caller destroys `*reply`; on
- * error there is none. */
+/* Waits for the reply to a request on the queue of the admin. The caller destroys `*reply`,
+ * which is set only on success. */
 static int
 admin_wait(struct kafka_admin *admin, const char *what, rd_kafka_event_t **reply, struct error *err)
 {

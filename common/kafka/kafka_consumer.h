@@ -91,7 +91,7 @@ int64_t kafka_consumer_acknowledged(struct kafka_consumer *consumer, int32_t par
 void kafka_consumer_watermarks(struct kafka_consumer *consumer, int32_t partition, int64_t *low,
                                int64_t *high);
 
-/* The last error about the brokers; "" when there is none since their last answer. Any thread. */
+/* The last error about the brokers; "" when they have answered since. Any thread. */
 void kafka_consumer_last_error(struct kafka_consumer *consumer, char *out, size_t bytes);
 
 #endif

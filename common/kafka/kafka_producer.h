@@ -58,8 +58,7 @@ int64_t kafka_producer_acked_offset(const struct kafka_producer *producer, int32
 /* Of all partitions: messages queued and not acknowledged. */
 uint64_t kafka_producer_outstanding(const struct kafka_producer *producer);
 
-/* The last error about the brokers; "" when there is none since the last acknowledgement. Any
- * thread. */
+/* The last error about the brokers; "" when a message was acknowledged since. Any thread. */
 void kafka_producer_last_error(struct kafka_producer *producer, char *out, size_t bytes);
 
 #endif

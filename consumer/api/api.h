@@ -17,6 +17,7 @@
 #ifndef CONSUMER_API_API_H
 #define CONSUMER_API_API_H
 
+#include "common/base/error.h"
 #include "common/config/config.h"
 #include "consumer/group/assignment.h"
 #include "consumer/ingest/ops_sink.h"

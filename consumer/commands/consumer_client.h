@@ -2,6 +2,7 @@
 #ifndef CONSUMER_COMMANDS_CONSUMER_CLIENT_H
 #define CONSUMER_COMMANDS_CONSUMER_CLIENT_H
 
+#include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/config/config.h"
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/config/config_identity.h"
 #include "common/event/event_codec.h"
 #include "common/files/files.h"
 #include "common/json/json_write.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/config/config_identity.h"
 #include "common/files/files.h"
 #include "consumer/checkpoint/checkpoint.h"
 #include "consumer/partition/data_dir.h"

@@ -7,6 +7,7 @@
 #ifndef CONSUMER_DEAD_LETTER_DEAD_LETTER_TOPIC_H
 #define CONSUMER_DEAD_LETTER_DEAD_LETTER_TOPIC_H
 
+#include "common/base/error.h"
 #include "common/config/config.h"
 #include "consumer/dead_letter/dead_letter.h"
 

@@ -16,6 +16,7 @@
 #ifndef CONSUMER_GROUP_CURSOR_TABLE_H
 #define CONSUMER_GROUP_CURSOR_TABLE_H
 
+#include "common/base/error.h"
 #include "common/config/config.h"
 #include "consumer/partition/sequence.h"
 

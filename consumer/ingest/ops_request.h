@@ -11,6 +11,7 @@
 #ifndef CONSUMER_INGEST_OPS_REQUEST_H
 #define CONSUMER_INGEST_OPS_REQUEST_H
 
+#include "common/base/error.h"
 #include "common/config/config.h"
 #include "common/ops/op.h"
 

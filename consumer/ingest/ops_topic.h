@@ -8,6 +8,7 @@
 #ifndef CONSUMER_INGEST_OPS_TOPIC_H
 #define CONSUMER_INGEST_OPS_TOPIC_H
 
+#include "common/base/error.h"
 #include "common/config/config.h"
 #include "consumer/ingest/ops_sink.h"
 

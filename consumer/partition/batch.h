@@ -14,6 +14,7 @@
 #ifndef CONSUMER_PARTITION_BATCH_H
 #define CONSUMER_PARTITION_BATCH_H
 
+#include "common/base/error.h"
 #include "common/config/config.h"
 #include "common/event/event_codec.h"
 #include "common/kafka/kafka_record.h"

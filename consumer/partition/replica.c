@@ -6,6 +6,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/config/config_identity.h"
 #include "consumer/checkpoint/checkpoint.h"
 #include "consumer/checkpoint/checkpoint_read.h"
 #include "consumer/checkpoint/checkpoint_write.h"

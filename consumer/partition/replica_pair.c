@@ -4,6 +4,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/config/config_identity.h"
 #include "consumer/partition/data_dir.h"
 
 enum { POLL_MS = 20 };

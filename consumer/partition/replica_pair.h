@@ -15,6 +15,7 @@
 #ifndef CONSUMER_PARTITION_REPLICA_PAIR_H
 #define CONSUMER_PARTITION_REPLICA_PAIR_H
 
+#include "common/base/error.h"
 #include "common/config/config.h"
 #include "consumer/partition/feed.h"
 #include "consumer/partition/partition_dir.h"

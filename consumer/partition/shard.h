@@ -11,6 +11,7 @@
 #ifndef CONSUMER_PARTITION_SHARD_H
 #define CONSUMER_PARTITION_SHARD_H
 
+#include "common/base/error.h"
 #include "common/config/config.h"
 #include "consumer/engine/engine.h"
 #include "consumer/partition/batch.h"

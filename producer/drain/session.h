@@ -11,6 +11,7 @@
 #ifndef PRODUCER_DRAIN_SESSION_H
 #define PRODUCER_DRAIN_SESSION_H
 
+#include "common/base/error.h"
 #include "common/config/config.h"
 #include "common/pg/pg.h"
 #include "producer/drain/progress.h"

@@ -7,6 +7,7 @@
 #ifndef PRODUCER_DRAIN_TRIMMER_H
 #define PRODUCER_DRAIN_TRIMMER_H
 
+#include "common/base/error.h"
 #include "common/config/config.h"
 #include "producer/drain/status.h"
 

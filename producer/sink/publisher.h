@@ -11,6 +11,7 @@
 #ifndef PRODUCER_SINK_PUBLISHER_H
 #define PRODUCER_SINK_PUBLISHER_H
 
+#include "common/base/error.h"
 #include "common/config/config.h"
 #include "common/event/event.h"
 #include "producer/sink/numbering.h"

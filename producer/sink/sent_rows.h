@@ -12,6 +12,7 @@
 #ifndef PRODUCER_SINK_SENT_ROWS_H
 #define PRODUCER_SINK_SENT_ROWS_H
 
+#include "common/base/error.h"
 #include "common/config/config.h"
 #include "common/event/event.h"
 

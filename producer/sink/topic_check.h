@@ -14,6 +14,7 @@
 #ifndef PRODUCER_SINK_TOPIC_CHECK_H
 #define PRODUCER_SINK_TOPIC_CHECK_H
 
+#include "common/base/error.h"
 #include "common/config/config.h"
 #include "common/event/event.h"
 #include "common/kafka/kafka_admin.h"

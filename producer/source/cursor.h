@@ -13,6 +13,7 @@
 #ifndef PRODUCER_SOURCE_CURSOR_H
 #define PRODUCER_SOURCE_CURSOR_H
 
+#include "common/base/error.h"
 #include "common/config/config.h"
 #include "common/pg/pg.h"
 #include "producer/source/snapshot.h"

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "common/base/error.h"
 #include "common/config/config.h"
 #include "common/pg/pg.h"
 

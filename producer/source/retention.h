@@ -16,6 +16,7 @@
 #ifndef PRODUCER_SOURCE_RETENTION_H
 #define PRODUCER_SOURCE_RETENTION_H
 
+#include "common/base/error.h"
 #include "common/config/config.h"
 #include "common/pg/pg.h"
 #include "producer/source/snapshot.h"

@@ -1,6 +1,7 @@
 #include "producer/source/source_empty.h"
 
 #include "common/base/check.h"
+#include "common/config/config_trigger.h"
 #include "common/pg/pg.h"
 
 static void

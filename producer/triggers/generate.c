@@ -6,6 +6,7 @@
 
 #include "common/base/check.h"
 #include "common/config/config.h"
+#include "common/config/config_trigger.h"
 #include "producer/triggers/body.h"
 #include "producer/triggers/digest.h"
 #include "producer/triggers/sql.h"

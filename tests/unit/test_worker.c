@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/config/config_identity.h"
 #include "common/event/event_codec.h"
 #include "consumer/partition/worker.h"
 #include "tests/support/temporary_directory.h"

@@ -1,19 +1,22 @@
-/* Loading: the file's text becomes a tree (config_yaml), the tree becomes the struct by the
- * settings tables (config_read), and then the sections are held against each other (config_check).
+/* config_yaml makes a tree of the text of the file, config_read makes the struct of the tree by the
+ * settings tables, and config_check checks the rules between sections.
  */
-#include "common/config/config.h"
+#include "common/config/config_load.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/check.h"
+#include "common/base/memory.h"
 #include "common/config/config_check.h"
 #include "common/config/config_read.h"
+#include "common/config/config_settings.h"
 #include "common/config/config_yaml.h"
 
-/* What config_load() really gives out. */
+/* The object that config_load() allocates. */
 struct config_owned {
-    struct config config; /* first: a pointer to it is one to the whole */
-    struct arena arena;   /* of everything that it points to */
+    struct config config; /* first: its address is the address of the object */
+    struct arena arena;   /* of everything that the configuration points to */
 };
 
 static int
@@ -49,16 +52,20 @@ read_config(struct config_reader *reader, struct text yaml, enum config_program 
         rc = config_read_section(reader, &config_settings, reader->root, config);
     if (rc == 0)
         rc = config_check(reader, config, program);
+    if (rc != 0)
+        return rc;
+    CHECK(config->index != NULL);
     config->path = arena_strdup(reader->arena, text_of(reader->file));
-    if (rc == 0 && config->consumer.group == NULL)
+    if (config->consumer.group == NULL)
         config->consumer.group = config->index;
-    return rc;
+    return 0;
 }
 
 int
 config_load(const char *path, enum config_program program, struct config **config,
             struct error *err)
 {
+    config_settings_check();
     struct config_owned *owned = memory_zalloc(sizeof *owned);
     arena_init(&owned->arena);
     struct config_reader reader = {.file = path, .arena = &owned->arena, .err = err};

@@ -1,0 +1,15 @@
+/* Loading and releasing the configuration. */
+#ifndef COMMON_CONFIG_CONFIG_LOAD_H
+#define COMMON_CONFIG_CONFIG_LOAD_H
+
+#include "common/base/error.h"
+#include "common/config/config.h"
+
+/* Reads and validates the whole file for `program`. ERR_USAGE: the file cannot be read, or
+ * "FILE:LINE:COLUMN: section.key: reason" for the first error. The caller owns `*config`, which is
+ * unchanged on error. */
+int config_load(const char *path, enum config_program program, struct config **config,
+                struct error *err);
+void config_destroy(struct config *config);
+
+#endif

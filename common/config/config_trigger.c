@@ -1,0 +1,54 @@
+#include "common/config/config_trigger.h"
+
+#include <string.h>
+
+#include "common/base/check.h"
+
+const char *
+config_trigger_next_unused(const struct config_trigger *trigger, uint32_t *cursor)
+{
+    bool direct = trigger->kind == TRIGGER_DIRECT;
+    bool join = trigger->kind == TRIGGER_JOIN;
+    bool fan_out = trigger->kind == TRIGGER_FAN_OUT;
+    const struct {
+        const char *name;
+        bool is_unused;
+    } settings[] = {
+        {"slot_field", trigger->slot_field != NULL && !direct && !join},
+        {"sets_alive", trigger->sets_alive && !direct},
+        {"on_delete", trigger->on_delete != ON_DELETE_NOTHING && !direct},
+        {"rows_from", trigger->rows_from.table != NULL && join},
+        {"query", trigger->query != NULL && !fan_out},
+        {"query_source", trigger->query_source != NULL && !fan_out},
+        {"children", trigger->children.table != NULL && !fan_out},
+        {"track_fields", trigger->track_field_count > 0 && join},
+    };
+    while (*cursor < sizeof settings / sizeof settings[0]) {
+        uint32_t i = (*cursor)++;
+        if (settings[i].is_unused)
+            return settings[i].name;
+    }
+    return NULL;
+}
+
+const char *
+config_trigger_kind_name(enum config_trigger_kind kind)
+{
+    static const char *const names[] = {"direct", "join", "fan-out", "fan-out per row"};
+    CHECK(kind >= TRIGGER_DIRECT && kind <= TRIGGER_FAN_OUT_PER_ROW);
+    return names[kind];
+}
+
+void
+config_trigger_prefix(const char *table, struct buffer *out)
+{
+    enum { BYTES_MAX = 40 }; /* of 63: "bitdex_", "_ops_", 8 digits and "_t" leave 41 */
+    const char *dot = strrchr(table, '.');
+    const char *name = dot != NULL ? dot + 1 : table;
+    size_t bytes = strlen(name);
+    if (bytes > BYTES_MAX)
+        for (bytes = BYTES_MAX; ((unsigned char)name[bytes] & 0xc0) == 0x80;)
+            bytes--; /* to the beginning of a character of UTF-8 */
+    CHECK(bytes > 0 && bytes <= BYTES_MAX);
+    buffer_append_format(out, "bitdex_%.*s_", (int)bytes, name);
+}

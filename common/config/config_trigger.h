@@ -1,0 +1,20 @@
+/* What follows from an entry of `triggers`. Pure; any thread. */
+#ifndef COMMON_CONFIG_CONFIG_TRIGGER_H
+#define COMMON_CONFIG_CONFIG_TRIGGER_H
+
+#include "common/base/memory.h"
+#include "common/config/config.h"
+
+/* The settings that the kind of the trigger does not use, one at a time. Returns the first one at
+ * or after `*cursor` and moves the cursor past it; NULL: there are no more. The first cursor is 0.
+ * */
+const char *config_trigger_next_unused(const struct config_trigger *trigger, uint32_t *cursor);
+
+/* "direct", "join", "fan-out", "fan-out per row" */
+const char *config_trigger_kind_name(enum config_trigger_kind kind);
+
+/* Appends the beginning of the names of a table's triggers, "bitdex_TABLE_": as much of the name of
+ * the table, without its schema, as leaves room for the rest of an identifier. */
+void config_trigger_prefix(const char *table, struct buffer *out);
+
+#endif
