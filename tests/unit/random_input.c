@@ -6,8 +6,12 @@
 #include <time.h>
 
 #include "common/base/clock.h"
+#include "tests/unit/unit_test.h"
 
-enum { ROUNDS_PER_S = 1000 }; /* how far apart the first seeds of runs a second apart are */
+enum {
+    INPUTS = 30000,
+    ROUNDS_PER_S = 1000, /* how far apart the first seeds of runs a second apart are */
+};
 
 static uint64_t random_state;
 
@@ -84,9 +88,8 @@ random_edit(struct buffer *input, const char *const *pieces, size_t piece_count)
     input->bytes = input->bytes - cut + piece_bytes;
 }
 
-struct text
-random_damaged(const char *const *goods, size_t good_count, const char *const *pieces,
-               size_t piece_count)
+static struct text
+damaged(const char *const *goods, size_t good_count, const char *const *pieces, size_t piece_count)
 {
     struct buffer input = {0};
     if (random_below(20) > 0)
@@ -99,6 +102,20 @@ random_damaged(const char *const *goods, size_t good_count, const char *const *p
     struct text text = {exact, input.bytes};
     buffer_free(&input);
     return text;
+}
+
+void
+random_inputs(const char *const *goods, size_t good_count, const char *const *pieces,
+              size_t piece_count, bool (*is_accepted)(struct text input))
+{
+    int accepted = 0;
+    random_seed();
+    for (int i = 0; i < INPUTS; i++) {
+        struct text input = damaged(goods, good_count, pieces, piece_count);
+        accepted += is_accepted(input);
+        free((void *)(uintptr_t)input.data);
+    }
+    assert_in_range(accepted, INPUTS / 20, INPUTS);
 }
 
 bool

@@ -24,10 +24,11 @@ uint64_t random_below(uint64_t limit);
 
 /* One random edit: a byte or a piece of the grammar is written or inserted, or the end is cut. */
 void random_edit(struct buffer *input, const char *const *pieces, size_t piece_count);
-/* One of `goods` with a few edits, or random bytes. The allocation ends with the last byte, so that
- * a sanitizer finds a read after it. The caller frees the data with free(). */
-struct text random_damaged(const char *const *goods, size_t good_count, const char *const *pieces,
-                           size_t piece_count);
+/* Calls `is_accepted` with many inputs: one of `goods` with a few random edits, or random bytes.
+ * The allocation ends with the last byte, so that a sanitizer finds a read after it. The test fails
+ * when fewer than a twentieth of the inputs is accepted. */
+void random_inputs(const char *const *goods, size_t good_count, const char *const *pieces,
+                   size_t piece_count, bool (*is_accepted)(struct text input));
 
 bool text_is_ascii(const char *terminated);
 

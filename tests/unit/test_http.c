@@ -600,7 +600,7 @@ test_a_long_handler_is_not_interrupted(void **state)
     int fd = raw_connect(*state);
     assert_true(raw_send(fd, request, strlen(request)));
     site_await_waiting(*state, 1);
-    clock_sleep_ms((2 * TIMEOUT_S + 2) * 1000);
+    clock_sleep_ms((2 * TIMEOUT_S + 2) * MS_PER_S);
     site_open(*state);
     assert_non_null(strstr(raw_receive_all(fd, &out), "GET /wait"));
     buffer_free(&out);

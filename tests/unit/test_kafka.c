@@ -745,7 +745,7 @@ static void
 test_F57_a_member_may_leave_before_its_first_assignment(void **state)
 {
     (void)state;
-    enum { BROKER = 1, ANSWER_MS = PATIENCE_S * 1000 };
+    enum { BROKER = 1, ANSWER_MS = PATIENCE_S * MS_PER_S };
     const char *topic = topic_of("leaving", 2);
     struct member member = {0};
     struct error err;

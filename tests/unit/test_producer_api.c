@@ -6,7 +6,7 @@
 #include "common/base/clock.h"
 #include "producer/api/api.h"
 
-enum { MINUTE_US = 60 * 1000 * 1000 };
+enum { MINUTE_US = 60 * US_PER_S };
 
 static const struct config config = {.producer = {.name = "p"}, .topic = {.name = "t"}};
 

@@ -5,7 +5,7 @@
 #include "common/base/clock.h"
 #include "producer/drain/status.h"
 
-enum { MINUTE_US = 60 * 1000 * 1000 };
+enum { MINUTE_US = 60 * US_PER_S };
 
 static struct status_view
 make_view(void)
