@@ -86,6 +86,15 @@ text_is(struct text a, const char *terminated)
     return text_equal(a, text_of(terminated));
 }
 
+uint64_t
+text_hash(struct text text)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < text.bytes; i++)
+        hash = (hash ^ (uint8_t)text.data[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
 void
 arena_init(struct arena *arena)
 {

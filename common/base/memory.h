@@ -30,6 +30,8 @@ struct text {
 struct text text_of(const char *terminated);
 bool text_equal(struct text a, struct text b);
 bool text_is(struct text a, const char *terminated);
+/* FNV-1a, 64 bits. */
+uint64_t text_hash(struct text text);
 
 /* An arena: everything allocated from it is released together. */
 struct arena {

@@ -2,10 +2,10 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/number.h"
 #include "common/base/utf8.h"
 
 void
@@ -158,21 +158,15 @@ json_integer(struct json_writer *writer, int64_t value)
     write_literal(writer, digits);
 }
 
-/* Writes the fewest digits that read back as the same number; 17 always do. */
 void
 json_float(struct json_writer *writer, double value)
 {
-    char digits[40];
+    char digits[NUMBER_TEXT_BYTES];
     if (!isfinite(value)) {
         json_null(writer);
         return;
     }
-    for (int precision = 15; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, value);
-        if (strtod(digits, NULL) == value)
-            break;
-    }
-    CHECK(strtod(digits, NULL) == value);
+    number_format(value, digits, sizeof digits);
     write_literal(writer, digits);
     if (strpbrk(digits, ".e") == NULL)
         buffer_append_text(writer->out, ".0");

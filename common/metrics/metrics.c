@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/number.h"
 
 enum { LAST_BUCKET = METRICS_HISTOGRAM_BUCKETS - 1 };
 
@@ -40,12 +41,8 @@ metrics_append_number(struct buffer *out, double value)
         buffer_append_format(out, "%lld", (long long)value);
         return;
     }
-    char text[32];
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
+    char text[NUMBER_TEXT_BYTES];
+    number_format(value, text, sizeof text);
     buffer_append_text(out, text);
 }
 

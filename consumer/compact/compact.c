@@ -82,15 +82,6 @@ struct compact {
 /* --- fields ---------------------------------------------------------------------------------- */
 
 static uint64_t
-hash_text(struct text text)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-    for (size_t i = 0; i < text.bytes; i++)
-        hash = (hash ^ (uint8_t)text.data[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
-static uint64_t
 hash_number(uint64_t number)
 {
     number *= UINT64_C(0x9e3779b97f4a7c15);
@@ -100,7 +91,7 @@ hash_number(uint64_t number)
 static uint32_t *
 compact_name(const struct compact *compact, struct text name)
 {
-    uint64_t at = hash_text(name);
+    uint64_t at = text_hash(name);
     uint32_t *found;
     do
         found = &compact->names[at++ & compact->names_mask];
@@ -366,7 +357,7 @@ query_add_filter(struct compact *compact, struct compact_query *query, const str
 static struct compact_query *
 compact_query(struct compact *compact, struct text text)
 {
-    const struct place wanted = {.owner = (int64_t)hash_text(text), .kind = PLACE_QUERY};
+    const struct place wanted = {.owner = (int64_t)text_hash(text), .kind = PLACE_QUERY};
     struct place *place = compact_place(compact, &wanted);
     if (place->at > 0 && text_equal(compact->queries[place->at - 1].text, text))
         return &compact->queries[place->at - 1];

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/number.h"
 
 static const char *
 scalar_wanted(const struct field *field)
@@ -78,18 +79,6 @@ scalar_from_value(const struct field *field, const struct value *value, struct s
                      scalar_wanted(field), value_kind_name(value->kind));
 }
 
-/* Writes the shortest text that reads back as the same number. */
-static void
-scalar_write_float(double real, char *digits)
-{
-    CHECK(!isnan(real));
-    for (int precision = 15; precision <= 17; precision++) {
-        snprintf(digits, SCALAR_DIGITS_BYTES, "%.*g", precision, real);
-        if (strtod(digits, NULL) == real)
-            return;
-    }
-}
-
 /* Gives the scalar the text of a value that is no string. */
 static void
 scalar_write_text(const struct value *value, struct scalar *scalar)
@@ -97,7 +86,7 @@ scalar_write_text(const struct value *value, struct scalar *scalar)
     if (value->kind == VALUE_INTEGER)
         snprintf(scalar->digits, SCALAR_DIGITS_BYTES, "%lld", (long long)value->integer);
     else if (value->kind == VALUE_FLOAT)
-        scalar_write_float(value->real, scalar->digits);
+        number_format(value->real, scalar->digits, SCALAR_DIGITS_BYTES);
     else
         snprintf(scalar->digits, SCALAR_DIGITS_BYTES, "%s", value->boolean ? "true" : "false");
     scalar->number = 0;

@@ -7,14 +7,11 @@
 
 enum { CAPACITY_MIN = 16, CODES_MAX = 1 << 30 };
 
-/* FNV-1a. */
 static uint64_t
 dictionary_hash(struct text text)
 {
-    uint64_t h = 0xcbf29ce484222325;
-    for (size_t i = 0; i < text.bytes; i++)
-        h = (h ^ (uint8_t)text.data[i]) * 0x100000001b3;
-    return h ^ h >> 32;
+    uint64_t hash = text_hash(text);
+    return hash ^ hash >> 32;
 }
 
 /* The place of `text`, or the free place where it would go. The table is never full. */
