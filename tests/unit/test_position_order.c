@@ -59,7 +59,7 @@ test_L5_each_position_moves_up_to_the_next_one(void **state)
 }
 
 static void
-test_L5_no_position_goes_back(void **state)
+test_L5_no_position_moves_back(void **state)
 {
     (void)state;
     struct position_order order;
@@ -90,7 +90,7 @@ test_a_position_that_is_not_followed_is_not_compared(void **state)
 
 /* "Nothing yet" is below every offset: nothing is applied before something is durable. */
 static void
-test_nothing_is_below_every_offset(void **state)
+test_a_missing_position_is_below_every_offset(void **state)
 {
     (void)state;
     struct position_order order;
@@ -107,9 +107,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_L5_each_position_moves_up_to_the_next_one),
-        cmocka_unit_test(test_L5_no_position_goes_back),
+        cmocka_unit_test(test_L5_no_position_moves_back),
         cmocka_unit_test(test_a_position_that_is_not_followed_is_not_compared),
-        cmocka_unit_test(test_nothing_is_below_every_offset),
+        cmocka_unit_test(test_a_missing_position_is_below_every_offset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@ test_a_backlog_of_any_two_ids_is_a_count_of_rows(void **unused)
 }
 
 static void
-test_counts_continue_over_publishers(void **unused)
+test_counts_continue_with_the_next_publisher(void **unused)
 {
     (void)unused;
     struct status status;
@@ -35,9 +35,9 @@ test_counts_continue_over_publishers(void **unused)
     status_free(&status);
 }
 
-/* F50: the next session shows the error of the failed one until everything is acknowledged. */
+/* The next session shows the error of the failed one until everything is acknowledged. */
 static void
-test_an_error_stays_until_the_drain_recovers(void **unused)
+test_F50_an_error_stays_until_the_drain_recovers(void **unused)
 {
     (void)unused;
     struct status status;
@@ -70,8 +70,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_backlog_of_any_two_ids_is_a_count_of_rows),
-        cmocka_unit_test(test_counts_continue_over_publishers),
-        cmocka_unit_test(test_an_error_stays_until_the_drain_recovers),
+        cmocka_unit_test(test_counts_continue_with_the_next_publisher),
+        cmocka_unit_test(test_F50_an_error_stays_until_the_drain_recovers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

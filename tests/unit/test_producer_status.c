@@ -69,9 +69,9 @@ test_a_standby_is_ready_unless_it_has_an_error(void **state)
     assert_false(status_is_ready(&view, why, sizeof why));
 }
 
-/* F50: a session that begins after a failure is not ready before it has got further. */
+/* A session that begins after an error is not ready before an acknowledgement. */
 static void
-test_a_failure_outlasts_its_session(void **state)
+test_F50_an_error_stays_when_the_next_session_begins(void **state)
 {
     (void)state;
     char why[200];
@@ -109,7 +109,7 @@ main(void)
         cmocka_unit_test(test_an_outage_is_healthy_and_not_ready),
         cmocka_unit_test(test_a_standby_is_ready_unless_it_has_an_error),
         cmocka_unit_test(test_a_drain_without_acknowledgements_is_not_ready),
-        cmocka_unit_test(test_a_failure_outlasts_its_session),
+        cmocka_unit_test(test_F50_an_error_stays_when_the_next_session_begins),
         cmocka_unit_test(test_readers_get_what_was_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
 #include "tests/support/aborts.h"
 #include "tests/unit/unit_test.h"
 
-/* Of the picture in worker_phase.h. */
+/* The transitions that the picture in worker_phase.h shows. */
 static const struct {
     enum worker_phase from;
     enum worker_phase to;
