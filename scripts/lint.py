@@ -216,7 +216,8 @@ LAG_BEHIND = re.compile(
 def check_words(source, words):
     for phrase, (pattern, instead) in words.items():
         for match in pattern.finditer(source.text):
-            yield source.line_of(match.start()), f'no "{phrase}": {instead}'
+            if match[0] != "is None":  # Python's
+                yield source.line_of(match.start()), f'no "{phrase}": {instead}'
     lag = {match.end() for match in LAG_BEHIND.finditer(source.text)}
     for match in re.finditer(r"(?<![A-Za-z])behind(?![A-Za-z])", source.text, re.I):
         if match.end() not in lag:
