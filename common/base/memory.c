@@ -184,7 +184,8 @@ buffer_free(struct buffer *buffer)
 uint8_t *
 buffer_reserve(struct buffer *buffer, size_t more)
 {
-    CHECK(more < SIZE_MAX / 4 && buffer->bytes < SIZE_MAX / 4);
+    CHECK(more < SIZE_MAX / 4);
+    CHECK(buffer->bytes < SIZE_MAX / 4);
     CHECK(buffer->bytes <= buffer->capacity_bytes);
     size_t needed = buffer->bytes + more;
     if (needed > buffer->capacity_bytes || buffer->data == NULL) {

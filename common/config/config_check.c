@@ -261,7 +261,8 @@ static int
 judge_triggers(const struct config_reader *reader, const struct config *config,
                const struct claim *first, const struct claim *second)
 {
-    CHECK(first->owner < config->trigger_count && second->owner < config->trigger_count);
+    CHECK(first->owner < config->trigger_count);
+    CHECK(second->owner < config->trigger_count);
     const struct config_trigger *a = &config->triggers[first->owner];
     const struct config_trigger *b = &config->triggers[second->owner];
     if (strcmp(table_name(a->table), table_name(b->table)) != 0)

@@ -64,7 +64,8 @@ const char *
 config_log_name(const struct config *config)
 {
     const char *name = config->kafka.present ? config->topic.name : config->index;
-    CHECK(name != NULL && name[0] != '\0');
+    CHECK(name != NULL);
+    CHECK(name[0] != '\0');
     return name;
 }
 

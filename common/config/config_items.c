@@ -37,7 +37,8 @@ const char *
 config_tracked_short(struct arena *arena, const char *text, void *item)
 {
     struct config_tracked_field *field = item;
-    CHECK(field->column == NULL && field->target == NULL);
+    CHECK(field->column == NULL);
+    CHECK(field->target == NULL);
     struct text expression;
     struct text target;
     if (text_split_as(text, &expression, &target)) {
@@ -53,7 +54,8 @@ const char *
 config_computed_short(struct arena *arena, const char *text, void *item)
 {
     struct config_computed_field *field = item;
-    CHECK(field->expression == NULL && field->target == NULL);
+    CHECK(field->expression == NULL);
+    CHECK(field->target == NULL);
     struct text expression;
     struct text target;
     if (!text_split_as(text, &expression, &target))

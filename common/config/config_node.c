@@ -21,7 +21,8 @@ static void
 refuse_at(const struct config_reader *reader, const struct config_node *node, uint32_t line,
           uint32_t column, const char *format, va_list args)
 {
-    CHECK(line > 0 && column > 0);
+    CHECK(line > 0);
+    CHECK(column > 0);
     struct buffer path;
     buffer_init(&path);
     node_append_path(&path, node);
@@ -99,7 +100,8 @@ config_node_text(const struct config_reader *reader, const struct config_node *n
 void
 config_node_bind(struct config_node *node, const void *target, size_t bytes)
 {
-    CHECK(target != NULL && bytes > 0);
+    CHECK(target != NULL);
+    CHECK(bytes > 0);
     node->target = target;
     node->target_bytes = bytes;
 }

@@ -73,6 +73,7 @@ print_quoted(struct buffer *out, const char *text)
 static void
 print_text(struct buffer *out, const char *text)
 {
+    CHECK(text != NULL);
     if (text_is_plain(text))
         buffer_append_text(out, text);
     else
@@ -82,7 +83,8 @@ print_text(struct buffer *out, const char *text)
 static void
 print_indent(struct buffer *out, int indent)
 {
-    CHECK(indent >= 0 && indent % INDENT == 0);
+    CHECK(indent >= 0);
+    CHECK(indent % INDENT == 0);
     buffer_append_format(out, "%*s", indent, "");
 }
 
@@ -112,6 +114,7 @@ print_kafka_settings(struct buffer *out, const struct config_kafka_settings *set
 {
     for (uint32_t i = 0; i < settings->count; i++) {
         const struct config_kafka_setting *setting = &settings->items[i];
+        CHECK(setting->name != NULL && setting->value != NULL);
         print_indent(out, indent);
         buffer_append_format(out, "%s: ", setting->name);
         print_quoted(out, config_kafka_is_secret(setting) ? "***" : setting->value);
@@ -146,7 +149,8 @@ print_items(struct buffer *out, const struct setting *setting, const void *base,
     for (uint32_t i = 0; i < setting_count(setting, base); i++) {
         size_t start = out->bytes;
         print_section(out, setting->section, items + i * setting->section->bytes, indent + INDENT);
-        CHECK(out->bytes > start + (size_t)indent && out->data[start + (size_t)indent] == ' ');
+        CHECK(out->bytes > start + (size_t)indent);
+        CHECK(out->data[start + (size_t)indent] == ' ');
         out->data[start + (size_t)indent] = '-'; /* before the first setting */
     }
 }
@@ -198,6 +202,7 @@ print_nested(struct buffer *out, const struct setting *setting, const void *base
 static void
 print_setting(struct buffer *out, const struct setting *setting, const void *base, int indent)
 {
+    CHECK(setting_is_set(setting, base));
     print_indent(out, indent);
     buffer_append_format(out, "%s:\n", setting->name);
     size_t head = out->bytes;

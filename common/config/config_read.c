@@ -66,7 +66,8 @@ static int
 read_choice(const struct config_reader *reader, const struct setting *setting,
             const struct config_node *node, int *value)
 {
-    CHECK(setting->type == SETTING_CHOICE && setting->choices != NULL);
+    CHECK(setting->type == SETTING_CHOICE);
+    CHECK(setting->choices != NULL);
     struct buffer words;
     buffer_init(&words);
     bool found = false;

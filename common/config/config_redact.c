@@ -60,7 +60,8 @@ redact_keywords(const char *at, struct buffer *out)
         bool is_secret =
             keyword_is_secret(keyword) || memmem(value, (size_t)(end - value), "://", 3);
         free(keyword);
-        CHECK(value > at && end >= value);
+        CHECK(value > at);
+        CHECK(end >= value);
         buffer_append(out, at, (size_t)(value - at));
         buffer_append(out, is_secret ? "***" : value, is_secret ? 3 : (size_t)(end - value));
         at = end;
@@ -111,7 +112,8 @@ redact_uri(const char *uri, struct buffer *out)
     const char *user = strstr(uri, "://") + 3;
     const char *at_sign = strrchr(user, '@');
     const char *rest = at_sign != NULL ? at_sign : user;
-    CHECK(user > uri && rest >= user);
+    CHECK(user > uri);
+    CHECK(rest >= user);
     size_t shown = at_sign != NULL ? strcspn(user, ":@") : 0; /* the name of the user */
     buffer_append(out, uri, (size_t)(user - uri) + shown);
     if (user + shown < rest)

@@ -84,6 +84,7 @@ append_section(struct buffer *out, const struct section *section, const char *pa
         append_type(out, setting);
         buffer_append_text(out, " | ");
         append_default(out, setting);
+        CHECK(setting->meaning != NULL);
         buffer_append_format(out, " | %s |\n", setting->meaning);
     }
     for (uint32_t i = 0; i < section->count; i++)

@@ -19,7 +19,8 @@ enum {
 static bool
 rule_is_word(const char *text, const char *alphabet, size_t bytes_max)
 {
-    CHECK(text != NULL && bytes_max > 0);
+    CHECK(text != NULL);
+    CHECK(bytes_max > 0);
     size_t bytes = strlen(text);
     return bytes > 0 && bytes <= bytes_max && strspn(text, alphabet) == bytes;
 }
@@ -49,6 +50,7 @@ config_rule_field(const char *text)
 static bool
 rule_is_identifier(const char *text, size_t bytes)
 {
+    CHECK(bytes <= strlen(text));
     for (size_t i = 0; i < bytes; i++)
         if ((unsigned char)text[i] < ' ' || strchr("\"'{}()\x7f", text[i]) != NULL)
             return false;

@@ -850,7 +850,8 @@ choices_check(const struct setting *setting)
 {
     bool has_fallback = setting->is_required || setting->standard != NULL;
     CHECK(setting->bytes == sizeof(int));
-    CHECK(setting->choices != NULL && setting->choices[0].word != NULL);
+    CHECK(setting->choices != NULL);
+    CHECK(setting->choices[0].word != NULL);
     for (const struct choice *choice = setting->choices; choice->word != NULL; choice++)
         has_fallback = has_fallback || choice->value == setting->fallback;
     CHECK(has_fallback);

@@ -172,7 +172,8 @@ static int
 parse_list(struct yaml_input *input, struct config_node *list, int depth)
 {
     struct config_node *last = NULL;
-    CHECK(list->kind == NODE_LIST && depth <= DEPTH_MAX);
+    CHECK(list->kind == NODE_LIST);
+    CHECK(depth <= DEPTH_MAX);
     for (;;) {
         int rc = next_event(input);
         if (rc != 0 || input->event.type == YAML_SEQUENCE_END_EVENT)
@@ -212,7 +213,8 @@ static int
 parse_map(struct yaml_input *input, struct config_node *map, int depth)
 {
     struct config_node *last = NULL;
-    CHECK(map->kind == NODE_MAP && depth <= DEPTH_MAX);
+    CHECK(map->kind == NODE_MAP);
+    CHECK(depth <= DEPTH_MAX);
     for (;;) {
         int rc = next_event(input);
         if (rc != 0 || input->event.type == YAML_MAPPING_END_EVENT)

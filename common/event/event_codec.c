@@ -145,6 +145,7 @@ codec_write(struct event_codec *codec, struct buffer *out)
     int rc;
     do {
         uint8_t *at = buffer_reserve(out, EVENT_HEADER_BYTES + room);
+        CHECK(out->capacity_bytes >= out->bytes + EVENT_HEADER_BYTES);
         size_t free_bytes = out->capacity_bytes - out->bytes - EVENT_HEADER_BYTES;
         header_write(at, event_schemas[EVENT_SCHEMAS - 1].fingerprint);
         avro_writer_memory_set_dest(codec->writer, (char *)at + EVENT_HEADER_BYTES,
@@ -178,8 +179,10 @@ static const struct codec_schema *
 codec_find_schema(const struct event_codec *codec, uint64_t fingerprint)
 {
     for (int i = 0; i < EVENT_SCHEMAS; i++)
-        if (event_schemas[i].fingerprint == fingerprint)
+        if (event_schemas[i].fingerprint == fingerprint) {
+            CHECK(codec->schemas[i].walker != NULL);
             return &codec->schemas[i];
+        }
     return NULL;
 }
 

@@ -28,6 +28,7 @@ static struct text
 decode_text(struct decoder *decoder, const struct walker_node *node)
 {
     struct text text = walk_text(&decoder->walk, node);
+    CHECK(decoder->walk.rc == 0 || text.bytes == 0);
     return decoder->walk.rc == 0 ? arena_text(decoder->arena, text) : text;
 }
 
@@ -86,6 +87,7 @@ static struct list
 decode_list(struct decoder *decoder, const struct walker_node *node, size_t item_bytes,
             void (*decode)(struct decoder *decoder, const struct walker_node *node, void *item))
 {
+    CHECK(item_bytes > 0);
     struct walk_array array = walk_array(&decoder->walk, node);
     struct list list = {0};
     uint64_t count;
@@ -374,5 +376,7 @@ event_decode_datum(const struct layout *layout, const struct event_walker *walke
     for (uint32_t i = 0; i < root->count; i++)
         decode_head_field(&decoder, decode_field(&decoder, root, i), layout->head.meaning_of[i],
                           event);
-    return walk_end(&decoder.walk);
+    int rc = walk_end(&decoder.walk);
+    CHECK(rc == 0 || rc == ERR_DATA);
+    return rc;
 }

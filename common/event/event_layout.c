@@ -48,7 +48,8 @@ layout_fields(avro_schema_t record, const char *const *names, int count,
         if (field < 0)
             return error_set(err, ERR_FATAL, "schema has no field \"%s\" in %s", names[meaning],
                              avro_schema_name(record));
-        CHECK(field < LAYOUT_FIELDS_MAX && layout->meaning_of[field] < 0);
+        CHECK(field < LAYOUT_FIELDS_MAX);
+        CHECK(layout->meaning_of[field] < 0);
         layout->field_of[meaning] = (int8_t)field;
         layout->meaning_of[field] = (int8_t)meaning;
     }

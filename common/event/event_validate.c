@@ -79,6 +79,7 @@ validate_header(const struct event *event, struct error *err)
 int
 event_validate(const struct event *event, struct error *err)
 {
+    CHECK(event->source.data != NULL || event->source.bytes == 0);
     size_t items = 0;
     int rc = validate_header(event, err);
     if (rc != 0)

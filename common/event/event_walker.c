@@ -206,6 +206,7 @@ walk_refuse(struct walk *walk, const char *reason)
     if (walk->rc == 0)
         walk->rc = error_set(walk->err, ERR_DATA, "byte %zu: %s", (size_t)(walk->at - walk->begin),
                              reason);
+    CHECK(walk->rc == ERR_DATA);
     walk->at = walk->end;
 }
 
@@ -371,6 +372,7 @@ walk_sized_block(struct walk *walk, int64_t count, struct walk_array *array)
 uint64_t
 walk_block(struct walk *walk, struct walk_array *array)
 {
+    CHECK(array->item != NULL);
     if (array->block_end != NULL && walk->at != array->block_end)
         walk_refuse(walk, "array block with a wrong size");
     array->block_end = NULL;

@@ -39,6 +39,7 @@ int
 files_replace(struct files *files, const char *path, const void *data, size_t bytes,
               struct error *err)
 {
+    CHECK(path[0] != '\0' && path[strlen(path) - 1] != '/');
     char *temporary = memory_format("%s.tmp", path);
     int rc = files->unlink(files, temporary, err);
     if (rc == 0)

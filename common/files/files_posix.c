@@ -76,7 +76,8 @@ posix_read_at(struct files *files, int handle, void *data, size_t bytes, int64_t
               struct error *err)
 {
     (void)files;
-    CHECK(handle >= 0 && offset >= 0);
+    CHECK(handle >= 0);
+    CHECK(offset >= 0);
     size_t done = 0;
     while (done < bytes) {
         ssize_t n = pread(handle, (char *)data + done, bytes - done, offset + (int64_t)done);
@@ -97,7 +98,8 @@ posix_write_at(struct files *files, int handle, const void *data, size_t bytes, 
                struct error *err)
 {
     (void)files;
-    CHECK(handle >= 0 && offset >= 0);
+    CHECK(handle >= 0);
+    CHECK(offset >= 0);
     size_t done = 0;
     while (done < bytes) {
         ssize_t n = pwrite(handle, (const char *)data + done, bytes - done, offset + (int64_t)done);
@@ -125,7 +127,8 @@ static int
 posix_truncate(struct files *files, int handle, int64_t bytes, struct error *err)
 {
     (void)files;
-    CHECK(handle >= 0 && bytes >= 0);
+    CHECK(handle >= 0);
+    CHECK(bytes >= 0);
     int rc;
     do
         rc = ftruncate(handle, bytes);
@@ -156,6 +159,7 @@ static int
 posix_unlink(struct files *files, const char *path, struct error *err)
 {
     (void)files;
+    CHECK(path[0] != '\0');
     return unlink(path) == 0 || errno == ENOENT ? 0 : fail_path(err, "remove", path);
 }
 
@@ -163,6 +167,7 @@ static int
 posix_remove_directory(struct files *files, const char *path, struct error *err)
 {
     (void)files;
+    CHECK(path[0] != '\0');
     return rmdir(path) == 0 || errno == ENOENT ? 0 : fail_path(err, "remove directory", path);
 }
 
@@ -170,6 +175,7 @@ static int
 posix_sync_directory(struct files *files, const char *path, struct error *err)
 {
     (void)files;
+    CHECK(path[0] != '\0');
     int handle = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (handle < 0)
         return fail_path(err, "open directory", path);
@@ -255,6 +261,7 @@ static int
 posix_lock(struct files *files, const char *path, struct error *err)
 {
     (void)files;
+    CHECK(path[0] != '\0');
     int handle = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (handle < 0)
         return fail_path(err, "open", path);

@@ -67,8 +67,10 @@ struct http_server {
 static void
 http_wait_for_client(struct http_server *server, struct http_connection *connection)
 {
+    int64_t now_us = clock_monotonic_us();
+    CHECK(now_us > 0); /* 0 means that a handler runs */
     mutex_lock(&server->lock);
-    connection->waiting_since_us = clock_monotonic_us();
+    connection->waiting_since_us = now_us;
     mutex_unlock(&server->lock);
 }
 
@@ -77,7 +79,8 @@ static bool
 http_begin_running(struct http_server *server, struct http_connection *connection)
 {
     mutex_lock(&server->lock);
-    CHECK(!connection->is_running && connection->has_head);
+    CHECK(!connection->is_running);
+    CHECK(connection->has_head);
     connection->is_running = !server->stopping;
     if (connection->is_running) {
         connection->waiting_since_us = 0;
@@ -91,7 +94,8 @@ static void
 http_end_running(struct http_server *server, struct http_connection *connection)
 {
     mutex_lock(&server->lock);
-    CHECK(connection->is_running && server->running > 0);
+    CHECK(connection->is_running);
+    CHECK(server->running > 0);
     connection->is_running = false;
     server->running--;
     condition_broadcast(&server->changed);
@@ -108,8 +112,10 @@ http_connection_open(struct http_server *server, struct MHD_Connection *mhd, voi
     CHECK(connection->socket >= 0);
     mutex_lock(&server->lock);
     connection->next = server->connections;
-    if (connection->next != NULL)
+    if (connection->next != NULL) {
+        CHECK(connection->next->previous == NULL);
         connection->next->previous = connection;
+    }
     server->connections = connection;
     mutex_unlock(&server->lock);
     *slot = connection;
@@ -243,7 +249,8 @@ static enum MHD_Result
 http_take_head(const struct http_server *server, struct http_connection *connection,
                struct MHD_Connection *mhd, const char *method)
 {
-    CHECK(!connection->has_head && connection->target != NULL);
+    CHECK(!connection->has_head);
+    CHECK(connection->target != NULL);
     connection->has_head = true;
     if (http_method(method) == NULL)
         return http_refuse(mhd, MHD_HTTP_NOT_IMPLEMENTED, "unknown method");
@@ -285,6 +292,7 @@ http_answer(struct http_server *server, struct http_connection *connection,
         .body = {(const char *)connection->body.data, connection->body.bytes},
     };
     struct http_response response = http_response_new();
+    CHECK(request.method != NULL);
     server->handler(server->context, &request, &response);
     http_wait_for_client(server, connection);
     return http_send(mhd, &response);
@@ -298,6 +306,7 @@ on_access(void *context, struct MHD_Connection *mhd, const char *url, const char
     (void)version;
     struct http_server *server = context;
     struct http_connection *connection = *slot;
+    CHECK(connection != NULL);
     if (!connection->has_head)
         return http_take_head(server, connection, mhd, method);
     if (*bytes == 0)
@@ -352,6 +361,7 @@ http_drain(struct http_server *server)
     server->stopping = true;
     while (server->running > 0)
         condition_wait(&server->changed, &server->lock);
+    CHECK(server->running == 0);
     server->stopped = true;
     condition_broadcast(&server->changed);
     mutex_unlock(&server->lock);
@@ -360,7 +370,8 @@ http_drain(struct http_server *server)
 static void
 http_server_free(struct http_server *server)
 {
-    CHECK(server->connections == NULL && server->running == 0);
+    CHECK(server->connections == NULL);
+    CHECK(server->running == 0);
     condition_destroy(&server->changed);
     mutex_destroy(&server->lock);
     free(server);
@@ -370,7 +381,8 @@ int
 http_server_start(const struct http_options *options, http_handler handler, void *context,
                   struct http_server **out, struct error *err)
 {
-    CHECK(options->connections_max > 0 && options->timeout_s > 0);
+    CHECK(options->connections_max > 0);
+    CHECK(options->timeout_s > 0);
     CHECK(handler != NULL);
     int socket;
     int port;
@@ -411,6 +423,7 @@ http_server_stop(struct http_server *server)
 {
     if (server == NULL)
         return;
+    CHECK(server->daemon != NULL);
     http_drain(server);
     MHD_stop_daemon(server->daemon);
     thread_join(server->watch);

@@ -35,6 +35,7 @@ struct builder {
 static int
 builder_refuse(struct builder *builder, const char *refusal)
 {
+    CHECK(builder->refusal == NULL);
     builder->refusal = refusal;
     return 0;
 }
@@ -121,8 +122,11 @@ on_string(void *context, const unsigned char *data, size_t bytes)
 static int
 on_key(void *context, const unsigned char *data, size_t bytes)
 {
-    struct text key = builder_text(context, data, bytes);
-    builder_push(context)->key = key;
+    struct builder *builder = context;
+    CHECK(builder->open != NONE_OPEN);
+    CHECK(builder->entries[builder->open].value.kind == JSON_OBJECT);
+    struct text key = builder_text(builder, data, bytes);
+    builder_push(builder)->key = key;
     return 1;
 }
 
@@ -262,7 +266,8 @@ escape_unit(const char *at, const char *end)
 static const char *
 escape_check(const char *at, const char *end, size_t *bytes)
 {
-    CHECK(at < end && *at == '\\');
+    CHECK(at < end);
+    CHECK(*at == '\\');
     int unit = escape_unit(at, end);
     *bytes = unit < 0 ? 2 : 6;
     if (unit == 0)
@@ -323,6 +328,7 @@ parse_run(struct builder *builder, struct text text, struct error *err)
     yajl_handle yajl = json_yajl_create(&builder_callbacks, builder);
     yajl_status status = yajl_parse(yajl, (const unsigned char *)text.data, text.bytes);
     size_t at_byte = yajl_get_bytes_consumed(yajl);
+    CHECK(at_byte <= text.bytes);
     if (status == yajl_status_ok) {
         status = yajl_complete_parse(yajl);
         at_byte = text.bytes;
@@ -349,7 +355,8 @@ json_parse(struct text text, uint32_t max_depth, struct arena *arena,
     int rc = parse_run(&builder, text, err);
     if (rc == 0) {
         CHECK(builder.count == 1);
-        CHECK(builder.depth == 0 && builder.open == NONE_OPEN);
+        CHECK(builder.depth == 0);
+        CHECK(builder.open == NONE_OPEN);
         struct json_value *root = arena_alloc(arena, sizeof *root);
         *root = builder.entries[0].value;
         *value = root;

@@ -80,6 +80,7 @@ write_character(struct buffer *out, const char *at, size_t bytes)
 {
     static const char plain[] = "\"\\\b\f\n\r\t";
     static const char letters[] = "\"\\bfnrt";
+    _Static_assert(sizeof plain == sizeof letters, "a letter for each character");
     const char *found = bytes == 1 ? memchr(plain, *at, sizeof plain - 1) : NULL;
     if (found != NULL)
         buffer_append(out, (char[]){'\\', letters[found - plain]}, 2);

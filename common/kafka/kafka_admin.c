@@ -31,6 +31,7 @@ kafka_admin_create(const struct config_kafka *config, struct kafka_admin **admin
     struct kafka_admin *new_admin = memory_zalloc(sizeof *new_admin);
     new_admin->client = client;
     new_admin->replies = rd_kafka_queue_new(client);
+    CHECK(new_admin->replies != NULL);
     *admin = new_admin;
     return 0;
 }
@@ -99,6 +100,7 @@ static int
 admin_wait(struct kafka_admin *admin, const char *what, rd_kafka_event_t **reply, struct error *err)
 {
     /* librdkafka replies itself when its request times out */
+    CHECK(what != NULL);
     *reply = rd_kafka_queue_poll(admin->replies, 2 * KAFKA_REQUEST_MS);
     if (*reply == NULL)
         return kafka_error_set(err, RD_KAFKA_RESP_ERR__TIMED_OUT, what);
@@ -116,6 +118,7 @@ admin_options(struct kafka_admin *admin, rd_kafka_admin_op_t operation)
 {
     char reason[256];
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(admin->client, operation);
+    CHECK(options != NULL);
     CHECK(rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_REQUEST_MS, reason,
                                                     sizeof reason) == 0);
     return options;
@@ -193,7 +196,8 @@ admin_wait_leaders(struct kafka_admin *admin, const struct config_topic *topic, 
 static rd_kafka_NewTopic_t *
 new_topic_create(const struct config_topic *topic, struct error *err)
 {
-    CHECK(topic->partitions > 0 && topic->replication_factor > 0);
+    CHECK(topic->partitions > 0);
+    CHECK(topic->replication_factor > 0);
     char reason[256];
     char retention_ms[32];
     snprintf(retention_ms, sizeof retention_ms, "%" PRId64,

@@ -59,7 +59,8 @@ static const struct {
 int
 kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct error *err)
 {
-    CHECK(name != NULL && value != NULL);
+    CHECK(name != NULL);
+    CHECK(value != NULL);
     char reason[512];
     if (rd_kafka_conf_set(conf, name, value, reason, sizeof reason) == RD_KAFKA_CONF_OK)
         return 0;

@@ -82,6 +82,7 @@ consumer_report_assigned(struct kafka_consumer *consumer,
     CHECK(!consumer->closing);
     for (int i = 0; i < list->cnt; i++)
         list_add(consumer->owned, consumer->topic, list->elems[i].partition);
+    CHECK(consumer->owned->cnt >= list->cnt);
     int32_t *partitions = list_partitions(list);
     consumer->rebalance.assigned(consumer->rebalance.context, partitions, (uint32_t)list->cnt);
     free(partitions);
@@ -222,6 +223,8 @@ kafka_consumer_create(const struct config_kafka *config, const char *group, cons
     struct kafka_consumer *made = memory_zalloc(sizeof *made);
     made->topic = memory_strdup(topic);
     made->rebalance = *rebalance;
+    CHECK(rebalance->assigned != NULL);
+    CHECK(rebalance->revoked != NULL);
     made->owned = rd_kafka_topic_partition_list_new(0);
     made->reading = rd_kafka_topic_partition_list_new(0);
     kafka_last_error_init(&made->last_error);
@@ -248,6 +251,7 @@ fail:
 static bool
 consumer_close(struct kafka_consumer *consumer)
 {
+    CHECK(consumer->closing);
     int64_t deadline_us = clock_monotonic_us() + (int64_t)CLOSE_MS * US_PER_MS;
     rd_kafka_queue_t *events = rd_kafka_queue_new(consumer->client);
     rd_kafka_error_t *refused = rd_kafka_consumer_close_queue(consumer->client, events);
@@ -291,6 +295,7 @@ int
 kafka_consumer_poll(struct kafka_consumer *consumer, int wait_ms, struct error *err)
 {
     char fatal[512];
+    CHECK(!consumer->closing);
     rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer->client, wait_ms);
     if (rd_kafka_fatal_error(consumer->client, fatal, sizeof fatal) != 0) {
         if (message != NULL)
@@ -346,6 +351,7 @@ int
 kafka_consumer_assign(struct kafka_consumer *consumer, const int32_t *partitions,
                       const int64_t *offsets, uint32_t count, struct error *err)
 {
+    CHECK(count > 0);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
     for (uint32_t i = 0; i < count; i++) {
         CHECK(rd_kafka_topic_partition_list_find(consumer->owned, consumer->topic, partitions[i]));
@@ -360,6 +366,7 @@ kafka_consumer_assign(struct kafka_consumer *consumer, const int32_t *partitions
     for (uint32_t i = 0; rc == 0 && i < count; i++)
         list_add(consumer->reading, consumer->topic, partitions[i]);
     rd_kafka_topic_partition_list_destroy(list);
+    CHECK(consumer->reading->cnt <= consumer->owned->cnt);
     return rc;
 }
 
@@ -417,7 +424,8 @@ int
 kafka_consumer_commit(struct kafka_consumer *consumer, int32_t partition, int64_t offset,
                       const char *metadata, bool wait, struct error *err)
 {
-    CHECK(partition >= 0 && offset >= 0);
+    CHECK(partition >= 0);
+    CHECK(offset >= 0);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *position =
         rd_kafka_topic_partition_list_add(list, consumer->topic, partition);

@@ -42,6 +42,7 @@ query_skip_blanks(struct query *query)
 {
     while (query->at < query->end && is_blank(*query->at))
         query->at++;
+    CHECK(query->at <= query->end);
 }
 
 static bool
@@ -134,6 +135,7 @@ query_bare_item(struct query *query)
     while (query->at < query->end && *query->at != ',' && *query->at != ']')
         query->at++;
     const char *end = query->at;
+    CHECK(end >= begin);
     while (end > begin && is_blank(end[-1]))
         end--;
     return (struct text){begin, (size_t)(end - begin)};

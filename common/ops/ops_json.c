@@ -110,7 +110,8 @@ static int
 read_integers(const struct reader *reader, const struct json_value *array, struct value *value)
 {
     uint32_t count = array->array.count;
-    CHECK(array->kind == JSON_ARRAY && count <= reader->limits->array_items);
+    CHECK(array->kind == JSON_ARRAY);
+    CHECK(count <= reader->limits->array_items);
     int64_t *items = arena_alloc(reader->arena, count * sizeof *items);
     for (uint32_t i = 0; i < count; i++) {
         struct value item;
@@ -127,7 +128,8 @@ static int
 read_strings(const struct reader *reader, const struct json_value *array, struct value *value)
 {
     uint32_t count = array->array.count;
-    CHECK(array->kind == JSON_ARRAY && count <= reader->limits->array_items);
+    CHECK(array->kind == JSON_ARRAY);
+    CHECK(count <= reader->limits->array_items);
     struct text *items = arena_alloc(reader->arena, count * sizeof *items);
     for (uint32_t i = 0; i < count; i++) {
         struct value item;
@@ -158,6 +160,7 @@ read_array(struct reader *reader, const struct json_value *array, struct value *
 static int
 read_value(struct reader *reader, const struct json_value *object, struct op *op)
 {
+    CHECK(op->kind == OP_SET || op->kind == OP_REMOVE || op->kind == OP_ADD);
     const struct json_value *member = json_member(object, "value");
     if (member == NULL)
         return read_refuse(reader, ".value", "is missing");
@@ -246,6 +249,7 @@ read_fan_out(struct reader *reader, const struct json_value *object, struct op *
 static int
 read_row(struct reader *reader, const struct json_value *array, struct op *ops)
 {
+    CHECK(array->array.count > 0);
     for (uint32_t i = 0; i < array->array.count; i++) {
         const struct json_value *object = &array->array.items[i];
         reader->op = i;
@@ -290,6 +294,7 @@ ops_json_from_value(const struct json_value *array, const struct ops_limits *lim
 {
     struct reader reader = {.limits = limits, .arena = arena, .err = err, .nested = NOT_NESTED};
     *route = route_of_value(array);
+    CHECK(limits->row_items > 0);
     if (array->kind != JSON_ARRAY || array->array.count == 0)
         return error_set(err, ERR_DATA, "ops: is not an array with ops");
     uint32_t count = array->array.count;
@@ -317,6 +322,7 @@ int
 ops_json_parse(struct text json, const struct ops_limits *limits, struct arena *arena,
                struct ops *ops, enum ops_route *route, struct error *err)
 {
+    CHECK(json.data != NULL || json.bytes == 0);
     const struct json_value *array;
     int rc = parse_text(json, limits, arena, &array, err);
     if (rc == 0)

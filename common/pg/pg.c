@@ -156,7 +156,8 @@ pg_start(const char *conninfo, const char *session_name)
 int
 pg_connect(const char *conninfo, const char *session_name, struct pg **out, struct error *err)
 {
-    CHECK(conninfo != NULL && session_name != NULL);
+    CHECK(conninfo != NULL);
+    CHECK(session_name != NULL);
     int rc = pg_check_conninfo(conninfo, err);
     if (rc != 0)
         return rc;
@@ -228,6 +229,7 @@ pg_leave_copy(struct pg *pg, ExecStatusType status)
 static int
 pg_check_result(struct pg *pg, const PGresult *result, ExecStatusType wanted, struct error *err)
 {
+    CHECK(wanted == PGRES_TUPLES_OK || wanted == PGRES_COPY_OUT);
     ExecStatusType status = PQresultStatus(result);
     if (status == wanted || (status == PGRES_COMMAND_OK && wanted == PGRES_TUPLES_OK))
         return 0;
@@ -256,6 +258,7 @@ pg_query(struct pg *pg, const char *sql, int count, const char *const *params,
     CHECK(count >= 0 && (params != NULL || count == 0));
     PGresult *result = PQexecParams(pg->connection, sql, count, NULL, params, NULL, NULL, 0);
     int rc = pg_check_result(pg, result, PGRES_TUPLES_OK, err);
+    CHECK(rc != 0 || result != NULL);
     if (rc == 0)
         *out = (struct pg_result *)(void *)result;
     else
@@ -267,6 +270,7 @@ pg_query(struct pg *pg, const char *sql, int count, const char *const *params,
 static PGresult *
 pg_unwrap(const struct pg_result *result)
 {
+    CHECK(result != NULL);
     return (PGresult *)(uintptr_t)result;
 }
 
@@ -280,7 +284,8 @@ pg_check_cell(const struct pg_result *result, int row, int column)
 void
 pg_result_clear(struct pg_result *result)
 {
-    PQclear(pg_unwrap(result));
+    if (result != NULL)
+        PQclear(pg_unwrap(result));
 }
 
 int
@@ -330,6 +335,7 @@ pg_copy_start(struct pg *pg, const char *sql, struct error *err)
     int rc = pg_check_result(pg, result, PGRES_COPY_OUT, err);
     PQclear(result);
     pg->copying = rc == 0;
+    CHECK(!pg->copying || PQtransactionStatus(pg->connection) == PQTRANS_ACTIVE);
     return rc;
 }
 
@@ -400,6 +406,7 @@ pg_copy_cancel(struct pg *pg, struct error *err)
 void
 pg_append_identifier(struct buffer *out, const char *name)
 {
+    CHECK(name[0] != '\0');
     buffer_append(out, "\"", 1);
     for (; *name != '\0'; name++) {
         if (*name == '.')

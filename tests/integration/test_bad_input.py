@@ -23,7 +23,7 @@ BAD_ROWS = [  # (ops of one outbox row, its entity, part of the reason)
     ({"op": "alive"}, 7, "array"),
     ("alive", 7, "array"),
     (None, 7, "array"),
-    ([], 7, "no array"),
+    ([], 7, "not an array"),
     ([7], 7, "object"),
     ([{}], 7, "op"),
     ([{"op": 7}], 7, "op"),
