@@ -131,8 +131,8 @@ class Group:
 
     def committed(self):
         """{partition: (offset, identity of the member that has committed it)}, as a stock client
-        reads them; a negative offset means that nothing was committed. A client may treat a broker that is
-        back as unreachable for minutes, so after an error a new client is created."""
+        reads them; a negative offset means that nothing was committed. A client may treat a broker
+        that is back as unreachable for minutes, so after an error a new client is created."""
         places = [confluent_kafka.TopicPartition(self._line.topic, p) for p in range(PARTITIONS)]
         deadline = time.monotonic() + 60
         while True:
