@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/base/check.h"
 #include "common/base/memory.h"
 #include "common/config/config_check.h"
+#include "common/config/config_invariants.h"
 #include "common/config/config_read.h"
 #include "common/config/config_settings.h"
 #include "common/config/config_yaml.h"
@@ -54,10 +54,10 @@ read_config(struct config_reader *reader, struct text yaml, enum config_program 
         rc = config_check(reader, config, program);
     if (rc != 0)
         return rc;
-    CHECK(config->index != NULL);
     config->path = arena_strdup(reader->arena, text_of(reader->file));
     if (config->consumer.group == NULL)
         config->consumer.group = config->index;
+    config_invariants_check(config, program);
     return 0;
 }
 

@@ -157,6 +157,45 @@ layout_bodies(avro_schema_t body, struct layout *layout, struct error *err)
     return layout_fan_outs(layout_target(avro_schema_array_items(fan_outs)), layout, err);
 }
 
+static void
+record_check(const struct layout_record *record, int meanings)
+{
+    for (int meaning = 0; meaning < meanings; meaning++) {
+        int field = record->field_of[meaning];
+        CHECK(field >= 0 && field < LAYOUT_FIELDS_MAX);
+        CHECK(record->meaning_of[field] == meaning);
+    }
+}
+
+static void
+union_check(const struct layout_union *branches)
+{
+    for (int kind = 0; kind < LAYOUT_KINDS_MAX; kind++) {
+        int branch = branches->branch_of[kind];
+        CHECK(branch < LAYOUT_KINDS_MAX);
+        CHECK(branch < 0 || branches->kind_of[branch] == kind);
+    }
+}
+
+/* The indexes of both directions agree. */
+static void
+layout_check(const struct layout *layout)
+{
+    record_check(&layout->head, HEAD_FIELDS);
+    record_check(&layout->mark, LAYOUT_MARK_FIELDS);
+    record_check(&layout->fan_out, FAN_OUT_FIELDS);
+    record_check(&layout->integers, LIST_FIELDS);
+    record_check(&layout->strings, LIST_FIELDS);
+    union_check(&layout->created_at);
+    union_check(&layout->body);
+    union_check(&layout->op);
+    union_check(&layout->nested);
+    for (int kind = 0; kind < LAYOUT_VALUE_OPS; kind++) {
+        record_check(&layout->ops[kind], OP_FIELDS);
+        union_check(&layout->values[kind]);
+    }
+}
+
 int
 layout_resolve(avro_schema_t event, struct layout *layout, struct error *err)
 {
@@ -170,5 +209,9 @@ layout_resolve(avro_schema_t event, struct layout *layout, struct error *err)
         return rc;
     avro_schema_t body = layout_field(event, &layout->head, HEAD_BODY);
     rc = layout_branches(body, body_names, COUNT(body_names), &layout->body, err);
-    return rc != 0 ? rc : layout_bodies(body, layout, err);
+    if (rc == 0)
+        rc = layout_bodies(body, layout, err);
+    if (rc == 0)
+        layout_check(layout);
+    return rc;
 }

@@ -155,6 +155,22 @@ compile_node(struct event_walker *walker, avro_schema_t schema, uint16_t *index,
     }
 }
 
+static void
+walker_check(const struct event_walker *walker)
+{
+    CHECK(walker->node_count > 0);
+    CHECK(walker->node_count <= WALKER_NODES_MAX);
+    for (uint32_t i = 0; i < walker->node_count; i++) {
+        const struct walker_node *node = &walker->nodes[i];
+        CHECK(!node->open);
+        CHECK(node->type != AVRO_UNION || node->count > 0);
+        CHECK(node->type != AVRO_ARRAY || node->count == 1);
+        CHECK(node->first + (node->type == AVRO_ENUM ? 0 : node->count) <= walker->child_count);
+    }
+    for (uint32_t i = 0; i < walker->child_count; i++)
+        CHECK(walker->children[i] < walker->node_count);
+}
+
 int
 event_walker_create(avro_schema_t schema, struct event_walker **walker, struct error *err)
 {
@@ -166,7 +182,7 @@ event_walker_create(avro_schema_t schema, struct event_walker **walker, struct e
         return rc;
     }
     CHECK(root == 0);
-    CHECK(new_walker->node_count > 0);
+    walker_check(new_walker);
     *walker = new_walker;
     return 0;
 }

@@ -38,7 +38,6 @@ static void
 batch_add(struct kafka_batch *batch, rd_kafka_message_t *message)
 {
     CHECK(batch->count < KAFKA_BATCH_RECORDS_MAX);
-    CHECK(batch->count == 0 || batch->records[batch->count - 1].offset < message->offset);
     batch->records[batch->count] = (struct kafka_record){
         .offset = message->offset,
         .timestamp_ms = message_timestamp_ms(message),
@@ -115,6 +114,7 @@ kafka_queue_read(struct kafka_queue *queue, int wait_ms, uint32_t max_records, s
         queue_read_rest(queue, max_records, max_bytes, batch);
     }
     CHECK(batch->count <= max_records);
+    kafka_batch_check(batch);
     if (batch->count > 0 || queue->pending.code == 0)
         return 0;
     struct error pending = queue->pending;

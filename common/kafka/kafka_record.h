@@ -29,5 +29,7 @@ struct kafka_batch {
 
 /* Empties the batch. */
 void kafka_batch_release(struct kafka_batch *batch);
+/* Checks the invariants of a batch that a queue has filled. */
+void kafka_batch_check(const struct kafka_batch *batch);
 
 #endif

@@ -267,6 +267,29 @@ query_tree(const struct query *query)
     return tree;
 }
 
+static void
+leaf_check(const struct filter *leaf)
+{
+    CHECK(leaf->kind == FILTER_EQ || leaf->kind == FILTER_IN);
+    CHECK(leaf->field.bytes > 0);
+    CHECK(leaf->kind != FILTER_EQ || leaf->count == 1);
+    CHECK(leaf->values != NULL || leaf->count == 0);
+    for (uint32_t i = 0; i < leaf->count; i++)
+        CHECK(leaf->values[i].kind <= VALUE_STRING);
+}
+
+static void
+tree_check(const struct filter *tree)
+{
+    if (tree->kind != FILTER_AND) {
+        leaf_check(tree);
+        return;
+    }
+    CHECK(tree->count > 1);
+    for (uint32_t i = 0; i < tree->count; i++)
+        leaf_check(&tree->children[i]);
+}
+
 int
 filter_parse_query(struct text text, struct arena *arena, const struct filter **filter,
                    struct error *err)
@@ -275,8 +298,10 @@ filter_parse_query(struct text text, struct arena *arena, const struct filter **
     struct query query = {begin, begin, begin + text.bytes, .arena = arena, .err = err};
     int rc = query_clauses(&query);
     CHECK(rc != 0 || query.at == query.end);
-    if (rc == 0)
+    if (rc == 0) {
         *filter = query_tree(&query);
+        tree_check(*filter);
+    }
     buffer_free(&query.leaves);
     buffer_free(&query.values);
     return rc;

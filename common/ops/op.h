@@ -62,6 +62,9 @@ struct ops {
     uint32_t count;
 };
 
+/* Checks what ops_json_parse() guarantees: the ops of a row are of one route, and complete. */
+void ops_invariants_check(const struct ops *ops);
+
 /* The name in the JSON form: "set", "remove", ..., "queryOpSet". */
 const char *op_kind_name(enum op_kind kind);
 

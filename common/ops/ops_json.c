@@ -303,10 +303,12 @@ ops_json_from_value(const struct json_value *array, const struct ops_limits *lim
     reader.items_left = limits->row_items - count;
     struct op *items = arena_alloc(arena, count * sizeof *items);
     int rc = read_row(&reader, array, items);
-    CHECK(rc != 0 || reader.nested == NOT_NESTED);
-    if (rc == 0)
-        *ops = (struct ops){items, count};
-    return rc;
+    if (rc != 0)
+        return rc;
+    CHECK(reader.nested == NOT_NESTED);
+    *ops = (struct ops){items, count};
+    ops_invariants_check(ops);
+    return 0;
 }
 
 static int
