@@ -125,7 +125,7 @@ class Images(unittest.TestCase):
         self.database.execute(
             """WITH more AS (
                    INSERT INTO product (id, name, category, price_cents)
-                   SELECT n, 'product ' || n, 'toys', n % 1000
+                   SELECT n, 'product ' || n, 'toys', n %% 1000
                    FROM (SELECT coalesce(max(id), 0) AS last FROM product) AS before,
                         generate_series(last + 1, last + %s) AS n
                    RETURNING id)
@@ -142,7 +142,8 @@ class Images(unittest.TestCase):
             settings = image.get("Config") or image["ContainerConfig"]
             self.assertEqual(version, settings["Labels"]["org.opencontainers.image.version"])
             self.assertEqual("10001:10001", settings["User"])
-            health = settings.get("Healthcheck") or image.get("HealthCheck")
+            # Docker has it in the settings, podman beside them.
+            health = settings.get("Healthcheck") or image.get("Healthcheck")
             self.assertEqual(["CMD", program, "health"], health["Test"])
             self.assertIn(f"{program} {version}", container("run", "--rm", program, "--version"))
             base = json.loads(container("image", "inspect", "debian:bookworm-slim"))[0]["Size"]
