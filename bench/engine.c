@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/check.h"
 #include "common/base/memory.h"
 #include "consumer/engine/engine.h"
 
@@ -470,8 +471,11 @@ bench_deletes(struct engine *engine)
 static void
 apply_fan_out(struct engine *engine, const char *query, const struct op *nested)
 {
+    static struct arena arena;
     struct op op = {
         .kind = OP_FAN_OUT, .query = text_of(query), .nested = nested, .nested_count = 1};
+    arena_reset(&arena);
+    CHECK(engine_prepare_fan_out(engine, &op, &arena, NULL) == 0);
     engine_apply_fan_out(engine, &(struct ops){&op, 1});
 }
 

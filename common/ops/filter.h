@@ -39,13 +39,23 @@ enum filter_kind {
     FILTER_NOT,
 };
 
+/* A filter is resolved when its fields are numbers: the place of a field among the filter fields and
+ * then the other sort fields of the index, from 1 (engine_prepare_fan_out()). */
 struct filter {
     enum filter_kind kind;
     struct text field;             /* leaves only */
+    uint32_t field_number;         /* leaves only; 0: not resolved */
     const struct value *values;    /* EQ to LTE: one; IN and NOT_IN: `count`; scalars only */
     const struct filter *children; /* AND, OR: `count`; NOT: one */
     uint32_t count;                /* of values or children */
 };
+
+/* AND, OR and NOT; the other kinds are leaves. */
+static inline bool
+filter_has_children(const struct filter *filter)
+{
+    return filter->kind == FILTER_AND || filter->kind == FILTER_OR || filter->kind == FILTER_NOT;
+}
 
 /* Parses a fan-out's query into `arena`: one EQ or IN leaf, or an AND of several. ERR_DATA has the
  * byte and the reason, in ASCII, without quoting the query. The texts of the tree do not point into

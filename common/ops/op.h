@@ -48,12 +48,17 @@ enum op_kind {
     OP_FAN_OUT, /* "queryOpSet": query, nested ops (set, remove, add, delete) */
 };
 
+struct filter;
+
+/* `query` to `nested_count` belong to OP_FAN_OUT only. `filter` is the parsed query once a consumer
+ * has prepared the op (engine_prepare_fan_out()), before that NULL; events do not carry it. */
 struct op {
     enum op_kind kind;
     struct text field;
     struct value value;
-    struct text query;       /* OP_FAN_OUT only */
-    const struct op *nested; /* OP_FAN_OUT only */
+    struct text query;
+    const struct filter *filter;
+    const struct op *nested;
     uint32_t nested_count;
 };
 

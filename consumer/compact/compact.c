@@ -327,49 +327,52 @@ compact_row(struct compact *compact, const struct event *event)
 /* --- fan-outs -------------------------------------------------------------------------------- */
 
 static void
-query_add_field(struct compact *compact, struct compact_query *query, struct text name)
+query_add_field(struct compact *compact, struct compact_query *query, uint32_t field)
 {
-    uint32_t field;
-    CHECK(compact_find_field(compact, name, &field)); /* the query was checked */
+    CHECK(field != FIELD_ALIVE && field < compact->field_count);
     for (uint32_t i = 0; i < query->field_count; i++) {
         if (query->fields[i] == field)
             return;
     }
+    CHECK(query->field_count < compact->field_count);
     query->fields[query->field_count++] = field;
-    /* A computed field is as good as its sources, which are not computed themselves. */
+    /* To read a computed field is to read its sources, which are not computed themselves. */
     const struct config_sort_field *sort = compact->fields[field].sort;
     for (uint32_t i = 0; sort != NULL && i < sort->source_field_count; i++)
-        query_add_field(compact, query, text_of(sort->source_fields[i]));
+        query_add_field(compact, query, *compact_name(compact, text_of(sort->source_fields[i])));
 }
 
 static void
 query_add_filter(struct compact *compact, struct compact_query *query, const struct filter *filter)
 {
-    if (filter->kind != FILTER_AND) {
-        query_add_field(compact, query, filter->field);
+    if (!filter_has_children(filter)) {
+        CHECK(filter->field_number < compact->field_count);
+        CHECK(text_equal(compact->fields[filter->field_number].name, filter->field));
+        query_add_field(compact, query, filter->field_number);
         return;
     }
     for (uint32_t i = 0; i < filter->count; i++)
         query_add_filter(compact, query, &filter->children[i]);
 }
 
-/* The same text gives the same query; one that shares a hash with another is never found again. */
+/* The query of a fan-out: the same one for the same text. A query whose hash another text has as
+ * well is never found again, and counts as a query of its own each time. */
 static struct compact_query *
-compact_query(struct compact *compact, struct text text)
+compact_query(struct compact *compact, const struct op *op)
 {
-    const struct place wanted = {.owner = (int64_t)text_hash(text), .kind = PLACE_QUERY};
+    const struct place wanted = {.owner = (int64_t)text_hash(op->query), .kind = PLACE_QUERY};
     struct place *place = compact_place(compact, &wanted);
-    if (place->at > 0 && text_equal(compact->queries[place->at - 1].text, text))
+    CHECK(op->filter != NULL);
+    if (place->at > 0 && text_equal(compact->queries[place->at - 1].text, op->query))
         return &compact->queries[place->at - 1];
-    const struct filter *filter;
+    CHECK(compact->query_count < compact->fan_out_count);
     struct compact_query *query = &compact->queries[compact->query_count++];
     place->at = compact->query_count;
-    query->text = text;
+    query->text = op->query;
     query->fields = arena_alloc(compact->arena, compact->field_count * sizeof *query->fields);
     query->field_count = 0;
     query->deleted_at = 0;
-    CHECK(filter_parse_query(text, compact->arena, &filter, NULL) == 0);
-    query_add_filter(compact, query, filter);
+    query_add_filter(compact, query, op->filter);
     return query;
 }
 
@@ -394,7 +397,7 @@ compact_nested(struct compact *compact, const struct owner *owner, struct ops op
 static struct ops
 compact_fan_out(struct compact *compact, const struct op *op)
 {
-    struct compact_query *query = compact_query(compact, op->query);
+    struct compact_query *query = compact_query(compact, op);
     const struct owner owner = {-1 - (query - compact->queries), &query->deleted_at, query};
     compact->now++;
     const struct ops left =

@@ -74,13 +74,18 @@ int engine_create(const struct engine_options *options, struct engine **engine, 
 /* NULL is allowed. */
 void engine_destroy(struct engine *engine);
 
-/* Would this op (a slot op, or a fan-out with everything nested in it) apply? ERR_DATA says why
- * not, and names the field: wrong type for it; an integer that is set or added beyond its width; a
- * computed field; a fan-out whose query does not parse, or names a field that the index does not
- * have. A set, add or remove on a field that the index does not have passes: applying it counts it
- * as unknown (engine_stats). Reads only the configuration: callable at any time, from any thread.
- */
+/* Can this op be applied? ERR_DATA, naming the field: a value of the wrong type; an integer that is
+ * set or added and is beyond the bounds of the field; a computed field. Of a fan-out: the query
+ * does not parse, names a field that the index does not have, or compares it with a value of the
+ * wrong type; or a nested op cannot be applied. A set, add or remove of a field that the index does
+ * not have can be applied: it is counted as unknown (engine_stats). Reads only the configuration;
+ * any thread, at any time. */
 int engine_check_op(const struct engine *engine, const struct op *op, struct error *err);
+/* Checks a fan-out as engine_check_op() does, and sets `op->filter` to its query, parsed into
+ * `arena`, with the fields resolved (filter.h). The filter is valid for every engine of the same
+ * index configuration. */
+int engine_prepare_fan_out(const struct engine *engine, struct op *op, struct arena *arena,
+                           struct error *err);
 
 /* Applies the slot ops of one row in order. `entity_id` must belong to this shard (entity_id mod
  * partitions == partition, slot < max_slots); CHECK()ed, as is that the ops passed
@@ -90,7 +95,8 @@ void engine_apply_row(struct engine *engine, int64_t entity_id, const struct ops
  * also by readers: what they would find is not settled. */
 void engine_begin_rows(struct engine *engine);
 void engine_end_rows(struct engine *engine);
-/* Applies fan-out ops in order, each to all slots that its query matches at that moment. */
+/* Applies fan-out ops, which engine_prepare_fan_out() has prepared, in order: each to all slots
+ * that its query matches at that point. */
 void engine_apply_fan_out(struct engine *engine, const struct ops *ops);
 
 /* It is `now_s`: shows what is due, and hides what is not due any more when the clock went back. */

@@ -43,7 +43,6 @@ multi_is_replaced(const struct op *op)
 static struct field *
 apply_find_field(struct engine *engine, const struct op *op)
 {
-    CHECK(op->kind == OP_SET || op->kind == OP_REMOVE || op->kind == OP_ADD);
     struct field *field = engine_find_field(engine, op->field);
     CHECK(field == NULL || field->computed_op == COMPUTED_NONE);
     if (field == NULL)
@@ -95,7 +94,8 @@ apply_value(struct engine *engine, struct field *field, uint32_t slot, const str
         return;
     }
     change_scalar(field, slot, op);
-    engine_compute_slot(engine, field, slot);
+    if (field->feeds)
+        engine_compute_slot(engine, field, slot);
     if (field == engine->visible_from)
         engine_show_slot(engine, slot);
 }
@@ -103,8 +103,8 @@ apply_value(struct engine *engine, struct field *field, uint32_t slot, const str
 static void
 apply_slot_op(struct engine *engine, uint32_t slot, const struct op *op)
 {
-    CHECK(op->kind != OP_FAN_OUT);
-    if (op->kind != OP_DELETE)
+    CHECK(op->kind <= OP_DELETE);
+    if (op->kind != OP_DELETE && engine->unswept_count > 0)
         engine_sweep_slot(engine, slot);
     if (op->kind == OP_ALIVE) {
         roaring_bitmap_add(engine->alive, slot);
@@ -199,7 +199,7 @@ apply_scalar_all(struct engine *engine, struct field *field, const roaring_bitma
 static void
 apply_nested(struct engine *engine, const roaring_bitmap_t *slots, const struct op *op)
 {
-    CHECK(op->kind != OP_FAN_OUT);
+    CHECK(op->kind <= OP_DELETE && op->kind != OP_ALIVE);
     if (op->kind == OP_DELETE) {
         engine_delete_slots(engine, slots);
         return;
@@ -216,18 +216,14 @@ apply_nested(struct engine *engine, const roaring_bitmap_t *slots, const struct 
 static void
 apply_one_fan_out(struct engine *engine, const struct op *op)
 {
-    struct matcher matcher = {.engine = engine, .untyped = true};
-    const struct filter *filter;
-    struct arena arena;
+    const struct matcher matcher = {.engine = engine};
     CHECK(op->kind == OP_FAN_OUT);
-    arena_init(&arena);
-    CHECK(filter_parse_query(op->query, &arena, &filter, NULL) == 0);
-    roaring_bitmap_t *slots = matcher_match(&matcher, filter, NULL);
+    CHECK(op->filter != NULL);
+    roaring_bitmap_t *slots = matcher_match(&matcher, op->filter, NULL);
     engine_note_slots(engine, slots);
     for (uint32_t i = 0; i < op->nested_count; i++)
         apply_nested(engine, slots, &op->nested[i]);
     roaring_bitmap_free(slots);
-    arena_free(&arena);
 }
 
 void

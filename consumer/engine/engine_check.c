@@ -4,7 +4,7 @@
 
 #include "common/base/check.h"
 #include "consumer/engine/engine_internal.h"
-#include "consumer/engine/matcher.h"
+#include "consumer/engine/resolve.h"
 #include "consumer/engine/scalar.h"
 
 static int
@@ -65,26 +65,30 @@ check_nested(const struct engine *engine, const struct op *op, struct error *err
     }
 }
 
-static int
-check_query(const struct engine *engine, struct text query, struct error *err)
+int
+engine_prepare_fan_out(const struct engine *engine, struct op *op, struct arena *arena,
+                       struct error *err)
 {
-    struct matcher matcher = {.engine = engine, .untyped = true};
-    const struct filter *filter;
-    struct arena arena;
-    arena_init(&arena);
-    int rc = filter_parse_query(query, &arena, &filter, err);
+    const struct filter *parsed;
+    CHECK(op->kind == OP_FAN_OUT);
+    int rc = filter_parse_query(op->query, arena, &parsed, err);
     if (rc == 0)
-        rc = matcher_check(&matcher, filter, err);
-    arena_free(&arena);
-    return rc == 0 ? 0 : error_wrap(err, rc, "fan-out query");
+        rc = resolve_query(engine, parsed, arena, &op->filter, err);
+    if (rc != 0)
+        return error_wrap(err, rc, "fan-out query");
+    for (uint32_t i = 0; rc == 0 && i < op->nested_count; i++)
+        rc = check_nested(engine, &op->nested[i], err);
+    return rc;
 }
 
 static int
 check_fan_out(const struct engine *engine, const struct op *op, struct error *err)
 {
-    int rc = check_query(engine, op->query, err);
-    for (uint32_t i = 0; rc == 0 && i < op->nested_count; i++)
-        rc = check_nested(engine, &op->nested[i], err);
+    struct op prepared = *op;
+    struct arena arena;
+    arena_init(&arena);
+    int rc = engine_prepare_fan_out(engine, &prepared, &arena, err);
+    arena_free(&arena);
     return rc;
 }
 

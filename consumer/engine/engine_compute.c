@@ -29,7 +29,8 @@ void
 engine_compute_slot(struct engine *engine, const struct field *source, uint32_t slot)
 {
     CHECK(source->computed_op == COMPUTED_NONE);
-    for (uint32_t i = 0; source->feeds && i < engine->field_count; i++) {
+    CHECK(source->feeds);
+    for (uint32_t i = 0; i < engine->field_count; i++) {
         struct field *field = &engine->fields[i];
         int64_t value;
         if (field->computed_op == COMPUTED_NONE)

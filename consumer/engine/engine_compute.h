@@ -5,7 +5,8 @@
 
 #include "consumer/engine/engine_internal.h"
 
-/* Updates the fields that `source` feeds after its value in this slot has changed. */
+/* Updates the fields that `source`, which feeds some, feeds after its value in this slot has
+ * changed. */
 void engine_compute_slot(struct engine *engine, const struct field *source, uint32_t slot);
 /* The same in many slots. `key` is the value that `source` now has in all of them; NULL: none. */
 void engine_compute_slots(struct engine *engine, const struct field *source,

@@ -13,6 +13,7 @@
 #include "consumer/engine/engine_time.h"
 #include "consumer/engine/engine_watch.h"
 #include "consumer/engine/matcher.h"
+#include "consumer/engine/resolve.h"
 #include "consumer/engine/top_k.h"
 
 int
@@ -120,20 +121,29 @@ page_fill_sorted(struct page *page, const roaring_bitmap_t *matches, const struc
     roaring_bitmap_free(nulls);
 }
 
+/* A query whose names are resolved. */
+struct plan {
+    const struct engine *engine;
+    const struct engine_query *query;
+    const struct field *sort_field; /* NULL: by id */
+    const struct filter *filter;    /* NULL: every visible slot matches */
+};
+
 static int
-query_check(const struct engine *engine, const struct engine_query *query,
-            const struct field **sort_field, struct error *err)
+plan_query(struct plan *plan, struct arena *arena, struct error *err)
 {
-    struct matcher matcher = {.engine = engine};
+    const struct engine_query *query = plan->query;
+    const struct filter *filter = query->filter;
     CHECK(query->after == NULL || query->offset == 0);
-    *sort_field = NULL;
     if (query->sort_field.bytes > 0) {
-        *sort_field = engine_find_field(engine, query->sort_field);
-        if (*sort_field == NULL || (*sort_field)->sort_bits == 0)
+        plan->sort_field = engine_find_field(plan->engine, query->sort_field);
+        if (plan->sort_field == NULL || plan->sort_field->sort_bits == 0)
             return error_set(err, ERR_DATA, "the index has no sort field \"%.*s\"",
                              TEXT_ARGS(query->sort_field));
     }
-    return query->filter != NULL ? matcher_check(&matcher, query->filter, err) : 0;
+    if (filter == NULL || (filter->kind == FILTER_AND && filter->count == 0))
+        return 0;
+    return resolve_filter(plan->engine, filter, arena, &plan->filter, err);
 }
 
 /* Matches the slots that have changed again, without a pause. */
@@ -151,78 +161,83 @@ query_match_changed(const struct matcher *matcher, const struct filter *filter,
 }
 
 static int
-query_match_in_steps(const struct engine *engine, const struct engine_query *query,
-                     roaring_bitmap_t **matched, struct error *err)
+query_match_in_steps(const struct plan *plan, roaring_bitmap_t **matched, struct error *err)
 {
     struct engine_watch watch = {.changed = bitmap_create()};
-    struct matcher_pauses pauses = {.pause = query->pause, .watch = &watch, .err = err};
-    const struct matcher matcher = {.engine = engine, .pauses = &pauses};
-    *matched = matcher_match(&matcher, query->filter, engine_visible(engine));
+    struct matcher_pauses pauses = {.pause = plan->query->pause, .watch = &watch, .err = err};
+    const struct matcher matcher = {.engine = plan->engine, .pauses = &pauses};
+    *matched = matcher_match(&matcher, plan->filter, engine_visible(plan->engine));
     if (pauses.rc == 0 && !roaring_bitmap_is_empty(watch.changed)) {
         pauses.watch = NULL;
-        query_match_changed(&matcher, query->filter, watch.changed, *matched);
+        query_match_changed(&matcher, plan->filter, watch.changed, *matched);
     }
-    CHECK(engine->watches != &watch);
+    CHECK(plan->engine->watches != &watch);
     roaring_bitmap_free(watch.changed);
     return pauses.rc;
 }
 
-/* Sets `*matched` to the matches; NULL: all visible slots match. */
+/* Sets `*matched` to the matches; NULL: all visible slots match. On error the caller frees it
+ * too. */
 static int
-query_match(const struct engine *engine, const struct engine_query *query,
-            roaring_bitmap_t **matched, struct error *err)
+query_match(const struct plan *plan, roaring_bitmap_t **matched, struct error *err)
 {
-    const struct filter *filter = query->filter;
-    const struct matcher matcher = {.engine = engine};
+    const struct matcher matcher = {.engine = plan->engine};
     *matched = NULL;
-    if (filter == NULL || (filter->kind == FILTER_AND && filter->count == 0))
+    if (plan->filter == NULL)
         return 0;
-    if (query->pause != NULL)
-        return query_match_in_steps(engine, query, matched, err);
-    *matched = matcher_match(&matcher, filter, engine_visible(engine));
+    if (plan->query->pause != NULL)
+        return query_match_in_steps(plan, matched, err);
+    *matched = matcher_match(&matcher, plan->filter, engine_visible(plan->engine));
     return 0;
 }
 
 static void
-page_fill(struct page *page, const struct engine_query *query, const struct field *sort_field,
-          const roaring_bitmap_t *matches)
+page_fill(struct page *page, const struct plan *plan, const roaring_bitmap_t *matches)
 {
+    const struct engine_page_key *after = plan->query->after;
     page->hits = memory_alloc(page->capacity * sizeof *page->hits);
-    if (page->capacity > 0 && sort_field != NULL)
-        page_fill_sorted(page, matches, sort_field, query->after);
+    if (page->capacity > 0 && plan->sort_field != NULL)
+        page_fill_sorted(page, matches, plan->sort_field, after);
     else if (page->capacity > 0)
-        page_fill_by_id(page, matches, query->after != NULL ? &query->after->entity_id : NULL);
+        page_fill_by_id(page, matches, after != NULL ? &after->entity_id : NULL);
+    CHECK(page->count <= page->capacity);
+}
+
+/* The page of the matches, which `matched` is (NULL: all visible slots). */
+static void
+query_page(const struct plan *plan, const roaring_bitmap_t *matched, struct engine_result *result)
+{
+    const struct engine_query *query = plan->query;
+    const roaring_bitmap_t *matches = matched != NULL ? matched : engine_visible(plan->engine);
+    uint64_t total = roaring_bitmap_get_cardinality(matches);
+    uint64_t wanted =
+        query->limit > UINT64_MAX - query->offset ? UINT64_MAX : query->offset + query->limit;
+    struct page page = {
+        .engine = plan->engine,
+        .direction = query->direction,
+        .capacity = wanted < total ? wanted : total,
+    };
+    page_fill(&page, plan, matches);
+    *result = (struct engine_result){page.hits, page.count, total};
 }
 
 int
 engine_query(const struct engine *engine, const struct engine_query *query,
              struct engine_result *result, struct error *err)
 {
-    const struct field *sort_field;
-    int rc = query_check(engine, query, &sort_field, err);
-    if (rc != 0)
-        return rc;
-    roaring_bitmap_t *matched;
-    rc = query_match(engine, query, &matched, err);
-    if (rc != 0) {
-        roaring_bitmap_free(matched);
-        return rc;
-    }
-    const roaring_bitmap_t *matches = matched != NULL ? matched : engine_visible(engine);
-    uint64_t total = roaring_bitmap_get_cardinality(matches);
-    uint64_t wanted =
-        query->limit > UINT64_MAX - query->offset ? UINT64_MAX : query->offset + query->limit;
-    struct page page = {
-        .engine = engine,
-        .direction = query->direction,
-        .capacity = wanted < total ? wanted : total,
-    };
-    page_fill(&page, query, sort_field, matches);
-    CHECK(page.count <= total);
+    struct plan plan = {.engine = engine, .query = query};
+    roaring_bitmap_t *matched = NULL;
+    struct arena arena;
+    arena_init(&arena);
+    int rc = plan_query(&plan, &arena, err);
+    if (rc == 0)
+        rc = query_match(&plan, &matched, err);
+    if (rc == 0)
+        query_page(&plan, matched, result);
     if (matched != NULL)
         roaring_bitmap_free(matched);
-    *result = (struct engine_result){page.hits, page.count, total};
-    return 0;
+    arena_free(&arena);
+    return rc;
 }
 
 void

@@ -33,7 +33,7 @@ void
 engine_sweep_slot(struct engine *engine, uint32_t slot)
 {
     CHECK(slot < engine->max_slots);
-    if (engine->unswept_count == 0 || !roaring_bitmap_remove_checked(engine->unswept, slot))
+    if (!roaring_bitmap_remove_checked(engine->unswept, slot))
         return;
     for (uint32_t i = 0; i < engine->field_count; i++)
         field_clear(&engine->fields[i], slot);

@@ -158,8 +158,8 @@ field_set(struct field *field, uint32_t slot, int64_t key)
         field_change_slices(field, slot, old, key);
     if (field->has_column)
         column_write(&field->column, slot, key);
-    else
-        field_check_column(field);
+    else if (field->postings.count > FIELD_VALUES_WITHOUT_COLUMN)
+        field_build_column(field);
     if (!had)
         roaring_bitmap_add(field->present, slot);
 }
@@ -178,6 +178,7 @@ field_open_set(struct field *field, uint32_t slot)
     set_column_read(&field->sets, slot, &reader);
     while (set_reader_next(&reader, &value))
         value_list_append(&field->set, value);
+    CHECK(field->set.count < 2 || field->set.items[0] < field->set.items[field->set.count - 1]);
 }
 
 static void

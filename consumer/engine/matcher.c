@@ -7,69 +7,18 @@
 #include "consumer/engine/field_match.h"
 #include "consumer/engine/scalar.h"
 
-static int
-matcher_scalar(const struct matcher *matcher, const struct field *field, const struct value *value,
-               struct scalar *scalar, struct error *err)
+static const struct field *
+matcher_field(const struct matcher *matcher, const struct filter *leaf)
 {
-    return matcher->untyped ? scalar_from_untyped(field, value, scalar, err)
-                            : scalar_from_value(field, value, scalar, err);
+    CHECK(leaf->field_number > 0 && leaf->field_number <= matcher->engine->field_count);
+    return &matcher->engine->fields[leaf->field_number - 1];
 }
 
-static int
-matcher_check_values(const struct matcher *matcher, const struct field *field,
-                     const struct filter *filter, struct error *err)
-{
-    for (uint32_t i = 0; i < filter->count; i++) {
-        struct scalar scalar;
-        int rc = matcher_scalar(matcher, field, &filter->values[i], &scalar, err);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
-}
-
-static int
-matcher_check_leaf(const struct matcher *matcher, const struct filter *filter, struct error *err)
-{
-    const struct field *field = engine_find_field(matcher->engine, filter->field);
-    int64_t low, high;
-    if (field == NULL)
-        return error_set(err, ERR_DATA, "the index has no field \"%.*s\"",
-                         TEXT_ARGS(filter->field));
-    switch (filter->kind) {
-    case FILTER_IS_NULL:
-    case FILTER_IS_NOT_NULL:
-        return 0;
-    case FILTER_IN:
-    case FILTER_NOT_IN:
-        return matcher_check_values(matcher, field, filter, err);
-    case FILTER_EQ:
-    case FILTER_NOT_EQ:
-        CHECK(filter->count == 1);
-        return matcher_check_values(matcher, field, filter, err);
-    default:
-        CHECK(filter->count == 1);
-        return scalar_range(field, filter->kind, filter->values, &low, &high, err);
-    }
-}
-
-int
-matcher_check(const struct matcher *matcher, const struct filter *filter, struct error *err)
-{
-    if (filter->kind != FILTER_AND && filter->kind != FILTER_OR && filter->kind != FILTER_NOT)
-        return matcher_check_leaf(matcher, filter, err);
-    CHECK(filter->kind != FILTER_NOT || filter->count == 1);
-    for (uint32_t i = 0; i < filter->count; i++) {
-        int rc = matcher_check(matcher, &filter->children[i], err);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
-}
-
-/* Nothing may be held across it that points into the engine, but what lives as long. */
+/* Lets the writer in if it waits; false: the match is to end. What a caller holds across it must
+ * not point into the engine, except to what lives as long as the engine, such as its visible
+ * slots. */
 static bool
-matcher_goes_on(const struct matcher *matcher)
+matcher_pause(const struct matcher *matcher)
 {
     struct matcher_pauses *pauses = matcher->pauses;
     if (pauses == NULL)
@@ -79,13 +28,14 @@ matcher_goes_on(const struct matcher *matcher)
     return pauses->rc == 0;
 }
 
-/* `part` has more than half of the slots of `whole`. */
+/* Does `part` have more than half of the slots of `whole`? */
 static bool
 bitmap_is_most(const roaring_bitmap_t *part, const roaring_bitmap_t *whole)
 {
     return roaring_bitmap_get_cardinality(part) > roaring_bitmap_get_cardinality(whole) / 2;
 }
 
+/* Adds `part` to `matches`, and frees it. */
 static void
 matcher_join(roaring_bitmap_t *matches, roaring_bitmap_t *part)
 {
@@ -102,31 +52,29 @@ matcher_match_range(const struct field *field, const struct filter *filter,
     return field_match_range(field, low, high, within);
 }
 
-/* False: no slot can hold it. */
+/* False: no slot holds the value. */
 static bool
-matcher_find_key(const struct matcher *matcher, const struct field *field,
-                 const struct value *value, int64_t *key)
+matcher_find_key(const struct field *field, const struct value *value, int64_t *key)
 {
     struct scalar scalar;
-    CHECK(matcher_scalar(matcher, field, value, &scalar, NULL) == 0);
+    CHECK(scalar_from_value(field, value, &scalar, NULL) == 0);
     return scalar_find_key(field, &scalar, key);
 }
 
 static roaring_bitmap_t *
-matcher_match_value(const struct matcher *matcher, const struct field *field,
-                    const struct value *value, const roaring_bitmap_t *within)
+matcher_match_value(const struct field *field, const struct value *value,
+                    const roaring_bitmap_t *within)
 {
     int64_t key;
-    bool found = matcher_find_key(matcher, field, value, &key);
+    bool found = matcher_find_key(field, value, &key);
     return found ? field_match(field, key, within) : bitmap_create();
 }
 
 static void
-matcher_unite_value(const struct matcher *matcher, const struct field *field,
-                    const struct value *value, roaring_bitmap_t *united)
+matcher_unite_value(const struct field *field, const struct value *value, roaring_bitmap_t *united)
 {
     int64_t key;
-    if (matcher_find_key(matcher, field, value, &key))
+    if (matcher_find_key(field, value, &key))
         field_unite(field, key, united);
 }
 
@@ -136,14 +84,14 @@ matcher_match_values(const struct matcher *matcher, const struct field *field,
 {
     const struct value *values = filter->values;
     if (filter->count == 1)
-        return matcher_match_value(matcher, field, values, within);
+        return matcher_match_value(field, values, within);
     bool unites = field_unites(field, within);
     roaring_bitmap_t *matches = bitmap_create();
-    for (uint32_t i = 0; i < filter->count && matcher_goes_on(matcher); i++) {
+    for (uint32_t i = 0; i < filter->count && matcher_pause(matcher); i++) {
         if (unites)
-            matcher_unite_value(matcher, field, &values[i], matches);
+            matcher_unite_value(field, &values[i], matches);
         else
-            matcher_join(matches, matcher_match_value(matcher, field, &values[i], within));
+            matcher_join(matches, matcher_match_value(field, &values[i], within));
     }
     if (unites)
         roaring_bitmap_and_inplace(matches, within);
@@ -155,17 +103,14 @@ matcher_match_present(const struct field *field, const roaring_bitmap_t *within)
 {
     if (within != NULL)
         return bitmap_and(field->present, within);
-    roaring_bitmap_t *matches = roaring_bitmap_copy(field->present);
-    CHECK(matches != NULL);
-    return matches;
+    return bitmap_copy(field->present);
 }
 
 static roaring_bitmap_t *
 matcher_match_leaf(const struct matcher *matcher, const struct filter *filter,
                    const roaring_bitmap_t *within)
 {
-    const struct field *field = engine_find_field(matcher->engine, filter->field);
-    CHECK(field != NULL);
+    const struct field *field = matcher_field(matcher, filter);
     switch (filter->kind) {
     case FILTER_IS_NULL:
         CHECK(within != NULL);
@@ -188,13 +133,14 @@ matcher_match_leaf(const struct matcher *matcher, const struct filter *filter,
     }
 }
 
-/* How many slots a filter may match, cheaply; what costs a scan comes last. */
+/* A cheap upper bound of the number of slots that a filter matches; UINT64_MAX for what needs a
+ * scan, which is therefore matched last. */
 static uint64_t matcher_estimate(const struct matcher *matcher, const struct filter *filter);
 
 static uint64_t
 matcher_estimate_leaf(const struct matcher *matcher, const struct filter *filter)
 {
-    const struct field *field = engine_find_field(matcher->engine, filter->field);
+    const struct field *field = matcher_field(matcher, filter);
     bool equality = filter->kind == FILTER_EQ || filter->kind == FILTER_IN;
     if (filter->kind == FILTER_IS_NOT_NULL)
         return roaring_bitmap_get_cardinality(field->present);
@@ -204,7 +150,7 @@ matcher_estimate_leaf(const struct matcher *matcher, const struct filter *filter
     for (uint32_t i = 0; i < filter->count; i++) {
         int64_t key;
         const struct slot_set *slots = NULL;
-        if (matcher_find_key(matcher, field, &filter->values[i], &key))
+        if (matcher_find_key(field, &filter->values[i], &key))
             slots = postings_find(&field->postings, key);
         sum += slots != NULL ? slot_set_count(slots) : 0;
     }
@@ -217,7 +163,7 @@ matcher_estimate(const struct matcher *matcher, const struct filter *filter)
     bool all = filter->kind == FILTER_AND;
     if (filter->kind == FILTER_NOT)
         return UINT64_MAX;
-    if (!all && filter->kind != FILTER_OR)
+    if (!filter_has_children(filter))
         return matcher_estimate_leaf(matcher, filter);
     uint64_t estimate = all ? UINT64_MAX : 0;
     for (uint32_t i = 0; i < filter->count; i++) {
@@ -230,6 +176,7 @@ matcher_estimate(const struct matcher *matcher, const struct filter *filter)
     return estimate;
 }
 
+/* A child of an AND. */
 struct clause {
     const struct filter *filter;
     uint64_t estimate;
@@ -252,7 +199,7 @@ matcher_match_all(const struct matcher *matcher, const struct filter *filter,
 {
     if (filter->count == 0) {
         CHECK(within != NULL);
-        return roaring_bitmap_copy(within);
+        return bitmap_copy(within);
     }
     struct clause *clauses = memory_alloc(filter->count * sizeof *clauses);
     for (uint32_t i = 0; i < filter->count; i++) {
@@ -270,7 +217,7 @@ matcher_match_all(const struct matcher *matcher, const struct filter *filter,
     return matches;
 }
 
-/* Once a clause has matched most slots, the next ones are asked about the others only. */
+/* Once a clause has matched most slots, the next clauses are matched only within the others. */
 static roaring_bitmap_t *
 matcher_match_any(const struct matcher *matcher, const struct filter *filter,
                   const roaring_bitmap_t *within)
@@ -299,7 +246,7 @@ roaring_bitmap_t *
 matcher_match(const struct matcher *matcher, const struct filter *filter,
               const roaring_bitmap_t *within)
 {
-    if (!matcher_goes_on(matcher))
+    if (!matcher_pause(matcher))
         return bitmap_create();
     switch (filter->kind) {
     case FILTER_AND:

@@ -1,4 +1,4 @@
-/* Filters: is a filter valid for this index, and which slots match it?
+/* Which slots match a filter.
  *
  * A filter is always matched within a set of slots. So an AND passes to each clause what the
  * clauses before it left, and a complement is taken within that set.
@@ -21,15 +21,10 @@ struct matcher_pauses {
 
 struct matcher {
     const struct engine *engine;
-    bool untyped;                  /* a fan-out's query: scalar_from_untyped() reads its values */
     struct matcher_pauses *pauses; /* NULL: no pauses */
 };
 
-/* ERR_DATA, naming the field: the index does not have it, or a value is not of its type. Reads only
- * the configuration. */
-int matcher_check(const struct matcher *matcher, const struct filter *filter, struct error *err);
-
-/* The slots of `within` that match `filter`, which passed matcher_check(). `within` may be NULL,
+/* The slots of `within` that match `filter`, which is resolved (resolve.h). `within` may be NULL,
  * which stands for all slots, for filters without IS_NULL, NOT and empty AND. The caller frees the
  * bitmap. */
 roaring_bitmap_t *matcher_match(const struct matcher *matcher, const struct filter *filter,

@@ -84,17 +84,43 @@ batch_check_entity(const struct batch_context *context, int64_t entity_id, struc
     return 0;
 }
 
+/* A fan-out event gets ops of its own, which batch_prepare_op() completes; NULL for a row. */
+static struct op *
+batch_copy_fan_outs(struct event *event, struct arena *arena)
+{
+    if (event->kind != EVENT_FAN_OUT)
+        return NULL;
+    CHECK(event->ops.count > 0);
+    struct op *ops = arena_alloc(arena, event->ops.count * sizeof *ops);
+    memcpy(ops, event->ops.items, event->ops.count * sizeof *ops);
+    event->ops.items = ops;
+    return ops;
+}
+
+/* Can the op be applied? The query of a fan-out is parsed here, once for compaction and engine. */
+static int
+batch_prepare_op(const struct engine *engine, const struct event *event, struct op *fan_outs,
+                 uint32_t at, struct arena *arena, struct error *err)
+{
+    CHECK(at < event->ops.count);
+    if (fan_outs != NULL)
+        return engine_prepare_fan_out(engine, &fan_outs[at], arena, err);
+    return engine_check_op(engine, &event->ops.items[at], err);
+}
+
 /* Leaves the ops that can be applied in the event, and puts the others into `*dropped`, with their
- * reasons. The lists are in the arena; nothing is allocated while all ops can be applied. */
+ * reasons. The lists are in the arena; none is needed while all ops of a row can be applied. */
 static uint32_t
 batch_drop_ops(struct batch *batch, struct event *event, struct op **dropped, struct text **reasons)
 {
+    struct op *fan_outs = batch_copy_fan_outs(event, &batch->arena);
     struct ops ops = event->ops;
     struct op *kept = NULL;
     uint32_t kept_count = 0, dropped_count = 0;
     for (uint32_t i = 0; i < ops.count; i++) {
         struct error err = {0};
-        bool applies = engine_check_op(batch->context.engine, &ops.items[i], &err) == 0;
+        bool applies =
+            batch_prepare_op(batch->context.engine, event, fan_outs, i, &batch->arena, &err) == 0;
         if (!applies && kept == NULL) {
             size_t bytes = ops.count * sizeof *kept;
             kept = arena_alloc(&batch->arena, bytes);
@@ -382,6 +408,20 @@ batch_apply(const struct batch *batch, struct engine *engine)
     engine_end_rows(engine);
 }
 
+/* Ops that were applied once cannot be now when the program has become stricter since (F113). */
+static int
+batch_prepare_logged(const struct engine *engine, struct event *event, struct arena *arena,
+                     struct error *err)
+{
+    struct op *fan_outs = batch_copy_fan_outs(event, arena);
+    for (uint32_t i = 0; i < event->ops.count; i++) {
+        int rc = batch_prepare_op(engine, event, fan_outs, i, arena, err);
+        if (rc != 0)
+            return error_wrap(err, rc, "op %u", i);
+    }
+    return 0;
+}
+
 static int
 batch_decode_logged(const struct batch_context *context, struct text bytes, struct arena *arena,
                     struct event *event, struct error *err)
@@ -391,10 +431,12 @@ batch_decode_logged(const struct batch_context *context, struct text bytes, stru
     if (rc != 0)
         return rc;
     if (event->kind == EVENT_ROW)
-        return batch_check_entity(context, event->entity_id, err);
-    if (event->kind != EVENT_FAN_OUT)
-        return error_set(err, ERR_DATA, "an event of kind %d is never logged", (int)event->kind);
-    return 0;
+        rc = batch_check_entity(context, event->entity_id, err);
+    else if (event->kind != EVENT_FAN_OUT)
+        rc = error_set(err, ERR_DATA, "an event of kind %d is never logged", (int)event->kind);
+    if (rc != 0 || context->engine == NULL)
+        return rc;
+    return batch_prepare_logged(context->engine, event, arena, err);
 }
 
 int
@@ -434,8 +476,10 @@ int
 batch_replay(const struct batch_context *context, struct engine *engine, struct text payload,
              struct arena *arena, struct error *err)
 {
+    struct batch_context checked = *context;
+    checked.engine = engine;
     engine_begin_rows(engine);
-    int rc = batch_read(context, payload, arena, batch_apply_read, engine, err);
+    int rc = batch_read(&checked, payload, arena, batch_apply_read, engine, err);
     engine_end_rows(engine);
     return rc;
 }

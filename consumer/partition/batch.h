@@ -86,8 +86,9 @@ void batch_apply(const struct batch *batch, struct engine *engine);
 typedef void (*batch_visit)(void *context, const struct event *event);
 
 /* Calls `visit` with each event of the payload of a frame that was read back; an event is valid
- * until `visit` returns. The context needs no engine. `arena` is reset for each event. ERR_FATAL:
- * the payload is damaged, or was not written with this configuration. */
+ * until `visit` returns. `arena` is reset for each event. ERR_FATAL, with the byte in the payload:
+ * it is damaged, or was not written with this configuration, or (unless the context has no engine)
+ * an op cannot be applied. */
 int batch_read(const struct batch_context *context, struct text payload, struct arena *arena,
                batch_visit visit, void *visit_context, struct error *err);
 

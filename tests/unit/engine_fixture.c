@@ -84,19 +84,31 @@ fixture_parse(struct arena *arena, const char *json, struct ops *ops, enum ops_r
     return rc;
 }
 
+struct ops
+fixture_prepare(const struct engine *engine, struct arena *arena, const struct ops *ops)
+{
+    struct error err;
+    struct op *prepared = arena_alloc(arena, ops->count * sizeof *prepared);
+    for (uint32_t i = 0; i < ops->count; i++) {
+        prepared[i] = ops->items[i];
+        int rc = prepared[i].kind == OP_FAN_OUT
+                     ? engine_prepare_fan_out(engine, &prepared[i], arena, &err)
+                     : engine_check_op(engine, &prepared[i], &err);
+        if (rc != 0)
+            fail_msg("op %u: %s", i, err.message);
+    }
+    return (struct ops){prepared, ops->count};
+}
+
 void
 fixture_apply(struct engine *engine, int64_t entity_id, const char *json)
 {
     struct arena arena;
     struct ops ops;
     enum ops_route route;
-    struct error err;
     arena_init(&arena);
     fixture_parse(&arena, json, &ops, &route);
-    for (uint32_t i = 0; i < ops.count; i++) {
-        if (engine_check_op(engine, &ops.items[i], &err) != 0)
-            fail_msg("%s: %s", json, err.message);
-    }
+    ops = fixture_prepare(engine, &arena, &ops);
     if (route == OPS_ROUTE_ALL)
         engine_apply_fan_out(engine, &ops);
     else

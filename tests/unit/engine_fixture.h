@@ -23,6 +23,8 @@ int64_t fixture_entity(int64_t slot);
 /* Parses an ops row into `arena`. A refusal fails the test. */
 int fixture_parse(struct arena *arena, const char *json, struct ops *ops, enum ops_route *route);
 
+/* The ops, checked and prepared for this engine, in `arena`; the test fails if one is refused. */
+struct ops fixture_prepare(const struct engine *engine, struct arena *arena, const struct ops *ops);
 /* Parses, checks and applies an ops row: `[{'op':'set',...}]`. A refusal fails the test. */
 void fixture_apply(struct engine *engine, int64_t entity_id, const char *json);
 /* Parses and checks only; 0 or the first refusal. */

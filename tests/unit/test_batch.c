@@ -2,6 +2,7 @@
  * replaying the payload gives the same index. */
 #include "tests/unit/unit_test.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "consumer/partition/batch.h"
@@ -389,6 +390,67 @@ test_a_payload_that_is_cut_is_refused(void **state)
     arena_free(&arena);
 }
 
+/* Appends an event to `payload` as batches do, but unchecked: as an older version may have. */
+static void
+append_logged(struct fixture *fixture, struct buffer *payload, enum event_kind kind,
+              const struct op *op)
+{
+    encode_event(fixture, kind, PARTITION, op, 1);
+    for (int i = 0; i < 4; i++)
+        buffer_append(payload, &(const uint8_t){(uint8_t)(fixture->message.bytes >> 8 * i)}, 1);
+    buffer_append(payload, fixture->message.data, fixture->message.bytes);
+}
+
+static void
+test_F113_logged_ops_that_cannot_be_applied_are_refused_with_their_byte(void **state)
+{
+    (void)state;
+    static const struct op nested = {.kind = OP_DELETE};
+    struct op set = op_of(OP_SET, "tags", 1);
+    const struct {
+        enum event_kind kind;
+        struct op op;
+        const char *reason; /* NULL: it can be applied */
+    } cases[] = {
+        {EVENT_FAN_OUT, {.query = TEXT("level")}, "op 0: fan-out query: byte 5: expected eq or in"},
+        {EVENT_FAN_OUT,
+         {.query = TEXT("none eq 1")},
+         "op 0: fan-out query: the index has no field"},
+        {EVENT_FAN_OUT, {.query = TEXT("level eq high")}, "op 0: fan-out query: field \"level\""},
+        {EVENT_FAN_OUT, {.query = TEXT("level eq 1"), .nested = &set}, NULL},
+        {EVENT_ROW, op_bad(), "op 0: field \"level\" takes an integer"},
+        {EVENT_ROW, {.kind = OP_ALIVE}, NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct fixture fixture;
+        struct arena arena;
+        struct buffer payload;
+        struct error err = {0};
+        struct op op = cases[i].op;
+        arena_init(&arena);
+        buffer_init(&payload);
+        fixture_begin(&fixture);
+        append_logged(&fixture, &payload, EVENT_ROW, &op_alive);
+        char *place = memory_format("payload byte %zu: %s", payload.bytes, cases[i].reason);
+        if (cases[i].kind == EVENT_FAN_OUT) {
+            op.kind = OP_FAN_OUT;
+            op.nested = op.nested != NULL ? op.nested : &nested;
+            op.nested_count = 1;
+        }
+        append_logged(&fixture, &payload, cases[i].kind, &op);
+        int rc =
+            batch_replay(&fixture.context, fixture.engine,
+                         (struct text){(const char *)payload.data, payload.bytes}, &arena, &err);
+        assert_int_equal(rc, cases[i].reason != NULL ? ERR_FATAL : 0);
+        if (rc != 0 && strncmp(err.message, place, strlen(place)) != 0)
+            fail_msg("wanted \"%s\", got \"%s\"", place, err.message);
+        free(place);
+        fixture_end(&fixture);
+        buffer_free(&payload);
+        arena_free(&arena);
+    }
+}
+
 int
 main(void)
 {
@@ -406,6 +468,7 @@ main(void)
         cmocka_unit_test(test_L6_closing_a_batch_drops_overridden_ops),
         cmocka_unit_test(test_L8_replayed_payloads_give_the_same_index),
         cmocka_unit_test(test_a_payload_that_is_cut_is_refused),
+        cmocka_unit_test(test_F113_logged_ops_that_cannot_be_applied_are_refused_with_their_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,7 @@ static const struct config_sort_field sort_fields[] = {
     {.name = "existedAt", .bits = 32},
     {.name = "publishedAt", .bits = 32},
     {.name = "sortAt",
+     .bits = 32,
      .computed_op = COMPUTED_GREATEST,
      .source_fields = sources,
      .source_field_count = COUNT_OF(sources)},
@@ -51,10 +52,21 @@ check_left(const struct line *line, const struct ops *whole, const struct ops *l
     buffer_free(&text);
 }
 
+static struct engine *
+create_engine(void)
+{
+    struct error err;
+    struct engine *engine;
+    const struct engine_options options = {&config, 0, 1, 1000};
+    assert_int_equal(engine_create(&options, &engine, &err), 0);
+    return engine;
+}
+
 static void
 check(const struct line *lines, uint32_t count)
 {
     struct arena arena;
+    struct engine *engine = create_engine();
     struct event events[LINES_MAX] = {0};
     struct compact *compact = compact_create(&config);
     bool changes = false;
@@ -62,6 +74,7 @@ check(const struct line *lines, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         enum ops_route route;
         fixture_parse(&arena, lines[i].ops, &events[i].ops, &route);
+        events[i].ops = fixture_prepare(engine, &arena, &events[i].ops);
         events[i].kind = route == OPS_ROUTE_ALL ? EVENT_FAN_OUT : EVENT_ROW;
         events[i].entity_id = lines[i].entity_id;
         changes |= lines[i].left != NULL;
@@ -71,6 +84,7 @@ check(const struct line *lines, uint32_t count)
     for (uint32_t i = 0; i < count && left != NULL; i++)
         check_left(&lines[i], &events[i].ops, &left[i]);
     compact_destroy(compact);
+    engine_destroy(engine);
     arena_free(&arena);
 }
 

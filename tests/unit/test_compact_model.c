@@ -68,9 +68,12 @@ static void
 apply_compacted(struct compact *compact, struct engine *engine, const struct batch_of *batch,
                 struct arena *arena)
 {
-    for (uint32_t i = 0; i < batch->count; i++)
-        batch_events[i] = event_of(&batch->events[i], &batch_ops[i]);
     arena_reset(arena);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct event *event = &batch_events[i];
+        *event = event_of(&batch->events[i], &batch_ops[i]);
+        event->ops = fixture_prepare(engine, arena, &event->ops);
+    }
     const struct ops *left = compact_run(compact, batch_events, batch->count, arena);
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct event *event = &batch_events[i];

@@ -36,20 +36,19 @@ row_entity(int row)
 static void
 apply_event(struct engine *engine, const struct naive_event *event)
 {
-    struct naive_ops ops;
-    struct error err;
-    naive_event_ops(event, &ops);
-    for (uint32_t i = 0; i < ops.ops.count; i++) {
-        if (engine_check_op(engine, &ops.ops.items[i], &err) != 0)
-            fail_msg("%s", err.message);
-    }
+    struct naive_ops naive;
+    struct arena arena;
+    arena_init(&arena);
+    naive_event_ops(event, &naive);
+    struct ops ops = fixture_prepare(engine, &arena, &naive.ops);
     for (uint32_t i = 0; i < event->op_count; i++)
         unknown_ops += event->ops[i].field == NAIVE_UNKNOWN;
     if (event->row < 0)
-        engine_apply_fan_out(engine, &ops.ops);
+        engine_apply_fan_out(engine, &ops);
     else
-        engine_apply_row(engine, row_entity(event->row), &ops.ops);
+        engine_apply_row(engine, row_entity(event->row), &ops);
     naive_apply(rows, ROWS, event);
+    arena_free(&arena);
 }
 
 /* --- time ------------------------------------------------------------------------------------ */

@@ -52,7 +52,6 @@ value_list_reserve(struct value_list *list)
 void
 value_list_append(struct value_list *list, int64_t value)
 {
-    CHECK(list->count == 0 || list->items[list->count - 1] < value);
     value_list_reserve(list);
     list->items[list->count++] = value;
 }
