@@ -1,11 +1,16 @@
-/* The batch is read backwards, as a compiler does that removes dead stores. A table says which
- * places (a field of a slot, an element of a multi-value) were overwritten behind the op being
- * looked at, and when; two times of each field, when it was last read and last written, say whether
- * that still counts. Time goes backwards too: `now` is how many rows and fan-outs stand behind.
+/* The batch is read from its end to its beginning, as a compiler does that removes dead stores.
+ * Times count the rows and fan-outs that were read, so a greater time is earlier in the batch;
+ * `now` is the time of the current one.
  *
- * The slots that a query matches are a place as well, known by the query's text: what a fan-out
- * writes to them is overwritten by a later one only if that one matches the same slots. A slot that
- * was deleted in between is not among them any more, but has nothing left of what was written.
+ * A table holds the places that are overwritten later in the batch, each with the time of the op
+ * that overwrites it. A place is a field of a slot, or an element of a multi-value field of a slot.
+ * For each field, the times when a query last read it and when an op last wrote it decide whether
+ * an entry of the table still counts.
+ *
+ * The slots that a query matches are treated like one slot, known by the query's text: what a
+ * fan-out writes to them is overwritten by a later fan-out only if that one matches the same slots.
+ * A slot that is deleted between the two is not matched by the later one, but the delete has
+ * removed what the first one wrote.
  */
 #include "consumer/compact/compact.h"
 
@@ -22,27 +27,27 @@ enum {
 
 struct compact_field {
     struct text name;
-    bool elements; /* a multi-value */
+    bool elements; /* the field is a multi-value */
     const struct config_sort_field *sort;
-    uint32_t read_at;    /* 0: not yet */
-    uint32_t written_at; /* likewise */
+    uint32_t read_at;    /* by a query; 0: not yet */
+    uint32_t written_at; /* 0: not yet */
 };
 
 enum place_kind { PLACE_EMPTY, PLACE_FIELD, PLACE_ELEMENT, PLACE_QUERY };
 
-/* Whose ops are looked at: a row's slot, or the slots that a query matches. */
+/* Whose ops are examined: a row's slot, or the slots that a query matches. */
 struct owner {
-    int64_t id;                        /* the entity's; -1 - n for the n-th query */
+    int64_t id;                        /* of the entity; -1 - n for the n-th query */
     uint32_t *deleted_at;              /* 0: not yet */
     const struct compact_query *query; /* NULL: a row */
 };
 
 struct place {
-    int64_t owner; /* of PLACE_QUERY the hash of its text */
+    int64_t owner; /* struct owner's id; PLACE_QUERY: the hash of the query's text */
     int64_t element;
     uint32_t field;
     enum place_kind kind;
-    uint32_t at; /* when it was overwritten, 0: never; of PLACE_QUERY the query's number, from 1 */
+    uint32_t at; /* time of the overwriting op, 0: none; PLACE_QUERY: the query's number, from 1 */
 };
 
 /* A slot that has rows in the batch. */
@@ -54,7 +59,7 @@ struct slot {
 
 struct compact_query {
     struct text text;
-    uint32_t *fields; /* that it reads */
+    uint32_t *fields; /* that the query reads */
     uint32_t field_count;
     uint32_t deleted_at;
 };
@@ -186,7 +191,7 @@ compact_grow_places(struct compact *compact)
     }
 }
 
-/* Stays where it is until the next call. */
+/* Finds or adds the place. The pointer is valid until the next call. */
 static struct place *
 compact_place(struct compact *compact, const struct place *wanted)
 {
@@ -202,7 +207,7 @@ compact_place(struct compact *compact, const struct place *wanted)
 
 /* --- what is overridden ---------------------------------------------------------------------- */
 
-/* Does the owner stand for the same slots here as it did at that time? */
+/* Does the owner stand for the same slots now as at the time `at`? */
 static bool
 compact_is_same(const struct compact *compact, const struct owner *owner, uint32_t at)
 {
@@ -235,7 +240,7 @@ compact_element(struct compact *compact, const struct owner *owner, uint32_t fie
     return compact_place(compact, &wanted);
 }
 
-/* An op on single elements of a multi-value. */
+/* The same as compact_op_goes(), for an op on single elements of a multi-value. */
 static bool
 compact_elements_go(struct compact *compact, const struct owner *owner, uint32_t field,
                     const struct value *value)
@@ -269,7 +274,7 @@ compact_field_goes(struct compact *compact, const struct owner *owner, uint32_t 
     return false;
 }
 
-/* Is the op overridden? Else what it overrides is remembered. */
+/* True: the op is overridden. False: it is kept, and what it overrides is recorded. */
 static bool
 compact_op_goes(struct compact *compact, const struct owner *owner, const struct op *op)
 {
@@ -355,8 +360,8 @@ query_add_filter(struct compact *compact, struct compact_query *query, const str
         query_add_filter(compact, query, &filter->children[i]);
 }
 
-/* The query of a fan-out: the same one for the same text. A query whose hash another text has as
- * well is never found again, and counts as a query of its own each time. */
+/* The query of a fan-out: the same one for the same text. Of two texts with the same hash, the first
+ * is not found again and becomes another query, which only keeps more ops. */
 static struct compact_query *
 compact_query(struct compact *compact, const struct op *op)
 {
@@ -376,7 +381,7 @@ compact_query(struct compact *compact, const struct op *op)
     return query;
 }
 
-/* What is left of a fan-out's ops: the list itself when nothing goes. */
+/* The ops of a fan-out that are kept: the list itself when none is dropped. */
 static struct ops
 compact_nested(struct compact *compact, const struct owner *owner, struct ops ops)
 {
@@ -427,7 +432,7 @@ compact_fan_outs(struct compact *compact, struct ops ops)
 
 /* --- a run ----------------------------------------------------------------------------------- */
 
-/* Which rows have their slot for themselves? Most have, and cost no more than this. */
+/* Counts the rows of each slot. Most slots have one, and compaction does nothing else for them. */
 static void
 compact_count(struct compact *compact, const struct event *events, uint32_t count)
 {

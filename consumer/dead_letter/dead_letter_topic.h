@@ -1,4 +1,4 @@
-/* Delivers dead letters to the topic `<name>.dead`, in order, until all are acknowledged.
+/* Delivers dead letters to the topic `<topic>.dead`, in order, until all are acknowledged.
  *
  * The first dead letter creates the Kafka client, so that a partition without dead letters has
  * none. After a delivery error the client is destroyed and the dead letters are sent again; copies

@@ -1,7 +1,7 @@
 /* The engine: the bitmap index of one shard, as a library without I/O, clocks or threads.
  *
  * It maps slots (0 <= slot < max_slots; entity_id = slot * partitions + partition) to field values
- * and answers filter + sort queries. State is what ops make it:
+ * and answers filter + sort queries. Ops change the state:
  *
  *   op           scalar, boolean, string, sort     multi-value
  *   set v        value becomes v; null clears      array replaces; one value joins; null clears
@@ -20,15 +20,15 @@
  *   boolean                            true and false; not 0 and 1
  *   string                             text, the empty one included
  *
- * A name that stands in filter_fields (as single_value) and in sort_fields is one field that does
+ * A name that is in filter_fields (as single_value) and in sort_fields is one field that does
  * both. A sort field of `bits: n` holds -(2^n - 1) .. 2^n - 1; other integers are 64 bits wide. A
- * computed sort field is the greatest or least of its sources' values, nulls left out (null when
- * all are); it follows them at once, and takes no ops of its own. A source holds no more than what
- * it feeds.
+ * computed sort field is the greatest or least of its sources' values that are not null, and null
+ * when all are. It changes together with its sources and takes no ops of its own. The values of a
+ * source are limited to what the computed field holds.
  *
- * The values in a fan-out's query come untyped: there `eq 123` and `eq "123"` mean the same, for an
- * integer field 123 and for a string field "123". (A bare number loses its spelling before a string
- * field sees it, 1.50 is "1.5": such a string is written in quotes.)
+ * The values in a fan-out's query have no type: `eq 123` and `eq "123"` mean the same, 123 for an
+ * integer field and "123" for a string field. (A number without quotes is read as a number first:
+ * 1.50 is the string "1.5". Write such a string in quotes.)
  *
  *   filter                         matches slots whose field
  *   Eq v, In [v, ..]               is v, is one of them; multi-value: holds v, holds one of them
@@ -39,13 +39,14 @@
  *   And, Or, Not                   intersection, union, complement: Not(Eq) matches nulls as well
  *
  * Every field can be filtered, sort fields too. Queries see visible slots only, fan-outs all slots.
- * Visible is what is alive and not hidden: a slot whose visible_from (Unix seconds) is above the
- * time that engine_advance() was told last is hidden. It takes ops like any other.
+ * A slot is visible if it is alive and not hidden. It is hidden while its visible_from (Unix
+ * seconds) is greater than the time of the last engine_advance(). A hidden slot takes ops like any
+ * other.
  *
  * Types are checked by engine_check_op() before anything is durable; engine_apply_*() of an op that
  * passed cannot fail.
  *
- * Threads: an engine has no locks. Its owner serialises: many readers or one writer.
+ * Threads: an engine has no locks. Its owner allows many readers or one writer at a time.
  */
 #ifndef CONSUMER_ENGINE_ENGINE_H
 #define CONSUMER_ENGINE_ENGINE_H
@@ -66,10 +67,11 @@ struct engine_options {
     int64_t max_slots; /* at most 2^32 */
 };
 
-/* Refuses (ERR_USAGE) an index configuration that this engine cannot hold: a sort field that is no
- * integer, a width beyond 63 bits, a name given twice, a computed field that is filtered by or
- * whose source is no integer or computed itself, such a visible_from. Until the first
- * engine_advance() every slot with a visible_from is hidden. The caller owns `*engine`. */
+/* Refuses (ERR_USAGE) an index configuration that this engine cannot hold: a sort field that is
+ * not a field of integers, or wider than 63 bits; a name that is declared twice; a computed field
+ * that is also a filter field; a source, or visible_from, that is computed or not a field of
+ * integers. Until the first engine_advance() every slot with a visible_from is hidden. The caller
+ * owns `*engine`. */
 int engine_create(const struct engine_options *options, struct engine **engine, struct error *err);
 /* NULL is allowed. */
 void engine_destroy(struct engine *engine);
@@ -87,57 +89,60 @@ int engine_check_op(const struct engine *engine, const struct op *op, struct err
 int engine_prepare_fan_out(const struct engine *engine, struct op *op, struct arena *arena,
                            struct error *err);
 
-/* Applies the slot ops of one row in order. `entity_id` must belong to this shard (entity_id mod
- * partitions == partition, slot < max_slots); CHECK()ed, as is that the ops passed
- * engine_check_op(). Keeps no pointer into `ops`. */
+/* Applies the slot ops of one row in order. `entity_id` belongs to this shard (entity_id mod
+ * partitions == partition, slot < max_slots), and the ops have passed engine_check_op(); both are
+ * CHECK()ed. Keeps no pointer into `ops`. */
 void engine_apply_row(struct engine *engine, int64_t entity_id, const struct ops *ops);
-/* Rows that are applied between the two cost less. Nothing else may be done meanwhile but to sweep,
- * also by readers: what they would find is not settled. */
+/* Rows that are applied between these two calls cost less, because the bit slices of sort fields
+ * are updated only at the end. Until then no thread may read the engine, and nothing but
+ * engine_apply_row() and engine_sweep() may be called. */
 void engine_begin_rows(struct engine *engine);
 void engine_end_rows(struct engine *engine);
 /* Applies fan-out ops, which engine_prepare_fan_out() has prepared, in order: each to all slots
  * that its query matches at that point. */
 void engine_apply_fan_out(struct engine *engine, const struct ops *ops);
 
-/* It is `now_s`: shows what is due, and hides what is not due any more when the clock went back. */
+/* Sets the time: shows the slots that are due, and hides those that are not due any more because
+ * the clock went back. */
 void engine_advance(struct engine *engine, int64_t now_s);
-/* When there will be something to show; false: nothing that is alive is hidden. */
+/* The time at which the next hidden slot becomes visible; false: no slot is alive and hidden. */
 bool engine_next_activation(const struct engine *engine, int64_t *at_s);
 
-/* Takes the values of deleted slots out of the bitmaps. It happens by itself, when many have
- * gathered or something comes that needs it: to call it is to choose the moment. */
+/* Removes the values of deleted slots from the bitmaps. The engine also does this by itself, when
+ * there are many such slots or an op needs it; a caller can choose a better time. */
 void engine_sweep(struct engine *engine);
-/* Compacts what changes have left larger than it need be, after a sweep. Takes a second or so. */
+/* Sweeps, and gives every bitmap its smallest form. Takes about a second. */
 void engine_optimize(struct engine *engine);
 
 /* --- as bytes -------------------------------------------------------------------------------- */
 
-/* The whole state, in a versioned format (engine_save.c); all but the time, which is the caller's.
- * A reader: others may read meanwhile. */
+/* Writes the whole state except the time, in a versioned format (engine_save.c). Only reads: other
+ * threads may read meanwhile. */
 void engine_save(const struct engine *engine, const struct image_sink *sink);
-/* Into an engine to which nothing was applied, of the same fields and partition; its time stays.
- * Trusts nothing: ERR_DATA says what is wrong. After an error the engine may only be destroyed.
- * Reads no further than the state goes. */
+/* Loads such a state into an engine of the same fields and partition, to which nothing was applied;
+ * the time of the engine stays. Checks every byte: ERR_DATA names what is wrong. After an error the
+ * engine may only be destroyed. Reads nothing after the end of the state. */
 int engine_load(struct engine *engine, const struct image_source *source, struct error *err);
 
 /* --- reading --------------------------------------------------------------------------------- */
 
 enum engine_direction { ENGINE_DESCENDING, ENGINE_ASCENDING };
 
-/* Where a page begins: behind this element of the order, which need not exist (any more). */
+/* The page begins after this place in the order; the entity need not exist (any more). */
 struct engine_page_key {
     bool has_value; /* false: the sort value was null, or there is no sort field */
     int64_t value;
     int64_t entity_id; /* of any shard */
 };
 
-/* The slots that change while a query lets the writer in. */
+/* Records the slots that change while a query lets the writer in. */
 struct engine_watch;
 
-/* Asked by a query between its steps, none of which takes long. */
+/* A query calls `ask` between its steps, none of which takes long. */
 struct engine_pause {
-    /* May let the engine change, which `watch` has to see (engine_watch_begin); NULL: may not. Not
-     * 0: the query ends with that error. */
+    /* May let the writer change the engine if `watch` is not NULL, and then calls
+     * engine_watch_begin() before and engine_watch_end() after it. Any return but 0 ends the query
+     * with that error. */
     int (*ask)(void *context, struct engine_watch *watch, struct error *err);
     void *context;
 };
@@ -146,10 +151,10 @@ struct engine_query {
     const struct filter *filter;     /* NULL: everything visible; recursion is as deep as it is */
     struct text sort_field;          /* empty: by entity id */
     enum engine_direction direction; /* of the sort value and of the id as tie-break */
-    uint64_t limit;                  /* entries wanted, after `offset` */
-    uint64_t offset;                 /* skipped by the caller; must be 0 with a page key */
+    uint64_t limit;                  /* of the page, which is after `offset` entries */
+    uint64_t offset;                 /* the caller skips them; must be 0 with a page key */
     const struct engine_page_key *after; /* NULL: from the start */
-    const struct engine_pause *pause;    /* NULL: nobody is asked */
+    const struct engine_pause *pause;    /* NULL: no pauses */
 };
 
 /* One entry of the answer; nulls sort last in both directions. */
@@ -172,8 +177,8 @@ int engine_query(const struct engine *engine, const struct engine_query *query,
                  struct engine_result *result, struct error *err);
 void engine_result_free(struct engine_result *result);
 
-/* Between them, `watch` sees what changes. They change the engine's list of watches: one thread at
- * a time, while nobody writes. */
+/* Between these two calls, `watch` records the slots that change. Both change the engine's list of
+ * watches: one thread at a time calls them, and the engine does not change meanwhile. */
 void engine_watch_begin(struct engine *engine, struct engine_watch *watch);
 void engine_watch_end(struct engine *engine, struct engine_watch *watch);
 
@@ -182,8 +187,8 @@ int engine_hit_compare(const struct engine_hit *a, const struct engine_hit *b, b
                        enum engine_direction direction);
 
 /* Appends `"name":value` members for every non-null field of an entity, comma-separated, as JSON,
- * in configuration order (multi-values ascending). `*alive` tells whether it exists: one that does
- * not may have values all the same. An id outside this shard has none and is not alive. */
+ * in configuration order (multi-values ascending). `*alive`: the entity exists; one that does not
+ * may still have values. An id outside this shard has none and is not alive. */
 void engine_entity_json(const struct engine *engine, int64_t entity_id, struct buffer *out,
                         bool *alive);
 
@@ -192,8 +197,8 @@ struct engine_entity {
     bool alive;
     bool visible;
 };
-/* Visits, in the order of their ids, the entities from `first` to `last` (any numbers, both
- * included) that are alive or have a value. Stops at the first visit that does not return 0, and
+/* Visits the entities that are alive or have a value, from `first` to `last` (both included, any
+ * numbers), in the order of their ids. Stops at the first visit that does not return 0, and
  * returns what it returned. The engine must not change meanwhile. */
 int engine_scan(const struct engine *engine, int64_t first, int64_t last,
                 int (*visit)(void *context, const struct engine_entity *entity), void *context);
@@ -201,8 +206,8 @@ int engine_scan(const struct engine *engine, int64_t first, int64_t last,
 /* An entity that queries can find. */
 bool engine_is_visible(const struct engine *engine, int64_t entity_id);
 
-/* Memory is an estimate, without the allocator's part; to read it is a walk over all bitmaps, some
- * milliseconds for large vocabularies. */
+/* Memory is an estimate, without the overhead of the allocator. Reading it visits all bitmaps,
+ * which takes some milliseconds for fields with many values. */
 struct engine_stats {
     uint64_t alive_slots;
     uint64_t visible_slots;
@@ -214,10 +219,10 @@ void engine_read_stats(const struct engine *engine, struct engine_stats *stats);
 struct engine_field_stats {
     struct text name; /* the configuration's */
     uint64_t slots;   /* that have a value */
-    uint64_t values;  /* distinct ones, of a field that filters; deleted ones until swept */
+    uint64_t values;  /* distinct; filter fields only; includes deleted ones until the sweep */
     uint64_t memory_bytes;
 };
-/* Of the field at this place of the configuration's order; false: there are no more. */
+/* Of the field at the place `at`, in the order of the configuration; false: there are no more. */
 bool engine_read_field_stats(const struct engine *engine, uint32_t at,
                              struct engine_field_stats *stats);
 

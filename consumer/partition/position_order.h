@@ -3,10 +3,10 @@
  *     beginning of the log <= oldest checkpoint <= newest checkpoint <= applied <= durable
  *     cursor table <= committed <= durable
  *
- * Each is an offset: of the next message that it does not cover. No position goes back.
+ * Each is the offset of the first message that it does not cover. No position goes back.
  *
- * The replica, the feed and the cursor table each follow the positions that they move, in an order
- * of their own, and move them with position_order_move() only.
+ * The replica, the feed and the cursor table each have a struct position_order for the positions
+ * that they move, and move them with position_order_move() only.
  */
 #ifndef CONSUMER_PARTITION_POSITION_ORDER_H
 #define CONSUMER_PARTITION_POSITION_ORDER_H

@@ -4,15 +4,16 @@
  *
  *     bitdex1 {id of the data directory} {epoch}.{seq} {replay}
  *
- * An operator set an offset without such metadata, with kafka-consumer-groups --reset-offsets for
- * example. If it is before what the member holds, the partition is rebuilt. If it is after, reading
- * continues there, and the messages between are missing. Before it reads, the member acknowledges
- * the reset by a commit of its own, so that no reset is followed twice.
+ * An offset without such metadata is a reset: an operator has set it, for example with
+ * kafka-consumer-groups --reset-offsets. If it is before the end of the member's log, the partition
+ * is rebuilt. If it is after, reading continues there, and the messages between are missing. Before
+ * it reads, the member acknowledges the reset by a commit of its own, so that no reset is followed
+ * twice.
  *
- * `replay` names the last reset to an earlier offset that a replica has followed, by its time in
- * milliseconds since 1970; 0: none. It is part of the metadata and of every partition position.
- * Another member that is assigned the partition later learns from it that its own replica is older
- * than a reset.
+ * `replay` is the number of the last reset to an earlier offset that a replica has followed: the
+ * time of the reset in milliseconds since 1970; 0: none. It is part of the metadata and of every
+ * partition position. From the metadata, the next member that is assigned the partition finds out
+ * that its own replica is older than a reset.
  *
  * An absent offset (expired, or never committed) means nothing. A member whose log is empty begins
  * where the topic does, whatever the offset is.
@@ -37,7 +38,7 @@ enum resume_verdict {
 
 struct resume_decision {
     enum resume_verdict verdict;
-    int64_t replay; /* of the replica that reads on */
+    int64_t replay; /* of the replica that continues to read */
     bool was_reset; /* an operator has set the offset */
     bool lost_tail; /* this data directory has committed an offset that its log no longer reaches */
 };

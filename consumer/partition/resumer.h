@@ -1,15 +1,17 @@
-/* Where a worker continues after recovery, by the group's committed offset.
+/* Decides from the group's committed offset where a worker continues after recovery.
  *
  *     continue an interrupted rebuild
  *     read the committed offset            waits for the group
  *     decide what it means                 resume.h, pure
  *     follow the decision                  continue, skip, or begin a rebuild
  *     acknowledge a reset                  waits for the group: it must not be followed twice
- *     save the seed of a rebuild           its checkpoint, as one of the rebuilt replica
+ *     save the seed of a rebuild           the checkpoint that the rebuild began from, as one of
+ *                                          the rebuilt replica
  *
- * A crash before the acknowledgement finds the reset again, and a rebuilt log that is still empty:
- * the reset is then followed again. This is why the seed is not saved before, and not at all when
- * the partition is lost: a rebuilt replica with an offset of its own would skip to the reset.
+ * After a crash before the acknowledgement, the reset is found again, the rebuilt log is still
+ * empty, and so the reset is followed again. This is why the seed is saved only afterwards, and not
+ * at all when the partition is lost: a rebuilt replica that already has an offset would skip to the
+ * offset of the reset instead.
  *
  * One thread, the worker's.
  */

@@ -1,4 +1,4 @@
-/* What other threads ask of a worker, and how they see that it is alive.
+/* The requests of other threads to a worker, and the worker's heartbeat.
  *
  * Any thread, as long as the worker lives.
  */

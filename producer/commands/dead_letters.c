@@ -1,4 +1,4 @@
-/* The table bitdex_dead_letters. Dead letters of a consumer are on the topic `<name>.dead` instead.
+/* The table bitdex_dead_letters. Dead letters of a consumer are in the topic `<topic>.dead`.
  */
 #include "producer/commands/dead_letters.h"
 

@@ -1,13 +1,13 @@
 /* The dead letters of one window: its rows that cannot be events (L9).
  *
- * Such a row is routed by its kind like any other and takes its seqs as a small rejected event. Its
- * dead letter is stored before anything that was queued since is sent.
+ * Such a row goes to the same partitions as a valid row of its kind, and a small rejected event
+ * takes its seq in each. Its dead letter is stored before the rejected event is sent.
  *
- * A row must be the same thing in all partitions (F79). In a window that is resumed another version
- * of the program, or one with other limits, may have judged rows before, and consumers may have
- * seen what it sent. So its stored dead letters are followed; and a row without one, which this
- * version cannot send, is searched for on the topic. If it is there, in any partition, it was
- * accepted and is sent again as it was.
+ * A row must be accepted in all partitions or rejected in all (F79). In a window that is resumed,
+ * another version of the program, or one with other limits, may have judged rows before, and
+ * consumers may have seen what it sent. Therefore a row with a stored dead letter is rejected
+ * again. A row without one that this version would reject is searched for on the topic: if any
+ * partition has it, it was accepted, and is sent again unchanged.
  *
  * The drain's thread.
  */
@@ -26,8 +26,7 @@ void dead_letters_destroy(struct dead_letters *letters);
 /* Before the rows after_id < id <= last_id: reads what was stored about them. */
 int dead_letters_load(struct dead_letters *letters, int64_t after_id, int64_t last_id,
                       struct error *err);
-/* The reason that was stored about a row, NULL if it is no stored dead letter. Row ids grow from
- * call to call. */
+/* The reason of the row's stored dead letter; NULL: it has none. Row ids grow from call to call. */
 const char *dead_letters_find_stored(struct dead_letters *letters, int64_t row_id);
 
 /* Finds the ops of a row as it was accepted and sent before, in `arena`; `*ops` is NULL when no

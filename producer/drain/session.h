@@ -1,12 +1,12 @@
 /* One session of the drain: its position in the outbox, its two connections to the source database,
  * and its publisher.
  *
- * takeover.h fills a session; an error of any call below ends it. Nothing of a session outlives it
- * but what is saved in the cursor (L3), so the next one sends again from there (L4).
+ * takeover.h fills a session; an error of any call below ends it. Only what is saved in the cursor
+ * outlives a session (L3), and the next session sends again from there (L4).
  *
  * Functions return 0, a negative ERR_*, or SESSION_STOPPED: a shutdown was requested. They belong
- * to the drain's thread. Those that wait take a turn again and again, so that the session keeps
- * polling both servers meanwhile.
+ * to the drain's thread. Functions that wait call session_turn() repeatedly, so that the session
+ * serves both servers meanwhile.
  */
 #ifndef PRODUCER_DRAIN_SESSION_H
 #define PRODUCER_DRAIN_SESSION_H
@@ -28,7 +28,7 @@ struct session {
     struct status *status; /* of `progress` */
 
     /* Owned; NULL until the takeover opens them. */
-    struct pg *pg; /* the name's lock, cursor, snapshots */
+    struct pg *pg; /* for the lock on the name, the cursor, source snapshots */
     struct outbox *outbox;
     struct publisher *publisher;
 
@@ -36,7 +36,7 @@ struct session {
     struct cursor_window window; /* the newest saved position */
     int64_t saved_tick;          /* of the position in the cursor, as loaded or saved last */
     int64_t saved_sub_id;
-    /* All rows that it sees have been handed to the publisher. */
+    /* All rows that this snapshot sees have been handed to the publisher. */
     struct source_snapshot delivered;
     int64_t *checked_offsets; /* by partition: the topic is checked up to this offset; owned */
     bool window_pending;      /* rows of the window may not be acknowledged yet */
@@ -59,7 +59,7 @@ int session_turn(struct session *session, int wait_ms, struct error *err);
 int session_flush(struct session *session, struct error *err);
 /* Waits until everything that was handed over is acknowledged. */
 int session_await_acks(struct session *session, struct error *err);
-/* Waits without the servers, with heartbeats. */
+/* Waits `ms` with heartbeats, without using the servers. */
 int session_sleep(struct session *session, int ms);
 
 /* Queues a mark of `snapshot` for every partition. */
@@ -74,12 +74,12 @@ int session_pump(struct session *session, int wait_ms, struct error *err);
 /* Waits until the requested chunk is complete, and takes it. */
 int session_take_chunk(struct session *session, struct outbox_chunk *chunk, struct error *err);
 
-/* The takeover has loaded the window: it is the saved position. */
+/* The takeover calls it when it has loaded `window`, the saved position. */
 void session_set_loaded(struct session *session);
-/* All rows that `snapshot` sees have been handed to the publisher. */
+/* Records that all rows that `snapshot` sees have been handed to the publisher. */
 void session_set_delivered(struct session *session, const struct source_snapshot *snapshot);
 /* Saves the next window, from `delivered` to `s2`, before the first of its rows is sent (L1).
- * Everything of the window before must be acknowledged: the saved window says so. */
+ * Every event of the previous window must be acknowledged, which the saved window then proves. */
 int session_open_window(struct session *session, const struct snapshot *s2, struct error *err);
 /* Saves the newest acknowledged place inside the window, if it is newer than the saved one. */
 int session_save_progress(struct session *session, struct error *err);

@@ -20,7 +20,7 @@ struct reading {
     /* Of the current partition. */
     int64_t next;    /* offset to read */
     int64_t end;     /* the reading stops before this offset */
-    bool skip_fence; /* the offset of our fence is unknown, so that it will be read */
+    bool skip_fence; /* our fence is in the range, because its offset is unknown */
 };
 
 int
@@ -127,8 +127,8 @@ survey_event(const struct reading *reading, const struct event *event, struct er
     return check_source(reading->expected->source, event, err);
 }
 
-/* If the broker did not report the offset of our fence, the reading passes it; a second fence like
- * it is not ours. */
+/* If the broker did not report the offset of our fence, the reading meets the fence and accepts it
+ * once: a second fence with the same numbers is not ours. */
 static int
 read_event(struct reading *reading, const struct event *event, struct error *err)
 {
@@ -164,7 +164,7 @@ read_batch(struct reading *reading, struct error *err)
 {
     int rc = kafka_reader_read(reading->reader, READ_WAIT_MS, reading->batch, err);
     if (rc == ERR_RETRY)
-        return 0;       /* the client is working on it */
+        return 0;       /* nothing yet, or an error that the client retries by itself */
     if (rc == ERR_DATA) /* retention has just removed the offset */
         return error_wrap(err, ERR_RETRY, "offset removed while it was read");
     for (uint32_t i = 0; rc == 0 && i < reading->batch->count; i++) {

@@ -1,8 +1,8 @@
 /* The postings of one field: value -> the slots that hold it.
  *
  * A hash table with open addressing, 16 bytes a place. A value that no slot holds any more has no
- * place in the table, so that values that come and go leave nothing behind. Any number of readers,
- * or one writer.
+ * place in the table, so the table does not keep values that are no longer used. Any number of
+ * readers, or one writer.
  */
 #ifndef CONSUMER_ENGINE_STORE_POSTINGS_H
 #define CONSUMER_ENGINE_STORE_POSTINGS_H
