@@ -39,8 +39,9 @@ enum filter_kind {
     FILTER_NOT,
 };
 
-/* A filter is resolved when its fields are numbers: the place of a field among the filter fields and
- * then the other sort fields of the index, from 1 (engine_prepare_fan_out()). */
+/* A filter is resolved when its fields are numbers. The number of a field is its place, from 1,
+ * among the filter fields and then the other sort fields of the index (engine_prepare_fan_out()).
+ */
 struct filter {
     enum filter_kind kind;
     struct text field;             /* leaves only */

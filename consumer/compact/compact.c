@@ -360,8 +360,8 @@ query_add_filter(struct compact *compact, struct compact_query *query, const str
         query_add_filter(compact, query, &filter->children[i]);
 }
 
-/* The query of a fan-out: the same one for the same text. Of two texts with the same hash, the first
- * is not found again and becomes another query, which only keeps more ops. */
+/* The query of a fan-out: the same one for the same text. Of two texts with the same hash, the
+ * first is not found again and becomes another query, which only keeps more ops. */
 static struct compact_query *
 compact_query(struct compact *compact, const struct op *op)
 {

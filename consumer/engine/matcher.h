@@ -1,7 +1,7 @@
 /* Which slots match a filter.
  *
- * A filter is always matched within a set of slots. So an AND passes to each clause what the
- * clauses before it left, and a complement is taken within that set.
+ * A filter is always matched within a set of slots: an AND matches each clause within the slots
+ * that the previous clauses left, and NOT is the complement within the set.
  */
 #ifndef CONSUMER_ENGINE_MATCHER_H
 #define CONSUMER_ENGINE_MATCHER_H
@@ -10,8 +10,8 @@
 #include "consumer/engine/engine_internal.h"
 
 /* A match with pauses, in which the engine may change. The result may then mix several states of
- * the engine. It is right for every slot that did not change, because a filter looks at one slot at
- * a time; the caller matches the slots that `watch` has recorded again. */
+ * the engine. It is right for every slot that did not change, because a match depends on the
+ * slot alone; the caller matches the slots that `watch` has recorded again. */
 struct matcher_pauses {
     const struct engine_pause *pause;
     struct engine_watch *watch;

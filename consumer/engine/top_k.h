@@ -1,11 +1,11 @@
 /* The best few of many slots by a sort field: those with the greatest values, or with the least; of
  * equal values, the greatest or the least slots.
  *
- * The search goes page by page, from the side where ties are better; several pages at a time when
- * many slots are wanted. A heap holds the best slots so far. In each page the slices (slices.h)
- * leave the slots that are better than the worst of those, and of these the best few; only their
- * values are read. The field must not have deferred changes (field_defer()). Any number of readers,
- * or one writer.
+ * The search reads page by page, beginning with the slots that are the better ones of equal values;
+ * several pages at a time when many slots are wanted. A heap holds the best slots so far. In each
+ * page the slices (slices.h) find the slots that are better than the worst of the heap, and of
+ * these the best few; only their values are read. The field must not have deferred changes
+ * (field_defer()). Any number of readers, or one writer.
  */
 #ifndef CONSUMER_ENGINE_TOP_K_H
 #define CONSUMER_ENGINE_TOP_K_H
@@ -17,8 +17,8 @@ struct top_k_hit {
     uint32_t slot;
 };
 
-/* The last entry of the page before: what follows it has a worse value, or the same value and a
- * slot on the far side of `edge`: below `edge` (greatest), or at `edge` and above (least). */
+/* The last entry of the previous page of results. What follows it has a worse value, or the same
+ * value and a slot below `edge` (greatest), or from `edge` on (least). */
 struct top_k_key {
     int64_t value;
     uint64_t edge;
