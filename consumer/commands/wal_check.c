@@ -40,10 +40,6 @@ struct wal_check {
     int64_t bytes;
     int64_t next_offset;
     struct position position; /* after the last frame that could be read */
-
-    /* The current frame: */
-    int64_t frame_events;
-    struct error op_error; /* of the first op that cannot be applied; code 0: none */
 };
 
 /* `kind`: "problem" or "note". */
@@ -70,36 +66,12 @@ wal_check_report_problem(struct wal_check *check, const char *message)
     wal_check_report(check, "problem", message);
 }
 
-/* Keeps the first error of the frame. */
 static void
-wal_check_event(void *context, const struct event *event)
+wal_check_count_event(void *context, const struct event *event)
 {
     struct wal_check *check = context;
-    struct error *err = &check->op_error;
-    for (uint32_t i = 0; i < event->ops.count && err->code == 0; i++)
-        if (engine_check_op(check->engine, &event->ops.items[i], err) != 0)
-            error_wrap(err, ERR_FATAL, "event %" PRId64 " of the frame, op %" PRIu32,
-                       check->frame_events, i);
-    check->frame_events++;
+    (void)event;
     check->events++;
-}
-
-static int
-wal_check_payload(struct wal_check *check, struct text payload, struct error *err)
-{
-    const struct batch_context batch = {
-        .config = check->config,
-        .partition = check->log->partition,
-        .codec = check->codec,
-    };
-    check->op_error = (struct error){0};
-    check->frame_events = 0;
-    int rc = batch_read(&batch, payload, &check->arena, wal_check_event, check, err);
-    if (rc == 0 && check->op_error.code != 0) {
-        *err = check->op_error;
-        rc = err->code;
-    }
-    return rc;
 }
 
 static int
@@ -107,8 +79,14 @@ wal_check_frame(void *context, const struct wal_segment *segment, const struct w
                 struct error *err)
 {
     struct wal_check *check = context;
-    struct position position;
+    const struct batch_context batch = {
+        .config = check->config,
+        .partition = check->log->partition,
+        .engine = check->engine,
+        .codec = check->codec,
+    };
     const struct text payload = {frame->payload, frame->payload_bytes};
+    struct position position;
     CHECK(frame->first_offset < frame->next_offset);
     CHECK(0 < segment->end_bytes && segment->end_bytes < segment->bytes);
     check->frames++;
@@ -116,7 +94,7 @@ wal_check_frame(void *context, const struct wal_segment *segment, const struct w
     int rc = position_decode(frame->position, frame->position_bytes, &position, err);
     if (rc == 0) {
         check->position = position;
-        rc = wal_check_payload(check, payload, err);
+        rc = batch_read(&batch, payload, &check->arena, wal_check_count_event, check, err);
     }
     if (rc != 0) {
         error_wrap(err, rc, "%s: byte %" PRId64, segment->path, segment->end_bytes);

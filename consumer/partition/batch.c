@@ -84,13 +84,13 @@ batch_check_entity(const struct batch_context *context, int64_t entity_id, struc
     return 0;
 }
 
-/* A fan-out event gets ops of its own, which batch_prepare_op() completes; NULL for a row. */
+/* A fan-out event gets ops of its own, which batch_prepare_op() completes; NULL for a row, or
+ * without ops. */
 static struct op *
 batch_copy_fan_outs(struct event *event, struct arena *arena)
 {
-    if (event->kind != EVENT_FAN_OUT)
+    if (event->kind != EVENT_FAN_OUT || event->ops.count == 0)
         return NULL;
-    CHECK(event->ops.count > 0);
     struct op *ops = arena_alloc(arena, event->ops.count * sizeof *ops);
     memcpy(ops, event->ops.items, event->ops.count * sizeof *ops);
     event->ops.items = ops;

@@ -219,11 +219,16 @@ class Wal(GalleryCase):
             place = f"{path}: byte {len(content)}: "
             (problem,) = self.check(code=1)["problem"]
             self.assertIn(place, problem)
+            self.assertIn(place, self.run_refused())
             self.assertEqual(path.read_bytes()[: len(content)], content)
-        self.assertIn(place, self.run_refused())
         self.assertIn(place, self.wal("dump", PARTITION, code=1)[-1]["problem"])
-        path.write_bytes(content + follow_frame(content, byte, good))
-        self.assertEqual(self.check(), {"problem": [], "note": []})
+        for event in [
+            topic.encode(("bitdex.FanOut", head | {"fan_outs": []})),
+            topic.encode(("bitdex.Row", head | {"ops": []})),
+            good,
+        ]:
+            path.write_bytes(content + follow_frame(content, byte, event))
+            self.assertEqual(self.check(), {"problem": [], "note": []})
         path.write_bytes(content)
         self.consumer.start()
         self.check_end(changed=False)

@@ -393,9 +393,9 @@ test_a_payload_that_is_cut_is_refused(void **state)
 /* Appends an event to `payload` as batches do, but unchecked: as an older version may have. */
 static void
 append_logged(struct fixture *fixture, struct buffer *payload, enum event_kind kind,
-              const struct op *op)
+              const struct op *ops, uint32_t count)
 {
-    encode_event(fixture, kind, PARTITION, op, 1);
+    encode_event(fixture, kind, PARTITION, ops, count);
     for (int i = 0; i < 4; i++)
         buffer_append(payload, &(const uint8_t){(uint8_t)(fixture->message.bytes >> 8 * i)}, 1);
     buffer_append(payload, fixture->message.data, fixture->message.bytes);
@@ -430,14 +430,14 @@ test_F113_logged_ops_that_cannot_be_applied_are_refused_with_their_byte(void **s
         arena_init(&arena);
         buffer_init(&payload);
         fixture_begin(&fixture);
-        append_logged(&fixture, &payload, EVENT_ROW, &op_alive);
+        append_logged(&fixture, &payload, EVENT_ROW, &op_alive, 1);
         char *place = memory_format("payload byte %zu: %s", payload.bytes, cases[i].reason);
         if (cases[i].kind == EVENT_FAN_OUT) {
             op.kind = OP_FAN_OUT;
             op.nested = op.nested != NULL ? op.nested : &nested;
             op.nested_count = 1;
         }
-        append_logged(&fixture, &payload, cases[i].kind, &op);
+        append_logged(&fixture, &payload, cases[i].kind, &op, 1);
         int rc =
             batch_replay(&fixture.context, fixture.engine,
                          (struct text){(const char *)payload.data, payload.bytes}, &arena, &err);
@@ -449,6 +449,34 @@ test_F113_logged_ops_that_cannot_be_applied_are_refused_with_their_byte(void **s
         buffer_free(&payload);
         arena_free(&arena);
     }
+}
+
+/* No program of this project writes an event without ops, but any Kafka client can. */
+static void
+test_F54_events_without_ops_change_nothing(void **state)
+{
+    (void)state;
+    static const enum event_kind kinds[] = {EVENT_ROW, EVENT_FAN_OUT};
+    struct fixture fixture;
+    struct arena arena;
+    struct buffer payload;
+    struct error err = {0};
+    arena_init(&arena);
+    buffer_init(&payload);
+    fixture_begin(&fixture);
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        add_event(&fixture, kinds[i], PARTITION, NULL, 0);
+        append_logged(&fixture, &payload, kinds[i], NULL, 0);
+    }
+    assert_int_equal(fixture.batch.event_count, 0);
+    assert_int_equal(fixture.batch.dead_letters.count, 0);
+    assert_int_equal(batch_replay(&fixture.context, fixture.engine,
+                                  (struct text){(const char *)payload.data, payload.bytes}, &arena,
+                                  &err),
+                     0);
+    fixture_end(&fixture);
+    buffer_free(&payload);
+    arena_free(&arena);
 }
 
 int
@@ -469,6 +497,7 @@ main(void)
         cmocka_unit_test(test_L8_replayed_payloads_give_the_same_index),
         cmocka_unit_test(test_a_payload_that_is_cut_is_refused),
         cmocka_unit_test(test_F113_logged_ops_that_cannot_be_applied_are_refused_with_their_byte),
+        cmocka_unit_test(test_F54_events_without_ops_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
