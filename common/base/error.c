@@ -37,7 +37,8 @@ error_set_errno(struct error *err, int code, const char *format, ...)
     int saved = errno;
     va_list args;
     va_start(args, format);
-    error_format(err, code, strerror_r(saved, reason, sizeof reason), format, args); /* GNU's */
+    error_format(err, code, strerror_r(saved, reason, sizeof reason), format,
+                 args); /* the GNU version */
     va_end(args);
     return code;
 }

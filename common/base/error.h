@@ -2,8 +2,8 @@
  *
  * Every fallible function returns 0 or a negative ERR_* code and fills the caller's `struct error`.
  * The error owns no memory, so it may be copied, returned and dropped freely. Layers wrap outwards
- * ("could not open window: ..."), and whoever handles the error logs it, once. Not thread-safe: an
- * error belongs to the thread that declared it.
+ * ("could not open window: ..."), and the code that handles the error logs it, once. Not
+ * thread-safe: an error belongs to the thread that declared it.
  */
 #ifndef COMMON_BASE_ERROR_H
 #define COMMON_BASE_ERROR_H

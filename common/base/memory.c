@@ -7,13 +7,13 @@
 
 #include "common/base/check.h"
 
-enum { ARENA_BLOCK_BYTES = 64 * 1024, BUFFER_MIN_BYTES = 256 };
+enum { ARENA_BLOCK_BYTES = 64 * 1024, ARENA_ALIGNMENT = 16, BUFFER_MIN_BYTES = 256 };
 
 struct arena_block {
     struct arena_block *next;
     size_t capacity_bytes;
     size_t used_bytes;
-    _Alignas(16) uint8_t data[];
+    _Alignas(ARENA_ALIGNMENT) uint8_t data[];
 };
 
 /* The limit is the environment's, so this is not a CHECK. */
@@ -105,7 +105,7 @@ void *
 arena_alloc(struct arena *arena, size_t bytes)
 {
     CHECK(bytes < SIZE_MAX / 2);
-    size_t rounded = (bytes + 15) & ~(size_t)15;
+    size_t rounded = (bytes + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
     struct arena_block *block = arena->blocks;
     if (block == NULL || block->capacity_bytes - block->used_bytes < rounded) {
         size_t capacity = rounded > ARENA_BLOCK_BYTES ? rounded : ARENA_BLOCK_BYTES;
@@ -117,6 +117,7 @@ arena_alloc(struct arena *arena, size_t bytes)
     block->used_bytes += rounded;
     arena->used_bytes += rounded;
     CHECK(block->used_bytes <= block->capacity_bytes);
+    CHECK((uintptr_t)memory % ARENA_ALIGNMENT == 0);
     return memory;
 }
 
@@ -187,6 +188,7 @@ buffer_reserve(struct buffer *buffer, size_t more)
     CHECK(more < SIZE_MAX / 4);
     CHECK(buffer->bytes < SIZE_MAX / 4);
     CHECK(buffer->bytes <= buffer->capacity_bytes);
+    CHECK((buffer->data == NULL) == (buffer->capacity_bytes == 0));
     size_t needed = buffer->bytes + more;
     if (needed > buffer->capacity_bytes || buffer->data == NULL) {
         size_t capacity = buffer->capacity_bytes > 0 ? buffer->capacity_bytes : BUFFER_MIN_BYTES;
@@ -195,6 +197,7 @@ buffer_reserve(struct buffer *buffer, size_t more)
         buffer->data = memory_realloc(buffer->data, capacity);
         buffer->capacity_bytes = capacity;
     }
+    CHECK(buffer->capacity_bytes - buffer->bytes >= more);
     return buffer->data + buffer->bytes;
 }
 

@@ -293,6 +293,24 @@ parse_document(struct yaml_input *input)
     return config_refuse(input->reader, &second, "a second document");
 }
 
+/* Depth is bounded by DEPTH_MAX. */
+static void
+node_check(const struct config_node *node)
+{
+    uint32_t count = 0;
+    CHECK(node->line > 0);
+    CHECK(node->column > 0);
+    CHECK(node->kind != NODE_SCALAR || node->text != NULL);
+    CHECK(node->first == NULL || node->kind == NODE_LIST || node->kind == NODE_MAP);
+    for (const struct config_node *child = node->first; child != NULL; child = child->next) {
+        CHECK(child->parent == node);
+        CHECK(child->index == count++);
+        CHECK((child->key != NULL) == (node->kind == NODE_MAP));
+        node_check(child);
+    }
+    CHECK(count == node->count);
+}
+
 int
 config_yaml_parse(struct config_reader *reader, struct text yaml)
 {
@@ -301,6 +319,8 @@ config_yaml_parse(struct config_reader *reader, struct text yaml)
         return error_set(reader->err, ERR_USAGE, "%s: out of memory", reader->file);
     yaml_parser_set_input_string(&input.parser, (const unsigned char *)yaml.data, yaml.bytes);
     int rc = parse_document(&input);
+    if (rc == 0)
+        node_check(reader->root);
     yaml_event_delete(&input.event);
     yaml_parser_delete(&input.parser);
     return rc;

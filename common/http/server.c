@@ -102,6 +102,21 @@ http_end_running(struct http_server *server, struct http_connection *connection)
     mutex_unlock(&server->lock);
 }
 
+/* Under the lock: the list is linked both ways, and `running` counts it. */
+static void
+http_check_connections(const struct http_server *server)
+{
+    int running = 0;
+    const struct http_connection *previous = NULL;
+    for (const struct http_connection *one = server->connections; one != NULL; one = one->next) {
+        CHECK(one->previous == previous);
+        CHECK(one->waiting_since_us >= 0);
+        running += one->is_running;
+        previous = one;
+    }
+    CHECK(running == server->running);
+}
+
 static void
 http_connection_open(struct http_server *server, struct MHD_Connection *mhd, void **slot)
 {
@@ -117,6 +132,7 @@ http_connection_open(struct http_server *server, struct MHD_Connection *mhd, voi
         connection->next->previous = connection;
     }
     server->connections = connection;
+    http_check_connections(server);
     mutex_unlock(&server->lock);
     *slot = connection;
 }
@@ -145,6 +161,7 @@ http_connection_close(struct http_server *server, struct http_connection *connec
         connection->previous->next = connection->next;
     else
         server->connections = connection->next;
+    http_check_connections(server);
     mutex_unlock(&server->lock);
     http_request_clear(connection);
     free(connection);

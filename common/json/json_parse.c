@@ -62,6 +62,16 @@ builder_value(struct builder *builder)
     return has_key ? &builder->entries[builder->count - 1].value : &builder_push(builder)->value;
 }
 
+/* Holds whenever an array or object begins or ends. */
+static void
+builder_check(const struct builder *builder)
+{
+    CHECK(builder->count <= builder->capacity);
+    CHECK(builder->depth <= builder->max_depth);
+    CHECK((builder->depth == 0) == (builder->open == NONE_OPEN));
+    CHECK(builder->open == NONE_OPEN || builder->open < builder->count);
+}
+
 static struct text
 builder_text(struct builder *builder, const unsigned char *data, size_t bytes)
 {
@@ -139,7 +149,7 @@ builder_open(struct builder *builder, enum json_kind kind)
     struct json_value *value = builder_value(builder);
     *value = (struct json_value){.kind = kind, .array.count = builder->open};
     builder->open = builder->count - 1;
-    CHECK(builder->depth <= builder->max_depth);
+    builder_check(builder);
     return 1;
 }
 
@@ -165,7 +175,7 @@ builder_close(struct builder *builder)
     builder->count = builder->open + 1;
     builder->open = value->array.count;
     builder->depth--;
-    CHECK((builder->open == NONE_OPEN) == (builder->depth == 0));
+    builder_check(builder);
     return value;
 }
 

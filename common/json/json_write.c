@@ -18,6 +18,7 @@ json_writer_init(struct json_writer *writer, struct buffer *out)
 static void
 write_comma(struct json_writer *writer)
 {
+    CHECK(writer->depth < JSON_WRITER_DEPTH);
     CHECK(!writer->after_key);
     if (writer->need_comma[writer->depth])
         buffer_append_text(writer->out, ",");

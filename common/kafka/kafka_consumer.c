@@ -102,6 +102,17 @@ consumer_report_revoked(struct kafka_consumer *consumer,
     free(partitions);
 }
 
+/* A partition that is read is owned. */
+static void
+consumer_check(const struct kafka_consumer *consumer)
+{
+    const rd_kafka_topic_partition_list_t *reading = consumer->reading;
+    CHECK(reading->cnt <= consumer->owned->cnt);
+    for (int i = 0; i < reading->cnt; i++)
+        CHECK(rd_kafka_topic_partition_list_find(consumer->owned, consumer->topic,
+                                                 reading->elems[i].partition) != NULL);
+}
+
 /* Stops reading. librdkafka refuses to unassign partitions that it does not read. */
 static void
 consumer_unassign(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *revoked)
@@ -135,6 +146,7 @@ consumer_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
             code != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS || rd_kafka_assignment_lost(client);
         consumer_report_revoked(consumer, list, lost);
         consumer_unassign(consumer, list);
+        consumer_check(consumer);
     }
 }
 
@@ -366,7 +378,7 @@ kafka_consumer_assign(struct kafka_consumer *consumer, const int32_t *partitions
     for (uint32_t i = 0; rc == 0 && i < count; i++)
         list_add(consumer->reading, consumer->topic, partitions[i]);
     rd_kafka_topic_partition_list_destroy(list);
-    CHECK(consumer->reading->cnt <= consumer->owned->cnt);
+    consumer_check(consumer);
     return rc;
 }
 

@@ -58,6 +58,20 @@ producer_status(const struct kafka_producer *producer, struct error *err)
     return error_set(err, producer->failed.code, "%s", producer->failed.message);
 }
 
+/* Until an error, the counts of the partitions add up to what is outstanding. */
+static void
+producer_check(const struct kafka_producer *producer)
+{
+    uint64_t outstanding = 0;
+    for (int32_t i = 0; i < producer->partition_count; i++) {
+        const struct producer_partition *partition = &producer->partitions[i];
+        CHECK(partition->acked <= partition->sent);
+        CHECK(partition->acked_offset >= -1);
+        outstanding += partition->sent - partition->acked;
+    }
+    CHECK(outstanding == producer->outstanding);
+}
+
 static void
 producer_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
 {
@@ -245,6 +259,7 @@ kafka_producer_poll(struct kafka_producer *producer, int wait_ms, struct error *
     uint64_t before = producer->outstanding;
     rd_kafka_poll(producer->client, producer->failed.code == 0 ? wait_ms : 0);
     CHECK(producer->outstanding <= before);
+    producer_check(producer);
     if (producer->outstanding < before)
         kafka_last_error_clear(&producer->last_error);
     return producer_status(producer, err);
