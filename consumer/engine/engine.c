@@ -9,6 +9,16 @@
 enum { SORT_BITS_MAX = 63 };
 static const int64_t slots_max = INT64_C(1) << 32;
 
+void
+engine_check_state(const struct engine *engine)
+{
+    CHECK(engine->field_count <= engine->field_capacity);
+    CHECK(engine->unswept_count >= roaring_bitmap_get_cardinality(engine->unswept));
+    CHECK(engine->visible_from != NULL || roaring_bitmap_is_empty(engine->visible));
+    CHECK(roaring_bitmap_get_cardinality(engine->visible) <=
+          roaring_bitmap_get_cardinality(engine->alive));
+}
+
 struct field *
 engine_find_field(const struct engine *engine, struct text name)
 {
@@ -102,10 +112,12 @@ engine_add_sort_field(struct engine *engine, const struct config_sort_field *con
         field = engine_add_field(engine, config->name);
         field->type = FIELD_SINGLE_VALUE;
     }
+    CHECK(field->type == FIELD_SINGLE_VALUE && field->sort_bits == 0);
     field->sort_bits = config->bits;
     field->computed_op = config->computed_op;
     field->max = (int64_t)((UINT64_C(1) << config->bits) - 1);
     field->min = -field->max;
+    CHECK(field->min < field->max);
     return 0;
 }
 
@@ -131,6 +143,8 @@ engine_add_sources(struct engine *engine, const struct config_sort_field *config
     struct field *computed = engine_find_field(engine, text_of(config->name));
     if (config->computed_op == COMPUTED_NONE)
         return 0;
+    CHECK(computed != NULL && !computed->filters);
+    CHECK(computed->sources == NULL && computed->source_count == 0);
     computed->sources = memory_alloc(config->source_field_count * sizeof(struct field *));
     for (uint32_t i = 0; i < config->source_field_count; i++) {
         struct field *source;
@@ -143,6 +157,7 @@ engine_add_sources(struct engine *engine, const struct config_sort_field *config
         CHECK(source->min <= source->max);
         computed->sources[computed->source_count++] = source;
     }
+    CHECK(computed->source_count == config->source_field_count);
     return 0;
 }
 
@@ -150,6 +165,7 @@ static int
 engine_add_fields(struct engine *engine, const struct config_index *index, struct error *err)
 {
     int rc = 0;
+    CHECK(engine->field_count == 0);
     for (uint32_t i = 0; rc == 0 && i < index->filter_field_count; i++)
         rc = engine_add_filter_field(engine, &index->filter_fields[i], err);
     for (uint32_t i = 0; rc == 0 && i < index->sort_field_count; i++)
@@ -166,6 +182,7 @@ int
 engine_create(const struct engine_options *options, struct engine **engine, struct error *err)
 {
     const struct config_index *index = options->index;
+    CHECK(index != NULL);
     CHECK(options->partition >= 0 && options->partition < options->partitions);
     CHECK(options->max_slots > 0 && options->max_slots <= slots_max);
     struct engine *created = memory_zalloc(sizeof *created);
@@ -198,6 +215,7 @@ engine_destroy(struct engine *engine)
     if (engine == NULL)
         return;
     CHECK(engine->watches == NULL);
+    CHECK(engine->field_count <= engine->field_capacity);
     for (uint32_t i = 0; i < engine->field_count; i++)
         field_free(&engine->fields[i]);
     free(engine->fields);

@@ -20,6 +20,7 @@ static uint32_t
 multi_items(const struct field *field, const struct value *value, struct scalar *one,
             const int64_t **items)
 {
+    CHECK(field->type == FIELD_MULTI_VALUE);
     *items = NULL;
     if (value->kind == VALUE_NULL)
         return 0;
@@ -44,7 +45,6 @@ static struct field *
 apply_find_field(struct engine *engine, const struct op *op)
 {
     struct field *field = engine_find_field(engine, op->field);
-    CHECK(field == NULL || field->computed_op == COMPUTED_NONE);
     if (field == NULL)
         engine->unknown_field_ops++;
     return field;
@@ -70,6 +70,7 @@ static void
 change_scalar(struct field *field, uint32_t slot, const struct op *op)
 {
     bool removes = op->kind == OP_REMOVE;
+    CHECK(field->computed_op == COMPUTED_NONE);
     if (op->value.kind == VALUE_NULL) {
         if (!removes)
             field_clear(field, slot);
@@ -140,6 +141,7 @@ engine_end_rows(struct engine *engine)
 {
     for (uint32_t i = 0; i < engine->field_count; i++)
         field_settle(&engine->fields[i]);
+    engine_check_state(engine);
 }
 
 /* --- fan-outs -------------------------------------------------------------------------------- */
@@ -178,6 +180,7 @@ apply_scalar_all(struct engine *engine, struct field *field, const roaring_bitma
                  const struct op *op)
 {
     bool removes = op->kind == OP_REMOVE;
+    CHECK(field->computed_op == COMPUTED_NONE);
     if (op->value.kind == VALUE_NULL) {
         if (!removes)
             write_scalar_all(engine, field, slots, NULL);

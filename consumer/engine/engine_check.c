@@ -24,6 +24,7 @@ check_array(const struct field *field, const struct value *value, struct error *
 static int
 check_bounds(const struct field *field, enum op_kind kind, int64_t number, struct error *err)
 {
+    CHECK(field->min <= field->max);
     if (kind == OP_REMOVE || (number >= field->min && number <= field->max))
         return 0;
     return error_set(err, ERR_DATA, "field \"%.*s\" holds %lld to %lld, not %lld",
@@ -36,6 +37,7 @@ check_value_op(const struct engine *engine, const struct op *op, struct error *e
 {
     const struct field *field = engine_find_field(engine, op->field);
     const struct value *value = &op->value;
+    CHECK(op->kind <= OP_ADD);
     if (field == NULL)
         return 0;
     if (field->computed_op != COMPUTED_NONE)
@@ -76,6 +78,7 @@ engine_prepare_fan_out(const struct engine *engine, struct op *op, struct arena 
         rc = resolve_query(engine, parsed, arena, &op->filter, err);
     if (rc != 0)
         return error_wrap(err, rc, "fan-out query");
+    CHECK(op->filter != NULL);
     for (uint32_t i = 0; rc == 0 && i < op->nested_count; i++)
         rc = check_nested(engine, &op->nested[i], err);
     return rc;
@@ -85,6 +88,7 @@ static int
 check_fan_out(const struct engine *engine, const struct op *op, struct error *err)
 {
     struct op prepared = *op;
+    CHECK(op->kind == OP_FAN_OUT);
     struct arena arena;
     arena_init(&arena);
     int rc = engine_prepare_fan_out(engine, &prepared, &arena, err);

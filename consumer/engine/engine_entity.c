@@ -113,6 +113,8 @@ engine_scan(const struct engine *engine, int64_t first, int64_t last,
             .alive = roaring_bitmap_contains(engine->alive, (uint32_t)slot),
             .visible = roaring_bitmap_contains(engine_visible(engine), (uint32_t)slot),
         };
+        CHECK(entity.entity_id >= first && entity.entity_id <= last);
+        CHECK(!entity.visible || entity.alive);
         if (!entity_is_unswept(engine, (uint32_t)slot))
             rc = visit(context, &entity);
         slot++;

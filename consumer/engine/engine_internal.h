@@ -25,6 +25,9 @@ struct engine {
     struct engine_watch *watches; /* NULL: no query watches */
 };
 
+/* CHECK()s what holds between two changes, and costs little to verify. */
+void engine_check_state(const struct engine *engine);
+
 /* NULL: the index has no such field. */
 struct field *engine_find_field(const struct engine *engine, struct text name);
 

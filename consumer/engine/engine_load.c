@@ -60,6 +60,7 @@ static void
 load_check_field(const struct field *field, struct image_reader *reader)
 {
     bool multi = field->type == FIELD_MULTI_VALUE;
+    CHECK(reader->rc == 0);
     if (!multi && !field->has_column && !postings_hold_all(field))
         image_refuse(reader, "slots without a value");
     if (field->type == FIELD_STRING && !codes_are_known(field))
@@ -123,8 +124,10 @@ engine_load(struct engine *engine, const struct image_source *source, struct err
             error_wrap(err, reader.rc, "image of field \"%.*s\"",
                        TEXT_ARGS(engine->fields[i].name));
     }
-    if (reader.rc == 0)
+    if (reader.rc == 0) {
         engine_show_slots(engine, engine->alive);
+        engine_check_state(engine);
+    }
     buffer_free(&reader.buffer);
     return reader.rc;
 }

@@ -58,6 +58,7 @@ page_begin(const struct page *page, const roaring_bitmap_t *slots, const int64_t
 {
     bool ascending = page->direction == ENGINE_ASCENDING;
     uint64_t edge = ascending ? 0 : UINT64_MAX;
+    CHECK(page->count == 0 || after_id == NULL);
     if (after_id != NULL)
         edge = page_edge(page, *after_id);
     roaring_init_iterator(slots, at);
@@ -112,6 +113,7 @@ static void
 page_fill_sorted(struct page *page, const roaring_bitmap_t *matches, const struct field *field,
                  const struct engine_page_key *after)
 {
+    CHECK(field->sort_bits > 0);
     if (after == NULL || after->has_value)
         page_fill_by_value(page, matches, field, after);
     if (page->count == page->capacity)
@@ -201,6 +203,8 @@ page_fill(struct page *page, const struct plan *plan, const roaring_bitmap_t *ma
     else if (page->capacity > 0)
         page_fill_by_id(page, matches, after != NULL ? &after->entity_id : NULL);
     CHECK(page->count <= page->capacity);
+    CHECK(page->count < 2 || engine_hit_compare(&page->hits[0], &page->hits[page->count - 1],
+                                                plan->sort_field != NULL, page->direction) < 0);
 }
 
 /* The page of the matches, which `matched` is (NULL: all visible slots). */
@@ -226,6 +230,7 @@ engine_query(const struct engine *engine, const struct engine_query *query,
              struct engine_result *result, struct error *err)
 {
     struct plan plan = {.engine = engine, .query = query};
+    CHECK(query->direction == ENGINE_DESCENDING || query->direction == ENGINE_ASCENDING);
     roaring_bitmap_t *matched = NULL;
     struct arena arena;
     arena_init(&arena);
@@ -243,6 +248,7 @@ engine_query(const struct engine *engine, const struct engine_query *query,
 void
 engine_result_free(struct engine_result *result)
 {
+    CHECK(result->count <= result->total_matched);
     free(result->hits);
     *result = (struct engine_result){0};
 }

@@ -46,6 +46,7 @@ void
 engine_save(const struct engine *engine, const struct image_sink *sink)
 {
     struct image_writer writer = {.sink = sink};
+    engine_check_state(engine);
     image_put_u32(&writer, ENGINE_IMAGE_VERSION);
     image_put_u32(&writer, (uint32_t)engine->partition);
     image_put_u32(&writer, (uint32_t)engine->partitions);

@@ -11,6 +11,7 @@ engine_read_field_stats(const struct engine *engine, uint32_t at, struct engine_
     if (at >= engine->field_count)
         return false;
     const struct field *field = &engine->fields[at];
+    CHECK(!field->defers);
     *stats = (struct engine_field_stats){
         .name = field->name,
         .slots = roaring_bitmap_andnot_cardinality(field->present, engine->unswept),

@@ -53,6 +53,7 @@ engine_delete_slot(struct engine *engine, uint32_t slot)
 void
 engine_delete_slots(struct engine *engine, const roaring_bitmap_t *slots)
 {
+    CHECK(slots != engine->alive && slots != engine->visible);
     sweep_fields(engine, slots);
     roaring_bitmap_andnot_inplace(engine->alive, slots);
     engine_show_slots(engine, slots);

@@ -86,6 +86,7 @@ static bool
 time_least(const struct field *field, const roaring_bitmap_t *slots, int64_t *least)
 {
     struct top_k_hit hit;
+    CHECK(field->type == FIELD_SINGLE_VALUE);
     if (field->sort_bits > 0) {
         bool found = top_k_find(field, slots, false, NULL, 1, &hit) > 0;
         *least = found ? hit.value : INT64_MAX;

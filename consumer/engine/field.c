@@ -7,6 +7,19 @@
 
 enum { DEFERRED_MAX = 1 << 16 };
 
+/* The invariants that are cheap to verify, once in a batch. */
+static void
+field_check(const struct field *field)
+{
+    CHECK(field->filters || field->postings.count == 0);
+    CHECK(field->slices.count == (field->sort_bits > 0 ? field->sort_bits + 1 : 0));
+    CHECK(field->has_column || field->sort_bits == 0);
+    CHECK(!field->has_column || field->type != FIELD_MULTI_VALUE);
+    CHECK(field->type == FIELD_STRING || field->dictionary.count == 0);
+    CHECK((field->computed_op != COMPUTED_NONE) == (field->sources != NULL));
+    CHECK(!field->feeds || field->computed_op == COMPUTED_NONE);
+}
+
 void
 field_init(struct field *field)
 {
@@ -17,6 +30,7 @@ field_init(struct field *field)
     field->present = bitmap_create();
     if (field->sort_bits > 0)
         slices_init(&field->slices, field->sort_bits);
+    field_check(field);
 }
 
 void
@@ -128,6 +142,7 @@ field_settle(struct field *field)
     field_apply_deferred(field);
     field->defers = false;
     CHECK(field->deferred.count == 0);
+    field_check(field);
 }
 
 static void
@@ -184,6 +199,7 @@ field_open_set(struct field *field, uint32_t slot)
 static void
 field_store_set(struct field *field, uint32_t slot)
 {
+    CHECK(field->type == FIELD_MULTI_VALUE);
     set_column_write(&field->sets, slot, &field->set);
     if (field->set.count > 0)
         roaring_bitmap_add(field->present, slot);

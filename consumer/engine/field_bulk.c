@@ -50,6 +50,7 @@ field_append_pairs(const struct field *field, uint32_t slot, struct kv_list *pai
 {
     int64_t key;
     struct set_reader reader;
+    CHECK(field->filters);
     if (field->type != FIELD_MULTI_VALUE) {
         if (field_get(field, slot, &key))
             kv_append(pairs, (uint64_t)key, slot);
@@ -233,6 +234,7 @@ field_add_all(struct field *field, const roaring_bitmap_t *slots, const int64_t 
     }
     set_column_add_all(&field->sets, changed, values);
     roaring_bitmap_or_inplace(field->present, changed);
+    CHECK(roaring_bitmap_get_cardinality(changed) <= roaring_bitmap_get_cardinality(slots));
     roaring_bitmap_free(changed);
 }
 
@@ -294,4 +296,6 @@ field_clear_all(struct field *field, const roaring_bitmap_t *slots)
     if (field->type == FIELD_MULTI_VALUE)
         field_drop_sets(field, slots);
     roaring_bitmap_andnot_inplace(field->present, slots);
+    CHECK(field->has_column || field->postings.count <= FIELD_VALUES_WITHOUT_COLUMN ||
+          field->type == FIELD_MULTI_VALUE);
 }

@@ -96,6 +96,7 @@ field_slice(const struct field *field, int64_t low, int64_t high,
         field_cut_page(field, page, low, high, &open);
         bitmap_append_page(matches, page, &open);
     }
+    CHECK(bitmap_pages(matches) <= bitmap_pages(candidates));
     return matches;
 }
 
@@ -112,6 +113,7 @@ field_match_range(const struct field *field, int64_t low, int64_t high,
 {
     low = low < field->min ? field->min : low;
     high = high > field->max ? field->max : high;
+    CHECK(field->type == FIELD_SINGLE_VALUE || field->type == FIELD_MULTI_VALUE);
     if (low > high)
         return bitmap_create();
     const roaring_bitmap_t *slots = within != NULL ? within : field->present;
@@ -122,6 +124,7 @@ field_match_range(const struct field *field, int64_t low, int64_t high,
         return field_slice(field, low, high, slots);
     roaring_bitmap_t *candidates = bitmap_and(field->present, slots);
     roaring_bitmap_t *matches = field_scan(field, low, high, candidates);
+    CHECK(roaring_bitmap_get_cardinality(matches) <= count);
     roaring_bitmap_free(candidates);
     return matches;
 }

@@ -23,6 +23,7 @@ matcher_pause(const struct matcher *matcher)
     struct matcher_pauses *pauses = matcher->pauses;
     if (pauses == NULL)
         return true;
+    CHECK(pauses->pause != NULL && pauses->pause->ask != NULL);
     if (pauses->rc == 0)
         pauses->rc = pauses->pause->ask(pauses->pause->context, pauses->watch, pauses->err);
     return pauses->rc == 0;
@@ -39,6 +40,7 @@ bitmap_is_most(const roaring_bitmap_t *part, const roaring_bitmap_t *whole)
 static void
 matcher_join(roaring_bitmap_t *matches, roaring_bitmap_t *part)
 {
+    CHECK(matches != part);
     roaring_bitmap_or_inplace(matches, part);
     roaring_bitmap_free(part);
 }
@@ -48,6 +50,7 @@ matcher_match_range(const struct field *field, const struct filter *filter,
                     const roaring_bitmap_t *within)
 {
     int64_t low, high;
+    CHECK(filter->count == 1);
     CHECK(scalar_range(field, filter->kind, filter->values, &low, &high, NULL) == 0);
     return field_match_range(field, low, high, within);
 }
@@ -83,6 +86,7 @@ matcher_match_values(const struct matcher *matcher, const struct field *field,
                      const struct filter *filter, const roaring_bitmap_t *within)
 {
     const struct value *values = filter->values;
+    CHECK(filter->count == 0 || values != NULL);
     if (filter->count == 1)
         return matcher_match_value(field, values, within);
     bool unites = field_unites(field, within);
@@ -161,6 +165,7 @@ static uint64_t
 matcher_estimate(const struct matcher *matcher, const struct filter *filter)
 {
     bool all = filter->kind == FILTER_AND;
+    CHECK(filter->kind <= FILTER_NOT);
     if (filter->kind == FILTER_NOT)
         return UINT64_MAX;
     if (!filter_has_children(filter))
@@ -207,6 +212,7 @@ matcher_match_all(const struct matcher *matcher, const struct filter *filter,
         clauses[i] = (struct clause){child, matcher_estimate(matcher, child), i};
     }
     qsort(clauses, filter->count, sizeof *clauses, clause_compare);
+    CHECK(clauses[0].estimate <= clauses[filter->count - 1].estimate);
     roaring_bitmap_t *matches = matcher_match(matcher, clauses[0].filter, within);
     for (uint32_t i = 1; i < filter->count && !roaring_bitmap_is_empty(matches); i++) {
         roaring_bitmap_t *fewer = matcher_match(matcher, clauses[i].filter, matches);
@@ -224,6 +230,7 @@ matcher_match_any(const struct matcher *matcher, const struct filter *filter,
 {
     roaring_bitmap_t *matches = bitmap_create();
     roaring_bitmap_t *rest = NULL;
+    CHECK(filter->count == 0 || filter->children != NULL);
     for (uint32_t i = 0; i < filter->count; i++) {
         const roaring_bitmap_t *asked = rest != NULL ? rest : within;
         if (rest != NULL && roaring_bitmap_is_empty(rest))
@@ -242,20 +249,19 @@ matcher_match_any(const struct matcher *matcher, const struct filter *filter,
     return matches;
 }
 
-roaring_bitmap_t *
-matcher_match(const struct matcher *matcher, const struct filter *filter,
-              const roaring_bitmap_t *within)
+static roaring_bitmap_t *
+matcher_match_node(const struct matcher *matcher, const struct filter *filter,
+                   const roaring_bitmap_t *within)
 {
-    if (!matcher_pause(matcher))
-        return bitmap_create();
     switch (filter->kind) {
     case FILTER_AND:
         return matcher_match_all(matcher, filter, within);
     case FILTER_OR:
         return matcher_match_any(matcher, filter, within);
     case FILTER_NOT: {
-        roaring_bitmap_t *matches = matcher_match(matcher, filter->children, within);
         CHECK(within != NULL);
+        CHECK(filter->count == 1);
+        roaring_bitmap_t *matches = matcher_match(matcher, filter->children, within);
         roaring_bitmap_t *others = bitmap_andnot(within, matches);
         roaring_bitmap_free(matches);
         return others;
@@ -263,4 +269,17 @@ matcher_match(const struct matcher *matcher, const struct filter *filter,
     default:
         return matcher_match_leaf(matcher, filter, within);
     }
+}
+
+roaring_bitmap_t *
+matcher_match(const struct matcher *matcher, const struct filter *filter,
+              const roaring_bitmap_t *within)
+{
+    if (!matcher_pause(matcher))
+        return bitmap_create();
+    roaring_bitmap_t *matches = matcher_match_node(matcher, filter, within);
+    /* With pauses, slots that were visible before may have left `within` meanwhile. */
+    CHECK(within == NULL || matcher->pauses != NULL ||
+          roaring_bitmap_get_cardinality(matches) <= roaring_bitmap_get_cardinality(within));
+    return matches;
 }

@@ -36,6 +36,8 @@ resolve_untyped_values(const struct resolver *resolver, const struct field *fiel
                        struct filter *filter)
 {
     const struct value *untyped = filter->values;
+    CHECK(resolver->untyped);
+    CHECK(filter->count == 0 || untyped != NULL);
     struct value *values = arena_alloc(resolver->arena, filter->count * sizeof *values);
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < filter->count; i++)
@@ -67,6 +69,7 @@ resolve_leaf(const struct resolver *resolver, struct filter *filter)
         return error_set(resolver->err, ERR_DATA, "the index has no field \"%.*s\"",
                          TEXT_ARGS(filter->field));
     filter->field_number = (uint32_t)(field - engine->fields) + 1;
+    CHECK(filter->field_number <= engine->field_count);
     switch (filter->kind) {
     case FILTER_IS_NULL:
     case FILTER_IS_NOT_NULL:
@@ -91,6 +94,7 @@ resolve_node(const struct resolver *resolver, struct filter *filter)
     if (!filter_has_children(filter))
         return resolve_leaf(resolver, filter);
     CHECK(filter->kind != FILTER_NOT || filter->count == 1);
+    CHECK(filter->count == 0 || filter->children != NULL);
     size_t bytes = filter->count * sizeof *filter;
     struct filter *children = arena_alloc(resolver->arena, bytes);
     int rc = 0;
@@ -106,6 +110,7 @@ static int
 resolve_tree(const struct resolver *resolver, const struct filter *filter,
              const struct filter **resolved)
 {
+    CHECK(filter->kind <= FILTER_NOT);
     struct filter *root = arena_alloc(resolver->arena, sizeof *root);
     *root = *filter;
     int rc = resolve_node(resolver, root);

@@ -58,6 +58,7 @@ int
 scalar_from_value(const struct field *field, const struct value *value, struct scalar *scalar,
                   struct error *err)
 {
+    CHECK(value->kind <= VALUE_STRINGS);
     scalar->number = 0;
     scalar->string = (struct text){0};
     bool fits;
@@ -182,6 +183,7 @@ scalar_bound(const struct field *field, const struct value *value, struct range_
     if (!bound->above && !bound->below) {
         bound->floor = (int64_t)floor(value->real);
         bound->ceil = (int64_t)ceil(value->real);
+        CHECK(bound->floor <= bound->ceil);
     }
     return 0;
 }

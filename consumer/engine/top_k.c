@@ -56,6 +56,7 @@ top_sift_up(const struct top *top, uint64_t at)
 static void
 top_offer(struct top *top, uint32_t slot)
 {
+    CHECK(top->capacity > 0);
     struct top_k_hit hit = {column_read(&top->field->column, slot), slot};
     if (top->count < top->capacity) {
         top->hits[top->count] = hit;
@@ -84,6 +85,7 @@ top_order(struct top *top)
 static bool
 top_is_after(const struct top *top, uint32_t slot)
 {
+    CHECK(top->after != NULL);
     int64_t value = column_read(&top->field->column, slot);
     if (value != top->after->value)
         return (value < top->after->value) == top->greatest;
@@ -169,6 +171,7 @@ top_search_pages(struct top *top, const roaring_bitmap_t *slots)
             pages[count] = bitmap_page_at(slots, top->greatest ? all - 1 - done : done);
             top_read_page(top, slots, pages[count], &open[count]);
         }
+        CHECK(count > 0);
         slices_best(&top->field->slices, pages, count, top->capacity, top->greatest, open);
         for (uint32_t i = 0; i < count; i++)
             top_offer_page(top, pages[i], &open[i]);
@@ -211,6 +214,7 @@ top_k_find(const struct field *field, const roaring_bitmap_t *slots, bool greate
         top_search_slots(&top, slots);
     else
         top_search_pages(&top, slots);
+    CHECK(top.count <= wanted);
     top_order(&top);
     return top.count;
 }

@@ -87,6 +87,7 @@ page_widen(struct column_page *page, uint32_t width)
     struct column_page *wide = page_create(width);
     for (uint32_t cell = 0; cell < PAGE_SLOTS; cell++)
         page_write(wide, cell, page_read(page, cell));
+    CHECK(page_read(wide, PAGE_SLOTS - 1) == page_read(page, PAGE_SLOTS - 1));
     free(page);
     return wide;
 }
@@ -158,7 +159,9 @@ column_bytes(const struct column *column)
 void
 column_save(const struct column *column, struct image_writer *writer)
 {
-    image_put_u32(writer, pages_count(&column->pages));
+    uint32_t count = pages_count(&column->pages);
+    uint32_t saved = 0;
+    image_put_u32(writer, count);
     for (uint32_t i = 0; i < column->pages.count; i++) {
         const struct column_page *page = column->pages.items[i];
         if (page == NULL)
@@ -167,7 +170,9 @@ column_save(const struct column *column, struct image_writer *writer)
         image_put_u32(writer, page->width);
         image_put_u64(writer, (uint64_t)page->same);
         image_put(writer, page->cells, page_cells_bytes(page));
+        saved++;
     }
+    CHECK(saved == count);
 }
 
 static void
@@ -182,6 +187,7 @@ column_load_page(struct column *column, struct image_reader *reader)
         image_refuse(reader, "the same page twice");
     if (reader->rc != 0)
         return;
+    CHECK(place != NULL && *place == NULL);
     struct column_page *page = page_create(width);
     *place = page;
     page->same = (int64_t)image_get_u64(reader);
@@ -191,6 +197,7 @@ column_load_page(struct column *column, struct image_reader *reader)
 void
 column_load(struct column *column, struct image_reader *reader)
 {
+    CHECK(column->pages.count == 0);
     uint32_t count = image_get_u32(reader);
     for (uint32_t i = 0; i < count && reader->rc == 0; i++)
         column_load_page(column, reader);

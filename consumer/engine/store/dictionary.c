@@ -112,6 +112,7 @@ dictionary_save(const struct dictionary *dictionary, struct image_writer *writer
 void
 dictionary_load(struct dictionary *dictionary, struct image_reader *reader)
 {
+    CHECK(dictionary->count == 0);
     uint32_t count = image_get_u32(reader);
     if (count > CODES_MAX)
         image_refuse(reader, "too many texts");
@@ -121,4 +122,5 @@ dictionary_load(struct dictionary *dictionary, struct image_reader *reader)
         if (reader->rc == 0 && dictionary_add(dictionary, text) != code)
             image_refuse(reader, "the same text twice");
     }
+    CHECK(reader->rc != 0 || dictionary->count == count);
 }

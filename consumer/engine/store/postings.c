@@ -80,6 +80,7 @@ postings_drop(struct postings *postings, uint64_t hole)
         postings->table[hole] = postings->table[at];
         hole = at;
     }
+    CHECK(hole < postings->capacity);
     postings->table[hole].slots = (struct slot_set){0};
     postings->count--;
 }
@@ -87,6 +88,7 @@ postings_drop(struct postings *postings, uint64_t hole)
 void
 postings_free(struct postings *postings)
 {
+    CHECK(postings->count <= postings->capacity);
     for (uint64_t i = 0; i < postings->capacity; i++)
         slot_set_free(&postings->table[i].slots);
     free(postings->table);
@@ -120,6 +122,7 @@ postings_open(struct postings *postings, int64_t value)
     if (postings_is_full(postings))
         postings_grow(postings);
     struct posting *posting = &postings->table[postings_place(postings, value)];
+    CHECK(!posting_is_used(posting) || posting->value == value);
     posting->value = value;
     if (!posting_is_used(posting))
         postings->count++;
@@ -137,8 +140,11 @@ postings_add(struct postings *postings, int64_t value, uint32_t slot)
 void
 postings_add_all(struct postings *postings, int64_t value, const roaring_bitmap_t *slots)
 {
-    if (!roaring_bitmap_is_empty(slots))
-        slot_set_add_all(postings_open(postings, value), slots);
+    if (roaring_bitmap_is_empty(slots))
+        return;
+    struct slot_set *set = postings_open(postings, value);
+    slot_set_add_all(set, slots);
+    CHECK(!slot_set_is_empty(set));
 }
 
 void
@@ -163,6 +169,7 @@ postings_reach(const struct postings *postings, int64_t value, uint64_t *at)
     if (postings->capacity == 0)
         return false;
     *at = postings_place(postings, value);
+    CHECK(*at < postings->capacity);
     return posting_is_used(&postings->table[*at]);
 }
 
@@ -265,7 +272,7 @@ static void
 postings_take(struct postings *postings, struct posting *loaded, uint64_t count,
               struct image_reader *reader)
 {
-    CHECK(postings->table == NULL);
+    CHECK(postings->table == NULL && count > 0);
     postings->count = count;
     while (postings_is_full(postings))
         postings->capacity = postings->capacity > 0 ? postings->capacity * 2 : CAPACITY_MIN;
@@ -287,6 +294,7 @@ postings_take(struct postings *postings, struct posting *loaded, uint64_t count,
 void
 postings_load(struct postings *postings, struct image_reader *reader)
 {
+    CHECK(postings->table == NULL && postings->count == 0);
     uint64_t count = image_get_u64(reader);
     uint64_t loaded = 0;
     uint64_t capacity = 0; /* grows with what is read: the count is not trusted */
@@ -306,5 +314,6 @@ postings_load(struct postings *postings, struct image_reader *reader)
     }
     if (loaded > 0)
         postings_take(postings, list, loaded, reader);
+    CHECK(reader->rc != 0 || postings->count == count);
     free(list);
 }

@@ -82,14 +82,24 @@ block_has(const struct set_block *block, uint32_t slot)
     return (block->present >> slot % BLOCK_SLOTS & 1) != 0;
 }
 
+static uint64_t
+block_memory(const struct set_block *block)
+{
+    return block != NULL ? sizeof *block + block->capacity : 0;
+}
+
 void
 set_column_free(struct set_column *column)
 {
+    uint64_t freed_bytes = 0;
     for (uint32_t i = 0; i < column->pages.count; i++) {
         struct set_page *page = column->pages.items[i];
-        for (int block = 0; page != NULL && block < PAGE_BLOCKS; block++)
+        for (int block = 0; page != NULL && block < PAGE_BLOCKS; block++) {
+            freed_bytes += block_memory(page->blocks[block]);
             free(page->blocks[block]);
+        }
     }
+    CHECK(freed_bytes == column->block_bytes);
     pages_free(&column->pages);
 }
 
@@ -199,12 +209,6 @@ set_column_place(struct set_column *column, uint32_t slot)
     return &page->blocks[slot % PAGE_SLOTS / BLOCK_SLOTS];
 }
 
-static uint64_t
-block_memory(const struct set_block *block)
-{
-    return block != NULL ? sizeof *block + block->capacity : 0;
-}
-
 /* Stores a changed block; frees it if it has no set. */
 static void
 set_column_put(struct set_column *column, struct set_block **place, struct set_block *block,
@@ -269,6 +273,7 @@ set_merge(const struct set_edit *edit, struct set_reader *set, uint8_t *to)
         return to;
     CHECK(edit->values->count > 0);
     const uint8_t *begin = set->at, *same = set->at;
+    CHECK(to >= edit->bytes && to < edit->bytes + edit->capacity);
     bool more = set_reader_next(set, &value);
     for (; more && value < edit->values->items[0]; more = set_reader_next(set, &value)) {
         writer.value = value;
@@ -292,6 +297,7 @@ set_merge(const struct set_edit *edit, struct set_reader *set, uint8_t *to)
     if (!more)
         return writer.at;
     set_writer_put(&writer, value);
+    CHECK(set->at <= set->end);
     size_t rest = (size_t)(set->end - set->at);
     memcpy(writer.at, set->at, rest);
     return writer.at + rest;
@@ -395,6 +401,8 @@ set_column_change_all(struct set_column *column, const roaring_bitmap_t *slots,
         uint32_t present = block->present;
         edit_reserve(edit, block);
         block = block_change(block, slots_take_block(&at), edit);
+        CHECK(edit->change == SET_ADD || (block->present & ~present) == 0);
+        CHECK(edit->change != SET_ADD || (present & ~block->present) == 0);
         edit_note_emptied(edit, first, present & ~block->present);
         set_column_put(column, place, block, bytes_before);
     }
@@ -502,6 +510,7 @@ set_is_sound(const uint8_t *at, const uint8_t *end)
 static bool
 sets_are_sound(uint32_t present, const uint8_t *at, const uint8_t *end)
 {
+    CHECK(at <= end);
     for (int sets = __builtin_popcount(present); sets > 0; sets--) {
         uint64_t bytes;
         if (!varint_take(&at, end, &bytes) || bytes > (uint64_t)(end - at) ||
@@ -523,6 +532,7 @@ block_load(struct image_reader *reader)
         image_refuse(reader, "a damaged set");
     if (reader->rc != 0)
         return NULL;
+    CHECK(bytes > 0);
     struct set_block *block = block_resize(NULL, bytes);
     block->present = present;
     block->bytes = bytes;
@@ -541,6 +551,7 @@ page_load(struct set_column *column, struct set_page *page, struct image_reader 
             return;
         }
         page->blocks[number] = block_load(reader);
+        CHECK((page->blocks[number] == NULL) == (reader->rc != 0));
         column->block_bytes += block_memory(page->blocks[number]);
     }
 }
@@ -548,6 +559,7 @@ page_load(struct set_column *column, struct set_page *page, struct image_reader 
 void
 set_column_load(struct set_column *column, struct image_reader *reader)
 {
+    CHECK(column->pages.count == 0 && column->block_bytes == 0);
     uint32_t count = image_get_u32(reader);
     for (uint32_t i = 0; i < count && reader->rc == 0; i++) {
         uint32_t number = image_get_u32(reader);

@@ -251,6 +251,7 @@ slices_bytes(const struct slices *slices)
 void
 slices_save(const struct slices *slices, struct image_writer *writer)
 {
+    CHECK(slices->count > 0);
     for (uint32_t i = 0; i < slices->count; i++)
         image_put_bitmap(writer, slices->bits[i]);
 }
@@ -258,6 +259,7 @@ slices_save(const struct slices *slices, struct image_writer *writer)
 void
 slices_load(struct slices *slices, struct image_reader *reader)
 {
+    CHECK(slices->count > 0);
     for (uint32_t i = 0; i < slices->count; i++)
         image_replace_bitmap(reader, &slices->bits[i]);
 }

@@ -70,6 +70,7 @@ slot_set_array(const struct slot_set *set, uint32_t *one, uint32_t *count)
 static void
 slot_set_hold_one(struct slot_set *set, uint32_t slot)
 {
+    CHECK(slot_set_is_empty(set));
     set->word = (uint64_t)slot << 32 | ONE;
 }
 
@@ -202,6 +203,7 @@ few_remove(struct slot_set *set, struct few *few, uint32_t slot)
     uint32_t at = few_position(few, slot);
     if (at == few->count || few->slots[at] != slot)
         return;
+    CHECK(few->count > 1);
     few->count--;
     memmove(few->slots + at, few->slots + at + 1, (few->count - at) * sizeof few->slots[0]);
     few_shrink(set, few);
@@ -297,6 +299,7 @@ static void
 few_remove_many(struct slot_set *set, struct few *few, const uint32_t *slots, uint32_t count)
 {
     uint32_t kept = 0, at = 0;
+    CHECK(few->count > 1 && count > 1);
     for (uint32_t i = 0; i < few->count; i++) {
         while (at < count && slots[at] < few->slots[i])
             at++;
@@ -344,6 +347,7 @@ slot_set_count(const struct slot_set *set)
         return roaring_bitmap_get_cardinality(bitmap);
     uint32_t one, count;
     slot_set_array(set, &one, &count);
+    CHECK((count == 0) == slot_set_is_empty(set));
     return count;
 }
 
@@ -400,7 +404,9 @@ slot_set_optimize(struct slot_set *set)
     few = few_resize(NULL, (uint32_t)count);
     few->count = (uint16_t)count;
     roaring_bitmap_to_uint32_array(bitmap, few->slots);
+    CHECK(few->slots[0] <= few->slots[count - 1]);
     roaring_bitmap_free(bitmap);
+    set->word = 0;
     few_shrink(set, few);
 }
 
@@ -446,6 +452,7 @@ static void
 slot_set_load_bitmap(struct slot_set *set, struct image_reader *reader)
 {
     roaring_bitmap_t *bitmap = image_get_bitmap(reader);
+    CHECK((bitmap == NULL) == (reader->rc != 0));
     if (bitmap == NULL)
         return;
     slot_set_hold_bitmap(set, bitmap);
@@ -456,6 +463,7 @@ slot_set_load_bitmap(struct slot_set *set, struct image_reader *reader)
 void
 slot_set_load(struct slot_set *set, struct image_reader *reader)
 {
+    CHECK(slot_set_is_empty(set));
     uint32_t count = image_get_u32(reader);
     if (count > FEW_MAX)
         image_refuse(reader, "too many slots");
@@ -465,4 +473,5 @@ slot_set_load(struct slot_set *set, struct image_reader *reader)
         slot_set_load_few(set, count, reader);
     else
         slot_set_load_bitmap(set, reader);
+    CHECK(reader->rc != 0 || !slot_set_is_empty(set));
 }

@@ -66,6 +66,8 @@ value_list_add(struct value_list *list, int64_t value)
     memmove(list->items + at + 1, list->items + at, (list->count - at) * sizeof list->items[0]);
     list->items[at] = value;
     list->count++;
+    CHECK(at == 0 || list->items[at - 1] < value);
+    CHECK(at + 1 == list->count || value < list->items[at + 1]);
     return true;
 }
 
@@ -75,6 +77,7 @@ value_list_remove(struct value_list *list, int64_t value)
     uint32_t at = value_list_position(list, value);
     if (at == list->count || list->items[at] != value)
         return false;
+    CHECK(list->count <= list->capacity);
     list->count--;
     memmove(list->items + at, list->items + at + 1, (list->count - at) * sizeof list->items[0]);
     return true;
