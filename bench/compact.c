@@ -2,9 +2,9 @@
  *
  *     compact [BATCHES]
  *
- * A line a mix, in millions of ops per second of CPU time: a copy of the batch's bytes, as fast as
- * the machine could look at them; decoding and judging, which comes before; closing, that is
- * compaction and writing the payload anew; applying what is left, and applying everything.
+ * One line for each mix, in millions of ops per second of CPU time: a copy of the batch's bytes,
+ * which is the limit of the machine; decoding with the seq rule, which comes before compaction;
+ * closing, which compacts and writes the payload again; applying what is left; applying everything.
  */
 #include <stdio.h>
 #include <stdlib.h>

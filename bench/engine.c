@@ -561,7 +561,7 @@ struct shape {
     bool user;   /* one user */
     bool plain;  /* type, and not poi */
     bool recent; /* existedAt above a time */
-    bool deep;   /* behind a cursor in the middle of the order */
+    bool deep;   /* after a cursor in the middle of the order */
     bool ascending;
 };
 

@@ -351,7 +351,6 @@ def measure(root):
 def main():
     parser = argparse.ArgumentParser(description="Checks the style that a program can check.")
     parser.add_argument("--list-c", action="store_true", help="only list the C files")
-    parser.add_argument("--strict", action="store_true", help="also map, circle and words")
     parser.add_argument("--measure", action="store_true", help="print figures about the C sources")
     home = pathlib.Path(__file__).resolve().parent.parent
     parser.add_argument("root", nargs="?", type=pathlib.Path, default=home)
@@ -364,8 +363,6 @@ def main():
             print(f"{figure:28}{value:>24}")
         return 0
     findings = check(args.root)
-    if not args.strict:
-        findings = [item for item in findings if item[2] not in {"map", "circle", "words"}]
     for path, line, rule, what in findings:
         print(f"{path}:{line}: {rule}: {what}")
     return 1 if findings else 0
