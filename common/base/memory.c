@@ -144,6 +144,7 @@ arena_reset(struct arena *arena)
     struct arena_block *largest = NULL;
     while (arena->blocks != NULL) {
         struct arena_block *block = arena->blocks;
+        CHECK(block->used_bytes <= block->capacity_bytes);
         arena->blocks = block->next;
         if (largest == NULL || block->capacity_bytes > largest->capacity_bytes) {
             free(largest);

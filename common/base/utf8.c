@@ -23,6 +23,7 @@ utf8_eight_plain(const uint8_t *at)
 static size_t
 utf8_sequence(const uint8_t *at, size_t left)
 {
+    CHECK(left > 0);
     uint8_t lead = at[0];
     if (lead < 0x80)
         return lead != 0 ? 1 : 0;

@@ -129,6 +129,7 @@ cli_take_word(struct line *line, const char *word, struct error *err)
 {
     if (line->word_count == WORDS_MAX)
         return error_set(err, ERR_USAGE, "too many arguments");
+    CHECK(word != NULL);
     line->words[line->word_count++] = word;
     return 0;
 }
@@ -182,6 +183,7 @@ static int
 cli_check_line(const struct cli_command *command, const struct line *line, struct error *err)
 {
     const struct cli *cli = &line->cli;
+    CHECK(line->word_count > 0);
     if (command == NULL)
         return error_set(err, ERR_USAGE, "unknown command \"%s%s%s\"", line->words[0],
                          line->word_count > 1 ? " " : "",

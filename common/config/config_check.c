@@ -21,6 +21,7 @@ struct claim {
 static const struct config_filter_field *
 find_filter(const struct config_index *index, const char *name)
 {
+    CHECK(name != NULL);
     for (uint32_t i = 0; i < index->filter_field_count; i++)
         if (strcmp(index->filter_fields[i].name, name) == 0)
             return &index->filter_fields[i];
@@ -30,6 +31,7 @@ find_filter(const struct config_index *index, const char *name)
 static const struct config_sort_field *
 find_sort(const struct config_index *index, const char *name)
 {
+    CHECK(name != NULL);
     for (uint32_t i = 0; i < index->sort_field_count; i++)
         if (strcmp(index->sort_fields[i].name, name) == 0)
             return &index->sort_fields[i];
@@ -289,6 +291,7 @@ check_claims(const struct config_reader *reader, const struct config *config,
              const struct claim *claims, uint32_t count, claim_judge judge)
 {
     for (uint32_t i = 0; i < count; i++) {
+        CHECK(i == 0 || claims[i - 1].owner <= claims[i].owner);
         int rc = check_target(reader, &config->index_config, claims[i].target);
         for (uint32_t j = 0; rc == 0 && j < i; j++)
             if (strcmp(*claims[i].target, *claims[j].target) == 0)
@@ -324,6 +327,7 @@ static int
 check_column(const struct config_reader *reader, const struct config_dump_phase *phase,
              const char *const *column)
 {
+    CHECK(phase->column_count > 0); /* required */
     for (uint32_t i = 0; i < phase->column_count; i++)
         if (strcmp(phase->columns[i], *column) == 0)
             return 0;

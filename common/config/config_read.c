@@ -22,6 +22,7 @@ read_ruled_text(const struct config_reader *reader, const struct setting *settin
 static bool
 parse_integer(const struct config_node *node, int64_t *value)
 {
+    CHECK(node->kind == NODE_SCALAR);
     const char *digits = node->text + (node->text[0] == '-');
     size_t count = strspn(digits, "0123456789");
     if (!node->is_plain || count == 0 || digits[count] != '\0' || (digits[0] == '0' && count > 1))

@@ -23,6 +23,7 @@ config_trigger_next_unused(const struct config_trigger *trigger, uint32_t *curso
         {"children", trigger->children.table != NULL && !fan_out},
         {"track_fields", trigger->track_field_count > 0 && join},
     };
+    CHECK(*cursor <= sizeof settings / sizeof settings[0]);
     while (*cursor < sizeof settings / sizeof settings[0]) {
         uint32_t i = (*cursor)++;
         if (settings[i].is_unused)

@@ -273,6 +273,7 @@ parse_node(struct yaml_input *input, struct config_node *node, int depth)
 static int
 parse_document(struct yaml_input *input)
 {
+    CHECK(input->nodes == 0);
     struct config_node *root = node_add(input, NULL, NULL);
     input->reader->root = root;
     int rc = 0;
@@ -314,6 +315,7 @@ node_check(const struct config_node *node)
 int
 config_yaml_parse(struct config_reader *reader, struct text yaml)
 {
+    CHECK(reader->root == NULL);
     struct yaml_input input = {.reader = reader, .yaml = yaml};
     if (yaml_parser_initialize(&input.parser) == 0)
         return error_set(reader->err, ERR_USAGE, "%s: out of memory", reader->file);

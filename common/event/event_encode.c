@@ -189,6 +189,7 @@ encode_body(const struct layout *layout, const struct event *event, avro_value_t
         return rc;
     if (event->kind == EVENT_MARK)
         return encode_mark(layout, &event->mark, &record, err);
+    CHECK(event->kind < EVENT_MARK);
     const int8_t *index = layout->bodies[event->kind].field_of;
     encode_long(&record, index[BODY_ROW_ID], event->row_id);
     encode_long(&record, index[BODY_ENTITY_ID], event->entity_id);

@@ -106,6 +106,7 @@ compile_children(struct event_walker *walker, avro_schema_t schema, struct walke
 static int
 compile_link(struct event_walker *walker, avro_schema_t schema, uint16_t *index, struct error *err)
 {
+    CHECK(is_avro_link(schema));
     avro_schema_t target = avro_schema_link_target(schema);
     for (uint32_t i = 0; i < walker->node_count; i++) {
         if (walker->nodes[i].schema != target)
@@ -374,6 +375,7 @@ walk_check_block(struct walk *walk, const struct walker_node *item, uint64_t cou
 static uint64_t
 walk_sized_block(struct walk *walk, int64_t count, struct walk_array *array)
 {
+    CHECK(count < 0);
     int64_t bytes = walk_varint(walk);
     if (count == INT64_MIN)
         walk_refuse(walk, "array block count beyond 63 bits");

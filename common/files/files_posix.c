@@ -190,6 +190,7 @@ posix_sync_directory(struct files *files, const char *path, struct error *err)
 static int
 make_one_directory(struct files *files, const char *path, struct error *err)
 {
+    CHECK(path[0] != '\0');
     bool made = mkdir(path, 0700) == 0;
     if (!made && errno != EEXIST)
         return fail_path(err, "create directory", path);

@@ -74,6 +74,7 @@ http_listen_on(const char *address, const char *host, const char *service, int *
     if (failed != 0)
         return error_set(err, ERR_USAGE, "could not listen on %s: %s", address,
                          gai_strerror(failed));
+    CHECK(found != NULL);
     *fd = -1;
     for (struct addrinfo *info = found; info != NULL && *fd < 0; info = info->ai_next)
         *fd = http_bind(info);

@@ -198,6 +198,7 @@ on_request_completed(void *context, struct MHD_Connection *mhd, void **slot,
     (void)mhd;
     (void)how;
     struct http_connection *connection = *slot;
+    CHECK(connection != NULL);
     http_request_clear(connection);
     http_wait_for_client(context, connection);
     if (connection->is_running)
@@ -336,6 +337,7 @@ on_access(void *context, struct MHD_Connection *mhd, const char *url, const char
 static void
 http_drop_overdue(struct http_server *server)
 {
+    CHECK(server->client_timeout_us > 0);
     int64_t now = clock_monotonic_us();
     for (struct http_connection *one = server->connections; one != NULL; one = one->next)
         if (one->waiting_since_us != 0 && now - one->waiting_since_us > server->client_timeout_us)

@@ -312,6 +312,7 @@ text_refusal(struct text text, size_t *at_byte)
         *at_byte = (size_t)(at - text.data);
         at += bytes;
     }
+    CHECK(*at_byte < text.bytes);
     return refusal;
 }
 

@@ -48,6 +48,7 @@ scan_string(void *context, const unsigned char *data, size_t bytes)
 {
     struct scan *scan = context;
     struct text string = {(const char *)data, bytes};
+    CHECK(!scan->after_key || (scan->depth == 2 && scan->in_object));
     scan->found |= scan->after_key && text_equal(string, scan->value);
     return scan_skip(scan);
 }

@@ -70,6 +70,7 @@ write_literal(struct json_writer *writer, const char *literal)
 static size_t
 sequence_bytes(const char *at, size_t left)
 {
+    CHECK(left > 0);
     for (size_t bytes = 1; bytes <= 4 && bytes <= left; bytes++)
         if (utf8_valid(at, bytes))
             return bytes;
@@ -82,6 +83,7 @@ write_character(struct buffer *out, const char *at, size_t bytes)
     static const char plain[] = "\"\\\b\f\n\r\t";
     static const char letters[] = "\"\\bfnrt";
     _Static_assert(sizeof plain == sizeof letters, "a letter for each character");
+    CHECK(bytes <= 4);
     const char *found = bytes == 1 ? memchr(plain, *at, sizeof plain - 1) : NULL;
     if (found != NULL)
         buffer_append(out, (char[]){'\\', letters[found - plain]}, 2);

@@ -74,6 +74,7 @@ admin_read_partitions(struct kafka_admin *admin, const char *topic, struct kafka
     for (int i = 0; i < found->partition_cnt; i++)
         if (found->partitions[i].leader >= 0)
             ++*leaders;
+    CHECK(*leaders <= out->partitions);
     rd_kafka_metadata_destroy(metadata);
     if (code != 0 && out->exists && code != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
         return kafka_error_set(err, code, "could not read the topic's partitions");

@@ -144,6 +144,7 @@ int
 kafka_client_create(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **client,
                     struct error *err)
 {
+    CHECK(conf != NULL);
     char reason[512];
     *client = rd_kafka_new(type, conf, reason, sizeof reason);
     if (*client != NULL)

@@ -132,6 +132,7 @@ consumer_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
                    rd_kafka_topic_partition_list_t *list, void *opaque)
 {
     struct kafka_consumer *consumer = opaque;
+    CHECK(client == consumer->client);
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         kafka_last_error_clear(&consumer->last_error); /* the group coordinator answers */
         consumer->was_assigned = true;
@@ -419,6 +420,7 @@ static int
 consumer_commit_wait(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list,
                      struct error *err)
 {
+    CHECK(list->cnt == 1);
     rd_kafka_queue_t *replies = rd_kafka_queue_new(consumer->client);
     rd_kafka_resp_err_t code = rd_kafka_commit_queue(consumer->client, list, replies, NULL, NULL);
     if (code == 0) {
@@ -464,6 +466,7 @@ int
 kafka_consumer_committed(struct kafka_consumer *consumer, int32_t partition, int64_t *offset,
                          struct buffer *metadata, struct error *err)
 {
+    CHECK(partition >= 0);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *position =
         rd_kafka_topic_partition_list_add(list, consumer->topic, partition);

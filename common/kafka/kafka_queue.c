@@ -55,6 +55,7 @@ static void
 queue_take(struct kafka_queue *queue, rd_kafka_message_t **messages, size_t count,
            struct kafka_batch *batch)
 {
+    CHECK(count <= KAFKA_BATCH_RECORDS_MAX - batch->count);
     for (size_t i = 0; i < count; i++) {
         if (messages[i]->err == 0 && messages[i]->offset >= queue->next_offset) {
             queue->next_offset = messages[i]->offset + 1;

@@ -69,6 +69,7 @@ metrics_append_label(struct buffer *out, char before, const char *name, const ch
 {
     CHECK(before == '{' || before == ',');
     CHECK(metrics_is_name(name));
+    CHECK(value != NULL);
     buffer_append_format(out, "%c%s=\"", before, name);
     metrics_append_escaped(out, value, true);
     buffer_append(out, "\"", 1);
@@ -80,6 +81,7 @@ metrics_line(struct buffer *out, const char *name, const char *suffix, const cha
              const char *bucket_end, double value)
 {
     char before = '{';
+    CHECK(metrics_is_name(name));
     buffer_append_format(out, "%s%s", name, suffix);
     for (; labels != NULL && *labels != NULL; labels += 2, before = ',')
         metrics_append_label(out, before, labels[0], labels[1]);

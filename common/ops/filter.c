@@ -169,9 +169,11 @@ query_value(struct query *query, bool in_list)
         rc = query_sql_string(query, &value);
     else
         rc = query_bare(query, in_list, &value);
-    if (rc == 0)
-        buffer_append(&query->values, &value, sizeof value);
-    return rc;
+    if (rc != 0)
+        return rc;
+    CHECK(value.kind > VALUE_NULL && value.kind <= VALUE_STRING);
+    buffer_append(&query->values, &value, sizeof value);
+    return 0;
 }
 
 static int

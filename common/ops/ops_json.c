@@ -98,6 +98,7 @@ static int
 read_item(const struct reader *reader, const struct json_value *array, uint32_t i,
           enum value_kind kind, struct value *item)
 {
+    CHECK(i < array->array.count);
     if (!ops_value_from_scalar(&array->array.items[i], item) || item->kind != kind)
         return read_refuse(reader, ".value",
                            "item %u is neither an integer nor a string, or differs in "
@@ -145,6 +146,7 @@ read_strings(const struct reader *reader, const struct json_value *array, struct
 static int
 read_array(struct reader *reader, const struct json_value *array, struct value *value)
 {
+    CHECK(array->kind == JSON_ARRAY);
     uint32_t count = array->array.count;
     if (count > reader->limits->array_items)
         return read_refuse(reader, ".value", "array of more than %u items",

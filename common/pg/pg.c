@@ -216,6 +216,7 @@ pg_finish(struct pg *pg, struct error *err)
 static void
 pg_leave_copy(struct pg *pg, ExecStatusType status)
 {
+    CHECK(!pg->copying);
     if (status == PGRES_COPY_OUT) {
         pg_copy_cancel(pg, NULL);
     } else if (status == PGRES_COPY_IN) {
@@ -343,6 +344,7 @@ pg_copy_start(struct pg *pg, const char *sql, struct error *err)
 static int
 pg_copy_take(struct pg *pg, struct buffer *out, bool *done, struct error *err)
 {
+    CHECK(pg->copying);
     char *data;
     int bytes;
     while ((bytes = PQgetCopyData(pg->connection, &data, 1)) > 0) {
@@ -422,6 +424,7 @@ pg_append_identifier(struct buffer *out, const char *name)
 void
 pg_append_literal(struct buffer *out, const char *text)
 {
+    CHECK(text != NULL);
     buffer_append(out, "'", 1);
     for (; *text != '\0'; text++)
         buffer_append(out, *text == '\'' ? "''" : text, *text == '\'' ? 2 : 1);

@@ -66,6 +66,7 @@ int
 service_start(bool (*is_healthy)(void *context), void *context, struct service **service,
               struct error *err)
 {
+    CHECK(is_healthy != NULL);
     *service = NULL;
     if (getenv("NOTIFY_SOCKET") == NULL)
         return 0;
