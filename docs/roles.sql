@@ -1,12 +1,14 @@
 -- One role for the producer and one for the consumer, with the rights that each needs and no others.
--- Run this file as the owner of the outbox after bitdex-producer init. It may be repeated.
+-- Run this file after bitdex-producer init, as a superuser, or as the owner of the outbox if that role
+-- may create roles (CREATEROLE). It may be repeated.
 --
---     psql -d gallery -f docs/roles.sql
---     CREATE ROLE drain LOGIN PASSWORD '...' IN ROLE bitdex_producer;
+--     psql -d gallery -v ON_ERROR_STOP=1 -f docs/roles.sql
+--     CREATE ROLE bitdex LOGIN PASSWORD '...' IN ROLE bitdex_producer, bitdex_consumer;
 --     GRANT SELECT ON "Image", "TagsOnImageNew", ... TO bitdex_producer;
 --
--- The last line depends on the installation: it names the tables of `triggers` and `dump_phases`. The
--- producer reads them to find out whether they are empty when its first epoch begins.
+-- One role for both programs is a member of both, as here. The last line depends on the installation:
+-- it names the tables of `triggers` and `dump_phases`. The producer reads them to find out whether they
+-- are empty when its first epoch begins.
 --
 -- Applications need no rights beyond those on their own tables. The trigger functions are SECURITY
 -- DEFINER, so they write the outbox with the rights of their owner, whichever role changes a row. That
