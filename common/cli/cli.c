@@ -33,24 +33,27 @@ struct line {
 };
 
 static void
+cli_print_entry(const char *name, const char *argument, const char *summary, FILE *out)
+{
+    char head[64];
+    int bytes = snprintf(head, sizeof head, "%s %s", name, argument != NULL ? argument : "");
+    CHECK(bytes > 0);
+    CHECK(bytes < (int)sizeof head); /* the tables are constants */
+    CHECK(summary != NULL);
+    fprintf(out, HELP_LINE, head, summary);
+}
+
+static void
 cli_print_program(const struct cli_program *program, FILE *out)
 {
     fprintf(out, "%s: %s\n\nusage: %s [--config FILE] COMMAND [options]\n\n", program->name,
             program->summary, program->name);
     const struct cli_command *command = NULL;
-    while ((command = cli_next_command(program, command)) != NULL) {
-        char head[64];
-        snprintf(head, sizeof head, "%s %s", command->name,
-                 command->arguments != NULL ? command->arguments : "");
-        fprintf(out, HELP_LINE, head, command->summary);
-    }
+    while ((command = cli_next_command(program, command)) != NULL)
+        cli_print_entry(command->name, command->arguments, command->summary, out);
     fputc('\n', out);
-    for (const struct cli_option *option = cli_options; option->name != NULL; option++) {
-        char head[64];
-        snprintf(head, sizeof head, "%s %s", option->name,
-                 option->argument != NULL ? option->argument : "");
-        fprintf(out, HELP_LINE, head, option->summary);
-    }
+    for (const struct cli_option *option = cli_options; option->name != NULL; option++)
+        cli_print_entry(option->name, option->argument, option->summary, out);
     fprintf(out, "\nexit code: " CLI_EXIT_STATUS "\n");
 }
 
@@ -67,6 +70,7 @@ cli_print_version(const struct cli_program *program)
 static bool
 cli_print_answer(const struct cli_program *program, const struct line *line)
 {
+    CHECK(line->generate == NULL || line->generate[0] != '\0'); /* checked when it was read */
     if (line->version)
         cli_print_version(program);
     else if (line->generate != NULL && strcmp(line->generate, "man") == 0)
@@ -115,6 +119,7 @@ cli_find_command(const struct cli_program *program, struct line *line)
         int taken = cli_match_name(command->name, line);
         if (taken == 0)
             continue;
+        CHECK(line->cli.command == NULL);
         line->cli.command = command->name;
         line->cli.arguments = line->words + taken;
         line->cli.argument_count = line->word_count - taken;
@@ -127,6 +132,8 @@ cli_find_command(const struct cli_program *program, struct line *line)
 static int
 cli_take_word(struct line *line, const char *word, struct error *err)
 {
+    CHECK(line->word_count >= 0);
+    CHECK(line->word_count <= WORDS_MAX);
     if (line->word_count == WORDS_MAX)
         return error_set(err, ERR_USAGE, "too many arguments");
     CHECK(word != NULL);
@@ -184,6 +191,8 @@ cli_check_line(const struct cli_command *command, const struct line *line, struc
 {
     const struct cli *cli = &line->cli;
     CHECK(line->word_count > 0);
+    CHECK((command != NULL) == (cli->command != NULL));
+    CHECK(cli->argument_count < line->word_count);
     if (command == NULL)
         return error_set(err, ERR_USAGE, "unknown command \"%s%s%s\"", line->words[0],
                          line->word_count > 1 ? " " : "",
@@ -203,6 +212,8 @@ cli_run(const struct cli_program *program, const struct cli_command *command, st
         struct error *err)
 {
     const char *path = line->config_path;
+    CHECK(line->cli.command == command->name);
+    CHECK(line->cli.config == NULL);
     if (path == NULL)
         path = getenv("BITDEX_CONFIG");
     if (path == NULL)
@@ -215,6 +226,7 @@ cli_run(const struct cli_program *program, const struct cli_command *command, st
     line->cli.config = config;
     log_set_level(config->log.level);
     rc = command->run(&line->cli, err);
+    CHECK(rc <= 0);
     if (rc == 0 && (fflush(stdout) != 0 || ferror(stdout)))
         rc = error_set_errno(err, ERR_FATAL, "cannot write to standard output");
     config_destroy(config);
@@ -261,6 +273,7 @@ int
 cli_read_number(const char *argument, int64_t minimum, int64_t maximum, int64_t *number,
                 struct error *err)
 {
+    CHECK(argument != NULL);
     CHECK(minimum <= maximum);
     char *end;
     errno = 0;

@@ -21,6 +21,7 @@ cli_run_config(const struct cli *cli, struct error *err)
     struct buffer text;
     buffer_init(&text);
     config_print(cli->config, &text);
+    CHECK(text.bytes > 0); /* at least the settings with defaults */
     fwrite(text.data, 1, text.bytes, stdout);
     buffer_free(&text);
     return 0;
@@ -36,6 +37,7 @@ static const struct cli_command common_command = {
 const struct cli_command *
 cli_next_command(const struct cli_program *program, const struct cli_command *before)
 {
+    CHECK(before == NULL || before->name != NULL); /* not the end of the table */
     if (before == &common_command)
         return NULL;
     const struct cli_command *next = before == NULL ? program->commands : before + 1;
@@ -45,6 +47,9 @@ cli_next_command(const struct cli_program *program, const struct cli_command *be
 void
 cli_check_program(const struct cli_program *program)
 {
+    CHECK(program->name[0] != '\0');
+    CHECK(program->summary != NULL);
+    CHECK(program->commands != NULL);
     const struct cli_command *command = NULL;
     while ((command = cli_next_command(program, command)) != NULL) {
         CHECK(command->name[0] != '\0' && command->name[0] != '-');

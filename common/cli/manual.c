@@ -10,6 +10,7 @@
 static void
 print_roff(const char *text, FILE *out)
 {
+    CHECK(text != NULL);
     bool begins = true;
     for (const char *at = text; *at != '\0'; at++) {
         if (begins && (*at == '.' || *at == '\''))
@@ -36,6 +37,8 @@ print_heading(const char *request, const char *text, FILE *out)
 static void
 print_entry(const char *term, const char *arguments, const char *meaning, FILE *out)
 {
+    CHECK(term[0] != '\0');
+    CHECK(arguments == NULL || arguments[0] != '\0');
     fputs(".TP\n\\fB", out);
     print_roff(term, out);
     fputs("\\fR", out);
@@ -100,6 +103,7 @@ static void
 print_words(const struct cli_program *program, const char *first, FILE *out)
 {
     const struct cli_command *command = NULL;
+    CHECK(first == NULL || first[0] != '\0');
     const char *before = "";
     size_t before_bytes = 0;
     while ((command = cli_next_command(program, command)) != NULL) {
@@ -125,6 +129,7 @@ print_second_words(const struct cli_program *program, FILE *out)
     while ((command = cli_next_command(program, command)) != NULL) {
         char first[sizeof done];
         size_t bytes = strcspn(command->name, " ");
+        CHECK(bytes > 0);
         CHECK(bytes < sizeof first);
         memcpy(first, command->name, bytes);
         first[bytes] = '\0';

@@ -22,6 +22,7 @@ static const struct config_filter_field *
 find_filter(const struct config_index *index, const char *name)
 {
     CHECK(name != NULL);
+    CHECK(index->filter_fields != NULL || index->filter_field_count == 0);
     for (uint32_t i = 0; i < index->filter_field_count; i++)
         if (strcmp(index->filter_fields[i].name, name) == 0)
             return &index->filter_fields[i];
@@ -32,6 +33,7 @@ static const struct config_sort_field *
 find_sort(const struct config_index *index, const char *name)
 {
     CHECK(name != NULL);
+    CHECK(index->sort_fields != NULL || index->sort_field_count == 0);
     for (uint32_t i = 0; i < index->sort_field_count; i++)
         if (strcmp(index->sort_fields[i].name, name) == 0)
             return &index->sort_fields[i];
@@ -212,6 +214,7 @@ claim_add(struct claim *claims, uint32_t *count, const char *const *target, uint
 static void
 claim_trigger(const struct config *config, uint32_t owner, struct claim *claims, uint32_t *count)
 {
+    CHECK(owner < config->trigger_count);
     const struct config_trigger *trigger = &config->triggers[owner];
     bool is_join = trigger->kind == TRIGGER_JOIN;
     if (is_join)
@@ -225,6 +228,7 @@ claim_trigger(const struct config *config, uint32_t owner, struct claim *claims,
 static void
 claim_phase(const struct config *config, uint32_t owner, struct claim *claims, uint32_t *count)
 {
+    CHECK(owner < config->dump_phase_count);
     const struct config_dump_phase *phase = &config->dump_phases[owner];
     for (uint32_t i = 0; i < phase->field_count; i++)
         claim_add(claims, count, &phase->fields[i].target, owner);
@@ -263,7 +267,7 @@ static int
 judge_triggers(const struct config_reader *reader, const struct config *config,
                const struct claim *first, const struct claim *second)
 {
-    CHECK(first->owner < config->trigger_count);
+    CHECK(first->owner <= second->owner); /* the later one is refused */
     CHECK(second->owner < config->trigger_count);
     const struct config_trigger *a = &config->triggers[first->owner];
     const struct config_trigger *b = &config->triggers[second->owner];
@@ -281,7 +285,8 @@ static int
 judge_phases(const struct config_reader *reader, const struct config *config,
              const struct claim *first, const struct claim *second)
 {
-    CHECK(first->owner < config->dump_phase_count);
+    CHECK(first->owner <= second->owner); /* the later one is refused */
+    CHECK(second->owner < config->dump_phase_count);
     return REFUSE(reader, second->target, "duplicate: dump_phases[%u] loads field %s already",
                   first->owner, *second->target);
 }
@@ -371,6 +376,8 @@ int
 config_check(const struct config_reader *reader, const struct config *config,
              enum config_program program)
 {
+    CHECK(program == CONFIG_PRODUCER || program == CONFIG_CONSUMER);
+    CHECK(reader->root != NULL);
     int rc = check_required(reader, config, program);
     if (rc == 0)
         rc = check_bounds(reader, config);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/check.h"
 #include "common/base/memory.h"
 #include "common/config/config_check.h"
 #include "common/config/config_invariants.h"
@@ -23,6 +24,7 @@ static int
 read_stream(FILE *stream, const char *path, struct buffer *out, struct error *err)
 {
     size_t limit = CONFIG_FILE_BYTES_MAX + 1;
+    CHECK(out->bytes == 0);
     out->bytes = fread(buffer_reserve(out, limit), 1, limit, stream);
     if (ferror(stream) != 0)
         return error_set_errno(err, ERR_USAGE, "could not read \"%s\"", path);
@@ -54,6 +56,8 @@ read_config(struct config_reader *reader, struct text yaml, enum config_program 
         rc = config_check(reader, config, program);
     if (rc != 0)
         return rc;
+    CHECK(config->path == NULL); /* no setting */
+    CHECK(config->index != NULL);
     config->path = arena_strdup(reader->arena, text_of(reader->file));
     if (config->consumer.group == NULL)
         config->consumer.group = config->index;
@@ -65,6 +69,7 @@ int
 config_load(const char *path, enum config_program program, struct config **config,
             struct error *err)
 {
+    CHECK(path != NULL);
     config_settings_check();
     struct config_owned *owned = memory_zalloc(sizeof *owned);
     arena_init(&owned->arena);
@@ -76,6 +81,7 @@ config_load(const char *path, enum config_program program, struct config **confi
         rc = read_config(&reader, (struct text){(const char *)yaml.data, yaml.bytes}, program,
                          &owned->config);
     buffer_free(&yaml);
+    CHECK((rc == 0) == (owned->config.path != NULL));
     if (rc != 0)
         config_destroy(&owned->config);
     else

@@ -91,6 +91,7 @@ print_indent(struct buffer *out, int indent)
 static void
 print_connection(struct buffer *out, const char *connection_string)
 {
+    CHECK(connection_string != NULL);
     struct buffer redacted;
     buffer_init(&redacted);
     config_redact(connection_string, &redacted);
@@ -112,6 +113,7 @@ print_names(struct buffer *out, const struct setting *setting, const void *base)
 static void
 print_kafka_settings(struct buffer *out, const struct config_kafka_settings *settings, int indent)
 {
+    CHECK(settings->items != NULL || settings->count == 0);
     for (uint32_t i = 0; i < settings->count; i++) {
         const struct config_kafka_setting *setting = &settings->items[i];
         CHECK(setting->name != NULL && setting->value != NULL);
@@ -146,6 +148,8 @@ static void
 print_items(struct buffer *out, const struct setting *setting, const void *base, int indent)
 {
     const char *items = *(const char *const *)setting_value(setting, base);
+    CHECK(setting->section != NULL && setting->section->bytes > 0);
+    CHECK(items != NULL || setting_count(setting, base) == 0);
     for (uint32_t i = 0; i < setting_count(setting, base); i++) {
         size_t start = out->bytes;
         print_section(out, setting->section, items + i * setting->section->bytes, indent + INDENT);
@@ -222,6 +226,8 @@ print_setting(struct buffer *out, const struct setting *setting, const void *bas
 static void
 print_section(struct buffer *out, const struct section *section, const void *base, int indent)
 {
+    CHECK(base != NULL);
+    CHECK(section->count > 0);
     for (uint32_t i = 0; i < section->count; i++)
         if (setting_is_set(&section->settings[i], base))
             print_setting(out, &section->settings[i], base, indent);

@@ -68,6 +68,7 @@ config_rule_column(const char *text)
 const char *
 config_rule_table(const char *text)
 {
+    CHECK(text != NULL);
     const char *table = strchr(text, '.');
     bool has_schema = table != NULL;
     table = has_schema ? table + 1 : text;
@@ -96,6 +97,7 @@ rule_is_port(const char *text)
 const char *
 config_rule_address(const char *text)
 {
+    CHECK(text != NULL);
     const char *colon = strrchr(text, ':');
     bool is_v6 = text[0] == '[';
     size_t bytes = colon != NULL ? (size_t)(colon - text) : 0;
@@ -110,5 +112,6 @@ config_rule_address(const char *text)
 const char *
 config_rule_filled(const char *text)
 {
+    CHECK(text != NULL);
     return text[strspn(text, " \t\r\n")] != '\0' ? NULL : "must not be empty";
 }

@@ -65,6 +65,7 @@ remove_one(void *context, const char *name)
 {
     const struct removal *removal = context;
     CHECK(strchr(name, '/') == NULL);
+    CHECK(strcmp(name, ".") != 0 && strcmp(name, "..") != 0);
     char *path = memory_format("%s/%s", removal->directory, name);
     int rc = removal->files->unlink(removal->files, path, removal->err);
     free(path);
@@ -74,6 +75,7 @@ remove_one(void *context, const char *name)
 int
 files_remove_directory(struct files *files, const char *path, struct error *err)
 {
+    CHECK(path[0] != '\0');
     struct removal removal = {files, path, err};
     int rc = files->list(files, path, remove_one, &removal, err);
     return rc == 0 ? files->remove_directory(files, path, err) : rc;
@@ -82,6 +84,7 @@ files_remove_directory(struct files *files, const char *path, struct error *err)
 int
 files_check_unlocked(struct files *files, const char *path, struct error *err)
 {
+    CHECK(path[0] != '\0');
     int handle = files->open(files, path, FILES_READ, NULL);
     if (handle < 0)
         return 0;

@@ -22,6 +22,7 @@ static int
 fail_handle(struct error *err, const char *verb, int handle)
 {
     int saved = errno;
+    CHECK(handle >= 0);
     char link[64], path[PATH_MAX];
     snprintf(link, sizeof link, "/proc/self/fd/%d", handle);
     ssize_t bytes = readlink(link, path, sizeof path - 1);
@@ -45,6 +46,7 @@ posix_open(struct files *files, const char *path, enum files_open_mode mode, str
         [FILES_CREATE] = O_RDWR | O_CREAT | O_EXCL,
         [FILES_READWRITE] = O_RDWR,
     };
+    CHECK(path[0] != '\0');
     CHECK(mode >= FILES_READ && mode <= FILES_READWRITE);
     /* O_NONBLOCK: opening a pipe must not block; it is refused below. */
     int handle = open(path, flags[mode] | O_CLOEXEC | O_NONBLOCK, 0600);
@@ -78,6 +80,8 @@ posix_read_at(struct files *files, int handle, void *data, size_t bytes, int64_t
     (void)files;
     CHECK(handle >= 0);
     CHECK(offset >= 0);
+    CHECK(bytes <= (uint64_t)(INT64_MAX - offset));
+    CHECK(data != NULL || bytes == 0);
     size_t done = 0;
     while (done < bytes) {
         ssize_t n = pread(handle, (char *)data + done, bytes - done, offset + (int64_t)done);
@@ -100,6 +104,8 @@ posix_write_at(struct files *files, int handle, const void *data, size_t bytes, 
     (void)files;
     CHECK(handle >= 0);
     CHECK(offset >= 0);
+    CHECK(bytes <= (uint64_t)(INT64_MAX - offset));
+    CHECK(data != NULL || bytes == 0);
     size_t done = 0;
     while (done < bytes) {
         ssize_t n = pwrite(handle, (const char *)data + done, bytes - done, offset + (int64_t)done);
@@ -244,6 +250,8 @@ posix_list(struct files *files, const char *path, int (*each)(void *context, con
            void *context, struct error *err)
 {
     (void)files;
+    CHECK(path[0] != '\0');
+    CHECK(each != NULL);
     struct dirent **entries;
     int count = scandir(path, &entries, is_real_name, compare_names);
     if (count < 0)

@@ -35,6 +35,7 @@ struct builder {
 static int
 builder_refuse(struct builder *builder, const char *refusal)
 {
+    CHECK(refusal != NULL);
     CHECK(builder->refusal == NULL);
     builder->refusal = refusal;
     return 0;
@@ -44,6 +45,7 @@ static struct json_member *
 builder_push(struct builder *builder)
 {
     if (builder->count == builder->capacity) {
+        CHECK(builder->capacity <= UINT32_MAX / 2); /* a text has at most INT32_MAX bytes */
         builder->capacity = builder->capacity > 0 ? 2 * builder->capacity : 16;
         builder->entries =
             memory_realloc(builder->entries, builder->capacity * sizeof *builder->entries);
@@ -145,8 +147,10 @@ builder_open(struct builder *builder, enum json_kind kind)
 {
     if (builder->depth == builder->max_depth)
         return builder_refuse(builder, "nests too deep");
+    CHECK(kind == JSON_ARRAY || kind == JSON_OBJECT);
     builder->depth++;
     struct json_value *value = builder_value(builder);
+    CHECK(value == &builder->entries[builder->count - 1].value);
     *value = (struct json_value){.kind = kind, .array.count = builder->open};
     builder->open = builder->count - 1;
     builder_check(builder);
@@ -165,13 +169,24 @@ on_array_begin(void *context)
     return builder_open(context, JSON_ARRAY);
 }
 
+/* Those of the value that is open, which has that kind. */
+static const struct json_member *
+builder_children(const struct builder *builder, enum json_kind kind, uint32_t *count)
+{
+    CHECK(builder->depth > 0);
+    CHECK(builder->open < builder->count);
+    CHECK(builder->entries[builder->open].value.kind == kind);
+    *count = builder->count - builder->open - 1;
+    return &builder->entries[builder->open + 1];
+}
+
 /* Removes the children from the stack, and returns the value that was open. */
 static struct json_value *
 builder_close(struct builder *builder)
 {
     CHECK(builder->depth > 0);
-    CHECK(builder->open < builder->count);
     struct json_value *value = &builder->entries[builder->open].value;
+    CHECK(value->array.count == NONE_OPEN || value->array.count < builder->open);
     builder->count = builder->open + 1;
     builder->open = value->array.count;
     builder->depth--;
@@ -183,9 +198,8 @@ static int
 on_array_end(void *context)
 {
     struct builder *builder = context;
-    const struct json_member *children = &builder->entries[builder->open + 1];
-    uint32_t count = builder->count - builder->open - 1;
-    CHECK(builder->entries[builder->open].value.kind == JSON_ARRAY);
+    uint32_t count;
+    const struct json_member *children = builder_children(builder, JSON_ARRAY, &count);
     struct json_value *items = arena_alloc(builder->arena, count * sizeof *items);
     for (uint32_t i = 0; i < count; i++)
         items[i] = children[i].value;
@@ -235,9 +249,8 @@ static int
 on_object_end(void *context)
 {
     struct builder *builder = context;
-    const struct json_member *children = &builder->entries[builder->open + 1];
-    uint32_t count = builder->count - builder->open - 1;
-    CHECK(builder->entries[builder->open].value.kind == JSON_OBJECT);
+    uint32_t count;
+    const struct json_member *children = builder_children(builder, JSON_OBJECT, &count);
     if (members_repeat(children, count))
         return builder_refuse(builder, "object with a repeated key");
     struct json_member *members = arena_alloc(builder->arena, count * sizeof *members);
@@ -297,6 +310,7 @@ text_refusal(struct text text, size_t *at_byte)
     const char *end = text.data + text.bytes;
     const char *at = text.data;
     const char *refusal = NULL;
+    CHECK(text.data != NULL || text.bytes == 0);
     *at_byte = 0;
     if (text.bytes == 0)
         return "no value";
@@ -359,6 +373,7 @@ json_parse(struct text text, uint32_t max_depth, struct arena *arena,
            const struct json_value **value, struct error *err)
 {
     size_t at_byte;
+    CHECK(max_depth > 0);
     const char *refusal = text_refusal(text, &at_byte);
     if (refusal != NULL)
         return parse_refuse(refusal, at_byte, err);

@@ -14,6 +14,15 @@ struct scan {
     bool found;
 };
 
+/* Holds after each change of these fields. */
+static void
+scan_check(const struct scan *scan)
+{
+    CHECK(!scan->in_object || scan->in_array);
+    CHECK(!scan->after_key || scan->in_object);
+    CHECK(!scan->after_key || scan->depth == 2);
+}
+
 /* A value that does not match. */
 static int
 scan_skip(struct scan *scan)
@@ -60,6 +69,7 @@ scan_key(void *context, const unsigned char *data, size_t bytes)
     struct text key = {(const char *)data, bytes};
     CHECK(scan->depth > 0);
     scan->after_key = scan->depth == 2 && scan->in_object && text_is(key, scan->key);
+    scan_check(scan);
     return 1;
 }
 
@@ -72,7 +82,9 @@ scan_open(struct scan *scan, bool is_array)
         scan->in_array = is_array;
     if (scan->depth == 2)
         scan->in_object = scan->in_array && !is_array;
-    return scan_skip(scan);
+    scan->after_key = false;
+    scan_check(scan);
+    return 1;
 }
 
 static int
@@ -92,7 +104,9 @@ scan_end(void *context)
 {
     struct scan *scan = context;
     CHECK(scan->depth > 0);
+    CHECK(!scan->after_key); /* its value came */
     scan->depth--;
+    scan_check(scan);
     return 1;
 }
 
@@ -111,6 +125,7 @@ static const yajl_callbacks scan_callbacks = {
 bool
 json_array_has_object_with(struct text text, const char *key, const char *value)
 {
+    CHECK(text.data != NULL || text.bytes == 0);
     struct scan scan = {.key = key, .value = text_of(value)};
     yajl_handle yajl = json_yajl_create(&scan_callbacks, &scan);
     bool is_json =

@@ -15,10 +15,20 @@ json_writer_init(struct json_writer *writer, struct buffer *out)
     *writer = (struct json_writer){.out = out};
 }
 
+/* Holds before and after each value and key. */
+static void
+writer_check(const struct json_writer *writer)
+{
+    CHECK(writer->depth < JSON_WRITER_DEPTH);
+    enum json_writer_scope scope = writer->scopes[writer->depth];
+    CHECK((writer->depth == 0) == (scope == JSON_WRITER_DOCUMENT));
+    CHECK(!writer->after_key || scope == JSON_WRITER_OBJECT);
+    CHECK(!writer->after_key || writer->need_comma[writer->depth]);
+}
+
 static void
 write_comma(struct json_writer *writer)
 {
-    CHECK(writer->depth < JSON_WRITER_DEPTH);
     CHECK(!writer->after_key);
     if (writer->need_comma[writer->depth])
         buffer_append_text(writer->out, ",");
@@ -29,6 +39,7 @@ write_comma(struct json_writer *writer)
 static void
 write_value_begin(struct json_writer *writer)
 {
+    writer_check(writer);
     enum json_writer_scope scope = writer->scopes[writer->depth];
     CHECK(writer->after_key == (scope == JSON_WRITER_OBJECT));
     CHECK(scope != JSON_WRITER_DOCUMENT || !writer->need_comma[0]);
@@ -41,12 +52,14 @@ write_value_begin(struct json_writer *writer)
 static void
 write_begin(struct json_writer *writer, enum json_writer_scope scope, const char *bracket)
 {
+    CHECK(scope != JSON_WRITER_DOCUMENT);
     write_value_begin(writer);
     buffer_append_text(writer->out, bracket);
     CHECK(writer->depth < JSON_WRITER_DEPTH - 1);
     writer->depth++;
     writer->scopes[writer->depth] = scope;
     writer->need_comma[writer->depth] = false;
+    writer_check(writer);
 }
 
 static void
@@ -57,6 +70,8 @@ write_end(struct json_writer *writer, enum json_writer_scope scope, const char *
     CHECK(!writer->after_key);
     writer->depth--;
     buffer_append_text(writer->out, bracket);
+    writer_check(writer);
+    CHECK(writer->need_comma[writer->depth]); /* the value that ends */
 }
 
 static void
@@ -140,6 +155,7 @@ json_key(struct json_writer *writer, const char *key)
     write_quoted(writer->out, text_of(key));
     buffer_append_text(writer->out, ":");
     writer->after_key = true;
+    writer_check(writer);
 }
 
 void
@@ -192,6 +208,7 @@ json_string(struct json_writer *writer, const char *value)
 void
 json_raw(struct json_writer *writer, struct text json)
 {
+    CHECK(json.data != NULL);
     CHECK(json.bytes > 0);
     write_value_begin(writer);
     buffer_append(writer->out, json.data, json.bytes);

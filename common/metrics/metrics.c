@@ -57,6 +57,7 @@ void
 metrics_family(struct buffer *out, const char *name, const char *type, const char *help)
 {
     CHECK(metrics_is_name(name));
+    CHECK(help[0] != '\0');
     CHECK(strcmp(type, "counter") == 0 || strcmp(type, "gauge") == 0 ||
           strcmp(type, "histogram") == 0);
     buffer_append_format(out, "# HELP %s ", name);

@@ -52,6 +52,15 @@ static const char *const retriable_states[] = {
     "08", "40", "53", "57P", "58", "55P03", "57014", "25006",
 };
 
+/* A session that pg_connect() returned, or is about to return. */
+static void
+pg_check(const struct pg *pg)
+{
+    CHECK(pg != NULL);
+    CHECK(pg->connection != NULL);
+    CHECK(memchr(pg->sqlstate, '\0', sizeof pg->sqlstate) != NULL);
+}
+
 static bool
 pg_state_is_retriable(const char *state)
 {
@@ -244,7 +253,9 @@ pg_check_result(struct pg *pg, const PGresult *result, ExecStatusType wanted, st
 int
 pg_exec(struct pg *pg, const char *sql, struct error *err)
 {
+    pg_check(pg);
     CHECK(!pg->copying);
+    CHECK(sql != NULL);
     PGresult *result = PQexec(pg->connection, sql);
     int rc = pg_check_result(pg, result, PGRES_TUPLES_OK, err);
     PQclear(result);
@@ -255,8 +266,10 @@ int
 pg_query(struct pg *pg, const char *sql, int count, const char *const *params,
          struct pg_result **out, struct error *err)
 {
+    pg_check(pg);
     CHECK(!pg->copying);
-    CHECK(count >= 0 && (params != NULL || count == 0));
+    CHECK(count >= 0 && count <= UINT16_MAX); /* the protocol counts in 16 bits */
+    CHECK(params != NULL || count == 0);
     PGresult *result = PQexecParams(pg->connection, sql, count, NULL, params, NULL, NULL, 0);
     int rc = pg_check_result(pg, result, PGRES_TUPLES_OK, err);
     CHECK(rc != 0 || result != NULL);
@@ -331,7 +344,9 @@ pg_column_type(const struct pg_result *result, int column)
 int
 pg_copy_start(struct pg *pg, const char *sql, struct error *err)
 {
+    pg_check(pg);
     CHECK(!pg->copying);
+    CHECK(sql != NULL);
     PGresult *result = PQexec(pg->connection, sql);
     int rc = pg_check_result(pg, result, PGRES_COPY_OUT, err);
     PQclear(result);
@@ -362,7 +377,7 @@ pg_copy_take(struct pg *pg, struct buffer *out, bool *done, struct error *err)
 static int
 pg_copy_wait(struct pg *pg, int wait_ms, struct error *err)
 {
-    CHECK(wait_ms >= 0);
+    CHECK(pg->copying);
     struct pollfd socket = {.fd = PQsocket(pg->connection), .events = POLLIN};
     if (poll(&socket, 1, wait_ms) < 0 && errno != EINTR)
         return error_set_errno(err, ERR_RETRY, "postgres: poll");
@@ -373,7 +388,9 @@ pg_copy_wait(struct pg *pg, int wait_ms, struct error *err)
 int
 pg_copy_read(struct pg *pg, int wait_ms, struct buffer *out, bool *done, struct error *err)
 {
+    pg_check(pg);
     CHECK(pg->copying);
+    CHECK(wait_ms >= 0);
     size_t before = out->bytes;
     *done = false;
     int rc = pg_copy_take(pg, out, done, err);
@@ -383,6 +400,7 @@ pg_copy_read(struct pg *pg, int wait_ms, struct buffer *out, bool *done, struct 
     if (rc == 0)
         rc = pg_copy_take(pg, out, done, err);
     pg->copying = rc == 0 && !*done;
+    CHECK(out->bytes >= before);
     return rc;
 }
 
@@ -390,6 +408,7 @@ int
 pg_copy_cancel(struct pg *pg, struct error *err)
 {
     char reason[256];
+    pg_check(pg);
     pg->copying = false;
     PGcancel *cancel = PQgetCancel(pg->connection);
     int sent = PQcancel(cancel, reason, sizeof reason);
@@ -408,6 +427,7 @@ pg_copy_cancel(struct pg *pg, struct error *err)
 void
 pg_append_identifier(struct buffer *out, const char *name)
 {
+    CHECK(name != NULL);
     CHECK(name[0] != '\0');
     buffer_append(out, "\"", 1);
     for (; *name != '\0'; name++) {
@@ -434,11 +454,13 @@ pg_append_literal(struct buffer *out, const char *text)
 const char *
 pg_last_sqlstate(const struct pg *pg)
 {
+    pg_check(pg);
     return pg->sqlstate;
 }
 
 int
 pg_backend_pid(const struct pg *pg)
 {
+    pg_check(pg);
     return PQbackendPID(pg->connection);
 }

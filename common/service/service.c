@@ -41,6 +41,7 @@ static void
 service_ping(struct service *service)
 {
     int64_t now_us = clock_monotonic_us();
+    CHECK(service->ping_us >= 0);
     CHECK(now_us >= service->pinged_us);
     if (service->ping_us == 0 || now_us - service->pinged_us < service->ping_us)
         return;
