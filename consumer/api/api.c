@@ -167,7 +167,9 @@ api_serve(struct api *api, struct error *err)
     };
     CHECK(api->server == NULL);
     CHECK(api->context.ops != NULL);
-    return http_server_start(&options, api_handle, api, &api->server, err);
+    int rc = http_server_start(&options, api_handle, api, &api->server, err);
+    CHECK(rc != 0 || api->server != NULL);
+    return rc;
 }
 
 int
@@ -177,6 +179,8 @@ api_start(const struct config *config, struct assignment *assignment, struct ops
     struct api *made = memory_zalloc(sizeof *made);
     struct api_context *context = &made->context;
     CHECK(config->topic.partitions > 0);
+    CHECK(assignment != NULL);
+    CHECK(sink != NULL);
     routes_check();
     context->config = config;
     context->assignment = assignment;
@@ -209,6 +213,7 @@ api_stop(struct api *api)
 int
 api_port(const struct api *api)
 {
+    CHECK(api->server != NULL);
     return http_server_port(api->server);
 }
 

@@ -56,6 +56,7 @@ static void
 requests_send(struct checkpoint_requests *requests, struct api_context *api)
 {
     int32_t partitions = api->config->topic.partitions;
+    CHECK(requests->count == 0);
     assignment_enter(api->assignment);
     for (int32_t i = 0; i < partitions; i++) {
         struct worker *worker = assignment_worker(api->assignment, i);
@@ -124,6 +125,7 @@ requests_write(const struct checkpoint_requests *requests, struct http_response 
     json_array_begin(&json);
     for (uint32_t i = 0; i < requests->count; i++) {
         const struct checkpoint_request *request = &requests->items[i];
+        CHECK(i == 0 || request[-1].partition < request->partition);
         request_write(request, &json);
         if (error[0] == '\0' && request->answer.error[0] != '\0')
             snprintf(error, sizeof error, "partition %d: %s", request->partition,

@@ -13,6 +13,7 @@ enum {
 static void
 health_begin(struct json_writer *json, struct http_response *response, const char *list)
 {
+    CHECK(response->body.bytes == 0);
     json_writer_init(json, &response->body);
     json_object_begin(json);
     json_key(json, list);
@@ -26,6 +27,7 @@ health_end(struct json_writer *json, struct http_response *response, const char 
     json_key(json, key);
     json_boolean(json, passed);
     json_object_end(json);
+    CHECK(json->depth == 0);
     response->status = passed ? 200 : 503;
 }
 

@@ -43,6 +43,7 @@ index_find_shard(struct api_context *api, int32_t partition, bool *complete)
     char reason[ERROR_MESSAGE_BYTES];
     shard_read_status(worker_shard(worker), &status);
     *complete = shard_complete(&status, reason, sizeof reason);
+    CHECK(!*complete || status.state != SHARD_RECOVERING);
     return status.state == SHARD_RECOVERING ? NULL : worker_shard(worker);
 }
 
@@ -162,6 +163,7 @@ index_read_id(struct text text, int64_t *id)
     char *end;
     errno = 0;
     *id = strtoll(digits, &end, 10);
+    CHECK(*id >= 0); /* the text begins with a digit */
     return errno == 0 && *end == '\0';
 }
 

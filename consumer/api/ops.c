@@ -35,6 +35,8 @@ api_ops_create(const struct config *config, struct ops_sink *sink, struct http_s
         .max_slots = config->topic.max_slots,
     };
     CHECK(config->consumer.posts_max > 0);
+    CHECK(sink != NULL);
+    CHECK(sources != NULL);
     struct api_ops *made = memory_zalloc(sizeof *made);
     made->config = config;
     made->sink = sink;
@@ -85,6 +87,7 @@ ops_encode_entry(struct api_ops *ops, const struct ops_request *request,
     mutex_lock(&ops->codec_lock);
     int rc = event_encode(ops->codec, &event, &post->bytes, err);
     mutex_unlock(&ops->codec_lock);
+    CHECK(rc != 0 || post->bytes.bytes > begin);
     if (rc == 0)
         ops_post_add(post, begin, entry->entity_id, partition);
     return rc;
@@ -94,6 +97,7 @@ static int
 ops_encode(struct api_ops *ops, const struct ops_request *request, struct ops_post *post,
            struct error *err)
 {
+    CHECK(post->count == 0);
     for (uint32_t i = 0; i < request->count; i++) {
         int rc = ops_encode_entry(ops, request, &request->entries[i], post, err);
         if (rc != 0)
@@ -120,6 +124,8 @@ static void
 ops_reply(const struct ops_request *request, int64_t bytes_written, struct buffer *out)
 {
     struct json_writer json;
+    CHECK(bytes_written >= 0);
+    CHECK(out->bytes == 0);
     json_writer_init(&json, out);
     json_object_begin(&json);
     json_key(&json, "accepted");

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
@@ -33,6 +34,7 @@ token_cut(struct text text, char **token, struct error *err)
         if (!token_is_visible(text.data[i]))
             return error_set(err, ERR_USAGE, "must have exactly one word of visible ASCII");
     *token = memory_format("%.*s", TEXT_ARGS(text));
+    CHECK(strlen(*token) == text.bytes);
     return 0;
 }
 

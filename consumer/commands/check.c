@@ -28,6 +28,7 @@ check_engine(const struct config *config, uint32_t *problems)
 {
     struct error err = {0};
     struct engine *engine = NULL;
+    CHECK(config->topic.partitions > 0);
     const struct engine_options options = {
         .index = &config->index_config,
         .partition = 0,
@@ -63,6 +64,7 @@ static void
 check_data_dir(const struct config *config, uint32_t *problems)
 {
     struct error err = {0};
+    CHECK(config->consumer.data_dir != NULL);
     char *lock = memory_format("%s/lock", config->consumer.data_dir);
     int rc = check_writable(config->consumer.data_dir, &err);
     if (rc == 0)
@@ -88,7 +90,9 @@ check_topic(struct kafka_admin *admin, const char *name, int32_t partitions, uin
     struct error err = {0};
     struct kafka_topic topic;
     char what[512];
-    snprintf(what, sizeof what, "topic %s", name);
+    CHECK(partitions >= 0);
+    int bytes = snprintf(what, sizeof what, "topic %s", name);
+    CHECK(bytes < (int)sizeof what); /* the configuration bounds the name */
     int rc = kafka_admin_describe(admin, name, &topic, &err);
     if (rc == 0 && !topic.exists)
         rc = error_set(&err, ERR_USAGE, "does not exist: bitdex-producer init creates it");
@@ -104,6 +108,7 @@ check_kafka(const struct config *config, uint32_t *problems)
     struct error err = {0};
     struct kafka_admin *admin;
     CHECK(config->kafka.present);
+    CHECK(config->topic.name != NULL);
     int rc = kafka_admin_create(&config->kafka, &admin, &err);
     check_print(problems, "kafka settings", rc != 0 ? err.message : NULL);
     if (rc != 0)

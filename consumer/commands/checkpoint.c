@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/check.h"
 #include "common/json/json_parse.h"
 #include "common/json/json_value.h"
 #include "consumer/commands/commands.h"
@@ -50,6 +51,8 @@ command_checkpoint(const struct cli *cli, struct error *err)
     struct buffer answer;
     struct arena arena;
     const struct json_value *root;
+    CHECK(cli->argument_count == 0);
+    CHECK(cli->config->index != NULL);
     char *path = memory_format("/api/indexes/%s/checkpoint", cli->config->index);
     buffer_init(&answer);
     arena_init(&arena);

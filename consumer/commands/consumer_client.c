@@ -14,6 +14,7 @@ consumer_client_call(const struct config *config, const char *path, const char *
 {
     int status;
     CHECK(path[0] == '/');
+    CHECK(config->consumer.listen != NULL);
     int rc =
         http_client_call(config->consumer.listen, path, body, NULL, TIMEOUT_S, out, &status, err);
     if (rc == 0 && status != 200)
@@ -27,7 +28,9 @@ consumer_client_post(const struct config *config, const char *path, int timeout_
 {
     char *token = NULL;
     int rc = 0;
-    CHECK(path[0] == '/' && timeout_s > 0);
+    CHECK(path[0] == '/');
+    CHECK(timeout_s > 0);
+    CHECK(config->consumer.listen != NULL);
     if (config->consumer.token_file != NULL)
         rc = token_read(config->consumer.token_file, &token, err);
     if (rc == 0)

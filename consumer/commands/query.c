@@ -25,6 +25,7 @@ static int
 query_read_input(struct buffer *body, struct error *err)
 {
     size_t bytes;
+    CHECK(body->bytes == 0);
     do {
         bytes = fread(buffer_reserve(body, READ_BYTES), 1, READ_BYTES, stdin);
         body->bytes += bytes;

@@ -45,6 +45,8 @@ static int
 run_check_topic(struct kafka_admin *admin, const struct config_topic *config, struct error *err)
 {
     struct kafka_topic topic;
+    CHECK(config->name != NULL);
+    CHECK(config->partitions > 0);
     int rc = kafka_admin_describe(admin, config->name, &topic, err);
     if (rc != 0)
         return rc;
@@ -125,6 +127,8 @@ run_api(const struct config *config, struct assignment *assignment, struct ops_s
 {
     struct api *api;
     bool grouped = config->kafka.present;
+    CHECK(assignment != NULL);
+    CHECK(sink != NULL);
     int rc = api_start(config, assignment, sink, &api, err);
     if (rc != 0)
         return rc;
@@ -153,6 +157,7 @@ run_kafka(const struct config *config, const struct data_dir *data_dir, struct e
         return rc;
     rc = cursor_table_start(config, &table, err);
     if (rc == 0) {
+        CHECK((table != NULL) == (config->postgres != NULL));
         struct assignment *assignment = assignment_create(config, data_dir, NULL, table);
         rc = run_api(config, assignment, sink, err);
         assignment_destroy(assignment);
@@ -167,6 +172,7 @@ static int
 run_alone(const struct config *config, const struct data_dir *data_dir, struct error *err)
 {
     CHECK(!config->kafka.present);
+    CHECK(config->topic.partitions > 0);
     struct feed_local *local = feed_local_create(config);
     struct ops_sink *sink = feed_local_sink(local);
     struct assignment *assignment = assignment_create(config, data_dir, local, NULL);
@@ -185,6 +191,7 @@ command_run(const struct cli *cli, struct error *err)
     int rc = data_dir_open(files_posix(), config->consumer.data_dir, &data_dir, err);
     if (rc != 0)
         return rc;
+    CHECK(data_dir.lock >= 0);
     if (!config->kafka.present)
         rc = data_dir_fix_partitions(&data_dir, config->consumer.data_dir, config->topic.partitions,
                                      err);

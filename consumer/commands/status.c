@@ -95,6 +95,7 @@ int
 command_status(const struct cli *cli, struct error *err)
 {
     struct buffer answer;
+    CHECK(cli->argument_count == 0);
     buffer_init(&answer);
     int rc = consumer_client_call(cli->config, "/api/internal/sync-lag", NULL, &answer, err);
     if (rc == 0 && cli->json)

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/check.h"
 #include "common/config/config_identity.h"
@@ -42,11 +43,24 @@ struct wal_check {
     struct position position; /* after the last frame that could be read */
 };
 
+/* Holds after each report, and when a log was read. */
+static void
+wal_check_invariants(const struct wal_check *check)
+{
+    CHECK(check->log != NULL);
+    CHECK(check->log_problems <= check->problems);
+    CHECK(check->frames >= 0 && check->events >= 0 && check->bytes >= 0);
+    CHECK(check->frames > 0 || check->next_offset == -1);
+    CHECK(sequence_is_consistent(&check->position.sequence));
+}
+
 /* `kind`: "problem" or "note". */
 static void
 wal_check_report(struct wal_check *check, const char *kind, const char *message)
 {
     CHECK(check->log != NULL);
+    CHECK(strcmp(kind, "problem") == 0 || strcmp(kind, "note") == 0);
+    CHECK(check->json.depth == (check->is_json ? 1 : 0)); /* in the array of findings */
     if (!check->is_json) {
         buffer_append_format(&check->findings, "%-8s partition %d, %s: %s\n", kind,
                              check->log->partition, check->log->name, message);
@@ -64,6 +78,7 @@ wal_check_report_problem(struct wal_check *check, const char *message)
     check->problems++;
     check->log_problems++;
     wal_check_report(check, "problem", message);
+    wal_check_invariants(check);
 }
 
 static void
@@ -87,6 +102,8 @@ wal_check_frame(void *context, const struct wal_segment *segment, const struct w
     };
     const struct text payload = {frame->payload, frame->payload_bytes};
     struct position position;
+    CHECK(check->engine != NULL);
+    CHECK(check->codec != NULL);
     CHECK(frame->first_offset < frame->next_offset);
     CHECK(0 < segment->end_bytes && segment->end_bytes < segment->bytes);
     check->frames++;
@@ -110,6 +127,7 @@ wal_check_segment(void *context, const struct wal_segment *segment, struct error
     int64_t unfinished = segment->bytes - segment->end_bytes;
     (void)err;
     CHECK(unfinished == 0 || (unfinished > 0 && segment->is_last));
+    CHECK(segment->frames <= check->frames);
     check->segments++;
     check->bytes += segment->bytes;
     if (unfinished > 0) {
@@ -149,8 +167,6 @@ wal_check_print(struct wal_check *check)
 {
     const struct sequence *sequence = &check->position.sequence;
     bool ok = check->log_problems == 0;
-    CHECK(check->log_problems <= check->problems);
-    CHECK(sequence_is_consistent(sequence));
     char reason[SEQUENCE_REASON_BYTES];
     sequence_describe(sequence, reason, sizeof reason);
     printf("%-8s partition %d, %s: %" PRId64 " files, %" PRId64 " frames, %" PRId64
@@ -181,6 +197,7 @@ wal_check_print_json(struct wal_check *check)
     };
     struct buffer line = {0};
     struct json_writer json;
+    CHECK(check->json.depth == 0); /* the findings are one value */
     json_writer_init(&json, &line);
     json_object_begin(&json);
     json_key(&json, "log");
@@ -213,6 +230,7 @@ wal_check_scan(struct wal_check *check, const struct wal_log *log)
     struct buffer identity = {0};
     struct error err = {0};
     config_partition_identity(check->config, log->partition, &identity);
+    CHECK(identity.bytes > 0); /* else any identity is accepted */
     const struct wal_place place = {
         .files = files_posix(),
         .directory = log->directory,
@@ -243,6 +261,7 @@ wal_check_log(void *context, const struct wal_log *log, struct error *err)
     if (check->is_json)
         json_array_begin(&check->json);
     wal_check_scan(check, log);
+    wal_check_invariants(check);
     if (check->is_json) {
         json_array_end(&check->json);
         wal_check_print_json(check);
@@ -262,6 +281,8 @@ wal_check_open(struct wal_check *check, struct error *err)
         .partitions = config->topic.partitions,
         .max_slots = config->topic.max_slots,
     };
+    CHECK(check->engine == NULL);
+    CHECK(check->codec == NULL);
     int rc = engine_create(&options, &check->engine, err);
     return rc == 0 ? event_codec_create(&check->codec, err) : rc;
 }

@@ -19,6 +19,8 @@
 #include "consumer/partition/sequence.h"
 #include "consumer/wal/wal_scan.h"
 
+enum { FRAME_DEPTH = 2 }; /* of its events in JSON: in an array in an object */
+
 struct wal_dump {
     struct batch_context batch;
     bool is_json;
@@ -118,6 +120,7 @@ wal_dump_begin(struct wal_dump *dump, const struct wal_segment *segment,
     wal_dump_write_position(dump, position);
     json_key(json, "events");
     json_array_begin(json);
+    CHECK(json->depth == FRAME_DEPTH);
 }
 
 /* Writes what comes after the events; `problem`: NULL, or why the frame could not be read. */
@@ -130,12 +133,14 @@ wal_dump_end(struct wal_dump *dump, const char *problem)
             buffer_append_format(&dump->out, "  problem: %s\n", problem);
         return;
     }
+    CHECK(json->depth == FRAME_DEPTH); /* every event was written to its end */
     json_array_end(json);
     if (problem != NULL) {
         json_key(json, "problem");
         json_string(json, problem);
     }
     json_object_end(json);
+    CHECK(json->depth == 0);
     buffer_append_text(&dump->out, "\n");
 }
 
@@ -197,6 +202,8 @@ wal_dump_log(void *context, const struct wal_log *log, struct error *err)
     };
     if (strcmp(log->name, "wal") != 0)
         return 0;
+    CHECK(log->partition >= 0);
+    CHECK(log->begin_offset >= 0);
     dump->batch.partition = log->partition;
     const struct wal_place place = {
         .files = files_posix(),
@@ -216,6 +223,8 @@ wal_dump_run(const struct cli *cli, struct wal_dump *dump, struct error *err)
         rc = cli_read_number(cli->arguments[1], 0, INT64_MAX, &dump->from_offset, err);
     if (rc == 0 && cli->argument_count > 2)
         rc = cli_read_number(cli->arguments[2], 1, INT64_MAX, &dump->frames_left, err);
+    CHECK(dump->from_offset >= 0);
+    CHECK(dump->frames_left > 0);
     if (rc == 0)
         rc = wal_logs_visit(cli, wal_dump_log, dump, err);
     if (rc == 0 && dump->problems > 0)

@@ -71,7 +71,9 @@ wal_list_segment(void *context, const struct wal_segment *segment, struct error 
     const struct wal_list *list = context;
     const char *state = wal_logs_state(list->log, segment);
     (void)err;
-    CHECK(segment->frames >= 0 && segment->next_offset >= segment->first_offset);
+    CHECK(segment->frames >= 0);
+    CHECK(segment->next_offset >= segment->first_offset);
+    CHECK((segment->frames == 0) == (segment->next_offset == segment->first_offset));
     if (list->json)
         wal_list_print_json(list, segment, state, NULL);
     else
@@ -84,6 +86,7 @@ wal_list_problem(void *context, const struct wal_segment *segment, const struct 
 {
     struct wal_list *list = context;
     CHECK(problem->code != 0);
+    CHECK(list->log != NULL);
     list->problems++;
     if (list->json)
         wal_list_print_json(list, segment, "problem", problem->message);
@@ -106,6 +109,8 @@ wal_list_log(void *context, const struct wal_log *log, struct error *err)
         .directory = log->directory,
         .begin_offset = log->begin_offset,
     };
+    CHECK(log->partition >= 0);
+    CHECK(log->begin_offset >= 0);
     list->log = log;
     return wal_scan(&place, &visitor, err);
 }

@@ -41,8 +41,10 @@ wal_logs_find_begin(const char *directory, int64_t *begin_offset, struct error *
     char *path = memory_format("%s/checkpoint", directory);
     const struct checkpoint_place place = {.files = files, .directory = path};
     rc = checkpoint_list(&place, offsets, err);
+    CHECK(rc <= CHECKPOINTS_MAX);
     if (rc > 0)
         *begin_offset = offsets[0];
+    CHECK(*begin_offset >= 0);
     free(path);
     return rc < 0 ? rc : 0;
 }
@@ -70,6 +72,7 @@ wal_logs_visit_partition(struct wal_logs *logs, int32_t partition)
 {
     struct files *files = files_posix();
     const struct config *config = logs->cli->config;
+    CHECK(partition >= 0);
     char *path =
         data_dir_partition_path(config->consumer.data_dir, config_log_name(config), partition);
     logs->partition = partition;
@@ -101,6 +104,7 @@ wal_logs_visit(const struct cli *cli, wal_log_visit visit, void *context, struct
     const struct config *config = cli->config;
     struct wal_logs logs = {.cli = cli, .visit = visit, .context = context, .err = err};
     struct buffer partitions = {0};
+    CHECK(visit != NULL);
     int rc = wal_logs_find(cli, &partitions, err);
     CHECK(partitions.bytes % sizeof(int32_t) == 0);
     for (size_t at = 0; rc == 0 && at < partitions.bytes; at += sizeof(int32_t)) {

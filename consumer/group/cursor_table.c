@@ -86,6 +86,17 @@ cursor_table_place(struct cursor_table *table, int32_t partition)
     return &table->places[partition];
 }
 
+/* Holds after each change. What waits was neither written nor refused. */
+static void
+place_check(const struct cursor_table_place *place)
+{
+    CHECK(place->begun > 0);
+    CHECK(place->waiting_offset >= -1);
+    CHECK(place->done_offset >= -1);
+    CHECK(place->waiting_offset == -1 || place->waiting_offset > place->done_offset);
+    CHECK(position_order_offset(&place->order, POSITION_CURSOR_TABLE) <= place->done_offset);
+}
+
 static void
 place_begin(struct cursor_table_place *place)
 {
@@ -94,6 +105,7 @@ place_begin(struct cursor_table_place *place)
     position_order_init(&place->order);
     position_order_follow(&place->order, POSITION_COMMITTED, POSITION_NONE);
     position_order_follow(&place->order, POSITION_CURSOR_TABLE, POSITION_NONE);
+    place_check(place);
 }
 
 /* --- one statement --------------------------------------------------------------------------- */
@@ -147,6 +159,7 @@ place_note_written(struct cursor_table_place *place, const struct cursor_table_r
         position_order_move(&place->order, POSITION_CURSOR_TABLE, row->offset);
     if (place->waiting_offset == row->offset)
         place->waiting_offset = -1;
+    place_check(place);
 }
 
 static int
@@ -262,6 +275,8 @@ cursor_table_create(const struct config *config)
 {
     struct cursor_table *table = memory_zalloc(sizeof *table);
     CHECK(config->topic.partitions > 0);
+    CHECK(config->topic.name != NULL);
+    CHECK(config->consumer.group != NULL);
     table->partitions = config->topic.partitions;
     table->conninfo = memory_strdup(config->postgres);
     table->prefix = memory_format("%s/%s/", config->consumer.group, config->topic.name);
@@ -320,6 +335,7 @@ cursor_table_put(struct cursor_table *table, int32_t partition, int64_t offset,
         return;
     mutex_lock(&table->lock);
     struct cursor_table_place *place = cursor_table_place(table, partition);
+    CHECK(offset >= 0);
     CHECK(offset >= place->waiting_offset);
     sequence_check_growth(&place->sequence, sequence);
     position_order_move(&place->order, POSITION_COMMITTED, offset);
@@ -327,6 +343,7 @@ cursor_table_put(struct cursor_table *table, int32_t partition, int64_t offset,
         place->waiting_offset = offset;
         place->sequence = *sequence;
     }
+    place_check(place);
     mutex_unlock(&table->lock);
 }
 

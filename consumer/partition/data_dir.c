@@ -19,6 +19,7 @@ data_dir_is_wanted(void *context, const char *name)
 static int
 data_dir_has(struct data_dir *dir, const char *path, const char *name, struct error *err)
 {
+    CHECK(dir->lock >= 0); /* else another process may create it */
     return dir->files->list(dir->files, path, data_dir_is_wanted, (void *)(uintptr_t)name, err);
 }
 
@@ -56,6 +57,8 @@ data_dir_make_id(char *id, struct error *err)
 static int
 data_dir_write_id(struct data_dir *dir, const char *path, struct error *err)
 {
+    CHECK(dir->lock >= 0);
+    CHECK(dir->id[0] == '\0');
     int rc = data_dir_make_id(dir->id, err);
     return rc == 0 ? files_replace(dir->files, path, dir->id, ID_TEXT_BYTES, err) : rc;
 }
@@ -86,6 +89,7 @@ data_dir_find_id(struct data_dir *dir, const char *path, struct error *err)
 int
 data_dir_open(struct files *files, const char *path, struct data_dir *dir, struct error *err)
 {
+    CHECK(path[0] != '\0');
     *dir = (struct data_dir){.files = files, .lock = -1};
     int rc = files->make_directory(files, path, err);
     if (rc != 0)
@@ -126,8 +130,10 @@ data_dir_fix_partitions(struct data_dir *dir, const char *path, int32_t partitio
                         struct error *err)
 {
     char wanted[16];
-    CHECK(partitions > 0 && dir->lock >= 0);
-    snprintf(wanted, sizeof wanted, "%d\n", partitions);
+    CHECK(partitions > 0);
+    CHECK(dir->lock >= 0);
+    int bytes = snprintf(wanted, sizeof wanted, "%d\n", partitions);
+    CHECK(bytes < (int)sizeof wanted);
     char *file = memory_format("%s/partitions", path);
     int rc = data_dir_has(dir, path, "partitions", err);
     if (rc == 0)
@@ -149,6 +155,7 @@ data_dir_close(struct data_dir *dir)
 char *
 data_dir_partition_path(const char *path, const char *topic, int32_t partition)
 {
+    CHECK(topic[0] != '\0');
     CHECK(partition >= 0);
     return memory_format("%s/%s-%d", path, topic, partition);
 }
@@ -163,6 +170,7 @@ data_dir_note_partition(void *context, const char *name)
 {
     const struct partition_list *list = context;
     size_t topic_bytes = strlen(list->topic);
+    CHECK(topic_bytes > 0);
     if (strncmp(name, list->topic, topic_bytes) != 0 || name[topic_bytes] != '-')
         return 0;
     long number = strtol(name + topic_bytes + 1, NULL, 10);

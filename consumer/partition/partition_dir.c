@@ -19,6 +19,16 @@ is_checkpoint_directory(void *context, const char *name)
     return strcmp(name, "checkpoint") == 0;
 }
 
+/* Open: partition_dir_open() was called, and partition_dir_close() was not. */
+static void
+partition_dir_check(const struct partition_dir *dir)
+{
+    CHECK(dir->files != NULL);
+    CHECK(dir->path != NULL);
+    CHECK(dir->wal != NULL);
+    CHECK(dir->old != NULL);
+}
+
 /* Removes {path}/wal.gone, which must exist. */
 static int
 partition_dir_sweep(struct partition_dir *dir, struct error *err)
@@ -48,6 +58,7 @@ static int
 partition_dir_remove(struct partition_dir *dir, const char *path, struct error *err)
 {
     CHECK(path == dir->wal || path == dir->old);
+    CHECK(dir->has_old); /* else the only log is removed */
     char *gone = partition_dir_gone(dir);
     int rc = partition_dir_rename(dir, path, gone, err);
     free(gone);
@@ -72,6 +83,7 @@ int
 partition_dir_open(struct partition_dir *dir, struct files *files, const char *path,
                    struct error *err)
 {
+    CHECK(path[0] != '\0');
     struct partition_dir_names names = {false, false};
     *dir = (struct partition_dir){
         .files = files,
@@ -94,11 +106,13 @@ partition_dir_close(struct partition_dir *dir)
     free(dir->path);
     free(dir->wal);
     free(dir->old);
+    *dir = (struct partition_dir){0};
 }
 
 int
 partition_dir_begin_rebuild(struct partition_dir *dir, struct error *err)
 {
+    partition_dir_check(dir);
     if (dir->has_old)
         return partition_dir_remove(dir, dir->wal, err);
     int rc = partition_dir_rename(dir, dir->wal, dir->old, err);
@@ -109,6 +123,7 @@ partition_dir_begin_rebuild(struct partition_dir *dir, struct error *err)
 int
 partition_dir_remove_old(struct partition_dir *dir, struct error *err)
 {
+    partition_dir_check(dir);
     CHECK(dir->has_old);
     int rc = partition_dir_remove(dir, dir->old, err);
     dir->has_old = dir->has_old && rc != 0;
