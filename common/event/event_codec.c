@@ -69,6 +69,7 @@ codec_schema_init(struct codec_schema *schema, const struct event_schema *releas
     rc = layout_resolve(schema->schema, &schema->layout, err);
     if (rc == 0)
         rc = event_walker_create(schema->schema, &schema->walker, err);
+    CHECK(rc != 0 || schema->walker != NULL);
     return rc;
 }
 

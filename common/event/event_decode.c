@@ -97,6 +97,7 @@ decode_list(struct decoder *decoder, const struct walker_node *node, size_t item
             decode(decoder, array.item, (char *)list.items + item_bytes * list.count++);
         CHECK(list.count <= list.capacity);
     }
+    CHECK(list.items != NULL || list.count == 0);
     return list;
 }
 
@@ -183,6 +184,7 @@ decode_op(struct decoder *decoder, const struct walker_node *node, const struct 
     *op = (struct op){.kind = (enum op_kind)kind};
     if (kind < 0)
         return;
+    CHECK(kind <= OP_DELETE);
     CHECK(record->count <= LAYOUT_FIELDS_MAX);
     for (uint32_t i = 0; i < record->count; i++) {
         const struct walker_node *field = decode_field(decoder, record, i);
@@ -236,6 +238,7 @@ static void
 decode_mark_field(struct decoder *decoder, const struct walker_node *node, int meaning,
                   struct mark *mark)
 {
+    CHECK(meaning < LAYOUT_MARK_FIELDS);
     switch (meaning) {
     case LAYOUT_MARK_KIND:
         mark->kind = (enum mark_kind)walk_index(&decoder->walk, node);
@@ -290,6 +293,7 @@ static void
 decode_row_field(struct decoder *decoder, const struct walker_node *node, int meaning,
                  struct event *event)
 {
+    CHECK(meaning < BODY_FIELDS);
     switch (meaning) {
     case BODY_ROW_ID:
         event->row_id = decode_long(decoder, node);
@@ -313,6 +317,7 @@ decode_body(struct decoder *decoder, const struct walker_node *node, struct even
     int kind = decode_branch(decoder, node, &layout->body, &record);
     if (kind < 0)
         return;
+    CHECK(kind <= EVENT_MARK);
     event->kind = (enum event_kind)kind;
     CHECK(record->count <= LAYOUT_FIELDS_MAX);
     for (uint32_t i = 0; i < record->count; i++) {
@@ -337,6 +342,7 @@ static void
 decode_head_field(struct decoder *decoder, const struct walker_node *node, int meaning,
                   struct event *event)
 {
+    CHECK(meaning < HEAD_FIELDS);
     switch (meaning) {
     case HEAD_EPOCH:
         event->epoch = decode_long(decoder, node);
@@ -378,5 +384,6 @@ event_decode_datum(const struct layout *layout, const struct event_walker *walke
                           event);
     int rc = walk_end(&decoder.walk);
     CHECK(rc == 0 || rc == ERR_DATA);
+    CHECK(decoder.walk.items_left <= EVENT_ITEMS_MAX);
     return rc;
 }

@@ -28,6 +28,7 @@ encode_long(const avro_value_t *record, int index, int64_t number)
 static int
 encode_text(avro_value_t *value, struct text text, const char *what, struct error *err)
 {
+    CHECK(text.data != NULL || text.bytes == 0);
     if (!utf8_valid(text.data, text.bytes))
         return error_set(err, ERR_DATA, "%s is not UTF-8, or has a NUL", what);
     /* avro-c counts a terminator that it never reads */
@@ -58,6 +59,8 @@ encode_branch(avro_value_t *value, const struct layout_union *layout, int kind,
 static void
 encode_integers(const avro_value_t *record, int index, const struct value *value)
 {
+    CHECK(value->kind == VALUE_INTEGERS);
+    CHECK(value->integers.items != NULL || value->integers.count == 0);
     avro_value_t items = encode_field(record, index);
     for (uint32_t i = 0; i < value->integers.count; i++) {
         avro_value_t item;
@@ -69,6 +72,8 @@ encode_integers(const avro_value_t *record, int index, const struct value *value
 static int
 encode_strings(const avro_value_t *record, int index, const struct value *value, struct error *err)
 {
+    CHECK(value->kind == VALUE_STRINGS);
+    CHECK(value->strings.items != NULL || value->strings.count == 0);
     avro_value_t items = encode_field(record, index);
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < value->strings.count; i++) {
@@ -117,6 +122,7 @@ static int
 encode_ops(const struct layout *layout, const struct layout_union *kinds, const struct op *ops,
            uint32_t count, avro_value_t *array, struct error *err)
 {
+    CHECK(ops != NULL || count == 0);
     for (uint32_t i = 0; i < count; i++) {
         avro_value_t item;
         avro_value_t record;
@@ -143,6 +149,7 @@ encode_fan_outs(const struct layout *layout, const struct ops *ops, avro_value_t
     for (uint32_t i = 0; i < ops->count; i++) {
         const struct op *op = &ops->items[i];
         avro_value_t record;
+        CHECK(op->kind == OP_FAN_OUT);
         CHECK(avro_value_append(array, &record, NULL) == 0);
         int rc = encode_text_field(&record, layout->fan_out.field_of[FAN_OUT_QUERY], op->query,
                                    "the query", err);
@@ -159,6 +166,8 @@ static int
 encode_mark(const struct layout *layout, const struct mark *mark, avro_value_t *record,
             struct error *err)
 {
+    CHECK(mark->partitions > 0);
+    CHECK(mark->kind == MARK_FENCE || mark->kind == MARK_WATERMARK);
     const int8_t *index = layout->mark.field_of;
     avro_value_t kind = encode_field(record, index[LAYOUT_MARK_KIND]);
     CHECK(avro_value_set_enum(&kind, (int)mark->kind) == 0);
@@ -205,6 +214,8 @@ int
 event_encode_value(const struct layout *layout, const struct event *event, avro_value_t *value,
                    struct error *err)
 {
+    CHECK(event->epoch >= 0 && event->generation >= 0);
+    CHECK(event->tick >= 0 && event->seq >= 0);
     const int8_t *head = layout->head.field_of;
     encode_long(value, head[HEAD_EPOCH], event->epoch);
     encode_long(value, head[HEAD_GENERATION], event->generation);

@@ -29,6 +29,7 @@ static const char *const list_names[] = {"items"};
 static avro_schema_t
 layout_target(avro_schema_t schema)
 {
+    CHECK(schema != NULL);
     return is_avro_link(schema) ? avro_schema_link_target(schema) : schema;
 }
 
@@ -36,6 +37,7 @@ static int
 layout_fields(avro_schema_t record, const char *const *names, int count,
               struct layout_record *layout, struct error *err)
 {
+    CHECK(count > 0);
     CHECK(count <= LAYOUT_FIELDS_MAX);
     if (record == NULL || !is_avro_record(record) ||
         avro_schema_record_size(record) > LAYOUT_FIELDS_MAX)
@@ -60,6 +62,7 @@ static int
 layout_branches(avro_schema_t schema, const char *const *names, int count,
                 struct layout_union *layout, struct error *err)
 {
+    CHECK(count > 0);
     CHECK(count <= LAYOUT_KINDS_MAX);
     if (!is_avro_union(schema) || avro_schema_union_size(schema) > LAYOUT_KINDS_MAX)
         return error_set(err, ERR_FATAL,
@@ -85,6 +88,7 @@ layout_branch(avro_schema_t schema, const struct layout_union *layout, int kind)
 {
     CHECK(kind < LAYOUT_KINDS_MAX);
     int branch = layout->branch_of[kind];
+    CHECK(branch < (int)avro_schema_union_size(schema));
     return branch < 0 ? NULL : layout_target(avro_schema_union_branch(schema, branch));
 }
 

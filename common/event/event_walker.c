@@ -82,6 +82,7 @@ static int
 compile_children(struct event_walker *walker, avro_schema_t schema, struct walker_node *node,
                  struct error *err)
 {
+    CHECK(!node->open);
     node->count = compile_child_count(schema);
     node->first = walker->child_count;
     if (node->type == AVRO_UNION && node->count == 0)
@@ -198,6 +199,7 @@ void
 walk_begin(struct walk *walk, const struct event_walker *walker, const void *bytes, size_t size,
            size_t items_max, struct error *err)
 {
+    CHECK(walker->node_count > 0);
     CHECK(bytes != NULL || size == 0);
     *walk = (struct walk){.walker = walker, .begin = bytes, .items_left = items_max, .err = err};
     walk->at = walk->begin;
@@ -232,6 +234,7 @@ walk_end(struct walk *walk)
 {
     if (walk->at != walk->end)
         walk_refuse(walk, "bytes after the event");
+    CHECK(walk->at == walk->end);
     return walk->rc;
 }
 
@@ -391,6 +394,7 @@ uint64_t
 walk_block(struct walk *walk, struct walk_array *array)
 {
     CHECK(array->item != NULL);
+    CHECK(array->block_end == NULL || array->block_end <= walk->end);
     if (array->block_end != NULL && walk->at != array->block_end)
         walk_refuse(walk, "array block with a wrong size");
     array->block_end = NULL;

@@ -98,6 +98,7 @@ canonical_append_union(avro_schema_t schema, struct buffer *out, struct error *e
 static int
 canonical_append(avro_schema_t schema, struct buffer *out, struct error *err)
 {
+    CHECK(schema != NULL);
     switch (avro_typeof(schema)) {
     case AVRO_NULL:
     case AVRO_BOOLEAN:
@@ -129,10 +130,12 @@ int
 schema_canonical_form(struct text json, struct buffer *out, struct error *err)
 {
     avro_schema_t schema;
+    CHECK(json.data != NULL || json.bytes == 0);
     if (avro_schema_from_json_length(json.data, json.bytes, &schema) != 0)
         return error_set(err, ERR_DATA, "not an Avro schema: %s", avro_strerror());
     int rc = canonical_append(schema, out, err);
     avro_schema_decref(schema);
+    CHECK(rc != 0 || out->bytes > 0);
     return rc;
 }
 

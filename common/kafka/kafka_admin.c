@@ -53,6 +53,7 @@ admin_read_partitions(struct kafka_admin *admin, const char *topic, struct kafka
                       int32_t *leaders, struct error *err)
 {
     const struct rd_kafka_metadata *metadata;
+    CHECK(topic != NULL);
     rd_kafka_topic_t *handle = rd_kafka_topic_new(admin->client, topic, NULL);
     if (handle == NULL)
         return error_set(err, ERR_USAGE, "kafka: invalid topic name \"%s\"", topic);
@@ -149,6 +150,7 @@ admin_read_settings(struct kafka_admin *admin, const char *topic, struct kafka_t
 {
     rd_kafka_ConfigResource_t *resource =
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    CHECK(resource != NULL);
     rd_kafka_AdminOptions_t *options = admin_options(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
     rd_kafka_DescribeConfigs(admin->client, &resource, 1, options, admin->replies);
     rd_kafka_AdminOptions_destroy(options);
@@ -197,6 +199,7 @@ admin_wait_leaders(struct kafka_admin *admin, const struct config_topic *topic, 
 static rd_kafka_NewTopic_t *
 new_topic_create(const struct config_topic *topic, struct error *err)
 {
+    CHECK(topic->name != NULL);
     CHECK(topic->partitions > 0);
     CHECK(topic->replication_factor > 0);
     char reason[256];
@@ -259,6 +262,7 @@ admin_read_offset(struct kafka_admin *admin, const char *topic, int32_t partitio
                   int64_t *offset, struct error *err)
 {
     CHECK(partition >= 0);
+    CHECK(which == RD_KAFKA_OFFSET_BEGINNING || which == RD_KAFKA_OFFSET_END);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *asked = rd_kafka_topic_partition_list_add(list, topic, partition);
     asked->offset = which;

@@ -62,6 +62,7 @@ consumer_log(rd_kafka_error_t *error, const char *what)
 static void
 list_add(rd_kafka_topic_partition_list_t *list, const char *topic, int32_t partition)
 {
+    CHECK(partition >= 0);
     if (rd_kafka_topic_partition_list_find(list, topic, partition) == NULL)
         rd_kafka_topic_partition_list_add(list, topic, partition);
 }
@@ -69,6 +70,7 @@ list_add(rd_kafka_topic_partition_list_t *list, const char *topic, int32_t parti
 static int32_t *
 list_partitions(const rd_kafka_topic_partition_list_t *list)
 {
+    CHECK(list->cnt >= 0);
     int32_t *partitions = memory_alloc((size_t)list->cnt * sizeof *partitions);
     for (int i = 0; i < list->cnt; i++)
         partitions[i] = list->elems[i].partition;
@@ -122,6 +124,7 @@ consumer_unassign(struct kafka_consumer *consumer, const rd_kafka_topic_partitio
         if (rd_kafka_topic_partition_list_del(consumer->reading, consumer->topic,
                                               revoked->elems[i].partition))
             list_add(list, consumer->topic, revoked->elems[i].partition);
+    CHECK(list->cnt <= revoked->cnt);
     consumer_log(rd_kafka_incremental_unassign(consumer->client, list),
                  "could not unassign partitions");
     rd_kafka_topic_partition_list_destroy(list);
@@ -233,6 +236,8 @@ kafka_consumer_create(const struct config_kafka *config, const char *group, cons
                       const char *client_id, const struct kafka_rebalance *rebalance,
                       struct kafka_consumer **consumer, struct error *err)
 {
+    CHECK(group != NULL && topic != NULL);
+    CHECK(client_id != NULL);
     struct kafka_consumer *made = memory_zalloc(sizeof *made);
     made->topic = memory_strdup(topic);
     made->rebalance = *rebalance;
@@ -339,6 +344,7 @@ struct kafka_partition *
 kafka_partition_open(struct kafka_consumer *consumer, int32_t partition)
 {
     CHECK(partition >= 0);
+    CHECK(!consumer->closing);
     struct kafka_partition *opened = memory_zalloc(sizeof *opened);
     opened->consumer = consumer;
     opened->id = partition;
@@ -355,6 +361,7 @@ kafka_partition_close(struct kafka_partition *partition)
 {
     if (partition == NULL)
         return;
+    CHECK(partition->queue.handle != NULL);
     rd_kafka_queue_destroy(partition->queue.handle);
     CHECK(atomic_fetch_sub(&partition->consumer->open_queues, 1) > 0);
     free(partition);
@@ -365,6 +372,7 @@ kafka_consumer_assign(struct kafka_consumer *consumer, const int32_t *partitions
                       const int64_t *offsets, uint32_t count, struct error *err)
 {
     CHECK(count > 0);
+    CHECK(!consumer->closing);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
     for (uint32_t i = 0; i < count; i++) {
         CHECK(rd_kafka_topic_partition_list_find(consumer->owned, consumer->topic, partitions[i]));
@@ -379,6 +387,7 @@ kafka_consumer_assign(struct kafka_consumer *consumer, const int32_t *partitions
     for (uint32_t i = 0; rc == 0 && i < count; i++)
         list_add(consumer->reading, consumer->topic, partitions[i]);
     rd_kafka_topic_partition_list_destroy(list);
+    CHECK(rc != 0 || consumer->reading->cnt >= (int)count);
     consumer_check(consumer);
     return rc;
 }
@@ -440,6 +449,7 @@ kafka_consumer_commit(struct kafka_consumer *consumer, int32_t partition, int64_
 {
     CHECK(partition >= 0);
     CHECK(offset >= 0);
+    CHECK(metadata != NULL);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *position =
         rd_kafka_topic_partition_list_add(list, consumer->topic, partition);
@@ -494,6 +504,7 @@ kafka_consumer_acknowledged(struct kafka_consumer *consumer, int32_t partition)
 size_t
 kafka_partition_queued(const struct kafka_partition *partition)
 {
+    CHECK(partition->queue.handle != NULL);
     return rd_kafka_queue_length(partition->queue.handle);
 }
 

@@ -28,12 +28,14 @@ kafka_error_class(rd_kafka_resp_err_t code)
 int
 kafka_error_set(struct error *err, rd_kafka_resp_err_t code, const char *what)
 {
+    CHECK(what != NULL);
     return error_set(err, kafka_error_class(code), "kafka: %s: %s", what, rd_kafka_err2str(code));
 }
 
 int
 kafka_error_take(struct error *err, rd_kafka_error_t *error, const char *what)
 {
+    CHECK(what != NULL);
     if (error == NULL)
         return 0;
     int rc = error_set(err, kafka_error_class(rd_kafka_error_code(error)), "kafka: %s: %s", what,

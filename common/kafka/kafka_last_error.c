@@ -41,6 +41,7 @@ kafka_last_error_clear(struct kafka_last_error *last)
 void
 kafka_last_error_copy(struct kafka_last_error *last, char *out, size_t bytes)
 {
+    CHECK(out != NULL);
     CHECK(bytes > 0);
     mutex_lock(&last->lock);
     snprintf(out, bytes, "%s", last->text);

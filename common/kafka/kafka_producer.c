@@ -139,6 +139,7 @@ int
 kafka_producer_create(const struct config_kafka *config, const char *topic, int32_t partitions,
                       int64_t batch_bytes_max, struct kafka_producer **producer, struct error *err)
 {
+    CHECK(topic != NULL);
     CHECK(partitions > 0);
     CHECK(batch_bytes_max >= 0);
     rd_kafka_conf_t *conf;
@@ -221,6 +222,7 @@ producer_send_some(struct kafka_producer *producer, int32_t partition,
     CHECK(queued >= 0 && (uint32_t)queued <= count);
     to->sent += (uint32_t)queued;
     producer->outstanding += (uint32_t)queued;
+    CHECK(producer->outstanding >= to->sent - to->acked);
     for (uint32_t i = 0; i < count; i++) {
         rd_kafka_resp_err_t code = producer->scratch[i].err;
         CHECK((code == 0) == (i < (uint32_t)queued)); /* a prefix */
@@ -236,6 +238,7 @@ kafka_producer_send(struct kafka_producer *producer, int32_t partition,
                     struct error *err)
 {
     CHECK(partition >= 0 && partition < producer->partition_count);
+    CHECK(messages != NULL || count == 0);
     *sent = 0;
     for (uint32_t i = 0; i < count; i++)
         if (messages[i].key_bytes + messages[i].value_bytes > producer->message_bytes_max)

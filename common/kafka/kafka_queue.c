@@ -106,6 +106,7 @@ kafka_queue_read(struct kafka_queue *queue, int wait_ms, uint32_t max_records, s
                  struct kafka_batch *batch, struct error *err)
 {
     CHECK(max_records > 0 && max_records <= KAFKA_BATCH_RECORDS_MAX);
+    CHECK(max_bytes > 0);
     CHECK(queue->handle != NULL);
     kafka_batch_release(batch);
     if (queue->pending.code == 0) {

@@ -23,6 +23,7 @@ kafka_reader_create(const struct config_kafka *config, const char *topic,
 {
     rd_kafka_conf_t *conf;
     rd_kafka_t *client;
+    CHECK(topic != NULL);
     int rc = kafka_conf_create(config, KAFKA_CONSUMER, &conf, err);
     if (rc == 0)
         rc = kafka_client_create(RD_KAFKA_CONSUMER, conf, &client, err);

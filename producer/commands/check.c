@@ -33,6 +33,7 @@ static void
 checklist_print(struct checklist *list, const char *name, enum result result, const char *message)
 {
     CHECK(result <= RESULT_PROBLEM);
+    CHECK(name != NULL && message != NULL);
     CHECK(result == RESULT_OK || *message != '\0');
     if (list->json == NULL) {
         printf("%-8s %s%s%s\n", result_names[result], name, *message != '\0' ? ": " : "", message);
@@ -53,6 +54,7 @@ static void
 checklist_add(struct checklist *list, const char *name, int rc, const struct error *err)
 {
     CHECK(rc == 0 || rc == err->code);
+    CHECK(list->problems >= 0);
     list->problems += rc != 0;
     checklist_print(list, name, rc == 0 ? RESULT_OK : RESULT_PROBLEM, rc == 0 ? "" : err->message);
 }
@@ -86,6 +88,7 @@ check_triggers(struct pg *pg, const struct config *config, struct error *err)
                       changes.count, changes.count == 1 ? "" : "s", changes.first->label);
     if (rc == 0)
         rc = reconcile_check_rights(pg, &plan, false, err);
+    CHECK(rc != 0 || changes.count == 0);
     arena_free(&arena);
     return rc;
 }
@@ -97,6 +100,7 @@ check_database(struct checklist *list, const struct config *config)
     struct pg *pg;
     struct error err = {0};
     CHECK(config->postgres != NULL);
+    CHECK(guards_count() > 0);
     int rc = pg_connect(config->postgres, "bitdex-producer check", &pg, &err);
     checklist_add(list, "database connection", rc, &err);
     if (rc != 0)

@@ -52,6 +52,7 @@ command_cursor_show(const struct cli *cli, struct error *err)
 {
     struct pg *pg;
     struct buffer json = {0};
+    CHECK(cli->config->postgres != NULL);
     int rc = pg_connect(cli->config->postgres, "bitdex-producer cursor show", &pg, err);
     if (rc != 0)
         return rc;
@@ -70,6 +71,8 @@ static int
 open_locked(const struct config *config, const char *name, struct pg **pg, struct error *err)
 {
     bool locked = false;
+    CHECK(config->postgres != NULL);
+    CHECK(name != NULL);
     int rc = pg_connect(config->postgres, "bitdex-producer cursor change", pg, err);
     if (rc != 0)
         return rc;
@@ -79,6 +82,7 @@ open_locked(const struct config *config, const char *name, struct pg **pg, struc
     if (rc == 0 && !locked)
         rc = error_set(err, ERR_FATAL, "producer \"%s\" is running: stop it and its standbys first",
                        name);
+    CHECK(rc != 0 || locked);
     if (rc != 0)
         pg_close(*pg);
     return rc;
@@ -114,6 +118,7 @@ change_begin(const struct config *config, struct change *change, struct error *e
     if (rc != 0)
         change_end(change);
     CHECK(rc != 0 || strcmp(change->owner.name, config->producer.name) == 0);
+    CHECK(rc != 0 || found || change->owner.generation == 0);
     return rc;
 }
 
@@ -137,11 +142,13 @@ change_open_epoch(const struct change *change, const char *position, const char 
         .load_reason = load_reason,
     };
     int64_t tick;
+    CHECK(change->pg != NULL && change->ends != NULL);
     CHECK(epoch.epoch > change->owner.epoch && epoch.epoch > change->survey.epoch);
     CHECK(epoch.generation > change->owner.generation);
     CHECK(epoch.generation > change->survey.generation);
     int rc = cursors_open_epoch(change->pg, change->config, &change->history, &change->owner,
                                 &epoch, &tick, err);
+    CHECK(rc != 0 || tick >= 1);
     if (rc == 0)
         printf("epoch %" PRId64 " begins with tick %" PRId64 ", generation %" PRId64 "%s\n",
                epoch.epoch, tick, epoch.generation,
@@ -155,6 +162,7 @@ check_position(const struct change *change, const char *position, struct error *
 {
     struct snapshot snapshot = {0};
     CHECK(position != NULL);
+    CHECK(change->history.next_xid > 0);
     int rc = snapshot_parse(&snapshot, position, err);
     if (rc != 0)
         rc = error_set(err, ERR_USAGE,
@@ -174,6 +182,7 @@ static int
 check_set(const struct change *change, struct error *err)
 {
     const struct cursor_owner *owner = &change->owner;
+    CHECK(change->pg != NULL);
     int rc = cursor_check(change->pg, change->config, &change->history, err);
     if (rc != 0)
         return rc;

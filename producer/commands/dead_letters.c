@@ -30,6 +30,8 @@ query_dead_letters(const struct config *config, const char *sql, int count,
                    const char *const *params, struct pg_result **result, struct error *err)
 {
     struct pg *pg;
+    CHECK(config->postgres != NULL);
+    CHECK(count > 0);
     int rc = pg_connect(config->postgres, "bitdex-producer dead-letters", &pg, err);
     if (rc != 0)
         return rc;

@@ -1,5 +1,6 @@
 #include "producer/commands/health.h"
 
+#include "common/base/check.h"
 #include "common/config/config.h"
 #include "common/http/client.h"
 
@@ -11,6 +12,7 @@ command_health(const struct cli *cli, struct error *err)
     const char *listen = cli->config->producer.listen;
     struct buffer answer = {0};
     int status;
+    CHECK(listen != NULL);
     int rc = http_client_call(listen, "/api/health", NULL, NULL, ANSWER_TIMEOUT_S, &answer, &status,
                               err);
     if (rc == 0 && status != 200)

@@ -83,6 +83,7 @@ step_is_done(struct pg *pg, const struct step *step, bool *done, struct error *e
 static int
 step_do(struct pg *pg, const struct step *step, struct error *err)
 {
+    CHECK(step->statement.bytes > 0);
     char *sql = memory_format("%.*s", TEXT_ARGS(step->statement));
     bool concurrently = strstr(sql, " CONCURRENTLY ") != NULL;
     int rc = pg_exec(pg, concurrently ? "SET lock_timeout = 0" : "SET lock_timeout = '1s'", err);
@@ -193,6 +194,7 @@ command_init(const struct cli *cli, struct error *err)
 {
     struct pg *pg;
     int changes = 0;
+    CHECK(cli->config->postgres != NULL);
     int rc = pg_connect(cli->config->postgres, "bitdex-producer init", &pg, err);
     if (rc != 0)
         return rc;

@@ -34,6 +34,7 @@ void
 print_json_members(const struct json_value *object)
 {
     CHECK(object->kind == JSON_OBJECT);
+    CHECK(object->object.members != NULL || object->object.count == 0);
     for (uint32_t i = 0; i < object->object.count; i++)
         print_member(&object->object.members[i]);
 }

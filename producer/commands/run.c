@@ -42,6 +42,7 @@ run_with_status(const struct config *config, struct status *status, struct error
     struct api api = {config, status};
     struct http_server *server;
     struct service *service;
+    CHECK(config->producer.listen != NULL);
     const struct http_options options = {
         .listen = config->producer.listen,
         .connections_max = CONNECTIONS_MAX,

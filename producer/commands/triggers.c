@@ -80,6 +80,7 @@ print_changes(const struct work *work, bool only_done)
         printf("%s\n", change->label);
         printed++;
     }
+    CHECK(printed <= work->changes.count);
     return printed;
 }
 
@@ -107,6 +108,7 @@ static int
 work_lock(struct work *work, struct error *err)
 {
     struct pg_result *result;
+    CHECK(work->pg != NULL);
     int rc = pg_query(
         work->pg, "SELECT pg_try_advisory_lock(hashtextextended('bitdex-producer triggers', 0))", 0,
         NULL, &result, err);

@@ -16,6 +16,7 @@ print_json(const struct retention *retention, int64_t rows)
 {
     struct buffer out = {0};
     struct json_writer json;
+    CHECK(rows >= 0);
     json_writer_init(&json, &out);
     json_object_begin(&json);
     json_key(&json, "removed_rows");
@@ -36,6 +37,8 @@ print_json(const struct retention *retention, int64_t rows)
 static void
 print_lines(const struct retention *retention, int64_t rows)
 {
+    CHECK(rows >= 0);
+    CHECK(retention->held_by[0] == '\0' || retention->held_s > 0);
     printf("removed %" PRId64 " rows\n", rows);
     if (retention->held_by[0] != '\0')
         printf("the cursor of producer \"%s\" keeps rows that are up to %" PRId64 " s old; if the"
@@ -48,6 +51,7 @@ trim(struct retention *retention, struct pg *pg, const struct config *config, in
      struct error *err)
 {
     enum retention_next next;
+    CHECK(*rows == 0);
     int rc = guards_check_all(pg, config, err);
     if (rc == 0)
         rc = retention_poll(retention, pg, &next, err);
@@ -62,6 +66,7 @@ command_trim(const struct cli *cli, struct error *err)
     struct pg *pg;
     struct retention retention;
     int64_t rows = 0;
+    CHECK(cli->config->postgres != NULL);
     int rc = retention_connect(cli->config->postgres, &pg, err);
     if (rc != 0)
         return rc;

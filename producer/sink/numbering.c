@@ -30,6 +30,7 @@ numbering_free(struct numbering *numbering)
 void
 numbering_copy(struct numbering *to, const struct numbering *from)
 {
+    CHECK(from->partitions > 0);
     CHECK(to->partitions == from->partitions);
     CHECK(to->seq != from->seq && to->digest != from->digest);
     to->last_row_id = from->last_row_id;

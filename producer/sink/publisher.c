@@ -61,6 +61,8 @@ publisher_create(const struct config *config, const struct publisher_origin *ori
 {
     int32_t partitions = numbering->partitions;
     CHECK(origin->epoch >= 1 && origin->generation >= 1);
+    CHECK(origin->source != NULL && origin->topic_id != NULL);
+    CHECK(origin->message_bytes_max >= 0);
     CHECK(origin->event_bytes_max >= origin->message_bytes_max);
     struct publisher *made = memory_zalloc(sizeof *made);
     made->origin = *origin;
@@ -133,6 +135,7 @@ varint_bytes(int64_t number)
 static bool
 publisher_fits(const struct publisher *publisher, size_t bytes, int64_t seq)
 {
+    CHECK(seq > 0);
     CHECK(bytes >= varint_bytes(seq));
     size_t whole = bytes - varint_bytes(seq) + VARINT_BYTES_MAX + KEY_BYTES + FRAMING_BYTES;
     return (int64_t)whole <= publisher->origin.event_bytes_max;
@@ -199,6 +202,8 @@ publisher_add_marks(struct publisher *publisher, int64_t tick, const struct mark
     const struct numbering *numbering = &publisher->numbering;
     struct event event = {.kind = EVENT_MARK, .tick = tick, .mark = *mark};
     CHECK(mark->snapshot.bytes > 0 && mark->backlog_rows >= 0);
+    CHECK(tick >= 0);
+    CHECK(mark->kind == MARK_FENCE || mark->kind == MARK_WATERMARK);
     event_set_origin(publisher, &event);
     event.mark.topic_id = text_of(publisher->origin.topic_id);
     event.mark.partitions = numbering->partitions;
@@ -248,6 +253,7 @@ queue_message_at(const struct queue *queue, uint32_t index)
 static int
 queue_flush(struct publisher *publisher, int32_t partition, bool *done, struct error *err)
 {
+    CHECK(partition >= 0 && partition < publisher->numbering.partitions);
     struct queue *queue = &publisher->queues[partition];
     struct kafka_message messages[SEND_AT_ONCE];
     CHECK(queue->flushed <= queue->count);
@@ -306,6 +312,7 @@ publisher_keep_checkpoint(struct publisher *publisher, int64_t row_id)
 {
     CHECK(publisher_flushed(publisher));
     CHECK(row_id <= publisher->numbering.last_row_id);
+    CHECK(publisher->first_checkpoint < CHECKPOINTS_MAX);
     if (publisher->checkpoint_count == CHECKPOINTS_MAX)
         return;
     uint32_t at = (publisher->first_checkpoint + publisher->checkpoint_count) % CHECKPOINTS_MAX;
@@ -321,6 +328,7 @@ publisher_keep_checkpoint(struct publisher *publisher, int64_t row_id)
 static bool
 checkpoint_is_acked(const struct publisher *publisher, const struct publisher_checkpoint *one)
 {
+    CHECK(one->sent != NULL);
     for (int32_t i = 0; i < publisher->numbering.partitions; i++) {
         CHECK(one->sent[i] <= kafka_producer_sent(publisher->kafka, i));
         if (kafka_producer_acked(publisher->kafka, i) < one->sent[i])
@@ -334,6 +342,7 @@ publisher_acked_checkpoint(struct publisher *publisher)
 {
     const struct publisher_checkpoint *acked = NULL;
     CHECK(publisher->checkpoint_count <= CHECKPOINTS_MAX);
+    CHECK(publisher->first_checkpoint < CHECKPOINTS_MAX);
     while (publisher->checkpoint_count > 0) {
         const struct publisher_checkpoint *next =
             &publisher->checkpoints[publisher->first_checkpoint];

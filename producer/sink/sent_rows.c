@@ -44,6 +44,7 @@ static void
 sent_rows_sort(struct sent_rows *rows)
 {
     size_t kept = 0;
+    CHECK(rows->count <= rows->capacity);
     qsort(rows->items, rows->count, sizeof *rows->items, compare_rows);
     for (size_t i = 0; i < rows->count; i++)
         if (kept == 0 || rows->items[kept - 1].row_id != rows->items[i].row_id)
@@ -56,6 +57,8 @@ sent_rows_sort(struct sent_rows *rows)
 static void
 sent_rows_add(struct sent_rows *rows, int64_t row_id, int32_t partition, int64_t offset)
 {
+    CHECK(partition >= 0);
+    CHECK(offset >= 0);
     if (rows->count == rows->capacity) {
         sent_rows_sort(rows);
         if (rows->count > rows->capacity / 2)
@@ -105,6 +108,7 @@ sent_rows_read_partition(struct sent_rows *rows, const struct sent_range *range,
 {
     int64_t end = range->ends[partition];
     CHECK(next >= 0 && end >= -1);
+    CHECK(range->offsets[partition] >= -1);
     int rc = next <= end ? kafka_reader_start(rows->reader, partition, next, err) : 0;
     while (rc == 0 && next <= end) {
         rc = turn(context, err);
@@ -148,6 +152,8 @@ sent_rows_read(const struct config *config, const struct sent_range *range,
                struct sent_rows **rows, struct error *err)
 {
     CHECK(range->epoch >= 1);
+    CHECK(range->offsets != NULL && range->ends != NULL);
+    CHECK(turn != NULL);
     struct sent_rows *made = memory_zalloc(sizeof *made);
     made->batch = memory_zalloc(sizeof *made->batch);
     made->capacity = FIRST_CAPACITY;
@@ -188,6 +194,7 @@ static int
 sent_rows_fetch(struct sent_rows *rows, const struct sent_row *row, struct arena *arena,
                 struct event *event, struct error *err)
 {
+    CHECK(row->partition >= 0 && row->offset >= 0);
     int rc = kafka_reader_start(rows->reader, row->partition, row->offset, err);
     while (rc == 0) {
         rc = sent_rows_next_batch(rows, err);

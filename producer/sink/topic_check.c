@@ -59,6 +59,7 @@ text_is_not(struct text text, const char *expected)
 static int
 check_source(const char *expected, const struct event *event, struct error *err)
 {
+    CHECK(expected != NULL);
     if (text_is(event->source, expected))
         return 0;
     return error_set(err, ERR_FATAL,
@@ -162,6 +163,7 @@ read_record(struct reading *reading, const struct kafka_record *record, struct e
 static int
 read_batch(struct reading *reading, struct error *err)
 {
+    CHECK(reading->next < reading->end);
     int rc = kafka_reader_read(reading->reader, READ_WAIT_MS, reading->batch, err);
     if (rc == ERR_RETRY)
         return 0;       /* nothing yet, or an error that the client retries by itself */
@@ -221,6 +223,7 @@ read_partitions(struct reading *reading, struct kafka_admin *admin,
                 const struct config_topic *topic, int64_t *offsets, const int64_t *fences,
                 int (*heartbeat)(void *), void *context, struct error *err)
 {
+    CHECK(topic->partitions > 0);
     for (int32_t i = 0; i < topic->partitions; i++) {
         int64_t fence = fences != NULL ? fences[i] : INT64_MAX;
         int rc = heartbeat(context);
@@ -270,6 +273,8 @@ topic_check_content(const struct config *config, const struct topic_expectation 
 {
     struct reading reading = {.expected = expected};
     CHECK(expected->epoch >= 1 && expected->generation >= 1 && expected->tick >= 0);
+    CHECK(expected->source != NULL && expected->topic_id != NULL);
+    CHECK(offsets != NULL && heartbeat != NULL);
     return read_topic(&reading, config, offsets, fences, heartbeat, context, err);
 }
 

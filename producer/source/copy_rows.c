@@ -84,6 +84,7 @@ static void
 copy_set_created_at(struct outbox_row *row, bool null, int64_t postgres_us)
 {
     int64_t unix_us;
+    CHECK(!row->has_created_at && row->created_at_us == 0);
     if (null || __builtin_add_overflow(postgres_us, EPOCH_DIFFERENCE_US, &unix_us))
         return;
     row->has_created_at = unix_us >= YEAR_1_US && unix_us < YEAR_10000_US;
@@ -99,6 +100,7 @@ copy_take_row(struct copy_rows *rows, struct outbox_row *row)
     bool no_fan_out;
     int64_t created_at = 0;
     struct text fan_out;
+    CHECK(!rows->complete);
     *row = (struct outbox_row){0};
     if (!copy_take_int64(rows, &no_id, &row->id) || no_id ||
         !copy_take_int64(rows, &no_entity, &row->entity_id) || no_entity ||
@@ -137,6 +139,7 @@ int
 copy_rows_next(struct copy_rows *rows, struct outbox_row *row, bool *found, struct error *err)
 {
     *found = false;
+    CHECK(rows->at != NULL);
     CHECK(!rows->complete || rows->at == rows->end);
     if (rows->complete || rows->at == rows->end)
         return 0;

@@ -52,6 +52,8 @@ cursor_window_free(struct cursor_window *window)
 static void
 copy_text(char *to, size_t bytes, const char *from)
 {
+    CHECK(bytes > 0);
+    CHECK(from != NULL);
     snprintf(to, bytes, "%s", from);
 }
 
@@ -65,6 +67,7 @@ cursor_read_history(struct pg *pg, struct cursor_history *history, struct error 
                       0, NULL, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not read the history of this database");
+    CHECK(pg_rows(result) == 1);
     copy_text(history->system_identifier, sizeof history->system_identifier, pg_text(result, 0, 0));
     copy_text(history->timeline, sizeof history->timeline, pg_text(result, 0, 1));
     history->next_xid = strtoull(pg_text(result, 0, 2), NULL, 10);
@@ -76,11 +79,13 @@ int
 cursor_try_lock(struct pg *pg, const char *name, bool *locked, struct error *err)
 {
     struct pg_result *result;
+    CHECK(name != NULL);
     int rc =
         pg_query(pg, "SELECT pg_try_advisory_lock(hashtextextended('bitdex-producer ' || $1, 0))",
                  1, &name, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not request the lock on the producer's name");
+    CHECK(pg_rows(result) == 1);
     *locked = pg_boolean(result, 0, 0);
     pg_result_clear(result);
     return 0;
@@ -92,6 +97,7 @@ check_history(const struct pg_result *row, const struct config *config,
 {
     const char *name = config->producer.name;
     CHECK(pg_rows(row) == 1);
+    CHECK(history->system_identifier[0] != '\0' && history->timeline[0] != '\0');
     if (strcmp(pg_text(row, 0, 0), history->system_identifier) != 0)
         return error_set(err, ERR_FATAL,
                          "the cursor of producer \"%s\" is from another database cluster (%s, this"
@@ -110,6 +116,7 @@ check_history(const struct pg_result *row, const struct config *config,
 static int
 check_topic(const struct pg_result *row, const struct config *config, struct error *err)
 {
+    CHECK(config->topic.name != NULL);
     CHECK(pg_rows(row) == 1);
     if (strcmp(pg_text(row, 0, 2), config->topic.name) != 0)
         return error_set(err, ERR_FATAL,
@@ -130,6 +137,7 @@ check_position(struct pg *pg, const struct config *config, const struct cursor_h
                struct error *err)
 {
     struct pg_result *result;
+    CHECK(history->next_xid > 0);
     int rc =
         pg_query(pg,
                  "SELECT pg_snapshot_xmax(s2), last_row_id,"
@@ -160,6 +168,7 @@ query_producer(struct pg *pg, const char *name, struct pg_result **row, struct e
                       "SELECT system_identifier, timeline, topic, partitions FROM bitdex_producers"
                       " WHERE name = $1",
                       1, &name, row, err);
+    CHECK(rc != 0 || pg_rows(*row) <= 1);
     return rc == 0 ? 0 : error_wrap(err, rc, "could not read the cursor");
 }
 
@@ -200,6 +209,7 @@ cursor_begin(struct pg *pg, const struct config *config, const struct cursor_his
     char partitions[INTEGER_TEXT_BYTES];
     char digest[INTEGER_TEXT_BYTES];
     CHECK(config->topic.partitions > 0);
+    CHECK(history->system_identifier[0] != '\0' && history->timeline[0] != '\0');
     snprintf(partitions, sizeof partitions, "%d", config->topic.partitions);
     snprintf(digest, sizeof digest, "%" PRId64, (int64_t)EVENT_DIGEST_START);
     const char *params[] = {config->producer.name, config->topic.name,         partitions,
@@ -273,6 +283,7 @@ cursor_next_generation(struct pg *pg, struct cursor_owner *owner, bool *found, s
     static const char sql[] = "UPDATE bitdex_producers SET generation = generation + 1,"
                               " updated_at = now() WHERE name = $1"
                               " RETURNING epoch, generation, topic_id, source_empty";
+    CHECK(owner->name != NULL);
     int rc = cursor_query_owner(pg, sql, owner, found, err);
     if (rc == 0 && *found && owner->generation < 1)
         rc = error_set(err, ERR_FATAL, "generation %" PRId64 " is invalid", owner->generation);
@@ -302,6 +313,7 @@ static bool
 parse_integers(const char *text, int64_t *items, int32_t count)
 {
     CHECK(count > 0);
+    CHECK(text != NULL && items != NULL);
     for (int32_t i = 0; i < count; i++) {
         char *end;
         if (*text++ != (i == 0 ? '{' : ','))
@@ -327,6 +339,7 @@ print_integers(const int64_t *items, int32_t count, struct buffer *out)
 static bool
 window_is_valid(const struct cursor_window *window)
 {
+    CHECK(window->partitions > 0);
     bool valid = window->tick >= 0 && window->sub_id >= 0 && window->s1.xmin > 0 &&
                  window->s1.xmax <= window->s2.xmax &&
                  (window->sub_id == 0 || window->sub_id <= window->last_row_id);
@@ -339,6 +352,7 @@ window_is_valid(const struct cursor_window *window)
 static int
 parse_window(const struct pg_result *row, struct cursor_window *window, struct error *err)
 {
+    CHECK(pg_rows(row) == 1);
     int rc = snapshot_parse(&window->s1, pg_text(row, 0, 1), err);
     if (rc == 0)
         rc = snapshot_parse(&window->s2, pg_text(row, 0, 2), err);
@@ -410,6 +424,7 @@ cursor_write(struct pg *pg, const struct cursor_owner *owner, const char *sql,
     char epoch[INTEGER_TEXT_BYTES];
     char generation[INTEGER_TEXT_BYTES];
     const char *params[WRITE_PARAMS_MAX] = {owner->name, epoch, generation};
+    CHECK(count > 0);
     CHECK(OWNER_PARAMS + count <= WRITE_PARAMS_MAX);
     CHECK(owner->epoch >= 1 && owner->generation >= 1);
     snprintf(epoch, sizeof epoch, "%" PRId64, owner->epoch);
@@ -419,6 +434,7 @@ cursor_write(struct pg *pg, const struct cursor_owner *owner, const char *sql,
     int rc = pg_query(pg, sql, OWNER_PARAMS + count, params, &result, err);
     if (rc != 0)
         return rc;
+    CHECK(pg_rows(result) == 1);
     bool owned = pg_integer(result, 0, 0) == 1;
     pg_result_clear(result);
     if (!owned)
@@ -505,6 +521,7 @@ cursor_add_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_t
     char tick_text[INTEGER_TEXT_BYTES];
     struct buffer json = {0};
     CHECK(count > 0);
+    CHECK(tick >= 0);
     snprintf(tick_text, sizeof tick_text, "%" PRId64, tick);
     print_dead_letters(letters, count, &json);
     const char *params[] = {tick_text, buffer_string(&json)};
@@ -526,6 +543,7 @@ cursor_list_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_
     const char *params[] = {owner->name, texts[0], texts[1], texts[2]};
     struct pg_result *result;
     CHECK(after_id < last_id);
+    CHECK(owner->epoch >= 1);
     int rc = pg_query(pg,
                       "SELECT row_id, reason FROM bitdex_dead_letters WHERE name = $1"
                       " AND epoch = $2::bigint AND row_id > $3::bigint AND row_id <= $4::bigint"

@@ -28,6 +28,7 @@ cursors_list(struct pg *pg, struct buffer *out, struct error *err)
     int rc = pg_query(pg, list_sql, 0, NULL, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not list the cursors");
+    CHECK(pg_rows(result) == 1);
     buffer_append_text(out, pg_text(result, 0, 0));
     pg_result_clear(result);
     return 0;
@@ -85,6 +86,7 @@ query_open(struct pg *pg, const char *const *params, int64_t *tick, struct error
     int rc = pg_query(pg, open_sql, OPEN_PARAMS, params, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not open a new epoch");
+    CHECK(pg_rows(result) <= 1);
     bool opened = pg_rows(result) == 1;
     if (opened)
         *tick = pg_integer(result, 0, 0);
@@ -106,6 +108,8 @@ cursors_open_epoch(struct pg *pg, const struct config *config, const struct curs
     const char *params[OPEN_PARAMS];
     CHECK(epoch->epoch > owner->epoch && epoch->generation > owner->generation);
     CHECK(epoch->offsets != NULL);
+    CHECK(config->topic.partitions > 0);
+    CHECK(history->system_identifier[0] != '\0' && history->timeline[0] != '\0');
     buffer_append_format(&texts[OLD_EPOCH], "%" PRId64, owner->epoch);
     buffer_append_format(&texts[OLD_GENERATION], "%" PRId64, owner->generation);
     buffer_append_format(&texts[NEW_EPOCH], "%" PRId64, epoch->epoch);
@@ -137,6 +141,7 @@ int
 cursors_remove(struct pg *pg, const char *name, bool *found, struct error *err)
 {
     struct pg_result *result;
+    CHECK(name != NULL);
     int rc = pg_query(pg,
                       "WITH windows AS (DELETE FROM bitdex_windows WHERE name = $1),"
                       " jobs AS (DELETE FROM bitdex_jobs WHERE name = $1)"
@@ -144,6 +149,7 @@ cursors_remove(struct pg *pg, const char *name, bool *found, struct error *err)
                       1, &name, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not remove cursor \"%s\"", name);
+    CHECK(pg_rows(result) <= 1);
     *found = pg_rows(result) == 1;
     pg_result_clear(result);
     return 0;

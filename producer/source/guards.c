@@ -22,6 +22,7 @@ guard_check_direct(struct pg *pg, const struct config *config, struct error *err
     int rc = pg_query(pg, "SELECT pg_backend_pid()", 0, NULL, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not check the connection");
+    CHECK(pg_rows(result) == 1);
     bool direct = pg_integer(result, 0, 0) == pg_backend_pid(pg);
     pg_result_clear(result);
     if (direct)
@@ -44,12 +45,14 @@ guard_check_table(struct pg *pg, const char *table, struct error *err)
 {
     struct buffer name = {0};
     struct pg_result *result;
+    CHECK(table != NULL);
     pg_append_identifier(&name, table);
     const char *param = buffer_string(&name);
     int rc = pg_query(pg, "SELECT to_regclass($1) IS NOT NULL", 1, &param, &result, err);
     buffer_free(&name);
     if (rc != 0)
         return error_wrap(err, rc, "could not check table %s", table);
+    CHECK(pg_rows(result) == 1);
     bool exists = pg_boolean(result, 0, 0);
     pg_result_clear(result);
     if (exists)
@@ -63,6 +66,8 @@ guard_check_table(struct pg *pg, const char *table, struct error *err)
 static int
 guard_check_tables(struct pg *pg, const struct config *config, struct error *err)
 {
+    CHECK(config->triggers != NULL || config->trigger_count == 0);
+    CHECK(config->dump_phases != NULL || config->dump_phase_count == 0);
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < config->trigger_count; i++)
         rc = guard_check_table(pg, config->triggers[i].table, err);

@@ -36,6 +36,7 @@ outbox_open(const char *conninfo, const struct outbox_limits *limits, struct out
 {
     struct pg *pg;
     CHECK(limits->chunk_rows > 0 && limits->chunk_bytes >= limits->row_bytes);
+    CHECK(limits->row_bytes > 0);
     int rc = pg_connect(conninfo, "bitdex-producer outbox", &pg, err);
     if (rc != 0)
         return rc;
@@ -73,6 +74,7 @@ outbox_write_sql(struct outbox *outbox, const struct snapshot *s1, const struct 
 {
     struct buffer *sql = &outbox->sql;
     int64_t row_bytes = outbox->limits.row_bytes;
+    CHECK(outbox->chunk_rows > 0);
     buffer_clear(sql);
     if (after_id != OUTBOX_FIRST_ROW)
         buffer_append_text(sql, pin_to_id_index);
@@ -136,6 +138,7 @@ outbox_count(struct outbox *outbox, bool cut, struct error *err)
         rc = error_set(err, ERR_FATAL, "postgres: %zu bytes of a binary copy without a whole row",
                        chunk->bytes.bytes);
     CHECK(!outbox->running);
+    CHECK(rc != 0 || cut || rows.at == rows.end);
     chunk->last = !cut && chunk->rows < outbox->chunk_rows;
     outbox->ready = rc == 0;
     return rc;
@@ -178,4 +181,5 @@ outbox_take(struct outbox *outbox, struct outbox_chunk *chunk)
     outbox->ready = false;
     *chunk = outbox->chunk;
     CHECK(chunk->bytes.data == (const char *)outbox->taken.data);
+    CHECK(chunk->rows > 0 || chunk->last);
 }

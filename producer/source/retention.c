@@ -35,6 +35,7 @@ retention_init(struct retention *retention, const struct config_retention *confi
 void
 retention_free(struct retention *retention)
 {
+    CHECK(retention->config != NULL);
     snapshot_free(&retention->done);
     snapshot_free(&retention->target);
 }
@@ -67,6 +68,7 @@ retention_find_holder(struct retention *retention, const struct pg_result *sent)
         retention->held_s = waiting_s;
     }
     CHECK(retention->held_s == 0 || retention->held_s > retention->config->min_age_s);
+    CHECK(retention->held_s > 0 || retention->held_by[0] == '\0');
 }
 
 /* `target` then sees what every producer has sent. */
@@ -93,6 +95,7 @@ retention_first_xid(const struct snapshot *done, const struct snapshot *target)
     uint64_t first = window_late_xids(done, target, late) > 0 ? late[0] : done->xmax;
     free(late);
     CHECK(first > 0);
+    CHECK(first <= done->xmax);
     return first;
 }
 
@@ -115,6 +118,7 @@ retention_poll(struct retention *retention, struct pg *pg, enum retention_next *
                struct error *err)
 {
     struct pg_result *sent;
+    CHECK(retention->config != NULL);
     int rc = pg_query(pg,
                       SENT " SELECT name, s1, (SELECT CASE WHEN isfinite(created_at)"
                            " THEN extract(epoch FROM now() - created_at)::bigint END"
@@ -170,6 +174,7 @@ retention_advance(struct retention *retention, const struct pg_result *batch)
     CHECK(retention->has_target);
     if (kept || full)
         retention->at_xid = strtoull(pg_text(batch, 0, kept ? 3 : 2), NULL, 10);
+    CHECK(retention->at_xid >= before_xid);
     if (kept)
         return RETENTION_WAIT;
     if (full) {

@@ -23,6 +23,7 @@ snapshot_is_valid(const struct snapshot *snapshot)
 void
 snapshot_free(struct snapshot *snapshot)
 {
+    CHECK(snapshot->xip != NULL || snapshot->xip_count == 0);
     free(snapshot->xip);
     *snapshot = (struct snapshot){0};
 }
@@ -121,6 +122,8 @@ snapshot_narrow(struct snapshot *snapshot, const struct snapshot *other)
     uint32_t here = 0;
     uint32_t there = 0;
     uint32_t capacity = snapshot->xip_count + other->xip_count;
+    CHECK(snapshot_is_valid(snapshot));
+    CHECK(snapshot_is_valid(other));
     both.xip = memory_alloc((capacity + 1) * sizeof *both.xip);
     for (;;) {
         uint64_t one = here < snapshot->xip_count ? snapshot->xip[here] : both.xmax;

@@ -18,6 +18,7 @@ static void
 append_triggers_enabled(const char *table, struct buffer *out)
 {
     struct buffer text = {0};
+    CHECK(table != NULL);
     buffer_append_text(out, " AND (SELECT bit_or(tgtype) & 28 FROM pg_trigger"
                             " WHERE NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgrelid = ");
     pg_append_identifier(&text, table);
@@ -33,6 +34,8 @@ append_triggers_enabled(const char *table, struct buffer *out)
 void
 source_empty_append(const struct config *config, struct buffer *out)
 {
+    CHECK(config->triggers != NULL || config->trigger_count == 0);
+    CHECK(config->dump_phases != NULL || config->dump_phase_count == 0);
     if (config->trigger_count == 0 && config->dump_phase_count == 0) {
         buffer_append_text(out, "false");
         return;

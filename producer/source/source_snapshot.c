@@ -12,6 +12,7 @@ source_snapshot_read(struct pg *pg, struct source_snapshot *out, struct error *e
                       0, NULL, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not take a source snapshot");
+    CHECK(pg_rows(result) == 1);
     rc = snapshot_parse(&out->snapshot, pg_text(result, 0, 0), err);
     out->clock_us = pg_integer(result, 0, 1);
     CHECK(rc != 0 || out->snapshot.xmin > 0);
@@ -28,6 +29,7 @@ source_snapshot_last_id(struct pg *pg, int64_t *row_id, struct error *err)
                  0, NULL, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not read the sequence of \"BitdexOps\".id");
+    CHECK(pg_rows(result) == 1);
     *row_id = pg_integer(result, 0, 0);
     pg_result_clear(result);
     return 0;

@@ -21,6 +21,7 @@ uint32_t
 window_late_xids(const struct snapshot *s1, const struct snapshot *s2, uint64_t *xids)
 {
     uint32_t count = 0;
+    CHECK(s1->xip != NULL || s1->xip_count == 0);
     for (uint32_t i = 0; i < s1->xip_count; i++)
         if (snapshot_sees(s2, s1->xip[i]))
             xids[count++] = s1->xip[i];
@@ -35,6 +36,7 @@ window_append_condition(const struct snapshot *s1, const struct snapshot *s2, st
     uint64_t *late = memory_alloc((s1->xip_count + 1) * sizeof *late);
     uint32_t count = window_late_xids(s1, s2, late);
     CHECK(count == 0 || late[count - 1] < s1->xmax);
+    CHECK(count < 2 || late[0] < late[count - 1]);
     buffer_append_format(out, "(txid >= '%" PRIu64 "'::xid8 AND txid < '%" PRIu64 "'::xid8",
                          s1->xmax, s2->xmax);
     for (uint32_t i = 0; i < count; i++)
