@@ -41,19 +41,18 @@ static const struct config_kafka_setting consumer_fixed[] = {
     {"partition.assignment.strategy", "cooperative-sticky"},
 };
 
-#define ALL(array)                                  \
-    {                                               \
-        (array), sizeof(array) / sizeof((array)[0]) \
-    }
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const struct config_kafka_settings all_defaults = ALL(common_defaults);
+static const struct config_kafka_settings all_defaults = {common_defaults, COUNT(common_defaults)};
 static const struct {
     struct config_kafka_settings defaults;
     struct config_kafka_settings fixed;
 } side_settings[] = {
     [KAFKA_ADMIN] = {{NULL, 0}, {NULL, 0}},
-    [KAFKA_PRODUCER] = {ALL(producer_defaults), ALL(producer_fixed)},
-    [KAFKA_CONSUMER] = {ALL(consumer_defaults), ALL(consumer_fixed)},
+    [KAFKA_PRODUCER] = {{producer_defaults, COUNT(producer_defaults)},
+                        {producer_fixed, COUNT(producer_fixed)}},
+    [KAFKA_CONSUMER] = {{consumer_defaults, COUNT(consumer_defaults)},
+                        {consumer_fixed, COUNT(consumer_fixed)}},
 };
 
 int

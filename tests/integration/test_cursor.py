@@ -69,8 +69,10 @@ class Refusals(GalleryCase):
         for broken, word, mended in BROKEN:
             with self.subTest(broken):
                 self.execute(broken)
-                self.refused(word)
-                self.execute(mended)
+                try:
+                    self.refused(word)
+                finally:
+                    self.execute(mended)
 
     def test_f63_topic_with_wrong_settings(self):
         """A topic that is compacted, or that keeps the producer's timestamps, is refused."""

@@ -107,24 +107,25 @@ def read(bootstrap, topic):
 
 def read_ends(bootstrap, topic):
     """{partition: the offset after its last message}; empty when there is no such topic."""
-    client = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": "stock-reader"})
+    deadline = time.monotonic() + 120
+    while True:
+        # A new client for each attempt: one that has met a partition while it was being created, or
+        # a broker that was slow to answer, may report an unknown partition for long.
+        settings = {"bootstrap.servers": bootstrap, "group.id": "stock-reader"}
+        with contextlib.closing(confluent_kafka.Consumer(settings)) as client:
+            try:
+                return try_read_ends(client, topic)
+            except confluent_kafka.KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+        time.sleep(0.1)
+
+
+def try_read_ends(client, topic):
     found = client.list_topics(timeout=30).topics.get(topic)
     partitions = found.partitions if found is not None else ()
-    ends = {partition: read_end(client, topic, partition) for partition in partitions}
-    client.close()
-    return ends
-
-
-def read_end(client, topic, partition):
-    place = confluent_kafka.TopicPartition(topic, partition)
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            return client.get_watermark_offsets(place, timeout=30)[1]
-        except confluent_kafka.KafkaException:  # the partition is still being created
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+    places = {p: confluent_kafka.TopicPartition(topic, p) for p in partitions}
+    return {p: client.get_watermark_offsets(place, timeout=30)[1] for p, place in places.items()}
 
 
 def delete(bootstrap, topic):

@@ -766,9 +766,13 @@ test_the_client_reports_what_is_wrong(void **state)
     assert_int_equal(http_client_call(site->address, "/wait", NULL, NULL, 1, &out, &status, &err),
                      ERR_RETRY);
     buffer_append_text(&out, "kept");
-    assert_int_equal(
-        http_client_call(site->address, "/large?67108865", NULL, NULL, 60, &out, &status, &err),
-        ERR_DATA);
+    int rc;
+    int attempts = 0;
+    do /* on a loaded machine the server may drop this client as a slow reader */
+        rc =
+            http_client_call(site->address, "/large?67108865", NULL, NULL, 60, &out, &status, &err);
+    while (rc == ERR_RETRY && ++attempts < 20);
+    assert_int_equal(rc, ERR_DATA);
     assert_string_equal(buffer_string(&out), "kept");
     buffer_free(&out);
 }
