@@ -67,6 +67,7 @@ struct compact_query {
 struct compact {
     struct compact_field *fields; /* FIELD_ALIVE, then those of the index */
     uint32_t field_count;
+    uint32_t field_capacity;
     uint32_t *names; /* hash table of `fields`; 0: empty */
     uint32_t names_mask;
 
@@ -108,6 +109,7 @@ static bool
 compact_find_field(const struct compact *compact, struct text name, uint32_t *field)
 {
     *field = *compact_name(compact, name);
+    CHECK(*field < compact->field_count);
     return *field != 0;
 }
 
@@ -116,6 +118,7 @@ compact_add_field(struct compact *compact, const char *name)
 {
     uint32_t *found = compact_name(compact, text_of(name));
     if (*found == 0) {
+        CHECK(compact->field_count < compact->field_capacity);
         *found = compact->field_count++;
         compact->fields[*found].name = text_of(name);
     }
@@ -131,6 +134,7 @@ compact_create(const struct config_index *index)
     while (names < 4 * fields)
         names *= 2;
     compact->fields = memory_zalloc(fields * sizeof *compact->fields);
+    compact->field_capacity = fields;
     compact->names = memory_zalloc(names * sizeof *compact->names);
     compact->names_mask = names - 1;
     compact->field_count = FIELD_ALIVE + 1;
@@ -148,6 +152,7 @@ compact_destroy(struct compact *compact)
 {
     if (compact == NULL)
         return;
+    CHECK(compact->field_count <= compact->field_capacity);
     free(compact->fields);
     free(compact->names);
     free(compact);
@@ -162,10 +167,12 @@ place_is(const struct place *place, const struct place *wanted)
            place->field == wanted->field && place->kind == wanted->kind;
 }
 
-/* Where it is in the table, or where it would be. */
+/* The entry of the place, or the empty entry where it would be. */
 static struct place *
 compact_find_place(const struct compact *compact, const struct place *wanted)
 {
+    CHECK(wanted->kind != PLACE_EMPTY);
+    CHECK(compact->place_count <= compact->places_mask); /* one entry is empty */
     uint64_t at = hash_number((uint64_t)wanted->owner);
     at = hash_number(at + (uint64_t)wanted->element);
     at = hash_number(at + wanted->field * UINT64_C(8) + wanted->kind);
@@ -185,10 +192,14 @@ compact_grow_places(struct compact *compact)
     compact->places = arena_alloc(compact->arena, count * sizeof *compact->places);
     compact->places_mask = count - 1;
     memset(compact->places, 0, count * sizeof *compact->places);
+    uint32_t moved = 0;
     for (uint32_t i = 0; i < old_count; i++) {
-        if (old[i].kind != PLACE_EMPTY)
-            *compact_find_place(compact, &old[i]) = old[i];
+        if (old[i].kind == PLACE_EMPTY)
+            continue;
+        *compact_find_place(compact, &old[i]) = old[i];
+        moved++;
     }
+    CHECK(moved == compact->place_count);
 }
 
 /* Finds or adds the place. The pointer is valid until the next call. */
@@ -212,6 +223,7 @@ static bool
 compact_is_same(const struct compact *compact, const struct owner *owner, uint32_t at)
 {
     const struct compact_query *query = owner->query;
+    CHECK(at > 0 && at <= compact->now);
     if (query == NULL)
         return true;
     bool same = compact->fan_out_deleted_at <= at;
@@ -223,6 +235,7 @@ compact_is_same(const struct compact *compact, const struct owner *owner, uint32
 static bool
 compact_holds(const struct compact *compact, const struct owner *owner, const struct place *place)
 {
+    CHECK(place->at <= compact->now);
     return place->at > compact->fields[place->field].read_at &&
            compact_is_same(compact, owner, place->at);
 }
@@ -230,6 +243,7 @@ compact_holds(const struct compact *compact, const struct owner *owner, const st
 static bool
 compact_is_deleted(const struct compact *compact, const struct owner *owner)
 {
+    CHECK(*owner->deleted_at <= compact->now);
     return *owner->deleted_at > 0 && compact_is_same(compact, owner, *owner->deleted_at);
 }
 
@@ -240,27 +254,31 @@ compact_element(struct compact *compact, const struct owner *owner, uint32_t fie
     return compact_place(compact, &wanted);
 }
 
-/* The same as compact_op_goes(), for an op on single elements of a multi-value. */
+/* The same as compact_drops_op(), for an op on single elements of a multi-value. */
 static bool
-compact_elements_go(struct compact *compact, const struct owner *owner, uint32_t field,
-                    const struct value *value)
+compact_drops_elements_op(struct compact *compact, const struct owner *owner, uint32_t field,
+                          const struct value *value)
 {
+    CHECK(compact->fields[field].elements);
+    CHECK(value->kind == VALUE_NULL || value->kind == VALUE_INTEGER || value->kind == VALUE_FLOAT ||
+          value->kind == VALUE_INTEGERS);
     int64_t one = value->kind == VALUE_FLOAT ? (int64_t)value->real : value->integer;
     bool array = value->kind == VALUE_INTEGERS;
     const int64_t *items = array ? value->integers.items : &one;
     uint32_t count = array ? value->integers.count : value->kind != VALUE_NULL;
-    bool goes = true;
-    for (uint32_t i = 0; i < count && goes; i++)
-        goes = compact_holds(compact, owner, compact_element(compact, owner, field, items[i]));
-    for (uint32_t i = 0; i < count && !goes; i++)
+    bool drops = true;
+    for (uint32_t i = 0; i < count && drops; i++)
+        drops = compact_holds(compact, owner, compact_element(compact, owner, field, items[i]));
+    for (uint32_t i = 0; i < count && !drops; i++)
         compact_element(compact, owner, field, items[i])->at = compact->now;
-    return goes;
+    return drops;
 }
 
 static bool
-compact_field_goes(struct compact *compact, const struct owner *owner, uint32_t field,
-                   const struct op *op)
+compact_drops_field_op(struct compact *compact, const struct owner *owner, uint32_t field,
+                       const struct op *op)
 {
+    CHECK(field < compact->field_count);
     const struct place wanted = {owner->id, 0, field, PLACE_FIELD, 0};
     struct place *place = compact_place(compact, &wanted);
     if (compact_holds(compact, owner, place))
@@ -268,7 +286,7 @@ compact_field_goes(struct compact *compact, const struct owner *owner, uint32_t 
     enum value_kind value = op->value.kind;
     if (compact->fields[field].elements &&
         (op->kind != OP_SET || (value != VALUE_INTEGERS && value != VALUE_NULL)))
-        return compact_elements_go(compact, owner, field, &op->value);
+        return compact_drops_elements_op(compact, owner, field, &op->value);
     if (op->kind != OP_REMOVE)
         place->at = compact->now;
     return false;
@@ -276,16 +294,17 @@ compact_field_goes(struct compact *compact, const struct owner *owner, uint32_t 
 
 /* True: the op is overridden. False: it is kept, and what it overrides is recorded. */
 static bool
-compact_op_goes(struct compact *compact, const struct owner *owner, const struct op *op)
+compact_drops_op(struct compact *compact, const struct owner *owner, const struct op *op)
 {
     uint32_t field = FIELD_ALIVE;
+    CHECK(op->kind != OP_FAN_OUT);
     if (op->kind != OP_ALIVE && op->kind != OP_DELETE &&
         !compact_find_field(compact, op->field, &field))
         return false;
     if (compact_is_deleted(compact, owner))
         return true;
     if (op->kind != OP_DELETE)
-        return compact_field_goes(compact, owner, field, op);
+        return compact_drops_field_op(compact, owner, field, op);
     *owner->deleted_at = compact->now;
     return false;
 }
@@ -293,6 +312,7 @@ compact_op_goes(struct compact *compact, const struct owner *owner, const struct
 static void
 compact_note_writes(struct compact *compact, const struct ops *ops)
 {
+    CHECK(compact->now > 0);
     for (uint32_t i = 0; i < ops->count; i++) {
         uint32_t field;
         if (compact_find_field(compact, ops->items[i].field, &field))
@@ -302,7 +322,7 @@ compact_note_writes(struct compact *compact, const struct ops *ops)
 
 /* --- rows ------------------------------------------------------------------------------------ */
 
-/* Where the slot is in the table, or where it would be. */
+/* The entry of the slot, or the empty entry where it would be. */
 static struct slot *
 compact_find_slot(const struct compact *compact, int64_t entity_id)
 {
@@ -320,13 +340,15 @@ compact_row(struct compact *compact, const struct event *event)
     const struct ops *ops = &event->ops;
     struct slot *slot = compact_find_slot(compact, event->entity_id);
     const struct owner owner = {event->entity_id, &slot->deleted_at, NULL};
+    CHECK(event->kind == EVENT_ROW);
+    CHECK(slot->rows > 0 && slot->entity_id == event->entity_id);
     compact->now++;
     if (compact->fan_out_count > 1)
         compact_note_writes(compact, ops);
-    bool goes = slot->rows > 1;
+    bool drops = slot->rows > 1;
     for (uint32_t i = ops->count; i-- > 0 && slot->rows > 1;)
-        goes &= compact_op_goes(compact, &owner, &ops->items[i]);
-    return goes ? (struct ops){NULL, 0} : *ops;
+        drops &= compact_drops_op(compact, &owner, &ops->items[i]);
+    return drops ? (struct ops){NULL, 0} : *ops;
 }
 
 /* --- fan-outs -------------------------------------------------------------------------------- */
@@ -356,6 +378,7 @@ query_add_filter(struct compact *compact, struct compact_query *query, const str
         query_add_field(compact, query, filter->field_number);
         return;
     }
+    CHECK(filter->kind == FILTER_AND);
     for (uint32_t i = 0; i < filter->count; i++)
         query_add_filter(compact, query, &filter->children[i]);
 }
@@ -387,13 +410,14 @@ compact_nested(struct compact *compact, const struct owner *owner, struct ops op
 {
     struct op *kept = arena_alloc(compact->arena, ops.count * sizeof *kept);
     uint32_t begin = ops.count;
+    CHECK(owner->query != NULL);
     compact_note_writes(compact, &ops);
     for (uint32_t i = 0; i < ops.count; i++) {
         if (ops.items[i].kind == OP_DELETE)
             compact->fan_out_deleted_at = compact->now;
     }
     for (uint32_t i = ops.count; i-- > 0;) {
-        if (!compact_op_goes(compact, owner, &ops.items[i]))
+        if (!compact_drops_op(compact, owner, &ops.items[i]))
             kept[--begin] = ops.items[i];
     }
     return begin == 0 ? ops : (struct ops){kept + begin, ops.count - begin};
@@ -407,6 +431,7 @@ compact_fan_out(struct compact *compact, const struct op *op)
     compact->now++;
     const struct ops left =
         compact_nested(compact, &owner, (struct ops){op->nested, op->nested_count});
+    CHECK(left.count <= op->nested_count);
     for (uint32_t i = 0; i < query->field_count; i++)
         compact->fields[query->fields[i]].read_at = compact->now;
     return left;
@@ -418,6 +443,7 @@ compact_fan_outs(struct compact *compact, struct ops ops)
     struct op *kept = arena_alloc(compact->arena, ops.count * sizeof *kept);
     uint32_t begin = ops.count;
     bool changed = false;
+    CHECK(ops.count <= compact->fan_out_count);
     for (uint32_t i = ops.count; i-- > 0;) {
         const struct ops nested = compact_fan_out(compact, &ops.items[i]);
         changed |= nested.items != ops.items[i].nested;
@@ -448,6 +474,7 @@ compact_count(struct compact *compact, const struct event *events, uint32_t coun
             compact->fan_out_count += events[i].ops.count;
             continue;
         }
+        CHECK(events[i].kind == EVENT_ROW);
         struct slot *slot = compact_find_slot(compact, events[i].entity_id);
         slot->entity_id = events[i].entity_id;
         slot->rows++;
@@ -474,6 +501,7 @@ compact_run(struct compact *compact, const struct event *events, uint32_t count,
             struct arena *arena)
 {
     bool changed = false;
+    CHECK(count <= UINT32_MAX / 4); /* the sizes of tables */
     compact_begin(compact, arena);
     compact_count(compact, events, count);
     struct ops *left = arena_alloc(arena, count * sizeof *left);
@@ -482,6 +510,8 @@ compact_run(struct compact *compact, const struct event *events, uint32_t count,
         left[i] = event->kind == EVENT_FAN_OUT ? compact_fan_outs(compact, event->ops)
                                                : compact_row(compact, event);
         changed |= left[i].items != event->ops.items;
+        CHECK(left[i].count <= event->ops.count);
     }
+    CHECK(compact->query_count <= compact->fan_out_count);
     return changed ? left : NULL;
 }

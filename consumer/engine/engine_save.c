@@ -1,10 +1,10 @@
 /* The image of an engine (engine_save(), engine_load()); store/image.h defines numbers and bitmaps.
  *
- * image     version, 1; partition; partitions; number of fields       4 bytes each
+ *   image     version, 1; partition; partitions; number of fields       4 bytes each
  *             ops on unknown fields                                     8 bytes
  *             bitmaps: alive; deleted and not swept yet
  *             the fields, in the order of the configuration
- * field     bytes of its name; the name; shape; 1: it has a column    4 bytes each
+ *   field     bytes of its name; the name; shape; 1: it has a column    4 bytes each
  *             bitmap: slots that have a value
  *             a string field: dictionary                (dictionary.c)
  *             a field with a column: column             (column.c)

@@ -1,5 +1,6 @@
 #include "consumer/query/query_reply.h"
 
+#include "common/base/check.h"
 #include "common/json/json_write.h"
 
 static void
@@ -20,6 +21,7 @@ reply_write_cursor(struct json_writer *writer, const struct query_page *page)
         json_null(writer);
         return;
     }
+    CHECK(page->count > 0);
     const struct engine_hit *last = &page->hits[page->count - 1];
     json_object_begin(writer);
     json_key(writer, "sort_value");
@@ -36,6 +38,9 @@ void
 query_reply_write(const struct query_reply *reply, struct buffer *out)
 {
     struct json_writer writer;
+    CHECK(reply->page->count <= reply->page->total_matched);
+    CHECK(reply->elapsed_us >= 0);
+    CHECK(!reply->complete || reply->missing_count == 0);
     json_writer_init(&writer, out);
     json_object_begin(&writer);
     reply_write_ids(&writer, reply->page);

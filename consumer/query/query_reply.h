@@ -3,8 +3,10 @@
  *     {"ids":[...],"total_matched":N,"elapsed_us":T,"cursor":{"sort_value":7,"slot_id":123},
  *      "complete":true,"missing_partitions":[]}
  *
- * The cursor names the last entry, ready to be sent back; it is null when the page is not full,
- * that is, when nothing follows.
+ * The cursor is the last entry of the page, in the form that the next request takes. It is null
+ * when the page is not full, because nothing follows then.
+ *
+ * Any thread.
  */
 #ifndef CONSUMER_QUERY_QUERY_REPLY_H
 #define CONSUMER_QUERY_QUERY_REPLY_H

@@ -1,5 +1,6 @@
 #include "consumer/query/query_request.h"
 
+#include "common/base/check.h"
 #include "common/json/json_parse.h"
 #include "common/json/json_value.h"
 #include "common/ops/ops_value.h"
@@ -40,7 +41,7 @@ parse_refuse(const struct request_parser *parser, const char *what, const char *
                      json_kind_name(found->kind));
 }
 
-/* The value of a member that may be absent or null: then NULL. */
+/* The value of a member; NULL: it is absent or null. */
 static const struct json_value *
 parse_member(const struct json_value *object, const char *key)
 {
@@ -53,6 +54,7 @@ static int
 parse_check_members(const struct request_parser *parser, const char *what,
                     const struct json_value *value, const char *const *known)
 {
+    CHECK(known[0] != NULL);
     if (value->kind != JSON_OBJECT)
         return parse_refuse(parser, what, "an object", value);
     for (uint32_t i = 0; i < value->object.count; i++) {
@@ -70,6 +72,7 @@ parse_check_members(const struct request_parser *parser, const char *what,
 static int
 parse_count_clause(struct request_parser *parser)
 {
+    CHECK(parser->clauses <= parser->limits->clauses);
     if (parser->clauses == parser->limits->clauses)
         return error_set(parser->err, ERR_DATA, "more than %u filters and values",
                          parser->limits->clauses);
@@ -84,29 +87,30 @@ parse_plain_value(const struct request_parser *parser, const struct json_value *
     if (!ops_value_from_scalar(json, value))
         return parse_refuse(parser, "a value", "a scalar or one like {\"Integer\":1}", json);
     if (value->kind == VALUE_NULL)
-        return error_set(parser->err, ERR_DATA, "null is no value to compare with: use IsNull");
+        return error_set(parser->err, ERR_DATA, "null cannot be compared with: use IsNull");
     return 0;
 }
 
-/* {"Integer":1}: the word says which kind the value must have. */
+/* {"Integer":1}: the word names the kind of the value. */
 static int
 parse_typed_value(const struct request_parser *parser, const struct json_member *member,
                   struct value *value)
 {
     static const struct {
         const char *word;
+        const char *wanted;
         enum value_kind kind;
         enum value_kind also;
-    } words[] = {{"Integer", VALUE_INTEGER, VALUE_INTEGER},
-                 {"Float", VALUE_FLOAT, VALUE_INTEGER}, /* 3.0 is 3 */
-                 {"Bool", VALUE_BOOLEAN, VALUE_BOOLEAN},
-                 {"String", VALUE_STRING, VALUE_STRING}};
+    } words[] = {{"Integer", "an integer of 64 bits", VALUE_INTEGER, VALUE_INTEGER},
+                 {"Float", "a number", VALUE_FLOAT, VALUE_INTEGER}, /* 3.0 is 3 */
+                 {"Bool", "true or false", VALUE_BOOLEAN, VALUE_BOOLEAN},
+                 {"String", "a string", VALUE_STRING, VALUE_STRING}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (!text_is(member->key, words[i].word))
             continue;
         int rc = parse_plain_value(parser, &member->value, value);
         if (rc == 0 && value->kind != words[i].kind && value->kind != words[i].also)
-            return parse_refuse(parser, words[i].word, "its own kind of value", &member->value);
+            return parse_refuse(parser, words[i].word, words[i].wanted, &member->value);
         return rc;
     }
     return error_set(parser->err, ERR_DATA,
@@ -147,6 +151,7 @@ parse_comparison(struct request_parser *parser, const struct json_value *json,
                  const struct filter_word *word, struct filter *filter)
 {
     bool list = word->form == FORM_VALUES;
+    CHECK(list || word->form == FORM_VALUE);
     if (json->kind != JSON_ARRAY || json->array.count != 2 ||
         json->array.items[0].kind != JSON_STRING)
         return error_set(parser->err, ERR_DATA, "takes %s",
@@ -176,6 +181,7 @@ parse_children(struct request_parser *parser, const struct json_value *json, uin
         if (rc != 0)
             return error_wrap(parser->err, rc, "[%u]", i);
     }
+    CHECK(filter->children == NULL && filter->count == 0);
     filter->children = children;
     filter->count = count;
     return 0;
@@ -206,6 +212,7 @@ static int
 parse_filter(struct request_parser *parser, const struct json_value *json, uint32_t depth,
              struct filter *filter)
 {
+    CHECK(depth > 0);
     int rc = parse_count_clause(parser);
     if (rc != 0)
         return rc;
@@ -220,16 +227,18 @@ parse_filter(struct request_parser *parser, const struct json_value *json, uint3
         if (!text_is(member->key, word->name))
             continue;
         *filter = (struct filter){.kind = word->kind};
+        CHECK(filter_has_children(filter) == (word->form >= FORM_FILTERS));
         rc = parse_argument(parser, word, &member->value, depth, filter);
         return rc == 0 ? 0 : error_wrap(parser->err, rc, "%s", word->name);
     }
-    return error_set(parser->err, ERR_DATA, "no filter \"%.*s\"", TEXT_ARGS(member->key));
+    return error_set(parser->err, ERR_DATA, "unknown filter \"%.*s\"", TEXT_ARGS(member->key));
 }
 
 static int
 parse_filters(struct request_parser *parser, const struct json_value *json,
               struct engine_query *query)
 {
+    CHECK(query->filter == NULL);
     if (json == NULL)
         return 0;
     struct filter *all = arena_alloc(parser->arena, sizeof *all);
@@ -252,14 +261,15 @@ parse_sort(const struct request_parser *parser, const struct json_value *json,
     const struct json_value *field = parse_member(json, "field");
     const struct json_value *direction = parse_member(json, "direction");
     if (field == NULL || field->kind != JSON_STRING || field->string.bytes == 0)
-        return error_set(parser->err, ERR_DATA, "sort needs the name of a field");
+        return error_set(parser->err, ERR_DATA, "sort needs field, the name of a field");
     query->sort_field = field->string;
     if (direction == NULL)
         return 0;
     bool ascending = direction->kind == JSON_STRING && text_is(direction->string, "Asc");
     bool descending = direction->kind == JSON_STRING && text_is(direction->string, "Desc");
     if (!ascending && !descending)
-        return error_set(parser->err, ERR_DATA, "sort direction is \"Asc\" or \"Desc\"");
+        return error_set(parser->err, ERR_DATA,
+                         "the direction of sort must be \"Asc\" or \"Desc\"");
     query->direction = ascending ? ENGINE_ASCENDING : ENGINE_DESCENDING;
     return 0;
 }
@@ -271,7 +281,7 @@ parse_size(const struct request_parser *parser, const char *name, const struct j
     if (json == NULL)
         return 0;
     if (json->kind != JSON_INTEGER || json->integer < 0)
-        return error_set(parser->err, ERR_DATA, "%s is an integer, 0 or more", name);
+        return error_set(parser->err, ERR_DATA, "%s must be an integer of at least 0", name);
     *size = (uint64_t)json->integer;
     return 0;
 }
@@ -291,7 +301,7 @@ parse_cursor(const struct request_parser *parser, const struct json_value *json,
     if (id == NULL || id->kind != JSON_INTEGER)
         return error_set(parser->err, ERR_DATA, "cursor needs slot_id, an integer");
     if (value != NULL && value->kind != JSON_INTEGER)
-        return error_set(parser->err, ERR_DATA, "sort_value is an integer or null");
+        return error_set(parser->err, ERR_DATA, "sort_value must be an integer or null");
     request->page_key.entity_id = id->integer;
     if (value != NULL && request->query.sort_field.bytes > 0) {
         request->page_key.has_value = true;
@@ -301,7 +311,7 @@ parse_cursor(const struct request_parser *parser, const struct json_value *json,
     return 0;
 }
 
-/* limit, offset and cursor: which part of the order is asked for. */
+/* limit, offset and cursor: the part of the order that the page is. */
 static int
 parse_page(const struct request_parser *parser, const struct json_value *body,
            struct query_request *request)
@@ -318,8 +328,9 @@ parse_page(const struct request_parser *parser, const struct json_value *body,
         query->offset = 0;
     if (query->limit > parser->limits->limit ||
         query->offset > parser->limits->limit - query->limit)
-        return error_set(parser->err, ERR_DATA, "limit and offset reach beyond %llu: use a cursor",
+        return error_set(parser->err, ERR_DATA, "limit plus offset is more than %llu: use a cursor",
                          (unsigned long long)parser->limits->limit);
+    CHECK(query->after == NULL || query->offset == 0);
     return 0;
 }
 
@@ -330,6 +341,7 @@ query_request_parse(struct text body, const struct query_limits *limits, struct 
     static const char *const known[] = {"filters", "sort", "limit", "offset", "cursor", NULL};
     struct request_parser parser = {.limits = limits, .arena = arena, .err = err};
     const struct json_value *json;
+    CHECK(limits->depth > 0);
     uint64_t limit = limits->limit < LIMIT_DEFAULT ? limits->limit : LIMIT_DEFAULT;
     *request = (struct query_request){.query = {.limit = limit}};
     uint32_t json_depth = LEAF_JSON_DEPTH + FILTER_JSON_DEPTH * limits->depth;

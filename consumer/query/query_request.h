@@ -5,12 +5,14 @@
  *      "sort":{"field":"sortAt","direction":"Desc"},"limit":20,"offset":0,
  *      "cursor":{"sort_value":7,"slot_id":123}}
  *
- * Every member may be absent or null. The list under "filters" is an AND; what each filter matches
- * is told in engine.h. Values are {"Integer":n}, {"Float":x}, {"Bool":b}, {"String":"s"}; plain
- * JSON scalars are accepted as well, null is not: there is IsNull. The direction is "Desc" (the
- * default) or "Asc". Without "sort": by id, descending. In a cursor, `slot_id` is the entity id and
- * `sort_value` null (or absent) is a null sort value; without "sort" it is ignored. A cursor wins
- * over an offset. Default limit 20; limit 0 only counts.
+ * Every member may be absent or null. The list under "filters" is an AND; engine.h defines what
+ * each filter matches. Values are {"Integer":n}, {"Float":x}, {"Bool":b}, {"String":"s"}, or plain
+ * JSON scalars; null is not a value, IsNull is the filter for it. The direction is "Desc" (the
+ * default) or "Asc". Without "sort" the order is by id, descending. In a cursor, `slot_id` is the
+ * entity id, and a `sort_value` that is null or absent is a null sort value; without "sort" it is
+ * ignored. With a cursor, the offset is ignored. The default limit is 20; limit 0 only counts.
+ *
+ * Any thread.
  */
 #ifndef CONSUMER_QUERY_QUERY_REQUEST_H
 #define CONSUMER_QUERY_QUERY_REQUEST_H
@@ -21,8 +23,8 @@
 
 struct query_limits {
     uint64_t limit;   /* largest limit + offset */
-    uint32_t depth;   /* nesting of filters: one that stands in the list is 1 deep */
-    uint32_t clauses; /* filters of every kind plus the values in lists */
+    uint32_t depth;   /* nesting of filters; a filter in the outermost list has depth 1 */
+    uint32_t clauses; /* filters of every kind, and values in lists */
 };
 
 struct query_request {
