@@ -128,6 +128,7 @@ compact_add_field(struct compact *compact, const char *name)
 struct compact *
 compact_create(const struct config_index *index)
 {
+    CHECK(index != NULL);
     struct compact *compact = memory_zalloc(sizeof *compact);
     uint32_t fields = 1 + index->filter_field_count + index->sort_field_count;
     uint32_t names = 1;

@@ -14,6 +14,7 @@ engine_check_state(const struct engine *engine)
 {
     CHECK(engine->field_count <= engine->field_capacity);
     CHECK(engine->unswept_count >= roaring_bitmap_get_cardinality(engine->unswept));
+    CHECK(!roaring_bitmap_intersect(engine->alive, engine->unswept));
     CHECK(engine->visible_from != NULL || roaring_bitmap_is_empty(engine->visible));
     CHECK(roaring_bitmap_get_cardinality(engine->visible) <=
           roaring_bitmap_get_cardinality(engine->alive));

@@ -58,6 +58,7 @@ apply_multi(struct field *field, uint32_t slot, const struct op *op)
     struct scalar one = {0};
     const int64_t *items;
     uint32_t count = multi_items(field, &op->value, &one, &items);
+    CHECK(count == 0 || items != NULL);
     if (multi_is_replaced(op))
         field_clear(field, slot);
     if (op->kind == OP_REMOVE)
@@ -132,6 +133,8 @@ engine_apply_row(struct engine *engine, int64_t entity_id, const struct ops *ops
 void
 engine_begin_rows(struct engine *engine)
 {
+    CHECK(!engine->in_rows);
+    engine->in_rows = true;
     for (uint32_t i = 0; i < engine->field_count; i++)
         field_defer(&engine->fields[i]);
 }
@@ -139,6 +142,8 @@ engine_begin_rows(struct engine *engine)
 void
 engine_end_rows(struct engine *engine)
 {
+    CHECK(engine->in_rows);
+    engine->in_rows = false;
     for (uint32_t i = 0; i < engine->field_count; i++)
         field_settle(&engine->fields[i]);
     engine_check_state(engine);
@@ -152,6 +157,7 @@ apply_multi_all(struct field *field, const roaring_bitmap_t *slots, const struct
     struct scalar one = {0};
     const int64_t *items;
     uint32_t count = multi_items(field, &op->value, &one, &items);
+    CHECK(count == 0 || items != NULL);
     if (multi_is_replaced(op))
         field_clear_all(field, slots);
     if (op->kind == OP_REMOVE)
@@ -232,6 +238,7 @@ apply_one_fan_out(struct engine *engine, const struct op *op)
 void
 engine_apply_fan_out(struct engine *engine, const struct ops *ops)
 {
+    CHECK(!engine->in_rows);
     for (uint32_t i = 0; i < ops->count; i++)
         apply_one_fan_out(engine, &ops->items[i]);
 }

@@ -99,6 +99,7 @@ check_fan_out(const struct engine *engine, const struct op *op, struct error *er
 int
 engine_check_op(const struct engine *engine, const struct op *op, struct error *err)
 {
+    CHECK(op->kind <= OP_FAN_OUT);
     if (op->kind == OP_FAN_OUT)
         return check_fan_out(engine, op, err);
     return op->kind == OP_ALIVE ? 0 : check_nested(engine, op, err);

@@ -58,6 +58,7 @@ void
 engine_entity_json(const struct engine *engine, int64_t entity_id, struct buffer *out, bool *alive)
 {
     uint32_t slot;
+    CHECK(!engine->in_rows);
     *alive = false;
     if (!engine_slot_of(engine, entity_id, &slot))
         return;
@@ -100,6 +101,7 @@ engine_scan(const struct engine *engine, int64_t first, int64_t last,
             int (*visit)(void *context, const struct engine_entity *entity), void *context)
 {
     uint32_t count = engine->field_count + 1;
+    CHECK(!engine->in_rows);
     roaring_uint32_iterator_t *iterators = memory_alloc(count * sizeof *iterators);
     uint64_t end = last < INT64_MAX ? engine_slots_below(engine, last + 1) : SLOTS_END;
     int rc = 0;

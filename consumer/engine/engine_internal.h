@@ -15,6 +15,7 @@ struct engine {
     struct field *fields; /* filter fields, then those that only sort: configuration order */
     uint32_t field_count;
     uint32_t field_capacity;
+    bool in_rows; /* between engine_begin_rows() and engine_end_rows() */
     roaring_bitmap_t *alive;
     roaring_bitmap_t *unswept;  /* deleted slots whose values are still in the fields */
     uint64_t unswept_count;     /* at least the number of slots in `unswept` */

@@ -71,6 +71,7 @@ static void
 load_field(struct field *field, struct image_reader *reader)
 {
     CHECK(roaring_bitmap_is_empty(field->present));
+    CHECK(field->postings.count == 0 && field->dictionary.count == 0);
     bool same = load_name(reader, field->name) && image_get_u32(reader) == field_shape(field);
     uint32_t has_column = image_get_u32(reader);
     if (!same || has_column > 1 || (has_column == 1 && field->type == FIELD_MULTI_VALUE) ||
@@ -107,6 +108,8 @@ load_head(struct engine *engine, struct image_reader *reader)
     image_replace_bitmap(reader, &engine->alive);
     image_replace_bitmap(reader, &engine->unswept);
     engine->unswept_count = roaring_bitmap_get_cardinality(engine->unswept);
+    if (roaring_bitmap_intersect(engine->alive, engine->unswept))
+        image_refuse(reader, "a slot is alive and deleted");
 }
 
 int
@@ -114,7 +117,7 @@ engine_load(struct engine *engine, const struct image_source *source, struct err
 {
     struct image_reader reader = {.source = source, .err = err};
     CHECK(roaring_bitmap_is_empty(engine->alive));
-    CHECK(engine->watches == NULL);
+    CHECK(engine->watches == NULL && !engine->in_rows);
     load_head(engine, &reader);
     if (reader.rc != 0)
         error_wrap(err, reader.rc, "image of the engine");

@@ -85,6 +85,7 @@ page_fill_by_id(struct page *page, const roaring_bitmap_t *slots, const int64_t 
         more = page->direction == ENGINE_ASCENDING ? roaring_advance_uint32_iterator(&at)
                                                    : roaring_previous_uint32_iterator(&at);
     }
+    CHECK(page->count == page->capacity || !more);
 }
 
 static void
@@ -230,6 +231,7 @@ engine_query(const struct engine *engine, const struct engine_query *query,
              struct engine_result *result, struct error *err)
 {
     struct plan plan = {.engine = engine, .query = query};
+    CHECK(!engine->in_rows);
     CHECK(query->direction == ENGINE_DESCENDING || query->direction == ENGINE_ASCENDING);
     roaring_bitmap_t *matched = NULL;
     struct arena arena;

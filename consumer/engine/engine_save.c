@@ -25,6 +25,7 @@ static void
 save_field(const struct field *field, struct image_writer *writer)
 {
     CHECK(!field->defers);
+    CHECK(field->deferred.count == 0);
     image_put_u32(writer, (uint32_t)field->name.bytes);
     image_put(writer, field->name.data, field->name.bytes);
     image_put_u32(writer, field_shape(field));
@@ -46,6 +47,7 @@ void
 engine_save(const struct engine *engine, const struct image_sink *sink)
 {
     struct image_writer writer = {.sink = sink};
+    CHECK(!engine->in_rows);
     engine_check_state(engine);
     image_put_u32(&writer, ENGINE_IMAGE_VERSION);
     image_put_u32(&writer, (uint32_t)engine->partition);

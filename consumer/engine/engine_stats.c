@@ -24,6 +24,7 @@ engine_read_field_stats(const struct engine *engine, uint32_t at, struct engine_
 void
 engine_read_stats(const struct engine *engine, struct engine_stats *stats)
 {
+    CHECK(!engine->in_rows);
     *stats = (struct engine_stats){
         .alive_slots = roaring_bitmap_get_cardinality(engine->alive),
         .visible_slots = roaring_bitmap_get_cardinality(engine_visible(engine)),

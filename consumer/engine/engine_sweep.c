@@ -62,6 +62,7 @@ engine_delete_slots(struct engine *engine, const roaring_bitmap_t *slots)
 void
 engine_optimize(struct engine *engine)
 {
+    CHECK(!engine->in_rows);
     engine_sweep(engine);
     CHECK(engine->unswept_count == 0);
     for (uint32_t i = 0; i < engine->field_count; i++)

@@ -65,10 +65,12 @@ void
 engine_advance(struct engine *engine, int64_t now_s)
 {
     int64_t old_s = engine->now_s;
+    CHECK(!engine->in_rows);
     engine->now_s = now_s;
     if (engine->visible_from == NULL || now_s == old_s)
         return;
     bool back = now_s < old_s;
+    CHECK(engine->visible_from->computed_op == COMPUTED_NONE);
     roaring_bitmap_t *due =
         time_due(engine, back ? now_s : old_s, back ? old_s : now_s, engine->alive);
     engine_note_slots(engine, due);
@@ -107,6 +109,7 @@ time_least(const struct field *field, const roaring_bitmap_t *slots, int64_t *le
 bool
 engine_next_activation(const struct engine *engine, int64_t *at_s)
 {
+    CHECK(!engine->in_rows);
     if (engine->visible_from == NULL)
         return false;
     roaring_bitmap_t *hidden = bitmap_andnot(engine->alive, engine->visible);

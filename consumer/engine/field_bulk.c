@@ -79,6 +79,7 @@ field_unpost_all(struct field *field, const roaring_bitmap_t *slots)
     struct kv_list pairs = {0};
     roaring_uint32_iterator_t at;
     CHECK(field->filters);
+    CHECK(field->deferred.count == 0);
     if (field_sweeps(field, slots)) {
         postings_sweep(&field->postings, slots);
         return;

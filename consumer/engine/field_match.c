@@ -132,6 +132,7 @@ field_match_range(const struct field *field, int64_t low, int64_t high,
 roaring_bitmap_t *
 field_match(const struct field *field, int64_t key, const roaring_bitmap_t *within)
 {
+    CHECK(field->deferred.count == 0 || field->filters);
     if (!field->filters)
         return field_match_range(field, key, key, within);
     const struct slot_set *slots = postings_find(&field->postings, key);

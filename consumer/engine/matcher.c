@@ -133,6 +133,7 @@ matcher_match_leaf(const struct matcher *matcher, const struct filter *filter,
         return matches;
     }
     default:
+        CHECK(filter->kind >= FILTER_GT && filter->kind <= FILTER_LTE);
         return matcher_match_range(field, filter, within);
     }
 }

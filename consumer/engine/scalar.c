@@ -18,6 +18,7 @@ scalar_wanted(const struct field *field)
     case FIELD_STRING:
         return "a string";
     default:
+        CHECK(field->type == FIELD_SINGLE_VALUE || field->type == FIELD_MULTI_VALUE);
         return "an integer";
     }
 }
@@ -115,6 +116,7 @@ int
 scalar_from_untyped(const struct field *field, const struct value *value, struct scalar *scalar,
                     struct error *err)
 {
+    CHECK(value->kind <= VALUE_STRING); /* the grammar of queries has no arrays as values */
     if (field->type == FIELD_STRING) {
         if (value->kind == VALUE_INTEGER || value->kind == VALUE_FLOAT ||
             value->kind == VALUE_BOOLEAN) {
@@ -215,5 +217,7 @@ scalar_range(const struct field *field, enum filter_kind kind, const struct valu
     } else {
         *high = kind == FILTER_LT ? bound.ceil - 1 : bound.floor;
     }
+    CHECK(greater || none || *low == INT64_MIN);
+    CHECK(!greater || none || *high == INT64_MAX);
     return 0;
 }

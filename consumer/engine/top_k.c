@@ -29,6 +29,7 @@ top_is_before(const struct top *top, const struct top_k_hit *a, const struct top
 static void
 top_sift_down(const struct top *top, uint64_t at, uint64_t count)
 {
+    CHECK(at < count && count <= top->count);
     struct top_k_hit hit = top->hits[at];
     for (uint64_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
         if (child + 1 < count && top_is_before(top, &top->hits[child], &top->hits[child + 1]))

@@ -45,6 +45,7 @@ parse_refuse(const struct request_parser *parser, const char *what, const char *
 static const struct json_value *
 parse_member(const struct json_value *object, const char *key)
 {
+    CHECK(object->kind == JSON_OBJECT);
     const struct json_value *value = json_member(object, key);
     return value != NULL && value->kind != JSON_NULL ? value : NULL;
 }
@@ -129,6 +130,7 @@ parse_value(const struct request_parser *parser, const struct json_value *json, 
 static int
 parse_values(struct request_parser *parser, const struct json_value *json, struct filter *filter)
 {
+    CHECK(filter->values == NULL);
     if (json->kind != JSON_ARRAY)
         return parse_refuse(parser, "a list", "[value, ...]", json);
     uint32_t count = json->array.count;
@@ -262,6 +264,7 @@ parse_sort(const struct request_parser *parser, const struct json_value *json,
     const struct json_value *direction = parse_member(json, "direction");
     if (field == NULL || field->kind != JSON_STRING || field->string.bytes == 0)
         return error_set(parser->err, ERR_DATA, "sort needs field, the name of a field");
+    CHECK(query->sort_field.bytes == 0);
     query->sort_field = field->string;
     if (direction == NULL)
         return 0;
@@ -302,6 +305,7 @@ parse_cursor(const struct request_parser *parser, const struct json_value *json,
         return error_set(parser->err, ERR_DATA, "cursor needs slot_id, an integer");
     if (value != NULL && value->kind != JSON_INTEGER)
         return error_set(parser->err, ERR_DATA, "sort_value must be an integer or null");
+    CHECK(request->query.after == NULL);
     request->page_key.entity_id = id->integer;
     if (value != NULL && request->query.sort_field.bytes > 0) {
         request->page_key.has_value = true;
@@ -352,5 +356,9 @@ query_request_parse(struct text body, const struct query_limits *limits, struct 
         rc = parse_filters(&parser, parse_member(json, "filters"), &request->query);
     if (rc == 0)
         rc = parse_sort(&parser, parse_member(json, "sort"), &request->query);
-    return rc == 0 ? parse_page(&parser, json, request) : rc;
+    if (rc == 0)
+        rc = parse_page(&parser, json, request);
+    CHECK(rc != 0 || request->query.limit + request->query.offset <= limits->limit);
+    CHECK(parser.clauses <= limits->clauses);
+    return rc;
 }

@@ -221,7 +221,7 @@ test_refusals_name_the_reason_and_the_place(void **state)
         {"{'limit':6,'offset':995}", "limit plus offset is more than 1000"},
         {"{'limit':1,'offset':9223372036854775807}", "limit plus offset is more than 1000"},
         {"{'cursor':{}}", "cursor needs slot_id"},
-        {"{'cursor':{'slot_id':1,'sort_value':'x'}}", "sort_value is an integer or null"},
+        {"{'cursor':{'slot_id':1,'sort_value':'x'}}", "sort_value must be an integer or null"},
         {"{'cursor':{'slot_id':1,'id':2}}", "cursor has no member \"id\""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)

@@ -28,6 +28,14 @@ dictionary_place(const struct dictionary *dictionary, struct text text)
 }
 
 static void
+dictionary_check(const struct dictionary *dictionary)
+{
+    CHECK((dictionary->table_capacity & (dictionary->table_capacity - 1)) == 0);
+    CHECK(dictionary->texts_capacity == dictionary->table_capacity / 2);
+    CHECK(dictionary->count <= dictionary->texts_capacity);
+}
+
+static void
 dictionary_grow(struct dictionary *dictionary)
 {
     uint32_t capacity = dictionary->table_capacity;
@@ -47,7 +55,7 @@ dictionary_grow(struct dictionary *dictionary)
 void
 dictionary_free(struct dictionary *dictionary)
 {
-    CHECK(dictionary->count <= dictionary->texts_capacity);
+    dictionary_check(dictionary);
     free(dictionary->texts);
     free(dictionary->table);
     arena_free(&dictionary->arena);
@@ -102,6 +110,7 @@ dictionary_bytes(const struct dictionary *dictionary)
 void
 dictionary_save(const struct dictionary *dictionary, struct image_writer *writer)
 {
+    dictionary_check(dictionary);
     image_put_u32(writer, dictionary->count);
     for (uint32_t code = 0; code < dictionary->count; code++) {
         image_put_u32(writer, (uint32_t)dictionary->texts[code].bytes);
@@ -123,4 +132,5 @@ dictionary_load(struct dictionary *dictionary, struct image_reader *reader)
             image_refuse(reader, "the same text twice");
     }
     CHECK(reader->rc != 0 || dictionary->count == count);
+    dictionary_check(dictionary);
 }

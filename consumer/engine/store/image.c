@@ -34,6 +34,7 @@ image_flush(struct image_writer *writer)
 void
 image_put(struct image_writer *writer, const void *data, size_t bytes)
 {
+    CHECK(writer->buffer.bytes < WRITE_BYTES);
     if (bytes >= WRITE_BYTES) {
         image_flush(writer);
         writer->sink->write(writer->sink->context, data, bytes);
@@ -180,6 +181,7 @@ walk_bitset(struct bitmap_walk *walk, uint32_t count)
 static bool
 walk_runs(struct bitmap_walk *walk, uint32_t count)
 {
+    CHECK(count > 0 && count <= CONTAINER_SLOTS);
     const uint8_t *head = walk_take(walk, 2);
     uint32_t runs = head != NULL ? walk_u16(head, 0) : 0;
     const uint8_t *pairs = walk_take(walk, 4 * (size_t)runs);
@@ -246,6 +248,7 @@ roaring_bitmap_t *
 image_get_bitmap(struct image_reader *reader)
 {
     const uint8_t *data = image_get_bytes(reader, image_get_u64(reader));
+    CHECK(data != NULL);
     if (reader->rc == 0 && !bitmap_bytes_are_sound(data, reader->buffer.bytes))
         image_refuse(reader, "a damaged bitmap");
     if (reader->rc != 0)

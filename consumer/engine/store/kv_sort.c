@@ -31,6 +31,7 @@ static void
 kv_sort_digit(const struct kv *from, struct kv *to, uint32_t count, uint32_t shift)
 {
     uint32_t ends[DIGITS + 1] = {0};
+    CHECK(from != to);
     CHECK(shift < KEY_BITS);
     for (uint32_t i = 0; i < count; i++)
         ends[(from[i].key >> shift) % DIGITS + 1]++;

@@ -127,6 +127,7 @@ uint32_t
 page_bits_select(const struct page_bits *bits, uint32_t rank)
 {
     uint32_t word = 0;
+    CHECK(rank < PAGE_SLOTS);
     for (; rank >= word_count(bits->words[word]); word++) {
         rank -= (uint32_t)word_count(bits->words[word]);
         CHECK(word + 1 < PAGE_WORDS);

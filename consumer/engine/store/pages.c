@@ -9,6 +9,7 @@
 void
 pages_free(struct pages *pages)
 {
+    CHECK(pages->items != NULL || pages->count == 0);
     for (uint32_t i = 0; i < pages->count; i++)
         free(pages->items[i]);
     free(pages->items);
@@ -28,7 +29,6 @@ pages_grow(struct pages *pages, uint32_t page)
     pages->items = memory_realloc(pages->items, wanted * sizeof *pages->items);
     memset(pages->items + pages->count, 0, (wanted - pages->count) * sizeof *pages->items);
     pages->count = wanted;
-    CHECK(page < pages->count);
 }
 
 void **
@@ -37,6 +37,7 @@ pages_place(struct pages *pages, uint32_t slot)
     uint32_t page = slot >> PAGE_BITS;
     if (page >= pages->count)
         pages_grow(pages, page);
+    CHECK(page < pages->count);
     return &pages->items[page];
 }
 

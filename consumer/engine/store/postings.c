@@ -45,6 +45,15 @@ postings_is_full(const struct postings *postings)
     return postings->count * 4 >= postings->capacity * 3;
 }
 
+/* CHECK()s what every change keeps: a table that a search leaves. */
+static void
+postings_check(const struct postings *postings)
+{
+    CHECK((postings->capacity & (postings->capacity - 1)) == 0);
+    CHECK((postings->capacity == 0) == (postings->table == NULL));
+    CHECK(postings->count == 0 || postings->count * 4 < postings->capacity * 3 + 4);
+}
+
 static void
 postings_grow(struct postings *postings)
 {
@@ -88,7 +97,7 @@ postings_drop(struct postings *postings, uint64_t hole)
 void
 postings_free(struct postings *postings)
 {
-    CHECK(postings->count <= postings->capacity);
+    postings_check(postings);
     for (uint64_t i = 0; i < postings->capacity; i++)
         slot_set_free(&postings->table[i].slots);
     free(postings->table);
@@ -108,6 +117,7 @@ int64_t
 postings_value(const struct postings *postings, uint32_t slot)
 {
     uint64_t at = 0;
+    CHECK(postings->count > 0);
     while (!slot_set_contains(&postings->table[at].slots, slot)) {
         at++;
         CHECK(at < postings->capacity);
@@ -209,6 +219,7 @@ postings_sweep(struct postings *postings, const roaring_bitmap_t *slots)
             postings_drop(postings, at);
         }
     }
+    postings_check(postings);
 }
 
 roaring_bitmap_t *
@@ -251,6 +262,7 @@ void
 postings_save(const struct postings *postings, struct image_writer *writer)
 {
     uint64_t saved = 0;
+    postings_check(postings);
     image_put_u64(writer, postings->count);
     for (uint64_t i = 0; i < postings->capacity; i++) {
         const struct posting *posting = &postings->table[i];
@@ -315,5 +327,6 @@ postings_load(struct postings *postings, struct image_reader *reader)
     if (loaded > 0)
         postings_take(postings, list, loaded, reader);
     CHECK(reader->rc != 0 || postings->count == count);
+    postings_check(postings);
     free(list);
 }

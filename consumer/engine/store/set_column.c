@@ -209,12 +209,20 @@ set_column_place(struct set_column *column, uint32_t slot)
     return &page->blocks[slot % PAGE_SLOTS / BLOCK_SLOTS];
 }
 
+static void
+block_check(const struct set_block *block)
+{
+    CHECK((block->present == 0) == (block->bytes == 0));
+    CHECK(block->bytes >= 2 * (uint32_t)__builtin_popcount(block->present)); /* length, value */
+    CHECK(block->bytes <= block->capacity);
+}
+
 /* Stores a changed block; frees it if it has no set. */
 static void
 set_column_put(struct set_column *column, struct set_block **place, struct set_block *block,
                uint64_t bytes_before)
 {
-    CHECK((block->present == 0) == (block->bytes == 0));
+    block_check(block);
     CHECK(bytes_before <= column->block_bytes);
     if (block->present == 0) {
         free(block);
@@ -227,6 +235,7 @@ set_column_put(struct set_column *column, struct set_block **place, struct set_b
 void
 set_column_write(struct set_column *column, uint32_t slot, const struct value_list *values)
 {
+    CHECK(values->count < 2 || values->items[0] < values->items[values->count - 1]);
     struct set_block **place = set_column_place(column, slot);
     struct set_block *block = *place;
     uint64_t bytes_before = block_memory(block);
@@ -456,6 +465,7 @@ page_save(const struct set_page *page, struct image_writer *writer)
         if (block == NULL)
             continue;
         CHECK(block->present != 0);
+        block_check(block);
         image_put_u32(writer, i);
         image_put_u32(writer, block->present);
         image_put_u32(writer, block->bytes);
@@ -537,6 +547,7 @@ block_load(struct image_reader *reader)
     block->present = present;
     block->bytes = bytes;
     memcpy(block->data, data, bytes);
+    block_check(block);
     return block;
 }
 

@@ -29,6 +29,7 @@ slices_free(struct slices *slices)
 void
 slices_change(struct slices *slices, uint32_t slot, int64_t old_number, int64_t new_number)
 {
+    CHECK(slices->count > 0);
     uint64_t mask = UINT64_MAX >> (SLICES_MAX - slices->count);
     uint64_t changed = ((uint64_t)old_number ^ (uint64_t)new_number) & mask;
     for (; changed != 0; changed &= changed - 1) {

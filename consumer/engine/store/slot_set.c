@@ -156,6 +156,7 @@ few_add(struct slot_set *set, struct few *few, uint32_t slot)
         few = few_resize(few, few->count + few->count / 4 + 1);
     CHECK(few->count < few->capacity);
     CHECK(at == 0 || few->slots[at - 1] < slot);
+    CHECK(at == few->count || slot < few->slots[at]);
     memmove(few->slots + at + 1, few->slots + at, (few->count - at) * sizeof few->slots[0]);
     few->slots[at] = slot;
     few->count++;
@@ -164,6 +165,18 @@ few_add(struct slot_set *set, struct few *few, uint32_t slot)
         slot_set_hold_bitmap(set, roaring_bitmap_of_ptr(few->count, few->slots));
         free(few);
     }
+}
+
+/* CHECK()s what its form promises: before a set is written, after it is read or optimised. */
+static void
+slot_set_check(const struct slot_set *set)
+{
+    const struct few *few = slot_set_few(set);
+    const roaring_bitmap_t *bitmap = slot_set_bitmap(set);
+    CHECK(few == NULL || (few->count > 1 && few->count <= few->capacity));
+    CHECK(few == NULL || few->slots[0] < few->slots[few->count - 1]);
+    CHECK(few == NULL || few->count <= FEW_MAX);
+    CHECK(bitmap == NULL || !roaring_bitmap_is_empty(bitmap));
 }
 
 /* Adds to a set of one slot. */
@@ -408,6 +421,7 @@ slot_set_optimize(struct slot_set *set)
     roaring_bitmap_free(bitmap);
     set->word = 0;
     few_shrink(set, few);
+    slot_set_check(set);
 }
 
 uint64_t
@@ -426,7 +440,7 @@ slot_set_save(const struct slot_set *set, struct image_writer *writer)
     uint32_t one, count;
     const uint32_t *array = slot_set_array(set, &one, &count);
     CHECK(!slot_set_is_empty(set));
-    CHECK(count <= FEW_MAX);
+    slot_set_check(set);
     image_put_u32(writer, count);
     if (count > 0)
         image_put(writer, array, count * sizeof array[0]);
@@ -474,4 +488,6 @@ slot_set_load(struct slot_set *set, struct image_reader *reader)
     else
         slot_set_load_bitmap(set, reader);
     CHECK(reader->rc != 0 || !slot_set_is_empty(set));
+    if (reader->rc == 0)
+        slot_set_check(set);
 }
