@@ -373,7 +373,6 @@ json_parse(struct text text, uint32_t max_depth, struct arena *arena,
            const struct json_value **value, struct error *err)
 {
     size_t at_byte;
-    CHECK(max_depth > 0);
     const char *refusal = text_refusal(text, &at_byte);
     if (refusal != NULL)
         return parse_refuse(refusal, at_byte, err);
