@@ -64,8 +64,9 @@ codec_schema_init(struct codec_schema *schema, const struct event_schema *releas
     if (rc != 0)
         return rc;
     CHECK(fingerprint == released->fingerprint);
-    CHECK(avro_schema_from_json_length(released->json, text_of(released->json).bytes,
-                                       &schema->schema) == 0);
+    if (avro_schema_from_json_length(released->json, text_of(released->json).bytes,
+                                     &schema->schema) != 0) /* its JSON parser is out of memory */
+        return error_set(err, ERR_FATAL, "%s", avro_strerror());
     rc = layout_resolve(schema->schema, &schema->layout, err);
     if (rc == 0)
         rc = event_walker_create(schema->schema, &schema->walker, err);
