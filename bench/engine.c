@@ -1,11 +1,11 @@
-/* What the engine costs, on entities like the gallery's: memory, its state as bytes, changes,
+/* What the engine costs, on entities like those of the gallery: memory, its image, changes,
  * fan-outs, queries.
  *
- *     engine [ENTITIES]        2000000 when not given
+ *     engine [ENTITIES]        default 2000000
  *
- * Prints tables. Times are those of the processor; rates are medians of chunks; queries are cold,
- * for the engine has no cache. What is called bare is CRoaring alone, doing the least that the task
- * needs. The entities are the same in every run.
+ * Prints tables. Times are CPU times, and rates are medians of chunks. Every query is computed,
+ * since the engine has no cache of results. "bare" is the least that the task needs, done with
+ * CRoaring alone. The entities are the same in every run.
  */
 #include <malloc.h>
 #include <math.h>
@@ -47,7 +47,7 @@ percentile(double *samples, int count, double part)
     return samples[(int)(part * (count - 1) + 0.5)];
 }
 
-/* --- entities: each one follows from its id -------------------------------------------------- */
+/* --- entities: the id of an entity determines its values ------------------------------------- */
 
 /* splitmix64 */
 static uint64_t
@@ -59,7 +59,7 @@ mix(uint64_t seed)
     return seed ^ seed >> 31;
 }
 
-/* 1 .. count, the lower the more often: Zipf's law. */
+/* A number from 1 to count, by Zipf's law: lower numbers are more frequent. */
 static int64_t
 skewed(uint64_t random, uint64_t count)
 {
@@ -128,7 +128,7 @@ field_name(int field)
 
 static uint64_t entities = 2000000;
 
-/* The values of one field of one entity: how many, and which; text as its place in its list. */
+/* The values of one field of one entity, and their number. A text is its place in the list. */
 static uint32_t
 entity_values(int field, uint64_t id, int64_t values[SETS_MAX])
 {
@@ -311,7 +311,7 @@ bare_postings_bytes(struct kv *pairs, size_t count, uint32_t *slots)
     return bytes;
 }
 
-/* What a field takes at the least: its bitmaps serialized, its values packed into bits. */
+/* The least that a field needs: its bitmaps serialized, and its values packed into bits. */
 static double
 bare_field_bytes(int field)
 {
@@ -342,10 +342,10 @@ print_memory(const struct engine *engine, double loaded, double optimized)
 {
     double sum = 0, bare_sum = 0, bare_existed = 0;
     struct engine_field_stats stats;
-    printf("\nmemory, bytes an entity     values    engine      bare   ratio\n");
+    printf("\nmemory, bytes per entity    values    engine      bare   ratio\n");
     for (int field = 0; field < FIELDS; field++) {
         engine_read_field_stats(engine, (uint32_t)field, &stats);
-        /* the computed one is much like what it is computed from */
+        /* a computed field needs about as much as its source */
         double bare = field == SORT_AT ? bare_existed : bare_field_bytes(field) / (double)entities;
         bare_existed = field == EXISTED_AT ? bare : bare_existed;
         double own = (double)stats.memory_bytes / (double)entities;
@@ -355,10 +355,10 @@ print_memory(const struct engine *engine, double loaded, double optimized)
         bare_sum += bare;
     }
     printf("%-34s %9.2f %9.2f %7.2f\n", "all fields", sum, bare_sum, sum / bare_sum);
-    printf("%-34s %9.2f %9.2f %7.2f\n", "resident, loaded", loaded / (double)entities, bare_sum,
+    printf("%-34s %9.2f %9.2f %7.2f\n", "RSS, loaded", loaded / (double)entities, bare_sum,
            loaded / (double)entities / bare_sum);
-    printf("%-34s %9.2f %9.2f %7.2f\n", "resident, optimized", optimized / (double)entities,
-           bare_sum, optimized / (double)entities / bare_sum);
+    printf("%-34s %9.2f %9.2f %7.2f\n", "RSS, optimized", optimized / (double)entities, bare_sum,
+           optimized / (double)entities / bare_sum);
 }
 
 static struct engine *
@@ -451,7 +451,7 @@ bench_delete(struct engine *engine, uint64_t count, uint64_t first)
     double masked = cpu_us() - begin;
     engine_sweep(engine);
     double spent = cpu_us() - begin;
-    printf("%-34llu %9.3f ms %9.3f ms swept %9.2f us each\n", (unsigned long long)count,
+    printf("%-34llu %9.3f ms %9.3f ms swept %9.2f us per slot\n", (unsigned long long)count,
            masked / 1e3, spent / 1e3, spent / (double)count);
     for (uint64_t i = 0; i < count; i++)
         load_entity(engine, (first + i * 7) % entities);
@@ -688,9 +688,9 @@ bench_queries(const struct engine *engine)
     printf("%-34s %9.1f %9.1f\n", "all of them", p50, percentile(everything, count, 0.99));
 }
 
-/* --- how long the other side waits ----------------------------------------------------------- */
+/* --- how long a writer waits ----------------------------------------------------------------- */
 
-/* Between two of a query's pauses nobody writes. */
+/* The steps of a query, between which it lets the writer in. */
 struct steps {
     double begin_us;
     double longest_us;
@@ -748,14 +748,14 @@ bench_heavy_queries(const struct engine *engine)
             .kind = FILTER_EQ, .field = text_of(field_name(USER)), .values = &users[i], .count = 1};
         others[i] = (struct filter){.kind = FILTER_NOT, .children = &leaves[i], .count = 1};
     }
-    printf("\nheavy queries, ms                      whole  its steps  the last   matched\n");
+    printf("\nheavy queries, ms                      whole   longest last step   matched\n");
     bench_steps(engine, "in 5000 tags, by sortAt", &list, "sortAt");
     bench_steps(engine, "5000 times not a user, by sortAt", &any, "sortAt");
     bench_steps(engine, "a range, by existedAt", &range, "existedAt");
     bench_steps(engine, "all, by publishedAt", NULL, "publishedAt");
 }
 
-/* Of one entity in 20, or of the others. */
+/* Matches one entity in 20, or the others. */
 static void
 bench_values_fan_out(struct engine *engine, const char *name, const char *type, struct op nested)
 {
@@ -771,7 +771,7 @@ bench_values_fan_out(struct engine *engine, const char *name, const char *type, 
     double begin = cpu_us();
     apply_fan_out(engine, query, &nested);
     double spent = cpu_us() - begin;
-    printf("%-34s %9llu %9.1f ms %9.3f us a slot\n", name, (unsigned long long)slots, spent / 1e3,
+    printf("%-34s %9llu %9.1f ms %9.3f us per slot\n", name, (unsigned long long)slots, spent / 1e3,
            spent / (double)slots);
     engine_result_free(&result);
 }
@@ -781,7 +781,7 @@ bench_values_fan_outs(struct engine *engine)
 {
     struct op tag = set_op(TAG_IDS, TAGS / 2);
     struct op time = set_op(EXISTED_AT, NOW_S);
-    printf("\nfan-outs into what slots have of their own\n");
+    printf("\nfan-outs into fields with a different value in each slot\n");
     tag.kind = OP_ADD;
     bench_values_fan_out(engine, "add a tag, to few", "video", tag);
     bench_values_fan_out(engine, "add a tag, to most", "image", tag);
@@ -795,7 +795,7 @@ bench_values_fan_outs(struct engine *engine)
     bench_values_fan_out(engine, "clear existedAt, of most", "image", time);
 }
 
-/* --- the state as bytes ---------------------------------------------------------------------- */
+/* --- the image ------------------------------------------------------------------------------- */
 
 static void
 take_state(void *context, const void *data, size_t bytes)
@@ -828,7 +828,7 @@ bench_state(const struct engine *engine)
     double before = cpu_us();
     if (engine_load(loaded, &source, &err) != 0)
         fprintf(stderr, "engine: %s\n", err.message);
-    printf("\nstate: %.1f bytes an entity; saved in %.0f ms, loaded in %.0f ms\n",
+    printf("\nimage: %.1f bytes per entity; saved in %.0f ms, loaded in %.0f ms\n",
            (double)bytes.bytes / (double)entities, (saved - begin) / 1e3,
            (cpu_us() - before) / 1e3);
     engine_destroy(loaded);

@@ -5,12 +5,12 @@
  *
  *   op           scalar, boolean, string, sort     multi-value
  *   set v        value becomes v; null clears      array replaces; one value joins; null clears
- *   remove v     cleared if it is v                v leaves (an array: each of them)
- *   add v        as set                            v joins (an array: each of them)
+ *   remove v     cleared if it is v                v leaves (an array: each of its items)
+ *   add v        as set                            v joins (an array: each of its items)
  *   alive        the slot exists                   (same)
- *   delete       the slot and all its values go    (same)
- *   queryOpSet   nested ops on every slot that the query matches at that point of the order,
- *                hidden and not-yet-alive ones included
+ *   delete       removes the slot and its values   (same)
+ *   queryOpSet   the nested ops, on every slot that the query matches at that point of the order;
+ *                slots that are hidden or not alive are included
  *
  * Values for a slot that is not alive are kept, invisible, until `alive`. Null is not zero; an
  * empty array is null; `remove null`, and `add null` to a multi-value, change nothing.
@@ -18,7 +18,7 @@
  *   field                              takes
  *   single_value, multi_value, sort    integers; 3.0 is 3 (up to 2^53); no booleans, no text
  *   boolean                            true and false; not 0 and 1
- *   string                             text, the empty one included
+ *   string                             text, also empty text
  *
  * A name that is in filter_fields (as single_value) and in sort_fields is one field that does
  * both. A sort field of `bits: n` holds -(2^n - 1) .. 2^n - 1; other integers are 64 bits wide. A
@@ -148,16 +148,16 @@ struct engine_pause {
 };
 
 struct engine_query {
-    const struct filter *filter;     /* NULL: everything visible; recursion is as deep as it is */
-    struct text sort_field;          /* empty: by entity id */
-    enum engine_direction direction; /* of the sort value and of the id as tie-break */
-    uint64_t limit;                  /* of the page, which is after `offset` entries */
-    uint64_t offset;                 /* the caller skips them; must be 0 with a page key */
+    const struct filter *filter;         /* NULL: every visible slot; the recursion is as deep */
+    struct text sort_field;              /* empty: by entity id */
+    enum engine_direction direction;     /* of the sort value and of the id as tie-break */
+    uint64_t limit;                      /* of the page, which is after `offset` entries */
+    uint64_t offset;                     /* the caller skips them; must be 0 with a page key */
     const struct engine_page_key *after; /* NULL: from the start */
     const struct engine_pause *pause;    /* NULL: no pauses */
 };
 
-/* One entry of the answer; nulls sort last in both directions. */
+/* One entry of the result; nulls sort last in both directions. */
 struct engine_hit {
     int64_t entity_id;
     bool has_value;
@@ -167,12 +167,12 @@ struct engine_hit {
 struct engine_result {
     struct engine_hit *hits; /* ordered; up to offset + limit: the caller merges shards and skips */
     uint64_t count;
-    uint64_t total_matched; /* visible slots that match the filter, whatever the page */
+    uint64_t total_matched; /* visible slots that match the filter, on all pages */
 };
 
 /* Fills `result`, whose hits the caller frees with engine_result_free(). ERR_DATA: unknown field,
  * wrong type of value, sort by a field that is not a sort field. Memory: offset + limit hits, or as
- * many as match. When the engine changes in a pause, the answer is that of the last state. */
+ * many as match. When the engine changes in a pause, the result is that of the last state. */
 int engine_query(const struct engine *engine, const struct engine_query *query,
                  struct engine_result *result, struct error *err);
 void engine_result_free(struct engine_result *result);
@@ -182,7 +182,7 @@ void engine_result_free(struct engine_result *result);
 void engine_watch_begin(struct engine *engine, struct engine_watch *watch);
 void engine_watch_end(struct engine *engine, struct engine_watch *watch);
 
-/* < 0, 0, > 0 in the order that engine_query() uses: the merge of several shards' answers. */
+/* < 0, 0, > 0: the order of engine_query(), for merging the results of several shards. */
 int engine_hit_compare(const struct engine_hit *a, const struct engine_hit *b, bool by_value,
                        enum engine_direction direction);
 
@@ -203,7 +203,7 @@ struct engine_entity {
 int engine_scan(const struct engine *engine, int64_t first, int64_t last,
                 int (*visit)(void *context, const struct engine_entity *entity), void *context);
 
-/* An entity that queries can find. */
+/* Do queries find the entity? */
 bool engine_is_visible(const struct engine *engine, int64_t entity_id);
 
 /* Memory is an estimate, without the overhead of the allocator. Reading it visits all bitmaps,

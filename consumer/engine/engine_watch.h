@@ -1,7 +1,7 @@
 /* Watches: a query that lets the writer in (engine_pause) records which slots change meanwhile.
  * Without a watch these functions do nothing.
  *
- * The writer's thread, while no query reads; engine.h says who may begin and end a watch.
+ * The writer's thread, while no query reads. engine.h defines who may begin and end a watch.
  */
 #ifndef CONSUMER_ENGINE_ENGINE_WATCH_H
 #define CONSUMER_ENGINE_ENGINE_WATCH_H

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/search.h"
 
 static bool
 snapshot_is_valid(const struct snapshot *snapshot)
@@ -141,22 +142,25 @@ snapshot_narrow(struct snapshot *snapshot, const struct snapshot *other)
     *snapshot = both;
 }
 
+struct xip_search {
+    const struct snapshot *snapshot;
+    uint64_t xid;
+};
+
+static bool
+xip_is_below(const void *context, uint32_t at)
+{
+    const struct xip_search *search = context;
+    return search->snapshot->xip[at] < search->xid;
+}
+
 bool
 snapshot_sees(const struct snapshot *snapshot, uint64_t xid)
 {
     CHECK(xid > 0 && snapshot->xmin > 0);
     if (xid < snapshot->xmin || xid >= snapshot->xmax)
         return xid < snapshot->xmin;
-    uint32_t low = 0;
-    uint32_t high = snapshot->xip_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (snapshot->xip[middle] == xid)
-            return false;
-        if (snapshot->xip[middle] < xid)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return true;
+    const struct xip_search search = {snapshot, xid};
+    uint32_t at = search_first(snapshot->xip_count, xip_is_below, &search);
+    return at == snapshot->xip_count || snapshot->xip[at] != xid;
 }

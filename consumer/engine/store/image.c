@@ -197,7 +197,7 @@ walk_runs(struct bitmap_walk *walk, uint32_t count)
     return pairs != NULL && runs > 0 && found == count;
 }
 
-/* The number of containers, and a bit for each that tells whether it holds runs (NULL: no one). */
+/* The number of containers, and one bit for each: it holds runs (NULL: none of them does). */
 static bool
 walk_head(struct bitmap_walk *walk, uint32_t *count, const uint8_t **runs)
 {
