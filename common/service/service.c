@@ -54,6 +54,7 @@ static void *
 service_main(void *context)
 {
     struct service *service = context;
+    sd_notify(0, "READY=1");
     while (!atomic_load(&service->ended)) {
         if (shutdown_requested())
             service_report_stopping(service);
@@ -82,7 +83,6 @@ service_start(bool (*is_healthy)(void *context), void *context, struct service *
         free(made);
         return rc;
     }
-    sd_notify(0, "READY=1");
     *service = made;
     return 0;
 }

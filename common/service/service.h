@@ -16,7 +16,7 @@
 
 struct service;
 
-/* Reports READY=1 and starts the thread, which calls `is_healthy` with `context`; `context` must
+/* Starts the thread, which reports READY=1 and calls `is_healthy` with `context`; `context` must
  * outlive the service. The caller owns `*service`; NULL without a service manager. */
 int service_start(bool (*is_healthy)(void *context), void *context, struct service **service,
                   struct error *err);
