@@ -286,6 +286,7 @@ def run(work, seconds, kills, seed):
         campaign = Campaign(line, postgres, kafka, random.Random(seed))
         stack.enter_context(contextlib.closing(campaign))
         line.producer.start()
+        line.producer.wait_until_state("draining")  # its first snapshot has found an empty source
         campaign.consumers.start()
         with line.connect() as connection:
             collections.deque(gallery.insert_rows(connection, 1000), maxlen=0)
