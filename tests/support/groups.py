@@ -134,7 +134,7 @@ class Group:
         reads them; a negative offset means that nothing was committed. A client may treat a broker
         that is back as unreachable for minutes, so after an error a new client is created."""
         places = [confluent_kafka.TopicPartition(self._line.topic, p) for p in range(PARTITIONS)]
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while True:
             try:
                 found = self.client.committed(places, timeout=10)
