@@ -172,7 +172,6 @@ place_is(const struct place *place, const struct place *wanted)
 static struct place *
 compact_find_place(const struct compact *compact, const struct place *wanted)
 {
-    CHECK(wanted->kind != PLACE_EMPTY);
     CHECK(compact->place_count <= compact->places_mask); /* one entry is empty */
     uint64_t at = hash_number((uint64_t)wanted->owner);
     at = hash_number(at + (uint64_t)wanted->element);

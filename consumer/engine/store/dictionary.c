@@ -84,6 +84,7 @@ dictionary_add(struct dictionary *dictionary, struct text text)
     CHECK(dictionary->count < CODES_MAX);
     if (dictionary->count == dictionary->texts_capacity)
         dictionary_grow(dictionary);
+    CHECK(dictionary->count < dictionary->texts_capacity);
     code = dictionary->count++;
     dictionary->texts[code] = arena_text(&dictionary->arena, text);
     uint32_t place = dictionary_place(dictionary, text);

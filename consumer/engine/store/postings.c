@@ -301,6 +301,7 @@ postings_take(struct postings *postings, struct posting *loaded, uint64_t count,
         *place = loaded[i];
         postings->count++;
     }
+    CHECK(reader->rc != 0 || postings->count == count);
 }
 
 void
@@ -326,7 +327,7 @@ postings_load(struct postings *postings, struct image_reader *reader)
     }
     if (loaded > 0)
         postings_take(postings, list, loaded, reader);
-    CHECK(reader->rc != 0 || postings->count == count);
+    CHECK(reader->rc != 0 || loaded == count);
     postings_check(postings);
     free(list);
 }

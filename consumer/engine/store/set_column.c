@@ -209,6 +209,7 @@ set_column_place(struct set_column *column, uint32_t slot)
     return &page->blocks[slot % PAGE_SLOTS / BLOCK_SLOTS];
 }
 
+/* CHECK()s what an image must hold: before a block is written, after it is read. */
 static void
 block_check(const struct set_block *block)
 {
@@ -222,7 +223,7 @@ static void
 set_column_put(struct set_column *column, struct set_block **place, struct set_block *block,
                uint64_t bytes_before)
 {
-    block_check(block);
+    CHECK((block->present == 0) == (block->bytes == 0));
     CHECK(bytes_before <= column->block_bytes);
     if (block->present == 0) {
         free(block);
