@@ -6,9 +6,11 @@
 #ifndef COMMON_EVENT_EVENT_H
 #define COMMON_EVENT_EVENT_H
 
+#include "common/event/chunk.h"
 #include "common/ops/op.h"
 
-/* The limit on ops, nested ops and strings of arrays of one event, in total. */
+/* The limit on ops, nested ops, columns, and strings of arrays of one event, in total. Numbers of
+ * arrays do not count. */
 enum { EVENT_ITEMS_MAX = 128 * 1024 };
 
 enum event_kind {
@@ -16,7 +18,25 @@ enum event_kind {
     EVENT_FAN_OUT,  /* ops of kind OP_FAN_OUT; goes to every partition */
     EVENT_REJECTED, /* an ops row that cannot be applied: it takes a seq and changes nothing */
     EVENT_MARK,     /* control: it takes no seq and carries the last one of its partition */
+    EVENT_PARENT_REFRESH, /* requests for parents' fields: ops of kind OP_REFRESH with entry and
+                             key; goes to every partition and takes a seq in each */
+    /* These take no seq and carry the last one of their partition, like marks. */
+    EVENT_CHUNK,
+    EVENT_PASS,
+    EVENT_SUM,
+    EVENT_SUM_POINT,
+    EVENT_JOB,    /* begin or end of a job */
+    EVENT_VOIDED, /* completeness is taken away */
+    EVENT_KINDS,
 };
+
+/* Does an event of this kind take a seq, and carry the id and the txid of an ops row? */
+static inline bool
+event_kind_is_numbered(enum event_kind kind)
+{
+    return kind == EVENT_ROW || kind == EVENT_FAN_OUT || kind == EVENT_REJECTED ||
+           kind == EVENT_PARENT_REFRESH;
+}
 
 enum mark_kind {
     MARK_FENCE,     /* first event of a generation (L3) */
@@ -36,6 +56,14 @@ struct mark {
     struct text snapshot; /* pg_snapshot in its text form */
     bool source_empty;    /* fence: the source was empty when this epoch began */
     int32_t partitions;   /* P of the topic */
+    /* Not in marks of schema version 1: */
+    bool has_content;          /* false: the mark is of version 1, and what follows is not filled */
+    uint64_t content_digest;   /* over the numbered events' content (event_content_next) */
+    struct text start_name;    /* random name of this start of the producer (L3) */
+    const struct text *fields; /* that the triggers in place cover; "" is existence (alive) */
+    uint32_t field_count;
+    int64_t owed;   /* requests of this partition that are not answered yet */
+    int64_t voided; /* number of the newest voided event; 0: none */
 };
 
 struct event {
@@ -47,16 +75,30 @@ struct event {
     bool has_created_at;
     int64_t created_at_us; /* "BitdexOps".created_at, Unix microseconds */
     enum event_kind kind;
-    int64_t row_id;     /* row, fan-out, rejected: "BitdexOps".id (0 for POST /ops) */
+    uint64_t txid;  /* of a numbered event: "BitdexOps".txid; 0: of schema version 1, or posted */
+    int64_t row_id; /* row, fan-out, rejected: "BitdexOps".id (0 for POST /ops) */
     int64_t entity_id;  /* row: the entity; fan-out, rejected: the column, never a slot */
-    struct ops ops;     /* row, fan-out */
+    struct ops ops;     /* row, fan-out, parent refresh */
     struct text reason; /* rejected */
     struct mark mark;   /* mark */
+    /* In the arena; NULL unless the event is of that kind. */
+    struct chunk *chunk;
+    struct pass *pass;
+    struct sum *sum;
+    struct sum_point *sum_point;
+    struct job_mark *job;
+    struct voided *voided;
 };
 
 /* Continues the digest of L2: FNV-1a (64 bit) over the 8 bytes of the row id, big-endian. The first
  * digest is EVENT_DIGEST_START. */
 #define EVENT_DIGEST_START UINT64_C(0xcbf29ce484222325)
 uint64_t event_digest_next(uint64_t digest, int64_t row_id);
+
+/* Continues the content digest, which begins with EVENT_DIGEST_START: for each of the words row id,
+ * txid and `body_crc`, digest = (digest ^ word) * 0x9e3779b97f4a7c15, then digest ^= digest >> 32.
+ * `body_crc` is the CRC32C of the bytes of the field `body` in the encoded event, with the index of
+ * its branch (L2). */
+uint64_t event_content_next(uint64_t digest, int64_t row_id, uint64_t txid, uint32_t body_crc);
 
 #endif

@@ -46,6 +46,9 @@ enum op_kind {
     OP_ALIVE,   /* the entity exists */
     OP_DELETE,  /* removes the entity and all its values */
     OP_FAN_OUT, /* "queryOpSet": query, nested ops (set, remove, add, delete) */
+    OP_REFRESH, /* the entity is to be read from the source. `field`: the entry of `triggers`, or
+                   empty; `value` with an entry: the key of a parent, or null; `value` without one:
+                   the names of fields, or null for all */
 };
 
 struct filter;

@@ -151,12 +151,12 @@ event_is_routed(const struct event *event, int32_t partition, int32_t partitions
         return partition == numbering_partition(event->entity_id, partitions);
     case EVENT_FAN_OUT:
     case EVENT_REJECTED:
+    case EVENT_PARENT_REFRESH:
         return partition >= 0 && partition < partitions;
-    case EVENT_MARK:
+    default:
+        CHECK(!event_kind_is_numbered(event->kind));
         return false;
     }
-    CHECK(!"a kind of event");
-    return false;
 }
 
 static void
