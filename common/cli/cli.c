@@ -87,11 +87,17 @@ cli_print_answer(const struct cli_program *program, const struct line *line)
 static void
 cli_print_command(const struct cli_program *program, const struct cli_command *command)
 {
-    printf("usage: %s [--config FILE] %s%s%s%s\n\n%s\n", program->name, command->name,
-           command->has_json ? " [--json]" : "", command->arguments != NULL ? " " : "",
+    printf("usage: %s [--config FILE] %s%s%s%s%s\n\n%s\n", program->name, command->name,
+           command->options != NULL ? " [options]" : "", command->has_json ? " [--json]" : "",
+           command->arguments != NULL ? " " : "",
            command->arguments != NULL ? command->arguments : "", command->summary);
     if (command->help != NULL)
         printf("\n%s\n", command->help);
+    if (command->options != NULL)
+        printf("\noptions:\n");
+    for (const struct cli_option *option = command->options; option != NULL && option->name != NULL;
+         option++)
+        cli_print_entry(option->name, option->argument, option->summary, stdout);
 }
 
 /* The number of words of the line that are this name, 1 or 2; 0: the line names another command. */
@@ -149,8 +155,36 @@ cli_check_generate(const char *what, struct error *err)
     return error_set(err, ERR_USAGE, "--generate needs man or bash");
 }
 
+/* Takes an option of a command, whose value is after "=" or, as `*next`, the next word. */
 static int
-cli_read_line(int argc, char **argv, struct line *line, struct error *err)
+cli_take_option(const struct cli_program *program, struct line *line, const char *word,
+                const char **next, struct error *err)
+{
+    struct cli *cli = &line->cli;
+    struct text name = {word, strcspn(word, "=")};
+    const char *value = word[name.bytes] == '=' ? word + name.bytes + 1 : NULL;
+    const struct cli_option *option = cli_program_option(program, name);
+    if (option == NULL)
+        return error_set(err, ERR_USAGE, "unknown option %s", word);
+    if (cli_find_option(cli, option->name) != NULL)
+        return error_set(err, ERR_USAGE, "%s is given twice", option->name);
+    if (option->argument == NULL && value != NULL)
+        return error_set(err, ERR_USAGE, "%s takes no value", option->name);
+    if (option->argument != NULL && value == NULL) {
+        value = *next;
+        *next = NULL;
+        if (value == NULL)
+            return error_set(err, ERR_USAGE, "%s needs %s", option->name, option->argument);
+    }
+    if (cli->given_count == CLI_OPTIONS_MAX)
+        return error_set(err, ERR_USAGE, "too many options");
+    cli->given[cli->given_count++] = (struct cli_given){option->name, value != NULL ? value : ""};
+    return 0;
+}
+
+static int
+cli_read_line(const struct cli_program *program, int argc, char **argv, struct line *line,
+              struct error *err)
 {
     bool options = true; /* until "--" */
     for (int i = 1; i < argc; i++) {
@@ -178,7 +212,10 @@ cli_read_line(int argc, char **argv, struct line *line, struct error *err)
         } else if (word[1] >= '0' && word[1] <= '9') {
             rc = cli_take_word(line, word, err); /* a negative number is not an option */
         } else {
-            rc = error_set(err, ERR_USAGE, "unknown option %s", word);
+            const char *next = i + 1 < argc ? argv[i + 1] : NULL;
+            const char *left = next;
+            rc = cli_take_option(program, line, word, &left, err);
+            i += left != next;
         }
         if (rc != 0)
             return rc;
@@ -202,6 +239,9 @@ cli_check_line(const struct cli_command *command, const struct line *line, struc
     if (cli->argument_count > command->arguments_max)
         return error_set(err, ERR_USAGE, "%s: one argument too many: %s", command->name,
                          cli->arguments[command->arguments_max]);
+    for (int i = 0; i < cli->given_count; i++)
+        if (cli_list_find(command->options, text_of(cli->given[i].name)) == NULL)
+            return error_set(err, ERR_USAGE, "%s has no %s", command->name, cli->given[i].name);
     if (cli->json && !command->has_json)
         return error_set(err, ERR_USAGE, "%s has no --json", command->name);
     return 0;
@@ -240,7 +280,7 @@ cli_main(const struct cli_program *program, int argc, char **argv)
     struct line line = {.cli = {.program = program->name}};
     struct error err = {0};
     const struct cli_command *command = NULL;
-    int rc = cli_read_line(argc, argv, &line, &err);
+    int rc = cli_read_line(program, argc, argv, &line, &err);
     if (rc == 0 && cli_print_answer(program, &line))
         return EXIT_DONE;
     if (rc == 0 && line.word_count == 0) {

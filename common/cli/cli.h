@@ -1,9 +1,10 @@
 /* The command line of both programs: PROGRAM [--config FILE] COMMAND [options] [arguments].
  *
  * One table per program defines its commands: the line is parsed and checked by it, and the help is
- * printed from it. Both programs have the command `config`, which prints the effective
- * configuration. --help works for the program and for every command. --config, --json, --help and
- * --version may be anywhere on the line. `--generate man` and `--generate bash` print the manual
+ * printed from it. A command may have options of its own, with or without a value ("--table T" or
+ * "--table=T"). Both programs have the command `config`, which prints the effective
+ * configuration. --help works for the program and for every command. Options may be anywhere on the
+ * line. `--generate man` and `--generate bash` print the manual
  * page and the shell completion, which the build installs (manual.h).
  *
  * Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. Main thread only.

@@ -1,6 +1,7 @@
 #include "common/cli/command_table.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
@@ -44,6 +45,52 @@ cli_next_command(const struct cli_program *program, const struct cli_command *be
     return next->name != NULL ? next : &common_command;
 }
 
+const struct cli_option *
+cli_list_find(const struct cli_option *options, struct text name)
+{
+    CHECK(name.bytes > 0);
+    for (; options != NULL && options->name != NULL; options++)
+        if (text_is(name, options->name))
+            return options;
+    return NULL;
+}
+
+const struct cli_option *
+cli_program_option(const struct cli_program *program, struct text name)
+{
+    const struct cli_command *command = NULL;
+    const struct cli_option *option = NULL;
+    CHECK(name.bytes > 0);
+    while (option == NULL && (command = cli_next_command(program, command)) != NULL)
+        option = cli_list_find(command->options, name);
+    return option;
+}
+
+const char *
+cli_find_option(const struct cli *cli, const char *name)
+{
+    CHECK(cli->given_count >= 0 && cli->given_count <= CLI_OPTIONS_MAX);
+    for (int i = 0; i < cli->given_count; i++)
+        if (strcmp(cli->given[i].name, name) == 0)
+            return cli->given[i].value;
+    return NULL;
+}
+
+static void
+cli_check_options(const struct cli_program *program, const struct cli_command *command)
+{
+    int count = 0;
+    for (const struct cli_option *option = command->options; option != NULL && option->name != NULL;
+         option++, count++) {
+        struct text name = text_of(option->name);
+        CHECK(strncmp(option->name, "--", 2) == 0 && option->summary != NULL);
+        CHECK(cli_list_find(cli_options, name) == NULL);
+        const struct cli_option *first = cli_program_option(program, name);
+        CHECK((first->argument == NULL) == (option->argument == NULL));
+    }
+    CHECK(count <= CLI_OPTIONS_MAX);
+}
+
 void
 cli_check_program(const struct cli_program *program)
 {
@@ -59,5 +106,6 @@ cli_check_program(const struct cli_program *program)
         CHECK(command->arguments_min <= command->arguments_max);
         CHECK(command->arguments_max <= CLI_ARGUMENTS_MAX);
         CHECK((command->arguments_max == 0) == (command->arguments == NULL));
+        cli_check_options(program, command);
     }
 }

@@ -53,6 +53,14 @@ print_entry(const char *term, const char *arguments, const char *meaning, FILE *
 }
 
 static void
+print_options(const struct cli_option *options, FILE *out)
+{
+    CHECK(options[0].name != NULL);
+    for (const struct cli_option *option = options; option->name != NULL; option++)
+        print_entry(option->name, option->argument, option->summary, out);
+}
+
+static void
 print_commands(const struct cli_program *program, FILE *out)
 {
     const struct cli_command *command = NULL;
@@ -60,11 +68,16 @@ print_commands(const struct cli_program *program, FILE *out)
         print_entry(command->name, command->arguments, command->summary, out);
         if (command->has_json)
             fputs(".br\nWith \\fB\\-\\-json\\fR it prints JSON.\n", out);
-        if (command->help == NULL)
-            continue;
-        fputs(".IP\n", out);
-        print_roff(command->help, out);
-        fputc('\n', out);
+        if (command->help != NULL) {
+            fputs(".IP\n", out);
+            print_roff(command->help, out);
+            fputc('\n', out);
+        }
+        if (command->options != NULL) {
+            fputs(".RS\n", out);
+            print_options(command->options, out);
+            fputs(".RE\n", out);
+        }
     }
 }
 
@@ -85,8 +98,7 @@ manual_print_page(const struct cli_program *program, FILE *out)
     print_heading(".SH", "COMMANDS", out);
     print_commands(program, out);
     print_heading(".SH", "OPTIONS", out);
-    for (const struct cli_option *option = cli_options; option->name != NULL; option++)
-        print_entry(option->name, option->argument, option->summary, out);
+    print_options(cli_options, out);
     print_heading(".SH", "EXIT STATUS", out);
     print_roff(CLI_EXIT_STATUS, out);
     print_heading("\n.SH", "ENVIRONMENT", out);
@@ -142,17 +154,47 @@ print_second_words(const struct cli_program *program, FILE *out)
     }
 }
 
-void
-manual_print_bash(const struct cli_program *program, FILE *out)
+/* Continues a pattern of the script with the commands' options that have a value. */
+static void
+print_valued_options(const struct cli_program *program, FILE *out)
 {
-    char function[64];
-    CHECK(strlen(program->name) < sizeof function);
-    for (size_t i = 0; i <= strlen(program->name); i++)
-        function[i] = program->name[i];
-    for (char *at = strchr(function, '-'); at != NULL; at = strchr(at, '-'))
-        *at = '_';
-    fprintf(out, "# bash completion for %s %s\n_%s()\n{\n", program->name, version_number(),
-            function);
+    const struct cli_command *command = NULL;
+    while ((command = cli_next_command(program, command)) != NULL)
+        for (const struct cli_option *option = command->options;
+             option != NULL && option->name != NULL; option++)
+            if (option->argument != NULL)
+                fprintf(out, " | %s", option->name);
+}
+
+/* A case of the script for each command of one word that has options: they follow the common
+ * ones. */
+static void
+print_own_options(const struct cli_program *program, FILE *out)
+{
+    const struct cli_command *command = NULL;
+    while ((command = cli_next_command(program, command)) != NULL) {
+        if (command->options == NULL || strchr(command->name, ' ') != NULL)
+            continue;
+        fprintf(out, "    %s) words+=\"", command->name);
+        for (const struct cli_option *option = command->options; option->name != NULL; option++)
+            fprintf(out, " %s", option->name);
+        fputs("\" ;;\n", out);
+    }
+}
+
+/* The name of the script's function. */
+static void
+print_function(const struct cli_program *program, FILE *out)
+{
+    fputc('_', out);
+    for (const char *at = program->name; *at != '\0'; at++)
+        fputc(*at == '-' ? '_' : *at, out);
+}
+
+/* Sets `first` to the first word of the command, and `words` to the options. */
+static void
+print_script_options(const struct cli_program *program, FILE *out)
+{
     fputs("    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}\n"
           "    local words first= i\n"
           "    if [[ $before == --config ]]; then\n"
@@ -162,7 +204,10 @@ manual_print_bash(const struct cli_program *program, FILE *out)
           "    fi\n"
           "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
           "        case ${COMP_WORDS[i]} in\n"
-          "        --config) ((i++)) ;;\n"
+          "        --config",
+          out);
+    print_valued_options(program, out);
+    fputs(") ((i++)) ;;\n"
           "        -*) ;;\n"
           "        *) first=${first:-${COMP_WORDS[i]}} ;;\n"
           "        esac\n"
@@ -171,14 +216,27 @@ manual_print_bash(const struct cli_program *program, FILE *out)
           out);
     for (const struct cli_option *option = cli_options; option->name != NULL; option++)
         fprintf(out, " %s", option->name);
-    fputs("\"\n    if [[ $current != -* ]]; then\n        case $first in\n        \"\") words=\"",
-          out);
+    fputs("\"\n    case $first in\n", out);
+    print_own_options(program, out);
+    fputs("    esac\n", out);
+}
+
+void
+manual_print_bash(const struct cli_program *program, FILE *out)
+{
+    CHECK(program->commands[0].name != NULL);
+    fprintf(out, "# bash completion for %s %s\n", program->name, version_number());
+    print_function(program, out);
+    fputs("()\n{\n", out);
+    print_script_options(program, out);
+    fputs("    if [[ $current != -* ]]; then\n        case $first in\n        \"\") words=\"", out);
     print_words(program, NULL, out);
     fputs("\" ;;\n", out);
     print_second_words(program, out);
-    fprintf(out,
-            "        *) words= ;;\n        esac\n    fi\n"
-            "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\")\n}\n"
-            "complete -F _%s %s\n",
-            function, program->name);
+    fputs("        *) words= ;;\n        esac\n    fi\n"
+          "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\")\n}\n",
+          out);
+    fputs("complete -F ", out);
+    print_function(program, out);
+    fprintf(out, " %s\n", program->name);
 }

@@ -15,8 +15,15 @@ run_nothing(const struct cli *cli, struct error *err)
     return 0;
 }
 
+static const struct cli_option load_options[] = {
+    {"--table", "T", "only this table"},
+    {"--no-wait", NULL, "print the job"},
+    {0},
+};
+
 static const struct cli_command commands[] = {
     {.name = "init", .summary = "create tables", .run = run_nothing},
+    {.name = "load", .summary = "load rows", .options = load_options, .run = run_nothing},
     {.name = "cursor show", .summary = "print every cursor", .has_json = true, .run = run_nothing},
     {.name = "cursor set",
      .arguments = "POSITION",
@@ -55,6 +62,7 @@ test_the_page_has_every_command(void **state)
     assert_non_null(strstr(page, "bitdex\\-test \\- tests the manual"));
     assert_non_null(strstr(page, "\\fBinit\\fR\ncreate tables"));
     assert_non_null(strstr(page, "\\fBcursor set\\fR \\fIPOSITION\\fR"));
+    assert_non_null(strstr(page, "\\fB\\-\\-table\\fR \\fIT\\fR\nonly this table"));
     assert_non_null(strstr(page, "\\fBconfig\\fR"));
     assert_non_null(strstr(page, "\\fB\\-\\-version\\fR"));
     free(page);
@@ -74,8 +82,10 @@ test_the_completion_offers_each_word_once(void **state)
 {
     (void)state;
     char *script = print_text(manual_print_bash);
-    assert_non_null(strstr(script, "\"\") words=\" init cursor config\""));
+    assert_non_null(strstr(script, "\"\") words=\" init load cursor config\""));
     assert_non_null(strstr(script, "cursor) words=\" show set\""));
+    assert_non_null(strstr(script, "--config | --table) ((i++))"));
+    assert_non_null(strstr(script, "load) words+=\" --table --no-wait\""));
     assert_non_null(strstr(script, "complete -F _bitdex_test bitdex-test"));
     free(script);
 }
