@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "common/base/check.h"
+#include "common/config/config_fields.h"
 #include "common/config/config_kafka.h"
 
 #define SPACE " \t\r\n"
@@ -121,9 +122,25 @@ check_sort_field(const struct config_reader *reader, const struct config_index *
 }
 
 static int
+check_field_count(const struct config_reader *reader, const struct config_index *index)
+{
+    uint32_t count = config_fields_count(index);
+    if (count <= CONFIG_FIELDS_MAX)
+        return 0;
+    const struct config_node *at =
+        index->sort_field_count > 0
+            ? config_node_of(reader, &index->sort_fields[index->sort_field_count - 1].name)
+            : config_node_of(reader, &index->filter_fields[index->filter_field_count - 1].name);
+    return config_refuse(reader, at, "the index has %u fields; at most %d are possible", count,
+                         CONFIG_FIELDS_MAX);
+}
+
+static int
 check_index(const struct config_reader *reader, const struct config_index *index)
 {
-    int rc = 0;
+    int rc = check_field_count(reader, index);
+    if (rc != 0)
+        return rc;
     for (uint32_t i = 0; i < index->filter_field_count; i++) {
         const struct config_filter_field *field = &index->filter_fields[i];
         if (find_filter(index, field->name) != field)

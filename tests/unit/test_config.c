@@ -7,6 +7,7 @@
 
 #include "common/base/memory.h"
 #include "common/config/config.h"
+#include "common/config/config_fields.h"
 #include "common/config/config_identity.h"
 #include "common/config/config_load.h"
 #include "common/config/config_print.h"
@@ -462,6 +463,40 @@ test_fields_are_defined_once(void **state)
     CHECK_REFUSALS(refusals);
 }
 
+/* CONFIG_FIELDS_MAX filter fields, one a line, and as many sort fields, of which the first is one
+ * of the filter fields. */
+static char *
+index_of_fields(uint32_t sort_fields)
+{
+    struct buffer yaml;
+    buffer_init(&yaml);
+    buffer_append_text(&yaml, HEAD "index_config:\n  filter_fields:\n");
+    for (uint32_t i = 0; i < CONFIG_FIELDS_MAX; i++)
+        buffer_append_format(&yaml, "    - { name: f%u, field_type: single_value }\n", i);
+    buffer_append_text(&yaml, "  sort_fields:\n    - { name: f7, bits: 32 }\n");
+    for (uint32_t i = 1; i < sort_fields; i++)
+        buffer_append_format(&yaml, "    - { name: s%u, bits: 32 }\n", i);
+    char *copy = memory_strdup(buffer_string(&yaml));
+    buffer_free(&yaml);
+    return copy;
+}
+
+static void
+test_L10_an_index_has_a_bounded_number_of_fields(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct config *config = NULL;
+    char *most = index_of_fields(1);
+    char *more = index_of_fields(2);
+    config_destroy(load_valid(most, CONFIG_CONSUMER));
+    assert_int_equal(load_text(more, CONFIG_CONSUMER, &config, &err), ERR_USAGE);
+    assert_non_null(strstr(err.message, ":1010:15: index_config.sort_fields[1].name: "));
+    assert_non_null(strstr(err.message, "the index has 1001 fields; at most 1000 are possible"));
+    free(most);
+    free(more);
+}
+
 static void
 test_L7_F84_a_field_has_one_owner(void **state)
 {
@@ -877,6 +912,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_triggers_are_refused_with_their_place),
         cmocka_unit_test(test_references_to_unknown_names_are_refused),
         cmocka_unit_test(test_fields_are_defined_once),
+        cmocka_unit_test(test_L10_an_index_has_a_bounded_number_of_fields),
         cmocka_unit_test(test_L7_F84_a_field_has_one_owner),
         cmocka_unit_test(test_dump_phases_are_refused_with_their_place),
         cmocka_unit_test(test_kinds_follow_their_precedence_and_unused_settings_are_named),
