@@ -102,6 +102,10 @@ void engine_end_rows(struct engine *engine);
  * that its query matches at that point. */
 void engine_apply_fan_out(struct engine *engine, const struct ops *ops);
 
+/* All slots lose their values of these fields. Names that the index does not have, and computed
+ * fields, are skipped. */
+void engine_clear_fields(struct engine *engine, const struct text *names, uint32_t count);
+
 /* Sets the time: shows the slots that are due, and hides those that are not due any more because
  * the clock went back. */
 void engine_advance(struct engine *engine, int64_t now_s);

@@ -242,3 +242,30 @@ engine_apply_fan_out(struct engine *engine, const struct ops *ops)
     for (uint32_t i = 0; i < ops->count; i++)
         apply_one_fan_out(engine, &ops->items[i]);
 }
+
+/* --- whole fields ---------------------------------------------------------------------------- */
+
+static void
+clear_field(struct engine *engine, struct field *field)
+{
+    roaring_bitmap_t *had = bitmap_copy(field->present);
+    engine_note_slots(engine, had);
+    field_reset(field);
+    engine_compute_slots(engine, field, had, NULL);
+    if (field == engine->visible_from)
+        engine_show_slots(engine, had);
+    roaring_bitmap_free(had);
+}
+
+void
+engine_clear_fields(struct engine *engine, const struct text *names, uint32_t count)
+{
+    CHECK(!engine->in_rows);
+    CHECK(names != NULL || count == 0);
+    for (uint32_t i = 0; i < count; i++) {
+        struct field *field = engine_find_field(engine, names[i]);
+        if (field != NULL && field->computed_op == COMPUTED_NONE)
+            clear_field(engine, field);
+    }
+    engine_check_state(engine);
+}

@@ -274,3 +274,20 @@ field_clear(struct field *field, uint32_t slot)
         field_drop_set(field, slot);
     roaring_bitmap_remove(field->present, slot);
 }
+
+void
+field_reset(struct field *field)
+{
+    uint32_t width = field->sort_bits;
+    column_free(&field->column);
+    set_column_free(&field->sets);
+    field->sets = (struct set_column){0};
+    postings_free(&field->postings);
+    slices_free(&field->slices);
+    if (width > 0)
+        slices_init(&field->slices, width);
+    roaring_bitmap_clear(field->present);
+    field->deferred.count = 0;
+    field->has_column = width > 0;
+    field_check(field);
+}

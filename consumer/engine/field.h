@@ -95,5 +95,7 @@ void field_remove(struct field *field, uint32_t slot, const int64_t *items, uint
 
 /* Afterwards the slot has no value. */
 void field_clear(struct field *field, uint32_t slot);
+/* Afterwards no slot has a value. Keeps the dictionary. */
+void field_reset(struct field *field);
 
 #endif

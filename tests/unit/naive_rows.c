@@ -112,10 +112,17 @@ row_compute(struct naive_row *row, int field, const int sources[2], bool greates
 }
 
 static void
-row_apply(struct naive_row *row, const struct naive_op *random)
+row_compute_all(struct naive_row *row)
 {
     static const int sort_at_sources[] = {NAIVE_EXISTED, NAIVE_PUBLISHED};
     static const int first_at_sources[] = {NAIVE_EXISTED, NAIVE_SCORE};
+    row_compute(row, NAIVE_SORT_AT, sort_at_sources, true);
+    row_compute(row, NAIVE_FIRST_AT, first_at_sources, false);
+}
+
+static void
+row_apply(struct naive_row *row, const struct naive_op *random)
+{
     int field = random->field;
     if (random->op.kind == OP_ALIVE) {
         row->alive = true;
@@ -131,8 +138,7 @@ row_apply(struct naive_row *row, const struct naive_op *random)
     } else if (random->count > 0 && row->values[field] == random->numbers[0]) {
         row->has[field] = false;
     }
-    row_compute(row, NAIVE_SORT_AT, sort_at_sources, true);
-    row_compute(row, NAIVE_FIRST_AT, first_at_sources, false);
+    row_compute_all(row);
 }
 
 static bool
@@ -163,6 +169,23 @@ naive_apply(struct naive_row *rows, int row_count, const struct naive_event *eve
             matches &= row_matches_clause(&rows[row], &event->clauses[i]);
         if (matches)
             row_apply_all(&rows[row], event);
+    }
+}
+
+static void
+row_clear_field(struct naive_row *row, int field)
+{
+    row->has[field] = false;
+    if (field == NAIVE_TAG_IDS)
+        memset(row->tags, 0, sizeof row->tags);
+}
+
+void
+naive_clear_field(struct naive_row *rows, int row_count, int field)
+{
+    for (int row = 0; row < row_count; row++) {
+        row_clear_field(&rows[row], field);
+        row_compute_all(&rows[row]);
     }
 }
 

@@ -77,6 +77,9 @@ struct naive_event {
 
 void naive_apply(struct naive_row *rows, int row_count, const struct naive_event *event);
 
+/* All rows lose their value of a field that ops write. */
+void naive_clear_field(struct naive_row *rows, int row_count, int field);
+
 /* The same event in the form that the engine takes. */
 struct naive_ops {
     struct op items[NAIVE_OPS_MAX];

@@ -460,11 +460,24 @@ apply_random_rows(struct engine *engine)
     engine_end_rows(engine);
 }
 
+/* Computed fields and fields that the index lacks stay as they are. */
+static void
+clear_randomly(struct engine *engine)
+{
+    int field = (int)random_below(NAIVE_FIELDS_WRITTEN);
+    const struct text names[] = {TEXT("unknown"), text_of(naive_field_names[field]),
+                                 TEXT("sortAt")};
+    engine_clear_fields(engine, names, 3);
+    naive_clear_field(rows, ROWS, field);
+}
+
 static void
 apply_randomly(struct engine *engine)
 {
     struct naive_event event;
     uint64_t choice = random_below(50);
+    if (random_below(2000) == 0)
+        clear_randomly(engine);
     if (choice == 0)
         advance_randomly(engine);
     else if (choice == 1)
