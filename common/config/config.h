@@ -49,6 +49,13 @@ struct config_retention {
     int32_t batch_rows; /* removed in one transaction */
 };
 
+enum { CONFIG_LOAD_CONNECTIONS_MAX = 8 };
+
+struct config_load {
+    double share;        /* of a running producer's time that jobs get; 0 to 1 */
+    int32_t connections; /* that read a chunk at the same time */
+};
+
 struct config_producer {
     const char *name;
     const char *listen;       /* host:port */
@@ -57,6 +64,7 @@ struct config_producer {
     int32_t chunk_rows;       /* rows of one chunk */
     int64_t chunk_bytes;      /* bytes of ops of one chunk; at least row_bytes */
     int64_t row_bytes;        /* a larger ops row becomes a dead letter */
+    struct config_load load;
 };
 
 /* What a partition does after a proven loss. */

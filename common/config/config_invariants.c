@@ -31,6 +31,8 @@ check_producer(const struct config_producer *producer)
     CHECK(producer->chunk_rows > 0);
     CHECK(producer->row_bytes > 0);
     CHECK(producer->row_bytes <= producer->chunk_bytes);
+    CHECK(producer->load.share >= 0 && producer->load.share <= 1);
+    CHECK(producer->load.connections > 0);
 }
 
 static void

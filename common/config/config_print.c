@@ -172,6 +172,9 @@ print_scalar(struct buffer *out, const struct setting *setting, const void *base
     case SETTING_INTEGER:
         buffer_append_format(out, "%" PRId64, setting_integer(setting, base));
         break;
+    case SETTING_SHARE:
+        buffer_append_format(out, "%.3g", setting_share(setting, base));
+        break;
     case SETTING_FLAG:
         buffer_append_text(out, *(const bool *)setting_value(setting, base) ? "true" : "false");
         break;

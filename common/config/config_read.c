@@ -54,6 +54,34 @@ read_integer(const struct config_reader *reader, const struct setting *setting,
     return 0;
 }
 
+/* "0", "1", or "0." and one to three digits: what all versions of YAML read in the same way. */
+static bool
+parse_share(const struct config_node *node, double *share)
+{
+    CHECK(node->kind == NODE_SCALAR);
+    const char *text = node->text;
+    *share = strcmp(text, "1") == 0 ? 1 : 0;
+    if (!node->is_plain || strcmp(text, "0") == 0 || strcmp(text, "1") == 0)
+        return node->is_plain;
+    size_t digits = strncmp(text, "0.", 2) == 0 ? strspn(text + 2, "0123456789") : 0;
+    if (digits == 0 || digits > 3 || text[2 + digits] != '\0')
+        return false;
+    static const int scales[] = {100, 10, 1};
+    *share = strtol(text + 2, NULL, 10) * scales[digits - 1] / SHARE_UNIT;
+    return true;
+}
+
+static int
+read_share(const struct config_reader *reader, const struct config_node *node, double *share)
+{
+    if (node->kind != NODE_SCALAR)
+        return config_node_expect(reader, node, NODE_SCALAR, "a number");
+    if (!parse_share(node, share))
+        return config_refuse(reader, node, "must be a number from 0 to 1, such as 0.25");
+    CHECK(*share >= 0 && *share <= 1);
+    return 0;
+}
+
 static int
 read_flag(const struct config_reader *reader, const struct config_node *node, bool *flag)
 {
@@ -157,6 +185,8 @@ read_setting(const struct config_reader *reader, const struct setting *setting,
         return read_ruled_text(reader, setting, node, place);
     case SETTING_INTEGER:
         return read_integer(reader, setting, node, place);
+    case SETTING_SHARE:
+        return read_share(reader, node, place);
     case SETTING_FLAG:
         return read_flag(reader, node, place);
     case SETTING_CHOICE:
@@ -189,6 +219,8 @@ fill_defaults(const struct section *section, void *base)
             *(const char **)place = setting->text;
         else if (setting->type == SETTING_INTEGER && setting->bytes == sizeof(int64_t))
             *(int64_t *)place = setting->fallback;
+        else if (setting->type == SETTING_SHARE)
+            *(double *)place = (double)setting->fallback / SHARE_UNIT;
         else if (setting->type == SETTING_INTEGER || setting->type == SETTING_CHOICE)
             *(int32_t *)place = (int32_t)setting->fallback;
     }

@@ -19,6 +19,9 @@ append_type(struct buffer *out, const struct setting *setting)
         buffer_append_format(out, "%s%s", setting->unit != NULL ? " " : "",
                              setting->unit != NULL ? setting->unit : "");
         break;
+    case SETTING_SHARE:
+        buffer_append_text(out, "0 to 1");
+        break;
     case SETTING_FLAG:
         buffer_append_text(out, "true, false");
         break;
@@ -51,6 +54,8 @@ append_default(struct buffer *out, const struct setting *setting)
         buffer_append_text(out, setting->standard);
     else if (setting->type == SETTING_INTEGER)
         buffer_append_format(out, "%" PRId64, setting->fallback);
+    else if (setting->type == SETTING_SHARE)
+        buffer_append_format(out, "%.3g", (double)setting->fallback / SHARE_UNIT);
     else if (setting->type == SETTING_FLAG)
         buffer_append_text(out, "false");
     else if (setting->type == SETTING_CHOICE)
