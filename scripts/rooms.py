@@ -16,7 +16,8 @@ ORDER = (
     "producer: commands > api > drain > load > source, sink, triggers",
     "consumer: commands > api > group > partition"
     " > ingest, dead_letter, compact, wal, checkpoint, query > engine > engine/store",
-    "common: cli, kafka, event, http, service > config, ops, pg, metrics > json, files > base",
+    "common: cli, kafka, event, http, service > config, ops, pg, metrics"
+    " > json, files, expression > base",
 )
 # Stages stand beside each other: the room above joins them. These arrows are the exceptions.
 STAGES = {
