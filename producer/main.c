@@ -49,16 +49,17 @@ static const struct cli_command commands[] = {
      .summary = "continue from another position, in a new epoch",
      .help = "POSITION is beginning (send the whole outbox), now, or a snapshot as\n"
              "pg_current_snapshot() prints it: the rows that it sees count as sent. The producer\n"
-             "must be stopped. Indexes are incomplete until they are loaded again.",
+             "must be stopped. Indexes are incomplete until load has loaded existing rows again.",
      .run = command_cursor_set},
     {.name = "cursor adopt",
      .summary = "continue in a new epoch after a failover, a restore or the loss of the topic",
      .help =
-         "Rows that were sent may be missing from the database, and rows of the database may\n"
-         "never have been sent. The new epoch begins now, above everything that is saved and\n"
-         "everything on the topic, and a load of everything is queued. Indexes are incomplete\n"
-         "until that load is done. The producer must be stopped. Make sure that no producer runs\n"
-         "on the old database.",
+         "Changes nothing when the cursor agrees with the database and the topic, as after a\n"
+         "failover that lost nothing. Otherwise rows that were sent may be missing from the\n"
+         "database, and rows of the database may never have been sent. The new epoch then begins\n"
+         "now, above everything that is saved and everything on the topic, and a load of\n"
+         "everything is queued. Indexes are incomplete until that load is done. The producer must\n"
+         "be stopped. Make sure that no producer runs on the old database.",
      .run = command_cursor_adopt},
     {.name = "cursor remove",
      .arguments = "NAME",

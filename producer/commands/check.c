@@ -11,10 +11,11 @@
 #include "common/kafka/kafka_admin.h"
 #include "common/pg/pg.h"
 #include "producer/sink/topic_check.h"
+#include "producer/source/cursor.h"
 #include "producer/source/guards.h"
 #include "producer/triggers/reconcile.h"
 
-enum { UNBUILT_BYTES = 512 };
+enum { UNBUILT_BYTES = 512, TIMELINE_BYTES = 512 };
 
 enum result { RESULT_OK, RESULT_NOTE, RESULT_PROBLEM };
 static const char *const result_names[] = {
@@ -93,6 +94,30 @@ check_triggers(struct pg *pg, const struct config *config, struct error *err)
     return rc;
 }
 
+/* The cursor's guard passes on a new timeline, because only `run` finds out whether the epoch
+ * continues. */
+static int
+note_timeline(struct checklist *list, struct pg *pg, const struct config *config, struct error *err)
+{
+    char message[TIMELINE_BYTES];
+    struct cursor_history history;
+    struct cursor_owner owner;
+    bool found;
+    int rc = cursor_read_history(pg, &history, err);
+    if (rc == 0)
+        rc = cursor_find_owner(pg, config, &owner, &found, err);
+    if (rc != 0 || !cursor_timeline_is_new(&owner, &history))
+        return rc;
+    CHECK(found);
+    snprintf(message, sizeof message,
+             "the database was restored or failed over since producer \"%s\" ran (timeline %s, now"
+             " %s): run continues in the same epoch if nothing that was sent is lost, and explains"
+             " otherwise",
+             owner.name, owner.timeline, history.timeline);
+    checklist_print(list, "cursor", RESULT_NOTE, message);
+    return 0;
+}
+
 /* Ends at the first problem, because a guard relies on those before it. */
 static void
 check_database(struct checklist *list, const struct config *config)
@@ -108,6 +133,11 @@ check_database(struct checklist *list, const struct config *config)
     for (uint32_t i = 0; rc == 0 && i < guards_count(); i++) {
         rc = guards_check(i, pg, config, &err);
         checklist_add(list, guards_name(i), rc, &err);
+    }
+    if (rc == 0) {
+        rc = note_timeline(list, pg, config, &err);
+        if (rc != 0)
+            checklist_add(list, "cursor", rc, &err);
     }
     if (rc == 0) {
         rc = check_triggers(pg, config, &err);

@@ -1,6 +1,11 @@
 /* Happy path of a change: connect, check the guards, take the lock on the producer's name, read its
  * cursor and its topic, and write the whole change in one statement. Until that statement nothing
  * has changed. The lock is released with the connection.
+ *
+ * `cursor adopt` first repeats what a producer checks before it takes a generation. When the cursor
+ * agrees with database and topic, it changes nothing, because a new epoch makes every index
+ * incomplete (F122). What makes a producer stop after that (producer/drain/takeover.h) is on the
+ * topic after the saved offsets, so the next `cursor adopt` finds it.
  */
 #include "producer/commands/cursor.h"
 
@@ -28,6 +33,7 @@ struct change {
     struct pg *pg; /* holds the lock on the producer's name */
     struct cursor_history history;
     struct cursor_owner owner; /* generation 0: the producer has no cursor yet */
+    bool found;                /* the producer has a cursor */
     struct topic_survey survey;
     int64_t *ends; /* by partition, the last offset of the topic */
 };
@@ -100,7 +106,6 @@ static int
 change_begin(const struct config *config, struct change *change, struct error *err)
 {
     size_t partitions = (size_t)config->topic.partitions;
-    bool found;
     CHECK(partitions > 0);
     *change = (struct change){.config = config};
     int rc = open_locked(config, config->producer.name, &change->pg, err);
@@ -111,15 +116,20 @@ change_begin(const struct config *config, struct change *change, struct error *e
     if (rc == 0)
         rc = cursor_check_topic(change->pg, config, err);
     if (rc == 0)
-        rc = cursor_find_owner(change->pg, config, &change->owner, &found, err);
-    if (rc == 0)
-        rc = topic_survey_read(config, change->owner.name, change->owner.topic_id, &change->survey,
-                               change->ends, err);
+        rc = cursor_find_owner(change->pg, config, &change->owner, &change->found, err);
     if (rc != 0)
         change_end(change);
     CHECK(rc != 0 || strcmp(change->owner.name, config->producer.name) == 0);
-    CHECK(rc != 0 || found || change->owner.generation == 0);
+    CHECK(rc != 0 || change->found || change->owner.generation == 0);
     return rc;
+}
+
+static int
+change_survey_topic(struct change *change, struct error *err)
+{
+    CHECK(change->pg != NULL && change->owner.name != NULL);
+    return topic_survey_read(change->config, change->owner.name, change->owner.topic_id,
+                             &change->survey, change->ends, err);
 }
 
 static int64_t
@@ -186,6 +196,13 @@ check_set(const struct change *change, struct error *err)
     int rc = cursor_check(change->pg, change->config, &change->history, err);
     if (rc != 0)
         return rc;
+    if (cursor_timeline_is_new(owner, &change->history))
+        return error_set(err, ERR_FATAL,
+                         "the database was restored or failed over since producer \"%s\" ran"
+                         " (timeline %s, now %s): start the producer first, which continues if"
+                         " nothing that was sent is lost, or else open a new epoch with"
+                         " bitdex-producer cursor adopt",
+                         owner->name, owner->timeline, change->history.timeline);
     if (owner->generation > 0 &&
         (change->survey.epoch > owner->epoch || change->survey.generation > owner->generation))
         return error_set(err, ERR_FATAL,
@@ -206,13 +223,98 @@ command_cursor_set(const struct cli *cli, struct error *err)
     int rc = change_begin(cli->config, &change, err);
     if (rc != 0)
         return rc;
-    rc = check_set(&change, err);
+    rc = change_survey_topic(&change, err);
+    if (rc == 0)
+        rc = check_set(&change, err);
     if (rc == 0 && !is_now)
         rc = check_position(&change, position, err);
     if (rc == 0)
         rc = change_open_epoch(&change, is_now ? NULL : position, NULL, err);
+    if (rc == 0)
+        printf("indexes are incomplete until existing rows are loaded: bitdex-producer load\n");
     change_end(&change);
     return rc;
+}
+
+static int
+ignore_heartbeat(void *context)
+{
+    (void)context;
+    return 0;
+}
+
+/* The topic after the cursor's offsets holds nothing later than the cursor. */
+static int
+check_topic_content(const struct change *change, const struct cursor_window *window,
+                    struct error *err)
+{
+    const struct cursor_owner *owner = &change->owner;
+    size_t partitions = (size_t)window->partitions;
+    CHECK(window->partitions == change->config->topic.partitions);
+    int64_t *offsets = memory_alloc(partitions * sizeof *offsets);
+    for (size_t i = 0; i < partitions; i++)
+        offsets[i] = change->found ? window->offsets[i] : -1;
+    const struct topic_expectation expected = {
+        .source = owner->name,
+        .topic_id = owner->topic_id,
+        .epoch = owner->epoch,
+        .generation = owner->generation + 1,
+        .tick = window->tick,
+        .whole = cursor_timeline_is_new(owner, &change->history),
+    };
+    int rc =
+        topic_check_content(change->config, &expected, offsets, NULL, ignore_heartbeat, NULL, err);
+    free(offsets);
+    return rc;
+}
+
+/* Whether a producer could continue from the cursor. ERR_FATAL says why not. */
+static int
+check_continues(const struct change *change, struct error *err)
+{
+    struct cursor_window window;
+    cursor_window_init(&window, change->config->topic.partitions);
+    int rc = cursor_check(change->pg, change->config, &change->history, err);
+    if (rc == 0 && change->found)
+        rc = cursor_load(change->pg, &change->owner, &window, err);
+    if (rc == 0)
+        rc = check_topic_content(change, &window, err);
+    cursor_window_free(&window);
+    return rc;
+}
+
+static void
+print_continues(const struct change *change)
+{
+    const struct cursor_owner *owner = &change->owner;
+    CHECK(owner->epoch >= 1);
+    if (cursor_timeline_is_new(owner, &change->history))
+        printf("the database was restored or failed over (timeline %s, now %s), and the topic"
+               " holds nothing that it has lost\n",
+               owner->timeline, change->history.timeline);
+    printf("nothing is wrong with the cursor of producer \"%s\": nothing was changed; start the"
+           " producer, and epoch %" PRId64 " continues\n",
+           owner->name, owner->epoch);
+}
+
+static int
+adopt(struct change *change, struct error *err)
+{
+    struct kafka_topic topic;
+    int rc = topic_check_describe(change->config, &topic, err);
+    if (rc != 0)
+        return rc;
+    rc = check_continues(change, err);
+    if (rc == 0)
+        print_continues(change);
+    if (rc != ERR_FATAL)
+        return rc;
+    printf("the epoch cannot continue: %s\n", err->message);
+    rc = change_survey_topic(change, err);
+    if (rc != 0)
+        return rc;
+    return change_open_epoch(change, NULL,
+                             "adopted: indexes may hold rows that the database has lost", err);
 }
 
 int
@@ -222,8 +324,7 @@ command_cursor_adopt(const struct cli *cli, struct error *err)
     int rc = change_begin(cli->config, &change, err);
     if (rc != 0)
         return rc;
-    rc = change_open_epoch(&change, NULL,
-                           "adopted: indexes may hold rows that the database has lost", err);
+    rc = adopt(&change, err);
     change_end(&change);
     return rc;
 }

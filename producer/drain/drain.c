@@ -29,6 +29,9 @@ enum {
     /* An idle position is saved also when other sessions have used so many transaction ids, so that
      * the cursor stays near the present. Our own saves use too few to cause the next one. */
     IDLE_XIDS = 1000,
+    /* And after so long, so that the topic still has what follows the saved offsets, which the next
+     * session has to read after a failover. */
+    IDLE_SAVE_S = 600,
     SILENCE_PER_PAUSE = 8,
 };
 
@@ -113,9 +116,12 @@ static bool
 drain_idle_save_is_due(const struct session *session, int64_t now_us)
 {
     const struct snapshot *delivered = &session->delivered.snapshot;
+    int64_t since_us = now_us - session->saved_us;
     CHECK(delivered->xmax >= session->window.s2.xmax);
-    return (session->window_has_rows || delivered->xmax - session->window.s2.xmax >= IDLE_XIDS) &&
-           now_us - session->saved_us >= US_PER_S && publisher_outstanding(session->publisher) == 0;
+    CHECK(since_us >= 0);
+    return (session->window_has_rows || delivered->xmax - session->window.s2.xmax >= IDLE_XIDS ||
+            since_us >= (int64_t)IDLE_SAVE_S * US_PER_S) &&
+           since_us >= US_PER_S && publisher_outstanding(session->publisher) == 0;
 }
 
 /* There is nothing to send: saves the position if that is worth a commit, and waits. */

@@ -99,6 +99,7 @@ session_set_loaded(struct session *session)
     CHECK(session->publisher == NULL);
     session->saved_tick = session->window.tick;
     session->saved_sub_id = session->window.sub_id;
+    session->saved_us = clock_monotonic_us();
 }
 
 /* The saved position only moves forward: by one window, or inside the window. */

@@ -32,6 +32,7 @@ struct session {
     struct outbox *outbox;
     struct publisher *publisher;
 
+    struct cursor_history history; /* of the database that the session is connected to */
     struct cursor_owner owner;
     struct cursor_window window; /* the newest saved position */
     int64_t saved_tick;          /* of the position in the cursor, as loaded or saved last */
@@ -42,7 +43,7 @@ struct session {
     bool window_pending;      /* rows of the window may not be acknowledged yet */
     bool window_has_rows;
     bool rows_since_mark;
-    int64_t saved_us;  /* monotonic: when the position was last saved */
+    int64_t saved_us;  /* monotonic: when the position was last saved, or loaded */
     int64_t second_us; /* monotonic: when the work of each second was last done */
 };
 

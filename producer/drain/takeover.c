@@ -1,12 +1,12 @@
 #include "producer/drain/takeover.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
-#include "common/kafka/kafka_admin.h"
 #include "producer/sink/topic_check.h"
 #include "producer/source/guards.h"
 
@@ -57,19 +57,12 @@ takeover_open_source(struct session *session, struct error *err)
 static int
 takeover_describe_topic(struct session *session, int64_t *message_bytes_max, struct error *err)
 {
-    const struct config *config = session->config;
-    struct kafka_admin *admin;
     struct kafka_topic topic;
     status_set_phase(session->status, STATUS_BROKER);
-    int rc = kafka_admin_create(&config->kafka, &admin, err);
-    if (rc != 0)
-        return rc;
-    rc = kafka_admin_describe(admin, config->topic.name, &topic, err);
-    kafka_admin_destroy(admin);
-    if (rc != 0)
-        return rc;
-    *message_bytes_max = topic.message_bytes_max;
-    return topic_check_shape(&config->topic, &topic, err);
+    int rc = topic_check_describe(session->config, &topic, err);
+    if (rc == 0)
+        *message_bytes_max = topic.message_bytes_max;
+    return rc;
 }
 
 static int
@@ -78,6 +71,18 @@ takeover_heartbeat(void *context)
     struct session *session = context;
     status_heartbeat(session->status);
     return shutdown_requested() ? SESSION_STOPPED : 0;
+}
+
+/* Explains a topic that does not agree with the cursor after a failover. */
+static int
+takeover_explain(const struct session *session, int rc, struct error *err)
+{
+    if (rc != ERR_FATAL || !cursor_timeline_is_new(&session->owner, &session->history))
+        return rc;
+    return error_wrap(err, rc,
+                      "the database was restored or failed over since producer \"%s\" ran"
+                      " (timeline %s, now %s), and rows that were sent may be lost",
+                      session->owner.name, session->owner.timeline, session->history.timeline);
 }
 
 /* Everything on the topic must be of a generation before `generation`. Reads up to `fences`, or
@@ -92,19 +97,22 @@ takeover_check_topic(struct session *session, int64_t generation, const int64_t 
         .epoch = session->owner.epoch,
         .generation = generation,
         .tick = session->window.tick,
+        .whole = cursor_timeline_is_new(&session->owner, &session->history),
     };
     CHECK(generation >= 1);
     CHECK((fences != NULL) == (session->publisher != NULL)); /* ours are on the way or not */
     status_set_phase(session->status, STATUS_TOPIC);
-    return topic_check_content(session->config, &expected, session->checked_offsets, fences,
-                               takeover_heartbeat, session, err);
+    int rc = topic_check_content(session->config, &expected, session->checked_offsets, fences,
+                                 takeover_heartbeat, session, err);
+    return takeover_explain(session, rc, err);
 }
 
 /* Checks the cursor, as the last owner left it, against the database and the topic: after the lock
  * is taken, because another producer may have saved more while this one waited. */
 static int
-takeover_check_cursor(struct session *session, struct cursor_history *history, struct error *err)
+takeover_check_cursor(struct session *session, struct error *err)
 {
+    struct cursor_history *history = &session->history;
     struct cursor_window *window = &session->window;
     bool found = false;
     int rc = cursor_read_history(session->pg, history, err);
@@ -124,11 +132,10 @@ takeover_check_cursor(struct session *session, struct cursor_history *history, s
 static int
 takeover_take_generation(struct session *session, struct error *err)
 {
-    struct cursor_history history;
-    int rc = takeover_check_cursor(session, &history, err);
+    int rc = takeover_check_cursor(session, err);
     if (rc != 0)
         return rc;
-    rc = cursor_take_over(session->pg, session->config, &history, &session->owner, err);
+    rc = cursor_take_over(session->pg, session->config, &session->history, &session->owner, err);
     if (rc == 0)
         rc = cursor_load(session->pg, &session->owner, &session->window, err);
     if (rc != 0)
@@ -179,6 +186,24 @@ takeover_check_fences(struct session *session, struct error *err)
     return rc;
 }
 
+/* The topic has shown that nothing that was sent is lost. */
+static int
+takeover_save_timeline(struct session *session, struct error *err)
+{
+    char before[CURSOR_TIMELINE_BYTES];
+    if (!cursor_timeline_is_new(&session->owner, &session->history))
+        return 0;
+    snprintf(before, sizeof before, "%s", session->owner.timeline);
+    int rc = cursor_save_timeline(session->pg, &session->owner, &session->history, err);
+    if (rc != 0)
+        return rc;
+    log_info("cursor",
+             "the database was restored or failed over (timeline %s, now %s) and has everything"
+             " that was sent: epoch %" PRId64 " continues",
+             before, session->owner.timeline, session->owner.epoch);
+    return 0;
+}
+
 static int
 takeover_fence(struct session *session, struct error *err)
 {
@@ -196,7 +221,9 @@ takeover_fence(struct session *session, struct error *err)
         rc = session_flush(session, err);
     if (rc == 0)
         rc = session_await_acks(session, err);
-    return rc == 0 ? takeover_check_fences(session, err) : rc;
+    if (rc == 0)
+        rc = takeover_check_fences(session, err);
+    return rc == 0 ? takeover_save_timeline(session, err) : rc;
 }
 
 static int

@@ -5,6 +5,13 @@
  *     topic     check its shape, and that nothing on it is later than the cursor (L3)
  *     cursor    take a new generation: every earlier one is fenced off and saves nothing any more
  *     fence     send it, wait until all partitions acknowledge it, and check the topic up to it
+ *
+ * On a new timeline the same steps decide whether the epoch continues (F104). Commits may be lost
+ * there, but not those that the saved window contains: its INSERT commits after everything that its
+ * s2 sees. What was sent later is on the topic after the saved offsets, with a later tick or
+ * generation. So nothing that was sent is lost when every partition still has all its messages
+ * after the saved offset, and they hold nothing later than the cursor. Then the new timeline is
+ * saved; otherwise the session ends with ERR_FATAL, and `cursor adopt` opens a new epoch.
  */
 #ifndef PRODUCER_DRAIN_TAKEOVER_H
 #define PRODUCER_DRAIN_TAKEOVER_H

@@ -17,10 +17,7 @@ struct reading {
     struct kafka_batch *batch;
     struct arena arena; /* of the event that is decoded */
 
-    /* Of the current partition. */
-    int64_t next;    /* offset to read */
-    int64_t end;     /* the reading stops before this offset */
-    bool skip_fence; /* our fence is in the range, because its offset is unknown */
+    struct topic_range range; /* of the current partition; its `next` is the offset to read */
 };
 
 int
@@ -133,11 +130,11 @@ survey_event(const struct reading *reading, const struct event *event, struct er
 static int
 read_event(struct reading *reading, const struct event *event, struct error *err)
 {
-    CHECK(reading->survey == NULL || !reading->skip_fence);
+    CHECK(reading->survey == NULL || !reading->range.skip_fence);
     if (reading->survey != NULL)
         return survey_event(reading, event, err);
-    if (reading->skip_fence && is_own_fence(reading->expected, event)) {
-        reading->skip_fence = false;
+    if (reading->range.skip_fence && is_own_fence(reading->expected, event)) {
+        reading->range.skip_fence = false;
         return 0;
     }
     return topic_check_event(reading->expected, event, err);
@@ -147,7 +144,7 @@ static int
 read_record(struct reading *reading, const struct kafka_record *record, struct error *err)
 {
     struct event event;
-    CHECK(record->offset < reading->end);
+    CHECK(record->offset < reading->range.end);
     arena_reset(&reading->arena);
     int rc = event_decode(reading->codec, record->value, record->value_bytes, &reading->arena,
                           &event, err);
@@ -163,7 +160,7 @@ read_record(struct reading *reading, const struct kafka_record *record, struct e
 static int
 read_batch(struct reading *reading, struct error *err)
 {
-    CHECK(reading->next < reading->end);
+    CHECK(reading->range.next < reading->range.end);
     int rc = kafka_reader_read(reading->reader, READ_WAIT_MS, reading->batch, err);
     if (rc == ERR_RETRY)
         return 0;       /* nothing yet, or an error that the client retries by itself */
@@ -171,9 +168,9 @@ read_batch(struct reading *reading, struct error *err)
         return error_wrap(err, ERR_RETRY, "offset removed while it was read");
     for (uint32_t i = 0; rc == 0 && i < reading->batch->count; i++) {
         const struct kafka_record *record = &reading->batch->records[i];
-        if (record->offset < reading->end)
+        if (record->offset < reading->range.end)
             rc = read_record(reading, record, err);
-        reading->next = record->offset + 1;
+        reading->range.next = record->offset + 1;
     }
     return rc;
 }
@@ -183,10 +180,10 @@ read_partition(struct reading *reading, int32_t partition, int (*heartbeat)(void
                struct error *err)
 {
     CHECK(reading->reader != NULL && reading->batch != NULL);
-    if (reading->next >= reading->end)
+    if (reading->range.next >= reading->range.end)
         return 0;
-    int rc = kafka_reader_start(reading->reader, partition, reading->next, err);
-    while (rc == 0 && reading->next < reading->end) {
+    int rc = kafka_reader_start(reading->reader, partition, reading->range.next, err);
+    while (rc == 0 && reading->range.next < reading->range.end) {
         rc = heartbeat(context);
         if (rc == 0)
             rc = read_batch(reading, err);
@@ -194,28 +191,43 @@ read_partition(struct reading *reading, int32_t partition, int (*heartbeat)(void
     return rc;
 }
 
-/* Determines what to read of a partition. `fence`: the offset of our fence, -1 if it is unknown,
- * INT64_MAX to read to the end. */
+int
+topic_check_range(const struct topic_expectation *expected, int64_t low, int64_t high,
+                  int64_t offset, int64_t fence, struct topic_range *range, struct error *err)
+{
+    CHECK(low >= 0 && low <= high);
+    CHECK(offset >= -1 && fence >= -1);
+    *range = (struct topic_range){
+        .next = offset + 1 > low ? offset + 1 : low,
+        .end = fence >= 0 && fence < high ? fence : high,
+        .skip_fence = fence < 0,
+    };
+    if (offset >= range->end)
+        return error_set(err, ERR_FATAL,
+                         "ends at offset %" PRId64 ", but offset %" PRId64
+                         " was acknowledged: the topic was created again, or the cluster lost"
+                         " acknowledged messages; open a new epoch with: bitdex-producer cursor"
+                         " adopt",
+                         range->end, offset);
+    if (expected->whole && low > offset + 1)
+        return error_set(err, ERR_FATAL,
+                         "begins at offset %" PRId64 ", but events from offset %" PRId64
+                         " on must be read: retention has removed what shows whether rows that"
+                         " were sent are lost; open a new epoch with: bitdex-producer cursor adopt",
+                         low, offset + 1);
+    return 0;
+}
+
 static int
 find_range(struct reading *reading, struct kafka_admin *admin, const char *topic, int32_t partition,
            int64_t offset, int64_t fence, struct error *err)
 {
     int64_t low;
     int64_t high;
-    CHECK(offset >= -1 && fence >= -1);
     int rc = kafka_admin_offsets(admin, topic, partition, &low, &high, err);
-    if (rc != 0)
-        return rc;
-    reading->next = offset + 1 > low ? offset + 1 : low;
-    reading->end = fence >= 0 && fence < high ? fence : high;
-    reading->skip_fence = fence < 0;
-    if (offset < reading->end)
-        return 0;
-    return error_set(err, ERR_FATAL,
-                     "ends at offset %" PRId64 ", but offset %" PRId64
-                     " was acknowledged: the topic was created again, or the cluster lost"
-                     " acknowledged messages; open a new epoch with: bitdex-producer cursor adopt",
-                     reading->end, offset);
+    return rc == 0 ? topic_check_range(reading->expected, low, high, offset, fence, &reading->range,
+                                       err)
+                   : rc;
 }
 
 static int
@@ -235,8 +247,8 @@ read_partitions(struct reading *reading, struct kafka_admin *admin,
             error_wrap(err, rc, "partition %d of topic %s", i, topic->name);
         if (rc != 0)
             return rc;
-        CHECK(reading->end - 1 >= offsets[i]);
-        offsets[i] = reading->end - 1;
+        CHECK(reading->range.end - 1 >= offsets[i]);
+        offsets[i] = reading->range.end - 1;
     }
     return 0;
 }
@@ -278,17 +290,17 @@ topic_check_content(const struct config *config, const struct topic_expectation 
     return read_topic(&reading, config, offsets, fences, heartbeat, context, err);
 }
 
-static int
-survey_shape(const struct config *config, struct error *err)
+int
+topic_check_describe(const struct config *config, struct kafka_topic *topic, struct error *err)
 {
     struct kafka_admin *admin;
-    struct kafka_topic topic;
+    CHECK(config->topic.name != NULL);
     int rc = kafka_admin_create(&config->kafka, &admin, err);
     if (rc != 0)
         return rc;
-    rc = kafka_admin_describe(admin, config->topic.name, &topic, err);
+    rc = kafka_admin_describe(admin, config->topic.name, topic, err);
     kafka_admin_destroy(admin);
-    return rc == 0 ? topic_check_shape(&config->topic, &topic, err) : rc;
+    return rc == 0 ? topic_check_shape(&config->topic, topic, err) : rc;
 }
 
 static int
@@ -304,10 +316,11 @@ topic_survey_read(const struct config *config, const char *source, const char *t
 {
     const struct topic_expectation expected = {.source = source, .topic_id = topic_id};
     struct reading reading = {.expected = &expected, .survey = survey};
+    struct kafka_topic topic;
     CHECK(source != NULL && topic_id != NULL && ends != NULL);
     *survey = (struct topic_survey){0};
     for (int32_t i = 0; i < config->topic.partitions; i++)
         ends[i] = -1;
-    int rc = survey_shape(config, err);
+    int rc = topic_check_describe(config, &topic, err);
     return rc == 0 ? read_topic(&reading, config, ends, NULL, survey_heartbeat, NULL, err) : rc;
 }

@@ -26,6 +26,14 @@ struct topic_expectation {
     int64_t epoch;
     int64_t generation; /* events must be of earlier ones */
     int64_t tick;       /* of the newest saved window */
+    bool whole;         /* nothing after the saved offsets may have been removed by retention */
+};
+
+/* Which offsets of a partition are checked. */
+struct topic_range {
+    int64_t next;
+    int64_t end;     /* the first offset that is not read */
+    bool skip_fence; /* our fence is in the range, because its offset is unknown */
 };
 
 /* The greatest numbers of the producer's events and marks on a topic. */
@@ -42,6 +50,16 @@ int topic_check_shape(const struct config_topic *config, const struct kafka_topi
 /* Checks one event that is before our fence. Pure. ERR_FATAL says what it proves and what to do. */
 int topic_check_event(const struct topic_expectation *expected, const struct event *event,
                       struct error *err);
+
+/* Determines what is checked of a partition that holds the offsets low <= offset < high. `offset`
+ * is the last one that was acknowledged (-1: there was no acknowledgement), `fence` that of our
+ * fence (-1: it is unknown; INT64_MAX: the partition is read to its end). Pure. ERR_FATAL when the
+ * partition does not have what must be checked. */
+int topic_check_range(const struct topic_expectation *expected, int64_t low, int64_t high,
+                      int64_t offset, int64_t fence, struct topic_range *range, struct error *err);
+
+/* Describes the topic and checks its shape. */
+int topic_check_describe(const struct config *config, struct kafka_topic *topic, struct error *err);
 
 /* Reads every partition after `offsets[p]` (-1: from its beginning), and advances `offsets` to the
  * last offset that was read. It reads up to our fence at `fences[p]` (-1: the broker did not report

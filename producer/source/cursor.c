@@ -92,25 +92,18 @@ cursor_try_lock(struct pg *pg, const char *name, bool *locked, struct error *err
 }
 
 static int
-check_history(const struct pg_result *row, const struct config *config,
+check_cluster(const struct pg_result *row, const struct config *config,
               const struct cursor_history *history, struct error *err)
 {
-    const char *name = config->producer.name;
     CHECK(pg_rows(row) == 1);
-    CHECK(history->system_identifier[0] != '\0' && history->timeline[0] != '\0');
-    if (strcmp(pg_text(row, 0, 0), history->system_identifier) != 0)
-        return error_set(err, ERR_FATAL,
-                         "the cursor of producer \"%s\" is from another database cluster (%s, this"
-                         " is %s): its ids and transactions belong to other rows here; open a new"
-                         " epoch with: bitdex-producer cursor adopt",
-                         name, pg_text(row, 0, 0), history->system_identifier);
-    if (strcmp(pg_text(row, 0, 1), history->timeline) != 0)
-        return error_set(err, ERR_FATAL,
-                         "the database was restored or failed over since producer \"%s\" ran"
-                         " (timeline %s, now %s): rows that were sent may be gone, and their ids"
-                         " used again; open a new epoch with: bitdex-producer cursor adopt",
-                         name, pg_text(row, 0, 1), history->timeline);
-    return 0;
+    CHECK(history->system_identifier[0] != '\0');
+    if (strcmp(pg_text(row, 0, 0), history->system_identifier) == 0)
+        return 0;
+    return error_set(err, ERR_FATAL,
+                     "the cursor of producer \"%s\" is from another database cluster (%s, this"
+                     " is %s): its ids and transactions belong to other rows here; open a new"
+                     " epoch with: bitdex-producer cursor adopt",
+                     config->producer.name, pg_text(row, 0, 0), history->system_identifier);
 }
 
 static int
@@ -118,16 +111,16 @@ check_topic(const struct pg_result *row, const struct config *config, struct err
 {
     CHECK(config->topic.name != NULL);
     CHECK(pg_rows(row) == 1);
-    if (strcmp(pg_text(row, 0, 2), config->topic.name) != 0)
+    if (strcmp(pg_text(row, 0, 1), config->topic.name) != 0)
         return error_set(err, ERR_FATAL,
                          "the cursor of producer \"%s\" belongs to topic %s, not %s: give the"
                          " producer of another topic another producer.name",
-                         config->producer.name, pg_text(row, 0, 2), config->topic.name);
-    if (pg_integer(row, 0, 3) != config->topic.partitions)
+                         config->producer.name, pg_text(row, 0, 1), config->topic.name);
+    if (pg_integer(row, 0, 2) != config->topic.partitions)
         return error_set(err, ERR_FATAL,
                          "topic %s has been fed with %s partitions, but topic.partitions is %d: the"
                          " number is fixed for the life of a topic; use a new topic and load",
-                         config->topic.name, pg_text(row, 0, 3), config->topic.partitions);
+                         config->topic.name, pg_text(row, 0, 2), config->topic.partitions);
     return 0;
 }
 
@@ -165,7 +158,7 @@ static int
 query_producer(struct pg *pg, const char *name, struct pg_result **row, struct error *err)
 {
     int rc = pg_query(pg,
-                      "SELECT system_identifier, timeline, topic, partitions FROM bitdex_producers"
+                      "SELECT system_identifier, topic, partitions FROM bitdex_producers"
                       " WHERE name = $1",
                       1, &name, row, err);
     CHECK(rc != 0 || pg_rows(*row) <= 1);
@@ -182,7 +175,7 @@ cursor_check(struct pg *pg, const struct config *config, const struct cursor_his
         return rc;
     bool exists = pg_rows(row) == 1;
     if (exists)
-        rc = check_history(row, config, history, err);
+        rc = check_cluster(row, config, history, err);
     if (exists && rc == 0)
         rc = check_topic(row, config, err);
     pg_result_clear(row);
@@ -255,6 +248,7 @@ cursor_query_owner(struct pg *pg, const char *sql, struct cursor_owner *owner, b
         owner->generation = pg_integer(result, 0, 1);
         copy_text(owner->topic_id, sizeof owner->topic_id, pg_text(result, 0, 2));
         owner->source_empty = pg_boolean(result, 0, 3);
+        copy_text(owner->timeline, sizeof owner->timeline, pg_text(result, 0, 4));
         if (owner->epoch < 1 || owner->generation < 0)
             rc = error_set(err, ERR_FATAL,
                            "epoch %" PRId64 " or generation %" PRId64
@@ -269,7 +263,7 @@ int
 cursor_find_owner(struct pg *pg, const struct config *config, struct cursor_owner *owner,
                   bool *found, struct error *err)
 {
-    static const char sql[] = "SELECT epoch, generation, topic_id, source_empty"
+    static const char sql[] = "SELECT epoch, generation, topic_id, source_empty, timeline"
                               " FROM bitdex_producers WHERE name = $1";
     *owner = (struct cursor_owner){.name = config->producer.name, .epoch = 1};
     int rc = cursor_query_owner(pg, sql, owner, found, err);
@@ -282,7 +276,7 @@ cursor_next_generation(struct pg *pg, struct cursor_owner *owner, bool *found, s
 {
     static const char sql[] = "UPDATE bitdex_producers SET generation = generation + 1,"
                               " updated_at = now() WHERE name = $1"
-                              " RETURNING epoch, generation, topic_id, source_empty";
+                              " RETURNING epoch, generation, topic_id, source_empty, timeline";
     CHECK(owner->name != NULL);
     int rc = cursor_query_owner(pg, sql, owner, found, err);
     if (rc == 0 && *found && owner->generation < 1)
@@ -442,6 +436,30 @@ cursor_write(struct pg *pg, const struct cursor_owner *owner, const char *sql,
                          "fenced: another producer named \"%s\" has taken over from generation"
                          " %" PRId64,
                          owner->name, owner->generation);
+    return 0;
+}
+
+bool
+cursor_timeline_is_new(const struct cursor_owner *owner, const struct cursor_history *history)
+{
+    CHECK(history->timeline[0] != '\0');
+    CHECK(owner->timeline[0] != '\0' || owner->generation == 0);
+    return owner->timeline[0] != '\0' && strcmp(owner->timeline, history->timeline) != 0;
+}
+
+int
+cursor_save_timeline(struct pg *pg, struct cursor_owner *owner,
+                     const struct cursor_history *history, struct error *err)
+{
+    static const char sql[] =
+        OWNER "UPDATE bitdex_producers p SET timeline = $4, updated_at = now() FROM owner o"
+              " WHERE p.name = o.name" OWNER_END;
+    const char *timeline = history->timeline;
+    CHECK(cursor_timeline_is_new(owner, history));
+    int rc = cursor_write(pg, owner, sql, &timeline, 1, err);
+    if (rc != 0)
+        return error_wrap(err, rc, "could not save timeline %s", timeline);
+    copy_text(owner->timeline, sizeof owner->timeline, timeline);
     return 0;
 }
 

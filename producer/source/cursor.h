@@ -18,12 +18,13 @@
 #include "common/pg/pg.h"
 #include "producer/source/snapshot.h"
 
-enum { CURSOR_UUID_BYTES = 37 };
+enum { CURSOR_UUID_BYTES = 37, CURSOR_TIMELINE_BYTES = 9 };
 
 /* One unbroken history of a database, and how far it has come. */
 struct cursor_history {
     char system_identifier[24];
-    char timeline[9]; /* of the current WAL file, which shows a promotion before the control file */
+    /* Of the current WAL file, which shows a promotion before the control file. */
+    char timeline[CURSOR_TIMELINE_BYTES];
     uint64_t next_xid;
 };
 
@@ -33,7 +34,8 @@ struct cursor_owner {
     int64_t epoch;
     int64_t generation; /* 0: no session has taken the cursor yet */
     char topic_id[CURSOR_UUID_BYTES];
-    bool source_empty; /* the source was empty when the epoch began */
+    char timeline[CURSOR_TIMELINE_BYTES]; /* on which the epoch runs; "" without a cursor */
+    bool source_empty;                    /* the source was empty when the epoch began */
 };
 
 /* A position: a window, and how far it is acknowledged. Owned arrays with one item for each
@@ -65,8 +67,9 @@ int cursor_read_history(struct pg *pg, struct cursor_history *history, struct er
  * that waits for a lock holds back xmin (F64). */
 int cursor_try_lock(struct pg *pg, const char *name, bool *locked, struct error *err);
 
-/* Checks that the saved cursor belongs to this history of the database and to this topic. Changes
- * nothing; a producer without a cursor passes. The message of ERR_FATAL says what to do. */
+/* Checks that the saved cursor belongs to this database and to this topic, and is not in the
+ * future. Changes nothing; a producer without a cursor passes, and so does a new timeline, where
+ * the topic decides (cursor_timeline_is_new()). The message of ERR_FATAL says what to do. */
 int cursor_check(struct pg *pg, const struct config *config, const struct cursor_history *history,
                  struct error *err);
 /* Checks only the topic, which a new epoch does not change. */
@@ -76,6 +79,14 @@ int cursor_check_topic(struct pg *pg, const struct config *config, struct error 
  * 0 of epoch 1. */
 int cursor_find_owner(struct pg *pg, const struct config *config, struct cursor_owner *owner,
                       bool *found, struct error *err);
+
+/* True: the database was restored or failed over since the owner's epoch was saved. Rows that were
+ * sent may be lost, and their ids and transaction ids be used again. The epoch may continue only if
+ * the topic holds nothing later than the cursor (producer/drain/takeover.h). Pure. */
+bool cursor_timeline_is_new(const struct cursor_owner *owner, const struct cursor_history *history);
+/* The owner's epoch continues on the timeline of `history`. */
+int cursor_save_timeline(struct pg *pg, struct cursor_owner *owner,
+                         const struct cursor_history *history, struct error *err);
 
 /* Takes the next generation. A producer without a cursor gets one: epoch 1, with an empty position.
  * After cursor_check(). */

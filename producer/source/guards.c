@@ -147,8 +147,8 @@ static const struct guard guards[] = {
      "\"BitdexOps\" holds rows of transactions that this cluster has not begun yet, from the dump "
      "of"
      " another one: they would be sent late, over newer ones; DELETE FROM \"BitdexOps\" WHERE txid"
-     " >= pg_snapshot_xmax(pg_current_snapshot()), then open"
-     " a new epoch with: bitdex-producer cursor adopt",
+     " >= pg_snapshot_xmax(pg_current_snapshot()), then run bitdex-producer cursor adopt, which"
+     " opens a new epoch if one is needed",
      NULL},
     {"source tables", NULL, NULL, guard_check_tables},
     {"cursor", NULL, NULL, guard_check_cursor},

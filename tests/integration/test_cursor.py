@@ -106,7 +106,8 @@ class Refusals(GalleryCase):
         self.refused("has not begun yet", "cursor adopt")
         self.execute("""DELETE FROM "BitdexOps"
             WHERE txid >= pg_snapshot_xmax(pg_current_snapshot())""")
-        self.pipeline.producer.command("cursor", "adopt")
+        done = self.pipeline.producer.command("cursor", "adopt")
+        self.assertIn("nothing is wrong", done.stdout)
 
     def test_f06_cursor_from_the_future(self):
         """A saved position that this database has not reached is refused, and so is one whose row
@@ -167,6 +168,7 @@ class Refusals(GalleryCase):
         """When another process takes the cursor over while `cursor adopt` runs, the command writes
         nothing and exits with 1."""
         self.drain_some()
+        self.execute("UPDATE bitdex_producers SET system_identifier = '1'")
         with self.pipeline.connect() as other, concurrent.futures.ThreadPoolExecutor() as pool:
             other.execute("UPDATE bitdex_producers SET generation = generation + 1")
             adoption = pool.submit(self.producer.command, "cursor", "adopt", check=False)

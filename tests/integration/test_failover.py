@@ -1,12 +1,14 @@
-"""The database is replaced by another one: the producer refuses to continue and explains why, until
+"""The database is replaced by another one. After a failover that lost nothing that was sent, the
+producer continues in the same epoch. Otherwise it refuses to continue and explains why, until
 `cursor adopt` opens a new epoch. Indexes are incomplete from then on."""
 
 import subprocess
+import time
 import unittest
 
 import servers
 import topic
-from case import GalleryCase
+from case import SECONDS, GalleryCase
 
 OTHER_HISTORY = """
 SELECT timeline_id, ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
@@ -78,8 +80,8 @@ class Failover(GalleryCase):
         })
 
     def promote(self, standby, old):
-        """Kills `old` with rows that the standby has never received, and promotes the standby. Its
-        control file still names the old timeline, because there was no checkpoint yet."""
+        """Kills `old` and promotes the standby. Its control file still names the old timeline,
+        because there was no checkpoint yet."""
         old.kill()
         self.pipeline.move_to(standby)
         standby.start()
@@ -129,6 +131,50 @@ class Failover(GalleryCase):
             self.pipeline.consumer.wait_until(
                 lambda: self.execute(has_caught_up).fetchone()[0], "waits for a standby"
             )
+
+    def test_f104_f122_failover_that_lost_nothing(self):
+        """The primary is killed under write load. What was sent is on its synchronous standby: the
+        producer continues there in the same epoch, and the index stays complete. `cursor adopt`
+        says the same, and changes nothing."""
+        standby = self.server("standby", copy_of=self.primary, is_standby=True)
+        self.create_gallery(images=500)
+        self.replicate_synchronously()
+        with self.writers(threads=4, reconnect=True):
+            time.sleep(SECONDS)
+            self.promote(standby, self.primary)
+        self.producer.kill()
+        before = self.read_cursor()
+        self.assertEqual(before[1:3], (1, "00000001"))
+        self.assertIn("note     cursor: the database was restored or failed over",
+            self.producer.command("check").stdout)
+        refused = self.producer.command("cursor", "set", "now", check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("start the producer first", refused.stderr)
+        self.assertIn("nothing was changed", self.producer.command("cursor", "adopt").stdout)
+        self.assertEqual(self.read_cursor(), before)
+        self.producer.start()
+        self.write(6000)
+        self.check_end()
+        self.assertEqual(self.read_cursor()[1:], (1, "00000002", 0))
+        self.assertEqual(self.pipeline.api.call("/api/ready")[0], 200)
+        self.producer.stop()
+        self.assertIn("nothing was changed", self.producer.command("cursor", "adopt").stdout)
+
+    def replicate_synchronously(self):
+        """From now on what is saved with a synchronous commit waits for the standby. The commits of
+        writers wait for nothing."""
+        self.execute(f'ALTER DATABASE "{self.pipeline.name}" SET synchronous_commit = off')
+        self.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.execute("SELECT pg_reload_conf()")
+        self.producer.wait_until(
+            lambda: self.execute("""SELECT 1 FROM pg_stat_replication
+                WHERE state = 'streaming' AND sync_state = 'sync'""").fetchone(),
+            "has no synchronous standby",
+        )
+
+    def read_cursor(self):
+        return self.execute("""SELECT generation, epoch, timeline,
+            (SELECT count(*) FROM bitdex_jobs) FROM bitdex_producers""").fetchone()
 
     def test_f76_rolled_back_on_the_same_timeline(self):
         """An older copy of the database, with the same system identifier and timeline, would use

@@ -93,6 +93,58 @@ test_another_source_or_topic_id_is_refused(void **state)
     check_refused(make_mark(6, "22222222-2222-2222-2222-222222222222"), "another cursor");
 }
 
+/* What is checked of a partition of which the cursor has saved offset 100. */
+static struct topic_range
+range_of(int64_t low, int64_t high, int64_t fence, bool whole, const char *reason)
+{
+    struct topic_expectation expectation = expected;
+    struct topic_range range;
+    struct error err = {0};
+    expectation.whole = whole;
+    int rc = topic_check_range(&expectation, low, high, 100, fence, &range, &err);
+    assert_int_equal(rc, reason == NULL ? 0 : ERR_FATAL);
+    if (reason != NULL)
+        assert_non_null(strstr(err.message, reason));
+    return range;
+}
+
+static void
+test_a_partition_is_checked_from_the_saved_offset_to_our_fence(void **state)
+{
+    (void)state;
+    struct topic_range range = range_of(0, 200, 150, false, NULL);
+    assert_int_equal(range.next, 101);
+    assert_int_equal(range.end, 150);
+    assert_false(range.skip_fence);
+    range = range_of(0, 200, INT64_MAX, false, NULL);
+    assert_int_equal(range.end, 200);
+    assert_false(range.skip_fence);
+    range = range_of(0, 200, -1, false, NULL);
+    assert_int_equal(range.end, 200);
+    assert_true(range.skip_fence); /* the fence is somewhere in the range */
+    range = range_of(120, 200, 150, false, NULL);
+    assert_int_equal(range.next, 120); /* retention has removed what is before it */
+}
+
+static void
+test_F66_a_partition_that_ends_before_the_saved_offset_is_refused(void **state)
+{
+    (void)state;
+    range_of(0, 101, INT64_MAX, false, NULL);
+    range_of(0, 100, INT64_MAX, false, "created again");
+    range_of(0, 200, 100, false, "created again"); /* our fence has the offset of another message */
+}
+
+static void
+test_F104_on_a_new_timeline_everything_after_the_saved_offset_must_be_there(void **state)
+{
+    (void)state;
+    assert_int_equal(range_of(101, 200, 150, true, NULL).next, 101);
+    assert_int_equal(range_of(7, 200, 150, true, NULL).next, 101);
+    range_of(102, 200, 150, true, "retention has removed");
+    range_of(0, 100, INT64_MAX, true, "created again");
+}
+
 static void
 check_shape(const struct kafka_topic *topic, const char *reason)
 {
@@ -137,6 +189,10 @@ main(void)
         cmocka_unit_test(
             test_F76_events_later_than_the_cursor_prove_that_the_database_was_rolled_back),
         cmocka_unit_test(test_another_source_or_topic_id_is_refused),
+        cmocka_unit_test(test_a_partition_is_checked_from_the_saved_offset_to_our_fence),
+        cmocka_unit_test(test_F66_a_partition_that_ends_before_the_saved_offset_is_refused),
+        cmocka_unit_test(
+            test_F104_on_a_new_timeline_everything_after_the_saved_offset_must_be_there),
         cmocka_unit_test(test_F53_F63_each_shape_that_breaks_a_law_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
