@@ -74,6 +74,7 @@ struct config_consumer {
     const char *group;      /* default: the name of the index */
     const char *data_dir;   /* NULL only for the producer */
     const char *listen;     /* host:port */
+    const char *advertise;  /* host:port for others; default: listen */
     const char *token_file; /* NULL: calls that change state are refused */
     int32_t batch_rows;     /* events of one frame */
     int64_t batch_bytes;    /* bytes of messages of one frame */

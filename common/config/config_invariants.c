@@ -40,6 +40,7 @@ check_consumer(const struct config_consumer *consumer)
 {
     CHECK(consumer->group != NULL);
     CHECK(consumer->listen != NULL);
+    CHECK(consumer->advertise != NULL);
     CHECK(consumer->batch_rows > 0);
     CHECK(consumer->batch_bytes > 0);
     CHECK(consumer->prefetch_bytes > 0);

@@ -61,6 +61,8 @@ read_config(struct config_reader *reader, struct text yaml, enum config_program 
     config->path = arena_strdup(reader->arena, text_of(reader->file));
     if (config->consumer.group == NULL)
         config->consumer.group = config->index;
+    if (config->consumer.advertise == NULL)
+        config->consumer.advertise = config->consumer.listen;
     config_invariants_check(config, program);
     return 0;
 }

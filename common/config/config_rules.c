@@ -109,6 +109,22 @@ config_rule_address(const char *text)
     return "must be host:port, like 127.0.0.1:8080 or [::1]:8080";
 }
 
+/* A wildcard has only zeros in its host: 0.0.0.0, [::], [0:0::0]. */
+const char *
+config_rule_reachable(const char *text)
+{
+    const char *problem = config_rule_address(text);
+    if (problem != NULL)
+        return problem;
+    const char *colon = strrchr(text, ':');
+    CHECK(colon != NULL);
+    if (strspn(text, "0.:[]") >= (size_t)(colon - text))
+        return "must name a host that others can connect to, not all addresses of this one";
+    if (strtol(colon + 1, NULL, 10) == 0)
+        return "must have the port that others connect to, not port 0";
+    return NULL;
+}
+
 const char *
 config_rule_filled(const char *text)
 {

@@ -224,6 +224,15 @@ static const struct setting consumer_settings[] = {
      .text = "127.0.0.1:8080",
      .meaning =
          "The address of queries, health, metrics and the status page. Port 0 takes a free port."},
+    {.name = "advertise",
+     .type = SETTING_TEXT,
+     AT(config_consumer, advertise),
+     .rule = config_rule_reachable,
+     .kind = "host:port",
+     .standard = "the value of `listen`",
+     .meaning = "The address at which others reach `listen`. It is the `client.id` of this member "
+                "in the description of its Kafka group, by which others find it. To be set when "
+                "`listen` is a wildcard or has port 0."},
     {.name = "token_file",
      .type = SETTING_TEXT,
      AT(config_consumer, token_file),

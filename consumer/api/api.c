@@ -8,6 +8,7 @@
 #include "common/http/server.h"
 #include "consumer/api/api_context.h"
 #include "consumer/api/checkpoint.h"
+#include "consumer/api/cursors.h"
 #include "consumer/api/health.h"
 #include "consumer/api/index.h"
 #include "consumer/api/metrics.h"
@@ -44,6 +45,8 @@ static const struct route routes[] = {
     {"GET", "/api/indexes", api_answer_indexes, false},
     {"GET", "/api/indexes/{index}/stats", api_answer_stats, false},
     {"GET", "/api/indexes/{index}/entities/{id}", api_answer_entity, false},
+    {"GET", "/api/indexes/{index}/cursors", api_answer_cursors, false},
+    {"GET", "/api/indexes/{index}/cursors/{id}", api_answer_cursor, false},
     {"POST", "/api/indexes/{index}/query", api_answer_query, false},
     {"POST", "/api/indexes/{index}/ops", api_answer_ops, true},
     {"POST", "/api/indexes/{index}/checkpoint", api_answer_checkpoint, true},

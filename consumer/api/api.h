@@ -3,6 +3,7 @@
  *     POST /api/indexes/{index}/query          index.h
  *     GET  /api/indexes/{index}/entities/{id}  index.h
  *     GET  /api/indexes/{index}/stats          index.h
+ *     GET  /api/indexes/{index}/cursors        cursors.h; also .../cursors/{name}
  *     GET  /api/indexes                        index.h
  *     POST /api/indexes/{index}/ops            ops.h, with the bearer token of consumer.token_file
  *     POST /api/indexes/{index}/checkpoint     checkpoint.h, with the bearer token

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/check.h"
+#include "common/config/config_rules.h"
 #include "common/files/files.h"
 #include "common/kafka/kafka_admin.h"
 #include "consumer/api/token.h"
@@ -73,6 +74,21 @@ check_data_dir(const struct config *config, uint32_t *problems)
     check_print(problems, "data directory", rc != 0 ? err.message : NULL);
 }
 
+/* `advertise` itself was checked when the configuration was read. */
+static void
+check_advertise(const struct config *config, uint32_t *problems)
+{
+    const char *problem = config_rule_reachable(config->consumer.advertise);
+    char text[512] = "";
+    CHECK(config->kafka.present);
+    if (problem != NULL)
+        snprintf(text, sizeof text,
+                 "consumer.listen is %s, so set consumer.advertise to the address of this member: "
+                 "it %s",
+                 config->consumer.listen, problem);
+    check_print(problems, "advertised address", problem != NULL ? text : NULL);
+}
+
 static void
 check_token(const struct config *config, uint32_t *problems)
 {
@@ -130,8 +146,10 @@ command_check(const struct cli *cli, struct error *err)
     check_data_dir(config, &problems);
     if (config->consumer.token_file != NULL)
         check_token(config, &problems);
-    if (config->kafka.present)
+    if (config->kafka.present) {
+        check_advertise(config, &problems);
         check_kafka(config, &problems);
+    }
     fflush(stdout);
     if (problems > 0)
         return error_set(err, ERR_FATAL, "problems found: %u", problems);

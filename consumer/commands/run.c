@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
+#include "common/config/config_rules.h"
 #include "common/files/files.h"
 #include "common/kafka/kafka_admin.h"
 #include "common/service/service.h"
@@ -145,13 +146,26 @@ run_api(const struct config *config, struct assignment *assignment, struct ops_s
     return rc;
 }
 
+/* The group works without it; whoever asks the group for its members does not find this one. */
+static void
+run_check_advertise(const struct config *config)
+{
+    const char *problem = config_rule_reachable(config->consumer.advertise);
+    CHECK(config->kafka.present);
+    if (problem != NULL)
+        log_warn(area,
+                 "the group cannot publish the address of this member: set consumer.advertise; "
+                 "consumer.listen is %s, and the address %s",
+                 config->consumer.listen, problem);
+}
+
 /* The group assigns partitions of the topic to this process. */
 static int
 run_kafka(const struct config *config, const struct data_dir *data_dir, struct error *err)
 {
     struct ops_sink *sink;
     struct cursor_table *table;
-    CHECK(config->kafka.present);
+    run_check_advertise(config);
     int rc = ops_topic_create(config, &sink, err);
     if (rc != 0)
         return rc;

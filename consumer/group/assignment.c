@@ -212,7 +212,7 @@ assignment_create_consumer(struct assignment *assignment, const struct kafka_reb
     struct config_kafka kafka = config->kafka;
     kafka.common = (struct config_kafka_settings){all, BEFORE + configured->count};
     int rc = kafka_consumer_create(&kafka, config->consumer.group, config->topic.name,
-                                   config->consumer.listen, rebalance, consumer, err);
+                                   config->consumer.advertise, rebalance, consumer, err);
     free(all);
     return rc;
 }

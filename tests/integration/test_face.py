@@ -262,6 +262,25 @@ class Consumer(GalleryCase):
             self.assertGreater(
                 stages[f'bitdex_consumer_stage_seconds_count{{stage="{stage}"}}'], 0, stage)
 
+    def test_cursors_are_the_greatest_applied_row_ids(self):
+        """There is a cursor for each partition, with the greatest row id that it has applied; one
+        alone is found by its name, and another name is not found."""
+        self.create_gallery()
+        self.pipeline.wait_until_fresh()
+        path = "/api/indexes/gallery/cursors"
+        expected = [
+            {"name": f"default:{partition['partition']}", "value": partition["last_row_id"]}
+            for partition in self.pipeline.partitions()]
+        with self.pipeline.connect() as connection:
+            (last,) = connection.execute('SELECT max(id) FROM "BitdexOps"').fetchone()
+        self.assertEqual(len(expected), 4)
+        self.assertEqual(max(cursor["value"] for cursor in expected), last)
+        self.assertEqual(self.pipeline.api.get(path), {"cursors": expected})
+        for cursor in expected:
+            self.assertEqual(self.pipeline.api.get(f"{path}/{cursor['name']}"), cursor)
+        status, answer = self.pipeline.api.call(f"{path}/default:4")
+        self.assertEqual((status, answer), (404, {"error": "Cursor 'default:4' not found"}))
+
     def test_f49_lag_when_the_drain_has_stopped(self):
         """When the drain has stopped, the lag in rows is 0 and never negative, and the lag in
         seconds grows."""

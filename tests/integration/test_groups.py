@@ -58,6 +58,40 @@ class Groups(GalleryCase):
             self.assertGreater(group.check_end(member), 0)
             group.wait_until_committed({member: range(groups.PARTITIONS)})
 
+    def test_members_publish_their_addresses(self):
+        """The description of a group has the address of each of its members: the advertised one,
+        or else the one at which it listens."""
+        config = self.pipeline.config
+        text = config.read_text()
+        self.create_gallery()
+        group = groups.Group(self.pipeline, "pair")
+        self.addCleanup(group.close)
+        first = group.add("first").start()
+        config.write_text(
+            text.replace("\nconsumer:\n", "\nconsumer:\n  advertise: index.example:80\n"))
+        second = group.add("second").start()
+        group.wait_until_shared(first, second)
+        described = group.admin.describe_consumer_groups([group.name])[group.name].result(30)
+        self.assertEqual(
+            sorted(member.client_id for member in described.members),
+            sorted([f"127.0.0.1:{first.port}", "index.example:80"]))
+        self.assertNotIn("cannot publish", second.log.read_text())
+
+    def test_an_address_that_is_not_reachable_is_reported(self):
+        """A member that listens on all addresses and advertises none is reported by `check`, and by
+        `run` in its log."""
+        config = self.pipeline.config
+        text = config.read_text()
+        config.write_text(text.replace('listen: "127.0.0.1:${BITDEX_CONSUMER_PORT}"',
+                                       'listen: "0.0.0.0:${BITDEX_CONSUMER_PORT}"'))
+        self.assertNotEqual(config.read_text(), text)
+        done = self.slow.command("check", check=False)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertRegex(done.stdout, "problem +advertised address: .*set consumer.advertise")
+        self.slow.start(wait=False)
+        self.slow.wait_until(
+            lambda: "set consumer.advertise" in self.slow.log.read_text(), "does not warn")
+
 
 if __name__ == "__main__":
     unittest.main()

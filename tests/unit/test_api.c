@@ -99,6 +99,9 @@ test_unknown_paths_and_indexes_are_refused(void **state)
         {"/api/indexes/shop/query", "{", 400, "not JSON"},
         {"/api/indexes/shop/query", "{\"limit\":101}", 400, "limit"},
         {"/api", NULL, 404, "no such path"},
+        {"/api/indexes/x/cursors", NULL, 404, "Index 'x' not found"},
+        {"/api/indexes/shop/cursors/default:0", NULL, 404,
+         "{\"error\":\"Cursor 'default:0' not found\"}"},
     };
     CHECK_EXCHANGES(state, exchanges);
 }
@@ -136,6 +139,7 @@ test_the_other_paths_answer(void **state)
     static const struct exchange exchanges[] = {
         {"/api/indexes", NULL, 200, "{\"indexes\":[\"shop\"]}"},
         {"/api/indexes/shop/stats", NULL, 200, "\"index\":\"shop\",\"partitions\":0"},
+        {"/api/indexes/shop/cursors", NULL, 200, "{\"cursors\":[]}"},
         {"/api/internal/sync-lag", NULL, 200, "\"sources\":[]"},
         {"/metrics", NULL, 200, "# TYPE bitdex_freshness_seconds gauge\n"},
     };

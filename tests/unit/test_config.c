@@ -164,6 +164,7 @@ test_defaults_are_filled_in(void **state)
     assert_int_equal(config->producer.mark_interval_ms, 100);
     assert_string_equal(config->consumer.group, "demo");
     assert_string_equal(config->consumer.listen, "127.0.0.1:8080");
+    assert_string_equal(config->consumer.advertise, "127.0.0.1:8080");
     assert_int_equal(config->consumer.commit_interval_ms, 1000);
     assert_int_equal(config->consumer.wal_limit_bytes, INT64_C(64) << 30);
     assert_int_equal(config->consumer.on_gap, ON_GAP_CONTINUE);
@@ -250,6 +251,16 @@ test_values_are_refused_with_their_place(void **state)
          "6:21: producer.listen: must be host:port, like 127.0.0.1:8080 or [::1]:8080"},
         {HEAD "producer: { listen: ':1' }\n",
          "6:21: producer.listen: must be host:port, like 127.0.0.1:8080 or [::1]:8080"},
+        {"index: a\nconsumer: { advertise: '0.0.0.0:80' }\n",
+         "2:24: consumer.advertise: must name a host that others can connect to, not all addresses "
+         "of this one"},
+        {"index: a\nconsumer: { advertise: '[0::0]:80' }\n",
+         "2:24: consumer.advertise: must name a host that others can connect to, not all addresses "
+         "of this one"},
+        {"index: a\nconsumer: { advertise: 'a:0' }\n",
+         "2:24: consumer.advertise: must have the port that others connect to, not port 0"},
+        {"index: a\nconsumer: { advertise: a }\n",
+         "2:24: consumer.advertise: must be host:port, like 127.0.0.1:8080 or [::1]:8080"},
         {HEAD "producer:\n", "6:10: producer: must be a map, not nothing"},
         {HEAD "retention: 5\n", "6:12: retention: must be a map, not a single value"},
         {HEAD "log: { level: loud }\n",
