@@ -7,8 +7,10 @@
 --     GRANT SELECT ON "Image", "TagsOnImageNew", ... TO bitdex_producer;
 --
 -- One role for both programs is a member of both, as here. The last line depends on the installation:
--- it names the tables of `triggers` and `dump_phases`. The producer reads them to find out whether they
--- are empty when its first epoch begins.
+-- it names the tables of `triggers` and `dump_phases`, with child tables and those that an expression or
+-- a query_source reads. Loads read them, and the first run finds out whether they are empty.
+-- bitdex-producer check names the GRANT that is missing. Where row security is on, the role must see all
+-- rows: ALTER ROLE bitdex BYPASSRLS, or connect as the owner of the tables.
 --
 -- Applications need no rights beyond those on their own tables. The trigger functions are SECURITY
 -- DEFINER, so they write the outbox with the rights of their owner, whichever role changes a row. That

@@ -13,9 +13,10 @@
 #include "producer/sink/topic_check.h"
 #include "producer/source/cursor.h"
 #include "producer/source/guards.h"
+#include "producer/source/source_access.h"
 #include "producer/triggers/reconcile.h"
 
-enum { UNBUILT_BYTES = 512, TIMELINE_BYTES = 512 };
+enum { UNBUILT_BYTES = 512, NOTE_BYTES = 512 };
 
 enum result { RESULT_OK, RESULT_NOTE, RESULT_PROBLEM };
 static const char *const result_names[] = {
@@ -94,12 +95,42 @@ check_triggers(struct pg *pg, const struct config *config, struct error *err)
     return rc;
 }
 
+/* Only the index knows which entities such a fan-out reaches. */
+static void
+note_fan_outs(struct checklist *list, const struct config *config)
+{
+    char message[NOTE_BYTES];
+    for (uint32_t i = 0; i < config->trigger_count; i++) {
+        const struct config_trigger *trigger = &config->triggers[i];
+        if (trigger->kind != TRIGGER_FAN_OUT || trigger->children.table != NULL)
+            continue;
+        snprintf(message, sizeof message,
+                 "triggers[%u] (line %u): a load applies the fan-outs of table %s after all other"
+                 " rows, and cannot be restricted to a range of entities for its fields; they"
+                 " cannot be verified by ranges either. `children` says which rows have the"
+                 " entities",
+                 i, trigger->place.line, trigger->table);
+        checklist_print(list, "loading", RESULT_NOTE, message);
+    }
+}
+
+/* What a load needs beyond what `run` does. */
+static int
+check_loading(struct checklist *list, struct pg *pg, const struct config *config, struct error *err)
+{
+    int rc = source_access_check(pg, config, err);
+    if (rc == 0)
+        note_fan_outs(list, config);
+    checklist_add(list, "loading", rc, err);
+    return rc;
+}
+
 /* The cursor's guard passes on a new timeline, because only `run` finds out whether the epoch
  * continues. */
 static int
 note_timeline(struct checklist *list, struct pg *pg, const struct config *config, struct error *err)
 {
-    char message[TIMELINE_BYTES];
+    char message[NOTE_BYTES];
     struct cursor_history history;
     struct cursor_owner owner;
     bool found;
@@ -139,6 +170,8 @@ check_database(struct checklist *list, const struct config *config)
         if (rc != 0)
             checklist_add(list, "cursor", rc, &err);
     }
+    if (rc == 0)
+        rc = check_loading(list, pg, config, &err);
     if (rc == 0) {
         rc = check_triggers(pg, config, &err);
         checklist_add(list, "triggers", rc, &err);

@@ -18,6 +18,7 @@
 #include "common/base/check.h"
 #include "common/event/event.h"
 #include "common/json/json_write.h"
+#include "producer/source/source_access.h"
 #include "producer/source/source_empty.h"
 
 enum { OWNER_PARAMS = 3, WRITE_PARAMS_MAX = 12, INTEGER_TEXT_BYTES = 24, KEEP_TICKS = 1000 };
@@ -195,6 +196,17 @@ cursor_check_topic(struct pg *pg, const struct config *config, struct error *err
     return rc;
 }
 
+/* Replaces the server's message by one that names the rights that are missing, if it is that. */
+static void
+explain_refusal(struct pg *pg, const struct config *config, struct error *err)
+{
+    struct error missing = {0};
+    if (strcmp(pg_last_sqlstate(pg), "42501") == 0 && /* insufficient_privilege */
+        source_access_check(pg, config, &missing) == ERR_FATAL)
+        *err = missing;
+    CHECK(err->code != 0);
+}
+
 static int
 cursor_begin(struct pg *pg, const struct config *config, const struct cursor_history *history,
              struct error *err)
@@ -226,10 +238,12 @@ cursor_begin(struct pg *pg, const struct config *config, const struct cursor_his
     struct pg_result *result;
     int rc = pg_query(pg, buffer_string(&sql), 6, params, &result, err);
     buffer_free(&sql);
-    if (rc != 0)
-        return error_wrap(err, rc, "could not create the cursor");
-    pg_result_clear(result);
-    return 0;
+    if (rc == 0) {
+        pg_result_clear(result);
+        return 0;
+    }
+    explain_refusal(pg, config, err);
+    return error_wrap(err, rc, "could not create the cursor");
 }
 
 /* Runs `sql`, which returns the row of the producer if there is one. */

@@ -98,6 +98,30 @@ class Roles(GalleryCase):
             self.assertEqual(done.returncode, 1)
             self.assertIn("GRANT", done.stdout + done.stderr)
 
+    def test_source_tables_are_read_as_a_whole(self):
+        """`check` and the first `run` name the source tables that the role may not read; `check`
+        names those of which row security hides rows."""
+        with self.connect() as owner:
+            owner.execute(f"GRANT bitdex_producer TO {self.drain}")
+            owner.execute(f'GRANT SELECT ON "Image", "Post", "Model" TO {self.drain}')
+            owner.execute(f'GRANT SELECT (id) ON "ModelVersion" TO {self.drain}')
+        missing = [f'"{t}"' for t in sorted(gallery.TABLES) if t not in ("Image", "Post", "Model")]
+        for command in ("check", "run"):
+            done = self.producer.command(command, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"GRANT SELECT ON {', '.join(missing)} TO {self.drain}",
+                (done.stdout + done.stderr).replace('\\"', '"'))
+        self.become_producer()
+        self.assertIn("ok       loading", self.producer.command("check").stdout)
+        with self.connect() as owner:
+            owner.execute('ALTER TABLE "Post" ENABLE ROW LEVEL SECURITY')
+        done = self.producer.command("check", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f'hide rows of "Post" from role {self.drain}', done.stdout)
+        with self.connect() as owner:
+            owner.execute(f"ALTER ROLE {self.drain} BYPASSRLS")
+        self.assertIn("ok       loading", self.producer.command("check").stdout)
+
     def test_f13_settings_of_the_role(self):
         """Timeouts and other defaults of the producer's role do not affect the programs."""
         self.become_producer()

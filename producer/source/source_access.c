@@ -1,0 +1,72 @@
+#include "producer/source/source_access.h"
+
+#include "common/base/check.h"
+
+/* One row: the role, the tables that it may not read, and those that have rows which it cannot see,
+ * as lists of quoted names (null: there are no such tables). The tables' names come between. */
+static const char access_begin[] =
+    "SELECT quote_ident(current_user), string_agg(name, ', ') FILTER (WHERE is_denied),"
+    " string_agg(name, ', ') FILTER (WHERE is_hidden)"
+    " FROM (SELECT name, row_security_active(oid) AS is_hidden, EXISTS (SELECT FROM pg_attribute"
+    " WHERE attrelid = oid AND attnum > 0 AND NOT attisdropped AND"
+    " NOT has_column_privilege(oid, attnum, 'SELECT')) AS is_denied"
+    " FROM (SELECT DISTINCT name, to_regclass(name) AS oid FROM unnest(ARRAY[NULL";
+static const char access_end[] =
+    "]::text[]) AS name) AS named WHERE oid IS NOT NULL ORDER BY name) AS tables";
+
+/* NULL: there is no such table. */
+static void
+append_table(struct buffer *sql, const char *table)
+{
+    struct buffer name = {0};
+    CHECK(sql->bytes > 0);
+    if (table == NULL)
+        return;
+    pg_append_identifier(&name, table);
+    buffer_append_text(sql, ", ");
+    pg_append_literal(sql, buffer_string(&name));
+    buffer_free(&name);
+}
+
+static void
+append_tables(struct buffer *sql, const struct config *config)
+{
+    CHECK(config->triggers != NULL || config->trigger_count == 0);
+    CHECK(config->dump_phases != NULL || config->dump_phase_count == 0);
+    for (uint32_t i = 0; i < config->trigger_count; i++) {
+        append_table(sql, config->triggers[i].table);
+        append_table(sql, config->triggers[i].rows_from.table);
+        append_table(sql, config->triggers[i].children.table);
+    }
+    for (uint32_t i = 0; i < config->dump_phase_count; i++)
+        append_table(sql, config->dump_phases[i].table);
+}
+
+int
+source_access_check(struct pg *pg, const struct config *config, struct error *err)
+{
+    struct buffer sql = {0};
+    struct pg_result *result;
+    buffer_append_text(&sql, access_begin);
+    append_tables(&sql, config);
+    buffer_append_text(&sql, access_end);
+    int rc = pg_query(pg, buffer_string(&sql), 0, NULL, &result, err);
+    buffer_free(&sql);
+    if (rc != 0)
+        return error_wrap(err, rc, "could not check who may read the source tables");
+    CHECK(pg_rows(result) == 1);
+    const char *role = pg_text(result, 0, 0);
+    if (!pg_is_null(result, 0, 1))
+        rc = error_set(err, ERR_FATAL,
+                       "role %s may not read source tables, as a load must: GRANT SELECT ON %s TO"
+                       " %s",
+                       role, pg_text(result, 0, 1), role);
+    else if (!pg_is_null(result, 0, 2))
+        rc = error_set(err, ERR_FATAL,
+                       "row security can hide rows of %s from role %s, and a load must read all of"
+                       " them: ALTER ROLE %s BYPASSRLS, or let the producer connect as the tables'"
+                       " owner",
+                       pg_text(result, 0, 2), role, role);
+    pg_result_clear(result);
+    return rc;
+}
