@@ -17,7 +17,8 @@
 #include "common/ops/filter.h"
 #include "common/ops/ops_value.h"
 
-enum { NOT_NESTED = UINT32_MAX };
+/* As the index of an op: the text is not in a nested op, or in no op. */
+enum { NOT_NESTED = UINT32_MAX, NO_OP = UINT32_MAX };
 
 /* The sum of all items is at most what an event may have (EVENT_ITEMS_MAX). */
 const struct ops_limits ops_limits_default = {
@@ -49,6 +50,8 @@ read_refuse(const struct reader *reader, const char *where, const char *format, 
     va_start(args, format);
     vsnprintf(reason, sizeof reason, format, args);
     va_end(args);
+    if (reader->op == NO_OP) /* a value alone */
+        return error_set(reader->err, ERR_DATA, "%s", reason);
     if (reader->nested != NOT_NESTED)
         snprintf(nested, sizeof nested, ".ops[%u]", reader->nested);
     return error_set(reader->err, ERR_DATA, "ops[%u]%s%s: %s", reader->op, nested, where, reason);
@@ -160,19 +163,25 @@ read_array(struct reader *reader, const struct json_value *array, struct value *
 }
 
 static int
+read_any_value(struct reader *reader, const struct json_value *json, struct value *value)
+{
+    if (json->kind == JSON_ARRAY)
+        return read_array(reader, json, value);
+    if (!ops_value_from_scalar(json, value))
+        return read_refuse(reader, ".value", "is an object");
+    return read_string_size(reader, value);
+}
+
+static int
 read_value(struct reader *reader, const struct json_value *object, struct op *op)
 {
     CHECK(op->kind == OP_SET || op->kind == OP_REMOVE || op->kind == OP_ADD);
     const struct json_value *member = json_member(object, "value");
     if (member == NULL)
         return read_refuse(reader, ".value", "is missing");
-    if (member->kind == JSON_ARRAY)
-        return read_array(reader, member, &op->value);
-    if (!ops_value_from_scalar(member, &op->value))
-        return read_refuse(reader, ".value", "is an object");
-    if (op->value.kind == VALUE_NULL && op->kind != OP_SET)
+    if (member->kind == JSON_NULL && op->kind != OP_SET)
         return read_refuse(reader, ".value", "null can only be set");
-    return read_string_size(reader, &op->value);
+    return read_any_value(reader, member, &op->value);
 }
 
 static int
@@ -333,6 +342,26 @@ ops_json_parse(struct text json, const struct ops_limits *limits, struct arena *
         return ops_json_from_value(array, limits, arena, ops, route, err);
     *route = route_of_text(json);
     return rc;
+}
+
+int
+ops_json_parse_value(struct text json, const struct ops_limits *limits, struct arena *arena,
+                     struct value *value, struct error *err)
+{
+    const struct json_value *tree;
+    struct reader reader = {
+        .limits = limits,
+        .arena = arena,
+        .err = err,
+        .items_left = limits->row_items,
+        .op = NO_OP,
+        .nested = NOT_NESTED,
+    };
+    CHECK(json.data != NULL || json.bytes == 0);
+    if (json.bytes > limits->row_bytes)
+        return error_set(err, ERR_DATA, "longer than %u bytes", limits->row_bytes);
+    int rc = json_parse(json, limits->depth, arena, &tree, err);
+    return rc != 0 ? rc : read_any_value(&reader, tree, value);
 }
 
 static void

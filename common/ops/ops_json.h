@@ -60,6 +60,12 @@ int ops_json_from_value(const struct json_value *array, const struct ops_limits 
                         struct arena *arena, struct ops *ops, enum ops_route *route,
                         struct error *err);
 
+/* Parses the JSON of one value, as the member "value" of a `set` has it: what ops_json_parse()
+ * accepts of a value, and nothing else. Of the limits, those of a value and its items apply. The
+ * result is in `arena`. ERR_DATA says why ("is an object"). */
+int ops_json_parse_value(struct text json, const struct ops_limits *limits, struct arena *arena,
+                         struct value *value, struct error *err);
+
 /* Appends the canonical JSON array of `ops`, for dead letters and dumps. */
 void ops_json_write(const struct ops *ops, struct buffer *out);
 

@@ -24,6 +24,7 @@
 
 #include "common/base/check.h"
 #include "common/config/config.h"
+#include "producer/triggers/row_sql.h"
 #include "producer/triggers/sql.h"
 
 #define HEAD "#variable_conflict use_column\n"
@@ -43,77 +44,12 @@ is_op(const char *op)
     return strcmp(op, "set") == 0 || strcmp(op, "add") == 0 || strcmp(op, "remove") == 0;
 }
 
-static bool
-is_array(enum entry_form form)
-{
-    return form == FORM_ARRAY || form == FORM_TEXT_ARRAY;
-}
-
-/* The expression over `row`, in parentheses where it needs them. */
-static void
-append_source(struct buffer *out, const char *expression, const char *row)
-{
-    CHECK(*expression != '\0');
-    bool bare = sql_is_column(expression);
-    buffer_append_text(out, bare ? "" : "(");
-    sql_append_expression(out, expression, row);
-    buffer_append_text(out, bare ? "" : ")");
-}
-
-/* The SQL that converts `source`, an SQL expression of that form, to a value of an op. Nulls are
- * removed from an array, because an op's array has none. An infinite point in time becomes a number
- * that is too large for any field. An object becomes text. `source` is used more than once. */
-static void
-append_form(struct buffer *out, enum entry_form form, const char *source)
-{
-    CHECK(*source != '\0');
-    switch (form) {
-    case FORM_PLAIN:
-        buffer_append_text(out, source);
-        break;
-    case FORM_SECONDS:
-        buffer_append_format(out,
-                             "CASE %s WHEN 'infinity' THEN 9e15 WHEN '-infinity' THEN -9e15"
-                             " ELSE floor(extract(epoch FROM %s)) END::bigint",
-                             source, source);
-        break;
-    case FORM_JSON:
-        buffer_append_format(out,
-                             "CASE jsonb_typeof(%s::jsonb) WHEN 'null' THEN NULL WHEN 'object' THEN"
-                             " to_jsonb(%s::text) ELSE %s::jsonb END",
-                             source, source, source);
-        break;
-    case FORM_ARRAY:
-        buffer_append_format(out, "jsonb_path_query_array(to_jsonb(%s), '$[*] ? (@ != null)')",
-                             source);
-        break;
-    case FORM_TEXT_ARRAY:
-        buffer_append_format(
-            out, "jsonb_path_query_array(to_jsonb(%s::text[]), '$[*] ? (@ != null)')", source);
-        break;
-    case FORM_TEXT:
-        buffer_append_format(out, "%s::text", source);
-        break;
-    default:
-        CHECK(false);
-    }
-}
-
-static void
-append_value(struct buffer *out, const struct entry_value *value, const char *row)
-{
-    struct buffer source = {0};
-    append_source(&source, value->expression, row);
-    append_form(out, value->form, buffer_string(&source));
-    buffer_free(&source);
-}
-
 /* The value in `row` as JSON, an expression of type text; SQL null when the value is null. */
 static void
 append_json(struct buffer *out, const struct entry_value *value, const char *row)
 {
     buffer_append_text(out, "to_json(");
-    append_value(out, value, row);
+    row_sql_append_value(out, value, row);
     buffer_append_text(out, ")::text");
 }
 
@@ -143,7 +79,8 @@ static void
 append_replacement(struct buffer *out, const struct entry_value *value, const char *row)
 {
     CHECK(strcmp(row, "OLD") != 0); /* nothing is set to an old value */
-    bool is_item = value->is_multi_value && !is_array(value->form) && value->form != FORM_JSON;
+    bool is_item =
+        value->is_multi_value && !entry_form_is_array(value->form) && value->form != FORM_JSON;
     buffer_append_text(out, is_item ? "'[' || coalesce(" : "coalesce(");
     append_json(out, value, row);
     buffer_append_text(out, is_item ? ", '') || ']'" : ", 'null')");
@@ -187,73 +124,6 @@ append_insert(struct buffer *out, const struct entry *entry)
     buffer_append_text(out, ".\"BitdexOps\" (entity_id, ops)");
 }
 
-/* A placeholder that stands for one value. */
-static void
-append_single_placeholder(struct buffer *out, const struct entry_placeholder *placeholder,
-                          const char *source)
-{
-    bool is_list = placeholder->context == CONTEXT_LIST;
-    CHECK(placeholder->context <= CONTEXT_ITEM);
-    buffer_append_text(out, is_list ? "'[' || to_jsonb(" : "to_jsonb(");
-    append_form(out, placeholder->form, source);
-    buffer_append_text(out, is_list ? ")::text || ']'" : ")::text");
-}
-
-/* A placeholder that stands for several values. An empty list is null. */
-static void
-append_list_placeholder(struct buffer *out, const struct entry_placeholder *placeholder,
-                        const char *source)
-{
-    bool is_item = placeholder->context == CONTEXT_ITEM;
-    CHECK(placeholder->context != CONTEXT_VALUE);
-    buffer_append_text(out, is_item ? "btrim(nullif(" : "nullif(");
-    append_form(out, placeholder->form == FORM_JSON ? FORM_ARRAY : placeholder->form, source);
-    buffer_append_text(out, is_item ? ", '[]')::text, '[]')" : ", '[]')::text");
-}
-
-/* A placeholder of a fan-out's query, as an expression of type text. Null makes the whole query
- * null. The query grammar reads what jsonb prints: numbers, "texts", [lists]. */
-static void
-append_placeholder(struct buffer *out, const struct entry_placeholder *placeholder, const char *row)
-{
-    struct buffer source = {0};
-    bool is_json_list = placeholder->form == FORM_JSON && placeholder->context != CONTEXT_VALUE;
-    sql_append_column(&source, row, placeholder->name);
-    if (is_json_list)
-        buffer_append_text(&source, "::jsonb");
-    if (is_json_list || is_array(placeholder->form))
-        append_list_placeholder(out, placeholder, buffer_string(&source));
-    else
-        append_single_placeholder(out, placeholder, buffer_string(&source));
-    buffer_free(&source);
-}
-
-/* The fan-out's query for `row`, an expression of type text. */
-static void
-append_query(struct buffer *out, const struct entry *entry, const char *row)
-{
-    CHECK(entry->query_end != NULL);
-    CHECK(entry->placeholder_count > 0 || *entry->query_end != '\0');
-    const char *source = entry->trigger->query_source;
-    buffer_append_text(out, source != NULL ? "(SELECT " : "");
-    for (uint32_t i = 0; i < entry->placeholder_count; i++) {
-        sql_append_literal(out, entry->placeholders[i].before);
-        buffer_append_text(out, " || ");
-        append_placeholder(out, &entry->placeholders[i], source != NULL ? "_source" : row);
-        if (i + 1 < entry->placeholder_count)
-            buffer_append_text(out, " || ");
-    }
-    if (*entry->query_end != '\0') {
-        buffer_append_text(out, entry->placeholder_count > 0 ? " || " : "");
-        sql_append_literal(out, entry->query_end);
-    }
-    if (source == NULL)
-        return;
-    buffer_append_text(out, " FROM (");
-    sql_append_expression(out, source, row);
-    buffer_append_text(out, ") AS _source LIMIT 1)");
-}
-
 /* The entity_id of a fan-out's ops row, which names no entity. */
 static void
 append_source_id(struct buffer *out, const struct entry *entry, const char *row)
@@ -278,7 +148,7 @@ append_fan_out(struct buffer *out, const struct entry *entry, const char *row, c
                          ops);
     append_source_id(out, entry, row);
     buffer_append_text(out, " AS id, ");
-    append_query(out, entry, row);
+    row_sql_append_query(out, entry, row);
     buffer_append_text(out, " AS query");
 }
 
@@ -324,18 +194,6 @@ append_emit(struct buffer *out, const struct entry *entry, const char *row)
     buffer_append_text(out, ";\n        END IF;\n");
 }
 
-/* AND with the condition that `row` passes the filter, if there is one. */
-static void
-append_filter(struct buffer *out, const struct entry *entry, const char *row)
-{
-    if (entry->trigger->filter == NULL)
-        return;
-    CHECK(entry->trigger->filter[0] != '\0');
-    buffer_append_text(out, " AND (");
-    sql_append_expression(out, entry->trigger->filter, row);
-    buffer_append_text(out, ") IS TRUE");
-}
-
 /* The condition that `row`, OLD or NEW, matches. */
 static void
 append_match(struct buffer *out, const struct entry *entry, const char *row, bool is_update)
@@ -351,7 +209,7 @@ append_match(struct buffer *out, const struct entry *entry, const char *row, boo
     } else {
         buffer_append_format(out, "TG_OP = '%s'", old ? "DELETE" : "INSERT");
     }
-    append_filter(out, entry, row);
+    row_sql_append_filter(out, entry, row);
 }
 
 /* Does an UPDATE compare values that are more than a column of a plain type? */
@@ -421,9 +279,9 @@ append_same(struct buffer *out, const struct entry *entry)
         return;
     }
     if (trigger->kind == TRIGGER_FAN_OUT) {
-        append_query(out, entry, "NEW");
+        row_sql_append_query(out, entry, "NEW");
         buffer_append_text(out, "\n        IS NOT DISTINCT FROM ");
-        append_query(out, entry, "OLD");
+        row_sql_append_query(out, entry, "OLD");
         return;
     }
     if (trigger->kind == TRIGGER_FAN_OUT_PER_ROW)
@@ -454,10 +312,10 @@ append_still_added(struct buffer *out, const struct entry *entry, const struct e
     CHECK(entry->trigger->kind == TRIGGER_JOIN);
     append_other(out, entry);
     buffer_append_text(out, " AND ");
-    append_value(out, value, "_other");
+    row_sql_append_value(out, value, "_other");
     buffer_append_text(out, " = ");
-    append_value(out, value, "OLD");
-    append_filter(out, entry, "_other");
+    row_sql_append_value(out, value, "OLD");
+    row_sql_append_filter(out, entry, "_other");
     buffer_append_text(out, ")");
 }
 
@@ -545,7 +403,7 @@ append_direct_leave(struct buffer *out, const struct entry *entry, bool is_updat
     if (is_update || entry->table.is_partitioned) {
         buffer_append_text(out, " AND NOT ");
         append_other(out, entry);
-        append_filter(out, entry, "_other");
+        row_sql_append_filter(out, entry, "_other");
         buffer_append_text(out, ")");
     }
     buffer_append_text(out, " THEN\n        ");
@@ -694,7 +552,7 @@ append_child_lookup(struct buffer *out, const struct entry *entry)
     sql_append_column(out, "_parent", entry->parent_key);
     buffer_append_text(out, " = ");
     sql_append_column(out, "NEW", entry->child->foreign_key);
-    append_filter(out, entry, "_parent");
+    row_sql_append_filter(out, entry, "_parent");
     buffer_append_text(out, " FOR SHARE;\n    IF FOUND THEN\n        ");
     append_child_insert(out, entry, "NEW");
     append_all_ops(out, entry, "_parent", "", "            ");
@@ -765,7 +623,7 @@ append_gone_fan_out(struct buffer *out, const struct entry *entry, const struct 
     append_fan_out(out, entry, "_row", buffer_string(&ops));
     buffer_free(&ops);
     buffer_append_format(out, " FROM %s AS _row WHERE true", table->quoted);
-    append_filter(out, entry, "_row");
+    row_sql_append_filter(out, entry, "_row");
     buffer_append_text(out, ") AS _fan_out\n    WHERE _fan_out.query IS NOT NULL;\n");
 }
 
@@ -795,9 +653,9 @@ append_gone_join(struct buffer *out, const struct entry *entry, const struct ent
         buffer_append_text(&ops, " || '}]')::jsonb");
         append_gone_slots(out, entry, table, entry->trigger->slot_field, buffer_string(&ops));
         buffer_append_text(out, " AND ");
-        append_value(out, &entry->values[i], "_row");
+        row_sql_append_value(out, &entry->values[i], "_row");
         buffer_append_text(out, " IS NOT NULL");
-        append_filter(out, entry, "_row");
+        row_sql_append_filter(out, entry, "_row");
         buffer_append_text(out, ";\n");
         buffer_free(&ops);
     }
@@ -812,7 +670,7 @@ append_gone_by_kind(struct buffer *out, const struct entry *entry, const struct 
     switch (entry->trigger->kind) {
     case TRIGGER_DIRECT:
         append_gone_slots(out, entry, table, entry->trigger->slot_field, ops);
-        append_filter(out, entry, "_row");
+        row_sql_append_filter(out, entry, "_row");
         buffer_append_text(out, ";\n");
         break;
     case TRIGGER_JOIN:

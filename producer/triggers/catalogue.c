@@ -9,15 +9,31 @@
 
 #include "common/base/check.h"
 #include "common/config/config.h"
+#include "producer/triggers/row_sql.h"
 #include "producer/triggers/sql.h"
+
+/* What the database says of the type of an expression. */
+struct value_type {
+    enum entry_form form;
+    enum entry_wire wire;
+    bool is_integer;
+};
+
+static const char *const wire_names[] = {
+    [WIRE_INTEGER] = "integer",
+    [WIRE_BOOLEAN] = "boolean",
+    [WIRE_TEXT] = "text",
+    [WIRE_JSON] = "json",
+};
 
 static const char *const form_names[] = {
     [FORM_PLAIN] = "plain", [FORM_SECONDS] = "seconds",       [FORM_JSON] = "json",
     [FORM_ARRAY] = "array", [FORM_TEXT_ARRAY] = "text array", [FORM_TEXT] = "text",
 };
 
-/* The form of a type, by these names. A domain has the form of its base type. A type is plain when
- * jsonb writes it as a number, a boolean or a text, and its "=" compares what is written. */
+/* The form of a type, and the wire of a plain one, by these names. A domain has those of its base
+ * type. A type is plain when jsonb writes it as a number, a boolean or a text, and its "=" compares
+ * what is written. */
 #define FORM_OF(type)                                                                             \
     "WITH RECURSIVE base AS ("                                                                    \
     " SELECT oid, typtype, typbasetype, typelem, typlen FROM pg_type WHERE oid = " type           \
@@ -35,7 +51,12 @@ static const char *const form_names[] = {
     "   (SELECT typtype FROM pg_type WHERE oid = base.typelem) = 'e' THEN 'array'"                \
     "  ELSE 'text array' END"                                                                     \
     " ELSE 'text' END AS form,"                                                                   \
-    " oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) AS is_integer"                   \
+    " oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) AS is_integer, CASE"             \
+    " WHEN oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'integer'"             \
+    " WHEN oid = 'bool'::regtype THEN 'boolean'"                                                  \
+    " WHEN typtype = 'e' OR oid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype,"      \
+    "  'name'::regtype) THEN 'text'"                                                              \
+    " ELSE 'json' END AS wire"                                                                    \
     " FROM base WHERE typtype <> 'd'"
 
 static const char *
@@ -146,12 +167,40 @@ form_of_name(const char *name)
     return FORM_TEXT;
 }
 
-/* The form of a type, by its object id. */
+static enum entry_wire
+wire_of_name(const char *name)
+{
+    for (enum entry_wire wire = WIRE_INTEGER; wire <= WIRE_JSON; wire++)
+        if (strcmp(wire_names[wire], name) == 0)
+            return wire;
+    CHECK(false); /* FORM_OF() yields no other name */
+    return WIRE_JSON;
+}
+
+/* From a row of FORM_OF(). */
+static void
+fill_type(const struct pg_result *result, struct value_type *type)
+{
+    CHECK(pg_rows(result) == 1);
+    *type = (struct value_type){
+        .form = form_of_name(pg_text(result, 0, 0)),
+        .is_integer = pg_boolean(result, 0, 1),
+        .wire = WIRE_JSON,
+    };
+    if (type->form == FORM_PLAIN)
+        type->wire = wire_of_name(pg_text(result, 0, 2));
+    else if (type->form == FORM_SECONDS)
+        type->wire = WIRE_INTEGER;
+    else if (type->form == FORM_TEXT)
+        type->wire = WIRE_TEXT;
+}
+
+/* Of a type, by its object id. */
 static int
-read_form(struct pg *pg, int64_t type, enum entry_form *form, bool *is_integer, struct error *err)
+read_type(struct pg *pg, int64_t type_id, struct value_type *type, struct error *err)
 {
     struct pg_result *result;
-    char *oid = memory_format("%lld", (long long)type);
+    char *oid = memory_format("%lld", (long long)type_id);
     const char *param = oid;
     int rc = pg_query(pg, FORM_OF("$1::oid"), 1, &param, &result, err);
     if (rc == 0 && pg_rows(result) == 0) {
@@ -161,19 +210,16 @@ read_form(struct pg *pg, int64_t type, enum entry_form *form, bool *is_integer, 
     free(oid);
     if (rc != 0)
         return rc;
-    CHECK(pg_rows(result) == 1);
-    *form = form_of_name(pg_text(result, 0, 0));
-    *is_integer = pg_boolean(result, 0, 1);
+    fill_type(result, type);
     pg_result_clear(result);
     return 0;
 }
 
-/* Runs a statement that yields no rows, and gets the form of its first column. What Postgres
+/* Runs a statement that yields no rows, and gets the type of its first column. What Postgres
  * refuses is reported as a mistake in `setting`. */
 static int
 read_statement(struct pg *pg, const struct entry *entry, struct config_place place,
-               const char *setting, const char *sql, enum entry_form *form, bool *is_integer,
-               struct error *err)
+               const char *setting, const char *sql, struct value_type *type, struct error *err)
 {
     struct pg_result *result;
     int rc = pg_query(pg, sql, 0, NULL, &result, err);
@@ -184,9 +230,9 @@ read_statement(struct pg *pg, const struct entry *entry, struct config_place pla
     if (rc != 0)
         return rc;
     CHECK(pg_rows(result) == 0);
-    int64_t type = pg_column_type(result, 0);
+    int64_t type_id = pg_column_type(result, 0);
     pg_result_clear(result);
-    return read_form(pg, type, form, is_integer, err);
+    return read_type(pg, type_id, type, err);
 }
 
 /* A row of `table` as one value, so that a column can be named {column} only, as in the trigger
@@ -199,11 +245,11 @@ append_rows(struct buffer *out, const struct entry_table *table)
     buffer_append_format(out, " FROM (SELECT _row FROM %s AS _row) AS _rows", table->quoted);
 }
 
-/* The form of an expression over the rows of `table`. */
+/* The type of an expression over the rows of `table`. */
 static int
 read_expression(struct pg *pg, const struct entry *entry, const struct entry_table *table,
                 struct config_place place, const char *setting, const char *expression,
-                enum entry_form *form, bool *is_integer, struct error *err)
+                struct value_type *type, struct error *err)
 {
     struct buffer sql = {0};
     CHECK(*expression != '\0');
@@ -214,7 +260,7 @@ read_expression(struct pg *pg, const struct entry *entry, const struct entry_tab
     buffer_append_text(&sql, ")");
     append_rows(&sql, table);
     buffer_append_text(&sql, " LIMIT 0");
-    int rc = read_statement(pg, entry, place, setting, buffer_string(&sql), form, is_integer, err);
+    int rc = read_statement(pg, entry, place, setting, buffer_string(&sql), type, err);
     buffer_free(&sql);
     return rc;
 }
@@ -224,14 +270,13 @@ static int
 read_slot(struct pg *pg, const struct entry *entry, const struct entry_table *table,
           const char *setting, const char *column, struct error *err)
 {
-    enum entry_form form;
-    bool is_integer = false;
+    struct value_type type = {0};
     CHECK(column != NULL);
     char *expression = memory_format("{%s}", column);
-    int rc = read_expression(pg, entry, table, entry->trigger->place, setting, expression, &form,
-                             &is_integer, err);
+    int rc =
+        read_expression(pg, entry, table, entry->trigger->place, setting, expression, &type, err);
     free(expression);
-    if (rc == 0 && !is_integer)
+    if (rc == 0 && !type.is_integer)
         rc =
             entry_refuse(entry, entry->trigger->place, setting, err,
                          "column %s is not of an integer type, as ids of entities must be", column);
@@ -242,13 +287,12 @@ read_slot(struct pg *pg, const struct entry *entry, const struct entry_table *ta
 static int
 read_filter(struct pg *pg, const struct entry *entry, struct error *err)
 {
-    enum entry_form form;
-    bool is_integer;
+    struct value_type type;
     if (entry->trigger->filter == NULL)
         return 0;
     char *condition = memory_format("(%s) IS TRUE", entry->trigger->filter);
     int rc = read_expression(pg, entry, &entry->table, entry->trigger->place, "filter", condition,
-                             &form, &is_integer, err);
+                             &type, err);
     free(condition);
     return rc;
 }
@@ -257,11 +301,13 @@ static int
 read_values(struct pg *pg, struct entry *entry, struct error *err)
 {
     int rc = 0;
-    bool is_integer;
     for (uint32_t i = 0; rc == 0 && i < entry->value_count; i++) {
         struct entry_value *value = &entry->values[i];
+        struct value_type type = {0};
         rc = read_expression(pg, entry, &entry->table, value->place, value->setting,
-                             value->expression, &value->form, &is_integer, err);
+                             value->expression, &type, err);
+        value->form = type.form;
+        value->wire = type.wire;
     }
     return rc;
 }
@@ -292,7 +338,7 @@ static int
 read_placeholder(struct pg *pg, const struct entry *entry, struct entry_placeholder *placeholder,
                  struct error *err)
 {
-    bool is_integer;
+    struct value_type type = {0};
     const char *source = entry->trigger->query_source;
     struct buffer sql = {0};
     CHECK(entry->trigger->kind == TRIGGER_FAN_OUT);
@@ -307,9 +353,10 @@ read_placeholder(struct pg *pg, const struct entry *entry, struct entry_placehol
     buffer_append_text(&sql, " LIMIT 0");
     int rc =
         read_statement(pg, entry, entry->trigger->place, source != NULL ? "query_source" : "query",
-                       buffer_string(&sql), &placeholder->form, &is_integer, err);
+                       buffer_string(&sql), &type, err);
     buffer_free(&sql);
-    bool is_list = placeholder->form == FORM_ARRAY || placeholder->form == FORM_TEXT_ARRAY;
+    placeholder->form = type.form;
+    bool is_list = entry_form_is_array(placeholder->form);
     if (rc == 0 && is_list && placeholder->context == CONTEXT_VALUE)
         rc = entry_refuse(entry, entry->trigger->place, "query", err,
                           "{%s} is an array: write \"in {%s}\" instead of \"eq {%s}\"",
@@ -368,8 +415,7 @@ child_setting(const struct entry *entry)
 static int
 read_child_comparison(struct pg *pg, const struct entry *entry, struct error *err)
 {
-    enum entry_form form;
-    bool is_integer;
+    struct value_type type;
     struct buffer sql = {0};
     CHECK(entry->parent_key != NULL);
     buffer_append_text(&sql, "SELECT ");
@@ -379,9 +425,35 @@ read_child_comparison(struct pg *pg, const struct entry *entry, struct error *er
     buffer_append_format(&sql, " FROM %s AS _child, %s AS _parent LIMIT 0",
                          entry->child_table.quoted, entry->table.quoted);
     int rc = read_statement(pg, entry, entry->trigger->place, child_setting(entry),
-                            buffer_string(&sql), &form, &is_integer, err);
+                            buffer_string(&sql), &type, err);
     buffer_free(&sql);
     return rc;
+}
+
+/* Which indexes there are on `column` of `table`, which has the slots. Committed rows also keep a
+ * deferred constraint. */
+static int
+read_slot_indexes(struct pg *pg, struct entry *entry, const struct entry_table *table,
+                  const char *column, struct error *err)
+{
+    struct pg_result *result;
+    const char *const params[] = {table->quoted, column};
+    int rc =
+        pg_query(pg,
+                 "SELECT count(*) > 0, coalesce(bool_or(indisunique AND indnkeyatts = 1), false)"
+                 " FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON"
+                 " pg_am.oid = relam AND amname = 'btree' JOIN pg_attribute ON attrelid ="
+                 " indrelid AND attnum = indkey[0] WHERE indrelid = $1::regclass AND attname ="
+                 " $2 AND indisvalid AND indpred IS NULL",
+                 2, params, &result, err);
+    if (rc != 0)
+        return rc;
+    CHECK(pg_rows(result) == 1);
+    entry->slot_has_index = pg_boolean(result, 0, 0);
+    entry->slot_is_unique = pg_boolean(result, 0, 1);
+    CHECK(entry->slot_has_index || !entry->slot_is_unique);
+    pg_result_clear(result);
+    return 0;
 }
 
 static int
@@ -391,6 +463,8 @@ read_child(struct pg *pg, struct arena *arena, struct entry *entry, struct error
         return 0;
     int rc =
         read_slot(pg, entry, &entry->child_table, child_setting(entry), entry->child->slot, err);
+    if (rc == 0)
+        rc = read_slot_indexes(pg, entry, &entry->child_table, entry->child->slot, err);
     if (rc == 0)
         rc = read_parent_key(pg, arena, entry, err);
     return rc != 0 ? rc : read_child_comparison(pg, entry, err);
@@ -433,16 +507,33 @@ read_uniqueness(struct pg *pg, struct entry *entry, struct error *err)
 }
 
 static int
+read_key_columns(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err)
+{
+    struct pg_result *result;
+    int rc =
+        pg_query(pg,
+                 "SELECT attname FROM pg_constraint, unnest(conkey) WITH ORDINALITY AS key(number,"
+                 " place) JOIN pg_attribute ON attnum = number WHERE contype = 'p' AND conrelid"
+                 " = $1::regclass AND attrelid = conrelid ORDER BY place",
+                 1, &entry->table.quoted, &result, err);
+    if (rc != 0)
+        return rc;
+    uint32_t count = (uint32_t)pg_rows(result);
+    const char **columns = arena_alloc(arena, (count + 1) * sizeof *columns);
+    for (uint32_t i = 0; i < count; i++)
+        columns[i] = copy_text(arena, result, (int)i, 0);
+    entry->key_columns = columns;
+    entry->key_column_count = count;
+    pg_result_clear(result);
+    return 0;
+}
+
+static int
 set_search_path(struct pg *pg, const struct entry *entry, struct error *err)
 {
     struct buffer sql = {0};
-    CHECK(entry->table.schema != NULL);
-    CHECK(entry->outbox_schema != NULL);
-    buffer_append_text(&sql, "SET search_path = pg_catalog, ");
-    sql_append_name(&sql, entry->table.schema);
-    buffer_append_text(&sql, ", ");
-    sql_append_name(&sql, entry->outbox_schema);
-    buffer_append_text(&sql, ", pg_temp");
+    buffer_append_text(&sql, "SET search_path = ");
+    row_sql_append_search_path(&sql, entry);
     int rc = pg_exec(pg, buffer_string(&sql), err);
     buffer_free(&sql);
     return rc;
@@ -455,12 +546,19 @@ read_by_kind(struct pg *pg, struct arena *arena, struct entry *entry, struct err
     const struct config_trigger *trigger = entry->trigger;
     switch (trigger->kind) {
     case TRIGGER_DIRECT:
-        return read_slot(pg, entry, &entry->table, "slot_field", trigger->slot_field, err);
+        rc = read_slot(pg, entry, &entry->table, "slot_field", trigger->slot_field, err);
+        if (rc == 0)
+            rc = read_slot_indexes(pg, entry, &entry->table, trigger->slot_field, err);
+        return rc;
     case TRIGGER_JOIN:
         rc = read_slot(pg, entry, &entry->table, "slot_field", trigger->slot_field, err);
+        if (rc == 0)
+            rc = read_slot_indexes(pg, entry, &entry->table, trigger->slot_field, err);
         return rc != 0 ? rc : read_uniqueness(pg, entry, err);
     case TRIGGER_FAN_OUT:
         rc = read_id_column(pg, arena, entry, err);
+        if (rc == 0 && entry->child == NULL)
+            rc = read_key_columns(pg, arena, entry, err);
         for (uint32_t i = 0; rc == 0 && i < entry->placeholder_count; i++)
             rc = read_placeholder(pg, entry, &entry->placeholders[i], err);
         return rc != 0 ? rc : read_child(pg, arena, entry, err);

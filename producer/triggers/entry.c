@@ -167,6 +167,12 @@ create_placeholders(struct entry *entry, struct arena *arena)
     entry->query_end = query;
 }
 
+bool
+entry_form_is_array(enum entry_form form)
+{
+    return form == FORM_ARRAY || form == FORM_TEXT_ARRAY;
+}
+
 struct entry_column *
 entry_find_column(const struct entry *entry, struct text name)
 {
@@ -301,7 +307,7 @@ check_placeholders(const struct entry *entry)
     check_columns(entry, entry->trigger->query_source);
     for (uint32_t i = 0; i < entry->placeholder_count; i++) {
         const struct entry_placeholder *placeholder = &entry->placeholders[i];
-        bool is_list = placeholder->form == FORM_ARRAY || placeholder->form == FORM_TEXT_ARRAY;
+        bool is_list = entry_form_is_array(placeholder->form);
         CHECK(placeholder->before != NULL);
         CHECK(placeholder->name[0] != '\0');
         CHECK(placeholder->form <= FORM_TEXT);

@@ -22,6 +22,17 @@ enum entry_form {
     FORM_TEXT,       /* any other type, as Postgres prints it */
 };
 
+/* As an array, its elements become values of the field each. */
+bool entry_form_is_array(enum entry_form form);
+
+/* How a query of a load gets the value: what the column of a binary COPY holds. */
+enum entry_wire {
+    WIRE_INTEGER, /* 2, 4 or 8 bytes */
+    WIRE_BOOLEAN,
+    WIRE_TEXT,
+    WIRE_JSON, /* any other value, as JSON */
+};
+
 struct entry_value {
     const char *target;        /* the field */
     const char *expression;    /* SQL over {column} */
@@ -29,6 +40,7 @@ struct entry_value {
     struct config_place place; /* of the setting in the file */
     bool is_multi_value;       /* whether the field is */
     enum entry_form form;      /* catalogue */
+    enum entry_wire wire;      /* catalogue */
 };
 
 /* Where a {name} is in a fan-out's query: after `eq`, after `in`, or inside [...]. */
@@ -76,6 +88,14 @@ struct entry {
     const char *parent_key; /* the column of `table` that child rows refer to */
     const char *id_column;  /* a primary key of one integer column; NULL: the table has none */
     bool value_is_unique;   /* of a join: no two rows add the same value to one entity */
+    /* A unique index proves that no two rows name the same entity: of a direct entry its own rows,
+     * of one with a child table the rows of that. */
+    bool slot_is_unique;
+    bool
+        slot_has_index; /* an index finds the rows of an entity: of a child table if there is one */
+    /* The primary key of a fan-out without a child table; none: the table has none. */
+    const char *const *key_columns;
+    uint32_t key_column_count;
     const char *outbox_schema;
 };
 

@@ -9,6 +9,7 @@
 #include "common/config/config_trigger.h"
 #include "producer/triggers/body.h"
 #include "producer/triggers/digest.h"
+#include "producer/triggers/row_sql.h"
 #include "producer/triggers/sql.h"
 
 enum {
@@ -67,15 +68,8 @@ static void
 append_settings(struct buffer *out, const struct request *request)
 {
     const struct entry *entry = request->entry;
-    CHECK(entry->table.schema != NULL);
-    CHECK(entry->outbox_schema != NULL);
-    buffer_append_text(out, "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, ");
-    sql_append_name(out, entry->table.schema);
-    if (strcmp(entry->table.schema, entry->outbox_schema) != 0) {
-        buffer_append_text(out, ", ");
-        sql_append_name(out, entry->outbox_schema);
-    }
-    buffer_append_text(out, ", pg_temp");
+    buffer_append_text(out, "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = ");
+    row_sql_append_search_path(out, entry);
     if (depends_on_settings(entry))
         buffer_append_text(out,
                            "\nSET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle"

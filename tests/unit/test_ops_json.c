@@ -548,6 +548,75 @@ test_random_bytes_are_refused_or_fit_into_an_event(void **state)
     random_inputs(goods, COUNT_OF(goods), pieces, COUNT_OF(pieces), is_refused_or_encodes);
 }
 
+/* F84: what a load reads of a value is what an op carries of it. */
+static void
+test_F84_a_value_alone_is_that_of_a_set(void **state)
+{
+    (void)state;
+    static const char *const values[] = {
+        "null",
+        "true",
+        "5",
+        "3.0",
+        "0.5",
+        "1e18",
+        "1000000000000000000",
+        "\"\"",
+        "\"\\u00e9\"",
+        "[]",
+        "[1, 2.0, 3]",
+        "[\"a\", \"a\"]",
+        "{}",
+        "[1.5]",
+        "[true]",
+        "[1, \"a\"]",
+        "[[1]]",
+        "[null]",
+        "[{}]",
+        "1e999",
+        "\"\\u0000\"",
+        "",
+        "tru",
+        "1 2",
+        "[1",
+    };
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        struct ops ops;
+        struct error err;
+        enum ops_route route;
+        struct value value = {0};
+        char *row = memory_format("[{\"op\":\"set\",\"field\":\"f\",\"value\":%s}]", values[i]);
+        int alone =
+            ops_json_parse_value(text_of(values[i]), &ops_limits_default, &arena, &value, &err);
+        int wanted = ops_json_parse(text_of(row), &ops_limits_default, &arena, &ops, &route, &err);
+        assert_int_equal(alone, wanted);
+        if (wanted == 0) {
+            const struct op op = {.kind = OP_SET, .field = TEXT("f"), .value = value};
+            struct text set = written(&(struct ops){&op, 1});
+            assert_true(text_equal(set, written(&ops)));
+        }
+        free(row);
+    }
+}
+
+static void
+test_F84_a_refused_value_has_a_reason(void **state)
+{
+    (void)state;
+    struct error err;
+    struct value value;
+    struct ops_limits limits = ops_limits_default;
+    assert_int_equal(ops_json_parse_value(TEXT("{}"), &limits, &arena, &value, &err), ERR_DATA);
+    assert_string_equal(err.message, "is an object");
+    limits.string_bytes = 2;
+    assert_int_equal(ops_json_parse_value(TEXT("\"abc\""), &limits, &arena, &value, &err),
+                     ERR_DATA);
+    assert_string_equal(err.message, "string is longer than 2 bytes");
+    limits.row_bytes = 2;
+    assert_int_equal(ops_json_parse_value(TEXT("123"), &limits, &arena, &value, &err), ERR_DATA);
+    assert_string_equal(err.message, "longer than 2 bytes");
+}
+
 int
 main(void)
 {
@@ -563,6 +632,8 @@ main(void)
         cmocka_unit_test(test_ops_at_their_limits_fit_into_an_event),
         cmocka_unit_test(test_random_ops_survive_a_round_trip_and_fit_into_an_event),
         cmocka_unit_test(test_random_bytes_are_refused_or_fit_into_an_event),
+        cmocka_unit_test(test_F84_a_value_alone_is_that_of_a_set),
+        cmocka_unit_test(test_F84_a_refused_value_has_a_reason),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

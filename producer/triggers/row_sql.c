@@ -1,0 +1,157 @@
+#include "producer/triggers/row_sql.h"
+
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/config/config.h"
+#include "producer/triggers/sql.h"
+
+/* The expression over `row`, in parentheses where it needs them. */
+static void
+append_source(struct buffer *out, const char *expression, const char *row)
+{
+    CHECK(*expression != '\0');
+    bool bare = sql_is_column(expression);
+    buffer_append_text(out, bare ? "" : "(");
+    sql_append_expression(out, expression, row);
+    buffer_append_text(out, bare ? "" : ")");
+}
+
+/* The SQL that converts `source`, an SQL expression of that form, to a value of an op. Nulls are
+ * removed from an array, because an op's array has none. An infinite point in time becomes a number
+ * that is too large for any field. An object becomes text. `source` is used more than once. */
+static void
+append_form(struct buffer *out, enum entry_form form, const char *source)
+{
+    CHECK(*source != '\0');
+    switch (form) {
+    case FORM_PLAIN:
+        buffer_append_text(out, source);
+        break;
+    case FORM_SECONDS:
+        buffer_append_format(out,
+                             "CASE %s WHEN 'infinity' THEN 9e15 WHEN '-infinity' THEN -9e15"
+                             " ELSE floor(extract(epoch FROM %s)) END::bigint",
+                             source, source);
+        break;
+    case FORM_JSON:
+        buffer_append_format(out,
+                             "CASE jsonb_typeof(%s::jsonb) WHEN 'null' THEN NULL WHEN 'object' THEN"
+                             " to_jsonb(%s::text) ELSE %s::jsonb END",
+                             source, source, source);
+        break;
+    case FORM_ARRAY:
+        buffer_append_format(out, "jsonb_path_query_array(to_jsonb(%s), '$[*] ? (@ != null)')",
+                             source);
+        break;
+    case FORM_TEXT_ARRAY:
+        buffer_append_format(
+            out, "jsonb_path_query_array(to_jsonb(%s::text[]), '$[*] ? (@ != null)')", source);
+        break;
+    case FORM_TEXT:
+        buffer_append_format(out, "%s::text", source);
+        break;
+    default:
+        CHECK(false);
+    }
+}
+
+void
+row_sql_append_value(struct buffer *out, const struct entry_value *value, const char *row)
+{
+    struct buffer source = {0};
+    append_source(&source, value->expression, row);
+    append_form(out, value->form, buffer_string(&source));
+    buffer_free(&source);
+}
+
+/* A placeholder that stands for one value. */
+static void
+append_single_placeholder(struct buffer *out, const struct entry_placeholder *placeholder,
+                          const char *source)
+{
+    bool is_list = placeholder->context == CONTEXT_LIST;
+    CHECK(placeholder->context <= CONTEXT_ITEM);
+    buffer_append_text(out, is_list ? "'[' || to_jsonb(" : "to_jsonb(");
+    append_form(out, placeholder->form, source);
+    buffer_append_text(out, is_list ? ")::text || ']'" : ")::text");
+}
+
+/* A placeholder that stands for several values. An empty list is null. */
+static void
+append_list_placeholder(struct buffer *out, const struct entry_placeholder *placeholder,
+                        const char *source)
+{
+    bool is_item = placeholder->context == CONTEXT_ITEM;
+    CHECK(placeholder->context != CONTEXT_VALUE);
+    buffer_append_text(out, is_item ? "btrim(nullif(" : "nullif(");
+    append_form(out, placeholder->form == FORM_JSON ? FORM_ARRAY : placeholder->form, source);
+    buffer_append_text(out, is_item ? ", '[]')::text, '[]')" : ", '[]')::text");
+}
+
+/* A placeholder of a fan-out's query, as an expression of type text. Null makes the whole query
+ * null. The query grammar reads what jsonb prints: numbers, "texts", [lists]. */
+static void
+append_placeholder(struct buffer *out, const struct entry_placeholder *placeholder, const char *row)
+{
+    struct buffer source = {0};
+    bool is_json_list = placeholder->form == FORM_JSON && placeholder->context != CONTEXT_VALUE;
+    sql_append_column(&source, row, placeholder->name);
+    if (is_json_list)
+        buffer_append_text(&source, "::jsonb");
+    if (is_json_list || entry_form_is_array(placeholder->form))
+        append_list_placeholder(out, placeholder, buffer_string(&source));
+    else
+        append_single_placeholder(out, placeholder, buffer_string(&source));
+    buffer_free(&source);
+}
+
+void
+row_sql_append_query(struct buffer *out, const struct entry *entry, const char *row)
+{
+    CHECK(entry->query_end != NULL);
+    CHECK(entry->placeholder_count > 0 || *entry->query_end != '\0');
+    const char *source = entry->trigger->query_source;
+    buffer_append_text(out, source != NULL ? "(SELECT " : "");
+    for (uint32_t i = 0; i < entry->placeholder_count; i++) {
+        sql_append_literal(out, entry->placeholders[i].before);
+        buffer_append_text(out, " || ");
+        append_placeholder(out, &entry->placeholders[i], source != NULL ? "_source" : row);
+        if (i + 1 < entry->placeholder_count)
+            buffer_append_text(out, " || ");
+    }
+    if (*entry->query_end != '\0') {
+        buffer_append_text(out, entry->placeholder_count > 0 ? " || " : "");
+        sql_append_literal(out, entry->query_end);
+    }
+    if (source == NULL)
+        return;
+    buffer_append_text(out, " FROM (");
+    sql_append_expression(out, source, row);
+    buffer_append_text(out, ") AS _source LIMIT 1)");
+}
+
+void
+row_sql_append_filter(struct buffer *out, const struct entry *entry, const char *row)
+{
+    if (entry->trigger->filter == NULL)
+        return;
+    CHECK(entry->trigger->filter[0] != '\0');
+    buffer_append_text(out, " AND (");
+    sql_append_expression(out, entry->trigger->filter, row);
+    buffer_append_text(out, ") IS TRUE");
+}
+
+void
+row_sql_append_search_path(struct buffer *out, const struct entry *entry)
+{
+    CHECK(entry->table.schema != NULL);
+    CHECK(entry->outbox_schema != NULL);
+    buffer_append_text(out, "pg_catalog, ");
+    sql_append_name(out, entry->table.schema);
+    if (strcmp(entry->table.schema, entry->outbox_schema) != 0) {
+        buffer_append_text(out, ", ");
+        sql_append_name(out, entry->outbox_schema);
+    }
+    buffer_append_text(out, ", pg_temp");
+}

@@ -1,0 +1,250 @@
+/* In the generated SQL, _row is a row of the entry's table, over which the values are expressions,
+ * and _child a row of its child table.
+ */
+#include "producer/triggers/select.h"
+
+#include <inttypes.h>
+
+#include "common/base/check.h"
+#include "common/config/config.h"
+#include "producer/triggers/row_sql.h"
+#include "producer/triggers/sql.h"
+
+#define ROW "_row"
+#define CHILD "_child"
+
+bool
+select_is_pass(const struct entry *entry)
+{
+    return entry->trigger->kind == TRIGGER_FAN_OUT && entry->child == NULL;
+}
+
+/* The row that has the slot, and the name of its column. */
+static const char *
+slot_row(const struct entry *entry)
+{
+    return entry->child != NULL ? CHILD : ROW;
+}
+
+static const char *
+slot_column(const struct entry *entry)
+{
+    CHECK(!select_is_pass(entry));
+    return entry->child != NULL ? entry->child->slot : entry->trigger->slot_field;
+}
+
+static void
+append_slot(struct buffer *out, const struct entry *entry)
+{
+    sql_append_column(out, slot_row(entry), slot_column(entry));
+}
+
+static void
+append_table(struct buffer *out, const struct entry_table *table, const char *row)
+{
+    CHECK(table->quoted != NULL);
+    buffer_append_format(out, "%s%s AS %s", table->is_partitioned ? "" : "ONLY ", table->quoted,
+                         row);
+}
+
+static void
+append_wire(struct buffer *out, const struct entry_value *value)
+{
+    bool is_json = value->wire == WIRE_JSON;
+    CHECK(value->wire <= WIRE_JSON);
+    buffer_append_text(out, is_json ? ", to_jsonb(" : ", ");
+    row_sql_append_value(out, value, ROW);
+    buffer_append_text(out, is_json ? ")::text" : "");
+}
+
+static void
+append_values(struct buffer *out, const struct entry *entry, const uint32_t *values, uint32_t count)
+{
+    CHECK(values != NULL || count == 0);
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK(values[i] < entry->value_count);
+        append_wire(out, &entry->values[values[i]]);
+    }
+}
+
+/* The tables, and the conditions that do not depend on the range. */
+static void
+append_from(struct buffer *out, const struct entry *entry)
+{
+    buffer_append_text(out, " FROM ");
+    if (entry->child != NULL) {
+        CHECK(entry->parent_key != NULL);
+        append_table(out, &entry->child_table, CHILD);
+        buffer_append_text(out, " JOIN ");
+    }
+    append_table(out, &entry->table, ROW);
+    if (entry->child != NULL) {
+        buffer_append_text(out, " ON ");
+        sql_append_column(out, ROW, entry->parent_key);
+        buffer_append_text(out, " = ");
+        sql_append_column(out, CHILD, entry->child->foreign_key);
+    }
+    buffer_append_text(out, " WHERE ");
+    append_slot(out, entry);
+    buffer_append_text(out, " IS NOT NULL");
+    row_sql_append_filter(out, entry, ROW);
+}
+
+static void
+append_ids(struct buffer *out, const struct entry *entry, const struct select_range *range)
+{
+    buffer_append_text(out, " AND ");
+    append_slot(out, entry);
+    buffer_append_text(out, " = ANY ('{");
+    for (uint32_t i = 0; i < range->id_count; i++)
+        buffer_append_format(out, "%s%" PRId64, i > 0 ? "," : "", range->ids[i]);
+    buffer_append_text(out, "}'::bigint[])");
+}
+
+/* The bounds are literals, so that the planner sees how many rows there are. */
+static void
+append_range(struct buffer *out, const struct entry *entry, const struct select_range *range)
+{
+    CHECK(range->ids != NULL || range->id_count == 0);
+    if (range->ids != NULL)
+        append_ids(out, entry, range);
+    if (range->has_begin) {
+        buffer_append_text(out, " AND ");
+        append_slot(out, entry);
+        buffer_append_format(out, " >= %" PRId64, range->begin);
+    }
+    if (range->has_end) {
+        buffer_append_text(out, " AND ");
+        append_slot(out, entry);
+        buffer_append_format(out, " < %" PRId64, range->end);
+    }
+}
+
+/* An entity has one row, except of a join. Where a direct table may have several, the one that was
+ * probably written last is as good as any other. */
+static bool
+needs_distinct(const struct entry *entry)
+{
+    return entry->trigger->kind != TRIGGER_JOIN && !entry->slot_is_unique;
+}
+
+static void
+append_order(struct buffer *out, const struct entry *entry)
+{
+    buffer_append_text(out, " ORDER BY ");
+    append_slot(out, entry);
+    buffer_append_text(out, ", ");
+    if (entry->child != NULL)
+        sql_append_column(out, ROW, entry->parent_key);
+    else
+        buffer_append_text(out, ROW ".tableoid DESC, " ROW ".ctid");
+    buffer_append_text(out, " DESC");
+}
+
+void
+select_append_range(struct buffer *out, const struct entry *entry, const uint32_t *values,
+                    uint32_t value_count, const struct select_range *range)
+{
+    CHECK(!select_is_pass(entry));
+    CHECK(!range->has_begin || !range->has_end || range->begin < range->end);
+    buffer_append_text(out, "SELECT ");
+    if (needs_distinct(entry)) {
+        buffer_append_text(out, "DISTINCT ON (");
+        append_slot(out, entry);
+        buffer_append_text(out, ") ");
+    }
+    append_slot(out, entry);
+    append_values(out, entry, values, value_count);
+    append_from(out, entry);
+    append_range(out, entry, range);
+    if (needs_distinct(entry))
+        append_order(out, entry);
+}
+
+void
+select_append_next_slot(struct buffer *out, const struct entry *entry, int64_t begin)
+{
+    const struct entry_table *table = entry->child != NULL ? &entry->child_table : &entry->table;
+    buffer_append_text(out, "SELECT min(");
+    append_slot(out, entry);
+    buffer_append_text(out, ") FROM ");
+    append_table(out, table, slot_row(entry));
+    buffer_append_text(out, " WHERE ");
+    append_slot(out, entry);
+    buffer_append_format(out, " >= %" PRId64, begin);
+}
+
+static void
+append_keys(struct buffer *out, const struct entry *entry, const char *suffix)
+{
+    CHECK(entry->key_column_count > 0);
+    for (uint32_t i = 0; i < entry->key_column_count; i++) {
+        buffer_append_text(out, i > 0 ? ", " : "");
+        sql_append_column(out, ROW, entry->key_columns[i]);
+        buffer_append_text(out, suffix);
+    }
+}
+
+/* A literal without a type takes that of the column. */
+static void
+append_after(struct buffer *out, const struct entry *entry, const char *const *after)
+{
+    buffer_append_text(out, " AND (");
+    append_keys(out, entry, "");
+    buffer_append_text(out, ") > (");
+    for (uint32_t i = 0; i < entry->key_column_count; i++) {
+        buffer_append_text(out, i > 0 ? ", " : "");
+        sql_append_literal(out, after[i]);
+    }
+    buffer_append_text(out, ")");
+}
+
+static void
+append_parents(struct buffer *out, const struct entry *entry)
+{
+    buffer_append_text(out, " FROM ");
+    append_table(out, &entry->table, ROW);
+    buffer_append_text(out, " WHERE true");
+    row_sql_append_filter(out, entry, ROW);
+}
+
+void
+select_append_pass(struct buffer *out, const struct entry *entry, const uint32_t *values,
+                   uint32_t value_count, const char *const *after, int64_t limit)
+{
+    CHECK(select_is_pass(entry));
+    CHECK(limit > 0);
+    buffer_append_text(out, "SELECT ");
+    append_keys(out, entry, "::text");
+    buffer_append_text(out, ", ");
+    row_sql_append_query(out, entry, ROW);
+    append_values(out, entry, values, value_count);
+    append_parents(out, entry);
+    if (after != NULL)
+        append_after(out, entry, after);
+    buffer_append_text(out, " ORDER BY ");
+    append_keys(out, entry, "");
+    buffer_append_format(out, " LIMIT %" PRId64, limit);
+}
+
+void
+select_append_definition(struct buffer *out, const struct entry *entry)
+{
+    bool is_pass = select_is_pass(entry);
+    buffer_append_text(out, "SELECT ");
+    if (is_pass)
+        row_sql_append_query(out, entry, ROW);
+    else
+        append_slot(out, entry);
+    if (entry->trigger->kind == TRIGGER_DIRECT && entry->trigger->sets_alive)
+        buffer_append_text(out, ", true AS alive");
+    for (uint32_t i = 0; i < entry->value_count; i++) {
+        append_wire(out, &entry->values[i]);
+        buffer_append_text(out, " AS ");
+        sql_append_name(out, entry->values[i].target);
+    }
+    if (is_pass)
+        append_parents(out, entry);
+    else
+        append_from(out, entry);
+}

@@ -1,0 +1,50 @@
+/* The queries by which a load reads what the trigger functions of an entry write: the committed
+ * values, from the same expressions (row_sql.h). Pure; any thread.
+ *
+ * Values are columns in the order of the caller's list of indexes into entry->values, each as its
+ * `wire` says; null where the entity has no value. Tables are read with ONLY, except for
+ * partitioned ones. `entry` has been read from the catalogue.
+ */
+#ifndef PRODUCER_TRIGGERS_SELECT_H
+#define PRODUCER_TRIGGERS_SELECT_H
+
+#include "common/base/memory.h"
+#include "producer/triggers/entry.h"
+
+/* The entities that are read. */
+struct select_range {
+    bool has_begin; /* false: negative ids as well */
+    int64_t begin;
+    bool has_end;
+    int64_t end; /* exclusive */
+    /* Not NULL: only these of the range. */
+    const int64_t *ids;
+    uint32_t id_count;
+};
+
+/* Only the index knows the entities of a fan-out without a child table: its parents are read by a
+ * pass, and all other entries by ranges. */
+bool select_is_pass(const struct entry *entry);
+
+/* The SELECT of a row for each entity of the range (of a join, for each of its values): the slot,
+ * an integer of 2, 4 or 8 bytes, and the values. Of several parents of an entity, it is the one
+ * with the greatest key that the filter keeps. A join whose pairs of slot and value are not unique
+ * gives the same pair more than once. */
+void select_append_range(struct buffer *out, const struct entry *entry, const uint32_t *values,
+                         uint32_t value_count, const struct select_range *range);
+
+/* The SELECT of the least slot at or above `begin`, null without one. */
+void select_append_next_slot(struct buffer *out, const struct entry *entry, int64_t begin);
+
+/* The SELECT of a part of a pass: the first `limit` parents after the one whose key is `after` (one
+ * text for each column of the key; NULL: from the first one on), in the order of their key. A row
+ * has the columns of the key, as text; the query, null where the parent reaches no entity; and the
+ * values. */
+void select_append_pass(struct buffer *out, const struct entry *entry, const uint32_t *values,
+                        uint32_t value_count, const char *const *after, int64_t limit);
+
+/* The SELECT of all values of the entry, of all entities: what defines it as the source of a load,
+ * and names its dump. */
+void select_append_definition(struct buffer *out, const struct entry *entry);
+
+#endif

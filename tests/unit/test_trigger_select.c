@@ -1,0 +1,337 @@
+#include "tests/unit/unit_test.h"
+
+#include <string.h>
+
+#include "common/config/config.h"
+#include "producer/triggers/select.h"
+
+static struct arena arena;
+static struct config config;
+static struct config_trigger trigger;
+static struct entry entry;
+
+static int
+setup(void **state)
+{
+    (void)state;
+    arena_init(&arena);
+    config = (struct config){.path = "a.yaml", .triggers = &trigger, .trigger_count = 1};
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    (void)state;
+    arena_free(&arena);
+    return 0;
+}
+
+/* The entry of table public.T, as the catalogue would complete it. */
+static void
+make_entry(struct config_trigger made)
+{
+    trigger = made;
+    trigger.table = "T";
+    entry_create(&config, 0, &arena, &entry);
+    entry.outbox_schema = "public";
+    entry.table = (struct entry_table){"public", "T", "\"public\".\"T\"", false, NULL, 0};
+    entry.child_table = (struct entry_table){"public", "C", "\"public\".\"C\"", false, NULL, 0};
+    entry.parent_key = entry.child != NULL ? "key" : NULL;
+    entry.slot_is_unique = true;
+}
+
+static const char *
+take(struct buffer *out)
+{
+    const char *text = arena_strdup(&arena, text_of(buffer_string(out)));
+    buffer_free(out);
+    return text;
+}
+
+static const char *
+range_of(const struct select_range *range)
+{
+    uint32_t values[8];
+    struct buffer out = {0};
+    for (uint32_t i = 0; i < entry.value_count; i++)
+        values[i] = i;
+    select_append_range(&out, &entry, values, entry.value_count, range);
+    return take(&out);
+}
+
+static void
+assert_begins(const char *text, const char *beginning)
+{
+    if (strncmp(text, beginning, strlen(beginning)) != 0)
+        fail_msg("%s\ndoes not begin with\n%s", text, beginning);
+}
+
+static const struct select_range hundred = {
+    .has_begin = true, .begin = 100, .has_end = true, .end = 200};
+static const struct select_range everything;
+
+static const struct config_tracked_field fields[] = {
+    {.column = "order", .target = "order"},
+    {.expression = "{x} + 1", .target = "more"},
+};
+
+static struct config_trigger
+direct(void)
+{
+    return (struct config_trigger){
+        .slot_field = "id",
+        .sets_alive = true,
+        .filter = "{x} > 0",
+        .track_fields = fields,
+        .track_field_count = 2,
+    };
+}
+
+static void
+test_F84_a_direct_table_is_read_by_key(void **state)
+{
+    (void)state;
+    make_entry(direct());
+    assert_string_equal(
+        range_of(&hundred),
+        "SELECT _row.\"id\", _row.\"order\", (_row.\"x\" + 1)"
+        " FROM ONLY \"public\".\"T\" AS _row WHERE _row.\"id\" IS NOT NULL"
+        " AND (_row.\"x\" > 0) IS TRUE AND _row.\"id\" >= 100 AND _row.\"id\" < 200");
+}
+
+static void
+test_F84_values_have_the_forms_of_the_trigger_functions(void **state)
+{
+    (void)state;
+    make_entry((struct config_trigger){
+        .slot_field = "id", .track_fields = fields, .track_field_count = 1});
+    static const struct {
+        enum entry_form form;
+        enum entry_wire wire;
+        const char *sql;
+    } cases[] = {
+        {FORM_PLAIN, WIRE_INTEGER, "_row.\"order\""},
+        {FORM_PLAIN, WIRE_JSON, "to_jsonb(_row.\"order\")::text"},
+        {FORM_SECONDS, WIRE_INTEGER,
+         "CASE _row.\"order\" WHEN 'infinity' THEN 9e15 WHEN '-infinity' THEN -9e15 ELSE"
+         " floor(extract(epoch FROM _row.\"order\")) END::bigint"},
+        {FORM_JSON, WIRE_JSON,
+         "to_jsonb(CASE jsonb_typeof(_row.\"order\"::jsonb) WHEN 'null' THEN NULL WHEN 'object'"
+         " THEN to_jsonb(_row.\"order\"::text) ELSE _row.\"order\"::jsonb END)::text"},
+        {FORM_ARRAY, WIRE_JSON,
+         "to_jsonb(jsonb_path_query_array(to_jsonb(_row.\"order\"), '$[*] ? (@ != null)'))::text"},
+        {FORM_TEXT_ARRAY, WIRE_JSON,
+         "to_jsonb(jsonb_path_query_array(to_jsonb(_row.\"order\"::text[]),"
+         " '$[*] ? (@ != null)'))::text"},
+        {FORM_TEXT, WIRE_TEXT, "_row.\"order\"::text"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        entry.values[0].form = cases[i].form;
+        entry.values[0].wire = cases[i].wire;
+        const char *sql = range_of(&everything) + strlen("SELECT _row.\"id\", ");
+        assert_begins(sql, cases[i].sql);
+        assert_begins(sql + strlen(cases[i].sql), " FROM");
+    }
+}
+
+static void
+test_only_the_wanted_values_are_read(void **state)
+{
+    (void)state;
+    const uint32_t second = 1;
+    struct buffer out = {0};
+    make_entry(direct());
+    select_append_range(&out, &entry, &second, 1, &everything);
+    const char *sql = take(&out);
+    assert_begins(sql, "SELECT _row.\"id\", (_row.\"x\" + 1) FROM");
+    select_append_range(&out, &entry, NULL, 0, &everything);
+    sql = take(&out);
+    assert_begins(sql, "SELECT _row.\"id\" FROM");
+}
+
+/* The partitions of a partitioned table are its rows; the children of another table are not. */
+static void
+test_only_a_partitioned_table_is_read_with_its_descendants(void **state)
+{
+    (void)state;
+    make_entry(direct());
+    entry.table.is_partitioned = true;
+    assert_non_null(strstr(range_of(&everything), " FROM \"public\".\"T\" AS _row"));
+}
+
+/* Else the entity has a value of one row and another one of another row. */
+static void
+test_a_direct_table_whose_slot_is_not_unique_gives_one_row_for_each_entity(void **state)
+{
+    (void)state;
+    make_entry(direct());
+    entry.slot_is_unique = false;
+    const char *sql = range_of(&hundred);
+    assert_begins(sql, "SELECT DISTINCT ON (_row.\"id\") _row.\"id\", ");
+    assert_non_null(strstr(sql, " < 200 ORDER BY _row.\"id\", _row.tableoid DESC, _row.ctid DESC"));
+}
+
+static void
+test_a_join_is_read_by_slot(void **state)
+{
+    (void)state;
+    const int64_t ids[] = {3, 5};
+    const struct select_range some = {.ids = ids, .id_count = 2};
+    make_entry((struct config_trigger){
+        .kind = TRIGGER_JOIN, .slot_field = "image", .field = "tags", .value_field = "tag"});
+    entry.slot_is_unique = false;
+    assert_string_equal(range_of(&some),
+                        "SELECT _row.\"image\", _row.\"tag\" FROM ONLY \"public\".\"T\" AS _row"
+                        " WHERE _row.\"image\" IS NOT NULL"
+                        " AND _row.\"image\" = ANY ('{3,5}'::bigint[])");
+}
+
+#define CHILD_ROWS                                                                           \
+    "_child.\"slot\", _row.\"order\" FROM ONLY \"public\".\"C\" AS _child JOIN ONLY"         \
+    " \"public\".\"T\" AS _row ON _row.\"key\" = _child.\"fk\" WHERE _child.\"slot\" IS NOT" \
+    " NULL AND (_row.\"x\" > 0) IS TRUE AND _child.\"slot\" >= 100 AND _child.\"slot\" < 200"
+
+static void
+test_parents_are_read_by_the_join_of_child_and_parent(void **state)
+{
+    (void)state;
+    const struct config_child child = {.table = "C", .foreign_key = "fk", .slot = "slot"};
+    struct config_trigger made = {
+        .kind = TRIGGER_FAN_OUT_PER_ROW,
+        .rows_from = child,
+        .filter = "{x} > 0",
+        .track_fields = fields,
+        .track_field_count = 1,
+    };
+    make_entry(made);
+    assert_string_equal(range_of(&hundred), "SELECT " CHILD_ROWS);
+    made.kind = TRIGGER_FAN_OUT;
+    made.rows_from = (struct config_child){0};
+    made.children = child;
+    made.query = "f eq {id}";
+    make_entry(made);
+    assert_false(select_is_pass(&entry));
+    assert_string_equal(range_of(&hundred), "SELECT " CHILD_ROWS);
+}
+
+static void
+test_of_several_parents_the_one_with_the_greatest_key_counts(void **state)
+{
+    (void)state;
+    make_entry((struct config_trigger){
+        .kind = TRIGGER_FAN_OUT_PER_ROW,
+        .rows_from = {.table = "C", .foreign_key = "fk", .slot = "slot"},
+        .filter = "{x} > 0",
+        .track_fields = fields,
+        .track_field_count = 1,
+    });
+    entry.slot_is_unique = false;
+    assert_string_equal(range_of(&hundred), "SELECT DISTINCT ON (_child.\"slot\") " CHILD_ROWS
+                                            " ORDER BY _child.\"slot\", _row.\"key\" DESC");
+}
+
+static void
+test_the_next_slot_is_that_of_the_table_that_has_the_slots(void **state)
+{
+    (void)state;
+    struct buffer out = {0};
+    make_entry(direct());
+    select_append_next_slot(&out, &entry, 7);
+    assert_string_equal(take(&out), "SELECT min(_row.\"id\") FROM ONLY \"public\".\"T\" AS _row"
+                                    " WHERE _row.\"id\" >= 7");
+    make_entry((struct config_trigger){
+        .kind = TRIGGER_FAN_OUT_PER_ROW,
+        .rows_from = {.table = "C", .foreign_key = "fk", .slot = "slot"},
+        .track_fields = fields,
+        .track_field_count = 1,
+    });
+    select_append_next_slot(&out, &entry, 7);
+    assert_string_equal(take(&out),
+                        "SELECT min(_child.\"slot\") FROM ONLY \"public\".\"C\" AS _child"
+                        " WHERE _child.\"slot\" >= 7");
+}
+
+static void
+make_pass(void)
+{
+    static const char *const keys[] = {"a", "b"};
+    make_entry((struct config_trigger){
+        .kind = TRIGGER_FAN_OUT,
+        .query = "f in {ids}",
+        .query_source = "SELECT ids FROM x WHERE y = {a}",
+        .filter = "{x} > 0",
+        .track_fields = fields,
+        .track_field_count = 1,
+    });
+    entry.placeholders[0].form = FORM_ARRAY;
+    entry.key_columns = keys;
+    entry.key_column_count = 2;
+}
+
+#define QUERY                                                                              \
+    "(SELECT 'f in ' || nullif(jsonb_path_query_array(to_jsonb(_source.\"ids\"), '$[*] ?"  \
+    " (@ != null)'), '[]')::text FROM (SELECT ids FROM x WHERE y = _row.\"a\") AS _source" \
+    " LIMIT 1)"
+#define PARENTS                                                                      \
+    "SELECT _row.\"a\"::text, _row.\"b\"::text, " QUERY ", _row.\"order\" FROM ONLY" \
+    " \"public\".\"T\" AS _row WHERE true AND (_row.\"x\" > 0) IS TRUE"
+
+static void
+test_a_pass_reads_parents_in_the_order_of_their_key(void **state)
+{
+    (void)state;
+    const uint32_t first = 0;
+    const char *const after[] = {"7", "it's"};
+    struct buffer out = {0};
+    make_pass();
+    assert_true(select_is_pass(&entry));
+    select_append_pass(&out, &entry, &first, 1, NULL, 100);
+    assert_string_equal(take(&out), PARENTS " ORDER BY _row.\"a\", _row.\"b\" LIMIT 100");
+    select_append_pass(&out, &entry, &first, 1, after, 100);
+    assert_string_equal(take(&out), PARENTS " AND (_row.\"a\", _row.\"b\") > ('7', 'it''s')"
+                                            " ORDER BY _row.\"a\", _row.\"b\" LIMIT 100");
+}
+
+static const char *
+definition(void)
+{
+    struct buffer out = {0};
+    select_append_definition(&out, &entry);
+    return take(&out);
+}
+
+static void
+test_a_definition_names_the_fields(void **state)
+{
+    (void)state;
+    make_entry(direct());
+    assert_string_equal(definition(),
+                        "SELECT _row.\"id\", true AS alive, _row.\"order\" AS \"order\","
+                        " (_row.\"x\" + 1) AS \"more\" FROM ONLY \"public\".\"T\" AS _row"
+                        " WHERE _row.\"id\" IS NOT NULL AND (_row.\"x\" > 0) IS TRUE");
+    make_pass();
+    assert_string_equal(definition(),
+                        "SELECT " QUERY ", _row.\"order\" AS \"order\" FROM ONLY"
+                        " \"public\".\"T\" AS _row WHERE true AND (_row.\"x\" > 0) IS TRUE");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_F84_a_direct_table_is_read_by_key),
+        cmocka_unit_test(test_F84_values_have_the_forms_of_the_trigger_functions),
+        cmocka_unit_test(test_only_the_wanted_values_are_read),
+        cmocka_unit_test(test_only_a_partitioned_table_is_read_with_its_descendants),
+        cmocka_unit_test(
+            test_a_direct_table_whose_slot_is_not_unique_gives_one_row_for_each_entity),
+        cmocka_unit_test(test_a_join_is_read_by_slot),
+        cmocka_unit_test(test_parents_are_read_by_the_join_of_child_and_parent),
+        cmocka_unit_test(test_of_several_parents_the_one_with_the_greatest_key_counts),
+        cmocka_unit_test(test_the_next_slot_is_that_of_the_table_that_has_the_slots),
+        cmocka_unit_test(test_a_pass_reads_parents_in_the_order_of_their_key),
+        cmocka_unit_test(test_a_definition_names_the_fields),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
