@@ -58,6 +58,17 @@ engine_slots_below(const struct engine *engine, int64_t entity_id)
     return (uint64_t)last + 1;
 }
 
+struct slot_range
+engine_slot_range(const struct engine *engine, int64_t begin, int64_t end)
+{
+    uint64_t last = (uint64_t)engine->max_slots;
+    struct slot_range range = {engine_slots_below(engine, begin), engine_slots_below(engine, end)};
+    CHECK(begin <= end && range.begin <= range.end);
+    range.begin = range.begin < last ? range.begin : last;
+    range.end = range.end < last ? range.end : last;
+    return range;
+}
+
 static struct field *
 engine_add_field(struct engine *engine, const char *name)
 {

@@ -1,7 +1,11 @@
 #include "consumer/engine/engine_compute.h"
 
+#include <stdlib.h>
+
 #include "common/base/check.h"
+#include "common/base/memory.h"
 #include "consumer/engine/field_bulk.h"
+#include "consumer/engine/field_cells.h"
 #include "consumer/engine/field_match.h"
 
 /* --- one slot -------------------------------------------------------------------------------- */
@@ -131,4 +135,36 @@ engine_compute_slots(struct engine *engine, const struct field *source,
         if (field_has_source(&engine->fields[i], source))
             compute_field(&engine->fields[i], source, slots, key);
     }
+}
+
+/* The slots of `scope` in which a source of the field has a value. */
+static roaring_bitmap_t *
+slots_with_source(const struct field *field, const roaring_bitmap_t *scope)
+{
+    roaring_bitmap_t *slots = bitmap_create();
+    CHECK(field->source_count > 0);
+    for (uint32_t i = 0; i < field->source_count; i++) {
+        roaring_bitmap_t *part = bitmap_and(field->sources[i]->present, scope);
+        roaring_bitmap_or_inplace(slots, part);
+        roaring_bitmap_free(part);
+    }
+    return slots;
+}
+
+void
+engine_compute_scope(struct field *field, const roaring_bitmap_t *scope)
+{
+    if (field->computed_op == COMPUTED_NONE)
+        return;
+    roaring_bitmap_t *with_source = slots_with_source(field, scope);
+    uint64_t count = roaring_bitmap_get_cardinality(with_source);
+    uint32_t *slots = memory_alloc(count * sizeof *slots);
+    int64_t *keys = memory_alloc(count * sizeof *keys);
+    roaring_bitmap_to_uint32_array(with_source, slots);
+    for (uint64_t i = 0; i < count; i++)
+        CHECK(computed_value(field, slots[i], &keys[i]));
+    field_replace(field, scope, &(struct field_cells){slots, keys, (uint32_t)count});
+    free(slots);
+    free(keys);
+    roaring_bitmap_free(with_source);
 }

@@ -11,5 +11,8 @@ void engine_compute_slot(struct engine *engine, const struct field *source, uint
 /* The same in many slots. `key` is the value that `source` now has in all of them; NULL: none. */
 void engine_compute_slots(struct engine *engine, const struct field *source,
                           const roaring_bitmap_t *slots, const int64_t *key);
+/* Updates one computed field in the slots of `scope`, whose sources may have changed in any way.
+ * Does nothing for other fields. */
+void engine_compute_scope(struct field *field, const roaring_bitmap_t *scope);
 
 #endif

@@ -38,5 +38,12 @@ int64_t engine_entity_of(const struct engine *engine, uint32_t slot);
 /* The number of slots of this shard whose entity id is below `entity_id`, which may be any
  * number. */
 uint64_t engine_slots_below(const struct engine *engine, int64_t entity_id);
+/* The slots of this shard whose entity ids are from `begin` to `end` (not included): from
+ * `range.begin` to `range.end` (not included). */
+struct slot_range {
+    uint64_t begin;
+    uint64_t end;
+};
+struct slot_range engine_slot_range(const struct engine *engine, int64_t begin, int64_t end);
 
 #endif

@@ -40,6 +40,19 @@ engine_sweep_slot(struct engine *engine, uint32_t slot)
 }
 
 void
+engine_sweep_slots(struct engine *engine, const roaring_bitmap_t *slots)
+{
+    if (!roaring_bitmap_intersect(engine->unswept, slots))
+        return;
+    roaring_bitmap_t *deleted = bitmap_and(engine->unswept, slots);
+    sweep_fields(engine, deleted);
+    roaring_bitmap_andnot_inplace(engine->unswept, deleted);
+    CHECK(engine->unswept_count >= roaring_bitmap_get_cardinality(deleted));
+    engine->unswept_count -= roaring_bitmap_get_cardinality(deleted);
+    roaring_bitmap_free(deleted);
+}
+
+void
 engine_delete_slot(struct engine *engine, uint32_t slot)
 {
     CHECK(slot < engine->max_slots);

@@ -79,7 +79,7 @@ field_get(const struct field *field, uint32_t slot, int64_t *key)
     return true;
 }
 
-static void
+void
 field_build_column(struct field *field)
 {
     uint64_t written = 0;

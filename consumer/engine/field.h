@@ -84,6 +84,8 @@ void field_apply_deferred(struct field *field);
 /* To be called after new values joined the postings of a scalar field without a column: builds the
  * column once there are too many values. */
 void field_check_column(struct field *field);
+/* Builds the column of a scalar field that has none. */
+void field_build_column(struct field *field);
 
 /* --- multi-values ---------------------------------------------------------------------------- */
 

@@ -5,10 +5,10 @@
 #include "common/base/check.h"
 #include "common/base/memory.h"
 #include "consumer/engine/field_match.h"
+#include "consumer/engine/field_pairs.h"
 
 enum { SWEPT_PER_FIND = 8, PAIRS_MAX = 1 << 20 };
-enum { PREFETCH_AHEAD = 8 }; /* pairs */
-enum { BULK_SLOTS = 64 };    /* from this number on, whole bitmaps cost less than slot after slot */
+enum { BULK_SLOTS = 64 }; /* from this number on, whole bitmaps cost less than slot after slot */
 
 static bool
 slots_are_few(const roaring_bitmap_t *slots)
@@ -17,33 +17,6 @@ slots_are_few(const roaring_bitmap_t *slots)
 }
 
 /* --- postings -------------------------------------------------------------------------------- */
-
-/* Removes (value, slot) pairs, collected slot by slot, from the postings, value by value. Empties
- * the list. */
-static void
-field_unpost_pairs(struct field *field, struct kv_list *pairs)
-{
-    uint32_t *slots = memory_alloc(pairs->count * sizeof *slots);
-    uint32_t removed = 0;
-    kv_sort(pairs);
-    for (uint32_t i = 0; i < pairs->count;) {
-        uint64_t key = pairs->items[i].key;
-        uint32_t count = 0;
-        for (; i < pairs->count && pairs->items[i].key == key; i++) {
-            slots[count++] = (uint32_t)pairs->items[i].value;
-            if (i + 2 * PREFETCH_AHEAD >= pairs->count)
-                continue;
-            postings_prefetch(&field->postings, (int64_t)pairs->items[i + 2 * PREFETCH_AHEAD].key);
-            postings_prefetch_slots(&field->postings,
-                                    (int64_t)pairs->items[i + PREFETCH_AHEAD].key);
-        }
-        postings_remove(&field->postings, (int64_t)key, slots, count);
-        removed += count;
-    }
-    CHECK(removed == pairs->count);
-    free(slots);
-    pairs->count = 0;
-}
 
 static void
 field_append_pairs(const struct field *field, uint32_t slot, struct kv_list *pairs)

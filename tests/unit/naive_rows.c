@@ -111,8 +111,8 @@ row_compute(struct naive_row *row, int field, const int sources[2], bool greates
     }
 }
 
-static void
-row_compute_all(struct naive_row *row)
+void
+naive_compute(struct naive_row *row)
 {
     static const int sort_at_sources[] = {NAIVE_EXISTED, NAIVE_PUBLISHED};
     static const int first_at_sources[] = {NAIVE_EXISTED, NAIVE_SCORE};
@@ -138,7 +138,7 @@ row_apply(struct naive_row *row, const struct naive_op *random)
     } else if (random->count > 0 && row->values[field] == random->numbers[0]) {
         row->has[field] = false;
     }
-    row_compute_all(row);
+    naive_compute(row);
 }
 
 static bool
@@ -185,7 +185,7 @@ naive_clear_field(struct naive_row *rows, int row_count, int field)
 {
     for (int row = 0; row < row_count; row++) {
         row_clear_field(&rows[row], field);
-        row_compute_all(&rows[row]);
+        naive_compute(&rows[row]);
     }
 }
 

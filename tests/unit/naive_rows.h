@@ -77,6 +77,8 @@ struct naive_event {
 
 void naive_apply(struct naive_row *rows, int row_count, const struct naive_event *event);
 
+/* Updates the computed fields after a change of other ones. */
+void naive_compute(struct naive_row *row);
 /* All rows lose their value of a field that ops write. */
 void naive_clear_field(struct naive_row *rows, int row_count, int field);
 

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "common/base/memory.h"
+#include "consumer/engine/engine_chunk.h"
 #include "tests/unit/engine_fixture.h"
+#include "tests/unit/naive_chunk.h"
 #include "tests/unit/naive_rows.h"
 #include "tests/unit/random_input.h"
 
@@ -472,12 +474,45 @@ clear_randomly(struct engine *engine)
 }
 
 static void
+count_reject(void *context, const struct engine_reject *reject)
+{
+    uint32_t *count = context;
+    assert_true(reject->reason[0] != '\0');
+    (*count)++;
+}
+
+static void
+apply_random_chunk(struct engine *engine)
+{
+    struct arena arena;
+    struct naive_chunk random;
+    struct error err;
+    int64_t *entities;
+    uint32_t rejected = 0;
+    const struct engine_rejects rejects = {count_reject, &rejected};
+    arena_init(&arena);
+    entities = arena_alloc(&arena, ROWS * sizeof *entities);
+    for (int row = 0; row < ROWS; row++)
+        entities[row] = row_entity(row);
+    naive_random_chunk(rows, entities, ROWS, &arena, &random);
+    if (engine_prepare_chunk(engine, &random.chunk, &arena, &rejects, &err) != 0)
+        fail_msg("%s", err.message);
+    assert_int_equal(rejected, random.rejects);
+    engine_apply_chunk(engine, &random.chunk);
+    naive_apply_chunk(rows, ROWS, &random);
+    unknown_ops += random.unknown_values;
+    arena_free(&arena);
+}
+
+static void
 apply_randomly(struct engine *engine)
 {
     struct naive_event event;
     uint64_t choice = random_below(50);
     if (random_below(2000) == 0)
         clear_randomly(engine);
+    if (random_below(500) == 0)
+        apply_random_chunk(engine);
     if (choice == 0)
         advance_randomly(engine);
     else if (choice == 1)

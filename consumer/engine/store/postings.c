@@ -158,6 +158,14 @@ postings_add_all(struct postings *postings, int64_t value, const roaring_bitmap_
 }
 
 void
+postings_add_many(struct postings *postings, int64_t value, const uint32_t *slots, uint32_t count)
+{
+    struct slot_set *set = postings_open(postings, value);
+    slot_set_add_many(set, slots, count);
+    CHECK(!slot_set_is_empty(set));
+}
+
+void
 postings_prefetch(const struct postings *postings, int64_t value)
 {
     if (postings->capacity > 0)

@@ -28,7 +28,9 @@ const struct slot_set *postings_find(const struct postings *postings, int64_t va
 int64_t postings_value(const struct postings *postings, uint32_t slot);
 void postings_add(struct postings *postings, int64_t value, uint32_t slot);
 void postings_add_all(struct postings *postings, int64_t value, const roaring_bitmap_t *slots);
-/* Removes `slots`, ascending, at least one, from the slots of `value`. */
+/* Adds `slots`, strictly ascending, at least one, to the slots of `value`; removes them from it. */
+void postings_add_many(struct postings *postings, int64_t value, const uint32_t *slots,
+                       uint32_t count);
 void postings_remove(struct postings *postings, int64_t value, const uint32_t *slots,
                      uint32_t count);
 void postings_remove_all(struct postings *postings, int64_t value, const roaring_bitmap_t *slots);

@@ -247,10 +247,10 @@ set_column_write(struct set_column *column, uint32_t slot, const struct value_li
 
 /* --- many slots at once ---------------------------------------------------------------------- */
 
-enum set_change { SET_ADD, SET_REMOVE, SET_CLEAR };
+enum set_edit_kind { SET_ADD, SET_REMOVE, SET_CLEAR };
 
 struct set_edit {
-    enum set_change change;
+    enum set_edit_kind change;
     const struct value_list *values; /* NULL with SET_CLEAR */
     roaring_bitmap_t *emptied;       /* NULL: the caller does not need it */
     uint8_t *bytes;                  /* room for the changed part of a block */
@@ -362,13 +362,11 @@ block_change(struct set_block *block, uint32_t slots, const struct set_edit *edi
     return block;
 }
 
-/* Reserves room for the largest result: a set grows by its new values, by its length, and by one
- * value that follows another value than before. */
+/* Reserves room for a block that grows by this many values and lengths. */
 static void
-edit_reserve(struct set_edit *edit, const struct set_block *block)
+edit_reserve(struct set_edit *edit, const struct set_block *block, size_t varints)
 {
-    size_t values = edit->values != NULL ? edit->values->count : 0;
-    size_t bytes = block->bytes + BLOCK_SLOTS * (values + 2) * VARINT_BYTES_MAX;
+    size_t bytes = block->bytes + varints * VARINT_BYTES_MAX;
     if (bytes <= edit->capacity)
         return;
     edit->capacity = 2 * bytes;
@@ -409,7 +407,10 @@ set_column_change_all(struct set_column *column, const roaring_bitmap_t *slots,
         if (block == NULL)
             block = memory_zalloc(sizeof *block);
         uint32_t present = block->present;
-        edit_reserve(edit, block);
+        /* A set grows by its new values, by its length, and by one value that follows another value
+         * than before. */
+        size_t values = edit->values != NULL ? edit->values->count : 0;
+        edit_reserve(edit, block, BLOCK_SLOTS * (values + 2));
         block = block_change(block, slots_take_block(&at), edit);
         CHECK(edit->change == SET_ADD || (block->present & ~present) == 0);
         CHECK(edit->change != SET_ADD || (present & ~block->present) == 0);
@@ -440,6 +441,87 @@ void
 set_column_clear_all(struct set_column *column, const roaring_bitmap_t *slots)
 {
     set_column_change_all(column, slots, &(struct set_edit){.change = SET_CLEAR});
+}
+
+/* --- a set of its own for each of many slots ------------------------------------------------- */
+
+static uint8_t *
+set_encode(const struct set_change *change, uint8_t *to)
+{
+    const int64_t *values = change->values;
+    struct set_writer writer;
+    uint64_t bytes = varint_bytes(set_number(NULL, values[0]));
+    CHECK(change->count > 0);
+    for (uint32_t i = 1; i < change->count; i++)
+        bytes += varint_bytes(set_number(&values[i - 1], values[i]));
+    varint_write(&to, bytes);
+    writer = (struct set_writer){.at = to};
+    for (uint32_t i = 0; i < change->count; i++)
+        set_writer_put(&writer, values[i]);
+    CHECK(writer.at == to + bytes);
+    return writer.at;
+}
+
+/* Encodes the sets of a block after the changes into `to`, which has room for them. */
+static uint8_t *
+block_merge(const struct set_block *block, const struct set_change *changes, uint32_t count,
+            uint8_t *to)
+{
+    const uint8_t *at = block->data;
+    uint32_t next = 0;
+    for (uint32_t slot = 0; slot < BLOCK_SLOTS; slot++) {
+        const uint8_t *whole = at;
+        if ((block->present >> slot & 1) != 0) {
+            uint64_t bytes = varint_read(&at);
+            at += bytes;
+        }
+        if (next < count && changes[next].slot % BLOCK_SLOTS == slot) {
+            to = set_encode(&changes[next++], to);
+        } else {
+            memcpy(to, whole, (size_t)(at - whole));
+            to += at - whole;
+        }
+    }
+    CHECK(next == count);
+    CHECK(at == block->data + block->bytes);
+    return to;
+}
+
+static void
+set_column_write_block(struct set_column *column, const struct set_change *changes, uint32_t count,
+                       struct set_edit *edit)
+{
+    struct set_block **place = set_column_place(column, changes[0].slot);
+    struct set_block *block = *place;
+    uint64_t bytes_before = block_memory(block);
+    size_t values = 0;
+    if (block == NULL)
+        block = memory_zalloc(sizeof *block);
+    for (uint32_t i = 0; i < count; i++)
+        values += changes[i].count + 1;
+    edit_reserve(edit, block, values);
+    size_t bytes = (size_t)(block_merge(block, changes, count, edit->bytes) - edit->bytes);
+    block = block_open(block, 0, block->bytes, bytes);
+    memcpy(block->data, edit->bytes, bytes);
+    for (uint32_t i = 0; i < count; i++)
+        block->present |= UINT32_C(1) << changes[i].slot % BLOCK_SLOTS;
+    block_check(block);
+    set_column_put(column, place, block, bytes_before);
+}
+
+void
+set_column_write_many(struct set_column *column, const struct set_change *changes, uint32_t count)
+{
+    struct set_edit edit = {0};
+    for (uint32_t first = 0, next; first < count; first = next) {
+        next = first + 1;
+        while (next < count &&
+               changes[next].slot / BLOCK_SLOTS == changes[first].slot / BLOCK_SLOTS)
+            next++;
+        CHECK(next == count || changes[next].slot > changes[first].slot);
+        set_column_write_block(column, &changes[first], next - first, &edit);
+    }
+    free(edit.bytes);
 }
 
 uint64_t

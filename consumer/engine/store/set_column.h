@@ -38,6 +38,16 @@ void set_column_read(const struct set_column *column, uint32_t slot, struct set_
 bool set_reader_next(struct set_reader *reader, int64_t *value);
 /* Replaces the set of the slot; an empty list removes it. */
 void set_column_write(struct set_column *column, uint32_t slot, const struct value_list *values);
+/* A new set of one slot. */
+struct set_change {
+    uint32_t slot;
+    uint32_t count;        /* of values, at least one */
+    const int64_t *values; /* strictly ascending */
+};
+/* Replaces the sets of many slots, which are in strictly ascending order; every block is written
+ * once. */
+void set_column_write_many(struct set_column *column, const struct set_change *changes,
+                           uint32_t count);
 /* The same change in the sets of all `slots`; every block is written once. `values` holds at least
  * one value. `emptied` gains the slots that have lost their last value. */
 void set_column_add_all(struct set_column *column, const roaring_bitmap_t *slots,

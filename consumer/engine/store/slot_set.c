@@ -287,6 +287,59 @@ slot_set_add_all(struct slot_set *set, const roaring_bitmap_t *slots)
     slot_set_hold_bitmap(set, bitmap);
 }
 
+/* The union of two lists in strictly ascending order; at least two slots. */
+static struct few *
+few_of_lists(const uint32_t *a, uint32_t a_count, const uint32_t *b, uint32_t b_count)
+{
+    struct few *few = few_resize(NULL, a_count + b_count);
+    uint32_t count = 0;
+    for (uint32_t i = 0, k = 0; i < a_count || k < b_count;) {
+        bool from_a = k == b_count || (i < a_count && a[i] <= b[k]);
+        uint32_t slot = from_a ? a[i] : b[k];
+        i += i < a_count && a[i] == slot;
+        k += k < b_count && b[k] == slot;
+        few->slots[count++] = slot;
+    }
+    few->count = (uint16_t)count;
+    CHECK(few->count <= few->capacity);
+    CHECK(few->slots[0] <= few->slots[few->count - 1]);
+    return few;
+}
+
+/* To a set without a bitmap. */
+static void
+slot_set_merge(struct slot_set *set, const uint32_t *slots, uint32_t count)
+{
+    uint32_t one, held;
+    const uint32_t *array = slot_set_array(set, &one, &held);
+    uint32_t first = held > 0 && array[0] < slots[0] ? array[0] : slots[0];
+    uint32_t last =
+        held > 0 && array[held - 1] > slots[count - 1] ? array[held - 1] : slots[count - 1];
+    bool is_few = held + count <= few_limit(first, last);
+    struct slot_set merged = {0};
+    if (is_few) {
+        few_shrink(&merged, few_of_lists(array, held, slots, count));
+    } else {
+        roaring_bitmap_t *bitmap = roaring_bitmap_of_ptr(count, slots);
+        roaring_bitmap_add_many(bitmap, held, array);
+        slot_set_hold_bitmap(&merged, bitmap);
+    }
+    slot_set_free(set);
+    *set = merged;
+}
+
+void
+slot_set_add_many(struct slot_set *set, const uint32_t *slots, uint32_t count)
+{
+    CHECK(count > 0 && slots[0] <= slots[count - 1]);
+    if (count == 1)
+        slot_set_add(set, slots[0]);
+    else if (slot_set_bitmap(set) != NULL)
+        roaring_bitmap_add_many(slot_set_bitmap(set), count, slots);
+    else
+        slot_set_merge(set, slots, count);
+}
+
 void
 slot_set_remove_all(struct slot_set *set, const roaring_bitmap_t *slots)
 {

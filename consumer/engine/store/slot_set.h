@@ -32,7 +32,8 @@ void slot_set_add(struct slot_set *set, uint32_t slot);
 void slot_set_remove(struct slot_set *set, uint32_t slot);
 void slot_set_add_all(struct slot_set *set, const roaring_bitmap_t *slots);
 void slot_set_remove_all(struct slot_set *set, const roaring_bitmap_t *slots);
-/* `slots` are in ascending order. */
+/* `slots` are in strictly ascending order, at least one. */
+void slot_set_add_many(struct slot_set *set, const uint32_t *slots, uint32_t count);
 void slot_set_remove_many(struct slot_set *set, const uint32_t *slots, uint32_t count);
 bool slot_set_contains(const struct slot_set *set, uint32_t slot);
 uint64_t slot_set_count(const struct slot_set *set);

@@ -1,0 +1,39 @@
+/* Chunks and passes (common/event/chunk.h) into state, in bulk: sorted, field by field, and only
+ * what differs.
+ *
+ * engine_prepare_chunk() does everything that depends on the configuration alone, before the chunk
+ * is durable and without any lock: engine_apply_chunk() of a prepared chunk cannot fail.
+ */
+#ifndef CONSUMER_ENGINE_ENGINE_CHUNK_H
+#define CONSUMER_ENGINE_ENGINE_CHUNK_H
+
+#include "common/event/chunk.h"
+#include "consumer/engine/engine.h"
+#include "consumer/engine/engine_reject.h"
+
+/* Checks the chunk, and gives it new columns: one for each field of the index that has values, of
+ * the kind that the field takes, sorted by slot (and then by value), without repetitions. The new
+ * columns are in `arena`, or are the old ones. Columns of fields that the index does not have stay
+ * as they are. Left out, and reported to `rejects`: values that engine_check_op() would refuse in a
+ * `set`; all values of an entity that has several in a field that takes one; the columns of a
+ * computed field.
+ *
+ * ERR_DATA: the chunk contradicts itself or this shard. Slots are not in order, or outside of its
+ * range, its list, or max_slots; a column is of a field that the chunk does not name; a string has
+ * no text. The chunk is then unchanged. Reads only the configuration; any thread. The result is
+ * valid for every engine of the same index configuration. */
+int engine_prepare_chunk(const struct engine *engine, struct chunk *chunk, struct arena *arena,
+                         const struct engine_rejects *rejects, struct error *err);
+
+/* For every slot of the chunk's list, or of its range, exactly the fields that the chunk names take
+ * the state that the chunk has. Computed fields and the visibility follow. Not the op `delete`: a
+ * slot that is no longer alive keeps the values of other fields, and values of slots that are not
+ * alive yet are stored (F78). Values in fields that the index does not have are counted as unknown
+ * (engine_stats). The chunk has been prepared and is not CHUNK_CHECK. */
+void engine_apply_chunk(struct engine *engine, const struct chunk *chunk);
+
+/* Part 0 clears the fields of the pass in all slots. Then the fan-outs, which
+ * engine_prepare_fan_out() has prepared, are applied in order. */
+void engine_apply_pass(struct engine *engine, const struct pass *pass);
+
+#endif
