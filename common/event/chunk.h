@@ -20,8 +20,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/ops/op.h"
+
+/* The limit on the fields that one event names in a list. */
+enum { EVENT_FIELDS_MAX = 1024 };
 
 enum chunk_purpose {
     CHUNK_LOAD,    /* a part of a load: it may cover its range */
@@ -48,6 +52,7 @@ struct chunk_column {
 /* The end of a range that has none. */
 #define CHUNK_NO_END INT64_MAX
 
+/* With `has_slots`, `alive` and the columns have no slots but `slots`. */
 struct chunk {
     enum chunk_purpose purpose;
     int64_t job;   /* of bitdex_jobs; 0: none */
@@ -148,5 +153,9 @@ struct sum {
     const struct sum_field *fields;
     uint32_t field_count;
 };
+
+/* ERR_DATA with the reason when `chunk` has no meaning: lists that are not in order, values that
+ * their column cannot have, fields that it does not name. */
+int chunk_validate(const struct chunk *chunk, struct error *err);
 
 #endif

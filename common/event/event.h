@@ -38,6 +38,9 @@ event_kind_is_numbered(enum event_kind kind)
            kind == EVENT_PARENT_REFRESH;
 }
 
+/* "row", "fan-out", "rejected", ... */
+const char *event_kind_name(enum event_kind kind);
+
 enum mark_kind {
     MARK_FENCE,     /* first event of a generation (L3) */
     MARK_WATERMARK, /* everything up to `snapshot` has been sent to this partition */
@@ -56,8 +59,8 @@ struct mark {
     struct text snapshot; /* pg_snapshot in its text form */
     bool source_empty;    /* fence: the source was empty when this epoch began */
     int32_t partitions;   /* P of the topic */
-    /* Not in marks of schema version 1: */
-    bool has_content;          /* false: the mark is of version 1, and what follows is not filled */
+    /* Marks of schema version 1 have none of these: */
+    bool has_content;          /* false: `content_digest` is not known */
     uint64_t content_digest;   /* over the numbered events' content (event_content_next) */
     struct text start_name;    /* random name of this start of the producer (L3) */
     const struct text *fields; /* that the triggers in place cover; "" is existence (alive) */
@@ -75,9 +78,10 @@ struct event {
     bool has_created_at;
     int64_t created_at_us; /* "BitdexOps".created_at, Unix microseconds */
     enum event_kind kind;
-    uint64_t txid;  /* of a numbered event: "BitdexOps".txid; 0: of schema version 1, or posted */
-    int64_t row_id; /* row, fan-out, rejected: "BitdexOps".id (0 for POST /ops) */
-    int64_t entity_id;  /* row: the entity; fan-out, rejected: the column, never a slot */
+    uint64_t txid; /* of a numbered event: "BitdexOps".txid; 0: of schema version 1, or posted */
+    uint32_t body_crc;  /* of a decoded numbered event, see event_content_next() */
+    int64_t row_id;     /* numbered kinds: "BitdexOps".id (0 for POST /ops) */
+    int64_t entity_id;  /* row: the entity; other numbered kinds: the column, never a slot */
     struct ops ops;     /* row, fan-out, parent refresh */
     struct text reason; /* rejected */
     struct mark mark;   /* mark */

@@ -1,5 +1,4 @@
-/* Encoding: validate the event, fill the generic value of avro-c, write it after the header. When
- * the memory is too small, the writer of avro-c returns ENOSPC, and the buffer grows.
+/* Encoding: validate the event, write the header, then the datum.
  *
  * Decoding: find the schema of the writer by its fingerprint, read the bytes by it without avro-c,
  * validate the event. An unknown fingerprint comes from a newer producer and is not an error of the
@@ -8,7 +7,6 @@
 #include "common/event/event_codec.h"
 
 #include <avro.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -20,6 +18,7 @@
 #include "common/event/event_validate.h"
 #include "common/event/event_walker.h"
 #include "common/event/schema_fingerprint.h"
+#include "common/files/crc32c.h"
 
 enum { HEADER_MARKER_0 = 0xc3, HEADER_MARKER_1 = 0x01, ENCODE_ROOM_BYTES = 256 };
 
@@ -32,9 +31,6 @@ struct codec_schema {
 
 struct event_codec {
     struct codec_schema schemas[EVENT_SCHEMAS]; /* as in event_schemas; the last one is written */
-    avro_value_iface_t *iface;                  /* of the last one */
-    avro_value_t encoded;                       /* reused for every message */
-    avro_writer_t writer;
 };
 
 /* avro-c reports a failed allocation as any other error; memory.h ends the process instead. */
@@ -96,12 +92,7 @@ event_codec_create(struct event_codec **codec, struct error *err)
             return error_wrap(err, rc, "event schema %d", event_schemas[i].version);
         }
     }
-    const struct codec_schema *newest = &new_codec->schemas[EVENT_SCHEMAS - 1];
-    new_codec->iface = avro_generic_class_from_schema(newest->schema);
-    CHECK(new_codec->iface != NULL);
-    CHECK(avro_generic_value_new(new_codec->iface, &new_codec->encoded) == 0);
-    new_codec->writer = avro_writer_memory(NULL, 0);
-    CHECK(new_codec->writer != NULL);
+    layout_newest_check(&new_codec->schemas[EVENT_SCHEMAS - 1].layout);
     *codec = new_codec;
     return 0;
 }
@@ -111,12 +102,6 @@ event_codec_destroy(struct event_codec *codec)
 {
     if (codec == NULL)
         return;
-    if (codec->encoded.iface != NULL)
-        avro_value_decref(&codec->encoded);
-    if (codec->iface != NULL)
-        avro_value_iface_decref(codec->iface);
-    if (codec->writer != NULL)
-        avro_writer_free(codec->writer);
     for (int i = 0; i < EVENT_SCHEMAS; i++)
         codec_schema_free(&codec->schemas[i]);
     free(codec);
@@ -140,40 +125,36 @@ header_fingerprint(const uint8_t *at)
     return fingerprint;
 }
 
-static void
-codec_write(struct event_codec *codec, struct buffer *out)
+int
+event_encode_body(struct event_codec *codec, const struct event *event, struct buffer *out,
+                  uint32_t *body_crc, struct error *err)
 {
-    size_t room = ENCODE_ROOM_BYTES;
-    int rc;
-    do {
-        uint8_t *at = buffer_reserve(out, EVENT_HEADER_BYTES + room);
-        CHECK(out->capacity_bytes >= out->bytes + EVENT_HEADER_BYTES);
-        size_t free_bytes = out->capacity_bytes - out->bytes - EVENT_HEADER_BYTES;
-        header_write(at, event_schemas[EVENT_SCHEMAS - 1].fingerprint);
-        avro_writer_memory_set_dest(codec->writer, (char *)at + EVENT_HEADER_BYTES,
-                                    (int64_t)free_bytes);
-        rc = avro_value_write(codec->writer, &codec->encoded);
-        room = 2 * free_bytes;
-    } while (rc == ENOSPC);
-    CHECK(rc == 0);
-    out->bytes += EVENT_HEADER_BYTES + (size_t)avro_writer_tell(codec->writer);
-    CHECK(out->bytes <= out->capacity_bytes);
+    const struct layout *layout = &codec->schemas[EVENT_SCHEMAS - 1].layout;
+    struct event_body_place body = {0};
+    size_t before = out->bytes;
+    int rc = event_validate(event, err);
+    if (rc != 0)
+        return error_wrap(err, rc, "event cannot be written");
+    header_write(buffer_reserve(out, EVENT_HEADER_BYTES + ENCODE_ROOM_BYTES),
+                 event_schemas[EVENT_SCHEMAS - 1].fingerprint);
+    out->bytes += EVENT_HEADER_BYTES;
+    rc = event_encode_datum(layout, event, out, &body, err);
+    if (rc != 0) {
+        out->bytes = before;
+        return error_wrap(err, rc, "event cannot be written");
+    }
+    CHECK(body.begin >= before + EVENT_HEADER_BYTES && body.end > body.begin);
+    CHECK(body.end < out->bytes && out->bytes <= out->capacity_bytes);
+    if (body_crc != NULL)
+        *body_crc = crc32c(0, out->data + body.begin, body.end - body.begin);
+    return 0;
 }
 
 int
 event_encode(struct event_codec *codec, const struct event *event, struct buffer *out,
              struct error *err)
 {
-    const struct layout *layout = &codec->schemas[EVENT_SCHEMAS - 1].layout;
-    size_t before = out->bytes;
-    int rc = event_validate(event, err);
-    if (rc == 0)
-        rc = event_encode_value(layout, event, &codec->encoded, err);
-    if (rc == 0)
-        codec_write(codec, out);
-    CHECK(avro_value_reset(&codec->encoded) == 0); /* the texts of the event may go now */
-    CHECK(rc == 0 ? out->bytes > before + EVENT_HEADER_BYTES : out->bytes == before);
-    return rc != 0 ? error_wrap(err, rc, "event cannot be written") : 0;
+    return event_encode_body(codec, event, out, NULL, err);
 }
 
 /* NULL when no released schema has this fingerprint. */

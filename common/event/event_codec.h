@@ -35,6 +35,9 @@ void event_codec_destroy(struct event_codec *codec);
  * finite, more than EVENT_ITEMS_MAX items. On error `out` is unchanged. */
 int event_encode(struct event_codec *codec, const struct event *event, struct buffer *out,
                  struct error *err);
+/* The same; and sets `*body_crc` for event_content_next(). */
+int event_encode_body(struct event_codec *codec, const struct event *event, struct buffer *out,
+                      uint32_t *body_crc, struct error *err);
 
 /* Decodes a whole message. Texts and ops are copied into `arena` and do not point into `bytes`.
  * ERR_DATA: the message is not an event, `err` has the reason. ERR_RETRY: the header is correct,

@@ -11,6 +11,10 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/event/event_form.h"
+#include "common/files/crc32c.h"
+
+enum { DECODE_SLOTS_AT_ONCE = 256 };
 
 struct decoder {
     struct walk walk;
@@ -42,6 +46,13 @@ static const struct walker_node *
 decode_field(const struct decoder *decoder, const struct walker_node *record, uint32_t i)
 {
     return walk_child(&decoder->walk, record, i);
+}
+
+static void
+decode_refuse(struct decoder *decoder, const char *reason)
+{
+    if (decoder->walk.rc == 0)
+        decoder->walk.rc = error_set(decoder->walk.err, ERR_DATA, "%s", reason);
 }
 
 /* Returns the kind that the branch encodes, or -1 after an error; `*branch` is its node. */
@@ -101,10 +112,65 @@ decode_list(struct decoder *decoder, const struct walker_node *node, size_t item
     return list;
 }
 
-static void
-decode_integer(struct decoder *decoder, const struct walker_node *node, void *item)
+/* An array of longs, read without a call for each of them. */
+static struct list
+decode_longs(struct decoder *decoder, const struct walker_node *node)
 {
-    *(int64_t *)item = decode_long(decoder, node);
+    struct walk_array array = walk_array(&decoder->walk, node);
+    struct list list = {0};
+    uint64_t count;
+    while ((count = walk_block(&decoder->walk, &array)) > 0) {
+        list_reserve(&list, count, sizeof(int64_t), decoder->arena);
+        walk_longs(&decoder->walk, array.item, (int64_t *)list.items + list.count, (size_t)count);
+        list.count += (uint32_t)count;
+        CHECK(list.count <= list.capacity);
+    }
+    return list;
+}
+
+/* Continues a list of slots with `count` differences, the first of which is to `slot`. */
+static uint32_t
+decode_differences(struct decoder *decoder, const struct walker_node *node, uint32_t slot,
+                   uint32_t *slots, uint64_t count)
+{
+    int64_t differences[DECODE_SLOTS_AT_ONCE];
+    for (uint64_t done = 0; done < count && decoder->walk.rc == 0;) {
+        uint64_t more = count - done < DECODE_SLOTS_AT_ONCE ? count - done : DECODE_SLOTS_AT_ONCE;
+        walk_longs(&decoder->walk, node, differences, (size_t)more);
+        uint64_t wrong = 0;
+        for (uint64_t i = 0; i < more; i++) {
+            wrong |= (uint64_t)differences[i] > UINT32_MAX - slot;
+            slot += (uint32_t)differences[i];
+            slots[done + i] = slot;
+        }
+        if (wrong != 0)
+            decode_refuse(decoder, "slots are not ascending, or beyond 32 bits");
+        done += more;
+    }
+    return slot;
+}
+
+static struct list
+decode_slots(struct decoder *decoder, const struct walker_node *node)
+{
+    struct walk_array array = walk_array(&decoder->walk, node);
+    struct list list = {0};
+    uint32_t slot = 0;
+    uint64_t count;
+    while ((count = walk_block(&decoder->walk, &array)) > 0) {
+        list_reserve(&list, count, sizeof(uint32_t), decoder->arena);
+        slot = decode_differences(decoder, array.item, slot, (uint32_t *)list.items + list.count,
+                                  count);
+        list.count += (uint32_t)count;
+        CHECK(list.count <= list.capacity);
+    }
+    return list;
+}
+
+static void
+decode_double(struct decoder *decoder, const struct walker_node *node, void *item)
+{
+    *(double *)item = walk_double(&decoder->walk, node);
 }
 
 static void
@@ -128,7 +194,7 @@ decode_items(struct decoder *decoder, const struct walker_node *node, struct val
         if (layout->meaning_of[i] != LIST_ITEMS)
             decode_skip(decoder, field);
         else if (integers)
-            list = decode_list(decoder, field, sizeof(int64_t), decode_integer);
+            list = decode_longs(decoder, field);
         else
             list = decode_list(decoder, field, sizeof(struct text), decode_string);
     }
@@ -142,12 +208,11 @@ decode_items(struct decoder *decoder, const struct walker_node *node, struct val
 }
 
 static void
-decode_value(struct decoder *decoder, const struct walker_node *node, enum op_kind op,
-             struct value *value)
+decode_value(struct decoder *decoder, const struct walker_node *node,
+             const struct layout_union *layout, struct value *value)
 {
     const struct walker_node *branch;
-    CHECK(op <= OP_ADD);
-    int kind = decode_branch(decoder, node, &decoder->layout->values[op], &branch);
+    int kind = decode_branch(decoder, node, layout, &branch);
     if (kind < 0)
         return;
     value->kind = (enum value_kind)kind;
@@ -176,6 +241,59 @@ decode_value(struct decoder *decoder, const struct walker_node *node, enum op_ki
 }
 
 static void
+decode_value_op(struct decoder *decoder, const struct walker_node *record, struct op *op)
+{
+    CHECK((int)op->kind < LAYOUT_VALUE_OPS);
+    for (uint32_t i = 0; i < record->count; i++) {
+        const struct walker_node *field = decode_field(decoder, record, i);
+        int meaning = decoder->layout->ops[op->kind].meaning_of[i];
+        if (meaning == OP_FIELD)
+            op->field = decode_text(decoder, field);
+        else if (meaning == OP_VALUE)
+            decode_value(decoder, field, &decoder->layout->values[op->kind], &op->value);
+        else
+            decode_skip(decoder, field);
+    }
+}
+
+/* A union of null and one other type. `*branch` is the node of the branch that follows. */
+static bool
+decode_is_present(struct decoder *decoder, const struct walker_node *node,
+                  const struct walker_node **branch)
+{
+    *branch = walk_child(&decoder->walk, node, walk_index(&decoder->walk, node));
+    return decoder->walk.rc == 0 && (*branch)->type != AVRO_NULL;
+}
+
+static void
+decode_refresh_names(struct decoder *decoder, const struct walker_node *node, struct value *value)
+{
+    const struct walker_node *branch;
+    if (!decode_is_present(decoder, node, &branch))
+        return;
+    struct list list = decode_list(decoder, branch, sizeof(struct text), decode_string);
+    *value = (struct value){.kind = VALUE_STRINGS};
+    value->strings.items = list.items;
+    value->strings.count = list.count;
+}
+
+static void
+decode_refresh(struct decoder *decoder, const struct walker_node *record, struct op *op)
+{
+    CHECK(op->kind == OP_REFRESH);
+    for (uint32_t i = 0; i < record->count; i++) {
+        const struct walker_node *field = decode_field(decoder, record, i);
+        int meaning = decoder->layout->refresh.meaning_of[i];
+        if (meaning == REFRESH_ENTRY)
+            op->field = decode_text(decoder, field);
+        else if (meaning == REFRESH_NAMES)
+            decode_refresh_names(decoder, field, &op->value);
+        else
+            decode_skip(decoder, field);
+    }
+}
+
+static void
 decode_op(struct decoder *decoder, const struct walker_node *node, const struct layout_union *kinds,
           struct op *op)
 {
@@ -184,15 +302,28 @@ decode_op(struct decoder *decoder, const struct walker_node *node, const struct 
     *op = (struct op){.kind = (enum op_kind)kind};
     if (kind < 0)
         return;
-    CHECK(kind <= OP_DELETE);
     CHECK(record->count <= LAYOUT_FIELDS_MAX);
-    for (uint32_t i = 0; i < record->count; i++) {
-        const struct walker_node *field = decode_field(decoder, record, i);
-        int meaning = kind < LAYOUT_VALUE_OPS ? decoder->layout->ops[kind].meaning_of[i] : -1;
-        if (meaning == OP_FIELD)
+    if (kind < LAYOUT_VALUE_OPS)
+        decode_value_op(decoder, record, op);
+    else if (kind == OP_REFRESH)
+        decode_refresh(decoder, record, op);
+    else
+        decode_skip(decoder, record);
+}
+
+static void
+decode_request(struct decoder *decoder, const struct walker_node *node, void *item)
+{
+    struct op *op = item;
+    *op = (struct op){.kind = OP_REFRESH};
+    CHECK(node->count <= LAYOUT_FIELDS_MAX);
+    for (uint32_t i = 0; i < node->count; i++) {
+        const struct walker_node *field = decode_field(decoder, node, i);
+        int meaning = decoder->layout->request.meaning_of[i];
+        if (meaning == REQUEST_ENTRY)
             op->field = decode_text(decoder, field);
-        else if (meaning == OP_VALUE)
-            decode_value(decoder, field, op->kind, &op->value);
+        else if (meaning == REQUEST_KEY)
+            decode_value(decoder, field, &decoder->layout->key, &op->value);
         else
             decode_skip(decoder, field);
     }
@@ -234,58 +365,178 @@ decode_fan_out(struct decoder *decoder, const struct walker_node *node, void *it
     }
 }
 
-static void
-decode_mark_field(struct decoder *decoder, const struct walker_node *node, int meaning,
-                  struct mark *mark)
+/* --- forms --- */
+
+static void decode_form(struct decoder *decoder, const struct walker_node *node,
+                        const struct form *form, void *record);
+
+static struct list
+decode_records(struct decoder *decoder, const struct walker_node *node, const struct form *items)
 {
-    CHECK(meaning < LAYOUT_MARK_FIELDS);
-    switch (meaning) {
-    case LAYOUT_MARK_KIND:
-        mark->kind = (enum mark_kind)walk_index(&decoder->walk, node);
+    struct walk_array array = walk_array(&decoder->walk, node);
+    struct list list = {0};
+    uint64_t count;
+    while ((count = walk_block(&decoder->walk, &array)) > 0) {
+        list_reserve(&list, count, items->bytes, decoder->arena);
+        for (; count > 0 && decoder->walk.rc == 0; count--) {
+            void *record = (char *)list.items + items->bytes * list.count++;
+            memset(record, 0, items->bytes);
+            decode_form(decoder, array.item, items, record);
+        }
+        CHECK(list.count <= list.capacity);
+    }
+    return list;
+}
+
+static void
+decode_array(struct decoder *decoder, const struct walker_node *node,
+             const struct form_field *field, char *record)
+{
+    struct list list;
+    if (field->kind == FORM_TEXTS)
+        list = decode_list(decoder, node, sizeof(struct text), decode_string);
+    else if (field->kind == FORM_LONGS)
+        list = decode_longs(decoder, node);
+    else if (field->kind == FORM_DOUBLES)
+        list = decode_list(decoder, node, sizeof(double), decode_double);
+    else if (field->kind == FORM_RECORDS)
+        list = decode_records(decoder, node, field->items);
+    else
+        list = decode_slots(decoder, node);
+    memcpy(record + field->member, &list.items, sizeof list.items);
+    memcpy(record + field->count, &list.count, sizeof list.count);
+}
+
+/* The flag says whether the value is there. Returns its node, or NULL. */
+static const struct walker_node *
+decode_flag(struct decoder *decoder, const struct walker_node *node, const struct form_field *field,
+            char *record)
+{
+    const struct walker_node *branch;
+    bool present = decode_is_present(decoder, node, &branch);
+    *(bool *)(record + field->flag) = present;
+    return present ? branch : NULL;
+}
+
+static void
+decode_member(struct decoder *decoder, const struct walker_node *node,
+              const struct form_field *field, char *record)
+{
+    void *member = record + field->member;
+    struct list list;
+    switch (field->kind) {
+    case FORM_OPTIONAL_LONG:
+        node = decode_flag(decoder, node, field, record);
+        if (node != NULL)
+            *(int64_t *)member = decode_long(decoder, node);
         break;
-    case LAYOUT_MARK_TOPIC_ID:
-        mark->topic_id = decode_text(decoder, node);
+    case FORM_OPTIONAL_SLOTS:
+        node = decode_flag(decoder, node, field, record);
+        if (node != NULL)
+            decode_array(decoder, node, field, record);
         break;
-    case LAYOUT_MARK_PARTITIONS:
-        mark->partitions = walk_int(&decoder->walk, node);
+    case FORM_LONG:
+        *(int64_t *)member = decode_long(decoder, node);
         break;
-    case LAYOUT_MARK_DIGEST:
-        mark->digest = (uint64_t)decode_long(decoder, node);
+    case FORM_INT:
+        *(int32_t *)member = walk_int(&decoder->walk, node);
         break;
-    case LAYOUT_MARK_LAST_ROW_ID:
-        mark->last_row_id = decode_long(decoder, node);
+    case FORM_BOOLEAN:
+        *(bool *)member = walk_boolean(&decoder->walk, node);
         break;
-    case LAYOUT_MARK_MAX_ROW_ID:
-        mark->max_row_id = decode_long(decoder, node);
+    case FORM_ENUM:
+        *(unsigned int *)member = walk_index(&decoder->walk, node);
         break;
-    case LAYOUT_MARK_BACKLOG_ROWS:
-        mark->backlog_rows = decode_long(decoder, node);
+    case FORM_TEXT:
+        *(struct text *)member = decode_text(decoder, node);
         break;
-    case LAYOUT_MARK_CLOCK:
-        mark->clock_us = decode_long(decoder, node);
-        break;
-    case LAYOUT_MARK_SNAPSHOT:
-        mark->snapshot = decode_text(decoder, node);
-        break;
-    case LAYOUT_MARK_SOURCE_EMPTY:
-        mark->source_empty = walk_boolean(&decoder->walk, node);
+    case FORM_FAN_OUTS:
+        list = decode_list(decoder, node, sizeof(struct op), decode_fan_out);
+        *(struct ops *)member = (struct ops){list.items, list.count};
         break;
     default:
-        decode_skip(decoder, node);
+        decode_array(decoder, node, field, record);
     }
 }
+
+static void
+decode_form(struct decoder *decoder, const struct walker_node *node, const struct form *form,
+            void *record)
+{
+    const struct layout_record *layout = &decoder->layout->forms[form->id];
+    CHECK(node->count <= LAYOUT_FIELDS_MAX);
+    for (uint32_t i = 0; i < node->count && decoder->walk.rc == 0; i++) {
+        const struct walker_node *field = decode_field(decoder, node, i);
+        int meaning = layout->meaning_of[i];
+        if (meaning < 0)
+            decode_skip(decoder, field);
+        else
+            decode_member(decoder, field, &form->fields[meaning], record);
+    }
+}
+
+/* Takes over a column; its arrays have one count only when their lengths agree. */
+static struct chunk_column
+decode_column(struct decoder *decoder, const struct form_column *wire)
+{
+    bool floats = wire->kind == CHUNK_FLOATS;
+    if (wire->slot_count != (floats ? wire->float_count : wire->integer_count) ||
+        (floats ? wire->integer_count : wire->float_count) != 0)
+        decode_refuse(decoder, "a column has another number of values than of slots");
+    return (struct chunk_column){
+        .field = wire->field,
+        .kind = wire->kind,
+        .count = wire->slot_count,
+        .slots = wire->slots,
+        .integers = floats ? NULL : wire->integers,
+        .floats = floats ? wire->floats : NULL,
+        .strings = wire->strings,
+        .string_count = wire->string_count,
+    };
+}
+
+static struct chunk *
+decode_chunk(struct decoder *decoder, const struct walker_node *node)
+{
+    struct form_chunk wire = {0};
+    decode_form(decoder, node, form_of_kind(EVENT_CHUNK), &wire);
+    struct chunk *chunk = arena_alloc(decoder->arena, sizeof *chunk);
+    struct chunk_column *columns =
+        arena_alloc(decoder->arena, (wire.column_count + 1) * sizeof *columns);
+    *chunk = wire.chunk;
+    for (uint32_t i = 0; i < wire.column_count && decoder->walk.rc == 0; i++)
+        columns[i] = decode_column(decoder, &wire.columns[i]);
+    chunk->columns = columns;
+    chunk->column_count = wire.column_count;
+    return chunk;
+}
+
+static void *
+decode_control(struct decoder *decoder, const struct walker_node *node, enum event_kind kind)
+{
+    const struct form *form = form_of_kind(kind);
+    CHECK(form != NULL);
+    void *record = arena_alloc(decoder->arena, form->bytes);
+    memset(record, 0, form->bytes);
+    decode_form(decoder, node, form, record);
+    return record;
+}
+
+/* --- events --- */
 
 static void
 decode_content(struct decoder *decoder, const struct walker_node *node, struct event *event)
 {
     struct list list;
-    CHECK(event->kind != EVENT_MARK);
+    CHECK(event_kind_is_numbered(event->kind));
     if (event->kind == EVENT_REJECTED) {
         event->reason = decode_text(decoder, node);
         return;
     }
     list = decode_list(decoder, node, sizeof(struct op),
-                       event->kind == EVENT_ROW ? decode_row_op : decode_fan_out);
+                       event->kind == EVENT_ROW       ? decode_row_op
+                       : event->kind == EVENT_FAN_OUT ? decode_fan_out
+                                                      : decode_request);
     event->ops = (struct ops){list.items, list.count};
 }
 
@@ -310,22 +561,48 @@ decode_row_field(struct decoder *decoder, const struct walker_node *node, int me
 }
 
 static void
+decode_numbered(struct decoder *decoder, const struct walker_node *record, struct event *event)
+{
+    const struct layout_record *layout = &decoder->layout->bodies[event->kind];
+    CHECK(record->count <= LAYOUT_FIELDS_MAX);
+    for (uint32_t i = 0; i < record->count; i++)
+        decode_row_field(decoder, decode_field(decoder, record, i), layout->meaning_of[i], event);
+}
+
+static void
 decode_body(struct decoder *decoder, const struct walker_node *node, struct event *event)
 {
-    const struct layout *layout = decoder->layout;
+    const uint8_t *begin = decoder->walk.at;
     const struct walker_node *record;
-    int kind = decode_branch(decoder, node, &layout->body, &record);
+    int kind = decode_branch(decoder, node, &decoder->layout->body, &record);
     if (kind < 0)
         return;
-    CHECK(kind <= EVENT_MARK);
     event->kind = (enum event_kind)kind;
-    CHECK(record->count <= LAYOUT_FIELDS_MAX);
-    for (uint32_t i = 0; i < record->count; i++) {
-        const struct walker_node *field = decode_field(decoder, record, i);
-        if (event->kind == EVENT_MARK)
-            decode_mark_field(decoder, field, layout->mark.meaning_of[i], &event->mark);
-        else
-            decode_row_field(decoder, field, layout->bodies[kind].meaning_of[i], event);
+    switch (event->kind) {
+    case EVENT_MARK:
+        decode_form(decoder, record, form_of_kind(EVENT_MARK), &event->mark);
+        break;
+    case EVENT_CHUNK:
+        event->chunk = decode_chunk(decoder, record);
+        break;
+    case EVENT_PASS:
+        event->pass = decode_control(decoder, record, event->kind);
+        break;
+    case EVENT_SUM:
+        event->sum = decode_control(decoder, record, event->kind);
+        break;
+    case EVENT_SUM_POINT:
+        event->sum_point = decode_control(decoder, record, event->kind);
+        break;
+    case EVENT_JOB:
+        event->job = decode_control(decoder, record, event->kind);
+        break;
+    case EVENT_VOIDED:
+        event->voided = decode_control(decoder, record, event->kind);
+        break;
+    default:
+        decode_numbered(decoder, record, event);
+        event->body_crc = crc32c(0, begin, (size_t)(decoder->walk.at - begin));
     }
 }
 
@@ -364,6 +641,9 @@ decode_head_field(struct decoder *decoder, const struct walker_node *node, int m
         break;
     case HEAD_BODY:
         decode_body(decoder, node, event);
+        break;
+    case HEAD_TXID:
+        event->txid = (uint64_t)decode_long(decoder, node);
         break;
     default:
         decode_skip(decoder, node);

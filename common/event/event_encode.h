@@ -1,16 +1,22 @@
-/* Event to avro-c value; a part of the codec (event_codec.h). */
+/* Event to bytes; a part of the codec (event_codec.h). */
 #ifndef COMMON_EVENT_EVENT_ENCODE_H
 #define COMMON_EVENT_EVENT_ENCODE_H
 
-#include <avro.h>
+#include <stddef.h>
 
 #include "common/base/error.h"
 #include "common/event/event.h"
 #include "common/event/event_layout.h"
 
-/* Fills the reset `value` from the valid `event`. `value` does not copy the texts: reset it before
- * they are released. ERR_DATA: the schema of `layout` cannot express the event. */
-int event_encode_value(const struct layout *layout, const struct event *event, avro_value_t *value,
-                       struct error *err);
+/* Where the bytes of the field `body` are in the buffer. */
+struct event_body_place {
+    size_t begin;
+    size_t end;
+};
+
+/* Appends the datum of the valid `event` to `out`, in the newest schema, whose layout is `layout`.
+ * ERR_DATA: the schema cannot express the event, and `out` has a part of the datum. */
+int event_encode_datum(const struct layout *layout, const struct event *event, struct buffer *out,
+                       struct event_body_place *body, struct error *err);
 
 #endif

@@ -10,8 +10,9 @@
 #include <stdint.h>
 
 extern const char event_schema_text_1[];
+extern const char event_schema_text_2[];
 
-enum { EVENT_SCHEMAS = 1 };
+enum { EVENT_SCHEMAS = 2 };
 
 struct event_schema {
     int version;

@@ -289,6 +289,38 @@ walk_long(struct walk *walk, const struct walker_node *node)
     return walk_varint(walk);
 }
 
+/* Reads numbers of one and two bytes, which most are. Returns how many there were. */
+static size_t
+walk_short_longs(struct walk *walk, int64_t *longs, size_t count)
+{
+    const uint8_t *at = walk->at;
+    const uint8_t *end = walk->end;
+    size_t i = 0;
+    for (; i < count && end - at >= 2; i++) {
+        uint32_t first = at[0];
+        uint32_t second = at[1];
+        if (first >= 0x80 && (second >= 0x80 || second == 0))
+            break;
+        uint32_t raw = first < 0x80 ? first : (first & 0x7f) | second << 7;
+        longs[i] = (int64_t)(raw >> 1) ^ -(int64_t)(raw & 1);
+        at += first < 0x80 ? 1 : 2;
+    }
+    walk->at = at;
+    return i;
+}
+
+void
+walk_longs(struct walk *walk, const struct walker_node *node, int64_t *longs, size_t count)
+{
+    CHECK(node->type == AVRO_INT64);
+    CHECK(longs != NULL || count == 0);
+    for (size_t i = 0; i < count;) {
+        i += walk_short_longs(walk, longs + i, count - i);
+        if (i < count)
+            longs[i++] = walk_varint(walk);
+    }
+}
+
 int32_t
 walk_int(struct walk *walk, const struct walker_node *node)
 {

@@ -57,6 +57,8 @@ const struct walker_node *walk_child(const struct walk *walk, const struct walke
                                      size_t i);
 
 int64_t walk_long(struct walk *walk, const struct walker_node *node);
+/* Reads `count` longs, one after another, as the items of a block. */
+void walk_longs(struct walk *walk, const struct walker_node *node, int64_t *longs, size_t count);
 int32_t walk_int(struct walk *walk, const struct walker_node *node);
 bool walk_boolean(struct walk *walk, const struct walker_node *node);
 double walk_double(struct walk *walk, const struct walker_node *node);

@@ -41,10 +41,10 @@ wal_dump_write_event(struct wal_dump *dump, const struct event *event)
     struct json_writer *json = &dump->json;
     CHECK(event->kind == EVENT_ROW || event->kind == EVENT_FAN_OUT);
     buffer_clear(&dump->ops);
-    ops_json_write(&event->ops, &dump->ops);
+    ops_json_write(event->kind == EVENT_PASS ? &event->pass->fan_outs : &event->ops, &dump->ops);
     json_object_begin(json);
     json_key(json, "kind");
-    json_string(json, event->kind == EVENT_ROW ? "row" : "fan-out");
+    json_string(json, event_kind_name(event->kind));
     event_json_write(event, json);
     json_key(json, "ops");
     json_raw(json, (struct text){(const char *)dump->ops.data, dump->ops.bytes});

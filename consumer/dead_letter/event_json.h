@@ -1,5 +1,5 @@
-/* The header of an event in JSON, that is, all but its ops: for dead letters and dumps of the log.
- * Pure.
+/* The header of an event in JSON, that is, all but its ops and values: for dead letters and dumps
+ * of the log. Pure.
  */
 #ifndef CONSUMER_DEAD_LETTER_EVENT_JSON_H
 #define CONSUMER_DEAD_LETTER_EVENT_JSON_H
@@ -7,8 +7,9 @@
 #include "common/event/event.h"
 #include "common/json/json_write.h"
 
-/* Adds "source", "epoch", "generation", "tick", "seq", "row_id" and "entity_id" to the object that
- * is open. */
+/* Adds "source", "epoch", "generation", "tick" and "seq" to the object that is open; then, of an
+ * ops row, "row_id" and "entity_id", and of other events the numbers that say what they are about.
+ */
 void event_json_write(const struct event *event, struct json_writer *json);
 
 #endif

@@ -198,12 +198,32 @@ batch_append_event(struct batch *batch, const struct event *event)
     batch->counts.ops += event->ops.count;
 }
 
+/* Leaves out the requests of a row, which change nothing. Returns whether it had any. */
+static bool
+batch_leave_out_requests(struct batch *batch, struct event *event)
+{
+    uint32_t all = event->ops.count, kept_count = 0;
+    for (uint32_t i = 0; i < all; i++)
+        kept_count += event->ops.items[i].kind != OP_REFRESH;
+    if (kept_count == all)
+        return false;
+    struct op *kept = arena_alloc(&batch->arena, all * sizeof *kept);
+    kept_count = 0;
+    for (uint32_t i = 0; i < all; i++)
+        if (event->ops.items[i].kind != OP_REFRESH)
+            kept[kept_count++] = event->ops.items[i];
+    CHECK(kept_count < all);
+    event->ops = (struct ops){kept, kept_count};
+    return true;
+}
+
 /* Takes an event that the seq rule applies. */
 static void
 batch_accept(struct batch *batch, const struct kafka_record *record, struct event *event)
 {
     struct error err = {0};
     CHECK(event->kind == EVENT_ROW || event->kind == EVENT_FAN_OUT);
+    bool had_requests = batch_leave_out_requests(batch, event);
     if (event->kind == EVENT_ROW &&
         batch_check_entity(&batch->context, event->entity_id, &err) != 0) {
         batch_add_dead_letter(batch, record,
@@ -227,7 +247,7 @@ batch_accept(struct batch *batch, const struct kafka_record *record, struct even
     }
     if (event->ops.count == 0)
         return;
-    if (count > 0)
+    if (count > 0 || had_requests)
         batch_append_encoded(batch, event);
     else
         batch_append_received(batch, record);
@@ -254,7 +274,7 @@ batch_judge(struct batch *batch, const struct kafka_record *record, struct event
     case SEQUENCE_APPLY:
         if (event->kind == EVENT_REJECTED)
             batch->counts.rejected++;
-        else
+        else if (event->kind != EVENT_PARENT_REFRESH)
             batch_accept(batch, record, event);
         break;
     case SEQUENCE_DUPLICATE:

@@ -148,6 +148,8 @@ sequence_take(struct sequence *sequence, const struct event *event)
 {
     bool is_mark = event->kind == EVENT_MARK;
     CHECK(event->seq >= 0);
+    if (!is_mark && !event_kind_is_numbered(event->kind))
+        return SEQUENCE_MARK; /* it has no place in the rule yet */
     if (event->seq == 0 && !is_mark)
         return SEQUENCE_APPLY;
     CHECK(event->epoch > 0);

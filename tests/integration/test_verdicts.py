@@ -4,12 +4,10 @@ A limit that the configuration lowers between two runs stands for two versions o
 """
 
 import copy
-import io
 import json
 import unittest
 
 import confluent_kafka
-import fastavro
 import outbox
 import pipeline
 import topic
@@ -20,12 +18,6 @@ FAN_OUT = json.dumps([{
     "ops": [{"op": "set", "field": "availability", "value": "x" * 3000}],
 }])
 STRICT = {"producer": {"row_bytes": 2048}}
-
-
-def encode(event):
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, topic.SCHEMA, event)
-    return topic.HEADER + out.getvalue()
 
 
 class Verdicts(outbox.OutboxCase):
@@ -61,7 +53,7 @@ class Verdicts(outbox.OutboxCase):
         event["body"][1]["row_id"] = row_id
         key = event["body"][1]["entity_id"].to_bytes(8, "big")
         client = confluent_kafka.Producer({"bootstrap.servers": self.pipeline.kafka})
-        client.produce(self.pipeline.topic, encode(event), key, partition)
+        client.produce(self.pipeline.topic, topic.encode(**event), key, partition)
         self.assertEqual(client.flush(30), 0)
 
     def kinds(self, row_id):

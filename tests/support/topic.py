@@ -16,30 +16,39 @@ import fastavro
 from confluent_kafka import admin
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SCHEMA = fastavro.parse_schema(json.loads((ROOT / "schemas/event.avsc").read_text()))
-# Version 1 in the table of schemas/README.md.
-HEADER = bytes.fromhex("c3011de7248e43efc227")
+# The table of schemas/README.md, newest last.
+HEADERS = {
+    1: bytes.fromhex("c3011de7248e43efc227"),
+    2: bytes.fromhex("c3019d4261e5751a4c78"),
+}
+FILES = {1: "event-1.avsc", 2: "event.avsc"}
+SCHEMAS = {
+    HEADERS[version]: fastavro.parse_schema(json.loads((ROOT / "schemas" / name).read_text()))
+    for version, name in FILES.items()
+}
+HEADER = HEADERS[max(HEADERS)]
 
 
-def encode(body, **head):
+def encode(body, version=max(HEADERS), **head):
     """An unnumbered event with `body` as (name, fields), as a stock writer encodes it."""
     event = {
         "epoch": 0, "generation": 0, "tick": 0, "seq": 0, "source": "stock", "created_at": None,
         "body": body,
     } | head
-    out = io.BytesIO(HEADER)
+    out = io.BytesIO(HEADERS[version])
     out.seek(0, io.SEEK_END)
-    fastavro.schemaless_writer(out, SCHEMA, event)
+    fastavro.schemaless_writer(out, SCHEMAS[HEADERS[version]], event)
     return out.getvalue()
 
 
 def decode(value):
-    """The event as fastavro decodes it, with `body` as (name, fields). Bytes after it are an error.
+    """The event as fastavro decodes it by the schema of its writer, with `body` as (name, fields).
+    Bytes after it are an error.
     """
-    if value[:10] != HEADER:
+    if value[:10] not in SCHEMAS:
         raise ValueError(f"unknown header: {value[:10].hex()}")
     stream = io.BytesIO(value[10:])
-    event = fastavro.schemaless_reader(stream, SCHEMA, return_record_name=True)
+    event = fastavro.schemaless_reader(stream, SCHEMAS[value[:10]], return_record_name=True)
     if stream.read(1):
         raise ValueError("bytes after the event")
     return event

@@ -479,6 +479,30 @@ test_F54_events_without_ops_change_nothing(void **state)
     arena_free(&arena);
 }
 
+static void
+test_requests_take_a_seq_and_are_not_logged(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    const struct op request = {
+        .kind = OP_REFRESH, .field = TEXT("Post"), .value = {.kind = VALUE_INTEGER, .integer = 5}};
+    const struct op ops[] = {{.kind = OP_REFRESH}, op_of(OP_SET, "level", 3)};
+    fixture_begin(&fixture);
+    add_event(&fixture, EVENT_PARENT_REFRESH, 0, &request, 1);
+    add_event(&fixture, EVENT_ROW, 5, ops, 1);
+    assert_int_equal(fixture.batch.payload.bytes, 0);
+    add_event(&fixture, EVENT_ROW, 5, ops, 2);
+    assert_int_equal(fixture.batch.sequence.seq, 3);
+    assert_int_equal(fixture.batch.sequence.losses, 0);
+    assert_int_equal(fixture.batch.dead_letters.count, 0);
+    assert_int_equal(fixture.batch.event_count, 1);
+    batch_apply(&fixture.batch, fixture.engine);
+    check_entity(fixture.engine, 5, "\"level\":3");
+    encode_event(&fixture, EVENT_ROW, 5, &ops[1], 1);
+    assert_int_equal(fixture.batch.payload.bytes, 4 + fixture.message.bytes);
+    fixture_end(&fixture);
+}
+
 int
 main(void)
 {
@@ -498,6 +522,7 @@ main(void)
         cmocka_unit_test(test_a_payload_that_is_cut_is_refused),
         cmocka_unit_test(test_F113_logged_ops_that_cannot_be_applied_are_refused_with_their_byte),
         cmocka_unit_test(test_F54_events_without_ops_change_nothing),
+        cmocka_unit_test(test_requests_take_a_seq_and_are_not_logged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

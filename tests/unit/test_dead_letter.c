@@ -71,6 +71,33 @@ test_an_event_with_dropped_ops(void **state)
                       "\"ops\":[{\"op\":\"set\",\"field\":\"a\",\"value\":7}]}");
 }
 
+static void
+test_a_chunk_is_described_by_its_numbers(void **state)
+{
+    (void)state;
+    const struct chunk_column columns[] = {{.count = 3}, {.count = 4}};
+    struct chunk chunk = {.purpose = CHUNK_REFRESH,
+                          .job = 7,
+                          .begin = 8,
+                          .end = CHUNK_NO_END,
+                          .field_count = 2,
+                          .alive_count = 5,
+                          .columns = columns,
+                          .column_count = 2,
+                          .answer_count = 1};
+    const struct event event = {.kind = EVENT_CHUNK, .source = TEXT("main"), .chunk = &chunk};
+    struct dead_letter letter = raw;
+    letter.event = &event;
+    letter.value = TEXT("f");
+    check_dead_letter(&letter, "g/t/3/17",
+                      "{\"group\":\"g\",\"topic\":\"t\",\"partition\":3,\"offset\":17,"
+                      "\"reason\":\"not an event\",\"value_bytes\":1,\"value_base64\":\"Zg==\","
+                      "\"event\":{\"source\":\"main\",\"epoch\":0,\"generation\":0,\"tick\":0,"
+                      "\"seq\":0,\"purpose\":\"refresh\",\"job\":7,\"begin\":8,\"end\":null,"
+                      "\"fields\":2,\"values\":7,\"alive\":5,\"answers\":1},\"reasons\":[],"
+                      "\"ops\":[]}");
+}
+
 /* The test vectors of RFC 4648. */
 static void
 test_base64_pads_every_length(void **state)
@@ -130,6 +157,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_message_that_is_not_an_event),
         cmocka_unit_test(test_an_event_with_dropped_ops),
+        cmocka_unit_test(test_a_chunk_is_described_by_its_numbers),
         cmocka_unit_test(test_base64_pads_every_length),
         cmocka_unit_test(test_a_dead_letter_of_any_size_fits_into_a_message_of_kafkas_default_size),
     };
