@@ -116,9 +116,14 @@ struct config_tracked_field {
     struct config_place place;
 };
 
+/* The value is `expression`; with `value`, it is `value` where `expression` is true; with `filter`,
+ * the row has no value where the filter is not true. In a trigger, where all three are SQL, only
+ * `expression` is given: it contains the other two. */
 struct config_computed_field {
     const char *target;
-    const char *expression;
+    const char *expression; /* may be NULL only with both others */
+    const char *filter;     /* NULL: every row */
+    const char *value;      /* NULL: the expression is the value */
     struct config_place place;
 };
 
@@ -158,7 +163,8 @@ struct config_dump_field {
 struct config_dump_phase {
     const char *name;
     const char *table;
-    const char *copy_query;
+    const char *copy_query; /* NULL: the phase is only for a CSV file */
+    const char *filter;     /* NULL: every row */
     const char *const *columns;
     uint32_t column_count;
     const char *slot_field;

@@ -6,6 +6,7 @@
 #include "common/base/check.h"
 #include "common/config/config_fields.h"
 #include "common/config/config_kafka.h"
+#include "common/config/config_phase.h"
 
 #define SPACE " \t\r\n"
 
@@ -370,6 +371,56 @@ check_phase(const struct config_reader *reader, const struct config *config, uin
     return rc;
 }
 
+/* The triggers of another table write a field of the phase (L7). */
+static int
+check_phase_owner(const struct config_reader *reader, const struct config *config,
+                  const struct claim *phase, const struct claim *trigger)
+{
+    const char *owner = config->triggers[trigger->owner].table;
+    const char *table = config->dump_phases[phase->owner].table;
+    CHECK(*phase->target != NULL);
+    if (strcmp(*phase->target, *trigger->target) != 0 ||
+        strcmp(table_name(table), table_name(owner)) == 0)
+        return 0;
+    return REFUSE(
+        reader, phase->target,
+        "field %s has two owners: table %s writes it in triggers[%u], table %s is loaded here",
+        *phase->target, owner, trigger->owner, table);
+}
+
+static int
+check_phase_owners(const struct config_reader *reader, const struct config *config,
+                   const struct claim *phases, uint32_t phase_count)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < config->trigger_count; i++)
+        claim_trigger(config, i, NULL, &count);
+    struct claim *triggers = arena_alloc(reader->arena, (count + 1) * sizeof *triggers);
+    count = 0;
+    for (uint32_t i = 0; i < config->trigger_count; i++)
+        claim_trigger(config, i, triggers, &count);
+    int rc = 0;
+    for (uint32_t i = 0; i < phase_count; i++)
+        for (uint32_t j = 0; rc == 0 && j < count; j++)
+            rc = check_phase_owner(reader, config, &phases[i], &triggers[j]);
+    return rc;
+}
+
+/* The expressions, and the types that they and the fields demand of the columns. */
+static int
+check_program(const struct config_reader *reader, const struct config *config,
+              const struct config_dump_phase *phase)
+{
+    struct phase_program program;
+    const void *refused = NULL;
+    struct error err = {0};
+    int rc = config_phase_compile(config, phase, NULL, reader->arena, &program, &refused, &err);
+    if (rc == 0)
+        return 0;
+    CHECK(refused != NULL);
+    return REFUSE(reader, refused, "%s", err.message);
+}
+
 static int
 check_dump_phases(const struct config_reader *reader, const struct config *config)
 {
@@ -386,7 +437,12 @@ check_dump_phases(const struct config_reader *reader, const struct config *confi
     for (uint32_t i = 0; i < config->dump_phase_count; i++)
         claim_phase(config, i, claims, &count);
     CHECK(count == counted);
-    return check_claims(reader, config, claims, count, judge_phases);
+    int rc = check_claims(reader, config, claims, count, judge_phases);
+    if (rc == 0)
+        rc = check_phase_owners(reader, config, claims, count);
+    for (uint32_t i = 0; rc == 0 && i < config->dump_phase_count; i++)
+        rc = check_program(reader, config, &config->dump_phases[i]);
+    return rc;
 }
 
 int

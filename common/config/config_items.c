@@ -76,8 +76,9 @@ config_dump_field_short(struct arena *arena, const char *text, void *item)
 }
 
 const char *
-config_tracked_complete(void *item)
+config_tracked_complete(struct arena *arena, void *item)
 {
+    (void)arena;
     struct config_tracked_field *field = item;
     if (field->target == NULL)
         field->target = field->column;
@@ -89,8 +90,52 @@ config_tracked_complete(void *item)
 }
 
 const char *
-config_dump_field_complete(void *item)
+config_dump_computed_complete(struct arena *arena, void *item)
 {
+    (void)arena;
+    const struct config_computed_field *field = item;
+    CHECK(field->target != NULL); /* required */
+    if (field->expression == NULL && (field->filter == NULL || field->value == NULL))
+        return "must have an expression, or a filter and a value";
+    return NULL;
+}
+
+static void
+append_part(struct buffer *sql, const char *before, const char *part)
+{
+    CHECK(before != NULL);
+    if (part != NULL)
+        buffer_append_format(sql, "%s(%s)", before, part);
+}
+
+/* CASE WHEN (filter) AND (expression) THEN (value) END. */
+const char *
+config_computed_complete(struct arena *arena, void *item)
+{
+    struct config_computed_field *field = item;
+    const char *demand = config_dump_computed_complete(arena, item);
+    if (demand != NULL || (field->filter == NULL && field->value == NULL))
+        return demand;
+    const char *condition = field->value != NULL ? field->expression : NULL;
+    const char *value = field->value != NULL ? field->value : field->expression;
+    struct buffer sql;
+    buffer_init(&sql);
+    buffer_append_text(&sql, "CASE WHEN ");
+    append_part(&sql, "", field->filter);
+    append_part(&sql, field->filter != NULL ? " AND " : "", condition);
+    append_part(&sql, " THEN ", value);
+    buffer_append_text(&sql, " END");
+    field->expression = arena_strdup(arena, (struct text){(const char *)sql.data, sql.bytes});
+    buffer_free(&sql);
+    field->filter = NULL;
+    field->value = NULL;
+    return NULL;
+}
+
+const char *
+config_dump_field_complete(struct arena *arena, void *item)
+{
+    (void)arena;
     struct config_dump_field *field = item;
     CHECK(field->column != NULL); /* required */
     if (field->target == NULL)
@@ -111,8 +156,9 @@ trigger_kind(const struct config_trigger *trigger)
 }
 
 const char *
-config_trigger_complete(void *item)
+config_trigger_complete(struct arena *arena, void *item)
 {
+    (void)arena;
     struct config_trigger *trigger = item;
     enum config_trigger_kind given = trigger->kind;
     CHECK(given == TRIGGER_DIRECT || given == TRIGGER_FAN_OUT_PER_ROW); /* trigger_types */

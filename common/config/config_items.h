@@ -16,8 +16,10 @@ const char *config_computed_short(struct arena *arena, const char *text, void *i
 const char *config_dump_field_short(struct arena *arena, const char *text, void *item);
 
 /* Called when all settings of an item are read. */
-const char *config_tracked_complete(void *item);
-const char *config_dump_field_complete(void *item);
-const char *config_trigger_complete(void *item);
+const char *config_tracked_complete(struct arena *arena, void *item);
+const char *config_computed_complete(struct arena *arena, void *item); /* of a trigger */
+const char *config_dump_computed_complete(struct arena *arena, void *item);
+const char *config_dump_field_complete(struct arena *arena, void *item);
+const char *config_trigger_complete(struct arena *arena, void *item);
 
 #endif

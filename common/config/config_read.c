@@ -281,6 +281,7 @@ config_read_section(const struct config_reader *reader, const struct section *se
         rc = read_map(reader, section, node, base);
     else
         rc = config_node_expect(reader, node, NODE_MAP, has_short ? "a map or a text" : "a map");
-    const char *demand = rc == 0 && section->complete != NULL ? section->complete(base) : NULL;
+    const char *demand =
+        rc == 0 && section->complete != NULL ? section->complete(reader->arena, base) : NULL;
     return demand != NULL ? config_refuse(reader, node, "%s", demand) : rc;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/config/config_copy.h"
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
@@ -123,6 +124,14 @@ config_rule_reachable(const char *text)
     if (strtol(colon + 1, NULL, 10) == 0)
         return "must have the port that others connect to, not port 0";
     return NULL;
+}
+
+const char *
+config_rule_copy_query(const char *text)
+{
+    struct text select;
+    CHECK(text != NULL);
+    return config_copy_select(text, &select) ? NULL : "must be COPY (SELECT ...) TO STDOUT";
 }
 
 const char *

@@ -16,6 +16,8 @@ const char *config_rule_topic(const char *text);
 const char *config_rule_address(const char *text);
 /* The same, and others can connect to it: no wildcard, and not port 0. */
 const char *config_rule_reachable(const char *text);
+/* COPY (SELECT ...) TO STDOUT, with any options. */
+const char *config_rule_copy_query(const char *text);
 /* A text with something else than blanks. */
 const char *config_rule_filled(const char *text);
 

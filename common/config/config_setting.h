@@ -63,7 +63,7 @@ struct section {
     const char *(*read_short)(struct arena *arena, const char *text, void *item);
     /* Fills settings that follow from others; a message that begins with "must", or NULL. May be
      * NULL. */
-    const char *(*complete)(void *item);
+    const char *(*complete)(struct arena *arena, void *item);
 };
 
 /* The unit of `fallback` of a share. */

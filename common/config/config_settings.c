@@ -439,13 +439,24 @@ static const struct setting computed_settings[] = {
     {.name = "expression",
      .type = SETTING_TEXT,
      AT(config_computed_field, expression),
-     .is_required = true,
      .rule = config_rule_filled,
-     .kind = "expression",
-     .meaning =
-         "The value. In a trigger: SQL, in which `{name}` is the column `name` of the row. In a "
-         "dump phase: an expression over the names of its columns, in which `&` binds "
-         "tighter than `==`."},
+     .kind = "SQL",
+     .standard = "none: required without `filter` and `value`",
+     .meaning = "The value; with `value`, a condition. `{name}` is the column `name` of the row."},
+    {.name = "filter",
+     .type = SETTING_TEXT,
+     AT(config_computed_field, filter),
+     .rule = config_rule_filled,
+     .kind = "SQL",
+     .standard = "every row",
+     .meaning = "A condition. Where it is not true, the row has no value."},
+    {.name = "value",
+     .type = SETTING_TEXT,
+     AT(config_computed_field, value),
+     .rule = config_rule_filled,
+     .kind = "SQL",
+     .standard = "the value of `expression`",
+     .meaning = "The value where `expression` is true; elsewhere the row has none."},
 };
 
 static const struct section computed_section = {
@@ -457,6 +468,7 @@ static const struct section computed_section = {
     .bytes = sizeof(struct config_computed_field),
     .place_offset = offsetof(struct config_computed_field, place),
     .read_short = config_computed_short,
+    .complete = config_computed_complete,
 };
 
 static const struct setting child_settings[] = {
@@ -648,6 +660,49 @@ static const struct section dump_field_section = {
     .complete = config_dump_field_complete,
 };
 
+static const struct setting dump_computed_settings[] = {
+    {.name = "target",
+     .type = SETTING_TEXT,
+     AT(config_computed_field, target),
+     .is_required = true,
+     .rule = config_rule_field,
+     .kind = "field",
+     .meaning = "The field of the index."},
+    {.name = "expression",
+     .type = SETTING_TEXT,
+     AT(config_computed_field, expression),
+     .rule = config_rule_filled,
+     .kind = "expression",
+     .standard = "none: required without `filter` and `value`",
+     .meaning = "The value; with `value`, a condition. [loading.md](loading.md#expressions) "
+                "describes the language."},
+    {.name = "filter",
+     .type = SETTING_TEXT,
+     AT(config_computed_field, filter),
+     .rule = config_rule_filled,
+     .kind = "expression",
+     .standard = "every row",
+     .meaning = "A condition. Where it is not true, the row has no value."},
+    {.name = "value",
+     .type = SETTING_TEXT,
+     AT(config_computed_field, value),
+     .rule = config_rule_filled,
+     .kind = "expression",
+     .standard = "the value of `expression`",
+     .meaning = "The value where `expression` is true; elsewhere the row has none."},
+};
+
+static const struct section dump_computed_section = {
+    .meaning =
+        "Fields whose value is computed from the columns of the row. An item may also be the text "
+        "`expression as target`, split at the last ` as `.",
+    SETTINGS(dump_computed_settings),
+    .bytes = sizeof(struct config_computed_field),
+    .place_offset = offsetof(struct config_computed_field, place),
+    .read_short = config_computed_short,
+    .complete = config_dump_computed_complete,
+};
+
 static const struct setting dump_settings[] = {
     {.name = "name",
      .type = SETTING_TEXT,
@@ -655,7 +710,7 @@ static const struct setting dump_settings[] = {
      .is_required = true,
      .rule = config_rule_name,
      .kind = "name",
-     .meaning = "The name of the phase in commands and logs."},
+     .meaning = "The name of the phase in messages, and of its CSV file, `NAME.csv`."},
     {.name = "table",
      .type = SETTING_TEXT,
      AT(config_dump_phase, table),
@@ -666,10 +721,18 @@ static const struct setting dump_settings[] = {
     {.name = "copy_query",
      .type = SETTING_TEXT,
      AT(config_dump_phase, copy_query),
-     .is_required = true,
-     .rule = config_rule_filled,
+     .rule = config_rule_copy_query,
      .kind = "SQL",
-     .meaning = "A COPY (SELECT ...) TO STDOUT in CSV."},
+     .standard = "the query that is generated from `triggers`",
+     .meaning = "`COPY (SELECT ...) TO STDOUT WITH (FORMAT csv)`. A load reads the fields of the "
+                "phase with this SELECT."},
+    {.name = "filter",
+     .type = SETTING_TEXT,
+     AT(config_dump_phase, filter),
+     .rule = config_rule_filled,
+     .kind = "expression",
+     .standard = "every row",
+     .meaning = "A condition that a row must meet."},
     {.name = "columns",
      .type = SETTING_NAMES,
      AT(config_dump_phase, columns),
@@ -677,7 +740,7 @@ static const struct setting dump_settings[] = {
      .is_required = true,
      .rule = config_rule_column,
      .kind = "column",
-     .meaning = "The names of the columns of the query, in its order."},
+     .meaning = "The names of the columns of the query and of the CSV file, in their order."},
     {.name = "slot_field",
      .type = SETTING_TEXT,
      AT(config_dump_phase, slot_field),
@@ -688,7 +751,7 @@ static const struct setting dump_settings[] = {
     {.name = "sets_alive",
      .type = SETTING_FLAG,
      AT(config_dump_phase, sets_alive),
-     .meaning = "Whether a row makes its entity alive, and entities without a row are deleted."},
+     .meaning = "Whether a row makes its entity alive; entities without a row are then not alive."},
     {.name = "fields",
      .type = SETTING_ITEMS,
      AT(config_dump_phase, fields),
@@ -698,11 +761,12 @@ static const struct setting dump_settings[] = {
      .type = SETTING_ITEMS,
      AT(config_dump_phase, computed_fields),
      COUNT_AT(config_dump_phase, computed_field_count),
-     .section = &computed_section},
+     .section = &dump_computed_section},
 };
 
 static const struct section dump_section = {
-    .meaning = "How the index is loaded from the tables: the first time, again, or for a repair.",
+    .meaning = "What a load reads of a table instead of the generated query, and what CSV files "
+               "hold. [loading.md](loading.md#dump-phases) describes both.",
     SETTINGS(dump_settings),
     .bytes = sizeof(struct config_dump_phase),
     .place_offset = offsetof(struct config_dump_phase, place),
