@@ -14,9 +14,11 @@
 #include "producer/source/cursor.h"
 #include "producer/source/guards.h"
 #include "producer/source/source_access.h"
+#include "producer/triggers/missing_index.h"
 #include "producer/triggers/reconcile.h"
+#include "producer/triggers/select.h"
 
-enum { UNBUILT_BYTES = 512, NOTE_BYTES = 512 };
+enum { UNBUILT_BYTES = 512, NOTE_BYTES = 1024 };
 
 enum result { RESULT_OK, RESULT_NOTE, RESULT_PROBLEM };
 static const char *const result_names[] = {
@@ -71,16 +73,13 @@ check_configuration(struct checklist *list, const struct config *config)
     checklist_print(list, "configuration", RESULT_OK, "");
 }
 
-/* The triggers must be those of the configuration, enabled, with all rights that they need. */
+/* The triggers must be those of the plan, enabled, with all rights that they need. */
 static int
-check_triggers(struct pg *pg, const struct config *config, struct error *err)
+check_triggers(struct pg *pg, const struct reconcile_plan *plan, struct arena *arena,
+               struct error *err)
 {
-    struct arena arena = {0};
-    struct reconcile_plan plan;
     struct reconcile_changes changes = {0};
-    int rc = reconcile_plan(pg, config, &arena, &plan, err);
-    if (rc == 0)
-        rc = reconcile_compare(pg, &plan, &arena, &changes, err);
+    int rc = reconcile_compare(pg, plan, arena, &changes, err);
     CHECK((changes.first == NULL) == (changes.count == 0));
     if (rc == 0 && changes.count > 0)
         rc =
@@ -89,40 +88,68 @@ check_triggers(struct pg *pg, const struct config *config, struct error *err)
                       " triggers diff prints them all",
                       changes.count, changes.count == 1 ? "" : "s", changes.first->label);
     if (rc == 0)
-        rc = reconcile_check_rights(pg, &plan, false, err);
+        rc = reconcile_check_rights(pg, plan, false, err);
     CHECK(rc != 0 || changes.count == 0);
-    arena_free(&arena);
     return rc;
-}
-
-/* Only the index knows which entities such a fan-out reaches. */
-static void
-note_fan_outs(struct checklist *list, const struct config *config)
-{
-    char message[NOTE_BYTES];
-    for (uint32_t i = 0; i < config->trigger_count; i++) {
-        const struct config_trigger *trigger = &config->triggers[i];
-        if (trigger->kind != TRIGGER_FAN_OUT || trigger->children.table != NULL)
-            continue;
-        snprintf(message, sizeof message,
-                 "triggers[%u] (line %u): a load applies the fan-outs of table %s after all other"
-                 " rows, and cannot be restricted to a range of entities for its fields; they"
-                 " cannot be verified by ranges either. `children` says which rows have the"
-                 " entities",
-                 i, trigger->place.line, trigger->table);
-        checklist_print(list, "loading", RESULT_NOTE, message);
-    }
 }
 
 /* What a load needs beyond what `run` does. */
-static int
-check_loading(struct checklist *list, struct pg *pg, const struct config *config, struct error *err)
+static void
+check_loading_entry(struct checklist *list, const struct entry *entry)
 {
-    int rc = source_access_check(pg, config, err);
+    struct buffer sql = {0};
+    struct error err = {0};
+    char message[NOTE_BYTES];
+    uint32_t line = entry->trigger->place.line;
+    if (missing_index_of_slot(entry, &sql))
+        checklist_add(list, "loading",
+                      error_set(&err, ERR_FATAL,
+                                "triggers[%u] (line %u): each range of entities would cost a scan"
+                                " of the whole table, so load refuses it: %s",
+                                entry->index, line, buffer_string(&sql)),
+                      &err);
+    buffer_clear(&sql);
+    *message = '\0';
+    if (missing_index_of_parent(entry, &sql))
+        snprintf(message, sizeof message,
+                 "triggers[%u] (line %u): a change of a row of %s scans all of its child table: %s",
+                 entry->index, line, entry->trigger->table, buffer_string(&sql));
+    else if (select_is_pass(entry))
+        snprintf(message, sizeof message,
+                 "triggers[%u] (line %u): only the index knows the entities of a row of %s, so a"
+                 " load of its fields reads all of its rows, a range of entities cannot be loaded,"
+                 " and ranges cannot be compared; `children` names the rows that say it",
+                 entry->index, line, entry->trigger->table);
+    if (*message != '\0')
+        checklist_print(list, "loading", RESULT_NOTE, message);
+    buffer_free(&sql);
+}
+
+static void
+check_loading(struct checklist *list, const struct reconcile_plan *plan)
+{
+    struct error err = {0};
+    int problems = list->problems;
+    for (uint32_t i = 0; i < plan->entry_count; i++)
+        check_loading_entry(list, &plan->entries[i]);
+    if (list->problems == problems)
+        checklist_add(list, "loading", 0, &err);
+}
+
+static void
+check_entries(struct checklist *list, struct pg *pg, const struct config *config)
+{
+    struct arena arena = {0};
+    struct reconcile_plan plan;
+    struct error err = {0};
+    int rc = reconcile_plan(pg, config, &arena, &plan, &err);
+    int planned = rc;
     if (rc == 0)
-        note_fan_outs(list, config);
-    checklist_add(list, "loading", rc, err);
-    return rc;
+        rc = check_triggers(pg, &plan, &arena, &err);
+    checklist_add(list, "triggers", rc, &err);
+    if (planned == 0)
+        check_loading(list, &plan);
+    arena_free(&arena);
 }
 
 /* The cursor's guard passes on a new timeline, because only `run` finds out whether the epoch
@@ -161,6 +188,8 @@ check_database(struct checklist *list, const struct config *config)
     checklist_add(list, "database connection", rc, &err);
     if (rc != 0)
         return;
+    int access = source_access_check(pg, config, &err);
+    checklist_add(list, "source privileges", access, &err);
     for (uint32_t i = 0; rc == 0 && i < guards_count(); i++) {
         rc = guards_check(i, pg, config, &err);
         checklist_add(list, guards_name(i), rc, &err);
@@ -170,12 +199,8 @@ check_database(struct checklist *list, const struct config *config)
         if (rc != 0)
             checklist_add(list, "cursor", rc, &err);
     }
-    if (rc == 0)
-        rc = check_loading(list, pg, config, &err);
-    if (rc == 0) {
-        rc = check_triggers(pg, config, &err);
-        checklist_add(list, "triggers", rc, &err);
-    }
+    if (rc == 0 && access == 0)
+        check_entries(list, pg, config);
     pg_close(pg);
 }
 

@@ -430,11 +430,11 @@ read_child_comparison(struct pg *pg, const struct entry *entry, struct error *er
     return rc;
 }
 
-/* Which indexes there are on `column` of `table`, which has the slots. Committed rows also keep a
- * deferred constraint. */
+/* Whether an index finds the rows of `table` by `column`, and whether it proves that no two of them
+ * have the same value. Committed rows also keep a deferred constraint. */
 static int
-read_slot_indexes(struct pg *pg, struct entry *entry, const struct entry_table *table,
-                  const char *column, struct error *err)
+read_indexes(struct pg *pg, const struct entry_table *table, const char *column, bool *has_index,
+             bool *is_unique, struct error *err)
 {
     struct pg_result *result;
     const char *const params[] = {table->quoted, column};
@@ -449,22 +449,34 @@ read_slot_indexes(struct pg *pg, struct entry *entry, const struct entry_table *
     if (rc != 0)
         return rc;
     CHECK(pg_rows(result) == 1);
-    entry->slot_has_index = pg_boolean(result, 0, 0);
-    entry->slot_is_unique = pg_boolean(result, 0, 1);
-    CHECK(entry->slot_has_index || !entry->slot_is_unique);
+    *has_index = pg_boolean(result, 0, 0);
+    *is_unique = pg_boolean(result, 0, 1);
+    CHECK(*has_index || !*is_unique);
     pg_result_clear(result);
     return 0;
+}
+
+/* Of the table that has the slots. */
+static int
+read_slot_indexes(struct pg *pg, struct entry *entry, const struct entry_table *table,
+                  const char *column, struct error *err)
+{
+    return read_indexes(pg, table, column, &entry->slot_has_index, &entry->slot_is_unique, err);
 }
 
 static int
 read_child(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err)
 {
+    bool is_unique;
     if (entry->child == NULL)
         return 0;
     int rc =
         read_slot(pg, entry, &entry->child_table, child_setting(entry), entry->child->slot, err);
     if (rc == 0)
         rc = read_slot_indexes(pg, entry, &entry->child_table, entry->child->slot, err);
+    if (rc == 0)
+        rc = read_indexes(pg, &entry->child_table, entry->child->foreign_key,
+                          &entry->parent_has_index, &is_unique, err);
     if (rc == 0)
         rc = read_parent_key(pg, arena, entry, err);
     return rc != 0 ? rc : read_child_comparison(pg, entry, err);

@@ -324,6 +324,7 @@ entry_check(const struct entry *entry)
     CHECK(!has_slot || entry_find_column(entry, text_of(entry->trigger->slot_field)) != NULL);
     CHECK(kind != TRIGGER_FAN_OUT_PER_ROW || entry->child != NULL);
     CHECK(entry->child != NULL || !entry->deletes_with_child);
+    CHECK(entry->child != NULL || !entry->parent_has_index);
     CHECK(entry->id_column == NULL || kind == TRIGGER_FAN_OUT);
     CHECK(!entry->value_is_unique || kind == TRIGGER_JOIN);
     check_table(&entry->table);

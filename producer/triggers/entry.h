@@ -91,8 +91,9 @@ struct entry {
     /* A unique index proves that no two rows name the same entity: of a direct entry its own rows,
      * of one with a child table the rows of that. */
     bool slot_is_unique;
-    bool
-        slot_has_index; /* an index finds the rows of an entity: of a child table if there is one */
+    /* An index finds the rows of an entity: those of the child table, if there is one. */
+    bool slot_has_index;
+    bool parent_has_index; /* an index finds the child rows of a parent */
     /* The primary key of a fan-out without a child table; none: the table has none. */
     const char *const *key_columns;
     uint32_t key_column_count;

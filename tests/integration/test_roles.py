@@ -112,7 +112,7 @@ class Roles(GalleryCase):
             self.assertIn(f"GRANT SELECT ON {', '.join(missing)} TO {self.drain}",
                 (done.stdout + done.stderr).replace('\\"', '"'))
         self.become_producer()
-        self.assertIn("ok       loading", self.producer.command("check").stdout)
+        self.assertIn("ok       source privileges", self.producer.command("check").stdout)
         with self.connect() as owner:
             owner.execute('ALTER TABLE "Post" ENABLE ROW LEVEL SECURITY')
         done = self.producer.command("check", check=False)
@@ -120,7 +120,7 @@ class Roles(GalleryCase):
         self.assertIn(f'hide rows of "Post" from role {self.drain}', done.stdout)
         with self.connect() as owner:
             owner.execute(f"ALTER ROLE {self.drain} BYPASSRLS")
-        self.assertIn("ok       loading", self.producer.command("check").stdout)
+        self.assertIn("ok       source privileges", self.producer.command("check").stdout)
 
     def test_f13_settings_of_the_role(self):
         """Timeouts and other defaults of the producer's role do not affect the programs."""
