@@ -99,17 +99,20 @@ static const struct cli_command commands[] = {
      .arguments = "[LIMIT [AFTER]]",
      .arguments_max = 2,
      .has_json = true,
-     .summary = "print ops rows that could not be sent, with the reasons",
+     .summary = "print ops rows, and values of loads, that could not be sent, with the reasons",
      .help =
-         "Prints the first LIMIT (100) of those whose row id is greater than AFTER, in the order\n"
-         "of row ids.",
+         "Prints the first LIMIT (100) of those whose id is greater than AFTER, in the order of\n"
+         "ids: the row's id, or for a load the entity's.",
      .run = command_dead_letters_list},
     {.name = "dead-letters show",
-     .arguments = "ROW_ID",
+     .arguments = "ID [JOB]",
      .arguments_min = 1,
-     .arguments_max = 1,
+     .arguments_max = 2,
      .has_json = true,
      .summary = "print one of them with its ops",
+     .help =
+         "ID is that of the ops row. With JOB it is an entity of that load, and its ops request\n"
+         "what the load could not send.",
      .run = command_dead_letters_show},
     {0},
 };

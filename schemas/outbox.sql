@@ -93,6 +93,20 @@ CREATE TABLE IF NOT EXISTS bitdex_dead_letters (
     PRIMARY KEY (name, epoch, row_id)
 );
 
+-- step columns of bitdex_dead_letters
+-- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_dead_letters'::regclass AND NOT attisdropped AND attname IN ('job', 'place')) = 2
+ALTER TABLE bitdex_dead_letters
+    -- 0: an ops row. Else it is what this job could not load, row_id is the entity, and ops would
+    -- request it again.
+    ADD COLUMN IF NOT EXISTS job BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS place TEXT NOT NULL DEFAULT ''; -- of a job: the table and the field
+
+-- step key of bitdex_dead_letters
+-- done when (SELECT max(cardinality(conkey)) FROM pg_constraint WHERE conrelid = 'bitdex_dead_letters'::regclass AND contype = 'p') = 5
+ALTER TABLE bitdex_dead_letters
+    DROP CONSTRAINT IF EXISTS bitdex_dead_letters_pkey,
+    ADD CONSTRAINT bitdex_dead_letters_pkey PRIMARY KEY (name, epoch, row_id, job, place);
+
 -- step table bitdex_jobs
 -- done when to_regclass('bitdex_jobs') IS NOT NULL
 -- Requested loads and checks of existing rows. Each belongs to one producer, and so to its topic.
@@ -109,6 +123,35 @@ CREATE TABLE IF NOT EXISTS bitdex_jobs (
     created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
+
+-- step columns of bitdex_jobs
+-- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_jobs'::regclass AND NOT attisdropped AND attname IN ('source_table', 'fields', 'ids', 'cancel_requested', 'epoch', 'plan', 'stage', 'next_id', 'next_pass', 'last_id', 'rows', 'ops_written', 'chunks', 'bytes', 'rejected', 'dumps', 'error', 'started_at', 'finished_at')) = 19
+-- What the job reads, and how far it is. An unfinished job of an earlier version is one of everything.
+ALTER TABLE bitdex_jobs
+    ADD COLUMN IF NOT EXISTS source_table TEXT,         -- as in `triggers`; null: all tables
+    ADD COLUMN IF NOT EXISTS fields TEXT[],             -- null: all fields
+    ADD COLUMN IF NOT EXISTS ids BIGINT[],              -- only these entities; null: all of the range
+    ADD COLUMN IF NOT EXISTS cancel_requested BOOLEAN NOT NULL DEFAULT false,
+    ADD COLUMN IF NOT EXISTS epoch BIGINT,              -- in which it began; in another one it begins again
+    ADD COLUMN IF NOT EXISTS plan TEXT,                 -- hash of what it reads; if that changes, it begins again
+    ADD COLUMN IF NOT EXISTS stage TEXT NOT NULL DEFAULT 'begin'
+        CHECK (stage IN ('begin', 'ranges', 'passes', 'end')),
+    ADD COLUMN IF NOT EXISTS next_id BIGINT NOT NULL DEFAULT 0, -- entities below it are acknowledged
+    ADD COLUMN IF NOT EXISTS next_pass INTEGER NOT NULL DEFAULT 0, -- passes before it are acknowledged
+    ADD COLUMN IF NOT EXISTS last_id BIGINT,            -- greatest entity id when it began; null: unknown
+    ADD COLUMN IF NOT EXISTS rows BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS ops_written BIGINT NOT NULL DEFAULT 0, -- values, and entities alive
+    ADD COLUMN IF NOT EXISTS chunks BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS bytes BIGINT NOT NULL DEFAULT 0, -- that the database sent
+    ADD COLUMN IF NOT EXISTS rejected BIGINT NOT NULL DEFAULT 0, -- values and entities
+    ADD COLUMN IF NOT EXISTS dumps JSONB NOT NULL DEFAULT '[]', -- what was read of each source
+    ADD COLUMN IF NOT EXISTS error TEXT,                -- why it failed
+    ADD COLUMN IF NOT EXISTS started_at TIMESTAMPTZ,
+    ADD COLUMN IF NOT EXISTS finished_at TIMESTAMPTZ;
+
+-- step index bitdex_jobs_unfinished
+-- done when to_regclass('bitdex_jobs_unfinished') IS NOT NULL
+CREATE INDEX IF NOT EXISTS bitdex_jobs_unfinished ON bitdex_jobs (name, id) WHERE state IN ('queued', 'running');
 
 -- step table bitdex_cursors
 -- done when to_regclass('bitdex_cursors') IS NOT NULL

@@ -13,17 +13,18 @@
 
 enum { DEFAULT_LIMIT = 100, LIMIT_MAX = 10000 };
 
-/* $1: the producer; $2: the row id after which the list begins; $3: the limit. Ties are included,
- * so that the next page does not skip a row that is a dead letter in several epochs. */
-#define LIST                                                                            \
-    "SELECT row_id, epoch, tick, entity_id, created_at, rejected_at, reason"            \
-    " FROM bitdex_dead_letters WHERE name = $1 AND row_id > $2::bigint ORDER BY row_id" \
+/* $1: the producer; $2: the id after which the list begins; $3: the limit. Ties are included, so
+ * that the next page does not skip an id that has several dead letters. */
+#define LIST                                                                                  \
+    "SELECT row_id, epoch, tick, entity_id, created_at, rejected_at, reason, job, place FROM" \
+    " bitdex_dead_letters WHERE name = $1 AND row_id > $2::bigint ORDER BY row_id"            \
     " FETCH FIRST ($3::bigint) ROWS WITH TIES"
-/* $1: the producer; $2: the row id. The newest epoch is shown. */
+/* $1: the producer; $2: the id; $3: the job. The newest epoch is shown. */
 #define SHOW                                                                              \
     "SELECT row_id, epoch, tick, generation, entity_id, created_at, rejected_at, reason," \
-    " ops FROM bitdex_dead_letters WHERE name = $1 AND row_id = $2::bigint"               \
-    " ORDER BY epoch DESC LIMIT 1"
+    " ops, job, place FROM bitdex_dead_letters d WHERE name = $1 AND row_id = $2::bigint" \
+    " AND job = $3::bigint AND epoch = (SELECT max(epoch) FROM bitdex_dead_letters WHERE" \
+    " name = d.name AND row_id = d.row_id AND job = d.job) ORDER BY place"
 
 static int
 query_dead_letters(const struct config *config, const char *sql, int count,
@@ -41,13 +42,24 @@ query_dead_letters(const struct config *config, const char *sql, int count,
 }
 
 static void
+print_letter(const struct pg_result *result, int row)
+{
+    const char *place = pg_text(result, row, 8);
+    if (pg_integer(result, row, 7) == 0)
+        printf("row %s, entity %s", pg_text(result, row, 0), pg_text(result, row, 3));
+    else
+        printf("entity %s of job %s%s%s", pg_text(result, row, 3), pg_text(result, row, 7),
+               *place != '\0' ? ", " : "", place);
+    printf(", rejected %s: %s\n", pg_text(result, row, 5), pg_text(result, row, 6));
+}
+
+static void
 print_list(const struct pg_result *result, int64_t limit)
 {
     int rows = pg_rows(result);
     CHECK(limit >= 1 && limit <= LIMIT_MAX);
     for (int i = 0; i < rows; i++)
-        printf("row %s, entity %s, rejected %s: %s\n", pg_text(result, i, 0), pg_text(result, i, 3),
-               pg_text(result, i, 5), pg_text(result, i, 6));
+        print_letter(result, i);
     if (rows == 0)
         printf("no dead letters\n");
     else if (rows >= limit)
@@ -59,7 +71,7 @@ int
 command_dead_letters_list(const struct cli *cli, struct error *err)
 {
     int64_t limit = DEFAULT_LIMIT;
-    int64_t after = -1;
+    int64_t after = INT64_MIN;
     char limit_text[24];
     char after_text[24];
     int rc = 0;
@@ -67,7 +79,7 @@ command_dead_letters_list(const struct cli *cli, struct error *err)
     if (cli->argument_count > 0)
         rc = cli_read_number(cli->arguments[0], 1, LIMIT_MAX, &limit, err);
     if (rc == 0 && cli->argument_count > 1)
-        rc = cli_read_number(cli->arguments[1], -1, INT64_MAX, &after, err);
+        rc = cli_read_number(cli->arguments[1], INT64_MIN, INT64_MAX, &after, err);
     if (rc != 0)
         return rc;
     snprintf(limit_text, sizeof limit_text, "%" PRId64, limit);
@@ -91,39 +103,59 @@ command_dead_letters_list(const struct cli *cli, struct error *err)
 }
 
 static void
-print_dead_letter(const struct pg_result *result)
+print_dead_letters(const struct pg_result *result)
 {
     static const char *const names[] = {
-        "row", "epoch", "tick", "generation", "entity", "created", "rejected", "reason", "ops",
+        "row",      "epoch",  "tick", "generation", "entity", "created",
+        "rejected", "reason", "ops",  "job",        "place",
     };
-    CHECK(pg_rows(result) == 1);
-    for (int i = 0; i < (int)(sizeof names / sizeof names[0]); i++)
-        printf("%-12s %s\n", names[i], pg_text(result, 0, i));
+    enum { JOB = 9 };
+    CHECK(pg_rows(result) > 0);
+    for (int row = 0; row < pg_rows(result); row++) {
+        int columns = pg_integer(result, row, JOB) == 0 ? JOB : JOB + 2;
+        printf("%s", row > 0 ? "\n" : "");
+        for (int i = 0; i < columns; i++)
+            printf("%-12s %s\n", names[i], pg_text(result, row, i));
+    }
+}
+
+/* With --json the letter of a row is an object, and those of an entity in a job are a list. */
+static int
+query_shown(const struct cli *cli, const char *row_id, const char *job, struct pg_result **result,
+            struct error *err)
+{
+    const char *const params[] = {cli->config->producer.name, row_id, job};
+    int64_t number;
+    int rc = cli_read_number(row_id, INT64_MIN, INT64_MAX, &number, err);
+    if (rc == 0)
+        rc = cli_read_number(job, 0, INT64_MAX, &number, err);
+    if (rc != 0)
+        return rc;
+    const char *sql = SHOW;
+    if (cli->json)
+        sql = number == 0 ? "SELECT row_to_json(letter) FROM (" SHOW ") AS letter"
+                          : "SELECT json_agg(letter) FROM (" SHOW ") AS letter"
+                            " HAVING count(*) > 0";
+    return query_dead_letters(cli->config, sql, 3, params, result, err);
 }
 
 int
 command_dead_letters_show(const struct cli *cli, struct error *err)
 {
-    CHECK(cli->argument_count == 1);
+    CHECK(cli->argument_count == 1 || cli->argument_count == 2);
     const char *row_id = cli->arguments[0];
-    const char *const params[] = {cli->config->producer.name, row_id};
+    bool has_job = cli->argument_count == 2;
     struct pg_result *result;
-    int64_t number;
-    int rc = cli_read_number(row_id, INT64_MIN, INT64_MAX, &number, err);
-    if (rc == 0)
-        rc = query_dead_letters(
-            cli->config,
-            cli->json ? "SELECT row_to_json(dead_letter) FROM (" SHOW ") AS dead_letter" : SHOW, 2,
-            params, &result, err);
+    int rc = query_shown(cli, row_id, has_job ? cli->arguments[1] : "0", &result, err);
     if (rc != 0)
         return rc;
     if (pg_rows(result) == 0)
-        rc = error_set(err, ERR_FATAL, "row %s is not a dead letter of producer \"%s\"", row_id,
-                       params[0]);
+        rc = error_set(err, ERR_FATAL, "%s %s is not a dead letter of producer \"%s\"",
+                       has_job ? "entity" : "row", row_id, cli->config->producer.name);
     else if (cli->json)
         printf("%s\n", pg_text(result, 0, 0));
     else
-        print_dead_letter(result);
+        print_dead_letters(result);
     pg_result_clear(result);
     return rc;
 }

@@ -7,6 +7,8 @@
  *                    AND generation = $3 FOR SHARE),
  *          written AS (... FROM owner ...)
  *     SELECT count(*) FROM owner
+ *
+ * The jobs of the producer are written in the same way (load/job.h).
  */
 #include "producer/source/cursor.h"
 
@@ -21,12 +23,7 @@
 #include "producer/source/source_access.h"
 #include "producer/source/source_empty.h"
 
-enum { OWNER_PARAMS = 3, WRITE_PARAMS_MAX = 12, INTEGER_TEXT_BYTES = 24, KEEP_TICKS = 1000 };
-
-#define OWNER                                                                                 \
-    "WITH owner AS (SELECT name FROM bitdex_producers WHERE name = $1 AND epoch = $2::bigint" \
-    " AND generation = $3::bigint FOR SHARE), written AS ("
-#define OWNER_END ") SELECT count(*) FROM owner"
+enum { OWNER_PARAMS = 3, INTEGER_TEXT_BYTES = 24, KEEP_TICKS = 1000 };
 
 void
 cursor_window_init(struct cursor_window *window, int32_t partitions)
@@ -424,16 +421,14 @@ cursor_read_opening(struct pg *pg, const struct cursor_owner *owner, int64_t tic
     return rc;
 }
 
-/* Runs `sql`, which has the shape above, with `count` parameters after the owner's. */
-static int
+int
 cursor_write(struct pg *pg, const struct cursor_owner *owner, const char *sql,
-             const char *const *more, int count, struct error *err)
+             const char *const *more, int count, struct pg_result **written, struct error *err)
 {
     char epoch[INTEGER_TEXT_BYTES];
     char generation[INTEGER_TEXT_BYTES];
-    const char *params[WRITE_PARAMS_MAX] = {owner->name, epoch, generation};
-    CHECK(count > 0);
-    CHECK(OWNER_PARAMS + count <= WRITE_PARAMS_MAX);
+    const char *params[OWNER_PARAMS + CURSOR_WRITE_PARAMS_MAX] = {owner->name, epoch, generation};
+    CHECK(count > 0 && count <= CURSOR_WRITE_PARAMS_MAX);
     CHECK(owner->epoch >= 1 && owner->generation >= 1);
     snprintf(epoch, sizeof epoch, "%" PRId64, owner->epoch);
     snprintf(generation, sizeof generation, "%" PRId64, owner->generation);
@@ -444,7 +439,10 @@ cursor_write(struct pg *pg, const struct cursor_owner *owner, const char *sql,
         return rc;
     CHECK(pg_rows(result) == 1);
     bool owned = pg_integer(result, 0, 0) == 1;
-    pg_result_clear(result);
+    if (owned && written != NULL)
+        *written = result;
+    else
+        pg_result_clear(result);
     if (!owned)
         return error_set(err, ERR_FATAL,
                          "fenced: another producer named \"%s\" has taken over from generation"
@@ -481,11 +479,11 @@ int
 cursor_save(struct pg *pg, const struct cursor_owner *owner, const struct cursor_window *window,
             struct error *err)
 {
-    static const char sql[] =
-        OWNER "INSERT INTO bitdex_windows (name, generation, tick, sub_id, last_row_id, s1, s2,"
-              " seq, digest, offsets) SELECT name, $3::bigint, $4::bigint, $5::bigint,"
-              " $6::bigint, $7::pg_snapshot, $8::pg_snapshot, $9::bigint[], $10::bigint[],"
-              " $11::bigint[] FROM owner" OWNER_END;
+    static const char sql[] = CURSOR_OWNER
+        "INSERT INTO bitdex_windows (name, generation, tick, sub_id, last_row_id, s1, s2,"
+        " seq, digest, offsets) SELECT name, $3::bigint, $4::bigint, $5::bigint,"
+        " $6::bigint, $7::pg_snapshot, $8::pg_snapshot, $9::bigint[], $10::bigint[],"
+        " $11::bigint[] FROM owner" CURSOR_OWNER_END;
     enum { NUMBERS = 3, SNAPSHOTS = 2, ARRAYS = 3, ALL = NUMBERS + SNAPSHOTS + ARRAYS };
     const int64_t numbers[NUMBERS] = {window->tick, window->sub_id, window->last_row_id};
     const int64_t *const arrays[ARRAYS] = {window->seq, (const int64_t *)window->digest,
@@ -501,7 +499,7 @@ cursor_save(struct pg *pg, const struct cursor_owner *owner, const struct cursor
         print_integers(arrays[i], window->partitions, &texts[NUMBERS + SNAPSHOTS + i]);
     for (int i = 0; i < ALL; i++)
         params[i] = buffer_string(&texts[i]);
-    int rc = cursor_write(pg, owner, sql, params, ALL, err);
+    int rc = cursor_write(pg, owner, sql, params, ALL, NULL, err);
     for (int i = 0; i < ALL; i++)
         buffer_free(&texts[i]);
     return rc == 0 ? 0 : error_wrap(err, rc, "could not save window %" PRId64, window->tick);
@@ -511,13 +509,13 @@ int
 cursor_trim(struct pg *pg, const struct cursor_owner *owner, int64_t tick, struct error *err)
 {
     static const char sql[] =
-        OWNER "DELETE FROM bitdex_windows w USING owner o WHERE w.name = o.name"
-              " AND w.tick < $4::bigint RETURNING 1" OWNER_END;
+        CURSOR_OWNER "DELETE FROM bitdex_windows w USING owner o WHERE w.name = o.name"
+                     " AND w.tick < $4::bigint RETURNING 1" CURSOR_OWNER_END;
     char before[INTEGER_TEXT_BYTES];
     const char *param = before;
     CHECK(tick > 0);
     snprintf(before, sizeof before, "%" PRId64, tick - KEEP_TICKS);
-    int rc = cursor_write(pg, owner, sql, &param, 1, err);
+    int rc = cursor_write(pg, owner, sql, &param, 1, NULL, err);
     return rc == 0 ? 0 : error_wrap(err, rc, "could not trim bitdex_windows");
 }
 
@@ -544,12 +542,12 @@ int
 cursor_add_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_t tick,
                         const struct cursor_dead_letter *letters, uint32_t count, struct error *err)
 {
-    static const char sql[] =
-        OWNER "INSERT INTO bitdex_dead_letters (name, epoch, row_id, tick, generation, entity_id,"
-              " ops, created_at, reason) SELECT o.name, $2::bigint, b.id, $4::bigint, $3::bigint,"
-              " b.entity_id, b.ops, b.created_at, r.reason FROM owner o,"
-              " jsonb_to_recordset($5::jsonb) AS r(id bigint, reason text)"
-              " JOIN \"BitdexOps\" b USING (id) ON CONFLICT DO NOTHING" OWNER_END;
+    static const char sql[] = CURSOR_OWNER
+        "INSERT INTO bitdex_dead_letters (name, epoch, row_id, tick, generation, entity_id,"
+        " ops, created_at, reason) SELECT o.name, $2::bigint, b.id, $4::bigint, $3::bigint,"
+        " b.entity_id, b.ops, b.created_at, r.reason FROM owner o,"
+        " jsonb_to_recordset($5::jsonb) AS r(id bigint, reason text)"
+        " JOIN \"BitdexOps\" b USING (id) ON CONFLICT DO NOTHING" CURSOR_OWNER_END;
     char tick_text[INTEGER_TEXT_BYTES];
     struct buffer json = {0};
     CHECK(count > 0);
@@ -557,7 +555,7 @@ cursor_add_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_t
     snprintf(tick_text, sizeof tick_text, "%" PRId64, tick);
     print_dead_letters(letters, count, &json);
     const char *params[] = {tick_text, buffer_string(&json)};
-    int rc = cursor_write(pg, owner, sql, params, 2, err);
+    int rc = cursor_write(pg, owner, sql, params, 2, NULL, err);
     buffer_free(&json);
     return rc == 0 ? 0 : error_wrap(err, rc, "could not store %u dead letters", count);
 }
@@ -579,6 +577,7 @@ cursor_list_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_
     int rc = pg_query(pg,
                       "SELECT row_id, reason FROM bitdex_dead_letters WHERE name = $1"
                       " AND epoch = $2::bigint AND row_id > $3::bigint AND row_id <= $4::bigint"
+                      " AND job = 0"
                       " ORDER BY row_id",
                       4, params, &result, err);
     if (rc != 0)

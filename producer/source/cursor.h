@@ -110,6 +110,19 @@ int cursor_save(struct pg *pg, const struct cursor_owner *owner, const struct cu
 /* Deletes the positions of windows long before `tick`. */
 int cursor_trim(struct pg *pg, const struct cursor_owner *owner, int64_t tick, struct error *err);
 
+/* A statement that writes under the condition that `owner` still has the cursor begins with
+ * CURSOR_OWNER, goes on with an INSERT, UPDATE or DELETE that reads `FROM owner o`, and ends with
+ * CURSOR_OWNER_END or another SELECT whose first column is count(*) FROM owner. Its parameters $1
+ * to $3 are the owner's, and those from $4 on its own. */
+#define CURSOR_OWNER                                                                          \
+    "WITH owner AS (SELECT name FROM bitdex_producers WHERE name = $1 AND epoch = $2::bigint" \
+    " AND generation = $3::bigint FOR SHARE), written AS ("
+#define CURSOR_OWNER_END ") SELECT count(*) FROM owner"
+enum { CURSOR_WRITE_PARAMS_MAX = 16 };
+/* The caller clears `*written`, the row of the statement; NULL: it is not needed. */
+int cursor_write(struct pg *pg, const struct cursor_owner *owner, const char *sql,
+                 const char *const *more, int count, struct pg_result **written, struct error *err);
+
 /* Stores rows of window `tick` as dead letters, with their ops as they are in the outbox (L9). Row
  * ids ascend. A row that is stored already stays as it is. */
 int cursor_add_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_t tick,

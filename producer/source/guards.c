@@ -123,6 +123,14 @@ static const struct guard guards[] = {
      " to_regclass('bitdex_dead_letters') IS NULL OR to_regclass('bitdex_cursors') IS NULL OR"
      " to_regclass('bitdex_jobs') IS NULL",
      "tables of the producer are missing: " RUN_INIT, NULL},
+    {"job columns",
+     "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND (attrelid ="
+     " 'bitdex_jobs'::regclass AND attname IN ('source_table', 'fields', 'ids',"
+     " 'cancel_requested', 'epoch', 'plan', 'stage', 'next_id', 'next_pass', 'last_id', 'rows',"
+     " 'ops_written', 'chunks', 'bytes', 'rejected', 'dumps', 'error', 'started_at',"
+     " 'finished_at') OR attrelid = 'bitdex_dead_letters'::regclass AND attname IN ('job',"
+     " 'place'))) <> 21",
+     "bitdex_jobs and bitdex_dead_letters are those of an earlier version: " RUN_INIT, NULL},
     {"no legacy cleanup", LEGACY_CLEANUP_EXISTS, LEGACY_CLEANUP_MESSAGE, NULL},
     {"privileges",
      "NOT (has_table_privilege('\"BitdexOps\"', 'SELECT') AND"
@@ -135,11 +143,13 @@ static const struct guard guards[] = {
      " has_table_privilege('bitdex_windows', 'INSERT') AND"
      " has_table_privilege('bitdex_windows', 'DELETE') AND"
      " has_table_privilege('bitdex_dead_letters', 'SELECT') AND"
-     " has_table_privilege('bitdex_dead_letters', 'INSERT'))",
+     " has_table_privilege('bitdex_dead_letters', 'INSERT') AND"
+     " has_table_privilege('bitdex_jobs', 'SELECT') AND"
+     " has_table_privilege('bitdex_jobs', 'UPDATE'))",
      "the producer's role needs SELECT and DELETE on \"BitdexOps\", USAGE and SELECT on its"
      " sequence, SELECT, INSERT and UPDATE on bitdex_producers, SELECT, INSERT and DELETE on"
-     " bitdex_windows, SELECT and INSERT on bitdex_dead_letters: GRANT them, as docs/roles.sql "
-     "does",
+     " bitdex_windows, SELECT and INSERT on bitdex_dead_letters, SELECT and UPDATE on"
+     " bitdex_jobs: GRANT them, as docs/roles.sql does",
      NULL},
     /* Only a restored dump of another cluster brings rows with transaction ids of the future. */
     {"outbox rows",
