@@ -464,11 +464,11 @@ cursor_save_timeline(struct pg *pg, struct cursor_owner *owner,
                      const struct cursor_history *history, struct error *err)
 {
     static const char sql[] =
-        OWNER "UPDATE bitdex_producers p SET timeline = $4, updated_at = now() FROM owner o"
-              " WHERE p.name = o.name" OWNER_END;
+        CURSOR_OWNER "UPDATE bitdex_producers p SET timeline = $4, updated_at = now() FROM owner o"
+                     " WHERE p.name = o.name" CURSOR_OWNER_END;
     const char *timeline = history->timeline;
     CHECK(cursor_timeline_is_new(owner, history));
-    int rc = cursor_write(pg, owner, sql, &timeline, 1, err);
+    int rc = cursor_write(pg, owner, sql, &timeline, 1, NULL, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not save timeline %s", timeline);
     copy_text(owner->timeline, sizeof owner->timeline, timeline);
