@@ -96,10 +96,10 @@ CREATE TABLE IF NOT EXISTS bitdex_dead_letters (
 -- step columns of bitdex_dead_letters
 -- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_dead_letters'::regclass AND NOT attisdropped AND attname IN ('job', 'place')) = 2
 ALTER TABLE bitdex_dead_letters
-    -- 0: an ops row. Else it is what this job could not load, row_id is the entity, and ops would
-    -- request it again.
+    -- 0: an ops row. Else it is what this job could not load: row_id is the entity, place the table
+    -- and the field, and ops would request it again.
     ADD COLUMN IF NOT EXISTS job BIGINT NOT NULL DEFAULT 0,
-    ADD COLUMN IF NOT EXISTS place TEXT NOT NULL DEFAULT ''; -- of a job: the table and the field
+    ADD COLUMN IF NOT EXISTS place TEXT NOT NULL DEFAULT '';
 
 -- step key of bitdex_dead_letters
 -- done when (SELECT max(cardinality(conkey)) FROM pg_constraint WHERE conrelid = 'bitdex_dead_letters'::regclass AND contype = 'p') = 5
@@ -125,7 +125,7 @@ CREATE TABLE IF NOT EXISTS bitdex_jobs (
 );
 
 -- step columns of bitdex_jobs
--- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_jobs'::regclass AND NOT attisdropped AND attname IN ('source_table', 'fields', 'ids', 'cancel_requested', 'epoch', 'plan', 'stage', 'next_id', 'next_pass', 'last_id', 'rows', 'ops_written', 'chunks', 'bytes', 'rejected', 'dumps', 'error', 'started_at', 'finished_at')) = 19
+-- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_jobs'::regclass AND NOT attisdropped AND attname IN ('source_table', 'fields', 'ids', 'cancel_requested', 'epoch', 'plan', 'stage', 'next_id', 'next_pass', 'last_id', 'rows', 'ops_written', 'chunks', 'bytes', 'rejected', 'uncovered', 'dumps', 'error', 'started_at', 'finished_at')) = 20
 -- What the job reads, and how far it is. An unfinished job of an earlier version is one of everything.
 ALTER TABLE bitdex_jobs
     ADD COLUMN IF NOT EXISTS source_table TEXT,         -- as in `triggers`; null: all tables
@@ -143,7 +143,8 @@ ALTER TABLE bitdex_jobs
     ADD COLUMN IF NOT EXISTS ops_written BIGINT NOT NULL DEFAULT 0, -- values, and entities alive
     ADD COLUMN IF NOT EXISTS chunks BIGINT NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS bytes BIGINT NOT NULL DEFAULT 0, -- that the database sent
-    ADD COLUMN IF NOT EXISTS rejected BIGINT NOT NULL DEFAULT 0, -- values and entities
+    ADD COLUMN IF NOT EXISTS rejected BIGINT NOT NULL DEFAULT 0, -- values, and entities without a slot
+    ADD COLUMN IF NOT EXISTS uncovered BIGINT NOT NULL DEFAULT 0, -- entities that fit no event
     ADD COLUMN IF NOT EXISTS dumps JSONB NOT NULL DEFAULT '[]', -- what was read of each source
     ADD COLUMN IF NOT EXISTS error TEXT,                -- why it failed
     ADD COLUMN IF NOT EXISTS started_at TIMESTAMPTZ,

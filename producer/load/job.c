@@ -36,6 +36,7 @@ enum {
     ROW_CHUNKS,
     ROW_BYTES,
     ROW_REJECTED,
+    ROW_UNCOVERED,
     ROW_DUMPS,
 };
 
@@ -44,7 +45,8 @@ enum {
 static const char next_sql[] =
     "SELECT id, state = 'running', cancel_requested, phases IS NOT NULL, source_table,"
     " to_jsonb(fields), after_id, up_to_id, to_jsonb(ids), epoch, plan, stage, next_id, next_pass,"
-    " coalesce(last_id, -1), rows, ops_written, chunks, bytes, rejected, dumps FROM bitdex_jobs"
+    " coalesce(last_id, -1), rows, ops_written, chunks, bytes, rejected, uncovered,"
+    " dumps FROM bitdex_jobs"
     " WHERE name = $1 AND kind = 'load' AND state IN ('queued', 'running')"
     " ORDER BY state = 'running' DESC, id LIMIT 1";
 
@@ -208,6 +210,7 @@ read_counts(struct job *job, const struct pg_result *row)
         .chunks = pg_integer(row, 0, ROW_CHUNKS),
         .bytes = pg_integer(row, 0, ROW_BYTES),
         .rejected = pg_integer(row, 0, ROW_REJECTED),
+        .uncovered = pg_integer(row, 0, ROW_UNCOVERED),
     };
 }
 
@@ -331,9 +334,10 @@ job_save(struct pg *pg, const struct cursor_owner *owner, struct job *job, bool 
         "UPDATE bitdex_jobs j SET state = 'running', epoch = $2::bigint, next_id = $5::bigint,"
         " next_pass = $6::int, last_id = nullif($7::bigint, -1), rows = $8::bigint,"
         " ops_written = $9::bigint, chunks = $10::bigint, bytes = $11::bigint,"
-        " rejected = $12::bigint, stage = $13, plan = $14, dumps = $15::jsonb,"
+        " rejected = $12::bigint, uncovered = $13::bigint, stage = $14, plan = $15,"
+        " dumps = $16::jsonb,"
         " started_at = coalesce(started_at, now()), updated_at = now()" WRITTEN;
-    enum { NUMBERS = 9, ALL = NUMBERS + 3 };
+    enum { NUMBERS = 10, ALL = NUMBERS + 3 };
     const int64_t numbers[NUMBERS] = {
         job->id,
         job->place.next_id,
@@ -344,6 +348,7 @@ job_save(struct pg *pg, const struct cursor_owner *owner, struct job *job, bool 
         job->counts.chunks,
         job->counts.bytes,
         job->counts.rejected,
+        job->counts.uncovered,
     };
     char texts[NUMBERS][INTEGER_TEXT_BYTES];
     const char *params[ALL];

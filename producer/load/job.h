@@ -26,7 +26,8 @@ struct job_counts {
     int64_t ops_written; /* values, and entities alive */
     int64_t chunks;      /* readings, of ranges and of passes */
     int64_t bytes;       /* that the database sent */
-    int64_t rejected;    /* values and entities that no event can carry */
+    int64_t rejected;    /* values that no event can carry, and entities without a slot */
+    int64_t uncovered;   /* entities that fit no event: their fields are not loaded */
 };
 
 /* A source of the job's plan: first the ranges, then the passes. */

@@ -211,8 +211,8 @@ job_queue_print(struct pg *pg, const char *name, int64_t id, int64_t limit, stru
                       " cancel_requested, source_table AS \"table\", fields, phases,"
                       " after_id + 1 AS begin, up_to_id + 1 AS \"end\", cardinality(ids) AS ids,"
                       " reason, created_at, started_at, finished_at, updated_at, stage, next_id,"
-                      " next_pass, last_id, rows, ops_written, chunks, bytes, rejected, error,"
-                      " dumps FROM bitdex_jobs WHERE name = $1 AND ($2::bigint IS NULL OR"
+                      " next_pass, last_id, rows, ops_written, chunks, bytes, rejected, uncovered,"
+                      " error, dumps FROM bitdex_jobs WHERE name = $1 AND ($2::bigint IS NULL OR"
                       " id = $2::bigint) ORDER BY id DESC LIMIT $3::bigint) j",
                       3, params, &result, err);
     if (rc != 0)

@@ -127,9 +127,10 @@ static const struct guard guards[] = {
      "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND (attrelid ="
      " 'bitdex_jobs'::regclass AND attname IN ('source_table', 'fields', 'ids',"
      " 'cancel_requested', 'epoch', 'plan', 'stage', 'next_id', 'next_pass', 'last_id', 'rows',"
-     " 'ops_written', 'chunks', 'bytes', 'rejected', 'dumps', 'error', 'started_at',"
-     " 'finished_at') OR attrelid = 'bitdex_dead_letters'::regclass AND attname IN ('job',"
-     " 'place'))) <> 21",
+     " 'ops_written', 'chunks', 'bytes', 'rejected', 'uncovered', 'dumps', 'error',"
+     " 'started_at', 'finished_at') OR attrelid = 'bitdex_dead_letters'::regclass AND attname IN "
+     "('job',"
+     " 'place'))) <> 22",
      "bitdex_jobs and bitdex_dead_letters are those of an earlier version: " RUN_INIT, NULL},
     {"no legacy cleanup", LEGACY_CLEANUP_EXISTS, LEGACY_CLEANUP_MESSAGE, NULL},
     {"privileges",
