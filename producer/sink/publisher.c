@@ -223,6 +223,38 @@ publisher_add_marks(struct publisher *publisher, int64_t tick, const struct mark
     return 0;
 }
 
+int64_t
+publisher_control_bytes_max(int64_t message_bytes_max)
+{
+    int64_t bytes = message_bytes_max - FRAMING_BYTES;
+    return bytes > 0 ? bytes : 0;
+}
+
+int
+publisher_add_control(struct publisher *publisher, int32_t partition, struct event *event,
+                      struct error *err)
+{
+    CHECK(!event_kind_is_numbered(event->kind) && event->kind != EVENT_MARK);
+    CHECK(partition >= 0 && partition < publisher->numbering.partitions);
+    struct queue *queue = &publisher->queues[partition];
+    size_t at = queue->bytes.bytes;
+    int64_t bytes_max = publisher_control_bytes_max(publisher->origin.message_bytes_max);
+    event_set_origin(publisher, event);
+    event->seq = publisher->numbering.seq[partition];
+    int rc = event_encode(publisher->codec, event, &queue->bytes, err);
+    if (rc == 0 && (int64_t)(queue->bytes.bytes - at) > bytes_max)
+        rc = error_set(err, ERR_DATA,
+                       "event of %zu bytes is too large for the topic's"
+                       " max.message.bytes (%lld)",
+                       queue->bytes.bytes - at, (long long)publisher->origin.message_bytes_max);
+    if (rc != 0) {
+        queue->bytes.bytes = at;
+        return rc;
+    }
+    queue_message(publisher, queue, at, false);
+    return 0;
+}
+
 bool
 publisher_full(const struct publisher *publisher)
 {

@@ -59,6 +59,14 @@ int publisher_add(struct publisher *publisher, int32_t partition, struct event *
 int publisher_add_marks(struct publisher *publisher, int64_t tick, const struct mark *mark,
                         struct error *err);
 
+/* Queues an event that takes no seq (event_kind_is_numbered) for `partition`, with the partition's
+ * last seq. The caller sets its tick and its body. ERR_DATA when it cannot be encoded or is larger
+ * than message_bytes_max. */
+int publisher_add_control(struct publisher *publisher, int32_t partition, struct event *event,
+                          struct error *err);
+/* The bytes that an encoded event may have to be accepted there, from max.message.bytes. */
+int64_t publisher_control_bytes_max(int64_t message_bytes_max);
+
 /* So much is queued that the caller must flush. */
 bool publisher_full(const struct publisher *publisher);
 

@@ -215,6 +215,40 @@ test_a_checkpoint_does_not_cover_later_events(void **state)
     fixture_end(&fixture);
 }
 
+static void
+test_events_without_a_seq_carry_the_last_one(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct error err = {0};
+    struct arena arena = {0};
+    struct text field = TEXT("f");
+    char reason[MESSAGE_BYTES_MAX + 1];
+    struct chunk chunk = {.job = 5, .begin = 0, .end = 30, .fields = &field, .field_count = 1};
+    struct event event = {.tick = 9, .kind = EVENT_CHUNK, .chunk = &chunk};
+    fixture_begin(&fixture);
+    assert_int_equal(add_row(&fixture, 10, 4, "x", NULL), 0);
+    assert_int_equal(publisher_add_control(fixture.publisher, 1, &event, NULL), 0);
+    memset(reason, 'x', MESSAGE_BYTES_MAX);
+    reason[MESSAGE_BYTES_MAX] = '\0';
+    chunk.rejected = text_of(reason);
+    assert_int_equal(publisher_add_control(fixture.publisher, 1, &event, &err), ERR_DATA);
+    assert_non_null(strstr(err.message, "max.message.bytes"));
+    assert_int_equal(add_row(&fixture, 11, 7, "y", NULL), 0);
+    flush_and_await(&fixture);
+    assert_int_equal(publisher_acked_offset(fixture.publisher, 1), 2);
+
+    struct event read = read_event(&fixture, 1, 1, &arena, NULL);
+    assert_int_equal(read.kind, EVENT_CHUNK);
+    assert_int_equal(read.seq, 1);
+    assert_int_equal(read.tick, 9);
+    assert_int_equal(read.generation, 3);
+    assert_int_equal(read.chunk->job, 5);
+    assert_int_equal(read_event(&fixture, 1, 2, &arena, NULL).seq, 2);
+    arena_free(&arena);
+    fixture_end(&fixture);
+}
+
 int
 main(void)
 {
@@ -223,6 +257,7 @@ main(void)
         cmocka_unit_test(test_an_event_too_large_for_the_topic_takes_no_seq),
         cmocka_unit_test(test_a_checkpoint_is_acknowledged_when_all_partitions_are),
         cmocka_unit_test(test_a_checkpoint_does_not_cover_later_events),
+        cmocka_unit_test(test_events_without_a_seq_carry_the_last_one),
     };
     return cmocka_run_group_tests(tests, mock_cluster_setup, mock_cluster_teardown);
 }
