@@ -7,8 +7,7 @@
 #include "common/config/config_fields.h"
 #include "common/config/config_kafka.h"
 #include "common/config/config_phase.h"
-
-#define SPACE " \t\r\n"
+#include "common/config/config_trigger.h"
 
 /* Refuses at the place in the file from which `address`, in the configuration, was read. */
 #define REFUSE(reader, address, ...) \
@@ -170,28 +169,6 @@ check_target(const struct config_reader *reader, const struct config_index *inde
     return 0;
 }
 
-static bool
-is_blank(char byte)
-{
-    return byte != '\0' && strchr(SPACE, byte) != NULL;
-}
-
-/* Returns the end of the next AND, in any case, that is not in quotes; or the end of the text. */
-static const char *
-query_after_and(const char *at)
-{
-    char quote = '\0';
-    for (; *at != '\0'; at++) {
-        if (quote == '\0' && is_blank(*at) && strncasecmp(at + 1, "and", 3) == 0 && is_blank(at[4]))
-            return at + 5;
-        if (quote == '\0' && (*at == '"' || *at == '\''))
-            quote = *at;
-        else if (*at == quote)
-            quote = '\0';
-    }
-    return at;
-}
-
 /* Checks the field and the operator of each condition. A query with placeholders cannot be parsed.
  * */
 static int
@@ -200,12 +177,11 @@ check_query(const struct config_reader *reader, const struct config *config,
 {
     CHECK(*query != NULL);
     const char *at = *query;
-    do {
-        at += strspn(at, SPACE);
-        struct text field = {at, strcspn(at, SPACE)};
-        at += field.bytes + strspn(at + field.bytes, SPACE);
-        size_t word = strcspn(at, SPACE "[{");
-        if (word != 2 || (strncasecmp(at, "eq", 2) != 0 && strncasecmp(at, "in", 2) != 0))
+    struct text field;
+    struct text operator;
+    while (config_query_next(&at, &field, &operator)) {
+        if (operator.bytes != 2 ||(strncasecmp(operator.data, "eq", 2) != 0 &&
+                                   strncasecmp(operator.data, "in", 2) != 0))
             return REFUSE(reader, query,
                           "must be \"field eq value\" or \"field in [value, ...]\", "
                           "joined by \" AND \"");
@@ -214,8 +190,7 @@ check_query(const struct config_reader *reader, const struct config *config,
         if (index_is_given(index) && find_filter(index, name) == NULL &&
             find_sort(index, name) == NULL)
             return REFUSE(reader, query, "no field %s in index_config", name);
-        at = query_after_and(at);
-    } while (*at != '\0');
+    }
     return 0;
 }
 

@@ -1,8 +1,11 @@
 #include "common/config/config_trigger.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/check.h"
+
+#define SPACE " \t\r\n"
 
 const char *
 config_trigger_next_unused(const struct config_trigger *trigger, uint32_t *cursor)
@@ -52,4 +55,41 @@ config_trigger_prefix(const char *table, struct buffer *out)
             bytes--; /* to the beginning of a character of UTF-8 */
     CHECK(bytes > 0 && bytes <= BYTES_MAX);
     buffer_append_format(out, "bitdex_%.*s_", (int)bytes, name);
+}
+
+static bool
+is_blank(char byte)
+{
+    return byte != '\0' && strchr(SPACE, byte) != NULL;
+}
+
+/* Returns the end of the next AND, in any case, that is not in quotes; or the end of the text. */
+static const char *
+query_after_and(const char *at)
+{
+    char quote = '\0';
+    for (; *at != '\0'; at++) {
+        if (quote == '\0' && is_blank(*at) && strncasecmp(at + 1, "and", 3) == 0 && is_blank(at[4]))
+            return at + 5;
+        if (quote == '\0' && (*at == '"' || *at == '\''))
+            quote = *at;
+        else if (*at == quote)
+            quote = '\0';
+    }
+    return at;
+}
+
+bool
+config_query_next(const char **at, struct text *field, struct text *operator)
+{
+    CHECK(*at != NULL);
+    if (**at == '\0')
+        return false;
+    const char *word = *at + strspn(*at, SPACE);
+    *field = (struct text){word, strcspn(word, SPACE)};
+    word += field->bytes;
+    word += strspn(word, SPACE);
+    *operator=(struct text){word, strcspn(word, SPACE "[{")};
+    *at = query_after_and(word);
+    return true;
 }

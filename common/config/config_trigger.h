@@ -2,6 +2,8 @@
 #ifndef COMMON_CONFIG_CONFIG_TRIGGER_H
 #define COMMON_CONFIG_CONFIG_TRIGGER_H
 
+#include <stdbool.h>
+
 #include "common/base/memory.h"
 #include "common/config/config.h"
 
@@ -12,6 +14,11 @@ const char *config_trigger_next_unused(const struct config_trigger *trigger, uin
 
 /* "direct", "join", "fan-out", "fan-out per row" */
 const char *config_trigger_kind_name(enum config_trigger_kind kind);
+
+/* The conditions of a fan-out's query, one at a time: moves `*at` past the next one, and sets its
+ * field and its operator, which point into the query. A query with placeholders cannot be parsed
+ * further. False: there are no more. `*at` begins with the query, which is not empty. */
+bool config_query_next(const char **at, struct text *field, struct text *operator);
 
 /* Appends the beginning of the names of a table's triggers, "bitdex_TABLE_": as much of the name of
  * the table, without its schema, as leaves room for the rest of an identifier. */

@@ -1,6 +1,6 @@
 /* What a load reads: the entries of `triggers` that a selection names, completed from the
- * catalogue, as range sources, which are read by ranges of entity ids, and passes, which are read
- * by the parents' keys because only the index knows their entities.
+ * catalogue. They are range sources, which are read by ranges of entity ids, and passes, which are
+ * read by the parents' keys because only the index knows their entities.
  *
  * Everything lives in the caller's arena and points to the configuration. Read only after it was
  * made; the session may be closed.
@@ -14,7 +14,8 @@
 #include "common/pg/pg.h"
 #include "producer/triggers/entry.h"
 
-/* A zeroed one selects everything. At most one of range and ids is given. */
+/* A zeroed one selects everything. At most one of range and ids is given; they leave out passes
+ * that neither `table` nor `fields` names. */
 struct load_selection {
     const char *table;         /* as configured; NULL: all tables */
     const char *const *fields; /* none: all fields */
@@ -31,12 +32,10 @@ struct load_source {
     const struct entry *entry;
     const uint32_t *values; /* indexes into entry->values, ascending; none: it only sets alive */
     uint32_t value_count;
-    bool is_whole;         /* all values of the entry, of all entities: its dump is complete */
-    const char *dump_name; /* "{Table}-{hash8}": of the table and the whole entry's definition */
-    /* Of a pass: the fields that its fan-outs set, and those that their queries read. */
-    const struct text *fields;
-    uint32_t field_count;
-    const struct text *reads;
+    bool is_whole;             /* all values of the entry, of all entities: its dump is complete */
+    const char *dump_name;     /* "{Table}-{hash8}": the table, and a hash of the definition */
+    const struct text *fields; /* by value */
+    const struct text *reads;  /* of a pass: fields that its queries read, each once */
     uint32_t read_count;
 };
 
@@ -46,21 +45,22 @@ struct load_plan {
     uint32_t range_count;
     struct load_source *passes;
     uint32_t pass_count;
-    const struct text *fields; /* of the ranges and the passes, each once */
-    uint32_t field_count;
-    const struct text *range_fields; /* that every chunk names, each once */
-    uint32_t range_field_count;
-    bool states_alive;  /* every entry that sets alive is among the ranges */
+    const struct text *fields;   /* of the ranges, then of the passes; each once */
+    uint32_t field_count;        /* of both */
+    uint32_t range_field_count;  /* of the ranges: the fields that every chunk names */
+    bool states_alive;           /* every entry that sets alive is among the ranges */
+    const struct text *left_out; /* fields of the passes that a range or ids left out */
+    uint32_t left_out_count;
     int64_t begin;      /* 0 <= begin < end */
     int64_t end;        /* CHUNK_NO_END: of all entities */
     const int64_t *ids; /* strictly ascending; only these entities of the range */
     uint32_t id_count;
 };
 
-/* ERR_USAGE, in words for the operator: an unknown table, a field that no trigger owns, a range or
- * ids beside a source that only the index resolves, or a source whose table lacks an index that it
- * needs; the message names the CREATE INDEX. Changes settings of the session, its search_path
- * among them. */
+/* ERR_USAGE, in words for the operator: an unknown table, a field that no trigger sets, a range or
+ * ids for a fan-out that only the index resolves, or a table without the index by which it would
+ * have to be read; the message names the CREATE INDEX. On success the plan has a source. Changes
+ * the session's search_path. */
 int load_plan_create(const struct config *config, struct pg *pg,
                      const struct load_selection *selection, struct arena *arena,
                      struct load_plan **plan, struct error *err);
