@@ -51,11 +51,14 @@ check_writable(const char *path, struct error *err)
     int rc = 0;
     while (access(at, W_OK | X_OK) != 0) {
         char *slash = strrchr(at, '/');
-        if (errno != ENOENT || slash == NULL || slash == at) {
+        if (errno != ENOENT || slash == at || strcmp(at, ".") == 0) {
             rc = error_set_errno(err, ERR_FATAL, "cannot write to %s", at);
             break;
         }
-        *slash = '\0';
+        if (slash != NULL)
+            *slash = '\0';
+        else
+            memcpy(at, ".", 2); /* a relative path: fits, because the path is not empty */
     }
     free(at);
     return rc;

@@ -136,17 +136,20 @@ check_loading(struct checklist *list, const struct reconcile_plan *plan)
         checklist_add(list, "loading", 0, &err);
 }
 
+/* `guarded`: all guards hold, so there is an outbox. */
 static void
-check_entries(struct checklist *list, struct pg *pg, const struct config *config)
+check_entries(struct checklist *list, struct pg *pg, const struct config *config, bool guarded)
 {
     struct arena arena = {0};
     struct reconcile_plan plan;
     struct error err = {0};
-    int rc = reconcile_plan(pg, config, &arena, &plan, &err);
+    int rc = guarded ? reconcile_plan(pg, config, &arena, &plan, &err)
+                     : reconcile_plan_before_init(pg, config, &arena, &plan, &err);
     int planned = rc;
-    if (rc == 0)
+    if (rc == 0 && guarded)
         rc = check_triggers(pg, &plan, &arena, &err);
-    checklist_add(list, "triggers", rc, &err);
+    if (rc != 0 || guarded)
+        checklist_add(list, "triggers", rc, &err);
     if (planned == 0)
         check_loading(list, &plan);
     arena_free(&arena);
@@ -176,7 +179,7 @@ note_timeline(struct checklist *list, struct pg *pg, const struct config *config
     return 0;
 }
 
-/* Ends at the first problem, because a guard relies on those before it. */
+/* The guards end at the first problem, because each relies on those before it. */
 static void
 check_database(struct checklist *list, const struct config *config)
 {
@@ -190,17 +193,18 @@ check_database(struct checklist *list, const struct config *config)
         return;
     int access = source_access_check(pg, config, &err);
     checklist_add(list, "source privileges", access, &err);
-    for (uint32_t i = 0; rc == 0 && i < guards_count(); i++) {
-        rc = guards_check(i, pg, config, &err);
-        checklist_add(list, guards_name(i), rc, &err);
+    uint32_t held = 0; /* guards */
+    for (; rc == 0 && held < guards_count(); held += rc == 0) {
+        rc = guards_check(held, pg, config, &err);
+        checklist_add(list, guards_name(held), rc, &err);
     }
     if (rc == 0) {
         rc = note_timeline(list, pg, config, &err);
         if (rc != 0)
             checklist_add(list, "cursor", rc, &err);
     }
-    if (rc == 0 && access == 0)
-        check_entries(list, pg, config);
+    if (access == 0 && held > 0) /* the first one refuses a connection that is not our own */
+        check_entries(list, pg, config, rc == 0);
     pg_close(pg);
 }
 

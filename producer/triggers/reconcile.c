@@ -75,11 +75,12 @@ check_plan(const struct reconcile_plan *plan)
     CHECK(count == plan->objects.count);
 }
 
-int
-reconcile_plan(struct pg *pg, const struct config *config, struct arena *arena,
-               struct reconcile_plan *plan, struct error *err)
+static int
+plan_entries(struct pg *pg, const struct config *config, struct arena *arena,
+             struct reconcile_plan *plan, struct error *err)
 {
-    int rc = reconcile_plan_nothing(pg, arena, plan, err);
+    int rc = 0;
+    CHECK(plan->outbox_schema != NULL && plan->entry_count == 0);
     plan->entries = arena_alloc(arena, (config->trigger_count + 1) * sizeof *plan->entries);
     for (uint32_t i = 0; rc == 0 && i < config->trigger_count; i++) {
         struct entry *entry = &plan->entries[plan->entry_count++];
@@ -92,6 +93,22 @@ reconcile_plan(struct pg *pg, const struct config *config, struct arena *arena,
     CHECK(rc != 0 || plan->entry_count == config->trigger_count);
     check_plan(plan);
     return rc;
+}
+
+int
+reconcile_plan(struct pg *pg, const struct config *config, struct arena *arena,
+               struct reconcile_plan *plan, struct error *err)
+{
+    int rc = reconcile_plan_nothing(pg, arena, plan, err);
+    return rc == 0 ? plan_entries(pg, config, arena, plan, err) : rc;
+}
+
+int
+reconcile_plan_before_init(struct pg *pg, const struct config *config, struct arena *arena,
+                           struct reconcile_plan *plan, struct error *err)
+{
+    *plan = (struct reconcile_plan){.outbox_schema = "public"};
+    return plan_entries(pg, config, arena, plan, err);
 }
 
 /* Pairs with the CHECKs of add_change(). */

@@ -43,6 +43,11 @@ struct reconcile_changes {
 int reconcile_plan(struct pg *pg, const struct config *config, struct arena *arena,
                    struct reconcile_plan *plan, struct error *err);
 
+/* Likewise without an outbox, whose schema is assumed to be public: before `init`, the entries of
+ * the plan say what they would read. */
+int reconcile_plan_before_init(struct pg *pg, const struct config *config, struct arena *arena,
+                               struct reconcile_plan *plan, struct error *err);
+
 /* A plan without entries, by which all of our objects are removed. */
 int reconcile_plan_nothing(struct pg *pg, struct arena *arena, struct reconcile_plan *plan,
                            struct error *err);
