@@ -42,12 +42,6 @@ decode_skip(struct decoder *decoder, const struct walker_node *node)
     walk_skip(&decoder->walk, node);
 }
 
-static const struct walker_node *
-decode_field(const struct decoder *decoder, const struct walker_node *record, uint32_t i)
-{
-    return walk_child(&decoder->walk, record, i);
-}
-
 static void
 decode_refuse(struct decoder *decoder, const char *reason)
 {
@@ -65,7 +59,7 @@ decode_branch(struct decoder *decoder, const struct walker_node *node,
     CHECK(index < LAYOUT_KINDS_MAX);
     if (walk->rc == 0 && layout->kind_of[index] < 0)
         walk->rc = error_set(walk->err, ERR_DATA, "union branch %u has no meaning here", index);
-    *branch = walk_child(walk, node, index);
+    *branch = walk_child(node, index);
     return walk->rc == 0 ? layout->kind_of[index] : -1;
 }
 
@@ -99,7 +93,7 @@ decode_list(struct decoder *decoder, const struct walker_node *node, size_t item
             void (*decode)(struct decoder *decoder, const struct walker_node *node, void *item))
 {
     CHECK(item_bytes > 0);
-    struct walk_array array = walk_array(&decoder->walk, node);
+    struct walk_array array = walk_array(node);
     struct list list = {0};
     uint64_t count;
     while ((count = walk_block(&decoder->walk, &array)) > 0) {
@@ -116,7 +110,7 @@ decode_list(struct decoder *decoder, const struct walker_node *node, size_t item
 static struct list
 decode_longs(struct decoder *decoder, const struct walker_node *node)
 {
-    struct walk_array array = walk_array(&decoder->walk, node);
+    struct walk_array array = walk_array(node);
     struct list list = {0};
     uint64_t count;
     while ((count = walk_block(&decoder->walk, &array)) > 0) {
@@ -153,7 +147,7 @@ decode_differences(struct decoder *decoder, const struct walker_node *node, uint
 static struct list
 decode_slots(struct decoder *decoder, const struct walker_node *node)
 {
-    struct walk_array array = walk_array(&decoder->walk, node);
+    struct walk_array array = walk_array(node);
     struct list list = {0};
     uint32_t slot = 0;
     uint64_t count;
@@ -190,7 +184,7 @@ decode_items(struct decoder *decoder, const struct walker_node *node, struct val
     CHECK(integers || value->kind == VALUE_STRINGS);
     CHECK(node->count <= LAYOUT_FIELDS_MAX);
     for (uint32_t i = 0; i < node->count; i++) {
-        const struct walker_node *field = decode_field(decoder, node, i);
+        const struct walker_node *field = walk_child(node, i);
         if (layout->meaning_of[i] != LIST_ITEMS)
             decode_skip(decoder, field);
         else if (integers)
@@ -245,7 +239,7 @@ decode_value_op(struct decoder *decoder, const struct walker_node *record, struc
 {
     CHECK((int)op->kind < LAYOUT_VALUE_OPS);
     for (uint32_t i = 0; i < record->count; i++) {
-        const struct walker_node *field = decode_field(decoder, record, i);
+        const struct walker_node *field = walk_child(record, i);
         int meaning = decoder->layout->ops[op->kind].meaning_of[i];
         if (meaning == OP_FIELD)
             op->field = decode_text(decoder, field);
@@ -261,7 +255,7 @@ static bool
 decode_is_present(struct decoder *decoder, const struct walker_node *node,
                   const struct walker_node **branch)
 {
-    *branch = walk_child(&decoder->walk, node, walk_index(&decoder->walk, node));
+    *branch = walk_child(node, walk_index(&decoder->walk, node));
     return decoder->walk.rc == 0 && (*branch)->type != AVRO_NULL;
 }
 
@@ -282,7 +276,7 @@ decode_refresh(struct decoder *decoder, const struct walker_node *record, struct
 {
     CHECK(op->kind == OP_REFRESH);
     for (uint32_t i = 0; i < record->count; i++) {
-        const struct walker_node *field = decode_field(decoder, record, i);
+        const struct walker_node *field = walk_child(record, i);
         int meaning = decoder->layout->refresh.meaning_of[i];
         if (meaning == REFRESH_ENTRY)
             op->field = decode_text(decoder, field);
@@ -318,7 +312,7 @@ decode_request(struct decoder *decoder, const struct walker_node *node, void *it
     *op = (struct op){.kind = OP_REFRESH};
     CHECK(node->count <= LAYOUT_FIELDS_MAX);
     for (uint32_t i = 0; i < node->count; i++) {
-        const struct walker_node *field = decode_field(decoder, node, i);
+        const struct walker_node *field = walk_child(node, i);
         int meaning = decoder->layout->request.meaning_of[i];
         if (meaning == REQUEST_ENTRY)
             op->field = decode_text(decoder, field);
@@ -349,7 +343,7 @@ decode_fan_out(struct decoder *decoder, const struct walker_node *node, void *it
     *op = (struct op){.kind = OP_FAN_OUT};
     CHECK(node->count <= LAYOUT_FIELDS_MAX);
     for (uint32_t i = 0; i < node->count; i++) {
-        const struct walker_node *field = decode_field(decoder, node, i);
+        const struct walker_node *field = walk_child(node, i);
         switch (decoder->layout->fan_out.meaning_of[i]) {
         case FAN_OUT_QUERY:
             op->query = decode_text(decoder, field);
@@ -373,7 +367,7 @@ static void decode_form(struct decoder *decoder, const struct walker_node *node,
 static struct list
 decode_records(struct decoder *decoder, const struct walker_node *node, const struct form *items)
 {
-    struct walk_array array = walk_array(&decoder->walk, node);
+    struct walk_array array = walk_array(node);
     struct list list = {0};
     uint64_t count;
     while ((count = walk_block(&decoder->walk, &array)) > 0) {
@@ -466,7 +460,7 @@ decode_form(struct decoder *decoder, const struct walker_node *node, const struc
     const struct layout_record *layout = &decoder->layout->forms[form->id];
     CHECK(node->count <= LAYOUT_FIELDS_MAX);
     for (uint32_t i = 0; i < node->count && decoder->walk.rc == 0; i++) {
-        const struct walker_node *field = decode_field(decoder, node, i);
+        const struct walker_node *field = walk_child(node, i);
         int meaning = layout->meaning_of[i];
         if (meaning < 0)
             decode_skip(decoder, field);
@@ -566,7 +560,7 @@ decode_numbered(struct decoder *decoder, const struct walker_node *record, struc
     const struct layout_record *layout = &decoder->layout->bodies[event->kind];
     CHECK(record->count <= LAYOUT_FIELDS_MAX);
     for (uint32_t i = 0; i < record->count; i++)
-        decode_row_field(decoder, decode_field(decoder, record, i), layout->meaning_of[i], event);
+        decode_row_field(decoder, walk_child(record, i), layout->meaning_of[i], event);
 }
 
 static void
@@ -660,8 +654,7 @@ event_decode_datum(const struct layout *layout, const struct event_walker *walke
     *event = (struct event){0};
     CHECK(root->count <= LAYOUT_FIELDS_MAX);
     for (uint32_t i = 0; i < root->count; i++)
-        decode_head_field(&decoder, decode_field(&decoder, root, i), layout->head.meaning_of[i],
-                          event);
+        decode_head_field(&decoder, walk_child(root, i), layout->head.meaning_of[i], event);
     int rc = walk_end(&decoder.walk);
     CHECK(rc == 0 || rc == ERR_DATA);
     CHECK(decoder.walk.items_left <= EVENT_ITEMS_MAX);

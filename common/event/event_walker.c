@@ -25,13 +25,13 @@ enum { WALKER_NODES_MAX = 256 };
 
 struct event_walker {
     struct walker_node nodes[WALKER_NODES_MAX];
-    uint16_t children[WALKER_NODES_MAX * 2]; /* indexes of nodes */
+    const struct walker_node *children[WALKER_NODES_MAX * 2];
     uint32_t node_count;
     uint32_t child_count;
 };
 
-static int compile_node(struct event_walker *walker, avro_schema_t schema, uint16_t *index,
-                        struct error *err);
+static int compile_node(struct event_walker *walker, avro_schema_t schema,
+                        const struct walker_node **node, struct error *err);
 
 static avro_schema_t
 compile_child_schema(avro_schema_t schema, uint32_t i)
@@ -62,14 +62,13 @@ compile_child_count(avro_schema_t schema)
 }
 
 static size_t
-compile_min_bytes(const struct event_walker *walker, const struct walker_node *node)
+compile_min_bytes(const struct walker_node *node)
 {
     size_t sum = 0;
     size_t least = SIZE_MAX;
     for (uint32_t i = 0; i < node->count; i++) {
-        uint16_t child = walker->children[node->first + i];
-        CHECK(child < walker->node_count);
-        size_t bytes = walker->nodes[child].min_bytes;
+        CHECK(node->children[i] != NULL);
+        size_t bytes = node->children[i]->min_bytes;
         sum += bytes;
         least = bytes < least ? bytes : least;
     }
@@ -84,28 +83,30 @@ compile_children(struct event_walker *walker, avro_schema_t schema, struct walke
 {
     CHECK(!node->open);
     node->count = compile_child_count(schema);
-    node->first = walker->child_count;
+    node->children = &walker->children[walker->child_count];
     if (node->type == AVRO_UNION && node->count == 0)
         return error_set(err, ERR_FATAL, "schema has an empty union");
     if (node->count > WALKER_NODES_MAX * 2 - walker->child_count)
         return error_set(err, ERR_FATAL, "schema is too large");
+    uint32_t first = walker->child_count;
     walker->child_count += node->count;
     CHECK(walker->child_count <= WALKER_NODES_MAX * 2);
     node->open = true;
     for (uint32_t i = 0; i < node->count; i++) {
         avro_schema_t child = compile_child_schema(schema, i);
-        int rc = compile_node(walker, child, &walker->children[node->first + i], err);
+        int rc = compile_node(walker, child, &walker->children[first + i], err);
         if (rc != 0)
             return rc;
     }
     node->open = false;
-    node->min_bytes = compile_min_bytes(walker, node);
+    node->min_bytes = compile_min_bytes(node);
     return 0;
 }
 
-/* Sets `index` to the node of a named type that was compiled before. */
+/* Sets `node` to the node of a named type that was compiled before. */
 static int
-compile_link(struct event_walker *walker, avro_schema_t schema, uint16_t *index, struct error *err)
+compile_link(const struct event_walker *walker, avro_schema_t schema,
+             const struct walker_node **node, struct error *err)
 {
     CHECK(is_avro_link(schema));
     avro_schema_t target = avro_schema_link_target(schema);
@@ -114,23 +115,23 @@ compile_link(struct event_walker *walker, avro_schema_t schema, uint16_t *index,
             continue;
         if (walker->nodes[i].open)
             return error_set(err, ERR_FATAL, "schema is recursive: %s", avro_schema_name(target));
-        *index = (uint16_t)i;
+        *node = &walker->nodes[i];
         return 0;
     }
     return error_set(err, ERR_FATAL, "schema refers to an unknown type");
 }
 
 static int
-compile_node(struct event_walker *walker, avro_schema_t schema, uint16_t *index, struct error *err)
+compile_node(struct event_walker *walker, avro_schema_t schema, const struct walker_node **compiled,
+             struct error *err)
 {
     avro_type_t type = avro_typeof(schema);
     if (type == AVRO_LINK)
-        return compile_link(walker, schema, index, err);
+        return compile_link(walker, schema, compiled, err);
     if (walker->node_count == WALKER_NODES_MAX)
         return error_set(err, ERR_FATAL, "schema is too large");
-    *index = (uint16_t)walker->node_count++;
-    CHECK(*index < WALKER_NODES_MAX);
-    struct walker_node *node = &walker->nodes[*index];
+    struct walker_node *node = &walker->nodes[walker->node_count++];
+    *compiled = node;
     *node = (struct walker_node){.type = type, .schema = schema, .min_bytes = 1};
     switch (type) {
     case AVRO_NULL:
@@ -167,23 +168,24 @@ walker_check(const struct event_walker *walker)
         CHECK(!node->open);
         CHECK(node->type != AVRO_UNION || node->count > 0);
         CHECK(node->type != AVRO_ARRAY || node->count == 1);
-        CHECK(node->first + (node->type == AVRO_ENUM ? 0 : node->count) <= walker->child_count);
     }
-    for (uint32_t i = 0; i < walker->child_count; i++)
-        CHECK(walker->children[i] < walker->node_count);
+    for (uint32_t i = 0; i < walker->child_count; i++) {
+        CHECK(walker->children[i] >= walker->nodes);
+        CHECK(walker->children[i] < walker->nodes + walker->node_count);
+    }
 }
 
 int
 event_walker_create(avro_schema_t schema, struct event_walker **walker, struct error *err)
 {
     struct event_walker *new_walker = memory_zalloc(sizeof *new_walker);
-    uint16_t root = 0;
+    const struct walker_node *root = NULL;
     int rc = compile_node(new_walker, schema, &root, err);
     if (rc != 0) {
         event_walker_destroy(new_walker);
         return rc;
     }
-    CHECK(root == 0);
+    CHECK(root == new_walker->nodes);
     walker_check(new_walker);
     *walker = new_walker;
     return 0;
@@ -210,13 +212,6 @@ const struct walker_node *
 walk_root(const struct walk *walk)
 {
     return &walk->walker->nodes[0];
-}
-
-const struct walker_node *
-walk_child(const struct walk *walk, const struct walker_node *node, size_t i)
-{
-    CHECK(i < node->count);
-    return &walk->walker->nodes[walk->walker->children[node->first + i]];
 }
 
 static void
@@ -252,6 +247,31 @@ walk_varint_refuse(struct walk *walk, const char *reason)
     return 0;
 }
 
+/* The bytes of a varint whose first 8 bytes, little-endian, are `word`; 0: it is longer than that,
+ * or longer than necessary. Sets its groups of seven bits, without the bits between them. */
+static inline unsigned int
+varint_split(uint64_t word, uint64_t *raw)
+{
+    uint64_t ends = ~word & UINT64_C(0x8080808080808080);
+    if (ends == 0)
+        return 0;
+    unsigned int last = (unsigned int)__builtin_ctzll(ends) - 7; /* bits before the last byte */
+    uint64_t groups = word & (UINT64_C(0x7f7f7f7f7f7f7f7f) >> (56 - last));
+    if (groups >> last == 0 && last > 0)
+        return 0;
+    groups = (groups & UINT64_C(0x007f007f007f007f)) | (groups & UINT64_C(0x7f007f007f007f00)) >> 1;
+    groups = (groups & UINT64_C(0x00003fff00003fff)) | (groups & UINT64_C(0x3fff00003fff0000)) >> 2;
+    *raw = (groups & UINT64_C(0x0fffffff)) | (groups & UINT64_C(0x0fffffff00000000)) >> 4;
+    return last / 8 + 1;
+}
+
+static inline int64_t
+varint_unzigzag(uint64_t raw)
+{
+    return (int64_t)(raw >> 1) ^ -(int64_t)(raw & 1);
+}
+
+/* A varint of any length, or at the end of the bytes. */
 static int64_t
 walk_varint_many(struct walk *walk)
 {
@@ -267,19 +287,29 @@ walk_varint_many(struct walk *walk)
         if (byte == 0 && shift > 0)
             return walk_varint_refuse(walk, "number longer than necessary");
         walk->at = at;
-        return (int64_t)(raw >> 1) ^ -(int64_t)(raw & 1);
+        return varint_unzigzag(raw);
     }
     return walk_varint_refuse(walk, "ends inside a number");
 }
 
-/* A zigzag varint: little-endian groups of seven bits, at most ten bytes. Most have one byte. */
+/* A zigzag varint: little-endian groups of seven bits, at most ten bytes. Most have one byte, and
+ * nearly all others have at most eight, which are read at once. */
 static inline int64_t
 walk_varint(struct walk *walk)
 {
-    if (walk->at == walk->end || (*walk->at & 0x80) != 0)
+    uint64_t word, raw;
+    if (walk->at < walk->end && (*walk->at & 0x80) == 0) {
+        uint8_t byte = *walk->at++;
+        return varint_unzigzag(byte);
+    }
+    if ((size_t)(walk->end - walk->at) < sizeof word)
         return walk_varint_many(walk);
-    uint8_t byte = *walk->at++;
-    return (byte >> 1) ^ -(byte & 1);
+    memcpy(&word, walk->at, sizeof word);
+    unsigned int bytes = varint_split(word, &raw);
+    if (bytes == 0)
+        return walk_varint_many(walk);
+    walk->at += bytes;
+    return varint_unzigzag(raw);
 }
 
 int64_t
@@ -289,21 +319,23 @@ walk_long(struct walk *walk, const struct walker_node *node)
     return walk_varint(walk);
 }
 
-/* Reads numbers of one and two bytes, which most are. Returns how many there were. */
+/* Reads numbers of at most eight bytes while eight are left. Returns how many there were. */
 static size_t
 walk_short_longs(struct walk *walk, int64_t *longs, size_t count)
 {
     const uint8_t *at = walk->at;
-    const uint8_t *end = walk->end;
     size_t i = 0;
-    for (; i < count && end - at >= 2; i++) {
-        uint32_t first = at[0];
-        uint32_t second = at[1];
-        if (first >= 0x80 && (second >= 0x80 || second == 0))
+    for (; i < count && (size_t)(walk->end - at) >= sizeof(uint64_t); i++) {
+        uint64_t word, raw = *at;
+        unsigned int bytes = 1;
+        if (raw >= 0x80) {
+            memcpy(&word, at, sizeof word);
+            bytes = varint_split(word, &raw);
+        }
+        if (bytes == 0)
             break;
-        uint32_t raw = first < 0x80 ? first : (first & 0x7f) | second << 7;
-        longs[i] = (int64_t)(raw >> 1) ^ -(int64_t)(raw & 1);
-        at += first < 0x80 ? 1 : 2;
+        longs[i] = varint_unzigzag(raw);
+        at += bytes;
     }
     walk->at = at;
     return i;
@@ -437,16 +469,16 @@ walk_block(struct walk *walk, struct walk_array *array)
 }
 
 struct walk_array
-walk_array(const struct walk *walk, const struct walker_node *node)
+walk_array(const struct walker_node *node)
 {
     CHECK(node->type == AVRO_ARRAY);
-    return (struct walk_array){.item = walk_child(walk, node, 0)};
+    return (struct walk_array){.item = walk_child(node, 0)};
 }
 
 static void
 walk_skip_array(struct walk *walk, const struct walker_node *node)
 {
-    struct walk_array array = walk_array(walk, node);
+    struct walk_array array = walk_array(node);
     uint64_t count;
     while ((count = walk_block(walk, &array)) > 0) {
         for (uint64_t i = 0; i < count && walk->rc == 0; i++)
@@ -480,10 +512,10 @@ walk_skip(struct walk *walk, const struct walker_node *node)
         break;
     case AVRO_RECORD:
         for (uint32_t i = 0; i < node->count; i++)
-            walk_skip(walk, walk_child(walk, node, i));
+            walk_skip(walk, walk_child(node, i));
         break;
     case AVRO_UNION:
-        walk_skip(walk, walk_child(walk, node, walk_index(walk, node)));
+        walk_skip(walk, walk_child(node, walk_index(walk, node)));
         break;
     default:
         walk_skip_array(walk, node);

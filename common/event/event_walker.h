@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/check.h"
 #include "common/base/error.h"
 #include "common/base/memory.h"
 
@@ -27,11 +28,11 @@ void event_walker_destroy(struct event_walker *walker);
 
 struct walker_node {
     avro_type_t type;
-    avro_schema_t schema; /* identity of a named type, only while compiling */
-    bool open;            /* its children are being compiled */
-    uint32_t first;       /* record, union, array: index of its first child */
-    uint32_t count;       /* record: fields; union: branches; array: 1; enum: symbols */
-    size_t min_bytes;     /* the shortest datum of this node */
+    avro_schema_t schema;                      /* identity of a named type, only while compiling */
+    bool open;                                 /* its children are being compiled */
+    const struct walker_node *const *children; /* record, union, array */
+    uint32_t count;   /* record: fields; union: branches; array: 1; enum: symbols */
+    size_t min_bytes; /* the shortest datum of this node */
 };
 
 struct walk {
@@ -53,8 +54,12 @@ int walk_end(struct walk *walk);
 
 const struct walker_node *walk_root(const struct walk *walk);
 /* The field `i` of a record, the branch `i` of a union, or the item (0) of an array. */
-const struct walker_node *walk_child(const struct walk *walk, const struct walker_node *node,
-                                     size_t i);
+static inline const struct walker_node *
+walk_child(const struct walker_node *node, size_t i)
+{
+    CHECK(i < node->count);
+    return node->children[i];
+}
 
 int64_t walk_long(struct walk *walk, const struct walker_node *node);
 /* Reads `count` longs, one after another, as the items of a block. */
@@ -74,7 +79,7 @@ struct walk_array {
     const struct walker_node *item;
     const uint8_t *block_end; /* NULL: the block does not have its size */
 };
-struct walk_array walk_array(const struct walk *walk, const struct walker_node *node);
+struct walk_array walk_array(const struct walker_node *node);
 uint64_t walk_block(struct walk *walk, struct walk_array *array);
 
 /* Reads and checks a whole datum of any type, and discards it. */

@@ -8,6 +8,7 @@
 #include "common/event/event_layout.h"
 #include "common/event/event_schema.h"
 #include "common/event/event_walker.h"
+#include "common/event/event_writer.h"
 
 enum { ITEMS_MAX = 1000 };
 
@@ -171,6 +172,49 @@ test_items_without_bytes_are_limited_in_number(void **state)
     CHECK_CASES(cases);
 }
 
+/* Numbers of every length are read by walk_longs() as by walk_skip(), also where the bytes end. */
+static void
+test_many_numbers_at_once(void **state)
+{
+    (void)state;
+    static const char schema_text[] = ARRAY_OF("\"long\"");
+    struct error err = {0};
+    struct buffer bytes;
+    struct event_walker *walker;
+    avro_schema_t schema;
+    int64_t numbers[64 * 2 * 2];
+    int64_t read[64 * 2 * 2];
+    size_t count = 0;
+    for (int bits = 0; bits < 64; bits++)
+        for (int sign = 0; sign < 2; sign++, count += 2) {
+            numbers[count] = (int64_t)(UINT64_C(1) << bits) - sign;
+            numbers[count + 1] = sign == 0 ? -1 : (int64_t)(~UINT64_C(0) << bits);
+        }
+    buffer_init(&bytes);
+    write_longs(&bytes, numbers, (uint32_t)count);
+    assert_int_equal(avro_schema_from_json_length(schema_text, strlen(schema_text), &schema), 0);
+    assert_int_equal(event_walker_create(schema, &walker, &err), 0);
+    for (size_t size = 0; size <= bytes.bytes; size++) {
+        uint8_t *copy = memory_alloc(size + 1);
+        struct walk walk;
+        memcpy(copy, bytes.data, size);
+        walk_begin(&walk, walker, copy, size, ITEMS_MAX, &err);
+        struct walk_array array = walk_array(walk_root(&walk));
+        uint64_t items = walk_block(&walk, &array);
+        if (items > 0) {
+            assert_int_equal(items, count);
+            walk_longs(&walk, array.item, read, count);
+            walk_block(&walk, &array);
+        }
+        assert_int_equal(walk_end(&walk), size == bytes.bytes ? 0 : ERR_DATA);
+        free(copy);
+    }
+    assert_memory_equal(read, numbers, count * sizeof *read);
+    event_walker_destroy(walker);
+    avro_schema_decref(schema);
+    buffer_free(&bytes);
+}
+
 static void
 test_unsupported_schemas_do_not_compile(void **state)
 {
@@ -284,6 +328,7 @@ main(void)
         cmocka_unit_test(test_unknown_branches_and_symbols_are_refused),
         cmocka_unit_test(test_array_blocks_have_the_size_that_they_state),
         cmocka_unit_test(test_items_without_bytes_are_limited_in_number),
+        cmocka_unit_test(test_many_numbers_at_once),
         cmocka_unit_test(test_unsupported_schemas_do_not_compile),
         cmocka_unit_test(test_fields_of_a_later_schema_are_skipped),
         cmocka_unit_test(test_text_is_shortest_form_utf8_without_nul),
