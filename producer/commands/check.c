@@ -101,13 +101,20 @@ check_loading_entry(struct checklist *list, const struct entry *entry)
     struct error err = {0};
     char message[NOTE_BYTES];
     uint32_t line = entry->trigger->place.line;
+    int rc = 0;
     if (missing_index_of_slot(entry, &sql))
-        checklist_add(list, "loading",
-                      error_set(&err, ERR_FATAL,
-                                "triggers[%u] (line %u): each range of entities would cost a scan"
-                                " of the whole table, so load refuses it: %s",
-                                entry->index, line, buffer_string(&sql)),
-                      &err);
+        rc = error_set(&err, ERR_FATAL,
+                       "triggers[%u] (line %u): each range of entities would cost a scan of the"
+                       " whole table, so load refuses it: %s",
+                       entry->index, line, buffer_string(&sql));
+    else if (select_is_pass(entry) && entry->key_column_count == 0)
+        rc = error_set(&err, ERR_FATAL,
+                       "triggers[%u] (line %u): table %s has no primary key, in whose order a load"
+                       " could read it in parts, so load refuses it: ALTER TABLE ... ADD PRIMARY"
+                       " KEY",
+                       entry->index, line, entry->trigger->table);
+    if (rc != 0)
+        checklist_add(list, "loading", rc, &err);
     buffer_clear(&sql);
     *message = '\0';
     if (missing_index_of_parent(entry, &sql))

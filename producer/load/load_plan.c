@@ -14,6 +14,7 @@
 #include "common/config/config_trigger.h"
 #include "producer/triggers/catalogue.h"
 #include "producer/triggers/digest.h"
+#include "producer/triggers/missing_index.h"
 #include "producer/triggers/select.h"
 #include "producer/triggers/sql.h"
 
@@ -106,20 +107,14 @@ name_dump(const struct planner *planner, struct load_source *source)
 static int
 check_slot_index(const struct entry *entry, struct error *err)
 {
-    bool is_child = entry->child != NULL;
-    const struct entry_table *table = is_child ? &entry->child_table : &entry->table;
-    const char *slot = is_child ? entry->child->slot : entry->trigger->slot_field;
-    struct buffer column = {0};
-    if (entry->slot_has_index)
+    struct buffer sql = {0};
+    if (!missing_index_of_slot(entry, &sql))
         return 0;
-    sql_append_name(&column, slot);
     int rc = entry_refuse(entry, entry->trigger->place, "table", err,
-                          "%s has no index that begins with %s, so each part of a load would read"
-                          " all of it: CREATE INDEX %sON %s (%s)",
-                          table->quoted, buffer_string(&column),
-                          table->is_partitioned ? "" : "CONCURRENTLY ", table->quoted,
-                          buffer_string(&column));
-    buffer_free(&column);
+                          "no index begins with the slot, so each part of a load would read the"
+                          " whole table: %s",
+                          buffer_string(&sql));
+    buffer_free(&sql);
     return rc;
 }
 
