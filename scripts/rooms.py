@@ -15,14 +15,15 @@ import re
 ORDER = (
     "producer: commands > api > drain > load > source, sink, triggers",
     "consumer: commands > api > group > partition"
-    " > ingest, dead_letter, compact, wal, checkpoint, query > engine > engine/store",
+    " > ingest, dead_letter, compact, dumps, wal, checkpoint, query > engine > engine/store",
     "common: cli, kafka, event, http, service > config, ops, pg, metrics"
     " > json, files, expression > base",
 )
 # Stages stand beside each other: the room above joins them. These arrows are the exceptions.
 STAGES = {
     "producer": ("source", "sink", "triggers", "load"),
-    "consumer": ("ingest", "dead_letter", "compact", "wal", "checkpoint", "query", "engine"),
+    "consumer": (
+        "ingest", "dead_letter", "compact", "dumps", "wal", "checkpoint", "query", "engine"),
 }
 STAGE_ARROWS = {
     ("consumer/query", "consumer/engine"),

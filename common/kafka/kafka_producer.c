@@ -28,6 +28,7 @@ struct producer_partition {
     uint64_t sent;
     uint64_t acked;
     int64_t acked_offset;
+    bool is_offset_missing; /* the last acknowledgement had none */
 };
 
 struct kafka_producer {
@@ -90,6 +91,7 @@ producer_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opa
         CHECK(number <= partition->sent);
         CHECK(producer->outstanding > 0);
         partition->acked = number;
+        partition->is_offset_missing = message->offset < 0;
         if (message->offset >= 0) /* the broker does not report the offset of a duplicate */
             partition->acked_offset = message->offset;
         producer->outstanding--;
@@ -293,6 +295,13 @@ int64_t
 kafka_producer_acked_offset(const struct kafka_producer *producer, int32_t partition)
 {
     return producer_partition(producer, partition)->acked_offset;
+}
+
+bool
+kafka_producer_acked_offset_is_last(const struct kafka_producer *producer, int32_t partition)
+{
+    const struct producer_partition *counts = producer_partition(producer, partition);
+    return counts->acked > 0 && !counts->is_offset_missing;
 }
 
 uint64_t

@@ -13,6 +13,7 @@
 #ifndef COMMON_KAFKA_KAFKA_PRODUCER_H
 #define COMMON_KAFKA_KAFKA_PRODUCER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,6 +56,8 @@ int kafka_producer_poll(struct kafka_producer *producer, int wait_ms, struct err
 uint64_t kafka_producer_sent(const struct kafka_producer *producer, int32_t partition);
 uint64_t kafka_producer_acked(const struct kafka_producer *producer, int32_t partition);
 int64_t kafka_producer_acked_offset(const struct kafka_producer *producer, int32_t partition);
+/* Is that the offset of the last message that was acknowledged? */
+bool kafka_producer_acked_offset_is_last(const struct kafka_producer *producer, int32_t partition);
 /* Of all partitions: messages queued and not acknowledged. */
 uint64_t kafka_producer_outstanding(const struct kafka_producer *producer);
 

@@ -9,6 +9,7 @@
 #include "consumer/api/api_context.h"
 #include "consumer/api/checkpoint.h"
 #include "consumer/api/cursors.h"
+#include "consumer/api/dumps.h"
 #include "consumer/api/health.h"
 #include "consumer/api/index.h"
 #include "consumer/api/metrics.h"
@@ -47,6 +48,11 @@ static const struct route routes[] = {
     {"GET", "/api/indexes/{index}/entities/{id}", api_answer_entity, false},
     {"GET", "/api/indexes/{index}/cursors", api_answer_cursors, false},
     {"GET", "/api/indexes/{index}/cursors/{id}", api_answer_cursor, false},
+    {"GET", "/api/indexes/{index}/dumps", api_answer_dumps, false},
+    {"PUT", "/api/indexes/{index}/dumps", api_answer_dump_put, true},
+    {"POST", "/api/indexes/{index}/dumps/clear", api_answer_dumps_clear, true},
+    {"POST", "/api/indexes/{index}/dumps/{id}/loaded", api_answer_dump_loaded, true},
+    {"DELETE", "/api/indexes/{index}/dumps/{id}", api_answer_dump_delete, true},
     {"POST", "/api/indexes/{index}/query", api_answer_query, false},
     {"POST", "/api/indexes/{index}/ops", api_answer_ops, true},
     {"POST", "/api/indexes/{index}/checkpoint", api_answer_checkpoint, true},
@@ -122,7 +128,7 @@ api_answer(const struct api *api, const struct route *route, struct text index,
     else if (!route->needs_token || api_authorize(api, call))
         route->answer(call);
     CHECK(call->response->status >= 200 && call->response->status <= 599);
-    CHECK(call->response->body.bytes > 0);
+    CHECK(call->response->body.bytes > 0 || call->response->status == 204);
 }
 
 static void
@@ -188,9 +194,10 @@ api_start(const struct config *config, struct assignment *assignment, struct ops
     context->config = config;
     context->assignment = assignment;
     context->sources = http_sources_create();
+    context->dumps = assignment_dumps(assignment);
     CHECK(sem_init(&context->query_slots, 0, (unsigned)config->consumer.http_threads) == 0);
     api_heartbeat(made);
-    int rc = api_ops_create(config, sink, context->sources, &context->ops, err);
+    int rc = api_ops_create(config, sink, context->sources, context->dumps, &context->ops, err);
     if (rc == 0 && config->consumer.token_file != NULL)
         rc = token_read(config->consumer.token_file, &made->token, err);
     if (rc == 0)

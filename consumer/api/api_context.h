@@ -9,6 +9,7 @@
 #include "common/config/config.h"
 #include "common/http/server.h"
 #include "common/metrics/metrics.h"
+#include "consumer/dumps/dump_registry.h"
 #include "consumer/group/assignment.h"
 #include "consumer/ingest/http_sources.h"
 
@@ -19,6 +20,7 @@ struct api_context {
     const struct config *config;
     struct assignment *assignment;
     struct http_sources *sources;
+    struct dump_registry *dumps;
     struct api_ops *ops;
     sem_t query_slots; /* consumer.http_threads; further queries wait */
     struct metrics_histogram query_times;

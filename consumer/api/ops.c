@@ -19,6 +19,7 @@ struct api_ops {
     struct ops_sink *sink;
     struct engine *index; /* without entities: it checks whether an op can be applied */
     struct http_sources *sources;
+    struct dump_registry *dumps;
     sem_t slots; /* consumer.posts_max; further requests are refused */
     pthread_mutex_t codec_lock;
     struct event_codec *codec;
@@ -26,7 +27,7 @@ struct api_ops {
 
 int
 api_ops_create(const struct config *config, struct ops_sink *sink, struct http_sources *sources,
-               struct api_ops **ops, struct error *err)
+               struct dump_registry *dumps, struct api_ops **ops, struct error *err)
 {
     const struct engine_options options = {
         .index = &config->index_config,
@@ -37,10 +38,12 @@ api_ops_create(const struct config *config, struct ops_sink *sink, struct http_s
     CHECK(config->consumer.posts_max > 0);
     CHECK(sink != NULL);
     CHECK(sources != NULL);
+    CHECK(dumps != NULL);
     struct api_ops *made = memory_zalloc(sizeof *made);
     made->config = config;
     made->sink = sink;
     made->sources = sources;
+    made->dumps = dumps;
     CHECK(sem_init(&made->slots, 0, (unsigned)config->consumer.posts_max) == 0);
     mutex_init(&made->codec_lock);
     int rc = engine_create(&options, &made->index, err);
@@ -141,6 +144,40 @@ ops_check(const void *index, const struct op *op, struct error *err)
     return engine_check_op(index, op, err);
 }
 
+/* The ops are durable: their dump counts them. */
+static int
+ops_count(struct api_ops *ops, const struct ops_request *request, const struct ops_post *post,
+          struct error *err)
+{
+    struct error failure = {0};
+    CHECK(post->offsets != NULL);
+    for (int32_t i = 0; i < ops->config->topic.partitions; i++)
+        if (post->offsets[i] == OPS_OFFSET_UNKNOWN)
+            return error_set(err, ERR_RETRY,
+                             "the ops are stored and not counted, send them again: the broker has "
+                             "not said where it stored them");
+    if (dump_registry_post(ops->dumps, request->meta.source, request->count, post->offsets,
+                           &failure) == 0)
+        return 0;
+    return error_set(err, ERR_RETRY, "the ops are stored and not counted, send them again: %s",
+                     failure.message);
+}
+
+static int
+ops_send(struct api_ops *ops, const struct ops_request *request, struct ops_post *post,
+         struct error *err)
+{
+    bool is_counted = dump_registry_counts(ops->dumps, request->meta.source);
+    int rc = ops_encode(ops, request, post, err);
+    if (rc != 0 || post->count == 0)
+        return rc;
+    CHECK(post->count == request->count);
+    if (is_counted)
+        ops_post_want_offsets(post, ops->config->topic.partitions);
+    rc = ops->sink->store(ops->sink, post, err);
+    return rc == 0 && is_counted ? ops_count(ops, request, post, err) : rc;
+}
+
 static int
 ops_store(struct api_ops *ops, struct text body, struct arena *arena, struct ops_post *post,
           struct buffer *out, struct error *err)
@@ -149,12 +186,9 @@ ops_store(struct api_ops *ops, struct text body, struct arena *arena, struct ops
     const struct ops_rules rules = {&ops->config->topic, ops_check, ops->index};
     int rc = ops_request_parse(body, &rules, arena, &request, err);
     if (rc == 0)
-        rc = ops_encode(ops, &request, post, err);
-    if (rc == 0 && post->count > 0)
-        rc = ops->sink->store(ops->sink, post, err);
+        rc = ops_send(ops, &request, post, err);
     if (rc != 0)
         return rc;
-    CHECK(post->count == request.count);
     uint64_t count = 0;
     for (uint32_t i = 0; i < request.count; i++)
         count += request.entries[i].ops.count;

@@ -1,4 +1,5 @@
-/* POST /ops: parses and encodes the whole request, stores it, and answers 200 when it is durable.
+/* POST /ops: parses and encodes the whole request, stores it, and answers 200 when it is durable
+ * and, if `meta.source` is the name of a dump, counted (dump_list.h).
  *
  * Failure: a request of which something cannot be applied is refused before anything is stored (400
  * with the entry), so that it leaves no dead letters. A request that could not be stored in time is
@@ -12,7 +13,7 @@
 
 /* All arguments must outlive it. The caller owns `*ops`. */
 int api_ops_create(const struct config *config, struct ops_sink *sink, struct http_sources *sources,
-                   struct api_ops **ops, struct error *err);
+                   struct dump_registry *dumps, struct api_ops **ops, struct error *err);
 /* No handler may run. NULL does nothing. */
 void api_ops_destroy(struct api_ops *ops);
 

@@ -18,6 +18,7 @@
 #include "common/service/service.h"
 #include "consumer/api/api.h"
 #include "consumer/commands/commands.h"
+#include "consumer/dumps/dump_registry.h"
 #include "consumer/group/assignment.h"
 #include "consumer/group/cursor_table.h"
 #include "consumer/group/feed_local.h"
@@ -161,7 +162,8 @@ run_check_advertise(const struct config *config)
 
 /* The group assigns partitions of the topic to this process. */
 static int
-run_kafka(const struct config *config, const struct data_dir *data_dir, struct error *err)
+run_kafka(const struct config *config, const struct data_dir *data_dir, struct dump_registry *dumps,
+          struct error *err)
 {
     struct ops_sink *sink;
     struct cursor_table *table;
@@ -172,7 +174,7 @@ run_kafka(const struct config *config, const struct data_dir *data_dir, struct e
     rc = cursor_table_start(config, &table, err);
     if (rc == 0) {
         CHECK((table != NULL) == (config->postgres != NULL));
-        struct assignment *assignment = assignment_create(config, data_dir, NULL, table);
+        struct assignment *assignment = assignment_create(config, data_dir, NULL, table, dumps);
         rc = run_api(config, assignment, sink, err);
         assignment_destroy(assignment);
         cursor_table_stop(table);
@@ -183,16 +185,33 @@ run_kafka(const struct config *config, const struct data_dir *data_dir, struct e
 
 /* This process owns all partitions; POST /ops is their only source. */
 static int
-run_alone(const struct config *config, const struct data_dir *data_dir, struct error *err)
+run_alone(const struct config *config, const struct data_dir *data_dir, struct dump_registry *dumps,
+          struct error *err)
 {
     CHECK(!config->kafka.present);
     CHECK(config->topic.partitions > 0);
     struct feed_local *local = feed_local_create(config);
     struct ops_sink *sink = feed_local_sink(local);
-    struct assignment *assignment = assignment_create(config, data_dir, local, NULL);
+    struct assignment *assignment = assignment_create(config, data_dir, local, NULL, dumps);
     int rc = run_api(config, assignment, sink, err);
     assignment_destroy(assignment);
     sink->destroy(sink);
+    return rc;
+}
+
+static int
+run_with_dumps(const struct config *config, const struct data_dir *data_dir, struct error *err)
+{
+    struct dump_registry *dumps;
+    bool grouped = config->kafka.present;
+    int rc = dump_registry_open(data_dir->files, config->consumer.data_dir,
+                                grouped ? config->topic.name : config->index,
+                                config->topic.partitions, &dumps, err);
+    if (rc != 0)
+        return rc;
+    rc =
+        grouped ? run_kafka(config, data_dir, dumps, err) : run_alone(config, data_dir, dumps, err);
+    dump_registry_close(dumps);
     return rc;
 }
 
@@ -210,8 +229,7 @@ command_run(const struct cli *cli, struct error *err)
         rc = data_dir_fix_partitions(&data_dir, config->consumer.data_dir, config->topic.partitions,
                                      err);
     if (rc == 0)
-        rc = config->kafka.present ? run_kafka(config, &data_dir, err)
-                                   : run_alone(config, &data_dir, err);
+        rc = run_with_dumps(config, &data_dir, err);
     data_dir_close(&data_dir);
     if (rc == 0)
         log_info(area, "stopped");

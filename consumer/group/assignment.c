@@ -25,6 +25,7 @@ struct assignment {
     const struct data_dir *data_dir;
     struct feed_local *local;          /* NULL: Kafka feeds the workers */
     struct cursor_table *cursor_table; /* may be NULL */
+    struct dump_registry *dumps;
     struct stage_times times;
     pthread_rwlock_t lock;           /* of what follows: the main thread writes, others read */
     struct kafka_consumer *consumer; /* NULL: not joined */
@@ -34,8 +35,10 @@ struct assignment {
 
 struct assignment *
 assignment_create(const struct config *config, const struct data_dir *data_dir,
-                  struct feed_local *local, struct cursor_table *cursor_table)
+                  struct feed_local *local, struct cursor_table *cursor_table,
+                  struct dump_registry *dumps)
 {
+    CHECK(dumps != NULL);
     CHECK(config->topic.partitions > 0);
     CHECK(local == NULL || !config->kafka.present);
     struct assignment *assignment = memory_zalloc(sizeof *assignment);
@@ -43,6 +46,7 @@ assignment_create(const struct config *config, const struct data_dir *data_dir,
     assignment->data_dir = data_dir;
     assignment->local = local;
     assignment->cursor_table = cursor_table;
+    assignment->dumps = dumps;
     assignment->partitions =
         memory_zalloc((size_t)config->topic.partitions * sizeof *assignment->partitions);
     rwlock_init(&assignment->lock);
@@ -118,6 +122,7 @@ assignment_start(struct assignment *assignment, int32_t partition)
         .data_dir = assignment->data_dir,
         .feed = assignment_open_feed(assignment, partition),
         .times = &assignment->times,
+        .dumps = assignment->dumps,
         .partition = partition,
     };
     if (worker_start(&options, &worker, &err) != 0)
@@ -136,6 +141,26 @@ assignment_stop(struct assignment *assignment, int32_t partition)
     assignment_set(assignment, partition, NULL); /* no other thread uses the worker any more */
     if (worker_stop(worker, &err) != 0)
         assignment_fail(assignment, &err);
+    dump_registry_own(assignment->dumps, partition, false);
+}
+
+/* It is known again which partitions this member owns. */
+static void
+assignment_tell_dumps(struct assignment *assignment)
+{
+    struct error err = {0};
+    if (dump_registry_assigned(assignment->dumps, true, &err) != 0)
+        assignment_fail(assignment, &err);
+}
+
+/* The registry is told before the first of them starts, so that no dump is complete because a
+ * partition is not owned yet. */
+static void
+assignment_own(struct assignment *assignment, const int32_t *partitions, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (partitions[i] < assignment->config->topic.partitions)
+            dump_registry_own(assignment->dumps, partitions[i], true);
 }
 
 /* Partitions that were lost until now are assigned again, here or to another member. */
@@ -147,10 +172,12 @@ assignment_on_assigned(void *context, const int32_t *partitions, uint32_t count)
     for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
         if (assignment->partitions[i].is_lost)
             assignment_stop(assignment, i);
+    assignment_own(assignment, partitions, count);
     for (uint32_t i = 0; i < count; i++) {
         log_info(area, "partition %d: assigned", partitions[i]);
         assignment_start(assignment, partitions[i]);
     }
+    assignment_tell_dumps(assignment);
 }
 
 /* An outage of the broker loses partitions as well, and queries must be answered meanwhile. */
@@ -185,6 +212,8 @@ assignment_on_revoked(void *context, const int32_t *partitions, uint32_t count, 
     }
     for (uint32_t i = 0; i < count; i++)
         assignment_stop(assignment, partitions[i]);
+    if (assignment->consumer != NULL) /* else this member leaves the group */
+        assignment_tell_dumps(assignment);
 }
 
 /* The id of the data directory is the member's static id, because the state of its partitions is
@@ -221,7 +250,10 @@ static int
 assignment_start_all(struct assignment *assignment, struct error *err)
 {
     for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
+        assignment_own(assignment, &i, 1);
+    for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
         assignment_start(assignment, i);
+    assignment_tell_dumps(assignment);
     for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
         CHECK(assignment->failure.code != 0 || assignment->partitions[i].worker != NULL);
     if (assignment->failure.code != 0)
@@ -284,6 +316,8 @@ assignment_leave_group(struct assignment *assignment, struct error *err)
 {
     int32_t count = assignment->config->topic.partitions;
     CHECK(assignment->local == NULL || assignment->consumer == NULL);
+    if (dump_registry_assigned(assignment->dumps, false, err) != 0)
+        assignment_fail(assignment, err);
     for (int32_t i = 0; i < count; i++)
         if (assignment->partitions[i].worker != NULL)
             worker_request_stop(assignment->partitions[i].worker);
@@ -366,6 +400,12 @@ const struct stage_times *
 assignment_times(const struct assignment *assignment)
 {
     return &assignment->times;
+}
+
+struct dump_registry *
+assignment_dumps(const struct assignment *assignment)
+{
+    return assignment->dumps;
 }
 
 struct cursor_table *

@@ -14,6 +14,7 @@
 #define CONSUMER_GROUP_ASSIGNMENT_H
 
 #include "common/kafka/kafka_consumer.h"
+#include "consumer/dumps/dump_registry.h"
 #include "consumer/group/cursor_table.h"
 #include "consumer/group/feed_local.h"
 #include "consumer/partition/worker.h"
@@ -23,7 +24,8 @@ struct assignment;
 /* `local` feeds the partitions of a stand-alone index; NULL: Kafka does. `cursor_table` may be
  * NULL. All must outlive the assignment. The caller owns it. */
 struct assignment *assignment_create(const struct config *config, const struct data_dir *data_dir,
-                                     struct feed_local *local, struct cursor_table *cursor_table);
+                                     struct feed_local *local, struct cursor_table *cursor_table,
+                                     struct dump_registry *dumps);
 
 /* Joins the group, without waiting for the broker; or starts all partitions. */
 int assignment_join(struct assignment *assignment, struct error *err);
@@ -47,5 +49,6 @@ void assignment_broker_error(const struct assignment *assignment, char *out, siz
 
 const struct stage_times *assignment_times(const struct assignment *assignment);
 struct cursor_table *assignment_cursor_table(const struct assignment *assignment);
+struct dump_registry *assignment_dumps(const struct assignment *assignment);
 
 #endif

@@ -27,8 +27,19 @@ ops_post_add(struct ops_post *post, size_t begin, int64_t entity_id, int32_t par
 }
 
 void
+ops_post_want_offsets(struct ops_post *post, int32_t partitions)
+{
+    CHECK(partitions > 0);
+    CHECK(post->offsets == NULL);
+    post->offsets = memory_alloc((size_t)partitions * sizeof *post->offsets);
+    for (int32_t i = 0; i < partitions; i++)
+        post->offsets[i] = OPS_OFFSET_NONE;
+}
+
+void
 ops_post_free(struct ops_post *post)
 {
+    free(post->offsets);
     buffer_free(&post->bytes);
     free(post->spans);
 }

@@ -174,6 +174,21 @@ topic_deliver(struct ops_topic *topic, struct topic_post *round, struct error *e
     return rc;
 }
 
+/* The offset that the last event of the round has is not smaller than that of the post. */
+static void
+topic_set_offsets(struct ops_topic *topic, const struct ops_post *post)
+{
+    int32_t partitions = topic->config->topic.partitions;
+    for (uint32_t i = 0; post->offsets != NULL && i < post->count; i++) {
+        int32_t first;
+        int32_t count = ops_span_partitions(&post->spans[i], partitions, &first);
+        for (int32_t j = first; j < first + count; j++)
+            post->offsets[j] = kafka_producer_acked_offset_is_last(topic->producer, j)
+                                   ? kafka_producer_acked_offset(topic->producer, j)
+                                   : OPS_OFFSET_UNKNOWN;
+    }
+}
+
 /* Answers all posts of the round; those that were not refused get `err` (code 0: stored). */
 static void
 topic_answer(struct ops_topic *topic, struct topic_post *round, const struct error *err)
@@ -234,6 +249,9 @@ topic_main(void *context)
             ops_post_fail(&err, true);
         else if (topic_deliver(topic, round, &err) != 0)
             ops_post_fail(&err, false);
+        for (struct topic_post *one = round; err.code == 0 && one != NULL; one = one->next)
+            if (one->err.code == 0)
+                topic_set_offsets(topic, one->post);
         if (err.code != 0) {
             err.code = ERR_RETRY; /* a new client may succeed */
             log_warn("ops", "%s", err.message);

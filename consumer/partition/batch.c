@@ -37,6 +37,7 @@ batch_free(struct batch *batch)
     buffer_free(&batch->payload);
     buffer_free(&batch->received);
     dead_letter_list_free(&batch->dead_letters);
+    free(batch->jobs);
     free(batch->events);
 }
 
@@ -48,6 +49,7 @@ batch_begin(struct batch *batch, const struct sequence *sequence)
     buffer_clear(&batch->payload);
     dead_letter_list_clear(&batch->dead_letters);
     batch->event_count = 0;
+    batch->job_count = 0;
     batch->counts = (struct batch_counts){0};
     batch->sequence = *sequence;
     batch->first_offset = -1;
@@ -267,6 +269,25 @@ batch_check_gap(const struct batch *batch, const struct event *event, struct err
                      reason);
 }
 
+/* Keeps the mark of a load for the dump registry. */
+static void
+batch_add_job(struct batch *batch, const struct kafka_record *record, const struct event *event)
+{
+    CHECK(event->kind == EVENT_JOB);
+    CHECK(event->job != NULL);
+    if (batch->job_count == batch->job_capacity) {
+        batch->job_capacity = batch->job_capacity == 0 ? 4 : 2 * batch->job_capacity;
+        batch->jobs = memory_realloc(batch->jobs, batch->job_capacity * sizeof *batch->jobs);
+    }
+    CHECK(batch->job_count < batch->job_capacity);
+    batch->jobs[batch->job_count++] = (struct dump_mark){
+        .epoch = event->epoch,
+        .offset = record->offset,
+        .job = event->job,
+        .incomplete = "",
+    };
+}
+
 static void
 batch_judge(struct batch *batch, const struct kafka_record *record, struct event *event)
 {
@@ -290,6 +311,8 @@ batch_judge(struct batch *batch, const struct kafka_record *record, struct event
             (struct dead_letter){.reason = "numbered by a second source", .event = event});
         break;
     case SEQUENCE_MARK:
+        if (event->kind == EVENT_JOB)
+            batch_add_job(batch, record, event);
         break;
     default:
         CHECK(false);

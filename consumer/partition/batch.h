@@ -20,6 +20,7 @@
 #include "common/kafka/kafka_record.h"
 #include "consumer/compact/compact.h"
 #include "consumer/dead_letter/dead_letter.h"
+#include "consumer/dumps/dump_list.h"
 #include "consumer/engine/engine.h"
 #include "consumer/partition/sequence.h"
 
@@ -53,6 +54,9 @@ struct batch {
     struct buffer payload;
     struct buffer received; /* the payload before compaction */
     struct dead_letter_list dead_letters;
+    struct dump_mark *jobs; /* the marks of loads, in order */
+    uint32_t job_count;
+    uint32_t job_capacity;
     struct batch_counts counts;
     struct sequence sequence; /* after the last message */
     int64_t first_offset;     /* of the messages; -1: the batch is empty */

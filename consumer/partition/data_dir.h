@@ -4,6 +4,7 @@
  *     {data_dir}/lock                locked while in use
  *     {data_dir}/id                  a random UUID, written once
  *     {data_dir}/partitions          the number of partitions of a stand-alone index
+ *     {data_dir}/{topic}.dumps       the dump registry (dump_registry.h); {index}.dumps likewise
  *     {data_dir}/{topic}-{p}/        the directory of partition p (partition_dir.h);
  *                                    {index}-{p} of a stand-alone index
  */

@@ -132,6 +132,45 @@ worker_save(struct worker *worker, struct error *err)
     return rc;
 }
 
+/* --- the dump registry ------------------------------------------------------------------------ */
+
+/* Before the batch is durable: a mark that is registered and lost in a crash is read again. */
+static int
+worker_mark_dumps(struct worker *worker, struct error *err)
+{
+    const struct batch *batch = &worker->batch;
+    CHECK(batch->is_closed);
+    if (worker->options.dumps == NULL || batch->job_count == 0)
+        return 0;
+    return dump_registry_mark(worker->options.dumps, worker->options.partition, batch->jobs,
+                              batch->job_count, err);
+}
+
+static int
+worker_report_dumps(struct worker *worker, struct error *err)
+{
+    int64_t offset = replica_durable_offset(worker_fed(worker));
+    if (worker->options.dumps == NULL || offset < 0)
+        return 0;
+    return dump_registry_durable(worker->options.dumps, worker->options.partition, offset, err);
+}
+
+/* `served`: how far the served log was durable before the group's offset was followed. A rebuilt
+ * log may be further than that, and its marks are not read again. */
+static int
+worker_recover_dumps(struct worker *worker, int64_t served, struct error *err)
+{
+    int64_t offset = served >= 0 ? served : 0;
+    CHECK(worker->phase == WORKER_RESUMING);
+    if (worker->options.dumps == NULL)
+        return 0;
+    if (replica_pair_is_rebuilding(&worker->replicas)) {
+        int64_t fed = replica_durable_offset(worker_fed(worker));
+        offset = fed > offset ? fed : offset;
+    }
+    return dump_registry_recovered(worker->options.dumps, worker->options.partition, offset, err);
+}
+
 /* --- one batch ------------------------------------------------------------------------------- */
 
 /* Waits until the batch's dead letters are acknowledged; a long wait is published. False: asked to
@@ -181,7 +220,9 @@ worker_finish_batch(struct worker *worker, struct error *err)
     CHECK(worker->batch.context.engine == replica_engine(replica));
     if (!worker_deliver_dead_letters(worker))
         return 0;
-    int rc = replica_advance(replica, &worker->batch, err);
+    int rc = worker_mark_dumps(worker, err);
+    if (rc == 0)
+        rc = replica_advance(replica, &worker->batch, err);
     if (rc != 0)
         return rc;
     worker_status_count(&worker->status, &worker->batch.counts);
@@ -345,6 +386,8 @@ worker_round(struct worker *worker, struct error *err)
         if (rc == 0)
             worker_report_durable(worker);
         if (rc == 0)
+            rc = worker_report_dumps(worker, err);
+        if (rc == 0)
             rc = worker_swap_when_due(worker, err);
         if (rc == 0)
             rc = checkpointer_step(&worker->checkpointer, err);
@@ -384,7 +427,10 @@ worker_resume(struct worker *worker, struct error *err)
         .context = worker,
     };
     CHECK(worker->phase == WORKER_RESUMING);
+    int64_t served = replica_durable_offset(worker->replicas.served);
     int rc = resumer_run(&resumer, err);
+    if (rc == 0)
+        rc = worker_recover_dumps(worker, served, err);
     if (rc != 0)
         return rc;
     bool is_rebuilding = replica_pair_is_rebuilding(&worker->replicas);

@@ -6,8 +6,10 @@
  *     rounds of
  *       read         messages from there
  *       batch        decode, seq rule, checks, compaction; its dead letters are acknowledged
+ *       marks        of loads, to the dump registry, which stores them (dump_registry.h)
  *       advance      one frame, fsync, then the engine, under the write lock (replica.h)
- *       report       the durable offset to the feed, which commits it to the group (committer.h)
+ *       report       the durable offset to the feed, which commits it to the group (committer.h),
+ *                    and to the dump registry
  *       swap         the end of a rebuild (replica_pair.h)
  *       checkpoint   when the log has grown enough, or on request (checkpointer.h)
  *     finish       save, commit, and a last checkpoint when the whole process stops
@@ -24,6 +26,7 @@
 #define CONSUMER_PARTITION_WORKER_H
 
 #include "common/files/files.h"
+#include "consumer/dumps/dump_registry.h"
 #include "consumer/partition/data_dir.h"
 #include "consumer/partition/feed.h"
 #include "consumer/partition/shard.h"
@@ -31,12 +34,13 @@
 
 struct worker;
 
-/* All but the feed, which the worker takes over, must outlive it. */
+/* All but the feed, which the worker takes over, must outlive it. `dumps` may be NULL. */
 struct worker_options {
     const struct config *config;
     const struct data_dir *data_dir;
     struct feed *feed;
     struct stage_times *times;
+    struct dump_registry *dumps; /* is told of the marks of loads */
     int32_t partition;
 };
 

@@ -45,16 +45,21 @@ class Client:
         self.connection = http.client.HTTPConnection(servers.LOOPBACK, port, timeout=90)
         self.headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
 
-    def post(self, body):
-        """(status, answer, headers). A `body` that is text or bytes is sent unchanged."""
-        text = body if isinstance(body, (str, bytes)) else json.dumps(body)
+    def call(self, method, path, body=None):
+        """(status, answer, headers) of a path of the index; the answer is None if it is empty. A
+        `body` that is text or bytes is sent unchanged."""
+        text = body if isinstance(body, (str, bytes, type(None))) else json.dumps(body)
         try:
-            self.connection.request("POST", f"{INDEX}/ops", text, self.headers)
+            self.connection.request(method, f"{INDEX}/{path}", text, self.headers)
             answer = self.connection.getresponse()
-            return answer.status, json.loads(answer.read()), answer.headers
+            content = answer.read()
+            return answer.status, json.loads(content) if content else None, answer.headers
         except BaseException:
             self.connection.close()
             raise
+
+    def post(self, body):
+        return self.call("POST", "ops", body)
 
     def store(self, *entries):
         """Posts the entries; any status but 200 is an error."""
@@ -270,6 +275,9 @@ class StandAlone(Clients):
         self.assertEqual(client.post(body)[0], 401)
         self.assertFalse(self.entity(1)["alive"])
         self.consumer.stop()
+        for method, path in (("PUT", "dumps"), ("DELETE", "dumps/a"),
+                             ("POST", "dumps/a/loaded"), ("POST", "dumps/clear")):
+            self.assertEqual(self.client("other").call(method, path, "{}")[0], 401, path)
         self.write_config(token_file=None)
         self.start()
         status, answer, _ = self.client().post(body)
@@ -306,6 +314,18 @@ class StandAlone(Clients):
         self.assertEqual(self.query()["total_matched"], 0)
         self.assertEqual(self.sources(), [])
         client.store(good)
+
+    def test_dump_of_posted_entries(self):
+        """A dump is complete as soon as it is told how many entries were posted under its name,
+        because a post is applied when it is answered."""
+        client = self.start()
+        self.assertEqual(client.call("PUT", "dumps", {"name": "Image-1"})[0], 201)
+        for number in range(3):
+            client.post({"ops": [entry(number, 1)], "meta": {"source": "Image-1"}})
+        client.store(entry(9, 1))
+        client.call("POST", "dumps/Image-1/loaded", {"ops_written": 3})
+        dump = client.call("GET", "dumps")[1]["dumps"]["Image-1"]
+        self.assertEqual((dump["status"], dump["ops_processed"]), ("Complete", 3))
 
     def test_f58_bodies_without_end_and_slow_clients(self):
         """A body without an end and a slow client occupy one connection each; other clients are

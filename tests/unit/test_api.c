@@ -10,7 +10,9 @@
 #include "common/base/memory.h"
 #include "common/http/client.h"
 #include "consumer/api/api.h"
+#include "consumer/api/dumps.h"
 #include "consumer/api/health.h"
+#include "tests/support/memory_files.h"
 
 static const struct config config = {
     .index = "shop",
@@ -26,6 +28,8 @@ static const struct config config = {
 static const struct data_dir data_dir;
 
 struct fixture {
+    struct memory_files *memory;
+    struct dump_registry *dumps;
     struct assignment *assignment;
     struct ops_sink sink;
     struct api *api;
@@ -37,7 +41,11 @@ fixture_begin(void **state)
 {
     struct error err = {0};
     struct fixture *fixture = memory_zalloc(sizeof *fixture);
-    fixture->assignment = assignment_create(&config, &data_dir, NULL, NULL);
+    fixture->memory = memory_files_create(1);
+    struct files *files = memory_files_vtable(fixture->memory);
+    assert_int_equal(files->make_directory(files, "data", &err), 0);
+    assert_int_equal(dump_registry_open(files, "data", "t", 2, &fixture->dumps, &err), 0);
+    fixture->assignment = assignment_create(&config, &data_dir, NULL, NULL, fixture->dumps);
     assert_int_equal(api_start(&config, fixture->assignment, &fixture->sink, &fixture->api, &err),
                      0);
     snprintf(fixture->listen, sizeof fixture->listen, "127.0.0.1:%d", api_port(fixture->api));
@@ -51,6 +59,8 @@ fixture_end(void **state)
     struct fixture *fixture = *state;
     api_stop(fixture->api);
     assignment_destroy(fixture->assignment);
+    dump_registry_close(fixture->dumps);
+    memory_files_destroy(fixture->memory);
     free(fixture);
     return 0;
 }
@@ -115,6 +125,9 @@ test_calls_that_change_state_are_refused_without_a_token(void **state)
         {"/api/indexes/shop/ops", NULL, 405, "GET is not allowed for this path"},
         {"/api/indexes/x/ops", "{}", 404, "Index 'x' not found"},
         {"/api/indexes/shop/checkpoint", "", 403, "consumer.token_file is not set"},
+        {"/api/indexes/shop/dumps/clear", "", 403, "consumer.token_file is not set"},
+        {"/api/indexes/shop/dumps/a/loaded", "{}", 403, "consumer.token_file is not set"},
+        {"/api/indexes/shop/dumps/a", "{}", 405, "POST is not allowed for this path"},
         {"/api/indexes/shop/checkpoint", NULL, 405, "GET is not allowed for this path"},
     };
     CHECK_EXCHANGES(state, exchanges);
@@ -139,11 +152,85 @@ test_the_other_paths_answer(void **state)
     static const struct exchange exchanges[] = {
         {"/api/indexes", NULL, 200, "{\"indexes\":[\"shop\"]}"},
         {"/api/indexes/shop/stats", NULL, 200, "\"index\":\"shop\",\"partitions\":0"},
+        {"/api/indexes/shop/dumps", NULL, 200, "{\"dumps\":{},\"all_complete\":false}"},
         {"/api/indexes/shop/cursors", NULL, 200, "{\"cursors\":[]}"},
         {"/api/internal/sync-lag", NULL, 200, "\"sources\":[]"},
         {"/metrics", NULL, 200, "# TYPE bitdex_freshness_seconds gauge\n"},
     };
     CHECK_EXCHANGES(state, exchanges);
+}
+
+/* A request about dumps that has passed the check of the token, and its answer. */
+struct dump_exchange {
+    void (*answer)(struct api_call *call);
+    const char *id;
+    const char *body;
+    int status;
+    const char *wanted;
+};
+
+static void
+check_dump_exchange(const struct fixture *fixture, const struct dump_exchange *one)
+{
+    struct api_context context = {
+        .config = &config, .assignment = fixture->assignment, .dumps = fixture->dumps};
+    const struct http_request request = {.method = "POST", .body = text_of(one->body)};
+    struct http_response response = {.status = 200};
+    struct api_call call = {
+        .api = &context, .request = &request, .response = &response, .id = text_of(one->id)};
+    one->answer(&call);
+    if (response.status != one->status || strcmp(buffer_string(&response.body), one->wanted) != 0)
+        fail_msg("%s: %d %s", one->wanted, response.status, buffer_string(&response.body));
+    buffer_free(&response.body);
+}
+
+static void
+test_dumps_are_registered_loaded_and_removed(void **state)
+{
+    const struct fixture *fixture = *state;
+    static const struct dump_exchange exchanges[] = {
+        {api_answer_dump_put, "", "{\"name\":\"a\",\"note\":[1]}", 201,
+         "{\"name\":\"a\",\"status\":\"writing\"}"},
+        {api_answer_dump_loaded, "a", "{\"ops_written\":0}", 200,
+         "{\"name\":\"a\",\"status\":\"loading\"}"},
+        {api_answer_dump_loaded, "a", "{\"ops_written\":1}", 409,
+         "{\"error\":\"Dump 'a' has failed: register it again\"}"},
+        {api_answer_dump_loaded, "b", "{\"ops_written\":1}", 404,
+         "{\"error\":\"Dump 'b' not found\"}"},
+        {api_answer_dump_delete, "a", "", 204, ""},
+        {api_answer_dump_delete, "a", "", 404, "{\"error\":\"Dump 'a' not found\"}"},
+        {api_answer_dump_put, "", "{\"name\":\"a\"}", 201,
+         "{\"name\":\"a\",\"status\":\"writing\"}"},
+        {api_answer_dumps_clear, "", "", 204, ""},
+        {api_answer_dumps, "", "", 200, "{\"dumps\":{},\"all_complete\":false}"},
+    };
+    for (size_t i = 0; i < sizeof exchanges / sizeof exchanges[0]; i++)
+        check_dump_exchange(fixture, &exchanges[i]);
+}
+
+static void
+test_invalid_requests_about_dumps_are_refused(void **state)
+{
+    const struct fixture *fixture = *state;
+    static const char no_name[] =
+        "{\"error\":\"the body must be an object in which \\\"name\\\" is a text\"}";
+    static const char no_count[] = "{\"error\":\"the body must be an object in which "
+                                   "\\\"ops_written\\\" is an integer\"}";
+    static const char bad_name[] =
+        "{\"error\":\"the name of a dump has 1 to 127 bytes, without '/' and control characters\"}";
+    static const struct dump_exchange exchanges[] = {
+        {api_answer_dump_put, "", "{}", 400, no_name},
+        {api_answer_dump_put, "", "[]", 400, no_name},
+        {api_answer_dump_put, "", "{\"name\":1}", 400, no_name},
+        {api_answer_dump_put, "", "{\"name\":\"\"}", 400, bad_name},
+        {api_answer_dump_put, "", "{\"name\":\"a/b\"}", 400, bad_name},
+        {api_answer_dump_loaded, "a", "{}", 400, no_count},
+        {api_answer_dump_loaded, "a", "{\"ops_written\":1.5}", 400, no_count},
+        {api_answer_dump_loaded, "a", "{\"ops_written\":-1}", 400,
+         "{\"error\":\"ops_written must not be negative\"}"},
+    };
+    for (size_t i = 0; i < sizeof exchanges / sizeof exchanges[0]; i++)
+        check_dump_exchange(fixture, &exchanges[i]);
 }
 
 /* What GET /api/health answers so long after the last heartbeat of the main thread. */
@@ -201,6 +288,8 @@ main(void)
         cmocka_unit_test(test_calls_that_change_state_are_refused_without_a_token),
         cmocka_unit_test(test_L9_every_answer_names_the_missing_partitions),
         cmocka_unit_test(test_the_other_paths_answer),
+        cmocka_unit_test(test_dumps_are_registered_loaded_and_removed),
+        cmocka_unit_test(test_invalid_requests_about_dumps_are_refused),
         cmocka_unit_test(test_F42_a_main_thread_without_heartbeats_fails_health),
         cmocka_unit_test(test_F42_a_worker_without_heartbeats_fails_health),
     };

@@ -163,12 +163,14 @@ test_messages_arrive_in_order(void **state)
     struct kafka_producer *producer = producer_of(CONFIGURE_PLAIN(), topic, 3);
     for (int32_t partition = 0; partition < 3; partition++)
         assert_int_equal(kafka_producer_acked_offset(producer, partition), -1);
+    assert_false(kafka_producer_acked_offset_is_last(producer, 0));
     for (int32_t partition = 0; partition < 2; partition++)
         send_all(producer, partition, 0, COUNT);
     for (int32_t partition = 0; partition < 2; partition++) {
         assert_int_equal(kafka_producer_sent(producer, partition), COUNT);
         assert_int_equal(kafka_producer_acked(producer, partition), COUNT);
         assert_int_equal(kafka_producer_acked_offset(producer, partition), COUNT - 1);
+        assert_true(kafka_producer_acked_offset_is_last(producer, partition));
         check_topic(topic, partition, COUNT);
     }
     assert_int_equal(kafka_producer_acked(producer, 2), 0);
