@@ -1,7 +1,8 @@
 /* What the engine costs, on entities like those of the gallery: memory, its image, changes,
  * fan-outs, queries.
  *
- *     engine [ENTITIES]        default 2000000
+ *     bench_engine [ENTITIES]          default 2000000
+ *     bench_engine chunk [ENTITIES]    loading by chunks, against loading by rows
  *
  * Prints tables. Times are CPU times, and rates are medians of chunks. Every query is computed,
  * since the engine has no cache of results. "bare" is the least that the task needs, done with
@@ -14,23 +15,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/engine_chunk.h"
+#include "bench/entities.h"
 #include "common/base/check.h"
 #include "common/base/memory.h"
 #include "consumer/engine/engine.h"
 
-enum { TAGS = 200000, VERSIONS = 100000, SETS_MAX = 64, CHUNKS = 11, SAMPLES = 300, PAGE = 50 };
-enum { FAN_OUT_SLOTS = 10000000, NOW_S = 1700000000, LONG_LIST = 5000, LONG_PAGE = 10000 };
-
-static double
-cpu_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
+enum { CHUNKS = 11, SAMPLES = 300, PAGE = 50 };
+enum { FAN_OUT_SLOTS = 10000000, LONG_LIST = 5000, LONG_PAGE = 10000 };
 
 static int
 double_compare(const void *left, const void *right)
@@ -47,201 +41,7 @@ percentile(double *samples, int count, double part)
     return samples[(int)(part * (count - 1) + 0.5)];
 }
 
-/* --- entities: the id of an entity determines its values ------------------------------------- */
-
-/* splitmix64 */
-static uint64_t
-mix(uint64_t seed)
-{
-    seed += UINT64_C(0x9e3779b97f4a7c15);
-    seed = (seed ^ seed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    seed = (seed ^ seed >> 27) * UINT64_C(0x94d049bb133111eb);
-    return seed ^ seed >> 31;
-}
-
-/* A number from 1 to count, by Zipf's law: lower numbers are more frequent. */
-static int64_t
-skewed(uint64_t random, uint64_t count)
-{
-    double part = (double)(random >> 11) / 9007199254740992.0;
-    return (int64_t)exp(part * log((double)count + 1));
-}
-
-enum {
-    LEVEL,
-    USER,
-    POST,
-    TYPE,
-    BASE_MODEL,
-    AVAILABILITY,
-    HAS_META,
-    POI,
-    TAG_IDS,
-    TOOL_IDS,
-    VERSION_IDS,
-    EXISTED_AT,
-    PUBLISHED_AT,
-    SORT_AT,
-    FIELDS
-};
-
-static const struct config_filter_field filter_fields[] = {
-    [LEVEL] = {"nsfwLevel", FIELD_SINGLE_VALUE},
-    [USER] = {"userId", FIELD_SINGLE_VALUE},
-    [POST] = {"postId", FIELD_SINGLE_VALUE},
-    [TYPE] = {"type", FIELD_STRING},
-    [BASE_MODEL] = {"baseModel", FIELD_STRING},
-    [AVAILABILITY] = {"availability", FIELD_STRING},
-    [HAS_META] = {"hasMeta", FIELD_BOOLEAN},
-    [POI] = {"poi", FIELD_BOOLEAN},
-    [TAG_IDS] = {"tagIds", FIELD_MULTI_VALUE},
-    [TOOL_IDS] = {"toolIds", FIELD_MULTI_VALUE},
-    [VERSION_IDS] = {"modelVersionIds", FIELD_MULTI_VALUE},
-};
-static const char *const sort_at_sources[] = {"existedAt", "publishedAt"};
-static const struct config_sort_field sort_fields[] = {
-    {.name = "existedAt", .bits = 32},
-    {.name = "publishedAt", .bits = 32},
-    {.name = "sortAt",
-     .bits = 32,
-     .computed_op = COMPUTED_GREATEST,
-     .source_fields = sort_at_sources,
-     .source_field_count = 2},
-};
-static const struct config_index index_config = {
-    .filter_fields = filter_fields,
-    .filter_field_count = EXISTED_AT,
-    .sort_fields = sort_fields,
-    .sort_field_count = FIELDS - EXISTED_AT,
-    .visible_from = "publishedAt",
-};
-static const char *const types[] = {"image", "video", "audio"};
-static const char *const base_models[] = {"SDXL 1.0", "SD 1.5", "Pony",   "Flux.1 D", "Illustrious",
-                                          "SD 2.1",   "SD 3.5", "NoobAI", "Flux.1 S", "Other"};
-static const char *const availabilities[] = {"Public", "Private", "Unsearchable"};
-
-static const char *
-field_name(int field)
-{
-    return field < EXISTED_AT ? filter_fields[field].name : sort_fields[field - EXISTED_AT].name;
-}
-
-static uint64_t entities = 2000000;
-
-/* The values of one field of one entity, and their number. A text is its place in the list. */
-static uint32_t
-entity_values(int field, uint64_t id, int64_t values[SETS_MAX])
-{
-    uint64_t random = mix(id * FIELDS + (uint64_t)field);
-    uint32_t count = 1;
-    switch (field) {
-    case LEVEL:
-        values[0] = INT64_C(1) << (skewed(random, 31) - 1) % 6;
-        break;
-    case USER:
-        values[0] = skewed(random, entities / 20 + 1);
-        break;
-    case POST:
-        values[0] = (int64_t)(id * 10 / 46);
-        break;
-    case TYPE:
-        values[0] = random % 20 == 0;
-        break;
-    case BASE_MODEL:
-        values[0] = skewed(random, 10) - 1;
-        break;
-    case AVAILABILITY:
-        values[0] = random % 50 == 0 ? (int64_t)(random >> 20) % 2 + 1 : 0;
-        break;
-    case HAS_META:
-        values[0] = random % 10 < 6;
-        break;
-    case POI:
-        values[0] = random % 50 == 0;
-        break;
-    case EXISTED_AT:
-        values[0] = NOW_S - (int64_t)((entities - id) * 20 + random % 1000000);
-        break;
-    case PUBLISHED_AT:
-        count = random % 10 > 0;
-        values[0] = NOW_S - (int64_t)(mix(id * 10 / 46) % 60000000) + 600000;
-        break;
-    case TAG_IDS:
-        count = 10 + random % 41;
-        for (uint32_t i = 0; i < count; i++)
-            values[i] = skewed(mix(random + i), TAGS);
-        break;
-    case TOOL_IDS:
-        count = random % 10 == 0;
-        values[0] = skewed(mix(random), 60);
-        break;
-    case VERSION_IDS:
-        count = random % 4;
-        for (uint32_t i = 0; i < count; i++)
-            values[i] = skewed(mix(random + i), VERSIONS);
-        break;
-    default:
-        return 0; /* computed */
-    }
-    return count;
-}
-
-static struct value
-value_of(int field, int64_t number)
-{
-    const char *const *texts = field == TYPE         ? types
-                               : field == BASE_MODEL ? base_models
-                                                     : availabilities;
-    if (field == TYPE || field == BASE_MODEL || field == AVAILABILITY)
-        return (struct value){.kind = VALUE_STRING, .string = text_of(texts[number])};
-    if (field == HAS_META || field == POI)
-        return (struct value){.kind = VALUE_BOOLEAN, .boolean = number != 0};
-    return (struct value){.kind = VALUE_INTEGER, .integer = number};
-}
-
-static struct op
-set_op(int field, int64_t number)
-{
-    return (struct op){
-        .kind = OP_SET, .field = text_of(field_name(field)), .value = value_of(field, number)};
-}
-
-static struct engine *
-engine_open(const struct config_index *index)
-{
-    struct engine *engine;
-    struct error err;
-    struct engine_options options = {index, 0, 1, INT64_C(1) << 32};
-    if (engine_create(&options, &engine, &err) != 0) {
-        fprintf(stderr, "engine: %s\n", err.message);
-        exit(1);
-    }
-    engine_advance(engine, NOW_S);
-    return engine;
-}
-
 /* --- loading and memory ---------------------------------------------------------------------- */
-
-static void
-load_entity(struct engine *engine, uint64_t id)
-{
-    int64_t values[FIELDS][SETS_MAX];
-    struct op items[FIELDS + 1] = {{.kind = OP_ALIVE}};
-    struct ops ops = {items, 1};
-    for (int field = 0; field < FIELDS; field++) {
-        uint32_t count = entity_values(field, id, values[field]);
-        if (count == 0)
-            continue;
-        struct op *op = &items[ops.count++];
-        *op = set_op(field, values[field][0]);
-        if (field < TAG_IDS || field > VERSION_IDS)
-            continue;
-        op->value = (struct value){.kind = VALUE_INTEGERS};
-        op->value.integers.items = values[field];
-        op->value.integers.count = count;
-    }
-    engine_apply_row(engine, (int64_t)id, &ops);
-}
 
 static double
 resident_bytes(void)
@@ -838,14 +638,19 @@ bench_state(const struct engine *engine)
 int
 main(int argc, char **argv)
 {
-    if (argc > 1)
-        entities = strtoull(argv[1], NULL, 10);
-    if (argc > 2 || entities == 0) {
-        fprintf(stderr, "usage: engine [ENTITIES]\n");
+    bool chunks = argc > 1 && strcmp(argv[1], "chunk") == 0;
+    if (argc > 1 + chunks)
+        entities = strtoull(argv[1 + chunks], NULL, 10);
+    if (argc > 2 + chunks || entities == 0) {
+        fprintf(stderr, "usage: bench_engine [chunk] [ENTITIES]\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("%llu entities\n", (unsigned long long)entities);
+    if (chunks) {
+        bench_chunks();
+        return 0;
+    }
     struct engine *engine = bench_load();
     bench_state(engine);
     bench_queries(engine);

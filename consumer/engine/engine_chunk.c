@@ -1,8 +1,9 @@
-/* Happy path: the slots of the chunk become a bitmap, the scope. Deleted slots of the scope that
- * still hold values are swept first, so that no old value comes back. Then each field replaces what
- * it holds in the scope; computed fields and `visible` follow for the whole scope.
+/* Happy path: the chunk is cut into parts (chunk_parts.h). The slots of a part become a bitmap, the
+ * scope. Deleted slots of the scope that still hold values are swept first, so that no old value
+ * comes back. Then each field replaces what it holds in the scope; computed fields and `visible`
+ * follow for the whole scope.
  *
- * The scope of a range without an end goes up to the last slot that the index or the chunk uses.
+ * Nothing can fail: engine_prepare_chunk() has checked the chunk.
  */
 #include "consumer/engine/engine_chunk.h"
 
@@ -11,6 +12,7 @@
 #include "common/base/check.h"
 #include "consumer/engine/chunk_check.h"
 #include "consumer/engine/chunk_columns.h"
+#include "consumer/engine/chunk_parts.h"
 #include "consumer/engine/engine_compute.h"
 #include "consumer/engine/engine_internal.h"
 #include "consumer/engine/engine_sweep.h"
@@ -18,6 +20,13 @@
 #include "consumer/engine/engine_watch.h"
 #include "consumer/engine/field_cells.h"
 #include "consumer/engine/scalar.h"
+
+static void
+engine_yield(const struct engine_yield *yield)
+{
+    if (yield != NULL)
+        yield->give(yield->context);
+}
 
 /* --- prepare --------------------------------------------------------------------------------- */
 
@@ -45,74 +54,42 @@ engine_prepare_chunk(const struct engine *engine, struct chunk *chunk, struct ar
     return 0;
 }
 
-/* --- scope ----------------------------------------------------------------------------------- */
+/* --- parts ----------------------------------------------------------------------------------- */
 
-/* Raises `*end` above the slots of the bitmap. */
-static void
-scope_reach(const roaring_bitmap_t *slots, uint64_t *end)
-{
-    uint64_t last = roaring_bitmap_maximum(slots);
-    if (!roaring_bitmap_is_empty(slots) && last >= *end)
-        *end = last + 1;
-}
-
-/* The end of the slots that the engine or the chunk uses. */
-static uint64_t
-scope_used_end(const struct engine *engine, const struct chunk *chunk)
-{
-    uint64_t end = 0;
-    scope_reach(engine->alive, &end);
-    scope_reach(engine->unswept, &end);
-    for (uint32_t i = 0; i < engine->field_count; i++)
-        scope_reach(engine->fields[i].present, &end);
-    if (chunk->alive_count > 0 && chunk->alive[chunk->alive_count - 1] >= end)
-        end = (uint64_t)chunk->alive[chunk->alive_count - 1] + 1;
-    for (uint32_t i = 0; i < chunk->column_count; i++) {
-        const struct chunk_column *column = &chunk->columns[i];
-        if (column->count > 0 && column->slots[column->count - 1] >= end)
-            end = (uint64_t)column->slots[column->count - 1] + 1;
-    }
-    CHECK(end <= (uint64_t)engine->max_slots);
-    return end;
-}
-
+/* The slots that the chunk states in this range. */
 static roaring_bitmap_t *
-scope_create(const struct engine *engine, const struct chunk *chunk)
+scope_create(const struct chunk *chunk, struct slot_range range)
 {
     roaring_bitmap_t *scope = bitmap_create();
     if (chunk->has_slots) {
-        roaring_bitmap_add_many(scope, chunk->slot_count, chunk->slots);
-        return scope;
+        struct slot_span span = slot_span_find(chunk->slots, chunk->slot_count, range);
+        roaring_bitmap_add_many(scope, span.count, chunk->slots + span.begin);
+    } else {
+        CHECK(range.begin < range.end);
+        roaring_bitmap_add_range(scope, range.begin, range.end);
     }
-    struct slot_range range = engine_slot_range(engine, chunk->begin, chunk->end);
-    uint64_t end = scope_used_end(engine, chunk);
-    end = range.end < end ? range.end : end;
-    if (range.begin < end)
-        roaring_bitmap_add_range(scope, range.begin, end);
-    CHECK(chunk->column_count == 0 || range.begin <= range.end);
     return scope;
 }
 
-/* --- fields ---------------------------------------------------------------------------------- */
-
-static bool
-chunk_names(const struct chunk *chunk, const struct field *field)
-{
-    uint32_t i = 0;
-    while (i < chunk->field_count && !text_equal(chunk->fields[i], field->name))
-        i++;
-    return i < chunk->field_count;
-}
-
-/* NULL: the field has no value in any slot of the chunk. */
-static const struct chunk_column *
-chunk_column_of(const struct chunk *chunk, const struct field *field)
+/* The values of the field in this range; a column without values if it has none. */
+static struct chunk_column
+column_in_range(const struct chunk *chunk, const struct field *field, struct slot_range range)
 {
     uint32_t i = 0;
     while (i < chunk->column_count && !text_equal(chunk->columns[i].field, field->name))
         i++;
-    return i < chunk->column_count ? &chunk->columns[i] : NULL;
+    if (i == chunk->column_count)
+        return (struct chunk_column){.field = field->name};
+    struct chunk_column column = chunk->columns[i];
+    struct slot_span span = slot_span_find(column.slots, column.count, range);
+    column.slots += span.begin;
+    column.integers += span.begin;
+    column.count = span.count;
+    CHECK(chunk_column_is_plain(field, &column));
+    return column;
 }
+
+/* --- fields ---------------------------------------------------------------------------------- */
 
 /* Strings become their codes; the caller frees the list. */
 static int64_t *
@@ -137,9 +114,6 @@ string_keys(struct field *field, const struct chunk_column *column)
 static bool
 apply_column(struct field *field, const roaring_bitmap_t *scope, const struct chunk_column *column)
 {
-    if (column == NULL)
-        return field_replace(field, scope, &(struct field_cells){0});
-    CHECK(chunk_column_is_plain(field, column));
     int64_t *keys = column->kind == CHUNK_STRINGS ? string_keys(field, column) : NULL;
     const struct field_cells cells = {column->slots, keys != NULL ? keys : column->integers,
                                       column->count};
@@ -160,15 +134,17 @@ field_has_changed_source(const struct engine *engine, const struct field *field,
 
 /* True: a field has changed; `*shows`: the field of visible_from has. */
 static bool
-apply_columns(struct engine *engine, const struct chunk *chunk, const roaring_bitmap_t *scope,
-              bool *shows)
+apply_columns(struct engine *engine, const struct chunk *chunk, struct slot_range range,
+              const roaring_bitmap_t *scope, bool *shows)
 {
     bool *changed = memory_zalloc(engine->field_count * sizeof *changed);
     bool any = false;
     for (uint32_t i = 0; i < engine->field_count; i++) {
         struct field *field = &engine->fields[i];
-        if (field->computed_op == COMPUTED_NONE && chunk_names(chunk, field))
-            changed[i] = apply_column(field, scope, chunk_column_of(chunk, field));
+        if (!chunk_states_field(chunk, field))
+            continue;
+        const struct chunk_column column = column_in_range(chunk, field, range);
+        changed[i] = apply_column(field, scope, &column);
         any |= changed[i];
         *shows |= changed[i] && field == engine->visible_from;
     }
@@ -192,11 +168,13 @@ count_unknown(struct engine *engine, const struct chunk *chunk)
 /* --- existence ------------------------------------------------------------------------------- */
 
 static bool
-apply_alive(struct engine *engine, const struct chunk *chunk, const roaring_bitmap_t *scope)
+apply_alive(struct engine *engine, const struct chunk *chunk, struct slot_range range,
+            const roaring_bitmap_t *scope)
 {
+    struct slot_span span = slot_span_find(chunk->alive, chunk->alive_count, range);
     roaring_bitmap_t *alive = bitmap_create();
     roaring_bitmap_t *was = bitmap_and(engine->alive, scope);
-    roaring_bitmap_add_many(alive, chunk->alive_count, chunk->alive);
+    roaring_bitmap_add_many(alive, span.count, chunk->alive + span.begin);
     CHECK(roaring_bitmap_is_subset(alive, scope));
     bool changed = !roaring_bitmap_equals(alive, was);
     if (changed) {
@@ -208,30 +186,53 @@ apply_alive(struct engine *engine, const struct chunk *chunk, const roaring_bitm
     return changed;
 }
 
-void
-engine_apply_chunk(struct engine *engine, const struct chunk *chunk)
+static void
+apply_part(struct engine *engine, const struct chunk *chunk, struct slot_range range)
 {
     bool shows = false;
-    CHECK(!engine->in_rows);
-    CHECK(chunk->purpose != CHUNK_CHECK && chunk->rejected.bytes == 0);
-    roaring_bitmap_t *scope = scope_create(engine, chunk);
+    roaring_bitmap_t *scope = scope_create(chunk, range);
     engine_sweep_slots(engine, scope);
     if (chunk->states_alive)
-        shows = apply_alive(engine, chunk, scope);
-    bool changed = apply_columns(engine, chunk, scope, &shows) || shows;
+        shows = apply_alive(engine, chunk, range, scope);
+    bool changed = apply_columns(engine, chunk, range, scope, &shows) || shows;
     if (shows)
         engine_show_slots(engine, scope);
     if (changed)
         engine_note_slots(engine, scope);
-    count_unknown(engine, chunk);
     roaring_bitmap_free(scope);
     engine_check_state(engine);
 }
 
 void
-engine_apply_pass(struct engine *engine, const struct pass *pass)
+engine_apply_chunk(struct engine *engine, const struct chunk *chunk,
+                   const struct engine_yield *yield)
+{
+    struct chunk_parts parts;
+    CHECK(!engine->in_rows);
+    CHECK(chunk->purpose != CHUNK_CHECK && chunk->rejected.bytes == 0);
+    chunk_parts_find(engine, chunk, &parts);
+    struct slot_range range = {.begin = parts.begin};
+    for (uint32_t i = 0; i < parts.count; i++) {
+        range.end = parts.ends[i];
+        if (range.begin >= range.end)
+            continue;
+        apply_part(engine, chunk, range);
+        range.begin = range.end;
+        engine_yield(yield);
+    }
+    count_unknown(engine, chunk);
+    chunk_parts_free(&parts);
+}
+
+/* --- passes ---------------------------------------------------------------------------------- */
+
+void
+engine_apply_pass(struct engine *engine, const struct pass *pass, const struct engine_yield *yield)
 {
     if (pass->part == 0)
         engine_clear_fields(engine, pass->fields, pass->field_count);
-    engine_apply_fan_out(engine, &pass->fan_outs);
+    for (uint32_t i = 0; i < pass->fan_outs.count; i++) {
+        engine_apply_fan_out(engine, &(struct ops){&pass->fan_outs.items[i], 1});
+        engine_yield(yield);
+    }
 }

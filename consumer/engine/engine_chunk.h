@@ -11,6 +11,13 @@
 #include "consumer/engine/engine.h"
 #include "consumer/engine/engine_reject.h"
 
+/* The writer calls `give` between the parts of a long change. The engine is then in order, and
+ * readers may read it. */
+struct engine_yield {
+    void (*give)(void *context);
+    void *context;
+};
+
 /* Checks the chunk, and gives it new columns: one for each field of the index that has values, of
  * the kind that the field takes, sorted by slot (and then by value), without repetitions. The new
  * columns are in `arena`, or are the old ones. Columns of fields that the index does not have stay
@@ -29,11 +36,16 @@ int engine_prepare_chunk(const struct engine *engine, struct chunk *chunk, struc
  * the state that the chunk has. Computed fields and the visibility follow. Not the op `delete`: a
  * slot that is no longer alive keeps the values of other fields, and values of slots that are not
  * alive yet are stored (F78). Values in fields that the index does not have are counted as unknown
- * (engine_stats). The chunk has been prepared and is not CHUNK_CHECK. */
-void engine_apply_chunk(struct engine *engine, const struct chunk *chunk);
+ * (engine_stats). The chunk has been prepared and is not CHUNK_CHECK. A large chunk is applied in
+ * parts by slots, so that a reader sees all of what it states of an entity, or nothing. `yield`:
+ * NULL, or called after each part. */
+void engine_apply_chunk(struct engine *engine, const struct chunk *chunk,
+                        const struct engine_yield *yield);
 
 /* Part 0 clears the fields of the pass in all slots. Then the fan-outs, which
- * engine_prepare_fan_out() has prepared, are applied in order. */
-void engine_apply_pass(struct engine *engine, const struct pass *pass);
+ * engine_prepare_fan_out() has prepared, are applied in order. `yield`: NULL, or called after each
+ * fan-out. */
+void engine_apply_pass(struct engine *engine, const struct pass *pass,
+                       const struct engine_yield *yield);
 
 #endif

@@ -302,6 +302,7 @@ field_replace_sets(struct field *field, const struct field_cells *cells,
                    const roaring_bitmap_t *wanted)
 {
     struct set_changes changes = {0};
+    kv_reserve(&changes.joined, cells->count);
     sets_compare(field, cells, &changes);
     bool changed = changes.count > 0;
     if (changed) {

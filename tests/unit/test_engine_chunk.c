@@ -44,7 +44,7 @@ apply(struct world *world, struct chunk chunk, const char *rejected)
     if (prepare(world, &chunk, &arena, &err) != 0)
         fail_msg("%s", err.message);
     assert_string_equal(buffer_string(&world->out), rejected);
-    engine_apply_chunk(world->engine, &chunk);
+    engine_apply_chunk(world->engine, &chunk, NULL);
     arena_free(&arena);
 }
 
@@ -237,7 +237,7 @@ pass_apply(struct world *world, int32_t part, const char *fan_outs)
     arena_init(&arena);
     fixture_parse(&arena, fan_outs, &pass.fan_outs, &route);
     pass.fan_outs = fixture_prepare(world->engine, &arena, &pass.fan_outs);
-    engine_apply_pass(world->engine, &pass);
+    engine_apply_pass(world->engine, &pass, NULL);
     arena_free(&arena);
 }
 

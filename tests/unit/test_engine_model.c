@@ -498,7 +498,7 @@ apply_random_chunk(struct engine *engine)
     if (engine_prepare_chunk(engine, &random.chunk, &arena, &rejects, &err) != 0)
         fail_msg("%s", err.message);
     assert_int_equal(rejected, random.rejects);
-    engine_apply_chunk(engine, &random.chunk);
+    engine_apply_chunk(engine, &random.chunk, NULL);
     naive_apply_chunk(rows, ROWS, &random);
     unknown_ops += random.unknown_values;
     arena_free(&arena);

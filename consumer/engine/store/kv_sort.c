@@ -1,4 +1,5 @@
-/* The sort goes byte by byte from the lowest, and skips bytes that are the same in all keys. */
+/* The sort goes digit by digit (11 bits) from the lowest, and skips digits that are the same in all
+ * keys. */
 #include "consumer/engine/store/kv_sort.h"
 
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 #include "common/base/check.h"
 #include "common/base/memory.h"
 
-enum { CAPACITY_MIN = 16, DIGITS = 256, DIGIT_BITS = 8, KEY_BITS = 64 };
+enum { CAPACITY_MIN = 16, DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS, KEY_BITS = 64 };
 
 void
 kv_free(struct kv_list *list)
@@ -17,12 +18,21 @@ kv_free(struct kv_list *list)
 }
 
 void
+kv_reserve(struct kv_list *list, uint32_t count)
+{
+    CHECK(list->count <= list->capacity);
+    if (count <= list->capacity)
+        return;
+    list->capacity = count;
+    list->items = memory_realloc(list->items, list->capacity * sizeof *list->items);
+}
+
+void
 kv_append(struct kv_list *list, uint64_t key, int64_t value)
 {
     if (list->count == list->capacity) {
         CHECK(list->capacity <= UINT32_MAX / 2);
-        list->capacity = list->capacity > 0 ? 2 * list->capacity : CAPACITY_MIN;
-        list->items = memory_realloc(list->items, list->capacity * sizeof *list->items);
+        kv_reserve(list, list->capacity > 0 ? 2 * list->capacity : CAPACITY_MIN);
     }
     list->items[list->count++] = (struct kv){key, value};
 }

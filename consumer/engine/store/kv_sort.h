@@ -21,6 +21,8 @@ struct kv_list {
 
 /* A zeroed struct is empty. */
 void kv_free(struct kv_list *list);
+/* Makes room for `count` pairs in total. */
+void kv_reserve(struct kv_list *list, uint32_t count);
 void kv_append(struct kv_list *list, uint64_t key, int64_t value);
 /* Sorts by key, ascending; pairs of the same key keep their order. */
 void kv_sort(struct kv_list *list);

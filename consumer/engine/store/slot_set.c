@@ -306,6 +306,24 @@ few_of_lists(const uint32_t *a, uint32_t a_count, const uint32_t *b, uint32_t b_
     return few;
 }
 
+/* Adds slots that are greater than those of the array, if it may hold that many; false: not done.
+ * Loads add slots in their order. */
+static bool
+few_append(struct slot_set *set, struct few *few, const uint32_t *slots, uint32_t count)
+{
+    uint32_t total = few->count + count;
+    CHECK(few->count > 0 && few->count <= few->capacity);
+    if (slots[0] <= few->slots[few->count - 1] ||
+        total > few_limit(few->slots[0], slots[count - 1]))
+        return false;
+    if (total > few->capacity)
+        few = few_resize(few, total + few->count / 4);
+    memcpy(few->slots + few->count, slots, count * sizeof few->slots[0]);
+    few->count = (uint16_t)total;
+    slot_set_hold_few(set, few);
+    return true;
+}
+
 /* To a set without a bitmap. */
 static void
 slot_set_merge(struct slot_set *set, const uint32_t *slots, uint32_t count)
@@ -332,8 +350,11 @@ void
 slot_set_add_many(struct slot_set *set, const uint32_t *slots, uint32_t count)
 {
     CHECK(count > 0 && slots[0] <= slots[count - 1]);
+    struct few *few = slot_set_few(set);
     if (count == 1)
         slot_set_add(set, slots[0]);
+    else if (few != NULL && few_append(set, few, slots, count))
+        return;
     else if (slot_set_bitmap(set) != NULL)
         roaring_bitmap_add_many(slot_set_bitmap(set), count, slots);
     else

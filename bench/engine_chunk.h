@@ -1,0 +1,7 @@
+/* Loading the entities by chunks, against loading them row by row. Prints a table. */
+#ifndef BENCH_ENGINE_CHUNK_H
+#define BENCH_ENGINE_CHUNK_H
+
+void bench_chunks(void);
+
+#endif
