@@ -182,7 +182,7 @@ run_mix(struct event_codec *codec, enum mix mix, long batch_count)
         CHECK(engine_create(&options, &engines[i], NULL) == 0);
         batch_init(&batches[i], &(struct batch_context){&config, 0, engines[i], codec});
     }
-    sequence_init(&sequence);
+    sequence_init(&sequence, &batches[0].fields);
     for (long i = 0; i < batch_count; i++) {
         make_messages(&bench, mix, &seq);
         run_batch(&bench, batches, engines, &sequence);

@@ -158,6 +158,7 @@ static void
 api_free(struct api *api)
 {
     api_ops_destroy(api->context.ops);
+    config_fields_free(&api->context.fields);
     http_sources_destroy(api->context.sources);
     sem_destroy(&api->context.query_slots);
     free(api->token);
@@ -192,6 +193,7 @@ api_start(const struct config *config, struct assignment *assignment, struct ops
     CHECK(sink != NULL);
     routes_check();
     context->config = config;
+    config_fields_init(&context->fields, &config->index_config);
     context->assignment = assignment;
     context->sources = http_sources_create();
     context->dumps = assignment_dumps(assignment);

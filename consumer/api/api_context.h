@@ -6,7 +6,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
-#include "common/config/config.h"
+#include "common/config/config_fields.h"
 #include "common/http/server.h"
 #include "common/metrics/metrics.h"
 #include "consumer/dumps/dump_registry.h"
@@ -18,6 +18,7 @@ struct api_ops;
 /* Owned by api.c. */
 struct api_context {
     const struct config *config;
+    struct config_fields fields; /* of the index */
     struct assignment *assignment;
     struct http_sources *sources;
     struct dump_registry *dumps;

@@ -42,7 +42,7 @@ index_find_shard(struct api_context *api, int32_t partition, bool *complete)
     struct shard_status status;
     char reason[ERROR_MESSAGE_BYTES];
     shard_read_status(worker_shard(worker), &status);
-    *complete = shard_complete(&status, reason, sizeof reason);
+    *complete = shard_complete(&status, &api->fields, reason, sizeof reason);
     CHECK(!*complete || status.state != SHARD_RECOVERING);
     return status.state == SHARD_RECOVERING ? NULL : worker_shard(worker);
 }

@@ -35,6 +35,8 @@ static const struct status_metric partition_metrics[] = {
      offsetof(struct partition_status, shard.counts.duplicates), false},
     {"bitdex_consumer_fenced_total", "counter", "Events dropped: of an older generation.",
      offsetof(struct partition_status, shard.counts.fenced), false},
+    {"bitdex_consumer_stale_total", "counter", "Parts of loads dropped: older than the shard.",
+     offsetof(struct partition_status, shard.counts.stale), false},
     {"bitdex_consumer_foreign_total", "counter", "Events dropped: of a second source.",
      offsetof(struct partition_status, shard.counts.foreign), false},
     {"bitdex_consumer_rejected_total", "counter", "Rejected events of the producer.",

@@ -48,7 +48,8 @@ status_read_partition(struct api_context *api, int32_t partition, bool with_engi
     status->lag_s = status_lag_s(&status->shard.sequence);
     int64_t heartbeat_us = worker_heartbeat_us(worker); /* before the clock is read */
     status->heartbeat_age_us = clock_monotonic_us() - heartbeat_us;
-    status->complete = shard_complete(&status->shard, status->reason, sizeof status->reason);
+    status->complete =
+        shard_complete(&status->shard, &api->fields, status->reason, sizeof status->reason);
     CHECK(status->complete == (status->reason[0] == '\0'));
 }
 

@@ -18,12 +18,14 @@
 #include "consumer/commands/wal_logs.h"
 #include "consumer/engine/engine.h"
 #include "consumer/partition/batch.h"
+#include "consumer/partition/incomplete.h"
 #include "consumer/partition/position.h"
 #include "consumer/partition/sequence.h"
 #include "consumer/wal/wal_scan.h"
 
 struct wal_check {
     const struct config *config;
+    struct config_fields fields;
     bool is_json;
     struct event_codec *codec;
     struct engine *engine; /* without entities: it checks whether an op can be applied */
@@ -100,6 +102,7 @@ wal_check_frame(void *context, const struct wal_segment *segment, const struct w
         .engine = check->engine,
         .codec = check->codec,
     };
+    const struct text encoded = {frame->position, frame->position_bytes};
     const struct text payload = {frame->payload, frame->payload_bytes};
     struct position position;
     CHECK(check->engine != NULL);
@@ -108,7 +111,7 @@ wal_check_frame(void *context, const struct wal_segment *segment, const struct w
     CHECK(0 < segment->end_bytes && segment->end_bytes < segment->bytes);
     check->frames++;
     check->next_offset = frame->next_offset;
-    int rc = position_decode(frame->position, frame->position_bytes, &position, err);
+    int rc = position_decode(encoded, &check->fields, &position, err);
     if (rc == 0) {
         check->position = position;
         rc = batch_read(&batch, payload, &check->arena, wal_check_count_event, check, err);
@@ -167,8 +170,8 @@ wal_check_print(struct wal_check *check)
 {
     const struct sequence *sequence = &check->position.sequence;
     bool ok = check->log_problems == 0;
-    char reason[SEQUENCE_REASON_BYTES];
-    sequence_describe(sequence, reason, sizeof reason);
+    char reason[INCOMPLETE_BYTES];
+    incomplete_describe(sequence, &check->fields, reason, sizeof reason);
     printf("%-8s partition %d, %s: %" PRId64 " files, %" PRId64 " frames, %" PRId64
            " events, %" PRId64 " bytes; next offset %" PRId64 ", epoch %" PRId64 ", seq %" PRId64,
            ok ? "ok" : "problem", check->log->partition, check->log->name, check->segments,
@@ -253,9 +256,9 @@ wal_check_log(void *context, const struct wal_log *log, struct error *err)
     check->log_problems = 0;
     check->segments = check->frames = check->events = check->bytes = 0;
     check->next_offset = -1;
-    position_init(&check->position);
+    position_init(&check->position, &check->fields);
     if (!check->config->kafka.present)
-        sequence_init_alone(&check->position.sequence);
+        sequence_init_alone(&check->position.sequence, &check->fields);
     buffer_clear(&check->findings);
     json_writer_init(&check->json, &check->findings);
     if (check->is_json)
@@ -291,6 +294,7 @@ int
 command_wal_check(const struct cli *cli, struct error *err)
 {
     struct wal_check check = {.config = cli->config, .is_json = cli->json};
+    config_fields_init(&check.fields, &cli->config->index_config);
     arena_init(&check.arena);
     int rc = wal_check_open(&check, err);
     if (rc == 0)
@@ -299,6 +303,7 @@ command_wal_check(const struct cli *cli, struct error *err)
         rc = error_set(err, ERR_FATAL, "problems found: %u", check.problems);
     buffer_free(&check.findings);
     arena_free(&check.arena);
+    config_fields_free(&check.fields);
     event_codec_destroy(check.codec);
     engine_destroy(check.engine);
     return rc;

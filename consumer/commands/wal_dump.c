@@ -15,6 +15,7 @@
 #include "consumer/commands/wal_logs.h"
 #include "consumer/dead_letter/event_json.h"
 #include "consumer/partition/batch.h"
+#include "consumer/partition/incomplete.h"
 #include "consumer/partition/position.h"
 #include "consumer/partition/sequence.h"
 #include "consumer/wal/wal_scan.h"
@@ -23,6 +24,7 @@ enum { FRAME_DEPTH = 2 }; /* of its events in JSON: in an array in an object */
 
 struct wal_dump {
     struct batch_context batch;
+    struct config_fields fields;
     bool is_json;
     int64_t from_offset;
     int64_t frames_left;
@@ -76,10 +78,10 @@ wal_dump_write_position(struct wal_dump *dump, const struct position *position)
         {"epoch", sequence->epoch}, {"generation", sequence->generation}, {"tick", sequence->tick},
         {"seq", sequence->seq},     {"replay", position->replay},
     };
-    char reason[SEQUENCE_REASON_BYTES];
+    char reason[INCOMPLETE_BYTES];
     struct json_writer *json = &dump->json;
     CHECK(sequence_is_consistent(sequence));
-    sequence_describe(sequence, reason, sizeof reason);
+    incomplete_describe(sequence, &dump->fields, reason, sizeof reason);
     json_object_begin(json);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         json_key(json, numbers[i].key);
@@ -154,10 +156,11 @@ wal_dump_frame(void *context, const struct wal_segment *segment, const struct wa
     if (frame->next_offset <= dump->from_offset)
         return 0;
     struct position position;
+    const struct text encoded = {frame->position, frame->position_bytes};
     const struct text payload = {frame->payload, frame->payload_bytes};
-    int rc = position_decode(frame->position, frame->position_bytes, &position, err);
+    int rc = position_decode(encoded, &dump->fields, &position, err);
     if (rc != 0)
-        position_init(&position);
+        position_init(&position, &dump->fields);
     wal_dump_begin(dump, segment, frame, &position);
     if (rc == 0)
         rc = batch_read(&dump->batch, payload, &dump->arena, wal_dump_event, dump, err);
@@ -243,11 +246,13 @@ command_wal_dump(const struct cli *cli, struct error *err)
     int rc = event_codec_create(&dump.batch.codec, err);
     if (rc != 0)
         return rc;
+    config_fields_init(&dump.fields, &cli->config->index_config);
     arena_init(&dump.arena);
     rc = wal_dump_run(cli, &dump, err);
     buffer_free(&dump.out);
     buffer_free(&dump.ops);
     arena_free(&dump.arena);
+    config_fields_free(&dump.fields);
     event_codec_destroy(dump.batch.codec);
     return rc;
 }

@@ -23,6 +23,7 @@ batch_init(struct batch *batch, const struct batch_context *context)
     CHECK(context->partition >= 0);
     CHECK(context->partition < context->config->topic.partitions);
     *batch = (struct batch){.context = *context, .first_offset = -1, .next_offset = -1};
+    config_fields_init(&batch->fields, &context->config->index_config);
     batch->compact = compact_create(&context->config->index_config);
     arena_init(&batch->arena);
     buffer_init(&batch->payload);
@@ -33,6 +34,7 @@ void
 batch_free(struct batch *batch)
 {
     compact_destroy(batch->compact);
+    config_fields_free(&batch->fields);
     arena_free(&batch->arena);
     buffer_free(&batch->payload);
     buffer_free(&batch->received);
@@ -262,7 +264,7 @@ batch_check_gap(const struct batch *batch, const struct event *event, struct err
 {
     char reason[SEQUENCE_REASON_BYTES];
     if (batch->context.config->consumer.on_gap != ON_GAP_STOP ||
-        !sequence_would_lose(&batch->sequence, event, reason, sizeof reason))
+        !sequence_would_lose(&batch->sequence, &batch->fields, event, reason, sizeof reason))
         return 0;
     return error_set(err, ERR_DATA,
                      "%s; set consumer.on_gap to continue to read on without the missing events",
@@ -291,11 +293,11 @@ batch_add_job(struct batch *batch, const struct kafka_record *record, const stru
 static void
 batch_judge(struct batch *batch, const struct kafka_record *record, struct event *event)
 {
-    switch (sequence_take(&batch->sequence, event)) {
+    switch (sequence_take(&batch->sequence, &batch->fields, event)) {
     case SEQUENCE_APPLY:
         if (event->kind == EVENT_REJECTED)
             batch->counts.rejected++;
-        else if (event->kind != EVENT_PARENT_REFRESH)
+        else if (event->kind == EVENT_ROW || event->kind == EVENT_FAN_OUT)
             batch_accept(batch, record, event);
         break;
     case SEQUENCE_DUPLICATE:
@@ -310,7 +312,10 @@ batch_judge(struct batch *batch, const struct kafka_record *record, struct event
             batch, record,
             (struct dead_letter){.reason = "numbered by a second source", .event = event});
         break;
-    case SEQUENCE_MARK:
+    case SEQUENCE_STALE:
+        batch->counts.stale++;
+        break;
+    case SEQUENCE_CONTROL:
         if (event->kind == EVENT_JOB)
             batch_add_job(batch, record, event);
         break;
@@ -353,6 +358,7 @@ batch_add(struct batch *batch, const struct kafka_record *record, struct error *
     if (batch->first_offset < 0)
         batch->first_offset = record->offset;
     batch->next_offset = record->offset + 1;
+    coverage_take_offset(&batch->sequence.coverage, record->offset);
     return 0;
 }
 

@@ -15,7 +15,7 @@
 #define CONSUMER_PARTITION_BATCH_H
 
 #include "common/base/error.h"
-#include "common/config/config.h"
+#include "common/config/config_fields.h"
 #include "common/event/event_codec.h"
 #include "common/kafka/kafka_record.h"
 #include "consumer/compact/compact.h"
@@ -40,12 +40,14 @@ struct batch_counts {
     uint64_t compacted; /* ops among these that later ones override */
     uint64_t duplicates;
     uint64_t fenced;
+    uint64_t stale; /* parts of a load that the shard has gone beyond */
     uint64_t foreign;
     uint64_t rejected; /* rejected events: they take a seq and change nothing */
 };
 
 struct batch {
     struct batch_context context;
+    struct config_fields fields;
     struct arena arena; /* the events point into it */
     struct compact *compact;
     struct event *events; /* to apply, in order */

@@ -5,9 +5,29 @@
 #include "common/base/check.h"
 
 enum {
-    POSITION_VERSION = 2,
+    POSITION_VERSION = 3,
     POSITION_HEAD_BYTES = 3,
     NUMBER_BYTES = 8,
+    OLD_VERSION = 2,
+    OLD_NUMBERS = 16,
+};
+
+enum {
+    FLAG_DIGEST_KNOWN = 1,
+    FLAG_SOURCE_KNOWN = 2,
+    FLAG_SOURCE_NAMED = 4,
+    FLAG_OFFSETS_LOST = 8,
+    FLAGS_ALL = 15,
+};
+
+enum {
+    MEMBER_SOURCE = 1,
+    MEMBER_LATE = 2,
+    MEMBER_JOB = 4,
+    MEMBER_CHAIN = 8,
+    MEMBER_PASS = 16,
+    MEMBER_ASSUMED = 32,
+    MEMBERS_ALL = 63,
 };
 
 /* The 64-bit members, in the order of the format. */
@@ -28,9 +48,92 @@ static const size_t position_numbers[] = {
     offsetof(struct position, sequence.watermark.max_row_id),
     offsetof(struct position, sequence.watermark.backlog_rows),
     offsetof(struct position, replay),
+    /* Not in version 2: */
+    offsetof(struct position, sequence.coverage.next_offset),
+    offsetof(struct position, sequence.coverage.voided),
+    offsetof(struct position, sequence.coverage.job),
+    offsetof(struct position, sequence.coverage.covered_to),
+    offsetof(struct position, sequence.coverage.pass_entry),
+    offsetof(struct position, sequence.coverage.pass_part),
 };
 
 enum { POSITION_NUMBERS = sizeof position_numbers / sizeof position_numbers[0] };
+
+_Static_assert((int)COVERAGE_VOIDED_BYTES == (int)SEQUENCE_NAME_BYTES, "texts of one format");
+
+/* What the format says of one field. */
+struct field_state {
+    uint8_t reason;
+    uint8_t members;
+};
+
+void
+position_init(struct position *position, const struct config_fields *fields)
+{
+    *position = (struct position){.replay = 0};
+    sequence_init(&position->sequence, fields);
+}
+
+/* --- fields ---------------------------------------------------------------------------------- */
+
+static struct field_state
+state_of(const struct coverage *coverage, uint32_t field)
+{
+    int members = (field_set_has(&coverage->source, field) ? MEMBER_SOURCE : 0) |
+                  (field_set_has(&coverage->late, field) ? MEMBER_LATE : 0) |
+                  (field_set_has(&coverage->job_fields, field) ? MEMBER_JOB : 0) |
+                  (field_set_has(&coverage->chain, field) ? MEMBER_CHAIN : 0) |
+                  (field_set_has(&coverage->pass_fields, field) ? MEMBER_PASS : 0) |
+                  (field_set_has(&coverage->assumed, field) ? MEMBER_ASSUMED : 0);
+    return (struct field_state){coverage->reasons[field], (uint8_t)members};
+}
+
+static void
+state_put_member(struct field_set *set, uint32_t field, bool is_member)
+{
+    if (is_member)
+        field_set_add(set, field);
+    else
+        field_set_remove(set, field);
+}
+
+static void
+state_put(struct coverage *coverage, uint32_t field, struct field_state state)
+{
+    if (!field_set_has(&coverage->written, field))
+        return;
+    coverage->reasons[field] = state.reason;
+    state_put_member(&coverage->source, field, (state.members & MEMBER_SOURCE) != 0);
+    state_put_member(&coverage->late, field, (state.members & MEMBER_LATE) != 0);
+    state_put_member(&coverage->job_fields, field, (state.members & MEMBER_JOB) != 0);
+    state_put_member(&coverage->chain, field, (state.members & MEMBER_CHAIN) != 0);
+    state_put_member(&coverage->pass_fields, field, (state.members & MEMBER_PASS) != 0);
+    state_put_member(&coverage->assumed, field, (state.members & MEMBER_ASSUMED) != 0);
+}
+
+static bool
+state_equal(struct field_state a, struct field_state b)
+{
+    return a.reason == b.reason && a.members == b.members;
+}
+
+/* The state that most fields have. */
+static struct field_state
+state_find_common(const struct coverage *coverage)
+{
+    uint16_t counts[COVERAGE_REASONS][MEMBERS_ALL + 1] = {{0}};
+    struct field_state common = {0, 0};
+    for (uint32_t i = 0; i < FIELD_NUMBERS; i++) {
+        struct field_state state = state_of(coverage, i);
+        CHECK(state.reason < COVERAGE_REASONS);
+        if (field_set_has(&coverage->written, i) &&
+            ++counts[state.reason][state.members] > counts[common.reason][common.members])
+            common = state;
+    }
+    return common;
+}
+
+/* --- bytes ----------------------------------------------------------------------------------- */
 
 static void
 position_put_number(struct buffer *out, uint64_t number)
@@ -50,21 +153,47 @@ position_put_name(struct buffer *out, const char *name)
     buffer_append(out, name, length);
 }
 
-void
-position_init(struct position *position)
+static void
+position_put_state(struct buffer *out, struct field_state state)
 {
-    *position = (struct position){.replay = 0};
-    sequence_init(&position->sequence);
+    buffer_append(out, (const uint8_t[]){state.reason, state.members}, 2);
+}
+
+static void
+position_put_fields(const struct coverage *coverage, const struct config_fields *fields,
+                    struct buffer *out)
+{
+    const struct field_state common = state_find_common(coverage);
+    uint16_t count = 0;
+    position_put_state(out, common);
+    size_t count_at = out->bytes;
+    buffer_append(out, (const uint8_t[]){0, 0}, 2);
+    for (uint32_t i = 0; i < FIELD_NUMBERS; i++) {
+        struct field_state state = state_of(coverage, i);
+        if (!field_set_has(&coverage->written, i) || state_equal(state, common))
+            continue;
+        position_put_name(out, i == FIELD_ALIVE ? "" : config_fields_name(fields, i));
+        position_put_state(out, state);
+        count++;
+    }
+    out->data[count_at] = (uint8_t)count;
+    out->data[count_at + 1] = (uint8_t)(count >> 8);
 }
 
 void
-position_encode(const struct position *position, struct buffer *out)
+position_encode(const struct position *position, const struct config_fields *fields,
+                struct buffer *out)
 {
     const struct sequence *sequence = &position->sequence;
-    CHECK(sequence->reason < SEQUENCE_REASONS && position->replay >= 0);
+    const struct coverage *coverage = &sequence->coverage;
+    CHECK(position->replay >= 0);
     CHECK(sequence_is_consistent(sequence));
+    int flags = (sequence->digest_known ? FLAG_DIGEST_KNOWN : 0) |
+                (coverage->source_known ? FLAG_SOURCE_KNOWN : 0) |
+                (coverage->source_named ? FLAG_SOURCE_NAMED : 0) |
+                (coverage->offsets_lost ? FLAG_OFFSETS_LOST : 0);
     const uint8_t head[POSITION_HEAD_BYTES] = {POSITION_VERSION, (uint8_t)sequence->reason,
-                                               sequence->digest_known};
+                                               (uint8_t)flags};
     size_t begin = out->bytes;
     buffer_append(out, head, sizeof head);
     for (size_t i = 0; i < POSITION_NUMBERS; i++) {
@@ -74,57 +203,139 @@ position_encode(const struct position *position, struct buffer *out)
     }
     position_put_name(out, sequence->source);
     position_put_name(out, sequence->topic_id);
+    position_put_name(out, coverage->voided_reason);
+    position_put_fields(coverage, fields, out);
     CHECK(out->bytes - begin <= POSITION_BYTES_MAX);
 }
 
-static uint64_t
-position_get_number(const uint8_t *at)
+/* --- back ------------------------------------------------------------------------------------ */
+
+/* What is left to read; `data` is NULL after something was missing or wrong. */
+static const uint8_t *
+take(struct text *rest, size_t bytes)
 {
-    uint64_t number = 0;
-    for (int i = 0; i < NUMBER_BYTES; i++)
-        number |= (uint64_t)at[i] << 8 * i;
-    return number;
+    if (rest->data == NULL || rest->bytes < bytes) {
+        rest->data = NULL;
+        return NULL;
+    }
+    const char *at = rest->data;
+    rest->data += bytes;
+    rest->bytes -= bytes;
+    return (const uint8_t *)at;
 }
 
-static bool
-position_get_name(struct text *rest, char *name)
+static void
+take_numbers(struct text *rest, size_t count, struct position *position)
 {
-    if (rest->bytes == 0)
-        return false;
-    size_t length = (uint8_t)rest->data[0];
-    if (length >= SEQUENCE_NAME_BYTES || length + 1 > rest->bytes)
-        return false;
-    memcpy(name, rest->data + 1, length);
-    name[length] = '\0';
-    rest->data += length + 1;
-    rest->bytes -= length + 1;
-    return true;
+    CHECK(count <= POSITION_NUMBERS);
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *at = take(rest, NUMBER_BYTES);
+        uint64_t number = 0;
+        for (int j = 0; at != NULL && j < NUMBER_BYTES; j++)
+            number |= (uint64_t)at[j] << 8 * j;
+        memcpy((char *)position + position_numbers[i], &number, sizeof number);
+    }
+}
+
+static struct text
+take_name(struct text *rest)
+{
+    const uint8_t *length = take(rest, 1);
+    if (length == NULL)
+        return (struct text){NULL, 0};
+    if (*length >= SEQUENCE_NAME_BYTES)
+        rest->data = NULL;
+    const uint8_t *name = take(rest, *length);
+    return (struct text){(const char *)name, name == NULL ? 0 : *length};
+}
+
+static void
+take_text(struct text *rest, char *out)
+{
+    struct text name = take_name(rest);
+    memcpy(out, name.bytes > 0 ? name.data : "", name.bytes);
+    out[name.bytes] = '\0';
+}
+
+static struct field_state
+take_state(struct text *rest)
+{
+    struct field_state state = {0, 0};
+    const uint8_t *at = take(rest, 2);
+    if (at != NULL && at[0] < COVERAGE_REASONS && at[1] <= MEMBERS_ALL)
+        state = (struct field_state){at[0], at[1]};
+    else
+        rest->data = NULL;
+    return state;
+}
+
+static void
+take_fields(struct text *rest, const struct config_fields *fields, struct coverage *coverage)
+{
+    struct field_state state = take_state(rest);
+    for (uint32_t i = 0; i < FIELD_NUMBERS; i++)
+        state_put(coverage, i, state);
+    const uint8_t *count = take(rest, 2);
+    uint32_t left = count != NULL ? (uint32_t)(count[0] | count[1] << 8) : 0;
+    for (; left > 0 && rest->data != NULL; left--) {
+        uint32_t number;
+        struct text name = take_name(rest);
+        state = take_state(rest);
+        if (config_fields_find(fields, name, &number))
+            state_put(coverage, number, state);
+    }
+}
+
+/* Version 2 had one reason for all fields. Posted fields were not considered separately. */
+static void
+position_spread_reason(struct sequence *sequence)
+{
+    struct coverage *coverage = &sequence->coverage;
+    for (uint32_t i = 0; i < FIELD_NUMBERS; i++)
+        state_put(coverage, i, (struct field_state){(uint8_t)sequence->reason, 0});
+    coverage->next_offset = -1;
+    coverage->offsets_lost = sequence->losses > 0 || sequence->reason == COVERAGE_NO_BEGINNING;
+}
+
+static void
+position_take_flags(struct sequence *sequence, int flags)
+{
+    sequence->digest_known = (flags & FLAG_DIGEST_KNOWN) != 0;
+    sequence->coverage.source_known = (flags & FLAG_SOURCE_KNOWN) != 0;
+    sequence->coverage.source_named = (flags & FLAG_SOURCE_NAMED) != 0;
+    sequence->coverage.offsets_lost = (flags & FLAG_OFFSETS_LOST) != 0;
 }
 
 int
-position_decode(const void *data, size_t bytes, struct position *position, struct error *err)
+position_decode(struct text bytes, const struct config_fields *fields, struct position *position,
+                struct error *err)
 {
     struct sequence *sequence = &position->sequence;
-    enum { FIXED_BYTES = POSITION_HEAD_BYTES + POSITION_NUMBERS * NUMBER_BYTES };
-    const uint8_t *at = data;
-    if (bytes < FIXED_BYTES)
-        return error_set(err, ERR_DATA, "a position of %zu bytes is cut off", bytes);
-    if (at[0] != POSITION_VERSION)
-        return error_set(err, ERR_DATA, "a position of the unknown version %d", at[0]);
-    if (at[1] >= SEQUENCE_REASONS || at[2] > 1)
-        return error_set(err, ERR_DATA, "a position with the invalid reason %d or flag %d", at[1],
-                         at[2]);
-    position_init(position);
-    sequence->reason = (enum sequence_reason)at[1];
-    sequence->digest_known = at[2] == 1;
-    for (size_t i = 0; i < POSITION_NUMBERS; i++) {
-        uint64_t number = position_get_number(at + POSITION_HEAD_BYTES + i * NUMBER_BYTES);
-        memcpy((char *)position + position_numbers[i], &number, sizeof number);
+    struct text rest = bytes;
+    const uint8_t *head = take(&rest, POSITION_HEAD_BYTES);
+    if (head == NULL)
+        return error_set(err, ERR_DATA, "a position of %zu bytes is cut off", bytes.bytes);
+    if (head[0] != POSITION_VERSION && head[0] != OLD_VERSION)
+        return error_set(err, ERR_DATA, "a position of the unknown version %d", head[0]);
+    bool is_old = head[0] == OLD_VERSION;
+    if (head[1] > COVERAGE_SECOND_SOURCE || head[2] > (is_old ? FLAG_DIGEST_KNOWN : FLAGS_ALL))
+        return error_set(err, ERR_DATA, "a position with the invalid reason %d or flags %d",
+                         head[1], head[2]);
+    position_init(position, fields);
+    sequence->reason = (enum coverage_reason)head[1];
+    position_take_flags(sequence, head[2]);
+    take_numbers(&rest, is_old ? OLD_NUMBERS : POSITION_NUMBERS, position);
+    take_text(&rest, sequence->source);
+    take_text(&rest, sequence->topic_id);
+    if (is_old) {
+        position_spread_reason(sequence);
+    } else {
+        take_text(&rest, sequence->coverage.voided_reason);
+        take_fields(&rest, fields, &sequence->coverage);
     }
-    struct text rest = {(const char *)data + FIXED_BYTES, bytes - FIXED_BYTES};
-    if (!position_get_name(&rest, sequence->source) ||
-        !position_get_name(&rest, sequence->topic_id) || rest.bytes != 0)
-        return error_set(err, ERR_DATA, "a position of %zu bytes has the wrong length", bytes);
+    if (rest.data == NULL || rest.bytes != 0)
+        return error_set(err, ERR_DATA, "a position of %zu bytes has the wrong length or content",
+                         bytes.bytes);
     if (position->replay < 0 || !sequence_is_consistent(sequence))
         return error_set(err, ERR_DATA, "a position whose numbers contradict each other");
     return 0;

@@ -1,12 +1,19 @@
 /* The partition position and its bytes, which every frame of the log carries beside its events, so
  * that events and position are one write. Pure.
  *
- *     +---------+--------+--------------+----------------+---------------------+--------------+
- *     | version | reason | digest known | numbers        | source              | topic id     |
- *     | 1 byte  | 1 byte | 1 byte       | 16 x 8 bytes   | 1 byte length, text | the same     |
- *     +---------+--------+--------------+----------------+---------------------+--------------+
+ *     version               1 byte, 3
+ *     reason                1 byte: enum coverage_reason, of the seq rule
+ *     flags                 1 byte: 1 digest known, 2 source known, 4 source named, 8 offsets lost
+ *     numbers               8 bytes each, in the order of position.c
+ *     source, topic id, reason of the last voided event
+ *                           1 byte length, text
+ *     state of most fields  2 bytes: reason, memberships
+ *     other fields          2 bytes count; for each: 1 byte length, name ("": existence), 2 bytes
+ *                           as above
  *
- * Numbers are little-endian, in the order of position.c; the checksum is the frame's.
+ * A field's memberships: 1 source, 2 late, 4 job, 8 chain, 16 pass, 32 assumed (struct coverage).
+ * Numbers are little-endian; the checksum is the frame's. Version 2 had only the first flag and 16
+ * numbers, and ended after the topic id: its one reason was that of all fields.
  */
 #ifndef CONSUMER_PARTITION_POSITION_H
 #define CONSUMER_PARTITION_POSITION_H
@@ -19,15 +26,19 @@ struct position {
     int64_t replay; /* names the last reset that was followed (resume.h); 0: none */
 };
 
-/* Of the longest position. */
-enum { POSITION_BYTES_MAX = 3 + 16 * 8 + 2 * SEQUENCE_NAME_BYTES };
+/* Of the longest position, with fields of the longest names. */
+enum { POSITION_BYTES_MAX = 128 * 1024 };
 
-void position_init(struct position *position);
+/* `fields`: of the index, as in all functions below. */
+void position_init(struct position *position, const struct config_fields *fields);
 
 /* Appends. */
-void position_encode(const struct position *position, struct buffer *out);
+void position_encode(const struct position *position, const struct config_fields *fields,
+                     struct buffer *out);
 
-/* ERR_DATA: the bytes are not a position, or of a version that this program does not know. */
-int position_decode(const void *data, size_t bytes, struct position *position, struct error *err);
+/* Fields that the index does not have are skipped. ERR_DATA: the bytes are not a position, or of a
+ * version that this program does not know. */
+int position_decode(struct text bytes, const struct config_fields *fields,
+                    struct position *position, struct error *err);
 
 #endif

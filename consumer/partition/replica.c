@@ -18,6 +18,7 @@ struct replica {
     struct replica_options options;
     char *directory;
     struct engine *engine;
+    struct config_fields fields;      /* of the index */
     struct shard *shard;              /* serves the engine; NULL: no other thread reads it */
     struct wal *wal;                  /* NULL: not open */
     struct position_order order;      /* followed from replica_open() on */
@@ -76,9 +77,10 @@ replica_create(const struct replica_options *options, struct replica **replica, 
     made->unsaved_offset = -1;
     made->next_offset = -1;
     position_order_init(&made->order);
-    position_init(&made->position);
+    config_fields_init(&made->fields, &options->config->index_config);
+    position_init(&made->position, &made->fields);
     if (!options->config->kafka.present)
-        sequence_init_alone(&made->position.sequence);
+        sequence_init_alone(&made->position.sequence, &made->fields);
     buffer_init(&made->encoded);
     buffer_init(&made->identity);
     config_partition_identity(options->config, options->partition, &made->identity);
@@ -99,6 +101,7 @@ replica_destroy(struct replica *replica)
     replica_checkpoint_end(replica, &ignored);
     wal_close(replica->wal);
     engine_destroy(replica->engine);
+    config_fields_free(&replica->fields);
     arena_free(&replica->arena);
     buffer_free(&replica->encoded);
     buffer_free(&replica->identity);
@@ -158,8 +161,7 @@ replica_load_engine(struct replica_load *load, struct engine *engine, struct pos
                     struct error *err)
 {
     const struct image_source source = {load, replica_read_state};
-    const struct text encoded = load->reader.position;
-    int rc = position_decode(encoded.data, encoded.bytes, position, err);
+    int rc = position_decode(load->reader.position, &load->replica->fields, position, err);
     if (rc == 0)
         rc = engine_load(engine, &source, err);
     return rc == 0 ? checkpoint_check_end(&load->reader, err) : rc;
@@ -285,7 +287,8 @@ replica_replay(void *context, const struct wal_frame *frame, struct error *err)
         return error_set(err, ERR_RETRY, "asked to stop");
     CHECK(frame->first_offset >= replica->next_offset); /* after the checkpoint, in order */
     CHECK(frame->next_offset > frame->first_offset);
-    int rc = position_decode(frame->position, frame->position_bytes, &replica->position, err);
+    const struct text position = {frame->position, frame->position_bytes};
+    int rc = position_decode(position, &replica->fields, &replica->position, err);
     if (rc != 0)
         return error_set(err, ERR_FATAL, "frame at offset %" PRId64 ": %s", frame->first_offset,
                          err->message);
@@ -314,7 +317,7 @@ replica_open_wal(struct replica *replica, int64_t begin_offset, struct error *er
         .directory = replica->directory,
         .identity = (const char *)replica->identity.data,
         .segment_bytes = config->wal_segment_bytes,
-        .frame_bytes = (int64_t)batch_payload_bytes_max(config),
+        .frame_bytes = (int64_t)batch_payload_bytes_max(config) + POSITION_BYTES_MAX,
         .begin_offset = begin_offset,
     };
     CHECK(begin_offset >= 0);
@@ -406,7 +409,7 @@ replica_write(struct replica *replica, struct text payload, struct error *err)
     CHECK(replica->unsaved_offset >= 0);
     CHECK(replica->unsaved_offset < replica->next_offset);
     buffer_clear(&replica->encoded);
-    position_encode(&replica->position, &replica->encoded);
+    position_encode(&replica->position, &replica->fields, &replica->encoded);
     CHECK(payload.bytes <= batch_payload_bytes_max(&replica->options.config->consumer));
     const struct wal_frame frame = {
         .first_offset = replica->unsaved_offset,
@@ -521,7 +524,7 @@ replica_copy(struct replica *replica, struct error *err)
     const struct image_sink sink = {replica, replica_copy_state};
     CHECK(replica->writer_offset > 0);
     buffer_clear(&replica->encoded);
-    position_encode(&replica->position, &replica->encoded);
+    position_encode(&replica->position, &replica->fields, &replica->encoded);
     const struct text position = {(const char *)replica->encoded.data, replica->encoded.bytes};
     int rc =
         checkpoint_begin(&replica->place, replica->writer_offset, position, &replica->writer, err);

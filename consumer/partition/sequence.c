@@ -6,15 +6,19 @@
 #include "common/base/check.h"
 
 void
-sequence_init(struct sequence *sequence)
+sequence_init(struct sequence *sequence, const struct config_fields *fields)
 {
-    *sequence = (struct sequence){.reason = SEQUENCE_NOTHING_READ};
+    const struct field_set written = config_fields_written(fields);
+    *sequence = (struct sequence){.reason = COVERAGE_NOTHING_READ};
+    coverage_init(&sequence->coverage, &written);
 }
 
 void
-sequence_init_alone(struct sequence *sequence)
+sequence_init_alone(struct sequence *sequence, const struct config_fields *fields)
 {
-    *sequence = (struct sequence){.reason = SEQUENCE_COMPLETE};
+    const struct field_set written = config_fields_written(fields);
+    *sequence = (struct sequence){.reason = COVERAGE_COMPLETE};
+    coverage_init_alone(&sequence->coverage, &written);
 }
 
 /* Names are stored and compared up to a length. */
@@ -38,13 +42,25 @@ sequence_is_name(const char *kept, struct text name)
     return text_equal(text_of(kept), sequence_cut_name(name));
 }
 
+/* The first reason since the shard was complete is kept. */
 static void
-sequence_lose(struct sequence *sequence, enum sequence_reason reason)
+sequence_note_reason(struct sequence *sequence, enum coverage_reason reason)
 {
-    CHECK(reason >= SEQUENCE_GAP && reason < SEQUENCE_REASONS);
+    if (sequence->reason != COVERAGE_COMPLETE && sequence->reason != COVERAGE_NOTHING_READ &&
+        !coverage_is_complete(&sequence->coverage))
+        return;
+    sequence->reason = reason;
+    sequence->gap_first = 0;
+    sequence->gap_last = 0;
+}
+
+static void
+sequence_lose(struct sequence *sequence, enum coverage_reason reason)
+{
+    CHECK(reason >= COVERAGE_GAP && reason <= COVERAGE_SECOND_SOURCE);
     sequence->losses++;
-    if (sequence->reason == SEQUENCE_COMPLETE)
-        sequence->reason = reason;
+    sequence_note_reason(sequence, reason);
+    coverage_lose(&sequence->coverage, reason);
 }
 
 /* The events from seq + 1 up to `last` are missing. */
@@ -52,6 +68,7 @@ static void
 sequence_jump(struct sequence *sequence, int64_t last)
 {
     CHECK(last > sequence->seq);
+    sequence_lose(sequence, COVERAGE_GAP);
     if (sequence->gap_first == 0) {
         sequence->gap_first = sequence->seq + 1;
         sequence->gap_last = last;
@@ -59,29 +76,28 @@ sequence_jump(struct sequence *sequence, int64_t last)
     sequence->missing += last - sequence->seq;
     sequence->seq = last;
     sequence->digest_known = false;
-    sequence_lose(sequence, SEQUENCE_GAP);
 }
 
 /* Only the fence that opens the first epoch can show that nothing before it is missing. A later
  * epoch finds values of an earlier one, which the source may not have any more. */
-static enum sequence_reason
+static enum coverage_reason
 sequence_judge_opening(const struct sequence *sequence, const struct event *event)
 {
     if (sequence->epoch != 0)
-        return SEQUENCE_NEW_EPOCH;
+        return COVERAGE_NEW_EPOCH;
     if (event->kind != EVENT_MARK || event->mark.kind != MARK_FENCE || event->seq != 0)
-        return SEQUENCE_NO_BEGINNING;
-    return event->mark.source_empty ? SEQUENCE_COMPLETE : SEQUENCE_SOURCE_NOT_EMPTY;
+        return COVERAGE_NO_BEGINNING;
+    return event->mark.source_empty ? COVERAGE_COMPLETE : COVERAGE_SOURCE_NOT_EMPTY;
 }
 
 static void
 sequence_open_epoch(struct sequence *sequence, const struct event *event)
 {
-    enum sequence_reason reason = sequence_judge_opening(sequence, event);
+    enum coverage_reason reason = sequence_judge_opening(sequence, event);
     CHECK(event->epoch > sequence->epoch);
-    if (sequence->reason == SEQUENCE_COMPLETE || sequence->reason == SEQUENCE_NOTHING_READ)
-        sequence->reason = reason;
-    CHECK(sequence->reason != SEQUENCE_NOTHING_READ);
+    sequence_note_reason(sequence, reason);
+    CHECK(sequence->reason != COVERAGE_NOTHING_READ);
+    coverage_open_epoch(&sequence->coverage, reason);
     sequence->epoch = event->epoch;
     sequence->generation = event->generation;
     sequence->seq = 0;
@@ -109,27 +125,41 @@ sequence_take_numbered(struct sequence *sequence, const struct event *event)
     return SEQUENCE_APPLY;
 }
 
+/* What the mark says of the triggers. Marks of schema version 1 say nothing. */
 static void
-sequence_take_mark(struct sequence *sequence, const struct event *event)
+sequence_take_guards(struct sequence *sequence, const struct config_fields *fields,
+                     const struct mark *mark)
+{
+    struct coverage_mark taken = {.names_any = mark->field_count > 0, .voided = mark->voided};
+    if (!mark->has_content)
+        return;
+    config_fields_add(fields, mark->fields, mark->field_count, &taken.fields);
+    coverage_take_mark(&sequence->coverage, &taken);
+}
+
+static void
+sequence_take_mark(struct sequence *sequence, const struct config_fields *fields,
+                   const struct event *event)
 {
     const struct mark *mark = &event->mark;
     CHECK(event->epoch == sequence->epoch);
     CHECK(event->generation == sequence->generation);
     if (!sequence_is_name(sequence->topic_id, mark->topic_id)) {
         if (sequence->topic_id[0] != '\0')
-            sequence_lose(sequence, SEQUENCE_OTHER_TOPIC);
+            sequence_lose(sequence, COVERAGE_OTHER_TOPIC);
         sequence_store_name(sequence->topic_id, mark->topic_id);
     }
+    sequence_take_guards(sequence, fields, mark);
     if (event->seq < sequence->seq) {
         /* A fence may be before events that are sent again; a watermark is after a whole window. */
         if (mark->kind != MARK_FENCE)
-            sequence_lose(sequence, SEQUENCE_NUMBERS_REUSED);
+            sequence_lose(sequence, COVERAGE_NUMBERS_REUSED);
         return;
     }
     if (event->seq > sequence->seq)
         sequence_jump(sequence, event->seq);
     if (sequence->digest_known && sequence->digest != mark->digest)
-        sequence_lose(sequence, SEQUENCE_NUMBERS_REUSED);
+        sequence_lose(sequence, COVERAGE_NUMBERS_REUSED);
     CHECK(event->seq == sequence->seq);
     sequence->digest = mark->digest;
     sequence->digest_known = true;
@@ -143,14 +173,118 @@ sequence_take_mark(struct sequence *sequence, const struct event *event)
         };
 }
 
-enum sequence_verdict
-sequence_take(struct sequence *sequence, const struct event *event)
+/* --- what a load sends ----------------------------------------------------------------------- */
+
+static void
+sequence_take_chunk(struct sequence *sequence, const struct config_fields *fields,
+                    const struct chunk *chunk)
 {
-    bool is_mark = event->kind == EVENT_MARK;
+    struct coverage_chunk taken = {
+        .job = chunk->job,
+        .begin = chunk->begin,
+        .end = chunk->end,
+        .is_rejected = chunk->rejected.bytes > 0,
+    };
+    if (chunk->purpose != CHUNK_LOAD || chunk->has_slots)
+        return;
+    config_fields_add(fields, chunk->fields, chunk->field_count, &taken.fields);
+    if (chunk->states_alive)
+        field_set_add(&taken.fields, FIELD_ALIVE);
+    coverage_take_chunk(&sequence->coverage, &taken);
+}
+
+static void
+sequence_take_pass(struct sequence *sequence, const struct config_fields *fields,
+                   const struct pass *pass)
+{
+    struct coverage_pass taken = {
+        .job = pass->job,
+        .entry = text_hash(pass->entry),
+        .part = pass->part,
+        .is_last = pass->is_last,
+        .reads_known = true,
+    };
+    config_fields_add(fields, pass->fields, pass->field_count, &taken.fields);
+    for (uint32_t i = 0; i < pass->read_count; i++) {
+        uint32_t number;
+        if (config_fields_find(fields, pass->reads[i], &number)) {
+            const struct field_set sources = config_fields_sources(fields, number);
+            field_set_add_all(&taken.reads, &sources);
+        } else {
+            taken.reads_known = false;
+        }
+    }
+    coverage_take_pass(&sequence->coverage, &taken);
+}
+
+static void
+sequence_take_job(struct sequence *sequence, const struct config_fields *fields,
+                  const struct job_mark *mark)
+{
+    struct field_set about = {{0}};
+    if (mark->kind == JOB_END) {
+        coverage_end_job(&sequence->coverage, mark->job);
+        return;
+    }
+    config_fields_add(fields, mark->fields, mark->field_count, &about);
+    if (mark->states_alive)
+        field_set_add(&about, FIELD_ALIVE);
+    coverage_begin_job(&sequence->coverage, mark->job, &about);
+}
+
+static void
+sequence_take_voided(struct sequence *sequence, const struct config_fields *fields,
+                     const struct voided *voided)
+{
+    struct field_set gone = {{0}};
+    if (voided->all)
+        gone = sequence->coverage.written;
+    else
+        config_fields_add(fields, voided->fields, voided->field_count, &gone);
+    coverage_take_voided(&sequence->coverage, voided->number, &gone, voided->reason);
+}
+
+/* An event that takes no number, other than a mark. A voided event may be below the last seq: it
+ * still takes proof away. */
+static enum sequence_verdict
+sequence_take_unnumbered(struct sequence *sequence, const struct config_fields *fields,
+                         const struct event *event)
+{
+    CHECK(event->epoch == sequence->epoch);
+    CHECK(event->generation == sequence->generation);
+    if (event->seq > sequence->seq)
+        sequence_jump(sequence, event->seq);
+    else if (event->seq < sequence->seq && event->kind != EVENT_VOIDED)
+        return SEQUENCE_STALE;
+    switch (event->kind) {
+    case EVENT_CHUNK:
+        sequence_take_chunk(sequence, fields, event->chunk);
+        return SEQUENCE_APPLY;
+    case EVENT_PASS:
+        sequence_take_pass(sequence, fields, event->pass);
+        return SEQUENCE_APPLY;
+    case EVENT_JOB:
+        sequence_take_job(sequence, fields, event->job);
+        return SEQUENCE_CONTROL;
+    case EVENT_VOIDED:
+        sequence_take_voided(sequence, fields, event->voided);
+        return SEQUENCE_CONTROL;
+    default:
+        CHECK(event->kind == EVENT_SUM || event->kind == EVENT_SUM_POINT);
+        return SEQUENCE_CONTROL;
+    }
+}
+
+/* --- all events ------------------------------------------------------------------------------ */
+
+enum sequence_verdict
+sequence_take(struct sequence *sequence, const struct config_fields *fields,
+              const struct event *event)
+{
+    bool is_numbered = event_kind_is_numbered(event->kind);
+    bool is_fence = event->kind == EVENT_MARK && event->mark.kind == MARK_FENCE;
     CHECK(event->seq >= 0);
-    if (!is_mark && !event_kind_is_numbered(event->kind))
-        return SEQUENCE_MARK; /* it has no place in the rule yet */
-    if (event->seq == 0 && !is_mark)
+    if (event->seq == 0 && is_numbered)
         return SEQUENCE_APPLY;
     CHECK(event->epoch > 0);
     CHECK(event->generation > 0);
@@ -159,43 +293,45 @@ sequence_take(struct sequence *sequence, const struct event *event)
     if (event->epoch > sequence->epoch)
         sequence_open_epoch(sequence, event);
     if (!sequence_is_name(sequence->source, event->source)) {
-        sequence_lose(sequence, SEQUENCE_SECOND_SOURCE);
+        sequence_lose(sequence, COVERAGE_SECOND_SOURCE);
         return SEQUENCE_FOREIGN;
     }
     if (event->generation < sequence->generation)
         return SEQUENCE_FENCED;
     if (event->generation > sequence->generation) {
-        if (!is_mark || event->mark.kind != MARK_FENCE)
-            sequence_lose(sequence, SEQUENCE_FENCE_MISSING);
+        if (!is_fence)
+            sequence_lose(sequence, COVERAGE_FENCE_MISSING);
         sequence->generation = event->generation;
     }
     sequence->tick = event->tick;
-    if (!is_mark)
+    if (is_numbered)
         return sequence_take_numbered(sequence, event);
-    sequence_take_mark(sequence, event);
-    return SEQUENCE_MARK;
+    if (event->kind != EVENT_MARK)
+        return sequence_take_unnumbered(sequence, fields, event);
+    sequence_take_mark(sequence, fields, event);
+    return SEQUENCE_CONTROL;
 }
 
 /* A copy without the earlier losses takes the event. */
 bool
-sequence_would_lose(const struct sequence *sequence, const struct event *event, char *reason,
-                    size_t bytes)
+sequence_would_lose(const struct sequence *sequence, const struct config_fields *fields,
+                    const struct event *event, char *reason, size_t bytes)
 {
     struct sequence copy = *sequence;
-    copy.reason = SEQUENCE_COMPLETE;
+    copy.reason = COVERAGE_COMPLETE;
     copy.losses = 0;
     copy.missing = 0;
     copy.gap_first = 0;
     CHECK(sequence_is_consistent(sequence));
-    sequence_take(&copy, event);
-    sequence_describe(&copy, reason, bytes);
+    sequence_take(&copy, fields, event);
+    sequence_describe(&copy, copy.reason, reason, bytes);
     return copy.losses > 0;
 }
 
 bool
 sequence_complete(const struct sequence *sequence)
 {
-    return sequence->reason == SEQUENCE_COMPLETE;
+    return coverage_is_complete(&sequence->coverage);
 }
 
 bool
@@ -205,10 +341,12 @@ sequence_is_consistent(const struct sequence *sequence)
         return false;
     if (sequence->epoch == 0 && (sequence->seq != 0 || sequence->losses != 0))
         return false;
-    if (sequence->losses > 0 && sequence->reason == SEQUENCE_COMPLETE)
+    if (sequence->losses > 0 && sequence->reason == COVERAGE_COMPLETE)
+        return false;
+    if (sequence->reason > COVERAGE_SECOND_SOURCE || !coverage_is_consistent(&sequence->coverage))
         return false;
     if (sequence->gap_first == 0)
-        return sequence->gap_last == 0 && sequence->missing == 0;
+        return sequence->gap_last == 0;
     return sequence->losses > 0 && sequence->gap_first <= sequence->gap_last &&
            sequence->missing > sequence->gap_last - sequence->gap_first;
 }
@@ -220,7 +358,6 @@ sequence_check_growth(const struct sequence *before, const struct sequence *afte
     CHECK(after->epoch >= before->epoch);
     CHECK(after->losses >= before->losses);
     CHECK(after->missing >= before->missing);
-    CHECK(before->gap_first == 0 || after->gap_first == before->gap_first);
     if (after->epoch != before->epoch)
         return;
     CHECK(after->generation >= before->generation);
@@ -228,29 +365,30 @@ sequence_check_growth(const struct sequence *before, const struct sequence *afte
     CHECK(after->row_id >= before->row_id);
 }
 
+/* --- as text --------------------------------------------------------------------------------- */
+
 void
-sequence_describe(const struct sequence *sequence, char *out, size_t bytes)
+sequence_describe(const struct sequence *sequence, enum coverage_reason reason, char *out,
+                  size_t bytes)
 {
-    static const char *const texts[SEQUENCE_REASONS] = {
-        [SEQUENCE_COMPLETE] = "",
-        [SEQUENCE_NOTHING_READ] = "no event of a producer was read yet",
-        [SEQUENCE_SOURCE_NOT_EMPTY] =
-            "the source had rows before the topic began: they must be loaded",
-        [SEQUENCE_NO_BEGINNING] =
-            "the beginning of the topic is missing: the rows that it had must be loaded",
-        [SEQUENCE_NEW_EPOCH] = "a new epoch of the source began: all rows must be loaded again",
-        [SEQUENCE_NUMBERS_REUSED] = "numbers were used twice: the source was rolled back",
-        [SEQUENCE_FENCE_MISSING] =
+    static const char *const texts[COVERAGE_SECOND_SOURCE + 1] = {
+        [COVERAGE_COMPLETE] = "",
+        [COVERAGE_NOTHING_READ] = "no event of a producer was read yet",
+        [COVERAGE_SOURCE_NOT_EMPTY] = "the source had rows before the topic began",
+        [COVERAGE_NO_BEGINNING] = "the beginning of the topic is missing",
+        [COVERAGE_NEW_EPOCH] = "a new epoch of the source began",
+        [COVERAGE_NUMBERS_REUSED] = "numbers were used twice: the source was rolled back",
+        [COVERAGE_FENCE_MISSING] =
             "a generation of the producer began without its fence: events may be lost",
-        [SEQUENCE_OTHER_TOPIC] = "the topic was created again: events may be lost",
-        [SEQUENCE_SECOND_SOURCE] = "a second producer writes numbered events to this topic",
+        [COVERAGE_OTHER_TOPIC] = "the topic was created again: events may be lost",
+        [COVERAGE_SECOND_SOURCE] = "a second producer writes numbered events to this topic",
     };
-    CHECK(sequence->reason < SEQUENCE_REASONS);
+    CHECK(reason <= COVERAGE_SECOND_SOURCE);
     CHECK(bytes >= SEQUENCE_REASON_BYTES);
-    if (sequence->reason == SEQUENCE_GAP)
+    if (reason == COVERAGE_GAP)
         snprintf(out, bytes,
                  "events %" PRId64 " to %" PRId64 " never came; %" PRId64 " are missing in all",
                  sequence->gap_first, sequence->gap_last, sequence->missing);
     else
-        snprintf(out, bytes, "%s", texts[sequence->reason]);
+        snprintf(out, bytes, "%s", texts[reason]);
 }

@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/base/rwlock.h"
+#include "consumer/partition/incomplete.h"
 
 /* How long a query lets the writer wait, if its steps are short. */
 enum { TURN_US = 10 * US_PER_MS };
@@ -25,7 +26,7 @@ struct shard {
 };
 
 struct shard *
-shard_create(void)
+shard_create(const struct config_fields *fields)
 {
     struct shard *shard = memory_zalloc(sizeof *shard);
     rwlock_init(&shard->serve_lock);
@@ -35,7 +36,7 @@ shard_create(void)
     shard->status.offset = -1;
     shard->status.durable_offset = -1;
     shard->status.rebuild_offset = -1;
-    sequence_init(&shard->status.sequence);
+    sequence_init(&shard->status.sequence, fields);
     return shard;
 }
 
@@ -114,17 +115,46 @@ shard_read_status(struct shard *shard, struct shard_status *status)
     mutex_unlock(&shard->status_lock);
 }
 
-bool
-shard_complete(const struct shard_status *status, char *reason, size_t bytes)
+/* Why nothing of the shard is complete; "" unless it is recovering or stalled. */
+static void
+shard_describe_state(const struct shard_status *status, char *reason, size_t bytes)
 {
     CHECK(bytes >= ERROR_MESSAGE_BYTES);
+    CHECK(bytes >= INCOMPLETE_BYTES);
+    reason[0] = '\0';
     if (status->state == SHARD_RECOVERING)
         snprintf(reason, bytes, "recovering");
     else if (status->state == SHARD_STALLED)
         snprintf(reason, bytes, "%s", status->error);
-    else
-        sequence_describe(&status->sequence, reason, bytes);
+}
+
+bool
+shard_complete(const struct shard_status *status, const struct config_fields *fields, char *reason,
+               size_t bytes)
+{
+    shard_describe_state(status, reason, bytes);
+    if (reason[0] == '\0')
+        incomplete_describe(&status->sequence, fields, reason, bytes);
     return reason[0] == '\0';
+}
+
+bool
+shard_field_complete(const struct shard_status *status, const struct config_fields *fields,
+                     uint32_t number, char *reason, size_t bytes)
+{
+    shard_describe_state(status, reason, bytes);
+    if (reason[0] == '\0')
+        incomplete_describe_field(&status->sequence, fields, number, reason, bytes);
+    return reason[0] == '\0';
+}
+
+struct field_set
+shard_find_complete(const struct shard_status *status, const struct config_fields *fields)
+{
+    static const struct field_set none;
+    if (status->state == SHARD_RECOVERING || status->state == SHARD_STALLED)
+        return none;
+    return incomplete_find_complete(&status->sequence, fields);
 }
 
 /* --- readers --------------------------------------------------------------------------------- */

@@ -12,7 +12,7 @@
 #define CONSUMER_PARTITION_SHARD_H
 
 #include "common/base/error.h"
-#include "common/config/config.h"
+#include "common/config/config_fields.h"
 #include "consumer/engine/engine.h"
 #include "consumer/partition/batch.h"
 #include "consumer/partition/sequence.h"
@@ -50,8 +50,8 @@ struct shard_status {
     struct shard_checkpoint checkpoint;
 };
 
-/* Serves nothing yet. NULL may be destroyed. */
-struct shard *shard_create(void);
+/* Serves nothing yet. `fields`: of the index, as in all functions below. NULL may be destroyed. */
+struct shard *shard_create(const struct config_fields *fields);
 void shard_destroy(struct shard *shard);
 
 /* "recovering", "running", ... */
@@ -67,9 +67,16 @@ void shard_publish(struct shard *shard, const struct shard_status *status);
 
 void shard_read_status(struct shard *shard, struct shard_status *status);
 
-/* Is the shard recovered, not stalled, and complete by the seq rule? If not, `reason` says why;
- * `bytes` >= ERROR_MESSAGE_BYTES. */
-bool shard_complete(const struct shard_status *status, char *reason, size_t bytes);
+/* Is the shard recovered, not stalled, and complete in existence and all fields (coverage.h)? If
+ * not, `reason` says why, and what to do; else it is "". `bytes` >= ERROR_MESSAGE_BYTES. */
+bool shard_complete(const struct shard_status *status, const struct config_fields *fields,
+                    char *reason, size_t bytes);
+/* The same of one field, FIELD_ALIVE or a computed field too. */
+bool shard_field_complete(const struct shard_status *status, const struct config_fields *fields,
+                          uint32_t number, char *reason, size_t bytes);
+/* All fields that are complete so. */
+struct field_set shard_find_complete(const struct shard_status *status,
+                                     const struct config_fields *fields);
 
 /* As the functions of engine.h. The query's `pause` is NULL; the shard sets its own. ERR_RETRY: the
  * query did not end before `until_us` of the monotonic clock. */

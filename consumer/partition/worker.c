@@ -205,8 +205,8 @@ worker_warn_of_losses(struct worker *worker, int64_t losses_before)
     if (sequence->losses == losses_before)
         return;
     char reason[SEQUENCE_REASON_BYTES];
-    sequence_describe(sequence, reason, sizeof reason);
-    log_warn(area, "partition %d: loss proved before offset %" PRId64 ": %s",
+    sequence_describe(sequence, sequence->reason, reason, sizeof reason);
+    log_warn(area, "partition %d: loss proved before offset %" PRId64 ": %s: bitdex-producer load",
              worker->options.partition, worker->batch.next_offset, reason);
 }
 
@@ -538,7 +538,10 @@ worker_init(struct worker *worker, const struct worker_options *options)
     if (options->config->kafka.present)
         worker->dead_letter_topic = dead_letter_topic_create(options->config);
     worker->read = memory_zalloc(sizeof *worker->read);
-    worker->shard = shard_create();
+    struct config_fields fields;
+    config_fields_init(&fields, &options->config->index_config);
+    worker->shard = shard_create(&fields);
+    config_fields_free(&fields);
     worker_control_init(&worker->control);
     worker_status_init(&worker->status, worker->shard, &worker->replicas, options->partition);
     checkpointer_init(&worker->checkpointer, &worker->replicas, &worker->control, &worker->status);

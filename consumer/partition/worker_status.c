@@ -74,7 +74,8 @@ void
 worker_status_count(struct worker_status *status, const struct batch_counts *batch)
 {
     struct batch_counts *sum = &status->shown.counts;
-    CHECK(batch->events + batch->duplicates + batch->fenced + batch->foreign + batch->rejected <=
+    CHECK(batch->events + batch->duplicates + batch->fenced + batch->stale + batch->foreign +
+              batch->rejected <=
           batch->records);
     sum->records += batch->records;
     sum->bytes += batch->bytes;
@@ -83,6 +84,7 @@ worker_status_count(struct worker_status *status, const struct batch_counts *bat
     sum->compacted += batch->compacted;
     sum->duplicates += batch->duplicates;
     sum->fenced += batch->fenced;
+    sum->stale += batch->stale;
     sum->foreign += batch->foreign;
     sum->rejected += batch->rejected;
 }

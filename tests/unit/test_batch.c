@@ -50,7 +50,7 @@ fixture_begin(struct fixture *fixture)
     fixture->context = (struct batch_context){&config, PARTITION, fixture->engine, NULL};
     assert_int_equal(event_codec_create(&fixture->context.codec, &err), 0);
     batch_init(&fixture->batch, &fixture->context);
-    sequence_init(&sequence);
+    sequence_init(&sequence, &fixture->batch.fields);
     batch_begin(&fixture->batch, &sequence);
 }
 

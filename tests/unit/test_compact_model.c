@@ -296,8 +296,8 @@ deliver(struct event_codec *codec, const struct batch_context *context, const st
     int64_t offset = 0;
     arena_init(&arena);
     buffer_init(&message);
-    sequence_init(&sequence);
     batch_init(&batch, context);
+    sequence_init(&sequence, &batch.fields);
     while (next < sent->count) {
         batch_begin(&batch, &sequence);
         for (uint64_t n = random_below(EVENTS_MAX); n > 0 && next < sent->count; n--) {

@@ -38,7 +38,8 @@ replay(void *context, const struct wal_frame *frame, struct error *err)
     buffer_clear(&fixture->payload);
     buffer_append(&fixture->payload, frame->payload, frame->payload_bytes);
     const struct text payload = {frame->payload, frame->payload_bytes};
-    int rc = position_decode(frame->position, frame->position_bytes, &fixture->position, err);
+    const struct text position = {frame->position, frame->position_bytes};
+    int rc = position_decode(position, &fixture->batch.fields, &fixture->position, err);
     if (rc == 0)
         rc = batch_replay(&fixture->context, fixture->engine, payload, &arena, err);
     arena_free(&arena);
@@ -55,8 +56,8 @@ start(struct fixture *fixture)
     fixture->engine = fixture_engine();
     fixture->context.engine = fixture->engine;
     fixture->replayed_frames = 0;
-    position_init(&fixture->position);
     batch_init(&fixture->batch, &fixture->context);
+    position_init(&fixture->position, &fixture->batch.fields);
     assert_int_equal(wal_open(memory_files_vtable(fixture->memory), &options, replay, fixture,
                               &fixture->wal, &err),
                      0);
@@ -140,7 +141,7 @@ consume(struct fixture *fixture, uint32_t first)
     }
     batch_close(batch);
     fixture->position.sequence = batch->sequence;
-    position_encode(&fixture->position, &bytes);
+    position_encode(&fixture->position, &batch->fields, &bytes);
     const struct wal_frame frame = {
         .first_offset = batch->first_offset,
         .next_offset = batch->next_offset,

@@ -12,8 +12,7 @@ enum { HELD = 100, NOW_MS = 5000 };
 static struct text
 metadata_of(const char *id, int64_t replay, char out[static RESUME_METADATA_BYTES])
 {
-    struct position position;
-    position_init(&position);
+    struct position position = {.replay = 0};
     position.sequence.epoch = 2;
     position.sequence.seq = 77;
     position.replay = replay;

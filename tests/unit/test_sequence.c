@@ -9,6 +9,11 @@
 
 #define TOPIC "topic-1"
 
+static const struct config_filter_field filters[] = {{"tags", FIELD_MULTI_VALUE},
+                                                     {"level", FIELD_SINGLE_VALUE}};
+static const struct config_index index_config = {.filter_fields = filters, .filter_field_count = 2};
+static struct config_fields fields; /* of it */
+
 static struct event
 row_of(int64_t generation, int64_t seq, int64_t row_id)
 {
@@ -57,12 +62,12 @@ static struct sequence
 begun(int64_t seq)
 {
     struct sequence sequence;
-    sequence_init(&sequence);
+    sequence_init(&sequence, &fields);
     struct event fence = mark_of(MARK_FENCE, 1, 0);
-    assert_int_equal(sequence_take(&sequence, &fence), SEQUENCE_MARK);
+    assert_int_equal(sequence_take(&sequence, &fields, &fence), SEQUENCE_CONTROL);
     for (int64_t i = 1; i <= seq; i++) {
         struct event row = row_of(1, i, i);
-        assert_int_equal(sequence_take(&sequence, &row), SEQUENCE_APPLY);
+        assert_int_equal(sequence_take(&sequence, &fields, &row), SEQUENCE_APPLY);
     }
     assert_true(sequence_complete(&sequence));
     return sequence;
@@ -72,7 +77,7 @@ static enum sequence_verdict
 take(struct sequence *sequence, struct event event)
 {
     const struct sequence before = *sequence;
-    enum sequence_verdict verdict = sequence_take(sequence, &event);
+    enum sequence_verdict verdict = sequence_take(sequence, &fields, &event);
     sequence_check_growth(&before, sequence);
     return verdict;
 }
@@ -103,7 +108,7 @@ test_L2_a_gap_is_a_recorded_loss_and_reading_continues(void **state)
     assert_int_equal(sequence.gap_last, 5);
     assert_int_equal(sequence.missing, 4);
     assert_int_equal(sequence.losses, 2);
-    sequence_describe(&sequence, reason, sizeof reason);
+    sequence_describe(&sequence, sequence.reason, reason, sizeof reason);
     assert_string_equal(reason, "events 4 to 5 never came; 4 are missing in all");
     assert_int_equal(take(&sequence, row_of(1, 5, 5)), SEQUENCE_DUPLICATE);
 }
@@ -113,12 +118,12 @@ test_L2_a_mark_above_the_last_seq_proves_a_loss(void **state)
 {
     (void)state;
     struct sequence sequence = begun(3);
-    assert_int_equal(take(&sequence, mark_of(MARK_WATERMARK, 1, 5)), SEQUENCE_MARK);
-    assert_int_equal(sequence.reason, SEQUENCE_GAP);
+    assert_int_equal(take(&sequence, mark_of(MARK_WATERMARK, 1, 5)), SEQUENCE_CONTROL);
+    assert_int_equal(sequence.reason, COVERAGE_GAP);
     assert_int_equal(sequence.missing, 2);
     assert_int_equal(take(&sequence, row_of(1, 6, 6)), SEQUENCE_APPLY);
     /* From the mark on, the digest is known again. */
-    assert_int_equal(take(&sequence, mark_of(MARK_WATERMARK, 1, 6)), SEQUENCE_MARK);
+    assert_int_equal(take(&sequence, mark_of(MARK_WATERMARK, 1, 6)), SEQUENCE_CONTROL);
     assert_int_equal(sequence.losses, 1);
 }
 
@@ -128,7 +133,7 @@ test_L2_a_watermark_below_the_last_seq_proves_that_seqs_were_used_twice(void **s
     (void)state;
     struct sequence sequence = begun(3);
     take(&sequence, mark_of(MARK_WATERMARK, 1, 2));
-    assert_int_equal(sequence.reason, SEQUENCE_NUMBERS_REUSED);
+    assert_int_equal(sequence.reason, COVERAGE_NUMBERS_REUSED);
 }
 
 static void
@@ -139,7 +144,7 @@ test_L2_another_digest_proves_that_seqs_were_used_twice(void **state)
     struct event mark = mark_of(MARK_WATERMARK, 1, 3);
     mark.mark.digest++;
     take(&sequence, mark);
-    assert_int_equal(sequence.reason, SEQUENCE_NUMBERS_REUSED);
+    assert_int_equal(sequence.reason, COVERAGE_NUMBERS_REUSED);
 }
 
 static void
@@ -147,7 +152,7 @@ test_L3_a_fence_may_be_below_the_last_seq_and_events_sent_again_are_dropped(void
 {
     (void)state;
     struct sequence sequence = begun(3);
-    assert_int_equal(take(&sequence, mark_of(MARK_FENCE, 2, 1)), SEQUENCE_MARK);
+    assert_int_equal(take(&sequence, mark_of(MARK_FENCE, 2, 1)), SEQUENCE_CONTROL);
     assert_int_equal(take(&sequence, row_of(2, 2, 2)), SEQUENCE_DUPLICATE);
     assert_int_equal(take(&sequence, row_of(2, 3, 3)), SEQUENCE_DUPLICATE);
     assert_int_equal(take(&sequence, row_of(2, 4, 4)), SEQUENCE_APPLY);
@@ -173,7 +178,7 @@ test_L3_a_generation_without_its_fence_is_a_loss(void **state)
     (void)state;
     struct sequence sequence = begun(3);
     assert_int_equal(take(&sequence, row_of(2, 4, 4)), SEQUENCE_APPLY);
-    assert_int_equal(sequence.reason, SEQUENCE_FENCE_MISSING);
+    assert_int_equal(sequence.reason, COVERAGE_FENCE_MISSING);
     assert_int_equal(sequence.generation, 2);
 }
 
@@ -207,19 +212,19 @@ test_only_a_fence_at_seq_0_with_an_empty_source_makes_a_new_shard_complete(void 
     full.mark.source_empty = false;
     const struct {
         struct event first;
-        enum sequence_reason reason;
+        enum coverage_reason reason;
     } cases[] = {
-        {mark_of(MARK_FENCE, 1, 0), SEQUENCE_COMPLETE},
-        {full, SEQUENCE_SOURCE_NOT_EMPTY},
-        {mark_of(MARK_FENCE, 2, 7), SEQUENCE_NO_BEGINNING},
-        {mark_of(MARK_WATERMARK, 1, 0), SEQUENCE_NO_BEGINNING},
-        {row_of(1, 1, 1), SEQUENCE_NO_BEGINNING},
-        {row_of(1, 500, 500), SEQUENCE_NO_BEGINNING},
+        {mark_of(MARK_FENCE, 1, 0), COVERAGE_COMPLETE},
+        {full, COVERAGE_SOURCE_NOT_EMPTY},
+        {mark_of(MARK_FENCE, 2, 7), COVERAGE_NO_BEGINNING},
+        {mark_of(MARK_WATERMARK, 1, 0), COVERAGE_NO_BEGINNING},
+        {row_of(1, 1, 1), COVERAGE_NO_BEGINNING},
+        {row_of(1, 500, 500), COVERAGE_NO_BEGINNING},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct sequence sequence;
-        sequence_init(&sequence);
-        assert_int_equal(sequence.reason, SEQUENCE_NOTHING_READ);
+        sequence_init(&sequence, &fields);
+        assert_int_equal(sequence.reason, COVERAGE_NOTHING_READ);
         take(&sequence, cases[i].first);
         assert_int_equal(sequence.reason, cases[i].reason);
     }
@@ -233,8 +238,8 @@ test_a_new_epoch_begins_with_seq_1_and_voids_completeness(void **state)
     struct event fence = mark_of(MARK_FENCE, 1, 0), row = row_of(1, 1, 1);
     fence.epoch = row.epoch = 2;
     fence.mark.topic_id = TEXT("topic-2");
-    assert_int_equal(take(&sequence, fence), SEQUENCE_MARK);
-    assert_int_equal(sequence.reason, SEQUENCE_NEW_EPOCH);
+    assert_int_equal(take(&sequence, fence), SEQUENCE_CONTROL);
+    assert_int_equal(sequence.reason, COVERAGE_NEW_EPOCH);
     assert_int_equal(take(&sequence, row), SEQUENCE_APPLY);
     assert_int_equal(take(&sequence, row_of(7, 4, 4)), SEQUENCE_FENCED);
     assert_int_equal(sequence.seq, 1);
@@ -251,7 +256,7 @@ test_another_topic_id_is_a_loss_reported_once(void **state)
     mark.mark.topic_id = TEXT("topic-2");
     take(&sequence, mark);
     take(&sequence, mark);
-    assert_int_equal(sequence.reason, SEQUENCE_OTHER_TOPIC);
+    assert_int_equal(sequence.reason, COVERAGE_OTHER_TOPIC);
     assert_int_equal(sequence.losses, 1);
 }
 
@@ -263,7 +268,7 @@ test_a_second_source_is_dropped_and_a_loss(void **state)
     struct event event = row_of(1, 4, 4);
     event.source = TEXT("other");
     assert_int_equal(take(&sequence, event), SEQUENCE_FOREIGN);
-    assert_int_equal(sequence.reason, SEQUENCE_SECOND_SOURCE);
+    assert_int_equal(sequence.reason, COVERAGE_SECOND_SOURCE);
     assert_int_equal(sequence.seq, 3);
 }
 
@@ -340,7 +345,7 @@ static struct reader
 history_read(const struct history *history)
 {
     struct reader reader = {0};
-    sequence_init(&reader.sequence);
+    sequence_init(&reader.sequence, &fields);
     struct reader frame = reader;
     while (reader.next < history->count) {
         if (random_below(10) == 0)
@@ -375,7 +380,7 @@ test_random_histories_apply_every_row_once_and_in_order(void **state)
         const struct sequence *sequence = &reader.sequence;
         assert_int_equal(reader.applied, ROWS - skipped);
         assert_int_equal(sequence->missing, skipped);
-        assert_int_equal(sequence->reason, skipped > 0 ? SEQUENCE_GAP : SEQUENCE_COMPLETE);
+        assert_int_equal(sequence->reason, skipped > 0 ? COVERAGE_GAP : COVERAGE_COMPLETE);
         assert_int_equal(sequence->digest, digest_of(ROWS));
     }
     free(history);
@@ -404,5 +409,8 @@ main(void)
         cmocka_unit_test(test_a_watermark_is_kept),
         cmocka_unit_test(test_random_histories_apply_every_row_once_and_in_order),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    config_fields_init(&fields, &index_config);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    config_fields_free(&fields);
+    return failed;
 }

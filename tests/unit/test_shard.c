@@ -39,7 +39,10 @@ shard_world_setup(void **state)
 {
     struct shard_world *world = memory_zalloc(sizeof *world);
     world->engine = fixture_engine();
-    world->shard = shard_create();
+    struct config_fields fields;
+    config_fields_init(&fields, &fixture_index);
+    world->shard = shard_create(&fields);
+    config_fields_free(&fields);
     world->level = (struct value){.kind = VALUE_INTEGER, .integer = 2};
     for (int64_t slot = 0; slot < SLOTS; slot++)
         set_level(world->engine, slot, 1 + slot % 2);
