@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "consumer/partition/incomplete.h"
 
 enum { LENGTH_BYTES = 4 };
 
@@ -271,6 +272,27 @@ batch_check_gap(const struct batch *batch, const struct event *event, struct err
                      reason);
 }
 
+/* Why the load that has ended here does not count: the reason of the first of its fields that is
+ * not complete; "" when all are, and when it was a load of a part of the entities. */
+static const char *
+batch_describe_load(struct batch *batch, const struct job_mark *mark)
+{
+    char reason[INCOMPLETE_BYTES] = "";
+    bool is_whole = mark->begin == 0 && mark->end == CHUNK_NO_END;
+    if (mark->kind != JOB_END || !is_whole)
+        return "";
+    if (mark->states_alive)
+        incomplete_describe_field(&batch->sequence, &batch->fields, FIELD_ALIVE, reason,
+                                  sizeof reason);
+    for (uint32_t i = 0; i < mark->field_count && reason[0] == '\0'; i++) {
+        uint32_t number;
+        if (config_fields_find(&batch->fields, mark->fields[i], &number))
+            incomplete_describe_field(&batch->sequence, &batch->fields, number, reason,
+                                      sizeof reason);
+    }
+    return arena_strdup(&batch->arena, text_of(reason));
+}
+
 /* Keeps the mark of a load for the dump registry. */
 static void
 batch_add_job(struct batch *batch, const struct kafka_record *record, const struct event *event)
@@ -286,7 +308,7 @@ batch_add_job(struct batch *batch, const struct kafka_record *record, const stru
         .epoch = event->epoch,
         .offset = record->offset,
         .job = event->job,
-        .incomplete = "",
+        .incomplete = batch_describe_load(batch, event->job),
     };
 }
 

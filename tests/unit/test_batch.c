@@ -503,6 +503,46 @@ test_requests_take_a_seq_and_are_not_logged(void **state)
     fixture_end(&fixture);
 }
 
+/* Adds an event of the producer that takes no seq. */
+static void
+add_unnumbered(struct fixture *fixture, struct event event)
+{
+    struct error err = {0};
+    event.epoch = event.generation = 1;
+    event.seq = fixture->seq;
+    event.source = TEXT("main");
+    buffer_clear(&fixture->message);
+    assert_int_equal(event_encode(fixture->context.codec, &event, &fixture->message, &err), 0);
+    assert_int_equal(add_bytes(fixture, fixture->message.data, fixture->message.bytes, &err), 0);
+}
+
+static void
+test_F12_the_end_of_a_load_says_whether_the_shard_was_covered(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct text field = text_of(config.index_config.filter_fields[0].name);
+    struct job_mark mark = {
+        .kind = JOB_BEGIN, .job = 7, .end = CHUNK_NO_END, .fields = &field, .field_count = 1};
+    struct chunk chunk = {
+        .purpose = CHUNK_LOAD, .job = 7, .end = CHUNK_NO_END, .fields = &field, .field_count = 1};
+    fixture_begin(&fixture);
+    add_unnumbered(&fixture, (struct event){.kind = EVENT_JOB, .job = &mark});
+    mark.kind = JOB_END;
+    add_unnumbered(&fixture, (struct event){.kind = EVENT_JOB, .job = &mark});
+    mark.kind = JOB_BEGIN;
+    add_unnumbered(&fixture, (struct event){.kind = EVENT_JOB, .job = &mark});
+    add_unnumbered(&fixture, (struct event){.kind = EVENT_CHUNK, .chunk = &chunk});
+    mark.kind = JOB_END;
+    add_unnumbered(&fixture, (struct event){.kind = EVENT_JOB, .job = &mark});
+    assert_int_equal(fixture.batch.job_count, 4);
+    assert_string_equal(fixture.batch.jobs[0].incomplete, "");
+    assert_string_equal(fixture.batch.jobs[1].incomplete,
+                        "the beginning of the topic is missing: bitdex-producer load");
+    assert_string_equal(fixture.batch.jobs[3].incomplete, "");
+    fixture_end(&fixture);
+}
+
 int
 main(void)
 {
@@ -523,6 +563,7 @@ main(void)
         cmocka_unit_test(test_F113_logged_ops_that_cannot_be_applied_are_refused_with_their_byte),
         cmocka_unit_test(test_F54_events_without_ops_change_nothing),
         cmocka_unit_test(test_requests_take_a_seq_and_are_not_logged),
+        cmocka_unit_test(test_F12_the_end_of_a_load_says_whether_the_shard_was_covered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
