@@ -1,0 +1,662 @@
+/* Happy path: values are kept as series, one for each field and kind. Building sorts and divides
+ * each series by partition; the columns of all chunks are then pieces of these arrays. One part for
+ * the whole range is tried first, and a range whose chunks do not all fit is halved.
+ *
+ * Failure modes: an entity that does not fit alone is rejected. The size of a chunk is estimated
+ * from above, closely: exactly for slots and values, and with a margin for the rest.
+ */
+#include "producer/load/chunk_builder.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/utf8.h"
+#include "common/event/event.h"
+#include "common/ops/ops_json.h"
+#include "producer/load/dictionary.h"
+#include "producer/load/series.h"
+
+enum {
+    KINDS = CHUNK_STRINGS + 1,
+    LONG_BYTES_MAX = 10,
+    TEXT_HEAD_BYTES = 5, /* the length of a text */
+    /* Everything of an event and its chunk that does not grow: the numbers, the name of the
+     * source, and the heads of the lists. */
+    EVENT_MARGIN_BYTES = 1024,
+    COLUMN_MARGIN_BYTES = 64, /* the kind, and the heads of the lists */
+    REASON_BYTES = 128,
+};
+
+/* The values of one kind of one field. */
+struct column {
+    uint32_t field;
+    enum chunk_values kind;
+    struct series series;
+    struct dictionary texts; /* of CHUNK_STRINGS: the values are numbers in it */
+    /* While chunks are built: */
+    struct series_slice *slices; /* by partition */
+    struct text *copies;         /* the texts, in the arena of the result */
+    uint64_t *seen;              /* by number: the slice that has the text, and its place there */
+};
+
+struct chunk_builder {
+    struct chunk_shape shape;
+    struct chunk_field *fields; /* those of the shape; owned */
+    struct column *columns;     /* of all fields and kinds */
+    struct series alive;
+    struct series scratch;
+    struct arena texts; /* of the dictionaries */
+    uint64_t values;
+    uint64_t base_bytes; /* of a chunk without values */
+};
+
+/* One building. */
+struct work {
+    struct chunk_builder *builder;
+    struct arena *arena;     /* of the result */
+    struct text *names;      /* of the fields */
+    struct column **columns; /* those that have values */
+    uint32_t column_count;
+    struct series_slice *alive; /* by partition */
+    bool has_slots;
+    struct series_slice *listed; /* with has_slots: what the chunks are about */
+    struct load_part *parts;     /* owned until they are copied to the arena */
+    uint32_t part_count;
+    uint32_t part_capacity;
+    uint32_t pieces; /* that were measured or written: the number of the last one */
+};
+
+struct chunk_builder *
+chunk_builder_create(const struct chunk_shape *shape)
+{
+    struct chunk_builder *builder = memory_zalloc(sizeof *builder);
+    CHECK(shape->partitions > 0);
+    CHECK(shape->max_slots > 0 && shape->max_slots <= INT64_C(1) << 32);
+    CHECK(shape->event_bytes_max > 0);
+    builder->shape = *shape;
+    builder->fields = memory_alloc((shape->field_count + 1) * sizeof *builder->fields);
+    builder->shape.fields = builder->fields;
+    builder->columns = memory_zalloc((shape->field_count + 1) * KINDS * sizeof *builder->columns);
+    builder->base_bytes = EVENT_MARGIN_BYTES;
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        builder->fields[i] = shape->fields[i];
+        builder->base_bytes += TEXT_HEAD_BYTES + shape->fields[i].name.bytes;
+        for (uint32_t kind = 0; kind < KINDS; kind++) {
+            builder->columns[i * KINDS + kind].field = i;
+            builder->columns[i * KINDS + kind].kind = (enum chunk_values)kind;
+        }
+    }
+    arena_init(&builder->texts);
+    return builder;
+}
+
+void
+chunk_builder_destroy(struct chunk_builder *builder)
+{
+    if (builder == NULL)
+        return;
+    for (uint32_t i = 0; i < builder->shape.field_count * KINDS; i++) {
+        series_free(&builder->columns[i].series);
+        dictionary_free(&builder->columns[i].texts);
+    }
+    series_free(&builder->alive);
+    series_free(&builder->scratch);
+    arena_free(&builder->texts);
+    free(builder->columns);
+    free(builder->fields);
+    free(builder);
+}
+
+void
+chunk_builder_clear(struct chunk_builder *builder)
+{
+    for (uint32_t i = 0; i < builder->shape.field_count * KINDS; i++) {
+        struct column *column = &builder->columns[i];
+        column->series.count = 0;
+        column->series.is_unsorted = false;
+        dictionary_clear(&column->texts);
+    }
+    builder->alive.count = 0;
+    builder->alive.is_unsorted = false;
+    builder->values = 0;
+    arena_reset(&builder->texts);
+}
+
+bool
+chunk_builder_has_slot(const struct chunk_builder *builder, int64_t id)
+{
+    return id >= 0 && id / builder->shape.partitions < builder->shape.max_slots;
+}
+
+void
+chunk_builder_add_alive(struct chunk_builder *builder, int64_t id)
+{
+    CHECK(builder->shape.states_alive);
+    CHECK(chunk_builder_has_slot(builder, id));
+    series_add(&builder->alive, id, 0);
+}
+
+static struct column *
+find_column(struct chunk_builder *builder, uint32_t field, enum chunk_values kind)
+{
+    CHECK(field < builder->shape.field_count);
+    return &builder->columns[field * KINDS + kind];
+}
+
+static void
+add(struct chunk_builder *builder, uint32_t field, enum chunk_values kind, int64_t id,
+    int64_t value)
+{
+    CHECK(chunk_builder_has_slot(builder, id));
+    series_add(&find_column(builder, field, kind)->series, id, value);
+    builder->values++;
+}
+
+void
+chunk_builder_add_integer(struct chunk_builder *builder, uint32_t field, int64_t id,
+                          int64_t integer)
+{
+    add(builder, field, CHUNK_INTEGERS, id, integer);
+}
+
+void
+chunk_builder_add_boolean(struct chunk_builder *builder, uint32_t field, int64_t id, bool boolean)
+{
+    add(builder, field, CHUNK_BOOLEANS, id, boolean);
+}
+
+void
+chunk_builder_add_float(struct chunk_builder *builder, uint32_t field, int64_t id, double real)
+{
+    int64_t bits;
+    memcpy(&bits, &real, sizeof bits);
+    add(builder, field, CHUNK_FLOATS, id, bits);
+}
+
+/* An event carries the same texts as ops do. */
+static int
+check_text(struct text text, struct error *err)
+{
+    if (text.bytes > ops_limits_default.string_bytes)
+        return error_set(err, ERR_DATA, "string is longer than %u bytes",
+                         ops_limits_default.string_bytes);
+    if (!utf8_valid(text.data, text.bytes))
+        return error_set(err, ERR_DATA, "string is not UTF-8, or has a NUL");
+    return 0;
+}
+
+int
+chunk_builder_add_text(struct chunk_builder *builder, uint32_t field, int64_t id, struct text text,
+                       struct error *err)
+{
+    bool found;
+    struct column *column = find_column(builder, field, CHUNK_STRINGS);
+    uint32_t number = dictionary_find(&column->texts, text, &found);
+    if (!found) {
+        int rc = check_text(text, err);
+        if (rc != 0)
+            return rc;
+        number = dictionary_add(&column->texts, arena_text(&builder->texts, text));
+    }
+    add(builder, field, CHUNK_STRINGS, id, number);
+    return 0;
+}
+
+/* The items of an array were checked when it was parsed (ops_json_parse_value). */
+static int
+add_strings(struct chunk_builder *builder, uint32_t field, int64_t id, const struct value *value,
+            struct error *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < value->strings.count; i++)
+        rc = check_text(value->strings.items[i], err);
+    for (uint32_t i = 0; rc == 0 && i < value->strings.count; i++)
+        rc = chunk_builder_add_text(builder, field, id, value->strings.items[i], err);
+    return rc;
+}
+
+int
+chunk_builder_add_value(struct chunk_builder *builder, uint32_t field, int64_t id,
+                        const struct value *value, struct error *err)
+{
+    bool is_array = value->kind == VALUE_INTEGERS || value->kind == VALUE_STRINGS;
+    CHECK(field < builder->shape.field_count);
+    if (is_array && !builder->shape.fields[field].is_multi_value)
+        return error_set(err, ERR_DATA, "is an array, and the field takes one value");
+    switch (value->kind) {
+    case VALUE_NULL:
+        return 0;
+    case VALUE_INTEGER:
+        chunk_builder_add_integer(builder, field, id, value->integer);
+        return 0;
+    case VALUE_FLOAT:
+        chunk_builder_add_float(builder, field, id, value->real);
+        return 0;
+    case VALUE_BOOLEAN:
+        chunk_builder_add_boolean(builder, field, id, value->boolean);
+        return 0;
+    case VALUE_STRING:
+        return chunk_builder_add_text(builder, field, id, value->string, err);
+    case VALUE_INTEGERS:
+        for (uint32_t i = 0; i < value->integers.count; i++)
+            chunk_builder_add_integer(builder, field, id, value->integers.items[i]);
+        return 0;
+    case VALUE_STRINGS:
+        return add_strings(builder, field, id, value, err);
+    default:
+        CHECK(false);
+        return 0;
+    }
+}
+
+size_t
+chunk_builder_bytes(const struct chunk_builder *builder)
+{
+    return (builder->values + builder->alive.count) * sizeof(struct series_pair) +
+           builder->texts.used_bytes;
+}
+
+uint64_t
+chunk_builder_values(const struct chunk_builder *builder)
+{
+    return builder->values;
+}
+
+/* --- dividing --- */
+
+static struct series_slice *
+divide(const struct work *work, const struct series *series)
+{
+    int32_t partitions = work->builder->shape.partitions;
+    struct series_slice *slices = arena_alloc(work->arena, (size_t)partitions * sizeof *slices);
+    series_divide(series, partitions, work->arena, slices);
+    return slices;
+}
+
+static void
+divide_column(struct work *work, struct column *column)
+{
+    const struct chunk_field *field = &work->builder->shape.fields[column->field];
+    enum series_repeats repeats = SERIES_KEEP_ALL;
+    if (field->may_repeat)
+        repeats = field->is_multi_value ? SERIES_KEEP_DISTINCT : SERIES_KEEP_GREATEST;
+    series_sort(&column->series, &work->builder->scratch);
+    series_unite(&column->series, repeats);
+    column->slices = divide(work, &column->series);
+    if (column->kind != CHUNK_STRINGS)
+        return;
+    column->copies = arena_alloc(work->arena, column->texts.count * sizeof *column->copies);
+    for (uint32_t i = 0; i < column->texts.count; i++)
+        column->copies[i] = arena_text(work->arena, column->texts.texts[i]);
+    column->seen = memory_zalloc(column->texts.count * sizeof *column->seen);
+}
+
+static void
+divide_all(struct work *work)
+{
+    struct chunk_builder *builder = work->builder;
+    uint32_t fields = builder->shape.field_count;
+    uint32_t count = fields * KINDS;
+    work->names = arena_alloc(work->arena, fields * sizeof *work->names);
+    for (uint32_t i = 0; i < fields; i++)
+        work->names[i] = builder->shape.fields[i].name;
+    work->columns = memory_alloc((count + 1) * sizeof *work->columns);
+    for (uint32_t i = 0; i < count; i++) {
+        if (builder->columns[i].series.count == 0)
+            continue;
+        divide_column(work, &builder->columns[i]);
+        work->columns[work->column_count++] = &builder->columns[i];
+    }
+    series_sort(&builder->alive, &builder->scratch);
+    work->alive = divide(work, &builder->alive);
+}
+
+static void
+divide_ids(struct work *work, const int64_t *ids, uint32_t id_count)
+{
+    struct series listed = {0};
+    for (uint32_t i = 0; i < id_count; i++)
+        if (chunk_builder_has_slot(work->builder, ids[i]))
+            series_add(&listed, ids[i], 0);
+    CHECK(!listed.is_unsorted);
+    work->has_slots = true;
+    work->listed = divide(work, &listed);
+    series_free(&listed);
+}
+
+/* What a part has of a slice. */
+static struct series_slice
+cut(const struct work *work, const struct series_slice *slices, int32_t partition, int64_t begin,
+    int64_t end)
+{
+    int32_t partitions = work->builder->shape.partitions;
+    const struct series_slice *whole = &slices[partition];
+    uint32_t from = series_slice_find(whole, partition, partitions, begin);
+    uint32_t to = series_slice_find(whole, partition, partitions, end);
+    CHECK(from <= to);
+    return (struct series_slice){whole->slots + from, whole->values + from, to - from};
+}
+
+/* --- sizes --- */
+
+struct size {
+    uint64_t bytes;
+    uint64_t items; /* as EVENT_ITEMS_MAX counts them */
+};
+
+/* Of a long in Avro: zigzag, seven bits a byte. */
+static inline uint32_t
+long_bytes(int64_t number)
+{
+    uint64_t zigzag = (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
+    return (70 - (uint32_t)__builtin_clzll(zigzag | 1)) / 7;
+}
+
+static uint64_t
+slots_bytes(const struct series_slice *piece)
+{
+    uint64_t bytes = 0;
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < piece->count; i++) {
+        bytes += long_bytes((int64_t)piece->slots[i] - last);
+        last = piece->slots[i];
+    }
+    return bytes;
+}
+
+/* The place that a text has among those of the piece `number`: where it was seen there first. */
+static inline uint32_t
+place_text(struct column *column, uint32_t text, uint32_t number, uint32_t *count)
+{
+    if (column->seen[text] >> 32 != number)
+        column->seen[text] = (uint64_t)number << 32 | (*count)++;
+    return (uint32_t)column->seen[text];
+}
+
+static void
+add_texts_size(struct work *work, struct column *column, const struct series_slice *piece,
+               struct size *size)
+{
+    uint32_t count = 0;
+    uint32_t number = ++work->pieces;
+    for (uint32_t i = 0; i < piece->count; i++) {
+        uint32_t text = (uint32_t)piece->values[i];
+        uint32_t before = count;
+        size->bytes += long_bytes(place_text(column, text, number, &count));
+        if (count > before)
+            size->bytes += TEXT_HEAD_BYTES + column->copies[text].bytes;
+    }
+    size->items += count;
+}
+
+static void
+add_column_size(struct work *work, struct column *column, const struct series_slice *piece,
+                struct size *size)
+{
+    if (piece->count == 0)
+        return;
+    size->items++;
+    size->bytes += COLUMN_MARGIN_BYTES + work->names[column->field].bytes;
+    size->bytes += slots_bytes(piece);
+    switch (column->kind) {
+    case CHUNK_INTEGERS:
+        for (uint32_t i = 0; i < piece->count; i++)
+            size->bytes += long_bytes(piece->values[i]);
+        break;
+    case CHUNK_BOOLEANS:
+        size->bytes += piece->count;
+        break;
+    case CHUNK_FLOATS:
+        size->bytes += piece->count * sizeof(double);
+        break;
+    default:
+        add_texts_size(work, column, piece, size);
+    }
+}
+
+static struct size
+chunk_size(struct work *work, int32_t partition, int64_t begin, int64_t end)
+{
+    struct size size = {work->builder->base_bytes, work->builder->shape.field_count};
+    struct series_slice piece = cut(work, work->alive, partition, begin, end);
+    size.bytes += slots_bytes(&piece);
+    if (work->has_slots) {
+        piece = cut(work, work->listed, partition, begin, end);
+        size.bytes += slots_bytes(&piece);
+    }
+    for (uint32_t i = 0; i < work->column_count; i++) {
+        piece = cut(work, work->columns[i]->slices, partition, begin, end);
+        add_column_size(work, work->columns[i], &piece, &size);
+    }
+    return size;
+}
+
+static bool
+size_fits(const struct work *work, const struct size *size)
+{
+    return size->bytes <= work->builder->shape.event_bytes_max && size->items <= EVENT_ITEMS_MAX;
+}
+
+static bool
+part_fits(struct work *work, int64_t begin, int64_t end)
+{
+    for (int32_t p = 0; p < work->builder->shape.partitions; p++) {
+        struct size size = chunk_size(work, p, begin, end);
+        if (!size_fits(work, &size))
+            return false;
+    }
+    return true;
+}
+
+/* --- writing --- */
+
+static struct load_part *
+add_part(struct work *work, int64_t begin, int64_t end)
+{
+    int32_t partitions = work->builder->shape.partitions;
+    CHECK(begin < end);
+    CHECK(work->part_count == 0 || work->parts[work->part_count - 1].end == begin);
+    if (work->part_count == work->part_capacity) {
+        work->part_capacity = work->part_capacity == 0 ? 8 : work->part_capacity * 2;
+        work->parts = memory_realloc(work->parts, work->part_capacity * sizeof *work->parts);
+    }
+    struct load_part *part = &work->parts[work->part_count++];
+    part->begin = begin;
+    part->end = end;
+    part->chunks = arena_alloc(work->arena, (size_t)partitions * sizeof *part->chunks);
+    return part;
+}
+
+/* The numbers of the texts become their places in the chunk, in place: no other chunk has them. */
+static void
+write_texts(struct work *work, struct column *column, const struct series_slice *piece,
+            struct chunk_column *out)
+{
+    uint32_t count = 0;
+    uint32_t number = ++work->pieces;
+    uint32_t most = piece->count < column->texts.count ? piece->count : column->texts.count;
+    struct text *strings = arena_alloc(work->arena, most * sizeof *strings);
+    for (uint32_t i = 0; i < piece->count; i++) {
+        uint32_t text = (uint32_t)piece->values[i];
+        uint32_t place = place_text(column, text, number, &count);
+        CHECK(place < most);
+        strings[place] = column->copies[text];
+        piece->values[i] = place;
+    }
+    out->strings = strings;
+    out->string_count = count;
+}
+
+static void
+write_column(struct work *work, struct column *column, const struct series_slice *piece,
+             struct chunk_column *out)
+{
+    *out = (struct chunk_column){
+        .field = work->names[column->field],
+        .kind = column->kind,
+        .count = piece->count,
+        .slots = piece->slots,
+        .integers = piece->values,
+    };
+    if (column->kind == CHUNK_STRINGS)
+        write_texts(work, column, piece, out);
+    if (column->kind != CHUNK_FLOATS)
+        return;
+    double *floats = arena_alloc(work->arena, piece->count * sizeof *floats);
+    memcpy(floats, piece->values, piece->count * sizeof *floats);
+    out->floats = floats;
+    out->integers = NULL;
+}
+
+static void
+write_columns(struct work *work, int32_t partition, struct chunk *chunk)
+{
+    struct chunk_column *columns =
+        arena_alloc(work->arena, (work->column_count + 1) * sizeof *columns);
+    for (uint32_t i = 0; i < work->column_count; i++) {
+        struct series_slice piece =
+            cut(work, work->columns[i]->slices, partition, chunk->begin, chunk->end);
+        if (piece.count > 0)
+            write_column(work, work->columns[i], &piece, &columns[chunk->column_count++]);
+    }
+    chunk->columns = columns;
+}
+
+static struct chunk
+empty_chunk(const struct work *work, int32_t partition, int64_t begin, int64_t end)
+{
+    struct chunk chunk = {
+        .purpose = CHUNK_LOAD,
+        .begin = begin,
+        .end = end,
+        .fields = work->names,
+        .field_count = work->builder->shape.field_count,
+        .states_alive = work->builder->shape.states_alive,
+    };
+    if (work->has_slots) {
+        struct series_slice piece = cut(work, work->listed, partition, begin, end);
+        chunk.has_slots = true;
+        chunk.slots = piece.slots;
+        chunk.slot_count = piece.count;
+    }
+    return chunk;
+}
+
+static void
+write_part(struct work *work, int64_t begin, int64_t end)
+{
+    struct load_part *part = add_part(work, begin, end);
+    for (int32_t p = 0; p < work->builder->shape.partitions; p++) {
+        struct chunk *chunk = &part->chunks[p];
+        *chunk = empty_chunk(work, p, begin, end);
+        struct series_slice alive = cut(work, work->alive, p, begin, end);
+        chunk->alive = alive.slots;
+        chunk->alive_count = alive.count;
+        write_columns(work, p, chunk);
+    }
+}
+
+/* The chunk of an entity that fits no event states nothing of it. */
+static void
+reject_entity(struct work *work, int64_t id)
+{
+    int32_t partition = (int32_t)(id % work->builder->shape.partitions);
+    struct size size = chunk_size(work, partition, id, id + 1);
+    struct load_part *part = add_part(work, id, id + 1);
+    char *reason = memory_format("the values of entity %" PRId64 " take about %" PRIu64
+                                 " bytes and %" PRIu64 " columns and strings; an event has at most"
+                                 " %u bytes and %d of these",
+                                 id, size.bytes, size.items, work->builder->shape.event_bytes_max,
+                                 EVENT_ITEMS_MAX);
+    for (int32_t p = 0; p < work->builder->shape.partitions; p++)
+        part->chunks[p] = empty_chunk(work, p, id, id + 1);
+    part->chunks[partition].states_alive = false;
+    part->chunks[partition].rejected = arena_text(work->arena, text_of(reason));
+    free(reason);
+}
+
+/* --- parts --- */
+
+static void
+widen(const struct work *work, const struct series_slice *slices, int64_t begin, int64_t end,
+      int64_t *least, int64_t *greatest)
+{
+    int32_t partitions = work->builder->shape.partitions;
+    for (int32_t p = 0; p < partitions; p++) {
+        struct series_slice piece = cut(work, slices, p, begin, end);
+        if (piece.count == 0)
+            continue;
+        int64_t first = (int64_t)piece.slots[0] * partitions + p;
+        int64_t last = (int64_t)piece.slots[piece.count - 1] * partitions + p;
+        *least = first < *least ? first : *least;
+        *greatest = last > *greatest ? last : *greatest;
+    }
+}
+
+/* The least and the greatest entity of a range. False: it has no entities. */
+static bool
+find_entities(const struct work *work, int64_t begin, int64_t end, int64_t *least,
+              int64_t *greatest)
+{
+    *least = INT64_MAX;
+    *greatest = INT64_MIN;
+    widen(work, work->alive, begin, end, least, greatest);
+    if (work->has_slots)
+        widen(work, work->listed, begin, end, least, greatest);
+    for (uint32_t i = 0; i < work->column_count; i++)
+        widen(work, work->columns[i]->slices, begin, end, least, greatest);
+    return *least <= *greatest;
+}
+
+/* Halves the range until its chunks fit. Both halves have entities, so this ends. */
+static void
+write_parts(struct work *work, int64_t begin, int64_t end)
+{
+    int64_t least;
+    int64_t greatest;
+    if (part_fits(work, begin, end) || !find_entities(work, begin, end, &least, &greatest)) {
+        write_part(work, begin, end);
+        return;
+    }
+    CHECK(begin <= least && greatest < end);
+    if (least < greatest) {
+        int64_t middle = least + (greatest - least) / 2 + 1;
+        write_parts(work, begin, middle);
+        write_parts(work, middle, end);
+        return;
+    }
+    if (begin < least)
+        write_part(work, begin, least);
+    reject_entity(work, least);
+    if (least + 1 < end)
+        write_part(work, least + 1, end);
+}
+
+void
+chunk_builder_build(struct chunk_builder *builder, int64_t begin, int64_t end, const int64_t *ids,
+                    uint32_t id_count, struct load_chunk *chunk)
+{
+    struct work work = {.builder = builder, .arena = &chunk->arena};
+    CHECK(begin >= 0 && begin < end);
+    CHECK(chunk->part_count == 0);
+    divide_all(&work);
+    if (ids != NULL)
+        divide_ids(&work, ids, id_count);
+    write_parts(&work, begin, end);
+    CHECK(work.parts[0].begin == begin);
+    CHECK(work.parts[work.part_count - 1].end == end);
+    chunk->begin = begin;
+    chunk->end = end;
+    chunk->parts = arena_alloc(&chunk->arena, work.part_count * sizeof *chunk->parts);
+    memcpy(chunk->parts, work.parts, work.part_count * sizeof *chunk->parts);
+    chunk->part_count = work.part_count;
+    for (uint32_t i = 0; i < work.column_count; i++) {
+        free(work.columns[i]->seen);
+        work.columns[i]->seen = NULL;
+    }
+    free(work.columns);
+    free(work.parts);
+    chunk_builder_clear(builder);
+}
