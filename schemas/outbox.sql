@@ -56,6 +56,11 @@ CREATE TABLE IF NOT EXISTS bitdex_producers (
     updated_at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 
+-- step column bitdex_producers.voided
+-- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'bitdex_producers'::regclass AND attname = 'voided' AND NOT attisdropped)
+-- Number of the newest event that took completeness away; 0: there was none.
+ALTER TABLE bitdex_producers ADD COLUMN IF NOT EXISTS voided BIGINT NOT NULL DEFAULT 0;
+
 -- step table bitdex_windows
 -- done when to_regclass('bitdex_windows') IS NOT NULL
 -- The positions of producers. The row with the greatest (tick, sub_id) of a name is valid. A row is
@@ -75,6 +80,11 @@ CREATE TABLE IF NOT EXISTS bitdex_windows (
     saved_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (name, tick, sub_id)
 );
+
+-- step column bitdex_windows.content_digest
+-- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'bitdex_windows'::regclass AND attname = 'content_digest' AND NOT attisdropped)
+-- By partition: digest of the content of its events; null: saved by an earlier version.
+ALTER TABLE bitdex_windows ADD COLUMN IF NOT EXISTS content_digest BIGINT[];
 
 -- step table bitdex_dead_letters
 -- done when to_regclass('bitdex_dead_letters') IS NOT NULL

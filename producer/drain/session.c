@@ -23,6 +23,7 @@ session_init(struct session *session, const struct config *config, struct progre
         .progress = progress,
         .status = progress->status,
     };
+    arena_init(&session->arena);
     cursor_window_init(&session->window, partitions);
     session->checked_offsets = memory_zalloc((size_t)partitions * sizeof *session->checked_offsets);
 }
@@ -39,6 +40,7 @@ session_close(struct session *session)
     outbox_close(session->outbox);
     pg_close(session->pg);
     cursor_window_free(&session->window);
+    arena_free(&session->arena);
     free(session->checked_offsets);
     snapshot_free(&session->delivered.snapshot);
     *session = (struct session){
@@ -73,7 +75,7 @@ session_observe_publisher(struct session *session)
                      broker_error);
 }
 
-/* The numbers of the position that is saved next. They only grow, and the digest changes with the
+/* The numbers of the position that is saved next. They only grow, and the digests change with the
  * seq (L2). */
 static void
 session_take_numbers(struct session *session, const struct numbering *numbering)
@@ -85,9 +87,12 @@ session_take_numbers(struct session *session, const struct numbering *numbering)
     for (int32_t i = 0; i < window->partitions; i++) {
         int64_t offset = publisher_acked_offset(session->publisher, i);
         CHECK(numbering->seq[i] >= window->seq[i]);
-        CHECK(numbering->seq[i] > window->seq[i] || numbering->digest[i] == window->digest[i]);
+        CHECK(numbering->seq[i] > window->seq[i] ||
+              (numbering->digest[i] == window->digest[i] &&
+               numbering->content_digest[i] == window->content_digest[i]));
         window->seq[i] = numbering->seq[i];
         window->digest[i] = numbering->digest[i];
+        window->content_digest[i] = numbering->content_digest[i];
         if (offset >= 0)
             window->offsets[i] = offset;
     }

@@ -19,8 +19,9 @@
 #include "producer/source/cursor.h"
 #include "producer/source/outbox.h"
 #include "producer/source/source_snapshot.h"
+#include "producer/triggers/covered.h"
 
-enum { SESSION_STOPPED = 1 };
+enum { SESSION_STOPPED = 1, SESSION_NAME_BYTES = 17 };
 
 struct session {
     const struct config *config;
@@ -34,8 +35,11 @@ struct session {
 
     struct cursor_history history; /* of the database that the session is connected to */
     struct cursor_owner owner;
-    struct cursor_window window; /* the newest saved position */
-    int64_t saved_tick;          /* of the position in the cursor, as loaded or saved last */
+    char start_name[SESSION_NAME_BYTES]; /* random, in every mark (L3) */
+    struct arena arena;
+    struct covered_fields covered; /* when the session began; in `arena` */
+    struct cursor_window window;   /* the newest saved position */
+    int64_t saved_tick;            /* of the position in the cursor, as loaded or saved last */
     int64_t saved_sub_id;
     /* All rows that this snapshot sees have been handed to the publisher. */
     struct source_snapshot delivered;

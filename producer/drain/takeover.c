@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "common/base/check.h"
 #include "common/base/log.h"
@@ -34,6 +35,38 @@ takeover_lock(struct session *session, struct error *err)
 }
 
 static int
+takeover_name_start(struct session *session, struct error *err)
+{
+    uint64_t number;
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
+        return error_set_errno(err, ERR_FATAL, "cannot read random bytes");
+    snprintf(session->start_name, sizeof session->start_name, "%016" PRIx64, number);
+    return 0;
+}
+
+/* Which fields the triggers in place cover, read by a connection of its own, whose search_path
+ * changes. A configuration that does not fit the tables covers nothing, and stops nobody who writes
+ * ops in another way. */
+static int
+takeover_read_covered(struct session *session, struct error *err)
+{
+    struct pg *pg;
+    CHECK(session->covered.count == 0);
+    if (session->config->trigger_count == 0)
+        return 0;
+    int rc = pg_connect(session->config->postgres, "bitdex-producer triggers", &pg, err);
+    if (rc != 0)
+        return rc;
+    rc = covered_fields_read(pg, session->config, &session->arena, &session->covered, err);
+    pg_close(pg);
+    if (rc == 0 || rc == ERR_RETRY)
+        return rc;
+    log_warn("drain", "which fields the triggers cover is not known: %s", err->message);
+    session->covered = (struct covered_fields){0};
+    return 0;
+}
+
+static int
 takeover_open_source(struct session *session, struct error *err)
 {
     const struct config *config = session->config;
@@ -51,7 +84,9 @@ takeover_open_source(struct session *session, struct error *err)
         rc = takeover_lock(session, err);
     if (rc == 0)
         rc = outbox_open(config->postgres, &limits, &session->outbox, err);
-    return rc;
+    if (rc == 0)
+        rc = takeover_name_start(session, err);
+    return rc == 0 ? takeover_read_covered(session, err) : rc;
 }
 
 static int
@@ -94,6 +129,7 @@ takeover_check_topic(struct session *session, int64_t generation, const int64_t 
     const struct topic_expectation expected = {
         .source = session->owner.name,
         .topic_id = session->owner.topic_id,
+        .start_name = session->start_name,
         .epoch = session->owner.epoch,
         .generation = generation,
         .tick = session->window.tick,
@@ -159,6 +195,10 @@ takeover_open_sink(struct session *session, int64_t message_bytes_max, int64_t e
         .epoch = session->owner.epoch,
         .generation = session->owner.generation,
         .topic_id = session->owner.topic_id,
+        .start_name = session->start_name,
+        .fields = session->covered.names,
+        .field_count = session->covered.count,
+        .voided = session->owner.voided,
         .message_bytes_max = message_bytes_max,
         .event_bytes_max = event_bytes_max,
     };
@@ -167,6 +207,7 @@ takeover_open_sink(struct session *session, int64_t message_bytes_max, int64_t e
         .last_row_id = window->last_row_id,
         .seq = window->seq,
         .digest = window->digest,
+        .content_digest = window->content_digest,
     };
     CHECK(session->publisher == NULL);
     return publisher_create(session->config, &origin, &numbering, &session->publisher, err);

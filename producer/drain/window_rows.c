@@ -109,6 +109,7 @@ window_rows_take_row(struct window_rows *rows, const struct outbox_row *row, str
         .tick = rows->session->window.tick,
         .has_created_at = row->has_created_at,
         .created_at_us = row->created_at_us,
+        .txid = row->txid,
         .row_id = row->id,
         .entity_id = row->entity_id,
     };

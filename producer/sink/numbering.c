@@ -14,8 +14,10 @@ numbering_init(struct numbering *numbering, int32_t partitions)
     *numbering = (struct numbering){.partitions = partitions};
     numbering->seq = memory_zalloc((size_t)partitions * sizeof *numbering->seq);
     numbering->digest = memory_alloc((size_t)partitions * sizeof *numbering->digest);
+    numbering->content_digest =
+        memory_alloc((size_t)partitions * sizeof *numbering->content_digest);
     for (int32_t i = 0; i < partitions; i++)
-        numbering->digest[i] = EVENT_DIGEST_START;
+        numbering->digest[i] = numbering->content_digest[i] = EVENT_DIGEST_START;
 }
 
 void
@@ -24,6 +26,7 @@ numbering_free(struct numbering *numbering)
     CHECK((numbering->seq == NULL) == (numbering->digest == NULL));
     free(numbering->seq);
     free(numbering->digest);
+    free(numbering->content_digest);
     *numbering = (struct numbering){0};
 }
 
@@ -33,19 +36,24 @@ numbering_copy(struct numbering *to, const struct numbering *from)
     CHECK(from->partitions > 0);
     CHECK(to->partitions == from->partitions);
     CHECK(to->seq != from->seq && to->digest != from->digest);
+    CHECK(to->content_digest != from->content_digest);
+    size_t digest_bytes = (size_t)from->partitions * sizeof *from->digest;
     to->last_row_id = from->last_row_id;
     memcpy(to->seq, from->seq, (size_t)from->partitions * sizeof *from->seq);
-    memcpy(to->digest, from->digest, (size_t)from->partitions * sizeof *from->digest);
+    memcpy(to->digest, from->digest, digest_bytes);
+    memcpy(to->content_digest, from->content_digest, digest_bytes);
 }
 
 int64_t
-numbering_next(struct numbering *numbering, int32_t partition, int64_t row_id)
+numbering_next(struct numbering *numbering, int32_t partition, const struct numbered_row *row)
 {
     CHECK(partition >= 0 && partition < numbering->partitions);
     CHECK(numbering->seq[partition] >= 0 && numbering->seq[partition] < INT64_MAX);
-    numbering->digest[partition] = event_digest_next(numbering->digest[partition], row_id);
-    if (row_id > numbering->last_row_id)
-        numbering->last_row_id = row_id;
+    numbering->digest[partition] = event_digest_next(numbering->digest[partition], row->id);
+    numbering->content_digest[partition] =
+        event_content_next(numbering->content_digest[partition], row->id, row->txid, row->body_crc);
+    if (row->id > numbering->last_row_id)
+        numbering->last_row_id = row->id;
     return ++numbering->seq[partition];
 }
 

@@ -61,7 +61,8 @@ publisher_create(const struct config *config, const struct publisher_origin *ori
 {
     int32_t partitions = numbering->partitions;
     CHECK(origin->epoch >= 1 && origin->generation >= 1);
-    CHECK(origin->source != NULL && origin->topic_id != NULL);
+    CHECK(origin->source != NULL && origin->topic_id != NULL && origin->start_name != NULL);
+    CHECK(origin->fields != NULL || origin->field_count == 0);
     CHECK(origin->message_bytes_max >= 0);
     CHECK(origin->event_bytes_max >= origin->message_bytes_max);
     struct publisher *made = memory_zalloc(sizeof *made);
@@ -179,7 +180,8 @@ publisher_add(struct publisher *publisher, int32_t partition, struct event *even
     event->seq = publisher->numbering.seq[partition] + 1;
     buffer_append(&queue->bytes, &key, sizeof key);
     size_t at = queue->bytes.bytes;
-    int rc = event_encode(publisher->codec, event, &queue->bytes, err);
+    struct numbered_row row = {.id = event->row_id, .txid = event->txid};
+    int rc = event_encode_body(publisher->codec, event, &queue->bytes, &row.body_crc, err);
     if (rc == 0 && !publisher_fits(publisher, queue->bytes.bytes - at, event->seq))
         rc = error_set(err, ERR_DATA,
                        "event of %zu bytes is too large for the topic's"
@@ -189,7 +191,7 @@ publisher_add(struct publisher *publisher, int32_t partition, struct event *even
         queue->bytes.bytes = before;
         return rc;
     }
-    CHECK(numbering_next(&publisher->numbering, partition, event->row_id) == event->seq);
+    CHECK(numbering_next(&publisher->numbering, partition, &row) == event->seq);
     queue_message(publisher, queue, at, true);
     publisher->counts.events++;
     return 0;
@@ -208,11 +210,17 @@ publisher_add_marks(struct publisher *publisher, int64_t tick, const struct mark
     event.mark.topic_id = text_of(publisher->origin.topic_id);
     event.mark.partitions = numbering->partitions;
     event.mark.last_row_id = numbering->last_row_id;
+    event.mark.has_content = true;
+    event.mark.start_name = text_of(publisher->origin.start_name);
+    event.mark.fields = publisher->origin.fields;
+    event.mark.field_count = publisher->origin.field_count;
+    event.mark.voided = publisher->origin.voided;
     for (int32_t i = 0; i < numbering->partitions; i++) {
         struct queue *queue = &publisher->queues[i];
         size_t at = queue->bytes.bytes;
         event.seq = numbering->seq[i];
         event.mark.digest = numbering->digest[i];
+        event.mark.content_digest = numbering->content_digest[i];
         CHECK(event.seq > 0 || event.mark.digest == EVENT_DIGEST_START);
         int rc = event_encode(publisher->codec, &event, &queue->bytes, err);
         if (rc != 0)

@@ -18,12 +18,16 @@
 
 struct publisher;
 
-/* What all events of a publisher have in common. Strings outlive the publisher. */
+/* What all events, or all marks, of a publisher have in common. Strings outlive the publisher. */
 struct publisher_origin {
     const char *source;
     int64_t epoch;
     int64_t generation;
     const char *topic_id;
+    const char *start_name;    /* the random name of this start (L3) */
+    const struct text *fields; /* that the triggers in place cover; "": existence */
+    uint32_t field_count;
+    int64_t voided;            /* number of the newest voided event */
     int64_t message_bytes_max; /* max.message.bytes of the topic: no batch is larger */
     int64_t event_bytes_max;   /* larger events are refused */
 };
@@ -54,8 +58,8 @@ void publisher_destroy(struct publisher *publisher);
 int publisher_add(struct publisher *publisher, int32_t partition, struct event *event,
                   struct error *err);
 
-/* Queues a mark for every partition, with the partition's last seq and digest. Everything else is
- * taken from `mark` and `tick`. */
+/* Queues a mark for every partition, with the partition's last seq and digests, and what is in the
+ * origin. Everything else is taken from `mark` and `tick`. */
 int publisher_add_marks(struct publisher *publisher, int64_t tick, const struct mark *mark,
                         struct error *err);
 

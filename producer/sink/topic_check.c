@@ -104,7 +104,8 @@ is_own_fence(const struct topic_expectation *expected, const struct event *event
     return event->kind == EVENT_MARK && event->mark.kind == MARK_FENCE &&
            event->epoch == expected->epoch && event->generation == expected->generation &&
            text_is(event->source, expected->source) &&
-           text_is(event->mark.topic_id, expected->topic_id);
+           text_is(event->mark.topic_id, expected->topic_id) &&
+           text_is(event->mark.start_name, expected->start_name);
 }
 
 static int
@@ -126,7 +127,7 @@ survey_event(const struct reading *reading, const struct event *event, struct er
 }
 
 /* If the broker did not report the offset of our fence, the reading meets the fence and accepts it
- * once: a second fence with the same numbers is not ours. */
+ * once: a fence with another random name is not ours. */
 static int
 read_event(struct reading *reading, const struct event *event, struct error *err)
 {
@@ -286,6 +287,7 @@ topic_check_content(const struct config *config, const struct topic_expectation 
     struct reading reading = {.expected = expected};
     CHECK(expected->epoch >= 1 && expected->generation >= 1 && expected->tick >= 0);
     CHECK(expected->source != NULL && expected->topic_id != NULL);
+    CHECK(expected->start_name != NULL);
     CHECK(offsets != NULL && heartbeat != NULL);
     return read_topic(&reading, config, offsets, fences, heartbeat, context, err);
 }

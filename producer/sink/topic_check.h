@@ -22,7 +22,8 @@
 /* What the topic must agree with. */
 struct topic_expectation {
     const char *source;
-    const char *topic_id; /* "": there is no cursor yet */
+    const char *topic_id;   /* "": there is no cursor yet */
+    const char *start_name; /* that our own fence carries */
     int64_t epoch;
     int64_t generation; /* events must be of earlier ones */
     int64_t tick;       /* of the newest saved window */

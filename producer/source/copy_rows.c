@@ -5,7 +5,7 @@
 
 #include "common/base/check.h"
 
-enum { COPY_COLUMNS = 5, COPY_TRAILER = -1, SIGNATURE_BYTES = 11 };
+enum { COPY_COLUMNS = 6, COPY_TRAILER = -1, SIGNATURE_BYTES = 11 };
 
 /* From Postgres' epoch, 2000-01-01, to Unix'. */
 #define EPOCH_DIFFERENCE_US INT64_C(946684800000000)
@@ -96,20 +96,24 @@ copy_take_row(struct copy_rows *rows, struct outbox_row *row)
 {
     bool no_id;
     bool no_entity;
+    bool no_txid;
     bool no_time;
     bool no_fan_out;
+    int64_t txid = 0;
     int64_t created_at = 0;
     struct text fan_out;
     CHECK(!rows->complete);
     *row = (struct outbox_row){0};
     if (!copy_take_int64(rows, &no_id, &row->id) || no_id ||
         !copy_take_int64(rows, &no_entity, &row->entity_id) || no_entity ||
+        !copy_take_int64(rows, &no_txid, &txid) || no_txid ||
         !copy_take_int64(rows, &no_time, &created_at) ||
         !copy_take_field(rows, &row->too_large, &row->ops) ||
         !copy_take_field(rows, &no_fan_out, &fan_out))
         return false;
     if (no_fan_out == row->too_large || (row->too_large && fan_out.bytes != 1))
         return false;
+    row->txid = (uint64_t)txid;
     row->fan_out = row->too_large && fan_out.data[0] != 0;
     CHECK(row->too_large == (row->ops.data == NULL));
     copy_set_created_at(row, no_time, created_at);

@@ -3,7 +3,7 @@
  * Source of the format: PostgreSQL manual, COPY, "Binary Format". The columns are those that
  * outbox.c selects:
  *
- *     id int8, entity_id int8, created_at timestamptz, ops text, fan_out bool
+ *     id int8, entity_id int8, txid xid8, created_at timestamptz, ops text, fan_out bool
  *
  * `ops` is null when it is larger than `row_bytes`; only then fan_out is not null. Every length is
  * checked against the bytes left. Pure; one thread.
@@ -20,6 +20,7 @@
 struct outbox_row {
     int64_t id;
     int64_t entity_id;
+    uint64_t txid;
     bool has_created_at;   /* false also outside the years 1 to 9999, which many readers lack */
     int64_t created_at_us; /* Unix microseconds */
     bool too_large;        /* `ops` is empty */

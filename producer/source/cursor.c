@@ -32,6 +32,7 @@ cursor_window_init(struct cursor_window *window, int32_t partitions)
     *window = (struct cursor_window){.partitions = partitions};
     window->seq = memory_zalloc((size_t)partitions * sizeof *window->seq);
     window->digest = memory_zalloc((size_t)partitions * sizeof *window->digest);
+    window->content_digest = memory_zalloc((size_t)partitions * sizeof *window->content_digest);
     window->offsets = memory_zalloc((size_t)partitions * sizeof *window->offsets);
 }
 
@@ -43,6 +44,7 @@ cursor_window_free(struct cursor_window *window)
     snapshot_free(&window->s2);
     free(window->seq);
     free(window->digest);
+    free(window->content_digest);
     free(window->offsets);
     *window = (struct cursor_window){0};
 }
@@ -226,12 +228,14 @@ cursor_begin(struct pg *pg, const struct config *config, const struct cursor_his
         &sql,
         " RETURNING name)"
         "INSERT INTO bitdex_windows (name, tick, generation, s1, s2, sub_id, last_row_id, seq,"
-        " digest, offsets) SELECT name, 0, 0, '" SNAPSHOT_EMPTY "', '" SNAPSHOT_EMPTY "', 0,"
+        " digest, offsets, content_digest) SELECT name, 0, 0, '" SNAPSHOT_EMPTY
+        "', '" SNAPSHOT_EMPTY "', 0,"
         /* Ids may begin anywhere: those below the first row are no backlog (F07). */
         " coalesce((SELECT min(id) - 1 FROM \"BitdexOps\"),"
         " pg_sequence_last_value(pg_get_serial_sequence('\"BitdexOps\"', 'id')), 0),"
         " array_fill(0::bigint, ARRAY[$3::int]), array_fill($6::bigint, ARRAY[$3::int]),"
-        " array_fill(-1::bigint, ARRAY[$3::int]) FROM begun");
+        " array_fill(-1::bigint, ARRAY[$3::int]), array_fill($6::bigint, ARRAY[$3::int])"
+        " FROM begun");
     struct pg_result *result;
     int rc = pg_query(pg, buffer_string(&sql), 6, params, &result, err);
     buffer_free(&sql);
@@ -260,6 +264,7 @@ cursor_query_owner(struct pg *pg, const char *sql, struct cursor_owner *owner, b
         copy_text(owner->topic_id, sizeof owner->topic_id, pg_text(result, 0, 2));
         owner->source_empty = pg_boolean(result, 0, 3);
         copy_text(owner->timeline, sizeof owner->timeline, pg_text(result, 0, 4));
+        owner->voided = pg_integer(result, 0, 5);
         if (owner->epoch < 1 || owner->generation < 0)
             rc = error_set(err, ERR_FATAL,
                            "epoch %" PRId64 " or generation %" PRId64
@@ -274,7 +279,7 @@ int
 cursor_find_owner(struct pg *pg, const struct config *config, struct cursor_owner *owner,
                   bool *found, struct error *err)
 {
-    static const char sql[] = "SELECT epoch, generation, topic_id, source_empty, timeline"
+    static const char sql[] = "SELECT epoch, generation, topic_id, source_empty, timeline, voided"
                               " FROM bitdex_producers WHERE name = $1";
     *owner = (struct cursor_owner){.name = config->producer.name, .epoch = 1};
     int rc = cursor_query_owner(pg, sql, owner, found, err);
@@ -287,7 +292,8 @@ cursor_next_generation(struct pg *pg, struct cursor_owner *owner, bool *found, s
 {
     static const char sql[] = "UPDATE bitdex_producers SET generation = generation + 1,"
                               " updated_at = now() WHERE name = $1"
-                              " RETURNING epoch, generation, topic_id, source_empty, timeline";
+                              " RETURNING epoch, generation, topic_id, source_empty, timeline,"
+                              " voided";
     CHECK(owner->name != NULL);
     int rc = cursor_query_owner(pg, sql, owner, found, err);
     if (rc == 0 && *found && owner->generation < 1)
@@ -350,8 +356,23 @@ window_is_valid(const struct cursor_window *window)
                  (window->sub_id == 0 || window->sub_id <= window->last_row_id);
     for (int32_t i = 0; valid && i < window->partitions; i++)
         valid = window->seq[i] >= 0 && window->offsets[i] >= -1 &&
-                (window->seq[i] > 0 || window->digest[i] == EVENT_DIGEST_START);
+                (window->seq[i] > 0 || (window->digest[i] == EVENT_DIGEST_START &&
+                                        window->content_digest[i] == EVENT_DIGEST_START));
     return valid;
+}
+
+/* Schema version 1 saved no content digest: the chain begins at this position, and consumers, which
+ * have read events or marks of version 1, take over its next value. */
+static bool
+parse_content(const struct pg_result *row, int column, struct cursor_window *window)
+{
+    CHECK(window->partitions > 0);
+    if (!pg_is_null(row, 0, column))
+        return parse_integers(pg_text(row, 0, column), (int64_t *)window->content_digest,
+                              window->partitions);
+    for (int32_t i = 0; i < window->partitions; i++)
+        window->content_digest[i] = EVENT_DIGEST_START;
+    return true;
 }
 
 static int
@@ -369,7 +390,8 @@ parse_window(const struct pg_result *row, struct cursor_window *window, struct e
     int32_t count = window->partitions;
     if (!parse_integers(pg_text(row, 0, 5), window->seq, count) ||
         !parse_integers(pg_text(row, 0, 6), (int64_t *)window->digest, count) ||
-        !parse_integers(pg_text(row, 0, 7), window->offsets, count))
+        !parse_integers(pg_text(row, 0, 7), window->offsets, count) ||
+        !parse_content(row, 8, window))
         return error_set(err, ERR_FATAL, "the saved numbers are not those of %d partitions", count);
     if (!window_is_valid(window))
         return error_set(err, ERR_FATAL, "the saved position of window %" PRId64 " is invalid",
@@ -384,8 +406,9 @@ cursor_load(struct pg *pg, const struct cursor_owner *owner, struct cursor_windo
     struct pg_result *result;
     CHECK(window->partitions > 0 && window->seq != NULL);
     int rc = pg_query(pg,
-                      "SELECT tick, s1, s2, sub_id, last_row_id, seq, digest, offsets FROM"
-                      " bitdex_windows WHERE name = $1 ORDER BY tick DESC, sub_id DESC LIMIT 1",
+                      "SELECT tick, s1, s2, sub_id, last_row_id, seq, digest, offsets,"
+                      " content_digest FROM bitdex_windows WHERE name = $1 ORDER BY tick DESC, "
+                      "sub_id DESC LIMIT 1",
                       1, &owner->name, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not read the cursor");
@@ -481,13 +504,14 @@ cursor_save(struct pg *pg, const struct cursor_owner *owner, const struct cursor
 {
     static const char sql[] = CURSOR_OWNER
         "INSERT INTO bitdex_windows (name, generation, tick, sub_id, last_row_id, s1, s2,"
-        " seq, digest, offsets) SELECT name, $3::bigint, $4::bigint, $5::bigint,"
+        " seq, digest, offsets, content_digest) SELECT name, $3::bigint, $4::bigint, $5::bigint,"
         " $6::bigint, $7::pg_snapshot, $8::pg_snapshot, $9::bigint[], $10::bigint[],"
-        " $11::bigint[] FROM owner" CURSOR_OWNER_END;
-    enum { NUMBERS = 3, SNAPSHOTS = 2, ARRAYS = 3, ALL = NUMBERS + SNAPSHOTS + ARRAYS };
+        " $11::bigint[], $12::bigint[] FROM owner" CURSOR_OWNER_END;
+    enum { NUMBERS = 3, SNAPSHOTS = 2, ARRAYS = 4, ALL = NUMBERS + SNAPSHOTS + ARRAYS };
     const int64_t numbers[NUMBERS] = {window->tick, window->sub_id, window->last_row_id};
     const int64_t *const arrays[ARRAYS] = {window->seq, (const int64_t *)window->digest,
-                                           window->offsets};
+                                           window->offsets,
+                                           (const int64_t *)window->content_digest};
     struct buffer texts[ALL] = {0};
     const char *params[ALL];
     CHECK(window_is_valid(window));

@@ -36,6 +36,7 @@ struct cursor_owner {
     char topic_id[CURSOR_UUID_BYTES];
     char timeline[CURSOR_TIMELINE_BYTES]; /* on which the epoch runs; "" without a cursor */
     bool source_empty;                    /* the source was empty when the epoch began */
+    int64_t voided;                       /* number of its newest voided event; 0: there was none */
 };
 
 /* A position: a window, and how far it is acknowledged. Owned arrays with one item for each
@@ -49,6 +50,7 @@ struct cursor_window {
     int32_t partitions;
     int64_t *seq;
     uint64_t *digest;
+    uint64_t *content_digest;
     int64_t *offsets; /* of the last acknowledged message; -1: none */
 };
 

@@ -123,15 +123,17 @@ static const struct guard guards[] = {
      " to_regclass('bitdex_dead_letters') IS NULL OR to_regclass('bitdex_cursors') IS NULL OR"
      " to_regclass('bitdex_jobs') IS NULL",
      "tables of the producer are missing: " RUN_INIT, NULL},
-    {"job columns",
+    {"columns of own tables",
      "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND (attrelid ="
      " 'bitdex_jobs'::regclass AND attname IN ('source_table', 'fields', 'ids',"
      " 'cancel_requested', 'epoch', 'plan', 'stage', 'next_id', 'next_pass', 'last_id', 'rows',"
      " 'ops_written', 'chunks', 'bytes', 'rejected', 'uncovered', 'dumps', 'error',"
      " 'started_at', 'finished_at') OR attrelid = 'bitdex_dead_letters'::regclass AND attname IN "
      "('job',"
-     " 'place'))) <> 22",
-     "bitdex_jobs and bitdex_dead_letters are those of an earlier version: " RUN_INIT, NULL},
+     " 'place') OR attrelid = 'bitdex_windows'::regclass AND attname = 'content_digest' OR "
+     "attrelid ="
+     " 'bitdex_producers'::regclass AND attname = 'voided')) <> 24",
+     "the producer's tables are those of an earlier version: " RUN_INIT, NULL},
     {"no legacy cleanup", LEGACY_CLEANUP_EXISTS, LEGACY_CLEANUP_MESSAGE, NULL},
     {"privileges",
      "NOT (has_table_privilege('\"BitdexOps\"', 'SELECT') AND"

@@ -79,12 +79,12 @@ outbox_write_sql(struct outbox *outbox, const struct snapshot *s1, const struct 
     if (after_id != OUTBOX_FIRST_ROW)
         buffer_append_text(sql, pin_to_id_index);
     buffer_append_format(sql,
-                         "COPY (SELECT id, entity_id, created_at,"
+                         "COPY (SELECT id, entity_id, txid, created_at,"
                          " CASE WHEN octet_length(json) <= %" PRId64 " THEN json END,"
                          " CASE WHEN octet_length(json) > %" PRId64
                          " THEN ops @> '[{\"op\":\"queryOpSet\"}]' END"
                          " FROM (SELECT *, ops::text AS json FROM ("
-                         "SELECT id, entity_id, created_at, ops FROM \"BitdexOps\" WHERE ",
+                         "SELECT id, entity_id, txid, created_at, ops FROM \"BitdexOps\" WHERE ",
                          row_bytes, row_bytes);
     window_append_condition(s1, s2, sql);
     if (after_id != OUTBOX_FIRST_ROW)

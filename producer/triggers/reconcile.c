@@ -262,34 +262,70 @@ append_tables(struct buffer *out, const struct reconcile_plan *plan)
     buffer_append_text(out, "}");
 }
 
+/* Queries our triggers, and the triggers on the tables of the plan. */
+static int
+find_triggers(struct pg *pg, const struct reconcile_plan *plan, struct pg_result **found,
+              struct error *err)
+{
+    struct buffer mark = {0};
+    struct buffer tables = {0};
+    generate_append_mark(&mark, plan->outbox_schema);
+    append_tables(&tables, plan);
+    const char *const params[] = {buffer_string(&mark), buffer_string(&tables)};
+    int rc = pg_query(pg, triggers_sql, 2, params, found, err);
+    buffer_free(&mark);
+    buffer_free(&tables);
+    return rc == 0 ? 0 : error_wrap(err, rc, "cannot read the triggers of the database");
+}
+
+int
+reconcile_find_in_place(struct pg *pg, const struct reconcile_plan *plan, bool *in_place,
+                        struct error *err)
+{
+    struct pg_result *found;
+    CHECK(plan->entries != NULL || plan->entry_count == 0);
+    int rc = find_triggers(pg, plan, &found, err);
+    if (rc != 0)
+        return rc;
+    for (uint32_t i = 0; i < plan->entry_count; i++) {
+        uint32_t objects = 0, intact = 0;
+        const struct trigger_object *object = plan->objects.first;
+        for (; object != NULL; object = object->next)
+            if (object->entry == &plan->entries[i]) {
+                objects++;
+                intact += object_exists(object, found);
+            }
+        in_place[i] = objects > 0 && intact == objects;
+    }
+    pg_result_clear(found);
+    return 0;
+}
+
 int
 reconcile_compare(struct pg *pg, const struct reconcile_plan *plan, struct arena *arena,
                   struct reconcile_changes *changes, struct error *err)
 {
     struct buffer mark = {0};
-    struct buffer tables = {0};
     struct pg_result *unused = NULL;
     struct pg_result *found = NULL;
     CHECK(changes->count == 0);
     CHECK(changes->first == NULL);
     generate_append_mark(&mark, plan->outbox_schema);
-    append_tables(&tables, plan);
-    const char *const params[] = {buffer_string(&mark), buffer_string(&tables)};
+    const char *const params[] = {buffer_string(&mark)};
     int rc = pg_query(pg, functions_sql, 1, params, &unused, err);
+    if (rc != 0)
+        rc = error_wrap(err, rc, "cannot read the functions of the database");
     if (rc == 0)
-        rc = pg_query(pg, triggers_sql, 2, params, &found, err);
+        rc = find_triggers(pg, plan, &found, err);
     if (rc == 0) {
         add_unused_functions(unused, arena, changes);
         add_drops(found, plan, arena, changes);
         add_creates(found, plan, arena, changes);
         check_changes(changes);
-    } else {
-        rc = error_wrap(err, rc, "cannot read the triggers of the database");
     }
     pg_result_clear(unused);
     pg_result_clear(found);
     buffer_free(&mark);
-    buffer_free(&tables);
     return rc;
 }
 

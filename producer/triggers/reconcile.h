@@ -8,6 +8,8 @@
 #ifndef PRODUCER_TRIGGERS_RECONCILE_H
 #define PRODUCER_TRIGGERS_RECONCILE_H
 
+#include <stdbool.h>
+
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/config/config.h"
@@ -56,6 +58,11 @@ int reconcile_plan_nothing(struct pg *pg, struct arena *arena, struct reconcile_
  * for. */
 int reconcile_compare(struct pg *pg, const struct reconcile_plan *plan, struct arena *arena,
                       struct reconcile_changes *changes, struct error *err);
+
+/* Which entries have all their objects in place, as the plan has them: `in_place` has one item for
+ * each entry of the plan. An entry without objects is not in place. */
+int reconcile_find_in_place(struct pg *pg, const struct reconcile_plan *plan, bool *in_place,
+                            struct error *err);
 
 /* Checks that the owners of our functions, or with `as_self` the role of this session, have the
  * rights that the functions need. ERR_FATAL names the first right that is missing. */

@@ -29,7 +29,8 @@ class MainPath(GalleryCase):
 
     def test_f55_stock_client_checks_marks(self):
         """A stock client finds a fence at the beginning of every partition; every mark carries the
-        last seq and the digest of the row ids before it, and its clock never moves back."""
+        last seq and the digests of the row ids and of the content before it, its clock never moves
+        back, and it names the fields that the triggers cover and the start of the producer."""
         self.create_gallery()
         with self.writers():
             time.sleep(1)
@@ -38,14 +39,19 @@ class MainPath(GalleryCase):
             self.assertEqual(records[0][2]["body"][1]["kind"], "FENCE")
             self.assertTrue(records[0][2]["body"][1]["source_empty"])
             digest, seq, clock, marks = topic.DIGEST_START, 0, 0, 0
+            content = topic.DIGEST_START
             for _, _, event in records:
                 kind, fields = event["body"]
                 if kind != "bitdex.Mark":
                     digest = topic.digest_next(digest, fields["row_id"])
+                    content = topic.content_next(content, event)
                     seq = event["seq"]
                     continue
                 self.assertEqual(event["seq"], seq)
                 self.assertEqual(fields["digest"] % (1 << 64), digest)
+                self.assertEqual(fields["content_digest"] % (1 << 64), content)
+                self.assertRegex(fields["start_name"], "^[0-9a-f]{16}$")
+                self.assertLess({"", "nsfwLevel", "tagIds", "availability"}, set(fields["fields"]))
                 self.assertGreaterEqual(fields["clock"].timestamp(), clock)
                 self.assertEqual(fields["partitions"], len(events))
                 clock, marks = fields["clock"].timestamp(), marks + 1

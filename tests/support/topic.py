@@ -173,6 +173,40 @@ def digest_next(digest, row_id):
     return digest
 
 
+def crc32c(data):
+    """CRC-32C (Castagnoli), reflected."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def body_bytes(event):
+    """The bytes of the field `body`, which are the same in all versions of the schema."""
+    def length(fields):
+        out = io.BytesIO()
+        schema = {"type": "record", "name": "Part", "fields": fields}
+        fastavro.schemaless_writer(out, fastavro.parse_schema(schema), event)
+        return out.tell()
+
+    fields = json.loads((ROOT / "schemas" / FILES[2]).read_text())["fields"]
+    names = [field["name"] for field in fields]
+    at = names.index("body")
+    datum = encode(**{"txid": 0, **event})[len(HEADER):]
+    event = {"txid": 0, **event}
+    return datum[length(fields[:at]):len(datum) - length(fields[at + 1:])]
+
+
+def content_next(digest, event):
+    """The content digest continued over one event, as in schemas/README.md, section "Digest"."""
+    for word in (event["body"][1]["row_id"], event["txid"], crc32c(body_bytes(event))):
+        digest = (digest ^ word % (1 << 64)) * 0x9E3779B97F4A7C15 % (1 << 64)
+        digest ^= digest >> 32
+    return digest
+
+
 class Sequence:
     """The rules of L2 and L3 for a reader of one partition."""
 

@@ -49,9 +49,10 @@ append_header(struct buffer *out)
 static void
 append_row(struct buffer *out, int64_t id, int64_t entity_id, int64_t created_at, const char *ops)
 {
-    append_int16(out, 5);
+    append_int16(out, 6);
     append_int64_field(out, id);
     append_int64_field(out, entity_id);
+    append_int64_field(out, id * 2); /* txid */
     append_int64_field(out, created_at);
     append_text_field(out, ops);
     append_int32(out, NULL_FIELD);
@@ -60,9 +61,10 @@ append_row(struct buffer *out, int64_t id, int64_t entity_id, int64_t created_at
 static void
 append_large_row(struct buffer *out, int64_t id, bool fan_out)
 {
-    append_int16(out, 5);
+    append_int16(out, 6);
     append_int64_field(out, id);
     append_int64_field(out, 7);
+    append_int64_field(out, -1); /* txid 2^64 - 1 */
     append_int32(out, NULL_FIELD);
     append_int32(out, NULL_FIELD);
     append_int32(out, 1);
@@ -124,12 +126,14 @@ test_rows_are_read_as_they_were_written(void **state)
     next_row(&rows, &row);
     assert_int_equal(row.id, 1);
     assert_int_equal(row.entity_id, -5);
+    assert_int_equal(row.txid, 2);
     assert_true(row.has_created_at);
     assert_int_equal(row.created_at_us, 946684801000000);
     assert_true(text_is(row.ops, "[]"));
     assert_false(row.too_large);
     next_row(&rows, &row);
     assert_true(row.too_large && row.fan_out);
+    assert_true(row.txid == UINT64_MAX);
     assert_false(row.has_created_at);
     next_row(&rows, &row);
     assert_int_equal(row.id, INT64_MAX);

@@ -25,12 +25,17 @@ struct fixture {
 static void
 fixture_begin(struct fixture *fixture)
 {
+    static const struct text fields[] = {{"", 0}, {"f", 1}};
     struct numbering numbering;
     const struct publisher_origin origin = {
         .source = "main",
         .epoch = 2,
         .generation = 3,
         .topic_id = "id",
+        .start_name = "0123456789abcdef",
+        .fields = fields,
+        .field_count = 2,
+        .voided = 7,
         .message_bytes_max = MESSAGE_BYTES_MAX,
         .event_bytes_max = MESSAGE_BYTES_MAX,
     };
@@ -61,8 +66,12 @@ add_row(struct fixture *fixture, int64_t row_id, int64_t entity_id, const char *
     const struct op op = {.kind = OP_SET,
                           .field = TEXT("f"),
                           .value = {.kind = VALUE_STRING, .string = text_of(value)}};
-    struct event event = {
-        .tick = 9, .kind = EVENT_ROW, .row_id = row_id, .entity_id = entity_id, .ops = {&op, 1}};
+    struct event event = {.tick = 9,
+                          .kind = EVENT_ROW,
+                          .txid = 700 + (uint64_t)row_id,
+                          .row_id = row_id,
+                          .entity_id = entity_id,
+                          .ops = {&op, 1}};
     return publisher_add(fixture->publisher, numbering_partition(entity_id, PARTITIONS), &event,
                          err);
 }
@@ -125,7 +134,9 @@ test_events_carry_their_numbers_and_marks_the_last_ones(void **state)
     assert_int_equal(publisher_acked_offset(fixture.publisher, 1), 2);
     assert_int_equal(publisher_acked_offset(fixture.publisher, 0), 0);
 
+    struct event first = read_event(&fixture, 1, 0, &arena, NULL);
     struct event second = read_event(&fixture, 1, 1, &arena, key);
+    assert_int_equal(second.txid, 711);
     assert_int_equal(second.seq, 2);
     assert_int_equal(second.epoch, 2);
     assert_int_equal(second.generation, 3);
@@ -137,12 +148,21 @@ test_events_carry_their_numbers_and_marks_the_last_ones(void **state)
     assert_int_equal(watermark.seq, 2);
     assert_true(watermark.mark.digest ==
                 event_digest_next(event_digest_next(EVENT_DIGEST_START, 10), 11));
+    assert_true(watermark.mark.has_content);
+    uint64_t content = event_content_next(EVENT_DIGEST_START, 10, 710, first.body_crc);
+    assert_true(watermark.mark.content_digest ==
+                event_content_next(content, 11, 711, second.body_crc));
+    assert_true(text_is(watermark.mark.start_name, "0123456789abcdef"));
+    assert_int_equal(watermark.mark.field_count, 2);
+    assert_true(text_is(watermark.mark.fields[1], "f"));
+    assert_int_equal(watermark.mark.voided, 7);
     assert_int_equal(watermark.mark.last_row_id, 11);
     assert_int_equal(watermark.mark.partitions, PARTITIONS);
     assert_true(text_is(watermark.mark.topic_id, "id"));
     struct event untouched = read_event(&fixture, 0, 0, &arena, NULL);
     assert_int_equal(untouched.seq, 0);
     assert_true(untouched.mark.digest == EVENT_DIGEST_START);
+    assert_true(untouched.mark.content_digest == EVENT_DIGEST_START);
     arena_free(&arena);
     fixture_end(&fixture);
 }
