@@ -13,6 +13,7 @@
 #include "consumer/group/assignment.h"
 #include "consumer/partition/shard.h"
 #include "consumer/partition/worker.h"
+#include "consumer/query/query_fields.h"
 #include "consumer/query/query_merge.h"
 #include "consumer/query/query_reply.h"
 #include "consumer/query/query_request.h"
@@ -28,22 +29,22 @@ struct gathered {
     uint32_t result_count;
     int32_t *missing; /* partitions without an answer */
     uint32_t missing_count;
-    bool complete; /* nothing is missing, and every shard is complete */
+    bool complete; /* nothing is missing, and the fields that are used are complete in all shards */
 };
 
-/* The shard, or NULL if it cannot answer yet. Sets `*complete`. Between enter and leave. */
+/* The shard, or NULL if it cannot answer yet. Sets `*complete` to the fields that are complete in
+ * it. Between enter and leave. */
 static struct shard *
-index_find_shard(struct api_context *api, int32_t partition, bool *complete)
+index_find_shard(struct api_context *api, int32_t partition, struct field_set *complete)
 {
     CHECK(0 <= partition && partition < api->config->topic.partitions);
     struct worker *worker = assignment_worker(api->assignment, partition);
     if (worker == NULL)
         return NULL;
     struct shard_status status;
-    char reason[ERROR_MESSAGE_BYTES];
     shard_read_status(worker_shard(worker), &status);
-    *complete = shard_complete(&status, &api->fields, reason, sizeof reason);
-    CHECK(!*complete || status.state != SHARD_RECOVERING);
+    *complete = shard_find_complete(&status, &api->fields);
+    CHECK(field_set_is_empty(complete) || status.state != SHARD_RECOVERING);
     return status.state == SHARD_RECOVERING ? NULL : worker_shard(worker);
 }
 
@@ -52,16 +53,18 @@ gather(struct api_context *api, const struct engine_query *query, int64_t until_
        struct gathered *gathered, struct error *err)
 {
     int32_t partitions = api->config->topic.partitions;
+    const struct field_set used = query_fields(query, &api->fields);
     int rc = 0;
     gathered->results = memory_zalloc((size_t)partitions * sizeof *gathered->results);
     gathered->missing = memory_zalloc((size_t)partitions * sizeof *gathered->missing);
     gathered->complete = true;
     assignment_enter(api->assignment);
     for (int32_t i = 0; rc == 0 && i < partitions; i++) {
-        bool complete = false;
+        struct field_set complete = {{0}};
         struct shard *shard = index_find_shard(api, i, &complete);
         CHECK(gathered->result_count + gathered->missing_count == (uint32_t)i);
-        gathered->complete = gathered->complete && shard != NULL && complete;
+        gathered->complete =
+            gathered->complete && shard != NULL && field_set_includes(&complete, &used);
         if (shard == NULL)
             gathered->missing[gathered->missing_count++] = i;
         else
@@ -168,24 +171,49 @@ index_read_id(struct text text, int64_t *id)
 }
 
 static void
-index_write_entity(int64_t id, bool alive, bool visible, bool complete, const struct buffer *fields,
+index_write_incomplete(const struct config_fields *fields, const struct field_set *complete,
+                       struct json_writer *json)
+{
+    json_array_begin(json);
+    if (!field_set_has(complete, FIELD_ALIVE))
+        json_string(json, config_fields_name(fields, FIELD_ALIVE));
+    for (uint32_t i = 0; i < fields->count; i++)
+        if (!field_set_has(complete, i))
+            json_string(json, config_fields_name(fields, i));
+    json_array_end(json);
+}
+
+struct entity_answer {
+    int64_t id;
+    bool alive;
+    bool visible;
+    struct field_set complete; /* fields of its shard */
+    struct buffer fields;      /* as JSON */
+};
+
+static void
+index_write_entity(const struct entity_answer *answer, const struct config_fields *fields,
                    struct buffer *out)
 {
     struct json_writer json;
-    CHECK(id >= 0);
-    CHECK(alive || !visible);
+    struct field_set all = config_fields_written(fields);
+    field_set_add_all(&all, &fields->computed);
+    CHECK(answer->id >= 0);
+    CHECK(answer->alive || !answer->visible);
     json_writer_init(&json, out);
     json_object_begin(&json);
     json_key(&json, "id");
-    json_integer(&json, id);
+    json_integer(&json, answer->id);
     json_key(&json, "alive");
-    json_boolean(&json, alive);
+    json_boolean(&json, answer->alive);
     json_key(&json, "visible");
-    json_boolean(&json, visible);
+    json_boolean(&json, answer->visible);
     json_key(&json, "fields");
-    json_raw(&json, (struct text){(const char *)fields->data, fields->bytes});
+    json_raw(&json, (struct text){(const char *)answer->fields.data, answer->fields.bytes});
     json_key(&json, "complete");
-    json_boolean(&json, complete);
+    json_boolean(&json, field_set_includes(&answer->complete, &all));
+    json_key(&json, "incomplete_fields");
+    index_write_incomplete(fields, &answer->complete, &json);
     json_object_end(&json);
 }
 
@@ -193,29 +221,26 @@ void
 api_answer_entity(struct api_call *call)
 {
     struct api_context *api = call->api;
-    int64_t id;
-    if (!index_read_id(call->id, &id)) {
+    struct entity_answer answer = {0};
+    if (!index_read_id(call->id, &answer.id)) {
         http_respond_error(call->response, 400, "'%.*s' is not an entity id", TEXT_ARGS(call->id));
         return;
     }
-    int32_t partition = (int32_t)(id % api->config->topic.partitions);
+    int32_t partition = (int32_t)(answer.id % api->config->topic.partitions);
     CHECK(0 <= partition && partition < api->config->topic.partitions);
-    struct buffer fields;
-    bool complete = false, alive = false, visible = false;
-    buffer_init(&fields);
-    buffer_append_text(&fields, "{");
+    buffer_append_text(&answer.fields, "{");
     assignment_enter(api->assignment);
-    struct shard *shard = index_find_shard(api, partition, &complete);
+    struct shard *shard = index_find_shard(api, partition, &answer.complete);
     if (shard != NULL)
-        shard_entity_json(shard, id, &fields, &alive, &visible);
+        shard_entity_json(shard, answer.id, &answer.fields, &answer.alive, &answer.visible);
     assignment_leave(api->assignment);
-    buffer_append_text(&fields, "}");
+    buffer_append_text(&answer.fields, "}");
     if (shard != NULL)
-        index_write_entity(id, alive, visible, complete, &fields, &call->response->body);
+        index_write_entity(&answer, &api->fields, &call->response->body);
     else
         http_respond_error(call->response, 503,
                            "partition %d is not on this process, or still recovering", partition);
-    buffer_free(&fields);
+    buffer_free(&answer.fields);
 }
 
 void

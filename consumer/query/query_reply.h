@@ -18,7 +18,7 @@ struct buffer;
 struct query_reply {
     const struct query_page *page;
     int64_t elapsed_us;
-    bool complete;                     /* every shard answered, and is complete itself */
+    bool complete; /* every shard answered, and its fields that are used are complete */
     const int32_t *missing_partitions; /* that did not answer */
     uint32_t missing_count;
 };

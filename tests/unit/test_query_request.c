@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "consumer/query/query_fields.h"
 #include "consumer/query/query_request.h"
 
 static const struct query_limits limits = {.limit = 1000, .depth = 4, .clauses = 10};
@@ -249,6 +250,38 @@ test_depth_and_clauses_are_bounded(void **state)
 
 #define ARENA_TEST(test) cmocka_unit_test_setup_teardown(test, arena_setup, arena_teardown)
 
+static void
+test_a_query_uses_existence_visible_from_its_filter_and_its_sort(void **state)
+{
+    static const struct config_filter_field filters[] = {
+        {"a", FIELD_SINGLE_VALUE}, {"b", FIELD_BOOLEAN}, {"c", FIELD_STRING}, {"d", FIELD_STRING}};
+    static const struct config_sort_field sorts[] = {{.name = "at", .bits = 32},
+                                                     {.name = "shown", .bits = 32}};
+    static const struct config_index index = {filters, 4, sorts, 2, "shown"};
+    enum { A = 1, B = 2, C = 4, AT = 16, SHOWN = 32 };
+    static const struct {
+        const char *body;
+        unsigned used;
+    } cases[] = {
+        {"{}", SHOWN},
+        {"{'filters':[{'Eq':['a',1]},{'Not':{'IsNull':'c'}}]}", SHOWN | A | C},
+        {"{'filters':[{'Or':[{'And':[{'In':['b',[true]]}]},{'Eq':['other',1]}]}],"
+         "'sort':{'field':'at'}}",
+         SHOWN | B | AT},
+    };
+    struct config_fields fields;
+    config_fields_init(&fields, &index);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct query_request request;
+        struct field_set wanted = {{cases[i].used}};
+        parse(*state, cases[i].body, &request);
+        field_set_add(&wanted, FIELD_ALIVE);
+        struct field_set used = query_fields(&request.query, &fields);
+        assert_true(field_set_equal(&used, &wanted));
+    }
+    config_fields_free(&fields);
+}
+
 int
 main(void)
 {
@@ -261,6 +294,7 @@ main(void)
         ARENA_TEST(test_a_cursor_overrides_an_offset),
         ARENA_TEST(test_refusals_name_the_reason_and_the_place),
         ARENA_TEST(test_depth_and_clauses_are_bounded),
+        ARENA_TEST(test_a_query_uses_existence_visible_from_its_filter_and_its_sort),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
