@@ -17,7 +17,8 @@ enum {
     FLAG_SOURCE_KNOWN = 2,
     FLAG_SOURCE_NAMED = 4,
     FLAG_OFFSETS_LOST = 8,
-    FLAGS_ALL = 15,
+    FLAG_CONTENT_KNOWN = 16,
+    FLAGS_ALL = 31,
 };
 
 enum {
@@ -55,6 +56,7 @@ static const size_t position_numbers[] = {
     offsetof(struct position, sequence.coverage.covered_to),
     offsetof(struct position, sequence.coverage.pass_entry),
     offsetof(struct position, sequence.coverage.pass_part),
+    offsetof(struct position, sequence.content_digest),
 };
 
 enum { POSITION_NUMBERS = sizeof position_numbers / sizeof position_numbers[0] };
@@ -191,7 +193,8 @@ position_encode(const struct position *position, const struct config_fields *fie
     int flags = (sequence->digest_known ? FLAG_DIGEST_KNOWN : 0) |
                 (coverage->source_known ? FLAG_SOURCE_KNOWN : 0) |
                 (coverage->source_named ? FLAG_SOURCE_NAMED : 0) |
-                (coverage->offsets_lost ? FLAG_OFFSETS_LOST : 0);
+                (coverage->offsets_lost ? FLAG_OFFSETS_LOST : 0) |
+                (sequence->content_known ? FLAG_CONTENT_KNOWN : 0);
     const uint8_t head[POSITION_HEAD_BYTES] = {POSITION_VERSION, (uint8_t)sequence->reason,
                                                (uint8_t)flags};
     size_t begin = out->bytes;
@@ -301,6 +304,7 @@ static void
 position_take_flags(struct sequence *sequence, int flags)
 {
     sequence->digest_known = (flags & FLAG_DIGEST_KNOWN) != 0;
+    sequence->content_known = (flags & FLAG_CONTENT_KNOWN) != 0;
     sequence->coverage.source_known = (flags & FLAG_SOURCE_KNOWN) != 0;
     sequence->coverage.source_named = (flags & FLAG_SOURCE_NAMED) != 0;
     sequence->coverage.offsets_lost = (flags & FLAG_OFFSETS_LOST) != 0;

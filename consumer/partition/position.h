@@ -3,7 +3,8 @@
  *
  *     version               1 byte, 3
  *     reason                1 byte: enum coverage_reason, of the seq rule
- *     flags                 1 byte: 1 digest known, 2 source known, 4 source named, 8 offsets lost
+ *     flags                 1 byte: 1 digest known, 2 source known, 4 source named, 8 offsets lost,
+ *                           16 content digest known
  *     numbers               8 bytes each, in the order of position.c
  *     source, topic id, reason of the last voided event
  *                           1 byte length, text

@@ -76,6 +76,7 @@ sequence_jump(struct sequence *sequence, int64_t last)
     sequence->missing += last - sequence->seq;
     sequence->seq = last;
     sequence->digest_known = false;
+    sequence->content_known = false;
 }
 
 /* Only the fence that opens the first epoch can show that nothing before it is missing. A later
@@ -103,9 +104,23 @@ sequence_open_epoch(struct sequence *sequence, const struct event *event)
     sequence->seq = 0;
     sequence->digest = EVENT_DIGEST_START;
     sequence->digest_known = true;
+    sequence->content_digest = EVENT_DIGEST_START;
+    sequence->content_known = true;
     sequence->row_id = 0;
     sequence->topic_id[0] = '\0'; /* an epoch may have a topic of its own */
     sequence_store_name(sequence->source, event->source);
+}
+
+/* A producer of schema version 1 neither sends txids nor keeps the content digest. */
+static void
+sequence_add_content(struct sequence *sequence, const struct event *event)
+{
+    CHECK(event->seq == sequence->seq);
+    if (event->txid == 0)
+        sequence->content_known = false;
+    else if (sequence->content_known)
+        sequence->content_digest = event_content_next(sequence->content_digest, event->row_id,
+                                                      event->txid, event->body_crc);
 }
 
 static enum sequence_verdict
@@ -120,6 +135,7 @@ sequence_take_numbered(struct sequence *sequence, const struct event *event)
     CHECK(event->seq - 1 == sequence->seq);
     sequence->seq = event->seq;
     sequence->digest = event_digest_next(sequence->digest, event->row_id);
+    sequence_add_content(sequence, event);
     if (event->row_id > sequence->row_id)
         sequence->row_id = event->row_id;
     return SEQUENCE_APPLY;
@@ -137,6 +153,23 @@ sequence_take_guards(struct sequence *sequence, const struct config_fields *fiel
     coverage_take_mark(&sequence->coverage, &taken);
 }
 
+/* The digests of a mark at our seq: other ones prove that numbers were used twice, for other rows
+ * (L2) or, after a lost tail, for other content of rows with the same ids (F76). */
+static void
+sequence_take_digests(struct sequence *sequence, const struct mark *mark)
+{
+    bool differs = sequence->digest_known && sequence->digest != mark->digest;
+    if (sequence->content_known && mark->has_content &&
+        sequence->content_digest != mark->content_digest)
+        differs = true;
+    if (differs)
+        sequence_lose(sequence, COVERAGE_NUMBERS_REUSED);
+    sequence->digest = mark->digest;
+    sequence->digest_known = true;
+    sequence->content_digest = mark->content_digest;
+    sequence->content_known = mark->has_content;
+}
+
 static void
 sequence_take_mark(struct sequence *sequence, const struct config_fields *fields,
                    const struct event *event)
@@ -151,6 +184,8 @@ sequence_take_mark(struct sequence *sequence, const struct config_fields *fields
     }
     sequence_take_guards(sequence, fields, mark);
     if (event->seq < sequence->seq) {
+        if (!mark->has_content)
+            sequence->content_known = false;
         /* A fence may be before events that are sent again; a watermark is after a whole window. */
         if (mark->kind != MARK_FENCE)
             sequence_lose(sequence, COVERAGE_NUMBERS_REUSED);
@@ -158,11 +193,8 @@ sequence_take_mark(struct sequence *sequence, const struct config_fields *fields
     }
     if (event->seq > sequence->seq)
         sequence_jump(sequence, event->seq);
-    if (sequence->digest_known && sequence->digest != mark->digest)
-        sequence_lose(sequence, COVERAGE_NUMBERS_REUSED);
     CHECK(event->seq == sequence->seq);
-    sequence->digest = mark->digest;
-    sequence->digest_known = true;
+    sequence_take_digests(sequence, mark);
     if (mark->kind == MARK_WATERMARK)
         sequence->watermark = (struct sequence_watermark){
             .tick = event->tick,

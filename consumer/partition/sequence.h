@@ -38,7 +38,9 @@ struct sequence {
     int64_t seq;     /* of the last event that took one */
     uint64_t digest; /* over the row ids up to seq */
     bool digest_known;
-    int64_t row_id; /* the greatest one applied in this epoch */
+    uint64_t content_digest; /* over the content of the same events */
+    bool content_known;      /* false: the next mark with a content digest is believed */
+    int64_t row_id;          /* the greatest one applied in this epoch */
     /* Why the shard was incomplete: the first reason since it was complete. A load that covers all
      * fields leaves it as it is. */
     enum coverage_reason reason;

@@ -29,6 +29,8 @@ example(void)
     sequence->seq = 0x0102030405060708;
     sequence->digest = 0xcbf29ce484222325;
     sequence->digest_known = true;
+    sequence->content_digest = 22;
+    sequence->content_known = true;
     sequence->row_id = 6;
     sequence->reason = COVERAGE_GAP;
     sequence->losses = 7;
@@ -74,13 +76,14 @@ example(void)
     "\x04"     \
     "6f1c"
 
-static const char golden[] = "\x03\x05\x0f" NUMBERS_OF_VERSION_2 "\x10" ZERO7 "\x11" ZERO7
-                             "\x12" ZERO7 "\x13" ZERO7 "\x14" ZERO7 "\x15" ZERO7 NAMES "\x03"
-                             "ddl"
-                             "\x05\x0d"
-                             "\x01\x00"
-                             "\x04tags"
-                             "\x0a\x16";
+static const char golden[] =
+    "\x03\x05\x1f" NUMBERS_OF_VERSION_2 "\x10" ZERO7 "\x11" ZERO7 "\x12" ZERO7 "\x13" ZERO7
+    "\x14" ZERO7 "\x15" ZERO7 "\x16" ZERO7 NAMES "\x03"
+    "ddl"
+    "\x05\x0d"
+    "\x01\x00"
+    "\x04tags"
+    "\x0a\x16";
 static const char golden_2[] = "\x02\x05\x01" NUMBERS_OF_VERSION_2 NAMES;
 
 enum { GOLDEN_BYTES = sizeof golden - 1, GOLDEN_2_BYTES = sizeof golden_2 - 1 };
@@ -180,7 +183,7 @@ static void
 test_unknown_versions_reasons_flags_and_lengths_are_refused(void **state)
 {
     (void)state;
-    enum { NAMES_AT = 3 + 22 * 8, FIELDS_AT = NAMES_AT + 5 + 5 + 4 };
+    enum { NAMES_AT = 3 + 23 * 8, FIELDS_AT = NAMES_AT + 5 + 5 + 4 };
     static const struct {
         size_t at;
         char byte;
@@ -188,7 +191,7 @@ test_unknown_versions_reasons_flags_and_lengths_are_refused(void **state)
         {0, 0},
         {0, 4},
         {1, COVERAGE_FIELD_ADDED},
-        {2, 16},
+        {2, 32},
         {NAMES_AT, (char)SEQUENCE_NAME_BYTES},
         {FIELDS_AT, COVERAGE_REASONS},
         {FIELDS_AT + 1, 64},

@@ -3,6 +3,7 @@
 #include "tests/unit/unit_test.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "consumer/partition/sequence.h"
 #include "tests/unit/random_input.h"
@@ -24,8 +25,19 @@ row_of(int64_t generation, int64_t seq, int64_t row_id)
         .seq = seq,
         .source = TEXT("main"),
         .kind = EVENT_ROW,
+        .txid = (uint64_t)row_id + 100,
+        .body_crc = (uint32_t)row_id * 3,
         .row_id = row_id,
     };
+}
+
+/* As a producer of schema version 1 sends it. */
+static struct event
+old_row_of(int64_t generation, int64_t seq)
+{
+    struct event event = row_of(generation, seq, seq);
+    event.txid = 0;
+    return event;
 }
 
 /* The digest over the row ids 1 .. seq. In these tests the id of a row is its seq. */
@@ -35,6 +47,15 @@ digest_of(int64_t seq)
     uint64_t digest = EVENT_DIGEST_START;
     for (int64_t i = 1; i <= seq; i++)
         digest = event_digest_next(digest, i);
+    return digest;
+}
+
+static uint64_t
+content_of(int64_t seq)
+{
+    uint64_t digest = EVENT_DIGEST_START;
+    for (int64_t i = 1; i <= seq; i++)
+        digest = event_content_next(digest, i, (uint64_t)i + 100, (uint32_t)i * 3);
     return digest;
 }
 
@@ -53,7 +74,18 @@ mark_of(enum mark_kind kind, int64_t generation, int64_t seq)
         .clock_us = 1000 + seq,
         .source_empty = true,
         .partitions = 4,
+        .has_content = true,
+        .content_digest = content_of(seq),
     };
+    return event;
+}
+
+static struct event
+old_mark_of(enum mark_kind kind, int64_t generation, int64_t seq)
+{
+    struct event event = mark_of(kind, generation, seq);
+    event.mark.has_content = false;
+    event.mark.content_digest = 0;
     return event;
 }
 
@@ -145,6 +177,79 @@ test_L2_another_digest_proves_that_seqs_were_used_twice(void **state)
     mark.mark.digest++;
     take(&sequence, mark);
     assert_int_equal(sequence.reason, COVERAGE_NUMBERS_REUSED);
+}
+
+/* After a lost tail the source gives the same ids, even the same transaction ids, to other rows. */
+static void
+test_F76_another_content_proves_that_seqs_were_used_twice(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(2);
+    struct event lost = row_of(1, 3, 3);
+    lost.body_crc++;
+    assert_int_equal(take(&sequence, lost), SEQUENCE_APPLY);
+    take(&sequence, mark_of(MARK_FENCE, 2, 2));
+    assert_int_equal(take(&sequence, row_of(2, 3, 3)), SEQUENCE_DUPLICATE);
+    assert_int_equal(sequence.losses, 0);
+    take(&sequence, mark_of(MARK_WATERMARK, 2, 3));
+    assert_int_equal(sequence.reason, COVERAGE_NUMBERS_REUSED);
+    /* It is reported once. */
+    take(&sequence, mark_of(MARK_WATERMARK, 2, 3));
+    assert_int_equal(sequence.losses, 1);
+}
+
+/* A producer of version 2 begins the content digest at any value where one of version 1 ended, and
+ * also goes on with a window that version 1 began. */
+static void
+test_the_content_digest_begins_anywhere_after_version_1(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(0);
+    struct event fence = mark_of(MARK_FENCE, 2, 2);
+    fence.mark.content_digest = 17;
+    take(&sequence, old_mark_of(MARK_FENCE, 1, 0));
+    for (int64_t i = 1; i <= 3; i++)
+        take(&sequence, old_row_of(1, i));
+    take(&sequence, fence);
+    assert_int_equal(take(&sequence, row_of(2, 3, 3)), SEQUENCE_DUPLICATE);
+    take(&sequence, row_of(2, 4, 4));
+    struct event mark = mark_of(MARK_WATERMARK, 2, 4);
+    mark.mark.content_digest = 18;
+    take(&sequence, mark);
+    assert_int_equal(sequence.losses, 0);
+    mark.mark.content_digest = 19;
+    take(&sequence, mark);
+    assert_int_equal(sequence.losses, 1);
+}
+
+static void
+test_an_event_of_version_1_ends_the_content_digest(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    take(&sequence, old_row_of(1, 4));
+    take(&sequence, row_of(1, 5, 5));
+    struct event mark = mark_of(MARK_WATERMARK, 1, 5);
+    mark.mark.content_digest = 17;
+    take(&sequence, mark);
+    assert_int_equal(sequence.losses, 0);
+    assert_true(sequence.content_digest == 17);
+}
+
+/* Version 1 that runs again without sending a row leaves no content digest either. */
+static void
+test_a_mark_of_version_1_ends_the_content_digest(void **state)
+{
+    (void)state;
+    for (int64_t seq = 2; seq <= 3; seq++) {
+        struct sequence sequence = begun(3);
+        take(&sequence, old_mark_of(MARK_FENCE, 2, seq));
+        struct event mark = mark_of(MARK_FENCE, 3, 3);
+        mark.mark.content_digest = EVENT_DIGEST_START;
+        take(&sequence, mark);
+        assert_int_equal(sequence.losses, 0);
+        assert_true(sequence.content_known);
+    }
 }
 
 static void
@@ -386,6 +491,88 @@ test_random_histories_apply_every_row_once_and_in_order(void **state)
     free(history);
 }
 
+/* --- lost tails ------------------------------------------------------------------------------ */
+
+/* A producer and a reader that takes every event at once. */
+struct tail {
+    struct sequence sequence;
+    int64_t generation;
+    int64_t saved;
+    int64_t sent;
+    uint32_t versions[ROWS + 1]; /* of the rows' content, as the source has them */
+    uint32_t applied[ROWS + 1];  /* as the reader has applied them */
+    bool differs;                /* the reader has applied what the source does not have */
+};
+
+static void
+tail_send_row(struct tail *tail)
+{
+    tail->sent++;
+    struct event row = row_of(tail->generation, tail->sent, tail->sent);
+    row.body_crc += 1000 * tail->versions[tail->sent];
+    if (take(&tail->sequence, row) == SEQUENCE_APPLY)
+        tail->applied[tail->sent] = tail->versions[tail->sent];
+}
+
+static void
+tail_send_mark(struct tail *tail, enum mark_kind kind)
+{
+    struct event mark = mark_of(kind, tail->generation, tail->sent);
+    uint64_t digest = EVENT_DIGEST_START;
+    for (int64_t i = 1; i <= tail->sent; i++)
+        digest = event_content_next(digest, i, (uint64_t)i + 100,
+                                    (uint32_t)i * 3 + 1000 * tail->versions[i]);
+    mark.mark.content_digest = digest;
+    bool compares = tail->sequence.seq == tail->sent;
+    int64_t losses = tail->sequence.losses;
+    bool differs = memcmp(tail->applied, tail->versions,
+                          (size_t)(tail->sent + 1) * sizeof *tail->applied) != 0;
+    take(&tail->sequence, mark);
+    if (!compares)
+        return;
+    assert_int_equal(tail->sequence.losses - losses, differs);
+    tail->differs = tail->differs || differs;
+    memcpy(tail->applied, tail->versions, (size_t)(tail->sent + 1) * sizeof *tail->applied);
+}
+
+/* The next generation begins at the saved position; the source may have lost what came later. */
+static void
+tail_crash(struct tail *tail)
+{
+    tail->generation++;
+    tail->sent = tail->saved;
+    bool is_lost = random_below(3) == 0;
+    for (int64_t i = tail->saved + 1; i <= ROWS; i++)
+        tail->versions[i] += is_lost && random_below(2) == 0;
+    tail_send_mark(tail, MARK_FENCE);
+}
+
+static void
+test_F76_random_lost_tails_are_found_at_the_next_watermark(void **state)
+{
+    (void)state;
+    int found = 0;
+    random_seed();
+    for (int round = 0; round < 300; round++) {
+        struct tail tail = {.sequence = begun(0), .generation = 1};
+        int64_t most = 0;
+        while (tail.sent < ROWS) {
+            tail_send_row(&tail);
+            most = tail.sent > most ? tail.sent : most;
+            if (random_below(10) == 0)
+                tail.saved = tail.sent;
+            if (random_below(10) == 0 && tail.sent == most)
+                tail_send_mark(&tail, MARK_WATERMARK);
+            if (random_below(25) == 0)
+                tail_crash(&tail);
+        }
+        tail_send_mark(&tail, MARK_WATERMARK);
+        assert_int_equal(sequence_complete(&tail.sequence), !tail.differs);
+        found += tail.differs;
+    }
+    assert_in_range(found, 10, 290);
+}
+
 int
 main(void)
 {
@@ -407,6 +594,11 @@ main(void)
         cmocka_unit_test(test_another_topic_id_is_a_loss_reported_once),
         cmocka_unit_test(test_a_second_source_is_dropped_and_a_loss),
         cmocka_unit_test(test_a_watermark_is_kept),
+        cmocka_unit_test(test_F76_another_content_proves_that_seqs_were_used_twice),
+        cmocka_unit_test(test_the_content_digest_begins_anywhere_after_version_1),
+        cmocka_unit_test(test_an_event_of_version_1_ends_the_content_digest),
+        cmocka_unit_test(test_a_mark_of_version_1_ends_the_content_digest),
+        cmocka_unit_test(test_F76_random_lost_tails_are_found_at_the_next_watermark),
         cmocka_unit_test(test_random_histories_apply_every_row_once_and_in_order),
     };
     config_fields_init(&fields, &index_config);
