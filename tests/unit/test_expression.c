@@ -750,12 +750,14 @@ test_damaged_expressions_are_refused_or_evaluated(void **state)
 
 /* --- for the comparison with PostgreSQL */
 
-/* Row n of the table: column i has value (n / 3^i) mod 3 of its three values. */
+/* Row n of the table: column i has value (m / 3^i) mod 3 of its three values, where m = 41 n mod
+ * 3^8 spreads few rows over all combinations. */
 static void
 fill_table_row(uint32_t row, struct expression_value values[COLUMNS])
 {
     static const int64_t integers[2][2] = {{13, -8}, {3, 0}};
     memset(values, 0, COLUMNS * sizeof *values);
+    row = row * 41 % 6561;
     for (uint32_t i = 0; i <= STRING_T; i++) {
         uint32_t choice = row % 3;
         row /= 3;
