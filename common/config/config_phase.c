@@ -152,6 +152,14 @@ narrow_column(const struct compiler *compiler, uint32_t column, expression_types
                      expression_types_name(is));
 }
 
+/* A field of integers takes any number that turns out to be whole. */
+static expression_types
+result_types(const struct phase_value *value)
+{
+    bool may_be_float = value->types == EXPRESSION_TYPE_INTEGER && !value->is_column;
+    return may_be_float ? EXPRESSION_TYPE_NUMBER : value->types;
+}
+
 static int
 infer_value(const struct compiler *compiler, uint32_t at, bool *changed)
 {
@@ -165,7 +173,7 @@ infer_value(const struct compiler *compiler, uint32_t at, bool *changed)
     int rc = infer(compiler, value->filter, EXPRESSION_TYPE_BOOLEAN, &field->filter, changed);
     if (rc == 0)
         rc = infer(compiler, value->asserts, EXPRESSION_TYPE_BOOLEAN, &field->expression, changed);
-    return rc == 0 ? infer(compiler, value->value, value->types, result, changed) : rc;
+    return rc == 0 ? infer(compiler, value->value, result_types(value), result, changed) : rc;
 }
 
 /* Until nothing changes: each round removes a kind from the types of a column, or is the last. */

@@ -213,3 +213,13 @@ expression_infer(const struct expression *expression, expression_types wanted,
     int rc = infer_operands(&inference, expression);
     return rc == 0 ? demand(&inference, expression, wanted) : rc;
 }
+
+void
+expression_mark_columns(const struct expression *expression, bool *is_read)
+{
+    CHECK(expression->depth <= EXPRESSION_DEPTH_MAX);
+    if (expression->op == EXPRESSION_COLUMN)
+        is_read[expression->column] = true;
+    for (uint32_t i = 0; i < expression->operand_count; i++)
+        expression_mark_columns(expression->operands[i], is_read);
+}

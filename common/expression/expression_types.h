@@ -27,6 +27,9 @@ struct expression_columns {
 int expression_infer(const struct expression *expression, expression_types wanted,
                      const struct expression_columns *columns, bool *changed, struct error *err);
 
+/* Marks the columns that the expression reads, in a list by column. */
+void expression_mark_columns(const struct expression *expression, bool *is_read);
+
 /* "an integer", "a number", ...; of all kinds "a value". */
 const char *expression_types_name(expression_types types);
 
