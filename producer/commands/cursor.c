@@ -257,6 +257,7 @@ check_topic_content(const struct change *change, const struct cursor_window *win
     const struct topic_expectation expected = {
         .source = owner->name,
         .topic_id = owner->topic_id,
+        .start_name = "", /* no fence is ours */
         .epoch = owner->epoch,
         .generation = owner->generation + 1,
         .tick = window->tick,
