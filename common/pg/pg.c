@@ -374,13 +374,26 @@ pg_copy_take(struct pg *pg, struct buffer *out, bool *done, struct error *err)
     return rc;
 }
 
-static int
-pg_copy_wait(struct pg *pg, int wait_ms, struct error *err)
+int
+pg_copy_wait(struct pg *const *sessions, uint32_t count, int wait_ms, struct error *err)
 {
-    CHECK(pg->copying);
-    struct pollfd socket = {.fd = PQsocket(pg->connection), .events = POLLIN};
-    if (poll(&socket, 1, wait_ms) < 0 && errno != EINTR)
+    struct pollfd sockets[PG_SESSIONS_MAX];
+    CHECK(count > 0 && count <= PG_SESSIONS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK(sessions[i]->copying);
+        sockets[i] = (struct pollfd){.fd = PQsocket(sessions[i]->connection), .events = POLLIN};
+    }
+    if (poll(sockets, count, wait_ms) < 0 && errno != EINTR)
         return error_set_errno(err, ERR_RETRY, "postgres: poll");
+    return 0;
+}
+
+static int
+pg_copy_consume(struct pg *pg, int wait_ms, struct error *err)
+{
+    int rc = pg_copy_wait(&pg, 1, wait_ms, err);
+    if (rc != 0)
+        return rc;
     /* even when the socket is not readable: TLS may hold bytes back */
     return PQconsumeInput(pg->connection) == 1 ? 0 : pg_fail(pg, NULL, err);
 }
@@ -396,7 +409,7 @@ pg_copy_read(struct pg *pg, int wait_ms, struct buffer *out, bool *done, struct 
     int rc = pg_copy_take(pg, out, done, err);
     if (rc != 0 || *done || out->bytes > before)
         return rc;
-    rc = pg_copy_wait(pg, wait_ms, err);
+    rc = pg_copy_consume(pg, wait_ms, err);
     if (rc == 0)
         rc = pg_copy_take(pg, out, done, err);
     pg->copying = rc == 0 && !*done;

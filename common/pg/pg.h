@@ -15,6 +15,9 @@
 struct pg;
 struct pg_result;
 
+/* For which pg_copy_wait() waits at once. */
+enum { PG_SESSIONS_MAX = 16 };
+
 /* Connects and sets what our statements rely on: no timeouts (F13), synchronous commits, UTF-8,
  * UTC, ISO dates, READ COMMITTED, and an error instead of rows that row security would hide.
  * `session_name` is the application_name in pg_stat_activity. A peer that vanished is detected
@@ -60,6 +63,8 @@ int pg_copy_start(struct pg *pg, const char *sql, struct error *err);
  * at most what one read of the socket completes, which need not end with a row. Sets `*done` when
  * the copy has ended successfully; an error ends the copy as well. */
 int pg_copy_read(struct pg *pg, int wait_ms, struct buffer *out, bool *done, struct error *err);
+/* Waits up to `wait_ms` until bytes of one of the running copies arrive. */
+int pg_copy_wait(struct pg *const *sessions, uint32_t count, int wait_ms, struct error *err);
 /* Ends a running copy early, and discards what the server has sent meanwhile. */
 int pg_copy_cancel(struct pg *pg, struct error *err);
 

@@ -1,12 +1,10 @@
-/* Parses rows of the outbox from the bytes of `COPY ... (FORMAT binary)`.
- *
- * Source of the format: PostgreSQL manual, COPY, "Binary Format". The columns are those that
- * outbox.c selects:
+/* Parses rows of the outbox from the bytes of `COPY ... (FORMAT binary)` (copy_binary.h). The
+ * columns are those that outbox.c selects:
  *
  *     id int8, entity_id int8, txid xid8, created_at timestamptz, ops text, fan_out bool
  *
- * `ops` is null when it is larger than `row_bytes`; only then fan_out is not null. Every length is
- * checked against the bytes left. Pure; one thread.
+ * `ops` is null when it is larger than `row_bytes`; only then fan_out is not null. Pure; one
+ * thread.
  */
 #ifndef PRODUCER_SOURCE_COPY_ROWS_H
 #define PRODUCER_SOURCE_COPY_ROWS_H
@@ -16,6 +14,7 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "producer/source/copy_binary.h"
 
 struct outbox_row {
     int64_t id;
@@ -29,8 +28,7 @@ struct outbox_row {
 };
 
 struct copy_rows {
-    const uint8_t *at;
-    const uint8_t *end;
+    struct copy_bytes bytes;
     bool complete; /* the trailer has been seen */
 };
 

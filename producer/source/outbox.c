@@ -138,7 +138,7 @@ outbox_count(struct outbox *outbox, bool cut, struct error *err)
         rc = error_set(err, ERR_FATAL, "postgres: %zu bytes of a binary copy without a whole row",
                        chunk->bytes.bytes);
     CHECK(!outbox->running);
-    CHECK(rc != 0 || cut || rows.at == rows.end);
+    CHECK(rc != 0 || cut || rows.bytes.at == rows.bytes.end);
     chunk->last = !cut && chunk->rows < outbox->chunk_rows;
     outbox->ready = rc == 0;
     return rc;
