@@ -161,9 +161,9 @@ run_batch(struct bench *bench, struct batch batches[2], struct engine *engines[2
     begin = measure(&bench->seconds[PART_ADD], begin);
     batch_close(&batches[0]);
     begin = measure(&bench->seconds[PART_CLOSE], begin);
-    batch_apply(&batches[0], engines[0]);
+    batch_apply(&batches[0], engines[0], NULL);
     begin = measure(&bench->seconds[PART_APPLY_LEFT], begin);
-    batch_apply(&batches[1], engines[1]);
+    batch_apply(&batches[1], engines[1], NULL);
     measure(&bench->seconds[PART_APPLY_ALL], begin);
     bench->ops += batches[0].counts.ops;
     bench->compacted += batches[0].counts.compacted;

@@ -89,6 +89,15 @@ int engine_check_op(const struct engine *engine, const struct op *op, struct err
 int engine_prepare_fan_out(const struct engine *engine, struct op *op, struct arena *arena,
                            struct error *err);
 
+/* The two parts of engine_prepare_fan_out(): the query, and one of the nested ops. */
+int engine_prepare_query(const struct engine *engine, struct op *op, struct arena *arena,
+                         struct error *err);
+int engine_check_nested(const struct engine *engine, const struct op *op, struct error *err);
+/* What is applied in place of a slot op or nested op that was refused: a `set`, and an `add` to a
+ * field of one value, becomes `set null` of the field, so that the index does not keep an older
+ * value. False: nothing is. The same threads as engine_check_op(). */
+bool engine_replace_op(const struct engine *engine, struct op *op);
+
 /* Applies the slot ops of one row in order. `entity_id` belongs to this shard (entity_id mod
  * partitions == partition, slot < max_slots), and the ops have passed engine_check_op(); both are
  * CHECK()ed. Keeps no pointer into `ops`. */

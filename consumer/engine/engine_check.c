@@ -52,8 +52,8 @@ check_value_op(const struct engine *engine, const struct op *op, struct error *e
     return rc != 0 ? rc : check_bounds(field, op->kind, scalar.number, err);
 }
 
-static int
-check_nested(const struct engine *engine, const struct op *op, struct error *err)
+int
+engine_check_nested(const struct engine *engine, const struct op *op, struct error *err)
 {
     switch (op->kind) {
     case OP_SET:
@@ -68,8 +68,8 @@ check_nested(const struct engine *engine, const struct op *op, struct error *err
 }
 
 int
-engine_prepare_fan_out(const struct engine *engine, struct op *op, struct arena *arena,
-                       struct error *err)
+engine_prepare_query(const struct engine *engine, struct op *op, struct arena *arena,
+                     struct error *err)
 {
     const struct filter *parsed;
     CHECK(op->kind == OP_FAN_OUT);
@@ -79,8 +79,16 @@ engine_prepare_fan_out(const struct engine *engine, struct op *op, struct arena 
     if (rc != 0)
         return error_wrap(err, rc, "fan-out query");
     CHECK(op->filter != NULL);
+    return 0;
+}
+
+int
+engine_prepare_fan_out(const struct engine *engine, struct op *op, struct arena *arena,
+                       struct error *err)
+{
+    int rc = engine_prepare_query(engine, op, arena, err);
     for (uint32_t i = 0; rc == 0 && i < op->nested_count; i++)
-        rc = check_nested(engine, &op->nested[i], err);
+        rc = engine_check_nested(engine, &op->nested[i], err);
     return rc;
 }
 
@@ -102,5 +110,19 @@ engine_check_op(const struct engine *engine, const struct op *op, struct error *
     CHECK(op->kind <= OP_FAN_OUT);
     if (op->kind == OP_FAN_OUT)
         return check_fan_out(engine, op, err);
-    return op->kind == OP_ALIVE ? 0 : check_nested(engine, op, err);
+    return op->kind == OP_ALIVE ? 0 : engine_check_nested(engine, op, err);
+}
+
+bool
+engine_replace_op(const struct engine *engine, struct op *op)
+{
+    if (op->kind != OP_SET && op->kind != OP_ADD)
+        return false;
+    const struct field *field = engine_find_field(engine, op->field);
+    if (field == NULL || field->computed_op != COMPUTED_NONE ||
+        (op->kind == OP_ADD && field->type == FIELD_MULTI_VALUE))
+        return false;
+    *op = (struct op){.kind = OP_SET, .field = op->field, .value = {.kind = VALUE_NULL}};
+    CHECK(engine_check_op(engine, op, NULL) == 0);
+    return true;
 }

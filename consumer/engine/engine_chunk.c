@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
-#include "consumer/engine/chunk_check.h"
 #include "consumer/engine/chunk_columns.h"
 #include "consumer/engine/chunk_parts.h"
 #include "consumer/engine/engine_compute.h"
@@ -30,15 +29,40 @@ engine_yield(const struct engine_yield *yield)
 
 /* --- prepare --------------------------------------------------------------------------------- */
 
+/* The first and the last slot of a list, which is in order. */
+static int
+check_slots(const char *what, const uint32_t *slots, uint32_t count, const struct slot_range *range,
+            struct error *err)
+{
+    if (count == 0 || (slots[0] >= range->begin && slots[count - 1] < range->end))
+        return 0;
+    return error_set(err, ERR_DATA,
+                     "%s: slots %u to %u are not all in the range of the chunk, which has slots "
+                     "%llu to %llu of this partition",
+                     what, slots[0], slots[count - 1], (unsigned long long)range->begin,
+                     (unsigned long long)range->end);
+}
+
 int
+engine_check_chunk(const struct engine *engine, const struct chunk *chunk, struct error *err)
+{
+    struct slot_range range = engine_slot_range(engine, chunk->begin, chunk->end);
+    int rc = check_slots("list of slots", chunk->slots, chunk->slot_count, &range, err);
+    if (rc == 0)
+        rc = check_slots("alive", chunk->alive, chunk->alive_count, &range, err);
+    for (uint32_t i = 0; rc == 0 && i < chunk->column_count; i++) {
+        const struct chunk_column *column = &chunk->columns[i];
+        rc = check_slots("column", column->slots, column->count, &range, err);
+    }
+    return rc;
+}
+
+void
 engine_prepare_chunk(const struct engine *engine, struct chunk *chunk, struct arena *arena,
-                     const struct engine_rejects *rejects, struct error *err)
+                     const struct engine_rejects *rejects)
 {
     uint32_t count = 0;
     CHECK(rejects->take != NULL);
-    int rc = chunk_check(engine, chunk, err);
-    if (rc != 0)
-        return rc;
     struct chunk_column *columns =
         arena_alloc(arena, (engine->field_count + chunk->column_count) * sizeof *columns);
     for (uint32_t i = 0; i < engine->field_count; i++) {
@@ -49,9 +73,9 @@ engine_prepare_chunk(const struct engine *engine, struct chunk *chunk, struct ar
         if (engine_find_field(engine, chunk->columns[i].field) == NULL)
             columns[count++] = chunk->columns[i];
     }
+    CHECK(count <= engine->field_count + chunk->column_count);
     chunk->columns = columns;
     chunk->column_count = count;
-    return 0;
 }
 
 /* --- parts ----------------------------------------------------------------------------------- */

@@ -18,19 +18,19 @@ struct engine_yield {
     void *context;
 };
 
-/* Checks the chunk, and gives it new columns: one for each field of the index that has values, of
- * the kind that the field takes, sorted by slot (and then by value), without repetitions. The new
- * columns are in `arena`, or are the old ones. Columns of fields that the index does not have stay
- * as they are. Left out, and reported to `rejects`: values that engine_check_op() would refuse in a
- * `set`; all values of an entity that has several in a field that takes one; the columns of a
- * computed field.
- *
- * ERR_DATA: the chunk contradicts itself or this shard. Slots are not in order, or outside of its
- * range, its list, or max_slots; a column is of a field that the chunk does not name; a string has
- * no text. The chunk is then unchanged. Reads only the configuration; any thread. The result is
- * valid for every engine of the same index configuration. */
-int engine_prepare_chunk(const struct engine *engine, struct chunk *chunk, struct arena *arena,
-                         const struct engine_rejects *rejects, struct error *err);
+/* ERR_DATA: slots of the chunk, which is valid (chunk_validate()), are not in its range, or not
+ * below max_slots. Reads only the configuration; any thread. */
+int engine_check_chunk(const struct engine *engine, const struct chunk *chunk, struct error *err);
+
+/* Gives a chunk that has been checked new columns: one for each field of the index that has values,
+ * of the kind that the field takes, sorted by slot (and then by value), without repetitions. The
+ * new columns are in `arena`, or are the old ones. Columns of fields that the index does not have
+ * stay as they are. Left out, and reported to `rejects`: values that engine_check_op() would refuse
+ * in a `set`; all values of an entity that has several in a field that takes one; the columns of a
+ * computed field. Reads only the configuration; any thread. The result is valid for every engine of
+ * the same index configuration. */
+void engine_prepare_chunk(const struct engine *engine, struct chunk *chunk, struct arena *arena,
+                          const struct engine_rejects *rejects);
 
 /* For every slot of the chunk's list, or of its range, exactly the fields that the chunk names take
  * the state that the chunk has. Computed fields and the visibility follow. Not the op `delete`: a

@@ -1,9 +1,11 @@
 /* Happy path: decode, judge, check, append the message's own bytes to the payload; at the end leave
  * out the ops that compaction drops.
  *
- * Failure: an unknown schema stops before the message (ERR_RETRY). Bytes that are not an event
- * become a dead letter and move the offset; the next seq then shows the gap. Any other problem with
- * an event costs the event or the op, which becomes a dead letter; the event still takes its seq.
+ * Failure: an unknown schema stops before the message (ERR_RETRY). Bytes that are not an event, and
+ * a chunk of slots that are not in its range, become a dead letter and move the offset; the next
+ * seq, or fields that are not covered, then show what is missing. Any other problem with an event
+ * costs the event, the op or the value, which becomes a dead letter (event_check.h); the event
+ * still takes its seq.
  */
 #include "consumer/partition/batch.h"
 
@@ -12,6 +14,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "consumer/partition/event_check.h"
 #include "consumer/partition/incomplete.h"
 
 enum { LENGTH_BYTES = 4 };
@@ -89,65 +92,6 @@ batch_check_entity(const struct batch_context *context, int64_t entity_id, struc
     return 0;
 }
 
-/* A fan-out event gets ops of its own, which batch_prepare_op() completes; NULL for a row, or
- * without ops. */
-static struct op *
-batch_copy_fan_outs(struct event *event, struct arena *arena)
-{
-    if (event->kind != EVENT_FAN_OUT || event->ops.count == 0)
-        return NULL;
-    struct op *ops = arena_alloc(arena, event->ops.count * sizeof *ops);
-    memcpy(ops, event->ops.items, event->ops.count * sizeof *ops);
-    event->ops.items = ops;
-    return ops;
-}
-
-/* Can the op be applied? The query of a fan-out is parsed here, once for compaction and engine. */
-static int
-batch_prepare_op(const struct engine *engine, const struct event *event, struct op *fan_outs,
-                 uint32_t at, struct arena *arena, struct error *err)
-{
-    CHECK(at < event->ops.count);
-    if (fan_outs != NULL)
-        return engine_prepare_fan_out(engine, &fan_outs[at], arena, err);
-    return engine_check_op(engine, &event->ops.items[at], err);
-}
-
-/* Leaves the ops that can be applied in the event, and puts the others into `*dropped`, with their
- * reasons. The lists are in the arena; none is needed while all ops of a row can be applied. */
-static uint32_t
-batch_drop_ops(struct batch *batch, struct event *event, struct op **dropped, struct text **reasons)
-{
-    struct op *fan_outs = batch_copy_fan_outs(event, &batch->arena);
-    struct ops ops = event->ops;
-    struct op *kept = NULL;
-    uint32_t kept_count = 0, dropped_count = 0;
-    for (uint32_t i = 0; i < ops.count; i++) {
-        struct error err = {0};
-        bool applies =
-            batch_prepare_op(batch->context.engine, event, fan_outs, i, &batch->arena, &err) == 0;
-        if (!applies && kept == NULL) {
-            size_t bytes = ops.count * sizeof *kept;
-            kept = arena_alloc(&batch->arena, bytes);
-            *dropped = arena_alloc(&batch->arena, bytes);
-            *reasons = arena_alloc(&batch->arena, ops.count * sizeof **reasons);
-            memcpy(kept, ops.items, i * sizeof *kept);
-            kept_count = i;
-        }
-        if (!applies) {
-            (*reasons)[dropped_count] = arena_text(&batch->arena, text_of(err.message));
-            (*dropped)[dropped_count++] = ops.items[i];
-        } else if (kept != NULL) {
-            kept[kept_count++] = ops.items[i];
-        }
-    }
-    if (dropped_count > 0) {
-        CHECK(kept_count + dropped_count == ops.count);
-        event->ops = (struct ops){kept, kept_count};
-    }
-    return dropped_count;
-}
-
 static void
 batch_put_length(uint8_t *at, size_t length)
 {
@@ -188,10 +132,38 @@ batch_append_encoded(struct batch *batch, const struct event *event)
     batch_put_length(payload->data + begin, payload->bytes - begin - LENGTH_BYTES);
 }
 
+/* Is there something to apply? Without ops, rows and fan-outs have no effect. */
+static bool
+event_has_effect(const struct event *event)
+{
+    CHECK(event->kind == EVENT_CHUNK || event->kind == EVENT_PASS || event->kind == EVENT_ROW ||
+          event->kind == EVENT_FAN_OUT);
+    if (event->kind == EVENT_PASS)
+        return event->pass->part == 0 || event->pass->fan_outs.count > 0;
+    return event->kind == EVENT_CHUNK || event->ops.count > 0;
+}
+
+/* Between two of these, rows and fan-outs are compacted. */
+static bool
+event_is_barrier(const struct event *event)
+{
+    return event->kind == EVENT_CHUNK || event->kind == EVENT_PASS;
+}
+
+/* The number of values that a chunk has, and of entities that are alive. */
+static uint64_t
+chunk_values(const struct chunk *chunk)
+{
+    uint64_t values = chunk->alive_count;
+    for (uint32_t i = 0; i < chunk->column_count; i++)
+        values += chunk->columns[i].count;
+    return values;
+}
+
 static void
 batch_append_event(struct batch *batch, const struct event *event)
 {
-    CHECK(event->ops.count > 0);
+    CHECK(event_has_effect(event));
     if (batch->event_count == batch->event_capacity) {
         batch->event_capacity = batch->event_capacity == 0 ? 256 : 2 * batch->event_capacity;
         batch->events =
@@ -200,7 +172,11 @@ batch_append_event(struct batch *batch, const struct event *event)
     CHECK(batch->event_count < batch->event_capacity);
     batch->events[batch->event_count++] = *event;
     batch->counts.events++;
-    batch->counts.ops += event->ops.count;
+    if (event->kind == EVENT_CHUNK)
+        batch->counts.ops += chunk_values(event->chunk);
+    else
+        batch->counts.ops +=
+            event->kind == EVENT_PASS ? event->pass->fan_outs.count : event->ops.count;
 }
 
 /* Leaves out the requests of a row, which change nothing. Returns whether it had any. */
@@ -222,12 +198,29 @@ batch_leave_out_requests(struct batch *batch, struct event *event)
     return true;
 }
 
+static void
+batch_add_refused(struct batch *batch, const struct kafka_record *record, const struct event *event,
+                  const struct event_refused *refused)
+{
+    char reason[64];
+    const char *what = event->kind == EVENT_CHUNK ? "values" : "ops";
+    CHECK(refused->count > 0);
+    snprintf(reason, sizeof reason, "%u of %u %s cannot be applied", refused->count, refused->all,
+             what);
+    batch_add_dead_letter(batch, record,
+                          (struct dead_letter){.reason = reason,
+                                               .event = event,
+                                               .ops = refused->ops,
+                                               .reasons = refused->reasons,
+                                               .op_count = refused->op_count});
+}
+
 /* Takes an event that the seq rule applies. */
 static void
 batch_accept(struct batch *batch, const struct kafka_record *record, struct event *event)
 {
     struct error err = {0};
-    CHECK(event->kind == EVENT_ROW || event->kind == EVENT_FAN_OUT);
+    struct event_refused refused;
     bool had_requests = batch_leave_out_requests(batch, event);
     if (event->kind == EVENT_ROW &&
         batch_check_entity(&batch->context, event->entity_id, &err) != 0) {
@@ -235,28 +228,28 @@ batch_accept(struct batch *batch, const struct kafka_record *record, struct even
                               (struct dead_letter){.reason = err.message, .event = event});
         return;
     }
-    struct op *dropped = NULL;
-    struct text *reasons = NULL;
-    uint32_t all = event->ops.count;
-    uint32_t count = batch_drop_ops(batch, event, &dropped, &reasons);
-    CHECK(event->ops.count + count == all);
-    if (count > 0) {
-        char reason[64];
-        snprintf(reason, sizeof reason, "%u of %u ops cannot be applied", count, all);
-        batch_add_dead_letter(batch, record,
-                              (struct dead_letter){.reason = reason,
-                                                   .event = event,
-                                                   .ops = dropped,
-                                                   .reasons = reasons,
-                                                   .op_count = count});
-    }
-    if (event->ops.count == 0)
+    event_check(batch->context.engine, event, &batch->arena, &refused);
+    if (refused.op_count > 0)
+        batch_add_refused(batch, record, event, &refused);
+    if (!event_has_effect(event))
         return;
-    if (count > 0 || had_requests)
+    if (refused.op_count > 0 || had_requests)
         batch_append_encoded(batch, event);
     else
         batch_append_received(batch, record);
     batch_append_event(batch, event);
+}
+
+/* A chunk that is only to be compared is not applied, and neither is one that could not be read:
+ * its fields are not covered, which the sequence shows. */
+static void
+batch_accept_chunk(struct batch *batch, const struct kafka_record *record, struct event *event)
+{
+    CHECK(event->kind == EVENT_CHUNK);
+    if (event->chunk->rejected.bytes > 0)
+        batch->counts.rejected++;
+    else if (event->chunk->purpose != CHUNK_CHECK)
+        batch_accept(batch, record, event);
 }
 
 /* With `on_gap: stop`: refuses an event that proves a loss. */
@@ -319,7 +312,9 @@ batch_judge(struct batch *batch, const struct kafka_record *record, struct event
     case SEQUENCE_APPLY:
         if (event->kind == EVENT_REJECTED)
             batch->counts.rejected++;
-        else if (event->kind == EVENT_ROW || event->kind == EVENT_FAN_OUT)
+        else if (event->kind == EVENT_CHUNK)
+            batch_accept_chunk(batch, record, event);
+        else if (event->kind != EVENT_PARENT_REFRESH)
             batch_accept(batch, record, event);
         break;
     case SEQUENCE_DUPLICATE:
@@ -353,8 +348,11 @@ batch_decode(struct batch *batch, const struct kafka_record *record, struct even
     if (record->value_bytes > BATCH_EVENT_BYTES_MAX)
         return error_set(err, ERR_DATA, "the message has %zu bytes, more than %d",
                          record->value_bytes, BATCH_EVENT_BYTES_MAX);
-    return event_decode(batch->context.codec, record->value, record->value_bytes, &batch->arena,
-                        event, err);
+    int rc = event_decode(batch->context.codec, record->value, record->value_bytes, &batch->arena,
+                          event, err);
+    if (rc == 0 && event->kind == EVENT_CHUNK)
+        rc = engine_check_chunk(batch->context.engine, event->chunk, err);
+    return rc;
 }
 
 int
@@ -391,7 +389,32 @@ batch_full(const struct batch *batch)
     CHECK(!batch->is_closed);
     return batch->counts.records >= (uint64_t)limits->batch_rows ||
            batch->payload.bytes >= (size_t)limits->batch_bytes ||
+           batch->counts.ops >= BATCH_OPS_MAX ||
            batch->dead_letters.bytes.bytes >= (size_t)limits->batch_bytes;
+}
+
+/* The ops that are left of each event; NULL: all of them. Nothing moves across a chunk or a pass,
+ * and nothing before it is overridden by what is after it: it states fields of many slots at once.
+ */
+static const struct ops *
+batch_compact(struct batch *batch)
+{
+    struct ops *all = arena_alloc(&batch->arena, batch->event_count * sizeof *all);
+    bool changed = false;
+    for (uint32_t i = 0; i < batch->event_count; i++)
+        all[i] = batch->events[i].ops;
+    for (uint32_t first = 0, next; first < batch->event_count; first = next + 1) {
+        next = first;
+        while (next < batch->event_count && !event_is_barrier(&batch->events[next]))
+            next++;
+        const struct ops *left = NULL;
+        if (next > first)
+            left = compact_run(batch->compact, &batch->events[first], next - first, &batch->arena);
+        if (left != NULL)
+            memcpy(&all[first], left, (next - first) * sizeof *all);
+        changed |= left != NULL;
+    }
+    return changed ? all : NULL;
 }
 
 /* Reduces the events and the payload to the ops that are `left`. */
@@ -413,9 +436,9 @@ batch_rewrite(struct batch *batch, const struct ops *left)
         event->ops = left[i];
         if (whole)
             buffer_append(&batch->payload, at, bytes);
-        else if (event->ops.count > 0)
+        else if (event_has_effect(event))
             batch_append_encoded(batch, event);
-        if (event->ops.count > 0 && kept++ < i)
+        if (event_has_effect(event) && kept++ < i)
             batch->events[kept - 1] = *event;
         at += bytes;
     }
@@ -442,8 +465,7 @@ void
 batch_close(struct batch *batch)
 {
     CHECK(!batch->is_closed);
-    const struct ops *left =
-        compact_run(batch->compact, batch->events, batch->event_count, &batch->arena);
+    const struct ops *left = batch_compact(batch);
     if (left != NULL)
         batch_rewrite(batch, left);
     batch->is_closed = true;
@@ -457,42 +479,57 @@ batch_payload_bytes_max(const struct config_consumer *config)
     return (size_t)config->batch_bytes + 2 * (size_t)BATCH_EVENT_BYTES_MAX;
 }
 
+/* A row. Other events need the engine in order. */
 static void
-batch_apply_event(struct engine *engine, const struct event *event)
+batch_apply_event(struct engine *engine, const struct event *event,
+                  const struct engine_yield *yield)
 {
     if (event->kind == EVENT_ROW) {
         engine_apply_row(engine, event->entity_id, &event->ops);
         return;
     }
-    CHECK(event->kind == EVENT_FAN_OUT);
     engine_end_rows(engine);
-    engine_apply_fan_out(engine, &event->ops);
+    if (event->kind == EVENT_FAN_OUT) {
+        engine_apply_fan_out(engine, &event->ops);
+    } else if (event->kind == EVENT_CHUNK) {
+        engine_apply_chunk(engine, event->chunk, yield);
+    } else {
+        CHECK(event->kind == EVENT_PASS);
+        engine_apply_pass(engine, event->pass, yield);
+    }
     engine_begin_rows(engine);
 }
 
 void
-batch_apply(const struct batch *batch, struct engine *engine)
+batch_apply(const struct batch *batch, struct engine *engine, const struct engine_yield *yield)
 {
     engine_begin_rows(engine);
     for (uint32_t i = 0; i < batch->event_count; i++)
-        batch_apply_event(engine, &batch->events[i]);
+        batch_apply_event(engine, &batch->events[i], yield);
     engine_end_rows(engine);
 }
 
-/* Ops that were applied once cannot be now when the program has become stricter since (F113). */
+/* Is the event of a kind that is logged, and of this shard? */
 static int
-batch_prepare_logged(const struct engine *engine, struct event *event, struct arena *arena,
-                     struct error *err)
+batch_check_logged(const struct batch_context *context, const struct event *event,
+                   struct error *err)
 {
-    struct op *fan_outs = batch_copy_fan_outs(event, arena);
-    for (uint32_t i = 0; i < event->ops.count; i++) {
-        int rc = batch_prepare_op(engine, event, fan_outs, i, arena, err);
-        if (rc != 0)
-            return error_wrap(err, rc, "op %u", i);
+    switch (event->kind) {
+    case EVENT_ROW:
+        return batch_check_entity(context, event->entity_id, err);
+    case EVENT_FAN_OUT:
+    case EVENT_PASS:
+        return 0;
+    case EVENT_CHUNK:
+        if (event->chunk->rejected.bytes > 0 || event->chunk->purpose == CHUNK_CHECK)
+            return error_set(err, ERR_DATA, "a chunk that is not to be applied");
+        return context->engine == NULL ? 0 : engine_check_chunk(context->engine, event->chunk, err);
+    default:
+        return error_set(err, ERR_DATA, "an event of kind %d is never logged", (int)event->kind);
     }
-    return 0;
 }
 
+/* Ops that were applied once cannot be now when the program has become stricter since (F113). */
 static int
 batch_decode_logged(const struct batch_context *context, struct text bytes, struct arena *arena,
                     struct event *event, struct error *err)
@@ -501,13 +538,10 @@ batch_decode_logged(const struct batch_context *context, struct text bytes, stru
     int rc = event_decode(context->codec, bytes.data, bytes.bytes, arena, event, err);
     if (rc != 0)
         return rc;
-    if (event->kind == EVENT_ROW)
-        rc = batch_check_entity(context, event->entity_id, err);
-    else if (event->kind != EVENT_FAN_OUT)
-        rc = error_set(err, ERR_DATA, "an event of kind %d is never logged", (int)event->kind);
+    rc = batch_check_logged(context, event, err);
     if (rc != 0 || context->engine == NULL)
         return rc;
-    return batch_prepare_logged(context->engine, event, arena, err);
+    return event_check_again(context->engine, event, arena, err);
 }
 
 int
@@ -537,20 +571,28 @@ batch_read(const struct batch_context *context, struct text payload, struct aren
     return 0;
 }
 
+/* Where the events of a payload are applied. */
+struct batch_target {
+    struct engine *engine;
+    const struct engine_yield *yield;
+};
+
 static void
-batch_apply_read(void *engine, const struct event *event)
+batch_apply_read(void *context, const struct event *event)
 {
-    batch_apply_event(engine, event);
+    const struct batch_target *target = context;
+    batch_apply_event(target->engine, event, target->yield);
 }
 
 int
 batch_replay(const struct batch_context *context, struct engine *engine, struct text payload,
-             struct arena *arena, struct error *err)
+             struct arena *arena, const struct engine_yield *yield, struct error *err)
 {
     struct batch_context checked = *context;
+    struct batch_target target = {engine, yield};
     checked.engine = engine;
     engine_begin_rows(engine);
-    int rc = batch_read(&checked, payload, arena, batch_apply_read, engine, err);
+    int rc = batch_read(&checked, payload, arena, batch_apply_read, &target, err);
     engine_end_rows(engine);
     return rc;
 }

@@ -1,11 +1,12 @@
 /* A batch: messages on their way into one frame of the log, as bytes for the frame and as events
  * for the engine.
  *
- * Each message is decoded, judged by the seq rule, and its ops are checked against the index. An
- * event that can be applied goes into the payload as it was received. If some of its ops cannot be
- * applied, it is encoded again without them. Whatever is dropped as invalid becomes a dead letter;
- * duplicates and fenced events are only counted. Closing the batch compacts it: ops that later ones
- * override are dropped in the same way, so that the frame has exactly what is applied.
+ * Each message is decoded, judged by the seq rule, and checked against the index (event_check.h). A
+ * row, fan-out, chunk or pass that can be applied goes into the payload as it was received. If some
+ * of its ops or values cannot be applied, it is encoded again without them. Whatever is dropped as
+ * invalid becomes a dead letter; duplicates and fenced events are only counted. Closing the batch
+ * compacts it: ops that later ones override are dropped in the same way, so that the frame has
+ * exactly what is applied. A chunk or a pass is a barrier to compaction.
  *
  *     payload    [4 bytes length, little-endian][event, framed as in event_codec.h] ...
  *
@@ -22,6 +23,7 @@
 #include "consumer/dead_letter/dead_letter.h"
 #include "consumer/dumps/dump_list.h"
 #include "consumer/engine/engine.h"
+#include "consumer/engine/engine_chunk.h"
 #include "consumer/partition/sequence.h"
 
 /* What a batch is for; all of it must outlive the batch. */
@@ -36,13 +38,13 @@ struct batch_counts {
     uint64_t records;
     uint64_t bytes;     /* of all records */
     uint64_t events;    /* to apply */
-    uint64_t ops;       /* to apply; a fan-out is one */
+    uint64_t ops;       /* to apply; a fan-out is one, and so is each value of a chunk */
     uint64_t compacted; /* ops among these that later ones override */
     uint64_t duplicates;
     uint64_t fenced;
     uint64_t stale; /* parts of a load that the shard has gone beyond */
     uint64_t foreign;
-    uint64_t rejected; /* rejected events: they take a seq and change nothing */
+    uint64_t rejected; /* rejected events and chunks: they change nothing */
 };
 
 struct batch {
@@ -66,7 +68,10 @@ struct batch {
     bool is_closed;
 };
 
-enum { BATCH_EVENT_BYTES_MAX = 64 * 1024 * 1024 }; /* a larger message is a dead letter */
+enum {
+    BATCH_EVENT_BYTES_MAX = 64 * 1024 * 1024, /* a larger message is a dead letter */
+    BATCH_OPS_MAX = 1024 * 1024,              /* then the batch is full; a bound on memory */
+};
 
 void batch_init(struct batch *batch, const struct batch_context *context);
 void batch_free(struct batch *batch);
@@ -78,7 +83,7 @@ void batch_begin(struct batch *batch, const struct sequence *sequence);
  * consumer.on_gap is stop. On error the batch is unchanged. */
 int batch_add(struct batch *batch, const struct kafka_record *record, struct error *err);
 
-/* Has the batch reached consumer.batch_rows or consumer.batch_bytes? */
+/* Has the batch reached consumer.batch_rows, consumer.batch_bytes or BATCH_OPS_MAX? */
 bool batch_full(const struct batch *batch);
 
 /* Takes no more messages, and compacts the events (compact.h). */
@@ -87,7 +92,9 @@ void batch_close(struct batch *batch);
 /* The size of the largest payload of a batch. */
 size_t batch_payload_bytes_max(const struct config_consumer *config);
 
-void batch_apply(const struct batch *batch, struct engine *engine);
+/* Readers may come in while a chunk or a pass is applied (engine_chunk.h). `yield` may be NULL. */
+void batch_apply(const struct batch *batch, struct engine *engine,
+                 const struct engine_yield *yield);
 
 typedef void (*batch_visit)(void *context, const struct event *event);
 
@@ -98,8 +105,8 @@ typedef void (*batch_visit)(void *context, const struct event *event);
 int batch_read(const struct batch_context *context, struct text payload, struct arena *arena,
                batch_visit visit, void *visit_context, struct error *err);
 
-/* Applies such a payload. */
+/* Applies such a payload, as batch_apply() does. */
 int batch_replay(const struct batch_context *context, struct engine *engine, struct text payload,
-                 struct arena *arena, struct error *err);
+                 struct arena *arena, const struct engine_yield *yield, struct error *err);
 
 #endif

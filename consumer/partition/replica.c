@@ -14,12 +14,16 @@
 
 static const char *const area = "replica";
 
+/* How long queries wait at most for the next part of a chunk or pass, if the parts are short. */
+enum { LOCKED_US = 3 * US_PER_MS };
+
 struct replica {
     struct replica_options options;
     char *directory;
     struct engine *engine;
     struct config_fields fields;      /* of the index */
     struct shard *shard;              /* serves the engine; NULL: no other thread reads it */
+    int64_t locked_us;                /* since when the engine is being written */
     struct wal *wal;                  /* NULL: not open */
     struct position_order order;      /* followed from replica_open() on */
     struct position position;         /* after the last batch */
@@ -123,6 +127,7 @@ replica_write_begin(struct replica *replica)
 {
     if (replica->shard != NULL)
         shard_write_begin(replica->shard);
+    replica->locked_us = clock_monotonic_us();
     return replica->engine;
 }
 
@@ -131,6 +136,18 @@ replica_write_end(struct replica *replica)
 {
     if (replica->shard != NULL)
         shard_write_end(replica->shard);
+}
+
+/* Lets the queries in that wait, if they have waited long enough. */
+static void
+replica_yield(void *context)
+{
+    struct replica *replica = context;
+    worker_control_heartbeat(replica->options.control);
+    if (replica->shard == NULL || clock_monotonic_us() - replica->locked_us < LOCKED_US)
+        return;
+    replica_write_end(replica);
+    replica_write_begin(replica);
 }
 
 static bool
@@ -300,8 +317,9 @@ replica_replay(void *context, const struct wal_frame *frame, struct error *err)
     };
     const struct text payload = {frame->payload, frame->payload_bytes};
     replica->frame_bytes += (int64_t)(frame->position_bytes + frame->payload_bytes);
+    const struct engine_yield yield = {replica_yield, replica};
     struct engine *engine = replica_write_begin(replica);
-    rc = batch_replay(&context_of_batch, engine, payload, &replica->arena, err);
+    rc = batch_replay(&context_of_batch, engine, payload, &replica->arena, &yield, err);
     replica_write_end(replica);
     if (rc != 0)
         return error_wrap(err, rc, "frame at offset %" PRId64, frame->first_offset);
@@ -439,9 +457,10 @@ static void
 replica_apply(struct replica *replica, const struct batch *batch)
 {
     int64_t since_us = clock_monotonic_us();
+    const struct engine_yield yield = {replica_yield, replica};
     struct engine *engine = replica_write_begin(replica);
     replica_observe(replica, STAGE_LOCK, &since_us);
-    batch_apply(batch, engine);
+    batch_apply(batch, engine, &yield);
     replica_write_end(replica);
     replica_observe(replica, STAGE_APPLY, &since_us);
     position_order_move(&replica->order, POSITION_APPLIED, batch->next_offset);

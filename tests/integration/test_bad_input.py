@@ -107,15 +107,17 @@ class BadInput(GalleryCase):
         self.assertIn(rejected[first], command("dead-letters", "show", str(first)).stdout)
 
     def test_l9_ops_that_do_not_fit_the_index(self):
-        """An op that does not fit its field becomes a dead letter on the topic .dead; the other ops
-        of the row are applied."""
+        """An op that does not fit its field becomes a dead letter on the topic .dead, and its field
+        becomes null; the other ops of the row are applied."""
         self.create_gallery()
         bad = {"op": "set", "field": "nsfwLevel", "value": "high"}
-        ops = [{"op": "alive"}, bad, {"op": "set", "field": "userId", "value": 77}]
+        ops = [bad, {"op": "set", "field": "userId", "value": 77}]
         with self.pipeline.connect() as connection:
-            connection.execute(
-                'INSERT INTO "BitdexOps" (entity_id, ops) VALUES (1000000, %s)', (json.dumps(ops),)
-            )
+            for row in (ALIVE + setting(4), ops):
+                connection.execute(
+                    'INSERT INTO "BitdexOps" (entity_id, ops) VALUES (1000000, %s)',
+                    (json.dumps(row),),
+                )
         self.pipeline.wait_until_fresh()
         entity = self.pipeline.api.get("/api/indexes/gallery/entities/1000000")
         self.assertEqual(entity["fields"], {"userId": 77})

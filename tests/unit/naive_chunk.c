@@ -5,7 +5,7 @@
 #include "tests/unit/engine_fixture.h"
 #include "tests/unit/random_input.h"
 
-enum { CELLS_A_ROW = 2 * NAIVE_TAGS + 3, COLUMNS_MAX = (NAIVE_FIELDS + 1) * 8 };
+enum { CELLS_A_ROW = 2 * NAIVE_TAGS + 3, COLUMNS_MAX = (NAIVE_FIELDS + 1) * 5 };
 
 /* The values of one field, in the order of the rows. */
 struct cells {
@@ -73,9 +73,8 @@ plain_value(int field, int64_t number)
     return value;
 }
 
-/* A value that the field cannot hold. */
-static struct value
-bad_value(int field)
+struct value
+naive_bad_value(int field)
 {
     static const struct value text = {.kind = VALUE_STRING, .string = {"bad", 3}};
     static const struct value number = {.kind = VALUE_INTEGER, .integer = 1};
@@ -116,7 +115,7 @@ append_scalar(struct naive_chunk *random, int row, int field, uint32_t slot,
     wanted->has[field] = false;
     wanted->values[field] = 0;
     if (other == number) {
-        cells_append(cells, slot, bad_value(field));
+        cells_append(cells, slot, naive_bad_value(field));
         random->rejects++;
         return;
     }
@@ -143,7 +142,7 @@ append_tags(struct naive_chunk *random, int row, uint32_t slot, const struct lay
     }
     if (layout->plain || random_below(layout->bad) > 0)
         return;
-    cells_append(cells, slot, bad_value(NAIVE_TAG_IDS));
+    cells_append(cells, slot, naive_bad_value(NAIVE_TAG_IDS));
     random->rejects++;
 }
 
@@ -173,17 +172,17 @@ kind_of(const struct value *value)
     }
 }
 
-/* A column of the cells of this kind; only every second one, from `part` on, when `step` is 2. */
+/* A column of the cells of this kind. */
 static void
-write_column(const struct cells *cells, enum chunk_values kind, uint32_t part, uint32_t step,
-             struct arena *arena, struct chunk_column *column)
+write_column(const struct cells *cells, enum chunk_values kind, struct arena *arena,
+             struct chunk_column *column)
 {
     uint32_t *slots = arena_alloc(arena, cells->count * sizeof *slots);
     int64_t *integers = arena_alloc(arena, cells->count * sizeof *integers);
     double *floats = arena_alloc(arena, cells->count * sizeof *floats);
     struct text *strings = arena_alloc(arena, (NAIVE_STRINGS + 1) * sizeof *strings);
     column->kind = kind;
-    for (uint32_t i = part; i < cells->count; i += step) {
+    for (uint32_t i = 0; i < cells->count; i++) {
         const struct value *value = &cells->values[i];
         if (kind_of(value) != kind)
             continue;
@@ -205,15 +204,12 @@ static void
 write_columns(const struct cells *cells, int field, struct arena *arena, struct naive_chunk *random,
               struct chunk_column *columns)
 {
-    uint32_t step = random_below(4) == 0 ? 2 : 1;
     enum chunk_values first = (enum chunk_values)random_below(CHUNK_STRINGS + 1);
     for (uint32_t i = 0; i <= CHUNK_STRINGS; i++) {
-        for (uint32_t part = 0; part < step; part++) {
-            struct chunk_column *column = &columns[random->chunk.column_count];
-            *column = (struct chunk_column){.field = text_of(naive_field_names[field])};
-            write_column(cells, (first + i) % (CHUNK_STRINGS + 1), part, step, arena, column);
-            random->chunk.column_count += column->count > 0;
-        }
+        struct chunk_column *column = &columns[random->chunk.column_count];
+        *column = (struct chunk_column){.field = text_of(naive_field_names[field])};
+        write_column(cells, (first + i) % (CHUNK_STRINGS + 1), arena, column);
+        random->chunk.column_count += column->count > 0;
     }
 }
 

@@ -23,6 +23,8 @@ struct naive_chunk {
  * All memory is in `arena`. */
 void naive_random_chunk(const struct naive_row *rows, const int64_t *entities, int row_count,
                         struct arena *arena, struct naive_chunk *random);
+/* A value that the field cannot hold. */
+struct value naive_bad_value(int field);
 void naive_apply_chunk(struct naive_row *rows, int row_count, const struct naive_chunk *random);
 
 #endif

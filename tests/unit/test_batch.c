@@ -110,10 +110,10 @@ op_of(enum op_kind kind, const char *field, int64_t value)
 }
 
 static struct op
-op_bad(void)
+op_bad(enum op_kind kind, const char *field)
 {
-    return (struct op){.kind = OP_SET,
-                       .field = TEXT("level"),
+    return (struct op){.kind = kind,
+                       .field = text_of(field),
                        .value = {.kind = VALUE_STRING, .string = TEXT("high")}};
 }
 
@@ -148,7 +148,7 @@ test_what_applies_is_logged_as_it_was_received(void **state)
     assert_int_equal(fixture.batch.first_offset, 500);
     assert_int_equal(fixture.batch.next_offset, 501);
     assert_int_equal(fixture.batch.dead_letters.count, 0);
-    batch_apply(&fixture.batch, fixture.engine);
+    batch_apply(&fixture.batch, fixture.engine, NULL);
     check_entity(fixture.engine, 5, "\"level\":3");
     fixture_end(&fixture);
 }
@@ -163,14 +163,16 @@ test_L9_a_bad_op_is_dropped_and_not_the_row(void **state)
     arena_init(&arena);
     fixture_begin(&fixture);
     add_event(&fixture, EVENT_ROW, 5,
-              (const struct op[]){op_of(OP_ADD, "tags", 7), op_bad(), op_of(OP_ADD, "tags", 8)}, 3);
+              (const struct op[]){op_of(OP_ADD, "tags", 7), op_bad(OP_ADD, "tags"),
+                                  op_of(OP_ADD, "tags", 8)},
+              3);
     assert_int_equal(fixture.batch.dead_letters.count, 1);
     assert_int_equal(fixture.batch.counts.ops, 2);
-    batch_apply(&fixture.batch, fixture.engine);
+    batch_apply(&fixture.batch, fixture.engine, NULL);
     check_entity(fixture.engine, 5, "\"tags\":[7,8]");
     struct engine *replayed = make_engine();
-    assert_int_equal(batch_replay(&fixture.context, replayed, payload_of(&fixture), &arena, &err),
-                     0);
+    assert_int_equal(
+        batch_replay(&fixture.context, replayed, payload_of(&fixture), &arena, NULL, &err), 0);
     check_entity(replayed, 5, "\"tags\":[7,8]");
     engine_destroy(replayed);
     fixture_end(&fixture);
@@ -183,7 +185,7 @@ test_a_row_of_bad_ops_takes_its_seq_and_is_not_logged(void **state)
     (void)state;
     struct fixture fixture;
     fixture_begin(&fixture);
-    const struct op bad = op_bad();
+    const struct op bad = op_bad(OP_REMOVE, "level");
     add_event(&fixture, EVENT_ROW, 5, &bad, 1);
     assert_int_equal(fixture.batch.dead_letters.count, 1);
     assert_int_equal(fixture.batch.event_count, 0);
@@ -322,7 +324,7 @@ test_L6_closing_a_batch_drops_overridden_ops(void **state)
     assert_int_equal(fixture.batch.counts.compacted, 1);
     assert_int_equal(fixture.batch.event_count, 3);
     assert_in_range(fixture.batch.payload.bytes, 1, received_bytes - row_bytes - 1);
-    batch_apply(&fixture.batch, fixture.engine);
+    batch_apply(&fixture.batch, fixture.engine, NULL);
     check_entity(fixture.engine, 5, "\"level\":3");
     check_entity(fixture.engine, 9, "\"level\":3,\"tags\":[7]");
     fixture_end(&fixture);
@@ -345,7 +347,8 @@ test_L8_replayed_payloads_give_the_same_index(void **state)
         for (int i = 0; i < 40; i++) {
             int64_t id = PARTITION + PARTITIONS * (int64_t)random_below(MAX_SLOTS);
             const struct op ops[] = {op_of(OP_SET, "level", (int64_t)random_below(5)),
-                                     op_of(OP_ADD, "tags", (int64_t)random_below(9)), op_bad()};
+                                     op_of(OP_ADD, "tags", (int64_t)random_below(9)),
+                                     op_bad(OP_SET, "level")};
             const struct op fan_out = {
                 .kind = OP_FAN_OUT, .query = TEXT("level eq 3"), .nested = ops, .nested_count = 2};
             if (random_below(10) == 0)
@@ -354,9 +357,9 @@ test_L8_replayed_payloads_give_the_same_index(void **state)
                 add_event(&fixture, EVENT_ROW, id, ops, 1 + (uint32_t)random_below(3));
         }
         batch_close(&fixture.batch);
-        batch_apply(&fixture.batch, fixture.engine);
+        batch_apply(&fixture.batch, fixture.engine, NULL);
         assert_int_equal(
-            batch_replay(&fixture.context, replayed, payload_of(&fixture), &arena, &err), 0);
+            batch_replay(&fixture.context, replayed, payload_of(&fixture), &arena, NULL, &err), 0);
     }
     for (int64_t id = PARTITION; id < PARTITIONS * MAX_SLOTS; id += PARTITIONS) {
         struct buffer fields;
@@ -383,7 +386,7 @@ test_a_payload_that_is_cut_is_refused(void **state)
     for (size_t bytes = 1; bytes < fixture.batch.payload.bytes; bytes++) {
         struct error err = {0};
         struct text cut = {(const char *)fixture.batch.payload.data, bytes};
-        assert_int_equal(batch_replay(&fixture.context, fixture.engine, cut, &arena, &err),
+        assert_int_equal(batch_replay(&fixture.context, fixture.engine, cut, &arena, NULL, &err),
                          ERR_FATAL);
     }
     fixture_end(&fixture);
@@ -418,7 +421,7 @@ test_F113_logged_ops_that_cannot_be_applied_are_refused_with_their_byte(void **s
          "op 0: fan-out query: the index has no field"},
         {EVENT_FAN_OUT, {.query = TEXT("level eq high")}, "op 0: fan-out query: field \"level\""},
         {EVENT_FAN_OUT, {.query = TEXT("level eq 1"), .nested = &set}, NULL},
-        {EVENT_ROW, op_bad(), "op 0: field \"level\" takes an integer"},
+        {EVENT_ROW, op_bad(OP_SET, "level"), "op 0: field \"level\" takes an integer"},
         {EVENT_ROW, {.kind = OP_ALIVE}, NULL},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -438,9 +441,9 @@ test_F113_logged_ops_that_cannot_be_applied_are_refused_with_their_byte(void **s
             op.nested_count = 1;
         }
         append_logged(&fixture, &payload, cases[i].kind, &op, 1);
-        int rc =
-            batch_replay(&fixture.context, fixture.engine,
-                         (struct text){(const char *)payload.data, payload.bytes}, &arena, &err);
+        int rc = batch_replay(&fixture.context, fixture.engine,
+                              (struct text){(const char *)payload.data, payload.bytes}, &arena,
+                              NULL, &err);
         assert_int_equal(rc, cases[i].reason != NULL ? ERR_FATAL : 0);
         if (rc != 0 && strncmp(err.message, place, strlen(place)) != 0)
             fail_msg("wanted \"%s\", got \"%s\"", place, err.message);
@@ -449,6 +452,205 @@ test_F113_logged_ops_that_cannot_be_applied_are_refused_with_their_byte(void **s
         buffer_free(&payload);
         arena_free(&arena);
     }
+}
+
+static void
+assert_dead_letter(const struct fixture *fixture, const char *part)
+{
+    const struct dead_letter_list *list = &fixture->batch.dead_letters;
+    struct text text = {(const char *)list->bytes.data, list->bytes.bytes};
+    if (memmem(text.data, text.bytes, part, strlen(part)) == NULL)
+        fail_msg("no \"%s\" in %.*s", part, TEXT_ARGS(text));
+}
+
+static void
+test_L9_a_set_that_cannot_be_applied_acts_as_set_null(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_begin(&fixture);
+    const struct op before[] = {op_of(OP_SET, "level", 3), op_of(OP_ADD, "tags", 7)};
+    const struct op bad_add = op_bad(OP_ADD, "level");
+    const struct op bad_set = op_bad(OP_SET, "tags");
+    const struct op bad_remove = op_bad(OP_REMOVE, "level");
+    add_event(&fixture, EVENT_ROW, 1, before, 2);
+    add_event(&fixture, EVENT_ROW, 1, &bad_add, 1);
+    add_event(&fixture, EVENT_ROW, 5, before, 2);
+    add_event(&fixture, EVENT_ROW, 5, &bad_set, 1);
+    add_event(&fixture, EVENT_ROW, 9, before, 2);
+    add_event(&fixture, EVENT_ROW, 9, &bad_remove, 1);
+    assert_int_equal(fixture.batch.dead_letters.count, 3);
+    assert_dead_letter(&fixture, "\"1 of 1 ops cannot be applied\"");
+    assert_dead_letter(&fixture, "{\"op\":\"add\",\"field\":\"level\",\"value\":\"high\"}");
+    batch_apply(&fixture.batch, fixture.engine, NULL);
+    check_entity(fixture.engine, 1, "\"tags\":[7]");
+    check_entity(fixture.engine, 5, "\"level\":3");
+    check_entity(fixture.engine, 9, "\"level\":3,\"tags\":[7]");
+    fixture_end(&fixture);
+}
+
+static void
+test_F108_a_bad_nested_op_costs_only_that_op(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_begin(&fixture);
+    const struct op level = op_of(OP_SET, "level", 3), bad_set = op_bad(OP_SET, "level");
+    const struct op nested[] = {op_bad(OP_ADD, "tags"), op_of(OP_ADD, "tags", 7), bad_set};
+    struct op fan_outs[] = {
+        {.kind = OP_FAN_OUT, .query = TEXT("level eq 3"), .nested = nested, .nested_count = 3},
+        {.kind = OP_FAN_OUT, .query = TEXT("level lt 3"), .nested = nested, .nested_count = 3},
+    };
+    add_event(&fixture, EVENT_ROW, 5, &level, 1);
+    add_event(&fixture, EVENT_FAN_OUT, 0, fan_outs, 2);
+    assert_int_equal(fixture.batch.dead_letters.count, 1);
+    assert_dead_letter(&fixture, "\"5 of 6 ops cannot be applied\"");
+    assert_dead_letter(&fixture, "{\"op\":\"queryOpSet\",\"query\":\"level eq 3\",\"ops\":["
+                                 "{\"op\":\"add\",\"field\":\"tags\",\"value\":\"high\"}]}");
+    assert_dead_letter(&fixture, "fan-out query: ");
+    batch_apply(&fixture.batch, fixture.engine, NULL);
+    check_entity(fixture.engine, 5, "\"tags\":[7]");
+    fixture_end(&fixture);
+}
+
+/* --- chunks ---------------------------------------------------------------------------------- */
+
+static const struct text level_field[] = {TEXT("level")};
+
+/* Adds a chunk of the whole range, with one column of the field `level`. */
+static void
+add_chunk(struct fixture *fixture, struct chunk chunk, const struct chunk_column *column)
+{
+    struct error err = {0};
+    struct event event = {.epoch = 1,
+                          .generation = 1,
+                          .seq = fixture->seq,
+                          .source = TEXT("main"),
+                          .kind = EVENT_CHUNK,
+                          .chunk = &chunk};
+    chunk.end = chunk.end == 0 ? CHUNK_NO_END : chunk.end;
+    chunk.fields = level_field;
+    chunk.field_count = 1;
+    chunk.columns = column;
+    chunk.column_count = column != NULL;
+    buffer_clear(&fixture->message);
+    if (event_encode(fixture->context.codec, &event, &fixture->message, &err) != 0)
+        fail_msg("%s", err.message);
+    assert_int_equal(add_bytes(fixture, fixture->message.data, fixture->message.bytes, &err), 0);
+}
+
+static const uint32_t chunk_slots[] = {0, 1, 2};
+static const int64_t chunk_numbers[] = {10, 11, 12};
+static const struct text chunk_strings[] = {TEXT("high")};
+static const struct chunk_column good_column = {.field = {"level", 5},
+                                                .kind = CHUNK_INTEGERS,
+                                                .count = 3,
+                                                .slots = chunk_slots,
+                                                .integers = chunk_numbers};
+
+static void
+test_a_chunk_is_a_barrier_that_is_logged_as_it_was_received(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct arena arena;
+    struct error err = {0};
+    arena_init(&arena);
+    fixture_begin(&fixture);
+    const struct op first = op_of(OP_SET, "level", 3), last = op_of(OP_SET, "level", 4);
+    add_event(&fixture, EVENT_ROW, 1, &first, 1);
+    add_event(&fixture, EVENT_ROW, 13, &first, 1);
+    size_t bytes = fixture.batch.payload.bytes;
+    add_chunk(&fixture, (struct chunk){0}, &good_column);
+    assert_memory_equal(fixture.batch.payload.data + bytes + 4, fixture.message.data,
+                        fixture.message.bytes);
+    add_event(&fixture, EVENT_ROW, 1, &last, 1);
+    assert_int_equal(fixture.batch.counts.ops, 6);
+    batch_close(&fixture.batch);
+    assert_int_equal(fixture.batch.event_count, 4);
+    batch_apply(&fixture.batch, fixture.engine, NULL);
+    struct engine *replayed = make_engine();
+    assert_int_equal(
+        batch_replay(&fixture.context, replayed, payload_of(&fixture), &arena, NULL, &err), 0);
+    for (int i = 0; i < 2; i++) {
+        const struct engine *engine = i == 0 ? fixture.engine : replayed;
+        check_entity(engine, 1, "\"level\":4");
+        check_entity(engine, 5, "\"level\":11");
+        check_entity(engine, 13, "");
+    }
+    engine_destroy(replayed);
+    fixture_end(&fixture);
+    arena_free(&arena);
+}
+
+static void
+test_L9_bad_values_of_a_chunk_are_null_and_dead_letters(void **state)
+{
+    (void)state;
+    static const int64_t zeros[3];
+    struct fixture fixture;
+    struct chunk_column bad = good_column;
+    bad.kind = CHUNK_STRINGS;
+    bad.integers = zeros;
+    bad.strings = chunk_strings;
+    bad.string_count = 1;
+    fixture_begin(&fixture);
+    add_chunk(&fixture, (struct chunk){0}, &good_column);
+    add_chunk(&fixture, (struct chunk){.end = 6}, &bad);
+    assert_int_equal(fixture.batch.dead_letters.count, 1); /* slot 2 is not in its range */
+    add_chunk(&fixture, (struct chunk){.end = 12}, &bad);
+    assert_int_equal(fixture.batch.dead_letters.count, 2);
+    assert_dead_letter(&fixture, "\"3 of 3 values cannot be applied\"");
+    assert_dead_letter(&fixture,
+                       "\"entity 9: field \\\"level\\\" takes an integer, not a string\"");
+    assert_dead_letter(&fixture, "{\"op\":\"set\",\"field\":\"level\",\"value\":\"high\"}");
+    batch_close(&fixture.batch);
+    batch_apply(&fixture.batch, fixture.engine, NULL);
+    for (int64_t id = 1; id < 12; id += 4)
+        check_entity(fixture.engine, id, "");
+    fixture_end(&fixture);
+}
+
+/* More than a dead letter shows. */
+static void
+test_L9_a_chunk_of_bad_values_makes_one_small_dead_letter(void **state)
+{
+    enum { COUNT = MAX_SLOTS };
+    (void)state;
+    static int64_t zeros[2 * COUNT];
+    static uint32_t slots[2 * COUNT];
+    struct fixture fixture;
+    struct chunk_column bad = good_column;
+    for (uint32_t i = 0; i < 2 * COUNT; i++) {
+        slots[i] = i / 2;
+        zeros[i] = i;
+    }
+    bad.count = 2 * COUNT; /* two values for each entity */
+    bad.slots = slots;
+    bad.integers = zeros;
+    fixture_begin(&fixture);
+    add_chunk(&fixture, (struct chunk){0}, &bad);
+    assert_int_equal(fixture.batch.dead_letters.count, 1);
+    assert_dead_letter(&fixture, "\"200 of 200 values cannot be applied\"");
+    assert_dead_letter(&fixture, "\"entity 197: ");
+    assert_true(fixture.batch.dead_letters.bytes.bytes < 32 * 1024);
+    fixture_end(&fixture);
+}
+
+static void
+test_a_chunk_that_is_not_to_be_applied_is_not_logged(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_begin(&fixture);
+    add_chunk(&fixture, (struct chunk){.rejected = TEXT("too large")}, NULL);
+    assert_int_equal(fixture.batch.counts.rejected, 1);
+    add_chunk(&fixture, (struct chunk){.purpose = CHUNK_CHECK}, &good_column);
+    assert_int_equal(fixture.batch.dead_letters.count, 0);
+    batch_close(&fixture.batch);
+    assert_int_equal(fixture.batch.payload.bytes, 0);
+    assert_int_equal(fixture.batch.next_offset, 502);
+    fixture_end(&fixture);
 }
 
 /* No program of this project writes an event without ops, but any Kafka client can. */
@@ -472,7 +674,7 @@ test_F54_events_without_ops_change_nothing(void **state)
     assert_int_equal(fixture.batch.dead_letters.count, 0);
     assert_int_equal(batch_replay(&fixture.context, fixture.engine,
                                   (struct text){(const char *)payload.data, payload.bytes}, &arena,
-                                  &err),
+                                  NULL, &err),
                      0);
     fixture_end(&fixture);
     buffer_free(&payload);
@@ -496,7 +698,7 @@ test_requests_take_a_seq_and_are_not_logged(void **state)
     assert_int_equal(fixture.batch.sequence.losses, 0);
     assert_int_equal(fixture.batch.dead_letters.count, 0);
     assert_int_equal(fixture.batch.event_count, 1);
-    batch_apply(&fixture.batch, fixture.engine);
+    batch_apply(&fixture.batch, fixture.engine, NULL);
     check_entity(fixture.engine, 5, "\"level\":3");
     encode_event(&fixture, EVENT_ROW, 5, &ops[1], 1);
     assert_int_equal(fixture.batch.payload.bytes, 4 + fixture.message.bytes);
@@ -550,6 +752,12 @@ main(void)
         cmocka_unit_test(test_what_applies_is_logged_as_it_was_received),
         cmocka_unit_test(test_L9_a_bad_op_is_dropped_and_not_the_row),
         cmocka_unit_test(test_a_row_of_bad_ops_takes_its_seq_and_is_not_logged),
+        cmocka_unit_test(test_L9_a_set_that_cannot_be_applied_acts_as_set_null),
+        cmocka_unit_test(test_F108_a_bad_nested_op_costs_only_that_op),
+        cmocka_unit_test(test_a_chunk_is_a_barrier_that_is_logged_as_it_was_received),
+        cmocka_unit_test(test_L9_bad_values_of_a_chunk_are_null_and_dead_letters),
+        cmocka_unit_test(test_L9_a_chunk_of_bad_values_makes_one_small_dead_letter),
+        cmocka_unit_test(test_a_chunk_that_is_not_to_be_applied_is_not_logged),
         cmocka_unit_test(test_an_entity_of_another_shard_or_beyond_the_slots_is_a_dead_letter),
         cmocka_unit_test(
             test_F54_bytes_that_are_no_event_move_the_offset_and_the_next_seq_shows_the_gap),

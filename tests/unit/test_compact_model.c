@@ -314,9 +314,9 @@ deliver(struct event_codec *codec, const struct batch_context *context, const st
         }
         batch_close(&batch);
         sequence = batch.sequence;
-        batch_apply(&batch, applied);
+        batch_apply(&batch, applied, NULL);
         const struct text payload = {(char *)batch.payload.data, batch.payload.bytes};
-        assert_int_equal(batch_replay(context, replayed, payload, &arena, &err), 0);
+        assert_int_equal(batch_replay(context, replayed, payload, &arena, NULL, &err), 0);
     }
     assert_int_equal(sequence.losses, 0);
     batch_free(&batch);

@@ -41,7 +41,7 @@ replay(void *context, const struct wal_frame *frame, struct error *err)
     const struct text position = {frame->position, frame->position_bytes};
     int rc = position_decode(position, &fixture->batch.fields, &fixture->position, err);
     if (rc == 0)
-        rc = batch_replay(&fixture->context, fixture->engine, payload, &arena, err);
+        rc = batch_replay(&fixture->context, fixture->engine, payload, &arena, NULL, err);
     arena_free(&arena);
     return rc;
 }

@@ -26,23 +26,18 @@ note_reject(void *context, const struct engine_reject *reject)
                          TEXT_ARGS(reject->field), reject->reason);
 }
 
-static int
-prepare(struct world *world, struct chunk *chunk, struct arena *arena, struct error *err)
-{
-    const struct engine_rejects rejects = {note_reject, &world->out};
-    buffer_clear(&world->out);
-    return engine_prepare_chunk(world->engine, chunk, arena, &rejects, err);
-}
-
-/* Applies the chunk; `rejected` is what prepare() notes. */
+/* Applies the chunk; `rejected` is what note_reject() appends. */
 static void
 apply(struct world *world, struct chunk chunk, const char *rejected)
 {
     struct arena arena;
     struct error err;
+    const struct engine_rejects rejects = {note_reject, &world->out};
+    buffer_clear(&world->out);
     arena_init(&arena);
-    if (prepare(world, &chunk, &arena, &err) != 0)
+    if (chunk_validate(&chunk, &err) != 0 || engine_check_chunk(world->engine, &chunk, &err) != 0)
         fail_msg("%s", err.message);
+    engine_prepare_chunk(world->engine, &chunk, &arena, &rejects);
     assert_string_equal(buffer_string(&world->out), rejected);
     engine_apply_chunk(world->engine, &chunk, NULL);
     arena_free(&arena);
@@ -178,54 +173,69 @@ test_values_that_a_field_cannot_hold_act_as_null_and_are_reported(void **state)
 }
 
 static void
-assert_refused(struct world *world, struct chunk chunk, const char *reason)
+assert_refused(struct world *world, const struct chunk *chunk, const char *reason)
 {
-    struct arena arena;
     struct error err = {0};
-    const struct chunk before = chunk;
-    arena_init(&arena);
-    int rc = prepare(world, &chunk, &arena, &err);
+    int rc = engine_check_chunk(world->engine, chunk, &err);
     if (rc != ERR_DATA || strstr(err.message, reason) == NULL)
         fail_msg("wanted \"%s\", got %d \"%s\"", reason, rc, err.message);
-    assert_memory_equal(&before, &chunk, sizeof chunk);
-    arena_free(&arena);
 }
 
 static void
-test_chunks_that_contradict_themselves_are_refused(void **state)
+test_a_chunk_with_slots_outside_of_its_range_is_refused(void **state)
 {
-    const uint32_t slots[] = {3, 2}, twice[] = {3, 3};
-    const int64_t values[] = {1, -1};
-    struct chunk_column column = integers(level_field[0], slots, values, 2);
-    struct chunk chunk = chunk_of(0, 9, level_field, &column);
-    assert_refused(*state, chunk, "column \"nsfwLevel\": slot 2 follows slot 3");
-    column.slots = twice;
-    chunk.states_alive = true;
-    chunk.alive = twice;
+    const uint32_t slots[] = {3, 5};
+    const int64_t values[] = {1, 2};
+    const struct chunk_column column = integers(level_field[0], slots, values, 2);
+    struct chunk chunk = chunk_of(3, 6, level_field, &column);
+    struct world *world = *state;
+    struct error err;
+    assert_int_equal(engine_check_chunk(world->engine, &chunk, &err), 0);
+    chunk.end = fixture_entity(5);
+    assert_refused(world, &chunk,
+                   "column: slots 3 to 5 are not all in the range of the chunk, which has slots "
+                   "3 to 5 of this partition");
+    chunk.column_count = 0;
+    chunk.alive = slots;
     chunk.alive_count = 2;
-    assert_refused(*state, chunk, "alive: slot 3 follows slot 3");
-    chunk.alive_count = 1;
-    chunk.begin = fixture_entity(4);
-    assert_refused(*state, chunk,
-                   "alive: slots 3 to 3 are not in its range, which is slots 4 to 9");
-    chunk.begin = 0;
-    chunk.end = fixture_entity(3);
-    assert_refused(*state, chunk, "are not in its range, which is slots 0 to 3");
-    chunk.end = fixture_entity(9);
-    chunk.has_slots = true;
-    assert_refused(*state, chunk, "alive: slot 3 is not in the list of slots");
+    assert_refused(world, &chunk, "alive: slots 3 to 5");
     chunk.alive_count = 0;
-    assert_refused(*state, chunk, "column \"nsfwLevel\": slot 3 is not in the list of slots");
-    chunk.has_slots = false;
-    column.kind = CHUNK_BOOLEANS;
-    assert_refused(*state, chunk, "value -1 is not one of 2");
-    column.kind = CHUNK_STRINGS;
-    assert_refused(*state, chunk, "value 1 is not one of 0");
-    column.kind = CHUNK_INTEGERS;
-    column.field = tags_field[0];
-    assert_refused(*state, chunk, "column \"tagIds\": the chunk does not name the field");
-    chunk.begin = -3;
-    assert_refused(*state, chunk, "a chunk of entities -3 to");
+    chunk.begin = fixture_entity(4);
+    chunk.slots = slots;
+    chunk.slot_count = 1;
+    assert_refused(world, &chunk, "list of slots: slots 3 to 3");
+}
+
+/* The number of parts after which readers may come in. */
+static void
+count_part(void *context)
+{
+    uint32_t *count = context;
+    (*count)++;
+}
+
+static void
+test_a_large_chunk_is_applied_in_parts(void **state)
+{
+    enum { COUNT = 200000 };
+    static uint32_t slots[COUNT];
+    static int64_t values[COUNT];
+    struct world *world = *state;
+    uint32_t parts = 0;
+    const struct engine_yield yield = {count_part, &parts};
+    struct chunk_column column = integers(level_field[0], slots, values, COUNT);
+    struct chunk chunk = chunk_of(0, COUNT, level_field, &column);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        slots[i] = i;
+        values[i] = i % 100;
+    }
+    engine_apply_chunk(world->engine, &chunk, &yield);
+    assert_int_equal(parts, COUNT / (32 * 1024) + 1);
+    assert_entity(*state, COUNT - 1, "!alive \"nsfwLevel\":99");
+    chunk.column_count = 0; /* what is removed counts too */
+    engine_apply_chunk(world->engine, &chunk, &yield);
+    assert_int_equal(parts, 2 * (COUNT / (32 * 1024) + 1));
+    assert_entity(*state, COUNT - 1, "!alive ");
 }
 
 static void
@@ -270,7 +280,8 @@ main(void)
         WORLD_TEST(test_the_last_range_has_no_end),
         WORLD_TEST(test_F72_a_chunk_over_a_deleted_slot_brings_no_old_value_back),
         WORLD_TEST(test_values_that_a_field_cannot_hold_act_as_null_and_are_reported),
-        WORLD_TEST(test_chunks_that_contradict_themselves_are_refused),
+        WORLD_TEST(test_a_chunk_with_slots_outside_of_its_range_is_refused),
+        WORLD_TEST(test_a_large_chunk_is_applied_in_parts),
         WORLD_TEST(test_the_first_part_of_a_pass_clears_its_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

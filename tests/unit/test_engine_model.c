@@ -495,8 +495,10 @@ apply_random_chunk(struct engine *engine)
     for (int row = 0; row < ROWS; row++)
         entities[row] = row_entity(row);
     naive_random_chunk(rows, entities, ROWS, &arena, &random);
-    if (engine_prepare_chunk(engine, &random.chunk, &arena, &rejects, &err) != 0)
+    if (chunk_validate(&random.chunk, &err) != 0 ||
+        engine_check_chunk(engine, &random.chunk, &err) != 0)
         fail_msg("%s", err.message);
+    engine_prepare_chunk(engine, &random.chunk, &arena, &rejects);
     assert_int_equal(rejected, random.rejects);
     engine_apply_chunk(engine, &random.chunk, NULL);
     naive_apply_chunk(rows, ROWS, &random);
