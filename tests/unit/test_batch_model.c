@@ -74,14 +74,15 @@ send_ops(struct naive_event *event, struct naive_ops *ops, uint64_t *refused)
 /* --- events ----------------------------------------------------------------------------------- */
 
 static struct event
-random_row(struct shards *shards, struct naive_ops *ops)
+random_row(struct shards *shards)
 {
-    struct naive_event event;
-    naive_random_row(&event, ROWS);
+    struct naive_event *event = arena_alloc(&shards->arena, sizeof *event);
+    struct naive_ops *ops = arena_alloc(&shards->arena, sizeof *ops);
     struct event sent = event_header(EVENT_ROW);
-    send_ops(&event, ops, &shards->refused);
-    naive_apply(rows, ROWS, &event);
-    sent.entity_id = fixture_entity(event.row);
+    naive_random_row(event, ROWS);
+    send_ops(event, ops, &shards->refused);
+    naive_apply(rows, ROWS, event);
+    sent.entity_id = fixture_entity(event->row);
     sent.ops = ops->ops;
     sent.seq = ++shards->seq;
     return sent;
@@ -160,7 +161,7 @@ random_pass_event(struct shards *shards)
 }
 
 static struct event
-random_event(struct shards *shards, struct naive_ops *ops)
+random_event(struct shards *shards)
 {
     switch (random_below(8)) {
     case 0:
@@ -170,7 +171,7 @@ random_event(struct shards *shards, struct naive_ops *ops)
     case 2:
         return random_fan_out_event(shards);
     default:
-        return random_row(shards, ops);
+        return random_row(shards);
     }
 }
 
@@ -179,10 +180,9 @@ random_event(struct shards *shards, struct naive_ops *ops)
 static void
 send_event(struct shards *shards)
 {
-    struct naive_ops ops;
     struct error err;
     arena_reset(&shards->arena);
-    struct event event = random_event(shards, &ops);
+    struct event event = random_event(shards);
     buffer_clear(&shards->message);
     if (event_encode(shards->context.codec, &event, &shards->message, &err) != 0)
         fail_msg("%s", err.message);
