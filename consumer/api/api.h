@@ -10,7 +10,7 @@
  *     POST /api/indexes/{index}/checkpoint     checkpoint.h, with the bearer token
  *     GET  /api/internal/sync-lag              position and lag of each partition: sync_lag.h
  *     GET  /api/health                         fails for a dead or stuck thread only: health.h
- *     GET  /api/ready                          fails unless all partitions are complete and fresh
+ *     GET  /api/ready                          fails unless all partitions can serve: health.h
  *     GET  /metrics                            Prometheus text: metrics.h
  *     GET  /                                   a page for a browser: page.h
  *

@@ -4,6 +4,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "consumer/api/field_status.h"
 
 enum {
     STUCK_S = 60,     /* a thread without a heartbeat for so long is stuck */
@@ -23,7 +24,6 @@ health_begin(struct json_writer *json, struct http_response *response, const cha
 static void
 health_end(struct json_writer *json, struct http_response *response, const char *key, bool passed)
 {
-    json_array_end(json);
     json_key(json, key);
     json_boolean(json, passed);
     json_object_end(json);
@@ -84,18 +84,21 @@ api_answer_health(struct api_call *call)
     struct json_writer json;
     health_begin(&json, call->response, "stuck");
     bool healthy = health_check(call->api, &json);
+    json_array_end(&json);
     health_end(&json, call->response, "healthy", healthy);
 }
 
-/* Why the partition is not ready; "" if it is. A stand-alone index has no watermarks. */
-static void
-ready_describe(const struct partition_status *status, bool has_watermarks, char *out, size_t bytes)
+/* Fields that are not complete do not matter while at least one is: one that is added must not take
+ * the index out of service. */
+void
+health_describe_ready(const struct partition_status *status, bool has_watermarks, char *out,
+                      size_t bytes)
 {
     const char *error = status->shard.error;
     CHECK(bytes > ERROR_MESSAGE_BYTES);
     CHECK(status->complete == (status->reason[0] == '\0'));
     out[0] = '\0';
-    if (!status->complete)
+    if (!status->serves)
         snprintf(out, bytes, "%s", status->reason);
     else if (!has_watermarks)
         return;
@@ -132,10 +135,12 @@ api_answer_ready(struct api_call *call)
     health_begin(&json, call->response, "partitions");
     for (uint32_t i = 0; i < list.count; i++) {
         char reason[2 * ERROR_MESSAGE_BYTES];
-        ready_describe(&list.items[i], has_group, reason, sizeof reason);
+        health_describe_ready(&list.items[i], has_group, reason, sizeof reason);
         ready_write(&json, list.items[i].partition, reason);
         ready = ready && reason[0] == '\0';
     }
+    json_array_end(&json);
+    field_status_write(&list, &call->api->fields, &json);
     health_end(&json, call->response, "ready", ready);
     partition_status_free(&list);
 }

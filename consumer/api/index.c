@@ -9,6 +9,7 @@
 #include "common/http/server.h"
 #include "common/json/json_write.h"
 #include "common/metrics/metrics.h"
+#include "consumer/api/field_status.h"
 #include "consumer/api/partition_status.h"
 #include "consumer/group/assignment.h"
 #include "consumer/partition/shard.h"
@@ -288,6 +289,7 @@ api_answer_stats(struct api_call *call)
     json_integer(&json, (int64_t)sum.unknown_field_ops);
     json_key(&json, "memory_bytes");
     json_integer(&json, (int64_t)sum.memory_bytes);
+    field_status_write(&list, &call->api->fields, &json);
     json_object_end(&json);
     partition_status_free(&list);
 }

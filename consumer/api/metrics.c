@@ -5,6 +5,7 @@
 
 #include "common/base/check.h"
 #include "common/metrics/metrics.h"
+#include "consumer/api/field_status.h"
 #include "consumer/api/partition_status.h"
 #include "consumer/api/source_status.h"
 #include "consumer/group/assignment.h"
@@ -135,10 +136,24 @@ write_freshness(struct buffer *out, const struct partition_status_list *list)
             write_partition_sample(out, "bitdex_freshness_seconds", list->items[i].partition,
                                    list->items[i].lag_s);
     metrics_family(out, "bitdex_shard_complete", "gauge",
-                   "1: the partition is proved to hold every change up to its last watermark.");
+                   "1: every field of the partition is complete up to its last watermark.");
     for (uint32_t i = 0; i < list->count; i++)
         write_partition_sample(out, "bitdex_shard_complete", list->items[i].partition,
                                list->items[i].complete);
+}
+
+static void
+write_fields(struct buffer *out, const struct partition_status_list *list,
+             const struct config_fields *fields)
+{
+    metrics_family(out, "bitdex_field_complete", "gauge",
+                   "1: the field is complete in every partition of this process.");
+    for (uint32_t i = 0; i <= fields->count; i++) {
+        uint32_t number = i < fields->count ? i : FIELD_ALIVE;
+        const char *const labels[] = {"field", config_fields_name(fields, number), NULL};
+        metrics_sample(out, "bitdex_field_complete", labels,
+                       field_status_is_complete(list, number));
+    }
 }
 
 static void
@@ -222,6 +237,7 @@ api_answer_metrics(struct api_call *call)
     source_status_read(api, &partitions, &sources);
     call->response->content_type = METRICS_CONTENT_TYPE;
     write_freshness(out, &partitions);
+    write_fields(out, &partitions, &api->fields);
     write_sources(out, &sources);
     write_cycles(out, &sources, times);
     write_partitions(out, &partitions);

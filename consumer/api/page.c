@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "common/base/check.h"
+#include "consumer/api/field_status.h"
 #include "consumer/api/partition_status.h"
 #include "consumer/partition/shard.h"
 
@@ -38,6 +39,19 @@ page_write_partition(const struct partition_status *status, struct buffer *out)
                          status->complete ? "complete" : "INCOMPLETE: ", status->reason);
 }
 
+static void
+page_write_field(const struct partition_status_list *list, const struct config_fields *fields,
+                 uint32_t number, struct buffer *out)
+{
+    char reason[ERROR_MESSAGE_BYTES];
+    const struct partition_status *status = field_status_find(list, number);
+    if (status == NULL)
+        return;
+    CHECK(!shard_field_complete(&status->shard, fields, number, reason, sizeof reason));
+    buffer_append_format(out, "INCOMPLETE field %s: %s\n", config_fields_name(fields, number),
+                         reason);
+}
+
 void
 api_answer_page(struct api_call *call)
 {
@@ -48,6 +62,9 @@ api_answer_page(struct api_call *call)
     page_write_head(call->api->config, &list, out);
     for (uint32_t i = 0; i < list.count; i++)
         page_write_partition(&list.items[i], out);
+    page_write_field(&list, &call->api->fields, FIELD_ALIVE, out);
+    for (uint32_t i = 0; i < call->api->fields.count; i++)
+        page_write_field(&list, &call->api->fields, i, out);
     buffer_append_text(out, "\n/api/internal/sync-lag /api/health /api/ready /metrics\n");
     partition_status_free(&list);
 }

@@ -28,6 +28,27 @@ status_lag_s(const struct sequence *sequence)
     return lag_us > 0 ? (double)lag_us / 1e6 : 0;
 }
 
+static bool
+status_serves(const struct field_set *complete, const struct config_fields *fields)
+{
+    CHECK(fields->count > 0);
+    for (uint32_t i = 0; i < fields->count; i++)
+        if (field_set_has(complete, i))
+            return field_set_has(complete, FIELD_ALIVE);
+    return false;
+}
+
+void
+partition_status_judge(struct partition_status *status, const struct config_fields *fields)
+{
+    status->complete =
+        shard_complete(&status->shard, fields, status->reason, sizeof status->reason);
+    CHECK(status->complete == (status->reason[0] == '\0'));
+    status->complete_fields = shard_find_complete(&status->shard, fields);
+    status->serves = status_serves(&status->complete_fields, fields);
+    CHECK(status->serves || !status->complete);
+}
+
 static void
 status_read_partition(struct api_context *api, int32_t partition, bool with_engine,
                       struct partition_status *status)
@@ -48,9 +69,7 @@ status_read_partition(struct api_context *api, int32_t partition, bool with_engi
     status->lag_s = status_lag_s(&status->shard.sequence);
     int64_t heartbeat_us = worker_heartbeat_us(worker); /* before the clock is read */
     status->heartbeat_age_us = clock_monotonic_us() - heartbeat_us;
-    status->complete =
-        shard_complete(&status->shard, &api->fields, status->reason, sizeof status->reason);
-    CHECK(status->complete == (status->reason[0] == '\0'));
+    partition_status_judge(status, &api->fields);
 }
 
 void

@@ -2,6 +2,7 @@
 #ifndef CONSUMER_API_PARTITION_STATUS_H
 #define CONSUMER_API_PARTITION_STATUS_H
 
+#include "common/config/config_fields.h"
 #include "consumer/api/api_context.h"
 #include "consumer/engine/engine.h"
 #include "consumer/partition/feed.h"
@@ -16,8 +17,10 @@ struct partition_status {
     int64_t lag_rows;            /* messages in the topic that are not applied; -1: not known */
     double lag_s;                /* age of the last watermark; negative: no watermark was read */
     int64_t heartbeat_age_us;    /* since the last heartbeat of the worker */
-    bool complete;
+    bool complete;               /* in existence and all fields */
     char reason[ERROR_MESSAGE_BYTES]; /* why the partition is incomplete; "" */
+    struct field_set complete_fields;
+    bool serves; /* existence and at least one field are complete */
 };
 
 struct partition_status_list {
@@ -26,6 +29,9 @@ struct partition_status_list {
     char broker_error[ERROR_MESSAGE_BYTES]; /* the Kafka client's last error; "" */
     char cursor_table_error[ERROR_MESSAGE_BYTES];
 };
+
+/* Fills what follows from status->shard: from `complete` on. */
+void partition_status_judge(struct partition_status *status, const struct config_fields *fields);
 
 /* `with_engine`: fill `engine` as well, which waits for a batch that is being applied; the rest
  * waits for nothing. Free the list with partition_status_free(). */

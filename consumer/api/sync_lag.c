@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/json/json_write.h"
+#include "consumer/api/field_status.h"
 #include "consumer/api/partition_status.h"
 #include "consumer/api/source_status.h"
 #include "consumer/partition/shard.h"
@@ -124,6 +125,7 @@ api_answer_sync_lag(struct api_call *call)
     for (uint32_t i = 0; i < partitions.count; i++)
         lag_write_partition(&json, &partitions.items[i]);
     json_array_end(&json);
+    field_status_write(&partitions, &call->api->fields, &json);
     json_object_end(&json);
     partition_status_free(&partitions);
 }

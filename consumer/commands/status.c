@@ -49,6 +49,16 @@ status_print_partition(const struct json_value *row)
 }
 
 static void
+status_print_field(const struct json_value *field)
+{
+    const struct json_value *partitions = json_member(field, "partitions");
+    printf("\nincomplete field %s, partition", status_text(field, "field"));
+    for (uint32_t i = 0; partitions != NULL && i < partitions->array.count; i++)
+        printf("%s %lld", i > 0 ? "," : "", (long long)partitions->array.items[i].integer);
+    printf(":\n    %s\n", status_text(field, "reason"));
+}
+
+static void
 status_print_source(const struct json_value *source)
 {
     char cursor[24], max_id[24], rows[24];
@@ -65,6 +75,14 @@ status_print_error(const char *where, const char *error)
         printf("%s: %s\n\n", where, error);
 }
 
+/* NULL unless the member is a list. */
+static const struct json_value *
+status_list(const struct json_value *root, const char *key)
+{
+    const struct json_value *list = json_member(root, key);
+    return list != NULL && list->kind == JSON_ARRAY ? list : NULL;
+}
+
 static int
 status_print(struct text answer, struct error *err)
 {
@@ -72,10 +90,10 @@ status_print(struct text answer, struct error *err)
     const struct json_value *root;
     arena_init(&arena);
     int rc = json_parse(answer, ANSWER_DEPTH, &arena, &root, err);
-    const struct json_value *sources = rc == 0 ? json_member(root, "sources") : NULL;
-    const struct json_value *partitions = rc == 0 ? json_member(root, "partitions") : NULL;
-    if (rc == 0 && (sources == NULL || sources->kind != JSON_ARRAY || partitions == NULL ||
-                    partitions->kind != JSON_ARRAY))
+    const struct json_value *sources = rc == 0 ? status_list(root, "sources") : NULL;
+    const struct json_value *partitions = rc == 0 ? status_list(root, "partitions") : NULL;
+    const struct json_value *fields = rc == 0 ? status_list(root, "incomplete_fields") : NULL;
+    if (rc == 0 && (sources == NULL || partitions == NULL || fields == NULL))
         rc = error_set(err, ERR_DATA, "the answer is not from a bitdex-consumer");
     if (rc == 0) {
         status_print_error("Kafka", status_text(root, "broker_error"));
@@ -86,6 +104,8 @@ status_print(struct text answer, struct error *err)
                "lag", "age", "complete");
         for (uint32_t i = 0; i < partitions->array.count; i++)
             status_print_partition(&partitions->array.items[i]);
+        for (uint32_t i = 0; i < fields->array.count; i++)
+            status_print_field(&fields->array.items[i]);
     }
     arena_free(&arena);
     return rc;

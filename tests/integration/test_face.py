@@ -262,6 +262,20 @@ class Consumer(GalleryCase):
             self.assertGreater(
                 stages[f'bitdex_consumer_stage_seconds_count{{stage="{stage}"}}'], 0, stage)
 
+    def test_every_field_is_complete(self):
+        """When everything was read from an empty source on, readiness lists no field, and the
+        metrics show each field and existence as complete."""
+        self.create_gallery()
+        self.pipeline.wait_until_fresh()
+        status, answer = self.pipeline.api.call("/api/ready")
+        self.assertEqual((status, answer["ready"], answer["incomplete_fields"]), (200, True, []))
+        stats = self.pipeline.api.get("/api/indexes/gallery/stats")
+        self.assertEqual(stats["incomplete_fields"], [])
+        fields = self.read_metrics()["bitdex_field_complete"][1]
+        self.assertEqual(set(fields.values()), {1})
+        for name in ("alive", "nsfwLevel", "tagIds", "sortAt"):
+            self.assertIn(f'bitdex_field_complete{{field="{name}"}}', fields)
+
     def test_cursors_are_the_greatest_applied_row_ids(self):
         """There is a cursor for each partition, with the greatest row id that it has applied; one
         alone is found by its name, and another name is not found."""

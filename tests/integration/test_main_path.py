@@ -98,8 +98,13 @@ class MainPath(GalleryCase):
         reply = self.pipeline.query({"filters": [{"Eq": ["userId", {"Integer": 2}]}]})
         self.assertEqual(reply["ids"], [2])
         self.assertFalse(reply["complete"])
-        status, _ = self.pipeline.api.call("/api/ready")
+        status, answer = self.pipeline.api.call("/api/ready")
         self.assertEqual(status, 503)
+        for partition in answer["partitions"]:
+            self.assertIn("bitdex-producer load", partition["reason"])
+        self.assertEqual(answer["incomplete_fields"][0]["field"], "alive")
+        shown = self.pipeline.consumer.command("status").stdout
+        self.assertRegex(shown, r"incomplete field alive, partition 0, 1, 2, 3:\n +the source had")
         status, _ = self.pipeline.api.call("/api/health")
         self.assertEqual(status, 200)
 

@@ -274,10 +274,10 @@ class StandAlone(Clients):
         client.headers = {"Authorization": f"Basic {TOKEN}"}
         self.assertEqual(client.post(body)[0], 401)
         self.assertFalse(self.entity(1)["alive"])
-        self.consumer.stop()
         for method, path in (("PUT", "dumps"), ("DELETE", "dumps/a"),
                              ("POST", "dumps/a/loaded"), ("POST", "dumps/clear")):
             self.assertEqual(self.client("other").call(method, path, "{}")[0], 401, path)
+        self.consumer.stop()
         self.write_config(token_file=None)
         self.start()
         status, answer, _ = self.client().post(body)

@@ -14,8 +14,12 @@
 #include "consumer/api/health.h"
 #include "tests/support/memory_files.h"
 
+static const struct config_filter_field filter_fields[] = {
+    {.name = "colour", .type = FIELD_STRING}, {.name = "price", .type = FIELD_SINGLE_VALUE}};
+
 static const struct config config = {
     .index = "shop",
+    .index_config = {.filter_fields = filter_fields, .filter_field_count = 2},
     .topic = {.name = "t", .partitions = 2, .max_slots = 100},
     .consumer = {.group = "g",
                  .listen = "127.0.0.1:0",
