@@ -310,6 +310,7 @@ divide_all(struct work *work)
         work->columns[work->column_count++] = &builder->columns[i];
     }
     series_sort(&builder->alive, &builder->scratch);
+    series_unite(&builder->alive, SERIES_KEEP_DISTINCT);
     work->alive = divide(work, &builder->alive);
 }
 
@@ -560,20 +561,27 @@ write_part(struct work *work, int64_t begin, int64_t end)
 
 /* The chunk of an entity that fits no event states nothing of it. */
 static void
-reject_entity(struct work *work, int64_t id)
+reject_entity(struct work *work, int64_t id, const char *reason)
 {
     int32_t partition = (int32_t)(id % work->builder->shape.partitions);
-    struct size size = chunk_size(work, partition, id, id + 1);
     struct load_part *part = add_part(work, id, id + 1);
-    char *reason = memory_format("the values of entity %" PRId64 " take about %" PRIu64
-                                 " bytes and %" PRIu64 " columns and strings; an event has at most"
-                                 " %u bytes and %d of these",
-                                 id, size.bytes, size.items, work->builder->shape.event_bytes_max,
-                                 EVENT_ITEMS_MAX);
     for (int32_t p = 0; p < work->builder->shape.partitions; p++)
         part->chunks[p] = empty_chunk(work, p, id, id + 1);
     part->chunks[partition].states_alive = false;
     part->chunks[partition].rejected = arena_text(work->arena, text_of(reason));
+}
+
+static void
+reject_large_entity(struct work *work, int64_t id)
+{
+    int32_t partition = (int32_t)(id % work->builder->shape.partitions);
+    struct size size = chunk_size(work, partition, id, id + 1);
+    char *reason = memory_format("the entity takes about %" PRIu64 " bytes, and %" PRIu64
+                                 " columns and strings; an event has at most %u bytes, and %d of"
+                                 " these",
+                                 size.bytes, size.items, work->builder->shape.event_bytes_max,
+                                 EVENT_ITEMS_MAX);
+    reject_entity(work, id, reason);
     free(reason);
 }
 
@@ -629,9 +637,37 @@ write_parts(struct work *work, int64_t begin, int64_t end)
     }
     if (begin < least)
         write_part(work, begin, least);
-    reject_entity(work, least);
+    reject_large_entity(work, least);
     if (least + 1 < end)
         write_part(work, least + 1, end);
+}
+
+static void
+begin_work(struct work *work, const int64_t *ids, uint32_t id_count)
+{
+    divide_all(work);
+    if (ids != NULL)
+        divide_ids(work, ids, id_count);
+}
+
+/* Hands over the parts, and empties the builder. */
+static void
+end_work(struct work *work, struct load_chunk *chunk)
+{
+    CHECK(work->part_count > 0);
+    CHECK(chunk->part_count == 0);
+    chunk->begin = work->parts[0].begin;
+    chunk->end = work->parts[work->part_count - 1].end;
+    chunk->parts = arena_alloc(&chunk->arena, work->part_count * sizeof *chunk->parts);
+    memcpy(chunk->parts, work->parts, work->part_count * sizeof *chunk->parts);
+    chunk->part_count = work->part_count;
+    for (uint32_t i = 0; i < work->column_count; i++) {
+        free(work->columns[i]->seen);
+        work->columns[i]->seen = NULL;
+    }
+    free(work->columns);
+    free(work->parts);
+    chunk_builder_clear(work->builder);
 }
 
 void
@@ -640,23 +676,23 @@ chunk_builder_build(struct chunk_builder *builder, int64_t begin, int64_t end, c
 {
     struct work work = {.builder = builder, .arena = &chunk->arena};
     CHECK(begin >= 0 && begin < end);
-    CHECK(chunk->part_count == 0);
-    divide_all(&work);
-    if (ids != NULL)
-        divide_ids(&work, ids, id_count);
+    begin_work(&work, ids, id_count);
     write_parts(&work, begin, end);
-    CHECK(work.parts[0].begin == begin);
-    CHECK(work.parts[work.part_count - 1].end == end);
-    chunk->begin = begin;
-    chunk->end = end;
-    chunk->parts = arena_alloc(&chunk->arena, work.part_count * sizeof *chunk->parts);
-    memcpy(chunk->parts, work.parts, work.part_count * sizeof *chunk->parts);
-    chunk->part_count = work.part_count;
-    for (uint32_t i = 0; i < work.column_count; i++) {
-        free(work.columns[i]->seen);
-        work.columns[i]->seen = NULL;
-    }
-    free(work.columns);
-    free(work.parts);
+    end_work(&work, chunk);
+    CHECK(chunk->begin == begin && chunk->end == end);
+}
+
+void
+chunk_builder_build_rejected(struct chunk_builder *builder, int64_t begin, int64_t id, bool has_ids,
+                             const char *reason, struct load_chunk *chunk)
+{
+    struct work work = {.builder = builder, .arena = &chunk->arena};
+    CHECK(chunk_builder_has_slot(builder, id));
+    CHECK(begin >= 0 && begin <= id);
     chunk_builder_clear(builder);
+    begin_work(&work, has_ids ? &id : NULL, has_ids ? 1 : 0);
+    if (begin < id)
+        write_part(&work, begin, id);
+    reject_entity(&work, id, reason);
+    end_work(&work, chunk);
 }

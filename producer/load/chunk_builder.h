@@ -40,7 +40,7 @@ void chunk_builder_clear(struct chunk_builder *builder);
 /* The entity has a slot. The functions below are only for entities that have one. */
 bool chunk_builder_has_slot(const struct chunk_builder *builder, int64_t id);
 
-/* The entity is alive; each at most once. Only if the shape states it. */
+/* The entity is alive. Only if the shape states it. */
 void chunk_builder_add_alive(struct chunk_builder *builder, int64_t id);
 /* `field` is an index into the fields of the shape. */
 void chunk_builder_add_integer(struct chunk_builder *builder, uint32_t field, int64_t id,
@@ -70,5 +70,11 @@ uint64_t chunk_builder_values(const struct chunk_builder *builder);
  * builder is then empty. */
 void chunk_builder_build(struct chunk_builder *builder, int64_t begin, int64_t end,
                          const int64_t *ids, uint32_t id_count, struct load_chunk *chunk);
+
+/* The same for an entity of which so much was added that it cannot fit: rejects it with the reason,
+ * and says that there is nothing from `begin` up to it. What was added is dropped. `has_ids`: the
+ * chunks are only about this entity. */
+void chunk_builder_build_rejected(struct chunk_builder *builder, int64_t begin, int64_t id,
+                                  bool has_ids, const char *reason, struct load_chunk *chunk);
 
 #endif

@@ -1,0 +1,30 @@
+/* A database session that reads for a load, in the snapshot of another session's transaction.
+ *
+ * Its settings are those of the trigger functions, so that a value is printed in the same way
+ * (F84), and make every plan one that reads only the range: by indexes, with nested loops, and
+ * without parallel workers or JIT. One thread.
+ */
+#ifndef PRODUCER_LOAD_LOAD_SESSION_H
+#define PRODUCER_LOAD_LOAD_SESSION_H
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/pg/pg.h"
+#include "producer/triggers/entry.h"
+
+int load_session_open(const char *conninfo, struct pg **pg, struct error *err);
+
+/* Exports the snapshot of the transaction of `pg`, which is of isolation level REPEATABLE READ, as
+ * long as it is open; appends its name. */
+int load_session_export(struct pg *pg, struct buffer *snapshot, struct error *err);
+
+/* Begins a transaction that reads in the exported snapshot. */
+int load_session_begin(struct pg *pg, const char *snapshot, struct error *err);
+/* Ends it, whatever its state. */
+int load_session_end(struct pg *pg, struct error *err);
+
+/* Starts the binary COPY of `query`, whose names are resolved as in the functions of the entry. */
+int load_session_copy(struct pg *pg, const struct entry *entry, const char *query,
+                      struct error *err);
+
+#endif

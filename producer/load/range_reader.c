@@ -1,0 +1,630 @@
+/* Happy path of a reading: export the caller's snapshot, begin a transaction in it on every
+ * session, find the first entity at or above `begin`, and divide the range from there among the
+ * sessions. Each of them reads its share of all sources, one COPY after another, and their rows are
+ * parsed as they arrive. The chunk also says that nothing is between `begin` and the first entity.
+ *
+ * Failure modes: a range that takes too much is given up, and read again smaller in the same
+ * snapshot; of one entity alone, it rejects the entity. Any error closes the sessions, and the next
+ * reading connects again.
+ */
+#include "producer/load/range_reader.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "producer/load/chunk_builder.h"
+#include "producer/load/load_session.h"
+#include "producer/load/problem_list.h"
+#include "producer/load/range_width.h"
+#include "producer/load/row_parser.h"
+#include "producer/triggers/select.h"
+
+enum {
+    WAIT_MS = 50, /* between two heartbeats */
+    EXCEEDED = 1, /* as a result: the range is to be read again smaller */
+    ID_PAIR_BYTES = 16,
+};
+
+/* One session and its share of a range. */
+struct lane {
+    struct pg *pg; /* NULL: not connected */
+    struct select_range range;
+    uint32_t source; /* whose rows are read, while a copy is running */
+    bool is_copying;
+    struct row_parser parser;
+    struct buffer bytes;
+};
+
+struct range_reader {
+    const struct load_plan *plan;
+    struct range_reader_options options;
+    struct chunk_builder *builder;
+    struct chunk_field *fields; /* of the builder */
+    uint32_t **source_fields;   /* by source and value: the field of the builder */
+    struct lane lanes[CONFIG_LOAD_CONNECTIONS_MAX];
+    uint32_t lane_count;
+    struct arena scratch;
+    struct buffer sql;
+    int64_t width; /* of the next range; with ids in the plan, how many of them */
+};
+
+/* One reading, and its newest attempt. */
+struct reading {
+    struct range_reader *reader;
+    struct load_chunk *chunk;
+    const char *snapshot;
+    int64_t begin; /* of the chunk */
+    int64_t first; /* there are no entities between `begin` and this one */
+    int64_t end;
+    const int64_t *ids; /* of the plan, those of the range */
+    uint32_t id_count;
+    bool is_first_attempt;
+    bool counts_negative_ids; /* the rows before id 0 are read as well */
+    struct problem_list problems;
+    struct range_cost cost;
+    int64_t started_us;
+};
+
+/* --- the reader --- */
+
+static bool
+value_may_repeat(const struct entry *entry, uint32_t index)
+{
+    const struct entry_value *value = &entry->values[index];
+    if (entry->trigger->kind == TRIGGER_JOIN && !(entry->value_is_unique && index == 0))
+        return true;
+    return value->is_multi_value && value->wire == WIRE_JSON;
+}
+
+static uint32_t
+find_field(const struct load_plan *plan, struct text name)
+{
+    uint32_t i = 0;
+    while (i < plan->range_field_count && !text_equal(plan->fields[i], name))
+        i++;
+    CHECK(i < plan->range_field_count);
+    return i;
+}
+
+static void
+map_fields(struct range_reader *reader)
+{
+    const struct load_plan *plan = reader->plan;
+    reader->fields = memory_zalloc((plan->range_field_count + 1) * sizeof *reader->fields);
+    reader->source_fields = memory_alloc(plan->range_count * sizeof *reader->source_fields);
+    for (uint32_t i = 0; i < plan->range_count; i++) {
+        const struct load_source *source = &plan->ranges[i];
+        uint32_t *map = memory_alloc((source->value_count + 1) * sizeof *map);
+        for (uint32_t j = 0; j < source->value_count; j++) {
+            map[j] = find_field(plan, source->fields[j]);
+            reader->fields[map[j]] = (struct chunk_field){
+                .name = source->fields[j],
+                .is_multi_value = source->entry->values[source->values[j]].is_multi_value,
+                .may_repeat = value_may_repeat(source->entry, source->values[j]),
+            };
+        }
+        reader->source_fields[i] = map;
+    }
+}
+
+int
+range_reader_create(const struct load_plan *plan, const struct range_reader_options *options,
+                    struct range_reader **reader, struct error *err)
+{
+    struct range_reader *made = memory_zalloc(sizeof *made);
+    (void)err;
+    CHECK(plan->range_count > 0);
+    made->plan = plan;
+    made->options = *options;
+    made->width = RANGE_WIDTH_FIRST;
+    made->lane_count = (uint32_t)plan->config->producer.load.connections;
+    CHECK(made->lane_count > 0 && made->lane_count <= CONFIG_LOAD_CONNECTIONS_MAX);
+    map_fields(made);
+    made->builder = chunk_builder_create(&(struct chunk_shape){
+        .partitions = plan->config->topic.partitions,
+        .max_slots = plan->config->topic.max_slots,
+        .event_bytes_max = options->event_bytes_max,
+        .fields = made->fields,
+        .field_count = plan->range_field_count,
+        .states_alive = plan->states_alive,
+    });
+    arena_init(&made->scratch);
+    *reader = made;
+    return 0;
+}
+
+static void
+close_lanes(struct range_reader *reader)
+{
+    for (uint32_t i = 0; i < reader->lane_count; i++) {
+        pg_close(reader->lanes[i].pg);
+        reader->lanes[i].pg = NULL;
+        reader->lanes[i].is_copying = false;
+    }
+}
+
+void
+range_reader_destroy(struct range_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    close_lanes(reader);
+    for (uint32_t i = 0; i < reader->lane_count; i++)
+        buffer_free(&reader->lanes[i].bytes);
+    for (uint32_t i = 0; i < reader->plan->range_count; i++)
+        free(reader->source_fields[i]);
+    chunk_builder_destroy(reader->builder);
+    arena_free(&reader->scratch);
+    buffer_free(&reader->sql);
+    free(reader->source_fields);
+    free(reader->fields);
+    free(reader);
+}
+
+/* --- sessions --- */
+
+static int
+begin_lanes(const struct reading *reading, struct error *err)
+{
+    int rc = 0;
+    struct range_reader *reader = reading->reader;
+    for (uint32_t i = 0; rc == 0 && i < reader->lane_count; i++) {
+        if (reader->lanes[i].pg == NULL)
+            rc = load_session_open(reader->plan->config->postgres, &reader->lanes[i].pg, err);
+        if (rc == 0)
+            rc = load_session_begin(reader->lanes[i].pg, reading->snapshot, err);
+    }
+    return rc;
+}
+
+/* Ends the copies that are running, and the transactions. */
+static int
+end_lanes(struct range_reader *reader, struct error *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < reader->lane_count; i++) {
+        if (reader->lanes[i].is_copying)
+            rc = pg_copy_cancel(reader->lanes[i].pg, err);
+        reader->lanes[i].is_copying = false;
+        if (rc == 0)
+            rc = load_session_end(reader->lanes[i].pg, err);
+    }
+    return rc;
+}
+
+static int
+beat(const struct range_reader *reader)
+{
+    if (reader->options.heartbeat == NULL)
+        return 0;
+    return reader->options.heartbeat(reader->options.context);
+}
+
+/* --- the range --- */
+
+/* The first entity at or above `begin` in any source; false in `*found` without one. */
+static int
+find_first(struct range_reader *reader, int64_t begin, int64_t *first, bool *found,
+           struct error *err)
+{
+    struct pg_result *result;
+    struct buffer *sql = &reader->sql;
+    buffer_clear(sql);
+    buffer_append_text(sql, "SELECT least(");
+    for (uint32_t i = 0; i < reader->plan->range_count; i++) {
+        buffer_append_text(sql, i > 0 ? ", (" : "(");
+        select_append_next_slot(sql, reader->plan->ranges[i].entry, begin);
+        buffer_append_text(sql, ")");
+    }
+    buffer_append_text(sql, ")");
+    int rc = pg_query(reader->lanes[0].pg, buffer_string(sql), 0, NULL, &result, err);
+    if (rc != 0)
+        return error_wrap(err, rc, "could not find the next entity of a load");
+    CHECK(pg_rows(result) == 1);
+    *found = !pg_is_null(result, 0, 0);
+    *first = pg_integer(result, 0, 0);
+    pg_result_clear(result);
+    CHECK(!*found || *first >= begin);
+    return 0;
+}
+
+/* The next ids of the plan. */
+static void
+set_ids(struct reading *reading)
+{
+    const struct load_plan *plan = reading->reader->plan;
+    uint32_t from = 0;
+    while (from < plan->id_count && plan->ids[from] < reading->begin)
+        from++;
+    uint32_t left = plan->id_count - from;
+    int64_t width = reading->reader->width;
+    reading->ids = plan->ids + from;
+    reading->id_count = left < width ? left : (uint32_t)width;
+    reading->end = plan->end;
+    if (reading->id_count < left)
+        reading->end = reading->ids[reading->id_count - 1] + 1;
+}
+
+/* The range for the present width. */
+static void
+set_end(struct reading *reading)
+{
+    const struct range_reader *reader = reading->reader;
+    int64_t end;
+    if (reader->plan->ids != NULL) {
+        set_ids(reading);
+        return;
+    }
+    if (__builtin_add_overflow(reading->first, reader->width, &end) || end > reader->plan->end)
+        end = reader->plan->end;
+    reading->end = end;
+}
+
+static int
+choose_range(struct reading *reading, struct error *err)
+{
+    bool found = true;
+    const struct load_plan *plan = reading->reader->plan;
+    reading->first = reading->begin;
+    if (plan->ids == NULL) {
+        int rc = find_first(reading->reader, reading->begin, &reading->first, &found, err);
+        if (rc != 0)
+            return rc;
+    }
+    if (!found || reading->first >= plan->end)
+        reading->first = plan->end;
+    set_end(reading);
+    return 0;
+}
+
+/* Divides the range evenly. A share without ids has no range of its own. */
+static void
+share_range(struct reading *reading)
+{
+    struct range_reader *reader = reading->reader;
+    uint64_t lanes = reader->lane_count;
+    uint64_t width = (uint64_t)(reading->end - reading->first);
+    for (uint32_t i = 0; i < lanes; i++) {
+        struct lane *lane = &reader->lanes[i];
+        uint32_t from = (uint32_t)(reading->id_count * (uint64_t)i / lanes);
+        uint32_t to = (uint32_t)(reading->id_count * (uint64_t)(i + 1) / lanes);
+        lane->range = (struct select_range){
+            .has_begin = true,
+            .begin = reading->first + (int64_t)(width / lanes * i),
+            .has_end = true,
+            .end =
+                i + 1 == lanes ? reading->end : reading->first + (int64_t)(width / lanes * (i + 1)),
+        };
+        if (reading->ids != NULL)
+            lane->range = (struct select_range){.ids = reading->ids + from, .id_count = to - from};
+    }
+}
+
+static bool
+share_is_empty(const struct select_range *range)
+{
+    return range->ids != NULL ? range->id_count == 0
+                              : range->has_begin && range->begin >= range->end;
+}
+
+/* --- rows --- */
+
+static int
+start_copy(struct reading *reading, struct lane *lane, struct error *err)
+{
+    struct range_reader *reader = reading->reader;
+    const struct load_source *source = &reader->plan->ranges[lane->source];
+    CHECK(!lane->is_copying);
+    buffer_clear(&reader->sql);
+    buffer_clear(&lane->bytes);
+    select_append_range(&reader->sql, source->entry, source->values, source->value_count,
+                        &lane->range);
+    int rc = load_session_copy(lane->pg, source->entry, buffer_string(&reader->sql), err);
+    if (rc != 0)
+        return error_wrap(err, rc, "could not read triggers[%u], table %s", source->entry->index,
+                          source->entry->trigger->table);
+    lane->is_copying = true;
+    lane->parser = (struct row_parser){
+        .source = source,
+        .fields = reader->source_fields[lane->source],
+        .states_alive = reader->plan->states_alive && source->entry->trigger->sets_alive,
+        .builder = reader->builder,
+        .problems = &reading->problems,
+        .counts = &reading->chunk->counts[lane->source],
+        .scratch = &reader->scratch,
+    };
+    return 0;
+}
+
+/* Takes what has arrived, and starts the next copy after the end of one. */
+static int
+read_lane(struct reading *reading, struct lane *lane, bool *arrived, struct error *err)
+{
+    bool done;
+    CHECK(lane->is_copying);
+    buffer_clear(&lane->bytes);
+    int rc = pg_copy_read(lane->pg, 0, &lane->bytes, &done, err);
+    lane->is_copying = rc == 0 && !done;
+    *arrived = *arrived || done || lane->bytes.bytes > 0;
+    reading->cost.bytes += lane->bytes.bytes;
+    struct text bytes = {(const char *)lane->bytes.data, lane->bytes.bytes};
+    if (rc == 0)
+        rc = row_parser_feed(&lane->parser, bytes, err);
+    if (rc == 0 && done && !lane->parser.is_complete)
+        rc = error_set(err, ERR_FATAL, "postgres: a binary copy ended without its trailer");
+    if (rc != 0)
+        return error_wrap(err, rc, "could not read triggers[%u], table %s",
+                          lane->parser.source->entry->index,
+                          lane->parser.source->entry->trigger->table);
+    if (!done || ++lane->source == reading->reader->plan->range_count)
+        return 0;
+    return start_copy(reading, lane, err);
+}
+
+/* Of a join, how many entities its rows have is unknown. */
+static uint64_t
+count_entities(const struct reading *reading)
+{
+    uint64_t entities = 0;
+    const struct load_plan *plan = reading->reader->plan;
+    for (uint32_t i = 0; i < plan->range_count; i++)
+        if (plan->ranges[i].entry->trigger->kind != TRIGGER_JOIN &&
+            reading->chunk->counts[i].rows > entities)
+            entities = reading->chunk->counts[i].rows;
+    return entities;
+}
+
+/* Is the range to be given up? An entity alone is read until it is certain that it does not fit: a
+ * value takes at least two bytes of an event. */
+static bool
+range_is_exceeded(struct reading *reading)
+{
+    const struct range_reader *reader = reading->reader;
+    uint64_t held = chunk_builder_bytes(reader->builder);
+    bool is_one =
+        reading->ids != NULL ? reading->id_count <= 1 : reading->end - reading->first <= 1;
+    reading->cost.elapsed_us = clock_monotonic_us() - reading->started_us;
+    reading->cost.entities = count_entities(reading);
+    if (is_one)
+        return held / ID_PAIR_BYTES * 2 > reader->options.event_bytes_max;
+    return range_width_is_exceeded(&reading->cost, held, reading->is_first_attempt);
+}
+
+static uint32_t
+list_copies(struct range_reader *reader, struct pg *sessions[CONFIG_LOAD_CONNECTIONS_MAX])
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < reader->lane_count; i++)
+        if (reader->lanes[i].is_copying)
+            sessions[count++] = reader->lanes[i].pg;
+    return count;
+}
+
+/* One turn of all sessions; waits when nothing has arrived. */
+static int
+read_lanes(struct reading *reading, bool *done, struct error *err)
+{
+    struct range_reader *reader = reading->reader;
+    struct pg *sessions[CONFIG_LOAD_CONNECTIONS_MAX];
+    bool arrived = false;
+    for (uint32_t i = 0; i < reader->lane_count; i++) {
+        if (!reader->lanes[i].is_copying)
+            continue;
+        int rc = read_lane(reading, &reader->lanes[i], &arrived, err);
+        if (rc != 0)
+            return rc;
+    }
+    uint32_t count = list_copies(reader, sessions);
+    *done = count == 0;
+    return *done || arrived ? 0 : pg_copy_wait(sessions, count, WAIT_MS, err);
+}
+
+/* Reads all sources of the shares. EXCEEDED: the range is too wide. */
+static int
+read_rows(struct reading *reading, struct error *err)
+{
+    bool done = false;
+    struct range_reader *reader = reading->reader;
+    int64_t beat_us = clock_monotonic_us();
+    for (uint32_t i = 0; i < reader->lane_count; i++) {
+        reader->lanes[i].source = 0;
+        int rc = share_is_empty(&reader->lanes[i].range)
+                     ? 0
+                     : start_copy(reading, &reader->lanes[i], err);
+        if (rc != 0)
+            return rc;
+    }
+    while (!done) {
+        int rc = read_lanes(reading, &done, err);
+        if (rc != 0)
+            return rc;
+        if (!done && range_is_exceeded(reading))
+            return EXCEEDED;
+        int64_t now_us = clock_monotonic_us();
+        if (now_us - beat_us < (int64_t)WAIT_MS * US_PER_MS)
+            continue;
+        beat_us = now_us;
+        rc = beat(reader);
+        if (rc != 0)
+            return rc;
+    }
+    range_is_exceeded(reading); /* measures */
+    return 0;
+}
+
+/* --- a reading --- */
+
+/* Begins an attempt with nothing. */
+static void
+reset(struct reading *reading)
+{
+    struct load_chunk *chunk = reading->chunk;
+    uint32_t sources = reading->reader->plan->range_count;
+    chunk_builder_clear(reading->reader->builder);
+    arena_reset(&chunk->arena);
+    chunk->counts = arena_alloc(&chunk->arena, sources * sizeof *chunk->counts);
+    memset(chunk->counts, 0, sources * sizeof *chunk->counts);
+    reading->problems = (struct problem_list){.arena = &chunk->arena};
+    reading->cost = (struct range_cost){0};
+    reading->started_us = clock_monotonic_us();
+}
+
+/* Rows with negative ids belong to no range; the first session reads them. */
+static int
+read_negative_ids(struct reading *reading, struct error *err)
+{
+    struct range_reader *reader = reading->reader;
+    bool is_first_attempt = reading->is_first_attempt;
+    for (uint32_t i = 0; i < reader->lane_count; i++)
+        reader->lanes[i].range = (struct select_range){.has_end = true, .end = 0};
+    for (uint32_t i = 1; i < reader->lane_count; i++)
+        reader->lanes[i].range = (struct select_range){.has_begin = true, .has_end = true};
+    reading->is_first_attempt = false; /* they take no memory, and any time */
+    int rc = read_rows(reading, err);
+    CHECK(rc != EXCEEDED);
+    reading->is_first_attempt = is_first_attempt;
+    return rc;
+}
+
+/* How far the ids of the running copy of the first session, which begins the range, have come. */
+static int64_t
+seen_ids(const struct reading *reading)
+{
+    const struct lane *lane = &reading->reader->lanes[0];
+    bool is_known = lane->is_copying && reading->ids == NULL && lane->parser.last_id > 0;
+    return is_known ? lane->parser.last_id - reading->first + 1 : 0;
+}
+
+/* Prepares the next attempt, or rejects the only entity of the range. */
+static int
+narrow(struct reading *reading, bool *rejected, struct error *err)
+{
+    struct range_reader *reader = reading->reader;
+    int64_t width =
+        reading->ids != NULL ? (int64_t)reading->id_count : reading->end - reading->first;
+    int64_t seen = seen_ids(reading);
+    *rejected = width <= 1;
+    if (*rejected) {
+        char *reason = memory_format("the entity has more than %" PRIu64
+                                     " values and bytes of strings; an event has at most %u bytes",
+                                     (uint64_t)chunk_builder_bytes(reader->builder) / ID_PAIR_BYTES,
+                                     reader->options.event_bytes_max);
+        int64_t id = reading->ids != NULL ? reading->ids[0] : reading->first;
+        chunk_builder_build_rejected(reader->builder, reading->begin, id, reading->ids != NULL,
+                                     reason, reading->chunk);
+        free(reason);
+        return end_lanes(reader, err);
+    }
+    reader->width = range_width_cut(width, seen);
+    reading->is_first_attempt = false;
+    set_end(reading);
+    int rc = end_lanes(reader, err);
+    return rc != 0 ? rc : begin_lanes(reading, err);
+}
+
+static void
+build(struct reading *reading)
+{
+    struct range_reader *reader = reading->reader;
+    chunk_builder_build(reader->builder, reading->begin, reading->end, reading->ids,
+                        reading->id_count, reading->chunk);
+}
+
+/* Reads the range, in as many attempts as it takes, and builds the chunk. */
+static int
+read_range(struct reading *reading, struct error *err)
+{
+    bool rejected = false;
+    struct range_reader *reader = reading->reader;
+    while (true) {
+        reset(reading);
+        int rc = reading->counts_negative_ids ? read_negative_ids(reading, err) : 0;
+        reading->started_us = clock_monotonic_us();
+        share_range(reading);
+        if (rc == 0)
+            rc = read_rows(reading, err);
+        if (rc == 0)
+            break;
+        if (rc == EXCEEDED)
+            rc = narrow(reading, &rejected, err);
+        if (rc != 0 || rejected)
+            return rc;
+    }
+    build(reading);
+    reader->width = range_width_next(reader->width, &reading->cost);
+    return end_lanes(reader, err);
+}
+
+/* The rejected entities are problems as well. */
+static void
+add_rejected(struct reading *reading)
+{
+    const struct load_chunk *chunk = reading->chunk;
+    int32_t partitions = reading->reader->plan->config->topic.partitions;
+    for (uint32_t i = 0; i < chunk->part_count; i++)
+        for (int32_t p = 0; p < partitions; p++)
+            if (chunk->parts[i].chunks[p].rejected.bytes > 0)
+                problem_list_add(&reading->problems, chunk->parts[i].begin, "", "",
+                                 chunk->parts[i].chunks[p].rejected.data);
+}
+
+static void
+sum_up(struct reading *reading)
+{
+    struct load_chunk *chunk = reading->chunk;
+    add_rejected(reading);
+    chunk->problems = problem_list_take(&reading->problems);
+    chunk->bytes = reading->cost.bytes;
+    for (uint32_t i = 0; i < reading->reader->plan->range_count; i++) {
+        chunk->rows += chunk->counts[i].rows;
+        chunk->values += chunk->counts[i].values;
+    }
+    CHECK(chunk->part_count > 0);
+    CHECK(chunk->begin == reading->begin && chunk->end > chunk->begin);
+}
+
+static int
+read_chunk(struct reading *reading, struct error *err)
+{
+    int rc = begin_lanes(reading, err);
+    if (rc == 0)
+        rc = choose_range(reading, err);
+    if (rc == 0)
+        rc = read_range(reading, err);
+    if (rc == 0)
+        sum_up(reading);
+    return rc;
+}
+
+int
+range_reader_read(struct range_reader *reader, struct pg *pg, int64_t begin,
+                  struct load_chunk *chunk, struct error *err)
+{
+    const struct load_plan *plan = reader->plan;
+    struct buffer snapshot = {0};
+    struct reading reading = {
+        .reader = reader,
+        .chunk = chunk,
+        .begin = begin,
+        .is_first_attempt = true,
+        .counts_negative_ids = begin == 0 && plan->begin == 0 && plan->ids == NULL,
+    };
+    CHECK(begin >= plan->begin && begin < plan->end);
+    *chunk = (struct load_chunk){0};
+    arena_init(&chunk->arena);
+    int rc = load_session_export(pg, &snapshot, err);
+    if (rc == 0) {
+        reading.snapshot = buffer_string(&snapshot);
+        rc = read_chunk(&reading, err);
+    }
+    buffer_free(&snapshot);
+    if (rc == 0)
+        return 0;
+    close_lanes(reader);
+    chunk_builder_clear(reader->builder);
+    load_chunk_free(chunk);
+    return rc;
+}
