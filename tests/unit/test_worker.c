@@ -19,9 +19,10 @@ enum { MESSAGES = 10, BATCH_MESSAGES = 2, PATIENCE_S = 60 };
 struct script {
     struct feed feed; /* first */
     struct buffer message;
-    pthread_mutex_t lock; /* for the fields after it */
-    int64_t next;         /* the next offset to read; -1 before reading begins */
-    int64_t end;          /* messages from this offset on have not arrived yet */
+    struct buffer marks[MESSAGES]; /* by offset; empty: the message above */
+    pthread_mutex_t lock;          /* for the fields after it */
+    int64_t next;                  /* the next offset to read; -1 before reading begins */
+    int64_t end;                   /* messages from this offset on have not arrived yet */
     int64_t committed;
     bool is_silent; /* the broker answers no commit */
     uint32_t asked; /* how many commits the worker has waited for */
@@ -48,11 +49,13 @@ script_read(struct feed *feed, int wait_ms, uint32_t max_records, size_t max_byt
     kafka_batch_release(batch);
     pthread_mutex_lock(&script->lock);
     while (script->next >= 0 && script->next < script->end && batch->count < max_records) {
+        const struct buffer *mark = &script->marks[script->next];
+        const struct buffer *message = mark->bytes > 0 ? mark : &script->message;
         batch->messages[batch->count] = NULL;
         batch->records[batch->count++] = (struct kafka_record){
             .offset = script->next++,
-            .value = script->message.data,
-            .value_bytes = script->message.bytes,
+            .value = message->data,
+            .value_bytes = message->bytes,
         };
     }
     pthread_mutex_unlock(&script->lock);
@@ -103,25 +106,33 @@ struct fixture {
     struct data_dir data_dir;
     struct stage_times times;
     struct script script;
+    struct dump_registry *dumps; /* NULL: none */
     struct worker *worker;
 };
 
-/* All messages are equal. */
+static void
+encode(const struct event *event, struct buffer *message)
+{
+    struct error err = {0};
+    struct event_codec *codec;
+    assert_int_equal(event_codec_create(&codec, &err), 0);
+    if (event_encode(codec, event, message, &err) != 0)
+        fail_msg("%s", err.message);
+    event_codec_destroy(codec);
+}
+
+/* All messages but the marks are equal. */
 static void
 write_message(struct buffer *message)
 {
-    struct error err;
     struct arena arena;
-    struct event_codec *codec;
     enum ops_route route;
     struct event event = {
         .kind = EVENT_ROW, .source = TEXT("http"), .entity_id = fixture_entity(1)};
     arena_init(&arena);
     buffer_init(message);
     fixture_parse(&arena, "[{'op':'alive'}]", &event.ops, &route);
-    assert_int_equal(event_codec_create(&codec, &err), 0);
-    assert_int_equal(event_encode(codec, &event, message, &err), 0);
-    event_codec_destroy(codec);
+    encode(&event, message);
     arena_free(&arena);
 }
 
@@ -156,6 +167,8 @@ end(struct fixture *fixture)
     data_dir_close(&fixture->data_dir);
     pthread_mutex_destroy(&fixture->script.lock);
     buffer_free(&fixture->script.message);
+    for (int i = 0; i < MESSAGES; i++)
+        buffer_free(&fixture->script.marks[i]);
 }
 
 static int
@@ -172,6 +185,7 @@ try_start(struct fixture *fixture, int64_t committed, bool is_silent, struct err
         .data_dir = &fixture->data_dir,
         .feed = &script->feed,
         .times = &fixture->times,
+        .dumps = fixture->dumps,
         .partition = FIXTURE_PARTITION,
     };
     return worker_start(&options, &fixture->worker, err);
@@ -424,6 +438,107 @@ test_F113_a_limit_on_threads_is_an_error(void **state)
     end(&fixture);
 }
 
+/* --- dumps ----------------------------------------------------------------------------------- */
+
+/* The mark of a load of one dump without fields. */
+static void
+put_mark(struct fixture *fixture, int64_t offset, enum job_mark_kind kind)
+{
+    static const struct job_dump dump = {
+        .name = TEXT("Image-1"), .table = TEXT("Image"), .rows = 3, .ops_written = 5};
+    struct job_mark mark = {
+        .kind = kind, .job = 7, .end = CHUNK_NO_END, .dumps = &dump, .dump_count = 1};
+    const struct event event = {
+        .kind = EVENT_JOB, .source = TEXT("default"), .epoch = 1, .generation = 1, .job = &mark};
+    encode(&event, &fixture->script.marks[offset]);
+}
+
+static void
+open_dumps(struct fixture *fixture, const char *directory)
+{
+    struct error err = {0};
+    assert_int_equal(dump_registry_open(files_posix(), directory, "t", FIXTURE_PARTITIONS,
+                                        &fixture->dumps, &err),
+                     0);
+    dump_registry_own(fixture->dumps, FIXTURE_PARTITION, true);
+    assert_int_equal(dump_registry_assigned(fixture->dumps, true, &err), 0);
+}
+
+static bool
+dumps_contain(struct fixture *fixture, const char *part)
+{
+    struct buffer answer;
+    buffer_init(&answer);
+    dump_registry_answer(fixture->dumps, &answer);
+    bool contains = strstr(buffer_string(&answer), part) != NULL;
+    buffer_free(&answer);
+    return contains;
+}
+
+static bool
+is_complete(struct fixture *fixture)
+{
+    return dumps_contain(fixture, "\"all_complete\":true");
+}
+
+/* The worker hands the marks of a load to the registry. A dump is complete when the frame after its
+ * end mark is durable, also when the process ends before it could be said. */
+static void
+test_F12_marks_of_a_load_reach_the_registry_and_count_when_they_are_durable(void **state)
+{
+    struct fixture fixture;
+    enum { BEGIN = 2, END = 7 };
+    begin(&fixture, *state);
+    put_mark(&fixture, BEGIN, JOB_BEGIN);
+    put_mark(&fixture, END, JOB_END);
+    open_dumps(&fixture, *state);
+    start(&fixture, -1, false);
+    read_up_to(&fixture, END);
+    assert_true(dumps_contain(&fixture, "\"status\":\"Writing\""));
+    read_up_to(&fixture, MESSAGES);
+    wait_until(&fixture, is_complete);
+    assert_true(dumps_contain(&fixture, "\"ops_written\":5,\"ops_processed\":5"));
+    stop(&fixture);
+    dump_registry_close(fixture.dumps);
+    open_dumps(&fixture, *state);
+    assert_true(is_complete(&fixture));
+    start(&fixture, RESET, false); /* a rebuild reads the marks again */
+    read_up_to(&fixture, MESSAGES);
+    assert_true(is_complete(&fixture));
+    stop(&fixture);
+    dump_registry_close(fixture.dumps);
+    end(&fixture);
+}
+
+/* What a crash between the registry's file and the log leaves: the mark is read again. */
+static void
+test_F12_a_mark_that_was_registered_and_is_not_durable_does_not_count(void **state)
+{
+    struct fixture fixture;
+    struct error err = {0};
+    begin(&fixture, *state);
+    open_dumps(&fixture, *state);
+    const struct job_dump dump = {.name = TEXT("Image-1"), .ops_written = 5};
+    struct job_mark mark = {.kind = JOB_BEGIN, .job = 7, .dumps = &dump, .dump_count = 1};
+    struct dump_mark one = {.epoch = 1, .offset = 2, .job = &mark, .incomplete = ""};
+    assert_int_equal(dump_registry_mark(fixture.dumps, FIXTURE_PARTITION, &one, 1, &err), 0);
+    mark.kind = JOB_END;
+    one.offset = 7;
+    assert_int_equal(dump_registry_mark(fixture.dumps, FIXTURE_PARTITION, &one, 1, &err), 0);
+    start(&fixture, -1, false);
+    wait_until(&fixture, is_ready);
+    assert_true(dumps_contain(&fixture, "\"status\":\"Loading\""));
+    put_mark(&fixture, 2, JOB_BEGIN);
+    put_mark(&fixture, 7, JOB_END);
+    read_up_to(&fixture, 7);
+    assert_true(dumps_contain(&fixture, "\"status\":\"Loading\""));
+    read_up_to(&fixture, MESSAGES);
+    wait_until(&fixture, is_complete);
+    stop(&fixture);
+    dump_registry_close(fixture.dumps);
+    end(&fixture);
+}
+
 #define WORKER_TEST(test) \
     cmocka_unit_test_setup_teardown(test, temporary_directory_setup, temporary_directory_teardown)
 
@@ -437,6 +552,8 @@ main(void)
         WORKER_TEST(test_F113_other_files_among_the_checkpoints_stop_nothing),
         WORKER_TEST(test_a_request_of_an_earlier_worker_is_refused),
         WORKER_TEST(test_F113_a_limit_on_threads_is_an_error),
+        WORKER_TEST(test_F12_marks_of_a_load_reach_the_registry_and_count_when_they_are_durable),
+        WORKER_TEST(test_F12_a_mark_that_was_registered_and_is_not_durable_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
