@@ -1,9 +1,60 @@
 #include "producer/triggers/covered.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/check.h"
-#include "producer/triggers/reconcile.h"
+
+enum { OP_TEXT_BYTES = 512 };
+
+/* Is `key` followed by `value` in the function? Our generator has always written ops as JSON text;
+ * the original one may build them. */
+static bool
+body_has(const char *body, const char *key, const char *value)
+{
+    static const char *const separators[] = {"\": \"", "\":\"", "', '", "','"};
+    bool has = false;
+    for (size_t i = 0; i < sizeof separators / sizeof separators[0]; i++) {
+        char text[OP_TEXT_BYTES];
+        char quote = separators[i][0];
+        CHECK(strlen(value) < OP_TEXT_BYTES / 2);
+        snprintf(text, sizeof text, "%c%s%s%s%c", quote, key, separators[i], value, quote);
+        has = has || strstr(body, text) != NULL;
+    }
+    return has;
+}
+
+/* Does the function write an op on the field, or with "" the op `alive`? */
+static bool
+body_writes(const char *body, const char *field)
+{
+    return *field == '\0' ? body_has(body, "op", "alive") : body_has(body, "field", field);
+}
+
+/* Do triggers in place do for the field what the object is for? */
+static bool
+is_done(const struct trigger_object *object, const char *field,
+        const struct reconcile_trigger *triggers, uint32_t count)
+{
+    int events = 0;
+    CHECK(object->events != 0);
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(triggers[i].table, object->table) == 0 && body_writes(triggers[i].body, field))
+            events |= triggers[i].events;
+    return (object->events & ~events) == 0;
+}
+
+static bool
+is_covered(const struct reconcile_plan *plan, const struct entry *entry, const char *field,
+           const struct reconcile_trigger *triggers, uint32_t count)
+{
+    bool covered = true;
+    for (const struct trigger_object *object = plan->objects.first; covered && object != NULL;
+         object = object->next)
+        if (object->entry == entry && object->events != TRIGGER_ON_TRUNCATE)
+            covered = is_done(object, field, triggers, count);
+    return covered;
+}
 
 static void
 add_field(struct text *names, uint32_t *count, const char *name)
@@ -15,31 +66,39 @@ add_field(struct text *names, uint32_t *count, const char *name)
     names[(*count)++] = text_of(name);
 }
 
+void
+covered_fields_find(const struct reconcile_plan *plan, const struct reconcile_trigger *triggers,
+                    uint32_t count, struct arena *arena, struct covered_fields *fields)
+{
+    uint32_t capacity = 1; /* existence */
+    CHECK(triggers != NULL || count == 0);
+    for (uint32_t i = 0; i < plan->entry_count; i++)
+        capacity += plan->entries[i].value_count;
+    struct text *names = arena_alloc(arena, capacity * sizeof *names);
+    *fields = (struct covered_fields){.names = names};
+    for (uint32_t i = 0; i < plan->entry_count; i++) {
+        const struct entry *entry = &plan->entries[i];
+        if (entry->trigger->sets_alive && is_covered(plan, entry, "", triggers, count))
+            add_field(names, &fields->count, "");
+        for (uint32_t j = 0; j < entry->value_count; j++)
+            if (is_covered(plan, entry, entry->values[j].target, triggers, count))
+                add_field(names, &fields->count, entry->values[j].target);
+    }
+    CHECK(fields->count <= capacity);
+}
+
 int
 covered_fields_read(struct pg *pg, const struct config *config, struct arena *arena,
                     struct covered_fields *fields, struct error *err)
 {
     struct reconcile_plan plan;
-    uint32_t capacity = 1; /* existence */
+    const struct reconcile_trigger *triggers;
+    uint32_t count;
     *fields = (struct covered_fields){0};
     int rc = reconcile_plan(pg, config, arena, &plan, err);
-    if (rc != 0)
-        return rc;
-    bool *in_place = arena_alloc(arena, (plan.entry_count + 1) * sizeof *in_place);
-    rc = reconcile_find_in_place(pg, &plan, in_place, err);
-    if (rc != 0)
-        return rc;
-    for (uint32_t i = 0; i < plan.entry_count; i++)
-        capacity += plan.entries[i].value_count;
-    struct text *names = arena_alloc(arena, capacity * sizeof *names);
-    for (uint32_t i = 0; i < plan.entry_count; i++) {
-        const struct entry *entry = &plan.entries[i];
-        if (in_place[i] && entry->trigger->sets_alive)
-            add_field(names, &fields->count, "");
-        for (uint32_t j = 0; in_place[i] && j < entry->value_count; j++)
-            add_field(names, &fields->count, entry->values[j].target);
-    }
-    CHECK(fields->count <= capacity);
-    fields->names = names;
-    return 0;
+    if (rc == 0)
+        rc = reconcile_list_triggers(pg, &plan, arena, &triggers, &count, err);
+    if (rc == 0)
+        covered_fields_find(&plan, triggers, count, arena, fields);
+    return rc;
 }

@@ -1,5 +1,10 @@
 /* The fields that the triggers in place cover: every change of them reaches the outbox. Marks carry
- * them.
+ * them, and consumers hold a field complete only as long as they do.
+ *
+ * A field is covered when triggers of ours are enabled for every event of rows that the objects of
+ * its entry are for, and their functions write that field. They need not be the objects that the
+ * configuration has now: what an earlier version of the generator made covers its fields until
+ * `triggers apply` replaces it, and a field that is added to an entry leaves the others covered.
  */
 #ifndef PRODUCER_TRIGGERS_COVERED_H
 #define PRODUCER_TRIGGERS_COVERED_H
@@ -8,16 +13,21 @@
 #include "common/base/memory.h"
 #include "common/config/config.h"
 #include "common/pg/pg.h"
+#include "producer/triggers/reconcile.h"
 
-/* The names of fields, each once, in `arena` or the configuration. "" is existence. */
+/* The names of fields, each once, in an arena or the configuration. "" is existence. */
 struct covered_fields {
     const struct text *names;
     uint32_t count;
 };
 
-/* Reads which entries of `triggers` have all their objects in place, as the configuration has them
- * (reconcile.h), and collects what these set. Nothing is locked or changed, apart from the
- * search_path of the session (catalogue.h). Errors as of reconcile_plan(). */
+/* Finds them for a plan and the triggers that are in the database. Pure. */
+void covered_fields_find(const struct reconcile_plan *plan,
+                         const struct reconcile_trigger *triggers, uint32_t count,
+                         struct arena *arena, struct covered_fields *fields);
+
+/* Reads the triggers of the database and finds the fields. Nothing is locked or changed, apart from
+ * the search_path of the session (catalogue.h). Errors as of reconcile_plan(). */
 int covered_fields_read(struct pg *pg, const struct config *config, struct arena *arena,
                         struct covered_fields *fields, struct error *err);
 

@@ -25,6 +25,13 @@ static const char *const events_sql[] = {
     [ON_TRUNCATE] = "BEFORE TRUNCATE",
 };
 
+static const int events_bits[] = {
+    [ON_INSERT] = TRIGGER_ON_INSERT,
+    [ON_INSERT_OR_DELETE] = TRIGGER_ON_INSERT | TRIGGER_ON_DELETE,
+    [ON_UPDATE] = TRIGGER_ON_UPDATE,
+    [ON_TRUNCATE] = TRIGGER_ON_TRUNCATE,
+};
+
 /* One object that an entry needs. */
 struct request {
     const struct entry *entry;
@@ -247,7 +254,9 @@ add_object(const struct request *request, struct arena *arena, struct trigger_ob
     struct buffer text = {0};
     struct trigger_object *object = arena_alloc(arena, sizeof *object);
     check_request(request);
-    *object = (struct trigger_object){.entry = request->entry, .table = request->table->quoted};
+    *object = (struct trigger_object){.entry = request->entry,
+                                      .table = request->table->quoted,
+                                      .events = events_bits[request->events]};
     buffer_append_text(&text, "\n");
     append_body(&text, request);
     buffer_append_text(&text, "\n");

@@ -8,6 +8,14 @@
 #include "common/base/memory.h"
 #include "producer/triggers/entry.h"
 
+/* Bits of pg_trigger.tgtype. */
+enum {
+    TRIGGER_ON_INSERT = 4,
+    TRIGGER_ON_DELETE = 8,
+    TRIGGER_ON_UPDATE = 16,
+    TRIGGER_ON_TRUNCATE = 32,
+};
+
 /* A trigger and its function, which is in the schema of the outbox. */
 struct trigger_object {
     const struct entry *entry;
@@ -16,6 +24,7 @@ struct trigger_object {
     const char *function; /* quoted, with its schema */
     const char *mark;     /* the COMMENT of both: our prefix and the whole hash */
     const char *body;     /* as pg_proc.prosrc has it */
+    int events;           /* TRIGGER_ON_... */
     const char *sql;      /* the statements that create both */
     struct trigger_object *next;
 };

@@ -14,8 +14,9 @@ enum {
     FOUND_FUNCTION,
     FOUND_MARK,
     FOUND_BODY,
-    FOUND_INTACT,      /* enabled ALWAYS, SECURITY DEFINER, and the function has the same mark */
-    FOUND_OWN_FUNCTION /* the function is ours, and no other trigger calls it */
+    FOUND_INTACT,       /* enabled ALWAYS, SECURITY DEFINER, and the function has the same mark */
+    FOUND_OWN_FUNCTION, /* the function is ours, and no other trigger calls it */
+    FOUND_EVENTS,       /* 0: the trigger is disabled */
 };
 
 #define QUOTED(column) "'\"' || replace(" column ", '\"', '\"\"') || '\"'"
@@ -30,7 +31,8 @@ static const char triggers_sql[] =
     "  FROM mark,"
     " (proname ~ '^bitdex_.*_ops_[0-9a-f]{8}' OR starts_with(obj_description(pg_proc.oid,"
     "  'pg_proc'), $1)) IS TRUE AND NOT EXISTS (SELECT FROM pg_trigger AS other WHERE"
-    "  other.tgfoid = pg_proc.oid AND other.oid <> pg_trigger.oid AND other.tgparentid = 0)"
+    "  other.tgfoid = pg_proc.oid AND other.oid <> pg_trigger.oid AND other.tgparentid = 0),"
+    " CASE WHEN tgenabled IN ('O', 'A') THEN tgtype ELSE 0 END"
     " FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
     " JOIN pg_namespace ON pg_namespace.oid = relnamespace"
     " JOIN pg_proc ON pg_proc.oid = tgfoid"
@@ -279,24 +281,23 @@ find_triggers(struct pg *pg, const struct reconcile_plan *plan, struct pg_result
 }
 
 int
-reconcile_find_in_place(struct pg *pg, const struct reconcile_plan *plan, bool *in_place,
+reconcile_list_triggers(struct pg *pg, const struct reconcile_plan *plan, struct arena *arena,
+                        const struct reconcile_trigger **triggers, uint32_t *count,
                         struct error *err)
 {
     struct pg_result *found;
-    CHECK(plan->entries != NULL || plan->entry_count == 0);
     int rc = find_triggers(pg, plan, &found, err);
     if (rc != 0)
         return rc;
-    for (uint32_t i = 0; i < plan->entry_count; i++) {
-        uint32_t objects = 0, intact = 0;
-        const struct trigger_object *object = plan->objects.first;
-        for (; object != NULL; object = object->next)
-            if (object->entry == &plan->entries[i]) {
-                objects++;
-                intact += object_exists(object, found);
-            }
-        in_place[i] = objects > 0 && intact == objects;
-    }
+    *count = (uint32_t)pg_rows(found);
+    struct reconcile_trigger *list = arena_alloc(arena, (*count + 1) * sizeof *list);
+    for (uint32_t i = 0; i < *count; i++)
+        list[i] = (struct reconcile_trigger){
+            .table = arena_strdup(arena, text_of(pg_text(found, (int)i, FOUND_TABLE))),
+            .body = arena_strdup(arena, text_of(pg_text(found, (int)i, FOUND_BODY))),
+            .events = (int)pg_integer(found, (int)i, FOUND_EVENTS),
+        };
+    *triggers = list;
     pg_result_clear(found);
     return 0;
 }

@@ -59,9 +59,16 @@ int reconcile_plan_nothing(struct pg *pg, struct arena *arena, struct reconcile_
 int reconcile_compare(struct pg *pg, const struct reconcile_plan *plan, struct arena *arena,
                       struct reconcile_changes *changes, struct error *err);
 
-/* Which entries have all their objects in place, as the plan has them: `in_place` has one item for
- * each entry of the plan. An entry without objects is not in place. */
-int reconcile_find_in_place(struct pg *pg, const struct reconcile_plan *plan, bool *in_place,
+/* A trigger of ours that is in the database, whether the plan has it or not. */
+struct reconcile_trigger {
+    const char *table; /* quoted, with its schema */
+    const char *body;  /* of its function */
+    int events;        /* TRIGGER_ON_..., on which it fires; 0: it is disabled */
+};
+
+/* Lists them in `arena`. */
+int reconcile_list_triggers(struct pg *pg, const struct reconcile_plan *plan, struct arena *arena,
+                            const struct reconcile_trigger **triggers, uint32_t *count,
                             struct error *err);
 
 /* Checks that the owners of our functions, or with `as_self` the role of this session, have the

@@ -139,6 +139,39 @@ class Upgrade(GalleryCase):
                 self.assertEqual(bodies.setdefault(place, body), body)
         self.assertEqual(set(found.values()), {2})
 
+    def marked_fields(self):
+        """The fields that the newest mark says the triggers cover."""
+        events = topic.read(self.pipeline.kafka, self.pipeline.topic)
+        marks = [event["body"][1] for _, _, event in events[0] if event["body"][0] == "bitdex.Mark"]
+        return set(marks[-1]["fields"])
+
+    def test_triggers_of_another_version_cover_their_fields(self):
+        """Functions that another version generated cover their fields, before `triggers apply` and
+        after it, so that the index stays complete; a trigger that is disabled covers nothing."""
+        self.create_gallery(images=50)
+        self.pipeline.wait_until_fresh()
+        before = self.marked_fields()
+        with self.pipeline.connect() as connection:
+            for definition, body in connection.execute(
+                "SELECT pg_get_functiondef(oid), prosrc FROM pg_proc WHERE proname LIKE 'bitdex%'"
+            ).fetchall():
+                connection.execute(definition.replace(body, f"{body}-- another version\n"))
+        self.assertIn("changed by hand", self.pipeline.producer.command("triggers", "diff",
+                                                                        check=False).stdout)
+        for command in (), ("triggers", "apply"):
+            if command:
+                self.pipeline.producer.command(*command)
+            self.restart_producer()
+            self.change_images()
+            self.check_end()
+            self.assertEqual(self.marked_fields(), before)
+
+        with self.pipeline.connect() as connection:
+            connection.execute('ALTER TABLE "TagsOnImageNew" DISABLE TRIGGER USER')
+        self.restart_producer()
+        self.pipeline.wait_until_fresh()
+        self.assertEqual(self.marked_fields(), before - {"tagIds"})
+
     def test_version_1_runs_once_more(self):
         """After a step back to version 1 and forward again, without and with rows that version 1
         sent, no shard reports a loss."""

@@ -1,0 +1,141 @@
+/* Which fields triggers cover: those in place, however old, and only as a whole. */
+#include "tests/unit/unit_test.h"
+
+#include <string.h>
+
+#include "producer/triggers/covered.h"
+#include "tests/unit/random_input.h"
+
+#define TABLE "\"public\".\"Image\""
+#define CHILD "\"public\".\"Post\""
+#define WRITES(field) "x '[{\"op\": \"set\", \"field\": \"" field "\", \"value\": ' || y"
+#define ALIVE "x '[{\"op\": \"alive\"}]'"
+
+enum { ROWS = TRIGGER_ON_INSERT | TRIGGER_ON_DELETE, UPDATE = TRIGGER_ON_UPDATE };
+
+/* An entry of two fields that sets alive; with `child`, also objects on a child table. */
+struct fixture {
+    struct arena arena;
+    struct config_trigger trigger;
+    struct entry entry;
+    struct entry_value values[2];
+    struct trigger_object objects[4];
+    struct reconcile_plan plan;
+};
+
+static void
+fixture_begin(struct fixture *fixture, bool has_child)
+{
+    *fixture = (struct fixture){0};
+    arena_init(&fixture->arena);
+    fixture->trigger.sets_alive = true;
+    fixture->values[0].target = "url";
+    fixture->values[1].target = "type";
+    fixture->entry =
+        (struct entry){.trigger = &fixture->trigger, .values = fixture->values, .value_count = 2};
+    const struct trigger_object objects[] = {
+        {.entry = &fixture->entry, .table = TABLE, .events = ROWS},
+        {.entry = &fixture->entry, .table = TABLE, .events = UPDATE},
+        {.entry = &fixture->entry, .table = TABLE, .events = TRIGGER_ON_TRUNCATE},
+        {.entry = &fixture->entry, .table = CHILD, .events = TRIGGER_ON_INSERT},
+    };
+    memcpy(fixture->objects, objects, sizeof objects);
+    uint32_t count = has_child ? 4 : 3;
+    for (uint32_t i = 0; i + 1 < count; i++)
+        fixture->objects[i].next = &fixture->objects[i + 1];
+    fixture->plan = (struct reconcile_plan){.entries = &fixture->entry, .entry_count = 1};
+    fixture->plan.objects.first = fixture->objects;
+    fixture->plan.objects.count = count;
+}
+
+/* `wanted`: the names with a comma after each. */
+static void
+check_covered(bool has_child, const struct reconcile_trigger *triggers, uint32_t count,
+              const char *wanted)
+{
+    struct fixture fixture;
+    struct covered_fields fields;
+    struct buffer names = {0};
+    fixture_begin(&fixture, has_child);
+    covered_fields_find(&fixture.plan, triggers, count, &fixture.arena, &fields);
+    for (uint32_t i = 0; i < fields.count; i++)
+        buffer_append_format(&names, "%.*s,", TEXT_ARGS(fields.names[i]));
+    assert_string_equal(buffer_string(&names), wanted);
+    buffer_free(&names);
+    arena_free(&fixture.arena);
+}
+
+static void
+test_triggers_for_all_events_cover_what_they_write(void **state)
+{
+    (void)state;
+    const struct reconcile_trigger triggers[] = {
+        {TABLE, ALIVE WRITES("url") WRITES("type"), ROWS},
+        {TABLE, ALIVE WRITES("url") WRITES("type"), UPDATE},
+    };
+    check_covered(false, triggers, 2, ",url,type,");
+    check_covered(false, triggers, 1, "");
+    check_covered(false, triggers + 1, 1, "");
+    check_covered(false, NULL, 0, "");
+}
+
+/* An added field is not covered before `triggers apply`, and the others stay covered. */
+static void
+test_a_field_that_the_triggers_do_not_write_is_not_covered(void **state)
+{
+    (void)state;
+    const struct reconcile_trigger triggers[] = {
+        {TABLE, ALIVE WRITES("url"), ROWS | UPDATE},
+        {TABLE, WRITES("type"), UPDATE},
+    };
+    check_covered(false, triggers, 2, ",url,");
+}
+
+static void
+test_a_trigger_that_is_disabled_or_on_another_table_covers_nothing(void **state)
+{
+    (void)state;
+    const struct reconcile_trigger triggers[] = {
+        {TABLE, ALIVE WRITES("url") WRITES("type"), 0},
+        {CHILD, ALIVE WRITES("url") WRITES("type"), ROWS | UPDATE},
+    };
+    check_covered(false, triggers, 2, "");
+}
+
+static void
+test_a_child_table_needs_its_triggers_too(void **state)
+{
+    (void)state;
+    const struct reconcile_trigger triggers[] = {
+        {TABLE, ALIVE WRITES("url") WRITES("type"), ROWS | UPDATE},
+        {CHILD, WRITES("type"), TRIGGER_ON_INSERT},
+    };
+    check_covered(true, triggers, 1, "");
+    check_covered(true, triggers, 2, "type,");
+}
+
+/* The original's functions build their ops. */
+static void
+test_other_forms_of_an_op_are_recognised(void **state)
+{
+    (void)state;
+    const struct reconcile_trigger triggers[] = {
+        {TABLE, "jsonb_build_object('op', 'set', 'field', 'url', 'value', 1)", ROWS | UPDATE},
+        {TABLE, "'{\"op\":\"set\",\"field\":\"type\"}'", ROWS | UPDATE},
+        {TABLE, "jsonb_build_object('op','alive')", ROWS | UPDATE},
+    };
+    check_covered(false, triggers, COUNT_OF(triggers), ",url,type,");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_triggers_for_all_events_cover_what_they_write),
+        cmocka_unit_test(test_a_field_that_the_triggers_do_not_write_is_not_covered),
+        cmocka_unit_test(test_a_trigger_that_is_disabled_or_on_another_table_covers_nothing),
+        cmocka_unit_test(test_a_child_table_needs_its_triggers_too),
+        cmocka_unit_test(test_other_forms_of_an_op_are_recognised),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
