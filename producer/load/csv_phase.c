@@ -2,11 +2,12 @@
  * and converts each line as it comes. When they are not, prepare() converts all lines at once, and
  * the rows go through the sorter, encoded:
  *
- *     row   = value of each value of the program
+ *     row   = line number: 8 bytes, only if a field takes one value; value of each value
  *     value = kind: 1 byte; then of an integer or a float 8 bytes, of a boolean 1, of a string
  *             its length as 4 bytes and its bytes
  *
- * Rejects are written by whoever converts the lines, so once each.
+ * Each line, or sorted row, is counted by `position`. What is at or before `furthest` is repeated
+ * after a rewind, and its rejects are written already.
  */
 #include "producer/load/csv_phase.h"
 
@@ -16,6 +17,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/expression/expression_evaluate.h"
 #include "producer/load/csv_reader.h"
 #include "producer/load/csv_rejects.h"
 #include "producer/load/phase_row.h"
@@ -37,8 +39,16 @@ struct csv_phase {
     struct csv_row row;
     struct buffer encoded;
     struct csv_counts counts;
-    uint64_t lines;
+    uint64_t lines; /* for the heartbeat */
+    uint64_t position;
+    uint64_t furthest;
+    uint64_t line_number; /* of the row */
+    bool has_scalar;      /* a field takes one value */
+    int64_t kept_id;      /* whose values are `kept`; -1: nobody's */
+    struct expression_value *kept;
+    struct arena kept_texts;
     bool is_prepared;
+    bool is_repeated;
     bool is_stopped; /* by the heartbeat, which has no message */
 };
 
@@ -57,6 +67,11 @@ csv_phase_open(const struct phase_program *program, const struct csv_phase_optio
     made->values = memory_zalloc((program->value_count + 1) * sizeof *made->values);
     made->evaluated.values = made->values;
     made->row.values = made->values;
+    made->kept = memory_zalloc((program->value_count + 1) * sizeof *made->kept);
+    made->kept_id = -1;
+    for (uint32_t i = 0; i < program->value_count; i++)
+        made->has_scalar = made->has_scalar || !program->values[i].is_multi_value;
+    arena_init(&made->kept_texts);
     buffer_init(&made->encoded);
     phase_mark_columns(program, made->is_read);
     char *path = memory_format("%s/%s.csv", options->directory, config->name);
@@ -84,6 +99,8 @@ csv_phase_close(struct csv_phase *phase)
     free(phase->is_read);
     free(phase->columns);
     free(phase->values);
+    free(phase->kept);
+    arena_free(&phase->kept_texts);
     free(phase);
 }
 
@@ -106,13 +123,24 @@ name_phase(const struct csv_phase *phase, int rc, struct error *err)
     return error_wrap(err, rc, "dump phase %s", phase->program->phase->name);
 }
 
+/* Counts a line or a row. */
+static void
+advance(struct csv_phase *phase)
+{
+    phase->position++;
+    phase->is_repeated = phase->position <= phase->furthest;
+    if (!phase->is_repeated)
+        phase->furthest = phase->position;
+}
+
 static int
 reject_line(struct csv_phase *phase, const char *reason, struct text value, struct error *err)
 {
     CHECK(reason != NULL);
+    if (phase->is_repeated)
+        return 0;
     phase->counts.rejected_lines++;
-    return csv_rejects_add(phase->rejects, csv_reader_line_number(phase->reader), NULL, reason,
-                           value, err);
+    return csv_rejects_add(phase->rejects, phase->line_number, NULL, reason, value, err);
 }
 
 static int
@@ -120,9 +148,10 @@ reject_value(struct csv_phase *phase, const char *name, const char *reason, stru
              struct error *err)
 {
     CHECK(name != NULL);
+    if (phase->is_repeated)
+        return 0;
     phase->counts.rejected_values++;
-    return csv_rejects_add(phase->rejects, csv_reader_line_number(phase->reader), name, reason,
-                           value, err);
+    return csv_rejects_add(phase->rejects, phase->line_number, name, reason, value, err);
 }
 
 /* NULL: `*id` is an entity of the topic. */
@@ -208,7 +237,11 @@ read_line(struct csv_phase *phase, struct csv_line *line, bool *is_end, struct e
 {
     int rc = csv_reader_next(phase->reader, phase->texts, phase->program->phase->column_count, line,
                              is_end, err);
-    return rc == 0 && !*is_end ? heartbeat(phase) : rc;
+    if (rc != 0 || *is_end)
+        return rc;
+    advance(phase);
+    phase->line_number = csv_reader_line_number(phase->reader);
+    return heartbeat(phase);
 }
 
 /* The next row of the file; `*is_end`: there are no more. */
@@ -224,7 +257,7 @@ read_row(struct csv_phase *phase, bool *is_end, struct error *err)
         if (rc == 0 && !*is_end)
             rc = convert_line(phase, &line, &is_row, err);
     }
-    return rc == 0 && *is_end ? csv_rejects_flush(phase->rejects, err) : rc;
+    return rc;
 }
 
 /* --- rows in the sorter */
@@ -302,6 +335,8 @@ sort_row(struct csv_phase *phase, struct error *err)
 {
     buffer_clear(&phase->encoded);
     CHECK(phase->row.entity_id >= 0);
+    if (phase->has_scalar)
+        buffer_append(&phase->encoded, &phase->line_number, sizeof phase->line_number);
     for (uint32_t i = 0; i < phase->program->value_count; i++)
         encode_value(&phase->encoded, &phase->values[i]);
     struct text row = {(const char *)phase->encoded.data, phase->encoded.bytes};
@@ -328,6 +363,16 @@ sort_all(struct csv_phase *phase, struct error *err)
             rc = sort_row(phase, err);
     }
     return rc == 0 ? row_sorter_finish(phase->sorter, err) : rc;
+}
+
+/* The next line or row is the first one, of what is read from now on. */
+static void
+restart(struct csv_phase *phase)
+{
+    csv_reader_rewind(phase->reader);
+    phase->position = 0;
+    phase->kept_id = -1;
+    phase->row.entity_id = 0;
 }
 
 /* `*is_ordered`: the entities of all valid lines are. Ends at the first one that is not. */
@@ -359,11 +404,15 @@ csv_phase_prepare(struct csv_phase *phase, struct error *err)
     bool is_ordered;
     CHECK(!phase->is_prepared);
     int rc = check_order(phase, &is_ordered, err);
-    csv_reader_rewind(phase->reader);
+    restart(phase);
+    phase->furthest = 0;
     if (rc == 0 && !is_ordered)
         rc = sort_all(phase, err);
+    if (phase->sorter != NULL) {
+        restart(phase);
+        phase->furthest = 0;
+    }
     phase->is_prepared = rc == 0;
-    phase->row.entity_id = 0;
     return name_phase(phase, rc, err);
 }
 
@@ -375,11 +424,59 @@ next_sorted(struct csv_phase *phase, bool *is_end, struct error *err)
     int rc = row_sorter_next(phase->sorter, &key, &row, is_end, err);
     if (rc != 0 || *is_end)
         return rc;
+    advance(phase);
     phase->row.entity_id = (int64_t)key;
+    if (phase->has_scalar)
+        take(&row, &phase->line_number, sizeof phase->line_number);
     for (uint32_t i = 0; i < phase->program->value_count; i++)
         decode_value(&row, &phase->values[i]);
     CHECK(row.bytes == 0);
     return heartbeat(phase);
+}
+
+static struct expression_value
+keep(struct csv_phase *phase, struct expression_value value)
+{
+    if (value.kind == EXPRESSION_STRING)
+        value.string = arena_text(&phase->kept_texts, value.string);
+    return value;
+}
+
+/* The entity has a row already: of a field that takes one value, only the first one is left. */
+static int
+unite_value(struct csv_phase *phase, uint32_t at, struct error *err)
+{
+    struct expression_value *value = &phase->values[at];
+    struct expression_value *kept = &phase->kept[at];
+    CHECK(!phase->program->values[at].is_multi_value);
+    if (value->kind == EXPRESSION_NULL)
+        return 0;
+    if (kept->kind == EXPRESSION_NULL) {
+        *kept = keep(phase, *value);
+        return 0;
+    }
+    bool is_equal = kept->kind == value->kind && expression_compare(*kept, *value) == 0;
+    value->kind = EXPRESSION_NULL;
+    return is_equal ? 0
+                    : csv_phase_reject(phase, at, "an earlier line of the entity has another value",
+                                       err);
+}
+
+static int
+unite_row(struct csv_phase *phase, struct error *err)
+{
+    const struct phase_value *values = phase->program->values;
+    bool is_first = phase->kept_id != phase->row.entity_id;
+    int rc = 0;
+    if (is_first)
+        arena_reset(&phase->kept_texts);
+    phase->kept_id = phase->row.entity_id;
+    for (uint32_t i = 0; rc == 0 && i < phase->program->value_count; i++)
+        if (is_first && !values[i].is_multi_value)
+            phase->kept[i] = keep(phase, phase->values[i]);
+        else if (!values[i].is_multi_value)
+            rc = unite_value(phase, i, err);
+    return rc;
 }
 
 static int
@@ -400,11 +497,35 @@ csv_phase_next(struct csv_phase *phase, const struct csv_row **row, struct error
     bool is_end;
     CHECK(phase->is_prepared);
     int rc = next_row(phase, &is_end, err);
+    if (rc == 0 && !is_end && phase->has_scalar)
+        rc = unite_row(phase, err);
     if (rc != 0)
         return name_phase(phase, rc, err);
-    phase->counts.rows += is_end ? 0 : 1;
+    phase->counts.rows += is_end || phase->is_repeated ? 0 : 1;
     *row = is_end ? NULL : &phase->row;
     return 0;
+}
+
+int
+csv_phase_rewind(struct csv_phase *phase, struct error *err)
+{
+    CHECK(phase->is_prepared);
+    restart(phase);
+    int rc = phase->sorter != NULL ? row_sorter_rewind(phase->sorter, err) : 0;
+    return name_phase(phase, rc, err);
+}
+
+int
+csv_phase_reject(struct csv_phase *phase, uint32_t at, const char *reason, struct error *err)
+{
+    CHECK(at < phase->program->value_count);
+    return reject_value(phase, phase->program->values[at].target, reason, TEXT(""), err);
+}
+
+int
+csv_phase_flush(struct csv_phase *phase, struct error *err)
+{
+    return name_phase(phase, csv_rejects_flush(phase->rejects, err), err);
 }
 
 bool

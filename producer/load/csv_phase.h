@@ -26,6 +26,8 @@ struct csv_phase_options {
     void *context;
 };
 
+/* An entity may have several rows. The value of a field that takes only one comes with the first
+ * row that has one; a different one in a later row is rejected. */
 struct csv_row {
     int64_t entity_id;
     const struct expression_value *values; /* by value of the program */
@@ -50,6 +52,15 @@ int csv_phase_prepare(struct csv_phase *phase, struct error *err);
 
 /* The next row, valid until the next call; NULL after the last one. */
 int csv_phase_next(struct csv_phase *phase, const struct csv_row **row, struct error *err);
+
+/* Begins again with the first row. What was rejected or counted already is not again. */
+int csv_phase_rewind(struct csv_phase *phase, struct error *err);
+
+/* Rejects value `at` of the last row. */
+int csv_phase_reject(struct csv_phase *phase, uint32_t at, const char *reason, struct error *err);
+
+/* Writes the rejects to disk. */
+int csv_phase_flush(struct csv_phase *phase, struct error *err);
 
 bool csv_phase_is_sorted(const struct csv_phase *phase); /* by us */
 struct csv_counts csv_phase_counts(const struct csv_phase *phase);

@@ -31,8 +31,9 @@ struct row_entry {
 
 /* A part of the file while it is read. */
 struct row_run {
-    uint64_t at;  /* of the file: what follows the buffer */
-    uint64_t end; /* of the run */
+    uint64_t begin; /* in the file */
+    uint64_t end;
+    uint64_t at; /* what follows the buffer */
     struct buffer buffer;
     size_t read; /* of the buffer: bytes of records that were returned */
     uint64_t key;
@@ -208,7 +209,8 @@ write_run(struct row_sorter *sorter, struct error *err)
     if (rc != 0)
         return rc;
     sorter->runs = memory_realloc(sorter->runs, (sorter->run_count + 1) * sizeof *sorter->runs);
-    sorter->runs[sorter->run_count++] = (struct row_run){.at = begin, .end = sorter->written_bytes};
+    sorter->runs[sorter->run_count++] =
+        (struct row_run){.begin = begin, .end = sorter->written_bytes};
     buffer_clear(&sorter->rows);
     buffer_clear(&sorter->index);
     return 0;
@@ -342,11 +344,27 @@ row_sorter_finish(struct row_sorter *sorter, struct error *err)
     buffer_free(&sorter->rows);
     buffer_free(&sorter->index);
     sorter->heap = memory_alloc(sorter->run_count * sizeof(struct row_run *));
+    return rc == 0 ? row_sorter_rewind(sorter, err) : rc;
+}
+
+int
+row_sorter_rewind(struct row_sorter *sorter, struct error *err)
+{
+    int rc = 0;
+    CHECK(sorter->is_finished);
+    sorter->next_entry = 0;
+    sorter->has_taken = false;
+    sorter->heap_count = 0;
     for (uint32_t i = 0; rc == 0 && i < sorter->run_count; i++) {
+        struct row_run *run = &sorter->runs[i];
         bool is_end = true;
-        rc = run_next(sorter, &sorter->runs[i], &is_end, err);
+        run->at = run->begin;
+        run->key = 0;
+        run->read = 0;
+        buffer_clear(&run->buffer);
+        rc = run_next(sorter, run, &is_end, err);
         if (rc == 0 && !is_end)
-            sorter->heap[sorter->heap_count++] = &sorter->runs[i];
+            sorter->heap[sorter->heap_count++] = run;
     }
     for (uint32_t i = sorter->heap_count; rc == 0 && i > 0; i--)
         heap_sink(sorter, i - 1);

@@ -42,6 +42,9 @@ int row_sorter_finish(struct row_sorter *sorter, struct error *err);
 int row_sorter_next(struct row_sorter *sorter, uint64_t *key, struct text *row, bool *is_end,
                     struct error *err);
 
+/* After row_sorter_finish(): begins again with the first row. */
+int row_sorter_rewind(struct row_sorter *sorter, struct error *err);
+
 /* How much was written to disk. */
 uint64_t row_sorter_disk_bytes(const struct row_sorter *sorter);
 
