@@ -52,8 +52,11 @@ struct config_retention {
 enum { CONFIG_LOAD_CONNECTIONS_MAX = 8 };
 
 struct config_load {
-    double share;        /* of a running producer's time that jobs get; 0 to 1 */
-    int32_t connections; /* that read a chunk at the same time */
+    double share;              /* of a running producer's time that jobs get; 0 to 1 */
+    int32_t connections;       /* that read a chunk at the same time */
+    const char *sort_dir;      /* NULL: $TMPDIR, or /tmp */
+    int64_t sort_bytes;        /* on disk, of one file that is sorted */
+    int64_t sort_memory_bytes; /* of one file that is sorted */
 };
 
 struct config_producer {

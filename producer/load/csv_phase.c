@@ -540,7 +540,8 @@ csv_phase_counts(const struct csv_phase *phase)
 {
     struct csv_counts counts = phase->counts;
     CHECK(phase->reader != NULL);
-    counts.bytes = csv_reader_bytes(phase->reader);
+    bool is_read = phase->is_prepared && phase->sorter != NULL;
+    counts.bytes = is_read ? csv_phase_file_bytes(phase) : csv_reader_bytes(phase->reader);
     return counts;
 }
 

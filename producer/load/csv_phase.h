@@ -37,7 +37,7 @@ struct csv_counts {
     uint64_t rows;            /* that were returned */
     uint64_t rejected_lines;  /* left out */
     uint64_t rejected_values; /* without a value */
-    uint64_t bytes;           /* of the file, up to the row */
+    uint64_t bytes;           /* of the file that were read */
 };
 
 /* `program` outlives the phase; everything that `options` points to does, too. ERR_USAGE: the file

@@ -100,6 +100,7 @@ name_dump(const struct planner *planner, struct load_source *source)
     digest_sha256((struct text){(const char *)text.data, text.bytes}, hash);
     buffer_clear(&text);
     buffer_append_format(&text, "%s-%.*s", source->entry->trigger->table, DUMP_HASH_DIGITS, hash);
+    source->table = source->entry->trigger->table;
     source->dump_name = sql_take(planner->arena, &text);
 }
 

@@ -29,8 +29,9 @@ struct load_selection {
 
 /* Values of one entry. */
 struct load_source {
-    const struct entry *entry;
-    const uint32_t *values; /* indexes into entry->values, ascending; none: it only sets alive */
+    const char *table;         /* as configured */
+    const struct entry *entry; /* NULL: a CSV file */
+    const uint32_t *values;    /* indexes into entry->values, ascending; none: it only sets alive */
     uint32_t value_count;
     bool is_whole;             /* all values of the entry, of all entities: its dump is complete */
     const char *dump_name;     /* "{Table}-{hash8}": the table, and a hash of the definition */
