@@ -149,7 +149,9 @@ few_limit(uint32_t first, uint32_t last)
 static void
 few_add(struct slot_set *set, struct few *few, uint32_t slot)
 {
-    uint32_t at = few_position(few, slot);
+    uint32_t at = few->count; /* loads add slots in their order */
+    if (slot <= few->slots[few->count - 1])
+        at = few_position(few, slot);
     if (at < few->count && few->slots[at] == slot)
         return;
     if (few->count == few->capacity)
