@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/config/config_identity.h"
 #include "common/files/crc32c.h"
 #include "consumer/checkpoint/checkpoint_format.h"
 
@@ -64,8 +65,9 @@ reader_take_header(struct checkpoint_reader *reader, const struct checkpoint_pla
     CHECK(reader->at == CHECKPOINT_FIXED_BYTES + (int64_t)fixed.identity_bytes +
                             fixed.position_bytes + CHECKPOINT_CRC_BYTES);
     const char *texts = (const char *)reader->header.data;
-    if (!text_equal(place->identity, (struct text){texts, fixed.identity_bytes}))
-        return error_set(err, ERR_DATA, "belongs to another index, topic or configuration");
+    reader->identity = (struct text){texts, fixed.identity_bytes};
+    if (!config_identity_same_log(place->identity, reader->identity))
+        return error_set(err, ERR_DATA, "belongs to another index, topic or partition");
     reader->position = (struct text){texts + fixed.identity_bytes, fixed.position_bytes};
     reader->next_offset = fixed.next_offset;
     return 0;
@@ -80,7 +82,7 @@ checkpoint_open(const struct checkpoint_place *place, int64_t next_offset,
     int rc = place->files->open(place->files, path, FILES_READ, err);
     free(path);
     if (rc < 0)
-        return error_set(err, ERR_DATA, "%s", err->message);
+        return error_wrap(err, ERR_DATA, "not readable");
     reader->file = rc;
     rc = reader_take_header(reader, place, err);
     if (rc == 0 && reader->next_offset != next_offset)

@@ -1,6 +1,6 @@
 /* Reading a checkpoint. The state comes block by block, each checked before it is handed out.
  *
- * Failure: a checkpoint that is damaged, cut, or of another identity is not usable (ERR_DATA); the
+ * Failure: a checkpoint that is damaged, cut, or of another log is not usable (ERR_DATA); the
  * caller discards what it has read and takes an older one. One thread.
  */
 #ifndef CONSUMER_CHECKPOINT_CHECKPOINT_READ_H
@@ -10,7 +10,8 @@
 
 struct checkpoint_reader {
     int64_t next_offset;
-    struct text position; /* lives until checkpoint_close() */
+    struct text position; /* lives until checkpoint_close(), as does the next */
+    struct text identity; /* that of the place, but for the lines of fields */
     /* Private: */
     struct files *files;
     int file; /* -1: closed */

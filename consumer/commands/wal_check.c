@@ -28,9 +28,10 @@ struct wal_check {
     struct config_fields fields;
     bool is_json;
     struct event_codec *codec;
-    struct engine *engine; /* without entities: it checks whether an op can be applied */
-    struct arena arena;    /* of the current event */
-    uint32_t problems;     /* of all logs */
+    struct recorded_config *recorded; /* of the current segment, as is the engine */
+    struct engine *engine;            /* without entities: it checks whether an op can be applied */
+    struct arena arena;               /* of the current event */
+    uint32_t problems;                /* of all logs */
 
     /* The current log: */
     const struct wal_log *log;
@@ -43,6 +44,7 @@ struct wal_check {
     int64_t bytes;
     int64_t next_offset;
     struct position position; /* after the last frame that could be read */
+    const struct config_fields *position_fields;
 };
 
 /* Holds after each report, and when a log was read. */
@@ -91,31 +93,70 @@ wal_check_count_event(void *context, const struct event *event)
     check->events++;
 }
 
+static void
+wal_check_forget_position(struct wal_check *check)
+{
+    check->position_fields = &check->fields;
+    position_init(&check->position, &check->fields);
+    if (!check->config->kafka.present)
+        sequence_init_alone(&check->position.sequence, &check->fields);
+}
+
+/* Makes configuration and engine those of the segment. */
+static int
+wal_check_configure(struct wal_check *check, const struct wal_segment *segment, struct error *err)
+{
+    if (check->recorded != NULL && text_equal(check->recorded->identity, segment->identity))
+        return 0;
+    engine_destroy(check->engine); /* it reads the configuration */
+    check->engine = NULL;
+    wal_check_forget_position(check);
+    int rc = wal_logs_configure(check->config, segment, &check->recorded, err);
+    if (rc != 0)
+        return rc;
+    const struct engine_options options = {
+        .index = &check->recorded->config.index_config,
+        .partition = 0,
+        .partitions = check->config->topic.partitions,
+        .max_slots = check->config->topic.max_slots,
+    };
+    return engine_create(&options, &check->engine, err);
+}
+
+static int
+wal_check_read_frame(struct wal_check *check, const struct wal_segment *segment,
+                     const struct wal_frame *frame, struct error *err)
+{
+    const struct text encoded = {frame->position, frame->position_bytes};
+    const struct text payload = {frame->payload, frame->payload_bytes};
+    struct position position;
+    int rc = wal_check_configure(check, segment, err);
+    if (rc == 0)
+        rc = position_decode(encoded, &check->recorded->fields, &position, err);
+    if (rc != 0)
+        return rc;
+    check->position = position;
+    check->position_fields = &check->recorded->fields;
+    const struct batch_context batch = {
+        .config = &check->recorded->config,
+        .partition = check->log->partition,
+        .engine = check->engine,
+        .codec = check->codec,
+    };
+    return batch_read(&batch, payload, &check->arena, wal_check_count_event, check, err);
+}
+
 static int
 wal_check_frame(void *context, const struct wal_segment *segment, const struct wal_frame *frame,
                 struct error *err)
 {
     struct wal_check *check = context;
-    const struct batch_context batch = {
-        .config = check->config,
-        .partition = check->log->partition,
-        .engine = check->engine,
-        .codec = check->codec,
-    };
-    const struct text encoded = {frame->position, frame->position_bytes};
-    const struct text payload = {frame->payload, frame->payload_bytes};
-    struct position position;
-    CHECK(check->engine != NULL);
     CHECK(check->codec != NULL);
     CHECK(frame->first_offset < frame->next_offset);
     CHECK(0 < segment->end_bytes && segment->end_bytes < segment->bytes);
     check->frames++;
     check->next_offset = frame->next_offset;
-    int rc = position_decode(encoded, &check->fields, &position, err);
-    if (rc == 0) {
-        check->position = position;
-        rc = batch_read(&batch, payload, &check->arena, wal_check_count_event, check, err);
-    }
+    int rc = wal_check_read_frame(check, segment, frame, err);
     if (rc != 0) {
         error_wrap(err, rc, "%s: byte %" PRId64, segment->path, segment->end_bytes);
         wal_check_report_problem(check, err->message);
@@ -171,7 +212,7 @@ wal_check_print(struct wal_check *check)
     const struct sequence *sequence = &check->position.sequence;
     bool ok = check->log_problems == 0;
     char reason[INCOMPLETE_BYTES];
-    incomplete_describe(sequence, &check->fields, reason, sizeof reason);
+    incomplete_describe(sequence, check->position_fields, reason, sizeof reason);
     printf("%-8s partition %d, %s: %" PRId64 " files, %" PRId64 " frames, %" PRId64
            " events, %" PRId64 " bytes; next offset %" PRId64 ", epoch %" PRId64 ", seq %" PRId64,
            ok ? "ok" : "problem", check->log->partition, check->log->name, check->segments,
@@ -256,9 +297,7 @@ wal_check_log(void *context, const struct wal_log *log, struct error *err)
     check->log_problems = 0;
     check->segments = check->frames = check->events = check->bytes = 0;
     check->next_offset = -1;
-    position_init(&check->position, &check->fields);
-    if (!check->config->kafka.present)
-        sequence_init_alone(&check->position.sequence, &check->fields);
+    wal_check_forget_position(check);
     buffer_clear(&check->findings);
     json_writer_init(&check->json, &check->findings);
     if (check->is_json)
@@ -274,29 +313,13 @@ wal_check_log(void *context, const struct wal_log *log, struct error *err)
     return 0;
 }
 
-static int
-wal_check_open(struct wal_check *check, struct error *err)
-{
-    const struct config *config = check->config;
-    const struct engine_options options = {
-        .index = &config->index_config,
-        .partition = 0,
-        .partitions = config->topic.partitions,
-        .max_slots = config->topic.max_slots,
-    };
-    CHECK(check->engine == NULL);
-    CHECK(check->codec == NULL);
-    int rc = engine_create(&options, &check->engine, err);
-    return rc == 0 ? event_codec_create(&check->codec, err) : rc;
-}
-
 int
 command_wal_check(const struct cli *cli, struct error *err)
 {
     struct wal_check check = {.config = cli->config, .is_json = cli->json};
     config_fields_init(&check.fields, &cli->config->index_config);
     arena_init(&check.arena);
-    int rc = wal_check_open(&check, err);
+    int rc = event_codec_create(&check.codec, err);
     if (rc == 0)
         rc = wal_logs_visit(cli, wal_check_log, &check, err);
     if (rc == 0 && check.problems > 0)
@@ -306,5 +329,6 @@ command_wal_check(const struct cli *cli, struct error *err)
     config_fields_free(&check.fields);
     event_codec_destroy(check.codec);
     engine_destroy(check.engine);
+    recorded_config_destroy(check.recorded);
     return rc;
 }

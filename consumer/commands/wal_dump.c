@@ -23,8 +23,10 @@
 enum { FRAME_DEPTH = 2 }; /* of its events in JSON: in an array in an object */
 
 struct wal_dump {
-    struct batch_context batch;
-    struct config_fields fields;
+    const struct config *config;
+    struct event_codec *codec;
+    int32_t partition;
+    struct recorded_config *recorded; /* of the current segment */
     bool is_json;
     int64_t from_offset;
     int64_t frames_left;
@@ -52,12 +54,11 @@ static void
 wal_dump_write_entities(struct wal_dump *dump, const char *key, const uint32_t *slots,
                         uint32_t count)
 {
-    const struct batch_context *batch = &dump->batch;
     json_key(&dump->json, key);
     json_array_begin(&dump->json);
     for (uint32_t i = 0; i < count; i++)
         json_integer(&dump->json,
-                     (int64_t)slots[i] * batch->config->topic.partitions + batch->partition);
+                     (int64_t)slots[i] * dump->config->topic.partitions + dump->partition);
     json_array_end(&dump->json);
 }
 
@@ -149,6 +150,28 @@ wal_dump_event(void *context, const struct event *event)
 }
 
 static void
+wal_dump_write_incomplete(struct wal_dump *dump, const struct sequence *sequence)
+{
+    const struct config_fields *fields = &dump->recorded->fields;
+    const struct field_set complete = incomplete_find_complete(sequence, fields);
+    struct json_writer *json = &dump->json;
+    char reason[INCOMPLETE_BYTES];
+    incomplete_describe(sequence, fields, reason, sizeof reason);
+    json_key(json, "complete");
+    json_boolean(json, sequence_complete(sequence));
+    json_key(json, "reason");
+    json_string(json, reason);
+    json_key(json, "incomplete_fields");
+    json_array_begin(json);
+    if (!field_set_has(&complete, FIELD_ALIVE))
+        json_string(json, config_fields_name(fields, FIELD_ALIVE));
+    for (uint32_t i = 0; i < fields->count; i++)
+        if (!field_set_has(&complete, i))
+            json_string(json, config_fields_name(fields, i));
+    json_array_end(json);
+}
+
+static void
 wal_dump_write_position(struct wal_dump *dump, const struct position *position)
 {
     const struct sequence *sequence = &position->sequence;
@@ -156,22 +179,19 @@ wal_dump_write_position(struct wal_dump *dump, const struct position *position)
         const char *key;
         int64_t value;
     } numbers[] = {
-        {"epoch", sequence->epoch}, {"generation", sequence->generation}, {"tick", sequence->tick},
-        {"seq", sequence->seq},     {"replay", position->replay},
+        {"epoch", sequence->epoch},      {"generation", sequence->generation},
+        {"tick", sequence->tick},        {"seq", sequence->seq},
+        {"replay", position->replay},    {"losses", sequence->losses},
+        {"job", sequence->coverage.job}, {"covered_to", sequence->coverage.covered_to},
     };
-    char reason[INCOMPLETE_BYTES];
     struct json_writer *json = &dump->json;
     CHECK(sequence_is_consistent(sequence));
-    incomplete_describe(sequence, &dump->fields, reason, sizeof reason);
     json_object_begin(json);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         json_key(json, numbers[i].key);
         json_integer(json, numbers[i].value);
     }
-    json_key(json, "complete");
-    json_boolean(json, sequence_complete(sequence));
-    json_key(json, "reason");
-    json_string(json, reason);
+    wal_dump_write_incomplete(dump, sequence);
     json_object_end(json);
 }
 
@@ -239,12 +259,17 @@ wal_dump_frame(void *context, const struct wal_segment *segment, const struct wa
     struct position position;
     const struct text encoded = {frame->position, frame->position_bytes};
     const struct text payload = {frame->payload, frame->payload_bytes};
-    int rc = position_decode(encoded, &dump->fields, &position, err);
+    int rc = wal_logs_configure(dump->config, segment, &dump->recorded, err);
     if (rc != 0)
-        position_init(&position, &dump->fields);
+        return rc;
+    rc = position_decode(encoded, &dump->recorded->fields, &position, err);
+    if (rc != 0)
+        position_init(&position, &dump->recorded->fields);
+    const struct batch_context batch = {
+        .config = &dump->recorded->config, .partition = dump->partition, .codec = dump->codec};
     wal_dump_begin(dump, segment, frame, &position);
     if (rc == 0)
-        rc = batch_read(&dump->batch, payload, &dump->arena, wal_dump_event, dump, err);
+        rc = batch_read(&batch, payload, &dump->arena, wal_dump_event, dump, err);
     if (rc != 0) {
         dump->problems++;
         error_wrap(err, rc, "%s: byte %" PRId64, segment->path, segment->end_bytes);
@@ -288,7 +313,7 @@ wal_dump_log(void *context, const struct wal_log *log, struct error *err)
         return 0;
     CHECK(log->partition >= 0);
     CHECK(log->begin_offset >= 0);
-    dump->batch.partition = log->partition;
+    dump->partition = log->partition;
     const struct wal_place place = {
         .files = files_posix(),
         .directory = log->directory,
@@ -320,20 +345,19 @@ int
 command_wal_dump(const struct cli *cli, struct error *err)
 {
     struct wal_dump dump = {
-        .batch = {.config = cli->config},
+        .config = cli->config,
         .is_json = cli->json,
         .frames_left = INT64_MAX,
     };
-    int rc = event_codec_create(&dump.batch.codec, err);
+    int rc = event_codec_create(&dump.codec, err);
     if (rc != 0)
         return rc;
-    config_fields_init(&dump.fields, &cli->config->index_config);
     arena_init(&dump.arena);
     rc = wal_dump_run(cli, &dump, err);
     buffer_free(&dump.out);
     buffer_free(&dump.ops);
     arena_free(&dump.arena);
-    config_fields_free(&dump.fields);
-    event_codec_destroy(dump.batch.codec);
+    recorded_config_destroy(dump.recorded);
+    event_codec_destroy(dump.codec);
     return rc;
 }

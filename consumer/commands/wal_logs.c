@@ -131,3 +131,18 @@ wal_logs_state(const struct wal_log *log, const struct wal_segment *segment)
     free(lock);
     return is_held ? "growing" : "torn";
 }
+
+int
+wal_logs_configure(const struct config *config, const struct wal_segment *segment,
+                   struct recorded_config **recorded, struct error *err)
+{
+    struct recorded_config *made;
+    if (*recorded != NULL && text_equal((*recorded)->identity, segment->identity))
+        return 0;
+    int rc = recorded_config_create(config, segment->identity, &made, err);
+    if (rc != 0)
+        return rc;
+    recorded_config_destroy(*recorded);
+    *recorded = made;
+    return 0;
+}

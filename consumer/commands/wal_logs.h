@@ -3,6 +3,7 @@
 #define CONSUMER_COMMANDS_WAL_LOGS_H
 
 #include "common/cli/cli.h"
+#include "consumer/partition/recorded_config.h"
 #include "consumer/wal/wal_scan.h"
 
 /* A log of one partition. */
@@ -23,5 +24,10 @@ int wal_logs_visit(const struct cli *cli, wal_log_visit visit, void *context, st
 /* The state of a segment that was read to its end: "whole"; "growing" if it ends inside a frame and
  * a process holds the lock of the log; else "torn". */
 const char *wal_logs_state(const struct wal_log *log, const struct wal_segment *segment);
+
+/* Sets `*recorded`, which is NULL at first and then that of an earlier segment, to the
+ * configuration under which the segment was written. The caller destroys the last one. */
+int wal_logs_configure(const struct config *config, const struct wal_segment *segment,
+                       struct recorded_config **recorded, struct error *err);
 
 #endif

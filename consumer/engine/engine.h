@@ -52,7 +52,7 @@
 #define CONSUMER_ENGINE_ENGINE_H
 
 #include "common/base/error.h"
-#include "common/config/config.h"
+#include "common/config/config_fields.h"
 #include "common/ops/filter.h"
 #include "common/ops/op.h"
 #include "consumer/engine/store/image_stream.h"
@@ -115,6 +115,13 @@ void engine_apply_fan_out(struct engine *engine, const struct ops *ops);
  * fields, are skipped. */
 void engine_clear_fields(struct engine *engine, const struct text *names, uint32_t count);
 
+/* Moves what `from` holds into `to`, an engine of the same partition and another index
+ * configuration, to which nothing was applied: existence, and the values of each field that both
+ * configurations declare in the same way. The other fields are empty in `to`; computed fields
+ * follow. Sets `kept` to the fields that have kept their values, as numbered in `to`. `from` may
+ * only be destroyed afterwards. */
+void engine_change(struct engine *to, struct engine *from, struct field_set *kept);
+
 /* Sets the time: shows the slots that are due, and hides those that are not due any more because
  * the clock went back. */
 void engine_advance(struct engine *engine, int64_t now_s);
@@ -132,9 +139,10 @@ void engine_optimize(struct engine *engine);
 /* Writes the whole state except the time, in a versioned format (engine_save.c). Only reads: other
  * threads may read meanwhile. */
 void engine_save(const struct engine *engine, const struct image_sink *sink);
-/* Loads such a state into an engine of the same fields and partition, to which nothing was applied;
- * the time of the engine stays. Checks every byte: ERR_DATA names what is wrong. After an error the
- * engine may only be destroyed. Reads nothing after the end of the state. */
+/* Loads such a state into an engine of the same fields (in any order) and partition, to which
+ * nothing was applied; the time of the engine stays. Checks every byte: ERR_DATA names what is
+ * wrong. After an error the engine may only be destroyed. Reads nothing after the end of the
+ * state. */
 int engine_load(struct engine *engine, const struct image_source *source, struct error *err);
 
 /* --- reading --------------------------------------------------------------------------------- */

@@ -9,14 +9,21 @@
 #include "consumer/engine/engine_time.h"
 #include "consumer/engine/store/image.h"
 
-static bool
-load_name(struct image_reader *reader, struct text wanted)
+enum { IMAGE_NAME_BYTES_MAX = 1000 };
+
+/* The field whose name comes next; NULL: the engine has no such field, or it was loaded before. */
+static struct field *
+load_find_field(const struct engine *engine, struct image_reader *reader, struct field_set *loaded)
 {
     uint32_t bytes = image_get_u32(reader);
-    if (reader->rc != 0 || bytes != wanted.bytes)
-        return false;
+    if (reader->rc != 0 || bytes > IMAGE_NAME_BYTES_MAX)
+        return NULL;
     struct text name = {(const char *)image_get_bytes(reader, bytes), bytes};
-    return reader->rc == 0 && text_equal(name, wanted);
+    struct field *field = reader->rc == 0 ? engine_find_field(engine, name) : NULL;
+    if (field == NULL || field_set_has(loaded, (uint32_t)(field - engine->fields)))
+        return NULL;
+    field_set_add(loaded, (uint32_t)(field - engine->fields));
+    return field;
 }
 
 /* The postings of a field without a column must hold the value of every slot. */
@@ -67,12 +74,13 @@ load_check_field(const struct field *field, struct image_reader *reader)
         image_refuse(reader, "a text that is not in the dictionary");
 }
 
+/* What follows the name. */
 static void
 load_field(struct field *field, struct image_reader *reader)
 {
     CHECK(roaring_bitmap_is_empty(field->present));
     CHECK(field->postings.count == 0 && field->dictionary.count == 0);
-    bool same = load_name(reader, field->name) && image_get_u32(reader) == field_shape(field);
+    bool same = image_get_u32(reader) == field_shape(field);
     uint32_t has_column = image_get_u32(reader);
     if (!same || has_column > 1 || (has_column == 1 && field->type == FIELD_MULTI_VALUE) ||
         (has_column == 0 && field->sort_bits > 0))
@@ -96,6 +104,18 @@ load_field(struct field *field, struct image_reader *reader)
 }
 
 static void
+load_next_field(struct engine *engine, struct image_reader *reader, struct field_set *loaded)
+{
+    struct field *field = load_find_field(engine, reader, loaded);
+    if (field != NULL)
+        load_field(field, reader);
+    else if (reader->rc == 0)
+        image_refuse(reader, "not a field of the configuration");
+    if (field != NULL && reader->rc != 0)
+        error_wrap(reader->err, reader->rc, "image of field \"%.*s\"", TEXT_ARGS(field->name));
+}
+
+static void
 load_head(struct engine *engine, struct image_reader *reader)
 {
     if (image_get_u32(reader) != ENGINE_IMAGE_VERSION)
@@ -116,17 +136,14 @@ int
 engine_load(struct engine *engine, const struct image_source *source, struct error *err)
 {
     struct image_reader reader = {.source = source, .err = err};
+    struct field_set loaded = {{0}};
     CHECK(roaring_bitmap_is_empty(engine->alive));
     CHECK(engine->watches == NULL && !engine->in_rows);
     load_head(engine, &reader);
     if (reader.rc != 0)
         error_wrap(err, reader.rc, "image of the engine");
-    for (uint32_t i = 0; i < engine->field_count && reader.rc == 0; i++) {
-        load_field(&engine->fields[i], &reader);
-        if (reader.rc != 0)
-            error_wrap(err, reader.rc, "image of field \"%.*s\"",
-                       TEXT_ARGS(engine->fields[i].name));
-    }
+    for (uint32_t i = 0; i < engine->field_count && reader.rc == 0; i++)
+        load_next_field(engine, &reader, &loaded);
     if (reader.rc == 0) {
         engine_show_slots(engine, engine->alive);
         engine_check_state(engine);

@@ -10,6 +10,7 @@
 #include "consumer/checkpoint/checkpoint.h"
 #include "consumer/checkpoint/checkpoint_read.h"
 #include "consumer/checkpoint/checkpoint_write.h"
+#include "consumer/partition/recorded_config.h"
 #include "consumer/wal/wal.h"
 
 static const char *const area = "replica";
@@ -39,17 +40,19 @@ struct replica {
     struct checkpoint_writer *writer; /* of the checkpoint that is being written; NULL: none */
     int64_t writer_offset;
     int64_t writer_begin_us;
-    /* While the log is replayed: */
+    /* During recovery: */
+    struct recorded_config *recorded; /* of engine and position; NULL: the present configuration */
     struct event_codec *codec;
     struct arena arena;
 };
 
+/* `recorded`: NULL for the present configuration. */
 static int
-replica_create_engine(const struct replica_options *options, struct engine **engine,
-                      struct error *err)
+replica_create_engine(const struct replica_options *options, const struct recorded_config *recorded,
+                      struct engine **engine, struct error *err)
 {
     const struct engine_options engine_options = {
-        .index = &options->config->index_config,
+        .index = recorded != NULL ? &recorded->config.index_config : &options->config->index_config,
         .partition = options->partition,
         .partitions = options->config->topic.partitions,
         .max_slots = options->config->topic.max_slots,
@@ -71,7 +74,7 @@ replica_create(const struct replica_options *options, struct replica **replica, 
     CHECK(options->control != NULL);
     CHECK(options->partition >= 0);
     CHECK(options->partition < options->config->topic.partitions);
-    int rc = replica_create_engine(options, &engine, err);
+    int rc = replica_create_engine(options, NULL, &engine, err);
     if (rc != 0)
         return rc;
     struct replica *made = memory_zalloc(sizeof *made);
@@ -105,6 +108,7 @@ replica_destroy(struct replica *replica)
     replica_checkpoint_end(replica, &ignored);
     wal_close(replica->wal);
     engine_destroy(replica->engine);
+    recorded_config_destroy(replica->recorded);
     config_fields_free(&replica->fields);
     arena_free(&replica->arena);
     buffer_free(&replica->encoded);
@@ -157,11 +161,109 @@ replica_may_continue(const struct replica *replica)
     return !worker_control_is_stopping(replica->options.control);
 }
 
+/* --- recovery: configurations ---------------------------------------------------------------- */
+
+/* The fields of engine and position. */
+static const struct config_fields *
+replica_fields(const struct replica *replica)
+{
+    return replica->recorded != NULL ? &replica->recorded->fields : &replica->fields;
+}
+
+static struct text
+replica_identity(const struct replica *replica)
+{
+    return (struct text){(const char *)replica->identity.data, replica->identity.bytes};
+}
+
+/* `*recorded` becomes NULL for the present configuration. */
+static int
+replica_find_config(const struct replica *replica, struct text identity,
+                    struct recorded_config **recorded, struct error *err)
+{
+    *recorded = NULL;
+    if (text_equal(identity, replica_identity(replica)))
+        return 0;
+    return recorded_config_create(replica->options.config, identity, recorded, err);
+}
+
+/* Queries read either the engine before or this one. */
+static void
+replica_take_engine(struct replica *replica, struct engine *engine,
+                    struct recorded_config *recorded)
+{
+    CHECK(replica->wal == NULL); /* only recovery exchanges the engine */
+    struct engine *before = replica->engine;
+    replica->engine = engine;
+    if (replica->shard != NULL)
+        shard_serve(replica->shard, engine);
+    engine_destroy(before);
+    recorded_config_destroy(replica->recorded);
+    replica->recorded = recorded;
+}
+
+static void
+replica_log_change(const struct replica *replica, const struct config_fields *now,
+                   const struct field_set *kept)
+{
+    struct buffer names = {0};
+    for (uint32_t i = 0; i < now->count; i++)
+        if (!field_set_has(kept, i) && !field_set_has(&now->computed, i))
+            buffer_append_format(&names, "%s%s", names.bytes > 0 ? ", " : "", now->names[i]);
+    log_info(area, "%s: index_config has changed; fields that begin without values: %s",
+             replica->directory, names.bytes > 0 ? buffer_string(&names) : "none");
+    buffer_free(&names);
+}
+
+/* Engine and position become those of another configuration. */
+static int
+replica_change_config(struct replica *replica, struct recorded_config *recorded, struct error *err)
+{
+    struct engine *engine;
+    struct coverage changed;
+    struct position *position = &replica->position;
+    int rc = replica_create_engine(&replica->options, recorded, &engine, err);
+    if (rc != 0) {
+        recorded_config_destroy(recorded);
+        return error_wrap(err, ERR_FATAL, "fields of the log");
+    }
+    struct coverage_change change = {
+        .old = replica_fields(replica),
+        .now = recorded != NULL ? &recorded->fields : &replica->fields,
+        .is_alone = !replica->options.config->kafka.present,
+        .has_epoch = position->sequence.epoch > 0,
+    };
+    struct engine *before = replica_write_begin(replica);
+    engine_change(engine, before, &change.kept);
+    replica_write_end(replica);
+    coverage_change(&position->sequence.coverage, &change, &changed);
+    position->sequence.coverage = changed;
+    if (recorded == NULL)
+        replica_log_change(replica, change.now, &change.kept);
+    replica_take_engine(replica, engine, recorded);
+    return 0;
+}
+
+/* The frames that follow were written under this identity. */
+static int
+replica_configure(void *context, struct text identity, struct error *err)
+{
+    struct replica *replica = context;
+    struct recorded_config *recorded;
+    struct text held =
+        replica->recorded != NULL ? replica->recorded->identity : replica_identity(replica);
+    if (text_equal(held, identity))
+        return 0;
+    int rc = replica_find_config(replica, identity, &recorded, err);
+    return rc == 0 ? replica_change_config(replica, recorded, err) : rc;
+}
+
 /* --- recovery: a checkpoint ------------------------------------------------------------------ */
 
 struct replica_load {
     const struct replica *replica;
     struct checkpoint_reader reader;
+    struct recorded_config *recorded; /* of the checkpoint */
 };
 
 static int
@@ -178,7 +280,9 @@ replica_load_engine(struct replica_load *load, struct engine *engine, struct pos
                     struct error *err)
 {
     const struct image_source source = {load, replica_read_state};
-    int rc = position_decode(load->reader.position, &load->replica->fields, position, err);
+    const struct config_fields *fields =
+        load->recorded != NULL ? &load->recorded->fields : &load->replica->fields;
+    int rc = position_decode(load->reader.position, fields, position, err);
     if (rc == 0)
         rc = engine_load(engine, &source, err);
     return rc == 0 ? checkpoint_check_end(&load->reader, err) : rc;
@@ -196,18 +300,6 @@ replica_check(const struct replica *replica)
     CHECK(replica->unsaved_offset < 0 || replica->unsaved_offset >= durable);
 }
 
-/* Queries read either the empty engine or the loaded one. */
-static void
-replica_take_engine(struct replica *replica, struct engine *engine)
-{
-    CHECK(replica->wal == NULL); /* only recovery exchanges the engine */
-    struct engine *before = replica->engine;
-    replica->engine = engine;
-    if (replica->shard != NULL)
-        shard_serve(replica->shard, engine);
-    engine_destroy(before);
-}
-
 /* ERR_DATA: the checkpoint is not usable, and the replica is unchanged. */
 static int
 replica_load(struct replica *replica, const struct checkpoint_place *place, int64_t offset,
@@ -221,15 +313,20 @@ replica_load(struct replica *replica, const struct checkpoint_place *place, int6
     int rc = checkpoint_open(place, offset, &load.reader, err);
     if (rc != 0)
         return rc;
-    rc = replica_create_engine(&replica->options, &engine, err);
+    rc = replica_find_config(replica, load.reader.identity, &load.recorded, err);
     if (rc == 0)
+        rc = replica_create_engine(&replica->options, load.recorded, &engine, err);
+    if (rc != 0)
+        rc = error_wrap(err, ERR_DATA, "its fields");
+    else
         rc = replica_load_engine(&load, engine, &position, err);
     checkpoint_close(&load.reader);
     if (rc != 0) {
         engine_destroy(engine);
+        recorded_config_destroy(load.recorded);
         return rc;
     }
-    replica_take_engine(replica, engine);
+    replica_take_engine(replica, engine, load.recorded);
     replica->position = position;
     replica->next_offset = offset;
     return 0;
@@ -305,12 +402,11 @@ replica_replay(void *context, const struct wal_frame *frame, struct error *err)
     CHECK(frame->first_offset >= replica->next_offset); /* after the checkpoint, in order */
     CHECK(frame->next_offset > frame->first_offset);
     const struct text position = {frame->position, frame->position_bytes};
-    int rc = position_decode(position, &replica->fields, &replica->position, err);
+    int rc = position_decode(position, replica_fields(replica), &replica->position, err);
     if (rc != 0)
-        return error_set(err, ERR_FATAL, "frame at offset %" PRId64 ": %s", frame->first_offset,
-                         err->message);
+        return error_wrap(err, ERR_FATAL, "frame at offset %" PRId64, frame->first_offset);
     const struct batch_context context_of_batch = {
-        .config = replica->options.config,
+        .config = replica->recorded != NULL ? &replica->recorded->config : replica->options.config,
         .partition = replica->options.partition,
         .engine = replica->engine,
         .codec = replica->codec,
@@ -337,14 +433,19 @@ replica_open_wal(struct replica *replica, int64_t begin_offset, struct error *er
         .segment_bytes = config->wal_segment_bytes,
         .frame_bytes = (int64_t)batch_payload_bytes_max(config) + POSITION_BYTES_MAX,
         .begin_offset = begin_offset,
+        .configure = replica_configure,
     };
+    struct wal *wal = NULL;
     CHECK(begin_offset >= 0);
     CHECK(replica->wal == NULL);
     int rc = event_codec_create(&replica->codec, err);
     if (rc != 0)
         return rc;
-    rc = wal_open(replica->options.files, &options, replica_replay, replica, &replica->wal, err);
+    rc = wal_open(replica->options.files, &options, replica_replay, replica, &wal, err);
     event_codec_destroy(replica->codec);
+    if (rc == 0)
+        rc = replica_configure(replica, replica_identity(replica), err);
+    replica->wal = wal;
     return rc;
 }
 

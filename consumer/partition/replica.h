@@ -10,6 +10,12 @@
  *
  * The checkpoints are in {log}/checkpoint, so that one rename moves both.
  *
+ * The fields of index_config may differ from those that a log or a checkpoint was written with
+ * (recorded_config.h). Recovery replays each part of the log under its own configuration, and takes
+ * existence and the unchanged fields over into the next one; the other fields begin empty and
+ * incomplete (coverage_change). The next frame goes into a segment of the present configuration.
+ * Until there is one, each start does the same again.
+ *
  * A position without events waits in memory for the next frame, or for replica_save(): after a
  * crash its messages are read again, with the same result.
  *

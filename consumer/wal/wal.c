@@ -104,12 +104,13 @@ wal_begin(struct wal *wal, int64_t offset)
 }
 
 static int
-wal_recover_files(struct wal *wal, int64_t begin_offset, wal_replay replay, void *context,
-                  struct error *err)
+wal_recover_files(struct wal *wal, const struct wal_options *options, wal_replay replay,
+                  void *context, struct error *err)
 {
+    int64_t begin_offset = options->begin_offset;
     const struct wal_place place = {wal->files, wal->directory, wal->identity, begin_offset};
     struct wal_recovered recovered;
-    int rc = wal_recover(&place, replay, context, &recovered, err);
+    int rc = wal_recover(&place, options->configure, replay, context, &recovered, err);
     wal->segments = recovered.segments;
     wal->handle = recovered.handle;
     if (rc != 0)
@@ -132,7 +133,7 @@ wal_open(struct files *files, const struct wal_options *options, wal_replay repl
     if (rc == 0)
         rc = wal_lock(new_wal, err);
     if (rc == 0)
-        rc = wal_recover_files(new_wal, options->begin_offset, replay, context, err);
+        rc = wal_recover_files(new_wal, options, replay, context, err);
     if (rc != 0) {
         wal_close(new_wal);
         return error_wrap(err, rc, "cannot open the write-ahead log in %s", options->directory);

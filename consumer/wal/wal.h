@@ -15,9 +15,9 @@
  *
  * Failure: a failed write or sync is final. That call and all later ones return ERR_FATAL, the
  * process exits, and recovery decides what was durable. Recovery cuts a torn tail of the last
- * segment (bytes that were never durable) with a warning. It refuses damage anywhere else, another
- * identity, an unknown version and a missing segment (ERR_FATAL, with file and byte), and changes
- * nothing.
+ * segment (bytes that were never durable) with a warning. It refuses damage anywhere else, the
+ * identity of another log, an unknown version and a missing segment (ERR_FATAL, with file and
+ * byte), and changes nothing.
  *
  * wal_trim() removes the head of a log that the caller no longer needs because a checkpoint holds
  * its effect. The caller then opens the log with the offset of that checkpoint, begin_offset;
@@ -48,8 +48,9 @@ enum { WAL_SEGMENT_BYTES_MAX = 1 << 30 };
 /* Copied by wal_open(). */
 struct wal_options {
     const char *directory; /* created if missing */
-    /* What this log belongs to (index, topic, partition, configuration), as lines of text
-     * (wal_identity.h), compared byte by byte at open. At most WAL_IDENTITY_BYTES_MAX. */
+    /* What this log belongs to (index, topic, partition) and which fields it has, as lines of text
+     * (wal_identity.h). At most WAL_IDENTITY_BYTES_MAX. Segments whose lines of fields differ are
+     * replayed, and the next frame then goes into a new segment. */
     const char *identity;
     /* A new segment begins when the current one is larger; at most WAL_SEGMENT_BYTES_MAX. */
     int64_t segment_bytes;
@@ -60,6 +61,9 @@ struct wal_options {
     /* The next offset of the caller's state, which lies between two frames: only frames after it
      * are replayed. If the log ends before it, the next frame begins at it. 0: no state. */
     int64_t begin_offset;
+    /* Is called with the identity of each segment before its first frame is replayed. NULL: the
+     * identity has no lines of fields. */
+    wal_configure configure;
 };
 
 /* Locks the directory against a second process (ERR_USAGE), recovers, and calls `replay` for each

@@ -16,9 +16,11 @@
 
 struct recovery {
     const struct wal_place *place;
+    wal_configure configure;
     wal_replay replay;
     void *context;
     struct wal_recovered *found;
+    int64_t configured; /* the first offset of the segment whose identity was reported; -1: none */
 };
 
 /* "00000000000000000000.wal.tmp": the temporary file of a files_replace() that did not finish. */
@@ -48,10 +50,24 @@ recover_unknown(void *context, const char *name, struct error *err)
 }
 
 static int
+replay_frame(struct recovery *recovery, const struct wal_segment *segment,
+             const struct wal_frame *frame, struct error *err)
+{
+    int rc = 0;
+    CHECK(segment->identity.bytes > 0 || recovery->place->identity.bytes == 0);
+    if (recovery->configure != NULL && recovery->configured != segment->first_offset)
+        rc = recovery->configure(recovery->context, segment->identity, err);
+    recovery->configured = segment->first_offset;
+    if (rc == 0)
+        rc = recovery->replay(recovery->context, frame, err);
+    return rc == 0 ? 0 : error_wrap(err, rc, "byte %" PRId64, segment->end_bytes);
+}
+
+static int
 recover_frame(void *context, const struct wal_segment *segment, const struct wal_frame *frame,
               struct error *err)
 {
-    const struct recovery *recovery = context;
+    struct recovery *recovery = context;
     int64_t begin_offset = recovery->place->begin_offset;
     CHECK(frame->first_offset >= recovery->found->next_offset);
     if (frame->next_offset > begin_offset && frame->first_offset < begin_offset)
@@ -61,9 +77,9 @@ recover_frame(void *context, const struct wal_segment *segment, const struct wal
                          segment->end_bytes, frame->first_offset, frame->next_offset - 1,
                          begin_offset);
     if (frame->next_offset > begin_offset) {
-        int rc = recovery->replay(recovery->context, frame, err);
+        int rc = replay_frame(recovery, segment, frame, err);
         if (rc != 0)
-            return error_wrap(err, rc, "byte %" PRId64, segment->end_bytes);
+            return rc;
     }
     recovery->found->next_offset = frame->next_offset;
     return 0;
@@ -77,6 +93,17 @@ remove_empty(const struct wal_place *place, const struct wal_segment *segment, s
     CHECK(segment->is_last && segment->frames == 0);
     log_warn("wal", "%s: the segment has no frames: removed", segment->path);
     return place->files->unlink(place->files, segment->path, err);
+}
+
+/* Frames of another identity go into another segment. */
+static void
+recover_close_last(struct wal_recovered *found, struct files *files)
+{
+    CHECK(found->handle >= 0);
+    wal_segments_close_last(&found->segments, found->end_bytes);
+    files->close(files, found->handle);
+    found->handle = -1;
+    found->end_bytes = 0;
 }
 
 /* Opens the segment for writing, cuts what follows its last whole frame, and syncs it. */
@@ -99,7 +126,10 @@ recover_last(const struct recovery *recovery, const struct wal_segment *segment,
                  at, segment->bytes - at);
     }
     found->end_bytes = at;
-    return files->sync(files, found->handle, err);
+    int rc = files->sync(files, found->handle, err);
+    if (rc == 0 && !text_equal(segment->identity, recovery->place->identity))
+        recover_close_last(found, files);
+    return rc;
 }
 
 static int
@@ -129,11 +159,11 @@ recover_skipped(void *context, const struct wal_segment *segment, struct error *
 }
 
 int
-wal_recover(const struct wal_place *place, wal_replay replay, void *context,
-            struct wal_recovered *recovered, struct error *err)
+wal_recover(const struct wal_place *place, wal_configure configure, wal_replay replay,
+            void *context, struct wal_recovered *recovered, struct error *err)
 {
     *recovered = (struct wal_recovered){.handle = -1, .next_offset = -1};
-    struct recovery recovery = {place, replay, context, recovered};
+    struct recovery recovery = {place, configure, replay, context, recovered, -1};
     const struct wal_visitor visitor = {
         .context = &recovery,
         .unknown = recover_unknown,

@@ -38,6 +38,7 @@ struct scan {
     int handle;
     struct buffer window;
     int64_t window_at;
+    struct buffer identity;
     struct error *err;
 };
 
@@ -105,7 +106,7 @@ check_header(struct scan *scan, const struct wal_header *header)
     if (place->identity.data != NULL &&
         wal_identity_check(place->identity, header->identity, &difference) != 0)
         return error_set(scan->err, ERR_FATAL,
-                         "belongs to another index, topic or configuration: %s; use another "
+                         "belongs to another index, topic or partition: %s; use another "
                          "data_dir, or delete %s to rebuild from the topic, if the index has one",
                          difference.message, place->directory);
     if (header->first_offset != scan->segment.first_offset)
@@ -113,6 +114,9 @@ check_header(struct scan *scan, const struct wal_header *header)
     if (header->previous_offset != scan->previous_offset &&
         scan->previous_offset != OFFSET_UNKNOWN && header->previous_offset > place->begin_offset)
         return refuse(scan, 24, "the previous segment is missing");
+    buffer_clear(&scan->identity);
+    buffer_append(&scan->identity, header->identity.data, header->identity.bytes);
+    scan->segment.identity = (struct text){(const char *)scan->identity.data, scan->identity.bytes};
     scan->previous_offset = header->previous_offset;
     if (header->previous_offset > scan->next_offset)
         scan->next_offset = header->previous_offset;
@@ -317,5 +321,6 @@ wal_scan(const struct wal_place *place, const struct wal_visitor *visitor, struc
         rc = scan_segments(&scan);
     buffer_free(&scan.names);
     buffer_free(&scan.window);
+    buffer_free(&scan.identity);
     return rc;
 }

@@ -21,12 +21,13 @@
 struct wal_place {
     struct files *files;
     const char *directory;
-    struct text identity; /* NULL data: any */
+    struct text identity; /* NULL data: any; else that of all segments, but for lines of fields */
     int64_t begin_offset; /* what is missing below it is not a problem; 0: all must be there */
 };
 
 struct wal_segment {
     const char *path;
+    struct text identity; /* in its header; empty before that was read, and if it is skipped */
     int64_t first_offset; /* its name */
     bool is_last;
     int64_t bytes;       /* of the file; 0: it could not be opened */

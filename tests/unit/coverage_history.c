@@ -121,6 +121,8 @@ history_mark(struct history *history, enum mark_kind kind, uint32_t fields, int6
         .kind = kind,
         .topic_id = TEXT("topic"),
         .digest = history->sequence.epoch == 0 ? EVENT_DIGEST_START : history->sequence.digest,
+        .content_digest =
+            history->sequence.epoch == 0 ? EVENT_DIGEST_START : history->sequence.content_digest,
         .source_empty = is_empty,
         .partitions = 1,
         .has_content = true,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/config/config_fields.h"
+#include "common/config/config_identity.h"
 #include "tests/unit/random_input.h"
 
 static const struct config_filter_field filters[] = {
@@ -142,6 +143,70 @@ test_sets_behave_like_arrays_of_flags(void **state)
     }
 }
 
+static void
+assert_read_back(const struct config_index *index)
+{
+    struct error err = {0};
+    struct config_index read;
+    struct arena arena;
+    struct buffer written = {0}, again = {0};
+    arena_init(&arena);
+    buffer_append_text(&written, "index: shop\npartition: 0 of 4\n");
+    config_index_identity(index, &written);
+    const struct text identity = {(const char *)written.data, written.bytes};
+    assert_int_equal(config_identity_read(identity, &arena, &read, &err), 0);
+    buffer_append_text(&again, "index: shop\npartition: 0 of 4\n");
+    config_index_identity(&read, &again);
+    assert_string_equal(buffer_string(&again), buffer_string(&written));
+    buffer_free(&written);
+    buffer_free(&again);
+    arena_free(&arena);
+}
+
+static void
+test_the_fields_of_an_identity_are_read_back(void **state)
+{
+    (void)state;
+    static const struct config_filter_field all[] = {{"a", FIELD_SINGLE_VALUE},
+                                                     {"b", FIELD_MULTI_VALUE},
+                                                     {"c", FIELD_BOOLEAN},
+                                                     {"d", FIELD_STRING}};
+    static const struct config_index others[] = {{.filter_fields = all, .filter_field_count = 4},
+                                                 {.sort_fields = sorts, .sort_field_count = 3},
+                                                 {.filter_field_count = 0}};
+    assert_read_back(&index_config);
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        assert_read_back(&others[i]);
+}
+
+static void
+test_lines_of_fields_that_nobody_writes_are_refused(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "filter field \"a\": text\n",
+        "filter field \"a\"\n",
+        "filter field \"a",
+        "filter field \"\": string\n",
+        "sort field \"a\": bits\n",
+        "sort field \"a\": bits 3x\n",
+        "sort field \"a\": bits 99999999999\n",
+        "sort field \"a\": width 3\n",
+        "sort field \"a\": bits 3 greatest\n",
+        "sort field \"a\": bits 3 average b\n",
+    };
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        struct error err = {0};
+        struct config_index read;
+        struct arena arena;
+        arena_init(&arena);
+        int rc = config_identity_read(text_of(lines[i]), &arena, &read, &err);
+        if (rc != ERR_DATA)
+            fail_msg("%s", lines[i]);
+        arena_free(&arena);
+    }
+}
+
 int
 main(void)
 {
@@ -151,6 +216,8 @@ main(void)
         cmocka_unit_test(test_names_become_a_set_without_those_that_the_index_lacks),
         cmocka_unit_test(
             test_a_computed_field_is_not_written_and_has_the_sources_of_its_configuration),
+        cmocka_unit_test(test_the_fields_of_an_identity_are_read_back),
+        cmocka_unit_test(test_lines_of_fields_that_nobody_writes_are_refused),
         cmocka_unit_test(test_sets_behave_like_arrays_of_flags),
     };
     random_seed();

@@ -51,8 +51,8 @@ static void
 start(struct fixture *fixture)
 {
     struct error err;
-    static const struct wal_options options = {"wal", "test_continuity", FRAME_BYTES, FRAME_BYTES,
-                                               0};
+    static const struct wal_options options = {
+        "wal", "test_continuity", FRAME_BYTES, FRAME_BYTES, 0, NULL};
     fixture->engine = fixture_engine();
     fixture->context.engine = fixture->engine;
     fixture->replayed_frames = 0;

@@ -124,7 +124,7 @@ test_large_frames_are_replayed_whole(void **state)
     }
     wal_close(wal);
     free(payload);
-    struct wal_options options = {DIRECTORY, IDENTITY, 1000, 1000, 0};
+    struct wal_options options = {DIRECTORY, IDENTITY, 1000, 1000, 0, NULL};
     size_t count = 0;
     assert_int_equal(
         wal_open(memory_files_vtable(memory), &options, check_large, &count, &wal, NULL), 0);
@@ -731,7 +731,7 @@ test_F45_another_identity_is_refused_with_the_difference_and_the_repair(void **s
     assert_string_equal(err.message,
                         "cannot open the write-ahead log in " DIRECTORY ": " DIRECTORY
                         "/00000000000000001000.wal: belongs to another index, topic or "
-                        "configuration: partition: 0 of 4 in the log, 0 of 8 expected; "
+                        "partition: partition: 0 of 4 in the log, 0 of 8 expected; "
                         "use another data_dir, or delete " DIRECTORY
                         " to rebuild from the topic, if the index has one");
     must_continue(memory, ONE_SEGMENT_BYTES, 3);
@@ -916,7 +916,7 @@ static void
 test_the_real_file_system_keeps_a_log(void **state)
 {
     char *directory = memory_format("%s/events-0/wal", (char *)*state);
-    struct wal_options options = {directory, IDENTITY, 250, FRAME_BYTES, 0};
+    struct wal_options options = {directory, IDENTITY, 250, FRAME_BYTES, 0, NULL};
     struct error err = {0};
     struct wal *wal, *second;
     for (size_t round = 0; round < 3; round++) {

@@ -66,7 +66,7 @@ replay_model(void *context, const struct wal_frame *frame, struct error *err)
 struct wal_options
 options_of(int64_t segment_bytes)
 {
-    return (struct wal_options){DIRECTORY, IDENTITY, segment_bytes, FRAME_BYTES, 0};
+    return (struct wal_options){DIRECTORY, IDENTITY, segment_bytes, FRAME_BYTES, 0, NULL};
 }
 
 int
