@@ -153,7 +153,7 @@ decode_offsets(const struct json_value *json, struct dump *dump, int32_t partiti
     if (items == NULL)
         return ERR_DATA;
     for (int32_t i = 0; i < partitions; i++) {
-        if (items[i].kind != JSON_INTEGER || items[i].integer < -1)
+        if (items[i].kind != JSON_INTEGER)
             return error_set(err, ERR_DATA, "\"offsets\" has an invalid item");
         dump->offsets[i] = items[i].integer;
     }

@@ -6,8 +6,8 @@
  *                "ops_processed":0,"created_at":1,"completed_at":0,"epoch":1,"job":7,
  *                "offsets":[81,-1]},...]}
  *
- * Both lists of partitions have one item for each partition of the topic, in their order. Times are
- * Unix seconds.
+ * `offsets` as in dump_list.h. Both lists of partitions have one item for each partition of the
+ * topic, in their order. Times are Unix seconds.
  */
 #ifndef CONSUMER_DUMPS_DUMP_FORMAT_H
 #define CONSUMER_DUMPS_DUMP_FORMAT_H

@@ -207,7 +207,7 @@ list_register(struct dump_list *list, struct text name, int64_t now_s)
     snprintf(dump->name, sizeof dump->name, "%.*s", TEXT_ARGS(name));
     dump->offsets = memory_alloc((size_t)list->partition_count * sizeof *dump->offsets);
     for (int32_t i = 0; i < list->partition_count; i++)
-        dump->offsets[i] = -1;
+        dump->offsets[i] = DUMP_OFFSET_NONE;
     return dump;
 }
 
@@ -292,6 +292,28 @@ list_fail_earlier(struct dump_list *list, int32_t partition, const struct dump_m
     }
 }
 
+static bool
+mark_names(const struct dump_mark *mark, const char *name)
+{
+    for (uint32_t i = 0; i < mark->job->dump_count; i++)
+        if (text_is(mark->job->dumps[i].name, name))
+            return true;
+    return false;
+}
+
+/* The load has begun again in the partition, and some sources are not among the new ones. */
+static void
+list_fail_left_out(struct dump_list *list, int32_t partition, const struct dump_mark *mark)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct dump *dump = &list->items[i];
+        if (!dump_has_ended(dump) && dump->offsets[partition] < DUMP_OFFSET_NONE &&
+            dump->epoch == mark->epoch && dump->job == mark->job->job &&
+            !mark_names(mark, dump->name))
+            dump_fail(dump, "the load began again, from other definitions of its sources");
+    }
+}
+
 /* Has the partition read the end of this load, or of a later one? */
 static bool
 partition_has_ended(const struct dump_partition *partition, const struct dump_mark *mark)
@@ -300,24 +322,38 @@ partition_has_ended(const struct dump_partition *partition, const struct dump_ma
            (partition->ended_epoch == mark->epoch && partition->ended_job >= mark->job->job);
 }
 
-/* Every partition tells of the load; the first one registers the dump. False: it cannot be. */
-static bool
-list_begin_dump(struct dump_list *list, const struct dump_mark *mark, struct text name,
-                int64_t now_s)
+/* NULL: it cannot be registered. */
+static struct dump *
+list_register_load(struct dump_list *list, const struct dump_mark *mark, struct text name,
+                   int64_t now_s)
 {
-    const struct dump *old = list_find(list, name);
-    if (old != NULL && old->job > 0 && !dump_is_of_earlier_load(old, mark->epoch, mark->job->job))
-        return true;
     if (name.bytes == 0 || name.bytes > DUMP_NAME_BYTES_MAX)
-        return false;
+        return NULL;
     struct dump *dump = list_register(list, name, now_s);
     if (dump == NULL)
-        return false;
+        return NULL;
     dump->epoch = mark->epoch;
     dump->job = mark->job->job;
     for (int32_t i = 0; i < list->partition_count; i++)
         if (partition_has_ended(&list->partitions[i], mark))
             dump->offsets[i] = 0; /* the dump was removed meanwhile */
+    return dump;
+}
+
+/* Every partition tells of the load; the first one registers the dump. False: it cannot be. */
+static bool
+list_begin_dump(struct dump_list *list, int32_t partition, const struct dump_mark *mark,
+                struct text name, int64_t now_s)
+{
+    struct dump *dump = list_find(list, name);
+    if (dump == NULL || dump->job == 0 ||
+        dump_is_of_earlier_load(dump, mark->epoch, mark->job->job))
+        dump = list_register_load(list, mark, name, now_s);
+    if (dump == NULL)
+        return false;
+    if (dump->epoch == mark->epoch && dump->job == mark->job->job &&
+        dump->offsets[partition] == DUMP_OFFSET_NONE)
+        dump->offsets[partition] = dump_offset_begun(mark->offset);
     return true;
 }
 
@@ -326,8 +362,9 @@ list_begin(struct dump_list *list, int32_t partition, const struct dump_mark *ma
 {
     uint32_t ignored = 0;
     list_fail_earlier(list, partition, mark);
+    list_fail_left_out(list, partition, mark);
     for (uint32_t i = 0; i < mark->job->dump_count; i++)
-        ignored += !list_begin_dump(list, mark, mark->job->dumps[i].name, now_s);
+        ignored += !list_begin_dump(list, partition, mark, mark->job->dumps[i].name, now_s);
     return ignored;
 }
 
@@ -417,8 +454,10 @@ dump_list_recovered(struct dump_list *list, int32_t partition, int64_t durable_o
     }
     for (uint32_t i = 0; i < list->count; i++) {
         struct dump *dump = &list->items[i];
-        if (dump->job > 0 && dump->offsets[partition] >= durable_offset)
-            dump->offsets[partition] = -1;
+        int64_t *offset = &dump->offsets[partition];
+        if (dump->job > 0 &&
+            (*offset >= durable_offset || dump_offset_begun(*offset) >= durable_offset))
+            *offset = DUMP_OFFSET_NONE;
     }
     list_step(list, now_s);
 }

@@ -33,6 +33,15 @@ enum {
     DUMP_REASON_BYTES = 256,
 };
 
+enum { DUMP_OFFSET_NONE = -1 };
+
+/* `offset`: of the begin mark. Its own inverse. */
+static inline int64_t
+dump_offset_begun(int64_t offset)
+{
+    return DUMP_OFFSET_NONE - 1 - offset;
+}
+
 enum dump_status { DUMP_WRITING, DUMP_LOADING, DUMP_COMPLETE, DUMP_FAILED, DUMP_STATUSES };
 
 struct dump {
@@ -45,8 +54,9 @@ struct dump {
     int64_t completed_at_s; /* 0: not complete */
     int64_t epoch;          /* of the load that registered it */
     int64_t job;            /* the same; 0: a client did, with PUT */
-    /* By partition: the offset of the message that the partition has to apply. -1: none; a dump of
-     * a load then waits for the end mark. */
+    /* By partition: the offset of the message that the partition has to apply. A dump of a load
+     * waits for its end mark as long as the number is negative: DUMP_OFFSET_NONE, or
+     * dump_offset_begun() when the partition has read the begin mark. */
     int64_t *offsets;
 };
 

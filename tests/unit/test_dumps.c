@@ -304,7 +304,7 @@ test_the_answer_has_the_documented_form(void **state)
 
 /* --- random histories ------------------------------------------------------------------------ */
 
-enum { NAMES = 4, MESSAGES = 40, JOBS = 8 };
+enum { NAMES = 4, MESSAGES = 60, JOBS = 8 };
 
 static const char *const names[NAMES] = {"a", "b", "c", "d"};
 
@@ -313,6 +313,7 @@ struct message {
     bool is_mark;
     enum job_mark_kind kind;
     int job;
+    int names;
 };
 
 /* What loads wrote to the topic, and how far each partition of a member is. */
@@ -321,7 +322,8 @@ struct history {
     int count[PARTITIONS];
     bool has_end[JOBS + 1];
     const char *failed[JOBS + 1];
-    int names[JOBS + 1]; /* a set of bits */
+    int names[JOBS + 1];       /* a set of bits */
+    int first_names[JOBS + 1]; /* with which it began first; 0: it began once */
     int next[PARTITIONS];
     int durable[PARTITIONS];
     struct dump_list list;
@@ -329,12 +331,12 @@ struct history {
 };
 
 static void
-history_append(struct history *history, int job, enum job_mark_kind kind)
+history_append(struct history *history, int job, enum job_mark_kind kind, int job_names)
 {
     for (int i = 0; i < PARTITIONS; i++) {
         history->count[i] += (int)random_below(2);
         assert_true(history->count[i] < MESSAGES);
-        history->topic[i][history->count[i]++] = (struct message){true, kind, job};
+        history->topic[i][history->count[i]++] = (struct message){true, kind, job, job_names};
     }
 }
 
@@ -345,9 +347,12 @@ history_write_topic(struct history *history)
         history->has_end[job] = random_below(4) > 0;
         history->failed[job] = random_below(4) == 0 ? "it was cancelled" : "";
         history->names[job] = (int)random_below(1 << NAMES);
-        history_append(history, job, JOB_BEGIN);
+        history->first_names[job] = random_below(4) == 0 ? (int)random_below(1 << NAMES) : 0;
+        if (history->first_names[job] != 0)
+            history_append(history, job, JOB_BEGIN, history->first_names[job]);
+        history_append(history, job, JOB_BEGIN, history->names[job]);
         if (history->has_end[job])
-            history_append(history, job, JOB_END);
+            history_append(history, job, JOB_END, history->names[job]);
     }
 }
 
@@ -386,7 +391,7 @@ history_read(struct history *history, int partition)
     struct job_mark job = {.kind = message->kind, .job = message->job, .dumps = dumps};
     const struct dump_mark one = {.epoch = 1, .offset = offset, .job = &job, .incomplete = ""};
     for (int i = 0; i < NAMES; i++)
-        if ((history->names[message->job] >> i & 1) != 0)
+        if ((message->names >> i & 1) != 0)
             dumps[job.dump_count++] = (struct job_dump){
                 .name = text_of(names[i]), .failed = text_of(history->failed[message->job])};
     if (message->is_mark)
@@ -470,12 +475,15 @@ history_check_complete(const struct history *history)
 static const char *
 history_expect(const struct history *history, int name)
 {
-    for (int job = JOBS; job > 0; job--)
+    for (int job = JOBS; job > 0; job--) {
         if ((history->names[job] >> name & 1) != 0) {
             if (!history->has_end[job])
                 return job == JOBS ? "Writing" : "Failed";
             return history->failed[job][0] != '\0' ? "Failed" : "Complete";
         }
+        if ((history->first_names[job] >> name & 1) != 0)
+            return "Failed"; /* it began again without this one */
+    }
     return "none";
 }
 
