@@ -13,6 +13,7 @@
 #include "common/ops/ops_json.h"
 #include "consumer/commands/commands.h"
 #include "consumer/commands/wal_logs.h"
+#include "consumer/dead_letter/chunk_json.h"
 #include "consumer/dead_letter/event_json.h"
 #include "consumer/partition/batch.h"
 #include "consumer/partition/incomplete.h"
@@ -40,80 +41,6 @@ struct wal_dump {
 };
 
 static void
-wal_dump_write_names(struct wal_dump *dump, const struct text *names, uint32_t count)
-{
-    json_key(&dump->json, "field_names");
-    json_array_begin(&dump->json);
-    for (uint32_t i = 0; i < count; i++)
-        json_text(&dump->json, names[i]);
-    json_array_end(&dump->json);
-}
-
-/* Slots as entity ids. */
-static void
-wal_dump_write_entities(struct wal_dump *dump, const char *key, const uint32_t *slots,
-                        uint32_t count)
-{
-    json_key(&dump->json, key);
-    json_array_begin(&dump->json);
-    for (uint32_t i = 0; i < count; i++)
-        json_integer(&dump->json,
-                     (int64_t)slots[i] * dump->config->topic.partitions + dump->partition);
-    json_array_end(&dump->json);
-}
-
-static void
-wal_dump_write_value(struct wal_dump *dump, const struct chunk_column *column, uint32_t at)
-{
-    switch (column->kind) {
-    case CHUNK_INTEGERS:
-        json_integer(&dump->json, column->integers[at]);
-        break;
-    case CHUNK_FLOATS:
-        json_float(&dump->json, column->floats[at]);
-        break;
-    case CHUNK_BOOLEANS:
-        json_boolean(&dump->json, column->integers[at] != 0);
-        break;
-    default:
-        CHECK(column->kind == CHUNK_STRINGS);
-        json_text(&dump->json, column->strings[column->integers[at]]);
-    }
-}
-
-static void
-wal_dump_write_column(struct wal_dump *dump, const struct chunk_column *column)
-{
-    struct json_writer *json = &dump->json;
-    json_object_begin(json);
-    json_key(json, "field");
-    json_text(json, column->field);
-    wal_dump_write_entities(dump, "entities", column->slots, column->count);
-    json_key(json, "values");
-    json_array_begin(json);
-    for (uint32_t i = 0; i < column->count; i++)
-        wal_dump_write_value(dump, column, i);
-    json_array_end(json);
-    json_object_end(json);
-}
-
-/* The entities that the chunk lists, those that are alive, and the values of each field. */
-static void
-wal_dump_write_chunk(struct wal_dump *dump, const struct chunk *chunk)
-{
-    wal_dump_write_names(dump, chunk->fields, chunk->field_count);
-    if (chunk->has_slots)
-        wal_dump_write_entities(dump, "entities", chunk->slots, chunk->slot_count);
-    if (chunk->states_alive)
-        wal_dump_write_entities(dump, "alive_entities", chunk->alive, chunk->alive_count);
-    json_key(&dump->json, "columns");
-    json_array_begin(&dump->json);
-    for (uint32_t i = 0; i < chunk->column_count; i++)
-        wal_dump_write_column(dump, &chunk->columns[i]);
-    json_array_end(&dump->json);
-}
-
-static void
 wal_dump_write_event(struct wal_dump *dump, const struct event *event)
 {
     struct json_writer *json = &dump->json;
@@ -122,11 +49,11 @@ wal_dump_write_event(struct wal_dump *dump, const struct event *event)
     json_string(json, event_kind_name(event->kind));
     event_json_write(event, json);
     if (event->kind == EVENT_CHUNK) {
-        wal_dump_write_chunk(dump, event->chunk);
+        chunk_json_write(event->chunk, dump->partition, dump->config->topic.partitions, json);
     } else {
         bool is_pass = event->kind == EVENT_PASS;
         if (is_pass)
-            wal_dump_write_names(dump, event->pass->fields, event->pass->field_count);
+            chunk_json_write_names(event->pass->fields, event->pass->field_count, json);
         buffer_clear(&dump->ops);
         ops_json_write(is_pass ? &event->pass->fan_outs : &event->ops, &dump->ops);
         json_key(json, "ops");

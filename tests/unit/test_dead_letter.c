@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/error.h"
+#include "consumer/dead_letter/chunk_json.h"
 #include "consumer/dead_letter/dead_letter.h"
 
 static const struct dead_letter raw = {
@@ -151,6 +152,58 @@ test_a_dead_letter_of_any_size_fits_into_a_message_of_kafkas_default_size(void *
     free(controls);
 }
 
+static void
+test_the_values_of_a_chunk_are_written_with_their_entities(void **state)
+{
+    (void)state;
+    static const uint32_t slots[] = {0, 2};
+    static const int64_t integers[] = {7, -1}, bits[] = {1, 0};
+    static const double floats[] = {0.5, 2};
+    static const struct text strings[] = {TEXT("x"), TEXT("y")};
+    static const struct text fields[] = {TEXT("a"), TEXT("b")};
+    static const struct chunk_column columns[] = {
+        {.field = {"a", 1},
+         .kind = CHUNK_INTEGERS,
+         .count = 2,
+         .slots = slots,
+         .integers = integers},
+        {.field = {"a", 1}, .kind = CHUNK_FLOATS, .count = 2, .slots = slots, .floats = floats},
+        {.field = {"b", 1}, .kind = CHUNK_BOOLEANS, .count = 2, .slots = slots, .integers = bits},
+        {.field = {"b", 1},
+         .kind = CHUNK_STRINGS,
+         .count = 2,
+         .slots = slots,
+         .integers = bits,
+         .strings = strings,
+         .string_count = 2},
+    };
+    const struct chunk chunk = {.has_slots = true,
+                                .slots = slots,
+                                .slot_count = 2,
+                                .fields = fields,
+                                .field_count = 2,
+                                .states_alive = true,
+                                .alive = slots,
+                                .alive_count = 1,
+                                .columns = columns,
+                                .column_count = 4};
+    struct buffer out;
+    struct json_writer json;
+    buffer_init(&out);
+    json_writer_init(&json, &out);
+    json_object_begin(&json);
+    chunk_json_write(&chunk, 1, 4, &json);
+    json_object_end(&json);
+    assert_string_equal(
+        buffer_string(&out),
+        "{\"field_names\":[\"a\",\"b\"],\"entities\":[1,9],\"alive_entities\":[1],\"columns\":["
+        "{\"field\":\"a\",\"entities\":[1,9],\"values\":[7,-1]},"
+        "{\"field\":\"a\",\"entities\":[1,9],\"values\":[0.5,2.0]},"
+        "{\"field\":\"b\",\"entities\":[1,9],\"values\":[true,false]},"
+        "{\"field\":\"b\",\"entities\":[1,9],\"values\":[\"y\",\"x\"]}]}");
+    buffer_free(&out);
+}
+
 int
 main(void)
 {
@@ -158,6 +211,7 @@ main(void)
         cmocka_unit_test(test_a_message_that_is_not_an_event),
         cmocka_unit_test(test_an_event_with_dropped_ops),
         cmocka_unit_test(test_a_chunk_is_described_by_its_numbers),
+        cmocka_unit_test(test_the_values_of_a_chunk_are_written_with_their_entities),
         cmocka_unit_test(test_base64_pads_every_length),
         cmocka_unit_test(test_a_dead_letter_of_any_size_fits_into_a_message_of_kafkas_default_size),
     };

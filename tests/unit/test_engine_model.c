@@ -513,7 +513,7 @@ apply_randomly(struct engine *engine)
     uint64_t choice = random_below(50);
     if (random_below(2000) == 0)
         clear_randomly(engine);
-    if (random_below(500) == 0)
+    if (random_below(1000) == 0)
         apply_random_chunk(engine);
     if (choice == 0)
         advance_randomly(engine);
