@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/config/config_fields.h"
 
 enum { OP_TEXT_BYTES = 512 };
 
@@ -100,5 +101,8 @@ covered_fields_read(struct pg *pg, const struct config *config, struct arena *ar
         rc = reconcile_list_triggers(pg, &plan, arena, &triggers, &count, err);
     if (rc == 0)
         covered_fields_find(&plan, triggers, count, arena, fields);
+    if (rc == 0 && fields->count > CONFIG_FIELDS_MAX + 1)
+        rc = error_set(err, ERR_USAGE, "triggers set %u fields, more than an index may have (%d)",
+                       fields->count, CONFIG_FIELDS_MAX);
     return rc;
 }

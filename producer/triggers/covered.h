@@ -27,7 +27,8 @@ void covered_fields_find(const struct reconcile_plan *plan,
                          struct arena *arena, struct covered_fields *fields);
 
 /* Reads the triggers of the database and finds the fields. Nothing is locked or changed, apart from
- * the search_path of the session (catalogue.h). Errors as of reconcile_plan(). */
+ * the search_path of the session (catalogue.h). Errors as of reconcile_plan(); ERR_USAGE also for
+ * more fields than an index may have, which a mark could not name. */
 int covered_fields_read(struct pg *pg, const struct config *config, struct arena *arena,
                         struct covered_fields *fields, struct error *err);
 

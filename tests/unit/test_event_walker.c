@@ -187,7 +187,7 @@ test_many_numbers_at_once(void **state)
     size_t count = 0;
     for (int bits = 0; bits < 64; bits++)
         for (int sign = 0; sign < 2; sign++, count += 2) {
-            numbers[count] = (int64_t)(UINT64_C(1) << bits) - sign;
+            numbers[count] = (int64_t)((UINT64_C(1) << bits) - (uint64_t)sign);
             numbers[count + 1] = sign == 0 ? -1 : (int64_t)(~UINT64_C(0) << bits);
         }
     buffer_init(&bytes);
