@@ -5,6 +5,8 @@
 #include "producer/commands/dead_letters.h"
 #include "producer/commands/health.h"
 #include "producer/commands/init.h"
+#include "producer/commands/jobs.h"
+#include "producer/commands/load.h"
 #include "producer/commands/run.h"
 #include "producer/commands/status.h"
 #include "producer/commands/triggers.h"
@@ -88,6 +90,34 @@ static const struct cli_command commands[] = {
     {.name = "triggers drop",
      .summary = "remove all triggers that apply has created",
      .run = command_triggers_drop},
+    {.name = "load",
+     .options = load_options,
+     .has_json = true,
+     .summary = "load existing rows into the indexes, beside the stream",
+     .help = "Requests a load of what the configuration's triggers would write for all existing\n"
+             "rows, and waits for its end. The running producer does it within\n"
+             "producer.load.share of its time; when none runs, the command does it itself. Fields\n"
+             "that it names keep serving their values meanwhile. The same command after an\n"
+             "interruption continues the unfinished job.",
+     .run = command_load},
+    {.name = "jobs list",
+     .has_json = true,
+     .summary = "print the newest 100 loads that were requested, and their ends",
+     .run = command_jobs_list},
+    {.name = "jobs show",
+     .arguments = "ID",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .has_json = true,
+     .summary = "print one of them, with what it has read from each table",
+     .run = command_jobs_show},
+    {.name = "jobs cancel",
+     .arguments = "ID",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .summary = "end a load that is not finished",
+     .help = "What it has loaded stays. Fields that were not loaded completely stay incomplete.",
+     .run = command_jobs_cancel},
     {.name = "trim",
      .has_json = true,
      .summary = "remove the rows that every producer has sent",

@@ -109,6 +109,27 @@ json_retention(struct json_writer *json, const struct status_retention *retentio
     json_string(json, retention->error);
 }
 
+/* `load_job` is null while no load runs. */
+static void
+json_load(struct json_writer *json, const struct status_load *load)
+{
+    json_key(json, "load_job");
+    if (load->job != 0)
+        json_integer(json, load->job);
+    else
+        json_null(json);
+    json_key(json, "load_stage");
+    json_string(json, load->stage);
+    json_key(json, "load_ratio");
+    if (load->job != 0 && load->ratio >= 0)
+        json_float(json, load->ratio);
+    else
+        json_null(json);
+    json_number(json, "load_rows", load->job_rows);
+    json_key(json, "load_error");
+    json_string(json, load->error);
+}
+
 static void
 json_progress(struct json_writer *json, const struct status_view *view)
 {
@@ -152,6 +173,7 @@ answer_status(const struct answer *answer)
     json_string(&json, answer->view->error);
     json_progress(&json, answer->view);
     json_retention(&json, &answer->view->retention);
+    json_load(&json, &answer->view->load);
     json_object_end(&json);
     CHECK(json.depth == 0);
 }
@@ -222,6 +244,30 @@ answer_retention_metrics(const struct answer *answer)
 }
 
 static void
+answer_load_metrics(const struct answer *answer)
+{
+    const struct status_load *load = &answer->view->load;
+    const char *const labels[] = {"source", answer->config->producer.name, NULL};
+    metric(answer, "bitdex_load_running", "gauge", "1 while a load runs.", load->job != 0);
+    if (load->job != 0 && load->ratio >= 0)
+        metric(answer, "bitdex_load_progress_ratio", "gauge",
+               "How much of the entities the running load has sent, from 0 to 1.", load->ratio);
+    metric(answer, "bitdex_load_error", "gauge",
+           "1 while the last step of the running load has to be repeated; load_error in the status"
+           " has the reason.",
+           load->error[0] != '\0');
+    metric(answer, "bitdex_load_rows_total", "counter", "Rows that loads have sent.",
+           (double)load->rows);
+    metric(answer, "bitdex_load_read_bytes_total", "counter",
+           "Bytes that the database has sent to loads.", (double)load->bytes);
+    metrics_family(&answer->response->body, "bitdex_load_step_seconds", "histogram",
+                   "Duration of a step of a load, from its reading to its acknowledgement: new rows"
+                   " wait for so long at most.");
+    metrics_histogram_sample(&answer->response->body, "bitdex_load_step_seconds", labels,
+                             &answer->status->load_steps);
+}
+
+static void
 answer_age_metrics(const struct answer *answer)
 {
     const struct status_view *view = answer->view;
@@ -286,6 +332,7 @@ answer_metrics(const struct answer *answer)
     answer_age_metrics(answer);
     answer_sent_metrics(answer);
     answer_retention_metrics(answer);
+    answer_load_metrics(answer);
     answer_cycle_histogram(answer);
     CHECK(answer->response->body.data[answer->response->body.bytes - 1] == '\n');
 }

@@ -2,8 +2,10 @@
  * and then repeats:
  *
  *     poll     take a source snapshot; without a row since the last one, save nothing
+ *     load     or read the next step of a load, whose snapshot it is (loads.h)
  *     open     when all of the window before is acknowledged, save s1, s2 and the numbers (L1)
  *     send     the rows of the window, chunk by chunk (window_rows.h)
+ *     load     send what was read for a load
  *     mark     send a watermark to every partition
  *
  * The poll and the first chunk of window n + 1 overlap with the acknowledgements of window n.
@@ -17,6 +19,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
+#include "producer/drain/loads.h"
 #include "producer/drain/takeover.h"
 #include "producer/drain/window_rows.h"
 #include "producer/source/window.h"
@@ -37,6 +40,8 @@ enum {
 
 struct drain {
     struct session session;
+    struct loads *loads; /* of the session; NULL before its takeover */
+    bool has_backlog;  /* more rows may wait than fit a chunk: they are sent before a load reads */
     int64_t marked_us; /* monotonic: when marks were last queued */
     int64_t active_us; /* monotonic: when the last row was handed over */
 
@@ -145,12 +150,19 @@ drain_idle(struct drain *drain, struct error *err)
     return session_turn(session, wait_ms, err);
 }
 
+/* The snapshot that ends the next window: of a poll, or of a load that has read in it. */
 static int
 drain_poll(struct drain *drain, struct source_snapshot *next, struct error *err)
 {
+    bool has_snapshot = false;
+    int rc = 0;
+    if (!drain->has_backlog)
+        rc = loads_read(drain->loads, next, &has_snapshot, err);
+    if (rc != 0 || has_snapshot)
+        return rc;
     drain->progress.shown.polls++;
     status_begin_server_call(drain->session.status);
-    int rc = source_snapshot_read(drain->session.pg, next, err);
+    rc = source_snapshot_read(drain->session.pg, next, err);
     status_end_server_call(drain->session.status);
     return rc;
 }
@@ -163,12 +175,24 @@ drain_read_chunk(struct session *session, int64_t after_id, const struct snapsho
     return rc == 0 ? session_take_chunk(session, chunk, err) : rc;
 }
 
+/* Ends a window without rows. What a load has read follows a saved window. */
+static int
+drain_nothing(struct drain *drain, const struct source_snapshot *next, struct error *err)
+{
+    struct session *session = &drain->session;
+    session_set_delivered(session, next);
+    if (!loads_have_step(drain->loads))
+        return drain_idle(drain, err);
+    int rc = session_await_acks(session, err);
+    return rc == 0 ? session_open_window(session, &session->delivered.snapshot, err) : rc;
+}
+
 /* One poll of the source, and the window that it opens if there are rows. */
 static int
 drain_step(struct drain *drain, struct source_snapshot *next, struct error *err)
 {
     struct session *session = &drain->session;
-    struct outbox_chunk chunk = {0};
+    struct outbox_chunk chunk = {.last = true};
     const struct snapshot *s1 = &session->delivered.snapshot;
     CHECK(publisher_flushed(session->publisher));
     CHECK(s1->xmax >= session->window.s2.xmax);
@@ -177,12 +201,10 @@ drain_step(struct drain *drain, struct source_snapshot *next, struct error *err)
         rc = drain_read_chunk(session, OUTBOX_FIRST_ROW, s1, &next->snapshot, &chunk, err);
     if (rc != 0)
         return rc;
-    if (chunk.rows > 0) {
-        rc = drain_window(drain, next, &chunk, err);
-    } else {
-        session_set_delivered(session, next);
-        rc = drain_idle(drain, err);
-    }
+    drain->has_backlog = !chunk.last;
+    rc = chunk.rows > 0 ? drain_window(drain, next, &chunk, err) : drain_nothing(drain, next, err);
+    if (rc == 0 && loads_have_step(drain->loads))
+        rc = loads_send(drain->loads, err);
     return rc == 0 ? drain_mark(drain, err) : rc;
 }
 
@@ -215,6 +237,7 @@ drain_windows(struct drain *drain, struct error *err)
     CHECK(drain->session.delivered.snapshot.xmin > 0);
     drain->marked_us = clock_monotonic_us();
     drain->active_us = drain->marked_us;
+    drain->has_backlog = true; /* while nothing is known of it */
     int rc = 0;
     while (rc == 0)
         rc = drain_step(drain, &next, err);
@@ -250,6 +273,7 @@ drain_session(struct drain *drain, struct error *err)
     CHECK(session->pg != NULL && session->outbox != NULL && session->publisher != NULL);
     status_set_phase(session->status, STATUS_DRAINING);
     log_info("drain", "draining into topic %s", session->config->topic.name);
+    drain->loads = loads_create(session);
     rc = drain_resume(session, err);
     return rc == 0 ? drain_windows(drain, err) : rc;
 }
@@ -277,6 +301,8 @@ drain_run(const struct config *config, struct status *status, struct error *err)
         CHECK(rc != 0);
         if (rc == SESSION_STOPPED)
             rc = drain_finish(&drain.session, err);
+        loads_destroy(drain.loads);
+        drain.loads = NULL;
         session_close(&drain.session);
         if (rc != ERR_RETRY || shutdown_requested())
             return drain_end(rc, err);

@@ -34,6 +34,7 @@ struct session {
     struct publisher *publisher;
 
     struct cursor_history history; /* of the database that the session is connected to */
+    int64_t message_bytes_max;     /* max.message.bytes of the topic */
     struct cursor_owner owner;
     char start_name[SESSION_NAME_BYTES]; /* random, in every mark (L3) */
     struct arena arena;

@@ -134,6 +134,16 @@ status_publish_retention(struct status *status, const struct status_retention *r
 }
 
 void
+status_publish_load(struct status *status, const struct status_load *load)
+{
+    mutex_lock(&status->mutex);
+    CHECK(load->rows >= status->view.load.rows && load->bytes >= status->view.load.bytes);
+    CHECK(load->ratio <= 1);
+    status->view.load = *load;
+    mutex_unlock(&status->mutex);
+}
+
+void
 status_read(struct status *status, struct status_view *view)
 {
     mutex_lock(&status->mutex);

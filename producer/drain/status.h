@@ -59,6 +59,17 @@ struct status_retention {
     char error[STATUS_ERROR_BYTES]; /* "": none */
 };
 
+/* What the drain does for loads. */
+struct status_load {
+    int64_t job;                    /* that is running; 0: none */
+    char stage[8];                  /* of the job */
+    double ratio;                   /* of its ranges that are loaded; negative: unknown */
+    int64_t job_rows;               /* that it has sent, in all runs */
+    char error[STATUS_ERROR_BYTES]; /* why its last step has to be repeated; "": nothing */
+    uint64_t rows;                  /* of this run, as is */
+    uint64_t bytes;                 /* that the database sent */
+};
+
 struct status_view {
     enum status_phase phase;
     char error[STATUS_ERROR_BYTES]; /* "": none; the reason when stopped */
@@ -66,14 +77,16 @@ struct status_view {
     bool in_server_call;
     struct status_progress progress;
     struct status_retention retention;
+    struct status_load load;
 };
 
 struct status {
-    pthread_mutex_t mutex; /* of view.phase, .error, .progress and .retention */
+    pthread_mutex_t mutex; /* of view.phase, .error, .progress, .retention, .load */
     struct status_view view;
     _Atomic int64_t heartbeat_us; /* monotonic */
     _Atomic int server_calls;     /* nested */
     struct metrics_histogram cycles;
+    struct metrics_histogram load_steps;
 };
 
 void status_init(struct status *status);
@@ -89,6 +102,8 @@ void status_set_phase(struct status *status, enum status_phase phase);
 void status_publish(struct status *status, const struct status_progress *progress);
 /* `error`: "" without one. Logs the first of a row of errors, and their end. */
 void status_set_error(struct status *status, const char *error);
+
+void status_publish_load(struct status *status, const struct status_load *load);
 
 /* For the trimmer. */
 void status_publish_retention(struct status *status, const struct status_retention *retention);

@@ -90,13 +90,13 @@ takeover_open_source(struct session *session, struct error *err)
 }
 
 static int
-takeover_describe_topic(struct session *session, int64_t *message_bytes_max, struct error *err)
+takeover_describe_topic(struct session *session, struct error *err)
 {
     struct kafka_topic topic;
     status_set_phase(session->status, STATUS_BROKER);
     int rc = topic_check_describe(session->config, &topic, err);
     if (rc == 0)
-        *message_bytes_max = topic.message_bytes_max;
+        session->message_bytes_max = topic.message_bytes_max;
     return rc;
 }
 
@@ -186,8 +186,7 @@ takeover_take_generation(struct session *session, struct error *err)
 }
 
 static int
-takeover_open_sink(struct session *session, int64_t message_bytes_max, int64_t event_bytes_max,
-                   struct error *err)
+takeover_open_sink(struct session *session, int64_t event_bytes_max, struct error *err)
 {
     const struct cursor_window *window = &session->window;
     const struct publisher_origin origin = {
@@ -199,7 +198,7 @@ takeover_open_sink(struct session *session, int64_t message_bytes_max, int64_t e
         .fields = session->covered.names,
         .field_count = session->covered.count,
         .voided = session->owner.voided,
-        .message_bytes_max = message_bytes_max,
+        .message_bytes_max = session->message_bytes_max,
         .event_bytes_max = event_bytes_max,
     };
     const struct numbering numbering = {
@@ -270,16 +269,15 @@ takeover_fence(struct session *session, struct error *err)
 static int
 takeover_steps(struct session *session, int64_t *event_bytes_max, struct error *err)
 {
-    int64_t message_bytes_max = 0;
     int rc = takeover_open_source(session, err);
     if (rc == 0)
-        rc = takeover_describe_topic(session, &message_bytes_max, err);
+        rc = takeover_describe_topic(session, err);
     if (rc == 0)
         rc = takeover_take_generation(session, err);
-    if (*event_bytes_max < message_bytes_max)
-        *event_bytes_max = message_bytes_max;
+    if (*event_bytes_max < session->message_bytes_max)
+        *event_bytes_max = session->message_bytes_max;
     if (rc == 0)
-        rc = takeover_open_sink(session, message_bytes_max, *event_bytes_max, err);
+        rc = takeover_open_sink(session, *event_bytes_max, err);
     if (rc == 0)
         rc = takeover_fence(session, err);
     return rc;

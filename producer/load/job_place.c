@@ -107,7 +107,7 @@ job_place_pass_fan_outs(struct job_place *place, const struct job_shape *shape)
 void
 job_place_give_up(struct job_place *place)
 {
-    CHECK(place->stage != JOB_STAGE_BEGIN);
+    CHECK((size_t)place->stage < STAGES);
     place->stage = JOB_STAGE_END;
 }
 

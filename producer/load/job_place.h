@@ -47,7 +47,7 @@ struct job_place job_place_first(void);
 void job_place_pass_begin(struct job_place *place, const struct job_shape *shape);
 void job_place_pass_range(struct job_place *place, const struct job_shape *shape, int64_t end);
 void job_place_pass_fan_outs(struct job_place *place, const struct job_shape *shape);
-/* A job that has begun and cannot go on only sends its end mark. */
+/* A job that cannot go on only sends its end mark. */
 void job_place_give_up(struct job_place *place);
 
 /* How long a job pauses after a step that took `work_us`, so that its steps take `share` of the

@@ -91,6 +91,27 @@ cursor_try_lock(struct pg *pg, const char *name, bool *locked, struct error *err
     return 0;
 }
 
+int
+cursor_find_lock(struct pg *pg, const char *name, bool *locked, struct error *err)
+{
+    struct pg_result *result;
+    CHECK(name != NULL);
+    /* pg_locks shows the key of an advisory lock in two halves. */
+    int rc =
+        pg_query(pg,
+                 "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                 " AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname ="
+                 " current_database()) AND (classid::bigint << 32) | objid::bigint ="
+                 " hashtextextended('bitdex-producer ' || $1, 0))",
+                 1, &name, &result, err);
+    if (rc != 0)
+        return error_wrap(err, rc, "could not look for the lock on the producer's name");
+    CHECK(pg_rows(result) == 1);
+    *locked = pg_boolean(result, 0, 0);
+    pg_result_clear(result);
+    return 0;
+}
+
 static int
 check_cluster(const struct pg_result *row, const struct config *config,
               const struct cursor_history *history, struct error *err)

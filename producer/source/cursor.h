@@ -69,6 +69,9 @@ int cursor_read_history(struct pg *pg, struct cursor_history *history, struct er
  * that waits for a lock holds back xmin (F64). */
 int cursor_try_lock(struct pg *pg, const char *name, bool *locked, struct error *err);
 
+/* Does a producer of this name hold the lock? */
+int cursor_find_lock(struct pg *pg, const char *name, bool *locked, struct error *err);
+
 /* Checks that the saved cursor belongs to this database and to this topic, and is not in the
  * future. Changes nothing; a producer without a cursor passes, and so does a new timeline, where
  * the topic decides (cursor_timeline_is_new()). The message of ERR_FATAL says what to do. */

@@ -77,6 +77,27 @@ test_other_paths_and_methods_are_refused(void **unused)
     status_free(&status);
 }
 
+static void
+test_a_running_load_is_shown(void **unused)
+{
+    (void)unused;
+    struct status status;
+    struct status_load load = {.job = 3, .stage = "ranges", .ratio = 0.5, .job_rows = 9, .rows = 7};
+    status_init(&status);
+    check_answer(&status, "GET", "/api/status", 200, "\"load_job\":null");
+    check_answer(&status, "GET", "/metrics", 200, "bitdex_load_running{source=\"p\"} 0\n");
+    status_publish_load(&status, &load);
+    check_answer(&status, "GET", "/api/status", 200,
+                 "\"load_job\":3,\"load_stage\":\"ranges\",\"load_ratio\":0.5,\"load_rows\":9");
+    check_answer(&status, "GET", "/metrics", 200, "bitdex_load_running{source=\"p\"} 1\n");
+    check_answer(&status, "GET", "/metrics", 200, "bitdex_load_progress_ratio{source=\"p\"} 0.5\n");
+    check_answer(&status, "GET", "/metrics", 200, "bitdex_load_rows_total{source=\"p\"} 7\n");
+    load.ratio = -1; /* unknown */
+    status_publish_load(&status, &load);
+    check_answer(&status, "GET", "/api/status", 200, "\"load_ratio\":null");
+    status_free(&status);
+}
+
 int
 main(void)
 {
@@ -84,6 +105,7 @@ main(void)
         cmocka_unit_test(test_health_fails_for_a_stuck_drain_but_not_during_a_server_call),
         cmocka_unit_test(test_freshness_is_null_before_the_first_acknowledged_snapshot),
         cmocka_unit_test(test_other_paths_and_methods_are_refused),
+        cmocka_unit_test(test_a_running_load_is_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,282 @@
+/* Happy path: read the selection, check it against the configuration and the tables, queue a job
+ * for it, and wait for the job's end. Whoever works on the job checks the selection again.
+ */
+#include "producer/commands/load.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/cli/cli.h"
+#include "common/config/config.h"
+#include "common/json/json_write.h"
+#include "common/pg/pg.h"
+#include "producer/commands/jobs.h"
+#include "producer/commands/load_wait.h"
+#include "producer/load/job_queue.h"
+#include "producer/load/load_plan.h"
+#include "producer/source/guards.h"
+
+enum { IDS_MAX = 100 * 1000, FIELDS_MAX = 1000 };
+
+const struct cli_option load_options[] = {
+    {"--table", "T", "only what the triggers of this table set"},
+    {"--fields", "A,B,...", "only these fields"},
+    {"--range", "BEGIN:END", "only entities from BEGIN on, before END; either may be left out"},
+    {"--ids", "N,N,...,@FILE", "only these entities; a file has an id a line"},
+    {"--no-wait", NULL, "print the job and leave it to the running producer"},
+    {0},
+};
+
+static int
+compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int
+read_fields(const char *list, struct arena *arena, struct load_selection *selection,
+            struct error *err)
+{
+    const char **fields = arena_alloc(arena, FIELDS_MAX * sizeof *fields);
+    uint32_t count = 0;
+    for (const char *at = list; *at != '\0'; at += *at == ',') {
+        size_t bytes = strcspn(at, ",");
+        if (bytes == 0 || count == FIELDS_MAX)
+            return error_set(err, ERR_USAGE, "--fields needs at most %d names with commas between",
+                             FIELDS_MAX);
+        fields[count++] = arena_strdup(arena, (struct text){at, bytes});
+        at += bytes;
+    }
+    if (count == 0)
+        return error_set(err, ERR_USAGE, "--fields names no field");
+    qsort(fields, count, sizeof *fields, compare_texts);
+    uint32_t kept = 1;
+    for (uint32_t i = 1; i < count; i++)
+        if (strcmp(fields[i], fields[kept - 1]) != 0)
+            fields[kept++] = fields[i];
+    selection->fields = fields;
+    selection->field_count = kept;
+    return 0;
+}
+
+static int
+read_bound(const char *from, size_t bytes, int64_t otherwise, int64_t *id, struct error *err)
+{
+    char text[24];
+    *id = otherwise;
+    if (bytes == 0)
+        return 0;
+    if (bytes >= sizeof text)
+        return error_set(err, ERR_USAGE, "--range has a number that is too large");
+    memcpy(text, from, bytes);
+    text[bytes] = '\0';
+    return cli_read_number(text, 0, INT64_MAX, id, err);
+}
+
+static int
+read_range(const char *range, struct load_selection *selection, struct error *err)
+{
+    const char *colon = strchr(range, ':');
+    if (colon == NULL)
+        return error_set(err, ERR_USAGE, "--range needs BEGIN:END");
+    int rc = read_bound(range, (size_t)(colon - range), 0, &selection->begin, err);
+    if (rc == 0)
+        rc = read_bound(colon + 1, strlen(colon + 1), CHUNK_NO_END, &selection->end, err);
+    if (rc == 0 && selection->begin >= selection->end)
+        rc = error_set(err, ERR_USAGE, "--range %s holds no entity: END is not part of it", range);
+    selection->has_range = selection->begin > 0 || selection->end != CHUNK_NO_END;
+    return rc;
+}
+
+static int
+add_id(const char *text, int64_t *ids, uint32_t *count, struct error *err)
+{
+    if (*count == IDS_MAX)
+        return error_set(err, ERR_USAGE, "--ids takes at most %d ids: load a range instead",
+                         IDS_MAX);
+    return cli_read_number(text, 0, INT64_MAX - 1, &ids[(*count)++], err);
+}
+
+static int
+add_ids_of_file(const char *path, int64_t *ids, uint32_t *count, struct error *err)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    int rc = 0;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return error_set_errno(err, ERR_USAGE, "cannot read %s", path);
+    while (rc == 0 && getline(&line, &capacity, file) >= 0) {
+        line[strcspn(line, "\r\n")] = '\0';
+        if (line[0] != '\0')
+            rc = add_id(line, ids, count, err);
+    }
+    if (rc == 0 && ferror(file))
+        rc = error_set_errno(err, ERR_USAGE, "cannot read %s", path);
+    else if (rc != 0)
+        rc = error_wrap(err, rc, "%s", path);
+    free(line);
+    fclose(file);
+    return rc;
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a;
+    int64_t right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static int
+read_ids(const char *list, struct arena *arena, struct load_selection *selection, struct error *err)
+{
+    int64_t *ids = arena_alloc(arena, IDS_MAX * sizeof *ids);
+    uint32_t count = 0;
+    int rc = 0;
+    for (const char *at = list; rc == 0 && *at != '\0'; at += *at == ',') {
+        size_t bytes = strcspn(at, ",");
+        const char *item = arena_strdup(arena, (struct text){at, bytes});
+        rc = *item == '@' ? add_ids_of_file(item + 1, ids, &count, err)
+                          : add_id(item, ids, &count, err);
+        at += bytes;
+    }
+    if (rc != 0)
+        return error_wrap(err, rc, "--ids");
+    if (count == 0)
+        return error_set(err, ERR_USAGE, "--ids names no entity");
+    qsort(ids, count, sizeof *ids, compare_ids);
+    uint32_t kept = 1;
+    for (uint32_t i = 1; i < count; i++)
+        if (ids[i] != ids[kept - 1])
+            ids[kept++] = ids[i];
+    selection->ids = ids;
+    selection->id_count = kept;
+    return 0;
+}
+
+static int
+read_selection(const struct cli *cli, struct arena *arena, struct load_selection *selection,
+               struct error *err)
+{
+    const char *fields = cli_find_option(cli, "--fields");
+    const char *range = cli_find_option(cli, "--range");
+    const char *ids = cli_find_option(cli, "--ids");
+    int rc = 0;
+    *selection =
+        (struct load_selection){.table = cli_find_option(cli, "--table"), .end = CHUNK_NO_END};
+    if (range != NULL && ids != NULL)
+        return error_set(err, ERR_USAGE, "--range and --ids exclude each other");
+    if (fields != NULL)
+        rc = read_fields(fields, arena, selection, err);
+    if (rc == 0 && range != NULL)
+        rc = read_range(range, selection, err);
+    if (rc == 0 && ids != NULL)
+        rc = read_ids(ids, arena, selection, err);
+    return rc;
+}
+
+/* In a session of its own, because making a plan changes settings. */
+static int
+check_selection(const struct config *config, const struct load_selection *selection,
+                struct error *err)
+{
+    struct arena arena = {0};
+    struct load_plan *plan;
+    struct pg *pg;
+    int rc = pg_connect(config->postgres, "bitdex-producer load check", &pg, err);
+    if (rc != 0)
+        return rc;
+    rc = guards_check_all(pg, config, err);
+    if (rc == 0)
+        rc = load_plan_create(config, pg, selection, &arena, &plan, err);
+    pg_close(pg);
+    arena_free(&arena);
+    return rc;
+}
+
+static int
+queue(const struct config *config, const struct load_selection *selection, int64_t *job,
+      bool *found, struct error *err)
+{
+    struct pg *pg;
+    int rc = check_selection(config, selection, err);
+    if (rc == 0)
+        rc = pg_connect(config->postgres, "bitdex-producer load command", &pg, err);
+    if (rc != 0)
+        return rc;
+    rc = job_queue_load(pg, config->producer.name, selection, "requested by the command load", job,
+                        found, err);
+    pg_close(pg);
+    return rc;
+}
+
+static void
+print_job(const struct cli *cli, int64_t job, bool found)
+{
+    struct buffer out = {0};
+    struct json_writer json;
+    if (!cli->json) {
+        printf("job %" PRId64 "%s\n", job, found ? ", which was requested before" : "");
+        return;
+    }
+    json_writer_init(&json, &out);
+    json_object_begin(&json);
+    json_key(&json, "id");
+    json_integer(&json, job);
+    json_key(&json, "found");
+    json_boolean(&json, found);
+    json_object_end(&json);
+    printf("%s\n", buffer_string(&out));
+    buffer_free(&out);
+}
+
+static int
+report_end(const struct cli *cli, const struct job_view *view, struct error *err)
+{
+    int rc = 0;
+    if (cli->json)
+        rc = jobs_print(cli, view->id, err);
+    else if (strcmp(view->state_name, "done") == 0)
+        printf("job %" PRId64 " is done: %" PRId64 " rows\n", view->id, view->rows);
+    if (rc == 0 && !cli->json && view->rejected > 0)
+        printf("rejected: %" PRId64 ", see bitdex-producer dead-letters list\n", view->rejected);
+    if (rc != 0 || strcmp(view->state_name, "done") == 0)
+        return rc;
+    return error_set(err, ERR_FATAL, "job %" PRId64 " %s%s%s", view->id,
+                     strcmp(view->state_name, "failed") == 0 ? "failed" : "was cancelled",
+                     view->error[0] != '\0' ? ": " : "", view->error);
+}
+
+int
+command_load(const struct cli *cli, struct error *err)
+{
+    struct load_selection selection;
+    struct arena arena = {0};
+    struct job_view view;
+    int64_t job = 0;
+    bool found = false;
+    if (cli->config->log.level == LOG_INFO)
+        log_set_level(LOG_WARN); /* the progress of the job says more */
+    int rc = read_selection(cli, &arena, &selection, err);
+    if (rc == 0)
+        rc = queue(cli->config, &selection, &job, &found, err);
+    arena_free(&arena);
+    if (rc != 0)
+        return rc;
+    CHECK(job > 0);
+    if (cli_find_option(cli, "--no-wait") != NULL) {
+        print_job(cli, job, found);
+        return 0;
+    }
+    if (found)
+        fprintf(stderr, "job %" PRId64 " was requested before, and is not finished\n", job);
+    rc = load_wait(cli->config, job, &view, err);
+    return rc == 0 ? report_end(cli, &view, err) : rc;
+}

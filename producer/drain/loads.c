@@ -1,0 +1,241 @@
+#include "producer/drain/loads.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "producer/load/loader.h"
+
+enum { POLL_US = US_PER_S };
+
+struct loads {
+    struct session *session;
+    struct loader *loader;
+    int64_t polled_us; /* monotonic; 0: not yet */
+    int64_t begun_us;  /* monotonic: when the step that is to be sent was begun */
+    int heartbeat_rc;  /* of the reading: why it was ended, and */
+    struct error heartbeat_err;
+};
+
+static int
+loads_heartbeat(void *context)
+{
+    struct loads *loads = context;
+    loads->heartbeat_rc = session_turn(loads->session, 0, &loads->heartbeat_err);
+    return loads->heartbeat_rc;
+}
+
+struct loads *
+loads_create(struct session *session)
+{
+    struct loads *loads = memory_zalloc(sizeof *loads);
+    int64_t bytes_max = publisher_control_bytes_max(session->message_bytes_max);
+    CHECK(session->owner.generation >= 1);
+    const struct loader_options options = {
+        .config = session->config,
+        .owner = &session->owner,
+        .history = &session->history,
+        .event_bytes_max = bytes_max < UINT32_MAX ? (uint32_t)bytes_max : UINT32_MAX,
+        .heartbeat = loads_heartbeat,
+        .context = loads,
+    };
+    loads->session = session;
+    loads->loader = loader_create(&options);
+    return loads;
+}
+
+void
+loads_destroy(struct loads *loads)
+{
+    if (loads == NULL)
+        return;
+    loader_destroy(loads->loader);
+    free(loads);
+}
+
+static void
+loads_publish(struct loads *loads)
+{
+    struct status_load *shown = &loads->session->progress->load;
+    struct loader_view view = loader_view(loads->loader);
+    shown->job = view.job;
+    shown->ratio = view.ratio;
+    shown->job_rows = view.counts.rows;
+    snprintf(shown->stage, sizeof shown->stage, "%s", view.stage);
+    snprintf(shown->error, sizeof shown->error, "%s", view.error);
+    status_publish_load(loads->session->status, shown);
+}
+
+static int
+loads_poll(struct loads *loads, struct error *err)
+{
+    struct session *session = loads->session;
+    int64_t now_us = clock_monotonic_us();
+    CHECK(now_us >= loads->polled_us);
+    if (loads->polled_us != 0 && now_us - loads->polled_us < POLL_US)
+        return 0;
+    loads->polled_us = now_us;
+    status_begin_server_call(session->status);
+    int rc = loader_poll(loads->loader, session->pg, err);
+    status_end_server_call(session->status);
+    loads_publish(loads);
+    return rc;
+}
+
+int
+loads_read(struct loads *loads, struct source_snapshot *next, bool *has_snapshot, struct error *err)
+{
+    *has_snapshot = false;
+    CHECK(!loads_have_step(loads));
+    int rc = loads_poll(loads, err);
+    if (rc != 0 || !loader_is_due(loads->loader))
+        return rc;
+    loads->begun_us = clock_monotonic_us();
+    loads->heartbeat_rc = 0;
+    status_begin_server_call(loads->session->status);
+    rc = loader_read(loads->loader, next, has_snapshot, err);
+    status_end_server_call(loads->session->status);
+    CHECK(rc == loads->heartbeat_rc);
+    if (rc < 0)
+        *err = loads->heartbeat_err;
+    return rc;
+}
+
+bool
+loads_have_step(const struct loads *loads)
+{
+    return loader_step(loads->loader) != LOADER_NOTHING;
+}
+
+static int
+loads_add(struct loads *loads, int32_t partition, struct event *event, struct error *err)
+{
+    struct session *session = loads->session;
+    event->tick = session->window.tick;
+    int rc = publisher_add_control(session->publisher, partition, event, err);
+    if (rc == 0 && publisher_full(session->publisher))
+        rc = session_flush(session, err);
+    return rc;
+}
+
+static int
+loads_add_chunk(struct loads *loads, const struct load_chunk *chunk, struct error *err)
+{
+    int rc = 0;
+    CHECK(chunk->part_count > 0);
+    for (uint32_t i = 0; rc == 0 && i < chunk->part_count; i++)
+        for (int32_t p = 0; rc == 0 && p < loads->session->window.partitions; p++) {
+            struct event event = {.kind = EVENT_CHUNK, .chunk = &chunk->parts[i].chunks[p]};
+            rc = loads_add(loads, p, &event, err);
+        }
+    return rc;
+}
+
+/* Passes and marks are the same for every partition. */
+static int
+loads_add_to_all(struct loads *loads, struct event *event, struct error *err)
+{
+    int rc = 0;
+    for (int32_t p = 0; rc == 0 && p < loads->session->window.partitions; p++)
+        rc = loads_add(loads, p, event, err);
+    return rc;
+}
+
+static int
+loads_add_step(struct loads *loads, struct error *err)
+{
+    struct loader *loader = loads->loader;
+    struct event event = {0};
+    switch (loader_step(loader)) {
+    case LOADER_CHUNK:
+        return loads_add_chunk(loads, loader_chunk(loader), err);
+    case LOADER_PASS:
+        event.kind = EVENT_PASS;
+        event.pass = &loader_pass(loader)->pass;
+        return loads_add_to_all(loads, &event, err);
+    case LOADER_BEGIN:
+    case LOADER_END:
+        event.kind = EVENT_JOB;
+        event.job = loader_mark(loader);
+        return loads_add_to_all(loads, &event, err);
+    case LOADER_NOTHING:
+    case LOADER_SILENT:
+        break;
+    }
+    return 0;
+}
+
+static void
+loads_count(struct loads *loads)
+{
+    struct status_load *shown = &loads->session->progress->load;
+    struct loader *loader = loads->loader;
+    enum loader_step step = loader_step(loader);
+    if (step == LOADER_CHUNK) {
+        shown->rows += loader_chunk(loader)->rows;
+        shown->bytes += loader_chunk(loader)->bytes;
+    } else if (step == LOADER_PASS) {
+        shown->rows += loader_pass(loader)->rows;
+        shown->bytes += loader_pass(loader)->bytes;
+    }
+    int64_t step_us = clock_monotonic_us() - loads->begun_us;
+    metrics_observe_us(&loads->session->status->load_steps, step_us);
+}
+
+/* On the cursor's session; `call` may wait for the server. */
+static int
+loads_acknowledge(struct loads *loads, struct error *err)
+{
+    struct session *session = loads->session;
+    loads_count(loads);
+    status_begin_server_call(session->status);
+    int rc = loader_acknowledge(loads->loader, session->pg, err);
+    status_end_server_call(session->status);
+    return rc;
+}
+
+static int
+loads_announce(struct loads *loads, struct error *err)
+{
+    struct session *session = loads->session;
+    status_begin_server_call(session->status);
+    int rc = loader_announce(loads->loader, session->pg, session->window.tick, err);
+    status_end_server_call(session->status);
+    return rc;
+}
+
+/* A step that no event can carry ends its job; what was sent of it changes nothing that the rest
+ * would not have changed. */
+static int
+loads_send_step(struct loads *loads, struct error *err)
+{
+    struct session *session = loads->session;
+    int rc = session_await_acks(session, err);
+    if (rc == 0)
+        rc = loads_announce(loads, err);
+    if (rc == 0)
+        rc = loads_add_step(loads, err);
+    bool rejected = rc == ERR_DATA;
+    if (rejected)
+        loader_reject(loads->loader, err);
+    if (rc == 0 || rejected)
+        rc = session_flush(session, err);
+    if (rc == 0)
+        rc = session_await_acks(session, err);
+    return rc == 0 && !rejected && loads_have_step(loads) ? loads_acknowledge(loads, err) : rc;
+}
+
+int
+loads_send(struct loads *loads, struct error *err)
+{
+    struct session *session = loads->session;
+    int rc = 0;
+    CHECK(loads_have_step(loads));
+    CHECK(session->window.s2.xmax == session->delivered.snapshot.xmax);
+    while (rc == 0 && loads_have_step(loads))
+        rc = loads_send_step(loads, err);
+    session->rows_since_mark = true;
+    loads_publish(loads);
+    return rc;
+}

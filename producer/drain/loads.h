@@ -1,0 +1,34 @@
+/* Loads in the drain: the steps of jobs (load/loader.h) at the ends of windows.
+ *
+ *     read     in a transaction whose snapshot is the end of the next window; nothing is drained
+ *              while it is open
+ *     window   the drain sends the rows up to that snapshot, and saves the window
+ *     send     when these are acknowledged: what was read, with the last seq of each partition
+ *     save     when that is acknowledged: the job moves on
+ *
+ * The saved window is a synchronous commit, so that what was read is durable in the source
+ * database before it is sent. A session that ends in between loses what was read, and the next
+ * session reads it again. The drain's thread.
+ */
+#ifndef PRODUCER_DRAIN_LOADS_H
+#define PRODUCER_DRAIN_LOADS_H
+
+#include "producer/drain/session.h"
+
+struct loads;
+
+/* `session` has taken over, and outlives it. */
+struct loads *loads_create(struct session *session);
+/* NULL does nothing. */
+void loads_destroy(struct loads *loads);
+
+/* Looks for jobs about once a second, and reads the step that is due. `*has_snapshot`: `next` is
+ * the snapshot of the reading; otherwise it is unchanged. */
+int loads_read(struct loads *loads, struct source_snapshot *next, bool *has_snapshot,
+               struct error *err);
+/* Something was read and is to be sent. */
+bool loads_have_step(const struct loads *loads);
+/* Sends it, after the rows that its snapshot sees were handed over and their window was saved. */
+int loads_send(struct loads *loads, struct error *err);
+
+#endif

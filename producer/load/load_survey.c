@@ -1,0 +1,99 @@
+#include "producer/load/load_survey.h"
+
+#include "common/base/check.h"
+#include "producer/triggers/reconcile.h"
+#include "producer/triggers/sql.h"
+
+int
+load_survey_check_triggers(struct pg *pg, const struct config *config, struct error *err)
+{
+    struct arena arena = {0};
+    struct reconcile_plan plan;
+    struct reconcile_changes changes = {0};
+    int rc = reconcile_plan(pg, config, &arena, &plan, err);
+    if (rc == 0)
+        rc = reconcile_compare(pg, &plan, &arena, &changes, err);
+    const struct reconcile_change *change = rc == 0 ? changes.first : NULL;
+    while (change != NULL && change->label[0] != '+')
+        change = change->next;
+    if (change != NULL)
+        rc = error_set(err, ERR_FATAL,
+                       "the database does not have the triggers of the configuration (%s), so later"
+                       " changes would be missed: run bitdex-producer triggers apply",
+                       change->label + 2);
+    arena_free(&arena);
+    return rc;
+}
+
+/* "FROM [ONLY] table", of the table whose rows have the slots. */
+static void
+append_from(struct buffer *sql, const struct entry_table *table)
+{
+    CHECK(table->quoted != NULL);
+    buffer_append_format(sql, " FROM %s%s", table->is_partitioned ? "" : "ONLY ", table->quoted);
+}
+
+/* Runs `sql`, which gives one row. The caller clears `*result`. */
+static int
+query_row(struct pg *pg, struct buffer *sql, struct pg_result **result, struct error *err)
+{
+    int rc = pg_query(pg, buffer_string(sql), 0, NULL, result, err);
+    buffer_free(sql);
+    CHECK(rc != 0 || pg_rows(*result) == 1);
+    return rc;
+}
+
+int
+load_survey_expects_rows(struct pg *pg, const struct load_source *source, bool *expects,
+                         struct error *err)
+{
+    const struct config_trigger *trigger = source->entry->trigger;
+    struct buffer sql = {0};
+    struct pg_result *result;
+    bool is_own = trigger->kind == TRIGGER_DIRECT || trigger->kind == TRIGGER_JOIN;
+    *expects = false;
+    if (!is_own || trigger->filter != NULL || !source->is_whole)
+        return 0;
+    buffer_append_text(&sql, "SELECT EXISTS (SELECT");
+    append_from(&sql, &source->entry->table);
+    buffer_append_text(&sql, " WHERE ");
+    sql_append_name(&sql, trigger->slot_field);
+    buffer_append_text(&sql, " >= 0)");
+    int rc = query_row(pg, &sql, &result, err);
+    if (rc != 0)
+        return error_wrap(err, rc, "could not look for rows in %s", trigger->table);
+    *expects = pg_boolean(result, 0, 0);
+    pg_result_clear(result);
+    return 0;
+}
+
+static int
+read_last_id(struct pg *pg, const struct entry *entry, int64_t *last_id, struct error *err)
+{
+    bool is_child = entry->child != NULL;
+    struct buffer sql = {0};
+    struct pg_result *result;
+    buffer_append_text(&sql, "SELECT max(");
+    sql_append_name(&sql, is_child ? entry->child->slot : entry->trigger->slot_field);
+    buffer_append_text(&sql, ")");
+    append_from(&sql, is_child ? &entry->child_table : &entry->table);
+    int rc = query_row(pg, &sql, &result, err);
+    if (rc != 0)
+        return error_wrap(err, rc, "could not find the last entity of %s", entry->trigger->table);
+    if (!pg_is_null(result, 0, 0) && pg_integer(result, 0, 0) > *last_id)
+        *last_id = pg_integer(result, 0, 0);
+    pg_result_clear(result);
+    return 0;
+}
+
+int
+load_survey_last_id(struct pg *pg, const struct load_plan *plan, int64_t *last_id,
+                    struct error *err)
+{
+    int rc = 0;
+    *last_id = -1;
+    for (uint32_t i = 0; rc == 0 && i < plan->range_count; i++)
+        rc = read_last_id(pg, plan->ranges[i].entry, last_id, err);
+    CHECK(*last_id >= -1);
+    return rc;
+}

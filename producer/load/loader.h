@@ -1,0 +1,91 @@
+/* The loader: works the jobs of one session of the producer off, step by step (job_place.h).
+ *
+ * The drain asks it once a second which job is next, and at the end of a window to read: in a
+ * transaction whose snapshot becomes the end of the window. What was read is kept until the drain
+ * has sent it after that window, and the job moves on when the drain says that all of it is
+ * acknowledged. A loader that is destroyed before that loses only what it has read.
+ *
+ * It reads through a database session of its own, which it opens for a job and closes after it. An
+ * outage of that session is not one of the drain: the step is repeated later. What Postgres or the
+ * configuration refuses ends the job as failed. One thread.
+ */
+#ifndef PRODUCER_LOAD_LOADER_H
+#define PRODUCER_LOAD_LOADER_H
+
+#include "common/base/error.h"
+#include "common/config/config.h"
+#include "common/pg/pg.h"
+#include "producer/load/job.h"
+#include "producer/load/load_chunk.h"
+#include "producer/source/cursor.h"
+#include "producer/source/source_snapshot.h"
+
+struct loader;
+
+/* Everything outlives the loader. */
+struct loader_options {
+    const struct config *config;
+    const struct cursor_owner *owner;
+    const struct cursor_history *history; /* of the database of the cursor's session */
+    uint32_t event_bytes_max;             /* of an encoded event */
+    /* Called several times a second while the loader reads. Anything but 0 ends the reading. */
+    int (*heartbeat)(void *context);
+    void *context;
+};
+
+/* What was read and is to be sent. */
+enum loader_step {
+    LOADER_NOTHING,
+    LOADER_BEGIN,  /* the begin mark */
+    LOADER_CHUNK,  /* a chunk of the ranges */
+    LOADER_PASS,   /* a part of a pass */
+    LOADER_END,    /* the end mark */
+    LOADER_SILENT, /* nothing: the job ended before it began */
+};
+
+/* For the status. */
+struct loader_view {
+    int64_t job;       /* 0: none */
+    const char *stage; /* of the job; "" without one */
+    double ratio;      /* of its ranges, 0 to 1; negative: unknown */
+    const char *error; /* why its step has to be repeated; "": nothing */
+    struct job_counts counts;
+};
+
+struct loader *loader_create(const struct loader_options *options);
+/* NULL does nothing. */
+void loader_destroy(struct loader *loader);
+
+/* Looks for a job, or at what was done to the present one; `cursor` is the session of the cursor.
+ * About once a second. */
+int loader_poll(struct loader *loader, struct pg *cursor, struct error *err);
+
+/* A step of a job should be read now. */
+bool loader_is_due(const struct loader *loader);
+
+/* Reads the next step. `*has_snapshot`: `snapshot` is that of the reading, and what was read is to
+ * be sent when everything is sent that it sees; otherwise at the end of any window. Returns 0, or
+ * what the heartbeat returned (`err` is then not filled). After it loader_step() may be
+ * LOADER_NOTHING. */
+int loader_read(struct loader *loader, struct source_snapshot *snapshot, bool *has_snapshot,
+                struct error *err);
+enum loader_step loader_step(const struct loader *loader);
+
+/* Of LOADER_CHUNK and LOADER_PASS; the job is set in their chunks. */
+const struct load_chunk *loader_chunk(const struct loader *loader);
+struct load_pass_part *loader_pass(struct loader *loader);
+/* Of LOADER_BEGIN and LOADER_END. Valid until the next call. */
+struct job_mark *loader_mark(struct loader *loader);
+
+/* Before the step is sent in window `tick`: stores its dead letters, or that the job has begun. A
+ * job that was removed has no step after it. */
+int loader_announce(struct loader *loader, struct pg *cursor, int64_t tick, struct error *err);
+
+/* The step cannot be sent, for the reason in `why`. The job will end as failed. */
+void loader_reject(struct loader *loader, const struct error *why);
+/* The step is acknowledged: saves the place after it, or the end of the job. */
+int loader_acknowledge(struct loader *loader, struct pg *cursor, struct error *err);
+
+struct loader_view loader_view(const struct loader *loader);
+
+#endif

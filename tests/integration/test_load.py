@@ -1,0 +1,314 @@
+"""Loads of existing rows, beside the stream: the index equals the tables, whatever is interrupted.
+
+The ids of images are sparse, so that few of them make several chunks.
+"""
+
+import json
+import signal
+import time
+
+import gallery
+import index
+import topic
+from case import GalleryCase
+
+IMAGES = 600
+STEP = 150  # between two ids of images: a chunk covers 16 Ki ids
+KINDS = ["bitdex.Chunk", "bitdex.Pass", "bitdex.Job"]
+
+
+class LoadCase(GalleryCase):
+    load = {}  # of the producer section
+
+    def setUp(self):
+        if self.load:
+            self.sections = self.sections | {"producer": {"load": self.load}}
+        super().setUp()
+        self.producer = self.pipeline.producer
+
+    def create_full_tables(self, images=IMAGES):
+        """Tables with rows, which no trigger has seen, and then the triggers."""
+        self.pipeline.init()
+        with self.pipeline.connect() as connection:
+            gallery.create_tables(connection)
+            connection.execute(f'ALTER SEQUENCE "Image_id_seq" INCREMENT {STEP}')
+            for _ in gallery.insert_rows(connection, images):
+                pass
+        gallery.create_triggers(self.pipeline)
+
+    def execute(self, statement):
+        with self.pipeline.connect() as connection:
+            return connection.execute(statement)
+
+    def jobs(self):
+        return json.loads(self.producer.command("jobs", "list", "--json").stdout)
+
+    def job(self, job):
+        return json.loads(self.producer.command("jobs", "show", str(job), "--json").stdout)
+
+    def queue(self, *options):
+        done = self.producer.command("load", *options, "--no-wait", "--json")
+        return json.loads(done.stdout)["id"]
+
+    def wait_for_job(self, condition, what, timeout_s=120):
+        """Waits until the newest job meets the condition; returns it."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            jobs = self.jobs()
+            if jobs and condition(jobs[-1]):
+                return jobs[-1]
+            self.assertLess(time.monotonic(), deadline, (what, jobs, self.producer.log_tail()))
+            time.sleep(0.05)
+
+    def wait_for_end(self):
+        return self.wait_for_job(
+            lambda job: job["state"] not in ("queued", "running"), "has not ended"
+        )
+
+    def check_complete(self):
+        """Checks that the index equals the tables, and is complete."""
+        self.pipeline.wait_until_fresh()
+        self.assertGreater(index.check_equal(self.pipeline), 0)
+        for partition in self.pipeline.partitions():
+            self.assertTrue(partition["complete"], partition)
+        self.assertEqual(self.pipeline.api.call("/api/ready")[0], 200)
+
+    def read_events(self):
+        """{kind: bodies} of the events of loads on the topic."""
+        events = topic.read(self.pipeline.kafka, self.pipeline.topic)
+        bodies = {kind: [] for kind in KINDS}
+        for records in events.values():
+            for _, _, event in records:
+                kind, fields = event["body"]
+                if kind in bodies:
+                    bodies[kind].append(fields)
+        return bodies
+
+
+class Load(LoadCase):
+    def test_f77_tables_with_rows(self):
+        """An index over tables that had rows is incomplete until a load, and equal after it."""
+        self.create_full_tables()
+        self.pipeline.start()
+        self.pipeline.wait_until_fresh()
+        self.assertEqual(self.pipeline.api.call("/api/ready")[0], 503)
+        done = self.producer.command("load")
+        self.assertIn("is done", done.stdout)
+        self.check_complete()
+        (job,) = self.jobs()
+        self.assertEqual((job["state"], job["rejected"], job["error"]), ("done", 0, None))
+        dumps = {dump["table"]: dump for dump in self.job(job["id"])["dumps"]}
+        self.assertEqual(set(dumps), set(gallery.TABLES))
+        self.assertEqual(dumps["Image"]["rows"], IMAGES)
+        self.assertGreater(len(self.read_events()["bitdex.Chunk"]), 4)
+        status = self.producer.api.get("/api/status")
+        self.assertIsNone(status["load_job"])
+        metrics = self.producer.api.get("/metrics")
+        self.assertIn(f'bitdex_load_rows_total{{source="default"}} {job["rows"]}', metrics)
+        self.assertIn("bitdex_load_step_seconds_count", metrics)
+
+    def test_f10_live_traffic_and_kills(self):
+        """Rows change, are deleted and created again while a load runs; the producer is killed
+        twice in it. The same command continues the job, and the index is equal."""
+        self.create_full_tables()
+        self.pipeline.start()
+        with self.writers(4, pause_s=0.01):
+            job = self.queue()
+            for n in range(2):
+                self.wait_for_job(
+                    lambda job, n=n: job["next_id"] > n * 40_000 or job["state"] == "done",
+                    "does not move on",
+                )
+                self.producer.kill()
+                self.producer.start()
+            done = self.producer.command("load", "--json")
+            self.assertEqual(json.loads(done.stdout)["id"], job)
+        self.check_complete()
+        self.assertEqual([job["state"] for job in self.jobs()], ["done"])
+
+    def test_f10_overlapping_ranges(self):
+        """Two loads of ranges that overlap, requested at once, beside live traffic."""
+        self.create_full_tables()
+        self.pipeline.start()
+        with self.writers(2, pause_s=0.02):
+            first = self.queue("--range", ":60000")
+            second = self.queue("--range", "40000:")
+            self.assertEqual(self.queue("--range", "0:60000"), first)
+            self.assertNotEqual(first, second)
+            self.producer.command("load", "--table", "Model")
+        self.wait_for_end()
+        self.assertEqual({job["state"] for job in self.jobs()}, {"done"})
+        self.pipeline.wait_until_fresh()
+        self.assertGreater(index.check_equal(self.pipeline), 0)
+
+    def test_load_without_a_producer(self):
+        """When no producer runs, the command loads by itself, and drains meanwhile."""
+        self.create_full_tables()
+        self.producer.start()
+        self.producer.wait_until_state("draining")
+        self.assertEqual(self.producer.stop(), 0)
+        self.pipeline.consumer.start()
+        self.execute('UPDATE "Image" SET "nsfwLevel" = 32 WHERE id % 7 = 0')
+        done = self.producer.command("load")
+        self.assertIn("no producer named", done.stderr)
+        self.assertIn("is done", done.stdout)
+        self.producer.start()
+        self.check_complete()
+
+    def test_f11_f78_values_before_their_entity(self):
+        """A row of a join that was committed before its entity is loaded and stays."""
+        self.create_full_tables(images=50)
+        self.execute('ALTER TABLE "TagsOnImageNew" DROP CONSTRAINT "TagsOnImageNew_imageId_fkey"')
+        entity = 1 + 1000 * STEP
+        self.execute(f'INSERT INTO "TagsOnImageNew" VALUES ({entity}, 5), ({entity}, 7)')
+        self.pipeline.start()
+        self.producer.command("load")
+        self.execute(f'INSERT INTO "Image" (id, url, "userId") VALUES ({entity}, \'late\', 3)')
+        self.check_complete()
+
+    def test_a_load_of_fields_and_ids(self):
+        """--table, --fields and --ids load what they name; --ids reads files as well."""
+        self.create_full_tables(images=50)
+        self.pipeline.start()
+        ids = self.pipeline.directory / "ids"
+        ids.write_text(f"{1 + STEP}\n1\n")
+        self.producer.command("load", "--fields", "tagIds,userId", "--ids", f"@{ids},1")
+        self.pipeline.wait_until_fresh()
+        with self.pipeline.connect() as connection:
+            truth = gallery.read_truth(connection)
+        answers = index.read_entities([self.pipeline.consumer] * 4, sorted(truth))
+        for entity, answer in answers.items():
+            wanted = {}
+            if entity in (1, 1 + STEP):
+                wanted = {k: v for k, v in truth[entity].items() if k in ("tagIds", "userId")}
+            self.assertEqual(answer["fields"], wanted, entity)
+        self.producer.command("load", "--table", "Image")
+        self.producer.command("load")
+        self.check_complete()
+
+    def test_usage(self):
+        """What cannot be loaded is refused with exit code 2, and nothing is queued."""
+        self.create_full_tables(images=20)
+        for options, reason in (
+            (["--table", "Nothing"], "Nothing"),
+            (["--fields", "nothing"], "nothing"),
+            (["--range", "5"], "BEGIN:END"),
+            (["--range", "5:5"], "holds no entity"),
+            (["--range", "1:2", "--ids", "1"], "exclude each other"),
+            (["--ids", "x"], "--ids"),
+            (["--ids", "@/nowhere"], "/nowhere"),
+            (["--table", "Model", "--range", "1:2"], "only the index knows"),
+        ):
+            done = self.producer.command("load", *options, check=False)
+            self.assertEqual(done.returncode, 2, (options, done.stderr))
+            self.assertIn(reason, done.stderr)
+        self.assertEqual(self.jobs(), [])
+        self.assertEqual(self.producer.command("jobs", "list").stdout, "no jobs\n")
+        self.assertEqual(self.producer.command("jobs", "show", "7", check=False).returncode, 1)
+        self.assertEqual(self.producer.command("jobs", "cancel", "7", check=False).returncode, 1)
+
+    def test_f12_a_load_that_cannot_be_right_fails(self):
+        """A load without the triggers would be out of date at once, and one that reads no row of a
+        table with rows is wrong. Both fail with a reason; the drain goes on."""
+        self.create_full_tables(images=20)
+        self.pipeline.start()
+        self.execute("""DO $$ DECLARE t text; BEGIN
+            FOR t IN SELECT tgname FROM pg_trigger WHERE tgrelid = '"ImageTool"'::regclass
+                AND NOT tgisinternal LOOP
+                EXECUTE format('DROP TRIGGER %I ON "ImageTool"', t);
+            END LOOP; END $$""")
+        done = self.producer.command("load", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("triggers apply", done.stderr)
+        self.assertEqual(self.wait_for_end()["state"], "failed")
+        gallery.create_triggers(self.pipeline)
+        self.execute('UPDATE "Image" SET "userId" = 77')
+        self.producer.command("load")
+        self.check_complete()
+
+    def test_an_outage_of_the_loads_session(self):
+        """A session that is lost while a load runs costs a pause."""
+        self.create_full_tables()
+        self.pipeline.start()
+        self.queue()
+        self.wait_for_job(lambda job: job["next_id"] > 0, "does not begin")
+        self.execute("""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name LIKE 'bitdex-producer load%'""")
+        self.assertEqual(self.wait_for_end()["state"], "done")
+        self.assertEqual(self.producer.api.get("/api/status")["sessions"], 1)
+        self.check_complete()
+
+    def test_jobs_of_an_earlier_version(self):
+        """A job that an earlier version has queued is one of everything."""
+        self.create_full_tables(images=20)
+        self.execute("""INSERT INTO bitdex_jobs (name, kind, reason)
+            VALUES ('default', 'load', 'adopted')""")
+        self.pipeline.start()
+        self.assertEqual(self.wait_for_end()["state"], "done")
+        self.check_complete()
+
+
+class SlowLoad(LoadCase):
+    load = {"share": 0.002}
+
+    def test_cancel(self):
+        """A job that is cancelled while it runs ends with its mark, and the command that waits for
+        it fails. A queued one ends at once."""
+        self.create_full_tables()
+        self.pipeline.start()
+        waiting = self.producer.begin("load")
+        self.addCleanup(waiting.stdout.close)
+        self.addCleanup(waiting.kill)
+        running = self.wait_for_job(lambda job: job["state"] == "running", "does not begin")["id"]
+        queued = self.queue("--table", "Image")
+        self.producer.command("jobs", "cancel", str(queued))
+        self.assertEqual(self.job(queued)["state"], "cancelled")
+        self.producer.command("jobs", "cancel", str(running))
+        self.assertEqual(waiting.wait(60), 1)
+        self.assertEqual(self.job(running)["state"], "cancelled")
+        self.pipeline.wait_until_fresh()
+        marks = [(mark["kind"], mark["job"]) for mark in self.read_events()["bitdex.Job"]]
+        self.assertEqual(marks.count(("BEGIN", running)), 4)
+        self.assertEqual(marks.count(("END", running)), 4)
+        self.assertEqual(self.pipeline.api.call("/api/ready")[0], 503)
+
+    def test_interrupted_command(self):
+        """^C ends the waiting, not the job; a command that does the work stops as a producer."""
+        self.create_full_tables(images=20)
+        self.pipeline.start()
+        waiting = self.producer.begin("load")
+        self.addCleanup(waiting.stdout.close)
+        self.addCleanup(waiting.kill)
+        self.wait_for_job(lambda job: job["state"] == "running", "does not begin")
+        waiting.send_signal(signal.SIGINT)
+        self.assertEqual(waiting.wait(60), 1)
+        self.assertEqual(self.jobs()[-1]["state"], "running")
+        self.assertEqual(self.producer.stop(), 0)
+        self.producer.command("load")
+        self.assertEqual([job["state"] for job in self.jobs()], ["done"])
+        self.producer.start()
+        self.check_complete()
+
+
+class FewSlots(LoadCase):
+    sections = {"topic": {"max_slots": 2}}
+
+    def test_f12_entities_without_a_slot(self):
+        """Entities that have no slot become dead letters of the job, and a table of which nothing
+        was read although it has rows makes it fail."""
+        self.pipeline.init()
+        with self.pipeline.connect() as connection:
+            gallery.create_tables(connection)
+            connection.execute("""INSERT INTO "Image" (id, url, "userId")
+                VALUES (100001, 'far', 1)""")
+        gallery.create_triggers(self.pipeline)
+        self.pipeline.start()
+        done = self.producer.command("load", check=False)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn("nothing of table Image was loaded", done.stderr)
+        letters = self.producer.command("dead-letters", "list").stdout
+        self.assertIn("entity 100001 of job 1", letters)
+        shown = self.producer.command("dead-letters", "show", "100001", "1", "--json").stdout
+        self.assertEqual(json.loads(shown)[0]["ops"][0]["op"], "refresh")
+        dumps = [dump for mark in self.read_events()["bitdex.Job"] for dump in mark["dumps"]]
+        self.assertIn("Image", [dump["table"] for dump in dumps if dump["failed"]])
