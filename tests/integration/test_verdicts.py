@@ -47,13 +47,14 @@ class Verdicts(outbox.OutboxCase):
         return row_id, tick, seq, events
 
     def send_accepted(self, partition, row_id, tick, seq, events):
-        """Sends the second row to one partition, as the stopped producer would have."""
+        """Sends the second row to one partition, as the stopped producer would have if it had been
+        of version 1 of the schema."""
         event = copy.deepcopy(events[partition][-1])
         event |= {"tick": tick, "seq": seq[partition] + 1}
         event["body"][1]["row_id"] = row_id
         key = event["body"][1]["entity_id"].to_bytes(8, "big")
         client = confluent_kafka.Producer({"bootstrap.servers": self.pipeline.kafka})
-        client.produce(self.pipeline.topic, topic.encode(**event), key, partition)
+        client.produce(self.pipeline.topic, topic.encode(version=1, **event), key, partition)
         self.assertEqual(client.flush(30), 0)
 
     def kinds(self, row_id):
