@@ -293,9 +293,9 @@ worker_stall(struct worker *worker)
     char error[ERROR_MESSAGE_BYTES];
     snprintf(error, sizeof error,
              "offset %" PRId64 " is not in the topic any more, so events are lost; reset the "
-             "group's offset to the earliest to continue there, or remove %s to build the index "
-             "from what the topic has (docs/operations.md)",
-             replica_next_offset(worker_fed(worker)), worker->replicas.directory.path);
+             "group's offset to the earliest to continue there, then bitdex-producer load "
+             "(docs/operations.md)",
+             replica_next_offset(worker_fed(worker)));
     worker_status_set(&worker->status, SHARD_STALLED, error);
 }
 

@@ -250,30 +250,19 @@ class Wal(GalleryCase):
                 self.assertEqual(states[str(path)], state)
 
     def test_f45_another_configuration_is_refused_with_the_difference(self):
-        """Another index configuration is refused with each difference; the data stays unchanged,
-        and the old configuration works again."""
+        """Another partition count is refused with the difference; the data stays unchanged, and the
+        old configuration works again. Other fields are not refused (test_fields)."""
         self.create_gallery()
         self.pipeline.wait_until_fresh()
         self.assertEqual(self.consumer.stop(), 0)
         text = self.pipeline.config.read_text()
-        self.edit_config("name: minor, field_type: boolean", "name: minor, field_type: string")
         self.edit_config("name: existedAt, bits: 34", "name: existedAt, bits: 40")
-        self.edit_config(
-            "  sort_fields:", "    - { name: new, field_type: boolean }\n  sort_fields:"
-        )
-        wanted = (
-            'filter field "minor": boolean in the log, string expected; '
-            'sort field "existedAt": bits 34 in the log, bits 40 expected; '
-            'filter field "new": absent in the log, boolean expected; '
-            "use another data_dir, or delete "
-        )
+        self.assertEqual(self.check(), {"problem": [], "note": []})
+        self.pipeline.config.write_text(text.replace("partitions: 4", "partitions: 8"))
+        wanted = "partition: 0 of 4 in the log, 0 of 8 expected; use another data_dir, or delete "
         problems = self.check(code=1)["problem"]
         self.assertEqual(len(problems), len(self.wal("list")))
         self.assertIn(wanted, problems[0])
-        self.assertIn(wanted.replace('"', '\\"'), self.run_refused())
-        self.pipeline.config.write_text(text.replace("partitions: 4", "partitions: 8"))
-        (problem, *_) = self.check(code=1)["problem"]
-        self.assertIn("partition: 0 of 4 in the log, 0 of 8 expected;", problem)
         self.pipeline.config.write_text(text)
         self.assertEqual(self.check(), {"problem": [], "note": []})
         self.consumer.start()
