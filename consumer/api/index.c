@@ -49,6 +49,16 @@ index_find_shard(struct api_context *api, int32_t partition, struct field_set *c
     return status.state == SHARD_RECOVERING ? NULL : worker_shard(worker);
 }
 
+/* Removes from `complete` what has become incomplete while the answer was made. */
+static void
+index_keep_complete(struct api_context *api, struct shard *shard, struct field_set *complete)
+{
+    struct shard_status status;
+    shard_read_status(shard, &status);
+    const struct field_set after = shard_find_complete(&status, &api->fields);
+    field_set_keep_all(complete, &after);
+}
+
 static int
 gather(struct api_context *api, const struct engine_query *query, int64_t until_us,
        struct gathered *gathered, struct error *err)
@@ -64,8 +74,6 @@ gather(struct api_context *api, const struct engine_query *query, int64_t until_
         struct field_set complete = {{0}};
         struct shard *shard = index_find_shard(api, i, &complete);
         CHECK(gathered->result_count + gathered->missing_count == (uint32_t)i);
-        gathered->complete =
-            gathered->complete && shard != NULL && field_set_includes(&complete, &used);
         if (shard == NULL)
             gathered->missing[gathered->missing_count++] = i;
         else
@@ -73,6 +81,10 @@ gather(struct api_context *api, const struct engine_query *query, int64_t until_
                              err);
         if (shard != NULL && rc == 0)
             gathered->result_count++;
+        if (shard != NULL)
+            index_keep_complete(api, shard, &complete);
+        gathered->complete =
+            gathered->complete && shard != NULL && field_set_includes(&complete, &used);
     }
     assignment_leave(api->assignment);
     CHECK(rc != 0 || gathered->result_count + gathered->missing_count == (uint32_t)partitions);
@@ -232,8 +244,10 @@ api_answer_entity(struct api_call *call)
     buffer_append_text(&answer.fields, "{");
     assignment_enter(api->assignment);
     struct shard *shard = index_find_shard(api, partition, &answer.complete);
-    if (shard != NULL)
+    if (shard != NULL) {
         shard_entity_json(shard, answer.id, &answer.fields, &answer.alive, &answer.visible);
+        index_keep_complete(api, shard, &answer.complete);
+    }
     assignment_leave(api->assignment);
     buffer_append_text(&answer.fields, "}");
     if (shard != NULL)

@@ -154,7 +154,9 @@ shard_find_complete(const struct shard_status *status, const struct config_field
     static const struct field_set none;
     if (status->state == SHARD_RECOVERING || status->state == SHARD_STALLED)
         return none;
-    return incomplete_find_complete(&status->sequence, fields);
+    struct field_set complete = incomplete_find_complete(&status->sequence, fields);
+    field_set_remove_all(&complete, &status->losing);
+    return complete;
 }
 
 /* --- readers --------------------------------------------------------------------------------- */

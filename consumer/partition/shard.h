@@ -41,6 +41,7 @@ struct shard_status {
     enum shard_state state;
     char error[ERROR_MESSAGE_BYTES]; /* "": no error */
     struct sequence sequence;        /* of the served replica, as are the next two */
+    struct field_set losing;         /* fields that the batch being applied makes incomplete */
     int64_t offset;                  /* of the next message; -1: nothing was read yet */
     int64_t durable_offset;          /* after the last frame; -1: the log is empty */
     int64_t rebuild_offset;          /* of the rebuilt replica's next message; -1: no rebuild */
@@ -74,7 +75,8 @@ bool shard_complete(const struct shard_status *status, const struct config_field
 /* The same of one field, FIELD_ALIVE or a computed field too. */
 bool shard_field_complete(const struct shard_status *status, const struct config_fields *fields,
                           uint32_t number, char *reason, size_t bytes);
-/* All fields that are complete so. */
+/* All fields that are complete so, and stay it through the batch that is being applied. An answer
+ * that is made of the engine is complete in the fields that are complete before and after it. */
 struct field_set shard_find_complete(const struct shard_status *status,
                                      const struct config_fields *fields);
 

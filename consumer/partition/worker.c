@@ -221,6 +221,8 @@ worker_finish_batch(struct worker *worker, struct error *err)
     if (!worker_deliver_dead_letters(worker))
         return 0;
     int rc = worker_mark_dumps(worker, err);
+    if (rc == 0 && replica == worker->replicas.served)
+        worker_status_lose(&worker->status, &worker->batch.sequence, &worker->batch.fields);
     if (rc == 0)
         rc = replica_advance(replica, &worker->batch, err);
     if (rc != 0)

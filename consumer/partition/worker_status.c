@@ -5,6 +5,7 @@
 
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "consumer/partition/incomplete.h"
 
 static const char *const area = "worker";
 
@@ -36,9 +37,24 @@ worker_status_publish(struct worker_status *status)
     shown->durable_offset = replica_durable_offset(served);
     shown->wal_bytes = replica_wal_bytes(served);
     shown->rebuild_offset = rebuilt != NULL ? replica_next_offset(rebuilt) : -1;
+    shown->losing = (struct field_set){{0}};
     CHECK(shown->durable_offset <= shown->offset);
     CHECK(shown->wal_bytes >= 0);
     shard_publish(status->shard, shown);
+}
+
+void
+worker_status_lose(struct worker_status *status, const struct sequence *next,
+                   const struct config_fields *fields)
+{
+    struct field_set losing = incomplete_find_complete(&status->shown.sequence, fields);
+    const struct field_set kept = incomplete_find_complete(next, fields);
+    CHECK(status->shown.state != SHARD_RECOVERING);
+    field_set_remove_all(&losing, &kept);
+    if (field_set_is_empty(&losing))
+        return;
+    status->shown.losing = losing;
+    shard_publish(status->shard, &status->shown);
 }
 
 void

@@ -26,6 +26,11 @@ void worker_status_init(struct worker_status *status, struct shard *shard,
 /* Publishes the positions as they are now, with the rest. The served replica must be open. */
 void worker_status_publish(struct worker_status *status);
 
+/* Before a batch is applied to the served replica: publishes which fields are no longer complete in
+ * `next`, the sequence after the batch. The next publication of the positions ends this. */
+void worker_status_lose(struct worker_status *status, const struct sequence *next,
+                        const struct config_fields *fields);
+
 /* Publishes another state or error, and logs it. `error`: terminated; "": no error. */
 void worker_status_set(struct worker_status *status, enum shard_state state, const char *error);
 /* The partition is running or rebuilding, without an error. */

@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "consumer/engine/engine_internal.h"
 #include "consumer/partition/shard.h"
+#include "consumer/partition/worker_status.h"
 #include "tests/unit/engine_fixture.h"
 
 enum { SLOTS = 100000, CLAUSES = 5000, QUERIES_MAX = 50 };
@@ -134,6 +135,34 @@ test_F72_a_query_that_exceeds_its_time_ends(void **state)
     assert_int_equal(total, SLOTS / 2);
 }
 
+/* The first part of a pass clears its fields before the positions after it are published. */
+static void
+test_fields_are_incomplete_before_a_batch_makes_them_so(void **state)
+{
+    struct shard_world *world = *state;
+    struct worker_status status;
+    struct shard_status shown;
+    struct sequence next;
+    struct config_fields fields;
+    config_fields_init(&fields, &fixture_index);
+    worker_status_init(&status, world->shard, NULL, 0);
+    status.shown.state = SHARD_RUNNING;
+    sequence_init_alone(&status.shown.sequence, &fields);
+    next = status.shown.sequence;
+    worker_status_lose(&status, &next, &fields);
+    shard_publish(world->shard, &status.shown);
+    shard_read_status(world->shard, &shown);
+    struct field_set complete = shard_find_complete(&shown, &fields);
+    assert_true(field_set_has(&complete, FIELD_ALIVE));
+    sequence_init(&next, &fields);
+    worker_status_lose(&status, &next, &fields);
+    shard_read_status(world->shard, &shown);
+    complete = shard_find_complete(&shown, &fields);
+    assert_true(field_set_is_empty(&complete));
+    assert_true(sequence_complete(&shown.sequence));
+    config_fields_free(&fields);
+}
+
 #define SHARD_TEST(test) \
     cmocka_unit_test_setup_teardown(test, shard_world_setup, shard_world_teardown)
 
@@ -143,6 +172,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         SHARD_TEST(test_F72_batches_are_applied_during_a_long_query_which_sees_whole_ones),
         SHARD_TEST(test_F72_a_query_that_exceeds_its_time_ends),
+        SHARD_TEST(test_fields_are_incomplete_before_a_batch_makes_them_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
