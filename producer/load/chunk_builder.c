@@ -43,6 +43,7 @@ struct column {
 
 struct chunk_builder {
     struct chunk_shape shape;
+    int64_t id_end;             /* ids at or above it have no slot */
     struct chunk_field *fields; /* those of the shape; owned */
     struct column *columns;     /* of all fields and kinds */
     struct series alive;
@@ -72,10 +73,11 @@ struct chunk_builder *
 chunk_builder_create(const struct chunk_shape *shape)
 {
     struct chunk_builder *builder = memory_zalloc(sizeof *builder);
-    CHECK(shape->partitions > 0);
+    CHECK(shape->partitions > 0 && shape->partitions <= 1 << 20);
     CHECK(shape->max_slots > 0 && shape->max_slots <= INT64_C(1) << 32);
     CHECK(shape->event_bytes_max > 0);
     builder->shape = *shape;
+    builder->id_end = shape->max_slots * shape->partitions; /* at most 2^32 * 1024 */
     builder->fields = memory_alloc((shape->field_count + 1) * sizeof *builder->fields);
     builder->shape.fields = builder->fields;
     builder->columns = memory_zalloc((shape->field_count + 1) * KINDS * sizeof *builder->columns);
@@ -127,7 +129,7 @@ chunk_builder_clear(struct chunk_builder *builder)
 bool
 chunk_builder_has_slot(const struct chunk_builder *builder, int64_t id)
 {
-    return id >= 0 && id / builder->shape.partitions < builder->shape.max_slots;
+    return id >= 0 && id < builder->id_end;
 }
 
 void

@@ -127,6 +127,28 @@ series_unite(struct series *series, enum series_repeats repeats)
     series->count = (uint32_t)(out - series->pairs);
 }
 
+/* Where an entity is. */
+struct place {
+    int64_t id;
+    int64_t slot;
+    int32_t partition;
+};
+
+/* Moves to a greater or equal id. Most are near, and take no division. */
+static inline void
+place_move(struct place *place, int64_t id, int32_t partitions)
+{
+    int64_t distance = id - place->id;
+    CHECK(distance >= 0);
+    place->id = id;
+    if (distance < partitions - place->partition) {
+        place->partition += (int32_t)distance;
+        return;
+    }
+    place->slot = id / partitions;
+    place->partition = (int32_t)(id - place->slot * partitions);
+}
+
 void
 series_divide(const struct series *series, int32_t partitions, struct arena *arena,
               struct series_slice *slices)
@@ -135,8 +157,11 @@ series_divide(const struct series *series, int32_t partitions, struct arena *are
     int64_t *values = arena_alloc(arena, series->count * sizeof *values);
     CHECK(!series->is_unsorted);
     memset(slices, 0, (size_t)partitions * sizeof *slices);
-    for (uint32_t i = 0; i < series->count; i++)
-        slices[series->pairs[i].id % partitions].count++;
+    struct place place = {0};
+    for (uint32_t i = 0; i < series->count; i++) {
+        place_move(&place, series->pairs[i].id, partitions);
+        slices[place.partition].count++;
+    }
     for (int32_t p = 0; p < partitions; p++) {
         slices[p].slots = slots;
         slices[p].values = values;
@@ -144,12 +169,13 @@ series_divide(const struct series *series, int32_t partitions, struct arena *are
         values += slices[p].count;
         slices[p].count = 0;
     }
+    place = (struct place){0};
     for (uint32_t i = 0; i < series->count; i++) {
-        const struct series_pair *pair = &series->pairs[i];
-        struct series_slice *slice = &slices[pair->id % partitions];
-        CHECK(pair->id >= 0 && pair->id / partitions <= UINT32_MAX);
-        slice->slots[slice->count] = (uint32_t)(pair->id / partitions);
-        slice->values[slice->count++] = pair->value;
+        place_move(&place, series->pairs[i].id, partitions);
+        CHECK(place.slot <= UINT32_MAX);
+        struct series_slice *slice = &slices[place.partition];
+        slice->slots[slice->count] = (uint32_t)place.slot;
+        slice->values[slice->count++] = series->pairs[i].value;
     }
 }
 
