@@ -2,8 +2,9 @@
  * each series by partition; the columns of all chunks are then pieces of these arrays. One part for
  * the whole range is tried first, and a range whose chunks do not all fit is halved.
  *
- * Failure modes: an entity that does not fit alone is rejected. The size of a chunk is estimated
- * from above, closely: exactly for slots and values, and with a margin for the rest.
+ * Failure modes: an entity that does not fit alone loses its largest fields, until the others fit.
+ * The size of a chunk is estimated from above, closely: exactly for slots and values, and with a
+ * margin for the rest.
  */
 #include "producer/load/chunk_builder.h"
 
@@ -50,6 +51,9 @@ struct chunk_builder {
     struct series scratch;
     struct arena texts; /* of the dictionaries */
     uint64_t values;
+    bool *dropped; /* by field: values are not kept any more; owned */
+    bool has_dropped;
+    int64_t large_id;    /* with has_dropped: the only entity that has values */
     uint64_t base_bytes; /* of a chunk without values */
 };
 
@@ -67,6 +71,7 @@ struct work {
     uint32_t part_count;
     uint32_t part_capacity;
     uint32_t pieces; /* that were measured or written: the number of the last one */
+    bool *dropped;   /* by field: the values of the entity that is written do not fit; owned */
 };
 
 struct chunk_builder *
@@ -80,6 +85,7 @@ chunk_builder_create(const struct chunk_shape *shape)
     builder->id_end = shape->max_slots * shape->partitions; /* at most 2^32 * 1024 */
     builder->fields = memory_alloc((shape->field_count + 1) * sizeof *builder->fields);
     builder->shape.fields = builder->fields;
+    builder->dropped = memory_zalloc((shape->field_count + 1) * sizeof *builder->dropped);
     builder->columns = memory_zalloc((shape->field_count + 1) * KINDS * sizeof *builder->columns);
     builder->base_bytes = EVENT_MARGIN_BYTES;
     for (uint32_t i = 0; i < shape->field_count; i++) {
@@ -107,6 +113,7 @@ chunk_builder_destroy(struct chunk_builder *builder)
     series_free(&builder->scratch);
     arena_free(&builder->texts);
     free(builder->columns);
+    free(builder->dropped);
     free(builder->fields);
     free(builder);
 }
@@ -123,6 +130,8 @@ chunk_builder_clear(struct chunk_builder *builder)
     builder->alive.count = 0;
     builder->alive.is_unsorted = false;
     builder->values = 0;
+    builder->has_dropped = false;
+    memset(builder->dropped, 0, builder->shape.field_count * sizeof *builder->dropped);
     arena_reset(&builder->texts);
 }
 
@@ -152,6 +161,8 @@ add(struct chunk_builder *builder, uint32_t field, enum chunk_values kind, int64
     int64_t value)
 {
     CHECK(chunk_builder_has_slot(builder, id));
+    if (builder->dropped[field])
+        return;
     series_add(&find_column(builder, field, kind)->series, id, value);
     builder->values++;
 }
@@ -195,6 +206,8 @@ chunk_builder_add_text(struct chunk_builder *builder, uint32_t field, int64_t id
 {
     bool found;
     struct column *column = find_column(builder, field, CHUNK_STRINGS);
+    if (builder->dropped[field])
+        return 0;
     uint32_t number = dictionary_find(&column->texts, text, &found);
     if (!found) {
         int rc = check_text(text, err);
@@ -264,6 +277,40 @@ uint64_t
 chunk_builder_values(const struct chunk_builder *builder)
 {
     return builder->values;
+}
+
+/* The memory that the values of a field take. */
+static uint64_t
+field_memory(const struct chunk_builder *builder, uint32_t field)
+{
+    uint64_t bytes = 0;
+    const struct column *columns = &builder->columns[field * KINDS];
+    for (uint32_t kind = 0; kind < KINDS; kind++)
+        bytes += columns[kind].series.count * sizeof(struct series_pair);
+    for (uint32_t i = 0; i < columns[CHUNK_STRINGS].texts.count; i++)
+        bytes += columns[CHUNK_STRINGS].texts.texts[i].bytes;
+    return bytes;
+}
+
+void
+chunk_builder_drop_largest(struct chunk_builder *builder, int64_t id)
+{
+    uint32_t largest = 0;
+    CHECK(builder->values > 0);
+    CHECK(!builder->has_dropped || builder->large_id == id);
+    for (uint32_t i = 1; i < builder->shape.field_count; i++)
+        if (field_memory(builder, i) > field_memory(builder, largest))
+            largest = i;
+    for (uint32_t kind = 0; kind < KINDS; kind++) {
+        struct column *column = find_column(builder, largest, (enum chunk_values)kind);
+        builder->values -= column->series.count;
+        column->series.count = 0;
+        column->series.is_unsorted = false;
+        dictionary_clear(&column->texts);
+    }
+    builder->dropped[largest] = true;
+    builder->has_dropped = true;
+    builder->large_id = id;
 }
 
 /* --- dividing --- */
@@ -460,7 +507,8 @@ add_part(struct work *work, int64_t begin, int64_t end)
 {
     int32_t partitions = work->builder->shape.partitions;
     CHECK(begin < end);
-    CHECK(work->part_count == 0 || work->parts[work->part_count - 1].end == begin);
+    CHECK(work->part_count == 0 || work->parts[work->part_count - 1].end == begin ||
+          work->parts[work->part_count - 1].begin == begin);
     if (work->part_count == work->part_capacity) {
         work->part_capacity = work->part_capacity == 0 ? 8 : work->part_capacity * 2;
         work->parts = memory_realloc(work->parts, work->part_capacity * sizeof *work->parts);
@@ -521,7 +569,7 @@ write_columns(struct work *work, int32_t partition, struct chunk *chunk)
     for (uint32_t i = 0; i < work->column_count; i++) {
         struct series_slice piece =
             cut(work, work->columns[i]->slices, partition, chunk->begin, chunk->end);
-        if (piece.count > 0)
+        if (piece.count > 0 && !work->dropped[work->columns[i]->field])
             write_column(work, work->columns[i], &piece, &columns[chunk->column_count++]);
     }
     chunk->columns = columns;
@@ -561,32 +609,6 @@ write_part(struct work *work, int64_t begin, int64_t end)
     }
 }
 
-/* The chunk of an entity that fits no event states nothing of it. */
-static void
-reject_entity(struct work *work, int64_t id, const char *reason)
-{
-    int32_t partition = (int32_t)(id % work->builder->shape.partitions);
-    struct load_part *part = add_part(work, id, id + 1);
-    for (int32_t p = 0; p < work->builder->shape.partitions; p++)
-        part->chunks[p] = empty_chunk(work, p, id, id + 1);
-    part->chunks[partition].states_alive = false;
-    part->chunks[partition].rejected = arena_text(work->arena, text_of(reason));
-}
-
-static void
-reject_large_entity(struct work *work, int64_t id)
-{
-    int32_t partition = (int32_t)(id % work->builder->shape.partitions);
-    struct size size = chunk_size(work, partition, id, id + 1);
-    char *reason = memory_format("the entity takes about %" PRIu64 " bytes, and %" PRIu64
-                                 " columns and strings; an event has at most %u bytes, and %d of"
-                                 " these",
-                                 size.bytes, size.items, work->builder->shape.event_bytes_max,
-                                 EVENT_ITEMS_MAX);
-    reject_entity(work, id, reason);
-    free(reason);
-}
-
 /* --- parts --- */
 
 static void
@@ -620,6 +642,99 @@ find_entities(const struct work *work, int64_t begin, int64_t end, int64_t *leas
     return *least <= *greatest;
 }
 
+/* Marks the fields of an entity that do not fit into one event together, the largest first. */
+static void
+drop_fields(struct work *work, int64_t id)
+{
+    int32_t partition = (int32_t)(id % work->builder->shape.partitions);
+    uint32_t fields = work->builder->shape.field_count;
+    struct size *sizes = memory_zalloc((fields + 1) * sizeof *sizes);
+    struct size sum = {work->builder->base_bytes, fields};
+    for (uint32_t i = 0; i < work->column_count; i++) {
+        struct size *size = &sizes[work->columns[i]->field];
+        struct series_slice piece = cut(work, work->columns[i]->slices, partition, id, id + 1);
+        add_column_size(work, work->columns[i], &piece, size);
+    }
+    for (uint32_t i = 0; i < fields; i++) {
+        work->dropped[i] = work->builder->dropped[i];
+        sum.bytes += sizes[i].bytes;
+        sum.items += sizes[i].items;
+    }
+    for (uint32_t left = fields; left > 0 && !size_fits(work, &sum); left--) {
+        uint32_t largest = 0;
+        for (uint32_t i = 1; i < fields; i++)
+            if (sizes[i].bytes > sizes[largest].bytes)
+                largest = i;
+        work->dropped[largest] = true;
+        sum.bytes -= sizes[largest].bytes;
+        sum.items -= sizes[largest].items;
+        sizes[largest] = (struct size){0};
+    }
+    free(sizes);
+}
+
+/* Sets the fields of a chunk to those that are dropped, or to the others. */
+static void
+set_fields(const struct work *work, bool dropped, struct chunk *chunk)
+{
+    uint32_t count = work->builder->shape.field_count;
+    struct text *fields = arena_alloc(work->arena, (count + 1) * sizeof *fields);
+    chunk->field_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (work->dropped[i] == dropped)
+            fields[chunk->field_count++] = work->names[i];
+    chunk->fields = fields;
+}
+
+static void
+reject_fields(struct work *work, int64_t id)
+{
+    struct load_part *part = add_part(work, id, id + 1);
+    struct chunk *chunk = &part->chunks[id % work->builder->shape.partitions];
+    struct buffer reason = {0};
+    for (int32_t p = 0; p < work->builder->shape.partitions; p++)
+        part->chunks[p] = empty_chunk(work, p, id, id + 1);
+    set_fields(work, true, chunk);
+    chunk->states_alive = false;
+    buffer_append_text(&reason, "does not fit into an event of ");
+    buffer_append_format(&reason, "%u bytes:", work->builder->shape.event_bytes_max);
+    for (uint32_t i = 0; i < chunk->field_count && reason.bytes < REASON_BYTES; i++)
+        buffer_append_format(&reason, "%s field %.*s", i > 0 ? "," : "",
+                             TEXT_ARGS(chunk->fields[i]));
+    chunk->rejected = arena_text(work->arena, text_of(buffer_string(&reason)));
+    buffer_free(&reason);
+}
+
+/* Two parts of one entity: its fields that do not fit are rejected, then the others are stated. */
+static void
+write_entity(struct work *work, int64_t id)
+{
+    drop_fields(work, id);
+    reject_fields(work, id);
+    struct load_part *part = add_part(work, id, id + 1);
+    for (int32_t p = 0; p < work->builder->shape.partitions; p++) {
+        struct chunk *chunk = &part->chunks[p];
+        struct series_slice alive = cut(work, work->alive, p, id, id + 1);
+        *chunk = empty_chunk(work, p, id, id + 1);
+        set_fields(work, false, chunk);
+        chunk->alive = alive.slots;
+        chunk->alive_count = alive.count;
+        write_columns(work, p, chunk);
+    }
+    memset(work->dropped, 0, work->builder->shape.field_count * sizeof *work->dropped);
+}
+
+/* Of a range whose only entity does not fit. */
+static void
+write_large(struct work *work, int64_t begin, int64_t id, int64_t end)
+{
+    if (begin < id)
+        write_part(work, begin, id);
+    write_entity(work, id);
+    if (id + 1 < end)
+        write_part(work, id + 1, end);
+}
+
 /* Halves the range until its chunks fit. Both halves have entities, so this ends. */
 static void
 write_parts(struct work *work, int64_t begin, int64_t end)
@@ -637,16 +752,13 @@ write_parts(struct work *work, int64_t begin, int64_t end)
         write_parts(work, middle, end);
         return;
     }
-    if (begin < least)
-        write_part(work, begin, least);
-    reject_large_entity(work, least);
-    if (least + 1 < end)
-        write_part(work, least + 1, end);
+    write_large(work, begin, least, end);
 }
 
 static void
 begin_work(struct work *work, const int64_t *ids, uint32_t id_count)
 {
+    work->dropped = memory_zalloc((work->builder->shape.field_count + 1) * sizeof *work->dropped);
     divide_all(work);
     if (ids != NULL)
         divide_ids(work, ids, id_count);
@@ -668,6 +780,7 @@ end_work(struct work *work, struct load_chunk *chunk)
         work->columns[i]->seen = NULL;
     }
     free(work->columns);
+    free(work->dropped);
     free(work->parts);
     chunk_builder_clear(work->builder);
 }
@@ -679,22 +792,10 @@ chunk_builder_build(struct chunk_builder *builder, int64_t begin, int64_t end, c
     struct work work = {.builder = builder, .arena = &chunk->arena};
     CHECK(begin >= 0 && begin < end);
     begin_work(&work, ids, id_count);
-    write_parts(&work, begin, end);
+    if (builder->has_dropped)
+        write_large(&work, begin, builder->large_id, end);
+    else
+        write_parts(&work, begin, end);
     end_work(&work, chunk);
     CHECK(chunk->begin == begin && chunk->end == end);
-}
-
-void
-chunk_builder_build_rejected(struct chunk_builder *builder, int64_t begin, int64_t id, bool has_ids,
-                             const char *reason, struct load_chunk *chunk)
-{
-    struct work work = {.builder = builder, .arena = &chunk->arena};
-    CHECK(chunk_builder_has_slot(builder, id));
-    CHECK(begin >= 0 && begin <= id);
-    chunk_builder_clear(builder);
-    begin_work(&work, has_ids ? &id : NULL, has_ids ? 1 : 0);
-    if (begin < id)
-        write_part(&work, begin, id);
-    reject_entity(&work, id, reason);
-    end_work(&work, chunk);
 }

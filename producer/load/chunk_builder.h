@@ -63,18 +63,17 @@ size_t chunk_builder_bytes(const struct chunk_builder *builder);
 /* The values that were added since the last clearing, repeated ones included. */
 uint64_t chunk_builder_values(const struct chunk_builder *builder);
 
+/* Bounds the memory of an entity, the only one that has values, of which more was added than fits
+ * an event: forgets the values of its largest field, and ignores further ones. The field is
+ * rejected. */
+void chunk_builder_drop_largest(struct chunk_builder *builder, int64_t id);
+
 /* Fills the parts of `*chunk`, an initialised one without parts, and its begin and end, with
  * everything that was added, all of it of entities begin <= id < end. With `ids`, which ascend
  * strictly within that range, the chunks are only about these. An entity that fits no event becomes
- * a part of its own, whose chunk in the partition of the entity is rejected with the reason. The
- * builder is then empty. */
+ * two parts of its own: one whose chunk in the partition of the entity rejects the largest fields,
+ * with the reason, and one with its other fields. The builder is then empty. */
 void chunk_builder_build(struct chunk_builder *builder, int64_t begin, int64_t end,
                          const int64_t *ids, uint32_t id_count, struct load_chunk *chunk);
-
-/* The same for an entity of which so much was added that it cannot fit: rejects it with the reason,
- * and says that there is nothing from `begin` up to it. What was added is dropped. `has_ids`: the
- * chunks are only about this entity. */
-void chunk_builder_build_rejected(struct chunk_builder *builder, int64_t begin, int64_t id,
-                                  bool has_ids, const char *reason, struct load_chunk *chunk);
 
 #endif

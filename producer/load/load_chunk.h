@@ -4,6 +4,9 @@
  * The parts follow each other without a hole: the first begins at `begin`, each next one where the
  * one before ends, and the last ends at `end`. Every part has one chunk for each partition, also
  * for those in whose share of the range nothing is: that nothing is there is what it says.
+ *
+ * An entity that fits no event has two parts. In the first one, the chunk of its partition is
+ * rejected: it names the fields that do not fit. The second one states the other fields.
  */
 #ifndef PRODUCER_LOAD_LOAD_CHUNK_H
 #define PRODUCER_LOAD_LOAD_CHUNK_H

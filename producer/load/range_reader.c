@@ -4,8 +4,8 @@
  * parsed as they arrive. The chunk also says that nothing is between `begin` and the first entity.
  *
  * Failure modes: a range that takes too much is given up, and read again smaller in the same
- * snapshot; of one entity alone, it rejects the entity. Any error closes the sessions, and the next
- * reading connects again.
+ * snapshot; of one entity alone, its largest field is given up. Any error closes the sessions, and
+ * the next reading connects again.
  */
 #include "producer/load/range_reader.h"
 
@@ -23,9 +23,9 @@
 #include "producer/triggers/select.h"
 
 enum {
-    WAIT_MS = 50, /* between two heartbeats */
-    EXCEEDED = 1, /* as a result: the range is to be read again smaller */
-    ID_PAIR_BYTES = 16,
+    WAIT_MS = 50,        /* between two heartbeats */
+    PAIR_BYTES = 16,     /* of memory that a value takes */
+    VALUE_BYTES_MIN = 2, /* of an event */
 };
 
 /* One session and its share of a range. */
@@ -61,7 +61,7 @@ struct reading {
     int64_t end;
     const int64_t *ids; /* of the plan, those of the range */
     uint32_t id_count;
-    bool is_first_attempt;
+    uint32_t attempt;         /* from 0 */
     bool counts_negative_ids; /* the rows before id 0 are read as well */
     struct problem_list problems;
     struct range_cost cost;
@@ -377,20 +377,34 @@ count_entities(const struct reading *reading)
     return entities;
 }
 
-/* Is the range to be given up? An entity alone is read until it is certain that it does not fit: a
- * value takes at least two bytes of an event. */
-static bool
-range_is_exceeded(struct reading *reading)
+/* How many ids the range has, as the width counts them. */
+static int64_t
+range_width(const struct reading *reading)
 {
-    const struct range_reader *reader = reading->reader;
-    uint64_t held = chunk_builder_bytes(reader->builder);
-    bool is_one =
-        reading->ids != NULL ? reading->id_count <= 1 : reading->end - reading->first <= 1;
+    return reading->ids != NULL ? (int64_t)reading->id_count : reading->end - reading->first;
+}
+
+static void
+measure(struct reading *reading)
+{
     reading->cost.elapsed_us = clock_monotonic_us() - reading->started_us;
     reading->cost.entities = count_entities(reading);
-    if (is_one)
-        return held / ID_PAIR_BYTES * 2 > reader->options.event_bytes_max;
-    return range_width_is_exceeded(&reading->cost, held, reading->is_first_attempt);
+}
+
+/* Is the range to be given up? Of an entity alone, the largest field is given up, as soon as it is
+ * certain that it does not fit: a value takes at least two bytes of an event. */
+static bool
+cost_is_exceeded(struct reading *reading)
+{
+    struct range_reader *reader = reading->reader;
+    uint64_t held = chunk_builder_bytes(reader->builder);
+    measure(reading);
+    if (range_width(reading) > 1)
+        return range_width_is_exceeded(&reading->cost, held, reading->attempt);
+    if (held / PAIR_BYTES * VALUE_BYTES_MIN > reader->options.event_bytes_max)
+        chunk_builder_drop_largest(reader->builder,
+                                   reading->ids != NULL ? reading->ids[0] : reading->first);
+    return false;
 }
 
 static uint32_t
@@ -422,37 +436,38 @@ read_lanes(struct reading *reading, bool *done, struct error *err)
     return *done || arrived ? 0 : pg_copy_wait(sessions, count, WAIT_MS, err);
 }
 
-/* Reads all sources of the shares. EXCEEDED: the range is too wide. */
 static int
-read_rows(struct reading *reading, struct error *err)
+start_lanes(struct reading *reading, struct error *err)
+{
+    int rc = 0;
+    struct range_reader *reader = reading->reader;
+    for (uint32_t i = 0; rc == 0 && i < reader->lane_count; i++) {
+        reader->lanes[i].source = 0;
+        if (!share_is_empty(&reader->lanes[i].range))
+            rc = start_copy(reading, &reader->lanes[i], err);
+    }
+    return rc;
+}
+
+/* Reads all sources of the shares, or until the range is to be given up. */
+static int
+read_rows(struct reading *reading, bool *exceeded, struct error *err)
 {
     bool done = false;
-    struct range_reader *reader = reading->reader;
     int64_t beat_us = clock_monotonic_us();
-    for (uint32_t i = 0; i < reader->lane_count; i++) {
-        reader->lanes[i].source = 0;
-        int rc = share_is_empty(&reader->lanes[i].range)
-                     ? 0
-                     : start_copy(reading, &reader->lanes[i], err);
-        if (rc != 0)
-            return rc;
-    }
-    while (!done) {
-        int rc = read_lanes(reading, &done, err);
-        if (rc != 0)
-            return rc;
-        if (!done && range_is_exceeded(reading))
-            return EXCEEDED;
+    int rc = start_lanes(reading, err);
+    *exceeded = false;
+    while (rc == 0 && !done && !*exceeded) {
+        rc = read_lanes(reading, &done, err);
+        *exceeded = rc == 0 && !done && cost_is_exceeded(reading);
         int64_t now_us = clock_monotonic_us();
-        if (now_us - beat_us < (int64_t)WAIT_MS * US_PER_MS)
-            continue;
-        beat_us = now_us;
-        rc = beat(reader);
-        if (rc != 0)
-            return rc;
+        if (rc == 0 && now_us - beat_us >= (int64_t)WAIT_MS * US_PER_MS) {
+            beat_us = now_us;
+            rc = beat(reading->reader);
+        }
     }
-    range_is_exceeded(reading); /* measures */
-    return 0;
+    measure(reading);
+    return rc;
 }
 
 /* --- a reading --- */
@@ -477,15 +492,15 @@ static int
 read_negative_ids(struct reading *reading, struct error *err)
 {
     struct range_reader *reader = reading->reader;
-    bool is_first_attempt = reading->is_first_attempt;
-    for (uint32_t i = 0; i < reader->lane_count; i++)
-        reader->lanes[i].range = (struct select_range){.has_end = true, .end = 0};
+    uint32_t attempt = reading->attempt;
+    reader->lanes[0].range = (struct select_range){.has_end = true, .end = 0};
     for (uint32_t i = 1; i < reader->lane_count; i++)
         reader->lanes[i].range = (struct select_range){.has_begin = true, .has_end = true};
-    reading->is_first_attempt = false; /* they take no memory, and any time */
-    int rc = read_rows(reading, err);
-    CHECK(rc != EXCEEDED);
-    reading->is_first_attempt = is_first_attempt;
+    reading->attempt = UINT32_MAX; /* they take no memory, and any time */
+    bool exceeded;
+    int rc = read_rows(reading, &exceeded, err);
+    CHECK(!exceeded);
+    reading->attempt = attempt;
     return rc;
 }
 
@@ -498,28 +513,13 @@ seen_ids(const struct reading *reading)
     return is_known ? lane->parser.last_id - reading->first + 1 : 0;
 }
 
-/* Prepares the next attempt, or rejects the only entity of the range. */
+/* Prepares the next attempt. */
 static int
-narrow(struct reading *reading, bool *rejected, struct error *err)
+narrow(struct reading *reading, struct error *err)
 {
     struct range_reader *reader = reading->reader;
-    int64_t width =
-        reading->ids != NULL ? (int64_t)reading->id_count : reading->end - reading->first;
-    int64_t seen = seen_ids(reading);
-    *rejected = width <= 1;
-    if (*rejected) {
-        char *reason = memory_format("the entity has more than %" PRIu64
-                                     " values and bytes of strings; an event has at most %u bytes",
-                                     (uint64_t)chunk_builder_bytes(reader->builder) / ID_PAIR_BYTES,
-                                     reader->options.event_bytes_max);
-        int64_t id = reading->ids != NULL ? reading->ids[0] : reading->first;
-        chunk_builder_build_rejected(reader->builder, reading->begin, id, reading->ids != NULL,
-                                     reason, reading->chunk);
-        free(reason);
-        return end_lanes(reader, err);
-    }
-    reader->width = range_width_cut(width, seen);
-    reading->is_first_attempt = false;
+    reader->width = range_width_cut(range_width(reading), seen_ids(reading));
+    reading->attempt++;
     set_end(reading);
     int rc = end_lanes(reader, err);
     return rc != 0 ? rc : begin_lanes(reading, err);
@@ -537,28 +537,28 @@ build(struct reading *reading)
 static int
 read_range(struct reading *reading, struct error *err)
 {
-    bool rejected = false;
+    int rc = 0;
+    bool exceeded = true;
     struct range_reader *reader = reading->reader;
-    while (true) {
+    while (rc == 0 && exceeded) {
         reset(reading);
-        int rc = reading->counts_negative_ids ? read_negative_ids(reading, err) : 0;
+        if (reading->counts_negative_ids)
+            rc = read_negative_ids(reading, err);
         reading->started_us = clock_monotonic_us();
         share_range(reading);
         if (rc == 0)
-            rc = read_rows(reading, err);
-        if (rc == 0)
-            break;
-        if (rc == EXCEEDED)
-            rc = narrow(reading, &rejected, err);
-        if (rc != 0 || rejected)
-            return rc;
+            rc = read_rows(reading, &exceeded, err);
+        if (rc == 0 && exceeded)
+            rc = narrow(reading, err);
     }
+    if (rc != 0)
+        return rc;
     build(reading);
     reader->width = range_width_next(reader->width, &reading->cost);
     return end_lanes(reader, err);
 }
 
-/* The rejected entities are problems as well. */
+/* What chunks reject are problems as well. */
 static void
 add_rejected(struct reading *reading)
 {
@@ -609,7 +609,6 @@ range_reader_read(struct range_reader *reader, struct pg *pg, int64_t begin,
         .reader = reader,
         .chunk = chunk,
         .begin = begin,
-        .is_first_attempt = true,
         .counts_negative_ids = begin == 0 && plan->begin == 0 && plan->ids == NULL,
     };
     CHECK(begin >= plan->begin && begin < plan->end);

@@ -11,7 +11,8 @@
 
 enum {
     EXCEEDED = 2,      /* times the aim of time */
-    HELD_EXCEEDED = 6, /* times the aim of bytes */
+    HELD_EXCEEDED = 4, /* times the aim of bytes */
+    ATTEMPTS_TIMED = 8,
     CUT = 16,
 };
 
@@ -39,11 +40,13 @@ range_width_next(int64_t width, const struct range_cost *cost)
 }
 
 bool
-range_width_is_exceeded(const struct range_cost *cost, uint64_t held_bytes, bool is_first_attempt)
+range_width_is_exceeded(const struct range_cost *cost, uint64_t held_bytes, uint32_t attempt)
 {
+    CHECK(cost->elapsed_us >= 0);
     if ((double)held_bytes > HELD_EXCEEDED * AIM_BYTES)
         return true;
-    return is_first_attempt && (double)cost->elapsed_us > EXCEEDED * AIM_US;
+    return attempt < ATTEMPTS_TIMED &&
+           (double)cost->elapsed_us > EXCEEDED * AIM_US * (double)(1 << attempt);
 }
 
 int64_t

@@ -20,10 +20,9 @@ struct range_cost {
 int64_t range_width_next(int64_t width, const struct range_cost *cost);
 
 /* The reading of a range costs far more than it should: it is to be given up, when it is wider than
- * one id. `held_bytes` is the memory that its values take. Time is a reason only in the first
- * attempt: a slow database would never get an answer through. */
-bool range_width_is_exceeded(const struct range_cost *cost, uint64_t held_bytes,
-                             bool is_first_attempt);
+ * one id. `held_bytes` is the memory that its values take. Each attempt, counted from 0, has twice
+ * the time of the one before, because a slow database would never get an answer through. */
+bool range_width_is_exceeded(const struct range_cost *cost, uint64_t held_bytes, uint32_t attempt);
 
 /* The width for the next attempt, less than `width`, which was greater than 1. `seen` ids from its
  * beginning on have had rows already; 0: unknown. */

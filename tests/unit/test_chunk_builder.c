@@ -163,42 +163,59 @@ collect_chunk(struct chunk *chunk, int32_t partition, const struct chunk_shape *
         assert_true(found.items[i].id >= chunk->begin && found.items[i].id < chunk->end);
 }
 
-/* The entity was rejected: nothing of it is found. */
+/* Nothing is found of the fields that were rejected. */
 static void
-forget(int64_t id)
+forget(const struct chunk *chunk)
 {
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < given.count; i++)
-        if (given.items[i].id != id)
+    for (uint32_t i = 0; i < given.count; i++) {
+        bool is_rejected = false;
+        for (uint32_t j = 0; j < chunk->field_count; j++)
+            is_rejected = is_rejected || field_number(chunk->fields[j]) == given.items[i].field;
+        if (given.items[i].id != chunk->begin || !is_rejected)
             given.items[kept++] = given.items[i];
+    }
     assert_true(kept < given.count);
     given.count = kept;
+}
+
+/* A part follows the one before, or is the rest of the entity that the one before rejects. */
+static void
+check_begin(const struct load_part *part, int64_t end, bool after_rejected)
+{
+    if (after_rejected)
+        assert_int_equal(part->begin, end - 1);
+    else
+        assert_int_equal(part->begin, end);
+    assert_true(part->begin < part->end);
 }
 
 static void
 check_parts(const struct load_chunk *chunk, const struct chunk_shape *shape)
 {
     int64_t end = chunk->begin;
+    bool after_rejected = false;
     found.count = 0;
     for (uint32_t i = 0; i < chunk->part_count; i++) {
         const struct load_part *part = &chunk->parts[i];
-        assert_int_equal(part->begin, end);
-        assert_true(part->begin < part->end);
+        check_begin(part, end, after_rejected);
+        after_rejected = false;
         end = part->end;
         for (int32_t p = 0; p < shape->partitions; p++) {
             struct chunk *one = &part->chunks[p];
             assert_int_equal(one->begin, part->begin);
             assert_int_equal(one->end, part->end);
-            assert_int_equal(one->field_count, FIELDS);
             if (one->rejected.bytes > 0) {
                 assert_int_equal(part->end, part->begin + 1);
                 assert_int_equal(part->begin % shape->partitions, p);
                 assert_false(one->states_alive);
-                forget(part->begin);
+                forget(one);
+                after_rejected = true;
             }
             collect_chunk(one, p, shape);
         }
     }
+    assert_false(after_rejected);
     assert_int_equal(end, chunk->end);
 }
 
@@ -365,6 +382,7 @@ bytes_of_tags(struct chunk_builder *builder, int64_t count, bool *rejected, uint
     struct load_chunk chunk = {0};
     for (int64_t i = 0; i < count; i++)
         chunk_builder_add_integer(builder, 1, 4, 100000 + i);
+    chunk_builder_add_integer(builder, 0, 4, 7);
     chunk_builder_add_alive(builder, 4);
     chunk_builder_add_alive(builder, 6);
     chunk_builder_build(builder, 0, 100, NULL, 0, &chunk);
@@ -379,7 +397,7 @@ bytes_of_tags(struct chunk_builder *builder, int64_t count, bool *rejected, uint
 
 /* The estimate is a bound, and a close one. */
 static void
-test_an_entity_that_fits_no_event_is_rejected_alone(void **state)
+test_a_chunk_is_divided_only_when_it_does_not_fit(void **state)
 {
     (void)state;
     bool rejected;
@@ -397,7 +415,73 @@ test_an_entity_that_fits_no_event_is_rejected_alone(void **state)
     builder = make_builder(bytes - 1);
     bytes_of_tags(builder, 10000, &rejected, &parts);
     assert_true(rejected);
-    assert_int_equal(parts, 4); /* before 4; 4; 5; from 6 on */
+    assert_int_equal(parts, 5); /* before 4; 4, twice; 5; from 6 on */
+    chunk_builder_destroy(builder);
+}
+
+/* Checks the chunks of entity 4, whose tags do not fit: the other fields are stated. */
+static void
+check_large(const struct load_chunk *chunk, uint32_t first)
+{
+    const struct chunk *rejected = &chunk->parts[first].chunks[0];
+    const struct chunk *rest = &chunk->parts[first + 1].chunks[0];
+    assert_int_equal(rejected->begin, 4);
+    assert_int_equal(rejected->field_count, 1);
+    assert_true(text_is(rejected->fields[0], "tags"));
+    assert_true(
+        text_is(rejected->rejected, "does not fit into an event of 5000 bytes: field tags"));
+    assert_false(rejected->states_alive);
+    assert_int_equal(rest->begin, 4);
+    assert_int_equal(rest->end, 5);
+    assert_int_equal(rest->field_count, FIELDS - 1);
+    assert_true(rest->states_alive);
+    assert_int_equal(rest->alive_count, 1);
+    assert_int_equal(rest->column_count, 1);
+    assert_true(text_is(rest->columns[0].field, "level"));
+    const struct chunk *odd = &chunk->parts[first].chunks[1];
+    assert_int_equal(odd->field_count, FIELDS);
+    assert_int_equal(odd->rejected.bytes, 0);
+}
+
+static void
+test_an_entity_that_fits_no_event_loses_its_largest_field(void **state)
+{
+    (void)state;
+    struct load_chunk chunk = {0};
+    struct chunk_builder *builder = make_builder(5000);
+    for (int64_t i = 0; i < 10000; i++)
+        chunk_builder_add_integer(builder, 1, 4, i);
+    chunk_builder_add_integer(builder, 0, 4, 7);
+    chunk_builder_add_alive(builder, 4);
+    chunk_builder_build(builder, 0, 100, NULL, 0, &chunk);
+    assert_int_equal(chunk.part_count, 4);
+    check_large(&chunk, 1);
+    load_chunk_free(&chunk);
+    chunk_builder_destroy(builder);
+}
+
+/* Of an entity that is too large for memory, too. */
+static void
+test_a_field_that_is_dropped_takes_no_memory(void **state)
+{
+    (void)state;
+    struct load_chunk chunk = {0};
+    struct chunk_builder *builder = make_builder(5000);
+    chunk_builder_add_integer(builder, 0, 4, 7);
+    for (int64_t i = 0; i < 10000; i++)
+        chunk_builder_add_integer(builder, 1, 4, i);
+    chunk_builder_drop_largest(builder, 4);
+    assert_int_equal(chunk_builder_values(builder), 1);
+    chunk_builder_add_integer(builder, 1, 4, 10001);
+    assert_int_equal(chunk_builder_values(builder), 1);
+    chunk_builder_add_alive(builder, 4);
+    chunk_builder_build(builder, 4, 5, NULL, 0, &chunk);
+    assert_int_equal(chunk.part_count, 2);
+    check_large(&chunk, 0);
+    load_chunk_free(&chunk);
+    chunk = (struct load_chunk){0};
+    chunk_builder_add_integer(builder, 1, 4, 10001); /* the next chunk has the field again */
+    assert_int_equal(chunk_builder_values(builder), 1);
     chunk_builder_destroy(builder);
 }
 
@@ -498,7 +582,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chunks_say_what_was_added),
-        cmocka_unit_test(test_an_entity_that_fits_no_event_is_rejected_alone),
+        cmocka_unit_test(test_a_chunk_is_divided_only_when_it_does_not_fit),
+        cmocka_unit_test(test_an_entity_that_fits_no_event_loses_its_largest_field),
+        cmocka_unit_test(test_a_field_that_is_dropped_takes_no_memory),
         cmocka_unit_test(test_strings_of_one_event_are_limited),
         cmocka_unit_test(test_with_ids_chunks_are_only_about_these),
         cmocka_unit_test(test_entities_without_a_slot_are_told),
