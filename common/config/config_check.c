@@ -229,12 +229,6 @@ claim_phase(const struct config *config, uint32_t owner, struct claim *claims, u
         claim_add(claims, count, &phase->computed_fields[i].target, owner);
 }
 
-static const char *
-table_name(const char *table)
-{
-    return strncmp(table, "public.", 7) == 0 ? table + 7 : table;
-}
-
 static bool
 same_text(const char *a, const char *b)
 {
@@ -264,7 +258,7 @@ judge_triggers(const struct config_reader *reader, const struct config *config,
     CHECK(second->owner < config->trigger_count);
     const struct config_trigger *a = &config->triggers[first->owner];
     const struct config_trigger *b = &config->triggers[second->owner];
-    if (strcmp(table_name(a->table), table_name(b->table)) != 0)
+    if (!config_table_is(a->table, b->table))
         return REFUSE(reader, second->target,
                       "field %s has two owners: table %s writes it in triggers[%u], table %s here",
                       *second->target, a->table, first->owner, b->table);
@@ -354,13 +348,40 @@ check_phase_owner(const struct config_reader *reader, const struct config *confi
     const char *owner = config->triggers[trigger->owner].table;
     const char *table = config->dump_phases[phase->owner].table;
     CHECK(*phase->target != NULL);
-    if (strcmp(*phase->target, *trigger->target) != 0 ||
-        strcmp(table_name(table), table_name(owner)) == 0)
+    if (strcmp(*phase->target, *trigger->target) != 0 || config_table_is(table, owner))
         return 0;
     return REFUSE(
         reader, phase->target,
         "field %s has two owners: table %s writes it in triggers[%u], table %s is loaded here",
         *phase->target, owner, trigger->owner, table);
+}
+
+static bool
+has_triggers(const struct config *config, const char *table)
+{
+    for (uint32_t i = 0; i < config->trigger_count; i++)
+        if (config_table_is(config->triggers[i].table, table))
+            return true;
+    return false;
+}
+
+/* A field of a table with triggers has to be theirs, or it would not follow changes. */
+static int
+check_phase_field(const struct config_reader *reader, const struct config *config,
+                  const struct claim *phase, const struct claim *triggers, uint32_t count)
+{
+    const char *table = config->dump_phases[phase->owner].table;
+    for (uint32_t i = 0; i < count; i++) {
+        int rc = check_phase_owner(reader, config, phase, &triggers[i]);
+        if (rc != 0 || strcmp(*phase->target, *triggers[i].target) == 0)
+            return rc;
+    }
+    CHECK(*phase->target != NULL);
+    if (!has_triggers(config, table))
+        return 0;
+    return REFUSE(reader, phase->target,
+                  "no trigger of table %s sets field %s, so it would not follow changes", table,
+                  *phase->target);
 }
 
 static int
@@ -375,9 +396,8 @@ check_phase_owners(const struct config_reader *reader, const struct config *conf
     for (uint32_t i = 0; i < config->trigger_count; i++)
         claim_trigger(config, i, triggers, &count);
     int rc = 0;
-    for (uint32_t i = 0; i < phase_count; i++)
-        for (uint32_t j = 0; rc == 0 && j < count; j++)
-            rc = check_phase_owner(reader, config, &phases[i], &triggers[j]);
+    for (uint32_t i = 0; rc == 0 && i < phase_count; i++)
+        rc = check_phase_field(reader, config, &phases[i], triggers, count);
     return rc;
 }
 

@@ -93,3 +93,16 @@ config_query_next(const char **at, struct text *field, struct text *operator)
     *at = query_after_and(word);
     return true;
 }
+
+static const char *
+bare_name(const char *table)
+{
+    CHECK(table != NULL);
+    return strncmp(table, "public.", 7) == 0 ? table + 7 : table;
+}
+
+bool
+config_table_is(const char *table, const char *other)
+{
+    return strcmp(bare_name(table), bare_name(other)) == 0;
+}

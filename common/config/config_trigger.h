@@ -12,6 +12,9 @@
  * */
 const char *config_trigger_next_unused(const struct config_trigger *trigger, uint32_t *cursor);
 
+/* Do both names mean the same table? `public` is the schema of a name without one. */
+bool config_table_is(const char *table, const char *other);
+
 /* "direct", "join", "fan-out", "fan-out per row" */
 const char *config_trigger_kind_name(enum config_trigger_kind kind);
 

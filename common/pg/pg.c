@@ -308,6 +308,12 @@ pg_rows(const struct pg_result *result)
     return PQntuples(pg_unwrap(result));
 }
 
+int
+pg_columns(const struct pg_result *result)
+{
+    return PQnfields(pg_unwrap(result));
+}
+
 bool
 pg_is_null(const struct pg_result *result, int row, int column)
 {

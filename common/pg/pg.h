@@ -44,6 +44,7 @@ int pg_query(struct pg *pg, const char *sql, int count, const char *const *param
 void pg_result_clear(struct pg_result *result);
 
 int pg_rows(const struct pg_result *result);
+int pg_columns(const struct pg_result *result);
 /* Rows and columns are counted from 0. Those that do not exist trip a CHECK. */
 bool pg_is_null(const struct pg_result *result, int row, int column);
 /* Terminated; "" for null; valid until the result is cleared. */

@@ -12,6 +12,7 @@
 
 #include "common/base/check.h"
 #include "common/config/config_trigger.h"
+#include "producer/load/load_override.h"
 #include "producer/triggers/catalogue.h"
 #include "producer/triggers/digest.h"
 #include "producer/triggers/missing_index.h"
@@ -151,6 +152,23 @@ leave_out(const struct planner *planner, const struct load_source *source)
     plan->left_out = fields;
 }
 
+/* Adds a source for each dump phase that has values of the entry, and one for the values that are
+ * left. */
+static int
+add_range(struct planner *planner, struct pg *pg, struct load_source *source, struct error *err)
+{
+    struct load_plan *plan = planner->plan;
+    source->sets_alive = source->entry->trigger->sets_alive;
+    int rc = load_override_split(pg, planner->arena, planner->config, source, plan->ranges,
+                                 &plan->range_count, err);
+    if (rc != 0 || (source->value_count == 0 && !source->sets_alive))
+        return rc;
+    rc = check_slot_index(source->entry, err);
+    if (rc == 0)
+        plan->ranges[plan->range_count++] = *source;
+    return rc;
+}
+
 /* Adds what the selection takes of the entry. */
 static int
 add_source(struct planner *planner, struct pg *pg, struct load_source *source, struct entry *entry,
@@ -168,17 +186,17 @@ add_source(struct planner *planner, struct pg *pg, struct load_source *source, s
         leave_out(planner, source);
         return 0;
     }
-    rc = is_pass ? check_pass(entry, has_bounds(selection), err) : check_slot_index(entry, err);
-    if (rc != 0)
-        return rc;
     source->is_whole = source->value_count == entry->value_count && !has_bounds(selection);
     name_dump(planner, source);
-    if (is_pass) {
-        read_query_fields(planner, source);
-        plan->passes[plan->pass_count++] = *source;
-    } else {
-        plan->ranges[plan->range_count++] = *source;
-    }
+    if (!is_pass)
+        return add_range(planner, pg, source, err);
+    rc = check_pass(entry, has_bounds(selection), err);
+    if (rc == 0)
+        rc = load_override_check_pass(planner->config, entry, err);
+    if (rc != 0)
+        return rc;
+    read_query_fields(planner, source);
+    plan->passes[plan->pass_count++] = *source;
     return 0;
 }
 
@@ -208,7 +226,7 @@ states_alive(const struct planner *planner)
     for (uint32_t i = 0; i < planner->config->trigger_count; i++)
         configured += planner->config->triggers[i].sets_alive ? 1 : 0;
     for (uint32_t i = 0; i < plan->range_count; i++)
-        planned += plan->ranges[i].entry->trigger->sets_alive ? 1 : 0;
+        planned += plan->ranges[i].sets_alive ? 1 : 0;
     CHECK(planned <= configured);
     return planned > 0 && planned == configured;
 }
@@ -338,7 +356,8 @@ load_plan_create(const struct config *config, struct pg *pg, const struct load_s
     CHECK(!selection->has_range || selection->ids == NULL);
     CHECK(!selection->has_range || (selection->begin >= 0 && selection->begin < selection->end));
     *made = (struct load_plan){.config = config};
-    made->ranges = arena_alloc(arena, (config->trigger_count + 1) * sizeof *made->ranges);
+    size_t ranges = (size_t)config->trigger_count * (config->dump_phase_count + 1);
+    made->ranges = arena_alloc(arena, (ranges + 1) * sizeof *made->ranges);
     made->passes = arena_alloc(arena, (config->trigger_count + 1) * sizeof *made->passes);
     planner.entries = arena_alloc(arena, (config->trigger_count + 1) * sizeof *planner.entries);
     for (uint32_t i = 0; i < config->trigger_count; i++)

@@ -12,7 +12,7 @@
 #include "common/config/config.h"
 #include "common/event/chunk.h"
 #include "common/pg/pg.h"
-#include "producer/triggers/entry.h"
+#include "producer/load/load_source.h"
 
 /* A zeroed one selects everything. At most one of range and ids is given; they leave out passes
  * that neither `table` nor `fields` names. */
@@ -25,19 +25,6 @@ struct load_selection {
     int64_t end;   /* exclusive; CHUNK_NO_END */
     const int64_t *ids;
     uint32_t id_count;
-};
-
-/* Values of one entry. */
-struct load_source {
-    const char *table;         /* as configured */
-    const struct entry *entry; /* NULL: a CSV file */
-    const uint32_t *values;    /* indexes into entry->values, ascending; none: it only sets alive */
-    uint32_t value_count;
-    bool is_whole;             /* all values of the entry, of all entities: its dump is complete */
-    const char *dump_name;     /* "{Table}-{hash8}": the table, and a hash of the definition */
-    const struct text *fields; /* by value */
-    const struct text *reads;  /* of a pass: fields that its queries read, each once */
-    uint32_t read_count;
 };
 
 struct load_plan {

@@ -116,14 +116,22 @@ as_field(const struct phase_value *value, struct expression_value found, struct 
     return nothing;
 }
 
+bool
+phase_value_applies(const struct phase_value *value, const struct expression_value *columns,
+                    struct phase_row *row)
+{
+    CHECK(value->target != NULL);
+    return is_met(value->filter, columns, value->target, row) &&
+           is_met(value->asserts, columns, value->target, row);
+}
+
 static struct expression_value
 evaluate_value(const struct phase_value *value, const struct expression_value *columns,
                struct phase_row *row)
 {
     struct expression_errors errors = {0};
     struct expression_value found = {.kind = EXPRESSION_NULL};
-    if (!is_met(value->filter, columns, value->target, row) ||
-        !is_met(value->asserts, columns, value->target, row))
+    if (!phase_value_applies(value, columns, row))
         return found;
     if (value->is_column)
         return as_field(value, columns[value->column], row);

@@ -34,6 +34,10 @@ bool phase_parse_value(struct text text, expression_types types, struct expressi
 void phase_evaluate(const struct phase_program *program, const struct expression_value *columns,
                     struct phase_row *row);
 
+/* Whether both conditions of a value are true. */
+bool phase_value_applies(const struct phase_value *value, const struct expression_value *columns,
+                         struct phase_row *row);
+
 /* Marks the columns that the program reads, in a list by column. */
 void phase_mark_columns(const struct phase_program *program, bool *is_read);
 

@@ -16,6 +16,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "producer/load/chunk_builder.h"
+#include "producer/load/load_phase.h"
 #include "producer/load/load_session.h"
 #include "producer/load/problem_list.h"
 #include "producer/load/range_width.h"
@@ -70,13 +71,24 @@ struct reading {
 
 /* --- the reader --- */
 
+/* A query of a dump phase may give several rows of an entity. */
 static bool
-value_may_repeat(const struct entry *entry, uint32_t index)
+value_may_repeat(const struct load_source *source, uint32_t index)
 {
+    const struct entry *entry = source->entry;
+    if (source->phase != NULL)
+        return true;
     const struct entry_value *value = &entry->values[index];
     if (entry->trigger->kind == TRIGGER_JOIN && !(entry->value_is_unique && index == 0))
         return true;
     return value->is_multi_value && value->wire == WIRE_JSON;
+}
+
+static bool
+value_is_multi(const struct load_source *source, uint32_t index)
+{
+    return source->phase != NULL ? source->phase->program.values[index].is_multi_value
+                                 : source->entry->values[index].is_multi_value;
 }
 
 static uint32_t
@@ -102,8 +114,8 @@ map_fields(struct range_reader *reader)
             map[j] = find_field(plan, source->fields[j]);
             reader->fields[map[j]] = (struct chunk_field){
                 .name = source->fields[j],
-                .is_multi_value = source->entry->values[source->values[j]].is_multi_value,
-                .may_repeat = value_may_repeat(source->entry, source->values[j]),
+                .is_multi_value = value_is_multi(source, source->values[j]),
+                .may_repeat = value_may_repeat(source, source->values[j]),
             };
         }
         reader->source_fields[i] = map;
@@ -205,6 +217,15 @@ beat(const struct range_reader *reader)
 
 /* --- the range --- */
 
+static void
+append_next_slot(struct buffer *sql, const struct load_source *source, int64_t begin)
+{
+    if (source->phase != NULL)
+        phase_select_append_next_slot(sql, &source->phase->select, begin);
+    else
+        select_append_next_slot(sql, source->entry, begin);
+}
+
 /* The first entity at or above `begin` in any source; false in `*found` without one. */
 static int
 find_first(struct range_reader *reader, int64_t begin, int64_t *first, bool *found,
@@ -216,7 +237,7 @@ find_first(struct range_reader *reader, int64_t begin, int64_t *first, bool *fou
     buffer_append_text(sql, "SELECT least(");
     for (uint32_t i = 0; i < reader->plan->range_count; i++) {
         buffer_append_text(sql, i > 0 ? ", (" : "(");
-        select_append_next_slot(sql, reader->plan->ranges[i].entry, begin);
+        append_next_slot(sql, &reader->plan->ranges[i], begin);
         buffer_append_text(sql, ")");
     }
     buffer_append_text(sql, ")");
@@ -312,6 +333,26 @@ share_is_empty(const struct select_range *range)
 
 /* --- rows --- */
 
+static void
+append_range(struct buffer *sql, const struct load_source *source, const struct select_range *range)
+{
+    const struct load_phase *phase = source->phase;
+    if (phase != NULL)
+        phase_select_append_range(sql, &phase->select, phase->columns, phase->column_count, range);
+    else
+        select_append_range(sql, source->entry, source->values, source->value_count, range);
+}
+
+static int
+wrap_error(const struct load_source *source, int rc, struct error *err)
+{
+    if (source->phase != NULL)
+        return error_wrap(err, rc, "could not read dump phase %s",
+                          source->phase->select.phase->name);
+    return error_wrap(err, rc, "could not read triggers[%u], table %s", source->entry->index,
+                      source->table);
+}
+
 static int
 start_copy(struct reading *reading, struct lane *lane, struct error *err)
 {
@@ -320,17 +361,15 @@ start_copy(struct reading *reading, struct lane *lane, struct error *err)
     CHECK(!lane->is_copying);
     buffer_clear(&reader->sql);
     buffer_clear(&lane->bytes);
-    select_append_range(&reader->sql, source->entry, source->values, source->value_count,
-                        &lane->range);
+    append_range(&reader->sql, source, &lane->range);
     int rc = load_session_copy(lane->pg, source->entry, buffer_string(&reader->sql), err);
     if (rc != 0)
-        return error_wrap(err, rc, "could not read triggers[%u], table %s", source->entry->index,
-                          source->entry->trigger->table);
+        return wrap_error(source, rc, err);
     lane->is_copying = true;
     lane->parser = (struct row_parser){
         .source = source,
         .fields = reader->source_fields[lane->source],
-        .states_alive = reader->plan->states_alive && source->entry->trigger->sets_alive,
+        .states_alive = reader->plan->states_alive && source->sets_alive,
         .builder = reader->builder,
         .problems = &reading->problems,
         .counts = &reading->chunk->counts[lane->source],
@@ -356,9 +395,7 @@ read_lane(struct reading *reading, struct lane *lane, bool *arrived, struct erro
     if (rc == 0 && done && !lane->parser.is_complete)
         rc = error_set(err, ERR_FATAL, "postgres: a binary copy ended without its trailer");
     if (rc != 0)
-        return error_wrap(err, rc, "could not read triggers[%u], table %s",
-                          lane->parser.source->entry->index,
-                          lane->parser.source->entry->trigger->table);
+        return wrap_error(lane->parser.source, rc, err);
     if (!done || ++lane->source == reading->reader->plan->range_count)
         return 0;
     return start_copy(reading, lane, err);

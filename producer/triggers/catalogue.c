@@ -611,3 +611,16 @@ catalogue_read(struct pg *pg, struct arena *arena, struct entry *entry, struct e
         entry_check(entry);
     return rc;
 }
+
+int
+catalogue_read_type(struct pg *pg, int64_t type_id, struct entry_value *value, bool *is_integer,
+                    struct error *err)
+{
+    struct value_type type = {0};
+    CHECK(type_id > 0);
+    int rc = read_type(pg, type_id, &type, err);
+    value->form = type.form;
+    value->wire = type.wire;
+    *is_integer = type.is_integer;
+    return rc;
+}

@@ -4,6 +4,9 @@
 #ifndef PRODUCER_TRIGGERS_CATALOGUE_H
 #define PRODUCER_TRIGGERS_CATALOGUE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/pg/pg.h"
@@ -18,5 +21,9 @@ int catalogue_find_outbox(struct pg *pg, struct arena *arena, const char **schem
  * expression, whose message is included. Sets the session's search_path to that of the trigger
  * functions and leaves it so. */
 int catalogue_read(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err);
+
+/* How values of a type are written and read: fills value->form and value->wire. */
+int catalogue_read_type(struct pg *pg, int64_t type_id, struct entry_value *value, bool *is_integer,
+                        struct error *err);
 
 #endif

@@ -47,8 +47,8 @@ append_table(struct buffer *out, const struct entry_table *table, const char *ro
                          row);
 }
 
-static void
-append_wire(struct buffer *out, const struct entry_value *value)
+void
+select_append_value(struct buffer *out, const struct entry_value *value)
 {
     bool is_json = value->wire == WIRE_JSON;
     CHECK(value->wire <= WIRE_JSON);
@@ -63,7 +63,7 @@ append_values(struct buffer *out, const struct entry *entry, const uint32_t *val
     CHECK(values != NULL || count == 0);
     for (uint32_t i = 0; i < count; i++) {
         CHECK(values[i] < entry->value_count);
-        append_wire(out, &entry->values[values[i]]);
+        select_append_value(out, &entry->values[values[i]]);
     }
 }
 
@@ -91,10 +91,11 @@ append_from(struct buffer *out, const struct entry *entry)
 }
 
 static void
-append_ids(struct buffer *out, const struct entry *entry, const struct select_range *range)
+append_ids(struct buffer *out, const char *row, const char *column,
+           const struct select_range *range)
 {
     buffer_append_text(out, " AND ");
-    append_slot(out, entry);
+    sql_append_column(out, row, column);
     buffer_append_text(out, " = ANY ('{");
     for (uint32_t i = 0; i < range->id_count; i++)
         buffer_append_format(out, "%s%" PRId64, i > 0 ? "," : "", range->ids[i]);
@@ -102,20 +103,21 @@ append_ids(struct buffer *out, const struct entry *entry, const struct select_ra
 }
 
 /* The bounds are literals, so that the planner sees how many rows there are. */
-static void
-append_range(struct buffer *out, const struct entry *entry, const struct select_range *range)
+void
+select_append_bounds(struct buffer *out, const char *row, const char *column,
+                     const struct select_range *range)
 {
     CHECK(range->ids != NULL || range->id_count == 0);
     if (range->ids != NULL)
-        append_ids(out, entry, range);
+        append_ids(out, row, column, range);
     if (range->has_begin) {
         buffer_append_text(out, " AND ");
-        append_slot(out, entry);
+        sql_append_column(out, row, column);
         buffer_append_format(out, " >= %" PRId64, range->begin);
     }
     if (range->has_end) {
         buffer_append_text(out, " AND ");
-        append_slot(out, entry);
+        sql_append_column(out, row, column);
         buffer_append_format(out, " < %" PRId64, range->end);
     }
 }
@@ -156,7 +158,7 @@ select_append_range(struct buffer *out, const struct entry *entry, const uint32_
     append_slot(out, entry);
     append_values(out, entry, values, value_count);
     append_from(out, entry);
-    append_range(out, entry, range);
+    select_append_bounds(out, slot_row(entry), slot_column(entry), range);
     if (needs_distinct(entry))
         append_order(out, entry);
 }
@@ -239,7 +241,7 @@ select_append_definition(struct buffer *out, const struct entry *entry)
     if (entry->trigger->kind == TRIGGER_DIRECT && entry->trigger->sets_alive)
         buffer_append_text(out, ", true AS alive");
     for (uint32_t i = 0; i < entry->value_count; i++) {
-        append_wire(out, &entry->values[i]);
+        select_append_value(out, &entry->values[i]);
         buffer_append_text(out, " AS ");
         sql_append_name(out, entry->values[i].target);
     }

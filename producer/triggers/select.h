@@ -22,6 +22,13 @@ struct select_range {
     uint32_t id_count;
 };
 
+/* Appends ", " and the value as a column of `_row`. */
+void select_append_value(struct buffer *out, const struct entry_value *value);
+
+/* Appends the conditions that the column of `row` is in the range, with AND before each. */
+void select_append_bounds(struct buffer *out, const char *row, const char *column,
+                          const struct select_range *range);
+
 /* Only the index knows the entities of a fan-out without a child table: its parents are read by a
  * pass, and all other entries by ranges. */
 bool select_is_pass(const struct entry *entry);
