@@ -133,28 +133,111 @@ read_columns(struct pg *pg, struct arena *arena, struct phase_select *select, st
     return rc;
 }
 
-/* A scan of a whole table is a plan only where no index serves, because it is switched off. */
+/* The scan of a table or an index in a line of a plan; NULL: there is none. */
+static const char *
+find_scan(const char *line)
+{
+    static const char *const scans[] = {
+        "Seq Scan on ",
+        "Index Scan ",
+        "Index Only Scan ",
+        "Bitmap Heap Scan on ",
+    };
+    CHECK(line != NULL);
+    for (size_t i = 0; i < sizeof scans / sizeof scans[0]; i++) {
+        const char *scan = strstr(line, scans[i]);
+        if (scan != NULL && strstr(line, "Bitmap Index Scan") == NULL)
+            return scan;
+    }
+    return NULL;
+}
+
+/* The first scan without a condition that an index serves: it reads everything. The conditions of a
+ * scan follow it, before the next one. Scans of whole tables are switched off, so that a plan has
+ * one only where there is no other way. */
+static const char *
+find_whole_scan(const struct pg_result *plan)
+{
+    const char *open = NULL;
+    for (int row = 0; row < pg_rows(plan); row++) {
+        const char *line = pg_text(plan, row, 0);
+        const char *scan = find_scan(line);
+        if (scan != NULL && open != NULL)
+            return open;
+        if (scan != NULL)
+            open = scan;
+        else if (strstr(line, "Index Cond: ") != NULL || strstr(line, "Recheck Cond: ") != NULL)
+            open = NULL;
+    }
+    return open;
+}
+
+/* A step that needs all its rows before it gives the first one. */
+static const char *
+find_blocking_step(const struct pg_result *plan)
+{
+    static const char *const steps[] = {"Sort", "HashAggregate", "WindowAgg"};
+    for (int row = 0; row < pg_rows(plan); row++) {
+        const char *line = pg_text(plan, row, 0);
+        CHECK(line != NULL);
+        line += strspn(line, " ->");
+        for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+            if (strcmp(line, steps[i]) == 0)
+                return steps[i];
+    }
+    return NULL;
+}
+
+static int
+explain(struct pg *pg, const struct phase_select *select, const struct buffer *query,
+        struct pg_result **plan, struct error *err)
+{
+    struct buffer sql = {0};
+    buffer_append_text(&sql, "EXPLAIN (COSTS off) ");
+    buffer_append(&sql, query->data, query->bytes);
+    int rc = run(pg, select, buffer_string(&sql), plan, err);
+    buffer_free(&sql);
+    return rc;
+}
+
+static int
+check_next_slot(struct pg *pg, const struct phase_select *select, struct error *err)
+{
+    struct pg_result *result;
+    struct buffer sql = {0};
+    phase_select_append_next_slot(&sql, select, 1);
+    int rc = explain(pg, select, &sql, &result, err);
+    buffer_free(&sql);
+    if (rc != 0)
+        return rc;
+    const char *step = find_blocking_step(result);
+    if (step != NULL)
+        rc = phase_select_refuse(select, "copy_query", err,
+                                 "finding the next entity would read all rows after it (%s): "
+                                 "without DISTINCT, GROUP BY and ORDER BY they come by the index",
+                                 step);
+    pg_result_clear(result);
+    return rc;
+}
+
 static int
 check_plan(struct pg *pg, const struct phase_select *select, struct error *err)
 {
     struct pg_result *result;
     struct buffer sql = {0};
     const struct select_range range = {.has_begin = true, .begin = 1, .has_end = true, .end = 2};
-    buffer_append_text(&sql, "EXPLAIN (COSTS off) ");
     phase_select_append_range(&sql, select, NULL, 0, &range);
-    int rc = run(pg, select, buffer_string(&sql), &result, err);
+    int rc = explain(pg, select, &sql, &result, err);
     buffer_free(&sql);
     if (rc != 0)
         return rc;
-    for (int row = 0; rc == 0 && row < pg_rows(result); row++) {
-        const char *scan = strstr(pg_text(result, row, 0), "Seq Scan on ");
-        if (scan != NULL)
-            rc = phase_select_refuse(select, "copy_query", err,
-                                     "each part of a load would read a whole table (%s): the slot "
-                                     "must be a column with an index, and every other table be "
-                                     "joined by one",
-                                     scan);
-    }
+    const char *scan = find_whole_scan(result);
+    if (scan != NULL)
+        rc =
+            phase_select_refuse(select, "copy_query", err,
+                                "each part of a load would read a whole table (%s): the slot must "
+                                "be a column with an index, and every other table be joined by one",
+                                scan);
     pg_result_clear(result);
     return rc;
 }
@@ -165,11 +248,14 @@ check_ranges(struct pg *pg, const struct phase_select *select, struct error *err
     struct error ignored;
     int rc = pg_exec(pg,
                      "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off;"
-                     " SET LOCAL enable_mergejoin = off",
+                     " SET LOCAL enable_mergejoin = off; SET LOCAL enable_sort = off;"
+                     " SET LOCAL max_parallel_workers_per_gather = 0",
                      err);
     if (rc != 0)
         return rc;
     rc = check_plan(pg, select, err);
+    if (rc == 0)
+        rc = check_next_slot(pg, select, err);
     int ended = pg_exec(pg, "ROLLBACK", rc == 0 ? err : &ignored);
     return rc == 0 ? ended : rc;
 }
