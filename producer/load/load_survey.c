@@ -1,6 +1,7 @@
 #include "producer/load/load_survey.h"
 
 #include "common/base/check.h"
+#include "producer/load/load_phase.h"
 #include "producer/triggers/reconcile.h"
 #include "producer/triggers/sql.h"
 
@@ -43,25 +44,41 @@ query_row(struct pg *pg, struct buffer *sql, struct pg_result **result, struct e
     return rc;
 }
 
+/* Appends the query of the rows; nothing when a filter may leave them all out. */
+static void
+append_rows(struct buffer *sql, const struct load_source *source)
+{
+    const struct config_trigger *trigger = source->entry->trigger;
+    bool is_own = trigger->kind == TRIGGER_DIRECT || trigger->kind == TRIGGER_JOIN;
+    if (source->phase != NULL && source->phase->program.filter == NULL)
+        phase_select_append_next_slot(sql, &source->phase->select, 0);
+    if (source->phase != NULL || !is_own || trigger->filter != NULL)
+        return;
+    buffer_append_text(sql, "SELECT");
+    append_from(sql, &source->entry->table);
+    buffer_append_text(sql, " WHERE ");
+    sql_append_name(sql, trigger->slot_field);
+    buffer_append_text(sql, " >= 0");
+}
+
 int
 load_survey_expects_rows(struct pg *pg, const struct load_source *source, bool *expects,
                          struct error *err)
 {
-    const struct config_trigger *trigger = source->entry->trigger;
+    struct buffer rows = {0};
     struct buffer sql = {0};
     struct pg_result *result;
-    bool is_own = trigger->kind == TRIGGER_DIRECT || trigger->kind == TRIGGER_JOIN;
     *expects = false;
-    if (!is_own || trigger->filter != NULL || !source->is_whole)
+    append_rows(&rows, source);
+    bool is_certain = rows.bytes > 0 && source->is_whole;
+    if (is_certain)
+        buffer_append_format(&sql, "SELECT EXISTS (%s)", buffer_string(&rows));
+    buffer_free(&rows);
+    if (!is_certain)
         return 0;
-    buffer_append_text(&sql, "SELECT EXISTS (SELECT");
-    append_from(&sql, &source->entry->table);
-    buffer_append_text(&sql, " WHERE ");
-    sql_append_name(&sql, trigger->slot_field);
-    buffer_append_text(&sql, " >= 0)");
     int rc = query_row(pg, &sql, &result, err);
     if (rc != 0)
-        return error_wrap(err, rc, "could not look for rows in %s", trigger->table);
+        return error_wrap(err, rc, "could not look for rows in %s", source->table);
     *expects = pg_boolean(result, 0, 0);
     pg_result_clear(result);
     return 0;

@@ -215,7 +215,7 @@ loader_source(struct loader *loader, const struct load_source *source)
     struct arena *arena = &loader->job->arena;
     return (struct job_source){
         .name = arena_text(arena, text_of(source->dump_name)),
-        .table = arena_text(arena, text_of(source->entry->trigger->table)),
+        .table = arena_text(arena, text_of(source->table)),
         .is_whole = source->is_whole,
     };
 }
@@ -324,7 +324,7 @@ static bool
 loader_source_is_empty(const struct loader *loader, uint32_t index)
 {
     const struct job_source *source = &loader->job->sources[index];
-    bool sets_alive = loader_plan_source(loader, index)->entry->trigger->sets_alive;
+    bool sets_alive = loader_plan_source(loader, index)->sets_alive;
     return source->rows == 0 || (sets_alive && source->ops_written == 0);
 }
 

@@ -133,7 +133,7 @@ read_columns(struct pg *pg, struct arena *arena, struct phase_select *select, st
     return rc;
 }
 
-/* The scan of a table or an index in a line of a plan; NULL: there is none. */
+/* The scan of a table or an index in a line of a plan; NULL: it has no scan. */
 static const char *
 find_scan(const char *line)
 {
@@ -214,7 +214,7 @@ check_next_slot(struct pg *pg, const struct phase_select *select, struct error *
     if (step != NULL)
         rc = phase_select_refuse(select, "copy_query", err,
                                  "finding the next entity would read all rows after it (%s): "
-                                 "without DISTINCT, GROUP BY and ORDER BY they come by the index",
+                                 "leave out DISTINCT, GROUP BY and ORDER BY",
                                  step);
     pg_result_clear(result);
     return rc;
