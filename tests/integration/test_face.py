@@ -9,6 +9,7 @@ import shutil
 import time
 import unittest
 
+import gallery
 import pipeline
 from case import GalleryCase
 from outbox import OutboxCase
@@ -275,6 +276,47 @@ class Consumer(GalleryCase):
         self.assertEqual(set(fields.values()), {1})
         for name in ("alive", "nsfwLevel", "tagIds", "sortAt"):
             self.assertIn(f'bitdex_field_complete{{field="{name}"}}', fields)
+
+    def test_a_field_that_is_added_is_listed_and_ends_no_readiness(self):
+        """A field that is added to the index and to a trigger is incomplete: readiness lists it
+        with the command that loads it and stays 200, its metric is 0, and only the queries that
+        use it answer that they are incomplete."""
+        config = self.pipeline.config
+        text = config.read_text()
+        without = text
+        for part in ("    - { name: minor, field_type: boolean }\n", " minor,"):
+            self.assertEqual(without.count(part), 1)
+            without = without.replace(part, "")
+        config.write_text(without)
+        self.create_gallery()
+        self.pipeline.wait_until_fresh()
+        self.assertEqual(self.pipeline.api.get("/api/ready")["incomplete_fields"], [])
+        config.write_text(text)
+        consumer, producer = self.pipeline.consumer, self.pipeline.producer
+        for program in (consumer, producer):
+            self.assertEqual(program.stop(), 0)
+        gallery.create_triggers(self.pipeline)
+        for program in (producer, consumer):
+            program.start()
+        self.pipeline.wait_until_fresh()
+        consumer.wait_until(
+            lambda: self.pipeline.api.call("/api/ready")[0] == 200, "does not get ready")
+        (field,) = self.pipeline.api.get("/api/ready")["incomplete_fields"]
+        self.assertEqual((field["field"], field["partitions"]), ("minor", [0, 1, 2, 3]))
+        self.assertIn("bitdex-producer load --fields minor", field["reason"])
+        shown = consumer.command("status").stdout
+        self.assertIn("incomplete field minor, partition 0, 1, 2, 3:\n", shown)
+        _, page = self.pipeline.api.call("/")
+        self.assertIn("INCOMPLETE field minor: ", page)
+        metrics = self.read_metrics()
+        fields = metrics["bitdex_field_complete"][1]
+        self.assertEqual(fields['bitdex_field_complete{field="minor"}'], 0)
+        self.assertEqual(fields['bitdex_field_complete{field="poi"}'], 1)
+        self.assertEqual(fields['bitdex_field_complete{field="alive"}'], 1)
+        self.assertEqual(set(metrics["bitdex_shard_complete"][1].values()), {0})
+        for name, complete in (("minor", False), ("poi", True)):
+            reply = self.pipeline.query({"filters": [{"Eq": [name, {"Bool": False}]}], "limit": 1})
+            self.assertEqual(reply["complete"], complete, name)
 
     def test_cursors_are_the_greatest_applied_row_ids(self):
         """There is a cursor for each partition, with the greatest row id that it has applied; one
