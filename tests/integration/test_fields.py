@@ -106,6 +106,10 @@ class Fields(GalleryCase):
         self.assertEqual(sorted(last["position"]["incomplete_fields"]), INCOMPLETE)
         self.consumer.start()
         self.assertEqual(self.check_changed(), new)
+        self.pipeline.producer.command("load", "--fields", "poi,existedAt")
+        self.check_end(changed=False)
+        self.assertEqual(self.incomplete(), {})
+        self.assertTrue(self.is_complete(sort={"field": "sortAt"}))
 
 
 if __name__ == "__main__":
