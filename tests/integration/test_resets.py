@@ -7,6 +7,7 @@ import unittest
 
 import confluent_kafka
 import groups
+import index
 import pipeline
 import servers
 import topic
@@ -98,8 +99,10 @@ class Resets(GalleryCase):
         self.reset("--to-earliest")
         for _ in range(6):
             self.consumer.start()
-            self.consumer.wait_until(lambda: self.states() and "recovering" not in self.states(),
-                                     "does not recover")
+            self.consumer.wait_until(
+                lambda: len(self.pipeline.partitions()) == 4 and "recovering" not in self.states(),
+                "does not recover",
+            )
             self.assertGreaterEqual(self.count(), before)
             time.sleep(rng.random())
             self.consumer.kill()
@@ -213,20 +216,34 @@ class Resets(GalleryCase):
         self.check_end()
         self.assertEqual(self.log_count("was reset to an earlier one"), 4)
 
-    def test_f46_retention_was_faster(self):
+    def remove_records(self, offsets):
+        """Removes what the topic has before these offsets, as retention does."""
+        places = [
+            confluent_kafka.TopicPartition(self.pipeline.topic, partition, offset)
+            for partition, offset in offsets.items()
+        ]
+        for done in self.admin.delete_records(places).values():
+            done.result(30)
+
+    def load(self):
+        """A load makes all partitions complete, and the index equal to the tables."""
+        self.pipeline.producer.command("load")
+        self.pipeline.wait_until_fresh()
+        for partition in self.pipeline.partitions():
+            self.assertEqual((partition["complete"], partition["reason"]), (True, ""))
+        index.check_equal(self.pipeline)
+        self.assertEqual(self.pipeline.api.call("/api/ready")[0], 200)
+
+    def test_f46_f77_retention_was_faster(self):
         """When retention has removed the next offset, the partition stalls and says what to do
-        instead of jumping; after a reset it continues with a reported gap."""
+        instead of jumping; after a reset it continues with a reported gap. A load makes it complete
+        again, and likewise a consumer that begins where the topic has lost its beginning."""
         self.fill(changes=0)
         self.consumer.stop()
         self.send_more()
         self.pipeline.producer.stop()
         before = self.committed()
-        places = [
-            confluent_kafka.TopicPartition(self.pipeline.topic, partition, offset + 50)
-            for partition, offset in before.items()
-        ]
-        for done in self.admin.delete_records(places).values():
-            done.result(30)
+        self.remove_records({partition: offset + 50 for partition, offset in before.items()})
         self.consumer.start()
         self.consumer.wait_until(lambda: self.states() == {"stalled"}, "does not stall")
         for partition in self.pipeline.partitions():
@@ -242,11 +259,25 @@ class Resets(GalleryCase):
         self.consumer.start()
         self.pipeline.wait_until_fresh()
         for partition in self.pipeline.partitions():
-            self.assertIn("never came", partition["reason"])
+            self.assertRegex(partition["reason"], "never came; .*: bitdex-producer load$")
+        self.load()
+        for partition in self.pipeline.partitions():
+            self.assertGreater(partition["missing"], 0)
+        self.consumer.stop()
+        self.pipeline.remove_index()
+        self.remove_records(self.ends())
+        self.consumer.start()
+        self.pipeline.wait_until_fresh()
+        for partition in self.pipeline.partitions():
+            self.assertEqual(
+                partition["reason"], "the beginning of the topic is missing: bitdex-producer load"
+            )
+        self.assertEqual(self.pipeline.api.call("/api/ready")[0], 503)
+        self.load()
 
     def test_f66_topic_was_created_again(self):
         """When the topic was deleted and created again, the consumer reports it, and a reset builds
-        the index from the new topic."""
+        the index from the new topic, where the load that the adoption has queued completes it."""
         self.fill(changes=0)
         self.consumer.stop()
         self.pipeline.producer.stop()
@@ -264,14 +295,14 @@ class Resets(GalleryCase):
         self.consumer.stop()
         self.reset("--to-earliest")
         self.consumer.start()
-        self.pipeline.wait_until_fresh()
+        self.consumer.wait_until(
+            lambda: all(p["complete"] for p in self.pipeline.partitions())
+            and len(self.pipeline.partitions()) == 4,
+            "is not completed by the load that the adoption has queued",
+        )
         self.assertEqual(self.log_count("was reset to an earlier one"), 4)
-        with self.pipeline.connect() as connection:
-            (images,) = connection.execute('SELECT count(*) FROM "Image"').fetchone()
-        found = self.pipeline.query({"filters": [{"Gte": ["nsfwLevel", {"Integer": 0}]}]})
-        self.assertEqual(found["total_matched"], 0)  # no entity is alive before a load
-        self.assertFalse(found["complete"])
-        self.assertGreater(images, 0)
+        self.pipeline.wait_until_fresh()
+        index.check_equal(self.pipeline)
 
 
 if __name__ == "__main__":
