@@ -85,6 +85,14 @@ class LoadCase(GalleryCase):
         return bodies
 
 
+    def logged_chunks(self, partition):
+        """The chunks in the log of a partition, as `wal dump` prints them."""
+        done = self.pipeline.consumer.command("wal", "dump", "--json", str(partition))
+        frames = [json.loads(line) for line in done.stdout.splitlines()]
+        events = [event for frame in frames for event in frame["events"]]
+        return [event for event in events if event["kind"] == "chunk"]
+
+
 class Load(LoadCase):
     def test_f77_tables_with_rows(self):
         """An index over tables that had rows is incomplete until a load, and equal after it."""
@@ -101,6 +109,14 @@ class Load(LoadCase):
         self.assertEqual(set(dumps), set(gallery.TABLES))
         self.assertEqual(dumps["Image"]["rows"], IMAGES)
         self.assertGreater(len(self.read_events()["bitdex.Chunk"]), 4)
+        chunks = self.logged_chunks(1)
+        alive = [entity for chunk in chunks for entity in chunk["alive_entities"]]
+        self.assertGreater(len(alive), 0)
+        self.assertEqual({entity % len(self.pipeline.partitions()) for entity in alive}, {1})
+        for chunk in chunks:
+            for column in chunk["columns"]:
+                self.assertIn(column["field"], chunk["field_names"])
+                self.assertEqual(len(column["entities"]), len(column["values"]))
         status = self.producer.api.get("/api/status")
         self.assertIsNone(status["load_job"])
         metrics = self.producer.api.get("/metrics")
