@@ -12,9 +12,10 @@ enum { POLL_US = US_PER_S };
 struct loads {
     struct session *session;
     struct loader *loader;
-    int64_t polled_us; /* monotonic; 0: not yet */
-    int64_t begun_us;  /* monotonic: when the step that is to be sent was begun */
-    int heartbeat_rc;  /* of the reading: why it was ended, and */
+    int64_t polled_us;    /* monotonic; 0: not yet */
+    int64_t begun_us;     /* monotonic: when the step that is to be sent was begun */
+    bool covered_changed; /* and no mark has said so yet */
+    int heartbeat_rc;     /* of the reading: why it was ended, and */
     struct error heartbeat_err;
 };
 
@@ -99,6 +100,9 @@ loads_read(struct loads *loads, struct source_snapshot *next, bool *has_snapshot
     CHECK(rc == loads->heartbeat_rc);
     if (rc < 0)
         *err = loads->heartbeat_err;
+    const struct covered_fields *covered = loader_covered(loads->loader);
+    if (rc == 0 && covered != NULL)
+        loads->covered_changed = session_set_covered(loads->session, covered);
     return rc;
 }
 
@@ -205,6 +209,18 @@ loads_announce(struct loads *loads, struct error *err)
     return rc;
 }
 
+/* A mark that names new fields takes from a running load what it has covered of them: it is sent
+ * before the begin mark. */
+static int
+loads_add_marks(struct loads *loads, struct error *err)
+{
+    struct session *session = loads->session;
+    if (!loads->covered_changed)
+        return 0;
+    loads->covered_changed = false;
+    return session_add_marks(session, MARK_WATERMARK, &session->delivered, err);
+}
+
 /* A step that no event can carry ends its job; what was sent of it changes nothing that the rest
  * would not have changed. */
 static int
@@ -214,6 +230,8 @@ loads_send_step(struct loads *loads, struct error *err)
     int rc = session_await_acks(session, err);
     if (rc == 0)
         rc = loads_announce(loads, err);
+    if (rc == 0)
+        rc = loads_add_marks(loads, err);
     if (rc == 0)
         rc = loads_add_step(loads, err);
     bool rejected = rc == ERR_DATA;

@@ -98,6 +98,29 @@ session_take_numbers(struct session *session, const struct numbering *numbering)
     }
 }
 
+static bool
+covered_fields_equal(const struct covered_fields *a, const struct covered_fields *b)
+{
+    bool equal = a->count == b->count;
+    for (uint32_t i = 0; equal && i < a->count; i++)
+        equal = text_equal(a->names[i], b->names[i]);
+    return equal;
+}
+
+bool
+session_set_covered(struct session *session, const struct covered_fields *covered)
+{
+    CHECK(session->publisher != NULL);
+    if (covered_fields_equal(covered, &session->covered))
+        return false; /* the arena keeps every list that was different */
+    struct text *names = arena_alloc(&session->arena, (covered->count + 1) * sizeof *names);
+    for (uint32_t i = 0; i < covered->count; i++)
+        names[i] = arena_text(&session->arena, covered->names[i]);
+    session->covered = (struct covered_fields){names, covered->count};
+    publisher_set_covered(session->publisher, names, covered->count);
+    return true;
+}
+
 void
 session_set_loaded(struct session *session)
 {

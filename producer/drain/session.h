@@ -38,7 +38,7 @@ struct session {
     struct cursor_owner owner;
     char start_name[SESSION_NAME_BYTES]; /* random, in every mark (L3) */
     struct arena arena;
-    struct covered_fields covered; /* when the session began; in `arena` */
+    struct covered_fields covered; /* as read when the session began or by a load; in `arena` */
     struct cursor_window window;   /* the newest saved position */
     int64_t saved_tick;            /* of the position in the cursor, as loaded or saved last */
     int64_t saved_sub_id;
@@ -79,6 +79,10 @@ int session_start_chunk(struct session *session, int64_t after_id, const struct 
 int session_pump(struct session *session, int wait_ms, struct error *err);
 /* Waits until the requested chunk is complete, and takes it. */
 int session_take_chunk(struct session *session, struct outbox_chunk *chunk, struct error *err);
+
+/* The fields that the triggers cover were read again: marks name these from now on. False: they are
+ * the same. */
+bool session_set_covered(struct session *session, const struct covered_fields *covered);
 
 /* The takeover calls it when it has loaded `window`, the saved position. */
 void session_set_loaded(struct session *session);

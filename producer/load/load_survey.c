@@ -2,28 +2,36 @@
 
 #include "common/base/check.h"
 #include "producer/load/load_phase.h"
-#include "producer/triggers/reconcile.h"
 #include "producer/triggers/sql.h"
 
-int
-load_survey_check_triggers(struct pg *pg, const struct config *config, struct error *err)
+static bool
+has_field(const struct covered_fields *covered, struct text field)
 {
-    struct arena arena = {0};
-    struct reconcile_plan plan;
-    struct reconcile_changes changes = {0};
-    int rc = reconcile_plan(pg, config, &arena, &plan, err);
-    if (rc == 0)
-        rc = reconcile_compare(pg, &plan, &arena, &changes, err);
-    const struct reconcile_change *change = rc == 0 ? changes.first : NULL;
-    while (change != NULL && change->label[0] != '+')
-        change = change->next;
-    if (change != NULL)
-        rc = error_set(err, ERR_FATAL,
-                       "the database does not have the triggers of the configuration (%s), so later"
-                       " changes would be missed: run bitdex-producer triggers apply",
-                       change->label + 2);
-    arena_free(&arena);
-    return rc;
+    for (uint32_t i = 0; i < covered->count; i++)
+        if (text_equal(covered->names[i], field))
+            return true;
+    return false;
+}
+
+static int
+refuse_field(struct text field, struct error *err)
+{
+    return error_set(err, ERR_FATAL,
+                     "no triggers of the database write %s%.*s, so later changes would be missed:"
+                     " run bitdex-producer triggers apply",
+                     field.bytes > 0 ? "field " : "whether an entity exists", TEXT_ARGS(field));
+}
+
+int
+load_survey_check_covered(const struct load_plan *plan, const struct covered_fields *covered,
+                          struct error *err)
+{
+    if (plan->states_alive && !has_field(covered, TEXT("")))
+        return refuse_field(TEXT(""), err);
+    for (uint32_t i = 0; i < plan->field_count; i++)
+        if (!has_field(covered, plan->fields[i]))
+            return refuse_field(plan->fields[i], err);
+    return 0;
 }
 
 /* "FROM [ONLY] table", of the table whose rows have the slots. */

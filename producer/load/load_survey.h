@@ -7,10 +7,12 @@
 #include "common/base/error.h"
 #include "common/pg/pg.h"
 #include "producer/load/load_plan.h"
+#include "producer/triggers/covered.h"
 
-/* ERR_FATAL: a trigger of the configuration is missing, or differs. Changes of rows that are loaded
- * would then not follow. */
-int load_survey_check_triggers(struct pg *pg, const struct config *config, struct error *err);
+/* The triggers in place cover all fields of the plan. ERR_FATAL names one that they do not cover:
+ * changes of rows that are loaded would not follow. Pure. */
+int load_survey_check_covered(const struct load_plan *plan, const struct covered_fields *covered,
+                              struct error *err);
 
 /* Reading the source must give rows: its table has some, no filter can leave them out, and each row
  * is one of an entity. */

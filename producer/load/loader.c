@@ -44,6 +44,9 @@ struct loader {
     struct job_shape shape; /* of the plan */
     struct range_reader *ranges;
     struct pass_reader *pass;
+    struct arena covered_arena;
+    struct covered_fields covered;
+    bool has_covered; /* the last reading has asked for them */
 
     enum loader_step step;
     struct load_chunk chunk;    /* of LOADER_CHUNK */
@@ -115,6 +118,7 @@ loader_destroy(struct loader *loader)
         return;
     loader_drop_job(loader);
     arena_free(&loader->plan_arena);
+    arena_free(&loader->covered_arena);
     arena_free(&loader->mark_arena);
     free(loader);
 }
@@ -274,6 +278,18 @@ loader_reader_options(struct loader *loader)
 }
 
 static int
+loader_check_triggers(struct loader *loader, struct error *err)
+{
+    arena_reset(&loader->covered_arena);
+    int rc = covered_fields_read(loader->pg, loader->options.config, &loader->covered_arena,
+                                 &loader->covered, err);
+    if (rc != 0)
+        return rc;
+    loader->has_covered = true;
+    return load_survey_check_covered(loader->plan, &loader->covered, err);
+}
+
+static int
 loader_make_plan(struct loader *loader, struct error *err)
 {
     const struct config *config = loader->options.config;
@@ -285,10 +301,10 @@ loader_make_plan(struct loader *loader, struct error *err)
         return error_set(err, ERR_USAGE,
                          "it names dump phases, which a load cannot select: bitdex-producer load"
                          " --table selects a table");
-    int rc = load_survey_check_triggers(loader->pg, config, err);
-    if (rc == 0)
-        rc = load_plan_create(config, loader->pg, &job->selection, &loader->plan_arena,
+    int rc = load_plan_create(config, loader->pg, &job->selection, &loader->plan_arena,
                               &loader->plan, err);
+    if (rc == 0)
+        rc = loader_check_triggers(loader, err);
     if (rc == 0 && loader->plan->range_count > 0)
         rc = range_reader_create(loader->plan, &options, &loader->ranges, err);
     if (rc == 0)
@@ -334,7 +350,7 @@ static int
 loader_survey_end(struct loader *loader, struct error *err)
 {
     struct job *job = loader->job;
-    int rc = load_survey_check_triggers(loader->pg, loader->options.config, err);
+    int rc = loader_check_triggers(loader, err);
     for (uint32_t i = 0; rc == 0 && i < job->source_count; i++) {
         struct job_source *source = &job->sources[i];
         bool expects = false;
@@ -462,6 +478,7 @@ loader_read(struct loader *loader, struct source_snapshot *snapshot, bool *has_s
     *has_snapshot = false;
     loader->begun_us = clock_monotonic_us();
     loader->heartbeat_rc = 0;
+    loader->has_covered = false;
     if (loader->job->cancel_requested) {
         loader_give_up(loader, "");
         return 0;
@@ -551,6 +568,12 @@ loader_mark(struct loader *loader)
     }
     loader_fill_dumps(loader, &loader->mark);
     return &loader->mark;
+}
+
+const struct covered_fields *
+loader_covered(const struct loader *loader)
+{
+    return loader->has_covered ? &loader->covered : NULL;
 }
 
 static const struct load_problems *

@@ -19,6 +19,7 @@
 #include "producer/load/load_chunk.h"
 #include "producer/source/cursor.h"
 #include "producer/source/source_snapshot.h"
+#include "producer/triggers/covered.h"
 
 struct loader;
 
@@ -76,6 +77,10 @@ const struct load_chunk *loader_chunk(const struct loader *loader);
 struct load_pass_part *loader_pass(struct loader *loader);
 /* Of LOADER_BEGIN and LOADER_END. Valid until the next call. */
 struct job_mark *loader_mark(struct loader *loader);
+
+/* The fields that the triggers in place cover, if the last reading has asked; else NULL. Marks must
+ * name them before the begin mark of a job, and when its end mark says that they have changed. */
+const struct covered_fields *loader_covered(const struct loader *loader);
 
 /* Before the step is sent in window `tick`: stores its dead letters, or that the job has begun. A
  * job that was removed has no step after it. */

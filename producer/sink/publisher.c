@@ -231,6 +231,14 @@ publisher_add_marks(struct publisher *publisher, int64_t tick, const struct mark
     return 0;
 }
 
+void
+publisher_set_covered(struct publisher *publisher, const struct text *fields, uint32_t count)
+{
+    CHECK(fields != NULL || count == 0);
+    publisher->origin.fields = fields;
+    publisher->origin.field_count = count;
+}
+
 int64_t
 publisher_control_bytes_max(int64_t message_bytes_max)
 {

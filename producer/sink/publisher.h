@@ -63,6 +63,10 @@ int publisher_add(struct publisher *publisher, int32_t partition, struct event *
 int publisher_add_marks(struct publisher *publisher, int64_t tick, const struct mark *mark,
                         struct error *err);
 
+/* The fields that the triggers in place cover, for the marks from now on. The texts outlive the
+ * publisher. */
+void publisher_set_covered(struct publisher *publisher, const struct text *fields, uint32_t count);
+
 /* Queues an event that takes no seq (event_kind_is_numbered) for `partition`, with the partition's
  * last seq. The caller sets its tick and its body. ERR_DATA when it cannot be encoded or is larger
  * than message_bytes_max. */

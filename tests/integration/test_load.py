@@ -171,6 +171,20 @@ class Load(LoadCase):
         self.producer.start()
         self.check_complete()
 
+    def test_triggers_applied_while_the_producer_runs(self):
+        """A producer that started before the triggers were applied learns of them by the load."""
+        self.pipeline.init()
+        with self.pipeline.connect() as connection:
+            gallery.create_tables(connection)
+            for _ in gallery.insert_rows(connection, 20):
+                pass
+        self.pipeline.start()
+        self.assertEqual(self.producer.command("load", check=False).returncode, 1)
+        gallery.create_triggers(self.pipeline)
+        self.producer.command("load")
+        self.execute('UPDATE "Image" SET "userId" = 78')
+        self.check_complete()
+
     def test_f11_f78_values_before_their_entity(self):
         """A row of a join that was committed before its entity is loaded and stays."""
         self.create_full_tables(images=50)
@@ -235,8 +249,10 @@ class Load(LoadCase):
             END LOOP; END $$""")
         done = self.producer.command("load", check=False)
         self.assertEqual(done.returncode, 1)
+        self.assertIn("no triggers of the database write field toolIds", done.stderr)
         self.assertIn("triggers apply", done.stderr)
         self.assertEqual(self.wait_for_end()["state"], "failed")
+        self.producer.command("load", "--table", "Image")
         gallery.create_triggers(self.pipeline)
         self.execute('UPDATE "Image" SET "userId" = 77')
         self.producer.command("load")
