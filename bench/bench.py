@@ -15,7 +15,8 @@ Its figures are medians of the runs. Machines are noisy: compare ratios, not sec
 
 The other sections: the cost of windows, and the time from commit to topic under a light load
 (windows.py); the cost of triggers (triggers.py); the cost of checkpoints and of a restart from one
-(restart.py); and how long queries and ingestion wait for each other (isolation.py).
+(restart.py); how long queries and ingestion wait for each other (isolation.py); and how fast
+existing rows are loaded, and at what cost to the stream (loading.py).
 """
 
 import argparse
@@ -30,6 +31,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts
 
 import gallery  # noqa: E402
 import isolation  # noqa: E402
+import loading  # noqa: E402
 import pipeline  # noqa: E402
 import restart  # noqa: E402
 import servers  # noqa: E402
@@ -76,8 +78,16 @@ def raw_copy(demo):
 
 
 def fresh_pipeline(postgres, kafka, configure=None, **settings):
-    """A pipeline over empty gallery tables. `settings` go to the producer section; `configure`
-    (path of the configuration, directory) may change the configuration further."""
+    """A pipeline over empty gallery tables with triggers. `settings` go to the producer section;
+    `configure` (path of the configuration, directory) may change the configuration further."""
+    demo = pipeline_over_tables(postgres, kafka, configure, **settings)
+    demo.init()
+    gallery.create_triggers(demo)
+    return demo
+
+
+def pipeline_over_tables(postgres, kafka, configure=None, **settings):
+    """As above, without outbox and triggers."""
     name = f"bench{time.time_ns()}"
     directory = HOME / name
     shutil.rmtree(directory, ignore_errors=True)
@@ -87,10 +97,8 @@ def fresh_pipeline(postgres, kafka, configure=None, **settings):
         configure(config, directory)
     demo = pipeline.Pipeline(directory, name, postgres, kafka, config)
     demo.create_database()
-    demo.init()
     with demo.connect() as connection:
         gallery.create_tables(connection)
-    gallery.create_triggers(demo)
     return demo
 
 
@@ -204,6 +212,11 @@ def print_isolation(arguments, postgres, kafka):
         isolation.run(demo, arguments.rows)
 
 
+def print_loading(arguments, postgres, kafka):
+    with pipeline_over_tables(postgres, kafka) as demo:
+        loading.run(demo, arguments.images)
+
+
 SECTIONS = {
     "ratios": print_ratios,
     "windows": print_windows,
@@ -211,6 +224,7 @@ SECTIONS = {
     "triggers": print_triggers,
     "restart": print_restart,
     "isolation": print_isolation,
+    "loading": print_loading,
 }
 
 
@@ -222,6 +236,7 @@ def main():
         ("--samples", 300, "commits that each run of ratios times"),
         ("--saves", 4000, "windows between the two measurements of a save"),
         ("--entities", 1_000_000, "entities of restart"),
+        ("--images", 1_000_000, "images of loading, each with 20 tags"),
     ):
         parser.add_argument(name, type=int, default=default, help=f"{what} (default: %(default)s)")
     parser.add_argument("--only", choices=SECTIONS, help="run one section")

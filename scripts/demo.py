@@ -1,5 +1,6 @@
-"""The whole path once: a gallery in Postgres, its changes through Kafka into the index, the same
-queries to the index and in SQL, then live writers and the time until a change can be queried.
+"""The whole path once: a gallery whose tables are full is attached to an index and loaded through
+Kafka; the same queries to the index and in SQL; then live writers, and the time until a change can
+be queried.
 
     demo [--images N]           stops everything at the end
     demo --keep                 leaves everything running
@@ -13,6 +14,7 @@ import pathlib
 import shutil
 import signal
 import statistics
+import subprocess
 import sys
 import time
 
@@ -150,45 +152,49 @@ def remove_earlier_runs(demo):
         done.result(30)
 
 
-def create(demo):
-    """Tables, outbox and triggers, then the programs. The tables are still empty when the producer
-    starts, so the index is complete from its first event on."""
+def write_rows(demo, images):
+    """The application as it was before: tables with rows, and nothing else."""
     demo.create_database()
-    demo.init()
     with demo.connect() as connection:
         gallery.create_tables(connection)
+    with demo.connect(autocommit=True) as connection:
+        for table, rows in gallery.insert_rows(connection, images):
+            report("rows", f"{rows:8,} in {table}")
+
+
+def attach(demo):
+    """Outbox, triggers and programs. From now on the index follows every change; what was there
+    before is missing, and the index says so."""
+    demo.init()
     gallery.create_triggers(demo)
-    report("outbox", f'{len(gallery.TABLES)} tables; their triggers write "BitdexOps"')
+    report("outbox", f'triggers on {len(gallery.TABLES)} tables write "BitdexOps" from now on')
     demo.start()
     Processes.save(demo.producer, demo.consumer)
     report("programs", f"producer http://127.0.0.1:{demo.producer.port}, "
         f"consumer http://127.0.0.1:{demo.consumer.port}")
+    demo.wait_until_fresh()
+    report_index(demo)
 
 
-def write_rows(demo, images):
-    with demo.connect(autocommit=True) as connection:
-        for table, rows in gallery.insert_rows(connection, images):
-            report("rows", f"{rows:8,} into {table}")
-        (total,) = connection.execute('SELECT count(*) FROM "BitdexOps"').fetchone()
-    report("rows", f"{total:8,} ops rows in the outbox")
+def load(demo):
+    """The rows that were there before, beside whatever changes meanwhile."""
+    process = demo.producer.begin("load", stderr=subprocess.STDOUT)
+    with process.stdout as lines:
+        for line in lines:
+            report("load", line.strip())
+    if process.wait() != 0:
+        raise pipeline.PipelineError("the load has failed")
+    demo.wait_until_fresh()
+    report_index(demo)
 
 
-def wait_for_index(demo):
-    committed = time.time()
-    while True:
-        now = time.time()
-        partitions = demo.partitions()
-        sent = sum(partition["seq"] for partition in partitions)
-        report("kafka", f"{sent:8,} events applied", end="\n" if not sys.stdout.isatty() else "")
-        lags = [partition["lag_seconds"] for partition in partitions]
-        if all(lag is not None and now - lag > committed for lag in lags):
-            break
-        time.sleep(0.2 if sys.stdout.isatty() else 1)
-    if sys.stdout.isatty():
-        print()
+def report_index(demo):
+    partitions = demo.partitions()
     states = {"complete" if partition["complete"] else "incomplete" for partition in partitions}
     images = demo.query({"filters": [], "limit": 1})["total_matched"]
-    report("index", f"{' and '.join(states)}: {images:,} images in {len(partitions)} partitions")
+    status, _ = demo.api.call("/api/ready")
+    report("index", f"{' and '.join(states)}, {'ready' if status == 200 else 'not ready'}: "
+        f"{images:,} images in {len(partitions)} partitions")
 
 
 SQL = """
@@ -288,9 +294,9 @@ def run(arguments):
     demo = pipeline.Pipeline(HOME / name, name, postgres, kafka)
     try:
         remove_earlier_runs(demo)
-        create(demo)
         write_rows(demo, arguments.images)
-        wait_for_index(demo)
+        attach(demo)
+        load(demo)
         compare_with_sql(demo)
         write_live(demo)
     except BaseException:

@@ -89,24 +89,25 @@ class Program:
         """Sets an environment variable for the commands that are started from now on."""
         self._environment = self._environment | {name: value}
 
-    def command(self, *arguments, check=True):
-        """Runs another command of the program until it exits, WAIT_S seconds at most."""
+    def command(self, *arguments, check=True, timeout_s=WAIT_S):
+        """Runs another command of the program until it exits, `timeout_s` seconds at most."""
         done = subprocess.run(
             [*self._line, *arguments],
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=WAIT_S,
+            timeout=timeout_s,
         )
         if check and done.returncode != 0:
             command = " ".join(map(str, arguments))
             raise PipelineError(f"{self.name} {command}: {done.returncode}: {done.stderr}")
         return done
 
-    def begin(self, *arguments):
+    def begin(self, *arguments, stderr=None):
         """Starts another command and returns its process, whose stdout is a pipe of text."""
         return subprocess.Popen(
-            [*self._line, *arguments], env=self._environment, stdout=subprocess.PIPE, text=True
+            [*self._line, *arguments], env=self._environment, stdout=subprocess.PIPE,
+            stderr=stderr, text=True,
         )
 
     def start(self, wait=True):

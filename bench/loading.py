@@ -1,0 +1,186 @@
+"""How fast are existing rows loaded, and what does a load cost the stream and the queries?
+
+1. `bitdex-producer load` of the whole gallery into an empty index, from the start of the command
+   until the index is ready, compared with COPY of the same rows to a client that discards them, and
+   with pg_dump | psql of the same tables into another database.
+2. The freshness of the stream, and the time of light queries, without a load and during one by a
+   running producer with its configured share of time.
+"""
+
+import subprocess
+import threading
+import time
+
+import gallery
+import isolation
+import servers
+
+TAGS_PER_IMAGE = 20
+FRESHNESS_POLL_S = 0.02
+QUIET_S = 20
+LOAD_WAIT_S = 7200
+
+# What the load has to read, by hand: COPY has no better way to send the same values.
+COPIES = {
+    "Image": """SELECT id, "nsfwLevel", type, "userId", "postId", "blockedFor", minor, poi,
+        floor(extract(epoch FROM greatest("scannedAt", "createdAt")))::bigint,
+        (flags >> 13) & 1 = 1 AND (flags >> 2) & 1 = 0, (flags >> 14) & 1 = 1 FROM "Image"
+        """,
+    "TagsOnImageNew": """SELECT "imageId", "tagId" FROM "TagsOnImageNew"
+        WHERE (attributes >> 10) & 1 = 0""",
+    "ImageTool": 'SELECT "imageId", "toolId" FROM "ImageTool"',
+    "ImageTechnique": """SELECT "imageId", "techniqueId",
+        CASE WHEN notes <> '' THEN "techniqueId" END FROM "ImageTechnique" """,
+    "ImageResource": 'SELECT "imageId", "modelVersionId" FROM "ImageResource"',
+    "Post": """SELECT image.id, floor(extract(epoch FROM "publishedAt"))::bigint, availability
+        FROM "Image" AS image JOIN "Post" AS post ON post.id = "postId" """,
+    "ModelVersion": """SELECT "imageId", "baseModel" FROM "ImageResource"
+        JOIN "ModelVersion" AS version ON version.id = "modelVersionId" """,
+    "Model": """SELECT model.id, poi, (SELECT jsonb_agg(id) FROM "ModelVersion"
+        WHERE "modelId" = model.id) FROM "Model" AS model""",
+}
+
+# Faster without keys, which are added afterwards.
+TAGS = """
+ALTER TABLE "TagsOnImageNew" DROP CONSTRAINT "TagsOnImageNew_pkey",
+    DROP CONSTRAINT "TagsOnImageNew_imageId_fkey";
+TRUNCATE "TagsOnImageNew";
+INSERT INTO "TagsOnImageNew" ("imageId", "tagId", attributes)
+SELECT id, n + TAGS * exp(((id * 7919 + n * 104729) % 100003) / 100003.0 * ln(10000))::bigint,
+    CASE WHEN (id + n) % 33 = 0 THEN 1024 ELSE 0 END
+FROM "Image", generate_series(1, TAGS) AS n;
+ALTER TABLE "TagsOnImageNew" ADD PRIMARY KEY ("imageId", "tagId"),
+    ADD FOREIGN KEY ("imageId") REFERENCES "Image" ON DELETE CASCADE
+""".replace("TAGS", str(TAGS_PER_IMAGE))
+
+
+def fill(demo, images):
+    """Full tables, as they are before anything is installed. `images` rows with TAGS_PER_IMAGE tags
+    each, and the other tables as the demo fills them."""
+    with demo.connect(autocommit=True) as connection:
+        for _ in gallery.insert_rows(connection, images, without=("TagsOnImageNew",)):
+            pass
+        for statement in TAGS.split(";\n"):
+            connection.execute(statement)
+        connection.execute("VACUUM ANALYZE")
+        return {
+            table: connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]
+            for table in COPIES
+        }
+
+
+def seconds_of(action):
+    begin = time.monotonic()
+    action()
+    return time.monotonic() - begin
+
+
+def psql(dsn):
+    return [servers.Postgres.bin_directory() / "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", dsn]
+
+
+def copy_all(demo):
+    for query in COPIES.values():
+        copy = f"COPY ({' '.join(query.split())}) TO STDOUT (FORMAT binary)"
+        subprocess.run([*psql(demo.dsn), "-c", copy], check=True, stdout=subprocess.DEVNULL)
+
+
+def dump_and_restore(demo):
+    """pg_dump of the gallery's tables into another database of the same server."""
+    other = f"{demo.name}_copy"
+    with demo.connect(autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{other}"')
+    tables = [argument for table in COPIES for argument in ("-t", f'"{table}"')]
+    dump = subprocess.Popen(
+        [servers.Postgres.bin_directory() / "pg_dump", *tables, demo.dsn], stdout=subprocess.PIPE)
+    subprocess.run(psql(demo.dsn.replace(demo.name, other)), stdin=dump.stdout, check=True,
+        stdout=subprocess.DEVNULL)
+    dump.stdout.close()
+    if dump.wait() != 0:
+        raise RuntimeError("pg_dump failed")
+    with demo.connect(autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{other}"')
+
+
+def is_ready(demo):
+    return demo.api.call("/api/ready")[0] == 200
+
+
+def load(demo):
+    done = demo.producer.command("load", check=False, timeout_s=LOAD_WAIT_S)
+    if done.returncode != 0:
+        raise RuntimeError(f"load: {done.stderr}")
+
+
+def load_until_ready(demo):
+    """A load without a running producer: the command does the work alone."""
+    load(demo)
+    demo.consumer.wait_until(lambda: is_ready(demo), "does not become ready", LOAD_WAIT_S)
+
+
+class Freshness:
+    """Samples the age of what the index holds, in a `with`."""
+
+    def __init__(self, demo):
+        self.ages_s = []
+        self._demo = demo
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        while not self._end.wait(FRESHNESS_POLL_S):
+            self.ages_s.append(max(p["lag_seconds"] or 0 for p in self._demo.partitions()))
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join()
+
+    def p99(self):
+        ages = sorted(self.ages_s)
+        return ages[len(ages) * 99 // 100]
+
+
+def measure(demo, action):
+    """p99 of freshness in s and of light queries in ms, while `action` runs beside writers."""
+    queries = isolation.Clients(demo, isolation.LIGHT_CLIENTS, isolation.light_query)
+    with gallery.Writers(demo.dsn, 2, seed=1, pause_s=0.05), queries, Freshness(demo) as freshness:
+        action()
+    return freshness.p99(), queries.percentiles()[1]
+
+
+def print_speed(demo, rows):
+    copy_s = seconds_of(lambda: copy_all(demo))
+    dump_s = seconds_of(lambda: dump_and_restore(demo))  # before the triggers, which are ours
+    demo.init()
+    gallery.create_triggers(demo)
+    demo.consumer.start()
+    load_s = seconds_of(lambda: load_until_ready(demo))
+    total = sum(rows.values())
+    print(f"{rows['Image']:,} images, {rows['TagsOnImageNew']:,} tags, {total:,} rows in all\n"
+          f"  load over COPY                  {copy_s / load_s:6.2f}   "
+          f"({total / load_s:,.0f} of {total / copy_s:,.0f} rows/s)\n"
+          f"  load over pg_dump | psql        {dump_s / load_s:6.2f}   "
+          f"({load_s:,.1f} s and {dump_s:,.1f} s)", flush=True)
+
+
+def print_cost(demo):
+    demo.producer.start()
+    demo.producer.wait_until_state("draining")
+    demo.wait_until_fresh()
+    quiet_s, quiet_ms = measure(demo, lambda: time.sleep(QUIET_S))
+    load_s, load_ms = measure(demo, lambda: load(demo))
+    print(f"  freshness p99 during a load     {load_s - quiet_s:+6.2f} s "
+          f"({load_s:.2f} and {quiet_s:.2f} s)\n"
+          f"  light query p99 during a load   {load_ms / quiet_ms:6.2f}   "
+          f"({load_ms:.1f} and {quiet_ms:.1f} ms)", flush=True)
+
+
+def run(demo, images):
+    """`demo` has the gallery's empty tables and no triggers yet."""
+    rows = fill(demo, images)
+    print_speed(demo, rows)
+    print_cost(demo)
