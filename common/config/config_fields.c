@@ -37,6 +37,20 @@ field_set_is_empty(const struct field_set *set)
     return any == 0;
 }
 
+uint32_t
+field_set_next(const struct field_set *set, uint32_t from)
+{
+    CHECK(from <= FIELD_NUMBERS);
+    for (uint32_t word = from / 64; word < FIELD_SET_WORDS; word++) {
+        uint64_t left = set->words[word];
+        if (word == from / 64)
+            left &= UINT64_MAX << from % 64;
+        if (left != 0)
+            return 64 * word + (uint32_t)__builtin_ctzll(left);
+    }
+    return FIELD_NUMBERS;
+}
+
 bool
 field_set_equal(const struct field_set *a, const struct field_set *b)
 {

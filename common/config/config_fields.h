@@ -25,6 +25,8 @@ void field_set_add(struct field_set *set, uint32_t number);
 void field_set_remove(struct field_set *set, uint32_t number);
 bool field_set_has(const struct field_set *set, uint32_t number);
 bool field_set_is_empty(const struct field_set *set);
+/* The least number in the set from `from` on; FIELD_NUMBERS without one. */
+uint32_t field_set_next(const struct field_set *set, uint32_t from);
 bool field_set_equal(const struct field_set *a, const struct field_set *b);
 /* Are all of `part` in `set`? */
 bool field_set_includes(const struct field_set *set, const struct field_set *part);

@@ -11,8 +11,9 @@ coverage_set_reasons(struct coverage *coverage, const struct field_set *fields,
                      enum coverage_reason reason)
 {
     CHECK(reason < COVERAGE_REASONS);
-    for (uint32_t i = 0; i < FIELD_NUMBERS; i++)
-        if (field_set_has(fields, i) && field_set_has(&coverage->written, i))
+    for (uint32_t i = field_set_next(fields, 0); i < FIELD_NUMBERS;
+         i = field_set_next(fields, i + 1))
+        if (field_set_has(&coverage->written, i))
             coverage->reasons[i] = (uint8_t)reason;
 }
 
@@ -22,9 +23,9 @@ coverage_void(struct coverage *coverage, const struct field_set *fields,
               enum coverage_reason reason)
 {
     CHECK(reason != COVERAGE_COMPLETE && reason < COVERAGE_REASONS);
-    for (uint32_t i = 0; i < FIELD_NUMBERS; i++)
-        if (field_set_has(fields, i) && field_set_has(&coverage->written, i) &&
-            coverage->reasons[i] == COVERAGE_COMPLETE)
+    for (uint32_t i = field_set_next(fields, 0); i < FIELD_NUMBERS;
+         i = field_set_next(fields, i + 1))
+        if (field_set_has(&coverage->written, i) && coverage->reasons[i] == COVERAGE_COMPLETE)
             coverage->reasons[i] = (uint8_t)reason;
 }
 
@@ -89,9 +90,11 @@ coverage_has(const struct coverage *coverage, uint32_t field)
 struct field_set
 coverage_complete(const struct coverage *coverage)
 {
+    const struct field_set *written = &coverage->written;
     struct field_set complete = {{0}};
-    for (uint32_t i = 0; i < FIELD_NUMBERS; i++)
-        if (field_set_has(&coverage->written, i) && coverage_has(coverage, i))
+    for (uint32_t i = field_set_next(written, 0); i < FIELD_NUMBERS;
+         i = field_set_next(written, i + 1))
+        if (coverage_has(coverage, i))
             field_set_add(&complete, i);
     return complete;
 }

@@ -32,9 +32,11 @@ incomplete_find_complete(const struct sequence *sequence, const struct config_fi
 {
     const struct field_set written = coverage_complete(&sequence->coverage);
     struct field_set complete = written;
-    for (uint32_t i = 0; i < fields->count; i++) {
+    const struct field_set *computed = &fields->computed;
+    for (uint32_t i = field_set_next(computed, 0); i < FIELD_NUMBERS;
+         i = field_set_next(computed, i + 1)) {
         const struct field_set sources = config_fields_sources(fields, i);
-        if (field_set_has(&fields->computed, i) && field_set_includes(&written, &sources))
+        if (field_set_includes(&written, &sources))
             field_set_add(&complete, i);
     }
     return complete;

@@ -125,11 +125,12 @@ state_find_common(const struct coverage *coverage)
 {
     uint16_t counts[COVERAGE_REASONS][MEMBERS_ALL + 1] = {{0}};
     struct field_state common = {0, 0};
-    for (uint32_t i = 0; i < FIELD_NUMBERS; i++) {
+    const struct field_set *written = &coverage->written;
+    for (uint32_t i = field_set_next(written, 0); i < FIELD_NUMBERS;
+         i = field_set_next(written, i + 1)) {
         struct field_state state = state_of(coverage, i);
         CHECK(state.reason < COVERAGE_REASONS);
-        if (field_set_has(&coverage->written, i) &&
-            ++counts[state.reason][state.members] > counts[common.reason][common.members])
+        if (++counts[state.reason][state.members] > counts[common.reason][common.members])
             common = state;
     }
     return common;
@@ -170,9 +171,11 @@ position_put_fields(const struct coverage *coverage, const struct config_fields 
     position_put_state(out, common);
     size_t count_at = out->bytes;
     buffer_append(out, (const uint8_t[]){0, 0}, 2);
-    for (uint32_t i = 0; i < FIELD_NUMBERS; i++) {
+    const struct field_set *written = &coverage->written;
+    for (uint32_t i = field_set_next(written, 0); i < FIELD_NUMBERS;
+         i = field_set_next(written, i + 1)) {
         struct field_state state = state_of(coverage, i);
-        if (!field_set_has(&coverage->written, i) || state_equal(state, common))
+        if (state_equal(state, common))
             continue;
         position_put_name(out, i == FIELD_ALIVE ? "" : config_fields_name(fields, i));
         position_put_state(out, state);

@@ -99,6 +99,12 @@ assert_set(const struct field_set *set, const bool *naive)
         any = any || naive[i];
     }
     assert_int_equal(field_set_is_empty(set), !any);
+    uint32_t next = FIELD_NUMBERS;
+    for (uint32_t i = FIELD_NUMBERS; i-- > 0;) {
+        next = naive[i] ? i : next;
+        assert_int_equal(field_set_next(set, i), next);
+    }
+    assert_int_equal(field_set_next(set, FIELD_NUMBERS), FIELD_NUMBERS);
 }
 
 static void
