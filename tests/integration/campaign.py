@@ -8,7 +8,8 @@ stock client and checks after each kill that everything that was committed arriv
 else; that numbers are dense and the digests of marks are those of the rows; that changes of a row
 come in commit order; and that only the newest generation is applied. Commits that the database had
 not flushed before it was killed are lost. None of them was sent, because saving a window flushes
-every commit before it. So the indexes equal the tables at the end (campaign_consumers.py).
+every commit before it. The tables have rows before the triggers exist, and loads of everything run
+one after another meanwhile. So the indexes equal the tables at the end (campaign_consumers.py).
 """
 
 import argparse
@@ -31,6 +32,8 @@ import topic
 
 SYNCHRONOUS = {"on": 2, "off": 2}  # {synchronous_commit: how many processes of writers}
 THREADS = 10  # of each process
+IMAGES = 1000
+STEP = 50  # between two ids of images, so that a load has several chunks
 PAUSE_S = 1.5  # of a writer after each transaction; servers that start need the cores as well
 ARRIVE_S = 120
 # A deck of kills: each kind is drawn as often as it is listed before the deck is shuffled again.
@@ -75,7 +78,9 @@ class Oracle:
         self._line = line
         self._reader = topic.Reader(line.kafka, line.topic)
         self.applied = topic.Applied(self._reader.partitions)
-        self.order = topic.Order()
+        with line.connect() as connection:
+            values = connection.execute('SELECT id, "nsfwLevel" FROM "Image"').fetchall()
+        self.order = topic.Order(values=values)
         self.rows = 0
         self._since = 0  # the rows of transactions before this one have been read
         self._generation = 0  # of the newest owner
@@ -150,6 +155,34 @@ class Oracle:
         assert back == 0, f"{back} positions were saved by a fenced producer"
 
 
+class Loads:
+    """Loads of everything, one after another."""
+
+    def __init__(self, line):
+        self._line = line
+        self.done = 0
+
+    def request(self):
+        """Requests a load unless there is an unfinished one, which the producer continues."""
+        if self._read("state IN ('queued', 'running')") == 0:
+            self._line.producer.command("load", "--no-wait")
+
+    def check_end(self):
+        """Waits until all loads have ended; none has failed."""
+        deadline = time.monotonic() + ARRIVE_S
+        while self._read("state IN ('queued', 'running')") > 0:
+            assert time.monotonic() < deadline, "a load does not end"
+            time.sleep(0.2)
+        assert self._read("state <> 'done'") == 0, self._line.producer.command("jobs", "list")
+        self.done = self._read("state = 'done'")
+        assert self.done > 0
+
+    def _read(self, condition):
+        with self._line.connect() as connection:
+            query = f"SELECT count(*) FROM bitdex_jobs WHERE {condition}"
+            return connection.execute(query).fetchone()[0]
+
+
 class Campaign:
     def __init__(self, line, postgres, kafka, rng):
         self._line = line
@@ -161,6 +194,7 @@ class Campaign:
         self._spare = line.program("bitdex-producer", port, BITDEX_PRODUCER_PORT=str(port))
         self._deck = []
         self.oracle = Oracle(line)
+        self.loads = Loads(line)
         self.consumers = campaign_consumers.Consumers(line, rng, self._sleep)
         self.kills = collections.Counter()
         self.longest = (0, "")
@@ -175,6 +209,7 @@ class Campaign:
         if not self._deck:
             self._deck = self._rng.sample(KINDS, len(KINDS))
         kind = self._deck.pop()
+        self.loads.request()
         self._sleep(1)
         self.consumers.check()
         actor = self.consumers if kind in campaign_consumers.KINDS else self
@@ -282,20 +317,21 @@ def run(work, seconds, kills, seed):
         line.init()
         with line.connect() as connection:
             gallery.create_tables(connection)
+            connection.execute(f'ALTER SEQUENCE "Image_id_seq" INCREMENT {STEP}')
+            collections.deque(gallery.insert_rows(connection, IMAGES), maxlen=0)
         gallery.create_triggers(line)
         campaign = Campaign(line, postgres, kafka, random.Random(seed))
         stack.enter_context(contextlib.closing(campaign))
         line.producer.start()
-        line.producer.wait_until_state("draining")  # its first snapshot has found an empty source
+        line.producer.wait_until_state("draining")
         campaign.consumers.start()
-        with line.connect() as connection:
-            collections.deque(gallery.insert_rows(connection, 1000), maxlen=0)
         begun = time.monotonic()
         with writers(line.dsn, seed):
             while campaign.kills.total() < kills and time.monotonic() < begun + seconds:
                 campaign.kill()
         campaign.oracle.forget()
         campaign.oracle.check()
+        campaign.loads.check_end()
         images = campaign.consumers.check_end()
         print(summary(campaign, time.monotonic() - begun, images), flush=True)
 
@@ -305,7 +341,8 @@ def summary(campaign, seconds, images):
     sequences = oracle.applied.sequences.values()
     kinds = ", ".join(f"{count} {kind}" for kind, count in campaign.kills.most_common())
     return (
-        f"{campaign.kills.total()} kills in {seconds:.0f} s ({kinds}); {oracle.rows} events"
+        f"{campaign.kills.total()} kills in {seconds:.0f} s ({kinds}); {campaign.loads.done} loads;"
+        f" {oracle.rows} events"
         f" applied, {sum(s.duplicates for s in sequences)} duplicates,"
         f" {sum(s.fenced for s in sequences)} of fenced producers, {oracle.order.links} changes"
         f" in order, generation {next(iter(sequences)).generation}; longest recovery"

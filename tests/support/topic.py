@@ -315,12 +315,12 @@ def check_delivery(connection, events):
 
 class Order:
     """Checks that the changes of each image arrive in commit order: each change removes the value
-    that the previous one has set."""
+    that the previous one has set. `values`: {image: the value before the first event}."""
 
-    def __init__(self, field="nsfwLevel"):
+    def __init__(self, field="nsfwLevel", values=()):
         self.links = 0  # pairs of changes that were compared
         self._field = field
-        self._values = {}
+        self._values = dict(values)
 
     def feed(self, delivered):
         for events in delivered.values():
