@@ -6,8 +6,9 @@
 #include "common/base/check.h"
 #include "producer/triggers/row_sql.h"
 
-/* In addition to what pg_connect() sets. Stale statistics must not turn the read of a range into
- * one of the whole table, so plans that do that are off. */
+/* In addition to what pg_connect() sets. Values are printed as by the functions of generate.c.
+ * Stale statistics must not turn the read of a range into one of the whole table, so plans that do
+ * that are off. */
 static const char settings[] = "SET intervalstyle = 'postgres';"
                                "SET bytea_output = 'hex';"
                                "SET jit = off;"

@@ -17,6 +17,7 @@ struct value_type {
     enum entry_form form;
     enum entry_wire wire;
     bool is_integer;
+    bool has_floats;
 };
 
 static const char *const wire_names[] = {
@@ -56,7 +57,8 @@ static const char *const form_names[] = {
     " WHEN oid = 'bool'::regtype THEN 'boolean'"                                                  \
     " WHEN typtype = 'e' OR oid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype,"      \
     "  'name'::regtype) THEN 'text'"                                                              \
-    " ELSE 'json' END AS wire"                                                                    \
+    " ELSE 'json' END AS wire,"                                                                   \
+    " 'float4'::regtype IN (oid, typelem) OR 'float8'::regtype IN (oid, typelem) AS has_floats"   \
     " FROM base WHERE typtype <> 'd'"
 
 static const char *
@@ -185,6 +187,7 @@ fill_type(const struct pg_result *result, struct value_type *type)
     *type = (struct value_type){
         .form = form_of_name(pg_text(result, 0, 0)),
         .is_integer = pg_boolean(result, 0, 1),
+        .has_floats = pg_boolean(result, 0, 3),
         .wire = WIRE_JSON,
     };
     if (type->form == FORM_PLAIN)
@@ -308,6 +311,7 @@ read_values(struct pg *pg, struct entry *entry, struct error *err)
                              value->expression, &type, err);
         value->form = type.form;
         value->wire = type.wire;
+        value->has_floats = type.has_floats;
     }
     return rc;
 }

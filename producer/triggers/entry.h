@@ -41,6 +41,7 @@ struct entry_value {
     bool is_multi_value;       /* whether the field is */
     enum entry_form form;      /* catalogue */
     enum entry_wire wire;      /* catalogue */
+    bool has_floats;           /* catalogue; how Postgres prints them depends on a setting */
 };
 
 /* Where a {name} is in a fan-out's query: after `eq`, after `in`, or inside [...]. */

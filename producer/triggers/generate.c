@@ -57,7 +57,7 @@ depends_on_settings(const struct entry *entry)
 {
     for (uint32_t i = 0; i < entry->value_count; i++) {
         const struct entry_value *value = &entry->values[i];
-        if (!sql_is_column(value->expression) || value->form == FORM_TEXT ||
+        if (!sql_is_column(value->expression) || value->has_floats || value->form == FORM_TEXT ||
             value->form == FORM_TEXT_ARRAY)
             return true;
     }
@@ -80,7 +80,7 @@ append_settings(struct buffer *out, const struct request *request)
     if (depends_on_settings(entry))
         buffer_append_text(out,
                            "\nSET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle"
-                           " = 'postgres'");
+                           " = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1");
 }
 
 static void

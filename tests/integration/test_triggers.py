@@ -522,7 +522,9 @@ triggers:
         that may only write the table, with any session settings."""
         values = {
             "int8": ("-9223372036854775808", -9223372036854775808), "numeric": ("3.0", 3.0),
-            "float4": ("0.5", 0.5), "bool": ("'f'", False), "char(3)": ("'a'", "a  "),
+            "float4": ("0.5", 0.5), "float8": ("0.1::float8 + 0.2", 0.30000000000000004),
+            "float8[]": ("ARRAY[0.1::float8 + 0.2]", [0.30000000000000004]),
+            "bool": ("'f'", False), "char(3)": ("'a'", "a  "),
             "mood": ("'calm'", "calm"), "timestamptz": ("'1969-12-31 23:59:59.5Z'", -1),
             "timestamp": ("'1970-01-01 00:00:01.9'", 1), "date": ("'1970-01-02'", 86400),
             "timestamptz[]": ("ARRAY[NULL, 'epoch'::timestamptz]", ["1970-01-01 00:00:00+00"]),
@@ -546,7 +548,9 @@ triggers:
         self.execute(f"GRANT INSERT, UPDATE, SELECT ON image TO {role}")
         rest = "id = 1"
         for setting, value in {"timezone": "Asia/Kathmandu", "datestyle": "German",
-                               "search_path": "pg_temp", "role": role}.items():
+                               "intervalstyle": "iso_8601", "bytea_output": "escape",
+                               "extra_float_digits": "-15", "search_path": "pg_temp",
+                               "role": role}.items():
             self.execute(f"SET {setting} = '{value}'")
         self.execute("INSERT INTO public.image (id) VALUES (1)")
         for number, (literal, _) in enumerate(values.values()):
