@@ -5,6 +5,7 @@
 
 #include "common/base/check.h"
 #include "common/config/config_fields.h"
+#include "common/config/config_identity.h"
 #include "common/config/config_kafka.h"
 #include "common/config/config_phase.h"
 #include "common/config/config_trigger.h"
@@ -121,6 +122,24 @@ check_sort_field(const struct config_reader *reader, const struct config_index *
     return 0;
 }
 
+/* The names of the fields, and the sources of computed ones, are in the header of each segment of a
+ * log. */
+static int
+check_identity(const struct config_reader *reader, const struct config_index *index)
+{
+    struct buffer identity;
+    buffer_init(&identity);
+    config_index_identity(index, &identity);
+    size_t bytes = identity.bytes;
+    buffer_free(&identity);
+    if (bytes <= CONFIG_IDENTITY_BYTES_MAX)
+        return 0;
+    return REFUSE(reader, &index->visible_from,
+                  "the names of the fields and their sources take %zu bytes; at most %d are "
+                  "possible",
+                  bytes, CONFIG_IDENTITY_BYTES_MAX);
+}
+
 static int
 check_field_count(const struct config_reader *reader, const struct config_index *index)
 {
@@ -150,6 +169,8 @@ check_index(const struct config_reader *reader, const struct config_index *index
         rc = check_sort_field(reader, index, &index->sort_fields[i]);
     if (rc == 0 && index->visible_from != NULL)
         rc = check_number(reader, index, &index->visible_from);
+    if (rc == 0)
+        rc = check_identity(reader, index);
     return rc;
 }
 

@@ -8,6 +8,9 @@
 #include "common/base/memory.h"
 #include "common/config/config.h"
 
+/* Of the lines of fields: the header of a segment of a log holds them. */
+enum { CONFIG_IDENTITY_BYTES_MAX = 60 << 10 };
+
 /* Appends one line for each entry of the two lists of fields, sorted, in any order of the file:
  *
  *     filter field "NAME": single_value | multi_value | boolean | string

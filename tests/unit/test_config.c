@@ -448,6 +448,24 @@ test_L10_an_index_has_a_bounded_number_of_fields(void **state)
 }
 
 static void
+test_L10_the_names_of_fields_fit_into_the_header_of_a_log(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct config *config = NULL;
+    struct buffer yaml;
+    buffer_init(&yaml);
+    buffer_append_text(&yaml, HEAD "index_config:\n  filter_fields:\n");
+    for (uint32_t i = 0; i < 600; i++)
+        buffer_append_format(&yaml, "    - { name: f%099u, field_type: single_value }\n", i);
+    assert_int_equal(config_load_text(buffer_string(&yaml), CONFIG_CONSUMER, &config, &err),
+                     ERR_USAGE);
+    assert_non_null(strstr(err.message, ":7:3: index_config: the names of the fields and their "
+                                        "sources take 78000 bytes; at most 61440 are possible"));
+    buffer_free(&yaml);
+}
+
+static void
 test_L7_F84_a_field_has_one_owner(void **state)
 {
     (void)state;
@@ -856,6 +874,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_references_to_unknown_names_are_refused),
         cmocka_unit_test(test_fields_are_defined_once),
         cmocka_unit_test(test_L10_an_index_has_a_bounded_number_of_fields),
+        cmocka_unit_test(test_L10_the_names_of_fields_fit_into_the_header_of_a_log),
         cmocka_unit_test(test_L7_F84_a_field_has_one_owner),
         cmocka_unit_test(test_filters_and_values_of_computed_fields_are_one_expression),
         cmocka_unit_test(test_kinds_follow_their_precedence_and_unused_settings_are_named),
