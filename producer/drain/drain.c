@@ -184,7 +184,10 @@ drain_nothing(struct drain *drain, const struct source_snapshot *next, struct er
     if (!loads_have_step(drain->loads))
         return drain_idle(drain, err);
     int rc = session_await_acks(session, err);
-    return rc == 0 ? session_open_window(session, &session->delivered.snapshot, err) : rc;
+    if (rc != 0)
+        return rc;
+    progress_recover(&drain->progress);
+    return session_open_window(session, &session->delivered.snapshot, err);
 }
 
 /* One poll of the source, and the window that it opens if there are rows. */

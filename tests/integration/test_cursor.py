@@ -32,6 +32,8 @@ BROKEN = [  # (a change of the source, part of the refusal, how the change is un
      """DROP TRIGGER trg_cleanup_bitdex_ops ON bitdex_cursors"""),
     ("""UPDATE bitdex_windows SET seq = '{1}'""", "not those of 4 partitions",
      """UPDATE bitdex_windows SET seq = '{0,0,0,0}'"""),
+    ("""ALTER TABLE bitdex_jobs RENAME plan TO gone""", "of an earlier version: run",
+     """ALTER TABLE bitdex_jobs RENAME gone TO plan"""),
     ("""ALTER TABLE bitdex_windows RENAME TO gone""", "tables of the producer",
      """ALTER TABLE gone RENAME TO bitdex_windows"""),
 ]

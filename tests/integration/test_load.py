@@ -16,6 +16,25 @@ IMAGES = 600
 STEP = 150  # between two ids of images: a chunk covers 16 Ki ids
 KINDS = ["bitdex.Chunk", "bitdex.Pass", "bitdex.Job"]
 
+# The tables that the first version has created, with a job of `cursor adopt`.
+EARLIER = """
+DROP TABLE bitdex_dead_letters, bitdex_jobs;
+CREATE TABLE bitdex_dead_letters (
+    name TEXT NOT NULL, epoch BIGINT NOT NULL, row_id BIGINT NOT NULL, tick BIGINT NOT NULL,
+    generation BIGINT NOT NULL, entity_id BIGINT NOT NULL, ops JSONB NOT NULL,
+    created_at TIMESTAMPTZ, reason TEXT NOT NULL, rejected_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    PRIMARY KEY (name, epoch, row_id));
+INSERT INTO bitdex_dead_letters VALUES ('default', 1, 7, 1, 1, 7, '[]', now(), 'bad');
+CREATE TABLE bitdex_jobs (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('load', 'check')), phases TEXT[], after_id BIGINT,
+    up_to_id BIGINT, state TEXT NOT NULL DEFAULT 'queued'
+        CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+    reason TEXT NOT NULL, created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    updated_at TIMESTAMPTZ NOT NULL DEFAULT now());
+INSERT INTO bitdex_jobs (name, kind, reason) VALUES ('default', 'load', 'adopted');
+"""
+
 
 class LoadCase(GalleryCase):
     load = {}  # of the producer section
@@ -270,14 +289,21 @@ class Load(LoadCase):
         self.assertEqual(self.producer.api.get("/api/status")["sessions"], 1)
         self.check_complete()
 
-    def test_jobs_of_an_earlier_version(self):
-        """A job that an earlier version has queued is one of everything."""
+    def test_tables_of_an_earlier_version(self):
+        """`run` refuses the tables of an earlier version and names `init`, which changes them in
+        place: a dead letter stays, and a queued job is one of everything."""
         self.create_full_tables(images=20)
-        self.execute("""INSERT INTO bitdex_jobs (name, kind, reason)
-            VALUES ('default', 'load', 'adopted')""")
+        self.execute(EARLIER)
+        for command in ("run", "load"):
+            done = self.producer.command(command, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("run bitdex-producer init", done.stderr)
+        self.pipeline.init()
         self.pipeline.start()
         self.assertEqual(self.wait_for_end()["state"], "done")
         self.check_complete()
+        letters = json.loads(self.producer.command("dead-letters", "list", "--json").stdout)
+        self.assertEqual([(letter["row_id"], letter["job"]) for letter in letters], [(7, 0)])
 
 
 class SlowLoad(LoadCase):
