@@ -135,7 +135,7 @@ CREATE TABLE IF NOT EXISTS bitdex_jobs (
 );
 
 -- step columns of bitdex_jobs
--- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_jobs'::regclass AND NOT attisdropped AND attname IN ('source_table', 'fields', 'ids', 'cancel_requested', 'epoch', 'plan', 'stage', 'next_id', 'next_pass', 'last_id', 'rows', 'ops_written', 'chunks', 'bytes', 'rejected', 'uncovered', 'dumps', 'error', 'started_at', 'finished_at')) = 20
+-- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_jobs'::regclass AND NOT attisdropped AND attname IN ('source_table', 'fields', 'ids', 'cancel_requested', 'epoch', 'plan', 'stage', 'next_id', 'next_pass', 'last_id', 'rows', 'ops_written', 'chunks', 'bytes', 'rejected', 'uncovered', 'dumps', 'error', 'started_at', 'finished_at', 'csv')) = 21
 -- What the job reads, and how far it is. An unfinished job of an earlier version is one of everything.
 ALTER TABLE bitdex_jobs
     ADD COLUMN IF NOT EXISTS source_table TEXT,         -- as in `triggers`; null: all tables
@@ -158,7 +158,8 @@ ALTER TABLE bitdex_jobs
     ADD COLUMN IF NOT EXISTS dumps JSONB NOT NULL DEFAULT '[]', -- what was read of each source
     ADD COLUMN IF NOT EXISTS error TEXT,                -- why it failed
     ADD COLUMN IF NOT EXISTS started_at TIMESTAMPTZ,
-    ADD COLUMN IF NOT EXISTS finished_at TIMESTAMPTZ;
+    ADD COLUMN IF NOT EXISTS finished_at TIMESTAMPTZ,
+    ADD COLUMN IF NOT EXISTS csv TEXT;                  -- directory of the CSV files that it reads instead of tables
 
 -- step index bitdex_jobs_unfinished
 -- done when to_regclass('bitdex_jobs_unfinished') IS NOT NULL

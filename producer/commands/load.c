@@ -17,6 +17,7 @@
 #include "common/json/json_write.h"
 #include "common/pg/pg.h"
 #include "producer/commands/jobs.h"
+#include "producer/commands/load_csv.h"
 #include "producer/commands/load_wait.h"
 #include "producer/load/job_queue.h"
 #include "producer/load/load_plan.h"
@@ -30,6 +31,10 @@ const struct cli_option load_options[] = {
     {"--range", "BEGIN:END", "only entities from BEGIN on, before END; either may be left out"},
     {"--ids", "N,N,...,@FILE", "only these entities; a file has an id a line"},
     {"--no-wait", NULL, "print the job and leave it to the running producer"},
+    {"--csv", "DIR", "the CSV files of dump_phases, before anything is sent"},
+    {"--limit", "N", "with --csv: only N entities, as a trial that completes no field"},
+    {"--batch", "N", "with --csv: entities of one chunk, by default 65536"},
+    {"--allow-rejects", NULL, "with --csv: what is rejected keeps no field incomplete"},
     {0},
 };
 
@@ -237,23 +242,6 @@ print_job(const struct cli *cli, int64_t job, bool found)
     buffer_free(&out);
 }
 
-static int
-report_end(const struct cli *cli, const struct job_view *view, struct error *err)
-{
-    int rc = 0;
-    if (cli->json)
-        rc = jobs_print(cli, view->id, err);
-    else if (strcmp(view->state_name, "done") == 0)
-        printf("job %" PRId64 " is done: %" PRId64 " rows\n", view->id, view->rows);
-    if (rc == 0 && !cli->json && view->rejected > 0)
-        printf("rejected: %" PRId64 ", see bitdex-producer dead-letters list\n", view->rejected);
-    if (rc != 0 || strcmp(view->state_name, "done") == 0)
-        return rc;
-    return error_set(err, ERR_FATAL, "job %" PRId64 " %s%s%s", view->id,
-                     strcmp(view->state_name, "failed") == 0 ? "failed" : "was cancelled",
-                     view->error[0] != '\0' ? ": " : "", view->error);
-}
-
 int
 command_load(const struct cli *cli, struct error *err)
 {
@@ -264,6 +252,8 @@ command_load(const struct cli *cli, struct error *err)
     bool found = false;
     if (cli->config->log.level == LOG_INFO)
         log_set_level(LOG_WARN); /* the progress of the job says more */
+    if (cli_find_option(cli, "--csv") != NULL)
+        return load_csv(cli, err);
     int rc = read_selection(cli, &arena, &selection, err);
     if (rc == 0)
         rc = queue(cli->config, &selection, &job, &found, err);
@@ -277,6 +267,6 @@ command_load(const struct cli *cli, struct error *err)
     }
     if (found)
         fprintf(stderr, "job %" PRId64 " was requested before, and is not finished\n", job);
-    rc = load_wait(cli->config, job, &view, err);
-    return rc == 0 ? report_end(cli, &view, err) : rc;
+    rc = load_wait(cli->config, NULL, job, &view, err);
+    return rc == 0 ? load_report(cli, &view, err) : rc;
 }

@@ -20,6 +20,7 @@
 #include "common/base/shutdown.h"
 #include "common/base/thread.h"
 #include "common/pg/pg.h"
+#include "producer/commands/jobs.h"
 #include "producer/drain/drain.h"
 #include "producer/drain/status.h"
 #include "producer/source/cursor.h"
@@ -34,6 +35,7 @@ enum {
 /* The drain of this process. */
 struct worker {
     struct config config; /* the command's, with all of the time for loads */
+    const struct csv_request *csv;
     struct status status;
     bool started;
     pthread_t thread;
@@ -62,7 +64,7 @@ static void *
 worker_run(void *context)
 {
     struct worker *worker = context;
-    worker->rc = drain_run(&worker->config, &worker->status, &worker->err);
+    worker->rc = drain_run(&worker->config, worker->csv, &worker->status, &worker->err);
     atomic_store(&worker->ended, true);
     return NULL;
 }
@@ -240,6 +242,9 @@ wait_for_end(struct waiter *waiter, struct error *err)
     end_line(waiter);
     if (rc != 0 || ended || !shutdown_requested())
         return rc;
+    if (waiter->worker.csv != NULL)
+        return error_set(err, ERR_FATAL,
+                         "interrupted: the same command continues with job %" PRId64, waiter->job);
     if (waiter->worker.started)
         return error_set(err, ERR_FATAL,
                          "interrupted: job %" PRId64 " continues with the same command, or with"
@@ -252,12 +257,14 @@ wait_for_end(struct waiter *waiter, struct error *err)
 }
 
 int
-load_wait(const struct config *config, int64_t job, struct job_view *view, struct error *err)
+load_wait(const struct config *config, const struct csv_request *csv, int64_t job,
+          struct job_view *view, struct error *err)
 {
     struct waiter waiter = {
         .config = config,
         .job = job,
         .is_terminal = isatty(STDERR_FILENO) != 0,
+        .worker = {.csv = csv},
     };
     struct error drain_err = {0};
     CHECK(job > 0);
@@ -274,4 +281,21 @@ load_wait(const struct config *config, int64_t job, struct job_view *view, struc
     }
     *view = waiter.view;
     return 0;
+}
+
+int
+load_report(const struct cli *cli, const struct job_view *view, struct error *err)
+{
+    int rc = 0;
+    if (cli->json)
+        rc = jobs_print(cli, view->id, err);
+    else if (strcmp(view->state_name, "done") == 0)
+        printf("job %" PRId64 " is done: %" PRId64 " rows\n", view->id, view->rows);
+    if (rc == 0 && !cli->json && view->rejected > 0)
+        printf("rejected: %" PRId64 ", see bitdex-producer dead-letters list\n", view->rejected);
+    if (rc != 0 || strcmp(view->state_name, "done") == 0)
+        return rc;
+    return error_set(err, ERR_FATAL, "job %" PRId64 " %s%s%s", view->id,
+                     strcmp(view->state_name, "failed") == 0 ? "failed" : "was cancelled",
+                     view->error[0] != '\0' ? ": " : "", view->error);
 }

@@ -30,7 +30,7 @@ run_drain(const struct config *config, struct status *status, struct error *err)
     int rc = trimmer_start(config, status, &trimmer, err);
     if (rc != 0)
         return rc;
-    rc = drain_run(config, status, err);
+    rc = drain_run(config, NULL, status, err);
     CHECK(rc != 0 || shutdown_requested());
     trimmer_stop(trimmer);
     return rc;

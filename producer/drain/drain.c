@@ -40,7 +40,8 @@ enum {
 
 struct drain {
     struct session session;
-    struct loads *loads; /* of the session; NULL before its takeover */
+    const struct csv_request *csv; /* drain_run() */
+    struct loads *loads;           /* of the session; NULL before its takeover */
     bool has_backlog;  /* more rows may wait than fit a chunk: they are sent before a load reads */
     int64_t marked_us; /* monotonic: when marks were last queued */
     int64_t active_us; /* monotonic: when the last row was handed over */
@@ -67,7 +68,7 @@ static int
 drain_mark(struct drain *drain, struct error *err)
 {
     struct session *session = &drain->session;
-    if (!drain_mark_is_due(drain))
+    if (loads_hold_rows(drain->loads) || !drain_mark_is_due(drain))
         return 0;
     CHECK(publisher_flushed(session->publisher)); /* the rows are before the mark */
     int rc = session_add_marks(session, MARK_WATERMARK, &session->delivered, err);
@@ -156,7 +157,7 @@ drain_poll(struct drain *drain, struct source_snapshot *next, struct error *err)
 {
     bool has_snapshot = false;
     int rc = 0;
-    if (!drain->has_backlog)
+    if (!drain->has_backlog || loads_hold_rows(drain->loads))
         rc = loads_read(drain->loads, next, &has_snapshot, err);
     if (rc != 0 || has_snapshot)
         return rc;
@@ -276,7 +277,7 @@ drain_session(struct drain *drain, struct error *err)
     CHECK(session->pg != NULL && session->outbox != NULL && session->publisher != NULL);
     status_set_phase(session->status, STATUS_DRAINING);
     log_info("drain", "draining into topic %s", session->config->topic.name);
-    drain->loads = loads_create(session);
+    drain->loads = loads_create(session, drain->csv);
     rc = drain_resume(session, err);
     return rc == 0 ? drain_windows(drain, err) : rc;
 }
@@ -293,9 +294,10 @@ drain_end(int rc, const struct error *err)
 }
 
 int
-drain_run(const struct config *config, struct status *status, struct error *err)
+drain_run(const struct config *config, const struct csv_request *csv, struct status *status,
+          struct error *err)
 {
-    struct drain drain = {0};
+    struct drain drain = {.csv = csv};
     int retry_ms = RETRY_FIRST_MS;
     progress_init(&drain.progress, status);
     for (;;) {

@@ -10,10 +10,12 @@
 #include "common/base/error.h"
 #include "common/config/config.h"
 #include "producer/drain/status.h"
+#include "producer/load/csv_source.h"
 
-/* Returns 0 after a shutdown, when everything in flight is acknowledged and saved as far as the
- * servers allow it. Any error is one that a retry cannot repair. The calling thread becomes the
- * drain's. */
-int drain_run(const struct config *config, struct status *status, struct error *err);
+/* `csv` is NULL, or a load of CSV files; then no rows are sent. Returns 0 after a shutdown, when
+ * everything in flight is acknowledged and saved as far as the servers allow it. Any error is one
+ * that a retry cannot repair. The calling thread becomes the drain's. */
+int drain_run(const struct config *config, const struct csv_request *csv, struct status *status,
+              struct error *err);
 
 #endif

@@ -12,6 +12,8 @@ enum { POLL_US = US_PER_S };
 struct loads {
     struct session *session;
     struct loader *loader;
+    const struct csv_request *csv;
+    bool is_checked;      /* nothing was sent before `csv` */
     int64_t polled_us;    /* monotonic; 0: not yet */
     int64_t begun_us;     /* monotonic: when the step that is to be sent was begun */
     bool covered_changed; /* and no mark has said so yet */
@@ -28,7 +30,7 @@ loads_heartbeat(void *context)
 }
 
 struct loads *
-loads_create(struct session *session)
+loads_create(struct session *session, const struct csv_request *csv)
 {
     struct loads *loads = memory_zalloc(sizeof *loads);
     int64_t bytes_max = publisher_control_bytes_max(session->message_bytes_max);
@@ -38,10 +40,12 @@ loads_create(struct session *session)
         .owner = &session->owner,
         .history = &session->history,
         .event_bytes_max = bytes_max < UINT32_MAX ? (uint32_t)bytes_max : UINT32_MAX,
+        .csv = csv,
         .heartbeat = loads_heartbeat,
         .context = loads,
     };
     loads->session = session;
+    loads->csv = csv;
     loads->loader = loader_create(&options);
     return loads;
 }
@@ -84,18 +88,54 @@ loads_poll(struct loads *loads, struct error *err)
     return rc;
 }
 
+bool
+loads_hold_rows(const struct loads *loads)
+{
+    return loads->csv != NULL;
+}
+
+/* A window without rows ends where it begins. */
+static void
+loads_hold(const struct loads *loads, struct source_snapshot *next)
+{
+    CHECK(loads_hold_rows(loads));
+    snapshot_copy(&next->snapshot, &loads->session->delivered.snapshot);
+    next->clock_us = loads->session->delivered.clock_us;
+}
+
+/* Under the lock on the producer's name, before the first step. */
+static int
+loads_check_delivered(struct loads *loads, struct error *err)
+{
+    struct session *session = loads->session;
+    bool delivered = false;
+    if (loads->csv == NULL || loads->is_checked)
+        return 0;
+    int rc = cursor_find_delivered(session->pg, session->config, &delivered, err);
+    if (rc == 0 && delivered)
+        rc = error_set(err, ERR_FATAL, CURSOR_DELIVERED_MESSAGE, session->config->producer.name);
+    loads->is_checked = rc == 0;
+    return rc;
+}
+
 int
 loads_read(struct loads *loads, struct source_snapshot *next, bool *has_snapshot, struct error *err)
 {
-    *has_snapshot = false;
+    *has_snapshot = loads_hold_rows(loads);
+    if (*has_snapshot)
+        loads_hold(loads, next);
     CHECK(!loads_have_step(loads));
-    int rc = loads_poll(loads, err);
+    int rc = loads_check_delivered(loads, err);
+    if (rc == 0)
+        rc = loads_poll(loads, err);
     if (rc != 0 || !loader_is_due(loads->loader))
         return rc;
     loads->begun_us = clock_monotonic_us();
     loads->heartbeat_rc = 0;
     status_begin_server_call(loads->session->status);
-    rc = loader_read(loads->loader, next, has_snapshot, err);
+    bool has_read = false;
+    rc = loader_read(loads->loader, next, &has_read, err);
+    *has_snapshot = *has_snapshot || has_read;
     status_end_server_call(loads->session->status);
     CHECK(rc == loads->heartbeat_rc);
     if (rc < 0)

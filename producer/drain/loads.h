@@ -14,11 +14,12 @@
 #define PRODUCER_DRAIN_LOADS_H
 
 #include "producer/drain/session.h"
+#include "producer/load/csv_source.h"
 
 struct loads;
 
-/* `session` has taken over, and outlives it. */
-struct loads *loads_create(struct session *session);
+/* `session` has taken over, and outlives it. `csv` is NULL, or the only load, of CSV files. */
+struct loads *loads_create(struct session *session, const struct csv_request *csv);
 /* NULL does nothing. */
 void loads_destroy(struct loads *loads);
 
@@ -26,6 +27,9 @@ void loads_destroy(struct loads *loads);
  * the snapshot of the reading; otherwise it is unchanged. */
 int loads_read(struct loads *loads, struct source_snapshot *next, bool *has_snapshot,
                struct error *err);
+/* No rows are sent: what CSV files hold is older than any row of the outbox, and comes first. */
+bool loads_hold_rows(const struct loads *loads);
+
 /* Something was read and is to be sent. */
 bool loads_have_step(const struct loads *loads);
 /* Sends it, after the rows that its snapshot sees were handed over and their window was saved. */

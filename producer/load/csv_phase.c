@@ -42,6 +42,7 @@ struct csv_phase {
     uint64_t lines; /* for the heartbeat */
     uint64_t position;
     uint64_t furthest;
+    int64_t last_id;
     uint64_t line_number; /* of the row */
     bool has_scalar;      /* a field takes one value */
     int64_t kept_id;      /* whose values are `kept`; -1: nobody's */
@@ -69,6 +70,7 @@ csv_phase_open(const struct phase_program *program, const struct csv_phase_optio
     made->row.values = made->values;
     made->kept = memory_zalloc((program->value_count + 1) * sizeof *made->kept);
     made->kept_id = -1;
+    made->last_id = -1;
     for (uint32_t i = 0; i < program->value_count; i++)
         made->has_scalar = made->has_scalar || !program->values[i].is_multi_value;
     arena_init(&made->kept_texts);
@@ -333,6 +335,7 @@ decode_value(struct text *row, struct expression_value *value)
 static int
 sort_row(struct csv_phase *phase, struct error *err)
 {
+    phase->last_id = phase->row.entity_id > phase->last_id ? phase->row.entity_id : phase->last_id;
     buffer_clear(&phase->encoded);
     CHECK(phase->row.entity_id >= 0);
     if (phase->has_scalar)
@@ -395,6 +398,7 @@ check_order(struct csv_phase *phase, bool *is_ordered, struct error *err)
         if (!*is_ordered)
             return 0;
         last = id;
+        phase->last_id = id;
     }
 }
 
@@ -526,6 +530,13 @@ int
 csv_phase_flush(struct csv_phase *phase, struct error *err)
 {
     return name_phase(phase, csv_rejects_flush(phase->rejects, err), err);
+}
+
+int64_t
+csv_phase_last_id(const struct csv_phase *phase)
+{
+    CHECK(phase->is_prepared);
+    return phase->last_id;
 }
 
 bool

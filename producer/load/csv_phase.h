@@ -62,6 +62,9 @@ int csv_phase_reject(struct csv_phase *phase, uint32_t at, const char *reason, s
 /* Writes the rejects to disk. */
 int csv_phase_flush(struct csv_phase *phase, struct error *err);
 
+/* The greatest entity of the file; -1: it has none. After csv_phase_prepare(). */
+int64_t csv_phase_last_id(const struct csv_phase *phase);
+
 bool csv_phase_is_sorted(const struct csv_phase *phase); /* by us */
 struct csv_counts csv_phase_counts(const struct csv_phase *phase);
 uint64_t csv_phase_file_bytes(const struct csv_phase *phase);

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/check.h"
 #include "producer/load/chunk_builder.h"
@@ -66,10 +67,10 @@ open_phase(struct csv_source *source, struct source_phase *phase, struct error *
     const struct config *config = source->config;
     const void *refused;
     const struct csv_phase_options options = {
-        .files = source->options.files,
-        .directory = source->options.directory,
+        .files = source->options.request->files,
+        .directory = source->options.request->directory,
         .id_limit = (uint64_t)config->topic.max_slots * (uint64_t)config->topic.partitions,
-        .sort_directory = source->options.sort_directory,
+        .sort_directory = source->options.request->sort_directory,
         .sort_memory_bytes = (uint64_t)config->producer.load.sort_memory_bytes,
         .sort_disk_bytes = (uint64_t)config->producer.load.sort_bytes,
         .heartbeat = source->options.heartbeat,
@@ -93,7 +94,7 @@ plan_source(struct csv_source *source, const struct source_phase *phase, struct 
         .table = phase->config->table,
         .values = values,
         .value_count = count,
-        .is_whole = source->options.entity_limit == 0,
+        .is_whole = source->options.request->entity_limit == 0,
         .dump_name = phase_dump_name(phase->config, &source->arena),
         .fields = source->plan.fields + phase->first_field,
     };
@@ -161,7 +162,7 @@ csv_source_create(const struct config *config, const struct csv_source_options *
     if (rc != 0)
         return rc;
     struct csv_source *made = memory_zalloc(sizeof *made);
-    CHECK(options->batch_entities > 0);
+    CHECK(options->request->batch_entities > 0);
     made->config = config;
     made->options = *options;
     arena_init(&made->arena);
@@ -348,8 +349,8 @@ seek(struct csv_source *source, int64_t begin, struct load_counts *counts, struc
 static bool
 is_limited(const struct csv_source *source)
 {
-    return source->options.entity_limit > 0 &&
-           source->entities >= (uint64_t)source->options.entity_limit;
+    return source->options.request->entity_limit > 0 &&
+           source->entities >= (uint64_t)source->options.request->entity_limit;
 }
 
 /* Collects whole entities until the chunk is full. `*end`: where it ends. */
@@ -360,7 +361,7 @@ collect(struct csv_source *source, struct load_counts *counts, int64_t *end, str
     int64_t id = 0;
     *end = CHUNK_NO_END;
     while (next_entity(source, &id) && !is_limited(source)) {
-        bool is_full = entities == source->options.batch_entities ||
+        bool is_full = entities == source->options.request->batch_entities ||
                        chunk_builder_bytes(source->builder) >= CHUNK_BYTES_MAX;
         if (is_full && entities > 0) {
             *end = id;
@@ -387,12 +388,12 @@ has_rejects(const struct source_phase *phase)
 static uint32_t
 find_uncovered(const struct csv_source *source, struct text *fields, bool *is_alive_uncovered)
 {
-    bool all = source->options.entity_limit > 0;
+    bool all = source->options.request->entity_limit > 0;
     uint32_t count = 0;
     *is_alive_uncovered = false;
     for (uint32_t i = 0; i < source->phase_count; i++) {
         const struct source_phase *phase = &source->phases[i];
-        if (!all && (source->options.allows_rejects || !has_rejects(phase)))
+        if (!all && (source->options.request->allows_rejects || !has_rejects(phase)))
             continue;
         *is_alive_uncovered = *is_alive_uncovered || phase->config->sets_alive;
         for (uint32_t j = 0; j < phase->program.value_count; j++)
@@ -432,7 +433,7 @@ add_rejected_part(const struct csv_source *source, struct load_chunk *chunk)
     last->end = after;
     for (int32_t p = 0; p < source->config->topic.partitions; p++)
         last->chunks[p].end = after;
-    struct text reason = source->options.entity_limit > 0
+    struct text reason = source->options.request->entity_limit > 0
                              ? TEXT("only a part of the CSV files was read (--limit)")
                              : TEXT("lines or values of the CSV file were rejected");
     fill_part(source, chunk, last + 1,
@@ -501,6 +502,43 @@ csv_source_read(struct csv_source *source, int64_t begin, struct load_chunk *chu
     if (end == CHUNK_NO_END)
         add_rejected_part(source, chunk);
     return 0;
+}
+
+int64_t
+csv_source_last_id(const struct csv_source *source)
+{
+    int64_t last = -1;
+    for (uint32_t i = 0; i < source->phase_count; i++) {
+        int64_t id = csv_phase_last_id(source->phases[i].rows);
+        last = id > last ? id : last;
+    }
+    CHECK(last >= -1);
+    return last;
+}
+
+int
+csv_source_settle(struct csv_source *source, struct error *err)
+{
+    struct arena arena;
+    arena_init(&arena);
+    struct load_counts *counts = arena_alloc(&arena, source->phase_count * sizeof *counts);
+    memset(counts, 0, source->phase_count * sizeof *counts);
+    int rc = seek(source, CHUNK_NO_END, counts, err);
+    if (rc == 0)
+        rc = finish_files(source, err);
+    arena_free(&arena);
+    return rc;
+}
+
+bool
+csv_source_is_partial(const struct csv_source *source)
+{
+    bool is_alive_uncovered;
+    struct text *fields = memory_alloc((source->field_count + 1) * sizeof *fields);
+    CHECK(source->has_rows);
+    uint32_t count = find_uncovered(source, fields, &is_alive_uncovered);
+    free(fields);
+    return count > 0 || is_alive_uncovered;
 }
 
 const struct load_plan *

@@ -15,20 +15,26 @@
 
 struct csv_source;
 
-struct csv_source_options {
+/* What a command asks for. */
+struct csv_request {
+    int64_t job; /* of bitdex_jobs */
     struct files *files;
     const char *directory; /* has NAME.csv for each phase */
     const char *sort_directory;
-    int64_t entity_limit;     /* reads only so many entities, and covers no field; 0: all */
-    uint32_t batch_entities;  /* of one chunk; at least 1 */
-    bool allows_rejects;      /* they do not keep fields from being covered */
+    int64_t entity_limit;    /* reads only so many entities, and covers no field; 0: all */
+    uint32_t batch_entities; /* of one chunk; at least 1 */
+    bool allows_rejects;     /* they do not keep fields from being covered */
+};
+
+struct csv_source_options {
+    const struct csv_request *request;
     uint32_t event_bytes_max; /* of one encoded chunk event, header included */
     /* Called now and then. When it returns anything but 0, the call ends with that. May be NULL. */
     int (*heartbeat)(void *context);
     void *context;
 };
 
-/* For the progress of a load. */
+/* How far the files were read. */
 struct csv_progress {
     uint64_t bytes; /* that were read of all files */
     uint64_t file_bytes;
@@ -55,6 +61,15 @@ int csv_source_read(struct csv_source *source, int64_t begin, struct load_chunk 
 /* What the source reads: a range source for each phase, without an entry. Lives as long as the
  * source. */
 const struct load_plan *csv_source_plan(const struct csv_source *source);
+
+/* The greatest entity of all files; -1: they have none. After csv_source_prepare(). */
+int64_t csv_source_last_id(const struct csv_source *source);
+
+/* Reads what is left of the files, so that all rejects are known. */
+int csv_source_settle(struct csv_source *source, struct error *err);
+
+/* Are there fields that the files do not cover? After csv_source_settle(). */
+bool csv_source_is_partial(const struct csv_source *source);
 
 struct csv_progress csv_source_progress(const struct csv_source *source);
 

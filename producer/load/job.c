@@ -38,6 +38,7 @@ enum {
     ROW_REJECTED,
     ROW_UNCOVERED,
     ROW_DUMPS,
+    ROW_CSV,
 };
 
 /* A running job is before queued ones: it is not interrupted by one that got a smaller id and was
@@ -46,8 +47,9 @@ static const char next_sql[] =
     "SELECT id, state = 'running', cancel_requested, phases IS NOT NULL, source_table,"
     " to_jsonb(fields), after_id, up_to_id, to_jsonb(ids), epoch, plan, stage, next_id, next_pass,"
     " coalesce(last_id, -1), rows, ops_written, chunks, bytes, rejected, uncovered,"
-    " dumps FROM bitdex_jobs"
+    " dumps, csv FROM bitdex_jobs"
     " WHERE name = $1 AND kind = 'load' AND state IN ('queued', 'running')"
+    " AND ($2::bigint IS NULL OR id = $2::bigint)"
     " ORDER BY state = 'running' DESC, id LIMIT 1";
 
 /* NULL for SQL null. */
@@ -222,6 +224,7 @@ read_row(struct job *job, const struct pg_result *row, struct error *err)
     job->cancel_requested = pg_boolean(row, 0, ROW_CANCEL);
     job->has_phases = pg_boolean(row, 0, ROW_PHASES);
     job->selection.table = row_text(job, row, ROW_TABLE);
+    job->csv = row_text(job, row, ROW_CSV);
     job->epoch = pg_integer(row, 0, ROW_EPOCH);
     job->plan = row_text(job, row, ROW_PLAN);
     if (job->plan == NULL)
@@ -237,15 +240,16 @@ read_row(struct job *job, const struct pg_result *row, struct error *err)
     return rc == 0 ? read_place(job, row, err) : rc;
 }
 
-int
-job_find_next(struct pg *pg, const struct cursor_owner *owner, struct job **job, int64_t *id,
-              struct error *err)
+static int
+find_job(struct pg *pg, const struct cursor_owner *owner, const char *wanted, struct job **job,
+         int64_t *id, struct error *err)
 {
+    const char *const params[] = {owner->name, wanted};
     struct pg_result *result;
     *job = NULL;
     *id = 0;
     CHECK(owner->generation >= 1);
-    int rc = pg_query(pg, next_sql, 1, &owner->name, &result, err);
+    int rc = pg_query(pg, next_sql, 2, params, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not read bitdex_jobs");
     if (pg_rows(result) == 1) {
@@ -260,6 +264,23 @@ job_find_next(struct pg *pg, const struct cursor_owner *owner, struct job **job,
     }
     CHECK(rc == 0 || rc == ERR_DATA);
     return rc;
+}
+
+int
+job_find_next(struct pg *pg, const struct cursor_owner *owner, struct job **job, int64_t *id,
+              struct error *err)
+{
+    return find_job(pg, owner, NULL, job, id, err);
+}
+
+int
+job_find(struct pg *pg, const struct cursor_owner *owner, int64_t wanted, struct job **job,
+         int64_t *id, struct error *err)
+{
+    char text[INTEGER_TEXT_BYTES];
+    CHECK(wanted > 0);
+    snprintf(text, sizeof text, "%" PRId64, wanted);
+    return find_job(pg, owner, text, job, id, err);
 }
 
 void

@@ -46,6 +46,7 @@ struct job {
     bool is_running; /* it has begun, perhaps in an earlier session */
     bool cancel_requested;
     bool has_phases; /* it selects by dump phases */
+    const char *csv; /* directory of the CSV files that it reads; NULL: the database */
     struct load_selection selection;
     int64_t epoch;    /* in which it began; 0: it has not begun */
     const char *plan; /* hash of the plan that it began with; "": it has not begun */
@@ -62,6 +63,9 @@ enum job_end { JOB_DONE, JOB_FAILED, JOB_CANCELLED };
  * no job; the caller owns it. ERR_DATA: its row cannot be understood; `*id` is then its id. */
 int job_find_next(struct pg *pg, const struct cursor_owner *owner, struct job **job, int64_t *id,
                   struct error *err);
+/* Likewise, of job `wanted` alone. */
+int job_find(struct pg *pg, const struct cursor_owner *owner, int64_t wanted, struct job **job,
+             int64_t *id, struct error *err);
 /* NULL does nothing. */
 void job_free(struct job *job);
 

@@ -24,6 +24,7 @@ static const char queue_sql[] =
     " WITH ORDINALITY AS i(i, n)) AS ids),"
     " found AS (SELECT id FROM bitdex_jobs j, wanted w WHERE j.name = $1 AND kind = 'load'"
     " AND state IN ('queued', 'running') AND NOT cancel_requested AND phases IS NULL"
+    " AND csv IS NULL"
     " AND j.source_table IS NOT DISTINCT FROM w.source_table"
     " AND j.fields IS NOT DISTINCT FROM w.fields AND j.ids IS NOT DISTINCT FROM w.ids"
     " AND j.after_id IS NOT DISTINCT FROM w.after_id"
@@ -31,6 +32,15 @@ static const char queue_sql[] =
     " queued AS (INSERT INTO bitdex_jobs (name, kind, source_table, fields, after_id, up_to_id,"
     " ids, reason) SELECT $1, 'load', source_table, fields, after_id, up_to_id, ids, $7"
     " FROM wanted WHERE NOT EXISTS (SELECT FROM found) RETURNING id)"
+    " SELECT id, true FROM found UNION ALL SELECT id, false FROM queued";
+
+/* $1: the producer; $2: the directory; $3: the reason. */
+static const char queue_csv_sql[] =
+    "WITH found AS (SELECT id FROM bitdex_jobs WHERE name = $1 AND kind = 'load'"
+    " AND state IN ('queued', 'running') AND NOT cancel_requested AND csv = $2 ORDER BY id LIMIT "
+    "1),"
+    " queued AS (INSERT INTO bitdex_jobs (name, kind, csv, reason) SELECT $1, 'load', $2, $3"
+    " WHERE NOT EXISTS (SELECT FROM found) RETURNING id)"
     " SELECT id, true FROM found UNION ALL SELECT id, false FROM queued";
 
 static void
@@ -109,6 +119,30 @@ job_queue_load(struct pg *pg, const char *name, const struct load_selection *sel
     }
     if (rc == 0)
         rc = pg_exec(pg, "COMMIT", err);
+    return rc == 0 ? 0 : error_wrap(err, rc, "could not queue the load");
+}
+
+int
+job_queue_csv(struct pg *pg, const char *name, const char *directory, const char *reason,
+              int64_t *id, bool *found, struct error *err)
+{
+    const char *const params[] = {name, directory, reason};
+    struct pg_result *result;
+    CHECK(name != NULL && directory != NULL && reason != NULL);
+    int rc = pg_exec(pg, "BEGIN", err);
+    if (rc == 0)
+        rc = pg_query(pg, lock_sql, 1, &name, &result, err);
+    if (rc == 0) {
+        pg_result_clear(result);
+        rc = pg_query(pg, queue_csv_sql, 3, params, &result, err);
+    }
+    if (rc == 0) {
+        CHECK(pg_rows(result) == 1);
+        *id = pg_integer(result, 0, 0);
+        *found = pg_boolean(result, 0, 1);
+        pg_result_clear(result);
+        rc = pg_exec(pg, "COMMIT", err);
+    }
     return rc == 0 ? 0 : error_wrap(err, rc, "could not queue the load");
 }
 

@@ -33,6 +33,10 @@ struct job_view {
 int job_queue_load(struct pg *pg, const char *name, const struct load_selection *selection,
                    const char *reason, int64_t *id, bool *found, struct error *err);
 
+/* Likewise, of the CSV files in `directory`, for the command that reads them. */
+int job_queue_csv(struct pg *pg, const char *name, const char *directory, const char *reason,
+                  int64_t *id, bool *found, struct error *err);
+
 /* Queues a load of everything. `reason` says why it is needed. */
 int job_queue_load_all(struct pg *pg, const char *name, const char *reason, int64_t *id,
                        struct error *err);

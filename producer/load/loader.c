@@ -40,9 +40,10 @@ struct loader {
 
     struct pg *pg; /* NULL: not connected */
     struct arena plan_arena;
-    struct load_plan *plan; /* NULL: not made */
-    struct job_shape shape; /* of the plan */
+    const struct load_plan *plan; /* NULL: not made */
+    struct job_shape shape;       /* of the plan */
     struct range_reader *ranges;
+    struct csv_source *csv; /* instead of `ranges` */
     struct pass_reader *pass;
     struct arena covered_arena;
     struct covered_fields covered;
@@ -89,8 +90,10 @@ static void
 loader_drop_plan(struct loader *loader)
 {
     range_reader_destroy(loader->ranges);
+    csv_source_destroy(loader->csv);
     pass_reader_destroy(loader->pass);
     loader->ranges = NULL;
+    loader->csv = NULL;
     loader->pass = NULL;
     loader->plan = NULL;
     arena_reset(&loader->plan_arena);
@@ -127,10 +130,13 @@ static int
 loader_find_job(struct loader *loader, struct pg *cursor, struct error *err)
 {
     int64_t id;
-    int rc = job_find_next(cursor, loader->options.owner, &loader->job, &id, err);
+    const struct cursor_owner *owner = loader->options.owner;
+    const struct csv_request *csv = loader->options.csv;
+    int rc = csv != NULL ? job_find(cursor, owner, csv->job, &loader->job, &id, err)
+                         : job_find_next(cursor, owner, &loader->job, &id, err);
     if (rc == ERR_DATA) {
         log_warn("load", "job %" PRId64 " failed: %s", id, err->message);
-        return job_finish(cursor, loader->options.owner, id, JOB_FAILED, err->message, err);
+        return job_finish(cursor, owner, id, JOB_FAILED, err->message, err);
     }
     if (rc == 0 && loader->job != NULL)
         log_info("load", "job %" PRId64 " %s", id,
@@ -208,6 +214,9 @@ loader_hash_plan(struct loader *loader)
         buffer_append_format(&text, "pass %s\n", plan->passes[i].dump_name);
     for (uint32_t i = 0; i < plan->field_count; i++)
         buffer_append_format(&text, "field %.*s\n", TEXT_ARGS(plan->fields[i]));
+    if (loader->csv != NULL)
+        buffer_append_format(&text, "files of %" PRIu64 " bytes\n",
+                             csv_source_progress(loader->csv).file_bytes);
     digest_sha256((struct text){(const char *)text.data, text.bytes}, hash);
     buffer_free(&text);
     return hash;
@@ -295,17 +304,23 @@ loader_make_plan(struct loader *loader, struct error *err)
     const struct config *config = loader->options.config;
     const struct range_reader_options options = loader_reader_options(loader);
     struct job *job = loader->job;
+    struct load_plan *plan = NULL;
     if (loader->plan != NULL)
         return 0;
+    if (job->csv != NULL)
+        return error_set(err, ERR_USAGE,
+                         "it reads CSV files, which only its command does, and that was"
+                         " interrupted: bitdex-producer load --csv %s begins again",
+                         job->csv);
     if (job->has_phases)
         return error_set(err, ERR_USAGE,
                          "it names dump phases, which a load cannot select: bitdex-producer load"
                          " --table selects a table");
-    int rc = load_plan_create(config, loader->pg, &job->selection, &loader->plan_arena,
-                              &loader->plan, err);
+    int rc = load_plan_create(config, loader->pg, &job->selection, &loader->plan_arena, &plan, err);
+    loader->plan = plan;
     if (rc == 0)
         rc = loader_check_triggers(loader, err);
-    if (rc == 0 && loader->plan->range_count > 0)
+    if (rc == 0 && plan->range_count > 0)
         rc = range_reader_create(loader->plan, &options, &loader->ranges, err);
     if (rc == 0)
         loader_set_place(loader);
@@ -344,6 +359,20 @@ loader_source_is_empty(const struct loader *loader, uint32_t index)
     return source->rows == 0 || (sets_alive && source->ops_written == 0);
 }
 
+static int
+loader_check_uncovered(const struct loader *loader, struct error *err)
+{
+    const struct job *job = loader->job;
+    CHECK(job->counts.uncovered >= 0);
+    if (job->counts.uncovered == 0)
+        return 0;
+    return error_set(err, ERR_DATA,
+                     "%" PRId64 " entities fit no message of the topic, so their fields are not"
+                     " loaded: bitdex-producer dead-letters list names them, and a larger"
+                     " max.message.bytes admits them",
+                     job->counts.uncovered);
+}
+
 /* Sources that had rows when the job began, of which nothing was sent although they still have
  * some, were not loaded (F12). */
 static int
@@ -361,13 +390,7 @@ loader_survey_end(struct loader *loader, struct error *err)
             rc = error_set(err, ERR_DATA, "nothing of table %.*s was loaded, which has rows",
                            TEXT_ARGS(source->table));
     }
-    if (rc == 0 && job->counts.uncovered > 0)
-        rc = error_set(err, ERR_DATA,
-                       "%" PRId64 " entities fit no message of the topic, so their fields are not"
-                       " loaded: bitdex-producer dead-letters list names them, and a larger"
-                       " max.message.bytes admits them",
-                       job->counts.uncovered);
-    return rc;
+    return rc == 0 ? loader_check_uncovered(loader, err) : rc;
 }
 
 static int
@@ -391,7 +414,10 @@ loader_read_chunk(struct loader *loader, struct error *err)
 {
     struct job *job = loader->job;
     int32_t partitions = loader->options.config->topic.partitions;
-    int rc = range_reader_read(loader->ranges, loader->pg, job->place.next_id, &loader->chunk, err);
+    int64_t begin = job->place.next_id;
+    int rc = loader->csv != NULL
+                 ? csv_source_read(loader->csv, begin, &loader->chunk, err)
+                 : range_reader_read(loader->ranges, loader->pg, begin, &loader->chunk, err);
     for (uint32_t i = 0; rc == 0 && i < loader->chunk.part_count; i++)
         for (int32_t p = 0; p < partitions; p++)
             loader->chunk.parts[i].chunks[p].job = job->id;
@@ -450,6 +476,75 @@ loader_read_transaction(struct loader *loader, struct source_snapshot *snapshot,
     return rc;
 }
 
+/* --- CSV files --- */
+
+static int
+loader_make_csv_plan(struct loader *loader, struct error *err)
+{
+    const struct csv_source_options options = {
+        .request = loader->options.csv,
+        .event_bytes_max = loader->options.event_bytes_max,
+        .heartbeat = loader_heartbeat,
+        .context = loader,
+    };
+    if (loader->plan != NULL)
+        return 0;
+    int rc = csv_source_create(loader->options.config, &options, &loader->csv, err);
+    if (rc == 0)
+        rc = csv_source_prepare(loader->csv, err);
+    if (rc != 0) {
+        loader_drop_plan(loader);
+        return rc;
+    }
+    loader->plan = csv_source_plan(loader->csv);
+    loader_set_place(loader);
+    return 0;
+}
+
+/* Rejects that are not allowed fail the job, whose fields are then not covered (L9). */
+static int
+loader_check_csv(struct loader *loader, struct error *err)
+{
+    int64_t partitions = loader->options.config->topic.partitions;
+    struct buffer rejects = {0};
+    int rc = csv_source_settle(loader->csv, err);
+    if (rc != 0)
+        return rc;
+    csv_source_append_rejects(loader->csv, &rejects);
+    bool is_partial = csv_source_is_partial(loader->csv);
+    if (is_partial)
+        loader->job->counts.uncovered -= partitions; /* its last part is no entity */
+    if (is_partial && rejects.bytes > 0)
+        rc = error_set(err, ERR_DATA,
+                       "what is in these files could not be loaded, so the fields of their phases"
+                       " stay incomplete: %s; --allow-rejects loads the rest as complete",
+                       buffer_string(&rejects));
+    buffer_free(&rejects);
+    return rc == 0 ? loader_check_uncovered(loader, err) : rc;
+}
+
+static int
+loader_read_csv(struct loader *loader, struct error *err)
+{
+    struct job *job = loader->job;
+    int rc = loader_make_csv_plan(loader, err);
+    if (rc != 0)
+        return rc;
+    switch (job->place.stage) {
+    case JOB_STAGE_BEGIN:
+        job->last_id = csv_source_last_id(loader->csv);
+        return 0;
+    case JOB_STAGE_RANGES:
+        return loader_read_chunk(loader, err);
+    case JOB_STAGE_PASSES:
+        break;
+    case JOB_STAGE_END:
+        return loader_check_csv(loader, err);
+    }
+    CHECK(!"a stage of CSV files");
+    return 0;
+}
+
 /* The job will end as failed, or with an empty `reason` as cancelled. */
 static void
 loader_give_up(struct loader *loader, const char *reason)
@@ -483,7 +578,8 @@ loader_read(struct loader *loader, struct source_snapshot *snapshot, bool *has_s
         loader_give_up(loader, "");
         return 0;
     }
-    int rc = loader_read_transaction(loader, snapshot, err);
+    bool is_csv = loader->options.csv != NULL;
+    int rc = is_csv ? loader_read_csv(loader, err) : loader_read_transaction(loader, snapshot, err);
     if (loader->heartbeat_rc != 0)
         return loader->heartbeat_rc;
     if (rc == ERR_RETRY) {
@@ -496,7 +592,7 @@ loader_read(struct loader *loader, struct source_snapshot *snapshot, bool *has_s
     }
     loader->error[0] = '\0';
     loader->retry_ms = RETRY_FIRST_MS;
-    *has_snapshot = true;
+    *has_snapshot = !is_csv;
     loader->step = loader_stage_step(loader);
     return 0;
 }

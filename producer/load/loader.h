@@ -15,6 +15,7 @@
 #include "common/base/error.h"
 #include "common/config/config.h"
 #include "common/pg/pg.h"
+#include "producer/load/csv_source.h"
 #include "producer/load/job.h"
 #include "producer/load/load_chunk.h"
 #include "producer/source/cursor.h"
@@ -29,6 +30,8 @@ struct loader_options {
     const struct cursor_owner *owner;
     const struct cursor_history *history; /* of the database of the cursor's session */
     uint32_t event_bytes_max;             /* of an encoded event */
+    /* NULL: jobs read the database. Otherwise the loader works only on this job. */
+    const struct csv_request *csv;
     /* Called several times a second while the loader reads. Anything but 0 ends the reading. */
     int (*heartbeat)(void *context);
     void *context;

@@ -444,6 +444,28 @@ cursor_load(struct pg *pg, const struct cursor_owner *owner, struct cursor_windo
     return rc == 0 ? 0 : error_wrap(err, rc, "could not read the cursor");
 }
 
+/* Of a window that was saved and whose rows were perhaps sent, there is no number yet. */
+int
+cursor_find_delivered(struct pg *pg, const struct config *config, bool *delivered,
+                      struct error *err)
+{
+    struct pg_result *result;
+    CHECK(config->producer.name != NULL);
+    int rc = pg_query(
+        pg,
+        "SELECT p.epoch > 1 OR last_row_id > 0 OR EXISTS (SELECT FROM unnest(seq) AS s WHERE s > 0)"
+        " OR (s2 <> '" SNAPSHOT_EMPTY "' AND EXISTS (SELECT FROM \"BitdexOps\""
+        " WHERE pg_visible_in_snapshot(txid, s2::pg_snapshot)))"
+        " FROM bitdex_producers AS p JOIN bitdex_windows USING (name) WHERE name = $1"
+        " ORDER BY tick DESC, sub_id DESC LIMIT 1",
+        1, &config->producer.name, &result, err);
+    if (rc != 0)
+        return error_wrap(err, rc, "could not read the cursor");
+    *delivered = pg_rows(result) > 0 && pg_boolean(result, 0, 0);
+    pg_result_clear(result);
+    return 0;
+}
+
 int
 cursor_read_opening(struct pg *pg, const struct cursor_owner *owner, int64_t tick, int64_t *offsets,
                     int32_t partitions, struct error *err)

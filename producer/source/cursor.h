@@ -103,6 +103,15 @@ int cursor_take_over(struct pg *pg, const struct config *config,
 int cursor_load(struct pg *pg, const struct cursor_owner *owner, struct cursor_window *window,
                 struct error *err);
 
+/* Has the producer sent rows of the outbox, or begun to? `*delivered` is false without a cursor. */
+int cursor_find_delivered(struct pg *pg, const struct config *config, bool *delivered,
+                          struct error *err);
+/* Has one argument, the name of the producer. */
+#define CURSOR_DELIVERED_MESSAGE                                                                  \
+    "producer \"%s\" has sent changes already, and CSV files are older than these: load from the" \
+    " database with bitdex-producer load, or begin again with another topic and"                  \
+    " bitdex-producer cursor remove"
+
 /* Reads the offsets that were saved when window `tick` was opened, before any of its rows was sent.
  * `offsets` has one item for each partition. */
 int cursor_read_opening(struct pg *pg, const struct cursor_owner *owner, int64_t tick,

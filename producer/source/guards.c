@@ -72,7 +72,8 @@ guard_check_tables(struct pg *pg, const struct config *config, struct error *err
     for (uint32_t i = 0; rc == 0 && i < config->trigger_count; i++)
         rc = guard_check_table(pg, config->triggers[i].table, err);
     for (uint32_t i = 0; rc == 0 && i < config->dump_phase_count; i++)
-        rc = guard_check_table(pg, config->dump_phases[i].table, err);
+        if (config->dump_phases[i].copy_query != NULL) /* else its rows are in a CSV file */
+            rc = guard_check_table(pg, config->dump_phases[i].table, err);
     return rc;
 }
 
@@ -128,11 +129,12 @@ static const struct guard guards[] = {
      " 'bitdex_jobs'::regclass AND attname IN ('source_table', 'fields', 'ids',"
      " 'cancel_requested', 'epoch', 'plan', 'stage', 'next_id', 'next_pass', 'last_id', 'rows',"
      " 'ops_written', 'chunks', 'bytes', 'rejected', 'uncovered', 'dumps', 'error',"
-     " 'started_at', 'finished_at') OR attrelid = 'bitdex_dead_letters'::regclass AND attname IN "
+     " 'started_at', 'finished_at', 'csv') OR attrelid = 'bitdex_dead_letters'::regclass AND "
+     "attname IN "
      "('job',"
      " 'place') OR attrelid = 'bitdex_windows'::regclass AND attname = 'content_digest' OR "
      "attrelid ="
-     " 'bitdex_producers'::regclass AND attname = 'voided')) <> 24",
+     " 'bitdex_producers'::regclass AND attname = 'voided')) <> 25",
      "the producer's tables are those of an earlier version: " RUN_INIT, NULL},
     {"no legacy cleanup", LEGACY_CLEANUP_EXISTS, LEGACY_CLEANUP_MESSAGE, NULL},
     {"privileges",

@@ -39,7 +39,8 @@ append_tables(struct buffer *sql, const struct config *config)
         append_table(sql, config->triggers[i].children.table);
     }
     for (uint32_t i = 0; i < config->dump_phase_count; i++)
-        append_table(sql, config->dump_phases[i].table);
+        if (config->dump_phases[i].copy_query != NULL)
+            append_table(sql, config->dump_phases[i].table);
 }
 
 int

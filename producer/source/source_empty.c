@@ -31,12 +31,34 @@ append_triggers_enabled(const char *table, struct buffer *out)
     buffer_free(&text);
 }
 
+static bool
+has_triggers(const struct config *config, const char *table)
+{
+    for (uint32_t i = 0; i < config->trigger_count; i++)
+        if (config_table_is(config->triggers[i].table, table))
+            return true;
+    return false;
+}
+
+/* The rows of a table without a query and without triggers are in a CSV file, if anywhere. */
+static bool
+has_csv_only(const struct config *config)
+{
+    for (uint32_t i = 0; i < config->dump_phase_count; i++) {
+        const struct config_dump_phase *phase = &config->dump_phases[i];
+        if (phase->copy_query == NULL && !has_triggers(config, phase->table))
+            return true;
+    }
+    return false;
+}
+
 void
 source_empty_append(const struct config *config, struct buffer *out)
 {
     CHECK(config->triggers != NULL || config->trigger_count == 0);
     CHECK(config->dump_phases != NULL || config->dump_phase_count == 0);
-    if (config->trigger_count == 0 && config->dump_phase_count == 0) {
+    bool has_tables = config->trigger_count > 0 || config->dump_phase_count > 0;
+    if (!has_tables || has_csv_only(config)) {
         buffer_append_text(out, "false");
         return;
     }
@@ -46,5 +68,6 @@ source_empty_append(const struct config *config, struct buffer *out)
         append_triggers_enabled(config->triggers[i].table, out);
     }
     for (uint32_t i = 0; i < config->dump_phase_count; i++)
-        append_table_empty(config->dump_phases[i].table, out);
+        if (config->dump_phases[i].copy_query != NULL)
+            append_table_empty(config->dump_phases[i].table, out);
 }

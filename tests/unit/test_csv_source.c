@@ -45,6 +45,7 @@ struct entity {
 struct fixture {
     struct config *config;
     struct memory_files *memory;
+    struct csv_request request;
     struct csv_source_options options;
     struct entity *wanted; /* by id */
     struct entity *got;
@@ -146,11 +147,14 @@ fixture_open(struct fixture *fixture)
     fixture->memory = memory_files_create(1);
     fixture->wanted = memory_zalloc(ENTITIES * sizeof *fixture->wanted);
     fixture->got = memory_zalloc(ENTITIES * sizeof *fixture->got);
-    fixture->options = (struct csv_source_options){
+    fixture->request = (struct csv_request){
         .files = memory_files_vtable(fixture->memory),
         .directory = "/csv",
         .sort_directory = "/sort",
         .batch_entities = 1000,
+    };
+    fixture->options = (struct csv_source_options){
+        .request = &fixture->request,
         .event_bytes_max = 5000,
     };
 }
@@ -259,12 +263,15 @@ test_chunks_say_what_the_files_hold(void **state)
         fixture_open(&fixture);
         make_entities(&fixture);
         write_files(&fixture, round % 2 == 1);
-        fixture.options.batch_entities = 1 + (uint32_t)random_below(2000);
+        fixture.request.batch_entities = 1 + (uint32_t)random_below(2000);
         struct csv_source *source = open_source(&fixture);
         read_all(&fixture, source, round % 3 == 2);
         check_entities(&fixture);
         struct csv_progress progress = csv_source_progress(source);
         assert_int_equal(progress.bytes, progress.file_bytes);
+        assert_true(csv_source_last_id(source) < ENTITIES);
+        assert_true(csv_source_last_id(source) > ENTITIES - 20);
+        assert_false(csv_source_is_partial(source));
         assert_int_equal(progress.rejected_lines + progress.rejected_values, 0);
         csv_source_destroy(source);
         fixture_close(&fixture);
@@ -332,7 +339,7 @@ test_L9_fields_with_rejects_are_not_covered(void **state)
                 "11- level kind at tags*\n",
                 "/csv/tags.csv.rejects (0 lines, 1 values)");
     assert_int_equal(fixture.got[9].tag_count, 1);
-    fixture.options.allows_rejects = true;
+    fixture.request.allows_rejects = true;
     check_parts(&fixture, "0- level kind at tags*\n", "/csv/tags.csv.rejects (0 lines, 1 values)");
     fixture_close(&fixture);
 }
@@ -361,7 +368,7 @@ test_L9_a_limited_load_covers_nothing(void **state)
     fixture_open(&fixture);
     write_text(&fixture, "/csv/images.csv", "1,1,a,1\n5,2,b,2\n");
     write_text(&fixture, "/csv/tags.csv", "1,2\n1,5\n7,9\n");
-    fixture.options.entity_limit = 2;
+    fixture.request.entity_limit = 2;
     check_parts(&fixture,
                 "0-3 level kind at tags*\n"
                 "3-4 level kind at tags*!\n"

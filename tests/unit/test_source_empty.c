@@ -24,9 +24,10 @@ test_tables_must_be_empty_and_have_their_triggers(void **state)
 {
     (void)state;
     const struct config_trigger triggers[] = {{.table = "app.Image"}};
-    const struct config_dump_phase phases[] = {{.table = "it's"}};
+    const struct config_dump_phase phases[] = {{.table = "it's", .copy_query = "COPY ..."},
+                                               {.table = "app.Image"}};
     const struct config config = {
-        .triggers = triggers, .trigger_count = 1, .dump_phases = phases, .dump_phase_count = 1};
+        .triggers = triggers, .trigger_count = 1, .dump_phases = phases, .dump_phase_count = 2};
     check_expression(&config,
                      "NOT EXISTS (SELECT FROM \"BitdexOps\")"
                      " AND NOT EXISTS (SELECT FROM \"app\".\"Image\")"
@@ -37,11 +38,21 @@ test_tables_must_be_empty_and_have_their_triggers(void **state)
                      " AND NOT EXISTS (SELECT FROM \"it's\")");
 }
 
+static void
+test_what_is_in_csv_files_is_not_known_to_be_empty(void **state)
+{
+    (void)state;
+    const struct config_dump_phase phases[] = {{.table = "Image"}};
+    const struct config config = {.dump_phases = phases, .dump_phase_count = 1};
+    check_expression(&config, "false");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_without_tables_the_source_is_not_known_to_be_empty),
+        cmocka_unit_test(test_what_is_in_csv_files_is_not_known_to_be_empty),
         cmocka_unit_test(test_tables_must_be_empty_and_have_their_triggers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
