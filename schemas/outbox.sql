@@ -140,6 +140,7 @@ CREATE TABLE IF NOT EXISTS bitdex_jobs (
 ALTER TABLE bitdex_jobs
     ADD COLUMN IF NOT EXISTS source_table TEXT,         -- as in `triggers`; null: all tables
     ADD COLUMN IF NOT EXISTS fields TEXT[],             -- null: all fields
+    ADD COLUMN IF NOT EXISTS csv TEXT,                  -- directory of the CSV files that it reads; null: tables
     ADD COLUMN IF NOT EXISTS ids BIGINT[],              -- only these entities; null: all of the range
     ADD COLUMN IF NOT EXISTS cancel_requested BOOLEAN NOT NULL DEFAULT false,
     ADD COLUMN IF NOT EXISTS epoch BIGINT,              -- in which it began; in another one it begins again
@@ -158,8 +159,7 @@ ALTER TABLE bitdex_jobs
     ADD COLUMN IF NOT EXISTS dumps JSONB NOT NULL DEFAULT '[]', -- what was read of each source
     ADD COLUMN IF NOT EXISTS error TEXT,                -- why it failed
     ADD COLUMN IF NOT EXISTS started_at TIMESTAMPTZ,
-    ADD COLUMN IF NOT EXISTS finished_at TIMESTAMPTZ,
-    ADD COLUMN IF NOT EXISTS csv TEXT;                  -- directory of the CSV files that it reads instead of tables
+    ADD COLUMN IF NOT EXISTS finished_at TIMESTAMPTZ;
 
 -- step index bitdex_jobs_unfinished
 -- done when to_regclass('bitdex_jobs_unfinished') IS NOT NULL

@@ -9,7 +9,7 @@
 #include "common/base/memory.h"
 #include "common/config/config.h"
 
-enum { CLI_ARGUMENTS_MAX = 8, CLI_OPTIONS_MAX = 8 };
+enum { CLI_ARGUMENTS_MAX = 8, CLI_OPTIONS_MAX = 16 };
 
 /* An option as the command line has it. */
 struct cli_given {

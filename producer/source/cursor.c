@@ -454,8 +454,8 @@ cursor_find_delivered(struct pg *pg, const struct config *config, bool *delivere
     int rc = pg_query(
         pg,
         "SELECT p.epoch > 1 OR last_row_id > 0 OR EXISTS (SELECT FROM unnest(seq) AS s WHERE s > 0)"
-        " OR (s2 <> '" SNAPSHOT_EMPTY "' AND EXISTS (SELECT FROM \"BitdexOps\""
-        " WHERE pg_visible_in_snapshot(txid, s2::pg_snapshot)))"
+        " OR (s2::text <> '" SNAPSHOT_EMPTY "' AND EXISTS (SELECT FROM \"BitdexOps\""
+        " WHERE pg_visible_in_snapshot(txid, s2)))"
         " FROM bitdex_producers AS p JOIN bitdex_windows USING (name) WHERE name = $1"
         " ORDER BY tick DESC, sub_id DESC LIMIT 1",
         1, &config->producer.name, &result, err);
