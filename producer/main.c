@@ -96,9 +96,8 @@ static const struct cli_command commands[] = {
      .summary = "load existing rows into the indexes, beside the stream",
      .help = "Requests a load of what the configuration's triggers would write for all existing\n"
              "rows, and waits for its end. The running producer does it within\n"
-             "producer.load.share of its time; when none runs, the command does it itself. Fields\n"
-             "that it names keep serving their values meanwhile. The same command after an\n"
-             "interruption continues the unfinished job.",
+             "producer.load.share of its time; when none runs, the command does it itself. The\n"
+             "same command after an interruption continues the unfinished job.",
      .run = command_load},
     {.name = "jobs list",
      .has_json = true,
