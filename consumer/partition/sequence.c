@@ -369,7 +369,8 @@ sequence_complete(const struct sequence *sequence)
 bool
 sequence_is_consistent(const struct sequence *sequence)
 {
-    if (sequence->epoch < 0 || sequence->generation < 0 || sequence->seq < 0)
+    if (sequence->epoch < 0 || sequence->generation < 0 || sequence->seq < 0 ||
+        sequence->losses < 0 || sequence->missing < 0 || sequence->gap_first < 0)
         return false;
     if (sequence->epoch == 0 && (sequence->seq != 0 || sequence->losses != 0))
         return false;
