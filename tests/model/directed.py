@@ -206,7 +206,7 @@ def other_topic(mut):
 
 
 def ahead_while_down(mut):
-    """F106: the producer is down, the group is reset to the end; nothing follows that could show
+    """The producer is down, the group is reset to the end; nothing follows that could show
     the jump."""
     w = World(config(mut=mut, forward=True), 1)
     p = Prod(w, "p", True)

@@ -308,7 +308,7 @@ class DB:
         fan = [("fan", "f", p, "g", g)] if g != "nothing" and c.by == "query" else []
         if c.by == "rows" and (
             c.mut in ("enum_alone", "enum_old") or g != "nothing"
-        ):  # F86: ops for rows that are not locked
+        ):  # ops for rows that are not locked
             for e in range(c.E):
                 if (self.sees(t, "img", e) or {"f": -1})["f"] == p:
                     self.emit(
