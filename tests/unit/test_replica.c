@@ -104,24 +104,31 @@ configure(struct store *store, const struct config_index *index)
 }
 
 static int
-try_start(struct store *store, struct error *err)
+try_open(struct store *store, const char *directory, const struct replica_seed *seed,
+         struct error *err)
 {
-    static const struct replica_seed no_seed;
     const struct replica_options options = {
         .config = &store->config,
         .files = memory_files_vtable(store->memory),
         .partition = FIXTURE_PARTITION,
-        .directory = "wal",
+        .directory = directory,
         .control = &store->control,
         .times = &store->times,
     };
     assert_int_equal(replica_create(&options, &store->replica, err), 0);
-    int rc = replica_open(store->replica, &no_seed, err);
+    int rc = replica_open(store->replica, seed, err);
     if (rc != 0) {
         replica_destroy(store->replica);
         store->replica = NULL;
     }
     return rc;
+}
+
+static int
+try_start(struct store *store, struct error *err)
+{
+    static const struct replica_seed no_seed;
+    return try_open(store, "wal", &no_seed, err);
 }
 
 static void
@@ -608,6 +615,33 @@ test_a_stand_alone_index_keeps_its_fields_too(void **state)
     store_end(&store);
 }
 
+static void
+test_a_rebuild_begins_from_a_checkpoint_of_another_configuration(void **state)
+{
+    (void)state;
+    static const struct replica_seed seed = {"wal", 100};
+    struct store store;
+    struct error err = {0};
+    begin_base(&store, true, 5);
+    stop(&store);
+    memory_files_kill(store.memory);
+    configure(&store, &other);
+    assert_int_equal(try_open(&store, "rebuilt", &seed, &err), 0);
+    assert_int_equal(replica_next_offset(store.replica), 5);
+    assert_entity(&store, 1, "\"flag\":true,\"rank\":3");
+    assert_incomplete(&store, "kind level seen ");
+    checkpoint(&store);
+    stop(&store);
+    memory_files_kill(store.memory);
+    assert_int_equal(try_open(&store, "rebuilt", &(struct replica_seed){0}, &err), 0);
+    assert_incomplete(&store, "kind level seen ");
+    send_row(&store, 5, "[{'op':'alive'},{'op':'set','field':'seen','value':200}]");
+    read_all(&store);
+    assert_entity(&store, 5, "\"seen\":200");
+    assert_entity(&store, 3, "!alive ");
+    store_end(&store);
+}
+
 /* Of another index, topic or partition, nothing is used. */
 static void
 test_F45_the_log_of_another_index_is_refused(void **state)
@@ -624,8 +658,6 @@ test_F45_the_log_of_another_index_is_refused(void **state)
     store_end(&store);
 }
 
-/* A load of the added fields that was running when the consumer was stopped covers those that were
- * there when it began. */
 static void
 test_F39_a_kill_at_any_call_leaves_one_of_both_configurations(void **state)
 {
@@ -677,6 +709,7 @@ main(void)
         cmocka_unit_test(test_the_order_of_the_fields_in_the_configuration_does_not_matter),
         cmocka_unit_test(test_a_computed_field_follows_its_definition_and_its_sources),
         cmocka_unit_test(test_a_stand_alone_index_keeps_its_fields_too),
+        cmocka_unit_test(test_a_rebuild_begins_from_a_checkpoint_of_another_configuration),
         cmocka_unit_test(test_F45_the_log_of_another_index_is_refused),
         cmocka_unit_test(test_F39_a_kill_at_any_call_leaves_one_of_both_configurations),
     };
