@@ -254,8 +254,8 @@ static const struct setting consumer_settings[] = {
      .kind = "host:port",
      .standard = "the value of `listen`",
      .meaning = "The address at which others reach `listen`. It is the `client.id` of this member "
-                "in the description of its Kafka group, by which others find it. To be set when "
-                "`listen` is a wildcard or has port 0."},
+                "in the description of its Kafka group, by which `load --changed` finds it. To be "
+                "set when `listen` is a wildcard or has port 0."},
     {.name = "token_file",
      .type = SETTING_TEXT,
      AT(config_consumer, token_file),

@@ -282,3 +282,148 @@ kafka_admin_offsets(struct kafka_admin *admin, const char *topic, int32_t partit
     return rc == 0 ? admin_read_offset(admin, topic, partition, RD_KAFKA_OFFSET_END, high, err)
                    : rc;
 }
+
+/* --- members of groups ----------------------------------------------------------------------- */
+
+static const char groups_failed[] = "could not list the consumer groups";
+static const char members_failed[] = "could not describe the consumer groups";
+
+/* `*reply` holds the names. */
+static int
+admin_list_groups(struct kafka_admin *admin, rd_kafka_event_t **reply, struct error *err)
+{
+    size_t count;
+    rd_kafka_AdminOptions_t *options = admin_options(admin, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS);
+    rd_kafka_ListConsumerGroups(admin->client, options, admin->replies);
+    rd_kafka_AdminOptions_destroy(options);
+    int rc = admin_wait(admin, groups_failed, reply, err);
+    if (rc != 0)
+        return rc;
+    const rd_kafka_error_t **errors = rd_kafka_ListConsumerGroups_result_errors(
+        rd_kafka_event_ListConsumerGroups_result(*reply), &count);
+    if (count == 0)
+        return 0;
+    rc = kafka_error_set(err, rd_kafka_error_code(errors[0]), groups_failed);
+    rd_kafka_event_destroy(*reply);
+    return rc;
+}
+
+static int
+admin_describe_groups(struct kafka_admin *admin, const char **groups, size_t count,
+                      rd_kafka_event_t **reply, struct error *err)
+{
+    CHECK(count > 0);
+    rd_kafka_AdminOptions_t *options =
+        admin_options(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+    rd_kafka_DescribeConsumerGroups(admin->client, groups, count, options, admin->replies);
+    rd_kafka_AdminOptions_destroy(options);
+    return admin_wait(admin, members_failed, reply, err);
+}
+
+static bool
+member_reads(const rd_kafka_MemberDescription_t *member, const char *topic)
+{
+    const rd_kafka_MemberAssignment_t *assignment = rd_kafka_MemberDescription_assignment(member);
+    const rd_kafka_topic_partition_list_t *partitions =
+        assignment != NULL ? rd_kafka_MemberAssignment_partitions(assignment) : NULL;
+    for (int i = 0; partitions != NULL && i < partitions->cnt; i++)
+        if (strcmp(partitions->elems[i].topic, topic) == 0)
+            return true;
+    return false;
+}
+
+/* Appends the members of the group that read the topic. */
+static void
+group_add_members(const rd_kafka_ConsumerGroupDescription_t *group, const char *topic,
+                  struct arena *arena, struct buffer *members)
+{
+    const char *name =
+        arena_strdup(arena, text_of(rd_kafka_ConsumerGroupDescription_group_id(group)));
+    size_t count = rd_kafka_ConsumerGroupDescription_member_count(group);
+    for (size_t i = 0; i < count; i++) {
+        const rd_kafka_MemberDescription_t *found =
+            rd_kafka_ConsumerGroupDescription_member(group, i);
+        CHECK(found != NULL);
+        if (!member_reads(found, topic))
+            continue;
+        const char *client_id = rd_kafka_MemberDescription_client_id(found);
+        const struct kafka_member member = {name, arena_strdup(arena, text_of(client_id))};
+        buffer_append(members, &member, sizeof member);
+    }
+}
+
+/* While a group rebalances, its members have no partitions. */
+static bool
+group_is_settled(const rd_kafka_ConsumerGroupDescription_t *group)
+{
+    rd_kafka_consumer_group_state_t state = rd_kafka_ConsumerGroupDescription_state(group);
+    return state != RD_KAFKA_CONSUMER_GROUP_STATE_PREPARING_REBALANCE &&
+           state != RD_KAFKA_CONSUMER_GROUP_STATE_COMPLETING_REBALANCE;
+}
+
+static int
+admin_add_members(struct kafka_admin *admin, const char **groups, size_t group_count,
+                  const char *topic, struct arena *arena, struct buffer *members, bool *is_settled,
+                  struct error *err)
+{
+    size_t count;
+    rd_kafka_event_t *reply;
+    int rc = admin_describe_groups(admin, groups, group_count, &reply, err);
+    if (rc != 0)
+        return rc;
+    const rd_kafka_ConsumerGroupDescription_t **found =
+        rd_kafka_DescribeConsumerGroups_result_groups(
+            rd_kafka_event_DescribeConsumerGroups_result(reply), &count);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        const rd_kafka_error_t *failure = rd_kafka_ConsumerGroupDescription_error(found[i]);
+        if (failure != NULL && rd_kafka_error_code(failure) != 0)
+            rc = kafka_error_set(err, rd_kafka_error_code(failure), members_failed);
+        *is_settled = *is_settled && group_is_settled(found[i]);
+        group_add_members(found[i], topic, arena, members);
+    }
+    rd_kafka_event_destroy(reply);
+    return rc;
+}
+
+static int
+admin_read_members(struct kafka_admin *admin, rd_kafka_event_t *list, const char *topic,
+                   struct arena *arena, struct kafka_members *members, struct error *err)
+{
+    size_t count;
+    const rd_kafka_ConsumerGroupListing_t **found = rd_kafka_ListConsumerGroups_result_valid(
+        rd_kafka_event_ListConsumerGroups_result(list), &count);
+    *members = (struct kafka_members){.is_settled = true};
+    if (count > KAFKA_GROUPS_MAX)
+        return error_set(err, ERR_DATA, "kafka: %zu consumer groups, more than %d", count,
+                         KAFKA_GROUPS_MAX);
+    if (count == 0)
+        return 0;
+    struct buffer all;
+    buffer_init(&all);
+    const char **groups = arena_alloc(arena, count * sizeof *groups);
+    for (size_t i = 0; i < count; i++)
+        groups[i] = rd_kafka_ConsumerGroupListing_group_id(found[i]);
+    int rc = admin_add_members(admin, groups, count, topic, arena, &all, &members->is_settled, err);
+    if (all.bytes > 0) {
+        struct kafka_member *items = arena_alloc(arena, all.bytes);
+        memcpy(items, all.data, all.bytes);
+        members->items = items;
+        members->count = (uint32_t)(all.bytes / sizeof *items);
+    }
+    buffer_free(&all);
+    return rc;
+}
+
+int
+kafka_admin_members(struct kafka_admin *admin, const char *topic, struct arena *arena,
+                    struct kafka_members *members, struct error *err)
+{
+    rd_kafka_event_t *list;
+    CHECK(topic != NULL);
+    int rc = admin_list_groups(admin, &list, err);
+    if (rc != 0)
+        return rc;
+    rc = admin_read_members(admin, list, topic, arena, members, err);
+    rd_kafka_event_destroy(list);
+    return rc;
+}

@@ -1,4 +1,4 @@
-/* Topics on the broker: describe and create them, and read offsets.
+/* Topics on the broker: describe and create them, read offsets, and find who reads them.
  *
  * Errors: ERR_RETRY when the broker cannot be reached in time, or the error is temporary; ERR_FATAL
  * when it refuses the request (invalid settings, a policy); ERR_USAGE when librdkafka refuses a
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/base/error.h"
+#include "common/base/memory.h"
 #include "common/config/config.h"
 
 struct kafka_admin;
@@ -41,5 +42,23 @@ int kafka_admin_create_topic(struct kafka_admin *admin, const struct config_topi
 /* The first offset of the partition, and the offset after its last one. */
 int kafka_admin_offsets(struct kafka_admin *admin, const char *topic, int32_t partition,
                         int64_t *low, int64_t *high, struct error *err);
+
+/* A member of a consumer group. */
+struct kafka_member {
+    const char *group;
+    const char *client_id;
+};
+
+struct kafka_members {
+    const struct kafka_member *items; /* group by group */
+    uint32_t count;
+    bool is_settled; /* false: a group is rebalancing, so its members are not known */
+};
+
+/* Every member, of any group of the cluster, that has partitions of the topic. The result is in
+ * `arena`. ERR_DATA: there are more than KAFKA_GROUPS_MAX groups. */
+enum { KAFKA_GROUPS_MAX = 10000 };
+int kafka_admin_members(struct kafka_admin *admin, const char *topic, struct arena *arena,
+                        struct kafka_members *members, struct error *err);
 
 #endif

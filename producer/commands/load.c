@@ -17,6 +17,7 @@
 #include "common/json/json_write.h"
 #include "common/pg/pg.h"
 #include "producer/commands/jobs.h"
+#include "producer/commands/load_changed.h"
 #include "producer/commands/load_csv.h"
 #include "producer/commands/load_wait.h"
 #include "producer/load/job_queue.h"
@@ -30,6 +31,7 @@ const struct cli_option load_options[] = {
     {"--fields", "A,B,...", "only these fields"},
     {"--range", "BEGIN:END", "only entities from BEGIN on, before END; either may be left out"},
     {"--ids", "N,N,...,@FILE", "only these entities; a file has an id a line"},
+    {"--changed", NULL, "leave out what every consumer that can be asked has loaded already"},
     {"--no-wait", NULL, "print the job and leave it to the running producer"},
     {"--csv", "DIR", "the CSV files of dump_phases, before anything is sent"},
     {"--limit", "N", "with --csv: only N entities, as a trial that completes no field"},
@@ -178,6 +180,10 @@ read_selection(const struct cli *cli, struct arena *arena, struct load_selection
         (struct load_selection){.table = cli_find_option(cli, "--table"), .end = CHUNK_NO_END};
     if (range != NULL && ids != NULL)
         return error_set(err, ERR_USAGE, "--range and --ids exclude each other");
+    if (cli_find_option(cli, "--changed") != NULL &&
+        (fields != NULL || range != NULL || ids != NULL))
+        return error_set(err, ERR_USAGE,
+                         "--changed loads whole sources: not with --fields, --range or --ids");
     if (fields != NULL)
         rc = read_fields(fields, arena, selection, err);
     if (rc == 0 && range != NULL)
@@ -187,33 +193,40 @@ read_selection(const struct cli *cli, struct arena *arena, struct load_selection
     return rc;
 }
 
-/* In a session of its own, because making a plan changes settings. */
+/* Checks the selection, and leaves out what is loaded if that is asked for; `*nothing`: then all of
+ * it is. In a session of its own, because making a plan changes settings. */
 static int
-check_selection(const struct config *config, const struct load_selection *selection,
-                struct error *err)
+prepare_selection(const struct cli *cli, struct arena *arena, struct load_selection *selection,
+                  bool *nothing, struct error *err)
 {
-    struct arena arena = {0};
+    const struct config *config = cli->config;
     struct load_plan *plan;
     struct pg *pg;
+    *nothing = false;
     int rc = pg_connect(config->postgres, "bitdex-producer load check", &pg, err);
     if (rc != 0)
         return rc;
     rc = guards_check_all(pg, config, err);
     if (rc == 0)
-        rc = load_plan_create(config, pg, selection, &arena, &plan, err);
+        rc = load_plan_create(config, pg, selection, arena, &plan, err);
     pg_close(pg);
-    arena_free(&arena);
+    if (rc == 0 && cli_find_option(cli, "--changed") != NULL)
+        rc = load_changed_select(config, plan, arena, selection, nothing, err);
     return rc;
 }
 
+/* `*job` is 0 when there is nothing to load. */
 static int
-queue(const struct config *config, const struct load_selection *selection, int64_t *job,
+queue(const struct cli *cli, struct arena *arena, struct load_selection *selection, int64_t *job,
       bool *found, struct error *err)
 {
+    const struct config *config = cli->config;
     struct pg *pg;
-    int rc = check_selection(config, selection, err);
-    if (rc == 0)
-        rc = pg_connect(config->postgres, "bitdex-producer load command", &pg, err);
+    bool nothing;
+    int rc = prepare_selection(cli, arena, selection, &nothing, err);
+    if (rc != 0 || nothing)
+        return rc;
+    rc = pg_connect(config->postgres, "bitdex-producer load command", &pg, err);
     if (rc != 0)
         return rc;
     rc = job_queue_load(pg, config->producer.name, selection, "requested by the command load", job,
@@ -242,6 +255,12 @@ print_job(const struct cli *cli, int64_t job, bool found)
     buffer_free(&out);
 }
 
+static void
+print_nothing(const struct cli *cli)
+{
+    printf("%s\n", cli->json ? "[]" : "everything is loaded already");
+}
+
 int
 command_load(const struct cli *cli, struct error *err)
 {
@@ -256,11 +275,14 @@ command_load(const struct cli *cli, struct error *err)
         return load_csv(cli, err);
     int rc = read_selection(cli, &arena, &selection, err);
     if (rc == 0)
-        rc = queue(cli->config, &selection, &job, &found, err);
+        rc = queue(cli, &arena, &selection, &job, &found, err);
     arena_free(&arena);
     if (rc != 0)
         return rc;
-    CHECK(job > 0);
+    if (job == 0) {
+        print_nothing(cli);
+        return 0;
+    }
     if (cli_find_option(cli, "--no-wait") != NULL) {
         print_job(cli, job, found);
         return 0;

@@ -1,8 +1,12 @@
-"""The dump registry over HTTP: what clients load with posts."""
+"""The dump registry: what clients load with posts, and what our own loads register."""
 
+import re
 import time
 import unittest
 
+import gallery
+import groups
+import test_load
 import test_post_ops
 from test_post_ops import TOKEN, entry, fan_out
 
@@ -91,6 +95,132 @@ class Dumps(test_post_ops.KafkaFed):
         client.post({"ops": [entry(1, 1)], "meta": {"source": "Tag-1"}})
         client.call("POST", "dumps/Tag-1/loaded", {"ops_written": 1})
         self.wait_for_status("Tag-1", "Complete")
+
+
+class Loads(test_load.LoadCase):
+    filter = '    filter: "({attributes} >> 10) & 1 = 0"\n'  # of the tags of an image
+
+    def dumps(self, consumer=None):
+        consumer = consumer or self.pipeline.consumer
+        return consumer.api.get("/api/indexes/gallery/dumps")
+
+    def wait_until_complete(self, *consumers):
+        for consumer in consumers or [self.pipeline.consumer]:
+            consumer.wait_until(
+                lambda consumer=consumer: self.dumps(consumer)["all_complete"],
+                "has a dump that is not complete")
+
+    def load_changed(self):
+        """(what was left out, the job or None)"""
+        before = len(self.jobs())
+        done = self.producer.command("load", "--changed")
+        left_out = re.findall(r"(?m)^(\w+)-[0-9a-f]{8} is left out", done.stderr)
+        jobs = self.jobs()
+        self.assertEqual("is done" in done.stdout, len(jobs) > before, done)
+        self.assertEqual("everything is loaded already" in done.stdout, len(jobs) == before, done)
+        return sorted(left_out), self.job(jobs[-1]["id"]) if len(jobs) > before else None
+
+    def change_filter(self):
+        """Changes the definition of the tags' trigger."""
+        config = self.pipeline.config
+        text = config.read_text()
+        self.assertEqual(text.count(self.filter), 1)
+        config.write_text(text.replace(self.filter, self.filter.replace("10", "11")))
+        self.producer.stop()
+        gallery.create_triggers(self.pipeline)
+        self.producer.start()
+
+    def test_dump_config_change_detection(self):
+        """A source whose definition has changed has another name and is loaded; the others are
+        complete under their names and are left out."""
+        self.create_full_tables(60)
+        self.pipeline.start()
+        self.producer.command("load")
+        self.wait_until_complete()
+        before = self.dumps()["dumps"]
+        self.assertEqual(sorted(re.sub("-[0-9a-f]{8}$", "", name) for name in before),
+                         sorted(gallery.TABLES))
+        (image,) = (dump for name, dump in before.items() if name.startswith("Image-"))
+        self.assertEqual(image["status"], "Complete")
+        self.assertGreater(image["ops_written"], 60)
+        self.assertEqual(image["ops_processed"], image["ops_written"])
+        self.assertEqual(self.load_changed(), (sorted(gallery.TABLES), None))
+        self.change_filter()
+        left_out, job = self.load_changed()
+        self.assertEqual(left_out, sorted(set(gallery.TABLES) - {"TagsOnImageNew"}))
+        self.assertEqual([dump["table"] for dump in job["dumps"]], ["TagsOnImageNew"])
+        self.wait_until_complete()
+        after = self.dumps()["dumps"]
+        self.assertEqual({name: after[name] for name in before}, before)
+        (new,) = after.keys() - before.keys()
+        self.assertRegex(new, "^TagsOnImageNew-[0-9a-f]{8}$")
+        self.assertEqual(self.load_changed(), (sorted(gallery.TABLES), None))
+        with self.pipeline.connect() as connection:
+            (tags,) = connection.execute(
+                'SELECT count(DISTINCT "imageId") FROM "TagsOnImageNew" '
+                "WHERE (attributes >> 11) & 1 = 0").fetchone()
+        reply = self.pipeline.query({"filters": [{"IsNotNull": "tagIds"}], "limit": 0})
+        self.assertEqual((reply["total_matched"], reply["complete"]), (tags, True))
+
+    def test_a_source_is_left_out_only_if_every_member_of_every_group_has_it(self):
+        """The members of a group that share the partitions each have a registry, and a second
+        group has its own: what one of them has not loaded is loaded for all. A member that does
+        not answer is named and not waited for."""
+        token = self.pipeline.config.with_name("token")
+        token.write_text(TOKEN)
+        config = self.pipeline.config
+        config.write_text(config.read_text().replace(
+            "\nconsumer:\n", f"\nconsumer:\n  token_file: {token}\n"))
+        self.create_full_tables(60)
+        pair, late = groups.Group(self.pipeline, "pair"), groups.Group(self.pipeline, "late")
+        for group in (pair, late):
+            self.addCleanup(group.close)
+        first, second = pair.add("first").start(), pair.add("second").start()
+        self.producer.start()
+        pair.wait_until_shared(first, second)
+        self.producer.command("load")
+        only = late.add("only").start()  # it reads the load from the topic
+        self.wait_until_complete(first, second, only)
+        self.assertEqual(self.load_changed(), (sorted(gallery.TABLES), None))
+        (tool,) = (name for name in self.dumps(second)["dumps"] if name.startswith("ImageTool-"))
+        client = test_post_ops.Client(second.port)
+        self.addCleanup(client.connection.close)
+        self.assertEqual(client.call("DELETE", f"dumps/{tool}")[0], 204)
+        left_out, job = self.load_changed()
+        self.assertEqual(left_out, sorted(set(gallery.TABLES) - {"ImageTool"}))
+        self.assertEqual([dump["table"] for dump in job["dumps"]], ["ImageTool"])
+        self.wait_until_complete(first, second, only)
+        only.pause()
+        done = self.producer.command("load", "--changed")
+        only.resume()
+        self.assertIn(f"127.0.0.1:{only.port} of group {late.name} is not asked: ", done.stderr)
+        self.assertIn("everything is loaded already", done.stdout)
+
+    def test_f12_the_producer_is_killed_during_a_load(self):
+        """While a load is interrupted its dumps are neither complete nor failed; a cancelled load
+        has failed in every registry, and the next one is complete."""
+        self.create_full_tables()
+        self.pipeline.start()
+        self.queue()
+        self.wait_for_job(lambda job: job["next_id"] > 0, "does not begin")
+        self.producer.kill()
+        self.pipeline.consumer.kill()
+        self.pipeline.consumer.start()
+        self.pipeline.consumer.wait_until(
+            lambda: len(self.dumps()["dumps"]) == len(gallery.TABLES), "has no dumps")
+        self.assertFalse(self.dumps()["all_complete"])
+        job = self.jobs()[-1]
+        self.producer.command("jobs", "cancel", str(job["id"]))
+        self.producer.start()
+        self.wait_for_end()
+
+        def have_failed():
+            return all(isinstance(dump["status"], dict) for dump in self.dumps()["dumps"].values())
+
+        self.pipeline.consumer.wait_until(have_failed, "has dumps that have not failed")
+        self.producer.command("load")
+        self.wait_until_complete()
+        self.check_complete()
 
 
 if __name__ == "__main__":
