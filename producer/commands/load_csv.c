@@ -22,7 +22,8 @@ enum { BATCH_ENTITIES = 65536, BATCH_ENTITIES_MAX = 1 << 20, EVENT_BYTES_ANY = 1
 static int
 check_options(const struct cli *cli, struct error *err)
 {
-    static const char *const others[] = {"--table", "--fields", "--range", "--ids", "--no-wait"};
+    static const char *const others[] = {"--table", "--fields",  "--range",
+                                         "--ids",   "--changed", "--no-wait"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (cli_find_option(cli, others[i]) != NULL)
             return error_set(err, ERR_USAGE, "--csv and %s exclude each other", others[i]);

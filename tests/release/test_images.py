@@ -71,6 +71,7 @@ class Images(unittest.TestCase):
             "BITDEX_KAFKA": self.kafka.bootstrap,
             "BITDEX_GROUP": group,
             "BITDEX_LISTEN": f"{servers.LOOPBACK}:{port}",
+            "BITDEX_ADVERTISE": f"{servers.LOOPBACK}:{port or 8080}",
         }
         return [word for name, value in values.items() for word in ("--env", f"{name}={value}")]
 
