@@ -214,7 +214,7 @@ def print_isolation(arguments, postgres, kafka):
 
 def print_loading(arguments, postgres, kafka):
     with pipeline_over_tables(postgres, kafka) as demo:
-        loading.run(demo, arguments.images)
+        loading.run(demo, arguments.images, postgres, kafka)
 
 
 SECTIONS = {

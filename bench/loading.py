@@ -5,14 +5,18 @@
    with pg_dump | psql of the same tables into another database.
 2. The freshness of the stream, and the time of light queries, without a load and during one by a
    running producer with its configured share of time.
+3. `load --csv` of a file of images and of a file of tags, each until its fields are complete in an
+   index of its own.
 """
 
+import re
 import subprocess
 import threading
 import time
 
 import gallery
 import isolation
+import pipeline
 import servers
 
 TAGS_PER_IMAGE = 20
@@ -179,8 +183,65 @@ def print_cost(demo):
           f"({load_ms:.1f} and {quiet_ms:.1f} ms)", flush=True)
 
 
-def run(demo, images):
+CSV_FILES = {
+    "images": """SELECT id, url, "nsfwLevel", hash, flags, type, "userId", "blockedFor",
+        floor(extract(epoch FROM "scannedAt"))::bigint,
+        floor(extract(epoch FROM "createdAt"))::bigint,
+        "postId", width, height FROM "Image" """,
+    "tags": 'SELECT "tagId", "imageId" FROM "TagsOnImageNew"',
+}
+CSV_FIELDS = {"images": "nsfwLevel", "tags": "tagIds"}
+
+
+def csv_config(phase):
+    """config/gallery-csv.yaml with one of its dump phases."""
+    text = (pipeline.ROOT / "config" / "gallery-csv.yaml").read_text()
+    begin, end = text.index("dump_phases:\n"), text.index("index_config:")
+    phases = re.split(r"^(?=  - name: )", text[begin:end], flags=re.M)
+    (kept,) = [part for part in phases if part.startswith(f"  - name: {phase}\n")]
+    return f"{text[:begin]}dump_phases:\n{kept}{text[end:]}"
+
+
+def is_complete(demo, field):
+    _, text = demo.api.call("/metrics")
+    return f'bitdex_field_complete{{field="{field}"}} 1' in text
+
+
+def load_csv(demo, directory, phase, servers_of):
+    """Seconds until the fields of the file are complete."""
+    config = demo.directory / f"{phase}.yaml"
+    config.write_text(csv_config(phase))
+    name = f"{demo.name}{phase}"
+    with pipeline.Pipeline(demo.directory / phase, name, *servers_of, config) as index:
+        index.create_database()
+        index.init()
+        index.consumer.start()
+
+        def load_file():
+            index.producer.command("load", "--csv", directory, timeout_s=LOAD_WAIT_S)
+            index.consumer.wait_until(
+                lambda: is_complete(index, CSV_FIELDS[phase]), "is not complete", LOAD_WAIT_S)
+
+        return seconds_of(load_file)
+
+
+def print_csv(demo, rows, servers_of):
+    directory = demo.directory / "csv"
+    directory.mkdir()
+    for phase, query in CSV_FILES.items():
+        copy = f"COPY ({' '.join(query.split())}) TO STDOUT (FORMAT csv)"
+        with open(directory / f"{phase}.csv", "w") as file:
+            subprocess.run([*psql(demo.dsn), "-c", copy], check=True, stdout=file)
+    for phase, table in (("images", "Image"), ("tags", "TagsOnImageNew")):
+        seconds = load_csv(demo, directory, phase, servers_of)
+        print(f"  CSV: {rows[table] / seconds:12,.0f} {phase}/s  ({seconds:.1f} s)", flush=True)
+
+
+def run(demo, images, *servers_of):
     """`demo` has the gallery's empty tables and no triggers yet."""
     rows = fill(demo, images)
     print_speed(demo, rows)
     print_cost(demo)
+    demo.producer.stop()
+    demo.consumer.stop()
+    print_csv(demo, rows, servers_of)
