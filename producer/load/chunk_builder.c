@@ -27,7 +27,7 @@ enum {
      * source, and the heads of the lists. */
     EVENT_MARGIN_BYTES = 1024,
     COLUMN_MARGIN_BYTES = 64, /* the kind, and the heads of the lists */
-    REASON_BYTES = 128,
+    REASON_BYTES = 512,
 };
 
 /* The values of one kind of one field. */
@@ -51,9 +51,11 @@ struct chunk_builder {
     struct series scratch;
     struct arena texts; /* of the dictionaries */
     uint64_t values;
-    bool *dropped; /* by field: values are not kept any more; owned */
+    bool *dropped;    /* by field: values are not kept any more; owned */
+    bool drops_alive; /* whether the entity is alive is unknown */
     bool has_dropped;
     int64_t large_id;    /* with has_dropped: the only entity that has values */
+    const char *reason;  /* why fields are dropped, in `texts`; NULL: they are too large */
     uint64_t base_bytes; /* of a chunk without values */
 };
 
@@ -131,6 +133,8 @@ chunk_builder_clear(struct chunk_builder *builder)
     builder->alive.is_unsorted = false;
     builder->values = 0;
     builder->has_dropped = false;
+    builder->drops_alive = false;
+    builder->reason = NULL;
     memset(builder->dropped, 0, builder->shape.field_count * sizeof *builder->dropped);
     arena_reset(&builder->texts);
 }
@@ -146,7 +150,8 @@ chunk_builder_add_alive(struct chunk_builder *builder, int64_t id)
 {
     CHECK(builder->shape.states_alive);
     CHECK(chunk_builder_has_slot(builder, id));
-    series_add(&builder->alive, id, 0);
+    if (!builder->drops_alive)
+        series_add(&builder->alive, id, 0);
 }
 
 static struct column *
@@ -292,25 +297,50 @@ field_memory(const struct chunk_builder *builder, uint32_t field)
     return bytes;
 }
 
-void
-chunk_builder_drop_largest(struct chunk_builder *builder, int64_t id)
+static void
+drop_field(struct chunk_builder *builder, uint32_t field, int64_t id)
 {
-    uint32_t largest = 0;
-    CHECK(builder->values > 0);
+    CHECK(chunk_builder_has_slot(builder, id));
     CHECK(!builder->has_dropped || builder->large_id == id);
-    for (uint32_t i = 1; i < builder->shape.field_count; i++)
-        if (field_memory(builder, i) > field_memory(builder, largest))
-            largest = i;
     for (uint32_t kind = 0; kind < KINDS; kind++) {
-        struct column *column = find_column(builder, largest, (enum chunk_values)kind);
+        struct column *column = find_column(builder, field, (enum chunk_values)kind);
         builder->values -= column->series.count;
         column->series.count = 0;
         column->series.is_unsorted = false;
         dictionary_clear(&column->texts);
     }
-    builder->dropped[largest] = true;
+    builder->dropped[field] = true;
     builder->has_dropped = true;
     builder->large_id = id;
+}
+
+void
+chunk_builder_drop_largest(struct chunk_builder *builder, int64_t id)
+{
+    uint32_t largest = 0;
+    CHECK(builder->values > 0);
+    for (uint32_t i = 1; i < builder->shape.field_count; i++)
+        if (field_memory(builder, i) > field_memory(builder, largest))
+            largest = i;
+    drop_field(builder, largest, id);
+}
+
+void
+chunk_builder_reject(struct chunk_builder *builder, int64_t id, const uint32_t *fields,
+                     uint32_t field_count, bool rejects_alive, const char *reason)
+{
+    CHECK(field_count > 0 || rejects_alive);
+    CHECK(!rejects_alive || builder->shape.states_alive);
+    CHECK(reason[0] != '\0');
+    for (uint32_t i = 0; i < field_count; i++)
+        drop_field(builder, fields[i], id);
+    builder->has_dropped = true;
+    builder->large_id = id;
+    builder->reason = arena_strdup(&builder->texts, text_of(reason));
+    if (!rejects_alive)
+        return;
+    builder->drops_alive = true;
+    builder->alive.count = 0;
 }
 
 /* --- dividing --- */
@@ -686,23 +716,35 @@ set_fields(const struct work *work, bool dropped, struct chunk *chunk)
     chunk->fields = fields;
 }
 
+static struct text
+reject_reason(const struct work *work, const struct chunk *chunk)
+{
+    struct buffer reason = {0};
+    const struct chunk_builder *builder = work->builder;
+    if (builder->reason != NULL)
+        buffer_append_text(&reason, builder->reason);
+    else
+        buffer_append_format(&reason, "does not fit into an event of %u bytes",
+                             builder->shape.event_bytes_max);
+    buffer_append_text(&reason, chunk->states_alive ? "; not loaded: alive" : "; not loaded:");
+    for (uint32_t i = 0; i < chunk->field_count && reason.bytes < REASON_BYTES; i++)
+        buffer_append_format(&reason, "%s %.*s", i > 0 || chunk->states_alive ? "," : "",
+                             TEXT_ARGS(chunk->fields[i]));
+    struct text copy = arena_text(work->arena, text_of(buffer_string(&reason)));
+    buffer_free(&reason);
+    return copy;
+}
+
 static void
 reject_fields(struct work *work, int64_t id)
 {
     struct load_part *part = add_part(work, id, id + 1);
     struct chunk *chunk = &part->chunks[id % work->builder->shape.partitions];
-    struct buffer reason = {0};
     for (int32_t p = 0; p < work->builder->shape.partitions; p++)
         part->chunks[p] = empty_chunk(work, p, id, id + 1);
     set_fields(work, true, chunk);
-    chunk->states_alive = false;
-    buffer_append_text(&reason, "does not fit into an event of ");
-    buffer_append_format(&reason, "%u bytes:", work->builder->shape.event_bytes_max);
-    for (uint32_t i = 0; i < chunk->field_count && reason.bytes < REASON_BYTES; i++)
-        buffer_append_format(&reason, "%s field %.*s", i > 0 ? "," : "",
-                             TEXT_ARGS(chunk->fields[i]));
-    chunk->rejected = arena_text(work->arena, text_of(buffer_string(&reason)));
-    buffer_free(&reason);
+    chunk->states_alive = work->builder->drops_alive;
+    chunk->rejected = reject_reason(work, chunk);
 }
 
 /* Two parts of one entity: its fields that do not fit are rejected, then the others are stated. */
@@ -716,6 +758,7 @@ write_entity(struct work *work, int64_t id)
         struct chunk *chunk = &part->chunks[p];
         struct series_slice alive = cut(work, work->alive, p, id, id + 1);
         *chunk = empty_chunk(work, p, id, id + 1);
+        chunk->states_alive = chunk->states_alive && !work->builder->drops_alive;
         set_fields(work, false, chunk);
         chunk->alive = alive.slots;
         chunk->alive_count = alive.count;

@@ -68,11 +68,17 @@ uint64_t chunk_builder_values(const struct chunk_builder *builder);
  * rejected. */
 void chunk_builder_drop_largest(struct chunk_builder *builder, int64_t id);
 
+/* Rejects fields of an entity, the only one of the range, with a reason: forgets their values, and
+ * ignores further ones. With `rejects_alive`, whether it is alive is rejected too. */
+void chunk_builder_reject(struct chunk_builder *builder, int64_t id, const uint32_t *fields,
+                          uint32_t field_count, bool rejects_alive, const char *reason);
+
 /* Fills the parts of `*chunk`, an initialised one without parts, and its begin and end, with
  * everything that was added, all of it of entities begin <= id < end. With `ids`, which ascend
- * strictly within that range, the chunks are only about these. An entity that fits no event becomes
- * two parts of its own: one whose chunk in the partition of the entity rejects the largest fields,
- * with the reason, and one with its other fields. The builder is then empty. */
+ * strictly within that range, the chunks are only about these. An entity that fits no event, or of
+ * which something was rejected, becomes two parts of its own: one whose chunk in the partition of
+ * the entity rejects fields, with the reason, and one that states the others. The builder is then
+ * empty. */
 void chunk_builder_build(struct chunk_builder *builder, int64_t begin, int64_t end,
                          const int64_t *ids, uint32_t id_count, struct load_chunk *chunk);
 

@@ -5,8 +5,9 @@
  * one before ends, and the last ends at `end`. Every part has one chunk for each partition, also
  * for those in whose share of the range nothing is: that nothing is there is what it says.
  *
- * An entity that fits no event has two parts. In the first one, the chunk of its partition is
- * rejected: it names the fields that do not fit. The second one states the other fields.
+ * An entity that fits no event, or that Postgres cannot read, has two parts. In the first one, the
+ * chunk of its partition is rejected: it names the fields that are missing, and states_alive says
+ * that existence is one of them. The second one states the other fields.
  */
 #ifndef PRODUCER_LOAD_LOAD_CHUNK_H
 #define PRODUCER_LOAD_LOAD_CHUNK_H

@@ -4,8 +4,9 @@
  * parsed as they arrive. The chunk also says that nothing is between `begin` and the first entity.
  *
  * Failure modes: a range that takes too much is given up, and read again smaller in the same
- * snapshot; of one entity alone, its largest field is given up. Any error closes the sessions, and
- * the next reading connects again.
+ * snapshot; of one entity alone, its largest field is given up. A row that Postgres cannot evaluate
+ * (a division by zero, say) is found in the same way, and the fields of its source are rejected for
+ * that entity. Any other error closes the sessions, and the next reading connects again.
  */
 #include "producer/load/range_reader.h"
 
@@ -24,9 +25,11 @@
 #include "producer/triggers/select.h"
 
 enum {
-    WAIT_MS = 50,        /* between two heartbeats */
-    PAIR_BYTES = 16,     /* of memory that a value takes */
-    VALUE_BYTES_MIN = 2, /* of an event */
+    WAIT_MS = 50,         /* between two heartbeats */
+    IDS_MAX = 64 * 1024,  /* in one statement */
+    UNREADABLE_MAX = 100, /* entities of a load that Postgres cannot read */
+    PAIR_BYTES = 16,      /* of memory that a value takes */
+    VALUE_BYTES_MIN = 2,  /* of an event */
 };
 
 /* One session and its share of a range. */
@@ -35,6 +38,7 @@ struct lane {
     struct select_range range;
     uint32_t source; /* whose rows are read, while a copy is running */
     bool is_copying;
+    bool has_failed; /* Postgres cannot evaluate a row of the source */
     struct row_parser parser;
     struct buffer bytes;
 };
@@ -49,7 +53,8 @@ struct range_reader {
     uint32_t lane_count;
     struct arena scratch;
     struct buffer sql;
-    int64_t width; /* of the next range; with ids in the plan, how many of them */
+    int64_t width;             /* of the next range; with ids in the plan, how many of them */
+    uint32_t unreadable_count; /* entities that Postgres could not read */
 };
 
 /* One reading, and its newest attempt. */
@@ -62,7 +67,9 @@ struct reading {
     int64_t end;
     const int64_t *ids; /* of the plan, those of the range */
     uint32_t id_count;
-    uint32_t attempt;         /* from 0 */
+    uint32_t attempt; /* from 0 */
+    /* By source: why Postgres cannot read the only entity of the range; NULL: it can. Owned. */
+    char **unreadable;
     bool counts_negative_ids; /* the rows before id 0 are read as well */
     struct problem_list problems;
     struct range_cost cost;
@@ -261,7 +268,7 @@ set_ids(struct reading *reading)
     while (from < plan->id_count && plan->ids[from] < reading->begin)
         from++;
     uint32_t left = plan->id_count - from;
-    int64_t width = reading->reader->width;
+    int64_t width = reading->reader->width < IDS_MAX ? reading->reader->width : IDS_MAX;
     reading->ids = plan->ids + from;
     reading->id_count = left < width ? left : (uint32_t)width;
     reading->end = plan->end;
@@ -378,6 +385,39 @@ start_copy(struct reading *reading, struct lane *lane, struct error *err)
     return 0;
 }
 
+/* Starts the copy of the next source, from lane->source on. */
+static int
+start_next(struct reading *reading, struct lane *lane, struct error *err)
+{
+    uint32_t count = reading->reader->plan->range_count;
+    while (lane->source < count && reading->unreadable[lane->source] != NULL)
+        lane->source++;
+    return lane->source < count ? start_copy(reading, lane, err) : 0;
+}
+
+/* A row that Postgres cannot evaluate, by the class of its SQLSTATE (data exception). */
+static bool
+is_unreadable(const struct lane *lane, int rc)
+{
+    return rc == ERR_FATAL && strncmp(pg_last_sqlstate(lane->pg), "22", 2) == 0;
+}
+
+/* Takes what has arrived. */
+static int
+read_rows_of(struct reading *reading, struct lane *lane, bool *done, struct error *err)
+{
+    int rc = pg_copy_read(lane->pg, 0, &lane->bytes, done, err);
+    lane->is_copying = rc == 0 && !*done;
+    lane->has_failed = rc != 0 && is_unreadable(lane, rc);
+    reading->cost.bytes += lane->bytes.bytes;
+    struct text bytes = {(const char *)lane->bytes.data, lane->bytes.bytes};
+    if (rc == 0)
+        rc = row_parser_feed(&lane->parser, bytes, err);
+    if (rc == 0 && *done && !lane->parser.is_complete)
+        rc = error_set(err, ERR_FATAL, "postgres: a binary copy ended without its trailer");
+    return rc != 0 ? wrap_error(lane->parser.source, rc, err) : 0;
+}
+
 /* Takes what has arrived, and starts the next copy after the end of one. */
 static int
 read_lane(struct reading *reading, struct lane *lane, bool *arrived, struct error *err)
@@ -385,20 +425,14 @@ read_lane(struct reading *reading, struct lane *lane, bool *arrived, struct erro
     bool done;
     CHECK(lane->is_copying);
     buffer_clear(&lane->bytes);
-    int rc = pg_copy_read(lane->pg, 0, &lane->bytes, &done, err);
-    lane->is_copying = rc == 0 && !done;
-    *arrived = *arrived || done || lane->bytes.bytes > 0;
-    reading->cost.bytes += lane->bytes.bytes;
-    struct text bytes = {(const char *)lane->bytes.data, lane->bytes.bytes};
-    if (rc == 0)
-        rc = row_parser_feed(&lane->parser, bytes, err);
-    if (rc == 0 && done && !lane->parser.is_complete)
-        rc = error_set(err, ERR_FATAL, "postgres: a binary copy ended without its trailer");
+    int rc = read_rows_of(reading, lane, &done, err);
     if (rc != 0)
-        return wrap_error(lane->parser.source, rc, err);
-    if (!done || ++lane->source == reading->reader->plan->range_count)
+        return rc;
+    *arrived = *arrived || done || lane->bytes.bytes > 0;
+    if (!done)
         return 0;
-    return start_copy(reading, lane, err);
+    lane->source++;
+    return start_next(reading, lane, err);
 }
 
 /* Of a join, how many entities its rows have is unknown. */
@@ -421,6 +455,14 @@ range_width(const struct reading *reading)
     return reading->ids != NULL ? (int64_t)reading->id_count : reading->end - reading->first;
 }
 
+/* The entity of a range of one. */
+static int64_t
+only_id(const struct reading *reading)
+{
+    CHECK(range_width(reading) == 1);
+    return reading->ids != NULL ? reading->ids[0] : reading->first;
+}
+
 static void
 measure(struct reading *reading)
 {
@@ -439,8 +481,7 @@ cost_is_exceeded(struct reading *reading)
     if (range_width(reading) > 1)
         return range_width_is_exceeded(&reading->cost, held, reading->attempt);
     if (held / PAIR_BYTES * VALUE_BYTES_MIN > reader->options.event_bytes_max)
-        chunk_builder_drop_largest(reader->builder,
-                                   reading->ids != NULL ? reading->ids[0] : reading->first);
+        chunk_builder_drop_largest(reader->builder, only_id(reading));
     return false;
 }
 
@@ -480,8 +521,9 @@ start_lanes(struct reading *reading, struct error *err)
     struct range_reader *reader = reading->reader;
     for (uint32_t i = 0; rc == 0 && i < reader->lane_count; i++) {
         reader->lanes[i].source = 0;
+        reader->lanes[i].has_failed = false;
         if (!share_is_empty(&reader->lanes[i].range))
-            rc = start_copy(reading, &reader->lanes[i], err);
+            rc = start_next(reading, &reader->lanes[i], err);
     }
     return rc;
 }
@@ -550,16 +592,62 @@ seen_ids(const struct reading *reading)
     return is_known ? lane->parser.last_id - reading->first + 1 : 0;
 }
 
-/* Prepares the next attempt. */
+/* Makes the sessions ready for the next attempt. */
 static int
-narrow(struct reading *reading, struct error *err)
+renew_lanes(struct reading *reading, struct error *err)
 {
-    struct range_reader *reader = reading->reader;
-    reader->width = range_width_cut(range_width(reading), seen_ids(reading));
+    int rc = end_lanes(reading->reader, err);
+    return rc != 0 ? rc : begin_lanes(reading, err);
+}
+
+/* The next attempt is narrower. */
+static int
+narrow(struct reading *reading, int64_t seen, struct error *err)
+{
+    reading->reader->width = range_width_cut(range_width(reading), seen);
     reading->attempt++;
     set_end(reading);
-    int rc = end_lanes(reader, err);
-    return rc != 0 ? rc : begin_lanes(reading, err);
+    return renew_lanes(reading, err);
+}
+
+static const struct lane *
+find_failed(const struct range_reader *reader)
+{
+    for (uint32_t i = 0; i < reader->lane_count; i++)
+        if (reader->lanes[i].has_failed)
+            return &reader->lanes[i];
+    return NULL;
+}
+
+/* After a row that Postgres cannot evaluate, the range is narrowed until that row is the only one;
+ * then the next attempt leaves out its source. `err` has the reason. */
+static int
+leave_out(struct reading *reading, const struct lane *failed, struct error *err)
+{
+    struct range_reader *reader = reading->reader;
+    if (range_width(reading) > 1)
+        return narrow(reading, 0, err);
+    if (++reader->unreadable_count > UNREADABLE_MAX)
+        return error_wrap(err, ERR_FATAL, "more than %d entities cannot be read", UNREADABLE_MAX);
+    CHECK(reading->unreadable[failed->source] == NULL);
+    reading->unreadable[failed->source] = memory_strdup(err->message);
+    return renew_lanes(reading, err);
+}
+
+/* Rejects what could not be read of the only entity. */
+static void
+reject_unreadable(struct reading *reading)
+{
+    const struct range_reader *reader = reading->reader;
+    const struct load_plan *plan = reader->plan;
+    for (uint32_t i = 0; i < plan->range_count; i++) {
+        const struct load_source *source = &plan->ranges[i];
+        bool states_alive = plan->states_alive && source->sets_alive;
+        if (reading->unreadable[i] != NULL && (source->value_count > 0 || states_alive) &&
+            chunk_builder_has_slot(reader->builder, only_id(reading)))
+            chunk_builder_reject(reader->builder, only_id(reading), reader->source_fields[i],
+                                 source->value_count, states_alive, reading->unreadable[i]);
+    }
 }
 
 static void
@@ -570,26 +658,44 @@ build(struct reading *reading)
                         reading->id_count, reading->chunk);
 }
 
+/* One attempt. Sets `*again` when another one is due. */
+static int
+attempt_range(struct reading *reading, bool *again, struct error *err)
+{
+    bool exceeded;
+    *again = false;
+    reset(reading);
+    if (reading->counts_negative_ids) {
+        int rc = read_negative_ids(reading, err);
+        if (rc != 0 && find_failed(reading->reader) == NULL)
+            return rc;
+        *again = rc != 0;
+        reading->counts_negative_ids = rc == 0;
+    }
+    if (*again) /* without them */
+        return renew_lanes(reading, err);
+    reading->started_us = clock_monotonic_us();
+    share_range(reading);
+    int rc = read_rows(reading, &exceeded, err);
+    const struct lane *failed = rc != 0 ? find_failed(reading->reader) : NULL;
+    *again = exceeded || failed != NULL;
+    if (exceeded)
+        return narrow(reading, seen_ids(reading), err);
+    return failed != NULL ? leave_out(reading, failed, err) : rc;
+}
+
 /* Reads the range, in as many attempts as it takes, and builds the chunk. */
 static int
 read_range(struct reading *reading, struct error *err)
 {
     int rc = 0;
-    bool exceeded = true;
+    bool again = true;
     struct range_reader *reader = reading->reader;
-    while (rc == 0 && exceeded) {
-        reset(reading);
-        if (reading->counts_negative_ids)
-            rc = read_negative_ids(reading, err);
-        reading->started_us = clock_monotonic_us();
-        share_range(reading);
-        if (rc == 0)
-            rc = read_rows(reading, &exceeded, err);
-        if (rc == 0 && exceeded)
-            rc = narrow(reading, err);
-    }
+    while (rc == 0 && again)
+        rc = attempt_range(reading, &again, err);
     if (rc != 0)
         return rc;
+    reject_unreadable(reading);
     build(reading);
     reader->width = range_width_next(reader->width, &reading->cost);
     return end_lanes(reader, err);
@@ -651,12 +757,16 @@ range_reader_read(struct range_reader *reader, struct pg *pg, int64_t begin,
     CHECK(begin >= plan->begin && begin < plan->end);
     *chunk = (struct load_chunk){0};
     arena_init(&chunk->arena);
+    reading.unreadable = memory_zalloc(plan->range_count * sizeof *reading.unreadable);
     int rc = load_session_export(pg, &snapshot, err);
     if (rc == 0) {
         reading.snapshot = buffer_string(&snapshot);
         rc = read_chunk(&reading, err);
     }
     buffer_free(&snapshot);
+    for (uint32_t i = 0; i < plan->range_count; i++)
+        free(reading.unreadable[i]);
+    free(reading.unreadable);
     if (rc == 0)
         return 0;
     close_lanes(reader);

@@ -54,3 +54,37 @@ class LoadRanges(LoadCase):
         self.pipeline.wait_until_fresh()
         self.assertEqual(self.incomplete(), [])
         self.check_complete()
+
+    def test_rows_that_postgres_cannot_evaluate(self):
+        """An expression that fails for one row costs the fields of that row, and no other."""
+        config = self.pipeline.config
+        text = config.read_text()
+        self.assertEqual(text.count("[nsfwLevel, type,"), 1)
+        config.write_text(text.replace("[nsfwLevel, type,", "['100 / {width} as nsfwLevel', type,"))
+        self.pipeline.init()
+        with self.pipeline.connect() as connection:
+            gallery.create_tables(connection)
+            for _ in gallery.insert_rows(connection, 300):
+                pass
+            connection.execute(
+                """UPDATE "Image" SET width = 10, "nsfwLevel" = 10;
+                UPDATE "Image" SET width = 0 WHERE id IN (7, 250)"""
+            )
+        gallery.create_triggers(self.pipeline)
+        self.pipeline.start()
+        self.producer.command("load", check=False)
+        self.pipeline.wait_until_fresh()
+        letters = self.producer.command("dead-letters", "list").stdout
+        for image in (7, 250):
+            answer = self.pipeline.api.get(f"/api/indexes/gallery/entities/{image}")
+            self.assertFalse(answer["alive"])
+            self.assertIn("tagIds", answer["fields"])
+            self.assertIn(f"entity {image} of job", letters)
+        self.assertIn("division by zero", letters)
+        status, answer = self.pipeline.api.call("/api/ready")
+        self.assertEqual(status, 503, answer)
+        self.producer.command("triggers", "drop")  # they cannot evaluate the old row either
+        self.execute('UPDATE "Image" SET width = 10 WHERE width = 0')
+        gallery.create_triggers(self.pipeline)
+        self.producer.command("load")
+        self.check_complete()

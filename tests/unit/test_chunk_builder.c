@@ -429,7 +429,7 @@ check_large(const struct load_chunk *chunk, uint32_t first)
     assert_int_equal(rejected->field_count, 1);
     assert_true(text_is(rejected->fields[0], "tags"));
     assert_true(
-        text_is(rejected->rejected, "does not fit into an event of 5000 bytes: field tags"));
+        text_is(rejected->rejected, "does not fit into an event of 5000 bytes; not loaded: tags"));
     assert_false(rejected->states_alive);
     assert_int_equal(rest->begin, 4);
     assert_int_equal(rest->end, 5);
@@ -482,6 +482,36 @@ test_a_field_that_is_dropped_takes_no_memory(void **state)
     chunk = (struct load_chunk){0};
     chunk_builder_add_integer(builder, 1, 4, 10001); /* the next chunk has the field again */
     assert_int_equal(chunk_builder_values(builder), 1);
+    chunk_builder_destroy(builder);
+}
+
+/* Whether the entity is alive is rejected like a field: nothing is said of it. */
+static void
+test_what_cannot_be_read_of_an_entity_is_rejected(void **state)
+{
+    (void)state;
+    const uint32_t unread[] = {0, 3};
+    struct load_chunk chunk = {0};
+    struct chunk_builder *builder = make_builder(5000);
+    chunk_builder_add_integer(builder, 0, 4, 7);
+    chunk_builder_add_integer(builder, 1, 4, 8);
+    chunk_builder_add_alive(builder, 4);
+    chunk_builder_reject(builder, 4, unread, 2, true, "division by zero");
+    chunk_builder_build(builder, 2, 5, NULL, 0, &chunk);
+    assert_int_equal(chunk.part_count, 3);
+    const struct chunk *rejected = &chunk.parts[1].chunks[0];
+    const struct chunk *rest = &chunk.parts[2].chunks[0];
+    assert_true(text_is(rejected->rejected, "division by zero; not loaded: alive, level, name"));
+    assert_int_equal(rejected->field_count, 2);
+    assert_true(rejected->states_alive);
+    assert_int_equal(rejected->alive_count, 0);
+    assert_int_equal(rest->field_count, FIELDS - 2);
+    assert_false(rest->states_alive);
+    assert_int_equal(rest->column_count, 1);
+    assert_int_equal(rest->columns[0].integers[0], 8);
+    encoded_bytes(&chunk.parts[1].chunks[0]);
+    encoded_bytes(&chunk.parts[2].chunks[0]);
+    load_chunk_free(&chunk);
     chunk_builder_destroy(builder);
 }
 
@@ -585,6 +615,7 @@ main(void)
         cmocka_unit_test(test_a_chunk_is_divided_only_when_it_does_not_fit),
         cmocka_unit_test(test_an_entity_that_fits_no_event_loses_its_largest_field),
         cmocka_unit_test(test_a_field_that_is_dropped_takes_no_memory),
+        cmocka_unit_test(test_what_cannot_be_read_of_an_entity_is_rejected),
         cmocka_unit_test(test_strings_of_one_event_are_limited),
         cmocka_unit_test(test_with_ids_chunks_are_only_about_these),
         cmocka_unit_test(test_entities_without_a_slot_are_told),
