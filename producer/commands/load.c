@@ -23,6 +23,7 @@
 #include "producer/load/job_queue.h"
 #include "producer/load/load_plan.h"
 #include "producer/source/guards.h"
+#include "producer/source/source_access.h"
 
 enum { IDS_MAX = 100 * 1000, FIELDS_MAX = 1000 };
 
@@ -206,7 +207,11 @@ prepare_selection(const struct cli *cli, struct arena *arena, struct load_select
     int rc = pg_connect(config->postgres, "bitdex-producer load check", &pg, err);
     if (rc != 0)
         return rc;
-    rc = guards_check_all(pg, config, err);
+    rc = pg_exec(pg, "SET lock_timeout = '3s'", err);
+    if (rc == 0)
+        rc = guards_check_all(pg, config, err);
+    if (rc == 0)
+        rc = source_access_check(pg, config, err);
     if (rc == 0)
         rc = load_plan_create(config, pg, selection, arena, &plan, err);
     pg_close(pg);

@@ -119,7 +119,7 @@ read_ids(struct job *job, const struct pg_result *row, struct error *err)
     return 0;
 }
 
-/* The columns name the id before the first entity, and the last entity. */
+/* After the ids. The columns name the id before the first entity, and the last entity. */
 static int
 read_range(struct job *job, const struct pg_result *row, struct error *err)
 {
@@ -134,6 +134,8 @@ read_range(struct job *job, const struct pg_result *row, struct error *err)
     selection->end = up_to_id == INT64_MAX ? CHUNK_NO_END : up_to_id + 1;
     if (selection->begin >= selection->end)
         return error_set(err, ERR_DATA, "its range holds no entity");
+    if (selection->has_range && selection->ids != NULL)
+        return error_set(err, ERR_DATA, "it has both a range and ids, which exclude each other");
     return 0;
 }
 
@@ -175,6 +177,8 @@ read_source(const struct json_value *object, struct job_source *source, struct e
     source->expects_rows = member_boolean(object, "expects_rows");
     source->rows = member_integer(object, "rows");
     source->ops_written = member_integer(object, "ops_written");
+    if (rc == 0 && (source->rows < 0 || source->ops_written < 0))
+        rc = error_set(err, ERR_DATA, "its dumps have negative counts");
     return rc;
 }
 

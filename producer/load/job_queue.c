@@ -179,7 +179,7 @@ job_queue_cancel(struct pg *pg, const char *name, int64_t id, bool *found, bool 
 }
 
 /* The begin and the end of the range, as in struct job_shape. */
-#define BEGIN_SQL "greatest(coalesce(after_id + 1, 0), 0)"
+#define BEGIN_SQL "greatest(coalesce(nullif(after_id, 9223372036854775807) + 1, 0), 0)"
 #define END_SQL "coalesce(nullif(up_to_id, 9223372036854775807) + 1, 9223372036854775807)"
 
 static void
@@ -243,7 +243,9 @@ job_queue_print(struct pg *pg, const char *name, int64_t id, int64_t limit, stru
     int rc = pg_query(pg,
                       "SELECT coalesce(json_agg(j ORDER BY id), '[]') FROM (SELECT id, kind, state,"
                       " cancel_requested, source_table AS \"table\", fields, phases,"
-                      " after_id + 1 AS begin, up_to_id + 1 AS \"end\", cardinality(ids) AS ids,"
+                      " nullif(after_id, 9223372036854775807) + 1 AS begin,"
+                      " nullif(up_to_id, 9223372036854775807) + 1 AS \"end\","
+                      " cardinality(ids) AS ids,"
                       " reason, created_at, started_at, finished_at, updated_at, stage, next_id,"
                       " next_pass, last_id, rows, ops_written, chunks, bytes, rejected, uncovered,"
                       " error, dumps FROM bitdex_jobs WHERE name = $1 AND ($2::bigint IS NULL OR"

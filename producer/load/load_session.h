@@ -10,7 +10,17 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/pg/pg.h"
+#include "producer/load/load_plan.h"
 #include "producer/triggers/entry.h"
+
+/* Makes a statement of the session that waits long for a lock fail with ERR_RETRY: the stream may
+ * wait for it. */
+int load_session_limit_waits(struct pg *pg, struct error *err);
+
+/* Locks the tables of the plan against changes of their definition until the transaction ends. It
+ * has to come before the transaction's snapshot: one that is older than an ALTER TABLE that
+ * rewrites a table, or than a TRUNCATE, shows the table empty. */
+int load_session_lock_tables(struct pg *pg, const struct load_plan *plan, struct error *err);
 
 int load_session_open(const char *conninfo, struct pg **pg, struct error *err);
 

@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/utf8.h"
+#include "producer/load/load_session.h"
 #include "producer/load/load_survey.h"
 #include "producer/load/pass_reader.h"
 #include "producer/load/range_reader.h"
@@ -190,6 +191,8 @@ loader_connect(struct loader *loader, struct error *err)
     if (loader->pg != NULL)
         return 0;
     int rc = pg_connect(loader->options.config->postgres, "bitdex-producer load", &loader->pg, err);
+    if (rc == 0)
+        rc = load_session_limit_waits(loader->pg, err);
     if (rc == 0)
         rc = cursor_read_history(loader->pg, &history, err);
     if (rc != 0)
@@ -462,6 +465,8 @@ loader_read_transaction(struct loader *loader, struct source_snapshot *snapshot,
         rc = loader_make_plan(loader, err);
     if (rc == 0)
         rc = pg_exec(loader->pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+    if (rc == 0)
+        rc = load_session_lock_tables(loader->pg, loader->plan, err);
     if (rc == 0)
         rc = source_snapshot_read(loader->pg, snapshot, err);
     if (rc == 0)

@@ -306,6 +306,82 @@ class Load(LoadCase):
         self.assertEqual([(letter["row_id"], letter["job"]) for letter in letters], [(7, 0)])
 
 
+    def test_jobs_that_are_written_by_hand(self):
+        """A row of bitdex_jobs may hold anything: what is no job fails with a reason."""
+        self.create_full_tables(images=20)
+        self.pipeline.start()
+        last = 2**63 - 1
+        for columns, values, reason in (
+            ("after_id, ids", "5, '{1}'", "both a range and ids"),
+            ("ids", "'{2, 2}'", "ascending"),
+            ("fields", "'{NULL}'", "not names"),
+            ("after_id, up_to_id", "10, 5", "holds no entity"),
+            ("after_id", last, "holds no entity"),
+            ("dumps", """'[{"name": "a", "table": "b", "rows": -1}]'""", "negative"),
+            ("up_to_id, state, stage, next_id", f"{last}, 'running', 'passes', -4", None),
+        ):
+            with self.subTest(columns):
+                self.execute(f"""INSERT INTO bitdex_jobs (name, kind, reason, {columns})
+                    VALUES ('default', 'load', 'by hand', {values})""")
+                job = self.wait_for_end()
+                if reason is None:
+                    self.assertEqual(job["state"], "done")
+                else:
+                    self.assertEqual(job["state"], "failed")
+                    self.assertIn(reason, job["error"])
+        self.producer.command("load")
+        self.check_complete()
+
+
+class Locks(LoadCase):
+    load = {"share": 0.05}
+
+    def lock(self, statement):
+        """Executes the statement in a transaction that stays open."""
+        connection = self.pipeline.connect()
+        self.addCleanup(connection.close)
+        connection.execute(statement)
+        return connection
+
+    def wait_until_locked(self):
+        """Returns when the load waits for a lock."""
+        self.producer.wait_until(lambda: self.execute("""SELECT FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name LIKE 'bitdex-producer load%'
+            AND wait_event_type = 'Lock'""").rowcount > 0, "waits for no lock")
+
+    def test_l11_a_table_is_rewritten(self):
+        """An ALTER TABLE that rewrites a table commits while the load waits for it. To a snapshot
+        from before the commit the table would be empty."""
+        self.create_full_tables()
+        self.pipeline.start()
+        self.queue()
+        self.wait_for_job(lambda job: job["next_id"] > 0, "does not begin")
+        altering = self.lock('ALTER TABLE "ImageTool" ADD COLUMN dice float DEFAULT random()')
+        self.wait_until_locked()
+        altering.commit()
+        self.assertEqual(self.wait_for_end()["state"], "done")
+        self.check_complete()
+
+    def test_a_lock_does_not_stop_the_stream(self):
+        """A load waits for a table that somebody has locked, and everything else goes on."""
+        self.create_full_tables(images=20)
+        self.pipeline.start()
+        locking = self.lock('LOCK TABLE "ImageTool" IN ACCESS EXCLUSIVE MODE')
+        self.execute("""INSERT INTO bitdex_jobs (name, kind, reason)
+            VALUES ('default', 'load', 'by the test')""")
+        self.wait_until_locked()
+        for _ in range(3):
+            self.execute('UPDATE "Image" SET "userId" = "userId" + 1')
+            self.pipeline.wait_until_fresh(timeout_s=20)
+        done = self.producer.command("load", "--table", "ImageTool", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("lock timeout", done.stderr)
+        self.assertIn(self.jobs()[-1]["state"], ("queued", "running"))
+        locking.close()
+        self.assertEqual(self.wait_for_end()["state"], "done")
+        self.check_complete()
+
+
 class SlowLoad(LoadCase):
     load = {"share": 0.002}
 

@@ -99,14 +99,14 @@ class Roles(GalleryCase):
             self.assertIn("GRANT", done.stdout + done.stderr)
 
     def test_source_tables_are_read_as_a_whole(self):
-        """`check` and the first `run` name the source tables that the role may not read; `check`
-        names those of which row security hides rows."""
+        """`check`, `load` and the first `run` name the source tables that the role may not read;
+        `check` and `load` name those of which row security hides rows."""
         with self.connect() as owner:
             owner.execute(f"GRANT bitdex_producer TO {self.drain}")
             owner.execute(f'GRANT SELECT ON "Image", "Post", "Model" TO {self.drain}')
             owner.execute(f'GRANT SELECT (id) ON "ModelVersion" TO {self.drain}')
         missing = [f'"{t}"' for t in sorted(gallery.TABLES) if t not in ("Image", "Post", "Model")]
-        for command in ("check", "run"):
+        for command in ("check", "load", "run"):
             done = self.producer.command(command, check=False)
             self.assertEqual(done.returncode, 1)
             self.assertIn(f"GRANT SELECT ON {', '.join(missing)} TO {self.drain}",
@@ -115,9 +115,11 @@ class Roles(GalleryCase):
         self.assertIn("ok       source privileges", self.producer.command("check").stdout)
         with self.connect() as owner:
             owner.execute('ALTER TABLE "Post" ENABLE ROW LEVEL SECURITY')
-        done = self.producer.command("check", check=False)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn(f'hide rows of "Post" from role {self.drain}', done.stdout)
+        for command in ("check", "load"):
+            done = self.producer.command(command, check=False)
+            self.assertEqual(done.returncode, 1)
+            text = done.stdout + done.stderr
+            self.assertIn(f'hide rows of "Post" from role {self.drain}', text)
         with self.connect() as owner:
             owner.execute(f"ALTER ROLE {self.drain} BYPASSRLS")
         self.assertIn("ok       source privileges", self.producer.command("check").stdout)
