@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Kills producers, consumers, broker and database at random under 40 writers; checks each recovery.
+"""Kills producers, consumers, broker and database at random under 40 writers, beside random loads;
+checks each recovery.
 
     campaign.py [--seconds 60] [--kills N] [--seed S]
 
@@ -8,8 +9,9 @@ stock client and checks after each kill that everything that was committed arriv
 else; that numbers are dense and the digests of marks are those of the rows; that changes of a row
 come in commit order; and that only the newest generation is applied. Commits that the database had
 not flushed before it was killed are lost. None of them was sent, because saving a window flushes
-every commit before it. The tables have rows before the triggers exist, and loads of everything run
-one after another meanwhile. So the indexes equal the tables at the end (campaign_consumers.py).
+every commit before it. The tables are full before the producer starts; loads (campaign_loads.py)
+complete the indexes. Now and then the writers are held, and what an index calls complete must equal
+the tables; at the end that is every field (campaign_consumers.py).
 """
 
 import argparse
@@ -24,6 +26,7 @@ import sys
 import time
 
 import campaign_consumers
+import campaign_loads
 import gallery
 import pipeline
 import psycopg
@@ -32,8 +35,6 @@ import topic
 
 SYNCHRONOUS = {"on": 2, "off": 2}  # {synchronous_commit: how many processes of writers}
 THREADS = 10  # of each process
-IMAGES = 1000
-STEP = 50  # between two ids of images, so that a load has several chunks
 PAUSE_S = 1.5  # of a writer after each transaction; servers that start need the cores as well
 ARRIVE_S = 120
 # A deck of kills: each kind is drawn as often as it is listed before the deck is shuffled again.
@@ -42,7 +43,14 @@ KINDS = """
     producer_killed_twice producer_stopped producer_stopped producer_frozen producer_frozen
     standby_takes_over broker_killed broker_paused broker_paused broker_and_producer
     database_killed
-""".split() + campaign_consumers.KINDS
+""".split() + campaign_consumers.KINDS + campaign_loads.KINDS
+IMAGES = 1000  # before the producer starts
+QUIET_EVERY = 6  # kills
+# Loads get more time than by default, so that several of them end during a campaign.
+SECTIONS = {
+    "kafka": {"consumer": campaign_consumers.SETTINGS},
+    "producer": {"load": {"share": 0.5}},
+}
 
 
 def write(dsn, seed, end):
@@ -155,34 +163,6 @@ class Oracle:
         assert back == 0, f"{back} positions were saved by a fenced producer"
 
 
-class Loads:
-    """Loads of everything, one after another."""
-
-    def __init__(self, line):
-        self._line = line
-        self.done = 0
-
-    def request(self):
-        """Requests a load unless there is an unfinished one, which the producer continues."""
-        if self._read("state IN ('queued', 'running')") == 0:
-            self._line.producer.command("load", "--no-wait")
-
-    def check_end(self):
-        """Waits until all loads have ended; none has failed."""
-        deadline = time.monotonic() + ARRIVE_S
-        while self._read("state IN ('queued', 'running')") > 0:
-            assert time.monotonic() < deadline, "a load does not end"
-            time.sleep(0.2)
-        assert self._read("state <> 'done'") == 0, self._line.producer.command("jobs", "list")
-        self.done = self._read("state = 'done'")
-        assert self.done > 0
-
-    def _read(self, condition):
-        with self._line.connect() as connection:
-            query = f"SELECT count(*) FROM bitdex_jobs WHERE {condition}"
-            return connection.execute(query).fetchone()[0]
-
-
 class Campaign:
     def __init__(self, line, postgres, kafka, rng):
         self._line = line
@@ -194,8 +174,8 @@ class Campaign:
         self._spare = line.program("bitdex-producer", port, BITDEX_PRODUCER_PORT=str(port))
         self._deck = []
         self.oracle = Oracle(line)
-        self.loads = Loads(line)
         self.consumers = campaign_consumers.Consumers(line, rng, self._sleep)
+        self.loads = campaign_loads.Loads(line, rng, self._sleep)
         self.kills = collections.Counter()
         self.longest = (0, "")
 
@@ -209,17 +189,40 @@ class Campaign:
         if not self._deck:
             self._deck = self._rng.sample(KINDS, len(KINDS))
         kind = self._deck.pop()
-        self.loads.request()
+        self.loads.keep_one()
         self._sleep(1)
         self.consumers.check()
-        actor = self.consumers if kind in campaign_consumers.KINDS else self
-        getattr(actor, kind)()
+        print(kind, flush=True)
+        getattr(self._actor(kind), kind)()
         self.kills[kind] += 1
         seconds = self.oracle.check()
         self.consumers.check()
+        self.loads.check()
+        if self.kills.total() % QUIET_EVERY == 0:
+            self._check_quiet()
         self.longest = max(self.longest, (seconds, kind))
         if not self._active.is_running():
             raise AssertionError(f"after {kind}: producer exited:\n{self._active.log_tail()}")
+
+    def _actor(self, kind):
+        if kind in campaign_loads.KINDS:
+            return self.loads
+        return self.consumers if kind in campaign_consumers.KINDS else self
+
+    def _check_quiet(self):
+        with campaign_loads.quiet(self._line):
+            self.consumers.check_quiet()
+
+    def check_end(self):
+        """Checks everything when the writers have ended; returns how many images the indexes hold,
+        and why they were not complete by then."""
+        self.oracle.forget()
+        self.oracle.check()
+        self.loads.finish()
+        reasons = self.consumers.check_quiet()
+        if reasons or "done" not in self.loads.count_ended():
+            self.loads.everything()
+        return self.consumers.check_end(), reasons
 
     def _sleep(self, seconds):
         time.sleep(self._rng.random() * seconds)
@@ -311,13 +314,14 @@ def run(work, seconds, kills, seed):
         stack.callback(servers.both, servers.Server.kill, [postgres, kafka])
         servers.both(servers.Server.start, [postgres, kafka])
         config = work / "config.yaml"
-        pipeline.write_config(config, {"kafka": {"consumer": campaign_consumers.SETTINGS}})
+        pipeline.write_config(config, SECTIONS)
         line = pipeline.Pipeline(work / "campaign", "campaign", postgres, kafka, config)
         line.create_database()
         line.init()
         with line.connect() as connection:
             gallery.create_tables(connection)
-            connection.execute(f'ALTER SEQUENCE "Image_id_seq" INCREMENT {STEP}')
+            step = campaign_loads.STEP
+            connection.execute(f'ALTER SEQUENCE "Image_id_seq" INCREMENT {step}')
             collections.deque(gallery.insert_rows(connection, IMAGES), maxlen=0)
         gallery.create_triggers(line)
         campaign = Campaign(line, postgres, kafka, random.Random(seed))
@@ -329,11 +333,10 @@ def run(work, seconds, kills, seed):
         with writers(line.dsn, seed):
             while campaign.kills.total() < kills and time.monotonic() < begun + seconds:
                 campaign.kill()
-        campaign.oracle.forget()
-        campaign.oracle.check()
-        campaign.loads.check_end()
-        images = campaign.consumers.check_end()
+        images, reasons = campaign.check_end()
         print(summary(campaign, time.monotonic() - begun, images), flush=True)
+        for reason in reasons:
+            print(f"completed by a last load: {reason}", flush=True)
 
 
 def summary(campaign, seconds, images):
@@ -341,14 +344,13 @@ def summary(campaign, seconds, images):
     sequences = oracle.applied.sequences.values()
     kinds = ", ".join(f"{count} {kind}" for kind, count in campaign.kills.most_common())
     return (
-        f"{campaign.kills.total()} kills in {seconds:.0f} s ({kinds}); {campaign.loads.done} loads;"
-        f" {oracle.rows} events"
+        f"{campaign.kills.total()} kills in {seconds:.0f} s ({kinds}); {oracle.rows} events"
         f" applied, {sum(s.duplicates for s in sequences)} duplicates,"
         f" {sum(s.fenced for s in sequences)} of fenced producers, {oracle.order.links} changes"
         f" in order, generation {next(iter(sequences)).generation}; longest recovery"
         f" {campaign.longest[0]:.1f} s ({campaign.longest[1]});"
         f" {campaign.consumers.positions.checked} positions of consumers checked, images in the"
-        f" indexes of their groups: {images}"
+        f" indexes of their groups: {images}; loads: {campaign.loads.count_ended()}"
     )
 
 

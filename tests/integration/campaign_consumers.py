@@ -1,16 +1,18 @@
 """The consumers of a campaign: a group of one member and a group of two, which are killed as well.
 
 Each kind of kill is a method. Before and after each kill the positions are checked
-(groups.Positions); at the end the index of each group is complete and equals the tables.
+(groups.Positions). When nobody writes, what the index of each group calls complete equals the
+tables; at the end that is every field.
 """
 
 import shutil
 
 import groups
+import index
 
 KINDS = """
     consumer_killed consumer_killed consumer_killed consumer_killed_twice consumer_stopped
-    consumer_stopped consumer_loses_state member_leaves member_frozen
+    consumer_stopped consumer_loses_state member_leaves member_frozen group_reset
 """.split()
 # The shortest session timeout that a broker allows by default, and heartbeats often enough for it.
 SETTINGS = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "500"}
@@ -18,6 +20,7 @@ SETTINGS = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "500"}
 
 class Consumers:
     def __init__(self, line, rng, sleep):
+        self._line = line
         self._rng = rng
         self._sleep = sleep
         self._shared = groups.Group(line, "shared")
@@ -43,7 +46,29 @@ class Consumers:
 
     def check_end(self):
         """Checks the index of each group; returns how many images each holds."""
-        return [group.check_end(*group.members) for group in self._groups]
+        images = [group.check_end(*group.members) for group in self._groups]
+        reasons = self._reasons()
+        assert not reasons, reasons
+        for member in self._members():
+            status, answer = member.api.call("/api/ready")
+            assert status == 200, answer
+        return images
+
+    def check_quiet(self):
+        """Checks that what each index calls complete equals the tables; returns the reasons of the
+        fields that are not."""
+        for group in self._groups:
+            group.wait_until_shared(*group.members)
+            self._line.wait_until_fresh(consumers=group.members)
+            index.check_equal(self._line, group.members, complete=False)
+        return self._reasons()
+
+    def _reasons(self):
+        reasons = set()
+        for member in self._members():
+            _, answer = member.api.call("/api/ready")
+            reasons |= {field["reason"] for field in answer["incomplete_fields"]}
+        return sorted(reasons)
 
     def _members(self):
         return [member for group in self._groups for member in group.members]
@@ -88,6 +113,15 @@ class Consumers:
         zombie.pause()
         self._shared.wait_until_shared(other)
         zombie.resume()
+
+    def group_reset(self):
+        """Resets the offsets of a group to the topic's beginning: it replays the topic."""
+        group = self._rng.choice(self._groups)
+        for member in group.members:
+            self._stop(member)
+        group.replay()
+        for member in group.members:
+            member.start(wait=False)
 
     @staticmethod
     def _stop(member):

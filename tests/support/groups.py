@@ -167,6 +167,14 @@ class Group:
             "--execute",
         )
 
+    def replay(self):
+        """Resets the committed offsets to the topic's beginning as a client without metadata does;
+        the members have to be stopped."""
+        self.wait_until_left()
+        self.client.commit(asynchronous=False, offsets=[
+            confluent_kafka.TopicPartition(self._line.topic, p, 0) for p in range(PARTITIONS)
+        ])
+
     def replace_committed(self, offsets):
         """Replaces all committed offsets by {partition: (offset, identity)}."""
         self.wait_until_left()
@@ -252,7 +260,10 @@ class Positions:
                 turns.append(identity)
 
     def _check(self, identity, status, committed):
-        if status["state"] == "recovering":
+        if status["state"] == "rebuilding":  # its log begins again at the place of a reset
+            for what in ("applied", "durable", "committed"):
+                self._highest.pop((identity, status["partition"], what), None)
+        if status["state"] in ("recovering", "rebuilding"):
             return
         durable = status["durable_offset"] or 0
         key = (identity, status["partition"])

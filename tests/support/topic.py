@@ -163,6 +163,7 @@ class Loss(Exception):
     """The numbers prove that events are missing or that numbers were used twice."""
 
 
+LOADED = ("bitdex.Chunk", "bitdex.Pass", "bitdex.Job")
 DIGEST_START = 0xCBF29CE484222325
 
 
@@ -230,6 +231,9 @@ class Sequence:
             return False
         if sender != (self.epoch, self.generation):
             raise Loss(f"offset {offset}: an event before the fence of its generation")
+        if kind in LOADED:
+            self._loaded(offset, event)
+            return False
         if event["seq"] < len(self.digests):
             self.duplicates += 1
             return False
@@ -237,6 +241,13 @@ class Sequence:
             raise Loss(f"offset {offset}: seq {event['seq']} follows {len(self.digests) - 1}")
         self.digests.append(digest_next(self.digests[-1], fields["row_id"]))
         return True
+
+    def _loaded(self, offset, event):
+        """A load's events take no seq. They follow a window that is acknowledged, so their seq is
+        the last one."""
+        last = len(self.digests) - 1
+        if event["seq"] != last:
+            raise Loss(f"offset {offset}: {event['body'][0]} at {event['seq']}, read up to {last}")
 
     def _mark(self, offset, event, sender):
         fields, seq = event["body"][1], event["seq"]
