@@ -10,6 +10,7 @@
 #include "common/cli/cli.h"
 #include "common/config/config.h"
 #include "common/pg/pg.h"
+#include "producer/source/guards.h"
 
 enum { DEFAULT_LIMIT = 100, LIMIT_MAX = 10000 };
 
@@ -36,7 +37,9 @@ query_dead_letters(const struct config *config, const char *sql, int count,
     int rc = pg_connect(config->postgres, "bitdex-producer dead-letters", &pg, err);
     if (rc != 0)
         return rc;
-    rc = pg_query(pg, sql, count, params, result, err);
+    rc = guards_check_own_tables(pg, config, err);
+    if (rc == 0)
+        rc = pg_query(pg, sql, count, params, result, err);
     pg_close(pg);
     return rc == 0 ? 0 : error_wrap(err, rc, "cannot read the dead letters");
 }

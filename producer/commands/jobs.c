@@ -13,6 +13,7 @@
 #include "common/pg/pg.h"
 #include "producer/commands/print_json.h"
 #include "producer/load/job_queue.h"
+#include "producer/source/guards.h"
 
 enum { LIST_LIMIT = 100 };
 
@@ -25,7 +26,9 @@ read_jobs(const struct cli *cli, int64_t job, struct buffer *json, struct error 
     int rc = pg_connect(cli->config->postgres, "bitdex-producer jobs", &pg, err);
     if (rc != 0)
         return rc;
-    rc = job_queue_print(pg, cli->config->producer.name, job, LIST_LIMIT, json, err);
+    rc = guards_check_own_tables(pg, cli->config, err);
+    if (rc == 0)
+        rc = job_queue_print(pg, cli->config->producer.name, job, LIST_LIMIT, json, err);
     pg_close(pg);
     return rc;
 }
@@ -158,7 +161,9 @@ command_jobs_cancel(const struct cli *cli, struct error *err)
         rc = pg_connect(cli->config->postgres, "bitdex-producer jobs", &pg, err);
     if (rc != 0)
         return rc;
-    rc = job_queue_cancel(pg, cli->config->producer.name, job, &found, &ended, err);
+    rc = guards_check_own_tables(pg, cli->config, err);
+    if (rc == 0)
+        rc = job_queue_cancel(pg, cli->config->producer.name, job, &found, &ended, err);
     pg_close(pg);
     if (rc == 0 && !found)
         rc = error_set(err, ERR_FATAL, "producer \"%s\" has no unfinished job %" PRId64,

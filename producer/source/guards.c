@@ -1,5 +1,7 @@
 #include "producer/source/guards.h"
 
+#include <string.h>
+
 #include "common/base/check.h"
 #include "common/pg/legacy_cleanup.h"
 #include "producer/source/cursor.h"
@@ -224,4 +226,19 @@ guards_check_source(struct pg *pg, const struct config *config, struct error *er
 {
     CHECK(guards[guards_count() - 1].check == guard_check_cursor);
     return guards_check_first(guards_count() - 1, pg, config, err);
+}
+
+int
+guards_check_own_tables(struct pg *pg, const struct config *config, struct error *err)
+{
+    int rc = 0;
+    uint32_t found = 0;
+    for (uint32_t i = 0; rc == 0 && i < guards_count(); i++) {
+        if (strstr(guards[i].name, "own tables") == NULL)
+            continue;
+        found++;
+        rc = guards_check(i, pg, config, err);
+    }
+    CHECK(rc != 0 || found == 2);
+    return rc;
 }

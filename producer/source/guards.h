@@ -23,5 +23,8 @@ int guards_check(uint32_t guard, struct pg *pg, const struct config *config, str
 int guards_check_all(struct pg *pg, const struct config *config, struct error *err);
 /* Checks all but the last, which is about the cursor: for commands that change the cursor. */
 int guards_check_source(struct pg *pg, const struct config *config, struct error *err);
+/* Checks that the producer's own tables are there, and of this version: for commands that only look
+ * at them. */
+int guards_check_own_tables(struct pg *pg, const struct config *config, struct error *err);
 
 #endif

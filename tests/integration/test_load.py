@@ -290,12 +290,12 @@ class Load(LoadCase):
         self.check_complete()
 
     def test_tables_of_an_earlier_version(self):
-        """`run` refuses the tables of an earlier version and names `init`, which changes them in
-        place: a dead letter stays, and a queued job is one of everything."""
+        """Every command refuses the tables of an earlier version and names `init`, which changes
+        them in place: a dead letter stays, and a queued job is one of everything."""
         self.create_full_tables(images=20)
         self.execute(EARLIER)
-        for command in ("run", "load"):
-            done = self.producer.command(command, check=False)
+        for command in ("run", "load", "jobs list", "jobs cancel 1", "dead-letters list"):
+            done = self.producer.command(*command.split(), check=False)
             self.assertEqual(done.returncode, 1)
             self.assertIn("run bitdex-producer init", done.stderr)
         self.pipeline.init()
@@ -304,7 +304,6 @@ class Load(LoadCase):
         self.check_complete()
         letters = json.loads(self.producer.command("dead-letters", "list", "--json").stdout)
         self.assertEqual([(letter["row_id"], letter["job"]) for letter in letters], [(7, 0)])
-
 
     def test_jobs_that_are_written_by_hand(self):
         """A row of bitdex_jobs may hold anything: what is no job fails with a reason."""
