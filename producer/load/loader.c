@@ -370,9 +370,9 @@ loader_check_uncovered(const struct loader *loader, struct error *err)
     if (job->counts.uncovered == 0)
         return 0;
     return error_set(err, ERR_DATA,
-                     "%" PRId64 " entities fit no message of the topic, so their fields are not"
-                     " loaded: bitdex-producer dead-letters list names them, and a larger"
-                     " max.message.bytes admits them",
+                     "%" PRId64 " entities have fields that could not be loaded: bitdex-producer"
+                     " dead-letters list names them and the reason (too large for max.message.bytes"
+                     " of the topic, or an expression that Postgres cannot evaluate)",
                      job->counts.uncovered);
 }
 
