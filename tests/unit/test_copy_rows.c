@@ -52,7 +52,7 @@ append_row(struct buffer *out, int64_t id, int64_t entity_id, int64_t created_at
     append_int16(out, 6);
     append_int64_field(out, id);
     append_int64_field(out, entity_id);
-    append_int64_field(out, id * 2); /* txid */
+    append_int64_field(out, (int64_t)((uint64_t)id * 2)); /* txid */
     append_int64_field(out, created_at);
     append_text_field(out, ops);
     append_int32(out, NULL_FIELD);
