@@ -2,6 +2,7 @@
 producer continues in the same epoch. Otherwise it refuses to continue and explains why, until
 `cursor adopt` opens a new epoch. Indexes are incomplete from then on, until a load has ended."""
 
+import random
 import subprocess
 import time
 import unittest
@@ -9,7 +10,7 @@ import unittest
 import index
 import servers
 import topic
-from case import SECONDS, GalleryCase
+from case import SECONDS, SEED, GalleryCase
 
 OTHER_HISTORY = """
 SELECT timeline_id, ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
@@ -147,18 +148,20 @@ class Failover(GalleryCase):
             )
 
     def test_f104_f122_failover_that_lost_nothing(self):
-        """The primary is killed under write load. What was sent is on its synchronous standby: the
-        producer continues there in the same epoch, and the index stays complete. `cursor adopt`
-        says the same, and changes nothing."""
+        """The primary is killed under write load, with a load queued or begun. What was sent is on
+        its synchronous standby: the producer continues there in the same epoch, the index stays
+        complete, and the load ends. `cursor adopt` says the same, and changes nothing."""
         standby = self.server("standby", copy_of=self.primary, is_standby=True)
         self.create_gallery(images=500)
         self.replicate_synchronously()
         with self.writers(threads=4, reconnect=True):
             time.sleep(SECONDS)
+            self.producer.command("load", "--no-wait")
+            time.sleep(random.Random(SEED).random())
             self.promote(standby, self.primary)
         self.producer.kill()
         before = self.read_cursor()
-        self.assertEqual(before[1:3], (1, "00000001"))
+        self.assertEqual(before[1:], (1, "00000001", 1))
         self.assertIn("note     cursor: the database was restored or failed over",
             self.producer.command("check").stdout)
         refused = self.producer.command("cursor", "set", "now", check=False)
@@ -168,8 +171,12 @@ class Failover(GalleryCase):
         self.assertEqual(self.read_cursor(), before)
         self.producer.start()
         self.write(6000)
+        self.pipeline.consumer.wait_until(
+            lambda: self.execute("SELECT state FROM bitdex_jobs").fetchone() == ("done",),
+            "waits for the load",
+        )
         self.check_end()
-        self.assertEqual(self.read_cursor()[1:], (1, "00000002", 0))
+        self.assertEqual(self.read_cursor()[1:], (1, "00000002", 1))
         self.assertEqual(self.pipeline.api.call("/api/ready")[0], 200)
         self.producer.stop()
         self.assertIn("nothing was changed", self.producer.command("cursor", "adopt").stdout)
