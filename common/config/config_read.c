@@ -54,21 +54,24 @@ read_integer(const struct config_reader *reader, const struct setting *setting,
     return 0;
 }
 
-/* "0", "1", or "0." and one to three digits: what all versions of YAML read in the same way. */
+/* "0" or "1", and perhaps "." and one to three digits: what all versions of YAML read in the same
+ * way. */
 static bool
 parse_share(const struct config_node *node, double *share)
 {
     CHECK(node->kind == NODE_SCALAR);
+    static const int scales[] = {0, 100, 10, 1};
     const char *text = node->text;
-    *share = strcmp(text, "1") == 0 ? 1 : 0;
-    if (!node->is_plain || strcmp(text, "0") == 0 || strcmp(text, "1") == 0)
-        return node->is_plain;
-    size_t digits = strncmp(text, "0.", 2) == 0 ? strspn(text + 2, "0123456789") : 0;
-    if (digits == 0 || digits > 3 || text[2 + digits] != '\0')
+    size_t digits = 0;
+    if (!node->is_plain || (text[0] != '0' && text[0] != '1'))
         return false;
-    static const int scales[] = {100, 10, 1};
-    *share = strtol(text + 2, NULL, 10) * scales[digits - 1] / SHARE_UNIT;
-    return true;
+    if (text[1] == '.')
+        digits = strspn(text + 2, "0123456789");
+    if (text[1] != '\0' && (digits == 0 || digits > 3 || text[2 + digits] != '\0'))
+        return false;
+    long parts = digits > 0 ? strtol(text + 2, NULL, 10) * scales[digits] : 0;
+    *share = (text[0] - '0') + (double)parts / SHARE_UNIT;
+    return *share <= 1;
 }
 
 static int

@@ -194,6 +194,22 @@ read_selection(const struct cli *cli, struct arena *arena, struct load_selection
     return rc;
 }
 
+/* A range names no entities of a pass; the operator may have expected its fields. */
+static void
+report_left_out(const struct load_plan *plan)
+{
+    struct buffer names = {0};
+    if (plan->left_out_count == 0)
+        return;
+    for (uint32_t i = 0; i < plan->left_out_count; i++)
+        buffer_append_format(&names, "%s%.*s", i > 0 ? ", " : "", TEXT_ARGS(plan->left_out[i]));
+    fprintf(stderr,
+            "not loaded: %s: only the index knows the entities of these fields, so they are loaded"
+            " for all entities or not at all\n",
+            buffer_string(&names));
+    buffer_free(&names);
+}
+
 /* Checks the selection, and leaves out what is loaded if that is asked for; `*nothing`: then all of
  * it is. In a session of its own, because making a plan changes settings. */
 static int
@@ -215,6 +231,8 @@ prepare_selection(const struct cli *cli, struct arena *arena, struct load_select
     if (rc == 0)
         rc = load_plan_create(config, pg, selection, arena, &plan, err);
     pg_close(pg);
+    if (rc == 0)
+        report_left_out(plan);
     if (rc == 0 && cli_find_option(cli, "--changed") != NULL)
         rc = load_changed_select(config, plan, arena, selection, nothing, err);
     return rc;

@@ -100,6 +100,23 @@ test_defaults_are_filled_in(void **state)
 }
 
 static void
+test_a_share_is_a_number_from_0_to_1(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double share;
+    } shares[] = {{"0", 0}, {"0.2", 0.2}, {"0.05", 0.05}, {"0.125", 0.125}, {"1", 1}, {"1.0", 1}};
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
+        char *text = memory_format("%sproducer: { load: { share: %s } }\n", HEAD, shares[i].text);
+        struct config *config = config_load_valid(text, CONFIG_PRODUCER);
+        assert_true(config->producer.load.share == shares[i].share);
+        config_destroy(config);
+        free(text);
+    }
+}
+
+static void
 test_invalid_yaml_is_refused_with_its_place(void **state)
 {
     (void)state;
@@ -146,6 +163,8 @@ test_values_are_refused_with_their_place(void **state)
         {HEAD "producer: { chunk_rows: 010 }\n", "6:25: producer.chunk_rows: must be an integer"},
         {HEAD "producer: { chunk_rows: }\n",
          "6:25: producer.chunk_rows: must be an integer, not nothing"},
+        {HEAD "producer: { load: { share: 1.001 } }\n",
+         "6:28: producer.load.share: must be a number from 0 to 1, such as 0.25"},
         {HEAD "producer: { load: { share: 1.5 } }\n",
          "6:28: producer.load.share: must be a number from 0 to 1, such as 0.25"},
         {HEAD "producer: { load: { share: 0.1234 } }\n",
@@ -865,6 +884,7 @@ main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_example_loads_for_both_programs),
         cmocka_unit_test(test_defaults_are_filled_in),
+        cmocka_unit_test(test_a_share_is_a_number_from_0_to_1),
         cmocka_unit_test(test_invalid_yaml_is_refused_with_its_place),
         cmocka_unit_test(test_values_are_refused_with_their_place),
         cmocka_unit_test(test_each_program_names_the_settings_that_it_lacks),
