@@ -101,7 +101,7 @@ struct config_log {
 
 /* triggers: the generator makes SQL of them. The first setting that an entry has determines its
  * kind: field (join), rows_from (fan-out per row), query (fan-out); else it is direct. Settings
- * that a kind does not use are kept, and config_next_unsupported() reports them. */
+ * that a kind does not use are kept, and config_next_unused() reports them. */
 enum config_trigger_kind { TRIGGER_DIRECT, TRIGGER_JOIN, TRIGGER_FAN_OUT, TRIGGER_FAN_OUT_PER_ROW };
 enum config_on_delete { ON_DELETE_NOTHING, ON_DELETE_SLOT };
 enum config_on_truncate { ON_TRUNCATE_REFUSE, ON_TRUNCATE_EMIT };

@@ -6,7 +6,7 @@
 #include "common/base/check.h"
 #include "common/base/memory.h"
 #include "common/config/config.h"
-#include "common/config/config_unsupported.h"
+#include "common/config/config_unused.h"
 #include "common/json/json_write.h"
 #include "common/kafka/kafka_admin.h"
 #include "common/pg/pg.h"
@@ -68,7 +68,7 @@ check_configuration(struct checklist *list, const struct config *config)
 {
     uint32_t cursor = 0;
     char what[UNBUILT_BYTES];
-    while (config_next_unsupported(config, &cursor, what, sizeof what))
+    while (config_next_unused(config, &cursor, what, sizeof what))
         checklist_print(list, "configuration", RESULT_NOTE, what);
     checklist_print(list, "configuration", RESULT_OK, "");
 }

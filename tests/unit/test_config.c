@@ -13,7 +13,7 @@
 #include "common/config/config_print.h"
 #include "common/config/config_redact.h"
 #include "common/config/config_reference.h"
-#include "common/config/config_unsupported.h"
+#include "common/config/config_unused.h"
 #include "tests/unit/random_input.h"
 #include "tests/unit/unit_test.h"
 
@@ -542,7 +542,12 @@ test_kinds_follow_their_precedence_and_unused_settings_are_named(void **state)
         "  - { table: R, slot_field: id, query: 'level eq {id}', track_fields: [meta],\n"
         "      rows_from: { table: A, fk: p, slot: id } }\n"
         "  - { table: Q, query: 'level IN {ids} and at EQ \"x AND y\"', on_delete: true,\n"
-        "      track_fields: [level] }\n",
+        "      track_fields: [level] }\n"
+        "dump_phases:\n"
+        "  - { name: q, table: public.Q, slot_field: id, columns: [id] }\n"
+        "  - { name: c, table: C, slot_field: id, columns: [id] }\n"
+        "  - { name: d, table: D, slot_field: id, columns: [id],\n"
+        "      copy_query: COPY (SELECT 1) TO STDOUT }\n",
         CONFIG_PRODUCER);
     assert_int_equal(config->triggers[0].kind, TRIGGER_JOIN);
     assert_int_equal(config->triggers[1].kind, TRIGGER_FAN_OUT_PER_ROW);
@@ -554,14 +559,15 @@ test_kinds_follow_their_precedence_and_unused_settings_are_named(void **state)
         "triggers[1].slot_field (line 18): has no effect, the kind is fan-out per row",
         "triggers[1].query (line 18): has no effect, the kind is fan-out per row",
         "triggers[2].on_delete (line 20): has no effect, the kind is fan-out",
+        "dump_phases[2].copy_query (line 25): has no effect, table D has no triggers",
     };
     uint32_t cursor = 0;
     char what[200];
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        assert_true(config_next_unsupported(config, &cursor, what, sizeof what));
+        assert_true(config_next_unused(config, &cursor, what, sizeof what));
         assert_string_equal(what, wanted[i]);
     }
-    assert_false(config_next_unsupported(config, &cursor, what, sizeof what));
+    assert_false(config_next_unused(config, &cursor, what, sizeof what));
     config_destroy(config);
 }
 
