@@ -10,6 +10,7 @@
 #include "common/json/json_write.h"
 #include "common/kafka/kafka_admin.h"
 #include "common/pg/pg.h"
+#include "producer/load/phase_check.h"
 #include "producer/sink/topic_check.h"
 #include "producer/source/cursor.h"
 #include "producer/source/guards.h"
@@ -212,6 +213,10 @@ check_database(struct checklist *list, const struct config *config)
     }
     if (access == 0 && held > 0) /* the first one refuses a connection that is not our own */
         check_entries(list, pg, config, rc == 0);
+    if (access == 0 && rc == 0 && phase_check_is_needed(config)) {
+        rc = phase_check_run(config, pg, &err);
+        checklist_add(list, "dump phases", rc, &err);
+    }
     pg_close(pg);
 }
 
