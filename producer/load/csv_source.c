@@ -95,7 +95,7 @@ plan_source(struct csv_source *source, const struct source_phase *phase, struct 
         .values = values,
         .value_count = count,
         .is_whole = source->options.request->entity_limit == 0,
-        .dump_name = phase_dump_name(phase->config, &source->arena),
+        .dump_name = phase_dump_name(phase->config, phase->config->table, &source->arena),
         .fields = source->plan.fields + phase->first_field,
     };
 }

@@ -102,7 +102,7 @@ load_override_split(struct pg *pg, struct arena *arena, const struct config *con
         if (rc != 0)
             break;
         taken.phase = read;
-        taken.dump_name = phase_dump_name(phase, arena);
+        taken.dump_name = phase_dump_name(phase, source->table, arena);
         phases[(*phase_count)++] = taken;
         leave_values(arena, phase, source);
     }

@@ -163,25 +163,22 @@ add_chunk(struct items *items, const struct load_chunk *chunk, int32_t partition
         qsort(items->list, items->count, sizeof *items->list, compare_items);
 }
 
-/* The first entities, as the plan of this configuration reads them. */
+/* The first entities, as the plan reads them. */
 static int
-read_items(const struct config *config, const struct load_selection *selection, struct pg *pg,
-           struct arena *arena, struct items *items, struct error *err)
+read_items(const struct load_plan *plan, struct pg *pg, struct arena *arena, struct items *items,
+           struct error *err)
 {
     const struct range_reader_options options = {.event_bytes_max = EVENT_BYTES_MAX_HERE};
-    struct load_plan *plan;
     struct range_reader *reader;
     struct load_chunk chunk;
-    int rc = load_plan_create(config, pg, selection, arena, &plan, err);
-    if (rc == 0)
-        rc = range_reader_create(plan, &options, &reader, err);
+    int rc = range_reader_create(plan, &options, &reader, err);
     if (rc != 0)
         return rc;
     rc = range_reader_read(reader, pg, 0, &chunk, err);
     range_reader_destroy(reader);
     if (rc != 0)
         return rc;
-    add_chunk(items, &chunk, config->topic.partitions, arena);
+    add_chunk(items, &chunk, plan->config->topic.partitions, arena);
     load_chunk_free(&chunk);
     return 0;
 }
@@ -231,37 +228,57 @@ compare(const struct config *config, const struct items *phases, const struct it
     }
 }
 
+struct plans {
+    struct config without; /* the configuration without phases */
+    struct load_plan *phases;
+    struct load_plan *triggers;
+};
+
+static int
+make_plans(const struct config *config, struct pg *pg, struct arena *arena, struct plans *plans,
+           struct error *err)
+{
+    struct load_selection selection = {0};
+    plans->without = *config;
+    plans->without.dump_phases = NULL;
+    plans->without.dump_phase_count = 0;
+    select_fields(config, arena, &selection);
+    int rc = load_plan_create(config, pg, &selection, arena, &plans->phases, err);
+    return rc == 0 ? load_plan_create(&plans->without, pg, &selection, arena, &plans->triggers, err)
+                   : rc;
+}
+
 /* In one snapshot. */
 static int
-read_both(const struct config *config, struct pg *pg, struct arena *arena, struct items *phases,
-          struct items *triggers, struct error *err)
+compare_plans(const struct config *config, struct pg *pg, struct arena *arena,
+              const struct plans *plans, struct error *err)
 {
-    struct config without = *config;
-    struct load_selection selection = {0};
-    without.dump_phases = NULL;
-    without.dump_phase_count = 0;
-    select_fields(config, arena, &selection);
-    int rc = read_items(config, &selection, pg, arena, phases, err);
-    return rc == 0 ? read_items(&without, &selection, pg, arena, triggers, err) : rc;
+    struct items phases = {0};
+    struct items triggers = {0};
+    struct error ignored;
+    int rc = pg_exec(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+    if (rc == 0)
+        rc = read_items(plans->phases, pg, arena, &phases, err);
+    if (rc == 0)
+        rc = read_items(plans->triggers, pg, arena, &triggers, err);
+    pg_exec(pg, "ROLLBACK", &ignored);
+    if (rc == 0)
+        rc = compare(config, &phases, &triggers, err);
+    free(phases.list);
+    free(triggers.list);
+    return rc;
 }
 
 int
 phase_check_run(const struct config *config, struct pg *pg, struct error *err)
 {
     struct arena arena;
-    struct items phases = {0};
-    struct items triggers = {0};
-    struct error ignored;
+    struct plans plans;
     CHECK(phase_check_is_needed(config));
     arena_init(&arena);
-    int rc = pg_exec(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+    int rc = make_plans(config, pg, &arena, &plans, err);
     if (rc == 0)
-        rc = read_both(config, pg, &arena, &phases, &triggers, err);
-    pg_exec(pg, "ROLLBACK", &ignored);
-    if (rc == 0)
-        rc = compare(config, &phases, &triggers, err);
-    free(phases.list);
-    free(triggers.list);
+        rc = compare_plans(config, pg, &arena, &plans, err);
     arena_free(&arena);
     return rc;
 }

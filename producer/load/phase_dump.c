@@ -37,16 +37,16 @@ append_phase(struct buffer *out, const struct config_dump_phase *phase)
 }
 
 const char *
-phase_dump_name(const struct config_dump_phase *phase, struct arena *arena)
+phase_dump_name(const struct config_dump_phase *phase, const char *table, struct arena *arena)
 {
     char hash[DIGEST_HEX_BYTES];
     struct buffer text;
-    CHECK(phase->table != NULL);
+    CHECK(table != NULL);
     buffer_init(&text);
     append_phase(&text, phase);
     digest_sha256((struct text){(const char *)text.data, text.bytes}, hash);
     buffer_clear(&text);
-    buffer_append_format(&text, "%s-%.*s", phase->table, DUMP_HASH_DIGITS, hash);
+    buffer_append_format(&text, "%s-%.*s", table, DUMP_HASH_DIGITS, hash);
     const char *name = arena_strdup(arena, (struct text){(const char *)text.data, text.bytes});
     buffer_free(&text);
     return name;
