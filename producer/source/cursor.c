@@ -145,27 +145,29 @@ check_topic(const struct pg_result *row, const struct config *config, struct err
     return 0;
 }
 
-/* A position in the future means that a restore took the database back (F06). */
+/* A position in the future means that a restore took the database back (F06). The next transaction
+ * is read together with the position, because a running producer may save positions meanwhile. */
 static int
-check_position(struct pg *pg, const struct config *config, const struct cursor_history *history,
-               struct error *err)
+check_position(struct pg *pg, const struct config *config, struct error *err)
 {
     struct pg_result *result;
-    CHECK(history->next_xid > 0);
+    CHECK(config->producer.name != NULL);
     int rc =
         pg_query(pg,
                  "SELECT pg_snapshot_xmax(s2), last_row_id,"
-                 " pg_sequence_last_value(pg_get_serial_sequence('\"BitdexOps\"', 'id'))"
+                 " pg_sequence_last_value(pg_get_serial_sequence('\"BitdexOps\"', 'id')),"
+                 " pg_snapshot_xmax(pg_current_snapshot()),"
+                 " pg_snapshot_xmax(s2) > pg_snapshot_xmax(pg_current_snapshot())"
                  " FROM bitdex_windows WHERE name = $1 ORDER BY tick DESC, sub_id DESC LIMIT 1",
                  1, &config->producer.name, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not read the cursor");
-    if (pg_rows(result) == 1 && strtoull(pg_text(result, 0, 0), NULL, 10) > history->next_xid)
+    if (pg_rows(result) == 1 && pg_boolean(result, 0, 4))
         rc = error_set(err, ERR_FATAL,
                        "the cursor is in the future of this database (transaction %s, the next one"
-                       " is %" PRIu64 "): the database went back; open a new epoch with:"
+                       " is %s): the database went back; open a new epoch with:"
                        " bitdex-producer cursor adopt",
-                       pg_text(result, 0, 0), history->next_xid);
+                       pg_text(result, 0, 0), pg_text(result, 0, 3));
     else if (pg_rows(result) == 1 && pg_integer(result, 0, 1) > pg_integer(result, 0, 2))
         rc = error_set(err, ERR_FATAL,
                        "row %s was sent, but the sequence of \"BitdexOps\".id is at %" PRId64
@@ -200,7 +202,7 @@ cursor_check(struct pg *pg, const struct config *config, const struct cursor_his
     if (exists && rc == 0)
         rc = check_topic(row, config, err);
     pg_result_clear(row);
-    return exists && rc == 0 ? check_position(pg, config, history, err) : rc;
+    return exists && rc == 0 ? check_position(pg, config, err) : rc;
 }
 
 int

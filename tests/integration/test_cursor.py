@@ -123,6 +123,29 @@ class Refusals(GalleryCase):
         self.execute("UPDATE bitdex_windows SET s2 = s1, last_row_id = last_row_id + 1000")
         self.refused("setval()")
 
+    def test_f06_a_position_that_is_saved_meanwhile(self):
+        """A position that a running producer saves while a command checks the cursor is not one of
+        the future."""
+        self.drain_some()
+        with self.pipeline.connect() as saving, concurrent.futures.ThreadPoolExecutor(1) as pool:
+            saving.execute("LOCK TABLE bitdex_windows IN ACCESS EXCLUSIVE MODE")
+            checking = pool.submit(self.producer.command, "check", check=False)
+            self.wait_until_locked()
+            self.execute("SELECT pg_current_xact_id()")
+            saving.execute("""INSERT INTO bitdex_windows SELECT (jsonb_populate_record(w,
+                jsonb_build_object('tick', tick + 1, 's2', pg_current_snapshot()::text))).*
+                FROM bitdex_windows w ORDER BY tick DESC, sub_id DESC LIMIT 1""")
+            saving.commit()
+            self.assertIn("ok       cursor\n", checking.result().stdout)
+
+    def wait_until_locked(self):
+        """Returns when a session of the producer waits for a lock."""
+        deadline = time.monotonic() + 30
+        while self.execute("""SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND
+                datname = current_database()""").rowcount == 0:
+            self.assertLess(time.monotonic(), deadline, "nothing waits for a lock")
+            time.sleep(0.02)
+
     def test_f53_partitions_were_added(self):
         """A topic that has got more partitions is refused, also by `cursor adopt`, because entities
         would move between shards."""
