@@ -268,12 +268,13 @@ static void
 encode_value(struct buffer *out, const struct expression_value *value)
 {
     uint8_t kind = (uint8_t)value->kind;
-    uint8_t boolean = value->boolean ? 1 : 0;
+    uint8_t boolean;
     buffer_append(out, &kind, sizeof kind);
     switch (value->kind) {
     case EXPRESSION_NULL:
         break;
     case EXPRESSION_BOOLEAN:
+        boolean = value->boolean ? 1 : 0;
         buffer_append(out, &boolean, sizeof boolean);
         break;
     case EXPRESSION_INTEGER:

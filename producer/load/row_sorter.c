@@ -241,7 +241,8 @@ run_fill(struct row_sorter *sorter, struct row_run *run, size_t bytes, struct er
     struct files *files = sorter->options.files;
     size_t left = run->buffer.bytes - run->read;
     CHECK(run->read <= run->buffer.bytes);
-    memmove(run->buffer.data, run->buffer.data + run->read, left);
+    if (left > 0)
+        memmove(run->buffer.data, run->buffer.data + run->read, left);
     run->buffer.bytes = left;
     run->read = 0;
     uint64_t more = run->end - run->at < bytes ? run->end - run->at : bytes;
