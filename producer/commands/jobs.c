@@ -49,6 +49,7 @@ print_selection(const struct json_value *job)
     const struct json_value *begin = json_member(job, "begin");
     const struct json_value *end = json_member(job, "end");
     const struct json_value *ids = json_member(job, "ids");
+    print_text_member(job, " --csv ", "csv");
     print_text_member(job, " --table ", "table");
     for (uint32_t i = 0; fields->kind == JSON_ARRAY && i < fields->array.count; i++)
         printf("%s%.*s", i == 0 ? " --fields " : ",", TEXT_ARGS(fields->array.items[i].string));

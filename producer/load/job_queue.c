@@ -242,7 +242,7 @@ job_queue_print(struct pg *pg, const char *name, int64_t id, int64_t limit, stru
     snprintf(texts[1], sizeof texts[1], "%" PRId64, limit);
     int rc = pg_query(pg,
                       "SELECT coalesce(json_agg(j ORDER BY id), '[]') FROM (SELECT id, kind, state,"
-                      " cancel_requested, source_table AS \"table\", fields, phases,"
+                      " cancel_requested, source_table AS \"table\", fields, phases, csv,"
                       " nullif(after_id, 9223372036854775807) + 1 AS begin,"
                       " nullif(up_to_id, 9223372036854775807) + 1 AS \"end\","
                       " cardinality(ids) AS ids,"

@@ -93,6 +93,8 @@ class Csv(CsvCase):
         self.assertEqual(list(self.files.glob("*.rejects")), [])
         (job,) = self.jobs()
         self.assertEqual((job["state"], job["rejected"], job["error"]), ("done", 0, None))
+        self.assertEqual(job["csv"], str(self.files))
+        self.assertIn(f"--csv {self.files}", self.producer.command("jobs", "list").stdout)
         self.insert_op(2 * STEP, 222)
         self.pipeline.start()
         self.pipeline.wait_until_fresh()
