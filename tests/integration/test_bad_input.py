@@ -222,7 +222,7 @@ class Usage(GalleryCase):
             self.run_fails(program, "run", "--fast", code=2, word="--fast")
             self.run_fails(program, "status", code=1, word=str(program.port))
         self.run_fails(producer, "dead-letters", code=2, word="dead-letters")
-        self.run_fails(producer, "dead-letters", "show", code=2, word="ROW_ID")
+        self.run_fails(producer, "dead-letters", "show", code=2, word="needs ID")
         self.run_fails(producer, "dead-letters", "list", "many", code=2, word="many")
         self.run_fails(consumer, "get", code=2, word="ID")
         self.run_fails(consumer, "get", "x", code=2, word="x")

@@ -278,7 +278,7 @@ class SortedOnDisk(CsvCase):
     def kill_load(self):
         """Kills the command when it has sent further chunks."""
         before = [job["chunks"] for job in self.jobs()] or [0]
-        process = self.producer.begin("load", "--csv", str(self.files), "--batch", "500")
+        process = self.producer.begin("load", "--csv", str(self.files), "--batch", "100")
         deadline = time.monotonic() + 120
         while not self.jobs() or self.jobs()[0]["chunks"] < before[0] + 2:
             self.assertLess(time.monotonic(), deadline)

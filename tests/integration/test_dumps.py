@@ -181,6 +181,8 @@ class Loads(test_load.LoadCase):
         self.producer.command("load")
         only = late.add("only").start()  # it reads the load from the topic
         self.wait_until_complete(first, second, only)
+        for group in (pair, late):
+            group.wait_until_settled()
         self.assertEqual(self.load_changed(), (sorted(gallery.TABLES), None))
         (tool,) = (name for name in self.dumps(second)["dumps"] if name.startswith("ImageTool-"))
         client = test_post_ops.Client(second.port)

@@ -152,7 +152,7 @@ class Phases(PhasesCase):
 
     def test_f84_check_names_a_field_in_another_unit(self):
         """Milliseconds in the phase, seconds by the triggers; and a text where a number was."""
-        self.configure_phases(time=f"extract(epoch from {TIME})::bigint * 1000")
+        self.configure_phases(time=f"floor(extract(epoch from {TIME}))::bigint * 1000")
         self.create_full_tables()
         message = self.check(rc=1)["dump phases"]
         pattern = r"field existedAt of entity 1 is (\d+) by its dump phase, and (\d+)"

@@ -151,6 +151,14 @@ class Group:
             self._admin = admin.AdminClient({"bootstrap.servers": self._line.kafka})
         return self._admin
 
+    def wait_until_settled(self):
+        """Waits until the group does not rebalance."""
+        stable = confluent_kafka.ConsumerGroupState.STABLE
+        deadline = time.monotonic() + 120
+        while self.admin.describe_consumer_groups([self.name])[self.name].result(30).state != stable:
+            assert time.monotonic() < deadline, f"group {self.name} rebalances"
+            time.sleep(0.2)
+
     def wait_until_left(self):
         """Waits until the sessions of the stopped members have ended; until then the broker lets
         nobody else change the group's offsets."""
