@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/check.h"
 #include "common/http/server.h"
@@ -29,7 +30,8 @@ cursors_add(struct cursor_list *list, const char *name, int64_t value)
     struct cursor *cursor = &list->items[list->count++];
     CHECK(value >= 0);
     CHECK(name[0] != '\0');
-    snprintf(cursor->name, sizeof cursor->name, "%s", name);
+    CHECK(strlen(name) < sizeof cursor->name);
+    memcpy(cursor->name, name, strlen(name) + 1);
     cursor->value = value;
 }
 

@@ -155,8 +155,9 @@ class Group:
         """Waits until the group does not rebalance."""
         stable = confluent_kafka.ConsumerGroupState.STABLE
         deadline = time.monotonic() + 120
-        while self.admin.describe_consumer_groups([self.name])[self.name].result(30).state != stable:
-            assert time.monotonic() < deadline, f"group {self.name} rebalances"
+        name = self.name
+        while self.admin.describe_consumer_groups([name])[name].result(30).state != stable:
+            assert time.monotonic() < deadline, f"group {name} rebalances"
             time.sleep(0.2)
 
     def wait_until_left(self):
