@@ -361,6 +361,42 @@ group_is_settled(const rd_kafka_ConsumerGroupDescription_t *group)
            state != RD_KAFKA_CONSUMER_GROUP_STATE_COMPLETING_REBALANCE;
 }
 
+/* Do the group's offsets show that it reads other topics only? */
+static bool
+offsets_are_elsewhere(const rd_kafka_topic_partition_list_t *offsets, const char *topic)
+{
+    CHECK(topic[0] != '\0');
+    for (int i = 0; offsets != NULL && i < offsets->cnt; i++)
+        if (strcmp(offsets->elems[i].topic, topic) == 0)
+            return false;
+    return offsets != NULL && offsets->cnt > 0;
+}
+
+/* What a group that rebalances reads is known from its committed offsets only. A group without any,
+ * or whose offsets cannot be read now, may read the topic. */
+static bool
+admin_group_is_elsewhere(struct kafka_admin *admin, const char *group, const char *topic)
+{
+    size_t count;
+    struct error ignored = {0};
+    rd_kafka_event_t *reply;
+    rd_kafka_ListConsumerGroupOffsets_t *request =
+        rd_kafka_ListConsumerGroupOffsets_new(group, NULL);
+    rd_kafka_AdminOptions_t *options =
+        admin_options(admin, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+    rd_kafka_ListConsumerGroupOffsets(admin->client, &request, 1, options, admin->replies);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_ListConsumerGroupOffsets_destroy(request);
+    if (admin_wait(admin, members_failed, &reply, &ignored) != 0)
+        return false;
+    const rd_kafka_group_result_t **found = rd_kafka_ListConsumerGroupOffsets_result_groups(
+        rd_kafka_event_ListConsumerGroupOffsets_result(reply), &count);
+    bool elsewhere = count == 1 && rd_kafka_group_result_error(found[0]) == NULL &&
+                     offsets_are_elsewhere(rd_kafka_group_result_partitions(found[0]), topic);
+    rd_kafka_event_destroy(reply);
+    return elsewhere;
+}
+
 static int
 admin_add_members(struct kafka_admin *admin, const char **groups, size_t group_count,
                   const char *topic, struct arena *arena, struct buffer *members, bool *is_settled,
@@ -378,7 +414,10 @@ admin_add_members(struct kafka_admin *admin, const char **groups, size_t group_c
         const rd_kafka_error_t *failure = rd_kafka_ConsumerGroupDescription_error(found[i]);
         if (failure != NULL && rd_kafka_error_code(failure) != 0)
             rc = kafka_error_set(err, rd_kafka_error_code(failure), members_failed);
-        *is_settled = *is_settled && group_is_settled(found[i]);
+        if (!group_is_settled(found[i]) &&
+            !admin_group_is_elsewhere(admin, rd_kafka_ConsumerGroupDescription_group_id(found[i]),
+                                      topic))
+            *is_settled = false;
         group_add_members(found[i], topic, arena, members);
     }
     rd_kafka_event_destroy(reply);

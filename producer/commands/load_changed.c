@@ -11,12 +11,14 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/shutdown.h"
 #include "common/config/config_rules.h"
 #include "common/http/client.h"
 #include "common/json/json_parse.h"
 #include "common/kafka/kafka_admin.h"
 
-enum { ANSWER_S = 5, ANSWER_DEPTH = 8 };
+enum { ANSWER_S = 5, ANSWER_DEPTH = 8, SETTLE_WAIT_US = 15 * US_PER_S, SETTLE_POLL_MS = 500 };
 
 /* The dumps of a plan, and who was asked about them. */
 struct changed {
@@ -153,6 +155,22 @@ member_is_ours(const struct kafka_member *member)
     return config_rule_reachable(member->client_id) == NULL;
 }
 
+/* Waits for groups that are rebalancing, for a bounded time. */
+static int
+changed_find_members(struct changed *changed, struct kafka_admin *admin,
+                     struct kafka_members *members, struct error *err)
+{
+    int64_t until_us = clock_monotonic_us() + SETTLE_WAIT_US;
+    for (;;) {
+        int rc =
+            kafka_admin_members(admin, changed->config->topic.name, changed->arena, members, err);
+        if (rc != 0 || members->is_settled || shutdown_requested() ||
+            clock_monotonic_us() > until_us)
+            return rc;
+        clock_sleep_ms(SETTLE_POLL_MS);
+    }
+}
+
 static int
 changed_ask_members(struct changed *changed, struct error *err)
 {
@@ -161,7 +179,7 @@ changed_ask_members(struct changed *changed, struct error *err)
     int rc = kafka_admin_create(&changed->config->kafka, &admin, err);
     if (rc != 0)
         return rc;
-    rc = kafka_admin_members(admin, changed->config->topic.name, changed->arena, &members, err);
+    rc = changed_find_members(changed, admin, &members, err);
     kafka_admin_destroy(admin);
     if (rc != 0)
         return rc;

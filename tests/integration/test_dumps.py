@@ -198,6 +198,19 @@ class Loads(test_load.LoadCase):
         self.assertIn(f"127.0.0.1:{only.port} of group {late.name} is not asked: ", done.stderr)
         self.assertIn("everything is loaded already", done.stdout)
 
+    def test_groups_of_other_topics_may_rebalance(self):
+        """A group that rebalances is waited for only if it may read the topic."""
+        self.create_full_tables(60)
+        self.pipeline.start()
+        self.producer.command("load")
+        self.wait_until_complete()
+        other = groups.Rebalancing(self.pipeline, f"{self.pipeline.topic}.dead")
+        self.addCleanup(other.close)
+        begin = time.monotonic()
+        self.assertEqual(self.load_changed(), (sorted(gallery.TABLES), None))
+        self.assertLess(time.monotonic() - begin, 15)
+        other.check_rebalances()
+
     def test_f12_the_producer_is_killed_during_a_load(self):
         """While a load is interrupted its dumps are neither complete nor failed; a cancelled load
         has failed in every registry, and the next one is complete."""

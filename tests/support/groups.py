@@ -316,3 +316,42 @@ class Monitor:
         if self._failure is not None:
             raise self._failure
         assert self._positions.checked > 0, "no position was checked"
+
+
+class Rebalancing:
+    """A group of stock clients that has read `topic` and rebalances until close(): the first member
+    does not answer that its partitions are revoked."""
+
+    def __init__(self, line, topic):
+        self._settings = {
+            "bootstrap.servers": line.kafka,
+            "group.id": f"{topic}-rebalancing",
+            "auto.offset.reset": "earliest",
+        }
+        self._admin = admin.AdminClient({"bootstrap.servers": line.kafka})
+        self._members = [confluent_kafka.Consumer(self._settings) for _ in range(2)]
+        first, second = self._members
+        owned = []
+        first.subscribe([topic], on_assign=lambda _, partitions: owned.extend(partitions))
+        deadline = time.monotonic() + 60
+        while not owned:
+            assert time.monotonic() < deadline, f"no partition of {topic} is assigned"
+            first.poll(0.2)
+        first.commit(
+            offsets=[confluent_kafka.TopicPartition(topic, 0, 0)], asynchronous=False)
+        second.subscribe([topic])
+        while not self._rebalances():
+            assert time.monotonic() < deadline, "the group does not rebalance"
+            second.poll(0.2)
+
+    def _rebalances(self):
+        group = self._settings["group.id"]
+        found = self._admin.describe_consumer_groups([group])[group].result(30)
+        return found.state == confluent_kafka.ConsumerGroupState.PREPARING_REBALANCING
+
+    def check_rebalances(self):
+        assert self._rebalances(), "the group does not rebalance any more"
+
+    def close(self):
+        for member in self._members:
+            member.close()
