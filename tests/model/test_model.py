@@ -1,5 +1,5 @@
 """A sample of the model's schedules: every scenario from a random seed, and weaker protocols that
-must fail. BITDEX_SEED repeats a run; BITDEX_SECONDS is the time for the schedules (default 15)."""
+must fail. BITDEX_SEED repeats a run; BITDEX_SECONDS is the time for the schedules (default 8)."""
 
 import os
 import random
@@ -12,7 +12,7 @@ from run import SCEN, execute, law6, parts
 from world import config, schedule
 
 SEED = int(os.environ.get("BITDEX_SEED", random.randrange(1, 1 << 30)))
-SECONDS = float(os.environ.get("BITDEX_SECONDS", 15))
+SECONDS = float(os.environ.get("BITDEX_SECONDS", 8))
 STEPS = 800
 
 # A scenario, a weaker protocol, and a seed whose schedule usually shows that it is wrong.
