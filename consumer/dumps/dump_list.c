@@ -340,7 +340,7 @@ list_register_load(struct dump_list *list, const struct dump_mark *mark, struct 
     return dump;
 }
 
-/* Every partition tells of the load; the first one registers the dump. False: it cannot be. */
+/* Every partition reports the load; the first one registers the dump. False: it cannot be. */
 static bool
 list_begin_dump(struct dump_list *list, int32_t partition, const struct dump_mark *mark,
                 struct text name, int64_t now_s)

@@ -1,4 +1,4 @@
-/* A value of a chunk that its field cannot hold, and who is told. */
+/* A value of a chunk that its field cannot hold, and who receives it. */
 #ifndef CONSUMER_ENGINE_ENGINE_REJECT_H
 #define CONSUMER_ENGINE_ENGINE_REJECT_H
 

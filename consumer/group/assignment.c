@@ -146,14 +146,14 @@ assignment_stop(struct assignment *assignment, int32_t partition)
 
 /* It is known again which partitions this member owns. */
 static void
-assignment_tell_dumps(struct assignment *assignment)
+assignment_notify_dumps(struct assignment *assignment)
 {
     struct error err = {0};
     if (dump_registry_assigned(assignment->dumps, true, &err) != 0)
         assignment_fail(assignment, &err);
 }
 
-/* The registry is told before the first of them starts, so that no dump is complete because a
+/* The registry is notified before the first of them starts, so that no dump is complete because a
  * partition is not owned yet. */
 static void
 assignment_own(struct assignment *assignment, const int32_t *partitions, uint32_t count)
@@ -177,7 +177,7 @@ assignment_on_assigned(void *context, const int32_t *partitions, uint32_t count)
         log_info(area, "partition %d: assigned", partitions[i]);
         assignment_start(assignment, partitions[i]);
     }
-    assignment_tell_dumps(assignment);
+    assignment_notify_dumps(assignment);
 }
 
 /* An outage of the broker loses partitions as well, and queries must be answered meanwhile. */
@@ -213,7 +213,7 @@ assignment_on_revoked(void *context, const int32_t *partitions, uint32_t count, 
     for (uint32_t i = 0; i < count; i++)
         assignment_stop(assignment, partitions[i]);
     if (assignment->consumer != NULL) /* else this member leaves the group */
-        assignment_tell_dumps(assignment);
+        assignment_notify_dumps(assignment);
 }
 
 /* The id of the data directory is the member's static id, because the state of its partitions is
@@ -253,7 +253,7 @@ assignment_start_all(struct assignment *assignment, struct error *err)
         assignment_own(assignment, &i, 1);
     for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
         assignment_start(assignment, i);
-    assignment_tell_dumps(assignment);
+    assignment_notify_dumps(assignment);
     for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
         CHECK(assignment->failure.code != 0 || assignment->partitions[i].worker != NULL);
     if (assignment->failure.code != 0)

@@ -40,7 +40,7 @@ struct worker_options {
     const struct data_dir *data_dir;
     struct feed *feed;
     struct stage_times *times;
-    struct dump_registry *dumps; /* is told of the marks of loads */
+    struct dump_registry *dumps; /* receives the marks of loads */
     int32_t partition;
 };
 

@@ -8,7 +8,7 @@
 extern const struct cli_option load_options[];
 
 /* ERR_USAGE: the selection is not one that can be loaded. ERR_FATAL: the job failed, was cancelled,
- * or goes on without this command, which was interrupted. */
+ * or continues without this command, which was interrupted. */
 int command_load(const struct cli *cli, struct error *err);
 
 #endif

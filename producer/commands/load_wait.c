@@ -98,7 +98,7 @@ worker_stop(struct worker *worker, struct error *err)
     return worker->rc;
 }
 
-/* The rest of the time, if the job goes on as it has since the command began to wait. */
+/* The rest of the time, if the job continues as it has since the command began to wait. */
 static void
 append_time_left(const struct waiter *waiter, int64_t elapsed_us, char *line, size_t bytes)
 {
@@ -251,7 +251,7 @@ wait_for_end(struct waiter *waiter, struct error *err)
                          " bitdex-producer run",
                          waiter->job);
     return error_set(err, ERR_FATAL,
-                     "stopped waiting: the running producer goes on with job %" PRId64
+                     "stopped waiting: the running producer continues with job %" PRId64
                      "; bitdex-producer jobs show %" PRId64 " shows it, and jobs cancel ends it",
                      waiter->job, waiter->job);
 }

@@ -5,7 +5,7 @@
  *
  * The producer writes a job under the condition that it still has the cursor (cursor.h), so a
  * superseded session changes nothing. A job that was running when the producer stopped is found
- * again and goes on at its saved place; in another epoch, or when what it reads has changed, it
+ * again and continues at its saved place; in another epoch, or when what it reads has changed, it
  * begins again.
  *
  * The functions use the caller's database session, on which no transaction is open. One thread.

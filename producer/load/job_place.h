@@ -3,7 +3,7 @@
  *     begin --> ranges --> passes --> end
  *
  * Each step follows a window of its own, and the place moves on only when what the step sent is
- * acknowledged. The place is saved, so that a job goes on after a restart: a chunk that was sent
+ * acknowledged. The place is saved, so that a job continues after a restart: a chunk that was sent
  * and not acknowledged is read again at a later snapshot, and a pass begins again with part 0. A
  * job without ranges or without passes skips that stage. Pure; any thread.
  */
@@ -47,7 +47,7 @@ struct job_place job_place_first(void);
 void job_place_pass_begin(struct job_place *place, const struct job_shape *shape);
 void job_place_pass_range(struct job_place *place, const struct job_shape *shape, int64_t end);
 void job_place_pass_fan_outs(struct job_place *place, const struct job_shape *shape);
-/* A job that cannot go on only sends its end mark. */
+/* A job that cannot continue only sends its end mark. */
 void job_place_give_up(struct job_place *place);
 
 /* How long a job pauses after a step that took `work_us`, so that its steps take `share` of the

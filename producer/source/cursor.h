@@ -125,7 +125,7 @@ int cursor_save(struct pg *pg, const struct cursor_owner *owner, const struct cu
 int cursor_trim(struct pg *pg, const struct cursor_owner *owner, int64_t tick, struct error *err);
 
 /* A statement that writes under the condition that `owner` still has the cursor begins with
- * CURSOR_OWNER, goes on with an INSERT, UPDATE or DELETE that reads `FROM owner o`, and ends with
+ * CURSOR_OWNER, continues with an INSERT, UPDATE or DELETE that reads `FROM owner o`, and ends with
  * CURSOR_OWNER_END or another SELECT whose first column is count(*) FROM owner. Its parameters $1
  * to $3 are the owner's, and those from $4 on its own. */
 #define CURSOR_OWNER                                                                          \

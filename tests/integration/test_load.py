@@ -258,7 +258,7 @@ class Load(LoadCase):
 
     def test_f12_a_load_that_cannot_be_right_fails(self):
         """A load without the triggers would be out of date at once, and one that reads no row of a
-        table with rows is wrong. Both fail with a reason; the drain goes on."""
+        table with rows is wrong. Both fail with a reason; the drain continues."""
         self.create_full_tables(images=20)
         self.pipeline.start()
         self.execute("""DO $$ DECLARE t text; BEGIN
@@ -362,7 +362,7 @@ class Locks(LoadCase):
         self.check_complete()
 
     def test_a_lock_does_not_stop_the_stream(self):
-        """A load waits for a table that somebody has locked, and everything else goes on."""
+        """A load waits for a table that somebody has locked, and everything else continues."""
         self.create_full_tables(images=20)
         self.pipeline.start()
         locking = self.lock('LOCK TABLE "ImageTool" IN ACCESS EXCLUSIVE MODE')

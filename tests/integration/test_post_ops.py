@@ -316,7 +316,7 @@ class StandAlone(Clients):
         client.store(good)
 
     def test_dump_of_posted_entries(self):
-        """A dump is complete as soon as it is told how many entries were posted under its name,
+        """A dump is complete as soon as it knows how many entries were posted under its name,
         because a post is applied when it is answered."""
         client = self.start()
         self.assertEqual(client.call("PUT", "dumps", {"name": "Image-1"})[0], 201)

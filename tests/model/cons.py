@@ -295,7 +295,7 @@ class Shard:
             return False
         off, meta = self.committed
         had = self.old["off"] if self.old else self.held()
-        if meta is None and off >= had:  # forward, or a replay taken back: what serves goes on
+        if meta is None and off >= had:  # forward, or a replay taken back: what serves continues
             if self.old and self.cfg.mut != "takeback_half":
                 for k in ("wal", "durable", "ckpt", "base"):
                     setattr(self, k, self.old[k])
@@ -448,7 +448,7 @@ class Shard:
                 if op[0] in ("ref", "refp", "refan")
             }
             return ev.body
-        # marks and chunks carry the seq they stand at
+        # marks and chunks carry the seq that they follow
         if ev.seq > pos.last:
             if cfg.mut != "jump_ok":
                 self.lost(pos, f"mark at {ev.seq}, last {pos.last}")

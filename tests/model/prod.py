@@ -104,7 +104,7 @@ class Prod:
         if self.conn == self.db.conn:
             return True
         self.conn = self.db.conn
-        if self.cfg.mut == "keep_memory":  # reconnects and goes on with what it has in memory
+        if self.cfg.mut == "keep_memory":  # reconnects and continues with what it has in memory
             return self.mode != "boot"
         self.restart()
         return False

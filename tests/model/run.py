@@ -170,7 +170,7 @@ def main():
     ap.add_argument("-w", action="append", default=[], help="weight of an action, name=number")
     ap.add_argument("--shrink", action="store_true")
     ap.add_argument("--trace", action="store_true")
-    ap.add_argument("--all", action="store_true", help="go on after a failure")
+    ap.add_argument("--all", action="store_true", help="continue after a failure")
     a = ap.parse_args()
     kw = dict(SCEN.get(a.scenario, {}), mut=a.m)
     for o in a.o:

@@ -351,7 +351,7 @@ class World:
         return True
 
     def a_split(self, x, r):
-        """A standby is promoted while the old primary goes on, with whatever producers it has."""
+        """A standby is promoted while the old primary continues, with whatever producers it has."""
         if self.others:
             return False
         self.others.append(self.db)

@@ -199,7 +199,7 @@ test_F76_another_content_proves_that_seqs_were_used_twice(void **state)
 }
 
 /* A producer of version 2 begins the content digest at any value where one of version 1 ended, and
- * also goes on with a window that version 1 began. */
+ * also continues with a window that version 1 began. */
 static void
 test_the_content_digest_begins_anywhere_after_version_1(void **state)
 {

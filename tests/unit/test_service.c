@@ -1,4 +1,4 @@
-/* What a service manager is told: READY, WATCHDOG while healthy, STOPPING (L9). */
+/* What a service manager receives: READY, WATCHDOG while healthy, STOPPING (L9). */
 #include "tests/unit/unit_test.h"
 
 #include <stdatomic.h>
