@@ -1,0 +1,27 @@
+/* A request of the outbox, as what it asks for: that one target be read from committed rows at the
+ * end of a window. Requests for the same target are one.
+ */
+#ifndef PRODUCER_REFRESH_REQUEST_H
+#define PRODUCER_REFRESH_REQUEST_H
+
+#include <stdint.h>
+
+#include "common/base/memory.h"
+
+enum request_kind {
+    REQUEST_ENTITY, /* an entity: all sources, or those that own some fields */
+    REQUEST_CHILD,  /* an entity: what one entry says of it */
+    REQUEST_PARENT, /* what one entry says of the entities of one parent */
+};
+
+/* The texts belong to whoever made the request. */
+struct request {
+    enum request_kind kind;
+    int64_t entity_id;         /* of ENTITY and CHILD */
+    uint32_t entry;            /* of CHILD and PARENT: index in config->triggers */
+    struct text key;           /* of PARENT: as text */
+    const struct text *fields; /* of ENTITY: only the sources that own one of them */
+    uint32_t field_count;      /* 0: all sources */
+};
+
+#endif
