@@ -32,7 +32,7 @@ struct refresh_reader_options {
 };
 
 /* One target, and the outbox rows that ask for it, in the order in which they became owed: rows
- * that are added later are behind those that were there in an earlier turn. */
+ * that are added later follow those that were there in an earlier turn. */
 struct refresh_work {
     const struct request *request;
     const int64_t *rows;
