@@ -262,15 +262,10 @@ pg_exec(struct pg *pg, const char *sql, struct error *err)
     return rc;
 }
 
-int
-pg_query(struct pg *pg, const char *sql, int count, const char *const *params,
-         struct pg_result **out, struct error *err)
+/* A pg_result is libpq's PGresult; no header names libpq. Takes it over. */
+static int
+pg_keep(struct pg *pg, PGresult *result, struct pg_result **out, struct error *err)
 {
-    pg_check(pg);
-    CHECK(!pg->copying);
-    CHECK(count >= 0 && count <= UINT16_MAX); /* the protocol counts in 16 bits */
-    CHECK(params != NULL || count == 0);
-    PGresult *result = PQexecParams(pg->connection, sql, count, NULL, params, NULL, NULL, 0);
     int rc = pg_check_result(pg, result, PGRES_TUPLES_OK, err);
     CHECK(rc != 0 || result != NULL);
     if (rc == 0)
@@ -280,7 +275,34 @@ pg_query(struct pg *pg, const char *sql, int count, const char *const *params,
     return rc;
 }
 
-/* A pg_result is libpq's PGresult; no header names libpq. */
+int
+pg_query_last(struct pg *pg, const char *sql, struct pg_result **out, struct error *err)
+{
+    pg_check(pg);
+    CHECK(!pg->copying);
+    return pg_keep(pg, PQexec(pg->connection, sql), out, err);
+}
+
+int
+pg_send(struct pg *pg, const char *sql, struct error *err)
+{
+    pg_check(pg);
+    CHECK(!pg->copying);
+    return PQsendQuery(pg->connection, sql) == 1 ? 0 : pg_fail(pg, NULL, err);
+}
+
+int
+pg_query(struct pg *pg, const char *sql, int count, const char *const *params,
+         struct pg_result **out, struct error *err)
+{
+    pg_check(pg);
+    CHECK(!pg->copying);
+    CHECK(count >= 0 && count <= UINT16_MAX); /* the protocol counts in 16 bits */
+    CHECK(params != NULL || count == 0);
+    return pg_keep(pg, PQexecParams(pg->connection, sql, count, NULL, params, NULL, NULL, 0), out,
+                   err);
+}
+
 static PGresult *
 pg_unwrap(const struct pg_result *result)
 {

@@ -36,6 +36,13 @@ bool pg_is_lost(const struct pg *pg);
  * they are one transaction. The first error ends the call. A COPY is refused. */
 int pg_exec(struct pg *pg, const char *sql, struct error *err);
 
+/* Runs statements like pg_exec(), and keeps the result of the last one as pg_query() does. */
+int pg_query_last(struct pg *pg, const char *sql, struct pg_result **result, struct error *err);
+
+/* Sends statements like pg_exec(), without waiting for the server. The next call waits for their
+ * end, and discards their results and errors. */
+int pg_send(struct pg *pg, const char *sql, struct error *err);
+
 /* Runs one statement with text parameters (NULL = SQL null). On success the caller owns `*result`,
  * which outlives the session, and clears it. */
 int pg_query(struct pg *pg, const char *sql, int count, const char *const *params,

@@ -1,8 +1,10 @@
 /* The loop over windows. After a takeover (takeover.h) the drain sends the rest of the saved window
  * and then repeats:
  *
- *     poll     take a source snapshot; without a row since the last one, save nothing
- *     load     or read the next step of a load, whose snapshot it is (loads.h)
+ *     poll     take a source snapshot, as that of the transaction that ends the window; without a
+ *              row since the last one, save nothing
+ *     read     in that transaction, when the first chunk is the whole window: the next step of a
+ *              load (loads.h)
  *     open     when all of the window before is acknowledged, save s1, s2 and the numbers (L1)
  *     send     the rows of the window, chunk by chunk (window_rows.h)
  *     load     send what was read for a load
@@ -42,9 +44,11 @@ struct drain {
     struct session session;
     const struct csv_request *csv; /* drain_run() */
     struct loads *loads;           /* of the session; NULL before its takeover */
-    bool has_backlog;  /* more rows may wait than fit a chunk: they are sent before a load reads */
-    int64_t marked_us; /* monotonic: when marks were last queued */
-    int64_t active_us; /* monotonic: when the last row was handed over */
+    bool
+        has_backlog; /* more rows may wait than fit a chunk: nothing is read before they are sent */
+    bool load_is_prepared; /* its next step may be read in the transaction of this window */
+    int64_t marked_us;     /* monotonic: when marks were last queued */
+    int64_t active_us;     /* monotonic: when the last row was handed over */
 
     /* Of all sessions. */
     struct progress progress;
@@ -151,21 +155,63 @@ drain_idle(struct drain *drain, struct error *err)
     return session_turn(session, wait_ms, err);
 }
 
-/* The snapshot that ends the next window: of a poll, or of a load that has read in it. */
+/* The snapshot that ends the next window. When something may be read at that end, it is that of the
+ * transaction in which it is read; if that fails, nothing is read at this end. `tables` is what a
+ * load wants to be locked; NULL: it reads nothing. */
+static int
+drain_begin_reading(struct drain *drain, const char *tables, struct source_snapshot *next,
+                    struct error *err)
+{
+    struct session *session = &drain->session;
+    if (drain->has_backlog || !window_reading_is_due(session->reading))
+        return source_snapshot_read(session->pg, next, err);
+    int rc = window_reading_begin(session->reading, tables != NULL ? tables : "", next, err);
+    if (rc == 0)
+        return 0;
+    if (tables != NULL)
+        loads_fail(drain->loads, err);
+    else
+        log_warn("drain", "nothing can be read at the end of a window: %s", err->message);
+    return source_snapshot_read(session->pg, next, err);
+}
+
+/* A window without rows ends where it begins. */
+static int
+drain_hold(struct drain *drain, struct source_snapshot *next, struct error *err)
+{
+    const char *tables;
+    CHECK(loads_hold_rows(drain->loads));
+    snapshot_copy(&next->snapshot, &drain->session.delivered.snapshot);
+    next->clock_us = drain->session.delivered.clock_us;
+    return loads_prepare(drain->loads, &tables, err);
+}
+
+/* Takes the snapshot that ends the next window. Afterwards the transaction may be open in which
+ * what follows the window is read. */
 static int
 drain_poll(struct drain *drain, struct source_snapshot *next, struct error *err)
 {
-    bool has_snapshot = false;
-    int rc = 0;
-    if (!drain->has_backlog || loads_hold_rows(drain->loads))
-        rc = loads_read(drain->loads, next, &has_snapshot, err);
-    if (rc != 0 || has_snapshot)
+    if (loads_hold_rows(drain->loads))
+        return drain_hold(drain, next, err);
+    const char *tables = NULL;
+    int rc = drain->has_backlog ? 0 : loads_prepare(drain->loads, &tables, err);
+    if (rc != 0)
         return rc;
+    drain->load_is_prepared = tables != NULL;
     drain->progress.shown.polls++;
     status_begin_server_call(drain->session.status);
-    rc = source_snapshot_read(drain->session.pg, next, err);
+    rc = drain_begin_reading(drain, tables, next, err);
     status_end_server_call(drain->session.status);
     return rc;
+}
+
+/* Reads what follows the window that ends with the snapshot of the open transaction. */
+static int
+drain_read(struct drain *drain, struct error *err)
+{
+    if (!window_reading_is_open(drain->session.reading))
+        return 0;
+    return drain->load_is_prepared ? loads_read(drain->loads, err) : 0;
 }
 
 static int
@@ -203,6 +249,9 @@ drain_step(struct drain *drain, struct source_snapshot *next, struct error *err)
     int rc = drain_poll(drain, next, err);
     if (rc == 0 && window_may_hold_rows(s1, &next->snapshot))
         rc = drain_read_chunk(session, OUTBOX_FIRST_ROW, s1, &next->snapshot, &chunk, err);
+    if (rc == 0 && chunk.last)
+        rc = drain_read(drain, err);
+    window_reading_end(session->reading);
     if (rc != 0)
         return rc;
     drain->has_backlog = !chunk.last;

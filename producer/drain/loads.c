@@ -38,7 +38,6 @@ loads_create(struct session *session, const struct csv_request *csv)
     const struct loader_options options = {
         .config = session->config,
         .owner = &session->owner,
-        .history = &session->history,
         .event_bytes_max = bytes_max < UINT32_MAX ? (uint32_t)bytes_max : UINT32_MAX,
         .csv = csv,
         .heartbeat = loads_heartbeat,
@@ -94,15 +93,6 @@ loads_hold_rows(const struct loads *loads)
     return loads->csv != NULL;
 }
 
-/* A window without rows ends where it begins. */
-static void
-loads_hold(const struct loads *loads, struct source_snapshot *next)
-{
-    CHECK(loads_hold_rows(loads));
-    snapshot_copy(&next->snapshot, &loads->session->delivered.snapshot);
-    next->clock_us = loads->session->delivered.clock_us;
-}
-
 /* Under the lock on the producer's name, before the first step. */
 static int
 loads_check_delivered(struct loads *loads, struct error *err)
@@ -118,12 +108,24 @@ loads_check_delivered(struct loads *loads, struct error *err)
     return rc;
 }
 
-int
-loads_read(struct loads *loads, struct source_snapshot *next, bool *has_snapshot, struct error *err)
+/* After a reading: what the heartbeat returned is the session's end. */
+static int
+loads_settle(struct loads *loads, int rc, struct error *err)
 {
-    *has_snapshot = loads_hold_rows(loads);
-    if (*has_snapshot)
-        loads_hold(loads, next);
+    const struct covered_fields *covered = loader_covered(loads->loader);
+    CHECK(rc == loads->heartbeat_rc);
+    if (rc < 0)
+        *err = loads->heartbeat_err;
+    if (rc == 0 && covered != NULL && session_set_covered(loads->session, covered))
+        loads->covered_changed = true;
+    return rc;
+}
+
+int
+loads_prepare(struct loads *loads, const char **tables, struct error *err)
+{
+    struct session *session = loads->session;
+    *tables = NULL;
     CHECK(!loads_have_step(loads));
     int rc = loads_check_delivered(loads, err);
     if (rc == 0)
@@ -132,18 +134,27 @@ loads_read(struct loads *loads, struct source_snapshot *next, bool *has_snapshot
         return rc;
     loads->begun_us = clock_monotonic_us();
     loads->heartbeat_rc = 0;
-    status_begin_server_call(loads->session->status);
-    bool has_read = false;
-    rc = loader_read(loads->loader, next, &has_read, err);
-    *has_snapshot = *has_snapshot || has_read;
-    status_end_server_call(loads->session->status);
-    CHECK(rc == loads->heartbeat_rc);
-    if (rc < 0)
-        *err = loads->heartbeat_err;
-    const struct covered_fields *covered = loader_covered(loads->loader);
-    if (rc == 0 && covered != NULL)
-        loads->covered_changed = session_set_covered(loads->session, covered);
-    return rc;
+    status_begin_server_call(session->status);
+    rc = loader_prepare(loads->loader, session->reading, tables, err);
+    status_end_server_call(session->status);
+    return loads_settle(loads, rc, err);
+}
+
+int
+loads_read(struct loads *loads, struct error *err)
+{
+    struct session *session = loads->session;
+    CHECK(!loads_have_step(loads));
+    status_begin_server_call(session->status);
+    int rc = loader_read(loads->loader, session->reading, err);
+    status_end_server_call(session->status);
+    return loads_settle(loads, rc, err);
+}
+
+void
+loads_fail(struct loads *loads, const struct error *why)
+{
+    loader_fail(loads->loader, why);
 }
 
 bool

@@ -1,7 +1,8 @@
 /* Loads in the drain: the steps of jobs (load/loader.h) at the ends of windows.
  *
- *     read     in a transaction whose snapshot is the end of the next window; nothing is drained
- *              while it is open
+ *     prepare  find the job, and what is to be locked
+ *     read     in the transaction whose snapshot is the end of the next window
+ *              (load/window_reading.h); nothing is sent while it is open
  *     window   the drain sends the rows up to that snapshot, and saves the window
  *     send     when these are acknowledged: what was read, with the last seq of each partition
  *     save     when that is acknowledged: the job moves on
@@ -23,10 +24,14 @@ struct loads *loads_create(struct session *session, const struct csv_request *cs
 /* NULL does nothing. */
 void loads_destroy(struct loads *loads);
 
-/* Looks for jobs about once a second, and reads the step that is due. `*has_snapshot`: `next` is
- * the snapshot of the reading; otherwise it is unchanged. */
-int loads_read(struct loads *loads, struct source_snapshot *next, bool *has_snapshot,
-               struct error *err);
+/* Before the transaction at the end of a window is begun: looks for jobs about once a second, and
+ * prepares the reading of the step that is due. `*tables` is what has to be locked before the
+ * snapshot is taken; NULL: nothing is to be read there. */
+int loads_prepare(struct loads *loads, const char **tables, struct error *err);
+/* Reads the step that was prepared in the open transaction of the session. */
+int loads_read(struct loads *loads, struct error *err);
+/* The transaction could not be begun, for the reason in `why`. */
+void loads_fail(struct loads *loads, const struct error *why);
 /* No rows are sent: what CSV files hold is older than any row of the outbox, and comes first. */
 bool loads_hold_rows(const struct loads *loads);
 

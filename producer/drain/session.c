@@ -37,6 +37,7 @@ session_close(struct session *session)
         progress_close_publisher(session->progress, &counts);
     }
     publisher_destroy(session->publisher);
+    window_reading_destroy(session->reading);
     outbox_close(session->outbox);
     pg_close(session->pg);
     cursor_window_free(&session->window);

@@ -1,5 +1,5 @@
-/* One session of the drain: its position in the outbox, its two connections to the source database,
- * and its publisher.
+/* One session of the drain: its position in the outbox, its connections to the source database, and
+ * its publisher.
  *
  * takeover.h fills a session; an error of any call below ends it. Only what is saved in the cursor
  * outlives a session (L3), and the next session sends again from there (L4).
@@ -15,6 +15,7 @@
 #include "common/config/config.h"
 #include "common/pg/pg.h"
 #include "producer/drain/progress.h"
+#include "producer/load/window_reading.h"
 #include "producer/sink/publisher.h"
 #include "producer/source/cursor.h"
 #include "producer/source/outbox.h"
@@ -31,6 +32,7 @@ struct session {
     /* Owned; NULL until the takeover opens them. */
     struct pg *pg; /* for the lock on the name, the cursor, source snapshots */
     struct outbox *outbox;
+    struct window_reading *reading; /* for what follows a window; connects when it is used */
     struct publisher *publisher;
 
     struct cursor_history history; /* of the database that the session is connected to */

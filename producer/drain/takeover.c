@@ -84,6 +84,7 @@ takeover_open_source(struct session *session, struct error *err)
         rc = takeover_lock(session, err);
     if (rc == 0)
         rc = outbox_open(config->postgres, &limits, &session->outbox, err);
+    session->reading = window_reading_create(config, &session->history);
     if (rc == 0)
         rc = takeover_name_start(session, err);
     return rc == 0 ? takeover_read_covered(session, err) : rc;

@@ -16,13 +16,8 @@ static const char settings[] = "SET intervalstyle = 'postgres';"
                                "SET enable_seqscan = off;"
                                "SET enable_hashjoin = off;"
                                "SET enable_mergejoin = off;"
-                               "SET enable_sort = off";
-
-int
-load_session_limit_waits(struct pg *pg, struct error *err)
-{
-    return pg_exec(pg, "SET lock_timeout = '300ms'", err);
-}
+                               "SET enable_sort = off;"
+                               "SET lock_timeout = '300ms'";
 
 static void
 append_table(struct buffer *sql, const struct entry_table *table)
@@ -43,19 +38,12 @@ append_tables(struct buffer *sql, const struct load_source *sources, uint32_t co
     }
 }
 
-int
-load_session_lock_tables(struct pg *pg, const struct load_plan *plan, struct error *err)
+void
+load_session_append_tables(const struct load_plan *plan, struct buffer *sql)
 {
-    struct buffer tables = {0};
-    struct buffer sql = {0};
-    append_tables(&tables, plan->ranges, plan->range_count);
-    append_tables(&tables, plan->passes, plan->pass_count);
-    CHECK(tables.bytes > 0);
-    buffer_append_format(&sql, "LOCK TABLE %s IN ACCESS SHARE MODE", buffer_string(&tables));
-    int rc = pg_exec(pg, buffer_string(&sql), err);
-    buffer_free(&tables);
-    buffer_free(&sql);
-    return rc != 0 ? error_wrap(err, rc, "could not lock the tables of a load") : 0;
+    append_tables(sql, plan->ranges, plan->range_count);
+    append_tables(sql, plan->passes, plan->pass_count);
+    CHECK(sql->bytes > 0);
 }
 
 int
@@ -65,8 +53,6 @@ load_session_open(const char *conninfo, struct pg **pg, struct error *err)
     if (rc != 0)
         return rc;
     rc = pg_exec(*pg, settings, err);
-    if (rc == 0)
-        rc = load_session_limit_waits(*pg, err);
     if (rc != 0) {
         pg_close(*pg);
         *pg = NULL;

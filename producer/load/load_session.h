@@ -1,4 +1,5 @@
-/* A database session that reads for a load, in the snapshot of another session's transaction.
+/* A database session that reads what follows a window: in the transaction whose snapshot is the end
+ * of the window (window_reading.h), or beside it, in the same snapshot.
  *
  * Its settings are those of the trigger functions, so that a value is printed in the same way
  * (F84), and make every plan one that reads only the range: by indexes, with nested loops, and
@@ -13,15 +14,13 @@
 #include "producer/load/load_plan.h"
 #include "producer/triggers/entry.h"
 
-/* Makes a statement of the session that waits long for a lock fail with ERR_RETRY: the stream may
- * wait for it. */
-int load_session_limit_waits(struct pg *pg, struct error *err);
+/* Appends the tables of the plan as LOCK TABLE names them. They are locked against changes of their
+ * definition until the transaction ends, before its snapshot is taken: a snapshot that is older
+ * than an ALTER TABLE that rewrites a table, or than a TRUNCATE, shows the table empty. */
+void load_session_append_tables(const struct load_plan *plan, struct buffer *sql);
 
-/* Locks the tables of the plan against changes of their definition until the transaction ends. It
- * has to come before the transaction's snapshot: one that is older than an ALTER TABLE that
- * rewrites a table, or than a TRUNCATE, shows the table empty. */
-int load_session_lock_tables(struct pg *pg, const struct load_plan *plan, struct error *err);
-
+/* A statement of the session that waits long for a lock fails with ERR_RETRY: the stream may wait
+ * for it. */
 int load_session_open(const char *conninfo, struct pg **pg, struct error *err);
 
 /* Exports the snapshot of the transaction of `pg`, which is of isolation level REPEATABLE READ, as

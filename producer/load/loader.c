@@ -1,10 +1,11 @@
-/* Happy path: poll finds a job; the first read connects, makes the plan, and surveys the sources;
- * the drain sends the begin mark; reads and acknowledgements alternate until the place is at the
- * end; the drain sends the end mark, and the job is done.
+/* Happy path: poll finds a job; the first prepare makes the plan, and the first read surveys the
+ * sources; the drain sends the begin mark; reads and acknowledgements alternate until the place is
+ * at the end; the drain sends the end mark, and the job is done.
  *
- * Failures while reading are of three kinds. ERR_RETRY and a lost connection: the session is closed
- * and the step is read again after a pause. What the heartbeat returns: passed on. Everything else
- * ends the job: it gives up its place, and the end mark says why its dumps failed.
+ * Failures while reading are of three kinds. ERR_RETRY and a lost connection: the step is read
+ * again after a pause. What the heartbeat returns: passed on. Everything else ends the job: it
+ * gives up its place, and the end mark says why its dumps failed. After any failure the session is
+ * closed: nothing is known of its state.
  */
 #include "producer/load/loader.h"
 
@@ -39,9 +40,9 @@ struct loader {
     char error[REASON_BYTES];   /* of the last step, which is repeated */
     char failure[REASON_BYTES]; /* why the job will fail; "": it will not */
 
-    struct pg *pg; /* NULL: not connected */
     struct arena plan_arena;
     const struct load_plan *plan; /* NULL: not made */
+    struct buffer tables;         /* of the plan, as LOCK TABLE names them */
     struct job_shape shape;       /* of the plan */
     struct range_reader *ranges;
     struct csv_source *csv; /* instead of `ranges` */
@@ -98,6 +99,7 @@ loader_drop_plan(struct loader *loader)
     loader->pass = NULL;
     loader->plan = NULL;
     arena_reset(&loader->plan_arena);
+    buffer_clear(&loader->tables);
 }
 
 static void
@@ -105,8 +107,6 @@ loader_drop_job(struct loader *loader)
 {
     loader_drop_step(loader);
     loader_drop_plan(loader);
-    pg_close(loader->pg);
-    loader->pg = NULL;
     job_free(loader->job);
     loader->job = NULL;
     loader->due_us = 0;
@@ -124,6 +124,7 @@ loader_destroy(struct loader *loader)
     arena_free(&loader->plan_arena);
     arena_free(&loader->covered_arena);
     arena_free(&loader->mark_arena);
+    buffer_free(&loader->tables);
     free(loader);
 }
 
@@ -179,28 +180,6 @@ loader_heartbeat(void *context)
     if (loader->heartbeat_rc == 0)
         loader->heartbeat_rc = loader->options.heartbeat(loader->options.context);
     return loader->heartbeat_rc == 0 ? 0 : HEARTBEAT_ENDED;
-}
-
-/* The snapshots of this session are compared with those of the cursor's: it must be connected to
- * the same server, although the connection string may name several. */
-static int
-loader_connect(struct loader *loader, struct error *err)
-{
-    const struct cursor_history *expected = loader->options.history;
-    struct cursor_history history;
-    if (loader->pg != NULL)
-        return 0;
-    int rc = pg_connect(loader->options.config->postgres, "bitdex-producer load", &loader->pg, err);
-    if (rc == 0)
-        rc = load_session_limit_waits(loader->pg, err);
-    if (rc == 0)
-        rc = cursor_read_history(loader->pg, &history, err);
-    if (rc != 0)
-        return rc;
-    if (strcmp(history.system_identifier, expected->system_identifier) != 0 ||
-        strcmp(history.timeline, expected->timeline) != 0)
-        return error_set(err, ERR_RETRY, "connected to another server than the drain");
-    return 0;
 }
 
 /* What the plan reads, as a hash: it is the same after a restart unless configuration or tables
@@ -290,10 +269,10 @@ loader_reader_options(struct loader *loader)
 }
 
 static int
-loader_check_triggers(struct loader *loader, struct error *err)
+loader_check_triggers(struct loader *loader, struct pg *pg, struct error *err)
 {
     arena_reset(&loader->covered_arena);
-    int rc = covered_fields_read(loader->pg, loader->options.config, &loader->covered_arena,
+    int rc = covered_fields_read(pg, loader->options.config, &loader->covered_arena,
                                  &loader->covered, err);
     if (rc != 0)
         return rc;
@@ -302,7 +281,7 @@ loader_check_triggers(struct loader *loader, struct error *err)
 }
 
 static int
-loader_make_plan(struct loader *loader, struct error *err)
+loader_make_plan(struct loader *loader, struct pg *pg, struct error *err)
 {
     const struct config *config = loader->options.config;
     const struct range_reader_options options = loader_reader_options(loader);
@@ -319,17 +298,19 @@ loader_make_plan(struct loader *loader, struct error *err)
         return error_set(err, ERR_USAGE,
                          "it names dump phases, which a load cannot select: bitdex-producer load"
                          " --table selects a table");
-    int rc = load_plan_create(config, loader->pg, &job->selection, &loader->plan_arena, &plan, err);
+    int rc = load_plan_create(config, pg, &job->selection, &loader->plan_arena, &plan, err);
     loader->plan = plan;
     if (rc == 0)
-        rc = loader_check_triggers(loader, err);
+        rc = loader_check_triggers(loader, pg, err);
     if (rc == 0 && plan->range_count > 0)
         rc = range_reader_create(loader->plan, &options, &loader->ranges, err);
-    if (rc == 0)
-        loader_set_place(loader);
-    else
+    if (rc != 0) {
         loader_drop_plan(loader);
-    return rc;
+        return rc;
+    }
+    load_session_append_tables(plan, &loader->tables);
+    loader_set_place(loader);
+    return 0;
 }
 
 /* The source `index` of the job, in the plan. */
@@ -343,12 +324,12 @@ loader_plan_source(const struct loader *loader, uint32_t index)
 }
 
 static int
-loader_survey_begin(struct loader *loader, struct error *err)
+loader_survey_begin(struct loader *loader, struct pg *pg, struct error *err)
 {
     struct job *job = loader->job;
-    int rc = load_survey_last_id(loader->pg, loader->plan, &job->last_id, err);
+    int rc = load_survey_last_id(pg, loader->plan, &job->last_id, err);
     for (uint32_t i = 0; rc == 0 && i < job->source_count; i++)
-        rc = load_survey_expects_rows(loader->pg, loader_plan_source(loader, i),
+        rc = load_survey_expects_rows(pg, loader_plan_source(loader, i),
                                       &job->sources[i].expects_rows, err);
     return rc;
 }
@@ -379,16 +360,16 @@ loader_check_uncovered(const struct loader *loader, struct error *err)
 /* Sources that had rows when the job began, of which nothing was sent although they still have
  * some, were not loaded (F12). */
 static int
-loader_survey_end(struct loader *loader, struct error *err)
+loader_survey_end(struct loader *loader, struct pg *pg, struct error *err)
 {
     struct job *job = loader->job;
-    int rc = loader_check_triggers(loader, err);
+    int rc = loader_check_triggers(loader, pg, err);
     for (uint32_t i = 0; rc == 0 && i < job->source_count; i++) {
         struct job_source *source = &job->sources[i];
         bool expects = false;
         if (!source->expects_rows || !loader_source_is_empty(loader, i))
             continue;
-        rc = load_survey_expects_rows(loader->pg, loader_plan_source(loader, i), &expects, err);
+        rc = load_survey_expects_rows(pg, loader_plan_source(loader, i), &expects, err);
         if (rc == 0 && expects)
             rc = error_set(err, ERR_DATA, "nothing of table %.*s was loaded, which has rows",
                            TEXT_ARGS(source->table));
@@ -397,7 +378,7 @@ loader_survey_end(struct loader *loader, struct error *err)
 }
 
 static int
-loader_read_pass(struct loader *loader, struct error *err)
+loader_read_pass(struct loader *loader, struct pg *pg, struct error *err)
 {
     struct job *job = loader->job;
     const struct load_source *pass = &loader->plan->passes[job->place.next_pass];
@@ -406,21 +387,21 @@ loader_read_pass(struct loader *loader, struct error *err)
     if (loader->pass == NULL)
         rc = pass_reader_create(loader->plan, pass, &options, &loader->pass, err);
     if (rc == 0)
-        rc = pass_reader_read(loader->pass, loader->pg, &loader->part, err);
+        rc = pass_reader_read(loader->pass, pg, &loader->part, err);
     if (rc == 0)
         loader->part.pass.job = job->id;
     return rc;
 }
 
 static int
-loader_read_chunk(struct loader *loader, struct error *err)
+loader_read_chunk(struct loader *loader, struct pg *pg, struct error *err)
 {
     struct job *job = loader->job;
     int32_t partitions = loader->options.config->topic.partitions;
     int64_t begin = job->place.next_id;
     int rc = loader->csv != NULL
                  ? csv_source_read(loader->csv, begin, &loader->chunk, err)
-                 : range_reader_read(loader->ranges, loader->pg, begin, &loader->chunk, err);
+                 : range_reader_read(loader->ranges, pg, begin, &loader->chunk, err);
     for (uint32_t i = 0; rc == 0 && i < loader->chunk.part_count; i++)
         for (int32_t p = 0; p < partitions; p++)
             loader->chunk.parts[i].chunks[p].job = job->id;
@@ -428,17 +409,17 @@ loader_read_chunk(struct loader *loader, struct error *err)
 }
 
 static int
-loader_read_stage(struct loader *loader, struct error *err)
+loader_read_stage(struct loader *loader, struct pg *pg, struct error *err)
 {
     switch (loader->job->place.stage) {
     case JOB_STAGE_BEGIN:
-        return loader_survey_begin(loader, err);
+        return loader_survey_begin(loader, pg, err);
     case JOB_STAGE_RANGES:
-        return loader_read_chunk(loader, err);
+        return loader_read_chunk(loader, pg, err);
     case JOB_STAGE_PASSES:
-        return loader_read_pass(loader, err);
+        return loader_read_pass(loader, pg, err);
     case JOB_STAGE_END:
-        return loader_survey_end(loader, err);
+        return loader_survey_end(loader, pg, err);
     }
     CHECK(!"a stage");
     return 0;
@@ -454,31 +435,6 @@ loader_stage_step(const struct loader *loader)
         [JOB_STAGE_END] = LOADER_END,
     };
     return steps[loader->job->place.stage];
-}
-
-/* The transaction must not stay open when the reading is over: the drain holds no old snapshot. */
-static int
-loader_read_transaction(struct loader *loader, struct source_snapshot *snapshot, struct error *err)
-{
-    int rc = loader_connect(loader, err);
-    if (rc == 0)
-        rc = loader_make_plan(loader, err);
-    if (rc == 0)
-        rc = pg_exec(loader->pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
-    if (rc == 0)
-        rc = load_session_lock_tables(loader->pg, loader->plan, err);
-    if (rc == 0)
-        rc = source_snapshot_read(loader->pg, snapshot, err);
-    if (rc == 0)
-        rc = loader_read_stage(loader, err);
-    if (rc == 0)
-        rc = pg_exec(loader->pg, "COMMIT", err);
-    if (rc == 0)
-        return 0;
-    loader_drop_step(loader);
-    pg_close(loader->pg);
-    loader->pg = NULL;
-    return rc;
 }
 
 /* --- CSV files --- */
@@ -540,7 +496,7 @@ loader_read_csv(struct loader *loader, struct error *err)
         job->last_id = csv_source_last_id(loader->csv);
         return 0;
     case JOB_STAGE_RANGES:
-        return loader_read_chunk(loader, err);
+        return loader_read_chunk(loader, NULL, err);
     case JOB_STAGE_PASSES:
         break;
     case JOB_STAGE_END:
@@ -570,12 +526,42 @@ loader_retry_later(struct loader *loader, const struct error *err)
     loader->retry_ms = 2 * loader->retry_ms < RETRY_LAST_MS ? 2 * loader->retry_ms : RETRY_LAST_MS;
 }
 
+/* A reading has failed: its step is repeated later, or the job ends. */
+void
+loader_fail(struct loader *loader, const struct error *why)
+{
+    CHECK(why->code < 0 && loader->job != NULL);
+    loader_drop_step(loader);
+    if (why->code == ERR_RETRY)
+        loader_retry_later(loader, why);
+    else
+        loader_give_up(loader, why->message);
+}
+
+/* The end of a reading. The heartbeat's end is not an end of the job. */
+static int
+loader_settle(struct loader *loader, int rc, const struct error *err)
+{
+    if (loader->heartbeat_rc != 0) {
+        loader_drop_step(loader);
+        return loader->heartbeat_rc;
+    }
+    if (rc != 0) {
+        loader_fail(loader, err);
+        return 0;
+    }
+    loader->error[0] = '\0';
+    loader->retry_ms = RETRY_FIRST_MS;
+    loader->step = loader_stage_step(loader);
+    return 0;
+}
+
 int
-loader_read(struct loader *loader, struct source_snapshot *snapshot, bool *has_snapshot,
-            struct error *err)
+loader_prepare(struct loader *loader, struct window_reading *reading, const char **tables,
+               struct error *err)
 {
     CHECK(loader_is_due(loader));
-    *has_snapshot = false;
+    *tables = NULL;
     loader->begun_us = clock_monotonic_us();
     loader->heartbeat_rc = 0;
     loader->has_covered = false;
@@ -583,23 +569,31 @@ loader_read(struct loader *loader, struct source_snapshot *snapshot, bool *has_s
         loader_give_up(loader, "");
         return 0;
     }
-    bool is_csv = loader->options.csv != NULL;
-    int rc = is_csv ? loader_read_csv(loader, err) : loader_read_transaction(loader, snapshot, err);
-    if (loader->heartbeat_rc != 0)
-        return loader->heartbeat_rc;
-    if (rc == ERR_RETRY) {
-        loader_retry_later(loader, err);
+    if (loader->options.csv != NULL)
+        return loader_settle(loader, loader_read_csv(loader, err), err);
+    if (!window_reading_is_due(reading))
         return 0;
+    int rc = window_reading_connect(reading, err);
+    if (rc == 0)
+        rc = loader_make_plan(loader, window_reading_pg(reading), err);
+    if (rc == 0) {
+        *tables = buffer_string(&loader->tables);
+    } else {
+        window_reading_drop(reading);
+        loader_fail(loader, err);
     }
-    if (rc != 0) {
-        loader_give_up(loader, err->message);
-        return 0;
-    }
-    loader->error[0] = '\0';
-    loader->retry_ms = RETRY_FIRST_MS;
-    *has_snapshot = !is_csv;
-    loader->step = loader_stage_step(loader);
     return 0;
+}
+
+int
+loader_read(struct loader *loader, struct window_reading *reading, struct error *err)
+{
+    CHECK(loader->job != NULL && loader->plan != NULL && loader->step == LOADER_NOTHING);
+    CHECK(window_reading_is_open(reading));
+    int rc = loader_read_stage(loader, window_reading_pg(reading), err);
+    if (rc != 0)
+        window_reading_drop(reading);
+    return loader_settle(loader, rc, err);
 }
 
 enum loader_step

@@ -1,13 +1,12 @@
 /* The loader: works the jobs of one session of the producer off, step by step (job_place.h).
  *
- * The drain asks it once a second which job is next, and at the end of a window to read: in a
- * transaction whose snapshot becomes the end of the window. What was read is kept until the drain
+ * The drain asks it once a second which job is next, and at the end of a window to read in the
+ * transaction whose snapshot is that end (window_reading.h). What was read is kept until the drain
  * has sent it after that window, and the job moves on when the drain says that all of it is
  * acknowledged. A loader that is destroyed before that loses only what it has read.
  *
- * It reads through a database session of its own, which it opens for a job and closes after it. An
- * outage of that session is not one of the drain: the step is repeated later. What Postgres or the
- * configuration refuses ends the job as failed. One thread.
+ * An outage of the reading's session is not one of the drain: the step is repeated later. What
+ * Postgres or the configuration refuses ends the job as failed. One thread.
  */
 #ifndef PRODUCER_LOAD_LOADER_H
 #define PRODUCER_LOAD_LOADER_H
@@ -18,8 +17,8 @@
 #include "producer/load/csv_source.h"
 #include "producer/load/job.h"
 #include "producer/load/load_chunk.h"
+#include "producer/load/window_reading.h"
 #include "producer/source/cursor.h"
-#include "producer/source/source_snapshot.h"
 #include "producer/triggers/covered.h"
 
 struct loader;
@@ -28,8 +27,7 @@ struct loader;
 struct loader_options {
     const struct config *config;
     const struct cursor_owner *owner;
-    const struct cursor_history *history; /* of the database of the cursor's session */
-    uint32_t event_bytes_max;             /* of an encoded event */
+    uint32_t event_bytes_max; /* of an encoded event */
     /* NULL: jobs read the database. Otherwise the loader works only on this job. */
     const struct csv_request *csv;
     /* Called several times a second while the loader reads. Anything but 0 ends the reading. */
@@ -67,12 +65,19 @@ int loader_poll(struct loader *loader, struct pg *cursor, struct error *err);
 /* A step of a job should be read now. */
 bool loader_is_due(const struct loader *loader);
 
-/* Reads the next step. `*has_snapshot`: `snapshot` is that of the reading, and what was read is to
- * be sent when everything is sent that it sees; otherwise at the end of any window. Returns 0, or
- * what the heartbeat returned (`err` is then not filled). After it loader_step() may be
- * LOADER_NOTHING. */
-int loader_read(struct loader *loader, struct source_snapshot *snapshot, bool *has_snapshot,
-                struct error *err);
+/* Before the transaction at the end of the window is begun: prepares the reading of the step that
+ * is due. `*tables` is what has to be locked before the snapshot is taken; NULL: this step reads
+ * nothing there (files, or the end of a job that was cancelled or cannot continue), or it has to be
+ * repeated later. Then loader_step() says whether it may be sent at the end of any window. Returns
+ * 0, or what the heartbeat returned (`err` is then not filled). */
+int loader_prepare(struct loader *loader, struct window_reading *reading, const char **tables,
+                   struct error *err);
+/* Reads the step that was prepared in the open transaction, which is dropped if the reading fails.
+ * What was read is to be sent when everything is sent that its snapshot sees. Returns as
+ * loader_prepare(); after it loader_step() may be LOADER_NOTHING. */
+int loader_read(struct loader *loader, struct window_reading *reading, struct error *err);
+/* The transaction could not be begun, for the reason in `why`. */
+void loader_fail(struct loader *loader, const struct error *why);
 enum loader_step loader_step(const struct loader *loader);
 
 /* Of LOADER_CHUNK and LOADER_PASS; the job is set in their chunks. */

@@ -2,14 +2,25 @@
 
 #include "common/base/check.h"
 
+/* The clock is that of the arrival of the whole message. */
+static const char snapshot_query[] = "SELECT pg_current_snapshot(), (extract(epoch FROM"
+                                     " statement_timestamp()) * 1000000)::bigint";
+
 int
 source_snapshot_read(struct pg *pg, struct source_snapshot *out, struct error *err)
 {
+    return source_snapshot_read_after(pg, "", out, err);
+}
+
+int
+source_snapshot_read_after(struct pg *pg, const char *before, struct source_snapshot *out,
+                           struct error *err)
+{
     struct pg_result *result;
-    int rc = pg_query(pg,
-                      "SELECT pg_current_snapshot(), (extract(epoch FROM statement_timestamp())"
-                      " * 1000000)::bigint",
-                      0, NULL, &result, err);
+    struct buffer sql = {0};
+    buffer_append_format(&sql, "%s%s", before, snapshot_query);
+    int rc = pg_query_last(pg, buffer_string(&sql), &result, err);
+    buffer_free(&sql);
     if (rc != 0)
         return error_wrap(err, rc, "could not take a source snapshot");
     CHECK(pg_rows(result) == 1);

@@ -13,6 +13,10 @@ struct source_snapshot {
 /* `out` is zero-initialised or was filled before; snapshot_free() releases it. On error only its
  * clock may have changed. */
 int source_snapshot_read(struct pg *pg, struct source_snapshot *out, struct error *err);
+/* Likewise, after the statements `before` (each with its ';') in the same message. The clock is
+ * read before them. */
+int source_snapshot_read_after(struct pg *pg, const char *before, struct source_snapshot *out,
+                               struct error *err);
 
 /* Reads the greatest id that the sequence of the outbox has given out. max(id) would be exact, but
  * walks over all rows of an open transaction at the end of the table (F61). */

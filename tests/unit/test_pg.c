@@ -334,6 +334,29 @@ test_a_query_returns_values(void **state)
 }
 
 /* An answer to another kind of statement is refused, and the session can be used again. */
+/* Of several statements the last result stays. What was sent without waiting ends before the next
+ * statement, and its error is not that of the next one. */
+static void
+test_statements_in_one_message_and_without_waiting(void **state)
+{
+    (void)state;
+    struct script script;
+    struct error err;
+    struct pg_result *result;
+    struct pg *pg = open_session(&script, "QCTDCZQE40001ZQTNCZQE42P01ZQ!");
+    assert_int_equal(pg_query_last(pg, "x; y", &result, &err), 0);
+    assert_int_equal(pg_integer(result, 0, 0), 42);
+    pg_result_clear(result);
+    assert_int_equal(pg_send(pg, "x", &err), 0);
+    assert_int_equal(pg_query_last(pg, "x; y", &result, &err), 0);
+    assert_true(pg_is_null(result, 0, 0));
+    pg_result_clear(result);
+    assert_int_equal(pg_query_last(pg, "x; y", &result, &err), ERR_FATAL);
+    assert_int_equal(pg_exec(pg, "x", &err), ERR_RETRY);
+    assert_int_equal(pg_send(pg, "x", &err), ERR_RETRY);
+    script_end(&script, pg);
+}
+
 static void
 test_unexpected_answers_leave_the_session_usable(void **state)
 {
@@ -492,6 +515,7 @@ main(void)
         cmocka_unit_test(test_errors_are_classed_by_sqlstate),
         cmocka_unit_test(test_a_lost_connection_is_detected_and_stays_lost),
         cmocka_unit_test(test_a_query_returns_values),
+        cmocka_unit_test(test_statements_in_one_message_and_without_waiting),
         cmocka_unit_test(test_unexpected_answers_leave_the_session_usable),
         cmocka_unit_test(test_a_copy_is_read_to_its_end),
         cmocka_unit_test(test_reading_a_copy_returns_when_nothing_arrives),
