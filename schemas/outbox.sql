@@ -86,6 +86,11 @@ CREATE TABLE IF NOT EXISTS bitdex_windows (
 -- By partition: digest of the content of its events; null: saved by an earlier version.
 ALTER TABLE bitdex_windows ADD COLUMN IF NOT EXISTS content_digest BIGINT[];
 
+-- step column bitdex_windows.answered
+-- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'bitdex_windows'::regclass AND attname = 'answered' AND NOT attisdropped)
+-- Every request for a refresh that it sees is answered; null: saved by an earlier version, as s1.
+ALTER TABLE bitdex_windows ADD COLUMN IF NOT EXISTS answered PG_SNAPSHOT;
+
 -- step table bitdex_dead_letters
 -- done when to_regclass('bitdex_dead_letters') IS NOT NULL
 -- Ops rows that cannot be encoded as events. The topic has a rejected event in their place.
@@ -110,6 +115,12 @@ ALTER TABLE bitdex_dead_letters
     -- and the field, and ops would request it again.
     ADD COLUMN IF NOT EXISTS job BIGINT NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS place TEXT NOT NULL DEFAULT '';
+
+-- step column bitdex_dead_letters.retried_txid
+-- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'bitdex_dead_letters'::regclass AND attname = 'retried_txid' AND NOT attisdropped)
+-- The transaction of the newest request that retries the letter; null: it was not retried. The letter
+-- is resolved once its producer's newest `answered` sees this transaction.
+ALTER TABLE bitdex_dead_letters ADD COLUMN IF NOT EXISTS retried_txid XID8;
 
 -- step key of bitdex_dead_letters
 -- done when (SELECT max(cardinality(conkey)) FROM pg_constraint WHERE conrelid = 'bitdex_dead_letters'::regclass AND contype = 'p') = 5

@@ -94,8 +94,8 @@ config_query_next(const char **at, struct text *field, struct text *operator)
     return true;
 }
 
-static const char *
-bare_name(const char *table)
+const char *
+config_table_bare(const char *table)
 {
     CHECK(table != NULL);
     return strncmp(table, "public.", 7) == 0 ? table + 7 : table;
@@ -104,5 +104,5 @@ bare_name(const char *table)
 bool
 config_table_is(const char *table, const char *other)
 {
-    return strcmp(bare_name(table), bare_name(other)) == 0;
+    return strcmp(config_table_bare(table), config_table_bare(other)) == 0;
 }

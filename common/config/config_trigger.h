@@ -12,6 +12,9 @@
  * */
 const char *config_trigger_next_unused(const struct config_trigger *trigger, uint32_t *cursor);
 
+/* The name of a table without the schema `public`; other schemas stay. */
+const char *config_table_bare(const char *table);
+
 /* Do both names mean the same table? `public` is the schema of a name without one. */
 bool config_table_is(const char *table, const char *other);
 

@@ -7,10 +7,13 @@
 struct scan {
     const char *key;
     struct text value;
+    const char *also; /* or NULL */
     uint64_t depth;
     bool in_array;  /* the outermost value is an array */
     bool in_object; /* in_array, and the current element is an object */
     bool after_key; /* in_object, and `key` was read last */
+    bool has_value; /* the current element has `key` with `value` */
+    bool has_also;
     bool found;
 };
 
@@ -58,7 +61,7 @@ scan_string(void *context, const unsigned char *data, size_t bytes)
     struct scan *scan = context;
     struct text string = {(const char *)data, bytes};
     CHECK(!scan->after_key || (scan->depth == 2 && scan->in_object));
-    scan->found |= scan->after_key && text_equal(string, scan->value);
+    scan->has_value |= scan->after_key && text_equal(string, scan->value);
     return scan_skip(scan);
 }
 
@@ -68,7 +71,9 @@ scan_key(void *context, const unsigned char *data, size_t bytes)
     struct scan *scan = context;
     struct text key = {(const char *)data, bytes};
     CHECK(scan->depth > 0);
-    scan->after_key = scan->depth == 2 && scan->in_object && text_is(key, scan->key);
+    bool is_member = scan->depth == 2 && scan->in_object;
+    scan->after_key = is_member && text_is(key, scan->key);
+    scan->has_also |= is_member && scan->also != NULL && text_is(key, scan->also);
     scan_check(scan);
     return 1;
 }
@@ -80,8 +85,11 @@ scan_open(struct scan *scan, bool is_array)
     scan->depth++;
     if (scan->depth == 1)
         scan->in_array = is_array;
-    if (scan->depth == 2)
+    if (scan->depth == 2) {
         scan->in_object = scan->in_array && !is_array;
+        scan->has_value = false;
+        scan->has_also = scan->also == NULL;
+    }
     scan->after_key = false;
     scan_check(scan);
     return 1;
@@ -105,6 +113,7 @@ scan_end(void *context)
     struct scan *scan = context;
     CHECK(scan->depth > 0);
     CHECK(!scan->after_key); /* its value came */
+    scan->found |= scan->depth == 2 && scan->has_value && scan->has_also;
     scan->depth--;
     scan_check(scan);
     return 1;
@@ -123,10 +132,10 @@ static const yajl_callbacks scan_callbacks = {
 };
 
 bool
-json_array_has_object_with(struct text text, const char *key, const char *value)
+json_array_has_object_with(struct text text, const char *key, const char *value, const char *also)
 {
     CHECK(text.data != NULL || text.bytes == 0);
-    struct scan scan = {.key = key, .value = text_of(value)};
+    struct scan scan = {.key = key, .value = text_of(value), .also = also};
     yajl_handle yajl = json_yajl_create(&scan_callbacks, &scan);
     bool is_json =
         yajl_parse(yajl, (const unsigned char *)text.data, text.bytes) == yajl_status_ok &&

@@ -3,6 +3,18 @@
 #include "common/base/check.h"
 
 static void
+refresh_check(const struct op *op)
+{
+    enum value_kind kind = op->value.kind;
+    CHECK(op->kind == OP_REFRESH);
+    CHECK(op->nested_count == 0);
+    if (op->field.bytes > 0)
+        CHECK(kind == VALUE_NULL || kind == VALUE_INTEGER || kind == VALUE_STRING);
+    else
+        CHECK(kind == VALUE_NULL || (kind == VALUE_STRINGS && op->value.strings.count > 0));
+}
+
+static void
 slot_op_check(const struct op *op)
 {
     CHECK(op->kind >= OP_SET && op->kind <= OP_DELETE);
@@ -31,11 +43,17 @@ ops_invariants_check(const struct ops *ops)
 {
     CHECK(ops->items != NULL);
     CHECK(ops->count > 0);
-    for (uint32_t i = 0; i < ops->count; i++)
-        if (ops->items[0].kind == OP_FAN_OUT)
-            fan_out_check(&ops->items[i]);
+    bool are_requests = op_is_parent_request(&ops->items[0]);
+    for (uint32_t i = 0; i < ops->count; i++) {
+        const struct op *op = &ops->items[i];
+        CHECK(op_is_parent_request(op) == are_requests);
+        if (op->kind == OP_REFRESH)
+            refresh_check(op);
+        else if (ops->items[0].kind == OP_FAN_OUT)
+            fan_out_check(op);
         else
-            slot_op_check(&ops->items[i]);
+            slot_op_check(op);
+    }
 }
 
 const char *

@@ -1,12 +1,14 @@
 /* Ops as data: triggers write them, events carry them, the engine applies them.
  *
  * Every pointer belongs to the arena or message that the op was decoded into, and lives as long as
- * that. The ops of one row are either all slot ops or all fan-outs, because the partitions that a
- * row goes to depend on its kind.
+ * that. The ops of one row are either all slot ops (refreshes of its entity among them), or all
+ * fan-outs, or all requests with a parent's key, because the partitions that a row goes to depend
+ * on its kind.
  */
 #ifndef COMMON_OPS_OP_H
 #define COMMON_OPS_OP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/memory.h"
@@ -69,6 +71,13 @@ struct ops {
     const struct op *items;
     uint32_t count;
 };
+
+/* Is it a request for what depends on a parent? Other refreshes ask for the row's own entity. */
+static inline bool
+op_is_parent_request(const struct op *op)
+{
+    return op->kind == OP_REFRESH && op->field.bytes > 0 && op->value.kind != VALUE_NULL;
+}
 
 /* Checks what ops_json_parse() guarantees: the ops of a row are of one route, and complete. */
 void ops_invariants_check(const struct ops *ops);

@@ -17,6 +17,9 @@
 #include "common/ops/filter.h"
 #include "common/ops/ops_value.h"
 
+/* The member that makes a refresh a parent's request. */
+#define KEY_OF_A_PARENT "key"
+
 /* As the index of an op: the text is not in a nested op, or in no op. */
 enum { NOT_NESTED = UINT32_MAX, NO_OP = UINT32_MAX };
 
@@ -36,8 +39,9 @@ struct reader {
     struct arena *arena;
     struct error *err;
     uint32_t items_left;
-    uint32_t op;     /* index of the op that is read */
-    uint32_t nested; /* index of the op inside it, or NOT_NESTED */
+    uint32_t op;          /* index of the op that is read */
+    uint32_t nested;      /* index of the op inside it, or NOT_NESTED */
+    enum ops_route first; /* of the row's first op */
 };
 
 /* `where` is "", or a member of the op with its dot. */
@@ -184,6 +188,60 @@ read_value(struct reader *reader, const struct json_value *object, struct op *op
     return read_any_value(reader, member, &op->value);
 }
 
+/* The names of fields, at least one. */
+static int
+read_names(struct reader *reader, const struct json_value *array, struct value *value)
+{
+    if (array->kind != JSON_ARRAY || array->array.count == 0)
+        return read_refuse(reader, ".fields", "is not an array with names");
+    uint32_t count = array->array.count;
+    if (count > reader->limits->array_items)
+        return read_refuse(reader, ".fields", "array of more than %u items",
+                           reader->limits->array_items);
+    int rc = read_items(reader, ".fields", count);
+    struct text *names = arena_alloc(reader->arena, count * sizeof *names);
+    for (uint32_t i = 0; rc == 0 && i < count; i++) {
+        const struct json_value *item = &array->array.items[i];
+        if (item->kind != JSON_STRING || item->string.bytes == 0 ||
+            item->string.bytes > reader->limits->name_bytes)
+            rc = read_refuse(reader, ".fields", "item %u is not a string of 1 to %u bytes", i,
+                             reader->limits->name_bytes);
+        else
+            names[i] = item->string;
+    }
+    *value = (struct value){.kind = VALUE_STRINGS, .strings = {names, count}};
+    return rc;
+}
+
+static int
+read_key(const struct reader *reader, const struct json_value *key, struct value *value)
+{
+    if (!ops_value_from_scalar(key, value) ||
+        (value->kind != VALUE_INTEGER && value->kind != VALUE_STRING))
+        return read_refuse(reader, ".key", "is neither an integer nor a string");
+    if (value->kind == VALUE_STRING && value->string.bytes > reader->limits->string_bytes)
+        return read_refuse(reader, ".key", "string is longer than %u bytes",
+                           reader->limits->string_bytes);
+    return 0;
+}
+
+static int
+read_refresh(struct reader *reader, const struct json_value *object, struct op *op)
+{
+    const struct json_value *key = json_member(object, KEY_OF_A_PARENT);
+    const struct json_value *fields = json_member(object, "fields");
+    CHECK(op->kind == OP_REFRESH);
+    if (json_member(object, "entry") == NULL) {
+        if (key != NULL)
+            return read_refuse(reader, ".key", "is without an entry");
+        return fields != NULL ? read_names(reader, fields, &op->value) : 0;
+    }
+    if (fields != NULL)
+        return read_refuse(reader, ".fields", "is beside an entry");
+    int rc = read_text(reader, object, "entry", ".entry", reader->limits->string_bytes, &op->field);
+    return rc == 0 && key != NULL ? read_key(reader, key, &op->value) : rc;
+}
+
 static int
 read_kind(const struct reader *reader, const struct json_value *object, enum op_kind *kind)
 {
@@ -192,7 +250,7 @@ read_kind(const struct reader *reader, const struct json_value *object, enum op_
     const struct json_value *name = json_member(object, "op");
     if (name == NULL || name->kind != JSON_STRING)
         return read_refuse(reader, ".op", "is missing or not a string");
-    for (*kind = OP_SET; *kind <= OP_FAN_OUT; (*kind)++)
+    for (*kind = OP_SET; *kind <= OP_REFRESH; (*kind)++)
         if (text_is(name->string, op_kind_name(*kind)))
             return 0;
     return read_refuse(reader, ".op", "is unknown");
@@ -228,7 +286,7 @@ read_nested(struct reader *reader, const struct json_value *array, struct op *op
         reader->nested = i;
         ops[i] = (struct op){0};
         rc = read_kind(reader, &array->array.items[i], &ops[i].kind);
-        if (rc == 0 && (ops[i].kind == OP_ALIVE || ops[i].kind == OP_FAN_OUT))
+        if (rc == 0 && (ops[i].kind == OP_ALIVE || ops[i].kind >= OP_FAN_OUT))
             rc = read_refuse(reader, ".op", "is not allowed in a fan-out");
         if (rc == 0)
             rc = read_slot_op(reader, &array->array.items[i], &ops[i]);
@@ -257,46 +315,86 @@ read_fan_out(struct reader *reader, const struct json_value *object, struct op *
     return read_nested(reader, array, nested);
 }
 
-static int
-read_row(struct reader *reader, const struct json_value *array, struct op *ops)
+/* What an element with this op makes of its row. */
+static enum ops_route
+route_of_op(enum op_kind kind, const struct json_value *object)
 {
-    CHECK(array->array.count > 0);
-    for (uint32_t i = 0; i < array->array.count; i++) {
-        const struct json_value *object = &array->array.items[i];
-        reader->op = i;
-        ops[i] = (struct op){0};
-        int rc = read_kind(reader, object, &ops[i].kind);
-        if (rc == 0 && (ops[i].kind == OP_FAN_OUT) != (ops[0].kind == OP_FAN_OUT))
-            rc = read_refuse(reader, ".op", "a fan-out and another op in one row");
-        if (rc == 0)
-            rc = ops[i].kind == OP_FAN_OUT ? read_fan_out(reader, object, &ops[i])
-                                           : read_slot_op(reader, object, &ops[i]);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    if (kind == OP_FAN_OUT)
+        return OPS_ROUTE_FAN_OUT;
+    bool is_request = kind == OP_REFRESH && json_member(object, KEY_OF_A_PARENT) != NULL;
+    return is_request ? OPS_ROUTE_REQUESTS : OPS_ROUTE_ENTITY;
 }
 
-/* The rule of `enum ops_route` on a tree; json_array_has_object_with() is the same on a text. */
+static enum ops_route
+route_of_element(const struct json_value *object)
+{
+    const struct json_value *name = json_member(object, "op");
+    if (name == NULL || name->kind != JSON_STRING)
+        return OPS_ROUTE_ENTITY;
+    if (text_is(name->string, op_kind_name(OP_FAN_OUT)))
+        return OPS_ROUTE_FAN_OUT;
+    bool is_refresh = text_is(name->string, op_kind_name(OP_REFRESH));
+    return is_refresh ? route_of_op(OP_REFRESH, object) : OPS_ROUTE_ENTITY;
+}
+
+/* The rule of `enum ops_route` on a tree; route_of_text() is the same on a text. */
 static enum ops_route
 route_of_value(const struct json_value *array)
 {
+    enum ops_route route = OPS_ROUTE_ENTITY;
     if (array->kind != JSON_ARRAY)
-        return OPS_ROUTE_ENTITY;
-    for (uint32_t i = 0; i < array->array.count; i++) {
-        const struct json_value *name = json_member(&array->array.items[i], "op");
-        if (name != NULL && name->kind == JSON_STRING &&
-            text_is(name->string, op_kind_name(OP_FAN_OUT)))
-            return OPS_ROUTE_ALL;
+        return route;
+    for (uint32_t i = 0; route != OPS_ROUTE_FAN_OUT && i < array->array.count; i++) {
+        enum ops_route element = route_of_element(&array->array.items[i]);
+        if (element != OPS_ROUTE_ENTITY)
+            route = element;
     }
-    return OPS_ROUTE_ENTITY;
+    return route;
 }
 
 static enum ops_route
 route_of_text(struct text json)
 {
-    return json_array_has_object_with(json, "op", op_kind_name(OP_FAN_OUT)) ? OPS_ROUTE_ALL
-                                                                            : OPS_ROUTE_ENTITY;
+    if (json_array_has_object_with(json, "op", op_kind_name(OP_FAN_OUT), NULL))
+        return OPS_ROUTE_FAN_OUT;
+    bool is_request =
+        json_array_has_object_with(json, "op", op_kind_name(OP_REFRESH), KEY_OF_A_PARENT);
+    return is_request ? OPS_ROUTE_REQUESTS : OPS_ROUTE_ENTITY;
+}
+
+/* All ops of a row are of one route. */
+static int
+read_op(struct reader *reader, const struct json_value *object, struct op *op)
+{
+    int rc = read_kind(reader, object, &op->kind);
+    if (rc != 0)
+        return rc;
+    enum ops_route route = route_of_op(op->kind, object);
+    if (reader->op == 0)
+        reader->first = route;
+    if (route != reader->first)
+        return read_refuse(reader, ".op", "%s and another op in one row",
+                           route == OPS_ROUTE_FAN_OUT || reader->first == OPS_ROUTE_FAN_OUT
+                               ? "a fan-out"
+                               : "a parent's request");
+    if (op->kind == OP_FAN_OUT)
+        return read_fan_out(reader, object, op);
+    return op->kind == OP_REFRESH ? read_refresh(reader, object, op)
+                                  : read_slot_op(reader, object, op);
+}
+
+static int
+read_row(struct reader *reader, const struct json_value *array, struct op *ops)
+{
+    CHECK(array->array.count > 0);
+    for (uint32_t i = 0; i < array->array.count; i++) {
+        reader->op = i;
+        ops[i] = (struct op){0};
+        int rc = read_op(reader, &array->array.items[i], &ops[i]);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
 }
 
 int
@@ -401,6 +499,21 @@ write_value(struct json_writer *writer, const struct value *value)
 }
 
 static void
+write_refresh(struct json_writer *writer, const struct op *op)
+{
+    bool has_entry = op->field.bytes > 0;
+    CHECK(op->kind == OP_REFRESH);
+    if (has_entry) {
+        json_key(writer, "entry");
+        json_text(writer, op->field);
+    }
+    if (op->value.kind == VALUE_NULL)
+        return;
+    json_key(writer, has_entry ? KEY_OF_A_PARENT : "fields");
+    write_value(writer, &op->value);
+}
+
+static void
 write_ops(struct json_writer *writer, const struct op *ops, uint32_t count)
 {
     CHECK(ops != NULL || count == 0);
@@ -415,6 +528,8 @@ write_ops(struct json_writer *writer, const struct op *ops, uint32_t count)
             json_text(writer, ops[i].query);
             json_key(writer, "ops");
             write_ops(writer, ops[i].nested, ops[i].nested_count);
+        } else if (ops[i].kind == OP_REFRESH) {
+            write_refresh(writer, &ops[i]);
         } else if (ops[i].kind != OP_ALIVE && ops[i].kind != OP_DELETE) {
             json_key(writer, "field");
             json_text(writer, ops[i].field);

@@ -27,17 +27,20 @@ struct ops_limits {
 
 extern const struct ops_limits ops_limits_default;
 
-/* The partitions that a row goes to. The rule is the same in every version:
+/* The partitions that a row goes to, and what it is there. The rule is the same in every version:
  *
  *     A row is a fan-out when its text is JSON by the grammar of RFC 8259 and an array, and one of
- *     the array's elements is an object with a member "op" that is the string "queryOpSet".
+ *     the array's elements is an object with a member "op" that is the string "queryOpSet". Else it
+ *     is one of parents' requests when one of the elements is an object with a member "op" that is
+ *     the string "refresh" and with a member "key", of any value.
  *
  * The rule does not depend on whether the row is valid or within limits: the depth, the size, the
  * range of numbers, repeated keys and the other elements do not matter. (A jsonb column returns
  * only JSON by the grammar.) */
 enum ops_route {
-    OPS_ROUTE_ENTITY, /* to the partition of its entity_id */
-    OPS_ROUTE_ALL,    /* a fan-out: to every partition */
+    OPS_ROUTE_ENTITY,   /* to the partition of its entity_id */
+    OPS_ROUTE_FAN_OUT,  /* a fan-out: to every partition */
+    OPS_ROUTE_REQUESTS, /* parents' requests: to every partition */
 };
 
 /* Parses and validates `json`. Returns 0 with `*ops` in `arena`, which do not point into `json`; or
@@ -47,8 +50,10 @@ enum ops_route {
  * Refused: a text that is not an array, an empty array, an unknown op, a missing or empty "field"
  * of set, remove and add, a missing "value" of those three, null for remove and add, an object as a
  * value, an array with other items than integers or than strings, mixed slot ops and fan-outs, a
- * fan-out without ops, a fan-out or alive inside a fan-out, a query that does not parse
- * (filter_parse_query), everything beyond `limits`. Members that an op does not use are ignored.
+ * fan-out without ops, a fan-out, alive or refresh inside a fan-out, a query that does not parse
+ * (filter_parse_query), a refresh with a key beside any other op, with a key that is neither an
+ * integer nor a string or without an entry, with an entry and fields, without a name in its fields,
+ * everything beyond `limits`. Members that an op does not use are ignored.
  *
  * A number without a fraction is VALUE_INTEGER in every notation (ops_value.h): 3.0 is 3. */
 int ops_json_parse(struct text json, const struct ops_limits *limits, struct arena *arena,

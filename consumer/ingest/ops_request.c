@@ -54,6 +54,20 @@ entry_create_slot(const struct ops_parser *parser, struct ops *ops)
     *ops = (struct ops){items, ops->count + 1};
 }
 
+/* An answer to a request follows a window of the source, which a posted row does not have. */
+static int
+entry_refuse_requests(const struct ops *ops, struct error *err)
+{
+    CHECK(ops->count > 0);
+    for (uint32_t i = 0; i < ops->count; i++)
+        if (ops->items[i].kind == OP_REFRESH)
+            return error_set(err, ERR_DATA,
+                             "ops[%u].op: a refresh cannot be posted: insert it into \"BitdexOps\""
+                             " of the source database",
+                             i);
+    return 0;
+}
+
 static int
 entry_parse_ops(const struct ops_parser *parser, const struct json_value *list, bool creates_slot,
                 struct ops_entry *entry, struct error *err)
@@ -64,10 +78,12 @@ entry_parse_ops(const struct ops_parser *parser, const struct json_value *list, 
     if (!is_empty || !creates_slot)
         rc =
             ops_json_from_value(list, &ops_limits_default, parser->arena, &entry->ops, &route, err);
+    if (rc == 0 && entry->ops.count > 0)
+        rc = entry_refuse_requests(&entry->ops, err);
     if (rc != 0)
         return rc;
     CHECK(entry->ops.count > 0 || creates_slot);
-    entry->is_fan_out = route == OPS_ROUTE_ALL;
+    entry->is_fan_out = route == OPS_ROUTE_FAN_OUT;
     if (creates_slot && entry->is_fan_out)
         return error_set(err, ERR_DATA, "creates_slot is not possible with a queryOpSet");
     if (creates_slot)

@@ -5,8 +5,8 @@
  *
  * `ops` of an entry has the form that ops_json.h describes. The list may be empty if `creates_slot`
  * is true, which puts `alive` before the ops. An entry with a queryOpSet is a fan-out; its
- * entity_id does not name a slot. `meta` and each of its numbers may be absent or null; other
- * members of `meta` are ignored.
+ * entity_id does not name a slot. A refresh is refused. `meta` and each of its numbers may be
+ * absent or null; other members of `meta` are ignored.
  */
 #ifndef CONSUMER_INGEST_OPS_REQUEST_H
 #define CONSUMER_INGEST_OPS_REQUEST_H

@@ -129,7 +129,7 @@ void
 dead_letters_reject(struct dead_letters *letters, struct event *event, const char *reason)
 {
     size_t bytes = strnlen(reason, REASON_BYTES_MAX);
-    CHECK(event->kind == EVENT_ROW || event->kind == EVENT_FAN_OUT);
+    CHECK(event_kind_is_numbered(event->kind) && event->kind != EVENT_REJECTED);
     while (!utf8_valid(reason, bytes)) /* cut inside a character */
         bytes--;
     CHECK(bytes <= REASON_BYTES_MAX);

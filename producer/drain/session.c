@@ -306,6 +306,7 @@ session_open_window(struct session *session, const struct snapshot *s2, struct e
     session->window_pending = false;
     snapshot_copy(&window->s1, &session->delivered.snapshot);
     snapshot_copy(&window->s2, s2);
+    snapshot_copy(&window->answered, &window->s1);
     window->tick++;
     window->sub_id = 0;
     session_take_numbers(session, publisher_numbering(session->publisher));

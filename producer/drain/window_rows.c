@@ -23,14 +23,19 @@ window_rows_flush(struct window_rows *rows, struct error *err)
     return rc == 0 ? session_flush(rows->session, err) : rc;
 }
 
-/* Fills the ops of `event` from the row, or `err` with the reason why it is not an event. `*all`:
- * the event goes to every partition. */
+/* Fills the kind and the ops of `event` from the row, or `err` with the reason why it is not an
+ * event. `*all`: the event goes to every partition. */
 static int
 window_rows_parse(struct window_rows *rows, const struct outbox_row *row, struct event *event,
                   bool *all, struct error *err)
 {
+    static const enum event_kind kinds[] = {
+        [OPS_ROUTE_ENTITY] = EVENT_ROW,
+        [OPS_ROUTE_FAN_OUT] = EVENT_FAN_OUT,
+        [OPS_ROUTE_REQUESTS] = EVENT_PARENT_REFRESH,
+    };
     const struct config_topic *topic = &rows->session->config->topic;
-    enum ops_route route = row->fan_out ? OPS_ROUTE_ALL : OPS_ROUTE_ENTITY;
+    enum ops_route route = row->to_all ? OPS_ROUTE_FAN_OUT : OPS_ROUTE_ENTITY;
     int rc;
     arena_reset(&rows->row);
     if (row->too_large)
@@ -38,8 +43,8 @@ window_rows_parse(struct window_rows *rows, const struct outbox_row *row, struct
                        rows->limits.row_bytes);
     else
         rc = ops_json_parse(row->ops, &rows->limits, &rows->row, &event->ops, &route, err);
-    *all = route == OPS_ROUTE_ALL;
-    event->kind = *all ? EVENT_FAN_OUT : EVENT_ROW;
+    *all = route != OPS_ROUTE_ENTITY;
+    event->kind = kinds[route];
     if (rc == 0 && !*all &&
         !numbering_has_slot(row->entity_id, topic->partitions, topic->max_slots))
         rc = error_set(err, ERR_DATA,

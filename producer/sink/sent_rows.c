@@ -81,8 +81,8 @@ sent_rows_take(struct sent_rows *rows, const struct sent_range *range, int32_t p
         event_decode(rows->codec, record->value, record->value_bytes, &rows->arena, &event, err);
     if (rc == ERR_DATA)
         return 0; /* not an event */
-    bool accepted = rc == 0 && event.epoch == range->epoch &&
-                    (event.kind == EVENT_ROW || event.kind == EVENT_FAN_OUT);
+    bool accepted = rc == 0 && event.epoch == range->epoch && event.kind != EVENT_REJECTED &&
+                    event_kind_is_numbered(event.kind);
     if (accepted && event.row_id > range->after_row_id)
         sent_rows_add(rows, event.row_id, partition, record->offset);
     return rc;

@@ -38,22 +38,22 @@ copy_take_row(struct copy_bytes *bytes, struct outbox_row *row)
     bool no_entity;
     bool no_txid;
     bool no_time;
-    bool no_fan_out;
+    bool no_to_all;
     int64_t txid = 0;
     int64_t created_at = 0;
-    struct text fan_out;
+    struct text to_all;
     *row = (struct outbox_row){0};
     if (!copy_take_int64(bytes, &no_id, &row->id) || no_id ||
         !copy_take_int64(bytes, &no_entity, &row->entity_id) || no_entity ||
         !copy_take_int64(bytes, &no_txid, &txid) || no_txid ||
         !copy_take_int64(bytes, &no_time, &created_at) ||
         !copy_take_field(bytes, &row->too_large, &row->ops) ||
-        !copy_take_field(bytes, &no_fan_out, &fan_out))
+        !copy_take_field(bytes, &no_to_all, &to_all))
         return false;
-    if (no_fan_out == row->too_large || (row->too_large && fan_out.bytes != 1))
+    if (no_to_all == row->too_large || (row->too_large && to_all.bytes != 1))
         return false;
     row->txid = (uint64_t)txid;
-    row->fan_out = row->too_large && fan_out.data[0] != 0;
+    row->to_all = row->too_large && to_all.data[0] != 0;
     CHECK(row->too_large == (row->ops.data == NULL));
     copy_set_created_at(row, no_time, created_at);
     return true;

@@ -1,9 +1,9 @@
 /* Parses rows of the outbox from the bytes of `COPY ... (FORMAT binary)` (copy_binary.h). The
  * columns are those that outbox.c selects:
  *
- *     id int8, entity_id int8, txid xid8, created_at timestamptz, ops text, fan_out bool
+ *     id int8, entity_id int8, txid xid8, created_at timestamptz, ops text, to_all bool
  *
- * `ops` is null when it is larger than `row_bytes`; only then fan_out is not null. Pure; one
+ * `ops` is null when it is larger than `row_bytes`; only then to_all is not null. Pure; one
  * thread.
  */
 #ifndef PRODUCER_SOURCE_COPY_ROWS_H
@@ -23,7 +23,7 @@ struct outbox_row {
     bool has_created_at;   /* false also outside the years 1 to 9999, which many readers lack */
     int64_t created_at_us; /* Unix microseconds */
     bool too_large;        /* `ops` is empty */
-    bool fan_out;          /* filled only when too_large: one of the ops is a fan-out */
+    bool to_all;           /* filled only when too_large: it goes to every partition */
     struct text ops;       /* JSON; points into the bytes */
 };
 

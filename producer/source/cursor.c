@@ -42,6 +42,7 @@ cursor_window_free(struct cursor_window *window)
     CHECK((window->seq == NULL) == (window->offsets == NULL));
     snapshot_free(&window->s1);
     snapshot_free(&window->s2);
+    snapshot_free(&window->answered);
     free(window->seq);
     free(window->digest);
     free(window->content_digest);
@@ -375,7 +376,8 @@ window_is_valid(const struct cursor_window *window)
 {
     CHECK(window->partitions > 0);
     bool valid = window->tick >= 0 && window->sub_id >= 0 && window->s1.xmin > 0 &&
-                 window->s1.xmax <= window->s2.xmax &&
+                 window->s1.xmax <= window->s2.xmax && window->answered.xmin > 0 &&
+                 window->answered.xmax <= window->s1.xmax &&
                  (window->sub_id == 0 || window->sub_id <= window->last_row_id);
     for (int32_t i = 0; valid && i < window->partitions; i++)
         valid = window->seq[i] >= 0 && window->offsets[i] >= -1 &&
@@ -405,6 +407,8 @@ parse_window(const struct pg_result *row, struct cursor_window *window, struct e
     int rc = snapshot_parse(&window->s1, pg_text(row, 0, 1), err);
     if (rc == 0)
         rc = snapshot_parse(&window->s2, pg_text(row, 0, 2), err);
+    if (rc == 0)
+        rc = snapshot_parse(&window->answered, pg_text(row, 0, 9), err);
     if (rc != 0)
         return rc;
     window->tick = pg_integer(row, 0, 0);
@@ -430,8 +434,8 @@ cursor_load(struct pg *pg, const struct cursor_owner *owner, struct cursor_windo
     CHECK(window->partitions > 0 && window->seq != NULL);
     int rc = pg_query(pg,
                       "SELECT tick, s1, s2, sub_id, last_row_id, seq, digest, offsets,"
-                      " content_digest FROM bitdex_windows WHERE name = $1 ORDER BY tick DESC, "
-                      "sub_id DESC LIMIT 1",
+                      " content_digest, coalesce(answered, s1) FROM bitdex_windows"
+                      " WHERE name = $1 ORDER BY tick DESC, sub_id DESC LIMIT 1",
                       1, &owner->name, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not read the cursor");
@@ -549,10 +553,10 @@ cursor_save(struct pg *pg, const struct cursor_owner *owner, const struct cursor
 {
     static const char sql[] = CURSOR_OWNER
         "INSERT INTO bitdex_windows (name, generation, tick, sub_id, last_row_id, s1, s2,"
-        " seq, digest, offsets, content_digest) SELECT name, $3::bigint, $4::bigint, $5::bigint,"
-        " $6::bigint, $7::pg_snapshot, $8::pg_snapshot, $9::bigint[], $10::bigint[],"
-        " $11::bigint[], $12::bigint[] FROM owner" CURSOR_OWNER_END;
-    enum { NUMBERS = 3, SNAPSHOTS = 2, ARRAYS = 4, ALL = NUMBERS + SNAPSHOTS + ARRAYS };
+        " answered, seq, digest, offsets, content_digest) SELECT name, $3::bigint, $4::bigint,"
+        " $5::bigint, $6::bigint, $7::pg_snapshot, $8::pg_snapshot, $9::pg_snapshot,"
+        " $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[] FROM owner" CURSOR_OWNER_END;
+    enum { NUMBERS = 3, SNAPSHOTS = 3, ARRAYS = 4, ALL = NUMBERS + SNAPSHOTS + ARRAYS };
     const int64_t numbers[NUMBERS] = {window->tick, window->sub_id, window->last_row_id};
     const int64_t *const arrays[ARRAYS] = {window->seq, (const int64_t *)window->digest,
                                            window->offsets,
@@ -564,6 +568,7 @@ cursor_save(struct pg *pg, const struct cursor_owner *owner, const struct cursor
         buffer_append_format(&texts[i], "%" PRId64, numbers[i]);
     snapshot_print(&window->s1, &texts[NUMBERS]);
     snapshot_print(&window->s2, &texts[NUMBERS + 1]);
+    snapshot_print(&window->answered, &texts[NUMBERS + 2]);
     for (int i = 0; i < ARRAYS; i++)
         print_integers(arrays[i], window->partitions, &texts[NUMBERS + SNAPSHOTS + i]);
     for (int i = 0; i < ALL; i++)

@@ -43,8 +43,11 @@ struct cursor_owner {
  * partition. */
 struct cursor_window {
     int64_t tick;
-    struct snapshot s1;  /* all that it sees was delivered before this window */
-    struct snapshot s2;  /* all that it sees is delivered with this window */
+    struct snapshot s1; /* all that it sees was delivered before this window */
+    struct snapshot s2; /* all that it sees is delivered with this window */
+    /* Every request that it sees is answered by an acknowledged chunk. It sees nothing that s1 does
+     * not see. */
+    struct snapshot answered;
     int64_t sub_id;      /* rows of the window up to this id are acknowledged; 0: perhaps none */
     int64_t last_row_id; /* greatest row id among all delivered rows */
     int32_t partitions;

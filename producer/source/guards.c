@@ -127,16 +127,16 @@ static const struct guard guards[] = {
      " to_regclass('bitdex_jobs') IS NULL",
      "tables of the producer are missing: " RUN_INIT, NULL},
     {"columns of own tables",
-     "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND (attrelid ="
-     " 'bitdex_jobs'::regclass AND attname IN ('source_table', 'fields', 'ids',"
-     " 'cancel_requested', 'epoch', 'plan', 'stage', 'next_id', 'next_pass', 'last_id', 'rows',"
-     " 'ops_written', 'chunks', 'bytes', 'rejected', 'uncovered', 'dumps', 'error',"
-     " 'started_at', 'finished_at', 'csv') OR attrelid = 'bitdex_dead_letters'::regclass AND "
-     "attname IN "
-     "('job',"
-     " 'place') OR attrelid = 'bitdex_windows'::regclass AND attname = 'content_digest' OR "
-     "attrelid ="
-     " 'bitdex_producers'::regclass AND attname = 'voided')) <> 25",
+     "EXISTS (SELECT FROM (VALUES"
+     " ('bitdex_producers', ARRAY['voided']),"
+     " ('bitdex_windows', ARRAY['content_digest', 'answered']),"
+     " ('bitdex_dead_letters', ARRAY['job', 'place', 'retried_txid']),"
+     " ('bitdex_jobs', ARRAY['source_table', 'fields', 'ids', 'cancel_requested', 'epoch', 'plan',"
+     " 'stage', 'next_id', 'next_pass', 'last_id', 'rows', 'ops_written', 'chunks', 'bytes',"
+     " 'rejected', 'uncovered', 'dumps', 'error', 'started_at', 'finished_at', 'csv'])"
+     ") AS own (name, columns), unnest(columns) AS needed WHERE NOT EXISTS (SELECT FROM "
+     "pg_attribute"
+     " WHERE attrelid = name::regclass AND attname = needed AND NOT attisdropped))",
      "the producer's tables are those of an earlier version: " RUN_INIT, NULL},
     {"no legacy cleanup", LEGACY_CLEANUP_EXISTS, LEGACY_CLEANUP_MESSAGE, NULL},
     {"privileges",

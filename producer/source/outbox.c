@@ -17,6 +17,11 @@
 static const char pin_to_id_index[] = "SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off;"
                                       "SET LOCAL enable_bitmapscan = off; ";
 
+/* A strict path finds nothing outside of the elements of an array; it is null for another value. */
+#define GOES_TO_ALL                                                                              \
+    "ops @> '[{\"op\":\"queryOpSet\"}]' OR coalesce(jsonb_path_exists(ops, 'strict $[*] ? (@.op" \
+    " == \"refresh\" && exists(@.key))', silent => true), false)"
+
 struct outbox {
     struct pg *pg;
     struct outbox_limits limits;
@@ -66,8 +71,8 @@ outbox_close(struct outbox *outbox)
 }
 
 /* Three levels, so that ops is converted to text once for each row, and only for the rows of the
- * chunk; the outer levels keep the order of the inner one. For a row that is too large, fan_out is
- * computed here, because it decides the row's partitions. */
+ * chunk; the outer levels keep the order of the inner one. For a row that is too large, whether it
+ * goes to all partitions is computed here, by the rule of `enum ops_route`. */
 static void
 outbox_write_sql(struct outbox *outbox, const struct snapshot *s1, const struct snapshot *s2,
                  int64_t after_id)
@@ -81,8 +86,7 @@ outbox_write_sql(struct outbox *outbox, const struct snapshot *s1, const struct 
     buffer_append_format(sql,
                          "COPY (SELECT id, entity_id, txid, created_at,"
                          " CASE WHEN octet_length(json) <= %" PRId64 " THEN json END,"
-                         " CASE WHEN octet_length(json) > %" PRId64
-                         " THEN ops @> '[{\"op\":\"queryOpSet\"}]' END"
+                         " CASE WHEN octet_length(json) > %" PRId64 " THEN " GOES_TO_ALL " END"
                          " FROM (SELECT *, ops::text AS json FROM ("
                          "SELECT id, entity_id, txid, created_at, ops FROM \"BitdexOps\" WHERE ",
                          row_bytes, row_bytes);

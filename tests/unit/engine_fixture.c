@@ -109,7 +109,7 @@ fixture_apply(struct engine *engine, int64_t entity_id, const char *json)
     arena_init(&arena);
     fixture_parse(&arena, json, &ops, &route);
     ops = fixture_prepare(engine, &arena, &ops);
-    if (route == OPS_ROUTE_ALL)
+    if (route == OPS_ROUTE_FAN_OUT)
         engine_apply_fan_out(engine, &ops);
     else
         engine_apply_row(engine, entity_id, &ops);

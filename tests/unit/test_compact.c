@@ -75,7 +75,7 @@ check(const struct line *lines, uint32_t count)
         enum ops_route route;
         fixture_parse(&arena, lines[i].ops, &events[i].ops, &route);
         events[i].ops = fixture_prepare(engine, &arena, &events[i].ops);
-        events[i].kind = route == OPS_ROUTE_ALL ? EVENT_FAN_OUT : EVENT_ROW;
+        events[i].kind = route == OPS_ROUTE_FAN_OUT ? EVENT_FAN_OUT : EVENT_ROW;
         events[i].entity_id = lines[i].entity_id;
         changes |= lines[i].left != NULL;
     }

@@ -116,7 +116,7 @@ produce(struct fixture *fixture, int64_t slot, const char *json)
         .epoch = 1, .generation = 1, .source = TEXT("main"), .entity_id = fixture_entity(slot)};
     arena_init(&arena);
     fixture_parse(&arena, json, &event.ops, &route);
-    event.kind = route == OPS_ROUTE_ALL ? EVENT_FAN_OUT : EVENT_ROW;
+    event.kind = route == OPS_ROUTE_FAN_OUT ? EVENT_FAN_OUT : EVENT_ROW;
     struct buffer *message = &fixture->messages[fixture->message_count++];
     event.seq = fixture->message_count;
     assert_int_equal(event_encode(fixture->context.codec, &event, message, &err), 0);

@@ -59,7 +59,7 @@ append_row(struct buffer *out, int64_t id, int64_t entity_id, int64_t created_at
 }
 
 static void
-append_large_row(struct buffer *out, int64_t id, bool fan_out)
+append_large_row(struct buffer *out, int64_t id, bool to_all)
 {
     append_int16(out, 6);
     append_int64_field(out, id);
@@ -68,7 +68,7 @@ append_large_row(struct buffer *out, int64_t id, bool fan_out)
     append_int32(out, NULL_FIELD);
     append_int32(out, NULL_FIELD);
     append_int32(out, 1);
-    buffer_append(out, fan_out ? "\1" : "\0", 1);
+    buffer_append(out, to_all ? "\1" : "\0", 1);
 }
 
 static void
@@ -132,7 +132,7 @@ test_rows_are_read_as_they_were_written(void **state)
     assert_true(text_is(row.ops, "[]"));
     assert_false(row.too_large);
     next_row(&rows, &row);
-    assert_true(row.too_large && row.fan_out);
+    assert_true(row.too_large && row.to_all);
     assert_true(row.txid == UINT64_MAX);
     assert_false(row.has_created_at);
     next_row(&rows, &row);
@@ -140,7 +140,7 @@ test_rows_are_read_as_they_were_written(void **state)
     assert_false(row.has_created_at); /* infinity */
     assert_int_equal(row.ops.bytes, 0);
     next_row(&rows, &row);
-    assert_true(row.too_large && !row.fan_out);
+    assert_true(row.too_large && !row.to_all);
     assert_int_equal(copy_rows_next(&rows, &row, &found, NULL), 0);
     assert_false(found);
     assert_true(rows.complete);

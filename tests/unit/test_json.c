@@ -341,7 +341,35 @@ test_the_scan_finds_objects_of_the_outermost_array_only(void **state)
         {"", false},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
-        if (json_array_has_object_with(text_of(cases[i].text), "op", "x") != cases[i].found)
+        if (json_array_has_object_with(text_of(cases[i].text), "op", "x", NULL) != cases[i].found)
+            fail_msg("%s", cases[i].text);
+}
+
+static void
+test_the_scan_finds_both_members_in_one_element(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool found;
+    } cases[] = {
+        {"[{\"op\":\"x\",\"also\":null}]", true},
+        {"[{\"also\":{\"op\":1},\"op\":\"x\"}]", true},
+        {"[1,{\"op\":\"y\"},{\"op\":\"x\",\"a\":[{}],\"also\":[]},2]", true},
+        {"[{\"op\":\"x\",\"op\":\"y\",\"also\":1}]", true},
+        {"[{\"op\":\"x\"}]", false},
+        {"[{\"op\":\"y\",\"also\":1}]", false},
+        {"[{\"op\":\"x\"},{\"also\":1}]", false},
+        {"[{\"also\":1},{\"op\":\"x\"}]", false},
+        {"[{\"op\":\"x\",\"a\":{\"also\":1}}]", false},
+        {"[{\"op\":\"x\"},\"also\"]", false},
+        {"[{\"op\":\"x\",\"a\":\"also\"}]", false},
+        {"{\"op\":\"x\",\"also\":1}", false},
+        {"[[{\"op\":\"x\",\"also\":1}]]", false},
+        {"[{\"op\":\"x\",\"also\":1}", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        if (json_array_has_object_with(text_of(cases[i].text), "op", "x", "also") != cases[i].found)
             fail_msg("%s", cases[i].text);
 }
 
@@ -351,7 +379,7 @@ test_the_scan_has_no_limit_of_depth(void **state)
     (void)state;
     struct buffer out = {0};
     struct text deep = nested(&out, "[", "]", 100000);
-    assert_false(json_array_has_object_with(deep, "op", "x"));
+    assert_false(json_array_has_object_with(deep, "op", "x", NULL));
     buffer_clear(&out);
     buffer_append_text(&out, "[{\"op\":\"x\"},");
     for (int i = 0; i < 50000; i++)
@@ -359,7 +387,7 @@ test_the_scan_has_no_limit_of_depth(void **state)
     for (int i = 0; i < 50001; i++)
         buffer_append_text(&out, "]");
     deep = (struct text){(char *)out.data, out.bytes};
-    assert_true(json_array_has_object_with(deep, "op", "x"));
+    assert_true(json_array_has_object_with(deep, "op", "x", NULL));
     buffer_free(&out);
 }
 
@@ -448,7 +476,7 @@ is_refused_or_survives(struct text text)
 {
     const struct json_value *value;
     struct error err;
-    bool found = json_array_has_object_with(text, "op", "x");
+    bool found = json_array_has_object_with(text, "op", "x", NULL);
     bool accepted = json_parse(text, DEPTH, &arena, &value, &err) == 0;
     if (accepted) {
         const char *once = rewritten(text);
@@ -490,6 +518,7 @@ main(void)
         cmocka_unit_test(test_members_are_found_by_name),
         cmocka_unit_test(test_strings_are_terminated_and_belong_to_the_arena),
         cmocka_unit_test(test_the_scan_finds_objects_of_the_outermost_array_only),
+        cmocka_unit_test(test_the_scan_finds_both_members_in_one_element),
         cmocka_unit_test(test_the_scan_has_no_limit_of_depth),
         cmocka_unit_test(test_the_writer_adds_commas_and_colons),
         cmocka_unit_test(test_the_writer_replaces_bytes_that_are_not_utf8),

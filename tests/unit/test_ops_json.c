@@ -62,7 +62,7 @@ check_refused(struct text json, const struct ops_limits *limits, const char *ref
 {
     struct ops ops;
     struct error err = {0};
-    enum ops_route route = wanted_route == OPS_ROUTE_ALL ? OPS_ROUTE_ENTITY : OPS_ROUTE_ALL;
+    enum ops_route route = wanted_route == OPS_ROUTE_FAN_OUT ? OPS_ROUTE_ENTITY : OPS_ROUTE_FAN_OUT;
     int rc = ops_json_parse(json, limits, &arena, &ops, &route, &err);
     if (rc != ERR_DATA || strcmp(err.message, refusal) != 0)
         fail_msg("%.*s: wanted \"%s\", got %d \"%s\"", TEXT_ARGS(json), refusal, rc, err.message);
@@ -73,6 +73,7 @@ check_refused(struct text json, const struct ops_limits *limits, const char *ref
 #define SET(value) "[{\"op\":\"set\",\"field\":\"f\",\"value\":" value "}]"
 #define REMOVE(value) "[{\"op\":\"remove\",\"field\":\"f\",\"value\":" value "}]"
 #define ADD(value) "[{\"op\":\"add\",\"field\":\"f\",\"value\":" value "}]"
+#define REFRESH(members) "[{\"op\":\"refresh\"" members "}]"
 #define FAN_OUT(ops) "[{\"op\":\"queryOpSet\",\"query\":\"a eq 1\",\"ops\":" ops "}]"
 
 static void
@@ -100,6 +101,18 @@ test_accepted_rows_in_canonical_form(void **state)
                  "{\"op\":\"set\",\"field\":\"b\",\"value\":null},"
                  "{\"op\":\"add\",\"field\":\"b\",\"value\":[1]},{\"op\":\"delete\"}]"),
          NULL},
+        {REFRESH(""), NULL},
+        {REFRESH(",\"fields\":[\"a\",\"b\"]"), NULL},
+        {REFRESH(",\"entry\":\"Post.title\""), NULL},
+        {REFRESH(",\"entry\":\"Post.title\",\"key\":-7"), NULL},
+        {REFRESH(",\"entry\":\"Post.title\",\"key\":\"\""), NULL},
+        {REFRESH(",\"entry\":\"Post.title\",\"key\":7.0"),
+         REFRESH(",\"entry\":\"Post.title\",\"key\":7")},
+        {"[{\"op\":\"refresh\"},{\"op\":\"alive\"},{\"op\":\"refresh\",\"entry\":\"e\"}]", NULL},
+        {"[{\"op\":\"refresh\",\"entry\":\"e\",\"key\":1},"
+         "{\"op\":\"refresh\",\"entry\":\"f\",\"key\":\"2\"}]",
+         NULL},
+        {REFRESH(",\"value\":1,\"field\":{}"), REFRESH("")},
         /* jsonb puts shorter keys first; members that an op does not use are ignored */
         {"[{\"op\": \"set\", \"field\": \"f\", \"value\": 1, \"query\": 5, \"x\": {}}]", SET("1")},
         {"[{\"op\":\"alive\",\"field\":null,\"value\":{}}]", "[{\"op\":\"alive\"}]"},
@@ -116,7 +129,8 @@ test_accepted_rows_in_canonical_form(void **state)
         enum ops_route route;
         struct ops ops = parse(text_of(cases[i][0]), &route);
         assert_string_equal(written(&ops).data, cases[i][1] != NULL ? cases[i][1] : cases[i][0]);
-        assert_int_equal(route == OPS_ROUTE_ALL, ops.items[0].kind == OP_FAN_OUT);
+        assert_int_equal(route == OPS_ROUTE_FAN_OUT, ops.items[0].kind == OP_FAN_OUT);
+        assert_int_equal(route == OPS_ROUTE_REQUESTS, op_is_parent_request(&ops.items[0]));
     }
 }
 
@@ -157,9 +171,50 @@ test_refusals_name_the_place(void **state)
         {SET("1e999"), "not JSON: byte 38: number out of range"},
         {SET("\"\\u0000\""), "not JSON: byte 34: string with a NUL"},
         {SET("1,\"value\":2"), "not JSON: byte 45: object with a repeated key"},
+        {REFRESH(",\"entry\":\"\""), "ops[0].entry: is empty"},
+        {REFRESH(",\"entry\":null"), "ops[0].entry: is not a string: null"},
+        {REFRESH(",\"entry\":\"e\",\"fields\":[\"a\"]"), "ops[0].fields: is beside an entry"},
+        {REFRESH(",\"fields\":[]"), "ops[0].fields: is not an array with names"},
+        {REFRESH(",\"fields\":\"a\""), "ops[0].fields: is not an array with names"},
+        {REFRESH(",\"fields\":null"), "ops[0].fields: is not an array with names"},
+#define BAD_NAME "ops[0].fields: item 1 is not a string of 1 to 256 bytes"
+        {REFRESH(",\"fields\":[\"a\",1]"), BAD_NAME},
+        {REFRESH(",\"fields\":[\"a\",\"\"]"), BAD_NAME},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         check_refused(text_of(cases[i][0]), &ops_limits_default, cases[i][1], OPS_ROUTE_ENTITY);
+}
+
+/* Whatever is wrong with a parent's request, it has to go to every partition. */
+static void
+test_F79_refused_requests_of_parents_go_to_all_partitions(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {REFRESH(",\"key\":1"), "ops[0].key: is without an entry"},
+        {REFRESH(",\"key\":1,\"fields\":[\"a\"]"), "ops[0].key: is without an entry"},
+        {REFRESH(",\"key\":1,\"entry\":\"e\",\"fields\":[\"a\"]"),
+         "ops[0].fields: is beside an entry"},
+        {REFRESH(",\"key\":1,\"entry\":7"), "ops[0].entry: is not a string: integer"},
+#define BAD_KEY "ops[0].key: is neither an integer nor a string"
+        {REFRESH(",\"key\":null,\"entry\":\"e\""), BAD_KEY},
+        {REFRESH(",\"key\":true,\"entry\":\"e\""), BAD_KEY},
+        {REFRESH(",\"key\":0.5,\"entry\":\"e\""), BAD_KEY},
+        {REFRESH(",\"key\":[1],\"entry\":\"e\""), BAD_KEY},
+        {REFRESH(",\"key\":{},\"entry\":\"e\""), BAD_KEY},
+        {"[{\"op\":\"refresh\"},{\"op\":\"refresh\",\"key\":1}]",
+         "ops[1].op: a parent's request and another op in one row"},
+        {"[{\"op\":\"refresh\",\"entry\":\"e\",\"key\":1},{\"op\":\"refresh\",\"entry\":\"e\"}]",
+         "ops[1].op: a parent's request and another op in one row"},
+        {"[{\"op\":\"refresh\",\"entry\":\"e\",\"key\":1},{\"op\":\"alive\"}]",
+         "ops[1].op: a parent's request and another op in one row"},
+        {"[7,{\"op\":\"refresh\",\"key\":1}]", "ops[0]: is not an object: integer"},
+        {"[{\"op\":\"refresh\",\"key\":[]},1e999]", "not JSON: byte 32: number out of range"},
+        {"[{\"key\":1,\"op\":\"refresh\"},\"\\ud800\"]",
+         "not JSON: byte 27: half a surrogate pair"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        check_refused(text_of(cases[i][0]), &ops_limits_default, cases[i][1], OPS_ROUTE_REQUESTS);
 }
 
 /* Whatever is wrong with a fan-out, it has to go to every partition. */
@@ -189,6 +244,13 @@ test_F79_refused_fan_outs_go_to_all_partitions(void **state)
         {"[{\"op\":\"queryOpSet\",\"query\":\"a eq 1\",\"ops\":[{\"op\":\"delete\"}]},"
          "{\"op\":\"alive\"}]",
          "ops[1].op: a fan-out and another op in one row"},
+        {"[{\"op\":\"queryOpSet\"},{\"op\":\"refresh\",\"entry\":\"e\",\"key\":1}]",
+         "ops[0].query: is missing"},
+        {"[{\"op\":\"refresh\",\"entry\":\"e\",\"key\":1},{\"op\":\"queryOpSet\"}]",
+         "ops[1].op: a fan-out and another op in one row"},
+        {"[{\"op\":\"refresh\",\"key\":1},{\"op\":\"queryOpSet\"},1e999]",
+         "not JSON: byte 51: number out of range"},
+        {FAN_OUT("[{\"op\":\"refresh\"}]"), "ops[0].ops[0].op: is not allowed in a fan-out"},
         {"[7,{\"op\":\"queryOpSet\"}]", "ops[0]: is not an object: integer"},
         {"[{\"op\":\"queryOpSet\"},1e999]", "not JSON: byte 26: number out of range"},
         {"[{\"op\":\"queryOpSet\",\"op\":\"queryOpSet\"}]",
@@ -199,11 +261,11 @@ test_F79_refused_fan_outs_go_to_all_partitions(void **state)
         {"[{\"op\":\"queryOpSet\"},\"\xff\"]", "not JSON: byte 0: not UTF-8, or has a NUL"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
-        check_refused(text_of(cases[i][0]), &ops_limits_default, cases[i][1], OPS_ROUTE_ALL);
+        check_refused(text_of(cases[i][0]), &ops_limits_default, cases[i][1], OPS_ROUTE_FAN_OUT);
 }
 
 static void
-test_only_an_element_of_the_array_makes_a_fan_out(void **state)
+test_only_an_element_of_the_array_decides_the_route(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
@@ -212,6 +274,13 @@ test_only_an_element_of_the_array_makes_a_fan_out(void **state)
         {"[{\"op\":{\"op\":\"queryOpSet\"}}]", "ops[0].op: is missing or not a string"},
         {"[{\"op\":\"queryopset\"}]", "ops[0].op: is unknown"},
         {SET("{\"op\":\"queryOpSet\"}"), "ops[0].value: is an object"},
+        {SET("{\"op\":\"refresh\",\"key\":1}"), "ops[0].value: is an object"},
+        {"[[{\"op\":\"refresh\",\"key\":1}]]", "ops[0]: is not an object: array"},
+        {"{\"op\":\"refresh\",\"key\":1}", "ops: is not an array with ops"},
+        {"[{\"op\":\"refresh\",\"x\":{\"key\":1}},1e999]",
+         "not JSON: byte 37: number out of range"},
+        {"[{\"op\":\"refresh\"},{\"key\":1},1e999]", "not JSON: byte 33: number out of range"},
+        {"[{\"op\":\"refresh\"},\"key\",1e999]", "not JSON: byte 29: number out of range"},
         {"[{\"op\":\"queryOpSet\"}", "not JSON: byte 20: parse error: premature EOF"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
@@ -246,13 +315,13 @@ test_F79_rows_above_a_limit_are_refused_and_keep_their_route(void **state)
         {"[{\"op\":\"alive\"},{\"op\":\"set\",\"field\":\"f\",\"value\":[1,2]}]",
          "ops[1].value: more than 3 ops and array items in the row", OPS_ROUTE_ENTITY},
         {FAN_OUT("[{\"op\":\"delete\"},{\"op\":\"delete\"},{\"op\":\"delete\"}]"),
-         "ops[0].ops: more than 3 ops and array items in the row", OPS_ROUTE_ALL},
+         "ops[0].ops: more than 3 ops and array items in the row", OPS_ROUTE_FAN_OUT},
         {FAN_OUT("[{\"op\":\"set\",\"field\":\"f\",\"value\":[\"\",\"\"]}]"),
-         "ops[0].ops[0].value: more than 3 ops and array items in the row", OPS_ROUTE_ALL},
+         "ops[0].ops[0].value: more than 3 ops and array items in the row", OPS_ROUTE_FAN_OUT},
         {"[{\"op\":\"queryOpSet\",\"query\":\"a eq 1234\",\"ops\":[{\"op\":\"delete\"}]}]",
-         "ops[0].query: is longer than 8 bytes", OPS_ROUTE_ALL},
+         "ops[0].query: is longer than 8 bytes", OPS_ROUTE_FAN_OUT},
         {"[{\"op\":\"queryOpSet\"},[[[[[]]]]]]", "not JSON: byte 26: nests too deep",
-         OPS_ROUTE_ALL},
+         OPS_ROUTE_FAN_OUT},
         {"[{\"op\":\"alive\"},[[[[[]]]]]]", "not JSON: byte 21: nests too deep", OPS_ROUTE_ENTITY},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
@@ -260,7 +329,7 @@ test_F79_rows_above_a_limit_are_refused_and_keep_their_route(void **state)
     struct buffer large = {0};
     buffer_append_format(&large, "[{\"op\":\"queryOpSet\",\"x\":\"%0200d\"}]", 0);
     check_refused((struct text){(char *)large.data, large.bytes}, &limits,
-                  "ops: longer than 140 bytes", OPS_ROUTE_ALL);
+                  "ops: longer than 140 bytes", OPS_ROUTE_FAN_OUT);
     buffer_free(&large);
     /* All at their limits. */
     struct ops ops;
@@ -285,7 +354,7 @@ test_F62_very_deep_rows_are_refused_and_routed(void **state)
         snprintf(refusal, sizeof refusal, "not JSON: byte %zu: nests too deep",
                  strlen(begins[i]) + ops_limits_default.depth);
         check_refused((struct text){(char *)json.data, json.bytes}, &ops_limits_default, refusal,
-                      i == 0 ? OPS_ROUTE_ALL : OPS_ROUTE_ENTITY);
+                      i == 0 ? OPS_ROUTE_FAN_OUT : OPS_ROUTE_ENTITY);
         buffer_free(&json);
     }
 }
@@ -334,7 +403,9 @@ event_of(const struct ops *ops, enum ops_route route)
         .epoch = 1,
         .generation = 1,
         .seq = 1,
-        .kind = route == OPS_ROUTE_ALL ? EVENT_FAN_OUT : EVENT_ROW,
+        .kind = route == OPS_ROUTE_ENTITY    ? EVENT_ROW
+                : route == OPS_ROUTE_FAN_OUT ? EVENT_FAN_OUT
+                                             : EVENT_PARENT_REFRESH,
         .ops = *ops,
     };
 }
@@ -437,6 +508,44 @@ random_value(enum op_kind op)
     }
 }
 
+static struct text
+random_name(void)
+{
+    struct text name = random_text();
+    return name.bytes > 0 ? name : TEXT("f");
+}
+
+/* Of an entity, or of a child. */
+static struct op
+random_refresh(void)
+{
+    struct op op = {.kind = OP_REFRESH};
+    uint32_t count = 1 + (uint32_t)random_below(3);
+    struct text *names = arena_alloc(&arena, count * sizeof *names);
+    for (uint32_t i = 0; i < count; i++)
+        names[i] = random_name();
+    if (random_below(3) == 0)
+        op.field = names[0];
+    else if (random_below(2) == 0)
+        op.value = (struct value){.kind = VALUE_STRINGS, .strings = {names, count}};
+    return op;
+}
+
+static struct ops
+random_requests(void)
+{
+    uint32_t count = 1 + (uint32_t)random_below(3);
+    struct op *ops = arena_alloc(&arena, count * sizeof *ops);
+    for (uint32_t i = 0; i < count; i++) {
+        ops[i] = (struct op){.kind = OP_REFRESH, .field = random_name()};
+        ops[i].value = random_below(2) == 0
+                           ? (struct value){.kind = VALUE_STRING, .string = random_text()}
+                           : (struct value){.kind = VALUE_INTEGER,
+                                            .integer = (int64_t)random_below(UINT64_MAX)};
+    }
+    return (struct ops){ops, count};
+}
+
 static struct ops
 random_slot_ops(bool nested)
 {
@@ -445,11 +554,13 @@ random_slot_ops(bool nested)
     for (uint32_t i = 0; i < count; i++) {
         enum op_kind kind = (enum op_kind)random_below(5);
         ops[i] = (struct op){.kind = nested && kind == OP_ALIVE ? OP_DELETE : kind};
+        if (!nested && random_below(6) == 0) {
+            ops[i] = random_refresh();
+            continue;
+        }
         if (kind == OP_ALIVE || kind == OP_DELETE)
             continue;
-        ops[i].field = random_text();
-        if (ops[i].field.bytes == 0)
-            ops[i].field = TEXT("f");
+        ops[i].field = random_name();
         ops[i].value = random_value(kind);
     }
     return (struct ops){ops, count};
@@ -477,12 +588,14 @@ test_random_ops_survive_a_round_trip_and_fit_into_an_event(void **state)
     (void)state;
     random_seed();
     for (int i = 0; i < RANDOM_ROWS; i++) {
-        bool is_fan_out = random_below(3) == 0;
-        struct ops ops = is_fan_out ? random_fan_outs() : random_slot_ops(false);
+        enum ops_route wanted = (enum ops_route)random_below(OPS_ROUTE_REQUESTS + 1);
+        struct ops ops = wanted == OPS_ROUTE_ENTITY    ? random_slot_ops(false)
+                         : wanted == OPS_ROUTE_FAN_OUT ? random_fan_outs()
+                                                       : random_requests();
         enum ops_route route;
         struct text json = written(&ops);
         struct ops again = parse(json, &route);
-        assert_int_equal(route == OPS_ROUTE_ALL, is_fan_out);
+        assert_int_equal(route, wanted);
         assert_string_equal(written(&again).data, json.data);
         check_encodes(&ops, route);
         check_encodes(&again, route);
@@ -499,8 +612,11 @@ is_refused_or_encodes(struct text json)
     struct error err;
     enum ops_route route;
     bool accepted = ops_json_parse(json, &ops_limits_default, &arena, &ops, &route, &err) == 0;
-    bool is_fan_out = json_array_has_object_with(json, "op", "queryOpSet");
-    assert_int_equal(route, is_fan_out ? OPS_ROUTE_ALL : OPS_ROUTE_ENTITY);
+    bool is_fan_out = json_array_has_object_with(json, "op", "queryOpSet", NULL);
+    bool is_request = json_array_has_object_with(json, "op", "refresh", "key");
+    assert_int_equal(route, is_fan_out   ? OPS_ROUTE_FAN_OUT
+                            : is_request ? OPS_ROUTE_REQUESTS
+                                         : OPS_ROUTE_ENTITY);
     if (accepted)
         check_encodes(&ops, route);
     else
@@ -518,6 +634,8 @@ test_random_bytes_are_refused_or_fit_into_an_event(void **state)
         "[{\"op\":\"remove\",\"field\":\"f\",\"value\":\"\\ud83d\\ude42\"}]",
         "[{\"op\":\"queryOpSet\",\"query\":\"a eq 'x' AND b in [1,2]\","
         "\"ops\":[{\"op\":\"add\",\"field\":\"f\",\"value\":1.5},{\"op\":\"delete\"}]}]",
+        "[{\"op\":\"refresh\",\"fields\":[\"a\",\"b\"]},{\"op\":\"refresh\",\"entry\":\"e\"}]",
+        "[{\"op\":\"refresh\",\"entry\":\"e\",\"key\":\"k\"}]",
     };
     static const char *const pieces[] = {
         "[",
@@ -536,6 +654,8 @@ test_random_bytes_are_refused_or_fit_into_an_event(void **state)
         "[]",
         "{\"op\":\"delete\"},",
         "{\"op\":\"queryOpSet\"},",
+        "{\"op\":\"refresh\"},",
+        "\"key\":1,",
         "\"value\":",
         "1e999",
         "\\ud800",
@@ -623,8 +743,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted_rows_in_canonical_form),
         cmocka_unit_test(test_refusals_name_the_place),
+        cmocka_unit_test(test_F79_refused_requests_of_parents_go_to_all_partitions),
         cmocka_unit_test(test_F79_refused_fan_outs_go_to_all_partitions),
-        cmocka_unit_test(test_only_an_element_of_the_array_makes_a_fan_out),
+        cmocka_unit_test(test_only_an_element_of_the_array_decides_the_route),
         cmocka_unit_test(test_F79_rows_above_a_limit_are_refused_and_keep_their_route),
         cmocka_unit_test(test_F62_very_deep_rows_are_refused_and_routed),
         cmocka_unit_test(test_ops_do_not_refer_to_the_text),

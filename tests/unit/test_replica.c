@@ -215,7 +215,7 @@ send_row(struct store *store, int64_t slot, const char *json)
         store->digest = event_digest_next(store->digest, event.row_id);
     }
     fixture_parse(&arena, json, &event.ops, &route);
-    event.kind = route == OPS_ROUTE_ALL ? EVENT_FAN_OUT : EVENT_ROW;
+    event.kind = route == OPS_ROUTE_FAN_OUT ? EVENT_FAN_OUT : EVENT_ROW;
     send(store, &event);
     arena_free(&arena);
 }
