@@ -17,6 +17,7 @@
 #include "consumer/api/page.h"
 #include "consumer/api/sync_lag.h"
 #include "consumer/api/token.h"
+#include "consumer/api/verify.h"
 #include "consumer/ingest/http_sources.h"
 
 enum {
@@ -48,6 +49,7 @@ static const struct route routes[] = {
     {"GET", "/api/indexes/{index}/entities/{id}", api_answer_entity, false},
     {"GET", "/api/indexes/{index}/cursors", api_answer_cursors, false},
     {"GET", "/api/indexes/{index}/cursors/{id}", api_answer_cursor, false},
+    {"GET", "/api/indexes/{index}/verify", api_answer_verify, false},
     {"GET", "/api/indexes/{index}/dumps", api_answer_dumps, false},
     {"PUT", "/api/indexes/{index}/dumps", api_answer_dump_put, true},
     {"POST", "/api/indexes/{index}/dumps/clear", api_answer_dumps_clear, true},

@@ -5,6 +5,7 @@
  *     GET  /api/indexes/{index}/stats          index.h
  *     GET  /api/indexes/{index}/cursors        cursors.h; also .../cursors/{name}
  *     GET  /api/indexes                        index.h
+ *     GET  /api/indexes/{index}/verify         the newest verdict of each range: verify.h
  *     /api/indexes/{index}/dumps               the dump registry: dumps.h
  *     POST /api/indexes/{index}/ops            ops.h, with the bearer token of consumer.token_file
  *     POST /api/indexes/{index}/checkpoint     checkpoint.h, with the bearer token

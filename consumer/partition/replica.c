@@ -29,6 +29,8 @@ struct replica {
     struct position_order order;      /* followed from replica_open() on */
     struct position position;         /* after the last batch */
     struct position durable_position; /* after the last frame */
+    struct verdicts verdicts;         /* of comparisons with the source */
+    struct verdicts_summary summary;  /* of these */
     struct buffer encoded;            /* a position as bytes */
     int64_t next_offset;              /* after the last batch; -1: nothing was read yet */
     int64_t unsaved_offset;           /* the first offset that no frame covers; -1: none */
@@ -86,6 +88,8 @@ replica_create(const struct replica_options *options, struct replica **replica, 
     position_order_init(&made->order);
     config_fields_init(&made->fields, &options->config->index_config);
     position_init(&made->position, &made->fields);
+    verdicts_init(&made->verdicts, &made->fields);
+    verdicts_summarise(&made->verdicts, &made->summary);
     if (!options->config->kafka.present)
         sequence_init_alone(&made->position.sequence, &made->fields);
     buffer_init(&made->encoded);
@@ -109,6 +113,7 @@ replica_destroy(struct replica *replica)
     wal_close(replica->wal);
     engine_destroy(replica->engine);
     recorded_config_destroy(replica->recorded);
+    verdicts_free(&replica->verdicts);
     config_fields_free(&replica->fields);
     arena_free(&replica->arena);
     buffer_free(&replica->encoded);
@@ -124,6 +129,7 @@ replica_serve(struct replica *replica, struct shard *shard)
     CHECK(replica->shard == NULL);
     replica->shard = shard;
     shard_serve(shard, replica->engine);
+    shard_serve_verdicts(shard, &replica->verdicts);
 }
 
 static struct engine *
@@ -734,6 +740,12 @@ replica_unsaved_us(const struct replica *replica)
 {
     CHECK(replica->wal != NULL);
     return replica->unsaved_offset < 0 ? -1 : replica->unsaved_us;
+}
+
+const struct verdicts_summary *
+replica_verdicts(const struct replica *replica)
+{
+    return &replica->summary;
 }
 
 const struct engine *

@@ -101,6 +101,8 @@ int64_t replica_checkpoint_offset(const struct replica *replica);
 /* When the position began to wait for a frame, on the monotonic clock; -1: it is durable. */
 int64_t replica_unsaved_us(const struct replica *replica);
 
+/* Of the comparisons with the source. */
+const struct verdicts_summary *replica_verdicts(const struct replica *replica);
 const struct engine *replica_engine(const struct replica *replica);
 /* After the last batch. */
 const struct position *replica_position(const struct replica *replica);

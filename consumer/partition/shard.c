@@ -21,7 +21,9 @@ struct shard {
     struct engine *engine;        /* NULL: nothing to serve yet */
     bool is_written;              /* under engine_lock: the worker holds it */
     atomic_bool writer_waits;
-    pthread_mutex_t status_lock; /* of what follows */
+    pthread_mutex_t verdicts_lock;   /* of the list too; taken alone */
+    const struct verdicts *verdicts; /* NULL: nothing to serve yet */
+    pthread_mutex_t status_lock;     /* of what follows */
     struct shard_status status;
 };
 
@@ -32,7 +34,9 @@ shard_create(const struct config_fields *fields)
     rwlock_init(&shard->serve_lock);
     rwlock_init(&shard->engine_lock);
     mutex_init(&shard->watch_lock);
+    mutex_init(&shard->verdicts_lock);
     mutex_init(&shard->status_lock);
+    shard->status.verdicts.oldest_clock_us = -1;
     shard->status.offset = -1;
     shard->status.durable_offset = -1;
     shard->status.rebuild_offset = -1;
@@ -49,6 +53,7 @@ shard_destroy(struct shard *shard)
     rwlock_destroy(&shard->serve_lock);
     rwlock_destroy(&shard->engine_lock);
     mutex_destroy(&shard->watch_lock);
+    mutex_destroy(&shard->verdicts_lock);
     mutex_destroy(&shard->status_lock);
     free(shard);
 }
@@ -114,6 +119,42 @@ shard_read_status(struct shard *shard, struct shard_status *status)
     *status = shard->status;
     mutex_unlock(&shard->status_lock);
 }
+
+/* --- verdicts -------------------------------------------------------------------------------- */
+
+void
+shard_serve_verdicts(struct shard *shard, const struct verdicts *verdicts)
+{
+    mutex_lock(&shard->verdicts_lock);
+    shard->verdicts = verdicts;
+    mutex_unlock(&shard->verdicts_lock);
+}
+
+void
+shard_verdicts_begin(struct shard *shard)
+{
+    mutex_lock(&shard->verdicts_lock);
+    CHECK(shard->verdicts != NULL);
+}
+
+void
+shard_verdicts_end(struct shard *shard)
+{
+    CHECK(verdicts_are_consistent(shard->verdicts));
+    mutex_unlock(&shard->verdicts_lock);
+}
+
+void
+shard_read_verdicts(struct shard *shard,
+                    void (*read)(void *context, const struct verdicts *verdicts), void *context)
+{
+    mutex_lock(&shard->verdicts_lock);
+    if (shard->verdicts != NULL)
+        read(context, shard->verdicts);
+    mutex_unlock(&shard->verdicts_lock);
+}
+
+/* --- completeness ---------------------------------------------------------------------------- */
 
 /* Why nothing of the shard is complete; "" unless it is recovering or stalled. */
 static void

@@ -16,6 +16,7 @@
 #include "consumer/engine/engine.h"
 #include "consumer/partition/batch.h"
 #include "consumer/partition/sequence.h"
+#include "consumer/partition/verdicts.h"
 
 struct shard;
 
@@ -37,6 +38,12 @@ struct shard_checkpoint {
     char error[ERROR_MESSAGE_BYTES]; /* why it was not taken; "": it was */
 };
 
+/* What was compared with the source. */
+struct shard_compared {
+    uint64_t sums;        /* sums of ranges */
+    uint64_t differences; /* values, found by check chunks */
+};
+
 struct shard_status {
     enum shard_state state;
     char error[ERROR_MESSAGE_BYTES]; /* "": no error */
@@ -48,6 +55,8 @@ struct shard_status {
     int64_t wal_bytes;
     struct batch_counts counts; /* of this ownership */
     uint64_t dead_letters;      /* of this ownership */
+    struct verdicts_summary verdicts;
+    struct shard_compared compared; /* of this ownership */
     struct shard_checkpoint checkpoint;
 };
 
@@ -65,6 +74,11 @@ void shard_serve(struct shard *shard, struct engine *engine);
 void shard_write_begin(struct shard *shard);
 void shard_write_end(struct shard *shard);
 void shard_publish(struct shard *shard, const struct shard_status *status);
+/* The worker: verdicts are read from this list from now on. The worker still owns it, and changes
+ * it between begin and end. The list must outlive the shard, or be replaced. */
+void shard_serve_verdicts(struct shard *shard, const struct verdicts *verdicts);
+void shard_verdicts_begin(struct shard *shard);
+void shard_verdicts_end(struct shard *shard);
 
 void shard_read_status(struct shard *shard, struct shard_status *status);
 
@@ -87,5 +101,10 @@ int shard_query(struct shard *shard, const struct engine_query *query, int64_t u
 void shard_entity_json(struct shard *shard, int64_t entity_id, struct buffer *out, bool *alive,
                        bool *visible);
 void shard_read_stats(struct shard *shard, struct engine_stats *stats);
+/* Calls `read` with the verdicts, which the worker does not change meanwhile; not at all while
+ * there are none to serve. */
+void shard_read_verdicts(struct shard *shard,
+                         void (*read)(void *context, const struct verdicts *verdicts),
+                         void *context);
 
 #endif

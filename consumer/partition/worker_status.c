@@ -36,6 +36,7 @@ worker_status_publish(struct worker_status *status)
     shown->offset = replica_next_offset(served);
     shown->durable_offset = replica_durable_offset(served);
     shown->wal_bytes = replica_wal_bytes(served);
+    shown->verdicts = *replica_verdicts(served);
     shown->rebuild_offset = rebuilt != NULL ? replica_next_offset(rebuilt) : -1;
     shown->losing = (struct field_set){{0}};
     CHECK(shown->durable_offset <= shown->offset);
