@@ -609,7 +609,7 @@ static struct chunk
 empty_chunk(const struct work *work, int32_t partition, int64_t begin, int64_t end)
 {
     struct chunk chunk = {
-        .purpose = CHUNK_LOAD,
+        .purpose = work->builder->shape.purpose,
         .begin = begin,
         .end = end,
         .fields = work->names,

@@ -20,6 +20,7 @@ struct chunk_field {
 };
 
 struct chunk_shape {
+    enum chunk_purpose purpose;
     int32_t partitions;
     int64_t max_slots;        /* of a partition */
     uint32_t event_bytes_max; /* of an encoded chunk event, header included */

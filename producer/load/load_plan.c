@@ -46,6 +46,15 @@ table_is_selected(const struct load_selection *selection, const struct config_tr
 }
 
 static bool
+entry_is_selected(const struct load_selection *selection, uint32_t index)
+{
+    for (uint32_t i = 0; i < selection->entry_count; i++)
+        if (selection->entries[i] == index)
+            return true;
+    return selection->entries == NULL;
+}
+
+static bool
 has_bounds(const struct load_selection *selection)
 {
     return selection->has_range || selection->ids != NULL;
@@ -67,7 +76,8 @@ select_values(const struct planner *planner, struct load_source *source)
     source->values = values;
     source->fields = fields;
     return source->value_count > 0 ||
-           (entry->trigger->sets_alive && planner->selection->field_count == 0);
+           (entry->trigger->sets_alive && planner->selection->field_count == 0 &&
+            !planner->selection->without_alive);
 }
 
 static void
@@ -158,7 +168,13 @@ static int
 add_range(struct planner *planner, struct pg *pg, struct load_source *source, struct error *err)
 {
     struct load_plan *plan = planner->plan;
-    source->sets_alive = source->entry->trigger->sets_alive;
+    const struct load_selection *selection = planner->selection;
+    source->sets_alive = source->entry->trigger->sets_alive && !selection->without_alive;
+    if (selection->entries != NULL) {
+        source->is_scanned = !source->entry->slot_has_index;
+        plan->ranges[plan->range_count++] = *source;
+        return 0;
+    }
     int rc = load_override_split(pg, planner->arena, planner->config, source, plan->ranges,
                                  &plan->range_count, err);
     if (rc != 0 || (source->value_count == 0 && !source->sets_alive))
@@ -182,6 +198,8 @@ add_source(struct planner *planner, struct pg *pg, struct load_source *source, s
         return rc;
     bool is_pass = select_is_pass(entry);
     bool is_named = selection->table != NULL || selection->field_count > 0;
+    if (is_pass && selection->entries != NULL)
+        return 0;
     if (is_pass && has_bounds(selection) && !is_named) {
         leave_out(planner, source);
         return 0;
@@ -207,7 +225,8 @@ add_sources(struct planner *planner, struct pg *pg, struct error *err)
     const struct config *config = planner->config;
     for (uint32_t i = 0; rc == 0 && i < config->trigger_count; i++) {
         struct load_source source = {0};
-        if (!table_is_selected(planner->selection, &config->triggers[i]))
+        if (!table_is_selected(planner->selection, &config->triggers[i]) ||
+            !entry_is_selected(planner->selection, i))
             continue;
         source.entry = &planner->entries[i];
         if (select_values(planner, &source))
@@ -228,6 +247,7 @@ states_alive(const struct planner *planner)
     for (uint32_t i = 0; i < plan->range_count; i++)
         planned += plan->ranges[i].sets_alive ? 1 : 0;
     CHECK(planned <= configured);
+    CHECK(planned == 0 || !planner->selection->without_alive);
     return planned > 0 && planned == configured;
 }
 
@@ -339,7 +359,6 @@ check_plan(const struct load_plan *plan)
 {
     CHECK(plan->begin >= 0);
     CHECK(plan->begin < plan->end);
-    CHECK(plan->range_count + plan->pass_count > 0);
     CHECK(plan->range_field_count <= plan->field_count);
     CHECK(plan->ids == NULL || plan->pass_count == 0);
     for (uint32_t i = 0; i < plan->pass_count; i++)
@@ -355,6 +374,7 @@ load_plan_create(const struct config *config, struct pg *pg, const struct load_s
         .config = config, .selection = selection, .arena = arena, .plan = made};
     CHECK(!selection->has_range || selection->ids == NULL);
     CHECK(!selection->has_range || (selection->begin >= 0 && selection->begin < selection->end));
+    CHECK(selection->entries != NULL || selection->entry_count == 0);
     *made = (struct load_plan){.config = config};
     size_t ranges = (size_t)config->trigger_count * (config->dump_phase_count + 1);
     made->ranges = arena_alloc(arena, (ranges + 1) * sizeof *made->ranges);
@@ -369,7 +389,7 @@ load_plan_create(const struct config *config, struct pg *pg, const struct load_s
         rc = catalogue_find_outbox(pg, arena, &planner.outbox_schema, err);
     if (rc == 0)
         rc = add_sources(&planner, pg, err);
-    if (rc == 0 && made->range_count + made->pass_count == 0)
+    if (rc == 0 && selection->entries == NULL && made->range_count + made->pass_count == 0)
         rc = error_set(err, ERR_USAGE,
                        "%s: there is nothing to load: the entries of triggers set no field",
                        config->path);

@@ -25,6 +25,12 @@ struct load_selection {
     int64_t end;   /* exclusive; CHUNK_NO_END */
     const int64_t *ids;
     uint32_t id_count;
+    /* Not NULL: only range sources of these entries of `triggers` (indexes), and exactly what their
+     * trigger functions write: dump phases replace nothing, and a table without the index by which
+     * its rows would be found is scanned. The plan may then have no source. */
+    const uint32_t *entries;
+    uint32_t entry_count;
+    bool without_alive; /* the values alone: existence is not stated */
 };
 
 struct load_plan {
@@ -36,7 +42,7 @@ struct load_plan {
     const struct text *fields;   /* of the ranges, then of the passes; each once */
     uint32_t field_count;        /* of both */
     uint32_t range_field_count;  /* of the ranges: the fields that every chunk names */
-    bool states_alive;           /* every entry that sets alive is among the ranges */
+    bool states_alive;           /* every entry that sets alive is among the ranges, and selected */
     const struct text *left_out; /* fields of the passes that a range or ids left out */
     uint32_t left_out_count;
     int64_t begin;      /* 0 <= begin < end */
@@ -47,8 +53,8 @@ struct load_plan {
 
 /* ERR_USAGE, in words for the operator: an unknown table, a field that no trigger sets, a range or
  * ids for a fan-out that only the index resolves, or a table without the index by which it would
- * have to be read; the message names the CREATE INDEX. On success the plan has a source. Changes
- * the session's search_path. */
+ * have to be read; the message names the CREATE INDEX. On success the plan has a source, unless
+ * the selection names entries. Changes the session's search_path. */
 int load_plan_create(const struct config *config, struct pg *pg,
                      const struct load_selection *selection, struct arena *arena,
                      struct load_plan **plan, struct error *err);

@@ -47,12 +47,18 @@ load_session_append_tables(const struct load_plan *plan, struct buffer *sql)
 }
 
 int
+load_session_prepare(struct pg *pg, struct error *err)
+{
+    return pg_exec(pg, settings, err);
+}
+
+int
 load_session_open(const char *conninfo, struct pg **pg, struct error *err)
 {
     int rc = pg_connect(conninfo, "bitdex-producer load", pg, err);
     if (rc != 0)
         return rc;
-    rc = pg_exec(*pg, settings, err);
+    rc = load_session_prepare(*pg, err);
     if (rc != 0) {
         pg_close(*pg);
         *pg = NULL;
@@ -89,6 +95,19 @@ int
 load_session_end(struct pg *pg, struct error *err)
 {
     return pg_exec(pg, "ROLLBACK", err);
+}
+
+int
+load_session_enter(struct pg *pg, struct error *err)
+{
+    return pg_exec(pg, "SAVEPOINT bitdex_reading", err);
+}
+
+int
+load_session_leave(struct pg *pg, struct error *err)
+{
+    return pg_exec(pg, "ROLLBACK TO SAVEPOINT bitdex_reading; RELEASE SAVEPOINT bitdex_reading",
+                   err);
 }
 
 int

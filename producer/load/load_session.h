@@ -19,6 +19,9 @@
  * than an ALTER TABLE that rewrites a table, or than a TRUNCATE, shows the table empty. */
 void load_session_append_tables(const struct load_plan *plan, struct buffer *sql);
 
+/* Gives a session these settings; in a transaction, unless it is rolled back. */
+int load_session_prepare(struct pg *pg, struct error *err);
+
 /* A statement of the session that waits long for a lock fails with ERR_RETRY: the stream may wait
  * for it. */
 int load_session_open(const char *conninfo, struct pg **pg, struct error *err);
@@ -31,6 +34,11 @@ int load_session_export(struct pg *pg, struct buffer *snapshot, struct error *er
 int load_session_begin(struct pg *pg, const char *snapshot, struct error *err);
 /* Ends it, whatever its state. */
 int load_session_end(struct pg *pg, struct error *err);
+
+/* The same inside a transaction: a statement that fails between the two does not end it. */
+int load_session_enter(struct pg *pg, struct error *err);
+/* Undoes what the statements did since load_session_enter(). */
+int load_session_leave(struct pg *pg, struct error *err);
 
 /* Starts the binary COPY of `query`, whose names are resolved as in the functions of the entry. */
 int load_session_copy(struct pg *pg, const struct entry *entry, const char *query,

@@ -19,6 +19,7 @@ struct load_source {
     const struct entry *entry;      /* NULL: a CSV file */
     const struct load_phase *phase; /* NULL: the entry's own SELECT */
     bool sets_alive;                /* a row makes its entity alive */
+    bool is_scanned;                /* no index finds the rows of an entity */
     const uint32_t *values; /* indexes into entry->values, ascending; none: it only sets alive */
     uint32_t value_count;
     bool is_whole;             /* all values of the entry, of all entities: its dump is complete */

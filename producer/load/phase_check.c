@@ -12,6 +12,7 @@
 #include "common/base/number.h"
 #include "common/config/config_trigger.h"
 #include "producer/load/load_plan.h"
+#include "producer/load/load_session.h"
 #include "producer/load/range_reader.h"
 
 enum { EVENT_BYTES_MAX_HERE = 1 << 20 };
@@ -257,6 +258,8 @@ compare_plans(const struct config *config, struct pg *pg, struct arena *arena,
     struct items triggers = {0};
     struct error ignored;
     int rc = pg_exec(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+    if (rc == 0)
+        rc = load_session_prepare(pg, err);
     if (rc == 0)
         rc = read_items(plans->phases, pg, arena, &phases, err);
     if (rc == 0)

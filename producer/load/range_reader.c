@@ -1,12 +1,15 @@
-/* Happy path of a reading: export the caller's snapshot, begin a transaction in it on every
- * session, find the first entity at or above `begin`, and divide the range from there among the
- * sessions. Each of them reads its share of all sources, one COPY after another, and their rows are
- * parsed as they arrive. The chunk also says that nothing is between `begin` and the first entity.
+/* Happy path of a reading: export the caller's snapshot, begin a transaction in it on every session
+ * but the caller's, which sets a savepoint, find the first entity at or above `begin`, and divide
+ * the range from there among the sessions. Each of them reads its share of all sources, one COPY
+ * after another, and their rows are parsed as they arrive. The chunk also says that nothing is
+ * between `begin` and the first entity. A short list is read through the caller's session alone.
  *
  * Failure modes: a range that takes too much is given up, and read again smaller in the same
  * snapshot; of one entity alone, its largest field is given up. A row that Postgres cannot evaluate
  * (a division by zero, say) is found in the same way, and the fields of its source are rejected for
- * that entity. Any other error closes the sessions, and the next reading connects again.
+ * that entity. A source that is scanned is not read again for its time, which a smaller list would
+ * not shorten. Any other error closes the reader's own sessions, and the next reading connects
+ * again; the caller's session goes back to the savepoint.
  */
 #include "producer/load/range_reader.h"
 
@@ -27,6 +30,7 @@
 enum {
     WAIT_MS = 50,         /* between two heartbeats */
     IDS_MAX = 64 * 1024,  /* in one statement */
+    LANE_IDS = 4096,      /* so many ids of a list are worth a session */
     UNREADABLE_MAX = 100, /* entities of a load that Postgres cannot read */
     PAIR_BYTES = 16,      /* of memory that a value takes */
     VALUE_BYTES_MIN = 2,  /* of an event */
@@ -34,7 +38,7 @@ enum {
 
 /* One session and its share of a range. */
 struct lane {
-    struct pg *pg; /* NULL: not connected */
+    struct pg *pg; /* NULL: not connected; of the first one, the caller's */
     struct select_range range;
     uint32_t source; /* whose rows are read, while a copy is running */
     bool is_copying;
@@ -50,24 +54,27 @@ struct range_reader {
     struct chunk_field *fields; /* of the builder */
     uint32_t **source_fields;   /* by source and value: the field of the builder */
     struct lane lanes[CONFIG_LOAD_CONNECTIONS_MAX];
-    uint32_t lane_count;
+    uint32_t lanes_max;
+    uint32_t lane_count; /* of the present reading */
     struct arena scratch;
     struct buffer sql;
-    int64_t width;             /* of the next range; with ids in the plan, how many of them */
+    int64_t range_width;       /* of the next range */
+    int64_t list_width;        /* how many ids of the next list are read */
+    bool is_scanned;           /* no index finds the rows of some source */
     uint32_t unreadable_count; /* entities that Postgres could not read */
 };
 
 /* One reading, and its newest attempt. */
 struct reading {
     struct range_reader *reader;
+    const struct range_wanted *wanted;
     struct load_chunk *chunk;
     const char *snapshot;
-    int64_t begin; /* of the chunk */
-    int64_t first; /* there are no entities between `begin` and this one */
+    int64_t width; /* in ids */
+    int64_t first; /* there are no entities between wanted->begin and this one */
     int64_t end;
-    const int64_t *ids; /* of the plan, those of the range */
-    uint32_t id_count;
-    uint32_t attempt; /* from 0 */
+    uint32_t id_count; /* of the wanted ids, those of the range */
+    uint32_t attempt;  /* from 0 */
     /* By source: why Postgres cannot read the only entity of the range; NULL: it can. Owned. */
     char **unreadable;
     bool counts_negative_ids; /* the rows before id 0 are read as well */
@@ -138,11 +145,15 @@ range_reader_create(const struct load_plan *plan, const struct range_reader_opti
     CHECK(plan->range_count > 0);
     made->plan = plan;
     made->options = *options;
-    made->width = RANGE_WIDTH_FIRST;
-    made->lane_count = (uint32_t)plan->config->producer.load.connections;
-    CHECK(made->lane_count > 0 && made->lane_count <= CONFIG_LOAD_CONNECTIONS_MAX);
+    made->range_width = RANGE_WIDTH_FIRST;
+    made->list_width = RANGE_WIDTH_FIRST;
+    made->lanes_max = (uint32_t)plan->config->producer.load.connections;
+    CHECK(made->lanes_max > 0 && made->lanes_max <= CONFIG_LOAD_CONNECTIONS_MAX);
+    for (uint32_t i = 0; i < plan->range_count; i++)
+        made->is_scanned = made->is_scanned || plan->ranges[i].is_scanned;
     map_fields(made);
     made->builder = chunk_builder_create(&(struct chunk_shape){
+        .purpose = options->purpose,
         .partitions = plan->config->topic.partitions,
         .max_slots = plan->config->topic.max_slots,
         .event_bytes_max = options->event_bytes_max,
@@ -158,7 +169,7 @@ range_reader_create(const struct load_plan *plan, const struct range_reader_opti
 static void
 close_lanes(struct range_reader *reader)
 {
-    for (uint32_t i = 0; i < reader->lane_count; i++) {
+    for (uint32_t i = 1; i < reader->lanes_max; i++) {
         pg_close(reader->lanes[i].pg);
         reader->lanes[i].pg = NULL;
         reader->lanes[i].is_copying = false;
@@ -171,7 +182,7 @@ range_reader_destroy(struct range_reader *reader)
     if (reader == NULL)
         return;
     close_lanes(reader);
-    for (uint32_t i = 0; i < reader->lane_count; i++)
+    for (uint32_t i = 0; i < reader->lanes_max; i++)
         buffer_free(&reader->lanes[i].bytes);
     for (uint32_t i = 0; i < reader->plan->range_count; i++)
         free(reader->source_fields[i]);
@@ -188,9 +199,9 @@ range_reader_destroy(struct range_reader *reader)
 static int
 begin_lanes(const struct reading *reading, struct error *err)
 {
-    int rc = 0;
     struct range_reader *reader = reading->reader;
-    for (uint32_t i = 0; rc == 0 && i < reader->lane_count; i++) {
+    int rc = load_session_enter(reader->lanes[0].pg, err);
+    for (uint32_t i = 1; rc == 0 && i < reader->lane_count; i++) {
         if (reader->lanes[i].pg == NULL)
             rc = load_session_open(reader->plan->config->postgres, &reader->lanes[i].pg, err);
         if (rc == 0)
@@ -199,19 +210,37 @@ begin_lanes(const struct reading *reading, struct error *err)
     return rc;
 }
 
+static int
+end_copy(struct lane *lane, struct error *err)
+{
+    bool was_copying = lane->is_copying;
+    lane->is_copying = false;
+    return was_copying ? pg_copy_cancel(lane->pg, err) : 0;
+}
+
 /* Ends the copies that are running, and the transactions. */
 static int
 end_lanes(struct range_reader *reader, struct error *err)
 {
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < reader->lane_count; i++) {
-        if (reader->lanes[i].is_copying)
-            rc = pg_copy_cancel(reader->lanes[i].pg, err);
-        reader->lanes[i].is_copying = false;
+        rc = end_copy(&reader->lanes[i], err);
         if (rc == 0)
-            rc = load_session_end(reader->lanes[i].pg, err);
+            rc = i == 0 ? load_session_leave(reader->lanes[i].pg, err)
+                        : load_session_end(reader->lanes[i].pg, err);
     }
     return rc;
+}
+
+/* After an error, whose message stays: the caller's session is as it was, or lost. */
+static void
+abandon_lanes(struct range_reader *reader)
+{
+    struct error ignored;
+    struct lane *first = &reader->lanes[0];
+    close_lanes(reader);
+    if (end_copy(first, &ignored) == 0)
+        (void)load_session_leave(first->pg, &ignored);
 }
 
 static int
@@ -259,51 +288,52 @@ find_first(struct range_reader *reader, int64_t begin, int64_t *first, bool *fou
     return 0;
 }
 
-/* The next ids of the plan. */
-static void
-set_ids(struct reading *reading)
-{
-    const struct load_plan *plan = reading->reader->plan;
-    uint32_t from = 0;
-    while (from < plan->id_count && plan->ids[from] < reading->begin)
-        from++;
-    uint32_t left = plan->id_count - from;
-    int64_t width = reading->reader->width < IDS_MAX ? reading->reader->width : IDS_MAX;
-    reading->ids = plan->ids + from;
-    reading->id_count = left < width ? left : (uint32_t)width;
-    reading->end = plan->end;
-    if (reading->id_count < left)
-        reading->end = reading->ids[reading->id_count - 1] + 1;
-}
-
 /* The range for the present width. */
 static void
 set_end(struct reading *reading)
 {
-    const struct range_reader *reader = reading->reader;
+    const struct range_wanted *wanted = reading->wanted;
     int64_t end;
-    if (reader->plan->ids != NULL) {
-        set_ids(reading);
+    if (wanted->ids != NULL) {
+        bool is_cut = reading->width < (int64_t)wanted->id_count;
+        reading->id_count = is_cut ? (uint32_t)reading->width : wanted->id_count;
+        reading->end = is_cut ? wanted->ids[reading->id_count - 1] + 1 : wanted->end;
         return;
     }
-    if (__builtin_add_overflow(reading->first, reader->width, &end) || end > reader->plan->end)
-        end = reader->plan->end;
+    if (__builtin_add_overflow(reading->first, reading->width, &end) || end > wanted->end)
+        end = wanted->end;
     reading->end = end;
+}
+
+/* How much is read: a part of what the last readings proved to fit. All of a list, if it does not
+ * matter how long it is. */
+static void
+set_width(struct reading *reading)
+{
+    const struct range_reader *reader = reading->reader;
+    const struct range_wanted *wanted = reading->wanted;
+    int64_t whole = wanted->ids != NULL ? reader->list_width : reader->range_width;
+    int64_t width = (int64_t)((double)whole * wanted->share);
+    if (reader->is_scanned && wanted->ids != NULL)
+        width = IDS_MAX;
+    if (wanted->ids != NULL && width > IDS_MAX)
+        width = IDS_MAX;
+    reading->width = width > 1 ? width : 1;
 }
 
 static int
 choose_range(struct reading *reading, struct error *err)
 {
     bool found = true;
-    const struct load_plan *plan = reading->reader->plan;
-    reading->first = reading->begin;
-    if (plan->ids == NULL) {
-        int rc = find_first(reading->reader, reading->begin, &reading->first, &found, err);
+    const struct range_wanted *wanted = reading->wanted;
+    reading->first = wanted->begin;
+    if (wanted->ids == NULL && !wanted->is_dense) {
+        int rc = find_first(reading->reader, wanted->begin, &reading->first, &found, err);
         if (rc != 0)
             return rc;
     }
-    if (!found || reading->first >= plan->end)
-        reading->first = plan->end;
+    if (!found || reading->first >= wanted->end)
+        reading->first = wanted->end;
     set_end(reading);
     return 0;
 }
@@ -313,6 +343,7 @@ static void
 share_range(struct reading *reading)
 {
     struct range_reader *reader = reading->reader;
+    const int64_t *ids = reading->wanted->ids;
     uint64_t lanes = reader->lane_count;
     uint64_t width = (uint64_t)(reading->end - reading->first);
     for (uint32_t i = 0; i < lanes; i++) {
@@ -326,8 +357,8 @@ share_range(struct reading *reading)
             .end =
                 i + 1 == lanes ? reading->end : reading->first + (int64_t)(width / lanes * (i + 1)),
         };
-        if (reading->ids != NULL)
-            lane->range = (struct select_range){.ids = reading->ids + from, .id_count = to - from};
+        if (ids != NULL)
+            lane->range = (struct select_range){.ids = ids + from, .id_count = to - from};
     }
 }
 
@@ -452,7 +483,8 @@ count_entities(const struct reading *reading)
 static int64_t
 range_width(const struct reading *reading)
 {
-    return reading->ids != NULL ? (int64_t)reading->id_count : reading->end - reading->first;
+    return reading->wanted->ids != NULL ? (int64_t)reading->id_count
+                                        : reading->end - reading->first;
 }
 
 /* The entity of a range of one. */
@@ -460,7 +492,7 @@ static int64_t
 only_id(const struct reading *reading)
 {
     CHECK(range_width(reading) == 1);
-    return reading->ids != NULL ? reading->ids[0] : reading->first;
+    return reading->wanted->ids != NULL ? reading->wanted->ids[0] : reading->first;
 }
 
 static void
@@ -479,7 +511,8 @@ cost_is_exceeded(struct reading *reading)
     uint64_t held = chunk_builder_bytes(reader->builder);
     measure(reading);
     if (range_width(reading) > 1)
-        return range_width_is_exceeded(&reading->cost, held, reading->attempt);
+        return range_width_is_exceeded(&reading->cost, held,
+                                       reader->is_scanned ? UINT32_MAX : reading->attempt);
     if (held / PAIR_BYTES * VALUE_BYTES_MIN > reader->options.event_bytes_max)
         chunk_builder_drop_largest(reader->builder, only_id(reading));
     return false;
@@ -588,7 +621,7 @@ static int64_t
 seen_ids(const struct reading *reading)
 {
     const struct lane *lane = &reading->reader->lanes[0];
-    bool is_known = lane->is_copying && reading->ids == NULL && lane->parser.last_id > 0;
+    bool is_known = lane->is_copying && reading->wanted->ids == NULL && lane->parser.last_id > 0;
     return is_known ? lane->parser.last_id - reading->first + 1 : 0;
 }
 
@@ -604,7 +637,7 @@ renew_lanes(struct reading *reading, struct error *err)
 static int
 narrow(struct reading *reading, int64_t seen, struct error *err)
 {
-    reading->reader->width = range_width_cut(range_width(reading), seen);
+    reading->width = range_width_cut(range_width(reading), seen);
     reading->attempt++;
     set_end(reading);
     return renew_lanes(reading, err);
@@ -627,7 +660,7 @@ leave_out(struct reading *reading, const struct lane *failed, struct error *err)
     struct range_reader *reader = reading->reader;
     if (range_width(reading) > 1)
         return narrow(reading, 0, err);
-    if (++reader->unreadable_count > UNREADABLE_MAX)
+    if (++reader->unreadable_count > UNREADABLE_MAX && reader->options.purpose == CHUNK_LOAD)
         return error_wrap(err, ERR_FATAL, "more than %d entities cannot be read", UNREADABLE_MAX);
     CHECK(reading->unreadable[failed->source] == NULL);
     reading->unreadable[failed->source] = memory_strdup(err->message);
@@ -654,8 +687,28 @@ static void
 build(struct reading *reading)
 {
     struct range_reader *reader = reading->reader;
-    chunk_builder_build(reader->builder, reading->begin, reading->end, reading->ids,
+    chunk_builder_build(reader->builder, reading->wanted->begin, reading->end, reading->wanted->ids,
                         reading->id_count, reading->chunk);
+}
+
+/* A reading of everything that was wanted says nothing of how much more would have fitted, unless
+ * it was too much already. Widths are those of a reading whose share is all of the time. */
+static void
+set_next_width(struct reading *reading)
+{
+    struct range_reader *reader = reading->reader;
+    const struct range_wanted *wanted = reading->wanted;
+    int64_t *whole = wanted->ids != NULL ? &reader->list_width : &reader->range_width;
+    int64_t width = (int64_t)((double)range_width(reading) / wanted->share);
+    struct range_cost cost = {
+        .elapsed_us = (int64_t)((double)reading->cost.elapsed_us / wanted->share),
+        .bytes = (uint64_t)((double)reading->cost.bytes / wanted->share),
+        .entities = (uint64_t)((double)reading->cost.entities / wanted->share),
+    };
+    width = width < 1 ? 1 : width > RANGE_WIDTH_MAX ? RANGE_WIDTH_MAX : width;
+    int64_t next = range_width_next(width, &cost);
+    if (reading->attempt > 0 || reading->end < wanted->end || next < width || next > *whole)
+        *whole = next;
 }
 
 /* One attempt. Sets `*again` when another one is due. */
@@ -697,7 +750,7 @@ read_range(struct reading *reading, struct error *err)
         return rc;
     reject_unreadable(reading);
     build(reading);
-    reader->width = range_width_next(reader->width, &reading->cost);
+    set_next_width(reading);
     return end_lanes(reader, err);
 }
 
@@ -726,12 +779,13 @@ sum_up(struct reading *reading)
         chunk->values += chunk->counts[i].values;
     }
     CHECK(chunk->part_count > 0);
-    CHECK(chunk->begin == reading->begin && chunk->end > chunk->begin);
+    CHECK(chunk->begin == reading->wanted->begin && chunk->end > chunk->begin);
 }
 
 static int
 read_chunk(struct reading *reading, struct error *err)
 {
+    set_width(reading);
     int rc = begin_lanes(reading, err);
     if (rc == 0)
         rc = choose_range(reading, err);
@@ -739,7 +793,64 @@ read_chunk(struct reading *reading, struct error *err)
         rc = read_range(reading, err);
     if (rc == 0)
         sum_up(reading);
+    else
+        abandon_lanes(reading->reader);
     return rc;
+}
+
+/* A session costs more than reading a short list. */
+static uint32_t
+count_lanes(const struct range_reader *reader, const struct range_wanted *wanted)
+{
+    uint32_t most = 1 + wanted->id_count / LANE_IDS;
+    return wanted->ids == NULL || most > reader->lanes_max ? reader->lanes_max : most;
+}
+
+static int
+begin_reading(struct reading *reading, struct pg *pg, struct buffer *snapshot, struct error *err)
+{
+    struct range_reader *reader = reading->reader;
+    reader->lanes[0].pg = pg;
+    reader->lane_count = count_lanes(reader, reading->wanted);
+    int rc = reader->lane_count > 1 ? load_session_export(pg, snapshot, err) : 0;
+    reading->snapshot = buffer_string(snapshot);
+    return rc;
+}
+
+static int
+read_wanted(struct range_reader *reader, struct pg *pg, struct reading *reading, struct error *err)
+{
+    struct buffer snapshot = {0};
+    struct load_chunk *chunk = reading->chunk;
+    uint32_t sources = reader->plan->range_count;
+    *chunk = (struct load_chunk){0};
+    arena_init(&chunk->arena);
+    reading->unreadable = memory_zalloc(sources * sizeof *reading->unreadable);
+    int rc = begin_reading(reading, pg, &snapshot, err);
+    if (rc == 0)
+        rc = read_chunk(reading, err);
+    buffer_free(&snapshot);
+    for (uint32_t i = 0; i < sources; i++)
+        free(reading->unreadable[i]);
+    free(reading->unreadable);
+    reader->lanes[0].pg = NULL;
+    if (rc == 0)
+        return 0;
+    chunk_builder_clear(reader->builder);
+    load_chunk_free(chunk);
+    return rc;
+}
+
+int
+range_reader_read_wanted(struct range_reader *reader, struct pg *pg,
+                         const struct range_wanted *wanted, struct load_chunk *chunk,
+                         struct error *err)
+{
+    struct reading reading = {.reader = reader, .wanted = wanted, .chunk = chunk};
+    CHECK(wanted->begin >= 0 && wanted->begin < wanted->end);
+    CHECK(wanted->share > 0 && wanted->share <= 1);
+    CHECK(wanted->ids == NULL || wanted->id_count > 0);
+    return read_wanted(reader, pg, &reading, err);
 }
 
 int
@@ -747,30 +858,20 @@ range_reader_read(struct range_reader *reader, struct pg *pg, int64_t begin,
                   struct load_chunk *chunk, struct error *err)
 {
     const struct load_plan *plan = reader->plan;
-    struct buffer snapshot = {0};
+    struct range_wanted wanted = {.begin = begin, .end = plan->end, .share = 1};
     struct reading reading = {
         .reader = reader,
+        .wanted = &wanted,
         .chunk = chunk,
-        .begin = begin,
         .counts_negative_ids = begin == 0 && plan->begin == 0 && plan->ids == NULL,
     };
     CHECK(begin >= plan->begin && begin < plan->end);
-    *chunk = (struct load_chunk){0};
-    arena_init(&chunk->arena);
-    reading.unreadable = memory_zalloc(plan->range_count * sizeof *reading.unreadable);
-    int rc = load_session_export(pg, &snapshot, err);
-    if (rc == 0) {
-        reading.snapshot = buffer_string(&snapshot);
-        rc = read_chunk(&reading, err);
+    uint32_t from = 0;
+    while (from < plan->id_count && plan->ids[from] < begin)
+        from++;
+    if (plan->ids != NULL) {
+        wanted.ids = plan->ids + from;
+        wanted.id_count = plan->id_count - from;
     }
-    buffer_free(&snapshot);
-    for (uint32_t i = 0; i < plan->range_count; i++)
-        free(reading.unreadable[i]);
-    free(reading.unreadable);
-    if (rc == 0)
-        return 0;
-    close_lanes(reader);
-    chunk_builder_clear(reader->builder);
-    load_chunk_free(chunk);
-    return rc;
+    return read_wanted(reader, pg, &reading, err);
 }

@@ -16,15 +16,12 @@ enum {
     CUT = 16,
 };
 
-/* Wider than any table, and no sum with an id that has a slot overflows. */
-#define WIDTH_MAX (INT64_C(1) << 50)
-
 int64_t
 range_width_next(int64_t width, const struct range_cost *cost)
 {
     double ratio = (double)cost->elapsed_us / AIM_US;
     double factor = 8;
-    CHECK(width >= 1 && width <= WIDTH_MAX);
+    CHECK(width >= 1 && width <= RANGE_WIDTH_MAX);
     if ((double)cost->bytes / AIM_BYTES > ratio)
         ratio = (double)cost->bytes / AIM_BYTES;
     if ((double)cost->entities / AIM_ENTITIES > ratio)
@@ -36,7 +33,7 @@ range_width_next(int64_t width, const struct range_cost *cost)
     double next = (double)width * factor;
     if (next < 1)
         return 1;
-    return next > (double)WIDTH_MAX ? WIDTH_MAX : (int64_t)next;
+    return next > (double)RANGE_WIDTH_MAX ? RANGE_WIDTH_MAX : (int64_t)next;
 }
 
 bool

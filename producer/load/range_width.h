@@ -9,6 +9,8 @@
 
 /* The first width: so narrow that its reading cannot take long. */
 #define RANGE_WIDTH_FIRST INT64_C(1024)
+/* Wider than any table, and no sum with an id that has a slot overflows. */
+#define RANGE_WIDTH_MAX (INT64_C(1) << 50)
 
 struct range_cost {
     int64_t elapsed_us;

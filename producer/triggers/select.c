@@ -4,6 +4,7 @@
 #include "producer/triggers/select.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "common/base/check.h"
 #include "common/config/config.h"
@@ -227,6 +228,129 @@ select_append_pass(struct buffer *out, const struct entry *entry, const uint32_t
     buffer_append_text(out, " ORDER BY ");
     append_keys(out, entry, "");
     buffer_append_format(out, " LIMIT %" PRId64, limit);
+}
+
+/* --- parents by key --- */
+
+static void
+append_element(struct buffer *array, struct text key)
+{
+    buffer_append_text(array, array->bytes > 1 ? ",\"" : "\"");
+    for (size_t i = 0; i < key.bytes; i++) {
+        if (key.data[i] == '"' || key.data[i] == '\\')
+            buffer_append_text(array, "\\");
+        buffer_append(array, &key.data[i], 1);
+    }
+    buffer_append_text(array, "\"");
+}
+
+/* The keys as an array of the type of their column, so that an index finds them. */
+static void
+append_key_array(struct buffer *out, const struct select_keys *keys)
+{
+    struct buffer array = {0};
+    CHECK(keys->count > 0);
+    buffer_append_text(&array, "{");
+    for (uint32_t i = 0; i < keys->count; i++)
+        append_element(&array, keys->keys[i]);
+    buffer_append_text(&array, "}");
+    sql_append_literal(out, buffer_string(&array));
+    buffer_append_format(out, "::%s[]", keys->type);
+    buffer_free(&array);
+}
+
+static void
+append_key_rows(struct buffer *out, const struct select_keys *keys)
+{
+    buffer_append_text(out, "unnest(");
+    append_key_array(out, keys);
+    buffer_append_text(out, ") WITH ORDINALITY AS _keys(_key, _number)");
+}
+
+/* The child rows from a slot on, up to the comparison of their foreign key. */
+static void
+append_child_rows(struct buffer *out, const struct entry *entry, int64_t begin)
+{
+    buffer_append_text(out, "_child.");
+    sql_append_name(out, entry->child->slot);
+    buffer_append_text(out, " AS _slot FROM ");
+    append_table(out, &entry->child_table, CHILD);
+    buffer_append_text(out, " WHERE ");
+    append_slot(out, entry);
+    buffer_append_format(out, " >= %" PRId64 " AND ", begin);
+    sql_append_column(out, CHILD, entry->child->foreign_key);
+}
+
+void
+select_append_children(struct buffer *out, const struct entry *entry,
+                       const struct select_keys *keys, int64_t begin, int64_t limit)
+{
+    CHECK(entry->child != NULL);
+    CHECK(limit > 0);
+    bool has_index = entry->parent_has_index;
+    buffer_append_text(out, has_index ? "SELECT _number, _slot FROM " : "SELECT 1, ");
+    if (has_index) {
+        append_key_rows(out, keys);
+        buffer_append_text(out, " CROSS JOIN LATERAL (SELECT ");
+    }
+    append_child_rows(out, entry, begin);
+    buffer_append_text(out, has_index ? " = _key" : " = ANY (");
+    if (!has_index) {
+        append_key_array(out, keys);
+        buffer_append_text(out, ")");
+    }
+    buffer_append_text(out, " ORDER BY ");
+    append_slot(out, entry);
+    buffer_append_format(out, " LIMIT %" PRId64 "%s", limit, has_index ? ") AS _slots" : "");
+}
+
+void
+select_append_parents(struct buffer *out, const struct entry *entry, const uint32_t *values,
+                      uint32_t value_count, const char *column, const struct select_keys *keys)
+{
+    CHECK(select_is_pass(entry));
+    buffer_append_text(out, "SELECT _number::text, ");
+    row_sql_append_query(out, entry, ROW);
+    append_values(out, entry, values, value_count);
+    buffer_append_text(out, " FROM ");
+    append_key_rows(out, keys);
+    buffer_append_text(out, " JOIN ");
+    append_table(out, &entry->table, ROW);
+    buffer_append_text(out, " ON ");
+    sql_append_column(out, ROW, column);
+    buffer_append_text(out, " = _key WHERE true");
+    row_sql_append_filter(out, entry, ROW);
+    buffer_append_text(out, " ORDER BY _number");
+    if (entry->key_column_count == 0)
+        return;
+    buffer_append_text(out, ", ");
+    append_keys(out, entry, "");
+}
+
+bool
+select_query_is_key(const struct entry *entry, const char *column)
+{
+    const struct entry_placeholder *only = entry->placeholders;
+    return select_is_pass(entry) && entry->trigger->query_source == NULL &&
+           entry->placeholder_count == 1 && only->context == CONTEXT_VALUE &&
+           *entry->query_end == '\0' && strcmp(only->name, column) == 0;
+}
+
+void
+select_append_gone(struct buffer *out, const struct entry *entry, const uint32_t *values,
+                   uint32_t value_count, const char *column, const struct select_keys *keys)
+{
+    CHECK(select_query_is_key(entry, column));
+    CHECK(values != NULL || value_count == 0);
+    buffer_append_text(out, "SELECT _number::text, ");
+    row_sql_append_query(out, entry, ROW);
+    for (uint32_t i = 0; i < value_count; i++)
+        buffer_append_text(out, ", NULL");
+    buffer_append_text(out, " FROM (SELECT _number, _key AS ");
+    sql_append_name(out, column);
+    buffer_append_text(out, " FROM ");
+    append_key_rows(out, keys);
+    buffer_append_text(out, ") AS " ROW);
 }
 
 void
