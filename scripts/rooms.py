@@ -13,7 +13,7 @@ import re
 # Rooms from the top to the bottom, as docs/ARCHITECTURE.md draws them. A room may use rooms of a
 # later level only; rooms of one level never use each other.
 ORDER = (
-    "producer: commands > api > drain > refresh > load > source, sink, triggers",
+    "producer: commands > api, verify > drain > refresh > load > source, sink, triggers",
     "consumer: commands > api > group > partition"
     " > ingest, dead_letter, compact, dumps, wal, checkpoint, query > engine > engine/store",
     "common: cli, kafka, event, http, service > config, ops, pg, metrics"

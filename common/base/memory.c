@@ -240,3 +240,13 @@ buffer_string(struct buffer *buffer)
     *buffer_reserve(buffer, 1) = '\0';
     return (const char *)buffer->data;
 }
+
+void *
+buffer_move(struct buffer *buffer, struct arena *arena)
+{
+    void *copy = arena_alloc(arena, buffer->bytes + 1);
+    if (buffer->bytes > 0)
+        memcpy(copy, buffer->data, buffer->bytes);
+    buffer_free(buffer);
+    return copy;
+}

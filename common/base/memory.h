@@ -72,5 +72,7 @@ buffer_clear(struct buffer *buffer)
 {
     buffer->bytes = 0;
 }
+/* Moves the content into the arena, where it is aligned for every type, and frees the buffer. */
+void *buffer_move(struct buffer *buffer, struct arena *arena);
 
 #endif

@@ -213,3 +213,51 @@ json_raw(struct json_writer *writer, struct text json)
     write_value_begin(writer);
     buffer_append(writer->out, json.data, json.bytes);
 }
+
+static void
+write_array(struct json_writer *writer, const struct json_value *value)
+{
+    json_array_begin(writer);
+    for (uint32_t i = 0; i < value->array.count; i++)
+        json_tree(writer, &value->array.items[i]);
+    json_array_end(writer);
+}
+
+static void
+write_object(struct json_writer *writer, const struct json_value *value)
+{
+    json_object_begin(writer);
+    for (uint32_t i = 0; i < value->object.count; i++) {
+        json_key(writer, value->object.members[i].key.data);
+        json_tree(writer, &value->object.members[i].value);
+    }
+    json_object_end(writer);
+}
+
+void
+json_tree(struct json_writer *writer, const struct json_value *value)
+{
+    switch (value->kind) {
+    case JSON_NULL:
+        json_null(writer);
+        break;
+    case JSON_BOOLEAN:
+        json_boolean(writer, value->boolean);
+        break;
+    case JSON_INTEGER:
+        json_integer(writer, value->integer);
+        break;
+    case JSON_FLOAT:
+        json_float(writer, value->real);
+        break;
+    case JSON_STRING:
+        json_text(writer, value->string);
+        break;
+    case JSON_ARRAY:
+        write_array(writer, value);
+        break;
+    case JSON_OBJECT:
+        write_object(writer, value);
+        break;
+    }
+}

@@ -8,6 +8,7 @@
 #define COMMON_JSON_JSON_WRITE_H
 
 #include "common/base/memory.h"
+#include "common/json/json_value.h"
 
 /* The writer holds the document and at most JSON_WRITER_DEPTH - 1 open arrays and objects. */
 enum { JSON_WRITER_DEPTH = 32 };
@@ -37,6 +38,8 @@ void json_integer(struct json_writer *writer, int64_t value);
 void json_float(struct json_writer *writer, double value);
 void json_text(struct json_writer *writer, struct text value);
 void json_string(struct json_writer *writer, const char *value);
+/* Writes a value that was parsed, with all that is in it, which the free depth must hold. */
+void json_tree(struct json_writer *writer, const struct json_value *value);
 /* Writes one value that is JSON already, without a check. */
 void json_raw(struct json_writer *writer, struct text json);
 

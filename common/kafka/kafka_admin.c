@@ -443,13 +443,8 @@ admin_read_members(struct kafka_admin *admin, rd_kafka_event_t *list, const char
     for (size_t i = 0; i < count; i++)
         groups[i] = rd_kafka_ConsumerGroupListing_group_id(found[i]);
     int rc = admin_add_members(admin, groups, count, topic, arena, &all, &members->is_settled, err);
-    if (all.bytes > 0) {
-        struct kafka_member *items = arena_alloc(arena, all.bytes);
-        memcpy(items, all.data, all.bytes);
-        members->items = items;
-        members->count = (uint32_t)(all.bytes / sizeof *items);
-    }
-    buffer_free(&all);
+    members->count = (uint32_t)(all.bytes / sizeof *members->items);
+    members->items = buffer_move(&all, arena);
     return rc;
 }
 

@@ -11,14 +11,11 @@
 #include <string.h>
 
 #include "common/base/check.h"
-#include "common/base/clock.h"
-#include "common/base/shutdown.h"
-#include "common/config/config_rules.h"
-#include "common/http/client.h"
 #include "common/json/json_parse.h"
 #include "common/kafka/kafka_admin.h"
+#include "producer/verify/members.h"
 
-enum { ANSWER_S = 5, ANSWER_DEPTH = 8, SETTLE_WAIT_US = 15 * US_PER_S, SETTLE_POLL_MS = 500 };
+enum { ANSWER_DEPTH = 8, SETTLE_S = 15 };
 
 /* The dumps of a plan, and who was asked about them. */
 struct changed {
@@ -100,32 +97,17 @@ load_changed_take_fields(struct text answer, struct load_dump *dumps, uint32_t c
     return list != NULL ? 0 : ERR_DATA;
 }
 
-/* ERR_DATA: the answer is something else; any other error: there is no answer. */
-static int
-changed_get(const struct changed *changed, const char *address, const char *what,
-            struct buffer *answer, struct error *err)
-{
-    int status = 0;
-    char *path = memory_format("/api/indexes/%s/%s", changed->config->index, what);
-    buffer_clear(answer);
-    int rc = http_client_call(address, path, NULL, NULL, ANSWER_S, answer, &status, err);
-    free(path);
-    if (rc != 0 || status == 200)
-        return rc;
-    return error_set(err, ERR_DATA, "status %d: %s", status, buffer_string(answer));
-}
-
 static int
 changed_take(struct changed *changed, const char *address, struct error *err)
 {
     struct buffer answer;
     buffer_init(&answer);
-    int rc = changed_get(changed, address, "dumps", &answer, err);
+    int rc = members_ask(changed->config, address, "dumps", &answer, err);
     if (rc == 0)
         rc = load_changed_take((struct text){(const char *)answer.data, answer.bytes},
                                changed->dumps, changed->count, err);
     if (rc == 0)
-        rc = changed_get(changed, address, "stats", &answer, err);
+        rc = members_ask(changed->config, address, "stats", &answer, err);
     if (rc == 0)
         rc = load_changed_take_fields((struct text){(const char *)answer.data, answer.bytes},
                                       changed->dumps, changed->count, err);
@@ -148,44 +130,15 @@ changed_ask(struct changed *changed, const struct kafka_member *member)
                 has_answered ? "does not say what is loaded" : "is not asked", err.message);
 }
 
-/* Another program's consumer has no address as its client.id. */
-static bool
-member_is_ours(const struct kafka_member *member)
-{
-    return config_rule_reachable(member->client_id) == NULL;
-}
-
-/* Waits for groups that are rebalancing, for a bounded time. */
-static int
-changed_find_members(struct changed *changed, struct kafka_admin *admin,
-                     struct kafka_members *members, struct error *err)
-{
-    int64_t until_us = clock_monotonic_us() + SETTLE_WAIT_US;
-    for (;;) {
-        int rc =
-            kafka_admin_members(admin, changed->config->topic.name, changed->arena, members, err);
-        if (rc != 0 || members->is_settled || shutdown_requested() ||
-            clock_monotonic_us() > until_us)
-            return rc;
-        clock_sleep_ms(SETTLE_POLL_MS);
-    }
-}
-
 static int
 changed_ask_members(struct changed *changed, struct error *err)
 {
-    struct kafka_admin *admin;
     struct kafka_members members;
-    int rc = kafka_admin_create(&changed->config->kafka, &admin, err);
-    if (rc != 0)
-        return rc;
-    rc = changed_find_members(changed, admin, &members, err);
-    kafka_admin_destroy(admin);
+    int rc = members_find(changed->config, SETTLE_S, changed->arena, &members, err);
     if (rc != 0)
         return rc;
     for (uint32_t i = 0; i < members.count; i++)
-        if (member_is_ours(&members.items[i]))
-            changed_ask(changed, &members.items[i]);
+        changed_ask(changed, &members.items[i]);
     if (!members.is_settled)
         fprintf(stderr, "a consumer group is rebalancing, so everything is loaded\n");
     else if (changed->asked == 0)

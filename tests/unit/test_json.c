@@ -51,42 +51,6 @@ check_refused(struct text text, const char *refusal)
         fail_msg("%.*s: wanted \"%s\", got %d \"%s\"", TEXT_ARGS(text), refusal, rc, err.message);
 }
 
-static void
-write_tree(struct json_writer *writer, const struct json_value *value)
-{
-    switch (value->kind) {
-    case JSON_NULL:
-        json_null(writer);
-        break;
-    case JSON_BOOLEAN:
-        json_boolean(writer, value->boolean);
-        break;
-    case JSON_INTEGER:
-        json_integer(writer, value->integer);
-        break;
-    case JSON_FLOAT:
-        json_float(writer, value->real);
-        break;
-    case JSON_STRING:
-        json_text(writer, value->string);
-        break;
-    case JSON_ARRAY:
-        json_array_begin(writer);
-        for (uint32_t i = 0; i < value->array.count; i++)
-            write_tree(writer, &value->array.items[i]);
-        json_array_end(writer);
-        break;
-    case JSON_OBJECT:
-        json_object_begin(writer);
-        for (uint32_t i = 0; i < value->object.count; i++) {
-            json_key(writer, value->object.members[i].key.data);
-            write_tree(writer, &value->object.members[i].value);
-        }
-        json_object_end(writer);
-        break;
-    }
-}
-
 /* `text` parsed and written again; allocated in the arena. */
 static const char *
 rewritten(struct text text)
@@ -94,7 +58,7 @@ rewritten(struct text text)
     struct json_writer writer;
     struct buffer out = {0};
     json_writer_init(&writer, &out);
-    write_tree(&writer, parse(text));
+    json_tree(&writer, parse(text));
     const char *copy = arena_strdup(&arena, (struct text){(char *)out.data, out.bytes});
     buffer_free(&out);
     return copy;
