@@ -153,8 +153,8 @@ run_batch(struct bench *bench, struct batch batches[2], struct engine *engines[2
     memcpy(copy, bench->bytes.data, bench->bytes.bytes);
     begin = measure(&bench->seconds[PART_COPY], begin);
     free(copy);
-    batch_begin(&batches[0], sequence);
-    batch_begin(&batches[1], sequence);
+    batch_begin(&batches[0], sequence, NULL);
+    batch_begin(&batches[1], sequence, NULL);
     take_messages(bench, &batches[1]);
     begin = cpu_s();
     take_messages(bench, &batches[0]);

@@ -339,6 +339,25 @@ static const struct setting consumer_settings[] = {
      .meaning =
          "What a partition does when events are proved missing: `continue` and report that it "
          "is incomplete, or `stop` before the first event after the gap."},
+    {.name = "requests_max",
+     .type = SETTING_INTEGER,
+     AT(config_consumer, requests_max),
+     .minimum = 1000,
+     .maximum = 10000000,
+     .fallback = 1000000,
+     .unit = "requests",
+     .meaning = "How many refreshes of one partition may wait for their answers. With more of "
+                "them the partition is incomplete until a load, because it no longer knows which "
+                "answers are missing. One takes about 40 bytes of memory."},
+    {.name = "owed_incomplete_s",
+     .type = SETTING_INTEGER,
+     AT(config_consumer, owed_incomplete_s),
+     .minimum = 0,
+     .maximum = 86400,
+     .fallback = 60,
+     .unit = "s",
+     .meaning = "A partition is incomplete while its watermarks have owed answers to refreshes for "
+                "longer than this. It is complete again as soon as nothing is owed. 0: never."},
     {.name = "http_threads",
      .type = SETTING_INTEGER,
      AT(config_consumer, http_threads),

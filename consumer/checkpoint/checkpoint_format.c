@@ -28,8 +28,8 @@ checkpoint_get_u32(const uint8_t *at)
 static bool
 fixed_is_valid(const struct checkpoint_fixed *fixed)
 {
-    return fixed->identity_bytes <= CHECKPOINT_TEXT_BYTES_MAX &&
-           fixed->position_bytes <= CHECKPOINT_TEXT_BYTES_MAX && fixed->next_offset >= 0;
+    return fixed->identity_bytes <= CHECKPOINT_IDENTITY_BYTES_MAX &&
+           fixed->position_bytes <= CHECKPOINT_POSITION_BYTES_MAX && fixed->next_offset >= 0;
 }
 
 static void
@@ -52,8 +52,8 @@ checkpoint_header_encode(struct text identity, struct text position, int64_t nex
                                            next_offset};
     size_t begin = out->bytes;
     uint8_t bytes[CHECKPOINT_FIXED_BYTES], crc[CHECKPOINT_CRC_BYTES];
-    CHECK(identity.bytes <= CHECKPOINT_TEXT_BYTES_MAX);
-    CHECK(position.bytes <= CHECKPOINT_TEXT_BYTES_MAX);
+    CHECK(identity.bytes <= CHECKPOINT_IDENTITY_BYTES_MAX);
+    CHECK(position.bytes <= CHECKPOINT_POSITION_BYTES_MAX);
     fixed_encode(&fixed, bytes);
     buffer_append(out, bytes, sizeof bytes);
     buffer_append(out, identity.data, identity.bytes);

@@ -27,8 +27,9 @@ enum {
     CHECKPOINT_FIXED_BYTES = 28, /* of the header, before the identity */
     CHECKPOINT_CRC_BYTES = 4,
     CHECKPOINT_BLOCK_HEAD_BYTES = 8,
-    CHECKPOINT_BLOCK_BYTES = 1 << 20,    /* of the state, at most */
-    CHECKPOINT_TEXT_BYTES_MAX = 1 << 20, /* of identity and position each */
+    CHECKPOINT_BLOCK_BYTES = 1 << 20, /* of the state, at most */
+    CHECKPOINT_IDENTITY_BYTES_MAX = 1 << 20,
+    CHECKPOINT_POSITION_BYTES_MAX = 1 << 29, /* with the record of its requests */
 };
 
 /* The fixed part of the header. */

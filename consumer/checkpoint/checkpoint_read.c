@@ -42,7 +42,7 @@ static int
 reader_take_texts(struct checkpoint_reader *reader, size_t bytes, struct error *err)
 {
     uint8_t crc[CHECKPOINT_CRC_BYTES];
-    CHECK(bytes <= 2 * (size_t)CHECKPOINT_TEXT_BYTES_MAX);
+    CHECK(bytes <= (size_t)CHECKPOINT_IDENTITY_BYTES_MAX + CHECKPOINT_POSITION_BYTES_MAX);
     int rc = reader_take(reader, buffer_reserve(&reader->header, bytes + 1), bytes, err);
     uint32_t expected = reader->crc;
     if (rc == 0)

@@ -132,7 +132,7 @@ wal_check_read_frame(struct wal_check *check, const struct wal_segment *segment,
     struct position position;
     int rc = wal_check_configure(check, segment, err);
     if (rc == 0)
-        rc = position_decode(encoded, &check->recorded->fields, &position, err);
+        rc = position_decode(encoded, &check->recorded->fields, &position, NULL, err);
     if (rc != 0)
         return rc;
     check->position = position;

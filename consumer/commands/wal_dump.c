@@ -189,7 +189,7 @@ wal_dump_frame(void *context, const struct wal_segment *segment, const struct wa
     int rc = wal_logs_configure(dump->config, segment, &dump->recorded, err);
     if (rc != 0)
         return rc;
-    rc = position_decode(encoded, &dump->recorded->fields, &position, err);
+    rc = position_decode(encoded, &dump->recorded->fields, &position, NULL, err);
     if (rc != 0)
         position_init(&position, &dump->recorded->fields);
     const struct batch_context batch = {

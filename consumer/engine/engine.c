@@ -16,6 +16,7 @@ engine_check_state(const struct engine *engine)
     CHECK(engine->unswept_count >= roaring_bitmap_get_cardinality(engine->unswept));
     CHECK(!roaring_bitmap_intersect(engine->alive, engine->unswept));
     CHECK(engine->visible_from != NULL || roaring_bitmap_is_empty(engine->visible));
+    CHECK(engine->visible_from != NULL || roaring_bitmap_is_empty(engine->held));
     CHECK(roaring_bitmap_get_cardinality(engine->visible) <=
           roaring_bitmap_get_cardinality(engine->alive));
 }
@@ -215,6 +216,7 @@ engine_create(const struct engine_options *options, struct engine **engine, stru
         field_init(&created->fields[i]);
     created->alive = bitmap_create();
     created->unswept = bitmap_create();
+    created->held = bitmap_create();
     created->visible = bitmap_create();
     created->now_s = INT64_MIN;
     *engine = created;
@@ -233,6 +235,7 @@ engine_destroy(struct engine *engine)
     free(engine->fields);
     roaring_bitmap_free(engine->alive);
     roaring_bitmap_free(engine->unswept);
+    roaring_bitmap_free(engine->held);
     roaring_bitmap_free(engine->visible);
     free(engine);
 }

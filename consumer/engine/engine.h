@@ -40,8 +40,8 @@
  *
  * Every field can be filtered, sort fields too. Queries see visible slots only, fan-outs all slots.
  * A slot is visible if it is alive and not hidden. It is hidden while its visible_from (Unix
- * seconds) is greater than the time of the last engine_advance(). A hidden slot takes ops like any
- * other.
+ * seconds) is greater than the time of the last engine_advance(), and while it is held
+ * (engine_hold). A hidden slot takes ops like any other.
  *
  * Types are checked by engine_check_op() before anything is durable; engine_apply_*() of an op that
  * passed cannot fail.
@@ -125,7 +125,12 @@ void engine_change(struct engine *to, struct engine *from, struct field_set *kep
 /* Sets the time: shows the slots that are due, and hides those that are not due any more because
  * the clock went back. */
 void engine_advance(struct engine *engine, int64_t now_s);
-/* The time at which the next hidden slot becomes visible; false: no slot is alive and hidden. */
+/* Hides the slot until it is not held any more: its visible_from is being read from the source.
+ * Does nothing without visible_from in the configuration. Held slots are no part of the state as
+ * bytes, nor of engine_change(). */
+void engine_hold(struct engine *engine, uint32_t slot, bool is_held);
+/* The time at which the next hidden slot becomes visible; false: no slot is alive and hidden, apart
+ * from those that are held. */
 bool engine_next_activation(const struct engine *engine, int64_t *at_s);
 
 /* Removes the values of deleted slots from the bitmaps. The engine also does this by itself, when

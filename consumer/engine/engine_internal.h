@@ -20,7 +20,9 @@ struct engine {
     roaring_bitmap_t *unswept;  /* deleted slots whose values are still in the fields */
     uint64_t unswept_count;     /* at least the number of slots in `unswept` */
     struct field *visible_from; /* NULL: the index has no such field */
-    roaring_bitmap_t *visible;  /* with visible_from: alive, and the value is null or <= now_s */
+    roaring_bitmap_t *held;     /* slots that are hidden whatever their value is */
+    roaring_bitmap_t *visible;  /* with visible_from: alive, not held, and the value is null or
+                                   <= now_s */
     int64_t now_s;
     uint64_t unknown_field_ops;
     struct engine_watch *watches; /* NULL: no query watches */

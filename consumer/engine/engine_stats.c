@@ -29,8 +29,8 @@ engine_read_stats(const struct engine *engine, struct engine_stats *stats)
         .alive_slots = roaring_bitmap_get_cardinality(engine->alive),
         .visible_slots = roaring_bitmap_get_cardinality(engine_visible(engine)),
         .unknown_field_ops = engine->unknown_field_ops,
-        .memory_bytes =
-            sizeof *engine + bitmap_bytes(engine->alive) + bitmap_bytes(engine->visible),
+        .memory_bytes = sizeof *engine + bitmap_bytes(engine->alive) + bitmap_bytes(engine->held) +
+                        bitmap_bytes(engine->visible),
     };
     CHECK(stats->visible_slots <= stats->alive_slots);
     struct engine_field_stats field;

@@ -27,7 +27,8 @@ engine_show_slot(struct engine *engine, uint32_t slot)
     CHECK(slot < engine->max_slots);
     if (engine->visible_from == NULL)
         return;
-    bool hidden = field_get(engine->visible_from, slot, &from_s) && from_s > engine->now_s;
+    bool hidden = (field_get(engine->visible_from, slot, &from_s) && from_s > engine->now_s) ||
+                  roaring_bitmap_contains(engine->held, slot);
     if (!hidden && roaring_bitmap_contains(engine->alive, slot))
         roaring_bitmap_add(engine->visible, slot);
     else
@@ -53,6 +54,7 @@ engine_show_slots(struct engine *engine, const roaring_bitmap_t *slots)
     roaring_bitmap_t *hidden = time_due(engine, engine->now_s, INT64_MAX, slots);
     roaring_bitmap_t *shown = bitmap_and(engine->alive, slots);
     roaring_bitmap_andnot_inplace(shown, hidden);
+    roaring_bitmap_andnot_inplace(shown, engine->held);
     roaring_bitmap_andnot_inplace(engine->visible, slots);
     roaring_bitmap_or_inplace(engine->visible, shown);
     roaring_bitmap_free(hidden);
@@ -73,6 +75,7 @@ engine_advance(struct engine *engine, int64_t now_s)
     CHECK(engine->visible_from->computed_op == COMPUTED_NONE);
     roaring_bitmap_t *due =
         time_due(engine, back ? now_s : old_s, back ? old_s : now_s, engine->alive);
+    roaring_bitmap_andnot_inplace(due, engine->held);
     engine_note_slots(engine, due);
     if (back)
         roaring_bitmap_andnot_inplace(engine->visible, due);
@@ -81,6 +84,21 @@ engine_advance(struct engine *engine, int64_t now_s)
     roaring_bitmap_free(due);
     CHECK(roaring_bitmap_get_cardinality(engine->visible) <=
           roaring_bitmap_get_cardinality(engine->alive));
+}
+
+void
+engine_hold(struct engine *engine, uint32_t slot, bool is_held)
+{
+    CHECK(!engine->in_rows);
+    CHECK(slot < engine->max_slots);
+    if (engine->visible_from == NULL || roaring_bitmap_contains(engine->held, slot) == is_held)
+        return;
+    if (is_held)
+        roaring_bitmap_add(engine->held, slot);
+    else
+        roaring_bitmap_remove(engine->held, slot);
+    engine_note_slot(engine, slot);
+    engine_show_slot(engine, slot);
 }
 
 /* The least value among `slots`, which all have one; false: there are no slots. */
@@ -113,6 +131,7 @@ engine_next_activation(const struct engine *engine, int64_t *at_s)
     if (engine->visible_from == NULL)
         return false;
     roaring_bitmap_t *hidden = bitmap_andnot(engine->alive, engine->visible);
+    roaring_bitmap_andnot_inplace(hidden, engine->held);
     bool found = time_least(engine->visible_from, hidden, at_s);
     roaring_bitmap_free(hidden);
     return found;

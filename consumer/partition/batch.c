@@ -32,6 +32,7 @@ batch_init(struct batch *batch, const struct batch_context *context)
     arena_init(&batch->arena);
     buffer_init(&batch->payload);
     buffer_init(&batch->received);
+    unanswered_changes_init(&batch->changes);
 }
 
 void
@@ -42,15 +43,18 @@ batch_free(struct batch *batch)
     arena_free(&batch->arena);
     buffer_free(&batch->payload);
     buffer_free(&batch->received);
+    unanswered_changes_free(&batch->changes);
     dead_letter_list_free(&batch->dead_letters);
     free(batch->jobs);
     free(batch->events);
 }
 
 void
-batch_begin(struct batch *batch, const struct sequence *sequence)
+batch_begin(struct batch *batch, const struct sequence *sequence, const struct unanswered *record)
 {
     CHECK(sequence_is_consistent(sequence));
+    CHECK(sequence->unanswered == (record != NULL ? unanswered_count(record) : 0));
+    unanswered_changes_begin(&batch->changes, record);
     arena_reset(&batch->arena);
     buffer_clear(&batch->payload);
     dead_letter_list_clear(&batch->dead_letters);
@@ -132,6 +136,12 @@ batch_append_encoded(struct batch *batch, const struct event *event)
     batch_put_length(payload->data + begin, payload->bytes - begin - LENGTH_BYTES);
 }
 
+static struct record_rule
+batch_record_rule(const struct batch *batch)
+{
+    return (struct record_rule){batch->context.config, &batch->fields, batch->context.partition};
+}
+
 /* Is there something to apply? Without ops, rows and fan-outs have no effect. */
 static bool
 event_has_effect(const struct event *event)
@@ -140,7 +150,9 @@ event_has_effect(const struct event *event)
           event->kind == EVENT_FAN_OUT);
     if (event->kind == EVENT_PASS)
         return event->pass->part == 0 || event->pass->fan_outs.count > 0;
-    return event->kind == EVENT_CHUNK || event->ops.count > 0;
+    if (event->kind == EVENT_CHUNK) /* an answer may only name the requests */
+        return event->chunk->field_count > 0 || event->chunk->states_alive;
+    return event->ops.count > 0;
 }
 
 /* Between two of these, rows and fan-outs are compacted. */
@@ -198,6 +210,22 @@ batch_leave_out_requests(struct batch *batch, struct event *event)
     return true;
 }
 
+/* An answer that could not be read gives its fields null, because what they have may be out of
+ * date. What is not known of existence stays. Returns whether it is one. */
+static bool
+batch_empty_answer(struct event *event)
+{
+    struct chunk *chunk = event->chunk;
+    if (event->kind != EVENT_CHUNK || chunk->rejected.bytes == 0)
+        return false;
+    CHECK(chunk->purpose == CHUNK_REFRESH);
+    CHECK(chunk->column_count == 0);
+    chunk->rejected = (struct text){NULL, 0};
+    chunk->states_alive = false;
+    chunk->alive_count = 0;
+    return true;
+}
+
 static void
 batch_add_refused(struct batch *batch, const struct kafka_record *record, const struct event *event,
                   const struct event_refused *refused)
@@ -221,7 +249,8 @@ batch_accept(struct batch *batch, const struct kafka_record *record, struct even
 {
     struct error err = {0};
     struct event_refused refused;
-    bool had_requests = batch_leave_out_requests(batch, event);
+    const struct record_rule rule = batch_record_rule(batch);
+    bool is_changed = batch_leave_out_requests(batch, event) || batch_empty_answer(event);
     if (event->kind == EVENT_ROW &&
         batch_check_entity(&batch->context, event->entity_id, &err) != 0) {
         batch_add_dead_letter(batch, record,
@@ -229,27 +258,30 @@ batch_accept(struct batch *batch, const struct kafka_record *record, struct even
         return;
     }
     event_check(batch->context.engine, event, &batch->arena, &refused);
-    if (refused.op_count > 0)
+    if (refused.op_count > 0) {
         batch_add_refused(batch, record, event, &refused);
+        record_rule_refuse(&rule, &batch->sequence, event, &refused, &batch->changes);
+    }
     if (!event_has_effect(event))
         return;
-    if (refused.op_count > 0 || had_requests)
+    if (refused.op_count > 0 || is_changed)
         batch_append_encoded(batch, event);
     else
         batch_append_received(batch, record);
     batch_append_event(batch, event);
 }
 
-/* A chunk that is only to be compared is not applied, and neither is one that could not be read:
- * its fields are not covered, which the sequence shows. */
+/* A chunk that is only to be compared is not applied, and neither is a part of a load that could
+ * not be read: its fields are not covered, which the sequence shows. */
 static void
 batch_accept_chunk(struct batch *batch, const struct kafka_record *record, struct event *event)
 {
     CHECK(event->kind == EVENT_CHUNK);
-    if (event->chunk->rejected.bytes > 0)
-        batch->counts.rejected++;
-    else if (event->chunk->purpose != CHUNK_CHECK)
+    bool is_read = event->chunk->rejected.bytes == 0;
+    if (event->chunk->purpose == CHUNK_REFRESH || (is_read && event->chunk->purpose == CHUNK_LOAD))
         batch_accept(batch, record, event);
+    else if (!is_read)
+        batch->counts.rejected++;
 }
 
 /* With `on_gap: stop`: refuses an event that proves a loss. */
@@ -305,10 +337,21 @@ batch_add_job(struct batch *batch, const struct kafka_record *record, const stru
     };
 }
 
+/* The seq rule, and what follows for the record. */
+static enum sequence_verdict
+batch_take_event(struct batch *batch, const struct event *event)
+{
+    const struct record_rule rule = batch_record_rule(batch);
+    const struct record_before before = record_rule_before(&batch->sequence);
+    enum sequence_verdict verdict = sequence_take(&batch->sequence, &batch->fields, event);
+    record_rule_take(&rule, &before, verdict, event, &batch->sequence, &batch->changes);
+    return verdict;
+}
+
 static void
 batch_judge(struct batch *batch, const struct kafka_record *record, struct event *event)
 {
-    switch (sequence_take(&batch->sequence, &batch->fields, event)) {
+    switch (batch_take_event(batch, event)) {
     case SEQUENCE_APPLY:
         if (event->kind == EVENT_REJECTED)
             batch->counts.rejected++;

@@ -24,7 +24,9 @@
 #include "consumer/dumps/dump_list.h"
 #include "consumer/engine/engine.h"
 #include "consumer/engine/engine_chunk.h"
+#include "consumer/partition/record_rule.h"
 #include "consumer/partition/sequence.h"
+#include "consumer/partition/unanswered.h"
 
 /* What a batch is for; all of it must outlive the batch. */
 struct batch_context {
@@ -62,9 +64,10 @@ struct batch {
     uint32_t job_count;
     uint32_t job_capacity;
     struct batch_counts counts;
-    struct sequence sequence; /* after the last message */
-    int64_t first_offset;     /* of the messages; -1: the batch is empty */
-    int64_t next_offset;      /* after the last message; -1 likewise */
+    struct sequence sequence;          /* after the last message */
+    struct unanswered_changes changes; /* of the record, by the messages */
+    int64_t first_offset;              /* of the messages; -1: the batch is empty */
+    int64_t next_offset;               /* after the last message; -1 likewise */
     bool is_closed;
 };
 
@@ -76,8 +79,10 @@ enum {
 void batch_init(struct batch *batch, const struct batch_context *context);
 void batch_free(struct batch *batch);
 
-/* Empties and opens the batch. `sequence` is that before its first message. */
-void batch_begin(struct batch *batch, const struct sequence *sequence);
+/* Empties and opens the batch. `sequence` and `record` are those before its first message; the
+ * record must not change until the batch is begun again. NULL: an empty one. */
+void batch_begin(struct batch *batch, const struct sequence *sequence,
+                 const struct unanswered *record);
 
 /* Takes the next message. ERR_RETRY: its schema is not known. ERR_DATA: it proves a loss, and
  * consumer.on_gap is stop. On error the batch is unchanged. */

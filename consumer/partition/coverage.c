@@ -122,7 +122,7 @@ coverage_open_epoch(struct coverage *coverage, enum coverage_reason reason)
 void
 coverage_lose(struct coverage *coverage, enum coverage_reason reason)
 {
-    CHECK(reason >= COVERAGE_GAP && reason <= COVERAGE_SECOND_SOURCE);
+    CHECK(reason >= COVERAGE_GAP && coverage_is_from_rule(reason));
     coverage_void(coverage, &coverage->written, reason);
     coverage_end_load(coverage);
     if (reason == COVERAGE_OTHER_TOPIC)

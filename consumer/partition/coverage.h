@@ -25,8 +25,8 @@
 #include "common/base/memory.h"
 #include "common/config/config_fields.h"
 
-/* Why a field is not complete. The numbers are part of the position's format. Those up to
- * COVERAGE_SECOND_SOURCE come from the seq rule and are about all fields. */
+/* Why a field is not complete. The numbers are part of the position's format. Those for which
+ * coverage_is_from_rule() come from the seq rule and are about all fields. */
 enum coverage_reason {
     COVERAGE_COMPLETE = 0,
     COVERAGE_NOTHING_READ = 1,     /* no numbered event yet */
@@ -46,8 +46,19 @@ enum coverage_reason {
     COVERAGE_VOIDED_MISSED = 15,   /* the same, and it is not known for which fields */
     COVERAGE_PASS = 16,            /* a pass over the field has begun and not ended */
     COVERAGE_REJECTED = 17,        /* a load could not send entities */
+    /* Of the seq rule and about all fields again: */
+    COVERAGE_ANSWER_LOST = 18,   /* the answer to a request never came */
+    COVERAGE_REQUESTS_FULL = 19, /* more requests are not answered than are remembered */
     COVERAGE_REASONS
 };
+
+/* Does the seq rule find this reason? */
+static inline bool
+coverage_is_from_rule(enum coverage_reason reason)
+{
+    return reason <= COVERAGE_SECOND_SOURCE || reason == COVERAGE_ANSWER_LOST ||
+           reason == COVERAGE_REQUESTS_FULL;
+}
 
 enum { COVERAGE_VOIDED_BYTES = 128 };
 

@@ -26,6 +26,7 @@ refuse(struct event_checker *checker, const struct op *op, const char *reason)
         return;
     if (refused->op_count == 0)
         refused->at = checker->at;
+    CHECK(refused->op_count < DEAD_LETTER_OPS_MAX);
     refused->ops[refused->op_count] = *op;
     refused->reasons[refused->op_count++] = arena_text(checker->arena, text_of(reason));
 }
@@ -127,6 +128,10 @@ refuse_value(void *context, const struct engine_reject *reject)
     checker->refused->count++;
     if (checker->refused->op_count == DEAD_LETTER_OPS_MAX)
         return;
+    if (checker->refused->entity_ids == NULL)
+        checker->refused->entity_ids =
+            arena_alloc(checker->arena, DEAD_LETTER_OPS_MAX * sizeof *checker->refused->entity_ids);
+    checker->refused->entity_ids[checker->refused->op_count] = reject->entity_id;
     snprintf(reason, sizeof reason, "entity %lld: %s", (long long)reject->entity_id,
              reject->reason);
     refuse(checker, &op, reason);

@@ -22,8 +22,9 @@ struct event_refused {
     uint32_t count; /* of these that were taken out */
     struct op *ops; /* the first of them */
     struct text *reasons;
-    uint32_t op_count; /* at most DEAD_LETTER_OPS_MAX; 0: nothing was taken out */
-    uint32_t at;       /* the place of the first one among the ops of the event */
+    int64_t *entity_ids; /* of a chunk: the entity of each; else NULL */
+    uint32_t op_count;   /* at most DEAD_LETTER_OPS_MAX; 0: nothing was taken out */
+    uint32_t at;         /* the place of the first one among the ops of the event */
 };
 
 /* Takes out what cannot be applied, and prepares the event for the engine: the queries of fan-outs

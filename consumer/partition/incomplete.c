@@ -121,9 +121,9 @@ describe_written(const struct sequence *sequence, const struct config_fields *fi
         describe_posted(sequence, &words, out, bytes);
     else if (reason == COVERAGE_NOTHING_READ)
         snprintf(out, bytes, "no event of a producer was read yet: bitdex-producer run");
-    else if (reason > COVERAGE_SECOND_SOURCE && sequence->epoch == 0)
+    else if (!coverage_is_from_rule(reason) && sequence->epoch == 0)
         describe_alone(&words, out, bytes);
-    else if (reason > COVERAGE_SECOND_SOURCE)
+    else if (!coverage_is_from_rule(reason))
         describe_reason(sequence, reason, &words, out, bytes);
     else {
         sequence_describe(sequence, reason, proved, sizeof proved);

@@ -5,11 +5,14 @@
 #include "common/base/check.h"
 
 enum {
-    POSITION_VERSION = 3,
+    POSITION_VERSION = 4,
     POSITION_HEAD_BYTES = 3,
+    PART_HEAD_BYTES = 5,
     NUMBER_BYTES = 8,
-    OLD_VERSION = 2,
-    OLD_NUMBERS = 16,
+    VERSION_3 = 3,
+    VERSION_3_NUMBERS = 23,
+    VERSION_2 = 2,
+    VERSION_2_NUMBERS = 16,
 };
 
 enum {
@@ -57,6 +60,11 @@ static const size_t position_numbers[] = {
     offsetof(struct position, sequence.coverage.pass_entry),
     offsetof(struct position, sequence.coverage.pass_part),
     offsetof(struct position, sequence.content_digest),
+    /* Not in version 3: */
+    offsetof(struct position, sequence.watermark.owed),
+    offsetof(struct position, sequence.watermark.owed_since_us),
+    offsetof(struct position, sequence.watermark.newest_us),
+    offsetof(struct position, sequence.unanswered),
 };
 
 enum { POSITION_NUMBERS = sizeof position_numbers / sizeof position_numbers[0] };
@@ -214,6 +222,25 @@ position_encode(const struct position *position, const struct config_fields *fie
     CHECK(out->bytes - begin <= POSITION_BYTES_MAX);
 }
 
+size_t
+position_part_begin(enum position_part part, struct buffer *out)
+{
+    const uint8_t head[PART_HEAD_BYTES] = {(uint8_t)part};
+    CHECK(part > 0 && part < POSITION_PARTS);
+    buffer_append(out, head, sizeof head);
+    return out->bytes;
+}
+
+void
+position_part_end(size_t at, struct buffer *out)
+{
+    CHECK(at >= PART_HEAD_BYTES && at <= out->bytes);
+    size_t bytes = out->bytes - at;
+    CHECK(bytes <= UINT32_MAX);
+    for (int i = 0; i < PART_HEAD_BYTES - 1; i++)
+        out->data[at - (PART_HEAD_BYTES - 1) + (size_t)i] = (uint8_t)(bytes >> 8 * i);
+}
+
 /* --- back ------------------------------------------------------------------------------------ */
 
 /* What is left to read; `data` is NULL after something was missing or wrong. */
@@ -313,33 +340,105 @@ position_take_flags(struct sequence *sequence, int flags)
     sequence->coverage.offsets_lost = (flags & FLAG_OFFSETS_LOST) != 0;
 }
 
+/* The next part; false: there are no more, or `rest->data` is NULL because they are damaged. */
+static bool
+take_part(struct text *rest, enum position_part *part, struct text *bytes)
+{
+    if (rest->data == NULL || rest->bytes == 0)
+        return false;
+    const uint8_t *head = take(rest, PART_HEAD_BYTES);
+    size_t length = 0;
+    for (int i = 0; head != NULL && i < PART_HEAD_BYTES - 1; i++)
+        length |= (size_t)head[1 + i] << 8 * i;
+    *part = head != NULL ? (enum position_part)head[0] : POSITION_PARTS;
+    const uint8_t *data = take(rest, length);
+    *bytes = (struct text){(const char *)data, length};
+    if (data != NULL && *part > 0 && *part < POSITION_PARTS)
+        return true;
+    rest->data = NULL;
+    return false;
+}
+
+bool
+position_find_part(struct text parts, enum position_part part, struct text *bytes)
+{
+    enum position_part found;
+    while (take_part(&parts, &found, bytes))
+        if (found == part)
+            return true;
+    return false;
+}
+
+/* Checks the parts, which are all that is left. */
+static void
+take_parts(struct text *rest, struct text *parts)
+{
+    enum position_part part;
+    struct text bytes;
+    if (parts != NULL)
+        *parts = *rest;
+    while (take_part(rest, &part, &bytes))
+        ;
+}
+
+/* What version 3 and those before did not have. */
+static void
+position_take_over(struct sequence *sequence)
+{
+    sequence->watermark.newest_us = sequence->watermark.clock_us;
+    CHECK(sequence->unanswered == 0);
+}
+
+static size_t
+position_number_count(int version)
+{
+    if (version == VERSION_2)
+        return VERSION_2_NUMBERS;
+    return version == VERSION_3 ? VERSION_3_NUMBERS : POSITION_NUMBERS;
+}
+
+/* What comes after the head. */
+static void
+position_take_rest(struct text *rest, int version, const struct config_fields *fields,
+                   struct position *position, struct text *parts)
+{
+    struct sequence *sequence = &position->sequence;
+    take_numbers(rest, position_number_count(version), position);
+    take_text(rest, sequence->source);
+    take_text(rest, sequence->topic_id);
+    if (version == VERSION_2) {
+        position_spread_reason(sequence);
+    } else {
+        take_text(rest, sequence->coverage.voided_reason);
+        take_fields(rest, fields, &sequence->coverage);
+    }
+    if (version == POSITION_VERSION)
+        take_parts(rest, parts);
+    else
+        position_take_over(sequence);
+}
+
 int
 position_decode(struct text bytes, const struct config_fields *fields, struct position *position,
-                struct error *err)
+                struct text *parts, struct error *err)
 {
     struct sequence *sequence = &position->sequence;
     struct text rest = bytes;
     const uint8_t *head = take(&rest, POSITION_HEAD_BYTES);
+    if (parts != NULL)
+        *parts = (struct text){NULL, 0};
     if (head == NULL)
         return error_set(err, ERR_DATA, "a position of %zu bytes is cut off", bytes.bytes);
-    if (head[0] != POSITION_VERSION && head[0] != OLD_VERSION)
+    if (head[0] < VERSION_2 || head[0] > POSITION_VERSION)
         return error_set(err, ERR_DATA, "a position of the unknown version %d", head[0]);
-    bool is_old = head[0] == OLD_VERSION;
-    if (head[1] > COVERAGE_SECOND_SOURCE || head[2] > (is_old ? FLAG_DIGEST_KNOWN : FLAGS_ALL))
+    if (!coverage_is_from_rule((enum coverage_reason)head[1]) ||
+        head[2] > (head[0] == VERSION_2 ? FLAG_DIGEST_KNOWN : FLAGS_ALL))
         return error_set(err, ERR_DATA, "a position with the invalid reason %d or flags %d",
                          head[1], head[2]);
     position_init(position, fields);
     sequence->reason = (enum coverage_reason)head[1];
     position_take_flags(sequence, head[2]);
-    take_numbers(&rest, is_old ? OLD_NUMBERS : POSITION_NUMBERS, position);
-    take_text(&rest, sequence->source);
-    take_text(&rest, sequence->topic_id);
-    if (is_old) {
-        position_spread_reason(sequence);
-    } else {
-        take_text(&rest, sequence->coverage.voided_reason);
-        take_fields(&rest, fields, &sequence->coverage);
-    }
+    position_take_rest(&rest, head[0], fields, position, parts);
     if (rest.data == NULL || rest.bytes != 0)
         return error_set(err, ERR_DATA, "a position of %zu bytes has the wrong length or content",
                          bytes.bytes);

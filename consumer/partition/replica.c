@@ -18,24 +18,29 @@ static const char *const area = "replica";
 /* How long queries wait at most for the next part of a chunk or pass, if the parts are short. */
 enum { LOCKED_US = 3 * US_PER_MS };
 
+/* With more changes of the record than these, a position does not wait for events. */
+enum { CHANGES_WAITING = 16 * 1024 };
+
 struct replica {
     struct replica_options options;
     char *directory;
     struct engine *engine;
-    struct config_fields fields;      /* of the index */
-    struct shard *shard;              /* serves the engine; NULL: no other thread reads it */
-    int64_t locked_us;                /* since when the engine is being written */
-    struct wal *wal;                  /* NULL: not open */
-    struct position_order order;      /* followed from replica_open() on */
-    struct position position;         /* after the last batch */
-    struct position durable_position; /* after the last frame */
-    struct verdicts verdicts;         /* of comparisons with the source */
-    struct verdicts_summary summary;  /* of these */
-    struct buffer encoded;            /* a position as bytes */
-    int64_t next_offset;              /* after the last batch; -1: nothing was read yet */
-    int64_t unsaved_offset;           /* the first offset that no frame covers; -1: none */
-    int64_t unsaved_us;               /* since when */
-    struct buffer identity;           /* of log and checkpoints; terminated */
+    struct config_fields fields;       /* of the index */
+    struct shard *shard;               /* serves the engine; NULL: no other thread reads it */
+    int64_t locked_us;                 /* since when the engine is being written */
+    struct wal *wal;                   /* NULL: not open */
+    struct position_order order;       /* followed from replica_open() on */
+    struct position position;          /* after the last batch */
+    struct position durable_position;  /* after the last frame */
+    struct unanswered *record;         /* the record that is part of the position */
+    struct unanswered_changes changes; /* of the record, since the last frame */
+    struct verdicts verdicts;          /* of comparisons with the source */
+    struct verdicts_summary summary;   /* of these */
+    struct buffer encoded;             /* a position as bytes */
+    int64_t next_offset;               /* after the last batch; -1: nothing was read yet */
+    int64_t unsaved_offset;            /* the first offset that no frame covers; -1: none */
+    int64_t unsaved_us;                /* since when */
+    struct buffer identity;            /* of log and checkpoints; terminated */
     char *checkpoint_directory;
     struct checkpoint_place place;
     int64_t frame_bytes;              /* written or replayed since the newest checkpoint */
@@ -92,6 +97,8 @@ replica_create(const struct replica_options *options, struct replica **replica, 
     verdicts_summarise(&made->verdicts, &made->summary);
     if (!options->config->kafka.present)
         sequence_init_alone(&made->position.sequence, &made->fields);
+    made->record = unanswered_create();
+    unanswered_changes_init(&made->changes);
     buffer_init(&made->encoded);
     buffer_init(&made->identity);
     config_partition_identity(options->config, options->partition, &made->identity);
@@ -115,6 +122,8 @@ replica_destroy(struct replica *replica)
     recorded_config_destroy(replica->recorded);
     verdicts_free(&replica->verdicts);
     config_fields_free(&replica->fields);
+    unanswered_changes_free(&replica->changes);
+    unanswered_destroy(replica->record);
     arena_free(&replica->arena);
     buffer_free(&replica->encoded);
     buffer_free(&replica->identity);
@@ -221,6 +230,17 @@ replica_log_change(const struct replica *replica, const struct config_fields *no
     buffer_free(&names);
 }
 
+/* Closes the letters of fields that the index does not have any more. */
+static void
+replica_keep_letters(struct replica *replica, const struct config_fields *fields)
+{
+    uint64_t hashes[CONFIG_FIELDS_MAX];
+    CHECK(fields->count <= CONFIG_FIELDS_MAX);
+    for (uint32_t i = 0; i < fields->count; i++)
+        hashes[i] = unanswered_hash(text_of(fields->names[i]));
+    unanswered_keep_fields(replica->record, hashes, fields->count);
+}
+
 /* Engine and position become those of another configuration. */
 static int
 replica_change_config(struct replica *replica, struct recorded_config *recorded, struct error *err)
@@ -242,6 +262,7 @@ replica_change_config(struct replica *replica, struct recorded_config *recorded,
     struct engine *before = replica_write_begin(replica);
     engine_change(engine, before, &change.kept);
     replica_write_end(replica);
+    replica_keep_letters(replica, change.now);
     coverage_change(&position->sequence.coverage, &change, &changed);
     position->sequence.coverage = changed;
     if (recorded == NULL)
@@ -270,6 +291,8 @@ struct replica_load {
     const struct replica *replica;
     struct checkpoint_reader reader;
     struct recorded_config *recorded; /* of the checkpoint */
+    struct position position;
+    struct unanswered *record;
 };
 
 static int
@@ -281,14 +304,37 @@ replica_read_state(void *context, void *data, size_t bytes, struct error *err)
     return checkpoint_read(&load->reader, data, bytes, err);
 }
 
+/* Decodes a position, and changes `record` as it says. */
 static int
-replica_load_engine(struct replica_load *load, struct engine *engine, struct position *position,
-                    struct error *err)
+replica_read_position(struct text bytes, const struct config_fields *fields,
+                      struct position *position, struct unanswered *record, struct error *err)
+{
+    struct unanswered_changes changes;
+    struct text parts, part;
+    int rc = position_decode(bytes, fields, position, &parts, err);
+    if (rc != 0)
+        return rc;
+    unanswered_changes_init(&changes);
+    if (position_find_part(parts, POSITION_UNANSWERED, &part))
+        rc = unanswered_changes_decode(part, &changes, err);
+    if (rc == 0)
+        unanswered_apply(record, &changes, NULL, NULL);
+    unanswered_changes_free(&changes);
+    if (rc == 0 && position->sequence.unanswered != unanswered_count(record))
+        rc = error_set(err, ERR_DATA,
+                       "a position with %" PRId64 " unanswered requests, whose record has %u",
+                       position->sequence.unanswered, unanswered_count(record));
+    return rc;
+}
+
+static int
+replica_load_engine(struct replica_load *load, struct engine *engine, struct error *err)
 {
     const struct image_source source = {load, replica_read_state};
     const struct config_fields *fields =
         load->recorded != NULL ? &load->recorded->fields : &load->replica->fields;
-    int rc = position_decode(load->reader.position, fields, position, err);
+    int rc =
+        replica_read_position(load->reader.position, fields, &load->position, load->record, err);
     if (rc == 0)
         rc = engine_load(engine, &source, err);
     return rc == 0 ? checkpoint_check_end(&load->reader, err) : rc;
@@ -304,6 +350,16 @@ replica_check(const struct replica *replica)
     CHECK(durable <= replica->next_offset);
     CHECK((replica->unsaved_offset < 0) == (durable == replica->next_offset));
     CHECK(replica->unsaved_offset < 0 || replica->unsaved_offset >= durable);
+    CHECK(replica->unsaved_offset >= 0 || unanswered_changes_are_none(&replica->changes));
+    CHECK(replica->position.sequence.unanswered == unanswered_count(replica->record));
+}
+
+static void
+replica_take_record(struct replica *replica, struct unanswered *record)
+{
+    CHECK(unanswered_changes_are_none(&replica->changes));
+    unanswered_destroy(replica->record);
+    replica->record = record;
 }
 
 /* ERR_DATA: the checkpoint is not usable, and the replica is unchanged. */
@@ -313,27 +369,29 @@ replica_load(struct replica *replica, const struct checkpoint_place *place, int6
 {
     struct replica_load load = {.replica = replica};
     struct engine *engine = NULL;
-    struct position position;
     if (offset <= 0)
         return error_set(err, ERR_DATA, "a checkpoint covers at least one offset");
     int rc = checkpoint_open(place, offset, &load.reader, err);
     if (rc != 0)
         return rc;
+    load.record = unanswered_create();
     rc = replica_find_config(replica, load.reader.identity, &load.recorded, err);
     if (rc == 0)
         rc = replica_create_engine(&replica->options, load.recorded, &engine, err);
     if (rc != 0)
         rc = error_wrap(err, ERR_DATA, "its fields");
     else
-        rc = replica_load_engine(&load, engine, &position, err);
+        rc = replica_load_engine(&load, engine, err);
     checkpoint_close(&load.reader);
     if (rc != 0) {
         engine_destroy(engine);
         recorded_config_destroy(load.recorded);
+        unanswered_destroy(load.record);
         return rc;
     }
     replica_take_engine(replica, engine, load.recorded);
-    replica->position = position;
+    replica_take_record(replica, load.record);
+    replica->position = load.position;
     replica->next_offset = offset;
     return 0;
 }
@@ -408,7 +466,8 @@ replica_replay(void *context, const struct wal_frame *frame, struct error *err)
     CHECK(frame->first_offset >= replica->next_offset); /* after the checkpoint, in order */
     CHECK(frame->next_offset > frame->first_offset);
     const struct text position = {frame->position, frame->position_bytes};
-    int rc = position_decode(position, replica_fields(replica), &replica->position, err);
+    int rc = replica_read_position(position, replica_fields(replica), &replica->position,
+                                   replica->record, err);
     if (rc != 0)
         return error_wrap(err, ERR_FATAL, "frame at offset %" PRId64, frame->first_offset);
     const struct batch_context context_of_batch = {
@@ -429,6 +488,16 @@ replica_replay(void *context, const struct wal_frame *frame, struct error *err)
     return 0;
 }
 
+/* The size of the largest changes of the record in one frame. Those that wait for a frame are at
+ * most CHANGES_WAITING before the last batch. */
+static int64_t
+replica_changes_bytes_max(const struct config_consumer *config)
+{
+    return (CHANGES_WAITING + config->requests_max + 2 * (int64_t)config->batch_rows) *
+               UNANSWERED_REQUEST_BYTES_MAX +
+           2 * (int64_t)UNANSWERED_LETTERS_MAX * UNANSWERED_LETTER_BYTES_MAX;
+}
+
 static int
 replica_open_wal(struct replica *replica, int64_t begin_offset, struct error *err)
 {
@@ -437,7 +506,8 @@ replica_open_wal(struct replica *replica, int64_t begin_offset, struct error *er
         .directory = replica->directory,
         .identity = (const char *)replica->identity.data,
         .segment_bytes = config->wal_segment_bytes,
-        .frame_bytes = (int64_t)batch_payload_bytes_max(config) + POSITION_BYTES_MAX,
+        .frame_bytes = (int64_t)batch_payload_bytes_max(config) + POSITION_BYTES_MAX +
+                       replica_changes_bytes_max(config),
         .begin_offset = begin_offset,
         .configure = replica_configure,
     };
@@ -487,6 +557,12 @@ replica_follow_positions(struct replica *replica, struct error *err)
     return 0;
 }
 
+static void
+replica_hold(void *context, uint32_t slot, bool is_held)
+{
+    engine_hold(context, slot, is_held);
+}
+
 int
 replica_open(struct replica *replica, const struct replica_seed *seed, struct error *err)
 {
@@ -503,6 +579,8 @@ replica_open(struct replica *replica, const struct replica_seed *seed, struct er
         return rc;
     CHECK(replica->next_offset == wal_durable_offset(replica->wal));
     replica->durable_position = replica->position;
+    unanswered_visit_held(replica->record, replica_hold, replica_write_begin(replica));
+    replica_write_end(replica);
     rc = replica_follow_positions(replica, err);
     if (rc != 0)
         return rc;
@@ -535,6 +613,11 @@ replica_write(struct replica *replica, struct text payload, struct error *err)
     CHECK(replica->unsaved_offset < replica->next_offset);
     buffer_clear(&replica->encoded);
     position_encode(&replica->position, &replica->fields, &replica->encoded);
+    if (!unanswered_changes_are_none(&replica->changes)) {
+        size_t at = position_part_begin(POSITION_UNANSWERED, &replica->encoded);
+        unanswered_changes_encode(&replica->changes, &replica->encoded);
+        position_part_end(at, &replica->encoded);
+    }
     CHECK(payload.bytes <= batch_payload_bytes_max(&replica->options.config->consumer));
     const struct wal_frame frame = {
         .first_offset = replica->unsaved_offset,
@@ -556,6 +639,7 @@ replica_write(struct replica *replica, struct text payload, struct error *err)
     CHECK(wal_durable_offset(replica->wal) == replica->next_offset);
     position_order_move(&replica->order, POSITION_DURABLE, replica->next_offset);
     replica->durable_position = replica->position;
+    unanswered_changes_begin(&replica->changes, NULL);
     replica->unsaved_offset = -1;
     return 0;
 }
@@ -567,11 +651,28 @@ replica_apply(struct replica *replica, const struct batch *batch)
     const struct engine_yield yield = {replica_yield, replica};
     struct engine *engine = replica_write_begin(replica);
     replica_observe(replica, STAGE_LOCK, &since_us);
+    unanswered_changes_visit_held(&batch->changes, replica_hold, engine); /* readers come in */
     batch_apply(batch, engine, &yield);
+    unanswered_apply(replica->record, &batch->changes, replica_hold, engine);
     replica_write_end(replica);
     replica_observe(replica, STAGE_APPLY, &since_us);
     position_order_move(&replica->order, POSITION_APPLIED, batch->next_offset);
     replica_check(replica);
+}
+
+/* Of a batch without events: its position waits for the next frame. */
+static int
+replica_take_changes(struct replica *replica, const struct batch *batch, struct error *err)
+{
+    CHECK(batch->event_count == 0);
+    if (unanswered_changes_are_none(&batch->changes))
+        return 0;
+    struct engine *engine = replica_write_begin(replica);
+    unanswered_apply(replica->record, &batch->changes, replica_hold, engine);
+    replica_write_end(replica);
+    if (unanswered_changes_count(&replica->changes) < CHANGES_WAITING)
+        return 0;
+    return replica_save(replica, err);
 }
 
 int
@@ -590,8 +691,9 @@ replica_advance(struct replica *replica, const struct batch *batch, struct error
         replica->unsaved_offset = batch->first_offset;
         replica->unsaved_us = clock_monotonic_us();
     }
+    unanswered_changes_merge(&replica->changes, &batch->changes);
     if (batch->event_count == 0)
-        return 0;
+        return replica_take_changes(replica, batch, err);
     const struct text payload = {(const char *)batch->payload.data, batch->payload.bytes};
     int rc = replica_write(replica, payload, err);
     if (rc == 0)
@@ -651,6 +753,9 @@ replica_copy(struct replica *replica, struct error *err)
     CHECK(replica->writer_offset > 0);
     buffer_clear(&replica->encoded);
     position_encode(&replica->position, &replica->fields, &replica->encoded);
+    size_t at = position_part_begin(POSITION_UNANSWERED, &replica->encoded);
+    unanswered_encode(replica->record, &replica->encoded);
+    position_part_end(at, &replica->encoded);
     const struct text position = {(const char *)replica->encoded.data, replica->encoded.bytes};
     int rc =
         checkpoint_begin(&replica->place, replica->writer_offset, position, &replica->writer, err);
@@ -758,6 +863,12 @@ const struct position *
 replica_position(const struct replica *replica)
 {
     return &replica->position;
+}
+
+const struct unanswered *
+replica_record(const struct replica *replica)
+{
+    return replica->record;
 }
 
 void

@@ -3,7 +3,8 @@
  *
  *     create      an empty engine
  *     open        loads the newest usable checkpoint and replays the log after it; the position is
- *                 that of the last frame
+ *                 that of the last frame, and the record (unanswered.h) is the checkpoint's after
+ *                 the changes of all frames
  *     advance     makes the events of a batch one frame, syncs it, and applies it to the engine
  *     checkpoint  copies the whole state to one file, which a thread writes while the replica
  *                 advances; afterwards the log before the older of two checkpoints is removed
@@ -104,8 +105,9 @@ int64_t replica_unsaved_us(const struct replica *replica);
 /* Of the comparisons with the source. */
 const struct verdicts_summary *replica_verdicts(const struct replica *replica);
 const struct engine *replica_engine(const struct replica *replica);
-/* After the last batch. */
+/* After the last batch, like the next. */
 const struct position *replica_position(const struct replica *replica);
+const struct unanswered *replica_record(const struct replica *replica);
 /* Names the last reset that the replica has followed (resume.h). */
 void replica_set_replay(struct replica *replica, int64_t replay);
 /* The offset of the next message to read; -1: nothing was read yet. */

@@ -57,8 +57,9 @@ sequence_note_reason(struct sequence *sequence, enum coverage_reason reason)
 static void
 sequence_lose(struct sequence *sequence, enum coverage_reason reason)
 {
-    CHECK(reason >= COVERAGE_GAP && reason <= COVERAGE_SECOND_SOURCE);
+    CHECK(reason >= COVERAGE_GAP && coverage_is_from_rule(reason));
     sequence->losses++;
+    sequence->unanswered = 0; /* else each later mark would end the load that repairs the shard */
     sequence_note_reason(sequence, reason);
     coverage_lose(&sequence->coverage, reason);
 }
@@ -99,6 +100,7 @@ sequence_open_epoch(struct sequence *sequence, const struct event *event)
     sequence_note_reason(sequence, reason);
     CHECK(sequence->reason != COVERAGE_NOTHING_READ);
     coverage_open_epoch(&sequence->coverage, reason);
+    sequence->unanswered = 0;
     sequence->epoch = event->epoch;
     sequence->generation = event->generation;
     sequence->seq = 0;
@@ -170,6 +172,37 @@ sequence_take_digests(struct sequence *sequence, const struct mark *mark)
     sequence->content_known = mark->has_content;
 }
 
+/* Chunks take no number, so nothing else shows that an answer was lost. */
+static void
+sequence_require_answers(struct sequence *sequence)
+{
+    CHECK(sequence->unanswered >= 0);
+    if (sequence->unanswered > 0)
+        sequence_lose(sequence, COVERAGE_ANSWER_LOST);
+}
+
+/* A watermark that owes answers says how far the source is, and proves nothing of its snapshot. */
+static void
+sequence_take_watermark(struct sequence *sequence, const struct event *event)
+{
+    const struct mark *mark = &event->mark;
+    struct sequence_watermark *watermark = &sequence->watermark;
+    CHECK(mark->kind == MARK_WATERMARK);
+    watermark->last_row_id = mark->last_row_id;
+    watermark->max_row_id = mark->max_row_id;
+    watermark->backlog_rows = mark->backlog_rows;
+    watermark->newest_us = mark->clock_us;
+    if (mark->owed > 0 && watermark->owed == 0)
+        watermark->owed_since_us = mark->clock_us;
+    watermark->owed = mark->owed > 0 ? mark->owed : 0;
+    if (watermark->owed > 0)
+        return;
+    sequence_require_answers(sequence);
+    watermark->owed_since_us = 0;
+    watermark->tick = event->tick;
+    watermark->clock_us = mark->clock_us;
+}
+
 static void
 sequence_take_mark(struct sequence *sequence, const struct config_fields *fields,
                    const struct event *event)
@@ -196,13 +229,7 @@ sequence_take_mark(struct sequence *sequence, const struct config_fields *fields
     CHECK(event->seq == sequence->seq);
     sequence_take_digests(sequence, mark);
     if (mark->kind == MARK_WATERMARK)
-        sequence->watermark = (struct sequence_watermark){
-            .tick = event->tick,
-            .clock_us = mark->clock_us,
-            .last_row_id = mark->last_row_id,
-            .max_row_id = mark->max_row_id,
-            .backlog_rows = mark->backlog_rows,
-        };
+        sequence_take_watermark(sequence, event);
 }
 
 /* --- what a load sends ----------------------------------------------------------------------- */
@@ -290,6 +317,8 @@ sequence_take_unnumbered(struct sequence *sequence, const struct config_fields *
         return SEQUENCE_STALE;
     switch (event->kind) {
     case EVENT_CHUNK:
+        if (event->chunk->purpose == CHUNK_CHECK)
+            sequence_require_answers(sequence);
         sequence_take_chunk(sequence, fields, event->chunk);
         return SEQUENCE_APPLY;
     case EVENT_PASS:
@@ -303,6 +332,7 @@ sequence_take_unnumbered(struct sequence *sequence, const struct config_fields *
         return SEQUENCE_CONTROL;
     default:
         CHECK(event->kind == EVENT_SUM || event->kind == EVENT_SUM_POINT);
+        sequence_require_answers(sequence);
         return SEQUENCE_CONTROL;
     }
 }
@@ -344,6 +374,24 @@ sequence_take(struct sequence *sequence, const struct config_fields *fields,
     return SEQUENCE_CONTROL;
 }
 
+void
+sequence_add_request(struct sequence *sequence, int64_t requests_max)
+{
+    CHECK(sequence->unanswered >= 0);
+    CHECK(requests_max >= 0);
+    if (sequence->unanswered < requests_max)
+        sequence->unanswered++;
+    else
+        sequence_lose(sequence, COVERAGE_REQUESTS_FULL);
+}
+
+void
+sequence_remove_request(struct sequence *sequence)
+{
+    CHECK(sequence->unanswered > 0);
+    sequence->unanswered--;
+}
+
 /* A copy without the earlier losses takes the event. */
 bool
 sequence_would_lose(const struct sequence *sequence, const struct config_fields *fields,
@@ -370,13 +418,15 @@ bool
 sequence_is_consistent(const struct sequence *sequence)
 {
     if (sequence->epoch < 0 || sequence->generation < 0 || sequence->seq < 0 ||
-        sequence->losses < 0 || sequence->missing < 0 || sequence->gap_first < 0)
+        sequence->losses < 0 || sequence->missing < 0 || sequence->gap_first < 0 ||
+        sequence->unanswered < 0 || sequence->watermark.owed < 0)
         return false;
-    if (sequence->epoch == 0 && (sequence->seq != 0 || sequence->losses != 0))
+    if (sequence->epoch == 0 &&
+        (sequence->seq != 0 || sequence->losses != 0 || sequence->unanswered != 0))
         return false;
     if (sequence->losses > 0 && sequence->reason == COVERAGE_COMPLETE)
         return false;
-    if (sequence->reason > COVERAGE_SECOND_SOURCE || !coverage_is_consistent(&sequence->coverage))
+    if (!coverage_is_from_rule(sequence->reason) || !coverage_is_consistent(&sequence->coverage))
         return false;
     if (sequence->gap_first == 0)
         return sequence->gap_last == 0;
@@ -404,7 +454,7 @@ void
 sequence_describe(const struct sequence *sequence, enum coverage_reason reason, char *out,
                   size_t bytes)
 {
-    static const char *const texts[COVERAGE_SECOND_SOURCE + 1] = {
+    static const char *const texts[COVERAGE_REASONS] = {
         [COVERAGE_COMPLETE] = "",
         [COVERAGE_NOTHING_READ] = "no event of a producer was read yet",
         [COVERAGE_SOURCE_NOT_EMPTY] = "the source had rows before the topic began",
@@ -415,8 +465,11 @@ sequence_describe(const struct sequence *sequence, enum coverage_reason reason, 
             "a generation of the producer began without its fence: events may be lost",
         [COVERAGE_OTHER_TOPIC] = "the topic was created again: events may be lost",
         [COVERAGE_SECOND_SOURCE] = "a second producer writes numbered events to this topic",
+        [COVERAGE_ANSWER_LOST] = "the answer to a refresh never came: rows may be out of date",
+        [COVERAGE_REQUESTS_FULL] =
+            "more refreshes wait for their answers than consumer.requests_max",
     };
-    CHECK(reason <= COVERAGE_SECOND_SOURCE);
+    CHECK(coverage_is_from_rule(reason));
     CHECK(bytes >= SEQUENCE_REASON_BYTES);
     if (reason == COVERAGE_GAP)
         snprintf(out, bytes,

@@ -11,6 +11,12 @@
  * up to it. A chunk, a pass, a mark of a job or a sum with a smaller number is stale and dropped,
  * because the shard has gone further.
  *
+ * The answers to requests are chunks, so no number shows that one was lost. Therefore a watermark
+ * that owes nothing, a sum and a chunk to be compared prove a loss while requests are unanswered.
+ * Any loss and a new epoch empty the record of requests: otherwise each later mark would end the
+ * load that repairs the shard. Which requests these are is in unanswered.h; a sequence has their
+ * number.
+ *
  * Pure: no I/O, no clock, no memory of its own; a sequence may be copied.
  */
 #ifndef CONSUMER_PARTITION_SEQUENCE_H
@@ -22,13 +28,17 @@
 
 enum { SEQUENCE_NAME_BYTES = 128, SEQUENCE_REASON_BYTES = 256 };
 
-/* The last watermark. All 0: none yet. */
+/* The last watermark. All 0: none yet. A watermark that owes answers proves no snapshot: tick and
+ * clock_us stay those of the last one that owed nothing. */
 struct sequence_watermark {
     int64_t tick; /* of the window whose snapshot the partition is proved to hold, if complete */
     int64_t clock_us;
     int64_t last_row_id;
     int64_t max_row_id;
     int64_t backlog_rows;
+    int64_t owed;          /* requests that the source has not answered yet */
+    int64_t owed_since_us; /* clock of the first watermark since something is owed; else 0 */
+    int64_t newest_us;     /* clock of this one, whatever it owes */
 };
 
 struct sequence {
@@ -48,6 +58,7 @@ struct sequence {
     int64_t missing;   /* events that never came, in all gaps */
     int64_t gap_first; /* the first gap since, from here to gap_last; 0: no gap */
     int64_t gap_last;
+    int64_t unanswered; /* requests in the record of the partition (unanswered.h) */
     struct sequence_watermark watermark;
     struct coverage coverage;
     char source[SEQUENCE_NAME_BYTES];   /* of the numbered source; "": not known yet */
@@ -77,6 +88,12 @@ enum sequence_verdict sequence_take(struct sequence *sequence, const struct conf
 bool sequence_would_lose(const struct sequence *sequence, const struct config_fields *fields,
                          const struct event *event, char *reason, size_t bytes);
 
+/* A row that was just taken has a request, which enters the record; at `requests_max` it does not
+ * fit, which is a loss and empties the record. */
+void sequence_add_request(struct sequence *sequence, int64_t requests_max);
+/* A chunk that was just taken has answered a request of the record. */
+void sequence_remove_request(struct sequence *sequence);
+
 /* Are existence and all fields complete? */
 bool sequence_complete(const struct sequence *sequence);
 
@@ -86,7 +103,7 @@ bool sequence_is_consistent(const struct sequence *sequence);
 /* Checks that `after` comes from `before` by taking events: numbers and losses only grow. */
 void sequence_check_growth(const struct sequence *before, const struct sequence *after);
 
-/* A reason that the seq rule has found (up to COVERAGE_SECOND_SOURCE) as text, without what to do
+/* A reason that the seq rule has found (coverage_is_from_rule) as text, without what to do
  * about it; "" for COVERAGE_COMPLETE. `bytes` >= SEQUENCE_REASON_BYTES. */
 void sequence_describe(const struct sequence *sequence, enum coverage_reason reason, char *out,
                        size_t bytes);

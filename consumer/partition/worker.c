@@ -246,7 +246,8 @@ worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
     int rc = 0;
     CHECK(*next < worker->read->count);
     CHECK(worker->read->count <= KAFKA_BATCH_RECORDS_MAX);
-    batch_begin(batch, &replica_position(worker_fed(worker))->sequence);
+    batch_begin(batch, &replica_position(worker_fed(worker))->sequence,
+                replica_record(worker_fed(worker)));
     while (rc == 0 && *next < worker->read->count && !batch_full(batch)) {
         rc = batch_add(batch, &worker->read->records[*next], err);
         if (rc == 0)

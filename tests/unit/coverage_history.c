@@ -287,7 +287,7 @@ history_restart(struct history *history)
     buffer_init(&bytes);
     position_encode(&position, history_fields(history), &bytes);
     const struct text text = {(const char *)bytes.data, bytes.bytes};
-    assert_int_equal(position_decode(text, history_fields(history), &read, &err), 0);
+    assert_int_equal(position_decode(text, history_fields(history), &read, NULL, &err), 0);
     assert_memory_equal(&read, &position, sizeof read);
     history->sequence = read.sequence;
     buffer_free(&bytes);

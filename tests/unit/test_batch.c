@@ -17,7 +17,7 @@ static const struct config_filter_field filter_fields[] = {
 static const struct config config = {
     .index = "i",
     .topic = {.name = "t", .partitions = PARTITIONS, .max_slots = MAX_SLOTS},
-    .consumer = {.group = "g", .batch_rows = 1000, .batch_bytes = 1 << 20},
+    .consumer = {.group = "g", .batch_rows = 1000, .batch_bytes = 1 << 20, .requests_max = 1000},
     .index_config = {.filter_fields = filter_fields, .filter_field_count = 2},
 };
 
@@ -51,7 +51,7 @@ fixture_begin(struct fixture *fixture)
     assert_int_equal(event_codec_create(&fixture->context.codec, &err), 0);
     batch_init(&fixture->batch, &fixture->context);
     sequence_init(&sequence, &fixture->batch.fields);
-    batch_begin(&fixture->batch, &sequence);
+    batch_begin(&fixture->batch, &sequence, NULL);
 }
 
 static void
@@ -343,7 +343,7 @@ test_L8_replayed_payloads_give_the_same_index(void **state)
     random_seed();
     for (int round = 0; round < 50; round++) {
         const struct sequence sequence = fixture.batch.sequence;
-        batch_begin(&fixture.batch, &sequence);
+        batch_begin(&fixture.batch, &sequence, NULL);
         for (int i = 0; i < 40; i++) {
             int64_t id = PARTITION + PARTITIONS * (int64_t)random_below(MAX_SLOTS);
             const struct op ops[] = {op_of(OP_SET, "level", (int64_t)random_below(5)),

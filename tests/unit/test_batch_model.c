@@ -200,7 +200,7 @@ send_batch(struct shards *shards)
     struct arena arena;
     arena_init(&arena);
     shards->refused = 0;
-    batch_begin(&shards->batch, &shards->sequence);
+    batch_begin(&shards->batch, &shards->sequence, NULL);
     for (uint64_t n = 1 + random_below(EVENTS_MAX); n > 0; n--)
         send_event(shards);
     batch_close(&shards->batch);

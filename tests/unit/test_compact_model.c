@@ -299,7 +299,7 @@ deliver(struct event_codec *codec, const struct batch_context *context, const st
     batch_init(&batch, context);
     sequence_init(&sequence, &batch.fields);
     while (next < sent->count) {
-        batch_begin(&batch, &sequence);
+        batch_begin(&batch, &sequence, NULL);
         for (uint64_t n = random_below(EVENTS_MAX); n > 0 && next < sent->count; n--) {
             struct naive_ops ops;
             struct event event = event_of(&sent->events[next], &ops);

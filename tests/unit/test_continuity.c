@@ -39,7 +39,7 @@ replay(void *context, const struct wal_frame *frame, struct error *err)
     buffer_append(&fixture->payload, frame->payload, frame->payload_bytes);
     const struct text payload = {frame->payload, frame->payload_bytes};
     const struct text position = {frame->position, frame->position_bytes};
-    int rc = position_decode(position, &fixture->batch.fields, &fixture->position, err);
+    int rc = position_decode(position, &fixture->batch.fields, &fixture->position, NULL, err);
     if (rc == 0)
         rc = batch_replay(&fixture->context, fixture->engine, payload, &arena, NULL, err);
     arena_free(&arena);
@@ -131,7 +131,7 @@ consume(struct fixture *fixture, uint32_t first)
     struct batch *batch = &fixture->batch;
     struct buffer bytes;
     buffer_init(&bytes);
-    batch_begin(batch, &fixture->position.sequence);
+    batch_begin(batch, &fixture->position.sequence, NULL);
     for (uint32_t i = first; i < fixture->message_count; i++) {
         const struct buffer *message = &fixture->messages[i];
         const struct kafka_record record = {.offset = fixture->offset++,

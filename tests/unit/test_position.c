@@ -1,4 +1,4 @@
-/* The position's bytes: golden, round trip, and every damage refused; and those of the version
+/* The position's bytes: golden, round trip, and every damage refused; and those of the versions
  * before. */
 #include "tests/unit/unit_test.h"
 
@@ -37,7 +37,8 @@ example(void)
     sequence->missing = 8;
     sequence->gap_first = 9;
     sequence->gap_last = 10;
-    sequence->watermark = (struct sequence_watermark){11, 12, 13, 14, -1};
+    sequence->watermark = (struct sequence_watermark){11, 12, 13, 14, -1, 23, 24, 25};
+    sequence->unanswered = 26;
     memcpy(sequence->source, "main", sizeof "main");
     memcpy(sequence->topic_id, "6f1c", sizeof "6f1c");
     memcpy(coverage->voided_reason, "ddl", sizeof "ddl");
@@ -76,23 +77,33 @@ example(void)
     "\x04"     \
     "6f1c"
 
-static const char golden[] =
-    "\x03\x05\x1f" NUMBERS_OF_VERSION_2 "\x10" ZERO7 "\x11" ZERO7 "\x12" ZERO7 "\x13" ZERO7
-    "\x14" ZERO7 "\x15" ZERO7 "\x16" ZERO7 NAMES "\x03"
-    "ddl"
-    "\x05\x0d"
-    "\x01\x00"
-    "\x04tags"
-    "\x0a\x16";
+#define NUMBERS_OF_VERSION_3                                                              \
+    NUMBERS_OF_VERSION_2 "\x10" ZERO7 "\x11" ZERO7 "\x12" ZERO7 "\x13" ZERO7 "\x14" ZERO7 \
+                         "\x15" ZERO7 "\x16" ZERO7
+#define FIELDS \
+    "\x03"     \
+    "ddl"      \
+    "\x05\x0d" \
+    "\x01\x00" \
+    "\x04tags" \
+    "\x0a\x16"
+
+static const char golden[] = "\x04\x05\x1f" NUMBERS_OF_VERSION_3 "\x17" ZERO7 "\x18" ZERO7
+                             "\x19" ZERO7 "\x1a" ZERO7 NAMES FIELDS;
+static const char golden_3[] = "\x03\x05\x1f" NUMBERS_OF_VERSION_3 NAMES FIELDS;
 static const char golden_2[] = "\x02\x05\x01" NUMBERS_OF_VERSION_2 NAMES;
 
-enum { GOLDEN_BYTES = sizeof golden - 1, GOLDEN_2_BYTES = sizeof golden_2 - 1 };
+enum {
+    GOLDEN_BYTES = sizeof golden - 1,
+    GOLDEN_3_BYTES = sizeof golden_3 - 1,
+    GOLDEN_2_BYTES = sizeof golden_2 - 1
+};
 
 static int
 decode(const char *data, size_t bytes, struct position *position)
 {
     struct error err = {0};
-    return position_decode((struct text){data, bytes}, &fields, position, &err);
+    return position_decode((struct text){data, bytes}, &fields, position, NULL, &err);
 }
 
 static void
@@ -116,6 +127,53 @@ test_a_written_position_is_read_back(void **state)
     struct position position;
     assert_int_equal(decode(golden, GOLDEN_BYTES, &position), 0);
     assert_memory_equal(&position, &wanted, sizeof position);
+}
+
+/* Version 3 knew of no requests. */
+static void
+test_a_position_of_version_3_has_no_requests(void **state)
+{
+    (void)state;
+    struct position wanted = example();
+    struct position position;
+    wanted.sequence.unanswered = 0;
+    wanted.sequence.watermark.owed = 0;
+    wanted.sequence.watermark.owed_since_us = 0;
+    wanted.sequence.watermark.newest_us = wanted.sequence.watermark.clock_us;
+    assert_int_equal(decode(golden_3, GOLDEN_3_BYTES, &position), 0);
+    assert_memory_equal(&position, &wanted, sizeof position);
+    assert_int_equal(decode(golden_3, GOLDEN_3_BYTES + 1, &position), ERR_DATA);
+    for (size_t bytes = 0; bytes < GOLDEN_3_BYTES; bytes++)
+        assert_int_equal(decode(golden_3, bytes, &position), ERR_DATA);
+}
+
+static void
+test_parts_are_found_and_damaged_ones_refused(void **state)
+{
+    (void)state;
+    const struct position wanted = example();
+    struct position position;
+    struct text parts, part;
+    struct error err;
+    struct buffer out;
+    buffer_init(&out);
+    position_encode(&wanted, &fields, &out);
+    size_t at = position_part_begin(POSITION_UNANSWERED, &out);
+    buffer_append(&out, "abc", 3);
+    position_part_end(at, &out);
+    struct text bytes = {(const char *)out.data, out.bytes};
+    assert_int_equal(position_decode(bytes, &fields, &position, &parts, &err), 0);
+    assert_true(position_find_part(parts, POSITION_UNANSWERED, &part));
+    assert_int_equal(part.bytes, 3);
+    assert_memory_equal(part.data, "abc", 3);
+    for (bytes.bytes--; bytes.bytes > GOLDEN_BYTES; bytes.bytes--)
+        assert_int_equal(position_decode(bytes, &fields, &position, &parts, &err), ERR_DATA);
+    assert_int_equal(position_decode(bytes, &fields, &position, &parts, &err), 0);
+    assert_false(position_find_part(parts, POSITION_UNANSWERED, &part));
+    out.data[GOLDEN_BYTES] = 99; /* a part of a later version */
+    bytes.bytes = out.bytes;
+    assert_int_equal(position_decode(bytes, &fields, &position, &parts, &err), ERR_DATA);
+    buffer_free(&out);
 }
 
 /* The one reason of version 2 becomes the reason of every field. */
@@ -157,7 +215,7 @@ test_fields_are_read_by_name(void **state)
     struct error err;
     config_fields_init(&other, &other_index);
     const struct text bytes = {golden, GOLDEN_BYTES};
-    assert_int_equal(position_decode(bytes, &other, &position, &err), 0);
+    assert_int_equal(position_decode(bytes, &other, &position, NULL, &err), 0);
     const struct coverage *coverage = &position.sequence.coverage;
     assert_int_equal(coverage->reasons[0], COVERAGE_GAP);
     assert_int_equal(coverage->reasons[1], COVERAGE_FIELD_ADDED);
@@ -183,13 +241,13 @@ static void
 test_unknown_versions_reasons_flags_and_lengths_are_refused(void **state)
 {
     (void)state;
-    enum { NAMES_AT = 3 + 23 * 8, FIELDS_AT = NAMES_AT + 5 + 5 + 4 };
+    enum { NAMES_AT = 3 + 27 * 8, FIELDS_AT = NAMES_AT + 5 + 5 + 4 };
     static const struct {
         size_t at;
         char byte;
     } cases[] = {
         {0, 0},
-        {0, 4},
+        {0, 5},
         {1, COVERAGE_FIELD_ADDED},
         {2, 32},
         {NAMES_AT, (char)SEQUENCE_NAME_BYTES},
@@ -227,13 +285,16 @@ test_numbers_that_contradict_each_other_are_refused(void **state)
         REPLAY = 15,
         JOB = 18,
         COVERED_TO = 19,
-        PASS_PART = 21
+        PASS_PART = 21,
+        OWED = 23,
+        UNANSWERED = 26
     };
     static const struct {
         int number;
         uint8_t byte; /* of each of its bytes */
-    } cases[] = {{EPOCH, 0xff}, {EPOCH, 0},     {SEQ, 0xff}, {LOSSES, 0},        {MISSING, 0},
-                 {GAP_LAST, 0}, {REPLAY, 0xff}, {JOB, 0},    {COVERED_TO, 0xff}, {PASS_PART, 0xff}};
+    } cases[] = {{EPOCH, 0xff},      {EPOCH, 0},        {SEQ, 0xff},    {LOSSES, 0},
+                 {MISSING, 0},       {GAP_LAST, 0},     {REPLAY, 0xff}, {JOB, 0},
+                 {COVERED_TO, 0xff}, {PASS_PART, 0xff}, {OWED, 0xff},   {UNANSWERED, 0xff}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct position position;
         char bytes[GOLDEN_BYTES];
@@ -272,6 +333,8 @@ main(void)
         cmocka_unit_test(test_the_format_does_not_change),
         cmocka_unit_test(test_a_written_position_is_read_back),
         cmocka_unit_test(test_a_position_of_version_2_keeps_what_it_proved),
+        cmocka_unit_test(test_a_position_of_version_3_has_no_requests),
+        cmocka_unit_test(test_parts_are_found_and_damaged_ones_refused),
         cmocka_unit_test(test_fields_are_read_by_name),
         cmocka_unit_test(test_a_position_that_is_cut_or_too_long_is_refused),
         cmocka_unit_test(test_unknown_versions_reasons_flags_and_lengths_are_refused),

@@ -167,6 +167,7 @@ store_begin(struct store *store, bool has_topic)
                 .topic = {.name = "golden", .partitions = FIXTURE_PARTITIONS, .max_slots = 1000},
                 .consumer = {.group = "golden",
                              .batch_rows = 1000,
+                             .requests_max = 1000,
                              .batch_bytes = 1 << 20,
                              .wal_segment_bytes = 1 << 20,
                              .wal_limit_bytes = 1 << 30,
@@ -258,7 +259,8 @@ try_read(struct store *store, struct error *err)
         const struct buffer *message = &store->messages[i];
         const struct kafka_record record = {
             .offset = i, .value = message->data, .value_bytes = message->bytes};
-        batch_begin(&batch, &replica_position(store->replica)->sequence);
+        batch_begin(&batch, &replica_position(store->replica)->sequence,
+                    replica_record(store->replica));
         assert_int_equal(batch_add(&batch, &record, err), 0);
         batch_close(&batch);
         rc = replica_advance(store->replica, &batch, err);
