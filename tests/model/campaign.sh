@@ -9,6 +9,10 @@ r sum 2000 -s 200001
 r skip 2000 -s 200001
 r split 2000 -s 200001
 r clone 2000 -s 200001
+r own 2000 -s 200001; r own 1000 -s 200001 -o by=query
+for b in query rows; do
+  r reftrunc 1000 -s 300001 -o parents=refresh -o by=$b -o owes_max=0; done
+for m in 0 1; do r ref 500 -s 310001 -o owed_max=$m; r own 500 -s 310001 -o owed_max=$m; done
 r reftrunc 2000 -s 200001; r field 500 -s 200001; r all 2000 -s 200001; r refjob 2000 -s 200001
 r pass 2000 -s 200001; r passfail 2000 -s 200001
 for s in core crash trunc chunk live fail roll; do r $s 1000 -s 200001; done

@@ -206,6 +206,10 @@ def compact(ops, cfg):
     return out + late
 
 
+def compares(ev):
+    return ev.kind == "chunk" and ev.body["kind"] in ("check", "sum")
+
+
 class Pos:
     """The position: saved inside each frame."""
 
@@ -215,7 +219,7 @@ class Pos:
         self.cover, self.gap = None, ""
         self.passed = None  # (job, its parts up to this parent): an unbroken pass
         self.tainted = False
-        self.topic, self.owes = None, frozenset()  # owes: refresh rows applied, answer not yet seen
+        self.topic, self.owes = None, frozenset()  # owes: requests applied, answer not yet seen
         self.fences = ()  # (generation, tick, clock) of the last fences
         self.h = 0  # running checksum; None after a gap
         self.audit = ()
@@ -281,11 +285,11 @@ class Shard:
     def __init__(self, world, p):
         self.w, self.p, self.cfg = world, p, world.cfg
         self.wal, self.durable = [], 0  # frames; the first `durable` are on disk
-        self.ckpt = []  # [(frames before it, state, pos)]
+        self.ckpt = []  # [(frames before it, state, pos, verdicts)]
         self.base = 0  # frames trimmed from the head
         self.committed = (0, "mine")  # Kafka group offset and metadata
         self.up, self.batch = False, None
-        self.reports = []
+        self.reports, self.verdicts = [], []
         self.old, self.served = None, 0  # the state that serves while a replay is built beside it
         self.fields = OWN | {"x"} if self.cfg.posts else OWN
 
@@ -320,10 +324,10 @@ class Shard:
             self.durable = len(self.wal)
         del self.wal[self.durable :]
         if self.ckpt:
-            n, st, pos = self.ckpt[-1]
+            n, st, pos, self.verdicts = self.ckpt[-1]
             self.state, self.pos, self.frame = copy.deepcopy(st), pos.copy(), n
         else:
-            self.state, self.pos, self.frame = {}, Pos(), 0
+            self.state, self.pos, self.frame, self.verdicts = {}, Pos(), 0, []
         for fr in self.wal[self.frame - self.base :]:
             self.run(fr)
         if (
@@ -394,6 +398,17 @@ class Shard:
         pos.complete, pos.cover, pos.owes, pos.passed = False, None, frozenset(), None
         pos.gap = pos.gap or why
 
+    def ask(self, pos, ev):
+        """Requests are kept by their outbox row; only an answer that names the row removes it."""
+        pos.owes |= {
+            (ev.rid[0],) + op[:2] for op in ev.body if op[0] in ("ref", "refp", "refan")
+        }
+        if self.cfg.owes_max and len(pos.owes) > self.cfg.owes_max:
+            if self.cfg.mut == "full_drops":
+                pos.owes = frozenset(sorted(pos.owes)[-self.cfg.owes_max :])
+            else:
+                self.lost(pos, "too many requests")
+
     def accept(self, pos, ev):
         """Returns the ops of an event, or None if it is dropped. Changes pos."""
         cfg = self.cfg
@@ -442,11 +457,7 @@ class Shard:
             pos.h = hash((pos.h, *ev.dig)) if ev.seq == pos.last + 1 and pos.h is not None else None
             pos.last = ev.seq
             pos.audit = pos.audit + (ev.rid + (ev.kind,),)
-            pos.owes |= {
-                op[:2] + ((ev.rid[0],) if op[0] == "refan" and cfg.mut != "owes_key" else ())
-                for op in ev.body
-                if op[0] in ("ref", "refp", "refan")
-            }
+            self.ask(pos, ev)
             return ev.body
         # marks and chunks carry the seq that they follow
         if ev.seq > pos.last:
@@ -466,8 +477,7 @@ class Shard:
         if (
             ev.kind == "wm"
             and not ev.owed
-            or ev.kind == "chunk"
-            and ev.body["kind"] in ("check", "sum")
+            or compares(ev)
         ) and pos.owes:
             if cfg.mut not in (
                 "ref_trust",
@@ -478,6 +488,9 @@ class Shard:
                 "ref_trim",
                 "ref_sub",
                 "check_owed",
+                "spill_lost",
+                "spill_mark",
+                "spill_ref",
             ):
                 self.lost(
                     pos, "an answer was lost"
@@ -494,15 +507,10 @@ class Shard:
             return []
         if ev.kind == "chunk":
             if b["kind"] == "refresh":
-                pos.owes -= (
-                    {(k, e) for k in ("ref", "refp") for e in b["ents"]}
-                    | {("refp", e) for e in b["kin"]}
-                    | {
-                        o
-                        for o in pos.owes
-                        if o[0] == "refan"
-                        and (o[-1] in b["ids"] or cfg.mut == "owes_key" and o[1] in b["pars"])
-                    }
+                pos.owes = frozenset(
+                    o
+                    for o in pos.owes
+                    if o[0] not in b["ids"] and (cfg.mut != "owes_key" or o[1:] not in b["keys"])
                 )
                 return [("rfr", b, self.w.P, self.p)]
             if b["kind"] == "load" and b["phase"] == 2:
@@ -577,7 +585,11 @@ class Shard:
         evs = log[self.pos.off : self.pos.off + rng.choice([1, 2, 3, 6, 10])]
         if not evs:
             return False
+        if self.cfg.mut not in ("sum_open", "sum_late"):  # a comparison closes its batch
+            cut = [i for i, ev in enumerate(evs) if compares(ev)]
+            evs = evs[: cut[0] + 1] if cut else evs
         pos, raw, sh, naive = self.pos.copy(), [], copy.deepcopy(self.state), []
+        expect = self.verdicts
         pos.keep = self.cfg.dead == "keep"
         self.shadow = sh
         for ev in evs:
@@ -587,12 +599,21 @@ class Shard:
                     self.w.at_check(self, sh, op, ev, pos)
                 if op[0] == "sum":
                     naive.append(self.w.at_sum(self, sh, op, pos))
+                if op[0] in ("sum", "check"):
+                    expect = self.judged(expect, sh, op, pos)
                 apply_op(sh, op, self.cfg)
                 raw.append(op)
         pos.off += len(evs)
         self.batch = dict(
             at="append",
-            fr=dict(ops=compact(raw, self.cfg), raw=raw, pos=pos, off0=self.pos.off, naive=naive),
+            fr=dict(
+                ops=compact(raw, self.cfg),
+                raw=raw,
+                pos=pos,
+                off0=self.pos.off,
+                naive=naive,
+                expect=expect,
+            ),
             shadow=sh,
         )
         if self.cfg.mut in ("commit_early", "commit_early_hidden"):
@@ -609,9 +630,22 @@ class Shard:
         self.batch["at"] = "commit" if self.cfg.mut == "apply_early" else "apply"
         return True
 
+    def judged(self, verdicts, st, op, pos):
+        """The newest verdict of each range: what differs, and what could not be compared."""
+        c, own = op[1], pos.fields & OWN
+        if op[0] == "sum":
+            v = (sum_diff(st, op, own & pos.comp, self.cfg), own - pos.comp)
+        else:
+            v = (frozenset(check_diff(st, op, self.cfg)), frozenset())
+        inside = lambda o: o[0] == op[0] and c["lo"] <= o[1] and o[2] <= c["hi"]
+        return [o for o in verdicts if not inside(o)] + [(op[0], c["lo"], c["hi"], *v)]
+
     def run(self, fr):
+        """Applies a frame. Verdicts are not in it: they are found again when it is replayed."""
         naive = list(fr.get("naive", ()))
         for op in fr["ops"]:
+            if op[0] in ("sum", "check"):
+                self.verdicts = self.judged(self.verdicts, self.state, op, fr["pos"])
             if op[0] == "sum":
                 rep = sum_diff(self.state, op, fr["pos"].fields, self.cfg)
                 self.reports.append((op[1]["job"], rep))
@@ -621,6 +655,8 @@ class Shard:
                 self.reports.append((op[1]["job"], frozenset(check_diff(self.state, op, self.cfg))))
             else:
                 apply_op(self.state, op, self.cfg)
+        if self.verdicts != fr.get("expect", self.verdicts):
+            raise Violation(f"verdicts p{self.p}: {self.verdicts}, were {fr['expect']}")
         self.pos = fr["pos"].copy()
         self.frame += 1
         self.w.order_law(self)
@@ -650,7 +686,9 @@ class Shard:
                 return True
         self.serves()
         if rng.random() < 0.2:
-            self.ckpt = self.ckpt[-1:] + [(self.frame, copy.deepcopy(self.state), self.pos.copy())]
+            kept = [] if self.cfg.mut == "verdict_memory" else self.verdicts
+            here = (self.frame, copy.deepcopy(self.state), self.pos.copy(), kept)
+            self.ckpt = self.ckpt[-1:] + [here]
             n = self.ckpt[0][0] - self.base  # WAL start <= oldest kept checkpoint
             if n > 0:
                 del self.wal[:n]

@@ -1,6 +1,8 @@
 """Producer instance and the Kafka logs of the model."""
 
-from cons import phases
+import random
+
+from cons import Violation, phases
 from pg import INF, asked, sums, table_values, view
 
 PHASES = ("img", "tag", "par")
@@ -67,7 +69,8 @@ class Prod:
         self.src, self.rival = None, False
         self.name, self.ver = name, ver
         self.mode, self.client, self.why = "boot", None, ""
-        self.chunk, self.early = None, ()  # early: mutation ref_early
+        self.chunk, self.then = None, []  # the step that is being sent, those after it
+        self.early = ()  # mutation ref_early
         self.conn = self.db.conn
 
     # --- helpers ------------------------------------------------------------
@@ -113,7 +116,7 @@ class Prod:
         """Go-back-N: destroys the client, takes a new generation, sends again from the cursor."""
         if self.client:
             self.w.ghost(self.client)
-        self.client, self.mode, self.chunk = None, "boot", None
+        self.client, self.mode, self.chunk, self.then = None, "boot", None, []
 
     # --- main loop: one step -------------------------------------------------
     def step(self, rng):
@@ -184,18 +187,85 @@ class Prod:
     # `ref` of a window row: every refresh row that this snapshot sees has been answered by an
     # acknowledged chunk.
     # `owed`: refresh rows of the delivered part of the stream that are not, with the S1 of their
-    # window.
+    # window. Above `owed_max` they are only counted, as segments of the outbox that are read again
+    # (`spill`).
     def resume_owed(self):
         w = self.db.newest()
-        self.owed, self.page = {}, {}
-        for i, r in self.db.outbox.items():
-            if asked(r) and not w["ref"].sees(r.xid) and self.s2.sees(r.xid):
-                if self.s1.sees(r.xid) or i <= self.sub and self.cfg.mut != "ref_sub":
-                    self.owed[i] = asked(r) + (w["ref"], -1)
+        self.owed, self.page, self.spill = {}, {}, []
+        g = dict(lo=w["ref"], hi=self.s2, cut=(self.s1, self.sub), upto=INF, after=0, tick=-1)
+        g.update(ref=w["ref"], n=[0] * self.P, skip=set())
+        self.spill.append(g)
+        for r in self.spilled(g):
+            self.count_row(g, r, 1)
+        self.refill()
+
+    def spilled(self, g):
+        """The refresh rows of a segment that have not been taken from it."""
+        for i, r in sorted(self.db.outbox.items()):
+            if g["after"] < i <= g["upto"] and i not in g["skip"] and asked(r):
+                if not g["lo"].sees(r.xid) and g["hi"].sees(r.xid):
+                    if g["cut"] is None or g["cut"][0].sees(r.xid):
+                        yield r
+                    elif i <= g["cut"][1] and self.cfg.mut != "ref_sub":
+                        yield r
+
+    def count_row(self, g, r, d):
+        for p in range(self.P):
+            g["n"][p] += d * (asked(r)[0] == "refan" or r.e % self.P == p)
+
+    def refill(self):
+        while self.spill and (len(self.owed) < self.cfg.owed_max or not self.cfg.owed_max):
+            g = self.spill[0]
+            r = next(self.spilled(g), None)
+            if r is None:
+                self.spill.pop(0)
+                if any(g["n"]) and not self.cfg.mut:
+                    raise Violation("a request that is owed is no longer in the outbox")
+                continue
+            g["after"] = r.id
+            self.count_row(g, r, -1)
+            self.owed[r.id] = asked(r) + (g["ref"], g["tick"])
+
+    def hold(self, r):
+        """A request has been sent with its row."""
+        answering = self.chunk and self.chunk["kind"] == "refresh" and r.id in self.chunk["ids"]
+        full = self.cfg.owed_max and len(self.owed) >= self.cfg.owed_max or self.spill
+        g = self.spill[-1] if self.spill and self.spill[-1]["tick"] == self.tick else None
+        if not full or answering:
+            self.owed[r.id] = asked(r) + (self.s1, self.tick)
+            if g:
+                g["skip"].add(r.id)
+            return
+        if self.cfg.mut == "spill_lost":
+            return
+        if not g:
+            g = dict(lo=self.s1, hi=self.s2, cut=None, after=r.id - 1, tick=self.tick)
+            g.update(ref=self.s1, n=[0] * self.P, skip=set())
+            self.spill.append(g)
+        g["upto"] = r.id
+        self.count_row(g, r, 1)
+        self.w.count("spilled")
+
+    def owes(self, p=None):
+        held = any(
+            p is None or k == "refan" or e % self.P == p for k, e, _, _ in self.owed.values()
+        )
+        over = any(any(g["n"]) if p is None else g["n"][p] for g in self.spill)
+        return held or over and self.cfg.mut != "spill_mark"
+
+    def answered(self):
+        """What a new window saves: the S1 of the oldest window that owes."""
+        owing = [(o[3], o[2]) for o in self.owed.values()]
+        if self.cfg.mut != "spill_ref":
+            owing += [(g["tick"], g["ref"]) for g in self.spill if any(g["n"])]
+        if not owing or self.cfg.mut == "ref_memory":
+            return self.s2
+        return min(owing, key=lambda o: o[0])[1]
 
     def answer(self, snap, rng):
         """In the transaction of S2: the first rows of the new window are read, and whatever
-        refreshes are known by now."""
+        refreshes are known by now. One reading answers every request for the same thing."""
+        self.refill()
         known = {i: o[:2] for i, o in self.owed.items()}
         if self.cfg.refresh_at == "own":
             for r in self.db.window_rows(self.s2, snap, 0, 6):
@@ -203,43 +273,67 @@ class Prod:
                     known[r.id] = asked(r)
         if not known:
             return None
-        ids, n = sorted(known), rng.choice(
-            [1, 3, 8]
-        )  # bounded; the rest waits for the next end of a window
-        keys = list(dict.fromkeys(known[i] for i in ids))[
-            :n
-        ]  # one reading answers every request for the same thing
-        ids = ids[:n] if self.cfg.parents == "lock" else [i for i in ids if known[i] in keys]
-        c = dict(kind="refresh", ids=ids, snap=snap, ents={}, pars={}, kin={}, page={})
-        for i in list(ids):
-            k, e = known[i]
-            if k == "ref":
-                v = view(snap.truth, e)
-                c["ents"][e] = (
-                    v is not None,
-                    {f: (v or {}).get(f) for f in "afg"},
-                    snap.truth["tag"].get(e),
-                )
-            elif k == "refp":
-                c["kin"][e] = (view(snap.truth, e) or {}).get("g")
-            elif (
-                self.cfg.by == "rows"
-            ):  # all its children in this snapshot; many: a part at each end of a window
-                kids = [
-                    x
-                    for x, r in sorted(snap.truth["img"].items())
-                    if r["f"] == e and x > self.page.get(i, -1)
-                ]
-                part = kids[: rng.choice([1, 2, self.cfg.E])]
-                c["kin"].update({x: snap.truth["par"].get(e) for x in part})
-                if part != kids:
-                    c["page"][i] = part[-1]
-                    ids.remove(i)
-                else:
-                    c["pars"][e] = None
-            elif self.cfg.mut != "ref_nofan":
-                c["pars"][e] = snap.truth["par"].get(e)
+        n = rng.choice([1, 3, 8])  # bounded; the rest waits for the next end of a window
+        keys = list(dict.fromkeys(known[i] for i in sorted(known)))[:n]
+        c = dict(kind="refresh", snap=snap, ents={}, pars={}, kin={}, page={}, done=[], rows={})
+        for key in keys:
+            self.read_key(c, key, [i for i in sorted(known) if known[i] == key], rng)
+        if self.cfg.mut == "name_all":  # names what it has not read
+            c["rows"].update({i: (known[i], []) for i in known if i not in c["rows"]})
+        c.update(ids=sorted(c["rows"]), seed=rng.randrange(1 << 30))
         return c
+
+    def read_key(self, c, key, ids, rng):
+        """Adds what one key is worth. `rows`: the requests that it answers, and the slots that
+        must have been said before an answer is complete."""
+        (k, e), truth, slots = key, c["snap"].truth, []
+        if k == "ref":
+            v = view(truth, e)
+            fields = {f: (v or {}).get(f) for f in "afg"}
+            c["ents"][e] = (v is not None, fields, truth["tag"].get(e))
+            slots = [("ents", e)]
+        elif k == "refp":
+            c["kin"][e] = (view(truth, e) or {}).get("g")
+            slots = [("kin", e)]
+        elif self.cfg.by == "rows":  # its children in this snapshot; many: a page at each turn
+            last, rows = self.page.get(key, (-1, ids))
+            kids = [x for x, r in sorted(truth["img"].items()) if r["f"] == e and x > last]
+            part = kids[: rng.choice([1, 2, self.cfg.E])]
+            c["kin"].update({x: truth["par"].get(e) for x in part})
+            slots = [("kin", x) for x in part]
+            if part != kids:
+                c["page"][key] = (part[-1], rows)
+                return
+            c["done"].append(key)
+            # a page that is not the first answers only what was asked before the first
+            ids = rows if self.cfg.mut != "page_join" else ids
+        elif self.cfg.mut != "ref_nofan":
+            c["pars"][e] = truth["par"].get(e)
+            slots = [("pars", e)]
+        c["rows"].update({i: (key, slots) for i in ids})
+
+    def messages(self, c, p):
+        """The parts of an answer in one partition. A row is named by the last part that has
+        something of it."""
+        rng = random.Random(c["seed"] + p)
+        n, place = rng.choice([1, 1, 2, 3]), {}
+        parts = [dict(c, ents={}, kin={}, pars={}, ids=[], keys=[]) for _ in range(n)]
+        for table in ("ents", "kin", "pars"):
+            for e, v in c[table].items():
+                if table == "pars" or e % self.P == p:
+                    place[table, e] = i = rng.randrange(n)
+                    parts[i][table][e] = v
+        for row, (key, slots) in c["rows"].items():
+            at = [place[x] for x in slots if x in place] or [0]
+            i = min(at) if self.cfg.mut == "part_first" else max(at)
+            parts[i]["ids"].append(row)
+            parts[i]["keys"].append(key)
+        return parts
+
+    def send_answer(self, c):
+        for p in range(self.P):
+            for part in self.messages(c, p):
+                self.send(p, Ev("chunk", self.epoch, self.gen, self.tick, self.seq[p], None, part))
 
     def ahead(self, pr, upto):
         """Does the topic hold something of a later history than the saved cursor?"""
@@ -311,6 +405,8 @@ class Prod:
         if self.client.idle():
             self.mode = "done"
             return True
+        if self.chunk and self.chunk["kind"] == "refresh" and rng.random() < 0.5:
+            return self.send_chunk()  # the answers need not wait for the rows' acknowledgements
         return False
 
     def valid(self, r):
@@ -361,7 +457,7 @@ class Prod:
         ent[1] = (list(self.seq), list(self.h))
         self.out.append(ent)
         if asked(r) and r.id not in self.early:
-            self.owed[r.id] = asked(r) + (self.s1, self.tick)
+            self.hold(r)
         self.readpos = r.id
 
     def save_sub(self):
@@ -408,9 +504,7 @@ class Prod:
     def watermark(self, snap):
         for p in range(self.P):
             ev = Ev("wm", self.epoch, self.gen, self.tick, self.seq[p], None, snap)
-            ev.owed = self.cfg.mut != "mark_owed" and any(
-                k == "refan" or e % self.P == p for k, e, _, _ in self.owed.values()
-            )
+            ev.owed = self.cfg.mut != "mark_owed" and self.owes(p)
             ev.topic = self.w.topic
             self.send(p, ev)
 
@@ -419,28 +513,8 @@ class Prod:
         if not self.connected():
             return True
         self.new = self.db.snapshot()
-        jobs = [j for j in self.db.jobs if not j["done"]]
-        self.chunk = (
-            self.answer(self.new, rng)
-            if (self.cfg.refresh or self.cfg.parents == "refresh") and rng.random() < 0.95
-            else None
-        )
-        if self.chunk and jobs and jobs[0]["kind"] in ("sum", "check") and rng.random() < 0.5:
-            self.chunk["then"] = self.read_chunk(
-                jobs[0], self.new, rng
-            )  # one end of a window: answers, then the comparison
-        if (
-            self.cfg.mut == "check_owed"
-            and jobs
-            and jobs[0]["kind"] in ("check", "sum")
-            and rng.random() < 0.6
-        ):
-            self.chunk = None  # compares although refreshes are owed
-        if jobs and not self.chunk and rng.random() < 0.6 and self.client.idle():
-            snap = self.new
-            if self.cfg.mut == "chunk_anywhere":
-                self.late = True
-            self.chunk = self.read_chunk(jobs[0], snap, rng)
+        steps = self.read_steps(rng)
+        self.chunk, self.then = (steps[0], steps[1:]) if steps else (None, [])
         rows = self.db.window_rows(self.s2, self.new, 0, 1)
         if self.cfg.mut == "id_cursor":
             rows = [r for r in self.db.outbox.values() if self.s2.maxid < r.id <= self.new.maxid]
@@ -455,6 +529,23 @@ class Prod:
         if rng.random() < 0.06 and self.client.idle() and not self.w.hush:
             self.watermark(self.new if self.cfg.empty_advances else self.s2)
         return True
+
+    def read_steps(self, rng):
+        """What one end of a window carries, in this order, from one snapshot: answers, a chunk of a
+        load, a comparison."""
+        steps, jobs = [], [j for j in self.db.jobs if not j["done"]]
+        load = next((j for j in jobs if j["kind"] == "load"), None)
+        compared = next((j for j in jobs if j["kind"] != "load"), None)
+        if self.cfg.refresh or self.cfg.parents == "refresh":
+            if rng.random() < 0.95:
+                a = self.answer(self.new, rng)
+                steps = [a] if a else []
+        if self.cfg.mut == "check_owed" and compared and rng.random() < 0.6:
+            steps = []  # compares although refreshes are owed
+        for j in (load, compared):
+            if j and rng.random() < 0.55 and (steps or self.client.idle()):
+                steps.append(self.read_chunk(j, self.new, rng))
+        return steps
 
     def do_save(self, rng):
         """Open the window: one synchronous INSERT conditional on the generation."""
@@ -471,11 +562,6 @@ class Prod:
         db = self.db
         if self.cfg.unique and any(w["tick"] == self.tick + 1 for w in db.windows):
             return self.restart() or True  # primary key (name, tick): somebody else opened it
-        ref = (
-            min(self.owed.values(), key=lambda o: o[3])[2]
-            if self.owed and self.cfg.mut != "ref_memory"
-            else self.s2
-        )
         w = dict(
             tick=self.tick + 1,
             gen=self.gen,
@@ -484,13 +570,10 @@ class Prod:
             sub=0,
             seq=list(self.seq),
             h=list(self.h),
-            ref=ref,
+            ref=self.answered(),
         )
         if self.cfg.mut == "ref_early" and self.chunk and self.chunk["kind"] == "refresh":
-            for p in range(self.P):  # the answer overtakes the window whose end it was read at
-                self.send(
-                    p, Ev("chunk", self.epoch, self.gen, self.tick, self.seq[p], None, self.chunk)
-                )
+            self.send_answer(self.chunk)  # the answer overtakes the window that it was read at
             self.early, self.chunk = self.chunk["ids"], None
         if self.cfg.mut == "late_save":  # the cursor is saved after the window instead of before it
             self.late_w = w
@@ -567,34 +650,20 @@ class Prod:
         )
 
     def send_chunk(self):
-        if self.chunk["kind"] in ("check", "sum") and self.owed and self.cfg.mut != "check_owed":
-            self.chunk, self.mode = (
-                None,
-                "idle",
-            )  # what is owed is a known difference: compare later
-            return True
+        if self.chunk["kind"] in ("check", "sum") and self.owes() and self.cfg.mut != "check_owed":
+            return self.next_step()  # what is owed is a known difference: compare later
         if self.chunk["kind"] == "refresh":
             if self.cfg.mut == "ref_late":
-                import random
-
-                self.owed_ids, keep = self.chunk["ids"], self.owed
                 self.chunk = self.answer(self.db.snapshot(), random.Random(1)) or self.chunk
-            for p in range(self.P):
-                self.send(
-                    p, Ev("chunk", self.epoch, self.gen, self.tick, self.seq[p], None, self.chunk)
-                )
+            self.send_answer(self.chunk)
             self.mode = "chunk"
             return True
         j = next((j for j in self.db.jobs if j["id"] == self.chunk["job"]), None)
         if j is None or not self.owner():
             return self.die("fenced") or True
         c = self.chunk
-        if getattr(self, "late", False):  # mutation: read now, not at the boundary
-            jj = dict(j)
-            import random
-
-            c = self.read_chunk(jj, self.db.snapshot(), random.Random(c["hi"] + self.tick))
-            self.late = False
+        if self.cfg.mut == "chunk_anywhere":  # read now, not at the end of the window
+            c = self.read_chunk(j, self.db.snapshot(), random.Random(c["hi"] + self.tick))
             self.chunk = c
         for p in range(self.P):
             if j["lo"] == j.get("lo0", -1) and j["phase"] == j["first"]:
@@ -636,20 +705,11 @@ class Prod:
             return self.die("fenced") or True
         if self.chunk["kind"] == "refresh":
             for i in self.chunk["ids"]:
-                k = self.owed.pop(i, (None, None))[:2]
-                if (
-                    self.cfg.mut == "page_join" and i in self.page
-                ):  # one pass answers whatever came while it ran
-                    self.owed = {j: o for j, o in self.owed.items() if o[:2] != k}
+                self.owed.pop(i, None)
+            for key in self.chunk["done"]:
+                self.page.pop(key, None)
             self.page.update(self.chunk["page"])
-            then = self.chunk.get("then")
-            if then:
-                self.chunk = then
-                return self.send_chunk()
-            self.chunk, self.mode = None, "idle"
-            if rng.random() < 0.6:
-                self.watermark(self.s2)
-            return True
+            return self.next_step() and (self.chunk or self.maybe_mark(rng) or True)
         for j in self.db.jobs:
             if j["id"] == self.chunk["job"] and (j["phase"], j["lo"]) == (
                 self.chunk["phase"],
@@ -661,9 +721,16 @@ class Prod:
                 else:
                     j["lo"] = self.chunk["hi"]
         self.db.internal_xid()
-        self.chunk = None
-        self.mode = "idle"
-        return True
+        return self.next_step()
+
+    def next_step(self):
+        """The next step of this end of a window."""
+        self.chunk, self.mode = self.then.pop(0) if self.then else None, "idle"
+        return self.send_chunk() if self.chunk else True
+
+    def maybe_mark(self, rng):
+        if self.mode == "idle" and rng.random() < 0.6:
+            self.watermark(self.s2)
 
     # --- Kafka client -------------------------------------------------------
     def ack(self, p):

@@ -20,13 +20,16 @@ SCEN = {
     ),
     "fail": dict(failover=True, jobs=True, pre=True, dbcrash=True),
     "roll": dict(failover=True, rollback=True, jobs=True),
-    "ref": dict(refresh=True, dbcrash=True),
+    "ref": dict(refresh=True, dbcrash=True, owed_max=2),
     "refjob": dict(refresh=True, jobs=True, pre=True, dbcrash=True),
     "loss": dict(failover=True, jobs=True, refresh=True, dbcrash=True, lossless="topic"),
     "split": dict(split=True, failover=True, jobs=True, lossless="topic"),
     "clone": dict(clone=True),
-    "reftrunc": dict(refresh=True, truncate=True, retain=True, jobs=True),
+    "reftrunc": dict(
+        refresh=True, truncate=True, retain=True, jobs=True, sums=True, owed_max=2, owes_max=4
+    ),
     "sum": dict(jobs=True, damage=True, pre=True, sums=True, refresh=True, dbcrash=True),
+    "own": dict(parents="refresh", by="rows", dbcrash=True, jobs=True, sums=True, owed_max=2),
     "field": dict(jobs=True, pre=True, fields=True, groups=2, refresh=True, sums=True),
     "skip": dict(jobs=True, posts=True, forward=True, retain=True),
     "all": dict(

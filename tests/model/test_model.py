@@ -27,10 +27,14 @@ WEAKER = [
     ("pass", dict(mut="pass_proved"), 160),
     ("fail", dict(mut="epoch_complete"), 22),
     ("field", dict(mut="field_keep"), 15),
+    ("ref", dict(mut="name_all"), 3),
+    ("own", dict(mut="spill_mark"), 4),
+    ("sum", dict(mut="check_owed"), 1),
 ]
 
 BROKEN = "-> BROKEN"
 BROKEN_READINGS = {
+    "a lost message, part_first",
     "a parent read in parts, page_join",
     "and the last parts lost by Kafka, owes_key",
     "twins, own fence = own generation",

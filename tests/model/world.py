@@ -59,6 +59,8 @@ DEFAULT = dict(
     passes=False,
     swap="comp",
     jobids="unique",
+    owed_max=0,
+    owes_max=0,
 )
 
 
@@ -272,10 +274,13 @@ class World:
         return self.db.trim(r)
 
     def a_job(self, x, r):
-        if any(not j["done"] for j in self.db.jobs):
+        busy = {j["kind"] == "load" for j in self.db.jobs if not j["done"]}
+        if busy and len(busy) == 2:
             return False
         lo = r.choice([-1, -1, r.randrange(self.cfg.E)])  # some jobs repair or check one range only
         kind = r.choice(["load", "check", "check"] + ["sum", "sum", "sum"] * self.cfg.sums)
+        if (kind == "load") in busy:  # one load and one comparison at a time
+            return False
         first = int(self.cfg.fields and kind == "load" and r.random() < 0.6)  # one field alone
         if self.cfg.passes and kind == "load" and r.random() < 0.3:
             first = 2  # the pass alone
@@ -507,6 +512,7 @@ class World:
                 or self.cfg.mut
                 or self.cfg.fields
                 or self.cfg.forward
+                or self.cfg.owes_max
             )
             if not expected:
                 raise Violation(f"incomplete without a reason: {[s.pos.gap for s in self.shards]}")
@@ -584,7 +590,7 @@ class World:
         return (
             n.mode == "idle"
             and n.client.idle()
-            and not n.owed
+            and not n.owes()
             and all(j["done"] for j in self.db.jobs)
             and not any(True for x in self.db.outbox.values() if not n.s2.sees(x.xid))
             and all(
@@ -609,6 +615,7 @@ class World:
             if (
                 not self.faults
                 and not self.cfg.forward
+                and not self.cfg.owes_max
                 and s.pos.gap
                 and not (self.cfg.chain and self.cfg.mut)
             ):

@@ -163,7 +163,7 @@ class Loss(Exception):
     """The numbers prove that events are missing or that numbers were used twice."""
 
 
-LOADED = ("bitdex.Chunk", "bitdex.Pass", "bitdex.Job")
+LOADED = ("bitdex.Chunk", "bitdex.Pass", "bitdex.Job", "bitdex.Sum", "bitdex.SumPoint")
 DIGEST_START = 0xCBF29CE484222325
 
 
@@ -291,9 +291,11 @@ class Applied:
         self.ids[partition].add(row_id)
 
 
-# The partition of a row depends on its kind alone, even when the rest of the row is invalid.
+# The partition of a row depends on its kind alone, even when the rest of the row is invalid:
+# fan-outs and requests of parents go to all partitions.
 OUTBOX = """
-SELECT id, entity_id, jsonb_typeof(ops) = 'array' AND ops @> '[{"op": "queryOpSet"}]'
+SELECT id, entity_id, jsonb_typeof(ops) = 'array' AND jsonb_path_exists(ops,
+    'strict $[*] ? (@.op == "queryOpSet" || @.op == "refresh" && exists (@.key))')
 FROM "BitdexOps"
 """
 
