@@ -123,15 +123,6 @@ write_set(struct json_writer *json, const char *key, const struct field_set *set
     json_array_end(json);
 }
 
-static int64_t
-set_count(const struct field_set *set)
-{
-    int64_t count = 0;
-    for (uint32_t i = 0; i < FIELD_SET_WORDS; i++)
-        count += __builtin_popcountll(set->words[i]);
-    return count;
-}
-
 /* The fields that a verdict does not compare. */
 static struct field_set
 verdict_lacking(const struct verdict *verdict, const struct config_fields *fields)
@@ -186,10 +177,12 @@ write_sums(struct json_writer *json, const struct verdict *verdict,
 }
 
 static void
-write_range(const struct verify_answer *answer, const struct verdict *verdict,
-            const struct field_set *lacking)
+write_range(const struct verify_answer *answer, const struct verdict *verdict)
 {
     struct json_writer *json = answer->json;
+    struct field_set refused = verdict->named;
+    field_set_remove_all(&refused, &verdict->equal);
+    field_set_remove_all(&refused, &verdict->differing);
     json_object_begin(json);
     write_number(json, "begin", verdict->begin);
     write_known(json, "end", verdict->end, verdict->end != CHUNK_NO_END);
@@ -198,9 +191,9 @@ write_range(const struct verify_answer *answer, const struct verdict *verdict,
     write_known(json, "checked_to", verdict->checked_to, verdict->checked_to != CHUNK_NO_END);
     write_number(json, "tick", verdict->tick);
     write_known(json, "clock", verdict->clock_us, verdict->clock_us > 0);
-    write_number(json, "equal", set_count(&verdict->equal));
+    write_set(json, "equal", &verdict->equal, answer->fields);
     write_set(json, "differing", &verdict->differing, answer->fields);
-    write_set(json, "not_comparable", lacking, answer->fields);
+    write_set(json, "not_comparable", &refused, answer->fields);
     write_differences(json, verdict, answer->fields);
     if (answer->request.with_sums)
         write_sums(json, verdict, answer->fields);
@@ -278,7 +271,7 @@ answer_read(void *context, const struct verdicts *verdicts)
         answer->has_oldest = true;
         note_lacking(answer, verdict, &lacking);
         if (answer_lists(&answer->request, verdict))
-            write_range(answer, verdict, &lacking);
+            write_range(answer, verdict);
     }
 }
 

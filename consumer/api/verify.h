@@ -3,8 +3,8 @@
  *
  *     {"index","group","member",
  *      "partitions":[{"partition","state","epoch","tick",
- *        "ranges":[{"begin","end","job","check_job","checked_to","tick","clock","equal":N,
- *                   "differing":["a"],"not_comparable":["c"],
+ *        "ranges":[{"begin","end","job","check_job","checked_to","tick","clock",
+ *                   "equal":["b"],"differing":["a"],"not_comparable":["c"],
  *                   "differences":[{"field","id","source","index"}],"differences_total":N,
  *                   "sums":{"":"count:32 hex digits",...}}]}],
  *      "not_comparable":[{"field","reason"}],

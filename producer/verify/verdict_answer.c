@@ -107,12 +107,13 @@ read_differences(const struct answer_reader *reader, const struct json_value *it
     return rc;
 }
 
-/* They are absent unless they were asked for. */
+/* They are absent unless they were asked for, and null when the shard does not have them. */
 static int
 read_sums(const struct answer_reader *reader, const struct json_value *item,
           struct verdict_range *range)
 {
-    if (json_member(item, "sums") == NULL)
+    const struct json_value *found = json_member(item, "sums");
+    if (found == NULL || found->kind == JSON_NULL)
         return 0;
     const struct json_value *object = read_member(reader, item, "sums", JSON_OBJECT);
     if (object == NULL)

@@ -16,7 +16,7 @@ static const char whole[] =
     "\"differences\":[{\"field\":\"tags\",\"id\":17,\"source\":[1,2],\"index\":null}],"
     "\"differences_total\":9,\"sums\":{\"\":\"3:00ff\",\"price\":\"3:0101\"}},"
     "{\"begin\":262144,\"end\":null,\"job\":0,\"check_job\":null,\"tick\":71,\"equal\":[],"
-    "\"differing\":[],\"not_comparable\":[],\"differences\":[]}]}],"
+    "\"differing\":[],\"not_comparable\":[],\"differences\":[],\"sums\":null}]}],"
     "\"not_comparable\":[{\"field\":\"name\",\"reason\":\"it is not loaded\"}],"
     "\"ranges\":2,\"differing\":1,\"oldest_s\":3}";
 
