@@ -1,9 +1,10 @@
 /* A request of the outbox, as what it asks for: that one target be read from committed rows at the
- * end of a window. Requests for the same target are one.
+ * end of a window. Requests for the same target are one. Pure; any thread.
  */
 #ifndef PRODUCER_REFRESH_REQUEST_H
 #define PRODUCER_REFRESH_REQUEST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/memory.h"
@@ -23,5 +24,9 @@ struct request {
     const struct text *fields; /* of ENTITY: only the sources that own one of them */
     uint32_t field_count;      /* 0: all sources */
 };
+
+/* Of requests whose fields are in the same order. */
+bool request_equal(const struct request *a, const struct request *b);
+uint64_t request_hash(const struct request *request);
 
 #endif

@@ -1,0 +1,115 @@
+#include "producer/refresh/row_requests.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/config/config_entry.h"
+
+bool
+row_requests_are_possible(struct text ops)
+{
+    /* jsonb prints the name of an op in one way */
+    static const char name[] = "\"refresh\"";
+    return ops.bytes > 0 && memmem(ops.data, ops.bytes, name, sizeof name - 1) != NULL;
+}
+
+static int
+compare_texts(const void *a, const void *b)
+{
+    const struct text *x = a;
+    const struct text *y = b;
+    size_t bytes = x->bytes < y->bytes ? x->bytes : y->bytes;
+    int order = bytes > 0 ? memcmp(x->data, y->data, bytes) : 0;
+    return order != 0 ? order : (x->bytes > y->bytes) - (x->bytes < y->bytes);
+}
+
+/* The same fields in another order are the same target. */
+static void
+set_fields(struct request *request, const struct value *value, struct arena *arena)
+{
+    uint32_t count = value->strings.count;
+    struct text *fields = arena_alloc(arena, count * sizeof *fields);
+    uint32_t distinct = 0;
+    CHECK(value->kind == VALUE_STRINGS && count > 0);
+    memcpy(fields, value->strings.items, count * sizeof *fields);
+    qsort(fields, count, sizeof *fields, compare_texts);
+    for (uint32_t i = 0; i < count; i++)
+        if (i == 0 || !text_equal(fields[i], fields[i - 1]))
+            fields[distinct++] = fields[i];
+    request->fields = fields;
+    request->field_count = distinct;
+}
+
+static struct text
+key_text(const struct value *key, struct arena *arena)
+{
+    struct buffer text = {0};
+    CHECK(key->kind == VALUE_INTEGER || key->kind == VALUE_STRING);
+    if (key->kind == VALUE_STRING)
+        return key->string;
+    buffer_append_format(&text, "%" PRId64, key->integer);
+    struct text copy = arena_text(arena, (struct text){(const char *)text.data, text.bytes});
+    buffer_free(&text);
+    return copy;
+}
+
+/* The entry that shows columns of the parent; an entry of another kind has no parents. */
+static uint32_t
+find_parent_entry(const struct config *config, struct text name)
+{
+    int32_t index = config_entry_find(config, name);
+    if (index < 0)
+        return REQUEST_UNKNOWN_ENTRY;
+    enum config_trigger_kind kind = config->triggers[index].kind;
+    bool has_parents = kind == TRIGGER_FAN_OUT || kind == TRIGGER_FAN_OUT_PER_ROW;
+    return has_parents ? (uint32_t)index : REQUEST_UNKNOWN_ENTRY;
+}
+
+static struct request
+request_of(const struct config *config, int64_t entity_id, const struct op *op, struct arena *arena)
+{
+    struct request request = {.kind = REQUEST_ENTITY, .entity_id = entity_id};
+    bool has_entry = op->field.bytes > 0;
+    if (has_entry && op->value.kind != VALUE_NULL) {
+        uint32_t entry = find_parent_entry(config, op->field);
+        request = (struct request){.kind = REQUEST_PARENT, .entry = entry};
+        if (entry != REQUEST_UNKNOWN_ENTRY)
+            request.key = key_text(&op->value, arena);
+    } else if (has_entry) {
+        int32_t index = config_entry_find(config, op->field);
+        request.kind = index >= 0 ? REQUEST_CHILD : REQUEST_ENTITY;
+        request.entry = index >= 0 ? (uint32_t)index : 0;
+    } else if (op->value.kind != VALUE_NULL) {
+        set_fields(&request, &op->value, arena);
+    }
+    return request;
+}
+
+/* Of the requests of one entity: one that answers all of them. */
+static struct request
+unite(const struct request *items, uint32_t count)
+{
+    CHECK(count > 0);
+    for (uint32_t i = 1; i < count; i++)
+        if (!request_equal(&items[i], &items[0]))
+            return (struct request){.kind = REQUEST_ENTITY, .entity_id = items[0].entity_id};
+    return items[0];
+}
+
+void
+row_requests_read(const struct config *config, int64_t entity_id, const struct ops *ops,
+                  struct arena *arena, struct row_requests *requests)
+{
+    uint32_t count = 0;
+    struct request *items = arena_alloc(arena, (ops->count + 1) * sizeof *items);
+    for (uint32_t i = 0; i < ops->count; i++)
+        if (ops->items[i].kind == OP_REFRESH)
+            items[count++] = request_of(config, entity_id, &ops->items[i], arena);
+    if (count > 0 && items[0].kind != REQUEST_PARENT) {
+        items[0] = unite(items, count);
+        count = 1;
+    }
+    *requests = (struct row_requests){items, count};
+}
