@@ -1,11 +1,13 @@
 /* Retention of the outbox: removes the rows that every producer has sent, when they are old enough.
  *
  * Only saved positions count: a row may be removed when the newest saved s1 of every producer sees
- * it. The rows to remove are therefore a window (window.h), between a snapshot whose rows are all
- * removed and one that every producer has delivered. A pass removes them in the order of their
- * transactions and in batches. Each batch is one short transaction that reads the cursors again.
- * The end of the last batch is remembered, because index entries of removed rows stay while some
- * transaction is open, and a pass must not read them again (F61).
+ * it, and a row with a request for a refresh when the newest `answered` of every producer sees it,
+ * because the request is read again after a restart. The rows to remove are therefore two windows
+ * (window.h), each between a snapshot whose rows are all removed and one that every producer has
+ * delivered, or answered. A pass removes them in the order of their transactions and in batches.
+ * Each batch is one short transaction that reads the cursors again. The end of the last batch is
+ * remembered, because index entries of removed rows stay while some transaction is open, and a pass
+ * must not read them again (F61).
  *
  * A cursor of another history of the database (a failover, a restore) proves nothing about the rows
  * that are here, and holds back everything until it is adopted or removed (F60).
@@ -23,12 +25,21 @@
 
 enum { RETENTION_CURSOR_BYTES = 128 };
 
-struct retention {
-    const struct config_retention *config;
-    struct snapshot done;   /* all rows that it sees are removed */
+/* RETENTION_SENT begins where RETENTION_ANSWERED ends, and leaves rows with requests. */
+enum retention_sweep_kind { RETENTION_ANSWERED, RETENTION_SENT, RETENTION_SWEEPS };
+
+struct retention_sweep {
+    enum retention_sweep_kind kind;
+    struct snapshot done;   /* the sweep has no more rows that it sees */
     struct snapshot target; /* rows that it sees are removed next, once they are old enough */
     bool has_target;
     uint64_t at_xid; /* rows of the window from earlier transactions are removed */
+};
+
+struct retention {
+    const struct config_retention *config;
+    struct retention_sweep sweeps[RETENTION_SWEEPS];
+    enum retention_sweep_kind turn; /* of the sweep that removes the next batch */
     /* The cursor that has not sent rows that are otherwise old enough; "": none. */
     char held_by[RETENTION_CURSOR_BYTES];
     int64_t held_s; /* age of the oldest of these rows */

@@ -79,6 +79,47 @@ class Retention(outbox.OutboxCase):
         self.wait_until_removed()
         outbox.check_kept(self.pipeline)
 
+    def test_requests_stay_until_they_are_answered(self):
+        """A row with a request for a refresh stays until every producer has answered it, because it
+        is read again after a restart. The other rows go, also later ones."""
+        second = self.create_second()
+        self.start()
+        self.producer.stop()
+        with self.pipeline.connect() as connection:
+            self.insert(connection, 1500)
+            for ops in ({"op": "refresh"}, {"op": "refresh", "entry": "Image.userId", "key": 1}):
+                connection.execute(
+                    """INSERT INTO "BitdexOps" (entity_id, ops) VALUES (1, %s)""",
+                    (json.dumps([ops]),),
+                )
+            self.insert(connection, 1500)
+        second.producer.start()
+        second.producer.wait_until(self.second_has_sent, "does not deliver")
+        second.producer.stop()
+        self.set_answered("second", "'1:1:'")  # as if it still owed the answers
+        self.producer.start()
+        self.producer.wait_until(lambda: self.count() == 2, f"keeps {self.count()} rows")
+        time.sleep(2.5)
+        self.assertEqual(self.trim()["removed_rows"], 0)
+        self.assertEqual(self.count(), 2)
+        self.set_answered("second", "s1")
+        self.wait_until_removed()
+
+    def second_has_sent(self):
+        """Does the saved position of the second producer see all rows?"""
+        with self.pipeline.connect() as connection:
+            return connection.execute(
+                """SELECT EXISTS (SELECT FROM bitdex_windows w WHERE name = 'second'
+                AND NOT EXISTS (SELECT FROM "BitdexOps" WHERE NOT pg_visible_in_snapshot(txid, s1)))
+                """
+            ).fetchone()[0]
+
+    def set_answered(self, name, snapshot):
+        with self.pipeline.connect() as connection:
+            connection.execute(
+                f"UPDATE bitdex_windows SET answered = {snapshot} WHERE name = %s", (name,)
+            )
+
     def test_f07_first_start_on_a_trimmed_table(self):
         """A first cursor on a trimmed outbox with high ids delivers the rows that exist and reports
         no backlog for removed rows."""

@@ -14,7 +14,8 @@ import topic
 from case import GalleryCase
 
 TABLES_1 = """
-ALTER TABLE bitdex_windows DROP COLUMN content_digest;
+ALTER TABLE bitdex_windows DROP COLUMN content_digest, DROP COLUMN answered;
+ALTER TABLE bitdex_dead_letters DROP COLUMN retried_txid;
 ALTER TABLE bitdex_producers DROP COLUMN voided
 """
 TAKE_OVER = """
@@ -112,7 +113,9 @@ class Upgrade(GalleryCase):
         refused = self.pipeline.producer.command("run", check=False)
         self.assertEqual(refused.returncode, 1)
         self.assertIn("earlier version: run bitdex-producer init", refused.stderr)
-        self.assertIn("content_digest", self.pipeline.init().stdout)
+        changed = self.pipeline.init().stdout
+        for column in ("content_digest", "answered", "retried_txid"):
+            self.assertIn(column, changed)
         self.pipeline.producer.start()
         events, _ = self.check_end()
         self.check_sent_again(events, sent)
