@@ -134,7 +134,7 @@ ALTER TABLE bitdex_dead_letters
 CREATE TABLE IF NOT EXISTS bitdex_jobs (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name TEXT NOT NULL,                 -- of the producer
-    kind TEXT NOT NULL CHECK (kind IN ('load', 'check')),
+    kind TEXT NOT NULL CHECK (kind IN ('load', 'verify', 'check')),
     phases TEXT[],                      -- names of dump_phases; null: all
     after_id BIGINT,                    -- entities with a greater id; null: from the beginning
     up_to_id BIGINT,                    -- entities up to this id; null: to the end
@@ -146,13 +146,15 @@ CREATE TABLE IF NOT EXISTS bitdex_jobs (
 );
 
 -- step columns of bitdex_jobs
--- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_jobs'::regclass AND NOT attisdropped AND attname IN ('source_table', 'fields', 'ids', 'cancel_requested', 'epoch', 'plan', 'stage', 'next_id', 'next_pass', 'last_id', 'rows', 'ops_written', 'chunks', 'bytes', 'rejected', 'uncovered', 'dumps', 'error', 'started_at', 'finished_at', 'csv')) = 21
+-- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_jobs'::regclass AND NOT attisdropped AND attname IN ('source_table', 'fields', 'ids', 'cancel_requested', 'epoch', 'plan', 'stage', 'next_id', 'next_pass', 'last_id', 'rows', 'ops_written', 'chunks', 'bytes', 'rejected', 'uncovered', 'dumps', 'error', 'started_at', 'finished_at', 'csv', 'ranges', 'end_tick')) = 23
 -- What the job reads, and how far it is. An unfinished job of an earlier version is one of everything.
 ALTER TABLE bitdex_jobs
     ADD COLUMN IF NOT EXISTS source_table TEXT,         -- as in `triggers`; null: all tables
     ADD COLUMN IF NOT EXISTS fields TEXT[],             -- null: all fields
     ADD COLUMN IF NOT EXISTS csv TEXT,                  -- directory of the CSV files that it reads; null: tables
     ADD COLUMN IF NOT EXISTS ids BIGINT[],              -- only these entities; null: all of the range
+    ADD COLUMN IF NOT EXISTS ranges BIGINT[],           -- of verify and check: begin, end, begin, end, ...; null: all of the range
+    ADD COLUMN IF NOT EXISTS end_tick BIGINT,           -- of verify and check: tick of the last event sent
     ADD COLUMN IF NOT EXISTS cancel_requested BOOLEAN NOT NULL DEFAULT false,
     ADD COLUMN IF NOT EXISTS epoch BIGINT,              -- in which it began; in another one it begins again
     ADD COLUMN IF NOT EXISTS plan TEXT,                 -- hash of what it reads; if that changes, it begins again
@@ -171,6 +173,11 @@ ALTER TABLE bitdex_jobs
     ADD COLUMN IF NOT EXISTS error TEXT,                -- why it failed
     ADD COLUMN IF NOT EXISTS started_at TIMESTAMPTZ,
     ADD COLUMN IF NOT EXISTS finished_at TIMESTAMPTZ;
+
+-- step kinds of bitdex_jobs
+-- done when (SELECT count(*) FROM pg_constraint WHERE conrelid = 'bitdex_jobs'::regclass AND conname = 'bitdex_jobs_kind_check' AND pg_get_constraintdef(oid) LIKE '%verify%') = 1
+ALTER TABLE bitdex_jobs DROP CONSTRAINT IF EXISTS bitdex_jobs_kind_check,
+    ADD CONSTRAINT bitdex_jobs_kind_check CHECK (kind IN ('load', 'verify', 'check'));
 
 -- step index bitdex_jobs_unfinished
 -- done when to_regclass('bitdex_jobs_unfinished') IS NOT NULL

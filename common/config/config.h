@@ -59,6 +59,10 @@ struct config_load {
     int64_t sort_memory_bytes; /* of one file that is sorted */
 };
 
+struct config_patrol {
+    double share; /* of a running producer's time that it gets while there is no job; 0 to 1 */
+};
+
 struct config_producer {
     const char *name;
     const char *listen;       /* host:port */
@@ -68,6 +72,7 @@ struct config_producer {
     int64_t chunk_bytes;      /* bytes of ops of one chunk; at least row_bytes */
     int64_t row_bytes;        /* a larger ops row becomes a dead letter */
     struct config_load load;
+    struct config_patrol patrol;
 };
 
 /* What a partition does after a proven loss. */

@@ -134,6 +134,47 @@ config_fields_free(struct config_fields *fields)
     *fields = (struct config_fields){0};
 }
 
+bool
+config_index_find_type(const struct config_index *index, const char *name,
+                       enum config_field_type *type)
+{
+    for (uint32_t i = 0; i < index->filter_field_count; i++)
+        if (strcmp(index->filter_fields[i].name, name) == 0) {
+            *type = index->filter_fields[i].type;
+            return true;
+        }
+    *type = FIELD_SINGLE_VALUE;
+    for (uint32_t i = 0; i < index->sort_field_count; i++)
+        if (strcmp(index->sort_fields[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool
+sort_field_holds(const struct config_sort_field *field, const char *name)
+{
+    for (uint32_t i = 0; i < field->source_field_count; i++)
+        if (strcmp(field->source_fields[i], name) == 0)
+            return true;
+    return strcmp(field->name, name) == 0;
+}
+
+void
+config_index_bounds(const struct config_index *index, const char *name, int64_t *min, int64_t *max)
+{
+    *min = INT64_MIN;
+    *max = INT64_MAX;
+    for (uint32_t i = 0; i < index->sort_field_count; i++) {
+        const struct config_sort_field *field = &index->sort_fields[i];
+        if (!sort_field_holds(field, name))
+            continue;
+        CHECK(field->bits >= 1 && field->bits <= 63);
+        int64_t magnitude = (int64_t)((UINT64_C(1) << field->bits) - 1);
+        *max = magnitude < *max ? magnitude : *max;
+        *min = -*max;
+    }
+}
+
 const char *
 config_fields_name(const struct config_fields *fields, uint32_t number)
 {

@@ -50,6 +50,14 @@ void config_fields_free(struct config_fields *fields);
 /* How many fields the index has, also when they are more than CONFIG_FIELDS_MAX. */
 uint32_t config_fields_count(const struct config_index *index);
 
+/* The type of a field. False: the index has no such field. */
+bool config_index_find_type(const struct config_index *index, const char *name,
+                            enum config_field_type *type);
+/* The integers that a field holds: those of its bits, if it sorts, and of each computed field that
+ * it feeds, so that a computed value always fits. Otherwise all of 64 bits. */
+void config_index_bounds(const struct config_index *index, const char *name, int64_t *min,
+                         int64_t *max);
+
 /* The name of a field; "alive" for existence, which is not a field of that name. */
 const char *config_fields_name(const struct config_fields *fields, uint32_t number);
 /* False: the index has no such field. "" is existence. */

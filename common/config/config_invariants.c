@@ -33,6 +33,7 @@ check_producer(const struct config_producer *producer)
     CHECK(producer->row_bytes <= producer->chunk_bytes);
     CHECK(producer->load.share >= 0 && producer->load.share <= 1);
     CHECK(producer->load.connections > 0);
+    CHECK(producer->patrol.share >= 0 && producer->patrol.share <= 1);
 }
 
 static void

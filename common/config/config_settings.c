@@ -107,8 +107,9 @@ static const struct setting load_settings[] = {
      .type = SETTING_SHARE,
      AT(config_load, share),
      .fallback = 200,
-     .meaning = "The share of its time that a running producer spends on jobs (loads). With 0 it "
-                "leaves them to the `load` command. A larger share loads sooner; the freshness of "
+     .meaning = "The share of its time that a running producer spends on jobs. With 0 it "
+                "leaves them to the commands `load` and `verify`. A larger share loads sooner; the "
+                "freshness of "
                 "the stream grows by the reading of one chunk, about 0.3 s, at any share."},
     {.name = "connections",
      .type = SETTING_INTEGER,
@@ -147,6 +148,22 @@ static const struct section load_section = {
     .meaning = "How existing rows are read for loads.",
     SETTINGS(load_settings),
     .bytes = sizeof(struct config_load),
+};
+
+static const struct setting patrol_settings[] = {
+    {.name = "share",
+     .type = SETTING_SHARE,
+     AT(config_patrol, share),
+     .fallback = 0,
+     .meaning =
+         "The share of its time that a running producer spends on comparing all entities with "
+         "the indexes, one range after another, for ever, while there is no job. 0: none."},
+};
+
+static const struct section patrol_section = {
+    .meaning = "The verification that never ends.",
+    SETTINGS(patrol_settings),
+    .bytes = sizeof(struct config_patrol),
 };
 
 static const struct setting producer_settings[] = {
@@ -207,6 +224,10 @@ static const struct setting producer_settings[] = {
      .unit = "bytes",
      .meaning = "The largest ops row; a larger one becomes a dead letter."},
     {.name = "load", .type = SETTING_SECTION, AT(config_producer, load), .section = &load_section},
+    {.name = "patrol",
+     .type = SETTING_SECTION,
+     AT(config_producer, patrol),
+     .section = &patrol_section},
 };
 
 static const struct section producer_section = {

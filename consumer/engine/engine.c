@@ -75,7 +75,7 @@ engine_add_field(struct engine *engine, const char *name)
 {
     CHECK(engine->field_count < engine->field_capacity);
     struct field *field = &engine->fields[engine->field_count++];
-    *field = (struct field){.name = text_of(name), .min = INT64_MIN, .max = INT64_MAX};
+    *field = (struct field){.name = text_of(name)};
     return field;
 }
 
@@ -128,9 +128,6 @@ engine_add_sort_field(struct engine *engine, const struct config_sort_field *con
     CHECK(field->type == FIELD_SINGLE_VALUE && field->sort_bits == 0);
     field->sort_bits = config->bits;
     field->computed_op = config->computed_op;
-    field->max = (int64_t)((UINT64_C(1) << config->bits) - 1);
-    field->min = -field->max;
-    CHECK(field->min < field->max);
     return 0;
 }
 
@@ -148,8 +145,6 @@ engine_find_number(const struct engine *engine, const char *name, struct field *
     return 0;
 }
 
-/* Narrows the bounds of a source to those of the field that it feeds, so that a computed value
- * always fits. */
 static int
 engine_add_sources(struct engine *engine, const struct config_sort_field *config, struct error *err)
 {
@@ -165,9 +160,6 @@ engine_add_sources(struct engine *engine, const struct config_sort_field *config
         if (rc != 0)
             return error_wrap(err, rc, "sort field \"%s\" is computed", config->name);
         source->feeds = true;
-        source->max = source->max < computed->max ? source->max : computed->max;
-        source->min = source->min > computed->min ? source->min : computed->min;
-        CHECK(source->min <= source->max);
         computed->sources[computed->source_count++] = source;
     }
     CHECK(computed->source_count == config->source_field_count);
@@ -185,6 +177,11 @@ engine_add_fields(struct engine *engine, const struct config_index *index, struc
         rc = engine_add_sort_field(engine, &index->sort_fields[i], err);
     for (uint32_t i = 0; rc == 0 && i < index->sort_field_count; i++)
         rc = engine_add_sources(engine, &index->sort_fields[i], err);
+    for (uint32_t i = 0; rc == 0 && i < engine->field_count; i++) {
+        struct field *field = &engine->fields[i];
+        config_index_bounds(index, field->name.data, &field->min, &field->max);
+        CHECK(field->min < field->max);
+    }
     if (rc != 0 || index->visible_from == NULL)
         return rc;
     rc = engine_find_number(engine, index->visible_from, &engine->visible_from, err);

@@ -39,6 +39,9 @@ enum {
     ROW_UNCOVERED,
     ROW_DUMPS,
     ROW_CSV,
+    ROW_KIND,
+    ROW_RANGES,
+    ROW_END_TICK,
 };
 
 /* A running job is before queued ones: it is not interrupted by one that got a smaller id and was
@@ -47,10 +50,10 @@ static const char next_sql[] =
     "SELECT id, state = 'running', cancel_requested, phases IS NOT NULL, source_table,"
     " to_jsonb(fields), after_id, up_to_id, to_jsonb(ids), epoch, plan, stage, next_id, next_pass,"
     " coalesce(last_id, -1), rows, ops_written, chunks, bytes, rejected, uncovered,"
-    " dumps, csv FROM bitdex_jobs"
-    " WHERE name = $1 AND kind = 'load' AND state IN ('queued', 'running')"
+    " dumps, csv, kind, to_jsonb(ranges), coalesce(end_tick, 0) FROM (SELECT * FROM bitdex_jobs"
+    " WHERE name = $1 AND state IN ('queued', 'running')"
     " AND ($2::bigint IS NULL OR id = $2::bigint)"
-    " ORDER BY state = 'running' DESC, id LIMIT 1";
+    " ORDER BY state = 'running' DESC, id LIMIT 1) AS first WHERE (kind = 'load') = $3::boolean";
 
 /* NULL for SQL null. */
 static const char *
@@ -116,6 +119,29 @@ read_ids(struct job *job, const struct pg_result *row, struct error *err)
     }
     job->selection.ids = ids;
     job->selection.id_count = count;
+    return 0;
+}
+
+static int
+read_ranges(struct job *job, const struct pg_result *row, struct error *err)
+{
+    const struct json_value *items;
+    uint32_t count;
+    int rc = row_list(job, row, ROW_RANGES, &items, &count, err);
+    if (rc != 0 || count == 0)
+        return rc;
+    struct job_range *ranges = arena_alloc(&job->arena, count * sizeof *ranges);
+    for (uint32_t i = 0; i < count; i++) {
+        if (items[i].kind != JSON_INTEGER)
+            return error_set(err, ERR_DATA, "its ranges are not pairs of numbers");
+        if (i % 2 == 0)
+            ranges[i / 2].begin = items[i].integer;
+        else
+            ranges[i / 2].end = items[i].integer;
+    }
+    job->ranges = (struct job_ranges){ranges, count / 2};
+    if (count % 2 != 0 || !job_ranges_are_valid(&job->ranges))
+        return error_set(err, ERR_DATA, "its ranges are not ascending pairs of numbers");
     return 0;
 }
 
@@ -224,6 +250,9 @@ static int
 read_row(struct job *job, const struct pg_result *row, struct error *err)
 {
     CHECK(pg_rows(row) == 1);
+    if (!job_kind_find(pg_text(row, 0, ROW_KIND), &job->kind))
+        return error_set(err, ERR_DATA, "its kind \"%s\" is unknown", pg_text(row, 0, ROW_KIND));
+    job->end_tick = pg_integer(row, 0, ROW_END_TICK);
     job->is_running = pg_boolean(row, 0, ROW_RUNNING);
     job->cancel_requested = pg_boolean(row, 0, ROW_CANCEL);
     job->has_phases = pg_boolean(row, 0, ROW_PHASES);
@@ -240,20 +269,22 @@ read_row(struct job *job, const struct pg_result *row, struct error *err)
     if (rc == 0)
         rc = read_range(job, row, err);
     if (rc == 0)
+        rc = read_ranges(job, row, err);
+    if (rc == 0)
         rc = read_sources(job, row, err);
     return rc == 0 ? read_place(job, row, err) : rc;
 }
 
 static int
-find_job(struct pg *pg, const struct cursor_owner *owner, const char *wanted, struct job **job,
-         int64_t *id, struct error *err)
+find_job(struct pg *pg, const struct cursor_owner *owner, const char *wanted, bool loads,
+         struct job **job, int64_t *id, struct error *err)
 {
-    const char *const params[] = {owner->name, wanted};
+    const char *const params[] = {owner->name, wanted, loads ? "true" : "false"};
     struct pg_result *result;
     *job = NULL;
     *id = 0;
     CHECK(owner->generation >= 1);
-    int rc = pg_query(pg, next_sql, 2, params, &result, err);
+    int rc = pg_query(pg, next_sql, 3, params, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not read bitdex_jobs");
     if (pg_rows(result) == 1) {
@@ -271,10 +302,10 @@ find_job(struct pg *pg, const struct cursor_owner *owner, const char *wanted, st
 }
 
 int
-job_find_next(struct pg *pg, const struct cursor_owner *owner, struct job **job, int64_t *id,
-              struct error *err)
+job_find_next(struct pg *pg, const struct cursor_owner *owner, bool loads, struct job **job,
+              int64_t *id, struct error *err)
 {
-    return find_job(pg, owner, NULL, job, id, err);
+    return find_job(pg, owner, NULL, loads, job, id, err);
 }
 
 int
@@ -284,7 +315,7 @@ job_find(struct pg *pg, const struct cursor_owner *owner, int64_t wanted, struct
     char text[INTEGER_TEXT_BYTES];
     CHECK(wanted > 0);
     snprintf(text, sizeof text, "%" PRId64, wanted);
-    return find_job(pg, owner, text, job, id, err);
+    return find_job(pg, owner, text, true, job, id, err);
 }
 
 void
@@ -359,10 +390,10 @@ job_save(struct pg *pg, const struct cursor_owner *owner, struct job *job, bool 
         "UPDATE bitdex_jobs j SET state = 'running', epoch = $2::bigint, next_id = $5::bigint,"
         " next_pass = $6::int, last_id = nullif($7::bigint, -1), rows = $8::bigint,"
         " ops_written = $9::bigint, chunks = $10::bigint, bytes = $11::bigint,"
-        " rejected = $12::bigint, uncovered = $13::bigint, stage = $14, plan = $15,"
-        " dumps = $16::jsonb,"
+        " rejected = $12::bigint, uncovered = $13::bigint, stage = $15, plan = $16,"
+        " dumps = $17::jsonb, end_tick = nullif($14::bigint, 0),"
         " started_at = coalesce(started_at, now()), updated_at = now()" WRITTEN;
-    enum { NUMBERS = 10, ALL = NUMBERS + 3 };
+    enum { NUMBERS = 11, ALL = NUMBERS + 3 };
     const int64_t numbers[NUMBERS] = {
         job->id,
         job->place.next_id,
@@ -374,6 +405,7 @@ job_save(struct pg *pg, const struct cursor_owner *owner, struct job *job, bool 
         job->counts.bytes,
         job->counts.rejected,
         job->counts.uncovered,
+        job->end_tick,
     };
     char texts[NUMBERS][INTEGER_TEXT_BYTES];
     const char *params[ALL];

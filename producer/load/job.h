@@ -1,5 +1,5 @@
-/* A job: a load that was asked for, as a row of bitdex_jobs. The producer of its name works the
- * jobs off, one after another, and saves how far it has come.
+/* A job: a load, a verify or a check that was asked for, as a row of bitdex_jobs. The producer of
+ * its name works the jobs off, one after another, and saves how far it has come.
  *
  *     queued --> running --> done | failed | cancelled
  *
@@ -16,6 +16,7 @@
 #include "common/base/error.h"
 #include "common/pg/pg.h"
 #include "producer/load/job_place.h"
+#include "producer/load/job_ranges.h"
 #include "producer/load/load_chunk.h"
 #include "producer/load/load_plan.h"
 #include "producer/source/cursor.h"
@@ -43,13 +44,16 @@ struct job_source {
 struct job {
     struct arena arena; /* of everything that it points to */
     int64_t id;
+    enum job_kind kind;
     bool is_running; /* it has begun, perhaps in an earlier session */
     bool cancel_requested;
     bool has_phases; /* it selects by dump phases */
     const char *csv; /* directory of the CSV files that it reads; NULL: the database */
     struct load_selection selection;
-    int64_t epoch;    /* in which it began; 0: it has not begun */
-    const char *plan; /* hash of the plan that it began with; "": it has not begun */
+    struct job_ranges ranges; /* of verify and check; none: those of the selection */
+    int64_t end_tick;         /* of verify and check: of the last event sent; 0: none */
+    int64_t epoch;            /* in which it began; 0: it has not begun */
+    const char *plan;         /* hash of the plan that it began with; "": it has not begun */
     struct job_place place;
     int64_t last_id; /* greatest entity id when it began; -1: unknown */
     struct job_counts counts;
@@ -59,11 +63,13 @@ struct job {
 
 enum job_end { JOB_DONE, JOB_FAILED, JOB_CANCELLED };
 
-/* The unfinished job that is first in the queue, or that is running. `*job` is NULL when there is
- * no job; the caller owns it. ERR_DATA: its row cannot be understood; `*id` is then its id. */
-int job_find_next(struct pg *pg, const struct cursor_owner *owner, struct job **job, int64_t *id,
-                  struct error *err);
-/* Likewise, of job `wanted` alone. */
+/* The unfinished job that is first in the queue, or that is running. With `loads` it is found only
+ * if it is a load, otherwise only if it is one of another kind: the others wait for it. `*job` is
+ * NULL when no job is found; the caller owns it. ERR_DATA: its row cannot be understood; `*id` is
+ * then its id. */
+int job_find_next(struct pg *pg, const struct cursor_owner *owner, bool loads, struct job **job,
+                  int64_t *id, struct error *err);
+/* Likewise the load `wanted` alone. */
 int job_find(struct pg *pg, const struct cursor_owner *owner, int64_t wanted, struct job **job,
              int64_t *id, struct error *err);
 /* NULL does nothing. */

@@ -10,27 +10,30 @@
 
 enum { INTEGER_TEXT_BYTES = 24 };
 
-/* Two commands at the same time must not queue the same load twice. */
+/* Two commands at the same time must not queue the same job twice. */
 static const char lock_sql[] =
     "SELECT pg_advisory_xact_lock(hashtextextended('bitdex-producer jobs ' || $1, 0))";
 
 /* $1: the producer; $2: the table; $3: the fields; $4, $5: after_id, up_to_id; $6: the ids; $7: the
- * reason. */
+ * reason; $8: the kind; $9: the ranges. */
 static const char queue_sql[] =
     "WITH wanted AS (SELECT $2::text AS source_table,"
     " (SELECT array_agg(f ORDER BY n) FROM jsonb_array_elements_text($3::jsonb) WITH ORDINALITY"
     " AS f(f, n)) AS fields, $4::bigint AS after_id, $5::bigint AS up_to_id,"
     " (SELECT array_agg(i::bigint ORDER BY n) FROM jsonb_array_elements_text($6::jsonb)"
-    " WITH ORDINALITY AS i(i, n)) AS ids),"
-    " found AS (SELECT id FROM bitdex_jobs j, wanted w WHERE j.name = $1 AND kind = 'load'"
+    " WITH ORDINALITY AS i(i, n)) AS ids,"
+    " (SELECT array_agg(r::bigint ORDER BY n) FROM jsonb_array_elements_text($9::jsonb)"
+    " WITH ORDINALITY AS r(r, n)) AS ranges),"
+    " found AS (SELECT id FROM bitdex_jobs j, wanted w WHERE j.name = $1 AND kind = $8"
     " AND state IN ('queued', 'running') AND NOT cancel_requested AND phases IS NULL"
     " AND csv IS NULL"
     " AND j.source_table IS NOT DISTINCT FROM w.source_table"
     " AND j.fields IS NOT DISTINCT FROM w.fields AND j.ids IS NOT DISTINCT FROM w.ids"
+    " AND j.ranges IS NOT DISTINCT FROM w.ranges"
     " AND j.after_id IS NOT DISTINCT FROM w.after_id"
     " AND j.up_to_id IS NOT DISTINCT FROM w.up_to_id ORDER BY id LIMIT 1),"
     " queued AS (INSERT INTO bitdex_jobs (name, kind, source_table, fields, after_id, up_to_id,"
-    " ids, reason) SELECT $1, 'load', source_table, fields, after_id, up_to_id, ids, $7"
+    " ids, ranges, reason) SELECT $1, $8, source_table, fields, after_id, up_to_id, ids, ranges, $7"
     " FROM wanted WHERE NOT EXISTS (SELECT FROM found) RETURNING id)"
     " SELECT id, true FROM found UNION ALL SELECT id, false FROM queued";
 
@@ -69,12 +72,36 @@ print_ids(const struct load_selection *selection, struct buffer *out)
     json_array_end(&json);
 }
 
-static int
-insert_job(struct pg *pg, const char *name, const struct load_selection *selection,
-           const char *reason, int64_t *id, bool *found, struct error *err)
+static void
+print_ranges(const struct job_ranges *ranges, struct buffer *out)
 {
+    struct json_writer json;
+    CHECK(job_ranges_are_valid(ranges));
+    json_writer_init(&json, out);
+    json_array_begin(&json);
+    for (uint32_t i = 0; i < ranges->count; i++) {
+        json_integer(&json, ranges->items[i].begin);
+        json_integer(&json, ranges->items[i].end);
+    }
+    json_array_end(&json);
+}
+
+struct job_request {
+    const char *name; /* of the producer */
+    enum job_kind kind;
+    const struct load_selection *selection;
+    const struct job_ranges *ranges;
+    const char *reason;
+};
+
+static int
+insert_job(struct pg *pg, const struct job_request *request, int64_t *id, bool *found,
+           struct error *err)
+{
+    const struct load_selection *selection = request->selection;
     struct buffer fields = {0};
     struct buffer ids = {0};
+    struct buffer ranges = {0};
     char after_id[INTEGER_TEXT_BYTES];
     char up_to_id[INTEGER_TEXT_BYTES];
     bool has_begin = selection->has_range && selection->begin > 0;
@@ -82,18 +109,22 @@ insert_job(struct pg *pg, const char *name, const struct load_selection *selecti
     struct pg_result *result;
     print_fields(selection, &fields);
     print_ids(selection, &ids);
+    print_ranges(request->ranges, &ranges);
     snprintf(after_id, sizeof after_id, "%" PRId64, selection->begin - 1);
     snprintf(up_to_id, sizeof up_to_id, "%" PRId64, selection->end - 1);
-    const char *const params[] = {name,
+    const char *const params[] = {request->name,
                                   selection->table,
                                   buffer_string(&fields),
                                   has_begin ? after_id : NULL,
                                   has_end ? up_to_id : NULL,
                                   buffer_string(&ids),
-                                  reason};
+                                  request->reason,
+                                  job_kind_name(request->kind),
+                                  buffer_string(&ranges)};
     int rc = pg_query(pg, queue_sql, sizeof params / sizeof params[0], params, &result, err);
     buffer_free(&fields);
     buffer_free(&ids);
+    buffer_free(&ranges);
     if (rc != 0)
         return rc;
     CHECK(pg_rows(result) == 1);
@@ -103,23 +134,47 @@ insert_job(struct pg *pg, const char *name, const struct load_selection *selecti
     return 0;
 }
 
+static int
+queue_job(struct pg *pg, const struct job_request *request, int64_t *id, bool *found,
+          struct error *err)
+{
+    const struct load_selection *selection = request->selection;
+    struct pg_result *result;
+    CHECK(request->name != NULL && request->reason != NULL);
+    CHECK(!selection->has_range || selection->begin < selection->end);
+    int rc = pg_exec(pg, "BEGIN", err);
+    if (rc == 0)
+        rc = pg_query(pg, lock_sql, 1, &request->name, &result, err);
+    if (rc == 0) {
+        pg_result_clear(result);
+        rc = insert_job(pg, request, id, found, err);
+    }
+    if (rc == 0)
+        rc = pg_exec(pg, "COMMIT", err);
+    return rc == 0 ? 0
+                   : error_wrap(err, rc, "could not queue the %s", job_kind_name(request->kind));
+}
+
 int
 job_queue_load(struct pg *pg, const char *name, const struct load_selection *selection,
                const char *reason, int64_t *id, bool *found, struct error *err)
 {
-    struct pg_result *result;
-    CHECK(name != NULL && reason != NULL);
-    CHECK(!selection->has_range || selection->begin < selection->end);
-    int rc = pg_exec(pg, "BEGIN", err);
-    if (rc == 0)
-        rc = pg_query(pg, lock_sql, 1, &name, &result, err);
-    if (rc == 0) {
-        pg_result_clear(result);
-        rc = insert_job(pg, name, selection, reason, id, found, err);
-    }
-    if (rc == 0)
-        rc = pg_exec(pg, "COMMIT", err);
-    return rc == 0 ? 0 : error_wrap(err, rc, "could not queue the load");
+    static const struct job_ranges none;
+    const struct job_request request = {
+        .name = name, .kind = JOB_LOAD, .selection = selection, .ranges = &none, .reason = reason};
+    return queue_job(pg, &request, id, found, err);
+}
+
+int
+job_queue_verify(struct pg *pg, const char *name, enum job_kind kind,
+                 const struct load_selection *selection, const struct job_ranges *ranges,
+                 const char *reason, int64_t *id, bool *found, struct error *err)
+{
+    const struct job_request request = {
+        .name = name, .kind = kind, .selection = selection, .ranges = ranges, .reason = reason};
+    CHECK(kind == JOB_VERIFY || kind == JOB_CHECK);
+    CHECK(selection->ids == NULL && (ranges->count == 0 || !selection->has_range));
+    return queue_job(pg, &request, id, found, err);
 }
 
 int
@@ -197,6 +252,7 @@ read_view(const struct pg_result *row, struct job_view *view)
         .rows = pg_integer(row, 0, 9),
         .bytes = pg_integer(row, 0, 10),
         .rejected = pg_integer(row, 0, 11),
+        .end_tick = pg_integer(row, 0, 13),
     };
     snprintf(view->state_name, sizeof view->state_name, "%s", pg_text(row, 0, 1));
     snprintf(view->error, sizeof view->error, "%s", pg_text(row, 0, 12));
@@ -218,7 +274,8 @@ job_queue_view(struct pg *pg, const char *name, int64_t id, struct job_view *vie
     snprintf(text, sizeof text, "%" PRId64, id);
     int rc = pg_query(pg,
                       "SELECT id, state, stage, next_id, next_pass, " BEGIN_SQL ", " END_SQL
-                      ", last_id, cancel_requested, rows, bytes, rejected, error FROM bitdex_jobs"
+                      ", last_id, cancel_requested, rows, bytes, rejected, error, end_tick FROM"
+                      " bitdex_jobs"
                       " WHERE name = $1 AND id = $2::bigint",
                       2, params, &result, err);
     if (rc != 0)
@@ -245,7 +302,7 @@ job_queue_print(struct pg *pg, const char *name, int64_t id, int64_t limit, stru
                       " cancel_requested, source_table AS \"table\", fields, phases, csv,"
                       " nullif(after_id, 9223372036854775807) + 1 AS begin,"
                       " nullif(up_to_id, 9223372036854775807) + 1 AS \"end\","
-                      " cardinality(ids) AS ids,"
+                      " cardinality(ids) AS ids, ranges, end_tick,"
                       " reason, created_at, started_at, finished_at, updated_at, stage, next_id,"
                       " next_pass, last_id, rows, ops_written, chunks, bytes, rejected, uncovered,"
                       " error, dumps FROM bitdex_jobs WHERE name = $1 AND ($2::bigint IS NULL OR"

@@ -9,6 +9,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/pg/pg.h"
+#include "producer/load/job_ranges.h"
 #include "producer/load/load_plan.h"
 
 enum job_state { JOB_STATE_QUEUED, JOB_STATE_RUNNING, JOB_STATE_ENDED };
@@ -19,8 +20,9 @@ struct job_view {
     enum job_state state;
     char state_name[12]; /* as in bitdex_jobs */
     bool cancel_requested;
-    double ratio;   /* of the ranges, 0 to 1; negative: unknown */
-    int64_t passes; /* that are finished */
+    double ratio;     /* of the ranges, 0 to 1; negative: unknown */
+    int64_t end_tick; /* of verify and check: of the last event sent; 0: none */
+    int64_t passes;   /* that are finished */
     int64_t rows;
     int64_t bytes;
     int64_t rejected;
@@ -33,7 +35,13 @@ struct job_view {
 int job_queue_load(struct pg *pg, const char *name, const struct load_selection *selection,
                    const char *reason, int64_t *id, bool *found, struct error *err);
 
-/* Likewise, of the CSV files in `directory`, for the command that reads them. */
+/* Likewise a job of verify or check. `ranges`: what it is about, in place of the range of the
+ * selection, which has no ids; none: that range. */
+int job_queue_verify(struct pg *pg, const char *name, enum job_kind kind,
+                     const struct load_selection *selection, const struct job_ranges *ranges,
+                     const char *reason, int64_t *id, bool *found, struct error *err);
+
+/* Likewise a load, of the CSV files in `directory`, for the command that reads them. */
 int job_queue_csv(struct pg *pg, const char *name, const char *directory, const char *reason,
                   int64_t *id, bool *found, struct error *err);
 

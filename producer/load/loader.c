@@ -135,7 +135,7 @@ loader_find_job(struct loader *loader, struct pg *cursor, struct error *err)
     const struct cursor_owner *owner = loader->options.owner;
     const struct csv_request *csv = loader->options.csv;
     int rc = csv != NULL ? job_find(cursor, owner, csv->job, &loader->job, &id, err)
-                         : job_find_next(cursor, owner, &loader->job, &id, err);
+                         : job_find_next(cursor, owner, true, &loader->job, &id, err);
     if (rc == ERR_DATA) {
         log_warn("load", "job %" PRId64 " failed: %s", id, err->message);
         return job_finish(cursor, owner, id, JOB_FAILED, err->message, err);

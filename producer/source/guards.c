@@ -133,7 +133,8 @@ static const struct guard guards[] = {
      " ('bitdex_dead_letters', ARRAY['job', 'place', 'retried_txid']),"
      " ('bitdex_jobs', ARRAY['source_table', 'fields', 'ids', 'cancel_requested', 'epoch', 'plan',"
      " 'stage', 'next_id', 'next_pass', 'last_id', 'rows', 'ops_written', 'chunks', 'bytes',"
-     " 'rejected', 'uncovered', 'dumps', 'error', 'started_at', 'finished_at', 'csv'])"
+     " 'rejected', 'uncovered', 'dumps', 'error', 'started_at', 'finished_at', 'csv', 'ranges',"
+     " 'end_tick'])"
      ") AS own (name, columns), unnest(columns) AS needed WHERE NOT EXISTS (SELECT FROM "
      "pg_attribute"
      " WHERE attrelid = name::regclass AND attname = needed AND NOT attisdropped))",

@@ -16,7 +16,8 @@
 struct value_type {
     enum entry_form form;
     enum entry_wire wire;
-    bool is_integer;
+    uint8_t integer_bytes;
+    bool is_padded;
     bool has_floats;
 };
 
@@ -52,13 +53,15 @@ static const char *const form_names[] = {
     "   (SELECT typtype FROM pg_type WHERE oid = base.typelem) = 'e' THEN 'array'"                \
     "  ELSE 'text array' END"                                                                     \
     " ELSE 'text' END AS form,"                                                                   \
-    " oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) AS is_integer, CASE"             \
+    " CASE WHEN oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN typlen ELSE 0"    \
+    " END AS integer_bytes, CASE"                                                                 \
     " WHEN oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'integer'"             \
     " WHEN oid = 'bool'::regtype THEN 'boolean'"                                                  \
     " WHEN typtype = 'e' OR oid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype,"      \
     "  'name'::regtype) THEN 'text'"                                                              \
     " ELSE 'json' END AS wire,"                                                                   \
-    " 'float4'::regtype IN (oid, typelem) OR 'float8'::regtype IN (oid, typelem) AS has_floats"   \
+    " 'float4'::regtype IN (oid, typelem) OR 'float8'::regtype IN (oid, typelem) AS has_floats,"  \
+    " oid = 'bpchar'::regtype AS is_padded"                                                       \
     " FROM base WHERE typtype <> 'd'"
 
 static const char *
@@ -186,8 +189,9 @@ fill_type(const struct pg_result *result, struct value_type *type)
     CHECK(pg_rows(result) == 1);
     *type = (struct value_type){
         .form = form_of_name(pg_text(result, 0, 0)),
-        .is_integer = pg_boolean(result, 0, 1),
+        .integer_bytes = (uint8_t)pg_integer(result, 0, 1),
         .has_floats = pg_boolean(result, 0, 3),
+        .is_padded = pg_boolean(result, 0, 4),
         .wire = WIRE_JSON,
     };
     if (type->form == FORM_PLAIN)
@@ -196,6 +200,17 @@ fill_type(const struct pg_result *result, struct value_type *type)
         type->wire = WIRE_INTEGER;
     else if (type->form == FORM_TEXT)
         type->wire = WIRE_TEXT;
+}
+
+static void
+fill_value(struct entry_value *value, const struct value_type *type)
+{
+    CHECK(type->integer_bytes <= sizeof(int64_t));
+    value->form = type->form;
+    value->wire = type->wire;
+    value->integer_bytes = type->integer_bytes;
+    value->is_padded = type->is_padded;
+    value->has_floats = type->has_floats;
 }
 
 /* Of a type, by its object id. */
@@ -279,7 +294,7 @@ read_slot(struct pg *pg, const struct entry *entry, const struct entry_table *ta
     int rc =
         read_expression(pg, entry, table, entry->trigger->place, setting, expression, &type, err);
     free(expression);
-    if (rc == 0 && !type.is_integer)
+    if (rc == 0 && type.integer_bytes == 0)
         rc =
             entry_refuse(entry, entry->trigger->place, setting, err,
                          "column %s is not of an integer type, as ids of entities must be", column);
@@ -309,9 +324,7 @@ read_values(struct pg *pg, struct entry *entry, struct error *err)
         struct value_type type = {0};
         rc = read_expression(pg, entry, &entry->table, value->place, value->setting,
                              value->expression, &type, err);
-        value->form = type.form;
-        value->wire = type.wire;
-        value->has_floats = type.has_floats;
+        fill_value(value, &type);
     }
     return rc;
 }
@@ -623,8 +636,7 @@ catalogue_read_type(struct pg *pg, int64_t type_id, struct entry_value *value, b
     struct value_type type = {0};
     CHECK(type_id > 0);
     int rc = read_type(pg, type_id, &type, err);
-    value->form = type.form;
-    value->wire = type.wire;
-    *is_integer = type.is_integer;
+    fill_value(value, &type);
+    *is_integer = type.integer_bytes > 0;
     return rc;
 }

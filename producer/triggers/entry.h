@@ -41,6 +41,8 @@ struct entry_value {
     bool is_multi_value;       /* whether the field is */
     enum entry_form form;      /* catalogue */
     enum entry_wire wire;      /* catalogue */
+    uint8_t integer_bytes;     /* catalogue; of an integer type, else 0 */
+    bool is_padded;            /* catalogue; char(n), whose blanks a cast to text removes */
     bool has_floats;           /* catalogue; how Postgres prints them depends on a setting */
 };
 

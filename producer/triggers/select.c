@@ -34,14 +34,14 @@ slot_column(const struct entry *entry)
     return entry->child != NULL ? entry->child->slot : entry->trigger->slot_field;
 }
 
-static void
-append_slot(struct buffer *out, const struct entry *entry)
+void
+select_append_slot(struct buffer *out, const struct entry *entry)
 {
     sql_append_column(out, slot_row(entry), slot_column(entry));
 }
 
-static void
-append_table(struct buffer *out, const struct entry_table *table, const char *row)
+void
+select_append_table(struct buffer *out, const struct entry_table *table, const char *row)
 {
     CHECK(table->quoted != NULL);
     buffer_append_format(out, "%s%s AS %s", table->is_partitioned ? "" : "ONLY ", table->quoted,
@@ -75,10 +75,10 @@ append_from(struct buffer *out, const struct entry *entry)
     buffer_append_text(out, " FROM ");
     if (entry->child != NULL) {
         CHECK(entry->parent_key != NULL);
-        append_table(out, &entry->child_table, CHILD);
+        select_append_table(out, &entry->child_table, CHILD);
         buffer_append_text(out, " JOIN ");
     }
-    append_table(out, &entry->table, ROW);
+    select_append_table(out, &entry->table, ROW);
     if (entry->child != NULL) {
         buffer_append_text(out, " ON ");
         sql_append_column(out, ROW, entry->parent_key);
@@ -86,7 +86,7 @@ append_from(struct buffer *out, const struct entry *entry)
         sql_append_column(out, CHILD, entry->child->foreign_key);
     }
     buffer_append_text(out, " WHERE ");
-    append_slot(out, entry);
+    select_append_slot(out, entry);
     buffer_append_text(out, " IS NOT NULL");
     row_sql_append_filter(out, entry, ROW);
 }
@@ -131,11 +131,23 @@ needs_distinct(const struct entry *entry)
     return entry->trigger->kind != TRIGGER_JOIN && !entry->slot_is_unique;
 }
 
-static void
-append_order(struct buffer *out, const struct entry *entry)
+void
+select_append_choice(struct buffer *out, const struct entry *entry)
 {
+    if (!needs_distinct(entry))
+        return;
+    buffer_append_text(out, "DISTINCT ON (");
+    select_append_slot(out, entry);
+    buffer_append_text(out, ") ");
+}
+
+void
+select_append_order(struct buffer *out, const struct entry *entry)
+{
+    if (!needs_distinct(entry))
+        return;
     buffer_append_text(out, " ORDER BY ");
-    append_slot(out, entry);
+    select_append_slot(out, entry);
     buffer_append_text(out, ", ");
     if (entry->child != NULL)
         sql_append_column(out, ROW, entry->parent_key);
@@ -145,23 +157,24 @@ append_order(struct buffer *out, const struct entry *entry)
 }
 
 void
-select_append_range(struct buffer *out, const struct entry *entry, const uint32_t *values,
-                    uint32_t value_count, const struct select_range *range)
+select_append_rows(struct buffer *out, const struct entry *entry, const struct select_range *range)
 {
     CHECK(!select_is_pass(entry));
     CHECK(!range->has_begin || !range->has_end || range->begin < range->end);
-    buffer_append_text(out, "SELECT ");
-    if (needs_distinct(entry)) {
-        buffer_append_text(out, "DISTINCT ON (");
-        append_slot(out, entry);
-        buffer_append_text(out, ") ");
-    }
-    append_slot(out, entry);
-    append_values(out, entry, values, value_count);
     append_from(out, entry);
     select_append_bounds(out, slot_row(entry), slot_column(entry), range);
-    if (needs_distinct(entry))
-        append_order(out, entry);
+}
+
+void
+select_append_range(struct buffer *out, const struct entry *entry, const uint32_t *values,
+                    uint32_t value_count, const struct select_range *range)
+{
+    buffer_append_text(out, "SELECT ");
+    select_append_choice(out, entry);
+    select_append_slot(out, entry);
+    append_values(out, entry, values, value_count);
+    select_append_rows(out, entry, range);
+    select_append_order(out, entry);
 }
 
 void
@@ -169,11 +182,11 @@ select_append_next_slot(struct buffer *out, const struct entry *entry, int64_t b
 {
     const struct entry_table *table = entry->child != NULL ? &entry->child_table : &entry->table;
     buffer_append_text(out, "SELECT min(");
-    append_slot(out, entry);
+    select_append_slot(out, entry);
     buffer_append_text(out, ") FROM ");
-    append_table(out, table, slot_row(entry));
+    select_append_table(out, table, slot_row(entry));
     buffer_append_text(out, " WHERE ");
-    append_slot(out, entry);
+    select_append_slot(out, entry);
     buffer_append_format(out, " >= %" PRId64, begin);
 }
 
@@ -206,7 +219,7 @@ static void
 append_parents(struct buffer *out, const struct entry *entry)
 {
     buffer_append_text(out, " FROM ");
-    append_table(out, &entry->table, ROW);
+    select_append_table(out, &entry->table, ROW);
     buffer_append_text(out, " WHERE true");
     row_sql_append_filter(out, entry, ROW);
 }
@@ -274,9 +287,9 @@ append_child_rows(struct buffer *out, const struct entry *entry, int64_t begin)
     buffer_append_text(out, "_child.");
     sql_append_name(out, entry->child->slot);
     buffer_append_text(out, " AS _slot FROM ");
-    append_table(out, &entry->child_table, CHILD);
+    select_append_table(out, &entry->child_table, CHILD);
     buffer_append_text(out, " WHERE ");
-    append_slot(out, entry);
+    select_append_slot(out, entry);
     buffer_append_format(out, " >= %" PRId64 " AND ", begin);
     sql_append_column(out, CHILD, entry->child->foreign_key);
 }
@@ -300,7 +313,7 @@ select_append_children(struct buffer *out, const struct entry *entry,
         buffer_append_text(out, ")");
     }
     buffer_append_text(out, " ORDER BY ");
-    append_slot(out, entry);
+    select_append_slot(out, entry);
     buffer_append_format(out, " LIMIT %" PRId64 "%s", limit, has_index ? ") AS _slots" : "");
 }
 
@@ -315,7 +328,7 @@ select_append_parents(struct buffer *out, const struct entry *entry, const uint3
     buffer_append_text(out, " FROM ");
     append_key_rows(out, keys);
     buffer_append_text(out, " JOIN ");
-    append_table(out, &entry->table, ROW);
+    select_append_table(out, &entry->table, ROW);
     buffer_append_text(out, " ON ");
     sql_append_column(out, ROW, column);
     buffer_append_text(out, " = _key WHERE true");
@@ -361,7 +374,7 @@ select_append_definition(struct buffer *out, const struct entry *entry)
     if (is_pass)
         row_sql_append_query(out, entry, ROW);
     else
-        append_slot(out, entry);
+        select_append_slot(out, entry);
     if (entry->trigger->kind == TRIGGER_DIRECT && entry->trigger->sets_alive)
         buffer_append_text(out, ", true AS alive");
     for (uint32_t i = 0; i < entry->value_count; i++) {

@@ -47,6 +47,18 @@ bool select_is_pass(const struct entry *entry);
 void select_append_range(struct buffer *out, const struct entry *entry, const uint32_t *values,
                          uint32_t value_count, const struct select_range *range);
 
+/* The parts of that SELECT, for others over the same rows. */
+void select_append_slot(struct buffer *out, const struct entry *entry);
+/* "DISTINCT ON (slot) ", and the order that decides which row stays; nothing where the rows of an
+ * entity need no choice. */
+void select_append_choice(struct buffer *out, const struct entry *entry);
+void select_append_order(struct buffer *out, const struct entry *entry);
+/* FROM and WHERE. */
+void select_append_rows(struct buffer *out, const struct entry *entry,
+                        const struct select_range *range);
+/* The table and its alias; ONLY unless it is partitioned. */
+void select_append_table(struct buffer *out, const struct entry_table *table, const char *row);
+
 /* The SELECT of the least slot at or above `begin`, null without one. */
 void select_append_next_slot(struct buffer *out, const struct entry *entry, int64_t begin);
 
