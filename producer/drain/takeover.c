@@ -44,6 +44,24 @@ takeover_name_start(struct session *session, struct error *err)
     return 0;
 }
 
+/* The outbox is drained also before `triggers apply` (F115). */
+static void
+takeover_warn_uncovered(const struct session *session)
+{
+    struct text first;
+    uint32_t count = covered_fields_missing(&session->covered, session->config, &first);
+    CHECK(session->config->trigger_count > 0);
+    if (count == 0)
+        return;
+    if (first.bytes == 0)
+        first = TEXT("whether an entity exists");
+    log_warn("drain",
+             "the triggers of the database do not write %u of the configured fields, such as %.*s:"
+             " changes of these are not sent, and indexes are incomplete; run bitdex-producer"
+             " triggers apply, then bitdex-producer load",
+             count, TEXT_ARGS(first));
+}
+
 /* Which fields the triggers in place cover, read by a connection of its own, whose search_path
  * changes. A configuration that does not fit the tables covers nothing, and stops nobody who writes
  * ops in another way. */
@@ -59,6 +77,8 @@ takeover_read_covered(struct session *session, struct error *err)
         return rc;
     rc = covered_fields_read(pg, session->config, &session->arena, &session->covered, err);
     pg_close(pg);
+    if (rc == 0)
+        takeover_warn_uncovered(session);
     if (rc == 0 || rc == ERR_RETRY)
         return rc;
     log_warn("drain", "which fields the triggers cover is not known: %s", err->message);

@@ -4,15 +4,6 @@
 #include "producer/load/load_phase.h"
 #include "producer/triggers/sql.h"
 
-static bool
-has_field(const struct covered_fields *covered, struct text field)
-{
-    for (uint32_t i = 0; i < covered->count; i++)
-        if (text_equal(covered->names[i], field))
-            return true;
-    return false;
-}
-
 static int
 refuse_field(struct text field, struct error *err)
 {
@@ -26,10 +17,10 @@ int
 load_survey_check_covered(const struct load_plan *plan, const struct covered_fields *covered,
                           struct error *err)
 {
-    if (plan->states_alive && !has_field(covered, TEXT("")))
+    if (plan->states_alive && !covered_fields_has(covered, TEXT("")))
         return refuse_field(TEXT(""), err);
     for (uint32_t i = 0; i < plan->field_count; i++)
-        if (!has_field(covered, plan->fields[i]))
+        if (!covered_fields_has(covered, plan->fields[i]))
             return refuse_field(plan->fields[i], err);
     return 0;
 }

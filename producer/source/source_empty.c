@@ -13,13 +13,14 @@ append_table_empty(const char *table, struct buffer *out)
     buffer_append_text(out, ")");
 }
 
-/* Triggers fire for INSERT, UPDATE and DELETE of rows: bits 4, 16 and 8 of pg_trigger.tgtype. */
+/* Triggers fire for INSERT, UPDATE and DELETE of rows: bits 4, 16 and 8 of pg_trigger.tgtype. Over
+ * no triggers at all, bit_or() is null, and the answer has to be false (F115). */
 static void
 append_triggers_enabled(const char *table, struct buffer *out)
 {
     struct buffer text = {0};
     CHECK(table != NULL);
-    buffer_append_text(out, " AND (SELECT bit_or(tgtype) & 28 FROM pg_trigger"
+    buffer_append_text(out, " AND (SELECT coalesce(bit_or(tgtype) & 28, 0) FROM pg_trigger"
                             " WHERE NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgrelid = ");
     pg_append_identifier(&text, table);
     pg_append_literal(out, buffer_string(&text));

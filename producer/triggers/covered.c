@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/config/config_entry.h"
 #include "common/config/config_fields.h"
 
 enum { OP_TEXT_BYTES = 512 };
@@ -86,6 +87,47 @@ covered_fields_find(const struct reconcile_plan *plan, const struct reconcile_tr
                 add_field(names, &fields->count, entry->values[j].target);
     }
     CHECK(fields->count <= capacity);
+}
+
+bool
+covered_fields_has(const struct covered_fields *fields, struct text name)
+{
+    CHECK(fields->names != NULL || fields->count == 0);
+    for (uint32_t i = 0; i < fields->count; i++)
+        if (text_equal(fields->names[i], name))
+            return true;
+    return false;
+}
+
+/* Counts a field once, with its owner. */
+static void
+count_missing(const struct covered_fields *fields, const char *name, uint32_t *missing,
+              struct text *first)
+{
+    CHECK(name != NULL);
+    if (covered_fields_has(fields, text_of(name)))
+        return;
+    if (*missing == 0)
+        *first = text_of(name);
+    ++*missing;
+}
+
+uint32_t
+covered_fields_missing(const struct covered_fields *fields, const struct config *config,
+                       struct text *first)
+{
+    uint32_t missing = 0;
+    bool sets_alive = false;
+    for (uint32_t i = 0; i < config->trigger_count; i++) {
+        const char *name;
+        sets_alive = sets_alive || config->triggers[i].sets_alive;
+        for (uint32_t j = 0; (name = config_entry_field(config, i, j)) != NULL; j++)
+            if (config_entry_owner(config, text_of(name)) == (int32_t)i)
+                count_missing(fields, name, &missing, first);
+    }
+    if (sets_alive)
+        count_missing(fields, "", &missing, first);
+    return missing;
 }
 
 int

@@ -26,6 +26,13 @@ void covered_fields_find(const struct reconcile_plan *plan,
                          const struct reconcile_trigger *triggers, uint32_t count,
                          struct arena *arena, struct covered_fields *fields);
 
+bool covered_fields_has(const struct covered_fields *fields, struct text name);
+
+/* How many fields of the configuration's triggers are not covered, existence among them; `first` is
+ * one of these. */
+uint32_t covered_fields_missing(const struct covered_fields *fields, const struct config *config,
+                                struct text *first);
+
 /* Reads the triggers of the database and finds the fields. Nothing is locked or changed, apart from
  * the search_path of the session (catalogue.h). Errors as of reconcile_plan(); ERR_USAGE also for
  * more fields than an index may have, which a mark could not name. */

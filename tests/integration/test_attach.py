@@ -11,6 +11,7 @@ import subprocess
 import time
 import unittest
 
+import gallery
 from case import GalleryCase
 from pipeline import BUILD, ROOT, WAIT_S
 
@@ -157,6 +158,36 @@ class Attach(GalleryCase):
         while any(time.time() - (partition["lag_seconds"] or math.inf) <= committed
                   for partition in self.pipeline.partitions()):
             time.sleep(0.05)
+
+
+
+class Early(GalleryCase):
+    def test_f115_run_before_triggers_apply(self):
+        """A producer that is started on empty tables before `triggers apply` drains what there is
+        and names that command; the index is incomplete until triggers and a load have followed."""
+        self.pipeline.init()
+        with self.pipeline.connect() as connection:
+            gallery.create_tables(connection)
+        self.pipeline.start()
+        with self.pipeline.connect() as connection:
+            connection.execute(
+                """INSERT INTO "BitdexOps" (entity_id, ops) VALUES (7, '[{"op": "alive"}]')"""
+            )
+            for _ in gallery.insert_rows(connection, 100):
+                pass
+        self.pipeline.wait_until_fresh()
+        self.assertTrue(self.pipeline.api.get("/api/indexes/gallery/entities/7")["alive"])
+        command = "bitdex-producer triggers apply"
+        self.assertIn(command, self.pipeline.producer.log.read_text())
+        for partition in self.pipeline.partitions():
+            self.assertFalse(partition["complete"])
+        self.assertEqual(self.pipeline.api.call("/api/ready")[0], 503)
+        refused = self.pipeline.producer.command("load", check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn(command, refused.stderr)
+        gallery.create_triggers(self.pipeline)
+        self.pipeline.producer.command("load")
+        self.check_end(changed=False)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,10 @@ def fan_out(**changes):
     return {name: value for name, value in op.items() if value is not None}
 
 
+def request(**members):
+    return {"op": "refresh"} | members
+
+
 def setting(value, field="nsfwLevel"):
     return [{"op": "set", "field": field, "value": value}]
 
@@ -35,6 +39,12 @@ BAD_ROWS = [  # (ops of one outbox row, its entity, part of the reason)
     (setting([1, "a"]), 7, "ops[0].value"),
     ([{"op": "remove", "field": "nsfwLevel", "value": None}], 7, "null"),
     (ALIVE + [fan_out()], 7, "a fan-out and another op"),
+    (ALIVE + [request(entry="e", key=1)], 7, "a parent's request and another op"),
+    ([request(entry="e", key=1), fan_out()], 7, "a fan-out and another op"),
+    ([fan_out(ops=[request()])], 7, "ops[0].ops[0]"),
+    ([request(key=1)], 7, "without an entry"),
+    ([request(entry="e", key=None)], 7, "neither an integer nor a string"),
+    ([request(fields=[])], 7, "fields"),
     ([fan_out(ops=[fan_out()])], 7, "ops[0].ops[0]"),
     ([fan_out(ops=ALIVE)], 7, "ops[0].ops[0]"),
     ([fan_out(ops=None)], 7, "ops"),
@@ -46,6 +56,10 @@ BAD_ROWS = [  # (ops of one outbox row, its entity, part of the reason)
     (setting(1, field="x" * 1000), 7, "long"),
     (setting("x" * (2 << 20)), 7, "row_bytes"),
     ([fan_out(ops=setting("x" * (2 << 20)))], 7, "row_bytes"),
+    ([request(entry="e", key="x" * (2 << 20))], 7, "row_bytes"),
+    ([request(fields=["x" * (2 << 20)])], 7, "row_bytes"),
+    ([[request(key=1)], "x" * (2 << 20)], 7, "row_bytes"),
+    (request(key="x" * (2 << 20)), 7, "row_bytes"),
     (setting(1) * 200_000, 7, ""),
     (ALIVE, -1, "slot"),
     (ALIVE, (1 << 63) - 1, "slot"),

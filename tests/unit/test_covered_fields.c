@@ -66,6 +66,34 @@ check_covered(bool has_child, const struct reconcile_trigger *triggers, uint32_t
 }
 
 static void
+check_missing(const struct text *names, uint32_t count, uint32_t wanted, const char *wanted_first)
+{
+    static const struct config_tracked_field fields[] = {{.target = "url"}, {.target = "type"}};
+    static const struct config_trigger triggers[] = {
+        {.sets_alive = true, .track_fields = fields, .track_field_count = 2},
+        {.kind = TRIGGER_JOIN, .field = "tags"},
+        {.kind = TRIGGER_JOIN, .field = "tags"}, /* in another way, and counted once */
+    };
+    static const struct config config = {.triggers = triggers, .trigger_count = 3};
+    const struct covered_fields covered = {names, count};
+    struct text first = TEXT("not set");
+    assert_int_equal(covered_fields_missing(&covered, &config, &first), wanted);
+    assert_true(text_is(first, wanted_first));
+}
+
+static void
+test_F115_the_missing_fields_are_counted(void **state)
+{
+    (void)state;
+    const struct text names[] = {TEXT("type"), TEXT("tags"), TEXT("url"), TEXT("")};
+    check_missing(NULL, 0, 4, "url");
+    check_missing(names, 1, 3, "url");
+    check_missing(names + 2, 2, 2, "type");
+    check_missing(names, 3, 1, "");
+    check_missing(names, 4, 0, "not set");
+}
+
+static void
 test_triggers_for_all_events_cover_what_they_write(void **state)
 {
     (void)state;
@@ -131,6 +159,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_F115_the_missing_fields_are_counted),
         cmocka_unit_test(test_triggers_for_all_events_cover_what_they_write),
         cmocka_unit_test(test_a_field_that_the_triggers_do_not_write_is_not_covered),
         cmocka_unit_test(test_a_trigger_that_is_disabled_or_on_another_table_covers_nothing),
