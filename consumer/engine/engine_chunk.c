@@ -17,6 +17,7 @@
 #include "consumer/engine/engine_sweep.h"
 #include "consumer/engine/engine_time.h"
 #include "consumer/engine/engine_watch.h"
+#include "consumer/engine/field_bulk.h"
 #include "consumer/engine/field_cells.h"
 #include "consumer/engine/scalar.h"
 
@@ -156,10 +157,19 @@ field_has_changed_source(const struct engine *engine, const struct field *field,
     return any;
 }
 
+static bool
+states_source(const struct chunk *chunk, const struct field *field)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < field->source_count; i++)
+        any |= chunk_states_field(chunk, field->sources[i]);
+    return any;
+}
+
 /* True: a field has changed; `*shows`: the field of visible_from has. */
 static bool
 apply_columns(struct engine *engine, const struct chunk *chunk, struct slot_range range,
-              const roaring_bitmap_t *scope, bool *shows)
+              const roaring_bitmap_t *scope, const struct field_set *damaged, bool *shows)
 {
     bool *changed = memory_zalloc(engine->field_count * sizeof *changed);
     bool any = false;
@@ -168,13 +178,19 @@ apply_columns(struct engine *engine, const struct chunk *chunk, struct slot_rang
         if (!chunk_states_field(chunk, field))
             continue;
         const struct chunk_column column = column_in_range(chunk, field, range);
-        changed[i] = apply_column(field, scope, &column);
+        if (field_set_has(damaged, i))
+            field_scrub(field, scope);
+        changed[i] = apply_column(field, scope, &column) || field_set_has(damaged, i);
         any |= changed[i];
         *shows |= changed[i] && field == engine->visible_from;
     }
     for (uint32_t i = 0; i < engine->field_count; i++) {
-        if (field_has_changed_source(engine, &engine->fields[i], changed))
+        bool is_damaged = field_set_has(damaged, i) && states_source(chunk, &engine->fields[i]);
+        if (is_damaged)
+            field_scrub(&engine->fields[i], scope);
+        if (is_damaged || field_has_changed_source(engine, &engine->fields[i], changed))
             engine_compute_scope(&engine->fields[i], scope);
+        any |= is_damaged;
     }
     free(changed);
     return any;
@@ -211,14 +227,15 @@ apply_alive(struct engine *engine, const struct chunk *chunk, struct slot_range 
 }
 
 static void
-apply_part(struct engine *engine, const struct chunk *chunk, struct slot_range range)
+apply_part(struct engine *engine, const struct chunk *chunk, struct slot_range range,
+           const struct field_set *damaged)
 {
-    bool shows = false;
+    bool shows = field_set_has(damaged, FIELD_ALIVE);
     roaring_bitmap_t *scope = scope_create(chunk, range);
     engine_sweep_slots(engine, scope);
     if (chunk->states_alive)
-        shows = apply_alive(engine, chunk, range, scope);
-    bool changed = apply_columns(engine, chunk, range, scope, &shows) || shows;
+        shows |= apply_alive(engine, chunk, range, scope);
+    bool changed = apply_columns(engine, chunk, range, scope, damaged, &shows) || shows;
     if (shows)
         engine_show_slots(engine, scope);
     if (changed)
@@ -231,6 +248,14 @@ void
 engine_apply_chunk(struct engine *engine, const struct chunk *chunk,
                    const struct engine_yield *yield)
 {
+    static const struct field_set none;
+    engine_mend_chunk(engine, chunk, &none, yield);
+}
+
+void
+engine_mend_chunk(struct engine *engine, const struct chunk *chunk, const struct field_set *damaged,
+                  const struct engine_yield *yield)
+{
     struct chunk_parts parts;
     CHECK(!engine->in_rows);
     CHECK(chunk->purpose != CHUNK_CHECK && chunk->rejected.bytes == 0);
@@ -240,7 +265,7 @@ engine_apply_chunk(struct engine *engine, const struct chunk *chunk,
         range.end = parts.ends[i];
         if (range.begin >= range.end)
             continue;
-        apply_part(engine, chunk, range);
+        apply_part(engine, chunk, range, damaged);
         range.begin = range.end;
         engine_yield(yield);
     }

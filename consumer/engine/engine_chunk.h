@@ -42,6 +42,12 @@ void engine_prepare_chunk(const struct engine *engine, struct chunk *chunk, stru
 void engine_apply_chunk(struct engine *engine, const struct chunk *chunk,
                         const struct engine_yield *yield);
 
+/* The same where fields are damaged (engine_sum.h): those of `damaged`, by their numbers, that the
+ * chunk states lose what they hold in its slots from every structure first, and so do the computed
+ * fields that follow from them. FIELD_ALIVE: the visibility is derived again. */
+void engine_mend_chunk(struct engine *engine, const struct chunk *chunk,
+                       const struct field_set *damaged, const struct engine_yield *yield);
+
 /* Part 0 clears the fields of the pass in all slots. Then the fan-outs, which
  * engine_prepare_fan_out() has prepared, are applied in order. `yield`: NULL, or called after each
  * fan-out. */

@@ -46,18 +46,40 @@ time_due(const struct engine *engine, int64_t after_s, int64_t until_s,
     return field_match_range(engine->visible_from, after_s + 1, until_s, slots);
 }
 
+/* The slots of `slots` that queries should find. */
+static roaring_bitmap_t *
+time_shown(const struct engine *engine, const roaring_bitmap_t *slots)
+{
+    roaring_bitmap_t *hidden = time_due(engine, engine->now_s, INT64_MAX, slots);
+    roaring_bitmap_t *shown = bitmap_and(engine->alive, slots);
+    roaring_bitmap_andnot_inplace(shown, hidden);
+    roaring_bitmap_andnot_inplace(shown, engine->held);
+    roaring_bitmap_free(hidden);
+    return shown;
+}
+
+roaring_bitmap_t *
+engine_find_misplaced(const struct engine *engine, const roaring_bitmap_t *slots)
+{
+    if (engine->visible_from == NULL)
+        return bitmap_create();
+    roaring_bitmap_t *alive = bitmap_and(engine->alive, slots);
+    roaring_bitmap_t *shown = time_shown(engine, alive);
+    roaring_bitmap_t *misplaced = bitmap_and(engine->visible, slots);
+    roaring_bitmap_xor_inplace(misplaced, shown);
+    roaring_bitmap_free(alive);
+    roaring_bitmap_free(shown);
+    return misplaced;
+}
+
 void
 engine_show_slots(struct engine *engine, const roaring_bitmap_t *slots)
 {
     if (engine->visible_from == NULL)
         return;
-    roaring_bitmap_t *hidden = time_due(engine, engine->now_s, INT64_MAX, slots);
-    roaring_bitmap_t *shown = bitmap_and(engine->alive, slots);
-    roaring_bitmap_andnot_inplace(shown, hidden);
-    roaring_bitmap_andnot_inplace(shown, engine->held);
+    roaring_bitmap_t *shown = time_shown(engine, slots);
     roaring_bitmap_andnot_inplace(engine->visible, slots);
     roaring_bitmap_or_inplace(engine->visible, shown);
-    roaring_bitmap_free(hidden);
     roaring_bitmap_free(shown);
     CHECK(roaring_bitmap_get_cardinality(engine->visible) <=
           roaring_bitmap_get_cardinality(engine->alive));

@@ -273,3 +273,16 @@ field_clear_all(struct field *field, const roaring_bitmap_t *slots)
     CHECK(field->has_column || field->postings.count <= FIELD_VALUES_WITHOUT_COLUMN ||
           field->type == FIELD_MULTI_VALUE);
 }
+
+void
+field_scrub(struct field *field, const roaring_bitmap_t *slots)
+{
+    CHECK(field->deferred.count == 0);
+    if (field->filters)
+        postings_sweep(&field->postings, slots);
+    if (field->sort_bits > 0)
+        slices_fill(&field->slices, slots, 0);
+    if (field->type == FIELD_MULTI_VALUE)
+        set_column_clear_all(&field->sets, slots);
+    roaring_bitmap_andnot_inplace(field->present, slots);
+}

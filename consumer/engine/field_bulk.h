@@ -18,6 +18,9 @@ void field_add_all(struct field *field, const roaring_bitmap_t *slots, const int
 void field_remove_all(struct field *field, const roaring_bitmap_t *slots, const int64_t *items,
                       uint32_t count);
 
+/* Both: afterwards none of `slots` has a value in any structure, whatever the structures held
+ * before: also where they disagreed. Visits all postings. */
+void field_scrub(struct field *field, const roaring_bitmap_t *slots);
 /* Both: afterwards none of `slots` has a value. */
 void field_clear_all(struct field *field, const roaring_bitmap_t *slots);
 

@@ -7,7 +7,7 @@
 #include "consumer/engine/store/bitmap.h"
 #include "consumer/engine/store/image.h"
 
-enum { CAPACITY_MIN = 16 };
+enum { CAPACITY_MIN = 16, VISIT_AHEAD = 8 };
 
 static bool
 posting_is_used(const struct posting *posting)
@@ -264,6 +264,20 @@ postings_bytes(const struct postings *postings)
 }
 
 enum { SAVE_AHEAD = 16 }; /* places whose slots are prefetched */
+
+void
+postings_visit(const struct postings *postings, uint64_t begin, uint64_t end, slot_visit take,
+               void *context)
+{
+    postings_check(postings);
+    for (uint64_t i = 0; i < postings->capacity; i++) {
+        const struct posting *posting = &postings->table[i];
+        if (i + VISIT_AHEAD < postings->capacity)
+            slot_set_prefetch(&posting[VISIT_AHEAD].slots);
+        if (posting_is_used(posting))
+            slot_set_visit(&posting->slots, posting->value, begin, end, take, context);
+    }
+}
 
 /* The number of values; then each value with its slots. */
 void

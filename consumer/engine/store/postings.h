@@ -44,6 +44,10 @@ void postings_prefetch_slots(const struct postings *postings, int64_t value);
  * whole table. The caller frees the bitmap. */
 roaring_bitmap_t *postings_between(const struct postings *postings, int64_t low, int64_t high,
                                    const roaring_bitmap_t *within);
+/* Calls `take` with each value and its slots from `begin` to `end` (not included), some at a time.
+ * Visits the whole table. */
+void postings_visit(const struct postings *postings, uint64_t begin, uint64_t end, slot_visit take,
+                    void *context);
 /* Writes the postings to an image; reads them into a zeroed struct. */
 void postings_save(const struct postings *postings, struct image_writer *writer);
 void postings_load(struct postings *postings, struct image_reader *reader);

@@ -229,6 +229,49 @@ slices_best(const struct slices *slices, const uint32_t *pages, uint32_t count, 
     free(best);
 }
 
+/* Bit `k` of word `i` becomes bit `i` of word `k`. From Hacker's Delight, 7-3. */
+static void
+words_transpose(uint64_t words[static WORD_SLOTS])
+{
+    uint64_t mask = UINT32_MAX;
+    for (uint32_t step = WORD_SLOTS / 2; step != 0; step /= 2, mask ^= mask << step) {
+        for (uint32_t i = 0; i < WORD_SLOTS; i = (i + step + 1) & ~step) {
+            uint64_t swapped = ((words[i] >> step) ^ words[i + step]) & mask;
+            words[i] ^= swapped << step;
+            words[i + step] ^= swapped;
+        }
+    }
+}
+
+/* The numbers of the slots of one word: the sign is repeated above the highest slice. */
+static void
+slices_read_word(const uint64_t *const *slices, uint32_t count, uint32_t word, int64_t *numbers)
+{
+    uint64_t bits[WORD_SLOTS] = {0};
+    CHECK(count > 0 && count <= SLICES_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        bits[i] = slices[i] != NULL ? slices[i][word] : 0;
+    for (uint32_t i = count; i < WORD_SLOTS; i++)
+        bits[i] = bits[count - 1];
+    words_transpose(bits);
+    memcpy(numbers, bits, sizeof bits);
+}
+
+void
+slices_read_page(const struct slices *slices, uint32_t page, const struct page_bits *open,
+                 int64_t numbers[static PAGE_SLOTS])
+{
+    const uint64_t *words[SLICES_MAX];
+    struct page_bits *rooms = memory_alloc(slices->count * sizeof *rooms);
+    for (uint32_t i = 0; i < slices->count; i++)
+        words[i] = bitmap_page_words(slices->bits[i], page, &rooms[i]);
+    for (uint32_t word = 0; word < PAGE_WORDS; word++) {
+        if (open->words[word] != 0)
+            slices_read_word(words, slices->count, word, numbers + (size_t)word * WORD_SLOTS);
+    }
+    free(rooms);
+}
+
 /* Leaves no run containers: every query would have to turn them back into words. */
 void
 slices_optimize(struct slices *slices)

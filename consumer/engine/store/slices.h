@@ -60,6 +60,10 @@ bool slices_part(const struct slices *slices, uint32_t page, int64_t number, str
 void slices_best(const struct slices *slices, const uint32_t *pages, uint32_t count,
                  uint64_t wanted, bool greatest, struct page_bits *open);
 
+/* Sets `numbers`, one element for each slot of the page, to the numbers of the slots in `open`; the
+ * other elements may change too. */
+void slices_read_page(const struct slices *slices, uint32_t page, const struct page_bits *open,
+                      int64_t numbers[static PAGE_SLOTS]);
 /* Writes the slices to an image; reads them into slices that slices_init() has initialised. */
 void slices_save(const struct slices *slices, struct image_writer *writer);
 void slices_load(struct slices *slices, struct image_reader *reader);

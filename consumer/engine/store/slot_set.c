@@ -16,7 +16,7 @@
 #include "consumer/engine/store/bitmap.h"
 #include "consumer/engine/store/image.h"
 
-enum { ONE = 1, FEW = 2, FORM_MASK = 3, CONTAINER_BITS = 16 };
+enum { ONE = 1, FEW = 2, FORM_MASK = 3, CONTAINER_BITS = 16, VISIT_SLOTS = 1024 };
 enum {
     FEW_CAPACITY_MIN = 5,
     FEW_CAPACITY_STEP = 4,
@@ -457,6 +457,55 @@ slot_set_within(const struct slot_set *set, const roaring_bitmap_t *within)
     roaring_bitmap_t *found = roaring_bitmap_of_ptr(kept, slots);
     CHECK(found != NULL);
     return found;
+}
+
+/* The number of slots of a sorted array that are below `end`. */
+static uint32_t
+array_below(const uint32_t *slots, uint32_t count, uint64_t end)
+{
+    uint32_t low = 0;
+    for (uint32_t high = count; low < high;) {
+        uint32_t middle = low + (high - low) / 2;
+        if (slots[middle] < end)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void
+bitmap_visit(const roaring_bitmap_t *bitmap, int64_t value, uint64_t begin, uint64_t end,
+             slot_visit take, void *context)
+{
+    uint32_t slots[VISIT_SLOTS];
+    roaring_uint32_iterator_t at;
+    roaring_init_iterator(bitmap, &at);
+    if (begin > UINT32_MAX || !roaring_move_uint32_iterator_equalorlarger(&at, (uint32_t)begin))
+        return;
+    for (;;) {
+        uint32_t read = roaring_read_uint32_iterator(&at, slots, VISIT_SLOTS);
+        uint32_t count = array_below(slots, read, end);
+        if (count > 0)
+            take(context, value, slots, count);
+        if (count < VISIT_SLOTS)
+            return;
+    }
+}
+
+void
+slot_set_visit(const struct slot_set *set, int64_t value, uint64_t begin, uint64_t end,
+               slot_visit take, void *context)
+{
+    uint32_t one, count;
+    CHECK(begin <= end);
+    const uint32_t *slots = slot_set_array(set, &one, &count);
+    uint32_t first = array_below(slots, count, begin);
+    uint32_t next = first + array_below(slots + first, count - first, end);
+    if (next > first)
+        take(context, value, slots + first, next - first);
+    if (count == 0 && !slot_set_is_empty(set))
+        bitmap_visit(slot_set_bitmap(set), value, begin, end, take, context);
 }
 
 void

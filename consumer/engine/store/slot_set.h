@@ -39,6 +39,11 @@ bool slot_set_contains(const struct slot_set *set, uint32_t slot);
 uint64_t slot_set_count(const struct slot_set *set);
 /* The slots of the set that are in `within` (NULL: all of them). The caller frees the bitmap. */
 roaring_bitmap_t *slot_set_within(const struct slot_set *set, const roaring_bitmap_t *within);
+/* Calls `take` with the slots of the set from `begin` to `end` (not included), ascending, some at a
+ * time, and with `value`, which means nothing here. */
+typedef void (*slot_visit)(void *context, int64_t value, const uint32_t *slots, uint32_t count);
+void slot_set_visit(const struct slot_set *set, int64_t value, uint64_t begin, uint64_t end,
+                    slot_visit take, void *context);
 /* Adds the slots of the set to `united`. */
 void slot_set_join(const struct slot_set *set, roaring_bitmap_t *united);
 /* Gives the set its smallest form. */
