@@ -1,5 +1,6 @@
 #include "consumer/api/health.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "common/base/check.h"
@@ -104,6 +105,10 @@ health_describe_ready(const struct partition_status *status, bool has_watermarks
         return;
     else if (status->lag_s < 0)
         snprintf(out, bytes, "no watermark was read yet");
+    else if (status->lag_s > READY_LAG_S && status->shard.sequence.watermark.owed > 0)
+        snprintf(out, bytes,
+                 "the last watermark without owed refreshes is %.0f s old: %" PRId64 " are owed",
+                 status->lag_s, status->shard.sequence.watermark.owed);
     else if (status->lag_s > READY_LAG_S)
         snprintf(out, bytes, "the last watermark is %.0f s old%s%s", status->lag_s,
                  error[0] != '\0' ? ": " : "", error);
@@ -119,6 +124,18 @@ ready_write(struct json_writer *json, int32_t partition, const char *reason)
     json_key(json, "reason");
     json_string(json, reason);
     json_object_end(json);
+}
+
+/* A dead letter makes nothing incomplete. */
+static int64_t
+ready_count_letters(const struct partition_status_list *list)
+{
+    int64_t count = 0;
+    for (uint32_t i = 0; i < list->count; i++) {
+        CHECK(list->items[i].shard.open_letters >= 0);
+        count += list->items[i].shard.open_letters;
+    }
+    return count;
 }
 
 void
@@ -141,6 +158,8 @@ api_answer_ready(struct api_call *call)
     }
     json_array_end(&json);
     field_status_write(&list, &call->api->fields, &json);
+    json_key(&json, "dead_letters");
+    json_integer(&json, ready_count_letters(&list));
     health_end(&json, call->response, "ready", ready);
     partition_status_free(&list);
 }

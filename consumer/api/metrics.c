@@ -58,6 +58,15 @@ static const struct status_metric partition_metrics[] = {
      offsetof(struct partition_status, bounds.committed), true},
     {"bitdex_consumer_cursor_table_offset", "gauge", "Offset in bitdex_cursors.",
      offsetof(struct partition_status, cursor_table_offset), true},
+    {"bitdex_dead_letters_open", "gauge",
+     "Values that could not be applied, and that no load or refresh has replaced yet.",
+     offsetof(struct partition_status, shard.open_letters), false},
+    {"bitdex_consumer_unanswered_refreshes", "gauge",
+     "Refreshes that the partition has seen and whose answers it has not.",
+     offsetof(struct partition_status, shard.sequence.unanswered), false},
+    {"bitdex_consumer_owed_refreshes", "gauge",
+     "Refreshes that the producer has not answered, by the last watermark.",
+     offsetof(struct partition_status, shard.sequence.watermark.owed), false},
     {"bitdex_consumer_queue_messages", "gauge", "Messages fetched and not read yet.",
      offsetof(struct partition_status, bounds.waiting), false},
     {"bitdex_consumer_lag_rows", "gauge", "Messages in the topic that are not applied yet.",
@@ -129,8 +138,10 @@ write_partitions(struct buffer *out, const struct partition_status_list *list)
 static void
 write_freshness(struct buffer *out, const struct partition_status_list *list)
 {
-    metrics_family(out, "bitdex_freshness_seconds", "gauge",
-                   "Age of the last applied watermark; grows when any part of the chain stops.");
+    metrics_family(
+        out, "bitdex_freshness_seconds", "gauge",
+        "Age of the last applied watermark that owed nothing; grows when any part of the "
+        "chain stops.");
     for (uint32_t i = 0; i < list->count; i++)
         if (list->items[i].lag_s >= 0)
             write_partition_sample(out, "bitdex_freshness_seconds", list->items[i].partition,

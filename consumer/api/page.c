@@ -35,6 +35,10 @@ page_write_partition(const struct partition_status *status, struct buffer *out)
                          shard->sequence.seq);
     if (status->lag_s >= 0)
         buffer_append_format(out, " %.1f s behind", status->lag_s);
+    if (shard->sequence.watermark.owed > 0)
+        buffer_append_format(out, ", %" PRId64 " refreshes owed", shard->sequence.watermark.owed);
+    if (shard->open_letters > 0)
+        buffer_append_format(out, ", %" PRId64 " dead letters", shard->open_letters);
     buffer_append_format(out, " %s%s\n",
                          status->complete ? "complete" : "INCOMPLETE: ", status->reason);
 }

@@ -50,6 +50,8 @@ lag_write_sequence(struct json_writer *json, const struct sequence *sequence)
     lag_write_number(json, "losses", sequence->losses);
     lag_write_number(json, "missing", sequence->missing);
     lag_write_known(json, "missing_first", sequence->gap_first > 0 ? sequence->gap_first : -1);
+    lag_write_number(json, "unanswered_refreshes", sequence->unanswered);
+    lag_write_number(json, "owed_refreshes", sequence->watermark.owed);
     lag_write_known(json, "missing_last", sequence->gap_first > 0 ? sequence->gap_last : -1);
 }
 
@@ -93,6 +95,7 @@ lag_write_partition(struct json_writer *json, const struct partition_status *sta
     lag_write_offsets(json, status);
     lag_write_sequence(json, &shard->sequence);
     lag_write_number(json, "dead_letters", (int64_t)shard->dead_letters);
+    lag_write_number(json, "dead_letters_open", shard->open_letters);
     lag_write_number(json, "wal_bytes", shard->wal_bytes);
     json_object_end(json);
 }

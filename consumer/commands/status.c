@@ -32,6 +32,15 @@ status_text(const struct json_value *object, const char *key)
     return value != NULL && value->kind == JSON_STRING ? value->string.data : "";
 }
 
+/* A line below the partition, unless there are none. */
+static void
+status_print_count(const struct json_value *row, const char *key, const char *what)
+{
+    const struct json_value *count = json_member(row, key);
+    if (count != NULL && count->kind == JSON_INTEGER && count->integer > 0)
+        printf("%9s  %" PRId64 " %s\n", "", count->integer, what);
+}
+
 static void
 status_print_partition(const struct json_value *row)
 {
@@ -46,6 +55,9 @@ status_print_partition(const struct json_value *row)
            status_number(row, "lag_rows", rows, sizeof rows),
            status_number(row, "lag_seconds", age, sizeof age), reason[0] != '\0' ? reason : "yes",
            shown[0] != '\0' ? "; " : "", shown);
+    status_print_count(row, "owed_refreshes", "refreshes wait for the producer's answers");
+    status_print_count(row, "dead_letters_open",
+                       "values could not be applied: bitdex-consumer dead-letters list");
 }
 
 static void

@@ -1,8 +1,10 @@
 #include "consumer/partition/incomplete.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 
 enum { SUBJECT_BYTES = 128, COMMAND_BYTES = 160 };
 
@@ -152,4 +154,15 @@ incomplete_describe(const struct sequence *sequence, const struct config_fields 
     for (uint32_t i = 0; i < fields->count && out[0] == '\0'; i++)
         incomplete_describe_field(sequence, fields, i, out, bytes);
     CHECK((out[0] == '\0') == sequence_complete(sequence));
+}
+
+void
+incomplete_describe_owed(const struct sequence *sequence, char *out, size_t bytes)
+{
+    const struct sequence_watermark *watermark = &sequence->watermark;
+    CHECK(watermark->owed > 0);
+    snprintf(out, bytes,
+             "the producer has owed the answers to refreshes (%" PRId64 ") for %" PRId64
+             " s, longer than consumer.owed_incomplete_s: bitdex-producer status",
+             watermark->owed, (watermark->newest_us - watermark->owed_since_us) / US_PER_S);
 }

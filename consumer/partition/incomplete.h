@@ -20,4 +20,7 @@ void incomplete_describe_field(const struct sequence *sequence, const struct con
 void incomplete_describe(const struct sequence *sequence, const struct config_fields *fields,
                          char *out, size_t bytes);
 
+/* What is owed, when that is for too long. */
+void incomplete_describe_owed(const struct sequence *sequence, char *out, size_t bytes);
+
 #endif

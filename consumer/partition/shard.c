@@ -156,7 +156,20 @@ shard_read_verdicts(struct shard *shard,
 
 /* --- completeness ---------------------------------------------------------------------------- */
 
-/* Why nothing of the shard is complete; "" unless it is recovering or stalled. */
+/* Do watermarks owe answers for longer than they may? By the clock of the source, so that a stopped
+ * producer changes nothing: what it has not sent shows in the age of the last watermark. */
+static bool
+shard_owes_too_long(const struct shard_status *status)
+{
+    const struct sequence_watermark *watermark = &status->sequence.watermark;
+    CHECK(watermark->owed >= 0);
+    CHECK(status->owed_limit_us >= 0);
+    return status->owed_limit_us > 0 && watermark->owed > 0 &&
+           watermark->newest_us - watermark->owed_since_us > status->owed_limit_us;
+}
+
+/* Why nothing of the shard is complete; "" unless it is recovering or stalled, or answers are owed
+ * for too long. */
 static void
 shard_describe_state(const struct shard_status *status, char *reason, size_t bytes)
 {
@@ -167,6 +180,8 @@ shard_describe_state(const struct shard_status *status, char *reason, size_t byt
         snprintf(reason, bytes, "recovering");
     else if (status->state == SHARD_STALLED)
         snprintf(reason, bytes, "%s", status->error);
+    else if (shard_owes_too_long(status))
+        incomplete_describe_owed(&status->sequence, reason, bytes);
 }
 
 bool
@@ -193,7 +208,8 @@ struct field_set
 shard_find_complete(const struct shard_status *status, const struct config_fields *fields)
 {
     static const struct field_set none;
-    if (status->state == SHARD_RECOVERING || status->state == SHARD_STALLED)
+    if (status->state == SHARD_RECOVERING || status->state == SHARD_STALLED ||
+        shard_owes_too_long(status))
         return none;
     struct field_set complete = incomplete_find_complete(&status->sequence, fields);
     field_set_remove_all(&complete, &status->losing);

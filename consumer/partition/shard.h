@@ -55,6 +55,8 @@ struct shard_status {
     int64_t wal_bytes;
     struct batch_counts counts; /* of this ownership */
     uint64_t dead_letters;      /* of this ownership */
+    int64_t open_letters;       /* of the served replica (unanswered.h) */
+    int64_t owed_limit_us;      /* consumer.owed_incomplete_s; 0: none */
     struct verdicts_summary verdicts;
     struct shard_compared compared; /* of this ownership */
     struct shard_checkpoint checkpoint;
@@ -82,8 +84,9 @@ void shard_verdicts_end(struct shard *shard);
 
 void shard_read_status(struct shard *shard, struct shard_status *status);
 
-/* Is the shard recovered, not stalled, and complete in existence and all fields (coverage.h)? If
- * not, `reason` says why, and what to do; else it is "". `bytes` >= ERROR_MESSAGE_BYTES. */
+/* Is the shard recovered, not stalled, not owed answers for too long (consumer.owed_incomplete_s),
+ * and complete in existence and all fields (coverage.h)? If not, `reason` says why, and what to do;
+ * else it is "". `bytes` >= ERROR_MESSAGE_BYTES. */
 bool shard_complete(const struct shard_status *status, const struct config_fields *fields,
                     char *reason, size_t bytes);
 /* The same of one field, FIELD_ALIVE or a computed field too. */

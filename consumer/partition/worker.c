@@ -546,7 +546,8 @@ worker_init(struct worker *worker, const struct worker_options *options)
     worker->shard = shard_create(&fields);
     config_fields_free(&fields);
     worker_control_init(&worker->control);
-    worker_status_init(&worker->status, worker->shard, &worker->replicas, options->partition);
+    worker_status_init(&worker->status, worker->shard, &worker->replicas, options->partition,
+                       options->config->consumer.owed_incomplete_s);
     checkpointer_init(&worker->checkpointer, &worker->replicas, &worker->control, &worker->status);
     worker->committer = (struct committer){
         .feed = options->feed,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "consumer/partition/incomplete.h"
 
@@ -11,13 +12,15 @@ static const char *const area = "worker";
 
 void
 worker_status_init(struct worker_status *status, struct shard *shard,
-                   const struct replica_pair *replicas, int32_t partition)
+                   const struct replica_pair *replicas, int32_t partition, int64_t owed_limit_s)
 {
+    CHECK(owed_limit_s >= 0);
     *status = (struct worker_status){
         .shard = shard,
         .replicas = replicas,
         .partition = partition,
         .shown.state = SHARD_RECOVERING,
+        .shown.owed_limit_us = owed_limit_s * US_PER_S,
     };
 }
 
@@ -37,6 +40,7 @@ worker_status_publish(struct worker_status *status)
     shown->durable_offset = replica_durable_offset(served);
     shown->wal_bytes = replica_wal_bytes(served);
     shown->verdicts = *replica_verdicts(served);
+    shown->open_letters = unanswered_letter_count(replica_record(served));
     shown->rebuild_offset = rebuilt != NULL ? replica_next_offset(rebuilt) : -1;
     shown->losing = (struct field_set){{0}};
     CHECK(shown->durable_offset <= shown->offset);

@@ -19,9 +19,10 @@ struct worker_status {
     struct shard_status shown;
 };
 
-/* `shard` and `replicas` must outlive it. */
+/* `shard` and `replicas` must outlive it. `owed_limit_s`: consumer.owed_incomplete_s. */
 void worker_status_init(struct worker_status *status, struct shard *shard,
-                        const struct replica_pair *replicas, int32_t partition);
+                        const struct replica_pair *replicas, int32_t partition,
+                        int64_t owed_limit_s);
 
 /* Publishes the positions as they are now, with the rest. The served replica must be open. */
 void worker_status_publish(struct worker_status *status);

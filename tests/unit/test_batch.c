@@ -682,6 +682,87 @@ test_F54_events_without_ops_change_nothing(void **state)
 }
 
 static void
+add_answer(struct fixture *fixture, struct chunk *chunk)
+{
+    struct error err = {0};
+    const struct event event = {.epoch = 1,
+                                .generation = 1,
+                                .seq = fixture->seq,
+                                .source = TEXT("main"),
+                                .kind = EVENT_CHUNK,
+                                .chunk = chunk};
+    buffer_clear(&fixture->message);
+    assert_int_equal(event_encode(fixture->context.codec, &event, &fixture->message, &err), 0);
+    assert_int_equal(add_bytes(fixture, fixture->message.data, fixture->message.bytes, &err), 0);
+}
+
+/* Slot 1 has level 3 and is alive; an answer to the request of row 2 cannot be read. */
+static void
+test_an_answer_that_could_not_be_read_empties_its_fields(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct arena arena;
+    struct error err = {0};
+    struct engine *replayed = make_engine();
+    const int64_t entity_id = PARTITIONS + PARTITION, answers[] = {2};
+    const uint32_t slots[] = {1};
+    const struct text fields[] = {TEXT("level")};
+    const struct op ops[] = {op_alive, op_of(OP_SET, "level", 3), op_of(OP_ADD, "tags", 4)};
+    const struct op request = {.kind = OP_REFRESH};
+    struct chunk chunk = {.purpose = CHUNK_REFRESH,
+                          .end = CHUNK_NO_END,
+                          .has_slots = true,
+                          .slots = slots,
+                          .slot_count = 1,
+                          .fields = fields,
+                          .field_count = 1,
+                          .states_alive = true,
+                          .rejected = TEXT("permission denied"),
+                          .answers = answers,
+                          .answer_count = 1};
+    arena_init(&arena);
+    fixture_begin(&fixture);
+    add_event(&fixture, EVENT_ROW, entity_id, ops, 3);
+    add_event(&fixture, EVENT_ROW, entity_id, &request, 1);
+    assert_int_equal(fixture.batch.sequence.unanswered, 1);
+    add_answer(&fixture, &chunk);
+    assert_int_equal(fixture.batch.sequence.unanswered, 0);
+    assert_int_equal(fixture.batch.event_count, 2);
+    batch_close(&fixture.batch);
+    batch_apply(&fixture.batch, fixture.engine, NULL);
+    check_entity(fixture.engine, entity_id, "\"tags\":[4]");
+    assert_true(engine_is_visible(fixture.engine, entity_id));
+    assert_int_equal(
+        batch_replay(&fixture.context, replayed, payload_of(&fixture), &arena, NULL, &err), 0);
+    check_entity(replayed, entity_id, "\"tags\":[4]");
+    engine_destroy(replayed);
+    fixture_end(&fixture);
+    arena_free(&arena);
+}
+
+/* An answer of a parent whose fan-outs were sent before it. */
+static void
+test_an_answer_without_fields_is_not_logged(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    const int64_t answers[] = {1, 99};
+    struct chunk chunk = {
+        .purpose = CHUNK_REFRESH, .end = CHUNK_NO_END, .answers = answers, .answer_count = 2};
+    const struct op request = {
+        .kind = OP_REFRESH, .field = TEXT("Post"), .value = {.kind = VALUE_INTEGER, .integer = 5}};
+    fixture_begin(&fixture);
+    add_event(&fixture, EVENT_PARENT_REFRESH, 0, &request, 1);
+    assert_int_equal(fixture.batch.sequence.unanswered, 1);
+    add_answer(&fixture, &chunk);
+    assert_int_equal(fixture.batch.sequence.unanswered, 0);
+    assert_int_equal(fixture.batch.event_count, 0);
+    assert_int_equal(fixture.batch.payload.bytes, 0);
+    fixture_end(&fixture);
+}
+
+static void
 test_requests_take_a_seq_and_are_not_logged(void **state)
 {
     (void)state;
@@ -771,6 +852,8 @@ main(void)
         cmocka_unit_test(test_F113_logged_ops_that_cannot_be_applied_are_refused_with_their_byte),
         cmocka_unit_test(test_F54_events_without_ops_change_nothing),
         cmocka_unit_test(test_requests_take_a_seq_and_are_not_logged),
+        cmocka_unit_test(test_an_answer_that_could_not_be_read_empties_its_fields),
+        cmocka_unit_test(test_an_answer_without_fields_is_not_logged),
         cmocka_unit_test(test_F12_the_end_of_a_load_says_whether_the_shard_was_covered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

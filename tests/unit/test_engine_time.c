@@ -145,6 +145,52 @@ test_F33_a_second_of_skew_hides_nothing_for_ever(void **state)
 }
 
 static void
+hold(struct world *world, uint32_t slot, bool is_held)
+{
+    engine_hold(world->engine, slot, is_held);
+    engine_hold(world->engine, slot, is_held);
+}
+
+/* Its schedule is being read from the source, and null would show it. */
+static void
+test_a_held_slot_is_hidden_whatever_happens_to_it(void **state)
+{
+    struct world *world = *state;
+    int64_t at_s;
+    fill_schedule(world);
+    hold(world, 0, true);
+    hold(world, 2, true);
+    assert_query(world, "{}", "/0");
+    assert_false(engine_is_visible(world->engine, fixture_entity(2)));
+    assert_next_activation(world, 200);
+    engine_advance(world->engine, 100);
+    assert_query(world, "{}", "/0");
+    world_apply(world, 0, "[{'op':'set','field':'publishedAt','value':90}]");
+    world_apply(world, 2, "[{'op':'set','field':'publishedAt','value':null}]");
+    world_apply(world, 0,
+                "[{'op':'queryOpSet','query':'existedAt eq 10',"
+                "'ops':[{'op':'set','field':'publishedAt','value':20}]}]");
+    assert_query(world, "{}", "/0");
+    engine_advance(world->engine, 10);
+    engine_advance(world->engine, 150);
+    assert_query(world, "{}", "/0");
+    engine_advance(world->engine, 200);
+    assert_query(world, "{}", "4/1");
+    assert_false(engine_next_activation(world->engine, &at_s));
+    hold(world, 2, false);
+    assert_query(world, "{}", "7,4/2");
+    hold(world, 1, true);
+    hold(world, 0, false);
+    assert_query(world, "{}", "7,1/2");
+    world_apply(world, 0, "[{'op':'delete'}]");
+    hold(world, 0, true);
+    hold(world, 0, false);
+    assert_query(world, "{}", "7/1");
+    hold(world, 1, false);
+    assert_query(world, "{}", "7,4/2");
+}
+
+static void
 test_F33_a_fan_out_moves_a_schedule_both_ways(void **state)
 {
     struct world *world = *state;
@@ -186,6 +232,7 @@ main(void)
         WORLD_TEST(test_F33_an_activation_happens_once_across_restarts),
         WORLD_TEST(test_F33_a_second_of_skew_hides_nothing_for_ever),
         WORLD_TEST(test_F33_a_fan_out_moves_a_schedule_both_ways),
+        WORLD_TEST(test_a_held_slot_is_hidden_whatever_happens_to_it),
         WORLD_TEST(test_F35_a_future_time_does_not_enter_a_computed_sort_before_it_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

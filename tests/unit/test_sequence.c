@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "consumer/partition/incomplete.h"
 #include "consumer/partition/sequence.h"
 #include "tests/unit/random_input.h"
 
@@ -389,6 +390,123 @@ test_a_watermark_is_kept(void **state)
     assert_int_equal(sequence.watermark.backlog_rows, 3);
 }
 
+/* --- requests --------------------------------------------------------------------------------- */
+
+static void
+test_a_watermark_that_owes_answers_proves_no_snapshot(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    take(&sequence, mark_of(MARK_WATERMARK, 1, 3));
+    sequence_add_request(&sequence, 10);
+    for (int64_t i = 0; i < 2; i++) {
+        struct event mark = mark_of(MARK_WATERMARK, 1, 3);
+        mark.tick = 7 + i;
+        mark.mark.clock_us = 2000 + i;
+        mark.mark.last_row_id = mark.mark.max_row_id = 20 + i;
+        mark.mark.owed = 4;
+        take(&sequence, mark);
+        assert_int_equal(sequence.watermark.clock_us, 1003);
+        assert_int_equal(sequence.watermark.tick, 1); /* of begun() */
+        assert_int_equal(sequence.watermark.last_row_id, 20 + i);
+        assert_int_equal(sequence.watermark.max_row_id, 20 + i);
+        assert_int_equal(sequence.watermark.owed, 4);
+        assert_int_equal(sequence.watermark.owed_since_us, 2000);
+        assert_int_equal(sequence.watermark.newest_us, 2000 + i);
+    }
+    sequence_remove_request(&sequence);
+    struct event mark = mark_of(MARK_WATERMARK, 1, 3);
+    mark.tick = 9;
+    take(&sequence, mark);
+    assert_int_equal(sequence.watermark.tick, 9);
+    assert_int_equal(sequence.watermark.owed, 0);
+    assert_int_equal(sequence.watermark.owed_since_us, 0);
+    assert_true(sequence_complete(&sequence));
+    assert_int_equal(sequence.losses, 0);
+}
+
+static void
+assert_answer_lost(const struct sequence *sequence)
+{
+    char reason[INCOMPLETE_BYTES];
+    assert_int_equal(sequence->losses, 1);
+    assert_int_equal(sequence->unanswered, 0);
+    assert_int_equal(sequence->reason, COVERAGE_ANSWER_LOST);
+    assert_false(sequence_complete(sequence));
+    incomplete_describe(sequence, &fields, reason, sizeof reason);
+    assert_string_equal(reason, "the answer to a refresh never came: rows may be out of date: "
+                                "bitdex-producer load");
+}
+
+/* Each of these comes after all answers to the requests before it. */
+static void
+test_a_lost_answer_is_a_loss_at_the_next_place_that_needs_it(void **state)
+{
+    (void)state;
+    static const struct chunk compared = {.purpose = CHUNK_CHECK, .end = CHUNK_NO_END};
+    static const struct sum sum = {.end = CHUNK_NO_END};
+    static const struct sum_point point = {.end = CHUNK_NO_END};
+    struct event events[4] = {mark_of(MARK_WATERMARK, 1, 3)};
+    for (int i = 1; i < 4; i++)
+        events[i] = row_of(1, 3, 0);
+    struct chunk chunk = compared;
+    struct sum sent_sum = sum;
+    struct sum_point sent_point = point;
+    events[1].kind = EVENT_CHUNK;
+    events[1].chunk = &chunk;
+    events[2].kind = EVENT_SUM;
+    events[2].sum = &sent_sum;
+    events[3].kind = EVENT_SUM_POINT;
+    events[3].sum_point = &sent_point;
+    for (int i = 0; i < 4; i++) {
+        struct sequence sequence = begun(3);
+        take(&sequence, events[i]);
+        assert_int_equal(sequence.losses, 0);
+        sequence_add_request(&sequence, 10);
+        events[i].seq = 2; /* before the request: stale, or a mark that is a loss of its own */
+        if (i > 0)
+            assert_int_equal(take(&sequence, events[i]), SEQUENCE_STALE);
+        events[i].seq = 3;
+        assert_int_equal(sequence.unanswered, 1);
+        take(&sequence, events[i]);
+        assert_answer_lost(&sequence);
+        take(&sequence, events[i]); /* the record is empty: a load can repair the shard */
+        assert_int_equal(sequence.losses, 1);
+    }
+}
+
+static void
+test_a_fence_and_a_new_epoch_require_no_answers(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    sequence_add_request(&sequence, 10);
+    take(&sequence, mark_of(MARK_FENCE, 2, 3));
+    assert_int_equal(sequence.unanswered, 1);
+    struct event fence = mark_of(MARK_FENCE, 3, 0);
+    fence.epoch = 2;
+    take(&sequence, fence);
+    assert_int_equal(sequence.unanswered, 0);
+    assert_int_equal(sequence.losses, 0);
+}
+
+static void
+test_a_record_that_is_full_is_a_loss_and_empty(void **state)
+{
+    (void)state;
+    char reason[INCOMPLETE_BYTES];
+    struct sequence sequence = begun(3);
+    sequence_add_request(&sequence, 2);
+    sequence_add_request(&sequence, 2);
+    assert_true(sequence_complete(&sequence));
+    sequence_add_request(&sequence, 2);
+    assert_int_equal(sequence.unanswered, 0);
+    assert_int_equal(sequence.losses, 1);
+    incomplete_describe(&sequence, &fields, reason, sizeof reason);
+    assert_string_equal(reason, "more refreshes wait for their answers than "
+                                "consumer.requests_max: bitdex-producer load");
+}
+
 /* --- random histories ------------------------------------------------------------------------ */
 
 enum { ROWS = 200, EVENTS_MAX = 20000, ZOMBIE_ROW = 1000000 };
@@ -594,6 +712,10 @@ main(void)
         cmocka_unit_test(test_another_topic_id_is_a_loss_reported_once),
         cmocka_unit_test(test_a_second_source_is_dropped_and_a_loss),
         cmocka_unit_test(test_a_watermark_is_kept),
+        cmocka_unit_test(test_a_watermark_that_owes_answers_proves_no_snapshot),
+        cmocka_unit_test(test_a_lost_answer_is_a_loss_at_the_next_place_that_needs_it),
+        cmocka_unit_test(test_a_fence_and_a_new_epoch_require_no_answers),
+        cmocka_unit_test(test_a_record_that_is_full_is_a_loss_and_empty),
         cmocka_unit_test(test_F76_another_content_proves_that_seqs_were_used_twice),
         cmocka_unit_test(test_the_content_digest_begins_anywhere_after_version_1),
         cmocka_unit_test(test_an_event_of_version_1_ends_the_content_digest),

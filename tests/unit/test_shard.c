@@ -145,7 +145,7 @@ test_fields_are_incomplete_before_a_batch_makes_them_so(void **state)
     struct sequence next;
     struct config_fields fields;
     config_fields_init(&fields, &fixture_index);
-    worker_status_init(&status, world->shard, NULL, 0);
+    worker_status_init(&status, world->shard, NULL, 0, 60);
     status.shown.state = SHARD_RUNNING;
     sequence_init_alone(&status.shown.sequence, &fields);
     next = status.shown.sequence;
@@ -163,6 +163,41 @@ test_fields_are_incomplete_before_a_batch_makes_them_so(void **state)
     config_fields_free(&fields);
 }
 
+static void
+test_answers_are_incomplete_only_while_refreshes_are_owed_for_too_long(void **state)
+{
+    struct shard_world *world = *state;
+    struct worker_status status;
+    char reason[ERROR_MESSAGE_BYTES];
+    struct config_fields fields;
+    config_fields_init(&fields, &fixture_index);
+    worker_status_init(&status, world->shard, NULL, 0, 60);
+    struct shard_status *shown = &status.shown;
+    struct sequence_watermark *watermark = &shown->sequence.watermark;
+    shown->state = SHARD_RUNNING;
+    sequence_init_alone(&shown->sequence, &fields);
+    watermark->owed = 5;
+    watermark->owed_since_us = 1000 * US_PER_S;
+    watermark->newest_us = 1060 * US_PER_S;
+    assert_true(shard_complete(shown, &fields, reason, sizeof reason));
+    watermark->newest_us++;
+    assert_false(shard_complete(shown, &fields, reason, sizeof reason));
+    assert_string_equal(reason, "the producer has owed the answers to refreshes (5) for 60 s, "
+                                "longer than consumer.owed_incomplete_s: bitdex-producer status");
+    assert_false(shard_field_complete(shown, &fields, 0, reason, sizeof reason));
+    struct field_set complete = shard_find_complete(shown, &fields);
+    assert_true(field_set_is_empty(&complete));
+    assert_true(sequence_complete(&shown->sequence)); /* nothing is lost */
+    shown->owed_limit_us = 0;
+    assert_true(shard_complete(shown, &fields, reason, sizeof reason));
+    shown->owed_limit_us = 60 * US_PER_S;
+    watermark->owed = 0;
+    assert_true(shard_complete(shown, &fields, reason, sizeof reason));
+    complete = shard_find_complete(shown, &fields);
+    assert_true(field_set_has(&complete, FIELD_ALIVE));
+    config_fields_free(&fields);
+}
+
 #define SHARD_TEST(test) \
     cmocka_unit_test_setup_teardown(test, shard_world_setup, shard_world_teardown)
 
@@ -173,6 +208,7 @@ main(void)
         SHARD_TEST(test_F72_batches_are_applied_during_a_long_query_which_sees_whole_ones),
         SHARD_TEST(test_F72_a_query_that_exceeds_its_time_ends),
         SHARD_TEST(test_fields_are_incomplete_before_a_batch_makes_them_so),
+        SHARD_TEST(test_answers_are_incomplete_only_while_refreshes_are_owed_for_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
