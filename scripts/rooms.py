@@ -16,7 +16,7 @@ ORDER = (
     "producer: commands > api, verify > drain > refresh > load > source, sink, triggers",
     "consumer: commands > api > group > partition"
     " > ingest, dead_letter, compact, dumps, wal, checkpoint, query > engine > engine/store",
-    "common: cli, kafka, event, http, service > config, ops, pg, metrics"
+    "common: cli, kafka, event, http, retry, service > config, ops, pg, metrics"
     " > json, files, expression > base",
 )
 # Stages stand beside each other: the room above joins them. These arrows are the exceptions.
