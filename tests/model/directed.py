@@ -72,10 +72,10 @@ def rollback_race(check, chain=False):
 def send_all(w, p):
     """Whatever the client holds is appended and acknowledged."""
     r = random.Random(7)
-    while any(p.client.q) or any(p.client.un):
+    while p.client and (any(p.client.q) or any(p.client.un)):
         w.a_deliver(0, r) if any(p.client.q) else None
         for k in range(w.P):
-            while p.client.un[k]:
+            while p.client and p.client.un[k]:
                 p.ack(k)
 
 
@@ -231,9 +231,9 @@ def ahead_while_down(mut):
     return f"holds ({s.pos.gap})"
 
 
-def parts(mut, lose=False):
+def parts(mut, lose=""):
     """A parent with five children is read two at a time; it changes again when the first four are
-    done."""
+    done. Kafka may lose what was acknowledged after the first pass, or the first page."""
     w = World(config(parents="refresh", by="rows", mut=mut, truncate=lose), 1)
     r = type("R", (random.Random,), {"choice": lambda self, l: l[1], "random": lambda self: 0.5})()
     p = Prod(w, "p", True)
@@ -253,6 +253,8 @@ def parts(mut, lose=False):
                 return
             send_all(w, p)
             p.step(r)
+            if p.mode in ("boot", "verify"):  # another session
+                return
         raise AssertionError(p.mode)
 
     def child(t):
@@ -269,16 +271,22 @@ def parts(mut, lose=False):
         return write
 
     txn(child)
-    while p.s2.maxid < 5 or p.owed:
+    while p.s2.maxid < 5 or p.owes():
         turn()
     txn(parent(8))
-    turn(), turn()  # children 0 to 3
-    txn(parent(9))
+    turn()
+    if lose == "page":  # of children 0 and 1
+        pages = [ev for ev in w.logs[0] if ev.kind == "chunk" and 0 in ev.body["kin"]]
+        del w.logs[0][w.logs[0].index(pages[-1]) :]
+        w.faults.add("truncate")
+    turn()  # children 2 and 3
+    if lose != "page":
+        txn(parent(9))
     turn()  # child 4 ends the first pass; the second has read 0 and 1
     keep = len(w.logs[0])
-    while p.owed:
+    while p.mode != "idle" or p.owes():
         turn()
-    if lose:  # Kafka loses what was acknowledged after it
+    if lose == "end":  # Kafka loses what was acknowledged after it
         del w.logs[0][keep:]
         w.faults.add("truncate")
     p.watermark(p.s2)
@@ -350,8 +358,10 @@ if __name__ == "__main__":
             "   and the last parts lost by Kafka,",
             m or "answers name the rows they answer",
             "->",
-            parts(m, True),
+            parts(m, "end"),
         )
+    for m in ("back_ignored", ""):
+        print("   and a page lost by Kafka,", m or "a session ends", "->", parts(m, "page"))
     for n in (False, True):
         print(
             "twins, fences named" if n else "twins, own fence = own generation",

@@ -28,7 +28,7 @@ m core -o versions=True
 m live -o load_delete=all
 m live -o naive_complete=True
 for x in ref_memory ref_trim ref_sub ref_late ref_early mark_owed ref_stays ref_direct \
-  ref_nofan ref_nog stale_chunk name_all spill_lost spill_mark; do
+  ref_nofan ref_nog stale_chunk name_all name_first spill_lost spill_mark; do
   m ref -m $x; done
 for x in name_all spill_lost spill_mark spill_ref; do m own -m $x; done
 m reftrunc -m ref_trust -o owes_max=0 -w truncate=2

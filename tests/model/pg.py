@@ -28,9 +28,9 @@ class Row:
 
 
 def asked(r):
-    """What a row asks for: ('ref', entity) read whole, ('refp', entity) its parent's fields,
-    ('refan', parent)."""
-    return (r.ops[-1][0], r.e) if r.ops and r.ops[-1][0] in ("ref", "refp", "refan") else None
+    """What a row asks for, one or more of these: ('ref', entity) read whole, ('refp', entity) its
+    parent's fields, ('refan', parent)."""
+    return tuple((op[0], r.e) for op in r.ops if op[0] in ("ref", "refp", "refan"))
 
 
 class Txn:
@@ -273,7 +273,8 @@ class DB:
                 ("slot", e, rng.sample(ops, rng.randrange(1, 4)))
                 for _ in range(rng.randrange(1, 4))
             ]
-            rows.insert(rng.randrange(len(rows) + 1), ("ref", e, [("ref",)]))
+            ops = rng.choice([[("ref",)], [("ref",)], [("refp",), ("ref",)]])
+            rows.insert(rng.randrange(len(rows) + 1), ("ref", e, ops))
         for r in rows:
             self.emit(t, *r)
         return True
@@ -342,7 +343,8 @@ class DB:
             ops
             + [("set", "f", f)]
             + ([("set", "g", g)] if g != "nothing" else [])
-            + self.ask(why, ("ref",) if old is None and self.cfg.appear else ("refp",)),
+            + self.ask(why, ("ref",) if old is None and self.cfg.appear else ("refp",))
+            + ([] if self.cfg.mut.startswith("ask_") or rng.random() < 0.7 else [("ref",)]),
         )
         if self.cfg.mut == "enum_old" and old and old["f"] is not None:
             self.emit(t, "refan", old["f"], [("refan",)])

@@ -54,6 +54,7 @@ class Client:
         self.q = [[] for _ in range(P)]
         self.un = [[] for _ in range(P)]  # appended, ack not yet seen by the producer
         self.acked = [-1] * P  # greatest acknowledged offset
+        self.last = [-1] * P  # the same, of every client
 
     def idle(self):
         return not any(self.q) and not any(self.un)
@@ -211,7 +212,7 @@ class Prod:
 
     def count_row(self, g, r, d):
         for p in range(self.P):
-            g["n"][p] += d * (asked(r)[0] == "refan" or r.e % self.P == p)
+            g["n"][p] += d * (asked(r)[0][0] == "refan" or r.e % self.P == p)
 
     def refill(self):
         while self.spill and (len(self.owed) < self.cfg.owed_max or not self.cfg.owed_max):
@@ -224,15 +225,15 @@ class Prod:
                 continue
             g["after"] = r.id
             self.count_row(g, r, -1)
-            self.owed[r.id] = asked(r) + (g["ref"], g["tick"])
+            self.owed[r.id] = [set(asked(r)), r.e, g["ref"], g["tick"]]
 
     def hold(self, r):
         """A request has been sent with its row."""
-        answering = self.chunk and self.chunk["kind"] == "refresh" and r.id in self.chunk["ids"]
+        answering = self.chunk and self.chunk["kind"] == "refresh" and r.id in self.chunk["read"]
         full = self.cfg.owed_max and len(self.owed) >= self.cfg.owed_max or self.spill
         g = self.spill[-1] if self.spill and self.spill[-1]["tick"] == self.tick else None
         if not full or answering:
-            self.owed[r.id] = asked(r) + (self.s1, self.tick)
+            self.owed[r.id] = [set(asked(r)), r.e, self.s1, self.tick]
             if g:
                 g["skip"].add(r.id)
             return
@@ -248,7 +249,8 @@ class Prod:
 
     def owes(self, p=None):
         held = any(
-            p is None or k == "refan" or e % self.P == p for k, e, _, _ in self.owed.values()
+            p is None or o[1] % self.P == p or any(k == "refan" for k, _ in o[0])
+            for o in self.owed.values()
         )
         over = any(any(g["n"]) if p is None else g["n"][p] for g in self.spill)
         return held or over and self.cfg.mut != "spill_mark"
@@ -266,26 +268,34 @@ class Prod:
         """In the transaction of S2: the first rows of the new window are read, and whatever
         refreshes are known by now. One reading answers every request for the same thing."""
         self.refill()
-        known = {i: o[:2] for i, o in self.owed.items()}
+        known = {i: set(o[0]) for i, o in self.owed.items()}
         if self.cfg.refresh_at == "own":
             for r in self.db.window_rows(self.s2, snap, 0, 6):
                 if asked(r):
-                    known[r.id] = asked(r)
+                    known[r.id] = set(asked(r))
         if not known:
             return None
         n = rng.choice([1, 3, 8])  # bounded; the rest waits for the next end of a window
-        keys = list(dict.fromkeys(known[i] for i in sorted(known)))[:n]
-        c = dict(kind="refresh", snap=snap, ents={}, pars={}, kin={}, page={}, done=[], rows={})
+        last_first = rng.random() < 0.5  # of what one row asks for
+        keys = [k for i in sorted(known) for k in sorted(known[i], reverse=last_first)]
+        keys = list(dict.fromkeys(keys))[:n]
+        c = dict(kind="refresh", snap=snap, ents={}, pars={}, kin={}, page={}, done=[], read={})
         for key in keys:
-            self.read_key(c, key, [i for i in sorted(known) if known[i] == key], rng)
+            self.read_key(c, key, [i for i in sorted(known) if key in known[i]], rng)
         if self.cfg.mut == "name_all":  # names what it has not read
-            c["rows"].update({i: (known[i], []) for i in known if i not in c["rows"]})
+            for i in known:
+                c["read"].setdefault(i, {})
+        c["rows"] = {  # named: nothing that they ask for is left
+            i: read
+            for i, read in c["read"].items()
+            if not known.get(i, set()) - set(read) or self.cfg.mut in ("name_first", "name_all")
+        }
         c.update(ids=sorted(c["rows"]), seed=rng.randrange(1 << 30))
         return c
 
     def read_key(self, c, key, ids, rng):
-        """Adds what one key is worth. `rows`: the requests that it answers, and the slots that
-        must have been said before an answer is complete."""
+        """Adds what one key is worth. `read`: of each row the keys that are answered, and the
+        slots that must have been said before that is complete."""
         (k, e), truth, slots = key, c["snap"].truth, []
         if k == "ref":
             v = view(truth, e)
@@ -310,7 +320,8 @@ class Prod:
         elif self.cfg.mut != "ref_nofan":
             c["pars"][e] = truth["par"].get(e)
             slots = [("pars", e)]
-        c["rows"].update({i: (key, slots) for i in ids})
+        for i in ids:
+            c["read"].setdefault(i, {})[key] = slots
 
     def messages(self, c, p):
         """The parts of an answer in one partition. A row is named by the last part that has
@@ -323,11 +334,11 @@ class Prod:
                 if table == "pars" or e % self.P == p:
                     place[table, e] = i = rng.randrange(n)
                     parts[i][table][e] = v
-        for row, (key, slots) in c["rows"].items():
-            at = [place[x] for x in slots if x in place] or [0]
+        for row, read in c["rows"].items():
+            at = [place[x] for slots in read.values() for x in slots if x in place] or [0]
             i = min(at) if self.cfg.mut == "part_first" else max(at)
             parts[i]["ids"].append(row)
-            parts[i]["keys"].append(key)
+            parts[i]["keys"].extend(read)
         return parts
 
     def send_answer(self, c):
@@ -704,8 +715,11 @@ class Prod:
         if not self.owner():
             return self.die("fenced") or True
         if self.chunk["kind"] == "refresh":
-            for i in self.chunk["ids"]:
-                self.owed.pop(i, None)
+            for i, read in self.chunk["read"].items():
+                if i in self.owed:
+                    self.owed[i][0] -= set(read)
+                if i in self.chunk["rows"]:
+                    self.owed.pop(i, None)
             for key in self.chunk["done"]:
                 self.page.pop(key, None)
             self.page.update(self.chunk["page"])
@@ -737,6 +751,10 @@ class Prod:
         if not self.client or not self.client.un[p]:
             return False
         ev = self.client.un[p].pop(0)
+        if ev.off <= self.client.last[p] and self.cfg.mut != "back_ignored":
+            self.restart()  # the topic has lost what it had acknowledged
+            return True
+        self.client.last[p] = ev.off
         if self.cfg.look:
             gap = (
                 self.w.logs[p][self.client.acked[p] + 1 : ev.off]

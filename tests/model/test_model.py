@@ -35,6 +35,7 @@ WEAKER = [
 BROKEN = "-> BROKEN"
 BROKEN_READINGS = {
     "a lost message, part_first",
+    "and a page lost by Kafka, back_ignored",
     "a parent read in parts, page_join",
     "and the last parts lost by Kafka, owes_key",
     "twins, own fence = own generation",

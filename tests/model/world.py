@@ -240,7 +240,7 @@ class World:
             return False
         p = l[x % len(l)]
         for i in range(r.choice([1, 1, 3])):
-            for k in [k for k in range(self.P) if p.client.un[k]][:1]:
+            for k in [k for k in range(self.P) if p.client and p.client.un[k]][:1]:
                 p.ack(k)
         return True
 
