@@ -198,8 +198,6 @@ add_source(struct planner *planner, struct pg *pg, struct load_source *source, s
         return rc;
     bool is_pass = select_is_pass(entry);
     bool is_named = selection->table != NULL || selection->field_count > 0;
-    if (is_pass && selection->entries != NULL)
-        return 0;
     if (is_pass && has_bounds(selection) && !is_named) {
         leave_out(planner, source);
         return 0;
@@ -208,8 +206,9 @@ add_source(struct planner *planner, struct pg *pg, struct load_source *source, s
     name_dump(planner, source);
     if (!is_pass)
         return add_range(planner, pg, source, err);
-    rc = check_pass(entry, has_bounds(selection), err);
-    if (rc == 0)
+    if (selection->entries == NULL)
+        rc = check_pass(entry, has_bounds(selection), err);
+    if (rc == 0 && selection->entries == NULL)
         rc = load_override_check_pass(planner->config, entry, err);
     if (rc != 0)
         return rc;

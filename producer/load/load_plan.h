@@ -25,9 +25,9 @@ struct load_selection {
     int64_t end;   /* exclusive; CHUNK_NO_END */
     const int64_t *ids;
     uint32_t id_count;
-    /* Not NULL: only range sources of these entries of `triggers` (indexes), and exactly what their
-     * trigger functions write: dump phases replace nothing, and a table without the index by which
-     * its rows would be found is scanned. The plan may then have no source. */
+    /* Not NULL: only these entries of `triggers` (indexes), exactly as their trigger functions
+     * write them: dump phases replace nothing, and a table without the index by which its rows
+     * would be found is scanned. The plan may then have no source. */
     const uint32_t *entries;
     uint32_t entry_count;
     bool without_alive; /* the values alone: existence is not stated */
@@ -42,7 +42,7 @@ struct load_plan {
     const struct text *fields;   /* of the ranges, then of the passes; each once */
     uint32_t field_count;        /* of both */
     uint32_t range_field_count;  /* of the ranges: the fields that every chunk names */
-    bool states_alive;           /* every entry that sets alive is among the ranges, and selected */
+    bool states_alive;           /* the ranges have all entries that set alive */
     const struct text *left_out; /* fields of the passes that a range or ids left out */
     uint32_t left_out_count;
     int64_t begin;      /* 0 <= begin < end */

@@ -38,12 +38,21 @@ refuse_row(const struct pass_parser *parser, struct error *err)
                      parser->source->entry->trigger->table);
 }
 
+/* The columns that come first. */
+static uint32_t
+key_columns(const struct pass_parser *parser)
+{
+    return parser->keys != NULL ? 1 : parser->source->entry->key_column_count;
+}
+
 /* The id that a problem names. */
 static int64_t
 parent_id(const struct pass_parser *parser, const struct parent *parent)
 {
-    const struct entry *entry = parser->source->entry;
-    return entry->id_column != NULL ? strtoll(parent->key[0], NULL, 10) : 0;
+    const char *id_column = parser->source->entry->id_column;
+    if (id_column == NULL || (parser->keys != NULL && strcmp(id_column, parser->keys->column) != 0))
+        return 0;
+    return strtoll(parent->key[0], NULL, 10);
 }
 
 static void
@@ -53,7 +62,7 @@ report(struct pass_parser *parser, const struct parent *parent, const char *fiel
     struct buffer text = {0};
     const struct entry *entry = parser->source->entry;
     buffer_append_text(&text, "parent");
-    for (uint32_t i = 0; i < entry->key_column_count; i++)
+    for (uint32_t i = 0; i < key_columns(parser); i++)
         buffer_append_format(&text, "%s %s", i > 0 ? "," : "", parent->key[i]);
     buffer_append_format(&text, ": %s", reason);
     if (field[0] != '\0')
@@ -65,11 +74,23 @@ report(struct pass_parser *parser, const struct parent *parent, const char *fiel
     buffer_free(&text);
 }
 
+/* The number of a key becomes the key. */
+static int
+find_key(const struct pass_parser *parser, struct parent *parent, struct error *err)
+{
+    uint64_t number = strtoull(parent->key[0], NULL, 10);
+    if (number < 1 || number > parser->keys->count)
+        return refuse_row(parser, err);
+    parser->found[number - 1] = true;
+    parent->key[0] = arena_strdup(parser->arena, parser->keys->keys[number - 1]);
+    return 0;
+}
+
 static int
 parse_key(const struct pass_parser *parser, struct copy_bytes *bytes, struct parent *parent,
           struct error *err)
 {
-    uint32_t count = parser->source->entry->key_column_count;
+    uint32_t count = key_columns(parser);
     CHECK(count > 0);
     parent->key = arena_alloc(parser->arena, count * sizeof *parent->key);
     for (uint32_t i = 0; i < count; i++) {
@@ -79,7 +100,7 @@ parse_key(const struct pass_parser *parser, struct copy_bytes *bytes, struct par
             return refuse_row(parser, err);
         parent->key[i] = arena_strdup(parser->arena, field);
     }
-    return 0;
+    return parser->keys != NULL ? find_key(parser, parent, err) : 0;
 }
 
 static void
@@ -250,7 +271,7 @@ parse_next(struct pass_parser *parser, struct copy_bytes *bytes, struct error *e
 {
     int16_t columns;
     const struct load_source *source = parser->source;
-    uint32_t wanted = source->entry->key_column_count + 1 + source->value_count;
+    uint32_t wanted = key_columns(parser) + 1 + source->value_count;
     if (parser->is_complete || !copy_take_int16(bytes, &columns))
         return refuse_row(parser, err);
     parser->is_complete = columns == COPY_TRAILER;
@@ -271,7 +292,11 @@ pass_parser_feed(struct pass_parser *parser, struct text bytes, struct error *er
         rc = copy_take_header(&rest, err);
         parser->has_header = rc == 0;
     }
-    while (rc == 0 && !parser->is_full && rest.at < rest.end)
+    while (rc == 0 && !parser->is_full && rest.at < rest.end) {
+        parser->taken_bytes = (size_t)(rest.at - begin);
         rc = parse_next(parser, &rest, err);
+    }
+    if (!parser->is_full)
+        parser->taken_bytes = bytes.bytes;
     return rc;
 }

@@ -8,17 +8,23 @@
 #include "common/ops/op.h"
 #include "producer/load/load_plan.h"
 #include "producer/load/problem_list.h"
+#include "producer/triggers/select.h"
 
 struct pass_parser {
     const struct load_source *source;
     uint32_t event_bytes_max; /* of one encoded event, header included */
     struct arena *arena;      /* of the result */
     struct problem_list *problems;
+    /* Of select_append_parents(): the keys whose numbers the rows have, and by key whether one has
+     * come. NULL: the rows have the columns of the primary key. */
+    const struct select_keys *keys;
+    bool *found;
 
     /* Zero at first. */
     bool has_header;
     bool is_complete;            /* the end of the copy has been parsed */
     bool is_full;                /* the next parent has no room: the rest was not parsed */
+    size_t taken_bytes;          /* of the last bytes; with is_full, where that parent begins */
     const char *const *last_key; /* of the last parent, by column of the key; NULL before */
     struct op *ops;              /* the fan-outs */
     uint32_t count;

@@ -305,20 +305,26 @@ set_end(struct reading *reading)
     reading->end = end;
 }
 
-/* How much is read: a part of what the last readings proved to fit. All of a list, if it does not
- * matter how long it is. */
+uint32_t
+range_reader_list_width(const struct range_reader *reader, double share)
+{
+    double width = (double)reader->list_width * share;
+    CHECK(share > 0 && share <= 1);
+    if (reader->is_scanned || width > IDS_MAX)
+        return IDS_MAX; /* a scan costs the same, however long the list is */
+    return width > 1 ? (uint32_t)width : 1;
+}
+
+/* How much is read: a part of what the last readings proved to fit. */
 static void
 set_width(struct reading *reading)
 {
     const struct range_reader *reader = reading->reader;
-    const struct range_wanted *wanted = reading->wanted;
-    int64_t whole = wanted->ids != NULL ? reader->list_width : reader->range_width;
-    int64_t width = (int64_t)((double)whole * wanted->share);
-    if (reader->is_scanned && wanted->ids != NULL)
-        width = IDS_MAX;
-    if (wanted->ids != NULL && width > IDS_MAX)
-        width = IDS_MAX;
-    reading->width = width > 1 ? width : 1;
+    double share = reading->wanted->share;
+    double width = (double)reader->range_width * share;
+    reading->width = width > 1 ? (int64_t)width : 1;
+    if (reading->wanted->ids != NULL)
+        reading->width = range_reader_list_width(reader, share);
 }
 
 static int

@@ -42,6 +42,9 @@ int range_reader_create(const struct load_plan *plan, const struct range_reader_
 /* NULL does nothing. */
 void range_reader_destroy(struct range_reader *reader);
 
+/* How many ids of a list a reading with this share is expected to read, at least 1. */
+uint32_t range_reader_list_width(const struct range_reader *reader, double share);
+
 /* Reads the first entities that are wanted, as many as the reading has time for: all range sources
  * in the snapshot of `pg`, which is in a transaction of isolation level REPEATABLE READ, outside of
  * a savepoint. chunk->end says how far the reading got; when it is wanted->end, it is complete.

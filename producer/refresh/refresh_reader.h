@@ -17,7 +17,7 @@
 #include "common/config/config.h"
 #include "common/pg/pg.h"
 #include "producer/refresh/answers.h"
-#include "producer/refresh/request.h"
+#include "producer/refresh/refresh_work.h"
 
 struct refresh_reader;
 
@@ -29,17 +29,6 @@ struct refresh_reader_options {
      * turn ends with that. May be NULL. */
     int (*heartbeat)(void *context);
     void *context;
-};
-
-/* One target, and the outbox rows that ask for it, in the order in which they became owed: rows
- * that are added later follow those that were there in an earlier turn. */
-struct refresh_work {
-    const struct request *request;
-    const int64_t *rows;
-    uint32_t row_count;
-    /* Set by the turn: */
-    uint32_t answered_count; /* of the rows, from the first on: they are answered by this turn */
-    int64_t cost_us;         /* of reading a parent, over all of its turns; else 0 */
 };
 
 struct refresh_reader *refresh_reader_create(const struct refresh_reader_options *options);

@@ -319,7 +319,7 @@ select_append_children(struct buffer *out, const struct entry *entry,
 
 void
 select_append_parents(struct buffer *out, const struct entry *entry, const uint32_t *values,
-                      uint32_t value_count, const char *column, const struct select_keys *keys)
+                      uint32_t value_count, const struct select_keys *keys)
 {
     CHECK(select_is_pass(entry));
     buffer_append_text(out, "SELECT _number::text, ");
@@ -330,7 +330,7 @@ select_append_parents(struct buffer *out, const struct entry *entry, const uint3
     buffer_append_text(out, " JOIN ");
     select_append_table(out, &entry->table, ROW);
     buffer_append_text(out, " ON ");
-    sql_append_column(out, ROW, column);
+    sql_append_column(out, ROW, keys->column);
     buffer_append_text(out, " = _key WHERE true");
     row_sql_append_filter(out, entry, ROW);
     buffer_append_text(out, " ORDER BY _number");
@@ -351,16 +351,16 @@ select_query_is_key(const struct entry *entry, const char *column)
 
 void
 select_append_gone(struct buffer *out, const struct entry *entry, const uint32_t *values,
-                   uint32_t value_count, const char *column, const struct select_keys *keys)
+                   uint32_t value_count, const struct select_keys *keys)
 {
-    CHECK(select_query_is_key(entry, column));
+    CHECK(select_query_is_key(entry, keys->column));
     CHECK(values != NULL || value_count == 0);
     buffer_append_text(out, "SELECT _number::text, ");
     row_sql_append_query(out, entry, ROW);
     for (uint32_t i = 0; i < value_count; i++)
         buffer_append_text(out, ", NULL");
     buffer_append_text(out, " FROM (SELECT _number, _key AS ");
-    sql_append_name(out, column);
+    sql_append_name(out, keys->column);
     buffer_append_text(out, " FROM ");
     append_key_rows(out, keys);
     buffer_append_text(out, ") AS " ROW);

@@ -24,6 +24,7 @@ struct select_range {
 
 /* Parents, by the values of one column. */
 struct select_keys {
+    const char *column;
     const char *type; /* of the column, in SQL; none that cuts values, as varchar(3) does */
     const struct text *keys;
     uint32_t count;
@@ -69,19 +70,18 @@ void select_append_next_slot(struct buffer *out, const struct entry *entry, int6
 void select_append_pass(struct buffer *out, const struct entry *entry, const uint32_t *values,
                         uint32_t value_count, const char *const *after, int64_t limit);
 
-/* The SELECT of the entities of some parents, of an entry with a child table, by the column that
- * its rows refer to: the number of the key, from 1 on, and the slot. Of each key, the first `limit`
+/* The SELECT of the entities of some parents, of an entry with a child table, by the foreign key of
+ * its rows: the number of the key, from 1 on, and the slot. Of each key, the first `limit`
  * child rows from slot `begin` on, in the order of slots. Without an index on that column
  * (parent_has_index) one scan finds them: they all have the number 1, and `limit` is of all keys. A
  * slot may come several times. Postgres refuses a key that its column cannot have. */
 void select_append_children(struct buffer *out, const struct entry *entry,
                             const struct select_keys *keys, int64_t begin, int64_t limit);
 
-/* The SELECT of the parents of a pass whose `column` has one of the keys: the number of the key, as
+/* The SELECT of the parents of a pass that have one of the keys: the number of the key, as
  * text, the query, and the values, as select_append_pass() has them. */
 void select_append_parents(struct buffer *out, const struct entry *entry, const uint32_t *values,
-                           uint32_t value_count, const char *column,
-                           const struct select_keys *keys);
+                           uint32_t value_count, const struct select_keys *keys);
 
 /* The keys alone make the query: it is `field eq {column}`. */
 bool select_query_is_key(const struct entry *entry, const char *column);
@@ -89,7 +89,7 @@ bool select_query_is_key(const struct entry *entry, const char *column);
 /* Of such a query: the SELECT of a row for each key, which says that the entities have no values;
  * its columns are those of select_append_parents(). */
 void select_append_gone(struct buffer *out, const struct entry *entry, const uint32_t *values,
-                        uint32_t value_count, const char *column, const struct select_keys *keys);
+                        uint32_t value_count, const struct select_keys *keys);
 
 /* The SELECT of all values of the entry, of all entities: what defines it as the source of a load,
  * and names its dump. */
