@@ -361,21 +361,27 @@ group_is_settled(const rd_kafka_ConsumerGroupDescription_t *group)
            state != RD_KAFKA_CONSUMER_GROUP_STATE_COMPLETING_REBALANCE;
 }
 
-/* Do the group's offsets show that it reads other topics only? */
-static bool
-offsets_are_elsewhere(const rd_kafka_topic_partition_list_t *offsets, const char *topic)
+/* What the committed offsets of a group show. */
+enum group_topics {
+    GROUP_UNKNOWN,   /* there are none, or they cannot be read now */
+    GROUP_ELSEWHERE, /* it reads other topics only */
+    GROUP_HERE,
+};
+
+static enum group_topics
+offsets_find(const rd_kafka_topic_partition_list_t *offsets, const char *topic)
 {
     CHECK(topic[0] != '\0');
     for (int i = 0; offsets != NULL && i < offsets->cnt; i++)
         if (strcmp(offsets->elems[i].topic, topic) == 0)
-            return false;
-    return offsets != NULL && offsets->cnt > 0;
+            return GROUP_HERE;
+    return offsets != NULL && offsets->cnt > 0 ? GROUP_ELSEWHERE : GROUP_UNKNOWN;
 }
 
-/* What a group that rebalances reads is known from its committed offsets only. A group without any,
- * or whose offsets cannot be read now, may read the topic. */
-static bool
-admin_group_is_elsewhere(struct kafka_admin *admin, const char *group, const char *topic)
+/* What a group that rebalances, or has no members, reads is known from its committed offsets only.
+ */
+static enum group_topics
+admin_find_group_topics(struct kafka_admin *admin, const char *group, const char *topic)
 {
     size_t count;
     struct error ignored = {0};
@@ -388,13 +394,14 @@ admin_group_is_elsewhere(struct kafka_admin *admin, const char *group, const cha
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_ListConsumerGroupOffsets_destroy(request);
     if (admin_wait(admin, members_failed, &reply, &ignored) != 0)
-        return false;
+        return GROUP_UNKNOWN;
     const rd_kafka_group_result_t **found = rd_kafka_ListConsumerGroupOffsets_result_groups(
         rd_kafka_event_ListConsumerGroupOffsets_result(reply), &count);
-    bool elsewhere = count == 1 && rd_kafka_group_result_error(found[0]) == NULL &&
-                     offsets_are_elsewhere(rd_kafka_group_result_partitions(found[0]), topic);
+    enum group_topics topics = count == 1 && rd_kafka_group_result_error(found[0]) == NULL
+                                   ? offsets_find(rd_kafka_group_result_partitions(found[0]), topic)
+                                   : GROUP_UNKNOWN;
     rd_kafka_event_destroy(reply);
-    return elsewhere;
+    return topics;
 }
 
 static int
@@ -415,13 +422,23 @@ admin_add_members(struct kafka_admin *admin, const char **groups, size_t group_c
         if (failure != NULL && rd_kafka_error_code(failure) != 0)
             rc = kafka_error_set(err, rd_kafka_error_code(failure), members_failed);
         if (!group_is_settled(found[i]) &&
-            !admin_group_is_elsewhere(admin, rd_kafka_ConsumerGroupDescription_group_id(found[i]),
-                                      topic))
+            admin_find_group_topics(admin, rd_kafka_ConsumerGroupDescription_group_id(found[i]),
+                                    topic) != GROUP_ELSEWHERE)
             *is_settled = false;
         group_add_members(found[i], topic, arena, members);
     }
     rd_kafka_event_destroy(reply);
     return rc;
+}
+
+/* The names belong to the listing. */
+static const char **
+listing_names(const rd_kafka_ConsumerGroupListing_t **found, size_t count, struct arena *arena)
+{
+    const char **names = arena_alloc(arena, (count + 1) * sizeof *names);
+    for (size_t i = 0; i < count; i++)
+        names[i] = rd_kafka_ConsumerGroupListing_group_id(found[i]);
+    return names;
 }
 
 static int
@@ -439,9 +456,7 @@ admin_read_members(struct kafka_admin *admin, rd_kafka_event_t *list, const char
         return 0;
     struct buffer all;
     buffer_init(&all);
-    const char **groups = arena_alloc(arena, count * sizeof *groups);
-    for (size_t i = 0; i < count; i++)
-        groups[i] = rd_kafka_ConsumerGroupListing_group_id(found[i]);
+    const char **groups = listing_names(found, count, arena);
     int rc = admin_add_members(admin, groups, count, topic, arena, &all, &members->is_settled, err);
     members->count = (uint32_t)(all.bytes / sizeof *members->items);
     members->items = buffer_move(&all, arena);
@@ -460,4 +475,43 @@ kafka_admin_members(struct kafka_admin *admin, const char *topic, struct arena *
     rc = admin_read_members(admin, list, topic, arena, members, err);
     rd_kafka_event_destroy(list);
     return rc;
+}
+
+/* Keeps those of the listed groups without members that read the topic. */
+static void
+admin_keep_idle(struct kafka_admin *admin, const rd_kafka_ConsumerGroupListing_t **found,
+                size_t count, const char *topic, struct arena *arena, struct buffer *names)
+{
+    uint32_t asked = 0;
+    for (size_t i = 0; i < count && asked < KAFKA_IDLE_GROUPS_MAX; i++) {
+        const char *group = rd_kafka_ConsumerGroupListing_group_id(found[i]);
+        if (rd_kafka_ConsumerGroupListing_state(found[i]) != RD_KAFKA_CONSUMER_GROUP_STATE_EMPTY)
+            continue;
+        asked++;
+        if (admin_find_group_topics(admin, group, topic) != GROUP_HERE)
+            continue;
+        const char *name = arena_strdup(arena, text_of(group));
+        buffer_append(names, &name, sizeof name);
+    }
+}
+
+int
+kafka_admin_idle_groups(struct kafka_admin *admin, const char *topic, struct arena *arena,
+                        const char *const **names, uint32_t *count, struct error *err)
+{
+    rd_kafka_event_t *list;
+    size_t listed;
+    struct buffer kept;
+    CHECK(topic != NULL);
+    int rc = admin_list_groups(admin, &list, err);
+    if (rc != 0)
+        return rc;
+    const rd_kafka_ConsumerGroupListing_t **found = rd_kafka_ListConsumerGroups_result_valid(
+        rd_kafka_event_ListConsumerGroups_result(list), &listed);
+    buffer_init(&kept);
+    admin_keep_idle(admin, found, listed, topic, arena, &kept);
+    rd_kafka_event_destroy(list);
+    *count = (uint32_t)(kept.bytes / sizeof **names);
+    *names = buffer_move(&kept, arena);
+    return 0;
 }

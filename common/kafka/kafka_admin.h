@@ -62,4 +62,10 @@ enum { KAFKA_GROUPS_MAX = 10000 };
 int kafka_admin_members(struct kafka_admin *admin, const char *topic, struct arena *arena,
                         struct kafka_members *members, struct error *err);
 
+/* The names of the groups without members whose committed offsets name the topic, of at most
+ * KAFKA_IDLE_GROUPS_MAX groups without members. The result is in `arena`. */
+enum { KAFKA_IDLE_GROUPS_MAX = 1000 };
+int kafka_admin_idle_groups(struct kafka_admin *admin, const char *topic, struct arena *arena,
+                            const char *const **names, uint32_t *count, struct error *err);
+
 #endif

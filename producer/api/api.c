@@ -130,6 +130,29 @@ json_load(struct json_writer *json, const struct status_load *load)
     json_string(json, load->error);
 }
 
+/* Null while no patrol runs. */
+static void
+json_patrol(struct json_writer *json, const struct status_patrol *patrol)
+{
+    json_key(json, "patrol");
+    if (!patrol->is_on) {
+        json_null(json);
+        return;
+    }
+    json_object_begin(json);
+    json_number(json, "ranges", patrol->ranges);
+    json_number(json, "differing", patrol->differing);
+    json_number(json, "unknown", patrol->unknown);
+    json_key(json, "oldest_s");
+    if (patrol->oldest_s >= 0)
+        json_float(json, patrol->oldest_s);
+    else
+        json_null(json);
+    json_key(json, "error");
+    json_string(json, patrol->error);
+    json_object_end(json);
+}
+
 static void
 json_progress(struct json_writer *json, const struct status_view *view)
 {
@@ -174,6 +197,7 @@ answer_status(const struct answer *answer)
     json_progress(&json, answer->view);
     json_retention(&json, &answer->view->retention);
     json_load(&json, &answer->view->load);
+    json_patrol(&json, &answer->view->patrol);
     json_object_end(&json);
     CHECK(json.depth == 0);
 }
@@ -268,6 +292,24 @@ answer_load_metrics(const struct answer *answer)
 }
 
 static void
+answer_patrol_metrics(const struct answer *answer)
+{
+    const struct status_patrol *patrol = &answer->view->patrol;
+    if (!patrol->is_on)
+        return;
+    metric(answer, "bitdex_patrol_ranges", "gauge",
+           "Newest verdicts of all consumers: a range of entities of one partition.",
+           (double)patrol->ranges);
+    metric(answer, "bitdex_patrol_ranges_differing", "gauge",
+           "Those of them that differ from the tables.", (double)patrol->differing);
+    metric(answer, "bitdex_patrol_unknown", "gauge",
+           "Partitions of consumer groups that no member answers for.", (double)patrol->unknown);
+    if (patrol->oldest_s >= 0)
+        metric(answer, "bitdex_patrol_oldest_seconds", "gauge", "Age of the oldest verdict.",
+               patrol->oldest_s);
+}
+
+static void
 answer_age_metrics(const struct answer *answer)
 {
     const struct status_view *view = answer->view;
@@ -333,6 +375,7 @@ answer_metrics(const struct answer *answer)
     answer_sent_metrics(answer);
     answer_retention_metrics(answer);
     answer_load_metrics(answer);
+    answer_patrol_metrics(answer);
     answer_cycle_histogram(answer);
     CHECK(answer->response->body.data[answer->response->body.bytes - 1] == '\n');
 }

@@ -20,12 +20,13 @@
 #include "producer/commands/load_changed.h"
 #include "producer/commands/load_csv.h"
 #include "producer/commands/load_wait.h"
+#include "producer/commands/selection.h"
 #include "producer/load/job_queue.h"
 #include "producer/load/load_plan.h"
 #include "producer/source/guards.h"
 #include "producer/source/source_access.h"
 
-enum { IDS_MAX = 100 * 1000, FIELDS_MAX = 1000 };
+enum { IDS_MAX = 100 * 1000 };
 
 const struct cli_option load_options[] = {
     {"--table", "T", "only what the triggers of this table set"},
@@ -40,67 +41,6 @@ const struct cli_option load_options[] = {
     {"--allow-rejects", NULL, "with --csv: what is rejected keeps no field incomplete"},
     {0},
 };
-
-static int
-compare_texts(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static int
-read_fields(const char *list, struct arena *arena, struct load_selection *selection,
-            struct error *err)
-{
-    const char **fields = arena_alloc(arena, FIELDS_MAX * sizeof *fields);
-    uint32_t count = 0;
-    for (const char *at = list; *at != '\0'; at += *at == ',') {
-        size_t bytes = strcspn(at, ",");
-        if (bytes == 0 || count == FIELDS_MAX)
-            return error_set(err, ERR_USAGE, "--fields needs at most %d names with commas between",
-                             FIELDS_MAX);
-        fields[count++] = arena_strdup(arena, (struct text){at, bytes});
-        at += bytes;
-    }
-    if (count == 0)
-        return error_set(err, ERR_USAGE, "--fields names no field");
-    qsort(fields, count, sizeof *fields, compare_texts);
-    uint32_t kept = 1;
-    for (uint32_t i = 1; i < count; i++)
-        if (strcmp(fields[i], fields[kept - 1]) != 0)
-            fields[kept++] = fields[i];
-    selection->fields = fields;
-    selection->field_count = kept;
-    return 0;
-}
-
-static int
-read_bound(const char *from, size_t bytes, int64_t otherwise, int64_t *id, struct error *err)
-{
-    char text[24];
-    *id = otherwise;
-    if (bytes == 0)
-        return 0;
-    if (bytes >= sizeof text)
-        return error_set(err, ERR_USAGE, "--range has a number that is too large");
-    memcpy(text, from, bytes);
-    text[bytes] = '\0';
-    return cli_read_number(text, 0, INT64_MAX, id, err);
-}
-
-static int
-read_range(const char *range, struct load_selection *selection, struct error *err)
-{
-    const char *colon = strchr(range, ':');
-    if (colon == NULL)
-        return error_set(err, ERR_USAGE, "--range needs BEGIN:END");
-    int rc = read_bound(range, (size_t)(colon - range), 0, &selection->begin, err);
-    if (rc == 0)
-        rc = read_bound(colon + 1, strlen(colon + 1), CHUNK_NO_END, &selection->end, err);
-    if (rc == 0 && selection->begin >= selection->end)
-        rc = error_set(err, ERR_USAGE, "--range %s holds no entity: END is not part of it", range);
-    selection->has_range = selection->begin > 0 || selection->end != CHUNK_NO_END;
-    return rc;
-}
 
 static int
 add_id(const char *text, int64_t *ids, uint32_t *count, struct error *err)
@@ -173,25 +113,16 @@ static int
 read_selection(const struct cli *cli, struct arena *arena, struct load_selection *selection,
                struct error *err)
 {
-    const char *fields = cli_find_option(cli, "--fields");
     const char *range = cli_find_option(cli, "--range");
     const char *ids = cli_find_option(cli, "--ids");
-    int rc = 0;
-    *selection =
-        (struct load_selection){.table = cli_find_option(cli, "--table"), .end = CHUNK_NO_END};
     if (range != NULL && ids != NULL)
         return error_set(err, ERR_USAGE, "--range and --ids exclude each other");
     if (cli_find_option(cli, "--changed") != NULL &&
-        (fields != NULL || range != NULL || ids != NULL))
+        (cli_find_option(cli, "--fields") != NULL || range != NULL || ids != NULL))
         return error_set(err, ERR_USAGE,
                          "--changed loads whole sources: not with --fields, --range or --ids");
-    if (fields != NULL)
-        rc = read_fields(fields, arena, selection, err);
-    if (rc == 0 && range != NULL)
-        rc = read_range(range, selection, err);
-    if (rc == 0 && ids != NULL)
-        rc = read_ids(ids, arena, selection, err);
-    return rc;
+    int rc = selection_read(cli, arena, selection, err);
+    return rc == 0 && ids != NULL ? read_ids(ids, arena, selection, err) : rc;
 }
 
 /* A range names no entities of a pass; the operator may have expected its fields. */

@@ -1,6 +1,6 @@
-/* Happy path: look at the job twice a second, print a line about it, and return when it has ended.
- * When nobody holds the lock on the producer's name, a thread runs the drain, in which jobs get all
- * of the time; the end of the job stops it as a signal stops a producer.
+/* Happy path: look at the job five times a second, print a line about it, and return when it has
+ * ended. When nobody holds the lock on the producer's name, a thread runs the drain, in which jobs
+ * get all of the time; the end of the waiting stops it as a signal stops a producer.
  *
  * Failure: an outage of the database is waited for. A drain that cannot run ends the waiting with
  * its error. A producer that stops while the command waits is given time to start again before the
@@ -12,11 +12,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/memory.h"
 #include "common/base/shutdown.h"
 #include "common/base/thread.h"
 #include "common/pg/pg.h"
@@ -26,7 +28,7 @@
 #include "producer/source/cursor.h"
 
 enum {
-    POLL_MS = 500,
+    POLL_MS = 200,
     LINE_EVERY_US = 5 * US_PER_S, /* where the output is not a terminal */
     LINE_BYTES = 256,
     RESTART_US = 10 * US_PER_S, /* that a producer has to start again */
@@ -44,7 +46,7 @@ struct worker {
     struct error err;
 };
 
-struct waiter {
+struct load_waiter {
     const struct config *config;
     int64_t job;
     struct pg *pg; /* NULL: not connected */
@@ -100,7 +102,7 @@ worker_stop(struct worker *worker, struct error *err)
 
 /* The rest of the time, if the job continues as it has since the command began to wait. */
 static void
-append_time_left(const struct waiter *waiter, int64_t elapsed_us, char *line, size_t bytes)
+append_time_left(const struct load_waiter *waiter, int64_t elapsed_us, char *line, size_t bytes)
 {
     double done = waiter->view.ratio - waiter->first_ratio;
     CHECK(elapsed_us > 0);
@@ -115,7 +117,7 @@ append_time_left(const struct waiter *waiter, int64_t elapsed_us, char *line, si
 }
 
 static void
-format_running(struct waiter *waiter, char *line, size_t bytes)
+format_running(struct load_waiter *waiter, char *line, size_t bytes)
 {
     const struct job_view *view = &waiter->view;
     int64_t now_us = clock_monotonic_us();
@@ -139,7 +141,7 @@ format_running(struct waiter *waiter, char *line, size_t bytes)
 
 /* A line on a terminal is written over the one before. */
 static void
-print_line(struct waiter *waiter)
+print_line(struct load_waiter *waiter)
 {
     char line[LINE_BYTES];
     int64_t now_us = clock_monotonic_us();
@@ -158,7 +160,7 @@ print_line(struct waiter *waiter)
 }
 
 static void
-end_line(struct waiter *waiter)
+end_line(struct load_waiter *waiter)
 {
     if (waiter->is_terminal && waiter->line_us != 0)
         fputc('\n', stderr);
@@ -166,7 +168,7 @@ end_line(struct waiter *waiter)
 }
 
 static int
-look_at_job(struct waiter *waiter, bool *locked, struct error *err)
+look_at_job(struct load_waiter *waiter, bool *locked, struct error *err)
 {
     bool found = true;
     int rc = 0;
@@ -185,7 +187,7 @@ look_at_job(struct waiter *waiter, bool *locked, struct error *err)
 
 /* Does the work when no producer does it. */
 static int
-take_over(struct waiter *waiter, bool locked, struct error *err)
+take_over(struct load_waiter *waiter, bool locked, struct error *err)
 {
     int64_t now_us = clock_monotonic_us();
     if (waiter->worker.started)
@@ -207,7 +209,7 @@ take_over(struct waiter *waiter, bool locked, struct error *err)
 
 /* One look at the job. `*ended`: there is no need for another one. */
 static int
-wait_step(struct waiter *waiter, bool *ended, struct error *err)
+wait_step(struct load_waiter *waiter, bool *ended, struct error *err)
 {
     bool locked = false;
     int rc = look_at_job(waiter, &locked, err);
@@ -230,7 +232,7 @@ wait_step(struct waiter *waiter, bool *ended, struct error *err)
 }
 
 static int
-wait_for_end(struct waiter *waiter, struct error *err)
+wait_for_end(struct load_waiter *waiter, struct error *err)
 {
     bool ended = false;
     int rc = 0;
@@ -256,31 +258,62 @@ wait_for_end(struct waiter *waiter, struct error *err)
                      waiter->job, waiter->job);
 }
 
+struct load_waiter *
+load_waiter_create(const struct config *config, const struct csv_request *csv)
+{
+    struct load_waiter *waiter = memory_zalloc(sizeof *waiter);
+    waiter->config = config;
+    waiter->is_terminal = isatty(STDERR_FILENO) != 0;
+    waiter->worker.csv = csv;
+    shutdown_install();
+    return waiter;
+}
+
+void
+load_waiter_destroy(struct load_waiter *waiter)
+{
+    struct error ignored = {0};
+    worker_stop(&waiter->worker, &ignored);
+    pg_close(waiter->pg);
+    free(waiter);
+}
+
+int
+load_waiter_wait(struct load_waiter *waiter, int64_t job, struct job_view *view, struct error *err)
+{
+    CHECK(job > 0);
+    CHECK(waiter->worker.csv == NULL || waiter->job == 0);
+    waiter->job = job;
+    waiter->first_us = 0;
+    int rc = wait_for_end(waiter, err);
+    if (rc == 0 && atomic_load(&waiter->worker.ended)) {
+        rc = worker_stop(&waiter->worker, err);
+        if (rc != 0)
+            return error_wrap(err, ERR_FATAL, "job %" PRId64 " cannot be done", job);
+    }
+    *view = waiter->view;
+    return rc;
+}
+
 int
 load_wait(const struct config *config, const struct csv_request *csv, int64_t job,
           struct job_view *view, struct error *err)
 {
-    struct waiter waiter = {
-        .config = config,
-        .job = job,
-        .is_terminal = isatty(STDERR_FILENO) != 0,
-        .worker = {.csv = csv},
-    };
-    struct error drain_err = {0};
-    CHECK(job > 0);
-    shutdown_install();
-    int rc = wait_for_end(&waiter, err);
-    bool drain_ended = atomic_load(&waiter.worker.ended);
-    int drain_rc = worker_stop(&waiter.worker, &drain_err);
-    pg_close(waiter.pg);
-    if (rc != 0)
-        return rc;
-    if (drain_ended && drain_rc != 0) {
-        *err = drain_err;
-        return error_wrap(err, ERR_FATAL, "job %" PRId64 " cannot be done", job);
-    }
-    *view = waiter.view;
-    return 0;
+    struct load_waiter *waiter = load_waiter_create(config, csv);
+    int rc = load_waiter_wait(waiter, job, view, err);
+    load_waiter_destroy(waiter);
+    return rc;
+}
+
+int
+load_check_done(const struct job_view *view, struct error *err)
+{
+    CHECK(view->state == JOB_STATE_ENDED);
+    if (strcmp(view->state_name, "done") == 0)
+        return 0;
+    return error_set(err, ERR_FATAL, "job %" PRId64 " %s%s%s", view->id,
+                     strcmp(view->state_name, "failed") == 0 ? "failed" : "was cancelled",
+                     view->error[0] != '\0' ? ": " : "", view->error);
 }
 
 int
@@ -293,9 +326,5 @@ load_report(const struct cli *cli, const struct job_view *view, struct error *er
         printf("job %" PRId64 " is done: %" PRId64 " rows\n", view->id, view->rows);
     if (rc == 0 && !cli->json && view->rejected > 0)
         printf("rejected: %" PRId64 ", see bitdex-producer dead-letters list\n", view->rejected);
-    if (rc != 0 || strcmp(view->state_name, "done") == 0)
-        return rc;
-    return error_set(err, ERR_FATAL, "job %" PRId64 " %s%s%s", view->id,
-                     strcmp(view->state_name, "failed") == 0 ? "failed" : "was cancelled",
-                     view->error[0] != '\0' ? ": " : "", view->error);
+    return rc == 0 ? load_check_done(view, err) : rc;
 }

@@ -10,6 +10,7 @@
 #include "producer/drain/drain.h"
 #include "producer/drain/status.h"
 #include "producer/drain/trimmer.h"
+#include "producer/verify/patrol.h"
 
 enum { CONNECTIONS_MAX = 32, BODY_BYTES_MAX = 4096, CLIENT_TIMEOUT_S = 10 };
 
@@ -22,16 +23,21 @@ run_is_healthy(void *context)
     return status_is_healthy(&view);
 }
 
-/* Retention and drain, until a shutdown is requested. */
+/* Retention, patrol and drain, until a shutdown is requested. */
 static int
 run_drain(const struct config *config, struct status *status, struct error *err)
 {
     struct trimmer *trimmer;
+    struct patrol *patrol;
     int rc = trimmer_start(config, status, &trimmer, err);
     if (rc != 0)
         return rc;
-    rc = drain_run(config, NULL, status, err);
-    CHECK(rc != 0 || shutdown_requested());
+    rc = patrol_start(config, status, &patrol, err);
+    if (rc == 0) {
+        rc = drain_run(config, NULL, status, err);
+        CHECK(rc != 0 || shutdown_requested());
+        patrol_stop(patrol);
+    }
     trimmer_stop(trimmer);
     return rc;
 }

@@ -144,6 +144,15 @@ status_publish_load(struct status *status, const struct status_load *load)
 }
 
 void
+status_publish_patrol(struct status *status, const struct status_patrol *patrol)
+{
+    mutex_lock(&status->mutex);
+    CHECK(patrol->differing <= patrol->ranges);
+    status->view.patrol = *patrol;
+    mutex_unlock(&status->mutex);
+}
+
+void
 status_read(struct status *status, struct status_view *view)
 {
     mutex_lock(&status->mutex);

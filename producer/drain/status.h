@@ -70,6 +70,16 @@ struct status_load {
     uint64_t bytes;                 /* that the database sent */
 };
 
+/* What the members of the consumer groups report of their newest verdicts (verify/patrol.h). */
+struct status_patrol {
+    bool is_on;                     /* they have been asked */
+    int64_t ranges;                 /* verdicts, of all shards of all groups */
+    int64_t differing;              /* of them */
+    int64_t unknown;                /* partitions of groups that nobody answers for */
+    double oldest_s;                /* age of the oldest verdict; negative: unknown */
+    char error[STATUS_ERROR_BYTES]; /* "": all members have answered */
+};
+
 struct status_view {
     enum status_phase phase;
     char error[STATUS_ERROR_BYTES]; /* "": none; the reason when stopped */
@@ -78,10 +88,11 @@ struct status_view {
     struct status_progress progress;
     struct status_retention retention;
     struct status_load load;
+    struct status_patrol patrol;
 };
 
 struct status {
-    pthread_mutex_t mutex; /* of view.phase, .error, .progress, .retention, .load */
+    pthread_mutex_t mutex; /* of view.phase, .error, .progress, .retention, .load, .patrol */
     struct status_view view;
     _Atomic int64_t heartbeat_us; /* monotonic */
     _Atomic int server_calls;     /* nested */
@@ -107,6 +118,9 @@ void status_publish_load(struct status *status, const struct status_load *load);
 
 /* For the trimmer. */
 void status_publish_retention(struct status *status, const struct status_retention *retention);
+
+/* For the patrol. */
+void status_publish_patrol(struct status *status, const struct status_patrol *patrol);
 
 /* For readers. */
 void status_read(struct status *status, struct status_view *view);

@@ -452,6 +452,23 @@ cursor_load(struct pg *pg, const struct cursor_owner *owner, struct cursor_windo
 
 /* Of a window that was saved and whose rows were perhaps sent, there is no number yet. */
 int
+cursor_read_tick(struct pg *pg, const char *name, int64_t *epoch, int64_t *tick, struct error *err)
+{
+    struct pg_result *result;
+    int rc = pg_query(pg,
+                      "SELECT coalesce((SELECT epoch FROM bitdex_producers WHERE name = $1), 0),"
+                      " coalesce((SELECT max(tick) FROM bitdex_windows WHERE name = $1), 0)",
+                      1, &name, &result, err);
+    if (rc != 0)
+        return error_wrap(err, rc, "could not read the cursor");
+    CHECK(pg_rows(result) == 1);
+    *epoch = pg_integer(result, 0, 0);
+    *tick = pg_integer(result, 0, 1);
+    pg_result_clear(result);
+    return 0;
+}
+
+int
 cursor_find_delivered(struct pg *pg, const struct config *config, bool *delivered,
                       struct error *err)
 {

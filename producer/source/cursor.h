@@ -106,6 +106,11 @@ int cursor_take_over(struct pg *pg, const struct config *config,
 int cursor_load(struct pg *pg, const struct cursor_owner *owner, struct cursor_window *window,
                 struct error *err);
 
+/* Reads the epoch of the producer `name` and the tick of its newest window, which are 0 without a
+ * cursor. A step of a job that was not queued yet is sent in a later tick. */
+int cursor_read_tick(struct pg *pg, const char *name, int64_t *epoch, int64_t *tick,
+                     struct error *err);
+
 /* Has the producer sent rows of the outbox, or begun to? `*delivered` is false without a cursor. */
 int cursor_find_delivered(struct pg *pg, const struct config *config, bool *delivered,
                           struct error *err);

@@ -12,7 +12,7 @@ enum { FIELD_DIFFERS = 1, FIELD_NOT_COMPARABLE = 2 };
 /* Every range, each once, with what each field of the request is in it in some shard. */
 struct range_table {
     const struct verify_request *request;
-    struct verify_span *spans; /* ascending */
+    struct job_range *spans; /* ascending */
     uint32_t count;
     uint8_t *marks; /* FIELD_* of each field, span by span */
 };
@@ -20,17 +20,17 @@ struct range_table {
 static int
 compare_spans(const void *a, const void *b)
 {
-    const struct verify_span *left = a;
-    const struct verify_span *right = b;
+    const struct job_range *left = a;
+    const struct job_range *right = b;
     if (left->begin != right->begin)
         return left->begin > right->begin ? 1 : -1;
     return (left->end > right->end) - (left->end < right->end);
 }
 
-static struct verify_span
+static struct job_range
 span_of(const struct verdict_range *range)
 {
-    return (struct verify_span){range->begin, range->end};
+    return (struct job_range){range->begin, range->end};
 }
 
 static struct range_table
@@ -60,8 +60,8 @@ table_create(const struct verify_request *request, const struct shard_list *list
 static uint8_t *
 table_find(const struct range_table *table, const struct verdict_range *range)
 {
-    const struct verify_span wanted = span_of(range);
-    const struct verify_span *found =
+    const struct job_range wanted = span_of(range);
+    const struct job_range *found =
         bsearch(&wanted, table->spans, table->count, sizeof wanted, compare_spans);
     CHECK(found != NULL);
     return &table->marks[(size_t)(found - table->spans) * table->request->field_count];
@@ -161,11 +161,11 @@ table_list_differing(struct range_table *table, struct arena *arena, struct comp
     struct compared_range *ranges = arena_alloc(arena, (table->count + 1) * sizeof *ranges);
     uint32_t count = 0;
     for (uint32_t i = 0, end; i < table->count; i = end) {
-        struct verify_span span = table->spans[i];
-        for (end = i + 1; end < table->count && table->spans[end].begin < span.end; end++)
-            if (table->spans[end].end > span.end)
-                span.end = table->spans[end].end;
-        ranges[count].span = span;
+        struct job_range range = table->spans[i];
+        for (end = i + 1; end < table->count && table->spans[end].begin < range.end; end++)
+            if (table->spans[end].end > range.end)
+                range.end = table->spans[end].end;
+        ranges[count].range = range;
         table_merge(table, i, end, arena, &ranges[count++]);
     }
     out->differing = ranges;

@@ -17,7 +17,7 @@ struct compared_field {
 
 /* Ranges that differ and overlap are one. */
 struct compared_range {
-    struct verify_span span;
+    struct job_range range;
     const struct text *fields; /* that differ in some shard, in the order of their bytes */
     uint32_t field_count;
 };

@@ -87,7 +87,7 @@ compare_sums(struct group_comparer *comparer, const struct shard_verdicts *first
         const struct group_difference difference = {
             .groups = {first->group, other->group},
             .partition = first->partition,
-            .span = {a->begin, a->end},
+            .range = {a->begin, a->end},
             .field = sum->field,
         };
         buffer_append(&comparer->differing, &difference, sizeof difference);

@@ -11,7 +11,7 @@
 struct group_difference {
     const char *groups[2];
     int32_t partition;
-    struct verify_span span;
+    struct job_range range;
     struct text field;
 };
 

@@ -76,9 +76,9 @@ static bool
 range_answers(const struct verify_request *request, const struct verdict_range *range)
 {
     bool wanted = false;
-    for (uint32_t i = 0; i < request->span_count; i++)
-        wanted = wanted ||
-                 (range->begin < request->spans[i].end && request->spans[i].begin < range->end);
+    for (uint32_t i = 0; i < request->ranges.count; i++)
+        wanted = wanted || (range->begin < request->ranges.items[i].end &&
+                            request->ranges.items[i].begin < range->end);
     return wanted && range->tick > request->since_tick &&
            count_wanted(request, &range->equal) + count_wanted(request, &range->differing) +
                    count_wanted(request, &range->not_comparable) ==
@@ -111,24 +111,24 @@ list_add_shard(struct list_maker *maker, const struct member_report *report,
 
 /* The first entity of the span that no verdict is about; or the end of the span. */
 static int64_t
-span_first_hole(const struct verify_span *span, const struct shard_verdicts *shard)
+range_first_hole(const struct job_range *wanted, const struct shard_verdicts *shard)
 {
-    int64_t reached = span->begin;
-    for (uint32_t i = 0; i < shard->range_count && reached < span->end; i++)
+    int64_t reached = wanted->begin;
+    for (uint32_t i = 0; i < shard->range_count && reached < wanted->end; i++)
         if (shard->ranges[i]->begin <= reached && shard->ranges[i]->end > reached)
             reached = shard->ranges[i]->end;
-    return reached < span->end ? reached : span->end;
+    return reached < wanted->end ? reached : wanted->end;
 }
 
 /* One hole is enough to know that not everything is known. */
 static void
-list_check_spans(struct list_maker *maker, const struct member_report *report,
-                 const struct shard_verdicts *shard)
+list_check_ranges(struct list_maker *maker, const struct member_report *report,
+                  const struct shard_verdicts *shard)
 {
     const struct verify_request *request = maker->request;
-    for (uint32_t i = 0; i < request->span_count; i++) {
-        int64_t hole = span_first_hole(&request->spans[i], shard);
-        if (hole == request->spans[i].end)
+    for (uint32_t i = 0; i < request->ranges.count; i++) {
+        int64_t hole = range_first_hole(&request->ranges.items[i], shard);
+        if (hole == request->ranges.items[i].end)
             continue;
         list_add_unknown(maker, report->group,
                          "partition %" PRId32 " of %s has no verdict of this request from entity"
@@ -159,7 +159,7 @@ list_take_partition(struct list_maker *maker, const struct member_report *report
         maker->lagging++;
         return;
     }
-    list_check_spans(maker, report, list_add_shard(maker, report, partition));
+    list_check_ranges(maker, report, list_add_shard(maker, report, partition));
 }
 
 /* Does the answer come from the member that was asked? */
@@ -236,7 +236,7 @@ shard_list_make(const struct verify_request *request, const struct member_report
     struct list_maker maker = {
         .request = request, .reports = reports, .report_count = report_count, .arena = arena};
     CHECK(request->partitions > 0);
-    CHECK(request->span_count > 0);
+    CHECK(request->ranges.count > 0 && job_ranges_are_valid(&request->ranges));
     for (uint32_t i = 1; i < request->field_count; i++)
         CHECK(compare_texts(request->fields[i - 1], request->fields[i]) < 0);
     for (uint32_t i = 0; i < request->group_count; i++)

@@ -6,22 +6,16 @@
 #ifndef PRODUCER_VERIFY_SHARD_VERDICTS_H
 #define PRODUCER_VERIFY_SHARD_VERDICTS_H
 
+#include "producer/load/job_ranges.h"
 #include "producer/verify/verdict_answer.h"
-
-/* Entity ids, begin <= id < end. */
-struct verify_span {
-    int64_t begin;
-    int64_t end; /* CHUNK_NO_END */
-};
 
 struct verify_request {
     const char *index;
     int32_t partitions;
-    int64_t epoch;      /* of the producer: a shard of another one has read another history */
-    int64_t since_tick; /* a verdict of this tick, or before it, is older than the request */
-    int64_t end_tick;   /* in which the last sums were sent */
-    const struct verify_span *spans; /* that must have verdicts; ascending, disjoint */
-    uint32_t span_count;
+    int64_t epoch;            /* of the producer: a shard of another one has read another history */
+    int64_t since_tick;       /* a verdict of this tick, or before it, is older than the request */
+    int64_t end_tick;         /* in which the last sums were sent */
+    struct job_ranges ranges; /* of entities that must have verdicts; not none */
     const struct text *fields; /* that were summed, in the order of their bytes; "": existence */
     uint32_t field_count;
     const char *const *groups;

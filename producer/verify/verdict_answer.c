@@ -6,6 +6,12 @@
 
 enum { ANSWER_DEPTH = 16 };
 
+struct text
+verdict_field_name(struct text field)
+{
+    return field.bytes > 0 ? field : TEXT("(existence)");
+}
+
 struct answer_reader {
     struct arena *arena;
     struct error *err;
@@ -223,6 +229,22 @@ read_reasons(const struct answer_reader *reader, const struct json_value *root,
     return rc;
 }
 
+static int
+read_summary(const struct answer_reader *reader, const struct json_value *root,
+             struct verdict_answer *answer)
+{
+    const struct json_value *oldest = json_member(root, "oldest_s");
+    int rc = read_integer(reader, root, "ranges", &answer->ranges);
+    if (rc == 0)
+        rc = read_integer(reader, root, "differing", &answer->differing);
+    answer->oldest_s = -1;
+    if (oldest != NULL && oldest->kind == JSON_INTEGER)
+        answer->oldest_s = (double)oldest->integer;
+    else if (oldest != NULL && oldest->kind == JSON_FLOAT)
+        answer->oldest_s = oldest->real;
+    return rc;
+}
+
 int
 verdict_answer_parse(struct text json, struct arena *arena, struct verdict_answer *answer,
                      struct error *err)
@@ -238,5 +260,7 @@ verdict_answer_parse(struct text json, struct arena *arena, struct verdict_answe
         rc = read_text(&reader, root, "group", &answer->group);
     if (rc == 0)
         rc = read_partitions(&reader, root, answer);
-    return rc == 0 ? read_reasons(&reader, root, answer) : rc;
+    if (rc == 0)
+        rc = read_reasons(&reader, root, answer);
+    return rc == 0 ? read_summary(&reader, root, answer) : rc;
 }

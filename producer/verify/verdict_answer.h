@@ -70,7 +70,13 @@ struct verdict_answer {
     uint32_t partition_count;
     const struct verdict_reason *reasons;
     uint32_t reason_count;
+    int64_t ranges;    /* verdicts of all shards of the member */
+    int64_t differing; /* of them */
+    double oldest_s;   /* age of the oldest one; negative: it is not known */
 };
+
+/* As operators read it: existence is "(existence)". */
+struct text verdict_field_name(struct text field);
 
 /* ERR_DATA: `json` is not such an answer; `err` says why not. */
 int verdict_answer_parse(struct text json, struct arena *arena, struct verdict_answer *answer,

@@ -22,7 +22,7 @@ static struct comparison comparison;
 
 static const struct text fields[] = {TEXT(""), TEXT("price"), TEXT("tags")};
 static const char *const groups[] = {"a", "b"};
-static const struct verify_span everything = {0, CHUNK_NO_END};
+static const struct job_range everything = {0, CHUNK_NO_END};
 
 static int
 setup(void **state)
@@ -36,8 +36,7 @@ setup(void **state)
         .epoch = 3,
         .since_tick = SINCE,
         .end_tick = END,
-        .spans = &everything,
-        .span_count = 1,
+        .ranges = {&everything, 1},
         .fields = fields,
         .field_count = 3,
         .groups = groups,
@@ -102,7 +101,8 @@ add_member_of(const char *index, const char *group, const char *answers_as, cons
     struct verdict_answer *answer = arena_alloc(&arena, sizeof *answer);
     buffer_append_format(&out,
                          "{\"index\":\"%s\",\"group\":\"%s\",\"partitions\":[%s%s%s],"
-                         "\"not_comparable\":[{\"field\":\"tags\",\"reason\":\"not loaded\"}]}",
+                         "\"not_comparable\":[{\"field\":\"tags\",\"reason\":\"not loaded\"}],"
+                         "\"ranges\":1,\"differing\":0,\"oldest_s\":null}",
                          index, answers_as, first, first[0] != '\0' && second[0] != '\0' ? "," : "",
                          second);
     if (verdict_answer_parse(text_of(buffer_string(&out)), &arena, answer, &err) != 0)
@@ -206,7 +206,7 @@ static void
 test_ranges_that_leave_a_hole_are_unknown(void **state)
 {
     (void)state;
-    const struct verify_span spans[] = {{10, 20}, {30, 40}};
+    const struct job_range spans[] = {{10, 20}, {30, 40}};
     const char *ready = shard(0, 3, END, equal_range(), "");
     const char *low = range(0, "20", 7, TICK, ALL, "[]", "[]", NO_DIFFERENCES);
     const char *high = range(20, "null", 7, TICK, ALL, "[]", "[]", NO_DIFFERENCES);
@@ -218,8 +218,7 @@ test_ranges_that_leave_a_hole_are_unknown(void **state)
     report_count = 0;
     add_member("a", ready, shard(1, 3, END, low, late));
     check_unknown("from entity 20 on");
-    request.spans = spans;
-    request.span_count = 2;
+    request.ranges = (struct job_ranges){spans, 2};
     compare();
     assert_int_equal(list.unknown_count, 0);
     report_count = 0;
@@ -259,8 +258,8 @@ test_differences_are_counted_by_field_and_range(void **state)
     assert_int_equal(comparison.range_count, 2);
     assert_int_equal(comparison.differing_count, 1);
     const struct compared_range *differing = &comparison.differing[0];
-    assert_int_equal(differing->span.begin, 0);
-    assert_int_equal(differing->span.end, 20);
+    assert_int_equal(differing->range.begin, 0);
+    assert_int_equal(differing->range.end, 20);
     assert_int_equal(differing->field_count, 2);
     assert_true(text_is(differing->fields[0], "") && text_is(differing->fields[1], "price"));
     assert_int_equal(comparison.fields[0].differing, 1);
@@ -285,10 +284,10 @@ test_ranges_that_overlap_are_one(void **state)
     compare();
     assert_int_equal(comparison.range_count, 4);
     assert_int_equal(comparison.differing_count, 2);
-    assert_int_equal(comparison.differing[0].span.end, 30);
+    assert_int_equal(comparison.differing[0].range.end, 30);
     assert_int_equal(comparison.differing[0].field_count, 2);
-    assert_int_equal(comparison.differing[1].span.begin, 30);
-    assert_int_equal(comparison.differing[1].span.end, CHUNK_NO_END);
+    assert_int_equal(comparison.differing[1].range.begin, 30);
+    assert_int_equal(comparison.differing[1].range.end, CHUNK_NO_END);
 }
 
 static void

@@ -98,6 +98,29 @@ test_a_running_load_is_shown(void **unused)
     status_free(&status);
 }
 
+static void
+test_what_the_patrol_has_found_is_shown(void **unused)
+{
+    (void)unused;
+    struct status status;
+    struct status_patrol patrol = {
+        .is_on = true, .ranges = 8, .differing = 1, .unknown = 2, .oldest_s = -1, .error = "e"};
+    status_init(&status);
+    check_answer(&status, "GET", "/api/status", 200, "\"patrol\":null");
+    status_publish_patrol(&status, &patrol);
+    check_answer(&status, "GET", "/api/status", 200,
+                 "\"patrol\":{\"ranges\":8,\"differing\":1,\"unknown\":2,\"oldest_s\":null,"
+                 "\"error\":\"e\"}");
+    check_answer(&status, "GET", "/metrics", 200, "bitdex_patrol_ranges{source=\"p\"} 8\n");
+    check_answer(&status, "GET", "/metrics", 200,
+                 "bitdex_patrol_ranges_differing{source=\"p\"} 1\n");
+    check_answer(&status, "GET", "/metrics", 200, "bitdex_patrol_unknown{source=\"p\"} 2\n");
+    patrol.oldest_s = 3;
+    status_publish_patrol(&status, &patrol);
+    check_answer(&status, "GET", "/metrics", 200, "bitdex_patrol_oldest_seconds{source=\"p\"} 3\n");
+    status_free(&status);
+}
+
 int
 main(void)
 {
@@ -106,6 +129,7 @@ main(void)
         cmocka_unit_test(test_freshness_is_null_before_the_first_acknowledged_snapshot),
         cmocka_unit_test(test_other_paths_and_methods_are_refused),
         cmocka_unit_test(test_a_running_load_is_shown),
+        cmocka_unit_test(test_what_the_patrol_has_found_is_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

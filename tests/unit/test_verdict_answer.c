@@ -55,6 +55,9 @@ test_every_part_of_an_answer_is_read(void **state)
     assert_int_equal(partition->ranges[1].check_job, 0);
     assert_int_equal(partition->ranges[1].sum_count, 0);
     assert_true(text_is(answer.reasons[0].reason, "it is not loaded"));
+    assert_int_equal(answer.ranges, 2);
+    assert_int_equal(answer.differing, 1);
+    assert_true(answer.oldest_s == 3);
     arena_free(&arena);
 }
 
