@@ -257,7 +257,7 @@ drain_step(struct drain *drain, struct source_snapshot *next, struct error *err)
     drain->has_backlog = !chunk.last;
     rc = chunk.rows > 0 ? drain_window(drain, next, &chunk, err) : drain_nothing(drain, next, err);
     if (rc == 0 && loads_have_step(drain->loads))
-        rc = loads_send(drain->loads, err);
+        rc = loads_send(drain->loads, false, err);
     return rc == 0 ? drain_mark(drain, err) : rc;
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "producer/drain/checks.h"
 #include "producer/load/loader.h"
 
 enum { POLL_US = US_PER_S };
@@ -12,6 +13,9 @@ enum { POLL_US = US_PER_S };
 struct loads {
     struct session *session;
     struct loader *loader;
+    struct checks *checks;
+    bool is_prepared;     /* the loader is to read in the transaction of the next window */
+    struct buffer tables; /* of the loader's step and of what is checked */
     const struct csv_request *csv;
     bool is_checked;      /* nothing was sent before `csv` */
     int64_t polled_us;    /* monotonic; 0: not yet */
@@ -46,6 +50,7 @@ loads_create(struct session *session, const struct csv_request *csv)
     loads->session = session;
     loads->csv = csv;
     loads->loader = loader_create(&options);
+    loads->checks = checks_create(session);
     return loads;
 }
 
@@ -55,6 +60,8 @@ loads_destroy(struct loads *loads)
     if (loads == NULL)
         return;
     loader_destroy(loads->loader);
+    checks_destroy(loads->checks);
+    buffer_free(&loads->tables);
     free(loads);
 }
 
@@ -62,12 +69,14 @@ static void
 loads_publish(struct loads *loads)
 {
     struct status_load *shown = &loads->session->progress->load;
-    struct loader_view view = loader_view(loads->loader);
-    shown->job = view.job;
-    shown->ratio = view.ratio;
-    shown->job_rows = view.counts.rows;
-    snprintf(shown->stage, sizeof shown->stage, "%s", view.stage);
-    snprintf(shown->error, sizeof shown->error, "%s", view.error);
+    struct loader_view load = loader_view(loads->loader);
+    struct verifier_view check = checks_view(loads->checks);
+    bool loads_now = load.job != 0;
+    shown->job = loads_now ? load.job : check.job;
+    shown->ratio = loads_now ? load.ratio : check.ratio;
+    shown->job_rows = loads_now ? load.counts.rows : check.rows;
+    snprintf(shown->stage, sizeof shown->stage, "%s", loads_now ? load.stage : check.stage);
+    snprintf(shown->error, sizeof shown->error, "%s", loads_now ? load.error : check.error);
     status_publish_load(loads->session->status, shown);
 }
 
@@ -121,12 +130,11 @@ loads_settle(struct loads *loads, int rc, struct error *err)
     return rc;
 }
 
-int
-loads_prepare(struct loads *loads, const char **tables, struct error *err)
+static int
+loads_prepare_loader(struct loads *loads, const char **tables, struct error *err)
 {
     struct session *session = loads->session;
     *tables = NULL;
-    CHECK(!loads_have_step(loads));
     int rc = loads_check_delivered(loads, err);
     if (rc == 0)
         rc = loads_poll(loads, err);
@@ -141,50 +149,65 @@ loads_prepare(struct loads *loads, const char **tables, struct error *err)
 }
 
 int
-loads_read(struct loads *loads, struct error *err)
+loads_prepare(struct loads *loads, const char **tables, struct error *err)
+{
+    const char *loaded;
+    const char *checked = NULL;
+    *tables = NULL;
+    CHECK(!loads_have_step(loads));
+    buffer_clear(&loads->tables);
+    int rc = loads_prepare_loader(loads, &loaded, err);
+    loads->is_prepared = rc == 0 && loaded != NULL;
+    if (rc == 0 && !loads_hold_rows(loads))
+        rc = checks_prepare(loads->checks, &checked, err);
+    if (rc != 0 || (loaded == NULL && checked == NULL))
+        return rc;
+    buffer_append_format(&loads->tables, "%s%s%s", loaded != NULL ? loaded : "",
+                         loaded != NULL && checked != NULL ? ", " : "",
+                         checked != NULL ? checked : "");
+    *tables = buffer_string(&loads->tables);
+    return 0;
+}
+
+static int
+loads_read_loader(struct loads *loads, struct error *err)
 {
     struct session *session = loads->session;
-    CHECK(!loads_have_step(loads));
     status_begin_server_call(session->status);
     int rc = loader_read(loads->loader, session->reading, err);
     status_end_server_call(session->status);
     return loads_settle(loads, rc, err);
 }
 
+int
+loads_read(struct loads *loads, struct error *err)
+{
+    int rc = loads->is_prepared ? loads_read_loader(loads, err) : 0;
+    loads->is_prepared = false;
+    if (rc != 0 || !window_reading_is_open(loads->session->reading))
+        return rc;
+    return checks_read(loads->checks, err);
+}
+
 void
 loads_fail(struct loads *loads, const struct error *why)
 {
-    loader_fail(loads->loader, why);
+    if (loads->is_prepared)
+        loader_fail(loads->loader, why);
+    loads->is_prepared = false;
+    checks_fail(loads->checks, why);
+}
+
+static bool
+loads_have_load(const struct loads *loads)
+{
+    return loader_step(loads->loader) != LOADER_NOTHING;
 }
 
 bool
 loads_have_step(const struct loads *loads)
 {
-    return loader_step(loads->loader) != LOADER_NOTHING;
-}
-
-static int
-loads_add(struct loads *loads, int32_t partition, struct event *event, struct error *err)
-{
-    struct session *session = loads->session;
-    event->tick = session->window.tick;
-    int rc = publisher_add_control(session->publisher, partition, event, err);
-    if (rc == 0 && publisher_full(session->publisher))
-        rc = session_flush(session, err);
-    return rc;
-}
-
-static int
-loads_add_chunk(struct loads *loads, const struct load_chunk *chunk, struct error *err)
-{
-    int rc = 0;
-    CHECK(chunk->part_count > 0);
-    for (uint32_t i = 0; rc == 0 && i < chunk->part_count; i++)
-        for (int32_t p = 0; rc == 0 && p < loads->session->window.partitions; p++) {
-            struct event event = {.kind = EVENT_CHUNK, .chunk = &chunk->parts[i].chunks[p]};
-            rc = loads_add(loads, p, &event, err);
-        }
-    return rc;
+    return loads_have_load(loads) || checks_have_step(loads->checks);
 }
 
 /* Passes and marks are the same for every partition. */
@@ -193,7 +216,7 @@ loads_add_to_all(struct loads *loads, struct event *event, struct error *err)
 {
     int rc = 0;
     for (int32_t p = 0; rc == 0 && p < loads->session->window.partitions; p++)
-        rc = loads_add(loads, p, event, err);
+        rc = session_add_control(loads->session, p, event, err);
     return rc;
 }
 
@@ -204,7 +227,7 @@ loads_add_step(struct loads *loads, struct error *err)
     struct event event = {0};
     switch (loader_step(loader)) {
     case LOADER_CHUNK:
-        return loads_add_chunk(loads, loader_chunk(loader), err);
+        return session_add_chunk(loads->session, loader_chunk(loader), err);
     case LOADER_PASS:
         event.kind = EVENT_PASS;
         event.pass = &loader_pass(loader)->pass;
@@ -292,18 +315,22 @@ loads_send_step(struct loads *loads, struct error *err)
         rc = session_flush(session, err);
     if (rc == 0)
         rc = session_await_acks(session, err);
-    return rc == 0 && !rejected && loads_have_step(loads) ? loads_acknowledge(loads, err) : rc;
+    return rc == 0 && !rejected && loads_have_load(loads) ? loads_acknowledge(loads, err) : rc;
 }
 
 int
-loads_send(struct loads *loads, struct error *err)
+loads_send(struct loads *loads, bool owes, struct error *err)
 {
     struct session *session = loads->session;
     int rc = 0;
     CHECK(loads_have_step(loads));
     CHECK(session->window.s2.xmax == session->delivered.snapshot.xmax);
-    while (rc == 0 && loads_have_step(loads))
+    while (rc == 0 && loads_have_load(loads))
         rc = loads_send_step(loads, err);
+    if (rc == 0 && owes)
+        checks_drop(loads->checks);
+    if (rc == 0 && checks_have_step(loads->checks))
+        rc = checks_send(loads->checks, err);
     session->rows_since_mark = true;
     loads_publish(loads);
     return rc;

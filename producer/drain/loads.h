@@ -1,4 +1,5 @@
-/* Loads in the drain: the steps of jobs (load/loader.h) at the ends of windows.
+/* Jobs in the drain: the steps of loads (load/loader.h), and of verification (checks.h), at the
+ * ends of windows.
  *
  *     prepare  find the job, and what is to be locked
  *     read     in the transaction whose snapshot is the end of the next window
@@ -37,7 +38,9 @@ bool loads_hold_rows(const struct loads *loads);
 
 /* Something was read and is to be sent. */
 bool loads_have_step(const struct loads *loads);
-/* Sends it, after the rows that its snapshot sees were handed over and their window was saved. */
-int loads_send(struct loads *loads, struct error *err);
+/* Sends it, after the rows that its snapshot sees were handed over and their window was saved:
+ * first the step of a load, then what is to be checked (checks.h). `owes`: requests are not
+ * answered yet, so nothing is checked. */
+int loads_send(struct loads *loads, bool owes, struct error *err);
 
 #endif

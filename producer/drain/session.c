@@ -253,6 +253,30 @@ session_add_marks(struct session *session, enum mark_kind kind,
 }
 
 int
+session_add_control(struct session *session, int32_t partition, struct event *event,
+                    struct error *err)
+{
+    event->tick = session->window.tick;
+    int rc = publisher_add_control(session->publisher, partition, event, err);
+    if (rc == 0 && publisher_full(session->publisher))
+        rc = session_flush(session, err);
+    return rc;
+}
+
+int
+session_add_chunk(struct session *session, const struct load_chunk *chunk, struct error *err)
+{
+    int rc = 0;
+    CHECK(chunk->part_count > 0);
+    for (uint32_t i = 0; rc == 0 && i < chunk->part_count; i++)
+        for (int32_t p = 0; rc == 0 && p < session->window.partitions; p++) {
+            struct event event = {.kind = EVENT_CHUNK, .chunk = &chunk->parts[i].chunks[p]};
+            rc = session_add_control(session, p, &event, err);
+        }
+    return rc;
+}
+
+int
 session_start_chunk(struct session *session, int64_t after_id, const struct snapshot *s1,
                     const struct snapshot *s2, struct error *err)
 {

@@ -15,6 +15,7 @@
 #include "common/config/config.h"
 #include "common/pg/pg.h"
 #include "producer/drain/progress.h"
+#include "producer/load/load_chunk.h"
 #include "producer/load/window_reading.h"
 #include "producer/sink/publisher.h"
 #include "producer/source/cursor.h"
@@ -73,6 +74,12 @@ int session_sleep(struct session *session, int ms);
 /* Queues a mark of `snapshot` for every partition. */
 int session_add_marks(struct session *session, enum mark_kind kind,
                       const struct source_snapshot *snapshot, struct error *err);
+
+/* Queues an event without a seq, of the present window. ERR_DATA: it fits no message. */
+int session_add_control(struct session *session, int32_t partition, struct event *event,
+                        struct error *err);
+/* Queues all chunks of a reading. */
+int session_add_chunk(struct session *session, const struct load_chunk *chunk, struct error *err);
 
 /* Requests the rows with id > `after_id` of the window between s1 and s2. */
 int session_start_chunk(struct session *session, int64_t after_id, const struct snapshot *s1,

@@ -19,8 +19,8 @@ static const char settings[] = "SET intervalstyle = 'postgres';"
                                "SET enable_sort = off;"
                                "SET lock_timeout = '300ms'";
 
-static void
-append_table(struct buffer *sql, const struct entry_table *table)
+void
+load_session_append_table(const struct entry_table *table, struct buffer *sql)
 {
     CHECK(table->quoted != NULL);
     if (sql->bytes > 0)
@@ -32,9 +32,9 @@ static void
 append_tables(struct buffer *sql, const struct load_source *sources, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        append_table(sql, &sources[i].entry->table);
+        load_session_append_table(&sources[i].entry->table, sql);
         if (sources[i].entry->child != NULL)
-            append_table(sql, &sources[i].entry->child_table);
+            load_session_append_table(&sources[i].entry->child_table, sql);
     }
 }
 

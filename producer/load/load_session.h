@@ -14,9 +14,11 @@
 #include "producer/load/load_plan.h"
 #include "producer/triggers/entry.h"
 
-/* Appends the tables of the plan as LOCK TABLE names them. They are locked against changes of their
- * definition until the transaction ends, before its snapshot is taken: a snapshot that is older
- * than an ALTER TABLE that rewrites a table, or than a TRUNCATE, shows the table empty. */
+/* Appends a table, or the tables of the plan, as LOCK TABLE names them. They are locked against
+ * changes of their definition until the transaction ends, before its snapshot is taken: a snapshot
+ * that is older than an ALTER TABLE that rewrites a table, or than a TRUNCATE, shows the table
+ * empty. */
+void load_session_append_table(const struct entry_table *table, struct buffer *sql);
 void load_session_append_tables(const struct load_plan *plan, struct buffer *sql);
 
 /* Gives a session these settings; in a transaction, unless it is rolled back. */
