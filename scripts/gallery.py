@@ -77,12 +77,14 @@ class Writers:
     Every thread inserts, updates, moves and deletes rows of several tables, holds some transactions
     open for a short time, and rolls back some of them in whole or in part. `seed` determines the
     statements of each thread, not how the threads interleave. With `reconnect`, a thread whose
-    connection is lost connects again; otherwise stop() raises the error.
+    connection is lost connects again; otherwise stop() raises the error. With `keep_parents`, an
+    image stays with its post, and no post is deleted.
     """
 
-    def __init__(self, dsn, threads, seed, pause_s=0.0, reconnect=False):
+    def __init__(self, dsn, threads, seed, pause_s=0.0, reconnect=False, keep_parents=False):
         self.committed = 0
         self._reconnect = reconnect
+        self._keep_parents = keep_parents
         self._dsn = dsn
         self._pause_s = pause_s
         self._end = threading.Event()
@@ -133,7 +135,7 @@ class Writers:
                 if rng.random() < 0.1:
                     self._in_savepoint(connection, rng)
                 else:
-                    change(connection, rng)
+                    change(connection, rng, self._keep_parents)
                 if rng.random() < 0.05:
                     time.sleep(rng.random() * 0.05)
             if rng.random() < 0.1:
@@ -145,10 +147,9 @@ class Writers:
         except (psycopg.errors.DeadlockDetected, psycopg.errors.IntegrityError):
             connection.rollback()
 
-    @staticmethod
-    def _in_savepoint(connection, rng):
+    def _in_savepoint(self, connection, rng):
         connection.execute("SAVEPOINT part")
-        change(connection, rng)
+        change(connection, rng, self._keep_parents)
         if rng.random() < 0.5:
             connection.execute("ROLLBACK TO SAVEPOINT part")
         connection.execute("RELEASE SAVEPOINT part")
@@ -182,7 +183,7 @@ def insert_image(connection, rng):
     )
 
 
-def change(connection, rng):
+def change(connection, rng, keep_parents=False):
     """One random statement."""
     image, post = pick(rng, "Image"), pick(rng, "Post")
     level = rng.choice([1, 2, 4, 8, 16, 32])
@@ -216,4 +217,8 @@ def change(connection, rng):
         f'UPDATE "Model" SET poi = NOT poi WHERE id = {pick(rng, "Model")}',
     ]
     weights = [8, 4, 4, 2, 4, 3, 6, 3, 2, 3, 2, 5, 2, 1, 2, 1, 2, 1, 1]
+    if keep_parents:
+        for n, statement in enumerate(statements):
+            if 'SET "postId"' in statement or 'DELETE FROM "Post"' in statement:
+                weights[n] = 0
     connection.execute(rng.choices(statements, weights)[0])

@@ -208,16 +208,25 @@ def content_next(digest, event):
     return digest
 
 
+def is_request(body):
+    """Whether the row of an event asks for refreshes."""
+    kind, fields = body
+    ops = fields["ops"] if kind == "bitdex.Row" else []
+    return kind == "bitdex.ParentRefresh" or any(op == "bitdex.Refresh" for op, _ in ops)
+
+
 class Sequence:
-    """The rules of L2 and L3 for a reader of one partition."""
+    """The rules of L2 and L3 for a reader of one partition, and that of requests: each is named by
+    an answer that follows it before a watermark says that nothing is owed."""
 
     def __init__(self):
-        self.duplicates = self.fenced = 0
+        self.duplicates = self.fenced = self.answered = 0
         self._begin(0, 0)
 
     def _begin(self, epoch, generation):
         self.epoch, self.generation = epoch, generation
         self.digests = [DIGEST_START]  # by seq
+        self._requests = set()  # row ids, not answered yet
 
     def applies(self, offset, event):
         """Whether a reader has to apply the next event; raises Loss."""
@@ -240,6 +249,8 @@ class Sequence:
         if event["seq"] != len(self.digests):
             raise Loss(f"offset {offset}: seq {event['seq']} follows {len(self.digests) - 1}")
         self.digests.append(digest_next(self.digests[-1], fields["row_id"]))
+        if is_request(event["body"]):
+            self._requests.add(fields["row_id"])
         return True
 
     def _loaded(self, offset, event):
@@ -248,6 +259,17 @@ class Sequence:
         last = len(self.digests) - 1
         if event["seq"] != last:
             raise Loss(f"offset {offset}: {event['body'][0]} at {event['seq']}, read up to {last}")
+        kind, fields = event["body"]
+        if kind == "bitdex.Sum" or kind == "bitdex.Chunk" and fields["purpose"] == "CHECK":
+            self._check_answered(offset, kind)
+        elif kind == "bitdex.Chunk":
+            self.answered += len(self._requests.intersection(fields["answers"]))
+            self._requests.difference_update(fields["answers"])
+
+    def _check_answered(self, offset, what):
+        if self._requests:
+            raise Loss(f"offset {offset}: {what}, but {len(self._requests)} requests are not"
+                       f" answered, e.g. row {min(self._requests)}")
 
     def _mark(self, offset, event, sender):
         fields, seq = event["body"][1], event["seq"]
@@ -263,6 +285,8 @@ class Sequence:
             raise Loss(f"offset {offset}: mark at {seq}, read up to {last}")
         if fields["digest"] % (1 << 64) != self.digests[seq]:
             raise Loss(f"offset {offset}: another digest at seq {seq}: numbers were used twice")
+        if fields["kind"] == "WATERMARK" and fields["owed"] == 0:
+            self._check_answered(offset, "a watermark that owes nothing")
 
 
 class Applied:
