@@ -1,6 +1,15 @@
 #include "common/cli/cli.h"
 #include "consumer/commands/commands.h"
 
+#define GROUP_OPTION                                                             \
+    {                                                                            \
+        "--group", "NAME", "the letters of this group instead of consumer.group" \
+    }
+
+static const struct cli_option letter_options[] = {GROUP_OPTION, {0}};
+static const struct cli_option retry_options[] = {
+    GROUP_OPTION, {"--all", NULL, "all letters of the group"}, {0}};
+
 static const struct cli_command commands[] = {
     {
         .name = "check",
@@ -54,6 +63,41 @@ static const struct cli_command commands[] = {
             "Waits for the checkpoints. Prints the offset of each, and how long the partition was\n"
             "paused. Needs consumer.token_file. Exit code 1: a checkpoint could not be taken.",
         .run = command_checkpoint,
+    },
+    {
+        .name = "dead-letters list",
+        .arguments = "[LIMIT]",
+        .arguments_max = 1,
+        .options = letter_options,
+        .has_json = true,
+        .summary = "print what could not be applied, with the reasons",
+        .help = "Prints the first LIMIT (100) dead letters of the topic <topic.name>.dead, oldest "
+                "first.\nThe first column names the letter: PARTITION/OFFSET of the message. "
+                "--json: one letter per\nline.",
+        .run = command_dead_letters_list,
+    },
+    {
+        .name = "dead-letters show",
+        .arguments = "PARTITION/OFFSET",
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .options = letter_options,
+        .has_json = true,
+        .summary = "print one of them with its ops",
+        .run = command_dead_letters_show,
+    },
+    {
+        .name = "dead-letters retry",
+        .arguments = "[PARTITION/OFFSET...]",
+        .arguments_max = CLI_ARGUMENTS_MAX,
+        .options = retry_options,
+        .summary = "have the source read again what could not be applied",
+        .help =
+            "Inserts refreshes into the outbox of the configured `postgres`. The ops themselves "
+            "are never\nwritten again, because newer values may have followed them. What no "
+            "trigger owns is printed\nas SQL to be corrected and run by hand; the exit code is "
+            "then 1.",
+        .run = command_dead_letters_retry,
     },
     {
         .name = "wal list",

@@ -98,6 +98,11 @@ dead_letter_write_ops(struct json_writer *json, const struct dead_letter *letter
     else
         json_null(json);
     buffer_free(&ops);
+    json_key(json, "entity_ids");
+    json_array_begin(json);
+    for (uint32_t i = 0; i < count && letter->entity_ids != NULL; i++)
+        json_integer(json, letter->entity_ids[i]);
+    json_array_end(json);
 }
 
 static void

@@ -4,10 +4,11 @@
  *     key    group/topic/partition/offset     the same whenever the same message is read again
  *     value  {"group","topic","partition","offset","reason","value_bytes","value_base64",
  *             "event":{"source","epoch","generation","tick","seq","row_id","entity_id"},
- *             "reasons":[...],"ops":[...]}
+ *             "reasons":[...],"ops":[...],"entity_ids":[...]}
  *
  * `event` is null if the message is not an event. `ops` are the ops that were dropped, and
- * `reasons` has the reason of each; both lists are empty if the whole event was dropped. What does
+ * `reasons` has the reason of each; both lists are empty if the whole event was dropped. Of a
+ * chunk they are the values that were dropped, and `entity_ids` has the entity of each. What does
  * not fit into a message of Kafka's default size is cut, as the limits below describe.
  */
 #ifndef CONSUMER_DEAD_LETTER_DEAD_LETTER_H
@@ -32,6 +33,7 @@ struct dead_letter {
     const struct event *event; /* NULL: not an event */
     const struct op *ops;
     const struct text *reasons; /* one for each op */
+    const int64_t *entity_ids;  /* likewise, of the values of a chunk; else NULL */
     uint32_t op_count;
 };
 

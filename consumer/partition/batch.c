@@ -240,6 +240,7 @@ batch_add_refused(struct batch *batch, const struct kafka_record *record, const 
                                                .event = event,
                                                .ops = refused->ops,
                                                .reasons = refused->reasons,
+                                               .entity_ids = refused->entity_ids,
                                                .op_count = refused->op_count});
 }
 

@@ -31,9 +31,9 @@ unanswered_destroy(struct unanswered *record)
 {
     if (record == NULL)
         return;
-    record_table_clear(&record->requests);
-    record_table_clear(&record->letters);
-    record_table_clear(&record->held);
+    key_table_clear(&record->requests);
+    key_table_clear(&record->letters);
+    key_table_clear(&record->held);
     free(record);
 }
 
@@ -52,13 +52,13 @@ unanswered_letter_count(const struct unanswered *record)
 
 /* --- entries ---------------------------------------------------------------------------------- */
 
-static struct record_entry
+static struct key_entry
 entry_of_request(const struct unanswered_request *request)
 {
     CHECK(!request->has_slot || !request->has_key);
     CHECK(!request->holds || request->has_slot);
     CHECK((request->entry & UNANSWERED_FLAGS) == 0);
-    struct record_entry entry = {
+    struct key_entry entry = {
         .id = request->row_id,
         .word = (request->has_slot ? UNANSWERED_SLOT : 0) |
                 (request->holds ? UNANSWERED_HOLDS : 0) | (request->has_key ? UNANSWERED_KEY : 0),
@@ -72,7 +72,7 @@ entry_of_request(const struct unanswered_request *request)
 }
 
 static struct unanswered_request
-request_of_entry(const struct record_entry *entry)
+request_of_entry(const struct key_entry *entry)
 {
     struct unanswered_request request = {
         .row_id = entry->id,
@@ -89,11 +89,11 @@ request_of_entry(const struct record_entry *entry)
     return request;
 }
 
-static struct record_entry
+static struct key_entry
 entry_of_letter(const struct unanswered_letter *letter)
 {
     CHECK((letter->field & UNANSWERED_FLAGS) == 0);
-    return (struct record_entry){
+    return (struct key_entry){
         .id = letter->id,
         .word = letter->field | letter->is_fan_out,
         .value = (uint64_t)letter->job,
@@ -101,7 +101,7 @@ entry_of_letter(const struct unanswered_letter *letter)
 }
 
 static struct unanswered_letter
-letter_of_entry(const struct record_entry *entry)
+letter_of_entry(const struct key_entry *entry)
 {
     return (struct unanswered_letter){
         .id = entry->id,
@@ -132,10 +132,10 @@ unanswered_changes_begin(struct unanswered_changes *changes, const struct unansw
     CHECK(changes->closed.keyed_by_word && changes->opened.keyed_by_word);
     changes->base = base;
     changes->is_cleared = false;
-    record_table_clear(&changes->removed);
-    record_table_clear(&changes->added);
-    record_table_clear(&changes->closed);
-    record_table_clear(&changes->opened);
+    key_table_clear(&changes->removed);
+    key_table_clear(&changes->added);
+    key_table_clear(&changes->closed);
+    key_table_clear(&changes->opened);
 }
 
 uint64_t
@@ -155,41 +155,41 @@ void
 unanswered_clear(struct unanswered_changes *changes)
 {
     changes->is_cleared = true;
-    record_table_clear(&changes->removed);
-    record_table_clear(&changes->added);
+    key_table_clear(&changes->removed);
+    key_table_clear(&changes->added);
 }
 
 void
 unanswered_add(struct unanswered_changes *changes, const struct unanswered_request *request)
 {
-    const struct record_entry entry = entry_of_request(request);
-    record_table_put(&changes->added, &entry);
+    const struct key_entry entry = entry_of_request(request);
+    key_table_put(&changes->added, &entry);
 }
 
 /* The request of this row in the record that is changed; NULL: it is not there, or has left. */
-static const struct record_entry *
-changes_find_in_base(const struct unanswered_changes *changes, const struct record_entry *key)
+static const struct key_entry *
+changes_find_in_base(const struct unanswered_changes *changes, const struct key_entry *key)
 {
     if (changes->base == NULL || changes->is_cleared ||
-        record_table_find(&changes->removed, key) != NULL)
+        key_table_find(&changes->removed, key) != NULL)
         return NULL;
-    return record_table_find(&changes->base->requests, key);
+    return key_table_find(&changes->base->requests, key);
 }
 
 bool
 unanswered_remove(struct unanswered_changes *changes, int64_t row_id,
                   struct unanswered_request *request)
 {
-    const struct record_entry key = {.id = row_id};
-    const struct record_entry *in_base = changes_find_in_base(changes, &key);
-    const struct record_entry *added = record_table_find(&changes->added, &key);
-    const struct record_entry *found = added != NULL ? added : in_base;
+    const struct key_entry key = {.id = row_id};
+    const struct key_entry *in_base = changes_find_in_base(changes, &key);
+    const struct key_entry *added = key_table_find(&changes->added, &key);
+    const struct key_entry *found = added != NULL ? added : in_base;
     if (found == NULL)
         return false;
     *request = request_of_entry(found);
     if (in_base != NULL)
-        record_table_put(&changes->removed, &key);
-    record_table_remove(&changes->added, &key);
+        key_table_put(&changes->removed, &key);
+    key_table_remove(&changes->added, &key);
     return true;
 }
 
@@ -211,20 +211,20 @@ unanswered_has_letters(const struct unanswered_changes *changes)
 void
 unanswered_open(struct unanswered_changes *changes, const struct unanswered_letter *letter)
 {
-    const struct record_entry entry = entry_of_letter(letter);
+    const struct key_entry entry = entry_of_letter(letter);
     uint64_t count = (uint64_t)changes_base_letters(changes) + changes->opened.count;
     CHECK(changes->closed.count <= count);
     if (count - changes->closed.count < UNANSWERED_LETTERS_MAX)
-        record_table_put(&changes->opened, &entry);
+        key_table_put(&changes->opened, &entry);
 }
 
 void
 unanswered_close_letter(struct unanswered_changes *changes, const struct unanswered_letter *letter)
 {
-    const struct record_entry key = entry_of_letter(letter);
-    record_table_remove(&changes->opened, &key);
-    if (changes->base != NULL && record_table_find(&changes->base->letters, &key) != NULL)
-        record_table_put(&changes->closed, &key);
+    const struct key_entry key = entry_of_letter(letter);
+    key_table_remove(&changes->opened, &key);
+    if (changes->base != NULL && key_table_find(&changes->base->letters, &key) != NULL)
+        key_table_put(&changes->closed, &key);
 }
 
 struct letter_filter {
@@ -233,16 +233,16 @@ struct letter_filter {
 };
 
 /* The letters of `table` that are to be closed; the caller clears it. */
-static struct record_table
-letters_to_close(const struct record_table *table, const struct letter_filter *filter)
+static struct key_table
+letters_to_close(const struct key_table *table, const struct letter_filter *filter)
 {
-    struct record_table found = {.keyed_by_word = true};
+    struct key_table found = {.keyed_by_word = true};
     uint32_t at = 0;
-    const struct record_entry *entry;
-    while ((entry = record_table_next(table, &at)) != NULL) {
+    const struct key_entry *entry;
+    while ((entry = key_table_next(table, &at)) != NULL) {
         const struct unanswered_letter letter = letter_of_entry(entry);
         if (filter->is_closed(filter->context, &letter))
-            record_table_put(&found, entry);
+            key_table_put(&found, entry);
     }
     return found;
 }
@@ -251,11 +251,11 @@ static void
 changes_close_base(struct unanswered_changes *changes, const struct letter_filter *filter)
 {
     uint32_t at = 0;
-    const struct record_entry *entry;
-    struct record_table found = letters_to_close(&changes->base->letters, filter);
-    while ((entry = record_table_next(&found, &at)) != NULL)
-        record_table_put(&changes->closed, entry);
-    record_table_clear(&found);
+    const struct key_entry *entry;
+    struct key_table found = letters_to_close(&changes->base->letters, filter);
+    while ((entry = key_table_next(&found, &at)) != NULL)
+        key_table_put(&changes->closed, entry);
+    key_table_clear(&found);
 }
 
 void
@@ -265,11 +265,11 @@ unanswered_close(struct unanswered_changes *changes,
 {
     const struct letter_filter filter = {is_closed, context};
     uint32_t at = 0;
-    const struct record_entry *entry;
-    struct record_table found = letters_to_close(&changes->opened, &filter);
-    while ((entry = record_table_next(&found, &at)) != NULL)
-        record_table_remove(&changes->opened, entry);
-    record_table_clear(&found);
+    const struct key_entry *entry;
+    struct key_table found = letters_to_close(&changes->opened, &filter);
+    while ((entry = key_table_next(&found, &at)) != NULL)
+        key_table_remove(&changes->opened, entry);
+    key_table_clear(&found);
     if (changes->base != NULL)
         changes_close_base(changes, &filter);
 }
@@ -278,25 +278,24 @@ unanswered_close(struct unanswered_changes *changes,
 
 /* Removes from `from`, and notes in `gone`, what `more` names. */
 static void
-changes_merge_gone(struct record_table *from, struct record_table *gone,
-                   const struct record_table *more)
+changes_merge_gone(struct key_table *from, struct key_table *gone, const struct key_table *more)
 {
     uint32_t at = 0;
-    const struct record_entry *entry;
-    while ((entry = record_table_next(more, &at)) != NULL) {
-        record_table_remove(from, entry);
-        record_table_put(gone, entry);
+    const struct key_entry *entry;
+    while ((entry = key_table_next(more, &at)) != NULL) {
+        key_table_remove(from, entry);
+        key_table_put(gone, entry);
     }
 }
 
 static void
-table_put_all(struct record_table *to, const struct record_table *more)
+table_put_all(struct key_table *to, const struct key_table *more)
 {
     uint32_t at = 0;
-    const struct record_entry *entry;
+    const struct key_entry *entry;
     CHECK(to->keyed_by_word == more->keyed_by_word);
-    while ((entry = record_table_next(more, &at)) != NULL)
-        record_table_put(to, entry);
+    while ((entry = key_table_next(more, &at)) != NULL)
+        key_table_put(to, entry);
 }
 
 void
@@ -320,32 +319,32 @@ struct hold_target {
 };
 
 static void
-record_hold(struct unanswered *record, const struct record_entry *request, bool begins,
+record_hold(struct unanswered *record, const struct key_entry *request, bool begins,
             const struct hold_target *target)
 {
-    struct record_entry held = {.id = (int64_t)request->value};
+    struct key_entry held = {.id = (int64_t)request->value};
     if ((request->word & UNANSWERED_HOLDS) == 0)
         return;
-    const struct record_entry *before = record_table_find(&record->held, &held);
+    const struct key_entry *before = key_table_find(&record->held, &held);
     CHECK(begins || (before != NULL && before->value > 0));
     held.value = (before != NULL ? before->value : 0) + (begins ? 1 : -UINT64_C(1));
     if (held.value > 0)
-        record_table_put(&record->held, &held);
+        key_table_put(&record->held, &held);
     else
-        record_table_remove(&record->held, &held);
+        key_table_remove(&record->held, &held);
     if (target->hold != NULL && held.value == (begins ? 1 : 0))
         target->hold(target->context, (uint32_t)held.id, begins);
 }
 
 static void
-record_remove(struct unanswered *record, const struct record_entry *key,
+record_remove(struct unanswered *record, const struct key_entry *key,
               const struct hold_target *target)
 {
-    const struct record_entry *found = record_table_find(&record->requests, key);
+    const struct key_entry *found = key_table_find(&record->requests, key);
     if (found == NULL)
         return;
-    const struct record_entry gone = *found;
-    record_table_remove(&record->requests, &gone);
+    const struct key_entry gone = *found;
+    key_table_remove(&record->requests, &gone);
     record_hold(record, &gone, false, target);
 }
 
@@ -354,12 +353,12 @@ record_clear(struct unanswered *record, const struct hold_target *target)
 {
     if (target->hold != NULL) {
         uint32_t at = 0;
-        const struct record_entry *held;
-        while ((held = record_table_next(&record->held, &at)) != NULL)
+        const struct key_entry *held;
+        while ((held = key_table_next(&record->held, &at)) != NULL)
             target->hold(target->context, (uint32_t)held->id, false);
     }
-    record_table_clear(&record->held);
-    record_table_clear(&record->requests);
+    key_table_clear(&record->held);
+    key_table_clear(&record->requests);
 }
 
 void
@@ -367,22 +366,22 @@ unanswered_apply(struct unanswered *record, const struct unanswered_changes *cha
                  unanswered_hold hold, void *context)
 {
     const struct hold_target target = {hold, context};
-    const struct record_entry *entry;
+    const struct key_entry *entry;
     uint32_t at = 0;
     CHECK(changes->base == NULL || changes->base == record);
     if (changes->is_cleared)
         record_clear(record, &target);
-    while ((entry = record_table_next(&changes->removed, &at)) != NULL)
+    while ((entry = key_table_next(&changes->removed, &at)) != NULL)
         record_remove(record, entry, &target);
     at = 0;
-    while ((entry = record_table_next(&changes->added, &at)) != NULL) {
+    while ((entry = key_table_next(&changes->added, &at)) != NULL) {
         record_remove(record, entry, &target);
-        record_table_put(&record->requests, entry);
+        key_table_put(&record->requests, entry);
         record_hold(record, entry, true, &target);
     }
     at = 0;
-    while ((entry = record_table_next(&changes->closed, &at)) != NULL)
-        record_table_remove(&record->letters, entry);
+    while ((entry = key_table_next(&changes->closed, &at)) != NULL)
+        key_table_remove(&record->letters, entry);
     table_put_all(&record->letters, &changes->opened);
     CHECK(record->held.count <= record->requests.count);
 }
@@ -392,8 +391,8 @@ unanswered_changes_visit_held(const struct unanswered_changes *changes, unanswer
                               void *context)
 {
     uint32_t at = 0;
-    const struct record_entry *entry;
-    while ((entry = record_table_next(&changes->added, &at)) != NULL)
+    const struct key_entry *entry;
+    while ((entry = key_table_next(&changes->added, &at)) != NULL)
         if ((entry->word & UNANSWERED_HOLDS) != 0)
             hold(context, (uint32_t)entry->value, true);
 }
@@ -402,8 +401,8 @@ void
 unanswered_visit_held(const struct unanswered *record, unanswered_hold hold, void *context)
 {
     uint32_t at = 0;
-    const struct record_entry *held;
-    while ((held = record_table_next(&record->held, &at)) != NULL)
+    const struct key_entry *held;
+    while ((held = key_table_next(&record->held, &at)) != NULL)
         hold(context, (uint32_t)held->id, true);
 }
 

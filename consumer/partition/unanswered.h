@@ -30,8 +30,8 @@
 #define CONSUMER_PARTITION_UNANSWERED_H
 
 #include "common/base/error.h"
+#include "common/base/key_table.h"
 #include "common/base/memory.h"
-#include "consumer/partition/record_table.h"
 
 /* The requests of one outbox row. */
 struct unanswered_request {
@@ -75,10 +75,10 @@ uint32_t unanswered_letter_count(const struct unanswered *record);
 struct unanswered_changes {
     const struct unanswered *base; /* what they change; NULL: an empty record */
     bool is_cleared;
-    struct record_table removed; /* requests, and `added` likewise */
-    struct record_table added;
-    struct record_table closed; /* letters, and `opened` likewise */
-    struct record_table opened;
+    struct key_table removed; /* requests, and `added` likewise */
+    struct key_table added;
+    struct key_table closed; /* letters, and `opened` likewise */
+    struct key_table opened;
 };
 
 void unanswered_changes_init(struct unanswered_changes *changes);

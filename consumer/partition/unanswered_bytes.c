@@ -40,7 +40,7 @@ zigzag(int64_t difference)
 }
 
 static void
-put_request(struct buffer *out, const struct record_entry *entry)
+put_request(struct buffer *out, const struct key_entry *entry)
 {
     put_number(out, entry->word & UNANSWERED_FLAGS);
     put_number(out, entry->value);
@@ -49,15 +49,15 @@ put_request(struct buffer *out, const struct record_entry *entry)
 }
 
 static void
-put_list(struct buffer *out, const struct record_table *table, enum record_list list)
+put_list(struct buffer *out, const struct key_table *table, enum record_list list)
 {
-    static const struct record_table none;
-    const struct record_entry *entry;
+    static const struct key_table none;
+    const struct key_entry *entry;
     uint64_t before = 0;
     uint32_t at = 0;
     table = table != NULL ? table : &none;
     put_number(out, table->count);
-    while ((entry = record_table_next(table, &at)) != NULL) {
+    while ((entry = key_table_next(table, &at)) != NULL) {
         put_number(out, zigzag((int64_t)((uint64_t)entry->id - before)));
         before = (uint64_t)entry->id;
         if (list == LIST_ADDED)
@@ -137,7 +137,7 @@ unzigzag(uint64_t number)
 }
 
 static void
-take_request(struct text *rest, struct record_entry *entry)
+take_request(struct text *rest, struct key_entry *entry)
 {
     uint64_t flags = take_number(rest);
     bool has_slot = (flags & UNANSWERED_SLOT) != 0, has_key = (flags & UNANSWERED_KEY) != 0;
@@ -152,14 +152,14 @@ take_request(struct text *rest, struct record_entry *entry)
 }
 
 static void
-take_list(struct text *rest, struct record_table *table, enum record_list list)
+take_list(struct text *rest, struct key_table *table, enum record_list list)
 {
     uint64_t count = take_number(rest), before = 0;
     if (count > rest->bytes) /* an entry has at least one byte */
         rest->data = NULL;
     for (; count > 0 && rest->data != NULL; count--) {
         before += (uint64_t)unzigzag(take_number(rest));
-        struct record_entry entry = {.id = (int64_t)before};
+        struct key_entry entry = {.id = (int64_t)before};
         if (list == LIST_ADDED)
             take_request(rest, &entry);
         if (list == LIST_CLOSED || list == LIST_OPENED)
@@ -167,7 +167,7 @@ take_list(struct text *rest, struct record_table *table, enum record_list list)
         if (list == LIST_OPENED)
             entry.value = take_number(rest);
         if (rest->data != NULL)
-            record_table_put(table, &entry);
+            key_table_put(table, &entry);
     }
 }
 

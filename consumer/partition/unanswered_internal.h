@@ -2,7 +2,7 @@
 #ifndef CONSUMER_PARTITION_UNANSWERED_INTERNAL_H
 #define CONSUMER_PARTITION_UNANSWERED_INTERNAL_H
 
-#include "consumer/partition/record_table.h"
+#include "common/base/key_table.h"
 
 /* In the word of a request, beside the entry of its parent. */
 enum {
@@ -13,9 +13,9 @@ enum {
 };
 
 struct unanswered {
-    struct record_table requests;
-    struct record_table letters;
-    struct record_table held;
+    struct key_table requests;
+    struct key_table letters;
+    struct key_table held;
 };
 
 #endif

@@ -40,7 +40,7 @@ test_a_message_that_is_not_an_event(void **state)
     check_dead_letter(&raw, "g/t/3/17",
                       "{\"group\":\"g\",\"topic\":\"t\",\"partition\":3,\"offset\":17,"
                       "\"reason\":\"not an event\",\"value_bytes\":6,\"value_base64\":\"Zm9vYmFy\","
-                      "\"event\":null,\"reasons\":[],\"ops\":[]}");
+                      "\"event\":null,\"reasons\":[],\"ops\":[],\"entity_ids\":[]}");
 }
 
 static void
@@ -57,6 +57,7 @@ test_an_event_with_dropped_ops(void **state)
     const struct op op = {
         .kind = OP_SET, .field = TEXT("a"), .value = {.kind = VALUE_INTEGER, .integer = 7}};
     const struct text reason = TEXT("too large");
+    const int64_t entity_id = 9;
     struct dead_letter letter = raw;
     letter.event = &event;
     letter.value = TEXT("fooba");
@@ -64,12 +65,13 @@ test_an_event_with_dropped_ops(void **state)
     letter.ops = &op;
     letter.reasons = &reason;
     letter.op_count = 1;
+    letter.entity_ids = &entity_id;
     check_dead_letter(&letter, "g/t/3/17",
                       "{\"group\":\"g\",\"topic\":\"t\",\"partition\":3,\"offset\":17,"
                       "\"reason\":\"1 of 2 ops\",\"value_bytes\":5,\"value_base64\":\"Zm9vYmE=\","
                       "\"event\":{\"source\":\"main\",\"epoch\":1,\"generation\":2,\"tick\":3,"
                       "\"seq\":4,\"row_id\":5,\"entity_id\":6},\"reasons\":[\"too large\"],"
-                      "\"ops\":[{\"op\":\"set\",\"field\":\"a\",\"value\":7}]}");
+                      "\"ops\":[{\"op\":\"set\",\"field\":\"a\",\"value\":7}],\"entity_ids\":[9]}");
 }
 
 static void
@@ -96,7 +98,7 @@ test_a_chunk_is_described_by_its_numbers(void **state)
                       "\"event\":{\"source\":\"main\",\"epoch\":0,\"generation\":0,\"tick\":0,"
                       "\"seq\":0,\"purpose\":\"refresh\",\"job\":7,\"begin\":8,\"end\":null,"
                       "\"fields\":2,\"values\":7,\"alive\":5,\"answers\":1},\"reasons\":[],"
-                      "\"ops\":[]}");
+                      "\"ops\":[],\"entity_ids\":[]}");
 }
 
 /* The test vectors of RFC 4648. */
@@ -112,7 +114,7 @@ test_base64_pads_every_length(void **state)
         snprintf(value, sizeof value,
                  "{\"group\":\"g\",\"topic\":\"t\",\"partition\":3,\"offset\":17,\"reason\":\"not "
                  "an event\",\"value_bytes\":%zu,\"value_base64\":\"%s\",\"event\":null,"
-                 "\"reasons\":[],\"ops\":[]}",
+                 "\"reasons\":[],\"ops\":[],\"entity_ids\":[]}",
                  letter.value.bytes, encoded[i]);
         check_dead_letter(&letter, "g/t/3/17", value);
     }

@@ -19,23 +19,23 @@ test_a_table_has_what_was_put_and_not_removed(void **state)
     (void)state;
     for (int by_word = 0; by_word < 2; by_word++) {
         static uint64_t values[KEYS]; /* 0: not in the table */
-        struct record_table table = {.keyed_by_word = by_word == 1};
+        struct key_table table = {.keyed_by_word = by_word == 1};
         uint32_t count = 0;
         memset(values, 0, sizeof values);
         for (uint64_t step = 1; step <= STEPS; step++) {
             bool grows = step % 10000 < 6000; /* else it shrinks */
             uint64_t key = random_below(KEYS);
-            struct record_entry entry = {
+            struct key_entry entry = {
                 .id = (int64_t)(by_word == 1 ? key / 2 : key),
                 .word = by_word == 1 ? key % 2 : step,
                 .value = step,
             };
             if (random_below(10) < (grows ? 7U : 2U)) {
-                record_table_put(&table, &entry);
+                key_table_put(&table, &entry);
                 count += values[key] == 0;
                 values[key] = step;
             } else {
-                assert_int_equal(record_table_remove(&table, &entry), values[key] != 0);
+                assert_int_equal(key_table_remove(&table, &entry), values[key] != 0);
                 count -= values[key] != 0;
                 values[key] = 0;
             }
@@ -43,19 +43,19 @@ test_a_table_has_what_was_put_and_not_removed(void **state)
             key = random_below(KEYS);
             entry.id = (int64_t)(by_word == 1 ? key / 2 : key);
             entry.word = key % 2;
-            const struct record_entry *found = record_table_find(&table, &entry);
+            const struct key_entry *found = key_table_find(&table, &entry);
             assert_int_equal(found != NULL ? found->value : 0, values[key]);
         }
         uint32_t at = 0;
-        const struct record_entry *entry;
-        while ((entry = record_table_next(&table, &at)) != NULL) {
+        const struct key_entry *entry;
+        while ((entry = key_table_next(&table, &at)) != NULL) {
             uint64_t key =
                 (uint64_t)entry->id * (by_word == 1 ? 2 : 1) + (by_word == 1 ? entry->word : 0);
             assert_int_equal(entry->value, values[key]);
             count--;
         }
         assert_int_equal(count, 0);
-        record_table_clear(&table);
+        key_table_clear(&table);
     }
 }
 

@@ -1,4 +1,4 @@
-#include "consumer/partition/record_table.h"
+#include "common/base/key_table.h"
 
 #include <stdlib.h>
 
@@ -8,11 +8,11 @@
 enum { TABLE_CAPACITY_MIN = 64, TABLE_CAPACITY_MAX = 1 << 30 };
 
 void
-record_table_clear(struct record_table *table)
+key_table_clear(struct key_table *table)
 {
     free(table->entries);
     free(table->is_used);
-    *table = (struct record_table){.keyed_by_word = table->keyed_by_word};
+    *table = (struct key_table){.keyed_by_word = table->keyed_by_word};
 }
 
 /* The finisher of MurmurHash3: every bit of the input changes every bit of the result. */
@@ -25,7 +25,7 @@ table_mix(uint64_t word)
 }
 
 static uint32_t
-table_home(const struct record_table *table, const struct record_entry *entry)
+table_home(const struct key_table *table, const struct key_entry *entry)
 {
     uint64_t hash = table_mix((uint64_t)entry->id);
     if (table->keyed_by_word)
@@ -34,21 +34,20 @@ table_home(const struct record_table *table, const struct record_entry *entry)
 }
 
 static uint32_t
-table_after(const struct record_table *table, uint32_t place)
+table_after(const struct key_table *table, uint32_t place)
 {
     return (place + 1) & (table->capacity - 1);
 }
 
 static bool
-table_is_key(const struct record_table *table, const struct record_entry *a,
-             const struct record_entry *b)
+table_is_key(const struct key_table *table, const struct key_entry *a, const struct key_entry *b)
 {
     return a->id == b->id && (!table->keyed_by_word || a->word == b->word);
 }
 
 /* The place of the entry with this key, or the free one where it belongs. */
 static uint32_t
-table_place(const struct record_table *table, const struct record_entry *entry)
+table_place(const struct key_table *table, const struct key_entry *entry)
 {
     CHECK(table->count < table->capacity);
     uint32_t place = table_home(table, entry);
@@ -57,8 +56,8 @@ table_place(const struct record_table *table, const struct record_entry *entry)
     return place;
 }
 
-struct record_entry *
-record_table_find(const struct record_table *table, const struct record_entry *entry)
+struct key_entry *
+key_table_find(const struct key_table *table, const struct key_entry *entry)
 {
     if (table->count == 0)
         return NULL;
@@ -67,9 +66,9 @@ record_table_find(const struct record_table *table, const struct record_entry *e
 }
 
 static void
-table_grow(struct record_table *table)
+table_grow(struct key_table *table)
 {
-    struct record_table grown = {
+    struct key_table grown = {
         .keyed_by_word = table->keyed_by_word,
         .capacity = table->capacity == 0 ? TABLE_CAPACITY_MIN : 2 * table->capacity,
     };
@@ -78,16 +77,16 @@ table_grow(struct record_table *table)
     grown.is_used = memory_zalloc(grown.capacity);
     for (uint32_t i = 0; i < table->capacity; i++)
         if (table->is_used[i])
-            record_table_put(&grown, &table->entries[i]);
+            key_table_put(&grown, &table->entries[i]);
     CHECK(grown.count == table->count);
-    record_table_clear(table);
+    key_table_clear(table);
     *table = grown;
 }
 
 void
-record_table_put(struct record_table *table, const struct record_entry *entry)
+key_table_put(struct key_table *table, const struct key_entry *entry)
 {
-    const struct record_entry copy = *entry;
+    const struct key_entry copy = *entry;
     if (table->count >= table->capacity / 4 * 3)
         table_grow(table);
     uint32_t place = table_place(table, &copy);
@@ -98,7 +97,7 @@ record_table_put(struct record_table *table, const struct record_entry *entry)
 
 /* Entries after the free place that it separates from their homes move into it. */
 static void
-table_close_gap(struct record_table *table, uint32_t free_place)
+table_close_gap(struct key_table *table, uint32_t free_place)
 {
     uint32_t mask = table->capacity - 1;
     for (uint32_t at = table_after(table, free_place); table->is_used[at];
@@ -113,7 +112,7 @@ table_close_gap(struct record_table *table, uint32_t free_place)
 }
 
 bool
-record_table_remove(struct record_table *table, const struct record_entry *entry)
+key_table_remove(struct key_table *table, const struct key_entry *entry)
 {
     if (table->count == 0)
         return false;
@@ -122,12 +121,12 @@ record_table_remove(struct record_table *table, const struct record_entry *entry
         return false;
     table_close_gap(table, place);
     if (--table->count == 0)
-        record_table_clear(table);
+        key_table_clear(table);
     return true;
 }
 
-const struct record_entry *
-record_table_next(const struct record_table *table, uint32_t *at)
+const struct key_entry *
+key_table_next(const struct key_table *table, uint32_t *at)
 {
     CHECK(*at <= table->capacity);
     while (*at < table->capacity && !table->is_used[*at])
