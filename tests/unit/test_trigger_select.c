@@ -293,6 +293,74 @@ test_a_pass_reads_parents_in_the_order_of_their_key(void **state)
                                             " ORDER BY _row.\"a\", _row.\"b\" LIMIT 100");
 }
 
+static const struct text odd_keys[] = {TEXT("7"), TEXT("it's \"a\\b\"")};
+static const struct select_keys two_keys = {"a", "text", odd_keys, 2};
+#define KEY_ROWS                                                                                  \
+    "unnest(E'{\"7\",\"it''s \\\\\"a\\\\\\\\b\\\\\"\"}'::text[]) WITH ORDINALITY AS _keys(_key, " \
+    "_number)"
+
+static void
+test_parents_of_a_pass_are_found_by_their_keys(void **state)
+{
+    (void)state;
+    const uint32_t first = 0;
+    struct buffer out = {0};
+    make_pass();
+    select_append_parents(&out, &entry, &first, 1, &two_keys);
+    assert_string_equal(take(&out), "SELECT _number::text, " QUERY ", _row.\"order\" FROM " KEY_ROWS
+                                    " JOIN ONLY \"public\".\"T\" AS _row ON _row.\"a\" = _key"
+                                    " WHERE true AND (_row.\"x\" > 0) IS TRUE ORDER BY _number,"
+                                    " _row.\"a\", _row.\"b\"");
+    assert_false(select_query_is_key(&entry, "a"));
+}
+
+static void
+test_a_parent_that_is_gone_is_known_by_its_key_alone(void **state)
+{
+    (void)state;
+    const uint32_t first = 0;
+    struct buffer out = {0};
+    make_entry((struct config_trigger){
+        .kind = TRIGGER_FAN_OUT,
+        .query = "f eq {a}",
+        .track_fields = fields,
+        .track_field_count = 1,
+    });
+    assert_true(select_query_is_key(&entry, "a"));
+    assert_false(select_query_is_key(&entry, "b"));
+    select_append_gone(&out, &entry, &first, 1, &two_keys);
+    assert_string_equal(take(&out),
+                        "SELECT _number::text, 'f eq ' || to_jsonb(_row.\"a\")::text,"
+                        " NULL FROM (SELECT _number, _key AS \"a\" FROM " KEY_ROWS ") AS _row");
+}
+
+static void
+test_children_are_found_by_their_parents_keys(void **state)
+{
+    (void)state;
+    struct buffer out = {0};
+    make_entry((struct config_trigger){
+        .kind = TRIGGER_FAN_OUT_PER_ROW,
+        .rows_from = {.table = "C", .slot = "slot", .foreign_key = "parent"},
+        .track_fields = fields,
+        .track_field_count = 1,
+    });
+    entry.parent_has_index = true;
+    select_append_children(&out, &entry, &two_keys, 5, 100);
+    assert_string_equal(take(&out),
+                        "SELECT _number, _slot FROM " KEY_ROWS
+                        " CROSS JOIN LATERAL (SELECT _child.\"slot\" AS _slot FROM ONLY"
+                        " \"public\".\"C\" AS _child WHERE _child.\"slot\" >= 5 AND"
+                        " _child.\"parent\" = _key ORDER BY _child.\"slot\" LIMIT 100) AS _slots");
+    entry.parent_has_index = false;
+    select_append_children(&out, &entry, &two_keys, 5, 100);
+    assert_string_equal(take(&out),
+                        "SELECT 1, _child.\"slot\" AS _slot FROM ONLY \"public\".\"C\" AS _child"
+                        " WHERE _child.\"slot\" >= 5 AND _child.\"parent\" = ANY"
+                        " (E'{\"7\",\"it''s \\\\\"a\\\\\\\\b\\\\\"\"}'::text[])"
+                        " ORDER BY _child.\"slot\" LIMIT 100");
+}
+
 static const char *
 definition(void)
 {
@@ -331,6 +399,9 @@ main(void)
         cmocka_unit_test(test_of_several_parents_the_one_with_the_greatest_key_counts),
         cmocka_unit_test(test_the_next_slot_is_that_of_the_table_that_has_the_slots),
         cmocka_unit_test(test_a_pass_reads_parents_in_the_order_of_their_key),
+        cmocka_unit_test(test_parents_of_a_pass_are_found_by_their_keys),
+        cmocka_unit_test(test_a_parent_that_is_gone_is_known_by_its_key_alone),
+        cmocka_unit_test(test_children_are_found_by_their_parents_keys),
         cmocka_unit_test(test_a_definition_names_the_fields),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
