@@ -11,6 +11,7 @@
 #include "producer/commands/status.h"
 #include "producer/commands/triggers.h"
 #include "producer/commands/trim.h"
+#include "producer/commands/verify.h"
 
 static const struct cli_command commands[] = {
     {.name = "init",
@@ -99,6 +100,19 @@ static const struct cli_command commands[] = {
              "producer.load.share of its time; when none runs, the command does it itself. The\n"
              "same command after an interruption continues the unfinished job.",
      .run = command_load},
+    {.name = "verify",
+     .options = verify_options,
+     .has_json = true,
+     .summary = "compare the indexes of all consumer groups with the tables, beside the stream",
+     .help =
+         "Sends sums of what the tables hold through the topic. Every consumer compares them\n"
+         "with its index at the same place of the stream, and is then asked for its verdict.\n"
+         "Ranges that differ are sent once more with their rows, so that the entities and\n"
+         "values are named. Exit code 0: all that can be compared is equal; 1: something\n"
+         "differs, or a consumer's verdict is not known. What cannot be compared is listed;\n"
+         "with --strict it is a failure. With --repair the ranges that differ are loaded again\n"
+         "and verified once more, which decides.",
+     .run = command_verify},
     {.name = "jobs list",
      .has_json = true,
      .summary = "print the newest 100 loads that were requested, and their ends",
