@@ -92,8 +92,9 @@ struct config_consumer {
     int64_t wal_limit_bytes;  /* of one partition; at least wal_segment_bytes */
     int64_t checkpoint_bytes; /* of frames between two checkpoints */
     enum config_on_gap on_gap;
-    int64_t requests_max;      /* requests of one partition that wait for their answers */
-    int32_t owed_incomplete_s; /* 0: never */
+    int64_t requests_max;              /* requests of one partition that wait for their answers */
+    int32_t owed_incomplete_s;         /* 0: never */
+    int32_t ready_requires_verified_s; /* 0: readiness does not depend on it */
     int32_t http_threads;
     int64_t query_limit; /* the largest `limit` of a query */
     int32_t query_timeout_ms;

@@ -377,6 +377,16 @@ static const struct setting consumer_settings[] = {
      .unit = "s",
      .meaning = "A partition is incomplete while its watermarks have owed answers to refreshes for "
                 "longer than this. It is complete again as soon as nothing is owed. 0: never."},
+    {.name = "ready_requires_verified_s",
+     .type = SETTING_INTEGER,
+     AT(config_consumer, ready_requires_verified_s),
+     .minimum = 0,
+     .maximum = 366 * 24 * 3600,
+     .fallback = 0,
+     .unit = "s",
+     .meaning = "`/api/ready` fails while a range of entities differs from the source, or was not "
+                "compared with it for longer than this: by `verify`, or by the patrol "
+                "(`producer.patrol`). 0: readiness does not depend on it."},
     {.name = "http_threads",
      .type = SETTING_INTEGER,
      AT(config_consumer, http_threads),

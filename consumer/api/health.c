@@ -6,6 +6,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "consumer/api/field_status.h"
+#include "consumer/api/verified.h"
 
 enum {
     STUCK_S = 60,     /* a thread without a heartbeat for so long is stuck */
@@ -153,6 +154,9 @@ api_answer_ready(struct api_call *call)
     for (uint32_t i = 0; i < list.count; i++) {
         char reason[2 * ERROR_MESSAGE_BYTES];
         health_describe_ready(&list.items[i], has_group, reason, sizeof reason);
+        if (reason[0] == '\0')
+            verified_describe(&list.items[i], config->consumer.ready_requires_verified_s, reason,
+                              sizeof reason);
         ready_write(&json, list.items[i].partition, reason);
         ready = ready && reason[0] == '\0';
     }

@@ -3,7 +3,8 @@
  * Health is for a supervisor that restarts processes: only what a restart can repair fails it, that
  * is, a thread without a heartbeat (law L9). Readiness is for a load balancer: it fails unless in
  * every partition of this process existence and at least one field are complete, and the partition
- * is fresh. The answer lists the fields that are not complete.
+ * is fresh, and, with consumer.ready_requires_verified_s, compared with the source. The answer
+ * lists the fields that are not complete.
  */
 #ifndef CONSUMER_API_HEALTH_H
 #define CONSUMER_API_HEALTH_H

@@ -8,6 +8,7 @@
 #include "consumer/api/field_status.h"
 #include "consumer/api/partition_status.h"
 #include "consumer/api/source_status.h"
+#include "consumer/api/verified.h"
 #include "consumer/group/assignment.h"
 #include "consumer/partition/stage_times.h"
 
@@ -71,6 +72,10 @@ static const struct status_metric partition_metrics[] = {
      offsetof(struct partition_status, bounds.waiting), false},
     {"bitdex_consumer_lag_rows", "gauge", "Messages in the topic that are not applied yet.",
      offsetof(struct partition_status, lag_rows), true},
+    {"bitdex_verify_ranges", "gauge", "Ranges that were compared with the source.",
+     offsetof(struct partition_status, shard.verdicts.ranges), false},
+    {"bitdex_verify_ranges_differing", "gauge", "Ranges in which a field differs from the source.",
+     offsetof(struct partition_status, shard.verdicts.differing), false},
     {"bitdex_wal_bytes", "gauge", "Size of the write-ahead log.",
      offsetof(struct partition_status, shard.wal_bytes), false},
     {"bitdex_engine_alive_slots", "gauge", "Entities that are alive.",
@@ -209,6 +214,7 @@ write_stages(struct buffer *out, const struct stage_times *times)
         [STAGE_SYNC] = "sync",
         [STAGE_LOCK] = "lock",
         [STAGE_APPLY] = "apply",
+        [STAGE_COMPARE] = "compare",
         [STAGE_CHECKPOINT] = "checkpoint",
         [STAGE_COMMIT] = "commit",
     };
@@ -219,6 +225,27 @@ write_stages(struct buffer *out, const struct stage_times *times)
         const char *const labels[] = {"stage", names[i], NULL};
         metrics_histogram_sample(out, "bitdex_consumer_stage_seconds", labels, &times->stages[i]);
     }
+}
+
+static void
+write_comparisons(struct buffer *out, const struct partition_status_list *list,
+                  const struct stage_times *times)
+{
+    metrics_family(out, "bitdex_verify_oldest_seconds", "gauge",
+                   "Age of the oldest comparison of a range with the source.");
+    for (uint32_t i = 0; i < list->count; i++) {
+        double age_s = verified_age_s(&list->items[i]);
+        if (age_s >= 0)
+            write_partition_sample(out, "bitdex_verify_oldest_seconds", list->items[i].partition,
+                                   age_s);
+    }
+    metrics_family(out, "bitdex_verify_sums_total", "counter",
+                   "Sums of a range that were compared with the source.");
+    metrics_sample(out, "bitdex_verify_sums_total", NULL, (double)atomic_load(&times->sums));
+    metrics_family(out, "bitdex_verify_differences_total", "counter",
+                   "Values that differ from the source, found by check chunks.");
+    metrics_sample(out, "bitdex_verify_differences_total", NULL,
+                   (double)atomic_load(&times->differences));
 }
 
 static void
@@ -253,6 +280,7 @@ api_answer_metrics(struct api_call *call)
     write_cycles(out, &sources, times);
     write_partitions(out, &partitions);
     write_stages(out, times);
+    write_comparisons(out, &partitions, times);
     write_queries(out, api);
     partition_status_free(&partitions);
 }

@@ -290,7 +290,8 @@ answer_partition(struct verify_answer *answer, int32_t partition, struct shard *
     write_number(json, "tick", status.sequence.watermark.tick);
     json_key(json, "ranges");
     json_array_begin(json);
-    shard_read_verdicts(shard, answer_read, answer);
+    if (status.state != SHARD_RECOVERING) /* the fields may be those of the log until then */
+        shard_read_verdicts(shard, answer_read, answer);
     json_array_end(json);
     json_object_end(json);
     answer->status = NULL;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "consumer/partition/comparison.h"
 #include "consumer/partition/event_check.h"
 #include "consumer/partition/incomplete.h"
 
@@ -64,6 +65,7 @@ batch_begin(struct batch *batch, const struct sequence *sequence, const struct u
     batch->sequence = *sequence;
     batch->first_offset = -1;
     batch->next_offset = -1;
+    batch->compares = false;
     batch->is_closed = false;
 }
 
@@ -147,7 +149,9 @@ static bool
 event_has_effect(const struct event *event)
 {
     CHECK(event->kind == EVENT_CHUNK || event->kind == EVENT_PASS || event->kind == EVENT_ROW ||
-          event->kind == EVENT_FAN_OUT);
+          event->kind == EVENT_FAN_OUT || event->kind == EVENT_SUM);
+    if (event->kind == EVENT_SUM)
+        return true;
     if (event->kind == EVENT_PASS)
         return event->pass->part == 0 || event->pass->fan_outs.count > 0;
     if (event->kind == EVENT_CHUNK) /* an answer may only name the requests */
@@ -159,7 +163,7 @@ event_has_effect(const struct event *event)
 static bool
 event_is_barrier(const struct event *event)
 {
-    return event->kind == EVENT_CHUNK || event->kind == EVENT_PASS;
+    return event->kind == EVENT_CHUNK || event->kind == EVENT_PASS || event->kind == EVENT_SUM;
 }
 
 /* The number of values that a chunk has, and of entities that are alive. */
@@ -272,6 +276,20 @@ batch_accept(struct batch *batch, const struct kafka_record *record, struct even
     batch_append_event(batch, event);
 }
 
+/* Takes an event that is to be compared, as it was received. A value of a chunk that the index
+ * cannot hold is null on both sides, and no dead letter. */
+static void
+batch_accept_compared(struct batch *batch, const struct kafka_record *record, struct event *event)
+{
+    struct event_refused refused;
+    CHECK(comparison_is_of(event));
+    if (event->kind == EVENT_CHUNK)
+        event_check(batch->context.engine, event, &batch->arena, &refused);
+    batch_append_received(batch, record);
+    batch_append_event(batch, event);
+    batch->compares = true;
+}
+
 /* A chunk that is only to be compared is not applied, and neither is a part of a load that could
  * not be read: its fields are not covered, which the sequence shows. */
 static void
@@ -281,7 +299,9 @@ batch_accept_chunk(struct batch *batch, const struct kafka_record *record, struc
     bool is_read = event->chunk->rejected.bytes == 0;
     if (event->chunk->purpose == CHUNK_REFRESH || (is_read && event->chunk->purpose == CHUNK_LOAD))
         batch_accept(batch, record, event);
-    else if (!is_read)
+    else if (is_read)
+        batch_accept_compared(batch, record, event);
+    else
         batch->counts.rejected++;
 }
 
@@ -379,6 +399,8 @@ batch_judge(struct batch *batch, const struct kafka_record *record, struct event
     case SEQUENCE_CONTROL:
         if (event->kind == EVENT_JOB)
             batch_add_job(batch, record, event);
+        else if (comparison_is_of(event))
+            batch_accept_compared(batch, record, event);
         break;
     default:
         CHECK(false);
@@ -431,7 +453,7 @@ batch_full(const struct batch *batch)
 {
     const struct config_consumer *limits = &batch->context.config->consumer;
     CHECK(!batch->is_closed);
-    return batch->counts.records >= (uint64_t)limits->batch_rows ||
+    return batch->compares || batch->counts.records >= (uint64_t)limits->batch_rows ||
            batch->payload.bytes >= (size_t)limits->batch_bytes ||
            batch->counts.ops >= BATCH_OPS_MAX ||
            batch->dead_letters.bytes.bytes >= (size_t)limits->batch_bytes;
@@ -523,10 +545,19 @@ batch_payload_bytes_max(const struct config_consumer *config)
     return (size_t)config->batch_bytes + 2 * (size_t)BATCH_EVENT_BYTES_MAX;
 }
 
+static void
+batch_apply_chunk(struct engine *engine, const struct chunk *chunk, const struct batch_hooks *hooks)
+{
+    struct field_set damaged = {{0}};
+    CHECK(chunk->purpose != CHUNK_CHECK);
+    if (hooks->verdicts != NULL)
+        verdicts_find_damaged(hooks->verdicts, chunk->begin, chunk->end, &damaged);
+    engine_mend_chunk(engine, chunk, &damaged, hooks->yield);
+}
+
 /* A row. Other events need the engine in order. */
 static void
-batch_apply_event(struct engine *engine, const struct event *event,
-                  const struct engine_yield *yield)
+batch_apply_event(struct engine *engine, const struct event *event, const struct batch_hooks *hooks)
 {
     if (event->kind == EVENT_ROW) {
         engine_apply_row(engine, event->entity_id, &event->ops);
@@ -535,21 +566,35 @@ batch_apply_event(struct engine *engine, const struct event *event,
     engine_end_rows(engine);
     if (event->kind == EVENT_FAN_OUT) {
         engine_apply_fan_out(engine, &event->ops);
-    } else if (event->kind == EVENT_CHUNK) {
-        engine_apply_chunk(engine, event->chunk, yield);
-    } else {
-        CHECK(event->kind == EVENT_PASS);
-        engine_apply_pass(engine, event->pass, yield);
+    } else if (event->kind == EVENT_PASS) {
+        engine_apply_pass(engine, event->pass, hooks->yield);
+    } else if (!comparison_is_of(event)) {
+        CHECK(event->kind == EVENT_CHUNK);
+        batch_apply_chunk(engine, event->chunk, hooks);
+    } else if (hooks->compare != NULL) {
+        hooks->compare(hooks->context, event);
     }
     engine_begin_rows(engine);
 }
 
-void
-batch_apply(const struct batch *batch, struct engine *engine, const struct engine_yield *yield)
+static const struct batch_hooks no_hooks;
+
+const struct event *
+batch_compared(const struct batch *batch)
 {
+    CHECK(batch->is_closed);
+    CHECK(!batch->compares || comparison_is_of(&batch->events[batch->event_count - 1]));
+    return batch->compares ? &batch->events[batch->event_count - 1] : NULL;
+}
+
+void
+batch_apply(const struct batch *batch, struct engine *engine, const struct batch_hooks *hooks)
+{
+    struct batch_hooks applied = hooks != NULL ? *hooks : no_hooks;
+    applied.compare = NULL;
     engine_begin_rows(engine);
     for (uint32_t i = 0; i < batch->event_count; i++)
-        batch_apply_event(engine, &batch->events[i], yield);
+        batch_apply_event(engine, &batch->events[i], &applied);
     engine_end_rows(engine);
 }
 
@@ -563,10 +608,11 @@ batch_check_logged(const struct batch_context *context, const struct event *even
         return batch_check_entity(context, event->entity_id, err);
     case EVENT_FAN_OUT:
     case EVENT_PASS:
+    case EVENT_SUM:
         return 0;
     case EVENT_CHUNK:
-        if (event->chunk->rejected.bytes > 0 || event->chunk->purpose == CHUNK_CHECK)
-            return error_set(err, ERR_DATA, "a chunk that is not to be applied");
+        if (event->chunk->rejected.bytes > 0)
+            return error_set(err, ERR_DATA, "a chunk that could not be read");
         return context->engine == NULL ? 0 : engine_check_chunk(context->engine, event->chunk, err);
     default:
         return error_set(err, ERR_DATA, "an event of kind %d is never logged", (int)event->kind);
@@ -618,22 +664,22 @@ batch_read(const struct batch_context *context, struct text payload, struct aren
 /* Where the events of a payload are applied. */
 struct batch_target {
     struct engine *engine;
-    const struct engine_yield *yield;
+    const struct batch_hooks *hooks;
 };
 
 static void
 batch_apply_read(void *context, const struct event *event)
 {
     const struct batch_target *target = context;
-    batch_apply_event(target->engine, event, target->yield);
+    batch_apply_event(target->engine, event, target->hooks);
 }
 
 int
 batch_replay(const struct batch_context *context, struct engine *engine, struct text payload,
-             struct arena *arena, const struct engine_yield *yield, struct error *err)
+             struct arena *arena, const struct batch_hooks *hooks, struct error *err)
 {
     struct batch_context checked = *context;
-    struct batch_target target = {engine, yield};
+    struct batch_target target = {engine, hooks != NULL ? hooks : &no_hooks};
     checked.engine = engine;
     engine_begin_rows(engine);
     int rc = batch_read(&checked, payload, arena, batch_apply_read, &target, err);

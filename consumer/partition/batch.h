@@ -8,6 +8,10 @@
  * compacts it: ops that later ones override are dropped in the same way, so that the frame has
  * exactly what is applied. A chunk or a pass is a barrier to compaction.
  *
+ * A sum, and a chunk that is to be compared, change nothing. They are in the payload, so that a
+ * replay compares at the same place, and end their batch, so that the position of the frame is the
+ * position at that place.
+ *
  *     payload    [4 bytes length, little-endian][event, framed as in event_codec.h] ...
  *
  * No I/O. A batch belongs to one thread.
@@ -27,6 +31,7 @@
 #include "consumer/partition/record_rule.h"
 #include "consumer/partition/sequence.h"
 #include "consumer/partition/unanswered.h"
+#include "consumer/partition/verdicts.h"
 
 /* What a batch is for; all of it must outlive the batch. */
 struct batch_context {
@@ -68,6 +73,7 @@ struct batch {
     struct unanswered_changes changes; /* of the record, by the messages */
     int64_t first_offset;              /* of the messages; -1: the batch is empty */
     int64_t next_offset;               /* after the last message; -1 likewise */
+    bool compares;                     /* the last event is to be compared: the batch is full */
     bool is_closed;
 };
 
@@ -88,7 +94,8 @@ void batch_begin(struct batch *batch, const struct sequence *sequence,
  * consumer.on_gap is stop. On error the batch is unchanged. */
 int batch_add(struct batch *batch, const struct kafka_record *record, struct error *err);
 
-/* Has the batch reached consumer.batch_rows, consumer.batch_bytes or BATCH_OPS_MAX? */
+/* Has the batch reached consumer.batch_rows, consumer.batch_bytes or BATCH_OPS_MAX, or a place of
+ * comparison? */
 bool batch_full(const struct batch *batch);
 
 /* Takes no more messages, and compacts the events (compact.h). */
@@ -97,9 +104,21 @@ void batch_close(struct batch *batch);
 /* The size of the largest payload of a batch. */
 size_t batch_payload_bytes_max(const struct config_consumer *config);
 
-/* Readers may come in while a chunk or a pass is applied (engine_chunk.h). `yield` may be NULL. */
-void batch_apply(const struct batch *batch, struct engine *engine,
-                 const struct engine_yield *yield);
+/* What takes part while events are applied. All of it may be NULL. */
+struct batch_hooks {
+    /* Readers may come in while a chunk or a pass is applied (engine_chunk.h). */
+    const struct engine_yield *yield;
+    /* Where fields are damaged; a chunk mends them. */
+    const struct verdicts *verdicts;
+    /* Receives an event that is to be compared (comparison.h), when all before it is applied. */
+    void (*compare)(void *context, const struct event *event);
+    void *context;
+};
+
+/* `hooks` may be NULL. An event that is to be compared is only skipped: batch_compared() has it. */
+void batch_apply(const struct batch *batch, struct engine *engine, const struct batch_hooks *hooks);
+/* The event of the batch that is to be compared, which is the last one; NULL: none is. */
+const struct event *batch_compared(const struct batch *batch);
 
 typedef void (*batch_visit)(void *context, const struct event *event);
 
@@ -110,8 +129,8 @@ typedef void (*batch_visit)(void *context, const struct event *event);
 int batch_read(const struct batch_context *context, struct text payload, struct arena *arena,
                batch_visit visit, void *visit_context, struct error *err);
 
-/* Applies such a payload, as batch_apply() does. */
+/* Applies such a payload, as batch_apply() does, and compares. */
 int batch_replay(const struct batch_context *context, struct engine *engine, struct text payload,
-                 struct arena *arena, const struct engine_yield *yield, struct error *err);
+                 struct arena *arena, const struct batch_hooks *hooks, struct error *err);
 
 #endif

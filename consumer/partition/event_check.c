@@ -176,8 +176,11 @@ event_check_again(const struct engine *engine, struct event *event, struct arena
                   struct error *err)
 {
     struct event_refused refused;
+    if (event->kind == EVENT_SUM)
+        return 0;
     event_check(engine, event, arena, &refused);
-    if (refused.op_count == 0)
+    if (refused.op_count == 0 ||
+        (event->kind == EVENT_CHUNK && event->chunk->purpose == CHUNK_CHECK))
         return 0;
     error_set(err, ERR_DATA, "%.*s", TEXT_ARGS(refused.reasons[0]));
     return event->kind == EVENT_CHUNK ? ERR_DATA : error_wrap(err, ERR_DATA, "op %u", refused.at);

@@ -36,6 +36,7 @@ enum { POSITION_BYTES_MAX = 128 * 1024 };
  * of it. Each part may be missing. */
 enum position_part {
     POSITION_UNANSWERED = 1, /* unanswered.h */
+    POSITION_VERDICTS = 2,   /* verdicts.h; only in checkpoints, because a replay compares again */
     POSITION_PARTS,
 };
 

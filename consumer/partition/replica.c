@@ -10,6 +10,7 @@
 #include "consumer/checkpoint/checkpoint.h"
 #include "consumer/checkpoint/checkpoint_read.h"
 #include "consumer/checkpoint/checkpoint_write.h"
+#include "consumer/partition/comparison.h"
 #include "consumer/partition/recorded_config.h"
 #include "consumer/wal/wal.h"
 
@@ -176,14 +177,72 @@ replica_may_continue(const struct replica *replica)
     return !worker_control_is_stopping(replica->options.control);
 }
 
-/* --- recovery: configurations ---------------------------------------------------------------- */
-
 /* The fields of engine and position. */
 static const struct config_fields *
 replica_fields(const struct replica *replica)
 {
     return replica->recorded != NULL ? &replica->recorded->fields : &replica->fields;
 }
+
+static void
+replica_heartbeat(void *context)
+{
+    const struct replica *replica = context;
+    worker_control_heartbeat(replica->options.control);
+}
+
+/* --- verdicts -------------------------------------------------------------------------------- */
+
+/* Between these, no other thread reads the verdicts. */
+static void
+replica_verdicts_begin(struct replica *replica)
+{
+    if (replica->shard != NULL)
+        shard_verdicts_begin(replica->shard);
+}
+
+static void
+replica_verdicts_end(struct replica *replica)
+{
+    verdicts_summarise(&replica->verdicts, &replica->summary);
+    if (replica->shard != NULL)
+        shard_verdicts_end(replica->shard);
+}
+
+static void
+replica_take_verdicts(struct replica *replica, const struct verdicts *verdicts)
+{
+    replica_verdicts_begin(replica);
+    verdicts_free(&replica->verdicts);
+    replica->verdicts = *verdicts;
+    replica_verdicts_end(replica);
+}
+
+/* Compares the engine with what the source has said of a range. Queries read it meanwhile, unless
+ * the caller holds the shard's lock. */
+static void
+replica_compare(void *context, const struct event *event)
+{
+    struct replica *replica = context;
+    struct comparison comparison;
+    const struct engine_yield yield = {replica_heartbeat, replica};
+    const struct comparison_place place = {
+        .engine = replica->engine,
+        .fields = replica_fields(replica),
+        .sequence = &replica->position.sequence,
+        .yield = &yield,
+    };
+    comparison_make(&place, &replica->verdicts, event, &comparison);
+    if (event->kind == EVENT_SUM)
+        atomic_fetch_add(&replica->options.times->sums, 1);
+    else
+        atomic_fetch_add(&replica->options.times->differences, comparison.check.total);
+    replica_verdicts_begin(replica);
+    comparison_store(&comparison, &replica->verdicts);
+    replica_verdicts_end(replica);
+}
+
+/* --- recovery: configurations ---------------------------------------------------------------- */
 
 static struct text
 replica_identity(const struct replica *replica)
@@ -263,6 +322,9 @@ replica_change_config(struct replica *replica, struct recorded_config *recorded,
     engine_change(engine, before, &change.kept);
     replica_write_end(replica);
     replica_keep_letters(replica, change.now);
+    replica_verdicts_begin(replica);
+    verdicts_clear(&replica->verdicts, change.now);
+    replica_verdicts_end(replica);
     coverage_change(&position->sequence.coverage, &change, &changed);
     position->sequence.coverage = changed;
     if (recorded == NULL)
@@ -293,6 +355,7 @@ struct replica_load {
     struct recorded_config *recorded; /* of the checkpoint */
     struct position position;
     struct unanswered *record;
+    struct verdicts verdicts;
 };
 
 static int
@@ -304,18 +367,19 @@ replica_read_state(void *context, void *data, size_t bytes, struct error *err)
     return checkpoint_read(&load->reader, data, bytes, err);
 }
 
-/* Decodes a position, and changes `record` as it says. */
+/* Decodes a position, and changes `record` as it says. `parts` becomes those of the position. */
 static int
 replica_read_position(struct text bytes, const struct config_fields *fields,
-                      struct position *position, struct unanswered *record, struct error *err)
+                      struct position *position, struct unanswered *record, struct text *parts,
+                      struct error *err)
 {
     struct unanswered_changes changes;
-    struct text parts, part;
-    int rc = position_decode(bytes, fields, position, &parts, err);
+    struct text part;
+    int rc = position_decode(bytes, fields, position, parts, err);
     if (rc != 0)
         return rc;
     unanswered_changes_init(&changes);
-    if (position_find_part(parts, POSITION_UNANSWERED, &part))
+    if (position_find_part(*parts, POSITION_UNANSWERED, &part))
         rc = unanswered_changes_decode(part, &changes, err);
     if (rc == 0)
         unanswered_apply(record, &changes, NULL, NULL);
@@ -333,8 +397,12 @@ replica_load_engine(struct replica_load *load, struct engine *engine, struct err
     const struct image_source source = {load, replica_read_state};
     const struct config_fields *fields =
         load->recorded != NULL ? &load->recorded->fields : &load->replica->fields;
-    int rc =
-        replica_read_position(load->reader.position, fields, &load->position, load->record, err);
+    struct text parts, part;
+    int rc = replica_read_position(load->reader.position, fields, &load->position, load->record,
+                                   &parts, err);
+    verdicts_init(&load->verdicts, fields);
+    if (rc == 0 && position_find_part(parts, POSITION_VERDICTS, &part))
+        rc = verdicts_decode(part, fields, &load->verdicts, err);
     if (rc == 0)
         rc = engine_load(engine, &source, err);
     return rc == 0 ? checkpoint_check_end(&load->reader, err) : rc;
@@ -387,10 +455,12 @@ replica_load(struct replica *replica, const struct checkpoint_place *place, int6
         engine_destroy(engine);
         recorded_config_destroy(load.recorded);
         unanswered_destroy(load.record);
+        verdicts_free(&load.verdicts);
         return rc;
     }
     replica_take_engine(replica, engine, load.recorded);
     replica_take_record(replica, load.record);
+    replica_take_verdicts(replica, &load.verdicts);
     replica->position = load.position;
     replica->next_offset = offset;
     return 0;
@@ -466,8 +536,9 @@ replica_replay(void *context, const struct wal_frame *frame, struct error *err)
     CHECK(frame->first_offset >= replica->next_offset); /* after the checkpoint, in order */
     CHECK(frame->next_offset > frame->first_offset);
     const struct text position = {frame->position, frame->position_bytes};
+    struct text parts;
     int rc = replica_read_position(position, replica_fields(replica), &replica->position,
-                                   replica->record, err);
+                                   replica->record, &parts, err);
     if (rc != 0)
         return error_wrap(err, ERR_FATAL, "frame at offset %" PRId64, frame->first_offset);
     const struct batch_context context_of_batch = {
@@ -479,8 +550,9 @@ replica_replay(void *context, const struct wal_frame *frame, struct error *err)
     const struct text payload = {frame->payload, frame->payload_bytes};
     replica->frame_bytes += (int64_t)(frame->position_bytes + frame->payload_bytes);
     const struct engine_yield yield = {replica_yield, replica};
+    const struct batch_hooks hooks = {&yield, &replica->verdicts, replica_compare, replica};
     struct engine *engine = replica_write_begin(replica);
-    rc = batch_replay(&context_of_batch, engine, payload, &replica->arena, &yield, err);
+    rc = batch_replay(&context_of_batch, engine, payload, &replica->arena, &hooks, err);
     replica_write_end(replica);
     if (rc != 0)
         return error_wrap(err, rc, "frame at offset %" PRId64, frame->first_offset);
@@ -649,13 +721,18 @@ replica_apply(struct replica *replica, const struct batch *batch)
 {
     int64_t since_us = clock_monotonic_us();
     const struct engine_yield yield = {replica_yield, replica};
+    const struct batch_hooks hooks = {.yield = &yield, .verdicts = &replica->verdicts};
     struct engine *engine = replica_write_begin(replica);
     replica_observe(replica, STAGE_LOCK, &since_us);
     unanswered_changes_visit_held(&batch->changes, replica_hold, engine); /* readers come in */
-    batch_apply(batch, engine, &yield);
+    batch_apply(batch, engine, &hooks);
     unanswered_apply(replica->record, &batch->changes, replica_hold, engine);
     replica_write_end(replica);
     replica_observe(replica, STAGE_APPLY, &since_us);
+    if (batch_compared(batch) != NULL) {
+        replica_compare(replica, batch_compared(batch));
+        replica_observe(replica, STAGE_COMPARE, &since_us);
+    }
     position_order_move(&replica->order, POSITION_APPLIED, batch->next_offset);
     replica_check(replica);
 }
@@ -755,6 +832,9 @@ replica_copy(struct replica *replica, struct error *err)
     position_encode(&replica->position, &replica->fields, &replica->encoded);
     size_t at = position_part_begin(POSITION_UNANSWERED, &replica->encoded);
     unanswered_encode(replica->record, &replica->encoded);
+    position_part_end(at, &replica->encoded);
+    at = position_part_begin(POSITION_VERDICTS, &replica->encoded);
+    verdicts_encode(&replica->verdicts, &replica->fields, &replica->encoded);
     position_part_end(at, &replica->encoded);
     const struct text position = {(const char *)replica->encoded.data, replica->encoded.bytes};
     int rc =

@@ -38,12 +38,6 @@ struct shard_checkpoint {
     char error[ERROR_MESSAGE_BYTES]; /* why it was not taken; "": it was */
 };
 
-/* What was compared with the source. */
-struct shard_compared {
-    uint64_t sums;        /* sums of ranges */
-    uint64_t differences; /* values, found by check chunks */
-};
-
 struct shard_status {
     enum shard_state state;
     char error[ERROR_MESSAGE_BYTES]; /* "": no error */
@@ -58,7 +52,6 @@ struct shard_status {
     int64_t open_letters;       /* of the served replica (unanswered.h) */
     int64_t owed_limit_us;      /* consumer.owed_incomplete_s; 0: none */
     struct verdicts_summary verdicts;
-    struct shard_compared compared; /* of this ownership */
     struct shard_checkpoint checkpoint;
 };
 

@@ -3,6 +3,8 @@
 #ifndef CONSUMER_PARTITION_STAGE_TIMES_H
 #define CONSUMER_PARTITION_STAGE_TIMES_H
 
+#include <stdatomic.h>
+
 #include "common/metrics/metrics.h"
 
 enum stage {
@@ -13,6 +15,7 @@ enum stage {
     STAGE_SYNC,         /* syncing it */
     STAGE_LOCK,         /* waiting until no query reads the engine */
     STAGE_APPLY,        /* to the engine: queries wait meanwhile */
+    STAGE_COMPARE,      /* comparing a range with the source */
     STAGE_CHECKPOINT,   /* copying the whole state: reading is paused */
     STAGE_COMMIT,       /* from a commit until the worker sees the broker's answer */
     STAGES
@@ -21,6 +24,8 @@ enum stage {
 struct stage_times {
     struct metrics_histogram cycle; /* of a batch, from decoding to applied */
     struct metrics_histogram stages[STAGES];
+    atomic_ullong sums;        /* of ranges, compared with the source */
+    atomic_ullong differences; /* values that check chunks have found to differ */
 };
 
 #endif

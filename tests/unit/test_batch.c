@@ -638,19 +638,84 @@ test_L9_a_chunk_of_bad_values_makes_one_small_dead_letter(void **state)
 }
 
 static void
-test_a_chunk_that_is_not_to_be_applied_is_not_logged(void **state)
+test_a_chunk_that_could_not_be_read_is_not_logged(void **state)
 {
     (void)state;
     struct fixture fixture;
     fixture_begin(&fixture);
     add_chunk(&fixture, (struct chunk){.rejected = TEXT("too large")}, NULL);
-    assert_int_equal(fixture.batch.counts.rejected, 1);
-    add_chunk(&fixture, (struct chunk){.purpose = CHUNK_CHECK}, &good_column);
+    add_chunk(&fixture, (struct chunk){.purpose = CHUNK_CHECK, .rejected = TEXT("too large")},
+              NULL);
+    assert_int_equal(fixture.batch.counts.rejected, 2);
     assert_int_equal(fixture.batch.dead_letters.count, 0);
     batch_close(&fixture.batch);
     assert_int_equal(fixture.batch.payload.bytes, 0);
     assert_int_equal(fixture.batch.next_offset, 502);
+    assert_null(batch_compared(&fixture.batch));
     fixture_end(&fixture);
+}
+
+static void
+count_compared(void *context, const struct event *event)
+{
+    int *count = context;
+    assert_int_equal(event->chunk->purpose, CHUNK_CHECK);
+    ++*count;
+}
+
+/* Its place is the position of its frame, and a replay compares at the same place. */
+static void
+test_a_check_chunk_ends_its_batch_and_changes_nothing(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct arena arena;
+    struct error err = {0};
+    int compared = 0;
+    const struct batch_hooks hooks = {.compare = count_compared, .context = &compared};
+    arena_init(&arena);
+    fixture_begin(&fixture);
+    assert_false(batch_full(&fixture.batch));
+    add_chunk(&fixture, (struct chunk){.purpose = CHUNK_CHECK}, &good_column);
+    assert_true(batch_full(&fixture.batch));
+    batch_close(&fixture.batch);
+    assert_non_null(batch_compared(&fixture.batch));
+    batch_apply(&fixture.batch, fixture.engine, &hooks);
+    assert_int_equal(compared, 0);
+    struct engine *replayed = make_engine();
+    assert_int_equal(
+        batch_replay(&fixture.context, replayed, payload_of(&fixture), &arena, &hooks, &err), 0);
+    assert_int_equal(compared, 1);
+    check_entity(fixture.engine, 5, "");
+    check_entity(replayed, 5, "");
+    engine_destroy(replayed);
+    fixture_end(&fixture);
+    arena_free(&arena);
+}
+
+/* A value that the index cannot hold is null on both sides. */
+static void
+test_a_bad_value_of_a_check_chunk_is_no_dead_letter(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct arena arena;
+    struct error err = {0};
+    const uint32_t slots[] = {1, 1};
+    const int64_t values[] = {3, 4};
+    struct chunk_column bad = good_column;
+    bad.count = 2;
+    bad.slots = slots;
+    bad.integers = values;
+    arena_init(&arena);
+    fixture_begin(&fixture);
+    add_chunk(&fixture, (struct chunk){.purpose = CHUNK_CHECK}, &bad);
+    assert_int_equal(fixture.batch.dead_letters.count, 0);
+    assert_int_equal(
+        batch_replay(&fixture.context, fixture.engine, payload_of(&fixture), &arena, NULL, &err),
+        0);
+    fixture_end(&fixture);
+    arena_free(&arena);
 }
 
 /* No program of this project writes an event without ops, but any Kafka client can. */
@@ -838,7 +903,9 @@ main(void)
         cmocka_unit_test(test_a_chunk_is_a_barrier_that_is_logged_as_it_was_received),
         cmocka_unit_test(test_L9_bad_values_of_a_chunk_are_null_and_dead_letters),
         cmocka_unit_test(test_L9_a_chunk_of_bad_values_makes_one_small_dead_letter),
-        cmocka_unit_test(test_a_chunk_that_is_not_to_be_applied_is_not_logged),
+        cmocka_unit_test(test_a_chunk_that_could_not_be_read_is_not_logged),
+        cmocka_unit_test(test_a_check_chunk_ends_its_batch_and_changes_nothing),
+        cmocka_unit_test(test_a_bad_value_of_a_check_chunk_is_no_dead_letter),
         cmocka_unit_test(test_an_entity_of_another_shard_or_beyond_the_slots_is_a_dead_letter),
         cmocka_unit_test(
             test_F54_bytes_that_are_no_event_move_the_offset_and_the_next_seq_shows_the_gap),

@@ -349,6 +349,177 @@ assert_incomplete(struct store *store, const char *wanted)
     assert_string_equal(buffer_string(&store->out), wanted);
 }
 
+/* --- comparisons with the source -------------------------------------------------------------- */
+
+/* The sum of hashes of one value. */
+static struct sum_field
+sum_of(struct text field, int64_t slot, int64_t value)
+{
+    struct hash_sum sum = {0};
+    const struct sum_seed seed = sum_hash_seed(value);
+    hash_sum_add(&sum, sum_hash_int(&seed, fixture_entity(slot)));
+    return (struct sum_field){field, (int64_t)sum.count, sum.high, sum.low};
+}
+
+static void
+send_compared(struct store *store, struct event event)
+{
+    event.epoch = event.generation = 1;
+    event.tick = 7;
+    event.seq = store->seq;
+    event.source = TEXT("main");
+    send(store, &event);
+}
+
+/* Only entity 5 is in the range. The source has another post than the index, and another string,
+ * whose sum the event does not have. */
+static void
+send_sum(struct store *store, int64_t job)
+{
+    const struct sum_field fields[] = {sum_of(TEXT(""), 5, 1), sum_of(TEXT("level"), 5, 7),
+                                       sum_of(TEXT("post"), 5, 9)};
+    struct sum sum = {.job = job,
+                      .begin = fixture_entity(5),
+                      .end = fixture_entity(6),
+                      .fields = fields,
+                      .field_count = 3};
+    send_compared(store, (struct event){.kind = EVENT_SUM, .sum = &sum});
+}
+
+static void
+send_check(struct store *store)
+{
+    static const struct text fields[] = {TEXT("post")};
+    const uint32_t slot = 5;
+    const int64_t value = 9;
+    const struct chunk_column column = {
+        .field = fields[0], .count = 1, .slots = &slot, .integers = &value};
+    struct chunk chunk = {.purpose = CHUNK_CHECK,
+                          .job = 12,
+                          .begin = fixture_entity(5),
+                          .end = fixture_entity(6),
+                          .fields = fields,
+                          .field_count = 1,
+                          .columns = &column,
+                          .column_count = 1};
+    send_compared(store, (struct event){.kind = EVENT_CHUNK, .chunk = &chunk});
+}
+
+static void
+note_verdicts(void *context, const struct verdicts *verdicts)
+{
+    struct store *store = context;
+    for (uint32_t i = 0; i < verdicts->count; i++) {
+        const struct verdict *verdict = verdicts->items[i];
+        buffer_append_format(&store->out, "job %lld tick %lld", (long long)verdict->job,
+                             (long long)verdict->tick);
+        for (uint32_t field = 0; field < FIELD_NUMBERS; field++) {
+            bool differs = field_set_has(&verdict->differing, field);
+            if (differs || field_set_has(&verdict->equal, field))
+                buffer_append_format(&store->out, " %s%s", differs ? "!" : "",
+                                     config_fields_name(&store->fields, field));
+        }
+        for (uint32_t k = 0; k < verdict->difference_count; k++)
+            buffer_append_format(&store->out, " (%lld %s %s)",
+                                 (long long)verdict->differences[k].entity_id,
+                                 verdict->differences[k].source, verdict->differences[k].index);
+        buffer_append_text(&store->out, "; ");
+    }
+}
+
+/* As another thread reads them. */
+static void
+assert_verdicts(struct store *store, const char *wanted)
+{
+    buffer_clear(&store->out);
+    struct shard *shard = shard_create(&store->fields);
+    replica_serve(store->replica, shard);
+    shard_read_verdicts(shard, note_verdicts, store);
+    assert_string_equal(buffer_string(&store->out), wanted);
+    stop(store);
+    shard_destroy(shard);
+    start(store);
+}
+
+static void
+begin_compared(struct store *store)
+{
+    store_begin(store, true);
+    start(store);
+    send_mark(store, MARK_FENCE);
+    send_row(store, 5,
+             "[{'op':'alive'},{'op':'set','field':'level','value':7},"
+             "{'op':'set','field':'post','value':8}]");
+    send_sum(store, 11);
+    send_row(store, 5, "[{'op':'set','field':'post','value':6}]");
+    send_check(store);
+    send_row(store, 5, "[{'op':'set','field':'post','value':9}]");
+    read_all(store);
+}
+
+/* The comparison is made again from the log, at the same place: later rows do not matter. */
+static void
+test_verdicts_follow_from_the_log_and_from_checkpoints(void **state)
+{
+    (void)state;
+    static const char wanted[] = "job 11 tick 7 level !post alive (16 9 6); ";
+    struct store store;
+    begin_compared(&store);
+    assert_int_equal(replica_verdicts(store.replica)->ranges, 1);
+    assert_int_equal(replica_verdicts(store.replica)->differing, 1);
+    assert_verdicts(&store, wanted);
+    assert_verdicts(&store, wanted);
+    checkpoint(&store);
+    restart(&store, &base);
+    assert_verdicts(&store, wanted);
+    assert_true(sequence_complete(&replica_position(store.replica)->sequence));
+    store_end(&store);
+}
+
+static void
+test_a_verdict_is_replaced_by_the_next_one(void **state)
+{
+    (void)state;
+    struct store store;
+    begin_compared(&store);
+    send_sum(&store, 13);
+    read_all(&store);
+    assert_int_equal(replica_verdicts(store.replica)->differing, 0);
+    assert_verdicts(&store, "job 13 tick 7 level post alive; ");
+    store_end(&store);
+}
+
+/* Only what is complete is compared. */
+static void
+test_fields_that_are_not_complete_are_not_compared(void **state)
+{
+    (void)state;
+    struct store store;
+    begin_compared(&store);
+    store.seq++; /* an event is lost */
+    send_sum(&store, 13);
+    read_all(&store);
+    assert_verdicts(&store, "job 13 tick 7; ");
+    store_end(&store);
+}
+
+static void
+test_another_configuration_begins_without_verdicts(void **state)
+{
+    (void)state;
+    struct store store;
+    begin_compared(&store);
+    restart(&store, &less);
+    assert_int_equal(replica_verdicts(store.replica)->ranges, 0);
+    send_sum(&store, 13);
+    read_all(&store);
+    assert_verdicts(&store, "job 13 tick 7 level alive; ");
+    checkpoint(&store);
+    restart(&store, &base);
+    assert_int_equal(replica_verdicts(store.replica)->ranges, 0);
+    store_end(&store);
+}
+
 /* --- golden directories ---------------------------------------------------------------------- */
 
 static void
@@ -714,6 +885,10 @@ main(void)
         cmocka_unit_test(test_a_rebuild_begins_from_a_checkpoint_of_another_configuration),
         cmocka_unit_test(test_F45_the_log_of_another_index_is_refused),
         cmocka_unit_test(test_F39_a_kill_at_any_call_leaves_one_of_both_configurations),
+        cmocka_unit_test(test_verdicts_follow_from_the_log_and_from_checkpoints),
+        cmocka_unit_test(test_a_verdict_is_replaced_by_the_next_one),
+        cmocka_unit_test(test_fields_that_are_not_complete_are_not_compared),
+        cmocka_unit_test(test_another_configuration_begins_without_verdicts),
     };
     random_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
