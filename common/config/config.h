@@ -63,6 +63,11 @@ struct config_patrol {
     double share; /* of a running producer's time that it gets while there is no job; 0 to 1 */
 };
 
+/* producer.refresh: answers to requests for what Postgres has. */
+struct config_refresh {
+    int64_t owed_max; /* requests that are held in memory */
+};
+
 struct config_producer {
     const char *name;
     const char *listen;       /* host:port */
@@ -73,6 +78,7 @@ struct config_producer {
     int64_t row_bytes;        /* a larger ops row becomes a dead letter */
     struct config_load load;
     struct config_patrol patrol;
+    struct config_refresh refresh;
 };
 
 /* What a partition does after a proven loss. */

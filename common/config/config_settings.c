@@ -164,6 +164,25 @@ static const struct section patrol_section = {
     .bytes = sizeof(struct config_patrol),
 };
 
+static const struct setting refresh_settings[] = {
+    {.name = "owed_max",
+     .type = SETTING_INTEGER,
+     AT(config_refresh, owed_max),
+     .minimum = 100,
+     .maximum = 100000000,
+     .fallback = 200000,
+     .unit = "requests",
+     .meaning = "Requests that are held in memory until they are answered. Further ones are read "
+                "again from the outbox when there is room, which takes longer. 200,000 take about "
+                "50 MB."},
+};
+
+static const struct section refresh_section = {
+    .meaning = "How requests for what Postgres has (the op `refresh`) are answered.",
+    SETTINGS(refresh_settings),
+    .bytes = sizeof(struct config_refresh),
+};
+
 static const struct setting producer_settings[] = {
     {.name = "name",
      .type = SETTING_TEXT,
@@ -226,6 +245,10 @@ static const struct setting producer_settings[] = {
      .type = SETTING_SECTION,
      AT(config_producer, patrol),
      .section = &patrol_section},
+    {.name = "refresh",
+     .type = SETTING_SECTION,
+     AT(config_producer, refresh),
+     .section = &refresh_section},
 };
 
 static const struct section producer_section = {

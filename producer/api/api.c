@@ -154,6 +154,19 @@ json_patrol(struct json_writer *json, const struct status_patrol *patrol)
 }
 
 static void
+json_refresh(struct json_writer *json, const struct status_view *view)
+{
+    const struct status_refresh *refresh = &view->refresh;
+    json_number(json, "refresh_owed", refresh->owed);
+    json_key(json, "refresh_oldest_owed_seconds");
+    json_float(json, status_owed_seconds(view));
+    json_number(json, "refresh_requests", (int64_t)refresh->requests);
+    json_number(json, "refresh_answers", (int64_t)refresh->answers);
+    json_key(json, "refresh_error");
+    json_string(json, refresh->error);
+}
+
+static void
 json_progress(struct json_writer *json, const struct status_view *view)
 {
     const struct status_progress *progress = &view->progress;
@@ -198,6 +211,7 @@ answer_status(const struct answer *answer)
     json_retention(&json, &answer->view->retention);
     json_load(&json, &answer->view->load);
     json_patrol(&json, &answer->view->patrol);
+    json_refresh(&json, answer->view);
     json_object_end(&json);
     CHECK(json.depth == 0);
 }
@@ -310,6 +324,31 @@ answer_patrol_metrics(const struct answer *answer)
 }
 
 static void
+answer_refresh_metrics(const struct answer *answer)
+{
+    const struct status_refresh *refresh = &answer->view->refresh;
+    const char *const labels[] = {"source", answer->config->producer.name, NULL};
+    metric(answer, "bitdex_refresh_owed", "gauge", "Rows whose requests are not answered yet.",
+           (double)refresh->owed);
+    metric(answer, "bitdex_refresh_oldest_owed_seconds", "gauge",
+           "Age of the oldest request that is not answered yet, since this producer has known it;"
+           " else 0.",
+           status_owed_seconds(answer->view));
+    metric(answer, "bitdex_refresh_error", "gauge",
+           "1 while requests cannot be answered; refresh_error in the status has the reason.",
+           refresh->error[0] != '\0');
+    metric(answer, "bitdex_refresh_requests_total", "counter", "Rows that asked for a refresh.",
+           (double)refresh->requests);
+    metric(answer, "bitdex_refresh_answers_total", "counter", "Rows whose requests were answered.",
+           (double)refresh->answers);
+    metrics_family(&answer->response->body, "bitdex_refresh_turn_seconds", "histogram",
+                   "Duration of a turn of answers, from its reading to its acknowledgement: new"
+                   " rows wait for so long at most.");
+    metrics_histogram_sample(&answer->response->body, "bitdex_refresh_turn_seconds", labels,
+                             &answer->status->refresh_turns);
+}
+
+static void
 answer_age_metrics(const struct answer *answer)
 {
     const struct status_view *view = answer->view;
@@ -376,6 +415,7 @@ answer_metrics(const struct answer *answer)
     answer_retention_metrics(answer);
     answer_load_metrics(answer);
     answer_patrol_metrics(answer);
+    answer_refresh_metrics(answer);
     answer_cycle_histogram(answer);
     CHECK(answer->response->body.data[answer->response->body.bytes - 1] == '\n');
 }

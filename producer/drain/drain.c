@@ -3,10 +3,11 @@
  *
  *     poll     take a source snapshot, as that of the transaction that ends the window; without a
  *              row since the last one, save nothing
- *     read     in that transaction, when the first chunk is the whole window: the next step of a
- *              load (loads.h)
+ *     read     in that transaction, when the first chunk is the whole window: answers to the
+ *              requests that are owed (refreshes.h), and the next step of a load (loads.h)
  *     open     when all of the window before is acknowledged, save s1, s2 and the numbers (L1)
  *     send     the rows of the window, chunk by chunk (window_rows.h)
+ *     answer   send the answers
  *     load     send what was read for a load
  *     mark     send a watermark to every partition
  *
@@ -22,6 +23,8 @@
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
 #include "producer/drain/loads.h"
+#include "producer/drain/refreshes.h"
+#include "producer/drain/requests.h"
 #include "producer/drain/takeover.h"
 #include "producer/drain/window_rows.h"
 #include "producer/source/window.h"
@@ -44,6 +47,7 @@ struct drain {
     struct session session;
     const struct csv_request *csv; /* drain_run() */
     struct loads *loads;           /* of the session; NULL before its takeover */
+    struct refreshes *refreshes;   /* likewise */
     bool
         has_backlog; /* more rows may wait than fit a chunk: nothing is read before they are sent */
     bool load_is_prepared; /* its next step may be read in the transaction of this window */
@@ -151,6 +155,8 @@ drain_idle(struct drain *drain, struct error *err)
     int wait_ms = drain_pause_ms(drain, now_us);
     if (wait_ms > to_mark_ms)
         wait_ms = to_mark_ms > 0 ? (int)to_mark_ms : 0;
+    if (owed_wants_rest(session->owed))
+        wait_ms = 0;
     CHECK(wait_ms >= 0 && wait_ms <= session->config->producer.poll_interval_ms);
     return session_turn(session, wait_ms, err);
 }
@@ -194,7 +200,9 @@ drain_poll(struct drain *drain, struct source_snapshot *next, struct error *err)
     if (loads_hold_rows(drain->loads))
         return drain_hold(drain, next, err);
     const char *tables = NULL;
-    int rc = drain->has_backlog ? 0 : loads_prepare(drain->loads, &tables, err);
+    int rc = drain->has_backlog ? 0 : refreshes_prepare(drain->refreshes, err);
+    if (rc == 0 && !drain->has_backlog)
+        rc = loads_prepare(drain->loads, &tables, err);
     if (rc != 0)
         return rc;
     drain->load_is_prepared = tables != NULL;
@@ -205,13 +213,23 @@ drain_poll(struct drain *drain, struct source_snapshot *next, struct error *err)
     return rc;
 }
 
-/* Reads what follows the window that ends with the snapshot of the open transaction. */
+/* Reads what follows the window that ends with `next`, and of which `chunk` is all: in the
+ * transaction of that snapshot, if it is open. */
 static int
-drain_read(struct drain *drain, struct error *err)
+drain_read(struct drain *drain, const struct source_snapshot *next,
+           const struct outbox_chunk *chunk, struct error *err)
 {
-    if (!window_reading_is_open(drain->session.reading))
+    struct session *session = &drain->session;
+    int rc = 0;
+    if (!window_reading_is_open(session->reading))
         return 0;
-    return drain->load_is_prepared ? loads_read(drain->loads, err) : 0;
+    if (chunk->rows > 0)
+        rc = requests_take_chunk(session, &next->snapshot, chunk, err);
+    if (rc == 0)
+        rc = refreshes_read(drain->refreshes, err);
+    if (rc == 0 && drain->load_is_prepared && window_reading_is_open(session->reading))
+        rc = loads_read(drain->loads, err);
+    return rc;
 }
 
 static int
@@ -222,14 +240,15 @@ drain_read_chunk(struct session *session, int64_t after_id, const struct snapsho
     return rc == 0 ? session_take_chunk(session, chunk, err) : rc;
 }
 
-/* Ends a window without rows. What a load has read follows a saved window. */
+/* Ends a window without rows. What was read follows a saved window. */
 static int
 drain_nothing(struct drain *drain, const struct source_snapshot *next, struct error *err)
 {
     struct session *session = &drain->session;
     session_set_delivered(session, next);
-    if (!loads_have_step(drain->loads))
+    if (!loads_have_step(drain->loads) && !refreshes_have_answers(drain->refreshes))
         return drain_idle(drain, err);
+    drain->active_us = clock_monotonic_us();
     int rc = session_await_acks(session, err);
     if (rc != 0)
         return rc;
@@ -246,18 +265,22 @@ drain_step(struct drain *drain, struct source_snapshot *next, struct error *err)
     const struct snapshot *s1 = &session->delivered.snapshot;
     CHECK(publisher_flushed(session->publisher));
     CHECK(s1->xmax >= session->window.s2.xmax);
+    session->requests_taken = false;
     int rc = drain_poll(drain, next, err);
     if (rc == 0 && window_may_hold_rows(s1, &next->snapshot))
         rc = drain_read_chunk(session, OUTBOX_FIRST_ROW, s1, &next->snapshot, &chunk, err);
     if (rc == 0 && chunk.last)
-        rc = drain_read(drain, err);
+        rc = drain_read(drain, next, &chunk, err);
     window_reading_end(session->reading);
     if (rc != 0)
         return rc;
     drain->has_backlog = !chunk.last;
     rc = chunk.rows > 0 ? drain_window(drain, next, &chunk, err) : drain_nothing(drain, next, err);
+    if (rc == 0 && refreshes_have_answers(drain->refreshes))
+        rc = refreshes_send(drain->refreshes, err);
     if (rc == 0 && loads_have_step(drain->loads))
-        rc = loads_send(drain->loads, false, err);
+        rc = loads_send(drain->loads, !owed_is_empty(session->owed), err);
+    refreshes_publish(drain->refreshes);
     return rc == 0 ? drain_mark(drain, err) : rc;
 }
 
@@ -327,6 +350,7 @@ drain_session(struct drain *drain, struct error *err)
     status_set_phase(session->status, STATUS_DRAINING);
     log_info("drain", "draining into topic %s", session->config->topic.name);
     drain->loads = loads_create(session, drain->csv);
+    drain->refreshes = refreshes_create(session);
     rc = drain_resume(session, err);
     return rc == 0 ? drain_windows(drain, err) : rc;
 }
@@ -356,7 +380,9 @@ drain_run(const struct config *config, const struct csv_request *csv, struct sta
         if (rc == SESSION_STOPPED)
             rc = drain_finish(&drain.session, err);
         loads_destroy(drain.loads);
+        refreshes_destroy(drain.refreshes);
         drain.loads = NULL;
+        drain.refreshes = NULL;
         session_close(&drain.session);
         if (rc != ERR_RETRY || shutdown_requested())
             return drain_end(rc, err);

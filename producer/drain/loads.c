@@ -212,15 +212,6 @@ loads_have_step(const struct loads *loads)
 
 /* Passes and marks are the same for every partition. */
 static int
-loads_add_to_all(struct loads *loads, struct event *event, struct error *err)
-{
-    int rc = 0;
-    for (int32_t p = 0; rc == 0 && p < loads->session->window.partitions; p++)
-        rc = session_add_control(loads->session, p, event, err);
-    return rc;
-}
-
-static int
 loads_add_step(struct loads *loads, struct error *err)
 {
     struct loader *loader = loads->loader;
@@ -231,12 +222,12 @@ loads_add_step(struct loads *loads, struct error *err)
     case LOADER_PASS:
         event.kind = EVENT_PASS;
         event.pass = &loader_pass(loader)->pass;
-        return loads_add_to_all(loads, &event, err);
+        return session_add_control(loads->session, -1, &event, err);
     case LOADER_BEGIN:
     case LOADER_END:
         event.kind = EVENT_JOB;
         event.job = loader_mark(loader);
-        return loads_add_to_all(loads, &event, err);
+        return session_add_control(loads->session, -1, &event, err);
     case LOADER_NOTHING:
     case LOADER_SILENT:
         break;

@@ -12,6 +12,7 @@ struct progress {
     struct status *status; /* outlives it */
     struct status_progress shown;
     struct status_load load;
+    struct status_refresh refresh;
     struct publisher_counts closed; /* by publishers that are destroyed */
     struct error failure;           /* code 0: none */
     uint64_t measured_rows;         /* shown.rows at measured_us */

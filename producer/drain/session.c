@@ -38,6 +38,7 @@ session_close(struct session *session)
     }
     publisher_destroy(session->publisher);
     window_reading_destroy(session->reading);
+    owed_destroy(session->owed);
     outbox_close(session->outbox);
     pg_close(session->pg);
     cursor_window_free(&session->window);
@@ -125,7 +126,10 @@ session_set_covered(struct session *session, const struct covered_fields *covere
 void
 session_set_loaded(struct session *session)
 {
-    CHECK(session->publisher == NULL);
+    const struct config *config = session->config;
+    CHECK(session->publisher == NULL && session->owed == NULL);
+    session->owed = owed_create(config->topic.partitions, config->producer.refresh.owed_max);
+    owed_restore(session->owed, &session->window, clock_monotonic_us());
     session->saved_tick = session->window.tick;
     session->saved_sub_id = session->window.sub_id;
     session->saved_us = clock_monotonic_us();
@@ -231,13 +235,33 @@ session_sleep(struct session *session, int ms)
 }
 
 int
+session_add_control(struct session *session, int32_t partition, struct event *event,
+                    struct error *err)
+{
+    int32_t first = partition >= 0 ? partition : 0;
+    int32_t last = partition >= 0 ? partition : session->window.partitions - 1;
+    int rc = 0;
+    event->tick = session->window.tick;
+    for (int32_t p = first; rc == 0 && p <= last; p++) {
+        rc = publisher_add_control(session->publisher, p, event, err);
+        if (rc == 0 && publisher_full(session->publisher))
+            rc = session_flush(session, err);
+    }
+    return rc;
+}
+
+int
 session_add_marks(struct session *session, enum mark_kind kind,
                   const struct source_snapshot *snapshot, struct error *err)
 {
     int64_t max_row_id = session->progress->shown.max_row_id;
     int64_t last_row_id = publisher_numbering(session->publisher)->last_row_id;
+    int32_t partitions = session->window.partitions;
+    int64_t *owed = memory_alloc((size_t)partitions * sizeof *owed);
     struct buffer text = {0};
     CHECK(snapshot->snapshot.xmin > 0);
+    for (int32_t i = 0; i < partitions; i++)
+        owed[i] = owed_count(session->owed, i);
     snapshot_print(&snapshot->snapshot, &text);
     const struct mark mark = {
         .kind = kind,
@@ -247,19 +271,9 @@ session_add_marks(struct session *session, enum mark_kind kind,
         .snapshot = {(const char *)text.data, text.bytes},
         .source_empty = kind == MARK_FENCE && session->owner.source_empty,
     };
-    int rc = publisher_add_marks(session->publisher, session->window.tick, &mark, err);
+    int rc = publisher_add_marks(session->publisher, session->window.tick, &mark, owed, err);
     buffer_free(&text);
-    return rc;
-}
-
-int
-session_add_control(struct session *session, int32_t partition, struct event *event,
-                    struct error *err)
-{
-    event->tick = session->window.tick;
-    int rc = publisher_add_control(session->publisher, partition, event, err);
-    if (rc == 0 && publisher_full(session->publisher))
-        rc = session_flush(session, err);
+    free(owed);
     return rc;
 }
 
@@ -282,6 +296,15 @@ session_start_chunk(struct session *session, int64_t after_id, const struct snap
 {
     status_begin_server_call(session->status);
     int rc = outbox_start(session->outbox, s1, s2, after_id, err);
+    status_end_server_call(session->status);
+    return rc;
+}
+
+int
+session_start_requests(struct session *session, const struct owed_rest *rest, struct error *err)
+{
+    status_begin_server_call(session->status);
+    int rc = outbox_start_requests(session->outbox, rest->s1, rest->s2, rest->after_id, err);
     status_end_server_call(session->status);
     return rc;
 }
@@ -324,13 +347,14 @@ int
 session_open_window(struct session *session, const struct snapshot *s2, struct error *err)
 {
     struct cursor_window *window = &session->window;
+    const struct snapshot *answered = owed_answered(session->owed);
     CHECK(publisher_flushed(session->publisher));
     CHECK(publisher_outstanding(session->publisher) == 0);
     CHECK(session->delivered.snapshot.xmax >= window->s2.xmax);
     session->window_pending = false;
     snapshot_copy(&window->s1, &session->delivered.snapshot);
     snapshot_copy(&window->s2, s2);
-    snapshot_copy(&window->answered, &window->s1);
+    snapshot_copy(&window->answered, answered != NULL ? answered : &window->s1);
     window->tick++;
     window->sub_id = 0;
     session_take_numbers(session, publisher_numbering(session->publisher));

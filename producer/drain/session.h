@@ -17,6 +17,7 @@
 #include "producer/drain/progress.h"
 #include "producer/load/load_chunk.h"
 #include "producer/load/window_reading.h"
+#include "producer/refresh/owed.h"
 #include "producer/sink/publisher.h"
 #include "producer/source/cursor.h"
 #include "producer/source/outbox.h"
@@ -43,6 +44,8 @@ struct session {
     struct arena arena;
     struct covered_fields covered; /* as read when the session began or by a load; in `arena` */
     struct cursor_window window;   /* the newest saved position */
+    struct owed *owed;             /* owned; NULL until the takeover has loaded the position */
+    bool requests_taken;           /* of the window that is sent */
     int64_t saved_tick;            /* of the position in the cursor, as loaded or saved last */
     int64_t saved_sub_id;
     /* All rows that this snapshot sees have been handed to the publisher. */
@@ -71,19 +74,23 @@ int session_await_acks(struct session *session, struct error *err);
 /* Waits `ms` with heartbeats, without using the servers. */
 int session_sleep(struct session *session, int ms);
 
+/* Queues an event that takes no seq, of the present window, for a partition (-1: for all of them),
+ * and sends what is enough for that. ERR_DATA: it cannot be sent. */
+int session_add_control(struct session *session, int32_t partition, struct event *event,
+                        struct error *err);
 /* Queues a mark of `snapshot` for every partition. */
 int session_add_marks(struct session *session, enum mark_kind kind,
                       const struct source_snapshot *snapshot, struct error *err);
 
-/* Queues an event without a seq, of the present window. ERR_DATA: it fits no message. */
-int session_add_control(struct session *session, int32_t partition, struct event *event,
-                        struct error *err);
 /* Queues all chunks of a reading. */
 int session_add_chunk(struct session *session, const struct load_chunk *chunk, struct error *err);
 
 /* Requests the rows with id > `after_id` of the window between s1 and s2. */
 int session_start_chunk(struct session *session, int64_t after_id, const struct snapshot *s1,
                         const struct snapshot *s2, struct error *err);
+/* Requests the requests among the rows of `rest`, whose end is up to the caller. */
+int session_start_requests(struct session *session, const struct owed_rest *rest,
+                           struct error *err);
 /* Takes what has arrived of the requested chunk, waiting up to `wait_ms` for more. */
 int session_pump(struct session *session, int wait_ms, struct error *err);
 /* Waits until the requested chunk is complete, and takes it. */

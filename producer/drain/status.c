@@ -153,6 +153,17 @@ status_publish_patrol(struct status *status, const struct status_patrol *patrol)
 }
 
 void
+status_publish_refresh(struct status *status, const struct status_refresh *refresh)
+{
+    mutex_lock(&status->mutex);
+    CHECK(refresh->requests >= status->view.refresh.requests);
+    CHECK(refresh->answers >= status->view.refresh.answers);
+    CHECK(refresh->owed >= 0 && (refresh->owed == 0 || refresh->oldest_us > 0));
+    status->view.refresh = *refresh;
+    mutex_unlock(&status->mutex);
+}
+
+void
 status_read(struct status *status, struct status_view *view)
 {
     mutex_lock(&status->mutex);
@@ -207,6 +218,13 @@ status_freshness_seconds(const struct status_view *view)
         return -1;
     int64_t age_us = clock_realtime_us() - view->progress.delivered_clock_us;
     return age_us > 0 ? (double)age_us / 1e6 : 0;
+}
+
+double
+status_owed_seconds(const struct status_view *view)
+{
+    int64_t age_us = clock_monotonic_us() - view->refresh.oldest_us;
+    return view->refresh.oldest_us > 0 && age_us > 0 ? (double)age_us / 1e6 : 0;
 }
 
 double

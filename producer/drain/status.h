@@ -80,6 +80,15 @@ struct status_patrol {
     char error[STATUS_ERROR_BYTES]; /* "": all members have answered */
 };
 
+/* What the drain does for requests. */
+struct status_refresh {
+    int64_t owed;                   /* rows whose requests are not answered */
+    int64_t oldest_us;              /* monotonic: when the oldest became owed; 0: nothing is owed */
+    uint64_t requests;              /* rows of this run that ask for something */
+    uint64_t answers;               /* rows of this run whose requests were answered */
+    char error[STATUS_ERROR_BYTES]; /* why some cannot be answered at present; "": nothing */
+};
+
 struct status_view {
     enum status_phase phase;
     char error[STATUS_ERROR_BYTES]; /* "": none; the reason when stopped */
@@ -89,15 +98,18 @@ struct status_view {
     struct status_retention retention;
     struct status_load load;
     struct status_patrol patrol;
+    struct status_refresh refresh;
 };
 
 struct status {
-    pthread_mutex_t mutex; /* of view.phase, .error, .progress, .retention, .load, .patrol */
+    /* Of view.phase, .error, .progress, .retention, .load, .patrol, .refresh. */
+    pthread_mutex_t mutex;
     struct status_view view;
     _Atomic int64_t heartbeat_us; /* monotonic */
     _Atomic int server_calls;     /* nested */
     struct metrics_histogram cycles;
     struct metrics_histogram load_steps;
+    struct metrics_histogram refresh_turns;
 };
 
 void status_init(struct status *status);
@@ -115,6 +127,7 @@ void status_publish(struct status *status, const struct status_progress *progres
 void status_set_error(struct status *status, const char *error);
 
 void status_publish_load(struct status *status, const struct status_load *load);
+void status_publish_refresh(struct status *status, const struct status_refresh *refresh);
 
 /* For the trimmer. */
 void status_publish_retention(struct status *status, const struct status_retention *retention);
@@ -136,5 +149,7 @@ bool status_is_ready(const struct status_view *view, char *why, size_t bytes);
 double status_freshness_seconds(const struct status_view *view);
 /* The same while rows wait to be sent, else 0. */
 double status_backlog_seconds(const struct status_view *view);
+/* Age of the oldest request that is owed; 0: nothing is owed. */
+double status_owed_seconds(const struct status_view *view);
 
 #endif

@@ -1,8 +1,9 @@
 #include "producer/drain/window_rows.h"
 
 #include "common/base/check.h"
-#include "common/ops/ops_json.h"
 #include "producer/drain/dead_letters.h"
+#include "producer/drain/requests.h"
+#include "producer/drain/row_event.h"
 #include "producer/sink/numbering.h"
 #include "producer/source/copy_rows.h"
 
@@ -11,7 +12,6 @@ enum { PUMP_EVERY_ROWS = 64 };
 struct window_rows {
     struct session *session;
     struct dead_letters *dead_letters;
-    struct ops_limits limits;
     struct arena row; /* ops of the current row */
 };
 
@@ -21,38 +21,6 @@ window_rows_flush(struct window_rows *rows, struct error *err)
 {
     int rc = dead_letters_store(rows->dead_letters, err);
     return rc == 0 ? session_flush(rows->session, err) : rc;
-}
-
-/* Fills the kind and the ops of `event` from the row, or `err` with the reason why it is not an
- * event. `*all`: the event goes to every partition. */
-static int
-window_rows_parse(struct window_rows *rows, const struct outbox_row *row, struct event *event,
-                  bool *all, struct error *err)
-{
-    static const enum event_kind kinds[] = {
-        [OPS_ROUTE_ENTITY] = EVENT_ROW,
-        [OPS_ROUTE_FAN_OUT] = EVENT_FAN_OUT,
-        [OPS_ROUTE_REQUESTS] = EVENT_PARENT_REFRESH,
-    };
-    const struct config_topic *topic = &rows->session->config->topic;
-    enum ops_route route = row->to_all ? OPS_ROUTE_FAN_OUT : OPS_ROUTE_ENTITY;
-    int rc;
-    arena_reset(&rows->row);
-    if (row->too_large)
-        rc = error_set(err, ERR_DATA, "ops are larger than producer.row_bytes (%u bytes)",
-                       rows->limits.row_bytes);
-    else
-        rc = ops_json_parse(row->ops, &rows->limits, &rows->row, &event->ops, &route, err);
-    *all = route != OPS_ROUTE_ENTITY;
-    event->kind = kinds[route];
-    if (rc == 0 && !*all &&
-        !numbering_has_slot(row->entity_id, topic->partitions, topic->max_slots))
-        rc = error_set(err, ERR_DATA,
-                       "entity_id %lld has no slot: it is negative, or not below"
-                       " topic.max_slots * topic.partitions",
-                       (long long)row->entity_id);
-    CHECK(rc == 0 || rc == ERR_DATA); /* any other error would make a dead letter of a good row */
-    return rc;
 }
 
 /* This version rejects the row, for the reason in `err`; one that accepted it before decides. */
@@ -109,25 +77,23 @@ window_rows_add_to_all(struct window_rows *rows, struct event *event, struct err
 static int
 window_rows_take_row(struct window_rows *rows, const struct outbox_row *row, struct error *err)
 {
-    int32_t partitions = rows->session->config->topic.partitions;
-    struct event event = {
-        .tick = rows->session->window.tick,
-        .has_created_at = row->has_created_at,
-        .created_at_us = row->created_at_us,
-        .txid = row->txid,
-        .row_id = row->id,
-        .entity_id = row->entity_id,
-    };
-    bool all;
-    int rc = window_rows_parse(rows, row, &event, &all, err);
+    struct session *session = rows->session;
+    const struct config *config = session->config;
+    struct event event;
+    arena_reset(&rows->row);
+    int rc = row_event_parse(config, row, &rows->row, &event, err);
+    event.tick = session->window.tick;
+    bool all = event.kind != EVENT_ROW;
     const char *stored = dead_letters_find_stored(rows->dead_letters, row->id);
     if (stored != NULL)
         dead_letters_reject(rows->dead_letters, &event, stored);
     else if (rc != 0 && (rc = window_rows_recheck(rows, &event, err)) != 0)
         return rc;
+    requests_take_event(session, &event);
     if (all)
         return window_rows_add_to_all(rows, &event, err);
-    return window_rows_add(rows, &event, numbering_partition(row->entity_id, partitions), err);
+    int32_t partition = numbering_partition(row->entity_id, config->topic.partitions);
+    return window_rows_add(rows, &event, partition, err);
 }
 
 /* After the n-th row of a chunk: sends what is enough for that, and reads on. */
@@ -212,10 +178,8 @@ window_rows_send(struct session *session, const struct outbox_chunk *first, bool
     struct window_rows rows = {
         .session = session,
         .dead_letters = dead_letters_create(session, resumed),
-        .limits = ops_limits_default,
     };
     CHECK(resumed || session->window.sub_id == 0);
-    rows.limits.row_bytes = (uint32_t)session->config->producer.row_bytes;
     int rc = window_rows_take_chunks(&rows, *first, err);
     dead_letters_destroy(rows.dead_letters);
     arena_free(&rows.row);

@@ -524,7 +524,9 @@ job_add_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_t id
         " reason, job, place) SELECT o.name, $2::bigint, r.entity, $5::bigint, $3::bigint,"
         " r.entity, r.ops, r.reason, $4::bigint, r.place FROM owner o,"
         " jsonb_to_recordset($6::jsonb) AS r(entity bigint, place text, reason text, ops jsonb)"
-        " ON CONFLICT DO NOTHING" CURSOR_OWNER_END;
+        " ON CONFLICT (name, epoch, row_id, job, place) DO UPDATE SET tick = EXCLUDED.tick,"
+        " generation = EXCLUDED.generation, reason = EXCLUDED.reason, rejected_at = now(),"
+        " retried_txid = NULL WHERE bitdex_dead_letters.job = -1" CURSOR_OWNER_END;
     char texts[2][INTEGER_TEXT_BYTES];
     struct buffer json = {0};
     CHECK(problems->count > 0 && problems->count <= LOAD_PROBLEMS_MAX);

@@ -61,6 +61,9 @@ struct job {
     uint32_t source_count;
 };
 
+/* As the job of dead letters: they are of answers to requests. */
+#define JOB_OF_ANSWERS INT64_C(-1)
+
 enum job_end { JOB_DONE, JOB_FAILED, JOB_CANCELLED };
 
 /* The unfinished job that is first in the queue, or that is running. With `loads` it is found only
@@ -88,7 +91,8 @@ int job_finish(struct pg *pg, const struct cursor_owner *owner, int64_t id, enum
 int job_poll(struct pg *pg, int64_t id, bool *exists, bool *cancel_requested, struct error *err);
 
 /* Stores what the job could not load as dead letters, before the events without it are sent (L9).
- * What is stored already stays as it is. */
+ * What is stored already stays as it is, except for answers: the newest one says what is wrong
+ * now, and no retry has resolved it. */
 int job_add_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_t id, int64_t tick,
                          const struct load_problems *problems, struct error *err);
 

@@ -52,7 +52,8 @@ struct owed {
     int64_t *held;     /* by partition: rows that are held */
     struct owed_window *first, *last;
     uint32_t window_count;
-    uint32_t rest_count; /* windows with a rest */
+    uint32_t rest_count;  /* windows with a rest */
+    int64_t resumed_tick; /* a part of this window was sent before the restart; NO_TICK: none */
 };
 
 struct owed *
@@ -62,6 +63,7 @@ owed_create(int32_t partitions, int64_t requests_max)
     CHECK(partitions > 0 && requests_max > 0);
     owed->partitions = partitions;
     owed->requests_max = (uint64_t)requests_max;
+    owed->resumed_tick = NO_TICK;
     owed->held = memory_zalloc((size_t)partitions * sizeof *owed->held);
     return owed;
 }
@@ -166,6 +168,8 @@ owed_restore(struct owed *owed, const struct cursor_window *window, int64_t now_
         begin_rest(owed, before, &window->s1, OUTBOX_FIRST_ROW, INT64_MAX);
         before->is_counted = false;
     }
+    if (window->sub_id != 0)
+        owed->resumed_tick = window->tick;
     if (window->sub_id != 0 && window_may_hold_rows(&window->s1, &window->s2)) {
         struct owed_window *sent = push_window(owed, NO_TICK, &window->s1, now_us);
         begin_rest(owed, sent, &window->s2, OUTBOX_FIRST_ROW, window->sub_id);
@@ -210,7 +214,8 @@ hold(struct owed *owed, struct owed_window *window, const struct owed_entry *ent
     count_row(owed, owed->held, entry->partition, 1);
 }
 
-/* The window to whose rest the row belongs. */
+/* The window to whose rest the row belongs. A new rest begins with this row if earlier rows of the
+ * window are held, or are in the rest that a restart has found. */
 static struct owed_window *
 rest_of(struct owed *owed, const struct owed_place *place, int64_t row_id)
 {
@@ -222,9 +227,10 @@ rest_of(struct owed *owed, const struct owed_place *place, int64_t row_id)
         snapshot_copy(&last->s2, place->s2);
         return last;
     }
-    bool has_held = last != NULL && last->tick == place->tick;
+    bool has_earlier =
+        place->tick == owed->resumed_tick || (last != NULL && last->tick == place->tick);
     last = push_window(owed, place->tick, place->s1, place->now_us);
-    begin_rest(owed, last, place->s2, has_held ? row_id - 1 : OUTBOX_FIRST_ROW, INT64_MAX);
+    begin_rest(owed, last, place->s2, has_earlier ? row_id - 1 : OUTBOX_FIRST_ROW, INT64_MAX);
     return last;
 }
 
@@ -278,6 +284,20 @@ owed_rest(const struct owed *owed)
     return (struct owed_rest){&window->s1, &window->s2, window->after_id, window->up_to_id};
 }
 
+/* A row was taken from the rest. If it cannot be one of those that were counted, somebody has
+ * changed the outbox, and the number of the others is not known any more. */
+static void
+uncount_row(const struct owed *owed, struct owed_window *window, int32_t partition)
+{
+    bool has_row = window->is_counted && window->rest_rows > 0 &&
+                   window->rest[partition >= 0 ? partition : 0] > 0;
+    window->is_counted = has_row;
+    if (!has_row)
+        return;
+    window->rest_rows--;
+    count_row(owed, window->rest, partition, -1);
+}
+
 bool
 owed_take(struct owed *owed, const struct owed_entry *entry)
 {
@@ -287,10 +307,7 @@ owed_take(struct owed *owed, const struct owed_entry *entry)
         return false;
     hold(owed, window, entry);
     window->after_id = entry->row_id;
-    if (!window->is_counted)
-        return true;
-    window->rest_rows--;
-    count_row(owed, window->rest, entry->partition, -1);
+    uncount_row(owed, window, entry->partition);
     return true;
 }
 

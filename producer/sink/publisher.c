@@ -199,7 +199,7 @@ publisher_add(struct publisher *publisher, int32_t partition, struct event *even
 
 int
 publisher_add_marks(struct publisher *publisher, int64_t tick, const struct mark *mark,
-                    struct error *err)
+                    const int64_t *owed, struct error *err)
 {
     const struct numbering *numbering = &publisher->numbering;
     struct event event = {.kind = EVENT_MARK, .tick = tick, .mark = *mark};
@@ -221,6 +221,7 @@ publisher_add_marks(struct publisher *publisher, int64_t tick, const struct mark
         event.seq = numbering->seq[i];
         event.mark.digest = numbering->digest[i];
         event.mark.content_digest = numbering->content_digest[i];
+        event.mark.owed = owed[i];
         CHECK(event.seq > 0 || event.mark.digest == EVENT_DIGEST_START);
         int rc = event_encode(publisher->codec, &event, &queue->bytes, err);
         if (rc != 0)

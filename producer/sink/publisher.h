@@ -58,10 +58,10 @@ void publisher_destroy(struct publisher *publisher);
 int publisher_add(struct publisher *publisher, int32_t partition, struct event *event,
                   struct error *err);
 
-/* Queues a mark for every partition, with the partition's last seq and digests, and what is in the
- * origin. Everything else is taken from `mark` and `tick`. */
+/* Queues a mark for every partition, with the partition's last seq and digests, its number in
+ * `owed`, and what is in the origin. Everything else is taken from `mark` and `tick`. */
 int publisher_add_marks(struct publisher *publisher, int64_t tick, const struct mark *mark,
-                        struct error *err);
+                        const int64_t *owed, struct error *err);
 
 /* The fields that the triggers in place cover, for the marks from now on. The texts outlive the
  * publisher. */

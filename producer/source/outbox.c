@@ -75,7 +75,7 @@ outbox_close(struct outbox *outbox)
  * goes to all partitions is computed here, by the rule of `enum ops_route`. */
 static void
 outbox_write_sql(struct outbox *outbox, const struct snapshot *s1, const struct snapshot *s2,
-                 int64_t after_id)
+                 int64_t after_id, const char *json)
 {
     struct buffer *sql = &outbox->sql;
     int64_t row_bytes = outbox->limits.row_bytes;
@@ -87,9 +87,9 @@ outbox_write_sql(struct outbox *outbox, const struct snapshot *s1, const struct 
                          "COPY (SELECT id, entity_id, txid, created_at,"
                          " CASE WHEN octet_length(json) <= %" PRId64 " THEN json END,"
                          " CASE WHEN octet_length(json) > %" PRId64 " THEN " GOES_TO_ALL " END"
-                         " FROM (SELECT *, ops::text AS json FROM ("
+                         " FROM (SELECT *, %s AS json FROM ("
                          "SELECT id, entity_id, txid, created_at, ops FROM \"BitdexOps\" WHERE ",
-                         row_bytes, row_bytes);
+                         row_bytes, row_bytes, json);
     window_append_condition(s1, s2, sql);
     if (after_id != OUTBOX_FIRST_ROW)
         buffer_append_format(sql, " AND id > %" PRId64, after_id);
@@ -99,22 +99,39 @@ outbox_write_sql(struct outbox *outbox, const struct snapshot *s1, const struct 
                          outbox->chunk_rows);
 }
 
-int
-outbox_start(struct outbox *outbox, const struct snapshot *s1, const struct snapshot *s2,
-             int64_t after_id, struct error *err)
+/* `json`: the expression of the ops as text. */
+static int
+outbox_request(struct outbox *outbox, const struct snapshot *s1, const struct snapshot *s2,
+               int64_t after_id, const char *json, struct error *err)
 {
     CHECK(!outbox->running);
     CHECK(!outbox->ready);
     CHECK(s1->xmax <= s2->xmax);
     outbox->chunk_rows = outbox->limits.chunk_rows;
     outbox->after_id = after_id;
-    outbox_write_sql(outbox, s1, s2, after_id);
+    outbox_write_sql(outbox, s1, s2, after_id, json);
     buffer_clear(&outbox->arriving);
     int rc = pg_copy_start(outbox->pg, buffer_string(&outbox->sql), err);
     if (rc != 0)
         return error_wrap(err, rc, "could not read the outbox");
     outbox->running = true;
     return 0;
+}
+
+int
+outbox_start(struct outbox *outbox, const struct snapshot *s1, const struct snapshot *s2,
+             int64_t after_id, struct error *err)
+{
+    return outbox_request(outbox, s1, s2, after_id, "ops::text", err);
+}
+
+int
+outbox_start_requests(struct outbox *outbox, const struct snapshot *s1, const struct snapshot *s2,
+                      int64_t after_id, struct error *err)
+{
+    return outbox_request(outbox, s1, s2, after_id,
+                          "CASE WHEN ops @> '[{\"op\":\"refresh\"}]' THEN ops::text ELSE '[]' END",
+                          err);
 }
 
 /* Validates and counts the rows of a chunk whose bytes have all arrived. `cut`: there are more. */

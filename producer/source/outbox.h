@@ -43,6 +43,10 @@ void outbox_close(struct outbox *outbox);
 int outbox_start(struct outbox *outbox, const struct snapshot *s1, const struct snapshot *s2,
                  int64_t after_id, struct error *err);
 
+/* Likewise, for the requests among the rows: other rows have the ops `[]`. */
+int outbox_start_requests(struct outbox *outbox, const struct snapshot *s1,
+                          const struct snapshot *s2, int64_t after_id, struct error *err);
+
 /* Takes what has arrived, waiting up to `wait_ms` for the first byte. Does nothing when no chunk is
  * requested. */
 int outbox_pump(struct outbox *outbox, int wait_ms, struct error *err);

@@ -121,6 +121,30 @@ test_what_the_patrol_has_found_is_shown(void **unused)
     status_free(&status);
 }
 
+static void
+test_owed_requests_are_shown(void **unused)
+{
+    (void)unused;
+    struct status status;
+    struct status_refresh refresh = {.requests = 9, .answers = 4, .error = "no table"};
+    status_init(&status);
+    check_answer(&status, "GET", "/api/status", 200,
+                 "\"refresh_owed\":0,\"refresh_oldest_owed_seconds\":0.0,");
+    refresh.owed = 5;
+    refresh.oldest_us = clock_monotonic_us() - 50 * US_PER_S;
+    status_publish_refresh(&status, &refresh);
+    check_answer(&status, "GET", "/api/status", 200,
+                 "\"refresh_owed\":5,\"refresh_oldest_owed_seconds\":50.");
+    check_answer(&status, "GET", "/api/status", 200,
+                 "\"refresh_requests\":9,\"refresh_answers\":4,\"refresh_error\":\"no table\"");
+    check_answer(&status, "GET", "/metrics", 200, "bitdex_refresh_owed{source=\"p\"} 5\n");
+    check_answer(&status, "GET", "/metrics", 200, "bitdex_refresh_error{source=\"p\"} 1\n");
+    check_answer(&status, "GET", "/metrics", 200, "bitdex_refresh_answers_total{source=\"p\"} 4\n");
+    check_answer(&status, "GET", "/metrics", 200,
+                 "bitdex_refresh_turn_seconds_count{source=\"p\"} 0\n");
+    status_free(&status);
+}
+
 int
 main(void)
 {
@@ -130,6 +154,7 @@ main(void)
         cmocka_unit_test(test_other_paths_and_methods_are_refused),
         cmocka_unit_test(test_a_running_load_is_shown),
         cmocka_unit_test(test_what_the_patrol_has_found_is_shown),
+        cmocka_unit_test(test_owed_requests_are_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

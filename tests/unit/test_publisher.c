@@ -129,7 +129,8 @@ test_events_carry_their_numbers_and_marks_the_last_ones(void **state)
     fixture_begin(&fixture);
     assert_int_equal(add_row(&fixture, 10, 4, "x", NULL), 0);
     assert_int_equal(add_row(&fixture, 11, 7, "y", NULL), 0);
-    assert_int_equal(publisher_add_marks(fixture.publisher, 9, &mark, NULL), 0);
+    const int64_t owed[] = {0, 3, 5, 7};
+    assert_int_equal(publisher_add_marks(fixture.publisher, 9, &mark, owed, NULL), 0);
     flush_and_await(&fixture);
     assert_int_equal(publisher_acked_offset(fixture.publisher, 1), 2);
     assert_int_equal(publisher_acked_offset(fixture.publisher, 0), 0);
@@ -145,6 +146,7 @@ test_events_carry_their_numbers_and_marks_the_last_ones(void **state)
     assert_memory_equal(key, "\0\0\0\0\0\0\0\7", 8);
     struct event watermark = read_event(&fixture, 1, 2, &arena, NULL);
     assert_int_equal(watermark.kind, EVENT_MARK);
+    assert_int_equal(watermark.mark.owed, 3);
     assert_int_equal(watermark.seq, 2);
     assert_true(watermark.mark.digest ==
                 event_digest_next(event_digest_next(EVENT_DIGEST_START, 10), 11));
