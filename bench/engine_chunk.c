@@ -7,8 +7,10 @@
 #include "common/base/check.h"
 #include "common/base/memory.h"
 #include "consumer/engine/engine_chunk.h"
+#include "consumer/engine/engine_compare.h"
+#include "consumer/engine/engine_sum.h"
 
-enum { CHUNK_IDS = 16384 };
+enum { CHUNK_IDS = 16384, RANGE_IDS = 65536 };
 
 /* What a chunk names: the sources of the gallery. */
 struct source {
@@ -25,6 +27,8 @@ static const struct source sources[] = {
     {"tools, versions", TOOL_IDS, VERSION_IDS, false},
     {"all of them", LEVEL, PUBLISHED_AT, true},
 };
+
+enum { SOURCES = sizeof sources / sizeof sources[0] };
 
 static int
 number_compare(const void *left, const void *right)
@@ -152,6 +156,54 @@ bench_source(struct engine *engine, const struct source *source, uint64_t shift,
     arena_free(&arena);
 }
 
+/* Sums of ranges, as `verify` and the patrol ask for them. */
+static void
+bench_sums(const struct engine *engine, uint64_t range_ids)
+{
+    struct engine_field_sum sums[FIELDS + 1];
+    double values = 0, ranges = 0;
+    double begin_us = cpu_us();
+    for (uint64_t begin = 0; begin < entities; begin += range_ids, ranges++) {
+        engine_sum_range(engine, (int64_t)begin, (int64_t)(begin + range_ids), sums, NULL);
+        for (int field = 0; field <= FIELDS; field++) {
+            CHECK(!sums[field].is_damaged);
+            values += (double)sums[field].sum.count;
+        }
+    }
+    double spent_us = cpu_us() - begin_us;
+    printf("%-16s %-10s %9.0f %9s %9.2f %9s %9.1f\n", "all fields", "sum", values / ranges, "",
+           spent_us / ranges / 1e3, "", values / spent_us);
+}
+
+/* Check chunks that agree with the index. */
+static void
+bench_comparison(const struct engine *engine)
+{
+    static const struct engine_rejects rejects = {.take = fail_reject};
+    struct engine_comparison comparison = {.listed_max = 0};
+    struct arena arena;
+    double values = 0, chunks = 0, spent_us = 0;
+    arena_init(&arena);
+    for (uint32_t field = 0; field < FIELDS; field++)
+        field_set_add(&comparison.fields, field);
+    field_set_add(&comparison.fields, FIELD_ALIVE);
+    for (uint64_t begin = 0; begin < entities; begin += CHUNK_IDS, chunks++) {
+        struct chunk chunk;
+        arena_reset(&arena);
+        make_chunk(&sources[SOURCES - 1], begin, 0, &arena, &chunk);
+        engine_prepare_chunk(engine, &chunk, &arena, &rejects);
+        double begin_us = cpu_us();
+        engine_compare_chunk(engine, &chunk, &comparison, NULL);
+        spent_us += cpu_us() - begin_us;
+        CHECK(comparison.total == 0);
+        for (uint32_t i = 0; i < chunk.column_count; i++)
+            values += chunk.columns[i].count;
+    }
+    printf("%-16s %-10s %9.0f %9s %9.2f %9s %9.1f\n", "all of them", "compare", values / chunks, "",
+           spent_us / chunks / 1e3, "", values / spent_us);
+    arena_free(&arena);
+}
+
 static void
 bench_rows(void)
 {
@@ -176,7 +228,6 @@ bench_rows(void)
 void
 bench_chunks(void)
 {
-    enum { SOURCES = sizeof sources / sizeof sources[0] };
     printf("\nchunks of %d entities          values   prepare     apply   longest\n", CHUNK_IDS);
     printf("%-27s %9s %9s %9s %9s %9s\n", "", "a chunk", "ms", "ms", "ms", "M/s");
     struct engine *engine = engine_open(&index_config);
@@ -190,6 +241,9 @@ bench_chunks(void)
     engine = engine_open(&index_config);
     bench_source(engine, &sources[SOURCES - 1], 0, "empty");
     bench_source(engine, &sources[SOURCES - 1], 0, "equal");
+    bench_sums(engine, RANGE_IDS);
+    bench_sums(engine, entities);
+    bench_comparison(engine);
     engine_destroy(engine);
     bench_rows();
 }

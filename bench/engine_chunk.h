@@ -1,4 +1,5 @@
-/* Loading the entities by chunks, against loading them row by row. Prints a table. */
+/* Loading the entities by chunks, against loading them row by row; and comparing them, by sums and
+ * by check chunks. Prints a table. */
 #ifndef BENCH_ENGINE_CHUNK_H
 #define BENCH_ENGINE_CHUNK_H
 

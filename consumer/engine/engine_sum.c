@@ -7,12 +7,15 @@
 #include "consumer/engine/engine_time.h"
 #include "consumer/engine/field_page.h"
 
-/* The sums of one field, by structure. */
+/* What one field has. The hashes of the source are computed over one structure only: the postings
+ * of a filter field, otherwise what documents show. The structures are compared by fingerprints,
+ * which cost less: sums of a word for each value of a slot. */
 struct field_sums {
-    struct hash_sum held;   /* as documents show it */
-    struct hash_sum posted; /* of a filter field */
-    struct hash_sum sliced; /* of a sort field */
-    struct hash_sum computed;
+    struct hash_sum sum;
+    uint64_t held; /* fingerprint of what documents show */
+    uint64_t posted;
+    uint64_t sliced;
+    uint64_t computed;
     bool is_broken;
 };
 
@@ -27,19 +30,32 @@ struct range_sum {
     struct field_page *room;
 };
 
+/* As good as different for different values and slots. */
+static inline uint64_t
+value_word(uint32_t slot, int64_t value)
+{
+    uint64_t h = (uint64_t)value * 0x9e3779b97f4a7c15 + ((uint64_t)slot + 1) * 0xd6e8feb86659fd93;
+    h = (h ^ h >> 32) * 0xbf58476d1ce4e5b9;
+    return h ^ h >> 29;
+}
+
 /* --- postings -------------------------------------------------------------------------------- */
 
 static void
 sum_posting(void *context, int64_t value, const uint32_t *slots, uint32_t count)
 {
     const struct range_sum *range = context;
-    struct hash_sum sum = range->sums->posted;
+    struct hash_sum sum = range->sums->sum;
+    uint64_t posted = range->sums->posted;
     const struct sum_seed seed = sum_hash_seed(value);
     for (uint32_t i = 0; i < count; i++) {
-        if (slot_pages_have(&range->alive, slots[i]))
-            hash_sum_add(&sum, sum_hash_int(&seed, engine_entity_of(range->engine, slots[i])));
+        if (!slot_pages_have(&range->alive, slots[i]))
+            continue;
+        posted += value_word(slots[i], value);
+        hash_sum_add(&sum, sum_hash_int(&seed, engine_entity_of(range->engine, slots[i])));
     }
-    range->sums->posted = sum;
+    range->sums->sum = sum;
+    range->sums->posted = posted;
 }
 
 static void
@@ -48,38 +64,47 @@ sum_text_posting(void *context, int64_t value, const uint32_t *slots, uint32_t c
     const struct range_sum *range = context;
     struct text text = dictionary_text(&range->field->dictionary, (uint32_t)value);
     for (uint32_t i = 0; i < count; i++) {
+        if (!slot_pages_have(&range->alive, slots[i]))
+            continue;
         int64_t id = engine_entity_of(range->engine, slots[i]);
-        if (slot_pages_have(&range->alive, slots[i]))
-            hash_sum_add(&range->sums->posted, sum_hash_text(text, id));
+        range->sums->posted += value_word(slots[i], value);
+        hash_sum_add(&range->sums->sum, sum_hash_text(text, id));
     }
 }
 
 /* --- pages ----------------------------------------------------------------------------------- */
 
-static int64_t
-hash_value(const struct field *field, int64_t key, int64_t id)
+/* The fingerprint of the values. */
+static uint64_t
+print_page(const struct range_sum *range, uint32_t page, const struct field_page *values)
 {
-    if (field->type == FIELD_STRING)
-        return sum_hash_text(dictionary_text(&field->dictionary, (uint32_t)key), id);
-    const struct sum_seed seed = sum_hash_seed(key);
-    return sum_hash_int(&seed, id);
-}
-
-static void
-sum_page(const struct range_sum *range, uint32_t page, const struct field_page *values,
-         struct hash_sum *sum)
-{
-    struct hash_sum added = *sum;
+    uint64_t print = 0;
     uint32_t first = page * PAGE_SLOTS;
     for (uint32_t word = 0; word < PAGE_WORDS; word++) {
         for (uint64_t left = values->has.words[word]; left != 0; left &= left - 1) {
             uint32_t at = word * WORD_SLOTS + (uint32_t)__builtin_ctzll(left);
-            int64_t id = engine_entity_of(range->engine, first + at);
-            hash_sum_add(&added, hash_value(range->field, values->keys[at], id));
+            print += value_word(first + at, values->keys[at]);
         }
     }
     range->sums->is_broken |= values->is_broken;
-    *sum = added;
+    return print;
+}
+
+/* The hashes of the values of a field without postings, which are integers. */
+static void
+sum_page(const struct range_sum *range, uint32_t page, const struct field_page *values)
+{
+    struct hash_sum sum = range->sums->sum;
+    uint32_t first = page * PAGE_SLOTS;
+    CHECK(range->field->type == FIELD_SINGLE_VALUE);
+    for (uint32_t word = 0; word < PAGE_WORDS; word++) {
+        for (uint64_t left = values->has.words[word]; left != 0; left &= left - 1) {
+            uint32_t at = word * WORD_SLOTS + (uint32_t)__builtin_ctzll(left);
+            const struct sum_seed seed = sum_hash_seed(values->keys[at]);
+            hash_sum_add(&sum, sum_hash_int(&seed, engine_entity_of(range->engine, first + at)));
+        }
+    }
+    range->sums->sum = sum;
 }
 
 static void
@@ -87,41 +112,40 @@ sum_scalar_page(const struct range_sum *range, uint32_t page, const struct page_
 {
     const struct field *field = range->field;
     field_page_read(field, page, open, range->values);
-    sum_page(range, page, range->values, &range->sums->held);
+    range->sums->held += print_page(range, page, range->values);
+    if (!field->filters)
+        sum_page(range, page, range->values);
     if (field->sort_bits > 0) {
         field_page_read_slices(field, page, open, range->values);
-        sum_page(range, page, range->values, &range->sums->sliced);
+        range->sums->sliced += print_page(range, page, range->values);
     }
     if (field->computed_op != COMPUTED_NONE) {
         field_page_compute(field, page, open, range->computed, range->room);
-        sum_page(range, page, range->computed, &range->sums->computed);
+        range->sums->computed += print_page(range, page, range->computed);
     }
 }
 
+/* A field with postings, which have the hashes. */
 static void
-sum_set(const struct range_sum *range, uint32_t slot, struct hash_sum *sum)
+print_set_page(const struct range_sum *range, uint32_t page, const struct page_bits *open)
 {
-    struct set_reader reader;
-    int64_t value, id = engine_entity_of(range->engine, slot);
-    set_column_read(&range->field->sets, slot, &reader);
-    while (set_reader_next(&reader, &value)) {
-        const struct sum_seed seed = sum_hash_seed(value);
-        hash_sum_add(sum, sum_hash_int(&seed, id));
-    }
-}
-
-static void
-sum_set_page(const struct range_sum *range, uint32_t page, const struct page_bits *open)
-{
-    struct hash_sum sum = range->sums->held;
+    uint64_t print = 0;
+    bool is_broken = false;
+    CHECK(range->field->filters);
     for (uint32_t word = 0; word < PAGE_WORDS; word++) {
         for (uint64_t left = open->words[word]; left != 0; left &= left - 1) {
             uint32_t slot = page * PAGE_SLOTS + word * WORD_SLOTS + (uint32_t)__builtin_ctzll(left);
-            sum_set(range, slot, &sum);
-            range->sums->is_broken |= !field_set_is_present(range->field, slot);
+            struct set_reader reader;
+            int64_t value;
+            bool any = false;
+            set_column_read(&range->field->sets, slot, &reader);
+            for (; set_reader_next(&reader, &value); any = true)
+                print += value_word(slot, value);
+            is_broken |= any != roaring_bitmap_contains(range->field->present, slot);
         }
     }
-    range->sums->held = sum;
+    range->sums->held += print;
+    range->sums->is_broken |= is_broken;
 }
 
 static void
@@ -140,7 +164,7 @@ sum_pages(const struct range_sum *range, const struct engine_yield *yield)
         if (open == NULL)
             continue;
         if (range->field->type == FIELD_MULTI_VALUE)
-            sum_set_page(range, page, open);
+            print_set_page(range, page, open);
         else
             sum_scalar_page(range, page, open);
         give(yield);
@@ -149,19 +173,13 @@ sum_pages(const struct range_sum *range, const struct engine_yield *yield)
 
 /* --- fields ---------------------------------------------------------------------------------- */
 
-/* The sum of a structure that disagrees with what the field holds, if there is one. */
 static struct engine_field_sum
 field_sums_judge(const struct field *field, const struct field_sums *sums)
 {
-    struct engine_field_sum judged = {sums->held, true};
-    if (field->filters && !hash_sum_equal(&sums->held, &sums->posted))
-        judged.sum = sums->posted;
-    else if (field->sort_bits > 0 && !hash_sum_equal(&sums->held, &sums->sliced))
-        judged.sum = sums->sliced;
-    else
-        judged.is_damaged = sums->is_broken || (field->computed_op != COMPUTED_NONE &&
-                                                !hash_sum_equal(&sums->held, &sums->computed));
-    return judged;
+    bool is_damaged = sums->is_broken || (field->filters && sums->posted != sums->held) ||
+                      (field->sort_bits > 0 && sums->sliced != sums->held) ||
+                      (field->computed_op != COMPUTED_NONE && sums->computed != sums->held);
+    return (struct engine_field_sum){sums->sum, is_damaged};
 }
 
 static struct engine_field_sum

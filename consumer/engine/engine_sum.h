@@ -10,7 +10,7 @@
  *     strings              hashtextextended(value, id)
  *
  * A field has several structures (field.h), and a query reads the one that is fastest for it. So
- * each structure is summed by itself: the values as documents show them, the postings that filters
+ * each structure is read by itself: the values as documents show them, the postings that filters
  * read, the slices that sorting and ranges read. If they disagree, the field is damaged, and it
  * differs from the source whatever its sums are. A computed field is damaged as well when it does
  * not follow from its sources, and existence when an entity is visible that should be hidden, or
@@ -24,7 +24,7 @@
 #include "consumer/engine/sum_hash.h"
 
 struct engine_field_sum {
-    struct hash_sum sum; /* of a damaged field: of a structure that disagrees with another one */
+    struct hash_sum sum; /* of a damaged field: of one of the structures that disagree */
     bool is_damaged;
 };
 
