@@ -1,4 +1,5 @@
--- One role for the producer and one for the consumer, with the rights that each needs and no others.
+-- One role for the producer, one for the consumer and one for operators, with the rights that each needs
+-- and no others.
 -- Run this file after bitdex-producer init, as a superuser, or as the owner of the outbox if that role
 -- may create roles (CREATEROLE). It may be repeated.
 --
@@ -20,7 +21,7 @@ DO $$
 DECLARE
     role text;
 BEGIN
-    FOREACH role IN ARRAY ARRAY['bitdex_producer', 'bitdex_consumer'] LOOP
+    FOREACH role IN ARRAY ARRAY['bitdex_producer', 'bitdex_consumer', 'bitdex_operator'] LOOP
         IF to_regrole(role) IS NULL THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role);
         END IF;
@@ -43,6 +44,13 @@ GRANT SELECT, INSERT, DELETE ON bitdex_windows TO bitdex_producer;
 GRANT SELECT, INSERT ON bitdex_dead_letters TO bitdex_producer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bitdex_jobs TO bitdex_producer;
 GRANT SELECT ON bitdex_cursors TO bitdex_producer;
+
+-- For operators: requests for refreshes, in the outbox or with the commands dead-letters list, show and
+-- retry. Retried letters are marked.
+GRANT INSERT (entity_id, ops) ON "BitdexOps" TO bitdex_operator;
+GRANT USAGE ON SEQUENCE "BitdexOps_id_seq" TO bitdex_operator;
+GRANT SELECT, UPDATE (retried_txid) ON bitdex_dead_letters TO bitdex_operator;
+GRANT SELECT ON bitdex_producers, bitdex_windows TO bitdex_operator;
 
 -- For bitdex-consumer, which writes its positions to the cursor table.
 GRANT SELECT, INSERT, UPDATE ON bitdex_cursors TO bitdex_consumer;

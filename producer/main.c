@@ -13,6 +13,17 @@
 #include "producer/commands/trim.h"
 #include "producer/commands/verify.h"
 
+static const struct cli_option letter_list_options[] = {
+    {"--resolved", NULL, "include those that are resolved"},
+    {0},
+};
+
+static const struct cli_option letter_retry_options[] = {
+    {"--all", NULL, "all that were not retried yet"},
+    {"--job", "JOB", "of this load; without it, of rows of the outbox, or with --all of both"},
+    {0},
+};
+
 static const struct cli_command commands[] = {
     {.name = "init",
      .summary = "create tables, columns, indexes and topics; may be repeated",
@@ -142,10 +153,12 @@ static const struct cli_command commands[] = {
      .arguments = "[LIMIT [AFTER]]",
      .arguments_max = 2,
      .has_json = true,
+     .options = letter_list_options,
      .summary = "print ops rows, and values of loads, that could not be sent, with the reasons",
      .help =
          "Prints the first LIMIT (100) of those whose id is greater than AFTER, in the order of\n"
-         "ids: the row's id, or for a load the entity's.",
+         "ids: the row's id, or for a load the entity's. Those that were retried and answered are\n"
+         "resolved, and left out.",
      .run = command_dead_letters_list},
     {.name = "dead-letters show",
      .arguments = "ID [JOB]",
@@ -157,6 +170,20 @@ static const struct cli_command commands[] = {
          "ID is that of the ops row. With JOB it is an entity of that load, and its ops request\n"
          "what the load could not send.",
      .run = command_dead_letters_show},
+    {.name = "dead-letters retry",
+     .arguments = "[ID...]",
+     .arguments_max = CLI_ARGUMENTS_MAX,
+     .options = letter_retry_options,
+     .has_json = true,
+     .summary = "read what dead letters are about from the database once more",
+     .help =
+         "Inserts requests into the outbox: for the entity, or for what depends on the parent of\n"
+         "a fan-out. The ops of the letter are not sent again, because newer values may have\n"
+         "followed them. A letter is resolved when the answer has been sent. A field that no\n"
+         "trigger owns cannot be read: the SQL that corrects it by hand is printed, and the exit\n"
+         "code is 1. ID is that of an ops row, or with --job of an entity. The role needs the\n"
+         "rights of bitdex_operator (docs/roles.sql).",
+     .run = command_dead_letters_retry},
     {0},
 };
 

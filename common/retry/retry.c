@@ -1,6 +1,7 @@
 #include "common/retry/retry.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/check.h"
 #include "common/base/memory.h"
@@ -187,24 +188,84 @@ retry_from_ops(const struct config *config, int64_t entity_id, const struct json
     retry_end(retry);
 }
 
+/* What has to be written by hand is not known any more. */
+static void
+add_unknown_set(struct retry *retry, struct text field)
+{
+    struct json_writer writer;
+    CHECK(field.bytes > 0);
+    begin_element(retry, RETRY_ENTITY);
+    json_writer_init(&writer, &retry->rows[RETRY_ENTITY]);
+    json_object_begin(&writer);
+    json_key(&writer, "op");
+    json_string(&writer, op_kind_name(OP_SET));
+    json_key(&writer, "field");
+    json_text(&writer, field);
+    json_key(&writer, "value");
+    json_null(&writer);
+    json_object_end(&writer);
+}
+
 void
 retry_from_field(const struct config *config, struct text field, struct retry *retry)
 {
     *retry = (struct retry){0};
-    if (field.bytes > 0 && config_entry_owner(config, field) < 0)
+    if (field.bytes > 0 && config_entry_owner(config, field) < 0) {
         refuse(retry, "no trigger owns field ", field, "");
-    else
+        add_unknown_set(retry, field);
+    } else {
         add_request(retry, field, NULL, 0);
+    }
     retry_end(retry);
 }
 
-void
-retry_from_parent(const struct config *config, uint32_t entry, int64_t key, struct retry *retry)
+/* Is the place in the table of this entry? Then `*field` is the rest of it. */
+static bool
+take_table(const struct config_trigger *trigger, struct text place, struct text *field)
 {
-    CHECK(entry < config->trigger_count);
+    size_t bytes = strlen(trigger->table);
+    CHECK(bytes > 0);
+    if (place.bytes < bytes || memcmp(place.data, trigger->table, bytes) != 0)
+        return false;
+    *field = (struct text){place.data + bytes, place.bytes - bytes};
+    if (field->bytes == 0)
+        return true;
+    if (field->data[0] != '.')
+        return false;
+    *field = (struct text){field->data + 1, field->bytes - 1};
+    return true;
+}
+
+/* The field of a place whose table triggers do not have, as of a dump phase. */
+static struct text
+last_part(struct text place)
+{
+    size_t at = place.bytes;
+    while (at > 0 && place.data[at - 1] != '.')
+        at--;
+    return at > 0 ? (struct text){place.data + at, place.bytes - at} : (struct text){0};
+}
+
+void
+retry_from_place(const struct config *config, int64_t id, struct text place, struct retry *retry)
+{
+    struct text field = last_part(place);
     *retry = (struct retry){0};
-    add_parent(retry, config, entry, key);
-    retry_end(retry);
+    for (uint32_t i = 0; i < config->trigger_count; i++) {
+        const struct config_trigger *trigger = &config->triggers[i];
+        bool is_pass = trigger->kind == TRIGGER_FAN_OUT && trigger->children.table == NULL;
+        struct text rest;
+        if (!take_table(trigger, place, &rest) ||
+            (rest.bytes > 0 && !config_entry_owns(config, i, rest)))
+            continue;
+        field = rest;
+        if (is_pass)
+            add_parent(retry, config, i, id);
+    }
+    if (retry->rows[RETRY_REQUESTS].bytes > 0)
+        retry_end(retry);
+    else
+        retry_from_field(config, field, retry);
 }
 
 void

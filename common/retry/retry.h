@@ -34,12 +34,13 @@ struct retry {
 void retry_from_ops(const struct config *config, int64_t entity_id, const struct json_value *ops,
                     struct retry *retry);
 
-/* Of one value of an entity, or with an empty `field` of all its values. */
+/* Of one field of an entity, or with an empty `field` of all its fields. */
 void retry_from_field(const struct config *config, struct text field, struct retry *retry);
 
-/* Of a parent's values, which the entry would write as fan-outs. */
-void retry_from_parent(const struct config *config, uint32_t entry, int64_t key,
-                       struct retry *retry);
+/* Of what was read of the source: `place` is TABLE.FIELD, or TABLE or empty for all fields. Where
+ * such a field is loaded by a pass over parents, `id` is the parent's key, else the entity. */
+void retry_from_place(const struct config *config, int64_t id, struct text place,
+                      struct retry *retry);
 
 void retry_free(struct retry *retry);
 

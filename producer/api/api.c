@@ -38,6 +38,17 @@ answer_health(const struct answer *answer)
     CHECK(json.depth == 0);
 }
 
+/* Null until they were counted. */
+static void
+json_letters(struct json_writer *json, const char *name, const struct status_letters *letters)
+{
+    json_key(json, name);
+    if (letters->known)
+        json_integer(json, letters->open);
+    else
+        json_null(json);
+}
+
 static void
 answer_ready(const struct answer *answer)
 {
@@ -52,6 +63,7 @@ answer_ready(const struct answer *answer)
         json_key(&json, "standby");
         json_boolean(&json, true);
     }
+    json_letters(&json, "dead_letters", &answer->view->letters);
     if (!ready) {
         CHECK(why[0] != '\0');
         answer->response->status = 503;
@@ -208,6 +220,7 @@ answer_status(const struct answer *answer)
     json_key(&json, "error");
     json_string(&json, answer->view->error);
     json_progress(&json, answer->view);
+    json_letters(&json, "dead_letters_open", &answer->view->letters);
     json_retention(&json, &answer->view->retention);
     json_load(&json, &answer->view->load);
     json_patrol(&json, &answer->view->patrol);
@@ -381,6 +394,10 @@ answer_sent_metrics(const struct answer *answer)
            (double)progress->bytes);
     metric(answer, "bitdex_producer_dead_letters_total", "counter",
            "Ops rows that were kept as dead letters.", (double)progress->dead_letters);
+    if (answer->view->letters.known)
+        metric(answer, "bitdex_dead_letters_open", "gauge",
+               "Dead letters of the producer whose retry is not answered.",
+               (double)answer->view->letters.open);
     metric(answer, "bitdex_producer_unacknowledged_messages", "gauge",
            "Messages sent and not acknowledged yet.", (double)progress->outstanding);
     metric(answer, "bitdex_producer_sessions_total", "counter", "Sessions that the drain started.",

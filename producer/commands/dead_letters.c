@@ -5,26 +5,31 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/check.h"
 #include "common/cli/cli.h"
 #include "common/config/config.h"
 #include "common/pg/pg.h"
 #include "producer/source/guards.h"
+#include "producer/source/letters.h"
 
 enum { DEFAULT_LIMIT = 100, LIMIT_MAX = 10000 };
 
-/* $1: the producer; $2: the id after which the list begins; $3: the limit. Ties are included, so
+/* $1: the producer; $2: the id after which the list begins; $3: the limit; $4: resolved ones too.
+ * Ties are included, so
  * that the next page does not skip an id that has several dead letters. */
-#define LIST                                                                                  \
-    "SELECT row_id, epoch, tick, entity_id, created_at, rejected_at, reason, job, place FROM" \
-    " bitdex_dead_letters WHERE name = $1 AND row_id > $2::bigint ORDER BY row_id"            \
+#define LIST                                                                                   \
+    "SELECT row_id, epoch, tick, entity_id, created_at, rejected_at, reason, job, "            \
+    "place, " LETTER_STATE " AS state FROM bitdex_dead_letters d WHERE name = $1"              \
+    " AND row_id > $2::bigint AND ($4::boolean OR NOT " LETTER_IS_RESOLVED ") ORDER BY row_id" \
     " FETCH FIRST ($3::bigint) ROWS WITH TIES"
 /* $1: the producer; $2: the id; $3: the job. The newest epoch is shown. */
-#define SHOW                                                                              \
-    "SELECT row_id, epoch, tick, generation, entity_id, created_at, rejected_at, reason," \
-    " ops, job, place FROM bitdex_dead_letters d WHERE name = $1 AND row_id = $2::bigint" \
-    " AND job = $3::bigint AND epoch = (SELECT max(epoch) FROM bitdex_dead_letters WHERE" \
+#define SHOW                                                                                      \
+    "SELECT row_id, epoch, tick, generation, entity_id, created_at, rejected_at, "                \
+    "reason, " LETTER_STATE " AS state, ops, job, place FROM bitdex_dead_letters d WHERE name = " \
+    "$1 AND row_id = $2::bigint"                                                                  \
+    " AND job = $3::bigint AND epoch = (SELECT max(epoch) FROM bitdex_dead_letters WHERE"         \
     " name = d.name AND row_id = d.row_id AND job = d.job) ORDER BY place"
 
 static int
@@ -53,7 +58,10 @@ print_letter(const struct pg_result *result, int row)
     else
         printf("entity %s of job %s%s%s", pg_text(result, row, 3), pg_text(result, row, 7),
                *place != '\0' ? ", " : "", place);
-    printf(", rejected %s: %s\n", pg_text(result, row, 5), pg_text(result, row, 6));
+    const char *state = pg_text(result, row, 9);
+    printf(", rejected %s%s%s: %s\n", pg_text(result, row, 5),
+           strcmp(state, "open") != 0 ? ", " : "", strcmp(state, "open") != 0 ? state : "",
+           pg_text(result, row, 6));
 }
 
 static void
@@ -87,13 +95,14 @@ command_dead_letters_list(const struct cli *cli, struct error *err)
         return rc;
     snprintf(limit_text, sizeof limit_text, "%" PRId64, limit);
     snprintf(after_text, sizeof after_text, "%" PRId64, after);
-    const char *const params[] = {cli->config->producer.name, after_text, limit_text};
+    const char *const params[] = {cli->config->producer.name, after_text, limit_text,
+                                  cli_find_option(cli, "--resolved") != NULL ? "true" : "false"};
     struct pg_result *result;
     rc = query_dead_letters(cli->config,
                             cli->json ? "SELECT coalesce(json_agg(dead_letter), '[]') FROM (" LIST
                                         ") AS dead_letter"
                                       : LIST,
-                            3, params, &result, err);
+                            4, params, &result, err);
     if (rc != 0)
         return rc;
     CHECK(!cli->json || pg_rows(result) == 1);
@@ -109,10 +118,10 @@ static void
 print_dead_letters(const struct pg_result *result)
 {
     static const char *const names[] = {
-        "row",      "epoch",  "tick", "generation", "entity", "created",
-        "rejected", "reason", "ops",  "job",        "place",
+        "row",      "epoch",  "tick",  "generation", "entity", "created",
+        "rejected", "reason", "state", "ops",        "job",    "place",
     };
-    enum { JOB = 9 };
+    enum { JOB = 10 };
     CHECK(pg_rows(result) > 0);
     for (int row = 0; row < pg_rows(result); row++) {
         int columns = pg_integer(result, row, JOB) == 0 ? JOB : JOB + 2;

@@ -1,4 +1,4 @@
-/* The `dead-letters` commands: ops rows that the producer could not send. Main thread. */
+/* The `dead-letters` commands: what the producer could not send. Main thread. */
 #ifndef PRODUCER_COMMANDS_DEAD_LETTERS_H
 #define PRODUCER_COMMANDS_DEAD_LETTERS_H
 
@@ -10,5 +10,8 @@ int command_dead_letters_list(const struct cli *cli, struct error *err);
 
 /* Prints one dead letter with its ops. */
 int command_dead_letters_show(const struct cli *cli, struct error *err);
+
+/* Requests what dead letters are about from the source once more (dead_letters_retry.c). */
+int command_dead_letters_retry(const struct cli *cli, struct error *err);
 
 #endif

@@ -134,6 +134,15 @@ status_publish_retention(struct status *status, const struct status_retention *r
 }
 
 void
+status_publish_letters(struct status *status, int64_t open)
+{
+    CHECK(open >= 0);
+    mutex_lock(&status->mutex);
+    status->view.letters = (struct status_letters){.known = true, .open = open};
+    mutex_unlock(&status->mutex);
+}
+
+void
 status_publish_load(struct status *status, const struct status_load *load)
 {
     mutex_lock(&status->mutex);

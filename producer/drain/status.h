@@ -89,6 +89,12 @@ struct status_refresh {
     char error[STATUS_ERROR_BYTES]; /* why some cannot be answered at present; "": nothing */
 };
 
+/* The dead letters of this producer that are not resolved. */
+struct status_letters {
+    bool known;
+    int64_t open;
+};
+
 struct status_view {
     enum status_phase phase;
     char error[STATUS_ERROR_BYTES]; /* "": none; the reason when stopped */
@@ -96,6 +102,7 @@ struct status_view {
     bool in_server_call;
     struct status_progress progress;
     struct status_retention retention;
+    struct status_letters letters;
     struct status_load load;
     struct status_patrol patrol;
     struct status_refresh refresh;
@@ -131,6 +138,8 @@ void status_publish_refresh(struct status *status, const struct status_refresh *
 
 /* For the trimmer. */
 void status_publish_retention(struct status *status, const struct status_retention *retention);
+
+void status_publish_letters(struct status *status, int64_t open);
 
 /* For the patrol. */
 void status_publish_patrol(struct status *status, const struct status_patrol *patrol);

@@ -12,8 +12,10 @@
 #include "common/base/memory.h"
 #include "common/base/shutdown.h"
 #include "common/base/thread.h"
+#include "producer/source/letters.h"
 
-enum { STEP_MS = 100 };
+/* Counting the dead letters takes at most a twentieth of the time. */
+enum { STEP_MS = 100, LETTERS_INTERVAL_S = 2, LETTERS_PAUSE_FACTOR = 20 };
 
 struct trimmer {
     const struct config *config;
@@ -23,6 +25,8 @@ struct trimmer {
 
     /* Of the thread. */
     struct pg *pg; /* NULL: not connected; owned */
+    int64_t retention_due_us;
+    int64_t letters_due_us;
     struct retention retention;
     struct status_retention shown;
 };
@@ -59,18 +63,30 @@ trimmer_show_holder(struct trimmer *trimmer)
 }
 
 static int
+trimmer_count_letters(struct trimmer *trimmer, struct error *err)
+{
+    int64_t begin_us = clock_monotonic_us();
+    int64_t open;
+    CHECK(trimmer->pg != NULL);
+    int rc = letters_count_open(trimmer->pg, trimmer->config->producer.name, &open, err);
+    if (rc != 0)
+        return rc;
+    status_publish_letters(trimmer->status, open);
+    int64_t end_us = clock_monotonic_us();
+    trimmer->letters_due_us =
+        end_us + LETTERS_INTERVAL_S * US_PER_S + LETTERS_PAUSE_FACTOR * (end_us - begin_us);
+    return 0;
+}
+
+static int
 trimmer_pass(struct trimmer *trimmer, struct error *err)
 {
     enum retention_next next;
     int64_t rows = 0;
-    int rc = 0;
-    if (trimmer->pg == NULL)
-        rc = retention_connect(trimmer->config->postgres, &trimmer->pg, err);
-    if (rc == 0)
-        rc = retention_poll(&trimmer->retention, trimmer->pg, &next, err);
+    CHECK(trimmer->pg != NULL);
+    int rc = retention_poll(&trimmer->retention, trimmer->pg, &next, err);
     if (rc != 0)
         return rc;
-    CHECK(trimmer->pg != NULL);
     trimmer_show_holder(trimmer);
     while (rc == 0 && next == RETENTION_MORE && !trimmer_ends(trimmer)) {
         int64_t before = rows;
@@ -99,11 +115,28 @@ trimmer_set_error(struct trimmer *trimmer, const char *error)
     status_publish_retention(trimmer->status, shown);
 }
 
+/* Does what is due. */
 static void
 trimmer_work(struct trimmer *trimmer)
 {
     struct error err = {0};
-    int rc = trimmer_pass(trimmer, &err);
+    int64_t now_us = clock_monotonic_us();
+    int64_t interval_us = (int64_t)trimmer->config->retention.interval_s * US_PER_S;
+    bool letters_due = now_us >= trimmer->letters_due_us;
+    bool retention_due = now_us >= trimmer->retention_due_us;
+    int rc = 0;
+    if (!letters_due && !retention_due)
+        return;
+    if (trimmer->pg == NULL)
+        rc = retention_connect(trimmer->config->postgres, &trimmer->pg, &err);
+    if (rc == 0 && letters_due)
+        rc = trimmer_count_letters(trimmer, &err);
+    if (rc == 0 && retention_due)
+        rc = trimmer_pass(trimmer, &err);
+    if (rc != 0 || retention_due)
+        trimmer->retention_due_us = clock_monotonic_us() + interval_us;
+    if (rc != 0)
+        trimmer->letters_due_us = trimmer->retention_due_us;
     CHECK(rc == 0 || err.message[0] != '\0'); /* an empty message would mean: no error */
     trimmer_set_error(trimmer, rc == 0 ? "" : err.message);
     if (rc != 0 && trimmer->pg != NULL) {
@@ -116,13 +149,9 @@ static void *
 trimmer_main(void *context)
 {
     struct trimmer *trimmer = context;
-    int64_t due_us = 0;
     while (!trimmer_ends(trimmer)) {
-        if (clock_monotonic_us() >= due_us && trimmer_may_work(trimmer)) {
+        if (trimmer_may_work(trimmer))
             trimmer_work(trimmer);
-            due_us =
-                clock_monotonic_us() + (int64_t)trimmer->config->retention.interval_s * US_PER_S;
-        }
         clock_sleep_ms(STEP_MS);
     }
     return NULL;

@@ -1,4 +1,5 @@
-/* The trimmer: removes sent rows from the outbox (retention.h) while the producer runs.
+/* The trimmer: removes sent rows from the outbox (retention.h) while the producer runs, and counts
+ * the dead letters that are open (letters.h).
  *
  * It has a thread and a database session of its own, and works only while the drain is draining:
  * then all guards hold, and only one of several processes of the same name does it. Its errors do

@@ -9,6 +9,7 @@
 
 static const struct config_tracked_field image_fields[] = {{.target = "level"}};
 static const struct config_tracked_field post_fields[] = {{.target = "at"}, {.target = "note"}};
+static const struct config_tracked_field seen_fields[] = {{.target = "seen"}};
 static const struct config_trigger triggers[] = {
     {.table = "Image",
      .sets_alive = true,
@@ -21,6 +22,11 @@ static const struct config_trigger triggers[] = {
     {.kind = TRIGGER_FAN_OUT_PER_ROW,
      .table = "Post",
      .track_fields = post_fields,
+     .track_field_count = 1},
+    {.kind = TRIGGER_FAN_OUT,
+     .table = "shop.Post",
+     .children = {.table = "Image"},
+     .track_fields = seen_fields,
      .track_field_count = 1},
 };
 static const struct config config = {.triggers = triggers, .trigger_count = COUNT_OF(triggers)};
@@ -120,19 +126,38 @@ test_F71_a_letter_becomes_a_request_and_never_its_own_ops(void **state)
     }
 }
 
+#define FIELD(name) "[{'op':'refresh','fields':['" name "']}]"
+#define SET_BY_HAND(name) "[{'op':'set','field':'" name "','value':null}]"
+
 static void
 test_F71_a_value_of_a_load_becomes_a_request_for_its_field(void **state)
 {
     (void)state;
+    static const struct {
+        const char *place;
+        struct wanted wanted;
+    } cases[] = {
+        {"", {{"[" REFRESH "]"}, NULL}},
+        {"Image", {{"[" REFRESH "]"}, NULL}},
+        {"Image.level", {{FIELD("level")}, NULL}},
+        {"other.level", {{FIELD("level")}, NULL}}, /* of a dump phase */
+        {"Image.other", {{SET_BY_HAND("other")}, NOTHING_OWNS}},
+        {"Images.level", {{FIELD("level")}, NULL}},
+        /* a pass over parents, and in "shop.Post" children */
+        {"Post.note", {{NULL, "[" PARENT "]"}, NULL}},
+        {"Post.at", {{NULL, "[" PARENT "]"}, NULL}},
+        {"Post", {{NULL, "[" PARENT "]"}, NULL}},
+        {"shop.Post.seen", {{FIELD("seen")}, NULL}},
+        {"shop.Post", {{"[" REFRESH "]"}, NULL}},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct retry retry;
+        retry_from_place(&config, 7, text_of(cases[i].place), &retry);
+        check_retry(&retry, &cases[i].wanted);
+    }
     struct retry retry;
     retry_from_field(&config, TEXT("level"), &retry);
-    check_retry(&retry, &(struct wanted){{"[{'op':'refresh','fields':['level']}]"}, NULL});
-    retry_from_field(&config, TEXT(""), &retry);
-    check_retry(&retry, &(struct wanted){{"[" REFRESH "]"}, NULL});
-    retry_from_field(&config, TEXT("other"), &retry);
-    check_retry(&retry, &(struct wanted){{NULL}, NOTHING_OWNS});
-    retry_from_parent(&config, 2, 7, &retry);
-    check_retry(&retry, &(struct wanted){{NULL, "[" PARENT_2 "]"}, NULL});
+    check_retry(&retry, &(struct wanted){{FIELD("level")}, NULL});
 }
 
 int

@@ -1,0 +1,46 @@
+/* The dead letters of producers in the source database: the table bitdex_dead_letters.
+ *
+ * A letter is retried by rows of the outbox that request what it is about, in the transaction that
+ * writes its number into the letter. It is resolved once the newest saved `answered` of its
+ * producer sees that transaction, because then the answer is acknowledged; nobody updates it again.
+ *
+ * The functions use the caller's database session. One thread.
+ */
+#ifndef PRODUCER_SOURCE_LETTERS_H
+#define PRODUCER_SOURCE_LETTERS_H
+
+#include "common/base/error.h"
+#include "common/pg/pg.h"
+
+/* SQL: is the letter `d` resolved? */
+#define LETTER_IS_RESOLVED                                                                    \
+    "(d.retried_txid IS NOT NULL AND coalesce((SELECT pg_visible_in_snapshot(d.retried_txid," \
+    " coalesce(w.answered, w.s1)) FROM bitdex_windows w WHERE w.name = d.name"                \
+    " ORDER BY w.tick DESC, w.sub_id DESC LIMIT 1), false))"
+/* SQL: "open", "retried" or "resolved" */
+#define LETTER_STATE                                                                           \
+    "CASE WHEN d.retried_txid IS NULL THEN 'open' WHEN " LETTER_IS_RESOLVED " THEN 'resolved'" \
+    " ELSE 'retried' END"
+
+/* One letter; texts belong to the caller. */
+struct letter_key {
+    const char *name; /* of the producer */
+    const char *epoch;
+    const char *row_id;
+    const char *job;
+    const char *place;
+};
+
+/* Counts the letters of a producer that are not resolved. */
+int letters_count_open(struct pg *pg, const char *name, int64_t *count, struct error *err);
+
+/* Inserts rows with these ops, JSON arrays (NULL: none), for the entity, and marks the letter, in
+ * one transaction. `*found`: the letter was there. */
+int letters_retry(struct pg *pg, const struct letter_key *key, const char *entity_id,
+                  const char *const *rows, int row_count, bool *found, struct error *err);
+
+/* Appends the SQL that does the same, for a person who corrects the ops. */
+void letters_append_retry(const struct letter_key *key, const char *entity_id,
+                          const char *const *rows, int row_count, struct buffer *out);
+
+#endif
