@@ -15,8 +15,9 @@ Its figures are medians of the runs. Machines are noisy: compare ratios, not sec
 
 The other sections: the cost of windows, and the time from commit to topic under a light load
 (windows.py); the cost of triggers (triggers.py); the cost of checkpoints and of a restart from one
-(restart.py); how long queries and ingestion wait for each other (isolation.py); and how fast
-existing rows are loaded, and at what cost to the stream (loading.py).
+(restart.py); how long queries and ingestion wait for each other (isolation.py); how fast existing
+rows are loaded, and at what cost to the stream (loading.py); and how fast requested entities are
+read (refresh.py).
 """
 
 import argparse
@@ -33,6 +34,7 @@ import gallery  # noqa: E402
 import isolation  # noqa: E402
 import loading  # noqa: E402
 import pipeline  # noqa: E402
+import refresh  # noqa: E402
 import restart  # noqa: E402
 import servers  # noqa: E402
 import triggers  # noqa: E402
@@ -217,6 +219,11 @@ def print_loading(arguments, postgres, kafka):
         loading.run(demo, arguments.images, postgres, kafka)
 
 
+def print_refresh(arguments, postgres, kafka):
+    with pipeline_over_tables(postgres, kafka) as demo:
+        refresh.run(demo, arguments.images)
+
+
 SECTIONS = {
     "ratios": print_ratios,
     "windows": print_windows,
@@ -225,6 +232,7 @@ SECTIONS = {
     "restart": print_restart,
     "isolation": print_isolation,
     "loading": print_loading,
+    "refresh": print_refresh,
 }
 
 
@@ -236,7 +244,7 @@ def main():
         ("--samples", 300, "commits that each run of ratios times"),
         ("--saves", 4000, "windows between the two measurements of a save"),
         ("--entities", 1_000_000, "entities of restart"),
-        ("--images", 1_000_000, "images of loading, each with 20 tags"),
+        ("--images", 1_000_000, "images of loading and refresh, each with 20 tags"),
     ):
         parser.add_argument(name, type=int, default=default, help=f"{what} (default: %(default)s)")
     parser.add_argument("--only", choices=SECTIONS, help="run one section")
