@@ -5,6 +5,7 @@
 #include "consumer/api/field_status.h"
 #include "consumer/api/partition_status.h"
 #include "consumer/api/source_status.h"
+#include "consumer/api/verified.h"
 #include "consumer/partition/shard.h"
 
 static void
@@ -81,6 +82,20 @@ lag_write_offsets(struct json_writer *json, const struct partition_status *statu
 }
 
 static void
+lag_write_verdicts(struct json_writer *json, const struct partition_status *status)
+{
+    double age_s = verified_age_s(status);
+    CHECK(status->shard.verdicts.differing <= status->shard.verdicts.ranges);
+    lag_write_number(json, "verify_ranges", status->shard.verdicts.ranges);
+    lag_write_number(json, "verify_ranges_differing", status->shard.verdicts.differing);
+    json_key(json, "verify_oldest_seconds");
+    if (age_s >= 0)
+        json_float(json, age_s);
+    else
+        json_null(json);
+}
+
+static void
 lag_write_partition(struct json_writer *json, const struct partition_status *status)
 {
     const struct shard_status *shard = &status->shard;
@@ -97,6 +112,7 @@ lag_write_partition(struct json_writer *json, const struct partition_status *sta
     lag_write_number(json, "dead_letters", (int64_t)shard->dead_letters);
     lag_write_number(json, "dead_letters_open", shard->open_letters);
     lag_write_number(json, "wal_bytes", shard->wal_bytes);
+    lag_write_verdicts(json, status);
     json_object_end(json);
 }
 

@@ -56,6 +56,8 @@ status_print_partition(const struct json_value *row)
            status_number(row, "lag_seconds", age, sizeof age), reason[0] != '\0' ? reason : "yes",
            shown[0] != '\0' ? "; " : "", shown);
     status_print_count(row, "owed_refreshes", "refreshes wait for the producer's answers");
+    status_print_count(row, "verify_ranges_differing",
+                       "ranges differ from the source: bitdex-producer verify --repair");
     status_print_count(row, "dead_letters_open",
                        "values could not be applied: bitdex-consumer dead-letters list");
 }

@@ -2,6 +2,8 @@
 #include "tests/unit/unit_test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "consumer/engine/sum_hash.h"
 
@@ -179,9 +181,35 @@ test_a_sum_has_128_bits_and_a_sign(void **state)
     assert_true(negative.high == 0 && negative.low == 0 && negative.count == 6);
 }
 
-int
-main(void)
+/* Answers lines of a seed and an id, or of a seed and "x" with a text in hexadecimal digits: what
+ * tests/integration/test_sum_hashes.py asks. */
+static int
+answer_lines(void)
 {
+    char line[4096];
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        char *rest;
+        uint8_t bytes[sizeof line / 2];
+        size_t count = 0;
+        int64_t seed = strtoll(line, &rest, 10);
+        const struct sum_seed begun = sum_hash_seed(seed);
+        if (rest[1] != 'x') {
+            printf("%lld\n", (long long)sum_hash_int(&begun, strtoll(rest, NULL, 10)));
+            continue;
+        }
+        for (const char *at = rest + 2; sscanf(at, "%2hhx", &bytes[count]) == 1; at += 2)
+            count++;
+        const struct text text = {(const char *)bytes, count};
+        printf("%lld\n", (long long)sum_hash_text(text, seed));
+    }
+    return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--answer") == 0)
+        return answer_lines();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_hash_of_an_integer_is_that_of_postgres),
         cmocka_unit_test(test_the_hash_of_a_text_of_any_length_is_that_of_postgres),
