@@ -81,6 +81,9 @@ struct config_producer {
     struct config_refresh refresh;
 };
 
+/* The greatest consumer.requests_max. */
+enum { CONFIG_REQUESTS_MAX = 10 * 1000 * 1000 };
+
 /* What a partition does after a proven loss. */
 enum config_on_gap { ON_GAP_CONTINUE, ON_GAP_STOP };
 

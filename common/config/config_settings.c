@@ -385,12 +385,12 @@ static const struct setting consumer_settings[] = {
      .type = SETTING_INTEGER,
      AT(config_consumer, requests_max),
      .minimum = 1000,
-     .maximum = 10000000,
+     .maximum = CONFIG_REQUESTS_MAX,
      .fallback = 1000000,
      .unit = "requests",
      .meaning = "How many refreshes of one partition may wait for their answers. With more of "
                 "them the partition is incomplete until a load, because it no longer knows which "
-                "answers are missing. One takes about 40 bytes of memory."},
+                "answers are missing. One takes about 50 bytes of memory."},
     {.name = "owed_incomplete_s",
      .type = SETTING_INTEGER,
      AT(config_consumer, owed_incomplete_s),

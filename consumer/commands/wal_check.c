@@ -21,6 +21,7 @@
 #include "consumer/partition/incomplete.h"
 #include "consumer/partition/position.h"
 #include "consumer/partition/sequence.h"
+#include "consumer/partition/unanswered.h"
 #include "consumer/wal/wal_scan.h"
 
 struct wal_check {
@@ -124,6 +125,21 @@ wal_check_configure(struct wal_check *check, const struct wal_segment *segment, 
 }
 
 static int
+wal_check_position(struct text bytes, const struct config_fields *fields, struct position *position,
+                   struct error *err)
+{
+    struct text parts, part;
+    struct unanswered_changes changes;
+    int rc = position_decode(bytes, fields, position, &parts, err);
+    if (rc != 0 || !position_find_part(parts, POSITION_UNANSWERED, &part))
+        return rc;
+    unanswered_changes_init(&changes);
+    rc = unanswered_changes_decode(part, &changes, err);
+    unanswered_changes_free(&changes);
+    return rc;
+}
+
+static int
 wal_check_read_frame(struct wal_check *check, const struct wal_segment *segment,
                      const struct wal_frame *frame, struct error *err)
 {
@@ -132,7 +148,7 @@ wal_check_read_frame(struct wal_check *check, const struct wal_segment *segment,
     struct position position;
     int rc = wal_check_configure(check, segment, err);
     if (rc == 0)
-        rc = position_decode(encoded, &check->recorded->fields, &position, NULL, err);
+        rc = wal_check_position(encoded, &check->recorded->fields, &position, err);
     if (rc != 0)
         return rc;
     check->position = position;

@@ -106,10 +106,11 @@ wal_dump_write_position(struct wal_dump *dump, const struct position *position)
         const char *key;
         int64_t value;
     } numbers[] = {
-        {"epoch", sequence->epoch},      {"generation", sequence->generation},
-        {"tick", sequence->tick},        {"seq", sequence->seq},
-        {"replay", position->replay},    {"losses", sequence->losses},
-        {"job", sequence->coverage.job}, {"covered_to", sequence->coverage.covered_to},
+        {"epoch", sequence->epoch},         {"generation", sequence->generation},
+        {"tick", sequence->tick},           {"seq", sequence->seq},
+        {"replay", position->replay},       {"losses", sequence->losses},
+        {"job", sequence->coverage.job},    {"covered_to", sequence->coverage.covered_to},
+        {"owed", sequence->watermark.owed}, {"unanswered", sequence->unanswered},
     };
     struct json_writer *json = &dump->json;
     CHECK(sequence_is_consistent(sequence));

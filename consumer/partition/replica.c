@@ -560,12 +560,14 @@ replica_replay(void *context, const struct wal_frame *frame, struct error *err)
     return 0;
 }
 
-/* The size of the largest changes of the record in one frame. Those that wait for a frame are at
- * most CHANGES_WAITING before the last batch. */
+/* The size of the largest changes of the record in one frame: those that wait, at most
+ * CHANGES_WAITING, those of one batch, and all requests that leave. The record may have more of
+ * these than the present requests_max. */
 static int64_t
 replica_changes_bytes_max(const struct config_consumer *config)
 {
-    return (CHANGES_WAITING + config->requests_max + 2 * (int64_t)config->batch_rows) *
+    CHECK(config->requests_max <= CONFIG_REQUESTS_MAX);
+    return (CHANGES_WAITING + CONFIG_REQUESTS_MAX + 2 * (int64_t)config->batch_rows) *
                UNANSWERED_REQUEST_BYTES_MAX +
            2 * (int64_t)UNANSWERED_LETTERS_MAX * UNANSWERED_LETTER_BYTES_MAX;
 }

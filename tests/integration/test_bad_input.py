@@ -141,6 +141,52 @@ class BadInput(GalleryCase):
         self.assertEqual(letters[0]["ops"], [bad])
         self.assertTrue(all(partition["complete"] for partition in self.pipeline.partitions()))
 
+    def test_f71_letters_of_a_consumer_are_retried(self):
+        """A retry reads the source again: newer values stay, and the letter leaves the count. What
+        no trigger writes is printed as an op for a person."""
+        self.create_gallery(100)
+        rows = [  # an image, a post as the parent of a fan-out, and a fan-out of nobody
+            (7, setting("high")),
+            (5, [fan_out(query="postId eq 5", ops=setting(5, field="availability"))]),
+            (6, [fan_out(query="postId eq 6", ops=setting("high"))]),
+        ]
+        with self.pipeline.connect() as connection:
+            for entity, ops in rows:
+                connection.execute(
+                    'INSERT INTO "BitdexOps" (entity_id, ops) VALUES (%s, %s)',
+                    (entity, json.dumps(ops)),
+                )
+        self.pipeline.wait_until_fresh()
+        command = self.pipeline.consumer.command
+        letters = [json.loads(line) for line in
+                   command("dead-letters", "list", "--json").stdout.splitlines()]
+        # A fan-out is in every partition.
+        self.assertEqual(len(letters), 1 + 2 * len(self.pipeline.partitions()))
+        self.assertEqual(self.open_letters(), len(letters))
+        names = {entity: f'{letter["partition"]}/{letter["offset"]}' for letter in letters
+                 for entity in [letter["event"]["entity_id"]]}
+        shown = command("dead-letters", "show", names[7]).stdout
+        self.assertIn("nsfwLevel", shown)
+        self.assertIn("high", shown)
+        by_hand = command("dead-letters", "retry", names[6], check=False)
+        self.assertEqual(by_hand.returncode, 1)
+        self.assertIn("no trigger writes field nsfwLevel by fan-outs", by_hand.stdout)
+        self.assertIn('INSERT INTO "BitdexOps" (entity_id, ops) VALUES (6, ', by_hand.stdout)
+        with self.pipeline.connect() as connection:
+            connection.execute('UPDATE "Image" SET "nsfwLevel" = 3 WHERE id = 7')
+        self.pipeline.wait_until_fresh()
+        self.assertEqual(self.open_letters(), len(letters) - 1)  # the trigger has set it
+        retried = command("dead-letters", "retry", names[7], names[5])
+        self.assertIn("2 refreshes requested", retried.stdout)
+        self.pipeline.wait_until_fresh()
+        self.assertEqual(self.open_letters(), len(self.pipeline.partitions()))  # of entity 6
+        self.assertEqual(self.entity(7)["fields"]["nsfwLevel"], 3)
+        self.assertEqual(self.pipeline.api.get("/api/ready")["dead_letters"], 4)
+        self.assertTrue(all(partition["complete"] for partition in self.pipeline.partitions()))
+
+    def open_letters(self):
+        return sum(partition["dead_letters_open"] for partition in self.pipeline.partitions())
+
     def test_f44_f51_dead_letters_wait_for_their_topic(self):
         """Without a dead-letter topic, the partition that has a dead letter waits before it and
         reports the error, also after a kill; the others continue. It continues when the dead letter

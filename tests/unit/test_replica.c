@@ -870,6 +870,40 @@ test_F39_a_kill_at_any_call_leaves_one_of_both_configurations(void **state)
     }
 }
 
+/* The requests stay, with a letter of a field that stays; that of tags goes with its field. */
+static void
+test_the_record_stays_when_the_configuration_changes(void **state)
+{
+    (void)state;
+    struct store store;
+    store_begin(&store, true);
+    start(&store);
+    send_mark(&store, MARK_FENCE);
+    send_row(&store, 5, "[{'op':'alive'},{'op':'refresh'}]");
+    send_row(&store, 6,
+             "[{'op':'refresh','entry':'Post.post'},{'op':'set','field':'level','value':'high'},"
+             "{'op':'set','field':'tags','value':'many'}]");
+    read_all(&store);
+    for (int i = 0; i < 4; i++) {
+        bool has_tags = i == 0;
+        if (i == 1)
+            checkpoint(&store);
+        if (i > 0)
+            restart(&store, i % 2 == 1 ? &less : &base);
+        assert_int_equal(unanswered_count(replica_record(store.replica)), 2);
+        assert_int_equal(unanswered_letter_count(replica_record(store.replica)), 1 + has_tags);
+        if (i == 1) { /* the log goes on under the new configuration */
+            send_row(&store, 7, "[{'op':'alive'}]");
+            read_all(&store);
+        }
+    }
+    send_mark(&store, MARK_WATERMARK); /* it owes nothing */
+    read_all(&store);
+    assert_int_equal(unanswered_count(replica_record(store.replica)), 0);
+    assert_int_equal(replica_position(store.replica)->sequence.reason, COVERAGE_ANSWER_LOST);
+    store_end(&store);
+}
+
 int
 main(void)
 {
@@ -885,6 +919,7 @@ main(void)
         cmocka_unit_test(test_a_rebuild_begins_from_a_checkpoint_of_another_configuration),
         cmocka_unit_test(test_F45_the_log_of_another_index_is_refused),
         cmocka_unit_test(test_F39_a_kill_at_any_call_leaves_one_of_both_configurations),
+        cmocka_unit_test(test_the_record_stays_when_the_configuration_changes),
         cmocka_unit_test(test_verdicts_follow_from_the_log_and_from_checkpoints),
         cmocka_unit_test(test_a_verdict_is_replaced_by_the_next_one),
         cmocka_unit_test(test_fields_that_are_not_complete_are_not_compared),
