@@ -20,7 +20,7 @@ static const struct cli_option letter_list_options[] = {
 
 static const struct cli_option letter_retry_options[] = {
     {"--all", NULL, "all that were not retried yet"},
-    {"--job", "JOB", "of this load; without it, of rows of the outbox, or with --all of both"},
+    {"--job", "JOB", "of this load, or -1: of answers; without it, of rows, or with --all of all"},
     {0},
 };
 
@@ -168,7 +168,7 @@ static const struct cli_command commands[] = {
      .summary = "print one of them with its ops",
      .help =
          "ID is that of the ops row. With JOB it is an entity of that load, and its ops request\n"
-         "what the load could not send.",
+         "what the load could not send. JOB -1 is that of the answers to requests.",
      .run = command_dead_letters_show},
     {.name = "dead-letters retry",
      .arguments = "[ID...]",

@@ -111,8 +111,8 @@ CREATE TABLE IF NOT EXISTS bitdex_dead_letters (
 -- step columns of bitdex_dead_letters
 -- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_dead_letters'::regclass AND NOT attisdropped AND attname IN ('job', 'place')) = 2
 ALTER TABLE bitdex_dead_letters
-    -- 0: an ops row. Else it is what this job could not load: row_id is the entity, place the table
-    -- and the field, and ops would request it again.
+    -- 0: an ops row. Else it is what this job, or with -1 an answer to a request, could not send: row_id is
+    -- the entity, place the table and the field, and ops would request it again.
     ADD COLUMN IF NOT EXISTS job BIGINT NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS place TEXT NOT NULL DEFAULT '';
 

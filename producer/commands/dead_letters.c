@@ -11,6 +11,7 @@
 #include "common/cli/cli.h"
 #include "common/config/config.h"
 #include "common/pg/pg.h"
+#include "producer/load/job.h"
 #include "producer/source/guards.h"
 #include "producer/source/letters.h"
 
@@ -55,6 +56,9 @@ print_letter(const struct pg_result *result, int row)
     const char *place = pg_text(result, row, 8);
     if (pg_integer(result, row, 7) == 0)
         printf("row %s, entity %s", pg_text(result, row, 0), pg_text(result, row, 3));
+    else if (pg_integer(result, row, 7) == JOB_OF_ANSWERS)
+        printf("entity %s of an answer (job %lld)%s%s", pg_text(result, row, 3),
+               (long long)JOB_OF_ANSWERS, *place != '\0' ? ", " : "", place);
     else
         printf("entity %s of job %s%s%s", pg_text(result, row, 3), pg_text(result, row, 7),
                *place != '\0' ? ", " : "", place);
@@ -140,7 +144,7 @@ query_shown(const struct cli *cli, const char *row_id, const char *job, struct p
     int64_t number;
     int rc = cli_read_number(row_id, INT64_MIN, INT64_MAX, &number, err);
     if (rc == 0)
-        rc = cli_read_number(job, 0, INT64_MAX, &number, err);
+        rc = cli_read_number(job, JOB_OF_ANSWERS, INT64_MAX, &number, err);
     if (rc != 0)
         return rc;
     const char *sql = SHOW;

@@ -21,6 +21,7 @@
 #include "common/pg/pg.h"
 #include "common/retry/retry.h"
 #include "producer/commands/dead_letters.h"
+#include "producer/load/job.h"
 #include "producer/sink/numbering.h"
 #include "producer/source/guards.h"
 #include "producer/source/letters.h"
@@ -259,7 +260,7 @@ check_arguments(const struct cli *cli, struct error *err)
     for (int i = 0; rc == 0 && i < cli->argument_count; i++)
         rc = cli_read_number(cli->arguments[i], INT64_MIN, INT64_MAX, &number, err);
     if (rc == 0 && job != NULL)
-        rc = cli_read_number(job, 0, INT64_MAX, &number, err);
+        rc = cli_read_number(job, JOB_OF_ANSWERS, INT64_MAX, &number, err);
     return rc;
 }
 

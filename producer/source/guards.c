@@ -152,11 +152,12 @@ static const struct guard guards[] = {
      " has_table_privilege('bitdex_windows', 'DELETE') AND"
      " has_table_privilege('bitdex_dead_letters', 'SELECT') AND"
      " has_table_privilege('bitdex_dead_letters', 'INSERT') AND"
+     " has_table_privilege('bitdex_dead_letters', 'UPDATE') AND"
      " has_table_privilege('bitdex_jobs', 'SELECT') AND"
      " has_table_privilege('bitdex_jobs', 'UPDATE'))",
      "the producer's role needs SELECT and DELETE on \"BitdexOps\", USAGE and SELECT on its"
      " sequence, SELECT, INSERT and UPDATE on bitdex_producers, SELECT, INSERT and DELETE on"
-     " bitdex_windows, SELECT and INSERT on bitdex_dead_letters, SELECT and UPDATE on"
+     " bitdex_windows, SELECT, INSERT and UPDATE on bitdex_dead_letters, SELECT and UPDATE on"
      " bitdex_jobs: GRANT them, as docs/roles.sql does",
      NULL},
     /* Only a restored dump of another cluster brings rows with transaction ids of the future. */

@@ -4,7 +4,9 @@ import json
 import os
 import unittest
 
+import index
 import psycopg
+import refreshes
 from case import GalleryCase
 from pipeline import ROOT
 
@@ -98,9 +100,52 @@ class DeadLetters(GalleryCase):
         self.assertEqual(self.requests_after(second)[1:], [(2, [request])])
         self.assertEqual(self.list_states(), {second: "retried"})
         self.assertIn("0 retried, 0 refused", self.command("retry", "--all").stdout)
+        self.change_silently(
+            'UPDATE "Image" SET "userId" = "userId" + 1, "nsfwLevel" = 29 WHERE id = 1',
+            """UPDATE "Post" SET availability = 'silent' WHERE id = 2""",
+        )
+        self.assertEqual(self.list_states(), {second: "retried"})
         self.pipeline.producer.start()
         self.wait_for_open(0)
         self.assertIn("not an open dead letter", self.command("retry", str(first), code=1).stdout)
+        with self.assertRaises(AssertionError):
+            index.check_equal(self.pipeline)  # the first answer was before the change
+        with self.pipeline.connect() as connection:
+            refreshes.insert(connection, 1, refreshes.whole())
+        self.check_end(changed=False)
+
+    def test_f71_a_value_of_an_answer(self):
+        """A value that no answer can carry is null, and becomes a dead letter that a retry resolves
+        when the value is correct. The same value in a second answer opens it again."""
+        self.change_silently("""UPDATE "Image" SET type = repeat('x', 70000) WHERE id = 1""")
+        with self.pipeline.connect() as connection:
+            refreshes.insert(connection, 1, refreshes.whole())
+        self.wait_for_open(1)
+        self.assertIn("of an answer (job -1), Image.type", self.command("list").stdout)
+        self.command("retry", "--job", "-1", "1")
+        self.wait_for_letter("open")
+        self.change_silently("""UPDATE "Image" SET type = 'video' WHERE id = 1""")
+        self.command("retry", "--all")
+        self.wait_for_open(0)
+        (letter,) = json.loads(self.command("show", "1", "-1", "--json").stdout)
+        self.assertEqual((letter["place"], letter["state"]), ("Image.type", "resolved"))
+        self.check_end(changed=False)
+
+    def wait_for_letter(self, state):
+        """Waits until the only letter has that state, and its retry is answered."""
+        producer = self.pipeline.producer
+        producer.wait_until(lambda: producer.api.get("/api/status")["refresh_owed"] == 0, "owes")
+        self.pipeline.wait_until_fresh()
+        producer.wait_until(
+            lambda: list(self.list_states("--resolved").values()) == [state], f"is not {state}"
+        )
+
+    def change_silently(self, *statements):
+        """Executes the statements without their ops rows."""
+        with self.pipeline.connect() as connection:
+            for statement in statements:
+                connection.execute(statement)
+            refreshes.forget_ops(connection)
 
     def test_f71_what_only_a_person_can_write(self):
         """A letter whose field no trigger owns is refused, with the SQL that writes its ops and
