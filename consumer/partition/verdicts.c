@@ -178,6 +178,23 @@ verdicts_drop_oldest(struct verdicts *list)
     verdicts_splice(list, oldest, oldest + 1, NULL, 0);
 }
 
+/* A range that still differs keeps what the newest check has found of the fields that do. */
+static void
+verdict_inherit(struct verdicts *list, struct verdict *verdict, const struct verdict *older)
+{
+    if (older->check_job > verdict->check_job)
+        verdict->check_job = older->check_job;
+    for (uint32_t i = 0; i < older->difference_count; i++) {
+        const struct verdict_difference *difference = &older->differences[i];
+        if (difference->entity_id < verdict->begin || difference->entity_id >= verdict->end ||
+            !field_set_has(&verdict->differing, difference->field))
+            continue;
+        verdict_list(list, verdict, difference);
+        verdict->differences_total++;
+    }
+    verdict->differences_total += older->differences_total - older->difference_count;
+}
+
 void
 verdicts_put(struct verdicts *list, struct verdict *verdict)
 {
@@ -191,8 +208,11 @@ verdicts_put(struct verdicts *list, struct verdict *verdict)
     items[count++] = verdict;
     if (right != NULL && right->end > verdict->end)
         items[count++] = verdict_cut(list, right, verdict->end, right->end);
-    for (uint32_t i = first; i < next; i++)
+    for (uint32_t i = first; i < next; i++) {
+        if (!field_set_is_empty(&verdict->differing))
+            verdict_inherit(list, verdict, list->items[i]);
         verdict_free(list, list->items[i]);
+    }
     verdicts_splice(list, first, next, items, count);
     while (list->count > verdicts_limit(list))
         verdicts_drop_oldest(list);

@@ -4,7 +4,8 @@
  * The ranges do not overlap. A new verdict removes those that its range contains, and of those that
  * it overlaps it leaves the rest: a part of a range that was equal is equal, and one that differed
  * may differ anywhere. Only sums are about the whole range, so a rest has none. A check chunk
- * inside a range adds which values differ.
+ * inside a range adds which values differ. They stay while new sums say that their fields differ,
+ * so that a patrol does not remove what a check has found.
  *
  * A verdict changes nothing that is complete (coverage.h).
  *

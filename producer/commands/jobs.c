@@ -42,6 +42,21 @@ print_text_member(const struct json_value *job, const char *before, const char *
         printf("%s%.*s", before, TEXT_ARGS(value->string));
 }
 
+/* Those of verify and check. */
+static void
+print_ranges(const struct json_value *ranges)
+{
+    if (ranges == NULL || ranges->kind != JSON_ARRAY)
+        return;
+    if (ranges->array.count > 2) {
+        printf(" of %" PRIu32 " ranges", ranges->array.count / 2);
+        return;
+    }
+    printf(" --range %" PRId64 ":", ranges->array.items[0].integer);
+    if (ranges->array.items[1].integer != CHUNK_NO_END)
+        printf("%" PRId64, ranges->array.items[1].integer);
+}
+
 static void
 print_selection(const struct json_value *job)
 {
@@ -58,6 +73,7 @@ print_selection(const struct json_value *job)
         if (end->kind == JSON_INTEGER)
             printf("%" PRId64, end->integer);
     }
+    print_ranges(json_member(job, "ranges"));
     if (ids->kind == JSON_INTEGER)
         printf(" of %" PRId64 " ids", ids->integer);
 }

@@ -210,7 +210,16 @@ repair(struct verifier *verifier, struct error *err)
     return rc;
 }
 
-/* What the second pass did not look at stays as the first one has found it. */
+static void
+print_equal(uint32_t repaired)
+{
+    if (repaired > 0)
+        printf("equal after the repair of %u range%s\n", repaired, repaired == 1 ? "" : "s");
+    else
+        printf("equal\n");
+}
+
+/* What the second pass did not read stays as the first one has found it. */
 static int
 conclude(const struct verifier *verifier, struct error *err)
 {
@@ -226,11 +235,10 @@ conclude(const struct verifier *verifier, struct error *err)
         rc = error_set(err, ERR_FATAL, "not equal: %s", buffer_string(&result));
     else if (cli_find_option(verifier->cli, "--strict") != NULL &&
              verify_report_not_comparable(first, &verifier->left_out) > 0)
-        rc = error_set(err, ERR_FATAL, "equal, but %u fields cannot be compared (--strict)",
+        rc = error_set(err, ERR_FATAL, "equal, but %u field(s) cannot be compared (--strict)",
                        verify_report_not_comparable(first, &verifier->left_out));
     else if (!verifier->cli->json)
-        printf(verifier->repaired > 0 ? "equal after the repair of %u ranges\n" : "equal\n",
-               verifier->repaired);
+        print_equal(verifier->repaired);
     buffer_free(&result);
     return rc;
 }

@@ -21,6 +21,8 @@ pass_queue(const struct verify_task *task, enum job_kind kind,
            bool *found, int64_t *tick, struct error *err)
 {
     const char *name = task->config->producer.name;
+    static const struct job_ranges everything; /* named by none */
+    bool is_whole = ranges->items[0].begin == 0 && ranges->items[0].end == CHUNK_NO_END;
     int64_t epoch;
     struct pg *pg;
     int rc = pg_connect(task->config->postgres, "bitdex-producer verify command", &pg, err);
@@ -28,8 +30,8 @@ pass_queue(const struct verify_task *task, enum job_kind kind,
         return rc;
     rc = cursor_read_tick(pg, name, &epoch, tick, err);
     if (rc == 0)
-        rc = job_queue_verify(pg, name, kind, selection, ranges, "requested by the command verify",
-                              job, found, err);
+        rc = job_queue_verify(pg, name, kind, selection, is_whole ? &everything : ranges,
+                              "requested by the command verify", job, found, err);
     pg_close(pg);
     return rc;
 }

@@ -8,6 +8,12 @@
 
 enum { LINES_MAX = 100 }; /* of differences; --json has all that the shards have kept */
 
+static const char *
+plural(uint32_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 static void
 append_range(struct buffer *out, const struct job_range *range)
 {
@@ -96,7 +102,8 @@ print_differences(const struct verify_pass *pass)
     if (found->total > shown)
         printf("... and %" PRId64 " more values\n", found->total - shown);
     if (pass->check_job != 0 && found->total == 0)
-        printf("no value differs any more: what differed was written again since\n");
+        printf("no value differs where the rows were compared: it was written again since, or a row"
+               " of a join table has no entity although a foreign key requires one\n");
     if (found->unchecked > 0)
         printf("the entities of %" PRIu32 " verdicts that differ are not known: verify these ranges"
                " again\n",
@@ -133,9 +140,10 @@ print_unknown(const struct verify_unknown *unknown, uint32_t count)
 void
 verify_report_print(const struct verify_pass *pass, const struct verify_left_out *left_out)
 {
-    printf("job %" PRId64 ": %" PRIu32 " ranges, %" PRIu32 " shards of group%s", pass->job,
-           pass->comparison.range_count, pass->list.shard_count,
-           pass->request.group_count == 1 ? "" : "s");
+    printf("job %" PRId64 ": %" PRIu32 " range%s, %" PRIu32 " shard%s of group%s", pass->job,
+           pass->comparison.range_count, plural(pass->comparison.range_count),
+           pass->list.shard_count, plural(pass->list.shard_count),
+           plural(pass->request.group_count));
     for (uint32_t i = 0; i < pass->request.group_count; i++)
         printf("%s%s", i == 0 ? " " : ", ", pass->request.groups[i]);
     printf("\n");
@@ -158,10 +166,10 @@ verify_report_not_comparable(const struct verify_pass *pass, const struct verify
 }
 
 static void
-append_part(struct buffer *out, const char *before, uint32_t count, const char *what)
+append_part(struct buffer *out, uint32_t count, const char *what)
 {
     if (count > 0)
-        buffer_append_format(out, "%s%" PRIu32 " %s", out->bytes > 0 ? before : "", count, what);
+        buffer_append_format(out, "%s%" PRIu32 " %s", out->bytes > 0 ? "; " : "", count, what);
 }
 
 void
@@ -170,11 +178,12 @@ verify_report_append_result(const struct verify_pass *pass, struct buffer *out)
     const struct comparison *comparison = &pass->comparison;
     CHECK(comparison->differing_count <= comparison->range_count);
     if (comparison->differing_count > 0)
-        buffer_append_format(out, "%" PRIu32 " of %" PRIu32 " ranges differ",
-                             comparison->differing_count, comparison->range_count);
-    append_part(out, "; ", pass->groups.differing_count, "sums differ between groups");
-    append_part(out, "; ", pass->list.unknown_count + pass->groups.unknown_count,
-                "answers are unknown");
+        buffer_append_format(out, "%" PRIu32 " of %" PRIu32 " ranges differ%s",
+                             comparison->differing_count, comparison->range_count,
+                             comparison->differing_count == 1 ? "s" : "");
+    append_part(out, pass->groups.differing_count, "sums of groups that differ from each other");
+    append_part(out, pass->list.unknown_count + pass->groups.unknown_count,
+                "reasons why a verdict is unknown");
 }
 
 /* --- JSON ------------------------------------------------------------------------------------ */

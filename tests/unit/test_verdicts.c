@@ -133,6 +133,34 @@ test_a_new_verdict_removes_and_trims_older_ones(void **state)
     world_end(&world);
 }
 
+/* The sums of a patrol follow a check at once. */
+static void
+test_new_sums_keep_what_a_check_has_found_while_its_fields_differ(void **state)
+{
+    (void)state;
+    struct world world;
+    const int64_t ids[] = {3, 25, 40};
+    world_begin(&world);
+    put(&world, 0, 30, 1, true);
+    put(&world, 30, IDS, 1, true);
+    check(&world, 0, IDS, 2, ids, 3, 7); /* in field b */
+    put(&world, 0, 10, 3, true);         /* sums of field a differ, those of b are unknown */
+    assert_int_equal(find(&world, 3)->difference_count, 0);
+    struct verdict *verdict = verdict_create(&world.list, 10, CHUNK_NO_END);
+    verdict->job = verdict->tick = 4;
+    field_set_add(&verdict->named, B);
+    field_set_add(&verdict->differing, B);
+    verdicts_put(&world.list, verdict);
+    assert_true(verdicts_are_consistent(&world.list));
+    assert_int_equal(find(&world, 25)->check_job, 2);
+    assert_int_equal(find(&world, 25)->difference_count, 2);
+    assert_int_equal(find(&world, 25)->differences[1].entity_id, 40);
+    put(&world, 10, IDS, 5, false); /* mended */
+    assert_int_equal(find(&world, 25)->check_job, 0);
+    assert_int_equal(find(&world, 25)->difference_count, 0);
+    world_end(&world);
+}
+
 static void
 test_ranges_that_do_not_reach_from_0_to_the_end_are_not_whole(void **state)
 {
@@ -383,6 +411,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_new_verdict_removes_and_trims_older_ones),
+        cmocka_unit_test(test_new_sums_keep_what_a_check_has_found_while_its_fields_differ),
         cmocka_unit_test(test_ranges_that_do_not_reach_from_0_to_the_end_are_not_whole),
         cmocka_unit_test(test_a_check_adds_differences_and_fields_that_sums_do_not_compare),
         cmocka_unit_test(test_a_check_where_no_sums_were_makes_verdicts),
