@@ -1,5 +1,6 @@
 /* Batches of rows, fan-outs, chunks and passes against a naive store of rows. Some of their values
- * cannot be applied; a `set` of such a value acts as `set null`. The engine that the batches are
+ * cannot be applied; a `set` of such a value acts as `set null`. Requests are among the ops of rows
+ * and in events of their own, and change nothing. The engine that the batches are
  * applied to, and one that replays their payloads, then have what the naive store has. The test
  * runs in rounds (random_input.h). */
 #include "tests/unit/unit_test.h"
@@ -71,6 +72,50 @@ send_ops(struct naive_event *event, struct naive_ops *ops, uint64_t *refused)
     }
 }
 
+/* --- requests, which change nothing ---------------------------------------------------------- */
+
+static struct op
+random_request(bool of_parent)
+{
+    static const struct text fields[] = {TEXT("nsfwLevel"), TEXT("tagIds")};
+    struct op op = {.kind = OP_REFRESH};
+    if (of_parent || random_below(2) == 0)
+        op.field = TEXT("Post.postId");
+    if (of_parent)
+        op.value = (struct value){.kind = VALUE_INTEGER, .integer = (int64_t)random_below(ROWS)};
+    else if (op.field.bytes == 0 && random_below(2) == 0)
+        op.value = (struct value){.kind = VALUE_STRINGS, .strings = {fields, COUNT_OF(fields)}};
+    return op;
+}
+
+/* The ops with requests before, between and after them, or none. */
+static struct ops
+with_requests(struct shards *shards, struct ops ops)
+{
+    uint32_t count = 0;
+    struct op *all = arena_alloc(&shards->arena, (2 * (size_t)ops.count + 1) * sizeof *all);
+    for (uint32_t i = 0; i <= ops.count; i++) {
+        if (random_below(8) == 0)
+            all[count++] = random_request(false);
+        if (i < ops.count)
+            all[count++] = ops.items[i];
+    }
+    return (struct ops){all, count};
+}
+
+static struct event
+random_parent_refresh(struct shards *shards)
+{
+    struct event sent = event_header(EVENT_PARENT_REFRESH);
+    uint32_t count = 1 + (uint32_t)random_below(3);
+    struct op *ops = arena_alloc(&shards->arena, count * sizeof *ops);
+    for (uint32_t i = 0; i < count; i++)
+        ops[i] = random_request(true);
+    sent.ops = (struct ops){ops, count};
+    sent.seq = sent.row_id = ++shards->seq;
+    return sent;
+}
+
 /* --- events ----------------------------------------------------------------------------------- */
 
 static struct event
@@ -83,8 +128,8 @@ random_row(struct shards *shards)
     send_ops(event, ops, &shards->refused);
     naive_apply(rows, ROWS, event);
     sent.entity_id = fixture_entity(event->row);
-    sent.ops = ops->ops;
-    sent.seq = ++shards->seq;
+    sent.ops = with_requests(shards, ops->ops);
+    sent.seq = sent.row_id = ++shards->seq;
     return sent;
 }
 
@@ -119,7 +164,7 @@ random_fan_out_event(struct shards *shards)
 {
     struct event sent = event_header(EVENT_FAN_OUT);
     sent.ops = random_fan_outs(shards, 1 + (uint32_t)random_below(FAN_OUTS_MAX));
-    sent.seq = ++shards->seq;
+    sent.seq = sent.row_id = ++shards->seq;
     return sent;
 }
 
@@ -163,7 +208,9 @@ random_pass_event(struct shards *shards)
 static struct event
 random_event(struct shards *shards)
 {
-    switch (random_below(8)) {
+    switch (random_below(9)) {
+    case 8:
+        return random_parent_refresh(shards);
     case 0:
         return random_chunk_event(shards);
     case 1:
@@ -205,6 +252,7 @@ send_batch(struct shards *shards)
         send_event(shards);
     batch_close(&shards->batch);
     shards->sequence = shards->batch.sequence;
+    shards->sequence.unanswered = 0; /* their record has tests of its own */
     assert_int_equal(shards->sequence.losses, 0);
     assert_int_equal(shards->batch.dead_letters.count > 0, shards->refused > 0);
     batch_apply(&shards->batch, shards->applied, NULL);
@@ -258,7 +306,10 @@ test_L9_what_cannot_be_applied_acts_as_null(void **state)
     const struct config config = {
         .index = "i",
         .topic = {.name = "t", .partitions = FIXTURE_PARTITIONS, .max_slots = ROWS},
-        .consumer = {.group = "g", .batch_rows = 1000, .batch_bytes = 1 << 20},
+        .consumer = {.group = "g",
+                     .batch_rows = 1000,
+                     .batch_bytes = 1 << 20,
+                     .requests_max = EVENTS_MAX},
         .index_config = fixture_index,
     };
     (void)state;
