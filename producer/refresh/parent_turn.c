@@ -317,10 +317,3 @@ parent_turn_read_fan_outs(struct refresh_turn *turn, uint32_t first, struct sour
         answer_fan_outs(turn, &family, parts, count);
     return rc == ERR_DATA ? clear_parent(turn, parents, &family, err->message, err) : rc;
 }
-
-void
-parent_turn_refuse(struct refresh_turn *turn, uint32_t index)
-{
-    struct family family = {.members = &index, .count = 1};
-    answer_unreadable(turn, &family, "the entry is about the rows of entities, not of parents");
-}

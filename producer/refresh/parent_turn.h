@@ -15,7 +15,4 @@ int parent_turn_read(struct refresh_turn *turn, uint32_t first, struct source_se
 int parent_turn_read_fan_outs(struct refresh_turn *turn, uint32_t first, struct source_set *set,
                               struct error *err);
 
-/* Answers a parent's request for an entry that has no parents. */
-void parent_turn_refuse(struct refresh_turn *turn, uint32_t index);
-
 #endif

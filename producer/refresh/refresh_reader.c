@@ -290,10 +290,7 @@ read_with(struct refresh_turn *turn, uint32_t first, struct error *err)
         refresh_turn_settle_set(turn, set);
         return 0;
     }
-    if (is_parent && !has_parents(turn, first)) {
-        parent_turn_refuse(turn, first);
-        return 0;
-    }
+    CHECK(!is_parent || has_parents(turn, first));
     int rc = source_set_prepare(set, turn->config, turn->reading, turn->pg, err);
     if (rc != 0)
         return rc;

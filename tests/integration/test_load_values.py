@@ -4,6 +4,7 @@ import random
 import unittest
 
 import index
+import refreshes
 import verdicts
 from case import SEED, GalleryCase
 from pipeline import ROOT
@@ -205,6 +206,43 @@ class LoadValues(GalleryCase):
         self.maxDiff = None
         for image, fields in by_triggers.items():
             self.assertEqual(by_load[image], fields, f"BITDEX_SEED={SEED}, image {image}")
+
+    def ask_for(self, image):
+        """Requests for everything that an image shows, in one form or another. Without those for
+        its parents, which are asked for."""
+        sources = ["image.c_int4", "shop.Tags on.tags", "part.score"]
+        parents = ["post.published", "album.title"]
+        rows = self.rng.choice([
+            [[refreshes.whole()]],
+            [[refreshes.whole("c_int4", "tags", "score"), refreshes.child(sources[0])]],
+            [[refreshes.whole("tags", "powers")], [refreshes.whole("score")],
+             [refreshes.child(sources[0])]],
+            [[refreshes.child(entry)] for entry in sources],
+            [[refreshes.child(entry) for entry in sources + parents]],
+        ])
+        for ops in rows:
+            refreshes.insert(self.connection, image, *ops)
+
+    def test_f84_requests_equal_a_load(self):
+        """After random changes that the triggers did not say, requests of all forms restore what
+        the rows of every type say: the sums prove it."""
+        self.pipeline.start()
+        for _ in range(2 * IMAGES):
+            self.change_image()
+            self.change_others()
+        for _ in range(ROUNDS):
+            with self.connection.transaction():
+                for _ in range(IMAGES // 2):
+                    self.change_image()
+                    self.change_others()
+                refreshes.forget_ops(self.connection)
+            for image in self.rng.sample(range(1, IMAGES), IMAGES - 1):
+                self.ask_for(image)
+            refreshes.insert(self.connection, 0, *(
+                refreshes.parent(entry, self.rng.choice([parent, str(parent)]))
+                for entry in ("post.state", "album.tint") for parent in range(1, 9)))
+            self.pipeline.wait_until_fresh()
+            self.check_sums()
 
     def check_sums(self):
         """The sums of all fields that rows of a range determine are those of the index."""
