@@ -144,7 +144,7 @@ batch_record_rule(const struct batch *batch)
     return (struct record_rule){batch->context.config, &batch->fields, batch->context.partition};
 }
 
-/* Is there something to apply? Without ops, rows and fan-outs have no effect. */
+/* Is there something to apply or to compare? Without ops, rows and fan-outs have no effect. */
 static bool
 event_has_effect(const struct event *event)
 {
@@ -283,6 +283,8 @@ batch_accept_compared(struct batch *batch, const struct kafka_record *record, st
 {
     struct event_refused refused;
     CHECK(comparison_is_of(event));
+    if (!event_has_effect(event))
+        return;
     if (event->kind == EVENT_CHUNK)
         event_check(batch->context.engine, event, &batch->arena, &refused);
     batch_append_received(batch, record);

@@ -806,6 +806,20 @@ test_an_answer_that_could_not_be_read_empties_its_fields(void **state)
     arena_free(&arena);
 }
 
+static void
+test_a_comparison_of_nothing_is_not_logged(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct chunk chunk = {.purpose = CHUNK_CHECK, .end = CHUNK_NO_END};
+    fixture_begin(&fixture);
+    add_event(&fixture, EVENT_ROW, PARTITION, &op_alive, 1);
+    add_answer(&fixture, &chunk);
+    assert_int_equal(fixture.batch.event_count, 1);
+    assert_int_equal(fixture.batch.dead_letters.count, 0);
+    fixture_end(&fixture);
+}
+
 /* An answer of a parent whose fan-outs were sent before it. */
 static void
 test_an_answer_without_fields_is_not_logged(void **state)
@@ -921,6 +935,7 @@ main(void)
         cmocka_unit_test(test_requests_take_a_seq_and_are_not_logged),
         cmocka_unit_test(test_an_answer_that_could_not_be_read_empties_its_fields),
         cmocka_unit_test(test_an_answer_without_fields_is_not_logged),
+        cmocka_unit_test(test_a_comparison_of_nothing_is_not_logged),
         cmocka_unit_test(test_F12_the_end_of_a_load_says_whether_the_shard_was_covered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
