@@ -93,19 +93,7 @@ requests_take_event(struct session *session, const struct event *event)
     arena_free(&arena);
 }
 
-/* False: there is no room for the row's requests, or (`*is_last`) the rest ends before it. */
-static bool
-take_row(struct session *session, const struct outbox_row *row, const struct owed_rest *rest,
-         struct arena *arena, bool *is_last)
-{
-    struct owed_entry entry;
-    arena_reset(arena);
-    *is_last = row->id > rest->up_to_id;
-    if (*is_last)
-        return false;
-    return !read_row(session, row, arena, &entry) || owed_take(session->owed, &entry);
-}
-
+/* Takes the requests of a page, up to a row that there is no room for. */
 static int
 take_page(struct session *session, const struct owed_rest *rest, const struct outbox_chunk *chunk,
           struct error *err)
@@ -113,19 +101,20 @@ take_page(struct session *session, const struct owed_rest *rest, const struct ou
     struct arena arena = {0};
     struct copy_rows rows;
     struct outbox_row row;
+    struct owed_entry entry;
     bool found = true;
-    bool is_last = false;
-    bool is_taken = true;
+    bool has_room = true;
     int64_t last_id = rest->after_id;
     int rc = copy_rows_begin(&rows, chunk->bytes, err);
-    while (rc == 0 && is_taken && (rc = copy_rows_next(&rows, &row, &found, err)) == 0 && found) {
-        is_taken = take_row(session, &row, rest, &arena, &is_last);
-        if (is_taken)
+    while (rc == 0 && has_room && (rc = copy_rows_next(&rows, &row, &found, err)) == 0 && found) {
+        arena_reset(&arena);
+        has_room = !read_row(session, &row, &arena, &entry) || owed_take(session->owed, &entry);
+        if (has_room)
             last_id = row.id;
     }
     arena_free(&arena);
     if (rc == 0)
-        owed_pass_rest(session->owed, last_id, is_last || (is_taken && chunk->last));
+        owed_pass_rest(session->owed, last_id, has_room && chunk->last);
     return rc;
 }
 

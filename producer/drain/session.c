@@ -304,7 +304,8 @@ int
 session_start_requests(struct session *session, const struct owed_rest *rest, struct error *err)
 {
     status_begin_server_call(session->status);
-    int rc = outbox_start_requests(session->outbox, rest->s1, rest->s2, rest->after_id, err);
+    int rc = outbox_start_requests(session->outbox, rest->s1, rest->s2, rest->after_id,
+                                   rest->up_to_id, err);
     status_end_server_call(session->status);
     return rc;
 }

@@ -88,7 +88,7 @@ int session_add_chunk(struct session *session, const struct load_chunk *chunk, s
 /* Requests the rows with id > `after_id` of the window between s1 and s2. */
 int session_start_chunk(struct session *session, int64_t after_id, const struct snapshot *s1,
                         const struct snapshot *s2, struct error *err);
-/* Requests the requests among the rows of `rest`, whose end is up to the caller. */
+/* Requests the requests among the rows of `rest`. */
 int session_start_requests(struct session *session, const struct owed_rest *rest,
                            struct error *err);
 /* Takes what has arrived of the requested chunk, waiting up to `wait_ms` for more. */

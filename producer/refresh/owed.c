@@ -35,6 +35,7 @@ struct owed_window {
     int64_t up_to_id;
     int64_t *rest; /* by partition: how many rows; owned; NULL without a rest */
     int64_t rest_rows;
+    int64_t rest_last_id; /* the greatest of a row that was counted */
 };
 
 struct owed_row {
@@ -133,6 +134,7 @@ begin_rest(struct owed *owed, struct owed_window *window, const struct snapshot 
     snapshot_copy(&window->s2, s2);
     window->after_id = after_id;
     window->up_to_id = up_to_id;
+    window->rest_last_id = INT64_MIN;
     window->rest = memory_zalloc((size_t)owed->partitions * sizeof *window->rest);
     owed->rest_count++;
 }
@@ -240,6 +242,8 @@ add_to_rest(struct owed *owed, const struct owed_place *place, const struct owed
     struct owed_window *window = rest_of(owed, place, entry->row_id);
     CHECK(entry->row_id > window->after_id);
     window->rest_rows++;
+    if (entry->row_id > window->rest_last_id)
+        window->rest_last_id = entry->row_id;
     count_row(owed, window->rest, entry->partition, 1);
 }
 
@@ -281,7 +285,9 @@ struct owed_rest
 owed_rest(const struct owed *owed)
 {
     const struct owed_window *window = oldest_rest(owed);
-    return (struct owed_rest){&window->s1, &window->s2, window->after_id, window->up_to_id};
+    bool has_last = window->rest_last_id != INT64_MIN;
+    return (struct owed_rest){&window->s1, &window->s2, window->after_id,
+                              has_last ? window->rest_last_id : window->up_to_id};
 }
 
 /* A row was taken from the rest. If it cannot be one of those that were counted, somebody has

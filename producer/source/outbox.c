@@ -70,18 +70,26 @@ outbox_close(struct outbox *outbox)
     free(outbox);
 }
 
+/* What a statement reads. */
+struct page {
+    const struct snapshot *s1;
+    const struct snapshot *s2;
+    int64_t after_id;
+    int64_t up_to_id;
+    const char *json; /* the expression of the ops as text */
+};
+
 /* Three levels, so that ops is converted to text once for each row, and only for the rows of the
  * chunk; the outer levels keep the order of the inner one. For a row that is too large, whether it
  * goes to all partitions is computed here, by the rule of `enum ops_route`. */
 static void
-outbox_write_sql(struct outbox *outbox, const struct snapshot *s1, const struct snapshot *s2,
-                 int64_t after_id, const char *json)
+outbox_write_sql(struct outbox *outbox, const struct page *page)
 {
     struct buffer *sql = &outbox->sql;
     int64_t row_bytes = outbox->limits.row_bytes;
     CHECK(outbox->chunk_rows > 0);
     buffer_clear(sql);
-    if (after_id != OUTBOX_FIRST_ROW)
+    if (page->after_id != OUTBOX_FIRST_ROW)
         buffer_append_text(sql, pin_to_id_index);
     buffer_append_format(sql,
                          "COPY (SELECT id, entity_id, txid, created_at,"
@@ -89,27 +97,27 @@ outbox_write_sql(struct outbox *outbox, const struct snapshot *s1, const struct 
                          " CASE WHEN octet_length(json) > %" PRId64 " THEN " GOES_TO_ALL " END"
                          " FROM (SELECT *, %s AS json FROM ("
                          "SELECT id, entity_id, txid, created_at, ops FROM \"BitdexOps\" WHERE ",
-                         row_bytes, row_bytes, json);
-    window_append_condition(s1, s2, sql);
-    if (after_id != OUTBOX_FIRST_ROW)
-        buffer_append_format(sql, " AND id > %" PRId64, after_id);
+                         row_bytes, row_bytes, page->json);
+    window_append_condition(page->s1, page->s2, sql);
+    if (page->after_id != OUTBOX_FIRST_ROW)
+        buffer_append_format(sql, " AND id > %" PRId64, page->after_id);
+    if (page->up_to_id != INT64_MAX)
+        buffer_append_format(sql, " AND id <= %" PRId64, page->up_to_id);
     buffer_append_format(sql,
                          " ORDER BY id LIMIT %" PRId64 ") AS picked OFFSET 0) AS printed)"
                          " TO STDOUT (FORMAT binary)",
                          outbox->chunk_rows);
 }
 
-/* `json`: the expression of the ops as text. */
 static int
-outbox_request(struct outbox *outbox, const struct snapshot *s1, const struct snapshot *s2,
-               int64_t after_id, const char *json, struct error *err)
+outbox_request(struct outbox *outbox, const struct page *page, struct error *err)
 {
     CHECK(!outbox->running);
     CHECK(!outbox->ready);
-    CHECK(s1->xmax <= s2->xmax);
+    CHECK(page->s1->xmax <= page->s2->xmax);
     outbox->chunk_rows = outbox->limits.chunk_rows;
-    outbox->after_id = after_id;
-    outbox_write_sql(outbox, s1, s2, after_id, json);
+    outbox->after_id = page->after_id;
+    outbox_write_sql(outbox, page);
     buffer_clear(&outbox->arriving);
     int rc = pg_copy_start(outbox->pg, buffer_string(&outbox->sql), err);
     if (rc != 0)
@@ -122,16 +130,18 @@ int
 outbox_start(struct outbox *outbox, const struct snapshot *s1, const struct snapshot *s2,
              int64_t after_id, struct error *err)
 {
-    return outbox_request(outbox, s1, s2, after_id, "ops::text", err);
+    const struct page page = {s1, s2, after_id, INT64_MAX, "ops::text"};
+    return outbox_request(outbox, &page, err);
 }
 
 int
 outbox_start_requests(struct outbox *outbox, const struct snapshot *s1, const struct snapshot *s2,
-                      int64_t after_id, struct error *err)
+                      int64_t after_id, int64_t up_to_id, struct error *err)
 {
-    return outbox_request(outbox, s1, s2, after_id,
-                          "CASE WHEN ops @> '[{\"op\":\"refresh\"}]' THEN ops::text ELSE '[]' END",
-                          err);
+    static const char requests[] = "CASE WHEN ops @> '[{\"op\":\"refresh\"}]' THEN ops::text"
+                                   " ELSE '[]' END";
+    const struct page page = {s1, s2, after_id, up_to_id, requests};
+    return outbox_request(outbox, &page, err);
 }
 
 /* Validates and counts the rows of a chunk whose bytes have all arrived. `cut`: there are more. */

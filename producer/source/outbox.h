@@ -43,9 +43,11 @@ void outbox_close(struct outbox *outbox);
 int outbox_start(struct outbox *outbox, const struct snapshot *s1, const struct snapshot *s2,
                  int64_t after_id, struct error *err);
 
-/* Likewise, for the requests among the rows: other rows have the ops `[]`. */
+/* Likewise, for the requests among the rows with id <= `up_to_id`: other rows have the ops `[]`.
+ * Without that bound the last chunk of an old window would walk over all newer rows. */
 int outbox_start_requests(struct outbox *outbox, const struct snapshot *s1,
-                          const struct snapshot *s2, int64_t after_id, struct error *err);
+                          const struct snapshot *s2, int64_t after_id, int64_t up_to_id,
+                          struct error *err);
 
 /* Takes what has arrived, waiting up to `wait_ms` for the first byte. Does nothing when no chunk is
  * requested. */
