@@ -5,6 +5,7 @@ Changes are silent: the transaction that makes one deletes the ops rows that the
 written. Only an answer makes the index equal to the tables.
 """
 
+import json
 import time
 
 import index
@@ -178,6 +179,41 @@ class Refresh(RefreshCase):
         self.pipeline.wait_until_fresh()
         self.assertEqual(self.status()["dead_letters"], 3)
         self.assertEqual(self.status()["refresh_owed"], 0)
+
+    def test_l9_a_value_that_no_event_can_carry(self):
+        """It is null in the answer, and a dead letter says why; a retry that finds another value
+        resolves it, and one that does not leaves it open."""
+        image, *_ = self.image()
+        long = "repeat('x', 100000)"
+        self.change_silently(f'UPDATE "Image" SET type = {long} WHERE id = {image}')
+        self.ask(image, refreshes.whole())
+        self.wait_until_answered()
+        self.assertEqual(self.open_letters(), [(image, "Image.type")])
+        self.producer.command("dead-letters", "retry", "--all")
+        self.wait_until_answered()
+        self.assertEqual(self.open_letters(), [(image, "Image.type")])
+        self.change_silently(f'UPDATE "Image" SET type = \'short\' WHERE id = {image}')
+        self.producer.command("dead-letters", "retry", "--all")
+        self.check_mended()
+        self.wait_until(lambda: self.open_letters() == [], "has an open letter")
+
+    def open_letters(self):
+        letters = json.loads(self.producer.command("dead-letters", "list", "--json").stdout)
+        return [(letter["entity_id"], letter["place"]) for letter in letters
+                if letter["job"] == -1]
+
+    def test_an_outage_of_the_session_that_reads(self):
+        """The drain continues, and what was not read is read later."""
+        with self.pipeline.connect() as connection:
+            for _ in range(20):
+                self.change_silently('UPDATE "Image" SET "userId" = "userId" + 1')
+                refreshes.insert_many(connection, 'SELECT id FROM "Image"', refreshes.whole())
+                connection.execute("""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE datname = current_database()
+                    AND application_name LIKE 'bitdex-producer load%'""")
+                connection.commit()
+        self.check_mended()
+        self.assertEqual(self.status()["sessions"], 1)
 
     def test_l10_many_requests_are_one_reading(self):
         image, *_ = self.image()
