@@ -1,6 +1,6 @@
 """The whole path once: a gallery whose tables are full is attached to an index and loaded through
 Kafka; the same queries to the index and in SQL; then live writers, and the time until a change can
-be queried.
+be queried; then every value is compared, and a difference that is planted is found and mended.
 
     demo [--images N]           stops everything at the end
     demo --keep                 leaves everything running
@@ -265,6 +265,26 @@ def write_live(demo):
     report("live", f"writers stopped; the index holds every change; freshness {freshness:.2f} s")
 
 
+def verify(demo):
+    """A difference that is planted by hand: the ops row of a change is deleted before it is sent.
+    It is found, and mended."""
+    print_verify(demo, check=False)
+    with demo.connect() as connection:
+        connection.execute(
+            """UPDATE "Image" SET "nsfwLevel" = 99 WHERE id = (SELECT max(id) FROM "Image");
+            DELETE FROM "BitdexOps" WHERE txid = pg_current_xact_id()""")
+    report("verify", "an image was changed, and its ops row deleted")
+    print_verify(demo, "--repair")
+
+
+def print_verify(demo, *options, check=True):
+    """The lines that say what differs, and the result."""
+    done = demo.producer.command("verify", *options, check=check)
+    for line in done.stdout.splitlines():
+        if line.startswith(("job", "differs", "entity", "equal", "not comparable")):
+            report("verify", line)
+
+
 def print_next_steps(demo, keep):
     build = pipeline.BUILD.relative_to(pipeline.ROOT)
     if not keep:
@@ -281,6 +301,7 @@ Everything is still running. To explore it:
       '{{"filters":[{{"Eq":["userId",1]}}],"limit":5}}'             # ... and see it here
   {build}/consumer/bitdex-consumer --config config/gallery.yaml status
   {build}/producer/bitdex-producer --config config/gallery.yaml status
+  {build}/producer/bitdex-producer --config config/gallery.yaml verify
 
 To stop it: make -f Makefile.local down""")
 
@@ -299,6 +320,7 @@ def run(arguments):
         load(demo)
         compare_with_sql(demo)
         write_live(demo)
+        verify(demo)
     except BaseException:
         stop()
         raise
