@@ -29,7 +29,8 @@ class Takeover(GalleryCase):
         spare = self.spare_producer().start()
         spare.wait_until_state("waiting for lock")
         status, answer = spare.api.call("/api/ready")
-        self.assertEqual((status, answer), (200, {"ready": True, "standby": True}))
+        standby = {"ready": True, "standby": True, "dead_letters": None}
+        self.assertEqual((status, answer), (200, standby))
         self.assertEqual(spare.api.call("/api/health")[0], 200)
         waiting = self.query(
             "SELECT pid FROM pg_stat_activity WHERE application_name = 'bitdex-producer cursor'"
