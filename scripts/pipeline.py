@@ -139,6 +139,11 @@ class Program:
         return self._local.api
 
     @property
+    def group(self):
+        """The consumer group of a consumer."""
+        return self._environment["BITDEX_GROUP"]
+
+    @property
     def pid(self):
         return self._process.pid
 

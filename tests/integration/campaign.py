@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Kills producers, consumers, broker and database at random under 40 writers, beside random loads;
-checks each recovery.
+"""Kills producers, consumers, broker and database at random under 40 writers, beside random loads
+and refreshes; checks each recovery.
 
     campaign.py [--seconds 60] [--kills N] [--seed S]
 
@@ -11,7 +11,9 @@ come in commit order; and that only the newest generation is applied. Commits th
 not flushed before it was killed are lost. None of them was sent, because saving a window flushes
 every commit before it. The tables are full before the producer starts; loads (campaign_loads.py)
 complete the indexes. Now and then the writers are held, and what an index calls complete must equal
-the tables; at the end that is every field (campaign_consumers.py).
+the tables; at the end that is every field (campaign_consumers.py). Some writers change rows
+silently beside wrong ops, and ask for refreshes (refreshes.py): what is forgotten, or answered by
+older rows, stays wrong. Each check of an index ends with a verify.
 """
 
 import argparse
@@ -30,12 +32,14 @@ import campaign_loads
 import gallery
 import pipeline
 import psycopg
+import refreshes
 import servers
 import topic
 
 SYNCHRONOUS = {"on": 2, "off": 2}  # {synchronous_commit: how many processes of writers}
 THREADS = 10  # of each process
 PAUSE_S = 1.5  # of a writer after each transaction; servers that start need the cores as well
+REFRESH_PAUSE_S = 0.5  # of the thread of each process that asks for refreshes
 ARRIVE_S = 120
 # A deck of kills: each kind is drawn as often as it is listed before the deck is shuffled again.
 KINDS = """
@@ -49,13 +53,14 @@ QUIET_EVERY = 6  # kills
 # Loads get more time than by default, so that several of them end during a campaign.
 SECTIONS = {
     "kafka": {"consumer": campaign_consumers.SETTINGS},
-    "producer": {"load": {"share": 0.5}},
+    "producer": {"load": {"share": 0.5}, "patrol": {"share": 0.05}, "refresh": {"owed_max": 100}},
 }
 
 
 def write(dsn, seed, end):
     """The main function of a process of writers."""
-    with gallery.Writers(dsn, THREADS, seed, PAUSE_S, reconnect=True):
+    with gallery.Writers(dsn, THREADS, seed, PAUSE_S, reconnect=True), \
+            refreshes.Writers(dsn, 1, seed, REFRESH_PAUSE_S):
         end.wait()
 
 
@@ -346,7 +351,8 @@ def summary(campaign, seconds, images):
     return (
         f"{campaign.kills.total()} kills in {seconds:.0f} s ({kinds}); {oracle.rows} events"
         f" applied, {sum(s.duplicates for s in sequences)} duplicates,"
-        f" {sum(s.fenced for s in sequences)} of fenced producers, {oracle.order.links} changes"
+        f" {sum(s.fenced for s in sequences)} of fenced producers,"
+        f" {sum(s.answered for s in sequences)} requests answered, {oracle.order.links} changes"
         f" in order, generation {next(iter(sequences)).generation}; longest recovery"
         f" {campaign.longest[0]:.1f} s ({campaign.longest[1]});"
         f" {campaign.consumers.positions.checked} positions of consumers checked, images in the"

@@ -173,6 +173,10 @@ class Outages(OutboxCase):
     def ready(self):
         return self.producer.api.call("/api/ready")
 
+    def check_ready(self):
+        status, answer = self.ready()
+        self.assertEqual((status, answer["ready"]), (200, True))
+
     def check_health(self, seconds):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -184,7 +188,7 @@ class Outages(OutboxCase):
         """While the broker is frozen the producer is healthy but not ready, and its status shows
         backlog and lag; it is ready again when the broker is back."""
         self.start()
-        self.assertEqual(self.ready(), (200, {"ready": True}))
+        self.check_ready()
         self.kafka.pause()
         try:
             with self.pipeline.connect() as connection:
@@ -205,7 +209,7 @@ class Outages(OutboxCase):
         finally:
             self.kafka.resume()
         self.check_delivery()
-        self.assertEqual(self.ready(), (200, {"ready": True}))
+        self.check_ready()
         self.assertEqual(self.status()["backlog_rows"], 0)
 
     def test_l9_database_is_frozen_inside_a_window(self):
@@ -224,7 +228,7 @@ class Outages(OutboxCase):
             self.check_health(1)
             self.postgres.resume()
         self.check_delivery()
-        self.assertEqual(self.ready(), (200, {"ready": True}))
+        self.check_ready()
 
 
 class Consumer(GalleryCase):

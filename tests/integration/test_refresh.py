@@ -72,7 +72,7 @@ class RefreshCase(GalleryCase):
         """Of answers, on the topic."""
         events = topic.read(self.pipeline.kafka, self.pipeline.topic)
         bodies = [event["body"] for records in events.values() for _, _, event in records]
-        return sum(kind == "bitdex.Chunk" and fields["purpose"] == "refresh"
+        return sum(kind == "bitdex.Chunk" and fields["purpose"] == "REFRESH"
                    for kind, fields in bodies)
 
 
@@ -167,7 +167,7 @@ class Refresh(RefreshCase):
                              refreshes.parent("Gone.other", "x"))
             refreshes.insert(connection, 0, refreshes.parent("Gone.field", 6))
         self.check_mended()
-        self.assertRegex(self.producer.log_tail(1000), r"2 requests wait for job 1")
+        self.assertRegex(self.producer.log_tail(1000), r"2 requests wait for job \d+: ")
         self.assertEqual(self.status()["refresh_answers"], 3)
 
     def test_requests_that_cannot_be(self):
@@ -224,7 +224,7 @@ class Refresh(RefreshCase):
                 connection, f"SELECT {image} FROM generate_series(1, 1000)", refreshes.whole())
         self.check_mended()
         self.assertEqual(self.status()["refresh_answers"], 1000)
-        self.assertLess(self.count_chunks() - before, 10)
+        self.assertIn(self.count_chunks() - before, range(1, 10))
 
 
 class Owed(RefreshCase):

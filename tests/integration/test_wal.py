@@ -331,6 +331,8 @@ class Wal(GalleryCase):
         last = 0
         for frame in frames:
             for event in frame["events"]:
+                if "row_id" not in event:  # a sum of the verify that has ended the check
+                    continue
                 self.assertEqual(sent[event["seq"]], event["row_id"])
                 self.assertGreater(event["seq"], last)
                 last = event["seq"]

@@ -77,10 +77,18 @@ def check_counts(consumers, truth):
             assert found == count, (clause, count, replies)
 
 
-def check_equal(pipeline, consumers=None, complete=True):
+def check_verified(pipeline, consumers):
+    """Checks that a verify of the consumers' groups finds no difference."""
+    groups = sorted({consumer.group for consumer in consumers})
+    done = pipeline.producer.command("verify", "--group", ",".join(groups), check=False)
+    assert done.returncode == 0, f"verify: {done.returncode}\n{done.stdout}\n{done.stderr}"
+
+
+def check_equal(pipeline, consumers=None, complete=True, verified=True):
     """Checks for every image, deleted ones included, that the index equals Postgres. Nothing may
     write during the check. `consumers` share the partitions; by default the pipeline's consumer.
-    Without `complete`, what the index calls incomplete is not compared."""
+    Without `complete`, what the index calls incomplete is not compared. Ends with a verify, except
+    without `verified`: the index has rows that no trigger has written."""
     consumers = consumers or [pipeline.consumer]
     with pipeline.connect() as connection:
         truth = gallery.read_truth(connection)
@@ -91,4 +99,6 @@ def check_equal(pipeline, consumers=None, complete=True):
         unknown = set() if complete else set(answer["incomplete_fields"])
         check_entity(answer, truth.get(entity), unknown)
     check_counts(consumers, truth)
+    if verified:
+        check_verified(pipeline, consumers)
     return len(truth)
