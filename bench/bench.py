@@ -16,8 +16,8 @@ Its figures are medians of the runs. Machines are noisy: compare ratios, not sec
 The other sections: the cost of windows, and the time from commit to topic under a light load
 (windows.py); the cost of triggers (triggers.py); the cost of checkpoints and of a restart from one
 (restart.py); how long queries and ingestion wait for each other (isolation.py); how fast existing
-rows are loaded, and at what cost to the stream (loading.py); and how fast requested entities are
-read (refresh.py).
+rows are loaded, and at what cost to the stream (loading.py); how fast requested entities are read
+(refresh.py); and how fast an index is verified, and at what cost (verify.py).
 """
 
 import argparse
@@ -38,6 +38,7 @@ import refresh  # noqa: E402
 import restart  # noqa: E402
 import servers  # noqa: E402
 import triggers  # noqa: E402
+import verify  # noqa: E402
 import windows  # noqa: E402
 
 HOME = pipeline.ROOT / ".local" / "bench"
@@ -224,6 +225,11 @@ def print_refresh(arguments, postgres, kafka):
         refresh.run(demo, arguments.images)
 
 
+def print_verify(arguments, postgres, kafka):
+    with pipeline_over_tables(postgres, kafka) as demo:
+        verify.run(demo, arguments.images)
+
+
 SECTIONS = {
     "ratios": print_ratios,
     "windows": print_windows,
@@ -233,6 +239,7 @@ SECTIONS = {
     "isolation": print_isolation,
     "loading": print_loading,
     "refresh": print_refresh,
+    "verify": print_verify,
 }
 
 
@@ -244,7 +251,7 @@ def main():
         ("--samples", 300, "commits that each run of ratios times"),
         ("--saves", 4000, "windows between the two measurements of a save"),
         ("--entities", 1_000_000, "entities of restart"),
-        ("--images", 1_000_000, "images of loading and refresh, each with 20 tags"),
+        ("--images", 1_000_000, "images of loading, refresh and verify, each with 20 tags"),
     ):
         parser.add_argument(name, type=int, default=default, help=f"{what} (default: %(default)s)")
     parser.add_argument("--only", choices=SECTIONS, help="run one section")
