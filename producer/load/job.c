@@ -515,15 +515,17 @@ write_problems(const struct load_problems *problems, struct buffer *out)
     json_array_end(&json);
 }
 
+/* Several rows of one entity, or parents whose keys are no integers, may have the same place. */
 int
 job_add_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_t id, int64_t tick,
                      const struct load_problems *problems, struct error *err)
 {
     static const char sql[] = CURSOR_OWNER
         "INSERT INTO bitdex_dead_letters (name, epoch, row_id, tick, generation, entity_id, ops,"
-        " reason, job, place) SELECT o.name, $2::bigint, r.entity, $5::bigint, $3::bigint,"
-        " r.entity, r.ops, r.reason, $4::bigint, r.place FROM owner o,"
+        " reason, job, place) SELECT DISTINCT ON (r.entity, r.place) o.name, $2::bigint, r.entity,"
+        " $5::bigint, $3::bigint, r.entity, r.ops, r.reason, $4::bigint, r.place FROM owner o,"
         " jsonb_to_recordset($6::jsonb) AS r(entity bigint, place text, reason text, ops jsonb)"
+        " ORDER BY r.entity, r.place, r.reason"
         " ON CONFLICT (name, epoch, row_id, job, place) DO UPDATE SET tick = EXCLUDED.tick,"
         " generation = EXCLUDED.generation, reason = EXCLUDED.reason, rejected_at = now(),"
         " retried_txid = NULL WHERE bitdex_dead_letters.job = -1" CURSOR_OWNER_END;

@@ -164,8 +164,10 @@ class RefreshReader(GalleryCase):
         """Its source's fields become null, the others are answered, and a letter says why."""
         self.silently("UPDATE image SET width = 0, size = 2000 WHERE id = 8",
                       "UPDATE image SET width = 50, size = 3000 WHERE id > 8")
-        for image in range(1, IMAGES + 1):
-            self.ask(image, refreshes.whole())
+        with self.connection.transaction():  # one turn reads the image twice, and has two letters
+            self.ask(8, refreshes.whole("ratio"))
+            for image in range(1, IMAGES + 1):
+                self.ask(image, refreshes.whole())
         self.wait_until_answered()
         (answer, _), = self.differing().values()
         self.assertTrue(answer["alive"])
@@ -178,16 +180,17 @@ class RefreshReader(GalleryCase):
         self.check()
 
     def test_parents_that_only_the_index_resolves(self):
-        """A parent that is gone, or that the filter excludes, takes its values along; a key that
-        its column cannot have is a letter."""
+        """A parent that is gone, or that the filter excludes, takes its values along; keys that
+        their column cannot have are a letter, and do not stop the producer."""
         self.silently("UPDATE model SET poi = false WHERE id = 'm1'",
                       "DELETE FROM model WHERE id = 'm2'",
                       "UPDATE model SET secret = true WHERE id = 'm3'")
         self.ask(0, *(refreshes.parent("model.poi", f"m{n}") for n in range(1, 10)))
-        self.ask(0, refreshes.parent("post.rank", "seven"))
+        self.ask(0, *(refreshes.parent("post.rank", key) for key in ("seven", "sevenfold")))
         self.wait_until_answered()
         self.check()
         self.assertIn("seven", self.letters())
+        self.assertEqual(self.status()["sessions"], 1)
 
     def test_a_table_that_is_rewritten_after_the_snapshot(self):
         """The snapshot shows such a table empty, and says that the image is gone: that is no
