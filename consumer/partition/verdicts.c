@@ -154,7 +154,8 @@ verdicts_splice(struct verdicts *list, uint32_t first, uint32_t next, struct ver
     }
     memmove(list->items + first + count, list->items + next,
             (list->count - next) * sizeof *list->items);
-    memcpy(list->items + first, items, count * sizeof *list->items);
+    if (count > 0)
+        memcpy(list->items + first, items, count * sizeof *list->items);
     list->count = total;
 }
 
