@@ -515,7 +515,7 @@ write_problems(const struct load_problems *problems, struct buffer *out)
     json_array_end(&json);
 }
 
-/* Several rows of one entity, or parents whose keys are no integers, may have the same place. */
+/* Problems may have the same entity and place: parents whose keys are no integers have entity 0. */
 int
 job_add_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_t id, int64_t tick,
                      const struct load_problems *problems, struct error *err)
