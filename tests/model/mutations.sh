@@ -32,7 +32,6 @@ for x in ref_memory ref_trim ref_sub ref_late ref_early mark_owed ref_stays ref_
   m ref -m $x; done
 for x in name_all spill_lost spill_mark spill_ref; do m own -m $x; done
 m reftrunc -m ref_trust -o owes_max=0 -w truncate=2
-m reftrunc -m full_drops -o owes_max=1 -w truncate=2
 python3 run.py all -m ref_trust -s 200046 -n 1 | grep -v "{.ack"
 for x in sum_visible sum_late sum_open check_owed verdict_memory; do m sum -m $x; done
 m sum -o dead=null -o sum_raw=True
