@@ -1,4 +1,4 @@
-"""Storms of requests, and kills while requests are owed: the stream goes on, what is owed can be
+"""Storms of requests, and kills while requests are owed: the stream continues, what is owed can be
 seen, and then the index equals the tables.
 
 The tables change silently (refreshes.py), so that only answers can make the index equal to them.

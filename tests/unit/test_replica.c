@@ -892,7 +892,7 @@ test_the_record_stays_when_the_configuration_changes(void **state)
             restart(&store, i % 2 == 1 ? &less : &base);
         assert_int_equal(unanswered_count(replica_record(store.replica)), 2);
         assert_int_equal(unanswered_letter_count(replica_record(store.replica)), 1 + has_tags);
-        if (i == 1) { /* the log goes on under the new configuration */
+        if (i == 1) { /* the log continues under the new configuration */
             send_row(&store, 7, "[{'op':'alive'}]");
             read_all(&store);
         }
