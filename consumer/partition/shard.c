@@ -184,6 +184,9 @@ shard_describe_state(const struct shard_status *status, char *reason, size_t byt
         incomplete_describe_owed(&status->sequence, reason, bytes);
 }
 
+/* Of fields that the batch being applied makes incomplete: the sequence has the reason after it. */
+static const char losing_reason[] = "the batch that is being applied proves a loss";
+
 bool
 shard_complete(const struct shard_status *status, const struct config_fields *fields, char *reason,
                size_t bytes)
@@ -191,6 +194,8 @@ shard_complete(const struct shard_status *status, const struct config_fields *fi
     shard_describe_state(status, reason, bytes);
     if (reason[0] == '\0')
         incomplete_describe(&status->sequence, fields, reason, bytes);
+    if (reason[0] == '\0' && !field_set_is_empty(&status->losing))
+        snprintf(reason, bytes, "%s", losing_reason);
     return reason[0] == '\0';
 }
 
@@ -201,6 +206,8 @@ shard_field_complete(const struct shard_status *status, const struct config_fiel
     shard_describe_state(status, reason, bytes);
     if (reason[0] == '\0')
         incomplete_describe_field(&status->sequence, fields, number, reason, bytes);
+    if (reason[0] == '\0' && field_set_has(&status->losing, number))
+        snprintf(reason, bytes, "%s", losing_reason);
     return reason[0] == '\0';
 }
 

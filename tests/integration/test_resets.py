@@ -288,16 +288,14 @@ class Resets(GalleryCase):
         self.change_images()
         self.consumer.start()
         self.consumer.wait_until(
-            lambda: len(self.pipeline.partitions()) == 4
-            and not any(p["complete"] for p in self.pipeline.partitions()),
+            lambda: [p["complete"] for p in self.pipeline.partitions()] == [False] * 4,
             "takes the new topic for the old one",
         )
         self.consumer.stop()
         self.reset("--to-earliest")
         self.consumer.start()
         self.consumer.wait_until(
-            lambda: all(p["complete"] for p in self.pipeline.partitions())
-            and len(self.pipeline.partitions()) == 4,
+            lambda: [p["complete"] for p in self.pipeline.partitions()] == [True] * 4,
             "is not completed by the load that the adoption has queued",
         )
         self.assertEqual(self.log_count("was reset to an earlier one"), 4)

@@ -144,6 +144,7 @@ test_fields_are_incomplete_before_a_batch_makes_them_so(void **state)
     struct shard_status shown;
     struct sequence next;
     struct config_fields fields;
+    char reason[ERROR_MESSAGE_BYTES];
     config_fields_init(&fields, &fixture_index);
     worker_status_init(&status, world->shard, NULL, 0, 60);
     status.shown.state = SHARD_RUNNING;
@@ -160,6 +161,9 @@ test_fields_are_incomplete_before_a_batch_makes_them_so(void **state)
     complete = shard_find_complete(&shown, &fields);
     assert_true(field_set_is_empty(&complete));
     assert_true(sequence_complete(&shown.sequence));
+    assert_false(shard_complete(&shown, &fields, reason, sizeof reason));
+    assert_string_equal(reason, "the batch that is being applied proves a loss");
+    assert_false(shard_field_complete(&shown, &fields, 0, reason, sizeof reason));
     config_fields_free(&fields);
 }
 
