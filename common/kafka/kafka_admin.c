@@ -13,6 +13,8 @@
 #include "common/kafka/kafka_conf.h"
 #include "common/kafka/kafka_error.h"
 
+enum { LEADER_POLL_MS = 50 };
+
 struct kafka_admin {
     rd_kafka_t *client;
     rd_kafka_queue_t *replies;
@@ -192,7 +194,7 @@ admin_wait_leaders(struct kafka_admin *admin, const struct config_topic *topic, 
             return rc;
         if (clock_monotonic_us() > deadline_us)
             return error_set(err, ERR_RETRY, "kafka: topic \"%s\" has no leaders yet", topic->name);
-        clock_sleep_ms(50);
+        clock_sleep_ms(LEADER_POLL_MS);
     }
 }
 
@@ -257,9 +259,9 @@ kafka_admin_create_topic(struct kafka_admin *admin, const struct config_topic *t
 }
 
 /* rd_kafka_query_watermark_offsets() exceeds its timeout when a broker hangs. */
-static int
-admin_read_offset(struct kafka_admin *admin, const char *topic, int32_t partition, int64_t which,
-                  int64_t *offset, struct error *err)
+static rd_kafka_resp_err_t
+admin_ask_offset(struct kafka_admin *admin, const char *topic, int32_t partition, int64_t which,
+                 int64_t *offset)
 {
     CHECK(partition >= 0);
     CHECK(which == RD_KAFKA_OFFSET_BEGINNING || which == RD_KAFKA_OFFSET_END);
@@ -271,6 +273,22 @@ admin_read_offset(struct kafka_admin *admin, const char *topic, int32_t partitio
         code = asked->err;
     *offset = asked->offset;
     rd_kafka_topic_partition_list_destroy(list);
+    return code;
+}
+
+/* A topic that was just created has no leader for a moment. */
+static int
+admin_read_offset(struct kafka_admin *admin, const char *topic, int32_t partition, int64_t which,
+                  int64_t *offset, struct error *err)
+{
+    int64_t until_us = clock_monotonic_us() + (int64_t)KAFKA_REQUEST_MS * US_PER_MS;
+    rd_kafka_resp_err_t code = admin_ask_offset(admin, topic, partition, which, offset);
+    while ((code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+            code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) &&
+           clock_monotonic_us() < until_us) {
+        clock_sleep_ms(LEADER_POLL_MS);
+        code = admin_ask_offset(admin, topic, partition, which, offset);
+    }
     return code == 0 ? 0 : kafka_error_set(err, code, "could not read the partition's offsets");
 }
 
