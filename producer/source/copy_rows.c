@@ -41,7 +41,7 @@ copy_take_row(struct copy_bytes *bytes, struct outbox_row *row)
     bool no_to_all;
     int64_t txid = 0;
     int64_t created_at = 0;
-    struct text to_all;
+    struct text to_all = {NULL, 0};
     *row = (struct outbox_row){0};
     if (!copy_take_int64(bytes, &no_id, &row->id) || no_id ||
         !copy_take_int64(bytes, &no_entity, &row->entity_id) || no_entity ||
