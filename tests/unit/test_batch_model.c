@@ -1,16 +1,20 @@
 /* Batches of rows, fan-outs, chunks and passes against a naive store of rows. Some of their values
  * cannot be applied; a `set` of such a value acts as `set null`. Requests are among the ops of rows
- * and in events of their own, and change nothing. The engine that the batches are
- * applied to, and one that replays their payloads, then have what the naive store has. The test
- * runs in rounds (random_input.h). */
+ * and in events of their own, and change nothing. Some batches end with sums or a check chunk of
+ * the naive store. The engine that the batches are applied to, and one that replays their payloads,
+ * then have what the naive store has, and no comparison finds a difference. The test runs in rounds
+ * (random_input.h). */
 #include "tests/unit/unit_test.h"
 
 #include <string.h>
 
+#include "consumer/engine/engine_compare.h"
+#include "consumer/engine/engine_sum.h"
 #include "consumer/partition/batch.h"
 #include "tests/unit/engine_fixture.h"
 #include "tests/unit/naive_chunk.h"
 #include "tests/unit/naive_rows.h"
+#include "tests/unit/naive_sum.h"
 #include "tests/unit/random_input.h"
 
 enum { ROWS = 8, EVENTS_MAX = 12, BATCHES = 300, FAN_OUTS_MAX = 3, ROUNDS = 4 };
@@ -29,6 +33,7 @@ struct shards {
     int64_t offset;
     int64_t seq;
     uint64_t refused; /* events with something that cannot be applied */
+    int compared;     /* comparisons of the batch, by both engines */
 };
 
 static struct event
@@ -222,14 +227,124 @@ random_event(struct shards *shards)
     }
 }
 
+/* --- comparisons ------------------------------------------------------------------------------ */
+
+static struct naive_source
+source_of_rows(struct shards *shards)
+{
+    int64_t *entities = arena_alloc(&shards->arena, ROWS * sizeof *entities);
+    for (int row = 0; row < ROWS; row++)
+        entities[row] = fixture_entity(row);
+    return (struct naive_source){rows, entities, ROWS};
+}
+
+/* Of each field that is written, and of existence, over a random range. */
+static struct sum *
+random_sum(struct shards *shards)
+{
+    const struct naive_source source = source_of_rows(shards);
+    struct sum *sum = arena_alloc(&shards->arena, sizeof *sum);
+    struct sum_field *fields =
+        arena_alloc(&shards->arena, (NAIVE_FIELDS_WRITTEN + 1) * sizeof *fields);
+    int64_t first = (int64_t)random_below(ROWS);
+    bool has_end = random_below(2) == 0;
+    *sum = (struct sum){.job = 1,
+                        .begin = fixture_entity(first),
+                        .end = has_end ? fixture_entity(first + 3) : CHUNK_NO_END,
+                        .fields = fields,
+                        .field_count = NAIVE_FIELDS_WRITTEN + 1};
+    for (int i = 0; i <= NAIVE_FIELDS_WRITTEN; i++) {
+        bool is_existence = i == NAIVE_FIELDS_WRITTEN;
+        const struct hash_sum wanted =
+            naive_sum(&source, is_existence ? NAIVE_FIELDS : i, sum->begin, sum->end);
+        fields[i] = (struct sum_field){.field = text_of(is_existence ? "" : naive_field_names[i]),
+                                       .count = (int64_t)wanted.count,
+                                       .high = wanted.high,
+                                       .low = wanted.low};
+    }
+    return sum;
+}
+
+static struct event
+random_comparison(struct shards *shards)
+{
+    struct event sent = event_header(EVENT_SUM);
+    sent.seq = shards->seq;
+    if (random_below(2) == 0) {
+        sent.sum = random_sum(shards);
+        return sent;
+    }
+    const struct naive_source source = source_of_rows(shards);
+    sent.kind = EVENT_CHUNK;
+    sent.chunk = arena_alloc(&shards->arena, sizeof *sent.chunk);
+    naive_whole_chunk(&source, &shards->arena, sent.chunk);
+    sent.chunk->purpose = CHUNK_CHECK;
+    return sent;
+}
+
+static void
+fail_difference(void *context, const struct engine_difference *difference)
+{
+    (void)context;
+    fail_msg("field %u of entity %lld: %s at the source, %s in the index", difference->field,
+             (long long)difference->entity_id, difference->source, difference->index);
+}
+
+static void
+check_sums(const struct engine *engine, const struct sum *sum)
+{
+    struct engine_field_sum have[NAIVE_FIELDS + 1];
+    engine_sum_range(engine, sum->begin, sum->end, have, NULL);
+    for (uint32_t i = 0; i < sum->field_count; i++) {
+        const struct sum_field *field = &sum->fields[i];
+        const struct hash_sum wanted = {(uint64_t)field->count, field->high, field->low};
+        const struct engine_field_sum *own = &have[field->field.bytes == 0 ? NAIVE_FIELDS : (int)i];
+        if (own->is_damaged || !hash_sum_equal(&wanted, &own->sum))
+            fail_msg("the sums of \"%.*s\" differ", TEXT_ARGS(field->field));
+    }
+}
+
+static void
+check_comparison(const struct engine *engine, const struct event *event)
+{
+    struct engine_comparison comparison = {.listed_max = 1, .take = fail_difference};
+    if (event->kind == EVENT_SUM) {
+        check_sums(engine, event->sum);
+        return;
+    }
+    for (uint32_t i = 0; i < NAIVE_FIELDS; i++)
+        field_set_add(&comparison.fields, i);
+    field_set_add(&comparison.fields, FIELD_ALIVE);
+    engine_compare_chunk(engine, event->chunk, &comparison, NULL);
+    assert_int_equal(comparison.total, 0);
+}
+
+static void
+compare_replayed(void *context, const struct event *event)
+{
+    struct shards *shards = context;
+    check_comparison(shards->replayed, event);
+    shards->compared++;
+}
+
+static void
+compare_applied(struct shards *shards)
+{
+    const struct event *event = batch_compared(&shards->batch);
+    if (event == NULL)
+        return;
+    check_comparison(shards->applied, event);
+    shards->compared++;
+}
+
 /* --- batches ---------------------------------------------------------------------------------- */
 
 static void
-send_event(struct shards *shards)
+send_event(struct shards *shards, struct event (*random)(struct shards *shards))
 {
     struct error err;
     arena_reset(&shards->arena);
-    struct event event = random_event(shards);
+    struct event event = random(shards);
     buffer_clear(&shards->message);
     if (event_encode(shards->context.codec, &event, &shards->message, &err) != 0)
         fail_msg("%s", err.message);
@@ -240,25 +355,42 @@ send_event(struct shards *shards)
         fail_msg("%s", err.message);
 }
 
+/* A comparison while a request is unanswered would be a loss. Returns whether one was sent. */
+static bool
+send_events(struct shards *shards)
+{
+    for (uint64_t n = 1 + random_below(EVENTS_MAX); n > 0; n--)
+        send_event(shards, random_event);
+    assert_false(batch_full(&shards->batch));
+    if (shards->batch.sequence.unanswered > 0 || random_below(2) == 0)
+        return false;
+    send_event(shards, random_comparison);
+    assert_true(batch_full(&shards->batch));
+    return true;
+}
+
 static void
 send_batch(struct shards *shards)
 {
     struct error err;
     struct arena arena;
+    const struct batch_hooks hooks = {.compare = compare_replayed, .context = shards};
     arena_init(&arena);
     shards->refused = 0;
+    shards->compared = 0;
     batch_begin(&shards->batch, &shards->sequence, NULL);
-    for (uint64_t n = 1 + random_below(EVENTS_MAX); n > 0; n--)
-        send_event(shards);
+    bool compares = send_events(shards);
     batch_close(&shards->batch);
     shards->sequence = shards->batch.sequence;
     shards->sequence.unanswered = 0; /* their record has tests of its own */
     assert_int_equal(shards->sequence.losses, 0);
     assert_int_equal(shards->batch.dead_letters.count > 0, shards->refused > 0);
     batch_apply(&shards->batch, shards->applied, NULL);
+    compare_applied(shards);
     const struct text payload = {(char *)shards->batch.payload.data, shards->batch.payload.bytes};
-    if (batch_replay(&shards->context, shards->replayed, payload, &arena, NULL, &err) != 0)
+    if (batch_replay(&shards->context, shards->replayed, payload, &arena, &hooks, &err) != 0)
         fail_msg("%s", err.message);
+    assert_int_equal(shards->compared, compares ? 2 : 0);
     arena_free(&arena);
 }
 
