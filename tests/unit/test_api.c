@@ -12,6 +12,7 @@
 #include "consumer/api/api.h"
 #include "consumer/api/dumps.h"
 #include "consumer/api/health.h"
+#include "consumer/api/verified.h"
 #include "tests/support/memory_files.h"
 
 static const struct config_filter_field filter_fields[] = {
@@ -287,6 +288,50 @@ test_F42_a_worker_without_heartbeats_fails_health(void **state)
     buffer_free(&out);
 }
 
+/* A partition whose oldest comparison is so old; negative: nothing was compared. */
+static struct partition_status
+compared_before(int64_t age_s, bool is_whole, int64_t differing)
+{
+    int64_t clock_us = age_s < 0 ? -1 : clock_realtime_us() - age_s * US_PER_S;
+    return (struct partition_status){.shard.verdicts = {.ranges = 4,
+                                                        .differing = differing,
+                                                        .is_whole = is_whole,
+                                                        .oldest_clock_us = clock_us}};
+}
+
+static void
+assert_verified(struct partition_status status, int64_t limit_s, const char *wanted)
+{
+    char reason[2 * ERROR_MESSAGE_BYTES];
+    verified_describe(&status, limit_s, reason, sizeof reason);
+    if (wanted[0] == '\0')
+        assert_string_equal(reason, "");
+    else if (strstr(reason, wanted) == NULL)
+        fail_msg("\"%s\" does not contain \"%s\"", reason, wanted);
+}
+
+static void
+test_L9_readiness_with_a_limit_needs_a_recent_equal_comparison_of_everything(void **state)
+{
+    (void)state;
+    struct partition_status status = compared_before(30, true, 0);
+    assert_verified(status, 60, "");
+    assert_verified(status, 20, "the oldest comparison with the source is 30 s old");
+    assert_verified(compared_before(0, true, 1), 60, "1 of 4 ranges differ from the source");
+    assert_verified(compared_before(0, false, 0), 60, "not all entities were compared");
+    assert_verified(compared_before(-1, false, 0), 60, "not all entities were compared");
+    status.shard.verdicts.oldest_clock_us = 0; /* the source's clock was not known */
+    assert_verified(status, 60, "consumer.ready_requires_verified_s is 60");
+}
+
+static void
+test_readiness_without_a_limit_does_not_depend_on_comparisons(void **state)
+{
+    (void)state;
+    assert_verified(compared_before(-1, false, 0), 0, "");
+    assert_verified(compared_before(1000000, true, 1), 0, "");
+}
+
 int
 main(void)
 {
@@ -299,6 +344,9 @@ main(void)
         cmocka_unit_test(test_invalid_requests_about_dumps_are_refused),
         cmocka_unit_test(test_F42_a_main_thread_without_heartbeats_fails_health),
         cmocka_unit_test(test_F42_a_worker_without_heartbeats_fails_health),
+        cmocka_unit_test(
+            test_L9_readiness_with_a_limit_needs_a_recent_equal_comparison_of_everything),
+        cmocka_unit_test(test_readiness_without_a_limit_does_not_depend_on_comparisons),
     };
     return cmocka_run_group_tests(tests, fixture_begin, fixture_end);
 }
