@@ -381,7 +381,7 @@ group_is_settled(const rd_kafka_ConsumerGroupDescription_t *group)
 
 /* What the committed offsets of a group show. */
 enum group_topics {
-    GROUP_UNKNOWN,   /* there are none, or they cannot be read now */
+    GROUP_UNKNOWN,   /* it has committed none, or they cannot be read now */
     GROUP_ELSEWHERE, /* it reads other topics only */
     GROUP_HERE,
 };

@@ -32,7 +32,7 @@ status_text(const struct json_value *object, const char *key)
     return value != NULL && value->kind == JSON_STRING ? value->string.data : "";
 }
 
-/* A line below the partition, unless there are none. */
+/* A line below the partition; nothing for a count of 0. */
 static void
 status_print_count(const struct json_value *row, const char *key, const char *what)
 {

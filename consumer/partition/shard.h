@@ -98,7 +98,7 @@ void shard_entity_json(struct shard *shard, int64_t entity_id, struct buffer *ou
                        bool *visible);
 void shard_read_stats(struct shard *shard, struct engine_stats *stats);
 /* Calls `read` with the verdicts, which the worker does not change meanwhile; not at all while
- * there are none to serve. */
+ * nothing is served yet. */
 void shard_read_verdicts(struct shard *shard,
                          void (*read)(void *context, const struct verdicts *verdicts),
                          void *context);

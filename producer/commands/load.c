@@ -21,10 +21,9 @@
 #include "producer/commands/load_csv.h"
 #include "producer/commands/load_wait.h"
 #include "producer/commands/selection.h"
+#include "producer/commands/source_session.h"
 #include "producer/load/job_queue.h"
 #include "producer/load/load_plan.h"
-#include "producer/source/guards.h"
-#include "producer/source/source_access.h"
 
 enum { IDS_MAX = 100 * 1000 };
 
@@ -151,16 +150,10 @@ prepare_selection(const struct cli *cli, struct arena *arena, struct load_select
     struct load_plan *plan;
     struct pg *pg;
     *nothing = false;
-    int rc = pg_connect(config->postgres, "bitdex-producer load check", &pg, err);
+    int rc = source_session_open(config, "bitdex-producer load check", &pg, err);
     if (rc != 0)
         return rc;
-    rc = pg_exec(pg, "SET lock_timeout = '3s'", err);
-    if (rc == 0)
-        rc = guards_check_all(pg, config, err);
-    if (rc == 0)
-        rc = source_access_check(pg, config, err);
-    if (rc == 0)
-        rc = load_plan_create(config, pg, selection, arena, &plan, err);
+    rc = load_plan_create(config, pg, selection, arena, &plan, err);
     pg_close(pg);
     if (rc == 0)
         report_left_out(plan);

@@ -19,14 +19,13 @@
 #include "common/pg/pg.h"
 #include "producer/commands/load_wait.h"
 #include "producer/commands/selection.h"
+#include "producer/commands/source_session.h"
 #include "producer/commands/verify_groups.h"
 #include "producer/commands/verify_pass.h"
 #include "producer/commands/verify_repair.h"
 #include "producer/commands/verify_report.h"
 #include "producer/load/load_survey.h"
 #include "producer/load/sum_plan.h"
-#include "producer/source/guards.h"
-#include "producer/source/source_access.h"
 #include "producer/verify/sample.h"
 
 enum { TIMEOUT_S = 60, TIMEOUT_S_MAX = 24 * 3600, PASSES_MAX = 2 };
@@ -167,16 +166,10 @@ prepare(struct verifier *verifier, struct error *err)
 {
     const struct config *config = verifier->cli->config;
     struct pg *pg;
-    int rc = pg_connect(config->postgres, "bitdex-producer verify check", &pg, err);
+    int rc = source_session_open(config, "bitdex-producer verify check", &pg, err);
     if (rc != 0)
         return rc;
-    rc = pg_exec(pg, "SET lock_timeout = '3s'", err);
-    if (rc == 0)
-        rc = guards_check_all(pg, config, err);
-    if (rc == 0)
-        rc = source_access_check(pg, config, err);
-    if (rc == 0)
-        rc = read_plan(verifier, pg, err);
+    rc = read_plan(verifier, pg, err);
     pg_close(pg);
     return rc;
 }

@@ -25,7 +25,7 @@ enum {
     TARGETS_MAX = 32 * 1024, /* of one turn */
     PAUSE_FIRST_MS = 250,
     PAUSE_LAST_MS = 5000,
-    PARENT_PAUSE_MIN_US = 10 * US_PER_MS, /* shorter ones are none */
+    PARENT_PAUSE_MIN_US = 10 * US_PER_MS, /* a shorter pause is left out */
     LOADED_MAX = 1000,                    /* rows that one chunk names after a load */
 };
 

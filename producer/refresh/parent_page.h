@@ -18,7 +18,7 @@ struct parent_page {
     struct arena arena;
     uint32_t entry;
     struct page_key *keys; /* sorted */
-    uint32_t count;        /* of the parents; 0: there are none */
+    uint32_t count;        /* of the parents; 0: no parent */
     int64_t next_id;       /* child rows from here on are due */
     int64_t cost_us;       /* of the turns before */
     int64_t turn_us;       /* monotonic: when this turn began with it */

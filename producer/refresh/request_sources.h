@@ -19,7 +19,7 @@ struct request_sources {
 /* Only the index resolves the fan-outs of this entry. */
 bool request_sources_is_pass(const struct config *config, uint32_t entry);
 
-/* Fills `*sources`. There are none when no entry owns the fields of an entity's request, or only
+/* Fills `*sources`. The list is empty when no entry owns the fields of an entity's request, or only
  * entries do that the index resolves: such fields are no entity's own. */
 void request_sources_find(const struct config *config, const struct request *request,
                           struct request_sources *sources);

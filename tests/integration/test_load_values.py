@@ -7,7 +7,6 @@ import index
 import refreshes
 import verdicts
 from case import SEED, GalleryCase
-from pipeline import ROOT
 
 IMAGES = 120
 ROUNDS = 4
@@ -109,17 +108,9 @@ SETTINGS = [
 class LoadValues(GalleryCase):
     def setUp(self):
         super().setUp()
-        self.pipeline.init()
-        self.connection = self.pipeline.connect(autocommit=True)
-        self.addCleanup(self.connection.close)
-        self.execute = self.connection.execute
-        self.execute(SCHEMA)
-        head = (ROOT / "config" / "gallery.yaml").read_text().split("\n# The tables")[0]
         fields = "".join(
             f"    - {{ name: {name}, field_type: {kind} }}\n" for name, kind in FIELDS.items())
-        self.pipeline.config.write_text(
-            f"{head}{TRIGGERS}\nindex_config:\n  filter_fields:\n{fields}")
-        self.pipeline.producer.command("triggers", "apply")
+        self.create_schema(SCHEMA, f"{TRIGGERS}\nindex_config:\n  filter_fields:\n{fields}")
         self.rng = random.Random(SEED)
 
     def value(self, column):

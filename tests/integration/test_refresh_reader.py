@@ -7,7 +7,6 @@ import unittest
 import index
 import refreshes
 from case import GalleryCase
-from pipeline import ROOT
 
 IMAGES = 40
 CHILDREN = 3000  # of post 1: more than are read together with those of others
@@ -59,17 +58,9 @@ FROM image LEFT JOIN post ON post.id = post_id LEFT JOIN model ON model.id = mod
 class RefreshReader(GalleryCase):
     def setUp(self):
         super().setUp()
-        self.pipeline.init()
-        self.connection = self.pipeline.connect(autocommit=True)
-        self.addCleanup(self.connection.close)
-        self.execute = self.connection.execute
-        self.execute(SCHEMA)
-        head = (ROOT / "config" / "gallery.yaml").read_text().split("\n# The tables")[0]
         fields = "".join(
             f"    - {{ name: {name}, field_type: {kind} }}\n" for name, kind in FIELDS.items())
-        self.pipeline.config.write_text(
-            f"{head}{TRIGGERS}\nindex_config:\n  filter_fields:\n{fields}")
-        self.pipeline.producer.command("triggers", "apply")
+        self.create_schema(SCHEMA, f"{TRIGGERS}\nindex_config:\n  filter_fields:\n{fields}")
         self.pipeline.start()
         self.execute("INSERT INTO post SELECT n, n, n FROM generate_series(1, 9) AS n")
         self.execute("INSERT INTO model SELECT 'm' || n, NULL, false FROM generate_series(1, 9) n")

@@ -5,7 +5,6 @@ import unittest
 
 import verdicts
 from case import SEED, GalleryCase
-from pipeline import ROOT
 
 IMAGES = 400
 FAR = 3_000_000  # ids after a gap of several units
@@ -85,21 +84,8 @@ VALUES = {
 class Sums(GalleryCase):
     def setUp(self):
         super().setUp()
-        self.pipeline.init()
-        self.connection = self.pipeline.connect(autocommit=True)
-        self.addCleanup(self.connection.close)
-        self.execute = self.connection.execute
-        self.execute(SCHEMA)
-        self.write_config("")
-        self.pipeline.producer.command("triggers", "apply")
+        self.create_schema(SCHEMA, TRIGGERS)
         self.rng = random.Random(SEED)
-
-    def write_config(self, patrol):
-        head = (ROOT / "config" / "gallery.yaml").read_text().split("\n# The tables")[0]
-        if patrol:
-            head = head.replace("\nproducer: {", f"\nproducer: {{ {patrol},", 1)
-            self.assertIn(patrol, head)
-        self.pipeline.config.write_text(f"{head}{TRIGGERS}")
 
     def value(self, column, calm):
         kept, refused = VALUES[column]
@@ -234,7 +220,9 @@ class Sums(GalleryCase):
 
     def test_the_patrol_compares_everything(self):
         """Without a job the ranges of all entities are compared, one after another, for ever."""
-        self.write_config("patrol: { share: 0.5 }")
+        config = self.pipeline.config.read_text()
+        self.pipeline.config.write_text(
+            config.replace("\nproducer: {", "\nproducer: { patrol: { share: 0.5 },", 1))
         self.pipeline.start()
         self.fill()
         self.pipeline.producer.command("load")

@@ -64,6 +64,18 @@ class GalleryCase(unittest.TestCase):
             gallery.create_tables(connection)
         gallery.create_triggers(self.pipeline)
 
+    def create_schema(self, schema, config):
+        """Creates tables and triggers of the test's own. `config` takes the place of the gallery's
+        triggers and index_config. Sets `connection` and `execute`; nothing is started."""
+        self.pipeline.init()
+        self.connection = self.pipeline.connect(autocommit=True)
+        self.addCleanup(self.connection.close)
+        self.execute = self.connection.execute
+        self.execute(schema)
+        head = self.pipeline.config.read_text().split("\n# The tables")[0]
+        self.pipeline.config.write_text(f"{head}{config}")
+        self.pipeline.producer.command("triggers", "apply")
+
     def create_gallery(self, images=500):
         """Creates the tables, starts both programs, then writes the rows."""
         self.create_tables()

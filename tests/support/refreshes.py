@@ -6,9 +6,6 @@ it, because topic.Order follows its values.
 """
 
 import json
-import random
-import threading
-import time
 
 import gallery
 import psycopg
@@ -52,47 +49,15 @@ def forget_ops(connection):
     connection.execute('DELETE FROM "BitdexOps" WHERE txid = pg_current_xact_id()')
 
 
-class Writers:
+class Writers(gallery.Writers):
     """Threads that ask for refreshes at random, and change rows silently, beside wrong ops, when
-    they ask. Each connects again when its connection is lost."""
+    they ask."""
 
     def __init__(self, dsn, threads, seed, pause_s):
-        self._dsn = dsn
-        self._pause_s = pause_s
-        self._end = threading.Event()
-        self._failure = None
-        self._threads = [
-            threading.Thread(target=self._run, args=(random.Random(f"{seed}-r{n}"),), daemon=True)
-            for n in range(threads)
-        ]
+        super().__init__(dsn, threads, f"{seed}-r", pause_s, reconnect=True)
 
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def stop(self):
-        """Returns when all transactions have ended; raises the error that ended a thread early."""
-        self._end.set()
-        for thread in self._threads:
-            thread.join()
-        if self._failure is not None:
-            raise self._failure
-
-    def _run(self, rng):
-        while not self._end.is_set():
-            try:
-                with psycopg.connect(self._dsn) as connection:
-                    while not self._end.wait(self._pause_s):
-                        write(connection, rng)
-            except psycopg.OperationalError:
-                time.sleep(0.2)
-            except Exception as failure:  # stop() raises it
-                self._failure = failure
-                return
+    def _transact(self, connection, rng):
+        write(connection, rng)
 
 
 def write(connection, rng):
