@@ -12,9 +12,8 @@
 #include "producer/verify/shard_verdicts.h"
 
 /* With `with_sums` the verdicts have the shards' own sums. Everything is in `arena`, which is of
- * this call alone. Returns what
- * the broker returns when the groups cannot be described; what is unknown is in `list`. A shutdown
- * ends the waiting. */
+ * this call alone. Returns what the broker returns when the groups cannot be described; what is
+ * unknown is in `list`. A shutdown ends the waiting. */
 int collect_verdicts(const struct config *config, const struct verify_request *request,
                      bool with_sums, int timeout_s, struct arena *arena, struct shard_list *list,
                      struct error *err);
