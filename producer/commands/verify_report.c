@@ -68,11 +68,12 @@ print_ranges(const struct comparison *comparison)
     for (uint32_t i = 0; i < comparison->differing_count && i < LINES_MAX; i++) {
         const struct compared_range *range = &comparison->differing[i];
         buffer_clear(&line);
-        append_range(&line, &range->range);
         for (uint32_t j = 0; j < range->field_count; j++)
-            buffer_append_format(&line, "%s%.*s", j == 0 ? " in " : ", ",
+            buffer_append_format(&line, "%s%.*s", j == 0 ? "" : ", ",
                                  TEXT_ARGS(verdict_field_name(range->fields[j])));
-        printf("differs: entities %s\n", buffer_string(&line));
+        buffer_append_text(&line, " in range ");
+        append_range(&line, &range->range);
+        printf("differs: %s\n", buffer_string(&line));
     }
     if (comparison->differing_count > LINES_MAX)
         printf("... and %" PRIu32 " more ranges\n", comparison->differing_count - LINES_MAX);
@@ -119,9 +120,10 @@ print_groups(const struct verify_pass *pass)
         const struct group_difference *difference = &pass->groups.differing[i];
         buffer_clear(&line);
         append_range(&line, &difference->range);
-        printf("groups %s and %s differ: partition %" PRId32 ", entities %s in %.*s\n",
-               difference->groups[0], difference->groups[1], difference->partition,
-               buffer_string(&line), TEXT_ARGS(verdict_field_name(difference->field)));
+        printf("groups %s and %s differ: %.*s in partition %" PRId32 ", range %s\n",
+               difference->groups[0], difference->groups[1],
+               TEXT_ARGS(verdict_field_name(difference->field)), difference->partition,
+               buffer_string(&line));
     }
     if (pass->groups.differing_count > LINES_MAX)
         printf("... and %" PRIu32 " more\n", pass->groups.differing_count - LINES_MAX);
