@@ -199,16 +199,20 @@ class LoadValues(GalleryCase):
             self.assertEqual(by_load[image], fields, f"BITDEX_SEED={SEED}, image {image}")
 
     def ask_for(self, image):
-        """Requests for everything that an image shows, in one form or another. Without those for
-        its parents, which are asked for."""
+        """Requests for everything that an image shows, in one form or another. What it shows of a
+        parent is left to the parent, which is asked for as well; of an image without the parent, no
+        other request says that the values have gone."""
         sources = ["image.c_int4", "shop.Tags on.tags", "part.score"]
         parents = ["post.published", "album.title"]
+        keys = self.execute(
+            f"SELECT post_id, album_id FROM image WHERE id = {image}").fetchone() or (None, None)
+        gone = [[refreshes.child(entry)] for entry, key in zip(parents, keys) if key is None]
         rows = self.rng.choice([
             [[refreshes.whole()]],
-            [[refreshes.whole("c_int4", "tags", "score"), refreshes.child(sources[0])]],
+            [[refreshes.whole("c_int4", "tags", "score"), refreshes.child(sources[0])], *gone],
             [[refreshes.whole("tags", "powers")], [refreshes.whole("score")],
-             [refreshes.child(sources[0])]],
-            [[refreshes.child(entry)] for entry in sources],
+             [refreshes.child(sources[0])], *gone],
+            [[refreshes.child(entry)] for entry in sources] + gone,
             [[refreshes.child(entry) for entry in sources + parents]],
         ])
         for ops in rows:
