@@ -147,11 +147,18 @@ struct config_computed_field {
     struct config_place place;
 };
 
-/* A child table: each of its rows refers to a row of the table of the trigger. */
-struct config_child {
-    const char *table; /* NULL: none */
+enum { CONFIG_LINKS_MAX = 4 };
+
+/* One step of the path from the table of a fan-out to the rows of its entities, parent first. A row
+ * of `table` refers to a row of the table of the link before, or to one of the trigger's table. */
+struct config_link {
+    const char *table;
     const char *foreign_key;
-    const char *slot;
+    const char *parent_key; /* of the first link: the column that foreign_key refers to; NULL: what
+                               a foreign key says, else the primary key */
+    const char *key;        /* the same of the next link's foreign_key; NULL in the last link */
+    const char *slot;       /* of the last link, else NULL */
+    struct config_place place;
 };
 
 struct config_trigger {
@@ -161,13 +168,18 @@ struct config_trigger {
     bool sets_alive;
     enum config_on_delete on_delete;
     enum config_on_truncate on_truncate;
-    const char *field;             /* join */
-    const char *value_field;       /* join */
-    const char *filter;            /* NULL: every row */
-    const char *query;             /* fan-out */
-    const char *query_source;      /* fan-out; NULL: the row itself fills the query */
-    struct config_child rows_from; /* fan-out per row */
-    struct config_child children;  /* fan-out: rows that may be inserted later */
+    const char *field;                   /* join */
+    const char *value_field;             /* join */
+    const char *filter;                  /* NULL: every row */
+    const char *query;                   /* fan-out */
+    const char *query_source;            /* fan-out; NULL: the row itself fills the query */
+    const struct config_link *rows_from; /* as the file has them */
+    uint32_t rows_from_count;
+    const struct config_link *children; /* as the file has them */
+    uint32_t children_count;
+    /* Those that the kind uses: rows_from of a fan-out per row, children of a fan-out. */
+    const struct config_link *links;
+    uint32_t link_count;
     const struct config_tracked_field *track_fields;
     uint32_t track_field_count;
     const struct config_computed_field *computed_fields;

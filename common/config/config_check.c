@@ -262,9 +262,7 @@ same_way(const struct config_trigger *a, const struct config_trigger *b)
 {
     return a->kind == b->kind && same_text(a->slot_field, b->slot_field) &&
            same_text(a->query, b->query) && same_text(a->query_source, b->query_source) &&
-           same_text(a->rows_from.table, b->rows_from.table) &&
-           same_text(a->rows_from.foreign_key, b->rows_from.foreign_key) &&
-           same_text(a->rows_from.slot, b->rows_from.slot) && same_text(a->filter, b->filter);
+           config_trigger_same_links(a, b) && same_text(a->filter, b->filter);
 }
 
 typedef int (*claim_judge)(const struct config_reader *reader, const struct config *config,
@@ -316,13 +314,45 @@ check_claims(const struct config_reader *reader, const struct config *config,
 }
 
 static int
+check_link(const struct config_reader *reader, const struct config_link *link, bool is_first,
+           bool is_last)
+{
+    CHECK(link->table != NULL); /* required, as foreign_key is */
+    if (is_last && link->slot == NULL)
+        return config_refuse_missing(reader, config_node_of(reader, &link->table)->parent, "slot");
+    if (!is_last && link->slot != NULL)
+        return REFUSE(reader, &link->slot,
+                      "only the last link has the slots: remove it here, or end the path here");
+    if (is_last && link->key != NULL)
+        return REFUSE(reader, &link->key,
+                      "has no meaning in the last link, because no other link refers to it");
+    if (!is_first && link->parent_key != NULL)
+        return REFUSE(reader, &link->parent_key,
+                      "has a meaning in the first link only: write it as `key` of the link before");
+    return 0;
+}
+
+static int
+check_links(const struct config_reader *reader, const struct config_link *links, uint32_t count)
+{
+    int rc = 0;
+    CHECK(count <= CONFIG_LINKS_MAX);
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        rc = check_link(reader, &links[i], i == 0, i + 1 == count);
+    return rc;
+}
+
+static int
 check_triggers(const struct config_reader *reader, const struct config *config)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < config->trigger_count; i++) {
         const struct config_trigger *trigger = &config->triggers[i];
-        int rc =
-            trigger->kind == TRIGGER_FAN_OUT ? check_query(reader, config, &trigger->query) : 0;
+        int rc = check_links(reader, trigger->rows_from, trigger->rows_from_count);
+        if (rc == 0)
+            rc = check_links(reader, trigger->children, trigger->children_count);
+        if (rc == 0 && trigger->kind == TRIGGER_FAN_OUT)
+            rc = check_query(reader, config, &trigger->query);
         if (rc != 0)
             return rc;
         claim_trigger(config, i, NULL, &count);

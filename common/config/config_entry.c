@@ -98,13 +98,53 @@ take_number(struct text *name)
     return number;
 }
 
-int32_t
-config_entry_find(const struct config *config, struct text name)
+/* `name` has no level. */
+static int32_t
+find_own(const struct config *config, struct text name)
 {
     CHECK(config->triggers != NULL || config->trigger_count == 0);
     int32_t found = find_numbered(config, name, 1);
     uint32_t number = found < 0 ? take_number(&name) : 0;
     return number > 0 ? find_numbered(config, name, number) : found;
+}
+
+/* Removes "/N" from the end of `name`; 0: it has no level. */
+static uint32_t
+take_level(struct text *name)
+{
+    _Static_assert(CONFIG_LINKS_MAX <= 9, "a level is one digit");
+    size_t at = name->bytes;
+    if (at < 2 || name->data[at - 2] != '/' || name->data[at - 1] < '1' || name->data[at - 1] > '9')
+        return 0;
+    name->bytes = at - 2;
+    return (uint32_t)(name->data[at - 1] - '0');
+}
+
+int32_t
+config_entry_find_level(const struct config *config, struct text name, uint32_t *level)
+{
+    int32_t found = find_own(config, name);
+    *level = found < 0 ? take_level(&name) : 0;
+    if (*level == 0)
+        return found;
+    found = find_own(config, name);
+    CHECK(found < (int32_t)config->trigger_count);
+    return found >= 0 && *level < config->triggers[found].link_count ? found : -1;
+}
+
+int32_t
+config_entry_find(const struct config *config, struct text name)
+{
+    uint32_t level;
+    return config_entry_find_level(config, name, &level);
+}
+
+void
+config_entry_append_level(uint32_t level, struct buffer *out)
+{
+    CHECK(level < CONFIG_LINKS_MAX);
+    if (level > 0)
+        buffer_append_format(out, "/%u", level);
 }
 
 void

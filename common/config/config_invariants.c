@@ -53,6 +53,18 @@ check_consumer(const struct config_consumer *consumer)
 }
 
 static void
+check_links(const struct config_trigger *trigger)
+{
+    CHECK(trigger->link_count <= CONFIG_LINKS_MAX);
+    for (uint32_t i = 0; i < trigger->link_count; i++) {
+        const struct config_link *link = &trigger->links[i];
+        CHECK(link->table != NULL);
+        CHECK(link->foreign_key != NULL);
+        CHECK((link->slot != NULL) == (i + 1 == trigger->link_count));
+    }
+}
+
+static void
 check_trigger(const struct config_trigger *trigger)
 {
     CHECK(trigger->table != NULL);
@@ -69,13 +81,12 @@ check_trigger(const struct config_trigger *trigger)
         CHECK(trigger->query != NULL);
         break;
     case TRIGGER_FAN_OUT_PER_ROW:
-        CHECK(trigger->rows_from.table != NULL);
-        CHECK(trigger->rows_from.foreign_key != NULL);
-        CHECK(trigger->rows_from.slot != NULL);
+        CHECK(trigger->link_count > 0);
         break;
     default:
         CHECK(false);
     }
+    check_links(trigger);
     for (uint32_t i = 0; i < trigger->track_field_count; i++) {
         const struct config_tracked_field *field = &trigger->track_fields[i];
         CHECK(field->target != NULL);

@@ -150,9 +150,22 @@ trigger_kind(const struct config_trigger *trigger)
 {
     if (trigger->field != NULL)
         return TRIGGER_JOIN;
-    if (trigger->rows_from.table != NULL)
+    if (trigger->rows_from_count > 0)
         return TRIGGER_FAN_OUT_PER_ROW;
     return trigger->query != NULL ? TRIGGER_FAN_OUT : TRIGGER_DIRECT;
+}
+
+static void
+trigger_choose_links(struct config_trigger *trigger)
+{
+    CHECK(trigger->links == NULL);
+    if (trigger->kind == TRIGGER_FAN_OUT_PER_ROW) {
+        trigger->links = trigger->rows_from;
+        trigger->link_count = trigger->rows_from_count;
+    } else if (trigger->kind == TRIGGER_FAN_OUT) {
+        trigger->links = trigger->children;
+        trigger->link_count = trigger->children_count;
+    }
 }
 
 const char *
@@ -163,6 +176,7 @@ config_trigger_complete(struct arena *arena, void *item)
     enum config_trigger_kind given = trigger->kind;
     CHECK(given == TRIGGER_DIRECT || given == TRIGGER_FAN_OUT_PER_ROW); /* trigger_types */
     trigger->kind = trigger_kind(trigger);
+    trigger_choose_links(trigger);
     bool is_fan_out = trigger->kind == TRIGGER_FAN_OUT || trigger->kind == TRIGGER_FAN_OUT_PER_ROW;
     if (given == TRIGGER_FAN_OUT_PER_ROW && trigger->kind != given)
         return "must have rows_from, and no field, to be of type fan_out_per_row";

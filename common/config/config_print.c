@@ -150,6 +150,10 @@ print_items(struct buffer *out, const struct setting *setting, const void *base,
     const char *items = *(const char *const *)setting_value(setting, base);
     CHECK(setting->section != NULL && setting->section->bytes > 0);
     CHECK(items != NULL || setting_count(setting, base) == 0);
+    if (setting->may_be_one && setting_count(setting, base) == 1) {
+        print_section(out, setting->section, items, indent);
+        return;
+    }
     for (uint32_t i = 0; i < setting_count(setting, base); i++) {
         size_t start = out->bytes;
         print_section(out, setting->section, items + i * setting->section->bytes, indent + INDENT);

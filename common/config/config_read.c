@@ -116,10 +116,15 @@ read_choice(const struct config_reader *reader, const struct setting *setting,
 }
 
 static int
-expect_list(const struct config_reader *reader, const struct config_node *node)
+expect_list(const struct config_reader *reader, const struct setting *setting,
+            const struct config_node *node)
 {
-    if (node->kind == NODE_LIST && node->count > CONFIG_LIST_MAX)
-        return config_refuse(reader, node, "must have at most %d items", CONFIG_LIST_MAX);
+    int64_t maximum = setting->maximum > 0 ? setting->maximum : CONFIG_LIST_MAX;
+    CHECK(setting->type == SETTING_NAMES || setting->type == SETTING_ITEMS);
+    if (node->kind == NODE_LIST && node->count > maximum)
+        return config_refuse(reader, node, "must have at most %" PRId64 " items", maximum);
+    if (setting->may_be_one)
+        return config_node_expect(reader, node, NODE_LIST, "a map, or a list of maps");
     return config_node_expect(reader, node, NODE_LIST, "a list");
 }
 
@@ -127,7 +132,7 @@ static int
 read_names(const struct config_reader *reader, const struct setting *setting,
            const struct config_node *node, const char ***names)
 {
-    int rc = expect_list(reader, node);
+    int rc = expect_list(reader, setting, node);
     if (rc != 0)
         return rc;
     const char **list = arena_alloc(reader->arena, (node->count + 1) * sizeof *list);
@@ -161,10 +166,15 @@ read_short(const struct config_reader *reader, const struct section *section,
 }
 
 static int
-read_items(const struct config_reader *reader, const struct section *section,
-           const struct config_node *node, void **items)
+read_items(const struct config_reader *reader, const struct setting *setting,
+           struct config_node *node, void **items)
 {
-    int rc = expect_list(reader, node);
+    const struct section *section = setting->section;
+    if (setting->may_be_one && node->kind == NODE_MAP) {
+        *items = memset(arena_alloc(reader->arena, section->bytes), 0, section->bytes);
+        return config_read_section(reader, section, node, *items);
+    }
+    int rc = expect_list(reader, setting, node);
     if (rc != 0)
         return rc;
     size_t bytes = (node->count + 1) * section->bytes;
@@ -196,9 +206,10 @@ read_setting(const struct config_reader *reader, const struct setting *setting,
         return read_choice(reader, setting, node, place);
     case SETTING_NAMES:
     case SETTING_ITEMS:
-        *(uint32_t *)((char *)base + setting->count_offset) = node->count;
+        *(uint32_t *)((char *)base + setting->count_offset) =
+            setting->may_be_one && node->kind == NODE_MAP ? 1 : node->count;
         if (setting->type == SETTING_ITEMS)
-            return read_items(reader, setting->section, node, place);
+            return read_items(reader, setting, node, place);
         return read_names(reader, setting, node, place);
     case SETTING_SECTION:
         return config_read_section(reader, setting->section, node, place);

@@ -36,11 +36,12 @@ struct setting {
     enum setting_type type;
     bool is_required;     /* if its section is given; a text, choice, list or integer > 0 */
     bool is_connection;   /* printed through config_redact() */
+    bool may_be_one;      /* of items: a map stands for a list of one, which is printed so */
     size_t offset;        /* in the struct of the section */
     size_t bytes;         /* of the member */
     size_t count_offset;  /* of lists */
     int64_t minimum;      /* of integers */
-    int64_t maximum;      /* of integers */
+    int64_t maximum;      /* of integers; the number of items, 0: CONFIG_LIST_MAX */
     int64_t fallback;     /* default of integers, choices, and shares in thousandths; flags are
                              false */
     const char *text;     /* default of texts */

@@ -83,44 +83,65 @@ static const struct section computed_section = {
     .complete = config_computed_complete,
 };
 
-static const struct setting child_settings[] = {
+static const struct setting link_settings[] = {
     {.name = "table",
      .type = SETTING_TEXT,
-     AT(config_child, table),
+     AT(config_link, table),
      .is_required = true,
      .rule = config_rule_table,
      .kind = "table",
-     .meaning = "The child table; each of its rows is an entity."},
+     .meaning = "A table whose rows refer to the rows of the table before it, which is the "
+                "entry's own table for the first link."},
     {.name = "fk",
      .type = SETTING_TEXT,
-     AT(config_child, foreign_key),
+     AT(config_link, foreign_key),
      .is_required = true,
      .rule = config_rule_column,
      .kind = "column",
-     .meaning = "The column of the child that refers to the parent."},
+     .meaning = "The column of `table` that refers to the table before it."},
+    {.name = "parent_key",
+     .type = SETTING_TEXT,
+     AT(config_link, parent_key),
+     .rule = config_rule_column,
+     .kind = "column",
+     .standard = "what a foreign key says, else the primary key",
+     .meaning = "The column of the entry's own table that `fk` refers to (first link)."},
+    {.name = "key",
+     .type = SETTING_TEXT,
+     AT(config_link, key),
+     .rule = config_rule_column,
+     .kind = "column",
+     .standard = "what a foreign key says, else the primary key",
+     .meaning = "The column of `table` that the next link's `fk` refers to (not in the last "
+                "link)."},
     {.name = "slot",
      .type = SETTING_TEXT,
-     AT(config_child, slot),
-     .is_required = true,
+     AT(config_link, slot),
      .rule = config_rule_column,
      .kind = "column",
-     .meaning = "The column of the child with the id of the entity."},
+     .standard = "none: the last link requires it",
+     .meaning = "The column of `table` with the id of the entity (last link)."},
 };
 
 static const struct section rows_from_section = {
-    .meaning = "A fan-out that writes one ops row for each row of a child table. A child that is "
-               "inserted, or moved to another parent, gets the fields of the parent.",
-    SETTINGS(child_settings),
-    .bytes = sizeof(struct config_child),
+    .meaning =
+        "Makes the entry a fan-out per row: its fields are set on the entities of the rows that "
+        "refer to it. A list of at most four links is a path, parent first: each one refers to "
+        "the table before it, and the last one has the ids of entities. A single link may be "
+        "written without a list.",
+    SETTINGS(link_settings),
+    .bytes = sizeof(struct config_link),
+    .place_offset = offsetof(struct config_link, place),
 };
 
 static const struct section children_section = {
     .meaning =
-        "The child table of a fan-out by query. A child that is inserted, or moved to another "
-        "parent, gets the fields of the parent. Without this section, only changes of the "
-        "parent reach the entities.",
-    SETTINGS(child_settings),
-    .bytes = sizeof(struct config_child),
+        "The rows that refer to a row of a fan-out by query, as in `rows_from`. A child that is "
+        "inserted, or moved to another parent, gets the fields of the parent. Without this "
+        "section, only changes of the parent reach the entities.",
+    SETTINGS(link_settings),
+    .bytes = sizeof(struct config_link),
+    .place_offset = offsetof(struct config_link, place),
 };
 
 static const struct choice trigger_types[] = {
@@ -217,12 +238,18 @@ static const struct setting trigger_settings[] = {
      .standard = "the row itself",
      .meaning = "A SELECT of one row, whose columns replace the `{name}` of the query (fan-out)."},
     {.name = "rows_from",
-     .type = SETTING_SECTION,
+     .type = SETTING_ITEMS,
      AT(config_trigger, rows_from),
+     COUNT_AT(config_trigger, rows_from_count),
+     .maximum = CONFIG_LINKS_MAX,
+     .may_be_one = true,
      .section = &rows_from_section},
     {.name = "children",
-     .type = SETTING_SECTION,
+     .type = SETTING_ITEMS,
      AT(config_trigger, children),
+     COUNT_AT(config_trigger, children_count),
+     .maximum = CONFIG_LINKS_MAX,
+     .may_be_one = true,
      .section = &children_section},
     {.name = "track_fields",
      .type = SETTING_ITEMS,

@@ -20,10 +20,10 @@ config_trigger_next_unused(const struct config_trigger *trigger, uint32_t *curso
         {"slot_field", trigger->slot_field != NULL && !direct && !join},
         {"sets_alive", trigger->sets_alive && !direct},
         {"on_delete", trigger->on_delete != ON_DELETE_NOTHING && !direct},
-        {"rows_from", trigger->rows_from.table != NULL && join},
+        {"rows_from", trigger->rows_from_count > 0 && join},
         {"query", trigger->query != NULL && !fan_out},
         {"query_source", trigger->query_source != NULL && !fan_out},
-        {"children", trigger->children.table != NULL && !fan_out},
+        {"children", trigger->children_count > 0 && !fan_out},
         {"track_fields", trigger->track_field_count > 0 && join},
     };
     CHECK(*cursor <= sizeof settings / sizeof settings[0]);
@@ -33,6 +33,35 @@ config_trigger_next_unused(const struct config_trigger *trigger, uint32_t *curso
             return settings[i].name;
     }
     return NULL;
+}
+
+const struct config_link *
+config_trigger_child(const struct config_trigger *trigger)
+{
+    CHECK(trigger->links != NULL || trigger->link_count == 0);
+    CHECK(trigger->link_count <= CONFIG_LINKS_MAX);
+    return trigger->link_count > 0 ? &trigger->links[trigger->link_count - 1] : NULL;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool
+config_trigger_same_links(const struct config_trigger *a, const struct config_trigger *b)
+{
+    bool same = a->link_count == b->link_count;
+    for (uint32_t i = 0; same && i < a->link_count; i++) {
+        const struct config_link *one = &a->links[i];
+        const struct config_link *other = &b->links[i];
+        same = config_table_is(one->table, other->table) &&
+               same_text(one->foreign_key, other->foreign_key) &&
+               same_text(one->parent_key, other->parent_key) && same_text(one->key, other->key) &&
+               same_text(one->slot, other->slot);
+    }
+    return same;
 }
 
 const char *

@@ -12,6 +12,12 @@
  * */
 const char *config_trigger_next_unused(const struct config_trigger *trigger, uint32_t *cursor);
 
+/* The last link of the path, whose rows have the slots; NULL: the entry has no path. */
+const struct config_link *config_trigger_child(const struct config_trigger *trigger);
+
+/* Whether the paths of both are the same. */
+bool config_trigger_same_links(const struct config_trigger *a, const struct config_trigger *b);
+
 /* The name of a table without the schema `public`; other schemas stay. */
 const char *config_table_bare(const char *table);
 

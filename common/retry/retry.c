@@ -253,7 +253,7 @@ retry_from_place(const struct config *config, int64_t id, struct text place, str
     *retry = (struct retry){0};
     for (uint32_t i = 0; i < config->trigger_count; i++) {
         const struct config_trigger *trigger = &config->triggers[i];
-        bool is_pass = trigger->kind == TRIGGER_FAN_OUT && trigger->children.table == NULL;
+        bool is_pass = trigger->kind == TRIGGER_FAN_OUT && trigger->link_count == 0;
         struct text rest;
         if (!take_table(trigger, place, &rest) ||
             (rest.bytes > 0 && !config_entry_owns(config, i, rest)))

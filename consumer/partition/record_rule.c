@@ -57,8 +57,9 @@ rule_parent_request(const struct record_rule *rule, const struct event *event)
     const struct op *op = event->ops.items;
     if (event->ops.count != 1 || op->kind != OP_REFRESH || op->value.kind != VALUE_INTEGER)
         return request;
-    int32_t entry = config_entry_find(rule->config, op->field);
-    if (entry < 0)
+    uint32_t level;
+    int32_t entry = config_entry_find_level(rule->config, op->field, &level);
+    if (entry < 0 || level > 0)
         return request;
     request.has_key = true;
     request.entry = rule_entry_hash(rule, entry);

@@ -119,9 +119,10 @@ check_loading_entry(struct checklist *list, const struct entry *entry)
     buffer_clear(&sql);
     *message = '\0';
     if (missing_index_of_parent(entry, &sql))
-        snprintf(message, sizeof message,
-                 "triggers[%u] (line %u): a change of a row of %s scans all of its child table: %s",
-                 entry->index, line, entry->trigger->table, buffer_string(&sql));
+        snprintf(
+            message, sizeof message,
+            "triggers[%u] (line %u): a change of a row of %s scans the whole table of a link: %s",
+            entry->index, line, entry->trigger->table, buffer_string(&sql));
     else if (select_is_pass(entry))
         snprintf(message, sizeof message,
                  "triggers[%u] (line %u): only the index knows the entities of a row of %s, so a"

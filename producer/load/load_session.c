@@ -32,9 +32,10 @@ static void
 append_tables(struct buffer *sql, const struct load_source *sources, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        load_session_append_table(&sources[i].entry->table, sql);
-        if (sources[i].entry->child != NULL)
-            load_session_append_table(&sources[i].entry->child_table, sql);
+        const struct entry *entry = sources[i].entry;
+        load_session_append_table(&entry->table, sql);
+        for (uint32_t j = 0; j < entry->link_count; j++)
+            load_session_append_table(&entry->links[j].table, sql);
     }
 }
 

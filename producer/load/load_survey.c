@@ -86,13 +86,13 @@ load_survey_expects_rows(struct pg *pg, const struct load_source *source, bool *
 static int
 read_last_id(struct pg *pg, const struct entry *entry, int64_t *last_id, struct error *err)
 {
-    bool is_child = entry->child != NULL;
+    bool is_child = entry_child(entry) != NULL;
     struct buffer sql = {0};
     struct pg_result *result;
     buffer_append_text(&sql, "SELECT max(");
-    sql_append_name(&sql, is_child ? entry->child->slot : entry->trigger->slot_field);
+    sql_append_name(&sql, is_child ? entry_child(entry)->slot : entry->trigger->slot_field);
     buffer_append_text(&sql, ")");
-    append_from(&sql, is_child ? &entry->child_table : &entry->table);
+    append_from(&sql, is_child ? entry_child_table(entry) : &entry->table);
     int rc = query_row(pg, &sql, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not find the last entity of %s", entry->trigger->table);

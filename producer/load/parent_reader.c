@@ -28,8 +28,8 @@ enum {
 static const char *
 find_column(const struct entry *entry)
 {
-    if (entry->child != NULL)
-        return entry->child->foreign_key;
+    if (entry_child(entry) != NULL)
+        return entry_child(entry)->foreign_key;
     CHECK(select_is_pass(entry));
     if (entry->key_column_count == 1)
         return entry->key_columns[0];
@@ -44,7 +44,8 @@ static int
 read_type(struct parent_reader *reader, struct pg *pg, struct arena *arena, struct error *err)
 {
     const struct entry *entry = reader->source->entry;
-    const char *table = entry->child != NULL ? entry->child_table.quoted : entry->table.quoted;
+    const char *table =
+        entry_child(entry) != NULL ? entry_child_table(entry)->quoted : entry->table.quoted;
     const char *params[] = {table, reader->column};
     struct pg_result *result;
     int rc = pg_query(pg,

@@ -70,13 +70,13 @@ read_text_hashes(struct planner *planner, struct pg *pg, struct error *err)
 static const struct entry_table *
 slot_table(const struct entry *entry)
 {
-    return entry->child != NULL ? &entry->child_table : &entry->table;
+    return entry_child(entry) != NULL ? entry_child_table(entry) : &entry->table;
 }
 
 static const char *
 slot_column(const struct entry *entry)
 {
-    return entry->child != NULL ? entry->child->slot : entry->trigger->slot_field;
+    return entry_child(entry) != NULL ? entry_child(entry)->slot : entry->trigger->slot_field;
 }
 
 /* A validated foreign key proves that the entities of `entry` are rows of `alive`. */

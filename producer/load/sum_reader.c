@@ -150,7 +150,7 @@ static void
 append_copy(struct buffer *sql, const struct work *work, const struct sum_statement *statement)
 {
     const struct entry *entry = statement->entry;
-    const char *joins = entry->child == NULL ? "on" : "off";
+    const char *joins = entry_child(entry) == NULL ? "on" : "off";
     buffer_append_text(sql, "SET LOCAL search_path = ");
     row_sql_append_search_path(sql, entry);
     buffer_append_format(sql,

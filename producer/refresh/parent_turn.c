@@ -220,7 +220,7 @@ parent_turn_read(struct refresh_turn *turn, uint32_t first, struct source_set *s
     int rc = source_set_find_parents(set, turn->reading, turn->pg, entry, &parents, err);
     if (rc != 0)
         return rc;
-    if (!parents->source->entry->parent_has_index)
+    if (!entry_parent_has_index(parents->source->entry))
         return read_scanned_parents(turn, first, set, err);
     find_members(turn, first, set, PARENTS_MAX, &family);
     rc = find_children(turn, parents, &family, err);

@@ -4,7 +4,8 @@ bool
 request_equal(const struct request *a, const struct request *b)
 {
     bool equal = a->kind == b->kind && a->entity_id == b->entity_id && a->entry == b->entry &&
-                 text_equal(a->key, b->key) && a->field_count == b->field_count;
+                 a->level == b->level && text_equal(a->key, b->key) &&
+                 a->field_count == b->field_count;
     for (uint32_t i = 0; equal && i < a->field_count; i++)
         equal = text_equal(a->fields[i], b->fields[i]);
     return equal;
@@ -22,6 +23,7 @@ request_hash(const struct request *request)
 {
     uint64_t hash = mix((uint64_t)request->kind, (uint64_t)request->entity_id);
     hash = mix(hash, request->entry);
+    hash = mix(hash, request->level);
     if (request->key.bytes > 0)
         hash = mix(hash, text_hash(request->key));
     for (uint32_t i = 0; i < request->field_count; i++)

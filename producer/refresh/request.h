@@ -20,6 +20,7 @@ struct request {
     enum request_kind kind;
     int64_t entity_id;         /* of ENTITY and CHILD */
     uint32_t entry;            /* of CHILD and PARENT: index in config->triggers */
+    uint32_t level;            /* of PARENT: the table whose row changed (config_entry.h) */
     struct text key;           /* of PARENT: as text */
     const struct text *fields; /* of ENTITY: only the sources that own one of them */
     uint32_t field_count;      /* 0: all sources */

@@ -10,7 +10,7 @@ request_sources_is_pass(const struct config *config, uint32_t entry)
 {
     CHECK(entry < config->trigger_count);
     const struct config_trigger *trigger = &config->triggers[entry];
-    return trigger->kind == TRIGGER_FAN_OUT && trigger->children.table == NULL;
+    return trigger->kind == TRIGGER_FAN_OUT && trigger->link_count == 0;
 }
 
 static bool

@@ -57,9 +57,9 @@ key_text(const struct value *key, struct arena *arena)
 
 /* The entry that shows columns of the parent; an entry of another kind has no parents. */
 static uint32_t
-find_parent_entry(const struct config *config, struct text name)
+find_parent_entry(const struct config *config, struct text name, uint32_t *level)
 {
-    int32_t index = config_entry_find(config, name);
+    int32_t index = config_entry_find_level(config, name, level);
     if (index < 0)
         return REQUEST_UNKNOWN_ENTRY;
     enum config_trigger_kind kind = config->triggers[index].kind;
@@ -73,8 +73,10 @@ request_of(const struct config *config, int64_t entity_id, const struct op *op, 
     struct request request = {.kind = REQUEST_ENTITY, .entity_id = entity_id};
     bool has_entry = op->field.bytes > 0;
     if (has_entry && op->value.kind != VALUE_NULL) {
-        uint32_t entry = find_parent_entry(config, op->field);
+        uint32_t level;
+        uint32_t entry = find_parent_entry(config, op->field, &level);
         request = (struct request){.kind = REQUEST_PARENT, .entry = entry};
+        request.level = entry != REQUEST_UNKNOWN_ENTRY ? level : 0;
         if (entry != REQUEST_UNKNOWN_ENTRY)
             request.key = key_text(&op->value, arena);
     } else if (has_entry) {

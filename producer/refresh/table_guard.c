@@ -43,10 +43,11 @@ static void
 append_tables(struct buffer *array, const struct load_source *sources, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        CHECK(sources[i].entry->table.quoted != NULL);
-        append_table(array, &sources[i].entry->table);
-        if (sources[i].entry->child != NULL)
-            append_table(array, &sources[i].entry->child_table);
+        const struct entry *entry = sources[i].entry;
+        CHECK(entry->table.quoted != NULL);
+        append_table(array, &entry->table);
+        for (uint32_t j = 0; j < entry->link_count; j++)
+            append_table(array, &entry->links[j].table);
     }
 }
 

@@ -14,14 +14,12 @@ static const char access_begin[] =
 static const char access_end[] =
     "]::text[]) AS name) AS named WHERE oid IS NOT NULL ORDER BY name) AS tables";
 
-/* NULL: there is no such table. */
 static void
 append_table(struct buffer *sql, const char *table)
 {
     struct buffer name = {0};
     CHECK(sql->bytes > 0);
-    if (table == NULL)
-        return;
+    CHECK(table != NULL);
     pg_append_identifier(&name, table);
     buffer_append_text(sql, ", ");
     pg_append_literal(sql, buffer_string(&name));
@@ -34,9 +32,10 @@ append_tables(struct buffer *sql, const struct config *config)
     CHECK(config->triggers != NULL || config->trigger_count == 0);
     CHECK(config->dump_phases != NULL || config->dump_phase_count == 0);
     for (uint32_t i = 0; i < config->trigger_count; i++) {
-        append_table(sql, config->triggers[i].table);
-        append_table(sql, config->triggers[i].rows_from.table);
-        append_table(sql, config->triggers[i].children.table);
+        const struct config_trigger *trigger = &config->triggers[i];
+        append_table(sql, trigger->table);
+        for (uint32_t j = 0; j < trigger->link_count; j++)
+            append_table(sql, trigger->links[j].table);
     }
     for (uint32_t i = 0; i < config->dump_phase_count; i++)
         if (config->dump_phases[i].copy_query != NULL)

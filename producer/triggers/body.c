@@ -156,17 +156,17 @@ append_fan_out(struct buffer *out, const struct entry *entry, const char *row, c
 static void
 append_emit_per_row(struct buffer *out, const struct entry *entry, const char *row)
 {
-    CHECK(entry->child != NULL);
-    CHECK(entry->parent_key != NULL);
+    CHECK(entry_child(entry) != NULL);
+    CHECK(entry_parent_key(entry) != NULL);
     buffer_append_text(out, "\n            SELECT ");
-    sql_append_column(out, "_child", entry->child->slot);
+    sql_append_column(out, "_child", entry_child(entry)->slot);
     buffer_append_format(out, ", _list FROM %s AS _child\n            WHERE ",
-                         entry->child_table.quoted);
-    sql_append_column(out, "_child", entry->child->foreign_key);
+                         entry_child_table(entry)->quoted);
+    sql_append_column(out, "_child", entry_child(entry)->foreign_key);
     buffer_append_text(out, " = ");
-    sql_append_column(out, row, entry->parent_key);
+    sql_append_column(out, row, entry_parent_key(entry));
     buffer_append_text(out, " AND ");
-    sql_append_column(out, "_child", entry->child->slot);
+    sql_append_column(out, "_child", entry_child(entry)->slot);
     buffer_append_text(out, " IS NOT NULL");
 }
 
@@ -285,7 +285,7 @@ append_same(struct buffer *out, const struct entry *entry)
         return;
     }
     if (trigger->kind == TRIGGER_FAN_OUT_PER_ROW)
-        key = entry->parent_key;
+        key = entry_parent_key(entry);
     CHECK(key != NULL);
     sql_append_column(out, "NEW", key);
     buffer_append_text(out, " = ");
@@ -501,7 +501,7 @@ body_append_row(struct buffer *out, const struct entry *entry, bool is_update)
 }
 
 static void
-append_child_when(struct buffer *out, const struct config_child *child)
+append_child_when(struct buffer *out, const struct config_link *child)
 {
     CHECK(child != NULL);
     append_column_change(out, &(struct entry_column){child->slot, true, NULL});
@@ -514,11 +514,11 @@ body_append_when(struct buffer *out, const struct entry *entry, bool is_child)
 {
     size_t begin = out->bytes;
     if (is_child) {
-        append_child_when(out, entry->child);
+        append_child_when(out, entry_child(entry));
         return;
     }
     if (entry->trigger->kind == TRIGGER_FAN_OUT_PER_ROW) {
-        append_column_change(out, &(struct entry_column){entry->parent_key, true, NULL});
+        append_column_change(out, &(struct entry_column){entry_parent_key(entry), true, NULL});
         buffer_append_text(out, entry->columns != NULL ? "\n        OR " : "");
     }
     const struct entry_column *column = entry->columns;
@@ -534,10 +534,10 @@ body_append_when(struct buffer *out, const struct entry *entry, bool is_child)
 static void
 append_child_insert(struct buffer *out, const struct entry *entry, const char *row)
 {
-    CHECK(entry->child != NULL);
+    CHECK(entry_child(entry) != NULL);
     append_insert(out, entry);
     buffer_append_text(out, " VALUES (");
-    sql_append_column(out, row, entry->child->slot);
+    sql_append_column(out, row, entry_child(entry)->slot);
     buffer_append_text(out, ", ");
 }
 
@@ -546,12 +546,12 @@ append_child_insert(struct buffer *out, const struct entry *entry, const char *r
 static void
 append_child_lookup(struct buffer *out, const struct entry *entry)
 {
-    CHECK(entry->parent_key != NULL);
+    CHECK(entry_parent_key(entry) != NULL);
     buffer_append_format(out, "    SELECT * INTO _parent FROM %s AS _parent WHERE ",
                          entry->table.quoted);
-    sql_append_column(out, "_parent", entry->parent_key);
+    sql_append_column(out, "_parent", entry_parent_key(entry));
     buffer_append_text(out, " = ");
-    sql_append_column(out, "NEW", entry->child->foreign_key);
+    sql_append_column(out, "NEW", entry_child(entry)->foreign_key);
     row_sql_append_filter(out, entry, "_parent");
     buffer_append_text(out, " FOR SHARE;\n    IF FOUND THEN\n        ");
     append_child_insert(out, entry, "NEW");
@@ -568,11 +568,11 @@ append_child_leave(struct buffer *out, const struct entry *entry)
 {
     CHECK(!entry->deletes_with_child);
     buffer_append_text(out, "    IF ");
-    sql_append_column(out, "OLD", entry->child->slot);
+    sql_append_column(out, "OLD", entry_child(entry)->slot);
     buffer_append_text(out, " IS NOT NULL AND NOT (");
-    sql_append_column(out, "NEW", entry->child->slot);
+    sql_append_column(out, "NEW", entry_child(entry)->slot);
     buffer_append_text(out, " IS NOT DISTINCT FROM ");
-    sql_append_column(out, "OLD", entry->child->slot);
+    sql_append_column(out, "OLD", entry_child(entry)->slot);
     buffer_append_text(out, ") THEN\n        ");
     append_child_insert(out, entry, "OLD");
     append_no_values(out, entry);
@@ -584,13 +584,13 @@ append_child_leave(struct buffer *out, const struct entry *entry)
 void
 body_append_child(struct buffer *out, const struct entry *entry)
 {
-    CHECK(entry->child != NULL);
+    CHECK(entry_child(entry) != NULL);
     buffer_append_format(out, HEAD "DECLARE\n    _parent %s%%ROWTYPE;\nBEGIN\n",
                          entry->table.quoted);
     if (!entry->deletes_with_child)
         append_child_leave(out, entry);
     buffer_append_text(out, "    IF ");
-    sql_append_column(out, "NEW", entry->child->slot);
+    sql_append_column(out, "NEW", entry_child(entry)->slot);
     buffer_append_text(out, " IS NULL THEN\n        RETURN NULL;\n    END IF;\n");
     append_child_lookup(out, entry);
     buffer_append_text(out, "    RETURN NULL;\nEND");
@@ -631,12 +631,12 @@ static void
 append_gone_per_row(struct buffer *out, const struct entry *entry, const struct entry_table *table,
                     const char *ops)
 {
-    CHECK(entry->parent_key != NULL);
-    append_gone_slots(out, entry, &entry->child_table, entry->child->slot, ops);
+    CHECK(entry_parent_key(entry) != NULL);
+    append_gone_slots(out, entry, entry_child_table(entry), entry_child(entry)->slot, ops);
     buffer_append_text(out, " AND ");
-    sql_append_column(out, "_row", entry->child->foreign_key);
+    sql_append_column(out, "_row", entry_child(entry)->foreign_key);
     buffer_append_text(out, " IN (SELECT ");
-    sql_append_column(out, "_parent", entry->parent_key);
+    sql_append_column(out, "_parent", entry_parent_key(entry));
     buffer_append_format(out, " FROM %s AS _parent);\n", table->quoted);
 }
 
@@ -703,7 +703,7 @@ append_gone(struct buffer *out, const struct entry *entry, const struct entry_ta
         append_no_values(&ops, entry);
     buffer_append_text(&ops, "::jsonb");
     if (is_child) {
-        append_gone_slots(out, entry, table, entry->child->slot, buffer_string(&ops));
+        append_gone_slots(out, entry, table, entry_child(entry)->slot, buffer_string(&ops));
         buffer_append_text(out, ";\n");
     } else {
         append_gone_by_kind(out, entry, table, buffer_string(&ops));
@@ -715,7 +715,7 @@ append_gone(struct buffer *out, const struct entry *entry, const struct entry_ta
 static bool
 is_table_of(const struct entry *entry, const struct entry_table *table, bool is_child)
 {
-    const struct entry_table *root = is_child ? &entry->child_table : &entry->table;
+    const struct entry_table *root = is_child ? entry_child_table(entry) : &entry->table;
     if (table == root)
         return true;
     return table >= root->partitions && table < root->partitions + root->partition_count;
@@ -740,7 +740,7 @@ void
 body_append_truncate(struct buffer *out, const struct entry *entry, const struct entry_table *table,
                      bool is_child)
 {
-    CHECK(!is_child || entry->child != NULL);
+    CHECK(!is_child || entry_child(entry) != NULL);
     CHECK(is_table_of(entry, table, is_child));
     buffer_append_text(out, HEAD "BEGIN\n");
     if (entry->trigger->on_truncate == ON_TRUNCATE_EMIT) {

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "common/base/check.h"
+#include "common/config/config_trigger.h"
 #include "producer/triggers/sql.h"
 
 #define BLANKS " \t\r\n"
@@ -223,17 +224,58 @@ create_columns(struct entry *entry, struct arena *arena)
 
 /* Does a direct entry delete the entity when the child row is deleted? */
 static bool
-child_is_entity(const struct config *config, const struct config_child *child)
+child_is_entity(const struct config *config, const struct config_link *child)
 {
     CHECK(child->table != NULL);
     CHECK(child->slot != NULL);
     for (uint32_t i = 0; i < config->trigger_count; i++) {
         const struct config_trigger *other = &config->triggers[i];
         if (other->kind == TRIGGER_DIRECT && other->on_delete == ON_DELETE_SLOT &&
-            strcmp(other->table, child->table) == 0 && strcmp(other->slot_field, child->slot) == 0)
+            config_table_is(other->table, child->table) &&
+            strcmp(other->slot_field, child->slot) == 0)
             return true;
     }
     return false;
+}
+
+static void
+create_links(struct entry *entry, struct arena *arena)
+{
+    uint32_t count = entry->trigger->link_count;
+    CHECK(count <= CONFIG_LINKS_MAX);
+    entry->links = arena_alloc(arena, (count + 1) * sizeof *entry->links);
+    for (uint32_t i = 0; i < count; i++)
+        entry->links[i] = (struct entry_link){.link = &entry->trigger->links[i]};
+    entry->link_count = count;
+}
+
+const struct config_link *
+entry_child(const struct entry *entry)
+{
+    return config_trigger_child(entry->trigger);
+}
+
+const struct entry_table *
+entry_child_table(const struct entry *entry)
+{
+    CHECK(entry->links != NULL || entry->link_count == 0);
+    return entry->link_count > 0 ? &entry->links[entry->link_count - 1].table : NULL;
+}
+
+const char *
+entry_parent_key(const struct entry *entry)
+{
+    CHECK(entry->links != NULL || entry->link_count == 0);
+    return entry->link_count > 0 ? entry->links[0].parent_key : NULL;
+}
+
+bool
+entry_parent_has_index(const struct entry *entry)
+{
+    bool has_index = entry->link_count > 0;
+    for (uint32_t i = 0; i < entry->link_count; i++)
+        has_index = has_index && entry->links[i].has_index;
+    return has_index;
 }
 
 void
@@ -246,14 +288,12 @@ entry_create(const struct config *config, uint32_t index, struct arena *arena, s
     for (uint32_t i = 0; i < entry->value_count; i++)
         entry->values[i].is_multi_value =
             field_is_multi_value(&config->index_config, entry->values[i].target);
-    if (trigger->kind == TRIGGER_FAN_OUT) {
+    if (trigger->kind == TRIGGER_FAN_OUT)
         create_placeholders(entry, arena);
-        entry->child = trigger->children.table != NULL ? &trigger->children : NULL;
-    } else if (trigger->kind == TRIGGER_FAN_OUT_PER_ROW) {
-        entry->child = &trigger->rows_from;
-    }
+    create_links(entry, arena);
     create_columns(entry, arena);
-    entry->deletes_with_child = entry->child != NULL && child_is_entity(config, entry->child);
+    const struct config_link *child = entry_child(entry);
+    entry->deletes_with_child = child != NULL && child_is_entity(config, child);
 }
 
 /* The columns in the {name} of `text`, which may be NULL, are those that an UPDATE compares. */
@@ -290,14 +330,17 @@ check_table(const struct entry_table *table)
 }
 
 static void
-check_child(const struct entry *entry)
+check_links(const struct entry *entry)
 {
-    CHECK(entry->trigger->kind == TRIGGER_FAN_OUT ||
+    CHECK(entry->link_count == entry->trigger->link_count);
+    CHECK(entry->link_count == 0 || entry->trigger->kind == TRIGGER_FAN_OUT ||
           entry->trigger->kind == TRIGGER_FAN_OUT_PER_ROW);
-    CHECK(entry->child->slot != NULL);
-    CHECK(entry->child->foreign_key != NULL);
-    CHECK(entry->parent_key != NULL);
-    check_table(&entry->child_table);
+    for (uint32_t i = 0; i < entry->link_count; i++) {
+        CHECK(entry->links[i].link->foreign_key != NULL);
+        CHECK(entry->links[i].parent_key != NULL);
+        check_table(&entry->links[i].table);
+    }
+    CHECK(entry->link_count == 0 || entry_child(entry)->slot != NULL);
 }
 
 static void
@@ -322,9 +365,8 @@ entry_check(const struct entry *entry)
     bool has_slot = kind == TRIGGER_DIRECT || kind == TRIGGER_JOIN;
     CHECK(entry->outbox_schema != NULL);
     CHECK(!has_slot || entry_find_column(entry, text_of(entry->trigger->slot_field)) != NULL);
-    CHECK(kind != TRIGGER_FAN_OUT_PER_ROW || entry->child != NULL);
-    CHECK(entry->child != NULL || !entry->deletes_with_child);
-    CHECK(entry->child != NULL || !entry->parent_has_index);
+    CHECK(kind != TRIGGER_FAN_OUT_PER_ROW || entry->link_count > 0);
+    CHECK(entry->link_count > 0 || !entry->deletes_with_child);
     CHECK(entry->id_column == NULL || kind == TRIGGER_FAN_OUT);
     CHECK(!entry->value_is_unique || kind == TRIGGER_JOIN);
     check_table(&entry->table);
@@ -332,8 +374,7 @@ entry_check(const struct entry *entry)
     check_columns(entry, entry->trigger->filter);
     if (kind == TRIGGER_FAN_OUT)
         check_placeholders(entry);
-    if (entry->child != NULL)
-        check_child(entry);
+    check_links(entry);
 }
 
 int

@@ -72,6 +72,15 @@ struct entry_table {
     uint32_t partition_count;
 };
 
+/* A link of the path to the rows of the entities, parent first. */
+struct entry_link {
+    const struct config_link *link;
+    /* catalogue, as is everything that follows */
+    struct entry_table table;
+    const char *parent_key; /* the column of the table before it that link->foreign_key refers to */
+    bool has_index;         /* an index finds the rows of a parent */
+};
+
 struct entry {
     uint32_t index;   /* in the list `triggers` */
     const char *file; /* of the configuration */
@@ -80,23 +89,21 @@ struct entry {
     uint32_t value_count;
     struct entry_placeholder *placeholders; /* of a fan-out's query */
     uint32_t placeholder_count;
-    const char *query_end;            /* the text of the query after the last placeholder */
-    struct entry_column *columns;     /* each once; without parent_key */
-    const struct config_child *child; /* NULL: the entry has no child table */
-    bool deletes_with_child; /* a deleted child row deletes its entity, by a direct entry */
+    const char *query_end;        /* the text of the query after the last placeholder */
+    struct entry_column *columns; /* each once; without the key that the first link refers to */
+    struct entry_link *links;     /* config_trigger.links */
+    uint32_t link_count;          /* 0: no other table has the slots */
+    bool deletes_with_child;      /* a deleted child row deletes its entity, by a direct entry */
 
     /* catalogue, as is everything that follows */
     struct entry_table table;
-    struct entry_table child_table;
-    const char *parent_key; /* the column of `table` that child rows refer to */
-    const char *id_column;  /* a primary key of one integer column; NULL: the table has none */
-    bool value_is_unique;   /* of a join: no two rows add the same value to one entity */
+    const char *id_column; /* a primary key of one integer column; NULL: the table has none */
+    bool value_is_unique;  /* of a join: no two rows add the same value to one entity */
     /* A unique index proves that no two rows name the same entity: of a direct entry its own rows,
      * of one with a child table the rows of that. */
     bool slot_is_unique;
     /* An index finds the rows of an entity: those of the child table, if there is one. */
     bool slot_has_index;
-    bool parent_has_index; /* an index finds the child rows of a parent */
     /* The primary key of a fan-out without a child table; none: the table has none. */
     const char *const *key_columns;
     uint32_t key_column_count;
@@ -106,6 +113,16 @@ struct entry {
 /* Fills `*entry` from entry `index` of the configuration; the catalogue's members are zero. */
 void entry_create(const struct config *config, uint32_t index, struct arena *arena,
                   struct entry *entry);
+
+/* The last link, whose rows have the slots, and its table, the child table. NULL: no links. */
+const struct config_link *entry_child(const struct entry *entry);
+const struct entry_table *entry_child_table(const struct entry *entry);
+
+/* The key column of the entry's own table, to which the first link refers; NULL: no links. */
+const char *entry_parent_key(const struct entry *entry);
+
+/* Whether indexes find the child rows of a parent, along all links. */
+bool entry_parent_has_index(const struct entry *entry);
 
 /* CHECKs the invariants of an entry that has been read from the catalogue. */
 void entry_check(const struct entry *entry);

@@ -308,7 +308,7 @@ add_child_objects(const struct entry *entry, struct arena *arena, struct trigger
 {
     const struct request request = {
         .entry = entry,
-        .table = &entry->child_table,
+        .table = entry_child_table(entry),
         .is_child = true,
         .suffix = "_c",
         .why = "child: an entity that is inserted late gets the values of its parent",
@@ -338,6 +338,6 @@ generate_objects(const struct entry *entry, struct arena *arena, struct trigger_
     };
     add_rows(request, true, arena, objects);
     add_truncates(request, arena, objects);
-    if (entry->child != NULL)
+    if (entry_child(entry) != NULL)
         add_child_objects(entry, arena, objects);
 }

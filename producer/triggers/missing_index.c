@@ -29,16 +29,24 @@ missing_index_of_slot(const struct entry *entry, struct buffer *sql)
     entry_check(entry);
     if (entry->slot_has_index || select_is_pass(entry))
         return false;
-    if (entry->child != NULL)
-        return append_index(sql, &entry->child_table, entry->child->slot, NULL);
+    if (entry_child(entry) != NULL)
+        return append_index(sql, entry_child_table(entry), entry_child(entry)->slot, NULL);
     return append_index(sql, &entry->table, entry->trigger->slot_field, NULL);
 }
 
 bool
 missing_index_of_parent(const struct entry *entry, struct buffer *sql)
 {
+    bool is_missing = false;
     entry_check(entry);
-    if (entry->child == NULL || entry->parent_has_index)
-        return false;
-    return append_index(sql, &entry->child_table, entry->child->foreign_key, entry->child->slot);
+    for (uint32_t i = 0; i < entry->link_count; i++) {
+        const struct entry_link *link = &entry->links[i];
+        if (link->has_index)
+            continue;
+        bool is_last = i + 1 == entry->link_count;
+        buffer_append_text(sql, is_missing ? "; " : "");
+        is_missing = append_index(sql, &link->table, link->link->foreign_key,
+                                  is_last ? link->link->slot : entry->links[i + 1].parent_key);
+    }
+    return is_missing;
 }

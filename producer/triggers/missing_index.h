@@ -12,7 +12,8 @@
  * The entities of a pass are not found by a slot, so it needs none. */
 bool missing_index_of_slot(const struct entry *entry, struct buffer *sql);
 
-/* Likewise for the child rows of one parent, which its trigger looks up. */
+/* Likewise for the child rows of one parent, along all links: one index for each that lacks one,
+ * separated by "; ". */
 bool missing_index_of_parent(const struct entry *entry, struct buffer *sql);
 
 #endif

@@ -353,10 +353,11 @@ append_needs(struct buffer *out, const struct reconcile_plan *plan)
     for (uint32_t i = 0; i < plan->entry_count; i++) {
         const struct entry *entry = &plan->entries[i];
         append_need(out, entry->table.quoted, "SELECT");
-        if (entry->child == NULL)
+        if (entry_child(entry) == NULL)
             continue;
         append_need(out, entry->table.quoted, "UPDATE"); /* FOR SHARE needs it */
-        append_need(out, entry->child_table.quoted, "SELECT");
+        for (uint32_t j = 0; j < entry->link_count; j++)
+            append_need(out, entry->links[j].table.quoted, "SELECT");
     }
     buffer_append_text(out, ") AS needs(relation, need)");
     buffer_free(&outbox);

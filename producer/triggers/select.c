@@ -17,21 +17,21 @@
 bool
 select_is_pass(const struct entry *entry)
 {
-    return entry->trigger->kind == TRIGGER_FAN_OUT && entry->child == NULL;
+    return entry->trigger->kind == TRIGGER_FAN_OUT && entry_child(entry) == NULL;
 }
 
 /* The row that has the slot, and the name of its column. */
 static const char *
 slot_row(const struct entry *entry)
 {
-    return entry->child != NULL ? CHILD : ROW;
+    return entry_child(entry) != NULL ? CHILD : ROW;
 }
 
 static const char *
 slot_column(const struct entry *entry)
 {
     CHECK(!select_is_pass(entry));
-    return entry->child != NULL ? entry->child->slot : entry->trigger->slot_field;
+    return entry_child(entry) != NULL ? entry_child(entry)->slot : entry->trigger->slot_field;
 }
 
 void
@@ -73,17 +73,17 @@ static void
 append_from(struct buffer *out, const struct entry *entry)
 {
     buffer_append_text(out, " FROM ");
-    if (entry->child != NULL) {
-        CHECK(entry->parent_key != NULL);
-        select_append_table(out, &entry->child_table, CHILD);
+    if (entry_child(entry) != NULL) {
+        CHECK(entry_parent_key(entry) != NULL);
+        select_append_table(out, entry_child_table(entry), CHILD);
         buffer_append_text(out, " JOIN ");
     }
     select_append_table(out, &entry->table, ROW);
-    if (entry->child != NULL) {
+    if (entry_child(entry) != NULL) {
         buffer_append_text(out, " ON ");
-        sql_append_column(out, ROW, entry->parent_key);
+        sql_append_column(out, ROW, entry_parent_key(entry));
         buffer_append_text(out, " = ");
-        sql_append_column(out, CHILD, entry->child->foreign_key);
+        sql_append_column(out, CHILD, entry_child(entry)->foreign_key);
     }
     buffer_append_text(out, " WHERE ");
     select_append_slot(out, entry);
@@ -149,8 +149,8 @@ select_append_order(struct buffer *out, const struct entry *entry)
     buffer_append_text(out, " ORDER BY ");
     select_append_slot(out, entry);
     buffer_append_text(out, ", ");
-    if (entry->child != NULL)
-        sql_append_column(out, ROW, entry->parent_key);
+    if (entry_child(entry) != NULL)
+        sql_append_column(out, ROW, entry_parent_key(entry));
     else
         buffer_append_text(out, ROW ".tableoid DESC, " ROW ".ctid");
     buffer_append_text(out, " DESC");
@@ -180,7 +180,8 @@ select_append_range(struct buffer *out, const struct entry *entry, const uint32_
 void
 select_append_next_slot(struct buffer *out, const struct entry *entry, int64_t begin)
 {
-    const struct entry_table *table = entry->child != NULL ? &entry->child_table : &entry->table;
+    const struct entry_table *table =
+        entry_child(entry) != NULL ? entry_child_table(entry) : &entry->table;
     buffer_append_text(out, "SELECT min(");
     select_append_slot(out, entry);
     buffer_append_text(out, ") FROM ");
@@ -285,22 +286,22 @@ static void
 append_child_rows(struct buffer *out, const struct entry *entry, int64_t begin)
 {
     buffer_append_text(out, "_child.");
-    sql_append_name(out, entry->child->slot);
+    sql_append_name(out, entry_child(entry)->slot);
     buffer_append_text(out, " AS _slot FROM ");
-    select_append_table(out, &entry->child_table, CHILD);
+    select_append_table(out, entry_child_table(entry), CHILD);
     buffer_append_text(out, " WHERE ");
     select_append_slot(out, entry);
     buffer_append_format(out, " >= %" PRId64 " AND ", begin);
-    sql_append_column(out, CHILD, entry->child->foreign_key);
+    sql_append_column(out, CHILD, entry_child(entry)->foreign_key);
 }
 
 void
 select_append_children(struct buffer *out, const struct entry *entry,
                        const struct select_keys *keys, int64_t begin, int64_t limit)
 {
-    CHECK(entry->child != NULL);
+    CHECK(entry_child(entry) != NULL);
     CHECK(limit > 0);
-    bool has_index = entry->parent_has_index;
+    bool has_index = entry_parent_has_index(entry);
     buffer_append_text(out, has_index ? "SELECT _number, _slot FROM " : "SELECT 1, ");
     if (has_index) {
         append_key_rows(out, keys);

@@ -174,7 +174,7 @@ append_sum(struct buffer *out, const struct sum_target *target, const char *held
 static const char *
 slot_column(const struct entry *entry)
 {
-    return entry->child != NULL ? entry->child->slot : entry->trigger->slot_field;
+    return entry_child(entry) != NULL ? entry_child(entry)->slot : entry->trigger->slot_field;
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "common/config/config_print.h"
 #include "common/config/config_redact.h"
 #include "common/config/config_reference.h"
+#include "common/config/config_trigger.h"
 #include "common/config/config_unused.h"
 #include "tests/unit/random_input.h"
 #include "tests/unit/unit_test.h"
@@ -70,7 +71,7 @@ test_the_example_loads_for_both_programs(void **state)
     assert_int_equal(config->triggers[6].kind, TRIGGER_FAN_OUT);
     assert_string_equal(config->triggers[6].track_fields[0].target, "modelPoi");
     assert_int_equal(config->triggers[8].kind, TRIGGER_FAN_OUT_PER_ROW);
-    assert_string_equal(config->triggers[8].rows_from.foreign_key, "postId");
+    assert_string_equal(config->triggers[8].links[0].foreign_key, "postId");
     assert_string_equal(config->dump_phases[0].fields[6].column, "existedAtSecs");
     config_destroy(config);
 }
@@ -338,6 +339,25 @@ test_triggers_are_refused_with_their_place(void **state)
          "16:5: triggers[0]: must have track_fields or computed_fields"},
         {TRIGGER("{ table: A, rows_from: { table: B, fk: c }, track_fields: [at] }"),
          "16:28: triggers[0].rows_from.slot: is missing"},
+        {TRIGGER("{ table: A, rows_from: A, track_fields: [at] }"),
+         "16:28: triggers[0].rows_from: must be a map, or a list of maps, not a single value"},
+        {TRIGGER("{ table: A, track_fields: [at], rows_from: [{ table: B, fk: c },\n"
+                 "      { table: C, fk: d, slot: e, key: f }] }"),
+         "17:40: triggers[0].rows_from[1].key: has no meaning in the last link, because no other "
+         "link refers to it"},
+        {TRIGGER("{ table: A, track_fields: [at], rows_from: [{ table: B, fk: c, slot: d },\n"
+                 "      { table: C, fk: d, slot: e }] }"),
+         "16:74: triggers[0].rows_from[0].slot: only the last link has the slots: remove it here, "
+         "or end the path here"},
+        {TRIGGER("{ table: A, track_fields: [at], rows_from: [{ table: B, fk: c, key: d },\n"
+                 "      { table: C, fk: d, slot: e, parent_key: f }] }"),
+         "17:47: triggers[0].rows_from[1].parent_key: has a meaning in the first link only: write "
+         "it as `key` of the link before"},
+        {TRIGGER("{ table: A, query: 'at eq {id}', track_fields: [at], children: [{ table: B, "
+                 "fk: c }] }"),
+         "16:69: triggers[0].children[0].slot: is missing"},
+        {TRIGGER("{ table: A, track_fields: [at], rows_from: [{}, {}, {}, {}, {}] }"),
+         "16:48: triggers[0].rows_from: must have at most 4 items"},
         {TRIGGER("{ table: A, slot_field: id, track_fields: at }"),
          "16:47: triggers[0].track_fields: must be a list, not a single value"},
         {TRIGGER("{ table: A, slot_field: id, track_fields: ['f({a})'] }"),
@@ -507,6 +527,38 @@ test_L7_F84_a_field_has_one_owner(void **state)
                                   "  - { table: P, track_fields: [at],\n"
                                   "      rows_from: { table: A, fk: p, slot: id } }\n",
                           CONFIG_PRODUCER));
+}
+
+static void
+test_a_path_of_links_is_a_map_or_a_list(void **state)
+{
+    (void)state;
+    struct config *config = config_load_valid(
+        INDEXED "triggers:\n"
+                "  - { table: A, rows_from: { table: B, fk: c, parent_key: k, slot: d },\n"
+                "      track_fields: [at] }\n"
+                "  - { table: A, query: 'level eq {id}', track_fields: [level],\n"
+                "      children: [{ table: B, fk: c, key: e }, { table: C, fk: f, slot: g }] }\n",
+        CONFIG_PRODUCER);
+    const struct config_trigger *triggers = config->triggers;
+    assert_int_equal(triggers[0].link_count, 1);
+    assert_string_equal(triggers[0].links[0].parent_key, "k");
+    assert_ptr_equal(config_trigger_child(&triggers[0]), &triggers[0].links[0]);
+    assert_int_equal(triggers[1].link_count, 2);
+    assert_string_equal(triggers[1].links[0].key, "e");
+    assert_null(triggers[1].links[0].slot);
+    assert_int_equal(triggers[1].links[1].place.line, 19);
+    assert_int_equal(triggers[1].links[1].place.column, 47);
+    assert_string_equal(config_trigger_child(&triggers[1])->slot, "g");
+    struct buffer printed = {0};
+    config_print(config, &printed);
+    assert_non_null(strstr(buffer_string(&printed), "    rows_from:\n      table: B\n"
+                                                    "      fk: c\n      parent_key: k\n"));
+    assert_non_null(strstr(buffer_string(&printed),
+                           "    children:\n      - table: B\n        fk: c\n        key: e\n"
+                           "      - table: C\n        fk: f\n        slot: g\n"));
+    buffer_free(&printed);
+    config_destroy(config);
 }
 
 static void
@@ -900,6 +952,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_L10_an_index_has_a_bounded_number_of_fields),
         cmocka_unit_test(test_L10_the_names_of_fields_fit_into_the_header_of_a_log),
         cmocka_unit_test(test_L7_F84_a_field_has_one_owner),
+        cmocka_unit_test(test_a_path_of_links_is_a_map_or_a_list),
         cmocka_unit_test(test_filters_and_values_of_computed_fields_are_one_expression),
         cmocka_unit_test(test_kinds_follow_their_precedence_and_unused_settings_are_named),
         cmocka_unit_test(test_environment_variables_are_substituted),

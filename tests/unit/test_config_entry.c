@@ -9,6 +9,9 @@ static const struct config_tracked_field image_fields[] = {{.column = "level", .
 static const struct config_computed_field image_computed[] = {
     {.target = "isGood", .expression = "{level} = 1"}};
 static const struct config_tracked_field post_fields[] = {{.column = "at", .target = "postedAt"}};
+static const struct config_link path[] = {{.table = "Version", .foreign_key = "modelId"},
+                                          {.table = "Resource", .foreign_key = "versionId"},
+                                          {.table = "Image", .foreign_key = "id", .slot = "id"}};
 static const struct config_trigger triggers[] = {
     {.table = "Image", .sets_alive = true},
     {.table = "Image",
@@ -29,6 +32,8 @@ static const struct config_trigger triggers[] = {
     /* The same fields in another way, and a second entry without fields. */
     {.kind = TRIGGER_FAN_OUT_PER_ROW,
      .table = "blog.Post",
+     .links = path,
+     .link_count = COUNT_OF(path),
      .track_fields = post_fields,
      .track_field_count = 1},
     {.table = "Image", .sets_alive = true},
@@ -107,6 +112,37 @@ test_any_field_of_an_entry_names_it(void **state)
             fail_msg("%s", cases[i].name);
 }
 
+static void
+test_a_level_is_a_table_of_the_path(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        int32_t index;
+        uint32_t level;
+    } cases[] = {
+        {"blog.Post.postedAt#2", 4, 0},
+        {"blog.Post.postedAt#2/1", 4, 1},
+        {"blog.Post.postedAt#2/2", 4, 2},
+        {"blog.Post.postedAt#2/3", -1, 3}, /* the last link asks by slot */
+        {"blog.Post.postedAt#2/0", -1, 0},
+        {"blog.Post.postedAt#2/12", -1, 0},
+        {"blog.Post.postedAt/1", -1, 1}, /* has no path */
+        {"/1", -1, 1},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        uint32_t level;
+        int32_t found = config_entry_find_level(&config, text_of(cases[i].name), &level);
+        if (found != cases[i].index || level != cases[i].level)
+            fail_msg("%s: %d, %u", cases[i].name, found, level);
+    }
+    struct buffer name = {0};
+    config_entry_append_name(&config, 4, &name);
+    config_entry_append_level(2, &name);
+    assert_string_equal(buffer_string(&name), "blog.Post.postedAt#2/2");
+    buffer_free(&name);
+}
+
 int
 main(void)
 {
@@ -114,6 +150,7 @@ main(void)
         cmocka_unit_test(test_an_entry_owns_the_fields_that_it_writes),
         cmocka_unit_test(test_every_entry_is_found_by_its_name),
         cmocka_unit_test(test_any_field_of_an_entry_names_it),
+        cmocka_unit_test(test_a_level_is_a_table_of_the_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 static const struct config_tracked_field image_fields[] = {{.target = "level"}};
 static const struct config_tracked_field post_fields[] = {{.target = "at"}, {.target = "note"}};
 static const struct config_tracked_field seen_fields[] = {{.target = "seen"}};
+static const struct config_link children = {.table = "Image"};
 static const struct config_trigger triggers[] = {
     {.table = "Image",
      .sets_alive = true,
@@ -25,7 +26,8 @@ static const struct config_trigger triggers[] = {
      .track_field_count = 1},
     {.kind = TRIGGER_FAN_OUT,
      .table = "shop.Post",
-     .children = {.table = "Image"},
+     .links = &children,
+     .link_count = 1,
      .track_fields = seen_fields,
      .track_field_count = 1},
 };

@@ -6,14 +6,11 @@
 #include "producer/triggers/body.h"
 #include "producer/triggers/generate.h"
 
-static const struct config_child no_child;
-
 /* An entry of table public.NAME, as the catalogue would complete it. */
 static struct entry
 make_entry(struct arena *arena, struct config *config, struct config_trigger *trigger)
 {
     struct entry entry;
-    trigger->rows_from = trigger->kind == TRIGGER_FAN_OUT_PER_ROW ? trigger->rows_from : no_child;
     config->path = "a.yaml";
     config->triggers = trigger;
     config->trigger_count = 1;

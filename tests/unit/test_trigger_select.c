@@ -5,6 +5,8 @@
 #include "common/config/config.h"
 #include "producer/triggers/select.h"
 
+static const struct config_link child = {.table = "C", .foreign_key = "fk", .slot = "slot"};
+static const struct config_link by_parent = {.table = "C", .foreign_key = "parent", .slot = "slot"};
 static struct arena arena;
 static struct config config;
 static struct config_trigger trigger;
@@ -36,8 +38,11 @@ make_entry(struct config_trigger made)
     entry_create(&config, 0, &arena, &entry);
     entry.outbox_schema = "public";
     entry.table = (struct entry_table){"public", "T", "\"public\".\"T\"", false, NULL, 0};
-    entry.child_table = (struct entry_table){"public", "C", "\"public\".\"C\"", false, NULL, 0};
-    entry.parent_key = entry.child != NULL ? "key" : NULL;
+    if (entry.link_count > 0) {
+        entry.links[0].table =
+            (struct entry_table){"public", "C", "\"public\".\"C\"", false, NULL, 0};
+        entry.links[0].parent_key = "key";
+    }
     entry.slot_is_unique = true;
 }
 
@@ -196,10 +201,10 @@ static void
 test_parents_are_read_by_the_join_of_child_and_parent(void **state)
 {
     (void)state;
-    const struct config_child child = {.table = "C", .foreign_key = "fk", .slot = "slot"};
     struct config_trigger made = {
         .kind = TRIGGER_FAN_OUT_PER_ROW,
-        .rows_from = child,
+        .links = &child,
+        .link_count = 1,
         .filter = "{x} > 0",
         .track_fields = fields,
         .track_field_count = 1,
@@ -207,8 +212,6 @@ test_parents_are_read_by_the_join_of_child_and_parent(void **state)
     make_entry(made);
     assert_string_equal(range_of(&hundred), "SELECT " CHILD_ROWS);
     made.kind = TRIGGER_FAN_OUT;
-    made.rows_from = (struct config_child){0};
-    made.children = child;
     made.query = "f eq {id}";
     make_entry(made);
     assert_false(select_is_pass(&entry));
@@ -221,7 +224,8 @@ test_of_several_parents_the_one_with_the_greatest_key_counts(void **state)
     (void)state;
     make_entry((struct config_trigger){
         .kind = TRIGGER_FAN_OUT_PER_ROW,
-        .rows_from = {.table = "C", .foreign_key = "fk", .slot = "slot"},
+        .links = &child,
+        .link_count = 1,
         .filter = "{x} > 0",
         .track_fields = fields,
         .track_field_count = 1,
@@ -242,7 +246,8 @@ test_the_next_slot_is_that_of_the_table_that_has_the_slots(void **state)
                                     " WHERE _row.\"id\" >= 7");
     make_entry((struct config_trigger){
         .kind = TRIGGER_FAN_OUT_PER_ROW,
-        .rows_from = {.table = "C", .foreign_key = "fk", .slot = "slot"},
+        .links = &child,
+        .link_count = 1,
         .track_fields = fields,
         .track_field_count = 1,
     });
@@ -341,18 +346,19 @@ test_children_are_found_by_their_parents_keys(void **state)
     struct buffer out = {0};
     make_entry((struct config_trigger){
         .kind = TRIGGER_FAN_OUT_PER_ROW,
-        .rows_from = {.table = "C", .slot = "slot", .foreign_key = "parent"},
+        .links = &by_parent,
+        .link_count = 1,
         .track_fields = fields,
         .track_field_count = 1,
     });
-    entry.parent_has_index = true;
+    entry.links[0].has_index = true;
     select_append_children(&out, &entry, &two_keys, 5, 100);
     assert_string_equal(take(&out),
                         "SELECT _number, _slot FROM " KEY_ROWS
                         " CROSS JOIN LATERAL (SELECT _child.\"slot\" AS _slot FROM ONLY"
                         " \"public\".\"C\" AS _child WHERE _child.\"slot\" >= 5 AND"
                         " _child.\"parent\" = _key ORDER BY _child.\"slot\" LIMIT 100) AS _slots");
-    entry.parent_has_index = false;
+    entry.links[0].has_index = false;
     select_append_children(&out, &entry, &two_keys, 5, 100);
     assert_string_equal(take(&out),
                         "SELECT 1, _child.\"slot\" AS _slot FROM ONLY \"public\".\"C\" AS _child"
