@@ -11,7 +11,7 @@
 #include "common/base/memory.h"
 #include "common/config/config.h"
 #include "common/pg/pg.h"
-#include "producer/triggers/generate.h"
+#include "producer/triggers/object.h"
 #include "producer/triggers/reconcile.h"
 
 enum { LOCK_ATTEMPTS = 60, LOCK_PAUSE_MS = 1000 };
@@ -63,7 +63,8 @@ command_triggers_print(const struct cli *cli, struct error *err)
     const struct trigger_object *object = work.plan.objects.first;
     CHECK((object == NULL) == (work.plan.objects.count == 0));
     for (; object != NULL; object = object->next)
-        printf("%s%s", object->sql, object->next != NULL ? "\n" : "");
+        printf("-- %s: %s\n%s%s", object->table, object->why, object->sql,
+               object->next != NULL ? "\n" : "");
     work_end(&work);
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "common/base/check.h"
 #include "common/config/config_entry.h"
 #include "common/config/config_fields.h"
+#include "producer/triggers/mark.h"
 
 enum { OP_TEXT_BYTES = 512 };
 
@@ -33,29 +34,43 @@ body_writes(const char *body, const char *field)
     return *field == '\0' ? body_has(body, "op", "alive") : body_has(body, "field", field);
 }
 
+static bool
+covers(const struct in_place_object *trigger, const char *field)
+{
+    CHECK(trigger->kind == OBJECT_TRIGGER);
+    return mark_has_fields(trigger->mark) ? mark_covers(trigger->mark, field)
+                                          : body_writes(trigger->body, field);
+}
+
 /* Do triggers in place do for the field what the object is for? */
 static bool
-is_done(const struct trigger_object *object, const char *field,
-        const struct reconcile_trigger *triggers, uint32_t count)
+is_done(const struct trigger_object *object, const char *field, const struct in_place *in_place)
 {
     int events = 0;
     CHECK(object->events != 0);
-    for (uint32_t i = 0; i < count; i++)
-        if (strcmp(triggers[i].table, object->table) == 0 && body_writes(triggers[i].body, field))
-            events |= triggers[i].events;
+    for (uint32_t i = 0; i < in_place->count; i++) {
+        const struct in_place_object *found = &in_place->objects[i];
+        if (found->kind == OBJECT_TRIGGER && strcmp(found->on, object->on) == 0 &&
+            covers(found, field))
+            events |= found->events;
+    }
     return (object->events & ~events) == 0;
 }
 
+/* A field that no trigger of the plan covers is not covered. */
 static bool
-is_covered(const struct reconcile_plan *plan, const struct entry *entry, const char *field,
-           const struct reconcile_trigger *triggers, uint32_t count)
+is_covered(const struct reconcile_plan *plan, const char *field, const struct in_place *in_place)
 {
-    bool covered = true;
-    for (const struct trigger_object *object = plan->objects.first; covered && object != NULL;
-         object = object->next)
-        if (object->entry == entry && object->events != TRIGGER_ON_TRUNCATE)
-            covered = is_done(object, field, triggers, count);
-    return covered;
+    bool is_needed = false;
+    for (const struct trigger_object *object = plan->objects.first; object != NULL;
+         object = object->next) {
+        if (object->kind != OBJECT_TRIGGER || !mark_covers(object->mark, field))
+            continue;
+        is_needed = true;
+        if (!is_done(object, field, in_place))
+            return false;
+    }
+    return is_needed;
 }
 
 static void
@@ -69,21 +84,20 @@ add_field(struct text *names, uint32_t *count, const char *name)
 }
 
 void
-covered_fields_find(const struct reconcile_plan *plan, const struct reconcile_trigger *triggers,
-                    uint32_t count, struct arena *arena, struct covered_fields *fields)
+covered_fields_find(const struct reconcile_plan *plan, const struct in_place *in_place,
+                    struct arena *arena, struct covered_fields *fields)
 {
     uint32_t capacity = 1; /* existence */
-    CHECK(triggers != NULL || count == 0);
     for (uint32_t i = 0; i < plan->entry_count; i++)
         capacity += plan->entries[i].value_count;
     struct text *names = arena_alloc(arena, capacity * sizeof *names);
     *fields = (struct covered_fields){.names = names};
     for (uint32_t i = 0; i < plan->entry_count; i++) {
         const struct entry *entry = &plan->entries[i];
-        if (entry->trigger->sets_alive && is_covered(plan, entry, "", triggers, count))
+        if (entry->trigger->sets_alive && is_covered(plan, "", in_place))
             add_field(names, &fields->count, "");
         for (uint32_t j = 0; j < entry->value_count; j++)
-            if (is_covered(plan, entry, entry->values[j].target, triggers, count))
+            if (is_covered(plan, entry->values[j].target, in_place))
                 add_field(names, &fields->count, entry->values[j].target);
     }
     CHECK(fields->count <= capacity);
@@ -135,14 +149,13 @@ covered_fields_read(struct pg *pg, const struct config *config, struct arena *ar
                     struct covered_fields *fields, struct error *err)
 {
     struct reconcile_plan plan;
-    const struct reconcile_trigger *triggers;
-    uint32_t count;
+    struct in_place in_place;
     *fields = (struct covered_fields){0};
     int rc = reconcile_plan(pg, config, arena, &plan, err);
     if (rc == 0)
-        rc = reconcile_list_triggers(pg, &plan, arena, &triggers, &count, err);
+        rc = in_place_read(pg, plan.outbox_schema, &plan.objects, arena, &in_place, err);
     if (rc == 0)
-        covered_fields_find(&plan, triggers, count, arena, fields);
+        covered_fields_find(&plan, &in_place, arena, fields);
     if (rc == 0 && fields->count > CONFIG_FIELDS_MAX + 1)
         rc = error_set(err, ERR_USAGE, "triggers set %u fields, more than an index may have (%d)",
                        fields->count, CONFIG_FIELDS_MAX);

@@ -1,10 +1,12 @@
 /* The fields that the triggers in place cover: every change of them reaches the outbox. Marks carry
  * them, and consumers hold a field complete only as long as they do.
  *
- * A field is covered when triggers of ours are enabled for every event of rows that the objects of
- * its entry are for, and their functions write that field. They need not be the objects that the
- * configuration has now: what an earlier version of the generator made covers its fields until
- * `triggers apply` replaces it, and a field that is added to an entry leaves the others covered.
+ * A field is covered when for every trigger that the configuration needs for it, triggers of ours
+ * on the same table are enabled for all of its events, and say that they cover the field: in their
+ * marks (mark.h), or without a list there, in the ops that their functions write. They need not be
+ * the triggers that the configuration has now: what an earlier version of the generator made covers
+ * its fields until `triggers apply` replaces it, and a field that is added to an entry leaves the
+ * others covered.
  */
 #ifndef PRODUCER_TRIGGERS_COVERED_H
 #define PRODUCER_TRIGGERS_COVERED_H
@@ -13,6 +15,7 @@
 #include "common/base/memory.h"
 #include "common/config/config.h"
 #include "common/pg/pg.h"
+#include "producer/triggers/in_place.h"
 #include "producer/triggers/reconcile.h"
 
 /* The names of fields, each once, in an arena or the configuration. "" is existence. */
@@ -21,9 +24,8 @@ struct covered_fields {
     uint32_t count;
 };
 
-/* Finds them for a plan and the triggers that are in the database. Pure. */
-void covered_fields_find(const struct reconcile_plan *plan,
-                         const struct reconcile_trigger *triggers, uint32_t count,
+/* Finds them for a plan and the objects that are in the database. Pure. */
+void covered_fields_find(const struct reconcile_plan *plan, const struct in_place *in_place,
                          struct arena *arena, struct covered_fields *fields);
 
 bool covered_fields_has(const struct covered_fields *fields, struct text name);

@@ -9,6 +9,7 @@
 #include "common/config/config_trigger.h"
 #include "producer/triggers/body.h"
 #include "producer/triggers/digest.h"
+#include "producer/triggers/mark.h"
 #include "producer/triggers/row_sql.h"
 #include "producer/triggers/sql.h"
 
@@ -35,20 +36,13 @@ static const int events_bits[] = {
 /* One object that an entry needs. */
 struct request {
     const struct entry *entry;
-    const struct entry_table *table;
+    const struct entry_table *root;
+    const struct entry_table *table; /* the root or a partition of it */
     enum events events;
     const char *suffix; /* of both names */
-    const char *why;    /* for the comment in the printed SQL */
+    const char *why;
     bool is_child;
 };
-
-void
-generate_append_mark(struct buffer *out, const char *outbox_schema)
-{
-    buffer_append_text(out, "bitdex-producer triggers, outbox ");
-    sql_append_name(out, outbox_schema);
-    buffer_append_text(out, ",");
-}
 
 /* Does the function evaluate SQL of the configuration, or write a value as Postgres prints it? The
  * result of both can depend on settings of the session. */
@@ -138,40 +132,11 @@ append_dollar_quoted(struct buffer *out, const char *body)
 }
 
 static void
-append_comment(struct buffer *out, const char *on, const char *mark)
+append_comment(struct buffer *out, const struct trigger_object *object)
 {
-    buffer_append_format(out, "COMMENT ON %s IS ", on);
-    sql_append_literal(out, mark);
+    buffer_append_format(out, "COMMENT ON %s IS ", object->identity);
+    sql_append_literal(out, object->mark);
     buffer_append_text(out, ";\n");
-}
-
-static void
-append_sql(struct buffer *out, const struct request *request, const struct trigger_object *object)
-{
-    struct buffer name = {0};
-    CHECK(object->name != NULL);
-    CHECK(object->function != NULL);
-    CHECK(object->mark != NULL);
-    sql_append_name(&name, object->name);
-    const char *trigger = buffer_string(&name);
-    buffer_append_format(out, "-- %s, %s\n", object->table, request->why);
-    buffer_append_format(out, "CREATE FUNCTION %s() RETURNS trigger\n", object->function);
-    append_settings(out, request);
-    buffer_append_text(out, "\nAS ");
-    append_dollar_quoted(out, object->body);
-    buffer_append_format(out, ";\nREVOKE ALL ON FUNCTION %s() FROM PUBLIC;\n", object->function);
-    buffer_append_format(out, "CREATE TRIGGER %s ", trigger);
-    append_event(out, request);
-    buffer_append_format(out, "\n    EXECUTE FUNCTION %s();\n", object->function);
-    buffer_append_format(out, "ALTER TABLE %s ENABLE ALWAYS TRIGGER %s;\n", object->table, trigger);
-    struct buffer on = {0};
-    buffer_append_format(&on, "FUNCTION %s()", object->function);
-    append_comment(out, buffer_string(&on), object->mark);
-    buffer_clear(&on);
-    buffer_append_format(&on, "TRIGGER %s ON %s", trigger, object->table);
-    append_comment(out, buffer_string(&on), object->mark);
-    buffer_free(&on);
-    buffer_free(&name);
 }
 
 /* The name of the trigger, or with the word "ops_" that of its function. */
@@ -185,58 +150,6 @@ append_object_name(struct buffer *out, const struct request *request, const char
     CHECK(out->bytes - begin <= NAME_BYTES_MAX);
 }
 
-static const char *
-name_function(const struct request *request, const char *hash, struct arena *arena)
-{
-    struct buffer name = {0};
-    struct buffer quoted = {0};
-    append_object_name(&name, request, "ops_", hash);
-    sql_append_name(&quoted, request->entry->outbox_schema);
-    buffer_append_text(&quoted, ".");
-    sql_append_name(&quoted, buffer_string(&name));
-    buffer_free(&name);
-    return sql_take(arena, &quoted);
-}
-
-/* Two entries of one table may need the same object: the trigger that refuses its TRUNCATE. */
-static bool
-has_object(const struct trigger_objects *objects, const struct trigger_object *object)
-{
-    const struct trigger_object *other = objects->first;
-    while (other != NULL &&
-           (strcmp(other->name, object->name) != 0 || strcmp(other->table, object->table) != 0))
-        other = other->next;
-    return other != NULL;
-}
-
-/* What reconcile relies on. */
-static void
-check_object(const struct trigger_object *object)
-{
-    const char *hash = strrchr(object->mark, ' ');
-    CHECK(object->entry != NULL);
-    CHECK(strncmp(object->name, "bitdex_", 7) == 0);
-    CHECK(object->table[0] == '"');
-    CHECK(object->function[0] == '"');
-    CHECK(hash != NULL);
-    CHECK(strlen(hash + 1) == DIGEST_HEX_BYTES - 1);
-    CHECK(strstr(object->sql, object->body) != NULL);
-    CHECK(strstr(object->sql, object->function) != NULL);
-}
-
-static void
-append_object(struct trigger_objects *objects, struct trigger_object *object)
-{
-    check_object(object);
-    CHECK(object->next == NULL);
-    if (objects->end == NULL)
-        objects->end = &objects->first;
-    CHECK(*objects->end == NULL);
-    *objects->end = object;
-    objects->end = &object->next;
-    objects->count++;
-}
-
 /* The suffixes are those that docs and other programs know: _t, _c, or nothing. */
 static void
 check_request(const struct request *request)
@@ -247,39 +160,115 @@ check_request(const struct request *request)
     CHECK(request->events != ON_INSERT || request->is_child);
 }
 
+/* Names the object from a hash of its definition. */
+static struct trigger_object *
+create_object(const struct request *request, struct arena *arena, enum trigger_object_kind kind,
+              const char *hash)
+{
+    struct buffer text = {0};
+    struct trigger_object *object = arena_alloc(arena, sizeof *object);
+    *object = (struct trigger_object){.kind = kind, .table = request->root->quoted};
+    append_object_name(&text, request, kind == OBJECT_FUNCTION ? "ops_" : "", hash);
+    object->name = sql_take(arena, &text);
+    buffer_append_format(&text, "triggers[%u], line %u: %s", request->entry->index,
+                         request->entry->trigger->place.line, request->why);
+    object->why = sql_take(arena, &text);
+    return object;
+}
+
+/* The quoted name of a function, with its schema and parentheses. */
+static const char *
+call_of(const struct trigger_object *function)
+{
+    CHECK(function->kind == OBJECT_FUNCTION);
+    return function->identity + strlen("FUNCTION ");
+}
+
+static const struct trigger_object *
+add_function(const struct request *request, const char *body, const char *hash, struct arena *arena,
+             struct trigger_objects *objects)
+{
+    struct buffer text = {0};
+    struct trigger_object *object = create_object(request, arena, OBJECT_FUNCTION, hash);
+    object->body = body;
+    buffer_append_text(&text, "FUNCTION ");
+    sql_append_name(&text, request->entry->outbox_schema);
+    buffer_append_text(&text, ".");
+    sql_append_name(&text, object->name);
+    buffer_append_text(&text, "()");
+    object->identity = sql_take(arena, &text);
+    mark_append(&text, request->entry->outbox_schema, NULL, 0, hash);
+    object->mark = sql_take(arena, &text);
+    buffer_append_format(&text, "CREATE %s RETURNS trigger\n", object->identity);
+    append_settings(&text, request);
+    buffer_append_text(&text, "\nAS ");
+    append_dollar_quoted(&text, body);
+    buffer_append_format(&text, ";\nREVOKE ALL ON %s FROM PUBLIC;\n", object->identity);
+    append_comment(&text, object);
+    object->sql = sql_take(arena, &text);
+    trigger_objects_add(objects, object);
+    return object;
+}
+
+/* The mark of a row trigger names the fields that the entry sets. */
+static const char *
+create_mark(const struct request *request, const char *hash, struct arena *arena)
+{
+    const struct entry *entry = request->entry;
+    bool is_row = request->events != ON_TRUNCATE;
+    struct buffer text = {0};
+    uint32_t count = 0;
+    const char **fields = arena_alloc(arena, (entry->value_count + 1) * sizeof *fields);
+    for (; count < entry->value_count; count++)
+        fields[count] = entry->values[count].target;
+    if (entry->trigger->sets_alive)
+        fields[count++] = "";
+    mark_append(&text, entry->outbox_schema, is_row ? fields : NULL, is_row ? count : 0, hash);
+    return sql_take(arena, &text);
+}
+
+static void
+add_trigger(const struct request *request, const struct trigger_object *function, const char *hash,
+            struct arena *arena, struct trigger_objects *objects)
+{
+    struct buffer text = {0};
+    struct trigger_object *object = create_object(request, arena, OBJECT_TRIGGER, hash);
+    object->on = request->table->quoted;
+    object->events = events_bits[request->events];
+    object->mark = create_mark(request, hash, arena);
+    sql_append_name(&text, object->name);
+    const char *name = sql_take(arena, &text);
+    buffer_append_format(&text, "TRIGGER %s ON %s", name, object->on);
+    object->identity = sql_take(arena, &text);
+    buffer_append_format(&text, "CREATE TRIGGER %s ", name);
+    append_event(&text, request);
+    buffer_append_format(&text, "\n    EXECUTE FUNCTION %s;\n", call_of(function));
+    buffer_append_format(&text, "ALTER TABLE %s ENABLE ALWAYS TRIGGER %s;\n", object->on, name);
+    append_comment(&text, object);
+    object->sql = sql_take(arena, &text);
+    trigger_objects_add(objects, object);
+}
+
 static void
 add_object(const struct request *request, struct arena *arena, struct trigger_objects *objects)
 {
     char hash[DIGEST_HEX_BYTES];
     struct buffer text = {0};
-    struct trigger_object *object = arena_alloc(arena, sizeof *object);
     check_request(request);
-    *object = (struct trigger_object){.entry = request->entry,
-                                      .table = request->table->quoted,
-                                      .events = events_bits[request->events]};
     buffer_append_text(&text, "\n");
     append_body(&text, request);
     buffer_append_text(&text, "\n");
-    object->body = sql_take(arena, &text);
-    hash_definition(request, object->body, hash);
-    generate_append_mark(&text, request->entry->outbox_schema);
-    buffer_append_format(&text, " sha256 %s", hash);
-    object->mark = sql_take(arena, &text);
-    append_object_name(&text, request, "", hash);
-    object->name = sql_take(arena, &text);
-    object->function = name_function(request, hash, arena);
-    if (has_object(objects, object))
-        return;
-    append_sql(&text, request, object);
-    object->sql = sql_take(arena, &text);
-    append_object(objects, object);
+    const char *body = sql_take(arena, &text);
+    hash_definition(request, body, hash);
+    add_trigger(request, add_function(request, body, hash, arena, objects), hash, arena, objects);
 }
 
 /* Partitions do not inherit a trigger for statements, and each of them can be truncated alone. */
 static void
 add_truncates(struct request request, struct arena *arena, struct trigger_objects *objects)
 {
-    const struct entry_table *root = request.table;
+    const struct entry_table *root = request.root;
+    CHECK(root == request.table);
     CHECK(root->is_partitioned || root->partition_count == 0);
     request.events = ON_TRUNCATE;
     request.suffix = "_t";
@@ -308,6 +297,7 @@ add_child_objects(const struct entry *entry, struct arena *arena, struct trigger
 {
     const struct request request = {
         .entry = entry,
+        .root = entry_child_table(entry),
         .table = entry_child_table(entry),
         .is_child = true,
         .suffix = "_c",
@@ -318,8 +308,8 @@ add_child_objects(const struct entry *entry, struct arena *arena, struct trigger
         add_truncates(request, arena, objects);
 }
 
-void
-generate_objects(const struct entry *entry, struct arena *arena, struct trigger_objects *objects)
+static void
+add_entry(const struct entry *entry, struct arena *arena, struct trigger_objects *objects)
 {
     static const char *const why[] = {
         [TRIGGER_DIRECT] = "direct: a row is an entity",
@@ -332,6 +322,7 @@ generate_objects(const struct entry *entry, struct arena *arena, struct trigger_
     entry_check(entry);
     const struct request request = {
         .entry = entry,
+        .root = &entry->table,
         .table = &entry->table,
         .suffix = "",
         .why = why[entry->trigger->kind],
@@ -340,4 +331,13 @@ generate_objects(const struct entry *entry, struct arena *arena, struct trigger_
     add_truncates(request, arena, objects);
     if (entry_child(entry) != NULL)
         add_child_objects(entry, arena, objects);
+}
+
+void
+generate_objects(const struct entry *entries, uint32_t entry_count, struct arena *arena,
+                 struct trigger_objects *objects)
+{
+    CHECK(entries != NULL || entry_count == 0);
+    for (uint32_t i = 0; i < entry_count; i++)
+        add_entry(&entries[i], arena, objects);
 }

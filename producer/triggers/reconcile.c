@@ -5,55 +5,9 @@
 
 #include "common/base/check.h"
 #include "producer/triggers/catalogue.h"
+#include "producer/triggers/generate.h"
+#include "producer/triggers/mark.h"
 #include "producer/triggers/sql.h"
-
-/* Columns of triggers_sql. */
-enum {
-    FOUND_TABLE,
-    FOUND_NAME,
-    FOUND_FUNCTION,
-    FOUND_MARK,
-    FOUND_BODY,
-    FOUND_INTACT,       /* enabled ALWAYS, SECURITY DEFINER, and the function has the same mark */
-    FOUND_OWN_FUNCTION, /* the function is ours, and no other trigger calls it */
-    FOUND_EVENTS,       /* 0: the trigger is disabled */
-};
-
-#define QUOTED(column) "'\"' || replace(" column ", '\"', '\"\"') || '\"'"
-#define NAMED_BY_US "'^bitdex_.*_[0-9a-f]{8}(_[tc])?$'"
-
-/* clang-format off */
-/* Triggers that are ours, without the copies that partitions have of the triggers of their
- * partitioned table. $1: our mark; $2: the tables of the configuration. */
-static const char triggers_sql[] =
-    "SELECT tables.name, tgname, functions.name, coalesce(mark, ''), prosrc,"
-    " tgenabled = 'A' AND prosecdef AND obj_description(pg_proc.oid, 'pg_proc') IS NOT DISTINCT"
-    "  FROM mark,"
-    " (proname ~ '^bitdex_.*_ops_[0-9a-f]{8}' OR starts_with(obj_description(pg_proc.oid,"
-    "  'pg_proc'), $1)) IS TRUE AND NOT EXISTS (SELECT FROM pg_trigger AS other WHERE"
-    "  other.tgfoid = pg_proc.oid AND other.oid <> pg_trigger.oid AND other.tgparentid = 0),"
-    " CASE WHEN tgenabled IN ('O', 'A') THEN tgtype ELSE 0 END"
-    " FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
-    " JOIN pg_namespace ON pg_namespace.oid = relnamespace"
-    " JOIN pg_proc ON pg_proc.oid = tgfoid"
-    " JOIN pg_namespace AS function_schema ON function_schema.oid = pronamespace,"
-    " LATERAL (SELECT obj_description(pg_trigger.oid, 'pg_trigger') AS mark) AS marks,"
-    " LATERAL (SELECT " QUOTED("pg_namespace.nspname") " || '.' || " QUOTED("relname")
-    "  AS name) AS tables,"
-    " LATERAL (SELECT " QUOTED("function_schema.nspname") " || '.' || " QUOTED("proname")
-    "  AS name) AS functions"
-    " WHERE NOT tgisinternal AND tgparentid = 0 AND (starts_with(mark, $1) OR mark IS NULL AND"
-    "  tgname ~ " NAMED_BY_US " AND tables.name = ANY ($2::text[]))"
-    " ORDER BY tables.name, tgname";
-
-/* Functions that are ours and that no trigger calls. $1: our mark. */
-static const char functions_sql[] =
-    "SELECT " QUOTED("nspname") " || '.' || " QUOTED("proname")
-    " FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace"
-    " WHERE starts_with(obj_description(pg_proc.oid, 'pg_proc'), $1)"
-    " AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgfoid = pg_proc.oid)"
-    " ORDER BY nspname, proname";
-/* clang-format on */
 
 int
 reconcile_plan_nothing(struct pg *pg, struct arena *arena, struct reconcile_plan *plan,
@@ -63,18 +17,6 @@ reconcile_plan_nothing(struct pg *pg, struct arena *arena, struct reconcile_plan
     int rc = catalogue_find_outbox(pg, arena, &plan->outbox_schema, err);
     CHECK(rc != 0 || plan->outbox_schema != NULL);
     return rc;
-}
-
-static void
-check_plan(const struct reconcile_plan *plan)
-{
-    uint32_t count = 0;
-    const struct trigger_object *object = plan->objects.first;
-    for (; object != NULL; object = object->next, count++) {
-        CHECK(object->entry >= plan->entries);
-        CHECK(object->entry < plan->entries + plan->entry_count);
-    }
-    CHECK(count == plan->objects.count);
 }
 
 static int
@@ -89,11 +31,10 @@ plan_entries(struct pg *pg, const struct config *config, struct arena *arena,
         entry_create(config, i, arena, entry);
         entry->outbox_schema = plan->outbox_schema;
         rc = catalogue_read(pg, arena, entry, err);
-        if (rc == 0)
-            generate_objects(entry, arena, &plan->objects);
     }
     CHECK(rc != 0 || plan->entry_count == config->trigger_count);
-    check_plan(plan);
+    if (rc == 0)
+        generate_objects(plan->entries, plan->entry_count, arena, &plan->objects);
     return rc;
 }
 
@@ -121,7 +62,7 @@ check_changes(const struct reconcile_changes *changes)
     const struct reconcile_change *change = changes->first;
     for (; change != NULL; change = change->next, count++) {
         CHECK(*change->label == '+' || *change->label == '-');
-        CHECK((*change->table == '\0') == (strncmp(change->label, "- function", 10) == 0));
+        CHECK(*change->table == '"' || *change->label == '-');
         CHECK(!change->is_done);
     }
     CHECK(count == changes->count);
@@ -148,185 +89,195 @@ add_change(struct reconcile_changes *changes, struct arena *arena, const char *t
     changes->count++;
 }
 
-static void
-add_unused_functions(const struct pg_result *result, struct arena *arena,
-                     struct reconcile_changes *changes)
+/* Is the object that is in place as it was generated? The text of a view or a row function is not
+ * compared: renames change it, and its name and mark carry a hash of its definition. */
+static bool
+is_same(const struct trigger_object *object, const struct in_place_object *found)
 {
-    for (int i = 0; i < pg_rows(result); i++) {
-        struct buffer label = {0};
-        struct buffer sql = {0};
-        const char *name = pg_text(result, i, 0);
-        buffer_append_format(&label, "- function %s: no trigger calls it", name);
-        buffer_append_format(&sql, "DROP FUNCTION %s()", name);
-        add_change(changes, arena, "", &label, &sql);
+    CHECK(strcmp(object->identity, found->identity) == 0);
+    CHECK(object->kind == found->kind);
+    if (strcmp(object->mark, found->mark) != 0 || !found->is_set)
+        return false;
+    if (object->kind == OBJECT_FUNCTION)
+        return strcmp(object->body, found->body) == 0;
+    if (object->kind == OBJECT_TRIGGER)
+        return object->events == found->events && strstr(object->sql, found->function) != NULL;
+    return true;
+}
+
+/* An object in place and the one that should exist by its identity, or NULL. */
+struct pair {
+    const struct in_place_object *found;
+    const struct trigger_object *object;
+    bool is_same;
+};
+
+struct comparison {
+    struct pair *pairs; /* in the order of `in_place` */
+    uint32_t count;
+    struct arena *arena;
+    struct reconcile_changes *changes;
+};
+
+static void
+create_pairs(struct comparison *comparison, const struct trigger_objects *objects,
+             const struct in_place *in_place)
+{
+    comparison->count = in_place->count;
+    comparison->pairs =
+        arena_alloc(comparison->arena, (in_place->count + 1) * sizeof *comparison->pairs);
+    for (uint32_t i = 0; i < in_place->count; i++) {
+        struct pair *pair = &comparison->pairs[i];
+        pair->found = &in_place->objects[i];
+        pair->object = trigger_objects_find(objects, pair->found->identity);
+        pair->is_same = pair->object != NULL && is_same(pair->object, pair->found);
     }
 }
 
-/* The object that should exist by that name on that table; NULL: none should. */
-static const struct trigger_object *
-find_object(const struct trigger_objects *objects, const struct pg_result *result, int row)
-{
-    const struct trigger_object *object = objects->first;
-    while (object != NULL && (strcmp(object->name, pg_text(result, row, FOUND_NAME)) != 0 ||
-                              strcmp(object->table, pg_text(result, row, FOUND_TABLE)) != 0))
-        object = object->next;
-    return object;
-}
-
-/* Does the row describe this object as it was generated? */
+/* Does an object depend on another one of its table, so that the other can only be dropped after
+ * it? The function of a trigger depends on nothing. */
 static bool
-is_intact(const struct trigger_object *object, const struct pg_result *result, int row)
+may_use(const struct trigger_object *object, const struct trigger_object *other)
 {
-    return object != NULL && strcmp(object->mark, pg_text(result, row, FOUND_MARK)) == 0 &&
-           strcmp(object->body, pg_text(result, row, FOUND_BODY)) == 0 &&
-           pg_boolean(result, row, FOUND_INTACT);
+    if (strcmp(object->table, other->table) != 0)
+        return false;
+    if (object->kind == OBJECT_TRIGGER)
+        return other->kind == OBJECT_FUNCTION;
+    return object->kind <= OBJECT_ROW_FUNCTION && other->kind <= OBJECT_ROW_FUNCTION;
 }
 
-static const char *
-why_dropped(const struct trigger_object *object, const struct pg_result *result, int row)
+/* Can the object that is in place stay? Not if one that it may use has to be created again. */
+static bool
+is_intact(const struct comparison *comparison, const struct pair *pair)
 {
-    if (object != NULL)
-        return "was changed by hand, or is not enabled ALWAYS";
-    return *pg_text(result, row, FOUND_MARK) == '\0' ? "made by another generator"
-                                                     : "not in the configuration";
+    CHECK(pair >= comparison->pairs && pair < comparison->pairs + comparison->count);
+    if (!pair->is_same)
+        return false;
+    for (uint32_t i = 0; i < comparison->count; i++) {
+        const struct pair *other = &comparison->pairs[i];
+        if (!other->is_same && other->object != NULL && may_use(pair->object, other->object))
+            return false;
+    }
+    return true;
+}
+
+/* The pair of an object that should exist; NULL: it is not in place. */
+static const struct pair *
+find_pair(const struct comparison *comparison, const struct trigger_object *object)
+{
+    for (uint32_t i = 0; i < comparison->count; i++)
+        if (comparison->pairs[i].object == object)
+            return &comparison->pairs[i];
+    return NULL;
+}
+
+/* What people call the object, such as: trigger NAME on TABLE. */
+static void
+append_label(struct buffer *out, enum trigger_object_kind kind, const char *name, const char *on,
+             const char *identity)
+{
+    buffer_append_format(out, "%s ", trigger_object_kind_name(kind));
+    if (kind == OBJECT_TRIGGER)
+        buffer_append_format(out, "%s on %s", name, on);
+    else
+        buffer_append_text(out, identity + strcspn(identity, "\""));
 }
 
 static void
-add_drops(const struct pg_result *result, const struct reconcile_plan *plan, struct arena *arena,
-          struct reconcile_changes *changes)
+append_why_dropped(struct buffer *out, const struct pair *pair)
 {
-    for (int i = 0; i < pg_rows(result); i++) {
-        const struct trigger_object *object = find_object(&plan->objects, result, i);
-        if (is_intact(object, result, i))
-            continue;
-        struct buffer label = {0};
-        struct buffer sql = {0};
-        const char *table = arena_strdup(arena, text_of(pg_text(result, i, FOUND_TABLE)));
-        CHECK(*table == '"'); /* it goes into the statement as it is */
-        buffer_append_format(&label, "- trigger %s on %s: %s", pg_text(result, i, FOUND_NAME),
-                             table, why_dropped(object, result, i));
-        buffer_append_text(&sql, "DROP TRIGGER ");
-        sql_append_name(&sql, pg_text(result, i, FOUND_NAME));
-        buffer_append_format(&sql, " ON %s", table);
-        if (pg_boolean(result, i, FOUND_OWN_FUNCTION))
-            buffer_append_format(&sql, "; DROP FUNCTION %s()", pg_text(result, i, FOUND_FUNCTION));
-        add_change(changes, arena, table, &label, &sql);
-    }
+    const struct in_place_object *found = pair->found;
+    if (pair->object == NULL && found->kind == OBJECT_TRIGGER)
+        buffer_append_text(out, *found->mark == '\0' ? "made by another generator"
+                                                     : "not in the configuration");
+    else if (pair->object == NULL)
+        buffer_append_text(out, "nothing in the configuration needs it");
+    else if (pair->is_same)
+        buffer_append_text(out, "uses an object that was changed by hand");
+    else if (*found->disabled != '\0')
+        buffer_append_format(out, "is disabled on %s", found->disabled);
+    else
+        buffer_append_text(out, found->kind == OBJECT_TRIGGER
+                                    ? "was changed by hand, or is not enabled ALWAYS"
+                                    : "was changed by hand");
 }
 
-static bool
-object_exists(const struct trigger_object *object, const struct pg_result *result)
+static void
+add_drop(const struct comparison *comparison, const struct pair *pair)
 {
-    for (int i = 0; i < pg_rows(result); i++)
-        if (strcmp(object->name, pg_text(result, i, FOUND_NAME)) == 0 &&
-            strcmp(object->table, pg_text(result, i, FOUND_TABLE)) == 0)
-            return is_intact(object, result, i);
+    const struct in_place_object *found = pair->found;
+    struct buffer label = {0};
+    struct buffer sql = {0};
+    buffer_append_text(&label, "- ");
+    append_label(&label, found->kind, found->name, found->on, found->identity);
+    buffer_append_text(&label, ": ");
+    append_why_dropped(&label, pair);
+    buffer_append_format(&sql, "DROP %s", found->identity);
+    if (found->has_own_function)
+        buffer_append_format(&sql, "; DROP FUNCTION %s", found->function);
+    add_change(comparison->changes, comparison->arena,
+               pair->object != NULL ? pair->object->table : found->table, &label, &sql);
+}
+
+/* Is a function in place that the object belongs to? Then the object has been there as well:
+ * DROP COLUMN ... CASCADE removes triggers, views and row functions, but no function of ours. */
+static bool
+was_removed(const struct comparison *comparison, const struct trigger_object *object)
+{
+    for (uint32_t i = 0; i < comparison->count; i++) {
+        const struct trigger_object *function = comparison->pairs[i].object;
+        if (comparison->pairs[i].is_same && function->kind == OBJECT_FUNCTION &&
+            strcmp(function->table, object->table) == 0 &&
+            (strstr(object->sql, function->name) != NULL ||
+             strstr(function->body, object->name) != NULL))
+            return true;
+    }
     return false;
 }
 
 static void
-add_creates(const struct pg_result *result, const struct reconcile_plan *plan, struct arena *arena,
-            struct reconcile_changes *changes)
+add_create(const struct comparison *comparison, const struct trigger_object *object, bool removed)
 {
-    for (const struct trigger_object *object = plan->objects.first; object != NULL;
+    struct buffer label = {0};
+    struct buffer sql = {0};
+    CHECK(object->sql != NULL);
+    buffer_append_text(&label, "+ ");
+    append_label(&label, object->kind, object->name, object->on, object->identity);
+    buffer_append_format(&label, ": %s", object->why);
+    if (removed)
+        buffer_append_text(&label, " (it was removed by hand, or by a DROP ... CASCADE)");
+    buffer_append_text(&sql, object->sql);
+    add_change(comparison->changes, comparison->arena, object->table, &label, &sql);
+}
+
+void
+reconcile_compare_objects(const struct trigger_objects *objects, const struct in_place *in_place,
+                          struct arena *arena, struct reconcile_changes *changes)
+{
+    struct comparison comparison = {.arena = arena, .changes = changes};
+    CHECK(changes->count == 0);
+    CHECK(changes->first == NULL);
+    create_pairs(&comparison, objects, in_place);
+    for (uint32_t i = 0; i < comparison.count; i++)
+        if (!is_intact(&comparison, &comparison.pairs[i]))
+            add_drop(&comparison, &comparison.pairs[i]);
+    for (const struct trigger_object *object = objects->first; object != NULL;
          object = object->next) {
-        CHECK(object->sql != NULL);
-        if (object_exists(object, result))
-            continue;
-        struct buffer label = {0};
-        struct buffer sql = {0};
-        buffer_append_format(&label, "+ trigger %s on %s: triggers[%u], line %u", object->name,
-                             object->table, object->entry->index,
-                             object->entry->trigger->place.line);
-        buffer_append_text(&sql, object->sql);
-        add_change(changes, arena, object->table, &label, &sql);
+        const struct pair *pair = find_pair(&comparison, object);
+        if (pair == NULL || !is_intact(&comparison, pair))
+            add_create(&comparison, object, pair == NULL && was_removed(&comparison, object));
     }
-}
-
-/* The tables of the plan as the text of a Postgres array. */
-static void
-append_tables(struct buffer *out, const struct reconcile_plan *plan)
-{
-    const char *separator = "";
-    CHECK(out->bytes == 0);
-    buffer_append_text(out, "{");
-    for (const struct trigger_object *object = plan->objects.first; object != NULL;
-         object = object->next) {
-        buffer_append_format(out, "%s\"", separator);
-        for (const char *at = object->table; *at != '\0'; at++) {
-            if (*at == '"' || *at == '\\')
-                buffer_append(out, "\\", 1);
-            buffer_append(out, at, 1);
-        }
-        buffer_append(out, "\"", 1);
-        separator = ",";
-    }
-    buffer_append_text(out, "}");
-}
-
-/* Queries our triggers, and the triggers on the tables of the plan. */
-static int
-find_triggers(struct pg *pg, const struct reconcile_plan *plan, struct pg_result **found,
-              struct error *err)
-{
-    struct buffer mark = {0};
-    struct buffer tables = {0};
-    generate_append_mark(&mark, plan->outbox_schema);
-    append_tables(&tables, plan);
-    const char *const params[] = {buffer_string(&mark), buffer_string(&tables)};
-    int rc = pg_query(pg, triggers_sql, 2, params, found, err);
-    buffer_free(&mark);
-    buffer_free(&tables);
-    return rc == 0 ? 0 : error_wrap(err, rc, "cannot read the triggers of the database");
-}
-
-int
-reconcile_list_triggers(struct pg *pg, const struct reconcile_plan *plan, struct arena *arena,
-                        const struct reconcile_trigger **triggers, uint32_t *count,
-                        struct error *err)
-{
-    struct pg_result *found;
-    int rc = find_triggers(pg, plan, &found, err);
-    if (rc != 0)
-        return rc;
-    *count = (uint32_t)pg_rows(found);
-    struct reconcile_trigger *list = arena_alloc(arena, (*count + 1) * sizeof *list);
-    for (uint32_t i = 0; i < *count; i++)
-        list[i] = (struct reconcile_trigger){
-            .table = arena_strdup(arena, text_of(pg_text(found, (int)i, FOUND_TABLE))),
-            .body = arena_strdup(arena, text_of(pg_text(found, (int)i, FOUND_BODY))),
-            .events = (int)pg_integer(found, (int)i, FOUND_EVENTS),
-        };
-    *triggers = list;
-    pg_result_clear(found);
-    return 0;
+    check_changes(changes);
 }
 
 int
 reconcile_compare(struct pg *pg, const struct reconcile_plan *plan, struct arena *arena,
                   struct reconcile_changes *changes, struct error *err)
 {
-    struct buffer mark = {0};
-    struct pg_result *unused = NULL;
-    struct pg_result *found = NULL;
-    CHECK(changes->count == 0);
-    CHECK(changes->first == NULL);
-    generate_append_mark(&mark, plan->outbox_schema);
-    const char *const params[] = {buffer_string(&mark)};
-    int rc = pg_query(pg, functions_sql, 1, params, &unused, err);
-    if (rc != 0)
-        rc = error_wrap(err, rc, "cannot read the functions of the database");
+    struct in_place in_place;
+    int rc = in_place_read(pg, plan->outbox_schema, &plan->objects, arena, &in_place, err);
     if (rc == 0)
-        rc = find_triggers(pg, plan, &found, err);
-    if (rc == 0) {
-        add_unused_functions(unused, arena, changes);
-        add_drops(found, plan, arena, changes);
-        add_creates(found, plan, arena, changes);
-        check_changes(changes);
-    }
-    pg_result_clear(unused);
-    pg_result_clear(found);
-    buffer_free(&mark);
+        reconcile_compare_objects(&plan->objects, &in_place, arena, changes);
     return rc;
 }
 
@@ -370,7 +321,7 @@ reconcile_check_rights(struct pg *pg, const struct reconcile_plan *plan, bool as
     struct buffer sql = {0};
     struct buffer mark = {0};
     struct pg_result *result;
-    generate_append_mark(&mark, plan->outbox_schema);
+    mark_append_prefix(&mark, plan->outbox_schema);
     const char *const params[] = {buffer_string(&mark)};
     buffer_append_text(&sql, "SELECT rolname, need, relation FROM pg_roles, ");
     append_needs(&sql, plan);

@@ -1,9 +1,8 @@
 /* Makes the triggers of a database equal to the configuration: the objects that should exist, those
  * that exist, and the changes from one to the other.
  *
- * An object is ours when its comment begins with our mark. The original generator left no comments;
- * its triggers are recognised by their names, on tables of the configuration only. No other object
- * is changed. Everything lives in the arena that the caller passes. One thread, as the session.
+ * Which objects are ours says in_place.h. No other object is changed. Everything lives in the arena
+ * that the caller passes. One thread, as the session.
  */
 #ifndef PRODUCER_TRIGGERS_RECONCILE_H
 #define PRODUCER_TRIGGERS_RECONCILE_H
@@ -15,7 +14,8 @@
 #include "common/config/config.h"
 #include "common/pg/pg.h"
 #include "producer/triggers/entry.h"
-#include "producer/triggers/generate.h"
+#include "producer/triggers/in_place.h"
+#include "producer/triggers/object.h"
 
 /* The objects that should exist. */
 struct reconcile_plan {
@@ -26,7 +26,7 @@ struct reconcile_plan {
 };
 
 struct reconcile_change {
-    const char *table; /* quoted; "" for a function whose trigger is gone */
+    const char *table; /* quoted; "" for an object that no table of its own is known of */
     const char *label; /* for the operator: "+ trigger ..." or "- trigger ..." */
     const char *sql;
     bool is_done;
@@ -59,17 +59,10 @@ int reconcile_plan_nothing(struct pg *pg, struct arena *arena, struct reconcile_
 int reconcile_compare(struct pg *pg, const struct reconcile_plan *plan, struct arena *arena,
                       struct reconcile_changes *changes, struct error *err);
 
-/* A trigger of ours that is in the database, whether the plan has it or not. */
-struct reconcile_trigger {
-    const char *table; /* quoted, with its schema */
-    const char *body;  /* of its function */
-    int events;        /* TRIGGER_ON_..., on which it fires; 0: it is disabled */
-};
-
-/* Lists them in `arena`. */
-int reconcile_list_triggers(struct pg *pg, const struct reconcile_plan *plan, struct arena *arena,
-                            const struct reconcile_trigger **triggers, uint32_t *count,
-                            struct error *err);
+/* Likewise from what is in place already. Pure. */
+void reconcile_compare_objects(const struct trigger_objects *objects,
+                               const struct in_place *in_place, struct arena *arena,
+                               struct reconcile_changes *changes);
 
 /* Checks that the owners of our functions, or with `as_self` the role of this session, have the
  * rights that the functions need. ERR_FATAL names the first right that is missing. */

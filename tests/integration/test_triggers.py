@@ -671,9 +671,10 @@ class Reconciliation(TriggerCase):
         before = self.names()
         text = self.pipeline.config.read_text()
         self.pipeline.config.write_text(text.replace("({attributes} >> 10)", "({attributes} >> 9)"))
-        self.assertEqual([line[:28] for line in self.differences()],
-                         ["- trigger bitdex_TagsOnImage"] * 2
-                         + ["+ trigger bitdex_TagsOnImage"] * 2)
+        lines = self.differences()
+        self.assertEqual({line.split()[0] for line in lines}, {"-", "+"})
+        for line in lines:
+            self.assertIn("bitdex_TagsOnImage", line)
         self.triggers("apply")
         self.pipeline.config.write_text(text)
         self.triggers("apply")

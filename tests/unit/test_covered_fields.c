@@ -9,6 +9,13 @@
 #define TABLE "\"public\".\"Image\""
 #define CHILD "\"public\".\"Post\""
 #define WRITES(field) "x '[{\"op\": \"set\", \"field\": \"" field "\", \"value\": ' || y"
+#define MARK(fields) "bitdex-producer triggers, outbox \"public\", covers [" fields "] sha256 00"
+#define ALL MARK("\"url\",\"type\",\"\"")
+#define VALUES MARK("\"url\",\"type\"")
+#define TRIGGER(table, function, on_events)                                                    \
+    {                                                                                          \
+        .kind = OBJECT_TRIGGER, .on = table, .mark = "", .body = function, .events = on_events \
+    }
 #define ALIVE "x '[{\"op\": \"alive\"}]'"
 
 enum { ROWS = TRIGGER_ON_INSERT | TRIGGER_ON_DELETE, UPDATE = TRIGGER_ON_UPDATE };
@@ -34,10 +41,10 @@ fixture_begin(struct fixture *fixture, bool has_child)
     fixture->entry =
         (struct entry){.trigger = &fixture->trigger, .values = fixture->values, .value_count = 2};
     const struct trigger_object objects[] = {
-        {.entry = &fixture->entry, .table = TABLE, .events = ROWS},
-        {.entry = &fixture->entry, .table = TABLE, .events = UPDATE},
-        {.entry = &fixture->entry, .table = TABLE, .events = TRIGGER_ON_TRUNCATE},
-        {.entry = &fixture->entry, .table = CHILD, .events = TRIGGER_ON_INSERT},
+        {.kind = OBJECT_TRIGGER, .on = TABLE, .mark = ALL, .events = ROWS},
+        {.kind = OBJECT_TRIGGER, .on = TABLE, .mark = ALL, .events = UPDATE},
+        {.kind = OBJECT_TRIGGER, .on = TABLE, .mark = "", .events = TRIGGER_ON_TRUNCATE},
+        {.kind = OBJECT_TRIGGER, .on = CHILD, .mark = VALUES, .events = TRIGGER_ON_INSERT},
     };
     memcpy(fixture->objects, objects, sizeof objects);
     uint32_t count = has_child ? 4 : 3;
@@ -50,14 +57,15 @@ fixture_begin(struct fixture *fixture, bool has_child)
 
 /* `wanted`: the names with a comma after each. */
 static void
-check_covered(bool has_child, const struct reconcile_trigger *triggers, uint32_t count,
+check_covered(bool has_child, const struct in_place_object *triggers, uint32_t count,
               const char *wanted)
 {
     struct fixture fixture;
     struct covered_fields fields;
     struct buffer names = {0};
     fixture_begin(&fixture, has_child);
-    covered_fields_find(&fixture.plan, triggers, count, &fixture.arena, &fields);
+    covered_fields_find(&fixture.plan, &(struct in_place){triggers, count}, &fixture.arena,
+                        &fields);
     for (uint32_t i = 0; i < fields.count; i++)
         buffer_append_format(&names, "%.*s,", TEXT_ARGS(fields.names[i]));
     assert_string_equal(buffer_string(&names), wanted);
@@ -97,9 +105,9 @@ static void
 test_triggers_for_all_events_cover_what_they_write(void **state)
 {
     (void)state;
-    const struct reconcile_trigger triggers[] = {
-        {TABLE, ALIVE WRITES("url") WRITES("type"), ROWS},
-        {TABLE, ALIVE WRITES("url") WRITES("type"), UPDATE},
+    const struct in_place_object triggers[] = {
+        TRIGGER(TABLE, ALIVE WRITES("url") WRITES("type"), ROWS),
+        TRIGGER(TABLE, ALIVE WRITES("url") WRITES("type"), UPDATE),
     };
     check_covered(false, triggers, 2, ",url,type,");
     check_covered(false, triggers, 1, "");
@@ -112,9 +120,9 @@ static void
 test_a_field_that_the_triggers_do_not_write_is_not_covered(void **state)
 {
     (void)state;
-    const struct reconcile_trigger triggers[] = {
-        {TABLE, ALIVE WRITES("url"), ROWS | UPDATE},
-        {TABLE, WRITES("type"), UPDATE},
+    const struct in_place_object triggers[] = {
+        TRIGGER(TABLE, ALIVE WRITES("url"), ROWS | UPDATE),
+        TRIGGER(TABLE, WRITES("type"), UPDATE),
     };
     check_covered(false, triggers, 2, ",url,");
 }
@@ -123,9 +131,9 @@ static void
 test_a_trigger_that_is_disabled_or_on_another_table_covers_nothing(void **state)
 {
     (void)state;
-    const struct reconcile_trigger triggers[] = {
-        {TABLE, ALIVE WRITES("url") WRITES("type"), 0},
-        {CHILD, ALIVE WRITES("url") WRITES("type"), ROWS | UPDATE},
+    const struct in_place_object triggers[] = {
+        TRIGGER(TABLE, ALIVE WRITES("url") WRITES("type"), 0),
+        TRIGGER(CHILD, ALIVE WRITES("url") WRITES("type"), ROWS | UPDATE),
     };
     check_covered(false, triggers, 2, "");
 }
@@ -134,12 +142,12 @@ static void
 test_a_child_table_needs_its_triggers_too(void **state)
 {
     (void)state;
-    const struct reconcile_trigger triggers[] = {
-        {TABLE, ALIVE WRITES("url") WRITES("type"), ROWS | UPDATE},
-        {CHILD, WRITES("type"), TRIGGER_ON_INSERT},
+    const struct in_place_object triggers[] = {
+        TRIGGER(TABLE, ALIVE WRITES("url") WRITES("type"), ROWS | UPDATE),
+        TRIGGER(CHILD, WRITES("type"), TRIGGER_ON_INSERT),
     };
-    check_covered(true, triggers, 1, "");
-    check_covered(true, triggers, 2, "type,");
+    check_covered(true, triggers, 1, ",");
+    check_covered(true, triggers, 2, ",type,");
 }
 
 /* The original's functions build their ops. */
@@ -147,10 +155,11 @@ static void
 test_other_forms_of_an_op_are_recognised(void **state)
 {
     (void)state;
-    const struct reconcile_trigger triggers[] = {
-        {TABLE, "jsonb_build_object('op', 'set', 'field', 'url', 'value', 1)", ROWS | UPDATE},
-        {TABLE, "'{\"op\":\"set\",\"field\":\"type\"}'", ROWS | UPDATE},
-        {TABLE, "jsonb_build_object('op','alive')", ROWS | UPDATE},
+    const struct in_place_object triggers[] = {
+        TRIGGER(TABLE, "jsonb_build_object('op', 'set', 'field', 'url', 'value', 1)",
+                ROWS | UPDATE),
+        TRIGGER(TABLE, "'{\"op\":\"set\",\"field\":\"type\"}'", ROWS | UPDATE),
+        TRIGGER(TABLE, "jsonb_build_object('op','alive')", ROWS | UPDATE),
     };
     check_covered(false, triggers, COUNT_OF(triggers), ",url,type,");
 }

@@ -115,14 +115,14 @@ test_golden_sql_of_a_direct_table(void **state)
     for (struct entry_column *column = entry.columns; column != NULL; column = column->next)
         column->is_comparable = strcmp(column->name, "x") != 0;
     struct trigger_objects objects = {0};
-    generate_objects(&entry, &arena, &objects);
-    assert_int_equal(objects.count, 3);
+    generate_objects(&entry, 1, &arena, &objects);
+    assert_int_equal(objects.count, 6);
     assert_string_equal(objects.first->body, golden_insert_or_delete);
-    const struct trigger_object *update = objects.first->next;
+    const struct trigger_object *update = objects.first->next->next;
     assert_string_equal(update->body, golden_update);
-    assert_non_null(strstr(update->sql, golden_when));
+    assert_non_null(strstr(update->next->sql, golden_when));
     for (const struct trigger_object *object = objects.first; object != NULL; object = object->next)
-        assert_null(strstr(object->body, "--")); /* a comment would be a part of the name */
+        assert_null(strstr(object->sql, "--")); /* a comment would be a part of the name */
     arena_free(&arena);
 }
 
@@ -143,10 +143,11 @@ test_F19_golden_names(void **state)
     };
     struct entry entry = make_entry(&arena, &config, &trigger);
     struct trigger_objects objects = {0};
-    generate_objects(&entry, &arena, &objects);
-    assert_string_equal(objects.first->name, "bitdex_T_b81ef6a2");
-    assert_string_equal(objects.first->function, "\"public\".\"bitdex_T_ops_b81ef6a2\"");
-    assert_string_equal(objects.first->next->next->name, "bitdex_T_dc7796ac_t");
+    generate_objects(&entry, 1, &arena, &objects);
+    const struct trigger_object *trigger_object = objects.first->next;
+    assert_string_equal(trigger_object->name, "bitdex_T_b81ef6a2");
+    assert_string_equal(objects.first->identity, "FUNCTION \"public\".\"bitdex_T_ops_b81ef6a2\"()");
+    assert_string_equal(trigger_object->next->next->next->next->name, "bitdex_T_dc7796ac_t");
     arena_free(&arena);
 }
 
@@ -161,7 +162,7 @@ name_of(struct arena *arena, struct config_trigger trigger, const char *schema)
     *copy = trigger;
     *entry = make_entry(arena, &config, copy);
     entry->table.schema = schema;
-    generate_objects(entry, arena, &objects);
+    generate_objects(entry, 1, arena, &objects);
     return objects.first->name;
 }
 
@@ -198,10 +199,10 @@ test_F19_two_entries_of_a_table_refuse_truncate_once(void **state)
     struct config_trigger second = {.table = "T", .slot_field = "j", .sets_alive = true};
     struct entry one = make_entry(&arena, &config, &first);
     struct entry two = make_entry(&arena, &config, &second);
-    generate_objects(&one, &arena, &objects);
-    assert_int_equal(objects.count, 3);
-    generate_objects(&two, &arena, &objects);
-    assert_int_equal(objects.count, 5);
+    generate_objects(&one, 1, &arena, &objects);
+    assert_int_equal(objects.count, 6);
+    generate_objects(&two, 1, &arena, &objects);
+    assert_int_equal(objects.count, 10);
     arena_free(&arena);
 }
 
@@ -217,12 +218,11 @@ test_F18_names_fit_into_63_bytes_and_end_with_a_whole_character(void **state)
     assert_int_equal(strlen(trigger.table), 63);
     struct entry entry = make_entry(&arena, &config, &trigger);
     struct trigger_objects objects = {0};
-    generate_objects(&entry, &arena, &objects);
-    const struct trigger_object *object = objects.first->next->next;
+    generate_objects(&entry, 1, &arena, &objects);
+    const struct trigger_object *object = objects.first->next;
     assert_memory_equal(object->name, "bitdex_xΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩΩ_", 7 + 39 + 1);
     assert_true(strlen(object->name) <= 63);
-    const char *function = strrchr(object->function, '.') + 1;
-    assert_true(strlen(function) - 2 <= 63);
+    assert_true(strlen(objects.first->name) <= 63);
     arena_free(&arena);
 }
 
@@ -243,8 +243,8 @@ test_an_update_calls_no_function_when_the_entry_reads_no_column(void **state)
     };
     struct entry entry = make_entry(&arena, &config, &trigger);
     struct trigger_objects objects = {0};
-    generate_objects(&entry, &arena, &objects);
-    assert_non_null(strstr(objects.first->next->sql, "WHEN (false)"));
+    generate_objects(&entry, 1, &arena, &objects);
+    assert_non_null(strstr(objects.first->next->next->next->sql, "WHEN (false)"));
     arena_free(&arena);
 }
 
