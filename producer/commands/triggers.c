@@ -11,8 +11,10 @@
 #include "common/base/memory.h"
 #include "common/config/config.h"
 #include "common/pg/pg.h"
+#include "producer/triggers/covered.h"
 #include "producer/triggers/object.h"
 #include "producer/triggers/reconcile.h"
+#include "producer/triggers/refusal.h"
 
 enum { LOCK_ATTEMPTS = 60, LOCK_PAUSE_MS = 1000 };
 
@@ -160,6 +162,27 @@ work_apply(struct work *work, struct error *err)
     return rc;
 }
 
+/* Entries that are in place go on. All refusals are printed, the last one as the error. */
+static int
+work_refuse(struct work *work, const struct config *config, struct error *err)
+{
+    struct covered_fields covered;
+    int rc = covered_fields_read(work->pg, config, &work->arena, &covered, err);
+    if (rc != 0)
+        return rc;
+    const struct reconcile_plan *plan = &work->plan;
+    const struct refusal *refusal = refusal_find(plan->entries, plan->entry_count, &work->arena);
+    for (; refusal != NULL; refusal = refusal->next) {
+        if (!refusal_holds(refusal, &covered))
+            continue;
+        if (rc != 0)
+            fprintf(stderr, "%s\n", err->message);
+        rc = entry_refuse(refusal->entry, refusal->entry->trigger->place, refusal->setting, err,
+                          "%s", refusal->reason);
+    }
+    return rc;
+}
+
 int
 command_triggers_apply(const struct cli *cli, struct error *err)
 {
@@ -168,7 +191,9 @@ command_triggers_apply(const struct cli *cli, struct error *err)
     int rc = work_begin(cli->config, &work, err);
     if (rc != 0)
         return rc;
-    rc = reconcile_check_rights(work.pg, &work.plan, true, err);
+    rc = work_refuse(&work, cli->config, err);
+    if (rc == 0)
+        rc = reconcile_check_rights(work.pg, &work.plan, true, err);
     if (rc == 0)
         rc = work_apply(&work, err);
     work_end(&work);

@@ -63,7 +63,7 @@ triggers:
     children: { table: image, fk: post_id, slot: id }
   - { table: album, type: fan_out_per_row, rows_from: { table: image, fk: album_id, slot: id },
       track_fields: [title, rated] }
-  - { table: album, query: "album_id in {ids}", query_source: "SELECT ARRAY[{id}, -1] AS ids",
+  - { table: album, query: "album_id eq {id}",
       track_fields: ["upper({title}) as shout"],
       children: { table: image, fk: album_id, slot: id } }
 """
@@ -763,6 +763,31 @@ class Reconciliation(TriggerCase):
                 self.assertEqual(done.returncode, 2, done)
                 self.assertRegex(done.stderr, wanted)
         self.assertEqual(self.names(), [])
+
+    def test_l11_apply_refuses_new_entries_that_cannot_be_right(self):
+        """`triggers apply` refuses such entries, all in one run, and accepts those in place."""
+        fine = """
+triggers:
+  - { table: Image, slot_field: id, sets_alive: true, track_fields: [nsfwLevel] }
+"""
+        bad = """\
+  - { table: Model, query: "nsfwLevel in {ids}", query_source: 'SELECT ARRAY[1] AS ids',
+      track_fields: [{ column: poi, target: modelPoi }],
+      children: { table: ModelVersion, fk: modelId, slot: id } }
+  - { table: Post, query: "modelPoi eq {availability}", track_fields: [availability],
+      children: { table: TagsOnImageNew, fk: tagId, slot: imageId } }
+"""
+        self.configure(fine + bad)
+        done = self.triggers("apply", check=False)
+        self.assertEqual(done.returncode, 2, done)
+        for wanted in (r":\d+:5: triggers\[1\].query: beside `children` it must be .field eq {id}.",
+                       r"triggers\[2\].query: beside `children`",
+                       r"triggers\[2\].children: TagsOnImageNew.imageId is not unique",
+                       r"triggers\[2\].query: field modelPoi is set by a fan-out \(triggers\[1\]"):
+            self.assertRegex(done.stderr, wanted)
+        self.assertEqual(self.names(), [])
+        self.execute(self.triggers("print").stdout)
+        self.assertEqual(self.triggers("apply").stdout, "nothing to do\n")
 
     def test_f14_rights_of_the_owner(self):
         """`triggers apply` as a role without the right to write ops fails and names the right."""
