@@ -33,7 +33,7 @@ $$;
 -- in its search_path. (This is the default since PostgreSQL 15.)
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 REVOKE ALL ON "BitdexOps", bitdex_producers, bitdex_windows, bitdex_dead_letters, bitdex_jobs,
-    bitdex_cursors FROM PUBLIC;
+    bitdex_sources, bitdex_cursors FROM PUBLIC;
 
 -- For every command of bitdex-producer except `init`, `triggers apply` and `triggers drop`. The
 -- producer never writes ops.
@@ -42,7 +42,7 @@ GRANT SELECT, USAGE ON SEQUENCE "BitdexOps_id_seq" TO bitdex_producer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bitdex_producers TO bitdex_producer;
 GRANT SELECT, INSERT, DELETE ON bitdex_windows TO bitdex_producer;
 GRANT SELECT, INSERT, UPDATE ON bitdex_dead_letters TO bitdex_producer;
-GRANT SELECT, INSERT, UPDATE, DELETE ON bitdex_jobs TO bitdex_producer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON bitdex_jobs, bitdex_sources TO bitdex_producer;
 GRANT SELECT ON bitdex_cursors TO bitdex_producer;
 
 -- For operators: requests for refreshes, in the outbox or with the commands dead-letters list, show and

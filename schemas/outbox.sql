@@ -61,6 +61,24 @@ CREATE TABLE IF NOT EXISTS bitdex_producers (
 -- Number of the newest event that took completeness away; 0: there was none.
 ALTER TABLE bitdex_producers ADD COLUMN IF NOT EXISTS voided BIGINT NOT NULL DEFAULT 0;
 
+-- step column bitdex_producers.voided_sent
+-- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'bitdex_producers'::regclass AND attname = 'voided_sent' AND NOT attisdropped)
+-- All partitions have acknowledged the events up to this number.
+ALTER TABLE bitdex_producers ADD COLUMN IF NOT EXISTS voided_sent BIGINT NOT NULL DEFAULT 0;
+
+-- step table bitdex_sources
+-- done when to_regclass('bitdex_sources') IS NOT NULL
+-- What the tables under `triggers` were when their producer looked last: changes that no trigger reports
+-- show in it.
+CREATE TABLE IF NOT EXISTS bitdex_sources (
+    name TEXT NOT NULL,                 -- of the producer
+    relation TEXT NOT NULL,             -- the table, as configured
+    signature JSONB NOT NULL,           -- its oid, its partitions, labels of its enums
+    reason TEXT,                        -- what has changed and is not loaded yet; null: nothing
+    updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    PRIMARY KEY (name, relation)
+);
+
 -- step table bitdex_windows
 -- done when to_regclass('bitdex_windows') IS NOT NULL
 -- The positions of producers. The row with the greatest (tick, sub_id) of a name is valid. A row is

@@ -321,6 +321,10 @@ decode_request(struct decoder *decoder, const struct walker_node *node, void *it
         else
             decode_skip(decoder, field);
     }
+    if (op->field.bytes > 0 || op->value.kind != VALUE_STRING)
+        return;
+    op->field = op->value.string;
+    op->value = (struct value){.kind = VALUE_BOOLEAN, .boolean = true};
 }
 
 static void

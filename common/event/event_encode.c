@@ -147,6 +147,19 @@ encode_fan_outs(struct encoder *encoder, const struct ops *ops)
     return 0;
 }
 
+/* A request for all rows of a source has the entry in place of the key (event.avsc). */
+static int
+encode_request(struct encoder *encoder, const struct op *op)
+{
+    const bool is_all = op_is_source_request(op);
+    const struct value entry = {.kind = VALUE_STRING, .string = op->field};
+    CHECK(op->kind == OP_REFRESH);
+    int rc = encode_text(encoder, is_all ? TEXT("") : op->field, "the name of an entry");
+    if (rc != 0)
+        return rc;
+    return encode_value(encoder, &encoder->layout->key, is_all ? &entry : &op->value);
+}
+
 static int
 encode_requests(struct encoder *encoder, const struct ops *ops)
 {
@@ -154,11 +167,7 @@ encode_requests(struct encoder *encoder, const struct ops *ops)
     if (ops->count > 0)
         write_long(encoder->out, ops->count);
     for (uint32_t i = 0; i < ops->count; i++) {
-        const struct op *op = &ops->items[i];
-        CHECK(op->kind == OP_REFRESH);
-        int rc = encode_text(encoder, op->field, "the name of an entry");
-        if (rc == 0)
-            rc = encode_value(encoder, &encoder->layout->key, &op->value);
+        int rc = encode_request(encoder, &ops->items[i]);
         if (rc != 0)
             return error_wrap(encoder->err, rc, "request %u", i);
     }

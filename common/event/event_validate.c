@@ -88,8 +88,9 @@ validate_requests(const struct ops *ops, size_t *items, struct error *err)
     *items += ops->count;
     for (uint32_t i = 0; i < ops->count; i++) {
         const struct op *op = &ops->items[i];
-        if (op->kind != OP_REFRESH || op->field.bytes == 0 ||
-            (op->value.kind != VALUE_INTEGER && op->value.kind != VALUE_STRING))
+        if (!op_is_parent_request(op) ||
+            (op->value.kind != VALUE_INTEGER && op->value.kind != VALUE_STRING &&
+             (op->value.kind != VALUE_BOOLEAN || !op->value.boolean)))
             return error_set(err, ERR_DATA, "op %u is not a request with an entry and a key", i);
     }
     return 0;

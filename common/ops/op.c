@@ -9,7 +9,8 @@ refresh_check(const struct op *op)
     CHECK(op->kind == OP_REFRESH);
     CHECK(op->nested_count == 0);
     if (op->field.bytes > 0)
-        CHECK(kind == VALUE_NULL || kind == VALUE_INTEGER || kind == VALUE_STRING);
+        CHECK(kind == VALUE_NULL || kind == VALUE_INTEGER || kind == VALUE_STRING ||
+              (kind == VALUE_BOOLEAN && op->value.boolean));
     else
         CHECK(kind == VALUE_NULL || (kind == VALUE_STRINGS && op->value.strings.count > 0));
 }

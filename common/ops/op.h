@@ -49,8 +49,8 @@ enum op_kind {
     OP_DELETE,  /* removes the entity and all its values */
     OP_FAN_OUT, /* "queryOpSet": query, nested ops (set, remove, add, delete) */
     OP_REFRESH, /* the entity is to be read from the source. `field`: the entry of `triggers`, or
-                   empty; `value` with an entry: the key of a parent, or null; `value` without one:
-                   the names of fields, or null for all */
+                   empty; `value` with an entry: the key of a parent, true for all rows of the
+                   source, or null; `value` without one: the names of fields, or null for all */
 };
 
 struct filter;
@@ -72,11 +72,19 @@ struct ops {
     uint32_t count;
 };
 
-/* Is it a request for what depends on a parent? Other refreshes ask for the row's own entity. */
+/* Is it a request for what depends on a parent, or on all rows of a source? Other refreshes ask for
+ * the row's own entity. */
 static inline bool
 op_is_parent_request(const struct op *op)
 {
     return op->kind == OP_REFRESH && op->field.bytes > 0 && op->value.kind != VALUE_NULL;
+}
+
+/* Is it a request for all rows of a source? */
+static inline bool
+op_is_source_request(const struct op *op)
+{
+    return op_is_parent_request(op) && op->value.kind == VALUE_BOOLEAN;
 }
 
 /* Checks what ops_json_parse() guarantees: the ops of a row are of one route, and complete. */

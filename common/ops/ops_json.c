@@ -17,8 +17,9 @@
 #include "common/ops/filter.h"
 #include "common/ops/ops_value.h"
 
-/* The member that makes a refresh a parent's request. */
+/* The members that make a refresh a request for what depends on one parent, or on all rows. */
 #define KEY_OF_A_PARENT "key"
+#define ALL_ROWS "all"
 
 /* As the index of an op: the text is not in a nested op, or in no op. */
 enum { NOT_NESTED = UINT32_MAX, NO_OP = UINT32_MAX };
@@ -226,19 +227,40 @@ read_key(const struct reader *reader, const struct json_value *key, struct value
 }
 
 static int
+read_all(const struct reader *reader, const struct json_value *all, struct value *value)
+{
+    if (!ops_value_from_scalar(all, value) || value->kind != VALUE_BOOLEAN || !value->boolean)
+        return read_refuse(reader, ".all", "is not true");
+    return 0;
+}
+
+/* Without an entry: of the row's entity. */
+static int
+read_entity_refresh(struct reader *reader, const struct json_value *object, struct op *op)
+{
+    const struct json_value *fields = json_member(object, "fields");
+    if (json_member(object, KEY_OF_A_PARENT) != NULL)
+        return read_refuse(reader, ".key", "is without an entry");
+    if (json_member(object, ALL_ROWS) != NULL)
+        return read_refuse(reader, ".all", "is without an entry");
+    return fields != NULL ? read_names(reader, fields, &op->value) : 0;
+}
+
+static int
 read_refresh(struct reader *reader, const struct json_value *object, struct op *op)
 {
     const struct json_value *key = json_member(object, KEY_OF_A_PARENT);
-    const struct json_value *fields = json_member(object, "fields");
+    const struct json_value *all = json_member(object, ALL_ROWS);
     CHECK(op->kind == OP_REFRESH);
-    if (json_member(object, "entry") == NULL) {
-        if (key != NULL)
-            return read_refuse(reader, ".key", "is without an entry");
-        return fields != NULL ? read_names(reader, fields, &op->value) : 0;
-    }
-    if (fields != NULL)
+    if (json_member(object, "entry") == NULL)
+        return read_entity_refresh(reader, object, op);
+    if (json_member(object, "fields") != NULL)
         return read_refuse(reader, ".fields", "is beside an entry");
+    if (key != NULL && all != NULL)
+        return read_refuse(reader, ".all", "is beside a key");
     int rc = read_text(reader, object, "entry", ".entry", reader->limits->string_bytes, &op->field);
+    if (rc == 0 && all != NULL)
+        return read_all(reader, all, &op->value);
     return rc == 0 && key != NULL ? read_key(reader, key, &op->value) : rc;
 }
 
@@ -321,7 +343,8 @@ route_of_op(enum op_kind kind, const struct json_value *object)
 {
     if (kind == OP_FAN_OUT)
         return OPS_ROUTE_FAN_OUT;
-    bool is_request = kind == OP_REFRESH && json_member(object, KEY_OF_A_PARENT) != NULL;
+    bool is_request = kind == OP_REFRESH && (json_member(object, KEY_OF_A_PARENT) != NULL ||
+                                             json_member(object, ALL_ROWS) != NULL);
     return is_request ? OPS_ROUTE_REQUESTS : OPS_ROUTE_ENTITY;
 }
 
@@ -357,8 +380,9 @@ route_of_text(struct text json)
 {
     if (json_array_has_object_with(json, "op", op_kind_name(OP_FAN_OUT), NULL))
         return OPS_ROUTE_FAN_OUT;
-    bool is_request =
-        json_array_has_object_with(json, "op", op_kind_name(OP_REFRESH), KEY_OF_A_PARENT);
+    const char *refresh = op_kind_name(OP_REFRESH);
+    bool is_request = json_array_has_object_with(json, "op", refresh, KEY_OF_A_PARENT) ||
+                      json_array_has_object_with(json, "op", refresh, ALL_ROWS);
     return is_request ? OPS_ROUTE_REQUESTS : OPS_ROUTE_ENTITY;
 }
 
@@ -509,7 +533,8 @@ write_refresh(struct json_writer *writer, const struct op *op)
     }
     if (op->value.kind == VALUE_NULL)
         return;
-    json_key(writer, has_entry ? KEY_OF_A_PARENT : "fields");
+    bool is_all = has_entry && op->value.kind == VALUE_BOOLEAN;
+    json_key(writer, is_all ? ALL_ROWS : has_entry ? KEY_OF_A_PARENT : "fields");
     write_value(writer, &op->value);
 }
 

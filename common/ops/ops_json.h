@@ -32,7 +32,7 @@ extern const struct ops_limits ops_limits_default;
  *     A row is a fan-out when its text is JSON by the grammar of RFC 8259 and an array, and one of
  *     the array's elements is an object with a member "op" that is the string "queryOpSet". Else it
  *     is one of parents' requests when one of the elements is an object with a member "op" that is
- *     the string "refresh" and with a member "key", of any value.
+ *     the string "refresh" and with a member "key" or "all", of any value.
  *
  * The rule does not depend on whether the row is valid or within limits: the depth, the size, the
  * range of numbers, repeated keys and the other elements do not matter. (A jsonb column returns
@@ -51,9 +51,10 @@ enum ops_route {
  * of set, remove and add, a missing "value" of those three, null for remove and add, an object as a
  * value, an array with other items than integers or than strings, mixed slot ops and fan-outs, a
  * fan-out without ops, a fan-out, alive or refresh inside a fan-out, a query that does not parse
- * (filter_parse_query), a refresh with a key beside any other op, with a key that is neither an
- * integer nor a string or without an entry, with an entry and fields, without a name in its fields,
- * everything beyond `limits`. Members that an op does not use are ignored.
+ * (filter_parse_query), a refresh with "key" or "all" beside any other op or without an entry, with
+ * both, with a key that is neither an integer nor a string, with an "all" that is not true, with an
+ * entry and fields, without a name in its fields, everything beyond `limits`. Members that an op
+ * does not use are ignored.
  *
  * A number without a fraction is VALUE_INTEGER in every notation (ops_value.h): 3.0 is 3. */
 int ops_json_parse(struct text json, const struct ops_limits *limits, struct arena *arena,

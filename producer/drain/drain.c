@@ -25,6 +25,7 @@
 #include "producer/drain/loads.h"
 #include "producer/drain/refreshes.h"
 #include "producer/drain/requests.h"
+#include "producer/drain/source_loads.h"
 #include "producer/drain/takeover.h"
 #include "producer/drain/window_rows.h"
 #include "producer/source/window.h"
@@ -47,6 +48,7 @@ struct drain {
     struct session session;
     const struct csv_request *csv; /* drain_run() */
     struct loads *loads;           /* of the session; NULL before its takeover */
+    struct source_loads *sources;  /* likewise */
     struct refreshes *refreshes;   /* likewise */
     bool
         has_backlog; /* more rows may wait than fit a chunk: nothing is read before they are sent */
@@ -200,7 +202,9 @@ drain_poll(struct drain *drain, struct source_snapshot *next, struct error *err)
     if (loads_hold_rows(drain->loads))
         return drain_hold(drain, next, err);
     const char *tables = NULL;
-    int rc = drain->has_backlog ? 0 : refreshes_prepare(drain->refreshes, err);
+    int rc = source_loads_poll(drain->sources, err);
+    if (rc == 0 && !drain->has_backlog)
+        rc = refreshes_prepare(drain->refreshes, err);
     if (rc == 0 && !drain->has_backlog)
         rc = loads_prepare(drain->loads, &tables, err);
     if (rc != 0)
@@ -350,7 +354,8 @@ drain_session(struct drain *drain, struct error *err)
     status_set_phase(session->status, STATUS_DRAINING);
     log_info("drain", "draining into topic %s", session->config->topic.name);
     drain->loads = loads_create(session, drain->csv);
-    drain->refreshes = refreshes_create(session);
+    drain->sources = source_loads_create(session);
+    drain->refreshes = refreshes_create(session, drain->sources);
     rc = drain_resume(session, err);
     return rc == 0 ? drain_windows(drain, err) : rc;
 }
@@ -381,8 +386,10 @@ drain_run(const struct config *config, const struct csv_request *csv, struct sta
             rc = drain_finish(&drain.session, err);
         loads_destroy(drain.loads);
         refreshes_destroy(drain.refreshes);
+        source_loads_destroy(drain.sources);
         drain.loads = NULL;
         drain.refreshes = NULL;
+        drain.sources = NULL;
         session_close(&drain.session);
         if (rc != ERR_RETRY || shutdown_requested())
             return drain_end(rc, err);

@@ -16,7 +16,6 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "producer/drain/requests.h"
-#include "producer/drain/wanted_load.h"
 #include "producer/load/job.h"
 #include "producer/refresh/answer_names.h"
 #include "producer/refresh/refresh_reader.h"
@@ -26,7 +25,6 @@ enum {
     PAUSE_FIRST_MS = 250,
     PAUSE_LAST_MS = 5000,
     PARENT_PAUSE_MIN_US = 10 * US_PER_MS, /* a shorter pause is left out */
-    LOADED_MAX = 1000,                    /* rows that one chunk names after a load */
 };
 
 /* Of a producer that leaves loads to the command. */
@@ -40,7 +38,7 @@ struct refreshes {
     uint32_t count;            /* of both; 0: no turn was read */
     struct answers answers;
     struct answer_names names;
-    struct wanted_load wanted;
+    struct source_loads *loads;
     int64_t due_us;   /* monotonic: no turn before */
     int64_t begun_us; /* of the turn */
     int pause_ms;
@@ -73,11 +71,12 @@ refreshes_create_reader(struct refreshes *refreshes)
 }
 
 struct refreshes *
-refreshes_create(struct session *session)
+refreshes_create(struct session *session, struct source_loads *loads)
 {
     struct refreshes *refreshes = memory_zalloc(sizeof *refreshes);
     CHECK(session->owed != NULL);
     refreshes->session = session;
+    refreshes->loads = loads;
     refreshes_create_reader(refreshes);
     refreshes->items = memory_alloc(TARGETS_MAX * sizeof *refreshes->items);
     refreshes->work = memory_alloc(TARGETS_MAX * sizeof *refreshes->work);
@@ -103,9 +102,8 @@ int
 refreshes_prepare(struct refreshes *refreshes, struct error *err)
 {
     struct session *session = refreshes->session;
-    CHECK(!refreshes_have_answers(refreshes));
-    int rc = wanted_load_poll(&refreshes->wanted, session, err);
-    return rc == 0 ? requests_read_rest(session, err) : rc;
+    CHECK(refreshes->count == 0);
+    return requests_read_rest(session, err);
 }
 
 static void
@@ -198,7 +196,7 @@ refreshes_read(struct refreshes *refreshes, struct error *err)
 bool
 refreshes_have_answers(const struct refreshes *refreshes)
 {
-    return refreshes->count > 0 || refreshes->wanted.is_done;
+    return refreshes->count > 0 || source_loads_have_answers(refreshes->loads);
 }
 
 /* --- sending --- */
@@ -256,32 +254,6 @@ refreshes_add_answers(struct refreshes *refreshes, struct error *err)
     return rc;
 }
 
-/* The rows that a load has answered: what they asked for is on the topic already. A row that asks
- * for something else as well is not named before that is answered. */
-static int
-refreshes_add_loaded(struct refreshes *refreshes, struct error *err)
-{
-    int64_t rows[LOADED_MAX];
-    struct owed_item item;
-    struct chunk chunk = {.purpose = CHUNK_REFRESH, .end = CHUNK_NO_END, .has_slots = true};
-    struct event event = {.kind = EVENT_CHUNK, .chunk = &chunk};
-    int rc = 0;
-    if (!refreshes->wanted.is_done)
-        return 0;
-    bool found = owed_find_unknown(refreshes->session->owed, &item);
-    CHECK(found && refreshes->wanted.rows <= item.row_count);
-    chunk.answers = rows;
-    for (uint32_t i = 0; rc == 0 && i < refreshes->wanted.rows; i++) {
-        if (owed_item_pending(&item, i) == 1)
-            rows[chunk.answer_count++] = item.rows[i];
-        if (chunk.answer_count < LOADED_MAX && i + 1 < refreshes->wanted.rows)
-            continue;
-        rc = session_add_control(refreshes->session, -1, &event, err);
-        chunk.answer_count = 0;
-    }
-    return rc;
-}
-
 /* L9: before the chunks that lack these values are sent. */
 static int
 refreshes_store_letters(struct refreshes *refreshes, struct error *err)
@@ -313,8 +285,6 @@ static void
 refreshes_settle(struct refreshes *refreshes)
 {
     struct session *session = refreshes->session;
-    struct wanted_load *wanted = &refreshes->wanted;
-    struct owed_item item;
     int64_t now_us = clock_monotonic_us();
     int64_t before = owed_count_all(session->owed);
     for (uint32_t i = 0; i < refreshes->count; i++) {
@@ -324,10 +294,7 @@ refreshes_settle(struct refreshes *refreshes)
             owed_answer(session->owed, refreshes->items[i].target, work->answered_count, now_us,
                         pause_us > 0 ? refreshes->begun_us + pause_us : 0);
     }
-    if (wanted->is_done && owed_find_unknown(session->owed, &item)) {
-        owed_answer(session->owed, item.target, wanted->rows, now_us, 0);
-        *wanted = (struct wanted_load){0};
-    }
+    source_loads_settle(refreshes->loads);
     session->progress->refresh.answers += (uint64_t)(before - owed_count_all(session->owed));
     metrics_observe_us(&session->status->refresh_turns, now_us - refreshes->begun_us);
     refreshes_end_turn(refreshes);
@@ -345,7 +312,7 @@ refreshes_send(struct refreshes *refreshes, struct error *err)
         return rc;
     rc = refreshes_add_answers(refreshes, err);
     if (rc == 0)
-        rc = refreshes_add_loaded(refreshes, err);
+        rc = source_loads_add_answers(refreshes->loads, err);
     bool rejected = rc == ERR_DATA;
     if (rejected) {
         log_warn("refresh", "an answer cannot be sent, and its requests stay owed: %s",

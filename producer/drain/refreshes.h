@@ -15,11 +15,12 @@
 #define PRODUCER_DRAIN_REFRESHES_H
 
 #include "producer/drain/session.h"
+#include "producer/drain/source_loads.h"
 
 struct refreshes;
 
-/* `session` has taken over, and outlives it. */
-struct refreshes *refreshes_create(struct session *session);
+/* `session` has taken over. It and `loads`, whose rows are answered here as well, outlive it. */
+struct refreshes *refreshes_create(struct session *session, struct source_loads *loads);
 /* NULL does nothing. */
 void refreshes_destroy(struct refreshes *refreshes);
 

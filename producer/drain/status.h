@@ -46,7 +46,9 @@ struct status_progress {
     uint64_t bytes;
     uint64_t dead_letters;
     uint64_t sessions;
-    uint64_t polls; /* of the source */
+    uint64_t polls;                         /* of the source */
+    int64_t voided;                         /* number of the newest voided event */
+    char voided_reason[STATUS_ERROR_BYTES]; /* of that event; "": none in this run */
     double rows_per_second;
     bool failing; /* the last session failed, and this one has not got further */
 };

@@ -95,7 +95,7 @@ owed_destroy(struct owed *owed)
         return;
     free_rows(owed->targets.queue.first);
     free_rows(owed->targets.paused.first);
-    free_rows(owed->targets.unknown);
+    free_rows(owed->targets.sources.first);
     owed_targets_free(&owed->targets);
     for (struct owed_window *window = owed->first, *next; window != NULL; window = next) {
         next = window->next;
@@ -359,12 +359,24 @@ owed_list(struct owed *owed, int64_t now_us, struct owed_item *items, uint32_t m
 }
 
 bool
-owed_find_unknown(const struct owed *owed, struct owed_item *item)
+owed_next_source(const struct owed *owed, struct owed_item *item)
 {
-    if (owed->targets.unknown == NULL)
+    struct owed_target *target =
+        item->target == NULL ? owed->targets.sources.first : item->target->after;
+    if (target == NULL)
         return false;
-    *item = item_of(owed->targets.unknown);
+    *item = item_of(target);
     return true;
+}
+
+bool
+owed_find_source(const struct owed *owed, uint32_t entry, struct owed_item *item)
+{
+    *item = (struct owed_item){0};
+    while (owed_next_source(owed, item))
+        if (item->request->entry == entry)
+            return true;
+    return false;
 }
 
 uint32_t

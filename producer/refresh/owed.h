@@ -82,8 +82,10 @@ void owed_pass_rest(struct owed *owed, int64_t last_id, bool is_last);
 /* Fills `items` with up to `max` targets that may be read at `now_us`, oldest first; returns their
  * number. */
 uint32_t owed_list(struct owed *owed, int64_t now_us, struct owed_item *items, uint32_t max);
-/* What waits for a load. False: nothing does. */
-bool owed_find_unknown(const struct owed *owed, struct owed_item *item);
+/* The source after `item` (zeroed: the first) that waits for a load. False: there are no more. */
+bool owed_next_source(const struct owed *owed, struct owed_item *item);
+/* That of one entry, or of REQUEST_UNKNOWN_ENTRY. False: nothing waits for its load. */
+bool owed_find_source(const struct owed *owed, uint32_t entry, struct owed_item *item);
 /* How many targets of the item's row `index` are not answered. */
 uint32_t owed_item_pending(const struct owed_item *item, uint32_t index);
 

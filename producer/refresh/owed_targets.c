@@ -32,8 +32,7 @@ owed_targets_free(struct owed_targets *targets)
 {
     list_free(&targets->queue);
     list_free(&targets->paused);
-    if (targets->unknown != NULL)
-        target_free(targets->unknown);
+    list_free(&targets->sources);
     free(targets->buckets);
     *targets = (struct owed_targets){0};
 }
@@ -41,7 +40,8 @@ owed_targets_free(struct owed_targets *targets)
 static void
 list_append(struct owed_list *list, struct owed_target *target)
 {
-    CHECK(target->before == NULL && target->after == NULL && list->first != target);
+    CHECK(target->list == NULL && target->before == NULL && target->after == NULL);
+    target->list = list;
     target->before = list->last;
     if (list->last != NULL)
         list->last->after = target;
@@ -51,9 +51,10 @@ list_append(struct owed_list *list, struct owed_target *target)
 }
 
 static void
-list_remove(struct owed_list *list, struct owed_target *target)
+list_remove(struct owed_target *target)
 {
-    CHECK((target->before == NULL) == (list->first == target));
+    struct owed_list *list = target->list;
+    CHECK(list != NULL && (target->before == NULL) == (list->first == target));
     CHECK((target->after == NULL) == (list->last == target));
     if (target->before != NULL)
         target->before->after = target->after;
@@ -63,6 +64,7 @@ list_remove(struct owed_list *list, struct owed_target *target)
         target->after->before = target->before;
     else
         list->last = target->before;
+    target->list = NULL;
     target->before = NULL;
     target->after = NULL;
 }
@@ -128,12 +130,6 @@ target_create(const struct request *request, uint64_t hash)
     return target;
 }
 
-static bool
-is_unknown(const struct request *request)
-{
-    return request->kind == REQUEST_PARENT && request->entry == REQUEST_UNKNOWN_ENTRY;
-}
-
 struct owed_target *
 owed_targets_get(struct owed_targets *targets, const struct request *request)
 {
@@ -149,10 +145,8 @@ owed_targets_get(struct owed_targets *targets, const struct request *request)
     *bucket = target;
     targets->count++;
     targets->text_bytes += target->bytes;
-    if (is_unknown(request))
-        targets->unknown = target;
-    else
-        list_append(&targets->queue, target);
+    bool is_source = request->kind == REQUEST_SOURCE;
+    list_append(is_source ? &targets->sources : &targets->queue, target);
     return target;
 }
 
@@ -193,10 +187,7 @@ targets_forget(struct owed_targets *targets, struct owed_target *target)
     *link = target->chain;
     targets->count--;
     targets->text_bytes -= target->bytes;
-    if (targets->unknown == target)
-        targets->unknown = NULL;
-    else
-        list_remove(target->is_paused ? &targets->paused : &targets->queue, target);
+    list_remove(target);
     target_free(target);
 }
 
@@ -205,17 +196,17 @@ owed_targets_answer(struct owed_targets *targets, struct owed_target *target, ui
                     int64_t now_us, int64_t due_us)
 {
     CHECK(count <= target->end - target->begin);
-    CHECK(!target->is_paused);
+    CHECK(target->list != &targets->paused);
     target->begin += count;
-    bool pauses = due_us > now_us && target != targets->unknown;
+    bool is_source = target->list == &targets->sources;
+    bool pauses = due_us > now_us && !is_source;
     if (target->begin == target->end && !pauses) {
         targets_forget(targets, target);
         return;
     }
-    if (target == targets->unknown)
+    if (is_source)
         return;
-    list_remove(&targets->queue, target);
-    target->is_paused = pauses;
+    list_remove(target);
     target->due_us = due_us;
     list_append(pauses ? &targets->paused : &targets->queue, target);
 }
@@ -231,8 +222,7 @@ owed_targets_wake(struct owed_targets *targets, int64_t now_us)
             targets_forget(targets, target);
             continue;
         }
-        list_remove(&targets->paused, target);
-        target->is_paused = false;
+        list_remove(target);
         list_append(&targets->queue, target);
     }
 }

@@ -2,7 +2,7 @@
  * order in which they became owed. Pure; one thread. For this room only.
  *
  * A target without rows is forgotten, unless it is paused: then the next row that asks for it waits
- * until the pause is over. What waits for a load is in no list.
+ * until the pause is over. Whole sources, which a load answers, are a list of their own.
  */
 #ifndef PRODUCER_REFRESH_OWED_TARGETS_H
 #define PRODUCER_REFRESH_OWED_TARGETS_H
@@ -18,9 +18,9 @@ struct owed_target {
     struct request request; /* its texts are in the memory of the target */
     uint64_t hash;
     struct owed_target *chain;          /* of the same bucket */
+    struct owed_list *list;             /* that it is in */
     struct owed_target *before, *after; /* in its list */
-    bool is_paused;
-    int64_t due_us;         /* the end of the pause */
+    int64_t due_us;                     /* the end of the pause */
     struct owed_row **rows; /* that ask for it, from `begin` on, in the order in which they came */
     int64_t *ids;           /* of these rows */
     uint32_t begin;
@@ -38,9 +38,9 @@ struct owed_targets {
     uint32_t bucket_count; /* a power of 2; 0 before the first target */
     uint32_t count;
     uint64_t text_bytes;
-    struct owed_list queue;      /* with rows, oldest first */
-    struct owed_list paused;     /* perhaps without rows */
-    struct owed_target *unknown; /* waits for a load (REQUEST_UNKNOWN_ENTRY); NULL: none does */
+    struct owed_list queue;   /* with rows, oldest first */
+    struct owed_list paused;  /* perhaps without rows */
+    struct owed_list sources; /* with rows: REQUEST_SOURCE */
 };
 
 void owed_targets_free(struct owed_targets *targets);

@@ -72,12 +72,18 @@ request_of(const struct config *config, int64_t entity_id, const struct op *op, 
 {
     struct request request = {.kind = REQUEST_ENTITY, .entity_id = entity_id};
     bool has_entry = op->field.bytes > 0;
-    if (has_entry && op->value.kind != VALUE_NULL) {
+    if (op_is_source_request(op)) {
+        int32_t index = config_entry_find(config, op->field);
+        request = (struct request){.kind = REQUEST_SOURCE};
+        request.entry = index >= 0 ? (uint32_t)index : REQUEST_UNKNOWN_ENTRY;
+    } else if (op_is_parent_request(op)) {
         uint32_t level;
         uint32_t entry = find_parent_entry(config, op->field, &level);
-        request = (struct request){.kind = REQUEST_PARENT, .entry = entry};
-        request.level = entry != REQUEST_UNKNOWN_ENTRY ? level : 0;
-        if (entry != REQUEST_UNKNOWN_ENTRY)
+        bool is_known = entry != REQUEST_UNKNOWN_ENTRY;
+        request = (struct request){.entry = entry};
+        request.kind = is_known ? REQUEST_PARENT : REQUEST_SOURCE;
+        request.level = is_known ? level : 0;
+        if (is_known)
             request.key = key_text(&op->value, arena);
     } else if (has_entry) {
         int32_t index = config_entry_find(config, op->field);
@@ -109,7 +115,7 @@ row_requests_read(const struct config *config, int64_t entity_id, const struct o
     for (uint32_t i = 0; i < ops->count; i++)
         if (ops->items[i].kind == OP_REFRESH)
             items[count++] = request_of(config, entity_id, &ops->items[i], arena);
-    if (count > 0 && items[0].kind != REQUEST_PARENT) {
+    if (count > 0 && items[0].kind != REQUEST_PARENT && items[0].kind != REQUEST_SOURCE) {
         items[0] = unite(items, count);
         count = 1;
     }

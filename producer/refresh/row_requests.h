@@ -9,10 +9,6 @@
 #include "common/ops/op.h"
 #include "producer/refresh/request.h"
 
-/* The entry of a REQUEST_PARENT that no entry of `triggers` answers: it waits for a load of
- * everything. */
-#define REQUEST_UNKNOWN_ENTRY UINT32_MAX
-
 struct row_requests {
     const struct request *items; /* some may be equal */
     uint32_t count;
@@ -23,7 +19,7 @@ bool row_requests_are_possible(struct text ops);
 
 /* Fills `*requests` from the ops of an accepted row, with texts in `arena`. Several requests for
  * the row's entity are one for all of it. An entity's request that names an unknown entry is one
- * for all of it, too. */
+ * for all of it, too, and a parent's a REQUEST_SOURCE of REQUEST_UNKNOWN_ENTRY. */
 void row_requests_read(const struct config *config, int64_t entity_id, const struct ops *ops,
                        struct arena *arena, struct row_requests *requests);
 

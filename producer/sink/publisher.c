@@ -240,6 +240,13 @@ publisher_set_covered(struct publisher *publisher, const struct text *fields, ui
     publisher->origin.field_count = count;
 }
 
+void
+publisher_set_voided(struct publisher *publisher, int64_t number)
+{
+    CHECK(number >= publisher->origin.voided);
+    publisher->origin.voided = number;
+}
+
 int64_t
 publisher_control_bytes_max(int64_t message_bytes_max)
 {

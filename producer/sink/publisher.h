@@ -67,6 +67,9 @@ int publisher_add_marks(struct publisher *publisher, int64_t tick, const struct 
  * publisher. */
 void publisher_set_covered(struct publisher *publisher, const struct text *fields, uint32_t count);
 
+/* The number of the newest voided event, for the marks from now on. */
+void publisher_set_voided(struct publisher *publisher, int64_t number);
+
 /* Queues an event that takes no seq (event_kind_is_numbered) for `partition`, with the partition's
  * last seq. The caller sets its tick and its body. ERR_DATA when it cannot be encoded or is larger
  * than message_bytes_max. */

@@ -289,6 +289,7 @@ cursor_query_owner(struct pg *pg, const char *sql, struct cursor_owner *owner, b
         owner->source_empty = pg_boolean(result, 0, 3);
         copy_text(owner->timeline, sizeof owner->timeline, pg_text(result, 0, 4));
         owner->voided = pg_integer(result, 0, 5);
+        owner->voided_sent = pg_integer(result, 0, 6);
         if (owner->epoch < 1 || owner->generation < 0)
             rc = error_set(err, ERR_FATAL,
                            "epoch %" PRId64 " or generation %" PRId64
@@ -303,8 +304,8 @@ int
 cursor_find_owner(struct pg *pg, const struct config *config, struct cursor_owner *owner,
                   bool *found, struct error *err)
 {
-    static const char sql[] = "SELECT epoch, generation, topic_id, source_empty, timeline, voided"
-                              " FROM bitdex_producers WHERE name = $1";
+    static const char sql[] = "SELECT epoch, generation, topic_id, source_empty, timeline, voided,"
+                              " voided_sent FROM bitdex_producers WHERE name = $1";
     *owner = (struct cursor_owner){.name = config->producer.name, .epoch = 1};
     int rc = cursor_query_owner(pg, sql, owner, found, err);
     CHECK(rc != 0 || *found || (owner->epoch == 1 && owner->generation == 0));
@@ -317,7 +318,7 @@ cursor_next_generation(struct pg *pg, struct cursor_owner *owner, bool *found, s
     static const char sql[] = "UPDATE bitdex_producers SET generation = generation + 1,"
                               " updated_at = now() WHERE name = $1"
                               " RETURNING epoch, generation, topic_id, source_empty, timeline,"
-                              " voided";
+                              " voided, voided_sent";
     CHECK(owner->name != NULL);
     int rc = cursor_query_owner(pg, sql, owner, found, err);
     if (rc == 0 && *found && owner->generation < 1)
@@ -594,6 +595,40 @@ cursor_save(struct pg *pg, const struct cursor_owner *owner, const struct cursor
     for (int i = 0; i < ALL; i++)
         buffer_free(&texts[i]);
     return rc == 0 ? 0 : error_wrap(err, rc, "could not save window %" PRId64, window->tick);
+}
+
+int
+cursor_save_voided(struct pg *pg, struct cursor_owner *owner, struct error *err)
+{
+    static const char sql[] =
+        CURSOR_OWNER "UPDATE bitdex_producers p SET voided = p.voided + 1, updated_at = now()"
+                     " FROM owner o WHERE p.name = o.name RETURNING p.voided)"
+                     " SELECT count(*), (SELECT voided FROM written) FROM owner";
+    struct pg_result *written;
+    int rc = cursor_write(pg, owner, sql, NULL, 0, &written, err);
+    if (rc != 0)
+        return error_wrap(err, rc, "could not save that fields are voided");
+    CHECK(pg_integer(written, 0, 1) == owner->voided + 1);
+    owner->voided = pg_integer(written, 0, 1);
+    pg_result_clear(written);
+    return 0;
+}
+
+int
+cursor_save_voided_sent(struct pg *pg, struct cursor_owner *owner, struct error *err)
+{
+    static const char sql[] =
+        CURSOR_OWNER "UPDATE bitdex_producers p SET voided_sent = $4::bigint, updated_at = now()"
+                     " FROM owner o WHERE p.name = o.name" CURSOR_OWNER_END;
+    char number[INTEGER_TEXT_BYTES];
+    const char *param = number;
+    CHECK(owner->voided >= owner->voided_sent);
+    snprintf(number, sizeof number, "%" PRId64, owner->voided);
+    int rc = cursor_write(pg, owner, sql, &param, 1, NULL, err);
+    if (rc != 0)
+        return error_wrap(err, rc, "could not save that voided event %s was sent", number);
+    owner->voided_sent = owner->voided;
+    return 0;
 }
 
 int

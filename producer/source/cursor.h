@@ -37,6 +37,7 @@ struct cursor_owner {
     char timeline[CURSOR_TIMELINE_BYTES]; /* on which the epoch runs; "" without a cursor */
     bool source_empty;                    /* the source was empty when the epoch began */
     int64_t voided;                       /* number of its newest voided event; 0: there was none */
+    int64_t voided_sent; /* all partitions have acknowledged the voided events up to this number */
 };
 
 /* A position: a window, and how far it is acknowledged. Owned arrays with one item for each
@@ -128,6 +129,11 @@ int cursor_read_opening(struct pg *pg, const struct cursor_owner *owner, int64_t
 /* Saves a position: opens the window (sub_id 0) or advances inside it. */
 int cursor_save(struct pg *pg, const struct cursor_owner *owner, const struct cursor_window *window,
                 struct error *err);
+
+/* Saves the number of the next voided event, before it is sent, as owner->voided. */
+int cursor_save_voided(struct pg *pg, struct cursor_owner *owner, struct error *err);
+/* All partitions have acknowledged owner->voided, or have been loaded since. */
+int cursor_save_voided_sent(struct pg *pg, struct cursor_owner *owner, struct error *err);
 
 /* Deletes the positions of windows long before `tick`. */
 int cursor_trim(struct pg *pg, const struct cursor_owner *owner, int64_t tick, struct error *err);

@@ -146,7 +146,8 @@ cursors_remove(struct pg *pg, const char *name, bool *found, struct error *err)
     CHECK(name != NULL);
     int rc = pg_query(pg,
                       "WITH windows AS (DELETE FROM bitdex_windows WHERE name = $1),"
-                      " jobs AS (DELETE FROM bitdex_jobs WHERE name = $1)"
+                      " jobs AS (DELETE FROM bitdex_jobs WHERE name = $1),"
+                      " sources AS (DELETE FROM bitdex_sources WHERE name = $1)"
                       " DELETE FROM bitdex_producers WHERE name = $1 RETURNING name",
                       1, &name, &result, err);
     if (rc != 0)

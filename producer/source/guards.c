@@ -124,11 +124,11 @@ static const struct guard guards[] = {
     {"own tables",
      "to_regclass('bitdex_producers') IS NULL OR to_regclass('bitdex_windows') IS NULL OR"
      " to_regclass('bitdex_dead_letters') IS NULL OR to_regclass('bitdex_cursors') IS NULL OR"
-     " to_regclass('bitdex_jobs') IS NULL",
+     " to_regclass('bitdex_jobs') IS NULL OR to_regclass('bitdex_sources') IS NULL",
      "tables of the producer are missing: " RUN_INIT, NULL},
     {"columns of own tables",
      "EXISTS (SELECT FROM (VALUES"
-     " ('bitdex_producers', ARRAY['voided']),"
+     " ('bitdex_producers', ARRAY['voided', 'voided_sent']),"
      " ('bitdex_windows', ARRAY['content_digest', 'answered']),"
      " ('bitdex_dead_letters', ARRAY['job', 'place', 'retried_txid']),"
      " ('bitdex_jobs', ARRAY['source_table', 'fields', 'ids', 'cancel_requested', 'epoch', 'plan',"
@@ -154,11 +154,16 @@ static const struct guard guards[] = {
      " has_table_privilege('bitdex_dead_letters', 'INSERT') AND"
      " has_table_privilege('bitdex_dead_letters', 'UPDATE') AND"
      " has_table_privilege('bitdex_jobs', 'SELECT') AND"
-     " has_table_privilege('bitdex_jobs', 'UPDATE'))",
+     " has_table_privilege('bitdex_jobs', 'INSERT') AND"
+     " has_table_privilege('bitdex_jobs', 'UPDATE') AND"
+     " has_table_privilege('bitdex_sources', 'SELECT') AND"
+     " has_table_privilege('bitdex_sources', 'INSERT') AND"
+     " has_table_privilege('bitdex_sources', 'UPDATE'))",
      "the producer's role needs SELECT and DELETE on \"BitdexOps\", USAGE and SELECT on its"
      " sequence, SELECT, INSERT and UPDATE on bitdex_producers, SELECT, INSERT and DELETE on"
-     " bitdex_windows, SELECT, INSERT and UPDATE on bitdex_dead_letters, SELECT and UPDATE on"
-     " bitdex_jobs: GRANT them, as docs/roles.sql does",
+     " bitdex_windows, SELECT, INSERT and UPDATE on bitdex_dead_letters, SELECT, INSERT and UPDATE "
+     "on"
+     " bitdex_jobs and bitdex_sources: GRANT them, as docs/roles.sql does",
      NULL},
     /* Only a restored dump of another cluster brings rows with transaction ids of the future. */
     {"outbox rows",

@@ -127,7 +127,8 @@ EXPECTED_2 = {
         ("bitdex.Refresh", {"entry": "Image.postId", "fields": None})), created=False), txid=748),
     "parent_refresh": newer(event(7, "ParentRefresh", {
         "row_id": 1006, "entity_id": -3, "requests": [
-            {"entry": "Post", "key": 2**40}, {"entry": "Model", "key": "naïve"}]},
+            {"entry": "Post", "key": 2**40}, {"entry": "Model", "key": "naïve"},
+            {"entry": "", "key": "Image"}]},
         created=False), txid=749),
     "mark_fence": mark_2(
         "mark_fence", content_digest=None, start_name="", fields=[], owed=0, voided=0),

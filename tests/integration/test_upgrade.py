@@ -16,7 +16,8 @@ from case import GalleryCase
 TABLES_1 = """
 ALTER TABLE bitdex_windows DROP COLUMN content_digest, DROP COLUMN answered;
 ALTER TABLE bitdex_dead_letters DROP COLUMN retried_txid;
-ALTER TABLE bitdex_producers DROP COLUMN voided
+ALTER TABLE bitdex_producers DROP COLUMN voided, DROP COLUMN voided_sent;
+DROP TABLE bitdex_sources
 """
 TAKE_OVER = """
 UPDATE bitdex_producers SET generation = generation + 1

@@ -543,11 +543,11 @@ random_requests(struct arena *arena)
         ops[i] = (struct op){.kind = OP_REFRESH, .field = random_text(arena)};
         if (ops[i].field.bytes == 0)
             ops[i].field = TEXT("Post");
-        ops[i].value.kind = random_below(2) == 0 ? VALUE_INTEGER : VALUE_STRING;
-        if (ops[i].value.kind == VALUE_INTEGER)
-            ops[i].value.integer = random_long();
-        else
-            ops[i].value.string = random_text(arena);
+        ops[i].value = (struct value){.kind = VALUE_BOOLEAN, .boolean = true};
+        if (random_below(3) == 0)
+            ops[i].value = (struct value){.kind = VALUE_INTEGER, .integer = random_long()};
+        else if (random_below(2) == 0)
+            ops[i].value = (struct value){.kind = VALUE_STRING, .string = random_text(arena)};
     }
     return (struct ops){ops, count};
 }

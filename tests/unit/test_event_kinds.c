@@ -208,7 +208,8 @@ static const struct event events[] = {
         .row_id = 1006,
         .entity_id = -3,
         .ops = OPS(OP(OP_REFRESH, "Post", INTEGER(INT64_C(1) << 40)),
-                   OP(OP_REFRESH, "Model", STRING("naïve"))),
+                   OP(OP_REFRESH, "Model", STRING("naïve")),
+                   OP(OP_REFRESH, "Image", {.kind = VALUE_BOOLEAN, .boolean = true})),
     },
     {
         .epoch = 1,
@@ -511,6 +512,9 @@ test_invalid_requests_are_not_written(void **state)
     check_op_not_written(fixture, EVENT_FAN_OUT, nested, "not allowed");
     check_op_not_written(fixture, EVENT_PARENT_REFRESH, child, "not a request with an entry");
     check_op_not_written(fixture, EVENT_PARENT_REFRESH, (struct op)OP(OP_REFRESH, "", INTEGER(1)),
+                         "not a request with an entry");
+    check_op_not_written(fixture, EVENT_PARENT_REFRESH,
+                         (struct op)OP(OP_REFRESH, "e", {.kind = VALUE_BOOLEAN, .boolean = false}),
                          "not a request with an entry");
     check_op_not_written(fixture, EVENT_PARENT_REFRESH, (struct op)OP(OP_SET, "a", INTEGER(1)),
                          "not a request with an entry");

@@ -23,6 +23,12 @@ parent(const char *key)
     return (struct request){.kind = REQUEST_PARENT, .entry = 1, .key = text_of(key)};
 }
 
+static struct request
+source(uint32_t entry)
+{
+    return (struct request){.kind = REQUEST_SOURCE, .entry = entry};
+}
+
 /* The snapshot at the begin of window `tick`: it sees the transactions of the windows before. */
 static struct snapshot
 begin_of(int64_t tick)
@@ -45,7 +51,8 @@ add(struct owed *owed, int64_t tick, int64_t row_id, int32_t partition,
 static void
 add_one(struct owed *owed, int64_t tick, int64_t row_id, struct request request)
 {
-    int32_t partition = request.kind == REQUEST_PARENT ? -1 : (int32_t)(request.entity_id % P);
+    bool is_of_entity = request.kind != REQUEST_PARENT && request.kind != REQUEST_SOURCE;
+    int32_t partition = !is_of_entity ? -1 : (int32_t)(request.entity_id % P);
     add(owed, tick, row_id, partition, &request, 1);
 }
 
@@ -146,27 +153,35 @@ test_a_pause_delays_one_target(void **state)
     owed_destroy(owed);
 }
 
-/* A request that no entry answers waits for a load, outside of the list. */
+/* Requests for whole sources wait for loads, outside of the list. */
 static void
-test_unknown_entries_wait_for_a_load(void **state)
+test_sources_wait_for_loads(void **state)
 {
     struct owed *owed = owed_create(P, 100);
     struct owed_item item;
     struct owed_item items[ITEMS_MAX];
-    const struct request unknown = {.kind = REQUEST_PARENT, .entry = REQUEST_UNKNOWN_ENTRY};
     (void)state;
-    assert_false(owed_find_unknown(owed, &item));
-    add_one(owed, 1, 10, unknown);
-    add_one(owed, 2, 11, unknown);
+    assert_false(owed_find_source(owed, REQUEST_UNKNOWN_ENTRY, &item));
+    add_one(owed, 1, 10, source(REQUEST_UNKNOWN_ENTRY));
+    add_one(owed, 1, 12, source(3));
+    add_one(owed, 2, 11, source(REQUEST_UNKNOWN_ENTRY));
     assert_int_equal(list(owed, items), 0);
-    assert_true(owed_find_unknown(owed, &item));
+    assert_false(owed_find_source(owed, 2, &item));
+    assert_true(owed_find_source(owed, 3, &item));
+    assert_int_equal(item.row_count, 1);
+    assert_false(owed_next_source(owed, &item));
+    assert_int_equal(owed_count(owed, 0), 3);
+    assert_true(owed_find_source(owed, REQUEST_UNKNOWN_ENTRY, &item));
     assert_int_equal(item.row_count, 2);
+    assert_true(owed_next_source(owed, &item));
+    owed_answer(owed, item.target, 1, 0, 0);
+    assert_true(owed_find_source(owed, REQUEST_UNKNOWN_ENTRY, &item));
     owed_answer(owed, item.target, 1, 0, 0);
     assert_int_equal(owed_answered(owed)->xmax, begin_of(2).xmax);
-    assert_true(owed_find_unknown(owed, &item));
+    assert_true(owed_find_source(owed, REQUEST_UNKNOWN_ENTRY, &item));
     assert_int_equal(item.rows[0], 11);
     owed_answer(owed, item.target, 1, 0, 0);
-    assert_false(owed_find_unknown(owed, &item));
+    assert_false(owed_find_source(owed, REQUEST_UNKNOWN_ENTRY, &item));
     assert_true(owed_is_empty(owed));
     owed_destroy(owed);
 }
@@ -254,7 +269,7 @@ fill_row(struct row *row)
         row->requests[i] = is_parent ? parent(keys[random_below(COUNT_OF(keys))])
                                      : entity((int64_t)random_below(12));
     if (is_parent && random_below(8) == 0)
-        row->requests[0].entry = REQUEST_UNKNOWN_ENTRY, row->requests[0].key = TEXT("");
+        row->requests[0] = source(random_below(2) == 0 ? REQUEST_UNKNOWN_ENTRY : 1);
     row->partition = is_parent ? -1 : (int32_t)(row->requests[0].entity_id % P);
 }
 
@@ -369,7 +384,8 @@ answer_some(struct model *model)
     for (uint32_t i = 0; i < count; i++)
         if (random_below(3) > 0)
             answer(model, &items[i], 1 + (uint32_t)random_below(items[i].row_count));
-    if (random_below(4) == 0 && owed_find_unknown(model->owed, &items[0]))
+    uint32_t entry = random_below(2) == 0 ? REQUEST_UNKNOWN_ENTRY : 1;
+    if (random_below(4) == 0 && owed_find_source(model->owed, entry, &items[0]))
         answer(model, &items[0], 1 + (uint32_t)random_below(items[0].row_count));
 }
 
@@ -435,7 +451,8 @@ settle(struct model *model)
         uint32_t count = owed_list(model->owed, 0, items, ITEMS_MAX);
         for (uint32_t j = 0; j < count; j++)
             answer(model, &items[j], items[j].row_count);
-        if (owed_find_unknown(model->owed, &items[0]))
+        for (items[0] = (struct owed_item){0}; owed_next_source(model->owed, &items[0]);
+             items[0] = (struct owed_item){0})
             answer(model, &items[0], items[0].row_count);
     }
     check(model, true);
@@ -483,7 +500,7 @@ main(void)
         cmocka_unit_test(test_answered_is_the_begin_of_the_oldest_window_that_owes),
         cmocka_unit_test(test_a_row_waits_for_all_its_targets),
         cmocka_unit_test(test_a_pause_delays_one_target),
-        cmocka_unit_test(test_unknown_entries_wait_for_a_load),
+        cmocka_unit_test(test_sources_wait_for_loads),
         cmocka_unit_test(test_l10_long_keys_fill_the_record),
         cmocka_unit_test(test_l10_what_follows_a_rest_joins_it),
         cmocka_unit_test(test_random_requests_against_a_model),

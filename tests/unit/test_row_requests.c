@@ -113,9 +113,33 @@ test_unknown_entries_are_answered_by_more(void **state)
                  "{\"op\":\"refresh\",\"entry\":\"Image.level\",\"key\":2},"
                  "{\"op\":\"refresh\",\"entry\":\"Post.postedAt\",\"key\":2}]");
     assert_int_equal(requests.count, 3);
+    assert_int_equal(requests.items[0].kind, REQUEST_SOURCE);
     assert_int_equal(requests.items[0].entry, REQUEST_UNKNOWN_ENTRY);
     assert_true(request_equal(&requests.items[0], &requests.items[1]));
     assert_int_equal(requests.items[2].entry, 1);
+}
+
+/* All rows of a source, however many are named in one row of the outbox. */
+static void
+test_a_request_may_be_for_a_whole_source(void **state)
+{
+    (void)state;
+    struct row_requests requests =
+        read_row("[{\"op\":\"refresh\",\"entry\":\"Image.level\",\"all\":true},"
+                 "{\"op\":\"refresh\",\"entry\":\"Post.postedAt\",\"all\":true},"
+                 "{\"op\":\"refresh\",\"entry\":\"User.name\",\"all\":true},"
+                 "{\"op\":\"refresh\",\"entry\":\"Post.postedAt\",\"key\":2}]");
+    assert_int_equal(requests.count, 4);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(requests.items[i].kind, REQUEST_SOURCE);
+    assert_int_equal(requests.items[0].entry, 0);
+    assert_int_equal(requests.items[1].entry, 1);
+    assert_int_equal(requests.items[2].entry, REQUEST_UNKNOWN_ENTRY);
+    assert_int_equal(requests.items[3].kind, REQUEST_PARENT);
+    requests = read_row("[{\"op\":\"refresh\",\"entry\":\"Post.postedAt\",\"all\":true}]");
+    assert_int_equal(requests.count, 1);
+    assert_int_equal(requests.items[0].kind, REQUEST_SOURCE);
+    assert_int_equal(requests.items[0].entity_id, 0);
 }
 
 static int
@@ -135,6 +159,7 @@ main(void)
         cmocka_unit_test(test_fields_in_another_order_are_the_same_request),
         cmocka_unit_test(test_an_entity_is_read_once_for_a_row),
         cmocka_unit_test(test_unknown_entries_are_answered_by_more),
+        cmocka_unit_test(test_a_request_may_be_for_a_whole_source),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }
