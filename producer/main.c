@@ -24,8 +24,15 @@ static const struct cli_option letter_retry_options[] = {
     {0},
 };
 
+static const struct cli_option init_options[] = {
+    {"--remove-legacy-cleanup", NULL,
+     "drop the original's trigger that deletes rows of the outbox"},
+    {0},
+};
+
 static const struct cli_command commands[] = {
     {.name = "init",
+     .options = init_options,
      .summary = "create tables, columns, indexes and topics; may be repeated",
      .run = command_init},
     {.name = "check",

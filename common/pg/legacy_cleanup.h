@@ -13,6 +13,9 @@
 
 #define LEGACY_CLEANUP_MESSAGE                                                           \
     "the trigger trg_cleanup_bitdex_ops on bitdex_cursors deletes outbox rows that were" \
-    " never sent; remove it with: DROP TRIGGER trg_cleanup_bitdex_ops ON bitdex_cursors"
+    " never sent; remove it with bitdex-producer init --remove-legacy-cleanup, "         \
+    "or: " LEGACY_CLEANUP_DROP
+
+#define LEGACY_CLEANUP_DROP "DROP TRIGGER trg_cleanup_bitdex_ops ON bitdex_cursors"
 
 #endif

@@ -15,6 +15,8 @@
 #include "producer/source/cursor.h"
 #include "producer/source/guards.h"
 #include "producer/source/source_access.h"
+#include "producer/triggers/inherited.h"
+#include "producer/triggers/legacy.h"
 #include "producer/triggers/missing_index.h"
 #include "producer/triggers/reconcile.h"
 #include "producer/triggers/select.h"
@@ -145,6 +147,23 @@ check_loading(struct checklist *list, const struct reconcile_plan *plan)
         checklist_add(list, "loading", 0, &err);
 }
 
+/* What `triggers apply` leaves as it is. */
+static int
+note_left_alone(struct checklist *list, struct pg *pg, const struct config *config,
+                const struct reconcile_plan *plan, struct arena *arena, struct error *err)
+{
+    const struct legacy_trigger *legacy;
+    struct refusal *inherited;
+    int rc = legacy_find(pg, config, arena, &legacy, err);
+    for (; rc == 0 && legacy != NULL; legacy = legacy->next)
+        checklist_print(list, "triggers", RESULT_NOTE, legacy->message);
+    if (rc == 0)
+        rc = inherited_find(pg, plan->entries, plan->entry_count, arena, &inherited, err);
+    for (; rc == 0 && inherited != NULL; inherited = inherited->next)
+        checklist_print(list, "triggers", RESULT_NOTE, inherited->reason);
+    return rc;
+}
+
 /* `guarded`: all guards hold, so there is an outbox. */
 static void
 check_entries(struct checklist *list, struct pg *pg, const struct config *config, bool guarded)
@@ -157,6 +176,8 @@ check_entries(struct checklist *list, struct pg *pg, const struct config *config
     int planned = rc;
     if (rc == 0 && guarded)
         rc = check_triggers(pg, &plan, &arena, &err);
+    if (rc == 0)
+        rc = note_left_alone(list, pg, config, &plan, &arena, &err);
     if (rc != 0 || guarded)
         checklist_add(list, "triggers", rc, &err);
     if (planned == 0)

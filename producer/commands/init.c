@@ -16,8 +16,10 @@
 #include "common/base/memory.h"
 #include "common/config/config.h"
 #include "common/kafka/kafka_admin.h"
+#include "common/pg/legacy_cleanup.h"
 #include "common/pg/pg.h"
 #include "producer/source/outbox_sql.h"
+#include "producer/triggers/legacy.h"
 
 enum { LOCK_ATTEMPTS = 60, LOCK_PAUSE_MS = 1000 };
 
@@ -189,6 +191,41 @@ init_topics(const struct config *config, int *changes, struct error *err)
     return rc;
 }
 
+/* Drops the original's cleanup trigger, or says that it is there. */
+static int
+init_legacy_cleanup(struct pg *pg, bool remove, int *changes, struct error *err)
+{
+    const struct step step = {
+        .name = TEXT("removal of the trigger trg_cleanup_bitdex_ops"),
+        .done = TEXT("NOT " LEGACY_CLEANUP_EXISTS),
+        .statement = TEXT(LEGACY_CLEANUP_DROP ";"),
+    };
+    bool done = false;
+    if (remove)
+        return init_step(pg, &step, changes, err);
+    int rc = step_is_done(pg, &step, &done, err);
+    if (rc == 0 && !done)
+        printf("warning: " LEGACY_CLEANUP_MESSAGE "\n");
+    return rc;
+}
+
+/* What installations of the original system leave in a database. */
+static int
+init_legacy(struct pg *pg, const struct cli *cli, int *changes, struct error *err)
+{
+    struct arena arena;
+    const struct legacy_trigger *trigger = NULL;
+    arena_init(&arena);
+    bool remove = cli_find_option(cli, "--remove-legacy-cleanup") != NULL;
+    int rc = init_legacy_cleanup(pg, remove, changes, err);
+    if (rc == 0)
+        rc = legacy_find(pg, cli->config, &arena, &trigger, err);
+    for (; rc == 0 && trigger != NULL; trigger = trigger->next)
+        printf("warning: %s\n", trigger->message);
+    arena_free(&arena);
+    return rc;
+}
+
 int
 command_init(const struct cli *cli, struct error *err)
 {
@@ -200,6 +237,8 @@ command_init(const struct cli *cli, struct error *err)
         return rc;
     setvbuf(stdout, NULL, _IOLBF, 0); /* print each step at once: the next may take long */
     rc = init_database(pg, &changes, err);
+    if (rc == 0)
+        rc = init_legacy(pg, cli, &changes, err);
     pg_close(pg);
     if (rc == 0)
         rc = init_topics(cli->config, &changes, err);

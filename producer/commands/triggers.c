@@ -12,6 +12,8 @@
 #include "common/config/config.h"
 #include "common/pg/pg.h"
 #include "producer/triggers/covered.h"
+#include "producer/triggers/inherited.h"
+#include "producer/triggers/legacy.h"
 #include "producer/triggers/object.h"
 #include "producer/triggers/reconcile.h"
 #include "producer/triggers/refusal.h"
@@ -87,6 +89,17 @@ print_changes(const struct work *work, bool only_done)
     return printed;
 }
 
+/* Prints what differs and is not for `apply` to change. */
+static int
+print_legacy(struct work *work, const struct config *config, struct error *err)
+{
+    const struct legacy_trigger *legacy;
+    int rc = legacy_find(work->pg, config, &work->arena, &legacy, err);
+    for (; rc == 0 && legacy != NULL; legacy = legacy->next)
+        printf("! %s\n", legacy->message);
+    return rc;
+}
+
 int
 command_triggers_diff(const struct cli *cli, struct error *err)
 {
@@ -95,6 +108,8 @@ command_triggers_diff(const struct cli *cli, struct error *err)
     if (rc != 0)
         return rc;
     rc = work_compare(&work, err);
+    if (rc == 0)
+        rc = print_legacy(&work, cli->config, err);
     uint32_t differences = print_changes(&work, false);
     CHECK(differences == work.changes.count);
     if (rc == 0 && differences > 0)
@@ -164,16 +179,11 @@ work_apply(struct work *work, struct error *err)
 
 /* Entries that are in place go on. All refusals are printed, the last one as the error. */
 static int
-work_refuse(struct work *work, const struct config *config, struct error *err)
+refuse(const struct refusal *refusal, const struct covered_fields *covered, int rc,
+       struct error *err)
 {
-    struct covered_fields covered;
-    int rc = covered_fields_read(work->pg, config, &work->arena, &covered, err);
-    if (rc != 0)
-        return rc;
-    const struct reconcile_plan *plan = &work->plan;
-    const struct refusal *refusal = refusal_find(plan->entries, plan->entry_count, &work->arena);
     for (; refusal != NULL; refusal = refusal->next) {
-        if (!refusal_holds(refusal, &covered))
+        if (!refusal_holds(refusal, covered))
             continue;
         if (rc != 0)
             fprintf(stderr, "%s\n", err->message);
@@ -181,6 +191,22 @@ work_refuse(struct work *work, const struct config *config, struct error *err)
                           "%s", refusal->reason);
     }
     return rc;
+}
+
+static int
+work_refuse(struct work *work, const struct config *config, struct error *err)
+{
+    struct covered_fields covered;
+    struct refusal *inherited = NULL;
+    const struct reconcile_plan *plan = &work->plan;
+    int rc = covered_fields_read(work->pg, config, &work->arena, &covered, err);
+    if (rc == 0)
+        rc = inherited_find(work->pg, plan->entries, plan->entry_count, &work->arena, &inherited,
+                            err);
+    if (rc != 0)
+        return rc;
+    rc = refuse(refusal_find(plan->entries, plan->entry_count, &work->arena), &covered, 0, err);
+    return refuse(inherited, &covered, rc, err);
 }
 
 int

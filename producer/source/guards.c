@@ -84,8 +84,8 @@ guard_check_tables(struct pg *pg, const struct config *config, struct error *err
 
 static const struct guard guards[] = {
     {"direct connection", NULL, NULL, guard_check_direct},
-    {"server version", "current_setting('server_version_num')::int < 130000",
-     "PostgreSQL 13 or newer is needed", NULL},
+    {"server version", "current_setting('server_version_num')::int < 140000",
+     "PostgreSQL 14 or newer is needed", NULL},
     {"primary server", "pg_is_in_recovery()",
      "this server is a standby, where rows become visible in another order: name the primary in"
      " postgres",

@@ -161,8 +161,9 @@ bool
 refusal_holds(const struct refusal *refusal, const struct covered_fields *covered)
 {
     const struct entry *entry = refusal->entry;
-    bool is_in_place = entry->value_count > 0;
-    CHECK(entry->trigger->kind == TRIGGER_FAN_OUT);
+    bool is_in_place = entry->value_count > 0 || entry->trigger->sets_alive;
+    if (entry->trigger->sets_alive)
+        is_in_place = covered_fields_has(covered, text_of(""));
     for (uint32_t i = 0; i < entry->value_count; i++)
         is_in_place = is_in_place && covered_fields_has(covered, text_of(entry->values[i].target));
     return refusal->is_final || !is_in_place;
