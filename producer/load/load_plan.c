@@ -115,17 +115,20 @@ name_dump(const struct planner *planner, struct load_source *source)
     source->dump_name = sql_take(planner->arena, &text);
 }
 
-/* The index by which a range of entities is read. */
+/* The indexes by which a range of entities is read. */
 static int
-check_slot_index(const struct entry *entry, struct error *err)
+check_indexes(const struct entry *entry, struct error *err)
 {
     struct buffer sql = {0};
-    if (!missing_index_of_slot(entry, &sql))
+    const char *column = missing_index_of_slot(entry, &sql)  ? "slot"
+                         : missing_index_of_key(entry, &sql) ? "key of a parent"
+                                                             : NULL;
+    if (column == NULL)
         return 0;
     int rc = entry_refuse(entry, entry->trigger->place, "table", err,
-                          "no index begins with the slot, so each part of a load would read the"
+                          "no index begins with the %s, so each part of a load would read the"
                           " whole table: %s",
-                          buffer_string(&sql));
+                          column, buffer_string(&sql));
     buffer_free(&sql);
     return rc;
 }
@@ -171,7 +174,8 @@ add_range(struct planner *planner, struct pg *pg, struct load_source *source, st
     const struct load_selection *selection = planner->selection;
     source->sets_alive = source->entry->trigger->sets_alive && !selection->without_alive;
     if (selection->entries != NULL) {
-        source->is_scanned = !source->entry->slot_has_index;
+        source->is_scanned =
+            !source->entry->slot_has_index || !entry_keys_have_index(source->entry);
         plan->ranges[plan->range_count++] = *source;
         return 0;
     }
@@ -179,7 +183,7 @@ add_range(struct planner *planner, struct pg *pg, struct load_source *source, st
                                  &plan->range_count, err);
     if (rc != 0 || (source->value_count == 0 && !source->sets_alive))
         return rc;
-    rc = check_slot_index(source->entry, err);
+    rc = check_indexes(source->entry, err);
     if (rc == 0)
         plan->ranges[plan->range_count++] = *source;
     return rc;

@@ -12,6 +12,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/json/json_parse.h"
 #include "producer/load/load_session.h"
 #include "producer/load/pass_parser.h"
 #include "producer/source/copy_binary.h"
@@ -20,56 +21,121 @@
 enum {
     WAIT_MS = 50, /* between two heartbeats */
     COPY_BYTES_MAX = 32 << 20,
+    KEY_DEPTH_MAX = 2, /* of the JSON of a key: a list of scalars */
 };
 
-/* --- the column of the keys --- */
+/* --- the columns of the keys --- */
 
-/* The only column of the primary key, or the one that the query compares with. */
-static const char *
-find_column(const struct entry *entry)
+/* The foreign key that refers to the rows of the level; of a pass the primary key, without one the
+ * column that the query compares with. */
+static void
+find_columns(struct parent_reader *reader, struct arena *arena)
 {
-    if (entry_child(entry) != NULL)
-        return entry_child(entry)->foreign_key;
-    CHECK(select_is_pass(entry));
-    if (entry->key_column_count == 1)
-        return entry->key_columns[0];
-    for (uint32_t i = 0; i < entry->placeholder_count; i++)
-        if (select_query_is_key(entry, entry->placeholders[i].name))
-            return entry->placeholders[i].name;
-    return NULL;
+    const struct entry *entry = reader->source->entry;
+    const char **column = arena_alloc(arena, sizeof *column);
+    reader->keys = (struct select_keys){.columns = column, .column_count = 1};
+    if (entry->link_count > 0) {
+        CHECK(reader->level < entry->link_count);
+        *column = entry->links[reader->level].link->foreign_key;
+        return;
+    }
+    CHECK(select_is_pass(entry) && reader->level == 0);
+    if (entry->key_column_count > 0) {
+        reader->keys.columns = entry->key_columns;
+        reader->keys.column_count = entry->key_column_count;
+        return;
+    }
+    bool is_column = entry->trigger->query_source == NULL && entry->placeholder_count == 1;
+    *column = is_column ? entry->placeholders[0].name : NULL;
+    reader->keys.column_count = is_column ? 1 : 0;
 }
 
-/* Without its modifier: a cast to varchar(3) would cut a key. */
+/* Without its modifier: a cast to varchar(3) or to char(1) would cut a key. */
 static int
-read_type(struct parent_reader *reader, struct pg *pg, struct arena *arena, struct error *err)
+read_type(const struct parent_reader *reader, struct pg *pg, const char *column, const char **type,
+          struct arena *arena, struct error *err)
 {
     const struct entry *entry = reader->source->entry;
     const char *table =
-        entry_child(entry) != NULL ? entry_child_table(entry)->quoted : entry->table.quoted;
-    const char *params[] = {table, reader->column};
+        entry->link_count > 0 ? entry->links[reader->level].table.quoted : entry->table.quoted;
+    const char *params[] = {table, column};
     struct pg_result *result;
     int rc = pg_query(pg,
-                      "SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid ="
-                      " $1::regclass AND attname = $2 AND NOT attisdropped",
+                      "SELECT format('%I.%I', nspname, typname) FROM pg_attribute JOIN pg_type ON"
+                      " pg_type.oid = atttypid JOIN pg_namespace ON pg_namespace.oid ="
+                      " typnamespace WHERE attrelid = $1::regclass AND attname = $2 AND NOT"
+                      " attisdropped",
                       2, params, &result, err);
     if (rc != 0)
         return rc;
     if (pg_rows(result) == 1)
-        reader->type = arena_strdup(arena, text_of(pg_text(result, 0, 0)));
+        *type = arena_strdup(arena, text_of(pg_text(result, 0, 0)));
     else
-        rc = error_set(err, ERR_USAGE, "column %s of %s does not exist", reader->column, table);
+        rc = error_set(err, ERR_USAGE, "column %s of %s does not exist", column, table);
     pg_result_clear(result);
     return rc;
 }
 
 int
 parent_reader_prepare(struct parent_reader *reader, struct pg *pg, const struct load_source *source,
-                      const struct range_reader_options *options, struct arena *arena,
-                      struct error *err)
+                      uint32_t level, const struct range_reader_options *options,
+                      struct arena *arena, struct error *err)
 {
-    *reader = (struct parent_reader){.source = source, .options = options};
-    reader->column = find_column(source->entry);
-    return reader->column != NULL ? read_type(reader, pg, arena, err) : 0;
+    int rc = 0;
+    *reader = (struct parent_reader){.source = source, .level = level, .options = options};
+    find_columns(reader, arena);
+    const char **types = arena_alloc(arena, (reader->keys.column_count + 1) * sizeof *types);
+    for (uint32_t i = 0; rc == 0 && i < reader->keys.column_count; i++)
+        rc = read_type(reader, pg, reader->keys.columns[i], &types[i], arena, err);
+    reader->keys.types = types;
+    return rc;
+}
+
+/* --- keys of several columns --- */
+
+static bool
+is_scalar(const struct json_value *value)
+{
+    return value->kind == JSON_BOOLEAN || value->kind == JSON_INTEGER ||
+           value->kind == JSON_FLOAT || value->kind == JSON_STRING;
+}
+
+static int
+check_key(const struct parent_reader *reader, struct text key, struct arena *arena,
+          struct error *err)
+{
+    const struct json_value *value;
+    struct error reason;
+    bool is_key = json_parse(key, KEY_DEPTH_MAX, arena, &value, &reason) == 0 &&
+                  value->kind == JSON_ARRAY && value->array.count == reader->keys.column_count;
+    for (uint32_t i = 0; is_key && i < value->array.count; i++)
+        is_key = is_scalar(&value->array.items[i]);
+    if (is_key)
+        return 0;
+    return error_set(err, ERR_DATA,
+                     "its key is not a JSON array of %u texts or numbers, one for"
+                     " each column of the primary key",
+                     reader->keys.column_count);
+}
+
+/* Fills `*selected`. ERR_DATA: a key is not one of so many columns. */
+static int
+select_keys_of(const struct parent_reader *reader, const struct text *keys, uint32_t count,
+               struct select_keys *selected, struct error *err)
+{
+    int rc = 0;
+    struct arena arena;
+    CHECK(reader->keys.column_count > 0 && count > 0);
+    *selected = reader->keys;
+    selected->keys = keys;
+    selected->count = count;
+    if (selected->column_count == 1)
+        return 0;
+    arena_init(&arena);
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        rc = check_key(reader, keys[i], &arena, err);
+    arena_free(&arena);
+    return rc;
 }
 
 /* --- the copy --- */
@@ -112,10 +178,16 @@ copy(const struct parent_reader *reader, struct pg *pg, const char *query, struc
      struct error *err)
 {
     struct error ignored;
+    const struct entry *entry = reader->source->entry;
+    bool is_scan = entry->link_count > 0 && !entry_level_has_index(entry, reader->level);
     int rc = load_session_enter(pg, err);
     if (rc != 0)
         return rc;
-    rc = load_session_copy(pg, reader->source->entry, query, err);
+    /* a table of the path is read as a whole, and once is enough */
+    if (is_scan)
+        rc = pg_exec(pg, "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on", err);
+    if (rc == 0)
+        rc = load_session_copy(pg, entry, query, err);
     if (rc == 0)
         rc = read_rows(reader, pg, bytes, err);
     rc = classify(pg, rc);
@@ -178,10 +250,12 @@ parent_reader_children(const struct parent_reader *reader, struct pg *pg, const 
 {
     struct buffer sql = {0};
     struct buffer bytes = {0};
-    CHECK(reader->column != NULL && key_count > 0);
-    const struct select_keys selected = {reader->column, reader->type, keys, key_count};
-    select_append_children(&sql, reader->source->entry, &selected, begin, limit);
-    int rc = copy(reader, pg, buffer_string(&sql), &bytes, err);
+    struct select_keys selected;
+    int rc = select_keys_of(reader, keys, key_count, &selected, err);
+    if (rc != 0)
+        return rc;
+    select_append_children(&sql, reader->source->entry, reader->level, &selected, begin, limit);
+    rc = copy(reader, pg, buffer_string(&sql), &bytes, err);
     if (rc == 0)
         rc = parse_children(&bytes, key_count, arena, children, count, err);
     buffer_free(&sql);
@@ -295,16 +369,17 @@ parent_reader_fan_outs(const struct parent_reader *reader, struct pg *pg, const 
                        uint32_t *part_count, struct error *err)
 {
     struct buffer sql = {0};
-    struct fan_outs fan_outs = {
-        .reader = reader,
-        .keys = {reader->column, reader->type, keys, key_count},
-        .found = memory_zalloc(key_count * sizeof(bool)),
-    };
+    struct fan_outs fan_outs = {.reader = reader};
     const struct load_source *source = reader->source;
-    CHECK(reader->column != NULL && key_count > 0);
+    *parts = NULL;
+    *part_count = 0;
+    int rc = select_keys_of(reader, keys, key_count, &fan_outs.keys, err);
+    if (rc != 0)
+        return rc;
+    fan_outs.found = memory_zalloc(key_count * sizeof(bool));
     select_append_parents(&sql, source->entry, source->values, source->value_count, &fan_outs.keys);
-    int rc = are_gone ? 0 : read_parts(&fan_outs, pg, buffer_string(&sql), err);
-    if (rc == 0 && select_query_is_key(source->entry, reader->column))
+    rc = are_gone ? 0 : read_parts(&fan_outs, pg, buffer_string(&sql), err);
+    if (rc == 0 && select_query_is_key(source->entry, &reader->keys))
         rc = read_gone(&fan_outs, pg, err);
     buffer_free(&sql);
     free(fan_outs.found);

@@ -1,5 +1,6 @@
-/* Reads what depends on parents, by their keys, in the caller's transaction: of an entry with a
- * child table the entities of the parents, of a pass the parents' fan-outs. One thread.
+/* Reads what depends on parents, by their keys, in the caller's transaction: of an entry with links
+ * the entities of the parents, or of rows of a link between; of a pass the parents' fan-outs. One
+ * thread.
  */
 #ifndef PRODUCER_LOAD_PARENT_READER_H
 #define PRODUCER_LOAD_PARENT_READER_H
@@ -9,14 +10,17 @@
 #include "producer/load/load_chunk.h"
 #include "producer/load/load_source.h"
 #include "producer/load/range_reader.h"
+#include "producer/triggers/select.h"
 
-/* The column that has the keys, and everything that reading needs. */
+/* The columns that have the keys, and everything that reading needs. */
 struct parent_reader {
     const struct load_source *source;
+    uint32_t level; /* of the table whose rows have the keys (config_entry.h) */
     /* Of the heartbeat and the bytes of an event. */
     const struct range_reader_options *options;
-    const char *column; /* of an entry with a child table, the foreign key; NULL: unknown */
-    const char *type;   /* in SQL */
+    /* Without the keys. With links, the column is the foreign key. No column: the parents of the
+     * pass cannot be found. */
+    struct select_keys keys;
 };
 
 struct parent_child {
@@ -24,17 +28,15 @@ struct parent_child {
     int64_t slot;
 };
 
-/* `source` is of a plan in `arena`, which the reader and the options live as long as. Without a
- * column the parents cannot be found by key: the primary key is not one column, and the query is
- * not over one. */
+/* `source` is of a plan in `arena`, which the reader and the options live as long as. */
 int parent_reader_prepare(struct parent_reader *reader, struct pg *pg,
-                          const struct load_source *source,
+                          const struct load_source *source, uint32_t level,
                           const struct range_reader_options *options, struct arena *arena,
                           struct error *err);
 
 /* The child rows of the parents (select_append_children()), allocated from `arena`. `pg` is in a
  * transaction outside of a savepoint, and stays so after an error, unless it is lost. ERR_DATA: the
- * column cannot have one of the keys. */
+ * columns cannot have one of the keys. */
 int parent_reader_children(const struct parent_reader *reader, struct pg *pg,
                            const struct text *keys, uint32_t key_count, int64_t begin,
                            int64_t limit, struct arena *arena, struct parent_child **children,

@@ -50,7 +50,8 @@ static int64_t
 parent_id(const struct pass_parser *parser, const struct parent *parent)
 {
     const char *id_column = parser->source->entry->id_column;
-    if (id_column == NULL || (parser->keys != NULL && strcmp(id_column, parser->keys->column) != 0))
+    const struct select_keys *keys = parser->keys;
+    if (id_column == NULL || (keys != NULL && strcmp(id_column, keys->columns[0]) != 0))
         return 0;
     return strtoll(parent->key[0], NULL, 10);
 }

@@ -204,6 +204,9 @@ refuse_owner(const struct planner *planner, const struct sum_value *value,
     } else if (!entry->slot_has_index) {
         buffer_append_format(&text, "no index begins with the slot: ");
         missing_index_of_slot(entry, &text);
+    } else if (!entry_keys_have_index(entry)) {
+        buffer_append_format(&text, "no index begins with the key of a parent: ");
+        missing_index_of_key(entry, &text);
     }
     return text.bytes > 0 ? take(planner, &text) : NULL;
 }

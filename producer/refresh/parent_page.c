@@ -36,12 +36,13 @@ compare_keys(const void *a, const void *b)
 }
 
 void
-parent_page_begin(struct refresh_turn *turn, uint32_t entry, const uint32_t *members,
-                  uint32_t count)
+parent_page_begin(struct refresh_turn *turn, const uint32_t *members, uint32_t count)
 {
     struct parent_page *page = turn->page;
+    CHECK(count > 0);
     parent_page_drop(turn->page);
-    page->entry = entry;
+    page->entry = turn->work[members[0]].request->entry;
+    page->level = turn->work[members[0]].request->level;
     page->next_id = 0;
     page->cost_us = 0;
     page->keys = arena_alloc(&page->arena, count * sizeof *page->keys);
@@ -58,7 +59,8 @@ parent_page_begin(struct refresh_turn *turn, uint32_t entry, const uint32_t *mem
 static const struct page_key *
 find_key(const struct parent_page *page, const struct request *request)
 {
-    if (page->count == 0 || request->kind != REQUEST_PARENT || request->entry != page->entry)
+    if (page->count == 0 || request->kind != REQUEST_PARENT || request->entry != page->entry ||
+        request->level != page->level)
         return NULL;
     const struct page_key wanted = {.key = request->key};
     return bsearch(&wanted, page->keys, page->count, sizeof *page->keys, compare_keys);
@@ -163,8 +165,8 @@ parent_page_read(struct refresh_turn *turn, struct source_set *set, struct error
 {
     const struct parent_reader *parents;
     turn->page->turn_us = clock_monotonic_us();
-    int rc =
-        source_set_find_parents(set, turn->reading, turn->pg, turn->page->entry, &parents, err);
+    int rc = source_set_find_parents(set, turn->reading, turn->pg, turn->page->entry,
+                                     turn->page->level, &parents, err);
     if (rc == 0)
         rc = read_page_parts(turn, set, parents, err);
     turn->page->cost_us += clock_monotonic_us() - turn->page->turn_us;

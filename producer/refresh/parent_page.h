@@ -1,6 +1,6 @@
-/* Parents of one entry whose entities are read over several turns, in the order of their ids: how
- * far it has come. Only the requests that came before the first turn are answered when all is read.
- * One thread. For this room only.
+/* Parents of one entry and level whose entities are read over several turns, in the order of their
+ * ids: how far it has come. Only the requests that came before the first turn are answered when all
+ * is read. One thread. For this room only.
  */
 #ifndef PRODUCER_REFRESH_PARENT_PAGE_H
 #define PRODUCER_REFRESH_PARENT_PAGE_H
@@ -17,6 +17,7 @@ struct page_key;
 struct parent_page {
     struct arena arena;
     uint32_t entry;
+    uint32_t level;
     struct page_key *keys; /* sorted */
     uint32_t count;        /* of the parents; 0: no parent */
     int64_t next_id;       /* child rows from here on are due */
@@ -24,9 +25,8 @@ struct parent_page {
     int64_t turn_us;       /* monotonic: when this turn began with it */
 };
 
-/* Begins with the parents of these requests, of one entry. */
-void parent_page_begin(struct refresh_turn *turn, uint32_t entry, const uint32_t *members,
-                       uint32_t count);
+/* Begins with the parents of these requests, at least one, of one entry and level. */
+void parent_page_begin(struct refresh_turn *turn, const uint32_t *members, uint32_t count);
 void parent_page_drop(struct parent_page *page);
 
 /* The request is for one of the parents. */

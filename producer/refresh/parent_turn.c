@@ -38,12 +38,13 @@ static void
 find_members(struct refresh_turn *turn, uint32_t first, const struct source_set *set, uint32_t most,
              struct family *family)
 {
-    uint32_t entry = turn->work[first].request->entry;
+    const struct request *oldest = turn->work[first].request;
     family->members = arena_alloc(&turn->scratch, most * sizeof *family->members);
     family->keys = arena_alloc(&turn->scratch, most * sizeof *family->keys);
     for (uint32_t i = first; i < turn->count && family->count < most; i++) {
         const struct request *request = turn->work[i].request;
-        if (!refresh_turn_is_member(turn, i, set, true) || request->entry != entry)
+        if (!refresh_turn_is_member(turn, i, set, true) || request->entry != oldest->entry ||
+            request->level != oldest->level)
             continue;
         family->keys[family->count] = request->key;
         family->members[family->count++] = i;
@@ -192,7 +193,7 @@ read_scanned_parents(struct refresh_turn *turn, uint32_t first, struct source_se
     }
     find_members(turn, first, set, SCANNED_PARENTS_MAX, &family);
     while (rc == ERR_DATA) {
-        parent_page_begin(turn, turn->work[first].request->entry, family.members, family.count);
+        parent_page_begin(turn, family.members, family.count);
         rc = parent_page_read(turn, set, err);
         if (rc != ERR_DATA || family.count == 1)
             break;
@@ -209,18 +210,19 @@ read_scanned_parents(struct refresh_turn *turn, uint32_t first, struct source_se
     return rc;
 }
 
-/* The oldest parents of one entry, as many as fit the turn. */
+/* The oldest parents of one entry and level, as many as fit the turn. */
 int
 parent_turn_read(struct refresh_turn *turn, uint32_t first, struct source_set *set,
                  struct error *err)
 {
     struct family family = {.started_us = clock_monotonic_us()};
     const struct parent_reader *parents;
-    uint32_t entry = turn->work[first].request->entry;
-    int rc = source_set_find_parents(set, turn->reading, turn->pg, entry, &parents, err);
+    const struct request *request = turn->work[first].request;
+    int rc = source_set_find_parents(set, turn->reading, turn->pg, request->entry, request->level,
+                                     &parents, err);
     if (rc != 0)
         return rc;
-    if (!entry_parent_has_index(parents->source->entry))
+    if (!entry_level_has_index(parents->source->entry, request->level))
         return read_scanned_parents(turn, first, set, err);
     find_members(turn, first, set, PARENTS_MAX, &family);
     rc = find_children(turn, parents, &family, err);
@@ -239,7 +241,7 @@ parent_turn_read(struct refresh_turn *turn, uint32_t first, struct source_set *s
         refresh_turn_settle(turn, first, 0); /* until it is the first of a turn */
         return 0;
     }
-    parent_page_begin(turn, entry, family.members, 1);
+    parent_page_begin(turn, family.members, 1);
     rc = parent_page_read(turn, set, err);
     if (rc == 0 && !turn->is_settled[first])
         refresh_turn_settle(turn, first, 0);
@@ -296,14 +298,15 @@ parent_turn_read_fan_outs(struct refresh_turn *turn, uint32_t first, struct sour
     struct load_pass_part *parts;
     uint32_t count;
     uint32_t entry = turn->work[first].request->entry;
-    int rc = source_set_find_parents(set, turn->reading, turn->pg, entry, &parents, err);
+    int rc = source_set_find_parents(set, turn->reading, turn->pg, entry, 0, &parents, err);
     if (rc != 0)
         return rc;
-    find_members(turn, first, set, parents->column != NULL ? PARENTS_MAX : 1, &family);
+    bool has_key = parents->keys.column_count > 0;
+    find_members(turn, first, set, has_key ? PARENTS_MAX : 1, &family);
     turn->is_fresh = false;
-    if (parents->column == NULL) {
+    if (!has_key) {
         answer_unreadable(turn, &family,
-                          "its table has no primary key of one column, by which it would be found");
+                          "its table has no primary key, by which it would be found");
         return 0;
     }
     do {

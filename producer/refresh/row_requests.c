@@ -25,21 +25,29 @@ compare_texts(const void *a, const void *b)
     return order != 0 ? order : (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
 
-/* The same fields in another order are the same target. */
+/* Asks for the sources of these fields, which it sorts: the same fields in another order are the
+ * same target. */
 static void
-set_fields(struct request *request, const struct value *value, struct arena *arena)
+set_fields(struct request *request, struct text *fields, uint32_t count)
 {
-    uint32_t count = value->strings.count;
-    struct text *fields = arena_alloc(arena, count * sizeof *fields);
     uint32_t distinct = 0;
-    CHECK(value->kind == VALUE_STRINGS && count > 0);
-    memcpy(fields, value->strings.items, count * sizeof *fields);
+    CHECK(count > 0);
     qsort(fields, count, sizeof *fields, compare_texts);
     for (uint32_t i = 0; i < count; i++)
         if (i == 0 || !text_equal(fields[i], fields[i - 1]))
             fields[distinct++] = fields[i];
     request->fields = fields;
     request->field_count = distinct;
+}
+
+static void
+set_named_fields(struct request *request, const struct value *value, struct arena *arena)
+{
+    uint32_t count = value->strings.count;
+    struct text *fields = arena_alloc(arena, count * sizeof *fields);
+    CHECK(value->kind == VALUE_STRINGS && count > 0);
+    memcpy(fields, value->strings.items, count * sizeof *fields);
+    set_fields(request, fields, count);
 }
 
 static struct text
@@ -90,20 +98,54 @@ request_of(const struct config *config, int64_t entity_id, const struct op *op, 
         request.kind = index >= 0 ? REQUEST_CHILD : REQUEST_ENTITY;
         request.entry = index >= 0 ? (uint32_t)index : 0;
     } else if (op->value.kind != VALUE_NULL) {
-        set_fields(&request, &op->value, arena);
+        set_named_fields(&request, &op->value, arena);
     }
     return request;
 }
 
-/* Of the requests of one entity: one that answers all of them. */
-static struct request
-unite(const struct request *items, uint32_t count)
+/* Returns how many fields answer the request of an entity, 0: all of them; unless `fields` is NULL,
+ * they are copied there. */
+static uint32_t
+fields_of(const struct config *config, const struct request *request, struct text *fields)
 {
+    uint32_t count = 0;
+    const char *field;
+    CHECK(request->kind != REQUEST_PARENT);
+    if (request->kind == REQUEST_ENTITY) {
+        if (fields != NULL && request->field_count > 0)
+            memcpy(fields, request->fields, request->field_count * sizeof *fields);
+        return request->field_count;
+    }
+    for (; (field = config_entry_field(config, request->entry, count)) != NULL; count++)
+        if (fields != NULL)
+            fields[count] = text_of(field);
+    return count;
+}
+
+/* Of the requests of one entity: one that answers all of them, and reads nothing else. */
+static struct request
+unite(const struct config *config, const struct request *items, uint32_t count, struct arena *arena)
+{
+    struct request whole = {.kind = REQUEST_ENTITY, .entity_id = items[0].entity_id};
+    bool is_same = true;
+    uint32_t field_count = 0;
     CHECK(count > 0);
     for (uint32_t i = 1; i < count; i++)
-        if (!request_equal(&items[i], &items[0]))
-            return (struct request){.kind = REQUEST_ENTITY, .entity_id = items[0].entity_id};
-    return items[0];
+        is_same = is_same && request_equal(&items[i], &items[0]);
+    if (is_same)
+        return items[0];
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t added = fields_of(config, &items[i], NULL);
+        if (added == 0)
+            return whole;
+        field_count += added;
+    }
+    struct text *fields = arena_alloc(arena, field_count * sizeof *fields);
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < count; i++)
+        at += fields_of(config, &items[i], fields + at);
+    set_fields(&whole, fields, field_count);
+    return whole;
 }
 
 void
@@ -116,7 +158,7 @@ row_requests_read(const struct config *config, int64_t entity_id, const struct o
         if (ops->items[i].kind == OP_REFRESH)
             items[count++] = request_of(config, entity_id, &ops->items[i], arena);
     if (count > 0 && items[0].kind != REQUEST_PARENT && items[0].kind != REQUEST_SOURCE) {
-        items[0] = unite(items, count);
+        items[0] = unite(config, items, count, arena);
         count = 1;
     }
     *requests = (struct row_requests){items, count};

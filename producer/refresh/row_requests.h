@@ -18,8 +18,8 @@ struct row_requests {
 bool row_requests_are_possible(struct text ops);
 
 /* Fills `*requests` from the ops of an accepted row, with texts in `arena`. Several requests for
- * the row's entity are one for all of it. An entity's request that names an unknown entry is one
- * for all of it, too, and a parent's a REQUEST_SOURCE of REQUEST_UNKNOWN_ENTRY. */
+ * the row's entity are one for the sources of all of them; one that names an unknown entry is for
+ * all sources, and a parent's then is a REQUEST_SOURCE of REQUEST_UNKNOWN_ENTRY. */
 void row_requests_read(const struct config *config, int64_t entity_id, const struct ops *ops,
                        struct arena *arena, struct row_requests *requests);
 

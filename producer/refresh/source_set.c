@@ -64,7 +64,8 @@ make_plan(struct source_set *set, const struct config *config,
         return rc;
     for (uint32_t i = 0; i < plan->range_count; i++)
         set->is_scanned = set->is_scanned || plan->ranges[i].is_scanned;
-    size_t bytes = (plan->range_count + plan->pass_count + 1) * sizeof *set->parents;
+    uint32_t source_count = plan->range_count + plan->pass_count;
+    size_t bytes = ((size_t)source_count * CONFIG_LINKS_MAX + 1) * sizeof *set->parents;
     set->parents = memset(arena_alloc(&set->arena, bytes), 0, bytes);
     if (plan->range_count > 0)
         rc = range_reader_create(plan, options, &set->ranges, err);
@@ -98,8 +99,8 @@ source_at(const struct load_plan *plan, uint32_t index)
 
 int
 source_set_find_parents(struct source_set *set, const struct range_reader_options *options,
-                        struct pg *pg, uint32_t entry, const struct parent_reader **parents,
-                        struct error *err)
+                        struct pg *pg, uint32_t entry, uint32_t level,
+                        const struct parent_reader **parents, struct error *err)
 {
     struct error ignored;
     const struct load_plan *plan = set->plan;
@@ -107,18 +108,18 @@ source_set_find_parents(struct source_set *set, const struct range_reader_option
     uint32_t at = 0;
     while (at < count && source_at(plan, at)->entry->index != entry)
         at++;
-    CHECK(at < count);
-    *parents = &set->parents[at];
-    if (set->parents[at].source != NULL)
+    CHECK(at < count && level < CONFIG_LINKS_MAX);
+    struct parent_reader *reader = &set->parents[at * CONFIG_LINKS_MAX + level];
+    *parents = reader;
+    if (reader->source != NULL)
         return 0;
     int rc = load_session_enter(pg, err);
     if (rc != 0)
         return rc;
-    rc = parent_reader_prepare(&set->parents[at], pg, source_at(plan, at), options, &set->arena,
-                               err);
+    rc = parent_reader_prepare(reader, pg, source_at(plan, at), level, options, &set->arena, err);
     int left = load_session_leave(pg, rc == 0 ? err : &ignored);
     if (rc != 0)
-        set->parents[at] = (struct parent_reader){0};
+        *reader = (struct parent_reader){0};
     return rc == 0 ? left : rc;
 }
 

@@ -15,14 +15,16 @@
 
 struct source_set {
     struct request_sources sources;
-    struct arena arena;            /* of the plan */
-    const struct load_plan *plan;  /* NULL: not made */
-    struct range_reader *ranges;   /* NULL: no entity has anything of them */
-    bool is_scanned;               /* no index finds the rows of some source */
-    struct parent_reader *parents; /* by source: the ranges, then the passes; zeroed at first */
-    bool is_used;                  /* in this turn */
-    char *signature;               /* of the tables, as of the plan; NULL: not read */
-    int64_t due_us;                /* monotonic: after a refusal, not to be read before */
+    struct arena arena;           /* of the plan */
+    const struct load_plan *plan; /* NULL: not made */
+    struct range_reader *ranges;  /* NULL: no entity has anything of them */
+    bool is_scanned;              /* no index finds the rows of some source */
+    /* By source, the ranges, then the passes, and by level, CONFIG_LINKS_MAX for each source;
+     * zeroed at first. */
+    struct parent_reader *parents;
+    bool is_used;    /* in this turn */
+    char *signature; /* of the tables, as of the plan; NULL: not read */
+    int64_t due_us;  /* monotonic: after a refusal, not to be read before */
     int retry_ms;
     char problem[ERROR_MESSAGE_BYTES]; /* of the refusal; "": there was none */
 };
@@ -39,10 +41,10 @@ int source_set_prepare(struct source_set *set, const struct config *config,
                        const struct range_reader_options *options, struct pg *pg,
                        struct error *err);
 
-/* `*parents` reads what depends on parents of an entry of the set, whose plan is made. */
+/* `*parents` reads what depends on rows of a level of an entry of the set, whose plan is made. */
 int source_set_find_parents(struct source_set *set, const struct range_reader_options *options,
-                            struct pg *pg, uint32_t entry, const struct parent_reader **parents,
-                            struct error *err);
+                            struct pg *pg, uint32_t entry, uint32_t level,
+                            const struct parent_reader **parents, struct error *err);
 
 /* The next source_set_prepare() makes the plan again. */
 void source_set_drop_plan(struct source_set *set);

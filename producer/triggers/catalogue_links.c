@@ -118,7 +118,14 @@ read_link(struct pg *pg, struct arena *arena, struct entry *entry, uint32_t numb
                                     &is_unique, err);
     if (rc == 0)
         rc = read_parent_key(pg, arena, entry, number, err);
-    return rc != 0 ? rc : read_comparison(pg, entry, number, setting, err);
+    if (rc == 0)
+        rc = read_comparison(pg, entry, number, setting, err);
+    const char *name;
+    if (rc == 0)
+        rc = catalogue_indexes_read(pg, parent_of(entry, number, &name), link->parent_key,
+                                    &link->key_has_index, &link->key_is_unique, err);
+    entry->slot_is_unique = entry->slot_is_unique && link->key_is_unique;
+    return rc;
 }
 
 static int

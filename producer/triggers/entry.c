@@ -270,12 +270,28 @@ entry_parent_key(const struct entry *entry)
 }
 
 bool
-entry_parent_has_index(const struct entry *entry)
+entry_level_has_index(const struct entry *entry, uint32_t level)
 {
-    bool has_index = entry->link_count > 0;
-    for (uint32_t i = 0; i < entry->link_count; i++)
+    bool has_index = level < entry->link_count;
+    for (uint32_t i = level; i < entry->link_count; i++)
         has_index = has_index && entry->links[i].has_index;
     return has_index;
+}
+
+bool
+entry_parent_has_index(const struct entry *entry)
+{
+    return entry_level_has_index(entry, 0);
+}
+
+bool
+entry_keys_have_index(const struct entry *entry)
+{
+    CHECK(entry->links != NULL || entry->link_count == 0);
+    for (uint32_t i = 0; i < entry->link_count; i++)
+        if (!entry->links[i].key_has_index)
+            return false;
+    return true;
 }
 
 void

@@ -79,6 +79,8 @@ struct entry_link {
     struct entry_table table;
     const char *parent_key; /* the column of the table before it that link->foreign_key refers to */
     bool has_index;         /* an index finds the rows of a parent */
+    bool key_has_index;     /* an index finds the parent of a row */
+    bool key_is_unique;     /* and proves that it is the only one */
 };
 
 struct entry {
@@ -99,8 +101,8 @@ struct entry {
     struct entry_table table;
     const char *id_column; /* a primary key of one integer column; NULL: the table has none */
     bool value_is_unique;  /* of a join: no two rows add the same value to one entity */
-    /* A unique index proves that no two rows name the same entity: of a direct entry its own rows,
-     * of one with a child table the rows of that. */
+    /* Unique indexes prove that an entity has one row: of a direct entry one of its own table, of
+     * one with links one child row, which has one parent along all of them. */
     bool slot_is_unique;
     /* An index finds the rows of an entity: those of the child table, if there is one. */
     bool slot_has_index;
@@ -121,8 +123,13 @@ const struct entry_table *entry_child_table(const struct entry *entry);
 /* The key column of the entry's own table, to which the first link refers; NULL: no links. */
 const char *entry_parent_key(const struct entry *entry);
 
-/* Whether indexes find the child rows of a parent, along all links. */
+/* Whether indexes find the child rows of a row of `level`, along all links from there on. */
+bool entry_level_has_index(const struct entry *entry, uint32_t level);
+/* Likewise of a parent. */
 bool entry_parent_has_index(const struct entry *entry);
+
+/* Whether indexes find the parents of a child row, along all links; true without links. */
+bool entry_keys_have_index(const struct entry *entry);
 
 /* CHECKs the invariants of an entry that has been read from the catalogue. */
 void entry_check(const struct entry *entry);

@@ -35,6 +35,21 @@ missing_index_of_slot(const struct entry *entry, struct buffer *sql)
 }
 
 bool
+missing_index_of_key(const struct entry *entry, struct buffer *sql)
+{
+    bool is_missing = false;
+    entry_check(entry);
+    for (uint32_t i = 0; i < entry->link_count; i++) {
+        if (entry->links[i].key_has_index)
+            continue;
+        const struct entry_table *table = i == 0 ? &entry->table : &entry->links[i - 1].table;
+        buffer_append_text(sql, is_missing ? "; " : "");
+        is_missing = append_index(sql, table, entry->links[i].parent_key, NULL);
+    }
+    return is_missing;
+}
+
+bool
 missing_index_of_parent(const struct entry *entry, struct buffer *sql)
 {
     bool is_missing = false;

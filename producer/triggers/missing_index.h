@@ -12,6 +12,10 @@
  * The entities of a pass are not found by a slot, so it needs none. */
 bool missing_index_of_slot(const struct entry *entry, struct buffer *sql);
 
+/* Likewise for the parent of a row, along all links: without it, each part reads the whole table of
+ * the parents, too. */
+bool missing_index_of_key(const struct entry *entry, struct buffer *sql);
+
 /* Likewise for the child rows of one parent, along all links: one index for each that lacks one,
  * separated by "; ". */
 bool missing_index_of_parent(const struct entry *entry, struct buffer *sql);

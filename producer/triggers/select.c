@@ -1,5 +1,6 @@
 /* In the generated SQL, _row is a row of the entry's table, over which the values are expressions,
- * and _child a row of its child table.
+ * _child a row of its child table, and _link1, _link2 rows of the tables of the path between them:
+ * the number is that of the level (config_entry.h).
  */
 #include "producer/triggers/select.h"
 
@@ -68,22 +69,60 @@ append_values(struct buffer *out, const struct entry *entry, const uint32_t *val
     }
 }
 
+/* The name of the row of level `level`. */
+static void
+append_level(struct buffer *out, const struct entry *entry, uint32_t level)
+{
+    CHECK(level <= entry->link_count);
+    if (level == 0)
+        buffer_append_text(out, ROW);
+    else if (level == entry->link_count)
+        buffer_append_text(out, CHILD);
+    else
+        buffer_append_format(out, "_link%" PRIu32, level);
+}
+
+static void
+append_level_column(struct buffer *out, const struct entry *entry, uint32_t level,
+                    const char *column)
+{
+    append_level(out, entry, level);
+    buffer_append_text(out, ".");
+    sql_append_name(out, column);
+}
+
+static void
+append_level_table(struct buffer *out, const struct entry *entry, uint32_t level)
+{
+    const struct entry_table *table = level == 0 ? &entry->table : &entry->links[level - 1].table;
+    struct buffer row = {0};
+    append_level(&row, entry, level);
+    select_append_table(out, table, buffer_string(&row));
+    buffer_free(&row);
+}
+
+/* ON with the condition that a row of `level` refers to one of the level before it. */
+static void
+append_link(struct buffer *out, const struct entry *entry, uint32_t level)
+{
+    const struct entry_link *link = &entry->links[level - 1];
+    CHECK(level > 0 && link->parent_key != NULL);
+    buffer_append_text(out, " ON ");
+    append_level_column(out, entry, level - 1, link->parent_key);
+    buffer_append_text(out, " = ");
+    append_level_column(out, entry, level, link->link->foreign_key);
+}
+
 /* The tables, and the conditions that do not depend on the range. */
 static void
 append_from(struct buffer *out, const struct entry *entry)
 {
     buffer_append_text(out, " FROM ");
-    if (entry_child(entry) != NULL) {
-        CHECK(entry_parent_key(entry) != NULL);
-        select_append_table(out, entry_child_table(entry), CHILD);
+    append_level_table(out, entry, entry->link_count);
+    for (uint32_t level = entry->link_count; level > 0; level--) {
         buffer_append_text(out, " JOIN ");
-    }
-    select_append_table(out, &entry->table, ROW);
-    if (entry_child(entry) != NULL) {
-        buffer_append_text(out, " ON ");
-        sql_append_column(out, ROW, entry_parent_key(entry));
-        buffer_append_text(out, " = ");
-        sql_append_column(out, CHILD, entry_child(entry)->foreign_key);
+        append_level_table(out, entry, level - 1);
+        append_link(out, entry, level);
     }
     buffer_append_text(out, " WHERE ");
     select_append_slot(out, entry);
@@ -258,9 +297,9 @@ append_element(struct buffer *array, struct text key)
     buffer_append_text(array, "\"");
 }
 
-/* The keys as an array of the type of their column, so that an index finds them. */
+/* The keys as an array, of the type of their column so that an index finds them. */
 static void
-append_key_array(struct buffer *out, const struct select_keys *keys)
+append_key_array(struct buffer *out, const struct select_keys *keys, const char *type)
 {
     struct buffer array = {0};
     CHECK(keys->count > 0);
@@ -269,53 +308,182 @@ append_key_array(struct buffer *out, const struct select_keys *keys)
         append_element(&array, keys->keys[i]);
     buffer_append_text(&array, "}");
     sql_append_literal(out, buffer_string(&array));
-    buffer_append_format(out, "::%s[]", keys->type);
+    buffer_append_format(out, "::%s[]", type);
     buffer_free(&array);
 }
 
+/* The column of _keys that has column `number` of a key. */
+static void
+append_key_name(struct buffer *out, const struct select_keys *keys, uint32_t number)
+{
+    CHECK(number < keys->column_count);
+    if (keys->column_count == 1)
+        buffer_append_text(out, "_key");
+    else
+        buffer_append_format(out, "_key%" PRIu32, number);
+}
+
+/* The keys, as rows of _keys: their columns and _number. */
 static void
 append_key_rows(struct buffer *out, const struct select_keys *keys)
 {
-    buffer_append_text(out, "unnest(");
-    append_key_array(out, keys);
-    buffer_append_text(out, ") WITH ORDINALITY AS _keys(_key, _number)");
+    CHECK(keys->column_count > 0);
+    if (keys->column_count == 1) {
+        buffer_append_text(out, "unnest(");
+        append_key_array(out, keys, keys->types[0]);
+        buffer_append_text(out, ") WITH ORDINALITY AS _keys(_key, _number)");
+        return;
+    }
+    buffer_append_text(out, "(SELECT ");
+    for (uint32_t i = 0; i < keys->column_count; i++) {
+        buffer_append_format(out, "(_json ->> %" PRIu32 ")::%s AS ", i, keys->types[i]);
+        append_key_name(out, keys, i);
+        buffer_append_text(out, ", ");
+    }
+    buffer_append_text(out, "_number FROM unnest(");
+    append_key_array(out, keys, "jsonb");
+    buffer_append_text(out, ") WITH ORDINALITY AS _texts(_json, _number)) AS _keys");
 }
 
-/* The child rows from a slot on, up to the comparison of their foreign key. */
+/* --- children --- */
+
+/* FROM and WHERE of the rows of the path after `level` whose slot is at or above `begin`, up to the
+ * comparison of the foreign key with keys of that level. */
 static void
-append_child_rows(struct buffer *out, const struct entry *entry, int64_t begin)
+append_path(struct buffer *out, const struct entry *entry, uint32_t level, int64_t begin)
 {
-    buffer_append_text(out, "_child.");
-    sql_append_name(out, entry_child(entry)->slot);
-    buffer_append_text(out, " AS _slot FROM ");
-    select_append_table(out, entry_child_table(entry), CHILD);
+    CHECK(level < entry->link_count);
+    buffer_append_text(out, " FROM ");
+    append_level_table(out, entry, level + 1);
+    for (uint32_t next = level + 2; next <= entry->link_count; next++) {
+        buffer_append_text(out, " JOIN ");
+        append_level_table(out, entry, next);
+        append_link(out, entry, next);
+    }
     buffer_append_text(out, " WHERE ");
     select_append_slot(out, entry);
     buffer_append_format(out, " >= %" PRId64 " AND ", begin);
-    sql_append_column(out, CHILD, entry_child(entry)->foreign_key);
+    append_level_column(out, entry, level + 1, entry->links[level].link->foreign_key);
+}
+
+static void
+append_comparison(struct buffer *out, const struct select_keys *keys, bool has_index)
+{
+    CHECK(keys->column_count == 1);
+    buffer_append_text(out, has_index ? " = _key" : " = ANY (");
+    if (has_index)
+        return;
+    append_key_array(out, keys, keys->types[0]);
+    buffer_append_text(out, ")");
+}
+
+/* The first slots of one parent, or of all without an index. Through one table, an index has them
+ * in their order. Along a path they have to be sorted: OFFSET 0 keeps the planner from following an
+ * index on the slot instead, which it would do for the sake of the order, and read the whole table.
+ */
+static void
+append_slots(struct buffer *out, const struct entry *entry, uint32_t level,
+             const struct select_keys *keys, int64_t begin, bool has_index)
+{
+    bool is_path = level + 1 < entry->link_count;
+    buffer_append_text(out, is_path ? "DISTINCT _slot FROM (SELECT " : "");
+    select_append_slot(out, entry);
+    buffer_append_text(out, " AS _slot");
+    append_path(out, entry, level, begin);
+    append_comparison(out, keys, has_index);
+    buffer_append_text(out, is_path ? " OFFSET 0) AS _path ORDER BY _slot" : " ORDER BY ");
+    if (!is_path)
+        select_append_slot(out, entry);
 }
 
 void
-select_append_children(struct buffer *out, const struct entry *entry,
+select_append_children(struct buffer *out, const struct entry *entry, uint32_t level,
                        const struct select_keys *keys, int64_t begin, int64_t limit)
 {
-    CHECK(entry_child(entry) != NULL);
+    CHECK(level < entry->link_count);
     CHECK(limit > 0);
-    bool has_index = entry_parent_has_index(entry);
-    buffer_append_text(out, has_index ? "SELECT _number, _slot FROM " : "SELECT 1, ");
+    bool has_index = entry_level_has_index(entry, level);
     if (has_index) {
+        buffer_append_text(out, "SELECT _number, _slot FROM ");
         append_key_rows(out, keys);
         buffer_append_text(out, " CROSS JOIN LATERAL (SELECT ");
+    } else {
+        buffer_append_text(out, "SELECT 1, _slot FROM (SELECT ");
     }
-    append_child_rows(out, entry, begin);
-    buffer_append_text(out, has_index ? " = _key" : " = ANY (");
-    if (!has_index) {
-        append_key_array(out, keys);
-        buffer_append_text(out, ")");
+    append_slots(out, entry, level, keys, begin, has_index);
+    buffer_append_format(out, " LIMIT %" PRId64 ") AS _slots", limit);
+}
+
+/* --- parents of a pass --- */
+
+static bool
+is_key_column(const struct select_keys *keys, struct text column)
+{
+    for (uint32_t i = 0; i < keys->column_count; i++)
+        if (text_is(column, keys->columns[i]))
+            return true;
+    return false;
+}
+
+/* Calls for each column of the row that the query reads. False: there are no more. `*at` and
+ * `*number` begin with 0. */
+static bool
+next_query_column(const struct entry *entry, const char **at, uint32_t *number, struct text *column)
+{
+    if (entry->trigger->query_source != NULL) {
+        *at = *at != NULL ? *at : entry->trigger->query_source;
+        return sql_next_placeholder(at, column);
     }
-    buffer_append_text(out, " ORDER BY ");
-    select_append_slot(out, entry);
-    buffer_append_format(out, " LIMIT %" PRId64 "%s", limit, has_index ? ") AS _slots" : "");
+    if (*number == entry->placeholder_count)
+        return false;
+    *column = text_of(entry->placeholders[(*number)++].name);
+    return true;
+}
+
+bool
+select_query_is_key(const struct entry *entry, const struct select_keys *keys)
+{
+    const char *at = NULL;
+    uint32_t number = 0;
+    uint32_t count = 0;
+    struct text column;
+    CHECK(select_is_pass(entry));
+    for (; next_query_column(entry, &at, &number, &column); count++)
+        if (!is_key_column(keys, column))
+            return false;
+    return count > 0;
+}
+
+/* Does the query read that column? */
+static bool
+query_has(const struct entry *entry, const char *name)
+{
+    const char *at = NULL;
+    uint32_t number = 0;
+    struct text column;
+    while (next_query_column(entry, &at, &number, &column))
+        if (text_is(column, name))
+            return true;
+    return false;
+}
+
+/* The parents with a key; if some columns of the key make the query, all parents with the same
+ * query, of which the last one counts, as in a pass. */
+static void
+append_key_conditions(struct buffer *out, const struct entry *entry, const struct select_keys *keys)
+{
+    bool is_key = select_query_is_key(entry, keys);
+    const char *and = "";
+    for (uint32_t i = 0; i < keys->column_count; i++) {
+        if (is_key && !query_has(entry, keys->columns[i]))
+            continue;
+        buffer_append_text(out, and);
+        sql_append_column(out, ROW, keys->columns[i]);
+        buffer_append_text(out, " = ");
+        append_key_name(out, keys, i);
+        and = " AND ";
+    }
+    CHECK(*and != '\0');
 }
 
 void
@@ -331,8 +499,8 @@ select_append_parents(struct buffer *out, const struct entry *entry, const uint3
     buffer_append_text(out, " JOIN ");
     select_append_table(out, &entry->table, ROW);
     buffer_append_text(out, " ON ");
-    sql_append_column(out, ROW, keys->column);
-    buffer_append_text(out, " = _key WHERE true");
+    append_key_conditions(out, entry, keys);
+    buffer_append_text(out, " WHERE true");
     row_sql_append_filter(out, entry, ROW);
     buffer_append_text(out, " ORDER BY _number");
     if (entry->key_column_count == 0)
@@ -341,27 +509,23 @@ select_append_parents(struct buffer *out, const struct entry *entry, const uint3
     append_keys(out, entry, "");
 }
 
-bool
-select_query_is_key(const struct entry *entry, const char *column)
-{
-    const struct entry_placeholder *only = entry->placeholders;
-    return select_is_pass(entry) && entry->trigger->query_source == NULL &&
-           entry->placeholder_count == 1 && only->context == CONTEXT_VALUE &&
-           *entry->query_end == '\0' && strcmp(only->name, column) == 0;
-}
-
 void
 select_append_gone(struct buffer *out, const struct entry *entry, const uint32_t *values,
                    uint32_t value_count, const struct select_keys *keys)
 {
-    CHECK(select_query_is_key(entry, keys->column));
+    CHECK(select_query_is_key(entry, keys));
     CHECK(values != NULL || value_count == 0);
     buffer_append_text(out, "SELECT _number::text, ");
     row_sql_append_query(out, entry, ROW);
     for (uint32_t i = 0; i < value_count; i++)
         buffer_append_text(out, ", NULL");
-    buffer_append_text(out, " FROM (SELECT _number, _key AS ");
-    sql_append_name(out, keys->column);
+    buffer_append_text(out, " FROM (SELECT _number");
+    for (uint32_t i = 0; i < keys->column_count; i++) {
+        buffer_append_text(out, ", ");
+        append_key_name(out, keys, i);
+        buffer_append_text(out, " AS ");
+        sql_append_name(out, keys->columns[i]);
+    }
     buffer_append_text(out, " FROM ");
     append_key_rows(out, keys);
     buffer_append_text(out, ") AS " ROW);

@@ -22,10 +22,12 @@ struct select_range {
     uint32_t id_count;
 };
 
-/* Parents, by the values of one column. */
+/* Rows of one table by their keys: the values of some columns, most often of one. A key is text; of
+ * several columns, the text of a JSON array with a text or a number for each. */
 struct select_keys {
-    const char *column;
-    const char *type; /* of the column, in SQL; none that cuts values, as varchar(3) does */
+    const char *const *columns;
+    const char *const *types; /* by column, in SQL; none that cuts values, as varchar(3) does */
+    uint32_t column_count;
     const struct text *keys;
     uint32_t count;
 };
@@ -70,21 +72,22 @@ void select_append_next_slot(struct buffer *out, const struct entry *entry, int6
 void select_append_pass(struct buffer *out, const struct entry *entry, const uint32_t *values,
                         uint32_t value_count, const char *const *after, int64_t limit);
 
-/* The SELECT of the entities of some parents, of an entry with a child table, by the foreign key of
- * its rows: the number of the key, from 1 on, and the slot. Of each key, the first `limit`
- * child rows from slot `begin` on, in the order of slots. Without an index on that column
- * (parent_has_index) one scan finds them: they all have the number 1, and `limit` is of all keys. A
- * slot may come several times. Postgres refuses a key that its column cannot have. */
-void select_append_children(struct buffer *out, const struct entry *entry,
+/* The SELECT of the entities of some rows of level `level` of an entry with links, by the column
+ * that the next link refers to: the number of the key, from 1 on, and the slot. Of each key, the
+ * first `limit` child rows from slot `begin` on, in the order of slots. Without indexes along the
+ * path (entry_level_has_index) one scan finds them: they all have the number 1, and `limit` is of
+ * all keys. A slot may come several times. Postgres refuses a key that its column cannot have. */
+void select_append_children(struct buffer *out, const struct entry *entry, uint32_t level,
                             const struct select_keys *keys, int64_t begin, int64_t limit);
 
 /* The SELECT of the parents of a pass that have one of the keys: the number of the key, as
- * text, the query, and the values, as select_append_pass() has them. */
+ * text, the query, and the values, as select_append_pass() has them. Where a part of the key makes
+ * the query, the parents with the same query come as well: the last one counts, as in a pass. */
 void select_append_parents(struct buffer *out, const struct entry *entry, const uint32_t *values,
                            uint32_t value_count, const struct select_keys *keys);
 
-/* The keys alone make the query: it is `field eq {column}`. */
-bool select_query_is_key(const struct entry *entry, const char *column);
+/* The key alone makes the query of a pass: it reads no other column of the row. */
+bool select_query_is_key(const struct entry *entry, const struct select_keys *keys);
 
 /* Of such a query: the SELECT of a row for each key, which says that the entities have no values;
  * its columns are those of select_append_parents(). */

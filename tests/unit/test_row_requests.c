@@ -85,13 +85,21 @@ test_fields_in_another_order_are_the_same_request(void **state)
     assert_false(request_equal(&one, &other));
 }
 
-/* Different requests for one entity are one that answers all of them. */
+/* Different requests for one entity are one that answers all of them, and reads no other source: a
+ * row that is the child of several entries asks for each of them. */
 static void
 test_an_entity_is_read_once_for_a_row(void **state)
 {
     (void)state;
     struct request request = read_one("[{\"op\":\"refresh\",\"entry\":\"Post.postedAt\"},"
-                                      "{\"op\":\"refresh\",\"entry\":\"Image.level\"}]");
+                                      "{\"op\":\"refresh\",\"entry\":\"Image.level\"},"
+                                      "{\"op\":\"refresh\",\"fields\":[\"a\",\"level\"]}]");
+    assert_int_equal(request.kind, REQUEST_ENTITY);
+    assert_int_equal(request.field_count, 3);
+    assert_true(text_is(request.fields[0], "a"));
+    assert_true(text_is(request.fields[1], "level"));
+    assert_true(text_is(request.fields[2], "postedAt"));
+    request = read_one("[{\"op\":\"refresh\",\"entry\":\"Post.postedAt\"},{\"op\":\"refresh\"}]");
     assert_int_equal(request.kind, REQUEST_ENTITY);
     assert_int_equal(request.field_count, 0);
     request = read_one("[{\"op\":\"refresh\",\"fields\":[\"a\"]},"

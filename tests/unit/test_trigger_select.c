@@ -299,7 +299,9 @@ test_a_pass_reads_parents_in_the_order_of_their_key(void **state)
 }
 
 static const struct text odd_keys[] = {TEXT("7"), TEXT("it's \"a\\b\"")};
-static const struct select_keys two_keys = {"a", "text", odd_keys, 2};
+static const char *const key_a[] = {"a", "b"};
+static const char *const key_types[] = {"text", "int4"};
+static const struct select_keys two_keys = {key_a, key_types, 1, odd_keys, 2};
 #define KEY_ROWS                                                                                  \
     "unnest(E'{\"7\",\"it''s \\\\\"a\\\\\\\\b\\\\\"\"}'::text[]) WITH ORDINALITY AS _keys(_key, " \
     "_number)"
@@ -316,7 +318,32 @@ test_parents_of_a_pass_are_found_by_their_keys(void **state)
                                     " JOIN ONLY \"public\".\"T\" AS _row ON _row.\"a\" = _key"
                                     " WHERE true AND (_row.\"x\" > 0) IS TRUE ORDER BY _number,"
                                     " _row.\"a\", _row.\"b\"");
-    assert_false(select_query_is_key(&entry, "a"));
+    assert_true(select_query_is_key(&entry, &two_keys));
+}
+
+/* A key of several columns is a JSON array; those columns that make the query find the parents. */
+static void
+test_keys_of_several_columns_are_found(void **state)
+{
+    (void)state;
+    const uint32_t first = 0;
+    static const struct text keys[] = {TEXT("[\"m1\", 1]")};
+    static const struct select_keys pair = {key_a, key_types, 2, keys, 1};
+    struct buffer out = {0};
+#define PAIR_ROWS                                                                               \
+    "(SELECT (_json ->> 0)::text AS _key0, (_json ->> 1)::int4 AS _key1, _number FROM"          \
+    " unnest(E'{\"[\\\\\"m1\\\\\", 1]\"}'::jsonb[]) WITH ORDINALITY AS _texts(_json, _number))" \
+    " AS _keys"
+    make_pass();
+    select_append_parents(&out, &entry, &first, 1, &pair);
+    assert_string_equal(take(&out),
+                        "SELECT _number::text, " QUERY ", _row.\"order\" FROM " PAIR_ROWS
+                        " JOIN ONLY \"public\".\"T\" AS _row ON _row.\"a\" = _key0 WHERE true"
+                        " AND (_row.\"x\" > 0) IS TRUE ORDER BY _number, _row.\"a\", _row.\"b\"");
+    trigger.query_source = "SELECT ids FROM x WHERE y = {z}";
+    assert_false(select_query_is_key(&entry, &pair));
+    select_append_parents(&out, &entry, &first, 0, &pair);
+    assert_non_null(strstr(take(&out), " ON _row.\"a\" = _key0 AND _row.\"b\" = _key1 WHERE"));
 }
 
 static void
@@ -331,8 +358,9 @@ test_a_parent_that_is_gone_is_known_by_its_key_alone(void **state)
         .track_fields = fields,
         .track_field_count = 1,
     });
-    assert_true(select_query_is_key(&entry, "a"));
-    assert_false(select_query_is_key(&entry, "b"));
+    static const struct select_keys by_b = {key_a + 1, key_types + 1, 1, odd_keys, 2};
+    assert_true(select_query_is_key(&entry, &two_keys));
+    assert_false(select_query_is_key(&entry, &by_b));
     select_append_gone(&out, &entry, &first, 1, &two_keys);
     assert_string_equal(take(&out),
                         "SELECT _number::text, 'f eq ' || to_jsonb(_row.\"a\")::text,"
@@ -352,19 +380,91 @@ test_children_are_found_by_their_parents_keys(void **state)
         .track_field_count = 1,
     });
     entry.links[0].has_index = true;
-    select_append_children(&out, &entry, &two_keys, 5, 100);
+    select_append_children(&out, &entry, 0, &two_keys, 5, 100);
     assert_string_equal(take(&out),
                         "SELECT _number, _slot FROM " KEY_ROWS
                         " CROSS JOIN LATERAL (SELECT _child.\"slot\" AS _slot FROM ONLY"
                         " \"public\".\"C\" AS _child WHERE _child.\"slot\" >= 5 AND"
                         " _child.\"parent\" = _key ORDER BY _child.\"slot\" LIMIT 100) AS _slots");
     entry.links[0].has_index = false;
-    select_append_children(&out, &entry, &two_keys, 5, 100);
+    select_append_children(&out, &entry, 0, &two_keys, 5, 100);
+    assert_string_equal(
+        take(&out),
+        "SELECT 1, _slot FROM (SELECT _child.\"slot\" AS _slot FROM ONLY \"public\".\"C\" AS _child"
+        " WHERE _child.\"slot\" >= 5 AND _child.\"parent\" = ANY"
+        " (E'{\"7\",\"it''s \\\\\"a\\\\\\\\b\\\\\"\"}'::text[])"
+        " ORDER BY _child.\"slot\" LIMIT 100) AS _slots");
+}
+
+static const struct config_link path[] = {
+    {.table = "L", .foreign_key = "parent", .key = "id"},
+    {.table = "M", .foreign_key = "link", .key = "code"},
+    {.table = "C", .foreign_key = "middle", .slot = "slot"},
+};
+
+/* T <- L <- M <- C */
+static void
+make_path(void)
+{
+    static const char *const keys[] = {"key", "id", "code"};
+    static const struct entry_table tables[] = {
+        {"public", "L", "\"public\".\"L\"", false, NULL, 0},
+        {"public", "M", "\"public\".\"M\"", true, NULL, 0},
+        {"public", "C", "\"public\".\"C\"", false, NULL, 0},
+    };
+    make_entry((struct config_trigger){
+        .kind = TRIGGER_FAN_OUT_PER_ROW,
+        .filter = "{x} > 0",
+        .links = path,
+        .link_count = 3,
+        .track_fields = fields,
+        .track_field_count = 1,
+    });
+    for (uint32_t i = 0; i < 3; i++) {
+        entry.links[i].table = tables[i];
+        entry.links[i].parent_key = keys[i];
+        entry.links[i].has_index = true;
+    }
+    entry.slot_is_unique = false;
+}
+
+static void
+test_a_path_leads_from_the_entities_to_their_parents(void **state)
+{
+    (void)state;
+    make_path();
+    assert_string_equal(range_of(&hundred),
+                        "SELECT DISTINCT ON (_child.\"slot\") _child.\"slot\", _row.\"order\" FROM"
+                        " ONLY \"public\".\"C\" AS _child JOIN \"public\".\"M\" AS _link2 ON"
+                        " _link2.\"code\" = _child.\"middle\" JOIN ONLY \"public\".\"L\" AS _link1"
+                        " ON _link1.\"id\" = _link2.\"link\" JOIN ONLY \"public\".\"T\" AS _row ON"
+                        " _row.\"key\" = _link1.\"parent\" WHERE _child.\"slot\" IS NOT NULL AND"
+                        " (_row.\"x\" > 0) IS TRUE AND _child.\"slot\" >= 100 AND"
+                        " _child.\"slot\" < 200 ORDER BY _child.\"slot\", _row.\"key\" DESC");
+}
+
+static void
+test_children_are_found_along_the_path_from_any_level(void **state)
+{
+    (void)state;
+    struct buffer out = {0};
+    make_path();
+    select_append_children(&out, &entry, 1, &two_keys, 5, 100);
     assert_string_equal(take(&out),
-                        "SELECT 1, _child.\"slot\" AS _slot FROM ONLY \"public\".\"C\" AS _child"
-                        " WHERE _child.\"slot\" >= 5 AND _child.\"parent\" = ANY"
-                        " (E'{\"7\",\"it''s \\\\\"a\\\\\\\\b\\\\\"\"}'::text[])"
-                        " ORDER BY _child.\"slot\" LIMIT 100");
+                        "SELECT _number, _slot FROM " KEY_ROWS
+                        " CROSS JOIN LATERAL (SELECT DISTINCT _slot FROM (SELECT _child.\"slot\" AS"
+                        " _slot FROM \"public\".\"M\" AS _link2 JOIN ONLY \"public\".\"C\" AS"
+                        " _child ON _link2.\"code\" = _child.\"middle\" WHERE _child.\"slot\" >= 5"
+                        " AND _link2.\"link\" = _key OFFSET 0) AS _path ORDER BY _slot LIMIT 100)"
+                        " AS _slots");
+    entry.links[1].has_index = false; /* no scan from the last level */
+    select_append_children(&out, &entry, 2, &two_keys, 5, 100);
+    assert_begins(take(&out), "SELECT _number, _slot FROM ");
+    select_append_children(&out, &entry, 0, &two_keys, 5, 100);
+    assert_begins(take(&out),
+                  "SELECT 1, _slot FROM (SELECT DISTINCT _slot FROM (SELECT _child."
+                  "\"slot\" AS _slot FROM ONLY \"public\".\"L\" AS _link1 JOIN"
+                  " \"public\".\"M\" AS _link2 ON _link1.\"id\" = _link2.\"link\" JOIN");
 }
 
 static const char *
@@ -406,8 +506,11 @@ main(void)
         cmocka_unit_test(test_the_next_slot_is_that_of_the_table_that_has_the_slots),
         cmocka_unit_test(test_a_pass_reads_parents_in_the_order_of_their_key),
         cmocka_unit_test(test_parents_of_a_pass_are_found_by_their_keys),
+        cmocka_unit_test(test_keys_of_several_columns_are_found),
         cmocka_unit_test(test_a_parent_that_is_gone_is_known_by_its_key_alone),
         cmocka_unit_test(test_children_are_found_by_their_parents_keys),
+        cmocka_unit_test(test_a_path_leads_from_the_entities_to_their_parents),
+        cmocka_unit_test(test_children_are_found_along_the_path_from_any_level),
         cmocka_unit_test(test_a_definition_names_the_fields),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
