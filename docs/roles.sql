@@ -6,16 +6,23 @@
 --     psql -d gallery -v ON_ERROR_STOP=1 -f docs/roles.sql
 --     CREATE ROLE bitdex LOGIN PASSWORD '...' IN ROLE bitdex_producer, bitdex_consumer;
 --     GRANT SELECT ON "Image", "TagsOnImageNew", ... TO bitdex_producer;
+--     GRANT USAGE ON SCHEMA shop, ... TO bitdex_producer;
 --
--- One role for both programs is a member of both, as here. The last line depends on the installation:
--- it names the tables of `triggers` and `dump_phases`, with child tables and those that an expression or
--- a query_source reads. Loads read them, and the first run finds out whether they are empty.
+-- One role for both programs is a member of both, as here. The last lines depend on the installation:
+-- they name the tables of `triggers` and `dump_phases`, with all tables of `rows_from` and `children` and
+-- those that an expression or a query_source reads, and the schemas of these tables. Loads read them,
+-- and the first run finds out whether they are empty.
 -- bitdex-producer check names the GRANT that is missing. Where row security is on, the role must see all
 -- rows: ALTER ROLE bitdex BYPASSRLS, or connect as the owner of the tables.
 --
 -- Applications need no rights beyond those on their own tables. The trigger functions are SECURITY
--- DEFINER, so they write the outbox with the rights of their owner, whichever role changes a row. That
--- owner runs `init` and `triggers apply`; do not use its role for anything else.
+-- DEFINER, so they write the outbox with the rights of their owner, whichever role changes a row.
+--
+-- `init`, `triggers apply` and `triggers drop` are run by the owner of the tables, or by a member of that
+-- role, because Postgres lets nobody else drop, enable and comment on the triggers of a table. That role
+-- also needs CREATE on the schema of the outbox; the functions and views that it creates there are its
+-- own, so it goes on needing SELECT on the tables and INSERT on the outbox. No other role can call
+-- these functions or read these views.
 
 DO $$
 DECLARE
@@ -34,6 +41,14 @@ $$;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 REVOKE ALL ON "BitdexOps", bitdex_producers, bitdex_windows, bitdex_dead_letters, bitdex_jobs,
     bitdex_sources, bitdex_cursors FROM PUBLIC;
+
+-- The schema of the outbox. PUBLIC has this right on the schema public, unless it was revoked.
+DO $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA %s TO bitdex_producer, bitdex_consumer, bitdex_operator', (
+        SELECT relnamespace::regnamespace FROM pg_class WHERE oid = '"BitdexOps"'::regclass));
+END
+$$;
 
 -- For every command of bitdex-producer except `init`, `triggers apply` and `triggers drop`. The
 -- producer never writes ops.

@@ -2,6 +2,15 @@
 
 #include "common/base/check.h"
 
+/* One row: the role, and the schemas of tables that it may not use (null: there are none), without
+ * which Postgres would not even say whether a table exists. The tables' names come between. */
+static const char schemas_begin[] =
+    "SELECT quote_ident(current_user), string_agg(DISTINCT quote_ident(nspname), ', ')"
+    " FROM unnest(ARRAY[NULL";
+static const char schemas_end[] =
+    "]::text[]) AS name, parse_ident(name) AS part JOIN pg_namespace ON nspname = part[1]"
+    " WHERE cardinality(part) = 2 AND NOT has_schema_privilege(pg_namespace.oid, 'USAGE')";
+
 /* One row: the role, the tables that it may not read, and those that have rows which it cannot see,
  * as lists of quoted names (null: there are no such tables). The tables' names come between. */
 static const char access_begin[] =
@@ -42,19 +51,49 @@ append_tables(struct buffer *sql, const struct config *config)
             append_table(sql, config->dump_phases[i].table);
 }
 
-int
-source_access_check(struct pg *pg, const struct config *config, struct error *err)
+static int
+query_tables(struct pg *pg, const struct config *config, const char *begin, const char *end,
+             struct pg_result **result, struct error *err)
 {
     struct buffer sql = {0};
-    struct pg_result *result;
-    buffer_append_text(&sql, access_begin);
+    buffer_append_text(&sql, begin);
     append_tables(&sql, config);
-    buffer_append_text(&sql, access_end);
-    int rc = pg_query(pg, buffer_string(&sql), 0, NULL, &result, err);
+    buffer_append_text(&sql, end);
+    int rc = pg_query(pg, buffer_string(&sql), 0, NULL, result, err);
     buffer_free(&sql);
     if (rc != 0)
         return error_wrap(err, rc, "could not check who may read the source tables");
-    CHECK(pg_rows(result) == 1);
+    CHECK(pg_rows(*result) == 1);
+    return 0;
+}
+
+static int
+check_schemas(struct pg *pg, const struct config *config, struct error *err)
+{
+    struct pg_result *result;
+    int rc = query_tables(pg, config, schemas_begin, schemas_end, &result, err);
+    if (rc != 0)
+        return rc;
+    const char *role = pg_text(result, 0, 0);
+    const char *schemas = pg_text(result, 0, 1);
+    if (!pg_is_null(result, 0, 1))
+        rc = error_set(err, ERR_FATAL,
+                       "role %s may not use the schemas of source tables: GRANT USAGE ON SCHEMA %s"
+                       " TO %s",
+                       role, schemas, role);
+    pg_result_clear(result);
+    return rc;
+}
+
+int
+source_access_check(struct pg *pg, const struct config *config, struct error *err)
+{
+    struct pg_result *result;
+    int rc = check_schemas(pg, config, err);
+    if (rc == 0)
+        rc = query_tables(pg, config, access_begin, access_end, &result, err);
+    if (rc != 0)
+        return rc;
     const char *role = pg_text(result, 0, 0);
     if (!pg_is_null(result, 0, 1))
         rc = error_set(err, ERR_FATAL,

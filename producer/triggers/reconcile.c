@@ -281,37 +281,103 @@ reconcile_compare(struct pg *pg, const struct reconcile_plan *plan, struct arena
     return rc;
 }
 
+/* What a role must be allowed to do. */
+struct need {
+    const char
+        *kind; /* "table", "sequence" (of the table's id), "schema" or "owner" (of the table) */
+    const char *name; /* quoted; of a schema as it is */
+    const char *right;
+};
+
 static void
-append_need(struct buffer *out, const char *table, const char *right)
+append_need(struct buffer *out, struct need need)
 {
-    CHECK(table != NULL);
-    buffer_append_text(out, ", (");
-    sql_append_literal(out, table);
-    buffer_append_format(out, ", '%s')", right);
+    CHECK(need.name != NULL);
+    buffer_append_format(out, "%s('%s', ", out->bytes > 0 ? ", " : "", need.kind);
+    sql_append_literal(out, need.name);
+    buffer_append_format(out, ", '%s')", need.right);
 }
 
-/* The rights that the functions need, as rows of (relation, need). */
+/* The functions of triggers and the views read the table as their owner; `apply` alters it. */
 static void
-append_needs(struct buffer *out, const struct reconcile_plan *plan)
+append_table_needs(struct buffer *out, const struct entry_table *table, bool as_self)
+{
+    append_need(out, (struct need){"schema", table->schema, "USAGE"});
+    append_need(out, (struct need){"table", table->quoted, "SELECT"});
+    if (!as_self)
+        return;
+    append_need(out, (struct need){"owner", table->quoted, "ownership"});
+    for (uint32_t i = 0; i < table->partition_count; i++)
+        append_need(out, (struct need){"owner", table->partitions[i].quoted, "ownership"});
+}
+
+/* As rows of (kind, name, need). */
+static void
+append_needs(struct buffer *out, const struct reconcile_plan *plan, bool as_self)
 {
     struct buffer outbox = {0};
     CHECK(plan->outbox_schema != NULL);
     sql_append_name(&outbox, plan->outbox_schema);
     buffer_append_text(&outbox, ".\"BitdexOps\"");
-    buffer_append_text(out, "(VALUES (");
-    sql_append_literal(out, buffer_string(&outbox));
-    buffer_append_text(out, ", 'INSERT')");
+    append_need(out, (struct need){"schema", plan->outbox_schema, "USAGE"});
+    append_need(out, (struct need){"table", buffer_string(&outbox), "INSERT"});
+    append_need(out, (struct need){"sequence", buffer_string(&outbox), "USAGE"});
+    if (as_self)
+        append_need(out, (struct need){"schema", plan->outbox_schema, "CREATE"});
     for (uint32_t i = 0; i < plan->entry_count; i++) {
         const struct entry *entry = &plan->entries[i];
-        append_need(out, entry->table.quoted, "SELECT");
-        if (entry_child(entry) == NULL)
-            continue;
-        append_need(out, entry->table.quoted, "UPDATE"); /* FOR SHARE needs it */
+        append_table_needs(out, &entry->table, as_self);
         for (uint32_t j = 0; j < entry->link_count; j++)
-            append_need(out, entry->links[j].table.quoted, "SELECT");
+            append_table_needs(out, &entry->links[j].table, as_self);
     }
-    buffer_append_text(out, ") AS needs(relation, need)");
     buffer_free(&outbox);
+}
+
+/* clang-format off */
+/* Each role of `roles` and the first right that it lacks. Needs of our own objects are added to
+ * those of the plan: a function calls row functions, and reads views, of another apply, whose role
+ * may have been another one. $1: the prefix of our marks; as_self: "". */
+static const char lacking_begin[] =
+    "WITH own AS (SELECT oid, proowner AS owner, oid::regprocedure::text AS name, prorettype"
+    "  FROM pg_proc WHERE $1 <> '' AND starts_with(obj_description(oid, 'pg_proc'), $1)),"
+    " view AS (SELECT oid, relowner AS owner, oid::regclass::text AS name FROM pg_class WHERE"
+    "  $1 <> '' AND relkind = 'v' AND starts_with(obj_description(oid, 'pg_class'), $1)),"
+    " role AS (SELECT oid, rolname FROM pg_roles WHERE CASE WHEN $1 = '' THEN rolname ="
+    "  current_user ELSE oid IN (SELECT owner FROM own UNION SELECT owner FROM view) END),"
+    " need(kind, name, need) AS (VALUES ";
+static const char lacking_end[] =
+    ") SELECT rolname, need, kind, name FROM role, need WHERE NOT CASE kind"
+    "  WHEN 'table' THEN has_table_privilege(role.oid, name, need)"
+    "  WHEN 'schema' THEN has_schema_privilege(role.oid, name, need)"
+    "  WHEN 'sequence' THEN has_sequence_privilege(role.oid, pg_get_serial_sequence(name, 'id'),"
+    "   need)"
+    "  ELSE (SELECT pg_has_role(role.oid, relowner, 'USAGE') FROM pg_class WHERE oid ="
+    "   name::regclass) END"
+    " UNION ALL SELECT rolname, 'EXECUTE', 'function', own.name FROM role, own WHERE prorettype <>"
+    "  'trigger'::regtype AND role.oid IN (SELECT owner FROM own AS f WHERE f.prorettype ="
+    "  'trigger'::regtype) AND NOT has_function_privilege(role.oid, own.oid, 'EXECUTE')"
+    " UNION ALL SELECT rolname, 'SELECT', 'view', view.name FROM role, view WHERE role.oid IN"
+    "  (SELECT owner FROM own) AND NOT has_table_privilege(role.oid, view.oid, 'SELECT')"
+    " LIMIT 1";
+/* clang-format on */
+
+static int
+refuse_right(const struct pg_result *result, struct error *err)
+{
+    const char *role = pg_text(result, 0, 0);
+    const char *need = pg_text(result, 0, 1);
+    const char *kind = pg_text(result, 0, 2);
+    const char *name = pg_text(result, 0, 3);
+    if (strcmp(kind, "owner") == 0)
+        return error_set(err, ERR_FATAL,
+                         "role %s does not own table %s, and Postgres lets only the owner drop,"
+                         " enable and comment on its triggers: run triggers apply and drop as the"
+                         " owner of the tables, or as a member of that role",
+                         role, name);
+    bool is_sequence = strcmp(kind, "sequence") == 0;
+    return error_set(err, ERR_FATAL,
+                     "role %s, as which the trigger functions run, lacks %s on %s %s: GRANT it",
+                     role, need, is_sequence ? "the sequence of" : kind, name);
 }
 
 int
@@ -319,31 +385,23 @@ reconcile_check_rights(struct pg *pg, const struct reconcile_plan *plan, bool as
                        struct error *err)
 {
     struct buffer sql = {0};
+    struct buffer needs = {0};
     struct buffer mark = {0};
     struct pg_result *result;
-    mark_append_prefix(&mark, plan->outbox_schema);
-    const char *const params[] = {buffer_string(&mark)};
-    buffer_append_text(&sql, "SELECT rolname, need, relation FROM pg_roles, ");
-    append_needs(&sql, plan);
-    buffer_append_format(
-        &sql,
-        " WHERE %s AND NOT (has_table_privilege(pg_roles.oid, relation, need) AND (need <> 'INSERT'"
-        " OR has_sequence_privilege(pg_roles.oid, pg_get_serial_sequence(relation, 'id'),"
-        " 'USAGE'))) LIMIT 1",
-        as_self ? "rolname = current_user AND $1 <> ''"
-                : "pg_roles.oid IN (SELECT proowner FROM pg_proc WHERE"
-                  " starts_with(obj_description(oid, 'pg_proc'), $1))");
-    int rc = pg_query(pg, buffer_string(&sql), 1, params, &result, err);
+    if (!as_self)
+        mark_append_prefix(&mark, plan->outbox_schema);
+    append_needs(&needs, plan, as_self);
+    buffer_append_format(&sql, "%s%s%s", lacking_begin, buffer_string(&needs), lacking_end);
+    const char *param = buffer_string(&mark);
+    int rc = pg_query(pg, buffer_string(&sql), 1, &param, &result, err);
     buffer_free(&sql);
+    buffer_free(&needs);
     buffer_free(&mark);
     if (rc != 0)
         return error_wrap(err, rc, "cannot read the rights of roles");
+    CHECK(pg_rows(result) <= 1);
     if (pg_rows(result) > 0)
-        rc = error_set(err, ERR_FATAL,
-                       "role %s, as which the trigger functions run, lacks %s on %s%s: GRANT it",
-                       pg_text(result, 0, 0), pg_text(result, 0, 1), pg_text(result, 0, 2),
-                       strcmp(pg_text(result, 0, 1), "INSERT") == 0 ? " and USAGE on its sequence"
-                                                                    : "");
+        rc = refuse_right(result, err);
     pg_result_clear(result);
     return rc;
 }

@@ -64,8 +64,9 @@ void reconcile_compare_objects(const struct trigger_objects *objects,
                                const struct in_place *in_place, struct arena *arena,
                                struct reconcile_changes *changes);
 
-/* Checks that the owners of our functions, or with `as_self` the role of this session, have the
- * rights that the functions need. ERR_FATAL names the first right that is missing. */
+/* Checks that the owners of our functions and views have the rights that these need; with `as_self`
+ * that the role of this session has them, and what `apply` needs: it creates objects in the schema
+ * of the outbox, and owns the tables. ERR_FATAL names the first right that is missing. */
 int reconcile_check_rights(struct pg *pg, const struct reconcile_plan *plan, bool as_self,
                            struct error *err);
 

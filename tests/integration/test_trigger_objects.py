@@ -2,6 +2,7 @@
 
 import unittest
 
+import psycopg
 from test_triggers import TriggerCase
 
 PARTS = """
@@ -134,6 +135,64 @@ class Objects(TriggerCase):
         self.assertEqual(self.row_triggers("bitdex_cursors"), [])
         done = self.pipeline.producer.command("init", "--remove-legacy-cleanup")
         self.assertEqual(done.stdout, "nothing to do\n")
+
+
+class Rights(TriggerCase):
+    """F14: what the role of `triggers apply` needs, and what the functions go on needing."""
+
+    def setUp(self):
+        super().setUp()
+        self.execute("CREATE SCHEMA shop;"
+                     "CREATE TABLE shop.item (id bigint PRIMARY KEY, level integer)")
+        self.configure("\ntriggers:\n  - " + DIRECT % "shop.item" + "\n")
+        self.role = f"bitdex_apply_{self.connection.info.backend_pid}"
+        self.execute(f"CREATE ROLE {self.role} LOGIN")
+        self.addCleanup(self.execute, f"DROP OWNED BY {self.role} CASCADE; DROP ROLE {self.role}")
+        self.pipeline.producer.set_variable(
+            "BITDEX_POSTGRES", psycopg.conninfo.make_conninfo(self.pipeline.dsn, user=self.role))
+
+    def test_f14_apply_names_what_it_lacks(self):
+        """`triggers apply` names each right that its role lacks, ownership of the tables included,
+        and succeeds with exactly these rights."""
+        def grant(statement, wanted):
+            done = self.triggers("apply", check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(wanted, done.stderr)
+            self.execute(statement.format(role=self.role))
+        grant("GRANT USAGE ON SCHEMA shop TO {role}", "schema shop")
+        grant("GRANT SELECT ON shop.item TO {role}", "permission denied for table item")
+        grant('GRANT INSERT ON "BitdexOps" TO {role}', 'lacks INSERT on table "public"."BitdexOps"')
+        grant('GRANT USAGE ON SEQUENCE "BitdexOps_id_seq" TO {role}',
+              'lacks USAGE on the sequence of "public"."BitdexOps"')
+        grant("GRANT CREATE ON SCHEMA public TO {role}", "lacks CREATE on schema public")
+        grant("ALTER TABLE shop.item OWNER TO {role}",
+              f'role {self.role} does not own table "shop"."item"')
+        self.triggers("apply")
+        self.execute("INSERT INTO shop.item VALUES (1, 1)")
+        self.assertEqual([entity for entity, _ in self.ops()], [1])
+
+    def test_f14_check_names_what_the_functions_lost(self):
+        """`check` names a right that the owner of the functions has lost since `apply`."""
+        self.execute(f'''GRANT INSERT ON "BitdexOps" TO {self.role};
+            GRANT USAGE ON SEQUENCE "BitdexOps_id_seq" TO {self.role};
+            GRANT CREATE ON SCHEMA public TO {self.role}; GRANT USAGE ON SCHEMA shop TO {self.role};
+            ALTER TABLE shop.item OWNER TO {self.role}''')
+        self.triggers("apply")
+        self.pipeline.producer.set_variable("BITDEX_POSTGRES", self.pipeline.dsn)
+        self.assertNotIn("lacks", self.pipeline.producer.command("check", check=False).stdout)
+        for right, wanted in (('INSERT ON "BitdexOps"', 'INSERT on table "public"."BitdexOps"'),
+                              ("USAGE ON SCHEMA shop", "USAGE on schema shop"),
+                              ("SELECT ON shop.item", 'SELECT on table "shop"."item"')):
+            self.execute(f"REVOKE {right} FROM {self.role}")
+            done = self.pipeline.producer.command("check", check=False)
+            self.assertIn(f"role {self.role}, as which the trigger functions run, lacks {wanted}",
+                          done.stdout)
+            self.execute(f"GRANT {right} TO {self.role}")
+
+    def test_f14_the_producer_needs_the_schema(self):
+        """`check` names the schema that the producer's role may not use."""
+        done = self.pipeline.producer.command("check", check=False)
+        self.assertIn(f"GRANT USAGE ON SCHEMA shop TO {self.role}", done.stdout)
 
 
 if __name__ == "__main__":

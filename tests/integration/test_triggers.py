@@ -800,7 +800,7 @@ triggers:
         self.pipeline.producer.set_variable("BITDEX_POSTGRES", dsn)
         done = self.triggers("apply", check=False)
         self.assertEqual(done.returncode, 1)
-        self.assertIn(f'role {role}, as which the trigger functions run, lacks INSERT on '
+        self.assertIn(f'role {role}, as which the trigger functions run, lacks INSERT on table '
                       '"public"."BitdexOps"', done.stderr)
 
 
