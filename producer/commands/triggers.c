@@ -66,9 +66,10 @@ command_triggers_print(const struct cli *cli, struct error *err)
         return rc;
     const struct trigger_object *object = work.plan.objects.first;
     CHECK((object == NULL) == (work.plan.objects.count == 0));
+    printf("BEGIN;\n"); /* SET LOCAL ends with the transaction */
     for (; object != NULL; object = object->next)
-        printf("-- %s: %s\n%s%s", object->table, object->why, object->sql,
-               object->next != NULL ? "\n" : "");
+        printf("\n-- %s: %s\n%s", object->table, object->why, object->sql);
+    printf("\nCOMMIT;\n");
     work_end(&work);
     return 0;
 }

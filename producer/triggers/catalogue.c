@@ -9,6 +9,7 @@
 
 #include "common/base/check.h"
 #include "common/config/config.h"
+#include "producer/triggers/catalogue_columns.h"
 #include "producer/triggers/catalogue_links.h"
 #include "producer/triggers/catalogue_table.h"
 #include "producer/triggers/catalogue_value.h"
@@ -49,7 +50,7 @@ read_filter(struct pg *pg, const struct entry *entry, struct error *err)
 }
 
 static int
-read_values(struct pg *pg, struct entry *entry, struct error *err)
+read_values(struct pg *pg, struct arena *arena, struct entry *entry, struct error *err)
 {
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < entry->value_count; i++) {
@@ -58,30 +59,10 @@ read_values(struct pg *pg, struct entry *entry, struct error *err)
         rc = catalogue_expression_read(pg, entry, &entry->table, value->place, value->setting,
                                        value->expression, &type, err);
         catalogue_value_fill(value, &type);
+        if (rc == 0 && !sql_is_column(value->expression))
+            rc = catalogue_type_name(pg, arena, type.id, &value->type, err);
     }
     return rc;
-}
-
-/* Which of the columns that the entry reads can be compared with "=". */
-static int
-read_columns(struct pg *pg, const struct entry *entry, struct error *err)
-{
-    struct pg_result *result;
-    int rc = pg_query(pg,
-                      "SELECT attname, form IN ('plain', 'seconds') FROM pg_attribute,"
-                      " LATERAL (" CATALOGUE_FORM_OF(
-                          "atttypid") ") AS forms"
-                                      " WHERE attrelid = $1::regclass AND NOT attisdropped",
-                      1, &entry->table.quoted, &result, err);
-    if (rc != 0)
-        return rc;
-    for (int i = 0; i < pg_rows(result); i++) {
-        struct entry_column *column = entry_find_column(entry, text_of(pg_text(result, i, 0)));
-        if (column != NULL)
-            column->is_comparable = pg_boolean(result, i, 1);
-    }
-    pg_result_clear(result);
-    return 0;
 }
 
 static int
@@ -235,17 +216,17 @@ catalogue_read(struct pg *pg, struct arena *arena, struct entry *entry, struct e
         rc = catalogue_table_read(pg, arena, entry, entry->trigger->place, "table",
                                   entry->trigger->table, &entry->table, err);
     if (rc == 0)
+        rc = catalogue_columns_read(pg, arena, &entry->table, err);
+    if (rc == 0)
         rc = catalogue_links_find(pg, arena, entry, err);
     if (rc == 0)
         rc = set_search_path(pg, entry, err);
     if (rc == 0)
         rc = read_filter(pg, entry, err);
     if (rc == 0)
-        rc = read_values(pg, entry, err);
+        rc = read_values(pg, arena, entry, err);
     if (rc == 0)
         rc = read_by_kind(pg, arena, entry, err);
-    if (rc == 0)
-        rc = read_columns(pg, entry, err);
     if (rc != 0 && rc != ERR_USAGE) /* which names the setting already */
         return error_wrap(err, rc, "cannot read the catalogue for triggers[%u], table %s",
                           entry->index, entry->trigger->table);

@@ -4,6 +4,7 @@
 
 #include "common/base/check.h"
 #include "common/config/config.h"
+#include "producer/triggers/catalogue_columns.h"
 #include "producer/triggers/catalogue_table.h"
 #include "producer/triggers/catalogue_value.h"
 #include "producer/triggers/sql.h"
@@ -33,6 +34,8 @@ catalogue_links_find(struct pg *pg, struct arena *arena, struct entry *entry, st
         CHECK(link->table != NULL);
         rc = catalogue_table_read(pg, arena, entry, link->place, setting, link->table,
                                   &entry->links[i].table, err);
+        if (rc == 0)
+            rc = catalogue_columns_read(pg, arena, &entry->links[i].table, err);
     }
     return rc;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "producer/triggers/catalogue_table.h"
 #include "producer/triggers/sql.h"
 
 static const char *const wire_names[] = {
@@ -84,8 +85,27 @@ catalogue_type_read(struct pg *pg, int64_t type_id, struct catalogue_type *type,
     if (rc != 0)
         return rc;
     fill_type(result, type);
+    type->id = type_id;
     pg_result_clear(result);
     return 0;
+}
+
+int
+catalogue_type_name(struct pg *pg, struct arena *arena, int64_t type_id, const char **name,
+                    struct error *err)
+{
+    char *oid = memory_format("%lld", (long long)type_id);
+    const char *param = oid;
+    CHECK(type_id > 0);
+    int rc = catalogue_name_read(pg, arena,
+                                 "SELECT quote_ident(nspname) || '.' || quote_ident(typname) FROM"
+                                 " pg_type JOIN pg_namespace ON pg_namespace.oid = typnamespace"
+                                 " WHERE pg_type.oid = $1::oid",
+                                 1, &param, name, err);
+    if (rc == 0 && *name == NULL)
+        rc = error_set(err, ERR_FATAL, "type %s was dropped meanwhile: try again", oid);
+    free(oid);
+    return rc;
 }
 
 int

@@ -15,6 +15,7 @@
 
 /* What the database says of the type of an expression. */
 struct catalogue_type {
+    int64_t id; /* its oid */
     enum entry_form form;
     enum entry_wire wire;
     uint8_t integer_bytes;
@@ -78,6 +79,10 @@ int catalogue_slot_read(struct pg *pg, const struct entry *entry, const struct e
 
 /* Of a type, by its object id. */
 int catalogue_type_read(struct pg *pg, int64_t type_id, struct catalogue_type *type,
+                        struct error *err);
+
+/* The name of a type, quoted, with its schema. */
+int catalogue_type_name(struct pg *pg, struct arena *arena, int64_t type_id, const char **name,
                         struct error *err);
 
 void catalogue_value_fill(struct entry_value *value, const struct catalogue_type *type);

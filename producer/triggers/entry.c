@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "common/base/check.h"
+#include "common/config/config_entry.h"
 #include "common/config/config_trigger.h"
 #include "producer/triggers/sql.h"
 
@@ -174,6 +175,17 @@ entry_form_is_array(enum entry_form form)
     return form == FORM_ARRAY || form == FORM_TEXT_ARRAY;
 }
 
+const struct entry_table_column *
+entry_table_find(const struct entry_table *table, struct text name)
+{
+    CHECK(name.bytes > 0);
+    CHECK(table->columns != NULL || table->column_count == 0);
+    for (uint32_t i = 0; i < table->column_count; i++)
+        if (text_is(name, table->columns[i].name))
+            return &table->columns[i];
+    return NULL;
+}
+
 struct entry_column *
 entry_find_column(const struct entry *entry, struct text name)
 {
@@ -300,6 +312,9 @@ entry_create(const struct config *config, uint32_t index, struct arena *arena, s
     CHECK(index < config->trigger_count);
     const struct config_trigger *trigger = &config->triggers[index];
     *entry = (struct entry){.index = index, .file = config->path, .trigger = trigger};
+    struct buffer name = {0};
+    config_entry_append_name(config, index, &name);
+    entry->name = sql_take(arena, &name);
     create_values(entry, arena);
     for (uint32_t i = 0; i < entry->value_count; i++)
         entry->values[i].is_multi_value =

@@ -33,6 +33,13 @@ enum entry_wire {
     WIRE_JSON, /* any other value, as JSON */
 };
 
+/* How two values of a column are told apart: equal is not always the same (F92). */
+enum entry_identity {
+    IDENTITY_IMAGE, /* as stored: any type */
+    IDENTITY_EQUAL, /* "=" of pg_catalog, which compares the whole value */
+    IDENTITY_TEXT,  /* the same with the collation "C" */
+};
+
 struct entry_value {
     const char *target;        /* the field */
     const char *expression;    /* SQL over {column} */
@@ -44,6 +51,7 @@ struct entry_value {
     uint8_t integer_bytes;     /* catalogue; of an integer type, else 0 */
     bool is_padded;            /* catalogue; char(n), whose blanks a cast to text removes */
     bool has_floats;           /* catalogue; how Postgres prints them depends on a setting */
+    const char *type; /* catalogue; of an expression that is not a column: quoted, with schema */
 };
 
 /* Where a {name} is in a fan-out's query: after `eq`, after `in`, or inside [...]. */
@@ -59,8 +67,17 @@ struct entry_placeholder {
 /* A column of the table that the entry reads. */
 struct entry_column {
     const char *name;
-    bool is_comparable; /* catalogue: "=" of its type compares the whole value */
     struct entry_column *next;
+};
+
+/* A column of a table, as the catalogue has it. */
+struct entry_table_column {
+    const char *name;
+    const char *type; /* quoted, with its schema */
+    enum entry_identity identity;
+    bool is_integer; /* of 2, 4 or 8 bytes, as is what follows of a domain that of its base type */
+    bool is_text;    /* or a uuid or an enum: no setting changes how it is printed */
+    bool is_builtin; /* its "=" is in pg_catalog */
 };
 
 struct entry_table {
@@ -70,6 +87,11 @@ struct entry_table {
     bool is_partitioned;
     struct entry_table *partitions; /* of all levels; a partition itself has NULL here */
     uint32_t partition_count;
+    const struct entry_table_column *columns; /* of a partition, NULL */
+    uint32_t column_count;
+    const char *id_column; /* a primary key of one integer column; NULL: the table has none */
+    const char *const *partition_keys; /* those that are columns */
+    uint32_t partition_key_count;
 };
 
 /* A link of the path to the rows of the entities, parent first. */
@@ -86,6 +108,7 @@ struct entry_link {
 struct entry {
     uint32_t index;   /* in the list `triggers` */
     const char *file; /* of the configuration */
+    const char *name; /* by which requests refer to it (config_entry.h) */
     const struct config_trigger *trigger;
     struct entry_value *values; /* tracked and computed; of a join, the values that its row adds */
     uint32_t value_count;
@@ -110,6 +133,10 @@ struct entry {
     const char *const *key_columns;
     uint32_t key_column_count;
     const char *outbox_schema;
+    /* Of a direct entry that deletes entities: those whose rows may outlive their entity (F78), by
+     * index. catalogue_read_outliving() fills them. */
+    const uint32_t *outliving;
+    uint32_t outliving_count;
 };
 
 /* Fills `*entry` from entry `index` of the configuration; the catalogue's members are zero. */
@@ -133,6 +160,10 @@ bool entry_keys_have_index(const struct entry *entry);
 
 /* CHECKs the invariants of an entry that has been read from the catalogue. */
 void entry_check(const struct entry *entry);
+
+/* The column of a table that has been read from the catalogue; NULL: it has none of that name. */
+const struct entry_table_column *entry_table_find(const struct entry_table *table,
+                                                  struct text name);
 
 /* NULL: the entry does not read that column. */
 struct entry_column *entry_find_column(const struct entry *entry, struct text name);

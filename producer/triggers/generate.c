@@ -1,124 +1,145 @@
+/* Happy path of a table: collect its roles (row_table.h), create what looks at its rows
+ * (row_function.h), then one function and one trigger for each event.
+ *
+ * A trigger's WHEN names every column that the functions read: that of UPDATE, so that other
+ * changes cost no call; those of INSERT and DELETE, which are always true, so that DROP COLUMN ...
+ * CASCADE drops the triggers along with the functions that it drops, and the application's writes
+ * go on (F91).
+ */
 #include "producer/triggers/generate.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/check.h"
 #include "common/config/config.h"
-#include "common/config/config_trigger.h"
 #include "producer/triggers/body.h"
 #include "producer/triggers/digest.h"
 #include "producer/triggers/mark.h"
+#include "producer/triggers/object_name.h"
+#include "producer/triggers/row_function.h"
+#include "producer/triggers/row_ops.h"
 #include "producer/triggers/row_sql.h"
+#include "producer/triggers/row_table.h"
 #include "producer/triggers/sql.h"
 
-enum {
-    NAME_HASH_DIGITS = 8,
-    NAME_BYTES_MAX = 63, /* PostgreSQL's NAMEDATALEN - 1: a longer name would be cut */
-};
-
-enum events { ON_INSERT, ON_INSERT_OR_DELETE, ON_UPDATE, ON_TRUNCATE };
-static const char *const events_sql[] = {
-    [ON_INSERT] = "AFTER INSERT",
-    [ON_INSERT_OR_DELETE] = "AFTER INSERT OR DELETE",
-    [ON_UPDATE] = "AFTER UPDATE",
-    [ON_TRUNCATE] = "BEFORE TRUNCATE",
-};
-
-static const int events_bits[] = {
-    [ON_INSERT] = TRIGGER_ON_INSERT,
-    [ON_INSERT_OR_DELETE] = TRIGGER_ON_INSERT | TRIGGER_ON_DELETE,
-    [ON_UPDATE] = TRIGGER_ON_UPDATE,
-    [ON_TRUNCATE] = TRIGGER_ON_TRUNCATE,
-};
-
-/* One object that an entry needs. */
+/* A trigger and its function. */
 struct request {
-    const struct entry *entry;
-    const struct entry_table *root;
-    const struct entry_table *table; /* the root or a partition of it */
-    enum events events;
-    const char *suffix; /* of both names */
+    const struct row_table *table;
+    const struct entry_table *on; /* the table or a partition of it */
+    int event;                    /* TRIGGER_ON_... */
+    const char *suffix;           /* of both names */
     const char *why;
-    bool is_child;
 };
 
-/* Does the function evaluate SQL of the configuration, or write a value as Postgres prints it? The
- * result of both can depend on settings of the session. */
+/* --- settings --- */
+
+/* Can the result of a value depend on settings of the session, because an expression is evaluated
+ * or because of how Postgres prints it? */
 static bool
-depends_on_settings(const struct entry *entry)
+values_depend(const struct row_role *role)
 {
+    const struct entry *entry = role->entry;
+    if (entry->trigger->filter != NULL && role->level == 0)
+        return true;
+    if (role->kind == ROLE_PARENT)
+        return false;
     for (uint32_t i = 0; i < entry->value_count; i++) {
         const struct entry_value *value = &entry->values[i];
         if (!sql_is_column(value->expression) || value->has_floats || value->form == FORM_TEXT ||
             value->form == FORM_TEXT_ARRAY)
             return true;
     }
-    for (uint32_t i = 0; i < entry->placeholder_count; i++)
-        if (entry->placeholders[i].form == FORM_TEXT ||
-            entry->placeholders[i].form == FORM_TEXT_ARRAY)
+    return false;
+}
+
+static bool
+keys_depend(const struct row_table *table, const struct row_role *role)
+{
+    for (uint32_t i = 0; i < role->key_count; i++) {
+        const struct entry_table_column *column =
+            entry_table_find(table->table, text_of(role->keys[i]));
+        CHECK(column != NULL);
+        if (!column->is_integer && !column->is_text)
             return true;
-    return entry->trigger->filter != NULL || entry->trigger->query_source != NULL;
+    }
+    return false;
+}
+
+static bool
+depends_on_settings(const struct row_table *table)
+{
+    for (const struct row_group *group = table->groups; group != NULL; group = group->next)
+        for (const struct row_role *role = group->roles; role != NULL; role = role->next)
+            if (role->kind != ROLE_CHILD && values_depend(role))
+                return true;
+    for (const struct row_role *role = table->parents; role != NULL; role = role->next)
+        if (values_depend(role) || keys_depend(table, role))
+            return true;
+    return false;
+}
+
+/* The entry whose expressions the function evaluates, by its search_path; NULL: there are none, so
+ * that nothing is resolved outside of pg_catalog. */
+static const struct entry *
+find_evaluated(const struct row_table *table)
+{
+    for (const struct row_group *group = table->groups; group != NULL; group = group->next)
+        for (const struct row_role *role = group->roles; role != NULL; role = role->next) {
+            if (role->filter != NULL)
+                return role->entry;
+            for (uint32_t i = 0; role->values != NULL && i < role->entry->value_count; i++)
+                if (role->values[i] != NULL)
+                    return role->entry;
+        }
+    for (const struct row_role *role = table->parents; role != NULL; role = role->next)
+        if (role->filter != NULL)
+            return role->entry;
+    return NULL;
 }
 
 /* SECURITY DEFINER, so that a role that changes a row needs no right on the outbox. This requires a
  * fixed search_path, or the caller could make the owner run other functions. The other settings
  * take time at every call, and are set only where the value of an expression may depend on them. */
 static void
-append_settings(struct buffer *out, const struct request *request)
+append_settings(struct buffer *out, const struct row_table *table, bool is_truncate)
 {
-    const struct entry *entry = request->entry;
+    const struct entry *evaluated = is_truncate ? NULL : find_evaluated(table);
     buffer_append_text(out, "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = ");
-    row_sql_append_search_path(out, entry);
-    if (depends_on_settings(entry))
-        buffer_append_text(out,
-                           "\nSET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle"
-                           " = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1");
+    if (evaluated != NULL)
+        row_sql_append_search_path(out, evaluated);
+    else
+        buffer_append_text(out, "pg_catalog, pg_temp");
+    if (!is_truncate && depends_on_settings(table))
+        buffer_append_text(out, "\nSET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET"
+                                " intervalstyle = 'postgres' SET bytea_output = 'hex' SET"
+                                " extra_float_digits = 1 SET standard_conforming_strings = on SET"
+                                " quote_all_identifiers = off");
 }
+
+/* --- functions --- */
 
 static void
 append_body(struct buffer *out, const struct request *request)
 {
     size_t begin = out->bytes;
-    if (request->events == ON_TRUNCATE)
-        body_append_truncate(out, request->entry, request->table, request->is_child);
-    else if (request->is_child)
-        body_append_child(out, request->entry);
-    else
-        body_append_row(out, request->entry, request->events == ON_UPDATE);
+    switch (request->event) {
+    case TRIGGER_ON_INSERT:
+        body_append_insert(out, request->table);
+        break;
+    case TRIGGER_ON_UPDATE:
+        body_append_update(out, request->table);
+        break;
+    case TRIGGER_ON_DELETE:
+        body_append_delete(out, request->table);
+        break;
+    default:
+        CHECK(request->event == TRIGGER_ON_TRUNCATE);
+        body_append_truncate(out, request->table, request->on);
+    }
     CHECK(out->bytes >= begin + 4);
     CHECK(memcmp(out->data + out->bytes - 4, "\nEND", 4) == 0);
     CHECK(memchr(out->data + begin, '\0', out->bytes - begin) == NULL);
-}
-
-/* The part of CREATE TRIGGER between the trigger's name and EXECUTE FUNCTION. */
-static void
-append_event(struct buffer *out, const struct request *request)
-{
-    CHECK(request->events <= ON_TRUNCATE);
-    CHECK(request->table->quoted != NULL);
-    buffer_append_format(out, "%s ON %s\n    FOR EACH %s", events_sql[request->events],
-                         request->table->quoted,
-                         request->events == ON_TRUNCATE ? "STATEMENT" : "ROW");
-    if (request->events != ON_UPDATE)
-        return;
-    buffer_append_text(out, " WHEN (");
-    body_append_when(out, request->entry, request->is_child);
-    buffer_append_text(out, ")");
-}
-
-static void
-hash_definition(const struct request *request, const char *body, char hash[DIGEST_HEX_BYTES])
-{
-    struct buffer definition = {0};
-    append_event(&definition, request);
-    buffer_append_text(&definition, "\n");
-    append_settings(&definition, request);
-    buffer_append_format(&definition, "\n%s", body);
-    digest_sha256((struct text){(const char *)definition.data, definition.bytes}, hash);
-    CHECK(strlen(hash) == DIGEST_HEX_BYTES - 1);
-    buffer_free(&definition);
 }
 
 /* The body in a dollar quote whose tag it does not contain. */
@@ -139,69 +160,46 @@ append_comment(struct buffer *out, const struct trigger_object *object)
     buffer_append_text(out, ";\n");
 }
 
-/* The name of the trigger, or with the word "ops_" that of its function. */
-static void
-append_object_name(struct buffer *out, const struct request *request, const char *word,
-                   const char *hash)
-{
-    size_t begin = out->bytes;
-    config_trigger_prefix(request->table->name, out);
-    buffer_append_format(out, "%s%.*s%s", word, NAME_HASH_DIGITS, hash, request->suffix);
-    CHECK(out->bytes - begin <= NAME_BYTES_MAX);
-}
-
-/* The suffixes are those that docs and other programs know: _t, _c, or nothing. */
-static void
-check_request(const struct request *request)
-{
-    bool is_truncate = request->events == ON_TRUNCATE;
-    CHECK(is_truncate == (strcmp(request->suffix, "_t") == 0));
-    CHECK(is_truncate || request->is_child == (strcmp(request->suffix, "_c") == 0));
-    CHECK(request->events != ON_INSERT || request->is_child);
-}
-
-/* Names the object from a hash of its definition. */
 static struct trigger_object *
 create_object(const struct request *request, struct arena *arena, enum trigger_object_kind kind,
-              const char *hash)
+              const char *definition, char hash[DIGEST_HEX_BYTES])
 {
     struct buffer text = {0};
     struct trigger_object *object = arena_alloc(arena, sizeof *object);
-    *object = (struct trigger_object){.kind = kind, .table = request->root->quoted};
-    append_object_name(&text, request, kind == OBJECT_FUNCTION ? "ops_" : "", hash);
+    *object = (struct trigger_object){.kind = kind, .table = request->table->table->quoted};
+    digest_sha256(text_of(definition), hash);
+    object_name_append(&text, request->table->table->name, kind == OBJECT_FUNCTION ? "ops" : "",
+                       hash, request->suffix);
     object->name = sql_take(arena, &text);
-    buffer_append_format(&text, "triggers[%u], line %u: %s", request->entry->index,
-                         request->entry->trigger->place.line, request->why);
-    object->why = sql_take(arena, &text);
+    object->why = row_table_describe(request->table, request->why, arena);
     return object;
 }
 
-/* The quoted name of a function, with its schema and parentheses. */
-static const char *
-call_of(const struct trigger_object *function)
-{
-    CHECK(function->kind == OBJECT_FUNCTION);
-    return function->identity + strlen("FUNCTION ");
-}
-
 static const struct trigger_object *
-add_function(const struct request *request, const char *body, const char *hash, struct arena *arena,
-             struct trigger_objects *objects)
+add_function(const struct request *request, struct arena *arena, struct trigger_objects *objects)
 {
+    char hash[DIGEST_HEX_BYTES];
     struct buffer text = {0};
-    struct trigger_object *object = create_object(request, arena, OBJECT_FUNCTION, hash);
+    buffer_append_text(&text, "\n");
+    append_body(&text, request);
+    buffer_append_text(&text, "\n");
+    const char *body = sql_take(arena, &text);
+    append_settings(&text, request->table, request->event == TRIGGER_ON_TRUNCATE);
+    const char *settings = sql_take(arena, &text);
+    buffer_append_format(&text, "%s\n%s", settings, body);
+    struct trigger_object *object =
+        create_object(request, arena, OBJECT_FUNCTION, buffer_string(&text), hash);
+    buffer_clear(&text);
     object->body = body;
     buffer_append_text(&text, "FUNCTION ");
-    sql_append_name(&text, request->entry->outbox_schema);
+    sql_append_name(&text, request->table->outbox_schema);
     buffer_append_text(&text, ".");
     sql_append_name(&text, object->name);
     buffer_append_text(&text, "()");
     object->identity = sql_take(arena, &text);
-    mark_append(&text, request->entry->outbox_schema, NULL, 0, hash);
+    mark_append(&text, request->table->outbox_schema, NULL, 0, hash);
     object->mark = sql_take(arena, &text);
-    buffer_append_format(&text, "CREATE %s RETURNS trigger\n", object->identity);
-    append_settings(&text, request);
-    buffer_append_text(&text, "\nAS ");
+    buffer_append_format(&text, "CREATE %s RETURNS trigger\n%s\nAS ", object->identity, settings);
     append_dollar_quoted(&text, body);
     buffer_append_format(&text, ";\nREVOKE ALL ON %s FROM PUBLIC;\n", object->identity);
     append_comment(&text, object);
@@ -210,39 +208,118 @@ add_function(const struct request *request, const char *body, const char *hash, 
     return object;
 }
 
-/* The mark of a row trigger names the fields that the entry sets. */
+/* --- triggers --- */
+
+static void
+append_change_condition(struct buffer *out, const struct row_table *table)
+{
+    CHECK(table->column_count > 0);
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        buffer_append_text(out, i > 0 ? "\n        OR " : "");
+        row_ops_append_change(out, table->columns[i], "NEW", "OLD");
+    }
+}
+
+/* Always true: an AND is null or not, whatever it is of. */
+static void
+append_columns_condition(struct buffer *out, const struct row_table *table, const char *row)
+{
+    buffer_append_text(out, "(");
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        buffer_append_text(out, i > 0 ? " AND " : "");
+        sql_append_column(out, row, table->columns[i]->name);
+        buffer_append_text(out, " IS NULL");
+    }
+    buffer_append_text(out, ") IS NOT NULL");
+}
+
+/* The part of CREATE TRIGGER between the trigger's name and EXECUTE FUNCTION. */
+static void
+append_event(struct buffer *out, const struct request *request)
+{
+    const char *on = request->on->quoted;
+    CHECK(on != NULL);
+    if (request->event == TRIGGER_ON_TRUNCATE) {
+        buffer_append_format(out, "BEFORE TRUNCATE ON %s\n    FOR EACH STATEMENT", on);
+        return;
+    }
+    const char *event = request->event == TRIGGER_ON_INSERT   ? "INSERT"
+                        : request->event == TRIGGER_ON_UPDATE ? "UPDATE"
+                                                              : "DELETE";
+    buffer_append_format(out, "AFTER %s ON %s\n    FOR EACH ROW WHEN (", event, on);
+    if (request->event == TRIGGER_ON_UPDATE)
+        append_change_condition(out, request->table);
+    else
+        append_columns_condition(out, request->table,
+                                 request->event == TRIGGER_ON_INSERT ? "NEW" : "OLD");
+    buffer_append_text(out, ")");
+}
+
+static void
+add_covered_name(const char **fields, uint32_t *count, const char *name)
+{
+    for (uint32_t i = 0; i < *count; i++)
+        if (strcmp(fields[i], name) == 0)
+            return;
+    fields[(*count)++] = name;
+}
+
+static void
+add_covered(const char **fields, uint32_t *count, const struct row_role *role)
+{
+    const struct entry *entry = role->entry;
+    if (entry->trigger->sets_alive && role->kind == ROLE_DIRECT)
+        add_covered_name(fields, count, "");
+    for (uint32_t i = 0; i < entry->value_count; i++)
+        add_covered_name(fields, count, entry->values[i].target);
+}
+
+/* The mark of a row trigger names the fields of all entries that read the table. */
 static const char *
 create_mark(const struct request *request, const char *hash, struct arena *arena)
 {
-    const struct entry *entry = request->entry;
-    bool is_row = request->events != ON_TRUNCATE;
+    const struct row_table *table = request->table;
     struct buffer text = {0};
     uint32_t count = 0;
-    const char **fields = arena_alloc(arena, (entry->value_count + 1) * sizeof *fields);
-    for (; count < entry->value_count; count++)
-        fields[count] = entry->values[count].target;
-    if (entry->trigger->sets_alive)
-        fields[count++] = "";
-    mark_append(&text, entry->outbox_schema, is_row ? fields : NULL, is_row ? count : 0, hash);
+    uint32_t capacity = 1;
+    for (const struct row_group *group = table->groups; group != NULL; group = group->next)
+        for (const struct row_role *role = group->roles; role != NULL; role = role->next)
+            capacity += role->entry->value_count;
+    for (const struct row_role *role = table->parents; role != NULL; role = role->next)
+        capacity += role->entry->value_count;
+    const char **fields = arena_alloc(arena, (capacity + 1) * sizeof *fields);
+    for (const struct row_group *group = table->groups; group != NULL; group = group->next)
+        for (const struct row_role *role = group->roles; role != NULL; role = role->next)
+            add_covered(fields, &count, role);
+    for (const struct row_role *role = table->parents; role != NULL; role = role->next)
+        add_covered(fields, &count, role);
+    CHECK(count <= capacity);
+    bool is_row = request->event != TRIGGER_ON_TRUNCATE;
+    mark_append(&text, table->outbox_schema, is_row ? fields : NULL, is_row ? count : 0, hash);
     return sql_take(arena, &text);
 }
 
 static void
-add_trigger(const struct request *request, const struct trigger_object *function, const char *hash,
+add_trigger(const struct request *request, const struct trigger_object *function,
             struct arena *arena, struct trigger_objects *objects)
 {
+    char hash[DIGEST_HEX_BYTES];
     struct buffer text = {0};
-    struct trigger_object *object = create_object(request, arena, OBJECT_TRIGGER, hash);
-    object->on = request->table->quoted;
-    object->events = events_bits[request->events];
+    append_event(&text, request);
+    buffer_append_format(&text, "\n    EXECUTE FUNCTION %s;\n",
+                         function->identity + strlen("FUNCTION "));
+    const char *definition = sql_take(arena, &text);
+    struct trigger_object *object = create_object(request, arena, OBJECT_TRIGGER, definition, hash);
+    object->on = request->on->quoted;
+    object->events = request->event;
     object->mark = create_mark(request, hash, arena);
     sql_append_name(&text, object->name);
     const char *name = sql_take(arena, &text);
     buffer_append_format(&text, "TRIGGER %s ON %s", name, object->on);
     object->identity = sql_take(arena, &text);
-    buffer_append_format(&text, "CREATE TRIGGER %s ", name);
-    append_event(&text, request);
-    buffer_append_format(&text, "\n    EXECUTE FUNCTION %s;\n", call_of(function));
+    buffer_append_format(&text,
+                         "SET LOCAL search_path = pg_catalog, pg_temp;\nCREATE TRIGGER %s %s", name,
+                         definition);
     buffer_append_format(&text, "ALTER TABLE %s ENABLE ALWAYS TRIGGER %s;\n", object->on, name);
     append_comment(&text, object);
     object->sql = sql_take(arena, &text);
@@ -250,94 +327,70 @@ add_trigger(const struct request *request, const struct trigger_object *function
 }
 
 static void
-add_object(const struct request *request, struct arena *arena, struct trigger_objects *objects)
+add_both(const struct request *request, struct arena *arena, struct trigger_objects *objects)
 {
-    char hash[DIGEST_HEX_BYTES];
-    struct buffer text = {0};
-    check_request(request);
-    buffer_append_text(&text, "\n");
-    append_body(&text, request);
-    buffer_append_text(&text, "\n");
-    const char *body = sql_take(arena, &text);
-    hash_definition(request, body, hash);
-    add_trigger(request, add_function(request, body, hash, arena, objects), hash, arena, objects);
+    add_trigger(request, add_function(request, arena, objects), arena, objects);
 }
 
 /* Partitions do not inherit a trigger for statements, and each of them can be truncated alone. */
 static void
 add_truncates(struct request request, struct arena *arena, struct trigger_objects *objects)
 {
-    const struct entry_table *root = request.root;
-    CHECK(root == request.table);
+    const struct entry_table *root = request.table->table;
     CHECK(root->is_partitioned || root->partition_count == 0);
-    request.events = ON_TRUNCATE;
+    request.event = TRIGGER_ON_TRUNCATE;
     request.suffix = "_t";
-    request.why = request.entry->trigger->on_truncate == ON_TRUNCATE_EMIT
-                      ? "TRUNCATE: writes what deleting every row would write"
+    request.why = body_truncate_emits(request.table)
+                      ? "TRUNCATE: all of its rows are to be read"
                       : "TRUNCATE: refused, because it names no rows";
-    add_object(&request, arena, objects);
+    request.on = root;
+    add_both(&request, arena, objects);
     for (uint32_t i = 0; i < root->partition_count; i++) {
-        request.table = &root->partitions[i];
-        add_object(&request, arena, objects);
+        request.on = &root->partitions[i];
+        add_both(&request, arena, objects);
     }
 }
 
-static void
-add_rows(struct request request, bool sees_delete, struct arena *arena,
-         struct trigger_objects *objects)
+/* Is the table only on the way from a parent to its entities? */
+static bool
+is_only_link(const struct row_table *table)
 {
-    request.events = sees_delete ? ON_INSERT_OR_DELETE : ON_INSERT;
-    add_object(&request, arena, objects);
-    request.events = ON_UPDATE;
-    add_object(&request, arena, objects);
+    for (const struct row_role *role = table->parents; role != NULL; role = role->next)
+        if (role->level == 0)
+            return false;
+    return !table->describes;
 }
 
 static void
-add_child_objects(const struct entry *entry, struct arena *arena, struct trigger_objects *objects)
+add_table(struct row_table *table, struct arena *arena, struct trigger_objects *objects)
 {
-    const struct request request = {
-        .entry = entry,
-        .root = entry_child_table(entry),
-        .table = entry_child_table(entry),
-        .is_child = true,
-        .suffix = "_c",
-        .why = "child: an entity that is inserted late gets the values of its parent",
+    static const struct {
+        int event;
+        const char *why;
+    } events[] = {
+        {TRIGGER_ON_INSERT, "what an inserted row says"},
+        {TRIGGER_ON_UPDATE, "what changed in a row"},
+        {TRIGGER_ON_DELETE, "what goes with a row"},
     };
-    add_rows(request, !entry->deletes_with_child, arena, objects);
-    if (!entry->deletes_with_child)
-        add_truncates(request, arena, objects);
-}
-
-static void
-add_entry(const struct entry *entry, struct arena *arena, struct trigger_objects *objects)
-{
-    static const char *const why[] = {
-        [TRIGGER_DIRECT] = "direct: a row is an entity",
-        [TRIGGER_JOIN] = "join: a row adds values to its entity",
-        [TRIGGER_FAN_OUT] = "fan-out: every entity that the query matches has the row's values",
-        [TRIGGER_FAN_OUT_PER_ROW] = "fan-out per row: the entity of every child has the row's"
-                                    " values",
+    row_function_add(table, arena, objects);
+    struct request request = {
+        .table = table,
+        .on = table->table,
+        .suffix = is_only_link(table) ? "_c" : "",
     };
-    CHECK(entry->trigger->kind <= TRIGGER_FAN_OUT_PER_ROW);
-    entry_check(entry);
-    const struct request request = {
-        .entry = entry,
-        .root = &entry->table,
-        .table = &entry->table,
-        .suffix = "",
-        .why = why[entry->trigger->kind],
-    };
-    add_rows(request, true, arena, objects);
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        request.event = events[i].event;
+        request.why = events[i].why;
+        add_both(&request, arena, objects);
+    }
     add_truncates(request, arena, objects);
-    if (entry_child(entry) != NULL)
-        add_child_objects(entry, arena, objects);
 }
 
 void
 generate_objects(const struct entry *entries, uint32_t entry_count, struct arena *arena,
                  struct trigger_objects *objects)
 {
-    CHECK(entries != NULL || entry_count == 0);
-    for (uint32_t i = 0; i < entry_count; i++)
-        add_entry(&entries[i], arena, objects);
+    struct row_table *table = row_table_create(entries, entry_count, arena);
+    for (; table != NULL; table = table->next)
+        add_table(table, arena, objects);
 }

@@ -5,6 +5,7 @@
 
 #include "common/base/check.h"
 #include "producer/triggers/catalogue.h"
+#include "producer/triggers/catalogue_outliving.h"
 #include "producer/triggers/generate.h"
 #include "producer/triggers/mark.h"
 #include "producer/triggers/sql.h"
@@ -33,6 +34,8 @@ plan_entries(struct pg *pg, const struct config *config, struct arena *arena,
         rc = catalogue_read(pg, arena, entry, err);
     }
     CHECK(rc != 0 || plan->entry_count == config->trigger_count);
+    if (rc == 0)
+        rc = catalogue_outliving_read(pg, arena, plan->entries, plan->entry_count, err);
     if (rc == 0)
         generate_objects(plan->entries, plan->entry_count, arena, &plan->objects);
     return rc;

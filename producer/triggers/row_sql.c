@@ -57,6 +57,12 @@ append_form(struct buffer *out, enum entry_form form, const char *source)
 }
 
 void
+row_sql_append_form(struct buffer *out, const struct entry_value *value, const char *source)
+{
+    append_form(out, value->form, source);
+}
+
+void
 row_sql_append_value(struct buffer *out, const struct entry_value *value, const char *row)
 {
     struct buffer source = {0};

@@ -12,6 +12,9 @@
 /* The value of an op, as an expression; null where the field has no value. */
 void row_sql_append_value(struct buffer *out, const struct entry_value *value, const char *row);
 
+/* The same from `source`, an expression of the value as the database has it. */
+void row_sql_append_form(struct buffer *out, const struct entry_value *value, const char *source);
+
 /* The query of a fan-out, an expression of type text; null where the row reaches no entity. */
 void row_sql_append_query(struct buffer *out, const struct entry *entry, const char *row);
 

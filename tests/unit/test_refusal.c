@@ -45,7 +45,8 @@ static void
 make_entry(uint32_t number, struct config_trigger made, const struct config_tracked_field *field)
 {
     struct entry *entry = &entries[number];
-    const struct entry_table table = {"public", "T", "\"public\".\"T\"", false, NULL, 0};
+    const struct entry_table table = {
+        .schema = "public", .name = "T", .quoted = "\"public\".\"T\""};
     triggers[number] = made;
     triggers[number].table = "Post";
     triggers[number].place = (struct config_place){number + 7, 5};

@@ -46,9 +46,10 @@ make_entry(uint32_t number, const char *quoted, struct config_trigger made)
     triggers[number].table = "T";
     entry_create(&config, number, &arena, entry);
     entry->outbox_schema = "public";
-    entry->table = (struct entry_table){"public", "T", quoted, false, NULL, 0};
+    entry->table = (struct entry_table){.schema = "public", .name = "T", .quoted = quoted};
     if (entry->link_count > 0) {
-        entry->links[0].table = (struct entry_table){"public", "C", "\"C\"", false, NULL, 0};
+        entry->links[0].table =
+            (struct entry_table){.schema = "public", .name = "C", .quoted = "\"C\""};
         entry->links[0].parent_key = "key";
     }
     entry->slot_is_unique = true;

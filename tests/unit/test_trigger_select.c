@@ -37,10 +37,11 @@ make_entry(struct config_trigger made)
     trigger.table = "T";
     entry_create(&config, 0, &arena, &entry);
     entry.outbox_schema = "public";
-    entry.table = (struct entry_table){"public", "T", "\"public\".\"T\"", false, NULL, 0};
+    entry.table =
+        (struct entry_table){.schema = "public", .name = "T", .quoted = "\"public\".\"T\""};
     if (entry.link_count > 0) {
         entry.links[0].table =
-            (struct entry_table){"public", "C", "\"public\".\"C\"", false, NULL, 0};
+            (struct entry_table){.schema = "public", .name = "C", .quoted = "\"public\".\"C\""};
         entry.links[0].parent_key = "key";
     }
     entry.slot_is_unique = true;
@@ -408,9 +409,9 @@ make_path(void)
 {
     static const char *const keys[] = {"key", "id", "code"};
     static const struct entry_table tables[] = {
-        {"public", "L", "\"public\".\"L\"", false, NULL, 0},
-        {"public", "M", "\"public\".\"M\"", true, NULL, 0},
-        {"public", "C", "\"public\".\"C\"", false, NULL, 0},
+        {.schema = "public", .name = "L", .quoted = "\"public\".\"L\""},
+        {.schema = "public", .name = "M", .quoted = "\"public\".\"M\"", .is_partitioned = true},
+        {.schema = "public", .name = "C", .quoted = "\"public\".\"C\""},
     };
     make_entry((struct config_trigger){
         .kind = TRIGGER_FAN_OUT_PER_ROW,

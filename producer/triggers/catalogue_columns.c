@@ -1,0 +1,103 @@
+#include "producer/triggers/catalogue_columns.h"
+
+#include <string.h>
+
+#include "common/base/check.h"
+#include "producer/triggers/catalogue_table.h"
+
+/* A domain is told apart, printed and looked up as its base type. */
+static const char columns_sql[] =
+    "WITH RECURSIVE base(attnum, oid) AS ("
+    " SELECT attnum, atttypid FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND"
+    "  NOT attisdropped"
+    " UNION ALL SELECT attnum, typbasetype FROM base JOIN pg_type USING (oid) WHERE typtype = 'd'"
+    ") SELECT attname, quote_ident(nspname) || '.' || quote_ident(own.typname),"
+    " CASE WHEN type.typtype = 'e' OR type.oid IN ('int2'::regtype, 'int4'::regtype,"
+    "  'int8'::regtype, 'bool'::regtype, 'uuid'::regtype, 'timestamp'::regtype,"
+    "  'timestamptz'::regtype, 'date'::regtype) THEN 'equal'"
+    " WHEN type.oid IN ('text'::regtype, 'varchar'::regtype, 'name'::regtype) THEN 'text'"
+    " ELSE 'image' END,"
+    " type.oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype),"
+    " type.typtype = 'e' OR type.oid IN ('text'::regtype, 'varchar'::regtype, 'name'::regtype,"
+    "  'bpchar'::regtype, 'uuid'::regtype),"
+    " type.typtype = 'e' OR type.typnamespace = 'pg_catalog'::regnamespace"
+    " FROM base JOIN pg_type AS type ON type.oid = base.oid AND type.typtype <> 'd'"
+    " JOIN pg_attribute AS column_ ON attrelid = $1::regclass AND column_.attnum = base.attnum"
+    " JOIN pg_type AS own ON own.oid = atttypid"
+    " JOIN pg_namespace ON pg_namespace.oid = own.typnamespace ORDER BY base.attnum";
+
+static enum entry_identity
+identity_of(const char *name)
+{
+    if (strcmp(name, "equal") == 0)
+        return IDENTITY_EQUAL;
+    bool is_text = strcmp(name, "text") == 0;
+    CHECK(is_text || strcmp(name, "image") == 0);
+    return is_text ? IDENTITY_TEXT : IDENTITY_IMAGE;
+}
+
+static int
+read_columns(struct pg *pg, struct arena *arena, struct entry_table *table, struct error *err)
+{
+    struct pg_result *result;
+    CHECK(table->quoted != NULL);
+    int rc = pg_query(pg, columns_sql, 1, &table->quoted, &result, err);
+    if (rc != 0)
+        return rc;
+    uint32_t count = (uint32_t)pg_rows(result);
+    struct entry_table_column *columns = arena_alloc(arena, (count + 1) * sizeof *columns);
+    for (int i = 0; i < (int)count; i++)
+        columns[i] = (struct entry_table_column){
+            .name = catalogue_text_copy(arena, result, i, 0),
+            .type = catalogue_text_copy(arena, result, i, 1),
+            .identity = identity_of(pg_text(result, i, 2)),
+            .is_integer = pg_boolean(result, i, 3),
+            .is_text = pg_boolean(result, i, 4),
+            .is_builtin = pg_boolean(result, i, 5),
+        };
+    table->columns = columns;
+    table->column_count = count;
+    pg_result_clear(result);
+    return 0;
+}
+
+/* Names in the first column of what `sql` yields for the table. */
+static int
+read_names(struct pg *pg, struct arena *arena, const struct entry_table *table, const char *sql,
+           const char *const **names, uint32_t *count, struct error *err)
+{
+    struct pg_result *result;
+    CHECK(table->quoted != NULL);
+    int rc = pg_query(pg, sql, 1, &table->quoted, &result, err);
+    if (rc != 0)
+        return rc;
+    *count = (uint32_t)pg_rows(result);
+    const char **copies = arena_alloc(arena, (*count + 1) * sizeof *copies);
+    for (uint32_t i = 0; i < *count; i++)
+        copies[i] = catalogue_text_copy(arena, result, (int)i, 0);
+    *names = copies;
+    pg_result_clear(result);
+    return 0;
+}
+
+int
+catalogue_columns_read(struct pg *pg, struct arena *arena, struct entry_table *table,
+                       struct error *err)
+{
+    int rc = read_columns(pg, arena, table, err);
+    if (rc == 0)
+        rc = catalogue_name_read(
+            pg, arena,
+            "SELECT attname FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND"
+            " attnum = conkey[1] WHERE contype = 'p' AND conrelid = $1::regclass AND"
+            " cardinality(conkey) = 1 AND atttypid IN ('int2'::regtype, 'int4'::regtype,"
+            " 'int8'::regtype)",
+            1, &table->quoted, &table->id_column, err);
+    if (rc == 0)
+        rc = read_names(pg, arena, table,
+                        "SELECT attname FROM pg_partitioned_table, unnest(partattrs) WITH"
+                        " ORDINALITY AS key(number, place) JOIN pg_attribute ON attnum = number"
+                        " WHERE partrelid = $1::regclass AND attrelid = partrelid ORDER BY place",
+                        &table->partition_keys, &table->partition_key_count, err);
+    return rc;
+}
