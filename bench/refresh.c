@@ -1,12 +1,13 @@
 /* How fast does the refresh reader read entities, compared with prepared SELECTs of the same rows?
  *
- *     bench_refresh CONFIG ENTRY COUNT STRIDE RUNS STATEMENT...
+ *     bench_refresh CONFIG ENTRY COUNT STRIDE AT_ONCE RUNS STATEMENT...
  *
  * Reads COUNT entities, STRIDE ids apart, in a transaction: as requests of whole entities, or of
- * children of ENTRY unless that is "". Each STATEMENT is a SELECT of the same entities' rows, whose
- * $1 is the list of ids; it is prepared, and executed for as many ids at once as a turn of the
- * reader reads, or for one id each in a second measurement. Prints, as JSON, the median seconds of
- * RUNS runs of both, and how many turns the reader took. bench/refresh.py runs it.
+ * children of ENTRY unless that is "". A turn of the reader is given AT_ONCE requests. Each
+ * STATEMENT is a SELECT of the same entities' rows, whose $1 is the list of ids; it is prepared,
+ * and executed for AT_ONCE ids, or for one id each in a second measurement. Prints, as JSON, the
+ * median seconds of RUNS runs of both, and how many turns the reader took. bench/refresh.py runs
+ * it.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@
 #include "producer/load/load_session.h"
 #include "producer/refresh/refresh_reader.h"
 
-enum { EVENT_BYTES = 1000000, SELECT_IDS = 4096 };
+enum { EVENT_BYTES = 1000000 };
 
 static struct error err;
 static struct config *config;
@@ -27,6 +28,7 @@ static struct pg *pg;
 static const char *entry;
 static int64_t stride;
 static uint32_t count;
+static uint32_t at_once;
 static char **statements;
 static int statement_count;
 static uint32_t turns;
@@ -66,9 +68,10 @@ run_reader(struct refresh_reader *reader, struct refresh_work *work)
     turns = 0;
     for (uint32_t done = 0; done < count;) {
         struct answers answers;
-        require(refresh_reader_read(reader, pg, work + done, count - done, &answers, &err));
+        uint32_t given = count - done < at_once ? count - done : at_once;
+        require(refresh_reader_read(reader, pg, work + done, given, &answers, &err));
         uint32_t left = done;
-        for (uint32_t i = done; i < count; i++)
+        for (uint32_t i = done; i < done + given; i++)
             if (work[i].answered_count > 0) {
                 struct refresh_work answered = work[i];
                 work[i] = work[left];
@@ -99,16 +102,16 @@ prepare(void)
 }
 
 static double
-run_selects(uint32_t at_once)
+run_selects(uint32_t ids)
 {
     struct buffer sql = {0};
     int64_t start_us = clock_monotonic_us();
-    for (uint32_t first = 0; first < count; first += at_once)
+    for (uint32_t first = 0; first < count; first += ids)
         for (int i = 0; i < statement_count; i++) {
             struct pg_result *result;
             buffer_clear(&sql);
             buffer_append_format(&sql, "EXECUTE select_%d('{", i);
-            for (uint32_t j = first; j < count && j < first + at_once; j++)
+            for (uint32_t j = first; j < count && j < first + ids; j++)
                 buffer_append_format(&sql, "%s%" PRId64, j > first ? "," : "", id_at(j));
             buffer_append_text(&sql, "}')");
             require(pg_query(pg, buffer_string(&sql), 0, NULL, &result, &err));
@@ -165,7 +168,7 @@ measure(int runs)
     (void)run_reader(reader, work); /* finds its width, and the rows come into memory */
     for (int i = 0; i < runs; i++) {
         seconds[i] = run_reader(reader, work);
-        seconds[runs + i] = run_selects(SELECT_IDS);
+        seconds[runs + i] = run_selects(at_once);
         seconds[2 * runs + i] = run_selects(1);
     }
     printf("{\"reader_s\": %.6f, \"select_s\": %.6f, \"single_s\": %.6f, \"turns\": %u}\n",
@@ -181,20 +184,21 @@ measure(int runs)
 int
 main(int argc, char **argv)
 {
-    if (argc < 7) {
-        fprintf(stderr, "bench_refresh CONFIG ENTRY COUNT STRIDE RUNS STATEMENT...\n");
+    if (argc < 8) {
+        fprintf(stderr, "bench_refresh CONFIG ENTRY COUNT STRIDE AT_ONCE RUNS STATEMENT...\n");
         return 2;
     }
     entry = argv[2];
     count = (uint32_t)parse_number(argv[3]);
     stride = parse_number(argv[4]);
-    statements = argv + 6;
-    statement_count = argc - 6;
+    at_once = (uint32_t)parse_number(argv[5]);
+    statements = argv + 7;
+    statement_count = argc - 7;
     require(config_load(argv[1], CONFIG_PRODUCER, &config, &err));
     require(load_session_open(config->postgres, &pg, &err));
     prepare();
     require(pg_exec(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", &err));
-    measure((int)parse_number(argv[5]));
+    measure((int)parse_number(argv[6]));
     pg_close(pg);
     config_destroy(config);
     return 0;

@@ -7,6 +7,26 @@
 
 #include "common/base/check.h"
 
+/* Of the roots, their columns and their indexes. */
+#define COLUMNS_OF(roots)                                                                      \
+    "(SELECT string_agg(attrelid || ':' || attname || ':' || atttypid, ',' ORDER BY attrelid," \
+    " attnum) FROM pg_attribute WHERE attrelid " roots " AND attnum > 0 AND NOT attisdropped)"
+#define INDEXES_OF(roots)                                                                         \
+    "(SELECT string_agg(indexrelid || ':' || indisunique || indisvalid, ',' ORDER BY indexrelid)" \
+    " FROM pg_index WHERE indrelid " roots ")"
+
+#define OF_ROOT COLUMNS_OF("= root") ", " INDEXES_OF("= root")
+#define OF_ALL \
+    COLUMNS_OF("IN (SELECT root FROM root)") ", " INDEXES_OF("IN (SELECT root FROM root)")
+
+/* Without partitioned tables, at half the cost. */
+static const char plain_query[] =
+    "SELECT COALESCE(bool_and(pg_class.oid IS NOT NULL AND nullif(relfilenode, 0) IS NOT DISTINCT"
+    " FROM pg_relation_filenode(root)), true),"
+    " md5(string_agg(concat_ws(' ', root, " OF_ROOT "), ' ' ORDER BY number))"
+    " FROM (SELECT number, to_regclass(name)::oid AS root FROM unnest($1::text[])"
+    " WITH ORDINALITY AS named(name, number)) AS roots LEFT JOIN pg_class ON pg_class.oid = root";
+
 static const char query[] =
     "WITH RECURSIVE root AS (SELECT number, to_regclass(name)::oid AS root FROM"
     " unnest($1::text[]) WITH ORDINALITY AS named(name, number)),"
@@ -21,11 +41,7 @@ static const char query[] =
     " ARRAY(SELECT relid FROM tree WHERE tree.root = root.root ORDER BY 1) <>"
     " ARRAY(SELECT relid::oid FROM pg_partition_tree(root.root) ORDER BY 1)),"
     " md5(concat_ws(' ', (SELECT string_agg(root || ':' || relid, ',' ORDER BY root, relid) FROM"
-    " tree), (SELECT string_agg(attrelid || ':' || attname || ':' || atttypid, ',' ORDER BY"
-    " attrelid, attnum) FROM pg_attribute WHERE attrelid IN (SELECT root FROM root) AND attnum > 0"
-    " AND NOT attisdropped), (SELECT string_agg(indexrelid || ':' || indisunique || indisvalid,"
-    " ',' ORDER BY indexrelid) FROM pg_index WHERE indrelid IN (SELECT root FROM root))))"
-    " FROM root";
+    " tree), " OF_ALL ")) FROM root";
 
 static void
 append_table(struct buffer *array, const struct entry_table *table)
@@ -39,16 +55,22 @@ append_table(struct buffer *array, const struct entry_table *table)
     buffer_append_text(array, "\"");
 }
 
-static void
+/* Appends the tables. Returns whether none of them is partitioned. */
+static bool
 append_tables(struct buffer *array, const struct load_source *sources, uint32_t count)
 {
+    bool is_plain = true;
     for (uint32_t i = 0; i < count; i++) {
         const struct entry *entry = sources[i].entry;
         CHECK(entry->table.quoted != NULL);
         append_table(array, &entry->table);
-        for (uint32_t j = 0; j < entry->link_count; j++)
+        is_plain = is_plain && !entry->table.is_partitioned;
+        for (uint32_t j = 0; j < entry->link_count; j++) {
             append_table(array, &entry->links[j].table);
+            is_plain = is_plain && !entry->links[j].table.is_partitioned;
+        }
     }
+    return is_plain;
 }
 
 int
@@ -58,11 +80,12 @@ table_guard_check(struct pg *pg, const struct load_plan *plan, bool *is_whole,
     struct buffer tables = {0};
     struct pg_result *result;
     buffer_append_text(&tables, "{");
-    append_tables(&tables, plan->ranges, plan->range_count);
-    append_tables(&tables, plan->passes, plan->pass_count);
+    bool has_plain_ranges = append_tables(&tables, plan->ranges, plan->range_count);
+    bool has_plain_passes = append_tables(&tables, plan->passes, plan->pass_count);
     buffer_append_text(&tables, "}");
     const char *param = buffer_string(&tables);
-    int rc = pg_query(pg, query, 1, &param, &result, err);
+    bool is_plain = has_plain_ranges && has_plain_passes;
+    int rc = pg_query(pg, is_plain ? plain_query : query, 1, &param, &result, err);
     buffer_free(&tables);
     if (rc != 0)
         return error_wrap(err, rc, "could not look at the tables of requests");

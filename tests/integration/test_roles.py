@@ -5,6 +5,7 @@ import unittest
 
 import gallery
 import psycopg
+import refreshes
 from case import GalleryCase
 from pipeline import ROOT
 
@@ -123,6 +124,27 @@ class Roles(GalleryCase):
         with self.connect() as owner:
             owner.execute(f"ALTER ROLE {self.drain} BYPASSRLS")
         self.assertIn("ok       source privileges", self.producer.command("check").stdout)
+
+    def test_f96_row_security_is_an_error_of_the_readers(self):
+        """Row security that is enabled while the producer runs hides no row from it: what it cannot
+        read stays owed, with the reason, and is answered when the role may read it again."""
+        self.become_producer()
+        self.run_gallery()
+        with self.connect() as owner:
+            owner.execute('ALTER TABLE "Post" ENABLE ROW LEVEL SECURITY')
+            refreshes.insert(owner, 0, refreshes.parent("Post.publishedAt", 1))
+            refreshes.insert(owner, 7, refreshes.child("Post.publishedAt"))
+
+        def status():
+            return self.producer.api.get("/api/status")
+
+        self.producer.wait_until(lambda: status()["refresh_owed"] == 2, "owes no request")
+        self.producer.wait_until(
+            lambda: "row-level security" in status()["refresh_error"], "does not say why")
+        with self.connect() as owner:
+            owner.execute(f"ALTER ROLE {self.drain} BYPASSRLS")
+        self.producer.wait_until(lambda: status()["refresh_owed"] == 0, "does not answer")
+        self.check_end()
 
     def test_f13_settings_of_the_role(self):
         """Timeouts and other defaults of the producer's role do not affect the programs."""
