@@ -180,6 +180,21 @@ select_append_choice(struct buffer *out, const struct entry *entry)
     buffer_append_text(out, ") ");
 }
 
+/* The parent with the greatest key; of several with that key, the values decide, since a change of
+ * anything else is not reported. */
+static void
+append_parent_order(struct buffer *out, const struct entry *entry)
+{
+    CHECK(entry->link_count > 0);
+    sql_append_column(out, ROW, entry_parent_key(entry));
+    buffer_append_text(out, " DESC");
+    for (uint32_t i = 0; !entry->links[0].key_is_unique && i < entry->value_count; i++) {
+        buffer_append_text(out, ", (");
+        row_sql_append_value(out, &entry->values[i], ROW);
+        buffer_append_text(out, ")::text COLLATE \"C\" DESC");
+    }
+}
+
 void
 select_append_order(struct buffer *out, const struct entry *entry)
 {
@@ -188,11 +203,10 @@ select_append_order(struct buffer *out, const struct entry *entry)
     buffer_append_text(out, " ORDER BY ");
     select_append_slot(out, entry);
     buffer_append_text(out, ", ");
-    if (entry_child(entry) != NULL)
-        sql_append_column(out, ROW, entry_parent_key(entry));
+    if (entry->link_count > 0)
+        append_parent_order(out, entry);
     else
-        buffer_append_text(out, ROW ".tableoid DESC, " ROW ".ctid");
-    buffer_append_text(out, " DESC");
+        buffer_append_text(out, ROW ".tableoid DESC, " ROW ".ctid DESC");
 }
 
 void

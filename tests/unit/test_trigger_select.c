@@ -43,6 +43,7 @@ make_entry(struct config_trigger made)
         entry.links[0].table =
             (struct entry_table){.schema = "public", .name = "C", .quoted = "\"public\".\"C\""};
         entry.links[0].parent_key = "key";
+        entry.links[0].key_is_unique = true;
     }
     entry.slot_is_unique = true;
 }
@@ -442,6 +443,9 @@ test_a_path_leads_from_the_entities_to_their_parents(void **state)
                         " _row.\"key\" = _link1.\"parent\" WHERE _child.\"slot\" IS NOT NULL AND"
                         " (_row.\"x\" > 0) IS TRUE AND _child.\"slot\" >= 100 AND"
                         " _child.\"slot\" < 200 ORDER BY _child.\"slot\", _row.\"key\" DESC");
+    entry.links[0].key_is_unique = false;
+    assert_non_null(strstr(range_of(&hundred), " ORDER BY _child.\"slot\", _row.\"key\" DESC,"
+                                               " (_row.\"order\")::text COLLATE \"C\" DESC"));
 }
 
 static void
