@@ -19,23 +19,23 @@ CREATE TABLE IF NOT EXISTS "BitdexOps" (
 );
 
 -- step column "BitdexOps".txid
--- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = '"BitdexOps"'::regclass AND attname = 'txid' AND NOT attisdropped)
+-- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = '"BitdexOps"'::regclass::oid AND attname = 'txid' AND NOT attisdropped)
 -- The transaction that wrote the row. Existing rows get the transaction of this step.
 ALTER TABLE "BitdexOps" ADD COLUMN IF NOT EXISTS txid XID8 NOT NULL DEFAULT pg_current_xact_id();
 
 -- step constraint bitdex_ops_txid_is_own
--- done when EXISTS (SELECT FROM pg_constraint WHERE conrelid = '"BitdexOps"'::regclass AND conname = 'bitdex_ops_txid_is_own')
+-- done when EXISTS (SELECT FROM pg_constraint WHERE conrelid = '"BitdexOps"'::regclass::oid AND conname = 'bitdex_ops_txid_is_own')
 -- A row with the id of another transaction would never be sent, so it is refused. Do not validate
 -- this constraint: as long as it is NOT VALID, pg_dump writes it after the rows, and a dump can be
 -- restored.
 ALTER TABLE "BitdexOps" ADD CONSTRAINT bitdex_ops_txid_is_own CHECK (txid = pg_current_xact_id()) NOT VALID;
 
 -- step removal of the unfinished index of an interrupted init
--- done when NOT EXISTS (SELECT FROM pg_index WHERE indrelid = '"BitdexOps"'::regclass AND indexrelid = to_regclass('bitdex_ops_txid') AND NOT indisvalid)
+-- done when NOT EXISTS (SELECT FROM pg_index WHERE indrelid = '"BitdexOps"'::regclass::oid AND indexrelid = to_regclass('bitdex_ops_txid')::oid AND NOT indisvalid)
 DROP INDEX CONCURRENTLY IF EXISTS bitdex_ops_txid;
 
 -- step index bitdex_ops_txid
--- done when EXISTS (SELECT FROM pg_index WHERE indrelid = '"BitdexOps"'::regclass AND indexrelid = to_regclass('bitdex_ops_txid') AND indisvalid)
+-- done when EXISTS (SELECT FROM pg_index WHERE indrelid = '"BitdexOps"'::regclass::oid AND indexrelid = to_regclass('bitdex_ops_txid')::oid AND indisvalid)
 CREATE INDEX CONCURRENTLY IF NOT EXISTS bitdex_ops_txid ON "BitdexOps" (txid);
 
 -- step table bitdex_producers
@@ -57,12 +57,12 @@ CREATE TABLE IF NOT EXISTS bitdex_producers (
 );
 
 -- step column bitdex_producers.voided
--- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'bitdex_producers'::regclass AND attname = 'voided' AND NOT attisdropped)
+-- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'bitdex_producers'::regclass::oid AND attname = 'voided' AND NOT attisdropped)
 -- Number of the newest event that took completeness away; 0: there was none.
 ALTER TABLE bitdex_producers ADD COLUMN IF NOT EXISTS voided BIGINT NOT NULL DEFAULT 0;
 
 -- step column bitdex_producers.voided_sent
--- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'bitdex_producers'::regclass AND attname = 'voided_sent' AND NOT attisdropped)
+-- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'bitdex_producers'::regclass::oid AND attname = 'voided_sent' AND NOT attisdropped)
 -- All partitions have acknowledged the events up to this number.
 ALTER TABLE bitdex_producers ADD COLUMN IF NOT EXISTS voided_sent BIGINT NOT NULL DEFAULT 0;
 
@@ -100,12 +100,12 @@ CREATE TABLE IF NOT EXISTS bitdex_windows (
 );
 
 -- step column bitdex_windows.content_digest
--- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'bitdex_windows'::regclass AND attname = 'content_digest' AND NOT attisdropped)
+-- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'bitdex_windows'::regclass::oid AND attname = 'content_digest' AND NOT attisdropped)
 -- By partition: digest of the content of its events; null: saved by an earlier version.
 ALTER TABLE bitdex_windows ADD COLUMN IF NOT EXISTS content_digest BIGINT[];
 
 -- step column bitdex_windows.answered
--- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'bitdex_windows'::regclass AND attname = 'answered' AND NOT attisdropped)
+-- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'bitdex_windows'::regclass::oid AND attname = 'answered' AND NOT attisdropped)
 -- Every request for a refresh that it sees is answered; null: saved by an earlier version, as s1.
 ALTER TABLE bitdex_windows ADD COLUMN IF NOT EXISTS answered PG_SNAPSHOT;
 
@@ -127,7 +127,7 @@ CREATE TABLE IF NOT EXISTS bitdex_dead_letters (
 );
 
 -- step columns of bitdex_dead_letters
--- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_dead_letters'::regclass AND NOT attisdropped AND attname IN ('job', 'place')) = 2
+-- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_dead_letters'::regclass::oid AND NOT attisdropped AND attname IN ('job', 'place')) = 2
 ALTER TABLE bitdex_dead_letters
     -- 0: an ops row. Else it is what this job, or with -1 an answer to a request, could not send: row_id is
     -- the entity, place the table and the field, and ops would request it again.
@@ -135,13 +135,13 @@ ALTER TABLE bitdex_dead_letters
     ADD COLUMN IF NOT EXISTS place TEXT NOT NULL DEFAULT '';
 
 -- step column bitdex_dead_letters.retried_txid
--- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'bitdex_dead_letters'::regclass AND attname = 'retried_txid' AND NOT attisdropped)
+-- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'bitdex_dead_letters'::regclass::oid AND attname = 'retried_txid' AND NOT attisdropped)
 -- The transaction of the newest request that retries the letter; null: it was not retried. The letter
 -- is resolved once its producer's newest `answered` sees this transaction.
 ALTER TABLE bitdex_dead_letters ADD COLUMN IF NOT EXISTS retried_txid XID8;
 
 -- step key of bitdex_dead_letters
--- done when (SELECT max(cardinality(conkey)) FROM pg_constraint WHERE conrelid = 'bitdex_dead_letters'::regclass AND contype = 'p') = 5
+-- done when (SELECT max(pg_catalog.cardinality(conkey)) FROM pg_constraint WHERE conrelid = 'bitdex_dead_letters'::regclass::oid AND contype = 'p') = 5
 ALTER TABLE bitdex_dead_letters
     DROP CONSTRAINT IF EXISTS bitdex_dead_letters_pkey,
     ADD CONSTRAINT bitdex_dead_letters_pkey PRIMARY KEY (name, epoch, row_id, job, place);
@@ -164,7 +164,7 @@ CREATE TABLE IF NOT EXISTS bitdex_jobs (
 );
 
 -- step columns of bitdex_jobs
--- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_jobs'::regclass AND NOT attisdropped AND attname IN ('source_table', 'fields', 'ids', 'cancel_requested', 'epoch', 'plan', 'stage', 'next_id', 'next_pass', 'last_id', 'rows', 'ops_written', 'chunks', 'bytes', 'rejected', 'uncovered', 'dumps', 'error', 'started_at', 'finished_at', 'csv', 'ranges', 'end_tick')) = 23
+-- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_jobs'::regclass::oid AND NOT attisdropped AND attname IN ('source_table', 'fields', 'ids', 'cancel_requested', 'epoch', 'plan', 'stage', 'next_id', 'next_pass', 'last_id', 'rows', 'ops_written', 'chunks', 'bytes', 'rejected', 'uncovered', 'dumps', 'error', 'started_at', 'finished_at', 'csv', 'ranges', 'end_tick')) = 23
 -- What the job reads, and how far it is. An unfinished job of an earlier version is one of everything.
 ALTER TABLE bitdex_jobs
     ADD COLUMN IF NOT EXISTS source_table TEXT,         -- as in `triggers`; null: all tables
@@ -193,7 +193,7 @@ ALTER TABLE bitdex_jobs
     ADD COLUMN IF NOT EXISTS finished_at TIMESTAMPTZ;
 
 -- step kinds of bitdex_jobs
--- done when (SELECT count(*) FROM pg_constraint WHERE conrelid = 'bitdex_jobs'::regclass AND conname = 'bitdex_jobs_kind_check' AND pg_get_constraintdef(oid) LIKE '%verify%') = 1
+-- done when (SELECT count(*) FROM pg_constraint WHERE conrelid = 'bitdex_jobs'::regclass::oid AND conname = 'bitdex_jobs_kind_check' AND pg_get_constraintdef(oid) LIKE '%verify%') = 1
 ALTER TABLE bitdex_jobs DROP CONSTRAINT IF EXISTS bitdex_jobs_kind_check,
     ADD CONSTRAINT bitdex_jobs_kind_check CHECK (kind IN ('load', 'verify', 'check'));
 
@@ -212,7 +212,7 @@ CREATE TABLE IF NOT EXISTS bitdex_cursors (
 );
 
 -- step columns of bitdex_cursors
--- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_cursors'::regclass AND NOT attisdropped AND attname IN ('ownership', 'committed_offset', 'epoch', 'seq', 'source_clock', 'complete')) = 6
+-- done when (SELECT count(*) FROM pg_attribute WHERE attrelid = 'bitdex_cursors'::regclass::oid AND NOT attisdropped AND attname IN ('ownership', 'committed_offset', 'epoch', 'seq', 'source_clock', 'complete')) = 6
 ALTER TABLE bitdex_cursors
     ADD COLUMN IF NOT EXISTS ownership BIGINT NOT NULL DEFAULT 0, -- incremented whenever a member is assigned the partition
     ADD COLUMN IF NOT EXISTS committed_offset BIGINT,   -- of the group; the other columns are as of this offset

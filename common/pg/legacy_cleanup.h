@@ -7,8 +7,8 @@
 #define COMMON_PG_LEGACY_CLEANUP_H
 
 /* An SQL condition: the trigger exists. */
-#define LEGACY_CLEANUP_EXISTS                                                          \
-    "EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('bitdex_cursors') AND" \
+#define LEGACY_CLEANUP_EXISTS                                                               \
+    "EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('bitdex_cursors')::oid AND" \
     " tgname = 'trg_cleanup_bitdex_ops')"
 
 #define LEGACY_CLEANUP_MESSAGE                                                           \

@@ -102,11 +102,12 @@ command_dead_letters_list(const struct cli *cli, struct error *err)
     const char *const params[] = {cli->config->producer.name, after_text, limit_text,
                                   cli_find_option(cli, "--resolved") != NULL ? "true" : "false"};
     struct pg_result *result;
-    rc = query_dead_letters(cli->config,
-                            cli->json ? "SELECT coalesce(json_agg(dead_letter), '[]') FROM (" LIST
-                                        ") AS dead_letter"
-                                      : LIST,
-                            4, params, &result, err);
+    rc = query_dead_letters(
+        cli->config,
+        cli->json ? "SELECT coalesce(pg_catalog.json_agg(dead_letter), '[]') FROM (" LIST
+                    ") AS dead_letter"
+                  : LIST,
+        4, params, &result, err);
     if (rc != 0)
         return rc;
     CHECK(!cli->json || pg_rows(result) == 1);
@@ -149,8 +150,8 @@ query_shown(const struct cli *cli, const char *row_id, const char *job, struct p
         return rc;
     const char *sql = SHOW;
     if (cli->json)
-        sql = number == 0 ? "SELECT row_to_json(letter) FROM (" SHOW ") AS letter"
-                          : "SELECT json_agg(letter) FROM (" SHOW ") AS letter"
+        sql = number == 0 ? "SELECT pg_catalog.row_to_json(letter) FROM (" SHOW ") AS letter"
+                          : "SELECT pg_catalog.json_agg(letter) FROM (" SHOW ") AS letter"
                             " HAVING count(*) > 0";
     return query_dead_letters(cli->config, sql, 3, params, result, err);
 }

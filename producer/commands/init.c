@@ -111,7 +111,7 @@ static int
 init_lock(struct pg *pg, struct error *err)
 {
     static const char sql[] =
-        "SELECT pg_try_advisory_lock(hashtextextended('bitdex-producer init', 0))";
+        "SELECT pg_try_advisory_lock(pg_catalog.hashtextextended('bitdex-producer init', 0))";
     for (bool is_reported = false;; is_reported = true) {
         struct pg_result *result;
         int rc = pg_query(pg, sql, 0, NULL, &result, err);

@@ -129,8 +129,9 @@ work_lock(struct work *work, struct error *err)
     struct pg_result *result;
     CHECK(work->pg != NULL);
     int rc = pg_query(
-        work->pg, "SELECT pg_try_advisory_lock(hashtextextended('bitdex-producer triggers', 0))", 0,
-        NULL, &result, err);
+        work->pg,
+        "SELECT pg_try_advisory_lock(pg_catalog.hashtextextended('bitdex-producer triggers', 0))",
+        0, NULL, &result, err);
     if (rc != 0)
         return rc;
     CHECK(pg_rows(result) == 1);

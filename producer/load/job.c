@@ -48,9 +48,11 @@ enum {
  * committed later. */
 static const char next_sql[] =
     "SELECT id, state = 'running', cancel_requested, phases IS NOT NULL, source_table,"
-    " to_jsonb(fields), after_id, up_to_id, to_jsonb(ids), epoch, plan, stage, next_id, next_pass,"
+    " pg_catalog.to_jsonb(fields), after_id, up_to_id, pg_catalog.to_jsonb(ids), epoch, plan, "
+    "stage, next_id, next_pass,"
     " coalesce(last_id, -1), rows, ops_written, chunks, bytes, rejected, uncovered,"
-    " dumps, csv, kind, to_jsonb(ranges), coalesce(end_tick, 0) FROM (SELECT * FROM bitdex_jobs"
+    " dumps, csv, kind, pg_catalog.to_jsonb(ranges), coalesce(end_tick, 0) FROM (SELECT * FROM "
+    "bitdex_jobs"
     " WHERE name = $1 AND state IN ('queued', 'running')"
     " AND ($2::bigint IS NULL OR id = $2::bigint)"
     " ORDER BY state = 'running' DESC, id LIMIT 1) AS first WHERE (kind = 'load') = $3::boolean";

@@ -12,17 +12,18 @@ enum { INTEGER_TEXT_BYTES = 24 };
 
 /* Two commands at the same time must not queue the same job twice. */
 static const char lock_sql[] =
-    "SELECT pg_advisory_xact_lock(hashtextextended('bitdex-producer jobs ' || $1, 0))";
+    "SELECT pg_advisory_xact_lock(pg_catalog.hashtextextended('bitdex-producer jobs ' || $1, 0))";
 
 /* $1: the producer; $2: the table; $3: the fields; $4, $5: after_id, up_to_id; $6: the ids; $7: the
  * reason; $8: the kind; $9: the ranges. */
 static const char queue_sql[] =
     "WITH wanted AS (SELECT $2::text AS source_table,"
-    " (SELECT array_agg(f ORDER BY n) FROM jsonb_array_elements_text($3::jsonb) WITH ORDINALITY"
+    " (SELECT pg_catalog.array_agg(f ORDER BY n) FROM jsonb_array_elements_text($3::jsonb) WITH "
+    "ORDINALITY"
     " AS f(f, n)) AS fields, $4::bigint AS after_id, $5::bigint AS up_to_id,"
-    " (SELECT array_agg(i::bigint ORDER BY n) FROM jsonb_array_elements_text($6::jsonb)"
+    " (SELECT pg_catalog.array_agg(i::bigint ORDER BY n) FROM jsonb_array_elements_text($6::jsonb)"
     " WITH ORDINALITY AS i(i, n)) AS ids,"
-    " (SELECT array_agg(r::bigint ORDER BY n) FROM jsonb_array_elements_text($9::jsonb)"
+    " (SELECT pg_catalog.array_agg(r::bigint ORDER BY n) FROM jsonb_array_elements_text($9::jsonb)"
     " WITH ORDINALITY AS r(r, n)) AS ranges),"
     " found AS (SELECT id FROM bitdex_jobs j, wanted w WHERE j.name = $1 AND kind = $8"
     " AND state IN ('queued', 'running') AND NOT cancel_requested AND phases IS NULL"
@@ -297,17 +298,18 @@ job_queue_print(struct pg *pg, const char *name, int64_t id, int64_t limit, stru
     CHECK(limit > 0);
     snprintf(texts[0], sizeof texts[0], "%" PRId64, id);
     snprintf(texts[1], sizeof texts[1], "%" PRId64, limit);
-    int rc = pg_query(pg,
-                      "SELECT coalesce(json_agg(j ORDER BY id), '[]') FROM (SELECT id, kind, state,"
-                      " cancel_requested, source_table AS \"table\", fields, phases, csv,"
-                      " nullif(after_id, 9223372036854775807) + 1 AS begin,"
-                      " nullif(up_to_id, 9223372036854775807) + 1 AS \"end\","
-                      " cardinality(ids) AS ids, ranges, end_tick,"
-                      " reason, created_at, started_at, finished_at, updated_at, stage, next_id,"
-                      " next_pass, last_id, rows, ops_written, chunks, bytes, rejected, uncovered,"
-                      " error, dumps FROM bitdex_jobs WHERE name = $1 AND ($2::bigint IS NULL OR"
-                      " id = $2::bigint) ORDER BY id DESC LIMIT $3::bigint) j",
-                      3, params, &result, err);
+    int rc = pg_query(
+        pg,
+        "SELECT coalesce(pg_catalog.json_agg(j ORDER BY id), '[]') FROM (SELECT id, kind, state,"
+        " cancel_requested, source_table AS \"table\", fields, phases, csv,"
+        " nullif(after_id, 9223372036854775807) + 1 AS begin,"
+        " nullif(up_to_id, 9223372036854775807) + 1 AS \"end\","
+        " pg_catalog.cardinality(ids) AS ids, ranges, end_tick,"
+        " reason, created_at, started_at, finished_at, updated_at, stage, next_id,"
+        " next_pass, last_id, rows, ops_written, chunks, bytes, rejected, uncovered,"
+        " error, dumps FROM bitdex_jobs WHERE name = $1 AND ($2::bigint IS NULL OR"
+        " id = $2::bigint) ORDER BY id DESC LIMIT $3::bigint) j",
+        3, params, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not read the jobs");
     CHECK(pg_rows(result) == 1);

@@ -60,12 +60,13 @@ read_type(const struct parent_reader *reader, struct pg *pg, const char *column,
         entry->link_count > 0 ? entry->links[reader->level].table.quoted : entry->table.quoted;
     const char *params[] = {table, column};
     struct pg_result *result;
-    int rc = pg_query(pg,
-                      "SELECT format('%I.%I', nspname, typname) FROM pg_attribute JOIN pg_type ON"
-                      " pg_type.oid = atttypid JOIN pg_namespace ON pg_namespace.oid ="
-                      " typnamespace WHERE attrelid = $1::regclass AND attname = $2 AND NOT"
-                      " attisdropped",
-                      2, params, &result, err);
+    int rc = pg_query(
+        pg,
+        "SELECT pg_catalog.format('%I.%I', nspname, typname) FROM pg_attribute JOIN pg_type ON"
+        " pg_type.oid = atttypid JOIN pg_namespace ON pg_namespace.oid ="
+        " typnamespace WHERE attrelid = $1::regclass::oid AND attname = $2 AND NOT"
+        " attisdropped",
+        2, params, &result, err);
     if (rc != 0)
         return rc;
     if (pg_rows(result) == 1)

@@ -56,10 +56,11 @@ static int
 read_text_hashes(struct planner *planner, struct pg *pg, struct error *err)
 {
     struct pg_result *result;
-    int rc = pg_query(pg,
-                      "SELECT getdatabaseencoding() = 'UTF8' AND hashtextextended('bitdex'"
-                      " COLLATE \"C\", 7) = 7678919280595963906",
-                      0, NULL, &result, err);
+    int rc =
+        pg_query(pg,
+                 "SELECT getdatabaseencoding() = 'UTF8' AND pg_catalog.hashtextextended('bitdex'"
+                 " COLLATE \"C\", 7) = 7678919280595963906",
+                 0, NULL, &result, err);
     if (rc != 0)
         return rc;
     planner->hashes_texts = pg_boolean(result, 0, 0);
@@ -87,14 +88,15 @@ read_foreign_key(struct pg *pg, const struct entry *entry, const struct entry *a
     struct pg_result *result;
     const char *const params[] = {slot_table(entry)->quoted, slot_column(entry),
                                   alive->table.quoted, alive->trigger->slot_field};
-    int rc = pg_query(pg,
-                      "SELECT EXISTS (SELECT FROM pg_constraint JOIN pg_attribute AS slot ON"
-                      " slot.attrelid = conrelid AND slot.attnum = conkey[1] JOIN pg_attribute AS"
-                      " key ON key.attrelid = confrelid AND key.attnum = confkey[1] WHERE contype ="
-                      " 'f' AND convalidated AND cardinality(conkey) = 1 AND conrelid ="
-                      " $1::regclass AND slot.attname = $2 AND confrelid = $3::regclass AND"
-                      " key.attname = $4)",
-                      4, params, &result, err);
+    int rc =
+        pg_query(pg,
+                 "SELECT EXISTS (SELECT FROM pg_constraint JOIN pg_attribute AS slot ON"
+                 " slot.attrelid = conrelid AND slot.attnum = conkey[1] JOIN pg_attribute AS"
+                 " key ON key.attrelid = confrelid AND key.attnum = confkey[1] WHERE contype ="
+                 " 'f' AND convalidated AND pg_catalog.cardinality(conkey) = 1 AND conrelid ="
+                 " $1::regclass::oid AND slot.attname = $2 AND confrelid = $3::regclass::oid AND"
+                 " key.attname = $4)",
+                 4, params, &result, err);
     if (rc != 0)
         return rc;
     *exists = pg_boolean(result, 0, 0);

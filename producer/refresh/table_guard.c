@@ -9,10 +9,12 @@
 
 /* Of the roots, their columns and their indexes. */
 #define COLUMNS_OF(roots)                                                                      \
-    "(SELECT string_agg(attrelid || ':' || attname || ':' || atttypid, ',' ORDER BY attrelid," \
+    "(SELECT string_agg(pg_catalog.concat_ws(':', attrelid, attname, atttypid), ',' ORDER BY " \
+    "attrelid,"                                                                                \
     " attnum) FROM pg_attribute WHERE attrelid " roots " AND attnum > 0 AND NOT attisdropped)"
-#define INDEXES_OF(roots)                                                                         \
-    "(SELECT string_agg(indexrelid || ':' || indisunique || indisvalid, ',' ORDER BY indexrelid)" \
+#define INDEXES_OF(roots)                                                                     \
+    "(SELECT string_agg(pg_catalog.concat_ws(':', indexrelid, indisunique, indisvalid), ',' " \
+    "ORDER BY indexrelid)"                                                                    \
     " FROM pg_index WHERE indrelid " roots ")"
 
 #define OF_ROOT COLUMNS_OF("= root") ", " INDEXES_OF("= root")
@@ -21,27 +23,29 @@
 
 /* Without partitioned tables, at half the cost. */
 static const char plain_query[] =
-    "SELECT COALESCE(bool_and(pg_class.oid IS NOT NULL AND nullif(relfilenode, 0) IS NOT DISTINCT"
+    "SELECT COALESCE(bool_and(pg_class.oid IS NOT NULL AND nullif(relfilenode, '0') IS NOT DISTINCT"
     " FROM pg_relation_filenode(root)), true),"
-    " md5(string_agg(concat_ws(' ', root, " OF_ROOT "), ' ' ORDER BY number))"
-    " FROM (SELECT number, to_regclass(name)::oid AS root FROM unnest($1::text[])"
+    " md5(string_agg(pg_catalog.concat_ws(' ', root, " OF_ROOT "), ' ' ORDER BY number))"
+    " FROM (SELECT number, to_regclass(name)::oid AS root FROM pg_catalog.unnest($1::text[])"
     " WITH ORDINALITY AS named(name, number)) AS roots LEFT JOIN pg_class ON pg_class.oid = root";
 
 static const char query[] =
     "WITH RECURSIVE root AS (SELECT number, to_regclass(name)::oid AS root FROM"
-    " unnest($1::text[]) WITH ORDINALITY AS named(name, number)),"
+    " pg_catalog.unnest($1::text[]) WITH ORDINALITY AS named(name, number)),"
     " tree AS (SELECT root, pg_class.oid AS relid, relkind, relfilenode FROM root JOIN pg_class ON"
     " pg_class.oid = root UNION SELECT root, pg_class.oid, pg_class.relkind, pg_class.relfilenode"
     " FROM tree JOIN pg_inherits ON inhparent = relid JOIN pg_class ON pg_class.oid = inhrelid"
     " WHERE tree.relkind = 'p')"
     " SELECT COALESCE(bool_and(root IS NOT NULL AND root IN (SELECT root FROM tree)), true) AND "
     "NOT EXISTS"
-    " (SELECT FROM tree WHERE nullif(relfilenode, 0) IS DISTINCT FROM pg_relation_filenode(relid))"
+    " (SELECT FROM tree WHERE nullif(relfilenode, '0') IS DISTINCT FROM"
+    " pg_relation_filenode(relid))"
     " AND NOT EXISTS (SELECT FROM root JOIN pg_class ON pg_class.oid = root WHERE relkind = 'p' AND"
-    " ARRAY(SELECT relid FROM tree WHERE tree.root = root.root ORDER BY 1) <>"
+    " ARRAY(SELECT relid FROM tree WHERE tree.root = root.root ORDER BY 1) OPERATOR(pg_catalog.<>)"
     " ARRAY(SELECT relid::oid FROM pg_partition_tree(root.root) ORDER BY 1)),"
-    " md5(concat_ws(' ', (SELECT string_agg(root || ':' || relid, ',' ORDER BY root, relid) FROM"
-    " tree), " OF_ALL ")) FROM root";
+    " md5(pg_catalog.concat_ws(' ', (SELECT string_agg(pg_catalog.concat_ws(':', root, relid), ',' "
+    "ORDER BY root, relid)"
+    " FROM tree), " OF_ALL ")) FROM root";
 
 static void
 append_table(struct buffer *array, const struct entry_table *table)

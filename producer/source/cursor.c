@@ -81,9 +81,9 @@ cursor_try_lock(struct pg *pg, const char *name, bool *locked, struct error *err
 {
     struct pg_result *result;
     CHECK(name != NULL);
-    int rc =
-        pg_query(pg, "SELECT pg_try_advisory_lock(hashtextextended('bitdex-producer ' || $1, 0))",
-                 1, &name, &result, err);
+    int rc = pg_query(
+        pg, "SELECT pg_try_advisory_lock(pg_catalog.hashtextextended('bitdex-producer ' || $1, 0))",
+        1, &name, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not request the lock on the producer's name");
     CHECK(pg_rows(result) == 1);
@@ -103,7 +103,7 @@ cursor_find_lock(struct pg *pg, const char *name, bool *locked, struct error *er
                  "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted"
                  " AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname ="
                  " current_database()) AND (classid::bigint << 32) | objid::bigint ="
-                 " hashtextextended('bitdex-producer ' || $1, 0))",
+                 " pg_catalog.hashtextextended('bitdex-producer ' || $1, 0))",
                  1, &name, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not look for the lock on the producer's name");
@@ -475,14 +475,14 @@ cursor_find_delivered(struct pg *pg, const struct config *config, bool *delivere
 {
     struct pg_result *result;
     CHECK(config->producer.name != NULL);
-    int rc = pg_query(
-        pg,
-        "SELECT p.epoch > 1 OR last_row_id > 0 OR EXISTS (SELECT FROM unnest(seq) AS s WHERE s > 0)"
-        " OR (s2::text <> '" SNAPSHOT_EMPTY "' AND EXISTS (SELECT FROM \"BitdexOps\""
-        " WHERE pg_visible_in_snapshot(txid, s2)))"
-        " FROM bitdex_producers AS p JOIN bitdex_windows USING (name) WHERE name = $1"
-        " ORDER BY tick DESC, sub_id DESC LIMIT 1",
-        1, &config->producer.name, &result, err);
+    int rc = pg_query(pg,
+                      "SELECT p.epoch > 1 OR last_row_id > 0 OR EXISTS (SELECT FROM "
+                      "pg_catalog.unnest(seq) AS s WHERE s > 0)"
+                      " OR (s2::text <> '" SNAPSHOT_EMPTY "' AND EXISTS (SELECT FROM \"BitdexOps\""
+                      " WHERE pg_visible_in_snapshot(txid, s2)))"
+                      " FROM bitdex_producers AS p JOIN bitdex_windows USING (name) WHERE name = $1"
+                      " ORDER BY tick DESC, sub_id DESC LIMIT 1",
+                      1, &config->producer.name, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "could not read the cursor");
     *delivered = pg_rows(result) > 0 && pg_boolean(result, 0, 0);

@@ -10,10 +10,12 @@
 /* pg_locks shows the key of an advisory lock in two halves. A cursor holds back the rows that its
  * saved s1 does not see (retention.h). */
 static const char list_sql[] =
-    "SELECT coalesce(json_agg(c ORDER BY name), '[]') FROM (SELECT p.name, p.epoch, p.generation,"
+    "SELECT coalesce(pg_catalog.json_agg(c ORDER BY name), '[]') FROM (SELECT p.name, p.epoch, "
+    "p.generation,"
     " EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND"
     " database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND"
-    " (classid::bigint << 32) | objid::bigint = hashtextextended('bitdex-producer ' || p.name, 0))"
+    " (classid::bigint << 32) | objid::bigint = pg_catalog.hashtextextended('bitdex-producer ' || "
+    "p.name, 0))"
     " AS running, p.topic, p.topic_id, p.partitions, p.timeline, w.tick, w.s2 AS snapshot,"
     " w.last_row_id, w.saved_at, held.rows AS holds_back_rows, held.since AS holds_back_since"
     " FROM bitdex_producers p LEFT JOIN LATERAL (SELECT * FROM bitdex_windows WHERE name = p.name"

@@ -79,7 +79,7 @@ guard_check_tables(struct pg *pg, const struct config *config, struct error *err
     return rc;
 }
 
-#define OUTBOX "'\"BitdexOps\"'::regclass"
+#define OUTBOX "'\"BitdexOps\"'::regclass::oid"
 #define RUN_INIT "run bitdex-producer init"
 
 static const struct guard guards[] = {
@@ -116,7 +116,7 @@ static const struct guard guards[] = {
      "\"BitdexOps\" must have valid indexes on id and on txid: " RUN_INIT, NULL},
     {"outbox sequence",
      "NOT EXISTS (SELECT FROM pg_sequence WHERE seqrelid ="
-     " pg_get_serial_sequence('\"BitdexOps\"', 'id')::regclass AND seqcache = 1 AND"
+     " pg_get_serial_sequence('\"BitdexOps\"', 'id')::regclass::oid AND seqcache = 1 AND"
      " seqincrement = 1)",
      "the ids of \"BitdexOps\" must come from a sequence of its own with CACHE 1 and INCREMENT 1,"
      " as only then does their order follow the commits of a row: alter it",
@@ -135,9 +135,9 @@ static const struct guard guards[] = {
      " 'stage', 'next_id', 'next_pass', 'last_id', 'rows', 'ops_written', 'chunks', 'bytes',"
      " 'rejected', 'uncovered', 'dumps', 'error', 'started_at', 'finished_at', 'csv', 'ranges',"
      " 'end_tick'])"
-     ") AS own (name, columns), unnest(columns) AS needed WHERE NOT EXISTS (SELECT FROM "
+     ") AS own (name, columns), pg_catalog.unnest(columns) AS needed WHERE NOT EXISTS (SELECT FROM "
      "pg_attribute"
-     " WHERE attrelid = name::regclass AND attname = needed AND NOT attisdropped))",
+     " WHERE attrelid = name::regclass::oid AND attname = needed AND NOT attisdropped))",
      "the producer's tables are those of an earlier version: " RUN_INIT, NULL},
     {"no legacy cleanup", LEGACY_CLEANUP_EXISTS, LEGACY_CLEANUP_MESSAGE, NULL},
     {"privileges",

@@ -30,7 +30,8 @@ letters_retry(struct pg *pg, const struct letter_key *key, const char *entity_id
         "WITH marked AS (UPDATE bitdex_dead_letters SET retried_txid = pg_current_xact_id()"
         " WHERE name = $1 AND epoch = $2::bigint AND row_id = $3::bigint AND job = $4::bigint"
         " AND place = $5 RETURNING 1), requested AS (INSERT INTO \"BitdexOps\" (entity_id, ops)"
-        " SELECT $6::bigint, ops::jsonb FROM marked, unnest(ARRAY[$7::text, $8::text, $9::text]) "
+        " SELECT $6::bigint, ops::jsonb FROM marked, pg_catalog.unnest(ARRAY[$7::text, $8::text, "
+        "$9::text]) "
         "AS ops"
         " WHERE ops IS NOT NULL) SELECT count(*) FROM marked";
     struct pg_result *result;

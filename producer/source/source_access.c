@@ -6,10 +6,11 @@
  * which Postgres would not even say whether a table exists. The tables' names come between. */
 static const char schemas_begin[] =
     "SELECT quote_ident(current_user), string_agg(DISTINCT quote_ident(nspname), ', ')"
-    " FROM unnest(ARRAY[NULL";
+    " FROM pg_catalog.unnest(ARRAY[NULL";
 static const char schemas_end[] =
     "]::text[]) AS name, parse_ident(name) AS part JOIN pg_namespace ON nspname = part[1]"
-    " WHERE cardinality(part) = 2 AND NOT has_schema_privilege(pg_namespace.oid, 'USAGE')";
+    " WHERE pg_catalog.cardinality(part) = 2 AND NOT has_schema_privilege(pg_namespace.oid, "
+    "'USAGE')";
 
 /* One row: the role, the tables that it may not read, and those that have rows which it cannot see,
  * as lists of quoted names (null: there are no such tables). The tables' names come between. */
@@ -19,7 +20,7 @@ static const char access_begin[] =
     " FROM (SELECT name, row_security_active(oid) AS is_hidden, EXISTS (SELECT FROM pg_attribute"
     " WHERE attrelid = oid AND attnum > 0 AND NOT attisdropped AND"
     " NOT has_column_privilege(oid, attnum, 'SELECT')) AS is_denied"
-    " FROM (SELECT DISTINCT name, to_regclass(name) AS oid FROM unnest(ARRAY[NULL";
+    " FROM (SELECT DISTINCT name, to_regclass(name) AS oid FROM pg_catalog.unnest(ARRAY[NULL";
 static const char access_end[] =
     "]::text[]) AS name) AS named WHERE oid IS NOT NULL ORDER BY name) AS tables";
 

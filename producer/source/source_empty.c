@@ -20,13 +20,14 @@ append_triggers_enabled(const char *table, struct buffer *out)
 {
     struct buffer text = {0};
     CHECK(table != NULL);
-    buffer_append_text(out, " AND (SELECT coalesce(bit_or(tgtype) & 28, 0) FROM pg_trigger"
-                            " WHERE NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgrelid = ");
+    buffer_append_text(out,
+                       " AND (SELECT coalesce(bit_or(tgtype) & 28::smallint, 0) FROM pg_trigger"
+                       " WHERE NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgrelid = ");
     pg_append_identifier(&text, table);
     pg_append_literal(out, buffer_string(&text));
     buffer_clear(&text);
     config_trigger_prefix(table, &text);
-    buffer_append_text(out, "::regclass AND starts_with(tgname, ");
+    buffer_append_text(out, "::regclass::oid AND starts_with(tgname::text, ");
     pg_append_literal(out, buffer_string(&text));
     buffer_append_text(out, ")) = 28");
     buffer_free(&text);

@@ -22,7 +22,7 @@ catalogue_find_outbox(struct pg *pg, struct arena *arena, const char **schema, s
     struct pg_result *result;
     int rc = pg_query(pg,
                       "SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid ="
-                      " relnamespace WHERE pg_class.oid = to_regclass('\"BitdexOps\"')",
+                      " relnamespace WHERE pg_class.oid = to_regclass('\"BitdexOps\"')::oid",
                       0, NULL, &result, err);
     if (rc != 0)
         return error_wrap(err, rc, "cannot find the outbox");
@@ -103,9 +103,10 @@ read_id_column(struct pg *pg, struct arena *arena, struct entry *entry, struct e
     return catalogue_name_read(
         pg, arena,
         "SELECT attname FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid"
-        " AND attnum = conkey[1] WHERE contype = 'p' AND conrelid = $1::regclass AND"
-        " cardinality(conkey) = 1 AND atttypid IN ('int2'::regtype, 'int4'::regtype,"
-        " 'int8'::regtype)",
+        " AND attnum = conkey[1] WHERE contype = 'p' AND conrelid = $1::regclass::oid AND"
+        " pg_catalog.cardinality(conkey) = 1 AND atttypid IN ('int2'::regtype::oid, "
+        "'int4'::regtype::oid,"
+        " 'int8'::regtype::oid)",
         1, &entry->table.quoted, &entry->id_column, err);
 }
 
@@ -117,13 +118,14 @@ read_uniqueness(struct pg *pg, struct entry *entry, struct error *err)
     CHECK(entry->trigger->kind == TRIGGER_JOIN);
     const char *const params[] = {entry->table.quoted, entry->trigger->slot_field,
                                   entry->trigger->value_field};
-    int rc = pg_query(pg,
-                      "SELECT EXISTS (SELECT FROM pg_index WHERE indrelid = $1::regclass AND"
-                      " indisunique AND indimmediate AND indisvalid AND indpred IS NULL AND"
-                      " indexprs IS NULL AND NOT EXISTS (SELECT FROM"
-                      " unnest(indkey[0:indnkeyatts - 1]) AS key JOIN pg_attribute ON attrelid ="
-                      " indrelid AND attnum = key WHERE attname NOT IN ($2, $3)))",
-                      3, params, &result, err);
+    int rc = pg_query(
+        pg,
+        "SELECT EXISTS (SELECT FROM pg_index WHERE indrelid = $1::regclass::oid AND"
+        " indisunique AND indimmediate AND indisvalid AND indpred IS NULL AND"
+        " indexprs IS NULL AND NOT EXISTS (SELECT FROM"
+        " pg_catalog.unnest(indkey[0:indnkeyatts - 1]) AS key JOIN pg_attribute ON attrelid ="
+        " indrelid AND attnum = key WHERE attname NOT IN ($2, $3)))",
+        3, params, &result, err);
     if (rc != 0)
         return rc;
     CHECK(pg_rows(result) == 1);
@@ -138,9 +140,10 @@ read_key_columns(struct pg *pg, struct arena *arena, struct entry *entry, struct
     struct pg_result *result;
     int rc =
         pg_query(pg,
-                 "SELECT attname FROM pg_constraint, unnest(conkey) WITH ORDINALITY AS key(number,"
+                 "SELECT attname FROM pg_constraint, pg_catalog.unnest(conkey) WITH ORDINALITY AS "
+                 "key(number,"
                  " place) JOIN pg_attribute ON attnum = number WHERE contype = 'p' AND conrelid"
-                 " = $1::regclass AND attrelid = conrelid ORDER BY place",
+                 " = $1::regclass::oid AND attrelid = conrelid ORDER BY place",
                  1, &entry->table.quoted, &result, err);
     if (rc != 0)
         return rc;

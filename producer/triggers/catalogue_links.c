@@ -74,10 +74,12 @@ read_parent_key(struct pg *pg, struct arena *arena, struct entry *entry, uint32_
         pg, arena,
         "SELECT attname FROM (SELECT confkey AS key, 1 AS choice FROM pg_constraint JOIN"
         " pg_attribute ON attrelid = conrelid AND attname = $3 WHERE contype = 'f' AND confrelid ="
-        " $1::regclass AND conrelid = $2::regclass AND conkey = ARRAY[attnum] UNION ALL SELECT"
-        " conkey, 2 FROM pg_constraint WHERE contype = 'p' AND conrelid = $1::regclass AND"
-        " cardinality(conkey) = 1 ORDER BY choice LIMIT 1) AS keys JOIN pg_attribute ON attrelid ="
-        " $1::regclass AND attnum = key[1]",
+        " $1::regclass::oid AND conrelid = $2::regclass::oid AND conkey OPERATOR(pg_catalog.=) "
+        "ARRAY[attnum] UNION ALL SELECT"
+        " conkey, 2 FROM pg_constraint WHERE contype = 'p' AND conrelid = $1::regclass::oid AND"
+        " pg_catalog.cardinality(conkey) = 1 ORDER BY choice LIMIT 1) AS keys JOIN pg_attribute ON "
+        "attrelid ="
+        " $1::regclass::oid AND attnum = key[1]",
         3, params, &link->parent_key, err);
     if (rc == 0 && link->parent_key == NULL)
         rc = entry_refuse(entry, entry->trigger->place, "table", err,

@@ -34,7 +34,7 @@ read_partitions(struct pg *pg, struct arena *arena, struct entry_table *table, s
     CHECK(table->is_partitioned);
     int rc = pg_query(pg,
                       "SELECT nspname, relname FROM pg_partition_tree($1) AS tree JOIN pg_class ON"
-                      " pg_class.oid = tree.relid JOIN pg_namespace ON pg_namespace.oid ="
+                      " pg_class.oid = tree.relid::oid JOIN pg_namespace ON pg_namespace.oid ="
                       " relnamespace WHERE level > 0 ORDER BY level, nspname, relname",
                       1, &table->quoted, &result, err);
     if (rc != 0)
@@ -60,7 +60,7 @@ catalogue_table_read(struct pg *pg, struct arena *arena, const struct entry *ent
     const char *param = buffer_string(&quoted);
     int rc = pg_query(pg,
                       "SELECT nspname, relname, relkind FROM pg_class JOIN pg_namespace ON"
-                      " pg_namespace.oid = relnamespace WHERE pg_class.oid = to_regclass($1)",
+                      " pg_namespace.oid = relnamespace WHERE pg_class.oid = to_regclass($1)::oid",
                       1, &param, &result, err);
     buffer_free(&quoted);
     if (rc != 0)
@@ -110,7 +110,7 @@ catalogue_indexes_read(struct pg *pg, const struct entry_table *table, const cha
                  "SELECT count(*) > 0, coalesce(bool_or(indisunique AND indnkeyatts = 1), false)"
                  " FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON"
                  " pg_am.oid = relam AND amname = 'btree' JOIN pg_attribute ON attrelid ="
-                 " indrelid AND attnum = indkey[0] WHERE indrelid = $1::regclass AND attname ="
+                 " indrelid AND attnum = indkey[0] WHERE indrelid = $1::regclass::oid AND attname ="
                  " $2 AND indisvalid AND indpred IS NULL",
                  2, params, &result, err);
     if (rc != 0)

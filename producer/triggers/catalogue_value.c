@@ -143,7 +143,7 @@ catalogue_expression_read(struct pg *pg, const struct entry *entry, const struct
     CHECK(*expression != '\0');
     buffer_append_text(&sql, "SELECT (");
     sql_append_expression(&sql, expression, CATALOGUE_ROW);
-    buffer_append_text(&sql, "), to_jsonb("); /* refuses a literal that has no type */
+    buffer_append_text(&sql, "), pg_catalog.to_jsonb("); /* refuses a literal that has no type */
     sql_append_expression(&sql, expression, CATALOGUE_ROW);
     buffer_append_text(&sql, ")");
     catalogue_rows_append(&sql, table);

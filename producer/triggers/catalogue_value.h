@@ -26,32 +26,37 @@ struct catalogue_type {
 /* The form of a type, and the wire of a plain one, by these names. A domain has those of its base
  * type. A type is plain when jsonb writes it as a number, a boolean or a text, and its "=" compares
  * what is written. */
-#define CATALOGUE_FORM_OF(type)                                                                   \
-    "WITH RECURSIVE base AS ("                                                                    \
-    " SELECT oid, typtype, typbasetype, typelem, typlen FROM pg_type WHERE oid = " type           \
-    " UNION ALL"                                                                                  \
-    " SELECT t.oid, t.typtype, t.typbasetype, t.typelem, t.typlen FROM base JOIN pg_type AS t"    \
-    " ON base.typtype = 'd' AND t.oid = base.typbasetype"                                         \
-    "), plain(oid) AS (VALUES ('bool'::regtype), ('int2'), ('int4'), ('int8'), ('float4'),"       \
-    " ('float8'), ('numeric'), ('text'), ('varchar'), ('bpchar'), ('name'), ('uuid'))"            \
-    " SELECT CASE"                                                                                \
-    " WHEN oid IN ('timestamp'::regtype, 'timestamptz'::regtype, 'date'::regtype) THEN 'seconds'" \
-    " WHEN oid IN ('json'::regtype, 'jsonb'::regtype) THEN 'json'"                                \
-    " WHEN typtype = 'e' OR oid IN (SELECT oid FROM plain) THEN 'plain'"                          \
-    " WHEN typelem <> 0 AND typlen = -1 THEN CASE"                                                \
-    "  WHEN typelem IN (SELECT oid FROM plain) OR"                                                \
-    "   (SELECT typtype FROM pg_type WHERE oid = base.typelem) = 'e' THEN 'array'"                \
-    "  ELSE 'text array' END"                                                                     \
-    " ELSE 'text' END AS form,"                                                                   \
-    " CASE WHEN oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN typlen ELSE 0"    \
-    " END AS integer_bytes, CASE"                                                                 \
-    " WHEN oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'integer'"             \
-    " WHEN oid = 'bool'::regtype THEN 'boolean'"                                                  \
-    " WHEN typtype = 'e' OR oid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype,"      \
-    "  'name'::regtype) THEN 'text'"                                                              \
-    " ELSE 'json' END AS wire,"                                                                   \
-    " 'float4'::regtype IN (oid, typelem) OR 'float8'::regtype IN (oid, typelem) AS has_floats,"  \
-    " oid = 'bpchar'::regtype AS is_padded"                                                       \
+#define CATALOGUE_FORM_OF(type)                                                                    \
+    "WITH RECURSIVE base AS ("                                                                     \
+    " SELECT oid, typtype, typbasetype, typelem, typlen FROM pg_type WHERE oid = " type            \
+    " UNION ALL"                                                                                   \
+    " SELECT t.oid, t.typtype, t.typbasetype, t.typelem, t.typlen FROM base JOIN pg_type AS t"     \
+    " ON base.typtype = 'd' AND t.oid = base.typbasetype"                                          \
+    "), plain(type) AS (VALUES ('bool'::regtype), ('int2'), ('int4'), ('int8'), ('float4'),"       \
+    " ('float8'), ('numeric'), ('text'), ('varchar'), ('bpchar'), ('name'), ('uuid'))"             \
+    " SELECT CASE"                                                                                 \
+    " WHEN oid IN ('timestamp'::regtype::oid, 'timestamptz'::regtype::oid, 'date'::regtype::oid) " \
+    "THEN 'seconds'"                                                                               \
+    " WHEN oid IN ('json'::regtype::oid, 'jsonb'::regtype::oid) THEN 'json'"                       \
+    " WHEN typtype = 'e' OR oid IN (SELECT type::oid FROM plain) THEN 'plain'"                     \
+    " WHEN typelem <> '0' AND typlen = -1 THEN CASE"                                               \
+    "  WHEN typelem IN (SELECT type::oid FROM plain) OR"                                           \
+    "   (SELECT typtype FROM pg_type WHERE oid = base.typelem) = 'e' THEN 'array'"                 \
+    "  ELSE 'text array' END"                                                                      \
+    " ELSE 'text' END AS form,"                                                                    \
+    " CASE WHEN oid IN ('int2'::regtype::oid, 'int4'::regtype::oid, 'int8'::regtype::oid) THEN "   \
+    "typlen ELSE 0"                                                                                \
+    " END AS integer_bytes, CASE"                                                                  \
+    " WHEN oid IN ('int2'::regtype::oid, 'int4'::regtype::oid, 'int8'::regtype::oid) THEN "        \
+    "'integer'"                                                                                    \
+    " WHEN oid = 'bool'::regtype::oid THEN 'boolean'"                                              \
+    " WHEN typtype = 'e' OR oid IN ('text'::regtype::oid, 'varchar'::regtype::oid, "               \
+    "'bpchar'::regtype::oid,"                                                                      \
+    "  'name'::regtype::oid) THEN 'text'"                                                          \
+    " ELSE 'json' END AS wire,"                                                                    \
+    " 'float4'::regtype::oid IN (oid, typelem) OR 'float8'::regtype::oid IN (oid, typelem) AS "    \
+    "has_floats,"                                                                                  \
+    " oid = 'bpchar'::regtype::oid AS is_padded"                                                   \
     " FROM base WHERE typtype <> 'd'"
 
 /* A row of a table as one value, so that a column can be named {column} only, as in a trigger. */

@@ -28,7 +28,7 @@ enum {
 #define TABLE(oid)                                                                           \
     "(SELECT " SCHEMA("relnamespace") " || '.' || " QUOTED("relname") " FROM pg_class WHERE" \
                                                                       " pg_class.oid = " oid ")"
-#define ROOT(oid) "coalesce(pg_partition_root(" oid "), " oid ")"
+#define ROOT(oid) "coalesce(pg_partition_root(" oid ")::oid, " oid ")"
 
 /* clang-format off */
 /* Triggers that are ours, without the copies that partitions have of the triggers of their
@@ -43,45 +43,49 @@ enum {
     " CASE WHEN " FIRES("pg_trigger") " THEN coalesce((SELECT string_agg(" TABLE("copy.tgrelid") \
     "  , ', ' ORDER BY copy.tgrelid) FROM (" COPIES " AND NOT " FIRES("copy") ") AS copy), '')" \
     "  ELSE " TABLE("tgrelid") " END," \
-    " obj_description(tgfoid, 'pg_proc') IS NULL AND proname ~ '^bitdex_.*_ops_[0-9a-f]{8}' AND" \
-    "  NOT EXISTS (SELECT FROM pg_trigger AS other WHERE other.tgfoid = pg_trigger.tgfoid AND" \
-    "  other.oid <> pg_trigger.oid AND other.tgparentid = 0)," \
+    " pg_catalog.obj_description(tgfoid, 'pg_proc') IS NULL AND proname ~" \
+    "  '^bitdex_.*_ops_[0-9a-f]{8}' AND NOT EXISTS (SELECT FROM pg_trigger AS other" \
+    "  WHERE other.tgfoid = pg_trigger.tgfoid AND other.oid <>" \
+    "  pg_trigger.oid AND other.tgparentid = '0')," \
     " pg_trigger.oid" \
     " FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid," \
-    " LATERAL (SELECT obj_description(pg_trigger.oid, 'pg_trigger') AS mark) AS marks," \
+    " LATERAL (SELECT pg_catalog.obj_description(pg_trigger.oid, 'pg_trigger') AS mark) AS marks," \
     " LATERAL (SELECT " SCHEMA("pronamespace") " || '.' || " QUOTED("proname") "  AS name)" \
     "  AS functions" \
-    " WHERE NOT tgisinternal AND tgparentid = 0 AND (starts_with(mark, $1) OR mark IS NULL AND" \
+    " WHERE NOT tgisinternal AND tgparentid = '0' AND (starts_with(mark, $1) OR mark IS NULL AND" \
     "  tgname ~ " NAMED_BY_US " AND " TABLE("tgrelid") " = ANY ($2::text[]))"
 #define FIRES(trigger) trigger ".tgenabled IN ('O', 'A')"
 #define COPIES \
-    "SELECT copy.* FROM pg_partition_tree(pg_trigger.tgrelid) AS tree JOIN pg_trigger AS copy ON" \
-    " copy.tgrelid = tree.relid AND copy.tgname = pg_trigger.tgname WHERE copy.tgparentid <> 0"
+    "SELECT copy.* FROM pg_partition_tree(pg_trigger.tgrelid) AS tree JOIN pg_trigger AS copy" \
+    " ON copy.tgrelid = tree.relid::oid AND copy.tgname = pg_trigger.tgname WHERE" \
+    " copy.tgparentid <> '0'"
 
 #define FUNCTIONS \
-    "SELECT CASE prorettype WHEN 'trigger'::regtype THEN 2 ELSE 1 END," \
-    " coalesce(CASE prorettype WHEN 'trigger'::regtype THEN (SELECT CASE WHEN count(DISTINCT" \
+    "SELECT CASE prorettype WHEN 'trigger'::regtype::oid THEN 2 ELSE 1 END," \
+    " coalesce(CASE prorettype WHEN 'trigger'::regtype::oid THEN (SELECT CASE WHEN count(DISTINCT" \
     "  " ROOT("tgrelid") ") = 1 THEN min(" TABLE(ROOT("tgrelid")) ") END FROM pg_trigger" \
-    "  WHERE tgfoid = pg_proc.oid AND tgparentid = 0) ELSE (SELECT " TABLE(ROOT("typrelid")) \
-    "  FROM pg_type WHERE pg_type.oid = proargtypes[0] AND typrelid <> 0) END, '')," \
+    "  WHERE tgfoid = pg_proc.oid AND tgparentid = '0') ELSE (SELECT " TABLE(ROOT("typrelid")) \
+    "  FROM pg_type WHERE pg_type.oid = proargtypes[0] AND typrelid <> '0') END, '')," \
     " proname, 'FUNCTION ' || " SCHEMA("pronamespace") " || '.' || " QUOTED("proname") \
     "  || '(' || coalesce((SELECT string_agg(" SCHEMA("typnamespace") " || '.' || " \
-    QUOTED("typname") ", ', ' ORDER BY place) FROM unnest(proargtypes) WITH ORDINALITY AS" \
-    "  argument(type, place) JOIN pg_type ON pg_type.oid = argument.type), '') || ')'," \
-    " obj_description(pg_proc.oid, 'pg_proc'), prosrc," \
-    " prorettype <> 'trigger'::regtype OR prosecdef AND EXISTS (SELECT FROM unnest(proconfig) AS" \
-    "  setting WHERE starts_with(setting, 'search_path=pg_catalog'))," \
+    QUOTED("typname") ", ', ' ORDER BY place) FROM pg_catalog.unnest(proargtypes) WITH" \
+    "  ORDINALITY AS argument(type, place) JOIN pg_type ON pg_type.oid = argument.type), '')" \
+    "  || ')'," \
+    " pg_catalog.obj_description(pg_proc.oid, 'pg_proc'), prosrc," \
+    " prorettype <> 'trigger'::regtype::oid OR prosecdef AND EXISTS (SELECT FROM" \
+    "  pg_catalog.unnest(proconfig) AS setting WHERE starts_with(setting," \
+    "  'search_path=pg_catalog'))," \
     " '', '', 0, '', false, pg_proc.oid" \
-    " FROM pg_proc WHERE starts_with(obj_description(pg_proc.oid, 'pg_proc'), $1)"
+    " FROM pg_proc WHERE starts_with(pg_catalog.obj_description(pg_proc.oid, 'pg_proc'), $1)"
 
 #define VIEWS \
     "SELECT 0, coalesce((SELECT min(" TABLE(ROOT("refobjid")) ") FROM pg_depend JOIN pg_rewrite" \
-    "  ON pg_rewrite.oid = objid WHERE classid = 'pg_rewrite'::regclass AND refclassid =" \
-    "  'pg_class'::regclass AND ev_class = view.oid AND refobjid <> view.oid), '')," \
+    "  ON pg_rewrite.oid = objid WHERE classid = 'pg_rewrite'::regclass::oid AND refclassid =" \
+    "  'pg_class'::regclass::oid AND ev_class = view.oid AND refobjid <> view.oid), '')," \
     " relname, 'VIEW ' || " SCHEMA("relnamespace") " || '.' || " QUOTED("relname") "," \
-    " obj_description(view.oid, 'pg_class'), '', true, '', '', 0, '', false, view.oid" \
-    " FROM pg_class AS view WHERE relkind = 'v' AND starts_with(obj_description(view.oid," \
-    "  'pg_class'), $1)"
+    " pg_catalog.obj_description(view.oid, 'pg_class'), '', true, '', '', 0, '', false, view.oid" \
+    " FROM pg_class AS view WHERE relkind = 'v' AND starts_with(" \
+    "  pg_catalog.obj_description(view.oid, 'pg_class'), $1)"
 
 /* Triggers are dropped before their functions. A view or a row function may use those that were
  * created before it. */

@@ -7,7 +7,8 @@
 /* The children of all levels, as text; null: the table has none. */
 static const char children_sql[] =
     "WITH RECURSIVE child(oid) AS (SELECT inhrelid FROM pg_inherits JOIN pg_class ON pg_class.oid ="
-    " inhparent WHERE inhparent = $1::regclass AND relkind = 'r' UNION SELECT inhrelid FROM child"
+    " inhparent WHERE inhparent = $1::regclass::oid AND relkind = 'r' UNION SELECT inhrelid FROM "
+    "child"
     " JOIN pg_inherits ON inhparent = child.oid)"
     " SELECT string_agg(oid::regclass::text, ', ' ORDER BY oid) FROM child";
 

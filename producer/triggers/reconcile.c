@@ -342,9 +342,11 @@ append_needs(struct buffer *out, const struct reconcile_plan *plan, bool as_self
  * may have been another one. $1: the prefix of our marks; as_self: "". */
 static const char lacking_begin[] =
     "WITH own AS (SELECT oid, proowner AS owner, oid::regprocedure::text AS name, prorettype"
-    "  FROM pg_proc WHERE $1 <> '' AND starts_with(obj_description(oid, 'pg_proc'), $1)),"
+    "  FROM pg_proc WHERE $1 <> '' AND starts_with("
+    "  pg_catalog.obj_description(oid, 'pg_proc'), $1)),"
     " view AS (SELECT oid, relowner AS owner, oid::regclass::text AS name FROM pg_class WHERE"
-    "  $1 <> '' AND relkind = 'v' AND starts_with(obj_description(oid, 'pg_class'), $1)),"
+    "  $1 <> '' AND relkind = 'v' AND starts_with("
+    "  pg_catalog.obj_description(oid, 'pg_class'), $1)),"
     " role AS (SELECT oid, rolname FROM pg_roles WHERE CASE WHEN $1 = '' THEN rolname ="
     "  current_user ELSE oid IN (SELECT owner FROM own UNION SELECT owner FROM view) END),"
     " need(kind, name, need) AS (VALUES ";
@@ -355,10 +357,10 @@ static const char lacking_end[] =
     "  WHEN 'sequence' THEN has_sequence_privilege(role.oid, pg_get_serial_sequence(name, 'id'),"
     "   need)"
     "  ELSE (SELECT pg_has_role(role.oid, relowner, 'USAGE') FROM pg_class WHERE oid ="
-    "   name::regclass) END"
+    "   name::regclass::oid) END"
     " UNION ALL SELECT rolname, 'EXECUTE', 'function', own.name FROM role, own WHERE prorettype <>"
-    "  'trigger'::regtype AND role.oid IN (SELECT owner FROM own AS f WHERE f.prorettype ="
-    "  'trigger'::regtype) AND NOT has_function_privilege(role.oid, own.oid, 'EXECUTE')"
+    "  'trigger'::regtype::oid AND role.oid IN (SELECT owner FROM own AS f WHERE f.prorettype ="
+    "  'trigger'::regtype::oid) AND NOT has_function_privilege(role.oid, own.oid, 'EXECUTE')"
     " UNION ALL SELECT rolname, 'SELECT', 'view', view.name FROM role, view WHERE role.oid IN"
     "  (SELECT owner FROM own) AND NOT has_table_privilege(role.oid, view.oid, 'SELECT')"
     " LIMIT 1";
