@@ -90,7 +90,7 @@ describe_reason(const struct sequence *sequence, enum coverage_reason reason,
                  subject, command);
         break;
     case COVERAGE_VOIDED:
-        snprintf(out, bytes, "%s may differ from the source%s%s: %s", subject,
+        snprintf(out, bytes, "%s may differ from the source%s%s: wait for the load, or %s", subject,
                  voided[0] != '\0' ? ": " : "", voided, command);
         break;
     case COVERAGE_VOIDED_MISSED:

@@ -199,6 +199,9 @@ json_progress(struct json_writer *json, const struct status_view *view)
     json_number(json, "marks", (int64_t)progress->marks);
     json_number(json, "bytes", (int64_t)progress->bytes);
     json_number(json, "dead_letters", (int64_t)progress->dead_letters);
+    json_number(json, "voided", progress->voided);
+    json_key(json, "voided_reason");
+    json_string(json, progress->voided_reason);
     json_number(json, "unacknowledged", (int64_t)progress->outstanding);
     json_number(json, "sessions", (int64_t)progress->sessions);
     json_number(json, "polls", (int64_t)progress->polls);
@@ -394,6 +397,10 @@ answer_sent_metrics(const struct answer *answer)
            (double)progress->bytes);
     metric(answer, "bitdex_producer_dead_letters_total", "counter",
            "Ops rows that were kept as dead letters.", (double)progress->dead_letters);
+    metric(answer, "bitdex_voided_total", "counter",
+           "Times that fields were made incomplete because their tables had changed without rows;"
+           " voided_reason in the status has the last reason.",
+           (double)progress->voided);
     if (answer->view->letters.known)
         metric(answer, "bitdex_dead_letters_open", "gauge",
                "Dead letters of the producer whose retry is not answered.",

@@ -26,6 +26,7 @@
 #include "producer/drain/refreshes.h"
 #include "producer/drain/requests.h"
 #include "producer/drain/source_loads.h"
+#include "producer/drain/source_watch.h"
 #include "producer/drain/takeover.h"
 #include "producer/drain/window_rows.h"
 #include "producer/source/window.h"
@@ -49,6 +50,7 @@ struct drain {
     const struct csv_request *csv; /* drain_run() */
     struct loads *loads;           /* of the session; NULL before its takeover */
     struct source_loads *sources;  /* likewise */
+    struct source_watch *watch;    /* likewise */
     struct refreshes *refreshes;   /* likewise */
     bool
         has_backlog; /* more rows may wait than fit a chunk: nothing is read before they are sent */
@@ -202,7 +204,9 @@ drain_poll(struct drain *drain, struct source_snapshot *next, struct error *err)
     if (loads_hold_rows(drain->loads))
         return drain_hold(drain, next, err);
     const char *tables = NULL;
-    int rc = source_loads_poll(drain->sources, err);
+    int rc = source_watch_poll(drain->watch, err);
+    if (rc == 0)
+        rc = source_loads_poll(drain->sources, err);
     if (rc == 0 && !drain->has_backlog)
         rc = refreshes_prepare(drain->refreshes, err);
     if (rc == 0 && !drain->has_backlog)
@@ -355,6 +359,7 @@ drain_session(struct drain *drain, struct error *err)
     log_info("drain", "draining into topic %s", session->config->topic.name);
     drain->loads = loads_create(session, drain->csv);
     drain->sources = source_loads_create(session);
+    drain->watch = source_watch_create(session, drain->sources);
     drain->refreshes = refreshes_create(session, drain->sources);
     rc = drain_resume(session, err);
     return rc == 0 ? drain_windows(drain, err) : rc;
@@ -386,10 +391,12 @@ drain_run(const struct config *config, const struct csv_request *csv, struct sta
             rc = drain_finish(&drain.session, err);
         loads_destroy(drain.loads);
         refreshes_destroy(drain.refreshes);
+        source_watch_destroy(drain.watch);
         source_loads_destroy(drain.sources);
         drain.loads = NULL;
         drain.refreshes = NULL;
         drain.sources = NULL;
+        drain.watch = NULL;
         session_close(&drain.session);
         if (rc != ERR_RETRY || shutdown_requested())
             return drain_end(rc, err);

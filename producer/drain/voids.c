@@ -35,7 +35,6 @@ static void
 show(struct session *session, const char *reason)
 {
     struct status_progress *shown = &session->progress->shown;
-    shown->voided = session->owner.voided;
     snprintf(shown->voided_reason, sizeof shown->voided_reason, "%s", reason);
     log_warn("drain", "voided event %" PRId64 ": indexes are incomplete: %s", session->owner.voided,
              reason);

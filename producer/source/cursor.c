@@ -518,11 +518,12 @@ cursor_write(struct pg *pg, const struct cursor_owner *owner, const char *sql,
     char epoch[INTEGER_TEXT_BYTES];
     char generation[INTEGER_TEXT_BYTES];
     const char *params[OWNER_PARAMS + CURSOR_WRITE_PARAMS_MAX] = {owner->name, epoch, generation};
-    CHECK(count > 0 && count <= CURSOR_WRITE_PARAMS_MAX);
+    CHECK(count >= 0 && count <= CURSOR_WRITE_PARAMS_MAX);
     CHECK(owner->epoch >= 1 && owner->generation >= 1);
     snprintf(epoch, sizeof epoch, "%" PRId64, owner->epoch);
     snprintf(generation, sizeof generation, "%" PRId64, owner->generation);
-    memcpy(params + OWNER_PARAMS, more, (size_t)count * sizeof *more);
+    if (count > 0)
+        memcpy(params + OWNER_PARAMS, more, (size_t)count * sizeof *more);
     struct pg_result *result;
     int rc = pg_query(pg, sql, OWNER_PARAMS + count, params, &result, err);
     if (rc != 0)

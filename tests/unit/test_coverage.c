@@ -265,7 +265,7 @@ test_L13_a_voided_event_voids_its_fields_and_a_missed_one_all(void **state)
     history_voided(&history, 1, BIT(B));
     assert_int_equal(history_complete(&history), ALL & ~BIT(B));
     assert_reason(&history, B,
-                  "field b may differ from the source: a table was altered: "
+                  "field b may differ from the source: a table was altered: wait for the load, or "
                   "bitdex-producer load --fields b");
     load(&history, 8, BIT(B));
     history_voided(&history, 1, BIT(B)); /* sent again */
