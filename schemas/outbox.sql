@@ -68,8 +68,8 @@ ALTER TABLE bitdex_producers ADD COLUMN IF NOT EXISTS voided_sent BIGINT NOT NUL
 
 -- step table bitdex_sources
 -- done when to_regclass('bitdex_sources') IS NOT NULL
--- What the tables under `triggers` were when their producer looked last: changes that no trigger reports
--- show in it.
+-- What the tables under `triggers` were when their producer last compared them. Changes that no trigger
+-- reports show in it.
 CREATE TABLE IF NOT EXISTS bitdex_sources (
     name TEXT NOT NULL,                 -- of the producer
     relation TEXT NOT NULL,             -- the table, as configured

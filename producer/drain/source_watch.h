@@ -21,7 +21,7 @@ struct source_watch *source_watch_create(struct session *session, struct source_
 /* NULL does nothing. */
 void source_watch_destroy(struct source_watch *watch);
 
-/* Looks if it is time. Everything that was added to the publisher is flushed. */
+/* Compares the tables if it is time. Everything that was added to the publisher is flushed. */
 int source_watch_poll(struct source_watch *watch, struct error *err);
 
 #endif

@@ -54,7 +54,7 @@ test_a_new_partition_without_rows_changes_nothing(void **state)
         "");
 }
 
-/* The file says it only between two looks at which no trigger of ours guarded the partition. */
+/* The file says it only while no trigger of ours guards the partition. */
 static void
 test_f95_a_partition_without_a_guard_was_truncated(void **state)
 {
