@@ -96,7 +96,7 @@ def apply_op(st, op, cfg):
                 put(st, e, "g", g)
         for x, v in c["pars"].items() if cfg.by == "query" else ():
             apply_op(st, ("fan", "f", x, "g", v), cfg)
-    elif k in ("ref", "refp", "refan"):
+    elif k in ("ref", "refp", "refan", "all"):
         pass
     elif k == "drop":
         for e in list(st):
@@ -165,7 +165,7 @@ def compact(ops, cfg):
         seg.clear()
 
     for op in ops:
-        if op[0] in ("ref", "refp", "refan"):
+        if op[0] in ("ref", "refp", "refan", "all"):
             continue
         if op[0] == "post":
             out.append(op)
@@ -218,7 +218,8 @@ class Pos:
         self.fields, self.comp = OWN, frozenset()  # configured; proved complete
         self.cover, self.gap = None, ""
         self.passed = None  # (job, its parts up to this parent): an unbroken pass
-        self.tainted = False
+        self.tainted, self.voided = False, None  # voided: the newest event; None: not known
+        self.is_asked = False  # for all rows of a table, and no load has begun since
         self.topic, self.owes = None, frozenset()  # owes: requests applied, answer not yet seen
         self.fences = ()  # (generation, tick, clock) of the last fences
         self.h = 0  # running checksum; None after a gap
@@ -401,8 +402,9 @@ class Shard:
     def ask(self, pos, ev):
         """Requests are kept by their outbox row; only an answer that names the row removes it."""
         pos.owes |= {
-            (ev.rid[0],) + op[:2] for op in ev.body if op[0] in ("ref", "refp", "refan")
+            (ev.rid[0],) + op[:2] for op in ev.body if op[0] in ("ref", "refp", "refan", "all")
         }
+        pos.is_asked |= any(op[0] == "all" for op in ev.body)
         if self.cfg.owes_max and len(pos.owes) > self.cfg.owes_max:
             if self.cfg.mut == "full_drops":
                 pos.owes = frozenset(sorted(pos.owes)[-self.cfg.owes_max :])
@@ -426,7 +428,7 @@ class Shard:
         if ev.epoch > pos.epoch:  # a new history: nothing known about it yet
             first = pos.epoch == 0
             pos.epoch, pos.gen, pos.last, pos.cover, pos.h = ev.epoch, ev.gen, 0, None, 0
-            pos.passed = None
+            pos.passed = pos.voided = None
             if cfg.mut == "epoch_complete" and not first:
                 pass
             else:
@@ -468,6 +470,11 @@ class Shard:
             if pos.h is not None and pos.h != ev.h:
                 self.lost(pos, "other rows under the same numbers")
             pos.h = ev.h
+        if ev.kind in ("fence", "wm") and ev.voided is not None:
+            self.number(pos, ev.voided)
+        if ev.kind == "void":
+            self.void(pos, ev.body)
+            return []
         if ev.kind == "fence":
             return []
         if ev.seq < pos.last and cfg.mut not in ("no_fence", "stale_chunk", "stale_only"):
@@ -500,6 +507,9 @@ class Shard:
             return []
         b = ev.body
         if ev.kind == "begin":
+            if b.get("heals") and b["heals"] & pos.comp and pos.is_asked:
+                raise Violation(f"p{self.p} says complete what the load of a request will change")
+            pos.is_asked = False  # another load may prove it
             if b["kind"] == "load" and cfg.mut == "last_flag":
                 pos.cover = (b["job"], 0, INF, pos.fields)
             elif b["kind"] == "load" and not (pos.cover and pos.cover[0] == b["job"]):
@@ -507,6 +517,7 @@ class Shard:
             return []
         if ev.kind == "chunk":
             if b["kind"] == "refresh":
+                self.at_loaded(pos, b)
                 pos.owes = frozenset(
                     o
                     for o in pos.owes
@@ -542,6 +553,30 @@ class Shard:
                     pos.gap = ""
             return []
         return []
+
+    def number(self, pos, number):
+        """A shard that has missed a voided event does not know which fields it was about."""
+        if pos.voided not in (None, number):
+            pos.complete, pos.cover, pos.passed = False, None, None
+            self.w.count("void-missed")
+        pos.voided = number
+
+    def void(self, pos, b):
+        if pos.voided is not None and b["number"] <= pos.voided:
+            return
+        if pos.voided is not None:
+            self.number(pos, b["number"] - 1)
+        pos.voided = b["number"]
+        pos.comp -= b["fields"]
+        if pos.cover:
+            pos.cover = pos.cover[:3] + (pos.cover[3] - b["fields"],)
+
+    def at_loaded(self, pos, b):
+        """A row that asks for all rows is named when they were loaded."""
+        named = {o for o in pos.owes if o[0] in b["ids"] and o[1] == "all"}
+        waits = any(o[1] == "all" for o in pos.owes - named)
+        if named and not waits and not pos.gap and "t" not in pos.comp:
+            raise Violation(f"p{self.p}: {named} answered before the load has ended")
 
     def accept_part(self, pos, b):
         """A part of a pass: the first one takes all values, whatever was covered."""

@@ -36,6 +36,7 @@ python3 run.py all -m ref_trust -s 200046 -n 1 | grep -v "{.ack"
 for x in sum_visible sum_late sum_open check_owed verdict_memory; do m sum -m $x; done
 m sum -o dead=null -o sum_raw=True
 m sum -o dead=keep -o pairs=False
+for x in void_silent all_early; do m source -m $x; done
 m field -m field_keep
 m field -m field_join -w job=20 -w field=4 -o E=9
 m skip -m skip_seq

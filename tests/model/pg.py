@@ -29,8 +29,13 @@ class Row:
 
 def asked(r):
     """What a row asks for, one or more of these: ('ref', entity) read whole, ('refp', entity) its
-    parent's fields, ('refan', parent)."""
-    return tuple((op[0], r.e) for op in r.ops if op[0] in ("ref", "refp", "refan"))
+    parent's fields, ('refan', parent), ('all', 0) all rows of the second table."""
+    return tuple((op[0], r.e) for op in r.ops if op[0] in ("ref", "refp", "refan", "all"))
+
+
+def asked_everywhere(r):
+    """The request goes to every partition."""
+    return asked(r)[0][0] in ("refan", "all")
 
 
 class Txn:
@@ -100,6 +105,7 @@ class DB:
         self.next_xid, self.next_id, self.latest, self.cno = 3, 1, 2, 0
         self.outbox, self.truth, self.all_rows = {}, empty_truth(), []
         self.prod = {"epoch": 1, "gen": 0, "timeline": 1, "empty": not cfg.pre}
+        self.prod.update(voided=0, voided_sent=0)
         self.timeline, self.conn = (
             1,
             0,
@@ -279,6 +285,17 @@ class DB:
             self.emit(t, *r)
         return True
 
+    def shift(self, t, rng):
+        """All rows of the second table change, and the only ops row asks for all of them."""
+        keys = [("tag", e) for e in range(self.cfg.E)]
+        if not all(self.can(t, key, False) for key in keys):
+            return False
+        for key in keys:
+            self.lock(t, key)
+            t.eff[key] = rng.choice([None, 5, 6])
+        self.emit(t, "allfan", 0, [("all",)])
+        return True
+
     # --- parents=refresh: no lock; whoever commits last has a window that sees both ------------
     # What the ops themselves say of g is a guess, any guess; a mutation that drops a request keeps
     # honest guesses.
@@ -353,6 +370,8 @@ class DB:
     def write(self, t, rng):
         if self.cfg.refresh and rng.random() < 0.2:
             return self.nested(t, rng)
+        if self.cfg.source and rng.random() < 0.12:
+            return self.shift(t, rng)
         e, k = rng.randrange(self.cfg.E), rng.random()
         if self.cfg.parents == "refresh" and k < 0.17:
             p = rng.randrange(2)

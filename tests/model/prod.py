@@ -3,7 +3,7 @@
 import random
 
 from cons import Violation, phases
-from pg import INF, asked, sums, table_values, view
+from pg import INF, asked, asked_everywhere, sums, table_values, view
 
 PHASES = ("img", "tag", "par")
 
@@ -25,6 +25,7 @@ class Ev:
         "off",
         "topic",
         "dig",
+        "voided",
     )
 
     def __init__(self, kind, epoch, gen, tick, seq, rid=None, body=None):
@@ -39,6 +40,7 @@ class Ev:
         )
         self.ent = self.h = None
         self.topic = None  # marks name the topic
+        self.voided = None  # marks: the newest voided event
         self.owed = False  # marks: refreshes of this partition not yet answered
 
     def __repr__(self):
@@ -170,8 +172,71 @@ class Prod:
                         {"empty": pr["empty"]},
                     ),
                 )
+                self.client.q[p][-1].voided = pr["voided"]
+        self.voided, self.job, self.repair = {}, None, None
         self.mode = "verify"
         return True
+
+    # --- all rows of a source ------------------------------------------------
+    # `voided`: the rows whose request has taken `t` from what is complete; True once all partitions
+    # have acknowledged that. `job`: the load that answers some of them. A voided event that may
+    # not have reached all partitions is repaired by a load of everything.
+    def sources(self):
+        pr, jobs = self.db.prod, {j["id"]: j for j in self.db.jobs}
+        asking = [i for i, o in self.owed.items() if ("all", 0) in o[0]]
+        if not self.client.idle() or not self.owner():
+            return
+        if self.voided and pr["voided"] == pr["voided_sent"] + 1 and not all(self.voided.values()):
+            pr["voided_sent"] = pr["voided"]
+            self.db.internal_xid()
+            self.db.flush()
+        self.voided = {i: True for i in self.voided if i in asking}
+        if self.repair and (self.repair not in jobs or jobs[self.repair]["done"]):
+            self.repair = None
+            pr["voided_sent"] = pr["voided"]
+            self.db.internal_xid()
+            self.db.flush()
+        new = [i for i in asking if i not in self.voided]
+        if new and self.cfg.mut != "void_silent":
+            self.void(new)
+        elif new:
+            self.voided.update(dict.fromkeys(new, True))
+        elif all(j["done"] for j in self.db.jobs if j["kind"] == "load"):
+            self.queue_load(asking)
+
+    def void(self, rows):
+        """The number is durable before the event is sent; marks carry it from now on."""
+        pr = self.db.prod
+        pr["voided"] += 1
+        self.db.internal_xid()
+        self.db.flush()
+        for p in range(self.P):
+            body = {"number": pr["voided"], "fields": frozenset("t")}
+            self.send(p, Ev("void", self.epoch, self.gen, self.tick, self.seq[p], None, body))
+        self.voided.update(dict.fromkeys(rows, False))
+        self.w.count("voided")
+
+    def queue_load(self, asking):
+        """A load that is running already does not count."""
+        pr = self.db.prod
+        unsent = pr["voided"] != pr["voided_sent"] and not self.repair
+        free = [i for i in asking if not (self.job and i in self.job[1])]
+        if unsent:
+            self.repair = self.w.next_job
+            self.w.add_job("load")
+        elif free and not self.job:
+            self.job = (self.w.next_job, free)
+            self.w.add_job("load", first=1)
+            self.db.jobs[-1]["heals"] = frozenset("t")
+
+    def loaded(self):
+        """The rows that the load has answered."""
+        if not self.job:
+            return []
+        j = next((j for j in self.db.jobs if j["id"] == self.job[0]), None)
+        if j and not j["done"] and self.cfg.mut != "all_early":
+            return []
+        return [i for i in self.job[1] if i in self.owed]
 
     def load_cursor(self, w):
         self.tick, self.s1, self.s2, self.sub, self.seq, self.h = (
@@ -212,7 +277,7 @@ class Prod:
 
     def count_row(self, g, r, d):
         for p in range(self.P):
-            g["n"][p] += d * (asked(r)[0][0] == "refan" or r.e % self.P == p)
+            g["n"][p] += d * (asked_everywhere(r) or r.e % self.P == p)
 
     def refill(self):
         while self.spill and (len(self.owed) < self.cfg.owed_max or not self.cfg.owed_max):
@@ -249,7 +314,7 @@ class Prod:
 
     def owes(self, p=None):
         held = any(
-            p is None or o[1] % self.P == p or any(k == "refan" for k, _ in o[0])
+            p is None or o[1] % self.P == p or any(k in ("refan", "all") for k, _ in o[0])
             for o in self.owed.values()
         )
         over = any(any(g["n"]) if p is None else g["n"][p] for g in self.spill)
@@ -278,10 +343,15 @@ class Prod:
         n = rng.choice([1, 3, 8])  # bounded; the rest waits for the next end of a window
         last_first = rng.random() < 0.5  # of what one row asks for
         keys = [k for i in sorted(known) for k in sorted(known[i], reverse=last_first)]
-        keys = list(dict.fromkeys(keys))[:n]
+        keys = [k for k in dict.fromkeys(keys) if k[0] != "all"][:n]
+        answered = self.loaded()
+        if not keys and not answered:
+            return None
         c = dict(kind="refresh", snap=snap, ents={}, pars={}, kin={}, page={}, done=[], read={})
         for key in keys:
             self.read_key(c, key, [i for i in sorted(known) if key in known[i]], rng)
+        for i in answered:
+            c["read"].setdefault(i, {})["all", 0] = []
         if self.cfg.mut == "name_all":  # names what it has not read
             for i in known:
                 c["read"].setdefault(i, {})
@@ -517,12 +587,15 @@ class Prod:
             ev = Ev("wm", self.epoch, self.gen, self.tick, self.seq[p], None, snap)
             ev.owed = self.cfg.mut != "mark_owed" and self.owes(p)
             ev.topic = self.w.topic
+            ev.voided = self.db.prod["voided"]
             self.send(p, ev)
 
     def do_idle(self, rng):
         """Take S2 and look for rows; read a chunk of a job in the same transaction."""
         if not self.connected():
             return True
+        if self.cfg.source:
+            self.sources()
         self.new = self.db.snapshot()
         steps = self.read_steps(rng)
         self.chunk, self.then = (steps[0], steps[1:]) if steps else (None, [])
@@ -547,7 +620,7 @@ class Prod:
         steps, jobs = [], [j for j in self.db.jobs if not j["done"]]
         load = next((j for j in jobs if j["kind"] == "load"), None)
         compared = next((j for j in jobs if j["kind"] != "load"), None)
-        if self.cfg.refresh or self.cfg.parents == "refresh":
+        if self.cfg.refresh or self.cfg.source or self.cfg.parents == "refresh":
             if rng.random() < 0.95:
                 a = self.answer(self.new, rng)
                 steps = [a] if a else []
@@ -687,7 +760,7 @@ class Prod:
                         self.tick,
                         self.seq[p],
                         None,
-                        {"job": j["id"], "kind": j["kind"], "first": j["first"]},
+                        dict(job=j["id"], kind=j["kind"], first=j["first"], heals=j.get("heals")),
                     ),
                 )
             self.send(p, Ev("chunk", self.epoch, self.gen, self.tick, self.seq[p], None, c))
@@ -723,6 +796,8 @@ class Prod:
             for key in self.chunk["done"]:
                 self.page.pop(key, None)
             self.page.update(self.chunk["page"])
+            if self.job and not any(i in self.owed for i in self.job[1]):
+                self.job = None
             return self.next_step() and (self.chunk or self.maybe_mark(rng) or True)
         for j in self.db.jobs:
             if j["id"] == self.chunk["job"] and (j["phase"], j["lo"]) == (

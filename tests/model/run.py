@@ -30,6 +30,7 @@ SCEN = {
     ),
     "sum": dict(jobs=True, damage=True, pre=True, sums=True, refresh=True, dbcrash=True),
     "own": dict(parents="refresh", by="rows", dbcrash=True, jobs=True, sums=True, owed_max=2),
+    "source": dict(source=True, jobs=True, pre=True, dbcrash=True),
     "field": dict(jobs=True, pre=True, fields=True, groups=2, refresh=True, sums=True),
     "skip": dict(jobs=True, posts=True, forward=True, retain=True),
     "all": dict(

@@ -30,6 +30,8 @@ WEAKER = [
     ("ref", dict(mut="name_all"), 3),
     ("own", dict(mut="spill_mark"), 4),
     ("sum", dict(mut="check_owed"), 1),
+    ("source", dict(mut="void_silent"), 1),
+    ("source", dict(mut="all_early"), 1),
 ]
 
 BROKEN = "-> BROKEN"

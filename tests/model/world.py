@@ -61,6 +61,7 @@ DEFAULT = dict(
     jobids="unique",
     owed_max=0,
     owes_max=0,
+    source=False,
 )
 
 
@@ -591,6 +592,7 @@ class World:
             n.mode == "idle"
             and n.client.idle()
             and not n.owes()
+            and self.db.prod["voided"] == self.db.prod["voided_sent"]
             and all(j["done"] for j in self.db.jobs)
             and not any(True for x in self.db.outbox.values() if not n.s2.sees(x.xid))
             and all(
