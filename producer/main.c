@@ -36,8 +36,14 @@ static const struct cli_command commands[] = {
      .summary = "create tables, columns, indexes and topics; may be repeated",
      .run = command_init},
     {.name = "check",
+     .options = check_options,
      .has_json = true,
      .summary = "check the configuration, the database and the broker; changes nothing",
+     .help =
+         "Prints a line for each result, all in one run: ok, note (it works; what it costs or\n"
+         "what is guaranteed), warning (it works, but something is not guaranteed), problem.\n"
+         "A line names the entry, its place in the file, the object, and what helps. Exit code\n"
+         "1: there is a problem; with --strict, or a warning.",
      .run = command_check},
     {.name = "run",
      .has_log = true,

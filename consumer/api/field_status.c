@@ -1,6 +1,7 @@
 #include "consumer/api/field_status.h"
 
 #include "common/base/check.h"
+#include "common/config/config_exempt.h"
 #include "consumer/partition/shard.h"
 
 bool
@@ -62,5 +63,18 @@ field_status_write(const struct partition_status_list *list, const struct config
     field_write(list, FIELD_ALIVE, fields, json);
     for (uint32_t i = 0; i < fields->count; i++)
         field_write(list, i, fields, json);
+    json_array_end(json);
+}
+
+void
+field_status_write_exempt(const struct config *config, struct json_writer *json)
+{
+    const char *field;
+    const char *reason;
+    uint32_t cursor = 0;
+    json_key(json, "exempt_fields");
+    json_array_begin(json);
+    while (config_next_exempt(config, &cursor, &field, &reason))
+        json_string(json, field);
     json_array_end(json);
 }

@@ -19,4 +19,8 @@ const struct partition_status *field_status_find(const struct partition_status_l
 void field_status_write(const struct partition_status_list *list,
                         const struct config_fields *fields, struct json_writer *json);
 
+/* Writes "exempt_fields":["modelPoi",...]: those that the configuration alone exempts from the law
+ * of the committed row (config_exempt.h). The producer shows them all. */
+void field_status_write_exempt(const struct config *config, struct json_writer *json);
+
 #endif

@@ -11,6 +11,7 @@
 enum {
     STUCK_S = 60,     /* a thread without a heartbeat for so long is stuck */
     READY_LAG_S = 30, /* the producer sends a watermark once a second */
+    WARNING_BYTES = 128,
 };
 
 static void
@@ -139,6 +140,22 @@ ready_count_letters(const struct partition_status_list *list)
     return count;
 }
 
+/* What is wrong and does not end readiness. */
+static void
+ready_write_warnings(struct json_writer *json, int64_t letters)
+{
+    char warning[WARNING_BYTES];
+    json_key(json, "warnings");
+    json_array_begin(json);
+    if (letters > 0) {
+        snprintf(warning, sizeof warning,
+                 "%" PRId64 " dead letter%s open: bitdex-consumer dead-letters list", letters,
+                 letters == 1 ? " is" : "s are");
+        json_string(json, warning);
+    }
+    json_array_end(json);
+}
+
 void
 api_answer_ready(struct api_call *call)
 {
@@ -162,8 +179,11 @@ api_answer_ready(struct api_call *call)
     }
     json_array_end(&json);
     field_status_write(&list, &call->api->fields, &json);
+    field_status_write_exempt(config, &json);
+    int64_t letters = ready_count_letters(&list);
     json_key(&json, "dead_letters");
-    json_integer(&json, ready_count_letters(&list));
+    json_integer(&json, letters);
+    ready_write_warnings(&json, letters);
     health_end(&json, call->response, "ready", ready);
     partition_status_free(&list);
 }

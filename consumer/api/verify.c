@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/event/chunk.h"
 #include "common/json/json_write.h"
+#include "consumer/api/field_status.h"
 #include "consumer/group/assignment.h"
 #include "consumer/partition/incomplete.h"
 #include "consumer/partition/shard.h"
@@ -345,6 +346,7 @@ api_answer_verify(struct api_call *call)
                                                               : config->consumer.listen);
         answer_partitions(call->api, answer);
         write_lacking(answer);
+        field_status_write_exempt(config, &json);
         write_number(&json, "ranges", answer->ranges);
         write_number(&json, "differing", answer->differing);
         answer_oldest(answer);

@@ -30,7 +30,8 @@ enum {
     WAIT_MS = 100,
     RETRY_MS = 20,
     LONG_WAIT_US = 2 * US_PER_S, /* a wait that is published */
-    QUIET_SAVE_US = US_PER_S,    /* how long a position without data may wait for a frame */
+    REPORT_LETTERS_US = 60 * US_PER_S,
+    QUIET_SAVE_US = US_PER_S, /* how long a position without data may wait for a frame */
 };
 
 static const char *const area = "worker";
@@ -51,6 +52,8 @@ struct worker {
     struct dead_letter_topic *dead_letter_topic;
     struct kafka_batch *read;
     struct batch batch;
+    uint64_t reported_letters;
+    int64_t report_letters_us; /* monotonic: no report before */
 
     struct error failure; /* read when the thread has ended */
 };
@@ -173,6 +176,23 @@ worker_recover_dumps(struct worker *worker, int64_t served, struct error *err)
 
 /* --- one batch ------------------------------------------------------------------------------- */
 
+/* The first one is reported at once, later ones together after a while. */
+static void
+worker_warn_dead_letters(struct worker *worker)
+{
+    uint64_t written = worker->status.shown.dead_letters;
+    int64_t now_us = clock_monotonic_us();
+    CHECK(written >= worker->reported_letters);
+    if (written == worker->reported_letters || now_us < worker->report_letters_us)
+        return;
+    log_warn("dead letters",
+             "partition %" PRId32 ": %" PRIu64 " new: what they hold was not applied, and the index"
+             " lacks it; bitdex-consumer dead-letters list prints them",
+             worker->options.partition, written - worker->reported_letters);
+    worker->reported_letters = written;
+    worker->report_letters_us = now_us + REPORT_LETTERS_US;
+}
+
 /* Waits until the batch's dead letters are acknowledged; a long wait is published. False: asked to
  * stop before that. */
 static bool
@@ -194,6 +214,7 @@ worker_deliver_dead_letters(struct worker *worker)
     if (dead_letters->count > 0)
         worker_observe(worker, STAGE_DEAD_LETTERS, begin_us);
     worker->status.shown.dead_letters += dead_letters->count;
+    worker_warn_dead_letters(worker);
     return true;
 }
 

@@ -1,6 +1,8 @@
 #include "producer/api/api.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +11,8 @@
 #include "common/base/memory.h"
 #include "common/json/json_write.h"
 #include "common/metrics/metrics.h"
+
+enum { WARNING_BYTES = 128 };
 
 struct answer {
     const struct config *config;
@@ -49,6 +53,39 @@ json_letters(struct json_writer *json, const char *name, const struct status_let
         json_null(json);
 }
 
+/* Fields that need not follow the committed rows (L11). */
+static void
+json_exempt(struct json_writer *json, const struct status_exempt *exempt)
+{
+    json_key(json, "exempt_fields");
+    json_array_begin(json);
+    for (uint32_t i = 0; i < exempt->count && i < STATUS_EXEMPT_MAX; i++)
+        json_string(json, exempt->names[i]);
+    json_array_end(json);
+}
+
+/* What is wrong and does not end readiness: a dead letter makes nothing incomplete (L9). */
+static void
+json_warnings(struct json_writer *json, const struct status_view *view)
+{
+    char warning[WARNING_BYTES];
+    json_key(json, "warnings");
+    json_array_begin(json);
+    if (view->letters.open > 0) {
+        snprintf(warning, sizeof warning,
+                 "%" PRId64 " dead letter%s open: bitdex-producer dead-letters list",
+                 view->letters.open, view->letters.open == 1 ? " is" : "s are");
+        json_string(json, warning);
+    }
+    if (view->exempt.count > 0) {
+        snprintf(warning, sizeof warning,
+                 "%" PRIu32 " field%s not guaranteed: bitdex-producer check says why",
+                 view->exempt.count, view->exempt.count == 1 ? " is" : "s are");
+        json_string(json, warning);
+    }
+    json_array_end(json);
+}
+
 static void
 answer_ready(const struct answer *answer)
 {
@@ -64,6 +101,8 @@ answer_ready(const struct answer *answer)
         json_boolean(&json, true);
     }
     json_letters(&json, "dead_letters", &answer->view->letters);
+    json_exempt(&json, &answer->view->exempt);
+    json_warnings(&json, answer->view);
     if (!ready) {
         CHECK(why[0] != '\0');
         answer->response->status = 503;
@@ -224,6 +263,8 @@ answer_status(const struct answer *answer)
     json_string(&json, answer->view->error);
     json_progress(&json, answer->view);
     json_letters(&json, "dead_letters_open", &answer->view->letters);
+    json_exempt(&json, &answer->view->exempt);
+    json_warnings(&json, answer->view);
     json_retention(&json, &answer->view->retention);
     json_load(&json, &answer->view->load);
     json_patrol(&json, &answer->view->patrol);

@@ -6,6 +6,21 @@
 #include "common/base/check.h"
 #include "common/base/memory.h"
 
+/* "-" for one without strings. */
+static void
+print_strings(const struct json_value *array)
+{
+    const char *separator = "";
+    for (uint32_t i = 0; i < array->array.count; i++) {
+        const struct json_value *item = &array->array.items[i];
+        if (item->kind != JSON_STRING)
+            continue;
+        printf("%s%.*s", separator, TEXT_ARGS(item->string));
+        separator = "; ";
+    }
+    printf("%s\n", *separator == '\0' ? "-" : "");
+}
+
 static void
 print_member(const struct json_member *member)
 {
@@ -24,6 +39,9 @@ print_member(const struct json_member *member)
         break;
     case JSON_STRING:
         printf("%.*s\n", TEXT_ARGS(value->string));
+        break;
+    case JSON_ARRAY:
+        print_strings(value);
         break;
     default:
         printf("-\n");

@@ -6,8 +6,8 @@
 
 enum { PRINT_JSON_DEPTH = 8 }; /* enough to parse the JSON of this program */
 
-/* Prints "key value" lines to standard output. A value that is neither a number, a string nor a
- * boolean is printed as "-". */
+/* Prints "key value" lines to standard output. The strings of an array are one line. A value
+ * of another kind is printed as "-". */
 void print_json_members(const struct json_value *object);
 
 #endif

@@ -137,7 +137,7 @@ take_fields(struct verifier *verifier, const struct sum_plan *plan)
     qsort(fields, count, sizeof *fields, compare_texts);
     verifier->task.fields = fields;
     verifier->task.field_count = count;
-    verifier->left_out = (struct verify_left_out){left_out, reasons, left_out_count};
+    verifier->left_out = (struct verify_left_out){left_out, reasons, left_out_count, &plan->exempt};
 }
 
 /* Which fields can be compared depends on the tables. Making a plan changes the session. */

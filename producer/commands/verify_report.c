@@ -62,6 +62,13 @@ print_not_comparable(const struct verify_pass *pass, const struct verify_left_ou
 }
 
 static void
+print_exempt(const struct exempt_fields *exempt)
+{
+    for (uint32_t i = 0; i < exempt->count; i++)
+        printf("not guaranteed: %s: %s\n", exempt->items[i].name, exempt->items[i].reason);
+}
+
+static void
 print_ranges(const struct comparison *comparison)
 {
     struct buffer line = {0};
@@ -151,6 +158,7 @@ verify_report_print(const struct verify_pass *pass, const struct verify_left_out
     printf("\n");
     print_fields(&pass->comparison);
     print_not_comparable(pass, left_out);
+    print_exempt(left_out->exempt);
     print_ranges(&pass->comparison);
     print_differences(pass);
     print_groups(pass);
@@ -265,6 +273,16 @@ write_not_comparable(struct json_writer *json, const struct verify_pass *pass,
 }
 
 static void
+write_exempt(struct json_writer *json, const struct exempt_fields *exempt)
+{
+    json_key(json, "not_guaranteed");
+    json_array_begin(json);
+    for (uint32_t i = 0; i < exempt->count; i++)
+        write_reason(json, text_of(exempt->items[i].name), text_of(exempt->items[i].reason));
+    json_array_end(json);
+}
+
+static void
 write_differing(struct json_writer *json, const struct comparison *comparison)
 {
     json_key(json, "differing");
@@ -354,6 +372,7 @@ write_pass(struct json_writer *json, const struct verify_pass *pass,
     write_number(json, "ranges", pass->comparison.range_count);
     write_fields(json, &pass->comparison);
     write_not_comparable(json, pass, left_out);
+    write_exempt(json, left_out->exempt);
     write_differing(json, &pass->comparison);
     write_differences(json, &pass->differences);
     write_group_differences(json, &pass->groups);

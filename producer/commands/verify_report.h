@@ -3,12 +3,14 @@
 #define PRODUCER_COMMANDS_VERIFY_REPORT_H
 
 #include "producer/commands/verify_pass.h"
+#include "producer/triggers/exempt.h"
 
 /* Fields that the source cannot be summed for, and why. */
 struct verify_left_out {
     const struct text *fields;
     const struct text *reasons;
     uint32_t count;
+    const struct exempt_fields *exempt; /* compared or not: they need not be equal (L11) */
 };
 
 /* Prints lines to standard output. */

@@ -1,5 +1,6 @@
 #include "producer/drain/status.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "common/base/check.h"
@@ -138,7 +139,21 @@ status_publish_letters(struct status *status, int64_t open)
 {
     CHECK(open >= 0);
     mutex_lock(&status->mutex);
+    int64_t before = status->view.letters.known ? status->view.letters.open : 0;
     status->view.letters = (struct status_letters){.known = true, .open = open};
+    mutex_unlock(&status->mutex);
+    if (open > before)
+        log_warn("dead letters",
+                 "%" PRId64 " are open, %" PRId64 " of them new: rows or values that could not be"
+                 " sent; bitdex-producer dead-letters list prints them",
+                 open, open - before);
+}
+
+void
+status_publish_exempt(struct status *status, const struct status_exempt *exempt)
+{
+    mutex_lock(&status->mutex);
+    status->view.exempt = *exempt;
     mutex_unlock(&status->mutex);
 }
 

@@ -97,6 +97,15 @@ struct status_letters {
     int64_t open;
 };
 
+enum { STATUS_EXEMPT_MAX = 32, STATUS_EXEMPT_BYTES = 64 };
+
+/* The fields for which the law of the committed row (L11) does not hold (triggers/exempt.h). */
+struct status_exempt {
+    uint32_t count; /* of all of them */
+    /* The first ones; a longer name is cut. */
+    char names[STATUS_EXEMPT_MAX][STATUS_EXEMPT_BYTES];
+};
+
 struct status_view {
     enum status_phase phase;
     char error[STATUS_ERROR_BYTES]; /* "": none; the reason when stopped */
@@ -105,13 +114,14 @@ struct status_view {
     struct status_progress progress;
     struct status_retention retention;
     struct status_letters letters;
+    struct status_exempt exempt;
     struct status_load load;
     struct status_patrol patrol;
     struct status_refresh refresh;
 };
 
 struct status {
-    /* Of view.phase, .error, .progress, .retention, .load, .patrol, .refresh. */
+    /* Of view.phase, .error, .progress, .retention, .letters, .exempt, .load, .patrol, .refresh. */
     pthread_mutex_t mutex;
     struct status_view view;
     _Atomic int64_t heartbeat_us; /* monotonic */
@@ -135,12 +145,16 @@ void status_publish(struct status *status, const struct status_progress *progres
 /* `error`: "" without one. Logs the first of a row of errors, and their end. */
 void status_set_error(struct status *status, const char *error);
 
+/* When a session begins. */
+void status_publish_exempt(struct status *status, const struct status_exempt *exempt);
+
 void status_publish_load(struct status *status, const struct status_load *load);
 void status_publish_refresh(struct status *status, const struct status_refresh *refresh);
 
 /* For the trimmer. */
 void status_publish_retention(struct status *status, const struct status_retention *retention);
 
+/* Warns when there are more than before. */
 void status_publish_letters(struct status *status, int64_t open);
 
 /* For the patrol. */

@@ -542,6 +542,7 @@ sum_plan_create(const struct config *config, struct pg *pg, const struct load_se
     add_fields(&planner);
     add_statements(&planner);
     make_load(&planner);
+    exempt_fields_find(planner.entries, config->trigger_count, arena, &made->exempt);
     CHECK((made->statement_count > 0) == (made->comparable_count > 0));
     *plan = made;
     return 0;

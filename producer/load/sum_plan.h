@@ -11,6 +11,7 @@
 #include "common/config/config.h"
 #include "common/pg/pg.h"
 #include "producer/load/load_plan.h"
+#include "producer/triggers/exempt.h"
 #include "producer/triggers/sum_select.h"
 
 /* A field of the index that the selection names. Fields that the index computes are not among them:
@@ -39,6 +40,7 @@ struct sum_plan {
     uint32_t statement_count;
     const struct entry *const *alive; /* the entries with `sets_alive` */
     uint32_t alive_count;
+    struct exempt_fields exempt; /* of all entries, selected or not */
     /* The comparable fields as a load would read them, of all entities, for a check. */
     struct load_plan load;
 };

@@ -42,40 +42,53 @@ guard_check_cursor(struct pg *pg, const struct config *config, struct error *err
     return rc != 0 ? rc : cursor_check(pg, config, &history, err);
 }
 
-static int
-guard_check_table(struct pg *pg, const char *table, struct error *err)
+static void
+append_table(struct buffer *sql, const char *table)
 {
     struct buffer name = {0};
-    struct pg_result *result;
     CHECK(table != NULL);
     pg_append_identifier(&name, table);
-    const char *param = buffer_string(&name);
-    int rc = pg_query(pg, "SELECT to_regclass($1) IS NOT NULL", 1, &param, &result, err);
+    buffer_append_text(sql, ", ");
+    pg_append_literal(sql, buffer_string(&name));
     buffer_free(&name);
-    if (rc != 0)
-        return error_wrap(err, rc, "could not check table %s", table);
-    CHECK(pg_rows(result) == 1);
-    bool exists = pg_boolean(result, 0, 0);
-    pg_result_clear(result);
-    if (exists)
-        return 0;
-    return error_set(err, ERR_FATAL,
-                     "table %s, which the configuration names, does not exist: create it and its"
-                     " triggers before the producer starts",
-                     table);
+}
+
+/* Those that the configuration names. */
+static void
+append_tables(struct buffer *sql, const struct config *config)
+{
+    CHECK(config->triggers != NULL || config->trigger_count == 0);
+    CHECK(config->dump_phases != NULL || config->dump_phase_count == 0);
+    for (uint32_t i = 0; i < config->trigger_count; i++) {
+        const struct config_trigger *trigger = &config->triggers[i];
+        append_table(sql, trigger->table);
+        for (uint32_t j = 0; j < trigger->link_count; j++)
+            append_table(sql, trigger->links[j].table);
+    }
+    for (uint32_t i = 0; i < config->dump_phase_count; i++)
+        if (config->dump_phases[i].copy_query != NULL) /* else its rows are in a CSV file */
+            append_table(sql, config->dump_phases[i].table);
 }
 
 static int
 guard_check_tables(struct pg *pg, const struct config *config, struct error *err)
 {
-    CHECK(config->triggers != NULL || config->trigger_count == 0);
-    CHECK(config->dump_phases != NULL || config->dump_phase_count == 0);
-    int rc = 0;
-    for (uint32_t i = 0; rc == 0 && i < config->trigger_count; i++)
-        rc = guard_check_table(pg, config->triggers[i].table, err);
-    for (uint32_t i = 0; rc == 0 && i < config->dump_phase_count; i++)
-        if (config->dump_phases[i].copy_query != NULL) /* else its rows are in a CSV file */
-            rc = guard_check_table(pg, config->dump_phases[i].table, err);
+    struct buffer sql = {0};
+    struct pg_result *result;
+    buffer_append_text(&sql, "SELECT string_agg(DISTINCT name, ', ') FROM unnest(ARRAY[NULL");
+    append_tables(&sql, config);
+    buffer_append_text(&sql, "]::text[]) AS name WHERE to_regclass(name) IS NULL");
+    int rc = pg_query(pg, buffer_string(&sql), 0, NULL, &result, err);
+    buffer_free(&sql);
+    if (rc != 0)
+        return error_wrap(err, rc, "could not check the source tables");
+    CHECK(pg_rows(result) == 1);
+    if (!pg_is_null(result, 0, 0))
+        rc = error_set(err, ERR_FATAL,
+                       "tables that the configuration names do not exist: %s; create them and their"
+                       " triggers before the producer starts",
+                       pg_text(result, 0, 0));
+    pg_result_clear(result);
     return rc;
 }
 
@@ -178,6 +191,23 @@ static const struct guard guards[] = {
     {"cursor", NULL, NULL, guard_check_cursor},
 };
 
+/* The SQL of a guard relies on what these have checked. */
+static const struct {
+    const char *guard;
+    const char *needed;
+} needs[] = {
+    {"outbox columns", "outbox"},
+    {"transaction ids", "outbox"},
+    {"outbox indexes", "outbox"},
+    {"outbox sequence", "outbox columns"},
+    {"columns of own tables", "own tables"},
+    {"privileges", "outbox columns"},
+    {"privileges", "own tables"},
+    {"outbox rows", "privileges"},
+    {"cursor", "columns of own tables"},
+    {"cursor", "privileges"},
+};
+
 uint32_t
 guards_count(void)
 {
@@ -189,6 +219,29 @@ guards_name(uint32_t guard)
 {
     CHECK(guard < guards_count());
     return guards[guard].name;
+}
+
+static uint32_t
+guards_find(const char *name)
+{
+    uint32_t guard = 0;
+    while (guard < guards_count() && strcmp(guards[guard].name, name) != 0)
+        guard++;
+    CHECK(guard < guards_count());
+    return guard;
+}
+
+const char *
+guards_missing(uint32_t guard, const bool *held)
+{
+    CHECK(guard < guards_count());
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+        uint32_t needed = guards_find(needs[i].needed);
+        CHECK(needed < guards_find(needs[i].guard));
+        if (guards_find(needs[i].guard) == guard && !held[needed])
+            return guards[needed].name;
+    }
+    return NULL;
 }
 
 int

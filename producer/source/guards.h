@@ -6,6 +6,7 @@
 #ifndef PRODUCER_SOURCE_GUARDS_H
 #define PRODUCER_SOURCE_GUARDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/error.h"
@@ -15,6 +16,9 @@
 /* Guards are numbered in the order in which they are checked: one may rely on those before it. */
 uint32_t guards_count(void);
 const char *guards_name(uint32_t guard);
+/* The name of a guard on which this one relies and which does not hold, by number in `held`; NULL:
+ * it can be checked. */
+const char *guards_missing(uint32_t guard, const bool *held);
 
 /* 0: the guard holds. ERR_FATAL: it does not. ERR_RETRY: the database did not answer. */
 int guards_check(uint32_t guard, struct pg *pg, const struct config *config, struct error *err);

@@ -48,6 +48,24 @@ read_partitions(struct pg *pg, struct arena *arena, struct entry_table *table, s
     return 0;
 }
 
+/* Of pg_class.relkind, where it is not a table. */
+static const char *
+kind_name(char kind)
+{
+    switch (kind) {
+    case 'v':
+        return "view";
+    case 'm':
+        return "materialized view";
+    case 'f':
+        return "foreign table";
+    case 'S':
+        return "sequence";
+    default:
+        return "relation of another kind";
+    }
+}
+
 int
 catalogue_table_read(struct pg *pg, struct arena *arena, const struct entry *entry,
                      struct config_place place, const char *setting, const char *name,
@@ -72,7 +90,9 @@ catalogue_table_read(struct pg *pg, struct arena *arena, const struct entry *ent
             entry, place, setting, err,
             "table %s does not exist; write schema.table for one outside the search_path", name);
     else if (*kind != 'r' && *kind != 'p')
-        rc = entry_refuse(entry, place, setting, err, "%s is not a table", name);
+        rc = entry_refuse(entry, place, setting, err,
+                          "%s is a %s, and only a table has the triggers that are needed", name,
+                          kind_name(*kind));
     else
         fill_table(arena, result, 0, table);
     if (rc == 0 && *kind == 'p') {

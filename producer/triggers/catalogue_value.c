@@ -1,5 +1,6 @@
 #include "producer/triggers/catalogue_value.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +52,7 @@ fill_type(const struct pg_result *result, struct catalogue_type *type)
         .is_padded = pg_boolean(result, 0, 4),
         .wire = WIRE_JSON,
     };
+    snprintf(type->name, sizeof type->name, "%s", pg_text(result, 0, 5));
     if (type->form == FORM_PLAIN)
         type->wire = wire_of_name(pg_text(result, 0, 2));
     else if (type->form == FORM_SECONDS)
@@ -68,6 +70,7 @@ catalogue_value_fill(struct entry_value *value, const struct catalogue_type *typ
     value->integer_bytes = type->integer_bytes;
     value->is_padded = type->is_padded;
     value->has_floats = type->has_floats;
+    memcpy(value->type_name, type->name, sizeof value->type_name);
 }
 
 int

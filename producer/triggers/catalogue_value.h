@@ -21,6 +21,7 @@ struct catalogue_type {
     uint8_t integer_bytes;
     bool is_padded;
     bool has_floats;
+    char name[ENTRY_TYPE_BYTES]; /* of the base type */
 };
 
 /* The form of a type, and the wire of a plain one, by these names. A domain has those of its base
@@ -56,7 +57,8 @@ struct catalogue_type {
     " ELSE 'json' END AS wire,"                                                                    \
     " 'float4'::regtype::oid IN (oid, typelem) OR 'float8'::regtype::oid IN (oid, typelem) AS "    \
     "has_floats,"                                                                                  \
-    " oid = 'bpchar'::regtype::oid AS is_padded"                                                   \
+    " oid = 'bpchar'::regtype::oid AS is_padded,"                                                  \
+    " pg_catalog.format_type(oid, NULL) AS type_name"                                              \
     " FROM base WHERE typtype <> 'd'"
 
 /* A row of a table as one value, so that a column can be named {column} only, as in a trigger. */

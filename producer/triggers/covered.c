@@ -145,19 +145,27 @@ covered_fields_missing(const struct covered_fields *fields, const struct config 
 }
 
 int
+covered_fields_read_plan(struct pg *pg, const struct reconcile_plan *plan, struct arena *arena,
+                         struct covered_fields *fields, struct error *err)
+{
+    struct in_place in_place;
+    *fields = (struct covered_fields){0};
+    int rc = in_place_read(pg, plan->outbox_schema, &plan->objects, arena, &in_place, err);
+    if (rc != 0)
+        return rc;
+    covered_fields_find(plan, &in_place, arena, fields);
+    if (fields->count > CONFIG_FIELDS_MAX + 1)
+        return error_set(err, ERR_USAGE, "triggers set %u fields, more than an index may have (%d)",
+                         fields->count, CONFIG_FIELDS_MAX);
+    return 0;
+}
+
+int
 covered_fields_read(struct pg *pg, const struct config *config, struct arena *arena,
                     struct covered_fields *fields, struct error *err)
 {
     struct reconcile_plan plan;
-    struct in_place in_place;
     *fields = (struct covered_fields){0};
     int rc = reconcile_plan(pg, config, arena, &plan, err);
-    if (rc == 0)
-        rc = in_place_read(pg, plan.outbox_schema, &plan.objects, arena, &in_place, err);
-    if (rc == 0)
-        covered_fields_find(&plan, &in_place, arena, fields);
-    if (rc == 0 && fields->count > CONFIG_FIELDS_MAX + 1)
-        rc = error_set(err, ERR_USAGE, "triggers set %u fields, more than an index may have (%d)",
-                       fields->count, CONFIG_FIELDS_MAX);
-    return rc;
+    return rc == 0 ? covered_fields_read_plan(pg, &plan, arena, fields, err) : rc;
 }

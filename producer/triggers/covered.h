@@ -35,9 +35,13 @@ bool covered_fields_has(const struct covered_fields *fields, struct text name);
 uint32_t covered_fields_missing(const struct covered_fields *fields, const struct config *config,
                                 struct text *first);
 
-/* Reads the triggers of the database and finds the fields. Nothing is locked or changed, apart from
- * the search_path of the session (catalogue.h). Errors as of reconcile_plan(); ERR_USAGE also for
- * more fields than an index may have, which a mark could not name. */
+/* Reads the triggers of the database and finds the fields, for a plan. Locks and changes nothing.
+ * ERR_USAGE: they are more fields than an index may have, which a mark could not name. */
+int covered_fields_read_plan(struct pg *pg, const struct reconcile_plan *plan, struct arena *arena,
+                             struct covered_fields *fields, struct error *err);
+
+/* Likewise for the plan of a configuration, which changes the search_path of the session
+ * (catalogue.h). Errors as of reconcile_plan(), too. */
 int covered_fields_read(struct pg *pg, const struct config *config, struct arena *arena,
                         struct covered_fields *fields, struct error *err);
 

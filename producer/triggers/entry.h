@@ -40,6 +40,9 @@ enum entry_identity {
     IDENTITY_TEXT,  /* the same with the collation "C" */
 };
 
+/* Of a type's name, which is for messages and cut if it is longer. */
+enum { ENTRY_TYPE_BYTES = 64 };
+
 struct entry_value {
     const char *target;        /* the field */
     const char *expression;    /* SQL over {column} */
@@ -52,6 +55,7 @@ struct entry_value {
     bool is_padded;            /* catalogue; char(n), whose blanks a cast to text removes */
     bool has_floats;           /* catalogue; how Postgres prints them depends on a setting */
     const char *type; /* catalogue; of an expression that is not a column: quoted, with schema */
+    char type_name[ENTRY_TYPE_BYTES]; /* catalogue; as Postgres prints it: "double precision" */
 };
 
 /* Where a {name} is in a fan-out's query: after `eq`, after `in`, or inside [...]. */

@@ -160,7 +160,8 @@ test_the_other_paths_answer(void **state)
         {"/api/indexes/shop/dumps", NULL, 200, "{\"dumps\":{},\"all_complete\":false}"},
         {"/api/indexes/shop/cursors", NULL, 200, "{\"cursors\":[]}"},
         {"/api/indexes/shop/verify?job=7&sums=1", NULL, 200,
-         "\"partitions\":[],\"not_comparable\":[],\"ranges\":0,\"differing\":0,\"oldest_s\":null}"},
+         "\"partitions\":[],\"not_comparable\":[],\"exempt_fields\":[],\"ranges\":0,"
+         "\"differing\":0,\"oldest_s\":null}"},
         {"/api/indexes/shop/verify?job=-1", NULL, 400, "the number of a job"},
         {"/api/internal/sync-lag", NULL, 200, "\"sources\":[]"},
         {"/metrics", NULL, 200, "# TYPE bitdex_freshness_seconds gauge\n"},

@@ -145,6 +145,54 @@ test_owed_requests_are_shown(void **unused)
     status_free(&status);
 }
 
+/* The status while the drain delivers. */
+static void
+begin_draining(struct status *status)
+{
+    const struct status_progress progress = {.moved_us = clock_monotonic_us()};
+    status_init(status);
+    status_set_phase(status, STATUS_BROKER);
+    status_set_phase(status, STATUS_TOPIC);
+    status_set_phase(status, STATUS_DRAINING);
+    status_publish(status, &progress);
+}
+
+static void
+test_F109_open_dead_letters_are_a_warning_of_readiness(void **unused)
+{
+    (void)unused;
+    struct status status;
+    begin_draining(&status);
+    check_answer(&status, "GET", "/api/ready", 200, "\"dead_letters\":null");
+    check_answer(&status, "GET", "/api/ready", 200, "\"warnings\":[]");
+    status_publish_letters(&status, 0);
+    check_answer(&status, "GET", "/api/ready", 200, "\"warnings\":[]");
+    status_publish_letters(&status, 3);
+    check_answer(&status, "GET", "/api/ready", 200,
+                 "\"warnings\":[\"3 dead letters are open: bitdex-producer dead-letters list\"]");
+    check_answer(&status, "GET", "/api/status", 200, "\"warnings\":[\"3 dead letters");
+    status_free(&status);
+}
+
+static void
+test_L11_exempt_fields_are_named(void **unused)
+{
+    (void)unused;
+    struct status status;
+    struct status_exempt exempt = {.count = 2, .names = {"modelPoi", "rank"}};
+    begin_draining(&status);
+    check_answer(&status, "GET", "/api/ready", 200, "\"exempt_fields\":[]");
+    status_publish_exempt(&status, &exempt);
+    check_answer(&status, "GET", "/api/ready", 200, "\"exempt_fields\":[\"modelPoi\",\"rank\"]");
+    check_answer(&status, "GET", "/api/ready", 200,
+                 "\"warnings\":[\"2 fields are not guaranteed: bitdex-producer check says why\"]");
+    check_answer(&status, "GET", "/api/status", 200, "\"exempt_fields\":[\"modelPoi\",\"rank\"]");
+    exempt.count = STATUS_EXEMPT_MAX + 1; /* only the first ones have names */
+    status_publish_exempt(&status, &exempt);
+    check_answer(&status, "GET", "/api/ready", 200, "33 fields are not guaranteed");
+    status_free(&status);
+}
+
 int
 main(void)
 {
@@ -155,6 +203,8 @@ main(void)
         cmocka_unit_test(test_a_running_load_is_shown),
         cmocka_unit_test(test_what_the_patrol_has_found_is_shown),
         cmocka_unit_test(test_owed_requests_are_shown),
+        cmocka_unit_test(test_F109_open_dead_letters_are_a_warning_of_readiness),
+        cmocka_unit_test(test_L11_exempt_fields_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
