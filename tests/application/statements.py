@@ -212,11 +212,12 @@ class Statements:
 
     def truncate(self, _):
         """TRUNCATE of tables whose configuration allows it, never with CASCADE to others."""
-        referred = {id(key.table) for table in self.application.tables
-                    for key in table.foreign_keys}
+        referred = [key.table for table in self.application.tables for key in table.foreign_keys]
+        refused = [table for entry in self.application.entries if not entry.table.has_emit
+                   for table in [entry.table, *(link.table for link in entry.links)]]
         found = [table for table in self.application.tables
-                 if table.has_emit and id(table) not in referred]
-        return found and f"TRUNCATE {self.rng.choice(found).sql}" or None
+                 if not any(table is other for other in referred + refused)]
+        return f"TRUNCATE {self.rng.choice(found).sql}" if found else None
 
     def write_returning(self, _):
         table, function = self.rng.choice(self.application.functions)
