@@ -1,9 +1,11 @@
 """Runs a schedule: one statement at a time, of several sessions, in the order of the schedule.
 
-A statement that waits for another session's lock is left waiting, and the next action is taken.
-What each action led to is its outcome: command tag and rows, or sqlstate, and whether it waited.
-The same schedule on the same rows has the same outcomes, so those of a database with our triggers
-and of one without can be compared action by action (L12).
+A statement that waits for another session's lock is left waiting, and the next action is taken. Only
+one statement may wait at a time: a second one is cancelled, so there is no deadlock whose victim
+would depend on time, and no two statements that wake up together. What each action led to is its
+outcome: command tag and rows, or sqlstate, and whether it waited. The same schedule on the same rows
+has the same outcomes, so those of a database with our triggers and of one without can be compared
+action by action (L12).
 """
 
 import dataclasses
@@ -13,14 +15,12 @@ import time
 import psycopg
 from psycopg import pq
 
-DEADLOCK_TIMEOUT_MS = 20
-DEADLOCK_S = 0.08  # after this time of waiting, the server has looked for a deadlock
 POLL_S = 0.004
 STUCK_S = 60
 IN_ERROR = pq.TransactionStatus.INERROR
 # For all sessions of a schedule. Scans by index visit rows in an order that does not depend on
 # where older versions were.
-SETTINGS = {"deadlock_timeout": f"{DEADLOCK_TIMEOUT_MS}ms", "enable_seqscan": "off",
+SETTINGS = {"deadlock_timeout": "1h", "enable_seqscan": "off",
             "enable_bitmapscan": "off", "enable_hashjoin": "off"}
 # Rows that a wait for the lock of a session, or of a prepared transaction, has to be told from: the
 # producer reads tables, and DDL waits for it.
@@ -110,6 +110,7 @@ class Scheduler:
         self._pids = [session.pid for session in self._sessions]
         self._backlog = [[] for _ in self._sessions]
         self._running = [None] * sessions  # the number of the action that is waiting
+        self._began = [0] * sessions  # when it was sent, in actions
         self.outcomes = {}  # by number of the action
         self.order = []  # numbers of actions in the order of their ends
 
@@ -130,29 +131,30 @@ class Scheduler:
                 continue
             session.send(sql, action.copied)
             self._running[index] = number
+            self._began[index] = max(self._began) + 1
             self._settle(see)
 
     def _settle(self, see):
-        """Waits until each statement has ended or waits for a session."""
+        """Waits until each statement has ended, or one of them waits for a session."""
         deadline = time.monotonic() + STUCK_S
-        quiet = None  # since when nothing but waiting was seen
         while busy := [i for i, session in enumerate(self._sessions) if session.busy]:
             if any([self._take(index, see) for index in busy]):
-                quiet = None
                 continue
             pids = [self._pids[index] for index in busy]
             blocked = self._monitor.execute(BLOCKED, (pids, self._pids)).fetchall()
-            now = time.monotonic()
-            if len(blocked) < len(busy):
-                quiet = None
-            elif quiet is None:
-                quiet = now
-            elif now - quiet > DEADLOCK_S:
-                break
-            if now > deadline:
+            if len(blocked) == len(busy):
+                if len(busy) == 1:
+                    break
+                self._cancel(busy)
+            if time.monotonic() > deadline:
                 raise StuckError(f"stuck for {STUCK_S} s: {self._describe(busy)}")
         for index in busy:
             self._note(self._running[index], Outcome("waits", True), see)
+
+    def _cancel(self, busy):
+        """Cancels the statement that began to wait last."""
+        last = max(busy, key=lambda index: self._began[index])
+        self._monitor.execute("SELECT pg_cancel_backend(%s)", (self._pids[last],))
 
     def _note(self, number, outcome, see):
         if self.outcomes.get(number) != outcome:
