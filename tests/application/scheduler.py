@@ -1,11 +1,11 @@
 """Runs a schedule: one statement at a time, of several sessions, in the order of the schedule.
 
-A statement that waits for another session's lock is left waiting, and the next action is taken. Only
-one statement may wait at a time: a second one is cancelled, so there is no deadlock whose victim
-would depend on time, and no two statements that wake up together. What each action led to is its
-outcome: command tag and rows, or sqlstate, and whether it waited. The same schedule on the same rows
-has the same outcomes, so those of a database with our triggers and of one without can be compared
-action by action (L12).
+A statement that waits for another session's lock is left waiting, and the next action is taken.
+Only one statement may wait at a time: a second one is cancelled, so there is no deadlock whose
+victim would depend on time, and no two statements wake up together. What each action led to is
+its outcome: command tag and rows, or sqlstate, and whether it waited. The same schedule on the
+same rows has the same outcomes, so those of a database with our triggers and of one without can
+be compared action by action (L12).
 """
 
 import dataclasses
