@@ -1,7 +1,8 @@
 """A naive index: applies the ops rows of an outbox in the order of their ids.
 
 It is written from the documented meaning of the ops alone (docs/triggers.md) and shares no code
-with the triggers that write them.
+with the triggers that write them. What a request asks for is read from `truth`, {entity: fields} as
+the tables have them: only that, and only at the end, as a window's answers are.
 """
 
 import collections
@@ -10,16 +11,20 @@ import re
 
 
 class NaiveIndex:
-    """{entity: {field: value}}; `multi` names the multi-value fields."""
+    """{entity: {field: value}}; `multi` names the multi-value fields, `entries` is {name of an
+    entry: its fields} and `keys` {name of an entry: the field that has a parent's key}."""
 
-    def __init__(self, multi):
+    def __init__(self, multi=(), entries=None, keys=None):
         self._multi = multi
+        self._entries = entries or {}
+        self._keys = keys or {}
         self._last = 0
         self.alive = set()
         self.fields = collections.defaultdict(dict)
 
-    def read(self, connection):
+    def read(self, connection, truth=None):
         """Applies the rows that came since the last call; returns them as [(entity, ops)]."""
+        requests = []
         rows = connection.execute(
             'SELECT id, entity_id, ops FROM "BitdexOps" WHERE id > %s ORDER BY id', (self._last,)
         ).fetchall()
@@ -27,8 +32,37 @@ class NaiveIndex:
             assert ops, f"a row without ops: {row_id}"
             self._last = row_id
             for op in ops:
-                self._apply(entity, op)
+                if op["op"] == "refresh":
+                    requests.append((entity, op))
+                else:
+                    self._apply(entity, op)
+        for entity, op in requests:
+            self._answer(entity, op, truth)
         return [(entity, ops) for _, entity, ops in rows]
+
+    def _answer(self, entity, op, truth):
+        name = op.get("entry")
+        if op.get("all"):
+            entities = self.alive | set(self.fields) | set(truth)
+        elif "key" in op:
+            entities = [e for e, fields in truth.items() if fields[self._keys[name]] == op["key"]]
+        else:
+            entities = [entity]
+        for number in entities:
+            for entry, fields in self._entries.items():
+                if name in (None, entry):
+                    self._replace(number, fields, truth.get(number))
+
+    def _replace(self, entity, fields, row):
+        """`fields` of the entity are what the tables have; "" is existence."""
+        for field in fields:
+            value = (row or {}).get(field)
+            if field == "":
+                (self.alive.discard if row is None else self.alive.add)(entity)
+            elif field in self._multi:
+                self.fields[entity][field] = set(value or ())
+            else:
+                self.fields[entity][field] = value
 
     def entities(self):
         """{entity: fields} of the entities that are alive."""
