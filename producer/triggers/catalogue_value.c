@@ -134,7 +134,7 @@ void
 catalogue_rows_append(struct buffer *out, const struct entry_table *table)
 {
     CHECK(table->quoted != NULL);
-    buffer_append_format(out, " FROM (SELECT _row FROM %s AS _row) AS _rows", table->quoted);
+    buffer_append_format(out, " FROM (SELECT NULL::%s AS _row) AS _rows", table->quoted);
 }
 
 int

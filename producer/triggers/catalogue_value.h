@@ -61,7 +61,8 @@ struct catalogue_type {
     " pg_catalog.format_type(oid, NULL) AS type_name"                                              \
     " FROM base WHERE typtype <> 'd'"
 
-/* A row of a table as one value, so that a column can be named {column} only, as in a trigger. */
+/* A row of a table as one value, so that a column can be named {column} only, and no name of a
+ * column is in the way (F98). */
 #define CATALOGUE_ROW "(_rows._row)"
 
 /* Appends the FROM clause that CATALOGUE_ROW refers to. */
