@@ -111,7 +111,8 @@ ALTER TABLE bitdex_windows ADD COLUMN IF NOT EXISTS answered PG_SNAPSHOT;
 
 -- step table bitdex_dead_letters
 -- done when to_regclass('bitdex_dead_letters') IS NOT NULL
--- Ops rows that cannot be encoded as events. The topic has a rejected event in their place.
+-- Ops rows that cannot be encoded as events (the topic has a rejected event in their place), and those
+-- with values that cannot be.
 CREATE TABLE IF NOT EXISTS bitdex_dead_letters (
     name TEXT NOT NULL,
     epoch BIGINT NOT NULL,
@@ -139,6 +140,12 @@ ALTER TABLE bitdex_dead_letters
 -- The transaction of the newest request that retries the letter; null: it was not retried. The letter
 -- is resolved once its producer's newest `answered` sees this transaction.
 ALTER TABLE bitdex_dead_letters ADD COLUMN IF NOT EXISTS retried_txid XID8;
+
+-- step column bitdex_dead_letters.invalid_values
+-- done when EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'bitdex_dead_letters'::regclass AND attname = 'invalid_values' AND NOT attisdropped)
+-- The values of the ops row that its event lacks, each with op, nested, field and reason; null: the
+-- whole row is rejected, or the letter is not of a row.
+ALTER TABLE bitdex_dead_letters ADD COLUMN IF NOT EXISTS invalid_values JSONB;
 
 -- step key of bitdex_dead_letters
 -- done when (SELECT max(pg_catalog.cardinality(conkey)) FROM pg_constraint WHERE conrelid = 'bitdex_dead_letters'::regclass::oid AND contype = 'p') = 5

@@ -6,11 +6,10 @@
  *
  * Failure modes: yajl accepts form feeds and vertical tabs between tokens, overlong UTF-8 and
  * encoded surrogates, and turns `\ud800` into "?", so the text is checked before yajl reads it.
- * Depth, range of numbers and repeated keys are checked in the callbacks, which end the parse.
+ * Depth and repeated keys are checked in the callbacks, which end the parse.
  */
 #include "common/json/json_parse.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,8 +118,9 @@ on_number(void *context, const char *data, size_t bytes)
     if (number_integer(data, bytes, &value->integer))
         return 1;
     value->kind = JSON_FLOAT;
-    value->real = strtod(arena_strdup(builder->arena, (struct text){data, bytes}), NULL);
-    return isfinite(value->real) ? 1 : builder_refuse(builder, "number out of range");
+    value->literal = arena_strdup(builder->arena, (struct text){data, bytes});
+    value->real = strtod(value->literal, NULL);
+    return 1;
 }
 
 static int

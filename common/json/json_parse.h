@@ -2,8 +2,8 @@
  *
  * It accepts RFC 8259 (UTF-8 checked, one value, no trailing bytes) and keeps the difference
  * between integers and floats. It refuses what the grammar allows but parts of the system cannot
- * keep or read differently: a NUL in a string, half a surrogate pair, a number beyond the range of
- * a double, a repeated key. No global state; one arena belongs to one thread.
+ * keep or read differently: a NUL in a string, half a surrogate pair, a repeated key. No global
+ * state; one arena belongs to one thread.
  */
 #ifndef COMMON_JSON_JSON_PARSE_H
 #define COMMON_JSON_JSON_PARSE_H

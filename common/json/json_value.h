@@ -9,7 +9,7 @@ enum json_kind {
     JSON_NULL,
     JSON_BOOLEAN,
     JSON_INTEGER,
-    JSON_FLOAT,
+    JSON_FLOAT, /* any other number */
     JSON_STRING,
     JSON_ARRAY,
     JSON_OBJECT,
@@ -20,7 +20,10 @@ struct json_value {
     union {
         bool boolean;
         int64_t integer; /* an integer literal that fits 64 bits; one that does not is JSON_FLOAT */
-        double real;     /* finite */
+        struct {
+            double real;         /* the nearest; infinite when the number is beyond all doubles */
+            const char *literal; /* the number as it was written */
+        };
         struct text string; /* terminated as well; UTF-8, may contain any byte but 0 */
         struct {
             const struct json_value *items;

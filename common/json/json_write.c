@@ -248,7 +248,7 @@ json_tree(struct json_writer *writer, const struct json_value *value)
         json_integer(writer, value->integer);
         break;
     case JSON_FLOAT:
-        json_float(writer, value->real);
+        json_raw(writer, text_of(value->literal));
         break;
     case JSON_STRING:
         json_text(writer, value->string);

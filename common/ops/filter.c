@@ -150,9 +150,9 @@ query_bare(struct query *query, bool in_list, struct value *value)
     struct text bare = in_list ? query_bare_item(query) : query_bare_words(query);
     if (bare.bytes == 0)
         return query_refuse(query, "expected a value");
-    if (json_parse(bare, 0, query->arena, &json, NULL) == 0 && json->kind != JSON_NULL)
-        CHECK(ops_value_from_scalar(json, value)); /* depth 0: a scalar */
-    else
+    bool is_scalar = json_parse(bare, 0, query->arena, &json, NULL) == 0 &&
+                     json->kind != JSON_NULL && ops_value_from_scalar(json, value, NULL) == 0;
+    if (!is_scalar) /* a number that is no value (ops_value.h) too: only strings can equal it */
         *value = (struct value){.kind = VALUE_STRING, .string = arena_text(query->arena, bare)};
     return 0;
 }

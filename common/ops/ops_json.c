@@ -21,14 +21,19 @@
 #define KEY_OF_A_PARENT "key"
 #define ALL_ROWS "all"
 
-/* As the index of an op: the text is not in a nested op, or in no op. */
-enum { NOT_NESTED = UINT32_MAX, NO_OP = UINT32_MAX };
+/* An object with this member alone says why there is no value; trigger functions write it. */
+#define KEY_OF_A_REASON "invalid"
+
+/* As the index of an op: the text is in no op. */
+#define NO_OP UINT32_MAX
+
+enum { GIVEN_REASON_BYTES_MAX = 100 };
 
 /* The sum of all items is at most what an event may have (EVENT_ITEMS_MAX). */
 const struct ops_limits ops_limits_default = {
     .row_bytes = 1024 * 1024,
     .row_items = 128 * 1024,
-    .depth = 32,
+    .depth = 64 * 1024, /* Postgres prints no deeper value with its default max_stack_depth */
     .name_bytes = 256,
     .string_bytes = 64 * 1024,
     .array_items = 64 * 1024,
@@ -41,8 +46,13 @@ struct reader {
     struct error *err;
     uint32_t items_left;
     uint32_t op;          /* index of the op that is read */
-    uint32_t nested;      /* index of the op inside it, or NOT_NESTED */
+    uint32_t nested;      /* index of the op inside it, or OPS_NOT_NESTED */
     enum ops_route first; /* of the row's first op */
+
+    bool is_partial;                  /* an invalid value costs its op, not the row */
+    const struct ops_invalid *stored; /* of the ops that are not read yet, in their order */
+    uint32_t stored_count;
+    struct buffer invalids; /* struct ops_invalid */
 };
 
 /* `where` is "", or a member of the op with its dot. */
@@ -57,7 +67,7 @@ read_refuse(const struct reader *reader, const char *where, const char *format, 
     va_end(args);
     if (reader->op == NO_OP) /* a value alone */
         return error_set(reader->err, ERR_DATA, "%s", reason);
-    if (reader->nested != NOT_NESTED)
+    if (reader->nested != OPS_NOT_NESTED)
         snprintf(nested, sizeof nested, ".ops[%u]", reader->nested);
     return error_set(reader->err, ERR_DATA, "ops[%u]%s%s: %s", reader->op, nested, where, reason);
 }
@@ -101,13 +111,22 @@ read_string_size(const struct reader *reader, const struct value *value)
     return 0;
 }
 
+static bool
+is_ascii(struct text text)
+{
+    for (size_t i = 0; i < text.bytes; i++)
+        if (text.data[i] < ' ' || text.data[i] > '~')
+            return false;
+    return true;
+}
+
 /* An item of an array whose items are all of `kind`. */
 static int
 read_item(const struct reader *reader, const struct json_value *array, uint32_t i,
           enum value_kind kind, struct value *item)
 {
     CHECK(i < array->array.count);
-    if (!ops_value_from_scalar(&array->array.items[i], item) || item->kind != kind)
+    if (ops_value_from_scalar(&array->array.items[i], item, NULL) != 0 || item->kind != kind)
         return read_refuse(reader, ".value",
                            "item %u is neither an integer nor a string, or differs in "
                            "type from the items before it",
@@ -167,13 +186,29 @@ read_array(struct reader *reader, const struct json_value *array, struct value *
     return read_integers(reader, array, value);
 }
 
+/* An object is no value, but it may say why there is no value. */
+static int
+read_object(const struct reader *reader, const struct json_value *object)
+{
+    CHECK(object->kind == JSON_OBJECT);
+    const struct json_value *reason = json_member(object, KEY_OF_A_REASON);
+    if (reason == NULL || object->object.count != 1 || reason->kind != JSON_STRING ||
+        reason->string.bytes == 0 || reason->string.bytes > GIVEN_REASON_BYTES_MAX ||
+        !is_ascii(reason->string))
+        return read_refuse(reader, ".value", "is an object");
+    return read_refuse(reader, ".value", "%.*s", TEXT_ARGS(reason->string));
+}
+
 static int
 read_any_value(struct reader *reader, const struct json_value *json, struct value *value)
 {
+    struct error reason;
     if (json->kind == JSON_ARRAY)
         return read_array(reader, json, value);
-    if (!ops_value_from_scalar(json, value))
-        return read_refuse(reader, ".value", "is an object");
+    if (json->kind == JSON_OBJECT)
+        return read_object(reader, json);
+    if (ops_value_from_scalar(json, value, &reason) != 0)
+        return read_refuse(reader, ".value", "%s", reason.message);
     return read_string_size(reader, value);
 }
 
@@ -187,6 +222,73 @@ read_value(struct reader *reader, const struct json_value *object, struct op *op
     if (member->kind == JSON_NULL && op->kind != OP_SET)
         return read_refuse(reader, ".value", "null can only be set");
     return read_any_value(reader, member, &op->value);
+}
+
+/* Whether the op is one whose value was stored as invalid, with its reason. */
+static bool
+read_stored(struct reader *reader, struct text *reason)
+{
+    while (reader->stored_count > 0) {
+        const struct ops_invalid *stored = reader->stored;
+        int order = ops_invalid_compare(stored, reader->op, reader->nested);
+        if (order > 0)
+            return false;
+        reader->stored++;
+        reader->stored_count--;
+        if (order == 0) {
+            *reason = stored->reason;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Keeps the reason, and makes of the op what an invalid value leaves of it: set null, or an op
+ * that falls away. */
+static int
+read_invalid(struct reader *reader, struct op *op, struct text reason)
+{
+    uint32_t count = (uint32_t)(reader->invalids.bytes / sizeof(struct ops_invalid));
+    if (count == OPS_INVALID_MAX)
+        return read_refuse(reader, ".value", "more than %d values of the row are invalid",
+                           OPS_INVALID_MAX);
+    const struct ops_invalid invalid = {
+        .op = reader->op,
+        .nested = reader->nested,
+        .field = op->field,
+        .reason = arena_text(reader->arena, reason),
+    };
+    buffer_append(&reader->invalids, &invalid, sizeof invalid);
+    op->value = (struct value){.kind = VALUE_NULL};
+    return 0;
+}
+
+static bool
+op_falls_away(const struct op *op)
+{
+    if (op->kind == OP_FAN_OUT)
+        return op->nested_count == 0;
+    return (op->kind == OP_ADD || op->kind == OP_REMOVE) && op->value.kind == VALUE_NULL;
+}
+
+/* As read_value(), where an invalid value does not cost the row. */
+static int
+read_value_partly(struct reader *reader, const struct json_value *object, struct op *op)
+{
+    struct error *row_err = reader->err;
+    uint32_t row_op = reader->op;
+    struct error reason;
+    struct text stored;
+    CHECK(reader->is_partial && row_op != NO_OP);
+    bool is_stored = read_stored(reader, &stored);
+    reader->err = &reason;
+    reader->op = NO_OP; /* the reason does not name the op */
+    int rc = read_value(reader, object, op);
+    reader->err = row_err;
+    reader->op = row_op;
+    if (rc == 0 && !is_stored)
+        return 0;
+    return read_invalid(reader, op, is_stored ? stored : text_of(reason.message));
 }
 
 /* The names of fields, at least one. */
@@ -217,7 +319,7 @@ read_names(struct reader *reader, const struct json_value *array, struct value *
 static int
 read_key(const struct reader *reader, const struct json_value *key, struct value *value)
 {
-    if (!ops_value_from_scalar(key, value) ||
+    if (ops_value_from_scalar(key, value, NULL) != 0 ||
         (value->kind != VALUE_INTEGER && value->kind != VALUE_STRING))
         return read_refuse(reader, ".key", "is neither an integer nor a string");
     if (value->kind == VALUE_STRING && value->string.bytes > reader->limits->string_bytes)
@@ -229,7 +331,8 @@ read_key(const struct reader *reader, const struct json_value *key, struct value
 static int
 read_all(const struct reader *reader, const struct json_value *all, struct value *value)
 {
-    if (!ops_value_from_scalar(all, value) || value->kind != VALUE_BOOLEAN || !value->boolean)
+    if (ops_value_from_scalar(all, value, NULL) != 0 || value->kind != VALUE_BOOLEAN ||
+        !value->boolean)
         return read_refuse(reader, ".all", "is not true");
     return 0;
 }
@@ -285,7 +388,10 @@ read_slot_op(struct reader *reader, const struct json_value *object, struct op *
     if (op->kind == OP_ALIVE || op->kind == OP_DELETE)
         return 0;
     int rc = read_text(reader, object, "field", ".field", reader->limits->name_bytes, &op->field);
-    return rc != 0 ? rc : read_value(reader, object, op);
+    if (rc != 0)
+        return rc;
+    return reader->is_partial ? read_value_partly(reader, object, op)
+                              : read_value(reader, object, op);
 }
 
 static int
@@ -300,20 +406,28 @@ read_query(const struct reader *reader, const struct json_value *object, struct 
 }
 
 static int
-read_nested(struct reader *reader, const struct json_value *array, struct op *ops)
+read_nested_op(struct reader *reader, const struct json_value *object, struct op *op)
+{
+    *op = (struct op){0};
+    int rc = read_kind(reader, object, &op->kind);
+    if (rc == 0 && (op->kind == OP_ALIVE || op->kind >= OP_FAN_OUT))
+        rc = read_refuse(reader, ".op", "is not allowed in a fan-out");
+    return rc == 0 ? read_slot_op(reader, object, op) : rc;
+}
+
+/* `*count`: of the ops that do not fall away. */
+static int
+read_nested(struct reader *reader, const struct json_value *array, struct op *ops, uint32_t *count)
 {
     int rc = 0;
-    CHECK(reader->nested == NOT_NESTED);
+    CHECK(reader->nested == OPS_NOT_NESTED);
+    *count = 0;
     for (uint32_t i = 0; rc == 0 && i < array->array.count; i++) {
         reader->nested = i;
-        ops[i] = (struct op){0};
-        rc = read_kind(reader, &array->array.items[i], &ops[i].kind);
-        if (rc == 0 && (ops[i].kind == OP_ALIVE || ops[i].kind >= OP_FAN_OUT))
-            rc = read_refuse(reader, ".op", "is not allowed in a fan-out");
-        if (rc == 0)
-            rc = read_slot_op(reader, &array->array.items[i], &ops[i]);
+        rc = read_nested_op(reader, &array->array.items[i], &ops[*count]);
+        *count += rc == 0 && !op_falls_away(&ops[*count]);
     }
-    reader->nested = NOT_NESTED;
+    reader->nested = OPS_NOT_NESTED;
     return rc;
 }
 
@@ -333,8 +447,7 @@ read_fan_out(struct reader *reader, const struct json_value *object, struct op *
         return rc;
     struct op *nested = arena_alloc(reader->arena, count * sizeof *nested);
     op->nested = nested;
-    op->nested_count = count;
-    return read_nested(reader, array, nested);
+    return read_nested(reader, array, nested, &op->nested_count);
 }
 
 /* What an element with this op makes of its row. */
@@ -408,16 +521,42 @@ read_op(struct reader *reader, const struct json_value *object, struct op *op)
 }
 
 static int
-read_row(struct reader *reader, const struct json_value *array, struct op *ops)
+read_ops(struct reader *reader, const struct json_value *array, struct ops *ops)
 {
+    uint32_t kept = 0;
     CHECK(array->array.count > 0);
+    struct op *items = arena_alloc(reader->arena, array->array.count * sizeof *items);
     for (uint32_t i = 0; i < array->array.count; i++) {
         reader->op = i;
-        ops[i] = (struct op){0};
-        int rc = read_op(reader, &array->array.items[i], &ops[i]);
+        items[kept] = (struct op){0};
+        int rc = read_op(reader, &array->array.items[i], &items[kept]);
         if (rc != 0)
             return rc;
+        kept += !op_falls_away(&items[kept]);
     }
+    CHECK(kept == array->array.count || reader->is_partial);
+    *ops = (struct ops){items, kept};
+    return 0;
+}
+
+static int
+read_row(struct reader *reader, const struct json_value *array, struct ops *ops,
+         enum ops_route *route)
+{
+    const struct ops_limits *limits = reader->limits;
+    *route = route_of_value(array);
+    CHECK(limits->row_items > 0);
+    if (array->kind != JSON_ARRAY || array->array.count == 0)
+        return error_set(reader->err, ERR_DATA, "ops: is not an array with ops");
+    if (array->array.count > limits->row_items)
+        return error_set(reader->err, ERR_DATA, "ops: more than %u", limits->row_items);
+    reader->items_left = limits->row_items - array->array.count;
+    int rc = read_ops(reader, array, ops);
+    if (rc != 0)
+        return rc;
+    CHECK(reader->nested == OPS_NOT_NESTED);
+    if (ops->count > 0)
+        ops_invariants_check(ops);
     return 0;
 }
 
@@ -425,23 +564,8 @@ int
 ops_json_from_value(const struct json_value *array, const struct ops_limits *limits,
                     struct arena *arena, struct ops *ops, enum ops_route *route, struct error *err)
 {
-    struct reader reader = {.limits = limits, .arena = arena, .err = err, .nested = NOT_NESTED};
-    *route = route_of_value(array);
-    CHECK(limits->row_items > 0);
-    if (array->kind != JSON_ARRAY || array->array.count == 0)
-        return error_set(err, ERR_DATA, "ops: is not an array with ops");
-    uint32_t count = array->array.count;
-    if (count > limits->row_items)
-        return error_set(err, ERR_DATA, "ops: more than %u", limits->row_items);
-    reader.items_left = limits->row_items - count;
-    struct op *items = arena_alloc(arena, count * sizeof *items);
-    int rc = read_row(&reader, array, items);
-    if (rc != 0)
-        return rc;
-    CHECK(reader.nested == NOT_NESTED);
-    *ops = (struct ops){items, count};
-    ops_invariants_check(ops);
-    return 0;
+    struct reader reader = {.limits = limits, .arena = arena, .err = err, .nested = OPS_NOT_NESTED};
+    return read_row(&reader, array, ops, route);
 }
 
 static int
@@ -467,6 +591,33 @@ ops_json_parse(struct text json, const struct ops_limits *limits, struct arena *
 }
 
 int
+ops_json_parse_row(struct text json, const struct ops_limits *limits,
+                   const struct ops_invalids *stored, struct arena *arena, struct ops *ops,
+                   enum ops_route *route, struct ops_invalids *invalids, struct error *err)
+{
+    const struct json_value *array;
+    struct reader reader = {
+        .limits = limits,
+        .arena = arena,
+        .err = err,
+        .nested = OPS_NOT_NESTED,
+        .is_partial = true,
+        .stored = stored != NULL ? stored->items : NULL,
+        .stored_count = stored != NULL ? stored->count : 0,
+    };
+    CHECK(json.data != NULL || json.bytes == 0);
+    int rc = parse_text(json, limits, arena, &array, err);
+    if (rc != 0) {
+        *route = route_of_text(json);
+        return rc;
+    }
+    rc = read_row(&reader, array, ops, route);
+    invalids->count = (uint32_t)(reader.invalids.bytes / sizeof *invalids->items);
+    invalids->items = buffer_move(&reader.invalids, arena);
+    return rc;
+}
+
+int
 ops_json_parse_value(struct text json, const struct ops_limits *limits, struct arena *arena,
                      struct value *value, struct error *err)
 {
@@ -477,7 +628,7 @@ ops_json_parse_value(struct text json, const struct ops_limits *limits, struct a
         .err = err,
         .items_left = limits->row_items,
         .op = NO_OP,
-        .nested = NOT_NESTED,
+        .nested = OPS_NOT_NESTED,
     };
     CHECK(json.data != NULL || json.bytes == 0);
     if (json.bytes > limits->row_bytes)

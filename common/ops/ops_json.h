@@ -10,6 +10,7 @@
 
 #include "common/base/error.h"
 #include "common/ops/op.h"
+#include "common/ops/ops_invalid.h"
 
 struct buffer;
 struct json_value;
@@ -18,7 +19,7 @@ struct json_value;
 struct ops_limits {
     uint32_t row_bytes;    /* the whole JSON text */
     uint32_t row_items;    /* ops, nested ops and array items of one row, in total */
-    uint32_t depth;        /* JSON nesting, as json_parse counts it */
+    uint32_t depth;        /* JSON nesting, as json_parse counts it; a deep value is no value */
     uint32_t name_bytes;   /* a field name */
     uint32_t string_bytes; /* one string value */
     uint32_t array_items;  /* one array value */
@@ -45,7 +46,7 @@ enum ops_route {
 
 /* Parses and validates `json`. Returns 0 with `*ops` in `arena`, which do not point into `json`; or
  * ERR_DATA with the place and the reason in `err` ("ops[3].value: is an object"), in ASCII, without
- * quoting the row. Sets `*route` in both cases.
+ * quoting the row, numbers aside. Sets `*route` in both cases.
  *
  * Refused: a text that is not an array, an empty array, an unknown op, a missing or empty "field"
  * of set, remove and add, a missing "value" of those three, null for remove and add, an object as a
@@ -56,7 +57,7 @@ enum ops_route {
  * entry and fields, without a name in its fields, everything beyond `limits`. Members that an op
  * does not use are ignored.
  *
- * A number without a fraction is VALUE_INTEGER in every notation (ops_value.h): 3.0 is 3. */
+ * Numbers are exact (ops_value.h): one without a fraction is VALUE_INTEGER in every notation. */
 int ops_json_parse(struct text json, const struct ops_limits *limits, struct arena *arena,
                    struct ops *ops, enum ops_route *route, struct error *err);
 
@@ -65,6 +66,15 @@ int ops_json_parse(struct text json, const struct ops_limits *limits, struct are
 int ops_json_from_value(const struct json_value *array, const struct ops_limits *limits,
                         struct arena *arena, struct ops *ops, enum ops_route *route,
                         struct error *err);
+
+/* Parses a row of the outbox: as ops_json_parse(), but what is refused of a value of set, remove or
+ * add, nested ones included, costs this op alone (ops_invalid.h), and so does a missing value. An
+ * object {"invalid":"reason"} gives its reason. `*ops` has no op when all fell away. Every value in
+ * `stored` (NULL: none) is invalid, for the stored reason; `*invalids`, in `arena`, are all that
+ * are. */
+int ops_json_parse_row(struct text json, const struct ops_limits *limits,
+                       const struct ops_invalids *stored, struct arena *arena, struct ops *ops,
+                       enum ops_route *route, struct ops_invalids *invalids, struct error *err);
 
 /* Parses the JSON of one value, as the member "value" of a `set` has it: what ops_json_parse()
  * accepts of a value, and nothing else. Of the limits, those of a value and its items apply. The

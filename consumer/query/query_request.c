@@ -85,8 +85,11 @@ static int
 parse_plain_value(const struct request_parser *parser, const struct json_value *json,
                   struct value *value)
 {
-    if (!ops_value_from_scalar(json, value))
+    if (json->kind == JSON_ARRAY || json->kind == JSON_OBJECT)
         return parse_refuse(parser, "a value", "a scalar or one like {\"Integer\":1}", json);
+    int rc = ops_value_from_scalar(json, value, parser->err);
+    if (rc != 0)
+        return error_wrap(parser->err, rc, "a value");
     if (value->kind == VALUE_NULL)
         return error_set(parser->err, ERR_DATA, "null cannot be compared with: use IsNull");
     return 0;

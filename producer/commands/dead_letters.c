@@ -22,15 +22,16 @@ enum { DEFAULT_LIMIT = 100, LIMIT_MAX = 10000 };
  * that the next page does not skip an id that has several dead letters. */
 #define LIST                                                                                   \
     "SELECT row_id, epoch, tick, entity_id, created_at, rejected_at, reason, job, "            \
-    "place, " LETTER_STATE " AS state FROM bitdex_dead_letters d WHERE name = $1"              \
+    "place, " LETTER_STATE " AS state, invalid_values FROM bitdex_dead_letters d"              \
+    " WHERE name = $1"                                                                         \
     " AND row_id > $2::bigint AND ($4::boolean OR NOT " LETTER_IS_RESOLVED ") ORDER BY row_id" \
     " FETCH FIRST ($3::bigint) ROWS WITH TIES"
 /* $1: the producer; $2: the id; $3: the job. The newest epoch is shown. */
-#define SHOW                                                                                      \
-    "SELECT row_id, epoch, tick, generation, entity_id, created_at, rejected_at, "                \
-    "reason, " LETTER_STATE " AS state, ops, job, place FROM bitdex_dead_letters d WHERE name = " \
-    "$1 AND row_id = $2::bigint"                                                                  \
-    " AND job = $3::bigint AND epoch = (SELECT max(epoch) FROM bitdex_dead_letters WHERE"         \
+#define SHOW                                                                              \
+    "SELECT row_id, epoch, tick, generation, entity_id, created_at, rejected_at, "        \
+    "reason, " LETTER_STATE " AS state, ops, job, place, invalid_values FROM"             \
+    " bitdex_dead_letters d WHERE name = $1 AND row_id = $2::bigint"                      \
+    " AND job = $3::bigint AND epoch = (SELECT max(epoch) FROM bitdex_dead_letters WHERE" \
     " name = d.name AND row_id = d.row_id AND job = d.job) ORDER BY place"
 
 static int
@@ -63,9 +64,9 @@ print_letter(const struct pg_result *result, int row)
         printf("entity %s of job %s%s%s", pg_text(result, row, 3), pg_text(result, row, 7),
                *place != '\0' ? ", " : "", place);
     const char *state = pg_text(result, row, 9);
-    printf(", rejected %s%s%s: %s\n", pg_text(result, row, 5),
-           strcmp(state, "open") != 0 ? ", " : "", strcmp(state, "open") != 0 ? state : "",
-           pg_text(result, row, 6));
+    printf(", %s %s%s%s: %s\n", pg_is_null(result, row, 10) ? "rejected" : "values rejected",
+           pg_text(result, row, 5), strcmp(state, "open") != 0 ? ", " : "",
+           strcmp(state, "open") != 0 ? state : "", pg_text(result, row, 6));
 }
 
 static void
@@ -126,13 +127,15 @@ print_dead_letters(const struct pg_result *result)
         "row",      "epoch",  "tick",  "generation", "entity", "created",
         "rejected", "reason", "state", "ops",        "job",    "place",
     };
-    enum { JOB = 10 };
+    enum { JOB = 10, INVALID_VALUES = 12 };
     CHECK(pg_rows(result) > 0);
     for (int row = 0; row < pg_rows(result); row++) {
         int columns = pg_integer(result, row, JOB) == 0 ? JOB : JOB + 2;
         printf("%s", row > 0 ? "\n" : "");
         for (int i = 0; i < columns; i++)
             printf("%-12s %s\n", names[i], pg_text(result, row, i));
+        if (!pg_is_null(result, row, INVALID_VALUES))
+            printf("%-12s %s\n", "invalid", pg_text(result, row, INVALID_VALUES));
     }
 }
 

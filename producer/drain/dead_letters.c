@@ -64,7 +64,19 @@ dead_letters_load(struct dead_letters *letters, int64_t after_id, int64_t last_i
     return rc;
 }
 
-const char *
+/* A list that somebody has damaged counts as a rejected row. */
+static struct dead_letters_verdict
+read_verdict(struct dead_letters *letters, const struct cursor_dead_letter *stored)
+{
+    struct dead_letters_verdict verdict = {.reason = stored->reason};
+    if (stored->invalid_values != NULL)
+        verdict.is_partial =
+            ops_invalids_read(text_of(stored->invalid_values), &letters->stored_arena,
+                              &verdict.invalids, NULL) == 0;
+    return verdict;
+}
+
+struct dead_letters_verdict
 dead_letters_find_stored(struct dead_letters *letters, int64_t row_id)
 {
     CHECK(row_id >= letters->find_row_id);
@@ -74,8 +86,8 @@ dead_letters_find_stored(struct dead_letters *letters, int64_t row_id)
         letters->stored_count--;
     }
     if (letters->stored_count == 0 || letters->stored->row_id != row_id)
-        return NULL;
-    return letters->stored->reason;
+        return (struct dead_letters_verdict){0};
+    return read_verdict(letters, letters->stored);
 }
 
 /* Reads the rows of the window that are on the topic before our fence. */
@@ -125,31 +137,72 @@ dead_letters_find_accepted(struct dead_letters *letters, int64_t row_id, struct 
     return rc == 0 ? sent_rows_find(letters->sent, row_id, arena, ops, err) : rc;
 }
 
+static struct text
+reason_cut(const char *reason)
+{
+    size_t bytes = strnlen(reason, REASON_BYTES_MAX);
+    while (!utf8_valid(reason, bytes)) /* cut inside a character */
+        bytes--;
+    return (struct text){reason, bytes};
+}
+
 void
 dead_letters_reject(struct dead_letters *letters, struct event *event, const char *reason)
 {
-    size_t bytes = strnlen(reason, REASON_BYTES_MAX);
+    struct text cut = reason_cut(reason);
     CHECK(event_kind_is_numbered(event->kind) && event->kind != EVENT_REJECTED);
-    while (!utf8_valid(reason, bytes)) /* cut inside a character */
-        bytes--;
-    CHECK(bytes <= REASON_BYTES_MAX);
-    memcpy(letters->reason, reason, bytes);
-    letters->reason[bytes] = '\0';
+    CHECK(cut.bytes <= REASON_BYTES_MAX);
+    memcpy(letters->reason, cut.data, cut.bytes);
+    letters->reason[cut.bytes] = '\0';
     event->kind = EVENT_REJECTED;
     event->reason = text_of(letters->reason);
+}
+
+/* A row that has lost values may be too large for a message as well: the newer letter counts. */
+static void
+add_pending(struct dead_letters *letters, const struct cursor_dead_letter *letter)
+{
+    uint32_t count = letters->pending_count;
+    if (count > 0 && letters->pending[count - 1].row_id == letter->row_id) {
+        letters->pending[count - 1] = *letter;
+        return;
+    }
+    CHECK(count < PENDING_MAX);
+    CHECK(count == 0 || letter->row_id > letters->pending[count - 1].row_id);
+    letters->pending[letters->pending_count++] = *letter;
 }
 
 void
 dead_letters_add(struct dead_letters *letters, struct event *event, const char *reason)
 {
-    uint32_t count = letters->pending_count;
-    CHECK(count < PENDING_MAX);
-    CHECK(count == 0 || event->row_id > letters->pending[count - 1].row_id);
     dead_letters_reject(letters, event, reason);
-    letters->pending[letters->pending_count++] = (struct cursor_dead_letter){
+    add_pending(letters, &(struct cursor_dead_letter){
+                             .row_id = event->row_id,
+                             .reason = arena_strdup(&letters->pending_arena, event->reason),
+                         });
+}
+
+void
+dead_letters_add_values(struct dead_letters *letters, struct event *event,
+                        const struct ops_invalids *invalids)
+{
+    struct buffer reason = {0};
+    struct buffer values = {0};
+    CHECK(event_kind_is_numbered(event->kind) && event->kind != EVENT_REJECTED);
+    CHECK(invalids->count > 0);
+    ops_invalids_describe(invalids, &reason);
+    ops_invalids_write(invalids, &values);
+    struct text cut = reason_cut(buffer_string(&reason));
+    const struct cursor_dead_letter letter = {
         .row_id = event->row_id,
-        .reason = arena_strdup(&letters->pending_arena, event->reason),
+        .reason = arena_strdup(&letters->pending_arena, cut),
+        .invalid_values = arena_strdup(&letters->pending_arena, text_of(buffer_string(&values))),
     };
+    if (event->ops.count == 0)
+        dead_letters_reject(letters, event, letter.reason);
+    add_pending(letters, &letter);
+    buffer_free(&reason);
+    buffer_free(&values);
 }
 
 bool

@@ -29,9 +29,10 @@ read_row(const struct session *session, const struct outbox_row *row, struct are
          struct owed_entry *entry)
 {
     struct event event;
+    struct ops_invalids invalids;
     struct error ignored;
     return row_requests_are_possible(row->ops) &&
-           row_event_parse(session->config, row, arena, &event, &ignored) == 0 &&
+           row_event_parse(session->config, row, NULL, arena, &event, &invalids, &ignored) == 0 &&
            read_entry(session, &event, arena, entry);
 }
 

@@ -5,8 +5,9 @@
 #include "producer/sink/numbering.h"
 
 static int
-parse_ops(const struct config *config, const struct outbox_row *row, struct arena *arena,
-          struct event *event, struct error *err)
+parse_ops(const struct config *config, const struct outbox_row *row,
+          const struct ops_invalids *stored, struct arena *arena, struct event *event,
+          struct ops_invalids *invalids, struct error *err)
 {
     static const enum event_kind kinds[] = {
         [OPS_ROUTE_ENTITY] = EVENT_ROW,
@@ -21,14 +22,16 @@ parse_ops(const struct config *config, const struct outbox_row *row, struct aren
         rc = error_set(err, ERR_DATA, "ops are larger than producer.row_bytes (%u bytes)",
                        limits.row_bytes);
     else
-        rc = ops_json_parse(row->ops, &limits, arena, &event->ops, &route, err);
+        rc = ops_json_parse_row(row->ops, &limits, stored, arena, &event->ops, &route, invalids,
+                                err);
     event->kind = kinds[route];
     return rc;
 }
 
 int
-row_event_parse(const struct config *config, const struct outbox_row *row, struct arena *arena,
-                struct event *event, struct error *err)
+row_event_parse(const struct config *config, const struct outbox_row *row,
+                const struct ops_invalids *stored, struct arena *arena, struct event *event,
+                struct ops_invalids *invalids, struct error *err)
 {
     const struct config_topic *topic = &config->topic;
     *event = (struct event){
@@ -38,7 +41,7 @@ row_event_parse(const struct config *config, const struct outbox_row *row, struc
         .row_id = row->id,
         .entity_id = row->entity_id,
     };
-    int rc = parse_ops(config, row, arena, event, err);
+    int rc = parse_ops(config, row, stored, arena, event, invalids, err);
     if (rc == 0 && event->kind == EVENT_ROW &&
         !numbering_has_slot(row->entity_id, topic->partitions, topic->max_slots))
         rc = error_set(err, ERR_DATA,

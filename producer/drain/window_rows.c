@@ -23,9 +23,11 @@ window_rows_flush(struct window_rows *rows, struct error *err)
     return rc == 0 ? session_flush(rows->session, err) : rc;
 }
 
-/* This version rejects the row, for the reason in `err`; one that accepted it before decides. */
+/* This version rejects the row, for the reason in `err`, or more of its values than was stored
+ * (`invalids`, else NULL); one that accepted it before decides. */
 static int
-window_rows_recheck(struct window_rows *rows, struct event *event, struct error *err)
+window_rows_recheck(struct window_rows *rows, struct event *event,
+                    const struct ops_invalids *invalids, struct error *err)
 {
     const struct ops *accepted;
     CHECK(event->kind != EVENT_REJECTED);
@@ -33,6 +35,8 @@ window_rows_recheck(struct window_rows *rows, struct event *event, struct error 
         dead_letters_find_accepted(rows->dead_letters, event->row_id, &rows->row, &accepted, err);
     if (rc == 0 && accepted != NULL)
         event->ops = *accepted;
+    else if (rc == 0 && invalids != NULL)
+        dead_letters_add_values(rows->dead_letters, event, invalids);
     else if (rc == 0)
         dead_letters_add(rows->dead_letters, event, err->message);
     return rc;
@@ -74,25 +78,43 @@ window_rows_add_to_all(struct window_rows *rows, struct event *event, struct err
     return rc;
 }
 
+/* Makes the event of the row, which may be a rejected one. */
+static int
+window_rows_judge(struct window_rows *rows, const struct outbox_row *row, struct event *event,
+                  bool *to_all, struct error *err)
+{
+    struct dead_letters *letters = rows->dead_letters;
+    struct ops_invalids invalids;
+    const struct dead_letters_verdict stored = dead_letters_find_stored(letters, row->id);
+    CHECK(stored.is_partial || stored.invalids.count == 0);
+    int rc = row_event_parse(rows->session->config, row, &stored.invalids, &rows->row, event,
+                             &invalids, err);
+    event->tick = rows->session->window.tick;
+    *to_all = event->kind != EVENT_ROW;
+    bool is_rejected = stored.reason != NULL && !stored.is_partial;
+    if (!is_rejected && rc != 0)
+        return window_rows_recheck(rows, event, NULL, err);
+    if (!is_rejected && invalids.count > stored.invalids.count)
+        return window_rows_recheck(rows, event, &invalids, err);
+    if (is_rejected || event->ops.count == 0)
+        dead_letters_reject(letters, event, stored.reason);
+    return 0;
+}
+
 static int
 window_rows_take_row(struct window_rows *rows, const struct outbox_row *row, struct error *err)
 {
     struct session *session = rows->session;
-    const struct config *config = session->config;
     struct event event;
+    bool to_all;
     arena_reset(&rows->row);
-    int rc = row_event_parse(config, row, &rows->row, &event, err);
-    event.tick = session->window.tick;
-    bool all = event.kind != EVENT_ROW;
-    const char *stored = dead_letters_find_stored(rows->dead_letters, row->id);
-    if (stored != NULL)
-        dead_letters_reject(rows->dead_letters, &event, stored);
-    else if (rc != 0 && (rc = window_rows_recheck(rows, &event, err)) != 0)
+    int rc = window_rows_judge(rows, row, &event, &to_all, err);
+    if (rc != 0)
         return rc;
     requests_take_event(session, &event);
-    if (all)
+    if (to_all)
         return window_rows_add_to_all(rows, &event, err);
-    int32_t partition = numbering_partition(row->entity_id, config->topic.partitions);
+    int32_t partition = numbering_partition(row->entity_id, session->config->topic.partitions);
     return window_rows_add(rows, &event, partition, err);
 }
 

@@ -660,6 +660,11 @@ print_dead_letters(const struct cursor_dead_letter *letters, uint32_t count, str
         json_integer(&writer, letters[i].row_id);
         json_key(&writer, "reason");
         json_string(&writer, letters[i].reason);
+        json_key(&writer, "invalid");
+        if (letters[i].invalid_values != NULL)
+            json_raw(&writer, text_of(letters[i].invalid_values));
+        else
+            json_null(&writer);
         json_object_end(&writer);
     }
     json_array_end(&writer);
@@ -671,10 +676,13 @@ cursor_add_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_t
 {
     static const char sql[] = CURSOR_OWNER
         "INSERT INTO bitdex_dead_letters (name, epoch, row_id, tick, generation, entity_id,"
-        " ops, created_at, reason) SELECT o.name, $2::bigint, b.id, $4::bigint, $3::bigint,"
-        " b.entity_id, b.ops, b.created_at, r.reason FROM owner o,"
-        " jsonb_to_recordset($5::jsonb) AS r(id bigint, reason text)"
-        " JOIN \"BitdexOps\" b USING (id) ON CONFLICT DO NOTHING" CURSOR_OWNER_END;
+        " ops, created_at, reason, invalid_values) SELECT o.name, $2::bigint, b.id, $4::bigint,"
+        " $3::bigint, b.entity_id, b.ops, b.created_at, r.reason, r.invalid FROM owner o,"
+        " jsonb_to_recordset($5::jsonb) AS r(id bigint, reason text, invalid jsonb)"
+        " JOIN \"BitdexOps\" b USING (id) ON CONFLICT (name, epoch, row_id, job, place) DO UPDATE"
+        " SET tick = EXCLUDED.tick, generation = EXCLUDED.generation, reason = EXCLUDED.reason,"
+        " invalid_values = EXCLUDED.invalid_values"
+        " WHERE bitdex_dead_letters.invalid_values IS NOT NULL" CURSOR_OWNER_END;
     char tick_text[INTEGER_TEXT_BYTES];
     struct buffer json = {0};
     CHECK(count > 0);
@@ -702,7 +710,8 @@ cursor_list_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_
     CHECK(after_id < last_id);
     CHECK(owner->epoch >= 1);
     int rc = pg_query(pg,
-                      "SELECT row_id, reason FROM bitdex_dead_letters WHERE name = $1"
+                      "SELECT row_id, reason, invalid_values FROM bitdex_dead_letters"
+                      " WHERE name = $1"
                       " AND epoch = $2::bigint AND row_id > $3::bigint AND row_id <= $4::bigint"
                       " AND job = 0"
                       " ORDER BY row_id",
@@ -714,6 +723,9 @@ cursor_list_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_
     for (uint32_t i = 0; i < *count; i++) {
         found[i].row_id = pg_integer(result, (int)i, 0);
         found[i].reason = arena_strdup(arena, text_of(pg_text(result, (int)i, 1)));
+        found[i].invalid_values = NULL;
+        if (!pg_is_null(result, (int)i, 2))
+            found[i].invalid_values = arena_strdup(arena, text_of(pg_text(result, (int)i, 2)));
     }
     *letters = found;
     pg_result_clear(result);

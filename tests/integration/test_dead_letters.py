@@ -19,7 +19,7 @@ def setting(field, value):
 
 
 def fan_out(*ops):
-    return {"op": "queryOpSet", "query": "postId eq 1", "ops": list(ops)}
+    return {"op": "queryOpSet", "query": "postId eq 2", "ops": list(ops)}
 
 
 class DeadLetters(GalleryCase):

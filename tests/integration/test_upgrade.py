@@ -15,7 +15,7 @@ from case import GalleryCase
 
 TABLES_1 = """
 ALTER TABLE bitdex_windows DROP COLUMN content_digest, DROP COLUMN answered;
-ALTER TABLE bitdex_dead_letters DROP COLUMN retried_txid;
+ALTER TABLE bitdex_dead_letters DROP COLUMN retried_txid, DROP COLUMN invalid_values;
 ALTER TABLE bitdex_producers DROP COLUMN voided, DROP COLUMN voided_sent;
 DROP TABLE bitdex_sources
 """
@@ -115,7 +115,7 @@ class Upgrade(GalleryCase):
         self.assertEqual(refused.returncode, 1)
         self.assertIn("earlier version: run bitdex-producer init", refused.stderr)
         changed = self.pipeline.init().stdout
-        for column in ("content_digest", "answered", "retried_txid"):
+        for column in ("content_digest", "answered", "retried_txid", "invalid_values"):
             self.assertIn(column, changed)
         self.pipeline.producer.start()
         events, _ = self.check_end()

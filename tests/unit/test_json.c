@@ -76,15 +76,17 @@ test_a_written_value_equals_the_one_read(void **state)
         {"-0", "0"},
         {"9223372036854775807", NULL},
         {"-9223372036854775808", NULL},
-        {"9223372036854775808", "9.223372036854776e+18"},
-        {"-9223372036854775809", "-9.223372036854776e+18"},
+        {"9223372036854775808", NULL},
+        {"-9223372036854775809", NULL},
         {"3.0", NULL},
         {"-0.0", NULL},
         {"0.1", NULL},
         {"0.30000000000000004", NULL},
-        {"1e2", "100.0"},
-        {"1E-2", "0.01"},
-        {"1e-999", "0.0"},
+        {"1e2", NULL},
+        {"1E-2", NULL},
+        {"1e-999", NULL},
+        {"[1e999,-1e999]", NULL},
+        {"2.9999999999999999999", NULL},
         {"1.7976931348623157e+308", NULL},
         {"\"\"", NULL},
         {"[]", NULL},
@@ -173,8 +175,6 @@ static void
 test_values_that_cannot_be_represented_are_refused(void **state)
 {
     (void)state;
-    check_refused(TEXT("[1e999]"), "number out of range");
-    check_refused(TEXT("-1e999"), "number out of range");
     check_refused(TEXT("\"a\\u0000\""), "byte 2: string with a NUL");
     check_refused(TEXT("{\"\\u0000\":1}"), "string with a NUL");
     check_refused(TEXT("\"\\ud800\""), "byte 1: half a surrogate pair");
