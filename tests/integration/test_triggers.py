@@ -638,7 +638,8 @@ class Races(TriggerCase):
                         slot = 3 if "INSERT" in child else 2
                         self.assertIn({"op": "refresh", "entry": "post.state"},
                                       [op for entity, ops in rows if entity == slot for op in ops])
-                        self.assertNotIn("state", [op.get("field") for _, ops in rows for op in ops])
+                        self.assertNotIn("state",
+                                         [op.get("field") for _, ops in rows for op in ops])
                         self.triggers("drop")
 
 
