@@ -129,10 +129,13 @@ struct config_place {
     uint32_t column;
 };
 
+enum { CONFIG_SCALE_MAX = 18 };
+
 struct config_tracked_field {
     const char *column;     /* NULL when the form was "expression as target" */
     const char *expression; /* NULL: the value is the column itself */
     const char *target;     /* never NULL; default: the name of the column */
+    int32_t scale; /* the value is the column times 10^scale, exactly; without expression */
     struct config_place place;
 };
 

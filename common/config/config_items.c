@@ -84,6 +84,10 @@ config_tracked_complete(struct arena *arena, void *item)
         field->target = field->column;
     if (field->target == NULL || (field->column == NULL && field->expression == NULL))
         return "must have a column, or an expression and a target";
+    if (field->scale > 0 && field->column == NULL)
+        return "must have a column to have a scale, which multiplies a column";
+    if (field->scale > 0 && field->expression != NULL)
+        return "must have either an expression or a scale: an expression can multiply itself";
     if (config_rule_field(field->target) != NULL)
         return "must have a target: the name of the column is not a valid field name";
     return NULL;

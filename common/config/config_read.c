@@ -158,7 +158,8 @@ read_short(const struct config_reader *reader, const struct section *section,
     const char *demand = section->read_short(reader->arena, node->text, base);
     for (uint32_t i = 0; i < section->count && demand == NULL; i++) {
         const struct setting *setting = &section->settings[i];
-        CHECK(setting->type == SETTING_TEXT);
+        if (setting->type != SETTING_TEXT)
+            continue; /* keeps its default */
         const char *text = setting_text(setting, base);
         demand = text != NULL && setting->rule != NULL ? setting->rule(text) : NULL;
     }

@@ -153,6 +153,7 @@ setting_is_set(const struct setting *setting, const void *base)
     case SETTING_KAFKA:
         return ((const struct config_kafka *)setting_value(setting, base))->present;
     case SETTING_INTEGER:
+        return !setting->hides_default || setting_integer(setting, base) != setting->fallback;
     case SETTING_SHARE:
     case SETTING_FLAG:
         return true;

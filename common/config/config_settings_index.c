@@ -27,6 +27,16 @@ static const struct setting tracked_settings[] = {
      .kind = "field",
      .standard = "the value of `column`",
      .meaning = "The field of the index."},
+    {.name = "scale",
+     .type = SETTING_INTEGER,
+     AT(config_tracked_field, scale),
+     .minimum = 0,
+     .maximum = CONFIG_SCALE_MAX,
+     .fallback = 0,
+     .hides_default = true,
+     .unit = "decimals",
+     .meaning = "The value is the column times 10^scale, as an integer field needs it: 19.99 "
+                "with a scale of 2 is 1999, and 19.999 is a dead letter. Only with `column`."},
 };
 
 static const struct section tracked_section = {

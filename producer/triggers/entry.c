@@ -75,19 +75,33 @@ add_joined_value(struct entry *entry, struct arena *arena)
               });
 }
 
+/* numeric is exact; "1e2" is a numeric too. */
+static const char *
+scale_expression(struct arena *arena, const char *expression, int32_t scale)
+{
+    struct buffer sql = {0};
+    CHECK(scale > 0 && scale <= CONFIG_SCALE_MAX);
+    buffer_append_format(&sql, "(%s)::numeric * 1e%d", expression, scale);
+    return sql_take(arena, &sql);
+}
+
 static void
 add_tracked_value(struct entry *entry, struct arena *arena, uint32_t number)
 {
     const struct config_tracked_field *field = &entry->trigger->track_fields[number];
-    bool is_column = field->expression == NULL;
-    CHECK(!is_column || field->column != NULL);
-    add_value(
-        entry, arena, "track_fields[*]", number,
-        (struct entry_value){
-            .target = field->target,
-            .expression = is_column ? format_name(arena, "{*}", field->column) : field->expression,
-            .place = field->place,
-        });
+    const char *expression = field->expression;
+    CHECK(expression != NULL || field->column != NULL);
+    CHECK(field->scale == 0 || expression == NULL);
+    if (expression == NULL)
+        expression = format_name(arena, "{*}", field->column);
+    if (field->scale > 0)
+        expression = scale_expression(arena, expression, field->scale);
+    add_value(entry, arena, "track_fields[*]", number,
+              (struct entry_value){
+                  .target = field->target,
+                  .expression = expression,
+                  .place = field->place,
+              });
 }
 
 static void

@@ -339,25 +339,6 @@ test_triggers_are_refused_with_their_place(void **state)
          "16:5: triggers[0]: must have track_fields or computed_fields"},
         {TRIGGER("{ table: A, rows_from: { table: B, fk: c }, track_fields: [at] }"),
          "16:28: triggers[0].rows_from.slot: is missing"},
-        {TRIGGER("{ table: A, rows_from: A, track_fields: [at] }"),
-         "16:28: triggers[0].rows_from: must be a map, or a list of maps, not a single value"},
-        {TRIGGER("{ table: A, track_fields: [at], rows_from: [{ table: B, fk: c },\n"
-                 "      { table: C, fk: d, slot: e, key: f }] }"),
-         "17:40: triggers[0].rows_from[1].key: has no meaning in the last link, because no other "
-         "link refers to it"},
-        {TRIGGER("{ table: A, track_fields: [at], rows_from: [{ table: B, fk: c, slot: d },\n"
-                 "      { table: C, fk: d, slot: e }] }"),
-         "16:74: triggers[0].rows_from[0].slot: only the last link has the slots: remove it here, "
-         "or end the path here"},
-        {TRIGGER("{ table: A, track_fields: [at], rows_from: [{ table: B, fk: c, key: d },\n"
-                 "      { table: C, fk: d, slot: e, parent_key: f }] }"),
-         "17:47: triggers[0].rows_from[1].parent_key: has a meaning in the first link only: write "
-         "it as `key` of the link before"},
-        {TRIGGER("{ table: A, query: 'at eq {id}', track_fields: [at], children: [{ table: B, "
-                 "fk: c }] }"),
-         "16:69: triggers[0].children[0].slot: is missing"},
-        {TRIGGER("{ table: A, track_fields: [at], rows_from: [{}, {}, {}, {}, {}] }"),
-         "16:48: triggers[0].rows_from: must have at most 4 items"},
         {TRIGGER("{ table: A, slot_field: id, track_fields: at }"),
          "16:47: triggers[0].track_fields: must be a list, not a single value"},
         {TRIGGER("{ table: A, slot_field: id, track_fields: ['f({a})'] }"),
@@ -527,6 +508,46 @@ test_L7_F84_a_field_has_one_owner(void **state)
                                   "  - { table: P, track_fields: [at],\n"
                                   "      rows_from: { table: A, fk: p, slot: id } }\n",
                           CONFIG_PRODUCER));
+}
+
+static void
+test_links_and_scales_are_refused_with_their_place(void **state)
+{
+    (void)state;
+    static const struct refusal refusals[] = {
+        {TRIGGER("{ table: A, rows_from: A, track_fields: [at] }"),
+         "16:28: triggers[0].rows_from: must be a map, or a list of maps, not a single value"},
+        {TRIGGER("{ table: A, track_fields: [at], rows_from: [{ table: B, fk: c },\n"
+                 "      { table: C, fk: d, slot: e, key: f }] }"),
+         "17:40: triggers[0].rows_from[1].key: has no meaning in the last link, because no other "
+         "link refers to it"},
+        {TRIGGER("{ table: A, track_fields: [at], rows_from: [{ table: B, fk: c, slot: d },\n"
+                 "      { table: C, fk: d, slot: e }] }"),
+         "16:74: triggers[0].rows_from[0].slot: only the last link has the slots: remove it here, "
+         "or end the path here"},
+        {TRIGGER("{ table: A, track_fields: [at], rows_from: [{ table: B, fk: c, key: d },\n"
+                 "      { table: C, fk: d, slot: e, parent_key: f }] }"),
+         "17:47: triggers[0].rows_from[1].parent_key: has a meaning in the first link only: write "
+         "it as `key` of the link before"},
+        {TRIGGER("{ table: A, query: 'at eq {id}', track_fields: [at], children: [{ table: B, "
+                 "fk: c }] }"),
+         "16:69: triggers[0].children[0].slot: is missing"},
+        {TRIGGER("{ table: A, track_fields: [at], rows_from: [{}, {}, {}, {}, {}] }"),
+         "16:48: triggers[0].rows_from: must have at most 4 items"},
+        {TRIGGER("{ table: A, slot_field: id, track_fields: [{ column: at, scale: 19 }] }"),
+         "16:69: triggers[0].track_fields[0].scale: must be from 0 to 18 decimals"},
+        {TRIGGER("{ table: A, slot_field: id, track_fields: [{ column: at, scale: 1.5 }] }"),
+         "16:69: triggers[0].track_fields[0].scale: must be an integer"},
+        {TRIGGER("{ table: A, slot_field: id, track_fields: [{ expression: '1', target: at, "
+                 "scale: 2 }] }"),
+         "16:48: triggers[0].track_fields[0]: must have a column to have a scale, which multiplies "
+         "a column"},
+        {TRIGGER("{ table: A, slot_field: id, track_fields: [{ column: at, expression: '{at}', "
+                 "scale: 2 }] }"),
+         "16:48: triggers[0].track_fields[0]: must have either an expression or a scale: an "
+         "expression can multiply itself"},
+    };
+    CHECK_REFUSALS(refusals);
 }
 
 static void
@@ -952,6 +973,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_L10_an_index_has_a_bounded_number_of_fields),
         cmocka_unit_test(test_L10_the_names_of_fields_fit_into_the_header_of_a_log),
         cmocka_unit_test(test_L7_F84_a_field_has_one_owner),
+        cmocka_unit_test(test_links_and_scales_are_refused_with_their_place),
         cmocka_unit_test(test_a_path_of_links_is_a_map_or_a_list),
         cmocka_unit_test(test_filters_and_values_of_computed_fields_are_one_expression),
         cmocka_unit_test(test_kinds_follow_their_precedence_and_unused_settings_are_named),

@@ -108,6 +108,19 @@ test_F84_a_direct_table_is_read_by_key(void **state)
 }
 
 static void
+test_F109_a_scaled_column_is_an_exact_number(void **state)
+{
+    (void)state;
+    static const struct config_tracked_field scaled = {
+        .column = "price", .target = "order", .scale = 18};
+    make_entry((struct config_trigger){
+        .slot_field = "id", .track_fields = &scaled, .track_field_count = 1});
+    entry.values[0].wire = WIRE_JSON;
+    assert_begins(range_of(&everything),
+                  "SELECT _row.\"id\", to_jsonb(((_row.\"price\")::numeric * 1e18))::text FROM");
+}
+
+static void
 test_F84_values_have_the_forms_of_the_trigger_functions(void **state)
 {
     (void)state;
@@ -500,6 +513,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_F84_a_direct_table_is_read_by_key),
+        cmocka_unit_test(test_F109_a_scaled_column_is_an_exact_number),
         cmocka_unit_test(test_F84_values_have_the_forms_of_the_trigger_functions),
         cmocka_unit_test(test_only_the_wanted_values_are_read),
         cmocka_unit_test(test_only_a_partitioned_table_is_read_with_its_descendants),
