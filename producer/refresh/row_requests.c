@@ -122,7 +122,15 @@ fields_of(const struct config *config, const struct request *request, struct tex
     return count;
 }
 
-/* Of the requests of one entity: one that answers all of them, and reads nothing else. */
+/* Does the request ask whether its entity exists? Named fields do not say it. */
+static bool
+asks_existence(const struct config *config, const struct request *request)
+{
+    return request->kind == REQUEST_CHILD && config->triggers[request->entry].sets_alive;
+}
+
+/* Of the requests of one entity: one that answers all of them, and reads nothing else, unless it
+ * has to state existence, which only all sources together do. */
 static struct request
 unite(const struct config *config, const struct request *items, uint32_t count, struct arena *arena)
 {
@@ -136,7 +144,7 @@ unite(const struct config *config, const struct request *items, uint32_t count, 
         return items[0];
     for (uint32_t i = 0; i < count; i++) {
         uint32_t added = fields_of(config, &items[i], NULL);
-        if (added == 0)
+        if (added == 0 || asks_existence(config, &items[i]))
             return whole;
         field_count += added;
     }

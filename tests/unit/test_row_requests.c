@@ -6,14 +6,16 @@
 
 static const struct config_tracked_field image_fields[] = {{.column = "level", .target = "level"}};
 static const struct config_tracked_field post_fields[] = {{.column = "at", .target = "postedAt"}};
+static const struct config_tracked_field album_fields[] = {{.column = "at", .target = "openedAt"}};
 static const struct config_trigger triggers[] = {
     {.table = "Image", .track_fields = image_fields, .track_field_count = 1},
     {.kind = TRIGGER_FAN_OUT_PER_ROW,
      .table = "Post",
      .track_fields = post_fields,
      .track_field_count = 1},
+    {.table = "Album", .sets_alive = true, .track_fields = album_fields, .track_field_count = 1},
 };
-static const struct config config = {.triggers = triggers, .trigger_count = 2};
+static const struct config config = {.triggers = triggers, .trigger_count = 3};
 
 static struct arena arena;
 
@@ -107,6 +109,21 @@ test_an_entity_is_read_once_for_a_row(void **state)
     assert_int_equal(request.field_count, 1);
 }
 
+/* No list of fields asks whether an entity exists: a row that was changed again by the application,
+ * and shows columns of a parent, asks for both. */
+static void
+test_F85_the_existence_of_an_entity_is_asked_for_beside_other_sources(void **state)
+{
+    (void)state;
+    struct request request = read_one("[{\"op\":\"refresh\",\"entry\":\"Album.openedAt\"}]");
+    assert_int_equal(request.kind, REQUEST_CHILD);
+    assert_int_equal(request.entry, 2);
+    request = read_one("[{\"op\":\"refresh\",\"entry\":\"Album.openedAt\"},"
+                       "{\"op\":\"refresh\",\"entry\":\"Post.postedAt\"}]");
+    assert_int_equal(request.kind, REQUEST_ENTITY);
+    assert_int_equal(request.field_count, 0);
+}
+
 /* An entry that this configuration does not have: its child is read as a whole, and its parent
  * waits for a load. So does the parent of an entry that has none. */
 static void
@@ -166,6 +183,7 @@ main(void)
         cmocka_unit_test(test_a_request_is_for_an_entity_a_child_or_a_parent),
         cmocka_unit_test(test_fields_in_another_order_are_the_same_request),
         cmocka_unit_test(test_an_entity_is_read_once_for_a_row),
+        cmocka_unit_test(test_F85_the_existence_of_an_entity_is_asked_for_beside_other_sources),
         cmocka_unit_test(test_unknown_entries_are_answered_by_more),
         cmocka_unit_test(test_a_request_may_be_for_a_whole_source),
     };
