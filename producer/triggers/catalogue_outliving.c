@@ -53,7 +53,7 @@ read_direct(struct pg *pg, struct entry *direct, const struct entry *entries, ui
         const char *column;
         bool has_key = false;
         const struct entry_table *table = slots_of(&entries[i], &column);
-        if (table == NULL || entries[i].trigger->kind == TRIGGER_DIRECT)
+        if (table == NULL)
             continue;
         bool is_entity = strcmp(table->quoted, direct->table.quoted) == 0 &&
                          strcmp(column, direct->trigger->slot_field) == 0;

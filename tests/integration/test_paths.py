@@ -6,6 +6,7 @@ import random
 import unittest
 
 import index
+import psycopg
 import refreshes
 import verdicts
 from case import SEED, GalleryCase
@@ -272,6 +273,28 @@ class Paths(GalleryCase):
                 refreshes.insert(self.connection, entity, *ops)
             self.ask_for_children()
             self.check(set(FIELDS) - PASSES)
+
+    def test_triggers_ask_for_what_they_cannot_say(self):
+        """After statements on all tables, in transactions that overlap, the index shows what the
+        tables say."""
+        self.pipeline.start()
+        with self.pipeline.connect() as other:
+            for connection in (self.connection, other):
+                connection.execute("SET lock_timeout = '5ms'")
+            for _ in range(10 * IMAGES):
+                self.try_change(self.connection)
+                self.try_change(other)
+                if self.rng.random() < 0.2:
+                    self.rng.choice([other.commit, other.commit, other.rollback])()
+        self.check(set(FIELDS) - PASSES)
+
+    def try_change(self, connection):
+        """A change, unless it waits for the other connection."""
+        try:
+            with connection.transaction():
+                connection.execute(self.change())
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.UniqueViolation):
+            pass
 
     def test_parents_alone(self):
         """Nobody but the parents is asked: their children have not changed."""
