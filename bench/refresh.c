@@ -194,7 +194,7 @@ main(int argc, char **argv)
     at_once = (uint32_t)parse_number(argv[5]);
     statements = argv + 7;
     statement_count = argc - 7;
-    require(config_load(argv[1], CONFIG_PRODUCER, &config, &err));
+    require(config_load(argv[1], CONFIG_PRODUCER, &config, NULL, &err));
     require(load_session_open(config->postgres, &pg, &err));
     prepare();
     require(pg_exec(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", &err));

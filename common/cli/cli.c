@@ -247,6 +247,24 @@ cli_check_line(const struct cli_command *command, const struct line *line, struc
     return 0;
 }
 
+/* Reports each line of the list; the error only points to them. */
+static void
+cli_report_problems(const struct cli_program *program, const struct cli_command *command,
+                    const char *path, struct buffer *list, struct error *err)
+{
+    CHECK(err->code == ERR_USAGE);
+    const char *line = buffer_string(list);
+    while (*line != '\0') {
+        int bytes = (int)strcspn(line, "\n");
+        if (command->has_log)
+            log_error("config", "%.*s", bytes, line);
+        else
+            fprintf(stderr, "%s: %.*s\n", program->name, bytes, line);
+        line += (size_t)bytes + 1;
+    }
+    error_set(err, ERR_USAGE, "\"%s\" is refused for the reasons above", path);
+}
+
 static int
 cli_run(const struct cli_program *program, const struct cli_command *command, struct line *line,
         struct error *err)
@@ -259,7 +277,11 @@ cli_run(const struct cli_program *program, const struct cli_command *command, st
     if (path == NULL)
         path = "bitdex.yaml";
     struct config *config;
-    int rc = config_load(path, program->config_program, &config, err);
+    struct buffer problems = {0};
+    int rc = config_load(path, program->config_program, &config, &problems, err);
+    if (problems.bytes > 0)
+        cli_report_problems(program, command, path, &problems, err);
+    buffer_free(&problems);
     if (rc != 0)
         return rc;
     CHECK(config != NULL);

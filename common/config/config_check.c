@@ -48,40 +48,79 @@ index_is_given(const struct config_index *index)
     return index->filter_field_count + index->sort_field_count > 0;
 }
 
-static int
+/* Was the setting given, and refused? */
+static bool
+was_refused(const struct config_reader *reader, const void *address)
+{
+    const struct config_node *node = config_node_of(reader, address);
+    return node->target == address && config_node_is_broken(reader, node);
+}
+
+/* Is anything inside the section refused? */
+static bool
+section_is_broken(const struct config_reader *reader, const char *name)
+{
+    CHECK(reader->root != NULL);
+    for (const struct config_node *node = reader->root->first; node != NULL; node = node->next)
+        if (node->key != NULL && strcmp(node->key, name) == 0 &&
+            config_node_is_broken(reader, node))
+            return true;
+    return false;
+}
+
+static void
+check_kafka(const struct config_reader *reader, const struct config *config,
+            enum config_program program)
+{
+    if (section_is_broken(reader, "kafka"))
+        return;
+    if (program == CONFIG_PRODUCER && !config->kafka.present)
+        config_refuse_missing(reader, reader->root, "kafka");
+    if (!config->kafka.present)
+        return;
+    if (!config_kafka_has_brokers(&config->kafka, program))
+        config_refuse_missing(reader, config_node_of(reader, &config->kafka), "bootstrap.servers");
+    const struct config_node *topic = config_node_of(reader, &config->topic.name);
+    if (config->topic.name == NULL && !was_refused(reader, &config->topic.name))
+        config_refuse_missing(reader, topic, topic == reader->root ? "topic" : "name");
+}
+
+static void
 check_required(const struct config_reader *reader, const struct config *config,
                enum config_program program)
 {
-    if (program == CONFIG_PRODUCER && config->postgres == NULL)
-        return config_refuse_missing(reader, reader->root, "postgres");
-    if (program == CONFIG_PRODUCER && !config->kafka.present)
-        return config_refuse_missing(reader, reader->root, "kafka");
-    if (config->kafka.present && !config_kafka_has_brokers(&config->kafka, program))
-        return config_refuse_missing(reader, config_node_of(reader, &config->kafka),
-                                     "bootstrap.servers");
-    const struct config_node *topic = config_node_of(reader, &config->topic.name);
-    if (config->kafka.present && config->topic.name == NULL)
-        return config_refuse_missing(reader, topic, topic == reader->root ? "topic" : "name");
-    if (program == CONFIG_CONSUMER && !index_is_given(&config->index_config))
-        return config_refuse_missing(reader, reader->root, "index_config");
+    CHECK(reader->root != NULL);
+    if (program == CONFIG_PRODUCER && config->postgres == NULL &&
+        !was_refused(reader, &config->postgres))
+        config_refuse_missing(reader, reader->root, "postgres");
+    check_kafka(reader, config, program);
+    if (program == CONFIG_PRODUCER)
+        return;
+    if (!index_is_given(&config->index_config) && !section_is_broken(reader, "index_config"))
+        config_refuse_missing(reader, reader->root, "index_config");
     const struct config_node *consumer = config_node_of(reader, &config->consumer.data_dir);
-    if (program == CONFIG_CONSUMER && config->consumer.data_dir == NULL)
-        return config_refuse_missing(reader, consumer,
-                                     consumer == reader->root ? "consumer.data_dir" : "data_dir");
-    return 0;
+    if (config->consumer.data_dir == NULL && !section_is_broken(reader, "consumer"))
+        config_refuse_missing(reader, consumer,
+                              consumer == reader->root ? "consumer.data_dir" : "data_dir");
 }
 
-static int
+/* `greater` must be at least `less`; `what` says so. */
+static void
+check_bound(const struct config_reader *reader, const int64_t *greater, const int64_t *less,
+            const char *what)
+{
+    CHECK(greater != less);
+    if (*greater < *less && !was_refused(reader, greater) && !was_refused(reader, less))
+        REFUSE(reader, greater, "%s", what);
+}
+
+static void
 check_bounds(const struct config_reader *reader, const struct config *config)
 {
-    const struct config_producer *producer = &config->producer;
-    const struct config_consumer *consumer = &config->consumer;
-    if (producer->chunk_bytes < producer->row_bytes)
-        return REFUSE(reader, &producer->chunk_bytes, "chunk_bytes must be at least row_bytes");
-    if (consumer->wal_limit_bytes < consumer->wal_segment_bytes)
-        return REFUSE(reader, &consumer->wal_limit_bytes,
-                      "wal_limit_bytes must be at least wal_segment_bytes");
-    return 0;
+    check_bound(reader, &config->producer.chunk_bytes, &config->producer.row_bytes,
+                "chunk_bytes must be at least row_bytes");
+    check_bound(reader, &config->consumer.wal_limit_bytes, &config->consumer.wal_segment_bytes,
+                "wal_limit_bytes must be at least wal_segment_bytes");
 }
 
 /* The field has to hold one integer and must not be computed: visible_from and source_fields. */
@@ -114,11 +153,8 @@ check_sort_field(const struct config_reader *reader, const struct config_index *
     if (filter != NULL && field->computed_op != COMPUTED_NONE)
         return REFUSE(reader, &field->name, "field %s is computed: it cannot be a filter field",
                       field->name);
-    for (uint32_t i = 0; i < field->source_field_count; i++) {
-        int rc = check_number(reader, index, &field->source_fields[i]);
-        if (rc != 0)
-            return rc;
-    }
+    for (uint32_t i = 0; i < field->source_field_count; i++)
+        check_number(reader, index, &field->source_fields[i]);
     return 0;
 }
 
@@ -154,24 +190,23 @@ check_field_count(const struct config_reader *reader, const struct config_index 
                          CONFIG_FIELDS_MAX);
 }
 
-static int
+static void
 check_index(const struct config_reader *reader, const struct config_index *index)
 {
-    int rc = check_field_count(reader, index);
-    if (rc != 0)
-        return rc;
+    uint32_t before = reader->problems->count;
+    if (check_field_count(reader, index) != 0)
+        return;
     for (uint32_t i = 0; i < index->filter_field_count; i++) {
         const struct config_filter_field *field = &index->filter_fields[i];
         if (find_filter(index, field->name) != field)
-            return REFUSE(reader, &field->name, "duplicate filter field %s", field->name);
+            REFUSE(reader, &field->name, "duplicate filter field %s", field->name);
     }
-    for (uint32_t i = 0; rc == 0 && i < index->sort_field_count; i++)
-        rc = check_sort_field(reader, index, &index->sort_fields[i]);
-    if (rc == 0 && index->visible_from != NULL)
-        rc = check_number(reader, index, &index->visible_from);
-    if (rc == 0)
-        rc = check_identity(reader, index);
-    return rc;
+    for (uint32_t i = 0; i < index->sort_field_count; i++)
+        check_sort_field(reader, index, &index->sort_fields[i]);
+    if (index->visible_from != NULL)
+        check_number(reader, index, &index->visible_from);
+    if (reader->problems->count == before) /* each field is there once */
+        check_identity(reader, index);
 }
 
 /* Without index_config, which the producer does not require, the fields are unknown. */
@@ -297,7 +332,7 @@ judge_phases(const struct config_reader *reader, const struct config *config,
                   first->owner, *second->target);
 }
 
-static int
+static void
 check_claims(const struct config_reader *reader, const struct config *config,
              const struct claim *claims, uint32_t count, claim_judge judge)
 {
@@ -307,10 +342,7 @@ check_claims(const struct config_reader *reader, const struct config *config,
         for (uint32_t j = 0; rc == 0 && j < i; j++)
             if (strcmp(*claims[i].target, *claims[j].target) == 0)
                 rc = judge(reader, config, &claims[j], &claims[i]);
-        if (rc != 0)
-            return rc;
     }
-    return 0;
 }
 
 static int
@@ -332,29 +364,25 @@ check_link(const struct config_reader *reader, const struct config_link *link, b
     return 0;
 }
 
-static int
+static void
 check_links(const struct config_reader *reader, const struct config_link *links, uint32_t count)
 {
-    int rc = 0;
     CHECK(count <= CONFIG_LINKS_MAX);
-    for (uint32_t i = 0; rc == 0 && i < count; i++)
-        rc = check_link(reader, &links[i], i == 0, i + 1 == count);
-    return rc;
+    for (uint32_t i = 0; i < count; i++)
+        check_link(reader, &links[i], i == 0, i + 1 == count);
 }
 
-static int
+/* A trigger that could not be read has no table, and claims nothing. */
+static void
 check_triggers(const struct config_reader *reader, const struct config *config)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < config->trigger_count; i++) {
         const struct config_trigger *trigger = &config->triggers[i];
-        int rc = check_links(reader, trigger->rows_from, trigger->rows_from_count);
-        if (rc == 0)
-            rc = check_links(reader, trigger->children, trigger->children_count);
-        if (rc == 0 && trigger->kind == TRIGGER_FAN_OUT)
-            rc = check_query(reader, config, &trigger->query);
-        if (rc != 0)
-            return rc;
+        check_links(reader, trigger->rows_from, trigger->rows_from_count);
+        check_links(reader, trigger->children, trigger->children_count);
+        if (trigger->kind == TRIGGER_FAN_OUT)
+            check_query(reader, config, &trigger->query);
         claim_trigger(config, i, NULL, &count);
     }
     uint32_t counted = count;
@@ -363,7 +391,7 @@ check_triggers(const struct config_reader *reader, const struct config *config)
     for (uint32_t i = 0; i < config->trigger_count; i++)
         claim_trigger(config, i, claims, &count);
     CHECK(count == counted);
-    return check_claims(reader, config, claims, count, judge_triggers);
+    check_claims(reader, config, claims, count, judge_triggers);
 }
 
 static int
@@ -377,18 +405,24 @@ check_column(const struct config_reader *reader, const struct config_dump_phase 
     return REFUSE(reader, column, "no column %s in columns", *column);
 }
 
-static int
+/* False: its columns and expressions cannot be examined further. */
+static bool
 check_phase(const struct config_reader *reader, const struct config *config, uint32_t index)
 {
     CHECK(index < config->dump_phase_count);
     const struct config_dump_phase *phase = &config->dump_phases[index];
-    for (uint32_t i = 0; i < index; i++)
-        if (strcmp(config->dump_phases[i].name, phase->name) == 0)
-            return REFUSE(reader, &phase->name, "duplicate: dump_phases[%u] has this name", i);
-    int rc = check_column(reader, phase, &phase->slot_field);
-    for (uint32_t i = 0; rc == 0 && i < phase->field_count; i++)
-        rc = check_column(reader, phase, &phase->fields[i].column);
-    return rc;
+    bool is_sound = phase->name != NULL;
+    for (uint32_t i = 0; is_sound && i < index; i++)
+        if (config->dump_phases[i].name != NULL &&
+            strcmp(config->dump_phases[i].name, phase->name) == 0)
+            REFUSE(reader, &phase->name, "duplicate: dump_phases[%u] has this name", i);
+    if (!is_sound)
+        return false;
+    is_sound = check_column(reader, phase, &phase->slot_field) == 0;
+    for (uint32_t i = 0; i < phase->field_count; i++)
+        if (check_column(reader, phase, &phase->fields[i].column) != 0)
+            is_sound = false;
+    return is_sound;
 }
 
 /* The triggers of another table write a field of the phase (L7). */
@@ -411,7 +445,7 @@ static bool
 has_triggers(const struct config *config, const char *table)
 {
     for (uint32_t i = 0; i < config->trigger_count; i++)
-        if (config_table_is(config->triggers[i].table, table))
+        if (config->triggers[i].table != NULL && config_table_is(config->triggers[i].table, table))
             return true;
     return false;
 }
@@ -435,76 +469,108 @@ check_phase_field(const struct config_reader *reader, const struct config *confi
                   *phase->target);
 }
 
-static int
+/* Nothing is said of the owners when a trigger could not be read, which may be one of them. */
+static void
 check_phase_owners(const struct config_reader *reader, const struct config *config,
                    const struct claim *phases, uint32_t phase_count)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < config->trigger_count; i++)
+    for (uint32_t i = 0; i < config->trigger_count; i++) {
+        if (config->triggers[i].table == NULL)
+            return;
         claim_trigger(config, i, NULL, &count);
+    }
     struct claim *triggers = arena_alloc(reader->arena, (count + 1) * sizeof *triggers);
     count = 0;
     for (uint32_t i = 0; i < config->trigger_count; i++)
         claim_trigger(config, i, triggers, &count);
-    int rc = 0;
-    for (uint32_t i = 0; rc == 0 && i < phase_count; i++)
-        rc = check_phase_field(reader, config, &phases[i], triggers, count);
-    return rc;
+    for (uint32_t i = 0; i < phase_count; i++)
+        check_phase_field(reader, config, &phases[i], triggers, count);
 }
 
-/* The expressions, and the types that they and the fields demand of the columns. */
-static int
-check_program(const struct config_reader *reader, const struct config *config,
-              const struct config_dump_phase *phase)
+/* The computed field whose setting is at `address`; the count: none. */
+static uint32_t
+find_computed(const struct config_dump_phase *phase, const void *address)
+{
+    uintptr_t begin = (uintptr_t)phase->computed_fields;
+    uintptr_t at = (uintptr_t)address;
+    uint32_t count = phase->computed_field_count;
+    CHECK(address != NULL);
+    if (count == 0 || at < begin || at >= begin + count * sizeof *phase->computed_fields)
+        return count;
+    return (uint32_t)((at - begin) / sizeof *phase->computed_fields);
+}
+
+/* Compiles what is left of the phase, and takes what is refused out of it. False: nothing is left
+ * to compile. */
+static bool
+check_rest(const struct config_reader *reader, const struct config *config,
+           const struct config_dump_phase *phase, struct config_dump_phase *rest)
 {
     struct phase_program program;
     const void *refused = NULL;
     struct error err = {0};
-    int rc = config_phase_compile(config, phase, NULL, reader->arena, &program, &refused, &err);
-    if (rc == 0)
-        return 0;
+    if (config_phase_compile(config, rest, NULL, reader->arena, &program, &refused, &err) == 0)
+        return false;
     CHECK(refused != NULL);
-    return REFUSE(reader, refused, "%s", err.message);
+    if (refused == &rest->filter) {
+        REFUSE(reader, &phase->filter, "%s", err.message);
+        rest->filter = NULL;
+        return true;
+    }
+    uint32_t number = find_computed(rest, refused);
+    REFUSE(reader, refused == &rest->slot_field ? &phase->slot_field : refused, "%s", err.message);
+    if (number == rest->computed_field_count)
+        return false;
+    rest->computed_fields += number + 1;
+    rest->computed_field_count -= number + 1;
+    return true;
 }
 
-static int
+/* The expressions, and the types that they and the fields demand of the columns. */
+static void
+check_program(const struct config_reader *reader, const struct config *config,
+              const struct config_dump_phase *phase)
+{
+    struct config_dump_phase rest = *phase;
+    while (!config_problems_are_full(reader->problems) && check_rest(reader, config, phase, &rest))
+        CHECK(rest.computed_field_count <= phase->computed_field_count);
+}
+
+static void
 check_dump_phases(const struct config_reader *reader, const struct config *config)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < config->dump_phase_count; i++) {
-        int rc = check_phase(reader, config, i);
-        if (rc != 0)
-            return rc;
+    for (uint32_t i = 0; i < config->dump_phase_count; i++)
         claim_phase(config, i, NULL, &count);
-    }
     uint32_t counted = count;
     struct claim *claims = arena_alloc(reader->arena, (count + 1) * sizeof *claims);
     count = 0;
     for (uint32_t i = 0; i < config->dump_phase_count; i++)
         claim_phase(config, i, claims, &count);
     CHECK(count == counted);
-    int rc = check_claims(reader, config, claims, count, judge_phases);
-    if (rc == 0)
-        rc = check_phase_owners(reader, config, claims, count);
-    for (uint32_t i = 0; rc == 0 && i < config->dump_phase_count; i++)
-        rc = check_program(reader, config, &config->dump_phases[i]);
-    return rc;
+    check_claims(reader, config, claims, count, judge_phases);
+    check_phase_owners(reader, config, claims, count);
+    for (uint32_t i = 0; i < config->dump_phase_count; i++)
+        if (check_phase(reader, config, i))
+            check_program(reader, config, &config->dump_phases[i]);
 }
 
-int
+void
 config_check(const struct config_reader *reader, const struct config *config,
              enum config_program program)
 {
     CHECK(program == CONFIG_PRODUCER || program == CONFIG_CONSUMER);
     CHECK(reader->root != NULL);
-    int rc = check_required(reader, config, program);
-    if (rc == 0)
-        rc = check_bounds(reader, config);
-    if (rc == 0)
-        rc = check_index(reader, &config->index_config);
-    if (rc == 0)
-        rc = check_triggers(reader, config);
-    if (rc == 0)
-        rc = check_dump_phases(reader, config);
-    return rc;
+    if (config_problems_are_full(reader->problems))
+        return; /* what is broken is not recorded any more */
+    check_required(reader, config, program);
+    check_bounds(reader, config);
+    struct config view = *config;
+    if (section_is_broken(reader, "index_config"))
+        view.index_config = (struct config_index){0}; /* as if the fields were unknown */
+    else
+        check_index(reader, &config->index_config);
+    check_triggers(reader, &view);
+    check_dump_phases(reader, &view);
 }

@@ -7,8 +7,9 @@
 #include "common/config/config.h"
 #include "common/config/config_node.h"
 
-/* ERR_USAGE for the first error. */
-int config_check(const struct config_reader *reader, const struct config *config,
-                 enum config_program program);
+/* Adds what it finds to the problems of the reader. Sections and items with a problem of their own
+ * are left out; those items are zero. */
+void config_check(const struct config_reader *reader, const struct config *config,
+                  enum config_program program);
 
 #endif

@@ -178,12 +178,14 @@ config_trigger_complete(struct arena *arena, void *item)
     (void)arena;
     struct config_trigger *trigger = item;
     enum config_trigger_kind given = trigger->kind;
-    CHECK(given == TRIGGER_DIRECT || given == TRIGGER_FAN_OUT_PER_ROW); /* trigger_types */
+    CHECK(given != TRIGGER_JOIN); /* trigger_types */
     trigger->kind = trigger_kind(trigger);
     trigger_choose_links(trigger);
     bool is_fan_out = trigger->kind == TRIGGER_FAN_OUT || trigger->kind == TRIGGER_FAN_OUT_PER_ROW;
     if (given == TRIGGER_FAN_OUT_PER_ROW && trigger->kind != given)
         return "must have rows_from, and no field, to be of type fan_out_per_row";
+    if (given == TRIGGER_FAN_OUT && trigger->kind != given)
+        return "must have a query, and neither field nor rows_from, to be of type fan_out";
     if (!is_fan_out && trigger->slot_field == NULL)
         return "must have a slot_field";
     if (trigger->kind == TRIGGER_JOIN && trigger->value_field == NULL)

@@ -64,17 +64,18 @@ read_side(const struct config_reader *reader, const struct config_node *node, bo
         return config_refuse(reader, node, "must be a map of librdkafka settings");
     struct config_kafka_setting *items =
         arena_alloc(reader->arena, (node->count + 1) * sizeof *items);
+    int rc = 0;
     settings->items = items;
     for (const struct config_node *child = node->first; child != NULL; child = child->next) {
         if (is_section &&
             (strcmp(child->key, "producer") == 0 || strcmp(child->key, "consumer") == 0))
             continue;
         CHECK(settings->count < node->count);
-        int rc = read_one(reader, child, &items[settings->count++]);
-        if (rc != 0)
-            return rc;
+        if (config_node_is_refused(reader, child) ||
+            read_one(reader, child, &items[settings->count++]) != 0)
+            rc = ERR_USAGE;
     }
-    return 0;
+    return rc;
 }
 
 int
@@ -84,12 +85,13 @@ config_kafka_read(const struct config_reader *reader, const struct config_node *
     CHECK(!kafka->present);
     kafka->present = true;
     int rc = read_side(reader, node, true, &kafka->common);
-    for (const struct config_node *child = node->first; rc == 0 && child != NULL;
-         child = child->next) {
-        if (strcmp(child->key, "producer") == 0)
-            rc = read_side(reader, child, false, &kafka->producer);
-        else if (strcmp(child->key, "consumer") == 0)
-            rc = read_side(reader, child, false, &kafka->consumer);
+    for (const struct config_node *child = node->first; child != NULL; child = child->next) {
+        int side = config_node_is_refused(reader, child) ? ERR_USAGE : 0;
+        if (side == 0 && strcmp(child->key, "producer") == 0)
+            side = read_side(reader, child, false, &kafka->producer);
+        else if (side == 0 && strcmp(child->key, "consumer") == 0)
+            side = read_side(reader, child, false, &kafka->consumer);
+        rc = side != 0 ? side : rc;
     }
     return rc;
 }

@@ -49,13 +49,12 @@ static int
 read_config(struct config_reader *reader, struct text yaml, enum config_program program,
             struct config *config)
 {
-    int rc = config_yaml_parse(reader, yaml);
-    if (rc == 0)
-        rc = config_read_section(reader, &config_settings, reader->root, config);
-    if (rc == 0)
-        rc = config_check(reader, config, program);
-    if (rc != 0)
-        return rc;
+    if (config_yaml_parse(reader, yaml) == 0) {
+        config_read_section(reader, &config_settings, reader->root, config);
+        config_check(reader, config, program);
+    }
+    if (reader->problems->count > 0)
+        return ERR_USAGE;
     CHECK(config->path == NULL); /* no setting */
     CHECK(config->index != NULL);
     config->path = arena_strdup(reader->arena, text_of(reader->file));
@@ -67,15 +66,43 @@ read_config(struct config_reader *reader, struct text yaml, enum config_program 
     return 0;
 }
 
+static int
+compare_places(const void *a, const void *b)
+{
+    const struct config_problem *x = *(const struct config_problem *const *)a;
+    const struct config_problem *y = *(const struct config_problem *const *)b;
+    int line = (x->line > y->line) - (x->line < y->line);
+    return line != 0 ? line : (x->column > y->column) - (x->column < y->column);
+}
+
+/* The problems in the order of the file, one on each line. */
+static void
+list_problems(const struct config_reader *reader, struct buffer *list)
+{
+    const struct config_problem *sorted[CONFIG_PROBLEMS_MAX];
+    const struct config_problem *problem = reader->problems->first;
+    uint32_t count = 0;
+    for (; problem != NULL; problem = problem->next)
+        sorted[count++] = problem;
+    CHECK(count == reader->problems->count);
+    qsort(sorted, count, sizeof *sorted, compare_places);
+    for (uint32_t i = 0; i < count; i++)
+        buffer_append_format(list, "%s\n", sorted[i]->message);
+    if (config_problems_are_full(reader->problems))
+        buffer_append_format(list, "%s: more than %u problems: the others are not listed\n",
+                             reader->file, count);
+}
+
 int
 config_load(const char *path, enum config_program program, struct config **config,
-            struct error *err)
+            struct buffer *list, struct error *err)
 {
     CHECK(path != NULL);
     config_settings_check();
     struct config_owned *owned = memory_zalloc(sizeof *owned);
     arena_init(&owned->arena);
-    struct config_reader reader = {.file = path, .arena = &owned->arena, .err = err};
+    struct config_problems problems = {0};
+    struct config_reader reader = {.file = path, .arena = &owned->arena, .problems = &problems};
     struct buffer yaml;
     buffer_init(&yaml);
     int rc = read_file(path, &yaml, err);
@@ -84,6 +111,10 @@ config_load(const char *path, enum config_program program, struct config **confi
                          &owned->config);
     buffer_free(&yaml);
     CHECK((rc == 0) == (owned->config.path != NULL));
+    if (problems.count > 0)
+        error_set(err, rc, "%s", problems.first->message);
+    if (problems.count > 1 && list != NULL)
+        list_problems(&reader, list);
     if (rc != 0)
         config_destroy(&owned->config);
     else

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/base/check.h"
 
@@ -18,8 +19,31 @@ node_append_path(struct buffer *out, const struct config_node *node)
 }
 
 static void
-refuse_at(const struct config_reader *reader, const struct config_node *node, uint32_t line,
-          uint32_t column, const char *format, va_list args)
+add_problem(const struct config_reader *reader, const struct config_node *about, uint32_t line,
+            uint32_t column, const char *message)
+{
+    struct config_problems *problems = reader->problems;
+    if (config_problems_are_full(problems))
+        return;
+    struct config_problem *problem = arena_alloc(reader->arena, sizeof *problem);
+    *problem = (struct config_problem){
+        .message = arena_strdup(reader->arena, text_of(message)),
+        .about = about,
+        .line = line,
+        .column = column,
+    };
+    struct config_problem **end = &problems->first;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = problem;
+    problems->count++;
+}
+
+/* `about`: what later checks do not look at; NULL: nothing. */
+static void
+refuse_at(const struct config_reader *reader, const struct config_node *about,
+          const struct config_node *node, uint32_t line, uint32_t column, const char *format,
+          va_list args)
 {
     CHECK(line > 0);
     CHECK(column > 0);
@@ -28,8 +52,10 @@ refuse_at(const struct config_reader *reader, const struct config_node *node, ui
     node_append_path(&path, node);
     char message[ERROR_MESSAGE_BYTES];
     vsnprintf(message, sizeof message, format, args);
-    error_set(reader->err, ERR_USAGE, "%s:%u:%u: %s%s%s", reader->file, line, column,
-              buffer_string(&path), path.bytes > 0 ? ": " : "", message);
+    char *text = memory_format("%s:%u:%u: %s%s%s", reader->file, line, column, buffer_string(&path),
+                               path.bytes > 0 ? ": " : "", message);
+    add_problem(reader, about, line, column, text);
+    free(text);
     buffer_free(&path);
 }
 
@@ -39,7 +65,7 @@ config_refuse(const struct config_reader *reader, const struct config_node *node
 {
     va_list args;
     va_start(args, format);
-    refuse_at(reader, node, node->line, node->column, format, args);
+    refuse_at(reader, node, node, node->line, node->column, format, args);
     va_end(args);
     return ERR_USAGE;
 }
@@ -51,19 +77,70 @@ config_refuse_key(const struct config_reader *reader, const struct config_node *
     CHECK(node->key != NULL);
     va_list args;
     va_start(args, format);
-    refuse_at(reader, node, node->key_line, node->key_column, format, args);
+    refuse_at(reader, node, node, node->key_line, node->key_column, format, args);
     va_end(args);
     return ERR_USAGE;
+}
+
+void
+config_refuse_extra(const struct config_reader *reader, const struct config_node *node,
+                    const char *format, ...)
+{
+    CHECK(node->key != NULL);
+    va_list args;
+    va_start(args, format);
+    refuse_at(reader, NULL, node, node->key_line, node->key_column, format, args);
+    va_end(args);
+}
+
+bool
+config_node_is_refused(const struct config_reader *reader, const struct config_node *node)
+{
+    CHECK(node != NULL);
+    for (const struct config_problem *problem = reader->problems->first; problem != NULL;
+         problem = problem->next)
+        if (problem->about == node)
+            return true;
+    return false;
+}
+
+bool
+config_node_is_broken(const struct config_reader *reader, const struct config_node *node)
+{
+    CHECK(node != NULL);
+    for (const struct config_problem *problem = reader->problems->first; problem != NULL;
+         problem = problem->next)
+        for (const struct config_node *at = problem->about; at != NULL; at = at->parent)
+            if (at == node)
+                return true;
+    return config_problems_are_full(reader->problems);
+}
+
+bool
+config_problems_are_full(const struct config_problems *problems)
+{
+    CHECK(problems->count <= CONFIG_PROBLEMS_MAX);
+    return problems->count == CONFIG_PROBLEMS_MAX;
+}
+
+static void
+refuse_missing(const struct config_reader *reader, const struct config_node *node,
+               const struct config_node *missing, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    refuse_at(reader, node, missing, node->line, node->column, format, args);
+    va_end(args);
 }
 
 int
 config_refuse_missing(const struct config_reader *reader, const struct config_node *node,
                       const char *name)
 {
+    const struct config_node missing = {.parent = node, .key = name};
     CHECK(name[0] != '\0');
-    struct config_node missing = {
-        .parent = node, .key = name, .line = node->line, .column = node->column};
-    return config_refuse(reader, &missing, "is missing");
+    refuse_missing(reader, node, &missing, "is missing");
+    return ERR_USAGE;
 }
 
 static const char *

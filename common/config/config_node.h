@@ -30,15 +30,34 @@ struct config_node {
     size_t target_bytes; /* 0: nothing */
 };
 
+enum { CONFIG_PROBLEMS_MAX = 50 };
+
+struct config_problem {
+    const char *message;             /* "FILE:LINE:COLUMN: PATH: reason" */
+    const struct config_node *about; /* has no valid value; NULL: a part that nothing reads */
+    uint32_t line;
+    uint32_t column;
+    struct config_problem *next;
+};
+
+/* In the order in which they were found; those above the limit are left out. */
+struct config_problems {
+    struct config_problem *first;
+    uint32_t count;
+};
+
+bool config_problems_are_full(const struct config_problems *problems);
+
 /* One reading of one file. */
 struct config_reader {
     const char *file;    /* for messages */
     struct arena *arena; /* of the tree, and of what is read from it */
-    struct error *err;
+    struct config_problems *problems;
     struct config_node *root;
 };
 
-/* All return ERR_USAGE and fill reader->err with "FILE:LINE:COLUMN: PATH: message". */
+/* All add a problem, "FILE:LINE:COLUMN: PATH: message", and return ERR_USAGE. The caller goes on
+ * with what does not depend on the value. */
 int config_refuse(const struct config_reader *reader, const struct config_node *node,
                   const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* At the key of the node instead of its value. */
@@ -47,6 +66,14 @@ int config_refuse_key(const struct config_reader *reader, const struct config_no
 /* `name` is missing in the map `node`. */
 int config_refuse_missing(const struct config_reader *reader, const struct config_node *node,
                           const char *name);
+/* A key that is one too many: the rest of its map is valid without it. */
+void config_refuse_extra(const struct config_reader *reader, const struct config_node *node,
+                         const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Whether the node itself was refused; whether it or anything inside it was, so that its value must
+ * not be relied on. */
+bool config_node_is_refused(const struct config_reader *reader, const struct config_node *node);
+bool config_node_is_broken(const struct config_reader *reader, const struct config_node *node);
 
 /* 0, or ERR_USAGE "must be <what>, not ..." when the node is of another kind. */
 int config_node_expect(const struct config_reader *reader, const struct config_node *node,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/config/config_foreign.h"
 #include "common/config/config_kafka.h"
 
 static int
@@ -123,9 +124,27 @@ expect_list(const struct config_reader *reader, const struct setting *setting,
     CHECK(setting->type == SETTING_NAMES || setting->type == SETTING_ITEMS);
     if (node->kind == NODE_LIST && node->count > maximum)
         return config_refuse(reader, node, "must have at most %" PRId64 " items", maximum);
+    if (node->kind == NODE_LIST && node->count == 0 && setting->is_required)
+        return config_refuse(reader, node, "must not be empty");
     if (setting->may_be_one)
         return config_node_expect(reader, node, NODE_LIST, "a map, or a list of maps");
     return config_node_expect(reader, node, NODE_LIST, "a list");
+}
+
+/* Into list[item->index]; NULL when it is refused. */
+static int
+read_name(const struct config_reader *reader, const struct setting *setting,
+          const struct config_node *item, const char **list)
+{
+    const char **name = &list[item->index];
+    int rc = config_node_is_refused(reader, item) ? ERR_USAGE
+                                                  : read_ruled_text(reader, setting, item, name);
+    for (uint32_t i = 0; rc == 0 && i < item->index; i++)
+        if (list[i] != NULL && strcmp(list[i], *name) == 0)
+            rc = config_refuse(reader, item, "duplicate, as item %u", i);
+    if (rc != 0)
+        *name = NULL;
+    return rc;
 }
 
 static int
@@ -138,16 +157,12 @@ read_names(const struct config_reader *reader, const struct setting *setting,
     const char **list = arena_alloc(reader->arena, (node->count + 1) * sizeof *list);
     for (struct config_node *item = node->first; item != NULL; item = item->next) {
         CHECK(item->index < node->count);
-        rc = read_ruled_text(reader, setting, item, &list[item->index]);
-        if (rc != 0)
-            return rc;
-        for (uint32_t i = 0; i < item->index; i++)
-            if (strcmp(list[i], list[item->index]) == 0)
-                return config_refuse(reader, item, "duplicate, as item %u", i);
+        if (read_name(reader, setting, item, list) != 0)
+            rc = ERR_USAGE;
         config_node_bind(item, &list[item->index], sizeof list[item->index]);
     }
     *names = list;
-    return 0;
+    return rc;
 }
 
 /* The settings that a short form fills follow the same rules as those of a map. */
@@ -180,12 +195,60 @@ read_items(const struct config_reader *reader, const struct setting *setting,
         return rc;
     size_t bytes = (node->count + 1) * section->bytes;
     char *list = memset(arena_alloc(reader->arena, bytes), 0, bytes);
-    for (struct config_node *item = node->first; rc == 0 && item != NULL; item = item->next) {
+    for (struct config_node *item = node->first; item != NULL; item = item->next) {
         CHECK(item->index < node->count);
-        rc = config_read_section(reader, section, item, list + item->index * section->bytes);
+        char *place = list + item->index * section->bytes;
+        if (config_read_section(reader, section, item, place) == 0)
+            continue;
+        memset(place, 0, section->bytes); /* later checks leave it out */
+        rc = ERR_USAGE;
     }
     *items = list;
     return rc;
+}
+
+/* The count is 0 unless there is a list. */
+static int
+read_list(const struct config_reader *reader, const struct setting *setting,
+          struct config_node *node, void *base)
+{
+    void *place = setting_place(setting, base);
+    uint32_t *count = (uint32_t *)(void *)((char *)base + setting->count_offset);
+    int rc = setting->type == SETTING_ITEMS ? read_items(reader, setting, node, place)
+                                            : read_names(reader, setting, node, place);
+    if (*(void **)place == NULL)
+        return rc;
+    *count = setting->may_be_one && node->kind == NODE_MAP ? 1 : node->count;
+    return rc;
+}
+
+static void
+refuse_unknown(const struct config_reader *reader, const struct config_node *node)
+{
+    const char *reason = config_foreign_reason(node);
+    CHECK(node->key != NULL);
+    if (config_node_is_refused(reader, node))
+        return;
+    config_refuse_extra(reader, node, "%s", reason != NULL ? reason : "unknown setting");
+}
+
+/* A map with the key `map_key` stands for its text. */
+static int
+read_text(const struct config_reader *reader, const struct setting *setting,
+          const struct config_node *node, const char **text)
+{
+    const struct config_node *found = NULL;
+    if (setting->map_key == NULL || node->kind != NODE_MAP)
+        return read_ruled_text(reader, setting, node, text);
+    for (const struct config_node *child = node->first; child != NULL; child = child->next)
+        if (strcmp(child->key, setting->map_key) == 0)
+            found = child;
+        else
+            refuse_unknown(reader, child);
+    if (found == NULL)
+        return config_refuse_missing(reader, node, setting->map_key);
+    return config_node_is_refused(reader, found) ? ERR_USAGE
+                                                 : read_ruled_text(reader, setting, found, text);
 }
 
 static int
@@ -194,9 +257,11 @@ read_setting(const struct config_reader *reader, const struct setting *setting,
 {
     void *place = setting_place(setting, base);
     config_node_bind(node, place, setting->bytes);
+    if (config_node_is_refused(reader, node))
+        return ERR_USAGE; /* a key that is given twice, a variable that is not set */
     switch (setting->type) {
     case SETTING_TEXT:
-        return read_ruled_text(reader, setting, node, place);
+        return read_text(reader, setting, node, place);
     case SETTING_INTEGER:
         return read_integer(reader, setting, node, place);
     case SETTING_SHARE:
@@ -207,11 +272,7 @@ read_setting(const struct config_reader *reader, const struct setting *setting,
         return read_choice(reader, setting, node, place);
     case SETTING_NAMES:
     case SETTING_ITEMS:
-        *(uint32_t *)((char *)base + setting->count_offset) =
-            setting->may_be_one && node->kind == NODE_MAP ? 1 : node->count;
-        if (setting->type == SETTING_ITEMS)
-            return read_items(reader, setting, node, place);
-        return read_names(reader, setting, node, place);
+        return read_list(reader, setting, node, base);
     case SETTING_SECTION:
         return config_read_section(reader, setting->section, node, place);
     case SETTING_KAFKA:
@@ -253,29 +314,41 @@ section_find(const struct section *section, const char *name)
     return NULL;
 }
 
+/* Adds the setting to `*seen`, a bitmap of the section's settings. */
+static int
+read_child(const struct config_reader *reader, const struct section *section,
+           struct config_node *child, void *base, uint64_t *seen)
+{
+    const struct setting *setting = section_find(section, child->key);
+    if (setting == NULL) {
+        refuse_unknown(reader, child);
+        return 0;
+    }
+    uint64_t bit = UINT64_C(1) << (setting - section->settings);
+    if ((*seen & bit) != 0 && !config_node_is_refused(reader, child)) /* by config_yaml.c */
+        return config_refuse_key(reader, child, "duplicate: %s and %s are one setting",
+                                 setting->name, setting->alias);
+    *seen |= bit;
+    return read_setting(reader, setting, child, base);
+}
+
 static int
 read_map(const struct config_reader *reader, const struct section *section,
          const struct config_node *node, void *base)
 {
     uint64_t seen = 0;
+    int rc = 0;
     CHECK(section->count <= SECTION_SETTINGS_MAX);
-    for (struct config_node *child = node->first; child != NULL; child = child->next) {
-        const struct setting *setting = section_find(section, child->key);
-        if (setting == NULL)
-            return config_refuse_key(reader, child, "unknown setting");
-        uint64_t bit = UINT64_C(1) << (setting - section->settings);
-        if ((seen & bit) != 0) /* the same key twice is refused by config_yaml.c */
-            return config_refuse_key(reader, child, "duplicate: %s and %s are one setting",
-                                     setting->name, setting->alias);
-        seen |= bit;
-        int rc = read_setting(reader, setting, child, base);
-        if (rc != 0)
-            return rc;
-    }
+    const struct config_node *foreign = config_foreign_find(node);
+    if (foreign != NULL && section_find(section, foreign->key) == NULL)
+        return config_refuse_key(reader, foreign, "%s", config_foreign_reason(foreign));
+    for (struct config_node *child = node->first; child != NULL; child = child->next)
+        if (read_child(reader, section, child, base, &seen) != 0)
+            rc = ERR_USAGE;
     for (uint32_t i = 0; i < section->count; i++)
         if (section->settings[i].is_required && (seen >> i & 1) == 0)
-            return config_refuse_missing(reader, node, section->settings[i].name);
-    return 0;
+            rc = config_refuse_missing(reader, node, section->settings[i].name);
+    return rc;
 }
 
 int

@@ -123,7 +123,9 @@ config_reference(struct buffer *out)
         out, "# Configuration\n\n"
              "Both programs read one YAML file; [bitdex.yaml](../config/bitdex.yaml) is an example "
              "with comments.\nUnknown keys, wrong types, values out of bounds and references to "
-             "fields that do not exist are errors\nwith file, line and column. `${NAME}` in a "
+             "fields that do not exist are errors\nwith file, line and column, all of which (at "
+             "most 50) "
+             "are reported in one run. `${NAME}` in a "
              "value is replaced by the environment variable `NAME`, which\nmust be set; `$${` is "
              "replaced by `${`. Anchors, aliases and tags are refused. This page is generated\n"
              "from the settings tables of the programs.\n");

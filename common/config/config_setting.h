@@ -37,6 +37,7 @@ struct setting {
     bool is_required;     /* if its section is given; a text, choice, list or integer > 0 */
     bool is_connection;   /* printed through config_redact() */
     bool may_be_one;      /* of items: a map stands for a list of one, which is printed so */
+    const char *map_key;  /* of texts: a map with this key stands for its text */
     bool hides_default;   /* of an integer: printed only with another value than its default */
     size_t offset;        /* in the struct of the section */
     size_t bytes;         /* of the member */

@@ -500,10 +500,12 @@ static const struct setting root_settings[] = {
      .type = SETTING_TEXT,
      AT(config, postgres),
      .is_connection = true,
+     .map_key = "connection_string",
      .rule = config_rule_filled,
      .kind = "connection string",
      .standard = "none: the producer requires it",
-     .meaning = "A libpq connection string, in keywords or as a URI."},
+     .meaning = "A libpq connection string, in keywords or as a URI. `{ connection_string: ... }` "
+                "means the same."},
     {.name = "kafka", .type = SETTING_KAFKA, AT(config, kafka)},
     {.name = "topic", .type = SETTING_SECTION, AT(config, topic), .section = &topic_section},
     {.name = "retention",

@@ -155,6 +155,7 @@ static const struct section children_section = {
 };
 
 static const struct choice trigger_types[] = {
+    {"fan_out", TRIGGER_FAN_OUT},
     {"fan_out_per_row", TRIGGER_FAN_OUT_PER_ROW},
     {0},
 };
@@ -186,7 +187,7 @@ static const struct setting trigger_settings[] = {
      .choices = trigger_types,
      .fallback = TRIGGER_DIRECT,
      .standard = "determined by the other settings",
-     .meaning = "May be given for an entry with `rows_from`."},
+     .meaning = "May be given for an entry with `query` (`fan_out`) or `rows_from`."},
     {.name = "slot_field",
      .type = SETTING_TEXT,
      AT(config_trigger, slot_field),
@@ -241,12 +242,14 @@ static const struct setting trigger_settings[] = {
          "Makes the entry a fan-out: the tracked fields are set on every entity that the query "
          "matches. Example: `postId eq {id}`."},
     {.name = "query_source",
+     .alias = "expression",
      .type = SETTING_TEXT,
      AT(config_trigger, query_source),
      .rule = config_rule_filled,
      .kind = "SQL",
      .standard = "the row itself",
-     .meaning = "A SELECT of one row, whose columns replace the `{name}` of the query (fan-out)."},
+     .meaning = "A SELECT of one row, whose columns replace the `{name}` of the query (fan-out). "
+                "It may also be named `expression`."},
     {.name = "rows_from",
      .type = SETTING_ITEMS,
      AT(config_trigger, rows_from),

@@ -1,4 +1,5 @@
-/* One pass over the events of libyaml, which ends at the first error.
+/* One pass over the events of libyaml. What is refused of a key or a scalar does not end it; its
+ * structure and its limits do.
  *
  * Happy path: one document; every value becomes a node with its place.
  *
@@ -56,7 +57,7 @@ variable_append(struct yaml_input *input, struct config_node *node, const char *
 }
 
 /* Replaces ${NAME} and $${ in the text of the node. Values of variables are not expanded again. */
-static int
+static void
 scalar_expand(struct yaml_input *input, struct config_node *node, struct buffer *out)
 {
     CHECK(node->kind != NODE_LIST && node->kind != NODE_MAP);
@@ -67,9 +68,8 @@ scalar_expand(struct yaml_input *input, struct config_node *node, struct buffer 
             buffer_append_text(out, "${");
             at = dollar + 3;
         } else if (dollar[1] == '{') {
-            int rc = variable_append(input, node, dollar + 1, &at, out);
-            if (rc != 0)
-                return rc;
+            if (variable_append(input, node, dollar + 1, &at, out) != 0)
+                return; /* the text stays as it is in the file */
             node->is_plain = true;
         } else {
             buffer_append_text(out, "$");
@@ -78,7 +78,6 @@ scalar_expand(struct yaml_input *input, struct config_node *node, struct buffer 
     }
     buffer_append_text(out, at);
     node->text = arena_strdup(input->reader->arena, text_of(buffer_string(out)));
-    return 0;
 }
 
 static bool
@@ -91,24 +90,25 @@ scalar_is_nothing(const char *text)
     return false;
 }
 
-static int
+static void
 parse_scalar(struct yaml_input *input, struct config_node *node)
 {
     const char *value = (const char *)input->event.data.scalar.value;
     struct text text = {value, input->event.data.scalar.length};
     CHECK(input->event.type == YAML_SCALAR_EVENT);
-    if (memchr(value, '\0', text.bytes) != NULL)
-        return config_refuse(input->reader, node, "must not hold a NUL");
+    if (memchr(value, '\0', text.bytes) != NULL) {
+        config_refuse(input->reader, node, "must not hold a NUL");
+        text.bytes = strlen(value);
+    }
     node->text = arena_strdup(input->reader->arena, text);
     node->is_plain = input->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     node->kind = node->is_plain && scalar_is_nothing(node->text) ? NODE_NOTHING : NODE_SCALAR;
     if (strstr(node->text, "${") == NULL)
-        return 0;
+        return;
     struct buffer out;
     buffer_init(&out);
-    int rc = scalar_expand(input, node, &out);
+    scalar_expand(input, node, &out);
     buffer_free(&out);
-    return rc;
 }
 
 /* Reports the error of libyaml. When the bytes are not UTF-8, it has an offset instead of a line.
@@ -196,16 +196,19 @@ parse_key(struct yaml_input *input, const struct config_node *map, struct config
         node->key = (const char *)event->data.scalar.value;
     if (*node->key == '\0' || strspn(node->key, KEY_ALPHABET) != event->data.scalar.length) {
         node->key = "?";
-        return config_refuse_key(input->reader, node,
-                                 "a key must be a word of letters, digits, '.', '_' and '-'");
+        config_refuse_key(input->reader, node,
+                          "a key must be a word of letters, digits, '.', '_' and '-'");
+        return event->type == YAML_SCALAR_EVENT ? 0 : ERR_USAGE;
     }
     node->key = arena_strdup(input->reader->arena, text_of(node->key));
     if (map->count > KEYS_MAX)
         return config_refuse_key(input->reader, node, "more than %d keys in one map", KEYS_MAX);
     for (const struct config_node *other = map->first; other != node; other = other->next)
-        if (strcmp(other->key, node->key) == 0)
-            return config_refuse_key(input->reader, node, "duplicate key, first on line %u",
-                                     other->key_line);
+        if (strcmp(other->key, node->key) == 0) {
+            config_refuse_key(input->reader, node, "duplicate key, first on line %u",
+                              other->key_line);
+            break;
+        }
     return 0;
 }
 
@@ -251,14 +254,17 @@ parse_node(struct yaml_input *input, struct config_node *node, int depth)
 {
     node_place(input, &node->line, &node->column);
     if (event_has_anchor_or_tag(&input->event))
-        return config_refuse(input->reader, node, "anchors, aliases and tags are not accepted");
+        config_refuse(input->reader, node, "anchors, aliases and tags are not accepted");
     if (depth > DEPTH_MAX)
         return config_refuse(input->reader, node, "nested too deeply");
     if (input->nodes > NODES_MAX)
         return config_refuse(input->reader, node, "more than %d values", NODES_MAX);
     switch (input->event.type) {
+    case YAML_ALIAS_EVENT: /* refused above */
+        return 0;
     case YAML_SCALAR_EVENT:
-        return parse_scalar(input, node);
+        parse_scalar(input, node);
+        return 0;
     case YAML_SEQUENCE_START_EVENT:
         node->kind = NODE_LIST;
         return parse_list(input, node, depth);
@@ -318,7 +324,8 @@ config_yaml_parse(struct config_reader *reader, struct text yaml)
     CHECK(reader->root == NULL);
     struct yaml_input input = {.reader = reader, .yaml = yaml};
     if (yaml_parser_initialize(&input.parser) == 0)
-        return error_set(reader->err, ERR_USAGE, "%s: out of memory", reader->file);
+        return config_refuse(reader, &(struct config_node){.line = 1, .column = 1},
+                             "out of memory");
     yaml_parser_set_input_string(&input.parser, (const unsigned char *)yaml.data, yaml.bytes);
     int rc = parse_document(&input);
     if (rc == 0)

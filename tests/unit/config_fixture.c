@@ -39,7 +39,7 @@ config_load_text(const char *yaml, enum config_program program, struct config **
                  struct error *err)
 {
     config_write_file(config_work_file, yaml, strlen(yaml));
-    return config_load(config_work_file, program, config, err);
+    return config_load(config_work_file, program, config, NULL, err);
 }
 
 struct config *

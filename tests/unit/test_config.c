@@ -42,7 +42,7 @@ load_example(void)
 {
     struct error err = {0};
     struct config *config = NULL;
-    if (config_load(EXAMPLE, CONFIG_PRODUCER, &config, &err) != 0)
+    if (config_load(EXAMPLE, CONFIG_PRODUCER, &config, NULL, &err) != 0)
         fail_msg("%s", err.message);
     return config;
 }
@@ -53,7 +53,7 @@ test_the_example_loads_for_both_programs(void **state)
     (void)state;
     struct error err = {0};
     struct config *config = NULL;
-    assert_int_equal(config_load(EXAMPLE, CONFIG_CONSUMER, &config, &err), 0);
+    assert_int_equal(config_load(EXAMPLE, CONFIG_CONSUMER, &config, NULL, &err), 0);
     assert_string_equal(config->index, "gallery");
     config_destroy(config);
     config = load_example();
@@ -326,7 +326,7 @@ test_triggers_are_refused_with_their_place(void **state)
         {TRIGGER("{ table: A, slot_field: id, on_delete: drop }"),
          "16:44: triggers[0].on_delete: must be one of: delete_slot, true, false"},
         {TRIGGER("{ table: A, slot_field: id, type: join }"),
-         "16:39: triggers[0].type: must be one of: fan_out_per_row"},
+         "16:39: triggers[0].type: must be one of: fan_out, fan_out_per_row"},
         {TRIGGER("{ table: A, slot_field: id, type: fan_out_per_row }"),
          "16:5: triggers[0]: must have rows_from, and no field, to be of type fan_out_per_row"},
         {TRIGGER("{ table: A, slot_field: id, field: tags }"),
@@ -831,7 +831,8 @@ test_hostile_files_stay_within_limits(void **state)
     struct config *config = NULL;
     memset(buffer_reserve(&yaml, (1 << 20) + 1), '#', (1 << 20) + 1);
     config_write_file(config_work_file, yaml.data, (1 << 20) + 1);
-    assert_int_equal(config_load(config_work_file, CONFIG_PRODUCER, &config, &err), ERR_USAGE);
+    assert_int_equal(config_load(config_work_file, CONFIG_PRODUCER, &config, NULL, &err),
+                     ERR_USAGE);
     assert_non_null(strstr(err.message, "larger than 1048576 bytes"));
     buffer_free(&yaml);
 }
@@ -842,10 +843,11 @@ test_files_that_cannot_be_read_are_named(void **state)
     (void)state;
     struct error err = {0};
     struct config *config = NULL;
-    assert_int_equal(config_load("/nonexistent/x", CONFIG_PRODUCER, &config, &err), ERR_USAGE);
+    assert_int_equal(config_load("/nonexistent/x", CONFIG_PRODUCER, &config, NULL, &err),
+                     ERR_USAGE);
     assert_string_equal(err.message,
                         "could not open \"/nonexistent/x\": No such file or directory");
-    assert_int_equal(config_load("/tmp", CONFIG_PRODUCER, &config, &err), ERR_USAGE);
+    assert_int_equal(config_load("/tmp", CONFIG_PRODUCER, &config, NULL, &err), ERR_USAGE);
     assert_string_equal(err.message, "could not read \"/tmp\": Is a directory");
 }
 
@@ -894,7 +896,7 @@ fuzz_round(const struct buffer *example, int *loaded)
         mutate(&yaml);
     config_write_file(config_work_file, yaml.data, yaml.bytes);
     enum config_program program = random_below(2) ? CONFIG_PRODUCER : CONFIG_CONSUMER;
-    int rc = config_load(config_work_file, program, &config, &err);
+    int rc = config_load(config_work_file, program, &config, NULL, &err);
     if (rc == 0) {
         free(print_twice(config, program));
         config_destroy(config);
