@@ -33,6 +33,11 @@ struct catalogue_type {
     " UNION ALL"                                                                                   \
     " SELECT t.oid, t.typtype, t.typbasetype, t.typelem, t.typlen FROM base JOIN pg_type AS t"     \
     " ON base.typtype = 'd' AND t.oid = base.typbasetype"                                          \
+    "), element AS ("                                                                              \
+    " SELECT t.oid, t.typtype, t.typbasetype FROM base JOIN pg_type AS t ON t.oid = base.typelem"  \
+    " WHERE base.typlen = '-1' UNION ALL"                                                          \
+    " SELECT t.oid, t.typtype, t.typbasetype FROM element JOIN pg_type AS t"                       \
+    " ON element.typtype = 'd' AND t.oid = element.typbasetype"                                    \
     "), plain(type) AS (VALUES ('bool'::regtype), ('int2'), ('int4'), ('int8'), ('float4'),"       \
     " ('float8'), ('numeric'), ('text'), ('varchar'), ('bpchar'), ('name'), ('uuid'))"             \
     " SELECT CASE"                                                                                 \
@@ -41,8 +46,8 @@ struct catalogue_type {
     " WHEN oid IN ('json'::regtype::oid, 'jsonb'::regtype::oid) THEN 'json'"                       \
     " WHEN typtype = 'e' OR oid IN (SELECT type::oid FROM plain) THEN 'plain'"                     \
     " WHEN typelem <> '0' AND typlen = -1 THEN CASE"                                               \
-    "  WHEN typelem IN (SELECT type::oid FROM plain) OR"                                           \
-    "   (SELECT typtype FROM pg_type WHERE oid = base.typelem) = 'e' THEN 'array'"                 \
+    "  WHEN EXISTS (SELECT FROM element WHERE typtype = 'e' OR oid IN"                             \
+    "   (SELECT type::oid FROM plain)) THEN 'array'"                                               \
     "  ELSE 'text array' END"                                                                      \
     " ELSE 'text' END AS form,"                                                                    \
     " CASE WHEN oid IN ('int2'::regtype::oid, 'int4'::regtype::oid, 'int8'::regtype::oid) THEN "   \
@@ -55,8 +60,8 @@ struct catalogue_type {
     "'bpchar'::regtype::oid,"                                                                      \
     "  'name'::regtype::oid) THEN 'text'"                                                          \
     " ELSE 'json' END AS wire,"                                                                    \
-    " 'float4'::regtype::oid IN (oid, typelem) OR 'float8'::regtype::oid IN (oid, typelem) AS "    \
-    "has_floats,"                                                                                  \
+    " oid IN ('float4'::regtype::oid, 'float8'::regtype::oid) OR EXISTS (SELECT FROM element"      \
+    " WHERE element.oid IN ('float4'::regtype::oid, 'float8'::regtype::oid)) AS has_floats,"       \
     " oid = 'bpchar'::regtype::oid AS is_padded,"                                                  \
     " pg_catalog.format_type(oid, NULL) AS type_name"                                              \
     " FROM base WHERE typtype <> 'd'"

@@ -1,5 +1,6 @@
 #include "producer/triggers/row_sql.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/check.h"
@@ -56,10 +57,43 @@ append_form(struct buffer *out, enum entry_form form, const char *source)
     }
 }
 
+/* As FORM_JSON, of the type json, which holds texts that jsonb refuses (F89): a NUL, half a
+ * surrogate pair, a number beyond the type numeric. The application's statement must not fail for
+ * them (L12), so that they become {"invalid": reason} (ops_json.h).
+ *
+ * Pairs of backslashes are removed first, so that each backslash left begins an escape. Numbers are
+ * searched outside of strings; no field takes one of 200 digits or with an exponent of 4. */
+static void
+append_json_text(struct buffer *out, const char *source)
+{
+    static const char high_low[] =
+        "'\\\\u[dD][89abAB][[:xdigit:]]{2}\\\\u[dD][c-fC-F][[:xdigit:]]{2}'";
+    char *text = memory_format("replace(%s::text, '\\\\', '')", source);
+    buffer_append_format(out,
+                         "CASE WHEN strpos(%s::text, '\\u') > 0 AND %s ~ '\\\\u0000' THEN"
+                         " '{\"invalid\": \"string with a NUL\"}'::jsonb"
+                         " WHEN strpos(%s::text, '\\u') > 0 AND regexp_replace(%s, %s, '', 'g')"
+                         " ~ '\\\\u[dD][89a-fA-F]' THEN"
+                         " '{\"invalid\": \"half a surrogate pair\"}'::jsonb",
+                         source, text, source, text, high_low);
+    buffer_append_format(out,
+                         " ELSE CASE json_typeof(%s) WHEN 'null' THEN NULL WHEN 'object' THEN"
+                         " to_jsonb(%s::text) ELSE CASE WHEN"
+                         " regexp_replace(replace(%s, '\\\"', ''), '\"[^\"]*\"', '', 'g')"
+                         " ~ '[eE][-+]?0*[1-9][0-9]{3}|[0-9.]{200}' THEN"
+                         " '{\"invalid\": \"number out of range\"}'::jsonb"
+                         " ELSE %s::jsonb END END END",
+                         source, source, text, source);
+    free(text);
+}
+
 void
 row_sql_append_form(struct buffer *out, const struct entry_value *value, const char *source)
 {
-    append_form(out, value->form, source);
+    if (value->form == FORM_JSON && strcmp(value->type_name, "json") == 0)
+        append_json_text(out, source);
+    else
+        append_form(out, value->form, source);
 }
 
 void
@@ -67,7 +101,7 @@ row_sql_append_value(struct buffer *out, const struct entry_value *value, const 
 {
     struct buffer source = {0};
     append_source(&source, value->expression, row);
-    append_form(out, value->form, buffer_string(&source));
+    row_sql_append_form(out, value, buffer_string(&source));
     buffer_free(&source);
 }
 

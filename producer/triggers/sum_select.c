@@ -52,22 +52,15 @@ append_raw(struct buffer *out, const struct entry_value *value)
         buffer_append_text(out, value->is_padded ? "))" : ")::text");
 }
 
-/* The integer that the parser of ops reads in the jsonb number `at` (ops_value.h), else null. It
- * reads a number with a fraction as a double, which rounds the least ones to 0. Postgres refuses to
- * convert what does not fit a double. */
+/* The integer that the parser of ops reads in the jsonb number `at` (ops_value.h), else null. */
 static void
 append_json_integer(struct buffer *out, const char *at)
 {
-    buffer_append_format(
-        out,
-        "CASE WHEN jsonb_typeof(%s) <> 'number' THEN NULL"
-        " WHEN scale(%s::numeric) = 0 THEN CASE WHEN %s::numeric BETWEEN"
-        " -9223372036854775808 AND 9223372036854775807 THEN %s::bigint END"
-        " WHEN abs(%s::numeric) < 1e-300 THEN CASE WHEN abs(%s::numeric) <="
-        " 2.47032822920623272088e-324 THEN 0 END"
-        " WHEN abs(%s::numeric) < 1e16 THEN CASE WHEN abs(%s::float8) <= 9007199254740992 AND"
-        " trunc(%s::float8) = %s::float8 THEN %s::float8::bigint END END",
-        at, at, at, at, at, at, at, at, at, at, at);
+    buffer_append_format(out,
+                         "CASE WHEN jsonb_typeof(%s) <> 'number' THEN NULL"
+                         " WHEN %s::numeric BETWEEN -9223372036854775808 AND 9223372036854775807"
+                         " AND trunc(%s::numeric) = %s::numeric THEN %s::bigint END",
+                         at, at, at, at, at);
 }
 
 static bool

@@ -1,0 +1,186 @@
+"""Values that ops cannot take: each costs itself, and not the application's statement or its row.
+"""
+
+import json
+import unittest
+
+from case import GalleryCase
+
+SCHEMA = """
+CREATE DOMAIN rank AS integer;
+CREATE TABLE item (id bigint PRIMARY KEY, level int, name text, doc json, plain jsonb, bools bool[],
+    prices numeric[], ranks rank[], price numeric, rating double precision, seen date);
+"""
+TRIGGERS = """
+triggers:
+  - table: item
+    slot_field: id
+    sets_alive: true
+    on_delete: delete_slot
+    track_fields: [level, name, doc, plain, bools, prices, ranks, price, rating, seen]
+index_config:
+  filter_fields:
+    - { name: level, field_type: single_value }
+    - { name: name, field_type: string }
+    - { name: doc, field_type: string }
+    - { name: plain, field_type: multi_value }
+    - { name: bools, field_type: multi_value }
+    - { name: prices, field_type: multi_value }
+    - { name: ranks, field_type: multi_value }
+    - { name: price, field_type: single_value }
+    - { name: rating, field_type: single_value }
+    - { name: seen, field_type: single_value }
+"""
+
+# (column, a literal that no op takes, a part of the reason)
+LOST = [
+    ("doc", r"""'{"a":"\u0000"}'""", "string with a NUL"),
+    ("doc", r"""'"\\\u0000"'""", "string with a NUL"),
+    ("doc", r"""'"\ud800"'""", "half a surrogate pair"),
+    ("doc", r"""'"\udc00\ud800"'""", "half a surrogate pair"),
+    ("doc", "'1e999999'", "number out of range"),
+    ("doc", "'[1e-99999]'", "number out of range"),
+    ("plain", "'[1, null]'", "item 1"),
+    ("plain", """'[{"a": 1}]'""", "item 0"),
+    ("plain", """'[1, "a"]'""", "item 1"),
+    ("plain", f"'{'[' * 1000}{']' * 1000}'", "item 0"),
+    ("bools", "'{true,false}'", "item 0"),
+    ("prices", "'{1.5}'", "item 0"),
+    ("name", "repeat('x', 65537)", "longer than 65536 bytes"),
+    ("price", "1e400", "beyond the range of floats"),
+    ("price", "2.9999999999999999999", "no float is near enough"),
+    ("price", "1e-400", "no float is near enough"),
+]
+
+# (column, a literal, what the index holds)
+KEPT = [
+    ("doc", r"""'"\\u0000 \ud83d\ude42 1e99999"'""", "\\u0000 🙂 1e99999"),
+    ("doc", """'{"a": 1e99999}'""", '{"a": 1e99999}'),
+    ("plain", "'[3.0, 1e2]'", [3, 100]),
+    ("prices", "'{3.0,1e2}'", [3, 100]),
+    ("ranks", "'{3,NULL,1}'", [1, 3]),
+    ("price", "9007199254740993.0", 9007199254740993),
+    ("rating", "1e15", 10**15),
+]
+
+
+
+class Values(GalleryCase):
+    def setUp(self):
+        super().setUp()
+        self.create_schema(SCHEMA, TRIGGERS)
+        self.pipeline.start()
+
+    def fields(self, entity):
+        self.pipeline.wait_until_fresh()
+        answer = self.pipeline.api.get(f"/api/indexes/gallery/entities/{entity}")
+        self.assertTrue(answer["alive"], f"{entity}: {answer}")
+        return answer["fields"]
+
+    def command(self, *arguments):
+        return self.pipeline.producer.command("dead-letters", *arguments, check=False).stdout
+
+    def letters(self, *options):
+        return json.loads(self.command("list", "1000", "--json", *options))
+
+    def insert(self, rows):
+        """Inserts an item for each (column, literal), with level 7; returns {id: row}."""
+        for entity, (column, literal, _) in rows.items():
+            self.execute(
+                f"INSERT INTO item (id, level, {column}) VALUES ({entity}, 7, {literal})"
+            )
+
+    def check_lost(self, rows):
+        for entity, (column, literal, _) in rows.items():
+            self.assertEqual(self.fields(entity), {"level": 7}, f"{column} {literal}")
+
+    def test_f89_a_value_costs_itself(self):
+        """An INSERT with such a value succeeds. The entity is alive with its other fields, the one
+        field is null, and the letter names row, field and reason; an update to it clears the field. Every
+        other way to read the row says the same: a refresh, a load, a verify."""
+        rows = dict(enumerate(LOST, start=1))
+        self.insert(rows)
+        self.check_lost(rows)
+        letters = {letter["entity_id"]: letter for letter in self.letters()}
+        self.assertEqual(sorted(letters), sorted(rows))
+        for entity, (column, _, reason) in rows.items():
+            self.assertIn(f'field "{column}"', letters[entity]["reason"])
+            self.assertIn(reason, letters[entity]["reason"])
+            (invalid,) = letters[entity]["invalid_values"]
+            self.assertEqual((invalid["field"], invalid["nested"]), (column, None))
+        shown = self.command("show", str(letters[1]["row_id"]))
+        self.assertIn("string with a NUL", shown)
+        self.assertIn('"field": "doc"', shown)
+        self.check_retry(rows)
+        self.check_load(rows)
+        self.check_update()
+
+    def check_retry(self, rows):
+        """A retried value that is still invalid requests nothing more and keeps one open letter."""
+        for _ in range(2):
+            self.command("retry", "--all")
+            self.pipeline.wait_until_fresh()
+            self.pipeline.producer.wait_until(
+                lambda: [letter["job"] for letter in self.letters()] == [-1] * len(rows),
+                "has other letters than one for each answer",
+            )
+        newest = self.execute('SELECT max(id) FROM "BitdexOps"').fetchone()
+        self.check_lost(rows)
+        self.assertEqual(self.execute('SELECT max(id) FROM "BitdexOps"').fetchone(), newest)
+        self.assertEqual(self.pipeline.producer.api.get("/api/status")["refresh_owed"], 0)
+
+    def check_load(self, rows):
+        self.pipeline.producer.command("load")
+        self.check_lost(rows)
+        done = self.pipeline.producer.command("verify", check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def check_update(self):
+        self.execute("INSERT INTO item (id, price) VALUES (100, 5)")
+        self.assertEqual(self.fields(100), {"price": 5})
+        self.execute("UPDATE item SET price = 5.00000000000000000001 WHERE id = 100")
+        self.assertEqual(self.fields(100), {})
+        self.execute("UPDATE item SET price = 6 WHERE id = 100")
+        self.assertEqual(self.fields(100), {"price": 6})
+
+    def test_f89_f90_values_that_look_like_them_are_kept(self):
+        rows = dict(enumerate(KEPT, start=1))
+        self.insert(rows)
+        for entity, (column, _, wanted) in rows.items():
+            self.assertEqual(self.fields(entity), {"level": 7, column: wanted})
+        self.assertEqual(self.letters(), [])
+        self.pipeline.producer.command("load")
+        for entity, (column, _, wanted) in rows.items():
+            self.assertEqual(self.fields(entity), {"level": 7, column: wanted})
+        done = self.pipeline.producer.command("verify", check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_f79_f89_a_resumed_window_follows_the_stored_verdict(self):
+        """A producer was killed after it had stored a verdict and before it had sent the row. The
+        next one follows the verdict, although it would accept the value."""
+        self.pipeline.producer.stop()
+        (row_id,) = self.execute(
+            """INSERT INTO "BitdexOps" (entity_id, ops) VALUES (5, '[{"op": "alive"},
+            {"op": "set", "field": "level", "value": 3}, {"op": "set", "field": "price",
+            "value": 4}]') RETURNING id"""
+        ).fetchone()
+        (tick,) = self.execute(
+            """INSERT INTO bitdex_windows (name, tick, generation, s1, s2, sub_id, last_row_id, seq,
+            digest, offsets) SELECT name, tick + 1, generation, s2, pg_current_snapshot(), 0,
+            last_row_id, seq, digest, offsets FROM bitdex_windows ORDER BY tick DESC, sub_id DESC
+            LIMIT 1 RETURNING tick"""
+        ).fetchone()
+        self.execute(
+            """INSERT INTO bitdex_dead_letters (name, epoch, row_id, tick, generation, entity_id,
+            ops, reason, invalid_values) SELECT 'default', 1, id, %s, 1, entity_id, ops, 'too odd',
+            '[{"op": 2, "nested": null, "field": "price", "reason": "too odd"}]'
+            FROM "BitdexOps" WHERE id = %s""",
+            (tick, row_id),
+        )
+        self.pipeline.producer.start()
+        self.assertEqual(self.fields(5), {"level": 3})
+        self.assertEqual([letter["row_id"] for letter in self.letters()], [row_id])
+
+
+if __name__ == "__main__":
+    unittest.main()
