@@ -68,7 +68,7 @@ test_the_example_loads_for_both_programs(void **state)
     assert_string_equal(image->track_fields[6].expression, "GREATEST({scannedAt}, {createdAt})");
     assert_string_equal(image->track_fields[6].target, "existedAt");
     assert_int_equal(config->triggers[1].kind, TRIGGER_JOIN);
-    assert_int_equal(config->triggers[6].kind, TRIGGER_FAN_OUT);
+    assert_int_equal(config->triggers[6].link_count, 2);
     assert_string_equal(config->triggers[6].track_fields[0].target, "modelPoi");
     assert_int_equal(config->triggers[8].kind, TRIGGER_FAN_OUT_PER_ROW);
     assert_string_equal(config->triggers[8].links[0].foreign_key, "postId");
