@@ -10,6 +10,7 @@
 #include "common/base/check.h"
 #include "common/config/config.h"
 #include "producer/triggers/catalogue_columns.h"
+#include "producer/triggers/catalogue_dependence.h"
 #include "producer/triggers/catalogue_links.h"
 #include "producer/triggers/catalogue_table.h"
 #include "producer/triggers/catalogue_value.h"
@@ -230,6 +231,8 @@ catalogue_read(struct pg *pg, struct arena *arena, struct entry *entry, struct e
         rc = read_values(pg, arena, entry, err);
     if (rc == 0)
         rc = read_by_kind(pg, arena, entry, err);
+    if (rc == 0)
+        rc = catalogue_dependence_read(pg, arena, entry, err);
     if (rc != 0 && rc != ERR_USAGE) /* which names the setting already */
         return error_wrap(err, rc, "cannot read the catalogue for triggers[%u], table %s",
                           entry->index, entry->trigger->table);

@@ -13,6 +13,7 @@ static const char *const names[CONDITION_KINDS] = {
     [CONDITION_FUNCTION_PATH] = "function path",
     [CONDITION_COLLATIONS] = "collations",
     [CONDITION_TYPES] = "types",
+    [CONDITION_EXPRESSIONS] = "expressions",
     [CONDITION_GUARANTEES] = "guarantees",
     [CONDITION_LOADING] = "loading",
     [CONDITION_OWNERS] = "owners",

@@ -113,6 +113,21 @@ condition_entry_add_type(struct condition_list *list, const struct config *confi
     free(message);
 }
 
+/* L11 */
+static void
+add_reads(struct condition_list *list, const struct entry *entry, const char *setting,
+          const char *reads)
+{
+    if (reads == NULL)
+        return;
+    char *message = memory_format("%s reads beside its row: %s; a change there requests nothing, so"
+                                  " the values are not guaranteed",
+                                  setting, reads);
+    add(list, entry, CONDITION_EXPRESSIONS, CONDITION_WARNING, message,
+        "name the tables in a path of `rows_from`, or keep the value in a column");
+    free(message);
+}
+
 void
 condition_entry_add(struct condition_list *list, const struct config *config,
                     const struct entry *entry)
@@ -121,6 +136,10 @@ condition_entry_add(struct condition_list *list, const struct config *config,
     add_missing_indexes(list, entry);
     add_unique_key(list, entry);
     add_pass(list, entry);
-    for (uint32_t i = 0; i < entry->value_count; i++)
-        condition_entry_add_type(list, config, entry, &entry->values[i]);
+    add_reads(list, entry, "filter", entry->filter_dependence.reads);
+    for (uint32_t i = 0; i < entry->value_count; i++) {
+        const struct entry_value *value = &entry->values[i];
+        condition_entry_add_type(list, config, entry, value);
+        add_reads(list, entry, value->setting, value->dependence.reads);
+    }
 }

@@ -165,7 +165,7 @@ add_apply_refusal(const struct survey *survey, enum condition_kind kind,
 {
     char *message = is_refused ? memory_format("triggers apply refuses `%s`: %s", refusal->setting,
                                                refusal->reason)
-                               : memory_format("%s", refusal->reason);
+                               : memory_format("`%s`: %s", refusal->setting, refusal->reason);
     const struct condition condition = {
         .kind = kind,
         .severity = is_refused ? CONDITION_PROBLEM : CONDITION_WARNING,
@@ -208,8 +208,9 @@ add_apply_refusals(const struct survey *survey, bool has_outbox, struct error *e
         return rc;
     const struct refusal *refusal = refusal_find(read, survey->read_count, arena);
     for (; refusal != NULL; refusal = refusal->next)
-        add_apply_refusal(survey, CONDITION_GUARANTEES, refusal,
-                          refusal->is_final || (is_known && refusal_holds(refusal, &covered)));
+        add_apply_refusal(
+            survey, refusal->value != NULL ? CONDITION_EXPRESSIONS : CONDITION_GUARANTEES, refusal,
+            refusal->is_final || (is_known && refusal_holds(refusal, &covered)));
     for (; inherited != NULL; inherited = inherited->next)
         add_apply_refusal(survey, CONDITION_TABLES, inherited,
                           is_known && refusal_holds(inherited, &covered));

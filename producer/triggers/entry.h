@@ -40,6 +40,12 @@ enum entry_identity {
     IDENTITY_TEXT,  /* the same with the collation "C" */
 };
 
+/* What an expression depends on beside its row, as names for messages; NULL: on nothing. */
+struct entry_dependence {
+    const char *unstable; /* the clock, or volatile functions: it changes while its row does not */
+    const char *reads;    /* other tables, or functions that may read some */
+};
+
 /* Of a type's name, which is for messages and cut if it is longer. */
 enum { ENTRY_TYPE_BYTES = 64 };
 
@@ -55,7 +61,8 @@ struct entry_value {
     bool is_padded;            /* catalogue; char(n), whose blanks a cast to text removes */
     bool has_floats;           /* catalogue; how Postgres prints them depends on a setting */
     const char *type; /* catalogue; of an expression that is not a column: quoted, with schema */
-    char type_name[ENTRY_TYPE_BYTES]; /* catalogue; as Postgres prints it: "double precision" */
+    char type_name[ENTRY_TYPE_BYTES];   /* catalogue; as Postgres prints it: "double precision" */
+    struct entry_dependence dependence; /* catalogue */
 };
 
 /* Where a {name} is in a fan-out's query: after `eq`, after `in`, or inside [...]. */
@@ -137,6 +144,7 @@ struct entry {
     const char *const *key_columns;
     uint32_t key_column_count;
     const char *outbox_schema;
+    struct entry_dependence filter_dependence;
     /* Of a direct entry that deletes entities: those whose rows may outlive their entity (F78), by
      * index. catalogue_read_outliving() fills them. */
     const uint32_t *outliving;

@@ -5,6 +5,7 @@
 #include "common/base/check.h"
 #include "common/config/config_exempt.h"
 #include "producer/triggers/refusal.h"
+#include "producer/triggers/sql.h"
 
 static void
 add_field(struct exempt_field *items, uint32_t *count, const char *name, const char *reason)
@@ -16,22 +17,48 @@ add_field(struct exempt_field *items, uint32_t *count, const char *name, const c
     items[(*count)++] = (struct exempt_field){name, reason};
 }
 
-/* NULL: the fields of the entry are kept right. What is refused of a new entry is the reason for
- * one that is in place. */
+/* What is refused of a new entry is the reason for one that is in place; NULL: nothing is. */
 static const char *
-entry_reason(const struct entry *entry, const struct refusal *refusal)
+refused_reason(const struct entry *entry, const struct entry_value *value,
+               const struct refusal *refusal)
 {
     for (; refusal != NULL; refusal = refusal->next)
-        if (refusal->entry == entry)
+        if (refusal->entry == entry && (refusal->value == NULL || refusal->value == value))
             return refusal->reason;
-    return config_exempt_reason(entry->trigger);
+    return NULL;
+}
+
+static const char *
+reads_reason(const char *setting, const char *reads, struct arena *arena)
+{
+    struct buffer reason = {0};
+    buffer_append_format(&reason,
+                         "%s reads beside its row (%s), where a change requests nothing: a path of"
+                         " `rows_from` follows it",
+                         setting, reads);
+    return sql_take(arena, &reason);
+}
+
+/* NULL: the value is kept right. Without a value: existence. */
+static const char *
+find_reason(const struct entry *entry, const struct entry_value *value,
+            const struct refusal *refusals, struct arena *arena)
+{
+    const char *reason = refused_reason(entry, value, refusals);
+    if (reason == NULL)
+        reason = config_exempt_reason(entry->trigger);
+    if (reason == NULL && value != NULL && value->dependence.reads != NULL)
+        reason = reads_reason(value->setting, value->dependence.reads, arena);
+    if (reason == NULL && entry->filter_dependence.reads != NULL)
+        reason = reads_reason("filter", entry->filter_dependence.reads, arena);
+    return reason;
 }
 
 void
 exempt_fields_find(const struct entry *entries, uint32_t count, struct arena *arena,
                    struct exempt_fields *fields)
 {
-    uint32_t capacity = 0;
+    uint32_t capacity = count;
     CHECK(entries != NULL || count == 0);
     for (uint32_t i = 0; i < count; i++)
         capacity += entries[i].value_count;
@@ -39,9 +66,15 @@ exempt_fields_find(const struct entry *entries, uint32_t count, struct arena *ar
     const struct refusal *refusals = refusal_find(entries, count, arena);
     *fields = (struct exempt_fields){.items = items};
     for (uint32_t i = 0; i < count; i++) {
-        const char *reason = entry_reason(&entries[i], refusals);
-        for (uint32_t j = 0; reason != NULL && j < entries[i].value_count; j++)
-            add_field(items, &fields->count, entries[i].values[j].target, reason);
+        const struct entry *entry = &entries[i];
+        const char *reason = find_reason(entry, NULL, refusals, arena);
+        if (entry->trigger->sets_alive && reason != NULL)
+            add_field(items, &fields->count, "alive", reason);
+        for (uint32_t j = 0; j < entry->value_count; j++) {
+            reason = find_reason(entry, &entry->values[j], refusals, arena);
+            if (reason != NULL)
+                add_field(items, &fields->count, entry->values[j].target, reason);
+        }
     }
     CHECK(fields->count <= capacity);
 }

@@ -1,5 +1,6 @@
-/* Exempt fields: those of config_exempt.h, and those of entries in place that `triggers apply`
- * would refuse by now (refusal.h). Pure; any thread.
+/* Exempt fields: those of config_exempt.h, those whose expression reads other tables, and those of
+ * entries in place that `triggers apply` would refuse by now (refusal.h). "alive" is existence.
+ * Pure; any thread.
  */
 #ifndef PRODUCER_TRIGGERS_EXEMPT_H
 #define PRODUCER_TRIGGERS_EXEMPT_H

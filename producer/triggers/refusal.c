@@ -13,6 +13,7 @@ struct refusal_list {
     struct arena *arena;
     struct refusal *first;
     struct refusal **end;
+    struct refusal *last; /* that was added */
 };
 
 static void
@@ -30,6 +31,7 @@ add(struct refusal_list *list, const struct entry *entry, const char *setting, b
     };
     *list->end = refusal;
     list->end = &refusal->next;
+    list->last = refusal;
 }
 
 /* Is `text` nothing but `symbols` and blanks? */
@@ -127,6 +129,32 @@ add_of_query(struct refusal_list *list, const struct entry *entry, const struct 
     }
 }
 
+/* A new value that changes while its row does not would be wrong from then on. */
+static void
+add_of_stability(struct refusal_list *list, const struct entry *entry,
+                 const struct entry_value *value, const char *setting, const char *unstable)
+{
+    struct buffer reason = {0};
+    if (unstable == NULL)
+        return;
+    buffer_append_format(&reason,
+                         "%s can change while the row does not, which no trigger reports: keep the"
+                         " value in a column, or declare a function of yours IMMUTABLE if it is",
+                         unstable);
+    add(list, entry, setting, false, &reason);
+    list->last->value = value;
+}
+
+static void
+add_of_expressions(struct refusal_list *list, const struct entry *entry)
+{
+    add_of_stability(list, entry, NULL, "filter", entry->filter_dependence.unstable);
+    for (uint32_t i = 0; i < entry->value_count; i++) {
+        const struct entry_value *value = &entry->values[i];
+        add_of_stability(list, entry, value, value->setting, value->dependence.unstable);
+    }
+}
+
 static void
 add_of_key(struct refusal_list *list, const struct entry *entry)
 {
@@ -148,6 +176,7 @@ refusal_find(const struct entry *entries, uint32_t count, struct arena *arena)
     CHECK(entries != NULL || count == 0);
     for (uint32_t i = 0; i < count; i++) {
         entry_check(&entries[i]);
+        add_of_expressions(&list, &entries[i]);
         if (entries[i].trigger->kind != TRIGGER_FAN_OUT)
             continue;
         add_of_key(&list, &entries[i]);

@@ -14,9 +14,10 @@
 
 struct refusal {
     const struct entry *entry;
-    const char *setting; /* "query" */
-    const char *reason;  /* and what to do; in the arena */
-    bool is_final;       /* also of an entry that is in place */
+    const struct entry_value *value; /* that it is about; NULL: all values of the entry */
+    const char *setting;             /* "query" */
+    const char *reason;              /* and what to do; in the arena */
+    bool is_final;                   /* also of an entry that is in place */
     struct refusal *next;
 };
 

@@ -132,6 +132,45 @@ sql_next_placeholder(const char **at, struct text *name)
     return false;
 }
 
+/* The word that begins at `at`; false: none does. */
+static bool
+read_word(const char *at, struct sql_word *word)
+{
+    const char *end = at;
+    *word = (struct sql_word){.is_quoted = *at == '"'};
+    if (word->is_quoted) {
+        end = skip_quoted(at, '"', false);
+        word->name = (struct text){at + 1, (size_t)(end - at) - 1 - (end[-1] == '"')};
+    } else {
+        while (is_word(*end))
+            end++;
+        word->name = (struct text){at, (size_t)(end - at)};
+    }
+    word->is_called = end[strspn(end, " \t\r\n")] == '(';
+    return word->is_quoted || (end > at && !isdigit((unsigned char)*at));
+}
+
+bool
+sql_next_word(const char **at, struct sql_word *word)
+{
+    const char *text = *at;
+    for (const char *next = text; *next != '\0';) {
+        struct text name;
+        bool in_word = next > text && is_word(next[-1]);
+        const char *end = skip_opaque(text, next);
+        if (end == next && is_placeholder(next, &name))
+            end = name.data + name.bytes + 1;
+        if (tolower((unsigned char)*next) == 'e' && next[1] == '\'' && !in_word)
+            end = skip_quoted(next + 1, '\'', true); /* the word is the beginning of a literal */
+        if ((end == next || *next == '"') && !in_word && read_word(next, word)) {
+            *at = word->is_quoted ? end : word->name.data + word->name.bytes;
+            return true;
+        }
+        next = end > next ? end : next + 1;
+    }
+    return false;
+}
+
 bool
 sql_is_column(const char *expression)
 {

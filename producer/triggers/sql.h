@@ -30,4 +30,15 @@ const char *sql_take(struct arena *arena, struct buffer *buffer);
  * False: no {name} is left, and *at is unchanged. */
 bool sql_next_placeholder(const char **at, struct text *name);
 
+/* A word of an expression: a keyword, or a part of the name of a table, column or function. */
+struct sql_word {
+    struct text name; /* without quotes; a doubled quote ends one word and begins the next */
+    bool is_quoted;
+    bool is_called; /* a parenthesis follows */
+};
+
+/* Finds the first word from *at on, outside literals, comments and {name}s, and moves *at past it.
+ * False: no word is left. */
+bool sql_next_word(const char **at, struct sql_word *word);
+
 #endif

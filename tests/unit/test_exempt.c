@@ -86,6 +86,25 @@ test_L11_what_apply_would_refuse_is_exempt_where_it_is_in_place(void **state)
 }
 
 static void
+test_L11_what_an_expression_reads_beside_its_row_exempts_its_field(void **state)
+{
+    struct exempt_fields fields;
+    (void)state;
+    entries[0].values[0].dependence.reads = "tag";
+    exempt_fields_find(entries, ENTRIES, &arena, &fields);
+    assert_int_equal(fields.count, 2);
+    assert_non_null(strstr(exempt_fields_reason(&fields, "level"), "(tag)"));
+    entries[0].values[0].dependence.reads = NULL;
+    entries[0].filter_dependence.reads = "tag";
+    triggers[0].sets_alive = true;
+    exempt_fields_find(entries, ENTRIES, &arena, &fields);
+    triggers[0].sets_alive = false;
+    assert_int_equal(fields.count, 3);
+    assert_non_null(strstr(exempt_fields_reason(&fields, "alive"), "filter"));
+    assert_non_null(strstr(exempt_fields_reason(&fields, "level"), "filter"));
+}
+
+static void
 test_L11_the_configuration_alone_names_its_part(void **state)
 {
     const char *field;
@@ -106,6 +125,8 @@ main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_L11_what_apply_would_refuse_is_exempt_where_it_is_in_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_L11_what_an_expression_reads_beside_its_row_exempts_its_field, setup, teardown),
         cmocka_unit_test_setup_teardown(test_L11_the_configuration_alone_names_its_part, setup,
                                         teardown),
     };

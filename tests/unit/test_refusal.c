@@ -180,10 +180,36 @@ test_a_parent_without_a_key_is_always_refused(void **state)
     expect(NULL, NULL);
 }
 
+/* The clock goes on while a row stays as it is. */
+static void
+test_L11_a_new_value_that_changes_without_its_row_is_refused(void **state)
+{
+    (void)state;
+    make_entry(0, (struct config_trigger){.slot_field = "id"}, &at);
+    assert_null(refusal_find(entries, 1, &arena));
+    entries[0].values[0].dependence.unstable = "now";
+    const struct refusal *refusal = refusal_find(entries, 1, &arena);
+    assert_non_null(refusal);
+    assert_ptr_equal(refusal->value, &entries[0].values[0]);
+    assert_non_null(strstr(refusal->reason, "now can change while the row does not"));
+    assert_null(refusal->next);
+    const struct text names[] = {TEXT("at")};
+    const struct covered_fields nothing = {0};
+    const struct covered_fields covered = {names, 1};
+    assert_true(refusal_holds(refusal, &nothing));
+    assert_false(refusal_holds(refusal, &covered)); /* what works today goes on */
+    entries[0].values[0].dependence.unstable = NULL;
+    entries[0].filter_dependence.unstable = "random";
+    refusal = refusal_find(entries, 1, &arena);
+    assert_string_equal(refusal->setting, "filter");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            test_L11_a_new_value_that_changes_without_its_row_is_refused, setup, teardown),
         cmocka_unit_test(test_children_go_with_a_query_for_the_key_only),
         cmocka_unit_test(test_several_parents_of_an_entity_need_rows_from),
         cmocka_unit_test(test_a_query_does_not_depend_on_a_fan_out),

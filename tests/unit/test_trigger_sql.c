@@ -87,10 +87,27 @@ test_F19_the_digest_is_sha256(void **state)
     assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+/* The words of an expression: "quoted" ones in brackets, called ones with a parenthesis. */
+static void
+test_words_are_found_outside_literals_comments_and_columns(void **state)
+{
+    struct buffer found = {0};
+    struct sql_word word;
+    const char *at = "Select max ( \"T\".a1 ) || 'now()' || $$from x$$ -- table\n"
+                     "/* values */ || {select} || e'\\'now' + 12 FROM s.\"a\"\"b\" now()";
+    (void)state;
+    while (sql_next_word(&at, &word))
+        buffer_append_format(&found, word.is_quoted ? "[%.*s]%s " : "%.*s%s ", TEXT_ARGS(word.name),
+                             word.is_called ? "(" : "");
+    assert_string_equal(buffer_string(&found), "Select max( [T] a1 FROM s [a] [b] now( ");
+    buffer_free(&found);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_words_are_found_outside_literals_comments_and_columns),
         cmocka_unit_test(test_F18_a_name_in_braces_becomes_a_column_of_the_row),
         cmocka_unit_test(test_f18_quoted_text_and_comments_are_copied_unchanged),
         cmocka_unit_test(test_f18_literals_do_not_depend_on_settings_of_the_session),
