@@ -158,6 +158,7 @@ class Refresh(RefreshCase):
         """A producer that does not know the entry reads all of a child, and loads everything for a
         parent: its request stays owed until then."""
         image, *_ = self.image()
+        answered = self.status()["refresh_answers"]
         self.change_silently(f'UPDATE "Image" SET "userId" = "userId" + 1 WHERE id = {image}')
         self.ask(image, refreshes.child("Gone.field"))
         self.check_mended()
@@ -168,7 +169,7 @@ class Refresh(RefreshCase):
             refreshes.insert(connection, 0, refreshes.parent("Gone.field", 6))
         self.check_mended()
         self.assertRegex(self.producer.log_tail(1000), r"2 requests wait for job \d+: ")
-        self.assertEqual(self.status()["refresh_answers"], 3)
+        self.assertEqual(self.status()["refresh_answers"] - answered, 3)
 
     def test_requests_that_cannot_be(self):
         """A request that is no request is a dead letter, and nothing is owed."""
@@ -217,13 +218,13 @@ class Refresh(RefreshCase):
 
     def test_l10_many_requests_are_one_reading(self):
         image, *_ = self.image()
-        before = self.count_chunks()
+        before, answered = self.count_chunks(), self.status()["refresh_answers"]
         self.change_silently(f'UPDATE "Image" SET "userId" = "userId" + 1 WHERE id = {image}')
         with self.pipeline.connect() as connection:
             refreshes.insert_many(
                 connection, f"SELECT {image} FROM generate_series(1, 1000)", refreshes.whole())
         self.check_mended()
-        self.assertEqual(self.status()["refresh_answers"], 1000)
+        self.assertEqual(self.status()["refresh_answers"] - answered, 1000)
         self.assertIn(self.count_chunks() - before, range(1, 10))
 
 
@@ -269,12 +270,13 @@ class Owed(RefreshCase):
     def test_l10_more_than_is_held(self):
         """Requests above the limit are read again from the outbox."""
         self.create_gallery(images=400)
-        self.pipeline.wait_until_fresh()
+        self.wait_until_answered()
+        answered = self.status()["refresh_answers"]
         lock = self.ask_for_all()
         self.check_owed()
         lock.close()
         self.check_mended()
-        self.assertEqual(self.status()["refresh_answers"], 400)
+        self.assertEqual(self.status()["refresh_answers"] - answered, 400)
 
     def test_a_restart_while_requests_are_owed(self):
         """What is owed is found in the outbox again, and answered."""

@@ -160,11 +160,11 @@ class Rights(TriggerCase):
             self.assertIn(wanted, done.stderr)
             self.execute(statement.format(role=self.role))
         grant("GRANT USAGE ON SCHEMA shop TO {role}", "schema shop")
-        grant("GRANT SELECT ON shop.item TO {role}", "permission denied for table item")
         grant('GRANT INSERT ON "BitdexOps" TO {role}', 'lacks INSERT on table "public"."BitdexOps"')
         grant('GRANT USAGE ON SEQUENCE "BitdexOps_id_seq" TO {role}',
               'lacks USAGE on the sequence of "public"."BitdexOps"')
         grant("GRANT CREATE ON SCHEMA public TO {role}", "lacks CREATE on schema public")
+        grant("GRANT SELECT ON shop.item TO {role}", 'lacks SELECT on table "shop"."item"')
         grant("ALTER TABLE shop.item OWNER TO {role}",
               f'role {self.role} does not own table "shop"."item"')
         self.triggers("apply")
