@@ -1,14 +1,19 @@
 """The cost of triggers for a writer: processor time of its session per row without triggers, with
-minimal triggers written by hand, and with the generated triggers.
+minimal triggers written by hand, and with the generated triggers. Once with many rows in one
+statement, once with a transaction for each row.
 """
 
 import pathlib
 import statistics
 
-ROWS = 5_000
+ROWS = 5_000  # of one statement
+SINGLE = 500  # transactions of one row
+CHILDREN = 10  # images of a post, and tags of an image
 RUNS = 5
 
 # By hand: each for one statement, with the writer's privileges, no guards and no pinned settings.
+# A parent writes its value to each of its children, and a child reads its parent: neither waits for
+# the other, so concurrent changes leave stale values.
 BY_HAND = """
 CREATE FUNCTION hand_image() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO "BitdexOps" (entity_id, ops) VALUES (NEW.id, jsonb_build_array(
@@ -37,38 +42,71 @@ CREATE FUNCTION hand_tag() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         INSERT INTO "BitdexOps" (entity_id, ops) VALUES (NEW."imageId", jsonb_build_array(
             jsonb_build_object('op', 'add', 'field', 'tagIds', 'value', NEW."tagId")));
     END IF; RETURN NULL; END $$;
+CREATE FUNCTION hand_delete() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO "BitdexOps" (entity_id, ops) VALUES (OLD.id, '[{"op": "delete"}]');
+    RETURN NULL; END $$;
+CREATE FUNCTION hand_untag() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF (OLD.attributes >> 10) & 1 = 0 THEN
+        INSERT INTO "BitdexOps" (entity_id, ops) VALUES (OLD."imageId", jsonb_build_array(
+            jsonb_build_object('op', 'remove', 'field', 'tagIds', 'value', OLD."tagId")));
+    END IF; RETURN NULL; END $$;
 CREATE FUNCTION hand_post() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF NEW.availability IS DISTINCT FROM OLD.availability THEN
-        INSERT INTO "BitdexOps" (entity_id, ops) VALUES (NEW.id, jsonb_build_array(
-            jsonb_build_object('op', 'queryOpSet', 'query', 'postId eq ' || NEW.id,
-                'ops', jsonb_build_array(
+        INSERT INTO "BitdexOps" (entity_id, ops) SELECT id, jsonb_build_array(
             jsonb_build_object('op', 'remove', 'field', 'availability', 'value', OLD.availability),
-            jsonb_build_object('op', 'set', 'field', 'availability', 'value', NEW.availability)))));
+            jsonb_build_object('op', 'set', 'field', 'availability', 'value', NEW.availability))
+            FROM "Image" WHERE "postId" = NEW.id;
     END IF; RETURN NULL; END $$;
 CREATE FUNCTION hand_child() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE post "Post"; BEGIN
-    SELECT * INTO post FROM "Post" WHERE id = NEW."postId" LOCKING;
+    IF TG_OP = 'UPDATE' AND NEW."postId" IS NOT DISTINCT FROM OLD."postId" THEN
+        RETURN NULL;
+    END IF;
+    SELECT * INTO post FROM "Post" WHERE id = NEW."postId";
     INSERT INTO "BitdexOps" (entity_id, ops) VALUES (NEW.id, jsonb_build_array(
+        jsonb_build_object('op', 'set', 'field', 'postId', 'value', NEW."postId"),
         jsonb_build_object('op', 'set', 'field', 'publishedAt', 'value',
             floor(extract(epoch FROM post."publishedAt"))::bigint),
         jsonb_build_object('op', 'set', 'field', 'availability', 'value', post.availability)));
     RETURN NULL; END $$;
 """
 
-INSERT_IMAGES = """INSERT INTO "Image" (url, "userId", "postId", "scannedAt")
-    SELECT 'x', n % 100, n, now() FROM generate_series(1, {rows}) AS n"""
-CASES = {  # name: (table, event, function by hand, statement)
-    "direct, insert": ("Image", "INSERT", "hand_image", INSERT_IMAGES),
-    "direct, one field updated": (
-        "Image", "UPDATE", "hand_level", 'UPDATE "Image" SET "nsfwLevel" = "nsfwLevel" + 1'),
-    "direct, nothing tracked": ("Image", "UPDATE", "hand_level", 'UPDATE "Image" SET width = 5'),
+# name: (table, event, functions by hand, the statement for many rows, for one row)
+CASES = {
+    "entity and child, insert": (
+        "Image", "INSERT", ["hand_image", "hand_child"],
+        """INSERT INTO "Image" (url, "userId", "postId", "scannedAt")
+            SELECT 'x', n % 100, 1 + n % {posts}, now() FROM generate_series(1, {rows}) AS n""",
+        """INSERT INTO "Image" (url, "userId", "postId", "scannedAt")
+            VALUES ('x', {n} % 100, 1 + {n} % {posts}, now())"""),
+    "entity, one field updated": (
+        "Image", "UPDATE", ["hand_level"],
+        'UPDATE "Image" SET "nsfwLevel" = "nsfwLevel" + 1',
+        'UPDATE "Image" SET "nsfwLevel" = "nsfwLevel" + 1 WHERE id = 1 + {n} % {rows}'),
+    "entity, nothing tracked updated": (
+        "Image", "UPDATE", ["hand_level"],
+        'UPDATE "Image" SET width = 5',
+        'UPDATE "Image" SET width = 5 WHERE id = 1 + {n} % {rows}'),
+    "entity, delete": (
+        "Image", "DELETE", ["hand_delete"],
+        'DELETE FROM "Image"',
+        'DELETE FROM "Image" WHERE id = 1 + {n} % {rows}'),
+    "child, other parent": (
+        "Image", "UPDATE", ["hand_child"],
+        'UPDATE "Image" SET "postId" = 1 + "postId" % {posts}',
+        'UPDATE "Image" SET "postId" = 1 + "postId" % {posts} WHERE id = 1 + {n} % {rows}'),
+    "parent of 10, one field updated": (
+        "Post", "UPDATE", ["hand_post"],
+        """UPDATE "Post" SET availability = 'run {run}'""",
+        """UPDATE "Post" SET availability = 'run {run}' WHERE id = 1 + {n} % {posts}"""),
     "join, insert": (
-        "TagsOnImageNew", "INSERT", "hand_tag",
-        'INSERT INTO "TagsOnImageNew" SELECT id, {run} FROM "Image" LIMIT {rows}'),
-    "fan-out, one field updated": (
-        "Post", "UPDATE", "hand_post",
-        """UPDATE "Post" SET availability = '{run}'"""),
-    "child, insert": ("Image", "INSERT", "hand_child", INSERT_IMAGES),
-    "child, by hand unlocked": ("Image", "INSERT", "hand_unlocked", INSERT_IMAGES),
+        "TagsOnImageNew", "INSERT", ["hand_tag"],
+        'INSERT INTO "TagsOnImageNew" SELECT id, 1000 + {run} FROM "Image"',
+        'INSERT INTO "TagsOnImageNew" VALUES (1 + {n} % {rows}, 1000 + {run})'),
+    "join, delete": (
+        "TagsOnImageNew", "DELETE", ["hand_untag"],
+        'DELETE FROM "TagsOnImageNew" WHERE "tagId" = 1 + {run} % 10',
+        """DELETE FROM "TagsOnImageNew" WHERE "imageId" = 1 + {n} % {rows}
+            AND "tagId" = 1 + {run} % 10"""),
 }
 
 
@@ -77,19 +115,53 @@ def used_us(connection):
     return int(text.split()[0]) / 1000
 
 
-def row_us(connection, vacuum, table, statement, modes):
-    """The median of the runs for each mode; a mode selects the triggers that fire. The modes take
-    turns. Each run is rolled back and vacuumed, so that the next one finds the same table."""
-    figures = [[] for _ in modes]
+def fill(connection):
+    """Empties the tables and fills them: the same rows before every measurement."""
+    connection.execute("SET session_replication_role = origin")
+    for table in ("Image", "TagsOnImageNew", "Post"):
+        enable(connection, table, lambda name: False)
+    connection.execute('TRUNCATE "BitdexOps", "Image", "Post", "TagsOnImageNew" RESTART IDENTITY'
+                       " CASCADE")
+    connection.execute(f'INSERT INTO "Post" (id) SELECT generate_series(1, {ROWS // CHILDREN})')
+    connection.execute(
+        f"""INSERT INTO "Image" (url, "userId", "postId", "scannedAt")
+            SELECT 'x', n % 100, 1 + n % {ROWS // CHILDREN}, now()
+            FROM generate_series(1, {ROWS}) AS n""")
+    connection.execute(
+        f"""INSERT INTO "TagsOnImageNew" SELECT id, tag FROM "Image",
+            generate_series(1, {CHILDREN}) AS tag""")
+    connection.commit()
+
+
+def measure_us(connection, statement, is_single, run):
+    """The session's processor time per row; the changes are rolled back, or committed one by one.
+    """
+    values = {"rows": ROWS, "posts": ROWS // CHILDREN, "run": run}
+    before = used_us(connection)
+    if is_single:
+        for n in range(SINGLE):
+            connection.execute(statement.format(n=n, **values))
+            connection.commit()
+        rows = SINGLE
+    else:
+        rows = connection.execute(statement.format(**values)).rowcount
+    used = (used_us(connection) - before) / rows
+    connection.rollback()
+    return used
+
+
+def runs_us(connection, vacuum, table, statement, is_single, modes):
+    """[[time of each mode] of each run]; a mode selects the triggers that fire."""
+    figures = []
     for run in range(RUNS + 1):
-        for mode, wanted in enumerate(modes):
+        figures.append([])
+        for wanted in modes:
+            if is_single:
+                fill(connection)
             enable(connection, table, wanted)
             vacuum()
-            before = used_us(connection)
-            connection.execute(statement.format(rows=ROWS, run=f"{1000 + run}"))
-            figures[mode].append((used_us(connection) - before) / ROWS)
-            connection.rollback()
-    return [statistics.median(runs[1:]) for runs in figures]  # the first fills caches
+            figures[-1].append(measure_us(connection, statement, is_single, run))
+    return figures[1:]  # the first fills caches
 
 
 def enable(connection, table, wanted):
@@ -103,31 +175,37 @@ def enable(connection, table, wanted):
     connection.commit()
 
 
+def create_by_hand(connection, table, event, functions):
+    for number, function in enumerate(functions):
+        connection.execute(f'CREATE TRIGGER hand{number} AFTER {event} ON "{table}" '
+                           f"FOR EACH ROW EXECUTE FUNCTION {function}()")
+    connection.commit()
+
+
+def print_case(name, figures):
+    none, hand, generated = (statistics.median(times) for times in zip(*figures))
+    ratios = sorted(run[2] / run[1] for run in figures)
+    print(f"  {name:34}{none:7.1f}{hand:9.1f}{generated:11.1f}"
+          f"{statistics.median(ratios):8.2f}  ({ratios[0]:.2f}-{ratios[-1]:.2f})", flush=True)
+
+
 def run(demo):
     """Prints the figures. `demo` is the gallery with its generated triggers and no rows."""
     with demo.connect() as connection, demo.connect(autocommit=True) as sweeper:
         connection.execute("SET synchronous_commit = off")
-        connection.execute(BY_HAND.replace("LOCKING", "FOR SHARE"))
-        connection.execute(BY_HAND[BY_HAND.index("CREATE FUNCTION hand_child"):].replace(
-            "LOCKING", "").replace("hand_child", "hand_unlocked"))
-        for table in ("Image", "TagsOnImageNew", "Post"):
-            enable(connection, table, lambda name: False)
-        connection.execute(
-            f'INSERT INTO "Post" (id) SELECT generate_series(1, {ROWS})')
-        connection.execute(INSERT_IMAGES.format(rows=ROWS))
+        connection.execute(BY_HAND)
         connection.commit()
-        print("processor time of a writer per row, us\n"
-              f"  {'':28}  none  by hand  generated  over by hand", flush=True)
-        for name, (table, event, function, statement) in CASES.items():
-            connection.execute(f'CREATE TRIGGER hand AFTER {event} ON "{table}" '
-                               f"FOR EACH ROW EXECUTE FUNCTION {function}()")
-            is_child = name.startswith("child")
-            none, hand, generated = row_us(
-                connection, lambda: sweeper.execute("VACUUM"), table, statement, [
-                    lambda name: False,
-                    lambda name: name == "hand",
-                    lambda name: name.startswith("bitdex") and name.endswith("_c") == is_child,
-                ])
-            connection.execute(f'DROP TRIGGER hand ON "{table}"')
-            print(f"  {name:28}{none:6.1f}{hand:9.1f}{generated:11.1f}"
-                  f"{generated / hand:14.2f}", flush=True)
+        modes = [lambda name: False, lambda name: name.startswith("hand"),
+                 lambda name: name.startswith("bitdex") and not name.endswith("_t")]
+        for is_single in (False, True):
+            unit = "one row each" if is_single else f"{ROWS} rows each"
+            print(f"processor time of a writer per row, us, transactions of {unit}\n"
+                  f"  {'':34}   none  by hand  generated  over by hand", flush=True)
+            for name, (table, event, functions, *statements) in CASES.items():
+                fill(connection)
+                create_by_hand(connection, table, event, functions)
+                print_case(name, runs_us(connection, lambda: sweeper.execute("VACUUM"), table,
+                                         statements[is_single], is_single, modes))
+                for number in range(len(functions)):
+                    connection.execute(f'DROP TRIGGER hand{number} ON "{table}"')
+                connection.commit()

@@ -65,7 +65,7 @@ static const char statement_head[] =
 static const char statement_tail[] =
     "), written AS (INSERT INTO bitdex_cursors AS c (replica_id, ownership, last_outbox_id,"
     " committed_offset, epoch, seq, source_clock, complete)"
-    " SELECT $1 || partition, held + 1, row_id, committed, epoch, seq,"
+    " SELECT $1 || partition::text, held + 1, row_id, committed, epoch, seq,"
     " to_timestamp(nullif(clock_us, 0) / 1e6), complete FROM legacy, n WHERE NOT stands"
     " ON CONFLICT (replica_id) DO UPDATE SET"
     " ownership = c.ownership + (EXCLUDED.ownership = 1)::int,"
@@ -76,7 +76,7 @@ static const char statement_tail[] =
     " AND c.committed_offset <= EXCLUDED.committed_offset)"
     " RETURNING replica_id, ownership)"
     " SELECT stands, partition, ownership FROM legacy, n LEFT JOIN written"
-    " ON replica_id = $1 || partition";
+    " ON replica_id = $1 || partition::text";
 
 static struct cursor_table_place *
 cursor_table_place(struct cursor_table *table, int32_t partition)

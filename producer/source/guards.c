@@ -75,7 +75,8 @@ guard_check_tables(struct pg *pg, const struct config *config, struct error *err
 {
     struct buffer sql = {0};
     struct pg_result *result;
-    buffer_append_text(&sql, "SELECT string_agg(DISTINCT name, ', ') FROM unnest(ARRAY[NULL");
+    buffer_append_text(&sql,
+                       "SELECT string_agg(DISTINCT name, ', ') FROM pg_catalog.unnest(ARRAY[NULL");
     append_tables(&sql, config);
     buffer_append_text(&sql, "]::text[]) AS name WHERE to_regclass(name) IS NULL");
     int rc = pg_query(pg, buffer_string(&sql), 0, NULL, &result, err);

@@ -8,21 +8,24 @@
 /* A domain is told apart, printed and looked up as its base type. */
 static const char columns_sql[] =
     "WITH RECURSIVE base(attnum, oid) AS ("
-    " SELECT attnum, atttypid FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND"
+    " SELECT attnum, atttypid FROM pg_attribute WHERE attrelid = $1::regclass::oid AND attnum > 0 "
+    "AND"
     "  NOT attisdropped"
     " UNION ALL SELECT attnum, typbasetype FROM base JOIN pg_type USING (oid) WHERE typtype = 'd'"
     ") SELECT attname, quote_ident(nspname) || '.' || quote_ident(own.typname),"
-    " CASE WHEN type.typtype = 'e' OR type.oid IN ('int2'::regtype, 'int4'::regtype,"
-    "  'int8'::regtype, 'bool'::regtype, 'uuid'::regtype, 'timestamp'::regtype,"
-    "  'timestamptz'::regtype, 'date'::regtype) THEN 'equal'"
-    " WHEN type.oid IN ('text'::regtype, 'varchar'::regtype, 'name'::regtype) THEN 'text'"
+    " CASE WHEN type.typtype = 'e' OR type.oid IN ('int2'::regtype::oid, 'int4'::regtype::oid,"
+    "  'int8'::regtype::oid, 'bool'::regtype::oid, 'uuid'::regtype::oid, 'timestamp'::regtype::oid,"
+    "  'timestamptz'::regtype::oid, 'date'::regtype::oid) THEN 'equal'"
+    " WHEN type.oid IN ('text'::regtype::oid, 'varchar'::regtype::oid, 'name'::regtype::oid) THEN "
+    "'text'"
     " ELSE 'image' END,"
-    " type.oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype),"
-    " type.typtype = 'e' OR type.oid IN ('text'::regtype, 'varchar'::regtype, 'name'::regtype,"
-    "  'bpchar'::regtype, 'uuid'::regtype),"
-    " type.typtype = 'e' OR type.typnamespace = 'pg_catalog'::regnamespace"
+    " type.oid IN ('int2'::regtype::oid, 'int4'::regtype::oid, 'int8'::regtype::oid),"
+    " type.typtype = 'e' OR type.oid IN ('text'::regtype::oid, 'varchar'::regtype::oid, "
+    "'name'::regtype::oid,"
+    "  'bpchar'::regtype::oid, 'uuid'::regtype::oid),"
+    " type.typtype = 'e' OR type.typnamespace = 'pg_catalog'::regnamespace::oid"
     " FROM base JOIN pg_type AS type ON type.oid = base.oid AND type.typtype <> 'd'"
-    " JOIN pg_attribute AS column_ ON attrelid = $1::regclass AND column_.attnum = base.attnum"
+    " JOIN pg_attribute AS column_ ON attrelid = $1::regclass::oid AND column_.attnum = base.attnum"
     " JOIN pg_type AS own ON own.oid = atttypid"
     " JOIN pg_namespace ON pg_namespace.oid = own.typnamespace ORDER BY base.attnum";
 
@@ -89,15 +92,17 @@ catalogue_columns_read(struct pg *pg, struct arena *arena, struct entry_table *t
         rc = catalogue_name_read(
             pg, arena,
             "SELECT attname FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND"
-            " attnum = conkey[1] WHERE contype = 'p' AND conrelid = $1::regclass AND"
-            " cardinality(conkey) = 1 AND atttypid IN ('int2'::regtype, 'int4'::regtype,"
-            " 'int8'::regtype)",
+            " attnum = conkey[1] WHERE contype = 'p' AND conrelid = $1::regclass::oid AND"
+            " pg_catalog.cardinality(conkey) = 1 AND atttypid IN ('int2'::regtype::oid, "
+            "'int4'::regtype::oid,"
+            " 'int8'::regtype::oid)",
             1, &table->quoted, &table->id_column, err);
     if (rc == 0)
-        rc = read_names(pg, arena, table,
-                        "SELECT attname FROM pg_partitioned_table, unnest(partattrs) WITH"
-                        " ORDINALITY AS key(number, place) JOIN pg_attribute ON attnum = number"
-                        " WHERE partrelid = $1::regclass AND attrelid = partrelid ORDER BY place",
-                        &table->partition_keys, &table->partition_key_count, err);
+        rc = read_names(
+            pg, arena, table,
+            "SELECT attname FROM pg_partitioned_table, pg_catalog.unnest(partattrs) WITH"
+            " ORDINALITY AS key(number, place) JOIN pg_attribute ON attnum = number"
+            " WHERE partrelid = $1::regclass::oid AND attrelid = partrelid ORDER BY place",
+            &table->partition_keys, &table->partition_key_count, err);
     return rc;
 }

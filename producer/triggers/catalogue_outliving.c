@@ -26,14 +26,15 @@ read_foreign_key(struct pg *pg, const struct entry *direct, const struct entry_t
     const char *const params[] = {table->quoted, column, direct->table.quoted,
                                   direct->trigger->slot_field};
     CHECK(direct->trigger->kind == TRIGGER_DIRECT);
-    int rc = pg_query(pg,
-                      "SELECT EXISTS (SELECT FROM pg_constraint JOIN pg_attribute AS own ON"
-                      " own.attrelid = conrelid AND own.attnum = conkey[1] JOIN pg_attribute AS"
-                      " other ON other.attrelid = confrelid AND other.attnum = confkey[1] WHERE"
-                      " contype = 'f' AND conrelid = $1::regclass AND cardinality(conkey) = 1 AND"
-                      " own.attname = $2 AND confrelid = $3::regclass AND other.attname = $4 AND"
-                      " convalidated AND NOT condeferrable)",
-                      4, params, &result, err);
+    int rc = pg_query(
+        pg,
+        "SELECT EXISTS (SELECT FROM pg_constraint JOIN pg_attribute AS own ON"
+        " own.attrelid = conrelid AND own.attnum = conkey[1] JOIN pg_attribute AS"
+        " other ON other.attrelid = confrelid AND other.attnum = confkey[1] WHERE"
+        " contype = 'f' AND conrelid = $1::regclass::oid AND pg_catalog.cardinality(conkey) = 1 AND"
+        " own.attname = $2 AND confrelid = $3::regclass::oid AND other.attname = $4 AND"
+        " convalidated AND NOT condeferrable)",
+        4, params, &result, err);
     if (rc != 0)
         return rc;
     CHECK(pg_rows(result) == 1);
