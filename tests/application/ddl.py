@@ -59,7 +59,8 @@ def rename_label(rng, application):
 
 
 def drop_column(rng, application):
-    """A tracked column goes with its field."""
+    """A tracked column goes with its field, and with the triggers of its table: the application
+    writes on, and what it writes until `triggers apply` has to be loaded."""
     entry = rng.choice([entry for entry in application.entries if entry.kind == "direct"])
     found = [value for value in entry.values[1:]
              if value.field != "postId" and len(entry.values) > 2]

@@ -96,6 +96,8 @@ class Case:
             self._change(twins, ddl.renames(self._rng, self.application))
         self._round(twins, check=False)
         twins.restart(self.application)
+        if any("DROP COLUMN" in change for change in self.changes):
+            twins.indexed.producer.command("load")
         twins.check(self.application, patient=True)
 
     def _change_partitions(self, twins):
