@@ -10,7 +10,7 @@ import random_case
 import servers
 
 SEED = int(os.environ.get("BITDEX_SEED", random.randrange(1 << 32)))
-SECONDS = float(os.environ.get("BITDEX_SECONDS", 60))
+SECONDS = float(os.environ.get("BITDEX_SECONDS", 45))
 
 
 class RandomApplication(unittest.TestCase):
