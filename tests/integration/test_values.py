@@ -96,8 +96,8 @@ class Values(GalleryCase):
 
     def test_f89_a_value_costs_itself(self):
         """An INSERT with such a value succeeds. The entity is alive with its other fields, the one
-        field is null, and the letter names row, field and reason; an update to it clears the field. Every
-        other way to read the row says the same: a refresh, a load, a verify."""
+        field is null, and the letter names row, field and reason; an update to it clears the field.
+        Every other way to read the row says the same: a refresh, a load, a verify."""
         rows = dict(enumerate(LOST, start=1))
         self.insert(rows)
         self.check_lost(rows)
