@@ -19,7 +19,8 @@ struct pg_result;
 enum { PG_SESSIONS_MAX = 16 };
 
 /* Connects and sets what our statements rely on: no timeouts (F13), synchronous commits, UTF-8,
- * UTC, ISO dates, READ COMMITTED, and an error instead of rows that row security would hide.
+ * UTC, ISO dates, the ways in which values are written (F88),
+ * READ COMMITTED, and an error instead of rows that row security would hide.
  * `session_name` is the application_name in pg_stat_activity. A peer that vanished is detected
  * within about a minute, unless `conninfo` sets other keepalives.
  *

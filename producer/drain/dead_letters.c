@@ -225,7 +225,8 @@ dead_letters_store(struct dead_letters *letters, struct error *err)
     status_end_server_call(session->status);
     if (rc != 0)
         return rc;
-    session->progress->shown.dead_letters += letters->pending_count;
+    progress_add_letters(session->progress, letters->pending_count,
+                         letters->pending[letters->pending_count - 1].reason);
     letters->pending_count = 0;
     arena_reset(&letters->pending_arena);
     return 0;

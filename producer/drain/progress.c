@@ -2,8 +2,9 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 
-enum { MEASURE_US = US_PER_S };
+enum { MEASURE_US = US_PER_S, LETTERS_WARN_US = 60 * US_PER_S };
 
 void
 progress_init(struct progress *progress, struct status *status)
@@ -28,6 +29,24 @@ progress_recover(struct progress *progress)
     CHECK(progress->shown.outstanding == 0);
     progress->failure = (struct error){0};
     progress->shown.failing = false;
+}
+
+void
+progress_add_letters(struct progress *progress, uint64_t count, const char *reason)
+{
+    int64_t now_us = clock_monotonic_us();
+    CHECK(count > 0);
+    CHECK(reason[0] != '\0');
+    progress->shown.dead_letters += count;
+    progress->letters_to_warn += count;
+    if (progress->letters_warned_us != 0 && now_us - progress->letters_warned_us < LETTERS_WARN_US)
+        return;
+    log_warn("drain",
+             "%llu dead letters since the last warning, one of them: %s (bitdex-producer"
+             " dead-letters list)",
+             (unsigned long long)progress->letters_to_warn, reason);
+    progress->letters_to_warn = 0;
+    progress->letters_warned_us = now_us;
 }
 
 int64_t

@@ -17,6 +17,8 @@ struct progress {
     struct error failure;           /* code 0: none */
     uint64_t measured_rows;         /* shown.rows at measured_us */
     int64_t measured_us;            /* monotonic */
+    uint64_t letters_to_warn;       /* dead letters since the last warning */
+    int64_t letters_warned_us;      /* monotonic; 0: never */
 };
 
 void progress_init(struct progress *progress, struct status *status);
@@ -25,6 +27,10 @@ void progress_init(struct progress *progress, struct status *status);
 void progress_fail(struct progress *progress, const struct error *err);
 /* Everything that was sent is acknowledged. */
 void progress_recover(struct progress *progress);
+
+/* `count` dead letters were stored; `reason` is that of one of them. The log warns of them, at once
+ * and then at most once a minute (F109). */
+void progress_add_letters(struct progress *progress, uint64_t count, const char *reason);
 
 /* An estimate, because ids have gaps and some rows were sent before rows with lower ids. */
 int64_t progress_backlog_rows(int64_t max_row_id, int64_t last_row_id);

@@ -266,9 +266,14 @@ refreshes_store_letters(struct refreshes *refreshes, struct error *err)
     int rc = job_add_dead_letters(session->pg, &session->owner, JOB_OF_ANSWERS,
                                   session->window.tick, problems, err);
     status_end_server_call(session->status);
-    if (rc == 0)
-        session->progress->shown.dead_letters += problems->count;
-    return rc;
+    if (rc != 0)
+        return rc;
+    const struct load_problem *first = &problems->items[0];
+    char *reason = memory_format("entity %lld, field \"%.*s\": %.*s", (long long)first->entity_id,
+                                 TEXT_ARGS(first->field), TEXT_ARGS(first->reason));
+    progress_add_letters(session->progress, problems->count, reason);
+    free(reason);
+    return 0;
 }
 
 /* How long the target is not read after this. */

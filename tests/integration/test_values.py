@@ -65,10 +65,29 @@ KEPT = [
 
 
 
+# Of the database, for every session of the application's and of ours.
+SETTINGS = {
+    "extra_float_digits": "-6", "bytea_output": "escape", "standard_conforming_strings": "off",
+    "escape_string_warning": "off", "quote_all_identifiers": "on", "DateStyle": "German",
+    "IntervalStyle": "iso_8601", "TimeZone": "Asia/Kathmandu", "row_security": "on",
+    "default_transaction_isolation": "serializable", "statement_timeout": "5s",
+    "idle_in_transaction_session_timeout": "5s", "client_encoding": "LATIN1",
+    "transform_null_equals": "on",
+}
+
+
 class Values(GalleryCase):
+    settings = {}
+
     def setUp(self):
         super().setUp()
+        with self.pipeline.connect(autocommit=True) as owner:
+            (database,) = owner.execute("SELECT current_database()").fetchone()
+            for name, value in self.settings.items():
+                owner.execute(f"ALTER DATABASE \"{database}\" SET {name} = '{value}'")
         self.create_schema(SCHEMA, TRIGGERS)
+        # how this test's own literals are read
+        self.execute("SET standard_conforming_strings = on; SET client_encoding = 'UTF8'")
         self.pipeline.start()
 
     def fields(self, entity):
@@ -111,9 +130,21 @@ class Values(GalleryCase):
         shown = self.command("show", str(letters[1]["row_id"]))
         self.assertIn("string with a NUL", shown)
         self.assertIn('"field": "doc"', shown)
+        self.check_warning()
         self.check_retry(rows)
         self.check_load(rows)
         self.check_update()
+
+    def check_warning(self):
+        """F109: the log warns of lost values with field and reason, at most once a minute."""
+        warnings = [
+            line
+            for line in self.pipeline.producer.log.read_text().splitlines()
+            if "dead letters since the last warning" in line
+        ]
+        self.assertTrue(1 <= len(warnings) <= 2, warnings)
+        self.assertIn("level=warn", warnings[0])
+        self.assertIn("field", warnings[0])
 
     def check_retry(self, rows):
         """A retried value that is still invalid requests nothing more and keeps one open letter."""
@@ -180,6 +211,24 @@ class Values(GalleryCase):
         self.pipeline.producer.start()
         self.assertEqual(self.fields(5), {"level": 3})
         self.assertEqual([letter["row_id"] for letter in self.letters()], [row_id])
+
+
+class SettingsOfTheDatabase(Values):
+    """F88: the same with settings of the database that change how values are written and read."""
+
+    settings = SETTINGS
+    test_f89_a_value_costs_itself = None
+    test_f79_f89_a_resumed_window_follows_the_stored_verdict = None
+
+    def test_f88_settings_decide_nothing(self):
+        """Applied triggers are equal to the configuration, and a number has all its digits."""
+        done = self.pipeline.producer.command("triggers", "diff", check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.execute("RESET ALL")
+        self.execute(
+            r"INSERT INTO item (id, rating, name) VALUES (1, 1234567890123, E'a\\b \"c\"')"
+        )
+        self.assertEqual(self.fields(1), {"rating": 1234567890123, "name": 'a\\b "c"'})
 
 
 if __name__ == "__main__":
