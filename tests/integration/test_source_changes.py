@@ -9,6 +9,7 @@ import json
 import time
 import unittest
 
+import psycopg
 import topic
 from case import GalleryCase
 
@@ -293,6 +294,23 @@ class Requests(SourceChangesCase):
                     answered = i
             self.assertLess(begun, ended)
             self.assertLess(ended, answered)
+
+    def test_f87_truncate(self):
+        """TRUNCATE asks for all rows of what it empties, also under a snapshot that does not see
+        them, and of one partition."""
+        with self.pipeline.connect() as old:
+            old.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            old.execute("SELECT FROM post LIMIT 1")
+            self.voided = self.count_voided()
+            self.execute("INSERT INTO item_tag VALUES (1, 70), (3, 71)")
+            self.execute("INSERT INTO item (id, level) VALUES (2, 9), (102, 9)")
+            old.execute("TRUNCATE item_tag, item")
+            old.execute("INSERT INTO item (id, level, post) VALUES (5, 5, 5), (150, 6, 6)")
+        self.wait_for_load(set().union(*FIELDS.values()), "all rows may have changed")
+        self.change("TRUNCATE item_2")
+        self.wait_for_load(FIELDS["item"] | FIELDS["post"], "all rows may have changed")
+        self.assertFalse(self.entity(150)["alive"])
+        self.assertTrue(self.entity(5)["alive"])
 
     def test_requests_while_a_load_runs(self):
         """A load that is running may have read before: it does not count, and what comes meanwhile
