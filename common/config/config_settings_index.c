@@ -211,8 +211,8 @@ static const struct setting trigger_settings[] = {
      .choices = on_truncate_words,
      .fallback = ON_TRUNCATE_REFUSE,
      .meaning =
-         "What a TRUNCATE does: `refuse` makes it fail, `emit` writes the ops of deleting every "
-         "row."},
+         "What a TRUNCATE does: `refuse` makes it fail, `emit` writes a request for all rows, "
+         "which a load answers."},
     {.name = "field",
      .type = SETTING_TEXT,
      AT(config_trigger, field),

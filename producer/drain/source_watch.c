@@ -14,8 +14,6 @@
 #include "producer/source/source_signature.h"
 #include "producer/source/source_tables.h"
 
-enum { POLL_US = 5 * US_PER_S };
-
 struct source_watch {
     struct session *session;
     struct source_loads *loads;
@@ -186,7 +184,8 @@ source_watch_poll(struct source_watch *watch, struct error *err)
     struct pg_result *result;
     bool locked;
     CHECK(publisher_flushed(session->publisher));
-    if (watch->polled_us != 0 && now_us - watch->polled_us < POLL_US)
+    int64_t interval_us = (int64_t)session->config->producer.watch_interval_ms * US_PER_MS;
+    if (watch->polled_us != 0 && now_us - watch->polled_us < interval_us)
         return 0;
     watch->polled_us = now_us;
     status_begin_server_call(session->status);

@@ -1,6 +1,6 @@
 /* The watch over the tables under `triggers`: finds what changes their rows without a trigger
- * (source_signature.h), about every five seconds and when a session begins, also if it happened
- * while no producer ran.
+ * (source_signature.h), every producer.watch_interval_ms and when a session begins, also if it
+ * happened while no producer ran.
  *
  *     difference --> fields voided --> saved, with the reason --> load wanted --> it is done
  *

@@ -51,6 +51,7 @@ SELECT i.id, jsonb_strip_nulls(jsonb_build_object('level', level, 'kind', kind::
 FROM item AS i LEFT JOIN post ON post.id = i.post
 """
 IDS = 400
+WATCH_MS = 200
 FIELDS = {"item": {"", "level", "kind", "post"}, "item_tag": {"tags"}, "post": {"title"}}
 
 
@@ -58,6 +59,9 @@ class SourceChangesCase(GalleryCase):
     def setUp(self):
         super().setUp()
         self.create_schema(SCHEMA, CONFIG)
+        text = self.pipeline.config.read_text()
+        self.pipeline.config.write_text(
+            text.replace("producer: {", f"producer: {{ watch_interval_ms: {WATCH_MS},"))
         self.producer = self.pipeline.producer
         self.pipeline.start()
         self.producer.command("load")
@@ -255,7 +259,7 @@ class Watch(SourceChangesCase):
         self.execute("CREATE TABLE item_3 PARTITION OF item FOR VALUES FROM (200) TO (300)")
         with self.pipeline.connect() as blocker:
             blocker.execute("LOCK TABLE item_3")
-            time.sleep(6)
+            time.sleep(3 * WATCH_MS / 1000)
             self.execute("UPDATE item SET level = 6 WHERE id = 1")
             self.wait_until(lambda: self.entity(1)["fields"]["level"] == 6, "waits for a lock")
         self.wait_until_seen()
