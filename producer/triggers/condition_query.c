@@ -26,7 +26,7 @@ static const char common_relations[] =
     " relnamespace ORDER BY member, entry)"
     ", own_function(oid, owner) AS MATERIALIZED ("
     "SELECT oid, proowner FROM pg_proc WHERE starts_with(obj_description(oid, 'pg_proc'),"
-    " 'bitdex-producer ') OR proname ~ '^bitdex_.*_ops_[0-9a-f]{8}')"
+    " 'bitdex-producer ') OR proname ~ '^bitdex_.*_ops_[0-9a-f]{8}'::text)"
     ", foreign_key(relation, key, parent, parent_key, name, is_valid, is_deferrable) AS ("
     "SELECT conrelid, child.attname, confrelid, parent.attname, conname, convalidated,"
     " condeferrable FROM pg_constraint JOIN pg_attribute AS child ON child.attrelid = conrelid AND"

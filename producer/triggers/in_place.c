@@ -22,7 +22,7 @@ enum {
 };
 
 #define QUOTED(column) "'\"' || replace(" column ", '\"', '\"\"') || '\"'"
-#define NAMED_BY_US "'^bitdex_.*_[0-9a-f]{8}(_[tc])?$'"
+#define NAMED_BY_US "'^bitdex_.*_[0-9a-f]{8}(_[tc])?$'::text"
 #define SCHEMA(oid) \
     "(SELECT " QUOTED("nspname") " FROM pg_namespace WHERE pg_namespace.oid = " oid ")"
 #define TABLE(oid)                                                                           \
@@ -44,7 +44,7 @@ enum {
     "  , ', ' ORDER BY copy.tgrelid) FROM (" COPIES " AND NOT " FIRES("copy") ") AS copy), '')" \
     "  ELSE " TABLE("tgrelid") " END," \
     " pg_catalog.obj_description(tgfoid, 'pg_proc') IS NULL AND proname ~" \
-    "  '^bitdex_.*_ops_[0-9a-f]{8}' AND NOT EXISTS (SELECT FROM pg_trigger AS other" \
+    "  '^bitdex_.*_ops_[0-9a-f]{8}'::text AND NOT EXISTS (SELECT FROM pg_trigger AS other" \
     "  WHERE other.tgfoid = pg_trigger.tgfoid AND other.oid <>" \
     "  pg_trigger.oid AND other.tgparentid = '0')," \
     " pg_trigger.oid" \

@@ -9,11 +9,10 @@ static const char triggers_sql[] =
     "SELECT quote_ident(tgname), tgrelid::regclass::text FROM pg_trigger JOIN pg_proc ON "
     "pg_proc.oid"
     " = tgfoid WHERE NOT tgisinternal AND tgparentid = '0' AND tgenabled <> 'D' AND tgname ~"
-    " '^bitdex_.*_[0-9a-f]{8}(_[tc])?$' AND pg_catalog.obj_description(pg_trigger.oid, "
-    "'pg_trigger') IS NULL"
-    " AND strpos(prosrc, 'BitdexOps') > 0 AND NOT EXISTS (SELECT FROM "
-    "pg_catalog.unnest($1::text[]) AS name"
-    " WHERE to_regclass(name)::oid = coalesce(pg_partition_root(tgrelid)::oid, tgrelid))"
+    " '^bitdex_.*_[0-9a-f]{8}(_[tc])?$'::text AND pg_catalog.obj_description(pg_trigger.oid,"
+    " 'pg_trigger') IS NULL AND strpos(prosrc, 'BitdexOps') > 0 AND NOT EXISTS (SELECT FROM"
+    " pg_catalog.unnest($1::text[]) AS name WHERE to_regclass(name)::oid ="
+    " coalesce(pg_partition_root(tgrelid)::oid, tgrelid))"
     " ORDER BY tgrelid, tgname";
 
 /* Appends an element of a Postgres array. */

@@ -36,18 +36,22 @@ append_form(struct buffer *out, enum entry_form form, const char *source)
                              source, source);
         break;
     case FORM_JSON:
-        buffer_append_format(out,
-                             "CASE jsonb_typeof(%s::jsonb) WHEN 'null' THEN NULL WHEN 'object' THEN"
-                             " to_jsonb(%s::text) ELSE %s::jsonb END",
-                             source, source, source);
+        buffer_append_format(
+            out,
+            "CASE pg_catalog.jsonb_typeof(%s::jsonb) WHEN 'null' THEN NULL WHEN 'object' THEN"
+            " pg_catalog.to_jsonb(%s::text) ELSE %s::jsonb END",
+            source, source, source);
         break;
     case FORM_ARRAY:
-        buffer_append_format(out, "jsonb_path_query_array(to_jsonb(%s), '$[*] ? (@ != null)')",
-                             source);
+        buffer_append_format(
+            out, "pg_catalog.jsonb_path_query_array(pg_catalog.to_jsonb(%s), '$[*] ? (@ != null)')",
+            source);
         break;
     case FORM_TEXT_ARRAY:
-        buffer_append_format(
-            out, "jsonb_path_query_array(to_jsonb(%s::text[]), '$[*] ? (@ != null)')", source);
+        buffer_append_format(out,
+                             "pg_catalog.jsonb_path_query_array(pg_catalog.to_jsonb(%s::text[]), "
+                             "'$[*] ? (@ != null)')",
+                             source);
         break;
     case FORM_TEXT:
         buffer_append_format(out, "%s::text", source);
@@ -112,7 +116,7 @@ append_single_placeholder(struct buffer *out, const struct entry_placeholder *pl
 {
     bool is_list = placeholder->context == CONTEXT_LIST;
     CHECK(placeholder->context <= CONTEXT_ITEM);
-    buffer_append_text(out, is_list ? "'[' || to_jsonb(" : "to_jsonb(");
+    buffer_append_text(out, is_list ? "'[' || pg_catalog.to_jsonb(" : "pg_catalog.to_jsonb(");
     append_form(out, placeholder->form, source);
     buffer_append_text(out, is_list ? ")::text || ']'" : ")::text");
 }

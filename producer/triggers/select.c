@@ -54,7 +54,7 @@ select_append_value(struct buffer *out, const struct entry_value *value)
 {
     bool is_json = value->wire == WIRE_JSON;
     CHECK(value->wire <= WIRE_JSON);
-    buffer_append_text(out, is_json ? ", to_jsonb(" : ", ");
+    buffer_append_text(out, is_json ? ", pg_catalog.to_jsonb(" : ", ");
     row_sql_append_value(out, value, ROW);
     buffer_append_text(out, is_json ? ")::text" : "");
 }
@@ -343,7 +343,7 @@ append_key_rows(struct buffer *out, const struct select_keys *keys)
 {
     CHECK(keys->column_count > 0);
     if (keys->column_count == 1) {
-        buffer_append_text(out, "unnest(");
+        buffer_append_text(out, "pg_catalog.unnest(");
         append_key_array(out, keys, keys->types[0]);
         buffer_append_text(out, ") WITH ORDINALITY AS _keys(_key, _number)");
         return;
@@ -354,7 +354,7 @@ append_key_rows(struct buffer *out, const struct select_keys *keys)
         append_key_name(out, keys, i);
         buffer_append_text(out, ", ");
     }
-    buffer_append_text(out, "_number FROM unnest(");
+    buffer_append_text(out, "_number FROM pg_catalog.unnest(");
     append_key_array(out, keys, "jsonb");
     buffer_append_text(out, ") WITH ORDINALITY AS _texts(_json, _number)) AS _keys");
 }

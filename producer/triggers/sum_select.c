@@ -42,7 +42,7 @@ append_raw(struct buffer *out, const struct entry_value *value)
 {
     bool is_text = value->wire == WIRE_TEXT;
     if (value->wire == WIRE_JSON)
-        buffer_append_text(out, "to_jsonb(");
+        buffer_append_text(out, "pg_catalog.to_jsonb(");
     else if (is_text)
         buffer_append_text(out, value->is_padded ? "textin(bpcharout(" : "(");
     row_sql_append_value(out, value, "_row");
@@ -57,7 +57,7 @@ static void
 append_json_integer(struct buffer *out, const char *at)
 {
     buffer_append_format(out,
-                         "CASE WHEN jsonb_typeof(%s) <> 'number' THEN NULL"
+                         "CASE WHEN pg_catalog.jsonb_typeof(%s) <> 'number' THEN NULL"
                          " WHEN %s::numeric BETWEEN -9223372036854775808 AND 9223372036854775807"
                          " AND trunc(%s::numeric) = %s::numeric THEN %s::bigint END",
                          at, at, at, at, at);
@@ -106,8 +106,9 @@ append_boolean(struct buffer *out, const struct entry_value *value, const char *
         buffer_append_format(out, "%s::integer::bigint", at);
     else if (value->wire == WIRE_JSON)
         buffer_append_format(
-            out, "CASE jsonb_typeof(%s) WHEN 'boolean' THEN %s::boolean::integer::bigint END", at,
-            at);
+            out,
+            "CASE pg_catalog.jsonb_typeof(%s) WHEN 'boolean' THEN %s::boolean::integer::bigint END",
+            at, at);
     else
         buffer_append_text(out, "NULL::bigint");
 }
@@ -121,7 +122,7 @@ append_string(struct buffer *out, const struct entry_value *value, const char *a
                              at);
     else if (value->wire == WIRE_JSON)
         buffer_append_format(out,
-                             "CASE jsonb_typeof(%s) WHEN 'string' THEN CASE WHEN"
+                             "CASE pg_catalog.jsonb_typeof(%s) WHEN 'string' THEN CASE WHEN"
                              " octet_length(%s #>> '{}') <= %u THEN %s #>> '{}' END END",
                              at, at, bytes_max, at);
     else
@@ -269,15 +270,17 @@ append_items(struct buffer *out)
 {
     const struct ops_limits *limits = &ops_limits_default;
     buffer_append_text(out, ", LATERAL (SELECT CASE WHEN count(*) = count(_item) AND count(*) <= ");
-    buffer_append_format(out, "%u THEN array_agg(_item) END AS _items FROM (SELECT ",
+    buffer_append_format(out, "%u THEN pg_catalog.array_agg(_item) END AS _items FROM (SELECT ",
                          limits->array_items);
     append_json_integer(out, "_element");
-    buffer_append_format(out,
-                         " AS _item FROM jsonb_array_elements(CASE jsonb_typeof(_v0) WHEN 'array'"
-                         " THEN CASE WHEN octet_length(_v0::text) <= %u THEN _v0 END"
-                         " WHEN 'number' THEN jsonb_build_array(_v0) END) AS _elements(_element)",
-                         limits->row_bytes);
-    buffer_append_text(out, ") AS _list) AS _lists, unnest(_items) AS _values(_value)");
+    buffer_append_format(
+        out,
+        " AS _item FROM pg_catalog.jsonb_array_elements(CASE pg_catalog.jsonb_typeof(_v0) WHEN "
+        "'array'"
+        " THEN CASE WHEN octet_length(_v0::text) <= %u THEN _v0 END"
+        " WHEN 'number' THEN pg_catalog.jsonb_build_array(_v0) END) AS _elements(_element)",
+        limits->row_bytes);
+    buffer_append_text(out, ") AS _list) AS _lists, pg_catalog.unnest(_items) AS _values(_value)");
 }
 
 /* Rows of _id and _value. */

@@ -736,7 +736,9 @@ check_query(struct arena *arena, const char *query, enum entry_form form, const 
     buffer_free(&sql);
 }
 
-#define LIST(x) "nullif(jsonb_path_query_array(to_jsonb(" x "), '$[*] ? (@ != null)'), '[]')::text"
+#define LIST(x)                                                       \
+    "nullif(pg_catalog.jsonb_path_query_array(pg_catalog.to_jsonb(" x \
+    "), '$[*] ? (@ != null)'), '[]')::text"
 
 static void
 test_F17_placeholders_are_written_for_their_place(void **state)
@@ -746,16 +748,18 @@ test_F17_placeholders_are_written_for_their_place(void **state)
     arena_init(&arena);
     check_query(&arena, "f eq 1", FORM_PLAIN, "'f eq 1'");
     check_query(&arena, "f eq {a} AND g eq 2", FORM_PLAIN,
-                "'f eq ' || to_jsonb(NEW.\"a\")::text || ' AND g eq 2'");
-    check_query(&arena, "f eq '{a}'", FORM_PLAIN, "'f eq ' || to_jsonb(NEW.\"a\")::text");
+                "'f eq ' || pg_catalog.to_jsonb(NEW.\"a\")::text || ' AND g eq 2'");
+    check_query(&arena, "f eq '{a}'", FORM_PLAIN,
+                "'f eq ' || pg_catalog.to_jsonb(NEW.\"a\")::text");
     check_query(&arena, "f in {a}", FORM_PLAIN,
-                "'f in ' || '[' || to_jsonb(NEW.\"a\")::text || ']'");
+                "'f in ' || '[' || pg_catalog.to_jsonb(NEW.\"a\")::text || ']'");
     check_query(&arena, "f in {a}", FORM_ARRAY, "'f in ' || " LIST("NEW.\"a\""));
     check_query(&arena, "f IN {a}", FORM_JSON, "'f IN ' || " LIST("NEW.\"a\"::jsonb"));
     check_query(&arena, "f in [{a}]", FORM_ARRAY,
                 "'f in [' || btrim(" LIST("NEW.\"a\"") ", '[]') || ']'");
     check_query(&arena, "f in [{a}, {b}]", FORM_PLAIN,
-                "'f in [' || to_jsonb(NEW.\"a\")::text || ', ' || to_jsonb(NEW.\"b\")::text"
+                "'f in [' || pg_catalog.to_jsonb(NEW.\"a\")::text || ', ' || "
+                "pg_catalog.to_jsonb(NEW.\"b\")::text"
                 " || ']'");
     arena_free(&arena);
 }

@@ -116,8 +116,9 @@ test_F109_a_scaled_column_is_an_exact_number(void **state)
     make_entry((struct config_trigger){
         .slot_field = "id", .track_fields = &scaled, .track_field_count = 1});
     entry.values[0].wire = WIRE_JSON;
-    assert_begins(range_of(&everything),
-                  "SELECT _row.\"id\", to_jsonb(((_row.\"price\")::numeric * 1e18))::text FROM");
+    assert_begins(
+        range_of(&everything),
+        "SELECT _row.\"id\", pg_catalog.to_jsonb(((_row.\"price\")::numeric * 1e18))::text FROM");
 }
 
 static void
@@ -132,17 +133,20 @@ test_F84_values_have_the_forms_of_the_trigger_functions(void **state)
         const char *sql;
     } cases[] = {
         {FORM_PLAIN, WIRE_INTEGER, "_row.\"order\""},
-        {FORM_PLAIN, WIRE_JSON, "to_jsonb(_row.\"order\")::text"},
+        {FORM_PLAIN, WIRE_JSON, "pg_catalog.to_jsonb(_row.\"order\")::text"},
         {FORM_SECONDS, WIRE_INTEGER,
          "CASE _row.\"order\" WHEN 'infinity' THEN 9e15 WHEN '-infinity' THEN -9e15 ELSE"
          " floor(extract(epoch FROM _row.\"order\")) END::bigint"},
         {FORM_JSON, WIRE_JSON,
-         "to_jsonb(CASE jsonb_typeof(_row.\"order\"::jsonb) WHEN 'null' THEN NULL WHEN 'object'"
-         " THEN to_jsonb(_row.\"order\"::text) ELSE _row.\"order\"::jsonb END)::text"},
+         "pg_catalog.to_jsonb(CASE pg_catalog.jsonb_typeof(_row.\"order\"::jsonb) WHEN 'null' THEN "
+         "NULL WHEN 'object'"
+         " THEN pg_catalog.to_jsonb(_row.\"order\"::text) ELSE _row.\"order\"::jsonb END)::text"},
         {FORM_ARRAY, WIRE_JSON,
-         "to_jsonb(jsonb_path_query_array(to_jsonb(_row.\"order\"), '$[*] ? (@ != null)'))::text"},
+         "pg_catalog.to_jsonb(pg_catalog.jsonb_path_query_array(pg_catalog.to_jsonb(_row.\"order\")"
+         ", '$[*] ? (@ != null)'))::text"},
         {FORM_TEXT_ARRAY, WIRE_JSON,
-         "to_jsonb(jsonb_path_query_array(to_jsonb(_row.\"order\"::text[]),"
+         "pg_catalog.to_jsonb(pg_catalog.jsonb_path_query_array(pg_catalog.to_jsonb(_row.\"order\":"
+         ":text[]),"
          " '$[*] ? (@ != null)'))::text"},
         {FORM_TEXT, WIRE_TEXT, "_row.\"order\"::text"},
     };
@@ -289,9 +293,10 @@ make_pass(void)
     entry.key_column_count = 2;
 }
 
-#define QUERY                                                                              \
-    "(SELECT 'f in ' || nullif(jsonb_path_query_array(to_jsonb(_source.\"ids\"), '$[*] ?"  \
-    " (@ != null)'), '[]')::text FROM (SELECT ids FROM x WHERE y = _row.\"a\") AS _source" \
+#define QUERY                                                                                \
+    "(SELECT 'f in ' || "                                                                    \
+    "nullif(pg_catalog.jsonb_path_query_array(pg_catalog.to_jsonb(_source.\"ids\"), '$[*] ?" \
+    " (@ != null)'), '[]')::text FROM (SELECT ids FROM x WHERE y = _row.\"a\") AS _source"   \
     " LIMIT 1)"
 #define PARENTS                                                                      \
     "SELECT _row.\"a\"::text, _row.\"b\"::text, " QUERY ", _row.\"order\" FROM ONLY" \
@@ -317,8 +322,9 @@ static const struct text odd_keys[] = {TEXT("7"), TEXT("it's \"a\\b\"")};
 static const char *const key_a[] = {"a", "b"};
 static const char *const key_types[] = {"text", "int4"};
 static const struct select_keys two_keys = {key_a, key_types, 1, odd_keys, 2};
-#define KEY_ROWS                                                                                  \
-    "unnest(E'{\"7\",\"it''s \\\\\"a\\\\\\\\b\\\\\"\"}'::text[]) WITH ORDINALITY AS _keys(_key, " \
+#define KEY_ROWS                                                                                 \
+    "pg_catalog.unnest(E'{\"7\",\"it''s \\\\\"a\\\\\\\\b\\\\\"\"}'::text[]) WITH ORDINALITY AS " \
+    "_keys(_key, "                                                                               \
     "_number)"
 
 static void
@@ -345,9 +351,10 @@ test_keys_of_several_columns_are_found(void **state)
     static const struct text keys[] = {TEXT("[\"m1\", 1]")};
     static const struct select_keys pair = {key_a, key_types, 2, keys, 1};
     struct buffer out = {0};
-#define PAIR_ROWS                                                                               \
-    "(SELECT (_json ->> 0)::text AS _key0, (_json ->> 1)::int4 AS _key1, _number FROM"          \
-    " unnest(E'{\"[\\\\\"m1\\\\\", 1]\"}'::jsonb[]) WITH ORDINALITY AS _texts(_json, _number))" \
+#define PAIR_ROWS                                                                                 \
+    "(SELECT (_json ->> 0)::text AS _key0, (_json ->> 1)::int4 AS _key1, _number FROM"            \
+    " pg_catalog.unnest(E'{\"[\\\\\"m1\\\\\", 1]\"}'::jsonb[]) WITH ORDINALITY AS _texts(_json, " \
+    "_number))"                                                                                   \
     " AS _keys"
     make_pass();
     select_append_parents(&out, &entry, &first, 1, &pair);
@@ -378,7 +385,7 @@ test_a_parent_that_is_gone_is_known_by_its_key_alone(void **state)
     assert_false(select_query_is_key(&entry, &by_b));
     select_append_gone(&out, &entry, &first, 1, &two_keys);
     assert_string_equal(take(&out),
-                        "SELECT _number::text, 'f eq ' || to_jsonb(_row.\"a\")::text,"
+                        "SELECT _number::text, 'f eq ' || pg_catalog.to_jsonb(_row.\"a\")::text,"
                         " NULL FROM (SELECT _number, _key AS \"a\" FROM " KEY_ROWS ") AS _row");
 }
 
