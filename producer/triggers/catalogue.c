@@ -14,6 +14,7 @@
 #include "producer/triggers/catalogue_links.h"
 #include "producer/triggers/catalogue_table.h"
 #include "producer/triggers/catalogue_value.h"
+#include "producer/triggers/guard.h"
 #include "producer/triggers/row_sql.h"
 #include "producer/triggers/sql.h"
 
@@ -236,9 +237,11 @@ catalogue_read(struct pg *pg, struct arena *arena, struct entry *entry, struct e
     if (rc != 0 && rc != ERR_USAGE) /* which names the setting already */
         return error_wrap(err, rc, "cannot read the catalogue for triggers[%u], table %s",
                           entry->index, entry->trigger->table);
-    if (rc == 0)
-        entry_check(entry);
-    return rc;
+    if (rc != 0)
+        return rc;
+    guard_fill(entry, arena);
+    entry_check(entry);
+    return 0;
 }
 
 int

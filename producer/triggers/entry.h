@@ -63,6 +63,7 @@ struct entry_value {
     const char *type; /* catalogue; of an expression that is not a column: quoted, with schema */
     char type_name[ENTRY_TYPE_BYTES];   /* catalogue; as Postgres prints it: "double precision" */
     struct entry_dependence dependence; /* catalogue */
+    const char *guard;                  /* catalogue; guard.h; NULL: the expression cannot fail */
 };
 
 /* Where a {name} is in a fan-out's query: after `eq`, after `in`, or inside [...]. */
@@ -143,6 +144,7 @@ struct entry {
     /* The primary key of a fan-out without a child table; none: the table has none. */
     const char *const *key_columns;
     uint32_t key_column_count;
+    const char *filter_guard; /* guard.h; NULL: there is no filter, or it cannot fail */
     const char *outbox_schema;
     struct entry_dependence filter_dependence;
     /* Of a direct entry that deletes entities: those whose rows may outlive their entity (F78), by

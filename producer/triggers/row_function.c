@@ -1,10 +1,12 @@
 #include "producer/triggers/row_function.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/check.h"
 #include "common/config/config.h"
 #include "producer/triggers/digest.h"
+#include "producer/triggers/guard.h"
 #include "producer/triggers/mark.h"
 #include "producer/triggers/object_name.h"
 #include "producer/triggers/row_ops.h"
@@ -19,6 +21,9 @@ struct definition {
     const char *why;
     bool is_pair;             /* parameters _old and _new instead of _row */
     const char *returns;      /* type */
+    bool is_guard;            /* the expression is a literal, a body in PL/pgSQL */
+    const char *hashed;       /* for its name; NULL: all of the definition */
+    bool is_read;             /* also by loads, with the rights of their role */
     const struct entry *path; /* NULL: resolved in pg_catalog alone */
 };
 
@@ -87,19 +92,22 @@ add_function(struct builder *builder, struct definition definition, struct buffe
     append_path(&text, definition.path);
     buffer_append_format(&text, definition.is_pair ? "(_old %s, _new %s)" : "(" ROW " %s)", table,
                          table);
-    buffer_append_format(&text, " RETURNS %s\n    LANGUAGE sql\n    RETURN %s;\n",
-                         definition.returns, buffer_string(expression));
+    buffer_append_format(&text, " RETURNS %s\n    LANGUAGE %s%s;\n", definition.returns,
+                         definition.is_guard ? "plpgsql\n    AS " : "sql\n    RETURN ",
+                         buffer_string(expression));
     const char *defined = sql_take(builder->arena, &text);
     buffer_free(expression);
     struct trigger_object *object =
-        create_object(builder, OBJECT_ROW_FUNCTION, definition.what, definition.why, defined, hash);
+        create_object(builder, OBJECT_ROW_FUNCTION, definition.what, definition.why,
+                      definition.hashed != NULL ? definition.hashed : defined, hash);
     const char *name = qualify(builder, object->name);
     buffer_append_format(&text, "FUNCTION %s(%s%s%s)", name, table, definition.is_pair ? ", " : "",
                          definition.is_pair ? table : "");
     object->identity = sql_take(builder->arena, &text);
     append_path(&text, definition.path);
     buffer_append_format(&text, "CREATE FUNCTION %s%s", name, strchr(defined, '\n') + 1);
-    buffer_append_format(&text, "REVOKE ALL ON %s FROM PUBLIC;\n", object->identity);
+    if (!definition.is_read)
+        buffer_append_format(&text, "REVOKE ALL ON %s FROM PUBLIC;\n", object->identity);
     append_comment(&text, object);
     object->sql = sql_take(builder->arena, &text);
     trigger_objects_add(builder->objects, object);
@@ -107,6 +115,20 @@ add_function(struct builder *builder, struct definition definition, struct buffe
 }
 
 /* --- expressions of the configuration --- */
+
+/* A function that evaluates `sql`, and gives `otherwise` where that fails (guard.h). */
+static const char *
+add_guard(struct builder *builder, struct definition definition, const char *sql,
+          const char *otherwise)
+{
+    struct buffer body = {0};
+    CHECK(definition.path == NULL);
+    guard_append_body(&body, sql, otherwise);
+    definition.what = "guard";
+    definition.is_guard = true;
+    definition.is_read = true;
+    return add_function(builder, definition, &body);
+}
 
 static const char *
 add_filter(struct builder *builder, const struct entry *entry)
@@ -117,41 +139,102 @@ add_filter(struct builder *builder, const struct entry *entry)
     buffer_append_text(&expression, "(");
     sql_append_expression(&expression, entry->trigger->filter, ROW);
     buffer_append_text(&expression, ") IS TRUE");
-    return add_function(
-        builder, (struct definition){"filter", "the filter", false, "pg_catalog.bool", entry},
+    const char *filter = add_function(
+        builder,
+        (struct definition){
+            .what = "filter", .why = "the filter", .returns = "pg_catalog.bool", .path = entry},
         &expression);
+    if (entry->filter_guard == NULL)
+        return filter;
+    char *call = memory_format("%s(" ROW ")", filter);
+    filter =
+        add_guard(builder,
+                  (struct definition){.why = "the filter; null where it fails",
+                                      .returns = "pg_catalog.bool",
+                                      .hashed = guard_define(entry, entry->trigger->filter,
+                                                             "pg_catalog.bool", builder->arena)},
+                  call, "NULL");
+    CHECK(strcmp(filter, entry->filter_guard) == 0);
+    free(call);
+    return filter;
 }
 
-static const char *const *
-add_values(struct builder *builder, const struct entry *entry)
+/* For the readers: the value, null where it fails. */
+static void
+add_value_guard(struct builder *builder, const struct entry *entry, const struct entry_value *value,
+                const char *call)
 {
+    const char *guard =
+        add_guard(builder,
+                  (struct definition){.why = "an expression; null where it fails",
+                                      .returns = value->type,
+                                      .hashed = guard_define(entry, value->expression, value->type,
+                                                             builder->arena)},
+                  call, "NULL");
+    CHECK(strcmp(guard, value->guard) == 0);
+}
+
+/* For the triggers: the value as JSON; where it fails, an invalid value with the reason. */
+static const char *
+add_json_guard(struct builder *builder, const struct entry_value *value, const char *call)
+{
+    struct buffer form = {0};
+    row_sql_append_form(&form, value, call);
+    char *json = memory_format("pg_catalog.to_json(%s)::pg_catalog.text", buffer_string(&form));
+    const char *guard = add_guard(
+        builder,
+        (struct definition){.why = "an expression; an invalid value where it fails",
+                            .returns = "pg_catalog.text"},
+        json,
+        "'{\"invalid\": '::pg_catalog.text || pg_catalog.to_json(SQLERRM)::pg_catalog.text"
+        " || '}'::pg_catalog.text");
+    buffer_free(&form);
+    free(json);
+    return guard;
+}
+
+static void
+add_values(struct builder *builder, struct row_role *role)
+{
+    const struct entry *entry = role->entry;
     const char **names = arena_alloc(builder->arena, (entry->value_count + 1) * sizeof *names);
+    const char **guards = arena_alloc(builder->arena, (entry->value_count + 1) * sizeof *guards);
     for (uint32_t i = 0; i < entry->value_count; i++) {
         const struct entry_value *value = &entry->values[i];
         struct buffer expression = {0};
         names[i] = NULL;
-        if (sql_is_column(value->expression))
+        guards[i] = NULL;
+        if (sql_is_column(value->expression) || (role->kind == ROLE_PARENT && value->guard == NULL))
             continue;
         CHECK(value->type != NULL);
         buffer_append_text(&expression, "(");
         sql_append_expression(&expression, value->expression, ROW);
         buffer_append_text(&expression, ")");
         names[i] = add_function(
-            builder, (struct definition){"value", "an expression", false, value->type, entry},
+            builder,
+            (struct definition){
+                .what = "value", .why = "an expression", .returns = value->type, .path = entry},
             &expression);
+        if (value->guard == NULL)
+            continue;
+        char *call = memory_format("%s(" ROW ")", names[i]);
+        add_value_guard(builder, entry, value, call);
+        if (role->kind != ROLE_PARENT)
+            guards[i] = add_json_guard(builder, value, call);
+        free(call);
     }
-    return names;
+    role->values = names;
+    role->guards = guards;
 }
 
 static void
 add_role(struct builder *builder, struct row_role *role)
 {
     bool is_own = role->kind != ROLE_CHILD && role->level == 0;
-    bool describes = role->kind == ROLE_DIRECT || role->kind == ROLE_JOIN;
-    if (is_own)
-        role->filter = add_filter(builder, role->entry);
-    if (describes)
-        role->values = add_values(builder, role->entry);
+    if (!is_own)
+        return;
+    role->filter = add_filter(builder, role->entry);
+    add_values(builder, role);
 }
 
 /* --- what triggers ask of a row --- */
@@ -165,10 +248,11 @@ add_column(struct builder *builder, const char *what, const char *column, const 
         entry_table_find(builder->table->table, text_of(column));
     CHECK(found != NULL);
     sql_append_column(&expression, ROW, column);
-    return add_function(
-        builder,
-        (struct definition){what, "a column", false, type != NULL ? type : found->type, NULL},
-        &expression);
+    return add_function(builder,
+                        (struct definition){.what = what,
+                                            .why = "a column",
+                                            .returns = type != NULL ? type : found->type},
+                        &expression);
 }
 
 static bool
@@ -188,25 +272,33 @@ add_group(struct builder *builder, struct row_group *group)
         add_role(builder, role);
     group->slot_function = add_column(builder, "slot", group->slot, "pg_catalog.int8");
     row_ops_append_enter(&text, group);
-    group->enter = add_function(
-        builder, (struct definition){"enter", "what a row says", false, "pg_catalog.text", NULL},
-        &text);
+    group->enter =
+        add_function(builder,
+                     (struct definition){
+                         .what = "enter", .why = "what a row says", .returns = "pg_catalog.text"},
+                     &text);
     row_ops_append_leave(&text, group);
-    group->leave = add_function(
-        builder,
-        (struct definition){"leave", "what goes with a row", false, "pg_catalog.text", NULL},
-        &text);
+    group->leave = add_function(builder,
+                                (struct definition){.what = "leave",
+                                                    .why = "what goes with a row",
+                                                    .returns = "pg_catalog.text"},
+                                &text);
     row_ops_append_update(&text, builder->table, group);
-    group->update = add_function(
-        builder,
-        (struct definition){"update", "what changed in a row", true, "pg_catalog.text", NULL},
-        &text);
+    group->update = add_function(builder,
+                                 (struct definition){.what = "update",
+                                                     .why = "what changed in a row",
+                                                     .is_pair = true,
+                                                     .returns = "pg_catalog.text"},
+                                 &text);
     if (!has_proved_join(group))
         return;
     row_ops_append_left(&text, group);
-    group->left = add_function(
-        builder,
-        (struct definition){"left", "values that a row had", true, "pg_catalog.text", NULL}, &text);
+    group->left = add_function(builder,
+                               (struct definition){.what = "left",
+                                                   .why = "values that a row had",
+                                                   .is_pair = true,
+                                                   .returns = "pg_catalog.text"},
+                               &text);
 }
 
 static void
@@ -219,13 +311,17 @@ add_parents(struct builder *builder)
     if (table->parents == NULL)
         return;
     row_ops_append_keys(&text, table);
-    table->keys = add_function(
-        builder,
-        (struct definition){"keys", "requests of a parent", false, "pg_catalog.text", NULL}, &text);
+    table->keys = add_function(builder,
+                               (struct definition){.what = "keys",
+                                                   .why = "requests of a parent",
+                                                   .returns = "pg_catalog.text"},
+                               &text);
     row_ops_append_moves(&text, table);
     table->moves = add_function(builder,
-                                (struct definition){"moves", "requests of a parent that changed",
-                                                    true, "pg_catalog.text", NULL},
+                                (struct definition){.what = "moves",
+                                                    .why = "requests of a parent that changed",
+                                                    .is_pair = true,
+                                                    .returns = "pg_catalog.text"},
                                 &text);
     if (table->table->id_column != NULL)
         table->id = add_column(builder, "id", table->table->id_column, "pg_catalog.int8");

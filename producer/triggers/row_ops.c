@@ -33,6 +33,8 @@ json_of(const struct row_role *role, uint32_t index, const char *row)
 {
     struct buffer source = {0};
     struct buffer form = {0};
+    if (role->guards[index] != NULL)
+        return memory_format("%s(%s)", role->guards[index], row);
     append_source(&source, role, index, row);
     row_sql_append_form(&form, &role->entry->values[index], buffer_string(&source));
     char *json = memory_format("to_json(%s)::text", buffer_string(&form));
@@ -228,6 +230,23 @@ concat_if_passes(struct concat *concat, const struct row_role *role, const char 
     buffer_free(&sql);
 }
 
+/* Where the filter fails, the row does not pass, and the first field of the entry says why. */
+static void
+concat_filter_failure(struct concat *concat, const struct row_role *role, const char *row)
+{
+    struct buffer sql = {0};
+    struct concat then = {0};
+    if (role->entry->filter_guard == NULL || role->entry->value_count == 0)
+        return;
+    buffer_append_format(&sql, "CASE WHEN %s(%s) IS NULL THEN ", role->filter, row);
+    concat_op(&then, role->kind == ROLE_JOIN ? "add" : "set", &role->entry->values[0]);
+    concat_literal(&then, "{\"invalid\": \"the filter cannot be evaluated for this row\"}}");
+    concat_finish(&then, &sql);
+    buffer_append_text(&sql, " ELSE '' END");
+    concat_sql(concat, buffer_string(&sql));
+    buffer_free(&sql);
+}
+
 /* --- direct --- */
 
 static void
@@ -249,6 +268,7 @@ concat_direct_enter(struct concat *concat, const struct row_role *role)
     for (uint32_t i = 0; i < role->outliving_count; i++)
         concat_request(&then, role->outliving[i]);
     concat_if_passes(concat, role, ROW, &then, &otherwise);
+    concat_filter_failure(concat, role, ROW);
 }
 
 /* The row goes, or does not pass the filter any more. */
@@ -313,6 +333,7 @@ concat_direct_update(struct concat *concat, const struct row_role *role)
     concat_direct_values(&new_only, role, NEW);
     concat_literal(&new_only, ",{\"op\": \"refresh\"}");
     concat_verdicts(concat, role, &both, &old_only, &new_only);
+    concat_filter_failure(concat, role, NEW);
 }
 
 /* --- join --- */
@@ -325,6 +346,7 @@ concat_join_enter(struct concat *concat, const struct row_role *role)
     CHECK(role->kind == ROLE_JOIN);
     concat_each(&then, "add", role, ROW);
     concat_if_passes(concat, role, ROW, &then, &otherwise);
+    concat_filter_failure(concat, role, ROW);
 }
 
 static void
@@ -388,6 +410,7 @@ concat_join_update(struct concat *concat, const struct row_role *role)
     concat_join_fail(&old_only, role);
     concat_each(&new_only, "add", role, NEW);
     concat_verdicts(concat, role, &both, &old_only, &new_only);
+    concat_filter_failure(concat, role, NEW);
 }
 
 /* --- child --- */

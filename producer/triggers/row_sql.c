@@ -104,7 +104,10 @@ void
 row_sql_append_value(struct buffer *out, const struct entry_value *value, const char *row)
 {
     struct buffer source = {0};
-    append_source(&source, value->expression, row);
+    if (value->guard != NULL)
+        buffer_append_format(&source, "%s(%s)", value->guard, row);
+    else
+        append_source(&source, value->expression, row);
     row_sql_append_form(out, value, buffer_string(&source));
     buffer_free(&source);
 }
@@ -181,6 +184,10 @@ row_sql_append_filter(struct buffer *out, const struct entry *entry, const char 
     if (entry->trigger->filter == NULL)
         return;
     CHECK(entry->trigger->filter[0] != '\0');
+    if (entry->filter_guard != NULL) {
+        buffer_append_format(out, " AND %s(%s) IS TRUE", entry->filter_guard, row);
+        return;
+    }
     buffer_append_text(out, " AND (");
     sql_append_expression(out, entry->trigger->filter, row);
     buffer_append_text(out, ") IS TRUE");

@@ -75,6 +75,33 @@ SETTINGS = {
     "transform_null_equals": "on",
 }
 
+FAILING_SCHEMA = """
+CREATE TABLE post (id int PRIMARY KEY, part int);
+CREATE TABLE item (id bigint PRIMARY KEY, level int, payload jsonb, part int, whole int,
+    post_id int);
+CREATE INDEX ON item (post_id, id);
+CREATE TABLE item_tag (item bigint REFERENCES item, tag int, off int, PRIMARY KEY (item, tag));
+"""
+
+FAILING_TRIGGERS = """
+triggers:
+  - table: item
+    slot_field: id
+    sets_alive: true
+    on_delete: delete_slot
+    track_fields: [level, "({payload}->>'rank')::int as rank", "{part} / {whole} as share"]
+  - { table: item_tag, slot_field: item, field: tags, value_field: tag, filter: "4 / {off} > 0" }
+  - { table: post, track_fields: ["10 / {part} as inverse"],
+      rows_from: { table: item, fk: post_id, slot: id } }
+index_config:
+  filter_fields:
+    - { name: level, field_type: single_value }
+    - { name: rank, field_type: single_value }
+    - { name: share, field_type: single_value }
+    - { name: inverse, field_type: single_value }
+    - { name: tags, field_type: multi_value }
+"""
+
 
 class Values(GalleryCase):
     settings = {}
@@ -229,6 +256,48 @@ class SettingsOfTheDatabase(Values):
             r"INSERT INTO item (id, rating, name) VALUES (1, 1234567890123, E'a\\b \"c\"')"
         )
         self.assertEqual(self.fields(1), {"rating": 1234567890123, "name": 'a\\b "c"'})
+
+
+class Expressions(GalleryCase):
+    def test_l12_an_expression_that_fails_costs_its_value(self):
+        """L12: statements of the application succeed where an expression or a filter of the
+        configuration fails for their row. The value is null, also for those who read the table;
+        a letter has the message of Postgres."""
+        self.create_schema(FAILING_SCHEMA, FAILING_TRIGGERS)
+        self.execute("INSERT INTO post VALUES (1, 0), (2, 5)")
+        self.execute("""INSERT INTO item (id, level, payload, part, whole, post_id) VALUES
+            (8, 1, '{"rank": "x"}', 1, 0, 1), (9, 1, '{"rank": "4"}', 6, 2, 2)""")
+        self.pipeline.start()
+        self.pipeline.producer.command("load")
+        self.execute("""INSERT INTO item (id, level, payload, part, whole, post_id) VALUES
+            (1, 1, '{"rank": "7"}', 8, 2, 2), (2, 2, '{"rank": "no number"}', 8, 2, 1),
+            (3, 3, '{}', 1, 0, 1)""")
+        self.execute("UPDATE item SET payload = '{\"rank\": \"5\"}' WHERE id = 2")
+        self.execute("UPDATE item SET payload = '{\"rank\": \"1e9\"}' WHERE id = 1")
+        self.execute("INSERT INTO item_tag VALUES (1, 5, 1), (1, 6, 0), (2, 7, 0)")
+        self.execute("UPDATE item_tag SET off = 4 WHERE tag = 7")
+        self.pipeline.wait_until_fresh()
+        found = {}
+        for entity in (1, 2, 3, 8, 9):
+            answer = self.pipeline.api.get(f"/api/indexes/gallery/entities/{entity}")
+            self.assertTrue(answer["alive"], answer)
+            found[entity] = {name: value for name, value in answer["fields"].items()
+                             if value not in (None, [])}
+        self.assertEqual(found, {
+            1: {"level": 1, "share": 4, "tags": [5], "inverse": 2},
+            2: {"level": 2, "rank": 5, "share": 4, "tags": [7]},
+            3: {"level": 3},
+            8: {"level": 1},
+            9: {"level": 1, "rank": 4, "share": 3, "inverse": 2},
+        })
+        letters = json.loads(
+            self.pipeline.producer.command("dead-letters", "list", "100", "--json").stdout)
+        reasons = " ".join(letter["reason"] for letter in letters)
+        for reason in ("invalid input syntax for type integer: \"no number\"",
+                       "division by zero", "the filter cannot be evaluated"):
+            self.assertIn(reason, reasons)
+        done = self.pipeline.producer.command("verify", check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
 if __name__ == "__main__":

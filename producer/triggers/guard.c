@@ -1,0 +1,66 @@
+#include "producer/triggers/guard.h"
+
+#include "common/base/check.h"
+#include "common/config/config.h"
+#include "producer/triggers/digest.h"
+#include "producer/triggers/object_name.h"
+#include "producer/triggers/row_sql.h"
+#include "producer/triggers/sql.h"
+#include "producer/triggers/sql_may_fail.h"
+
+enum { GUARD_VERSION = 1 }; /* of guard_append_body() */
+
+const char *
+guard_define(const struct entry *entry, const char *expression, const char *type,
+             struct arena *arena)
+{
+    struct buffer text = {0};
+    CHECK(entry->table.quoted != NULL);
+    buffer_append_format(&text, "guard %d\n%s\n", GUARD_VERSION, entry->table.quoted);
+    row_sql_append_search_path(&text, entry);
+    buffer_append_format(&text, "\n%s\n%s", type, expression);
+    return sql_take(arena, &text);
+}
+
+static const char *
+name_guard(const struct entry *entry, const char *expression, const char *type, struct arena *arena)
+{
+    char hash[DIGEST_HEX_BYTES];
+    struct buffer name = {0};
+    struct buffer quoted = {0};
+    if (sql_is_column(expression) || !sql_may_fail(expression))
+        return NULL;
+    CHECK(type != NULL);
+    digest_sha256(text_of(guard_define(entry, expression, type, arena)), hash);
+    object_name_append(&name, entry->table.name, "guard", hash, "");
+    sql_append_name(&quoted, entry->outbox_schema);
+    buffer_append_text(&quoted, ".");
+    sql_append_name(&quoted, buffer_string(&name));
+    buffer_free(&name);
+    return sql_take(arena, &quoted);
+}
+
+void
+guard_fill(struct entry *entry, struct arena *arena)
+{
+    const char *filter = entry->trigger->filter;
+    for (uint32_t i = 0; i < entry->value_count; i++)
+        entry->values[i].guard =
+            name_guard(entry, entry->values[i].expression, entry->values[i].type, arena);
+    if (filter != NULL)
+        entry->filter_guard = name_guard(entry, filter, "pg_catalog.bool", arena);
+}
+
+void
+guard_append_body(struct buffer *out, const char *sql, const char *otherwise)
+{
+    struct buffer body = {0};
+    buffer_append_format(
+        &body,
+        "\nBEGIN\n    RETURN %s;\nEXCEPTION WHEN data_exception OR integrity_constraint_violation"
+        " OR syntax_error_or_access_rule_violation\n        OR plpgsql_error OR"
+        " program_limit_exceeded OR feature_not_supported THEN\n    RETURN %s;\nEND\n",
+        sql, otherwise);
+    sql_append_literal(out, buffer_string(&body));
+    buffer_free(&body);
+}

@@ -1,0 +1,26 @@
+/* Guards: functions of a row that evaluate an expression of the configuration which can fail for
+ * some rows, and give null where it does. By them, a row that the expression cannot take costs its
+ * value, in a trigger of the application (L12) as in a load. Pure; any thread.
+ */
+#ifndef PRODUCER_TRIGGERS_GUARD_H
+#define PRODUCER_TRIGGERS_GUARD_H
+
+#include "common/base/memory.h"
+#include "producer/triggers/entry.h"
+
+/* What the name of a guard is a hash of: everything that decides what it yields. `type`: of the
+ * expression, in SQL. */
+const char *guard_define(const struct entry *entry, const char *expression, const char *type,
+                         struct arena *arena);
+
+/* Fills `guard` of the values, and of the filter, of an entry that has been read from the
+ * catalogue: the quoted names, NULL where nothing can fail. */
+void guard_fill(struct entry *entry, struct arena *arena);
+
+/* Appends a literal, the body of a PL/pgSQL function that yields `sql`, or `otherwise` where that
+ * fails. What ends the application's transaction anyway is not caught: serialization failures,
+ * deadlocks, timeouts. The subtransaction of its handler writes nothing, and takes no transaction
+ * id. */
+void guard_append_body(struct buffer *out, const char *sql, const char *otherwise);
+
+#endif
