@@ -112,14 +112,16 @@ read_id_column(struct pg *pg, struct arena *arena, struct entry *entry, struct e
         1, &entry->table.quoted, &entry->id_column, err);
 }
 
-/* Is there a unique index on entity and value that is checked row by row? */
+/* Is there a unique index on the entity, or on entity and `value`, that is checked row by row? A
+ * deferrable one lets a row come before another transaction deletes the one that it replaces. */
 static int
-read_uniqueness(struct pg *pg, struct entry *entry, struct error *err)
+read_uniqueness(struct pg *pg, const struct entry *entry, const char *value, bool *is_unique,
+                struct error *err)
 {
     struct pg_result *result;
-    CHECK(entry->trigger->kind == TRIGGER_JOIN);
-    const char *const params[] = {entry->table.quoted, entry->trigger->slot_field,
-                                  entry->trigger->value_field};
+    const char *slot = entry->trigger->slot_field;
+    CHECK(slot != NULL);
+    const char *const params[] = {entry->table.quoted, slot, value != NULL ? value : slot};
     int rc = pg_query(
         pg,
         "SELECT EXISTS (SELECT FROM pg_index WHERE indrelid = $1::regclass::oid AND"
@@ -131,7 +133,7 @@ read_uniqueness(struct pg *pg, struct entry *entry, struct error *err)
     if (rc != 0)
         return rc;
     CHECK(pg_rows(result) == 1);
-    entry->value_is_unique = pg_boolean(result, 0, 0);
+    *is_unique = pg_boolean(result, 0, 0);
     pg_result_clear(result);
     return 0;
 }
@@ -189,13 +191,15 @@ read_by_kind(struct pg *pg, struct arena *arena, struct entry *entry, struct err
                                  trigger->slot_field, err);
         if (rc == 0)
             rc = read_slot_indexes(pg, entry, err);
-        return rc;
+        return rc != 0 ? rc : read_uniqueness(pg, entry, NULL, &entry->slot_is_immediate, err);
     case TRIGGER_JOIN:
         rc = catalogue_slot_read(pg, entry, &entry->table, trigger->place, "slot_field",
                                  trigger->slot_field, err);
         if (rc == 0)
             rc = read_slot_indexes(pg, entry, err);
-        return rc != 0 ? rc : read_uniqueness(pg, entry, err);
+        return rc != 0
+                   ? rc
+                   : read_uniqueness(pg, entry, trigger->value_field, &entry->value_is_unique, err);
     case TRIGGER_FAN_OUT:
         rc = read_id_column(pg, arena, entry, err);
         if (rc == 0 && entry->link_count == 0)

@@ -5,7 +5,8 @@
 #include "common/base/check.h"
 #include "producer/triggers/catalogue_table.h"
 
-/* A domain is told apart, printed and looked up as its base type. */
+/* A domain is told apart, printed and looked up as its base type. Numerics and dates are not total:
+ * to compare them with floats and timestamps takes a cast that can fail. */
 static const char columns_sql[] =
     "WITH RECURSIVE base(attnum, oid) AS ("
     " SELECT attnum, atttypid FROM pg_attribute WHERE attrelid = $1::regclass::oid AND attnum > 0 "
@@ -23,7 +24,14 @@ static const char columns_sql[] =
     " type.typtype = 'e' OR type.oid IN ('text'::regtype::oid, 'varchar'::regtype::oid, "
     "'name'::regtype::oid,"
     "  'bpchar'::regtype::oid, 'uuid'::regtype::oid),"
-    " type.typtype = 'e' OR type.typnamespace = 'pg_catalog'::regnamespace::oid"
+    " type.typtype = 'e' OR type.typnamespace = 'pg_catalog'::regnamespace::oid,"
+    " type.typtype = 'e' OR type.oid IN ('int2'::regtype::oid, 'int4'::regtype::oid,"
+    "  'int8'::regtype::oid, 'float4'::regtype::oid, 'float8'::regtype::oid,"
+    "  'bool'::regtype::oid, 'uuid'::regtype::oid, 'timestamp'::regtype::oid,"
+    "  'timestamptz'::regtype::oid,"
+    "  'text'::regtype::oid, 'varchar'::regtype::oid, 'bpchar'::regtype::oid,"
+    "  'name'::regtype::oid, 'json'::regtype::oid, 'jsonb'::regtype::oid),"
+    " column_.attcollation::bigint"
     " FROM base JOIN pg_type AS type ON type.oid = base.oid AND type.typtype <> 'd'"
     " JOIN pg_attribute AS column_ ON attrelid = $1::regclass::oid AND column_.attnum = base.attnum"
     " JOIN pg_type AS own ON own.oid = atttypid"
@@ -57,6 +65,8 @@ read_columns(struct pg *pg, struct arena *arena, struct entry_table *table, stru
             .is_integer = pg_boolean(result, i, 3),
             .is_text = pg_boolean(result, i, 4),
             .is_builtin = pg_boolean(result, i, 5),
+            .is_total = pg_boolean(result, i, 6),
+            .collation = pg_integer(result, i, 7),
         };
     table->columns = columns;
     table->column_count = count;
@@ -83,6 +93,23 @@ read_names(struct pg *pg, struct arena *arena, const struct entry_table *table, 
     return 0;
 }
 
+/* Keeps the keys by which a row can be looked for. */
+static void
+keep_builtin_keys(struct entry_table *table, struct arena *arena)
+{
+    const char **keys = arena_alloc(arena, (table->partition_key_count + 1) * sizeof *keys);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < table->partition_key_count; i++) {
+        const char *name = table->partition_keys[i];
+        const struct entry_table_column *column = entry_table_find(table, text_of(name));
+        CHECK(column != NULL);
+        if (column->is_builtin)
+            keys[count++] = name;
+    }
+    table->partition_keys = keys;
+    table->partition_key_count = count;
+}
+
 int
 catalogue_columns_read(struct pg *pg, struct arena *arena, struct entry_table *table,
                        struct error *err)
@@ -104,5 +131,7 @@ catalogue_columns_read(struct pg *pg, struct arena *arena, struct entry_table *t
             " ORDINALITY AS key(number, place) JOIN pg_attribute ON attnum = number"
             " WHERE partrelid = $1::regclass::oid AND attrelid = partrelid ORDER BY place",
             &table->partition_keys, &table->partition_key_count, err);
+    if (rc == 0)
+        keep_builtin_keys(table, arena);
     return rc;
 }

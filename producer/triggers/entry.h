@@ -90,6 +90,8 @@ struct entry_table_column {
     bool is_integer; /* of 2, 4 or 8 bytes, as is what follows of a domain that of its base type */
     bool is_text;    /* or a uuid or an enum: no setting changes how it is printed */
     bool is_builtin; /* its "=" is in pg_catalog */
+    bool is_total;   /* comparisons, bits and a cast to text have a result for all its values */
+    int64_t collation; /* 0: its type has none */
 };
 
 struct entry_table {
@@ -102,7 +104,7 @@ struct entry_table {
     const struct entry_table_column *columns; /* of a partition, NULL */
     uint32_t column_count;
     const char *id_column; /* a primary key of one integer column; NULL: the table has none */
-    const char *const *partition_keys; /* those that are columns */
+    const char *const *partition_keys; /* columns whose type is_builtin */
     uint32_t partition_key_count;
 };
 
@@ -139,6 +141,7 @@ struct entry {
     /* Unique indexes prove that an entity has one row: of a direct entry one of its own table, of
      * one with links one child row, which has one parent along all of them. */
     bool slot_is_unique;
+    bool slot_is_immediate; /* of a direct entry: unique, and checked row by row */
     /* An index finds the rows of an entity: those of the child table, if there is one. */
     bool slot_has_index;
     /* The primary key of a fan-out without a child table; none: the table has none. */

@@ -8,7 +8,7 @@
 #include "producer/triggers/sql.h"
 #include "producer/triggers/sql_may_fail.h"
 
-enum { GUARD_VERSION = 1 }; /* of guard_append_body() */
+enum { GUARD_VERSION = 2 }; /* of guard_append_body() */
 
 const char *
 guard_define(const struct entry *entry, const char *expression, const char *type,
@@ -22,13 +22,35 @@ guard_define(const struct entry *entry, const char *expression, const char *type
     return sql_take(arena, &text);
 }
 
+/* Whether operators can fail for values of the columns: because of their types, or because they
+ * compare texts of several collations. */
+static bool
+columns_may_fail(const struct entry_table *table, const char *expression)
+{
+    struct text name;
+    int64_t collation = 0;
+    while (sql_next_placeholder(&expression, &name)) {
+        const struct entry_table_column *column = entry_table_find(table, name);
+        CHECK(column != NULL); /* the catalogue has read the expression */
+        if (!column->is_total)
+            return true;
+        if (column->collation == 0)
+            continue;
+        if (collation != 0 && collation != column->collation)
+            return true;
+        collation = column->collation;
+    }
+    return false;
+}
+
 static const char *
 name_guard(const struct entry *entry, const char *expression, const char *type, struct arena *arena)
 {
     char hash[DIGEST_HEX_BYTES];
     struct buffer name = {0};
     struct buffer quoted = {0};
-    if (sql_is_column(expression) || !sql_may_fail(expression))
+    if (sql_is_column(expression) ||
+        (!sql_may_fail(expression) && !columns_may_fail(&entry->table, expression)))
         return NULL;
     CHECK(type != NULL);
     digest_sha256(text_of(guard_define(entry, expression, type, arena)), hash);
@@ -57,9 +79,9 @@ guard_append_body(struct buffer *out, const char *sql, const char *otherwise)
     struct buffer body = {0};
     buffer_append_format(
         &body,
-        "\nBEGIN\n    RETURN %s;\nEXCEPTION WHEN data_exception OR integrity_constraint_violation"
-        " OR syntax_error_or_access_rule_violation\n        OR plpgsql_error OR"
-        " program_limit_exceeded OR feature_not_supported THEN\n    RETURN %s;\nEND\n",
+        "\nBEGIN\n    RETURN %s;\nEXCEPTION WHEN transaction_rollback OR insufficient_resources"
+        " OR operator_intervention\n        OR system_error THEN\n    RAISE;\nWHEN OTHERS THEN\n"
+        "    RETURN %s;\nEND\n",
         sql, otherwise);
     sql_append_literal(out, buffer_string(&body));
     buffer_free(&body);

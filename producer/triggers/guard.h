@@ -18,9 +18,9 @@ const char *guard_define(const struct entry *entry, const char *expression, cons
 void guard_fill(struct entry *entry, struct arena *arena);
 
 /* Appends a literal, the body of a PL/pgSQL function that yields `sql`, or `otherwise` where that
- * fails. What ends the application's transaction anyway is not caught: serialization failures,
- * deadlocks, timeouts. The subtransaction of its handler writes nothing, and takes no transaction
- * id. */
+ * fails, with whatever error: functions raise their own. What ends the application's transaction
+ * anyway is not caught: serialization failures, deadlocks, cancelled statements, no memory. The
+ * subtransaction of its handler writes nothing, and takes no transaction id. */
 void guard_append_body(struct buffer *out, const char *sql, const char *otherwise);
 
 #endif

@@ -153,7 +153,7 @@ add_describing(struct collection *collection, const struct entry *entry)
     struct row_group *group = find_group(collection, table, entry->trigger->slot_field);
     bool is_join = entry->trigger->kind == TRIGGER_JOIN;
     struct row_role *role = create_role(collection, entry, is_join ? ROLE_JOIN : ROLE_DIRECT, 0);
-    role->is_proved = is_join ? join_is_proved(role) : entry->slot_is_unique;
+    role->is_proved = is_join ? join_is_proved(role) : entry->slot_is_immediate;
     add_outliving(collection, role);
     group->describes = true;
     table->describes = true;

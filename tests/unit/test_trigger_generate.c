@@ -11,15 +11,15 @@
 #include "producer/triggers/row_table.h"
 
 static const struct entry_table_column columns[] = {
-    {"id", "pg_catalog.int8", IDENTITY_EQUAL, true, false, true},
-    {"i", "pg_catalog.int4", IDENTITY_EQUAL, true, false, true},
-    {"j", "pg_catalog.int4", IDENTITY_EQUAL, true, false, true},
-    {"t", "pg_catalog.int4", IDENTITY_EQUAL, true, false, true},
-    {"order", "pg_catalog.text", IDENTITY_TEXT, false, true, true},
-    {"at", "pg_catalog.timestamp", IDENTITY_EQUAL, false, false, true},
-    {"x", "pg_catalog.numeric", IDENTITY_IMAGE, false, false, true},
-    {"a", "pg_catalog.int4", IDENTITY_EQUAL, true, false, true},
-    {"b", "pg_catalog.int4", IDENTITY_EQUAL, true, false, true},
+    {"id", "pg_catalog.int8", IDENTITY_EQUAL, true, false, true, true, 0},
+    {"i", "pg_catalog.int4", IDENTITY_EQUAL, true, false, true, true, 0},
+    {"j", "pg_catalog.int4", IDENTITY_EQUAL, true, false, true, true, 0},
+    {"t", "pg_catalog.int4", IDENTITY_EQUAL, true, false, true, true, 0},
+    {"order", "pg_catalog.text", IDENTITY_TEXT, false, true, true, true, 0},
+    {"at", "pg_catalog.timestamp", IDENTITY_EQUAL, false, false, true, true, 0},
+    {"x", "pg_catalog.numeric", IDENTITY_IMAGE, false, false, true, true, 0},
+    {"a", "pg_catalog.int4", IDENTITY_EQUAL, true, false, true, true, 0},
+    {"b", "pg_catalog.int4", IDENTITY_EQUAL, true, false, true, true, 0},
 };
 
 static struct entry_table
@@ -52,7 +52,7 @@ make_entries(struct arena *arena, struct config *config, const struct config_tri
         entry->outbox_schema = "public";
         entry->table = make_table(triggers[i].table, "\"public\".\"T\"");
         entry->value_is_unique = triggers[i].kind == TRIGGER_JOIN;
-        entry->slot_is_unique = triggers[i].kind == TRIGGER_DIRECT;
+        entry->slot_is_immediate = triggers[i].kind == TRIGGER_DIRECT;
         for (uint32_t j = 0; j < entry->link_count; j++) {
             entry->links[j].table = make_table("C", "\"public\".\"C\"");
             entry->links[j].parent_key = "id";
@@ -556,7 +556,7 @@ test_F124_a_direct_row_that_is_not_unique_asks_when_it_goes(void **state)
     struct config config = {0};
     struct trigger_objects objects = {0};
     struct entry *entry = make_entries(&arena, &config, &direct, 1);
-    entry->slot_is_unique = false;
+    entry->slot_is_immediate = false;
     generate_objects(entry, 1, &arena, &objects);
     assert_string_equal(expression_of(&arena, &objects, "leave"),
                         "CASE WHEN filter(_row) THEN ',{\"op\": \"refresh\", \"entry\":"
@@ -582,7 +582,7 @@ test_a_child_that_is_its_entity_asks_for_nothing_when_it_goes(void **state)
     entries[0].table = make_table("C", "\"public\".\"C\"");
     for (int unique = 0; unique < 2; unique++) {
         struct trigger_objects objects = {0};
-        entries[0].slot_is_unique = unique;
+        entries[0].slot_is_immediate = unique;
         generate_objects(entries, 2, &arena, &objects);
         const char *leave = find(&objects, OBJECT_ROW_FUNCTION, "bitdex_C_leave_", 0)->sql;
         assert_int_equal(strstr(leave, "\"entry\": \"T.order\"") == NULL, unique);
