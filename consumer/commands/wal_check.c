@@ -117,7 +117,7 @@ wal_check_configure(struct wal_check *check, const struct wal_segment *segment, 
         return rc;
     const struct engine_options options = {
         .index = &check->recorded->config.index_config,
-        .partition = 0,
+        .partition = check->log->partition,
         .partitions = check->config->topic.partitions,
         .max_slots = check->config->topic.max_slots,
     };

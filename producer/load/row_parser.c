@@ -46,7 +46,8 @@ parse_value(struct row_parser *parser, uint32_t index, int64_t id, struct text b
     int64_t integer;
     const struct load_source *source = parser->source;
     const struct entry_value *value = &source->entry->values[source->values[index]];
-    if (value->wire == WIRE_INTEGER && copy_integer(bytes, &integer)) {
+    bool is_integer = value->wire == WIRE_INTEGER && value->json_guard == NULL;
+    if (is_integer && copy_integer(bytes, &integer) && !wire_value_is_infinite(value, integer)) {
         chunk_builder_add_integer(parser->builder, parser->fields[index], id, integer);
         return 0;
     }

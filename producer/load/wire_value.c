@@ -4,6 +4,7 @@
 #include "common/base/utf8.h"
 #include "common/ops/ops_json.h"
 #include "producer/source/copy_binary.h"
+#include "producer/triggers/row_sql.h"
 
 static int
 read_text(struct text bytes, struct value *out, struct error *err)
@@ -17,15 +18,24 @@ read_text(struct text bytes, struct value *out, struct error *err)
     return 0;
 }
 
+bool
+wire_value_is_infinite(const struct entry_value *value, int64_t integer)
+{
+    CHECK(value->wire == WIRE_INTEGER);
+    return value->form == FORM_SECONDS && integer == ROW_SQL_INFINITE_TIME;
+}
+
 int
 wire_value_read(const struct entry_value *value, struct text bytes, struct arena *arena,
                 struct value *out, struct error *err)
 {
     bool is_valid = false;
-    switch (value->wire) {
+    switch (value->json_guard != NULL ? WIRE_JSON : value->wire) {
     case WIRE_INTEGER:
         out->kind = VALUE_INTEGER;
         is_valid = copy_integer(bytes, &out->integer);
+        if (is_valid && wire_value_is_infinite(value, out->integer))
+            return error_set(err, ERR_DATA, "a time that is infinite");
         break;
     case WIRE_BOOLEAN:
         is_valid = bytes.bytes == 1;

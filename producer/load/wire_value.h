@@ -4,6 +4,9 @@
 #ifndef PRODUCER_LOAD_WIRE_VALUE_H
 #define PRODUCER_LOAD_WIRE_VALUE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/ops/op.h"
@@ -14,6 +17,9 @@
  * column. */
 int wire_value_read(const struct entry_value *value, struct text bytes, struct arena *arena,
                     struct value *out, struct error *err);
+
+/* An integer that stands for an infinite point in time, which no op carries. */
+bool wire_value_is_infinite(const struct entry_value *value, int64_t integer);
 
 /* Checks a value that a trigger function writes as a list of one item: that of a field of several
  * values. ERR_DATA: it cannot be an item. */

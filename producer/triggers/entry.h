@@ -63,7 +63,8 @@ struct entry_value {
     const char *type; /* catalogue; of an expression that is not a column: quoted, with schema */
     char type_name[ENTRY_TYPE_BYTES];   /* catalogue; as Postgres prints it: "double precision" */
     struct entry_dependence dependence; /* catalogue */
-    const char *guard;                  /* catalogue; guard.h; NULL: the expression cannot fail */
+    const char *guard;      /* catalogue; guard.h: of this type; NULL: the expression cannot fail */
+    const char *json_guard; /* likewise; as JSON */
 };
 
 /* Where a {name} is in a fan-out's query: after `eq`, after `in`, or inside [...]. */

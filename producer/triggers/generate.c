@@ -312,6 +312,10 @@ add_trigger(const struct request *request, const struct trigger_object *function
     struct trigger_object *object = create_object(request, arena, OBJECT_TRIGGER, definition, hash);
     object->on = request->on->quoted;
     object->events = request->event;
+    if (request->event != TRIGGER_ON_TRUNCATE) {
+        row_ops_append_all(&text, request->table);
+        object->whole = sql_take(arena, &text);
+    }
     object->mark = create_mark(request, hash, arena);
     sql_append_name(&text, object->name);
     const char *name = sql_take(arena, &text);

@@ -10,16 +10,30 @@
 
 enum { GUARD_VERSION = 2 }; /* of guard_append_body() */
 
-const char *
-guard_define(const struct entry *entry, const char *expression, const char *type,
-             struct arena *arena)
+static const char *
+define(const struct entry *entry, const char *kind, const char *expression, const char *type,
+       struct arena *arena)
 {
     struct buffer text = {0};
     CHECK(entry->table.quoted != NULL);
-    buffer_append_format(&text, "guard %d\n%s\n", GUARD_VERSION, entry->table.quoted);
+    buffer_append_format(&text, "guard %d %s\n%s\n", GUARD_VERSION, kind, entry->table.quoted);
     row_sql_append_search_path(&text, entry);
     buffer_append_format(&text, "\n%s\n%s", type, expression);
     return sql_take(arena, &text);
+}
+
+const char *
+guard_define(const struct entry *entry, const struct entry_value *value, bool is_json,
+             struct arena *arena)
+{
+    CHECK(value->type != NULL);
+    return define(entry, is_json ? "json" : "value", value->expression, value->type, arena);
+}
+
+const char *
+guard_define_filter(const struct entry *entry, struct arena *arena)
+{
+    return define(entry, "filter", entry->trigger->filter, "pg_catalog.bool", arena);
 }
 
 /* Whether operators can fail for values of the columns: because of their types, or because they
@@ -43,17 +57,20 @@ columns_may_fail(const struct entry_table *table, const char *expression)
     return false;
 }
 
+static bool
+may_fail(const struct entry *entry, const char *expression)
+{
+    return !sql_is_column(expression) &&
+           (sql_may_fail(expression) || columns_may_fail(&entry->table, expression));
+}
+
 static const char *
-name_guard(const struct entry *entry, const char *expression, const char *type, struct arena *arena)
+name_guard(const struct entry *entry, const char *definition, struct arena *arena)
 {
     char hash[DIGEST_HEX_BYTES];
     struct buffer name = {0};
     struct buffer quoted = {0};
-    if (sql_is_column(expression) ||
-        (!sql_may_fail(expression) && !columns_may_fail(&entry->table, expression)))
-        return NULL;
-    CHECK(type != NULL);
-    digest_sha256(text_of(guard_define(entry, expression, type, arena)), hash);
+    digest_sha256(text_of(definition), hash);
     object_name_append(&name, entry->table.name, "guard", hash, "");
     sql_append_name(&quoted, entry->outbox_schema);
     buffer_append_text(&quoted, ".");
@@ -66,11 +83,15 @@ void
 guard_fill(struct entry *entry, struct arena *arena)
 {
     const char *filter = entry->trigger->filter;
-    for (uint32_t i = 0; i < entry->value_count; i++)
-        entry->values[i].guard =
-            name_guard(entry, entry->values[i].expression, entry->values[i].type, arena);
-    if (filter != NULL)
-        entry->filter_guard = name_guard(entry, filter, "pg_catalog.bool", arena);
+    for (uint32_t i = 0; i < entry->value_count; i++) {
+        struct entry_value *value = &entry->values[i];
+        if (!may_fail(entry, value->expression))
+            continue;
+        value->guard = name_guard(entry, guard_define(entry, value, false, arena), arena);
+        value->json_guard = name_guard(entry, guard_define(entry, value, true, arena), arena);
+    }
+    if (filter != NULL && may_fail(entry, filter))
+        entry->filter_guard = name_guard(entry, guard_define_filter(entry, arena), arena);
 }
 
 void

@@ -37,7 +37,9 @@ struct trigger_object {
     const char *body;     /* of OBJECT_FUNCTION, as pg_proc.prosrc has it; else NULL */
     const char *sql;      /* the statements that create it, its comment included */
     int events;           /* of OBJECT_TRIGGER: TRIGGER_ON_... */
-    const char *why;      /* for people: the entries that need it and what it does */
+    const char *whole; /* of a row trigger: an SQL literal, requests for all rows of the table with
+                             a comma before each; else NULL */
+    const char *why;   /* for people: the entries that need it and what it does */
     struct trigger_object *next;
 };
 

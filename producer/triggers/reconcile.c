@@ -9,6 +9,7 @@
 #include "producer/triggers/generate.h"
 #include "producer/triggers/mark.h"
 #include "producer/triggers/sql.h"
+#include "producer/triggers/unreported.h"
 
 int
 reconcile_plan_nothing(struct pg *pg, struct arena *arena, struct reconcile_plan *plan,
@@ -273,15 +274,42 @@ reconcile_compare_objects(const struct trigger_objects *objects, const struct in
     check_changes(changes);
 }
 
+static void
+add_request(const struct reconcile_plan *plan, const struct trigger_object *object,
+            struct arena *arena, struct reconcile_changes *changes)
+{
+    struct buffer label = {0};
+    struct buffer sql = {0};
+    CHECK(object->whole != NULL);
+    buffer_append_format(&label, "+ request for all rows of %s: no trigger has reported changes",
+                         object->table);
+    buffer_append_text(&sql, "INSERT INTO ");
+    sql_append_name(&sql, plan->outbox_schema);
+    buffer_append_format(&sql,
+                         ".\"BitdexOps\" (entity_id, ops) VALUES (0, ('[' || substr(%s, 2) ||"
+                         " ']')::pg_catalog.jsonb)",
+                         object->whole);
+    add_change(changes, arena, object->table, &label, &sql);
+}
+
 int
 reconcile_compare(struct pg *pg, const struct reconcile_plan *plan, struct arena *arena,
                   struct reconcile_changes *changes, struct error *err)
 {
     struct in_place in_place;
+    struct unreported_tables tables;
     int rc = in_place_read(pg, plan->outbox_schema, &plan->objects, arena, &in_place, err);
     if (rc == 0)
-        reconcile_compare_objects(&plan->objects, &in_place, arena, changes);
-    return rc;
+        rc = unreported_tables_read(pg, plan->outbox_schema, plan->entries, plan->entry_count,
+                                    arena, &tables, err);
+    if (rc != 0)
+        return rc;
+    reconcile_compare_objects(&plan->objects, &in_place, arena, changes);
+    for (const struct trigger_object *object = plan->objects.first; object != NULL;
+         object = object->next)
+        if (unreported_begins(&tables, &plan->objects, &in_place, object))
+            add_request(plan, object, arena, changes);
+    return 0;
 }
 
 /* What a role must be allowed to do. */

@@ -147,19 +147,17 @@ add_filter(struct builder *builder, const struct entry *entry)
     if (entry->filter_guard == NULL)
         return filter;
     char *call = memory_format("%s(" ROW ")", filter);
-    filter =
-        add_guard(builder,
-                  (struct definition){.why = "the filter; null where it fails",
-                                      .returns = "pg_catalog.bool",
-                                      .hashed = guard_define(entry, entry->trigger->filter,
-                                                             "pg_catalog.bool", builder->arena)},
-                  call, "NULL");
+    filter = add_guard(builder,
+                       (struct definition){.why = "the filter; null where it fails",
+                                           .returns = "pg_catalog.bool",
+                                           .hashed = guard_define_filter(entry, builder->arena)},
+                       call, "NULL");
     CHECK(strcmp(filter, entry->filter_guard) == 0);
     free(call);
     return filter;
 }
 
-/* For the readers: the value, null where it fails. */
+/* For sums: the value, null where it fails. */
 static void
 add_value_guard(struct builder *builder, const struct entry *entry, const struct entry_value *value,
                 const char *call)
@@ -168,29 +166,28 @@ add_value_guard(struct builder *builder, const struct entry *entry, const struct
         add_guard(builder,
                   (struct definition){.why = "an expression; null where it fails",
                                       .returns = value->type,
-                                      .hashed = guard_define(entry, value->expression, value->type,
-                                                             builder->arena)},
+                                      .hashed = guard_define(entry, value, false, builder->arena)},
                   call, "NULL");
     CHECK(strcmp(guard, value->guard) == 0);
 }
 
-/* For the triggers: the value as JSON; where it fails, an invalid value with the reason. */
-static const char *
-add_json_guard(struct builder *builder, const struct entry_value *value, const char *call)
+/* For triggers and loads: the value as JSON; where it fails, an invalid value with the reason. */
+static void
+add_json_guard(struct builder *builder, const struct entry *entry, const struct entry_value *value,
+               const char *call)
 {
-    struct buffer form = {0};
-    row_sql_append_form(&form, value, call);
-    char *json = memory_format("pg_catalog.to_json(%s)::pg_catalog.text", buffer_string(&form));
+    struct buffer json = {0};
+    row_sql_append_json(&json, value, "pg_catalog.to_json", call);
     const char *guard = add_guard(
         builder,
         (struct definition){.why = "an expression; an invalid value where it fails",
-                            .returns = "pg_catalog.text"},
-        json,
+                            .returns = "pg_catalog.text",
+                            .hashed = guard_define(entry, value, true, builder->arena)},
+        buffer_string(&json),
         "'{\"invalid\": '::pg_catalog.text || pg_catalog.to_json(SQLERRM)::pg_catalog.text"
         " || '}'::pg_catalog.text");
-    buffer_free(&form);
-    free(json);
-    return guard;
+    CHECK(strcmp(guard, value->json_guard) == 0);
+    buffer_free(&json);
 }
 
 static void
@@ -198,12 +195,10 @@ add_values(struct builder *builder, struct row_role *role)
 {
     const struct entry *entry = role->entry;
     const char **names = arena_alloc(builder->arena, (entry->value_count + 1) * sizeof *names);
-    const char **guards = arena_alloc(builder->arena, (entry->value_count + 1) * sizeof *guards);
     for (uint32_t i = 0; i < entry->value_count; i++) {
         const struct entry_value *value = &entry->values[i];
         struct buffer expression = {0};
         names[i] = NULL;
-        guards[i] = NULL;
         if (sql_is_column(value->expression) || (role->kind == ROLE_PARENT && value->guard == NULL))
             continue;
         CHECK(value->type != NULL);
@@ -219,12 +214,10 @@ add_values(struct builder *builder, struct row_role *role)
             continue;
         char *call = memory_format("%s(" ROW ")", names[i]);
         add_value_guard(builder, entry, value, call);
-        if (role->kind != ROLE_PARENT)
-            guards[i] = add_json_guard(builder, value, call);
+        add_json_guard(builder, entry, value, call);
         free(call);
     }
     role->values = names;
-    role->guards = guards;
 }
 
 static void

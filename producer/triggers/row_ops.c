@@ -32,15 +32,16 @@ static char *
 json_of(const struct row_role *role, uint32_t index, const char *row)
 {
     struct buffer source = {0};
-    struct buffer form = {0};
-    if (role->guards[index] != NULL)
-        return memory_format("%s(%s)", role->guards[index], row);
+    struct buffer json = {0};
+    const char *guard = role->entry->values[index].json_guard;
+    if (guard != NULL)
+        return memory_format("%s(%s)", guard, row);
     append_source(&source, role, index, row);
-    row_sql_append_form(&form, &role->entry->values[index], buffer_string(&source));
-    char *json = memory_format("to_json(%s)::text", buffer_string(&form));
+    row_sql_append_json(&json, &role->entry->values[index], "to_json", buffer_string(&source));
     buffer_free(&source);
-    buffer_free(&form);
-    return json;
+    char *text = memory_format("%s", buffer_string(&json));
+    buffer_free(&json);
+    return text;
 }
 
 /* The JSON value of a `set`, which replaces whatever the field holds: a single value of a

@@ -18,9 +18,12 @@ append_source(struct buffer *out, const char *expression, const char *row)
     buffer_append_text(out, bare ? "" : ")");
 }
 
+/* ROW_SQL_INFINITE_TIME, in SQL. */
+#define INFINITE_TIME "-9223372036854775808"
+
 /* The SQL that converts `source`, an SQL expression of that form, to a value of an op. Nulls are
- * removed from an array, because an op's array has none. An infinite point in time becomes a number
- * that is too large for any field. An object becomes text. `source` is used more than once. */
+ * removed from an array, because an op's array has none. An infinite point in time becomes
+ * INFINITE_TIME. An object becomes text. `source` is used more than once. */
 static void
 append_form(struct buffer *out, enum entry_form form, const char *source)
 {
@@ -31,7 +34,8 @@ append_form(struct buffer *out, enum entry_form form, const char *source)
         break;
     case FORM_SECONDS:
         buffer_append_format(out,
-                             "CASE %s WHEN 'infinity' THEN 9e15 WHEN '-infinity' THEN -9e15"
+                             "CASE %s WHEN 'infinity' THEN " INFINITE_TIME
+                             " WHEN '-infinity' THEN " INFINITE_TIME ""
                              " ELSE floor(extract(epoch FROM %s)) END::bigint",
                              source, source);
         break;
@@ -98,6 +102,23 @@ row_sql_append_form(struct buffer *out, const struct entry_value *value, const c
         append_json_text(out, source);
     else
         append_form(out, value->form, source);
+}
+
+void
+row_sql_append_json(struct buffer *out, const struct entry_value *value, const char *to_json,
+                    const char *source)
+{
+    bool is_time = value->form == FORM_SECONDS;
+    if (is_time)
+        buffer_append_format(
+            out,
+            "CASE WHEN %s IN ('infinity', '-infinity') THEN '{\"invalid\": \"a time"
+            " that is infinite\"}' ELSE (",
+            source);
+    else
+        buffer_append_format(out, "%s(", to_json);
+    row_sql_append_form(out, value, source);
+    buffer_append_text(out, is_time ? ")::text END" : ")::text");
 }
 
 void

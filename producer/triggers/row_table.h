@@ -39,7 +39,6 @@ struct row_role {
     /* Functions of a row, by their quoted names; row_function_add() fills them. */
     const char *filter;        /* NULL: every row passes */
     const char *const *values; /* of DIRECT and JOIN, by value; NULL: the value is a column */
-    const char *const *guards; /* likewise, of values that may fail; NULL: it cannot */
     const char *lookup;        /* of a proved JOIN: the value, as the view has it */
     uint32_t number;           /* of the value in the view, from 1 on */
     struct row_role *next;

@@ -41,12 +41,17 @@ static void
 append_raw(struct buffer *out, const struct entry_value *value)
 {
     bool is_text = value->wire == WIRE_TEXT;
-    if (value->wire == WIRE_JSON)
+    bool is_time = value->form == FORM_SECONDS;
+    if (is_time)
+        buffer_append_text(out, "nullif(");
+    else if (value->wire == WIRE_JSON)
         buffer_append_text(out, "pg_catalog.to_jsonb(");
     else if (is_text)
         buffer_append_text(out, value->is_padded ? "textin(bpcharout(" : "(");
     row_sql_append_value(out, value, "_row");
-    if (value->wire == WIRE_JSON)
+    if (is_time)
+        buffer_append_format(out, ", (%" PRId64 ")::bigint)", ROW_SQL_INFINITE_TIME);
+    else if (value->wire == WIRE_JSON)
         buffer_append_text(out, ")");
     else if (is_text)
         buffer_append_text(out, value->is_padded ? "))" : ")::text");

@@ -127,7 +127,8 @@ class Generator:
 
     def _time(self, name):
         kind = self.rng.choice(["timestamptz", "timestamp", "date"])
-        values = ["'2020-01-01'", "'2021-02-03 04:05:06.7'", "'1950-01-01'", "NULL"]
+        values = ["'2020-01-01'", "'2021-02-03 04:05:06.7'", "'1950-01-01'",
+                  "'infinity'", "NULL"]
         return Column(name, kind, values, field="single_value")
 
     def _boolean(self, name):

@@ -301,7 +301,7 @@ class Commands(GalleryCase):
         rows = set()
         for records in topic.read(self.pipeline.kafka, self.pipeline.topic).values():
             events = [event for _, _, event in records if event["epoch"] == epoch]
-            numbered = [event for event in events if event["body"][0] != "bitdex.Mark"]
+            numbered = [event for event in events if "row_id" in event["body"][1]]
             self.assertEqual([e["seq"] for e in numbered], list(range(1, len(numbered) + 1)))
             rows |= {event["body"][1]["row_id"] for event in numbered}
         return rows

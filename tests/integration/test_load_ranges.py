@@ -56,7 +56,7 @@ class LoadRanges(LoadCase):
         self.check_complete()
 
     def test_rows_that_postgres_cannot_evaluate(self):
-        """An expression that fails for one row costs the fields of that row, and no other."""
+        """An expression that fails for one row costs the value of that row, and nothing else."""
         config = self.pipeline.config
         text = config.read_text()
         self.assertEqual(text.count("[nsfwLevel, type,"), 1)
@@ -77,14 +77,12 @@ class LoadRanges(LoadCase):
         letters = self.producer.command("dead-letters", "list").stdout
         for image in (7, 250):
             answer = self.pipeline.api.get(f"/api/indexes/gallery/entities/{image}")
-            self.assertFalse(answer["alive"])
+            self.assertTrue(answer["alive"])
+            self.assertNotIn("nsfwLevel", answer["fields"])
             self.assertIn("tagIds", answer["fields"])
             self.assertIn(f"entity {image} of job", letters)
         self.assertIn("division by zero", letters)
         status, answer = self.pipeline.api.call("/api/ready")
-        self.assertEqual(status, 503, answer)
-        self.producer.command("triggers", "drop")  # they cannot evaluate the old row either
+        self.assertEqual(status, 200, answer)
         self.execute('UPDATE "Image" SET width = 10 WHERE width = 0')
-        gallery.create_triggers(self.pipeline)
-        self.producer.command("load")
         self.check_complete()

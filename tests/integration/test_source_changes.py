@@ -16,7 +16,7 @@ from case import GalleryCase
 SCHEMA = """
 CREATE TYPE kind AS ENUM ('new', 'old');
 CREATE TABLE item (id bigint PRIMARY KEY, level int, kind kind NOT NULL DEFAULT 'new', post int,
-    plain kind) PARTITION BY RANGE (id);
+    plain kind, spare int) PARTITION BY RANGE (id);
 CREATE TABLE item_1 PARTITION OF item FOR VALUES FROM (0) TO (100);
 CREATE TABLE item_2 PARTITION OF item FOR VALUES FROM (100) TO (200);
 CREATE INDEX item_post ON item (post, id);
@@ -33,7 +33,7 @@ triggers:
     sets_alive: true
     on_delete: delete_slot
     on_truncate: emit
-    track_fields: [level, "{kind}::text as kind", post]
+    track_fields: [level, "{kind}::text as kind", post, spare]
   - { table: item_tag, slot_field: item, field: tags, value_field: tag, on_truncate: emit }
   - { table: post, type: fan_out_per_row, rows_from: { table: item, fk: post, slot: id },
       track_fields: [title], on_truncate: emit }
@@ -44,6 +44,7 @@ index_config:
     - { name: post, field_type: single_value }
     - { name: tags, field_type: multi_value }
     - { name: title, field_type: string }
+    - { name: spare, field_type: single_value }
 """
 TRUTH = """
 SELECT i.id, jsonb_strip_nulls(jsonb_build_object('level', level, 'kind', kind::text, 'post', post,
@@ -52,7 +53,7 @@ FROM item AS i LEFT JOIN post ON post.id = i.post
 """
 IDS = 400
 WATCH_MS = 200
-FIELDS = {"item": {"", "level", "kind", "post"}, "item_tag": {"tags"}, "post": {"title"}}
+FIELDS = {"item": {"", "level", "kind", "post", "spare"}, "item_tag": {"tags"}, "post": {"title"}}
 
 
 class SourceChangesCase(GalleryCase):
@@ -330,6 +331,29 @@ class Requests(SourceChangesCase):
         self.assertLessEqual(len(loads), 4)
 
 
+class Unreported(SourceChangesCase):
+    def test_f91_triggers_that_were_gone(self):
+        """What was written while triggers of ours were dropped or disabled, with a producer or
+        without one, is read when `triggers apply` has created them again."""
+        for number, change in enumerate([
+            "ALTER TABLE item DROP COLUMN spare CASCADE; ALTER TABLE item ADD spare int",
+            'ALTER TABLE item_tag DISABLE TRIGGER ALL',
+        ], start=1):
+            with self.subTest(change):
+                self.producer.stop()
+                self.execute(change)
+                self.execute(f"UPDATE item SET level = {70 + number} WHERE id < 50")
+                self.execute(f"UPDATE item_tag SET tag = {70 + number}"
+                             f" WHERE tag = {1 + number} AND item < 50")
+                self.execute(f"DELETE FROM item_tag WHERE item = {number}")
+                lines = self.producer.command("triggers", "diff", check=False).stdout
+                self.assertIn("+ request for all rows of", lines)
+                self.producer.command("triggers", "apply")
+                self.assertEqual(self.producer.command("triggers", "diff").stdout, "")
+                self.producer.start()
+                self.wait_until_healed()
+
+
 class Crash(SourceChangesCase):
     def test_l13_between_saving_a_number_and_sending(self):
         """Consumers learn from the next fence that they have missed an event: all fields are
@@ -355,8 +379,8 @@ class Crash(SourceChangesCase):
         reasons = [job["reason"] for job in self.jobs()]
         self.assertTrue(any("was interrupted before" in reason for reason in reasons), reasons)
         self.assertEqual(self.entity(1)["fields"]["kind"], "fresh")
-        sent = self.execute("SELECT voided_sent = voided FROM bitdex_producers").fetchone()
-        self.assertEqual(sent, (True,))
+        self.wait_until(lambda: self.execute(
+            "SELECT voided_sent = voided FROM bitdex_producers").fetchone()[0], "sends no number")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ class Takeover(GalleryCase):
         spare = self.spare_producer().start()
         spare.wait_until_state("waiting for lock")
         status, answer = spare.api.call("/api/ready")
-        standby = {"ready": True, "standby": True, "dead_letters": None}
+        standby = {"ready": True, "standby": True, "dead_letters": None, "exempt_fields": [],
+                   "warnings": []}
         self.assertEqual((status, answer), (200, standby))
         self.assertEqual(spare.api.call("/api/health")[0], 200)
         waiting = self.query(

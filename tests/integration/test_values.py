@@ -47,6 +47,8 @@ LOST = [
     ("bools", "'{true,false}'", "item 0"),
     ("prices", "'{1.5}'", "item 0"),
     ("name", "repeat('x', 65537)", "longer than 65536 bytes"),
+    ("seen", "'infinity'", "a time that is infinite"),
+    ("seen", "'-infinity'", "a time that is infinite"),
     ("price", "1e400", "beyond the range of floats"),
     ("price", "2.9999999999999999999", "no float is near enough"),
     ("price", "1e-400", "no float is near enough"),

@@ -140,8 +140,11 @@ static const struct config_trigger join = {
 
 /* clang-format off */
 #define SECONDS(row) \
-    "to_json(CASE " row ".\"at\" WHEN 'infinity' THEN 9e15 WHEN '-infinity' THEN -9e15 ELSE" \
-    " floor(extract(epoch FROM " row ".\"at\")) END::bigint)::text"
+    "CASE WHEN " row ".\"at\" IN ('infinity', '-infinity')" \
+    " THEN '{\"invalid\": \"a time that is infinite\"}' ELSE (" \
+    "CASE " row ".\"at\" WHEN 'infinity' THEN -9223372036854775808" \
+    " WHEN '-infinity' THEN -9223372036854775808 ELSE" \
+    " floor(extract(epoch FROM " row ".\"at\")) END::bigint)::text END"
 #define VALUES(row, first, last) \
     "'" first "{\"op\": \"alive\"},{\"op\": \"set\", \"field\": \"order\", \"value\": '\n" \
     "        || coalesce(to_json(" row ".\"order\")::text, 'null')" \

@@ -135,7 +135,8 @@ test_F84_values_have_the_forms_of_the_trigger_functions(void **state)
         {FORM_PLAIN, WIRE_INTEGER, "_row.\"order\""},
         {FORM_PLAIN, WIRE_JSON, "pg_catalog.to_jsonb(_row.\"order\")::text"},
         {FORM_SECONDS, WIRE_INTEGER,
-         "CASE _row.\"order\" WHEN 'infinity' THEN 9e15 WHEN '-infinity' THEN -9e15 ELSE"
+         "CASE _row.\"order\" WHEN 'infinity' THEN -9223372036854775808"
+         " WHEN '-infinity' THEN -9223372036854775808 ELSE"
          " floor(extract(epoch FROM _row.\"order\")) END::bigint"},
         {FORM_JSON, WIRE_JSON,
          "pg_catalog.to_jsonb(CASE pg_catalog.jsonb_typeof(_row.\"order\"::jsonb) WHEN 'null' THEN "
