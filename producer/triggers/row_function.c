@@ -248,6 +248,19 @@ add_column(struct builder *builder, const char *what, const char *column, const 
                         &expression);
 }
 
+/* The column as what another one is compared with. A domain may have another collation than the
+ * column, and of two that differ "=" knows none. */
+static const char *
+add_key(struct builder *builder, const char *column)
+{
+    const struct entry_table_column *found =
+        entry_table_find(builder->table->table, text_of(column));
+    CHECK(found != NULL);
+    bool is_domain = strncmp(found->type, "pg_catalog.", strlen("pg_catalog.")) != 0;
+    return add_column(builder, "key", column,
+                      is_domain && found->identity == IDENTITY_TEXT ? "pg_catalog.text" : NULL);
+}
+
 static bool
 has_proved_join(const struct row_group *group)
 {
@@ -379,7 +392,7 @@ add_lookups(struct builder *builder)
         for (struct row_role *role = group->roles; role != NULL; role = role->next)
             if (role->kind == ROLE_JOIN && role->is_proved) {
                 role->number = number++;
-                role->lookup = add_column(builder, "key", row_role_value(role)->name, NULL);
+                role->lookup = add_key(builder, row_role_value(role)->name);
             }
 }
 
@@ -390,7 +403,7 @@ add_partition_keys(struct builder *builder)
     const char **functions =
         arena_alloc(builder->arena, (table->partition_key_count + 1) * sizeof *functions);
     for (uint32_t i = 0; i < table->partition_key_count; i++)
-        functions[i] = add_column(builder, "key", table->partition_keys[i], NULL);
+        functions[i] = add_key(builder, table->partition_keys[i]);
     builder->table->partition_keys = functions;
 }
 

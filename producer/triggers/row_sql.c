@@ -65,9 +65,24 @@ append_form(struct buffer *out, enum entry_form form, const char *source)
     }
 }
 
+/* LATIN1 is the beginning of Unicode; of other encodings, only what is ASCII is known. */
+static void
+append_encoding(struct buffer *out, const char *source, const char *text)
+{
+    buffer_append_format(out,
+                         " WHEN strpos(%s::text, '\\u') > 0 AND CASE getdatabaseencoding()"
+                         " WHEN 'UTF8' THEN false"
+                         " WHEN 'LATIN1' THEN %s ~ '\\\\u(0[1-9a-fA-F]|[1-9a-fA-F])'"
+                         " ELSE %s ~ '\\\\u(00[89a-fA-F]|0[1-9a-fA-F]|[1-9a-fA-F])' END THEN"
+                         " '{\"invalid\": \"escape of a character that the database may not"
+                         " have\"}'::jsonb",
+                         source, text, text);
+}
+
 /* As FORM_JSON, of the type json, which holds texts that jsonb refuses (F89): a NUL, half a
- * surrogate pair, a number beyond the type numeric. The application's statement must not fail for
- * them (L12), so that they become {"invalid": reason} (ops_json.h).
+ * surrogate pair, a number beyond the type numeric, an escape of a character that the encoding of
+ * the database lacks. The application's statement must not fail for them (L12), so that they become
+ * {"invalid": reason} (ops_json.h).
  *
  * Pairs of backslashes are removed first, so that each backslash left begins an escape. Numbers are
  * searched outside of strings; no field takes one of 200 digits or with an exponent of 4. */
@@ -84,6 +99,7 @@ append_json_text(struct buffer *out, const char *source)
                          " ~ '\\\\u[dD][89a-fA-F]' THEN"
                          " '{\"invalid\": \"half a surrogate pair\"}'::jsonb",
                          source, text, source, text, high_low);
+    append_encoding(out, source, text);
     buffer_append_format(out,
                          " ELSE CASE json_typeof(%s) WHEN 'null' THEN NULL WHEN 'object' THEN"
                          " to_jsonb(%s::text) ELSE CASE WHEN"

@@ -506,6 +506,41 @@ test_F85_a_unique_join_looks_before_it_removes(void **state)
     arena_free(&arena);
 }
 
+/* L12: "=" knows no collation where the domain of a column has another one than the column. */
+static void
+test_L12_a_value_is_looked_for_without_the_collation_of_its_domain(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    struct config config = {0};
+    struct trigger_objects objects = {0};
+    struct entry_table_column own[sizeof columns / sizeof columns[0]];
+    struct entry *entry = make_entries(&arena, &config, &join, 1);
+    memcpy(own, columns, sizeof own);
+    assert_string_equal(own[3].name, join.value_field);
+    own[3].type = "public.label";
+    own[3].identity = IDENTITY_TEXT;
+    entry->table.columns = own;
+    generate_objects(entry, 1, &arena, &objects);
+    const char *key = find(&objects, OBJECT_ROW_FUNCTION, "_key_", 0)->sql;
+    assert_non_null(strstr(key, "RETURNS pg_catalog.text\n"));
+    arena_free(&arena);
+}
+
+/* L12: jsonb refuses an escape of a character that the encoding of the database lacks. */
+static void
+test_L12_escapes_of_json_are_looked_at_where_the_database_is_not_utf8(void **state)
+{
+    (void)state;
+    struct buffer sql = {0};
+    const struct entry_value value = {.form = FORM_JSON, .type_name = "json"};
+    row_sql_append_form(&sql, &value, "doc");
+    assert_non_null(strstr(buffer_string(&sql),
+                           "CASE getdatabaseencoding() WHEN 'UTF8' THEN false WHEN 'LATIN1' THEN"));
+    buffer_free(&sql);
+}
+
 static void
 test_F85_a_row_of_a_partitioned_table_is_found_in_its_partition(void **state)
 {
@@ -800,6 +835,8 @@ main(void)
         cmocka_unit_test(test_F86_a_link_in_between_asks_by_its_own_key),
         cmocka_unit_test(test_F124_a_join_that_is_not_unique_asks_where_a_value_leaves),
         cmocka_unit_test(test_F85_a_unique_join_looks_before_it_removes),
+        cmocka_unit_test(test_L12_a_value_is_looked_for_without_the_collation_of_its_domain),
+        cmocka_unit_test(test_L12_escapes_of_json_are_looked_at_where_the_database_is_not_utf8),
         cmocka_unit_test(test_F85_a_row_of_a_partitioned_table_is_found_in_its_partition),
         cmocka_unit_test(test_F78_an_entity_that_appears_asks_for_what_outlived_it),
         cmocka_unit_test(test_F124_a_direct_row_that_is_not_unique_asks_when_it_goes),
