@@ -77,8 +77,10 @@ catalogue_table_read(struct pg *pg, struct arena *arena, const struct entry *ent
     pg_append_identifier(&quoted, name);
     const char *param = buffer_string(&quoted);
     int rc = pg_query(pg,
-                      "SELECT nspname, relname, relkind FROM pg_class JOIN pg_namespace ON"
-                      " pg_namespace.oid = relnamespace WHERE pg_class.oid = to_regclass($1)::oid",
+                      "SELECT nspname, relname, relkind, relrowsecurity AND relforcerowsecurity AND"
+                      " NOT (rolsuper OR rolbypassrls) FROM pg_class JOIN pg_namespace ON"
+                      " pg_namespace.oid = relnamespace JOIN pg_roles ON pg_roles.oid = relowner"
+                      " WHERE pg_class.oid = to_regclass($1)::oid",
                       1, &param, &result, err);
     buffer_free(&quoted);
     if (rc != 0)
@@ -95,6 +97,8 @@ catalogue_table_read(struct pg *pg, struct arena *arena, const struct entry *ent
                           kind_name(*kind));
     else
         fill_table(arena, result, 0, table);
+    if (rc == 0)
+        table->has_forced_policies = pg_boolean(result, 0, 3);
     if (rc == 0 && *kind == 'p') {
         table->is_partitioned = true;
         rc = read_partitions(pg, arena, table, err);

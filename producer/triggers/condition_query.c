@@ -84,8 +84,7 @@ const struct condition_query condition_queries[] = {
      .object = "label",
      .message =
          "format('row security is forced for role %I as well, as which the trigger functions run:"
-         " one that cannot see the row that it was called for requests a refresh instead of"
-         " writing values', owner)",
+         " they request a refresh of each changed row instead of writing values', owner)",
      .remedy = "format('ALTER ROLE %I BYPASSRLS', owner)",
      .rows =
          "stored JOIN pg_class ON pg_class.oid = relation, LATERAL (SELECT coalesce((SELECT"

@@ -100,6 +100,7 @@ struct entry_table {
     const char *name;
     const char *quoted; /* schema and name, as identifiers */
     bool is_partitioned;
+    bool has_forced_policies;       /* row security is in force for the owner as well */
     struct entry_table *partitions; /* of all levels; a partition itself has NULL here */
     uint32_t partition_count;
     const struct entry_table_column *columns; /* of a partition, NULL */

@@ -506,6 +506,27 @@ test_F85_a_unique_join_looks_before_it_removes(void **state)
     arena_free(&arena);
 }
 
+/* L12: a policy could raise an error, and the session of the application has row_security. */
+static void
+test_L12_where_policies_are_forced_nothing_is_looked_for(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    struct config config = {0};
+    struct trigger_objects objects = {0};
+    struct config_trigger triggers[] = {direct, join};
+    struct entry *entries = make_entries(&arena, &config, triggers, 2);
+    entries[0].table.has_forced_policies = true;
+    entries[1].table.has_forced_policies = true;
+    generate_objects(entries, 2, &arena, &objects);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_null(strstr(body_of(&arena, &objects, i), "EXISTS"));
+    assert_non_null(strstr(body_of(&arena, &objects, 0), "IF false THEN"));
+    assert_non_null(strstr(body_of(&arena, &objects, 2), "IF true THEN"));
+    arena_free(&arena);
+}
+
 /* L12: "=" knows no collation where the domain of a column has another one than the column. */
 static void
 test_L12_a_value_is_looked_for_without_the_collation_of_its_domain(void **state)
@@ -835,6 +856,7 @@ main(void)
         cmocka_unit_test(test_F86_a_link_in_between_asks_by_its_own_key),
         cmocka_unit_test(test_F124_a_join_that_is_not_unique_asks_where_a_value_leaves),
         cmocka_unit_test(test_F85_a_unique_join_looks_before_it_removes),
+        cmocka_unit_test(test_L12_where_policies_are_forced_nothing_is_looked_for),
         cmocka_unit_test(test_L12_a_value_is_looked_for_without_the_collation_of_its_domain),
         cmocka_unit_test(test_L12_escapes_of_json_are_looked_at_where_the_database_is_not_utf8),
         cmocka_unit_test(test_F85_a_row_of_a_partitioned_table_is_found_in_its_partition),
