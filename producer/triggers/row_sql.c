@@ -142,7 +142,7 @@ row_sql_append_value(struct buffer *out, const struct entry_value *value, const 
 {
     struct buffer source = {0};
     if (value->guard != NULL)
-        buffer_append_format(&source, "%s(%s)", value->guard, row);
+        buffer_append_format(&source, "%s(%s.*)", value->guard, row);
     else
         append_source(&source, value->expression, row);
     row_sql_append_form(out, value, buffer_string(&source));
@@ -222,7 +222,7 @@ row_sql_append_filter(struct buffer *out, const struct entry *entry, const char 
         return;
     CHECK(entry->trigger->filter[0] != '\0');
     if (entry->filter_guard != NULL) {
-        buffer_append_format(out, " AND %s(%s) IS TRUE", entry->filter_guard, row);
+        buffer_append_format(out, " AND %s(%s.*) IS TRUE", entry->filter_guard, row);
         return;
     }
     buffer_append_text(out, " AND (");

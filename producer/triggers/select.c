@@ -55,7 +55,7 @@ select_append_value(struct buffer *out, const struct entry_value *value)
     bool is_json = value->wire == WIRE_JSON;
     CHECK(value->wire <= WIRE_JSON);
     if (value->json_guard != NULL) {
-        buffer_append_format(out, ", %s(" ROW ")", value->json_guard);
+        buffer_append_format(out, ", %s(" ROW ".*)", value->json_guard);
         return;
     }
     buffer_append_text(out, is_json ? ", pg_catalog.to_jsonb(" : ", ");
