@@ -120,21 +120,35 @@ row_sql_append_form(struct buffer *out, const struct entry_value *value, const c
         append_form(out, value->form, source);
 }
 
+/* The condition that no op takes the value; NULL: every op does. */
+static const char *
+refusal_of(const struct entry_value *value, const char **reason)
+{
+    static const char *const texts[] = {"text", "character varying", "character"};
+    *reason = "a time that is infinite";
+    if (value->form == FORM_SECONDS)
+        return "IN ('infinity', '-infinity')";
+    *reason = "a string longer than 65536 bytes";
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (value->form == FORM_PLAIN && strcmp(value->type_name, texts[i]) == 0)
+            return "> 65536";
+    return NULL;
+}
+
 void
 row_sql_append_json(struct buffer *out, const struct entry_value *value, const char *to_json,
                     const char *source)
 {
+    const char *reason;
+    const char *refusal = refusal_of(value, &reason);
     bool is_time = value->form == FORM_SECONDS;
-    if (is_time)
-        buffer_append_format(
-            out,
-            "CASE WHEN %s IN ('infinity', '-infinity') THEN '{\"invalid\": \"a time"
-            " that is infinite\"}' ELSE (",
-            source);
-    else
-        buffer_append_format(out, "%s(", to_json);
+    if (refusal != NULL)
+        buffer_append_format(out, "CASE WHEN %s%s%s %s THEN '{\"invalid\": \"%s\"}' ELSE ",
+                             is_time ? "" : "octet_length(", source, is_time ? "" : ")", refusal,
+                             reason);
+    buffer_append_format(out, "%s(", is_time ? "" : to_json);
     row_sql_append_form(out, value, source);
-    buffer_append_text(out, is_time ? ")::text END" : ")::text");
+    buffer_append_text(out, refusal != NULL ? ")::text END" : ")::text");
 }
 
 void

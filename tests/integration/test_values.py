@@ -247,7 +247,12 @@ class SettingsOfTheDatabase(Values):
 
     settings = SETTINGS
     test_f89_a_value_costs_itself = None
+    test_f89_f90_values_that_look_like_them_are_kept = None  # its topic would have the same name
     test_f79_f89_a_resumed_window_follows_the_stored_verdict = None
+
+    def test_f88_values_that_look_like_lost_ones_are_kept(self):
+        """The same values are kept."""
+        Values.test_f89_f90_values_that_look_like_them_are_kept(self)
 
     def test_f88_settings_decide_nothing(self):
         """Applied triggers are equal to the configuration, and a number has all its digits."""

@@ -319,7 +319,8 @@ class Applied:
 # fan-outs and requests of parents go to all partitions.
 OUTBOX = """
 SELECT id, entity_id, jsonb_typeof(ops) = 'array' AND jsonb_path_exists(ops,
-    'strict $[*] ? (@.op == "queryOpSet" || @.op == "refresh" && exists (@.key))')
+    'strict $[*] ? (@.op == "queryOpSet" ||
+        @.op == "refresh" && (exists (@.key) || exists (@.all)))')
 FROM "BitdexOps"
 """
 
