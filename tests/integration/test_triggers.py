@@ -605,7 +605,7 @@ class Races(TriggerCase):
     }
 
     def prepare(self, kind):
-        self.execute("DROP TABLE IF EXISTS image; DROP TABLE IF EXISTS post")
+        self.execute("DROP TABLE IF EXISTS image, post CASCADE")
         self.execute("CREATE TABLE post (id int PRIMARY KEY, state text)")
         self.execute("CREATE TABLE image (id int PRIMARY KEY, post_id int REFERENCES post)")
         self.configure("\ntriggers:\n  - { table: image, slot_field: id, sets_alive: true, "
@@ -689,7 +689,7 @@ class Reconciliation(TriggerCase):
         for change in (f'ALTER TABLE "Post" DISABLE TRIGGER "{name}"',
                        f'ALTER TABLE "Post" ENABLE TRIGGER "{name}"',
                        f'DROP TRIGGER "{name}" ON "Post"',
-                       'DROP TABLE "TagsOnImageNew"; CREATE TABLE "TagsOnImageNew" '
+                       'DROP TABLE "TagsOnImageNew" CASCADE; CREATE TABLE "TagsOnImageNew" '
                        '("imageId" int, "tagId" int, attributes int)'):
             self.execute(change)
             self.assertIn("triggers", self.pipeline.producer.command("check", check=False).stdout)
