@@ -348,6 +348,46 @@ class Joins(CommittedRow):
         self.execute("UPDATE item SET id = 4 WHERE id = 7")
         self.check({1: {"level": 2, "tags": [5]}, 4: {"level": 4, "tags": [6]}})
 
+    def test_l11_a_deferrable_key_proves_nothing(self):
+        """A row comes while the one that it replaces is there, which is deleted later."""
+        self.begin(ITEM.replace("PRIMARY KEY", "PRIMARY KEY DEFERRABLE INITIALLY DEFERRED"),
+                   ITEM_TRIGGERS)
+        self.execute("INSERT INTO item VALUES (4, 1)")
+        new, old = self.session(), self.session()
+        new.autocommit = old.autocommit = False
+        new.execute("INSERT INTO item VALUES (4, 9)")
+        old.execute("DELETE FROM item WHERE level = 1")
+        old.commit()
+        new.commit()
+        self.check({4: {"level": 9}})
+
+    def test_l12_operators_and_functions_fail_no_statement(self):
+        """Errors of types, collations, subqueries and functions, and a partition key whose type has
+        no operator in pg_catalog."""
+        self.begin("""
+            CREATE EXTENSION ltree;
+            CREATE TABLE other (key int, value int);
+            INSERT INTO other VALUES (1, 1), (1, 2);
+            CREATE FUNCTION checked(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+                $$ BEGIN IF i > 1 THEN RAISE 'no' USING ERRCODE = 'UX001'; END IF; RETURN i; END $$;
+            CREATE TABLE item (id bigint, path ltree, level int, a bit varying, b bit varying,
+                c text COLLATE "C", d text COLLATE "POSIX") PARTITION BY RANGE (path);
+            CREATE TABLE item_rest PARTITION OF item DEFAULT;
+            CREATE INDEX ON item (id);
+            """, """
+triggers:
+  - { table: item, slot_field: id, sets_alive: true, on_delete: delete_slot,
+      track_fields: ["(SELECT value FROM other WHERE key = {level}) as level",
+                     "checked({level}) as rank",
+                     "CASE WHEN ({a} & {b}) = {a} THEN 'x' END as name",
+                     "CASE WHEN {c} = {d} THEN 1 END as post_id"] }
+""")
+        self.execute("INSERT INTO item VALUES (1, 'a', 1, B'1', B'10', 'a', 'b')")
+        self.execute("INSERT INTO item VALUES (2, 'b', 2, B'1', B'1', NULL, NULL)")
+        self.assertEqual(self.entities(1, 2), {1: {"rank": 1}, 2: {"name": "x"}})
+        self.execute("DELETE FROM item")
+        self.assertEqual(self.entities(1, 2), {})
+
     def test_f93_a_soft_delete_is_undone(self):
         """An entity that leaves its filter and meets it again has its tags again."""
         self.begin(TAG.replace("level int", "level int, deleted_at timestamptz"),
