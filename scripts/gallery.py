@@ -77,14 +77,12 @@ class Writers:
     Every thread inserts, updates, moves and deletes rows of several tables, holds some transactions
     open for a short time, and rolls back some of them in whole or in part. `seed` determines the
     statements of each thread, not how the threads interleave. With `reconnect`, a thread whose
-    connection is lost connects again; otherwise stop() raises the error. With `keep_parents`, an
-    image stays with its post, and no post is deleted.
+    connection is lost connects again; otherwise stop() raises the error.
     """
 
-    def __init__(self, dsn, threads, seed, pause_s=0.0, reconnect=False, keep_parents=False):
+    def __init__(self, dsn, threads, seed, pause_s=0.0, reconnect=False):
         self.committed = 0
         self._reconnect = reconnect
-        self._keep_parents = keep_parents
         self._dsn = dsn
         self._pause_s = pause_s
         self._end = threading.Event()
@@ -135,7 +133,7 @@ class Writers:
                 if rng.random() < 0.1:
                     self._in_savepoint(connection, rng)
                 else:
-                    change(connection, rng, self._keep_parents)
+                    change(connection, rng)
                 if rng.random() < 0.05:
                     time.sleep(rng.random() * 0.05)
             if rng.random() < 0.1:
@@ -149,7 +147,7 @@ class Writers:
 
     def _in_savepoint(self, connection, rng):
         connection.execute("SAVEPOINT part")
-        change(connection, rng, self._keep_parents)
+        change(connection, rng)
         if rng.random() < 0.5:
             connection.execute("ROLLBACK TO SAVEPOINT part")
         connection.execute("RELEASE SAVEPOINT part")
@@ -183,7 +181,7 @@ def insert_image(connection, rng):
     )
 
 
-def change(connection, rng, keep_parents=False):
+def change(connection, rng):
     """One random statement."""
     image, post = pick(rng, "Image"), pick(rng, "Post")
     level = rng.choice([1, 2, 4, 8, 16, 32])
@@ -217,8 +215,4 @@ def change(connection, rng, keep_parents=False):
         f'UPDATE "Model" SET poi = NOT poi WHERE id = {pick(rng, "Model")}',
     ]
     weights = [8, 4, 4, 2, 4, 3, 6, 3, 2, 3, 2, 5, 2, 1, 2, 1, 2, 1, 1]
-    if keep_parents:
-        for n, statement in enumerate(statements):
-            if 'SET "postId"' in statement or 'DELETE FROM "Post"' in statement:
-                weights[n] = 0
     connection.execute(rng.choices(statements, weights)[0])

@@ -50,7 +50,7 @@ class Patrol(GalleryCase):
         """Beside 40 writers, one verify after another and the patrol between them find nothing."""
         self.create_gallery(images=2000)
         passes, ends = 0, time.monotonic() + 4 * SECONDS
-        with self.writers(threads=40, pause_s=0.5, keep_parents=True) as writers:
+        with self.writers(threads=40, pause_s=0.5) as writers:
             while time.monotonic() < ends:
                 self.verify()
                 self.check_verdicts()
@@ -70,7 +70,7 @@ class Patrol(GalleryCase):
         rng = random.Random(SEED)
         self.create_gallery(images=1000)
         ends, kills = time.monotonic() + 3 * SECONDS, 0
-        with self.writers(threads=40, pause_s=0.5, keep_parents=True):
+        with self.writers(threads=40, pause_s=0.5):
             while time.monotonic() < ends:
                 time.sleep(rng.random() * 2)
                 program = rng.choice([self.producer, self.consumer])
