@@ -356,10 +356,13 @@ class Locks(LoadCase):
         """An ALTER TABLE that rewrites a table commits while the load waits for it. To a snapshot
         from before the commit the table would be empty."""
         self.create_full_tables()
+        functions = self.print_row_functions("ImageTool")
         self.pipeline.start()
         self.queue()
         self.wait_for_job(lambda job: job["next_id"] > 0, "does not begin")
-        altering = self.lock('ALTER TABLE "ImageTool" ADD COLUMN dice float DEFAULT random()')
+        altering = self.lock('LOCK TABLE "ImageTool" IN ACCESS EXCLUSIVE MODE')
+        self.rewrite(altering, "ImageTool", functions,
+                     'ALTER TABLE "ImageTool" ADD COLUMN dice float DEFAULT random()')
         self.wait_until_locked()
         altering.commit()
         self.assertEqual(self.wait_for_end()["state"], "done")
