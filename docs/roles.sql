@@ -21,7 +21,7 @@
 -- `init`, `triggers apply` and `triggers drop` are run by the owner of the tables, or by a member of that
 -- role, because Postgres lets nobody else drop, enable and comment on the triggers of a table. That role
 -- also needs CREATE on the schema of the outbox; the functions and views that it creates there are its
--- own, so it goes on needing SELECT on the tables and INSERT on the outbox. No other role can call
+-- own, so it still needs SELECT on the tables and INSERT on the outbox. No other role can call
 -- these functions or read these views.
 
 DO $$

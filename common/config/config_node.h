@@ -56,7 +56,7 @@ struct config_reader {
     struct config_node *root;
 };
 
-/* All add a problem, "FILE:LINE:COLUMN: PATH: message", and return ERR_USAGE. The caller goes on
+/* All add a problem, "FILE:LINE:COLUMN: PATH: message", and return ERR_USAGE. The caller continues
  * with what does not depend on the value. */
 int config_refuse(const struct config_reader *reader, const struct config_node *node,
                   const char *format, ...) __attribute__((format(printf, 3, 4)));

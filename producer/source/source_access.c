@@ -2,7 +2,7 @@
 
 #include "common/base/check.h"
 
-/* One row: the role, and the schemas of tables that it may not use (null: there are none), without
+/* One row: the role, and the schemas of tables that it may not use (null: it may use all), without
  * which Postgres would not even say whether a table exists. The tables' names come between. */
 static const char schemas_begin[] =
     "SELECT quote_ident(current_user), string_agg(DISTINCT quote_ident(nspname), ', ')"

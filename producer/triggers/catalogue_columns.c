@@ -5,7 +5,7 @@
 #include "common/base/check.h"
 #include "producer/triggers/catalogue_table.h"
 
-/* A domain is told apart, printed and looked up as its base type. Numerics and dates are not total:
+/* A domain is compared, printed and looked up as its base type. Numerics and dates are not total:
  * to compare them with floats and timestamps takes a cast that can fail. */
 static const char columns_sql[] =
     "WITH RECURSIVE base(attnum, oid) AS ("

@@ -79,7 +79,7 @@ depends_on_settings(const struct row_table *table)
     return false;
 }
 
-/* The entry whose expressions the function evaluates, by its search_path; NULL: there are none, so
+/* The entry whose expressions the function evaluates, by its search_path; NULL: none, so
  * that nothing is resolved outside of pg_catalog. */
 static const struct entry *
 find_evaluated(const struct row_table *table)

@@ -18,7 +18,7 @@ struct legacy_trigger {
     const struct legacy_trigger *next;
 };
 
-/* In `arena`. NULL in `*first`: there are none. Finds tables by the session's search_path. */
+/* In `arena`. NULL in `*first`: nothing was found. Finds tables by the session's search_path. */
 int legacy_find(struct pg *pg, const struct config *config, struct arena *arena,
                 const struct legacy_trigger **first, struct error *err);
 

@@ -118,7 +118,7 @@ class Objects(TriggerCase):
 
     def test_f08_init_removes_the_legacy_cleanup(self):
         """`init` names the original's trigger that deletes rows of the outbox, and removes it when
-        it is told to."""
+        a person says so."""
         self.execute(CLEANUP)
         done = self.pipeline.init()
         self.assertIn("init --remove-legacy-cleanup", done.stdout)

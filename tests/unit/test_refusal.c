@@ -180,7 +180,7 @@ test_a_parent_without_a_key_is_always_refused(void **state)
     expect(NULL, NULL);
 }
 
-/* The clock goes on while a row stays as it is. */
+/* Time passes while a row stays as it is. */
 static void
 test_L11_a_new_value_that_changes_without_its_row_is_refused(void **state)
 {
@@ -197,7 +197,7 @@ test_L11_a_new_value_that_changes_without_its_row_is_refused(void **state)
     const struct covered_fields nothing = {0};
     const struct covered_fields covered = {names, 1};
     assert_true(refusal_holds(refusal, &nothing));
-    assert_false(refusal_holds(refusal, &covered)); /* what works today goes on */
+    assert_false(refusal_holds(refusal, &covered)); /* what works today continues */
     entries[0].values[0].dependence.unstable = NULL;
     entries[0].filter_dependence.unstable = "random";
     refusal = refusal_find(entries, 1, &arena);
