@@ -21,7 +21,7 @@ import pipeline
 import servers
 from confluent_kafka import admin
 
-PARTITIONS = 4  # of the gallery's topic
+PARTITIONS = index.PARTITIONS
 POLL_S = 0.1
 
 

@@ -7,6 +7,7 @@ import contextlib
 import gallery
 from pipeline import Api
 
+PARTITIONS = 4  # of the topics of all pipelines
 THREADS = 4
 QUERIES = 60
 
@@ -29,13 +30,27 @@ def read_entities(owners, entities):
         return answers
 
 
-def read_owners(consumers):
-    """The owner of each partition; two owners of one partition are an error."""
+def _list_owned(consumers):
+    """{partition: its owner}; two owners of one partition are an error."""
     owners = {}
     for consumer in consumers:
         for partition in consumer.api.get("/api/internal/sync-lag")["partitions"]:
             assert owners.setdefault(partition["partition"], consumer) is consumer, partition
-    return [owners[partition] for partition in range(len(owners))]
+    return owners
+
+
+def read_owners(consumers):
+    """The owner of each partition. While the members of a group join it again, after one of them or
+    a broker was killed, a partition has no owner."""
+    owners = {}
+
+    def all_are_owned():
+        nonlocal owners
+        owners = _list_owned(consumers)
+        return len(owners) == PARTITIONS
+
+    consumers[0].wait_until(all_are_owned, "and the other members do not own all partitions")
+    return [owners[partition] for partition in range(PARTITIONS)]
 
 
 def check_entity(answer, truth, unknown):
