@@ -5,6 +5,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/http/route_list.h"
 #include "common/http/server.h"
 #include "consumer/api/api_context.h"
 #include "consumer/api/checkpoint.h"
@@ -61,6 +62,8 @@ static const struct route routes[] = {
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };
+
+_Static_assert((int)ROUTES <= (int)HTTP_ROUTES_MAX, "a refusal lists all routes");
 
 /* What the functions below and the law of the token rely on. */
 static void
@@ -133,27 +136,39 @@ api_answer(const struct api *api, const struct route *route, struct text index,
     CHECK(call->response->body.bytes > 0 || call->response->status == 204);
 }
 
+/* No route has this method and path. `allowed` are the routes of the path. */
+static void
+api_refuse(const struct http_request *request, const struct http_route *allowed,
+           uint32_t allowed_count, struct http_response *response)
+{
+    struct http_route all[ROUTES];
+    for (size_t i = 0; i < ROUTES; i++)
+        all[i] = (struct http_route){routes[i].method, routes[i].path};
+    if (allowed_count > 0)
+        http_respond_wrong_method(response, request->method, allowed, allowed_count);
+    else
+        http_respond_no_route(response, request->path, all, ROUTES);
+}
+
 static void
 api_handle(void *context, const struct http_request *request, struct http_response *response)
 {
     struct api *api = context;
     struct api_call call = {.api = &api->context, .request = request, .response = response};
-    bool path_known = false;
+    struct http_route allowed[ROUTES];
+    uint32_t allowed_count = 0;
     CHECK(request->path[0] == '/');
     for (size_t i = 0; i < ROUTES; i++) {
         struct text index = {0};
         if (!route_matches(routes[i].path, request->path, &index, &call.id))
             continue;
-        path_known = true;
+        allowed[allowed_count++] = (struct http_route){routes[i].method, routes[i].path};
         if (strcmp(routes[i].method, request->method) != 0)
             continue;
         api_answer(api, &routes[i], index, &call);
         return;
     }
-    if (path_known)
-        http_respond_error(response, 405, "%s is not allowed for this path", request->method);
-    else
-        http_respond_error(response, 404, "no such path: see /");
+    api_refuse(request, allowed, allowed_count, response);
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "consumer/engine/matcher.h"
 #include "consumer/engine/resolve.h"
 #include "consumer/engine/top_k.h"
+#include "consumer/engine/unknown_field.h"
 
 int
 engine_hit_compare(const struct engine_hit *a, const struct engine_hit *b, bool by_value,
@@ -141,8 +142,7 @@ plan_query(struct plan *plan, struct arena *arena, struct error *err)
     if (query->sort_field.bytes > 0) {
         plan->sort_field = engine_find_field(plan->engine, query->sort_field);
         if (plan->sort_field == NULL || plan->sort_field->sort_bits == 0)
-            return error_set(err, ERR_DATA, "the index has no sort field \"%.*s\"",
-                             TEXT_ARGS(query->sort_field));
+            return unknown_field_refuse_sort(plan->engine, query->sort_field, err);
     }
     if (filter == NULL || (filter->kind == FILTER_AND && filter->count == 0))
         return 0;

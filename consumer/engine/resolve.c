@@ -4,6 +4,7 @@
 
 #include "common/base/check.h"
 #include "consumer/engine/scalar.h"
+#include "consumer/engine/unknown_field.h"
 
 struct resolver {
     const struct engine *engine;
@@ -66,8 +67,7 @@ resolve_leaf(const struct resolver *resolver, struct filter *filter)
     const struct field *field = engine_find_field(engine, filter->field);
     int64_t low, high;
     if (field == NULL)
-        return error_set(resolver->err, ERR_DATA, "the index has no field \"%.*s\"",
-                         TEXT_ARGS(filter->field));
+        return unknown_field_refuse(engine, filter->field, !resolver->untyped, resolver->err);
     filter->field_number = (uint32_t)(field - engine->fields) + 1;
     CHECK(filter->field_number <= engine->field_count);
     switch (filter->kind) {

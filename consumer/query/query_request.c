@@ -1,6 +1,7 @@
 #include "consumer/query/query_request.h"
 
 #include "common/base/check.h"
+#include "common/base/closest.h"
 #include "common/json/json_parse.h"
 #include "common/json/json_value.h"
 #include "common/ops/ops_value.h"
@@ -41,6 +42,18 @@ parse_refuse(const struct request_parser *parser, const char *what, const char *
                      json_kind_name(found->kind));
 }
 
+/* The name is not in `known`, a NULL-terminated list. */
+static int
+parse_refuse_name(const struct request_parser *parser, const char *what, const char *why,
+                  struct text name, const char *list, const char *const *known)
+{
+    uint32_t count = 0;
+    while (known[count] != NULL)
+        count++;
+    error_set(parser->err, ERR_DATA, "%s %s \"%.*s\"", what, why, TEXT_ARGS(closest_shown(name)));
+    return closest_append(parser->err, name, list, known, count);
+}
+
 /* The value of a member; NULL: it is absent or null. */
 static const struct json_value *
 parse_member(const struct json_value *object, const char *key)
@@ -64,8 +77,7 @@ parse_check_members(const struct request_parser *parser, const char *what,
         while (*name != NULL && !text_is(key, *name))
             name++;
         if (*name == NULL)
-            return error_set(parser->err, ERR_DATA, "%s has no member \"%.*s\"", what,
-                             TEXT_ARGS(key));
+            return parse_refuse_name(parser, what, "has no member", key, "members", known);
     }
     return 0;
 }
@@ -117,9 +129,8 @@ parse_typed_value(const struct request_parser *parser, const struct json_member 
             return parse_refuse(parser, words[i].word, words[i].wanted, &member->value);
         return rc;
     }
-    return error_set(parser->err, ERR_DATA,
-                     "values are Integer, Float, Bool and String, not \"%.*s\"",
-                     TEXT_ARGS(member->key));
+    static const char *const names[] = {"Integer", "Float", "Bool", "String", NULL};
+    return parse_refuse_name(parser, "unknown type of", "value", member->key, "types", names);
 }
 
 static int
@@ -214,6 +225,16 @@ parse_argument(struct request_parser *parser, const struct filter_word *word,
 }
 
 static int
+parse_refuse_filter(const struct request_parser *parser, struct text name)
+{
+    enum { FILTERS = sizeof filter_words / sizeof filter_words[0] };
+    const char *known[FILTERS + 1] = {NULL};
+    for (size_t i = 0; i < FILTERS; i++)
+        known[i] = filter_words[i].name;
+    return parse_refuse_name(parser, "unknown", "filter", name, "filters", known);
+}
+
+static int
 parse_filter(struct request_parser *parser, const struct json_value *json, uint32_t depth,
              struct filter *filter)
 {
@@ -236,7 +257,7 @@ parse_filter(struct request_parser *parser, const struct json_value *json, uint3
         rc = parse_argument(parser, word, &member->value, depth, filter);
         return rc == 0 ? 0 : error_wrap(parser->err, rc, "%s", word->name);
     }
-    return error_set(parser->err, ERR_DATA, "unknown filter \"%.*s\"", TEXT_ARGS(member->key));
+    return parse_refuse_filter(parser, member->key);
 }
 
 static int

@@ -9,6 +9,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/memory.h"
+#include "common/http/route_list.h"
 #include "common/json/json_write.h"
 #include "common/metrics/metrics.h"
 
@@ -525,6 +526,16 @@ find_route(const char *path)
     return NULL;
 }
 
+static void
+answer_no_route(const struct http_request *request, struct http_response *response)
+{
+    enum { ROUTES = sizeof routes / sizeof routes[0] };
+    struct http_route all[ROUTES];
+    for (size_t i = 0; i < ROUTES; i++)
+        all[i] = (struct http_route){"GET", routes[i].path};
+    http_respond_no_route(response, request->path, all, ROUTES);
+}
+
 void
 api_handle(void *context, const struct http_request *request, struct http_response *response)
 {
@@ -537,9 +548,10 @@ api_handle(void *context, const struct http_request *request, struct http_respon
     CHECK(response->status == 200);
     CHECK(response->body.bytes == 0);
     if (route == NULL) {
-        http_respond_error(response, 404, "no such path: see /");
+        answer_no_route(request, response);
     } else if (strcmp(request->method, "GET") != 0) {
-        http_respond_error(response, 405, "%s is not for this path", request->method);
+        http_respond_wrong_method(response, request->method,
+                                  &(const struct http_route){"GET", request->path}, 1);
     } else {
         status_read(api->status, &view);
         route(&answer);

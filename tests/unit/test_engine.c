@@ -478,18 +478,30 @@ test_filters_combine(void **state)
 static void
 test_queries_are_refused_with_the_field(void **state)
 {
-    assert_query(*state, "{'filters':[{'Eq':['nope',1]}]}", "the index has no field \"nope\"");
-    assert_query(*state, "{'filters':[{'Or':[{'IsNull':'nope'}]}]}",
-                 "the index has no field \"nope\"");
+    static const char list[] = "fields: nsfwLevel, postId, tagIds, hasMeta, type, score, rank, "
+                               "existedAt, publishedAt, sortAt, firstAt";
+    static const char sorts[] =
+        "sort fields: postId, rank, existedAt, publishedAt, sortAt, firstAt";
+    char wanted[512];
+    snprintf(wanted, sizeof wanted, "the index has no field \"nope\"; %s", list);
+    assert_query(*state, "{'filters':[{'Eq':['nope',1]}]}", wanted);
+    assert_query(*state, "{'filters':[{'Or':[{'IsNull':'nope'}]}]}", wanted);
+    snprintf(wanted, sizeof wanted, "the index has no field \"tagids\"; closest: \"tagIds\"; %s",
+             list);
+    assert_query(*state, "{'filters':[{'In':['tagids',[1]]}]}", wanted);
     assert_query(*state, "{'filters':[{'Eq':['type',1]}]}",
                  "field \"type\" takes a string, not an integer");
     assert_query(*state, "{'filters':[{'Gt':['type','a']}]}",
                  "field \"type\" has no order to compare by");
     assert_query(*state, "{'filters':[{'Gt':['rank','a']}]}",
                  "field \"rank\" is compared with a number, not a string");
-    assert_query(*state, "{'sort':{'field':'nsfwLevel'}}",
-                 "the index has no sort field \"nsfwLevel\"");
-    assert_query(*state, "{'sort':{'field':'nope'}}", "the index has no sort field \"nope\"");
+    snprintf(wanted, sizeof wanted,
+             "the index has no sort field \"nsfwLevel\", only a filter field of that name; %s",
+             sorts);
+    assert_query(*state, "{'sort':{'field':'nsfwLevel'}}", wanted);
+    snprintf(wanted, sizeof wanted,
+             "the index has no sort field \"sortedAt\"; closest: \"sortAt\"; %s", sorts);
+    assert_query(*state, "{'sort':{'field':'sortedAt'}}", wanted);
 }
 
 struct countdown {

@@ -71,8 +71,8 @@ test_other_paths_and_methods_are_refused(void **unused)
     (void)unused;
     struct status status;
     status_init(&status);
-    check_answer(&status, "POST", "/api/status", 405, "POST is not for this path");
-    check_answer(&status, "GET", "/api", 404, "no such path");
+    check_answer(&status, "POST", "/api/status", 405, "which takes GET");
+    check_answer(&status, "GET", "/api", 404, "\"routes\":[\"GET /api/health\",");
     check_answer(&status, "GET", "/", 200, "bitdex-producer p, topic t");
     status_free(&status);
 }
