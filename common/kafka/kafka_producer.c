@@ -84,7 +84,8 @@ producer_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opa
     if (producer->failed.code != 0)
         return;
     if (message->err != 0) {
-        producer_fail(producer, "delivery failed", rd_kafka_message_errstr(message));
+        /* rd_kafka_message_errstr() is for consumers: here it would return the payload */
+        producer_fail(producer, "delivery failed", rd_kafka_err2str(message->err));
     } else if (number != partition->acked + 1) {
         producer_fail(producer, "delivery failed", "acknowledged out of order");
     } else {

@@ -1,8 +1,10 @@
-/* Happy path: PQexec() and PQexecParams(), which wait for the whole result. Only a COPY is read
+/* Happy path: a statement is sent, and pg_collect() waits for the whole result. Only a COPY is read
  * without blocking, so that its reader can do other work meanwhile.
  *
  * Failure modes: after a lost connection every call fails with ERR_RETRY. After an unexpected COPY
- * libpq would return the same result forever; pg_leave_copy() ends the COPY.
+ * libpq would return the same result forever; pg_leave_copy() ends the COPY. A statement that waits
+ * for a lock, or a server that does not answer, would hold up a shutdown: pg_wait_input() then
+ * cancels the statement, and abandons the session when that has no effect.
  */
 #include "common/pg/pg.h"
 
@@ -15,11 +17,23 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/shutdown.h"
+#include "common/base/thread.h"
+
+enum { WAIT_STEP_MS = 100, SHUTDOWN_GRACE_MS = 1000 };
 
 struct pg {
     PGconn *connection;
     char sqlstate[6];
-    bool copying; /* pg_copy_start() succeeded, and the copy has not ended */
+    bool copying;      /* pg_copy_start() succeeded, and the copy has not ended */
+    bool is_abandoned; /* a statement was given up, and the server may still run it */
+};
+
+/* One wait for the server. Initialise with zeros. */
+struct pg_wait {
+    int64_t since_us; /* monotonic: when the shutdown was noticed, or the statement cancelled */
+    bool is_cancelled;
 };
 
 /* The query on pg_settings skips the timeouts that the server does not have (idle_session_timeout
@@ -95,6 +109,11 @@ pg_fail(struct pg *pg, const PGresult *result, struct error *err)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorMessage(result);
+    if (pg->is_abandoned) {
+        pg->sqlstate[0] = '\0';
+        return error_set(err, ERR_RETRY,
+                         "postgres: the program stops, and the server has not answered");
+    }
     if (*message == '\0')
         message = PQerrorMessage(pg->connection);
     snprintf(pg->sqlstate, sizeof pg->sqlstate, "%s", state != NULL ? state : "");
@@ -169,6 +188,25 @@ pg_start(const char *conninfo, const char *session_name)
     return connection;
 }
 
+/* A pooling proxy gives the session, with its locks and settings, to another client after each
+ * transaction (F69, F119), and shows a process id of its own. Therefore this is the first
+ * statement: it leaves nothing in a session that is not ours. */
+static int
+pg_check_direct(struct pg *pg, struct error *err)
+{
+    struct pg_result *result;
+    int rc = pg_query_last(pg, "SELECT pg_catalog.pg_backend_pid()", &result, err);
+    if (rc != 0)
+        return rc;
+    bool is_direct = pg_integer(result, 0, 0) == PQbackendPID(pg->connection);
+    pg_result_clear(result);
+    if (is_direct)
+        return 0;
+    return error_set(err, ERR_FATAL,
+                     "postgres leads to a proxy (a connection pooler), which shares a session"
+                     " between clients: name the server itself");
+}
+
 int
 pg_connect(const char *conninfo, const char *session_name, struct pg **out, struct error *err)
 {
@@ -186,7 +224,9 @@ pg_connect(const char *conninfo, const char *session_name, struct pg **out, stru
         goto fail;
     }
     PQsetNoticeReceiver(pg->connection, pg_ignore_notice, NULL);
-    rc = pg_exec(pg, session_settings, err);
+    rc = pg_check_direct(pg, err);
+    if (rc == 0)
+        rc = pg_exec(pg, session_settings, err);
     if (rc != 0)
         goto fail;
     CHECK(PQtransactionStatus(pg->connection) == PQTRANS_IDLE || pg_is_lost(pg));
@@ -209,7 +249,91 @@ pg_close(struct pg *pg)
 bool
 pg_is_lost(const struct pg *pg)
 {
-    return PQstatus(pg->connection) != CONNECTION_OK;
+    return pg->is_abandoned || PQstatus(pg->connection) != CONNECTION_OK;
+}
+
+struct pg_cancel {
+    PGcancel *request;
+    bool is_sent;
+    char reason[256]; /* when it is not sent */
+};
+
+static void *
+pg_cancel_run(void *context)
+{
+    struct pg_cancel *cancel = context;
+    cancel->is_sent = PQcancel(cancel->request, cancel->reason, sizeof cancel->reason) == 1;
+    return NULL;
+}
+
+/* Asks the server to cancel the running statement. PQcancel() opens a connection and waits for its
+ * end without a limit, so it gets a thread of its own. During a shutdown, a request that the server
+ * does not take is left to the end of the process. */
+static int
+pg_cancel(struct pg *pg, struct error *err)
+{
+    pthread_t thread;
+    struct pg_cancel *cancel = memory_zalloc(sizeof *cancel);
+    cancel->request = PQgetCancel(pg->connection);
+    int rc = thread_start(&thread, "pg cancel", pg_cancel_run, cancel, err);
+    while (rc == 0 && !thread_join_within(thread, 1))
+        if (shutdown_requested())
+            return error_set(err, ERR_RETRY, "postgres: the server takes no cancel request");
+    if (rc == 0 && !cancel->is_sent)
+        rc = error_set(err, ERR_RETRY, "postgres: could not cancel a statement: %.*s",
+                       pg_trimmed(cancel->reason), cancel->reason);
+    PQfreeCancel(cancel->request);
+    free(cancel);
+    return rc;
+}
+
+/* A statement gets some time after a shutdown was requested; the last position is saved then. */
+static void
+pg_wait_less(struct pg *pg, struct pg_wait *wait)
+{
+    int64_t now_us = clock_monotonic_us();
+    if (!shutdown_requested() || pg->is_abandoned)
+        return;
+    if (wait->since_us == 0)
+        wait->since_us = now_us;
+    CHECK(now_us >= wait->since_us);
+    if (now_us - wait->since_us < (int64_t)SHUTDOWN_GRACE_MS * US_PER_MS)
+        return;
+    pg->is_abandoned = wait->is_cancelled || pg_cancel(pg, NULL) != 0;
+    wait->is_cancelled = true;
+    wait->since_us = clock_monotonic_us();
+}
+
+/* Waits for bytes of the server, and takes them. False: the connection is lost, or abandoned. */
+static bool
+pg_wait_input(struct pg *pg, struct pg_wait *wait)
+{
+    struct pollfd one = {.fd = PQsocket(pg->connection), .events = POLLIN};
+    poll(&one, 1, WAIT_STEP_MS);
+    /* even when the socket is not readable: TLS may hold bytes back */
+    if (PQconsumeInput(pg->connection) == 0)
+        return false;
+    pg_wait_less(pg, wait);
+    return !pg->is_abandoned;
+}
+
+/* The next result of what was sent; NULL: there is no further one, or the connection is lost. */
+static PGresult *
+pg_next_result(struct pg *pg)
+{
+    struct pg_wait wait = {0};
+    if (pg->is_abandoned)
+        return NULL;
+    while (PQisBusy(pg->connection) == 1)
+        if (!pg_wait_input(pg, &wait))
+            return NULL;
+    return PQgetResult(pg->connection);
+}
+
+static bool
+pg_status_is_copy(ExecStatusType status)
+{
+    return status == PGRES_COPY_OUT || status == PGRES_COPY_IN;
 }
 
 /* Reads the results that are left, so that the session can run the next statement. */
@@ -218,15 +342,48 @@ pg_finish(struct pg *pg, struct error *err)
 {
     int rc = 0;
     PGresult *result;
-    while ((result = PQgetResult(pg->connection)) != NULL) {
+    while ((result = pg_next_result(pg)) != NULL) {
         ExecStatusType status = PQresultStatus(result);
         if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && rc == 0)
             rc = pg_fail(pg, result, err);
         PQclear(result);
-        if (status == PGRES_COPY_OUT || status == PGRES_COPY_IN)
+        if (pg_status_is_copy(status))
             break; /* libpq would return the same result forever */
     }
-    return rc;
+    return rc == 0 && pg_is_lost(pg) ? pg_fail(pg, NULL, err) : rc;
+}
+
+/* The last result of what was sent, or the first error. NULL: the connection was lost before. */
+static PGresult *
+pg_collect(struct pg *pg)
+{
+    PGresult *last = NULL;
+    PGresult *next;
+    while ((next = pg_next_result(pg)) != NULL) {
+        if (last != NULL && PQresultStatus(last) == PGRES_FATAL_ERROR) {
+            PQclear(next);
+            continue;
+        }
+        PQclear(last);
+        last = next;
+        if (pg_status_is_copy(PQresultStatus(last)))
+            return last;
+    }
+    if (last != NULL && pg_is_lost(pg) && PQresultStatus(last) != PGRES_FATAL_ERROR) {
+        PQclear(last);
+        return NULL;
+    }
+    return last;
+}
+
+/* As PQexec(), with a wait that a shutdown ends. */
+static PGresult *
+pg_run(struct pg *pg, const char *sql)
+{
+    if (pg_is_lost(pg))
+        return NULL;
+    pg_finish(pg, NULL); /* what pg_send() has begun */
+    return PQsendQuery(pg->connection, sql) == 1 ? pg_collect(pg) : NULL;
 }
 
 static void
@@ -263,7 +420,7 @@ pg_exec(struct pg *pg, const char *sql, struct error *err)
     pg_check(pg);
     CHECK(!pg->copying);
     CHECK(sql != NULL);
-    PGresult *result = PQexec(pg->connection, sql);
+    PGresult *result = pg_run(pg, sql);
     int rc = pg_check_result(pg, result, PGRES_TUPLES_OK, err);
     PQclear(result);
     return rc;
@@ -287,7 +444,7 @@ pg_query_last(struct pg *pg, const char *sql, struct pg_result **out, struct err
 {
     pg_check(pg);
     CHECK(!pg->copying);
-    return pg_keep(pg, PQexec(pg->connection, sql), out, err);
+    return pg_keep(pg, pg_run(pg, sql), out, err);
 }
 
 int
@@ -306,8 +463,13 @@ pg_query(struct pg *pg, const char *sql, int count, const char *const *params,
     CHECK(!pg->copying);
     CHECK(count >= 0 && count <= UINT16_MAX); /* the protocol counts in 16 bits */
     CHECK(params != NULL || count == 0);
-    return pg_keep(pg, PQexecParams(pg->connection, sql, count, NULL, params, NULL, NULL, 0), out,
-                   err);
+    PGresult *result = NULL;
+    if (!pg_is_lost(pg)) {
+        pg_finish(pg, NULL); /* what pg_send() has begun */
+        if (PQsendQueryParams(pg->connection, sql, count, NULL, params, NULL, NULL, 0) == 1)
+            result = pg_collect(pg);
+    }
+    return pg_keep(pg, result, out, err);
 }
 
 static PGresult *
@@ -382,7 +544,7 @@ pg_copy_start(struct pg *pg, const char *sql, struct error *err)
     pg_check(pg);
     CHECK(!pg->copying);
     CHECK(sql != NULL);
-    PGresult *result = PQexec(pg->connection, sql);
+    PGresult *result = pg_run(pg, sql);
     int rc = pg_check_result(pg, result, PGRES_COPY_OUT, err);
     PQclear(result);
     pg->copying = rc == 0;
@@ -455,19 +617,20 @@ pg_copy_read(struct pg *pg, int wait_ms, struct buffer *out, bool *done, struct 
 int
 pg_copy_cancel(struct pg *pg, struct error *err)
 {
-    char reason[256];
+    struct pg_wait wait = {0};
+    char *data;
+    int bytes;
     pg_check(pg);
     pg->copying = false;
-    PGcancel *cancel = PQgetCancel(pg->connection);
-    int sent = PQcancel(cancel, reason, sizeof reason);
-    PQfreeCancel(cancel);
-    if (!sent)
-        return error_set(err, ERR_RETRY, "postgres: could not cancel a copy: %.*s",
-                         pg_trimmed(reason), reason);
-    char *data;
-    while (PQgetCopyData(pg->connection, &data, 0) > 0)
-        PQfreemem(data);
-    int rc = pg_finish(pg, err);
+    int rc = pg_is_lost(pg) ? pg_fail(pg, NULL, err) : pg_cancel(pg, err);
+    if (rc != 0)
+        return rc;
+    while ((bytes = PQgetCopyData(pg->connection, &data, 1)) >= 0)
+        if (bytes > 0)
+            PQfreemem(data);
+        else if (!pg_wait_input(pg, &wait))
+            return pg_fail(pg, NULL, err);
+    rc = pg_finish(pg, err);
     /* 57014 query_canceled is the expected end; the copy may also have ended before the cancel */
     return rc != 0 && strcmp(pg->sqlstate, "57014") == 0 ? 0 : rc;
 }

@@ -4,7 +4,8 @@
  * timeout, serialization failure, resources), else ERR_FATAL. After ERR_RETRY the session may be
  * lost (pg_is_lost): close it and connect again. Messages never contain the connection string or a
  * password. A session belongs to one thread. Every call except pg_connect() and pg_close() may wait
- * for the server without limit.
+ * for the server without limit until a shutdown is requested (shutdown.h). A call that still waits
+ * one second later cancels its statement, and gives up the session when that has no effect.
  */
 #ifndef COMMON_PG_PG_H
 #define COMMON_PG_PG_H
@@ -25,7 +26,9 @@ enum { PG_SESSIONS_MAX = 16 };
  * within about a minute, unless `conninfo` sets other keepalives.
  *
  * ERR_USAGE when `conninfo` is not a connection string; ERR_RETRY for every failure to connect,
- * because libpq does not distinguish a wrong password from a server that is down. */
+ * because libpq does not distinguish a wrong password from a server that is down. ERR_FATAL when it
+ * leads to a connection pooler, which gives the session to other clients (F69, F119); it is refused
+ * before any setting or lock. */
 int pg_connect(const char *conninfo, const char *session_name, struct pg **pg, struct error *err);
 /* May be called at any time, also inside a transaction or a copy: the server rolls back. NULL does
  * nothing. */

@@ -38,6 +38,12 @@ BROKEN = [  # (a change of the source, part of the refusal, how the change is un
      """ALTER TABLE gone RENAME TO bitdex_windows"""),
 ]
 
+POOLED = [  # commands that use the database
+    "init", "triggers apply", "triggers diff", "triggers drop", "trim", "load --no-wait", "verify",
+    "jobs list", "jobs cancel 1", "cursor show", "cursor set now", "cursor adopt",
+    "cursor remove default", "dead-letters list", "dead-letters retry 1",
+]
+
 
 class Refusals(GalleryCase):
     def setUp(self):
@@ -156,18 +162,31 @@ class Refusals(GalleryCase):
         self.refused("6 partitions")
         self.refused("6 partitions", "cursor adopt")
 
-    def test_f69_connection_pooler(self):
-        """A connection through a pooler is refused, because its session lock protects nothing."""
-        self.pipeline.init()
+    def test_f69_f119_connection_pooler(self):
+        """Every command refuses a connection through a pooler, because its session lock protects
+        nothing there, and before it leaves a setting or a lock in a session of other clients. So
+        does a consumer that writes its positions to the database."""
+        self.create_tables()
         parameters = psycopg.conninfo.conninfo_to_dict(self.pipeline.dsn)
-        with self.pipeline.connect() as connection:
-            gallery.create_tables(connection)
-        gallery.create_triggers(self.pipeline)
         with pooler.Pooler(self.postgres.port) as proxy:
             through = psycopg.conninfo.make_conninfo(**parameters | {"port": proxy.port})
             self.producer.set_variable("BITDEX_POSTGRES", through)
-            self.refused("connection pooler")
-            self.refused("connection pooler", "cursor remove default")
+            for command in ["run", *POOLED]:
+                self.refused("connection pooler", command)
+            checked = self.producer.command("check", check=False)
+            self.assertEqual(checked.returncode, 1)
+            self.assertIn("connection pooler", checked.stdout)
+            self.producer.set_variable("BITDEX_POSTGRES", self.pipeline.dsn)
+            self.producer.start()
+            consumer = self.pipeline.consumer
+            consumer.set_variable("BITDEX_POSTGRES", through)
+            consumer.start()
+            consumer.wait_until(lambda: "connection pooler" in consumer.log.read_text(),
+                                "writes its positions through the pooler")
+            self.pipeline.wait_until_fresh()  # without that table
+            self.assertIn(b"pg_backend_pid", proxy.sent)
+            for left in [b"SET ", b"advisory", b"BEGIN"]:
+                self.assertNotIn(left, proxy.sent)
 
     def test_f66_topic_created_again(self):
         """A topic that was deleted and created again is refused until `cursor adopt` gives it a new

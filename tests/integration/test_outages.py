@@ -255,6 +255,28 @@ class Outages(GalleryCase):
             self.assertEqual(self.producer.stop(), 0, self.producer.log_tail())
             server.start()
 
+    def test_f57_sigterm_while_the_database_blocks(self):
+        """On SIGTERM the producer cancels a statement that waits for a lock, and gives up a server
+        that does not answer at all."""
+        self.create_tables()
+        self.producer.start()
+        self.producer.wait_until_state("draining")
+        waiting = """SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+            AND application_name LIKE 'bitdex-producer%' AND datname = current_database()"""
+        with self.pipeline.connect() as connection:
+            connection.execute('LOCK TABLE bitdex_windows, "BitdexOps" IN ACCESS EXCLUSIVE MODE')
+            connection.execute("""INSERT INTO "BitdexOps" (entity_id, ops)
+                VALUES (1, '[{"op": "alive"}]')""")
+            self.producer.wait_until(lambda: self.query(waiting), "waits for no lock")
+            self.assertEqual(self.producer.stop(), 0, self.producer.log_tail())
+            self.assertEqual(self.query(waiting), [])
+        self.producer.start()
+        self.producer.wait_until_state("draining")
+        self.postgres.pause()
+        self.addCleanup(self.postgres.resume)
+        self.assertEqual(self.producer.stop(), 0, self.producer.log_tail())
+        self.postgres.resume()
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -10,9 +10,10 @@ import servers
 
 
 class Pooler:
-    """Forwards every connection to the server at `port`."""
+    """Forwards every connection to the server at `port`. `sent` is what the clients have sent."""
 
     def __init__(self, port):
+        self.sent = bytearray()
         self._server = (servers.LOOPBACK, port)
         self._listener = socket.create_server((servers.LOOPBACK, 0))
         self.port = self._listener.getsockname()[1]
@@ -29,15 +30,16 @@ class Pooler:
             while True:
                 client, _ = self._listener.accept()
                 server = socket.create_connection(self._server)
-                for pump, source, sink in [
-                    (self._pump, client, server), (self._answer, server, client)
+                for pump, *arguments in [
+                    (self._pump, client, server, self.sent), (self._answer, server, client)
                 ]:
-                    threading.Thread(target=pump, args=(source, sink), daemon=True).start()
+                    threading.Thread(target=pump, args=arguments, daemon=True).start()
 
     @staticmethod
-    def _pump(source, sink):
+    def _pump(source, sink, record):
         with contextlib.suppress(OSError), source, sink:
             while data := source.recv(65536):
+                record += data
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
 
@@ -56,4 +58,4 @@ class Pooler:
                 client.sendall(kind + struct.pack(">i", size) + body)
                 kind = stream.read(1)
             client.sendall(kind)
-        self._pump(server, client)
+        self._pump(server, client, bytearray())

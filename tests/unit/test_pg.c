@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/shutdown.h"
 #include "common/pg/pg.h"
 
 /* A script is a row of letters:
  *   wait for   Q a query   X a query with parameters   f a failed COPY IN   k a cancel request
+ *              x the end of the session, and nothing else
  *   send       A authenticated   E+SQLSTATE an error   C command complete   Z ready   I empty query
  *              T one column   D a row with "42"   N a row with null
  *              H copy out   G copy in   d "row;"   c copy done
@@ -57,6 +59,13 @@ script_await(int fd, char type)
             return false;
     } while (got != type);
     return true;
+}
+
+static bool
+script_next_is(const struct script *script, char type)
+{
+    char got;
+    return script_read(script->socket, &got, 1) && got == type;
 }
 
 static bool
@@ -108,8 +117,10 @@ script_step(struct script *script, char step)
         return script_await(script->socket, 'S') && SEND('1', "") && SEND('2', "");
     case 'k':
         return script_take_cancel(script);
+    case 'x':
+        return script_next_is(script, 'X');
     case 'A':
-        return SEND('R', "\0\0\0\0") && SEND('K', "\0\0\0\1\0\0\0\2");
+        return SEND('R', "\0\0\0\0") && SEND('K', "\0\0\0\52\0\0\0\2"); /* process 42 */
     case 'C':
         return SEND('C', "UPDATE 3\0");
     case 'Z':
@@ -206,14 +217,15 @@ connect_to(const struct script *script, struct pg **pg, struct error *err)
     return rc;
 }
 
-/* Opens a session; `steps` come after the statement that pins its settings. */
+/* Opens a session; `steps` come after the statements that ask for its process and pin its settings.
+ */
 static struct pg *
 open_session(struct script *script, const char *steps)
 {
     static char all[256];
     struct pg *pg;
     struct error err;
-    snprintf(all, sizeof all, "AZQCZ%s", steps);
+    snprintf(all, sizeof all, "AZQTDCZQCZ%s", steps);
     script_start(script, all);
     if (connect_to(script, &pg, &err) != 0)
         fail_msg("%s", err.message);
@@ -257,8 +269,11 @@ static void
 test_failed_connections_may_be_retried(void **state)
 {
     (void)state;
-    static const char *const endings[] = {"!", "E28P01!", "E57P03!", "AZQE42501Z", "AZQ!"};
-    static const int codes[] = {ERR_RETRY, ERR_RETRY, ERR_RETRY, ERR_FATAL, ERR_RETRY};
+    static const char *const endings[] = {
+        "!", "E28P01!", "E57P03!", "AZQE42501Z", "AZQ!", "AZQTDCZQE42501Z", "AZQTDCZQ!",
+    };
+    static const int codes[] = {ERR_RETRY, ERR_RETRY, ERR_RETRY, ERR_FATAL,
+                                ERR_RETRY, ERR_FATAL, ERR_RETRY};
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
         struct script script;
         struct pg *pg;
@@ -271,6 +286,20 @@ test_failed_connections_may_be_retried(void **state)
         assert_int_equal(connect_to(&script, &pg, &err), ERR_RETRY); /* there is no server */
         assert_null(strstr(err.message, "s3cret"));
     }
+}
+
+/* A session that a pooler shares gets no setting: nothing follows the question. */
+static void
+test_F119_a_pooler_is_refused_before_the_first_setting(void **state)
+{
+    (void)state;
+    struct script script;
+    struct pg *pg;
+    struct error err;
+    script_start(&script, "AZQTNCZx");
+    assert_int_equal(connect_to(&script, &pg, &err), ERR_FATAL);
+    assert_non_null(strstr(err.message, "connection pooler"));
+    script_end(&script, NULL);
 }
 
 static void
@@ -506,12 +535,39 @@ test_names_and_texts_are_quoted(void **state)
     buffer_free(&out);
 }
 
+/* The last test, because a shutdown cannot be taken back. */
+static void
+test_a_shutdown_ends_a_wait(void **state)
+{
+    (void)state;
+    struct script script;
+    struct error err;
+    struct pg *pg = open_session(&script, "QkE57014ZQk");
+    shutdown_request();
+    assert_int_equal(pg_exec(pg, "x", &err), ERR_RETRY); /* cancelled */
+    assert_string_equal(pg_last_sqlstate(pg), "57014");
+    assert_false(pg_is_lost(pg));
+    assert_int_equal(pg_exec(pg, "x", &err), ERR_RETRY); /* the server does not cancel */
+    assert_non_null(strstr(err.message, "has not answered"));
+    assert_true(pg_is_lost(pg));
+    assert_int_equal(pg_exec(pg, "x", &err), ERR_RETRY);
+    script_end(&script, pg);
+    pg = open_session(&script, "QH");
+    assert_int_equal(pg_copy_start(pg, "x", &err), 0);
+    assert_int_equal(pg_copy_cancel(pg, &err), ERR_RETRY); /* it does not take the request */
+    pg_close(pg);
+    shutdown(script.listener, SHUT_RDWR);
+    pthread_join(script.thread, NULL);
+    close(script.listener);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_F56_connection_strings_are_checked_and_not_shown),
         cmocka_unit_test(test_failed_connections_may_be_retried),
+        cmocka_unit_test(test_F119_a_pooler_is_refused_before_the_first_setting),
         cmocka_unit_test(test_errors_are_classed_by_sqlstate),
         cmocka_unit_test(test_a_lost_connection_is_detected_and_stays_lost),
         cmocka_unit_test(test_a_query_returns_values),
@@ -523,6 +579,7 @@ main(void)
         cmocka_unit_test(test_a_cancelled_copy_leaves_the_session_usable),
         cmocka_unit_test(test_a_session_may_be_closed_during_a_copy),
         cmocka_unit_test(test_names_and_texts_are_quoted),
+        cmocka_unit_test(test_a_shutdown_ends_a_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
