@@ -49,6 +49,7 @@ enum coverage_reason {
     /* Of the seq rule and about all fields again: */
     COVERAGE_ANSWER_LOST = 18,   /* the answer to a request never came */
     COVERAGE_REQUESTS_FULL = 19, /* more requests are not answered than are remembered */
+    COVERAGE_RIVAL = 20,         /* a second producer runs on a copy of the database */
     COVERAGE_REASONS
 };
 
@@ -56,8 +57,8 @@ enum coverage_reason {
 static inline bool
 coverage_is_from_rule(enum coverage_reason reason)
 {
-    return reason <= COVERAGE_SECOND_SOURCE || reason == COVERAGE_ANSWER_LOST ||
-           reason == COVERAGE_REQUESTS_FULL;
+    return reason <= COVERAGE_SECOND_SOURCE ||
+           (reason >= COVERAGE_ANSWER_LOST && reason < COVERAGE_REASONS);
 }
 
 enum { COVERAGE_VOIDED_BYTES = 128 };

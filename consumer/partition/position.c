@@ -5,10 +5,12 @@
 #include "common/base/check.h"
 
 enum {
-    POSITION_VERSION = 4,
+    POSITION_VERSION = 5,
     POSITION_HEAD_BYTES = 3,
     PART_HEAD_BYTES = 5,
     NUMBER_BYTES = 8,
+    VERSION_4 = 4,
+    VERSION_4_NUMBERS = 27,
     VERSION_3 = 3,
     VERSION_3_NUMBERS = 23,
     VERSION_2 = 2,
@@ -65,10 +67,21 @@ static const size_t position_numbers[] = {
     offsetof(struct position, sequence.watermark.owed_since_us),
     offsetof(struct position, sequence.watermark.newest_us),
     offsetof(struct position, sequence.unanswered),
+    /* Not in version 4: */
+    offsetof(struct position, sequence.fences[0].generation),
+    offsetof(struct position, sequence.fences[0].tick),
+    offsetof(struct position, sequence.fences[1].generation),
+    offsetof(struct position, sequence.fences[1].tick),
+    offsetof(struct position, sequence.fences[2].generation),
+    offsetof(struct position, sequence.fences[2].tick),
+    offsetof(struct position, sequence.fences[3].generation),
+    offsetof(struct position, sequence.fences[3].tick),
+    offsetof(struct position, sequence.start),
 };
 
 enum { POSITION_NUMBERS = sizeof position_numbers / sizeof position_numbers[0] };
 
+_Static_assert(SEQUENCE_FENCES == 4, "the numbers of the format");
 _Static_assert((int)COVERAGE_VOIDED_BYTES == (int)SEQUENCE_NAME_BYTES, "texts of one format");
 
 /* What the format says of one field. */
@@ -394,7 +407,9 @@ position_number_count(int version)
 {
     if (version == VERSION_2)
         return VERSION_2_NUMBERS;
-    return version == VERSION_3 ? VERSION_3_NUMBERS : POSITION_NUMBERS;
+    if (version == VERSION_3)
+        return VERSION_3_NUMBERS;
+    return version == VERSION_4 ? VERSION_4_NUMBERS : POSITION_NUMBERS;
 }
 
 /* What comes after the head. */
@@ -412,7 +427,7 @@ position_take_rest(struct text *rest, int version, const struct config_fields *f
         take_text(rest, sequence->coverage.voided_reason);
         take_fields(rest, fields, &sequence->coverage);
     }
-    if (version == POSITION_VERSION)
+    if (version >= VERSION_4)
         take_parts(rest, parts);
     else
         position_take_over(sequence);

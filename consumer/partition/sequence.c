@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/check.h"
 
@@ -109,6 +110,9 @@ sequence_open_epoch(struct sequence *sequence, const struct event *event)
     sequence->content_digest = EVENT_DIGEST_START;
     sequence->content_known = true;
     sequence->row_id = 0;
+    memset(sequence->fences, 0, sizeof sequence->fences);
+    sequence->fences[0] = (struct sequence_fence){event->generation, event->tick};
+    sequence->start = 0;
     sequence->topic_id[0] = '\0'; /* an epoch may have a topic of its own */
     sequence_store_name(sequence->source, event->source);
 }
@@ -181,6 +185,65 @@ sequence_require_answers(struct sequence *sequence)
         sequence_lose(sequence, COVERAGE_ANSWER_LOST);
 }
 
+/* --- who sends ------------------------------------------------------------------------------- */
+
+/* A later epoch may have a topic id of its own; within one, and below it, another one is that of
+ * another topic's history. */
+static void
+sequence_take_topic_id(struct sequence *sequence, const struct mark *mark)
+{
+    if (sequence_is_name(sequence->topic_id, mark->topic_id))
+        return;
+    if (sequence->topic_id[0] != '\0')
+        sequence_lose(sequence, COVERAGE_OTHER_TOPIC);
+    sequence_store_name(sequence->topic_id, mark->topic_id);
+}
+
+/* Marks of schema version 1 have no name. */
+static void
+sequence_take_start(struct sequence *sequence, const struct mark *mark)
+{
+    if (mark->start_name.bytes == 0)
+        return;
+    uint64_t start = EVENT_DIGEST_START;
+    for (size_t i = 0; i < mark->start_name.bytes; i++)
+        start = event_digest_next(start, mark->start_name.data[i]);
+    if (start == 0)
+        start = 1;
+    if (sequence->start != 0 && sequence->start != start)
+        sequence_lose(sequence, COVERAGE_RIVAL);
+    sequence->start = start;
+}
+
+/* The event is of an older generation. The oldest fence that is kept may be later than the one that
+ * ended it, which then hides a rival for a while and blames nobody. */
+static void
+sequence_judge_fenced(struct sequence *sequence, const struct event *event)
+{
+    CHECK(event->epoch == sequence->epoch && event->generation < sequence->generation);
+    const struct sequence_fence *by = NULL;
+    for (int i = 0; i < SEQUENCE_FENCES && sequence->fences[i].generation > event->generation; i++)
+        by = &sequence->fences[i];
+    if (by != NULL && event->tick > by->tick)
+        sequence_lose(sequence, COVERAGE_RIVAL);
+}
+
+static void
+sequence_begin_generation(struct sequence *sequence, const struct event *event)
+{
+    bool is_fence = event->kind == EVENT_MARK && event->mark.kind == MARK_FENCE;
+    CHECK(event->generation > sequence->generation);
+    if (!is_fence)
+        sequence_lose(sequence, COVERAGE_FENCE_MISSING);
+    if (event->tick < sequence->tick)
+        sequence_lose(sequence, COVERAGE_RIVAL);
+    memmove(&sequence->fences[1], &sequence->fences[0],
+            (SEQUENCE_FENCES - 1) * sizeof sequence->fences[0]);
+    sequence->fences[0] = (struct sequence_fence){event->generation, event->tick};
+    sequence->generation = event->generation;
+    sequence->start = 0;
+}
+
 /* A watermark that owes answers says how far the source is, and proves nothing of its snapshot. */
 static void
 sequence_take_watermark(struct sequence *sequence, const struct event *event)
@@ -210,11 +273,7 @@ sequence_take_mark(struct sequence *sequence, const struct config_fields *fields
     const struct mark *mark = &event->mark;
     CHECK(event->epoch == sequence->epoch);
     CHECK(event->generation == sequence->generation);
-    if (!sequence_is_name(sequence->topic_id, mark->topic_id)) {
-        if (sequence->topic_id[0] != '\0')
-            sequence_lose(sequence, COVERAGE_OTHER_TOPIC);
-        sequence_store_name(sequence->topic_id, mark->topic_id);
-    }
+    sequence_take_start(sequence, mark);
     sequence_take_guards(sequence, fields, mark);
     if (event->seq < sequence->seq) {
         if (!mark->has_content)
@@ -344,27 +403,27 @@ sequence_take(struct sequence *sequence, const struct config_fields *fields,
               const struct event *event)
 {
     bool is_numbered = event_kind_is_numbered(event->kind);
-    bool is_fence = event->kind == EVENT_MARK && event->mark.kind == MARK_FENCE;
     CHECK(event->seq >= 0);
     if (event->seq == 0 && is_numbered)
         return SEQUENCE_APPLY;
     CHECK(event->epoch > 0);
     CHECK(event->generation > 0);
-    if (event->epoch < sequence->epoch)
-        return SEQUENCE_FENCED;
     if (event->epoch > sequence->epoch)
         sequence_open_epoch(sequence, event);
     if (!sequence_is_name(sequence->source, event->source)) {
         sequence_lose(sequence, COVERAGE_SECOND_SOURCE);
         return SEQUENCE_FOREIGN;
     }
-    if (event->generation < sequence->generation)
+    if (event->kind == EVENT_MARK)
+        sequence_take_topic_id(sequence, &event->mark);
+    if (event->epoch < sequence->epoch)
         return SEQUENCE_FENCED;
-    if (event->generation > sequence->generation) {
-        if (!is_fence)
-            sequence_lose(sequence, COVERAGE_FENCE_MISSING);
-        sequence->generation = event->generation;
+    if (event->generation < sequence->generation) {
+        sequence_judge_fenced(sequence, event);
+        return SEQUENCE_FENCED;
     }
+    if (event->generation > sequence->generation)
+        sequence_begin_generation(sequence, event);
     sequence->tick = event->tick;
     if (is_numbered)
         return sequence_take_numbered(sequence, event);
@@ -414,6 +473,22 @@ sequence_complete(const struct sequence *sequence)
     return coverage_is_complete(&sequence->coverage);
 }
 
+/* The newest first, and none after the first that is missing. */
+static bool
+sequence_fences_are_consistent(const struct sequence *sequence)
+{
+    const struct sequence_fence *fences = sequence->fences;
+    if (fences[0].generation > sequence->generation)
+        return false;
+    for (int i = 0; i < SEQUENCE_FENCES; i++) {
+        if (fences[i].generation < 0 || fences[i].tick < 0)
+            return false;
+        if (i > 0 && fences[i].generation >= fences[i - 1].generation && fences[i].generation != 0)
+            return false;
+    }
+    return true;
+}
+
 bool
 sequence_is_consistent(const struct sequence *sequence)
 {
@@ -426,7 +501,8 @@ sequence_is_consistent(const struct sequence *sequence)
         return false;
     if (sequence->losses > 0 && sequence->reason == COVERAGE_COMPLETE)
         return false;
-    if (!coverage_is_from_rule(sequence->reason) || !coverage_is_consistent(&sequence->coverage))
+    if (!coverage_is_from_rule(sequence->reason) || !coverage_is_consistent(&sequence->coverage) ||
+        !sequence_fences_are_consistent(sequence))
         return false;
     if (sequence->gap_first == 0)
         return sequence->gap_last == 0;
@@ -468,6 +544,8 @@ sequence_describe(const struct sequence *sequence, enum coverage_reason reason, 
         [COVERAGE_ANSWER_LOST] = "the answer to a refresh never came: rows may be out of date",
         [COVERAGE_REQUESTS_FULL] =
             "more refreshes wait for their answers than consumer.requests_max",
+        [COVERAGE_RIVAL] = "a second producer of this name writes to this topic, from a copy of"
+                           " the database: stop the one that is not meant",
     };
     CHECK(coverage_is_from_rule(reason));
     CHECK(bytes >= SEQUENCE_REASON_BYTES);

@@ -17,6 +17,13 @@
  * load that repairs the shard. Which requests these are is in unanswered.h; a sequence has their
  * number.
  *
+ * A generation opens no window after the fence of a later one, and a generation has one start of
+ * one producer. So two producers run on two copies of one database (F101) when the tick of a fenced
+ * event is above that of the fence that ended its generation, when that of a fence is below what
+ * was read before, or when a mark of the current generation has the name of another start. Topic id
+ * and source are looked at before epoch and generation, because the events of another topic's
+ * history may all be of older ones (F102).
+ *
  * Pure: no I/O, no clock, no memory of its own; a sequence may be copied.
  */
 #ifndef CONSUMER_PARTITION_SEQUENCE_H
@@ -26,7 +33,7 @@
 #include "common/event/event.h"
 #include "consumer/partition/coverage.h"
 
-enum { SEQUENCE_NAME_BYTES = 128, SEQUENCE_REASON_BYTES = 256 };
+enum { SEQUENCE_NAME_BYTES = 128, SEQUENCE_REASON_BYTES = 256, SEQUENCE_FENCES = 4 };
 
 /* The last watermark. All 0: none yet. A watermark that owes answers proves no snapshot: tick and
  * clock_us stay those of the last one that owed nothing. */
@@ -39,6 +46,12 @@ struct sequence_watermark {
     int64_t owed;          /* requests that the source has not answered yet */
     int64_t owed_since_us; /* clock of the first watermark since something is owed; else 0 */
     int64_t newest_us;     /* clock of this one, whatever it owes */
+};
+
+/* The fence that began a generation, or the first event of it that was read. */
+struct sequence_fence {
+    int64_t generation; /* 0: none */
+    int64_t tick;
 };
 
 struct sequence {
@@ -60,6 +73,8 @@ struct sequence {
     int64_t gap_last;
     int64_t unanswered; /* requests in the record of the partition (unanswered.h) */
     struct sequence_watermark watermark;
+    struct sequence_fence fences[SEQUENCE_FENCES]; /* of the epoch, the newest first */
+    uint64_t start; /* hash of the name of the start that the generation is of; 0: not known */
     struct coverage coverage;
     char source[SEQUENCE_NAME_BYTES];   /* of the numbered source; "": not known yet */
     char topic_id[SEQUENCE_NAME_BYTES]; /* as marks carry it; "": not known yet */

@@ -39,6 +39,9 @@ example(void)
     sequence->gap_last = 10;
     sequence->watermark = (struct sequence_watermark){11, 12, 13, 14, -1, 23, 24, 25};
     sequence->unanswered = 26;
+    sequence->fences[0] = (struct sequence_fence){2, 27};
+    sequence->fences[1] = (struct sequence_fence){1, 28};
+    sequence->start = 29;
     memcpy(sequence->source, "main", sizeof "main");
     memcpy(sequence->topic_id, "6f1c", sizeof "6f1c");
     memcpy(coverage->voided_reason, "ddl", sizeof "ddl");
@@ -88,13 +91,20 @@ example(void)
     "\x04tags" \
     "\x0a\x16"
 
-static const char golden[] = "\x04\x05\x1f" NUMBERS_OF_VERSION_3 "\x17" ZERO7 "\x18" ZERO7
-                             "\x19" ZERO7 "\x1a" ZERO7 NAMES FIELDS;
+#define NUMBERS_OF_VERSION_4 \
+    NUMBERS_OF_VERSION_3 "\x17" ZERO7 "\x18" ZERO7 "\x19" ZERO7 "\x1a" ZERO7
+#define ZERO8 ZERO7 "\0"
+
+static const char golden[] =
+    "\x05\x05\x1f" NUMBERS_OF_VERSION_4 "\x02" ZERO7 "\x1b" ZERO7 "\x01" ZERO7
+    "\x1c" ZERO7 ZERO8 ZERO8 ZERO8 ZERO8 "\x1d" ZERO7 NAMES FIELDS;
+static const char golden_4[] = "\x04\x05\x1f" NUMBERS_OF_VERSION_4 NAMES FIELDS;
 static const char golden_3[] = "\x03\x05\x1f" NUMBERS_OF_VERSION_3 NAMES FIELDS;
 static const char golden_2[] = "\x02\x05\x01" NUMBERS_OF_VERSION_2 NAMES;
 
 enum {
     GOLDEN_BYTES = sizeof golden - 1,
+    GOLDEN_4_BYTES = sizeof golden_4 - 1,
     GOLDEN_3_BYTES = sizeof golden_3 - 1,
     GOLDEN_2_BYTES = sizeof golden_2 - 1
 };
@@ -129,6 +139,21 @@ test_a_written_position_is_read_back(void **state)
     assert_memory_equal(&position, &wanted, sizeof position);
 }
 
+/* Version 4 knew of no fences. */
+static void
+test_a_position_of_version_4_has_no_fences(void **state)
+{
+    (void)state;
+    struct position wanted = example();
+    struct position position;
+    memset(wanted.sequence.fences, 0, sizeof wanted.sequence.fences);
+    wanted.sequence.start = 0;
+    assert_int_equal(decode(golden_4, GOLDEN_4_BYTES, &position), 0);
+    assert_memory_equal(&position, &wanted, sizeof position);
+    for (size_t bytes = 0; bytes < GOLDEN_4_BYTES; bytes++)
+        assert_int_equal(decode(golden_4, bytes, &position), ERR_DATA);
+}
+
 /* Version 3 knew of no requests. */
 static void
 test_a_position_of_version_3_has_no_requests(void **state)
@@ -139,6 +164,8 @@ test_a_position_of_version_3_has_no_requests(void **state)
     wanted.sequence.unanswered = 0;
     wanted.sequence.watermark.owed = 0;
     wanted.sequence.watermark.owed_since_us = 0;
+    memset(wanted.sequence.fences, 0, sizeof wanted.sequence.fences);
+    wanted.sequence.start = 0;
     wanted.sequence.watermark.newest_us = wanted.sequence.watermark.clock_us;
     assert_int_equal(decode(golden_3, GOLDEN_3_BYTES, &position), 0);
     assert_memory_equal(&position, &wanted, sizeof position);
@@ -241,13 +268,13 @@ static void
 test_unknown_versions_reasons_flags_and_lengths_are_refused(void **state)
 {
     (void)state;
-    enum { NAMES_AT = 3 + 27 * 8, FIELDS_AT = NAMES_AT + 5 + 5 + 4 };
+    enum { NAMES_AT = 3 + 36 * 8, FIELDS_AT = NAMES_AT + 5 + 5 + 4 };
     static const struct {
         size_t at;
         char byte;
     } cases[] = {
         {0, 0},
-        {0, 5},
+        {0, 6},
         {1, COVERAGE_FIELD_ADDED},
         {2, 32},
         {NAMES_AT, (char)SEQUENCE_NAME_BYTES},
@@ -333,6 +360,7 @@ main(void)
         cmocka_unit_test(test_the_format_does_not_change),
         cmocka_unit_test(test_a_written_position_is_read_back),
         cmocka_unit_test(test_a_position_of_version_2_keeps_what_it_proved),
+        cmocka_unit_test(test_a_position_of_version_4_has_no_fences),
         cmocka_unit_test(test_a_position_of_version_3_has_no_requests),
         cmocka_unit_test(test_parts_are_found_and_damaged_ones_refused),
         cmocka_unit_test(test_fields_are_read_by_name),

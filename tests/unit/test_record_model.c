@@ -387,8 +387,10 @@ send_chunk(struct history *history)
     bool is_lost_chunk = is_lost();
     if (random_below(8) == 0 && event.seq > 0)
         event.seq--; /* read before the last row */
-    if (random_below(12) == 0 && event.generation > 1)
+    if (random_below(12) == 0 && event.generation > 1) {
         event.generation--;
+        event.tick = 0; /* that generation opens no window after the fence of the next one */
+    }
     event.chunk = chunk;
     bool applies = !is_lost_chunk && model_takes(&history->model, &event);
     if (chunk->purpose == CHUNK_REFRESH)

@@ -288,6 +288,118 @@ test_L3_a_generation_without_its_fence_is_a_loss(void **state)
     assert_int_equal(sequence.generation, 2);
 }
 
+/* The fence of generation 2 ended generation 1 in window 5. */
+static struct sequence
+taken_over(void)
+{
+    struct sequence sequence = begun(3);
+    struct event fence = mark_of(MARK_FENCE, 2, 3);
+    fence.tick = 5;
+    take(&sequence, fence);
+    assert_true(sequence_complete(&sequence));
+    return sequence;
+}
+
+static void
+test_F101_windows_after_the_fence_that_ended_their_generation_are_a_rivals(void **state)
+{
+    (void)state;
+    struct sequence sequence = taken_over();
+    struct event late = mark_of(MARK_WATERMARK, 1, 3);
+    for (late.tick = 1; late.tick <= 5; late.tick++)
+        assert_int_equal(take(&sequence, late), SEQUENCE_FENCED); /* what was on its way */
+    assert_true(sequence_complete(&sequence));
+    assert_int_equal(late.tick, 6);
+    assert_int_equal(take(&sequence, late), SEQUENCE_FENCED);
+    assert_int_equal(sequence.reason, COVERAGE_RIVAL);
+    assert_int_equal(sequence.losses, 1);
+    struct event row = row_of(1, 4, 4);
+    row.tick = 7;
+    assert_int_equal(take(&sequence, row), SEQUENCE_FENCED);
+    assert_int_equal(sequence.losses, 2);
+}
+
+/* The fence that ended a generation is the first one after it, not the newest. */
+static void
+test_F101_each_generation_is_measured_by_the_fence_that_ended_it(void **state)
+{
+    (void)state;
+    struct sequence sequence = taken_over();
+    struct event fence = mark_of(MARK_FENCE, 3, 3);
+    fence.tick = 20;
+    take(&sequence, fence);
+    struct event second = row_of(2, 4, 4), first = row_of(1, 4, 4);
+    second.tick = 20;
+    assert_int_equal(take(&sequence, second), SEQUENCE_FENCED);
+    assert_true(sequence_complete(&sequence));
+    first.tick = 6;
+    assert_int_equal(take(&sequence, first), SEQUENCE_FENCED);
+    assert_int_equal(sequence.reason, COVERAGE_RIVAL);
+}
+
+static void
+test_F101_a_generation_has_one_start_of_one_producer(void **state)
+{
+    (void)state;
+    struct sequence sequence = taken_over();
+    struct event ours = mark_of(MARK_WATERMARK, 2, 3);
+    ours.mark.start_name = TEXT("00000000000000aa");
+    take(&sequence, ours);
+    take(&sequence, mark_of(MARK_WATERMARK, 2, 3)); /* of schema version 1 */
+    take(&sequence, ours);
+    assert_true(sequence_complete(&sequence));
+    struct event next = ours;
+    next.generation = 3;
+    next.mark.kind = MARK_FENCE;
+    next.mark.start_name = TEXT("00000000000000bb");
+    next.tick = 5;
+    take(&sequence, next);
+    assert_true(sequence_complete(&sequence)); /* each takes a generation of its own */
+    next.mark.start_name = TEXT("00000000000000cc");
+    take(&sequence, next);
+    assert_int_equal(sequence.reason, COVERAGE_RIVAL);
+}
+
+static void
+test_F101_a_fence_below_the_window_that_was_read_is_a_rivals(void **state)
+{
+    (void)state;
+    struct sequence sequence = taken_over();
+    struct event fence = mark_of(MARK_FENCE, 3, 3);
+    fence.tick = 5;
+    take(&sequence, fence);
+    assert_true(sequence_complete(&sequence));
+    fence.generation = 4;
+    fence.tick = 4;
+    assert_int_equal(take(&sequence, fence), SEQUENCE_CONTROL);
+    assert_int_equal(sequence.reason, COVERAGE_RIVAL);
+}
+
+/* A topic that was made again, and has grown past what was read, is of older generations. */
+static void
+test_F102_topic_id_and_source_are_looked_at_before_epoch_and_generation(void **state)
+{
+    (void)state;
+    struct sequence sequence = taken_over();
+    struct event mark = mark_of(MARK_WATERMARK, 1, 3);
+    mark.mark.topic_id = TEXT("topic-2");
+    assert_int_equal(take(&sequence, mark), SEQUENCE_FENCED);
+    assert_int_equal(sequence.reason, COVERAGE_OTHER_TOPIC);
+
+    sequence = taken_over();
+    sequence.epoch = 2;
+    mark = mark_of(MARK_FENCE, 1, 0);
+    mark.mark.topic_id = TEXT("topic-2");
+    assert_int_equal(take(&sequence, mark), SEQUENCE_FENCED);
+    assert_int_equal(sequence.reason, COVERAGE_OTHER_TOPIC);
+
+    sequence = taken_over();
+    struct event row = row_of(1, 1, 1);
+    row.source = TEXT("other");
+    assert_int_equal(take(&sequence, row), SEQUENCE_FOREIGN);
+    assert_int_equal(sequence.reason, COVERAGE_SECOND_SOURCE);
+}
+
 static void
 test_unnumbered_events_always_apply(void **state)
 {
@@ -704,6 +816,12 @@ main(void)
             test_L3_a_fence_may_be_below_the_last_seq_and_events_sent_again_are_dropped),
         cmocka_unit_test(test_L3_a_zombie_is_fenced_off_whatever_its_seqs),
         cmocka_unit_test(test_L3_a_generation_without_its_fence_is_a_loss),
+        cmocka_unit_test(
+            test_F101_windows_after_the_fence_that_ended_their_generation_are_a_rivals),
+        cmocka_unit_test(test_F101_each_generation_is_measured_by_the_fence_that_ended_it),
+        cmocka_unit_test(test_F101_a_generation_has_one_start_of_one_producer),
+        cmocka_unit_test(test_F101_a_fence_below_the_window_that_was_read_is_a_rivals),
+        cmocka_unit_test(test_F102_topic_id_and_source_are_looked_at_before_epoch_and_generation),
         cmocka_unit_test(test_unnumbered_events_always_apply),
         cmocka_unit_test(test_a_rejected_row_takes_its_seq),
         cmocka_unit_test(
