@@ -195,7 +195,7 @@ main(int argc, char **argv)
     statements = argv + 7;
     statement_count = argc - 7;
     require(config_load(argv[1], CONFIG_PRODUCER, &config, NULL, &err));
-    require(load_session_open(config->postgres, &pg, &err));
+    require(load_session_open(config->postgres, NULL, &pg, &err));
     prepare();
     require(pg_exec(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", &err));
     measure((int)parse_number(argv[6]));

@@ -67,6 +67,10 @@ BANNED_ELSEWHERE = {
     "exit": (r"(^|/)main\.c$", "return the error: only main exits"),
     "abort": (r"^common/base/", "use CHECK"),
     "assert": (r"^$", "use CHECK, which is on in every build"),
+    "pg_connect": (
+        r"^(common|consumer)/|^producer/source/source_connection\.c$",
+        "use source_connect(), which asks what holds for one connection only",
+    ),
 }
 
 

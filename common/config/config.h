@@ -73,6 +73,7 @@ struct config_producer {
     const char *listen;       /* host:port */
     int32_t poll_interval_ms; /* the maximum between two polls of an idle outbox */
     int32_t watch_interval_ms;
+    int32_t guard_interval_ms;
     int32_t mark_interval_ms; /* the minimum between two watermarks of a partition */
     int32_t chunk_rows;       /* rows of one chunk */
     int64_t chunk_bytes;      /* bytes of ops of one chunk; at least row_bytes */

@@ -28,6 +28,7 @@ check_producer(const struct config_producer *producer)
     CHECK(producer->listen != NULL);
     CHECK(producer->poll_interval_ms > 0);
     CHECK(producer->watch_interval_ms > 0);
+    CHECK(producer->guard_interval_ms > 0);
     CHECK(producer->mark_interval_ms > 0);
     CHECK(producer->chunk_rows > 0);
     CHECK(producer->row_bytes > 0);

@@ -10,6 +10,7 @@
 #include "producer/source/cursor.h"
 #include "producer/source/guards.h"
 #include "producer/source/source_access.h"
+#include "producer/source/source_connection.h"
 #include "producer/triggers/condition.h"
 #include "producer/triggers/conditions.h"
 
@@ -48,7 +49,7 @@ check_timeline(struct checklist *list, struct pg *pg, const struct config *confi
         checklist_add(list, "cursor", rc, &err);
 }
 
-/* Checks all guards whose own needs are met; `held` is by guard. */
+/* Checks all guards of the source whose own needs are met; `held` is by guard. */
 static void
 check_guards(struct checklist *list, struct pg *pg, const struct config *config, bool *held)
 {
@@ -56,7 +57,9 @@ check_guards(struct checklist *list, struct pg *pg, const struct config *config,
         char message[NOTE_BYTES];
         struct error err = {0};
         const char *missing = guards_missing(i, held);
-        held[i] = false;
+        held[i] = !guards_is_of_source(i);
+        if (held[i])
+            continue;
         if (missing != NULL) {
             snprintf(message, sizeof message, "not examined, because of: %s", missing);
             checklist_add_note(list, guards_name(i), message);
@@ -134,7 +137,7 @@ check_database(struct checklist *list, const struct config *config)
     struct pg *pg;
     struct error err = {0};
     CHECK(config->postgres != NULL);
-    int rc = pg_connect(config->postgres, "bitdex-producer check", &pg, &err);
+    int rc = source_connect_unasked(config->postgres, "bitdex-producer check", &pg, &err);
     checklist_add(list, "database connection", rc, &err);
     if (rc != 0)
         return;

@@ -26,6 +26,7 @@
 #include "producer/source/cursors.h"
 #include "producer/source/guards.h"
 #include "producer/source/snapshot.h"
+#include "producer/source/source_connection.h"
 
 /* A change of the configured producer's cursor, with what is read before it. */
 struct change {
@@ -59,7 +60,7 @@ command_cursor_show(const struct cli *cli, struct error *err)
     struct pg *pg;
     struct buffer json = {0};
     CHECK(cli->config->postgres != NULL);
-    int rc = pg_connect(cli->config->postgres, "bitdex-producer cursor show", &pg, err);
+    int rc = source_connect(cli->config->postgres, "bitdex-producer cursor show", NULL, &pg, err);
     if (rc != 0)
         return rc;
     rc = cursors_list(pg, &json, err);
@@ -79,7 +80,7 @@ open_locked(const struct config *config, const char *name, struct pg **pg, struc
     bool locked = false;
     CHECK(config->postgres != NULL);
     CHECK(name != NULL);
-    int rc = pg_connect(config->postgres, "bitdex-producer cursor change", pg, err);
+    int rc = source_connect(config->postgres, "bitdex-producer cursor change", NULL, pg, err);
     if (rc != 0)
         return rc;
     rc = guards_check_source(*pg, config, err);

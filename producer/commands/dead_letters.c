@@ -14,6 +14,7 @@
 #include "producer/load/job.h"
 #include "producer/source/guards.h"
 #include "producer/source/letters.h"
+#include "producer/source/source_connection.h"
 
 enum { DEFAULT_LIMIT = 100, LIMIT_MAX = 10000 };
 
@@ -41,7 +42,7 @@ query_dead_letters(const struct config *config, const char *sql, int count,
     struct pg *pg;
     CHECK(config->postgres != NULL);
     CHECK(count > 0);
-    int rc = pg_connect(config->postgres, "bitdex-producer dead-letters", &pg, err);
+    int rc = source_connect(config->postgres, "bitdex-producer dead-letters", NULL, &pg, err);
     if (rc != 0)
         return rc;
     rc = guards_check_own_tables(pg, config, err);

@@ -25,6 +25,7 @@
 #include "producer/sink/numbering.h"
 #include "producer/source/guards.h"
 #include "producer/source/letters.h"
+#include "producer/source/source_connection.h"
 
 /* A page is small because its rows may be large. */
 enum { PAGE_ROWS = 20, OPS_DEPTH = 256, SQL_BYTES_MAX = 16 * 1024, INTEGER_TEXT_BYTES = 24 };
@@ -268,7 +269,8 @@ static int
 retry_letters(struct retrier *retrier, struct error *err)
 {
     const struct cli *cli = retrier->cli;
-    int rc = pg_connect(cli->config->postgres, "bitdex-producer dead-letters", &retrier->pg, err);
+    int rc = source_connect(cli->config->postgres, "bitdex-producer dead-letters", NULL,
+                            &retrier->pg, err);
     if (rc != 0)
         return rc;
     rc = guards_check_own_tables(retrier->pg, cli->config, err);

@@ -19,6 +19,7 @@
 #include "common/pg/legacy_cleanup.h"
 #include "common/pg/pg.h"
 #include "producer/source/outbox_sql.h"
+#include "producer/source/source_connection.h"
 #include "producer/triggers/legacy.h"
 
 enum { LOCK_ATTEMPTS = 60, LOCK_PAUSE_MS = 1000 };
@@ -232,7 +233,7 @@ command_init(const struct cli *cli, struct error *err)
     struct pg *pg;
     int changes = 0;
     CHECK(cli->config->postgres != NULL);
-    int rc = pg_connect(cli->config->postgres, "bitdex-producer init", &pg, err);
+    int rc = source_connect(cli->config->postgres, "bitdex-producer init", NULL, &pg, err);
     if (rc != 0)
         return rc;
     setvbuf(stdout, NULL, _IOLBF, 0); /* print each step at once: the next may take long */

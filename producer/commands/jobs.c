@@ -14,6 +14,7 @@
 #include "producer/commands/print_json.h"
 #include "producer/load/job_queue.h"
 #include "producer/source/guards.h"
+#include "producer/source/source_connection.h"
 
 enum { LIST_LIMIT = 100 };
 
@@ -23,7 +24,7 @@ read_jobs(const struct cli *cli, int64_t job, struct buffer *json, struct error 
 {
     struct pg *pg;
     CHECK(cli->config->postgres != NULL);
-    int rc = pg_connect(cli->config->postgres, "bitdex-producer jobs", &pg, err);
+    int rc = source_connect(cli->config->postgres, "bitdex-producer jobs", NULL, &pg, err);
     if (rc != 0)
         return rc;
     rc = guards_check_own_tables(pg, cli->config, err);
@@ -175,7 +176,7 @@ command_jobs_cancel(const struct cli *cli, struct error *err)
     CHECK(cli->argument_count == 1);
     int rc = cli_read_number(cli->arguments[0], 1, INT64_MAX, &job, err);
     if (rc == 0)
-        rc = pg_connect(cli->config->postgres, "bitdex-producer jobs", &pg, err);
+        rc = source_connect(cli->config->postgres, "bitdex-producer jobs", NULL, &pg, err);
     if (rc != 0)
         return rc;
     rc = guards_check_own_tables(pg, cli->config, err);

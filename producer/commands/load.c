@@ -24,6 +24,7 @@
 #include "producer/commands/source_session.h"
 #include "producer/load/job_queue.h"
 #include "producer/load/load_plan.h"
+#include "producer/source/source_connection.h"
 
 enum { IDS_MAX = 100 * 1000 };
 
@@ -173,7 +174,7 @@ queue(const struct cli *cli, struct arena *arena, struct load_selection *selecti
     int rc = prepare_selection(cli, arena, selection, &nothing, err);
     if (rc != 0 || nothing)
         return rc;
-    rc = pg_connect(config->postgres, "bitdex-producer load command", &pg, err);
+    rc = source_connect(config->postgres, "bitdex-producer load command", NULL, &pg, err);
     if (rc != 0)
         return rc;
     rc = job_queue_load(pg, config->producer.name, selection, "requested by the command load", job,

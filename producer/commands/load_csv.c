@@ -16,6 +16,7 @@
 #include "producer/load/job_queue.h"
 #include "producer/source/cursor.h"
 #include "producer/source/guards.h"
+#include "producer/source/source_connection.h"
 
 enum { BATCH_ENTITIES = 65536, BATCH_ENTITIES_MAX = 1 << 20, EVENT_BYTES_ANY = 1 << 20 };
 
@@ -114,7 +115,7 @@ static int
 queue(const struct config *config, struct csv_request *request, bool *found, struct error *err)
 {
     struct pg *pg;
-    int rc = pg_connect(config->postgres, "bitdex-producer load command", &pg, err);
+    int rc = source_connect(config->postgres, "bitdex-producer load command", NULL, &pg, err);
     if (rc != 0)
         return rc;
     rc = guards_check_all(pg, config, err);

@@ -26,6 +26,7 @@
 #include "producer/drain/drain.h"
 #include "producer/drain/status.h"
 #include "producer/source/cursor.h"
+#include "producer/source/source_connection.h"
 
 enum {
     POLL_MS = 200,
@@ -173,7 +174,8 @@ look_at_job(struct load_waiter *waiter, bool *locked, struct error *err)
     bool found = true;
     int rc = 0;
     if (waiter->pg == NULL)
-        rc = pg_connect(waiter->config->postgres, "bitdex-producer load command", &waiter->pg, err);
+        rc = source_connect(waiter->config->postgres, "bitdex-producer load command", NULL,
+                            &waiter->pg, err);
     if (rc == 0)
         rc = job_queue_view(waiter->pg, waiter->config->producer.name, waiter->job, &waiter->view,
                             &found, err);

@@ -3,13 +3,14 @@
 #include "common/base/check.h"
 #include "producer/source/guards.h"
 #include "producer/source/source_access.h"
+#include "producer/source/source_connection.h"
 
 int
 source_session_open(const struct config *config, const char *application, struct pg **pg,
                     struct error *err)
 {
     CHECK(config->postgres != NULL);
-    int rc = pg_connect(config->postgres, application, pg, err);
+    int rc = source_connect(config->postgres, application, NULL, pg, err);
     if (rc != 0)
         return rc;
     rc = pg_exec(*pg, "SET lock_timeout = '3s'", err);

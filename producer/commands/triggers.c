@@ -11,6 +11,7 @@
 #include "common/base/memory.h"
 #include "common/config/config.h"
 #include "common/pg/pg.h"
+#include "producer/source/source_connection.h"
 #include "producer/triggers/covered.h"
 #include "producer/triggers/inherited.h"
 #include "producer/triggers/legacy.h"
@@ -41,7 +42,7 @@ work_begin(const struct config *config, struct work *work, struct error *err)
 {
     *work = (struct work){0};
     arena_init(&work->arena);
-    int rc = pg_connect(config->postgres, "bitdex-producer triggers", &work->pg, err);
+    int rc = source_connect(config->postgres, "bitdex-producer triggers", NULL, &work->pg, err);
     if (rc == 0)
         rc = reconcile_plan(work->pg, config, &work->arena, &work->plan, err);
     if (rc != 0)
@@ -234,7 +235,7 @@ command_triggers_drop(const struct cli *cli, struct error *err)
     struct work work = {0};
     setvbuf(stdout, NULL, _IOLBF, 0);
     arena_init(&work.arena);
-    int rc = pg_connect(cli->config->postgres, "bitdex-producer triggers", &work.pg, err);
+    int rc = source_connect(cli->config->postgres, "bitdex-producer triggers", NULL, &work.pg, err);
     if (rc == 0)
         rc = reconcile_plan_nothing(work.pg, &work.arena, &work.plan, err);
     CHECK(work.plan.objects.count == 0);

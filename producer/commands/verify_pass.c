@@ -12,6 +12,7 @@
 #include "common/pg/pg.h"
 #include "producer/load/job_queue.h"
 #include "producer/source/cursor.h"
+#include "producer/source/source_connection.h"
 #include "producer/verify/collect.h"
 
 /* Queues the job and reads the tick after which it sends. */
@@ -25,7 +26,8 @@ pass_queue(const struct verify_task *task, enum job_kind kind,
     bool is_whole = ranges->items[0].begin == 0 && ranges->items[0].end == CHUNK_NO_END;
     int64_t epoch;
     struct pg *pg;
-    int rc = pg_connect(task->config->postgres, "bitdex-producer verify command", &pg, err);
+    int rc =
+        source_connect(task->config->postgres, "bitdex-producer verify command", NULL, &pg, err);
     if (rc != 0)
         return rc;
     rc = cursor_read_tick(pg, name, &epoch, tick, err);
@@ -67,7 +69,8 @@ pass_read_epoch(const struct verify_task *task, int64_t *epoch, struct error *er
 {
     int64_t tick;
     struct pg *pg;
-    int rc = pg_connect(task->config->postgres, "bitdex-producer verify command", &pg, err);
+    int rc =
+        source_connect(task->config->postgres, "bitdex-producer verify command", NULL, &pg, err);
     if (rc != 0)
         return rc;
     rc = cursor_read_tick(pg, task->config->producer.name, epoch, &tick, err);

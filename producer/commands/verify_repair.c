@@ -8,6 +8,7 @@
 #include "common/base/check.h"
 #include "common/pg/pg.h"
 #include "producer/load/job_queue.h"
+#include "producer/source/source_connection.h"
 
 /* More loads than these become one, of everything from the first entity to the last one. */
 enum { LOADS_MAX = 64 };
@@ -80,7 +81,8 @@ repairs_queue(const struct verify_task *task, struct repairs *repairs, struct er
 {
     bool found;
     struct pg *pg;
-    int rc = pg_connect(task->config->postgres, "bitdex-producer verify command", &pg, err);
+    int rc =
+        source_connect(task->config->postgres, "bitdex-producer verify command", NULL, &pg, err);
     if (rc != 0)
         return rc;
     for (uint32_t i = 0; rc == 0 && i < repairs->count; i++)

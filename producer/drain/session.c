@@ -5,6 +5,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/shutdown.h"
+#include "producer/source/guards.h"
 
 enum {
     TURN_MS = 20,
@@ -180,6 +181,24 @@ session_each_second(struct session *session, struct error *err)
     return rc;
 }
 
+/* A guard that no longer holds ends the session (L13). What the drain voids instead is in
+ * guard_watch.h. */
+static int
+session_ask_guards(struct session *session, struct error *err)
+{
+    const struct config *config = session->config;
+    int64_t now_us = clock_monotonic_us();
+    uint32_t failed;
+    CHECK(now_us >= session->guards_us);
+    if (now_us - session->guards_us < (int64_t)config->producer.guard_interval_ms * US_PER_MS)
+        return 0;
+    session->guards_us = now_us;
+    status_begin_server_call(session->status);
+    int rc = guards_check_again(session->pg, config, &failed, err);
+    status_end_server_call(session->status);
+    return rc;
+}
+
 int
 session_turn(struct session *session, int wait_ms, struct error *err)
 {
@@ -194,6 +213,8 @@ session_turn(struct session *session, int wait_ms, struct error *err)
         return rc;
     session_observe_publisher(session);
     rc = session_each_second(session, err);
+    if (rc == 0)
+        rc = session_ask_guards(session, err);
     session_publish_progress(session);
     return rc;
 }

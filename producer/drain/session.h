@@ -56,6 +56,7 @@ struct session {
     bool rows_since_mark;
     int64_t saved_us;  /* monotonic: when the position was last saved, or loaded */
     int64_t second_us; /* monotonic: when the work of each second was last done */
+    int64_t guards_us; /* monotonic: when the guards of the source were last asked */
 };
 
 /* `config` and `progress` outlive the session, which session_close() releases. */
@@ -64,8 +65,8 @@ void session_init(struct session *session, const struct config *config, struct p
 void session_close(struct session *session);
 
 /* One turn of everything that a session does while it waits: gives a heartbeat, takes what the
- * servers have sent (waiting up to `wait_ms` for the broker), and once a second saves how far a
- * long window has come. */
+ * servers have sent (waiting up to `wait_ms` for the broker), once a second saves how far a long
+ * window has come, and asks the guards of the source again (guards_check_again()). */
 int session_turn(struct session *session, int wait_ms, struct error *err);
 /* Hands everything that was added to the publisher to the Kafka client. */
 int session_flush(struct session *session, struct error *err);

@@ -10,10 +10,21 @@
 #include "common/base/shutdown.h"
 #include "producer/sink/topic_check.h"
 #include "producer/source/guards.h"
+#include "producer/source/source_connection.h"
 #include "producer/triggers/exempt.h"
 #include "producer/triggers/reconcile.h"
 
 enum { LOCK_POLL_MS = 1000 };
+
+static int
+takeover_ask_guards(struct session *session, struct error *err)
+{
+    const struct config *config = session->config;
+    CHECK(session->pg != NULL);
+    return session->progress->shown.sessions > 1
+               ? guards_check_next_session(session->pg, config, err)
+               : guards_check_all(session->pg, config, err);
+}
 
 static int
 takeover_lock(struct session *session, struct error *err)
@@ -31,6 +42,8 @@ takeover_lock(struct session *session, struct error *err)
             log_info("drain", "standing by: another producer named \"%s\" is running", name);
         logged = true;
         rc = session_sleep(session, LOCK_POLL_MS);
+        if (rc == 0)
+            rc = takeover_ask_guards(session, err);
         if (rc != 0)
             return rc;
     }
@@ -92,7 +105,8 @@ takeover_read_covered(struct session *session, struct error *err)
     CHECK(session->covered.count == 0);
     if (session->config->trigger_count == 0)
         return 0;
-    int rc = pg_connect(session->config->postgres, "bitdex-producer triggers", &pg, err);
+    int rc = source_connect(session->config->postgres, "bitdex-producer triggers",
+                            &session->history, &pg, err);
     if (rc != 0)
         return rc;
     rc = reconcile_plan(pg, session->config, &session->arena, &plan, err);
@@ -121,13 +135,15 @@ takeover_open_source(struct session *session, struct error *err)
     };
     CHECK(session->pg == NULL && session->outbox == NULL);
     status_set_phase(session->status, STATUS_DATABASE);
-    int rc = pg_connect(config->postgres, "bitdex-producer cursor", &session->pg, err);
+    int rc = source_connect(config->postgres, "bitdex-producer cursor", NULL, &session->pg, err);
     if (rc == 0)
-        rc = guards_check_all(session->pg, config, err);
+        rc = takeover_ask_guards(session, err);
     if (rc == 0)
         rc = takeover_lock(session, err);
     if (rc == 0)
-        rc = outbox_open(config->postgres, &limits, &session->outbox, err);
+        rc = cursor_read_history(session->pg, &session->history, err);
+    if (rc == 0)
+        rc = outbox_open(config->postgres, &session->history, &limits, &session->outbox, err);
     session->reading = window_reading_create(config, &session->history);
     if (rc == 0)
         rc = takeover_name_start(session, err);

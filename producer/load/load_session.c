@@ -4,9 +4,10 @@
 #include "producer/load/load_session.h"
 
 #include "common/base/check.h"
+#include "producer/source/source_connection.h"
 #include "producer/triggers/row_sql.h"
 
-/* In addition to what pg_connect() sets. Values are printed as by the functions of generate.c.
+/* In addition to what source_connect() sets. Values are printed as by the functions of generate.c.
  * Stale statistics must not turn the read of a range into one of the whole table, so plans that do
  * that are off. */
 static const char settings[] = "SET intervalstyle = 'postgres';"
@@ -54,9 +55,10 @@ load_session_prepare(struct pg *pg, struct error *err)
 }
 
 int
-load_session_open(const char *conninfo, struct pg **pg, struct error *err)
+load_session_open(const char *conninfo, const struct cursor_history *expected, struct pg **pg,
+                  struct error *err)
 {
-    int rc = pg_connect(conninfo, "bitdex-producer load", pg, err);
+    int rc = source_connect(conninfo, "bitdex-producer load", expected, pg, err);
     if (rc != 0)
         return rc;
     rc = load_session_prepare(*pg, err);

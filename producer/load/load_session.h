@@ -12,6 +12,7 @@
 #include "common/base/memory.h"
 #include "common/pg/pg.h"
 #include "producer/load/load_plan.h"
+#include "producer/source/cursor.h"
 #include "producer/triggers/entry.h"
 
 /* Appends a table, or the tables of the plan, as LOCK TABLE names them. They are locked against
@@ -25,8 +26,11 @@ void load_session_append_tables(const struct load_plan *plan, struct buffer *sql
 int load_session_prepare(struct pg *pg, struct error *err);
 
 /* A statement of the session that waits long for a lock fails with ERR_RETRY: the stream may wait
- * for it. */
-int load_session_open(const char *conninfo, struct pg **pg, struct error *err);
+ * for it.
+ * `expected` as of source_connect(); NULL where an exported snapshot is imported, which another
+ * server does not have. */
+int load_session_open(const char *conninfo, const struct cursor_history *expected, struct pg **pg,
+                      struct error *err);
 
 /* Exports the snapshot of the transaction of `pg`, which is of isolation level REPEATABLE READ, as
  * long as it is open; appends its name. */

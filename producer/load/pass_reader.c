@@ -84,7 +84,7 @@ begin(struct pass_reader *reader, struct pg *pg, struct error *err)
     struct buffer snapshot = {0};
     int rc = load_session_export(pg, &snapshot, err);
     if (rc == 0 && reader->pg == NULL)
-        rc = load_session_open(reader->plan->config->postgres, &reader->pg, err);
+        rc = load_session_open(reader->plan->config->postgres, NULL, &reader->pg, err);
     if (rc == 0)
         rc = load_session_begin(reader->pg, buffer_string(&snapshot), err);
     buffer_free(&snapshot);

@@ -203,7 +203,7 @@ begin_lanes(const struct reading *reading, struct error *err)
     int rc = load_session_enter(reader->lanes[0].pg, err);
     for (uint32_t i = 1; rc == 0 && i < reader->lane_count; i++) {
         if (reader->lanes[i].pg == NULL)
-            rc = load_session_open(reader->plan->config->postgres, &reader->lanes[i].pg, err);
+            rc = load_session_open(reader->plan->config->postgres, NULL, &reader->lanes[i].pg, err);
         if (rc == 0)
             rc = load_session_begin(reader->lanes[i].pg, reading->snapshot, err);
     }

@@ -7,7 +7,6 @@
 #include "producer/load/window_reading.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
@@ -50,22 +49,6 @@ window_reading_is_due(const struct window_reading *reading)
     return reading->pg != NULL || clock_monotonic_us() >= reading->due_us;
 }
 
-/* The connection string may name several servers. */
-static int
-check_server(struct window_reading *reading, struct error *err)
-{
-    const struct cursor_history *expected = reading->history;
-    struct cursor_history history;
-    CHECK(expected->system_identifier[0] != '\0');
-    int rc = cursor_read_history(reading->pg, &history, err);
-    if (rc != 0)
-        return rc;
-    if (strcmp(history.system_identifier, expected->system_identifier) != 0 ||
-        strcmp(history.timeline, expected->timeline) != 0)
-        return error_set(err, ERR_RETRY, "connected to another server than the drain");
-    return 0;
-}
-
 static void
 retry_later(struct window_reading *reading)
 {
@@ -81,9 +64,7 @@ window_reading_connect(struct window_reading *reading, struct error *err)
     CHECK(!reading->is_open);
     if (reading->pg != NULL)
         return 0;
-    int rc = load_session_open(reading->config->postgres, &reading->pg, err);
-    if (rc == 0)
-        rc = check_server(reading, err);
+    int rc = load_session_open(reading->config->postgres, reading->history, &reading->pg, err);
     if (rc != 0)
         retry_later(reading);
     return rc;

@@ -3,16 +3,10 @@
 #include <string.h>
 
 #include "common/base/check.h"
-#include "common/pg/legacy_cleanup.h"
 #include "producer/source/cursor.h"
+#include "producer/source/guards_table.h"
 
-struct guard {
-    const char *name;
-    const char *refused; /* an SQL condition that holds when the guard does not */
-    const char *message; /* what to do then */
-    int (*check)(struct pg *pg, const struct config *config,
-                 struct error *err); /* instead of SQL */
-};
+#define CURSOR "cursor"
 
 /* A pooling proxy gives the session, with its lock and settings, to another client after a
  * transaction (F69). A proxy shows process ids of its own. */
@@ -93,111 +87,14 @@ guard_check_tables(struct pg *pg, const struct config *config, struct error *err
     return rc;
 }
 
-#define OUTBOX "'\"BitdexOps\"'::regclass::oid"
-#define RUN_INIT "run bitdex-producer init"
-
-static const struct guard guards[] = {
-    {"direct connection", NULL, NULL, guard_check_direct},
-    {"server version", "current_setting('server_version_num')::int < 140000",
-     "PostgreSQL 14 or newer is needed", NULL},
-    {"primary server", "pg_is_in_recovery()",
-     "this server is a standby, where rows become visible in another order: name the primary in"
-     " postgres",
-     NULL},
-    {"outbox", "to_regclass('\"BitdexOps\"') IS NULL", "table \"BitdexOps\" is missing: " RUN_INIT,
-     NULL},
-    {"outbox columns",
-     "(SELECT count(*) FROM pg_attribute WHERE attrelid = " OUTBOX " AND NOT attisdropped"
-     " AND (attname, format_type(atttypid, NULL)) IN (('id', 'bigint'), ('entity_id', 'bigint'),"
-     " ('ops', 'jsonb'), ('created_at', 'timestamp with time zone'), ('txid', 'xid8'))) <> 5",
-     "\"BitdexOps\" must have the columns id bigint, entity_id bigint, ops jsonb, created_at"
-     " timestamptz and txid xid8: " RUN_INIT,
-     NULL},
-    {"transaction ids",
-     "NOT EXISTS (SELECT FROM pg_attribute a JOIN pg_attrdef d ON adrelid = attrelid AND adnum ="
-     " attnum WHERE attrelid = " OUTBOX " AND attname = 'txid' AND attnotnull AND"
-     " pg_get_expr(adbin, adrelid) = 'pg_current_xact_id()') OR NOT EXISTS (SELECT FROM"
-     " pg_constraint WHERE conrelid = " OUTBOX " AND contype = 'c' AND NOT convalidated AND"
-     " pg_get_constraintdef(oid) LIKE 'CHECK ((txid = pg_current_xact_id()))%')",
-     "\"BitdexOps\".txid must be NOT NULL DEFAULT pg_current_xact_id(), with CHECK (txid ="
-     " pg_current_xact_id()) NOT VALID: drop the constraint bitdex_ops_txid_is_own if it was"
-     " validated, then " RUN_INIT,
-     NULL},
-    {"outbox indexes",
-     "(SELECT count(DISTINCT attname) FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND"
-     " attnum = indkey[0] WHERE indrelid = " OUTBOX " AND indisvalid AND indpred IS NULL AND"
-     " attname IN ('id', 'txid')) <> 2",
-     "\"BitdexOps\" must have valid indexes on id and on txid: " RUN_INIT, NULL},
-    {"outbox sequence",
-     "NOT EXISTS (SELECT FROM pg_sequence WHERE seqrelid ="
-     " pg_get_serial_sequence('\"BitdexOps\"', 'id')::regclass::oid AND seqcache = 1 AND"
-     " seqincrement = 1)",
-     "the ids of \"BitdexOps\" must come from a sequence of its own with CACHE 1 and INCREMENT 1,"
-     " as only then does their order follow the commits of a row: alter it",
-     NULL},
-    {"own tables",
-     "to_regclass('bitdex_producers') IS NULL OR to_regclass('bitdex_windows') IS NULL OR"
-     " to_regclass('bitdex_dead_letters') IS NULL OR to_regclass('bitdex_cursors') IS NULL OR"
-     " to_regclass('bitdex_jobs') IS NULL OR to_regclass('bitdex_sources') IS NULL",
-     "tables of the producer are missing: " RUN_INIT, NULL},
-    {"columns of own tables",
-     "EXISTS (SELECT FROM (VALUES"
-     " ('bitdex_producers', ARRAY['voided', 'voided_sent']),"
-     " ('bitdex_windows', ARRAY['content_digest', 'answered']),"
-     " ('bitdex_dead_letters', ARRAY['job', 'place', 'retried_txid',"
-     " 'invalid_values']),"
-     " ('bitdex_jobs', ARRAY['source_table', 'fields', 'ids', 'cancel_requested', 'epoch', 'plan',"
-     " 'stage', 'next_id', 'next_pass', 'last_id', 'rows', 'ops_written', 'chunks', 'bytes',"
-     " 'rejected', 'uncovered', 'dumps', 'error', 'started_at', 'finished_at', 'csv', 'ranges',"
-     " 'end_tick'])"
-     ") AS own (name, columns), pg_catalog.unnest(columns) AS needed WHERE NOT EXISTS (SELECT FROM "
-     "pg_attribute"
-     " WHERE attrelid = name::regclass::oid AND attname = needed AND NOT attisdropped))",
-     "the producer's tables are those of an earlier version: " RUN_INIT, NULL},
-    {"no legacy cleanup", LEGACY_CLEANUP_EXISTS, LEGACY_CLEANUP_MESSAGE, NULL},
-    {"privileges",
-     "NOT (has_table_privilege('\"BitdexOps\"', 'SELECT') AND"
-     " has_table_privilege('\"BitdexOps\"', 'DELETE') AND"
-     " has_sequence_privilege(pg_get_serial_sequence('\"BitdexOps\"', 'id'), 'USAGE, SELECT') AND"
-     " has_table_privilege('bitdex_producers', 'SELECT') AND"
-     " has_table_privilege('bitdex_producers', 'INSERT') AND"
-     " has_table_privilege('bitdex_producers', 'UPDATE') AND"
-     " has_table_privilege('bitdex_windows', 'SELECT') AND"
-     " has_table_privilege('bitdex_windows', 'INSERT') AND"
-     " has_table_privilege('bitdex_windows', 'DELETE') AND"
-     " has_table_privilege('bitdex_dead_letters', 'SELECT') AND"
-     " has_table_privilege('bitdex_dead_letters', 'INSERT') AND"
-     " has_table_privilege('bitdex_dead_letters', 'UPDATE') AND"
-     " has_table_privilege('bitdex_jobs', 'SELECT') AND"
-     " has_table_privilege('bitdex_jobs', 'INSERT') AND"
-     " has_table_privilege('bitdex_jobs', 'UPDATE') AND"
-     " has_table_privilege('bitdex_sources', 'SELECT') AND"
-     " has_table_privilege('bitdex_sources', 'INSERT') AND"
-     " has_table_privilege('bitdex_sources', 'UPDATE'))",
-     "the producer's role needs SELECT and DELETE on \"BitdexOps\", USAGE and SELECT on its"
-     " sequence, SELECT, INSERT and UPDATE on bitdex_producers, SELECT, INSERT and DELETE on"
-     " bitdex_windows, SELECT, INSERT and UPDATE on bitdex_dead_letters, SELECT, INSERT and UPDATE "
-     "on"
-     " bitdex_jobs and bitdex_sources: GRANT them, as docs/roles.sql does",
-     NULL},
-    /* Only a restored dump of another cluster brings rows with transaction ids of the future. */
-    {"outbox rows",
-     "EXISTS (SELECT FROM \"BitdexOps\" WHERE txid >= pg_snapshot_xmax(pg_current_snapshot()))",
-     "\"BitdexOps\" holds rows of transactions that this cluster has not begun yet, from the dump "
-     "of"
-     " another one: they would be sent late, over newer ones; DELETE FROM \"BitdexOps\" WHERE txid"
-     " >= pg_snapshot_xmax(pg_current_snapshot()), then run bitdex-producer cursor adopt, which"
-     " opens a new epoch if one is needed",
-     NULL},
-    {"source tables", NULL, NULL, guard_check_tables},
-    {"cursor", NULL, NULL, guard_check_cursor},
-};
-
 /* The SQL of a guard relies on what these have checked. */
 static const struct {
     const char *guard;
     const char *needed;
 } needs[] = {
+    {"outbox name", "outbox"},
+    {"outbox kind", "outbox"},
+    {"outbox row security", "outbox"},
     {"outbox columns", "outbox"},
     {"transaction ids", "outbox"},
     {"outbox indexes", "outbox"},
@@ -206,28 +103,45 @@ static const struct {
     {"privileges", "outbox columns"},
     {"privileges", "own tables"},
     {"outbox rows", "privileges"},
-    {"cursor", "columns of own tables"},
-    {"cursor", "privileges"},
+    {CURSOR, "columns of own tables"},
+    {CURSOR, "privileges"},
+};
+
+/* Guards without SQL. */
+static const struct {
+    const char *guard;
+    int (*check)(struct pg *pg, const struct config *config, struct error *err);
+} functions[] = {
+    {"direct connection", guard_check_direct},
+    {"source tables", guard_check_tables},
+    {CURSOR, guard_check_cursor},
 };
 
 uint32_t
 guards_count(void)
 {
-    return sizeof guards / sizeof guards[0];
+    return guards_table_count;
 }
 
 const char *
 guards_name(uint32_t guard)
 {
     CHECK(guard < guards_count());
-    return guards[guard].name;
+    return guards_table[guard].name;
+}
+
+bool
+guards_is_of_source(uint32_t guard)
+{
+    CHECK(guard < guards_count());
+    return guards_table[guard].kind == GUARD_OF_SOURCE;
 }
 
 static uint32_t
 guards_find(const char *name)
 {
     uint32_t guard = 0;
-    while (guard < guards_count() && strcmp(guards[guard].name, name) != 0)
+    while (guard < guards_count() && strcmp(guards_table[guard].name, name) != 0)
         guard++;
     CHECK(guard < guards_count());
     return guard;
@@ -241,19 +155,30 @@ guards_missing(uint32_t guard, const bool *held)
         uint32_t needed = guards_find(needs[i].needed);
         CHECK(needed < guards_find(needs[i].guard));
         if (guards_find(needs[i].guard) == guard && !held[needed])
-            return guards[needed].name;
+            return guards_table[needed].name;
     }
     return NULL;
+}
+
+static int
+check_by_function(const struct guard *guard, struct pg *pg, const struct config *config,
+                  struct error *err)
+{
+    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
+        if (strcmp(functions[i].guard, guard->name) == 0)
+            return functions[i].check(pg, config, err);
+    CHECK(!"a guard of the source without SQL has a function");
+    return 0;
 }
 
 int
 guards_check(uint32_t guard, struct pg *pg, const struct config *config, struct error *err)
 {
-    CHECK(guard < guards_count());
-    const struct guard *guarded = &guards[guard];
-    CHECK((guarded->check == NULL) == (guarded->refused != NULL && guarded->message != NULL));
-    if (guarded->check != NULL)
-        return guarded->check(pg, config, err);
+    CHECK(guards_is_of_source(guard));
+    const struct guard *guarded = &guards_table[guard];
+    CHECK((guarded->refused != NULL) == (guarded->message != NULL));
+    if (guarded->refused == NULL)
+        return check_by_function(guarded, pg, config, err);
     struct buffer sql = {0};
     struct pg_result *result;
     buffer_append_format(&sql, "SELECT %s", guarded->refused);
@@ -267,40 +192,92 @@ guards_check(uint32_t guard, struct pg *pg, const struct config *config, struct 
     return rc;
 }
 
+/* Checks those that are asked at one of `times`, up to the first that does not hold, and without
+ * the one called `but` (NULL: with all). */
 static int
-guards_check_first(uint32_t count, struct pg *pg, const struct config *config, struct error *err)
+check_in_order(unsigned times, const char *but, struct pg *pg, const struct config *config,
+               uint32_t *failed, struct error *err)
 {
     int rc = 0;
-    CHECK(count <= guards_count());
-    for (uint32_t i = 0; rc == 0 && i < count; i++)
+    CHECK(times != 0);
+    for (uint32_t i = 0; rc == 0 && i < guards_count(); i++) {
+        const struct guard *guard = &guards_table[i];
+        if (guard->kind != GUARD_OF_SOURCE || (guard->times & times) == 0 ||
+            (but != NULL && strcmp(guard->name, but) == 0))
+            continue;
         rc = guards_check(i, pg, config, err);
+        *failed = i;
+    }
     return rc;
 }
 
 int
 guards_check_all(struct pg *pg, const struct config *config, struct error *err)
 {
-    return guards_check_first(guards_count(), pg, config, err);
+    uint32_t failed;
+    return check_in_order(GUARD_AT_CONNECT | GUARD_AT_SESSION, NULL, pg, config, &failed, err);
 }
 
 int
 guards_check_source(struct pg *pg, const struct config *config, struct error *err)
 {
-    CHECK(guards[guards_count() - 1].check == guard_check_cursor);
-    return guards_check_first(guards_count() - 1, pg, config, err);
+    uint32_t failed;
+    return check_in_order(GUARD_AT_CONNECT | GUARD_AT_SESSION, CURSOR, pg, config, &failed, err);
 }
 
 int
 guards_check_own_tables(struct pg *pg, const struct config *config, struct error *err)
 {
-    int rc = 0;
-    uint32_t found = 0;
-    for (uint32_t i = 0; rc == 0 && i < guards_count(); i++) {
-        if (strstr(guards[i].name, "own tables") == NULL)
+    int rc = guards_check(guards_find("own tables"), pg, config, err);
+    return rc == 0 ? guards_check(guards_find("columns of own tables"), pg, config, err) : rc;
+}
+
+/* What a guard that has stopped holding means for a session that relied on it. */
+static int
+end_of(uint32_t failed, int rc)
+{
+    CHECK(guards_table[failed].end != GUARD_VOIDS);
+    return rc == ERR_FATAL && guards_table[failed].end == GUARD_WAITS ? ERR_RETRY : rc;
+}
+
+int
+guards_check_next_session(struct pg *pg, const struct config *config, struct error *err)
+{
+    uint32_t failed = 0;
+    int rc = check_in_order(GUARD_AT_CONNECT | GUARD_AT_SESSION, NULL, pg, config, &failed, err);
+    return end_of(failed, rc);
+}
+
+/* One condition: any guard does not hold. */
+static void
+append_any(struct buffer *sql)
+{
+    const char *separator = "SELECT (";
+    for (uint32_t i = 0; i < guards_count(); i++) {
+        const struct guard *guard = &guards_table[i];
+        if (guard->kind != GUARD_OF_SOURCE || (guard->times & GUARD_AT_INTERVAL) == 0)
             continue;
-        found++;
-        rc = guards_check(i, pg, config, err);
+        CHECK(guard->refused != NULL);
+        buffer_append_format(sql, "%s%s", separator, guard->refused);
+        separator = ") OR (";
     }
-    CHECK(rc != 0 || found == 2);
-    return rc;
+    buffer_append_text(sql, ")");
+}
+
+/* The query of all guards fails as well when one of them does not hold on which another relies. */
+int
+guards_check_again(struct pg *pg, const struct config *config, uint32_t *failed, struct error *err)
+{
+    struct buffer sql = {0};
+    struct pg_result *result = NULL;
+    append_any(&sql);
+    int rc = pg_query(pg, buffer_string(&sql), 0, NULL, &result, err);
+    buffer_free(&sql);
+    bool hold = rc == 0 && !pg_boolean(result, 0, 0);
+    pg_result_clear(result);
+    *failed = 0;
+    if (hold || (rc != 0 && pg_is_lost(pg)))
+        return rc;
+    rc = check_in_order(GUARD_AT_INTERVAL, NULL, pg, config, failed, err);
+    return end_of(*failed, rc);
 }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "producer/source/source_connection.h"
 #include "producer/source/window.h"
 
 static const char pin_to_id_index[] = "SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off;"
@@ -36,13 +37,13 @@ struct outbox {
 };
 
 int
-outbox_open(const char *conninfo, const struct outbox_limits *limits, struct outbox **outbox,
-            struct error *err)
+outbox_open(const char *conninfo, const struct cursor_history *expected,
+            const struct outbox_limits *limits, struct outbox **outbox, struct error *err)
 {
     struct pg *pg;
     CHECK(limits->chunk_rows > 0 && limits->chunk_bytes >= limits->row_bytes);
     CHECK(limits->row_bytes > 0);
-    int rc = pg_connect(conninfo, "bitdex-producer outbox", &pg, err);
+    int rc = source_connect(conninfo, "bitdex-producer outbox", expected, &pg, err);
     if (rc != 0)
         return rc;
     /* The plan is pinned by making others expensive, so that JIT would compile it: 100 ms a

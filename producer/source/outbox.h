@@ -14,6 +14,7 @@
 
 #include "common/pg/pg.h"
 #include "producer/source/copy_rows.h"
+#include "producer/source/cursor.h"
 #include "producer/source/snapshot.h"
 
 struct outbox;
@@ -34,8 +35,9 @@ struct outbox_chunk {
     bool last;       /* the window ends with this chunk; true if it has no rows */
 };
 
-int outbox_open(const char *conninfo, const struct outbox_limits *limits, struct outbox **outbox,
-                struct error *err);
+/* `expected` as of source_connect(). */
+int outbox_open(const char *conninfo, const struct cursor_history *expected,
+                const struct outbox_limits *limits, struct outbox **outbox, struct error *err);
 void outbox_close(struct outbox *outbox);
 
 /* Requests the window's rows with id > `after_id`. The snapshots are not kept. One chunk at a

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "producer/source/source_connection.h"
 #include "producer/source/window.h"
 
 /* The saved s1 and `answered` of each producer. A cursor of another history, or with transactions
@@ -54,7 +55,7 @@ retention_free(struct retention *retention)
 int
 retention_connect(const char *conninfo, struct pg **pg, struct error *err)
 {
-    int rc = pg_connect(conninfo, "bitdex-producer retention", pg, err);
+    int rc = source_connect(conninfo, "bitdex-producer retention", NULL, pg, err);
     if (rc != 0)
         return rc;
     rc = pg_exec(*pg, session_settings, err);

@@ -17,6 +17,7 @@
 #include "common/json/json_write.h"
 #include "common/pg/pg.h"
 #include "producer/load/job_queue.h"
+#include "producer/source/source_connection.h"
 #include "producer/verify/collect.h"
 #include "producer/verify/members.h"
 #include "producer/verify/patrol_list.h"
@@ -148,7 +149,7 @@ patrol_queue_check(struct patrol *patrol, struct error *err)
     int64_t job;
     bool found;
     CHECK(ranges.count > 0);
-    int rc = pg_connect(patrol->config->postgres, "bitdex-producer patrol", &pg, err);
+    int rc = source_connect(patrol->config->postgres, "bitdex-producer patrol", NULL, &pg, err);
     if (rc != 0)
         return rc;
     rc = job_queue_verify(pg, patrol->config->producer.name, JOB_CHECK, &everything, &ranges,

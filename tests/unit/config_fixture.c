@@ -34,6 +34,20 @@ config_write_file(const char *path, const void *data, size_t bytes)
     assert_int_equal(fclose(stream), 0);
 }
 
+void
+config_read_file(const char *path, struct buffer *out)
+{
+    FILE *stream = fopen(path, "r");
+    if (stream == NULL)
+        fail_msg("cannot open %s", path);
+    size_t bytes;
+    do {
+        bytes = fread(buffer_reserve(out, 65536), 1, 65536, stream);
+        out->bytes += bytes;
+    } while (bytes > 0);
+    fclose(stream);
+}
+
 int
 config_load_text(const char *yaml, enum config_program program, struct config **config,
                  struct error *err)

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "common/base/error.h"
+#include "common/base/memory.h"
 #include "common/config/config.h"
 
 /* The beginning of a configuration. A test's own lines begin with line 6. */
@@ -40,6 +41,7 @@ extern char config_work_file[];
 int config_fixture_setup(void **state);
 int config_fixture_teardown(void **state);
 
+void config_read_file(const char *path, struct buffer *out);
 void config_write_file(const char *path, const void *data, size_t bytes);
 int config_load_text(const char *yaml, enum config_program program, struct config **config,
                      struct error *err);

@@ -23,20 +23,6 @@
 
 enum { FUZZ_ROUNDS = 3000 };
 
-static void
-read_all(const char *path, struct buffer *out)
-{
-    FILE *stream = fopen(path, "r");
-    if (stream == NULL)
-        fail_msg("cannot open %s", path);
-    size_t bytes;
-    do {
-        bytes = fread(buffer_reserve(out, 65536), 1, 65536, stream);
-        out->bytes += bytes;
-    } while (bytes > 0);
-    fclose(stream);
-}
-
 static struct config *
 load_example(void)
 {
@@ -919,7 +905,7 @@ test_mutated_examples_load_or_are_refused(void **state)
     random_seed();
     struct buffer example;
     buffer_init(&example);
-    read_all(EXAMPLE, &example);
+    config_read_file(EXAMPLE, &example);
     int loaded = 0;
     for (int i = 0; i < FUZZ_ROUNDS; i++)
         fuzz_round(&example, &loaded);
@@ -936,7 +922,7 @@ test_the_manual_is_up_to_date(void **state)
     buffer_init(&made);
     buffer_init(&kept);
     config_reference(&made);
-    read_all(MANUAL, &kept);
+    config_read_file(MANUAL, &kept);
     if (made.bytes != kept.bytes || memcmp(made.data, kept.data, made.bytes) != 0)
         fail_msg("docs/configuration.md is stale: build the target `docs`");
     buffer_free(&made);
