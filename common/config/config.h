@@ -109,8 +109,10 @@ struct config_consumer {
     int32_t http_threads;
     int64_t query_limit; /* the largest `limit` of a query */
     int32_t query_timeout_ms;
-    int64_t body_bytes; /* of a request */
-    int32_t posts_max;  /* requests with ops at the same time */
+    int64_t documents_limit; /* documents of one answer */
+    int64_t documents_bytes; /* of the documents of one answer */
+    int64_t body_bytes;      /* of a request */
+    int32_t posts_max;       /* requests with ops at the same time */
     int32_t post_timeout_ms;
 };
 

@@ -1,5 +1,6 @@
 #include "common/http/route_list.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/check.h"
@@ -99,6 +100,8 @@ http_respond_wrong_method(struct http_response *response, const char *method,
     buffer_init(&methods);
     for (uint32_t i = 0; i < count; i++)
         buffer_append_format(&methods, "%s%s", i > 0 ? ", " : "", routes[i].method);
+    response->header = "Allow";
+    snprintf(response->header_value, sizeof response->header_value, "%s", buffer_string(&methods));
     http_respond_error(response, 405, "%s is not allowed for this path, which takes %s", method,
                        buffer_string(&methods));
     buffer_free(&methods);

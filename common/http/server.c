@@ -228,6 +228,8 @@ http_send(struct MHD_Connection *mhd, struct http_response *response)
         snprintf(seconds, sizeof seconds, "%d", response->retry_after_s);
         MHD_add_response_header(answer, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     }
+    if (response->header != NULL)
+        MHD_add_response_header(answer, response->header, response->header_value);
     enum MHD_Result queued = MHD_queue_response(mhd, (unsigned)response->status, answer);
     MHD_destroy_response(answer);
     return queued;

@@ -40,7 +40,9 @@ struct http_response {
     int status;
     const char *content_type; /* static */
     int retry_after_s;        /* for 503: the header Retry-After; 0: none */
-    struct buffer body;       /* the server frees it */
+    const char *header;       /* the name of one more header, static; NULL: none */
+    char header_value[64];
+    struct buffer body; /* the server frees it */
 };
 
 typedef void (*http_handler)(void *context, const struct http_request *request,

@@ -10,6 +10,7 @@
 #include "consumer/api/api_context.h"
 #include "consumer/api/checkpoint.h"
 #include "consumer/api/cursors.h"
+#include "consumer/api/documents.h"
 #include "consumer/api/dumps.h"
 #include "consumer/api/health.h"
 #include "consumer/api/index.h"
@@ -57,6 +58,9 @@ static const struct route routes[] = {
     {"POST", "/api/indexes/{index}/dumps/{id}/loaded", api_answer_dump_loaded, true},
     {"DELETE", "/api/indexes/{index}/dumps/{id}", api_answer_dump_delete, true},
     {"POST", "/api/indexes/{index}/query", api_answer_query, false},
+    {"POST", "/api/indexes/{index}/documents", api_answer_documents, false},
+    {"POST", "/api/indexes/{index}/document", api_answer_document, false},
+    {"GET", "/api/indexes/{index}/documents/{id}", api_answer_document_of, false},
     {"POST", "/api/indexes/{index}/ops", api_answer_ops, true},
     {"POST", "/api/indexes/{index}/checkpoint", api_answer_checkpoint, true},
 };

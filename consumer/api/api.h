@@ -2,6 +2,8 @@
  *
  *     POST /api/indexes/{index}/query          index.h
  *     GET  /api/indexes/{index}/entities/{id}  index.h
+ *     POST /api/indexes/{index}/documents      documents.h; also .../document
+ *     GET  /api/indexes/{index}/documents/{id} documents.h
  *     GET  /api/indexes/{index}/stats          index.h
  *     GET  /api/indexes/{index}/cursors        cursors.h; also .../cursors/{name}
  *     GET  /api/indexes                        index.h

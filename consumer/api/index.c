@@ -1,7 +1,6 @@
 #include "consumer/api/index.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/check.h"
@@ -9,11 +8,14 @@
 #include "common/http/server.h"
 #include "common/json/json_write.h"
 #include "common/metrics/metrics.h"
+#include "consumer/api/entity_id.h"
 #include "consumer/api/field_status.h"
 #include "consumer/api/partition_status.h"
+#include "consumer/api/served_shard.h"
 #include "consumer/group/assignment.h"
 #include "consumer/partition/shard.h"
-#include "consumer/partition/worker.h"
+#include "consumer/query/document_request.h"
+#include "consumer/query/query_documents.h"
 #include "consumer/query/query_fields.h"
 #include "consumer/query/query_merge.h"
 #include "consumer/query/query_reply.h"
@@ -33,38 +35,22 @@ struct gathered {
     bool complete; /* nothing is missing, and the fields that are used are complete in all shards */
 };
 
-/* The shard, or NULL if it cannot answer yet. Sets `*complete` to the fields that are complete in
- * it. Between enter and leave. */
-static struct shard *
-index_find_shard(struct api_context *api, int32_t partition, struct field_set *complete)
+static int
+gather_documents(void *context, const struct engine *engine, const struct engine_result *result,
+                 struct error *err)
 {
-    CHECK(0 <= partition && partition < api->config->topic.partitions);
-    struct worker *worker = assignment_worker(api->assignment, partition);
-    if (worker == NULL)
-        return NULL;
-    struct shard_status status;
-    shard_read_status(worker_shard(worker), &status);
-    *complete = shard_find_complete(&status, &api->fields);
-    CHECK(field_set_is_empty(complete) || status.state != SHARD_RECOVERING);
-    return status.state == SHARD_RECOVERING ? NULL : worker_shard(worker);
+    return query_documents_take(context, engine, result, err);
 }
 
-/* Removes from `complete` what has become incomplete while the answer was made. */
-static void
-index_keep_complete(struct api_context *api, struct shard *shard, struct field_set *complete)
-{
-    struct shard_status status;
-    shard_read_status(shard, &status);
-    const struct field_set after = shard_find_complete(&status, &api->fields);
-    field_set_keep_all(complete, &after);
-}
-
+/* `documents` NULL: without documents. */
 static int
 gather(struct api_context *api, const struct engine_query *query, int64_t until_us,
-       struct gathered *gathered, struct error *err)
+       struct query_documents *documents, struct gathered *gathered, struct error *err)
 {
     int32_t partitions = api->config->topic.partitions;
-    const struct field_set used = query_fields(query, &api->fields);
+    struct field_set used = query_fields(query, &api->fields);
+    if (documents != NULL)
+        field_set_add_all(&used, &documents->fields);
     int rc = 0;
     gathered->results = memory_zalloc((size_t)partitions * sizeof *gathered->results);
     gathered->missing = memory_zalloc((size_t)partitions * sizeof *gathered->missing);
@@ -72,17 +58,18 @@ gather(struct api_context *api, const struct engine_query *query, int64_t until_
     assignment_enter(api->assignment);
     for (int32_t i = 0; rc == 0 && i < partitions; i++) {
         struct field_set complete = {{0}};
-        struct shard *shard = index_find_shard(api, i, &complete);
+        struct shard *shard = served_shard_find(api, i, &complete);
         CHECK(gathered->result_count + gathered->missing_count == (uint32_t)i);
         if (shard == NULL)
             gathered->missing[gathered->missing_count++] = i;
         else
-            rc = shard_query(shard, query, until_us, &gathered->results[gathered->result_count],
-                             err);
+            rc = shard_query_read(shard, query, until_us,
+                                  documents != NULL ? gather_documents : NULL, documents,
+                                  &gathered->results[gathered->result_count], err);
         if (shard != NULL && rc == 0)
             gathered->result_count++;
         if (shard != NULL)
-            index_keep_complete(api, shard, &complete);
+            served_shard_keep_complete(api, shard, &complete);
         gathered->complete =
             gathered->complete && shard != NULL && field_set_includes(&complete, &used);
     }
@@ -102,13 +89,15 @@ gathered_free(struct gathered *gathered)
     free(gathered->missing);
 }
 
+/* `documents` NULL: without documents. */
 static int
-index_query(struct api_context *api, const struct engine_query *query, int64_t begin_us,
-            struct buffer *out, struct error *err)
+index_query(struct api_context *api, const struct engine_query *query,
+            struct query_documents *documents, int64_t begin_us, struct buffer *out,
+            struct error *err)
 {
     struct gathered gathered = {0};
     int64_t until_us = begin_us + (int64_t)api->config->consumer.query_timeout_ms * US_PER_MS;
-    int rc = gather(api, query, until_us, &gathered, err);
+    int rc = gather(api, query, until_us, documents, &gathered, err);
     if (rc == 0) {
         struct query_page page;
         query_merge(query, gathered.results, gathered.result_count, &page);
@@ -116,6 +105,7 @@ index_query(struct api_context *api, const struct engine_query *query, int64_t b
         CHECK(page.count <= page.total_matched);
         const struct query_reply reply = {
             .page = &page,
+            .documents = documents,
             .elapsed_us = clock_monotonic_us() - begin_us,
             .complete = gathered.complete,
             .missing_partitions = gathered.missing,
@@ -125,6 +115,29 @@ index_query(struct api_context *api, const struct engine_query *query, int64_t b
         query_page_free(&page);
     }
     gathered_free(&gathered);
+    return rc;
+}
+
+static int
+index_query_documents(struct api_context *api, const struct query_request *request,
+                      int64_t begin_us, struct buffer *out, struct error *err)
+{
+    const struct config_consumer *config = &api->config->consumer;
+    const struct engine_query *query = &request->query;
+    struct query_documents documents;
+    struct field_set fields;
+    CHECK(request->documents.wanted);
+    if (query->limit + query->offset > (uint64_t)config->documents_limit)
+        return error_set(err, ERR_DATA,
+                         "limit plus offset of a query with include_docs is more than "
+                         "consumer.documents_limit, %lld: use a cursor",
+                         (long long)config->documents_limit);
+    int rc = document_fields_resolve(&request->documents, &api->fields, &fields, err);
+    if (rc != 0)
+        return error_wrap(err, rc, "include_docs");
+    query_documents_init(&documents, query, &fields, (uint64_t)config->documents_bytes);
+    rc = index_query(api, query, &documents, begin_us, out, err);
+    query_documents_free(&documents);
     return rc;
 }
 
@@ -159,7 +172,9 @@ api_answer_query(struct api_call *call)
     if (rc == 0) {
         while (sem_wait(&api->query_slots) != 0)
             CHECK(errno == EINTR);
-        rc = index_query(api, &request.query, begin_us, &call->response->body, &err);
+        rc = request.documents.wanted
+                 ? index_query_documents(api, &request, begin_us, &call->response->body, &err)
+                 : index_query(api, &request.query, NULL, begin_us, &call->response->body, &err);
         CHECK(sem_post(&api->query_slots) == 0);
     }
     arena_free(&arena);
@@ -167,20 +182,6 @@ api_answer_query(struct api_call *call)
         metrics_observe_us(&api->query_times, clock_monotonic_us() - begin_us);
     else
         index_refuse_query(call, rc, &err);
-}
-
-static bool
-index_read_id(struct text text, int64_t *id)
-{
-    char digits[24];
-    if (text.bytes == 0 || text.bytes >= sizeof digits || text.data[0] < '0' || text.data[0] > '9')
-        return false;
-    snprintf(digits, sizeof digits, "%.*s", TEXT_ARGS(text));
-    char *end;
-    errno = 0;
-    *id = strtoll(digits, &end, 10);
-    CHECK(*id >= 0); /* the text begins with a digit */
-    return errno == 0 && *end == '\0';
 }
 
 static void
@@ -235,7 +236,7 @@ api_answer_entity(struct api_call *call)
 {
     struct api_context *api = call->api;
     struct entity_answer answer = {0};
-    if (!index_read_id(call->id, &answer.id)) {
+    if (!entity_id_read(call->id, &answer.id)) {
         http_respond_error(call->response, 400, "'%.*s' is not an entity id", TEXT_ARGS(call->id));
         return;
     }
@@ -243,10 +244,10 @@ api_answer_entity(struct api_call *call)
     CHECK(0 <= partition && partition < api->config->topic.partitions);
     buffer_append_text(&answer.fields, "{");
     assignment_enter(api->assignment);
-    struct shard *shard = index_find_shard(api, partition, &answer.complete);
+    struct shard *shard = served_shard_find(api, partition, &answer.complete);
     if (shard != NULL) {
         shard_entity_json(shard, answer.id, &answer.fields, &answer.alive, &answer.visible);
-        index_keep_complete(api, shard, &answer.complete);
+        served_shard_keep_complete(api, shard, &answer.complete);
     }
     assignment_leave(api->assignment);
     buffer_append_text(&answer.fields, "}");

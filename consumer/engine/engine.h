@@ -218,6 +218,12 @@ int engine_hit_compare(const struct engine_hit *a, const struct engine_hit *b, b
 void engine_entity_json(const struct engine *engine, int64_t entity_id, struct buffer *out,
                         bool *alive);
 
+/* Appends the entity as a document, `{"id":7,"a":1,"b":null,"c":[]}`: its id and the chosen fields
+ * (numbered as in config_fields.h) in configuration order, also those without a value, which are
+ * null, or an empty list. Appends null for an id that is not alive in this shard. */
+void engine_document_json(const struct engine *engine, int64_t entity_id,
+                          const struct field_set *fields, struct buffer *out);
+
 struct engine_entity {
     int64_t entity_id;
     bool alive;

@@ -1,4 +1,4 @@
-/* Single entities: their values as JSON, and which entities exist. */
+/* Single entities: their values as JSON, as documents, and which entities exist. */
 #include "consumer/engine/engine.h"
 
 #include <stdlib.h>
@@ -76,6 +76,49 @@ engine_entity_json(const struct engine *engine, int64_t entity_id, struct buffer
     CHECK(object.bytes >= 2);
     buffer_append(out, object.data + 1, object.bytes - 2); /* without the braces */
     buffer_free(&object);
+}
+
+static void
+document_write_field(struct json_writer *writer, const struct field *field, uint32_t slot,
+                     bool is_empty)
+{
+    int64_t key;
+    json_key(writer, field->name.data);
+    bool has_value = !is_empty && roaring_bitmap_contains(field->present, slot);
+    if (field->type == FIELD_MULTI_VALUE && has_value) {
+        entity_write_set(writer, field, slot);
+    } else if (field->type == FIELD_MULTI_VALUE) {
+        json_array_begin(writer);
+        json_array_end(writer);
+    } else if (has_value && field_get(field, slot, &key)) {
+        entity_write_scalar(writer, field, key);
+    } else {
+        json_null(writer);
+    }
+}
+
+void
+engine_document_json(const struct engine *engine, int64_t entity_id, const struct field_set *fields,
+                     struct buffer *out)
+{
+    uint32_t slot;
+    struct json_writer writer;
+    CHECK(!engine->in_rows);
+    json_writer_init(&writer, out);
+    if (!engine_slot_of(engine, entity_id, &slot) ||
+        !roaring_bitmap_contains(engine->alive, slot)) {
+        json_null(&writer);
+        return;
+    }
+    json_object_begin(&writer);
+    json_key(&writer, "id");
+    json_integer(&writer, entity_id);
+    bool is_empty = entity_is_unswept(engine, slot);
+    uint32_t number = field_set_next(fields, 0);
+    for (; number < engine->field_count; number = field_set_next(fields, number + 1))
+        document_write_field(&writer, &engine->fields[number], slot, is_empty);
+    CHECK(number == FIELD_NUMBERS);
+    json_object_end(&writer);
 }
 
 /* Moves every iterator to its first slot from `slot` on; returns the least of these slots, or

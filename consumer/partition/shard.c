@@ -284,8 +284,10 @@ shard_pause(void *context, struct engine_watch *watch, struct error *err)
 }
 
 int
-shard_query(struct shard *shard, const struct engine_query *query, int64_t until_us,
-            struct engine_result *result, struct error *err)
+shard_query_read(struct shard *shard, const struct engine_query *query, int64_t until_us,
+                 int (*read)(void *context, const struct engine *engine,
+                             const struct engine_result *result, struct error *err),
+                 void *context, struct engine_result *result, struct error *err)
 {
     CHECK(query->pause == NULL);
     shard_read_begin(shard);
@@ -296,6 +298,29 @@ shard_query(struct shard *shard, const struct engine_query *query, int64_t until
     int rc = shard_pause(&turn, NULL, err);
     if (rc == 0)
         rc = engine_query(shard->engine, &in_turns, result, err);
+    if (rc == 0 && read != NULL) {
+        rc = read(context, shard->engine, result, err);
+        if (rc != 0)
+            engine_result_free(result);
+    }
+    shard_read_end(shard);
+    return rc;
+}
+
+int
+shard_query(struct shard *shard, const struct engine_query *query, int64_t until_us,
+            struct engine_result *result, struct error *err)
+{
+    return shard_query_read(shard, query, until_us, NULL, NULL, result, err);
+}
+
+int
+shard_read(struct shard *shard,
+           int (*read)(void *context, const struct engine *engine, struct error *err),
+           void *context, struct error *err)
+{
+    shard_read_begin(shard);
+    int rc = read(context, shard->engine, err);
     shard_read_end(shard);
     return rc;
 }

@@ -94,6 +94,16 @@ struct field_set shard_find_complete(const struct shard_status *status,
  * query did not end before `until_us` of the monotonic clock. */
 int shard_query(struct shard *shard, const struct engine_query *query, int64_t until_us,
                 struct engine_result *result, struct error *err);
+/* As shard_query(). If the query succeeds, calls `read` with its result while the engine is still
+ * as it was for that result; an error of `read` is the function's, and there is no result then. */
+int shard_query_read(struct shard *shard, const struct engine_query *query, int64_t until_us,
+                     int (*read)(void *context, const struct engine *engine,
+                                 const struct engine_result *result, struct error *err),
+                     void *context, struct engine_result *result, struct error *err);
+/* Calls `read`, which takes no long time, with the engine, which does not change meanwhile. */
+int shard_read(struct shard *shard,
+               int (*read)(void *context, const struct engine *engine, struct error *err),
+               void *context, struct error *err);
 void shard_entity_json(struct shard *shard, int64_t entity_id, struct buffer *out, bool *alive,
                        bool *visible);
 void shard_read_stats(struct shard *shard, struct engine_stats *stats);

@@ -14,6 +14,17 @@ reply_write_ids(struct json_writer *writer, const struct query_page *page)
 }
 
 static void
+reply_write_documents(struct json_writer *writer, const struct query_reply *reply)
+{
+    const struct query_page *page = reply->page;
+    json_key(writer, "documents");
+    json_array_begin(writer);
+    for (uint64_t i = 0; i < page->count; i++)
+        json_raw(writer, query_documents_at(reply->documents, i, page->hits[i].entity_id));
+    json_array_end(writer);
+}
+
+static void
 reply_write_cursor(struct json_writer *writer, const struct query_page *page)
 {
     json_key(writer, "cursor");
@@ -44,6 +55,8 @@ query_reply_write(const struct query_reply *reply, struct buffer *out)
     json_writer_init(&writer, out);
     json_object_begin(&writer);
     reply_write_ids(&writer, reply->page);
+    if (reply->documents != NULL)
+        reply_write_documents(&writer, reply);
     json_key(&writer, "total_matched");
     json_integer(&writer, (int64_t)reply->page->total_matched);
     json_key(&writer, "elapsed_us");

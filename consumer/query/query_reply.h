@@ -3,6 +3,8 @@
  *     {"ids":[...],"total_matched":N,"elapsed_us":T,"cursor":{"sort_value":7,"slot_id":123},
  *      "complete":true,"missing_partitions":[]}
  *
+ * With documents, "documents" follows "ids": one for each id, in the same order.
+ *
  * The cursor is the last entry of the page, in the form that the next request takes. It is null
  * when the page is not full, because nothing follows then.
  *
@@ -11,12 +13,14 @@
 #ifndef CONSUMER_QUERY_QUERY_REPLY_H
 #define CONSUMER_QUERY_QUERY_REPLY_H
 
+#include "consumer/query/query_documents.h"
 #include "consumer/query/query_merge.h"
 
 struct buffer;
 
 struct query_reply {
     const struct query_page *page;
+    const struct query_documents *documents; /* NULL: without documents */
     int64_t elapsed_us;
     bool complete; /* every shard answered, and its fields that are used are complete */
     const int32_t *missing_partitions; /* that did not answer */

@@ -366,7 +366,8 @@ int
 query_request_parse(struct text body, const struct query_limits *limits, struct arena *arena,
                     struct query_request *request, struct error *err)
 {
-    static const char *const known[] = {"filters", "sort", "limit", "offset", "cursor", NULL};
+    static const char *const known[] = {"filters", "sort",         "limit",  "offset",
+                                        "cursor",  "include_docs", "fields", NULL};
     struct request_parser parser = {.limits = limits, .arena = arena, .err = err};
     const struct json_value *json;
     CHECK(limits->depth > 0);
@@ -382,6 +383,8 @@ query_request_parse(struct text body, const struct query_limits *limits, struct 
         rc = parse_sort(&parser, parse_member(json, "sort"), &request->query);
     if (rc == 0)
         rc = parse_page(&parser, json, request);
+    if (rc == 0)
+        rc = document_fields_parse(json, arena, &request->documents, err);
     CHECK(rc != 0 || request->query.limit + request->query.offset <= limits->limit);
     CHECK(parser.clauses <= limits->clauses);
     return rc;

@@ -11,6 +11,7 @@
  * default) or "Asc". Without "sort" the order is by id, descending. In a cursor, `slot_id` is the
  * entity id, and a `sort_value` that is null or absent is a null sort value; without "sort" it is
  * ignored. With a cursor, the offset is ignored. The default limit is 20; limit 0 only counts.
+ * document_request.h has "include_docs".
  *
  * Any thread.
  */
@@ -20,6 +21,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "consumer/engine/engine.h"
+#include "consumer/query/document_request.h"
 
 struct query_limits {
     uint64_t limit;   /* largest limit + offset */
@@ -30,6 +32,7 @@ struct query_limits {
 struct query_request {
     struct engine_query query;
     struct engine_page_key page_key; /* query.after points here when the request has a cursor */
+    struct document_fields documents;
 };
 
 /* Parses `body` into `arena`. ERR_DATA says what is wrong, and where; unknown members are refused

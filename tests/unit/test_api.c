@@ -27,6 +27,8 @@ static const struct config config = {
                  .http_threads = 1,
                  .query_limit = 100,
                  .query_timeout_ms = 10000,
+                 .documents_limit = 3,
+                 .documents_bytes = 1000,
                  .body_bytes = 1000,
                  .posts_max = 1},
 };
@@ -146,11 +148,42 @@ test_calls_that_change_state_are_refused_without_a_token(void **state)
 }
 
 static void
+test_requests_for_documents_are_refused_with_the_reason(void **state)
+{
+    static const struct exchange exchanges[] = {
+        {"/api/indexes/shop/documents", "{}", 400, "the body needs ids, a list of integers"},
+        {"/api/indexes/shop/documents", "{\"ids\":[1,2,3,4]}", 400, "consumer.documents_limit, 3"},
+        {"/api/indexes/shop/documents", "{\"ids\":[1],\"fields\":[\"prize\"]}", 400,
+         "fields: the index has no field \\\"prize\\\"; closest: \\\"price\\\"; fields: colour, "
+         "price"},
+        {"/api/indexes/shop/document", "{\"slot_id\":1,\"fields\":[\"prize\"]}", 400, "no field"},
+        {"/api/indexes/shop/document", "{\"slot_id\":\"1\"}", 400, "needs slot_id"},
+        {"/api/indexes/shop/documents/x", NULL, 400, "'x' is not an entity id"},
+        {"/api/indexes/shop/documents", NULL, 405, "which takes POST"},
+        {"/api/indexes/shop/query", "{\"include_docs\":true,\"limit\":3,\"offset\":1}", 400,
+         "limit plus offset of a query with include_docs is more than consumer.documents_limit, 3"},
+        {"/api/indexes/shop/query", "{\"include_docs\":[\"prize\"],\"limit\":3}", 400,
+         "include_docs: the index has no field"},
+    };
+    CHECK_EXCHANGES(state, exchanges);
+}
+
+static void
 test_L9_every_answer_names_the_missing_partitions(void **state)
 {
     static const struct exchange exchanges[] = {
         {"/api/indexes/shop/query", "{}", 200, "\"complete\":false,\"missing_partitions\":[0,1]"},
+        {"/api/indexes/shop/query", "{\"include_docs\":true,\"limit\":3}", 200,
+         "{\"ids\":[],\"documents\":[],\"total_matched\":0"},
         {"/api/indexes/shop/entities/3", NULL, 503, "partition 1 is not on this process"},
+        {"/api/indexes/shop/documents/3", NULL, 503, "partition 1 is not on this process"},
+        {"/api/indexes/shop/document", "{\"slot_id\":4}", 503,
+         "partition 0 is not on this process"},
+        {"/api/indexes/shop/documents", "{\"ids\":[5,-1,7]}", 200,
+         "{\"documents\":[null,null,null],\"complete\":false,\"missing_partitions\":[1]}"},
+        {"/api/indexes/shop/documents", "{\"ids\":[-1]}", 200,
+         "{\"documents\":[null],\"complete\":true,\"missing_partitions\":[]}"},
+        {"/api/indexes/shop/documents/9223372036854775807", NULL, 503, "partition 1"},
         {"/api/ready", NULL, 503, "\"ready\":false"},
         {"/api/health", NULL, 200, "\"healthy\":true"},
         {"/", NULL, 200, "this process has 0 of 2 partitions"},
@@ -346,6 +379,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unknown_paths_and_indexes_are_refused),
         cmocka_unit_test(test_calls_that_change_state_are_refused_without_a_token),
+        cmocka_unit_test(test_requests_for_documents_are_refused_with_the_reason),
         cmocka_unit_test(test_L9_every_answer_names_the_missing_partitions),
         cmocka_unit_test(test_the_other_paths_answer),
         cmocka_unit_test(test_dumps_are_registered_loaded_and_removed),
