@@ -30,7 +30,11 @@ DECLARE
 BEGIN
     FOREACH role IN ARRAY ARRAY['bitdex_producer', 'bitdex_consumer', 'bitdex_operator'] LOOP
         IF to_regrole(role) IS NULL THEN
-            EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL; -- this file was run for another database at the same time
+            END;
         END IF;
     END LOOP;
 END
