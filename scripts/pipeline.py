@@ -14,6 +14,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -30,6 +31,10 @@ WAIT_S = 120
 
 class PipelineError(Exception):
     """A program did not do in time what it was expected to do."""
+
+
+class Refusal(PipelineError):
+    """A program has answered with another status than 200."""
 
 
 class Api:
@@ -69,7 +74,7 @@ class Api:
         """The answer; any status but 200 is an error."""
         status, answer = self.call(path, body)
         if status != 200:
-            raise PipelineError(f"{path}: {status}: {answer}")
+            raise Refusal(f"{path}: {status}: {answer}")
         return answer
 
 
@@ -188,25 +193,23 @@ class Program:
         return code
 
     def wait_until(self, condition, otherwise, timeout_s=WAIT_S):
-        """Polls `condition` until it holds. The program exiting first is an error, and so is the
-        timeout, reported as the program's name and `otherwise`."""
+        """Polls `condition` until it holds. It does not hold while the program does not answer, as
+        before it serves HTTP, or refuses, as for an entity whose partition has no owner. The
+        program exiting first is an error, and so is the timeout, reported as the program's name and
+        `otherwise`."""
         deadline = time.monotonic() + timeout_s
-        while not self._holds(condition):
+        while True:
+            failure = ""
+            try:
+                if condition():
+                    return
+            except (OSError, http.client.HTTPException, Refusal) as error:
+                failure = f"\n{error!r}"
             if not self.is_running():
-                raise PipelineError(f"{self.name} exited:\n{self.log_tail()}")
+                raise PipelineError(f"{self.name} exited:\n{self.log_tail()}{failure}")
             if time.monotonic() > deadline:
-                raise PipelineError(f"{self.name} {otherwise}:\n{self.log_tail()}")
+                raise PipelineError(f"{self.name} {otherwise}:\n{self.log_tail()}{failure}")
             time.sleep(0.02)
-
-    def _holds(self, condition):
-        """False as well when the program exits while it is polled."""
-        try:
-            return condition()
-        except (OSError, http.client.HTTPException):
-            time.sleep(1)  # it may be exiting
-            if self.is_running():
-                raise
-            return False
 
     def wait_until_state(self, state):
         """For a producer."""
@@ -296,10 +299,12 @@ class Pipeline:
 
     def start(self):
         """Starts both programs. On return the producer has examined the source and begun its
-        epoch; whatever is written from now on comes after that."""
+        epoch; whatever is written from now on comes after that. The consumer answers for every
+        partition."""
         self.producer.start()
         self.consumer.start()
         self.producer.wait_until_state("draining")
+        self.wait_until_recovered()
 
     # The index
 
@@ -314,26 +319,64 @@ class Pipeline:
     def query(self, body):
         return self.api.get("/api/indexes/gallery/query", body)
 
-    def partitions(self, consumers=None):
-        """The partitions that /api/internal/sync-lag lists: those of the consumer, or of several
-        consumers that share the topic."""
+    def count_partitions(self):
+        """Of the topic, by the configuration."""
+        return int(re.search(r"\bpartitions: (\d+)", self.config.read_text())[1])
+
+    def owned_partitions(self, consumers=None):
+        """What /api/internal/sync-lag lists now: the partitions of the consumer, or of several
+        consumers that share the topic. While the members of a group join it again, as after one of
+        them or a broker was killed, a partition has no owner."""
         return [
             partition
             for consumer in consumers or [self.consumer]
             for partition in consumer.api.get("/api/internal/sync-lag")["partitions"]
         ]
 
+    def are_all(self, partitions):
+        """Whether each partition of the topic is listed, and by one owner."""
+        numbers = sorted(partition["partition"] for partition in partitions)
+        return numbers == list(range(self.count_partitions()))
+
+    def partitions(self, consumers=None):
+        """All partitions of the topic in their order, as sync-lag lists them once each has an
+        owner."""
+        found = []
+
+        def are_owned():
+            found[:] = self.owned_partitions(consumers)
+            return self.are_all(found)
+
+        (consumers or [self.consumer])[0].wait_until(are_owned, "does not own all partitions")
+        return sorted(found, key=lambda partition: partition["partition"])
+
+    def wait_until_recovered(self):
+        """Waits until the consumer, which has just started, answers for every partition."""
+
+        def is_recovered():
+            found = self.owned_partitions()
+            return self.are_all(found) and all(
+                partition["state"] != "recovering" for partition in found)
+
+        self.consumer.wait_until(is_recovered, "does not recover all partitions")
+
     def wait_until_fresh(self, timeout_s=WAIT_S, consumers=None):
-        """Waits until the index holds everything that was committed before this call."""
+        """Waits until the index holds everything that was committed before this call, in every
+        partition of the topic."""
         consumers = consumers or [self.consumer]
         committed = time.time()
+        found = []
 
         def is_fresh():
-            if self.producer.is_running() or not self.producer.log.exists():
-                now = time.time()
-                lags = [partition["lag_seconds"] for partition in self.partitions(consumers)]
-                return lags and all(lag is not None and now - lag > committed for lag in lags)
-            raise PipelineError(f"bitdex-producer exited:\n{self.producer.log_tail()}")
+            if self.producer.log.exists() and not self.producer.is_running():
+                raise PipelineError(f"bitdex-producer exited:\n{self.producer.log_tail()}")
+            now = time.time()
+            found[:] = self.owned_partitions(consumers)
+            lags = [partition["lag_seconds"] for partition in found]
+            return self.are_all(found) and all(
+                lag is not None and now - lag > committed for lag in lags)
 
-        late = f"does not catch up; its partitions were at first: {self.partitions(consumers)}"
-        consumers[0].wait_until(is_fresh, late, timeout_s)
+        try:
+            consumers[0].wait_until(is_fresh, "does not catch up", timeout_s)
+        except PipelineError as error:
+            raise PipelineError(f"{error}\nits partitions were at last: {found}") from None

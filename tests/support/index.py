@@ -3,13 +3,27 @@
 import collections
 import concurrent.futures
 import contextlib
+import time
 
 import gallery
-from pipeline import Api
+from pipeline import WAIT_S, Api, Refusal
 
 PARTITIONS = 4  # of the topics of all pipelines
 THREADS = 4
 QUERIES = 60
+
+
+def read_entity(api, entity):
+    """The answer of GET entities/{id}. While the owner of a partition joins its group again, after
+    it or a broker was killed, it has no answer for a time."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        try:
+            return api.get(f"/api/indexes/gallery/entities/{entity}")
+        except Refusal:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 def read_entities(owners, entities):
@@ -19,7 +33,7 @@ def read_entities(owners, entities):
         with contextlib.ExitStack() as stack:
             apis = [stack.enter_context(contextlib.closing(Api(owner.port))) for owner in owners]
             return {
-                entity: apis[entity % len(apis)].get(f"/api/indexes/gallery/entities/{entity}")
+                entity: read_entity(apis[entity % len(apis)], entity)
                 for entity in entities[first::THREADS]
             }
 
@@ -30,26 +44,23 @@ def read_entities(owners, entities):
         return answers
 
 
-def _list_owned(consumers):
-    """{partition: its owner}; two owners of one partition are an error."""
-    owners = {}
-    for consumer in consumers:
-        for partition in consumer.api.get("/api/internal/sync-lag")["partitions"]:
-            assert owners.setdefault(partition["partition"], consumer) is consumer, partition
-    return owners
-
-
 def read_owners(consumers):
     """The owner of each partition. While the members of a group join it again, after one of them or
-    a broker was killed, a partition has no owner."""
+    a broker was killed, a partition has no owner, or moves between two answers and seems to have
+    two."""
     owners = {}
 
-    def all_are_owned():
-        nonlocal owners
-        owners = _list_owned(consumers)
-        return len(owners) == PARTITIONS
+    def each_has_one():
+        listed = [
+            (partition["partition"], consumer)
+            for consumer in consumers
+            for partition in consumer.api.get("/api/internal/sync-lag")["partitions"]
+        ]
+        owners.clear()
+        owners.update(listed)
+        return len(owners) == len(listed) == PARTITIONS
 
-    consumers[0].wait_until(all_are_owned, "and the other members do not own all partitions")
+    consumers[0].wait_until(each_has_one, "and the other members do not own each partition once")
     return [owners[partition] for partition in range(PARTITIONS)]
 
 
