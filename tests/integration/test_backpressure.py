@@ -93,7 +93,8 @@ class Backpressure(GalleryCase):
         before = self.start_consumer("running")
         self.send_backlog()
         self.wait_until_full()
-        self.assertEqual([p["state"] for p in self.pipeline.partitions()], PARTITIONS * ["waiting"])
+        self.pipeline.consumer.wait_until(
+            lambda: {p["state"] for p in self.pipeline.partitions()} == {"waiting"}, "goes on")
         self.assertEqual(self.pipeline.api.call("/api/health")[0], 200)
         limited = self.memory("VmHWM") - before
         self.pipeline.consumer.stop()
@@ -125,7 +126,7 @@ class Backpressure(GalleryCase):
             self.assertEqual(self.pipeline.api.call("/api/health")[0], 200)
             return self.pipeline.query(body)["total_matched"] == 500_000
 
-        self.pipeline.consumer.wait_until(is_done, "does not finish the fan-outs")
+        self.pipeline.consumer.wait_until(is_done, "does not finish the fan-outs", timeout_s=400)
         self.pipeline.wait_until_fresh()
         grown = self.memory("VmHWM") - before
         print(f"{before >> 20} MiB, grown by {grown >> 20} MiB")

@@ -203,7 +203,8 @@ class BadInput(GalleryCase):
             self.pipeline.consumer.start()
         self.pipeline.consumer.wait_until(self.waits_for_dead_letters, "does not wait")
         durable = self.pipeline.partitions()[0]["durable_offset"]
-        self.assertTrue(self.entity(1000001)["alive"])
+        self.pipeline.consumer.wait_until(  # of another partition, which does not wait
+            lambda: self.entity(1000001)["alive"], "applies nothing in the others")
         self.pipeline.init()
         self.pipeline.wait_until_fresh()
         self.assertEqual(self.entity(1000000)["alive"], True)
@@ -248,16 +249,8 @@ class BadInput(GalleryCase):
 
     def read_dead_letters(self):
         """The dead letters on the topic .dead."""
-        dead = self.pipeline.topic + ".dead"
-        client = confluent_kafka.Consumer({
-            "bootstrap.servers": self.pipeline.kafka, "group.id": "dead-letters",
-            "auto.offset.reset": "earliest",
-        })
-        client.assign([confluent_kafka.TopicPartition(dead, 0, confluent_kafka.OFFSET_BEGINNING)])
-        messages = [client.poll(10)]
-        messages += client.consume(100, timeout=0.5)
-        client.close()
-        return [json.loads(message.value()) for message in messages if message is not None]
+        found = topic.read_dead_letters(self.pipeline.kafka, self.pipeline.topic)
+        return [letter for _, letter in found]
 
 
 class Usage(GalleryCase):

@@ -179,11 +179,12 @@ class Checkpoints(CheckpointCase):
             self.change_images()
             self.pipeline.wait_until_fresh()
             stop()
+            newest = [self.checkpoints(partition)[-1].name for partition in range(4)]
             self.consumer.start()
             self.check_end()
             for partition in range(4):
                 offset, frame_bytes, next_offset = self.recovered(partition)
-                self.assertEqual(self.checkpoints(partition)[-1].name, f"{offset:020}.checkpoint")
+                self.assertEqual(newest[partition], f"{offset:020}.checkpoint")
                 if stop == self.consumer.stop:
                     self.assertEqual((frame_bytes, next_offset), (0, offset))
                 else:

@@ -146,7 +146,7 @@ class Refusals(GalleryCase):
 
     def wait_until_locked(self):
         """Returns when a session of the producer waits for a lock."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while self.execute("""SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND
                 datname = current_database()""").rowcount == 0:
             self.assertLess(time.monotonic(), deadline, "nothing waits for a lock")
@@ -292,10 +292,12 @@ class Commands(GalleryCase):
         for wrong in ("everything", "5:4:", "1:99999999:"):
             done = producer.command("cursor", "set", wrong, check=False)
             self.assertEqual(done.returncode, 2, done.stderr)
-        with self.writers(threads=4):
+        with self.writers(threads=4) as writers:
             with self.pipeline.connect() as connection:
                 (snapshot,) = connection.execute("SELECT pg_current_snapshot()").fetchone()
-                connection.execute("SELECT pg_sleep(0.5)")
+            before = writers.committed
+            self.pipeline.consumer.wait_until(
+                lambda: writers.committed > before + 40, "has no writers beside it")
         for epoch, position in enumerate(["now", snapshot, "beginning"], start=2):
             producer.command("cursor", "set", position)
             wanted = self.rows_to_send()

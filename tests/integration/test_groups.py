@@ -52,11 +52,11 @@ class Groups(GalleryCase):
             self.groups[2].reset(self.kafka, "--to-earliest")
             self.rebuilt.start()
         self.check_end()
-        self.assertIn("was reset to an earlier one", self.rebuilt.log.read_text())
         for group in self.groups:
             (member,) = group.members
             self.assertGreater(group.check_end(member), 0)
             group.wait_until_committed({member: range(groups.PARTITIONS)})
+        self.assertIn("was reset to an earlier one", self.rebuilt.log.read_text())
 
     def test_members_publish_their_addresses(self):
         """The description of a group has the address of each of its members: the advertised one,
@@ -71,6 +71,7 @@ class Groups(GalleryCase):
             text.replace("\nconsumer:\n", "\nconsumer:\n  advertise: index.example:80\n"))
         second = group.add("second").start()
         group.wait_until_shared(first, second)
+        group.wait_until_settled()
         described = group.admin.describe_consumer_groups([group.name])[group.name].result(30)
         self.assertEqual(
             sorted(member.client_id for member in described.members),

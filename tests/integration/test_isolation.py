@@ -66,6 +66,8 @@ class Isolation(GalleryCase):
         for client in clients:
             client.start()
         self.flip_images(8)
+        while any(client.asked < 2 and client.is_alive() for client in clients):
+            self.flip_images(1)
         self.pipeline.wait_until_fresh()  # the clients continue to query
         for client in clients:
             client.stop()

@@ -83,6 +83,13 @@ class LoadCase(GalleryCase):
             self.assertLess(time.monotonic(), deadline, (what, jobs, self.producer.log_tail()))
             time.sleep(0.05)
 
+    def wait_until_begun(self):
+        """Waits until the newest job has sent a chunk. A command that lists it would take as long
+        as some chunks."""
+        self.producer.wait_until(lambda: self.execute("""SELECT FROM bitdex_jobs
+            WHERE next_id > 0 AND id = (SELECT max(id) FROM bitdex_jobs)""").rowcount > 0,
+            "does not begin")
+
     def wait_for_end(self):
         return self.wait_for_job(
             lambda job: job["state"] not in ("queued", "running"), "has not ended"
@@ -286,7 +293,7 @@ class Load(LoadCase):
         self.create_full_tables()
         self.pipeline.start()
         self.queue()
-        self.wait_for_job(lambda job: job["next_id"] > 0, "does not begin")
+        self.wait_until_begun()
         self.execute("""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
             WHERE datname = current_database() AND application_name LIKE 'bitdex-producer load%'""")
         self.assertEqual(self.wait_for_end()["state"], "done")
@@ -359,7 +366,7 @@ class Locks(LoadCase):
         functions = self.print_row_functions("ImageTool")
         self.pipeline.start()
         self.queue()
-        self.wait_for_job(lambda job: job["next_id"] > 0, "does not begin")
+        self.wait_until_begun()
         altering = self.lock('LOCK TABLE "ImageTool" IN ACCESS EXCLUSIVE MODE')
         self.rewrite(altering, "ImageTool", functions,
                      'ALTER TABLE "ImageTool" ADD COLUMN dice float DEFAULT random()')
@@ -378,7 +385,7 @@ class Locks(LoadCase):
         self.wait_until_locked()
         for _ in range(3):
             self.execute('UPDATE "Image" SET "userId" = "userId" + 1')
-            self.pipeline.wait_until_fresh(timeout_s=20)
+            self.pipeline.wait_until_fresh()  # the lock stays until then
         done = self.producer.command("load", "--table", "ImageTool", check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("lock timeout", done.stderr)

@@ -52,9 +52,9 @@ class Outages(GalleryCase):
 
     def wait_until_ready(self):
         self.producer.wait_until(
-            lambda: self.producer.api.call("/api/ready")[0] == 200, "does not get ready"
+            lambda: self.producer.api.call("/api/ready")[0] == 200
+            and self.producer.api.get("/api/status")["error"] == "", "does not get ready"
         )
-        self.assertEqual(self.producer.api.get("/api/status")["error"], "")
 
     def query(self, sql):
         with self.pipeline.connect() as connection:
@@ -99,10 +99,11 @@ class Outages(GalleryCase):
         self.create_gallery(images=100)
         self.silence_broker()
         self.wait_until_error("imed out")
+        self.producer.wait_until(
+            lambda: self.producer.api.get("/api/status")["backlog_rows"] > QUEUE, "has sent it all")
         status = self.producer.api.get("/api/status")
         self.assertEqual(status["state"], "draining")
         self.assertLessEqual(status["unacknowledged"], QUEUE)
-        self.assertGreater(status["backlog_rows"], QUEUE)
         held = set(self.query(HOLDERS))
         time.sleep(max(2, SECONDS))
         self.assertEqual(held & set(self.query(HOLDERS)), set())

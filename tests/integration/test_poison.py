@@ -87,19 +87,7 @@ class Poison(GalleryCase):
 
     def read_dead_letters(self):
         """[(key, dead letter)] of the topic .dead."""
-        dead = f"{self.pipeline.topic}.dead"
-        (end,) = topic.read_ends(self.pipeline.kafka, dead).values()
-        client = confluent_kafka.Consumer({
-            "bootstrap.servers": self.pipeline.kafka, "group.id": "dead-letters",
-        })
-        client.assign([confluent_kafka.TopicPartition(dead, 0, 0)])
-        letters = []
-        while len(letters) < end:
-            for message in client.consume(end - len(letters), timeout=10):
-                self.assertIsNone(message.error())
-                letters.append((message.key().decode(), json.loads(message.value())))
-        client.close()
-        return letters
+        return topic.read_dead_letters(self.pipeline.kafka, self.pipeline.topic)
 
     def test_f54_f55_f62_become_dead_letters(self):
         """Every message becomes a dead letter with topic, partition, offset, reason and its bytes;

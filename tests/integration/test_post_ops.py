@@ -186,11 +186,11 @@ class StandAlone(Clients):
                 self.consumer.kill()
                 for part in parts:
                     kept |= part.result()
-            self.assertTrue(kept)
             self.start()
             for entity, value in kept.items():
                 self.assertEqual(self.entity(entity)["fields"]["nsfwLevel"], value)
                 self.assertTrue(self.entity(entity)["complete"])
+        self.assertTrue(kept)
 
     def post_until_killed(self, number):
         """{entity: value} of the posts that were answered with 200."""
@@ -236,7 +236,8 @@ class StandAlone(Clients):
             self.assertEqual(status, 503)
             self.assertIn("not known what was stored", answer["error"])
             self.assertIn("partition 1", answer["error"])
-            client.store(entry(2, 2))
+            self.consumer.wait_until(
+                lambda: client.post({"ops": [entry(2, 2)]})[0] == 200, "stores nothing elsewhere")
             self.assertEqual(self.entity(1)["fields"]["nsfwLevel"], 1)
             self.consumer.wait_until(
                 lambda: self.consumer.api.call("/api/health")[0] == 503, "is still healthy")

@@ -6,7 +6,6 @@ written. Only an answer makes the index equal to the tables.
 """
 
 import json
-import time
 
 import index
 import refreshes
@@ -43,11 +42,8 @@ class RefreshCase(GalleryCase):
                     WHERE tag."imageId" = image.id AND (attributes >> 10) & 1 = 0)
                 ORDER BY image.{order} LIMIT 1""").fetchone()
 
-    def wait_until(self, condition, what, timeout_s=60):
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            self.assertLess(time.monotonic(), deadline, (what, self.producer.log_tail()))
-            time.sleep(0.02)
+    def wait_until(self, condition, what):
+        self.producer.wait_until(condition, what)
 
     def wait_until_answered(self):
         self.pipeline.wait_until_fresh()

@@ -21,7 +21,7 @@ ENTITIES = 100_000 if IS_LONG else 8_000
 STEP = 20  # between two ids of images: they are read by lists, not by ranges
 RATE = 1000  # requests for one entity, each second
 OWED_MAX = 2000  # less than the storm asks for at once
-STREAM_S = 15  # a row of the stream takes less, whatever is owed
+STREAM_S = 90  # a row of the stream takes less on a slow machine, whatever is owed
 
 INSERT_IMAGES = f"""
 INSERT INTO "Image" (url, "nsfwLevel", flags, "userId", "postId", "scannedAt")
@@ -67,8 +67,7 @@ class RefreshStorms(GalleryCase):
             connection.execute(
                 'UPDATE "Image" SET "userId" = %s WHERE id = %s', (level, entity))
         begun = time.monotonic()
-        path = f"/api/indexes/gallery/entities/{entity}"
-        while self.pipeline.api.get(path)["fields"].get("userId") != level:
+        while index.read_entity(self.pipeline.api, entity)["fields"].get("userId") != level:
             self.owed()
             self.assertLess(time.monotonic(), begun + STREAM_S, "the stream waits")
             time.sleep(0.02)
@@ -76,10 +75,12 @@ class RefreshStorms(GalleryCase):
 
     def check_storm(self, name, entity):
         """Waits until nothing is owed, while rows of the stream continue to arrive."""
-        begun, slowest, self.most_owed = time.monotonic(), 0, 0
+        begun, slowest, self.most_owed, arrived = time.monotonic(), 0, 0, 0
         while self.owed() > 0 or self.most_owed == 0:
-            self.assertLess(time.monotonic(), begun + 60 + SECONDS * 10, f"{name}: still owed")
+            self.assertLess(time.monotonic(), begun + 200 + SECONDS * 10, f"{name}: still owed")
             slowest = max(slowest, self.check_stream(entity))
+            arrived += self.owed() > 0
+        self.assertGreater(arrived, 0, "no row of the stream arrived while requests were owed")
         print(f"{name}: {self.most_owed:g} owed at most, answered in"
               f" {time.monotonic() - begun:.1f} s, a row of the stream took {slowest:.2f} s",
               flush=True)
@@ -121,7 +122,7 @@ class RefreshStorms(GalleryCase):
                 refreshes.insert(connection, 1, refreshes.parent(refreshes.PARENTS["Post"], 1))
             self.check_stream(stream)
         self.pipeline.wait_until_fresh()
-        self.assertEqual(self.owed(), 0)
+        self.producer.wait_until(lambda: self.owed() == 0, "owes requests")
         index.check_verified(self.pipeline, [self.pipeline.consumer])
 
     def one_entity(self):

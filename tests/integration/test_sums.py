@@ -233,12 +233,12 @@ class Sums(GalleryCase):
             begins = [r["begin"] for p, r in found if p == 0]
             return 0 in begins and None in [r["end"] for p, r in found if p == 0]
 
-        self.pipeline.consumer.wait_until(rounds, "is not patrolled")
+        self.pipeline.consumer.wait_until(rounds, "is not patrolled", timeout_s=300)
         # Before the load, images whose ops row was rejected differ.
         last = max(r["tick"] for _, r in verdicts.read(self.pipeline, 0))
         self.pipeline.consumer.wait_until(
             lambda: min(r["tick"] for _, r in verdicts.read(self.pipeline, 0)) > last,
-            "is patrolled only once")
+            "is patrolled only once", timeout_s=300)
         found = verdicts.read(self.pipeline, 0)
         self.assertEqual([r for _, r in found if r["differing"] != []], [])
 

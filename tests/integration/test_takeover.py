@@ -33,11 +33,10 @@ class Takeover(GalleryCase):
                    "warnings": []}
         self.assertEqual((status, answer), (200, standby))
         self.assertEqual(spare.api.call("/api/health")[0], 200)
-        waiting = self.query(
+        spare.wait_until(lambda: self.query(
             "SELECT pid FROM pg_stat_activity WHERE application_name = 'bitdex-producer cursor'"
             " AND datname = current_database() AND backend_xmin IS NULL AND state = 'idle'"
-        )
-        self.assertGreaterEqual(len(waiting), 1)
+        ), "holds back xmin")
         with self.writers(threads=4):
             time.sleep(0.5)
             begun = time.monotonic()

@@ -271,7 +271,7 @@ def serve(answer):
     return server, f"127.0.0.1:{server.server_port}"
 
 
-class Unknown(VerifyCase):
+class UnknownCase(VerifyCase):
     """What is not known is never equal."""
 
     def check_unknown(self, *options, part):
@@ -281,6 +281,8 @@ class Unknown(VerifyCase):
         self.assertTrue(any(part in reason for reason in reasons), (part, reasons))
         return found
 
+
+class Unknown(UnknownCase):
     def test_members_that_do_not_answer(self):
         """A member that is frozen, one whose address is closed, and one of another index."""
         self.start_loaded(60)
@@ -311,20 +313,6 @@ class Unknown(VerifyCase):
         finally:
             program.close()
 
-    def test_groups_without_members(self):
-        """They are named, and count only when they are given; without any there is no answer."""
-        self.start_loaded(60)
-        group, second = self.group("second")
-        second.stop()
-        group.wait_until_left()
-        self.check_equal()
-        self.assertIn(f"group {group.name} has no members now", self.stderr)
-        self.check_unknown("--group", group.name, part="the group has no members")
-        self.pipeline.consumer.stop()
-        groups.Group(self.pipeline).wait_until_left()
-        self.verify(code=1)
-        self.assertIn("there is nothing to compare with", self.stderr)
-
     def test_partitions_that_are_not_complete(self):
         """They cannot be compared, which is said as such."""
         self.create_full_tables(60)
@@ -340,6 +328,25 @@ class Unknown(VerifyCase):
         return self.stderr
 
 
+class WithoutMembers(UnknownCase):
+    # The sessions of members that were stopped end soon.
+    sections = {"kafka": {"consumer": {"session.timeout.ms": "6000"}}}
+
+    def test_groups_without_members(self):
+        """They are named, and count only when they are given; without any there is no answer."""
+        self.start_loaded(60)
+        group, second = self.group("second")
+        second.stop()
+        group.wait_until_left()
+        self.check_equal()
+        self.assertIn(f"group {group.name} has no members now", self.stderr)
+        self.check_unknown("--group", group.name, part="the group has no members")
+        self.pipeline.consumer.stop()
+        groups.Group(self.pipeline).wait_until_left()
+        self.verify(code=1)
+        self.assertIn("there is nothing to compare with", self.stderr)
+
+
 class Patrol(VerifyCase):
     sections = {"producer": {"patrol": {"share": 0.5}}}
 
@@ -350,7 +357,7 @@ class Patrol(VerifyCase):
         return None
 
     def wait_for(self, condition, what):
-        self.producer.wait_until(condition, what, timeout_s=60)
+        self.producer.wait_until(condition, what)
 
     def test_the_patrol_finds_what_differs(self):
         """Without a command: the metrics count what differs, the log names it with the command that
@@ -368,12 +375,15 @@ class Patrol(VerifyCase):
         self.assertIn("check", {job["kind"] for job in self.jobs()})
         self.producer.command("verify", "--repair")
         self.wait_for(lambda: self.metric("bitdex_patrol_ranges_differing") == 0, "still differs")
-        status = self.producer.api.get("/api/status")["patrol"]
-        self.assertEqual((status["unknown"], status["error"]), (0, ""))
+        self.wait_for(lambda: self.patrol() == (0, ""), "does not know a range")
         self.pipeline.consumer.kill()
-        self.wait_for(lambda: self.producer.api.get("/api/status")["patrol"]["error"] != "",
-                      "shows no error")
-        self.assertEqual(self.metric("bitdex_patrol_unknown"), 4)
+        self.wait_for(lambda: self.patrol()[1] != "", "shows no error")
+        self.wait_for(lambda: self.metric("bitdex_patrol_unknown") == 4, "calls a range known")
+
+    def patrol(self):
+        """(unknown ranges, error)"""
+        status = self.producer.api.get("/api/status")["patrol"]
+        return status["unknown"], status["error"]
 
     def log(self):
         return self.producer.log.read_text(errors="replace")

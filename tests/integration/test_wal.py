@@ -87,6 +87,14 @@ class Wal(GalleryCase):
             ends[file["partition"]] = file["next_offset"]
         return ends
 
+    def kill_idle(self):
+        """Kills the consumer while it writes nothing, so that its log ends with a whole frame."""
+        self.pipeline.producer.stop()
+        self.consumer.wait_until(
+            lambda: {p["lag_rows"] for p in self.pipeline.partitions()} == {0}, "does not read it")
+        self.consumer.kill()
+        self.pipeline.producer.start()
+
     def run_refused(self, code=1):
         """Starts the consumer, which has to exit with `code`; returns the last line of its log."""
         self.consumer.start(wait=False)
@@ -133,12 +141,13 @@ class Wal(GalleryCase):
         with self.writers():
             _, hard = resource.prlimit(self.consumer.pid, resource.RLIMIT_FSIZE)
             resource.prlimit(self.consumer.pid, resource.RLIMIT_FSIZE, (ROOM_BYTES, hard))
-            self.assertEqual(self.consumer.wait(), 1, self.consumer.log_tail())
+            self.assertEqual(self.consumer.wait(120), 1, self.consumer.log_tail())
         last = self.consumer.log_tail(1)
         self.assertRegex(last, r"write-ahead log: could not write \S+\.wal\S*: File too large")
         self.assertEqual(self.check()["problem"], [])
         self.consumer.start()
         self.check_end()
+        self.assertEqual(self.consumer.stop(), 0)
         self.assertEqual(self.check(), {"problem": [], "note": []})
 
     def test_l10_log_has_a_limit(self):
@@ -171,7 +180,7 @@ class Wal(GalleryCase):
         self.create_gallery()
         self.change_images()
         self.pipeline.wait_until_fresh()
-        self.consumer.kill()  # no checkpoint, before which nothing would be read
+        self.kill_idle()  # no checkpoint, before which nothing would be read
         self.assertEqual(self.check(), {"problem": [], "note": []})
         frames = self.wal("dump", 2)
         self.assertGreater(len(frames), 3)
@@ -199,7 +208,7 @@ class Wal(GalleryCase):
         `wal dump` and `run` report file and byte; the log stays unchanged."""
         self.create_gallery()
         self.pipeline.wait_until_fresh()
-        self.consumer.kill()
+        self.kill_idle()
         last = self.wal("dump", PARTITION)[-1]
         path, byte = pathlib.Path(last["file"]), last["byte"]
         content = path.read_bytes()
@@ -361,6 +370,7 @@ class Wal(GalleryCase):
         """
         self.create_gallery()
         self.pipeline.wait_until_fresh()
+        self.assertEqual(self.consumer.stop(), 0)  # it would write a frame now and then
         data_dir = pathlib.Path(self.pipeline.variables["BITDEX_DATA_DIR"])
         log = data_dir / f"{self.pipeline.topic}-0" / "wal"
         (log / "notes.txt").write_text("mine")

@@ -309,7 +309,9 @@ class LostSessions(OutboxCase):
 class LostCommits(OutboxCase):
     own_servers = True
     # A commit that waits for the WAL writer is lost in a crash, unless another commit flushes it.
-    postgres_settings = {"wal_writer_delay": "10s", "autovacuum": "off"}
+    # So does a page that is written, or a checkpoint.
+    postgres_settings = {"wal_writer_delay": "10s", "autovacuum": "off",
+                         "bgwriter_lru_maxpages": "0", "checkpoint_timeout": "1h"}
 
     def stop_wal_writer(self):
         """Freezes the WAL writer; killing the server ends it."""

@@ -137,6 +137,22 @@ def try_read_ends(client, topic):
     return {p: client.get_watermark_offsets(place, timeout=30)[1] for p, place in places.items()}
 
 
+def read_dead_letters(bootstrap, topic):
+    """[(key, dead letter)] of what the topic's topic .dead holds now."""
+    dead = f"{topic}.dead"
+    (end,) = read_ends(bootstrap, dead).values()
+    settings = {"bootstrap.servers": bootstrap, "group.id": "stock-reader"}
+    letters = []
+    with contextlib.closing(confluent_kafka.Consumer(settings)) as client:
+        client.assign([confluent_kafka.TopicPartition(dead, 0, 0)])
+        while len(letters) < end:
+            for message in client.consume(end - len(letters), timeout=1):
+                if message.error() is not None:
+                    raise confluent_kafka.KafkaException(message.error())
+                letters.append((message.key().decode(), json.loads(message.value())))
+    return letters
+
+
 def delete(bootstrap, topic):
     """Deletes the topic; returns when the broker does not list it any more."""
     client = admin.AdminClient({"bootstrap.servers": bootstrap})
