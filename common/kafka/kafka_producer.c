@@ -7,6 +7,9 @@
  * messages is a position. The gapless guarantee prevents the delivery of messages after a refused
  * one.
  *
+ * Acknowledged offsets grow. One that does not proves that the topic was created again, or that the
+ * cluster has lost what it had acknowledged, and is an error.
+ *
  * The first error ends the producer: `failed` holds the reason, and later reports are not counted.
  */
 #include "common/kafka/kafka_producer.h"
@@ -29,6 +32,8 @@ struct producer_partition {
     uint64_t acked;
     int64_t acked_offset;
     bool is_offset_missing; /* the last acknowledgement had none */
+    int64_t gap_first;      /* gap_first <= offset < gap_end were not acknowledged */
+    int64_t gap_end;        /* 0: there is no gap */
 };
 
 struct kafka_producer {
@@ -73,6 +78,29 @@ producer_check(const struct kafka_producer *producer)
     CHECK(outstanding == producer->outstanding);
 }
 
+/* The broker does not report the offset of a duplicate. */
+static void
+producer_take_offset(struct kafka_producer *producer, struct producer_partition *partition,
+                     int64_t offset)
+{
+    CHECK(partition->acked_offset >= -1);
+    partition->is_offset_missing = offset < 0;
+    if (offset < 0)
+        return;
+    if (offset <= partition->acked_offset) {
+        producer_fail(producer, "delivery failed",
+                      "the topic was created again, or has lost messages that were acknowledged");
+        return;
+    }
+    if (partition->acked_offset >= 0 && offset > partition->acked_offset + 1) {
+        if (partition->gap_end == 0)
+            partition->gap_first = partition->acked_offset + 1;
+        partition->gap_end = offset;
+        CHECK(partition->gap_first < partition->gap_end);
+    }
+    partition->acked_offset = offset;
+}
+
 static void
 producer_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
 {
@@ -92,10 +120,8 @@ producer_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opa
         CHECK(number <= partition->sent);
         CHECK(producer->outstanding > 0);
         partition->acked = number;
-        partition->is_offset_missing = message->offset < 0;
-        if (message->offset >= 0) /* the broker does not report the offset of a duplicate */
-            partition->acked_offset = message->offset;
         producer->outstanding--;
+        producer_take_offset(producer, partition, message->offset);
     }
 }
 
@@ -303,6 +329,20 @@ kafka_producer_acked_offset_is_last(const struct kafka_producer *producer, int32
 {
     const struct producer_partition *counts = producer_partition(producer, partition);
     return counts->acked > 0 && !counts->is_offset_missing;
+}
+
+bool
+kafka_producer_take_gap(struct kafka_producer *producer, int32_t partition, int64_t *first,
+                        int64_t *end)
+{
+    CHECK(partition >= 0 && partition < producer->partition_count);
+    struct producer_partition *of = &producer->partitions[partition];
+    if (of->gap_end == 0)
+        return false;
+    *first = of->gap_first;
+    *end = of->gap_end;
+    of->gap_end = 0;
+    return true;
 }
 
 uint64_t

@@ -58,6 +58,11 @@ uint64_t kafka_producer_acked(const struct kafka_producer *producer, int32_t par
 int64_t kafka_producer_acked_offset(const struct kafka_producer *producer, int32_t partition);
 /* Is that the offset of the last message that was acknowledged? */
 bool kafka_producer_acked_offset_is_last(const struct kafka_producer *producer, int32_t partition);
+/* Between the offsets that were acknowledged there are offsets that were not, from `*first` up to
+ * before `*end`: somebody else's messages, or ours whose offsets the broker did not report. Of all
+ * such gaps since the last call the whole range. False: there was none. */
+bool kafka_producer_take_gap(struct kafka_producer *producer, int32_t partition, int64_t *first,
+                             int64_t *end);
 /* Of all partitions: messages queued and not acknowledged. */
 uint64_t kafka_producer_outstanding(const struct kafka_producer *producer);
 

@@ -41,8 +41,8 @@ kafka_reader_create(const struct config_kafka *config, const char *topic,
     return 0;
 }
 
-static void
-reader_stop(struct kafka_reader *reader)
+void
+kafka_reader_stop(struct kafka_reader *reader)
 {
     if (reader->partition == NO_PARTITION)
         return;
@@ -57,7 +57,7 @@ kafka_reader_destroy(struct kafka_reader *reader)
 {
     if (reader == NULL)
         return;
-    reader_stop(reader);
+    kafka_reader_stop(reader);
     if (reader->topic != NULL)
         rd_kafka_topic_destroy(reader->topic);
     rd_kafka_destroy(reader->client);
@@ -69,7 +69,7 @@ kafka_reader_start(struct kafka_reader *reader, int32_t partition, int64_t offse
                    struct error *err)
 {
     CHECK(partition >= 0);
-    reader_stop(reader);
+    kafka_reader_stop(reader);
     reader->queue = (struct kafka_queue){.handle = rd_kafka_queue_new(reader->client)};
     if (rd_kafka_consume_start_queue(reader->topic, partition, offset, reader->queue.handle) != 0) {
         rd_kafka_queue_destroy(reader->queue.handle);

@@ -19,6 +19,9 @@ void kafka_reader_destroy(struct kafka_reader *reader);
 int kafka_reader_start(struct kafka_reader *reader, int32_t partition, int64_t offset,
                        struct error *err);
 
+/* Stops what the reader was reading: nothing is fetched any more. */
+void kafka_reader_stop(struct kafka_reader *reader);
+
 /* After kafka_reader_start(): waits up to `wait_ms` for the first message. ERR_DATA: the partition
  * does not have the offset any more, or not yet. ERR_RETRY: the client retries. */
 int kafka_reader_read(struct kafka_reader *reader, int wait_ms, struct kafka_batch *batch,

@@ -361,8 +361,33 @@ drain_session(struct drain *drain, struct error *err)
     drain->sources = source_loads_create(session);
     drain->watch = source_watch_create(session, drain->sources);
     drain->refreshes = refreshes_create(session, drain->sources);
+    session_begin_watch(session);
     rc = drain_resume(session, err);
     return rc == 0 ? drain_windows(drain, err) : rc;
+}
+
+/* Consumers drop what we send as fenced. A mark of a window after the rival's fence shows them why
+ * (L3). Nothing depends on it: the next session of this database needs a new epoch anyway. */
+static void
+drain_tell_of_rival(struct session *session)
+{
+    struct error err = {0};
+    int64_t until_us = clock_monotonic_us() + STOP_WAIT_US;
+    bool done = false;
+    CHECK(session->rival.kind != RIVAL_NONE);
+    if (session->delivered.snapshot.xmax == 0)
+        return;
+    if (session->window.tick < session->rival.tick)
+        session->window.tick = session->rival.tick;
+    session->window.tick++;
+    int rc = session_add_marks(session, MARK_WATERMARK, &session->delivered, &err);
+    while (rc == 0 && !(done && publisher_outstanding(session->publisher) == 0) &&
+           clock_monotonic_us() < until_us) {
+        rc = publisher_flush(session->publisher, &done, &err);
+        if (rc == 0)
+            rc = publisher_poll(session->publisher, TURN_MS, &err);
+        status_heartbeat(session->status);
+    }
 }
 
 /* An outage during the shutdown loses nothing: what is not saved is sent again. */
@@ -376,36 +401,51 @@ drain_end(int rc, const struct error *err)
     return rc == ERR_RETRY || rc == SESSION_STOPPED ? 0 : rc;
 }
 
+static int
+drain_sessions(struct drain *drain, const struct config *config, struct topic_watch *watch,
+               struct error *err)
+{
+    int retry_ms = RETRY_FIRST_MS;
+    for (;;) {
+        session_init(&drain->session, config, &drain->progress, watch);
+        int rc = drain_session(drain, err);
+        CHECK(rc != 0);
+        if (rc == SESSION_STOPPED)
+            rc = drain_finish(&drain->session, err);
+        if (drain->session.rival.kind != RIVAL_NONE)
+            drain_tell_of_rival(&drain->session);
+        loads_destroy(drain->loads);
+        refreshes_destroy(drain->refreshes);
+        source_watch_destroy(drain->watch);
+        source_loads_destroy(drain->sources);
+        drain->loads = NULL;
+        drain->refreshes = NULL;
+        drain->sources = NULL;
+        drain->watch = NULL;
+        session_close(&drain->session);
+        if (rc != ERR_RETRY || shutdown_requested())
+            return drain_end(rc, err);
+        retry_ms = drain->progress.shown.failing ? 2 * retry_ms : RETRY_FIRST_MS;
+        progress_fail(&drain->progress, err);
+        if (retry_ms > RETRY_LAST_MS)
+            retry_ms = RETRY_LAST_MS;
+        CHECK(retry_ms >= RETRY_FIRST_MS);
+        if (session_sleep(&drain->session, retry_ms) != 0)
+            return 0;
+    }
+}
+
 int
 drain_run(const struct config *config, const struct csv_request *csv, struct status *status,
           struct error *err)
 {
     struct drain drain = {.csv = csv};
-    int retry_ms = RETRY_FIRST_MS;
+    struct topic_watch *watch;
     progress_init(&drain.progress, status);
-    for (;;) {
-        session_init(&drain.session, config, &drain.progress);
-        int rc = drain_session(&drain, err);
-        CHECK(rc != 0);
-        if (rc == SESSION_STOPPED)
-            rc = drain_finish(&drain.session, err);
-        loads_destroy(drain.loads);
-        refreshes_destroy(drain.refreshes);
-        source_watch_destroy(drain.watch);
-        source_loads_destroy(drain.sources);
-        drain.loads = NULL;
-        drain.refreshes = NULL;
-        drain.sources = NULL;
-        drain.watch = NULL;
-        session_close(&drain.session);
-        if (rc != ERR_RETRY || shutdown_requested())
-            return drain_end(rc, err);
-        retry_ms = drain.progress.shown.failing ? 2 * retry_ms : RETRY_FIRST_MS;
-        progress_fail(&drain.progress, err);
-        if (retry_ms > RETRY_LAST_MS)
-            retry_ms = RETRY_LAST_MS;
-        CHECK(retry_ms >= RETRY_FIRST_MS);
-        if (session_sleep(&drain.session, retry_ms) != 0)
-            return 0;
-    }
+    int rc = topic_watch_start(config, &watch, err);
+    if (rc != 0)
+        return rc;
+    rc = drain_sessions(&drain, config, watch, err);
+    topic_watch_stop(watch);
+    return rc;
 }

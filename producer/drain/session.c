@@ -14,7 +14,8 @@ enum {
 };
 
 void
-session_init(struct session *session, const struct config *config, struct progress *progress)
+session_init(struct session *session, const struct config *config, struct progress *progress,
+             struct topic_watch *watch)
 {
     int32_t partitions = config->topic.partitions;
     CHECK(partitions > 0);
@@ -23,6 +24,7 @@ session_init(struct session *session, const struct config *config, struct progre
         .config = config,
         .progress = progress,
         .status = progress->status,
+        .watch = watch,
     };
     arena_init(&session->arena);
     cursor_window_init(&session->window, partitions);
@@ -37,6 +39,8 @@ session_close(struct session *session)
         struct publisher_counts counts = publisher_counts(session->publisher);
         progress_close_publisher(session->progress, &counts);
     }
+    if (session->is_watched)
+        topic_watch_end(session->watch);
     publisher_destroy(session->publisher);
     window_reading_destroy(session->reading);
     owed_destroy(session->owed);
@@ -50,6 +54,7 @@ session_close(struct session *session)
         .config = session->config,
         .progress = session->progress,
         .status = session->status,
+        .watch = session->watch,
     };
 }
 
@@ -199,6 +204,57 @@ session_ask_guards(struct session *session, struct error *err)
     return rc;
 }
 
+void
+session_begin_watch(struct session *session)
+{
+    const struct rival_self self = {
+        .source = session->owner.name,
+        .topic_id = session->owner.topic_id,
+        .start_name = session->start_name,
+        .epoch = session->owner.epoch,
+        .generation = session->owner.generation,
+    };
+    CHECK(session->publisher != NULL && !session->is_watched);
+    if (session->watch == NULL)
+        return;
+    topic_watch_begin(session->watch, &self);
+    session->is_watched = true;
+}
+
+/* A later generation is a takeover when our database knows of it. Otherwise it was taken in another
+ * database, a copy of ours. */
+static int
+session_meet_rival(struct session *session, const struct rival *rival, struct error *err)
+{
+    CHECK(rival->kind != RIVAL_NONE);
+    int rc = 0;
+    status_begin_server_call(session->status);
+    if (rival->kind == RIVAL_START || rival->kind == RIVAL_SCHEMA)
+        rc = cursor_check_owner(session->pg, &session->owner, err);
+    status_end_server_call(session->status);
+    if (rc != 0)
+        return rc;
+    session->rival = *rival;
+    return rival_explain(rival, session->config->topic.name, err);
+}
+
+/* What was not acknowledged to us lies in gaps between the acknowledged offsets (L3). */
+static int
+session_look(struct session *session, struct error *err)
+{
+    struct rival rival;
+    if (!session->is_watched || session->rival.kind != RIVAL_NONE)
+        return 0;
+    for (int32_t i = 0; i < session->window.partitions; i++) {
+        int64_t first, end;
+        if (publisher_take_gap(session->publisher, i, &first, &end))
+            topic_watch_add(session->watch, i, first, end);
+    }
+    if (!topic_watch_find(session->watch, &rival))
+        return 0;
+    return session_meet_rival(session, &rival, err);
+}
+
 int
 session_turn(struct session *session, int wait_ms, struct error *err)
 {
@@ -212,7 +268,9 @@ session_turn(struct session *session, int wait_ms, struct error *err)
     if (rc != 0)
         return rc;
     session_observe_publisher(session);
-    rc = session_each_second(session, err);
+    rc = session_look(session, err);
+    if (rc == 0)
+        rc = session_each_second(session, err);
     if (rc == 0)
         rc = session_ask_guards(session, err);
     session_publish_progress(session);

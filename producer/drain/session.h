@@ -19,6 +19,7 @@
 #include "producer/load/window_reading.h"
 #include "producer/refresh/owed.h"
 #include "producer/sink/publisher.h"
+#include "producer/sink/topic_watch.h"
 #include "producer/source/cursor.h"
 #include "producer/source/outbox.h"
 #include "producer/source/source_snapshot.h"
@@ -29,7 +30,8 @@ enum { SESSION_STOPPED = 1, SESSION_NAME_BYTES = 17 };
 struct session {
     const struct config *config;
     struct progress *progress;
-    struct status *status; /* of `progress` */
+    struct status *status;     /* of `progress` */
+    struct topic_watch *watch; /* of all sessions; NULL: nobody looks for rivals */
 
     /* Owned; NULL until the takeover opens them. */
     struct pg *pg; /* for the lock on the name, the cursor, source snapshots */
@@ -54,13 +56,16 @@ struct session {
     bool window_pending;      /* rows of the window may not be acknowledged yet */
     bool window_has_rows;
     bool rows_since_mark;
-    int64_t saved_us;  /* monotonic: when the position was last saved, or loaded */
-    int64_t second_us; /* monotonic: when the work of each second was last done */
-    int64_t guards_us; /* monotonic: when the guards of the source were last asked */
+    bool is_watched;    /* by `watch`, since the fence is acknowledged */
+    struct rival rival; /* a producer on a copy of the database, which ended the session */
+    int64_t saved_us;   /* monotonic: when the position was last saved, or loaded */
+    int64_t second_us;  /* monotonic: when the work of each second was last done */
+    int64_t guards_us;  /* monotonic: when the guards of the source were last asked */
 };
 
-/* `config` and `progress` outlive the session, which session_close() releases. */
-void session_init(struct session *session, const struct config *config, struct progress *progress);
+/* `config`, `progress` and `watch` outlive the session, which session_close() releases. */
+void session_init(struct session *session, const struct config *config, struct progress *progress,
+                  struct topic_watch *watch);
 /* Keeps `config` and `progress`, so that session_sleep() may follow. */
 void session_close(struct session *session);
 
@@ -68,6 +73,8 @@ void session_close(struct session *session);
  * servers have sent (waiting up to `wait_ms` for the broker), once a second saves how far a long
  * window has come, and asks the guards of the source again (guards_check_again()). */
 int session_turn(struct session *session, int wait_ms, struct error *err);
+/* From now on, what others write to the topic is looked at (L3). */
+void session_begin_watch(struct session *session);
 /* Hands everything that was added to the publisher to the Kafka client. */
 int session_flush(struct session *session, struct error *err);
 /* Waits until everything that was handed over is acknowledged. */

@@ -240,9 +240,9 @@ takeover_take_generation(struct session *session, struct error *err)
     session_set_loaded(session);
     log_info("cursor",
              "epoch %" PRId64 ", generation %" PRId64 ": continuing in window %" PRId64
-             ", greatest row id sent %" PRId64,
+             ", greatest row id sent %" PRId64 "; this start is %s",
              session->owner.epoch, session->owner.generation, session->window.tick,
-             session->window.last_row_id);
+             session->window.last_row_id, session->start_name);
     return 0;
 }
 

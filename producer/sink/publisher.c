@@ -431,6 +431,13 @@ publisher_acked_offset(const struct publisher *publisher, int32_t partition)
     return kafka_producer_acked_offset(publisher->kafka, partition);
 }
 
+bool
+publisher_take_gap(struct publisher *publisher, int32_t partition, int64_t *first, int64_t *end)
+{
+    CHECK(partition >= 0 && partition < publisher->numbering.partitions);
+    return kafka_producer_take_gap(publisher->kafka, partition, first, end);
+}
+
 struct publisher_counts
 publisher_counts(const struct publisher *publisher)
 {

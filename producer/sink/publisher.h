@@ -105,6 +105,9 @@ void publisher_forget_checkpoints(struct publisher *publisher);
 const struct numbering *publisher_numbering(const struct publisher *publisher);
 /* The last acknowledged offset of a partition, -1 while it is unknown. */
 int64_t publisher_acked_offset(const struct publisher *publisher, int32_t partition);
+/* See kafka_producer_take_gap(). */
+bool publisher_take_gap(struct publisher *publisher, int32_t partition, int64_t *first,
+                        int64_t *end);
 struct publisher_counts publisher_counts(const struct publisher *publisher);
 /* Copies the client's last error about its brokers, "" without one. */
 void publisher_broker_error(struct publisher *publisher, char *out, size_t bytes);

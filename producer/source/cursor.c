@@ -542,6 +542,14 @@ cursor_write(struct pg *pg, const struct cursor_owner *owner, const char *sql,
     return 0;
 }
 
+int
+cursor_check_owner(struct pg *pg, const struct cursor_owner *owner, struct error *err)
+{
+    static const char sql[] = "SELECT count(*) FROM bitdex_producers WHERE name = $1"
+                              " AND epoch = $2::bigint AND generation = $3::bigint";
+    return cursor_write(pg, owner, sql, NULL, 0, NULL, err);
+}
+
 bool
 cursor_timeline_is_new(const struct cursor_owner *owner, const struct cursor_history *history)
 {

@@ -139,6 +139,9 @@ int cursor_save_voided_sent(struct pg *pg, struct cursor_owner *owner, struct er
 /* Deletes the positions of windows long before `tick`. */
 int cursor_trim(struct pg *pg, const struct cursor_owner *owner, int64_t tick, struct error *err);
 
+/* Changes nothing. ERR_FATAL "fenced" when the cursor has another owner. */
+int cursor_check_owner(struct pg *pg, const struct cursor_owner *owner, struct error *err);
+
 /* A statement that writes under the condition that `owner` still has the cursor begins with
  * CURSOR_OWNER, continues with an INSERT, UPDATE or DELETE that reads `FROM owner o`, and ends with
  * CURSOR_OWNER_END or another SELECT whose first column is count(*) FROM owner. Its parameters $1

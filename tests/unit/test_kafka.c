@@ -177,6 +177,32 @@ test_messages_arrive_in_order(void **state)
     kafka_producer_destroy(producer);
 }
 
+/* What others append between the acknowledged offsets is a gap; several become one range. */
+static void
+test_F101_offsets_that_were_not_acknowledged_are_a_gap(void **state)
+{
+    (void)state;
+    const char *topic = topic_of("gaps", 2);
+    struct kafka_producer *producer = producer_of(CONFIGURE_PLAIN(), topic, 2);
+    struct kafka_producer *other = producer_of(CONFIGURE_PLAIN(), topic, 2);
+    int64_t first, end;
+    send_all(other, 0, 0, 2); /* before our first message */
+    send_all(producer, 0, 0, 3);
+    assert_false(kafka_producer_take_gap(producer, 0, &first, &end));
+    send_all(other, 0, 0, 4);
+    send_all(producer, 0, 3, 2);
+    send_all(other, 0, 0, 1);
+    send_all(producer, 0, 5, 1);
+    assert_true(kafka_producer_take_gap(producer, 0, &first, &end));
+    assert_int_equal(first, 5);
+    assert_int_equal(end, 12);
+    assert_false(kafka_producer_take_gap(producer, 0, &first, &end));
+    send_all(producer, 1, 0, 3);
+    assert_false(kafka_producer_take_gap(producer, 1, &first, &end));
+    kafka_producer_destroy(other);
+    kafka_producer_destroy(producer);
+}
+
 /* A full queue takes a prefix of the messages, and the rest can be sent later. */
 static void
 test_F50_a_full_queue_takes_a_prefix(void **state)
@@ -770,6 +796,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_messages_arrive_in_order),
+        cmocka_unit_test(test_F101_offsets_that_were_not_acknowledged_are_a_gap),
         cmocka_unit_test(test_F50_a_full_queue_takes_a_prefix),
         cmocka_unit_test(test_oversized_message_is_refused_before_any_is_queued),
         cmocka_unit_test(test_F50_transient_errors_are_retried),
