@@ -285,11 +285,12 @@ class Pipeline:
         self.producer.kill()
         self.consumer.kill()
 
-    def create_database(self):
-        """Creates an empty database; an older one of the same name is dropped."""
+    def create_database(self, options=""):
+        """Creates an empty database; an older one of the same name is dropped. `options` are those
+        of CREATE DATABASE."""
         with psycopg.connect(self._admin_dsn, autocommit=True) as admin:
             admin.execute(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
-            admin.execute(f'CREATE DATABASE "{self.name}"')
+            admin.execute(f'CREATE DATABASE "{self.name}" {options}')
 
     def connect(self, **options):
         return psycopg.connect(self.dsn, **options)

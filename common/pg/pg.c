@@ -669,6 +669,19 @@ pg_last_sqlstate(const struct pg *pg)
     return pg->sqlstate;
 }
 
+/* Data exceptions; program limits; internal errors, as which memory requests above 1 GB and damaged
+ * values are reported. */
+bool
+pg_failed_on_a_row(const struct pg *pg)
+{
+    static const char *const classes[] = {"22", "54", "XX"};
+    pg_check(pg);
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
+        if (strncmp(pg->sqlstate, classes[i], 2) == 0)
+            return !pg_is_lost(pg);
+    return false;
+}
+
 int
 pg_backend_pid(const struct pg *pg)
 {

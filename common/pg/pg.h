@@ -88,6 +88,10 @@ void pg_append_literal(struct buffer *out, const char *text);
 
 /* The SQLSTATE of the last error of the session; "" when it has none, as a lost connection. */
 const char *pg_last_sqlstate(const struct pg *pg);
+/* Did the last error come from a row that the server cannot read, evaluate or send, so that the
+ * same statement succeeds without that row? A value that is too large as text (F103), bytes that
+ * the database's encoding cannot convert, a division by zero, a damaged value. */
+bool pg_failed_on_a_row(const struct pg *pg);
 /* The process id of the session's backend. */
 int pg_backend_pid(const struct pg *pg);
 

@@ -28,11 +28,11 @@ enum { DEFAULT_LIMIT = 100, LIMIT_MAX = 10000 };
     " AND row_id > $2::bigint AND ($4::boolean OR NOT " LETTER_IS_RESOLVED ") ORDER BY row_id" \
     " FETCH FIRST ($3::bigint) ROWS WITH TIES"
 /* $1: the producer; $2: the id; $3: the job. The newest epoch is shown. */
-#define SHOW                                                                              \
-    "SELECT row_id, epoch, tick, generation, entity_id, created_at, rejected_at, "        \
-    "reason, " LETTER_STATE " AS state, ops, job, place, invalid_values FROM"             \
-    " bitdex_dead_letters d WHERE name = $1 AND row_id = $2::bigint"                      \
-    " AND job = $3::bigint AND epoch = (SELECT max(epoch) FROM bitdex_dead_letters WHERE" \
+#define SHOW                                                                                    \
+    "SELECT row_id, epoch, tick, generation, entity_id, created_at, rejected_at, "              \
+    "reason, " LETTER_STATE " AS state, " LETTER_OPS " AS ops, job, place, invalid_values FROM" \
+    " bitdex_dead_letters d WHERE name = $1 AND row_id = $2::bigint"                            \
+    " AND job = $3::bigint AND epoch = (SELECT max(epoch) FROM bitdex_dead_letters WHERE"       \
     " name = d.name AND row_id = d.row_id AND job = d.job) ORDER BY place"
 
 static int

@@ -35,7 +35,8 @@ enum { EPOCH, ROW_ID, JOB, PLACE, ENTITY, OPS };
 /* $1: the producer; $2 to $5: the key of the last letter; $6: the id, or null for all that were not
  * retried; $7: the job, or null for all; $8: the limit. */
 static const char page_sql[] =
-    "SELECT epoch, row_id, job, place, entity_id, ops FROM bitdex_dead_letters d WHERE name = $1"
+    "SELECT epoch, row_id, job, place, entity_id, " LETTER_OPS
+    " FROM bitdex_dead_letters d WHERE name = $1"
     " AND (epoch, row_id, job, place) > ($2::bigint, $3::bigint, $4::bigint, $5)"
     " AND CASE WHEN $6::bigint IS NULL THEN retried_txid IS NULL ELSE row_id = $6::bigint"
     " AND NOT " LETTER_IS_RESOLVED " END AND ($7::bigint IS NULL OR job = $7::bigint)"

@@ -18,7 +18,9 @@ parse_ops(const struct config *config, const struct outbox_row *row,
     struct ops_limits limits = ops_limits_default;
     int rc;
     limits.row_bytes = (uint32_t)config->producer.row_bytes;
-    if (row->too_large)
+    if (row->unreadable != NULL)
+        rc = error_set(err, ERR_DATA, "%s", row->unreadable);
+    else if (row->has_no_ops)
         rc = error_set(err, ERR_DATA, "ops are larger than producer.row_bytes (%u bytes)",
                        limits.row_bytes);
     else

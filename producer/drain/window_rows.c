@@ -140,6 +140,7 @@ window_rows_take_rows(struct window_rows *rows, const struct outbox_chunk *chunk
     int64_t n = 0;
     int rc = copy_rows_begin(&copy, chunk->bytes, err);
     while (rc == 0 && (rc = copy_rows_next(&copy, &row, &found, err)) == 0 && found) {
+        row.unreadable = chunk->unreadable;
         rc = window_rows_take_row(rows, &row, err);
         if (rc == 0)
             rc = window_rows_after_row(rows, ++n, err);

@@ -167,11 +167,11 @@ read_rows(const struct parent_reader *reader, struct pg *pg, struct buffer *byte
     return rc;
 }
 
-/* A data exception: a key, or an expression over a row. */
+/* A key, or a row that Postgres cannot evaluate or send. */
 static int
 classify(struct pg *pg, int rc)
 {
-    return rc == ERR_FATAL && strncmp(pg_last_sqlstate(pg), "22", 2) == 0 ? ERR_DATA : rc;
+    return rc == ERR_FATAL && pg_failed_on_a_row(pg) ? ERR_DATA : rc;
 }
 
 static int

@@ -436,7 +436,7 @@ start_next(struct reading *reading, struct lane *lane, struct error *err)
 static bool
 is_unreadable(const struct lane *lane, int rc)
 {
-    return rc == ERR_FATAL && strncmp(pg_last_sqlstate(lane->pg), "22", 2) == 0;
+    return rc == ERR_FATAL && pg_failed_on_a_row(lane->pg);
 }
 
 /* Takes what has arrived. */

@@ -18,6 +18,9 @@
 /* In place of the number of columns of a row: the copy is complete. */
 enum { COPY_TRAILER = -1 };
 
+/* Of the header that Postgres writes. */
+enum { COPY_HEADER_BYTES = 19 };
+
 struct copy_bytes {
     const uint8_t *at;
     const uint8_t *end;

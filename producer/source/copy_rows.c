@@ -47,14 +47,14 @@ copy_take_row(struct copy_bytes *bytes, struct outbox_row *row)
         !copy_take_int64(bytes, &no_entity, &row->entity_id) || no_entity ||
         !copy_take_int64(bytes, &no_txid, &txid) || no_txid ||
         !copy_take_int64(bytes, &no_time, &created_at) ||
-        !copy_take_field(bytes, &row->too_large, &row->ops) ||
+        !copy_take_field(bytes, &row->has_no_ops, &row->ops) ||
         !copy_take_field(bytes, &no_to_all, &to_all))
         return false;
-    if (no_to_all == row->too_large || (row->too_large && to_all.bytes != 1))
+    if (no_to_all == row->has_no_ops || (row->has_no_ops && to_all.bytes != 1))
         return false;
     row->txid = (uint64_t)txid;
-    row->to_all = row->too_large && to_all.data[0] != 0;
-    CHECK(row->too_large == (row->ops.data == NULL));
+    row->to_all = row->has_no_ops && to_all.data[0] != 0;
+    CHECK(row->has_no_ops == (row->ops.data == NULL));
     copy_set_created_at(row, no_time, created_at);
     return true;
 }

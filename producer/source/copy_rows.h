@@ -3,8 +3,8 @@
  *
  *     id int8, entity_id int8, txid xid8, created_at timestamptz, ops text, to_all bool
  *
- * `ops` is null when it is larger than `row_bytes`; only then to_all is not null. Pure; one
- * thread.
+ * `ops` is null when it is larger than `row_bytes` or cannot be read; only then to_all is not null.
+ * Pure; one thread.
  */
 #ifndef PRODUCER_SOURCE_COPY_ROWS_H
 #define PRODUCER_SOURCE_COPY_ROWS_H
@@ -20,11 +20,12 @@ struct outbox_row {
     int64_t id;
     int64_t entity_id;
     uint64_t txid;
-    bool has_created_at;   /* false also outside the years 1 to 9999, which many readers lack */
-    int64_t created_at_us; /* Unix microseconds */
-    bool too_large;        /* `ops` is empty */
-    bool to_all;           /* filled only when too_large: it goes to every partition */
-    struct text ops;       /* JSON; points into the bytes */
+    bool has_created_at;    /* false also outside the years 1 to 9999, which many readers lack */
+    int64_t created_at_us;  /* Unix microseconds */
+    bool has_no_ops;        /* `ops` is empty: too large, or unreadable */
+    const char *unreadable; /* why; NULL: too large, or has ops. Not in the bytes: outbox_chunk */
+    bool to_all;            /* filled only when has_no_ops: it goes to every partition */
+    struct text ops;        /* JSON; points into the bytes */
 };
 
 struct copy_rows {

@@ -22,6 +22,13 @@
     "CASE WHEN d.retried_txid IS NULL THEN 'open' WHEN " LETTER_IS_RESOLVED " THEN 'resolved'" \
     " ELSE 'retried' END"
 
+/* How the reason of a row begins whose ops the database cannot give out as text. */
+#define LETTER_UNREADABLE "the database cannot read its ops: "
+/* SQL: the ops of the letter `d`. Of ops that cannot be read only whether they are a fan-out. */
+#define LETTER_OPS                                                            \
+    "CASE WHEN NOT starts_with(d.reason, '" LETTER_UNREADABLE "') THEN d.ops" \
+    " WHEN d.ops @> '[{\"op\":\"queryOpSet\"}]' THEN '[{\"op\":\"queryOpSet\"}]' ELSE '[]' END"
+
 /* One letter; texts belong to the caller. */
 struct letter_key {
     const char *name; /* of the producer */

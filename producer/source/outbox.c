@@ -5,34 +5,51 @@
  * The planner chooses the plan of a window's first chunk, as it sees the bounds as literals.
  * Further chunks are pinned to the index on id, which continues where the last chunk ended: with
  * stale statistics the planner would sort the whole rest of the window for each of them (F82).
+ *
+ * Failure modes: when the database cannot print the ops of a row, the rows before it have arrived
+ * and are a chunk. The next chunk is then that row alone (OUTBOX_ONE_ROW), and when it fails again,
+ * the row without its ops (OUTBOX_NO_OPS). Any other error ends the reader.
  */
 #include "producer/source/outbox.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/check.h"
+#include "producer/source/letters.h"
 #include "producer/source/source_connection.h"
 #include "producer/source/window.h"
 
 static const char pin_to_id_index[] = "SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off;"
                                       "SET LOCAL enable_bitmapscan = off; ";
 
+enum { OUTBOX_REASON_BYTES = 512 };
+
 /* A strict path finds nothing outside of the elements of an array; it is null for another value. */
 #define GOES_TO_ALL                                                                              \
     "ops @> '[{\"op\":\"queryOpSet\"}]' OR coalesce(jsonb_path_exists(ops, 'strict $[*] ? (@.op" \
     " == \"refresh\" && exists(@.key))', silent => true), false)"
 
+enum outbox_mode { OUTBOX_ROWS, OUTBOX_ONE_ROW, OUTBOX_NO_OPS };
+
 struct outbox {
     struct pg *pg;
     struct outbox_limits limits;
     struct buffer sql;
+    struct buffer condition; /* of the rows of the requested chunk */
+    const char *json;        /* the expression of the ops as text */
+    enum outbox_mode mode;
+    bool is_suspect;        /* the row after the chunk that was taken last could not be read */
     struct buffer arriving; /* bytes of the requested chunk */
     struct buffer taken;    /* bytes of the chunk that was taken last */
     bool running;           /* a chunk is requested and not complete */
     bool ready;             /* `chunk` is complete and not taken */
     int64_t chunk_rows;     /* LIMIT of the requested chunk */
     int64_t after_id;       /* of the requested chunk */
+    char unreadable[OUTBOX_REASON_BYTES];   /* of the row that is read in OUTBOX_NO_OPS */
+    char taken_reason[OUTBOX_REASON_BYTES]; /* of the chunk that was taken last */
     struct outbox_chunk chunk;
 };
 
@@ -66,6 +83,7 @@ outbox_close(struct outbox *outbox)
         return;
     pg_close(outbox->pg);
     buffer_free(&outbox->sql);
+    buffer_free(&outbox->condition);
     buffer_free(&outbox->arriving);
     buffer_free(&outbox->taken);
     free(outbox);
@@ -77,48 +95,60 @@ struct page {
     const struct snapshot *s2;
     int64_t after_id;
     int64_t up_to_id;
-    const char *json; /* the expression of the ops as text */
+    const char *json; /* the expression of the ops as text; static */
 };
 
-/* Three levels, so that ops is converted to text once for each row, and only for the rows of the
- * chunk; the outer levels keep the order of the inner one. For a row that is too large, whether it
- * goes to all partitions is computed here, by the rule of `enum ops_route`. */
 static void
-outbox_write_sql(struct outbox *outbox, const struct page *page)
+outbox_write_condition(struct outbox *outbox, const struct page *page)
 {
-    struct buffer *sql = &outbox->sql;
-    int64_t row_bytes = outbox->limits.row_bytes;
-    CHECK(outbox->chunk_rows > 0);
+    struct buffer *sql = &outbox->condition;
     buffer_clear(sql);
-    if (page->after_id != OUTBOX_FIRST_ROW)
-        buffer_append_text(sql, pin_to_id_index);
-    buffer_append_format(sql,
-                         "COPY (SELECT id, entity_id, txid, created_at,"
-                         " CASE WHEN octet_length(json) <= %" PRId64 " THEN json END,"
-                         " CASE WHEN octet_length(json) > %" PRId64 " THEN " GOES_TO_ALL " END"
-                         " FROM (SELECT *, %s AS json FROM ("
-                         "SELECT id, entity_id, txid, created_at, ops FROM \"BitdexOps\" WHERE ",
-                         row_bytes, row_bytes, page->json);
     window_append_condition(page->s1, page->s2, sql);
     if (page->after_id != OUTBOX_FIRST_ROW)
         buffer_append_format(sql, " AND id > %" PRId64, page->after_id);
     if (page->up_to_id != INT64_MAX)
         buffer_append_format(sql, " AND id <= %" PRId64, page->up_to_id);
+}
+
+/* Three levels, so that ops is converted to text once for each row, and only for the rows of the
+ * chunk; the outer levels keep the order of the inner one. For a row without its text, whether it
+ * goes to all partitions is computed here, by the rule of `enum ops_route`. */
+static void
+outbox_write_sql(struct outbox *outbox)
+{
+    struct buffer *sql = &outbox->sql;
+    int64_t row_bytes = outbox->limits.row_bytes;
+    bool has_ops = outbox->mode != OUTBOX_NO_OPS;
+    CHECK(outbox->chunk_rows > 0);
+    buffer_clear(sql);
+    if (outbox->after_id != OUTBOX_FIRST_ROW)
+        buffer_append_text(sql, pin_to_id_index);
+    buffer_append_text(sql, "COPY (SELECT id, entity_id, txid, created_at,");
+    if (has_ops)
+        buffer_append_format(sql,
+                             " CASE WHEN octet_length(json) <= %" PRId64 " THEN json END,"
+                             " CASE WHEN octet_length(json) > %" PRId64 " THEN " GOES_TO_ALL " END",
+                             row_bytes, row_bytes);
+    else
+        buffer_append_text(sql, " NULL::text, " GOES_TO_ALL);
     buffer_append_format(sql,
+                         " FROM (SELECT *, %s AS json FROM ("
+                         "SELECT id, entity_id, txid, created_at, ops FROM \"BitdexOps\" WHERE %s"
                          " ORDER BY id LIMIT %" PRId64 ") AS picked OFFSET 0) AS printed)"
                          " TO STDOUT (FORMAT binary)",
+                         has_ops ? outbox->json : "NULL", buffer_string(&outbox->condition),
                          outbox->chunk_rows);
 }
 
+/* Requests the chunk after `after_id`. */
 static int
-outbox_request(struct outbox *outbox, const struct page *page, struct error *err)
+outbox_request(struct outbox *outbox, enum outbox_mode mode, struct error *err)
 {
     CHECK(!outbox->running);
     CHECK(!outbox->ready);
-    CHECK(page->s1->xmax <= page->s2->xmax);
-    outbox->chunk_rows = outbox->limits.chunk_rows;
-    outbox->after_id = page->after_id;
-    outbox_write_sql(outbox, page);
+    outbox->mode = mode;
+    outbox->chunk_rows = mode == OUTBOX_ROWS ? outbox->limits.chunk_rows : 1;
+    outbox_write_sql(outbox);
     buffer_clear(&outbox->arriving);
     int rc = pg_copy_start(outbox->pg, buffer_string(&outbox->sql), err);
     if (rc != 0)
@@ -127,12 +157,24 @@ outbox_request(struct outbox *outbox, const struct page *page, struct error *err
     return 0;
 }
 
+static int
+outbox_request_page(struct outbox *outbox, const struct page *page, struct error *err)
+{
+    CHECK(page->s1->xmax <= page->s2->xmax);
+    bool is_suspect = outbox->is_suspect && page->after_id == outbox->chunk.last_id;
+    outbox->is_suspect = false;
+    outbox->after_id = page->after_id;
+    outbox->json = page->json;
+    outbox_write_condition(outbox, page);
+    return outbox_request(outbox, is_suspect ? OUTBOX_ONE_ROW : OUTBOX_ROWS, err);
+}
+
 int
 outbox_start(struct outbox *outbox, const struct snapshot *s1, const struct snapshot *s2,
              int64_t after_id, struct error *err)
 {
     const struct page page = {s1, s2, after_id, INT64_MAX, "ops::text"};
-    return outbox_request(outbox, &page, err);
+    return outbox_request_page(outbox, &page, err);
 }
 
 int
@@ -142,7 +184,7 @@ outbox_start_requests(struct outbox *outbox, const struct snapshot *s1, const st
     static const char requests[] = "CASE WHEN ops @> '[{\"op\":\"refresh\"}]' THEN ops::text"
                                    " ELSE '[]' END";
     const struct page page = {s1, s2, after_id, up_to_id, requests};
-    return outbox_request(outbox, &page, err);
+    return outbox_request_page(outbox, &page, err);
 }
 
 /* Validates and counts the rows of a chunk whose bytes have all arrived. `cut`: there are more. */
@@ -169,11 +211,30 @@ outbox_count(struct outbox *outbox, bool cut, struct error *err)
     if (rc == 0 && cut && chunk->rows == 0)
         rc = error_set(err, ERR_FATAL, "postgres: %zu bytes of a binary copy without a whole row",
                        chunk->bytes.bytes);
+    if (outbox->mode == OUTBOX_NO_OPS)
+        chunk->unreadable = outbox->unreadable;
     CHECK(!outbox->running);
     CHECK(rc != 0 || cut || rows.bytes.at == rows.bytes.end);
-    chunk->last = !cut && chunk->rows < outbox->chunk_rows;
+    chunk->last = !cut && chunk->rows < outbox->chunk_rows && !outbox->is_suspect;
     outbox->ready = rc == 0;
     return rc;
+}
+
+/* A row could not be read. What arrived before it is a chunk, if it is anything. */
+static int
+outbox_recover(struct outbox *outbox, struct error *err)
+{
+    CHECK(outbox->mode != OUTBOX_NO_OPS);
+    outbox->running = false;
+    if (outbox->arriving.bytes > COPY_HEADER_BYTES) {
+        outbox->is_suspect = true;
+        return outbox_count(outbox, true, err);
+    }
+    if (outbox->mode == OUTBOX_ROWS)
+        return outbox_request(outbox, OUTBOX_ONE_ROW, err);
+    snprintf(outbox->unreadable, sizeof outbox->unreadable, "%s%.400s", LETTER_UNREADABLE,
+             err->message);
+    return outbox_request(outbox, OUTBOX_NO_OPS, err);
 }
 
 int
@@ -185,8 +246,12 @@ outbox_pump(struct outbox *outbox, int wait_ms, struct error *err)
     bool done;
     int rc = pg_copy_read(outbox->pg, wait_ms, &outbox->arriving, &done, err);
     bool cut = rc == 0 && !done && (int64_t)outbox->arriving.bytes >= outbox->limits.chunk_bytes;
-    if (cut)
+    if (rc == ERR_FATAL && outbox->mode != OUTBOX_NO_OPS && pg_failed_on_a_row(outbox->pg))
+        return outbox_recover(outbox, err);
+    if (cut) /* a row that the database cannot print begins the next chunk */
         rc = pg_copy_cancel(outbox->pg, err);
+    if (cut && rc == ERR_FATAL && pg_failed_on_a_row(outbox->pg))
+        rc = 0;
     if (rc != 0)
         return error_wrap(err, rc, "could not read the outbox");
     if (!done && !cut)
@@ -212,6 +277,10 @@ outbox_take(struct outbox *outbox, struct outbox_chunk *chunk)
     outbox->arriving = taken;
     outbox->ready = false;
     *chunk = outbox->chunk;
+    if (chunk->unreadable != NULL) {
+        memcpy(outbox->taken_reason, outbox->unreadable, sizeof outbox->taken_reason);
+        chunk->unreadable = outbox->taken_reason;
+    }
     CHECK(chunk->bytes.data == (const char *)outbox->taken.data);
     CHECK(chunk->rows > 0 || chunk->last);
 }

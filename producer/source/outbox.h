@@ -7,6 +7,10 @@
  * when it is ready. A chunk is bounded by rows (in the statement) and by bytes (it is cut there,
  * and the next one begins after the cut). A row larger than row_bytes never leaves the database.
  *
+ * A row whose ops the database cannot give out as text (F103: jsonb of 2 kB that is more than 1 GB
+ * as text, bytes that its encoding cannot convert) is a chunk of its own, without the ops and with
+ * the database's reason.
+ *
  * After any error only outbox_close() is allowed. One thread.
  */
 #ifndef PRODUCER_SOURCE_OUTBOX_H
@@ -33,6 +37,8 @@ struct outbox_chunk {
     int64_t rows;
     int64_t last_id; /* of its last row, if there is one */
     bool last;       /* the window ends with this chunk; true if it has no rows */
+    /* Why the ops of its only row cannot be read; NULL: they can. Valid like `bytes`. */
+    const char *unreadable;
 };
 
 /* `expected` as of source_connect(). */

@@ -1,7 +1,10 @@
 """What cannot be applied becomes a dead letter with its reason; the rest is applied."""
 
+import collections
 import json
+import os
 import unittest
+import unittest.mock
 
 import confluent_kafka
 import topic
@@ -305,6 +308,85 @@ class Usage(GalleryCase):
         self.assertTrue(json.loads(consumer.command("get", "1").stdout)["alive"])
         self.run_fails(consumer, "query", '{"filters":[{"Eq":["colour",1]}]}', code=1,
                        word="colour")
+
+
+class Unreadable(GalleryCase):
+    """F103: rows whose ops the database cannot give out as text."""
+
+    UNREADABLE = "the database cannot read its ops"
+    # Byte 0x81 is no character of WIN1252, and no UTF-8.
+    TYPE = """jsonb_build_array(jsonb_build_object(
+        'op', 'set', 'field', 'type', 'value', chr(129)))"""
+    FAN_OUT = f"""jsonb_build_array(jsonb_build_object(
+        'op', 'queryOpSet', 'query', 'postId eq 7', 'ops', {TYPE}))"""
+
+    def insert(self, connection, entity, ops):
+        return connection.execute(
+            f'INSERT INTO "BitdexOps" (entity_id, ops) VALUES ({entity}, {ops}) RETURNING id'
+        ).fetchone()[0]
+
+    def check_encoding(self, encoding):
+        pipeline = self.pipeline
+        self.enterContext(unittest.mock.patch.dict(os.environ, {"PGCLIENTENCODING": "utf8"}))
+        pipeline.create_database(f"ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'")
+        self.create_tables()
+        alive = """'[{"op": "alive"}]'"""
+        rejected = []
+        with pipeline.connect() as connection:
+            self.insert(connection, 1, alive)
+            for entity, ops in [(2, self.TYPE), (3, self.TYPE), (4, self.FAN_OUT)]:
+                rejected.append(self.insert(connection, entity, ops))
+            self.insert(connection, 6, alive)
+        pipeline.start()
+        pipeline.wait_until_fresh()
+        with pipeline.connect() as connection:
+            rejected.append(self.insert(connection, 8, self.TYPE))  # a window of its own
+            self.insert(connection, 9, alive)
+            connection.commit()
+            pipeline.wait_until_fresh()
+            letters = connection.execute(
+                "SELECT row_id, reason FROM bitdex_dead_letters").fetchall()
+        self.assertEqual([row for row, _ in sorted(letters)], rejected)
+        for _, reason in letters:
+            self.assertIn(self.UNREADABLE, reason)
+        self.assertEqual(sorted(pipeline.query({"filters": []})["ids"]), [1, 6, 9])
+        command = pipeline.producer.command
+        self.check_readers(command)
+        self.assertEqual(pipeline.producer.stop(), 0)
+        self.assertIn(self.UNREADABLE, command("dead-letters", "list").stdout)
+        for row in rejected:
+            self.assertIn(self.UNREADABLE, command("dead-letters", "show", str(row)).stdout)
+        events = topic.read(pipeline.kafka, pipeline.topic)
+        places = collections.Counter()
+        for partition in events.values():
+            for _, _, event in partition:
+                if event["body"][0] == "bitdex.Rejected":
+                    places[event["body"][1]["row_id"]] += 1
+        self.assertEqual([places[row] for row in rejected], [1, 1, 4, 1])
+
+    def check_readers(self, command):
+        """Checks that a load and an answer read what is beside a value that they cannot read."""
+        with self.pipeline.connect() as connection:
+            images = [connection.execute(
+                f"""INSERT INTO "Image" (url, "userId", "blockedFor") VALUES ('u', {user}, {value})
+                RETURNING id""").fetchone()[0] for user, value in [(21, "chr(129)"), (22, "'b'")]]
+        command("load", check=False)
+        with self.pipeline.connect() as connection:
+            for image in images:
+                self.insert(connection, image, """'[{"op": "refresh"}]'""")
+        self.pipeline.wait_until_fresh()
+        listed = command("dead-letters", "list").stdout
+        self.assertRegex(listed, rf"entity {images[0]} of job [1-9].*0x81")
+        self.assertRegex(listed, rf"entity {images[0]} of an answer.*0x81")
+        answer = self.pipeline.api.get(f"/api/indexes/gallery/entities/{images[1]}")
+        self.assertEqual(answer["fields"]["blockedFor"], "b")
+
+    def test_f103_bytes_outside_of_the_encoding(self):
+        """They become dead letters by their id, with their seqs; the rows around them are sent."""
+        self.check_encoding("WIN1252")
+
+    def test_f103_bytes_of_a_database_without_encoding(self):
+        self.check_encoding("SQL_ASCII")
 
 
 if __name__ == "__main__":

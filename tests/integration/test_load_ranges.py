@@ -10,6 +10,9 @@ TAGS = 120_000
 
 class LoadRanges(LoadCase):
     load = {"connections": 3}
+    # 10 for a width of 10; a division by zero for 0; above 1 GB for the greatest integer.
+    LEVEL = """'100 / {width} + length(repeat(repeat(''x'', 1000), ({width} - 10) / 1000))
+               as nsfwLevel'"""
 
     def create_rows(self):
         self.pipeline.init()
@@ -60,7 +63,7 @@ class LoadRanges(LoadCase):
         config = self.pipeline.config
         text = config.read_text()
         self.assertEqual(text.count("[nsfwLevel, type,"), 1)
-        config.write_text(text.replace("[nsfwLevel, type,", "['100 / {width} as nsfwLevel', type,"))
+        config.write_text(text.replace("[nsfwLevel, type,", f"[{self.LEVEL}, type,"))
         self.pipeline.init()
         with self.pipeline.connect() as connection:
             gallery.create_tables(connection)
@@ -68,7 +71,8 @@ class LoadRanges(LoadCase):
                 pass
             connection.execute(
                 """UPDATE "Image" SET width = 10, "nsfwLevel" = 10;
-                UPDATE "Image" SET width = 0 WHERE id IN (7, 250)"""
+                UPDATE "Image" SET width = 0 WHERE id = 7;
+                UPDATE "Image" SET width = 2147483647 WHERE id = 250"""
             )
         gallery.create_triggers(self.pipeline)
         self.pipeline.start()
@@ -82,7 +86,8 @@ class LoadRanges(LoadCase):
             self.assertIn("tagIds", answer["fields"])
             self.assertIn(f"entity {image} of job", letters)
         self.assertIn("division by zero", letters)
+        self.assertIn("requested length too large", letters)
         status, answer = self.pipeline.api.call("/api/ready")
         self.assertEqual(status, 200, answer)
-        self.execute('UPDATE "Image" SET width = 10 WHERE width = 0')
+        self.execute('UPDATE "Image" SET width = 10 WHERE width <> 10')
         self.check_complete()

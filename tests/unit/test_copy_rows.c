@@ -130,9 +130,9 @@ test_rows_are_read_as_they_were_written(void **state)
     assert_true(row.has_created_at);
     assert_int_equal(row.created_at_us, 946684801000000);
     assert_true(text_is(row.ops, "[]"));
-    assert_false(row.too_large);
+    assert_false(row.has_no_ops);
     next_row(&rows, &row);
-    assert_true(row.too_large && row.to_all);
+    assert_true(row.has_no_ops && row.to_all);
     assert_true(row.txid == UINT64_MAX);
     assert_false(row.has_created_at);
     next_row(&rows, &row);
@@ -140,7 +140,7 @@ test_rows_are_read_as_they_were_written(void **state)
     assert_false(row.has_created_at); /* infinity */
     assert_int_equal(row.ops.bytes, 0);
     next_row(&rows, &row);
-    assert_true(row.too_large && !row.to_all);
+    assert_true(row.has_no_ops && !row.to_all);
     assert_int_equal(copy_rows_next(&rows, &row, &found, NULL), 0);
     assert_false(found);
     assert_true(rows.complete);

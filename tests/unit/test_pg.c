@@ -321,6 +321,21 @@ test_errors_are_classed_by_sqlstate(void **state)
     script_end(&script, pg);
 }
 
+/* 54000: jsonb above 1 GB as text; 22P05: a character that UTF-8 does not have. */
+static void
+test_F103_errors_of_a_row_are_told_from_others(void **state)
+{
+    (void)state;
+    struct script script;
+    struct error err;
+    struct pg *pg = open_session(&script, "QE54000ZQE22P05ZQEXX000ZQE42501ZQE53200ZQE57014Z");
+    for (int i = 0; i < 6; i++) {
+        assert_int_not_equal(pg_exec(pg, "x", &err), 0);
+        assert_int_equal(pg_failed_on_a_row(pg), i < 3);
+    }
+    script_end(&script, pg);
+}
+
 static void
 test_a_lost_connection_is_detected_and_stays_lost(void **state)
 {
@@ -569,6 +584,7 @@ main(void)
         cmocka_unit_test(test_failed_connections_may_be_retried),
         cmocka_unit_test(test_F119_a_pooler_is_refused_before_the_first_setting),
         cmocka_unit_test(test_errors_are_classed_by_sqlstate),
+        cmocka_unit_test(test_F103_errors_of_a_row_are_told_from_others),
         cmocka_unit_test(test_a_lost_connection_is_detected_and_stays_lost),
         cmocka_unit_test(test_a_query_returns_values),
         cmocka_unit_test(test_statements_in_one_message_and_without_waiting),
