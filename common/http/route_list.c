@@ -46,6 +46,22 @@ route_write(struct json_writer *json, const struct http_route *route)
     buffer_free(&text);
 }
 
+/* Are the paths close even without the first segments that they share? */
+static bool
+route_is_close(const char *path, const char *route)
+{
+    uint32_t places[CLOSEST_MAX];
+    while (*path == '/' && *route == '/') {
+        const char *next = path;
+        const char *next_of_route = route;
+        if (!text_equal(route_cut(&next), route_cut(&next_of_route)))
+            break;
+        path = next;
+        route = next_of_route;
+    }
+    return *path == '\0' || *route == '\0' || closest_find(text_of(path), &route, 1, places) > 0;
+}
+
 static uint32_t
 route_find_closest(const char *path, const struct http_route *routes, uint32_t count,
                    uint32_t places[CLOSEST_MAX])
@@ -57,8 +73,12 @@ route_find_closest(const char *path, const struct http_route *routes, uint32_t c
     for (uint32_t i = 0; i < count; i++)
         expanded[i] = route_expand(routes[i].path, path, &arena);
     uint32_t found = closest_find(text_of(path), expanded, count, places);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < found; i++)
+        if (route_is_close(path, expanded[places[i]]))
+            places[kept++] = places[i];
     arena_free(&arena);
-    return found;
+    return kept;
 }
 
 void
