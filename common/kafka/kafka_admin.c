@@ -13,7 +13,10 @@
 #include "common/kafka/kafka_conf.h"
 #include "common/kafka/kafka_error.h"
 
-enum { LEADER_POLL_MS = 50 };
+enum {
+    LEADER_POLL_MS = 50,
+    LEADERS_WAIT_MS = 60000, /* for all partitions of a new topic, in a cluster that is busy */
+};
 
 struct kafka_admin {
     rd_kafka_t *client;
@@ -185,7 +188,7 @@ kafka_admin_describe(struct kafka_admin *admin, const char *topic, struct kafka_
 static int
 admin_wait_leaders(struct kafka_admin *admin, const struct config_topic *topic, struct error *err)
 {
-    int64_t deadline_us = clock_monotonic_us() + (int64_t)KAFKA_REQUEST_MS * US_PER_MS;
+    int64_t deadline_us = clock_monotonic_us() + (int64_t)LEADERS_WAIT_MS * US_PER_MS;
     for (;;) {
         struct kafka_topic found;
         int32_t leaders;

@@ -1,4 +1,6 @@
-/* What a generated function does with one changed row, for each group of roles with one slot:
+/* What a generated function does with one changed row. It reads the versions of the row into rows of
+ * the view, whose columns keep their names when those of the table change (F91). Then, for each
+ * group of roles with one slot:
  *
  *     INSERT   the entity gets what the row says
  *     UPDATE   same entity: what changed. Another entity: the old one is asked for, the new one
@@ -14,7 +16,8 @@
  * with its slot, or with its slot and value: an index finds it. The same is true of a value that a
  * row had. Where the version is not the row, the entity is asked for, and read at the end of the
  * window. In SERIALIZABLE, a look by key could end the application's transaction, so the entity is
- * asked for at once.
+ * asked for at once. In a session with the replication role `replica`, no foreign key acts: rows
+ * can outlive what they refer to, as the entity that `delete` would clear.
  *
  * _ops is text in which a comma precedes every op. It is cast to jsonb once, which takes half the
  * time of jsonb_build_object(). The generated text carries no comments, because the names of
@@ -24,14 +27,17 @@
 #include "producer/triggers/body.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/check.h"
 #include "common/config/config.h"
 #include "producer/triggers/row_ops.h"
 #include "producer/triggers/sql.h"
 
+#define LABEL "trigger"
 #define EQUALS " OPERATOR(pg_catalog.=) "
 #define SERIALIZABLE "pg_catalog.current_setting('transaction_isolation') = 'serializable'"
+#define REPLICA "pg_catalog.current_setting('session_replication_role') = 'replica'"
 
 /* --- pieces --- */
 
@@ -56,23 +62,24 @@ append_emit(struct buffer *out, const struct row_table *table, const char *slot,
     buffer_append_format(out, "%sEND IF;\n", indent);
 }
 
-/* The condition that the version `row` is the row, by its place. Where policies are in force for
- * the owner, nothing is looked for: a policy can raise an error, as row_security = off does (L12).
- */
+/* The condition that the version NEW is the row, by its place. Where policies are in force for the
+ * owner, nothing is looked for: a policy can raise an error, as row_security = off does (L12). */
 static void
-append_is_row(struct buffer *out, const struct row_table *table, const char *row)
+append_is_row(struct buffer *out, const struct row_table *table)
 {
     CHECK(table->view != NULL);
     if (table->table->has_forced_policies) {
         buffer_append_text(out, "false");
         return;
     }
-    buffer_append_format(out, "EXISTS (SELECT FROM %s WHERE ctid = %s.ctid", table->view, row);
+    buffer_append_format(out, "EXISTS (SELECT FROM %s WHERE ctid = NEW.ctid", table->view);
     if (table->table->is_partitioned)
-        buffer_append_format(out, " AND tableoid = %s.tableoid", row);
-    for (uint32_t i = 0; i < table->table->partition_key_count; i++)
-        buffer_append_format(out, " AND _k%u" EQUALS "%s(%s)", i + 1, table->partition_keys[i],
-                             row);
+        buffer_append_text(out, " AND tableoid = NEW.tableoid");
+    for (uint32_t i = 0; i < table->table->partition_key_count; i++) {
+        buffer_append_text(out, " AND ");
+        sql_append_name(out, table->table->partition_keys[i]);
+        buffer_append_format(out, EQUALS LABEL "._key%u", i + 1);
+    }
     buffer_append_text(out, ")");
 }
 
@@ -82,10 +89,14 @@ append_other(struct buffer *out, const struct row_table *table, const struct row
              const struct row_role *role)
 {
     CHECK(role->is_proved);
-    buffer_append_format(out, "EXISTS (SELECT FROM %s WHERE _s%u = _old%u", table->view,
-                         group->number, group->number);
-    if (role->kind == ROLE_JOIN)
-        buffer_append_format(out, " AND _v%u" EQUALS "%s(OLD)", role->number, role->lookup);
+    buffer_append_format(out, "EXISTS (SELECT FROM %s WHERE ", table->view);
+    sql_append_name(out, group->slot);
+    buffer_append_format(out, EQUALS LABEL "._old%u", group->number);
+    if (role->kind == ROLE_JOIN) {
+        buffer_append_text(out, " AND ");
+        sql_append_name(out, row_role_value(role)->name);
+        buffer_append_format(out, EQUALS LABEL "._value%u", role->number);
+    }
     buffer_append_text(out, ")");
 }
 
@@ -104,7 +115,7 @@ append_others(struct buffer *out, const struct row_table *table, const struct ro
             return true;
         }
         if (out->bytes == begin)
-            buffer_append_text(out, SERIALIZABLE);
+            buffer_append_format(out, "%s\n%s    OR %s", SERIALIZABLE, indent, REPLICA);
         buffer_append_format(out, "\n%s    OR ", indent);
         append_other(out, table, group, role);
     }
@@ -135,22 +146,177 @@ append_choice(struct buffer *out, const struct row_group *group, const char *con
 static void
 append_head(struct buffer *out)
 {
-    buffer_append_text(out, "#variable_conflict use_column\nDECLARE\n    _ops text;\n");
+    buffer_append_text(out,
+                       "#variable_conflict use_column\n<<" LABEL ">>\nDECLARE\n    _ops text;\n");
+}
+
+/* --- versions of the row --- */
+
+/* How a trigger function sees a version of its row: as a row of the view. */
+struct version {
+    const char *row;      /* OLD or NEW */
+    const char *variable; /* the same as a row of the view; the slots have numbers at its end */
+};
+
+static const struct version old_version = {"OLD", "_old"};
+static const struct version new_version = {"NEW", "_new"};
+
+static void
+append_version_declaration(struct buffer *out, const struct row_table *table,
+                           const struct version *version)
+{
+    if (version == NULL)
+        return;
+    buffer_append_format(out, "    %s %s;\n", version->variable, table->view);
+    for (const struct row_group *group = table->groups; group != NULL; group = group->next)
+        buffer_append_format(out, "    %s%u bigint;\n", version->variable, group->number);
+}
+
+/* The names of today are read by the statement that `renamed` returns; NULL: they are those of the
+ * view. */
+static void
+append_version_reading(struct buffer *out, const struct row_table *table,
+                       const struct version *version, bool is_renamed)
+{
+    if (is_renamed) {
+        buffer_append_format(out, "        EXECUTE _renamed INTO %s USING %s;\n", version->variable,
+                             version->row);
+        return;
+    }
+    buffer_append_format(out, "        %s := ROW(NULL, NULL", version->variable);
+    for (uint32_t i = 0; i < table->seen_count; i++) {
+        buffer_append_text(out, ", ");
+        sql_append_column(out, version->row, table->seen[i]->name);
+    }
+    buffer_append_format(out, ")::%s;\n", table->view);
 }
 
 static void
-append_slots(struct buffer *out, const struct row_table *table, const char *variable,
-             const char *row)
+append_version_slots(struct buffer *out, const struct row_table *table,
+                     const struct version *version)
 {
-    for (const struct row_group *group = table->groups; group != NULL; group = group->next)
-        buffer_append_format(out, "    %s%u bigint := %s(%s);\n", variable, group->number,
-                             group->slot_function, row);
+    const struct row_group *group = version != NULL ? table->groups : NULL;
+    for (; group != NULL; group = group->next) {
+        buffer_append_format(out, "    %s%u := ", version->variable, group->number);
+        sql_append_column(out, version->variable, group->slot);
+        buffer_append_text(out, ";\n");
+    }
+}
+
+/* Can NEW be looked for before its columns are read? */
+static bool
+looks_first(const struct row_table *table)
+{
+    return table->describes && !table->table->has_forced_policies &&
+           table->table->partition_key_count == 0;
+}
+
+/* The statement has to name the view, for otherwise its plan is kept when a column is renamed. */
+static void
+append_check(struct buffer *out, const struct row_table *table, bool looks)
+{
+    CHECK(table->renamed != NULL);
+    if (looks) {
+        buffer_append_format(out, "    SELECT %s(), ", table->renamed);
+        append_is_row(out, table);
+        buffer_append_text(out, " INTO _renamed, _is_row;\n");
+    } else if (table->table->has_forced_policies) {
+        char *call = memory_format("SELECT %s()", table->renamed);
+        buffer_append_text(out, "    EXECUTE ");
+        sql_append_literal(out, call);
+        buffer_append_text(out, " INTO _renamed;\n");
+        free(call);
+    } else {
+        buffer_append_format(out,
+                             "    SELECT %s() INTO _renamed WHERE NOT EXISTS (SELECT FROM %s WHERE"
+                             " false);\n",
+                             table->renamed, table->view);
+    }
+}
+
+/* A variable that a column of the view is compared with: its declaration, or how it gets its value.
+ * A domain may have another collation than the column, and of two that differ "=" knows none. */
+static void
+append_lookup(struct buffer *out, const struct entry_table_column *column,
+              const struct version *version, const char *name, uint32_t number, bool declares)
+{
+    CHECK(column != NULL);
+    CHECK(number > 0);
+    buffer_append_format(out, "    %s%u ", name, number);
+    bool is_domain = strncmp(column->type, "pg_catalog.", strlen("pg_catalog.")) != 0;
+    if (declares) {
+        buffer_append_text(out, is_domain && column->identity == IDENTITY_TEXT ? "pg_catalog.text"
+                                                                               : column->type);
+    } else {
+        buffer_append_text(out, ":= ");
+        sql_append_column(out, version->variable, column->name);
+    }
+    buffer_append_text(out, ";\n");
+}
+
+/* By what rows are looked for: the values that OLD had, and the place of NEW. */
+static void
+append_lookups(struct buffer *out, const struct row_table *table, const struct version *old,
+               const struct version *new, bool declares)
+{
+    for (const struct row_group *group = table->groups; old != NULL && group != NULL;
+         group = group->next)
+        for (const struct row_role *role = group->roles; role != NULL; role = role->next)
+            if (role->number > 0)
+                append_lookup(out, row_role_value(role), old, "_value", role->number, declares);
+    if (new == NULL || !table->describes)
+        return;
+    for (uint32_t i = 0; i < table->table->partition_key_count; i++) {
+        const char *name = table->table->partition_keys[i];
+        append_lookup(out, entry_table_find(table->table, text_of(name)), new, "_key", i + 1,
+                      declares);
+    }
+    if (declares) {
+        buffer_append_text(out, "    _is_row boolean;\n");
+    } else if (!looks_first(table)) {
+        buffer_append_text(out, "    _is_row := ");
+        append_is_row(out, table);
+        buffer_append_text(out, ";\n");
+    }
+}
+
+static void
+append_readings(struct buffer *out, const struct row_table *table, const struct version *old,
+                const struct version *new, bool is_renamed)
+{
+    CHECK(old != NULL || new != NULL);
+    if (old != NULL)
+        append_version_reading(out, table, old, is_renamed);
+    if (new != NULL)
+        append_version_reading(out, table, new, is_renamed);
+}
+
+/* The declarations and the beginning of the body, up to what the variables hold. NULL: the event
+ * has no such version of the row. */
+static void
+append_versions(struct buffer *out, const struct row_table *table, const struct version *old,
+                const struct version *new)
+{
+    buffer_append_text(out, "    _renamed text;\n");
+    append_version_declaration(out, table, old);
+    append_version_declaration(out, table, new);
+    append_lookups(out, table, old, new, true);
+    buffer_append_text(out, "BEGIN\n");
+    append_check(out, table, new != NULL &&looks_first(table));
+    buffer_append_text(out, "    IF _renamed IS NULL THEN\n");
+    append_readings(out, table, old, new, false);
+    buffer_append_text(out, "    ELSE\n");
+    append_readings(out, table, old, new, true);
+    buffer_append_text(out, "    END IF;\n");
+    append_version_slots(out, table, old);
+    append_version_slots(out, table, new);
+    append_lookups(out, table, old, new, false);
 }
 
 /* Requests of a parent go to every partition, in an ops row of their own that names no entity. */
 static void
 append_parents(struct buffer *out, const struct row_table *table, const char *function,
-               const char *rows, const char *row)
+               const char *rows, const struct version *version)
 {
     if (table->parents == NULL)
         return;
@@ -159,8 +325,8 @@ append_parents(struct buffer *out, const struct row_table *table, const char *fu
                          rows);
     append_insert(out, table);
     buffer_append_text(out, "\n        VALUES (");
-    if (table->id != NULL)
-        buffer_append_format(out, "%s(%s)", table->id, row);
+    if (table->table->id_column != NULL)
+        sql_append_column(out, version->variable, table->table->id_column);
     else
         buffer_append_text(out, "0");
     buffer_append_text(out, ", ('[' || substr(_ops, 2) || ']')::jsonb);\n    END IF;\n");
@@ -177,16 +343,12 @@ append_end(struct buffer *out)
 static void
 append_entering(struct buffer *out, const struct row_table *table, const struct row_group *group)
 {
-    char *call = memory_format("%s(NEW)", group->enter);
+    char *call = memory_format("%s(_new)", group->enter);
     buffer_append_format(out, "    IF _new%u IS NOT NULL THEN\n", group->number);
-    if (group->describes) {
-        struct buffer condition = {0};
-        append_is_row(&condition, table, "NEW");
-        append_choice(out, group, buffer_string(&condition), call, "        ");
-        buffer_free(&condition);
-    } else {
+    if (group->describes)
+        append_choice(out, group, "_is_row", call, "        ");
+    else
         buffer_append_format(out, "        _ops := %s;\n", call);
-    }
     append_emit(out, table, "_new", group->number, "        ");
     buffer_append_text(out, "    END IF;\n");
     free(call);
@@ -196,11 +358,10 @@ void
 body_append_insert(struct buffer *out, const struct row_table *table)
 {
     append_head(out);
-    append_slots(out, table, "_new", "NEW");
-    buffer_append_text(out, "BEGIN\n");
+    append_versions(out, table, NULL, &new_version);
     for (const struct row_group *group = table->groups; group != NULL; group = group->next)
         append_entering(out, table, group);
-    append_parents(out, table, table->keys, "NEW", "NEW");
+    append_parents(out, table, table->keys, "_new", &new_version);
     append_end(out);
 }
 
@@ -210,9 +371,9 @@ body_append_insert(struct buffer *out, const struct row_table *table)
 static void
 append_same(struct buffer *out, const struct row_table *table, const struct row_group *group)
 {
-    buffer_append_format(out, "        _ops := %s(OLD, NEW);\n", group->update);
+    buffer_append_format(out, "        _ops := %s(_old, _new);\n", group->update);
     if (group->left != NULL) {
-        buffer_append_format(out, "        _left := %s(OLD, NEW);\n        IF _left <> '' THEN\n",
+        buffer_append_format(out, "        _left := %s(_old, _new);\n        IF _left <> '' THEN\n",
                              group->left);
         buffer_append_text(out, "            IF ");
         append_others(out, table, group, true, "            ");
@@ -229,7 +390,7 @@ append_same(struct buffer *out, const struct row_table *table, const struct row_
 static void
 append_moving(struct buffer *out, const struct row_table *table, const struct row_group *group)
 {
-    char *call = memory_format("%s(NEW)", group->enter);
+    char *call = memory_format("%s(_new)", group->enter);
     uint32_t number = group->number;
     buffer_append_format(out, "        IF _old%u IS NOT NULL THEN\n            _ops := ", number);
     if (group->roles->kind == ROLE_DIRECT)
@@ -275,17 +436,10 @@ body_append_update(struct buffer *out, const struct row_table *table)
 {
     append_head(out);
     buffer_append_text(out, has_left(table) ? "    _left text;\n" : "");
-    append_slots(out, table, "_old", "OLD");
-    append_slots(out, table, "_new", "NEW");
-    if (table->describes) {
-        buffer_append_text(out, "    _is_row boolean := ");
-        append_is_row(out, table, "NEW");
-        buffer_append_text(out, ";\n");
-    }
-    buffer_append_text(out, "BEGIN\n");
+    append_versions(out, table, &old_version, &new_version);
     for (const struct row_group *group = table->groups; group != NULL; group = group->next)
         append_changing(out, table, group);
-    append_parents(out, table, table->moves, "OLD, NEW", "NEW");
+    append_parents(out, table, table->moves, "_old, _new", &new_version);
     append_end(out);
 }
 
@@ -301,10 +455,10 @@ append_leaving(struct buffer *out, const struct row_table *table, const struct r
     if (looks) {
         buffer_append_format(out, "        IF %s THEN\n    ", buffer_string(&others));
         append_ask(out, group, "        ");
-        buffer_append_format(out, "        ELSE\n            _ops := %s(OLD);\n        END IF;\n",
+        buffer_append_format(out, "        ELSE\n            _ops := %s(_old);\n        END IF;\n",
                              group->leave);
     } else {
-        buffer_append_format(out, "        _ops := %s(OLD);\n", group->leave);
+        buffer_append_format(out, "        _ops := %s(_old);\n", group->leave);
     }
     buffer_free(&others);
     append_emit(out, table, "_old", number, "        ");
@@ -315,11 +469,10 @@ void
 body_append_delete(struct buffer *out, const struct row_table *table)
 {
     append_head(out);
-    append_slots(out, table, "_old", "OLD");
-    buffer_append_text(out, "BEGIN\n");
+    append_versions(out, table, &old_version, NULL);
     for (const struct row_group *group = table->groups; group != NULL; group = group->next)
         append_leaving(out, table, group);
-    append_parents(out, table, table->keys, "OLD", "OLD");
+    append_parents(out, table, table->keys, "_old", &old_version);
     append_end(out);
 }
 
@@ -371,8 +524,7 @@ body_append_truncate(struct buffer *out, const struct row_table *table,
         buffer_append_text(out, "END");
         return;
     }
-    append_head(out);
-    buffer_append_text(out, "BEGIN\n    _ops := ");
+    buffer_append_text(out, "DECLARE\n    _ops text;\nBEGIN\n    _ops := ");
     row_ops_append_all(out, table);
     buffer_append_text(out, ";\n    ");
     append_insert(out, table);

@@ -2,8 +2,7 @@
  * any thread.
  *
  * A body is the same for every table, apart from the names of row functions, the view and the
- * outbox. It names no column of the application, only whole versions of a row (F91, F98), and reads
- * no other table.
+ * outbox, and the list of columns by which it reads a version of the row. It reads no other table.
  *
  * Every function appends to `out`. row_function_add() has filled the table's names.
  */

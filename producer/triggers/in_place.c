@@ -60,11 +60,18 @@ enum {
     " ON copy.tgrelid = tree.relid::oid AND copy.tgname = pg_trigger.tgname WHERE" \
     " copy.tgparentid <> '0'"
 
+#define VIEWED(view) \
+    "(SELECT min(" TABLE(ROOT("refobjid")) ") FROM pg_depend JOIN pg_rewrite ON pg_rewrite.oid =" \
+    "  objid WHERE classid = 'pg_rewrite'::regclass::oid AND refclassid =" \
+    "  'pg_class'::regclass::oid AND ev_class = " view " AND refobjid <> " view ")"
+
+/* The rows of a function are those of a table or of a view. */
 #define FUNCTIONS \
     "SELECT CASE prorettype WHEN 'trigger'::regtype::oid THEN 2 ELSE 1 END," \
     " coalesce(CASE prorettype WHEN 'trigger'::regtype::oid THEN (SELECT CASE WHEN count(DISTINCT" \
     "  " ROOT("tgrelid") ") = 1 THEN min(" TABLE(ROOT("tgrelid")) ") END FROM pg_trigger" \
-    "  WHERE tgfoid = pg_proc.oid AND tgparentid = '0') ELSE (SELECT " TABLE(ROOT("typrelid")) \
+    "  WHERE tgfoid = pg_proc.oid AND tgparentid = '0') ELSE (SELECT coalesce(" VIEWED("typrelid") ", " \
+    TABLE(ROOT("typrelid")) ")" \
     "  FROM pg_type WHERE pg_type.oid = proargtypes[0] AND typrelid <> '0') END, '')," \
     " proname, 'FUNCTION ' || " SCHEMA("pronamespace") " || '.' || " QUOTED("proname") \
     "  || '(' || coalesce((SELECT string_agg(" SCHEMA("typnamespace") " || '.' || " \
@@ -79,9 +86,7 @@ enum {
     " FROM pg_proc WHERE starts_with(pg_catalog.obj_description(pg_proc.oid, 'pg_proc'), $1)"
 
 #define VIEWS \
-    "SELECT 0, coalesce((SELECT min(" TABLE(ROOT("refobjid")) ") FROM pg_depend JOIN pg_rewrite" \
-    "  ON pg_rewrite.oid = objid WHERE classid = 'pg_rewrite'::regclass::oid AND refclassid =" \
-    "  'pg_class'::regclass::oid AND ev_class = view.oid AND refobjid <> view.oid), '')," \
+    "SELECT 0, coalesce(" VIEWED("view.oid") ", '')," \
     " relname, 'VIEW ' || " SCHEMA("relnamespace") " || '.' || " QUOTED("relname") "," \
     " pg_catalog.obj_description(view.oid, 'pg_class'), '', true, '', '', 0, '', false, view.oid" \
     " FROM pg_class AS view WHERE relkind = 'v' AND starts_with(" \

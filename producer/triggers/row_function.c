@@ -22,8 +22,8 @@ struct definition {
     bool is_pair;             /* parameters _old and _new instead of _row */
     const char *returns;      /* type */
     bool is_guard;            /* the expression is a literal, a body in PL/pgSQL */
-    const char *hashed;       /* for its name; NULL: all of the definition */
-    bool is_read;             /* also by loads, with the rights of their role */
+    const char *hashed;       /* of a guard for loads: what its name is a hash of; its row is one of
+                                 the table, not of the view */
     const struct entry *path; /* NULL: resolved in pg_catalog alone */
 };
 
@@ -81,32 +81,25 @@ append_comment(struct buffer *out, const struct trigger_object *object)
     buffer_append_text(out, ";\n");
 }
 
-/* Takes `expression`, and returns the name of the function. */
+/* `defined`: the search_path, and in the next lines what follows the name in CREATE FUNCTION.
+ * `arguments`: their types, as DROP takes them. Returns the name of the function. */
 static const char *
-add_function(struct builder *builder, struct definition definition, struct buffer *expression)
+create_function(struct builder *builder, const struct definition *definition, const char *arguments,
+                const char *defined)
 {
     char hash[DIGEST_HEX_BYTES];
     struct buffer text = {0};
-    const char *table = builder->table->table->quoted;
-    CHECK(expression->bytes > 0);
-    append_path(&text, definition.path);
-    buffer_append_format(&text, definition.is_pair ? "(_old %s, _new %s)" : "(" ROW " %s)", table,
-                         table);
-    buffer_append_format(&text, " RETURNS %s\n    LANGUAGE %s%s;\n", definition.returns,
-                         definition.is_guard ? "plpgsql\n    AS " : "sql\n    RETURN ",
-                         buffer_string(expression));
-    const char *defined = sql_take(builder->arena, &text);
-    buffer_free(expression);
+    bool is_load = definition->hashed != NULL;
     struct trigger_object *object =
-        create_object(builder, OBJECT_ROW_FUNCTION, definition.what, definition.why,
-                      definition.hashed != NULL ? definition.hashed : defined, hash);
+        create_object(builder, OBJECT_ROW_FUNCTION, definition->what, definition->why,
+                      is_load ? definition->hashed : defined, hash);
     const char *name = qualify(builder, object->name);
-    buffer_append_format(&text, "FUNCTION %s(%s%s%s)", name, table, definition.is_pair ? ", " : "",
-                         definition.is_pair ? table : "");
+    const char *rest = strchr(defined, '\n') + 1;
+    buffer_append_format(&text, "FUNCTION %s(%s)", name, arguments);
     object->identity = sql_take(builder->arena, &text);
-    append_path(&text, definition.path);
-    buffer_append_format(&text, "CREATE FUNCTION %s%s", name, strchr(defined, '\n') + 1);
-    if (!definition.is_read)
+    buffer_append(&text, defined, (size_t)(rest - defined));
+    buffer_append_format(&text, "CREATE FUNCTION %s%s", name, rest);
+    if (!is_load)
         buffer_append_format(&text, "REVOKE ALL ON %s FROM PUBLIC;\n", object->identity);
     append_comment(&text, object);
     object->sql = sql_take(builder->arena, &text);
@@ -114,7 +107,35 @@ add_function(struct builder *builder, struct definition definition, struct buffe
     return name;
 }
 
+/* Takes `expression`, and returns the name of the function. */
+static const char *
+add_function(struct builder *builder, struct definition definition, struct buffer *expression)
+{
+    struct buffer text = {0};
+    struct buffer arguments = {0};
+    const char *row =
+        definition.hashed != NULL ? builder->table->table->quoted : builder->table->view;
+    CHECK(row != NULL);
+    CHECK(expression->bytes > 0);
+    buffer_append_format(&arguments, definition.is_pair ? "%s, %s" : "%s", row, row);
+    append_path(&text, definition.path);
+    buffer_append_format(&text, definition.is_pair ? "(_old %s, _new %s)" : "(" ROW " %s)", row,
+                         row);
+    buffer_append_format(&text, " RETURNS %s\n    LANGUAGE %s%s;\n", definition.returns,
+                         definition.is_guard ? "plpgsql\n    AS " : "sql\n    RETURN ",
+                         buffer_string(expression));
+    const char *name = create_function(builder, &definition, buffer_string(&arguments),
+                                       sql_take(builder->arena, &text));
+    buffer_free(&arguments);
+    buffer_free(expression);
+    return name;
+}
+
 /* --- expressions of the configuration --- */
+
+#define INVALID                                                                         \
+    "'{\"invalid\": '::pg_catalog.text || pg_catalog.to_json(SQLERRM)::pg_catalog.text" \
+    " || '}'::pg_catalog.text"
 
 /* A function that evaluates `sql`, and gives `otherwise` where that fails (guard.h). */
 static const char *
@@ -126,98 +147,132 @@ add_guard(struct builder *builder, struct definition definition, const char *sql
     guard_append_body(&body, sql, otherwise);
     definition.what = "guard";
     definition.is_guard = true;
-    definition.is_read = true;
     return add_function(builder, definition, &body);
+}
+
+/* The same for loads, by the name that the catalogue has chosen. Their session resolves the
+ * expression, as it does all others. */
+static void
+add_load_guard(struct builder *builder, struct definition definition, const char *name,
+               const char *sql, const char *otherwise)
+{
+    CHECK(definition.hashed != NULL);
+    const char *guard = add_guard(builder, definition, sql, otherwise);
+    CHECK(strcmp(guard, name) == 0);
+}
+
+static char *
+expression_of(const char *template)
+{
+    struct buffer text = {0};
+    buffer_append_text(&text, "(");
+    sql_append_expression(&text, template, ROW);
+    buffer_append_text(&text, ")");
+    char *expression = memory_format("%s", buffer_string(&text));
+    buffer_free(&text);
+    return expression;
 }
 
 static const char *
 add_filter(struct builder *builder, const struct entry *entry)
 {
-    struct buffer expression = {0};
+    struct buffer text = {0};
     if (entry->trigger->filter == NULL)
         return NULL;
-    buffer_append_text(&expression, "(");
-    sql_append_expression(&expression, entry->trigger->filter, ROW);
-    buffer_append_text(&expression, ") IS TRUE");
+    char *expression = expression_of(entry->trigger->filter);
+    buffer_append_format(&text, "%s IS TRUE", expression);
     const char *filter = add_function(
         builder,
         (struct definition){
             .what = "filter", .why = "the filter", .returns = "pg_catalog.bool", .path = entry},
-        &expression);
-    if (entry->filter_guard == NULL)
-        return filter;
-    char *call = memory_format("%s(" ROW ")", filter);
-    filter = add_guard(builder,
-                       (struct definition){.why = "the filter; null where it fails",
-                                           .returns = "pg_catalog.bool",
-                                           .hashed = guard_define_filter(entry, builder->arena)},
-                       call, "NULL");
-    CHECK(strcmp(filter, entry->filter_guard) == 0);
-    free(call);
+        &text);
+    if (entry->filter_guard != NULL) {
+        struct definition definition = {.why = "the filter; null where it fails",
+                                        .returns = "pg_catalog.bool"};
+        char *call = memory_format("%s(" ROW ")", filter);
+        filter = add_guard(builder, definition, call, "NULL");
+        free(call);
+        definition.hashed = guard_define_filter(entry, builder->arena);
+        add_load_guard(builder, definition, entry->filter_guard, expression, "NULL");
+    }
+    free(expression);
     return filter;
 }
 
-/* For sums: the value, null where it fails. */
-static void
-add_value_guard(struct builder *builder, const struct entry *entry, const struct entry_value *value,
-                const char *call)
+/* The value as JSON; where the expression fails, an invalid value with the reason. Returns the name
+ * of the function for triggers, if `value_function` is not NULL. */
+static const char *
+add_json_guards(struct builder *builder, const struct entry *entry, const struct entry_value *value,
+                const char *value_function, const char *expression)
 {
-    const char *guard =
-        add_guard(builder,
-                  (struct definition){.why = "an expression; null where it fails",
-                                      .returns = value->type,
-                                      .hashed = guard_define(entry, value, false, builder->arena)},
-                  call, "NULL");
-    CHECK(strcmp(guard, value->guard) == 0);
+    const char *guard = NULL;
+    struct buffer json = {0};
+    struct definition definition = {.why = "an expression; an invalid value where it fails",
+                                    .returns = "pg_catalog.text"};
+    if (value_function != NULL) {
+        char *call = memory_format("%s(" ROW ")", value_function);
+        row_sql_append_json(&json, value, "pg_catalog.to_json", call);
+        guard = add_guard(builder, definition, buffer_string(&json), INVALID);
+        buffer_clear(&json);
+        free(call);
+    }
+    row_sql_append_json(&json, value, "pg_catalog.to_json", expression);
+    definition.hashed = guard_define(entry, value, true, builder->arena);
+    add_load_guard(builder, definition, value->json_guard, buffer_string(&json), INVALID);
+    buffer_free(&json);
+    return guard;
 }
 
-/* For triggers and loads: the value as JSON; where it fails, an invalid value with the reason. */
-static void
-add_json_guard(struct builder *builder, const struct entry *entry, const struct entry_value *value,
-               const char *call)
+/* For loads the value as JSON, for sums the value itself, null where the expression fails. */
+static const char *
+add_guards(struct builder *builder, const struct entry *entry, const struct entry_value *value,
+           const char *value_function, const char *expression)
 {
-    struct buffer json = {0};
-    row_sql_append_json(&json, value, "pg_catalog.to_json", call);
-    const char *guard = add_guard(
-        builder,
-        (struct definition){.why = "an expression; an invalid value where it fails",
-                            .returns = "pg_catalog.text",
-                            .hashed = guard_define(entry, value, true, builder->arena)},
-        buffer_string(&json),
-        "'{\"invalid\": '::pg_catalog.text || pg_catalog.to_json(SQLERRM)::pg_catalog.text"
-        " || '}'::pg_catalog.text");
-    CHECK(strcmp(guard, value->json_guard) == 0);
-    buffer_free(&json);
+    add_load_guard(builder,
+                   (struct definition){.why = "an expression; null where it fails",
+                                       .returns = value->type,
+                                       .hashed = guard_define(entry, value, false, builder->arena)},
+                   value->guard, expression, "NULL");
+    return add_json_guards(builder, entry, value, value_function, expression);
+}
+
+/* Triggers need no values of a parent: they ask for what depends on it. */
+static void
+add_value(struct builder *builder, const struct row_role *role, uint32_t index,
+          const char **function, const char **guard)
+{
+    const struct entry *entry = role->entry;
+    const struct entry_value *value = &entry->values[index];
+    struct buffer text = {0};
+    if (sql_is_column(value->expression))
+        return;
+    CHECK(value->type != NULL);
+    char *expression = expression_of(value->expression);
+    buffer_append_text(&text, expression);
+    if (role->kind != ROLE_PARENT)
+        *function = add_function(
+            builder,
+            (struct definition){
+                .what = "value", .why = "an expression", .returns = value->type, .path = entry},
+            &text);
+    if (value->guard != NULL)
+        *guard = add_guards(builder, entry, value, *function, expression);
+    buffer_free(&text);
+    free(expression);
 }
 
 static void
 add_values(struct builder *builder, struct row_role *role)
 {
-    const struct entry *entry = role->entry;
-    const char **names = arena_alloc(builder->arena, (entry->value_count + 1) * sizeof *names);
-    for (uint32_t i = 0; i < entry->value_count; i++) {
-        const struct entry_value *value = &entry->values[i];
-        struct buffer expression = {0};
-        names[i] = NULL;
-        if (sql_is_column(value->expression) || (role->kind == ROLE_PARENT && value->guard == NULL))
-            continue;
-        CHECK(value->type != NULL);
-        buffer_append_text(&expression, "(");
-        sql_append_expression(&expression, value->expression, ROW);
-        buffer_append_text(&expression, ")");
-        names[i] = add_function(
-            builder,
-            (struct definition){
-                .what = "value", .why = "an expression", .returns = value->type, .path = entry},
-            &expression);
-        if (value->guard == NULL)
-            continue;
-        char *call = memory_format("%s(" ROW ")", names[i]);
-        add_value_guard(builder, entry, value, call);
-        add_json_guard(builder, entry, value, call);
-        free(call);
+    uint32_t count = role->entry->value_count;
+    const char **functions = arena_alloc(builder->arena, (count + 1) * sizeof *functions);
+    const char **guards = arena_alloc(builder->arena, (count + 1) * sizeof *guards);
+    for (uint32_t i = 0; i < count; i++) {
+        functions[i] = guards[i] = NULL;
+        add_value(builder, role, i, &functions[i], &guards[i]);
     }
-    role->values = names;
+    role->values = functions;
+    role->json_guards = guards;
 }
 
 static void
@@ -231,35 +286,6 @@ add_role(struct builder *builder, struct row_role *role)
 }
 
 /* --- what triggers ask of a row --- */
-
-/* A column as a function of its own type, or of another. */
-static const char *
-add_column(struct builder *builder, const char *what, const char *column, const char *type)
-{
-    struct buffer expression = {0};
-    const struct entry_table_column *found =
-        entry_table_find(builder->table->table, text_of(column));
-    CHECK(found != NULL);
-    sql_append_column(&expression, ROW, column);
-    return add_function(builder,
-                        (struct definition){.what = what,
-                                            .why = "a column",
-                                            .returns = type != NULL ? type : found->type},
-                        &expression);
-}
-
-/* The column as what another one is compared with. A domain may have another collation than the
- * column, and of two that differ "=" knows none. */
-static const char *
-add_key(struct builder *builder, const char *column)
-{
-    const struct entry_table_column *found =
-        entry_table_find(builder->table->table, text_of(column));
-    CHECK(found != NULL);
-    bool is_domain = strncmp(found->type, "pg_catalog.", strlen("pg_catalog.")) != 0;
-    return add_column(builder, "key", column,
-                      is_domain && found->identity == IDENTITY_TEXT ? "pg_catalog.text" : NULL);
-}
 
 static bool
 has_proved_join(const struct row_group *group)
@@ -276,7 +302,6 @@ add_group(struct builder *builder, struct row_group *group)
     struct buffer text = {0};
     for (struct row_role *role = group->roles; role != NULL; role = role->next)
         add_role(builder, role);
-    group->slot_function = add_column(builder, "slot", group->slot, "pg_catalog.int8");
     row_ops_append_enter(&text, group);
     group->enter =
         add_function(builder,
@@ -329,36 +354,9 @@ add_parents(struct builder *builder)
                                                     .is_pair = true,
                                                     .returns = "pg_catalog.text"},
                                 &text);
-    if (table->table->id_column != NULL)
-        table->id = add_column(builder, "id", table->table->id_column, "pg_catalog.int8");
 }
 
 /* --- the view --- */
-
-static void
-append_view_column(struct buffer *out, const char *column, const char *prefix, uint32_t number)
-{
-    buffer_append_text(out, ", ");
-    sql_append_name(out, column);
-    buffer_append_format(out, " AS %s%u", prefix, number);
-}
-
-/* The columns by which the trigger looks for a row: of a partitioned table those that choose the
- * partition, of a group the slot, and the values of its proved joins. */
-static void
-append_view_columns(struct buffer *out, const struct row_table *table)
-{
-    for (uint32_t i = 0; i < table->table->partition_key_count; i++)
-        append_view_column(out, table->table->partition_keys[i], "_k", i + 1);
-    for (const struct row_group *group = table->groups; group != NULL; group = group->next) {
-        if (!group->describes)
-            continue;
-        append_view_column(out, group->slot, "_s", group->number);
-        for (const struct row_role *role = group->roles; role != NULL; role = role->next)
-            if (role->lookup != NULL)
-                append_view_column(out, row_role_value(role)->name, "_v", role->number);
-    }
-}
 
 static void
 add_view(struct builder *builder)
@@ -367,7 +365,10 @@ add_view(struct builder *builder)
     struct buffer text = {0};
     const struct entry_table *table = builder->table->table;
     buffer_append_text(&text, " AS SELECT ctid, tableoid");
-    append_view_columns(&text, builder->table);
+    for (uint32_t i = 0; i < builder->table->seen_count; i++) {
+        buffer_append_text(&text, ", ");
+        sql_append_name(&text, builder->table->seen[i]->name);
+    }
     buffer_append_format(&text, "\n    FROM %s%s", table->is_partitioned ? "" : "ONLY ",
                          table->quoted);
     const char *defined = sql_take(builder->arena, &text);
@@ -383,28 +384,56 @@ add_view(struct builder *builder)
     trigger_objects_add(builder->objects, object);
 }
 
-/* The values of proved joins get functions and numbers in the view. */
+/* The columns that the rule of the view reads, in its order, by their names of today. The names are
+ * read by a function of the catalogue's cache, not by a join: to an old snapshot of the application
+ * a rename could be in the future. */
 static void
-add_lookups(struct builder *builder)
+append_renamed_body(struct buffer *out, const struct row_table *table)
 {
-    uint32_t number = 1;
-    for (struct row_group *group = builder->table->groups; group != NULL; group = group->next)
-        for (struct row_role *role = group->roles; role != NULL; role = role->next)
-            if (role->kind == ROLE_JOIN && role->is_proved) {
-                role->number = number++;
-                role->lookup = add_key(builder, row_role_value(role)->name);
-            }
+    buffer_append_text(
+        out, "\nSELECT 'SELECT NULL, NULL, ' || string_agg(format('($1).%I', name), ', ' ORDER BY"
+             " place)\nFROM (SELECT place, (pg_identify_object_as_address('pg_class'::regclass,\n"
+             "        found[1]::oid, found[2]::integer)).object_names[3] AS name\n    FROM"
+             " pg_rewrite, regexp_matches(ev_action::text,\n        ':resorigtbl (\\d+)"
+             " :resorigcol (\\d+)', 'g') WITH ORDINALITY AS match(found, place)\n    WHERE"
+             " ev_class = to_regclass(");
+    sql_append_literal(out, table->view);
+    buffer_append_text(out, ")) AS seen\nHAVING array_agg(name ORDER BY place) <> ARRAY[");
+    for (uint32_t i = 0; i < table->seen_count; i++) {
+        buffer_append_text(out, i > 0 ? ", " : "");
+        sql_append_literal(out, table->seen[i]->name);
+    }
+    buffer_append_text(out, "]\n");
+}
+
+/* Not what IMMUTABLE means, on purpose: Postgres evaluates it once, when it makes a plan, and makes
+ * another plan when a table of the statement has been altered. */
+static void
+add_renamed(struct builder *builder)
+{
+    struct buffer text = {0};
+    struct buffer body = {0};
+    append_renamed_body(&body, builder->table);
+    append_path(&text, NULL);
+    buffer_append_text(&text, "() RETURNS pg_catalog.text\n    LANGUAGE sql IMMUTABLE\n    SET"
+                              " search_path = pg_catalog, pg_temp\n    AS ");
+    sql_append_literal(&text, buffer_string(&body));
+    buffer_append_text(&text, ";\n");
+    buffer_free(&body);
+    struct definition definition = {.what = "names",
+                                    .why = "how to read a row after columns were renamed"};
+    builder->table->renamed =
+        create_function(builder, &definition, "", sql_take(builder->arena, &text));
 }
 
 static void
-add_partition_keys(struct builder *builder)
+number_joins(struct row_table *table)
 {
-    const struct entry_table *table = builder->table->table;
-    const char **functions =
-        arena_alloc(builder->arena, (table->partition_key_count + 1) * sizeof *functions);
-    for (uint32_t i = 0; i < table->partition_key_count; i++)
-        functions[i] = add_key(builder, table->partition_keys[i]);
-    builder->table->partition_keys = functions;
+    uint32_t number = 1;
+    for (struct row_group *group = table->groups; group != NULL; group = group->next)
+        for (struct row_role *role = group->roles; role != NULL; role = role->next)
+            if (role->kind == ROLE_JOIN && role->is_proved)
+                role->number = number++;
 }
 
 void
@@ -412,12 +441,10 @@ row_function_add(struct row_table *table, struct arena *arena, struct trigger_ob
 {
     struct builder builder = {table, arena, objects};
     CHECK(table->view == NULL);
+    number_joins(table);
+    add_view(&builder);
+    add_renamed(&builder);
     for (struct row_group *group = table->groups; group != NULL; group = group->next)
         add_group(&builder, group);
     add_parents(&builder);
-    if (!table->describes)
-        return;
-    add_lookups(&builder);
-    add_partition_keys(&builder);
-    add_view(&builder);
 }

@@ -1,14 +1,19 @@
 /* The view and the functions by which the trigger functions of a table look at its rows.
  *
- * A row function is SQL over one row, or two versions of one. Postgres parses it when it is
- * created, which binds tables, columns, labels, functions and operators: a rename does not break it
- * (F91), and nobody can put another function before the one that was meant (F97). It is one
- * expression, which Postgres puts into the plans of the function that calls it. Expressions of the
- * configuration are functions of their own, resolved by its search_path; everything else is
- * resolved in pg_catalog alone.
+ * The view has the columns that are read, bound to the columns of the table and not to their names
+ * (F91). By it a trigger looks whether the version that it was called for is still the row.
  *
- * The view has the rows of the table, by which a trigger looks whether the version that it was
- * called for is still the row. It is bound likewise.
+ * A row function is SQL over one row of the view, or two versions of one. Postgres parses it when
+ * it is created, which binds columns, labels, functions and operators: nobody can put another
+ * function before the one that was meant (F97). It is one expression, which Postgres puts into the
+ * plans of the function that calls it. Expressions of the configuration are functions of their own,
+ * resolved by its search_path; everything else is resolved in pg_catalog alone. (A function that is
+ * parsed over rows of the table would make Postgres refuse to rewrite the table.)
+ *
+ * `renamed` returns NULL, or after a rename the statement that reads a row of the table, its
+ * parameter, as one of the view. Its value is a part of the plans of statements that call it.
+ *
+ * Loads have guards (guard.h) over rows of the table, whose text is parsed when it is called.
  */
 #ifndef PRODUCER_TRIGGERS_ROW_FUNCTION_H
 #define PRODUCER_TRIGGERS_ROW_FUNCTION_H

@@ -33,9 +33,8 @@ json_of(const struct row_role *role, uint32_t index, const char *row)
 {
     struct buffer source = {0};
     struct buffer json = {0};
-    const char *guard = role->entry->values[index].json_guard;
-    if (guard != NULL)
-        return memory_format("%s(%s)", guard, row);
+    if (role->json_guards[index] != NULL)
+        return memory_format("%s(%s)", role->json_guards[index], row);
     append_source(&source, role, index, row);
     row_sql_append_json(&json, &role->entry->values[index], "to_json", buffer_string(&source));
     buffer_free(&source);
@@ -248,6 +247,23 @@ concat_filter_failure(struct concat *concat, const struct row_role *role, const 
     buffer_free(&sql);
 }
 
+/* Where the filter fails for a row that goes, nobody knows whether it was in the index: it is asked
+ * for. */
+static void
+concat_ask_on_failure(struct concat *concat, const struct row_role *role, const char *row)
+{
+    struct buffer sql = {0};
+    struct concat request = {0};
+    if (role->entry->filter_guard == NULL)
+        return;
+    buffer_append_format(&sql, "CASE WHEN %s(%s) IS NULL THEN ", role->filter, row);
+    concat_request(&request, role->request);
+    concat_finish(&request, &sql);
+    buffer_append_text(&sql, " ELSE '' END");
+    concat_sql(concat, buffer_string(&sql));
+    buffer_free(&sql);
+}
+
 /* --- direct --- */
 
 static void
@@ -335,6 +351,7 @@ concat_direct_update(struct concat *concat, const struct row_role *role)
     concat_literal(&new_only, ",{\"op\": \"refresh\"}");
     concat_verdicts(concat, role, &both, &old_only, &new_only);
     concat_filter_failure(concat, role, NEW);
+    concat_ask_on_failure(concat, role, OLD);
 }
 
 /* --- join --- */
@@ -361,6 +378,7 @@ concat_join_leave(struct concat *concat, const struct row_role *role)
     else
         concat_request(&then, role->request);
     concat_if_passes(concat, role, ROW, &then, &otherwise);
+    concat_ask_on_failure(concat, role, ROW);
 }
 
 /* Both versions pass the filter. */
@@ -412,6 +430,7 @@ concat_join_update(struct concat *concat, const struct row_role *role)
     concat_each(&new_only, "add", role, NEW);
     concat_verdicts(concat, role, &both, &old_only, &new_only);
     concat_filter_failure(concat, role, NEW);
+    concat_ask_on_failure(concat, role, OLD);
 }
 
 /* --- child --- */
@@ -488,6 +507,7 @@ concat_direct_leave(struct concat *concat, const struct row_role *role)
     struct concat otherwise = {0};
     concat_direct_gone(&then, role);
     concat_if_passes(concat, role, ROW, &then, &otherwise);
+    concat_ask_on_failure(concat, role, ROW);
 }
 
 void
@@ -592,8 +612,9 @@ append_request(struct buffer *out, const struct row_role *role, const struct ent
     concat_sql(&request, buffer_string(&key));
     concat_literal(&request, "}");
     buffer_free(&key);
-    if (role->filter != NULL)
-        buffer_append_format(out, "CASE WHEN %s(%s) THEN ", role->filter, row);
+    if (role->filter != NULL) /* where it fails, nobody knows what the entities show */
+        buffer_append_format(out, "CASE WHEN %s(%s)%s THEN ", role->filter, row,
+                             role->entry->filter_guard != NULL ? " IS NOT FALSE" : "");
     if (role->foreign_key != NULL) {
         buffer_append_text(out, "CASE WHEN ");
         sql_append_column(out, row, role->foreign_key);

@@ -28,6 +28,7 @@ find_table(struct collection *collection, const struct entry_table *table, const
     **at = (struct row_table){.table = table, .outbox_schema = schema};
     (*at)->columns =
         arena_alloc(collection->arena, (table->column_count + 1) * sizeof *(*at)->columns);
+    (*at)->seen = arena_alloc(collection->arena, (table->column_count + 1) * sizeof *(*at)->seen);
     return *at;
 }
 
@@ -45,16 +46,35 @@ find_group(struct collection *collection, struct row_table *table, const char *s
     return *at;
 }
 
+/* Adds a column of the table to a list of them, once. */
+static void
+list_add(const struct entry_table_column **columns, uint32_t *count,
+         const struct entry_table *table, const char *name)
+{
+    const struct entry_table_column *column = entry_table_find(table, text_of(name));
+    CHECK(column != NULL); /* the catalogue has read it */
+    for (uint32_t i = 0; i < *count; i++)
+        if (columns[i] == column)
+            return;
+    CHECK(*count < table->column_count);
+    columns[(*count)++] = column;
+}
+
 static void
 add_column(struct row_table *table, const char *name)
 {
-    const struct entry_table_column *column = entry_table_find(table->table, text_of(name));
-    CHECK(column != NULL); /* the catalogue has read it */
-    for (uint32_t i = 0; i < table->column_count; i++)
-        if (table->columns[i] == column)
-            return;
-    CHECK(table->column_count < table->table->column_count);
-    table->columns[table->column_count++] = column;
+    list_add(table->columns, &table->column_count, table->table, name);
+    list_add(table->seen, &table->seen_count, table->table, name);
+}
+
+/* The columns by which a trigger finds the partition of a row, and the id of a parent's row. */
+static void
+add_places(struct row_table *table)
+{
+    for (uint32_t i = 0; i < table->table->partition_key_count; i++)
+        list_add(table->seen, &table->seen_count, table->table, table->table->partition_keys[i]);
+    if (table->parents != NULL && table->table->id_column != NULL)
+        list_add(table->seen, &table->seen_count, table->table, table->table->id_column);
 }
 
 static void
@@ -217,6 +237,8 @@ row_table_create(const struct entry *entries, uint32_t entry_count, struct arena
         if (entry->link_count > 0)
             add_child(&collection, entry);
     }
+    for (struct row_table *table = collection.first; table != NULL; table = table->next)
+        add_places(table);
     return collection.first;
 }
 

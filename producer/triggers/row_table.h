@@ -39,8 +39,9 @@ struct row_role {
     /* Functions of a row, by their quoted names; row_function_add() fills them. */
     const char *filter;        /* NULL: every row passes */
     const char *const *values; /* of DIRECT and JOIN, by value; NULL: the value is a column */
-    const char *lookup;        /* of a proved JOIN: the value, as the view has it */
-    uint32_t number;           /* of the value in the view, from 1 on */
+    /* Of DIRECT and JOIN, by value: the value as JSON, or the reason; NULL: it cannot fail. */
+    const char *const *json_guards;
+    uint32_t number; /* of a proved JOIN, from 1 on: of the variable that has the value */
     struct row_role *next;
 };
 
@@ -48,13 +49,12 @@ struct row_group {
     const char *slot;       /* column */
     struct row_role *roles; /* DIRECT first, CHILD last */
     bool describes;         /* a role writes values of the row itself, while it is the row */
-    /* The names of its functions, and of the columns of its view; row_function_add() fills them. */
-    const char *slot_function;
+    /* The names of its functions; row_function_add() fills them. */
     const char *enter;
     const char *leave;
     const char *update;
     const char *left; /* NULL: no join of the group is proved */
-    uint32_t number;  /* from 1 on; of the slot in the view */
+    uint32_t number;  /* from 1 on; of the variables that have the slot */
     struct row_group *next;
 };
 
@@ -65,12 +65,14 @@ struct row_table {
     struct row_role *parents;
     const struct entry_table_column **columns; /* that a role reads, each once */
     uint32_t column_count;
-    bool describes;   /* a group does */
-    const char *view; /* quoted; NULL without such a group; row_function_add() fills what follows */
-    const char *keys; /* NULL without parents, as `moves` */
+    bool describes; /* a group does */
+    /* The columns of its view, each once: those that a role reads, and those that find a row. */
+    const struct entry_table_column **seen;
+    uint32_t seen_count;
+    const char *view;    /* quoted; row_function_add() fills what follows */
+    const char *renamed; /* function */
+    const char *keys;    /* NULL without parents, as `moves` */
     const char *moves;
-    const char *id; /* of the source of requests; NULL: the table has no key of one integer */
-    const char **partition_keys; /* functions */
     struct row_table *next;
 };
 

@@ -14,7 +14,8 @@ LABELS = {"'calm'": "'quiet'", "'wild'": "'loud'"}
 def renames(rng, application):
     """The statements of one random change."""
     kinds = [rename_column] * 3
-    kinds += [rename_table, rename_schema, rename_label, drop_column, swap_table]
+    kinds += [exchange_names, rename_table, rename_schema, rename_label, drop_column, swap_table,
+              rewrite_table]
     found = None
     while not found:
         found = rng.choice(kinds)(rng, application)
@@ -26,6 +27,23 @@ def rename_column(rng, application):
     column = rng.choice(table.columns)
     old, column.name = column.name, f"{column.name}_2"
     return [f"ALTER TABLE {table.sql} RENAME COLUMN {quote(old)} TO {quote(column.name)}"]
+
+
+def exchange_names(rng, application):
+    table = rng.choice(application.tables)
+    if len(table.columns) < 2:
+        return None
+    one, other = rng.sample(table.columns, 2)
+    renames = [(one.name, "aside"), (other.name, one.name), ("aside", other.name)]
+    one.name, other.name = other.name, one.name
+    return [f"ALTER TABLE {table.sql} RENAME COLUMN {quote(old)} TO {quote(new)}"
+            for old, new in renames]
+
+
+def rewrite_table(rng, application):
+    table = rng.choice(application.tables)
+    return [f"ALTER TABLE {table.sql} ADD COLUMN IF NOT EXISTS dice float DEFAULT random()",
+            f"ALTER TABLE {table.sql} ALTER COLUMN dice TYPE text"]
 
 
 def rename_table(rng, application):

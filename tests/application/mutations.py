@@ -34,13 +34,12 @@ class Mutation:
     options: tuple = ()
 
 
-STALE = """    if (group->describes) {
-        struct buffer condition = {0};"""
+STALE = 'append_choice(out, group, "_is_row", call, "        ");'
 CHILD_MOVES = """    buffer_append_text(&sql, "CASE WHEN ");
     append_named_change(&sql, table, text_of(role->foreign_key));
     buffer_append_text(&sql, " THEN ");"""
-INSERT_BEGIN = """    append_slots(out, table, "_new", "NEW");
-    buffer_append_text(out, "BEGIN\\n");"""
+INSERT_BEGIN = "    append_versions(out, table, NULL, &new_version);"
+READ_RENAMED = "    append_readings(out, table, old, new, true);"
 MUTATIONS = {
     "F85": Mutation(
         "an updated row describes itself when it is not the row any more", BODY,
@@ -48,7 +47,7 @@ MUTATIONS = {
         "triggers,writers"),
     "F85-insert": Mutation(
         "an inserted row describes itself when it is not the row any more", BODY,
-        STALE, STALE.replace("group->describes", "group->describes && false"),
+        STALE, STALE.replace('"_is_row"', '"true"'),
         "triggers,writers"),
     "F86": Mutation(
         "a child that moves to another parent does not ask", OPS,
@@ -58,6 +57,9 @@ MUTATIONS = {
         "a child that is inserted does not ask", OPS,
         'buffer_append_text(&sql, " IS NULL THEN \'\' ELSE ");',
         'buffer_append_text(&sql, " IS NULL OR true THEN \'\' ELSE ");', "parents,several,loose"),
+    "F91": Mutation(
+        "renamed columns are read by their old names", BODY, READ_RENAMED,
+        READ_RENAMED.replace("true", "false"), "ddl"),
     "F92": Mutation(
         "texts are compared by their own collation", OPS,
         'column->identity == IDENTITY_TEXT ? " COLLATE pg_catalog.\\"C\\"" : ""',
@@ -87,7 +89,7 @@ MUTATIONS = {
         "maintenance,partitions,duplicates"),
     "F123": Mutation(
         "a trigger of ours takes a lock", BODY, INSERT_BEGIN,
-        INSERT_BEGIN.replace("BEGIN\\n", "BEGIN\\n    PERFORM pg_advisory_xact_lock(1);\\n"),
+        INSERT_BEGIN + 'buffer_append_text(out, "PERFORM pg_advisory_xact_lock(1);\\n");',
         "parents,several"),
     "F124": Mutation(
         "a value leaves a join that is not unique by `remove`", OPS,

@@ -348,6 +348,23 @@ class Joins(CommittedRow):
         self.execute("UPDATE item SET id = 4 WHERE id = 7")
         self.check({1: {"level": 2, "tags": [5]}, 4: {"level": 4, "tags": [6]}})
 
+    def test_l11_no_foreign_key_acts_in_the_replication_role_replica(self):
+        """There, rows of a join outlive an item that is deleted and inserted again, although their
+        foreign key would have deleted them."""
+        self.begin("""
+            CREATE TABLE item (id bigint PRIMARY KEY, level int);
+            CREATE TABLE item_tag (item bigint REFERENCES item ON DELETE CASCADE, tag int,
+                PRIMARY KEY (item, tag))
+            """, TAG_TRIGGERS)
+        self.execute("INSERT INTO item VALUES (4, 1), (5, 1)")
+        self.execute("INSERT INTO item_tag VALUES (4, 5), (5, 6)")
+        replica = self.session()
+        replica.execute("SET session_replication_role = replica")
+        replica.execute("DELETE FROM item")
+        replica.execute("INSERT INTO item VALUES (4, 2)")
+        replica.commit()
+        self.check({4: {"level": 2, "tags": [5]}})
+
     def test_l11_a_deferrable_key_proves_nothing(self):
         """A row comes while the one that it replaces is there, which is deleted later."""
         self.begin(ITEM.replace("PRIMARY KEY", "PRIMARY KEY DEFERRABLE INITIALLY DEFERRED"),
@@ -432,6 +449,55 @@ class Names(CommittedRow):
         self.assertEqual({n: {k: v for k, v in fields.items() if v not in (None, [])}
                           for n, fields in found.items()}, wanted)
 
+    def test_f91_names_are_exchanged(self):
+        """The name of a tracked column goes to another column: between two statements, inside of a
+        transaction, and after the snapshot of a transaction that writes afterwards."""
+        self.begin("""
+            CREATE TABLE item (id bigint, spare int, level int, other int, name text,
+                PRIMARY KEY (id, other)) PARTITION BY RANGE (other);
+            CREATE TABLE item_low PARTITION OF item FOR VALUES FROM (0) TO (50);
+            CREATE TABLE item_high (other int NOT NULL, name text, level int, spare int,
+                id bigint NOT NULL);
+            ALTER TABLE item ATTACH PARTITION item_high FOR VALUES FROM (50) TO (100)
+            """, ITEM_TRIGGERS)
+        older = self.session()
+        older.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        older.execute("SELECT * FROM pg_class")
+        insert = "INSERT INTO item (id, level, other, name) VALUES (%s, %s, %s, 'a')"
+        self.execute(insert, [1, 10, 1])
+        self.execute(insert, [2, 20, 60])
+        self.check({1: {"level": 10, "name": "a"}, 2: {"level": 20, "name": "a"}})
+        exchange = """ALTER TABLE item DROP COLUMN IF EXISTS spare;
+            ALTER TABLE item RENAME COLUMN level TO aside;
+            ALTER TABLE item RENAME COLUMN other TO level;
+            ALTER TABLE item RENAME COLUMN aside TO other"""
+        with self.connection.transaction():
+            self.execute("UPDATE item SET level = 11 WHERE id = 1")
+            self.execute(exchange)
+            self.execute("UPDATE item SET other = 21 WHERE id = 2")
+        self.execute("UPDATE item SET other = other + 1")
+        older.execute("INSERT INTO item (id, other, level) VALUES (3, 30, 3), (4, 40, 64)")
+        older.commit()
+        self.execute("DELETE FROM item WHERE id = 4; UPDATE item SET id = 5, other = 13,"
+                     " level = 61, name = 'b' WHERE id = 1")
+        self.assertEqual(self.entities(*range(1, 10)), {
+            5: {"level": 13, "name": "b"}, 2: {"level": 22, "name": "a"},
+            3: {"level": 30}})
+        self.execute(exchange)
+        self.execute("UPDATE item SET level = level + 100, name = other")
+        self.check({5: {"level": 113, "name": "61"}, 2: {"level": 122, "name": "60"},
+                    3: {"level": 130, "name": "3"}})
+
+    def test_l12_a_table_is_rewritten(self):
+        """An ALTER TABLE that rewrites a table with triggers of ours succeeds as without them."""
+        self.begin(POST, POST_TRIGGERS.replace("ENTRY", ENTRIES["per_row"]))
+        self.execute("INSERT INTO post VALUES (1, 10); INSERT INTO image VALUES (1, 1), (2, 1)")
+        for table in ["post", "image"]:
+            self.execute(f"ALTER TABLE {table} ADD COLUMN dice float DEFAULT random()")
+            self.execute(f"ALTER TABLE {table} ALTER COLUMN dice TYPE text")
+        self.execute("UPDATE post SET rank = 11; DELETE FROM image WHERE id = 2")
+        self.check({1: {"post_id": 1, "rank": 11}})
+
     def test_f91_a_column_is_dropped(self):
         """DROP COLUMN of a column that is read is refused; with CASCADE the application's writes go
         on, and `diff` says that the triggers are gone. Other columns may be dropped."""
@@ -469,8 +535,8 @@ class Names(CommittedRow):
 
     def test_f98_columns_have_our_names(self):
         """Columns with the names of everything that the generated functions use."""
-        names = ["_ops", "_left", "_old1", "_new1", "_is_row", "_row", "_old", "_new", "_s1", "_v1",
-                 "_k1", "entity_id", "ops", "new", "old", "tg_op", "_list", "found"]
+        names = ["_ops", "_left", "_old1", "_new1", "_is_row", "_row", "_old", "_new", "_renamed",
+                 "_value1", "_key1", "trigger", "entity_id", "ops", "new", "old", "tg_op", "found"]
         columns = "".join(f', "{name}" int' for name in names)
         self.begin(f"CREATE TABLE item (id bigint PRIMARY KEY{columns});"
                    f"CREATE TABLE item_tag (item bigint, tag int{columns}, UNIQUE (item, tag))",
@@ -481,7 +547,7 @@ class Names(CommittedRow):
         self.execute(f"INSERT INTO item VALUES (1, {values}), (2, {values})")
         self.execute("INSERT INTO item_tag VALUES (1, 5), (1, 6), (2, 7)")
         self.execute('UPDATE item SET _ops = 2, "new" = 2')
-        self.execute("UPDATE item_tag SET tag = 8, _v1 = 3 WHERE tag = 6")
+        self.execute("UPDATE item_tag SET tag = 8, _value1 = 3 WHERE tag = 6")
         self.execute("DELETE FROM item_tag WHERE tag = 7")
         level = len(names) + 2
         self.check({1: {"level": level, "tags": [5, 8]}, 2: {"level": level}})

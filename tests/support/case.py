@@ -8,7 +8,6 @@ BITDEX_SECONDS makes its loads longer.
 import os
 import pathlib
 import random
-import re
 import shutil
 import time
 import unittest
@@ -116,24 +115,6 @@ class GalleryCase(unittest.TestCase):
                 break
             self.kafka.resume()
             self.assertLess(time.monotonic(), deadline, "sends nothing")
-
-    def print_row_functions(self, table):
-        """The statements that create the functions over rows of that table."""
-        printed = self.pipeline.producer.command("triggers", "print").stdout
-        row = rf'CREATE FUNCTION [^(]*\((_row|_old) "public"."{table}"'
-        return "\n".join("-- " + section for section in re.split("^-- ", printed, flags=re.M)
-                         if re.search(row, section))
-
-    @staticmethod
-    def rewrite(connection, table, functions, statement):
-        """Executes a statement that rewrites a table. Newer versions of Postgres refuse it while
-        functions read the row type, so they are created again by it, in one transaction."""
-        connection.execute(f"""DO $$ DECLARE _function text; BEGIN
-            FOR _function IN SELECT oid::regprocedure::text FROM pg_proc
-                WHERE '"{table}"'::regtype::oid = ANY (proargtypes::oid[])
-            LOOP EXECUTE 'DROP FUNCTION IF EXISTS ' || _function || ' CASCADE'; END LOOP; END $$""")
-        connection.execute(statement)
-        connection.execute(functions)
 
     def spare_producer(self):
         """A second producer of the same name, not started."""
