@@ -1,5 +1,5 @@
-/* What a generated function does with one changed row. It reads the versions of the row into rows of
- * the view, whose columns keep their names when those of the table change (F91). Then, for each
+/* What a generated function does with one changed row. It reads the versions of the row into rows
+ * of the view, whose columns keep their names when those of the table change (F91). Then, for each
  * group of roles with one slot:
  *
  *     INSERT   the entity gets what the row says

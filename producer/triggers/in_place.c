@@ -70,8 +70,8 @@ enum {
     "SELECT CASE prorettype WHEN 'trigger'::regtype::oid THEN 2 ELSE 1 END," \
     " coalesce(CASE prorettype WHEN 'trigger'::regtype::oid THEN (SELECT CASE WHEN count(DISTINCT" \
     "  " ROOT("tgrelid") ") = 1 THEN min(" TABLE(ROOT("tgrelid")) ") END FROM pg_trigger" \
-    "  WHERE tgfoid = pg_proc.oid AND tgparentid = '0') ELSE (SELECT coalesce(" VIEWED("typrelid") ", " \
-    TABLE(ROOT("typrelid")) ")" \
+    "  WHERE tgfoid = pg_proc.oid AND tgparentid = '0') ELSE (SELECT coalesce(" \
+    VIEWED("typrelid") ", " TABLE(ROOT("typrelid")) ")" \
     "  FROM pg_type WHERE pg_type.oid = proargtypes[0] AND typrelid <> '0') END, '')," \
     " proname, 'FUNCTION ' || " SCHEMA("pronamespace") " || '.' || " QUOTED("proname") \
     "  || '(' || coalesce((SELECT string_agg(" SCHEMA("typnamespace") " || '.' || " \

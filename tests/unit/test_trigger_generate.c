@@ -794,7 +794,7 @@ test_F97_only_expressions_are_resolved_outside_of_pg_catalog(void **state)
     arena_free(&arena);
 }
 
-/* A column is a field of a row, or of the view in a query; the variables of a query are qualified. */
+/* A column is a field of a row, or of the view in a query; variables of a query are qualified. */
 static void
 test_F98_a_column_is_no_variable(void **state)
 {
