@@ -120,35 +120,46 @@ row_sql_append_form(struct buffer *out, const struct entry_value *value, const c
         append_form(out, value->form, source);
 }
 
-/* The condition that no op takes the value; NULL: every op does. */
-static const char *
-refusal_of(const struct entry_value *value, const char **reason)
+/* The condition that no op takes the value because its text is too long, where that is certain. The
+ * whole row would be too large (F89). A stored value of less than 2,000 bytes, compressed or not, is
+ * no longer than that. */
+static void
+append_long_text(struct buffer *out, const struct entry_value *value, const char *source)
 {
     static const char *const texts[] = {"text", "character varying", "character"};
-    *reason = "a time that is infinite";
-    if (value->form == FORM_SECONDS)
-        return "IN ('infinity', '-infinity')";
-    *reason = "a string longer than 65536 bytes";
+    if (value->form == FORM_TEXT)
+        buffer_append_format(out, "pg_column_size(%s) > 2000 AND octet_length(%s::text) > 65536",
+                             source, source);
+    if (value->form == FORM_JSON)
+        buffer_append_format(out,
+                             "pg_column_size(%s) > 2000 AND octet_length(%s::text) > CASE"
+                             " %s_typeof(%s) WHEN 'object' THEN 65536 WHEN 'string' THEN 393218"
+                             " ELSE 2147483647 END",
+                             source, source,
+                             strcmp(value->type_name, "json") == 0 ? "json" : "jsonb", source);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (value->form == FORM_PLAIN && strcmp(value->type_name, texts[i]) == 0)
-            return "> 65536";
-    return NULL;
+            buffer_append_format(out, "octet_length(%s) > 65536", source);
 }
 
 void
 row_sql_append_json(struct buffer *out, const struct entry_value *value, const char *to_json,
                     const char *source)
 {
-    const char *reason;
-    const char *refusal = refusal_of(value, &reason);
+    struct buffer refusal = {0};
     bool is_time = value->form == FORM_SECONDS;
-    if (refusal != NULL)
-        buffer_append_format(out, "CASE WHEN %s%s%s %s THEN '{\"invalid\": \"%s\"}' ELSE ",
-                             is_time ? "" : "octet_length(", source, is_time ? "" : ")", refusal,
-                             reason);
+    if (is_time)
+        buffer_append_format(&refusal, "%s IN ('infinity', '-infinity')", source);
+    else
+        append_long_text(&refusal, value, source);
+    if (refusal.bytes > 0)
+        buffer_append_format(
+            out, "CASE WHEN %s THEN '{\"invalid\": \"%s\"}' ELSE ", buffer_string(&refusal),
+            is_time ? "a time that is infinite" : "a string longer than 65536 bytes");
     buffer_append_format(out, "%s(", is_time ? "" : to_json);
     row_sql_append_form(out, value, source);
-    buffer_append_text(out, refusal != NULL ? ")::text END" : ")::text");
+    buffer_append_text(out, refusal.bytes > 0 ? ")::text END" : ")::text");
+    buffer_free(&refusal);
 }
 
 void

@@ -49,6 +49,8 @@ LOST = [
     ("bools", "'{true,false}'", "item 0"),
     ("prices", "'{1.5}'", "item 0"),
     ("name", "repeat('x', 65537)", "longer than 65536 bytes"),
+    ("doc", """('{"a": "' || repeat('x', 3000000) || '"}')::json""", "longer than 65536 bytes"),
+    ("plain", "to_jsonb(repeat('x', 3000000))", "longer than 65536 bytes"),
     ("seen", "'infinity'", "a time that is infinite"),
     ("seen", "'-infinity'", "a time that is infinite"),
     ("price", "1e400", "beyond the range of floats"),
