@@ -120,9 +120,9 @@ row_sql_append_form(struct buffer *out, const struct entry_value *value, const c
         append_form(out, value->form, source);
 }
 
-/* The condition that no op takes the value because its text is too long, where that is certain. The
- * whole row would be too large (F89). A stored value of less than 2,000 bytes, compressed or not, is
- * no longer than that. */
+/* The condition that no op takes the value because its text is too long, where that is certain: the
+ * whole row would be too large (F89). A value that is stored in less than 2,000 bytes has no such
+ * text, compressed or not. */
 static void
 append_long_text(struct buffer *out, const struct entry_value *value, const char *source)
 {
