@@ -26,7 +26,7 @@ import servers
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("BITDEX_BUILD", ROOT / "build" / "release"))
-WAIT_S = 120
+WAIT_S = 240  # nothing takes so long, on a slow machine either
 
 
 class PipelineError(Exception):
@@ -41,7 +41,7 @@ class Api:
     """JSON over one persistent connection. Not thread-safe."""
 
     def __init__(self, port):
-        self._connection = http.client.HTTPConnection(servers.LOOPBACK, port, timeout=30)
+        self._connection = http.client.HTTPConnection(servers.LOOPBACK, port, timeout=60)
 
     def call(self, path, body=None):
         """(status, decoded answer); an answer that is not JSON is returned as text."""
@@ -164,7 +164,7 @@ class Program:
         process = self._process  # another thread may set it to None
         return process is not None and process.poll() is None
 
-    def stop(self, timeout_s=60):
+    def stop(self, timeout_s=120):
         """Asks the program to stop (SIGTERM); returns its exit code."""
         if self._process is None:
             return None
@@ -176,12 +176,12 @@ class Program:
         self.api.close()
         if self._process is not None:
             self._process.kill()
-            self.wait(60)
+            self.wait()
 
     def signal(self, number):
         self._process.send_signal(number)
 
-    def wait(self, timeout_s=60):
+    def wait(self, timeout_s=120):
         """Waits until the program has exited; returns its exit code."""
         try:
             code = self._process.wait(timeout_s)

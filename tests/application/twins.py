@@ -137,7 +137,7 @@ class Twins:
         compare.check(self.indexed, application, PATIENCE_S if patient else 0)
 
 
-PATIENCE_S = 40
+PATIENCE_S = 120
 NUMBERS = itertools.count(1)
 
 

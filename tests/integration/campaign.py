@@ -40,7 +40,7 @@ SYNCHRONOUS = {"on": 2, "off": 2}  # {synchronous_commit: how many processes of 
 THREADS = 10  # of each process
 PAUSE_S = 1.5  # of a writer after each transaction; servers that start need the cores as well
 REFRESH_PAUSE_S = 0.5  # of the thread of each process that asks for refreshes
-ARRIVE_S = 120
+ARRIVE_S = 240
 # A deck of kills: each kind is drawn as often as it is listed before the deck is shuffled again.
 KINDS = """
     producer_killed producer_killed producer_killed producer_killed_twice

@@ -120,6 +120,7 @@ class Consumers:
         for member in group.members:
             self._stop(member)
         group.replay()
+        self.positions.forget_committed(group)
         for member in group.members:
             member.start(wait=False)
 

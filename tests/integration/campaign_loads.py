@@ -65,7 +65,7 @@ class Loads:
         """Cancels what has not ended, and waits for its end."""
         for job in self.unfinished(self.jobs()):
             self._cancel(job)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while self.unfinished(self.jobs()):
             assert time.monotonic() < deadline, f"loads do not end: {self.jobs()[-5:]}"
             time.sleep(0.2)
@@ -155,7 +155,7 @@ class Loads:
             if kill:
                 command.kill()
             producer.start(wait=False)
-            command.wait(120)
+            command.wait(300)
         finally:
             command.kill()
             command.stdout.close()

@@ -265,7 +265,7 @@ class Checkpoints(CheckpointCase):
             )
 
     def wait_until_left(self, client, group):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while client.describe_consumer_groups([group])[group].result(30).members:
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.2)

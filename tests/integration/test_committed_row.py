@@ -57,12 +57,12 @@ class CommittedRow(GalleryCase):
             f"    - {{ name: {name}, field_type: {kind} }}\n" for name, kind in FIELDS.items()
             if name in triggers)
         self.create_schema(schema, f"{triggers}\nindex_config:\n  filter_fields:\n{fields}")
-        self.execute("SET lock_timeout = '2s'")
+        self.execute("SET lock_timeout = '60s'")
         self.pipeline.start()
 
     def session(self):
-        """A session of another transaction. It waits for no lock for long."""
-        connection = self.pipeline.connect(options="-c lock_timeout=2s")
+        """A session of another transaction. It does not wait for ever for a lock of ours."""
+        connection = self.pipeline.connect(options="-c lock_timeout=60s")
         self.addCleanup(connection.close)
         return connection
 

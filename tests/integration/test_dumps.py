@@ -214,14 +214,12 @@ class Loads(test_load.LoadCase):
         """While a load is interrupted its dumps are neither complete nor failed; a cancelled load
         has failed in every registry, and the next one is complete."""
         self.create_full_tables()
-        text = self.pipeline.config.read_text()
-        self.pipeline.config.write_text(
-            text.replace("producer: {", "producer: { load: { share: 0.002 },", 1))
+        self.set_share(0.002)
         self.pipeline.start()
         self.queue()
-        self.wait_until_begun()
+        self.wait_until_at(0)
         self.producer.kill()
-        self.pipeline.config.write_text(text)
+        self.set_share(0.2)
         self.pipeline.consumer.kill()
         self.pipeline.consumer.start()
         self.pipeline.consumer.wait_until(

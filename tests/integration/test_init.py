@@ -25,7 +25,7 @@ INSERT = """INSERT INTO "BitdexOps" (entity_id, ops) VALUES (%s, '[{"op": "alive
 
 
 class Writer(threading.Thread):
-    """Inserts ops rows as the application did before. A statement that waits for 20 s fails."""
+    """Inserts ops rows as the application did before. A statement that waits for 60 s fails."""
 
     def __init__(self, dsn, entity):
         super().__init__(daemon=True)
@@ -37,7 +37,7 @@ class Writer(threading.Thread):
 
     def run(self):
         try:
-            options = "-c statement_timeout=20s"
+            options = "-c statement_timeout=60s"
             with psycopg.connect(self._dsn, autocommit=True, options=options) as connection:
                 while not self._end.wait(0.005):
                     connection.execute(INSERT, (self._entity,))

@@ -4,6 +4,7 @@ The ids of images are sparse, so that few of them make several chunks.
 """
 
 import json
+import re
 import signal
 import time
 
@@ -83,12 +84,18 @@ class LoadCase(GalleryCase):
             self.assertLess(time.monotonic(), deadline, (what, jobs, self.producer.log_tail()))
             time.sleep(0.05)
 
-    def wait_until_begun(self):
-        """Waits until the newest job has sent a chunk. A command that lists it would take as long
-        as some chunks."""
-        self.producer.wait_until(lambda: self.execute("""SELECT FROM bitdex_jobs
-            WHERE next_id > 0 AND id = (SELECT max(id) FROM bitdex_jobs)""").rowcount > 0,
-            "does not begin")
+    def set_share(self, share):
+        """The share of its time that a producer which is started from now on spends on jobs."""
+        text = re.sub(r" load: \{ share: \S+ \},", "", self.pipeline.config.read_text())
+        self.pipeline.config.write_text(
+            text.replace("producer: {", f"producer: {{ load: {{ share: {share} }},", 1))
+
+    def wait_until_at(self, place):
+        """Waits until the newest job has sent what is before and at that id. A command that shows
+        it would take as long as some chunks."""
+        self.producer.wait_until(lambda: self.execute(f"""SELECT FROM bitdex_jobs WHERE
+            next_id > {place} AND id = (SELECT max(id) FROM bitdex_jobs)""").rowcount > 0,
+            "does not move on")
 
     def wait_for_end(self):
         return self.wait_for_job(
@@ -157,18 +164,20 @@ class Load(LoadCase):
         """Rows change, are deleted and created again while a load runs; the producer is killed
         twice in it. The same command continues the job, and the index is equal."""
         self.create_full_tables()
+        self.set_share(0.02)
         self.pipeline.start()
         with self.writers(4, pause_s=0.01):
             job = self.queue()
-            for n in range(2):
-                self.wait_for_job(
-                    lambda job, n=n: job["next_id"] > n * 40_000 or job["state"] == "done",
-                    "does not move on",
-                )
+            for place in (0, 40_000):
+                self.wait_until_at(place)
+                self.producer.signal(signal.SIGSTOP)  # it would end the job meanwhile
+                self.assertEqual(self.queue(), job)
                 self.producer.kill()
                 self.producer.start()
-            done = self.producer.command("load", "--json")
-            self.assertEqual(json.loads(done.stdout)["id"], job)
+            self.producer.stop()
+            self.set_share(0.2)
+            self.producer.start()
+            self.wait_for_end()
         self.check_complete()
         self.assertEqual([job["state"] for job in self.loads()], ["done"])
 
@@ -177,10 +186,12 @@ class Load(LoadCase):
         self.create_full_tables()
         self.pipeline.start()
         with self.writers(2, pause_s=0.02):
+            self.producer.signal(signal.SIGSTOP)  # it would end one before the next is requested
             first = self.queue("--range", ":60000")
             second = self.queue("--range", "40000:")
             self.assertEqual(self.queue("--range", "0:60000"), first)
             self.assertNotEqual(first, second)
+            self.producer.signal(signal.SIGCONT)
             self.producer.command("load", "--table", "Model")
         self.wait_for_end()
         self.assertEqual({job["state"] for job in self.jobs()}, {"done"})
@@ -293,7 +304,7 @@ class Load(LoadCase):
         self.create_full_tables()
         self.pipeline.start()
         self.queue()
-        self.wait_until_begun()
+        self.wait_until_at(0)
         self.execute("""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
             WHERE datname = current_database() AND application_name LIKE 'bitdex-producer load%'""")
         self.assertEqual(self.wait_for_end()["state"], "done")
@@ -365,7 +376,7 @@ class Locks(LoadCase):
         self.create_full_tables()
         self.pipeline.start()
         self.queue()
-        self.wait_until_begun()
+        self.wait_until_at(0)
         altering = self.lock('LOCK TABLE "ImageTool" IN ACCESS EXCLUSIVE MODE')
         altering.execute('ALTER TABLE "ImageTool" ADD COLUMN dice float DEFAULT random()')
         self.wait_until_locked()
@@ -409,7 +420,7 @@ class SlowLoad(LoadCase):
         self.producer.command("jobs", "cancel", str(queued))
         self.assertEqual(self.job(queued)["state"], "cancelled")
         self.producer.command("jobs", "cancel", str(running))
-        self.assertEqual(waiting.wait(60), 1)
+        self.assertEqual(waiting.wait(120), 1)
         self.assertEqual(self.job(running)["state"], "cancelled")
         self.pipeline.wait_until_fresh()
         marks = [(mark["kind"], mark["job"]) for mark in self.read_events()["bitdex.Job"]]
@@ -426,7 +437,7 @@ class SlowLoad(LoadCase):
         self.addCleanup(waiting.kill)
         self.wait_for_job(lambda job: job["state"] == "running", "does not begin")
         waiting.send_signal(signal.SIGINT)
-        self.assertEqual(waiting.wait(60), 1)
+        self.assertEqual(waiting.wait(120), 1)
         self.assertEqual(self.jobs()[-1]["state"], "running")
         self.assertEqual(self.producer.stop(), 0)
         self.producer.command("load")

@@ -182,7 +182,7 @@ class Poison(GalleryCase):
         client = confluent_kafka.Consumer({
             "bootstrap.servers": self.pipeline.kafka, "group.id": self.pipeline.name,
         })
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while True:
             try:
                 client.commit(offsets=[place], asynchronous=False)

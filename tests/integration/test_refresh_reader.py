@@ -126,7 +126,7 @@ class RefreshReader(GalleryCase):
         self.execute(f"""INSERT INTO image (id, post_id, width)
             SELECT n, 1, 1 FROM generate_series({IMAGES + 1}, {IMAGES + CHILDREN}) AS n""")
         self.execute("UPDATE post SET rank = 20 + id, pace = 30 + id")
-        self.pipeline.wait_until_fresh(timeout_s=180)
+        self.pipeline.wait_until_fresh()
         self.silently("UPDATE post SET rank = 100 + id")
         self.ask(0, refreshes.parent("post.rank", 1), refreshes.parent("post.rank", 2))
         self.ask(7, refreshes.child("post.rank"))

@@ -618,7 +618,7 @@ class Races(TriggerCase):
         """Runs `first` in a transaction, `second` in another one meanwhile, which does not wait."""
         with self.pipeline.connect(autocommit=True) as other, self.connection.transaction():
             self.execute(first)
-            other.execute("SET lock_timeout = '1s'")
+            other.execute("SET lock_timeout = '30s'")
             other.execute(second)
 
     def test_f32_late_children(self):

@@ -245,7 +245,7 @@ class OtherMember:
             "enable.auto.commit": False,
         })
         self.consumer.subscribe([pipeline.topic])
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not self.consumer.assignment():
             self.consumer.poll(0.2)
             assert time.monotonic() < deadline, "no partition is assigned"

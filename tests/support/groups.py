@@ -262,6 +262,14 @@ class Positions:
                     for status in partitions.values():
                         self._check(identity, status, committed[status["partition"]])
 
+    def forget_committed(self, group):
+        """Is called when the offsets of the group are reset: its members commit lower ones. A
+        rebuild may begin and end between two checks."""
+        identities = {member.identity for member in group.members}
+        for key in list(self._highest):
+            if key[0] in identities and key[2] == "committed":
+                del self._highest[key]
+
     def _note_committers(self, group, committed):
         for partition, (_, identity) in committed.items():
             turns = self.committers.setdefault((group, partition), [])
@@ -333,7 +341,7 @@ class Rebalancing:
         first, second = self._members
         owned = []
         first.subscribe([topic], on_assign=lambda _, partitions: owned.extend(partitions))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not owned:
             assert time.monotonic() < deadline, f"no partition of {topic} is assigned"
             first.poll(0.2)

@@ -157,7 +157,7 @@ def delete(bootstrap, topic):
     """Deletes the topic; returns when the broker does not list it any more."""
     client = admin.AdminClient({"bootstrap.servers": bootstrap})
     client.delete_topics([topic])[topic].result(30)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while topic in client.list_topics(timeout=30).topics:
         assert time.monotonic() < deadline, f"topic {topic} stays"
         time.sleep(0.05)

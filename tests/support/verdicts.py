@@ -1,7 +1,5 @@
 """Jobs of verify and check, and what the consumers say of them."""
 
-WAIT_S = 120
-
 
 def queue(connection, kind="verify", ranges=None, fields=None):
     """The id of a new job of the producer that is called default."""
@@ -23,7 +21,7 @@ def wait(pipeline, connection, job):
         partitions = pipeline.api.get("/api/indexes/gallery/verify")["partitions"]
         return state == "done" and all(p["tick"] >= tick for p in partitions)
 
-    pipeline.consumer.wait_until(is_done, f"does not finish job {job}", WAIT_S)
+    pipeline.consumer.wait_until(is_done, f"does not finish job {job}")
 
 
 def read(pipeline, job):

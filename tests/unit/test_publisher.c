@@ -11,7 +11,7 @@
 #include "producer/sink/publisher.h"
 #include "tests/support/mock_cluster.h"
 
-enum { PARTITIONS = 3, MESSAGE_BYTES_MAX = 2000, WAIT_S = 20 };
+enum { PARTITIONS = 3, MESSAGE_BYTES_MAX = 2000, WAIT_S = 60 };
 
 static int topics_made;
 
