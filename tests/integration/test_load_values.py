@@ -6,7 +6,7 @@ import unittest
 import index
 import refreshes
 import verdicts
-from case import SEED, GalleryCase
+from case import QUICK, SEED, GalleryCase
 
 IMAGES = 120
 ROUNDS = 4
@@ -106,6 +106,8 @@ SETTINGS = [
 
 
 class LoadValues(GalleryCase):
+    sections = QUICK
+
     def setUp(self):
         super().setUp()
         fields = "".join(

@@ -4,7 +4,7 @@ import json
 import unittest
 
 import verdicts
-from case import GalleryCase
+from case import QUICK, GalleryCase
 
 SCHEMA = """
 CREATE TABLE item (id bigint PRIMARY KEY, price numeric, rating double precision, stock int);
@@ -42,6 +42,8 @@ PRICES = {
 
 
 class Scale(GalleryCase):
+    sections = QUICK
+
     def setUp(self):
         super().setUp()
         self.create_schema(SCHEMA, TRIGGERS)

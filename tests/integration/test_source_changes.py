@@ -11,7 +11,7 @@ import unittest
 
 import psycopg
 import topic
-from case import GalleryCase
+from case import QUICK, GalleryCase
 
 SCHEMA = """
 CREATE TYPE kind AS ENUM ('new', 'old');
@@ -57,13 +57,14 @@ FIELDS = {"item": {"", "level", "kind", "post", "spare"}, "item_tag": {"tags"}, 
 
 
 class SourceChangesCase(GalleryCase):
+    sections = QUICK
+
     def setUp(self):
         super().setUp()
         self.create_schema(SCHEMA, CONFIG)
         text = self.pipeline.config.read_text()
         self.pipeline.config.write_text(
-            text.replace("producer: {", f"producer: {{ watch_interval_ms: {WATCH_MS},"
-                         " load: { share: 1 },"))
+            text.replace("producer: {", f"producer: {{ watch_interval_ms: {WATCH_MS},"))
         self.producer = self.pipeline.producer
         self.pipeline.start()
         self.producer.command("load")

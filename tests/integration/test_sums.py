@@ -4,7 +4,7 @@ import random
 import unittest
 
 import verdicts
-from case import SEED, GalleryCase
+from case import QUICK, SEED, GalleryCase
 
 IMAGES = 400
 FAR = 3_000_000  # ids after a gap of several units
@@ -82,6 +82,8 @@ VALUES = {
 
 
 class Sums(GalleryCase):
+    sections = QUICK
+
     def setUp(self):
         super().setUp()
         self.create_schema(SCHEMA, TRIGGERS)

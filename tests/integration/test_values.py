@@ -6,7 +6,7 @@ import json
 import unittest
 from datetime import datetime
 
-from case import GalleryCase
+from case import QUICK, GalleryCase
 
 SCHEMA = """
 CREATE DOMAIN rank AS integer;
@@ -110,6 +110,7 @@ index_config:
 
 
 class Values(GalleryCase):
+    sections = QUICK
     settings = {}
 
     def setUp(self):

@@ -79,6 +79,8 @@ class VerifyCase(LoadCase):
 
 
 class Verify(VerifyCase):
+    load = {"share": 1}
+
     def test_equal(self):
         """A loaded index is equal; what cannot be compared is listed, and fails with --strict."""
         self.start_loaded()
@@ -273,6 +275,8 @@ def serve(answer):
 
 class UnknownCase(VerifyCase):
     """What is not known is never equal."""
+
+    load = {"share": 1}
 
     def check_unknown(self, *options, part):
         (found,) = self.verify("--timeout", "3", *options, code=1)["passes"]

@@ -20,6 +20,10 @@ SEED = int(os.environ.get("BITDEX_SEED", random.randrange(1 << 32)))
 SECONDS = float(os.environ.get("BITDEX_SECONDS", 5))
 
 
+# Loads and verifies make no pauses.
+QUICK = {"producer": {"load": {"share": 1}}}
+
+
 class GalleryCase(unittest.TestCase):
     own_servers = False  # whether the class starts its own pair of servers
     variables = {}  # environment of the programs
