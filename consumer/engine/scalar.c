@@ -9,6 +9,9 @@
 #include "common/base/check.h"
 #include "common/base/number.h"
 
+/* Integers below have at most 24 digits. */
+#define SHOWN_INTEGERS_END 1e24
+
 static const char *
 scalar_wanted(const struct field *field)
 {
@@ -46,6 +49,20 @@ scalar_integer_of(double real, int64_t *number)
     return true;
 }
 
+/* The number as a message shows it: an integer with all its digits, another one with as many as
+ * determine it. */
+static const char *
+scalar_show(double real, char text[NUMBER_TEXT_BYTES])
+{
+    if (fabs(real) < SHOWN_INTEGERS_END && real == trunc(real))
+        snprintf(text, NUMBER_TEXT_BYTES, "%.0f", real);
+    else if (isfinite(real))
+        number_format(real, text, NUMBER_TEXT_BYTES);
+    else
+        snprintf(text, NUMBER_TEXT_BYTES, "a number beyond all floats");
+    return text;
+}
+
 static bool
 scalar_take_integer(const struct value *value, struct scalar *scalar)
 {
@@ -74,9 +91,10 @@ scalar_from_value(const struct field *field, const struct value *value, struct s
     }
     if (fits)
         return 0;
+    char text[NUMBER_TEXT_BYTES];
     if (value->kind == VALUE_FLOAT && field->type != FIELD_BOOLEAN && field->type != FIELD_STRING)
-        return error_set(err, ERR_DATA, "field \"%.*s\" takes an integer, not %g",
-                         TEXT_ARGS(field->name), value->real);
+        return error_set(err, ERR_DATA, "field \"%.*s\" takes an integer, not %s",
+                         TEXT_ARGS(field->name), scalar_show(value->real, text));
     return error_set(err, ERR_DATA, "field \"%.*s\" takes %s, not %s", TEXT_ARGS(field->name),
                      scalar_wanted(field), value_kind_name(value->kind));
 }
