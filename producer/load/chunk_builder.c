@@ -679,17 +679,14 @@ drop_fields(struct work *work, int64_t id)
     int32_t partition = (int32_t)(id % work->builder->shape.partitions);
     uint32_t fields = work->builder->shape.field_count;
     struct size *sizes = memory_zalloc((fields + 1) * sizeof *sizes);
-    struct size sum = {work->builder->base_bytes, fields};
+    struct size sum = chunk_size(work, partition, id, id + 1);
     for (uint32_t i = 0; i < work->column_count; i++) {
         struct size *size = &sizes[work->columns[i]->field];
         struct series_slice piece = cut(work, work->columns[i]->slices, partition, id, id + 1);
         add_column_size(work, work->columns[i], &piece, size);
     }
-    for (uint32_t i = 0; i < fields; i++) {
+    for (uint32_t i = 0; i < fields; i++)
         work->dropped[i] = work->builder->dropped[i];
-        sum.bytes += sizes[i].bytes;
-        sum.items += sizes[i].items;
-    }
     for (uint32_t left = fields; left > 0 && !size_fits(work, &sum); left--) {
         uint32_t largest = 0;
         for (uint32_t i = 1; i < fields; i++)

@@ -388,8 +388,11 @@ bytes_of_tags(struct chunk_builder *builder, int64_t count, bool *rejected, uint
     chunk_builder_build(builder, 0, 100, NULL, 0, &chunk);
     *rejected = false;
     *parts = chunk.part_count;
-    for (uint32_t i = 0; i < chunk.part_count; i++)
-        *rejected = *rejected || chunk.parts[i].chunks[0].rejected.bytes > 0;
+    for (uint32_t i = 0; i < chunk.part_count; i++) {
+        const struct chunk *one = &chunk.parts[i].chunks[0];
+        assert_true(one->rejected.bytes == 0 || one->field_count > 0);
+        *rejected = *rejected || one->rejected.bytes > 0;
+    }
     uint32_t bytes = encoded_bytes(&chunk.parts[0].chunks[0]);
     load_chunk_free(&chunk);
     return bytes;
@@ -441,6 +444,25 @@ check_large(const struct load_chunk *chunk, uint32_t first)
     const struct chunk *odd = &chunk->parts[first].chunks[1];
     assert_int_equal(odd->field_count, FIELDS);
     assert_int_equal(odd->rejected.bytes, 0);
+}
+
+/* At any limit: its existence takes room as well. */
+static void
+test_an_entity_that_does_not_fit_loses_a_field(void **state)
+{
+    (void)state;
+    bool rejected;
+    uint32_t parts;
+    struct chunk_builder *builder = make_builder(1 << 30);
+    uint32_t bytes = bytes_of_tags(builder, 300, &rejected, &parts);
+    chunk_builder_destroy(builder);
+    uint32_t limit = bytes - 100;
+    for (rejected = true; rejected; limit++) {
+        builder = make_builder(limit);
+        bytes_of_tags(builder, 300, &rejected, &parts);
+        chunk_builder_destroy(builder);
+    }
+    assert_true(limit > bytes);
 }
 
 static void
@@ -613,6 +635,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chunks_say_what_was_added),
         cmocka_unit_test(test_a_chunk_is_divided_only_when_it_does_not_fit),
+        cmocka_unit_test(test_an_entity_that_does_not_fit_loses_a_field),
         cmocka_unit_test(test_an_entity_that_fits_no_event_loses_its_largest_field),
         cmocka_unit_test(test_a_field_that_is_dropped_takes_no_memory),
         cmocka_unit_test(test_what_cannot_be_read_of_an_entity_is_rejected),
