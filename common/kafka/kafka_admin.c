@@ -21,6 +21,7 @@ enum {
 struct kafka_admin {
     rd_kafka_t *client;
     rd_kafka_queue_t *replies;
+    int request_ms; /* the limit of a request */
 };
 
 int
@@ -35,6 +36,7 @@ kafka_admin_create(const struct config_kafka *config, struct kafka_admin **admin
         return rc;
     struct kafka_admin *new_admin = memory_zalloc(sizeof *new_admin);
     new_admin->client = client;
+    new_admin->request_ms = KAFKA_REQUEST_MS;
     new_admin->replies = rd_kafka_queue_new(client);
     CHECK(new_admin->replies != NULL);
     *admin = new_admin;
@@ -51,6 +53,13 @@ kafka_admin_destroy(struct kafka_admin *admin)
     free(admin);
 }
 
+void
+kafka_admin_limit_requests(struct kafka_admin *admin, int ms)
+{
+    CHECK(ms > 0 && ms <= KAFKA_REQUEST_MS);
+    admin->request_ms = ms;
+}
+
 /* Sets `exists` and `partitions` of `out`, and `leaders` to the number of partitions with a leader.
  * */
 static int
@@ -63,7 +72,7 @@ admin_read_partitions(struct kafka_admin *admin, const char *topic, struct kafka
     if (handle == NULL)
         return error_set(err, ERR_USAGE, "kafka: invalid topic name \"%s\"", topic);
     rd_kafka_resp_err_t code =
-        rd_kafka_metadata(admin->client, 0, handle, &metadata, KAFKA_REQUEST_MS);
+        rd_kafka_metadata(admin->client, 0, handle, &metadata, admin->request_ms);
     rd_kafka_topic_destroy(handle);
     if (code != 0)
         return kafka_error_set(err, code, "could not read the topic's partitions");
@@ -77,9 +86,12 @@ admin_read_partitions(struct kafka_admin *admin, const char *topic, struct kafka
     *leaders = 0;
     out->exists = code != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     out->partitions = found->partition_cnt;
-    for (int i = 0; i < found->partition_cnt; i++)
+    for (int i = 0; i < found->partition_cnt; i++) {
         if (found->partitions[i].leader >= 0)
             ++*leaders;
+        if (i == 0 || found->partitions[i].replica_cnt < out->replication)
+            out->replication = found->partitions[i].replica_cnt;
+    }
     CHECK(*leaders <= out->partitions);
     rd_kafka_metadata_destroy(metadata);
     if (code != 0 && out->exists && code != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
@@ -99,6 +111,8 @@ topic_fill_setting(struct kafka_topic *out, const char *name, const char *value)
         out->log_append_time = strcmp(value, "LogAppendTime") == 0;
     else if (strcmp(name, "max.message.bytes") == 0)
         out->message_bytes_max = strtoll(value, NULL, 10);
+    else if (strcmp(name, "retention.ms") == 0)
+        out->retention_ms = strtoll(value, NULL, 10);
 }
 
 /* Waits for the reply to a request on the queue of the admin. The caller destroys `*reply`,
@@ -108,7 +122,7 @@ admin_wait(struct kafka_admin *admin, const char *what, rd_kafka_event_t **reply
 {
     /* librdkafka replies itself when its request times out */
     CHECK(what != NULL);
-    *reply = rd_kafka_queue_poll(admin->replies, 2 * KAFKA_REQUEST_MS);
+    *reply = rd_kafka_queue_poll(admin->replies, 2 * admin->request_ms);
     if (*reply == NULL)
         return kafka_error_set(err, RD_KAFKA_RESP_ERR__TIMED_OUT, what);
     rd_kafka_resp_err_t code = rd_kafka_event_error(*reply);
@@ -126,7 +140,7 @@ admin_options(struct kafka_admin *admin, rd_kafka_admin_op_t operation)
     char reason[256];
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(admin->client, operation);
     CHECK(options != NULL);
-    CHECK(rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_REQUEST_MS, reason,
+    CHECK(rd_kafka_AdminOptions_set_request_timeout(options, admin->request_ms, reason,
                                                     sizeof reason) == 0);
     return options;
 }
@@ -149,26 +163,41 @@ topic_fill_settings(struct kafka_topic *out, const rd_kafka_ConfigResource_t *re
     return 0;
 }
 
+/* The caller destroys `*reply`, which holds `*resource`, and is set only on success. */
+static int
+admin_ask_settings(struct kafka_admin *admin, const char *topic, rd_kafka_event_t **reply,
+                   const rd_kafka_ConfigResource_t **resource, struct error *err)
+{
+    size_t count;
+    rd_kafka_ConfigResource_t *asked = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    CHECK(asked != NULL);
+    rd_kafka_AdminOptions_t *options = admin_options(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_DescribeConfigs(admin->client, &asked, 1, options, admin->replies);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_ConfigResource_destroy(asked);
+    int rc = admin_wait(admin, settings_failed, reply, err);
+    if (rc != 0)
+        return rc;
+    const rd_kafka_ConfigResource_t **found = rd_kafka_DescribeConfigs_result_resources(
+        rd_kafka_event_DescribeConfigs_result(*reply), &count);
+    if (count == 1) {
+        *resource = found[0];
+        return 0;
+    }
+    rd_kafka_event_destroy(*reply);
+    return kafka_error_set(err, RD_KAFKA_RESP_ERR__BAD_MSG, settings_failed);
+}
+
 static int
 admin_read_settings(struct kafka_admin *admin, const char *topic, struct kafka_topic *out,
                     struct error *err)
 {
-    rd_kafka_ConfigResource_t *resource =
-        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
-    CHECK(resource != NULL);
-    rd_kafka_AdminOptions_t *options = admin_options(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-    rd_kafka_DescribeConfigs(admin->client, &resource, 1, options, admin->replies);
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_ConfigResource_destroy(resource);
     rd_kafka_event_t *reply;
-    int rc = admin_wait(admin, settings_failed, &reply, err);
+    const rd_kafka_ConfigResource_t *resource;
+    int rc = admin_ask_settings(admin, topic, &reply, &resource, err);
     if (rc != 0)
         return rc;
-    size_t count;
-    const rd_kafka_ConfigResource_t **found = rd_kafka_DescribeConfigs_result_resources(
-        rd_kafka_event_DescribeConfigs_result(reply), &count);
-    rc = count == 1 ? topic_fill_settings(out, found[0], err)
-                    : kafka_error_set(err, RD_KAFKA_RESP_ERR__BAD_MSG, settings_failed);
+    rc = topic_fill_settings(out, resource, err);
     rd_kafka_event_destroy(reply);
     return rc;
 }
@@ -183,6 +212,70 @@ kafka_admin_describe(struct kafka_admin *admin, const char *topic, struct kafka_
     if (rc != 0 || !out->exists)
         return rc;
     return admin_read_settings(admin, topic, out, err);
+}
+
+/* The request replaces all settings of the topic, so it repeats those that are its own. */
+static int
+retention_request_fill(rd_kafka_ConfigResource_t *request, const rd_kafka_ConfigResource_t *present,
+                       int64_t retention_ms)
+{
+    size_t count;
+    char text[32];
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(present, &count);
+    snprintf(text, sizeof text, "%" PRId64, retention_ms);
+    int rc = rd_kafka_ConfigResource_set_config(request, "retention.ms", text);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        const char *name = rd_kafka_ConfigEntry_name(entries[i]);
+        const char *value = rd_kafka_ConfigEntry_value(entries[i]);
+        if (rd_kafka_ConfigEntry_source(entries[i]) ==
+                RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG &&
+            value != NULL && strcmp(name, "retention.ms") != 0)
+            rc = rd_kafka_ConfigResource_set_config(request, name, value);
+    }
+    return rc;
+}
+
+static const char retention_failed[] = "could not set the topic's retention.ms";
+
+static int
+admin_alter(struct kafka_admin *admin, rd_kafka_ConfigResource_t *request, struct error *err)
+{
+    size_t count;
+    rd_kafka_event_t *reply;
+    rd_kafka_AdminOptions_t *options = admin_options(admin, RD_KAFKA_ADMIN_OP_ALTERCONFIGS);
+    rd_kafka_AlterConfigs(admin->client, &request, 1, options, admin->replies);
+    rd_kafka_AdminOptions_destroy(options);
+    int rc = admin_wait(admin, retention_failed, &reply, err);
+    if (rc != 0)
+        return rc;
+    const rd_kafka_ConfigResource_t **altered =
+        rd_kafka_AlterConfigs_result_resources(rd_kafka_event_AlterConfigs_result(reply), &count);
+    rd_kafka_resp_err_t code =
+        count == 1 ? rd_kafka_ConfigResource_error(altered[0]) : RD_KAFKA_RESP_ERR__BAD_MSG;
+    if (code != 0)
+        rc = kafka_error_set(err, code, retention_failed);
+    rd_kafka_event_destroy(reply);
+    return rc;
+}
+
+int
+kafka_admin_set_retention(struct kafka_admin *admin, const char *topic, int64_t retention_ms,
+                          struct error *err)
+{
+    rd_kafka_event_t *reply;
+    const rd_kafka_ConfigResource_t *present;
+    CHECK(retention_ms >= -1);
+    int rc = admin_ask_settings(admin, topic, &reply, &present, err);
+    if (rc != 0)
+        return rc;
+    rd_kafka_ConfigResource_t *request =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    CHECK(request != NULL);
+    CHECK(retention_request_fill(request, present, retention_ms) == 0);
+    rd_kafka_event_destroy(reply);
+    rc = admin_alter(admin, request, err);
+    rd_kafka_ConfigResource_destroy(request);
+    return rc;
 }
 
 static int

@@ -23,12 +23,16 @@ struct kafka_topic {
     bool cleanup_delete;       /* cleanup.policy is delete and nothing else */
     bool log_append_time;      /* message.timestamp.type */
     int64_t message_bytes_max; /* max.message.bytes: the limit of a batch with its header */
+    int64_t retention_ms;      /* -1: without a limit */
+    int32_t replication;       /* of the partition that has the fewest replicas */
 };
 
 /* Does not wait for the broker. The caller owns `*admin`. */
 int kafka_admin_create(const struct config_kafka *config, struct kafka_admin **admin,
                        struct error *err);
 void kafka_admin_destroy(struct kafka_admin *admin);
+/* From now on a request takes `ms` at most, and a call twice as long. */
+void kafka_admin_limit_requests(struct kafka_admin *admin, int ms);
 
 /* A topic that does not exist is not an error. */
 int kafka_admin_describe(struct kafka_admin *admin, const char *topic, struct kafka_topic *out,
@@ -38,6 +42,10 @@ int kafka_admin_describe(struct kafka_admin *admin, const char *topic, struct ka
  * and `*created` is false. Returns when all partitions have a leader. */
 int kafka_admin_create_topic(struct kafka_admin *admin, const struct config_topic *topic,
                              bool *created, struct error *err);
+
+/* Sets retention.ms of a topic that exists. Its other settings stay as they are. */
+int kafka_admin_set_retention(struct kafka_admin *admin, const char *topic, int64_t retention_ms,
+                              struct error *err);
 
 /* The first offset of the partition, and the offset after its last one. */
 int kafka_admin_offsets(struct kafka_admin *admin, const char *topic, int32_t partition,

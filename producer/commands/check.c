@@ -50,6 +50,12 @@ check_topics(struct checklist *list, struct kafka_admin *admin, const struct con
         return;
     rc = topic_check_shape(&config->topic, &topic, &err);
     checklist_add(list, "topic", rc, &err);
+    if (rc == 0) {
+        char difference[TOPIC_DIFFERENCE_BYTES];
+        topic_check_difference(&config->topic, &topic, difference, sizeof difference);
+        if (difference[0] != '\0')
+            checklist_add_warning(list, "topic", difference);
+    }
     char *dead = memory_format("%s.dead", config->topic.name);
     rc = check_dead_topic(admin, dead, &err);
     checklist_add(list, "dead letter topic", rc, &err);

@@ -129,6 +129,12 @@ checklist_add_note(struct checklist *list, const char *name, const char *message
     add_plain(list, name, RESULT_NOTE, message);
 }
 
+void
+checklist_add_warning(struct checklist *list, const char *name, const char *message)
+{
+    add_plain(list, name, RESULT_WARNING, message);
+}
+
 static void
 add_condition(struct checklist *list, const struct condition *condition)
 {

@@ -26,6 +26,7 @@ void checklist_end(struct checklist *list);
 /* Adds the result of a check: what it has returned in `rc` and `err` is a problem, or it is ok. */
 void checklist_add(struct checklist *list, const char *name, int rc, const struct error *err);
 void checklist_add_note(struct checklist *list, const char *name, const char *message);
+void checklist_add_warning(struct checklist *list, const char *name, const char *message);
 /* Adds all conditions, by kind; a kind without one is ok. */
 void checklist_add_conditions(struct checklist *list, const struct condition_list *conditions);
 

@@ -7,6 +7,7 @@
  */
 #include "producer/commands/init.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,24 @@ init_database(struct pg *pg, int *changes, struct error *err)
     return rc;
 }
 
+/* A setting that has changed since the topic was created (F116). */
+static int
+init_retention(struct kafka_admin *admin, const struct config_topic *topic, int *changes,
+               struct error *err)
+{
+    struct kafka_topic present;
+    const int64_t retention_ms = topic->retention_hours * INT64_C(3600000);
+    int rc = kafka_admin_describe(admin, topic->name, &present, err);
+    if (rc != 0 || !present.exists || present.retention_ms == retention_ms)
+        return rc;
+    rc = kafka_admin_set_retention(admin, topic->name, retention_ms, err);
+    if (rc != 0)
+        return error_wrap(err, rc, "topic %s", topic->name);
+    printf("done: topic %s, retention.ms: %" PRId64 "\n", topic->name, retention_ms);
+    ++*changes;
+    return 0;
+}
+
 static int
 init_topic(struct kafka_admin *admin, const struct config_topic *topic, int *changes,
            struct error *err)
@@ -170,7 +189,7 @@ init_topic(struct kafka_admin *admin, const struct config_topic *topic, int *cha
     if (created)
         printf("done: topic %s, partitions: %d\n", topic->name, topic->partitions);
     *changes += created;
-    return 0;
+    return created ? 0 : init_retention(admin, topic, changes, err);
 }
 
 static int

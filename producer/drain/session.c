@@ -250,9 +250,9 @@ session_look(struct session *session, struct error *err)
         if (publisher_take_gap(session->publisher, i, &first, &end))
             topic_watch_add(session->watch, i, first, end);
     }
-    if (!topic_watch_find(session->watch, &rival))
-        return 0;
-    return session_meet_rival(session, &rival, err);
+    if (topic_watch_find(session->watch, &rival))
+        return session_meet_rival(session, &rival, err);
+    return topic_watch_check(session->watch, err);
 }
 
 int

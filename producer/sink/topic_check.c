@@ -1,6 +1,7 @@
 #include "producer/sink/topic_check.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/check.h"
@@ -45,6 +46,28 @@ topic_check_shape(const struct config_topic *config, const struct kafka_topic *t
                          " message.timestamp.type=LogAppendTime",
                          name);
     return 0;
+}
+
+void
+topic_check_difference(const struct config_topic *config, const struct kafka_topic *topic,
+                       char *out, size_t bytes)
+{
+    int64_t wanted_ms = config->retention_hours * INT64_C(3600000);
+    int length = 0;
+    CHECK(bytes >= TOPIC_DIFFERENCE_BYTES);
+    out[0] = '\0';
+    if (topic->retention_ms != wanted_ms)
+        length = snprintf(out, bytes,
+                          "topic %.249s has retention.ms=%" PRId64
+                          ", and topic.retention_hours asks for %" PRId64
+                          ": bitdex-producer init sets it",
+                          config->name, topic->retention_ms, wanted_ms);
+    if (topic->replication != config->replication_factor)
+        snprintf(out + length, bytes - (size_t)length,
+                 "%stopic %.*s has %d replica(s), and topic.replication_factor is %d: move its"
+                 " partitions with the tools of Kafka, or change the configuration",
+                 length > 0 ? "; " : "", length > 0 ? 0 : 249, config->name, topic->replication,
+                 config->replication_factor);
 }
 
 static bool

@@ -48,6 +48,12 @@ struct topic_survey {
 int topic_check_shape(const struct config_topic *config, const struct kafka_topic *topic,
                       struct error *err);
 
+enum { TOPIC_DIFFERENCE_BYTES = 512 };
+/* Says how the topic differs from the configuration in what topic_check_shape() does not
+ * refuse, and what to do (F116). "": it does not. `bytes` >= TOPIC_DIFFERENCE_BYTES. Pure. */
+void topic_check_difference(const struct config_topic *config, const struct kafka_topic *topic,
+                            char *out, size_t bytes);
+
 /* Checks one event that is before our fence. Pure. ERR_FATAL says what it proves and what to do. */
 int topic_check_event(const struct topic_expectation *expected, const struct event *event,
                       struct error *err);

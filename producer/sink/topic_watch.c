@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
@@ -11,9 +12,17 @@
 #include "common/base/mutex.h"
 #include "common/base/thread.h"
 #include "common/event/event_codec.h"
+#include "common/kafka/kafka_admin.h"
 #include "common/kafka/kafka_reader.h"
+#include "producer/sink/topic_check.h"
 
-enum { STEP_MS = 100, READ_WAIT_MS = 200, RANGE_WAIT_US = 10 * US_PER_S };
+enum {
+    STEP_MS = 100,
+    READ_WAIT_MS = 200,
+    RANGE_WAIT_US = 10 * US_PER_S,
+    REQUEST_MS = 2000,
+    REFUSALS = 2,
+};
 
 /* next <= offset < end. Empty: all of them were read. */
 struct watch_range {
@@ -42,12 +51,17 @@ struct topic_watch {
     struct watch_task task;     /* the names of the session; its other members are not used */
     struct watch_range *ranges; /* by partition; owned */
     struct rival rival;         /* of the session */
+    struct error refused;       /* the topic, in this session; code 0: it is not */
 
     /* Of the thread. */
     struct event_codec *codec;
     struct kafka_reader *reader; /* NULL: not created; owned */
     struct kafka_batch batch;
-    struct arena arena; /* of the event that is decoded */
+    struct arena arena;        /* of the event that is decoded */
+    struct kafka_admin *admin; /* NULL: not created; owned */
+    int64_t describe_due_us;
+    int refusals;                            /* in a row */
+    char difference[TOPIC_DIFFERENCE_BYTES]; /* that was logged */
 };
 
 /* --- for the drain --------------------------------------------------------------------------- */
@@ -61,6 +75,7 @@ topic_watch_begin(struct topic_watch *watch, const struct rival_self *self)
     watch->has_session = true;
     watch->session++;
     watch->rival = (struct rival){.kind = RIVAL_NONE};
+    watch->refused.code = 0;
     for (int32_t i = 0; i < watch->config->topic.partitions; i++)
         watch->ranges[i] = (struct watch_range){0, 0};
     snprintf(task->topic_id, sizeof task->topic_id, "%s", self->topic_id);
@@ -100,6 +115,17 @@ topic_watch_find(struct topic_watch *watch, struct rival *rival)
     *rival = watch->rival;
     mutex_unlock(&watch->mutex);
     return found;
+}
+
+int
+topic_watch_check(struct topic_watch *watch, struct error *err)
+{
+    int rc = 0;
+    mutex_lock(&watch->mutex);
+    if (watch->has_session && watch->refused.code != 0)
+        rc = error_set(err, watch->refused.code, "%s", watch->refused.message);
+    mutex_unlock(&watch->mutex);
+    return rc;
 }
 
 /* --- the thread ------------------------------------------------------------------------------ */
@@ -215,6 +241,65 @@ watch_read(struct topic_watch *watch, struct watch_task *task, struct error *err
     return rc;
 }
 
+/* Logs a difference that was not there before. */
+static void
+watch_show_difference(struct topic_watch *watch, const struct kafka_topic *topic)
+{
+    char difference[TOPIC_DIFFERENCE_BYTES];
+    topic_check_difference(&watch->config->topic, topic, difference, sizeof difference);
+    if (difference[0] != '\0' && strcmp(difference, watch->difference) != 0)
+        log_warn("drain", "%s", difference);
+    snprintf(watch->difference, sizeof watch->difference, "%s", difference);
+}
+
+/* Asks for the settings of the topic. An outage proves nothing. */
+static void
+watch_describe(struct topic_watch *watch)
+{
+    const struct config *config = watch->config;
+    struct error err = {0};
+    struct kafka_topic topic;
+    int rc = 0;
+    if (watch->admin == NULL)
+        rc = kafka_admin_create(&config->kafka, &watch->admin, &err);
+    if (rc != 0)
+        return;
+    kafka_admin_limit_requests(watch->admin, REQUEST_MS);
+    if (kafka_admin_describe(watch->admin, config->topic.name, &topic, &err) != 0)
+        return;
+    if (topic_check_shape(&config->topic, &topic, &err) == 0) {
+        watch->refusals = 0;
+        watch_show_difference(watch, &topic);
+        return;
+    }
+    if (++watch->refusals < REFUSALS)
+        return;
+    mutex_lock(&watch->mutex);
+    watch->refused = err;
+    mutex_unlock(&watch->mutex);
+}
+
+static bool
+watch_has_session(struct topic_watch *watch)
+{
+    mutex_lock(&watch->mutex);
+    bool has_session = watch->has_session;
+    mutex_unlock(&watch->mutex);
+    return has_session;
+}
+
+static void
+watch_describe_when_due(struct topic_watch *watch)
+{
+    int64_t now_us = clock_monotonic_us();
+    CHECK(watch->config->producer.guard_interval_ms > 0);
+    if (now_us < watch->describe_due_us || !watch_has_session(watch))
+        return;
+    watch_describe(watch);
+    watch->describe_due_us =
+        clock_monotonic_us() + (int64_t)watch->config->producer.guard_interval_ms * US_PER_MS;
+}
+
 static void *
 watch_main(void *context)
 {
@@ -228,6 +313,7 @@ watch_main(void *context)
             if (task.range.next < task.range.end)
                 watch_put_back(watch, &task);
         }
+        watch_describe_when_due(watch);
         clock_sleep_ms(STEP_MS);
     }
     return NULL;
@@ -238,6 +324,7 @@ watch_free(struct topic_watch *watch)
 {
     kafka_batch_release(&watch->batch);
     kafka_reader_destroy(watch->reader);
+    kafka_admin_destroy(watch->admin);
     event_codec_destroy(watch->codec);
     arena_free(&watch->arena);
     mutex_destroy(&watch->mutex);

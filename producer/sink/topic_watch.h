@@ -6,6 +6,11 @@
  * which have none, at least once a second, and ops over HTTP are most of what is in gaps. What
  * retention has removed is skipped.
  *
+ * It also asks for the topic's settings, at producer.guard_interval_ms (L13): what
+ * topic_check_shape() refuses twice in a row ends the session. (A broker that starts may not
+ * know its topics yet.) Other differences from the configuration are logged when they begin
+ * (F116).
+ *
  * Failure: an outage only delays the look. A watch is used by the drain's thread and its own.
  */
 #ifndef PRODUCER_SINK_TOPIC_WATCH_H
@@ -33,5 +38,8 @@ void topic_watch_add(struct topic_watch *watch, int32_t partition, int64_t first
 
 /* Has the session a rival? The first that was found. */
 bool topic_watch_find(struct topic_watch *watch, struct rival *rival);
+
+/* Has the topic still the settings that the laws need? ERR_FATAL: no; says what to do. */
+int topic_watch_check(struct topic_watch *watch, struct error *err);
 
 #endif

@@ -293,6 +293,34 @@ const struct guard guards_table[] = {
         .way_out = "wait for the load that the producer queues",
         .later = "the fields of the table",
     },
+    {
+        .name = "topic",
+        .holds = "the topic exists, with the configured number of partitions,"
+                 " `cleanup.policy=delete` and `LogAppendTime`",
+        .kind = GUARD_OF_TOPIC,
+        .times = GUARD_AT_SESSION | GUARD_AT_INTERVAL,
+        .in_check = "problem",
+        .way_out = "set it back; a topic that is gone: `init`, then `cursor adopt`",
+        .later = "a `retention.ms` or replication that differs from the configuration is logged",
+    },
+    {
+        .name = "topic history",
+        .holds = "the topic has what it acknowledged, and nothing that is later than the cursor",
+        .kind = GUARD_OF_TOPIC,
+        .times = GUARD_AT_SESSION | GUARD_AT_ACK,
+        .in_check = "nothing",
+        .way_out = "`cursor adopt`",
+    },
+    {
+        .name = "one producer",
+        .holds = "no other producer writes to the topic, from a copy of the database or under"
+                 " another name",
+        .kind = GUARD_OF_TOPIC,
+        .times = GUARD_AT_SESSION | GUARD_AT_ACK,
+        .in_check = "nothing",
+        .way_out = "stop the one that is not meant, then `cursor adopt`",
+        .later = "a last mark shows consumers why",
+    },
 };
 
 const uint32_t guards_table_count = sizeof guards_table / sizeof guards_table[0];
@@ -303,7 +331,7 @@ static const struct {
 } times[] = {
     {GUARD_AT_CONNECT, "connection"},           {GUARD_AT_SESSION, "session"},
     {GUARD_AT_INTERVAL, "`guard_interval_ms`"}, {GUARD_AT_WATCH, "`watch_interval_ms`"},
-    {GUARD_AT_WRITE, "write of the cursor"},
+    {GUARD_AT_WRITE, "write of the cursor"},    {GUARD_AT_ACK, "acknowledgement"},
 };
 
 static void

@@ -19,6 +19,7 @@ enum guard_kind {
     GUARD_OF_OUTBOX,     /* what the outbox and its sequence were: outbox_signature.h */
     GUARD_OF_TRIGGERS,   /* the triggers in place: triggers/covered.h */
     GUARD_OF_TABLES,     /* what the source tables were: source_tables.h */
+    GUARD_OF_TOPIC,      /* sink/topic_check.h, sink/topic_watch.h, kafka_producer.h */
 };
 
 /* When a guard is asked: a set of these. */
@@ -28,6 +29,7 @@ enum guard_time {
     GUARD_AT_INTERVAL = 4, /* every producer.guard_interval_ms while the session lasts */
     GUARD_AT_WATCH = 8,    /* every producer.watch_interval_ms */
     GUARD_AT_WRITE = 16,   /* in every statement that writes the cursor */
+    GUARD_AT_ACK = 32,     /* at every acknowledgement of the topic, so once a second when idle */
 };
 
 /* What `run` does when a guard stops holding. */

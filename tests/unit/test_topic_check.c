@@ -180,6 +180,28 @@ test_F53_F63_each_shape_that_breaks_a_law_is_refused(void **state)
     check_shape(&bad, "message.timestamp.type=LogAppendTime");
 }
 
+/* What may differ is said with the way out. */
+static void
+test_F116_what_differs_from_the_configuration_is_said(void **state)
+{
+    (void)state;
+    char said[TOPIC_DIFFERENCE_BYTES];
+    const struct config_topic config = {
+        .name = "ops", .partitions = 4, .replication_factor = 3, .retention_hours = 2};
+    struct kafka_topic topic = {.exists = true, .retention_ms = 7200000, .replication = 3};
+    topic_check_difference(&config, &topic, said, sizeof said);
+    assert_string_equal(said, "");
+    topic.retention_ms = 3600000;
+    topic_check_difference(&config, &topic, said, sizeof said);
+    assert_non_null(strstr(said, "retention.ms=3600000"));
+    assert_non_null(strstr(said, "asks for 7200000: bitdex-producer init sets it"));
+    assert_null(strstr(said, "replica"));
+    topic.replication = 1;
+    topic_check_difference(&config, &topic, said, sizeof said);
+    assert_non_null(strstr(said, "init sets it; "));
+    assert_non_null(strstr(said, "has 1 replica(s), and topic.replication_factor is 3"));
+}
+
 int
 main(void)
 {
@@ -193,6 +215,7 @@ main(void)
         cmocka_unit_test(test_F66_a_partition_that_ends_before_the_saved_offset_is_refused),
         cmocka_unit_test(
             test_F104_on_a_new_timeline_everything_after_the_saved_offset_must_be_there),
+        cmocka_unit_test(test_F116_what_differs_from_the_configuration_is_said),
         cmocka_unit_test(test_F53_F63_each_shape_that_breaks_a_law_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
