@@ -46,20 +46,29 @@ route_write(struct json_writer *json, const struct http_route *route)
     buffer_free(&text);
 }
 
-/* Are the paths close even without the first segments that they share? */
+static bool
+route_segment_is_close(struct text given, struct text wanted)
+{
+    char name[CLOSEST_NAME_BYTES + 1];
+    const char *const names[] = {name};
+    uint32_t places[CLOSEST_MAX];
+    if (wanted.bytes >= sizeof name)
+        return text_equal(given, wanted);
+    snprintf(name, sizeof name, "%.*s", TEXT_ARGS(wanted));
+    return closest_find(given, names, 1, places) > 0;
+}
+
+/* Is each segment close to the one at its place? One path may have one segment more. */
 static bool
 route_is_close(const char *path, const char *route)
 {
-    uint32_t places[CLOSEST_MAX];
-    while (*path == '/' && *route == '/') {
-        const char *next = path;
-        const char *next_of_route = route;
-        if (!text_equal(route_cut(&next), route_cut(&next_of_route)))
-            break;
-        path = next;
-        route = next_of_route;
-    }
-    return *path == '\0' || *route == '\0' || closest_find(text_of(path), &route, 1, places) > 0;
+    while (*path == '/' && *route == '/')
+        if (!route_segment_is_close(route_cut(&path), route_cut(&route)))
+            return false;
+    const char *rest = *path == '/' ? path : route;
+    if (*rest == '/')
+        route_cut(&rest);
+    return *rest == '\0';
 }
 
 static uint32_t

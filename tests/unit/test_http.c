@@ -14,6 +14,7 @@
 #include "common/base/clock.h"
 #include "common/http/client.h"
 #include "common/http/listen.h"
+#include "common/http/route_list.h"
 #include "common/http/server.h"
 #include "common/http/target.h"
 #include "tests/unit/random_input.h"
@@ -62,6 +63,15 @@ site_open(struct site *site)
     pthread_mutex_unlock(&site->lock);
 }
 
+static const struct http_route routes[] = {
+    {"GET", "/"},
+    {"GET", "/api/indexes/{index}/stats"},
+    {"POST", "/api/indexes/{index}/query"},
+    {"GET", "/api/indexes/{index}/entities/{id}"},
+    {"GET", "/api/indexes/{index}/dumps"},
+    {"PUT", "/api/indexes/{index}/dumps"},
+};
+
 static void
 on_request(void *context, const struct http_request *request, struct http_response *response)
 {
@@ -72,6 +82,8 @@ on_request(void *context, const struct http_request *request, struct http_respon
         response->status = 204;
     } else if (strcmp(path, "/secret") == 0) {
         http_respond_error(response, 401, "who are you, \"%s\"?", "x\n");
+    } else if (strcmp(path, "/dumps") == 0) {
+        http_respond_wrong_method(response, request->method, &routes[4], 2);
     } else if (strcmp(path, "/large") == 0) {
         size_t bytes = strtoul(request->query, NULL, 10);
         memset(buffer_reserve(&response->body, bytes), 'x', bytes);
@@ -331,6 +343,55 @@ test_answers_have_their_defaults(void **state)
     assert_non_null(strstr(buffer_string(&out), "\r\nContent-Type: application/json\r\n"));
     assert_non_null(strstr(buffer_string(&out), "\r\nWWW-Authenticate: Bearer\r\n"));
     buffer_free(&out);
+}
+
+static void
+test_a_wrong_method_is_answered_with_those_of_the_path(void **state)
+{
+    struct buffer out = {0};
+    const char request[] = "DELETE /dumps HTTP/1.1\r\n" LAST;
+    raw_exchange(*state, request, strlen(request), &out);
+    const char *answer = buffer_string(&out);
+    assert_int_equal(strncmp(answer, "HTTP/1.1 405", 12), 0);
+    assert_non_null(strstr(answer, "\r\nAllow: GET, PUT\r\n"));
+    assert_non_null(strstr(
+        answer, "{\"error\":\"DELETE is not allowed for this path, which takes GET, PUT\"}"));
+    buffer_free(&out);
+}
+
+/* The closest routes that the refusal of a path names, as JSON. */
+static void
+assert_closest(const char *path, const char *wanted)
+{
+    struct http_response response = {.status = 200};
+    http_respond_no_route(&response, path, routes, sizeof routes / sizeof routes[0]);
+    const char *answer = buffer_string(&response.body);
+    assert_int_equal(response.status, 404);
+    assert_non_null(strstr(answer, "\"routes\":[\"GET /\",\"GET /api/indexes/{index}/stats\","));
+    struct buffer part = {0};
+    buffer_append_format(&part, "; see routes\",\"closest\":[%s],\"routes\":", wanted);
+    if (strstr(answer, buffer_string(&part)) == NULL)
+        fail_msg("%s: wanted %s, got %s", path, wanted, answer);
+    buffer_free(&part);
+    buffer_free(&response.body);
+}
+
+static void
+test_an_unknown_path_is_answered_with_the_closest_routes(void **state)
+{
+    (void)state;
+    assert_closest("/api/indexes/shop/qeury", "\"POST /api/indexes/{index}/query\"");
+    assert_closest("/api/index/shop/query", "\"POST /api/indexes/{index}/query\"");
+    assert_closest("/api/indexes/shop/Stats", "\"GET /api/indexes/{index}/stats\"");
+    assert_closest("/api/indexes/shop/entity/17", "\"GET /api/indexes/{index}/entities/{id}\"");
+    assert_closest("/api/indexes/shop/entities", "\"GET /api/indexes/{index}/entities/{id}\"");
+    assert_closest("/api/indexes/shop/query/", "\"POST /api/indexes/{index}/query\"");
+    assert_closest("/nothing/like/it", "");
+    assert_closest("/", "\"GET /\"");
+    char path[1000];
+    memset(path, '/', sizeof path);
+    path[sizeof path - 1] = '\0';
+    assert_closest(path, "");
 }
 
 static void
@@ -801,6 +862,8 @@ main(void)
         ON_SITE(test_the_handler_gets_the_request),
         ON_SITE(test_answers_have_their_defaults),
         ON_SITE(test_head_is_get_without_the_body),
+        ON_SITE(test_a_wrong_method_is_answered_with_those_of_the_path),
+        cmocka_unit_test(test_an_unknown_path_is_answered_with_the_closest_routes),
         ON_SITE(test_other_methods_are_not_implemented),
         ON_SITE(test_path_tricks_are_refused),
         ON_SITE(test_F58_a_body_above_the_limit_is_refused),
