@@ -17,12 +17,12 @@
 enum { EVENTS = 5000, HOT_SLOTS = 500, SLOTS = 1 << 20, TAGS = 5000, USERS = 1000 };
 
 static const struct config_filter_field filter_fields[] = {
-    {"nsfwLevel", FIELD_SINGLE_VALUE},
-    {"tagIds", FIELD_MULTI_VALUE},
-    {"userId", FIELD_SINGLE_VALUE},
-    {"hasMeta", FIELD_BOOLEAN},
-    {"type", FIELD_STRING},
-    {"availability", FIELD_STRING},
+    {.name = "nsfwLevel", .type = FIELD_SINGLE_VALUE},
+    {.name = "tagIds", .type = FIELD_MULTI_VALUE},
+    {.name = "userId", .type = FIELD_SINGLE_VALUE},
+    {.name = "hasMeta", .type = FIELD_BOOLEAN},
+    {.name = "type", .type = FIELD_STRING},
+    {.name = "availability", .type = FIELD_STRING},
 };
 static const struct config_sort_field sort_fields[] = {{.name = "existedAt", .bits = 32}};
 static const struct config config = {

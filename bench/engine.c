@@ -317,10 +317,11 @@ bench_fan_out(struct engine *engine, const char *query, const char *name, double
 static void
 bench_fan_outs(void)
 {
-    static const struct config_filter_field fields[] = {{"all", FIELD_BOOLEAN},
-                                                        {"half", FIELD_BOOLEAN},
-                                                        {"few", FIELD_SINGLE_VALUE},
-                                                        {"availability", FIELD_STRING}};
+    static const struct config_filter_field fields[] = {
+        {.name = "all", .type = FIELD_BOOLEAN},
+        {.name = "half", .type = FIELD_BOOLEAN},
+        {.name = "few", .type = FIELD_SINGLE_VALUE},
+        {.name = "availability", .type = FIELD_STRING}};
     static const struct config_index index = {.filter_fields = fields, .filter_field_count = 4};
     struct engine *engine = engine_open(&index);
     roaring_bitmap_t *all = roaring_bitmap_from_range(0, FAN_OUT_SLOTS, 1);

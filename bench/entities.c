@@ -32,17 +32,17 @@ skewed(uint64_t random, uint64_t count)
 }
 
 static const struct config_filter_field filter_fields[] = {
-    [LEVEL] = {"nsfwLevel", FIELD_SINGLE_VALUE},
-    [USER] = {"userId", FIELD_SINGLE_VALUE},
-    [POST] = {"postId", FIELD_SINGLE_VALUE},
-    [TYPE] = {"type", FIELD_STRING},
-    [BASE_MODEL] = {"baseModel", FIELD_STRING},
-    [AVAILABILITY] = {"availability", FIELD_STRING},
-    [HAS_META] = {"hasMeta", FIELD_BOOLEAN},
-    [POI] = {"poi", FIELD_BOOLEAN},
-    [TAG_IDS] = {"tagIds", FIELD_MULTI_VALUE},
-    [TOOL_IDS] = {"toolIds", FIELD_MULTI_VALUE},
-    [VERSION_IDS] = {"modelVersionIds", FIELD_MULTI_VALUE},
+    [LEVEL] = {.name = "nsfwLevel", .type = FIELD_SINGLE_VALUE},
+    [USER] = {.name = "userId", .type = FIELD_SINGLE_VALUE},
+    [POST] = {.name = "postId", .type = FIELD_SINGLE_VALUE},
+    [TYPE] = {.name = "type", .type = FIELD_STRING},
+    [BASE_MODEL] = {.name = "baseModel", .type = FIELD_STRING},
+    [AVAILABILITY] = {.name = "availability", .type = FIELD_STRING},
+    [HAS_META] = {.name = "hasMeta", .type = FIELD_BOOLEAN},
+    [POI] = {.name = "poi", .type = FIELD_BOOLEAN},
+    [TAG_IDS] = {.name = "tagIds", .type = FIELD_MULTI_VALUE},
+    [TOOL_IDS] = {.name = "toolIds", .type = FIELD_MULTI_VALUE},
+    [VERSION_IDS] = {.name = "modelVersionIds", .type = FIELD_MULTI_VALUE},
 };
 static const char *const sort_at_sources[] = {"existedAt", "publishedAt"};
 static const struct config_sort_field sort_fields[] = {

@@ -17,7 +17,7 @@
 
 enum { SLOTS = 1 << 20, ROWS = 1000000, REQUESTS_MAX = 2 * ROWS };
 
-static const struct config_filter_field filters[] = {{"level", FIELD_SINGLE_VALUE}};
+static const struct config_filter_field filters[] = {{.name = "level", .type = FIELD_SINGLE_VALUE}};
 static const struct config config = {
     .index = "bench",
     .kafka = {.present = true},

@@ -35,6 +35,7 @@ OWNERS = {
     "openssl/": "producer/triggers",
     "roaring/": "consumer/engine",
     "systemd/": "common/service",
+    "unicode/": "consumer/engine",
     "yajl/": "common/json",
     "yaml.h": "common/config",
 }

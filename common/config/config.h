@@ -107,7 +107,8 @@ struct config_consumer {
     int32_t owed_incomplete_s;         /* 0: never */
     int32_t ready_requires_verified_s; /* 0: readiness does not depend on it */
     int32_t http_threads;
-    int64_t query_limit; /* the largest `limit` of a query */
+    int64_t query_limit;  /* the largest `limit` of a query */
+    int64_t query_values; /* in all lists of a query */
     int32_t query_timeout_ms;
     int64_t documents_limit; /* documents of one answer */
     int64_t documents_bytes; /* of the documents of one answer */
@@ -219,9 +220,13 @@ struct config_dump_phase {
 enum config_field_type { FIELD_SINGLE_VALUE, FIELD_MULTI_VALUE, FIELD_BOOLEAN, FIELD_STRING };
 enum config_computed_op { COMPUTED_NONE, COMPUTED_GREATEST, COMPUTED_LEAST };
 
+/* `is_nullable` and `ignores_case` say how queries compare, and nothing about the values that the
+ * index holds: they are no part of its identity, and fan-outs do not regard them. */
 struct config_filter_field {
     const char *name;
     enum config_field_type type;
+    bool is_nullable;  /* NotEq and NotIn skip entities without a value, as SQL's <> does */
+    bool ignores_case; /* of a string: queries compare it by simple case folding */
 };
 
 /* The sources of a computed field are sort fields, not computed themselves, or single values. */
@@ -240,6 +245,7 @@ struct config_index {
     const struct config_sort_field *sort_fields;
     uint32_t sort_field_count;
     const char *visible_from; /* NULL: everything alive is visible */
+    int64_t max_page_size;    /* a larger `limit` of a query is reduced to it; 0: none is */
 };
 
 struct config {

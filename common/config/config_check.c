@@ -123,6 +123,18 @@ check_bounds(const struct config_reader *reader, const struct config *config)
                 "wal_limit_bytes must be at least wal_segment_bytes");
 }
 
+/* Queries use the name for the entity's id. */
+static int
+check_name(const struct config_reader *reader, const char *const *name)
+{
+    if (strcmp(*name, CONFIG_FIELD_ID) != 0)
+        return 0;
+    return REFUSE(reader, name,
+                  "no field can have the name %s: it is the entity's id, which every query can "
+                  "filter and sort by",
+                  *name);
+}
+
 /* The field has to hold one integer and must not be computed: visible_from and source_fields. */
 static int
 check_number(const struct config_reader *reader, const struct config_index *index,
@@ -145,6 +157,7 @@ check_sort_field(const struct config_reader *reader, const struct config_index *
                  const struct config_sort_field *field)
 {
     const struct config_filter_field *filter = find_filter(index, field->name);
+    check_name(reader, &field->name);
     if (find_sort(index, field->name) != field)
         return REFUSE(reader, &field->name, "duplicate sort field %s", field->name);
     if (filter != NULL && filter->type != FIELD_SINGLE_VALUE)
@@ -191,16 +204,25 @@ check_field_count(const struct config_reader *reader, const struct config_index 
 }
 
 static void
+check_filter_field(const struct config_reader *reader, const struct config_index *index,
+                   const struct config_filter_field *field)
+{
+    check_name(reader, &field->name);
+    if (find_filter(index, field->name) != field)
+        REFUSE(reader, &field->name, "duplicate filter field %s", field->name);
+    if (field->ignores_case && field->type != FIELD_STRING)
+        REFUSE(reader, &field->ignores_case,
+               "case_insensitive is for string fields, and %s is not one", field->name);
+}
+
+static void
 check_index(const struct config_reader *reader, const struct config_index *index)
 {
     uint32_t before = reader->problems->count;
     if (check_field_count(reader, index) != 0)
         return;
-    for (uint32_t i = 0; i < index->filter_field_count; i++) {
-        const struct config_filter_field *field = &index->filter_fields[i];
-        if (find_filter(index, field->name) != field)
-            REFUSE(reader, &field->name, "duplicate filter field %s", field->name);
-    }
+    for (uint32_t i = 0; i < index->filter_field_count; i++)
+        check_filter_field(reader, index, &index->filter_fields[i]);
     for (uint32_t i = 0; i < index->sort_field_count; i++)
         check_sort_field(reader, index, &index->sort_fields[i]);
     if (index->visible_from != NULL)

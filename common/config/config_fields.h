@@ -10,6 +10,9 @@
 #include "common/base/memory.h"
 #include "common/config/config.h"
 
+/* What queries call the entity's id; no field of an index has this name. */
+#define CONFIG_FIELD_ID "id"
+
 enum {
     CONFIG_FIELDS_MAX = 1000,
     FIELD_ALIVE = CONFIG_FIELDS_MAX, /* the number of existence */

@@ -119,7 +119,7 @@ take_name(struct text *line, struct text prefix, struct arena *arena)
 static bool
 read_filter(struct text line, struct arena *arena, struct config_filter_field *field)
 {
-    field->name = take_name(&line, FILTER_FIELD, arena);
+    *field = (struct config_filter_field){.name = take_name(&line, FILTER_FIELD, arena)};
     for (int type = FIELD_SINGLE_VALUE; type <= (int)FIELD_STRING; type++) {
         field->type = (enum config_field_type)type;
         if (text_is(line, filter_type_name(field->type)))

@@ -154,8 +154,9 @@ setting_is_set(const struct setting *setting, const void *base)
         return ((const struct config_kafka *)setting_value(setting, base))->present;
     case SETTING_INTEGER:
         return !setting->hides_default || setting_integer(setting, base) != setting->fallback;
-    case SETTING_SHARE:
     case SETTING_FLAG:
+        return !setting->hides_default || *(const bool *)setting_value(setting, base);
+    case SETTING_SHARE:
         return true;
     default:
         CHECK(false);

@@ -446,6 +446,19 @@ static const struct setting filter_settings[] = {
      .is_required = true,
      .choices = field_types,
      .meaning = "One integer, a set of integers, true or false, or one of a few strings."},
+    {.name = "nullable",
+     .type = SETTING_FLAG,
+     AT(config_filter_field, is_nullable),
+     .hides_default = true,
+     .meaning = "Whether `NotEq` and `NotIn` skip entities without a value, as `<>` of SQL does. "
+                "Without it they match them. A change needs no load."},
+    {.name = "case_insensitive",
+     .type = SETTING_FLAG,
+     AT(config_filter_field, ignores_case),
+     .hides_default = true,
+     .meaning = "Of a string field: queries compare it without regard to case, by the simple case "
+                "folding of Unicode. The index holds the text as it came. A change needs no "
+                "load."},
 };
 
 static const struct section filter_section = {
@@ -530,6 +543,17 @@ static const struct setting index_settings[] = {
      .kind = "field",
      .standard = "none: everything alive is visible",
      .meaning = "A field with a time in Unix seconds, until which its entity is hidden."},
+    {.name = "max_page_size",
+     .type = SETTING_INTEGER,
+     AT(config_index, max_page_size),
+     .minimum = 0,
+     .maximum = 1000000,
+     .fallback = 0,
+     .hides_default = true,
+     .unit = "ids",
+     .standard = "0: none",
+     .meaning = "The largest page of a query: a larger `limit`, up to `consumer.query_limit`, is "
+                "reduced to it."},
 };
 
 const struct section config_index_section = {

@@ -40,12 +40,15 @@ enum filter_kind {
 };
 
 /* A filter is resolved when its fields are numbers. The number of a field is its place, from 1,
- * among the filter fields and then the other sort fields of the index (engine_prepare_fan_out()).
- */
+ * among the filter fields and then the other sort fields of the index (engine_prepare_fan_out());
+ * FILTER_NUMBER_ID is the entity's id, which only queries name. */
+#define FILTER_NUMBER_ID UINT32_MAX
+
 struct filter {
     enum filter_kind kind;
     struct text field;             /* leaves only */
     uint32_t field_number;         /* leaves only; 0: not resolved */
+    bool ignores_case;             /* resolved EQ and IN: the values are strings, case-folded */
     const struct value *values;    /* EQ to LTE: one; IN and NOT_IN: `count`; scalars only */
     const struct filter *children; /* AND, OR: `count`; NOT: one */
     uint32_t count;                /* of values or children */

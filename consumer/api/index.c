@@ -159,10 +159,13 @@ api_answer_query(struct api_call *call)
 {
     struct api_context *api = call->api;
     int64_t begin_us = clock_monotonic_us();
+    int64_t page = api->config->index_config.max_page_size;
     const struct query_limits limits = {
         .limit = (uint64_t)api->config->consumer.query_limit,
+        .page = page > 0 ? (uint64_t)page : UINT64_MAX,
         .depth = FILTER_DEPTH_MAX,
         .clauses = FILTER_CLAUSES_MAX,
+        .values = (uint64_t)api->config->consumer.query_values,
     };
     struct query_request request;
     struct error err = {0};

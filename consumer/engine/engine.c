@@ -88,6 +88,8 @@ engine_add_filter_field(struct engine *engine, const struct config_filter_field 
     struct field *field = engine_add_field(engine, config->name);
     field->type = config->type;
     field->filters = true;
+    field->is_nullable = config->is_nullable;
+    field->ignores_case = config->ignores_case;
     return 0;
 }
 

@@ -32,11 +32,18 @@
  *
  *   filter                         matches slots whose field
  *   Eq v, In [v, ..]               is v, is one of them; multi-value: holds v, holds one of them
- *   NotEq v, NotIn [v, ..]         has a value, and Eq (In) does not match: SQL's <>, never null
- *   Gt, Gte, Lt, Lte v             compares so; integer fields only, v may be a fraction;
+ *   NotEq v, NotIn [v, ..]         does not match Eq (In). A field that is nullable must also have
+ *                                  a value, as for SQL's <>, unless the list is empty
+ *   Gt, Gte, Lt, Lte v             compares so; integer fields only;
  *                                  multi-value: holds such a value
  *   IsNull, IsNotNull              has no value, has one
  *   And, Or, Not                   intersection, union, complement: Not(Eq) matches nulls as well
+ *
+ * A missing value is equal to nothing, to 0 and false neither. In a field of integers, v may be a
+ * fraction, which no slot has. A string field that ignores case is compared by simple case folding
+ * (case_fold.h). `id` is the entity's id, as a field of integers that filters and sorts. Fan-outs
+ * and `remove` know neither nullable fields, nor fields that ignore case, nor `id`: they compare
+ * exactly. (The settings are no part of the state: engine_change() and an image keep every value.)
  *
  * Every field can be filtered, sort fields too. Queries see visible slots only, fan-outs all slots.
  * A slot is visible if it is alive and not hidden. It is hidden while its visible_from (Unix
@@ -117,9 +124,9 @@ void engine_clear_fields(struct engine *engine, const struct text *names, uint32
 
 /* Moves what `from` holds into `to`, an engine of the same partition and another index
  * configuration, to which nothing was applied: existence, and the values of each field that both
- * configurations declare in the same way. The other fields are empty in `to`; computed fields
- * follow. Sets `kept` to the fields that have kept their values, as numbered in `to`. `from` may
- * only be destroyed afterwards. */
+ * configurations declare in the same way, whatever they say of queries. The other fields are empty
+ * in `to`; computed fields follow. Sets `kept` to the fields that have kept their values, as
+ * numbered in `to`. `from` may only be destroyed afterwards. */
 void engine_change(struct engine *to, struct engine *from, struct field_set *kept);
 
 /* Sets the time: shows the slots that are due, and hides those that are not due any more because
@@ -175,7 +182,7 @@ struct engine_pause {
 
 struct engine_query {
     const struct filter *filter;         /* NULL: every visible slot; the recursion is as deep */
-    struct text sort_field;              /* empty: by entity id */
+    struct text sort_field;              /* empty, or `id`: by entity id */
     enum engine_direction direction;     /* of the sort value and of the id as tie-break */
     uint64_t limit;                      /* of the page, which is after `offset` entries */
     uint64_t offset;                     /* the caller skips them; must be 0 with a page key */
@@ -187,7 +194,7 @@ struct engine_query {
 struct engine_hit {
     int64_t entity_id;
     bool has_value;
-    int64_t value; /* of the sort field; 0 without one */
+    int64_t value; /* of the sort field, which may be the id; 0 without one */
 };
 
 struct engine_result {

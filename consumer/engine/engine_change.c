@@ -42,6 +42,10 @@ field_exchange(struct field *a, struct field *b)
     b->postings = before.postings;
     b->slices = before.slices;
     b->dictionary = before.dictionary;
+    case_index_free(&a->cases); /* they follow the descriptions, which stay */
+    case_index_free(&b->cases);
+    field_index_cases(a);
+    field_index_cases(b);
 }
 
 /* Were all sources of the computed field kept? */

@@ -91,6 +91,7 @@ load_field(struct field *field, struct image_reader *reader)
     field->has_column = has_column == 1;
     if (field->type == FIELD_STRING)
         dictionary_load(&field->dictionary, reader);
+    field_index_cases(field);
     if (field->has_column)
         column_load(&field->column, reader);
     if (field->type == FIELD_MULTI_VALUE)

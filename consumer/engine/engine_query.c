@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/config/config_fields.h"
 #include "consumer/engine/engine_internal.h"
 #include "consumer/engine/engine_time.h"
 #include "consumer/engine/engine_watch.h"
@@ -38,6 +39,7 @@ engine_hit_compare(const struct engine_hit *a, const struct engine_hit *b, bool 
 struct page {
     const struct engine *engine;
     enum engine_direction direction;
+    bool id_is_value; /* the hits have their id as value of the sort field */
     struct engine_hit *hits;
     uint64_t count;
     uint64_t capacity;
@@ -81,8 +83,12 @@ page_fill_by_id(struct page *page, const roaring_bitmap_t *slots, const int64_t 
     CHECK(page->count <= page->capacity);
     bool more = page_begin(page, slots, after_id, &at);
     while (more && page->count < page->capacity) {
-        page->hits[page->count++] =
-            (struct engine_hit){.entity_id = engine_entity_of(page->engine, at.current_value)};
+        int64_t id = engine_entity_of(page->engine, at.current_value);
+        page->hits[page->count++] = (struct engine_hit){
+            .entity_id = id,
+            .has_value = page->id_is_value,
+            .value = page->id_is_value ? id : 0,
+        };
         more = page->direction == ENGINE_ASCENDING ? roaring_advance_uint32_iterator(&at)
                                                    : roaring_previous_uint32_iterator(&at);
     }
@@ -130,6 +136,7 @@ struct plan {
     const struct engine *engine;
     const struct engine_query *query;
     const struct field *sort_field; /* NULL: by id */
+    bool names_id;                  /* by id, because the query sorts by the field `id` */
     const struct filter *filter;    /* NULL: every visible slot matches */
 };
 
@@ -139,7 +146,8 @@ plan_query(struct plan *plan, struct arena *arena, struct error *err)
     const struct engine_query *query = plan->query;
     const struct filter *filter = query->filter;
     CHECK(query->after == NULL || query->offset == 0);
-    if (query->sort_field.bytes > 0) {
+    plan->names_id = text_is(query->sort_field, CONFIG_FIELD_ID);
+    if (query->sort_field.bytes > 0 && !plan->names_id) {
         plan->sort_field = engine_find_field(plan->engine, query->sort_field);
         if (plan->sort_field == NULL || plan->sort_field->sort_bits == 0)
             return unknown_field_refuse_sort(plan->engine, query->sort_field, err);
@@ -220,6 +228,7 @@ query_page(const struct plan *plan, const roaring_bitmap_t *matched, struct engi
     struct page page = {
         .engine = plan->engine,
         .direction = query->direction,
+        .id_is_value = plan->names_id,
         .capacity = wanted < total ? wanted : total,
     };
     page_fill(&page, plan, matches);

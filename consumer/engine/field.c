@@ -16,6 +16,7 @@ field_check(const struct field *field)
     CHECK(field->has_column || field->sort_bits == 0);
     CHECK(!field->has_column || field->type != FIELD_MULTI_VALUE);
     CHECK(field->type == FIELD_STRING || field->dictionary.count == 0);
+    CHECK(field->cases.count == (field->ignores_case ? field->dictionary.count : 0));
     CHECK((field->computed_op != COMPUTED_NONE) == (field->sources != NULL));
     CHECK(!field->feeds || field->computed_op == COMPUTED_NONE);
 }
@@ -45,7 +46,16 @@ field_free(struct field *field)
     slices_free(&field->slices);
     kv_free(&field->deferred);
     dictionary_free(&field->dictionary);
+    case_index_free(&field->cases);
     roaring_bitmap_free(field->present);
+}
+
+void
+field_index_cases(struct field *field)
+{
+    CHECK(!field->ignores_case || field->type == FIELD_STRING);
+    if (field->ignores_case)
+        case_index_follow(&field->cases, &field->dictionary);
 }
 
 void
@@ -63,7 +73,8 @@ field_bytes(const struct field *field)
 {
     return sizeof *field + bitmap_bytes(field->present) + column_bytes(&field->column) +
            set_column_bytes(&field->sets) + postings_bytes(&field->postings) +
-           slices_bytes(&field->slices) + dictionary_bytes(&field->dictionary);
+           slices_bytes(&field->slices) + dictionary_bytes(&field->dictionary) +
+           case_index_bytes(&field->cases);
 }
 
 /* --- scalars --------------------------------------------------------------------------------- */

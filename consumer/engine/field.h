@@ -17,6 +17,7 @@
 #define CONSUMER_ENGINE_FIELD_H
 
 #include "common/config/config.h"
+#include "consumer/engine/store/case_index.h"
 #include "consumer/engine/store/column.h"
 #include "consumer/engine/store/dictionary.h"
 #include "consumer/engine/store/kv_sort.h"
@@ -30,6 +31,8 @@ struct field {
     struct text name;            /* the configuration's; terminated */
     enum config_field_type type; /* a field that only sorts is FIELD_SINGLE_VALUE */
     bool filters;                /* it has postings */
+    bool is_nullable;            /* how queries compare: config.h */
+    bool ignores_case;           /* the same; it has `cases` */
     uint32_t sort_bits;          /* 0: it does not sort, and has no slices */
     int64_t min;                 /* the bounds of an integer */
     int64_t max;
@@ -47,6 +50,7 @@ struct field {
     bool defers;
     struct kv_list deferred; /* (slot, the number that the slot had in the slices) */
     struct dictionary dictionary;
+    struct case_index cases; /* of the texts of the dictionary; empty without ignores_case */
 };
 
 /* The parts of the description that decide which structures the field has, as one number; an image
@@ -63,6 +67,8 @@ field_shape(const struct field *field)
  * struct. */
 void field_init(struct field *field);
 void field_free(struct field *field);
+/* To be called after texts joined the dictionary: they join the index of cases, if there is one. */
+void field_index_cases(struct field *field);
 /* Gives the bitmaps the smallest form that queries can read. */
 void field_optimize(struct field *field);
 /* Bytes of memory. Visits the containers of all bitmaps. */

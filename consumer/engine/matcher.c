@@ -5,6 +5,7 @@
 #include "common/base/check.h"
 #include "common/base/memory.h"
 #include "consumer/engine/field_match.h"
+#include "consumer/engine/id_match.h"
 #include "consumer/engine/scalar.h"
 
 static const struct field *
@@ -55,47 +56,77 @@ matcher_match_range(const struct field *field, const struct filter *filter,
     return field_match_range(field, low, high, within);
 }
 
-/* False: no slot holds the value. */
-static bool
-matcher_find_key(const struct field *field, const struct value *value, int64_t *key)
-{
-    struct scalar scalar;
-    CHECK(scalar_from_value(field, value, &scalar, NULL) == 0);
-    return scalar_find_key(field, &scalar, key);
-}
-
-static roaring_bitmap_t *
-matcher_match_value(const struct field *field, const struct value *value,
-                    const roaring_bitmap_t *within)
-{
+/* The keys that are equal to one value of a leaf: one at most, unless the leaf ignores case. */
+struct key_walk {
+    const struct field *field;
+    bool ignores_case;
+    bool found; /* `key` is one of them */
     int64_t key;
-    bool found = matcher_find_key(field, value, &key);
-    return found ? field_match(field, key, within) : bitmap_create();
+};
+
+static void
+key_walk_begin(struct key_walk *walk, const struct field *field, const struct filter *leaf,
+               uint32_t at)
+{
+    uint32_t code = 0;
+    struct scalar scalar;
+    CHECK(at < leaf->count);
+    *walk = (struct key_walk){.field = field, .ignores_case = leaf->ignores_case};
+    if (leaf->ignores_case) {
+        walk->found = case_index_find(&field->cases, leaf->values[at].string, &code);
+        walk->key = code;
+    } else {
+        CHECK(scalar_from_value(field, &leaf->values[at], &scalar, NULL) == 0);
+        walk->found = scalar_find_key(field, &scalar, &walk->key);
+    }
 }
 
 static void
-matcher_unite_value(const struct field *field, const struct value *value, roaring_bitmap_t *united)
+key_walk_next(struct key_walk *walk)
 {
-    int64_t key;
-    if (matcher_find_key(field, value, &key))
-        field_unite(field, key, united);
+    uint32_t code = (uint32_t)walk->key;
+    CHECK(walk->found);
+    walk->found = walk->ignores_case && case_index_next(&walk->field->cases, &code);
+    walk->key = code;
+}
+
+static roaring_bitmap_t *
+matcher_match_value(const struct field *field, const struct filter *leaf, uint32_t at,
+                    const roaring_bitmap_t *within)
+{
+    struct key_walk walk;
+    key_walk_begin(&walk, field, leaf, at);
+    if (!walk.found)
+        return bitmap_create();
+    roaring_bitmap_t *matches = field_match(field, walk.key, within);
+    for (key_walk_next(&walk); walk.found; key_walk_next(&walk))
+        matcher_join(matches, field_match(field, walk.key, within));
+    return matches;
+}
+
+static void
+matcher_unite_value(const struct field *field, const struct filter *leaf, uint32_t at,
+                    roaring_bitmap_t *united)
+{
+    struct key_walk walk;
+    for (key_walk_begin(&walk, field, leaf, at); walk.found; key_walk_next(&walk))
+        field_unite(field, walk.key, united);
 }
 
 static roaring_bitmap_t *
 matcher_match_values(const struct matcher *matcher, const struct field *field,
                      const struct filter *filter, const roaring_bitmap_t *within)
 {
-    const struct value *values = filter->values;
-    CHECK(filter->count == 0 || values != NULL);
+    CHECK(filter->count == 0 || filter->values != NULL);
     if (filter->count == 1)
-        return matcher_match_value(field, values, within);
+        return matcher_match_value(field, filter, 0, within);
     bool unites = field_unites(field, within);
     roaring_bitmap_t *matches = bitmap_create();
     for (uint32_t i = 0; i < filter->count && matcher_pause(matcher); i++) {
         if (unites)
-            matcher_unite_value(field, &values[i], matches);
+            matcher_unite_value(field, filter, i, matches);
         else
-            matcher_join(matches, matcher_match_value(field, &values[i], within));
+            matcher_join(matches, matcher_match_value(field, filter, i, within));
     }
     if (unites)
         roaring_bitmap_and_inplace(matches, within);
@@ -114,6 +145,8 @@ static roaring_bitmap_t *
 matcher_match_leaf(const struct matcher *matcher, const struct filter *filter,
                    const roaring_bitmap_t *within)
 {
+    if (filter->field_number == FILTER_NUMBER_ID)
+        return id_match(matcher->engine, filter, within);
     const struct field *field = matcher_field(matcher, filter);
     switch (filter->kind) {
     case FILTER_IS_NULL:
@@ -145,19 +178,21 @@ static uint64_t matcher_estimate(const struct matcher *matcher, const struct fil
 static uint64_t
 matcher_estimate_leaf(const struct matcher *matcher, const struct filter *filter)
 {
-    const struct field *field = matcher_field(matcher, filter);
     bool equality = filter->kind == FILTER_EQ || filter->kind == FILTER_IN;
+    if (filter->field_number == FILTER_NUMBER_ID)
+        return equality ? filter->count : UINT64_MAX;
+    const struct field *field = matcher_field(matcher, filter);
     if (filter->kind == FILTER_IS_NOT_NULL)
         return roaring_bitmap_get_cardinality(field->present);
     if (!equality || !field->filters)
         return UINT64_MAX;
     uint64_t sum = 0;
     for (uint32_t i = 0; i < filter->count; i++) {
-        int64_t key;
-        const struct slot_set *slots = NULL;
-        if (matcher_find_key(field, &filter->values[i], &key))
-            slots = postings_find(&field->postings, key);
-        sum += slots != NULL ? slot_set_count(slots) : 0;
+        struct key_walk walk;
+        for (key_walk_begin(&walk, field, filter, i); walk.found; key_walk_next(&walk)) {
+            const struct slot_set *slots = postings_find(&field->postings, walk.key);
+            sum += slots != NULL ? slot_set_count(slots) : 0;
+        }
     }
     return sum;
 }

@@ -99,6 +99,14 @@ scalar_from_value(const struct field *field, const struct value *value, struct s
                      scalar_wanted(field), value_kind_name(value->kind));
 }
 
+bool
+scalar_is_no_integer(const struct field *field, const struct value *value)
+{
+    struct scalar scalar;
+    return value->kind == VALUE_FLOAT && field->type != FIELD_BOOLEAN &&
+           field->type != FIELD_STRING && !scalar_take_integer(value, &scalar);
+}
+
 /* Gives the scalar the text of a value that is no string. */
 static void
 scalar_write_text(const struct value *value, struct scalar *scalar)
@@ -171,8 +179,11 @@ scalar_find_key(const struct field *field, const struct scalar *scalar, int64_t 
 int64_t
 scalar_make_key(struct field *field, const struct scalar *scalar)
 {
-    if (field->type == FIELD_STRING)
-        return dictionary_add(&field->dictionary, scalar->string);
+    if (field->type == FIELD_STRING) {
+        uint32_t code = dictionary_add(&field->dictionary, scalar->string);
+        field_index_cases(field);
+        return code;
+    }
     CHECK(scalar->number >= field->min && scalar->number <= field->max);
     return scalar->number;
 }

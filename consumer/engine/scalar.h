@@ -22,8 +22,13 @@ struct scalar {
 int scalar_from_value(const struct field *field, const struct value *value, struct scalar *scalar,
                       struct error *err);
 
-/* The same for a value of a fan-out's query, which has no type of its own: it is a value of the
- * field's type if it can be read as one. A number for a string field is its shortest text. */
+/* Is `value` a float that is equal to no integer, and the field one of integers? Queries can
+ * compare them; no slot has the value. */
+bool scalar_is_no_integer(const struct field *field, const struct value *value);
+
+/* The same as scalar_from_value() for a value of a fan-out's query, which has no type of its own:
+ * it is a value of the field's type if it can be read as one. A number for a string field is its
+ * shortest text. */
 int scalar_from_untyped(const struct field *field, const struct value *value, struct scalar *scalar,
                         struct error *err);
 

@@ -4,17 +4,19 @@
 
 #include "common/base/check.h"
 #include "common/base/closest.h"
+#include "common/config/config_fields.h"
 
 /* Appends the names of all fields, or of those that sort. */
 static int
 unknown_field_append(const struct engine *engine, struct text name, bool sorts, struct error *err)
 {
-    const char **names = memory_alloc(engine->field_count * sizeof *names);
+    const char **names = memory_alloc((engine->field_count + 1) * sizeof *names);
     uint32_t count = 0;
+    names[count++] = CONFIG_FIELD_ID;
     for (uint32_t i = 0; i < engine->field_count; i++)
         if (!sorts || engine->fields[i].sort_bits > 0)
             names[count++] = engine->fields[i].name.data;
-    CHECK(count <= engine->field_count);
+    CHECK(count <= engine->field_count + 1);
     int rc = closest_append(err, name, sorts ? "sort fields" : "fields", names, count);
     free(names);
     return rc;

@@ -1,7 +1,10 @@
 #include "consumer/query/query_request.h"
 
+#include <float.h>
+
 #include "common/base/check.h"
 #include "common/base/closest.h"
+#include "common/base/exact_number.h"
 #include "common/json/json_parse.h"
 #include "common/json/json_value.h"
 #include "common/ops/ops_value.h"
@@ -12,6 +15,7 @@ struct request_parser {
     const struct query_limits *limits;
     struct arena *arena;
     uint32_t clauses;
+    uint64_t values; /* in lists */
     struct error *err;
 };
 
@@ -87,10 +91,57 @@ parse_count_clause(struct request_parser *parser)
 {
     CHECK(parser->clauses <= parser->limits->clauses);
     if (parser->clauses == parser->limits->clauses)
-        return error_set(parser->err, ERR_DATA, "more than %u filters and values",
+        return error_set(parser->err, ERR_DATA, "the query has more than %u filters",
                          parser->limits->clauses);
     parser->clauses++;
     return 0;
+}
+
+static int
+parse_count_values(struct request_parser *parser, uint32_t count)
+{
+    CHECK(parser->values <= parser->limits->values);
+    if (count > parser->limits->values - parser->values)
+        return error_set(parser->err, ERR_DATA,
+                         "the lists of the query have more than %llu values: consumer.query_values",
+                         (unsigned long long)parser->limits->values);
+    parser->values += count;
+    return 0;
+}
+
+/* A number as it compares with integers, exactly: an integer; a number beyond all of them, on its
+ * side; or a fraction, which is equal to none. Which fraction it is does not matter, because
+ * parse_round() makes an integer of it where the order counts. */
+static void
+parse_number(const char *literal, struct value *value)
+{
+    struct exact_number number;
+    exact_number_read(text_of(literal), &number);
+    *value = (struct value){.kind = VALUE_FLOAT, .real = 0.5};
+    if (number.range == EXACT_ABOVE)
+        value->real = DBL_MAX;
+    else if (number.range == EXACT_BELOW)
+        value->real = -DBL_MAX;
+    else if (number.is_integer)
+        *value = (struct value){.kind = VALUE_INTEGER, .integer = number.floor};
+}
+
+/* Replaces a comparison of the order with a fraction by one with the integer below it. */
+static void
+parse_round(const struct json_value *json, struct filter *filter, struct value *value)
+{
+    struct exact_number number;
+    if (json->kind == JSON_OBJECT)
+        json = &json->object.members[0].value;
+    if (filter->kind < FILTER_GT || filter->kind > FILTER_LTE || json->kind != JSON_FLOAT)
+        return;
+    exact_number_read(text_of(json->literal), &number);
+    if (number.range != EXACT_IN_RANGE || number.is_integer)
+        return;
+    CHECK(value->kind == VALUE_FLOAT);
+    bool greater = filter->kind == FILTER_GT || filter->kind == FILTER_GTE;
+    filter->kind = greater ? FILTER_GT : FILTER_LTE;
+    *value = (struct value){.kind = VALUE_INTEGER, .integer = number.floor};
 }
 
 static int
@@ -99,12 +150,14 @@ parse_plain_value(const struct request_parser *parser, const struct json_value *
 {
     if (json->kind == JSON_ARRAY || json->kind == JSON_OBJECT)
         return parse_refuse(parser, "a value", "a scalar or one like {\"Integer\":1}", json);
-    int rc = ops_value_from_scalar(json, value, parser->err);
-    if (rc != 0)
-        return error_wrap(parser->err, rc, "a value");
-    if (value->kind == VALUE_NULL)
+    if (json->kind == JSON_NULL)
         return error_set(parser->err, ERR_DATA, "null cannot be compared with: use IsNull");
-    return 0;
+    if (json->kind == JSON_FLOAT) {
+        parse_number(json->literal, value);
+        return 0;
+    }
+    int rc = ops_value_from_scalar(json, value, parser->err);
+    return rc == 0 ? 0 : error_wrap(parser->err, rc, "a value");
 }
 
 /* {"Integer":1}: the word names the kind of the value. */
@@ -148,17 +201,15 @@ parse_values(struct request_parser *parser, const struct json_value *json, struc
     if (json->kind != JSON_ARRAY)
         return parse_refuse(parser, "a list", "[value, ...]", json);
     uint32_t count = json->array.count;
+    int rc = parse_count_values(parser, count);
+    if (rc != 0)
+        return rc;
     struct value *values = arena_alloc(parser->arena, count * sizeof *values);
-    for (uint32_t i = 0; i < count; i++) {
-        int rc = parse_count_clause(parser);
-        if (rc == 0)
-            rc = parse_value(parser, &json->array.items[i], &values[i]);
-        if (rc != 0)
-            return rc;
-    }
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        rc = parse_value(parser, &json->array.items[i], &values[i]);
     filter->values = values;
     filter->count = count;
-    return 0;
+    return rc;
 }
 
 /* [field, value] or [field, [value, ...]]. */
@@ -178,7 +229,10 @@ parse_comparison(struct request_parser *parser, const struct json_value *json,
     struct value *value = arena_alloc(parser->arena, sizeof *value);
     filter->values = value;
     filter->count = 1;
-    return parse_value(parser, &json->array.items[1], value);
+    int rc = parse_value(parser, &json->array.items[1], value);
+    if (rc == 0)
+        parse_round(&json->array.items[1], filter, value);
+    return rc;
 }
 
 static int parse_filter(struct request_parser *parser, const struct json_value *json,
@@ -339,6 +393,21 @@ parse_cursor(const struct request_parser *parser, const struct json_value *json,
     return 0;
 }
 
+/* The largest page that is given reduces the limit; the largest limit of all refuses it. */
+static int
+parse_reach(const struct request_parser *parser, struct engine_query *query)
+{
+    const struct query_limits *limits = parser->limits;
+    bool is_beyond = query->limit > limits->limit;
+    if (query->limit > limits->page)
+        query->limit = limits->page;
+    if (is_beyond || query->offset > limits->limit - query->limit)
+        return error_set(parser->err, ERR_DATA, "limit plus offset is more than %llu: use a cursor",
+                         (unsigned long long)limits->limit);
+    CHECK(query->limit <= limits->page);
+    return 0;
+}
+
 /* limit, offset and cursor: the part of the order that the page is. */
 static int
 parse_page(const struct request_parser *parser, const struct json_value *body,
@@ -354,23 +423,20 @@ parse_page(const struct request_parser *parser, const struct json_value *body,
         return rc;
     if (query->after != NULL)
         query->offset = 0;
-    if (query->limit > parser->limits->limit ||
-        query->offset > parser->limits->limit - query->limit)
-        return error_set(parser->err, ERR_DATA, "limit plus offset is more than %llu: use a cursor",
-                         (unsigned long long)parser->limits->limit);
     CHECK(query->after == NULL || query->offset == 0);
-    return 0;
+    return parse_reach(parser, query);
 }
 
 int
 query_request_parse(struct text body, const struct query_limits *limits, struct arena *arena,
                     struct query_request *request, struct error *err)
 {
-    static const char *const known[] = {"filters", "sort",         "limit",  "offset",
-                                        "cursor",  "include_docs", "fields", NULL};
+    static const char *const known[] = {"filters",      "sort",   "limit",      "offset", "cursor",
+                                        "include_docs", "fields", "skip_cache", NULL};
     struct request_parser parser = {.limits = limits, .arena = arena, .err = err};
     const struct json_value *json;
     CHECK(limits->depth > 0);
+    CHECK(limits->page > 0);
     uint64_t limit = limits->limit < LIMIT_DEFAULT ? limits->limit : LIMIT_DEFAULT;
     *request = (struct query_request){.query = {.limit = limit}};
     uint32_t json_depth = LEAF_JSON_DEPTH + FILTER_JSON_DEPTH * limits->depth;

@@ -7,11 +7,14 @@
  *
  * Every member may be absent or null. The list under "filters" is an AND; engine.h defines what
  * each filter matches. Values are {"Integer":n}, {"Float":x}, {"Bool":b}, {"String":"s"}, or plain
- * JSON scalars; null is not a value, IsNull is the filter for it. The direction is "Desc" (the
+ * JSON scalars; null is not a value, IsNull is the filter for it. Numbers compare exactly: with a
+ * field of integers, a fraction is equal to none, and in order. The direction is "Desc" (the
  * default) or "Asc". Without "sort" the order is by id, descending. In a cursor, `slot_id` is the
  * entity id, and a `sort_value` that is null or absent is a null sort value; without "sort" it is
  * ignored. With a cursor, the offset is ignored. The default limit is 20; limit 0 only counts.
  * document_request.h has "include_docs".
+ * The field `id` is the entity's id; in a sort by it, the cursor's `slot_id` counts. `skip_cache`,
+ * which clients of the original send, is ignored.
  *
  * Any thread.
  */
@@ -25,8 +28,10 @@
 
 struct query_limits {
     uint64_t limit;   /* largest limit + offset */
+    uint64_t page;    /* a larger limit, up to `limit`, is reduced to it; UINT64_MAX: none is */
     uint32_t depth;   /* nesting of filters; a filter in the outermost list has depth 1 */
-    uint32_t clauses; /* filters of every kind, and values in lists */
+    uint32_t clauses; /* filters of every kind */
+    uint64_t values;  /* in all lists */
 };
 
 struct query_request {

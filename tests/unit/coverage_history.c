@@ -24,8 +24,8 @@ history_setup(void)
         for (int f = 0; f < NAMES; f++)
             if (history_configured[i] & BIT(f))
                 filters[i][count++] = (struct config_filter_field){
-                    history_names[f],
-                    i == CONFIGURATIONS - 1 && f == B ? FIELD_STRING : FIELD_BOOLEAN};
+                    .name = history_names[f],
+                    .type = i == CONFIGURATIONS - 1 && f == B ? FIELD_STRING : FIELD_BOOLEAN};
         indexes[i] =
             (struct config_index){.filter_fields = filters[i], .filter_field_count = count};
         config_fields_init(&history_all_fields[i], &indexes[i]);

@@ -10,12 +10,12 @@
 #include "consumer/query/query_request.h"
 
 static const struct config_filter_field filter_fields[] = {
-    {"nsfwLevel", FIELD_SINGLE_VALUE},
-    {"postId", FIELD_SINGLE_VALUE},
-    {"tagIds", FIELD_MULTI_VALUE},
-    {"hasMeta", FIELD_BOOLEAN},
-    {"type", FIELD_STRING},
-    {"score", FIELD_SINGLE_VALUE},
+    {.name = "nsfwLevel", .type = FIELD_SINGLE_VALUE, .is_nullable = true},
+    {.name = "postId", .type = FIELD_SINGLE_VALUE},
+    {.name = "tagIds", .type = FIELD_MULTI_VALUE},
+    {.name = "hasMeta", .type = FIELD_BOOLEAN},
+    {.name = "type", .type = FIELD_STRING, .ignores_case = true},
+    {.name = "score", .type = FIELD_SINGLE_VALUE, .is_nullable = true},
 };
 static const char *const sort_at_sources[] = {"existedAt", "publishedAt"};
 static const char *const first_at_sources[] = {"existedAt", "score"};
@@ -168,7 +168,8 @@ static int
 fixture_run(const struct engine *engine, struct text body, struct arena *arena, struct buffer *out,
             struct error *err)
 {
-    static const struct query_limits limits = {.limit = 100000, .depth = 16, .clauses = 1000};
+    static const struct query_limits limits = {
+        .limit = 100000, .page = UINT64_MAX, .depth = 16, .clauses = 1000, .values = 1000};
     struct query_request request;
     struct engine_result result;
     struct query_page page;

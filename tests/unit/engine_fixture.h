@@ -11,10 +11,11 @@ enum { FIXTURE_PARTITION = 1, FIXTURE_PARTITIONS = 3, FIXTURE_RANK_MAX = 1023 };
 
 extern const struct config_index fixture_index;
 
-/* nsfwLevel single_value, postId single_value and sort, tagIds multi_value, hasMeta boolean, type
- * string, score single_value, rank sort of 10 bits, existedAt and publishedAt sort of 32 bits,
- * sortAt the greatest of those two, firstAt (33 bits) the least of existedAt and score; visible
- * from publishedAt; partition 1 of 3, 2^32 slots. The caller owns it. */
+/* nsfwLevel single_value and nullable, postId single_value and sort, tagIds multi_value, hasMeta
+ * boolean, type string without case, score single_value and nullable, rank sort of 10 bits,
+ * existedAt and publishedAt sort of 32 bits, sortAt the greatest of those two, firstAt (33 bits)
+ * the least of existedAt and score; visible from publishedAt; partition 1 of 3, 2^32 slots. The
+ * caller owns it. */
 struct engine *fixture_engine(void);
 
 /* The id of the entity in `slot`. */

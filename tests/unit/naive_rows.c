@@ -10,7 +10,9 @@ const char *const naive_field_names[] = {"nsfwLevel",   "postId", "tagIds",  "ha
                                          "type",        "score",  "rank",    "existedAt",
                                          "publishedAt", "sortAt", "firstAt", "unknown"};
 const int64_t naive_tags[] = {INT64_MIN, -1, 0, 5, 300, 70000, INT64_C(1) << 40, INT64_MAX};
-const char *const naive_strings[] = {"", "SD 1.5", "SDXL", "123", "true", "é"};
+const char *const naive_strings[] = {"",     "SD 1.5", "SDXL", "123", "true", "é",
+                                     "sdxl", "É",      "sdXl", "ß",   "ẞ",    "ss"};
+const int naive_folded[] = {0, 1, 2, 3, 4, 5, 2, 5, 2, 9, 9, 11};
 uint64_t naive_values_limit = UINT64_MAX;
 
 bool

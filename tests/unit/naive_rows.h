@@ -10,7 +10,7 @@
 #include "common/base/memory.h"
 #include "common/ops/op.h"
 
-enum { NAIVE_TAGS = 8, NAIVE_STRINGS = 6 };
+enum { NAIVE_TAGS = 8, NAIVE_STRINGS = 12 };
 enum { NAIVE_OPS_MAX = 4, NAIVE_CLAUSES_MAX = 3, NAIVE_VALUES_MAX = 3, NAIVE_QUERY_BYTES = 512 };
 
 /* In the fixture's order, the computed fields last. The number after them is for a field that the
@@ -35,6 +35,7 @@ enum {
 extern const char *const naive_field_names[NAIVE_FIELDS + 1];
 extern const int64_t naive_tags[NAIVE_TAGS]; /* ascending */
 extern const char *const naive_strings[NAIVE_STRINGS];
+extern const int naive_folded[NAIVE_STRINGS]; /* the first string that is equal without case */
 
 /* Scalars are integers: 0 and 1 for a boolean, the index in `naive_strings` for a string. */
 struct naive_row {

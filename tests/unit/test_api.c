@@ -26,6 +26,7 @@ static const struct config config = {
                  .listen = "127.0.0.1:0",
                  .http_threads = 1,
                  .query_limit = 100,
+                 .query_values = 100,
                  .query_timeout_ms = 10000,
                  .documents_limit = 3,
                  .documents_bytes = 1000,

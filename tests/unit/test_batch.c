@@ -11,8 +11,8 @@
 enum { PARTITIONS = 4, PARTITION = 1, MAX_SLOTS = 100 };
 
 static const struct config_filter_field filter_fields[] = {
-    {"level", FIELD_SINGLE_VALUE},
-    {"tags", FIELD_MULTI_VALUE},
+    {.name = "level", .type = FIELD_SINGLE_VALUE},
+    {.name = "tags", .type = FIELD_MULTI_VALUE},
 };
 static const struct config config = {
     .index = "i",

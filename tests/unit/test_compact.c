@@ -8,10 +8,10 @@
 enum { LINES_MAX = 8, MANY = 20000 };
 
 static const struct config_filter_field filter_fields[] = {
-    {"level", FIELD_SINGLE_VALUE},
-    {"post", FIELD_SINGLE_VALUE},
-    {"tags", FIELD_MULTI_VALUE},
-    {"type", FIELD_STRING},
+    {.name = "level", .type = FIELD_SINGLE_VALUE},
+    {.name = "post", .type = FIELD_SINGLE_VALUE},
+    {.name = "tags", .type = FIELD_MULTI_VALUE},
+    {.name = "type", .type = FIELD_STRING},
 };
 static const char *const sources[] = {"existedAt", "publishedAt"};
 static const struct config_sort_field sort_fields[] = {
@@ -23,8 +23,10 @@ static const struct config_sort_field sort_fields[] = {
      .source_fields = sources,
      .source_field_count = COUNT_OF(sources)},
 };
-static const struct config_index config = {filter_fields, COUNT_OF(filter_fields), sort_fields,
-                                           COUNT_OF(sort_fields), NULL};
+static const struct config_index config = {.filter_fields = filter_fields,
+                                           .filter_field_count = COUNT_OF(filter_fields),
+                                           .sort_fields = sort_fields,
+                                           .sort_field_count = COUNT_OF(sort_fields)};
 
 /* An event and what compaction keeps of it: NULL is all of it, "" is nothing. */
 struct line {

@@ -9,15 +9,20 @@
 #include "common/config/config_identity.h"
 #include "tests/unit/random_input.h"
 
-static const struct config_filter_field filters[] = {
-    {"level", FIELD_SINGLE_VALUE}, {"tags", FIELD_MULTI_VALUE}, {"at", FIELD_SINGLE_VALUE}};
+static const struct config_filter_field filters[] = {{.name = "level", .type = FIELD_SINGLE_VALUE},
+                                                     {.name = "tags", .type = FIELD_MULTI_VALUE},
+                                                     {.name = "at", .type = FIELD_SINGLE_VALUE}};
 static const char *const sources[] = {"at", "seen"};
 static const struct config_sort_field sorts[] = {
     {"seen", 32, COMPUTED_NONE, NULL, 0},
     {"at", 32, COMPUTED_NONE, NULL, 0},
     {"best", 32, COMPUTED_GREATEST, sources, 2},
 };
-static const struct config_index index_config = {filters, 3, sorts, 3, NULL};
+static const struct config_index index_config = {.filter_fields = filters,
+                                                 .filter_field_count = 3,
+                                                 .sort_fields = sorts,
+                                                 .sort_field_count = 3,
+                                                 .visible_from = NULL};
 
 static void
 test_fields_are_numbered_filters_first_and_each_name_once(void **state)
@@ -173,10 +178,10 @@ static void
 test_the_fields_of_an_identity_are_read_back(void **state)
 {
     (void)state;
-    static const struct config_filter_field all[] = {{"a", FIELD_SINGLE_VALUE},
-                                                     {"b", FIELD_MULTI_VALUE},
-                                                     {"c", FIELD_BOOLEAN},
-                                                     {"d", FIELD_STRING}};
+    static const struct config_filter_field all[] = {{.name = "a", .type = FIELD_SINGLE_VALUE},
+                                                     {.name = "b", .type = FIELD_MULTI_VALUE},
+                                                     {.name = "c", .type = FIELD_BOOLEAN},
+                                                     {.name = "d", .type = FIELD_STRING}};
     static const struct config_index others[] = {{.filter_fields = all, .filter_field_count = 4},
                                                  {.sort_fields = sorts, .sort_field_count = 3},
                                                  {.filter_field_count = 0}};

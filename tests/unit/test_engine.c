@@ -435,7 +435,7 @@ fill_three_levels(struct world *world)
 }
 
 static void
-test_not_equal_excludes_nulls_and_not_includes_them(void **state)
+test_nullable_decides_whether_not_equal_matches_nulls(void **state)
 {
     fill_three_levels(*state);
     assert_query(*state, "{'filters':[{'NotEq':['nsfwLevel',1]}]}", "7/1");
@@ -443,8 +443,11 @@ test_not_equal_excludes_nulls_and_not_includes_them(void **state)
     assert_query(*state, "{'filters':[{'NotIn':['nsfwLevel',[1,2]]}]}", "/0");
     assert_query(*state, "{'filters':[{'Not':{'In':['nsfwLevel',[1,2]]}}]}", "1/1");
     assert_query(*state, "{'filters':[{'In':['nsfwLevel',[]]}]}", "/0");
-    assert_query(*state, "{'filters':[{'NotIn':['nsfwLevel',[]]}]}", "7,4/2");
-    assert_query(*state, "{'filters':[{'NotEq':['tagIds',3]}]}", "4/1");
+    assert_query(*state, "{'filters':[{'NotIn':['nsfwLevel',[]]}]}", "7,4,1/3");
+    assert_query(*state, "{'filters':[{'NotEq':['tagIds',3]}]}", "4,1/2");
+    assert_query(*state, "{'filters':[{'NotIn':['tagIds',[3,99]]}]}", "4,1/2");
+    assert_query(*state, "{'filters':[{'NotIn':['tagIds',[]]}]}", "7,4,1/3");
+    assert_query(*state, "{'filters':[{'NotEq':['hasMeta',true]}]}", "7,4,1/3");
     assert_query(*state, "{'filters':[{'IsNull':'tagIds'}]}", "1/1");
     assert_query(*state, "{'filters':[{'IsNotNull':'tagIds'}]}", "7,4/2");
 }
@@ -482,10 +485,10 @@ test_filters_combine(void **state)
 static void
 test_queries_are_refused_with_the_field(void **state)
 {
-    static const char list[] = "fields: nsfwLevel, postId, tagIds, hasMeta, type, score, rank, "
+    static const char list[] = "fields: id, nsfwLevel, postId, tagIds, hasMeta, type, score, rank, "
                                "existedAt, publishedAt, sortAt, firstAt";
     static const char sorts[] =
-        "sort fields: postId, rank, existedAt, publishedAt, sortAt, firstAt";
+        "sort fields: id, postId, rank, existedAt, publishedAt, sortAt, firstAt";
     char wanted[512];
     snprintf(wanted, sizeof wanted, "the index has no field \"nope\"; %s", list);
     assert_query(*state, "{'filters':[{'Eq':['nope',1]}]}", wanted);
@@ -702,8 +705,11 @@ check_config_refused(const struct config_index *index, const char *reason)
 static void
 check_sort_refused(const struct config_sort_field *sort, uint32_t count, const char *reason)
 {
-    static const struct config_filter_field filter = {"x", FIELD_STRING};
-    struct config_index index = {&filter, 1, sort, count, NULL};
+    static const struct config_filter_field filter = {.name = "x", .type = FIELD_STRING};
+    struct config_index index = {.filter_fields = &filter,
+                                 .filter_field_count = 1,
+                                 .sort_fields = sort,
+                                 .sort_field_count = count};
     check_config_refused(&index, reason);
 }
 
@@ -711,15 +717,20 @@ static void
 test_configurations_beyond_the_limits_are_refused(void **state)
 {
     (void)state;
-    static const struct config_filter_field twice[] = {{"x", FIELD_STRING}, {"x", FIELD_STRING}};
+    static const struct config_filter_field twice[] = {{.name = "x", .type = FIELD_STRING},
+                                                       {.name = "x", .type = FIELD_STRING}};
     static const struct config_sort_field same[] = {{.name = "s", .bits = 1},
                                                     {.name = "s", .bits = 1}};
-    check_config_refused(&(struct config_index){twice, 2, NULL, 0, NULL},
+    check_config_refused(&(struct config_index){.filter_fields = twice, .filter_field_count = 2},
                          "\"x\" is declared twice");
     check_config_refused(
-        &(struct config_index){twice, 1, NULL, 0, "x"},
+        &(struct config_index){
+            .filter_fields = twice, .filter_field_count = 1, .visible_from = "x"},
         "visible_from: field \"x\" is computed itself, or is not a field of integers");
-    check_config_refused(&(struct config_index){twice, 1, NULL, 0, "y"}, "no field \"y\"");
+    check_config_refused(&(struct config_index){.filter_fields = twice,
+                                                .filter_field_count = 1,
+                                                .visible_from = "y"},
+                         "no field \"y\"");
     check_sort_refused(same, 2, "\"s\" is declared twice");
     check_sort_refused(&(struct config_sort_field){.name = "x", .bits = 1}, 1,
                        "not a single_value field");
@@ -732,7 +743,7 @@ test_computed_fields_over_fields_without_numbers_are_refused(void **state)
 {
     (void)state;
     static const char *const strings[] = {"x"}, *const missing[] = {"z"}, *const itself[] = {"y"};
-    static const struct config_filter_field number = {"n", FIELD_SINGLE_VALUE};
+    static const struct config_filter_field number = {.name = "n", .type = FIELD_SINGLE_VALUE};
     struct config_sort_field sort = {
         .name = "y", .bits = 1, .computed_op = COMPUTED_LEAST, .source_field_count = 1};
     sort.source_fields = strings;
@@ -744,7 +755,10 @@ test_computed_fields_over_fields_without_numbers_are_refused(void **state)
     sort.source_fields = itself;
     check_sort_refused(&sort, 1, "\"y\" is computed: field \"y\" is computed itself");
     sort.name = "n";
-    struct config_index index = {&number, 1, &sort, 1, NULL};
+    struct config_index index = {.filter_fields = &number,
+                                 .filter_field_count = 1,
+                                 .sort_fields = &sort,
+                                 .sort_field_count = 1};
     check_config_refused(&index, "\"n\" is computed, so it cannot be a filter field");
 }
 
@@ -775,7 +789,7 @@ main(void)
         WORLD_TEST(test_nested_ops_that_no_fan_out_may_hold_are_refused),
         WORLD_TEST(test_remove_of_a_value_that_a_field_cannot_hold_changes_nothing),
         WORLD_TEST(test_unknown_fields_are_counted_and_not_stored),
-        WORLD_TEST(test_not_equal_excludes_nulls_and_not_includes_them),
+        WORLD_TEST(test_nullable_decides_whether_not_equal_matches_nulls),
         WORLD_TEST(test_comparisons_take_fractions_and_sets),
         WORLD_TEST(test_filters_combine),
         WORLD_TEST(test_queries_are_refused_with_the_field),

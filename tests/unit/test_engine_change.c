@@ -19,15 +19,18 @@ static const char *const sources[] = {"at", "seen"};
         .source_field_count = 2                                                     \
     }
 
-static const struct config_filter_field filters_0[] = {{"level", FIELD_SINGLE_VALUE},
-                                                       {"tags", FIELD_MULTI_VALUE},
-                                                       {"kind", FIELD_STRING},
-                                                       {"flag", FIELD_BOOLEAN}};
+static const struct config_filter_field filters_0[] = {
+    {.name = "level", .type = FIELD_SINGLE_VALUE},
+    {.name = "tags", .type = FIELD_MULTI_VALUE},
+    {.name = "kind", .type = FIELD_STRING},
+    {.name = "flag", .type = FIELD_BOOLEAN}};
 static const struct config_sort_field sorts_0[] = {
     {.name = "at", .bits = 8}, {.name = "seen", .bits = 8}, COMPUTED("best", 8, COMPUTED_GREATEST)};
 /* kind is gone, level sorts too, and best is another value of the same sources. */
 static const struct config_filter_field filters_1[] = {
-    {"flag", FIELD_BOOLEAN}, {"tags", FIELD_MULTI_VALUE}, {"level", FIELD_SINGLE_VALUE}};
+    {.name = "flag", .type = FIELD_BOOLEAN},
+    {.name = "tags", .type = FIELD_MULTI_VALUE},
+    {.name = "level", .type = FIELD_SINGLE_VALUE}};
 static const struct config_sort_field sorts_1[] = {{.name = "level", .bits = 20},
                                                    {.name = "seen", .bits = 8},
                                                    COMPUTED("best", 8, COMPUTED_LEAST),
@@ -40,10 +43,26 @@ static const struct config_sort_field sorts_3[] = {
     {.name = "at", .bits = 9}, {.name = "seen", .bits = 8}, COMPUTED("best", 9, COMPUTED_GREATEST)};
 
 static const struct config_index indexes[INDEXES] = {
-    {filters_0, 4, sorts_0, 3, "at"},
-    {filters_1, 3, sorts_1, 4, NULL},
-    {filters_0, 4, sorts_2, 3, "seen"},
-    {filters_0, 3, sorts_3, 3, NULL},
+    {.filter_fields = filters_0,
+     .filter_field_count = 4,
+     .sort_fields = sorts_0,
+     .sort_field_count = 3,
+     .visible_from = "at"},
+    {.filter_fields = filters_1,
+     .filter_field_count = 3,
+     .sort_fields = sorts_1,
+     .sort_field_count = 4,
+     .visible_from = NULL},
+    {.filter_fields = filters_0,
+     .filter_field_count = 4,
+     .sort_fields = sorts_2,
+     .sort_field_count = 3,
+     .visible_from = "seen"},
+    {.filter_fields = filters_0,
+     .filter_field_count = 3,
+     .sort_fields = sorts_3,
+     .sort_field_count = 3,
+     .visible_from = NULL},
 };
 
 static struct engine *

@@ -146,34 +146,67 @@ check_scan(const struct engine *engine)
 
 static const struct filter *random_filter(struct arena *arena, int depth);
 
+enum { FIELD_ID = NAIVE_FIELDS, FILTER_FIELDS };
+
+static struct text
+field_text(int field)
+{
+    return text_of(field == FIELD_ID ? "id" : naive_field_names[field]);
+}
+
 static int
 filter_field(const struct filter *filter)
 {
     int field = 0;
-    while (!text_is(filter->field, naive_field_names[field]))
+    while (!text_equal(filter->field, field_text(field)))
         field++;
     return field;
+}
+
+/* The configuration of the fixture. */
+static bool
+field_is_nullable(int field)
+{
+    return field == NAIVE_LEVEL || field == NAIVE_SCORE;
+}
+
+/* Of rows as well as between and around them. */
+static struct value
+random_id(void)
+{
+    int64_t near = row_entity((int)random_below(ROWS)) + (int64_t)random_below(7) - 3;
+    return (struct value){.kind = VALUE_INTEGER, .integer = random_below(8) > 0 ? near : -near};
+}
+
+static struct value
+random_value(int field, bool compares)
+{
+    if (field == FIELD_ID)
+        return random_id();
+    if (field == NAIVE_META || field == NAIVE_TYPE || random_below(compares ? 2 : 8) > 0)
+        return naive_value(field, naive_random_number(field));
+    /* An order with large integers would not be exact. */
+    double number =
+        field == NAIVE_POST || field == NAIVE_TAG_IDS ? 0 : (double)naive_random_number(field);
+    return (struct value){.kind = VALUE_FLOAT, .real = number + 0.5};
 }
 
 static void
 random_leaf(struct arena *arena, struct filter *filter)
 {
     filter->kind = (enum filter_kind)random_below(FILTER_IS_NOT_NULL + 1);
-    int field = (int)random_below(NAIVE_FIELDS);
+    int field = (int)random_below(FILTER_FIELDS);
     bool compares = filter->kind >= FILTER_GT && filter->kind <= FILTER_LTE;
     while (compares && (field == NAIVE_META || field == NAIVE_TYPE))
-        field = (int)random_below(NAIVE_FIELDS);
-    filter->field = text_of(naive_field_names[field]);
+        field = (int)random_below(FILTER_FIELDS);
+    filter->field = field_text(field);
     if (filter->kind == FILTER_IS_NULL || filter->kind == FILTER_IS_NOT_NULL)
         return;
     bool list = filter->kind == FILTER_IN || filter->kind == FILTER_NOT_IN;
     filter->count = list ? (uint32_t)random_below(4) : 1;
     struct value *values = arena_alloc(arena, filter->count * sizeof *values);
     for (uint32_t i = 0; i < filter->count; i++)
-        values[i] = naive_value(field, naive_random_number(field));
-    if (compares && field != NAIVE_POST && field != NAIVE_TAG_IDS && random_below(2) == 0)
-        values[0] =
-            (struct value){.kind = VALUE_FLOAT, .real = (double)naive_random_number(field) + 0.5};
+        values[i] = random_value(field, compares);
     filter->values = values;
 }
 
@@ -222,6 +255,8 @@ number_compares(int64_t number, enum filter_kind kind, const struct value *value
 static bool
 row_compares(const struct naive_row *row, int field, const struct filter *filter)
 {
+    if (field == FIELD_ID)
+        return number_compares(row_entity((int)(row - rows)), filter->kind, filter->values);
     if (field != NAIVE_TAG_IDS)
         return row->has[field] && number_compares(row->values[field], filter->kind, filter->values);
     for (int tag = 0; tag < NAIVE_TAGS; tag++) {
@@ -231,20 +266,42 @@ row_compares(const struct naive_row *row, int field, const struct filter *filter
     return false;
 }
 
+/* A string by its number, without regard to case. */
+static bool
+row_is_text(const struct naive_row *row, struct text text)
+{
+    int number = 0;
+    while (!text_is(text, naive_strings[number]))
+        number++;
+    return row->has[NAIVE_TYPE] && naive_folded[row->values[NAIVE_TYPE]] == naive_folded[number];
+}
+
+static bool
+row_is_value(const struct naive_row *row, int field, const struct value *value)
+{
+    if (value->kind == VALUE_STRING)
+        return row_is_text(row, value->string);
+    if (value->kind == VALUE_FLOAT)
+        return value->real == (double)(int64_t)value->real &&
+               naive_holds(row, field, (int64_t)value->real);
+    int64_t number = value->kind == VALUE_BOOLEAN ? value->boolean : value->integer;
+    return field == FIELD_ID ? row_entity((int)(row - rows)) == number
+                             : naive_holds(row, field, number);
+}
+
 static bool
 row_equals(const struct naive_row *row, int field, const struct filter *filter)
 {
-    for (uint32_t i = 0; i < filter->count; i++) {
-        const struct value *value = &filter->values[i];
-        int64_t number = value->kind == VALUE_FLOAT     ? (int64_t)value->real
-                         : value->kind == VALUE_BOOLEAN ? value->boolean
-                                                        : value->integer;
-        for (int text = 0; value->kind == VALUE_STRING && text < NAIVE_STRINGS; text++)
-            number = text_is(value->string, naive_strings[text]) ? text : number;
-        if (naive_holds(row, field, number))
+    for (uint32_t i = 0; i < filter->count; i++)
+        if (row_is_value(row, field, &filter->values[i]))
             return true;
-    }
     return false;
+}
+
+static bool
+row_has(const struct naive_row *row, int field)
+{
+    return field == FIELD_ID || naive_has(row, field);
 }
 
 static bool
@@ -257,11 +314,13 @@ row_matches_leaf(const struct naive_row *row, const struct filter *filter)
         return row_equals(row, field, filter);
     case FILTER_NOT_EQ:
     case FILTER_NOT_IN:
-        return naive_has(row, field) && !row_equals(row, field, filter);
+        if (field_is_nullable(field) && filter->count > 0 && !row_has(row, field))
+            return false;
+        return !row_equals(row, field, filter);
     case FILTER_IS_NULL:
-        return !naive_has(row, field);
+        return !row_has(row, field);
     case FILTER_IS_NOT_NULL:
-        return naive_has(row, field);
+        return row_has(row, field);
     default:
         return row_compares(row, field, filter);
     }
@@ -301,15 +360,15 @@ naive_query(const struct engine_query *query, struct engine_hit *hits)
 {
     uint64_t count = 0;
     int sort = 0;
-    while (query->sort_field.bytes > 0 && !text_is(query->sort_field, naive_field_names[sort]))
+    while (query->sort_field.bytes > 0 && !text_equal(query->sort_field, field_text(sort)))
         sort++;
     for (int i = 0; i < ROWS; i++) {
         if (!naive_is_visible(&rows[i], now_s) || !row_matches(&rows[i], query->filter))
             continue;
         struct engine_hit hit = {.entity_id = row_entity(i)};
-        if (query->sort_field.bytes > 0 && rows[i].has[sort]) {
+        if (query->sort_field.bytes > 0 && (sort == FIELD_ID || rows[i].has[sort])) {
             hit.has_value = true;
-            hit.value = rows[i].values[sort];
+            hit.value = sort == FIELD_ID ? hit.entity_id : rows[i].values[sort];
         }
         hits[count++] = hit;
     }
@@ -364,7 +423,10 @@ check_foreign_key(const struct engine *engine, struct engine_query query,
     struct error err;
     struct engine_hit key = {.entity_id = row_entity((int)random_below(ROWS)) +
                                           (int64_t)random_below(5) - 2};
-    if (query.sort_field.bytes > 0 && random_below(3) > 0) {
+    if (text_is(query.sort_field, "id")) {
+        key.has_value = true;
+        key.value = key.entity_id;
+    } else if (query.sort_field.bytes > 0 && random_below(3) > 0) {
         key.has_value = true;
         key.value = naive_random_number(random_below(2) == 0 ? NAIVE_RANK : NAIVE_PUBLISHED);
         key.value = random_below(4) > 0 ? key.value : INT64_MAX - 1;
@@ -385,10 +447,11 @@ check_foreign_key(const struct engine *engine, struct engine_query query,
 static struct engine_query
 random_query(struct arena *arena)
 {
-    static const char *const sorts[] = {"", "rank", "postId", "publishedAt", "sortAt", "firstAt"};
+    static const char *const sorts[] = {"",       "rank",    "postId", "publishedAt",
+                                        "sortAt", "firstAt", "id"};
     return (struct engine_query){
         .filter = random_filter(arena, FILTER_DEPTH),
-        .sort_field = text_of(sorts[random_below(6)]),
+        .sort_field = text_of(sorts[random_below(7)]),
         .direction = random_below(2) == 0 ? ENGINE_ASCENDING : ENGINE_DESCENDING,
         .limit = random_below(2) == 0 ? random_below(20) : random_below(2 * ROWS),
         .offset = random_below(30),

@@ -9,9 +9,9 @@
 #include "tests/unit/random_input.h"
 
 static const struct config_filter_field small_filter_fields[] = {
-    {"level", FIELD_SINGLE_VALUE},
-    {"tags", FIELD_MULTI_VALUE},
-    {"type", FIELD_STRING},
+    {.name = "level", .type = FIELD_SINGLE_VALUE},
+    {.name = "tags", .type = FIELD_MULTI_VALUE},
+    {.name = "type", .type = FIELD_STRING},
 };
 static const struct config_sort_field small_sort_fields[] = {{.name = "rank", .bits = 2}};
 static const struct config_index small_index = {

@@ -7,11 +7,16 @@
 #include "consumer/partition/position.h"
 #include "tests/unit/random_input.h"
 
-static const struct config_filter_field filters[] = {
-    {"tags", FIELD_MULTI_VALUE}, {"level", FIELD_SINGLE_VALUE}, {"kind", FIELD_STRING}};
+static const struct config_filter_field filters[] = {{.name = "tags", .type = FIELD_MULTI_VALUE},
+                                                     {.name = "level", .type = FIELD_SINGLE_VALUE},
+                                                     {.name = "kind", .type = FIELD_STRING}};
 static const char *const sources[] = {"level"};
 static const struct config_sort_field sorts[] = {{"best", 32, COMPUTED_GREATEST, sources, 1}};
-static const struct config_index index_config = {filters, 3, sorts, 1, NULL};
+static const struct config_index index_config = {.filter_fields = filters,
+                                                 .filter_field_count = 3,
+                                                 .sort_fields = sorts,
+                                                 .sort_field_count = 1,
+                                                 .visible_from = NULL};
 static struct config_fields fields; /* of it */
 
 /* In the middle of a load of everything; the field tags was added, and a pass over it runs. */
@@ -233,8 +238,8 @@ static void
 test_fields_are_read_by_name(void **state)
 {
     (void)state;
-    static const struct config_filter_field others[] = {{"kind", FIELD_STRING},
-                                                        {"tags", FIELD_MULTI_VALUE}};
+    static const struct config_filter_field others[] = {
+        {.name = "kind", .type = FIELD_STRING}, {.name = "tags", .type = FIELD_MULTI_VALUE}};
     static const struct config_index other_index = {.filter_fields = others,
                                                     .filter_field_count = 2};
     struct config_fields other;

@@ -5,7 +5,8 @@
 #include "consumer/query/query_fields.h"
 #include "consumer/query/query_request.h"
 
-static const struct query_limits limits = {.limit = 1000, .depth = 4, .clauses = 10};
+static const struct query_limits limits = {
+    .limit = 1000, .page = UINT64_MAX, .depth = 4, .clauses = 10, .values = 9};
 
 /* The arena of one test. */
 static int
@@ -244,7 +245,7 @@ test_depth_and_clauses_are_bounded(void **state)
                    "nest deeper than 4");
     parse(*state, "{'filters':[{'In':['f',[1,2,3,4,5,6,7,8,9]]}]}", &request);
     assert_refused(*state, "{'filters':[{'In':['f',[1,2,3,4,5,6,7,8,9,10]]}]}",
-                   "more than 10 filters and values");
+                   "more than 9 values: consumer.query_values");
     struct buffer body;
     buffer_init(&body);
     buffer_append_text(&body, "{'filters':[");
@@ -259,11 +260,17 @@ test_depth_and_clauses_are_bounded(void **state)
 static void
 test_a_query_uses_existence_visible_from_its_filter_and_its_sort(void **state)
 {
-    static const struct config_filter_field filters[] = {
-        {"a", FIELD_SINGLE_VALUE}, {"b", FIELD_BOOLEAN}, {"c", FIELD_STRING}, {"d", FIELD_STRING}};
+    static const struct config_filter_field filters[] = {{.name = "a", .type = FIELD_SINGLE_VALUE},
+                                                         {.name = "b", .type = FIELD_BOOLEAN},
+                                                         {.name = "c", .type = FIELD_STRING},
+                                                         {.name = "d", .type = FIELD_STRING}};
     static const struct config_sort_field sorts[] = {{.name = "at", .bits = 32},
                                                      {.name = "shown", .bits = 32}};
-    static const struct config_index index = {filters, 4, sorts, 2, "shown"};
+    static const struct config_index index = {.filter_fields = filters,
+                                              .filter_field_count = 4,
+                                              .sort_fields = sorts,
+                                              .sort_field_count = 2,
+                                              .visible_from = "shown"};
     enum { A = 1, B = 2, C = 4, AT = 16, SHOWN = 32 };
     static const struct {
         const char *body;

@@ -24,7 +24,7 @@ enum {
 
 /* --- configuration --------------------------------------------------------------------------- */
 
-static const struct config_filter_field filters[] = {{"level", FIELD_SINGLE_VALUE}};
+static const struct config_filter_field filters[] = {{.name = "level", .type = FIELD_SINGLE_VALUE}};
 static const struct config_sort_field sorts[] = {{.name = "rank", .bits = 4},
                                                  {.name = "publishedAt", .bits = 32}};
 static const struct config_tracked_field image_fields[] = {{.column = "level", .target = "level"}};

@@ -21,8 +21,9 @@ enum { MESSAGES_MAX = 64 };
 /* --- configurations -------------------------------------------------------------------------- */
 
 static const struct config_filter_field base_filters[] = {
-    {"level", FIELD_SINGLE_VALUE}, {"post", FIELD_SINGLE_VALUE}, {"tags", FIELD_MULTI_VALUE},
-    {"flag", FIELD_BOOLEAN},       {"kind", FIELD_STRING},
+    {.name = "level", .type = FIELD_SINGLE_VALUE}, {.name = "post", .type = FIELD_SINGLE_VALUE},
+    {.name = "tags", .type = FIELD_MULTI_VALUE},   {.name = "flag", .type = FIELD_BOOLEAN},
+    {.name = "kind", .type = FIELD_STRING},
 };
 static const char *const best_sources[] = {"rank", "seen"};
 static const struct config_sort_field base_sorts[] = {
@@ -35,19 +36,30 @@ static const struct config_sort_field base_sorts[] = {
      .source_field_count = 2},
 };
 /* That of the golden directories. */
-static const struct config_index base = {base_filters, 5, base_sorts, 3, NULL};
+static const struct config_index base = {.filter_fields = base_filters,
+                                         .filter_field_count = 5,
+                                         .sort_fields = base_sorts,
+                                         .sort_field_count = 3,
+                                         .visible_from = NULL};
 
 /* Without tags and post; kind is no string any more; seen is wider; level sorts, too. */
 static const struct config_filter_field other_filters[] = {
-    {"flag", FIELD_BOOLEAN}, {"kind", FIELD_SINGLE_VALUE}, {"level", FIELD_SINGLE_VALUE}};
+    {.name = "flag", .type = FIELD_BOOLEAN},
+    {.name = "kind", .type = FIELD_SINGLE_VALUE},
+    {.name = "level", .type = FIELD_SINGLE_VALUE}};
 static const struct config_sort_field other_sorts[] = {
     {.name = "seen", .bits = 8}, {.name = "level", .bits = 8}, {.name = "rank", .bits = 4}};
-static const struct config_index other = {other_filters, 3, other_sorts, 3, NULL};
+static const struct config_index other = {.filter_fields = other_filters,
+                                          .filter_field_count = 3,
+                                          .sort_fields = other_sorts,
+                                          .sort_field_count = 3,
+                                          .visible_from = NULL};
 
 /* The fields of `base` in another order, and nothing else. */
 static const struct config_filter_field turned_filters[] = {
-    {"kind", FIELD_STRING},        {"tags", FIELD_MULTI_VALUE}, {"post", FIELD_SINGLE_VALUE},
-    {"level", FIELD_SINGLE_VALUE}, {"flag", FIELD_BOOLEAN},
+    {.name = "kind", .type = FIELD_STRING},       {.name = "tags", .type = FIELD_MULTI_VALUE},
+    {.name = "post", .type = FIELD_SINGLE_VALUE}, {.name = "level", .type = FIELD_SINGLE_VALUE},
+    {.name = "flag", .type = FIELD_BOOLEAN},
 };
 static const struct config_sort_field turned_sorts[] = {
     {.name = "best",
@@ -58,12 +70,22 @@ static const struct config_sort_field turned_sorts[] = {
     {.name = "seen", .bits = 4},
     {.name = "rank", .bits = 4},
 };
-static const struct config_index turned = {turned_filters, 5, turned_sorts, 3, NULL};
+static const struct config_index turned = {.filter_fields = turned_filters,
+                                           .filter_field_count = 5,
+                                           .sort_fields = turned_sorts,
+                                           .sort_field_count = 3,
+                                           .visible_from = NULL};
 
 /* Without tags, and without post, which the fan-out reads. */
 static const struct config_filter_field less_filters[] = {
-    {"level", FIELD_SINGLE_VALUE}, {"flag", FIELD_BOOLEAN}, {"kind", FIELD_STRING}};
-static const struct config_index less = {less_filters, 3, base_sorts, 3, NULL};
+    {.name = "level", .type = FIELD_SINGLE_VALUE},
+    {.name = "flag", .type = FIELD_BOOLEAN},
+    {.name = "kind", .type = FIELD_STRING}};
+static const struct config_index less = {.filter_fields = less_filters,
+                                         .filter_field_count = 3,
+                                         .sort_fields = base_sorts,
+                                         .sort_field_count = 3,
+                                         .visible_from = NULL};
 
 /* Another computed field over the same sources. */
 static const struct config_sort_field least_sorts[] = {
@@ -75,7 +97,11 @@ static const struct config_sort_field least_sorts[] = {
      .source_fields = best_sources,
      .source_field_count = 2},
 };
-static const struct config_index least = {base_filters, 5, least_sorts, 3, NULL};
+static const struct config_index least = {.filter_fields = base_filters,
+                                          .filter_field_count = 5,
+                                          .sort_fields = least_sorts,
+                                          .sort_field_count = 3,
+                                          .visible_from = NULL};
 
 /* --- a replica and its topic ----------------------------------------------------------------- */
 

@@ -11,8 +11,8 @@
 
 #define TOPIC "topic-1"
 
-static const struct config_filter_field filters[] = {{"tags", FIELD_MULTI_VALUE},
-                                                     {"level", FIELD_SINGLE_VALUE}};
+static const struct config_filter_field filters[] = {{.name = "tags", .type = FIELD_MULTI_VALUE},
+                                                     {.name = "level", .type = FIELD_SINGLE_VALUE}};
 static const struct config_index index_config = {.filter_fields = filters, .filter_field_count = 2};
 static struct config_fields fields; /* of it */
 

@@ -11,8 +11,8 @@
 
 enum { IDS = 60, ROUNDS = 200, A = 0, B = 1 }; /* the range of all ids has no end */
 
-static const struct config_filter_field filters[] = {{"a", FIELD_SINGLE_VALUE},
-                                                     {"b", FIELD_STRING}};
+static const struct config_filter_field filters[] = {{.name = "a", .type = FIELD_SINGLE_VALUE},
+                                                     {.name = "b", .type = FIELD_STRING}};
 static const struct config_index config = {.filter_fields = filters, .filter_field_count = 2};
 
 struct world {
@@ -382,8 +382,8 @@ static void
 test_the_verdicts_of_other_fields_are_forgotten(void **state)
 {
     (void)state;
-    static const struct config_filter_field renamed[] = {{"a", FIELD_SINGLE_VALUE},
-                                                         {"c", FIELD_STRING}};
+    static const struct config_filter_field renamed[] = {{.name = "a", .type = FIELD_SINGLE_VALUE},
+                                                         {.name = "c", .type = FIELD_STRING}};
     static const struct config_index other = {.filter_fields = renamed, .filter_field_count = 2};
     struct world world;
     struct config_fields fields;
