@@ -110,12 +110,28 @@ write_character(struct buffer *out, const char *at, size_t bytes)
         buffer_append(out, at, bytes);
 }
 
+/* How many of the first bytes are ASCII that stands for itself. */
+static size_t
+plain_bytes(const char *at, size_t left)
+{
+    size_t bytes = 0;
+    while (bytes < left && at[bytes] >= 0x20 && at[bytes] <= 0x7e && at[bytes] != '"' &&
+           at[bytes] != '\\')
+        bytes++;
+    return bytes;
+}
+
 static void
 write_quoted(struct buffer *out, struct text text)
 {
     CHECK(text.data != NULL || text.bytes == 0);
     buffer_append_text(out, "\"");
     for (size_t i = 0; i < text.bytes;) {
+        size_t plain = plain_bytes(text.data + i, text.bytes - i);
+        buffer_append(out, text.data + i, plain);
+        i += plain;
+        if (i == text.bytes)
+            break;
         size_t bytes = sequence_bytes(text.data + i, text.bytes - i);
         write_character(out, text.data + i, bytes);
         i += bytes > 0 ? bytes : 1;
