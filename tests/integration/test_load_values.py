@@ -149,10 +149,20 @@ class LoadValues(GalleryCase):
                 '{rng.randrange(99)} hours', 'calm', false) ON CONFLICT (id) DO UPDATE
                 SET state = {rng.choice(["'wild'", 'NULL'])}, draft = excluded.id % 3 = 1""",
             f"""INSERT INTO album VALUES ({parent}, 'a{parent % 3}', {rng.choice(['NULL', tint])})
-                ON CONFLICT (id) DO UPDATE SET title = 'b'""",
+                ON CONFLICT (id) DO UPDATE SET title = 'b', tint = excluded.tint""",
             f"""INSERT INTO model VALUES ('m{parent}', 1, {parent}, {rng.choice(['true', 'NULL'])},
                 'w{parent}') ON CONFLICT (name, version) DO UPDATE SET poi = false""",
         ]))
+
+    def insert_one_with_parents(self):
+        """An image with a value of each field that few rows decide, which may all be null."""
+        self.execute(f"""
+            INSERT INTO image (id, post_id, album_id, model_ids) VALUES ({IMAGES}, 9, 9, '{{9}}');
+            INSERT INTO shop."Tags on" VALUES ({IMAGES}, 1, 3, false);
+            INSERT INTO part VALUES ({IMAGES}, 1, 7);
+            INSERT INTO post VALUES (9, 'epoch', 'calm', false);
+            INSERT INTO album VALUES (9, 'a', '\\x00ff');
+            INSERT INTO model VALUES ('m9', 1, 9, true, 'w9')""")
 
     def fan_out_again(self):
         """A fan-out that only the index resolves does not reach images that come later."""
@@ -188,6 +198,7 @@ class LoadValues(GalleryCase):
             for _ in range(IMAGES):
                 self.change_image()
                 self.change_others()
+        self.insert_one_with_parents()
         self.fan_out_again()
         self.execute("RESET ALL")
         by_triggers = self.read_index()
