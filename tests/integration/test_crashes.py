@@ -27,9 +27,10 @@ class Crashes(GalleryCase):
     def test_f57_sigterm_loses_nothing(self):
         """On SIGTERM under load both programs exit with 0, and after a restart nothing is lost."""
         self.create_gallery()
-        with self.writers():
-            for _ in range(3):
-                time.sleep(0.5)
+        with self.writers() as writers:
+            for number in range(1, 4):
+                self.pipeline.producer.wait_until(
+                    lambda number=number: writers.committed > 40 * number, "has no writers")
                 for program in (self.pipeline.producer, self.pipeline.consumer):
                     self.assertEqual(program.stop(), 0, program.log_tail())
                     program.start()

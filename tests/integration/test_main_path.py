@@ -19,12 +19,13 @@ class MainPath(GalleryCase):
             holder.execute("""INSERT INTO "Image" (url, "userId") VALUES ('held', 1)""")
             with self.writers(threads=16) as writers:
                 time.sleep(SECONDS)
+                self.pipeline.producer.wait_until(
+                    lambda: writers.committed > 100, "has no writers beside it")
             self.pipeline.wait_until_fresh()
             with self.pipeline.connect() as connection:
                 backlog = topic.read(self.pipeline.kafka, self.pipeline.topic)
                 topic.check_delivery(connection, backlog)
             holder.commit()
-        self.assertGreater(writers.committed, 20)
         self.check_end()
 
     def test_f55_stock_client_checks_marks(self):
@@ -32,8 +33,7 @@ class MainPath(GalleryCase):
         last seq and the digests of the row ids and of the content before it, its clock never moves
         back, and it names the fields that the triggers cover and the start of the producer."""
         self.create_gallery()
-        with self.writers():
-            time.sleep(1)
+        self.write_some()
         events, _ = self.check_end()
         for records in events.values():
             self.assertEqual(records[0][2]["body"][1]["kind"], "FENCE")
@@ -64,8 +64,7 @@ class MainPath(GalleryCase):
         """A consumer that starts again with an empty data directory builds an equal index from the
         topic."""
         self.create_gallery()
-        with self.writers():
-            time.sleep(1)
+        self.write_some()
         self.check_end()
         self.pipeline.consumer.stop()
         shutil.rmtree(self.pipeline.variables["BITDEX_DATA_DIR"])

@@ -37,8 +37,8 @@ class Takeover(GalleryCase):
             "SELECT pid FROM pg_stat_activity WHERE application_name = 'bitdex-producer cursor'"
             " AND datname = current_database() AND backend_xmin IS NULL AND state = 'idle'"
         ), "holds back xmin")
-        with self.writers(threads=4):
-            time.sleep(0.5)
+        with self.writers(threads=4) as writers:
+            spare.wait_until(lambda: writers.committed > 50, "has no writers beside it")
             begun = time.monotonic()
             self.pipeline.producer.kill()
             spare.wait_until_state("draining")

@@ -92,6 +92,12 @@ class GalleryCase(unittest.TestCase):
     def writers(self, threads=8, **options):
         return gallery.Writers(self.pipeline.dsn, threads, SEED, **options)
 
+    def write_some(self, transactions=100):
+        """Random transactions, of which some change a row twice."""
+        with self.writers() as writers:
+            self.pipeline.producer.wait_until(
+                lambda: writers.committed >= transactions, "has no writers beside it")
+
     def change_images(self, times=1):
         """Updates every image `times` times in one transaction."""
         with self.pipeline.connect() as connection:
