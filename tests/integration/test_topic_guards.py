@@ -6,7 +6,7 @@ import topic
 from case import GalleryCase
 from confluent_kafka import admin
 
-WITHIN_S = 30  # of which a loaded machine takes most
+WITHIN_S = 180  # of which a loaded machine takes most
 RETENTION_MS = "604800000"  # as config/gallery.yaml says it
 
 
