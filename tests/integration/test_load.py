@@ -74,7 +74,7 @@ class LoadCase(GalleryCase):
         done = self.producer.command("load", *options, "--no-wait", "--json")
         return json.loads(done.stdout)["id"]
 
-    def wait_for_job(self, condition, what, timeout_s=120):
+    def wait_for_job(self, condition, what, timeout_s=240):
         """Waits until the newest job meets the condition; returns it."""
         deadline = time.monotonic() + timeout_s
         while True:
