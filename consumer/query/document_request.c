@@ -1,5 +1,7 @@
 #include "consumer/query/document_request.h"
 
+#include <stdlib.h>
+
 #include "common/base/check.h"
 #include "common/base/closest.h"
 #include "common/json/json_parse.h"
@@ -68,6 +70,19 @@ document_fields_parse(const struct json_value *body, struct arena *arena,
     return rc == 0 ? fields_parse(json, arena, fields, err) : rc;
 }
 
+static int
+fields_refuse(const struct config_fields *index, struct text name, struct error *err)
+{
+    const char **names = memory_alloc((index->count + 1) * sizeof *names);
+    names[0] = CONFIG_FIELD_ID;
+    for (uint32_t i = 0; i < index->count; i++)
+        names[i + 1] = index->names[i];
+    error_set(err, ERR_DATA, "the index has no field \"%.*s\"", TEXT_ARGS(closest_shown(name)));
+    int rc = closest_append(err, name, "fields", names, index->count + 1);
+    free(names);
+    return rc;
+}
+
 int
 document_fields_resolve(const struct document_fields *fields, const struct config_fields *index,
                         struct field_set *set, struct error *err)
@@ -78,13 +93,10 @@ document_fields_resolve(const struct document_fields *fields, const struct confi
     for (uint32_t i = 0; !fields->all && i < fields->count; i++) {
         struct text name = fields->names[i];
         uint32_t number;
-        if (text_is(name, "id"))
+        if (text_is(name, CONFIG_FIELD_ID))
             continue;
-        if (!config_fields_find(index, name, &number) || number == FIELD_ALIVE) {
-            error_set(err, ERR_DATA, "the index has no field \"%.*s\"",
-                      TEXT_ARGS(closest_shown(name)));
-            return closest_append(err, name, "fields", index->names, index->count);
-        }
+        if (!config_fields_find(index, name, &number) || number == FIELD_ALIVE)
+            return fields_refuse(index, name, err);
         field_set_add(set, number);
     }
     CHECK(!field_set_has(set, FIELD_ALIVE));

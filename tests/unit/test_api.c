@@ -156,8 +156,8 @@ test_requests_for_documents_are_refused_with_the_reason(void **state)
         {"/api/indexes/shop/documents", "{}", 400, "the body needs ids, a list of integers"},
         {"/api/indexes/shop/documents", "{\"ids\":[1,2,3,4]}", 400, "consumer.documents_limit, 3"},
         {"/api/indexes/shop/documents", "{\"ids\":[1],\"fields\":[\"prize\"]}", 400,
-         "fields: the index has no field \\\"prize\\\"; closest: \\\"price\\\"; fields: colour, "
-         "price"},
+         "fields: the index has no field \\\"prize\\\"; closest: \\\"price\\\"; fields: id, "
+         "colour, price"},
         {"/api/indexes/shop/document", "{\"slot_id\":1,\"fields\":[\"prize\"]}", 400, "no field"},
         {"/api/indexes/shop/document", "{\"slot_id\":\"1\"}", 400, "needs slot_id"},
         {"/api/indexes/shop/documents/x", NULL, 400, "'x' is not an entity id"},

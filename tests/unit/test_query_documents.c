@@ -244,7 +244,8 @@ body_of(struct arena *arena, const char *json)
 static void
 assert_fields(const char *value, const char *wanted)
 {
-    static const struct query_limits limits = {.limit = 100, .depth = 4, .clauses = 10};
+    static const struct query_limits limits = {
+        .limit = 100, .page = 100, .depth = 4, .clauses = 10, .values = 10};
     struct query_request request;
     struct config_fields index;
     struct field_set set;
@@ -294,10 +295,10 @@ test_a_query_chooses_the_fields_of_its_documents(void **state)
          "the fields of documents are true, false or a list of names, not integer"},
         {"{'include_docs':[1]}", "the list of fields takes names, not integer"},
         {"{'include_docs':['alive']}",
-         "the index has no field \"alive\"; fields: nsfwLevel, postId, tagIds, hasMeta, type, "
+         "the index has no field \"alive\"; fields: id, nsfwLevel, postId, tagIds, hasMeta, type, "
          "score, rank, existedAt, publishedAt, sortAt, firstAt"},
         {"{'include_docs':['tagId']}",
-         "the index has no field \"tagId\"; closest: \"tagIds\"; fields: nsfwLevel, postId, "
+         "the index has no field \"tagId\"; closest: \"tagIds\"; fields: id, nsfwLevel, postId, "
          "tagIds, hasMeta, type, score, rank, existedAt, publishedAt, sortAt, firstAt"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
