@@ -1,10 +1,12 @@
 """Random queries to an index of four partitions, compared with SQL over the same rows.
 
 They use every clause, sorts, pages and cursors. A query that gives a different answer is reduced
-before it is reported. BITDEX_SEED repeats a run, BITDEX_SECONDS makes it longer.
+before it is reported. BITDEX_SEED repeats a run, BITDEX_SECONDS makes it longer. BITDEX_QUERIES is
+the number of queries in the form of the original's client.
 """
 
 import json
+import os
 import random
 import time
 import unittest
@@ -15,6 +17,7 @@ from psycopg import sql
 
 ROWS = 2000
 QUERIES = 10000
+CLIENT_QUERIES = int(os.environ.get("BITDEX_QUERIES", 300))
 BATCH = 100  # queries of one SQL statement
 FILTER_DEPTH = 3
 FUTURE_S = 4000000000  # in 2096
@@ -33,12 +36,12 @@ triggers:
       track_fields: [level, post, score, flag, kind, tags, rank, existed, published] }
 index_config:
   filter_fields:
-    - { name: level, field_type: single_value, nullable: true }
+    - { name: level, field_type: single_value, nullable: LEVEL }
     - { name: post, field_type: single_value }
     - { name: score, field_type: single_value, nullable: false }
     - { name: flag, field_type: boolean }
-    - { name: kind, field_type: string, case_insensitive: true }
-    - { name: tags, field_type: multi_value }
+    - { name: kind, field_type: string, case_insensitive: KIND }
+    - { name: tags, field_type: multi_value, nullable: TAGS }
   sort_fields:
     - { name: post, bits: 63 }
     - { name: rank, bits: 10 }
@@ -48,7 +51,6 @@ index_config:
     - { name: oldest, bits: 41, computed: { op: least, source_fields: [existed, score] } }
   visible_from: published
 """
-NULLABLE = ["level"]
 SORTS = ["post", "rank", "existed", "published", "newest", "oldest", "id"]
 VALUES = {
     "level": [-(1 << 63), -(1 << 32), -2, -1, 0, 1, 2, 3, 5, 8, 1 << 32, (1 << 63) - 1],
@@ -90,6 +92,22 @@ def written(rng, value):
     if type(value) is int and abs(value) < 1 << 53 and rng.random() < 0.2:
         value = float(value)
     return {WORDS[type(value)]: value} if rng.random() < 0.8 else value
+
+
+class Settings:
+    """What the configuration says of queries."""
+
+    def __init__(self, nullable, ignores_case):
+        self.nullable = nullable
+        self.ignores_case = ignores_case
+
+    def fields(self):
+        flags = {"LEVEL": "level" in self.nullable, "TAGS": "tags" in self.nullable,
+                 "KIND": self.ignores_case}
+        text = FIELDS
+        for name, flag in flags.items():
+            text = text.replace(f" {name} }}", f" {str(flag).lower()} }}")
+        return text
 
 
 def folded(text):
@@ -160,8 +178,8 @@ def literal(value):
     return sql.Literal(value).as_string()
 
 
-def sql_of_leaf(clause, field, values):
-    if field == "kind":
+def sql_of_leaf(settings, clause, field, values):
+    if field == "kind" and settings.ignores_case:
         forms = {folded(value) for value in map(plain, values)}
         values = [kind for kind in VALUES["kind"] if folded(kind) in forms]
         clause = {"Eq": "In", "NotEq": "NotIn"}.get(clause, clause)
@@ -171,54 +189,57 @@ def sql_of_leaf(clause, field, values):
     if clause == "IsNull":
         return f"NOT coalesce({there}, false)"
     if clause in ("NotEq", "NotIn"):
-        some = sql_of_leaf({"NotEq": "Eq", "NotIn": "In"}[clause], field, values)
-        skips = field in NULLABLE and values
+        positive = {"NotEq": "Eq", "NotIn": "In"}[clause]
+        some = sql_of_leaf(settings, positive, field, values)
+        skips = field in settings.nullable and values
         return f"(coalesce({there}, false) AND NOT {some})" if skips else f"(NOT {some})"
     if not values:
         return "false"
     if field == "tags":
-        some = sql_of_leaf(clause, "tag", values)
+        some = sql_of_leaf(settings, clause, "tag", values)
         return f"EXISTS (SELECT FROM unnest(tags) AS tag WHERE {some})"
     return f"coalesce({field} {OPERATORS[clause]} ({', '.join(map(literal, values))}), false)"
 
 
-def sql_of(tree):
+def sql_of(settings, tree):
     """A condition that is never null."""
     ((clause, argument),) = tree.items()
     if clause in ("And", "Or"):
-        parts = [sql_of(part) for part in argument]
+        parts = [sql_of(settings, part) for part in argument]
         return f"({f' {clause} '.join(parts)})" if parts else str(clause == "And")
     if clause == "Not":
-        return f"NOT {sql_of(argument)}"
+        return f"NOT {sql_of(settings, argument)}"
     if clause in ("IsNull", "IsNotNull"):
-        return sql_of_leaf(clause, argument, [])
+        return sql_of_leaf(settings, clause, argument, [])
     field, value = argument
-    return sql_of_leaf(clause, field, value if isinstance(value, list) else [value])
+    return sql_of_leaf(settings, clause, field, value if isinstance(value, list) else [value])
 
 
 def sql_after(query, sign):
     """The condition for rows after the cursor."""
     value, entity = query["cursor"].get("sort_value"), query["cursor"]["slot_id"]
-    if query.get("sort", {}).get("field") == "id":
+    sort = query.get("sort") or {}
+    if sort.get("field") == "id":
         return f"id {sign} {entity}"
-    if "sort" not in query or value is None:
+    if not sort or value is None:
         return f"value IS NULL AND id {sign} {entity}"
     return f"(value {sign} {value} OR value = {value} AND id {sign} {entity} OR value IS NULL)"
 
 
-def sql_of_query(number, query):
+def sql_of_query(settings, number, query):
     """Selects `number`, how many rows match, and the ids of the page as text."""
-    sort = query.get("sort", {"field": "NULL::bigint", "direction": "Desc"})
+    sort = query.get("sort") or {"field": "NULL::bigint", "direction": "Desc"}
     order, sign = ("ASC", ">") if sort["direction"] == "Asc" else ("DESC", "<")
     after, offset = "true", query.get("offset", 0)
-    if "cursor" in query:
+    limit = query["limit"] if query.get("limit") is not None else 20
+    if query.get("cursor"):
         after, offset = sql_after(query, sign), 0
     return f"""(WITH found AS MATERIALIZED (
         SELECT id, {sort["field"]} AS value FROM visible
-        WHERE {sql_of({"And": query["filters"]})})
+        WHERE {sql_of(settings, {"And": query.get("filters") or []})})
     SELECT {number}, (SELECT count(*) FROM found), coalesce(
         (SELECT string_agg(id::text, ',') FROM (SELECT id FROM found WHERE {after}
-            ORDER BY value {order} NULLS LAST, id {order} LIMIT {query["limit"]} OFFSET {offset}
+            ORDER BY value {order} NULLS LAST, id {order} LIMIT {limit} OFFSET {offset}
         ) AS page), ''))"""
 
 
@@ -246,18 +267,21 @@ def shorter(filters):
 # --- the tests
 
 
-def random_row(rng, entity):
-    values = [None if rng.random() < 0.2 else rng.choice(VALUES[field]) for field in WRITTEN]
+def random_row(rng, entity, nulls):
+    """`nulls` is the share of values that are missing."""
+    values = [None if rng.random() < nulls else rng.choice(VALUES[field]) for field in WRITTEN]
     some = [rng.choice(VALUES["tags"]) for _ in range(rng.choice([0, 1, 2, 3, 8]))]
-    values[WRITTEN.index("tags")] = None if rng.random() < 0.2 else some
+    values[WRITTEN.index("tags")] = None if rng.random() < nulls else some
     return [entity, *values]
 
 
 class QueryCase(GalleryCase):
+    settings = Settings(nullable=["level"], ignores_case=True)
+    nulls = 0.2
+
     def setUp(self):
         super().setUp()
-        head = (ROOT / "config" / "gallery.yaml").read_text().split("\n# The tables")[0]
-        self.pipeline.config.write_text(head + FIELDS)
+        self.use(self.settings)
         self.rng = random.Random(SEED)
         self.pipeline.init()
         self.connection = self.pipeline.connect(autocommit=True)
@@ -266,6 +290,12 @@ class QueryCase(GalleryCase):
         self.connection.execute("SET jit = off")
         self.pipeline.producer.command("triggers", "apply")
         self.pipeline.start()
+
+    def use(self, settings):
+        """Writes the configuration; programs that are started from now on read it."""
+        head = (ROOT / "config" / "gallery.yaml").read_text().split("\n# The tables")[0]
+        self.settings = settings
+        self.pipeline.config.write_text(head + settings.fields())
 
     def write_rows(self):
         """Writes most rows to one partition, so that its bitmaps are large, and values of entities
@@ -288,7 +318,8 @@ class QueryCase(GalleryCase):
         with self.connection.cursor() as cursor:
             cursor.executemany(
                 f"UPDATE thing SET {columns} WHERE id = %s",
-                [[*random_row(self.rng, 0)[1:], n] for n in self.rng.sample(self.ids, count)],
+                [[*random_row(self.rng, 0, self.nulls)[1:], n]
+                 for n in self.rng.sample(self.ids, count)],
             )
         self.replace(self.rng.sample(self.ids, count // 3), count // 4)
 
@@ -305,11 +336,12 @@ class QueryCase(GalleryCase):
     def insert(self, ids):
         with self.connection.cursor().copy("COPY thing FROM STDIN") as copy:
             for entity in ids:
-                copy.write_row(random_row(self.rng, entity))
+                copy.write_row(random_row(self.rng, entity, self.nulls))
 
     def sql(self, queries):
         """[(how many match, page as text)]"""
-        statement = " UNION ALL ".join(sql_of_query(n, query) for n, query in enumerate(queries))
+        statement = " UNION ALL ".join(
+            sql_of_query(self.settings, n, query) for n, query in enumerate(queries))
         return [row[1:] for row in sorted(self.connection.execute(statement).fetchall())]
 
     def index(self, query):
@@ -318,7 +350,7 @@ class QueryCase(GalleryCase):
         return reply["total_matched"], ",".join(map(str, reply["ids"]))
 
 
-class AgainstSql(QueryCase):
+class SqlCase(QueryCase):
     def check(self, queries):
         for query, wanted in zip(queries, self.sql(queries), strict=True):
             if self.index(query) != wanted:
@@ -332,7 +364,7 @@ class AgainstSql(QueryCase):
         smallest = None
         while smallest is not query:
             smallest = query
-            for filters in shorter(smallest["filters"]):
+            for filters in shorter(smallest.get("filters") or []):
                 if self.differs(smallest | {"filters": filters}):
                     query = smallest | {"filters": filters}
                     break
@@ -351,6 +383,8 @@ class AgainstSql(QueryCase):
                 return reply["total_matched"], ",".join(map(str, ids))
             query["cursor"] = reply["cursor"]
 
+
+class AgainstSql(SqlCase):
     def test_random_queries_equal_sql(self):
         """10,000 random queries give the answers of SQL, and pages read by cursors are the whole
         answer."""
@@ -368,6 +402,119 @@ class AgainstSql(QueryCase):
             pages = query | {"limit": self.rng.randrange(1, 200)}
             self.assertEqual(self.walk(pages), self.sql([query])[0], f"BITDEX_SEED={SEED} {pages}")
         print(f"{queries} queries, {BATCH} walks", flush=True)
+
+
+# --- what the original's client sends
+
+
+def client_leaf(rng):
+    """A filter over fields that most rows lack."""
+    field = rng.choice(["level", "score", "flag", "kind", "tags", "post", "id"])
+    values = [written(rng, random_value(rng, field)) for _ in range(rng.choice([0, 1, 1, 3, 50]))]
+    if field not in ("flag", "kind") and rng.random() < 0.2:
+        values.append({"Float": rng.choice([0.5, -1.5, 3.0, 1e19, float(1 << 53), 1e15 + 0.5])})
+    leaf = {rng.choice(["In", "NotIn", "NotIn"]): [field, values]}
+    if values and rng.random() < 0.5:
+        leaf = {rng.choice(["Eq", "NotEq"]): [field, values[-1]]}
+    return rng.choice([leaf, leaf, {"Not": leaf}, {rng.choice(["IsNull", "IsNotNull"]): field}])
+
+
+def client_filter(rng):
+    parts = [client_leaf(rng) for _ in range(rng.choice([0, 1, 2, 3, 3]))]
+    both = rng.choice([{"And": parts}, {"Or": parts}])
+    return rng.choice([client_leaf(rng), both, {"Not": both}])
+
+
+def client_query(rng):
+    """With members that are null or absent."""
+    query = {"limit": rng.choice([None, 0, 1, 20, 100, 2 * ROWS]), "cursor": None, "sort": None,
+             "filters": [client_filter(rng) for _ in range(rng.choice([0, 1, 1, 2, 3]))] or None,
+             "skip_cache": rng.choice([True, False, None])}
+    if rng.random() < 0.7:
+        query["sort"] = {"field": rng.choice(SORTS), "direction": rng.choice(["Asc", "Desc"])}
+    return {name: value for name, value in query.items() if value or rng.random() < 0.5}
+
+
+EQ_LEVEL = {"Eq": ["level", {"Integer": 1}]}
+IN_SCORE = {"In": ["score", [{"Integer": 0}, {"Integer": 2}]]}
+SHAPES = [
+    {"NotIn": ["kind", [{"String": "image"}, {"String": "1"}]]},
+    {"NotEq": ["flag", {"Bool": True}]}, {"NotEq": ["score", {"Integer": 0}]},
+    {"NotIn": ["tags", [{"Integer": 3}, {"Integer": 4}]]},
+    {"Eq": ["flag", {"Bool": False}]}, {"Eq": ["level", {"Integer": 0}]},
+    {"Not": EQ_LEVEL}, {"Not": IN_SCORE}, {"Not": {"And": [EQ_LEVEL, IN_SCORE]}},
+    {"Not": {"And": [EQ_LEVEL, {"Not": IN_SCORE}, {"IsNotNull": "kind"}]}},
+    {"In": ["level", []]}, {"NotIn": ["level", []]}, {"And": []}, {"Or": []}, {"Not": {"Or": []}},
+    {"NotIn": ["kind", []]}, {"In": ["tags", []]}, {"In": ["id", []]}, {"NotIn": ["id", []]},
+    {"Or": [EQ_LEVEL, {"Eq": ["kind", {"String": "Image"}]}, {"In": ["tags", [{"Integer": 5}]]}]},
+    {"Or": [{"Eq": ["flag", {"Bool": True}]}, {"NotIn": ["kind", [{"String": "image"}]]},
+            {"Gt": ["rank", {"Integer": 7}]}]},
+    {"Eq": ["level", {"Float": 1.0}]}, {"Eq": ["level", {"Float": 1.5}]},
+    {"NotEq": ["level", {"Float": 1.5}]}, {"Gte": ["level", {"Float": 1.5}]},
+    {"Lt": ["post", {"Float": float(1 << 53)}]}, {"Gt": ["post", {"Float": 1e300}]},
+    {"Eq": ["id", {"Integer": 4}]}, {"NotEq": ["id", {"Float": 4.0}]}, {"Lt": ["id", 400.5]},
+    {"In": ["id", [{"Integer": n} for n in range(-10, 90000)]]},
+    {"NotIn": ["id", [{"Integer": 2 * n} for n in range(50000)]]},
+    {"IsNull": "id"}, {"IsNotNull": "id"},
+]
+BODIES = [
+    {}, {"filters": None, "sort": None, "cursor": None, "limit": None}, {"filters": [], "limit": 0},
+    {"limit": 0}, {"skip_cache": True}, {"sort": {"field": "id", "direction": "Asc"}, "limit": 7},
+]  # fmt: skip
+
+
+class ClientQueries(SqlCase):
+    """Queries in the form of the original's client, to an index whose configuration says nothing
+    of nullable fields, over rows that lack most values."""
+
+    settings = Settings(nullable=[], ignores_case=False)
+    nulls = 0.85
+
+    def test_its_queries_equal_sql_while_rows_change(self):
+        """Every shape that it sends, and BITDEX_QUERIES random queries of these shapes, give the
+        answers of SQL; pages read by cursors are the whole answer."""
+        self.write_rows()
+        shapes = [*BODIES, *({"filters": [shape], "limit": ROWS} for shape in SHAPES)]
+        for at in range(0, CLIENT_QUERIES, BATCH):
+            self.check(shapes)
+            self.check([client_query(self.rng) for _ in range(min(BATCH, CLIENT_QUERIES - at))])
+            self.change_rows(BATCH)
+            self.settle()
+        self.check(shapes)
+        for sort in SORTS:  # few values and many rows without one
+            for direction in ("Asc", "Desc"):
+                query = {"filters": [{"NotIn": ["kind", ["image"]]}], "limit": 2 * ROWS,
+                         "sort": {"field": sort, "direction": direction}}
+                pages = query | {"limit": self.rng.randrange(60, 200)}
+                self.assertEqual(self.walk(pages), self.sql([query])[0], f"{SEED} {pages}")
+
+    def test_other_settings_need_no_load(self):
+        """A change of nullable and case_insensitive changes what queries match, keeps every value
+        and leaves the index complete; fan-outs and removes compare exactly with both."""
+        self.write_rows()
+        for settings in [Settings(["level", "tags"], True), Settings([], False)]:
+            self.pipeline.consumer.stop()
+            self.use(settings)
+            self.pipeline.consumer.start()
+            self.pipeline.wait_until_recovered()
+            self.fan_out()
+            for partition in self.pipeline.partitions():
+                self.assertTrue(partition["complete"], partition)
+            self.check([random_query(self.rng) for _ in range(BATCH)])
+            self.check([{"filters": [shape], "limit": ROWS} for shape in SHAPES])
+
+    def fan_out(self):
+        """The rows follow the fan-out with an UPDATE of exactly those that it must match."""
+        value = self.rng.choice(VALUES["score"])
+        for kind in ("image", "straße"):
+            ops = [{"op": "set", "field": "score", "value": value},
+                   {"op": "remove", "field": "kind", "value": kind.upper()}]
+            self.connection.execute(
+                'INSERT INTO "BitdexOps" (entity_id, ops) VALUES (0, %s)',
+                [json.dumps([{"op": "queryOpSet", "query": f"kind eq {kind}", "ops": ops}])],
+            )
+            self.connection.execute("UPDATE thing SET score = %s WHERE kind = %s", [value, kind])
+        self.settle()
 
 
 class WhileDataChanges(QueryCase):

@@ -399,6 +399,18 @@ test_fields_are_defined_once(void **state)
         {HEAD "index_config: { filter_fields: [{ name: a, field_type: string },\n"
               "  { name: a, field_type: boolean }] }\n",
          "7:11: index_config.filter_fields[1].name: duplicate filter field a"},
+        {HEAD "index_config: { filter_fields: [{ name: id, field_type: single_value }] }\n",
+         "6:41: index_config.filter_fields[0].name: no field can have the name id: it is the "
+         "entity's id, which every query can filter and sort by"},
+        {HEAD "index_config: { sort_fields: [{ name: id, bits: 32 }] }\n",
+         "6:39: index_config.sort_fields[0].name: no field can have the name id: it is the "
+         "entity's id, which every query can filter and sort by"},
+        {HEAD "index_config: { filter_fields: [\n"
+              "  { name: a, field_type: boolean, case_insensitive: true }] }\n",
+         "7:53: index_config.filter_fields[0].case_insensitive: case_insensitive is for string "
+         "fields, and a is not one"},
+        {HEAD "index_config: { max_page_size: -1, sort_fields: [{ name: at, bits: 32 }] }\n",
+         "6:32: index_config.max_page_size: must be from 0 to 1000000 ids"},
         {HEAD "index_config: { filter_fields: [{ name: a, field_type: single_value },\n"
               "  { name: b, field_type: single_value }], sort_fields: [\n"
               "  { name: a, bits: 1, computed: { op: least, source_fields: [b] } }] }\n",

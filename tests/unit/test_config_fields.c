@@ -7,6 +7,9 @@
 
 #include "common/config/config_fields.h"
 #include "common/config/config_identity.h"
+#include "common/config/config_load.h"
+#include "common/config/config_print.h"
+#include "tests/unit/config_fixture.h"
 #include "tests/unit/random_input.h"
 
 static const struct config_filter_field filters[] = {{.name = "level", .type = FIELD_SINGLE_VALUE},
@@ -218,6 +221,35 @@ test_lines_of_fields_that_nobody_writes_are_refused(void **state)
     }
 }
 
+static void
+test_the_settings_of_queries_are_no_part_of_the_identity(void **state)
+{
+    (void)state;
+    struct config *config =
+        config_load_valid(HEAD "index_config:\n  max_page_size: 100\n  filter_fields:\n"
+                               "    - { name: a, field_type: string, case_insensitive: true }\n"
+                               "    - { name: b, field_type: boolean, nullable: true }\n"
+                               "    - { name: c, field_type: boolean, nullable: false }\n",
+                          CONFIG_CONSUMER);
+    const struct config_index *index = &config->index_config;
+    struct buffer out;
+    buffer_init(&out);
+    assert_int_equal(index->max_page_size, 100);
+    assert_true(index->filter_fields[0].ignores_case && !index->filter_fields[0].is_nullable);
+    assert_true(index->filter_fields[1].is_nullable && !index->filter_fields[2].is_nullable);
+    config_index_identity(index, &out);
+    assert_string_equal(buffer_string(&out), "filter field \"a\": string\n"
+                                             "filter field \"b\": boolean\n"
+                                             "filter field \"c\": boolean\n");
+    buffer_clear(&out);
+    config_print(config, &out);
+    assert_non_null(strstr(buffer_string(&out), "case_insensitive: true\n"));
+    assert_non_null(strstr(buffer_string(&out), "nullable: true\n"));
+    assert_null(strstr(buffer_string(&out), "nullable: false\n"));
+    buffer_free(&out);
+    config_destroy(config);
+}
+
 int
 main(void)
 {
@@ -230,7 +262,8 @@ main(void)
         cmocka_unit_test(test_the_fields_of_an_identity_are_read_back),
         cmocka_unit_test(test_lines_of_fields_that_nobody_writes_are_refused),
         cmocka_unit_test(test_sets_behave_like_arrays_of_flags),
+        cmocka_unit_test(test_the_settings_of_queries_are_no_part_of_the_identity),
     };
     random_seed();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, config_fixture_setup, config_fixture_teardown);
 }

@@ -10,7 +10,7 @@
 #include "tests/unit/engine_fixture.h"
 #include "tests/unit/random_input.h"
 
-enum { SLOTS = 40, OPS = 300, INDEXES = 4 };
+enum { SLOTS = 40, OPS = 300, INDEXES = 5 };
 
 static const char *const sources[] = {"at", "seen"};
 #define COMPUTED(name_, bits_, op_)                                                 \
@@ -42,6 +42,13 @@ static const struct config_sort_field sorts_2[] = {
 static const struct config_sort_field sorts_3[] = {
     {.name = "at", .bits = 9}, {.name = "seen", .bits = 8}, COMPUTED("best", 9, COMPUTED_GREATEST)};
 
+/* The first with other settings of queries. */
+static const struct config_filter_field filters_4[] = {
+    {.name = "level", .type = FIELD_SINGLE_VALUE, .is_nullable = true},
+    {.name = "tags", .type = FIELD_MULTI_VALUE, .is_nullable = true},
+    {.name = "kind", .type = FIELD_STRING, .ignores_case = true},
+    {.name = "flag", .type = FIELD_BOOLEAN, .is_nullable = true}};
+
 static const struct config_index indexes[INDEXES] = {
     {.filter_fields = filters_0,
      .filter_field_count = 4,
@@ -63,6 +70,11 @@ static const struct config_index indexes[INDEXES] = {
      .sort_fields = sorts_3,
      .sort_field_count = 3,
      .visible_from = NULL},
+    {.filter_fields = filters_4,
+     .filter_field_count = 4,
+     .sort_fields = sorts_0,
+     .sort_field_count = 3,
+     .visible_from = "at"},
 };
 
 static struct engine *
@@ -238,6 +250,46 @@ test_a_field_is_kept_if_it_is_declared_in_the_same_way(void **state)
     assert_kept(0, 2, "level tags kind flag ");
     assert_kept(0, 3, "level tags kind seen ");
     assert_kept(3, 0, "level tags kind seen ");
+    assert_kept(0, 4, "level tags kind flag at seen ");
+    assert_kept(4, 0, "level tags kind flag at seen ");
+}
+
+static void
+assert_found(const struct engine *engine, const char *json, const char *wanted)
+{
+    struct buffer out = {0};
+    assert_string_equal(fixture_query(engine, json, &out), wanted);
+    buffer_free(&out);
+}
+
+/* From an engine of one index to one of another, which only says something else of queries. */
+static void
+test_the_settings_of_queries_keep_every_value(void **state)
+{
+    (void)state;
+    struct engine *engine = make_engine(0);
+    static const char *const kinds[] = {"'Kilo'", "'\xe2\x84\xaaILO'", "'gram'", "null"};
+    for (int slot = 0; slot < 4; slot++) {
+        struct buffer json = {0};
+        buffer_append_format(&json, "[{'op':'alive'},{'op':'set','field':'kind','value':%s}]",
+                             kinds[slot]);
+        fixture_apply(engine, fixture_entity(slot), buffer_string(&json));
+        buffer_free(&json);
+    }
+    for (int round = 0; round < 3; round++) {
+        bool changed = round % 2 != 0;
+        assert_found(engine, "{'filters':[{'Eq':['kind','kilo']}]}", changed ? "4,1/2" : "/0");
+        assert_found(engine, "{'filters':[{'NotIn':['kind',['KILO']]}]}",
+                     changed ? "10,7/2" : "10,7,4,1/4");
+        assert_found(engine, "{'filters':[{'NotEq':['flag',true]}]}",
+                     changed ? "/0" : "10,7,4,1/4");
+        struct engine *next = make_engine(changed ? 0 : 4);
+        struct field_set kept;
+        engine_change(next, engine, &kept);
+        engine_destroy(engine);
+        engine = next;
+    }
+    engine_destroy(engine);
 }
 
 int
@@ -245,6 +297,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_field_is_kept_if_it_is_declared_in_the_same_way),
+        cmocka_unit_test(test_the_settings_of_queries_keep_every_value),
         cmocka_unit_test(test_kept_fields_have_their_values_and_the_others_none),
     };
     random_seed();

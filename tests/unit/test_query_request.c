@@ -169,6 +169,93 @@ test_sort_and_page(void **state)
 }
 
 static void
+assert_page(struct arena *arena, const struct query_limits *page_limits, const char *json,
+            int64_t wanted)
+{
+    struct query_request request;
+    struct error err;
+    int rc = query_request_parse(body_of(arena, json), page_limits, arena, &request, &err);
+    assert_int_equal(rc, wanted >= 0 ? 0 : ERR_DATA);
+    if (rc == 0)
+        assert_int_equal(request.query.limit, wanted);
+}
+
+static void
+test_the_largest_page_reduces_a_limit_and_the_largest_limit_refuses_it(void **state)
+{
+    static const struct query_limits page_limits = {
+        .limit = 100, .page = 30, .depth = 4, .clauses = 10, .values = 9};
+    static const struct query_limits small_limits = {
+        .limit = 100, .page = 5, .depth = 4, .clauses = 10, .values = 9};
+    assert_page(*state, &page_limits, "{'limit':0}", 0);
+    assert_page(*state, &page_limits, "{'limit':30}", 30);
+    assert_page(*state, &page_limits, "{'limit':31}", 30);
+    assert_page(*state, &page_limits, "{'limit':100,'offset':70}", 30);
+    assert_page(*state, &page_limits, "{'limit':100,'offset':71}", -1);
+    assert_page(*state, &page_limits, "{'limit':101}", -1);
+    assert_page(*state, &page_limits, "{}", 20);
+    assert_page(*state, &small_limits, "{}", 5);
+    assert_page(*state, &limits, "{'limit':1000}", 1000);
+}
+
+static void
+test_skip_cache_is_ignored(void **state)
+{
+    struct query_request request;
+    parse(*state, "{'skip_cache':true,'limit':7}", &request);
+    assert_int_equal(request.query.limit, 7);
+    parse(*state, "{'skip_cache':null}", &request);
+}
+
+/* F90: how a number compares with integers, whatever a double makes of it. */
+static void
+test_numbers_compare_exactly(void **state)
+{
+    static const struct {
+        const char *json;
+        enum filter_kind kind;
+        bool is_integer; /* else a float */
+        int64_t integer;
+    } cases[] = {
+        {"{'Gt':['f',1.5]}", FILTER_GT, true, 1},
+        {"{'Gte':['f',{'Float':1.5}]}", FILTER_GT, true, 1},
+        {"{'Lt':['f',1.5]}", FILTER_LTE, true, 1},
+        {"{'Lte':['f',-1.5]}", FILTER_LTE, true, -2},
+        {"{'Gte':['f',2.9999999999999999999]}", FILTER_GT, true, 2},
+        {"{'Gte':['f',9007199254740993.5]}", FILTER_GT, true, 9007199254740993},
+        {"{'Lt':['f',1e-400]}", FILTER_LTE, true, 0},
+        {"{'Lt':['f',9007199254740993.0]}", FILTER_LT, true, 9007199254740993},
+        {"{'Eq':['f',9007199254740993.0]}", FILTER_EQ, true, 9007199254740993},
+        {"{'Eq':['f',{'Float':3.0}]}", FILTER_EQ, true, 3},
+        {"{'Eq':['f',2.9999999999999999999]}", FILTER_EQ, false, 0},
+        {"{'NotEq':['f',9007199254740993.5]}", FILTER_NOT_EQ, false, 0},
+        {"{'Gt':['f',9223372036854775808]}", FILTER_GT, false, 1},
+        {"{'Lt':['f',1e400]}", FILTER_LT, false, 1},
+        {"{'Gt':['f',-9223372036854775809]}", FILTER_GT, false, -1},
+        {"{'Gte':['f',-9223372036854775808.5]}", FILTER_GTE, false, -1},
+        {"{'Lte':['f',-1e400]}", FILTER_LTE, false, -1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buffer body;
+        struct query_request request;
+        buffer_init(&body);
+        buffer_append_format(&body, "{'filters':[%s]}", cases[i].json);
+        parse(*state, buffer_string(&body), &request);
+        buffer_free(&body);
+        const struct filter *filter = request.query.filter->children;
+        const struct value *value = filter->values;
+        assert_int_equal(filter->kind, cases[i].kind);
+        assert_int_equal(value->kind, cases[i].is_integer ? VALUE_INTEGER : VALUE_FLOAT);
+        if (cases[i].is_integer)
+            assert_int_equal(value->integer, cases[i].integer);
+        else if (cases[i].integer == 0)
+            assert_true(value->real > 0 && value->real < 1);
+        else
+            assert_true(cases[i].integer > 0 ? value->real >= 0x1p63 : value->real < -0x1p63);
+    }
+}
+
+static void
 test_a_cursor_overrides_an_offset(void **state)
 {
     struct query_request request;
@@ -304,6 +391,9 @@ main(void)
         ARENA_TEST(test_every_filter_is_parsed_by_its_name),
         ARENA_TEST(test_values_are_typed_or_plain),
         ARENA_TEST(test_sort_and_page),
+        ARENA_TEST(test_the_largest_page_reduces_a_limit_and_the_largest_limit_refuses_it),
+        ARENA_TEST(test_skip_cache_is_ignored),
+        ARENA_TEST(test_numbers_compare_exactly),
         ARENA_TEST(test_a_cursor_overrides_an_offset),
         ARENA_TEST(test_refusals_name_the_reason_and_the_place),
         ARENA_TEST(test_depth_and_clauses_are_bounded),
