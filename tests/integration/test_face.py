@@ -8,9 +8,11 @@ import re
 import shutil
 import time
 import unittest
+import urllib.request
 
 import gallery
 import pipeline
+import servers
 from case import GalleryCase
 from outbox import OutboxCase
 
@@ -321,6 +323,21 @@ class Consumer(GalleryCase):
         for name, complete in (("minor", False), ("poi", True)):
             reply = self.pipeline.query({"filters": [{"Eq": [name, {"Bool": False}]}], "limit": 1})
             self.assertEqual(reply["complete"], complete, name)
+            self.check_documents(name, complete)
+        self.check_documents(True, False)
+
+    def check_documents(self, fields, complete):
+        """Answers with documents say whether the fields of the documents are complete."""
+        chosen = fields if fields is True else [fields]
+        reply = self.pipeline.query({"include_docs": chosen, "limit": 1})
+        self.assertEqual(reply["complete"], complete, fields)
+        path = "/api/indexes/gallery/document"
+        reply = self.pipeline.api.get(f"{path}s", {"ids": [1, 2, 3], "fields": chosen})
+        self.assertEqual(reply["complete"], complete, fields)
+        body = json.dumps({"slot_id": 1, "fields": chosen}).encode()
+        url = f"http://{servers.LOOPBACK}:{self.pipeline.consumer.port}{path}"
+        with urllib.request.urlopen(url, body) as answer:
+            self.assertEqual(answer.headers["Bitdex-Complete"], str(complete).lower())
 
     def test_cursors_are_the_greatest_applied_row_ids(self):
         """There is a cursor for each partition, with the greatest row id that it has applied; one
