@@ -214,15 +214,17 @@ const struct guard guards_table[] = {
             " bitdex_windows, SELECT, INSERT and UPDATE on bitdex_dead_letters, SELECT, INSERT and"
             " UPDATE on bitdex_jobs and bitdex_sources: GRANT them, as docs/roles.sql does",
     },
-    /* Only a restored dump of another cluster brings rows with transaction ids of the future. */
+    /* Only a restored dump of another cluster brings rows with transaction ids of the future. The
+     * condition reads the index entries of these alone: those of the newest transactions may be
+     * many, of rows that are not committed or were removed. */
     {
         .name = "outbox rows",
         .holds = "no row is of a transaction that this cluster has not begun",
         .times = AGAIN,
         .in_check = "problem",
         .way_out = "delete these rows, then `cursor adopt`",
-        .refused = "coalesce((SELECT txid FROM \"BitdexOps\" ORDER BY txid DESC LIMIT 1) >="
-                   " pg_snapshot_xmax(pg_current_snapshot()), false)",
+        .refused = "(SELECT txid FROM \"BitdexOps\" WHERE txid >="
+                   " pg_snapshot_xmax(pg_current_snapshot()) ORDER BY txid LIMIT 1) IS NOT NULL",
         .message =
             "\"BitdexOps\" holds rows of transactions that this cluster has not begun yet, from"
             " the dump of another one: they would be sent late, over newer ones; DELETE FROM"

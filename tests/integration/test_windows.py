@@ -27,6 +27,8 @@ def plan_nodes(plan):
 
 
 class Windows(OutboxCase):
+    settings = {"guard_interval_ms": 200}  # what is asked again and again must not read rows
+
     def test_f01_rows_below_a_delivered_id(self):
         """Rows that become visible after higher ids were delivered arrive; of transactions with
         savepoints and rollbacks exactly the committed rows arrive."""
