@@ -118,7 +118,9 @@ def used_us(connection):
 def fill(connection):
     """Empties the tables and fills them: the same rows before every measurement."""
     connection.execute("SET session_replication_role = origin")
-    for table in ("Image", "TagsOnImageNew", "Post"):
+    tables = connection.execute("""SELECT DISTINCT relname FROM pg_trigger
+        JOIN pg_class ON pg_class.oid = tgrelid WHERE tgname LIKE 'bitdex%'""").fetchall()
+    for (table,) in tables:
         enable(connection, table, lambda name: False)
     connection.execute('TRUNCATE "BitdexOps", "Image", "Post", "TagsOnImageNew" RESTART IDENTITY'
                        " CASCADE")

@@ -36,8 +36,11 @@
 
 #define LABEL "trigger"
 #define EQUALS " OPERATOR(pg_catalog.=) "
-#define SERIALIZABLE "pg_catalog.current_setting('transaction_isolation') = 'serializable'"
-#define REPLICA "pg_catalog.current_setting('session_replication_role') = 'replica'"
+#define DIFFERS " OPERATOR(pg_catalog.<>) "
+#define CONCAT " OPERATOR(pg_catalog.||) "
+#define OPS "('['" CONCAT "pg_catalog.substr(_ops, 2)" CONCAT "']')::pg_catalog.jsonb"
+#define SERIALIZABLE "pg_catalog.current_setting('transaction_isolation')" EQUALS "'serializable'"
+#define REPLICA "pg_catalog.current_setting('session_replication_role')" EQUALS "'replica'"
 
 /* --- pieces --- */
 
@@ -55,10 +58,9 @@ static void
 append_emit(struct buffer *out, const struct row_table *table, const char *slot, uint32_t number,
             const char *indent)
 {
-    buffer_append_format(out, "%sIF _ops <> '' THEN\n%s    ", indent, indent);
+    buffer_append_format(out, "%sIF _ops" DIFFERS "'' THEN\n%s    ", indent, indent);
     append_insert(out, table);
-    buffer_append_format(out, "\n%s    VALUES (%s%u, ('[' || substr(_ops, 2) || ']')::jsonb);\n",
-                         indent, slot, number);
+    buffer_append_format(out, "\n%s    VALUES (%s%u, " OPS ");\n", indent, slot, number);
     buffer_append_format(out, "%sEND IF;\n", indent);
 }
 
@@ -72,9 +74,9 @@ append_is_row(struct buffer *out, const struct row_table *table)
         buffer_append_text(out, "false");
         return;
     }
-    buffer_append_format(out, "EXISTS (SELECT FROM %s WHERE ctid = NEW.ctid", table->view);
+    buffer_append_format(out, "EXISTS (SELECT FROM %s WHERE ctid" EQUALS "NEW.ctid", table->view);
     if (table->table->is_partitioned)
-        buffer_append_text(out, " AND tableoid = NEW.tableoid");
+        buffer_append_text(out, " AND tableoid" EQUALS "NEW.tableoid");
     for (uint32_t i = 0; i < table->table->partition_key_count; i++) {
         buffer_append_text(out, " AND ");
         sql_append_name(out, table->table->partition_keys[i]);
@@ -146,8 +148,8 @@ append_choice(struct buffer *out, const struct row_group *group, const char *con
 static void
 append_head(struct buffer *out)
 {
-    buffer_append_text(out,
-                       "#variable_conflict use_column\n<<" LABEL ">>\nDECLARE\n    _ops text;\n");
+    buffer_append_text(out, "#variable_conflict use_column\n<<" LABEL
+                            ">>\nDECLARE\n    _ops pg_catalog.text;\n");
 }
 
 /* --- versions of the row --- */
@@ -297,7 +299,7 @@ static void
 append_versions(struct buffer *out, const struct row_table *table, const struct version *old,
                 const struct version *new)
 {
-    buffer_append_text(out, "    _renamed text;\n");
+    buffer_append_text(out, "    _renamed pg_catalog.text;\n");
     append_version_declaration(out, table, old);
     append_version_declaration(out, table, new);
     append_lookups(out, table, old, new, true);
@@ -321,15 +323,15 @@ append_parents(struct buffer *out, const struct row_table *table, const char *fu
     if (table->parents == NULL)
         return;
     CHECK(function != NULL);
-    buffer_append_format(out, "    _ops := %s(%s);\n    IF _ops <> '' THEN\n        ", function,
-                         rows);
+    buffer_append_format(out, "    _ops := %s(%s);\n    IF _ops" DIFFERS "'' THEN\n        ",
+                         function, rows);
     append_insert(out, table);
     buffer_append_text(out, "\n        VALUES (");
     if (table->table->id_column != NULL)
         sql_append_column(out, version->variable, table->table->id_column);
     else
         buffer_append_text(out, "0");
-    buffer_append_text(out, ", ('[' || substr(_ops, 2) || ']')::jsonb);\n    END IF;\n");
+    buffer_append_text(out, ", " OPS ");\n    END IF;\n");
 }
 
 static void
@@ -373,13 +375,14 @@ append_same(struct buffer *out, const struct row_table *table, const struct row_
 {
     buffer_append_format(out, "        _ops := %s(_old, _new);\n", group->update);
     if (group->left != NULL) {
-        buffer_append_format(out, "        _left := %s(_old, _new);\n        IF _left <> '' THEN\n",
-                             group->left);
+        buffer_append_format(
+            out, "        _left := %s(_old, _new);\n        IF _left" DIFFERS "'' THEN\n",
+            group->left);
         buffer_append_text(out, "            IF ");
         append_others(out, table, group, true, "            ");
         buffer_append_text(out, " THEN\n                _left := ");
         row_ops_append_ask(out, group);
-        buffer_append_text(out, ";\n            END IF;\n            _ops := _left || _ops;\n"
+        buffer_append_text(out, ";\n            END IF;\n            _ops := _left" CONCAT "_ops;\n"
                                 "        END IF;\n");
     }
     append_emit(out, table, "_new", group->number, "        ");
@@ -399,8 +402,8 @@ append_moving(struct buffer *out, const struct row_table *table, const struct ro
     buffer_append_text(out, group->roles->kind == ROLE_DIRECT ? " END;\n" : ";\n");
     append_emit(out, table, "_old", number, "            ");
     buffer_append_format(out,
-                         "        END IF;\n        IF _new%u IS NOT NULL AND _new%u IS DISTINCT"
-                         " FROM _old%u THEN\n",
+                         "        END IF;\n        IF _new%u IS NOT NULL AND"
+                         " (_new%u" EQUALS "_old%u) IS NOT TRUE THEN\n",
                          number, number, number);
     if (group->describes)
         append_choice(out, group, "_is_row", call, "            ");
@@ -414,7 +417,7 @@ append_moving(struct buffer *out, const struct row_table *table, const struct ro
 static void
 append_changing(struct buffer *out, const struct row_table *table, const struct row_group *group)
 {
-    buffer_append_format(out, "    IF %s_old%u = _new%u THEN\n",
+    buffer_append_format(out, "    IF %s_old%u" EQUALS "_new%u THEN\n",
                          group->describes ? "_is_row AND " : "", group->number, group->number);
     append_same(out, table, group);
     buffer_append_text(out, "    ELSE\n");
@@ -435,7 +438,7 @@ void
 body_append_update(struct buffer *out, const struct row_table *table)
 {
     append_head(out);
-    buffer_append_text(out, has_left(table) ? "    _left text;\n" : "");
+    buffer_append_text(out, has_left(table) ? "    _left pg_catalog.text;\n" : "");
     append_versions(out, table, &old_version, &new_version);
     for (const struct row_group *group = table->groups; group != NULL; group = group->next)
         append_changing(out, table, group);
@@ -524,10 +527,10 @@ body_append_truncate(struct buffer *out, const struct row_table *table,
         buffer_append_text(out, "END");
         return;
     }
-    buffer_append_text(out, "DECLARE\n    _ops text;\nBEGIN\n    _ops := ");
+    buffer_append_text(out, "DECLARE\n    _ops pg_catalog.text;\nBEGIN\n    _ops := ");
     row_ops_append_all(out, table);
     buffer_append_text(out, ";\n    ");
     append_insert(out, table);
-    buffer_append_text(out, "\n    VALUES (0, ('[' || substr(_ops, 2) || ']')::jsonb);\n");
+    buffer_append_text(out, "\n    VALUES (0, " OPS ");\n");
     append_end(out);
 }

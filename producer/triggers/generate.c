@@ -34,87 +34,105 @@ struct request {
 
 /* --- settings --- */
 
-/* Can the result of a value depend on settings of the session, because an expression is evaluated
- * or because of how Postgres prints it? */
+/* What a function has to set because its result depends on it. */
+struct settings {
+    bool prints; /* how values are printed and read */
+    const struct entry
+        *path; /* the search_path of its expressions; NULL: nothing looks for names */
+};
+
 static bool
-values_depend(const struct row_role *role)
+is_of_time(const struct entry_table_column *column)
 {
-    const struct entry *entry = role->entry;
-    if (entry->trigger->filter != NULL && role->level == 0)
+    return strncmp(column->type, "pg_catalog.time", strlen("pg_catalog.time")) == 0 ||
+           strcmp(column->type, "pg_catalog.date") == 0;
+}
+
+/* Can the result depend on settings of the session? What cannot fail calls no function by its name
+ * (sql_may_fail.h). Without a cast it prints nothing, and points in time are compared by the time
+ * zone only if their types differ. */
+static bool
+expression_depends(const struct entry_table *table, const char *expression, bool may_fail)
+{
+    struct text name;
+    const struct entry_table_column *time = NULL;
+    if (may_fail || strstr(expression, "::") != NULL)
         return true;
-    if (role->kind == ROLE_PARENT)
-        return false;
-    for (uint32_t i = 0; i < entry->value_count; i++) {
-        const struct entry_value *value = &entry->values[i];
-        if (!sql_is_column(value->expression) || value->has_floats || value->form == FORM_TEXT ||
-            value->form == FORM_TEXT_ARRAY)
+    while (sql_next_placeholder(&expression, &name)) {
+        const struct entry_table_column *column = entry_table_find(table, name);
+        CHECK(column != NULL); /* the catalogue has read the expression */
+        if (!column->is_builtin)
             return true;
+        if (!is_of_time(column))
+            continue;
+        if (time != NULL && strcmp(time->type, column->type) != 0)
+            return true;
+        time = column;
     }
     return false;
 }
 
-static bool
-keys_depend(const struct row_table *table, const struct row_role *role)
+static void
+add_value(struct settings *settings, const struct entry *entry, const struct entry_value *value)
 {
+    if (value->has_floats || value->form == FORM_TEXT || value->form == FORM_TEXT_ARRAY)
+        settings->prints = true;
+    if (!sql_is_column(value->expression) &&
+        expression_depends(&entry->table, value->expression, value->guard != NULL))
+        settings->path = entry;
+}
+
+static void
+add_role(struct settings *settings, const struct row_table *table, const struct row_role *role)
+{
+    const struct entry *entry = role->entry;
+    if (role->filter != NULL &&
+        expression_depends(&entry->table, entry->trigger->filter, entry->filter_guard != NULL))
+        settings->path = entry;
+    for (uint32_t i = 0;
+         role->values != NULL && role->kind != ROLE_PARENT && i < entry->value_count; i++)
+        add_value(settings, entry, &entry->values[i]);
     for (uint32_t i = 0; i < role->key_count; i++) {
         const struct entry_table_column *column =
             entry_table_find(table->table, text_of(role->keys[i]));
         CHECK(column != NULL);
         if (!column->is_integer && !column->is_text)
-            return true;
+            settings->prints = true;
     }
-    return false;
 }
 
-static bool
-depends_on_settings(const struct row_table *table)
+static struct settings
+collect_settings(const struct row_table *table)
 {
+    struct settings settings = {0};
     for (const struct row_group *group = table->groups; group != NULL; group = group->next)
         for (const struct row_role *role = group->roles; role != NULL; role = role->next)
-            if (role->kind != ROLE_CHILD && values_depend(role))
-                return true;
+            add_role(&settings, table, role);
     for (const struct row_role *role = table->parents; role != NULL; role = role->next)
-        if (values_depend(role) || keys_depend(table, role))
-            return true;
-    return false;
+        add_role(&settings, table, role);
+    return settings;
 }
 
-/* The entry whose expressions the function evaluates, by its search_path; NULL: none, so
- * that nothing is resolved outside of pg_catalog. */
-static const struct entry *
-find_evaluated(const struct row_table *table)
-{
-    for (const struct row_group *group = table->groups; group != NULL; group = group->next)
-        for (const struct row_role *role = group->roles; role != NULL; role = role->next) {
-            if (role->filter != NULL)
-                return role->entry;
-            for (uint32_t i = 0; role->values != NULL && i < role->entry->value_count; i++)
-                if (role->values[i] != NULL)
-                    return role->entry;
-        }
-    for (const struct row_role *role = table->parents; role != NULL; role = role->next)
-        if (role->filter != NULL)
-            return role->entry;
-    return NULL;
-}
-
-/* SECURITY DEFINER, so that a role that changes a row needs no right on the outbox. This requires a
- * fixed search_path, or the caller could make the owner run other functions. The other settings
- * take time at every call, and are set only where the value of an expression may depend on them. */
+/* SECURITY DEFINER, so that a role that changes a row needs no right on the outbox. The body names
+ * every function, operator and type with its schema, so that the caller cannot make the owner run
+ * others, whatever its search_path is. Settings take time at every call, and are set only where the
+ * value of an expression may depend on them; what an expression calls can depend on the path. */
 static void
-append_settings(struct buffer *out, const struct row_table *table, bool is_truncate)
+append_settings(struct buffer *out, const struct row_table *table)
 {
-    const struct entry *evaluated = is_truncate ? NULL : find_evaluated(table);
-    buffer_append_text(out, "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = ");
-    if (evaluated != NULL)
-        row_sql_append_search_path(out, evaluated);
+    struct settings settings = collect_settings(table);
+    buffer_append_text(out, "LANGUAGE plpgsql SECURITY DEFINER");
+    if (settings.path == NULL && !settings.prints)
+        return;
+    buffer_append_text(out, "\nSET search_path = ");
+    if (settings.path != NULL)
+        row_sql_append_search_path(out, settings.path);
     else
         buffer_append_text(out, "pg_catalog, pg_temp");
-    if (!is_truncate && depends_on_settings(table))
-        buffer_append_text(out, "\nSET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET"
-                                " intervalstyle = 'postgres' SET bytea_output = 'hex' SET"
-                                " extra_float_digits = 1 SET standard_conforming_strings = on SET"
-                                " quote_all_identifiers = off");
+    buffer_append_text(out, "\nSET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET"
+                            " intervalstyle = 'postgres' SET bytea_output = 'hex' SET"
+                            " extra_float_digits = 1 SET standard_conforming_strings = on SET"
+                            " quote_all_identifiers = off");
 }
 
 /* --- functions --- */
@@ -184,13 +202,17 @@ add_function(const struct request *request, struct arena *arena, struct trigger_
     append_body(&text, request);
     buffer_append_text(&text, "\n");
     const char *body = sql_take(arena, &text);
-    append_settings(&text, request->table, request->event == TRIGGER_ON_TRUNCATE);
+    if (request->event == TRIGGER_ON_TRUNCATE)
+        buffer_append_text(&text, "LANGUAGE plpgsql SECURITY DEFINER");
+    else
+        append_settings(&text, request->table);
     const char *settings = sql_take(arena, &text);
     buffer_append_format(&text, "%s\n%s", settings, body);
     struct trigger_object *object =
         create_object(request, arena, OBJECT_FUNCTION, buffer_string(&text), hash);
     buffer_clear(&text);
     object->body = body;
+    object->has_settings = strstr(settings, "\nSET ") != NULL;
     buffer_append_text(&text, "FUNCTION ");
     sql_append_name(&text, request->table->outbox_schema);
     buffer_append_text(&text, ".");

@@ -19,6 +19,7 @@ enum {
     FOUND_EVENTS, /* pg_trigger.tgtype; 0: the trigger does not fire */
     FOUND_DISABLED,
     FOUND_HAS_OWN_FUNCTION,
+    FOUND_HAS_SETTINGS,
 };
 
 #define QUOTED(column) "'\"' || replace(" column ", '\"', '\"\"') || '\"'"
@@ -46,7 +47,7 @@ enum {
     " pg_catalog.obj_description(tgfoid, 'pg_proc') IS NULL AND proname ~" \
     "  '^bitdex_.*_ops_[0-9a-f]{8}'::text AND NOT EXISTS (SELECT FROM pg_trigger AS other" \
     "  WHERE other.tgfoid = pg_trigger.tgfoid AND other.oid <>" \
-    "  pg_trigger.oid AND other.tgparentid = '0')," \
+    "  pg_trigger.oid AND other.tgparentid = '0'), false," \
     " pg_trigger.oid" \
     " FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid," \
     " LATERAL (SELECT pg_catalog.obj_description(pg_trigger.oid, 'pg_trigger') AS mark) AS marks," \
@@ -79,16 +80,17 @@ enum {
     "  ORDINALITY AS argument(type, place) JOIN pg_type ON pg_type.oid = argument.type), '')" \
     "  || ')'," \
     " pg_catalog.obj_description(pg_proc.oid, 'pg_proc'), prosrc," \
-    " prorettype <> 'trigger'::regtype::oid OR prosecdef AND EXISTS (SELECT FROM" \
-    "  pg_catalog.unnest(proconfig) AS setting WHERE starts_with(setting," \
-    "  'search_path=pg_catalog'))," \
-    " '', '', 0, '', false, pg_proc.oid" \
+    " prorettype <> 'trigger'::regtype::oid OR prosecdef AND (proconfig IS NULL OR EXISTS (SELECT" \
+    "  FROM pg_catalog.unnest(proconfig) AS setting WHERE starts_with(setting," \
+    "  'search_path=pg_catalog')))," \
+    " '', '', 0, '', false, proconfig IS NOT NULL, pg_proc.oid" \
     " FROM pg_proc WHERE starts_with(pg_catalog.obj_description(pg_proc.oid, 'pg_proc'), $1)"
 
 #define VIEWS \
     "SELECT 0, coalesce(" VIEWED("view.oid") ", '')," \
     " relname, 'VIEW ' || " SCHEMA("relnamespace") " || '.' || " QUOTED("relname") "," \
-    " pg_catalog.obj_description(view.oid, 'pg_class'), '', true, '', '', 0, '', false, view.oid" \
+    " pg_catalog.obj_description(view.oid, 'pg_class'), '', true, '', '', 0, '', false, false," \
+    " view.oid" \
     " FROM pg_class AS view WHERE relkind = 'v' AND starts_with(" \
     "  pg_catalog.obj_description(view.oid, 'pg_class'), $1)"
 
@@ -97,7 +99,7 @@ enum {
 static const char objects_sql[] =
     "SELECT * FROM (" TRIGGERS " UNION ALL " FUNCTIONS " UNION ALL " VIEWS ") AS object(kind,"
     " about, name, identity, mark, body, is_set, on_table, function, events, disabled,"
-    " has_own_function, oid)"
+    " has_own_function, has_settings, oid)"
     " ORDER BY kind = 3 DESC, CASE WHEN kind = 3 THEN about END, CASE WHEN kind = 3 THEN name END,"
     " kind = 2 DESC, oid DESC";
 /* clang-format on */
@@ -152,6 +154,7 @@ fill_object(struct in_place_object *object, struct arena *arena, const struct pg
                   (TRIGGER_ON_INSERT | TRIGGER_ON_UPDATE | TRIGGER_ON_DELETE | TRIGGER_ON_TRUNCATE),
         .disabled = copy(arena, found, row, FOUND_DISABLED),
         .has_own_function = pg_boolean(found, row, FOUND_HAS_OWN_FUNCTION),
+        .has_settings = pg_boolean(found, row, FOUND_HAS_SETTINGS),
     };
     CHECK(object->table[0] == '"' || object->table[0] == '\0');
 }

@@ -22,9 +22,10 @@ struct in_place_object {
     const char *identity; /* as trigger_object.identity */
     const char *mark;     /* "": an object of the original generator */
     const char *body;     /* of a function; of a trigger, that of its function */
-    /* Of OBJECT_FUNCTION: it runs as its owner, with a fixed search_path. Of OBJECT_TRIGGER: it is
-     * ENABLE ALWAYS, in every partition too. */
+    /* Of OBJECT_FUNCTION: it runs as its owner, and with a fixed search_path if it has settings. Of
+     * OBJECT_TRIGGER: it is ENABLE ALWAYS, in every partition too. */
     bool is_set;
+    bool has_settings; /* of OBJECT_FUNCTION */
     /* Of OBJECT_TRIGGER. */
     const char *on;
     const char *function;  /* quoted, with its schema and parentheses */

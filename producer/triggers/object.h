@@ -7,6 +7,7 @@
 #ifndef PRODUCER_TRIGGERS_OBJECT_H
 #define PRODUCER_TRIGGERS_OBJECT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Bits of pg_trigger.tgtype. */
@@ -35,6 +36,7 @@ struct trigger_object {
                              TRIGGER "n" ON "s"."t" */
     const char *mark;     /* its comment (mark.h) */
     const char *body;     /* of OBJECT_FUNCTION, as pg_proc.prosrc has it; else NULL */
+    bool has_settings;    /* of OBJECT_FUNCTION: it has a search_path and others of its own */
     const char *sql;      /* the statements that create it, its comment included */
     int events;           /* of OBJECT_TRIGGER: TRIGGER_ON_... */
     const char *whole; /* of a row trigger: an SQL literal, requests for all rows of the table with

@@ -103,7 +103,8 @@ is_same(const struct trigger_object *object, const struct in_place_object *found
     if (strcmp(object->mark, found->mark) != 0 || !found->is_set)
         return false;
     if (object->kind == OBJECT_FUNCTION)
-        return strcmp(object->body, found->body) == 0;
+        return strcmp(object->body, found->body) == 0 &&
+               object->has_settings == found->has_settings;
     if (object->kind == OBJECT_TRIGGER)
         return object->events == found->events && strstr(object->sql, found->function) != NULL;
     return true;

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "producer/triggers/body.h"
-#include "producer/triggers/concat.h"
 #include "producer/triggers/generate.h"
 #include "producer/triggers/guard.h"
 #include "producer/triggers/row_ops.h"
@@ -185,9 +184,10 @@ static const char golden_update[] =
     "        ELSE '' END";
 
 #define EMIT(indent, slot) \
-    indent "IF _ops <> '' THEN\n" \
+    indent "IF _ops OPERATOR(pg_catalog.<>) '' THEN\n" \
     indent "    INSERT INTO \"public\".\"BitdexOps\" (entity_id, ops)\n" \
-    indent "    VALUES (" slot ", ('[' || substr(_ops, 2) || ']')::jsonb);\n" \
+    indent "    VALUES (" slot ", ('[' OPERATOR(pg_catalog.||) pg_catalog.substr(_ops, 2)" \
+    " OPERATOR(pg_catalog.||) ']')::pg_catalog.jsonb);\n" \
     indent "END IF;\n"
 #define ASK "',{\"op\": \"refresh\", \"entry\": \"T.order\"}'"
 
@@ -195,15 +195,16 @@ static const char golden_update[] =
     "\n#variable_conflict use_column\n" \
     "<<trigger>>\n" \
     "DECLARE\n" \
-    "    _ops text;\n" \
-    "    _renamed text;\n"
+    "    _ops pg_catalog.text;\n" \
+    "    _renamed pg_catalog.text;\n"
 #define VERSION(name) \
     "    " name " row;\n" \
     "    " name "1 bigint;\n"
 #define IS_ROW \
     "    _is_row boolean;\n" \
     "BEGIN\n" \
-    "    SELECT names(), EXISTS (SELECT FROM row WHERE ctid = NEW.ctid) INTO _renamed, _is_row;\n"
+    "    SELECT names(), EXISTS (SELECT FROM row WHERE ctid OPERATOR(pg_catalog.=) NEW.ctid)" \
+    " INTO _renamed, _is_row;\n"
 #define READ(name, from) \
     "        " name " := ROW(NULL, NULL, " from ".\"id\", " from ".\"order\", " from ".\"at\", " \
     from ".\"x\")::row;\n"
@@ -243,7 +244,7 @@ static const char golden_update_body[] =
     "    END IF;\n"
     "    _old1 := _old.\"id\";\n"
     "    _new1 := _new.\"id\";\n"
-    "    IF _is_row AND _old1 = _new1 THEN\n"
+    "    IF _is_row AND _old1 OPERATOR(pg_catalog.=) _new1 THEN\n"
     "        _ops := update(_old, _new);\n"
     EMIT("        ", "_new1")
     "    ELSE\n"
@@ -251,7 +252,7 @@ static const char golden_update_body[] =
     "            _ops := CASE WHEN _is_row THEN ',{\"op\": \"refresh\"}' ELSE " ASK " END;\n"
     EMIT("            ", "_old1")
     "        END IF;\n"
-    "        IF _new1 IS NOT NULL AND _new1 IS DISTINCT FROM _old1 THEN\n"
+    "        IF _new1 IS NOT NULL AND (_new1 OPERATOR(pg_catalog.=) _old1) IS NOT TRUE THEN\n"
     "            IF _is_row THEN\n"
     "                _ops := enter(_new);\n"
     "            ELSE\n"
@@ -274,8 +275,10 @@ static const char golden_delete_body[] =
     "    END IF;\n"
     "    _old1 := _old.\"id\";\n"
     "    IF _old1 IS NOT NULL THEN\n"
-    "        IF pg_catalog.current_setting('transaction_isolation') = 'serializable'\n"
-    "            OR pg_catalog.current_setting('session_replication_role') = 'replica'\n"
+    "        IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.=)"
+             " 'serializable'\n"
+    "            OR pg_catalog.current_setting('session_replication_role') OPERATOR(pg_catalog.=)"
+             " 'replica'\n"
     "            OR EXISTS (SELECT FROM row WHERE \"id\" OPERATOR(pg_catalog.=) trigger._old1)"
              " THEN\n"
     "            _ops := " ASK ";\n"
@@ -354,11 +357,11 @@ test_F19_golden_names(void **state)
     struct arena arena;
     arena_init(&arena);
     const struct trigger_objects *objects = generate(&arena, &join, 1);
-    assert_string_equal(find(objects, OBJECT_TRIGGER, "", 0)->name, "bitdex_T_1b9fdf96");
-    assert_string_equal(find(objects, OBJECT_TRIGGER, "", 1)->name, "bitdex_T_3047f6a3");
-    assert_string_equal(find(objects, OBJECT_TRIGGER, "", 2)->name, "bitdex_T_5ab1d1cb");
-    assert_string_equal(find(objects, OBJECT_TRIGGER, "", 3)->name, "bitdex_T_13f1432a_t");
-    assert_string_equal(find(objects, OBJECT_FUNCTION, "", 0)->name, "bitdex_T_ops_264d0372");
+    assert_string_equal(find(objects, OBJECT_TRIGGER, "", 0)->name, "bitdex_T_a959690c");
+    assert_string_equal(find(objects, OBJECT_TRIGGER, "", 1)->name, "bitdex_T_2b5e81ea");
+    assert_string_equal(find(objects, OBJECT_TRIGGER, "", 2)->name, "bitdex_T_cb67ff4a");
+    assert_string_equal(find(objects, OBJECT_TRIGGER, "", 3)->name, "bitdex_T_e9e4fe51_t");
+    assert_string_equal(find(objects, OBJECT_FUNCTION, "", 0)->name, "bitdex_T_ops_9c8e028f");
     assert_string_equal(find(objects, OBJECT_VIEW, "", 0)->name, "bitdex_T_row_8edae1f6");
     assert_string_equal(find(objects, OBJECT_ROW_FUNCTION, "enter", 0)->name,
                         "bitdex_T_enter_16ff16c4");
@@ -634,19 +637,6 @@ test_L12_a_value_is_looked_for_without_the_collation_of_its_domain(void **state)
     arena_free(&arena);
 }
 
-/* L12: jsonb refuses an escape of a character that the encoding of the database lacks. */
-static void
-test_L12_escapes_of_json_are_looked_at_where_the_database_is_not_utf8(void **state)
-{
-    (void)state;
-    struct buffer sql = {0};
-    const struct entry_value value = {.form = FORM_JSON, .type_name = "json"};
-    row_sql_append_form(&sql, &value, "doc");
-    assert_non_null(strstr(buffer_string(&sql),
-                           "CASE getdatabaseencoding() WHEN 'UTF8' THEN false WHEN 'LATIN1' THEN"));
-    buffer_free(&sql);
-}
-
 static void
 test_F85_a_row_of_a_partitioned_table_is_found_in_its_partition(void **state)
 {
@@ -662,8 +652,9 @@ test_F85_a_row_of_a_partitioned_table_is_found_in_its_partition(void **state)
     entry->table.partition_key_count = 1;
     generate_objects(entry, 1, &arena, &objects);
     assert_non_null(strstr(body_of(&arena, &objects, 0),
-                           "EXISTS (SELECT FROM row WHERE ctid = NEW.ctid AND tableoid ="
-                           " NEW.tableoid AND \"a\" OPERATOR(pg_catalog.=) trigger._key1)"));
+                           "EXISTS (SELECT FROM row WHERE ctid OPERATOR(pg_catalog.=) NEW.ctid"
+                           " AND tableoid OPERATOR(pg_catalog.=) NEW.tableoid AND \"a\" "
+                           "OPERATOR(pg_catalog.=) trigger._key1)"));
     const char *view = find(&objects, OBJECT_VIEW, "", 0)->sql;
     assert_non_null(strstr(view, "SELECT ctid, tableoid, \"id\", \"order\", \"at\", \"x\", \"a\"\n"
                                  "    FROM \"public\".\"T\";"));
@@ -768,15 +759,14 @@ test_F93_a_row_that_meets_its_filter_again_asks_for_all_of_its_entity(void **sta
 }
 
 /* Only expressions of the configuration are resolved outside of pg_catalog, each where it is
- * created, and a function without one has nothing else on its path. */
+ * created. */
 static void
 test_F97_only_expressions_are_resolved_outside_of_pg_catalog(void **state)
 {
     (void)state;
     struct arena arena;
     arena_init(&arena);
-    struct config_trigger trigger = direct;
-    const struct trigger_objects *objects = generate(&arena, &trigger, 1);
+    const struct trigger_objects *objects = generate(&arena, &direct, 1);
     for (const struct trigger_object *object = objects->first; object != NULL;
          object = object->next) {
         bool is_expression = strstr(object->name, "_filter_") != NULL;
@@ -786,12 +776,67 @@ test_F97_only_expressions_are_resolved_outside_of_pg_catalog(void **state)
             strncmp(object->sql, "SET LOCAL search_path = pg_catalog, pg_temp;\n", 45) != 0,
             is_expression);
     }
-    trigger.filter = NULL;
-    objects = generate(&arena, &trigger, 1);
-    for (uint32_t i = 0; i < 3; i++)
-        assert_non_null(strstr(find(objects, OBJECT_FUNCTION, "_ops_", i)->sql,
-                               "SET search_path = pg_catalog, pg_temp\n"));
     arena_free(&arena);
+}
+
+/* The caller's search_path decides nothing in a body, so that it needs no setting of its own. */
+static void
+test_F97_a_body_names_the_schema_of_everything(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    const struct config_trigger triggers[] = {direct, join, parent};
+    static const char *const resolved[] = {" = ",    " <> ",   " || ",   "DISTINCT",
+                                           "::text", "::json", " text;", " substr("};
+    const struct trigger_objects *objects = generate(&arena, triggers, 3);
+    for (const struct trigger_object *object = objects->first; object != NULL;
+         object = object->next) {
+        if (object->kind != OBJECT_FUNCTION)
+            continue;
+        assert_non_null(strstr(object->sql, "LANGUAGE plpgsql SECURITY DEFINER\nAS $"));
+        assert_false(object->has_settings);
+        if (strstr(object->body, "RAISE EXCEPTION USING MESSAGE = '") != NULL)
+            continue; /* nothing else */
+        for (size_t i = 0; i < sizeof resolved / sizeof resolved[0]; i++)
+            assert_null(strstr(object->body, resolved[i]));
+    }
+    arena_free(&arena);
+}
+
+/* A function that a filter or an expression calls may look for names, and print. */
+static void
+test_F88_an_expression_that_may_depend_on_settings_has_its_own(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *filter;
+        bool has_settings;
+    } cases[] = {
+        {"{x} > 0", false},
+        {"({i} >> 13) & 1 = 1 AND {order} IS NOT NULL", false},
+        {"{at} > '2020-01-01'", false},
+        {"{x}::text = '1'", true},
+        {"kept({x})", true},
+        {"{x} > 1 / {i}", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena arena;
+        arena_init(&arena);
+        struct config config = {0};
+        struct trigger_objects objects = {0};
+        struct config_trigger trigger = direct;
+        trigger.filter = cases[i].filter;
+        struct entry *entry = make_entries(&arena, &config, &trigger, 1);
+        guard_fill(entry, &arena);
+        generate_objects(entry, 1, &arena, &objects);
+        const struct trigger_object *function = find(&objects, OBJECT_FUNCTION, "_ops_", 0);
+        assert_int_equal(function->has_settings, cases[i].has_settings);
+        assert_int_equal(strstr(function->sql, "\nSET search_path = pg_catalog, \"public\", pg_temp"
+                                               "\nSET timezone = 'UTC'") != NULL,
+                         cases[i].has_settings);
+        arena_free(&arena);
+    }
 }
 
 /* A column is a field of a row, or of the view in a query; variables of a query are qualified. */
@@ -915,26 +960,6 @@ test_F17_placeholders_are_written_for_their_place(void **state)
     arena_free(&arena);
 }
 
-static void
-test_literals_that_follow_each_other_are_one(void **state)
-{
-    (void)state;
-    struct buffer sql = {0};
-    struct concat concat = {0};
-    concat_finish(&concat, &sql);
-    assert_string_equal(buffer_string(&sql), "''");
-    buffer_clear(&sql);
-    concat_literal(&concat, "it");
-    concat_literal(&concat, "'s");
-    concat_sql(&concat, "a");
-    concat_literal(&concat, "");
-    concat_sql(&concat, "b");
-    concat_literal(&concat, "\\");
-    concat_finish(&concat, &sql);
-    assert_string_equal(buffer_string(&sql), "'it''s'\n        || a\n        || b || E'\\\\'");
-    buffer_free(&sql);
-}
-
 int
 main(void)
 {
@@ -951,7 +976,6 @@ main(void)
         cmocka_unit_test(test_L11_a_row_is_asked_for_where_its_filter_fails_when_it_goes),
         cmocka_unit_test(test_L12_where_policies_are_forced_nothing_is_looked_for),
         cmocka_unit_test(test_L12_a_value_is_looked_for_without_the_collation_of_its_domain),
-        cmocka_unit_test(test_L12_escapes_of_json_are_looked_at_where_the_database_is_not_utf8),
         cmocka_unit_test(test_F85_a_row_of_a_partitioned_table_is_found_in_its_partition),
         cmocka_unit_test(test_F78_an_entity_that_appears_asks_for_what_outlived_it),
         cmocka_unit_test(test_F124_a_direct_row_that_is_not_unique_asks_when_it_goes),
@@ -959,11 +983,12 @@ main(void)
         cmocka_unit_test(test_F92_columns_are_compared_as_they_are_stored),
         cmocka_unit_test(test_F93_a_row_that_meets_its_filter_again_asks_for_all_of_its_entity),
         cmocka_unit_test(test_F97_only_expressions_are_resolved_outside_of_pg_catalog),
+        cmocka_unit_test(test_F97_a_body_names_the_schema_of_everything),
+        cmocka_unit_test(test_F88_an_expression_that_may_depend_on_settings_has_its_own),
         cmocka_unit_test(test_F98_a_column_is_no_variable),
         cmocka_unit_test(test_a_key_of_several_columns_is_one_text),
         cmocka_unit_test(test_truncate_asks_for_all_rows_where_every_entry_says_so),
         cmocka_unit_test(test_F17_placeholders_are_written_for_their_place),
-        cmocka_unit_test(test_literals_that_follow_each_other_are_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

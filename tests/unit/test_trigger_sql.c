@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "producer/triggers/concat.h"
 #include "producer/triggers/digest.h"
+#include "producer/triggers/row_sql.h"
 #include "producer/triggers/sql.h"
 
 static void
@@ -103,6 +105,39 @@ test_words_are_found_outside_literals_comments_and_columns(void **state)
     buffer_free(&found);
 }
 
+/* L12: jsonb refuses an escape of a character that the encoding of the database lacks. */
+static void
+test_L12_escapes_of_json_are_looked_at_where_the_database_is_not_utf8(void **state)
+{
+    (void)state;
+    struct buffer sql = {0};
+    const struct entry_value value = {.form = FORM_JSON, .type_name = "json"};
+    row_sql_append_form(&sql, &value, "doc");
+    assert_non_null(strstr(buffer_string(&sql),
+                           "CASE getdatabaseencoding() WHEN 'UTF8' THEN false WHEN 'LATIN1' THEN"));
+    buffer_free(&sql);
+}
+
+static void
+test_literals_that_follow_each_other_are_one(void **state)
+{
+    (void)state;
+    struct buffer sql = {0};
+    struct concat concat = {0};
+    concat_finish(&concat, &sql);
+    assert_string_equal(buffer_string(&sql), "''");
+    buffer_clear(&sql);
+    concat_literal(&concat, "it");
+    concat_literal(&concat, "'s");
+    concat_sql(&concat, "a");
+    concat_literal(&concat, "");
+    concat_sql(&concat, "b");
+    concat_literal(&concat, "\\");
+    concat_finish(&concat, &sql);
+    assert_string_equal(buffer_string(&sql), "'it''s'\n        || a\n        || b || E'\\\\'");
+    buffer_free(&sql);
+}
+
 int
 main(void)
 {
@@ -112,6 +147,8 @@ main(void)
         cmocka_unit_test(test_f18_quoted_text_and_comments_are_copied_unchanged),
         cmocka_unit_test(test_f18_literals_do_not_depend_on_settings_of_the_session),
         cmocka_unit_test(test_F19_the_digest_is_sha256),
+        cmocka_unit_test(test_L12_escapes_of_json_are_looked_at_where_the_database_is_not_utf8),
+        cmocka_unit_test(test_literals_that_follow_each_other_are_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
