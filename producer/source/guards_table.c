@@ -215,12 +215,12 @@ const struct guard guards_table[] = {
             " UPDATE on bitdex_jobs and bitdex_sources: GRANT them, as docs/roles.sql does",
     },
     /* Only a restored dump of another cluster brings rows with transaction ids of the future. The
-     * condition reads the index entries of these alone: those of the newest transactions may be
-     * many, of rows that are not committed or were removed. */
+     * condition reads the index entries of these, and of open transactions that are newer than
+     * every one that has ended: they may be many, so it is not asked again (F61). */
     {
         .name = "outbox rows",
         .holds = "no row is of a transaction that this cluster has not begun",
-        .times = AGAIN,
+        .times = SESSION,
         .in_check = "problem",
         .way_out = "delete these rows, then `cursor adopt`",
         .refused = "(SELECT txid FROM \"BitdexOps\" WHERE txid >="
