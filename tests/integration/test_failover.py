@@ -115,7 +115,7 @@ class Failover(GalleryCase):
         self.pipeline.wait_until_fresh()
         self.producer.stop()
         self.catch_up(first, second)
-        self.refused("this server is a standby")
+        self.refused("leads to a standby")
         self.pipeline.move_to(self.primary)
         first.stop()
         second.stop()
