@@ -25,6 +25,7 @@
 #include "producer/drain/loads.h"
 #include "producer/drain/refreshes.h"
 #include "producer/drain/requests.h"
+#include "producer/drain/rights.h"
 #include "producer/drain/source_loads.h"
 #include "producer/drain/source_watch.h"
 #include "producer/drain/takeover.h"
@@ -61,6 +62,7 @@ struct drain {
     /* Of all sessions. */
     struct progress progress;
     int64_t event_bytes_max; /* takeover_run() */
+    bool has_drained;        /* a takeover has succeeded */
 };
 
 static bool
@@ -355,6 +357,7 @@ drain_session(struct drain *drain, struct error *err)
     if (rc != 0)
         return rc;
     CHECK(session->pg != NULL && session->outbox != NULL && session->publisher != NULL);
+    drain->has_drained = true;
     status_set_phase(session->status, STATUS_DRAINING);
     log_info("drain", "draining into topic %s", session->config->topic.name);
     drain->loads = loads_create(session, drain->csv);
@@ -410,6 +413,8 @@ drain_sessions(struct drain *drain, const struct config *config, struct topic_wa
         session_init(&drain->session, config, &drain->progress, watch);
         int rc = drain_session(drain, err);
         CHECK(rc != 0);
+        if (drain->has_drained)
+            rc = rights_explain(&drain->session, rc, err);
         if (rc == SESSION_STOPPED)
             rc = drain_finish(&drain->session, err);
         if (drain->session.rival.kind != RIVAL_NONE)

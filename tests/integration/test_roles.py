@@ -1,6 +1,7 @@
 """Each program works with the privileges of its role alone and with any settings of that role."""
 
 import os
+import random
 import unittest
 
 import gallery
@@ -90,6 +91,28 @@ class Roles(GalleryCase):
         with self.connect(self.writer) as connection:
             with self.assertRaises(psycopg.errors.InsufficientPrivilege):
                 connection.execute('SELECT FROM "BitdexOps"')
+
+    def test_rights_are_revoked_while_running(self):
+        """The producer waits for a right that it loses while it runs, and names it."""
+        self.become_producer()
+        self.pipeline.producer = self.producer
+        self.pipeline.start()
+        rights = [('SELECT ON "BitdexOps"', "bitdex_producer"),
+                  ("INSERT ON bitdex_windows", "bitdex_producer"),
+                  ("USAGE ON SCHEMA public", "PUBLIC, bitdex_producer")]
+        for number, (right, role) in enumerate(rights):
+            with self.connect() as owner:
+                owner.execute(f"REVOKE {right} FROM {role}")
+                gallery.insert_image(owner, random.Random(number))
+            self.producer.wait_until(
+                lambda: "GRANT" in self.producer.api.get("/api/status")["error"],
+                f"does not name {right}")
+            self.assertEqual(self.producer.api.call("/api/ready")[0], 503)
+            with self.connect() as owner:
+                owner.execute(f"GRANT {right} TO {role}")
+            self.producer.wait_until(
+                lambda: self.producer.api.call("/api/ready")[0] == 200, f"does not get {right}")
+        self.check_end(changed=False)
 
     def test_missing_rights_are_named(self):
         """Without its privileges the producer does not start and names the GRANT that is missing.
