@@ -23,6 +23,7 @@
 #include "common/base/memory.h"
 #include "common/kafka/kafka_conf.h"
 #include "common/kafka/kafka_last_error.h"
+#include "common/kafka/kafka_wakeup.h"
 
 enum { SEND_MESSAGES = 1024 }; /* of one call of librdkafka */
 
@@ -39,6 +40,7 @@ struct producer_partition {
 struct kafka_producer {
     rd_kafka_t *client;
     rd_kafka_topic_t *topic;
+    struct kafka_wakeup reports; /* something may be in the queue of reports */
     size_t message_bytes_max;
     uint64_t outstanding; /* of all partitions: sent - acked, until an error */
     struct error failed;  /* code 0: no error */
@@ -200,6 +202,9 @@ kafka_producer_create(const struct config_kafka *config, const char *topic, int3
         rc = error_set(err, ERR_USAGE, "kafka: invalid topic name \"%s\"", topic);
         goto fail;
     }
+    rc = kafka_wakeup_open(&made->reports, rd_kafka_queue_get_main(client), err);
+    if (rc != 0)
+        goto fail;
     *producer = made;
     return 0;
 fail:
@@ -216,6 +221,7 @@ kafka_producer_destroy(struct kafka_producer *producer)
         producer_fail(producer, "producer", "destroyed"); /* reports are not counted any more */
         rd_kafka_purge(producer->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
         rd_kafka_poll(producer->client, 0);
+        kafka_wakeup_close(&producer->reports);
         if (producer->topic != NULL)
             rd_kafka_topic_destroy(producer->topic);
         rd_kafka_destroy(producer->client);
@@ -289,7 +295,11 @@ int
 kafka_producer_poll(struct kafka_producer *producer, int wait_ms, struct error *err)
 {
     uint64_t before = producer->outstanding;
-    rd_kafka_poll(producer->client, producer->failed.code == 0 ? wait_ms : 0);
+    int served = rd_kafka_poll(producer->client, 0);
+    if (served == 0 && wait_ms > 0 && producer->failed.code == 0) {
+        kafka_wakeup_wait(&producer->reports, wait_ms);
+        rd_kafka_poll(producer->client, 0);
+    }
     CHECK(producer->outstanding <= before);
     producer_check(producer);
     if (producer->outstanding < before)

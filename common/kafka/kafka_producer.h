@@ -47,7 +47,8 @@ int kafka_producer_send(struct kafka_producer *producer, int32_t partition,
                         const struct kafka_message *messages, uint32_t count, uint32_t *sent,
                         struct error *err);
 
-/* Counts acknowledgements; waits up to `wait_ms` for the first. */
+/* Counts acknowledgements; waits up to `wait_ms` for the first, whatever the wall clock does
+ * meanwhile (F121). */
 int kafka_producer_poll(struct kafka_producer *producer, int wait_ms, struct error *err);
 
 /* Of one partition since creation: messages queued, messages acknowledged, and the last offset that

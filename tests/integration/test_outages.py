@@ -5,10 +5,14 @@ L4: a delivery is never given up. After any error a new session begins at the sa
 """
 
 import json
+import random
 import signal
+import struct
 import time
 import unittest
 
+import gallery
+import pipeline
 import topic
 from case import SECONDS, GalleryCase
 from confluent_kafka import admin
@@ -255,6 +259,24 @@ class Outages(GalleryCase):
             self.producer.wait_until_state(f"waiting for {state}")
             self.assertEqual(self.producer.stop(), 0, self.producer.log_tail())
             server.start()
+
+    def test_f121_the_wall_clock_is_set_back(self):
+        """A wall clock that is set back by a day while the producer waits does not stop it."""
+        clock = self.pipeline.directory / "wall_clock"
+        clock.write_bytes(bytes(8))
+        library = pipeline.BUILD / "tests" / "integration" / "libwall_clock.so"
+        self.assertTrue(library.exists())
+        self.create_tables()
+        self.producer.set_variable("LD_PRELOAD", str(library))
+        self.producer.set_variable("BITDEX_WALL_CLOCK", str(clock))
+        self.pipeline.start()
+        for days in range(1, 4):
+            self.pipeline.wait_until_fresh()
+            with clock.open("r+b") as file:  # which is mapped: not truncated
+                file.write(struct.pack("=q", -days * 86_400 * 10**9))
+            with self.pipeline.connect() as connection:
+                gallery.insert_image(connection, random.Random(days))
+        self.check_end(changed=False)
 
     def test_f57_sigterm_while_the_database_blocks(self):
         """On SIGTERM the producer cancels a statement that waits for a lock, and gives up a server

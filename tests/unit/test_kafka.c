@@ -288,7 +288,7 @@ test_F51_F59_a_refused_message_ends_the_producer(void **state)
                                       RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     must(send_numbers(producer, 0, 3, 10, &sent, &err), &err);
     assert_int_equal(poll_until_error(producer, &err), ERR_RETRY);
-    assert_string_equal(err.message, "kafka: delivery failed: Broker: Topic authorization failed");
+    assert_non_null(strstr(err.message, "Broker: Topic authorization failed"));
     clock_sleep_ms(300);
     assert_int_equal(kafka_producer_poll(producer, 1000, &again), ERR_RETRY);
     assert_string_equal(again.message, err.message);
@@ -313,7 +313,7 @@ test_F50_a_refused_batch_ends_the_producer(void **state)
                                       RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
     must(send_numbers(producer, 0, 0, 10, &sent, &err), &err);
     assert_int_equal(poll_until_error(producer, &err), ERR_RETRY);
-    assert_string_equal(err.message, "kafka: delivery failed: Broker: Message size too large");
+    assert_non_null(strstr(err.message, "Broker: Message size too large"));
     kafka_producer_destroy(producer);
 }
 
