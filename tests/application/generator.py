@@ -36,8 +36,8 @@ FEATURES = {
 }
 
 ODD_NAMES = ["_list", "_ops", "_parent", "_child", "_old_matches", "_new_matches", "_other", "_fan",
-             "n", "o", "r", "new", "old", "order", "select", "user", "_s1", "_k1", "Mixed Case",
-             "naïve"]
+             "n", "o", "r", "new", "old", "order", "select", "user", "_old1", "_value1", "_key1",
+             "trigger", "_renamed", "Mixed Case", "naïve"]
 INTEGERS = ["0", "1", "2", "5", "11", "50", "NULL"]
 TEXTS = ["'a'", "'Foo'", "'foo'", "''", "'it''s'", "'null'", "NULL"]
 

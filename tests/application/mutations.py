@@ -57,6 +57,10 @@ MUTATIONS = {
         "a child that is inserted does not ask", OPS,
         'buffer_append_text(&sql, " IS NULL THEN \'\' ELSE ");',
         'buffer_append_text(&sql, " IS NULL OR true THEN \'\' ELSE ");', "parents,several,loose"),
+    "F90": Mutation(
+        "a number with a fraction is taken for an integer", "common/base/exact_number.c",
+        "number->is_integer = decimal.digits == 0 || (int64_t)decimal.digits <= decimal.point;",
+        "number->is_integer = true;", "evil"),
     "F91": Mutation(
         "renamed columns are read by their old names", BODY, READ_RENAMED,
         READ_RENAMED.replace("true", "false"), "ddl"),
@@ -77,12 +81,19 @@ MUTATIONS = {
         "for (uint32_t i = role->outliving_count; i < role->outliving_count; i++)", "loose,keys"),
     "F88": Mutation(
         "the writer's session decides how values are printed", "producer/triggers/generate.c",
-        "if (!is_truncate && depends_on_settings(table))",
-        "if (is_truncate && depends_on_settings(table))", "settings"),
+        "if (settings.path == NULL && !settings.prints)",
+        "if (settings.path == NULL || settings.prints)", "settings"),
     "F89": Mutation(
         "json that jsonb refuses fails the statement", "producer/triggers/row_sql.c",
         "THEN\"\n" + " " * 25 + "\" '{\\\"invalid\\\": \\\"string with a NUL\\\"}'::jsonb\"",
         "AND false THEN\"\n" + " " * 25 + "\" NULL::jsonb\"", "evil"),
+    "F94": Mutation(
+        "a parent that the filter excludes counts among several", "producer/triggers/select.c",
+        """    buffer_append_text(out, " IS NOT NULL");
+    row_sql_append_filter(out, entry, ROW);""",
+        """    buffer_append_text(out, " IS NOT NULL");
+    if (entry->link_count == 0)
+        row_sql_append_filter(out, entry, ROW);""", "several,filters"),
     "F95": Mutation(
         "nobody notices that partitions change", "producer/drain/source_watch.c",
         "if (rc == 0 && reason.bytes > 0) {", "if (rc == 0 && reason.bytes > 1u << 30) {",
