@@ -1,6 +1,7 @@
 #include "consumer/engine/field_match.h"
 
 #include "common/base/check.h"
+#include "common/base/search.h"
 
 enum { SCAN_SLOTS = 256, SCAN_MAX = 1024, SCANS_PER_POSTING = 16 };
 
@@ -39,6 +40,48 @@ field_scan(const struct field *field, int64_t low, int64_t high, const roaring_b
         }
         roaring_bitmap_add_many(matches, kept, slots);
     }
+    return matches;
+}
+
+struct key_search {
+    const int64_t *keys; /* ascending */
+    int64_t wanted;
+};
+
+static bool
+key_is_below(const void *context, uint32_t at)
+{
+    const struct key_search *search = context;
+    return search->keys[at] < search->wanted;
+}
+
+static bool
+field_lists(const int64_t *keys, uint32_t count, int64_t key)
+{
+    const struct key_search search = {keys, key};
+    uint32_t at = search_first(count, key_is_below, &search);
+    return at < count && keys[at] == key;
+}
+
+roaring_bitmap_t *
+field_match_listed(const struct field *field, const int64_t *keys, uint32_t count,
+                   const roaring_bitmap_t *within)
+{
+    CHECK(field->has_column && !field->filters);
+    roaring_bitmap_t *candidates = bitmap_and(field->present, within);
+    roaring_bitmap_t *matches = bitmap_create();
+    roaring_uint32_iterator_t at;
+    uint32_t slots[SCAN_SLOTS];
+    uint32_t read;
+    roaring_init_iterator(candidates, &at);
+    while ((read = roaring_read_uint32_iterator(&at, slots, SCAN_SLOTS)) > 0) {
+        uint32_t kept = 0;
+        for (uint32_t i = 0; i < read; i++)
+            if (field_lists(keys, count, column_read(&field->column, slots[i])))
+                slots[kept++] = slots[i];
+        roaring_bitmap_add_many(matches, kept, slots);
+    }
+    roaring_bitmap_free(candidates);
     return matches;
 }
 

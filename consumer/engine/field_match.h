@@ -15,6 +15,11 @@ roaring_bitmap_t *field_match(const struct field *field, int64_t key,
 roaring_bitmap_t *field_match_range(const struct field *field, int64_t low, int64_t high,
                                     const roaring_bitmap_t *within);
 
+/* The slots of `within` that hold one of the keys, which are ascending, of a field that only sorts:
+ * reads the value of each. */
+roaring_bitmap_t *field_match_listed(const struct field *field, const int64_t *keys, uint32_t count,
+                                     const roaring_bitmap_t *within);
+
 /* For several values: does uniting the slots of all values, and intersecting them with `within` at
  * the end, cost less than field_match() for each value? */
 bool field_unites(const struct field *field, const roaring_bitmap_t *within);

@@ -8,6 +8,9 @@
 #include "consumer/engine/id_match.h"
 #include "consumer/engine/scalar.h"
 
+/* So many values that reading every candidate costs less than a search for each. */
+enum { LISTED_MIN = 8 };
+
 static const struct field *
 matcher_field(const struct matcher *matcher, const struct filter *leaf)
 {
@@ -113,6 +116,32 @@ matcher_unite_value(const struct field *field, const struct filter *leaf, uint32
         field_unite(field, walk.key, united);
 }
 
+static int
+key_compare(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left;
+    int64_t b = *(const int64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* Of a field without postings, which would be searched for each value. */
+static roaring_bitmap_t *
+matcher_match_list(const struct field *field, const struct filter *leaf,
+                   const roaring_bitmap_t *within)
+{
+    int64_t *keys = memory_alloc(leaf->count * sizeof *keys);
+    for (uint32_t i = 0; i < leaf->count; i++) {
+        struct key_walk walk;
+        key_walk_begin(&walk, field, leaf, i);
+        CHECK(walk.found); /* it is a field of integers */
+        keys[i] = walk.key;
+    }
+    qsort(keys, leaf->count, sizeof *keys, key_compare);
+    roaring_bitmap_t *matches = field_match_listed(field, keys, leaf->count, within);
+    free(keys);
+    return matches;
+}
+
 static roaring_bitmap_t *
 matcher_match_values(const struct matcher *matcher, const struct field *field,
                      const struct filter *filter, const roaring_bitmap_t *within)
@@ -120,6 +149,8 @@ matcher_match_values(const struct matcher *matcher, const struct field *field,
     CHECK(filter->count == 0 || filter->values != NULL);
     if (filter->count == 1)
         return matcher_match_value(field, filter, 0, within);
+    if (!field->filters && filter->count >= LISTED_MIN && within != NULL)
+        return matcher_match_list(field, filter, within);
     bool unites = field_unites(field, within);
     roaring_bitmap_t *matches = bitmap_create();
     for (uint32_t i = 0; i < filter->count && matcher_pause(matcher); i++) {

@@ -203,7 +203,7 @@ random_leaf(struct arena *arena, struct filter *filter)
     if (filter->kind == FILTER_IS_NULL || filter->kind == FILTER_IS_NOT_NULL)
         return;
     bool list = filter->kind == FILTER_IN || filter->kind == FILTER_NOT_IN;
-    filter->count = list ? (uint32_t)random_below(4) : 1;
+    filter->count = list ? (uint32_t)random_below(random_below(8) > 0 ? 4 : 40) : 1;
     struct value *values = arena_alloc(arena, filter->count * sizeof *values);
     for (uint32_t i = 0; i < filter->count; i++)
         values[i] = random_value(field, compares);
