@@ -48,12 +48,13 @@ class Resets(GalleryCase):
     def states(self):
         return {partition["state"] for partition in self.pipeline.partitions()}
 
-    def wait_until_rebuilding(self):
-        self.consumer.wait_until(
-            lambda: len(self.pipeline.partitions()) == 4
-            and "rebuilding" in self.states() <= {"rebuilding", "running"},
-            "does not rebuild",
-        )
+    def is_rebuilt(self, before):
+        """Whether all partitions serve what was rebuilt. Until then every answer is complete, and
+        has the images of before."""
+        reply = self.pipeline.query({"filters": [], "limit": 1})
+        if not reply["missing_partitions"]:
+            self.assertEqual((reply["complete"], reply["total_matched"]), (True, before))
+        return self.log_count("the rebuilt replica is served") == 4
 
     def fill(self, changes=5):
         self.create_gallery(150)
@@ -82,10 +83,8 @@ class Resets(GalleryCase):
         self.consumer.stop()
         self.reset("--to-earliest")
         self.consumer.start()
-        self.wait_until_rebuilding()
-        partitions = self.pipeline.partitions()
-        self.assertTrue(all(p["complete"] for p in partitions), partitions)
-        self.assertEqual(self.count(), before)
+        self.pipeline.wait_until_recovered()
+        self.consumer.wait_until(lambda: self.is_rebuilt(before), "does not rebuild")
         self.check_end()
         self.assertEqual(self.log_count("was reset to an earlier one"), 4)
         self.consumer.wait_until(lambda: self.states() == {"running"}, "rebuilds for ever")
