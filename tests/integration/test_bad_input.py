@@ -144,6 +144,7 @@ class BadInput(GalleryCase):
         """A retry reads the source again: newer values stay, and the letter leaves the count. What
         no trigger writes is printed as an op for a person."""
         self.create_gallery(100)
+        self.pipeline.wait_until_fresh()  # an answer to what that asks for would close a letter
         rows = [  # an image, a post as the parent of a fan-out, and a fan-out of nobody
             (7, setting("high")),
             (5, [fan_out(query="postId eq 5", ops=setting(5, field="availability"))]),
