@@ -1,0 +1,240 @@
+"""A pipeline with writers on servers of its own, and what an operator can see of it.
+
+The oracle of every act: when the writers have stopped, the index is complete and equals SQL, or
+something says why it is not: the producer has ended with a reason, it says what it waits for, or a
+partition says why it is incomplete. An index that calls itself complete and differs is a failure.
+"""
+
+import contextlib
+import os
+import time
+
+import gallery
+import index
+import psycopg
+import servers
+from pipeline import ROOT
+from psycopg.conninfo import make_conninfo
+
+SAID_WITHIN_S = 60  # many intervals of the guards, for a loaded machine
+SETTLED_WITHIN_S = 120
+TURNS = 4  # of starting the producer and doing what it asks for
+TABLES = ", ".join(f'"{table}"' for table in gallery.TABLES)
+
+
+class Scene:
+    def __init__(self, case, rng):
+        self.case = case
+        self.random = rng
+        self.pipeline = case.pipeline
+        self.role = f"bitdex_operator_{os.getpid()}"
+        self._count = 0
+        self._stack = contextlib.ExitStack()
+        case.addCleanup(self._stack.close)
+        self.primary = self._server("first")
+        self._prepare()
+
+    # --- servers
+
+    def _server(self, name, **arguments):
+        settings = {"shared_buffers": "32MB"}
+        server = servers.Postgres(self.pipeline.directory / name, settings, **arguments)
+        self.case.addCleanup(server.remove)
+        server.start()
+        return server
+
+    def enter(self, context):
+        return self._stack.enter_context(context)
+
+    def copy(self, is_standby=False):
+        self._count += 1
+        return self._server(f"s{self._count}", copy_of=self.primary, is_standby=is_standby)
+
+    def standby(self):
+        return self.copy(is_standby=True)
+
+    def catch_up(self, standby):
+        (end,) = self.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
+        dsn = make_conninfo(standby.dsn, dbname=self.pipeline.name)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            while not connection.execute(
+                "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (end,)
+            ).fetchone()[0]:
+                time.sleep(0.05)
+
+    def move_to(self, server):
+        self.primary = server
+        self.pipeline.move_to(server)
+        self.back_to_the_server()
+
+    def _prepare(self):
+        """The producer has a role of its own, whose rights can be taken away."""
+        self.pipeline.move_to(self.primary)
+        self.pipeline.create_database()
+        self.case.create_tables()
+        self.execute((ROOT / "docs" / "roles.sql").read_text())
+        self.execute(f"CREATE ROLE {self.role} LOGIN; GRANT bitdex_producer TO {self.role};"
+                     f" GRANT SELECT ON {TABLES} TO {self.role}")
+        self.use_role()
+        self.pipeline.start()
+        with self.pipeline.connect() as connection:
+            for _ in gallery.insert_rows(connection, 60):
+                pass
+
+    @property
+    def producer_dsn(self):
+        return make_conninfo(self.pipeline.dsn, user=self.role)
+
+    def use_role(self):
+        self.pipeline.producer.set_variable("BITDEX_POSTGRES", self.producer_dsn)
+
+    def as_owner(self, *arguments):
+        """Runs a command of the producer with the rights of the tables' owner."""
+        self.pipeline.producer.set_variable("BITDEX_POSTGRES", self.pipeline.dsn)
+        try:
+            return self.pipeline.producer.command(*arguments, check=False)
+        finally:
+            self.use_role()
+
+    def back_to_the_server(self):
+        self.use_role()
+        self.pipeline.producer.kill()
+        self.start_producer()
+
+    def execute(self, statement, arguments=None):
+        with self.pipeline.connect(autocommit=True) as connection:
+            return connection.execute(statement, arguments)
+
+    def write(self, seconds):
+        with self.writers():
+            time.sleep(seconds)
+
+    def wait_until_quiet(self):
+        """An idle producer saves the position after the last row once."""
+        is_saved = """SELECT s1::text = s2::text FROM bitdex_windows
+            ORDER BY tick DESC, sub_id DESC LIMIT 1"""
+        self.pipeline.producer.wait_until(
+            lambda: self.execute(is_saved).fetchone()[0], "saves no idle position"
+        )
+
+    def writers(self):
+        seed = self.random.randrange(1 << 32)
+        return gallery.Writers(self.pipeline.dsn, 2, seed, pause_s=0.02, reconnect=True)
+
+    def start_producer(self):
+        self.pipeline.producer.start(wait=False)
+
+    # --- what is said
+
+    def why(self):
+        """What is said of why the index may differ; None: nothing."""
+        producer = self.pipeline.producer
+        if not producer.is_running():
+            stopped = [line for line in producer.log_tail().splitlines() if "stopped: " in line]
+            assert stopped, f"the producer ended without a reason:\n{producer.log_tail()}"
+            return stopped[-1].partition("stopped: ")[2]
+        try:
+            for partition in self.pipeline.partitions():
+                if not partition["complete"]:
+                    return f"partition {partition['partition']}: {partition['reason']}"
+        except OSError:
+            assert self.pipeline.consumer.is_running(), self.pipeline.consumer.log_tail()
+            return None
+        return None
+
+    def waits(self):
+        """Why the producer is not ready; None: it is."""
+        try:
+            status, answer = self.pipeline.producer.api.call("/api/ready")
+        except OSError:
+            return None
+        return str(answer) if status != 200 else None
+
+    def is_fresh(self, since):
+        now = time.time()
+        lags = [partition["lag_seconds"] for partition in self.pipeline.partitions()]
+        return len(lags) == index.PARTITIONS and all(
+            lag is not None and now - lag > since for lag in lags
+        )
+
+    def differs(self):
+        """How the index differs from SQL; None: it is equal."""
+        try:
+            index.check_equal(self.pipeline, complete=False, verified=False)
+        except AssertionError as difference:
+            return str(difference)
+        return None
+
+    def judge(self, word=None):
+        """Returns what is said, or "equal"; fails when an index that differs calls itself complete.
+        `word` has to be said in any case, by the producer's log or by a partition."""
+        since = time.time()
+        if word is not None:
+            self._wait_for_word(word)
+        until = time.monotonic() + SAID_WITHIN_S
+        difference = waits = None
+        while time.monotonic() < until:
+            why = self.why()
+            if why is not None:
+                return why
+            waits = self.waits()
+            if self.is_fresh(since):
+                difference = self.differs()
+                if difference is None and self.why() is None:
+                    return "equal"
+            time.sleep(0.2)
+        assert waits is not None, f"nothing says why the index differs, or is late:\n{difference}"
+        return waits
+
+    def _wait_for_word(self, word):
+        until = time.monotonic() + SAID_WITHIN_S
+        while word not in self._log_of_act() and word not in (self.why() or ""):
+            assert time.monotonic() < until, f'nobody says "{word}":\n{self._log_of_act()}'
+            time.sleep(0.2)
+
+    def begin_act(self):
+        self._log_begin = self.pipeline.producer.log.stat().st_size
+
+    def _log_of_act(self):
+        with open(self.pipeline.producer.log, errors="replace") as log:
+            log.seek(self._log_begin)
+            return log.read()
+
+    # --- the way out
+
+    def settle(self):
+        """Does what is asked for until the index is complete, and equals SQL."""
+        for _ in range(TURNS):
+            if self._starts():
+                break
+        since = time.time()
+        until = time.monotonic() + SETTLED_WITHIN_S
+        asked = False
+        while not (self.is_fresh(since) and self.why() is None):
+            if not asked and self.why() is not None and not self._loads():
+                self.as_owner("load", "--no-wait")
+                asked = True
+            assert time.monotonic() < until, f"is not complete again: {self.why()} {self.waits()}"
+            time.sleep(0.2)
+        assert index.check_equal(self.pipeline) > 0
+
+    def _starts(self):
+        """Does the producer drain? If it ends, does what its reason asks for."""
+        producer = self.pipeline.producer
+        if not producer.is_running():
+            self.start_producer()
+        until = time.monotonic() + SAID_WITHIN_S
+        while producer.is_running() and time.monotonic() < until:
+            if producer.state == "draining":
+                time.sleep(1)
+                return producer.is_running()
+            time.sleep(0.1)
+        assert not producer.is_running(), f"does not drain: {self.waits()}"
+        if "cursor adopt" in self.why():
+            done = self.as_owner("cursor", "adopt")
+            assert done.returncode == 0, done.stderr
+        return False
+
+    def _loads(self):
+        return self.execute("""SELECT count(*) > 0 FROM bitdex_jobs
+            WHERE kind = 'load' AND state IN ('queued', 'running')""").fetchone()[0]
