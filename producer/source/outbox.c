@@ -25,6 +25,10 @@
 static const char pin_to_id_index[] = "SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off;"
                                       "SET LOCAL enable_bitmapscan = off; ";
 
+/* A statement that waits for an ALTER TABLE has its snapshot already, in which a rewritten table is
+ * empty. With the lock, the snapshot of the next statement sees what was rewritten. */
+static const char lock_first[] = "LOCK TABLE \"BitdexOps\" IN ACCESS SHARE MODE; ";
+
 enum { OUTBOX_REASON_BYTES = 512 };
 
 /* A strict path finds nothing outside of the elements of an array; it is null for another value. */
@@ -121,6 +125,7 @@ outbox_write_sql(struct outbox *outbox)
     bool has_ops = outbox->mode != OUTBOX_NO_OPS;
     CHECK(outbox->chunk_rows > 0);
     buffer_clear(sql);
+    buffer_append_text(sql, lock_first);
     if (outbox->after_id != OUTBOX_FIRST_ROW)
         buffer_append_text(sql, pin_to_id_index);
     buffer_append_text(sql, "COPY (SELECT id, entity_id, txid, created_at,");

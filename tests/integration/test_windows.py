@@ -355,5 +355,36 @@ class LostCommits(OutboxCase):
         self.check_delivery()
 
 
+class RewrittenOutbox(OutboxCase):
+    settings = {"guard_interval_ms": 60000}  # no guard waits for the lock first
+
+    def test_f100_the_outbox_is_rewritten_while_a_read_waits(self):
+        """An ALTER TABLE rewrites the outbox while the producer waits to read a window from it. To
+        a snapshot from before the rewrite the table is empty; no row is skipped."""
+        self.start()
+        with self.pipeline.connect() as writer, self.pipeline.connect() as owner:
+            self.insert(writer, 2)
+            writer.commit()
+            self.check_delivery()
+            self.producer.signal(signal.SIGSTOP)
+            self.insert(writer, 5)
+            writer.commit()
+            owner.execute('LOCK TABLE "BitdexOps" IN ACCESS EXCLUSIVE MODE')
+            self.producer.signal(signal.SIGCONT)
+            self.producer.wait_until(self.outbox_waits, "does not read the outbox")
+            owner.execute("""ALTER TABLE "BitdexOps" ALTER created_at TYPE timestamptz
+                USING created_at + interval '0'""")
+            owner.commit()
+        rows = sum(len(events) for events in self.check_delivery().values())
+        self.assertEqual(rows, 7)
+
+    def outbox_waits(self):
+        """Does the statement that reads the outbox wait for a lock?"""
+        with self.pipeline.connect(autocommit=True) as connection:
+            return connection.execute("""SELECT count(*) > 0 FROM pg_stat_activity
+                WHERE application_name = 'bitdex-producer outbox' AND wait_event_type = 'Lock'
+                AND datname = current_database()""").fetchone()[0]
+
+
 if __name__ == "__main__":
     unittest.main()
