@@ -64,6 +64,36 @@ append_emit(struct buffer *out, const struct row_table *table, const char *slot,
     buffer_append_format(out, "%sEND IF;\n", indent);
 }
 
+/* Only a type of Postgres can be named: another one may be renamed later. The variable of a domain
+ * is of its base type. A domain may refuse the null with which a variable begins, or have another
+ * collation than the column, and of two that differ "=" knows none. */
+static bool
+has_variable(const struct entry_table_column *column)
+{
+    return strncmp(column->type, "pg_catalog.", strlen("pg_catalog.")) == 0;
+}
+
+static const struct entry_table_column *
+find_key(const struct row_table *table, uint32_t index)
+{
+    CHECK(index < table->table->partition_key_count);
+    return entry_table_find(table->table, text_of(table->table->partition_keys[index]));
+}
+
+/* "=" and what a column of the view is compared with. */
+static void
+append_equals(struct buffer *out, const struct entry_table_column *column, const char *version,
+              const char *name, uint32_t number)
+{
+    CHECK(column != NULL);
+    if (has_variable(column)) {
+        buffer_append_format(out, EQUALS LABEL ".%s%u", name, number);
+        return;
+    }
+    buffer_append_format(out, EQUALS LABEL ".%s.", version);
+    sql_append_name(out, column->name);
+}
+
 /* The condition that the version NEW is the row, by its place. Where policies are in force for the
  * owner, nothing is looked for: a policy can raise an error, as row_security = off does (L12). */
 static void
@@ -80,7 +110,7 @@ append_is_row(struct buffer *out, const struct row_table *table)
     for (uint32_t i = 0; i < table->table->partition_key_count; i++) {
         buffer_append_text(out, " AND ");
         sql_append_name(out, table->table->partition_keys[i]);
-        buffer_append_format(out, EQUALS LABEL "._key%u", i + 1);
+        append_equals(out, find_key(table, i), "_new", "_key", i + 1);
     }
     buffer_append_text(out, ")");
 }
@@ -97,7 +127,7 @@ append_other(struct buffer *out, const struct row_table *table, const struct row
     if (role->kind == ROLE_JOIN) {
         buffer_append_text(out, " AND ");
         sql_append_name(out, row_role_value(role)->name);
-        buffer_append_format(out, EQUALS LABEL "._value%u", role->number);
+        append_equals(out, row_role_value(role), "_old", "_value", role->number);
     }
     buffer_append_text(out, ")");
 }
@@ -236,19 +266,19 @@ append_check(struct buffer *out, const struct row_table *table, bool looks)
     }
 }
 
-/* A variable that a column of the view is compared with: its declaration, or how it gets its value.
- * A domain may have another collation than the column, and of two that differ "=" knows none. */
+/* A variable that a column of the view is compared with, if it has one: its declaration, or how it
+ * gets its value. */
 static void
 append_lookup(struct buffer *out, const struct entry_table_column *column,
               const struct version *version, const char *name, uint32_t number, bool declares)
 {
     CHECK(column != NULL);
     CHECK(number > 0);
+    if (!has_variable(column))
+        return;
     buffer_append_format(out, "    %s%u ", name, number);
-    bool is_domain = strncmp(column->type, "pg_catalog.", strlen("pg_catalog.")) != 0;
     if (declares) {
-        buffer_append_text(out, is_domain && column->identity == IDENTITY_TEXT ? "pg_catalog.text"
-                                                                               : column->type);
+        buffer_append_text(out, column->type);
     } else {
         buffer_append_text(out, ":= ");
         sql_append_column(out, version->variable, column->name);
@@ -268,11 +298,8 @@ append_lookups(struct buffer *out, const struct row_table *table, const struct v
                 append_lookup(out, row_role_value(role), old, "_value", role->number, declares);
     if (new == NULL || !table->describes)
         return;
-    for (uint32_t i = 0; i < table->table->partition_key_count; i++) {
-        const char *name = table->table->partition_keys[i];
-        append_lookup(out, entry_table_find(table->table, text_of(name)), new, "_key", i + 1,
-                      declares);
-    }
+    for (uint32_t i = 0; i < table->table->partition_key_count; i++)
+        append_lookup(out, find_key(table, i), new, "_key", i + 1, declares);
     if (declares) {
         buffer_append_text(out, "    _is_row boolean;\n");
     } else if (!looks_first(table)) {

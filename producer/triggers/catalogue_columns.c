@@ -5,7 +5,8 @@
 #include "common/base/check.h"
 #include "producer/triggers/catalogue_table.h"
 
-/* A domain is compared, printed and looked up as its base type. Numerics and dates are not total:
+/* A domain is compared, printed and looked up as its base type, but for one over an enum, to which
+ * "=" of enums does not apply. Numerics and dates are not total:
  * to compare them with floats and timestamps takes a cast that can fail. */
 static const char columns_sql[] =
     "WITH RECURSIVE base(attnum, oid) AS ("
@@ -13,8 +14,9 @@ static const char columns_sql[] =
     "AND"
     "  NOT attisdropped"
     " UNION ALL SELECT attnum, typbasetype FROM base JOIN pg_type USING (oid) WHERE typtype = 'd'"
-    ") SELECT attname, quote_ident(nspname) || '.' || quote_ident(own.typname),"
-    " CASE WHEN type.typtype = 'e' OR type.oid IN ('int2'::regtype::oid, 'int4'::regtype::oid,"
+    ") SELECT attname, quote_ident(nspname) || '.' || quote_ident(type.typname),"
+    " CASE WHEN type.typtype = 'e' AND type.oid = atttypid OR type.oid IN ('int2'::regtype::oid, "
+    "'int4'::regtype::oid,"
     "  'int8'::regtype::oid, 'bool'::regtype::oid, 'uuid'::regtype::oid, 'timestamp'::regtype::oid,"
     "  'timestamptz'::regtype::oid, 'date'::regtype::oid) THEN 'equal'"
     " WHEN type.oid IN ('text'::regtype::oid, 'varchar'::regtype::oid, 'name'::regtype::oid) THEN "
@@ -24,7 +26,8 @@ static const char columns_sql[] =
     " type.typtype = 'e' OR type.oid IN ('text'::regtype::oid, 'varchar'::regtype::oid, "
     "'name'::regtype::oid,"
     "  'bpchar'::regtype::oid, 'uuid'::regtype::oid),"
-    " type.typtype = 'e' OR type.typnamespace = 'pg_catalog'::regnamespace::oid,"
+    " type.typtype = 'e' AND type.oid = atttypid OR type.typnamespace = "
+    "'pg_catalog'::regnamespace::oid,"
     " type.typtype = 'e' OR type.oid IN ('int2'::regtype::oid, 'int4'::regtype::oid,"
     "  'int8'::regtype::oid, 'float4'::regtype::oid, 'float8'::regtype::oid,"
     "  'bool'::regtype::oid, 'uuid'::regtype::oid, 'timestamp'::regtype::oid,"
@@ -34,8 +37,7 @@ static const char columns_sql[] =
     " column_.attcollation::bigint"
     " FROM base JOIN pg_type AS type ON type.oid = base.oid AND type.typtype <> 'd'"
     " JOIN pg_attribute AS column_ ON attrelid = $1::regclass::oid AND column_.attnum = base.attnum"
-    " JOIN pg_type AS own ON own.oid = atttypid"
-    " JOIN pg_namespace ON pg_namespace.oid = own.typnamespace ORDER BY base.attnum";
+    " JOIN pg_namespace ON pg_namespace.oid = type.typnamespace ORDER BY base.attnum";
 
 static enum entry_identity
 identity_of(const char *name)

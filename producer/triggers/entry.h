@@ -86,7 +86,7 @@ struct entry_column {
 /* A column of a table, as the catalogue has it. */
 struct entry_table_column {
     const char *name;
-    const char *type; /* quoted, with its schema */
+    const char *type; /* quoted, with its schema; of a domain its base type */
     enum entry_identity identity;
     bool is_integer; /* of 2, 4 or 8 bytes, as is what follows of a domain that of its base type */
     bool is_text;    /* or a uuid or an enum: no setting changes how it is printed */

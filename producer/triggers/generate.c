@@ -240,6 +240,12 @@ append_change_condition(struct buffer *out, const struct row_table *table)
         buffer_append_text(out, i > 0 ? "\n        OR " : "");
         row_ops_append_change(out, table->columns[i], "NEW", "OLD");
     }
+    /* Never true: the other columns of the view, so that the trigger goes with each of them. */
+    for (uint32_t i = table->column_count; i < table->seen_count; i++) {
+        buffer_append_text(out, "\n        OR (");
+        sql_append_column(out, "NEW", table->seen[i]->name);
+        buffer_append_text(out, " IS NULL) IS NULL");
+    }
 }
 
 /* Always true: an AND is null or not, whatever it is of. */
@@ -247,9 +253,9 @@ static void
 append_columns_condition(struct buffer *out, const struct row_table *table, const char *row)
 {
     buffer_append_text(out, "(");
-    for (uint32_t i = 0; i < table->column_count; i++) {
+    for (uint32_t i = 0; i < table->seen_count; i++) {
         buffer_append_text(out, i > 0 ? " AND " : "");
-        sql_append_column(out, row, table->columns[i]->name);
+        sql_append_column(out, row, table->seen[i]->name);
         buffer_append_text(out, " IS NULL");
     }
     buffer_append_text(out, ") IS NOT NULL");

@@ -384,26 +384,51 @@ add_view(struct builder *builder)
     trigger_objects_add(builder->objects, object);
 }
 
-/* The columns that the rule of the view reads, in its order, by their names of today. The names are
- * read by a function of the catalogue's cache, not by a join: to an old snapshot of the application
- * a rename could be in the future. */
-static void
-append_renamed_body(struct buffer *out, const struct row_table *table)
+/* A function of no use but to be printed: Postgres prints what it has parsed with the names that
+ * columns have at that moment, read from the caches of the catalogue. The catalogue itself is of no
+ * use: to an old snapshot of the application, a rename and even our objects are in the future. */
+static const char *
+add_columns(struct builder *builder)
 {
-    buffer_append_text(
-        out, "\nSELECT 'SELECT NULL, NULL, ' || string_agg(format('($1).%I', name), ', ' ORDER BY"
-             " place)\nFROM (SELECT place, (pg_identify_object_as_address('pg_class'::regclass,\n"
-             "        found[1]::oid, found[2]::integer)).object_names[3] AS name\n    FROM"
-             " pg_rewrite, regexp_matches(ev_action::text,\n        ':resorigtbl (\\d+)"
-             " :resorigcol (\\d+)', 'g') WITH ORDINALITY AS match(found, place)\n    WHERE"
-             " ev_class = to_regclass(");
-    sql_append_literal(out, table->view);
-    buffer_append_text(out, ")) AS seen\nHAVING array_agg(name ORDER BY place) <> ARRAY[");
+    struct buffer text = {0};
+    const struct entry_table *table = builder->table->table;
+    append_path(&text, NULL);
+    buffer_append_text(&text, "() RETURNS pg_catalog.void\n    LANGUAGE sql\n    BEGIN ATOMIC\n"
+                              "    SELECT ");
+    for (uint32_t i = 0; i < builder->table->seen_count; i++) {
+        buffer_append_text(&text, i > 0 ? ", " : "");
+        sql_append_column(&text, ROW, builder->table->seen[i]->name);
+        buffer_append_format(&text, " AS c%u", i + 1);
+    }
+    buffer_append_format(&text, "\n    FROM %s%s AS " ROW ";\nEND;\n",
+                         table->is_partitioned ? "" : "ONLY ", table->quoted);
+    struct definition definition = {.what = "column", .why = "the columns that are read"};
+    return create_function(builder, &definition, "", sql_take(builder->arena, &text));
+}
+
+/* The names in the text of `columns` stand first there, each with the row before it, and quoted as
+ * quote_ident() does it. */
+static void
+append_renamed_body(struct buffer *out, const struct row_table *table, const char *columns)
+{
+    char *call = memory_format("%s()", columns);
+    buffer_append_text(out,
+                       "\nSELECT 'SELECT NULL, NULL, ' || string_agg('($1).' || name, ', ' ORDER BY"
+                       " place)\nFROM (SELECT place, found[1] AS name FROM regexp_matches(\n"
+                       "        pg_get_function_sqlbody(to_regprocedure(");
+    sql_append_literal(out, call);
+    buffer_append_format(out,
+                         ")),\n        '" ROW "[.]((?:\"[^\"]*\")+|[a-z_][a-z0-9_]*)', 'g')\n"
+                         "        WITH ORDINALITY AS match(found, place) WHERE place <= %u) AS seen"
+                         "\nHAVING array_agg(name ORDER BY place) <> ARRAY[",
+                         table->seen_count);
     for (uint32_t i = 0; i < table->seen_count; i++) {
-        buffer_append_text(out, i > 0 ? ", " : "");
+        buffer_append_text(out, i > 0 ? ", quote_ident(" : "quote_ident(");
         sql_append_literal(out, table->seen[i]->name);
+        buffer_append_text(out, ")");
     }
     buffer_append_text(out, "]\n");
+    free(call);
 }
 
 /* Not what IMMUTABLE means, on purpose: Postgres evaluates it once, when it makes a plan, and makes
@@ -413,10 +438,11 @@ add_renamed(struct builder *builder)
 {
     struct buffer text = {0};
     struct buffer body = {0};
-    append_renamed_body(&body, builder->table);
+    append_renamed_body(&body, builder->table, add_columns(builder));
     append_path(&text, NULL);
     buffer_append_text(&text, "() RETURNS pg_catalog.text\n    LANGUAGE sql IMMUTABLE\n    SET"
-                              " search_path = pg_catalog, pg_temp\n    AS ");
+                              " search_path = pg_catalog, pg_temp SET standard_conforming_strings"
+                              " = on\n    SET quote_all_identifiers = off\n    AS ");
     sql_append_literal(&text, buffer_string(&body));
     buffer_append_text(&text, ";\n");
     buffer_free(&body);

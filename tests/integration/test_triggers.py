@@ -595,6 +595,93 @@ triggers:
                          [{"invalid": "a time that is infinite"}] * 2)
 
 
+class Columns(TriggerCase):
+    """Columns are renamed and dropped, and have types of the application's."""
+
+    def test_f91_names_are_exchanged_after_an_older_snapshot(self):
+        """A snapshot older than our objects and than a rename, in a session whose settings change
+        what literals mean and how names are printed."""
+        self.execute("CREATE TABLE image (id bigint PRIMARY KEY, level int, \"a _row.b\" int)")
+        self.configure("""
+triggers:
+  - { table: image, slot_field: id, track_fields: [level, "{a _row.b} as other"] }
+""")
+        with self.pipeline.connect() as older:
+            older.execute("SET standard_conforming_strings = off; SET quote_all_identifiers = on")
+            older.commit()
+            older.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            older.execute("SELECT FROM pg_class")
+            self.triggers("apply")
+            self.execute("ALTER TABLE image RENAME COLUMN level TO aside;"
+                         'ALTER TABLE image RENAME COLUMN "a _row.b" TO level;'
+                         'ALTER TABLE image RENAME COLUMN aside TO "_row.b"" \\"')
+            older.execute("INSERT INTO image SELECT number, 10, 20"
+                          " FROM generate_series(1, 20) AS number")
+            older.commit()
+            older.execute("UPDATE image SET level = 21 WHERE id = 20")
+            older.commit()
+        *inserted, updated = self.ops()
+        self.assertEqual([ops for _, ops in inserted], 20 * [[
+            {"op": "set", "field": "level", "value": 10},
+            {"op": "set", "field": "other", "value": 20}]])
+        self.assertEqual(updated[1][-1], {"op": "set", "field": "other", "value": 21})
+
+    def test_f91_a_parent_loses_its_id(self):
+        """The id is in the requests of a parent, and no key of theirs: without it the application
+        writes on, as without any other column that is read."""
+        self.execute("CREATE TABLE post (id bigint PRIMARY KEY, code int UNIQUE, rank int);"
+                     "CREATE TABLE image (id bigint PRIMARY KEY, code int);"
+                     "CREATE INDEX ON image (code)")
+        self.configure("""
+triggers:
+  - { table: image, slot_field: id, sets_alive: true, track_fields: ["{code} as code"] }
+  - { table: post, track_fields: [rank],
+      rows_from: { table: image, fk: code, parent_key: code, slot: id } }
+""")
+        self.triggers("apply")
+        self.execute("ALTER TABLE post DROP COLUMN id CASCADE")
+        self.execute("INSERT INTO post VALUES (1, 1)")
+        self.execute("UPDATE post SET rank = 2")
+        self.execute("DELETE FROM post")
+        self.assertEqual(self.ops(), [])
+        self.assertIn("+ trigger", self.triggers("diff", check=False).stdout)
+
+    def test_l12_types_of_the_application(self):
+        """Domains that refuse null, as a value that is looked for and as a partition key, and an
+        enum whose name and schema change."""
+        self.execute("""
+            CREATE SCHEMA mine;
+            CREATE TYPE mine.mood AS ENUM ('calm', 'wild');
+            CREATE DOMAIN mine.sure AS mine.mood NOT NULL;
+            CREATE DOMAIN mine.number AS int NOT NULL CHECK (VALUE > 0);
+            CREATE TABLE image (id mine.number, part mine.number, level mine.sure)
+                PARTITION BY LIST (part);
+            CREATE TABLE image_1 PARTITION OF image FOR VALUES IN (1);
+            CREATE TABLE tag (image bigint, tag mine.number, PRIMARY KEY (image, tag));
+            CREATE TABLE mood (image bigint, mood mine.mood, PRIMARY KEY (image, mood));
+            CREATE TABLE sure (image bigint, sure mine.sure)""")
+        self.configure("""
+triggers:
+  - { table: image, slot_field: id, track_fields: [level] }
+  - { table: tag, slot_field: image, field: tags, value_field: tag }
+  - { table: mood, slot_field: image, field: moods, value_field: mood }
+  - { table: sure, slot_field: image, field: sures, value_field: sure }
+""")
+        self.triggers("apply")
+        self.execute("ALTER TYPE mine.mood RENAME TO temper; ALTER SCHEMA mine RENAME TO ours")
+        with self.pipeline.connect() as other:
+            for table, first, second in [("image", "(1, 1, 'calm')", "level = 'wild'"),
+                                         ("tag", "(1, 5)", "tag = 6"),
+                                         ("mood", "(1, 'calm')", "mood = 'wild'"),
+                                         ("sure", "(1, 'calm')", "sure = 'wild'")]:
+                other.execute(f"INSERT INTO {table} VALUES {first}")
+                other.execute(f"UPDATE {table} SET {second}")
+                other.execute(f"DELETE FROM {table}")
+        ops = [op for _, ops in self.ops() for op in ops]
+        self.assertEqual([op["value"] for op in ops if op["op"] in ("set", "add")],
+                         ["calm", "wild", 5, 6, "calm", "wild", "calm", "wild"])
+
+
 class Races(TriggerCase):
     """F32: a child and its parent change in two transactions that are open at the same time."""
 
