@@ -60,7 +60,7 @@ GRANT SELECT, DELETE ON "BitdexOps" TO bitdex_producer;
 GRANT SELECT, USAGE ON SEQUENCE "BitdexOps_id_seq" TO bitdex_producer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bitdex_producers TO bitdex_producer;
 GRANT SELECT, INSERT, DELETE ON bitdex_windows TO bitdex_producer;
-GRANT SELECT, INSERT, UPDATE ON bitdex_dead_letters TO bitdex_producer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON bitdex_dead_letters TO bitdex_producer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bitdex_jobs, bitdex_sources TO bitdex_producer;
 GRANT SELECT ON bitdex_cursors TO bitdex_producer;
 

@@ -44,9 +44,10 @@ struct config_topic {
 };
 
 struct config_retention {
-    int64_t min_age_s;  /* of a row that is removed */
-    int32_t interval_s; /* between two passes */
-    int32_t batch_rows; /* removed in one transaction */
+    int64_t min_age_s;        /* of a row that is removed */
+    int32_t interval_s;       /* between two passes */
+    int32_t batch_rows;       /* removed in one transaction */
+    int32_t dead_letter_days; /* of a dead letter that is removed; 0: none is */
 };
 
 enum { CONFIG_LOAD_CONNECTIONS_MAX = 8 };

@@ -92,6 +92,15 @@ static const struct setting retention_settings[] = {
      .fallback = 10000,
      .unit = "rows",
      .meaning = "Rows removed in one transaction."},
+    {.name = "dead_letter_days",
+     .type = SETTING_INTEGER,
+     AT(config_retention, dead_letter_days),
+     .minimum = 0,
+     .maximum = 10 * 366,
+     .fallback = 30,
+     .unit = "days",
+     .meaning = "A running producer removes its dead letters that are older, open ones too, except "
+                "those of a window that may be sent again. With 0 it keeps all."},
 };
 
 static const struct section retention_section = {

@@ -259,7 +259,7 @@ answer_status(const struct answer *answer)
     json_key(&json, "topic");
     json_string(&json, answer->config->topic.name);
     json_key(&json, "state");
-    json_string(&json, status_phase_name(answer->view->phase));
+    json_string(&json, status_state_name(answer->view));
     json_key(&json, "error");
     json_string(&json, answer->view->error);
     json_progress(&json, answer->view);
@@ -497,7 +497,7 @@ answer_page(const struct answer *answer)
                          "epoch %lld, generation %lld, tick %lld, dead letters %llu\n\n"
                          "/api/status /api/health /api/ready /metrics\n",
                          answer->config->producer.name, answer->config->topic.name,
-                         status_phase_name(answer->view->phase),
+                         status_state_name(answer->view),
                          answer->view->error[0] != '\0' ? ": " : "", answer->view->error,
                          (long long)progress->last_row_id, (long long)progress->max_row_id,
                          (long long)progress->backlog_rows, progress->rows_per_second,

@@ -204,6 +204,22 @@ status_phase_name(enum status_phase phase)
     return phase_names[phase];
 }
 
+static bool
+is_unmoved(const struct status_view *view, int64_t *unmoved_us)
+{
+    *unmoved_us = clock_monotonic_us() - view->progress.moved_us;
+    return *unmoved_us >= MOVED_MAX_US;
+}
+
+const char *
+status_state_name(const struct status_view *view)
+{
+    int64_t unmoved_us;
+    bool waits = view->phase == STATUS_DRAINING && view->progress.outstanding > 0 &&
+                 is_unmoved(view, &unmoved_us);
+    return status_phase_name(waits ? STATUS_BROKER : view->phase);
+}
+
 bool
 status_is_healthy(const struct status_view *view)
 {
@@ -220,14 +236,14 @@ status_is_standby(const struct status_view *view)
 bool
 status_is_ready(const struct status_view *view, char *why, size_t bytes)
 {
-    int64_t unmoved_us = clock_monotonic_us() - view->progress.moved_us;
+    int64_t unmoved_us;
     const char *separator = view->error[0] != '\0' ? ": " : "";
     CHECK(bytes > 0);
     if (status_is_standby(view))
         return true;
     if (view->phase != STATUS_DRAINING || view->progress.failing)
         snprintf(why, bytes, "%s%s%s", status_phase_name(view->phase), separator, view->error);
-    else if (unmoved_us >= MOVED_MAX_US)
+    else if (is_unmoved(view, &unmoved_us))
         snprintf(why, bytes, "nothing acknowledged for %d s%s%s", (int)(unmoved_us / US_PER_S),
                  separator, view->error);
     else

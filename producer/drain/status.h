@@ -163,6 +163,8 @@ void status_publish_patrol(struct status *status, const struct status_patrol *pa
 /* For readers. */
 void status_read(struct status *status, struct status_view *view);
 const char *status_phase_name(enum status_phase phase);
+/* What people read: the phase, or that a session which drains waits for the broker. */
+const char *status_state_name(const struct status_view *view);
 /* The drain's thread is alive: it gives heartbeats or waits for a server. */
 bool status_is_healthy(const struct status_view *view);
 /* Another producer of this name has the lock, and this one would take over. */

@@ -15,7 +15,13 @@
 #include "producer/source/letters.h"
 
 /* Counting the dead letters takes at most a twentieth of the time. */
-enum { STEP_MS = 100, LETTERS_INTERVAL_S = 2, LETTERS_PAUSE_FACTOR = 20 };
+enum {
+    STEP_MS = 100,
+    LETTERS_INTERVAL_S = 2,
+    LETTERS_PAUSE_FACTOR = 20,
+    OLD_LETTERS_INTERVAL_S = 3600,
+    OLD_LETTERS_BATCH = 1000,
+};
 
 struct trimmer {
     const struct config *config;
@@ -27,6 +33,7 @@ struct trimmer {
     struct pg *pg; /* NULL: not connected; owned */
     int64_t retention_due_us;
     int64_t letters_due_us;
+    int64_t old_letters_due_us;
     struct retention retention;
     struct status_retention shown;
 };
@@ -100,6 +107,35 @@ trimmer_pass(struct trimmer *trimmer, struct error *err)
     return rc;
 }
 
+/* A failure costs nothing else: the role may lack the right, which earlier versions did not need.
+ */
+static void
+trimmer_remove_old_letters(struct trimmer *trimmer)
+{
+    const struct config *config = trimmer->config;
+    struct error err = {0};
+    int64_t count = OLD_LETTERS_BATCH;
+    int64_t removed = 0;
+    int rc = 0;
+    if (config->retention.dead_letter_days == 0 ||
+        clock_monotonic_us() < trimmer->old_letters_due_us)
+        return;
+    CHECK(trimmer->pg != NULL);
+    while (rc == 0 && count == OLD_LETTERS_BATCH && !trimmer_ends(trimmer)) {
+        rc =
+            letters_remove_old(trimmer->pg, config->producer.name,
+                               config->retention.dead_letter_days, OLD_LETTERS_BATCH, &count, &err);
+        removed += rc == 0 ? count : 0;
+    }
+    trimmer->old_letters_due_us = clock_monotonic_us() + (int64_t)OLD_LETTERS_INTERVAL_S * US_PER_S;
+    if (rc != 0)
+        log_warn("retention", "%s", err.message);
+    if (removed > 0)
+        log_info("retention",
+                 "removed %" PRId64 " dead letters older than retention.dead_letter_days (%d)",
+                 removed, config->retention.dead_letter_days);
+}
+
 /* `error`: "" without one. */
 static void
 trimmer_set_error(struct trimmer *trimmer, const char *error)
@@ -133,6 +169,8 @@ trimmer_work(struct trimmer *trimmer)
         rc = trimmer_count_letters(trimmer, &err);
     if (rc == 0 && retention_due)
         rc = trimmer_pass(trimmer, &err);
+    if (rc == 0 && retention_due)
+        trimmer_remove_old_letters(trimmer);
     if (rc != 0 || retention_due)
         trimmer->retention_due_us = clock_monotonic_us() + interval_us;
     if (rc != 0)

@@ -1,9 +1,12 @@
 #include "producer/source/letters.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "common/base/check.h"
 #include "common/base/memory.h"
 
-enum { KEY_PARAMS = 5, ROWS_MAX = 3 };
+enum { KEY_PARAMS = 5, ROWS_MAX = 3, INTEGER_TEXT_BYTES = 24 };
 
 int
 letters_count_open(struct pg *pg, const char *name, int64_t *count, struct error *err)
@@ -18,6 +21,34 @@ letters_count_open(struct pg *pg, const char *name, int64_t *count, struct error
         return error_wrap(err, rc, "could not count the dead letters");
     CHECK(pg_rows(result) == 1);
     *count = pg_integer(result, 0, 0);
+    pg_result_clear(result);
+    return 0;
+}
+
+int
+letters_remove_old(struct pg *pg, const char *name, int32_t days, int64_t limit, int64_t *count,
+                   struct error *err)
+{
+    static const char sql[] =
+        "WITH newest AS MATERIALIZED (SELECT p.epoch, w.tick FROM bitdex_producers p CROSS JOIN"
+        " LATERAL (SELECT tick FROM bitdex_windows WHERE name = p.name"
+        " ORDER BY tick DESC, sub_id DESC LIMIT 1) w WHERE p.name = $1), removed AS (DELETE FROM"
+        " bitdex_dead_letters WHERE ctid = ANY (ARRAY(SELECT d.ctid FROM bitdex_dead_letters d,"
+        " newest n WHERE d.name = $1 AND d.rejected_at < now() - make_interval(days => $2::int)"
+        " AND (d.epoch, d.tick) < (n.epoch, n.tick) LIMIT $3::bigint)) RETURNING 1)"
+        " SELECT count(*) FROM removed";
+    char texts[2][INTEGER_TEXT_BYTES];
+    const char *const params[] = {name, texts[0], texts[1]};
+    struct pg_result *result;
+    CHECK(days > 0 && limit > 0);
+    snprintf(texts[0], sizeof texts[0], "%" PRId32, days);
+    snprintf(texts[1], sizeof texts[1], "%" PRId64, limit);
+    int rc = pg_query(pg, sql, 3, params, &result, err);
+    if (rc != 0)
+        return error_wrap(err, rc, "could not remove old dead letters");
+    CHECK(pg_rows(result) == 1);
+    *count = pg_integer(result, 0, 0);
+    CHECK(*count >= 0 && *count <= limit);
     pg_result_clear(result);
     return 0;
 }

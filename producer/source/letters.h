@@ -41,6 +41,11 @@ struct letter_key {
 /* Counts the letters of a producer that are not resolved. */
 int letters_count_open(struct pg *pg, const char *name, int64_t *count, struct error *err);
 
+/* Removes up to `limit` letters of a producer that are older than `days`, and counts them. Those of
+ * the newest saved window stay: a window that is resumed follows its verdicts (L9). */
+int letters_remove_old(struct pg *pg, const char *name, int32_t days, int64_t limit, int64_t *count,
+                       struct error *err);
+
 /* Inserts rows with these ops, JSON arrays (NULL: none), for the entity, and marks the letter, in
  * one transaction. `*found`: the letter was there. */
 int letters_retry(struct pg *pg, const struct letter_key *key, const char *entity_id,

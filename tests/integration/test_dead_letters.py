@@ -194,6 +194,26 @@ class DeadLetters(GalleryCase):
         self.command("retry", code=2)
         self.command("retry", "--all", "1", code=2)
 
+    def test_f112_old_letters_are_removed(self):
+        """At its start and once an hour, the producer removes its letters that are older than
+        retention.dead_letter_days, but no verdict of the newest saved window."""
+        self.pipeline.producer.stop()
+        with self.pipeline.connect() as connection:
+            epoch, tick = connection.execute(
+                """SELECT epoch, (SELECT max(tick) FROM bitdex_windows) FROM bitdex_producers"""
+            ).fetchone()
+            for row, at, age in [(1, tick - 1, 31), (2, tick - 1, 29), (3, tick + 1000, 31)]:
+                connection.execute(
+                    f"""INSERT INTO bitdex_dead_letters (name, epoch, row_id, tick, generation,
+                        entity_id, ops, reason, rejected_at) VALUES ('default', {epoch}, {row},
+                        {at}, 1, 7, '[]', 'r', now() - interval '{age} days')""")
+        self.pipeline.producer.start()
+        self.wait_for_open(2)
+        with self.pipeline.connect() as connection:
+            rows = connection.execute(
+                "SELECT row_id FROM bitdex_dead_letters ORDER BY 1").fetchall()
+        self.assertEqual(rows, [(2,), (3,)])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -56,6 +56,21 @@ test_a_drain_without_acknowledgements_is_not_ready(void **state)
 }
 
 static void
+test_a_drain_without_a_broker_waits_for_it(void **state)
+{
+    (void)state;
+    struct status_view view = make_view();
+    view.progress.outstanding = 4;
+    assert_string_equal(status_state_name(&view), "draining");
+    view.progress.moved_us -= MINUTE_US;
+    assert_string_equal(status_state_name(&view), "waiting for broker");
+    view.progress.outstanding = 0;
+    assert_string_equal(status_state_name(&view), "draining");
+    view.phase = STATUS_STOPPING;
+    assert_string_equal(status_state_name(&view), "stopping");
+}
+
+static void
 test_a_standby_is_ready_unless_it_has_an_error(void **state)
 {
     (void)state;
@@ -109,6 +124,7 @@ main(void)
         cmocka_unit_test(test_an_outage_is_healthy_and_not_ready),
         cmocka_unit_test(test_a_standby_is_ready_unless_it_has_an_error),
         cmocka_unit_test(test_a_drain_without_acknowledgements_is_not_ready),
+        cmocka_unit_test(test_a_drain_without_a_broker_waits_for_it),
         cmocka_unit_test(test_F50_an_error_stays_when_the_next_session_begins),
         cmocka_unit_test(test_readers_get_what_was_published),
     };
