@@ -18,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 SAID_WITHIN_S = 60  # many intervals of the guards, for a loaded machine
 SETTLED_WITHIN_S = 120
+WAITS_S = 4  # what is not ready for so long says that it waits
 TURNS = 4  # of starting the producer and doing what it asks for
 TABLES = ", ".join(f'"{table}"' for table in gallery.TABLES)
 
@@ -173,11 +174,16 @@ class Scene:
             self._wait_for_word(word)
         until = time.monotonic() + SAID_WITHIN_S
         difference = waits = None
+        ready = time.monotonic()  # when it was last
         while time.monotonic() < until:
             why = self.why()
             if why is not None:
                 return why
             waits = self.waits()
+            if waits is None:
+                ready = time.monotonic()
+            elif time.monotonic() - ready > WAITS_S:
+                return waits
             if self.is_fresh(since):
                 difference = self.differs()
                 if difference is None and self.why() is None:
