@@ -23,7 +23,7 @@ CREATE TRIGGER trg_cleanup_bitdex_ops AFTER INSERT OR UPDATE ON bitdex_cursors
 
 
 class CursorTable(GalleryCase):
-    # The legacy cleanup ends a producer that asks its guards; here it is the consumer that meets it.
+    # The legacy cleanup ends a producer that asks its guards; here the consumer meets it.
     sections = {"producer": {"guard_interval_ms": 60000}}
 
     def read_rows(self):
