@@ -3,6 +3,7 @@
 import random
 import unittest
 
+import refreshes
 import verdicts
 from case import QUICK, SEED, GalleryCase
 
@@ -203,9 +204,9 @@ class Sums(GalleryCase):
         self.fill()
         self.execute("UPDATE image SET divisor = 7, shown = true WHERE id = 41")
         self.pipeline.producer.command("load")
-        self.execute("ALTER TABLE image DISABLE TRIGGER USER")
-        self.execute("UPDATE image SET divisor = 0 WHERE id = 41")
-        self.execute("ALTER TABLE image ENABLE TRIGGER USER")
+        with self.connection.transaction():  # triggers that are disabled would be noticed
+            self.execute("UPDATE image SET divisor = 0 WHERE id = 41")
+            refreshes.forget_ops(self.connection)
         found = verdicts.verify(self.pipeline, self.connection, [0, 64])
         self.assertEqual({name for _, r in found for name in r["differing"]}, {"share"})
         self.pipeline.producer.command("load", "--range", "41:42")
