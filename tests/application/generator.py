@@ -139,11 +139,11 @@ class Generator:
         return Column(name, "integer[]", values, field="multi_value")
 
     def _json(self, name):
-        values = [r"""'{"a":"\u0000"}'""", r"""'"\ud800"'""", "'\"plain\"'", "'{\"a\": 1}'", "'1'",
-                  "'[1,null]'", "'null'", "'true'", "NULL"]
-        if self.rng.random() < 0.5:  # jsonb refuses the first two
+        values = [r"""'{"a":"\u0000"}'""", r"""'"\u0000"'""", r"""'"\ud800"'""", "'\"plain\"'",
+                  "'{\"a\": 1}'", "'1'", "'[1,null]'", "'null'", "'true'", "NULL"]
+        if self.rng.random() < 0.5:  # jsonb refuses the first three
             return Column(name, "json", values, field="string")
-        return Column(name, "jsonb", values[2:] + ["'[{\"a\":1}]'"],
+        return Column(name, "jsonb", values[3:] + ["'[{\"a\":1}]'"],
                       field=self.rng.choice(["string", "multi_value"]))
 
     def _numeric(self, name):
