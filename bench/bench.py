@@ -17,7 +17,8 @@ The other sections: the cost of windows, and the time from commit to topic under
 (windows.py); the cost of triggers (triggers.py); the cost of checkpoints and of a restart from one
 (restart.py); how long queries and ingestion wait for each other (isolation.py); how fast existing
 rows are loaded, and at what cost to the stream (loading.py); how fast requested entities are read
-(refresh.py); and how fast an index is verified, and at what cost (verify.py).
+(refresh.py); how fast an index is verified, and at what cost (verify.py); and what the guards cost
+(guards.py).
 """
 
 import argparse
@@ -31,6 +32,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts"))
 
 import gallery  # noqa: E402
+import guards  # noqa: E402
 import isolation  # noqa: E402
 import loading  # noqa: E402
 import pipeline  # noqa: E402
@@ -230,6 +232,12 @@ def print_verify(arguments, postgres, kafka):
         verify.run(demo, arguments.images)
 
 
+def print_guards(_arguments, _postgres, kafka):
+    with (servers.Postgres(HOME / "guards", guards.SETTINGS) as postgres,
+          fresh_pipeline(postgres, kafka) as demo):
+        guards.run(demo)
+
+
 SECTIONS = {
     "ratios": print_ratios,
     "windows": print_windows,
@@ -240,6 +248,7 @@ SECTIONS = {
     "loading": print_loading,
     "refresh": print_refresh,
     "verify": print_verify,
+    "guards": print_guards,
 }
 
 

@@ -43,6 +43,7 @@ struct config_fields {
     const char **names; /* the configuration's */
     uint32_t count;     /* without existence; at most CONFIG_FIELDS_MAX */
     struct field_set computed;
+    struct field_set triggered; /* that entries of `triggers` set; filled where it is needed */
     const struct config_index *index;
 };
 

@@ -14,11 +14,28 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/config/config_entry.h"
 #include "consumer/partition/comparison.h"
 #include "consumer/partition/event_check.h"
 #include "consumer/partition/incomplete.h"
 
 enum { LENGTH_BYTES = 4 };
+
+/* A field of `triggers` that no trigger in place writes is missing, and not posted (F99). */
+static void
+batch_find_triggered(struct batch *batch)
+{
+    const struct config *config = batch->context.config;
+    struct config_fields *fields = &batch->fields;
+    for (uint32_t i = 0; i < config->trigger_count; i++) {
+        const char *field;
+        for (uint32_t j = 0; (field = config_entry_field(config, i, j)) != NULL; j++) {
+            const struct text name = text_of(field);
+            config_fields_add(fields, &name, 1, &fields->triggered);
+        }
+    }
+    field_set_remove_all(&fields->triggered, &fields->computed);
+}
 
 void
 batch_init(struct batch *batch, const struct batch_context *context)
@@ -29,6 +46,7 @@ batch_init(struct batch *batch, const struct batch_context *context)
     CHECK(context->partition < context->config->topic.partitions);
     *batch = (struct batch){.context = *context, .first_offset = -1, .next_offset = -1};
     config_fields_init(&batch->fields, &context->config->index_config);
+    batch_find_triggered(batch);
     batch->compact = compact_create(&context->config->index_config);
     arena_init(&batch->arena);
     buffer_init(&batch->payload);

@@ -155,13 +155,14 @@ coverage_take_voided_number(struct coverage *coverage, int64_t number)
 void
 coverage_take_mark(struct coverage *coverage, const struct coverage_mark *mark)
 {
-    struct field_set added = mark->fields, gone = coverage->source, not_assumed = coverage->assumed;
+    struct field_set added = mark->fields, not_assumed = coverage->assumed;
     field_set_remove_all(&added, &coverage->source);
     field_set_remove_all(&not_assumed, &mark->fields);
     field_set_remove_all(&coverage->source, &not_assumed);
     coverage->assumed = (struct field_set){{0}};
+    field_set_add_all(&coverage->source, &mark->configured);
+    struct field_set gone = coverage->source;
     field_set_remove_all(&gone, &mark->fields);
-    field_set_remove_all(&gone, &not_assumed);
     if (coverage->source_known && !field_set_is_empty(&added)) {
         coverage_void(coverage, &added, COVERAGE_TRIGGERS_ADDED);
         coverage_drop(coverage, &added);

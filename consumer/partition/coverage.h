@@ -107,9 +107,10 @@ void coverage_lose(struct coverage *coverage, enum coverage_reason reason);
 void coverage_take_offset(struct coverage *coverage, int64_t offset);
 
 struct coverage_mark {
-    bool names_any;          /* fields, of this index or not */
-    struct field_set fields; /* that the triggers in place fill */
-    int64_t voided;          /* number of the newest voided event; at least 0 */
+    bool names_any;              /* fields, of this index or not */
+    struct field_set fields;     /* that the triggers in place fill */
+    struct field_set configured; /* that they should: these are not posted */
+    int64_t voided;              /* number of the newest voided event; at least 0 */
 };
 /* A mark of schema version 2. */
 void coverage_take_mark(struct coverage *coverage, const struct coverage_mark *mark);

@@ -152,7 +152,11 @@ static void
 sequence_take_guards(struct sequence *sequence, const struct config_fields *fields,
                      const struct mark *mark)
 {
-    struct coverage_mark taken = {.names_any = mark->field_count > 0, .voided = mark->voided};
+    struct coverage_mark taken = {
+        .names_any = mark->field_count > 0,
+        .configured = fields->triggered,
+        .voided = mark->voided,
+    };
     if (!mark->has_content)
         return;
     config_fields_add(fields, mark->fields, mark->field_count, &taken.fields);

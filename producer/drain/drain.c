@@ -22,6 +22,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
+#include "producer/drain/guard_watch.h"
 #include "producer/drain/loads.h"
 #include "producer/drain/refreshes.h"
 #include "producer/drain/requests.h"
@@ -52,6 +53,7 @@ struct drain {
     struct loads *loads;           /* of the session; NULL before its takeover */
     struct source_loads *sources;  /* likewise */
     struct source_watch *watch;    /* likewise */
+    struct guard_watch *guards;    /* likewise */
     struct refreshes *refreshes;   /* likewise */
     bool
         has_backlog; /* more rows may wait than fit a chunk: nothing is read before they are sent */
@@ -208,6 +210,8 @@ drain_poll(struct drain *drain, struct source_snapshot *next, struct error *err)
     const char *tables = NULL;
     int rc = source_watch_poll(drain->watch, err);
     if (rc == 0)
+        rc = guard_watch_poll(drain->guards, err);
+    if (rc == 0)
         rc = source_loads_poll(drain->sources, err);
     if (rc == 0 && !drain->has_backlog)
         rc = refreshes_prepare(drain->refreshes, err);
@@ -363,6 +367,7 @@ drain_session(struct drain *drain, struct error *err)
     drain->loads = loads_create(session, drain->csv);
     drain->sources = source_loads_create(session);
     drain->watch = source_watch_create(session, drain->sources);
+    drain->guards = guard_watch_create(session, drain->watch, drain->sources);
     drain->refreshes = refreshes_create(session, drain->sources);
     session_begin_watch(session);
     rc = drain_resume(session, err);
@@ -421,12 +426,14 @@ drain_sessions(struct drain *drain, const struct config *config, struct topic_wa
             drain_tell_of_rival(&drain->session);
         loads_destroy(drain->loads);
         refreshes_destroy(drain->refreshes);
+        guard_watch_destroy(drain->guards);
         source_watch_destroy(drain->watch);
         source_loads_destroy(drain->sources);
         drain->loads = NULL;
         drain->refreshes = NULL;
         drain->sources = NULL;
         drain->watch = NULL;
+        drain->guards = NULL;
         session_close(&drain->session);
         if (rc != ERR_RETRY || shutdown_requested())
             return drain_end(rc, err);

@@ -48,6 +48,7 @@ session_close(struct session *session)
     pg_close(session->pg);
     cursor_window_free(&session->window);
     arena_free(&session->arena);
+    buffer_free(&session->trigger_version);
     free(session->checked_offsets);
     snapshot_free(&session->delivered.snapshot);
     *session = (struct session){

@@ -45,6 +45,7 @@ struct session {
     char start_name[SESSION_NAME_BYTES]; /* random, in every mark (L3) */
     struct arena arena;
     struct covered_fields covered; /* as read when the session began or by a load; in `arena` */
+    struct buffer trigger_version; /* as of covered (in_place_read_version()) */
     struct cursor_window window;   /* the newest saved position */
     struct owed *owed;             /* owned; NULL until the takeover has loaded the position */
     bool requests_taken;           /* of the window that is sent */

@@ -42,6 +42,7 @@ struct source_load {
     uint32_t job_changes; /* likewise of the changes */
     bool is_done;         /* the job has ended, and its rows are to be answered */
     int64_t due_us;       /* monotonic: no job before */
+    int64_t warned_us;    /* monotonic: when it was last said that the triggers are missing */
     char reason[REASON_BYTES];
 };
 
@@ -99,6 +100,7 @@ source_loads_want(struct source_loads *loads, uint32_t entry, const char *reason
     struct source_load *load = &loads->items[index_of(loads, entry)];
     set_reason(load, reason);
     load->changes++;
+    load->due_us = 0;
 }
 
 bool
@@ -214,6 +216,40 @@ select_source(const struct source_loads *loads, const struct source_load *load,
     selection->table = table;
 }
 
+/* Do the triggers in place write all fields of the selection? Those of the others cannot be loaded,
+ * because their changes would be missed while they are. */
+static bool
+is_covered(const struct source_loads *loads, const struct load_selection *selection)
+{
+    const struct session *session = loads->session;
+    const struct config *config = session->config;
+    const struct covered_fields *covered = &session->covered;
+    bool is = true;
+    for (uint32_t i = 0; is && i < config->trigger_count; i++) {
+        const char *field;
+        if (selection->table != NULL && strcmp(config->triggers[i].table, selection->table) != 0)
+            continue;
+        is = !config->triggers[i].sets_alive || covered_fields_has(covered, TEXT(""));
+        for (uint32_t j = 0; is && (field = config_entry_field(config, i, j)) != NULL; j++)
+            is = covered_fields_has(covered, text_of(field));
+    }
+    return is;
+}
+
+/* guard_watch.h finds out when they do again. */
+static void
+warn_uncovered(struct source_load *load)
+{
+    int64_t now_us = clock_monotonic_us();
+    if (load->warned_us != 0 && now_us - load->warned_us < (int64_t)RETRY_S * US_PER_S)
+        return;
+    load->warned_us = now_us;
+    log_warn("refresh",
+             "a load waits until the triggers in place write all of its fields (%s): run"
+             " bitdex-producer triggers apply",
+             load->reason);
+}
+
 /* The job is ours when nobody has begun it. */
 static int
 queue_job(struct source_loads *loads, struct source_load *load, uint32_t rows, struct error *err)
@@ -225,6 +261,10 @@ queue_job(struct source_loads *loads, struct source_load *load, uint32_t rows, s
     bool found = false;
     int64_t id;
     select_source(loads, load, &selection);
+    if (!is_covered(loads, &selection)) {
+        warn_uncovered(load);
+        return 0;
+    }
     int rc = job_queue_load(session->pg, name, &selection, load->reason, &id, &found, err);
     if (rc == 0)
         rc = job_queue_view(session->pg, name, id, &view, &found, err);

@@ -177,6 +177,21 @@ step_tables(struct source_watch *watch, const struct pg_result *result, struct e
 }
 
 int
+source_watch_change(struct source_watch *watch, uint32_t entry, const char *reason,
+                    struct error *err)
+{
+    struct session *session = watch->session;
+    CHECK(entry < session->config->trigger_count);
+    const char *table = session->config->triggers[entry].table;
+    status_begin_server_call(session->status);
+    int rc = source_tables_save_reason(session->pg, &session->owner, table, reason, err);
+    status_end_server_call(session->status);
+    watch->is_wanted[entry] = true;
+    source_loads_want(watch->loads, entry, reason);
+    return rc;
+}
+
+int
 source_watch_poll(struct source_watch *watch, struct error *err)
 {
     struct session *session = watch->session;

@@ -21,6 +21,11 @@ struct source_watch *source_watch_create(struct session *session, struct source_
 /* NULL does nothing. */
 void source_watch_destroy(struct source_watch *watch);
 
+/* The source of an entry has changed for a reason that its signature does not show, and its fields
+ * are voided: the reason is saved, and the load wanted. */
+int source_watch_change(struct source_watch *watch, uint32_t entry, const char *reason,
+                        struct error *err);
+
 /* Compares the tables if it is time. Everything that was added to the publisher is flushed. */
 int source_watch_poll(struct source_watch *watch, struct error *err);
 

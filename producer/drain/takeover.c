@@ -8,11 +8,10 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
+#include "producer/drain/trigger_reading.h"
 #include "producer/sink/topic_check.h"
 #include "producer/source/guards.h"
 #include "producer/source/source_connection.h"
-#include "producer/triggers/exempt.h"
-#include "producer/triggers/reconcile.h"
 
 enum { LOCK_POLL_MS = 1000 };
 
@@ -77,50 +76,17 @@ takeover_warn_uncovered(const struct session *session)
              count, TEXT_ARGS(first));
 }
 
-/* Shows the fields that are exempt from L11. */
-static void
-takeover_show_exempt(struct session *session, const struct reconcile_plan *plan)
-{
-    struct exempt_fields exempt;
-    struct status_exempt shown = {0};
-    exempt_fields_find(plan->entries, plan->entry_count, &session->arena, &exempt);
-    shown.count = exempt.count;
-    for (uint32_t i = 0; i < exempt.count && i < STATUS_EXEMPT_MAX; i++)
-        snprintf(shown.names[i], sizeof shown.names[i], "%s", exempt.items[i].name);
-    status_publish_exempt(session->status, &shown);
-    if (exempt.count > 0)
-        log_warn("drain",
-                 "%u field(s) are not guaranteed to follow the committed rows, such as %s: %s",
-                 exempt.count, exempt.items[0].name, exempt.items[0].reason);
-}
-
-/* Which fields the triggers in place cover, read by a connection of its own, whose search_path
- * changes. A configuration that does not fit the tables covers nothing, and stops nobody who writes
- * ops in another way. */
+/* Which fields the triggers in place cover. */
 static int
 takeover_read_covered(struct session *session, struct error *err)
 {
-    struct pg *pg;
-    struct reconcile_plan plan;
+    struct trigger_reading reading;
     CHECK(session->covered.count == 0);
-    if (session->config->trigger_count == 0)
-        return 0;
-    int rc = source_connect(session->config->postgres, "bitdex-producer triggers",
-                            &session->history, &pg, err);
-    if (rc != 0)
+    int rc = trigger_reading_read(session, &session->arena, &reading, err);
+    if (rc != 0 || session->config->trigger_count == 0)
         return rc;
-    rc = reconcile_plan(pg, session->config, &session->arena, &plan, err);
-    if (rc == 0)
-        rc = covered_fields_read_plan(pg, &plan, &session->arena, &session->covered, err);
-    pg_close(pg);
-    if (rc == 0) {
-        takeover_warn_uncovered(session);
-        takeover_show_exempt(session, &plan);
-    }
-    if (rc == 0 || rc == ERR_RETRY)
-        return rc;
-    log_warn("drain", "which fields the triggers cover is not known: %s", err->message);
-    session->covered = (struct covered_fields){0};
+    session->covered = reading.covered;
+    takeover_warn_uncovered(session);
     return 0;
 }
 

@@ -70,6 +70,8 @@ outbox_open(const char *conninfo, const struct cursor_history *expected,
     /* The plan is pinned by making others expensive, so that JIT would compile it: 100 ms a
      * chunk. */
     rc = pg_exec(pg, "SET jit = off", err);
+    if (rc == 0)
+        rc = source_pin_outbox(pg, err);
     if (rc != 0) {
         pg_close(pg);
         return rc;

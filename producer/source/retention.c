@@ -59,6 +59,8 @@ retention_connect(const char *conninfo, struct pg **pg, struct error *err)
     if (rc != 0)
         return rc;
     rc = pg_exec(*pg, session_settings, err);
+    if (rc == 0)
+        rc = source_pin_outbox(*pg, err);
     if (rc != 0) {
         pg_close(*pg);
         *pg = NULL;
@@ -172,28 +174,31 @@ retention_poll(struct retention *retention, struct pg *pg, enum retention_next *
 
 /* A row without a time, or with a time in the future, counts as old, so that no value of created_at
  * keeps a row longer than min_age_s. The statement reads the cursors again, because one may have
- * been set back. */
+ * been set back. It compares the ids as well, because the same place may be in several tables. */
 static void
 retention_write_sql(const struct retention *retention, const struct retention_sweep *sweep,
                     struct buffer *sql)
 {
     bool is_answered = sweep->kind == RETENTION_ANSWERED;
     CHECK(sweep->has_target);
-    buffer_append_text(sql, SENT ", batch AS MATERIALIZED (SELECT ctid AS place, txid, created_at"
-                                 " FROM \"BitdexOps\" WHERE ");
+    buffer_append_text(sql,
+                       SENT ", batch AS MATERIALIZED (SELECT ctid AS place, id, txid, created_at"
+                            " FROM \"BitdexOps\" WHERE ");
     window_append_condition(&sweep->done, &sweep->target, sql);
     buffer_append_format(sql, " AND txid >= '%" PRIu64 "'::xid8 AND txid < '%" PRIu64 "'::xid8%s",
                          sweep->at_xid, sweep->target.xmax, is_answered ? "" : HAS_NO_REQUEST);
     buffer_append_format(sql, " ORDER BY txid LIMIT %d),", retention->config->batch_rows);
-    buffer_append_format(sql,
-                         " judged AS MATERIALIZED (SELECT place, txid, coalesce(created_at <= now()"
-                         " - make_interval(secs => %" PRId64 ") OR created_at > clock_timestamp(),"
-                         " true) AND NOT EXISTS (SELECT FROM sent"
-                         " WHERE NOT pg_visible_in_snapshot(txid, %s)) AS due FROM batch),",
-                         retention->config->min_age_s, is_answered ? "answered" : "s1");
+    buffer_append_format(
+        sql,
+        " judged AS MATERIALIZED (SELECT place, id, txid, coalesce(created_at <= now()"
+        " - make_interval(secs => %" PRId64 ") OR created_at > clock_timestamp(),"
+        " true) AND NOT EXISTS (SELECT FROM sent"
+        " WHERE NOT pg_visible_in_snapshot(txid, %s)) AS due FROM batch),",
+        retention->config->min_age_s, is_answered ? "answered" : "s1");
     buffer_append_text(sql,
                        " removed AS (DELETE FROM \"BitdexOps\" WHERE ctid = ANY (ARRAY(SELECT place"
-                       " FROM judged WHERE due)) RETURNING 1)"
+                       " FROM judged WHERE due)) AND id = ANY (ARRAY(SELECT id FROM judged WHERE"
+                       " due)) RETURNING 1)"
                        " SELECT count(*), (SELECT count(*) FROM removed),"
                        " max(txid::text::numeric) FILTER (WHERE due),"
                        " min(txid::text::numeric) FILTER (WHERE NOT due) FROM judged");

@@ -18,8 +18,8 @@ check_answer(const struct pg_result *answer, const struct cursor_history *expect
     CHECK(pg_rows(answer) == 1);
     if (pg_boolean(answer, 0, RECOVERS))
         return error_set(err, ERR_FATAL,
-                         "postgres leads to a standby, where rows become visible later and in"
-                         " another order than on the primary: name the primary, or add"
+                         "this server is a standby, where rows become visible later and in another"
+                         " order than on the primary: name the primary in postgres, or add"
                          " target_session_attrs=read-write");
     if (expected == NULL)
         return 0;
@@ -67,4 +67,16 @@ source_connect_unasked(const char *conninfo, const char *session_name, struct pg
 {
     *pg = NULL;
     return pg_connect(conninfo, session_name, pg, err);
+}
+
+int
+source_pin_outbox(struct pg *pg, struct error *err)
+{
+    int rc = pg_exec(pg,
+                     "SELECT set_config('search_path', quote_ident(nspname) || ', ' ||"
+                     " current_setting('search_path'), false) FROM pg_class JOIN pg_namespace ON"
+                     " pg_namespace.oid = relnamespace WHERE pg_class.oid ="
+                     " to_regclass('\"BitdexOps\"')::oid",
+                     err);
+    return rc == 0 ? 0 : error_wrap(err, rc, "could not find the schema of the outbox");
 }

@@ -21,4 +21,9 @@ int source_connect(const char *conninfo, const char *session_name,
 int source_connect_unasked(const char *conninfo, const char *session_name, struct pg **pg,
                            struct error *err);
 
+/* Makes the schema of the outbox the first of the session's search_path, so that a table of the
+ * same name that is created later in another schema does not hide it. Does nothing when there is no
+ * outbox. */
+int source_pin_outbox(struct pg *pg, struct error *err);
+
 #endif

@@ -7,7 +7,10 @@
 #include "common/json/json_parse.h"
 #include "common/json/json_value.h"
 
-enum { DEPTH_MAX = 4, NAME = 0, FILE_NODE = 1, CHANGE_BYTES = 512 };
+/* Places in the arrays of a leaf and of a trigger. */
+enum { NAME = 0, FILE_NODE = 1, COPIES = 2, CHANGED_BY = 1, HAS_COMMENT = 2, ITEMS = 3 };
+
+enum { DEPTH_MAX = 4, CHANGE_BYTES = 512 };
 
 struct comparison {
     const char *table;
@@ -101,6 +104,61 @@ compare_labels(struct comparison *comparison)
     }
 }
 
+/* True: they are the same ones, altered or not. */
+static bool
+compare_own_triggers(struct comparison *comparison, const struct json_value *before,
+                     const struct json_value *now)
+{
+    bool is_same = before->object.count == now->object.count;
+    for (uint32_t i = 0; i < now->object.count; i++) {
+        const struct json_member *member = &now->object.members[i];
+        const struct json_value *old = find_member(before, member->key);
+        const struct json_value *items = member->value.array.items;
+        is_same = is_same && old != NULL;
+        if (old != NULL &&
+            !text_equal(old->array.items[CHANGED_BY].string, items[CHANGED_BY].string))
+            add_change(comparison,
+                       "trigger %.*s of %s was altered, and may have been disabled for a time",
+                       TEXT_ARGS(items[NAME].string), comparison->table);
+        else if (old == NULL && !items[HAS_COMMENT].boolean)
+            add_change(comparison,
+                       "trigger %.*s of %s was created by another command than triggers apply",
+                       TEXT_ARGS(items[NAME].string), comparison->table);
+    }
+    return is_same;
+}
+
+/* The copies that partitions have of triggers that are the same. */
+static void
+compare_copies(struct comparison *comparison)
+{
+    const struct json_value *before = json_member(comparison->before, "partitions");
+    const struct json_value *now = json_member(comparison->now, "partitions");
+    for (uint32_t i = 0; i < now->object.count; i++) {
+        const struct json_member *member = &now->object.members[i];
+        const struct json_value *old = find_member(before, member->key);
+        const struct json_value *items = member->value.array.items;
+        if (old != NULL && old->array.count == ITEMS &&
+            old->array.items[COPIES].integer != items[COPIES].integer)
+            add_change(comparison,
+                       "triggers of partition %.*s of %s were altered, and may have been disabled"
+                       " for a time",
+                       TEXT_ARGS(items[NAME].string), comparison->table);
+    }
+}
+
+static void
+compare_triggers(struct comparison *comparison)
+{
+    const struct json_value *before = json_member(comparison->before, "triggers");
+    const struct json_value *now = json_member(comparison->now, "triggers");
+    if (before == NULL || now == NULL)
+        return;
+    uint32_t changes = comparison->changes;
+    if (compare_own_triggers(comparison, before, now) && comparison->changes == changes)
+        compare_copies(comparison);
+}
+
 static void
 compare_tables(struct comparison *comparison)
 {
@@ -121,6 +179,7 @@ compare_tables(struct comparison *comparison)
         return;
     compare_partitions(comparison);
     compare_labels(comparison);
+    compare_triggers(comparison);
 }
 
 static bool
@@ -132,8 +191,29 @@ is_oid(const struct json_value *value)
 static bool
 is_leaf(const struct json_value *value)
 {
-    return value->kind == JSON_ARRAY && value->array.count == FILE_NODE + 1 &&
+    return value->kind == JSON_ARRAY &&
+           (value->array.count == COPIES ||
+            (value->array.count == ITEMS && value->array.items[COPIES].kind == JSON_INTEGER)) &&
            value->array.items[NAME].kind == JSON_STRING && is_oid(&value->array.items[FILE_NODE]);
+}
+
+static bool
+is_trigger(const struct json_value *value)
+{
+    return value->kind == JSON_ARRAY && value->array.count == ITEMS &&
+           value->array.items[NAME].kind == JSON_STRING &&
+           value->array.items[CHANGED_BY].kind == JSON_STRING &&
+           value->array.items[HAS_COMMENT].kind == JSON_BOOLEAN;
+}
+
+/* Absent in earlier versions. */
+static bool
+are_triggers(const struct json_value *triggers)
+{
+    bool are = triggers == NULL || triggers->kind == JSON_OBJECT;
+    for (uint32_t i = 0; are && triggers != NULL && i < triggers->object.count; i++)
+        are = is_trigger(&triggers->object.members[i].value);
+    return are;
 }
 
 static bool
@@ -148,7 +228,7 @@ is_signature(const struct json_value *value)
         is_valid = is_leaf(&partitions->object.members[i].value);
     for (uint32_t i = 0; is_valid && i < labels->object.count; i++)
         is_valid = labels->object.members[i].value.kind == JSON_STRING;
-    return is_valid;
+    return is_valid && are_triggers(json_member(value, "triggers"));
 }
 
 static bool

@@ -26,7 +26,8 @@ static const char query_sql[] =
     " (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal AND tgtype & 32::smallint "
     "<> 0 AND"
     " tgenabled IN ('O', 'A') AND starts_with(tgname::text, 'bitdex_')) THEN relfilenode::bigint "
-    "END)"
+    "END, coalesce((SELECT sum(xmin::text::bigint) FROM pg_trigger WHERE tgrelid = c.oid AND"
+    " tgparentid <> '0' AND starts_with(tgname::text, 'bitdex_')), 0))"
     " AS file FROM tree JOIN pg_class c USING (oid) WHERE oid <> root AND relkind <> 'p'),"
     " leaves AS (SELECT relation, pg_catalog.jsonb_object_agg(oid, file) AS partitions FROM leaf"
     " GROUP BY relation),"
@@ -35,9 +36,15 @@ static const char query_sql[] =
     " JOIN pg_attribute ON attrelid = n.oid AND attnum > 0 AND NOT attisdropped AND"
     " strpos(words, attname::text) > 0 JOIN pg_type t ON t.oid = atttypid JOIN pg_enum e ON"
     " enumtypid IN (t.oid, t.typelem, t.typbasetype) GROUP BY relation),"
+    " triggers AS (SELECT relation, pg_catalog.jsonb_object_agg(t.oid,"
+    " pg_catalog.jsonb_build_array(tgname, t.xmin::text, EXISTS (SELECT FROM pg_description d WHERE"
+    " objoid = t.oid AND classoid = 'pg_trigger'::regclass::oid AND objsubid = 0 AND d.xmin ="
+    " t.xmin))) AS triggers FROM named n JOIN pg_trigger t ON tgrelid = n.oid WHERE NOT"
+    " tgisinternal AND starts_with(tgname::text, 'bitdex_') GROUP BY relation),"
     " now AS (SELECT relation, oid, pg_catalog.jsonb_build_object('oid', oid::bigint, 'partitions',"
-    " coalesce(partitions, '{}'), 'labels', coalesce(labels, '{}')) AS signature"
-    " FROM named LEFT JOIN leaves USING (relation) LEFT JOIN enums USING (relation))"
+    " coalesce(partitions, '{}'), 'labels', coalesce(labels, '{}'), 'triggers', coalesce(triggers,"
+    " '{}')) AS signature FROM named LEFT JOIN leaves USING (relation) LEFT JOIN enums USING"
+    " (relation) LEFT JOIN triggers USING (relation))"
     " SELECT now.relation, now.signature, s.signature, s.reason, now.oid IS NOT NULL,"
     " (SELECT coalesce(pg_catalog.jsonb_agg(leaf.oid::text), '[]') FROM leaf WHERE leaf.relation ="
     " now.relation AND CASE WHEN s.signature->'partitions' ? leaf.oid::text THEN false"
@@ -179,4 +186,17 @@ source_tables_save(struct pg *pg, const struct cursor_owner *owner, const char *
     const char *const params[] = {table, signature, reason};
     int rc = cursor_write(pg, owner, sql, params, 3, NULL, err);
     return rc == 0 ? 0 : error_wrap(err, rc, "could not save the signature of table %s", table);
+}
+
+int
+source_tables_save_reason(struct pg *pg, const struct cursor_owner *owner, const char *table,
+                          const char *reason, struct error *err)
+{
+    static const char sql[] = CURSOR_OWNER
+        "UPDATE bitdex_sources s SET reason = $5, updated_at = now() FROM owner o WHERE s.name ="
+        " o.name AND s.relation = $4" CURSOR_OWNER_END;
+    const char *const params[] = {table, reason};
+    CHECK(reason != NULL);
+    int rc = cursor_write(pg, owner, sql, params, 2, NULL, err);
+    return rc == 0 ? 0 : error_wrap(err, rc, "could not save why table %s is loaded", table);
 }

@@ -34,5 +34,8 @@ void source_tables_row(const struct pg_result *result, int row, struct source_ta
 /* Saves the signature of a table, and what of it is not loaded (NULL: nothing). */
 int source_tables_save(struct pg *pg, const struct cursor_owner *owner, const char *table,
                        const char *signature, const char *reason, struct error *err);
+/* Saves only what is not loaded, of a table whose signature is saved. */
+int source_tables_save_reason(struct pg *pg, const struct cursor_owner *owner, const char *table,
+                              const char *reason, struct error *err);
 
 #endif

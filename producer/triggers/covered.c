@@ -42,16 +42,35 @@ covers(const struct in_place_object *trigger, const char *field)
                                           : body_writes(trigger->body, field);
 }
 
+/* Does a trigger of the plan call another function than in the plan, or one with another body? Of
+ * a trigger that an earlier version has made, only its mark is known. */
+static bool
+is_replaced(const struct trigger_objects *objects, const struct in_place_object *found)
+{
+    const struct trigger_object *trigger = trigger_objects_find(objects, found->identity);
+    if (trigger == NULL || strcmp(trigger->mark, found->mark) != 0)
+        return false;
+    if (strstr(trigger->sql, found->function) == NULL)
+        return true;
+    for (const struct trigger_object *object = objects->first; object != NULL;
+         object = object->next)
+        if (object->kind == OBJECT_FUNCTION &&
+            strcmp(object->identity + strlen("FUNCTION "), found->function) == 0)
+            return strcmp(object->body, found->body) != 0;
+    return false;
+}
+
 /* Do triggers in place do for the field what the object is for? */
 static bool
-is_done(const struct trigger_object *object, const char *field, const struct in_place *in_place)
+is_done(const struct reconcile_plan *plan, const struct trigger_object *object, const char *field,
+        const struct in_place *in_place)
 {
     int events = 0;
     CHECK(object->events != 0);
     for (uint32_t i = 0; i < in_place->count; i++) {
         const struct in_place_object *found = &in_place->objects[i];
         if (found->kind == OBJECT_TRIGGER && strcmp(found->on, object->on) == 0 &&
-            covers(found, field))
+            covers(found, field) && !is_replaced(&plan->objects, found))
             events |= found->events;
     }
     return (object->events & ~events) == 0;
@@ -67,7 +86,7 @@ is_covered(const struct reconcile_plan *plan, const char *field, const struct in
         if (object->kind != OBJECT_TRIGGER || !mark_covers(object->mark, field))
             continue;
         is_needed = true;
-        if (!is_done(object, field, in_place))
+        if (!is_done(plan, object, field, in_place))
             return false;
     }
     return is_needed;

@@ -6,7 +6,7 @@
  * marks (mark.h), or without a list there, in the ops that their functions write. They need not be
  * the triggers that the configuration has now: what an earlier version of the generator made covers
  * its fields until `triggers apply` replaces it, and a field that is added to an entry leaves the
- * others covered.
+ * others covered. A trigger of the configuration whose function was replaced covers nothing.
  */
 #ifndef PRODUCER_TRIGGERS_COVERED_H
 #define PRODUCER_TRIGGERS_COVERED_H

@@ -182,3 +182,24 @@ in_place_read(struct pg *pg, const char *outbox_schema, const struct trigger_obj
     pg_result_clear(found);
     return 0;
 }
+
+/* Every change writes a row with a later xmin: of equally many rows, the sum is another one. */
+int
+in_place_read_version(struct pg *pg, struct buffer *version, struct error *err)
+{
+    struct pg_result *result;
+    int rc = pg_query(pg,
+                      "SELECT (SELECT pg_catalog.concat_ws('/', count(*), sum(xmin::text::bigint))"
+                      " FROM pg_catalog.pg_trigger WHERE NOT tgisinternal) || ' ' ||"
+                      " (SELECT pg_catalog.concat_ws('/', count(*), sum(xmin::text::bigint))"
+                      " FROM pg_catalog.pg_proc WHERE proname >= 'bitdex_' AND proname <"
+                      " 'bitdex`')",
+                      0, NULL, &result, err);
+    if (rc != 0)
+        return error_wrap(err, rc, "cannot find out whether triggers have changed");
+    CHECK(pg_rows(result) == 1);
+    buffer_clear(version);
+    buffer_append_text(version, pg_text(result, 0, 0));
+    pg_result_clear(result);
+    return 0;
+}

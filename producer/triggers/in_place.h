@@ -43,4 +43,9 @@ struct in_place {
 int in_place_read(struct pg *pg, const char *outbox_schema, const struct trigger_objects *objects,
                   struct arena *arena, struct in_place *in_place, struct error *err);
 
+/* Replaces `version` by a text that is another one after triggers or functions of ours have been
+ * created, dropped, altered, enabled or disabled, in any partition. Reads little of the
+ * catalogue. */
+int in_place_read_version(struct pg *pg, struct buffer *version, struct error *err);
+
 #endif

@@ -7,7 +7,9 @@ import subprocess
 import time
 import unittest
 
+import balancer
 import index
+import psycopg
 import servers
 import topic
 from case import SECONDS, SEED, GalleryCase
@@ -104,7 +106,7 @@ class Failover(GalleryCase):
         control, current = self.execute(OTHER_HISTORY).fetchone()
         self.assertEqual((control, current), (1, 2), "the control file is already up to date")
 
-    def test_f05_f60_f80_f83_failover_twice(self):
+    def test_f05_f60_f80_f83_f99_failover_twice(self):
         """A standby is refused. After its promotion it issues ids and transaction ids again that
         were already sent, and its control file still names the old timeline: refused until it is
         adopted. A second failover, which loses the adoption, opens another epoch."""
@@ -115,7 +117,8 @@ class Failover(GalleryCase):
         self.pipeline.wait_until_fresh()
         self.producer.stop()
         self.catch_up(first, second)
-        self.refused("leads to a standby")
+        self.refused("this server is a standby")
+        self.refused_by_a_balancer(self.primary, second)
         self.pipeline.move_to(self.primary)
         first.stop()
         second.stop()
@@ -135,6 +138,13 @@ class Failover(GalleryCase):
         self.promote(second, first)
         self.refused("failed over")
         self.adopt(epoch=3, is_cancelled=False)
+
+    def refused_by_a_balancer(self, *postgres):
+        """The first connection leads to the primary, the second one to a standby."""
+        with balancer.Balancer([server.port for server in postgres]) as between:
+            self.producer.set_variable("BITDEX_POSTGRES", psycopg.conninfo.make_conninfo(
+                self.pipeline.dsn, port=between.port))
+            self.refused("this server is a standby")
 
     def catch_up(self, *standbys):
         """Waits until the standbys have replayed everything. The last one is the pipeline's

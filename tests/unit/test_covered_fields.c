@@ -12,9 +12,10 @@
 #define MARK(fields) "bitdex-producer triggers, outbox \"public\", covers [" fields "] sha256 00"
 #define ALL MARK("\"url\",\"type\",\"\"")
 #define VALUES MARK("\"url\",\"type\"")
-#define TRIGGER(table, function, on_events)                                                    \
-    {                                                                                          \
-        .kind = OBJECT_TRIGGER, .on = table, .mark = "", .body = function, .events = on_events \
+#define TRIGGER(table, function, on_events)                                                       \
+    {                                                                                             \
+        .kind = OBJECT_TRIGGER, .on = table, .identity = "TRIGGER \"old\" ON " table, .mark = "", \
+        .body = function, .events = on_events                                                     \
     }
 #define ALIVE "x '[{\"op\": \"alive\"}]'"
 
@@ -41,10 +42,18 @@ fixture_begin(struct fixture *fixture, bool has_child)
     fixture->entry =
         (struct entry){.trigger = &fixture->trigger, .values = fixture->values, .value_count = 2};
     const struct trigger_object objects[] = {
-        {.kind = OBJECT_TRIGGER, .on = TABLE, .mark = ALL, .events = ROWS},
-        {.kind = OBJECT_TRIGGER, .on = TABLE, .mark = ALL, .events = UPDATE},
-        {.kind = OBJECT_TRIGGER, .on = TABLE, .mark = "", .events = TRIGGER_ON_TRUNCATE},
-        {.kind = OBJECT_TRIGGER, .on = CHILD, .mark = VALUES, .events = TRIGGER_ON_INSERT},
+        {.kind = OBJECT_TRIGGER, .on = TABLE, .identity = "new 0", .mark = ALL, .events = ROWS},
+        {.kind = OBJECT_TRIGGER, .on = TABLE, .identity = "new 1", .mark = ALL, .events = UPDATE},
+        {.kind = OBJECT_TRIGGER,
+         .on = TABLE,
+         .identity = "new 2",
+         .mark = "",
+         .events = TRIGGER_ON_TRUNCATE},
+        {.kind = OBJECT_TRIGGER,
+         .on = CHILD,
+         .identity = "new 3",
+         .mark = VALUES,
+         .events = TRIGGER_ON_INSERT},
     };
     memcpy(fixture->objects, objects, sizeof objects);
     uint32_t count = has_child ? 4 : 3;
@@ -164,10 +173,48 @@ test_other_forms_of_an_op_are_recognised(void **state)
     check_covered(false, triggers, COUNT_OF(triggers), ",url,type,");
 }
 
+/* A trigger of the configuration whose function says something else covers nothing. */
+static void
+test_F99_a_trigger_whose_function_was_replaced_covers_nothing(void **state)
+{
+    (void)state;
+#define NAMED "TRIGGER \"a\" ON " TABLE
+#define CALLS "\"public\".\"f\"()"
+    struct fixture fixture;
+    fixture_begin(&fixture, false);
+    struct trigger_object function = {.kind = OBJECT_FUNCTION,
+                                      .identity = "FUNCTION " CALLS,
+                                      .body = "as generated",
+                                      .next = &fixture.objects[0]};
+    fixture.objects[0].identity = NAMED;
+    fixture.objects[0].sql = "CREATE TRIGGER EXECUTE FUNCTION " CALLS;
+    fixture.objects[0].events = ROWS | UPDATE;
+    fixture.objects[0].next = NULL;
+    fixture.plan.objects.first = &function;
+    static const char *const bodies[] = {"as generated", "RETURN NULL", "as generated"};
+    static const char *const calls[] = {CALLS, CALLS, "\"public\".\"g\"()"};
+    static const uint32_t wanted[] = {3, 0, 0};
+    for (size_t i = 0; i < 3; i++) {
+        const struct in_place_object trigger = {.kind = OBJECT_TRIGGER,
+                                                .on = TABLE,
+                                                .identity = NAMED,
+                                                .mark = ALL,
+                                                .body = bodies[i],
+                                                .function = calls[i],
+                                                .events = ROWS | UPDATE};
+        struct covered_fields fields;
+        covered_fields_find(&fixture.plan, &(struct in_place){&trigger, 1}, &fixture.arena,
+                            &fields);
+        assert_int_equal(fields.count, wanted[i]);
+    }
+    arena_free(&fixture.arena);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_F99_a_trigger_whose_function_was_replaced_covers_nothing),
         cmocka_unit_test(test_F115_the_missing_fields_are_counted),
         cmocka_unit_test(test_triggers_for_all_events_cover_what_they_write),
         cmocka_unit_test(test_a_field_that_the_triggers_do_not_write_is_not_covered),

@@ -142,10 +142,50 @@ teardown(void **state)
     return 0;
 }
 
+#define WITH_TRIGGERS(partitions, triggers) \
+    "{\"oid\": 7, \"partitions\": {" partitions "}, \"labels\": {}, \"triggers\": {" triggers "}}"
+#define TRIGGER(oid, changed_by, has_comment) \
+    "\"" oid "\": [\"bitdex_item_a\", \"" changed_by "\", " has_comment "]"
+
+static void
+test_f99_triggers_are_altered_or_not_ours(void **state)
+{
+    (void)state;
+    static const char before[] = WITH_TRIGGERS("", TRIGGER("30", "700", "true"));
+    assert_string_equal(compare(before, before, "[]"), "");
+    assert_string_equal(
+        compare(before, WITH_TRIGGERS("", TRIGGER("30", "701", "false")), "[]"),
+        "trigger bitdex_item_a of item was altered, and may have been disabled for a time");
+    assert_string_equal(compare(before, WITH_TRIGGERS("", TRIGGER("31", "701", "true")), "[]"), "");
+    assert_string_equal(
+        compare(before, WITH_TRIGGERS("", TRIGGER("31", "701", "false")), "[]"),
+        "trigger bitdex_item_a of item was created by another command than triggers apply");
+    assert_string_equal(compare(before, WITH_TRIGGERS("", ""), "[]"), "");
+    assert_string_equal(compare(SIGNATURE("7", "", ""), before, "[]"), "");
+}
+
+static void
+test_f99_triggers_of_a_partition_are_altered(void **state)
+{
+    (void)state;
+#define PARTITION(version) "\"11\": [\"item_b\", null, " version "]"
+    static const char before[] = WITH_TRIGGERS(PARTITION("700"), TRIGGER("30", "700", "true"));
+    assert_string_equal(compare(before, before, "[]"), "");
+    assert_string_equal(
+        compare(before, WITH_TRIGGERS(PARTITION("720"), TRIGGER("30", "700", "true")), "[]"),
+        "triggers of partition item_b of item were altered, and may have been disabled for a time");
+    assert_string_equal(
+        compare(before, WITH_TRIGGERS(PARTITION("720"), TRIGGER("31", "720", "true")), "[]"), "");
+    assert_string_equal(compare(SIGNATURE("7", "\"11\": [\"item_b\", null]", ""), before, "[]"),
+                        "");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_f99_triggers_are_altered_or_not_ours),
+        cmocka_unit_test(test_f99_triggers_of_a_partition_are_altered),
         cmocka_unit_test(test_f95_partitions_come_with_rows_and_go),
         cmocka_unit_test(test_a_new_partition_without_rows_changes_nothing),
         cmocka_unit_test(test_f95_a_partition_without_a_guard_was_truncated),
