@@ -378,8 +378,7 @@ window_is_valid(const struct cursor_window *window)
     CHECK(window->partitions > 0);
     bool valid = window->tick >= 0 && window->sub_id >= 0 && window->s1.xmin > 0 &&
                  window->s1.xmax <= window->s2.xmax && window->answered.xmin > 0 &&
-                 window->answered.xmax <= window->s1.xmax &&
-                 (window->sub_id == 0 || window->sub_id <= window->last_row_id);
+                 window->answered.xmax <= window->s1.xmax;
     for (int32_t i = 0; valid && i < window->partitions; i++)
         valid = window->seq[i] >= 0 && window->offsets[i] >= -1 &&
                 (window->seq[i] > 0 || (window->digest[i] == EVENT_DIGEST_START &&
@@ -574,6 +573,8 @@ cursor_save_timeline(struct pg *pg, struct cursor_owner *owner,
     return 0;
 }
 
+/* An id that was written explicitly may be above those that the sequence has given: it proves
+ * nothing when the next session looks whether the sequence went back. */
 int
 cursor_save(struct pg *pg, const struct cursor_owner *owner, const struct cursor_window *window,
             struct error *err)
@@ -581,7 +582,8 @@ cursor_save(struct pg *pg, const struct cursor_owner *owner, const struct cursor
     static const char sql[] = CURSOR_OWNER
         "INSERT INTO bitdex_windows (name, generation, tick, sub_id, last_row_id, s1, s2,"
         " answered, seq, digest, offsets, content_digest) SELECT name, $3::bigint, $4::bigint,"
-        " $5::bigint, $6::bigint, $7::pg_snapshot, $8::pg_snapshot, $9::pg_snapshot,"
+        " $5::bigint, least($6::bigint, pg_sequence_last_value(pg_get_serial_sequence("
+        "'\"BitdexOps\"', 'id'))), $7::pg_snapshot, $8::pg_snapshot, $9::pg_snapshot,"
         " $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[] FROM owner" CURSOR_OWNER_END;
     enum { NUMBERS = 3, SNAPSHOTS = 3, ARRAYS = 4, ALL = NUMBERS + SNAPSHOTS + ARRAYS };
     const int64_t numbers[NUMBERS] = {window->tick, window->sub_id, window->last_row_id};

@@ -50,7 +50,8 @@ struct cursor_window {
      * not see. */
     struct snapshot answered;
     int64_t sub_id;      /* rows of the window up to this id are acknowledged; 0: perhaps none */
-    int64_t last_row_id; /* greatest row id among all delivered rows */
+    int64_t last_row_id; /* greatest row id among all delivered rows; saved: of those that the
+                            sequence has given */
     int32_t partitions;
     int64_t *seq;
     uint64_t *digest;

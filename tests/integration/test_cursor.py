@@ -129,6 +129,23 @@ class Refusals(GalleryCase):
         self.execute("UPDATE bitdex_windows SET s2 = s1, last_row_id = last_row_id + 1000")
         self.refused("setval()")
 
+    def test_f06_an_id_that_no_sequence_has_given(self):
+        """A row with an explicit id, far above the sequence's, is sent like any other, and the next
+        session begins as always. That the sequence went back is still noticed."""
+        self.drain_some()
+        self.producer.start()
+        self.execute("""INSERT INTO "BitdexOps" (id, entity_id, ops)
+            VALUES (9223372036854775000, 1, '[{"op": "set", "field": "minor", "value": true}]')""")
+        self.change_images(5)
+        self.pipeline.wait_until_sent()
+        self.assertEqual(self.producer.stop(), 0)
+        self.producer.start()
+        self.change_images(5)
+        self.pipeline.wait_until_sent()
+        self.assertEqual(self.producer.stop(), 0)
+        self.execute("""SELECT setval('"BitdexOps_id_seq"', 1)""")
+        self.refused("setval()")
+
     def test_f06_a_position_that_is_saved_meanwhile(self):
         """A position that a running producer saves while a command checks the cursor is not one of
         the future."""
