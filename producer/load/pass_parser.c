@@ -9,6 +9,7 @@
 #include "common/base/check.h"
 #include "common/event/event.h"
 #include "common/ops/filter.h"
+#include "common/ops/filter_split.h"
 #include "common/ops/ops_json.h"
 #include "producer/load/wire_value.h"
 #include "producer/source/copy_binary.h"
@@ -24,9 +25,15 @@ enum {
 /* One parent. */
 struct parent {
     const char **key;
-    bool has_query;
-    struct text query;
-    struct op *nested; /* one for each value */
+    const struct text *queries; /* each is a fan-out of its own (filter_split.h) */
+    uint32_t query_count;       /* 0: nothing is to be sent */
+    struct op *nested;          /* one for each value */
+    uint64_t bytes;             /* of the nested ops, likewise `items` */
+    uint64_t items;
+};
+
+/* What a parent needs of an event. */
+struct need {
     uint64_t bytes;
     uint64_t items;
 };
@@ -151,20 +158,19 @@ parse_value(struct pass_parser *parser, struct copy_bytes *bytes, uint32_t index
 
 /* A query that ops would not accept makes the parent a problem. */
 static void
-check_query(struct pass_parser *parser, struct parent *parent)
+take_query(struct pass_parser *parser, struct parent *parent, struct text query)
 {
     struct error reason;
     const struct filter *filter;
-    int rc = 0;
-    if (parent->query.bytes > ops_limits_default.query_bytes)
-        rc = error_set(&reason, ERR_DATA, "its query is longer than %u bytes",
-                       ops_limits_default.query_bytes);
-    else if (filter_parse_query(parent->query, parser->arena, &filter, &reason) != 0)
-        rc = error_wrap(&reason, ERR_DATA, "its query");
+    int rc = filter_parse_query(query, parser->arena, &filter, &reason);
+    if (rc == 0)
+        rc = filter_split_query(query, ops_limits_default.query_bytes, parser->arena,
+                                &parent->queries, &parent->query_count, &reason);
     if (rc == 0)
         return;
+    error_wrap(&reason, ERR_DATA, "its query");
     report(parser, parent, "", reason.message);
-    parent->has_query = false;
+    parent->query_count = 0;
 }
 
 static int
@@ -175,13 +181,8 @@ parse_query(struct pass_parser *parser, struct copy_bytes *bytes, struct parent 
     struct text field;
     if (!copy_take_field(bytes, &null, &field))
         return refuse_row(parser, err);
-    parent->has_query = !null;
-    if (null)
-        return 0;
-    parent->query = arena_text(parser->arena, field);
-    parent->bytes += OP_MARGIN_BYTES + TEXT_HEAD_BYTES + field.bytes;
-    parent->items++;
-    check_query(parser, parent);
+    if (!null)
+        take_query(parser, parent, arena_text(parser->arena, field));
     return 0;
 }
 
@@ -191,8 +192,18 @@ has_room(const struct pass_parser *parser, uint64_t bytes, uint64_t items)
     return bytes <= parser->event_bytes_max && items <= EVENT_ITEMS_MAX;
 }
 
+/* Each of its fan-outs has all nested ops. */
+static struct need
+parent_need(const struct parent *parent)
+{
+    struct need need = {.items = parent->query_count * (parent->items + 1)};
+    for (uint32_t i = 0; i < parent->query_count; i++)
+        need.bytes += OP_MARGIN_BYTES + TEXT_HEAD_BYTES + parent->queries[i].bytes + parent->bytes;
+    return need;
+}
+
 static void
-add_fan_out(struct pass_parser *parser, const struct parent *parent)
+add_fan_out(struct pass_parser *parser, const struct parent *parent, struct text query)
 {
     if (parser->count == parser->capacity) {
         uint32_t capacity = parser->capacity == 0 ? OPS_CAPACITY_MIN : parser->capacity * 2;
@@ -204,13 +215,20 @@ add_fan_out(struct pass_parser *parser, const struct parent *parent)
     }
     parser->ops[parser->count++] = (struct op){
         .kind = OP_FAN_OUT,
-        .query = parent->query,
+        .query = query,
         .nested = parent->nested,
         .nested_count = parser->source->value_count,
     };
-    parser->bytes += parent->bytes;
-    parser->items += parent->items;
     parser->values += parser->source->value_count;
+}
+
+static void
+add_fan_outs(struct pass_parser *parser, const struct parent *parent, struct need need)
+{
+    for (uint32_t i = 0; i < parent->query_count; i++)
+        add_fan_out(parser, parent, parent->queries[i]);
+    parser->bytes += need.bytes;
+    parser->items += need.items;
 }
 
 /* Takes the parent, unless the event has no room for it after others. */
@@ -218,16 +236,16 @@ static void
 take_parent(struct pass_parser *parser, struct parent *parent, uint64_t base_bytes,
             uint64_t base_items)
 {
-    bool fits_alone = has_room(parser, base_bytes + parent->bytes, base_items + parent->items);
-    if (parent->has_query && fits_alone &&
-        !has_room(parser, parser->bytes + parent->bytes, parser->items + parent->items)) {
+    struct need need = parent_need(parent);
+    bool fits_alone = has_room(parser, base_bytes + need.bytes, base_items + need.items);
+    if (fits_alone && !has_room(parser, parser->bytes + need.bytes, parser->items + need.items)) {
         parser->is_full = true;
         return;
     }
-    if (parent->has_query && !fits_alone)
+    if (fits_alone)
+        add_fan_outs(parser, parent, need);
+    else
         report(parser, parent, "", "its fan-out is larger than an event");
-    else if (parent->has_query)
-        add_fan_out(parser, parent);
     parser->rows++;
     parser->last_key = parent->key;
 }

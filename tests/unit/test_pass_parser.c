@@ -169,6 +169,42 @@ test_what_no_op_carries_is_a_problem(void **state)
     assert_true(text_is(problems.items[1].reason, "parent 8: string is not UTF-8, or has a NUL"));
 }
 
+/* A list of ids that no op would take is divided among several. */
+static void
+test_a_long_list_becomes_several_fan_outs(void **state)
+{
+    (void)state;
+    enum { IDS = 30000 };
+    struct buffer query = {0};
+    parser.event_bytes_max = 1 << 20;
+    buffer_append_text(&query, "versions in [");
+    for (int i = 0; i < IDS; i++)
+        buffer_append_format(&query, "%s%d", i > 0 ? ", " : "", 100000 + i);
+    buffer_append_text(&query, "] AND poi eq false");
+    put_header();
+    put_parent("7", buffer_string(&query), "a");
+    put_parent("8", "versions eq 1", "b");
+    put_count(-1);
+    feed();
+    assert_int_equal(problems.count, 0);
+    assert_int_equal(parser.count, 5);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_true(parser.ops[i].query.bytes <= 64 * 1024);
+        assert_int_equal(parser.ops[i].nested_count, 2);
+        assert_true(parser.ops[i].nested == parser.ops[0].nested);
+    }
+    assert_true(text_is(parser.ops[4].query, "versions eq 1"));
+    assert_string_equal(parser.last_key[0], "8");
+    parser.event_bytes_max = 100000;
+    parser.is_complete = parser.has_header = false;
+    put_header();
+    put_parent("7", buffer_string(&query), "a");
+    put_count(-1);
+    feed();
+    assert_true(text_is(problems.items[0].reason, "parent 7: its fan-out is larger than an event"));
+    buffer_free(&query);
+}
+
 static size_t
 encoded_bytes(struct event_codec *codec)
 {
@@ -298,6 +334,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_a_parent_that_reaches_nothing_is_absent, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_no_op_carries_is_a_problem, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_long_list_becomes_several_fan_outs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parents_are_divided_among_parts_that_fit, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_parent_that_fits_no_event_is_a_problem, setup,
