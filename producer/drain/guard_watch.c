@@ -94,13 +94,15 @@ static int
 step_outbox(struct guard_watch *watch, const struct outbox_signature *signature, struct error *err)
 {
     const char *reason = outbox_signature_compare(signature);
-    bool is_same = signature->is_same_table && signature->is_same_sequence;
+    bool is_same =
+        signature->is_same_table && signature->is_same_sequence && signature->is_same_row;
+    int rc = 0;
     if (reason != NULL)
         return void_everything(watch, signature, reason, err);
     if (!is_same)
-        return save_outbox(watch, signature, signature->reason, err);
-    if (signature->reason == NULL)
-        return 0;
+        rc = save_outbox(watch, signature, signature->reason, err);
+    if (rc != 0 || signature->reason == NULL)
+        return rc;
     if (!watch->everything_is_wanted)
         want_everything(watch, signature->reason);
     else if (source_loads_is_done(watch->loads, REQUEST_UNKNOWN_ENTRY))

@@ -8,21 +8,23 @@
 
 #define RELATION "\"BitdexOps\""
 
-/* $1: the producer; $2: the id of a row. Every ALTER SEQUENCE writes a row of pg_sequence. Takes no
+/* $1: the producer; $2: the row of now. Every ALTER SEQUENCE writes a row of pg_sequence. Takes no
  * lock but that of reading the outbox. */
 static const char query_sql[] =
     "WITH now AS (SELECT pg_catalog.jsonb_build_object('oid', c.oid::bigint, 'file',"
     " pg_relation_filenode(c.oid)::bigint, 'sequence', pg_catalog.concat_ws('/', s.seqrelid, "
     "s.xmin,"
-    " pg_relation_filenode(s.seqrelid))) AS signature FROM pg_class c LEFT JOIN pg_sequence s ON "
+    " pg_relation_filenode(s.seqrelid)), 'row', $2::bigint) AS signature FROM pg_class c LEFT JOIN "
+    "pg_sequence s ON "
     "s.seqrelid = pg_get_serial_sequence("
     "'" RELATION "', 'id')::regclass::oid WHERE c.oid = '" RELATION "'::regclass::oid)"
-    " SELECT now.signature, b.signature, b.reason, now.signature - 'sequence' = b.signature -"
-    " 'sequence', now.signature->'sequence' = b.signature->'sequence',"
-    " EXISTS (SELECT FROM " RELATION " WHERE id = $2::bigint)"
+    " SELECT now.signature, b.signature, b.reason, now.signature - '{sequence,row}'::text[]"
+    " = b.signature - '{sequence,row}'::text[], now.signature->'sequence' ="
+    " b.signature->'sequence', now.signature->'row' = b.signature->'row',"
+    " EXISTS (SELECT FROM " RELATION " WHERE id = (b.signature->>'row')::bigint)"
     " FROM now LEFT JOIN bitdex_sources b ON b.name = $1 AND b.relation = '" RELATION "'";
 
-enum { NOW, BEFORE, REASON, SAME_TABLE, SAME_SEQUENCE, HAS_ROW };
+enum { NOW, BEFORE, REASON, SAME_TABLE, SAME_SEQUENCE, SAME_ROW, HAS_ROW };
 
 int
 outbox_signature_read(struct pg *pg, const char *name, int64_t row_id, struct pg_result **result,
@@ -41,6 +43,7 @@ outbox_signature_read(struct pg *pg, const char *name, int64_t row_id, struct pg
         .reason = pg_is_null(*result, 0, REASON) ? NULL : pg_text(*result, 0, REASON),
         .is_same_table = pg_boolean(*result, 0, SAME_TABLE),
         .is_same_sequence = pg_boolean(*result, 0, SAME_SEQUENCE),
+        .is_same_row = pg_boolean(*result, 0, SAME_ROW),
         .has_row = pg_boolean(*result, 0, HAS_ROW),
     };
     return 0;

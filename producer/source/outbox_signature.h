@@ -3,11 +3,12 @@
  * that of the commits (ALTER SEQUENCE). The producer keeps the last one in bitdex_sources, under
  * the name of the outbox.
  *
- *     {"oid": 16390, "file": 16390, "sequence": "16389/731/16389"}
+ *     {"oid": 16390, "file": 16390, "sequence": "16389/731/16389", "row": 7041}
  *
  * Of the sequence it is the oid, the transaction of its last ALTER, and its file, which RESTART
  * IDENTITY changes. VACUUM FULL gives the table another file as well. It keeps the rows, and so the
- * newest one that was sent, unless retention has removed that.
+ * newest one that had been sent when the signature was read, unless retention has removed that. A
+ * row that was sent later says nothing: it may have been written after a TRUNCATE.
  *
  * The functions use the caller's database session, on which no transaction is open. One thread.
  */
@@ -27,7 +28,8 @@ struct outbox_signature {
     const char *reason; /* why a load of everything is due since the saved one; NULL: none is */
     bool is_same_table; /* the oid and the file are those that were saved */
     bool is_same_sequence;
-    bool has_row; /* the row that was asked for exists */
+    bool is_same_row; /* no row was sent since */
+    bool has_row;     /* the row of the saved signature exists */
 };
 
 /* Reads both signatures. `row_id` is the newest row that was sent. The texts are valid as long as

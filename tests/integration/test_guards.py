@@ -12,6 +12,8 @@ from case import GalleryCase
 INTERVAL_MS = 200
 OUTBOX_FILE = """SELECT (signature->>'file')::oid = pg_relation_filenode('"BitdexOps"')
     FROM bitdex_sources WHERE relation = '"BitdexOps"'"""
+OUTBOX_ROW = """SELECT (signature->>'row')::bigint IN (SELECT id FROM "BitdexOps")
+    FROM bitdex_sources WHERE relation = '"BitdexOps"'"""
 PARTITIONED = """
 ALTER TABLE "BitdexOps" RENAME TO old;
 CREATE TABLE "BitdexOps" (LIKE old INCLUDING ALL) PARTITION BY RANGE (id);
@@ -131,6 +133,15 @@ class Outbox(GuardsCase):
         self.wait_until_voided("was truncated")
         self.execute("UPDATE item SET level = 62")
         self.wait_until_healed()
+
+        voided = self.count_voided()
+        with self.connection.transaction():  # a row is sent before the outbox is looked at
+            self.execute("UPDATE item SET level = 63")
+            self.execute('TRUNCATE "BitdexOps"')
+            self.execute("UPDATE item SET level = 64 WHERE id = 1")
+        self.wait_until(lambda: self.count_voided() > voided, "does not void everything again")
+        self.wait_until_healed()
+        self.wait_until(lambda: self.execute(OUTBOX_ROW).fetchone()[0], "does not see the row")
         self.voided = self.count_voided()
         self.execute('VACUUM FULL "BitdexOps"')
         self.wait_until(lambda: self.execute(OUTBOX_FILE).fetchone()[0], "does not see the file")
