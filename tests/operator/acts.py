@@ -209,14 +209,14 @@ ACTS = {
     )
 }
 
-# Nothing says yet what these have taken away.
-SILENT = {"triggers_are_disabled", "triggers_are_dropped", "outbox_is_truncated"}
-
 # Nothing is written meanwhile: the copy finds the cursor as the original has it.
 QUIET = {"database_is_copied"}
 
 # What has to be said of an act whether or not the index differs already, as a word of it.
 MUST_SAY = {
+    "triggers_are_disabled": "do not write",
+    "triggers_are_dropped": "do not write",
+    "outbox_is_truncated": "was truncated",
     "sequence_caches": "CACHE 1",
     "outbox_is_unlogged": "SET LOGGED",
     "through_a_pooler": "pooler",
