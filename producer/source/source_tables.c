@@ -13,7 +13,8 @@
 
 /* $1: the producer; $2: [{"relation", "quoted", "words"}, ...]. `words` has the names of all
  * columns that are read. The enum of a column may be the element of an array, or the base of a
- * domain. 32 is the bit of TRUNCATE in tgtype. */
+ * domain. 32 is the bit of TRUNCATE in tgtype. What is asked of each table is a subquery, which
+ * reads the indexes of large catalogs; a join of all tables would be planned as a scan of them. */
 static const char query_sql[] =
     "WITH RECURSIVE setting AS MATERIALIZED (SELECT set_config('lock_timeout', '200ms', true)),"
     " named AS MATERIALIZED (SELECT relation, words, to_regclass(quoted)::oid AS oid FROM setting,"
@@ -29,22 +30,18 @@ static const char query_sql[] =
     "END, coalesce((SELECT sum(xmin::text::bigint) FROM pg_trigger WHERE tgrelid = c.oid AND"
     " tgparentid <> '0' AND starts_with(tgname::text, 'bitdex_')), 0))"
     " AS file FROM tree JOIN pg_class c USING (oid) WHERE oid <> root AND relkind <> 'p'),"
-    " leaves AS (SELECT relation, pg_catalog.jsonb_object_agg(oid, file) AS partitions FROM leaf"
-    " GROUP BY relation),"
-    " enums AS (SELECT relation, pg_catalog.jsonb_object_agg(e.oid, enumlabel) AS labels FROM "
-    "named n"
-    " JOIN pg_attribute ON attrelid = n.oid AND attnum > 0 AND NOT attisdropped AND"
-    " strpos(words, attname::text) > 0 JOIN pg_type t ON t.oid = atttypid JOIN pg_enum e ON"
-    " enumtypid IN (t.oid, t.typelem, t.typbasetype) GROUP BY relation),"
-    " triggers AS (SELECT relation, pg_catalog.jsonb_object_agg(t.oid,"
+    " now AS MATERIALIZED (SELECT relation, oid, pg_catalog.jsonb_build_object('oid', oid::bigint,"
+    " 'partitions', coalesce((SELECT pg_catalog.jsonb_object_agg(leaf.oid, file) FROM leaf WHERE"
+    " leaf.relation = named.relation), '{}'),"
+    " 'labels', coalesce((SELECT pg_catalog.jsonb_object_agg(e.oid, enumlabel) FROM pg_attribute"
+    " JOIN pg_type t ON t.oid = atttypid JOIN pg_enum e ON enumtypid = ANY (ARRAY[t.oid, t.typelem,"
+    " t.typbasetype]) WHERE attrelid = named.oid AND attnum > 0 AND NOT attisdropped AND"
+    " strpos(words, attname::text) > 0), '{}'),"
+    " 'triggers', coalesce((SELECT pg_catalog.jsonb_object_agg(t.oid,"
     " pg_catalog.jsonb_build_array(tgname, t.xmin::text, EXISTS (SELECT FROM pg_description d WHERE"
     " objoid = t.oid AND classoid = 'pg_trigger'::regclass::oid AND objsubid = 0 AND d.xmin ="
-    " t.xmin))) AS triggers FROM named n JOIN pg_trigger t ON tgrelid = n.oid WHERE NOT"
-    " tgisinternal AND starts_with(tgname::text, 'bitdex_') GROUP BY relation),"
-    " now AS (SELECT relation, oid, pg_catalog.jsonb_build_object('oid', oid::bigint, 'partitions',"
-    " coalesce(partitions, '{}'), 'labels', coalesce(labels, '{}'), 'triggers', coalesce(triggers,"
-    " '{}')) AS signature FROM named LEFT JOIN leaves USING (relation) LEFT JOIN enums USING"
-    " (relation) LEFT JOIN triggers USING (relation))"
+    " t.xmin))) FROM pg_trigger t WHERE tgrelid = named.oid AND NOT tgisinternal AND"
+    " starts_with(tgname::text, 'bitdex_')), '{}')) AS signature FROM named)"
     " SELECT now.relation, now.signature, s.signature, s.reason, now.oid IS NOT NULL,"
     " (SELECT coalesce(pg_catalog.jsonb_agg(leaf.oid::text), '[]') FROM leaf WHERE leaf.relation ="
     " now.relation AND CASE WHEN s.signature->'partitions' ? leaf.oid::text THEN false"
