@@ -12,6 +12,7 @@
 #include <libpq-fe.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -256,13 +257,25 @@ struct pg_cancel {
     PGcancel *request;
     bool is_sent;
     char reason[256]; /* when it is not sent */
+    atomic_int
+        owners; /* the thread that sends it, and the one that waits for that: the last frees */
 };
+
+static void
+pg_cancel_release(struct pg_cancel *cancel)
+{
+    if (atomic_fetch_sub(&cancel->owners, 1) > 1)
+        return;
+    PQfreeCancel(cancel->request);
+    free(cancel);
+}
 
 static void *
 pg_cancel_run(void *context)
 {
     struct pg_cancel *cancel = context;
     cancel->is_sent = PQcancel(cancel->request, cancel->reason, sizeof cancel->reason) == 1;
+    pg_cancel_release(cancel);
     return NULL;
 }
 
@@ -275,15 +288,22 @@ pg_cancel(struct pg *pg, struct error *err)
     pthread_t thread;
     struct pg_cancel *cancel = memory_zalloc(sizeof *cancel);
     cancel->request = PQgetCancel(pg->connection);
+    atomic_init(&cancel->owners, 2);
     int rc = thread_start(&thread, "pg cancel", pg_cancel_run, cancel, err);
-    while (rc == 0 && !thread_join_within(thread, 1))
+    if (rc != 0)
+        pg_cancel_release(cancel); /* for the thread */
+    bool is_over = rc != 0;
+    while (!is_over) {
+        is_over = thread_join_within(thread, 1);
         if (shutdown_requested())
-            return error_set(err, ERR_RETRY, "postgres: the server takes no cancel request");
-    if (rc == 0 && !cancel->is_sent)
+            break;
+    }
+    if (!is_over)
+        rc = error_set(err, ERR_RETRY, "postgres: the server takes no cancel request");
+    else if (rc == 0 && !cancel->is_sent)
         rc = error_set(err, ERR_RETRY, "postgres: could not cancel a statement: %.*s",
                        pg_trimmed(cancel->reason), cancel->reason);
-    PQfreeCancel(cancel->request);
-    free(cancel);
+    pg_cancel_release(cancel);
     return rc;
 }
 
