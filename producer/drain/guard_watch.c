@@ -240,6 +240,7 @@ ask(struct guard_watch *watch, const struct guard *guard, struct error *err)
     case GUARD_OF_CONNECTION: /* source_connect() */
     case GUARD_OF_CURSOR:     /* cursor_write() */
     case GUARD_OF_TABLES:     /* source_watch_poll() */
+    case GUARD_OF_READERS:    /* pg_connect() */
     case GUARD_OF_TOPIC:      /* sink/topic_watch.h */
         break;
     }

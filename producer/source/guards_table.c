@@ -296,6 +296,17 @@ const struct guard guards_table[] = {
         .later = "the fields of the table",
     },
     {
+        .name = "source row security",
+        .holds = "row security hides no row of a source table from the producer's role",
+        .kind = GUARD_OF_READERS,
+        .times = GUARD_AT_READ,
+        .end = GUARD_WAITS,
+        .in_check = "problem, under `row security`",
+        .way_out = "`ALTER ROLE ... BYPASSRLS`, or connect as the owner of the tables",
+        .later = "ops are sent; requests stay owed and `refresh_error` says why, so that answers to"
+                 " queries become incomplete after `consumer.owed_incomplete_s`; loads fail",
+    },
+    {
         .name = "topic",
         .holds = "the topic exists, with the configured number of partitions,"
                  " `cleanup.policy=delete` and `LogAppendTime`",
@@ -334,6 +345,7 @@ static const struct {
     {GUARD_AT_CONNECT, "connection"},           {GUARD_AT_SESSION, "session"},
     {GUARD_AT_INTERVAL, "`guard_interval_ms`"}, {GUARD_AT_WATCH, "`watch_interval_ms`"},
     {GUARD_AT_WRITE, "write of the cursor"},    {GUARD_AT_ACK, "acknowledgement"},
+    {GUARD_AT_READ, "read of source tables"},
 };
 
 static void

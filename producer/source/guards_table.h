@@ -19,6 +19,7 @@ enum guard_kind {
     GUARD_OF_OUTBOX,     /* what the outbox and its sequence were: outbox_signature.h */
     GUARD_OF_TRIGGERS,   /* the triggers in place: triggers/covered.h */
     GUARD_OF_TABLES,     /* what the source tables were: source_tables.h */
+    GUARD_OF_READERS,    /* row_security = off on every connection: common/pg/pg.h */
     GUARD_OF_TOPIC,      /* sink/topic_check.h, sink/topic_watch.h, kafka_producer.h */
 };
 
@@ -30,6 +31,7 @@ enum guard_time {
     GUARD_AT_WATCH = 8,    /* every producer.watch_interval_ms */
     GUARD_AT_WRITE = 16,   /* in every statement that writes the cursor */
     GUARD_AT_ACK = 32,     /* at every acknowledgement of the topic, so once a second when idle */
+    GUARD_AT_READ = 64,    /* in every statement that reads source tables */
 };
 
 /* What `run` does when a guard stops holding. */

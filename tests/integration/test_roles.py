@@ -8,7 +8,7 @@ import gallery
 import psycopg
 import refreshes
 from case import GalleryCase
-from pipeline import ROOT
+from pipeline import ROOT, write_config
 
 TABLES = ", ".join(f'"{table}"' for table in gallery.TABLES)
 OURS = ['"BitdexOps"', "bitdex_producers", "bitdex_windows", "bitdex_dead_letters"]
@@ -150,7 +150,9 @@ class Roles(GalleryCase):
 
     def test_f96_row_security_is_an_error_of_the_readers(self):
         """Row security that is enabled while the producer runs hides no row from it: what it cannot
-        read stays owed, with the reason, and is answered when the role may read it again."""
+        read stays owed, with the reason, and is answered when the role may read it again. Until
+        then the index does not stay complete in silence."""
+        write_config(self.pipeline.config, {"consumer": {"owed_incomplete_s": 1}})
         self.become_producer()
         self.run_gallery()
         with self.connect() as owner:
@@ -164,9 +166,17 @@ class Roles(GalleryCase):
         self.producer.wait_until(lambda: status()["refresh_owed"] == 2, "owes no request")
         self.producer.wait_until(
             lambda: "row-level security" in status()["refresh_error"], "does not say why")
+        consumer = self.pipeline.consumer
+        consumer.wait_until(
+            lambda: any(not partition["complete"] and "owed the answers" in partition["reason"]
+                        for partition in self.pipeline.partitions()),
+            "answers as if nothing were owed")
         with self.connect() as owner:
             owner.execute(f"ALTER ROLE {self.drain} BYPASSRLS")
         self.producer.wait_until(lambda: status()["refresh_owed"] == 0, "does not answer")
+        consumer.wait_until(
+            lambda: all(partition["complete"] for partition in self.pipeline.partitions()),
+            "stays incomplete")
         self.check_end()
 
     def test_f13_settings_of_the_role(self):
