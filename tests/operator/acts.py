@@ -129,13 +129,13 @@ def through_a_balancer(scene):
 
 def database_is_copied(scene):
     """The producer of the copy is started with the same configuration."""
-    copy = scene.copy()
-    rival = scene.case.spare_producer()
-    dsn = make_conninfo(copy.dsn, dbname=scene.pipeline.name)
-    rival.set_variable("BITDEX_POSTGRES", dsn)
-    rival.start(wait=False)
-    time.sleep(1)
-    return rival.kill
+    return scene.start_rival(scene.copy()).kill
+
+
+def quiet_database_is_copied(scene):
+    """The producer of the copy finds the cursor and the topic as the original has them."""
+    scene.wait_until_quiet()
+    return database_is_copied(scene)
 
 
 def fails_over(scene):
@@ -204,13 +204,14 @@ ACTS = {
         triggers_are_disabled, triggers_are_dropped, triggers_are_made_again,
         configuration_is_not_applied, sequence_caches, outbox_is_truncated, outbox_is_locked,
         outbox_is_unlogged, rights_are_revoked, role_may_not_log_in, through_a_pooler,
-        through_a_balancer, database_is_copied, fails_over, disk_is_set_back, database_restarts,
-        topic_is_made_again, topic_is_compacted, retention_is_lowered, producer_is_killed,
+        through_a_balancer, database_is_copied, quiet_database_is_copied, fails_over,
+        disk_is_set_back, database_restarts, topic_is_made_again, topic_is_compacted,
+        retention_is_lowered, producer_is_killed,
     )
 }
 
-# Nothing is written meanwhile: the copy finds the cursor as the original has it.
-QUIET = {"database_is_copied"}
+# Nothing is written meanwhile.
+QUIET = {"quiet_database_is_copied"}
 
 # What has to be said of an act whether or not the index differs already, as a word of it.
 MUST_SAY = {
@@ -221,6 +222,7 @@ MUST_SAY = {
     "outbox_is_unlogged": "SET LOGGED",
     "through_a_pooler": "pooler",
     "database_is_copied": "copy of",
+    "quiet_database_is_copied": "copy of",
     "topic_is_made_again": "topic",
     "topic_is_compacted": "is compacted",
     "retention_is_lowered": "has retention.ms",

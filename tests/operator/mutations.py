@@ -41,7 +41,17 @@ MUTATIONS = {
             (SESSION, "if (topic_watch_find(session->watch, &rival))", "if (false)"),
             ("consumer/partition/sequence.c", "if (by != NULL && event->tick > by->tick)",
              "if (by != NULL && event->tick > by->tick && false)"),
-        ), "database_is_copied"),
+        ), "quiet_database_is_copied"),
+    "triggers": Mutation(
+        "triggers in place are compared when a session begins", (
+            ("producer/drain/guard_watch.c", "    if (rc != 0 || strcmp(buffer_string(version)",
+             "    if (true || strcmp(buffer_string(version)"),
+        ), "triggers_are_dropped"),
+    "truncated": Mutation(
+        "a row that was sent later shows that the outbox was not truncated", (
+            ("producer/source/outbox_signature.c", "(b.signature->>'row')::bigint",
+             "(now.signature->>'row')::bigint"),
+        ), "outbox_is_truncated"),
     "topic": Mutation(
         "the topic is asked for once", (
             (SESSION, "return topic_watch_check(session->watch, err);", "return 0;"),

@@ -125,6 +125,19 @@ class Scene:
     def start_producer(self):
         self.pipeline.producer.start(wait=False)
 
+    def start_rival(self, server):
+        """A producer of the same configuration on `server`, which has a log of its own. Returns it
+        when it drains, or has ended."""
+        rival = self.case.spare_producer()
+        rival.log = self.pipeline.directory / f"rival{self._count}.log"
+        rival.set_variable("BITDEX_POSTGRES", make_conninfo(server.dsn, dbname=self.pipeline.name))
+        rival.start(wait=False)
+        until = time.monotonic() + SAID_WITHIN_S
+        while rival.is_running() and rival.state != "draining" and time.monotonic() < until:
+            time.sleep(0.05)
+        self._rival = rival
+        return rival
+
     # --- what is said
 
     def why(self):
@@ -168,7 +181,8 @@ class Scene:
 
     def judge(self, word=None):
         """Returns what is said, or "equal"; fails when an index that differs calls itself complete.
-        `word` has to be said in any case, by the producer's log or by a partition."""
+        `word` has to be said in any case: by the producer's log, by a partition, or by the end of
+        its rival."""
         since = time.time()
         if word is not None:
             self._wait_for_word(word)
@@ -194,11 +208,18 @@ class Scene:
 
     def _wait_for_word(self, word):
         until = time.monotonic() + SAID_WITHIN_S
-        while word not in self._log_of_act() and word not in (self.why() or ""):
+        while not self._says(word):
             assert time.monotonic() < until, f'nobody says "{word}":\n{self._log_of_act()}'
             time.sleep(0.2)
 
+    def _says(self, word):
+        rival = self._rival
+        has_ended = rival is not None and not rival.is_running()
+        return (word in self._log_of_act() or word in (self.why() or "")
+                or (has_ended and word in rival.log_tail()))
+
     def begin_act(self):
+        self._rival = None
         self._log_begin = self.pipeline.producer.log.stat().st_size
 
     def _log_of_act(self):

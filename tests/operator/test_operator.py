@@ -46,8 +46,7 @@ class Operator(GalleryCase):
 
     def do(self, scene, name):
         """Returns what undoes the act."""
-        if name in QUIET and scene.random.random() < 0.7:
-            scene.wait_until_quiet()
+        if name in QUIET:
             undo = ACTS[name](scene)
             scene.write(0.5)
             return undo
