@@ -6,9 +6,9 @@ An act may be harmless: whether it was is found out afterwards, by comparing the
 import time
 
 import topic
-from balancer import Balancer
 from pooler import Pooler
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from random_balancer import RandomBalancer
 
 TABLES = ("Image", "TagsOnImageNew", "ImageTool", "Post", "ModelVersion")
 LOCKED_S = 1.5
@@ -119,7 +119,8 @@ def through_a_pooler(scene):
 def through_a_balancer(scene):
     """Every connection goes to the primary or to a standby."""
     standby = scene.standby()
-    balancer = scene.enter(Balancer([scene.primary.port, standby.port], scene.random.random()))
+    ports = [scene.primary.port, standby.port]
+    balancer = scene.enter(RandomBalancer(ports, scene.random.random()))
     restart_through(scene, balancer.port)
     return scene.back_to_the_server
 
@@ -215,8 +216,8 @@ QUIET = {"quiet_database_is_copied"}
 
 # What has to be said of an act whether or not the index differs already, as a word of it.
 MUST_SAY = {
-    "triggers_are_disabled": "do not write",
-    "triggers_are_dropped": "do not write",
+    "triggers_are_disabled": "voided event",
+    "triggers_are_dropped": "voided event",
     "outbox_is_truncated": "was truncated",
     "sequence_caches": "CACHE 1",
     "outbox_is_unlogged": "SET LOGGED",

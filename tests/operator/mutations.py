@@ -42,11 +42,6 @@ MUTATIONS = {
             ("consumer/partition/sequence.c", "if (by != NULL && event->tick > by->tick)",
              "if (by != NULL && event->tick > by->tick && false)"),
         ), "quiet_database_is_copied"),
-    "triggers": Mutation(
-        "triggers in place are compared when a session begins", (
-            ("producer/drain/guard_watch.c", "    if (rc != 0 || strcmp(buffer_string(version)",
-             "    if (true || strcmp(buffer_string(version)"),
-        ), "triggers_are_dropped"),
     "truncated": Mutation(
         "a row that was sent later shows that the outbox was not truncated", (
             ("producer/source/outbox_signature.c", "(b.signature->>'row')::bigint",

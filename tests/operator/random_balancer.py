@@ -8,7 +8,7 @@ import threading
 import servers
 
 
-class Balancer:
+class RandomBalancer:
     """The first connection goes to the first server; `seed` decides of the others."""
 
     def __init__(self, ports, seed):
