@@ -204,7 +204,7 @@ class Outages(OutboxCase):
             self.assertEqual(self.producer.api.call("/api/health")[0], 200)
             self.producer.wait_until(lambda: self.status()["backlog_rows"] >= 70, "has no backlog")
             self.producer.wait_until(
-                lambda: min(self.status()[name] for name in (
+                lambda: min(self.status()[name] or 0 for name in (  # null: not known yet
                     "freshness_seconds", "backlog_seconds")) > 5, "does not fall behind")
             self.assertGreater(self.status()["unacknowledged"], 0)
             self.assertIn("nothing acknowledged", self.ready()[1]["reason"])
@@ -367,7 +367,7 @@ class Consumer(GalleryCase):
         for least_s in (1, 2, 3):
             self.pipeline.consumer.wait_until(
                 lambda least_s=least_s: all(
-                    p["lag_seconds"] > least_s and p["lag_rows"] == 0
+                    (p["lag_seconds"] or 0) > least_s and p["lag_rows"] == 0
                     for p in self.pipeline.partitions()),
                 "has a lag that does not grow")
             samples = self.read_metrics()["bitdex_freshness_seconds"][1]
