@@ -40,9 +40,9 @@ def run(demo):
     total = sum(plan_ms + execution_ms for _, plan_ms, execution_ms, _ in costs.values()) / SECONDS
     least = sum(calls * least_ms for calls, _, _, least_ms in costs.values()) / SECONDS
     print(f"guards of an idle producer: {total:.2f} ms of database time a second;"
-          f" {least:.2f} ms, of at most {LIMIT_MS:g}, if each time was the shortest one")
+          f" of at most {LIMIT_MS:g} on a quiet machine; {least:.2f} ms if each time was the shortest")
     for name, (calls, plan_ms, execution_ms, least_ms) in costs.items():
         print(f"  {name:14} {calls / SECONDS:.2f} a second: {plan_ms / calls:.2f} ms of planning"
               f" and {execution_ms / calls:.2f} ms of execution each, {least_ms:.2f} ms at least")
     print(flush=True)
-    assert least < LIMIT_MS
+    assert total < LIMIT_MS
