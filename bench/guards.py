@@ -39,8 +39,8 @@ def run(demo):
         assert calls, f"nobody has asked for {name}"
     total = sum(plan_ms + execution_ms for _, plan_ms, execution_ms, _ in costs.values()) / SECONDS
     least = sum(calls * least_ms for calls, _, _, least_ms in costs.values()) / SECONDS
-    print(f"guards of an idle producer: {total:.2f} ms of database time a second;"
-          f" of at most {LIMIT_MS:g} on a quiet machine; {least:.2f} ms if each time was the shortest")
+    print(f"guards of an idle producer: {total:.2f} ms of database time a second, of at most"
+          f" {LIMIT_MS:g} on a quiet machine; {least:.2f} ms if each time was the shortest one")
     for name, (calls, plan_ms, execution_ms, least_ms) in costs.items():
         print(f"  {name:14} {calls / SECONDS:.2f} a second: {plan_ms / calls:.2f} ms of planning"
               f" and {execution_ms / calls:.2f} ms of execution each, {least_ms:.2f} ms at least")
