@@ -2,6 +2,7 @@
 producer continues in the same epoch. Otherwise it refuses to continue and explains why, until
 `cursor adopt` opens a new epoch. Indexes are incomplete from then on, until a load has ended."""
 
+import itertools
 import random
 import subprocess
 import time
@@ -141,7 +142,7 @@ class Failover(GalleryCase):
 
     def refused_by_a_balancer(self, *postgres):
         """The first connection leads to the primary, the second one to a standby."""
-        with balancer.Balancer([server.port for server in postgres]) as between:
+        with balancer.Balancer(itertools.cycle(server.port for server in postgres)) as between:
             self.producer.set_variable("BITDEX_POSTGRES", psycopg.conninfo.make_conninfo(
                 self.pipeline.dsn, port=between.port))
             self.refused("this server is a standby")

@@ -3,12 +3,14 @@ what undoes it, or None. SERVERS are those that need a second database server.
 
 An act may be harmless: whether it was is found out afterwards, by comparing the index with SQL."""
 
+import itertools
+import random
 import time
 
 import topic
+from balancer import Balancer
 from pooler import Pooler
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from random_balancer import RandomBalancer
 
 TABLES = ("Image", "TagsOnImageNew", "ImageTool", "Post", "ModelVersion")
 LOCKED_S = 1.5
@@ -117,10 +119,12 @@ def through_a_pooler(scene):
 
 
 def through_a_balancer(scene):
-    """Every connection goes to the primary or to a standby."""
+    """Every connection but the first, which goes to the primary, goes to it or to a standby."""
     standby = scene.standby()
     ports = [scene.primary.port, standby.port]
-    balancer = scene.enter(RandomBalancer(ports, scene.random.random()))
+    rng = random.Random(scene.random.random())
+    others = iter(lambda: rng.choice(ports), None)
+    balancer = scene.enter(Balancer(itertools.chain(ports[:1], others)))
     restart_through(scene, balancer.port)
     return scene.back_to_the_server
 

@@ -1,8 +1,6 @@
-"""A balancer over database servers: each connection goes to the next server in turn, as with
-several hosts in a connection string, or at a virtual address."""
+"""A balancer over database servers, as several hosts of a connection string, or one address."""
 
 import contextlib
-import itertools
 import socket
 import threading
 
@@ -10,10 +8,10 @@ import servers
 
 
 class Balancer:
-    """`ports`: of the servers, for the first connection, the second one and so on."""
+    """`ports` yields, without an end, the port of the server to which the next connection goes."""
 
     def __init__(self, ports):
-        self._ports = itertools.cycle(ports)
+        self._ports = iter(ports)
         self._listener = socket.create_server((servers.LOOPBACK, 0))
         self.port = self._listener.getsockname()[1]
 
@@ -28,13 +26,17 @@ class Balancer:
         with contextlib.suppress(OSError):  # closed
             while True:
                 client, _ = self._listener.accept()
-                server = socket.create_connection((servers.LOOPBACK, next(self._ports)))
+                try:
+                    server = socket.create_connection((servers.LOOPBACK, next(self._ports)))
+                except OSError:
+                    client.close()
+                    continue
                 for source, sink in ((client, server), (server, client)):
                     threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
 
     @staticmethod
     def _pump(source, sink):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), source, sink:
             while data := source.recv(65536):
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
