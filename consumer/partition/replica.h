@@ -28,27 +28,12 @@
 #ifndef CONSUMER_PARTITION_REPLICA_H
 #define CONSUMER_PARTITION_REPLICA_H
 
-#include "common/files/files.h"
 #include "consumer/partition/batch.h"
 #include "consumer/partition/position.h"
-#include "consumer/partition/position_order.h"
+#include "consumer/partition/replica_checkpoint.h"
+#include "consumer/partition/replica_options.h"
+#include "consumer/partition/replica_recovery.h"
 #include "consumer/partition/shard.h"
-#include "consumer/partition/stage_times.h"
-#include "consumer/partition/worker_control.h"
-
-struct replica;
-
-/* All but `directory` must outlive it. */
-struct replica_options {
-    const struct config *config;
-    struct files *files;
-    int32_t partition;
-    const char *directory; /* of the log */
-    /* Gets a heartbeat for each frame and each piece of a checkpoint. When it says stop,
-     * replica_open() ends with ERR_RETRY. */
-    struct worker_control *control;
-    struct stage_times *times;
-};
 
 /* ERR_USAGE: the index configuration asks for what the engine cannot do. The caller owns
  * `*replica`. */
@@ -62,17 +47,6 @@ void replica_destroy(struct replica *replica);
  * lock. */
 void replica_serve(struct replica *replica, struct shard *shard);
 
-/* A log whose newest usable checkpoint up to an offset may be loaded into a replica that has no log
- * of its own yet. */
-struct replica_seed {
-    const char *directory; /* NULL: none */
-    int64_t offset_max;
-};
-
-/* Locks the log and recovers. A checkpoint that is not usable is skipped with a warning, and
- * removed when recovery succeeds. */
-int replica_open(struct replica *replica, const struct replica_seed *seed, struct error *err);
-
 /* Moves after the batch; its events are durable and applied on return. After an error the replica
  * must not be used: the process ends and recovery decides what was durable. */
 int replica_advance(struct replica *replica, const struct batch *batch, struct error *err);
@@ -85,19 +59,6 @@ void replica_set_time(struct replica *replica, int64_t now_s);
 
 /* Makes the position durable, if it is not. */
 int replica_save(struct replica *replica, struct error *err);
-
-/* Copies the state for a checkpoint, unless the newest one is at the same offset, and returns. The
- * position must be saved, and no checkpoint be under way. On error, of this function or of the
- * next, the replica is unchanged. */
-int replica_checkpoint_begin(struct replica *replica, struct error *err);
-/* Is the checkpoint that was begun durable, or has it failed? True without one. */
-bool replica_checkpoint_is_done(const struct replica *replica);
-/* Waits for that, and trims the log. Does nothing without a checkpoint under way. */
-int replica_checkpoint_end(struct replica *replica, struct error *err);
-/* Has the log grown by consumer.checkpoint_bytes since the last checkpoint? */
-bool replica_checkpoint_is_due(const struct replica *replica);
-/* The next offset of the newest checkpoint; -1: there is no checkpoint. */
-int64_t replica_checkpoint_offset(const struct replica *replica);
 
 /* When the position began to wait for a frame, on the monotonic clock; -1: it is durable. */
 int64_t replica_unsaved_us(const struct replica *replica);
