@@ -141,7 +141,8 @@ ops_reply(const struct ops_request *request, int64_t bytes_written, struct buffe
 static int
 ops_check(const void *index, const struct op *op, struct error *err)
 {
-    return engine_check_op(index, op, err);
+    int rc = engine_check_names(index, op, err);
+    return rc == 0 ? engine_check_op(index, op, err) : rc;
 }
 
 /* The ops are durable: their dump counts them. */

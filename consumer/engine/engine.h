@@ -90,6 +90,9 @@ void engine_destroy(struct engine *engine);
  * not have can be applied: it is counted as unknown (engine_stats). Reads only the configuration;
  * any thread, at any time. */
 int engine_check_op(const struct engine *engine, const struct op *op, struct error *err);
+/* ERR_DATA: the op, or an op nested in it, names a field that the index does not have. The message
+ * has the closest names, and lists those there are (F117). The same threads. */
+int engine_check_names(const struct engine *engine, const struct op *op, struct error *err);
 /* Checks a fan-out as engine_check_op() does, and sets `op->filter` to its query, parsed into
  * `arena`, with the fields resolved (filter.h). The filter is valid for every engine of the same
  * index configuration. */

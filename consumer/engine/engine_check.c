@@ -6,6 +6,7 @@
 #include "consumer/engine/engine_internal.h"
 #include "consumer/engine/resolve.h"
 #include "consumer/engine/scalar.h"
+#include "consumer/engine/unknown_field.h"
 
 static int
 check_array(const struct field *field, const struct value *value, struct error *err)
@@ -111,6 +112,18 @@ engine_check_op(const struct engine *engine, const struct op *op, struct error *
     if (op->kind == OP_FAN_OUT)
         return check_fan_out(engine, op, err);
     return op->kind == OP_ALIVE ? 0 : engine_check_nested(engine, op, err);
+}
+
+int
+engine_check_names(const struct engine *engine, const struct op *op, struct error *err)
+{
+    CHECK(op->kind <= OP_FAN_OUT);
+    int rc = 0;
+    for (uint32_t i = 0; op->kind == OP_FAN_OUT && rc == 0 && i < op->nested_count; i++)
+        rc = engine_check_names(engine, &op->nested[i], err);
+    if (op->kind <= OP_ADD && engine_find_field(engine, op->field) == NULL)
+        rc = unknown_field_refuse_op(engine, op->field, err);
+    return rc;
 }
 
 bool

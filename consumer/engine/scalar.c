@@ -39,11 +39,12 @@ value_kind_name(enum value_kind kind)
     return names[kind];
 }
 
-/* False: a fraction, or a number so large that a double does not identify one integer. */
+/* False: a fraction, or a number so large that a double does not identify one integer: 2^53 is also
+ * what is left of 2^53 + 0.5 and of 2^53 + 1 (F90). */
 static bool
 scalar_integer_of(double real, int64_t *number)
 {
-    if (!(fabs(real) <= 0x1p53) || real != trunc(real))
+    if (!(fabs(real) < 0x1p53) || real != trunc(real))
         return false;
     *number = (int64_t)real;
     return true;

@@ -289,7 +289,7 @@ class StandAlone(Clients):
         self.consumer.start(wait=False)
         self.assertEqual(self.consumer.wait(), 2)
 
-    def test_l9_bad_bodies_leave_nothing(self):
+    def test_l9_f117_bad_bodies_leave_nothing(self):
         """A body with a bad entry is refused as a whole: its good entries are not stored either."""
         client = self.start()
         good = entry(1, 1)
@@ -302,6 +302,9 @@ class StandAlone(Clients):
             ({"ops": [good, 5]}, "ops[1]: is not an object"),
             ({"ops": [good, {"entity_id": 2, "ops": wide}]}, "ops[1]: field \"existedAt\""),
             ({"ops": [good, {"entity_id": -2, "ops": [{"op": "alive"}]}]}, "ops[1]: entity -2"),
+            ({"ops": [good, entry(2, 1), {"entity_id": 3, "ops": [
+                {"op": "set", "field": "nsfwLevl", "value": 1}]}]},
+             'ops[2]: the index has no field "nsfwLevl"; closest: "nsfwLevel"'),
             ({"ops": [good, fan_out("postId", hasMeta=True)]}, "ops[1]: "),
             ({"ops": [good, fan_out("nothing eq 1", hasMeta=True)]}, "ops[1]: fan-out query"),
             ({"ops": [good, fan_out("postId eq 1", hasMeta=True) | {"creates_slot": True}]},

@@ -401,6 +401,24 @@ test_remove_of_a_value_that_a_field_cannot_hold_changes_nothing(void **state)
     assert_entity(*state, 1, "!alive \"rank\":1023");
 }
 
+/* As a double of an event, 2^53 may also be what is left of 9007199254740992.5. */
+static void
+test_F90_a_float_that_may_be_another_number_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct op op = {.kind = OP_SET, .field = TEXT("postId"), .value = {.kind = VALUE_FLOAT}};
+    static const double refused[] = {0x1p53, -0x1p53, 0x1p63, 2.5, 1e300};
+    static const double taken[] = {3.0, 0x1p53 - 1, 1 - 0x1p53};
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        op.value.real = refused[i];
+        assert_int_equal(engine_check_op(world->engine, &op, NULL), ERR_DATA);
+    }
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
+        op.value.real = taken[i];
+        assert_int_equal(engine_check_op(world->engine, &op, NULL), 0);
+    }
+}
+
 static void
 test_unknown_fields_are_counted_and_not_stored(void **state)
 {
@@ -788,6 +806,7 @@ main(void)
         WORLD_TEST(test_fan_out_queries_are_checked),
         WORLD_TEST(test_nested_ops_that_no_fan_out_may_hold_are_refused),
         WORLD_TEST(test_remove_of_a_value_that_a_field_cannot_hold_changes_nothing),
+        WORLD_TEST(test_F90_a_float_that_may_be_another_number_is_refused),
         WORLD_TEST(test_unknown_fields_are_counted_and_not_stored),
         WORLD_TEST(test_nullable_decides_whether_not_equal_matches_nulls),
         WORLD_TEST(test_comparisons_take_fractions_and_sets),

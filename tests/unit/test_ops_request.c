@@ -13,7 +13,8 @@ static struct engine *engine;
 static int
 check_op(const void *context, const struct op *op, struct error *err)
 {
-    return engine_check_op(context, op, err);
+    int rc = engine_check_names(context, op, err);
+    return rc == 0 ? engine_check_op(context, op, err) : rc;
 }
 
 static int
@@ -154,6 +155,19 @@ test_L9_what_cannot_be_applied_is_refused_with_its_place(void **state)
 }
 
 static void
+test_F117_a_field_that_the_index_lacks_is_refused_with_the_closest(void **state)
+{
+    (void)state;
+    check_refused(ENTRY("[{'op':'alive'},{'op':'set','field':'nsfwlevl','value':1}]"),
+                  "ops[1]: the index has no field \"nsfwlevl\"; closest: \"nsfwLevel\"; fields: ");
+    check_refused(ENTRY("[{'op':'add','field':'tags','value':1}]"), "no field \"tags\"");
+    check_refused(ENTRY("[{'op':'remove','field':'id','value':1}]"), "no field \"id\"");
+    check_refused(ENTRY("[{'op':'queryOpSet','query':'postId eq 5','ops':[{'op':'delete'},"
+                        "{'op':'set','field':'hasMeat','value':true}]}]"),
+                  "no field \"hasMeat\"; closest: \"hasMeta\"");
+}
+
+static void
 test_F58_deep_nesting_is_refused(void **state)
 {
     (void)state;
@@ -214,6 +228,7 @@ main(void)
         cmocka_unit_test(test_the_whole_form_is_read),
         cmocka_unit_test(test_meta_and_its_numbers_are_optional),
         cmocka_unit_test(test_L9_what_cannot_be_applied_is_refused_with_its_place),
+        cmocka_unit_test(test_F117_a_field_that_the_index_lacks_is_refused_with_the_closest),
         cmocka_unit_test(test_F58_deep_nesting_is_refused),
         cmocka_unit_test(test_random_damage_is_refused_or_can_be_applied),
     };

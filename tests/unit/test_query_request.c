@@ -207,9 +207,9 @@ test_skip_cache_is_ignored(void **state)
     parse(*state, "{'skip_cache':null}", &request);
 }
 
-/* F90: how a number compares with integers, whatever a double makes of it. */
+/* How a number compares with integers, whatever a double makes of it. */
 static void
-test_numbers_compare_exactly(void **state)
+test_F90_numbers_compare_exactly(void **state)
 {
     static const struct {
         const char *json;
@@ -223,6 +223,9 @@ test_numbers_compare_exactly(void **state)
         {"{'Lte':['f',-1.5]}", FILTER_LTE, true, -2},
         {"{'Gte':['f',2.9999999999999999999]}", FILTER_GT, true, 2},
         {"{'Gte':['f',9007199254740993.5]}", FILTER_GT, true, 9007199254740993},
+        {"{'Gt':['f',9007199254740992.5]}", FILTER_GT, true, 9007199254740992},
+        {"{'Lt':['f',{'Float':9007199254740992.5}]}", FILTER_LTE, true, 9007199254740992},
+        {"{'Eq':['f',9007199254740992.5]}", FILTER_EQ, false, 0},
         {"{'Lt':['f',1e-400]}", FILTER_LTE, true, 0},
         {"{'Lt':['f',9007199254740993.0]}", FILTER_LT, true, 9007199254740993},
         {"{'Eq':['f',9007199254740993.0]}", FILTER_EQ, true, 9007199254740993},
@@ -393,7 +396,7 @@ main(void)
         ARENA_TEST(test_sort_and_page),
         ARENA_TEST(test_the_largest_page_reduces_a_limit_and_the_largest_limit_refuses_it),
         ARENA_TEST(test_skip_cache_is_ignored),
-        ARENA_TEST(test_numbers_compare_exactly),
+        ARENA_TEST(test_F90_numbers_compare_exactly),
         ARENA_TEST(test_a_cursor_overrides_an_offset),
         ARENA_TEST(test_refusals_name_the_reason_and_the_place),
         ARENA_TEST(test_depth_and_clauses_are_bounded),
