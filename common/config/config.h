@@ -103,6 +103,7 @@ struct config_consumer {
     int64_t wal_segment_bytes;
     int64_t wal_limit_bytes;  /* of one partition; at least wal_segment_bytes */
     int64_t checkpoint_bytes; /* of frames between two checkpoints */
+    int32_t checkpoint_keep_hours;
     enum config_on_gap on_gap;
     int64_t requests_max;              /* requests of one partition that wait for their answers */
     int32_t owed_incomplete_s;         /* 0: never */

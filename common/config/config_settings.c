@@ -397,8 +397,20 @@ static const struct setting consumer_settings[] = {
      .unit = "bytes",
      .meaning =
          "The growth of the log of a partition after which the next checkpoint is taken. The "
-         "log before the older one of the newest two checkpoints is removed. The partition "
-         "does not read while its state is copied. A clean shutdown takes a checkpoint too."},
+         "log before the oldest kept checkpoint is removed. The partition does not read while "
+         "its state is copied. A clean shutdown takes a checkpoint too."},
+    {.name = "checkpoint_keep_hours",
+     .type = SETTING_INTEGER,
+     AT(config_consumer, checkpoint_keep_hours),
+     .minimum = 0,
+     .maximum = 24 * 366,
+     .fallback = 0,
+     .unit = "hours",
+     .meaning =
+         "How far back checkpoints are kept for `run --as-of`, with the log after the oldest of "
+         "them: at most 16 of a partition, dense near now and sparser further back. 0: the newest "
+         "two. Older ones are given up when the log would take more than half of "
+         "`wal_limit_bytes`."},
     {.name = "on_gap",
      .type = SETTING_CHOICE,
      AT(config_consumer, on_gap),

@@ -14,8 +14,14 @@
 #include "common/files/files.h"
 
 enum {
-    CHECKPOINTS_KEPT = 2, /* after a new one was written */
-    CHECKPOINTS_MAX = 16, /* in a list */
+    CHECKPOINTS_KEPT = 2, /* at least, after a new one was written */
+    CHECKPOINTS_MAX = 32, /* in a list */
+};
+
+/* Checkpoints that are removed when the next one is durable. Zero-initialise. */
+struct checkpoint_doomed {
+    int64_t offsets[CHECKPOINTS_MAX];
+    int count;
 };
 
 /* Where checkpoints are and what they belong to; outlives the readers and writers made from it. */

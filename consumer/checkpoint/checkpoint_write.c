@@ -17,6 +17,7 @@ struct checkpoint_block {
 
 struct checkpoint_writer {
     const struct checkpoint_place *place;
+    struct checkpoint_doomed doomed;
     struct checkpoint_block *filled; /* the caller's, not handed over yet; NULL: none */
     bool closed;                     /* the caller's: checkpoint_end() was called */
     pthread_t thread;
@@ -121,15 +122,13 @@ writer_take(struct checkpoint_writer *writer)
 }
 
 static int
-remove_older(const struct checkpoint_place *place, struct error *err)
+writer_remove_doomed(struct checkpoint_writer *writer, struct error *err)
 {
-    int64_t offsets[CHECKPOINTS_MAX];
-    int count = checkpoint_list(place, offsets, err);
-    int rc = count < 0 ? count : 0;
-    for (int i = CHECKPOINTS_KEPT; rc == 0 && i < count; i++) {
-        CHECK(offsets[i] < offsets[i - 1]);
-        rc = checkpoint_remove(place, offsets[i], err);
-    }
+    const struct checkpoint_doomed *doomed = &writer->doomed;
+    int rc = 0;
+    CHECK(doomed->count <= CHECKPOINTS_MAX);
+    for (int i = 0; rc == 0 && i < doomed->count; i++)
+        rc = checkpoint_remove(writer->place, doomed->offsets[i], err);
     return rc;
 }
 
@@ -148,7 +147,7 @@ writer_publish(struct checkpoint_writer *writer)
     if (rc == 0)
         rc = files->sync_directory(files, writer->place->directory, failure);
     if (rc == 0)
-        remove_older(writer->place, failure);
+        writer_remove_doomed(writer, failure);
     else
         files->unlink(files, writer->temporary, NULL); /* it takes space, possibly the last */
 }
@@ -173,10 +172,12 @@ writer_main(void *context)
 
 int
 checkpoint_begin(const struct checkpoint_place *place, int64_t next_offset, struct text position,
-                 struct checkpoint_writer **writer, struct error *err)
+                 const struct checkpoint_doomed *doomed, struct checkpoint_writer **writer,
+                 struct error *err)
 {
     struct checkpoint_writer *made = memory_zalloc(sizeof *made);
     made->place = place;
+    made->doomed = *doomed;
     made->path = checkpoint_path(place, next_offset);
     made->temporary = memory_format("%s/new", place->directory);
     made->end = &made->first;

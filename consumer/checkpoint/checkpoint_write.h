@@ -4,7 +4,7 @@
  *
  * Happy path: checkpoint_begin(), checkpoint_write() as often as needed, checkpoint_end(). These
  * wait only for memory. The thread then gives the file its name when it is whole and durable, and
- * removes all but the newest CHECKPOINTS_KEPT checkpoints. checkpoint_finish() waits for that.
+ * removes the checkpoints that the caller does not keep. checkpoint_finish() waits for that.
  *
  * Failure: a checkpoint that cannot be written leaves the older ones unchanged.
  *
@@ -19,10 +19,11 @@
 struct checkpoint_writer;
 
 /* Creates the directory and the file "new", which replaces one that a crash left there, and starts
- * the thread. `place` must outlive the writer. The caller owns `*writer` and ends it with
- * checkpoint_end() and checkpoint_finish(). */
+ * the thread. `doomed`: what is removed when the checkpoint is durable. `place` must outlive the
+ * writer. The caller owns `*writer` and ends it with checkpoint_end() and checkpoint_finish(). */
 int checkpoint_begin(const struct checkpoint_place *place, int64_t next_offset,
-                     struct text position, struct checkpoint_writer **writer, struct error *err);
+                     struct text position, const struct checkpoint_doomed *doomed,
+                     struct checkpoint_writer **writer, struct error *err);
 /* Appends to the state. checkpoint_finish() reports errors. */
 void checkpoint_write(struct checkpoint_writer *writer, const void *data, size_t bytes);
 /* The state is complete. Once. */

@@ -7,7 +7,7 @@
  *                 the changes of all frames
  *     advance     makes the events of a batch one frame, syncs it, and applies it to the engine
  *     checkpoint  copies the whole state to one file, which a thread writes while the replica
- *                 advances; afterwards the log before the older of two checkpoints is removed
+ *                 advances; afterwards the log before the oldest kept checkpoint is removed
  *
  * The checkpoints are in {log}/checkpoint, so that one rename moves both.
  *

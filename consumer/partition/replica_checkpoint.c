@@ -30,6 +30,23 @@ replica_copy_state(void *context, const void *data, size_t bytes)
     checkpoint_write(replica->writer, data, bytes);
 }
 
+/* `doomed` becomes what the checkpoint that is being written replaces. */
+static int
+replica_add_history(struct replica *replica, struct checkpoint_doomed *doomed, struct error *err)
+{
+    const struct config_consumer *config = &replica->options.config->consumer;
+    const struct history_rule rule = {
+        .place = &replica->place,
+        .fields = &replica->fields,
+        .wal = replica->wal,
+        .keep_us = (int64_t)config->checkpoint_keep_hours * 3600 * US_PER_S,
+        .wal_limit_bytes = config->wal_limit_bytes,
+    };
+    const struct checkpoint_point added = {replica->writer_offset,
+                                           replica->position.sequence.watermark.newest_us};
+    return history_add(&replica->history, &rule, &added, doomed, err);
+}
+
 static int
 replica_copy(struct replica *replica, struct error *err)
 {
@@ -44,8 +61,11 @@ replica_copy(struct replica *replica, struct error *err)
     verdicts_encode(&replica->verdicts, &replica->fields, &replica->encoded);
     position_part_end(at, &replica->encoded);
     const struct text position = {(const char *)replica->encoded.data, replica->encoded.bytes};
-    int rc =
-        checkpoint_begin(&replica->place, replica->writer_offset, position, &replica->writer, err);
+    struct checkpoint_doomed doomed;
+    int rc = replica_add_history(replica, &doomed, err);
+    if (rc == 0)
+        rc = checkpoint_begin(&replica->place, replica->writer_offset, position, &doomed,
+                              &replica->writer, err);
     if (rc != 0)
         return error_wrap(err, rc, "cannot write a checkpoint");
     engine_save(replica->engine, &sink);

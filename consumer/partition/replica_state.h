@@ -5,6 +5,7 @@
 
 #include "consumer/checkpoint/checkpoint.h"
 #include "consumer/checkpoint/checkpoint_write.h"
+#include "consumer/partition/history.h"
 #include "consumer/partition/position.h"
 #include "consumer/partition/position_order.h"
 #include "consumer/partition/recorded_config.h"
@@ -39,6 +40,7 @@ struct replica {
     struct buffer identity;            /* of log and checkpoints; terminated */
     char *checkpoint_directory;
     struct checkpoint_place place;
+    struct history history;           /* of the checkpoints */
     int64_t frame_bytes;              /* written or replayed since the newest checkpoint */
     struct checkpoint_writer *writer; /* of the checkpoint that is being written; NULL: none */
     int64_t writer_offset;

@@ -288,6 +288,18 @@ wal_bytes(const struct wal *wal)
     return wal->segments.bytes + wal->end_bytes;
 }
 
+int64_t
+wal_bytes_from(const struct wal *wal, int64_t offset)
+{
+    const struct wal_segments *segments = &wal->segments;
+    int64_t bytes = wal_bytes(wal);
+    for (uint32_t i = 0; i + 1 < segments->count && segments->items[i + 1].first_offset <= offset;
+         i++)
+        bytes -= segments->items[i].bytes;
+    CHECK(bytes >= 0);
+    return bytes;
+}
+
 void
 wal_close(struct wal *wal)
 {

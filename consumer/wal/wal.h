@@ -89,6 +89,8 @@ int64_t wal_durable_offset(const struct wal *wal);
 int64_t wal_begin_offset(const struct wal *wal);
 /* Bytes of all segments. */
 int64_t wal_bytes(const struct wal *wal);
+/* Bytes of those that wal_trim() with this offset would leave. */
+int64_t wal_bytes_from(const struct wal *wal, int64_t offset);
 
 /* Does not sync: frames that were not synced may be lost, as in a crash. NULL is allowed. */
 void wal_close(struct wal *wal);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "consumer/checkpoint/checkpoint_read.h"
+#include "consumer/checkpoint/checkpoint_thin.h"
 #include "consumer/checkpoint/checkpoint_write.h"
 #include "tests/support/memory_files.h"
 #include "tests/support/thread_limit.h"
@@ -58,12 +59,31 @@ write_pieces(struct checkpoint_writer *writer, int64_t offset, size_t bytes)
     checkpoint_end(writer);
 }
 
+static const struct checkpoint_doomed none;
+
+/* All but the newest two, when `added` is written. */
+static struct checkpoint_doomed
+doomed_by(int64_t added)
+{
+    struct checkpoint_doomed doomed = none;
+    struct checkpoint_point points[CHECKPOINTS_MAX] = {{added, 0}};
+    int64_t offsets[CHECKPOINTS_MAX];
+    struct error ignored;
+    int count = 1, listed = checkpoint_list(&place, offsets, &ignored);
+    for (int i = 0; i < listed; i++)
+        if (offsets[i] < added)
+            points[count++] = (struct checkpoint_point){offsets[i], 0};
+    checkpoint_thin(points, count, 0, &doomed);
+    return doomed;
+}
+
 static int
 write_state(int64_t offset, size_t bytes, struct error *err)
 {
     struct checkpoint_writer *writer;
     int64_t file_bytes;
-    int rc = checkpoint_begin(&place, offset, text_of("position"), &writer, err);
+    const struct checkpoint_doomed doomed = doomed_by(offset);
+    int rc = checkpoint_begin(&place, offset, text_of("position"), &doomed, &writer, err);
     if (rc != 0)
         return rc;
     write_pieces(writer, offset, bytes);
@@ -139,7 +159,7 @@ test_the_caller_does_not_wait_for_the_disk(void **state)
     int64_t bytes;
     write_unblocked = place.files->write_at;
     place.files->write_at = write_when_unlocked;
-    assert_int_equal(checkpoint_begin(&place, 1, text_of("position"), &writer, &err), 0);
+    assert_int_equal(checkpoint_begin(&place, 1, text_of("position"), &none, &writer, &err), 0);
     pthread_mutex_lock(&disk);
     write_pieces(writer, 1, LARGE_BYTES);
     assert_false(checkpoint_is_done(writer));
@@ -155,7 +175,8 @@ test_F113_a_limit_on_threads_fails_the_checkpoint(void **state)
     struct error err = {0};
     struct checkpoint_writer *writer;
     thread_limit_set();
-    assert_int_equal(checkpoint_begin(&place, 1, text_of("position"), &writer, &err), ERR_FATAL);
+    assert_int_equal(checkpoint_begin(&place, 1, text_of("position"), &none, &writer, &err),
+                     ERR_FATAL);
     thread_limit_clear();
     assert_non_null(strstr(err.message, "could not start thread \"checkpoint\""));
     assert_int_equal(write_state(1, SMALL_BYTES, &err), 0);
