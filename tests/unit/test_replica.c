@@ -7,9 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/clock.h"
 #include "common/event/event_codec.h"
-#include "consumer/checkpoint/checkpoint.h"
 #include "consumer/partition/incomplete.h"
 #include "consumer/partition/replica.h"
 #include "tests/support/memory_files.h"
@@ -250,7 +248,7 @@ send_row(struct store *store, int64_t slot, const char *json)
 }
 
 static void
-send_mark_of(struct store *store, enum mark_kind kind, int64_t clock_us)
+send_mark(struct store *store, enum mark_kind kind)
 {
     const struct event event = {
         .epoch = 1,
@@ -262,18 +260,11 @@ send_mark_of(struct store *store, enum mark_kind kind, int64_t clock_us)
         .mark = {.kind = kind,
                  .topic_id = TEXT("6f1c0d54-9c3e-4a55-8f0e-1f4a4dbb7a01"),
                  .digest = store->digest,
-                 .clock_us = clock_us,
                  .snapshot = TEXT("700:700:"),
                  .source_empty = true,
                  .partitions = FIXTURE_PARTITIONS},
     };
     send(store, &event);
-}
-
-static void
-send_mark(struct store *store, enum mark_kind kind)
-{
-    send_mark_of(store, kind, 0);
 }
 
 /* Reads the messages that the replica has not read, each as a frame. Stops at an error. */
@@ -905,56 +896,6 @@ test_F39_a_kill_at_any_call_leaves_one_of_both_configurations(void **state)
     }
 }
 
-/* A row, a watermark `minutes` after the first one, and a checkpoint. */
-static void
-checkpoint_at(struct store *store, int64_t minutes)
-{
-    send_row(store, 1, "[{'op':'alive'}]");
-    send_mark_of(store, MARK_WATERMARK, (1 + minutes) * 60 * US_PER_S);
-    read_all(store);
-    checkpoint(store);
-}
-
-/* Law L5: a log begins at its oldest checkpoint at the latest. */
-static void
-assert_kept(struct store *store, int count)
-{
-    int64_t offsets[CHECKPOINTS_MAX];
-    struct error err = {0};
-    const struct checkpoint_place place = {
-        memory_files_vtable(store->memory), "wal/checkpoint", {0}};
-    assert_int_equal(checkpoint_list(&place, offsets, &err), count);
-    char *segment = memory_format("wal/%020lld.wal", (long long)offsets[count - 1]);
-    assert_non_null(memory_files_content(store->memory, segment));
-    char *before = memory_format("wal/%020lld.wal", (long long)offsets[count - 1] - 2);
-    assert_null(memory_files_content(store->memory, before));
-    free(segment);
-    free(before);
-}
-
-/* A frame is a segment here. */
-static void
-test_checkpoints_of_the_hours_are_kept_with_the_log_after_them(void **state)
-{
-    (void)state;
-    struct store store;
-    store_begin(&store, true);
-    store.config.consumer.wal_segment_bytes = 1;
-    store.config.consumer.checkpoint_keep_hours = 1;
-    start(&store);
-    send_mark(&store, MARK_FENCE);
-    for (int64_t i = 0; i < 5; i++)
-        checkpoint_at(&store, 10 * i);
-    assert_kept(&store, 5);
-    restart(&store, &base); /* the clocks are in the checkpoints */
-    checkpoint_at(&store, 75);
-    assert_kept(&store, 5); /* that of minute 10 is more than an hour old, and enough */
-    store.config.consumer.wal_limit_bytes = 1000; /* no room */
-    checkpoint_at(&store, 76);
-    assert_kept(&store, 2);
-    store_end(&store);
-}
-
 /* The requests stay, with a letter of a field that stays; that of tags goes with its field. */
 static void
 test_the_record_stays_when_the_configuration_changes(void **state)
@@ -1004,7 +945,6 @@ main(void)
         cmocka_unit_test(test_a_rebuild_begins_from_a_checkpoint_of_another_configuration),
         cmocka_unit_test(test_F45_the_log_of_another_index_is_refused),
         cmocka_unit_test(test_F39_a_kill_at_any_call_leaves_one_of_both_configurations),
-        cmocka_unit_test(test_checkpoints_of_the_hours_are_kept_with_the_log_after_them),
         cmocka_unit_test(test_the_record_stays_when_the_configuration_changes),
         cmocka_unit_test(test_verdicts_follow_from_the_log_and_from_checkpoints),
         cmocka_unit_test(test_a_verdict_is_replaced_by_the_next_one),
