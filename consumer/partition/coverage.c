@@ -130,6 +130,18 @@ coverage_lose(struct coverage *coverage, enum coverage_reason reason)
 }
 
 void
+coverage_skip(struct coverage *coverage, int64_t next_offset)
+{
+    CHECK(next_offset > coverage->next_offset);
+    for (uint32_t i = 0; i < FIELD_NUMBERS; i++)
+        if (coverage->reasons[i] == COVERAGE_NOTHING_READ)
+            coverage->reasons[i] = COVERAGE_SKIPPED;
+    coverage_lose(coverage, COVERAGE_SKIPPED);
+    coverage->offsets_lost = true;
+    coverage->next_offset = next_offset;
+}
+
+void
 coverage_take_offset(struct coverage *coverage, int64_t offset)
 {
     CHECK(offset >= 0);

@@ -50,6 +50,7 @@ enum coverage_reason {
     COVERAGE_ANSWER_LOST = 18,   /* the answer to a request never came */
     COVERAGE_REQUESTS_FULL = 19, /* more requests are not answered than are remembered */
     COVERAGE_RIVAL = 20,         /* a second producer runs on a copy of the database */
+    COVERAGE_SKIPPED = 21,       /* a reset of the group's offset has skipped messages */
     COVERAGE_REASONS
 };
 
@@ -102,6 +103,9 @@ bool coverage_is_posted(const struct coverage *coverage, uint32_t field);
 void coverage_open_epoch(struct coverage *coverage, enum coverage_reason reason);
 /* A loss that the seq rule has proved. */
 void coverage_lose(struct coverage *coverage, enum coverage_reason reason);
+/* Messages up to `next_offset` were left out, whatever they are: fields that nothing was read of
+ * are not complete either when the epoch begins. */
+void coverage_skip(struct coverage *coverage, int64_t next_offset);
 
 /* The next message has this offset. */
 void coverage_take_offset(struct coverage *coverage, int64_t offset);

@@ -5,10 +5,12 @@
 #include "common/base/check.h"
 
 enum {
-    POSITION_VERSION = 5,
+    POSITION_VERSION = 6,
     POSITION_HEAD_BYTES = 3,
     PART_HEAD_BYTES = 5,
     NUMBER_BYTES = 8,
+    VERSION_5 = 5,
+    VERSION_5_NUMBERS = 36,
     VERSION_4 = 4,
     VERSION_4_NUMBERS = 27,
     VERSION_3 = 3,
@@ -77,6 +79,10 @@ static const size_t position_numbers[] = {
     offsetof(struct position, sequence.fences[3].generation),
     offsetof(struct position, sequence.fences[3].tick),
     offsetof(struct position, sequence.start),
+    /* Not in version 5: */
+    offsetof(struct position, sequence.skip_first),
+    offsetof(struct position, sequence.skip_next),
+    offsetof(struct position, sequence.last_message),
 };
 
 enum { POSITION_NUMBERS = sizeof position_numbers / sizeof position_numbers[0] };
@@ -405,11 +411,13 @@ position_take_over(struct sequence *sequence)
 static size_t
 position_number_count(int version)
 {
-    if (version == VERSION_2)
-        return VERSION_2_NUMBERS;
-    if (version == VERSION_3)
-        return VERSION_3_NUMBERS;
-    return version == VERSION_4 ? VERSION_4_NUMBERS : POSITION_NUMBERS;
+    static const size_t counts[] = {
+        [VERSION_2] = VERSION_2_NUMBERS,       [VERSION_3] = VERSION_3_NUMBERS,
+        [VERSION_4] = VERSION_4_NUMBERS,       [VERSION_5] = VERSION_5_NUMBERS,
+        [POSITION_VERSION] = POSITION_NUMBERS,
+    };
+    CHECK(version >= VERSION_2 && version <= POSITION_VERSION);
+    return counts[version];
 }
 
 /* What comes after the head. */

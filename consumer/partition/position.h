@@ -1,7 +1,7 @@
 /* The partition position and its bytes, which every frame of the log carries beside its events, so
  * that events and position are one write. Pure.
  *
- *     version               1 byte, 5
+ *     version               1 byte, 6
  *     reason                1 byte: enum coverage_reason, of the seq rule
  *     flags                 1 byte: 1 digest known, 2 source known, 4 source named, 8 offsets lost,
  *                           16 content digest known
@@ -14,9 +14,10 @@
  *     parts                 for each: 1 byte enum position_part, 4 bytes length, bytes
  *
  * A field's memberships: 1 source, 2 late, 4 job, 8 chain, 16 pass, 32 assumed (struct coverage).
- * Numbers are little-endian; the checksum is the frame's. Version 4 had 9 numbers less.
- * Version 3 had 4 less than that, and no parts. Version 2 had only the first flag and 16 numbers,
- * and ended after the topic id: its one reason was that of all fields.
+ * Numbers are little-endian; the checksum is the frame's. Version 5 had 3 numbers less,
+ * version 4 had 9 less than that, and version 3 had 4 less again, and no parts. Version 2 had only
+ * the first flag and 16 numbers, and ended after the topic id: its one reason was that of all
+ * fields.
  */
 #ifndef CONSUMER_PARTITION_POSITION_H
 #define CONSUMER_PARTITION_POSITION_H

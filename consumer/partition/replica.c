@@ -207,6 +207,11 @@ replica_skip(struct replica *replica, int64_t offset, struct error *err)
     CHECK(replica->next_offset >= 0);
     CHECK(offset > replica->next_offset);
     CHECK(replica->unsaved_offset < 0);
+    sequence_skip(&replica->position.sequence, replica->next_offset, offset);
+    unanswered_clear(&replica->changes);
+    unanswered_apply(replica->record, &replica->changes, replica_hold,
+                     replica_write_begin(replica));
+    replica_write_end(replica);
     replica->unsaved_offset = replica->next_offset;
     replica->next_offset = offset;
     return replica_save(replica, err);

@@ -51,7 +51,8 @@ void replica_serve(struct replica *replica, struct shard *shard);
  * must not be used: the process ends and recovery decides what was durable. */
 int replica_advance(struct replica *replica, const struct batch *batch, struct error *err);
 
-/* Moves to `offset`, which is after the next one: the messages between are skipped. Durable. */
+/* Moves to `offset`, which is after the next one: the messages between are skipped, which is a loss
+ * (sequence_skip). Durable. */
 int replica_skip(struct replica *replica, int64_t offset, struct error *err);
 
 /* It is `now_s`: shows what is due (engine_advance). */

@@ -121,6 +121,16 @@ resumer_set_replay(const struct resumer *resumer, int64_t replay)
     replica_set_replay(replica, replay >= held ? replay : held + 1);
 }
 
+/* The loss is shown at once: nothing may follow that would publish it. */
+static int
+resumer_skip(const struct resumer *resumer, int64_t offset, struct error *err)
+{
+    int rc = replica_skip(replica_pair_fed(resumer->replicas), offset, err);
+    if (rc == 0)
+        worker_status_publish(resumer->status);
+    return rc;
+}
+
 static int
 resumer_follow(const struct resumer *resumer, const struct resume_decision *decision,
                int64_t committed, struct error *err)
@@ -131,7 +141,7 @@ resumer_follow(const struct resumer *resumer, const struct resume_decision *deci
     CHECK(!decision->was_reset || committed >= 0);
     resumer_log(resumer, decision, committed);
     if (decision->verdict == RESUME_SKIP)
-        rc = replica_skip(replica_pair_fed(resumer->replicas), committed, err);
+        rc = resumer_skip(resumer, committed, err);
     else if (is_rebuild)
         rc = resumer_begin_rebuild(resumer, decision->was_reset ? committed : 0, err);
     if (rc != 0)

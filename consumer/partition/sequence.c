@@ -53,6 +53,8 @@ sequence_note_reason(struct sequence *sequence, enum coverage_reason reason)
     sequence->reason = reason;
     sequence->gap_first = 0;
     sequence->gap_last = 0;
+    sequence->skip_first = 0;
+    sequence->skip_next = 0;
 }
 
 static void
@@ -438,6 +440,18 @@ sequence_take(struct sequence *sequence, const struct config_fields *fields,
 }
 
 void
+sequence_skip(struct sequence *sequence, int64_t first, int64_t next)
+{
+    CHECK(first >= 0);
+    CHECK(first < next);
+    sequence_lose(sequence, COVERAGE_SKIPPED);
+    coverage_skip(&sequence->coverage, next);
+    sequence->skip_first = first;
+    sequence->skip_next = next;
+    sequence->last_message = 0;
+}
+
+void
 sequence_add_request(struct sequence *sequence, int64_t requests_max)
 {
     CHECK(sequence->unanswered >= 0);
@@ -500,13 +514,15 @@ sequence_is_consistent(const struct sequence *sequence)
         sequence->losses < 0 || sequence->missing < 0 || sequence->gap_first < 0 ||
         sequence->unanswered < 0 || sequence->watermark.owed < 0)
         return false;
-    if (sequence->epoch == 0 &&
-        (sequence->seq != 0 || sequence->losses != 0 || sequence->unanswered != 0))
+    if (sequence->epoch == 0 && (sequence->seq != 0 || sequence->unanswered != 0))
         return false;
     if (sequence->losses > 0 && sequence->reason == COVERAGE_COMPLETE)
         return false;
     if (!coverage_is_from_rule(sequence->reason) || !coverage_is_consistent(&sequence->coverage) ||
         !sequence_fences_are_consistent(sequence))
+        return false;
+    if (sequence->skip_first < 0 || sequence->skip_first > sequence->skip_next ||
+        (sequence->skip_next > 0 && sequence->losses == 0))
         return false;
     if (sequence->gap_first == 0)
         return sequence->gap_last == 0;
@@ -550,6 +566,7 @@ sequence_describe(const struct sequence *sequence, enum coverage_reason reason, 
             "more refreshes wait for their answers than consumer.requests_max",
         [COVERAGE_RIVAL] = "a second producer of this name writes to this topic, from a copy of"
                            " the database: stop the one that is not meant",
+        [COVERAGE_SKIPPED] = "a reset of the group's offset has skipped messages",
     };
     CHECK(coverage_is_from_rule(reason));
     CHECK(bytes >= SEQUENCE_REASON_BYTES);
@@ -557,6 +574,11 @@ sequence_describe(const struct sequence *sequence, enum coverage_reason reason, 
         snprintf(out, bytes,
                  "events %" PRId64 " to %" PRId64 " never came; %" PRId64 " are missing in all",
                  sequence->gap_first, sequence->gap_last, sequence->missing);
+    else if (reason == COVERAGE_SKIPPED && sequence->skip_next > 0)
+        snprintf(out, bytes,
+                 "a reset of the group's offset has skipped the messages at offsets %" PRId64
+                 " to %" PRId64,
+                 sequence->skip_first, sequence->skip_next - 1);
     else
         snprintf(out, bytes, "%s", texts[reason]);
 }

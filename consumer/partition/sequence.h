@@ -71,7 +71,10 @@ struct sequence {
     int64_t missing;   /* events that never came, in all gaps */
     int64_t gap_first; /* the first gap since, from here to gap_last; 0: no gap */
     int64_t gap_last;
-    int64_t unanswered; /* requests in the record of the partition (unanswered.h) */
+    int64_t skip_first;    /* the newest reset that has left messages out since: these offsets, */
+    int64_t skip_next;     /* up to the one before this; 0: none */
+    uint64_t last_message; /* sequence_hash() of the one before the next offset; 0: not known */
+    int64_t unanswered;    /* requests in the record of the partition (unanswered.h) */
     struct sequence_watermark watermark;
     struct sequence_fence fences[SEQUENCE_FENCES]; /* of the epoch, the newest first */
     uint64_t start; /* hash of the name of the start that the generation is of; 0: not known */
@@ -102,6 +105,11 @@ enum sequence_verdict sequence_take(struct sequence *sequence, const struct conf
 /* Does the event prove a loss? Then `reason` says which; `bytes` >= SEQUENCE_REASON_BYTES. */
 bool sequence_would_lose(const struct sequence *sequence, const struct config_fields *fields,
                          const struct event *event, char *reason, size_t bytes);
+
+/* The messages from `first` up to the one before `next` are left out, because the group's offset
+ * was reset. They may be some that no number would miss, or whose numbers nothing follows yet
+ * (F105, F106), so this is a loss whatever is read afterwards. */
+void sequence_skip(struct sequence *sequence, int64_t first, int64_t next);
 
 /* A row that was just taken has a request, which enters the record; at `requests_max` it does not
  * fit, which is a loss and empties the record. */

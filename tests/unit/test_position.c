@@ -47,6 +47,9 @@ example(void)
     sequence->fences[0] = (struct sequence_fence){2, 27};
     sequence->fences[1] = (struct sequence_fence){1, 28};
     sequence->start = 29;
+    sequence->skip_first = 30;
+    sequence->skip_next = 31;
+    sequence->last_message = 32;
     memcpy(sequence->source, "main", sizeof "main");
     memcpy(sequence->topic_id, "6f1c", sizeof "6f1c");
     memcpy(coverage->voided_reason, "ddl", sizeof "ddl");
@@ -100,15 +103,20 @@ example(void)
     NUMBERS_OF_VERSION_3 "\x17" ZERO7 "\x18" ZERO7 "\x19" ZERO7 "\x1a" ZERO7
 #define ZERO8 ZERO7 "\0"
 
+#define NUMBERS_OF_VERSION_5                                    \
+    NUMBERS_OF_VERSION_4 "\x02" ZERO7 "\x1b" ZERO7 "\x01" ZERO7 \
+                         "\x1c" ZERO7 ZERO8 ZERO8 ZERO8 ZERO8 "\x1d" ZERO7
+
 static const char golden[] =
-    "\x05\x05\x1f" NUMBERS_OF_VERSION_4 "\x02" ZERO7 "\x1b" ZERO7 "\x01" ZERO7
-    "\x1c" ZERO7 ZERO8 ZERO8 ZERO8 ZERO8 "\x1d" ZERO7 NAMES FIELDS;
+    "\x06\x05\x1f" NUMBERS_OF_VERSION_5 "\x1e" ZERO7 "\x1f" ZERO7 "\x20" ZERO7 NAMES FIELDS;
+static const char golden_5[] = "\x05\x05\x1f" NUMBERS_OF_VERSION_5 NAMES FIELDS;
 static const char golden_4[] = "\x04\x05\x1f" NUMBERS_OF_VERSION_4 NAMES FIELDS;
 static const char golden_3[] = "\x03\x05\x1f" NUMBERS_OF_VERSION_3 NAMES FIELDS;
 static const char golden_2[] = "\x02\x05\x01" NUMBERS_OF_VERSION_2 NAMES;
 
 enum {
     GOLDEN_BYTES = sizeof golden - 1,
+    GOLDEN_5_BYTES = sizeof golden_5 - 1,
     GOLDEN_4_BYTES = sizeof golden_4 - 1,
     GOLDEN_3_BYTES = sizeof golden_3 - 1,
     GOLDEN_2_BYTES = sizeof golden_2 - 1
@@ -144,12 +152,35 @@ test_a_written_position_is_read_back(void **state)
     assert_memory_equal(&position, &wanted, sizeof position);
 }
 
+static struct position
+example_of_version_5(void)
+{
+    struct position position = example();
+    position.sequence.skip_first = 0;
+    position.sequence.skip_next = 0;
+    position.sequence.last_message = 0;
+    return position;
+}
+
+/* Version 5 did not record what a reset had skipped. */
+static void
+test_a_position_of_version_5_has_no_skips(void **state)
+{
+    (void)state;
+    const struct position wanted = example_of_version_5();
+    struct position position;
+    assert_int_equal(decode(golden_5, GOLDEN_5_BYTES, &position), 0);
+    assert_memory_equal(&position, &wanted, sizeof position);
+    for (size_t bytes = 0; bytes < GOLDEN_5_BYTES; bytes++)
+        assert_int_equal(decode(golden_5, bytes, &position), ERR_DATA);
+}
+
 /* Version 4 knew of no fences. */
 static void
 test_a_position_of_version_4_has_no_fences(void **state)
 {
     (void)state;
-    struct position wanted = example();
+    struct position wanted = example_of_version_5();
     struct position position;
     memset(wanted.sequence.fences, 0, sizeof wanted.sequence.fences);
     wanted.sequence.start = 0;
@@ -164,7 +195,7 @@ static void
 test_a_position_of_version_3_has_no_requests(void **state)
 {
     (void)state;
-    struct position wanted = example();
+    struct position wanted = example_of_version_5();
     struct position position;
     wanted.sequence.unanswered = 0;
     wanted.sequence.watermark.owed = 0;
@@ -273,13 +304,13 @@ static void
 test_unknown_versions_reasons_flags_and_lengths_are_refused(void **state)
 {
     (void)state;
-    enum { NAMES_AT = 3 + 36 * 8, FIELDS_AT = NAMES_AT + 5 + 5 + 4 };
+    enum { NAMES_AT = 3 + 39 * 8, FIELDS_AT = NAMES_AT + 5 + 5 + 4 };
     static const struct {
         size_t at;
         char byte;
     } cases[] = {
         {0, 0},
-        {0, 6},
+        {0, 7},
         {1, COVERAGE_FIELD_ADDED},
         {2, 32},
         {NAMES_AT, (char)SEQUENCE_NAME_BYTES},
@@ -319,14 +350,16 @@ test_numbers_that_contradict_each_other_are_refused(void **state)
         COVERED_TO = 19,
         PASS_PART = 21,
         OWED = 23,
-        UNANSWERED = 26
+        UNANSWERED = 26,
+        SKIP_FIRST = 36
     };
     static const struct {
         int number;
         uint8_t byte; /* of each of its bytes */
     } cases[] = {{EPOCH, 0xff},      {EPOCH, 0},        {SEQ, 0xff},    {LOSSES, 0},
                  {MISSING, 0},       {GAP_LAST, 0},     {REPLAY, 0xff}, {JOB, 0},
-                 {COVERED_TO, 0xff}, {PASS_PART, 0xff}, {OWED, 0xff},   {UNANSWERED, 0xff}};
+                 {COVERED_TO, 0xff}, {PASS_PART, 0xff}, {OWED, 0xff},   {UNANSWERED, 0xff},
+                 {SKIP_FIRST, 0xff}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct position position;
         char bytes[GOLDEN_BYTES];
@@ -365,6 +398,7 @@ main(void)
         cmocka_unit_test(test_the_format_does_not_change),
         cmocka_unit_test(test_a_written_position_is_read_back),
         cmocka_unit_test(test_a_position_of_version_2_keeps_what_it_proved),
+        cmocka_unit_test(test_a_position_of_version_5_has_no_skips),
         cmocka_unit_test(test_a_position_of_version_4_has_no_fences),
         cmocka_unit_test(test_a_position_of_version_3_has_no_requests),
         cmocka_unit_test(test_parts_are_found_and_damaged_ones_refused),

@@ -930,6 +930,35 @@ test_the_record_stays_when_the_configuration_changes(void **state)
     store_end(&store);
 }
 
+/* Nothing is read after the skip: it is in the log by itself. */
+static void
+test_F106_a_skip_is_a_durable_loss_and_empties_the_record(void **state)
+{
+    (void)state;
+    struct store store;
+    struct error err = {0};
+    store_begin(&store, true);
+    start(&store);
+    send_mark(&store, MARK_FENCE);
+    send_row(&store, 5, "[{'op':'alive'},{'op':'refresh'}]");
+    read_all(&store);
+    assert_true(sequence_complete(&replica_position(store.replica)->sequence));
+    assert_int_equal(replica_skip(store.replica, 7, &err), 0);
+    for (int i = 0; i < 3; i++) {
+        const struct sequence *sequence = &replica_position(store.replica)->sequence;
+        assert_int_equal(sequence->reason, COVERAGE_SKIPPED);
+        assert_int_equal(sequence->skip_first, 2);
+        assert_int_equal(sequence->skip_next, 7);
+        assert_false(sequence_complete(sequence));
+        assert_int_equal(replica_next_offset(store.replica), 7);
+        assert_int_equal(unanswered_count(replica_record(store.replica)), 0);
+        if (i == 1)
+            checkpoint(&store);
+        restart(&store, &base);
+    }
+    store_end(&store);
+}
+
 int
 main(void)
 {
@@ -946,6 +975,7 @@ main(void)
         cmocka_unit_test(test_F45_the_log_of_another_index_is_refused),
         cmocka_unit_test(test_F39_a_kill_at_any_call_leaves_one_of_both_configurations),
         cmocka_unit_test(test_the_record_stays_when_the_configuration_changes),
+        cmocka_unit_test(test_F106_a_skip_is_a_durable_loss_and_empties_the_record),
         cmocka_unit_test(test_verdicts_follow_from_the_log_and_from_checkpoints),
         cmocka_unit_test(test_a_verdict_is_replaced_by_the_next_one),
         cmocka_unit_test(test_fields_that_are_not_complete_are_not_compared),

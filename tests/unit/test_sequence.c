@@ -400,6 +400,63 @@ test_F102_topic_id_and_source_are_looked_at_before_epoch_and_generation(void **s
     assert_int_equal(sequence.reason, COVERAGE_SECOND_SOURCE);
 }
 
+/* --- what a reset leaves out ------------------------------------------------------------------ */
+
+static void
+test_F106_a_reset_ahead_is_a_loss_whatever_follows(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    coverage_take_offset(&sequence.coverage, 0);
+    assert_true(sequence_complete(&sequence));
+    sequence_skip(&sequence, 1, 5);
+    assert_false(sequence_complete(&sequence));
+    assert_int_equal(sequence.reason, COVERAGE_SKIPPED);
+    assert_int_equal(sequence.losses, 1);
+    char reason[SEQUENCE_REASON_BYTES];
+    sequence_describe(&sequence, sequence.reason, reason, sizeof reason);
+    assert_string_equal(reason,
+                        "a reset of the group's offset has skipped the messages at offsets 1 to 4");
+    take(&sequence, mark_of(MARK_WATERMARK, 1, 3)); /* no number is missing */
+    coverage_take_offset(&sequence.coverage, 5);
+    assert_int_equal(sequence.losses, 1);
+    assert_false(sequence_complete(&sequence));
+    take(&sequence, row_of(1, 5, 5));
+    assert_int_equal(sequence.missing, 1);
+    assert_int_equal(sequence.reason, COVERAGE_SKIPPED);
+}
+
+/* The fence that opens the epoch proves nothing of what was posted before it and skipped. */
+static void
+test_F105_a_skip_before_the_first_epoch_is_kept(void **state)
+{
+    (void)state;
+    struct sequence sequence;
+    sequence_init(&sequence, &fields);
+    coverage_take_offset(&sequence.coverage, 0);
+    sequence_skip(&sequence, 1, 2);
+    assert_true(sequence_is_consistent(&sequence));
+    assert_int_equal(sequence.epoch, 0);
+    take(&sequence, mark_of(MARK_FENCE, 1, 0));
+    assert_false(sequence_complete(&sequence));
+    assert_int_equal(sequence.reason, COVERAGE_SKIPPED);
+    assert_int_equal(sequence.coverage.reasons[FIELD_ALIVE], COVERAGE_SKIPPED);
+}
+
+static void
+test_the_newest_skip_is_named(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    char reason[SEQUENCE_REASON_BYTES];
+    coverage_take_offset(&sequence.coverage, 0);
+    sequence_skip(&sequence, 1, 2);
+    sequence_skip(&sequence, 5, 7);
+    assert_int_equal(sequence.losses, 2);
+    sequence_describe(&sequence, sequence.reason, reason, sizeof reason);
+    assert_non_null(strstr(reason, "offsets 5 to 6"));
+}
+
 static void
 test_unnumbered_events_always_apply(void **state)
 {
@@ -822,6 +879,9 @@ main(void)
         cmocka_unit_test(test_F101_a_generation_has_one_start_of_one_producer),
         cmocka_unit_test(test_F101_a_fence_below_the_window_that_was_read_is_a_rivals),
         cmocka_unit_test(test_F102_topic_id_and_source_are_looked_at_before_epoch_and_generation),
+        cmocka_unit_test(test_F106_a_reset_ahead_is_a_loss_whatever_follows),
+        cmocka_unit_test(test_F105_a_skip_before_the_first_epoch_is_kept),
+        cmocka_unit_test(test_the_newest_skip_is_named),
         cmocka_unit_test(test_unnumbered_events_always_apply),
         cmocka_unit_test(test_a_rejected_row_takes_its_seq),
         cmocka_unit_test(
