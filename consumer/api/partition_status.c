@@ -19,13 +19,18 @@ status_lag_rows(int64_t offset, const struct feed_bounds *bounds)
     return bounds->high > from ? bounds->high - from : 0;
 }
 
-static double
-status_lag_s(const struct sequence *sequence)
+static void
+status_take_proof(void *context, const struct proof *proof)
 {
-    if (sequence->watermark.clock_us == 0)
-        return -1;
-    int64_t lag_us = clock_realtime_us() - sequence->watermark.clock_us;
-    return lag_us > 0 ? (double)lag_us / 1e6 : 0;
+    struct freshness *freshness = context;
+    *freshness = proof->freshness;
+}
+
+static double
+status_lag_s(const struct freshness *freshness)
+{
+    int64_t lag_us = freshness_age_us(freshness, clock_monotonic_us(), clock_realtime_us());
+    return lag_us >= 0 ? (double)lag_us / US_PER_S : -1;
 }
 
 static bool
@@ -66,7 +71,8 @@ status_read_partition(struct api_context *api, int32_t partition, bool with_engi
     worker_bounds(worker, &status->bounds);
     status->cursor_table_offset = cursor_table_offset(table, partition);
     status->lag_rows = status_lag_rows(status->shard.offset, &status->bounds);
-    status->lag_s = status_lag_s(&status->shard.sequence);
+    shard_read_proof(shard, status_take_proof, &status->freshness);
+    status->lag_s = status_lag_s(&status->freshness);
     int64_t heartbeat_us = worker_heartbeat_us(worker); /* before the clock is read */
     status->heartbeat_age_us = clock_monotonic_us() - heartbeat_us;
     partition_status_judge(status, &api->fields);

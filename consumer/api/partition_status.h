@@ -6,6 +6,7 @@
 #include "consumer/api/api_context.h"
 #include "consumer/engine/engine.h"
 #include "consumer/partition/feed.h"
+#include "consumer/partition/freshness.h"
 #include "consumer/partition/shard.h"
 
 struct partition_status {
@@ -15,7 +16,8 @@ struct partition_status {
     struct feed_bounds bounds;
     int64_t cursor_table_offset; /* in bitdex_cursors; -1: none */
     int64_t lag_rows;            /* messages in the topic that are not applied; -1: not known */
-    double lag_s;                /* age of the last watermark; negative: no watermark was read */
+    struct freshness freshness;  /* of the source snapshot that is proved */
+    double lag_s;                /* its age; negative: none is proved */
     int64_t heartbeat_age_us;    /* since the last heartbeat of the worker */
     bool complete;               /* in existence and all fields */
     char reason[ERROR_MESSAGE_BYTES]; /* why the partition is incomplete; "" */

@@ -6,14 +6,25 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 
+/* Before a snapshot is proved, only the clocks are left. */
+int64_t
+verified_age_of_us(const struct freshness *freshness, int64_t clock_us)
+{
+    int64_t wall_us = clock_realtime_us();
+    int64_t age_us = freshness_age_of_us(freshness, clock_us, clock_monotonic_us(), wall_us);
+    CHECK(clock_us > 0);
+    if (age_us < 0)
+        age_us = wall_us - clock_us;
+    return age_us > 0 ? age_us : 0;
+}
+
 double
 verified_age_s(const struct partition_status *status)
 {
     int64_t oldest_us = status->shard.verdicts.oldest_clock_us;
     if (oldest_us <= 0)
         return -1;
-    int64_t age_us = clock_realtime_us() - oldest_us;
-    return age_us > 0 ? (double)age_us / US_PER_S : 0;
+    return (double)verified_age_of_us(&status->freshness, oldest_us) / US_PER_S;
 }
 
 void

@@ -5,7 +5,11 @@
 
 #include "consumer/api/partition_status.h"
 
-/* The age of the oldest comparison, by the clock of the source; negative: not known. */
+/* The age of a comparison that the source made at `clock_us` of its clock. `freshness`: of a
+ * partition of the same source. */
+int64_t verified_age_of_us(const struct freshness *freshness, int64_t clock_us);
+
+/* The age of the oldest comparison; negative: not known. */
 double verified_age_s(const struct partition_status *status);
 
 /* Why the partition is not verified well enough for `limit_s`

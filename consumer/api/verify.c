@@ -11,6 +11,7 @@
 #include "common/event/chunk.h"
 #include "common/json/json_write.h"
 #include "consumer/api/field_status.h"
+#include "consumer/api/verified.h"
 #include "consumer/group/assignment.h"
 #include "consumer/partition/incomplete.h"
 #include "consumer/partition/shard.h"
@@ -37,6 +38,7 @@ struct verify_answer {
     int64_t differing;
     bool has_oldest;
     int64_t oldest_clock_us;
+    struct freshness freshness; /* of the freshest partition */
 };
 
 /* --- the request ----------------------------------------------------------------------------- */
@@ -277,12 +279,21 @@ answer_read(void *context, const struct verdicts *verdicts)
 }
 
 static void
+answer_take_proof(void *context, const struct proof *proof)
+{
+    struct verify_answer *answer = context;
+    if (proof->freshness.clock_us > answer->freshness.clock_us)
+        answer->freshness = proof->freshness;
+}
+
+static void
 answer_partition(struct verify_answer *answer, int32_t partition, struct shard *shard)
 {
     struct shard_status status;
     struct json_writer *json = answer->json;
     shard_read_status(shard, &status);
     answer->status = &status;
+    shard_read_proof(shard, answer_take_proof, answer);
     json_object_begin(json);
     write_number(json, "partition", partition);
     json_key(json, "state");
@@ -317,10 +328,11 @@ static void
 answer_oldest(const struct verify_answer *answer)
 {
     bool is_known = answer->has_oldest && answer->oldest_clock_us > 0;
-    int64_t age_us = is_known ? clock_realtime_us() - answer->oldest_clock_us : 0;
     json_key(answer->json, "oldest_s");
     if (is_known)
-        json_float(answer->json, age_us > 0 ? (double)age_us / US_PER_S : 0);
+        json_float(answer->json,
+                   (double)verified_age_of_us(&answer->freshness, answer->oldest_clock_us) /
+                       US_PER_S);
     else
         json_null(answer->json);
 }

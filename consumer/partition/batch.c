@@ -52,6 +52,7 @@ batch_init(struct batch *batch, const struct batch_context *context)
     buffer_init(&batch->payload);
     buffer_init(&batch->received);
     unanswered_changes_init(&batch->changes);
+    proof_init(&batch->proof);
 }
 
 void
@@ -63,6 +64,7 @@ batch_free(struct batch *batch)
     buffer_free(&batch->payload);
     buffer_free(&batch->received);
     unanswered_changes_free(&batch->changes);
+    proof_free(&batch->proof);
     dead_letter_list_free(&batch->dead_letters);
     free(batch->jobs);
     free(batch->events);
@@ -81,10 +83,21 @@ batch_begin(struct batch *batch, const struct sequence *sequence, const struct u
     batch->job_count = 0;
     batch->counts = (struct batch_counts){0};
     batch->sequence = *sequence;
+    proof_clear(&batch->proof);
+    batch->proof_changed = false;
+    batch->is_at_proof = false;
     batch->first_offset = -1;
     batch->next_offset = -1;
     batch->compares = false;
     batch->is_closed = false;
+}
+
+void
+batch_set_proof(struct batch *batch, const struct proof *proof)
+{
+    CHECK(batch->counts.records == 0);
+    CHECK(proof->epoch == 0 || proof->epoch == batch->sequence.epoch);
+    proof_copy(&batch->proof, proof);
 }
 
 static void
@@ -378,21 +391,40 @@ batch_add_job(struct batch *batch, const struct kafka_record *record, const stru
     };
 }
 
-/* The seq rule, and what follows for the record. */
+/* A mark whose numbers are below those of the partition proves nothing (sequence.h). */
+static void
+batch_take_proof(struct batch *batch, enum sequence_verdict verdict, const struct event *event,
+                 int64_t offset)
+{
+    const struct sequence *sequence = &batch->sequence;
+    if (batch->proof.epoch != 0 && batch->proof.epoch != sequence->epoch) {
+        proof_clear(&batch->proof);
+        batch->proof_changed = true;
+    }
+    if (verdict != SEQUENCE_CONTROL || event->kind != EVENT_MARK ||
+        event->mark.kind != MARK_WATERMARK || event->seq != sequence->seq)
+        return;
+    proof_take_mark(&batch->proof, event, offset);
+    batch->proof_changed = true;
+    batch->is_at_proof = event->mark.owed <= 0 && batch->proof.epoch != 0;
+}
+
+/* The seq rule, and what follows for the record and the proof. */
 static enum sequence_verdict
-batch_take_event(struct batch *batch, const struct event *event)
+batch_take_event(struct batch *batch, const struct event *event, int64_t offset)
 {
     const struct record_rule rule = batch_record_rule(batch);
     const struct record_before before = record_rule_before(&batch->sequence);
     enum sequence_verdict verdict = sequence_take(&batch->sequence, &batch->fields, event);
     record_rule_take(&rule, &before, verdict, event, &batch->sequence, &batch->changes);
+    batch_take_proof(batch, verdict, event, offset);
     return verdict;
 }
 
 static void
 batch_judge(struct batch *batch, const struct kafka_record *record, struct event *event)
 {
-    switch (batch_take_event(batch, event)) {
+    switch (batch_take_event(batch, event, record->offset)) {
     case SEQUENCE_APPLY:
         if (event->kind == EVENT_REJECTED)
             batch->counts.rejected++;
@@ -448,6 +480,7 @@ batch_add(struct batch *batch, const struct kafka_record *record, struct error *
     CHECK(!batch->is_closed);
     CHECK(record->offset >= 0);
     CHECK(record->offset >= batch->next_offset);
+    batch->is_at_proof = false;
     int rc = batch_decode(batch, record, &event, err);
     if (rc != 0 && rc != ERR_DATA)
         return rc;
@@ -466,6 +499,13 @@ batch_add(struct batch *batch, const struct kafka_record *record, struct error *
     batch->next_offset = record->offset + 1;
     coverage_take_offset(&batch->sequence.coverage, record->offset);
     return 0;
+}
+
+bool
+batch_at_proof(const struct batch *batch)
+{
+    CHECK(!batch->is_at_proof || batch->proof.epoch == batch->sequence.epoch);
+    return batch->is_at_proof;
 }
 
 bool

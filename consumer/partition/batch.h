@@ -28,6 +28,7 @@
 #include "consumer/dumps/dump_list.h"
 #include "consumer/engine/engine.h"
 #include "consumer/engine/engine_chunk.h"
+#include "consumer/partition/proof.h"
 #include "consumer/partition/record_rule.h"
 #include "consumer/partition/sequence.h"
 #include "consumer/partition/unanswered.h"
@@ -71,6 +72,9 @@ struct batch {
     struct batch_counts counts;
     struct sequence sequence;          /* after the last message */
     struct unanswered_changes changes; /* of the record, by the messages */
+    struct proof proof;                /* after the last message */
+    bool proof_changed;                /* by a message */
+    bool is_at_proof;                  /* batch_at_proof() */
     int64_t first_offset;              /* of the messages; -1: the batch is empty */
     int64_t next_offset;               /* after the last message; -1 likewise */
     bool compares;                     /* the last event is to be compared: the batch is full */
@@ -90,6 +94,10 @@ void batch_free(struct batch *batch);
 void batch_begin(struct batch *batch, const struct sequence *sequence,
                  const struct unanswered *record);
 
+/* `proof`: before the first message, which was not added yet. Without this call nothing is proved.
+ */
+void batch_set_proof(struct batch *batch, const struct proof *proof);
+
 /* Takes the next message. ERR_RETRY: its schema is not known. ERR_DATA: it proves a loss, and
  * consumer.on_gap is stop. On error the batch is unchanged. */
 int batch_add(struct batch *batch, const struct kafka_record *record, struct error *err);
@@ -97,6 +105,10 @@ int batch_add(struct batch *batch, const struct kafka_record *record, struct err
 /* Has the batch reached consumer.batch_rows, consumer.batch_bytes or BATCH_OPS_MAX, or a place of
  * comparison? */
 bool batch_full(const struct batch *batch);
+
+/* Was the last message a watermark that proves the source snapshot at the end of its window? Then
+ * the batch holds the numbered events up to that window, and none of a later one. */
+bool batch_at_proof(const struct batch *batch);
 
 /* Takes no more messages, and compacts the events (compact.h). */
 void batch_close(struct batch *batch);

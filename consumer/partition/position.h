@@ -38,6 +38,7 @@ enum { POSITION_BYTES_MAX = 128 * 1024 };
 enum position_part {
     POSITION_UNANSWERED = 1, /* unanswered.h */
     POSITION_VERDICTS = 2,   /* verdicts.h; only in checkpoints, because a replay compares again */
+    POSITION_PROOF = 3,      /* proof.h */
     POSITION_PARTS,
 };
 

@@ -32,6 +32,7 @@ replica_create(const struct replica_options *options, struct replica **replica, 
         sequence_init_alone(&made->position.sequence, &made->fields);
     made->record = unanswered_create();
     unanswered_changes_init(&made->changes);
+    proof_init(&made->proof);
     buffer_init(&made->encoded);
     buffer_init(&made->identity);
     config_partition_identity(options->config, options->partition, &made->identity);
@@ -56,6 +57,7 @@ replica_destroy(struct replica *replica)
     verdicts_free(&replica->verdicts);
     config_fields_free(&replica->fields);
     unanswered_changes_free(&replica->changes);
+    proof_free(&replica->proof);
     unanswered_destroy(replica->record);
     arena_free(&replica->arena);
     buffer_free(&replica->encoded);
@@ -90,6 +92,11 @@ replica_write(struct replica *replica, struct text payload, struct error *err)
         unanswered_changes_encode(&replica->changes, &replica->encoded);
         position_part_end(at, &replica->encoded);
     }
+    if (replica->proof_changed) {
+        size_t at = position_part_begin(POSITION_PROOF, &replica->encoded);
+        proof_encode(&replica->proof, &replica->encoded);
+        position_part_end(at, &replica->encoded);
+    }
     CHECK(payload.bytes <= batch_payload_bytes_max(&replica->options.config->consumer));
     const struct wal_frame frame = {
         .first_offset = replica->unsaved_offset,
@@ -112,6 +119,7 @@ replica_write(struct replica *replica, struct text payload, struct error *err)
     position_order_move(&replica->order, POSITION_DURABLE, replica->next_offset);
     replica->durable_position = replica->position;
     unanswered_changes_begin(&replica->changes, NULL);
+    replica->proof_changed = false;
     replica->unsaved_offset = -1;
     return 0;
 }
@@ -169,6 +177,8 @@ replica_advance(struct replica *replica, const struct batch *batch, struct error
         replica->unsaved_us = clock_monotonic_us();
     }
     unanswered_changes_merge(&replica->changes, &batch->changes);
+    proof_copy(&replica->proof, &batch->proof);
+    replica->proof_changed |= batch->proof_changed;
     if (batch->event_count == 0)
         return replica_take_changes(replica, batch, err);
     const struct text payload = {(const char *)batch->payload.data, batch->payload.bytes};
@@ -246,6 +256,19 @@ const struct unanswered *
 replica_record(const struct replica *replica)
 {
     return replica->record;
+}
+
+const struct proof *
+replica_proof(const struct replica *replica)
+{
+    return &replica->proof;
+}
+
+void
+replica_take_end(struct replica *replica, int64_t first, int64_t high, int64_t begin_us)
+{
+    CHECK(replica->wal != NULL);
+    freshness_take_end(&replica->proof.freshness, first, high, begin_us, clock_monotonic_us());
 }
 
 void

@@ -70,6 +70,11 @@ const struct engine *replica_engine(const struct replica *replica);
 /* After the last batch, like the next. */
 const struct position *replica_position(const struct replica *replica);
 const struct unanswered *replica_record(const struct replica *replica);
+/* After the last batch; of the epoch of the position. */
+const struct proof *replica_proof(const struct replica *replica);
+/* A read since `begin_us` of the monotonic clock has returned messages: as freshness_take_end().
+ * Before the batches of these messages. */
+void replica_take_end(struct replica *replica, int64_t first, int64_t high, int64_t begin_us);
 /* Names the last reset that the replica has followed (resume.h). */
 void replica_set_replay(struct replica *replica, int64_t replay);
 /* The offset of the next message to read; -1: nothing was read yet. */

@@ -57,6 +57,9 @@ replica_copy(struct replica *replica, struct error *err)
     size_t at = position_part_begin(POSITION_UNANSWERED, &replica->encoded);
     unanswered_encode(replica->record, &replica->encoded);
     position_part_end(at, &replica->encoded);
+    at = position_part_begin(POSITION_PROOF, &replica->encoded);
+    proof_encode(&replica->proof, &replica->encoded);
+    position_part_end(at, &replica->encoded);
     at = position_part_begin(POSITION_VERDICTS, &replica->encoded);
     verdicts_encode(&replica->verdicts, &replica->fields, &replica->encoded);
     position_part_end(at, &replica->encoded);

@@ -140,6 +140,7 @@ struct replica_load {
     struct recorded_config *recorded; /* of the checkpoint */
     struct position position;
     struct unanswered *record;
+    struct proof proof;
     struct verdicts verdicts;
 };
 
@@ -176,6 +177,16 @@ replica_read_position(struct text bytes, const struct config_fields *fields,
     return rc;
 }
 
+/* The proof changes when the position has one. */
+static int
+replica_read_proof(struct text parts, struct proof *proof, struct error *err)
+{
+    struct text part;
+    if (!position_find_part(parts, POSITION_PROOF, &part))
+        return 0;
+    return proof_decode(part, clock_monotonic_us(), proof, err);
+}
+
 static int
 replica_load_engine(struct replica_load *load, struct engine *engine, struct error *err)
 {
@@ -186,6 +197,8 @@ replica_load_engine(struct replica_load *load, struct engine *engine, struct err
     int rc = replica_read_position(load->reader.position, fields, &load->position, load->record,
                                    &parts, err);
     verdicts_init(&load->verdicts, fields);
+    if (rc == 0)
+        rc = replica_read_proof(parts, &load->proof, err);
     if (rc == 0 && position_find_part(parts, POSITION_VERDICTS, &part))
         rc = verdicts_decode(part, fields, &load->verdicts, err);
     if (rc == 0)
@@ -223,6 +236,7 @@ replica_load(struct replica *replica, const struct checkpoint_place *place, int6
     if (rc != 0)
         return rc;
     load.record = unanswered_create();
+    proof_init(&load.proof);
     rc = replica_find_config(replica, load.reader.identity, &load.recorded, err);
     if (rc == 0)
         rc = replica_create_engine(&replica->options, load.recorded, &engine, err);
@@ -235,9 +249,12 @@ replica_load(struct replica *replica, const struct checkpoint_place *place, int6
         engine_destroy(engine);
         recorded_config_destroy(load.recorded);
         unanswered_destroy(load.record);
+        proof_free(&load.proof);
         verdicts_free(&load.verdicts);
         return rc;
     }
+    proof_copy(&replica->proof, &load.proof);
+    proof_free(&load.proof);
     replica_take_engine(replica, engine, load.recorded);
     replica_take_record(replica, load.record);
     replica_take_verdicts(replica, &load.verdicts);
@@ -319,6 +336,8 @@ replica_replay(void *context, const struct wal_frame *frame, struct error *err)
     struct text parts;
     int rc = replica_read_position(position, replica_fields(replica), &replica->position,
                                    replica->record, &parts, err);
+    if (rc == 0)
+        rc = replica_read_proof(parts, &replica->proof, err);
     if (rc != 0)
         return error_wrap(err, ERR_FATAL, "frame at offset %" PRId64, frame->first_offset);
     const struct batch_context context_of_batch = {
@@ -361,7 +380,7 @@ replica_open_wal(struct replica *replica, int64_t begin_offset, struct error *er
         .identity = (const char *)replica->identity.data,
         .segment_bytes = config->wal_segment_bytes,
         .frame_bytes = (int64_t)batch_payload_bytes_max(config) + POSITION_BYTES_MAX +
-                       replica_changes_bytes_max(config),
+                       PROOF_BYTES_MAX + replica_changes_bytes_max(config),
         .begin_offset = begin_offset,
         .configure = replica_configure,
     };

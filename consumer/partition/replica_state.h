@@ -31,6 +31,8 @@ struct replica {
     struct position durable_position;  /* after the last frame */
     struct unanswered *record;         /* the record that is part of the position */
     struct unanswered_changes changes; /* of the record, since the last frame */
+    struct proof proof;                /* after the last batch */
+    bool proof_changed;                /* since the last frame */
     struct verdicts verdicts;          /* of comparisons with the source */
     struct verdicts_summary summary;   /* of these */
     struct buffer encoded;             /* a position as bytes */

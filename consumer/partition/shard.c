@@ -23,7 +23,9 @@ struct shard {
     atomic_bool writer_waits;
     pthread_mutex_t verdicts_lock;   /* of the list too; taken alone */
     const struct verdicts *verdicts; /* NULL: nothing to serve yet */
-    pthread_mutex_t status_lock;     /* of what follows */
+    pthread_mutex_t proof_lock;      /* of the proof; taken alone */
+    struct proof proof;
+    pthread_mutex_t status_lock; /* of what follows */
     struct shard_status status;
 };
 
@@ -35,6 +37,8 @@ shard_create(const struct config_fields *fields)
     rwlock_init(&shard->engine_lock);
     mutex_init(&shard->watch_lock);
     mutex_init(&shard->verdicts_lock);
+    mutex_init(&shard->proof_lock);
+    proof_init(&shard->proof);
     mutex_init(&shard->status_lock);
     shard->status.verdicts.oldest_clock_us = -1;
     shard->status.offset = -1;
@@ -54,6 +58,8 @@ shard_destroy(struct shard *shard)
     rwlock_destroy(&shard->engine_lock);
     mutex_destroy(&shard->watch_lock);
     mutex_destroy(&shard->verdicts_lock);
+    mutex_destroy(&shard->proof_lock);
+    proof_free(&shard->proof);
     mutex_destroy(&shard->status_lock);
     free(shard);
 }
@@ -118,6 +124,24 @@ shard_read_status(struct shard *shard, struct shard_status *status)
     mutex_lock(&shard->status_lock);
     *status = shard->status;
     mutex_unlock(&shard->status_lock);
+}
+
+void
+shard_publish_proof(struct shard *shard, const struct proof *proof)
+{
+    mutex_lock(&shard->proof_lock);
+    CHECK((proof->epoch == 0) == (proof->freshness.clock_us == 0));
+    proof_copy(&shard->proof, proof);
+    mutex_unlock(&shard->proof_lock);
+}
+
+void
+shard_read_proof(struct shard *shard, void (*read)(void *context, const struct proof *proof),
+                 void *context)
+{
+    mutex_lock(&shard->proof_lock);
+    read(context, &shard->proof);
+    mutex_unlock(&shard->proof_lock);
 }
 
 /* --- verdicts -------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include "common/config/config_fields.h"
 #include "consumer/engine/engine.h"
 #include "consumer/partition/batch.h"
+#include "consumer/partition/proof.h"
 #include "consumer/partition/sequence.h"
 #include "consumer/partition/verdicts.h"
 
@@ -69,6 +70,8 @@ void shard_serve(struct shard *shard, struct engine *engine);
 void shard_write_begin(struct shard *shard);
 void shard_write_end(struct shard *shard);
 void shard_publish(struct shard *shard, const struct shard_status *status);
+/* The worker: the proof of what the engine holds, after it was applied. */
+void shard_publish_proof(struct shard *shard, const struct proof *proof);
 /* The worker: verdicts are read from this list from now on. The worker still owns it, and changes
  * it between begin and end. The list must outlive the shard, or be replaced. */
 void shard_serve_verdicts(struct shard *shard, const struct verdicts *verdicts);
@@ -76,6 +79,10 @@ void shard_verdicts_begin(struct shard *shard);
 void shard_verdicts_end(struct shard *shard);
 
 void shard_read_status(struct shard *shard, struct shard_status *status);
+/* Calls `read`, which takes no long time, with the proof. An answer that is made of the engine
+ * afterwards holds the snapshot. */
+void shard_read_proof(struct shard *shard, void (*read)(void *context, const struct proof *proof),
+                      void *context);
 
 /* Is the shard recovered, not stalled, not owed answers for too long (consumer.owed_incomplete_s),
  * and complete in existence and all fields (coverage.h)? If not, `reason` says why, and what to do;

@@ -269,6 +269,7 @@ worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
     CHECK(worker->read->count <= KAFKA_BATCH_RECORDS_MAX);
     batch_begin(batch, &replica_position(worker_fed(worker))->sequence,
                 replica_record(worker_fed(worker)));
+    batch_set_proof(batch, replica_proof(worker_fed(worker)));
     while (rc == 0 && *next < worker->read->count && !batch_full(batch)) {
         rc = batch_add(batch, &worker->read->records[*next], err);
         if (rc == 0)
@@ -323,6 +324,19 @@ worker_stall(struct worker *worker)
     worker_status_set(&worker->status, SHARD_STALLED, error);
 }
 
+/* Messages were read since `begin_us`: freshness follows from where the partition ended then. */
+static void
+worker_note_end(struct worker *worker, int64_t begin_us)
+{
+    const struct kafka_batch *read = worker->read;
+    struct feed_bounds bounds;
+    CHECK(read->count > 0);
+    worker_bounds(worker, &bounds);
+    int64_t after_last = read->records[read->count - 1].offset + 1;
+    int64_t high = bounds.high > after_last ? bounds.high : after_last;
+    replica_take_end(worker_fed(worker), read->records[0].offset, high, begin_us);
+}
+
 static int
 worker_read(struct worker *worker, struct error *err)
 {
@@ -343,8 +357,10 @@ worker_read(struct worker *worker, struct error *err)
         return rc;
     else if (worker_status_is_waiting(&worker->status))
         worker_status_set_healthy(&worker->status);
-    if (worker->read->count > 0)
+    if (worker->read->count > 0) {
         worker_observe(worker, STAGE_READ, begin_us);
+        worker_note_end(worker, begin_us);
+    }
     if (rc != 0)
         clock_sleep_ms(WAIT_MS);
     return 0;

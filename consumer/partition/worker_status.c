@@ -46,6 +46,7 @@ worker_status_publish(struct worker_status *status)
     CHECK(shown->durable_offset <= shown->offset);
     CHECK(shown->wal_bytes >= 0);
     shard_publish(status->shard, shown);
+    shard_publish_proof(status->shard, replica_proof(served));
 }
 
 void

@@ -17,6 +17,7 @@
 #include "common/base/check.h"
 #include "common/base/memory.h"
 #include "common/config/config.h"
+#include "common/event/snapshot.h"
 #include "common/json/json_parse.h"
 #include "common/json/json_value.h"
 #include "common/pg/pg.h"
@@ -25,7 +26,6 @@
 #include "producer/source/cursor.h"
 #include "producer/source/cursors.h"
 #include "producer/source/guards.h"
-#include "producer/source/snapshot.h"
 #include "producer/source/source_connection.h"
 
 /* A change of the configured producer's cursor, with what is read before it. */

@@ -197,6 +197,7 @@ drain_hold(struct drain *drain, struct source_snapshot *next, struct error *err)
     CHECK(loads_hold_rows(drain->loads));
     snapshot_copy(&next->snapshot, &drain->session.delivered.snapshot);
     next->clock_us = drain->session.delivered.clock_us;
+    next->read_us = drain->session.delivered.read_us;
     return loads_prepare(drain->loads, &tables, err);
 }
 

@@ -70,8 +70,8 @@ session_publish_progress(struct session *session)
     shown->voided = session->owner.voided;
     shown->last_row_id = publisher_numbering(session->publisher)->last_row_id;
     shown->backlog_rows = progress_backlog_rows(shown->max_row_id, shown->last_row_id);
-    if (session->delivered.clock_us != 0 && shown->outstanding == 0)
-        shown->delivered_clock_us = session->delivered.clock_us;
+    if (session->delivered.read_us != 0 && shown->outstanding == 0)
+        shown->delivered_us = session->delivered.read_us;
     progress_publish(session->progress);
 }
 
@@ -422,6 +422,7 @@ session_set_delivered(struct session *session, const struct source_snapshot *sna
     CHECK(publisher_flushed(session->publisher));
     snapshot_copy(&session->delivered.snapshot, &snapshot->snapshot);
     session->delivered.clock_us = snapshot->clock_us;
+    session->delivered.read_us = snapshot->read_us;
     session->progress->shown.max_row_id = publisher_numbering(session->publisher)->last_row_id;
 }
 

@@ -254,9 +254,9 @@ status_is_ready(const struct status_view *view, char *why, size_t bytes)
 double
 status_freshness_seconds(const struct status_view *view)
 {
-    if (view->progress.delivered_clock_us == 0)
+    if (view->progress.delivered_us == 0)
         return -1;
-    int64_t age_us = clock_realtime_us() - view->progress.delivered_clock_us;
+    int64_t age_us = clock_monotonic_us() - view->progress.delivered_us;
     return age_us > 0 ? (double)age_us / 1e6 : 0;
 }
 

@@ -35,7 +35,7 @@ struct status_progress {
     int64_t last_row_id; /* greatest sent */
     int64_t max_row_id;  /* greatest that exists; while rows wait, the greatest id given out */
     int64_t backlog_rows;
-    int64_t delivered_clock_us; /* clock of the newest source snapshot that is acknowledged */
+    int64_t delivered_us; /* when the newest source snapshot that is acknowledged was taken; 0 */
     int64_t moved_us;     /* monotonic: last acknowledgement, or last time that none was due */
     int64_t acked_us;     /* wall clock: last acknowledgement */
     int64_t cycle_us;     /* duration of the last window with rows */

@@ -18,10 +18,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/event/snapshot.h"
 #include "producer/refresh/request.h"
 #include "producer/refresh/row_requests.h"
 #include "producer/source/cursor.h"
-#include "producer/source/snapshot.h"
 
 struct owed;
 struct owed_target;

@@ -15,8 +15,8 @@
 
 #include "common/base/error.h"
 #include "common/config/config.h"
+#include "common/event/snapshot.h"
 #include "common/pg/pg.h"
-#include "producer/source/snapshot.h"
 
 enum { CURSOR_UUID_BYTES = 37, CURSOR_TIMELINE_BYTES = 9 };
 

@@ -16,10 +16,10 @@
 #ifndef PRODUCER_SOURCE_OUTBOX_H
 #define PRODUCER_SOURCE_OUTBOX_H
 
+#include "common/event/snapshot.h"
 #include "common/pg/pg.h"
 #include "producer/source/copy_rows.h"
 #include "producer/source/cursor.h"
-#include "producer/source/snapshot.h"
 
 struct outbox;
 

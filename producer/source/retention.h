@@ -20,8 +20,8 @@
 
 #include "common/base/error.h"
 #include "common/config/config.h"
+#include "common/event/snapshot.h"
 #include "common/pg/pg.h"
-#include "producer/source/snapshot.h"
 
 enum { RETENTION_CURSOR_BYTES = 128 };
 

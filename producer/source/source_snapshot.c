@@ -1,6 +1,7 @@
 #include "producer/source/source_snapshot.h"
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 
 /* The clock is that of the arrival of the whole message. */
 static const char snapshot_query[] = "SELECT pg_current_snapshot(), (extract(epoch FROM"
@@ -19,6 +20,7 @@ source_snapshot_read_after(struct pg *pg, const char *before, struct source_snap
     struct pg_result *result;
     struct buffer sql = {0};
     buffer_append_format(&sql, "%s%s", before, snapshot_query);
+    out->read_us = clock_monotonic_us();
     int rc = pg_query_last(pg, buffer_string(&sql), &result, err);
     buffer_free(&sql);
     if (rc != 0)

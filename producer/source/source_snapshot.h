@@ -2,16 +2,17 @@
 #ifndef PRODUCER_SOURCE_SOURCE_SNAPSHOT_H
 #define PRODUCER_SOURCE_SOURCE_SNAPSHOT_H
 
+#include "common/event/snapshot.h"
 #include "common/pg/pg.h"
-#include "producer/source/snapshot.h"
 
 struct source_snapshot {
     struct snapshot snapshot;
     int64_t clock_us; /* of the database, read before the snapshot; Unix microseconds */
+    int64_t read_us;  /* of the monotonic clock here, before both */
 };
 
 /* `out` is zero-initialised or was filled before; snapshot_free() releases it. On error only its
- * clock may have changed. */
+ * clocks may have changed. */
 int source_snapshot_read(struct pg *pg, struct source_snapshot *out, struct error *err);
 /* Likewise, after the statements `before` (each with its ';') in the same message. The clock is
  * read before them. */

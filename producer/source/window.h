@@ -10,7 +10,7 @@
 #ifndef PRODUCER_SOURCE_WINDOW_H
 #define PRODUCER_SOURCE_WINDOW_H
 
-#include "producer/source/snapshot.h"
+#include "common/event/snapshot.h"
 
 /* False: the window is empty, and a query is not needed. */
 bool window_may_hold_rows(const struct snapshot *s1, const struct snapshot *s2);

@@ -905,6 +905,39 @@ test_F12_the_end_of_a_load_says_whether_the_shard_was_covered(void **state)
     fixture_end(&fixture);
 }
 
+static void
+add_watermark(struct fixture *fixture, int64_t tick, int64_t owed)
+{
+    const struct mark mark = {.kind = MARK_WATERMARK,
+                              .clock_us = 5,
+                              .snapshot = TEXT("700:700:"),
+                              .partitions = PARTITIONS,
+                              .has_content = true,
+                              .owed = owed};
+    add_unnumbered(fixture, (struct event){.kind = EVENT_MARK, .tick = tick, .mark = mark});
+}
+
+static void
+test_a_batch_ends_at_a_proof_and_not_in_a_window(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_begin(&fixture);
+    assert_false(batch_at_proof(&fixture.batch));
+    add_watermark(&fixture, 4, 0);
+    assert_true(batch_at_proof(&fixture.batch));
+    assert_int_equal(fixture.batch.proof.tick, 4);
+    add_event(&fixture, EVENT_ROW, PARTITION, &op_alive, 1);
+    assert_false(batch_at_proof(&fixture.batch));
+    add_watermark(&fixture, 5, 1);
+    assert_false(batch_at_proof(&fixture.batch));
+    assert_int_equal(fixture.batch.proof.tick, 4);
+    add_watermark(&fixture, 6, 0);
+    assert_true(batch_at_proof(&fixture.batch));
+    assert_int_equal(fixture.batch.proof.tick, 6);
+    fixture_end(&fixture);
+}
+
 int
 main(void)
 {
@@ -937,6 +970,7 @@ main(void)
         cmocka_unit_test(test_an_answer_without_fields_is_not_logged),
         cmocka_unit_test(test_a_comparison_of_nothing_is_not_logged),
         cmocka_unit_test(test_F12_the_end_of_a_load_says_whether_the_shard_was_covered),
+        cmocka_unit_test(test_a_batch_ends_at_a_proof_and_not_in_a_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 #include "tests/unit/unit_test.h"
 
-#include "producer/source/snapshot.h"
+#include "common/event/snapshot.h"
 
 static void
 check_text_survives(const char *text)

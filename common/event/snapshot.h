@@ -3,8 +3,8 @@
  * Source of the text form: PostgreSQL manual, "pg_snapshot Components": `xmin:xmax:xip,xip...`. Ids
  * are 64 bits wide and never wrap. Pure; a snapshot belongs to one thread.
  */
-#ifndef PRODUCER_SOURCE_SNAPSHOT_H
-#define PRODUCER_SOURCE_SNAPSHOT_H
+#ifndef COMMON_EVENT_SNAPSHOT_H
+#define COMMON_EVENT_SNAPSHOT_H
 
 #include <stdbool.h>
 #include <stdint.h>

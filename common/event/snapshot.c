@@ -1,4 +1,4 @@
-#include "producer/source/snapshot.h"
+#include "common/event/snapshot.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
