@@ -154,25 +154,56 @@ append_others(struct buffer *out, const struct row_table *table, const struct ro
     return out->bytes > begin;
 }
 
+/* _ops of what the row says of an entity that it did not have before. Where it is not the row, the
+ * version that is may have been written as an update, which does not ask for what outlived an
+ * earlier row of the entity. */
 static void
-append_ask(struct buffer *out, const struct row_group *group, const char *indent)
+append_enter(struct buffer *out, const struct row_group *group, const char *indent)
 {
-    buffer_append_format(out, "%s_ops := ", indent);
-    row_ops_append_ask(out, group);
-    buffer_append_text(out, ";\n");
+    CHECK(group->enter != NULL);
+    if (!group->describes) {
+        buffer_append_format(out, "%s_ops := %s(_new);\n", indent, group->enter);
+        return;
+    }
+    buffer_append_format(out, "%sIF _is_row THEN\n%s    _ops := %s(_new);\n%sELSE\n%s    _ops := ",
+                         indent, indent, group->enter, indent, indent);
+    row_ops_append_ask_enter(out, group);
+    buffer_append_format(out, ";\n%sEND IF;\n", indent);
 }
 
-/* _ops of what the group's roles make of `call`, or where the condition says so, of a request. */
+/* The condition that a version of the row failed a filter that takes all of the entity away. */
 static void
-append_choice(struct buffer *out, const struct row_group *group, const char *condition,
-              const char *call, const char *indent)
+append_failed(struct buffer *out, const struct row_group *group, const char *separator)
 {
-    CHECK(*condition != '\0');
-    buffer_append_format(out, "%sIF %s THEN\n%s    _ops := %s;\n%sELSE\n", indent, condition,
-                         indent, call, indent);
-    buffer_append_format(out, "    ");
-    append_ask(out, group, indent);
-    buffer_append_format(out, "%sEND IF;\n", indent);
+    for (const struct row_role *role = group->roles; role != NULL; role = role->next) {
+        if (role->kind != ROLE_DIRECT || role->filter == NULL ||
+            role->entry->trigger->on_delete != ON_DELETE_SLOT)
+            continue;
+        buffer_append_format(out, "%s%s(_old) IS NOT TRUE", separator, role->filter);
+        separator = " OR ";
+    }
+}
+
+/* _ops of a request for the entity that the row had, where it is not known to have it still. All of
+ * the entity is asked for where `moved` says that the row names another one by now; NULL: that is
+ * not so. Likewise where OLD failed its filter: what passes it may have been written as an update
+ * that passed already, or as another row, and neither asks for the rest of the entity (F93). */
+static void
+append_ask_old(struct buffer *out, const struct row_group *group, const char *moved,
+               const char *indent)
+{
+    struct buffer all = {0};
+    CHECK(group->roles != NULL);
+    if (moved != NULL && group->roles->kind == ROLE_DIRECT)
+        buffer_append_text(&all, moved);
+    append_failed(&all, group, all.bytes > 0 ? " OR " : "");
+    buffer_append_format(out, "%s_ops := ", indent);
+    if (all.bytes > 0)
+        buffer_append_format(out, "CASE WHEN %s THEN ',{\"op\": \"refresh\"}' ELSE ",
+                             buffer_string(&all));
+    row_ops_append_ask(out, group);
+    buffer_append_text(out, all.bytes > 0 ? " END;\n" : ";\n");
+    buffer_free(&all);
 }
 
 static void
@@ -372,15 +403,10 @@ append_end(struct buffer *out)
 static void
 append_entering(struct buffer *out, const struct row_table *table, const struct row_group *group)
 {
-    char *call = memory_format("%s(_new)", group->enter);
     buffer_append_format(out, "    IF _new%u IS NOT NULL THEN\n", group->number);
-    if (group->describes)
-        append_choice(out, group, "_is_row", call, "        ");
-    else
-        buffer_append_format(out, "        _ops := %s;\n", call);
+    append_enter(out, group, "        ");
     append_emit(out, table, "_new", group->number, "        ");
     buffer_append_text(out, "    END IF;\n");
-    free(call);
 }
 
 void
@@ -415,30 +441,21 @@ append_same(struct buffer *out, const struct row_table *table, const struct row_
     append_emit(out, table, "_new", group->number, "        ");
 }
 
-/* The row names another entity, or is not the row. Where it was the old entity, all of that is
- * asked for. */
+/* The row names another entity, or is not the row. */
 static void
 append_moving(struct buffer *out, const struct row_table *table, const struct row_group *group)
 {
-    char *call = memory_format("%s(_new)", group->enter);
     uint32_t number = group->number;
-    buffer_append_format(out, "        IF _old%u IS NOT NULL THEN\n            _ops := ", number);
-    if (group->roles->kind == ROLE_DIRECT)
-        buffer_append_text(out, "CASE WHEN _is_row THEN ',{\"op\": \"refresh\"}' ELSE ");
-    row_ops_append_ask(out, group);
-    buffer_append_text(out, group->roles->kind == ROLE_DIRECT ? " END;\n" : ";\n");
+    buffer_append_format(out, "        IF _old%u IS NOT NULL THEN\n", number);
+    append_ask_old(out, group, "_is_row", "            ");
     append_emit(out, table, "_old", number, "            ");
     buffer_append_format(out,
                          "        END IF;\n        IF _new%u IS NOT NULL AND"
                          " (_new%u" EQUALS "_old%u) IS NOT TRUE THEN\n",
                          number, number, number);
-    if (group->describes)
-        append_choice(out, group, "_is_row", call, "            ");
-    else
-        buffer_append_format(out, "            _ops := %s;\n", call);
+    append_enter(out, group, "            ");
     append_emit(out, table, "_new", number, "            ");
     buffer_append_text(out, "        END IF;\n");
-    free(call);
 }
 
 static void
@@ -483,8 +500,8 @@ append_leaving(struct buffer *out, const struct row_table *table, const struct r
     buffer_append_format(out, "    IF _old%u IS NOT NULL THEN\n", number);
     bool looks = append_others(&others, table, group, false, "        ");
     if (looks) {
-        buffer_append_format(out, "        IF %s THEN\n    ", buffer_string(&others));
-        append_ask(out, group, "        ");
+        buffer_append_format(out, "        IF %s THEN\n", buffer_string(&others));
+        append_ask_old(out, group, NULL, "            ");
         buffer_append_format(out, "        ELSE\n            _ops := %s(_old);\n        END IF;\n",
                              group->leave);
     } else {

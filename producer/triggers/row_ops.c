@@ -274,7 +274,15 @@ concat_direct_values(struct concat *concat, const struct row_role *role, const c
     concat_all(concat, role, row);
 }
 
-/* What `delete` of an earlier row with this id took from the entity is asked for. */
+/* Requests for what `delete` of an earlier row with this id took from the entity. */
+static void
+concat_outliving(struct concat *concat, const struct row_role *role)
+{
+    CHECK(role->outliving_count == 0 || role->kind == ROLE_DIRECT);
+    for (uint32_t i = 0; i < role->outliving_count; i++)
+        concat_request(concat, role->outliving[i]);
+}
+
 static void
 concat_direct_enter(struct concat *concat, const struct row_role *role)
 {
@@ -282,8 +290,7 @@ concat_direct_enter(struct concat *concat, const struct row_role *role)
     struct concat otherwise = {0};
     CHECK(role->kind == ROLE_DIRECT);
     concat_direct_values(&then, role, ROW);
-    for (uint32_t i = 0; i < role->outliving_count; i++)
-        concat_request(&then, role->outliving[i]);
+    concat_outliving(&then, role);
     concat_if_passes(concat, role, ROW, &then, &otherwise);
     concat_filter_failure(concat, role, ROW);
 }
@@ -564,6 +571,18 @@ row_ops_append_ask(struct buffer *out, const struct row_group *group)
     CHECK(group->roles != NULL);
     for (const struct row_role *role = group->roles; role != NULL; role = role->next)
         concat_request(&concat, role->request);
+    concat_finish(&concat, out);
+}
+
+void
+row_ops_append_ask_enter(struct buffer *out, const struct row_group *group)
+{
+    struct concat concat = {0};
+    CHECK(group->roles != NULL);
+    for (const struct row_role *role = group->roles; role != NULL; role = role->next) {
+        concat_request(&concat, role->request);
+        concat_outliving(&concat, role);
+    }
     concat_finish(&concat, out);
 }
 

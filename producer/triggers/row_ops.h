@@ -28,6 +28,10 @@ void row_ops_append_left(struct buffer *out, const struct row_group *group);
 /* A literal: requests for the entity by every role of the group. */
 void row_ops_append_ask(struct buffer *out, const struct row_group *group);
 
+/* The same for a row that appears: also for what outlived an earlier one, as
+ * row_ops_append_enter(). */
+void row_ops_append_ask_enter(struct buffer *out, const struct row_group *group);
+
 /* Requests for the entities of the parent, by its key. */
 void row_ops_append_keys(struct buffer *out, const struct row_table *table);
 

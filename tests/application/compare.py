@@ -3,11 +3,17 @@
 import json
 import time
 
+import diagnosis
 import truth
 
 
 class StaleError(AssertionError):
-    """An index that differs from the tables, and nothing said so."""
+    """An index that differs from the tables, and nothing said so. `diagnosis` is what was known of
+    the entities that differ."""
+
+    def __init__(self, found, known):
+        super().__init__(found)
+        self.diagnosis = known
 
 
 def check(line, application, patience_s=0):
@@ -20,7 +26,7 @@ def check(line, application, patience_s=0):
         if not found:
             return
         if time.monotonic() > end:
-            raise StaleError(found)
+            raise StaleError(found, diagnosis.describe(line, found))
         time.sleep(1)
 
 

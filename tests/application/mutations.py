@@ -34,7 +34,7 @@ class Mutation:
     options: tuple = ()
 
 
-STALE = 'append_choice(out, group, "_is_row", call, "        ");'
+STALE = "%sIF _is_row THEN\\n%s    _ops := %s(_new);\\n"
 CHILD_MOVES = """    buffer_append_text(&sql, "CASE WHEN ");
     append_named_change(&sql, table, text_of(role->foreign_key));
     buffer_append_text(&sql, " THEN ");"""
@@ -47,7 +47,7 @@ MUTATIONS = {
         "triggers,writers"),
     "F85-insert": Mutation(
         "an inserted row describes itself when it is not the row any more", BODY,
-        STALE, STALE.replace('"_is_row"', '"true"'),
+        STALE, STALE.replace("_is_row", "true"),
         "triggers,writers"),
     "F86": Mutation(
         "a child that moves to another parent does not ask", OPS,
@@ -79,6 +79,15 @@ MUTATIONS = {
         "a direct row that appears asks for nothing", OPS,
         "for (uint32_t i = 0; i < role->outliving_count; i++)",
         "for (uint32_t i = role->outliving_count; i < role->outliving_count; i++)", "loose,keys"),
+    "F78-changed": Mutation(
+        "a direct row that appears and is not the row asks for itself alone", BODY,
+        "    row_ops_append_ask_enter(out, group);",
+        "    row_ops_append_ask(out, group);", "loose,triggers,writers"),
+    "F93-changed": Mutation(
+        "a row that failed its filter and is not the row asks for itself alone", BODY,
+        "        if (role->kind != ROLE_DIRECT || role->filter == NULL ||",
+        "        if (role->filter != NULL || role->kind != ROLE_DIRECT ||",
+        "filters,triggers,writers"),
     "F88": Mutation(
         "the writer's session decides how values are printed", "producer/triggers/generate.c",
         "if (settings.path == NULL && !settings.prints)",

@@ -178,4 +178,6 @@ class Case:
             actions = [(n, a) for n, a in actions if n in self._outcomes]
         for number, action in actions[-LAST:]:
             lines.append(f"{number} {action}; -- {self._outcomes.get(number)}")
+        if isinstance(error, StaleError):
+            lines += ["", "What was known:", error.diagnosis]
         return "\n".join(lines)

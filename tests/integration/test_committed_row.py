@@ -66,6 +66,14 @@ class CommittedRow(GalleryCase):
         self.addCleanup(connection.close)
         return connection
 
+    def clamp(self, body):
+        """Creates a trigger of the application's, whose name sorts before ours."""
+        self.execute(f"""
+            CREATE FUNCTION clamp() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN {body} RETURN NULL; END $$;
+            CREATE TRIGGER a_clamp AFTER INSERT OR UPDATE ON item
+                FOR EACH ROW EXECUTE FUNCTION clamp()""")
+
     def entities(self, *ids):
         """{id: fields} of what is alive, read from the index when it is fresh."""
         self.pipeline.wait_until_fresh()
@@ -84,14 +92,6 @@ class CommittedRow(GalleryCase):
 
 class Application(CommittedRow):
     """F85: triggers and functions of the application write as well."""
-
-    def clamp(self, body):
-        """Creates a trigger of the application's, whose name sorts before ours."""
-        self.execute(f"""
-            CREATE FUNCTION clamp() RETURNS trigger LANGUAGE plpgsql AS
-                $$ BEGIN {body} RETURN NULL; END $$;
-            CREATE TRIGGER a_clamp AFTER INSERT OR UPDATE ON item
-                FOR EACH ROW EXECUTE FUNCTION clamp()""")
 
     def test_f85_a_trigger_changes_the_row_again(self):
         """A row that a trigger of the application changes again has its last values."""
@@ -348,6 +348,19 @@ class Joins(CommittedRow):
         self.execute("UPDATE item SET id = 4 WHERE id = 7")
         self.check({1: {"level": 2, "tags": [5]}, 4: {"level": 4, "tags": [6]}})
 
+    def test_f78_the_application_changes_the_row_that_appears(self):
+        """The same when a trigger changes the row again, so that ours does not describe it."""
+        self.begin(TAG, TAG_TRIGGERS)
+        self.clamp("IF NEW.level > 10 THEN UPDATE item SET level = 10 WHERE id = NEW.id; END IF;")
+        self.execute("INSERT INTO item VALUES (1, 1), (2, 2), (3, 3)")
+        self.execute("INSERT INTO item_tag VALUES (1, 5, 'a'), (2, 6, 'a')")
+        self.assertEqual(len(self.entities(1, 2, 3)), 3)  # later, nothing is owed to them
+        self.execute("DELETE FROM item WHERE id < 3")
+        self.check({3: {"level": 3}})
+        self.execute("INSERT INTO item VALUES (1, 50)")
+        self.execute("UPDATE item SET id = 2, level = 60 WHERE id = 3")
+        self.check({1: {"level": 10, "tags": [5]}, 2: {"level": 10, "tags": [6]}})
+
     def test_l11_no_foreign_key_acts_in_the_replication_role_replica(self):
         """There, rows of a join outlive an item that is deleted and inserted again, although their
         foreign key would have deleted them."""
@@ -415,6 +428,24 @@ triggers:
         self.check({})
         self.execute("UPDATE item SET deleted_at = NULL")
         self.check({1: {"level": 1, "tags": [5]}, 2: {"level": 2, "tags": [6]}})
+
+    def test_f93_another_version_meets_the_filter(self):
+        """The same when a trigger changes the row again, and when another row replaces it in the
+        statement that deletes it, which its foreign keys allow."""
+        self.begin(
+            TAG.replace("level int", "level int, deleted_at timestamptz").replace(
+                "item bigint", "item bigint REFERENCES item"),
+            TAG_TRIGGERS.replace("on_delete:", "filter: '{deleted_at} IS NULL', on_delete:"))
+        self.clamp("IF NEW.level > 10 THEN UPDATE item SET level = 10 WHERE id = NEW.id; END IF;")
+        self.execute("INSERT INTO item VALUES (1, 1, NULL), (2, 2, NULL)")
+        self.execute("INSERT INTO item_tag VALUES (1, 5, 'a'), (2, 6, 'a')")
+        self.assertEqual(len(self.entities(1, 2)), 2)
+        self.execute("UPDATE item SET deleted_at = now()")
+        self.check({})
+        self.execute("UPDATE item SET deleted_at = NULL, level = 50 WHERE id = 1")
+        self.execute("WITH gone AS (DELETE FROM item WHERE id = 2 RETURNING id)"
+                     " INSERT INTO item SELECT id, 4 FROM gone")
+        self.check({1: {"level": 10, "tags": [5]}, 2: {"level": 4, "tags": [6]}})
 
 
 class Names(CommittedRow):
