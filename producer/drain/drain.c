@@ -109,6 +109,7 @@ drain_window(struct drain *drain, const struct source_snapshot *next,
     rc = session_open_window(session, &next->snapshot, err);
     session->second_us = clock_monotonic_us();
     session->window_pending = true;
+    session->rows_wait = true;
     if (rc == 0)
         rc = window_rows_send(session, first, false, err);
     if (rc != 0)
@@ -311,6 +312,7 @@ drain_resume(struct session *session, struct error *err)
     session->window_pending = true;
     session->second_us = clock_monotonic_us();
     session->window_has_rows = window_may_hold_rows(&window->s1, &window->s2);
+    session->rows_wait = session->window_has_rows;
     if (session->window_has_rows) {
         int64_t after_id = window->sub_id == 0 ? OUTBOX_FIRST_ROW : window->sub_id;
         rc = drain_read_chunk(session, after_id, &window->s1, &window->s2, &chunk, err);

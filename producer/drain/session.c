@@ -181,7 +181,7 @@ session_each_second(struct session *session, struct error *err)
     session->second_us = now_us;
     status_begin_server_call(session->status);
     int rc = session_save_progress(session, err);
-    if (rc == 0)
+    if (rc == 0 && session->rows_wait)
         rc = source_snapshot_last_id(session->pg, &session->progress->shown.max_row_id, err);
     status_end_server_call(session->status);
     return rc;
@@ -423,6 +423,7 @@ session_set_delivered(struct session *session, const struct source_snapshot *sna
     snapshot_copy(&session->delivered.snapshot, &snapshot->snapshot);
     session->delivered.clock_us = snapshot->clock_us;
     session->delivered.read_us = snapshot->read_us;
+    session->rows_wait = false;
     session->progress->shown.max_row_id = publisher_numbering(session->publisher)->last_row_id;
 }
 

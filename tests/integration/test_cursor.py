@@ -1,6 +1,7 @@
 """The `cursor` commands, and the guards that make a producer refuse to start."""
 
 import concurrent.futures
+import contextlib
 import json
 import time
 import unittest
@@ -232,6 +233,34 @@ class Refusals(GalleryCase):
         )
         self.pipeline.wait_until_fresh()
         self.assertGreater(index.check_equal(self.pipeline), 0)
+
+    def test_no_backlog_after_an_epoch_was_opened(self):
+        """Ids that the sequence has given and no row has are no backlog: every watermark of a new
+        epoch says so, before a row is written."""
+        self.drain_some()
+        self.execute("""SELECT setval('"BitdexOps_id_seq"', 60000)""")
+        for epoch, command, history in (2, "set now", ""), (3, "adopt", "|| '1'"):
+            self.execute("UPDATE bitdex_producers SET system_identifier = "
+                         f"system_identifier{history}")
+            self.producer.command("cursor", *command.split())
+            self.producer.start()
+            backlogs = self.read_backlogs(epoch)
+            self.producer.wait_until(lambda: len(next(backlogs)) > 8, "sends no watermarks")
+            self.assertEqual(set(next(backlogs)), {0})
+            self.producer.stop()
+
+    def read_backlogs(self, epoch):
+        """Yields again and again the backlogs of all watermarks of the epoch so far."""
+        backlogs = []
+        with contextlib.closing(topic.Reader(self.pipeline.kafka, self.pipeline.topic)) as reader:
+            while True:
+                for records in reader.read().values():
+                    for _, _, event in records:
+                        kind, mark = event["body"]
+                        if event["epoch"] == epoch and kind == "bitdex.Mark" and (
+                                mark["kind"] == "WATERMARK"):
+                            backlogs.append(mark["backlog_rows"])
+                yield backlogs
 
     def test_f75_cursor_that_changes_meanwhile(self):
         """When another process takes the cursor over while `cursor adopt` runs, the command writes
