@@ -115,6 +115,7 @@ struct config_consumer {
     int64_t documents_limit; /* documents of one answer */
     int64_t documents_bytes; /* of the documents of one answer */
     int64_t body_bytes;      /* of a request */
+    int64_t bodies_bytes;    /* of all requests together; at least body_bytes */
     int32_t posts_max;       /* requests with ops at the same time */
     int32_t post_timeout_ms;
 };

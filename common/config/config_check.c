@@ -119,6 +119,8 @@ check_bounds(const struct config_reader *reader, const struct config *config)
 {
     check_bound(reader, &config->producer.chunk_bytes, &config->producer.row_bytes,
                 "chunk_bytes must be at least row_bytes");
+    check_bound(reader, &config->consumer.bodies_bytes, &config->consumer.body_bytes,
+                "bodies_bytes must be at least body_bytes");
     check_bound(reader, &config->consumer.wal_limit_bytes, &config->consumer.wal_segment_bytes,
                 "wal_limit_bytes must be at least wal_segment_bytes");
 }

@@ -49,6 +49,7 @@ check_consumer(const struct config_consumer *consumer)
     CHECK(consumer->prefetch_bytes > 0);
     CHECK(consumer->wal_segment_bytes > 0);
     CHECK(consumer->wal_segment_bytes <= consumer->wal_limit_bytes);
+    CHECK(consumer->body_bytes <= consumer->bodies_bytes);
     CHECK(consumer->checkpoint_bytes > 0);
     CHECK(consumer->http_threads > 0);
     CHECK(consumer->posts_max > 0);

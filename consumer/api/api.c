@@ -23,13 +23,12 @@
 #include "consumer/ingest/http_sources.h"
 
 enum {
-    CONNECTIONS_MAX = 256, /* each has a thread; consumer.http_threads bounds the queries */
+    CONNECTIONS_MAX = 256, /* seats; consumer.http_threads bounds the queries */
     TIMEOUT_S = 30,
 };
 
 struct api {
     struct api_context context;
-    struct http_server *server;
     char *token; /* NULL: calls that change state are refused */
 };
 
@@ -38,31 +37,32 @@ struct route {
     const char *path; /* {index} is the name of this index, {id} any one segment */
     void (*answer)(struct api_call *call);
     bool needs_token; /* it changes state */
+    bool is_reserved; /* answered while all seats of the server are taken */
 };
 
 static const struct route routes[] = {
-    {"GET", "/", api_answer_page, false},
-    {"GET", "/metrics", api_answer_metrics, false},
-    {"GET", "/api/health", api_answer_health, false},
-    {"GET", "/api/ready", api_answer_ready, false},
-    {"GET", "/api/internal/sync-lag", api_answer_sync_lag, false},
-    {"GET", "/api/indexes", api_answer_indexes, false},
-    {"GET", "/api/indexes/{index}/stats", api_answer_stats, false},
-    {"GET", "/api/indexes/{index}/entities/{id}", api_answer_entity, false},
-    {"GET", "/api/indexes/{index}/cursors", api_answer_cursors, false},
-    {"GET", "/api/indexes/{index}/cursors/{id}", api_answer_cursor, false},
-    {"GET", "/api/indexes/{index}/verify", api_answer_verify, false},
-    {"GET", "/api/indexes/{index}/dumps", api_answer_dumps, false},
-    {"PUT", "/api/indexes/{index}/dumps", api_answer_dump_put, true},
-    {"POST", "/api/indexes/{index}/dumps/clear", api_answer_dumps_clear, true},
-    {"POST", "/api/indexes/{index}/dumps/{id}/loaded", api_answer_dump_loaded, true},
-    {"DELETE", "/api/indexes/{index}/dumps/{id}", api_answer_dump_delete, true},
-    {"POST", "/api/indexes/{index}/query", api_answer_query, false},
-    {"POST", "/api/indexes/{index}/documents", api_answer_documents, false},
-    {"POST", "/api/indexes/{index}/document", api_answer_document, false},
-    {"GET", "/api/indexes/{index}/documents/{id}", api_answer_document_of, false},
-    {"POST", "/api/indexes/{index}/ops", api_answer_ops, true},
-    {"POST", "/api/indexes/{index}/checkpoint", api_answer_checkpoint, true},
+    {"GET", "/", api_answer_page, false, false},
+    {"GET", "/metrics", api_answer_metrics, false, false},
+    {"GET", "/api/health", api_answer_health, false, true},
+    {"GET", "/api/ready", api_answer_ready, false, true},
+    {"GET", "/api/internal/sync-lag", api_answer_sync_lag, false, false},
+    {"GET", "/api/indexes", api_answer_indexes, false, false},
+    {"GET", "/api/indexes/{index}/stats", api_answer_stats, false, false},
+    {"GET", "/api/indexes/{index}/entities/{id}", api_answer_entity, false, false},
+    {"GET", "/api/indexes/{index}/cursors", api_answer_cursors, false, false},
+    {"GET", "/api/indexes/{index}/cursors/{id}", api_answer_cursor, false, false},
+    {"GET", "/api/indexes/{index}/verify", api_answer_verify, false, false},
+    {"GET", "/api/indexes/{index}/dumps", api_answer_dumps, false, false},
+    {"PUT", "/api/indexes/{index}/dumps", api_answer_dump_put, true, false},
+    {"POST", "/api/indexes/{index}/dumps/clear", api_answer_dumps_clear, true, false},
+    {"POST", "/api/indexes/{index}/dumps/{id}/loaded", api_answer_dump_loaded, true, false},
+    {"DELETE", "/api/indexes/{index}/dumps/{id}", api_answer_dump_delete, true, false},
+    {"POST", "/api/indexes/{index}/query", api_answer_query, false, false},
+    {"POST", "/api/indexes/{index}/documents", api_answer_documents, false, false},
+    {"POST", "/api/indexes/{index}/document", api_answer_document, false, false},
+    {"GET", "/api/indexes/{index}/documents/{id}", api_answer_document_of, false, false},
+    {"POST", "/api/indexes/{index}/ops", api_answer_ops, true, false},
+    {"POST", "/api/indexes/{index}/checkpoint", api_answer_checkpoint, true, false},
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };
@@ -77,6 +77,7 @@ routes_check(void)
         CHECK(routes[i].path[0] == '/');
         CHECK(routes[i].answer != NULL);
         CHECK(strcmp(routes[i].method, "GET") != 0 || !routes[i].needs_token);
+        CHECK(strcmp(routes[i].method, "GET") == 0 || !routes[i].is_reserved);
     }
 }
 
@@ -111,33 +112,19 @@ route_matches(const char *pattern, const char *path, struct text *index, struct 
 
 /* False: the call may not change state, and is answered. */
 static bool
-api_authorize(const struct api *api, const struct api_call *call)
+api_authorize(const struct api *api, const struct http_request *request,
+              struct http_response *response)
 {
     CHECK(api->token == NULL || api->token[0] != '\0');
     if (api->token == NULL)
-        http_respond_error(call->response, 403,
+        http_respond_error(response, 403,
                            "calls that change state are refused: "
                            "consumer.token_file is not set");
-    else if (!http_bearer_matches(call->request->authorization, api->token))
-        http_respond_error(call->response, 401, "this call needs the bearer token");
+    else if (!http_bearer_matches(request->authorization, api->token))
+        http_respond_error(response, 401, "this call needs the bearer token");
     else
         return true;
     return false;
-}
-
-static void
-api_answer(const struct api *api, const struct route *route, struct text index,
-           struct api_call *call)
-{
-    const char *name = call->api->config->index;
-    CHECK(call->response->status == 200);
-    CHECK(call->response->body.bytes == 0);
-    if (index.data != NULL && !text_is(index, name))
-        http_respond_error(call->response, 404, "Index '%.*s' not found", TEXT_ARGS(index));
-    else if (!route->needs_token || api_authorize(api, call))
-        route->answer(call);
-    CHECK(call->response->status >= 200 && call->response->status <= 599);
-    CHECK(call->response->body.bytes > 0 || call->response->status == 204);
 }
 
 /* No route has this method and path. `allowed` are the routes of the path. */
@@ -154,25 +141,62 @@ api_refuse(const struct http_request *request, const struct http_route *allowed,
         http_respond_no_route(response, request->path, all, ROUTES);
 }
 
-static void
-api_handle(void *context, const struct http_request *request, struct http_response *response)
+/* NULL: no route has the method and the path of the request, and it is answered. `index` gets the
+ * name in the path; without one, it stays. */
+static const struct route *
+api_find_route(const struct http_request *request, struct text *index,
+               struct http_response *response)
 {
-    struct api *api = context;
-    struct api_call call = {.api = &api->context, .request = request, .response = response};
     struct http_route allowed[ROUTES];
     uint32_t allowed_count = 0;
     CHECK(request->path[0] == '/');
     for (size_t i = 0; i < ROUTES; i++) {
-        struct text index = {0};
-        if (!route_matches(routes[i].path, request->path, &index, &call.id))
+        struct text id;
+        if (!route_matches(routes[i].path, request->path, index, &id))
             continue;
         allowed[allowed_count++] = (struct http_route){routes[i].method, routes[i].path};
-        if (strcmp(routes[i].method, request->method) != 0)
-            continue;
-        api_answer(api, &routes[i], index, &call);
-        return;
+        if (strcmp(routes[i].method, request->method) == 0)
+            return &routes[i];
     }
     api_refuse(request, allowed, allowed_count, response);
+    return NULL;
+}
+
+/* Path, method, index and token are judged before the body is taken. */
+static enum http_verdict
+api_judge(void *context, struct http_request *request, struct http_response *response)
+{
+    const struct api *api = context;
+    struct text index = {0};
+    const char *name = api->context.config->index;
+    const struct route *route = api_find_route(request, &index, response);
+    CHECK((route == NULL) == (response->status != 200));
+    if (route == NULL)
+        return HTTP_REFUSED;
+    if (index.data != NULL && !text_is(index, name)) {
+        http_respond_error(response, 404, "Index '%.*s' not found", TEXT_ARGS(index));
+        return HTTP_REFUSED;
+    }
+    if (route->needs_token && !api_authorize(api, request, response))
+        return HTTP_REFUSED;
+    request->route = route;
+    return route->is_reserved ? HTTP_RESERVED : HTTP_ACCEPTED;
+}
+
+static void
+api_handle(void *context, const struct http_request *request, struct http_response *response)
+{
+    struct api *api = context;
+    const struct route *route = request->route;
+    struct api_call call = {.api = &api->context, .request = request, .response = response};
+    struct text index;
+    CHECK(route != NULL); /* api_judge() has set it */
+    CHECK(route_matches(route->path, request->path, &index, &call.id));
+    CHECK(response->status == 200);
+    CHECK(response->body.bytes == 0);
+    route->answer(&call);
+    CHECK(response->status >= 200 && response->status <= 599);
+    CHECK(response->body.bytes > 0 || response->status == 204);
 }
 
 static void
@@ -194,12 +218,14 @@ api_serve(struct api *api, struct error *err)
         .listen = config->listen,
         .connections_max = CONNECTIONS_MAX,
         .body_bytes_max = (size_t)config->body_bytes,
+        .bodies_bytes_max = (size_t)config->bodies_bytes,
         .timeout_s = TIMEOUT_S,
+        .judge = api_judge,
     };
-    CHECK(api->server == NULL);
+    CHECK(api->context.server == NULL);
     CHECK(api->context.ops != NULL);
-    int rc = http_server_start(&options, api_handle, api, &api->server, err);
-    CHECK(rc != 0 || api->server != NULL);
+    int rc = http_server_start(&options, api_handle, api, &api->context.server, err);
+    CHECK(rc != 0 || api->context.server != NULL);
     return rc;
 }
 
@@ -238,16 +264,16 @@ api_stop(struct api *api)
 {
     if (api == NULL)
         return;
-    CHECK(api->server != NULL);
-    http_server_stop(api->server);
+    CHECK(api->context.server != NULL);
+    http_server_stop(api->context.server);
     api_free(api);
 }
 
 int
 api_port(const struct api *api)
 {
-    CHECK(api->server != NULL);
-    return http_server_port(api->server);
+    CHECK(api->context.server != NULL);
+    return http_server_port(api->context.server);
 }
 
 bool

@@ -18,6 +18,7 @@ struct api_ops;
 /* Owned by api.c. */
 struct api_context {
     const struct config *config;
+    struct http_server *server;
     struct config_fields fields; /* of the index */
     struct assignment *assignment;
     struct http_sources *sources;

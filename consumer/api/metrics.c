@@ -263,6 +263,24 @@ write_queries(struct buffer *out, struct api_context *api)
                    (double)atomic_load(&api->timed_out_queries));
 }
 
+static void
+write_http(struct buffer *out, const struct api_context *api)
+{
+    struct http_stats stats;
+    http_server_read_stats(api->server, &stats);
+    metrics_family(out, "bitdex_http_connections", "gauge", "Open connections.");
+    metrics_sample(out, "bitdex_http_connections", NULL, (double)stats.connections);
+    metrics_family(out, "bitdex_http_dropped_total", "counter",
+                   "Connections without a request that were closed to make room for others.");
+    metrics_sample(out, "bitdex_http_dropped_total", NULL, (double)stats.dropped);
+    metrics_family(out, "bitdex_http_busy_total", "counter",
+                   "Requests that were answered 503 because of too many others.");
+    metrics_sample(out, "bitdex_http_busy_total", NULL, (double)stats.refused);
+    metrics_family(out, "bitdex_http_bodies_bytes", "gauge",
+                   "Memory of request bodies, at most consumer.bodies_bytes.");
+    metrics_sample(out, "bitdex_http_bodies_bytes", NULL, (double)stats.bodies_bytes);
+}
+
 void
 api_answer_metrics(struct api_call *call)
 {
@@ -282,5 +300,6 @@ api_answer_metrics(struct api_call *call)
     write_stages(out, times);
     write_comparisons(out, &partitions, times);
     write_queries(out, api);
+    write_http(out, api);
     partition_status_free(&partitions);
 }

@@ -507,22 +507,28 @@ answer_page(const struct answer *answer)
 
 typedef void (*answer_function)(const struct answer *answer);
 
-static const struct {
+struct route {
     const char *path;
     answer_function answer;
-} routes[] = {
-    {"/api/health", answer_health}, {"/api/ready", answer_ready}, {"/api/status", answer_status},
-    {"/metrics", answer_metrics},   {"/", answer_page},
+    bool is_reserved; /* answered while all seats of the server are taken */
+};
+
+static const struct route routes[] = {
+    {"/api/health", answer_health, true},
+    {"/api/ready", answer_ready, true},
+    {"/api/status", answer_status, false},
+    {"/metrics", answer_metrics, false},
+    {"/", answer_page, false},
 };
 
 /* NULL: there is no such path. */
-static answer_function
+static const struct route *
 find_route(const char *path)
 {
     CHECK(path[0] == '/');
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
         if (strcmp(path, routes[i].path) == 0)
-            return routes[i].answer;
+            return &routes[i];
     return NULL;
 }
 
@@ -536,26 +542,38 @@ answer_no_route(const struct http_request *request, struct http_response *respon
     http_respond_no_route(response, request->path, all, ROUTES);
 }
 
+enum http_verdict
+api_judge(void *context, struct http_request *request, struct http_response *response)
+{
+    CHECK(context != NULL);
+    CHECK(response->status == 200);
+    const struct route *route = find_route(request->path);
+    if (route == NULL) {
+        answer_no_route(request, response);
+        return HTTP_REFUSED;
+    }
+    if (strcmp(request->method, "GET") != 0) {
+        http_respond_wrong_method(response, request->method,
+                                  &(const struct http_route){"GET", request->path}, 1);
+        return HTTP_REFUSED;
+    }
+    request->route = route;
+    return route->is_reserved ? HTTP_RESERVED : HTTP_ACCEPTED;
+}
+
 void
 api_handle(void *context, const struct http_request *request, struct http_response *response)
 {
     const struct api *api = context;
+    const struct route *route = request->route;
     struct status_view view;
     const struct answer answer = {api->config, &view, api->status, response};
     CHECK(api->config != NULL);
     CHECK(api->status != NULL);
-    answer_function route = find_route(request->path);
-    CHECK(response->status == 200);
+    CHECK(route != NULL); /* api_judge() has set it */
     CHECK(response->body.bytes == 0);
-    if (route == NULL) {
-        answer_no_route(request, response);
-    } else if (strcmp(request->method, "GET") != 0) {
-        http_respond_wrong_method(response, request->method,
-                                  &(const struct http_route){"GET", request->path}, 1);
-    } else {
-        status_read(api->status, &view);
-        route(&answer);
-    }
+    status_read(api->status, &view);
+    route->answer(&answer);
     CHECK(response->status == 200 || response->status >= 400);
     CHECK(response->body.bytes > 0);
 }

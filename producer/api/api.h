@@ -15,8 +15,11 @@ struct api {
     struct status *status;
 };
 
-/* An http_handler; `context` is a struct api. Answers 404 to an unknown path and 405 to any method
- * but GET. */
+/* An http_judge; `context` is a struct api. Refuses an unknown path with 404 and any method but GET
+ * with 405. */
+enum http_verdict api_judge(void *context, struct http_request *request,
+                            struct http_response *response);
+/* An http_handler, after api_judge(). */
 void api_handle(void *context, const struct http_request *request, struct http_response *response);
 
 #endif

@@ -53,7 +53,9 @@ run_with_status(const struct config *config, struct status *status, struct error
         .listen = config->producer.listen,
         .connections_max = CONNECTIONS_MAX,
         .body_bytes_max = BODY_BYTES_MAX,
+        .bodies_bytes_max = BODY_BYTES_MAX,
         .timeout_s = CLIENT_TIMEOUT_S,
+        .judge = api_judge,
     };
     int rc = http_server_start(&options, api_handle, &api, &server, err);
     if (rc != 0)

@@ -2,9 +2,13 @@
  * every answer. */
 #include "tests/unit/unit_test.h"
 
+#include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
@@ -31,6 +35,7 @@ static const struct config config = {
                  .documents_limit = 3,
                  .documents_bytes = 1000,
                  .body_bytes = 1000,
+                 .bodies_bytes = 1000,
                  .posts_max = 1},
 };
 static const struct data_dir data_dir;
@@ -211,6 +216,40 @@ test_the_other_paths_answer(void **state)
     CHECK_EXCHANGES(state, exchanges);
 }
 
+/* Sends the head of a request whose body never comes. The answer begins with `wanted`. */
+static void
+check_head(const struct fixture *fixture, const char *line, const char *wanted)
+{
+    struct sockaddr_in name = {
+        .sin_family = AF_INET,
+        .sin_port = htons((uint16_t)api_port(fixture->api)),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    struct buffer text = {0};
+    char answer[64] = "";
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof name), 0);
+    buffer_append_format(&text, "%s HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n", line);
+    assert_int_equal(send(fd, text.data, text.bytes, MSG_NOSIGNAL), text.bytes);
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&one, 1, 15000), 1); /* the server drops the client after 30 s */
+    assert_true(recv(fd, answer, sizeof answer - 1, 0) > 0);
+    if (strncmp(answer, wanted, strlen(wanted)) != 0)
+        fail_msg("%s: %s", line, answer);
+    buffer_free(&text);
+    close(fd);
+}
+
+static void
+test_F111_requests_are_judged_before_their_bodies(void **state)
+{
+    check_head(*state, "POST /nothing", "HTTP/1.1 404");
+    check_head(*state, "POST /api/indexes/other/query", "HTTP/1.1 404");
+    check_head(*state, "PUT /api/indexes/shop/query", "HTTP/1.1 405");
+    check_head(*state, "POST /api/indexes/shop/ops", "HTTP/1.1 403");
+    check_head(*state, "GET /api/health", "HTTP/1.1 413");
+}
+
 /* A request about dumps that has passed the check of the token, and its answer. */
 struct dump_exchange {
     void (*answer)(struct api_call *call);
@@ -380,6 +419,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unknown_paths_and_indexes_are_refused),
+        cmocka_unit_test(test_F111_requests_are_judged_before_their_bodies),
         cmocka_unit_test(test_calls_that_change_state_are_refused_without_a_token),
         cmocka_unit_test(test_requests_for_documents_are_refused_with_the_reason),
         cmocka_unit_test(test_L9_every_answer_names_the_missing_partitions),
