@@ -3,7 +3,8 @@
  *     bare_kafka consume BOOTSTRAP TOPIC         reads all partitions from the beginning to the end
  *     bare_kafka latency BOOTSTRAP TOPIC COUNT   produces and consumes one message at a time
  *
- * `consume` prints messages, bytes and seconds; `latency` prints p50 and p99 in milliseconds.
+ * `consume` prints messages, bytes, seconds, and seconds of processor time; `latency` prints p50
+ * and p99 in milliseconds.
  * As in the product, linger is 1 ms and every message is acknowledged by all replicas.
  */
 #include <librdkafka/rdkafka.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum { BATCH = 4096, PARTITIONS_MAX = 64, WAIT_MS = 30000 };
@@ -21,6 +23,15 @@ now_s(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static double
+processor_s(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
 static void
@@ -115,7 +126,8 @@ run_consume(const char *bootstrap, const char *topic)
             rd_kafka_message_destroy(batch[i]);
         }
     }
-    printf("%lld %lld %.6f\n", (long long)messages, (long long)bytes, now_s() - begin);
+    printf("%lld %lld %.6f %.6f\n", (long long)messages, (long long)bytes, now_s() - begin,
+           processor_s());
     rd_kafka_queue_destroy(queue);
     rd_kafka_consumer_close(consumer);
     rd_kafka_destroy(consumer);

@@ -13,12 +13,13 @@ The section `ratios` compares
 
 Its figures are medians of the runs. Machines are noisy: compare ratios, not seconds.
 
-The other sections: the cost of windows, and the time from commit to topic under a light load
-(windows.py); the cost of triggers (triggers.py); the cost of checkpoints and of a restart from one
-(restart.py); how long queries and ingestion wait for each other (isolation.py); how fast existing
-rows are loaded, and at what cost to the stream (loading.py); how fast requested entities are read
-(refresh.py); how fast an index is verified, and at what cost (verify.py); and what the guards cost
-(guards.py).
+The other sections: a backlog against what the libraries alone need for it, in speed and in
+processor time, which is also written as JSON (backlog.py); the cost of windows, and the time from
+commit to topic under a light load (windows.py); the cost of triggers (triggers.py); the cost of
+checkpoints and of a restart from one (restart.py); how long queries and ingestion wait for each
+other (isolation.py); how fast existing rows are loaded, and at what cost to the stream
+(loading.py); how fast requested entities are read (refresh.py); how fast an index is verified, and
+at what cost (verify.py); and what the guards cost (guards.py).
 """
 
 import argparse
@@ -31,6 +32,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts"))
 
+import backlog  # noqa: E402
 import gallery  # noqa: E402
 import guards  # noqa: E402
 import isolation  # noqa: E402
@@ -129,7 +131,7 @@ def bench_index(demo, rows):
     bare = subprocess.run(
         [BARE_KAFKA, "consume", demo.kafka, demo.topic], capture_output=True, text=True, check=True
     )
-    messages, _, bare_s = map(float, bare.stdout.split())
+    messages, _, bare_s, _ = map(float, bare.stdout.split())
     begin = time.monotonic()
     demo.consumer.start(wait=False)
     demo.consumer.wait_until(demo.consumer._serves, "does not serve")
@@ -192,6 +194,12 @@ def print_ratios(arguments, postgres, kafka):
           f"(p50 {p50:.1f} of {bare_p50:.1f} ms; p99 {p99:.1f} of {bare_p99:.1f} ms)\n")
 
 
+def print_backlog(arguments, postgres, kafka):
+    with fresh_pipeline(postgres, kafka) as demo:
+        backlog.run(demo, postgres, kafka, 2 * arguments.rows, arguments.runs, FILL,
+                    HOME / "backlog.json")
+
+
 def print_windows(arguments, postgres, kafka):
     with fresh_pipeline(postgres, kafka, poll_interval_ms=1) as demo:
         windows.run(demo, 2 * arguments.rows, arguments.saves)
@@ -240,6 +248,7 @@ def print_guards(_arguments, _postgres, kafka):
 
 SECTIONS = {
     "ratios": print_ratios,
+    "backlog": print_backlog,
     "windows": print_windows,
     "latency": print_latency,
     "triggers": print_triggers,

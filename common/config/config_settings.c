@@ -247,7 +247,7 @@ static const struct setting producer_settings[] = {
      AT(config_producer, chunk_rows),
      .minimum = 1,
      .maximum = 1000000,
-     .fallback = 5000,
+     .fallback = 50000,
      .unit = "rows",
      .meaning = "The rows of a chunk: what one statement reads from the outbox."},
     {.name = "chunk_bytes",

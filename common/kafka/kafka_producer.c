@@ -25,7 +25,7 @@
 #include "common/kafka/kafka_last_error.h"
 #include "common/kafka/kafka_wakeup.h"
 
-enum { SEND_MESSAGES = 1024 }; /* of one call of librdkafka */
+enum { SEND_MESSAGES = 4096 }; /* of one call of librdkafka */
 
 /* acked <= sent */
 struct producer_partition {

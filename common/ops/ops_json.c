@@ -15,6 +15,7 @@
 #include "common/json/json_value.h"
 #include "common/json/json_write.h"
 #include "common/ops/filter.h"
+#include "common/ops/ops_printed.h"
 #include "common/ops/ops_value.h"
 
 /* The members that make a refresh a request for what depends on one parent, or on all rows. */
@@ -28,17 +29,6 @@
 #define NO_OP UINT32_MAX
 
 enum { GIVEN_REASON_BYTES_MAX = 100 };
-
-/* The sum of all items is at most what an event may have (EVENT_ITEMS_MAX). */
-const struct ops_limits ops_limits_default = {
-    .row_bytes = 1024 * 1024,
-    .row_items = 128 * 1024,
-    .depth = 64 * 1024, /* Postgres prints no deeper value with its default max_stack_depth */
-    .name_bytes = 256,
-    .string_bytes = 64 * 1024,
-    .array_items = 64 * 1024,
-    .query_bytes = 64 * 1024,
-};
 
 struct reader {
     const struct ops_limits *limits;
@@ -606,6 +596,11 @@ ops_json_parse_row(struct text json, const struct ops_limits *limits,
         .stored_count = stored != NULL ? stored->count : 0,
     };
     CHECK(json.data != NULL || json.bytes == 0);
+    if (reader.stored_count == 0 && ops_printed_parse(json, limits, arena, ops)) {
+        *route = OPS_ROUTE_ENTITY;
+        *invalids = (struct ops_invalids){NULL, 0};
+        return 0;
+    }
     int rc = parse_text(json, limits, arena, &array, err);
     if (rc != 0) {
         *route = route_of_text(json);

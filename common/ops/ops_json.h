@@ -11,22 +11,10 @@
 #include "common/base/error.h"
 #include "common/ops/op.h"
 #include "common/ops/ops_invalid.h"
+#include "common/ops/ops_limits.h"
 
 struct buffer;
 struct json_value;
-
-/* A larger row is rejected with a reason (L10). */
-struct ops_limits {
-    uint32_t row_bytes;    /* the whole JSON text */
-    uint32_t row_items;    /* ops, nested ops and array items of one row, in total */
-    uint32_t depth;        /* JSON nesting, as json_parse counts it; a deep value is no value */
-    uint32_t name_bytes;   /* a field name */
-    uint32_t string_bytes; /* one string value */
-    uint32_t array_items;  /* one array value */
-    uint32_t query_bytes;  /* a fan-out's query */
-};
-
-extern const struct ops_limits ops_limits_default;
 
 /* The partitions that a row goes to, and what it is there. The rule is the same in every version:
  *
@@ -71,7 +59,7 @@ int ops_json_from_value(const struct json_value *array, const struct ops_limits 
  * add, nested ones included, costs this op alone (ops_invalid.h), and so does a missing value. An
  * object {"invalid":"reason"} gives its reason. `*ops` has no op when all fell away. Every value in
  * `stored` (NULL: none) is invalid, for the stored reason; `*invalids`, in `arena`, are all that
- * are. */
+ * are. The texts of `*ops` may point into `json`. */
 int ops_json_parse_row(struct text json, const struct ops_limits *limits,
                        const struct ops_invalids *stored, struct arena *arena, struct ops *ops,
                        enum ops_route *route, struct ops_invalids *invalids, struct error *err);

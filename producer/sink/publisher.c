@@ -10,8 +10,8 @@
 
 enum {
     KEY_BYTES = 8,
-    FULL_BYTES = 1 << 20,
-    SEND_AT_ONCE = 1024,
+    FULL_BYTES = 2 << 20,
+    SEND_AT_ONCE = 4096,
     CHECKPOINTS_MAX = 64,
     /* More than a batch of one message adds to its key and value: 61 bytes of batch header and the
      * 5 varints of the record. */

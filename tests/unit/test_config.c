@@ -71,7 +71,7 @@ test_defaults_are_filled_in(void **state)
     assert_int_equal(config->topic.max_slots, 1 << 30);
     assert_string_equal(config->producer.name, "default");
     assert_string_equal(config->producer.listen, "127.0.0.1:8081");
-    assert_int_equal(config->producer.chunk_rows, 5000);
+    assert_int_equal(config->producer.chunk_rows, 50000);
     assert_int_equal(config->producer.row_bytes, 1 << 20);
     assert_int_equal(config->producer.mark_interval_ms, 100);
     assert_string_equal(config->consumer.group, "demo");
