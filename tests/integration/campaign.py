@@ -368,8 +368,8 @@ def main():
     parser.add_argument("--kills", type=int, default=sys.maxsize,
                         help="how many kills at most (default: no limit)")
     parser.add_argument(
-        "--seed", type=int, default=environment("BITDEX_SEED", random.randrange(1 << 32)),
-        help="repeats the choices of an earlier run (default: random)",
+        "--seed", type=int, default=environment("BITDEX_SEED", 1),
+        help="decides the choices of the run (default: %(default)s)",
     )
     arguments = parser.parse_args()
     print(f"BITDEX_SEED={arguments.seed} BITDEX_SECONDS={arguments.seconds:g}", flush=True)

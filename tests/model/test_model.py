@@ -1,8 +1,8 @@
-"""A sample of the model's schedules: every scenario from a random seed, and weaker protocols that
-must fail. BITDEX_SEED repeats a run; BITDEX_SECONDS is the time for the schedules (default 8)."""
+"""A sample of the model's schedules: every scenario from one seed, and weaker protocols that must
+fail. BITDEX_SEED is another seed (default 1); BITDEX_SECONDS is the time for the schedules (default
+8)."""
 
 import os
-import random
 import subprocess
 import sys
 import time
@@ -11,7 +11,7 @@ import unittest
 from run import SCEN, execute, law6, parts
 from world import config, schedule
 
-SEED = int(os.environ.get("BITDEX_SEED", random.randrange(1, 1 << 30)))
+SEED = int(os.environ.get("BITDEX_SEED", 1))
 SECONDS = float(os.environ.get("BITDEX_SECONDS", 8))
 STEPS = 800
 

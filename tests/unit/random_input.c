@@ -3,14 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/base/clock.h"
 #include "tests/unit/unit_test.h"
 
 enum {
     INPUTS = 30000,
-    ROUNDS_PER_S = 1000, /* how far apart the first seeds of runs a second apart are */
+    DEFAULT_SEED = 1,
 };
 
 static uint64_t random_state;
@@ -23,9 +22,8 @@ variable(const char *name, uint64_t otherwise)
 }
 
 static void
-seed_with(uint64_t fresh)
+seed_with(uint64_t seed)
 {
-    uint64_t seed = variable("BITDEX_SEED", fresh);
     printf("BITDEX_SEED=%llu\n", (unsigned long long)seed);
     fflush(stdout); /* in case the test aborts the program */
     random_state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
@@ -34,7 +32,7 @@ seed_with(uint64_t fresh)
 void
 random_seed(void)
 {
-    seed_with((uint64_t)time(NULL) * ROUNDS_PER_S);
+    seed_with(variable("BITDEX_SEED", DEFAULT_SEED));
 }
 
 bool
@@ -43,12 +41,12 @@ random_round(uint32_t least)
     static uint64_t first;
     static uint32_t rounds;
     static int64_t end_us;
+    bool is_repeated = getenv("BITDEX_SEED") != NULL && getenv("BITDEX_SECONDS") == NULL;
     if (rounds == 0) {
-        first = (uint64_t)time(NULL) * ROUNDS_PER_S;
+        first = variable("BITDEX_SEED", DEFAULT_SEED);
         end_us = clock_monotonic_us() + (int64_t)variable("BITDEX_SECONDS", 0) * US_PER_S;
     }
-    bool is_over = rounds >= least && clock_monotonic_us() >= end_us;
-    if (is_over || (rounds > 0 && getenv("BITDEX_SEED") != NULL)) {
+    if (rounds >= (is_repeated ? 1 : least) && clock_monotonic_us() >= end_us) {
         rounds = 0;
         return false;
     }

@@ -1,8 +1,9 @@
 /* Random inputs: a seeded generator for all tests, and random damage to valid inputs for the tests
  * of parsers.
  *
- * Every run prints its seed; BITDEX_SEED repeats a run, or one round of it. Tests in rounds run for
- * BITDEX_SECONDS. One thread.
+ * The seed is always the same, so that a run of all tests says something of the code and not of
+ * luck. BITDEX_SEED is another one. Tests in rounds run for BITDEX_SECONDS; each round has the next
+ * seed and prints it, and BITDEX_SEED without BITDEX_SECONDS repeats that round alone. One thread.
  */
 #ifndef TESTS_UNIT_RANDOM_INPUT_H
 #define TESTS_UNIT_RANDOM_INPUT_H
@@ -16,7 +17,7 @@
 
 void random_seed(void);
 /* `while (random_round(3))`: whether there is another round, which gets its own seed. There are
- * `least` rounds and more while time is left; with BITDEX_SEED there is only one. */
+ * `least` rounds, or one when it is repeated, and more while time is left. */
 bool random_round(uint32_t least);
 
 uint64_t random_next(void);
