@@ -26,7 +26,7 @@ import servers
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("BITDEX_BUILD", ROOT / "build" / "release"))
-WAIT_S = 240  # nothing takes so long, on a slow machine either
+WAIT_S = int(os.environ.get("BITDEX_WAIT_S", 240))  # nothing takes so long, on a slow machine
 
 
 class PipelineError(Exception):
@@ -181,7 +181,7 @@ class Program:
     def signal(self, number):
         self._process.send_signal(number)
 
-    def wait(self, timeout_s=120):
+    def wait(self, timeout_s=WAIT_S // 2):
         """Waits until the program has exited; returns its exit code."""
         try:
             code = self._process.wait(timeout_s)

@@ -28,6 +28,7 @@ struct guard_watch {
     struct source_loads *loads;
     bool everything_is_wanted; /* a load, for a reason that is saved with the outbox */
     int64_t polled_us;         /* monotonic; 0: not yet */
+    int unknown_readings;      /* of the triggers, in a row */
     struct buffer version;     /* of the triggers, as read last */
     struct arena arena;        /* of one reading of the triggers */
 };
@@ -193,6 +194,16 @@ take_covered(struct guard_watch *watch, const struct trigger_reading *reading, s
     return rc == 0 ? want_lost(watch, lost, count, reason, err) : rc;
 }
 
+/* Is the reading to be repeated? */
+static bool
+is_repeated(struct guard_watch *watch, const struct trigger_reading *reading)
+{
+    if (watch->unknown_readings > 0 && !reading->is_unknown)
+        log_info("drain", "the fields that the triggers cover are known again");
+    watch->unknown_readings = reading->is_unknown ? watch->unknown_readings + 1 : 0;
+    return reading->is_unknown && watch->unknown_readings < TRIGGER_READINGS_MAX;
+}
+
 /* What cannot be read now is read at the next interval: a locked table takes no writes until
  * then. */
 static int
@@ -206,6 +217,8 @@ read_triggers(struct guard_watch *watch, struct error *err)
     if (rc == ERR_RETRY) {
         log_warn("drain", "the triggers have changed, and cannot be read now: %s", err->message);
         rc = 0;
+    } else if (rc == 0 && is_repeated(watch, &reading)) {
+        buffer_clear(&session->trigger_version);
     } else if (rc == 0) {
         rc = take_covered(watch, &reading, err);
     }

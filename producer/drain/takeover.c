@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
 #include "producer/drain/trigger_reading.h"
@@ -13,7 +14,12 @@
 #include "producer/source/guards.h"
 #include "producer/source/source_connection.h"
 
-enum { LOCK_POLL_MS = 1000 };
+enum {
+    LOCK_POLL_MS = 1000,
+    READING_PAUSE_MS = 200,
+    ORIGINAL_WAIT_MS = 3000, /* a producer writes marks once a second */
+    ORIGINAL_AGE_S = 5,
+};
 
 static int
 takeover_ask_guards(struct session *session, struct error *err)
@@ -81,8 +87,14 @@ static int
 takeover_read_covered(struct session *session, struct error *err)
 {
     struct trigger_reading reading;
+    int readings = 1;
     CHECK(session->covered.count == 0);
     int rc = trigger_reading_read(session, &session->arena, &reading, err);
+    while (rc == 0 && reading.is_unknown && readings++ < TRIGGER_READINGS_MAX) {
+        rc = session_sleep(session, READING_PAUSE_MS);
+        if (rc == 0)
+            rc = trigger_reading_read(session, &session->arena, &reading, err);
+    }
     if (rc != 0 || session->config->trigger_count == 0)
         return rc;
     session->covered = reading.covered;
@@ -151,7 +163,7 @@ takeover_explain(const struct session *session, int rc, struct error *err)
  * without them (NULL) up to the end. */
 static int
 takeover_check_topic(struct session *session, int64_t generation, const int64_t *fences,
-                     struct error *err)
+                     struct topic_mark *newest, struct error *err)
 {
     const struct topic_expectation expected = {
         .source = session->owner.name,
@@ -161,6 +173,7 @@ takeover_check_topic(struct session *session, int64_t generation, const int64_t 
         .generation = generation,
         .tick = session->window.tick,
         .whole = cursor_timeline_is_new(&session->owner, &session->history),
+        .newest = newest,
     };
     CHECK(generation >= 1);
     CHECK((fences != NULL) == (session->publisher != NULL)); /* ours are on the way or not */
@@ -173,7 +186,7 @@ takeover_check_topic(struct session *session, int64_t generation, const int64_t 
 /* Checks the cursor, as the last owner left it, against the database and the topic: after the lock
  * is taken, because another producer may have saved more while this one waited. */
 static int
-takeover_check_cursor(struct session *session, struct error *err)
+takeover_check_cursor(struct session *session, struct topic_mark *newest, struct error *err)
 {
     struct cursor_history *history = &session->history;
     struct cursor_window *window = &session->window;
@@ -189,13 +202,64 @@ takeover_check_cursor(struct session *session, struct error *err)
         return rc;
     for (int32_t i = 0; i < window->partitions; i++)
         session->checked_offsets[i] = found ? window->offsets[i] : -1;
-    return takeover_check_topic(session, session->owner.generation + 1, NULL, err);
+    return takeover_check_topic(session, session->owner.generation + 1, NULL, newest, err);
+}
+
+/* A mark of a time when we hold the lock of this database was made in another one. (The marks of a
+ * producer that has lost the lock are older, however late they arrive.) `since_us`: of that time,
+ * and not before the marks that were on the topic already. */
+static int
+takeover_refuse_copy(const struct session *session, const struct topic_mark *newest,
+                     int64_t since_us, struct error *err)
+{
+    const char *topic = session->config->topic.name;
+    CHECK(newest->clock_us > 0 && since_us > 0);
+    if (newest->clock_us <= since_us)
+        return 0;
+    return error_set(err, ERR_FATAL,
+                     "another producer of this name, start %s, is running and writes to topic %s:"
+                     " this database is a copy of the one that it uses. Stop that producer first,"
+                     " if this database is to replace the other one, or give this producer a name"
+                     " and a topic of its own",
+                     newest->start_name[0] != '\0' ? newest->start_name : "unknown", topic);
+}
+
+/* A copy of a quiet database has the same position as its original, whose producer would be fenced
+ * off (F101). Waits for marks of the original where the database can be a copy: another server has
+ * written the cursor, and the newest mark on the topic is young. */
+static int
+takeover_check_original(struct session *session, struct topic_mark *newest, struct error *err)
+{
+    int64_t before_us = newest->clock_us;
+    int64_t now_us;
+    bool may_be_copy;
+    if (before_us == 0 || session->progress->shown.generation > 0)
+        return 0; /* there was no producer, or it was this process */
+    int rc =
+        cursor_is_of_earlier_server(session->pg, session->owner.name, &may_be_copy, &now_us, err);
+    may_be_copy =
+        rc == 0 && (may_be_copy || cursor_timeline_is_new(&session->owner, &session->history));
+    if (!may_be_copy || now_us - before_us > ORIGINAL_AGE_S * US_PER_S)
+        return rc;
+    log_info("cursor",
+             "another server has written the cursor: waiting %d s for marks of a"
+             " producer that may still run there",
+             ORIGINAL_WAIT_MS / MS_PER_S);
+    rc = session_sleep(session, ORIGINAL_WAIT_MS);
+    if (rc == 0)
+        rc = takeover_check_topic(session, session->owner.generation + 1, NULL, newest, err);
+    if (rc != 0)
+        return rc;
+    return takeover_refuse_copy(session, newest, now_us > before_us ? now_us : before_us, err);
 }
 
 static int
 takeover_take_generation(struct session *session, struct error *err)
 {
-    int rc = takeover_check_cursor(session, err);
+    struct topic_mark newest = {0};
+    int rc = takeover_check_cursor(session, &newest, err);
+    if (rc == 0)
+        rc = takeover_check_original(session, &newest, err);
     if (rc != 0)
         return rc;
     rc = cursor_take_over(session->pg, session->config, &session->history, &session->owner, err);
@@ -248,7 +312,7 @@ takeover_check_fences(struct session *session, struct error *err)
     CHECK(publisher_outstanding(session->publisher) == 0);
     for (int32_t i = 0; i < partitions; i++)
         fences[i] = publisher_acked_offset(session->publisher, i);
-    int rc = takeover_check_topic(session, session->owner.generation, fences, err);
+    int rc = takeover_check_topic(session, session->owner.generation, fences, NULL, err);
     free(fences);
     return rc;
 }

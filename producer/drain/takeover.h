@@ -3,6 +3,7 @@
  *
  *     source    connect, ask the guards, take the lock on the name (a standby waits here)
  *     topic     check its shape, and that nothing on it is later than the cursor (L3)
+ *     original  where the database may be a copy: no producer of the original writes marks (F101)
  *     cursor    take a new generation: every earlier one is fenced off and saves nothing any more
  *     fence     send it, wait until all partitions acknowledge it, and check the topic up to it
  *

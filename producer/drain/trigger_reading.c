@@ -69,7 +69,7 @@ trigger_reading_read(struct session *session, struct arena *arena, struct trigge
     if (rc == 0 || rc == ERR_RETRY)
         return rc;
     log_warn("drain", "which fields the triggers cover is not known: %s", err->message);
-    *reading = (struct trigger_reading){0};
+    *reading = (struct trigger_reading){.is_unknown = true};
     snprintf(reading->why, sizeof reading->why, "%.*s", TRIGGER_READING_WHY_BYTES - 1,
              err->message);
     return 0;

@@ -7,13 +7,19 @@
 
 #include "producer/drain/session.h"
 
-enum { TRIGGER_READING_WHY_BYTES = 256 };
+enum {
+    TRIGGER_READING_WHY_BYTES = 256,
+    /* While tables and triggers change, a reading may meet a state that is not there any more: what
+     * is not known after so many readings is taken as not covered. */
+    TRIGGER_READINGS_MAX = 3,
+};
 
 struct trigger_reading {
     struct covered_fields covered; /* in the arena */
     /* What distinguishes the triggers from the configuration, or why that is not known; "":
      * nothing does. */
     char why[TRIGGER_READING_WHY_BYTES];
+    bool is_unknown; /* it is not known */
 };
 
 /* A configuration that does not fit the tables covers nothing, and stops nobody who writes ops in

@@ -88,6 +88,15 @@ check_source(const char *expected, const struct event *event, struct error *err)
                      TEXT_ARGS(event->source));
 }
 
+static void
+note_mark(struct topic_mark *newest, const struct mark *mark)
+{
+    if (newest == NULL || mark->clock_us <= newest->clock_us)
+        return;
+    newest->clock_us = mark->clock_us;
+    snprintf(newest->start_name, sizeof newest->start_name, "%.*s", TEXT_ARGS(mark->start_name));
+}
+
 int
 topic_check_event(const struct topic_expectation *expected, const struct event *event,
                   struct error *err)
@@ -118,6 +127,8 @@ topic_check_event(const struct topic_expectation *expected, const struct event *
                          " bitdex-producer cursor adopt",
                          event->epoch, event->generation, event->tick, expected->epoch,
                          expected->generation - 1, expected->tick);
+    if (event->kind == EVENT_MARK)
+        note_mark(expected->newest, &event->mark);
     return 0;
 }
 

@@ -18,6 +18,13 @@
 #include "common/config/config.h"
 #include "common/event/event.h"
 #include "common/kafka/kafka_admin.h"
+#include "producer/sink/rival.h"
+
+/* A mark on the topic. */
+struct topic_mark {
+    int64_t clock_us; /* of its source; 0: no mark was read */
+    char start_name[RIVAL_NAME_BYTES];
+};
 
 /* What the topic must agree with. */
 struct topic_expectation {
@@ -28,6 +35,7 @@ struct topic_expectation {
     int64_t generation; /* events must be of earlier ones */
     int64_t tick;       /* of the newest saved window */
     bool whole;         /* nothing after the saved offsets may have been removed by retention */
+    struct topic_mark *newest; /* NULL, or becomes the mark that was read with the latest clock */
 };
 
 /* Which offsets of a partition are checked. */
@@ -54,7 +62,7 @@ enum { TOPIC_DIFFERENCE_BYTES = 512 };
 void topic_check_difference(const struct config_topic *config, const struct kafka_topic *topic,
                             char *out, size_t bytes);
 
-/* Checks one event that is before our fence. Pure. ERR_FATAL says what it proves and what to do. */
+/* Checks one event that is before our fence. ERR_FATAL says what it proves and what to do. */
 int topic_check_event(const struct topic_expectation *expected, const struct event *event,
                       struct error *err);
 

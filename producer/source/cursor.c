@@ -20,6 +20,7 @@
 #include "common/base/check.h"
 #include "common/event/event.h"
 #include "common/json/json_write.h"
+#include "producer/source/letters.h"
 #include "producer/source/source_access.h"
 #include "producer/source/source_empty.h"
 
@@ -558,6 +559,25 @@ cursor_timeline_is_new(const struct cursor_owner *owner, const struct cursor_his
 }
 
 int
+cursor_is_of_earlier_server(struct pg *pg, const char *name, bool *is, int64_t *now_us,
+                            struct error *err)
+{
+    static const char sql[] =
+        "SELECT updated_at < pg_postmaster_start_time(),"
+        " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM bitdex_producers"
+        " WHERE name = $1";
+    struct pg_result *result;
+    int rc = pg_query(pg, sql, 1, &name, &result, err);
+    if (rc != 0)
+        return error_wrap(err, rc, "could not find out when the server was started");
+    CHECK(pg_rows(result) == 1);
+    *is = pg_boolean(result, 0, 0);
+    *now_us = pg_integer(result, 0, 1);
+    pg_result_clear(result);
+    return 0;
+}
+
+int
 cursor_save_timeline(struct pg *pg, struct cursor_owner *owner,
                      const struct cursor_history *history, struct error *err)
 {
@@ -687,7 +707,8 @@ cursor_add_dead_letters(struct pg *pg, const struct cursor_owner *owner, int64_t
     static const char sql[] = CURSOR_OWNER
         "INSERT INTO bitdex_dead_letters (name, epoch, row_id, tick, generation, entity_id,"
         " ops, created_at, reason, invalid_values) SELECT o.name, $2::bigint, b.id, $4::bigint,"
-        " $3::bigint, b.entity_id, b.ops, b.created_at, r.reason, r.invalid FROM owner o,"
+        " $3::bigint, b.entity_id, CASE WHEN starts_with(r.reason, '" LETTER_DAMAGED
+        "') THEN '[]' ELSE b.ops END, b.created_at, r.reason, r.invalid FROM owner o,"
         " jsonb_to_recordset($5::jsonb) AS r(id bigint, reason text, invalid jsonb)"
         " JOIN \"BitdexOps\" b USING (id) ON CONFLICT (name, epoch, row_id, job, place) DO UPDATE"
         " SET tick = EXCLUDED.tick, generation = EXCLUDED.generation, reason = EXCLUDED.reason,"

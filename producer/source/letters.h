@@ -24,6 +24,8 @@
 
 /* How the reason of a row begins whose ops the database cannot give out as text. */
 #define LETTER_UNREADABLE "the database cannot read its ops: "
+/* Likewise of ops that it cannot even search: the letter has an empty list instead of them. */
+#define LETTER_DAMAGED "the database cannot read its ops, which are damaged: "
 /* SQL: the ops of the letter `d`. Of ops that cannot be read only whether they are a fan-out. */
 #define LETTER_OPS                                                            \
     "CASE WHEN NOT starts_with(d.reason, '" LETTER_UNREADABLE "') THEN d.ops" \

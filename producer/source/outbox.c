@@ -8,7 +8,9 @@
  *
  * Failure modes: when the database cannot print the ops of a row, the rows before it have arrived
  * and are a chunk. The next chunk is then that row alone (OUTBOX_ONE_ROW), and when it fails again,
- * the row without its ops (OUTBOX_NO_OPS). Any other error ends the reader.
+ * the row without its ops (OUTBOX_NO_OPS). When the database cannot even read the ops, as when
+ * their pages are damaged, nothing shows to which partitions the row goes: it is rejected in all of
+ * them (OUTBOX_NO_KIND). Any other error ends the reader.
  */
 #include "producer/source/outbox.h"
 
@@ -36,7 +38,7 @@ enum { OUTBOX_REASON_BYTES = 512 };
     "ops @> '[{\"op\":\"queryOpSet\"}]' OR coalesce(jsonb_path_exists(ops, 'strict $[*] ? (@.op" \
     " == \"refresh\" && exists(@.key))', silent => true), false)"
 
-enum outbox_mode { OUTBOX_ROWS, OUTBOX_ONE_ROW, OUTBOX_NO_OPS };
+enum outbox_mode { OUTBOX_ROWS, OUTBOX_ONE_ROW, OUTBOX_NO_OPS, OUTBOX_NO_KIND };
 
 struct outbox {
     struct pg *pg;
@@ -52,7 +54,7 @@ struct outbox {
     bool ready;             /* `chunk` is complete and not taken */
     int64_t chunk_rows;     /* LIMIT of the requested chunk */
     int64_t after_id;       /* of the requested chunk */
-    char unreadable[OUTBOX_REASON_BYTES];   /* of the row that is read in OUTBOX_NO_OPS */
+    char unreadable[OUTBOX_REASON_BYTES];   /* of the row that is read without its ops */
     char taken_reason[OUTBOX_REASON_BYTES]; /* of the chunk that was taken last */
     struct outbox_chunk chunk;
 };
@@ -124,7 +126,7 @@ outbox_write_sql(struct outbox *outbox)
 {
     struct buffer *sql = &outbox->sql;
     int64_t row_bytes = outbox->limits.row_bytes;
-    bool has_ops = outbox->mode != OUTBOX_NO_OPS;
+    bool has_ops = outbox->mode < OUTBOX_NO_OPS;
     CHECK(outbox->chunk_rows > 0);
     buffer_clear(sql);
     buffer_append_text(sql, lock_first);
@@ -137,7 +139,8 @@ outbox_write_sql(struct outbox *outbox)
                              " CASE WHEN octet_length(json) > %" PRId64 " THEN " GOES_TO_ALL " END",
                              row_bytes, row_bytes);
     else
-        buffer_append_text(sql, " NULL::text, " GOES_TO_ALL);
+        buffer_append_format(sql, " NULL::text, %s",
+                             outbox->mode == OUTBOX_NO_KIND ? "true" : GOES_TO_ALL);
     buffer_append_format(sql,
                          " FROM (SELECT *, %s AS json FROM ("
                          "SELECT id, entity_id, txid, created_at, ops FROM \"BitdexOps\" WHERE %s"
@@ -218,7 +221,7 @@ outbox_count(struct outbox *outbox, bool cut, struct error *err)
     if (rc == 0 && cut && chunk->rows == 0)
         rc = error_set(err, ERR_FATAL, "postgres: %zu bytes of a binary copy without a whole row",
                        chunk->bytes.bytes);
-    if (outbox->mode == OUTBOX_NO_OPS)
+    if (outbox->mode >= OUTBOX_NO_OPS)
         chunk->unreadable = outbox->unreadable;
     CHECK(!outbox->running);
     CHECK(rc != 0 || cut || rows.bytes.at == rows.bytes.end);
@@ -231,7 +234,7 @@ outbox_count(struct outbox *outbox, bool cut, struct error *err)
 static int
 outbox_recover(struct outbox *outbox, struct error *err)
 {
-    CHECK(outbox->mode != OUTBOX_NO_OPS);
+    CHECK(outbox->mode != OUTBOX_NO_KIND);
     outbox->running = false;
     if (outbox->arriving.bytes > COPY_HEADER_BYTES) {
         outbox->is_suspect = true;
@@ -239,9 +242,10 @@ outbox_recover(struct outbox *outbox, struct error *err)
     }
     if (outbox->mode == OUTBOX_ROWS)
         return outbox_request(outbox, OUTBOX_ONE_ROW, err);
-    snprintf(outbox->unreadable, sizeof outbox->unreadable, "%s%.400s", LETTER_UNREADABLE,
-             err->message);
-    return outbox_request(outbox, OUTBOX_NO_OPS, err);
+    bool is_damaged = outbox->mode == OUTBOX_NO_OPS;
+    snprintf(outbox->unreadable, sizeof outbox->unreadable, "%s%.400s",
+             is_damaged ? LETTER_DAMAGED : LETTER_UNREADABLE, err->message);
+    return outbox_request(outbox, is_damaged ? OUTBOX_NO_KIND : OUTBOX_NO_OPS, err);
 }
 
 int
@@ -253,7 +257,7 @@ outbox_pump(struct outbox *outbox, int wait_ms, struct error *err)
     bool done;
     int rc = pg_copy_read(outbox->pg, wait_ms, &outbox->arriving, &done, err);
     bool cut = rc == 0 && !done && (int64_t)outbox->arriving.bytes >= outbox->limits.chunk_bytes;
-    if (rc == ERR_FATAL && outbox->mode != OUTBOX_NO_OPS && pg_failed_on_a_row(outbox->pg))
+    if (rc == ERR_FATAL && outbox->mode != OUTBOX_NO_KIND && pg_failed_on_a_row(outbox->pg))
         return outbox_recover(outbox, err);
     if (cut) /* a row that the database cannot print begins the next chunk */
         rc = pg_copy_cancel(outbox->pg, err);

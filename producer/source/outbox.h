@@ -8,8 +8,8 @@
  * and the next one begins after the cut). A row larger than row_bytes never leaves the database.
  *
  * A row whose ops the database cannot give out as text (F103: jsonb of 2 kB that is more than 1 GB
- * as text, bytes that its encoding cannot convert) is a chunk of its own, without the ops and with
- * the database's reason.
+ * as text, bytes that its encoding cannot convert, damaged pages) is a chunk of its own, without
+ * the ops and with the database's reason.
  *
  * After any error only outbox_close() is allowed. One thread.
  */

@@ -357,12 +357,7 @@ class Unreadable(GalleryCase):
         self.assertIn(self.UNREADABLE, command("dead-letters", "list").stdout)
         for row in rejected:
             self.assertIn(self.UNREADABLE, command("dead-letters", "show", str(row)).stdout)
-        events = topic.read(pipeline.kafka, pipeline.topic)
-        places = collections.Counter()
-        for partition in events.values():
-            for _, _, event in partition:
-                if event["body"][0] == "bitdex.Rejected":
-                    places[event["body"][1]["row_id"]] += 1
+        places = self.count_rejected()
         self.assertEqual([places[row] for row in rejected], [1, 1, 4, 1])
 
     def check_readers(self, command):
@@ -385,6 +380,40 @@ class Unreadable(GalleryCase):
     def test_f103_bytes_outside_of_the_encoding(self):
         """They become dead letters by their id, with their seqs; the rows around them are sent."""
         self.check_encoding("WIN1252")
+
+    def test_f103_ops_that_are_damaged(self):
+        """Nothing of them can be read, not even whether they are a fan-out: the row is rejected in
+        every partition."""
+        self.create_tables()
+        self.pipeline.start()
+        alive = """'[{"op": "alive"}]'"""
+        long = """(SELECT jsonb_build_array(jsonb_build_object('op', 'set', 'field', 'type',
+            'value', string_agg(md5(i::text), ''))) FROM generate_series(1, 500) AS i)"""
+        with self.pipeline.connect() as connection:
+            self.insert(connection, 1, alive)
+            row = self.insert(connection, 2, long)
+            self.insert(connection, 3, alive)
+            connection.execute("CREATE EXTENSION pg_surgery")
+            connection.execute("""DO $$ DECLARE toast regclass; tuples tid[]; BEGIN
+                SELECT reltoastrelid FROM pg_class WHERE relname = 'BitdexOps' INTO toast;
+                EXECUTE format('SELECT array_agg(ctid) FROM %s', toast) INTO tuples;
+                PERFORM heap_force_kill(toast, tuples); END $$""")
+        self.pipeline.wait_until_fresh()
+        with self.pipeline.connect() as connection:
+            letters = connection.execute(
+                "SELECT row_id, reason FROM bitdex_dead_letters").fetchall()
+        self.assertEqual([row for row, _ in letters], [row])
+        self.assertIn("missing chunk", letters[0][1])
+        self.assertEqual(sorted(self.pipeline.query({"filters": []})["ids"]), [1, 3])
+        self.assertEqual(self.count_rejected(), {row: 4})
+
+    def count_rejected(self):
+        """How many rejected events the topic has, by row."""
+        events = topic.read(self.pipeline.kafka, self.pipeline.topic)
+        return collections.Counter(
+            event["body"][1]["row_id"]
+            for partition in events.values() for _, _, event in partition
+            if event["body"][0] == "bitdex.Rejected")
 
     def test_f103_bytes_of_a_database_without_encoding(self):
         self.check_encoding("SQL_ASCII")

@@ -42,7 +42,7 @@ BROKEN = [  # (a change of the source, part of the refusal, how the change is un
 POOLED = [  # commands that use the database
     "init", "triggers apply", "triggers diff", "triggers drop", "trim", "load --no-wait", "verify",
     "jobs list", "jobs cancel 1", "cursor show", "cursor set now", "cursor adopt",
-    "cursor remove default", "dead-letters list", "dead-letters retry 1",
+    "cursor remove default", "dead-letters list", "dead-letters show 1", "dead-letters retry 1",
 ]
 
 

@@ -122,6 +122,27 @@ class Triggers(GuardsCase):
         self.assertEqual(self.entity(1)["fields"]["title"], "replaced")
 
 
+class SlowGuards(GuardsCase):
+    settings = f"{source_changes.SourceChangesCase.settings}, guard_interval_ms: 4000"
+
+    def test_f99_triggers_that_cannot_be_read_for_a_moment(self):
+        """While a column has another name, the triggers do not fit the configuration, and no plan
+        of them can be made. Nothing is voided when it has its name again a moment later."""
+        voided = self.count_voided()
+        rename = "ALTER TABLE post RENAME {} TO {}".format
+        function = self.execute("""SELECT pg_get_functiondef(tgfoid) FROM pg_trigger
+            WHERE tgrelid = 'item_tag'::regclass AND NOT tgisinternal LIMIT 1""").fetchone()[0]
+        with self.pipeline.connect() as owner:
+            owner.execute(rename("title", "other"))
+            owner.execute(function)  # so that the producer looks at the triggers
+        self.wait_until(lambda: "is not known" in self.producer.log_tail(), "does not read them")
+        with self.pipeline.connect() as owner:
+            owner.execute(rename("other", "title"))
+        self.wait_until(lambda: "known again" in self.producer.log_tail(), "does not read again")
+        self.assertEqual(self.count_voided(), voided)
+        self.assertTrue(self.is_complete())
+
+
 class Outbox(GuardsCase):
     def test_l13_f99_f100_outbox(self):
         """TRUNCATE with rows that were not sent loads everything, VACUUM FULL nothing. A sequence
@@ -163,6 +184,13 @@ class Outbox(GuardsCase):
             done = self.producer.command(command, check=False)
             self.assertEqual(done.returncode, 1)
             self.assertIn("must be an ordinary table, logged", done.stderr)
+
+
+    def test_f100_a_table_inherits_the_outbox(self):
+        """Its rows, which a SELECT of the outbox shows, have ids of their own: this stops the
+        producer."""
+        self.execute('CREATE TABLE other () INHERITS ("BitdexOps")')
+        self.stops("must be an ordinary table, logged, without partitions and inheritance")
 
 
 class BusyOutbox(GuardsCase):

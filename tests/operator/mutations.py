@@ -1,88 +1,45 @@
 #!/usr/bin/env python3
-"""Takes guards out of the code, one at a time, and lets the random operator look for the fault that
-returns. It must find each.
+"""Takes guards out of the code, one at a time, and runs the tests, and the acts of the random
+operator, that must find the fault that returns. Each must fail.
 
     mutations.py [--check] [NAME ...]
 
-Each mutation is applied to a copy of the tree in BITDEX_BUILD/operator-mutations, which is built
-there. --check only examines that every mutation still applies. README.md says which variables are
-needed.
+Each removal (removals.py) is applied to a copy of the tree in BITDEX_BUILD/operator-mutations,
+which is built there, and taken back afterwards. --check only examines that every removal still
+applies. README.md says which variables are needed.
 """
 
 import argparse
-import dataclasses
+import filecmp
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
+import time
+
+from removals import REMOVALS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TRIES = 3  # seeds: a fault needs a row in the right place
-
-
-@dataclasses.dataclass
-class Mutation:
-    """Each `old` occurs once in its file and becomes `new`. `acts` are those that must find it."""
-
-    what: str
-    edits: tuple  # of (file, old, new)
-    acts: str
-
-
-SESSION = "producer/drain/session.c"
-MUTATIONS = {
-    "again": Mutation(
-        "guards of the source are asked once", (
-            (SESSION, "        rc = session_ask_guards(session, err);", "        rc = 0;"),
-        ), "sequence_caches,outbox_is_unlogged"),
-    "rival": Mutation(
-        "nobody looks for a rival, neither in the gaps nor by the ticks", (
-            (SESSION, "if (topic_watch_find(session->watch, &rival))", "if (false)"),
-            ("consumer/partition/sequence.c", "if (by != NULL && event->tick > by->tick)",
-             "if (by != NULL && event->tick > by->tick && false)"),
-        ), "quiet_database_is_copied"),
-    "truncated": Mutation(
-        "a row that was sent later shows that the outbox was not truncated", (
-            ("producer/source/outbox_signature.c", "(b.signature->>'row')::bigint",
-             "(now.signature->>'row')::bigint"),
-        ), "outbox_is_truncated"),
-    "topic": Mutation(
-        "the topic is asked for once", (
-            (SESSION, "return topic_watch_check(session->watch, err);", "return 0;"),
-        ), "topic_is_compacted"),
-    "difference": Mutation(
-        "a topic that differs from the configuration is ignored", (
-            ("producer/sink/topic_watch.c", 'log_warn("drain", "%s", difference);', ""),
-        ), "retention_is_lowered"),
-    "ahead": Mutation(
-        "what is on the topic is not compared with the cursor", (
-            ("producer/sink/topic_check.c", "    if (later)\n", "    if (later && false)\n"),
-        ), "disk_is_set_back"),
-    "standby": Mutation(
-        "a connection does not ask which server it has reached", (
-            ("producer/source/source_connection.c", "    rc = ask(*pg, expected, err);\n", ""),
-        ), "through_a_balancer"),
-    "pooler": Mutation(
-        "a pooler is not refused", (
-            ("common/pg/pg.c", "    if (is_direct)\n", "    if (is_direct || true)\n"),
-            ("producer/source/guards.c", "    if (direct)\n", "    if (direct || true)\n"),
-        ), "through_a_pooler"),
-}
+TRIES = 3  # seeds of the operator: a fault needs a row in the right place
+WAIT_S = 70  # for what does not happen without the guard
+REASON_CHARACTERS = 100
 
 
 def read():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("names", nargs="*", default=list(MUTATIONS))
+    parser.add_argument("--no-acts", action="store_true", help="only the tests, which are faster")
+    parser.add_argument("names", nargs="*", default=list(REMOVALS))
     return parser.parse_args()
 
 
-def apply(root, mutation):
-    """{file: mutated text}; raises ValueError when a place is not found."""
+def mutate(root, removal):
+    """{file: its text without the guard}; raises ValueError when a place is not found."""
     texts = {}
-    for file, old, new in mutation.edits:
+    for file, old, new in removal.edits:
         text = texts.get(file) or (root / file).read_text()
         if text.count(old) != 1:
             raise ValueError(f"{file} has the text {text.count(old)} times: {old}")
@@ -90,63 +47,124 @@ def apply(root, mutation):
     return texts
 
 
+def parse_test(name):
+    """integration/test_a.py::test_b as (kind, module, function); the function may be missing."""
+    path, _, function = name.partition("::")
+    kind, _, file = path.partition("/")
+    return kind, file.partition(".")[0], function
+
+
+def check(removal):
+    """Raises ValueError when a test of the removal does not exist."""
+    mutate(ROOT, removal)
+    assert removal.tests or removal.acts
+    for name in removal.tests:
+        path, _, function = name.partition("::")
+        if function not in (ROOT / "tests" / path).read_text():
+            raise ValueError(f"no test {name}")
+
+
 def copy_tree(copy):
-    shutil.rmtree(copy, ignore_errors=True)
+    """What the copy has built already is built again only where a file differs."""
     files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True)
     for name in filter(None, files.stdout.decode().split("\0")):
         target = copy / name
+        if target.exists() and filecmp.cmp(ROOT / name, target, shallow=False):
+            continue
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target)
-    (copy / ".local").symlink_to(ROOT / ".local")
+    if not (copy / ".local").exists():
+        (copy / ".local").symlink_to(ROOT / ".local")
+    subprocess.run(["cmake", "--preset", "dev"], cwd=copy, check=True, stdout=subprocess.DEVNULL)
 
 
-def build(copy):
-    quiet = {"cwd": copy, "check": True, "stdout": subprocess.DEVNULL}
-    if not (copy / "build/dev").exists():
-        subprocess.run(["cmake", "--preset", "dev"], **quiet)
-    subprocess.run(["cmake", "--build", "--preset", "dev", "--target", "bitdex-producer",
-                    "bitdex-consumer"], **quiet)
+def build(copy, tests):
+    targets = {"bitdex-producer", "bitdex-consumer", "wall_clock"}
+    targets |= {module for kind, module, _ in map(parse_test, tests) if kind == "unit"}
+    command = ["cmake", "--build", "--preset", "dev", "--target", *sorted(targets)]
+    return subprocess.run(command, cwd=copy, stdout=subprocess.DEVNULL).returncode == 0
 
 
-def finds(copy, mutation):
-    """Does the operator fail with one of the seeds?"""
-    environment = os.environ | {
-        "BITDEX_BUILD": str(copy / "build/dev"), "BITDEX_ACTS": mutation.acts,
-        "BITDEX_SECONDS": "1",
-    }
+def run(command, copy, directory, **variables):
+    variables |= {"BITDEX_BUILD": str(copy / "build/dev"), "BITDEX_WAIT_S": str(WAIT_S)}
+    return subprocess.run(command, cwd=directory, env=os.environ | variables, capture_output=True,
+                          text=True, check=False)
+
+
+def fails_unit(copy, module, function):
+    done = run([copy / "build/dev/tests/unit" / module], copy, copy)
+    said = done.stdout + done.stderr
+    failed = [line for line in said.splitlines() if "FAILED" in line or "CHECK" in line]
+    has_failed = done.returncode != 0 and any(function in line for line in failed)
+    return has_failed, failed[0] if failed else said[-REASON_CHARACTERS:]
+
+
+def last_line(done):
+    lines = [line for line in done.stderr.splitlines() if re.match(r"[\w.]*(Error|Expired)", line)]
+    return lines[-1] if lines else done.stderr.strip().splitlines()[-1]
+
+
+def fails_integration(copy, module, function):
+    command = [sys.executable, "-m", "unittest", "-k", function, module]
+    done = run(command, copy, ROOT / "tests/integration")
+    ran = "Ran 1 test" in done.stderr
+    return ran and done.returncode != 0, last_line(done)
+
+
+def fails_acts(copy, acts):
     for seed in range(TRIES):
-        done = subprocess.run(
-            [sys.executable, "-m", "unittest", "test_operator"], cwd=ROOT / "tests/operator",
-            env=environment | {"BITDEX_SEED": str(seed)}, capture_output=True, text=True,
-        )
+        done = run([sys.executable, "-m", "unittest", "test_operator"], copy,
+                   ROOT / "tests/operator", BITDEX_ACTS=acts, BITDEX_SECONDS="1",
+                   BITDEX_SEED=str(seed))
         if done.returncode != 0:
-            print(done.stderr.strip().splitlines()[-4:], flush=True)
-            return True
-    return False
+            break
+    return done.returncode != 0, last_line(done)
+
+
+def fails(copy, name):
+    kind, module, function = parse_test(name)
+    if kind == "acts":
+        return fails_acts(copy, function)
+    return (fails_unit if kind == "unit" else fails_integration)(copy, module, function)
+
+
+def examine(copy, name, removal, with_acts):
+    """Builds the copy without the guard, and prints a row of a table for each test. Returns what
+    has not found it."""
+    texts = mutate(copy, removal)
+    before = {file: (copy / file).read_text() for file in texts}
+    tests = list(removal.tests)
+    missed = []
+    try:
+        for file, text in texts.items():
+            (copy / file).write_text(text)
+        if not build(copy, tests):
+            print(f"| {name} | | DOES NOT BUILD | | |", flush=True)
+            return [name]
+        for test in tests + ([f"acts::{removal.acts}"] if removal.acts and with_acts else []):
+            begun = time.monotonic()
+            found, why = fails(copy, test)
+            print(f"| {name} | `{test}` | {'fails' if found else 'NOT FOUND'} |"
+                  f" {time.monotonic() - begun:.0f} s | {why[:REASON_CHARACTERS]} |", flush=True)
+            missed += [] if found else [f"{name}: {test}"]
+    finally:
+        for file, text in before.items():
+            (copy / file).write_text(text)
+    return missed
 
 
 def main():
     arguments = read()
     missed = []
+    for name in arguments.names:
+        check(REMOVALS[name])
     if arguments.check:
-        for name in arguments.names:
-            apply(ROOT, MUTATIONS[name])
         return 0
     copy = pathlib.Path(os.environ["BITDEX_BUILD"]).resolve() / "operator-mutations"
     copy_tree(copy)
     for name in arguments.names:
-        mutation = MUTATIONS[name]
-        texts = apply(copy, mutation)
-        before = {file: (copy / file).read_text() for file in texts}
-        for file, text in texts.items():
-            (copy / file).write_text(text)
-        build(copy)
-        print(f"{name}: {mutation.what}: ", end="", flush=True)
-        if not finds(copy, mutation):
-            print("NOT FOUND", flush=True)
-            missed.append(name)
-        for file, text in before.items():
-            (copy / file).write_text(text)
+        missed += examine(copy, name, REMOVALS[name], not arguments.no_acts)
+    print(f"{len(arguments.names)} removals, {len(missed)} tests without effect {missed}")
     return 1 if missed else 0
 
 

@@ -93,6 +93,26 @@ test_another_source_or_topic_id_is_refused(void **state)
     check_refused(make_mark(6, "22222222-2222-2222-2222-222222222222"), "another cursor");
 }
 
+/* Its clock shows whether the original of a copied database still runs. */
+static void
+test_F101_the_newest_mark_is_noted(void **state)
+{
+    (void)state;
+    static const int64_t clocks_us[] = {5, 9, 7};
+    static const char *const names[] = {"a", "b", "c"};
+    struct topic_mark newest = {0};
+    struct topic_expectation expectation = expected;
+    expectation.newest = &newest;
+    for (size_t i = 0; i < 3; i++) {
+        struct event event = make_mark(6, expected.topic_id);
+        event.mark.clock_us = clocks_us[i];
+        event.mark.start_name = text_of(names[i]);
+        assert_int_equal(topic_check_event(&expectation, &event, NULL), 0);
+    }
+    assert_int_equal(newest.clock_us, 9);
+    assert_string_equal(newest.start_name, "b");
+}
+
 /* What is checked of a partition of which the cursor has saved offset 100. */
 static struct topic_range
 range_of(int64_t low, int64_t high, int64_t fence, bool whole, const char *reason)
@@ -212,6 +232,7 @@ main(void)
             test_F76_events_later_than_the_cursor_prove_that_the_database_was_rolled_back),
         cmocka_unit_test(test_another_source_or_topic_id_is_refused),
         cmocka_unit_test(test_a_partition_is_checked_from_the_saved_offset_to_our_fence),
+        cmocka_unit_test(test_F101_the_newest_mark_is_noted),
         cmocka_unit_test(test_F66_a_partition_that_ends_before_the_saved_offset_is_refused),
         cmocka_unit_test(
             test_F104_on_a_new_timeline_everything_after_the_saved_offset_must_be_there),
