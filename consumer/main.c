@@ -22,6 +22,9 @@ static const struct cli_command commands[] = {
         .name = "run",
         .has_log = true,
         .summary = "apply the topic and answer queries until SIGTERM",
+        .help =
+            "SIGHUP reads the configuration again: log level, token and limits of requests are in\n"
+            "effect at once, and the log names what needs a restart. SIGUSR1 logs the status.",
         .run = command_run,
     },
     {

@@ -51,7 +51,10 @@ static const struct cli_command commands[] = {
      .help =
          "The first SIGTERM or SIGINT waits a few seconds for acknowledgements and saves the\n"
          "position. The second ends the process at once, which loses nothing. During an outage of\n"
-         "the database or the broker, the producer retries without limit.",
+         "the database or the broker, the producer retries without limit.\n"
+         "SIGHUP reads the configuration again: the log level is in effect at once, and the log "
+         "names\n"
+         "what needs a restart. SIGUSR1 logs the status.",
      .run = command_run},
     {.name = "status",
      .has_json = true,

@@ -90,7 +90,8 @@ append_section(struct buffer *out, const struct section *section, const char *pa
         buffer_append_text(out, " | ");
         append_default(out, setting);
         CHECK(setting->meaning != NULL);
-        buffer_append_format(out, " | %s |\n", setting->meaning);
+        buffer_append_format(out, " | %s%s |\n", setting->meaning,
+                             setting->is_reloaded ? " SIGHUP reloads it." : "");
     }
     for (uint32_t i = 0; i < section->count; i++)
         if (setting_is_nested(&section->settings[i]))

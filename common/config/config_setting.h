@@ -38,6 +38,7 @@ struct setting {
     bool is_connection;   /* printed through config_redact() */
     bool may_be_one;      /* of items: a map stands for a list of one, which is printed so */
     const char *map_key;  /* of texts: a map with this key stands for its text */
+    bool is_reloaded;     /* SIGHUP puts a change into effect */
     bool hides_default;   /* of an integer or flag: printed only with another value */
     size_t offset;        /* in the struct of the section */
     size_t bytes;         /* of the member */

@@ -2,6 +2,7 @@
  * about a silent program. */
 #include "common/service/service.h"
 
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/daemon_signals.h"
 #include "common/base/memory.h"
 #include "common/base/shutdown.h"
 #include "common/base/thread.h"
@@ -20,7 +22,7 @@ enum {
 
 struct service {
     pthread_t thread;
-    bool (*is_healthy)(void *context);
+    struct service_calls calls;
     void *context;
     int64_t ping_us; /* between two WATCHDOG=1; 0: the unit has no watchdog */
     int64_t pinged_us;
@@ -46,8 +48,20 @@ service_ping(struct service *service)
     if (service->ping_us == 0 || now_us - service->pinged_us < service->ping_us)
         return;
     service->pinged_us = now_us;
-    if (service->is_healthy(service->context))
+    if (service->calls.is_healthy(service->context))
         sd_notify(0, "WATCHDOG=1");
+}
+
+static void
+service_answer_signals(struct service *service)
+{
+    if (daemon_signals_take_reload()) {
+        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_monotonic_us());
+        service->calls.reload(service->context);
+        sd_notify(0, "READY=1");
+    }
+    if (daemon_signals_take_report())
+        service->calls.report(service->context);
 }
 
 static void *
@@ -58,6 +72,7 @@ service_main(void *context)
     while (!atomic_load(&service->ended)) {
         if (shutdown_requested())
             service_report_stopping(service);
+        service_answer_signals(service);
         service_ping(service);
         clock_sleep_ms(TURN_MS);
     }
@@ -65,17 +80,16 @@ service_main(void *context)
 }
 
 int
-service_start(bool (*is_healthy)(void *context), void *context, struct service **service,
+service_start(const struct service_calls *calls, void *context, struct service **service,
               struct error *err)
 {
-    CHECK(is_healthy != NULL);
-    *service = NULL;
-    if (getenv("NOTIFY_SOCKET") == NULL)
-        return 0;
+    CHECK(calls->is_healthy != NULL);
+    CHECK(calls->reload != NULL);
+    CHECK(calls->report != NULL);
     uint64_t interval_us = 0;
     bool has_watchdog = sd_watchdog_enabled(0, &interval_us) > 0;
     struct service *made = memory_zalloc(sizeof *made);
-    made->is_healthy = is_healthy;
+    made->calls = *calls;
     made->context = context;
     made->ping_us = has_watchdog ? (int64_t)(interval_us / PINGS_PER_INTERVAL) : 0;
     int rc = thread_start(&made->thread, "service", service_main, made, err);

@@ -1,10 +1,13 @@
 #include "consumer/api/api.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/mutex.h"
 #include "common/http/route_list.h"
 #include "common/http/server.h"
 #include "consumer/api/api_context.h"
@@ -17,6 +20,7 @@
 #include "consumer/api/metrics.h"
 #include "consumer/api/ops.h"
 #include "consumer/api/page.h"
+#include "consumer/api/partition_status.h"
 #include "consumer/api/sync_lag.h"
 #include "consumer/api/token.h"
 #include "consumer/api/verify.h"
@@ -29,7 +33,8 @@ enum {
 
 struct api {
     struct api_context context;
-    char *token; /* NULL: calls that change state are refused */
+    pthread_mutex_t token_lock;
+    char *token; /* under the lock; NULL: calls that change state are refused */
 };
 
 struct route {
@@ -112,19 +117,20 @@ route_matches(const char *pattern, const char *path, struct text *index, struct 
 
 /* False: the call may not change state, and is answered. */
 static bool
-api_authorize(const struct api *api, const struct http_request *request,
-              struct http_response *response)
+api_authorize(struct api *api, const struct http_request *request, struct http_response *response)
 {
+    mutex_lock(&api->token_lock);
     CHECK(api->token == NULL || api->token[0] != '\0');
-    if (api->token == NULL)
+    bool has_token = api->token != NULL;
+    bool matches = http_bearer_matches(request->authorization, api->token);
+    mutex_unlock(&api->token_lock);
+    if (!has_token)
         http_respond_error(response, 403,
                            "calls that change state are refused: "
                            "consumer.token_file is not set");
-    else if (!http_bearer_matches(request->authorization, api->token))
+    else if (!matches)
         http_respond_error(response, 401, "this call needs the bearer token");
-    else
-        return true;
-    return false;
+    return matches;
 }
 
 /* No route has this method and path. `allowed` are the routes of the path. */
@@ -166,7 +172,7 @@ api_find_route(const struct http_request *request, struct text *index,
 static enum http_verdict
 api_judge(void *context, struct http_request *request, struct http_response *response)
 {
-    const struct api *api = context;
+    struct api *api = context;
     struct text index = {0};
     const char *name = api->context.config->index;
     const struct route *route = api_find_route(request, &index, response);
@@ -207,6 +213,7 @@ api_free(struct api *api)
     http_sources_destroy(api->context.sources);
     sem_destroy(&api->context.query_slots);
     free(api->token);
+    mutex_destroy(&api->token_lock);
     free(api);
 }
 
@@ -240,6 +247,8 @@ api_start(const struct config *config, struct assignment *assignment, struct ops
     CHECK(sink != NULL);
     routes_check();
     context->config = config;
+    api_limits_set(&context->limits, &config->consumer);
+    mutex_init(&made->token_lock);
     config_fields_init(&context->fields, &config->index_config);
     context->assignment = assignment;
     context->sources = http_sources_create();
@@ -274,6 +283,58 @@ api_port(const struct api *api)
 {
     CHECK(api->context.server != NULL);
     return http_server_port(api->context.server);
+}
+
+const struct config *
+api_config(const struct api *api)
+{
+    CHECK(api->context.config != NULL);
+    return api->context.config;
+}
+
+int
+api_reload(void *context, const struct config *fresh, struct error *err)
+{
+    struct api *api = context;
+    const struct config_consumer *consumer = &fresh->consumer;
+    char *token = NULL;
+    CHECK(api->context.server != NULL);
+    if (consumer->token_file != NULL) {
+        int rc = token_read(consumer->token_file, &token, err);
+        if (rc != 0)
+            return rc;
+    }
+    mutex_lock(&api->token_lock);
+    char *before = api->token;
+    api->token = token;
+    mutex_unlock(&api->token_lock);
+    free(before);
+    api_limits_set(&api->context.limits, consumer);
+    http_server_set_limits(api->context.server, (size_t)consumer->body_bytes,
+                           (size_t)consumer->bodies_bytes);
+    return 0;
+}
+
+void
+api_log_report(struct api *api)
+{
+    struct http_stats http;
+    struct partition_status_list list;
+    partition_status_read(&api->context, true, &list);
+    http_server_read_stats(api->context.server, &http);
+    log_info("status", "%u partitions, %" PRIu64 " HTTP connections, %" PRIu64 " bytes of bodies",
+             list.count, http.connections, http.bodies_bytes);
+    for (uint32_t i = 0; i < list.count; i++) {
+        const struct partition_status *one = &list.items[i];
+        CHECK(one->partition >= 0);
+        log_info("status",
+                 "partition %d: %s%s, %" PRId64 " messages behind, lag %.1f s, %" PRIu64
+                 " entities%s%s",
+                 one->partition, one->complete ? "complete" : "incomplete: ", one->reason,
+                 one->lag_rows, one->lag_s, one->engine.alive_slots,
+                 one->shard.error[0] != '\0' ? ", error: " : "", one->shard.error);
+    }
+    partition_status_free(&list);
 }
 
 bool

@@ -39,6 +39,13 @@ int api_port(const struct api *api);
 /* Does GET /api/health pass? Any thread. */
 bool api_is_healthy(struct api *api);
 
+/* The configuration of api_start(). */
+const struct config *api_config(const struct api *api);
+/* A reload_apply (reload.h); `context` is the api: the token and the limits of requests. */
+int api_reload(void *context, const struct config *fresh, struct error *err);
+/* Logs the status: a line for each partition. Any thread. */
+void api_log_report(struct api *api);
+
 /* The main thread is alive. It calls this at least every few seconds. */
 void api_heartbeat(struct api *api);
 

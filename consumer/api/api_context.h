@@ -9,6 +9,7 @@
 #include "common/config/config_fields.h"
 #include "common/http/server.h"
 #include "common/metrics/metrics.h"
+#include "consumer/api/api_limits.h"
 #include "consumer/dumps/dump_registry.h"
 #include "consumer/group/assignment.h"
 #include "consumer/ingest/http_sources.h"
@@ -18,6 +19,7 @@ struct api_ops;
 /* Owned by api.c. */
 struct api_context {
     const struct config *config;
+    struct api_limits limits;
     struct http_server *server;
     struct config_fields fields; /* of the index */
     struct assignment *assignment;

@@ -46,7 +46,7 @@ static int
 documents_read(void *context, const struct engine *engine, struct error *err)
 {
     struct documents *documents = context;
-    int64_t bytes_max = documents->api->config->consumer.documents_bytes;
+    int64_t bytes_max = atomic_load(&documents->api->limits.documents_bytes);
     for (uint32_t i = 0; i < documents->request->count; i++) {
         int64_t id = documents->request->ids[i];
         int32_t partition;
@@ -191,7 +191,7 @@ api_answer_documents(struct api_call *call)
     struct document_request request;
     struct error err = {0};
     struct arena arena;
-    uint64_t limit = (uint64_t)call->api->config->consumer.documents_limit;
+    uint64_t limit = (uint64_t)atomic_load(&call->api->limits.documents_limit);
     arena_init(&arena);
     int rc = document_request_parse(call->request->body, limit, &arena, &request, &err);
     if (rc == 0)

@@ -96,7 +96,7 @@ index_query(struct api_context *api, const struct engine_query *query,
             struct error *err)
 {
     struct gathered gathered = {0};
-    int64_t until_us = begin_us + (int64_t)api->config->consumer.query_timeout_ms * US_PER_MS;
+    int64_t until_us = begin_us + (int64_t)atomic_load(&api->limits.query_timeout_ms) * US_PER_MS;
     int rc = gather(api, query, until_us, documents, &gathered, err);
     if (rc == 0) {
         struct query_page page;
@@ -122,20 +122,21 @@ static int
 index_query_documents(struct api_context *api, const struct query_request *request,
                       int64_t begin_us, struct buffer *out, struct error *err)
 {
-    const struct config_consumer *config = &api->config->consumer;
+    long long documents_limit = atomic_load(&api->limits.documents_limit);
     const struct engine_query *query = &request->query;
     struct query_documents documents;
     struct field_set fields;
     CHECK(request->documents.wanted);
-    if (query->limit + query->offset > (uint64_t)config->documents_limit)
+    if (query->limit + query->offset > (uint64_t)documents_limit)
         return error_set(err, ERR_DATA,
                          "limit plus offset of a query with include_docs is more than "
                          "consumer.documents_limit, %lld: use a cursor",
-                         (long long)config->documents_limit);
+                         documents_limit);
     int rc = document_fields_resolve(&request->documents, &api->fields, &fields, err);
     if (rc != 0)
         return error_wrap(err, rc, "include_docs");
-    query_documents_init(&documents, query, &fields, (uint64_t)config->documents_bytes);
+    query_documents_init(&documents, query, &fields,
+                         (uint64_t)atomic_load(&api->limits.documents_bytes));
     rc = index_query(api, query, &documents, begin_us, out, err);
     query_documents_free(&documents);
     return rc;
@@ -149,7 +150,7 @@ index_refuse_query(struct api_call *call, int rc, const struct error *err)
     atomic_fetch_add(rc == ERR_RETRY ? &api->timed_out_queries : &api->refused_queries, 1);
     if (rc == ERR_RETRY)
         http_respond_error(call->response, 503, "%s: consumer.query_timeout_ms is %d", err->message,
-                           api->config->consumer.query_timeout_ms);
+                           atomic_load(&api->limits.query_timeout_ms));
     else
         http_respond_error(call->response, 400, "%s", err->message);
 }
@@ -161,11 +162,11 @@ api_answer_query(struct api_call *call)
     int64_t begin_us = clock_monotonic_us();
     int64_t page = api->config->index_config.max_page_size;
     const struct query_limits limits = {
-        .limit = (uint64_t)api->config->consumer.query_limit,
+        .limit = (uint64_t)atomic_load(&api->limits.query_limit),
         .page = page > 0 ? (uint64_t)page : UINT64_MAX,
         .depth = FILTER_DEPTH_MAX,
         .clauses = FILTER_CLAUSES_MAX,
-        .values = (uint64_t)api->config->consumer.query_values,
+        .values = (uint64_t)atomic_load(&api->limits.query_values),
     };
     struct query_request request;
     struct error err = {0};

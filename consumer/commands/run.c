@@ -10,11 +10,13 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/daemon_signals.h"
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
 #include "common/config/config_rules.h"
 #include "common/files/files.h"
 #include "common/kafka/kafka_admin.h"
+#include "common/service/reload.h"
 #include "common/service/service.h"
 #include "consumer/api/api.h"
 #include "consumer/commands/commands.h"
@@ -123,12 +125,25 @@ run_is_healthy(void *context)
     return api_is_healthy(context);
 }
 
+static void
+run_reload(void *context)
+{
+    reload_config(api_config(context), CONFIG_CONSUMER, api_reload, context);
+}
+
+static void
+run_report(void *context)
+{
+    api_log_report(context);
+}
+
 static int
 run_api(const struct config *config, struct assignment *assignment, struct ops_sink *sink,
         struct error *err)
 {
     struct api *api;
     bool grouped = config->kafka.present;
+    const struct service_calls calls = {run_is_healthy, run_reload, run_report};
     CHECK(assignment != NULL);
     CHECK(sink != NULL);
     int rc = api_start(config, assignment, sink, &api, err);
@@ -138,7 +153,7 @@ run_api(const struct config *config, struct assignment *assignment, struct ops_s
              grouped ? "group " : "stand-alone", grouped ? config->consumer.group : "",
              api_port(api));
     struct service *service;
-    rc = service_start(run_is_healthy, api, &service, err);
+    rc = service_start(&calls, api, &service, err);
     if (rc == 0) {
         rc = run_group(config, assignment, api, err);
         service_stop(service);
@@ -221,6 +236,7 @@ command_run(const struct cli *cli, struct error *err)
     const struct config *config = cli->config;
     struct data_dir data_dir;
     shutdown_install();
+    daemon_signals_install();
     int rc = data_dir_open(files_posix(), config->consumer.data_dir, &data_dir, err);
     if (rc != 0)
         return rc;

@@ -8,6 +8,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/http/route_list.h"
 #include "common/json/json_write.h"
@@ -506,6 +507,25 @@ answer_page(const struct answer *answer)
 }
 
 typedef void (*answer_function)(const struct answer *answer);
+
+void
+api_log_report(const struct api *api)
+{
+    struct status_view view;
+    status_read(api->status, &view);
+    const struct status_progress *progress = &view.progress;
+    CHECK(progress->tick >= 0);
+    log_info("status",
+             "%s%s%s, sent row %lld of %lld, about %lld rows left, %.0f rows/s, epoch %lld, "
+             "generation %lld, tick %lld, %llu unacknowledged messages, %llu sessions, %llu dead "
+             "letters",
+             status_state_name(&view), view.error[0] != '\0' ? ": " : "", view.error,
+             (long long)progress->last_row_id, (long long)progress->max_row_id,
+             (long long)progress->backlog_rows, progress->rows_per_second,
+             (long long)progress->epoch, (long long)progress->generation, (long long)progress->tick,
+             (unsigned long long)progress->outstanding, (unsigned long long)progress->sessions,
+             (unsigned long long)progress->dead_letters);
+}
 
 struct route {
     const char *path;

@@ -15,6 +15,9 @@ struct api {
     struct status *status;
 };
 
+/* Logs the status in a line. */
+void api_log_report(const struct api *api);
+
 /* An http_judge; `context` is a struct api. Refuses an unknown path with 404 and any method but GET
  * with 405. */
 enum http_verdict api_judge(void *context, struct http_request *request,

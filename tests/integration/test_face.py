@@ -3,9 +3,11 @@
 import contextlib
 import http.client
 import json
+import os
 import pathlib
 import re
 import shutil
+import signal
 import time
 import unittest
 import urllib.request
@@ -122,6 +124,32 @@ class Face(OutboxCase):
             self.assertRegex(line, LOG_LINE)
             self.assertTrue(LOG_LINE.fullmatch(line), line)
         self.assertIn("level=error", lines[-1])
+
+    def test_f114_reload_and_report(self):
+        """SIGHUP puts the log level into effect and names what needs a restart, SIGUSR1 logs the
+        status; the producer continues."""
+        self.start()
+        config = pathlib.Path(self.pipeline.config)
+        whole = config.read_text()
+        self.addCleanup(config.write_text, whole)
+        self.assertNotIn("log:", whole)
+        config.write_text(whole.replace("partitions:", "retention_hours: 77, partitions:", 1)
+                          + "\nlog: { level: debug }\n")
+        for number, line in (
+            (signal.SIGHUP, "in effect: log.level"),
+            (signal.SIGHUP, "needs a restart: topic.retention_hours"),
+            (signal.SIGUSR1, "area=status"),
+        ):
+            count = self.producer.log.read_text().count(line)
+            os.kill(self.producer.pid, number)
+            self.producer.wait_until(
+                lambda line=line, count=count: self.producer.log.read_text().count(line) > count,
+                f"does not log {line}")
+        with self.pipeline.connect() as connection:
+            self.insert(connection, 10)
+            connection.commit()
+        self.wait_until_sent()
+        self.assertEqual(self.producer.stop(), 0)
 
     def test_f56_secrets_are_not_shown(self):
         """No command, log, answer or process list shows a password, whether the command works or

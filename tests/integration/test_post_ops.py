@@ -12,6 +12,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import socket
 import unittest
 
@@ -350,6 +351,35 @@ class StandAlone(Clients):
         many = [entry(n, 1) for n in range(BODY_BYTES // 120)]
         self.assertEqual(self.client().store(*many)["accepted"], len(many))
         self.assertEqual(self.query()["total_matched"], len(many))
+
+    def signal(self, number, line):
+        """Sends the signal, and waits for one more line of the log with this text."""
+        count = self.consumer.log.read_text().count(line)
+        os.kill(self.consumer.pid, number)
+        self.consumer.wait_until(
+            lambda: self.consumer.log.read_text().count(line) > count, f"does not log {line}")
+
+    def test_f114_reload_and_report(self):
+        """SIGHUP puts a new token and new limits into effect, names what needs a restart, and
+        changes nothing for a file that is refused; SIGUSR1 logs the status. Neither ends the
+        program."""
+        client = self.start()
+        client.store(entry(5, 5))
+        (self.work / "token").write_text("battery-staple")
+        self.write_config(query_limit=10, http_threads=2)
+        self.signal(signal.SIGHUP, "in effect: consumer.query_limit")
+        self.signal(signal.SIGHUP, "needs a restart: consumer.http_threads")
+        self.assertEqual(client.post({"ops": [entry(6, 6)]})[0], 401)
+        client = self.client("battery-staple")
+        client.store(entry(6, 6))
+        self.assertEqual(client.call("POST", "query", {"limit": 11})[0], 400)
+        self.write_config(query_limit="many")
+        (self.work / "token").write_text("another")
+        self.signal(signal.SIGHUP, "nothing was changed")
+        client.store(entry(7, 7))
+        self.assertEqual(client.call("POST", "query", {"limit": 11})[0], 400)
+        self.signal(signal.SIGUSR1, "partition 1: complete")
+        self.assertEqual(self.consumer.stop(), 0)
 
     def test_l10_more_posts_than_allowed(self):
         """Posts above consumer.posts_max get 503 with Retry-After; with retries all of them are
