@@ -6,6 +6,8 @@ go on, and what they wrote has to arrive when the programs start with the new co
 PARTITIONS happen while the programs run.
 """
 
+import dataclasses
+
 from schema import quote
 
 LABELS = {"'calm'": "'quiet'", "'wild'": "'loud'"}
@@ -100,7 +102,8 @@ def swap_table(rng, application):
     if not found:
         return None
     table = rng.choice(found)
-    schema, old = quote(table.schema), quote(f"{table.name} old")
+    schema, old = quote(table.schema), quote(f"{table.name} old {application.swaps}")
+    application.swaps += 1
     return [f"CREATE TABLE {schema}.copied (LIKE {table.sql} INCLUDING ALL)",
             f"INSERT INTO {schema}.copied SELECT * FROM {table.sql}",
             f"ALTER TABLE {table.sql} RENAME TO {old}",
@@ -108,8 +111,25 @@ def swap_table(rng, application):
             f"GRANT ALL ON {table.sql} TO PUBLIC"]
 
 
+@dataclasses.dataclass
+class PartitionChange:
+    """Statements, and the partition that the table has when the database has not refused them."""
+
+    statements: list
+    table: object = None
+    bound: str = None
+
+    def describe(self):
+        """Tells the description of the application about the new partition."""
+        if self.bound is None:
+            return
+        partitions = self.table.partitions
+        partitions.bounds[f"{self.table.name} {self.bound}"] = f"FOR VALUES IN ({self.bound})"
+        partitions.column.values = [*partitions.column.values, self.bound]
+
+
 def partitions(rng, application):
-    """The statements of a random change of partitions; None when no table has any."""
+    """A random change of partitions; None when no table has any. Foreign keys can refuse it."""
     found = [table for table in application.tables if table.partitions
              and table.partitions.method == "LIST"]
     if not found:
@@ -120,7 +140,7 @@ def partitions(rng, application):
 
 def attach_full(rng, table):
     """A table with rows becomes a partition."""
-    return [*standalone(table, "3"), *fill(rng, table), attach(table)]
+    return PartitionChange([standalone(table), *fill(rng, table), attach(table)], table, "3")
 
 
 def attach_moved(_, table):
@@ -128,29 +148,28 @@ def attach_moved(_, table):
     by = quote(table.partitions.column.name)
     listed = ", ".join("3" if column is table.partitions.column else quote(column.name)
                        for column in table.columns)
-    return [*standalone(table, "3"),
-            f"WITH gone AS (DELETE FROM {table.sql} WHERE {by} = 1 RETURNING *)"
-            f" INSERT INTO {new_name(table)} SELECT {listed} FROM gone", attach(table)]
+    move = (f"WITH gone AS (DELETE FROM {table.sql} WHERE {by} = 1 RETURNING *)"
+            f" INSERT INTO {new_name(table)} SELECT {listed} FROM gone")
+    return PartitionChange([standalone(table), move, attach(table)], table, "3")
 
 
 def detach(rng, table):
     name = rng.choice(list(table.partitions.bounds))
-    return [f"ALTER TABLE {table.sql} DETACH PARTITION {quote(table.schema)}.{quote(name)}"]
+    return PartitionChange(
+        [f"ALTER TABLE {table.sql} DETACH PARTITION {quote(table.schema)}.{quote(name)}"])
 
 
 def drop(rng, table):
-    return [f"DROP TABLE {quote(table.schema)}.{quote(rng.choice(list(table.partitions.bounds)))}"]
+    name = rng.choice(list(table.partitions.bounds))
+    return PartitionChange([f"DROP TABLE {quote(table.schema)}.{quote(name)}"])
 
 
 def new_name(table):
     return f"{quote(table.schema)}.{quote(table.name + ' 3')}"
 
 
-def standalone(table, value):
-    column = table.partitions.column
-    table.partitions.bounds[f"{table.name} 3"] = f"FOR VALUES IN ({value})"
-    column.values = [*column.values, value]
-    yield f"CREATE TABLE {new_name(table)} (LIKE {table.sql} INCLUDING ALL)"
+def standalone(table):
+    return f"CREATE TABLE {new_name(table)} (LIKE {table.sql} INCLUDING ALL)"
 
 
 def fill(rng, table):

@@ -104,9 +104,10 @@ class Case:
         """DDL of partitions while the programs run."""
         if "maintenance" not in self.application.features:
             return
-        statements = ddl.partitions(self._rng, self.application)
-        if statements:
-            self._change(twins, statements)
+        change = ddl.partitions(self._rng, self.application)
+        if change and not twins.is_refused(change.statements):
+            change.describe()
+            self._change(twins, change.statements)
             twins.check(self.application, patient=True)
 
     def _change(self, twins, statements):

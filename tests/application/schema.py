@@ -213,6 +213,7 @@ class Application:
     entries: list
     triggers: list = dataclasses.field(default_factory=list)  # statements
     functions: list = dataclasses.field(default_factory=list)  # of statements.py: (table, name)
+    swaps: int = 0  # tables that copies have replaced
 
     @property
     def direct(self):

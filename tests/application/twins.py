@@ -102,6 +102,19 @@ class Twins:
             scheduler.close()
         return seen
 
+    def is_refused(self, statements):
+        """Whether a foreign key refuses them. Nothing is changed."""
+        with psycopg.connect(self.plain_dsn) as connection:
+            try:
+                for statement in statements:
+                    connection.execute(statement)
+            except (psycopg.errors.ForeignKeyViolation,
+                    psycopg.errors.DependentObjectsStillExist):
+                return True
+            finally:
+                connection.rollback()
+        return False
+
     def execute(self, statements):
         """Runs statements in one transaction of each database."""
         for dsn in (self.indexed.dsn, self.plain_dsn):
