@@ -10,6 +10,11 @@ static const struct cli_option letter_options[] = {GROUP_OPTION, {0}};
 static const struct cli_option retry_options[] = {
     GROUP_OPTION, {"--all", NULL, "all letters of the group"}, {0}};
 
+static const struct cli_option run_options[] = {
+    {"--as-of", "TIME", "serve the index as it was, read-only, beside the running consumer"},
+    {"--listen", "HOST:PORT", "with --as-of: where to serve it; without: a free port, in the log"},
+    {0}};
+
 static const struct cli_command commands[] = {
     {
         .name = "check",
@@ -21,10 +26,15 @@ static const struct cli_command commands[] = {
     {
         .name = "run",
         .has_log = true,
+        .options = run_options,
         .summary = "apply the topic and answer queries until SIGTERM",
         .help =
             "SIGHUP reads the configuration again: log level, token and limits of requests are in\n"
-            "effect at once, and the log names what needs a restart. SIGUSR1 logs the status.",
+            "effect at once, and the log names what needs a restart. SIGUSR1 logs the status.\n"
+            "With --as-of, TIME (RFC 3339, 2026-11-30T14:00:00Z) is the clock of the source. "
+            "Nothing is\nwritten and no group is joined. A TIME that neither the topic nor a "
+            "checkpoint reaches back\nto is refused, and one that is later than the newest "
+            "watermark.",
         .run = command_run,
     },
     {

@@ -80,10 +80,17 @@ kafka_reader_start(struct kafka_reader *reader, int32_t partition, int64_t offse
 }
 
 int
+kafka_reader_read_some(struct kafka_reader *reader, int wait_ms, uint32_t max_records,
+                       size_t max_bytes, struct kafka_batch *batch, struct error *err)
+{
+    CHECK(reader->partition != NO_PARTITION);
+    return kafka_queue_read(&reader->queue, wait_ms, max_records, max_bytes, batch, err);
+}
+
+int
 kafka_reader_read(struct kafka_reader *reader, int wait_ms, struct kafka_batch *batch,
                   struct error *err)
 {
-    CHECK(reader->partition != NO_PARTITION);
-    return kafka_queue_read(&reader->queue, wait_ms, KAFKA_BATCH_RECORDS_MAX, READER_BATCH_BYTES,
-                            batch, err);
+    return kafka_reader_read_some(reader, wait_ms, KAFKA_BATCH_RECORDS_MAX, READER_BATCH_BYTES,
+                                  batch, err);
 }

@@ -26,5 +26,8 @@ void kafka_reader_stop(struct kafka_reader *reader);
  * does not have the offset any more, or not yet. ERR_RETRY: the client retries. */
 int kafka_reader_read(struct kafka_reader *reader, int wait_ms, struct kafka_batch *batch,
                       struct error *err);
+/* The same, with limits as kafka_partition_read() has them. */
+int kafka_reader_read_some(struct kafka_reader *reader, int wait_ms, uint32_t max_records,
+                           size_t max_bytes, struct kafka_batch *batch, struct error *err);
 
 #endif

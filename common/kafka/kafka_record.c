@@ -5,13 +5,22 @@
 #include "common/base/check.h"
 
 void
-kafka_batch_release(struct kafka_batch *batch)
+kafka_batch_cut(struct kafka_batch *batch, uint32_t count)
 {
+    CHECK(count <= batch->count);
     CHECK(batch->count <= KAFKA_BATCH_RECORDS_MAX);
-    for (uint32_t i = 0; i < batch->count; i++)
+    for (uint32_t i = count; i < batch->count; i++) {
+        batch->bytes -= batch->records[i].value_bytes;
         if (batch->messages[i] != NULL)
             rd_kafka_message_destroy(batch->messages[i]);
-    batch->count = 0;
+    }
+    batch->count = count;
+}
+
+void
+kafka_batch_release(struct kafka_batch *batch)
+{
+    kafka_batch_cut(batch, 0);
     batch->bytes = 0;
 }
 

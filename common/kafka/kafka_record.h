@@ -29,6 +29,8 @@ struct kafka_batch {
 
 /* Empties the batch. */
 void kafka_batch_release(struct kafka_batch *batch);
+/* Drops all but the first `count` records. */
+void kafka_batch_cut(struct kafka_batch *batch, uint32_t count);
 /* Checks the invariants of a batch that a queue has filled. */
 void kafka_batch_check(const struct kafka_batch *batch);
 

@@ -11,6 +11,7 @@
 #include "common/http/route_list.h"
 #include "common/http/server.h"
 #include "consumer/api/api_context.h"
+#include "consumer/api/as_of.h"
 #include "consumer/api/checkpoint.h"
 #include "consumer/api/cursors.h"
 #include "consumer/api/documents.h"
@@ -124,7 +125,10 @@ api_authorize(struct api *api, const struct http_request *request, struct http_r
     bool has_token = api->token != NULL;
     bool matches = http_bearer_matches(request->authorization, api->token);
     mutex_unlock(&api->token_lock);
-    if (!has_token)
+    if (as_of_us(&api->context) != 0)
+        http_respond_error(response, 403,
+                           "the index is as of a moment (run --as-of), and does not change");
+    else if (!has_token)
         http_respond_error(response, 403,
                            "calls that change state are refused: "
                            "consumer.token_file is not set");

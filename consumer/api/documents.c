@@ -7,6 +7,7 @@
 #include "common/base/check.h"
 #include "common/http/server.h"
 #include "common/json/json_write.h"
+#include "consumer/api/as_of.h"
 #include "consumer/api/entity_id.h"
 #include "consumer/api/served_shard.h"
 #include "consumer/engine/engine.h"
@@ -137,6 +138,7 @@ documents_write_list(const struct documents *documents, struct buffer *out)
     for (uint32_t i = 0; i < documents->missing_count; i++)
         json_integer(&json, documents->missing[i]);
     json_array_end(&json);
+    as_of_write(documents->api, &json);
     json_object_end(&json);
 }
 

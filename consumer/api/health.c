@@ -5,6 +5,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "consumer/api/as_of.h"
 #include "consumer/api/field_status.h"
 #include "consumer/api/verified.h"
 
@@ -184,6 +185,7 @@ api_answer_ready(struct api_call *call)
     json_key(&json, "dead_letters");
     json_integer(&json, letters);
     ready_write_warnings(&json, letters);
+    as_of_write(call->api, &json);
     health_end(&json, call->response, "ready", ready);
     partition_status_free(&list);
 }

@@ -8,6 +8,7 @@
 #include "common/http/server.h"
 #include "common/json/json_write.h"
 #include "common/metrics/metrics.h"
+#include "consumer/api/as_of.h"
 #include "consumer/api/entity_id.h"
 #include "consumer/api/field_status.h"
 #include "consumer/api/partition_status.h"
@@ -100,6 +101,8 @@ index_query(struct api_context *api, const struct engine_query *query,
     int rc = gather(api, query, until_us, documents, &gathered, err);
     if (rc == 0) {
         struct query_page page;
+        struct buffer as_of = {0};
+        as_of_describe(api, &as_of);
         query_merge(query, gathered.results, gathered.result_count, &page);
         CHECK(page.count <= query->limit);
         CHECK(page.count <= page.total_matched);
@@ -110,9 +113,11 @@ index_query(struct api_context *api, const struct engine_query *query,
             .complete = gathered.complete,
             .missing_partitions = gathered.missing,
             .missing_count = gathered.missing_count,
+            .as_of = {(const char *)as_of.data, as_of.bytes},
         };
         query_reply_write(&reply, out);
         query_page_free(&page);
+        buffer_free(&as_of);
     }
     gathered_free(&gathered);
     return rc;
@@ -210,10 +215,10 @@ struct entity_answer {
 };
 
 static void
-index_write_entity(const struct entity_answer *answer, const struct config_fields *fields,
-                   struct buffer *out)
+index_write_entity(struct api_context *api, const struct entity_answer *answer, struct buffer *out)
 {
     struct json_writer json;
+    const struct config_fields *fields = &api->fields;
     struct field_set all = config_fields_written(fields);
     field_set_add_all(&all, &fields->computed);
     CHECK(answer->id >= 0);
@@ -232,6 +237,7 @@ index_write_entity(const struct entity_answer *answer, const struct config_field
     json_boolean(&json, field_set_includes(&answer->complete, &all));
     json_key(&json, "incomplete_fields");
     index_write_incomplete(fields, &answer->complete, &json);
+    as_of_write(api, &json);
     json_object_end(&json);
 }
 
@@ -256,7 +262,7 @@ api_answer_entity(struct api_call *call)
     assignment_leave(api->assignment);
     buffer_append_text(&answer.fields, "}");
     if (shard != NULL)
-        index_write_entity(&answer, &api->fields, &call->response->body);
+        index_write_entity(api, &answer, &call->response->body);
     else
         http_respond_error(call->response, 503,
                            "partition %d is not on this process, or still recovering", partition);
@@ -309,6 +315,7 @@ api_answer_stats(struct api_call *call)
     json_key(&json, "memory_bytes");
     json_integer(&json, (int64_t)sum.memory_bytes);
     field_status_write(&list, &call->api->fields, &json);
+    as_of_write(call->api, &json);
     json_object_end(&json);
     partition_status_free(&list);
 }

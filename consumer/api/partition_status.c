@@ -1,9 +1,12 @@
 #include "consumer/api/partition_status.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "consumer/api/as_of.h"
 #include "consumer/group/assignment.h"
 #include "consumer/group/cursor_table.h"
 #include "consumer/partition/sequence.h"
@@ -26,10 +29,13 @@ status_take_proof(void *context, const struct proof *proof)
     *freshness = proof->freshness;
 }
 
+/* As of a moment: by then. */
 static double
-status_lag_s(const struct freshness *freshness)
+status_lag_s(const struct freshness *freshness, int64_t moment_us)
 {
     int64_t lag_us = freshness_age_us(freshness, clock_monotonic_us(), clock_realtime_us());
+    if (moment_us != 0 && freshness->clock_us > 0)
+        lag_us = moment_us > freshness->clock_us ? moment_us - freshness->clock_us : 0;
     return lag_us >= 0 ? (double)lag_us / US_PER_S : -1;
 }
 
@@ -54,6 +60,15 @@ partition_status_judge(struct partition_status *status, const struct config_fiel
     CHECK(status->serves || !status->complete);
 }
 
+/* Of an index as of a moment that is still read up to it. */
+static void
+status_await(struct partition_status *status)
+{
+    snprintf(status->reason, sizeof status->reason, "not there yet: offset %" PRId64 " of %" PRId64,
+             status->shard.offset, status->bounds.high);
+    status->complete = status->serves = false;
+}
+
 static void
 status_read_partition(struct api_context *api, int32_t partition, bool with_engine,
                       struct partition_status *status)
@@ -72,10 +87,12 @@ status_read_partition(struct api_context *api, int32_t partition, bool with_engi
     status->cursor_table_offset = cursor_table_offset(table, partition);
     status->lag_rows = status_lag_rows(status->shard.offset, &status->bounds);
     shard_read_proof(shard, status_take_proof, &status->freshness);
-    status->lag_s = status_lag_s(&status->freshness);
+    status->lag_s = status_lag_s(&status->freshness, as_of_us(api));
     int64_t heartbeat_us = worker_heartbeat_us(worker); /* before the clock is read */
     status->heartbeat_age_us = clock_monotonic_us() - heartbeat_us;
     partition_status_judge(status, &api->fields);
+    if (!worker_has_arrived(worker))
+        status_await(status);
 }
 
 void

@@ -15,7 +15,8 @@ served_shard_find(struct api_context *api, int32_t partition, struct field_set *
     shard_read_status(worker_shard(worker), &status);
     *complete = shard_find_complete(&status, &api->fields);
     CHECK(field_set_is_empty(complete) || status.state != SHARD_RECOVERING);
-    return status.state == SHARD_RECOVERING ? NULL : worker_shard(worker);
+    return status.state == SHARD_RECOVERING || !worker_has_arrived(worker) ? NULL
+                                                                           : worker_shard(worker);
 }
 
 void

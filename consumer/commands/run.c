@@ -1,25 +1,20 @@
 /* `run`. Happy path: lock the data directory, serve HTTP, wait for the topic, join the group, and
  * poll it until a shutdown is requested; then the workers finish their batches. Without Kafka there
- * is nothing to wait for, and the workers start at once.
+ * is nothing to wait for, and the workers start at once. With --as-of see as_of.c.
  *
- * Failure: an impossible configuration ends the program at once. While the broker does not answer
- * or the topic does not exist, the program waits. A worker with a fatal error stops the process.
+ * Failure: serve.c.
  */
-#include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "common/base/check.h"
-#include "common/base/clock.h"
 #include "common/base/daemon_signals.h"
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
 #include "common/config/config_rules.h"
 #include "common/files/files.h"
-#include "common/kafka/kafka_admin.h"
-#include "common/service/reload.h"
-#include "common/service/service.h"
-#include "consumer/api/api.h"
+#include "consumer/commands/as_of.h"
 #include "consumer/commands/commands.h"
+#include "consumer/commands/serve.h"
 #include "consumer/dumps/dump_registry.h"
 #include "consumer/group/assignment.h"
 #include "consumer/group/cursor_table.h"
@@ -27,138 +22,18 @@
 #include "consumer/ingest/ops_topic.h"
 #include "consumer/partition/data_dir.h"
 
-enum {
-    POLL_MS = 50,
-    TOPIC_RETRY_MS = 1000,
-};
-
 static const char *const area = "run";
 
-/* Logs `message` unless it is the same as the last one. */
-static void
-run_log_once(char *last, size_t bytes, const char *message)
-{
-    CHECK(bytes >= ERROR_MESSAGE_BYTES); /* else a long message never equals its copy */
-    if (strcmp(last, message) == 0)
-        return;
-    log_warn(area, "%s", message);
-    snprintf(last, bytes, "%s", message);
-}
-
 static int
-run_check_topic(struct kafka_admin *admin, const struct config_topic *config, struct error *err)
-{
-    struct kafka_topic topic;
-    CHECK(config->name != NULL);
-    CHECK(config->partitions > 0);
-    int rc = kafka_admin_describe(admin, config->name, &topic, err);
-    if (rc != 0)
-        return rc;
-    if (!topic.exists)
-        return error_set(err, ERR_RETRY, "topic %s does not exist: bitdex-producer init creates it",
-                         config->name);
-    if (topic.partitions != config->partitions)
-        return error_set(err, ERR_USAGE, "topic %s has %d partitions, but topic.partitions is %d",
-                         config->name, topic.partitions, config->partitions);
-    return 0;
-}
-
-/* Waits until the topic exists. */
-static int
-run_await_topic(const struct config *config, struct api *api, struct error *err)
-{
-    struct kafka_admin *admin;
-    char last[ERROR_MESSAGE_BYTES] = "";
-    int rc = kafka_admin_create(&config->kafka, &admin, err);
-    if (rc != 0)
-        return rc;
-    for (;;) {
-        api_heartbeat(api);
-        rc = run_check_topic(admin, &config->topic, err);
-        if (rc != ERR_RETRY || shutdown_requested())
-            break;
-        run_log_once(last, sizeof last, err->message);
-        clock_sleep_ms(TOPIC_RETRY_MS);
-    }
-    kafka_admin_destroy(admin);
-    CHECK(rc != ERR_RETRY || shutdown_requested());
-    return rc == ERR_RETRY ? 0 : rc;
-}
-
-static int
-run_poll(struct assignment *assignment, struct api *api, struct error *err)
-{
-    int rc = 0;
-    char last[ERROR_MESSAGE_BYTES] = "";
-    while ((rc == 0 || rc == ERR_RETRY) && !shutdown_requested()) {
-        api_heartbeat(api);
-        rc = assignment_poll(assignment, POLL_MS, err);
-        if (rc == ERR_RETRY)
-            run_log_once(last, sizeof last, err->message);
-    }
-    CHECK(shutdown_requested() || (rc != 0 && rc != ERR_RETRY));
-    return rc == ERR_RETRY ? 0 : rc;
-}
-
-static int
-run_group(const struct config *config, struct assignment *assignment, struct api *api,
+run_serve(const struct config *config, struct assignment *assignment, struct ops_sink *sink,
           struct error *err)
 {
-    int rc = config->kafka.present ? run_await_topic(config, api, err) : 0;
-    if (rc != 0 || shutdown_requested())
-        return rc;
-    rc = assignment_join(assignment, err);
-    if (rc == 0)
-        rc = run_poll(assignment, api, err);
-    log_info(area, "stopping");
-    struct error worker_err = {0};
-    int worker_rc = assignment_leave_group(assignment, &worker_err);
-    if (worker_rc == 0)
-        return rc;
-    *err = worker_err;
-    return worker_rc;
-}
-
-static bool
-run_is_healthy(void *context)
-{
-    return api_is_healthy(context);
-}
-
-static void
-run_reload(void *context)
-{
-    reload_config(api_config(context), CONFIG_CONSUMER, api_reload, context);
-}
-
-static void
-run_report(void *context)
-{
-    api_log_report(context);
-}
-
-static int
-run_api(const struct config *config, struct assignment *assignment, struct ops_sink *sink,
-        struct error *err)
-{
-    struct api *api;
     bool grouped = config->kafka.present;
-    const struct service_calls calls = {run_is_healthy, run_reload, run_report};
-    CHECK(assignment != NULL);
-    CHECK(sink != NULL);
-    int rc = api_start(config, assignment, sink, &api, err);
-    if (rc != 0)
-        return rc;
-    log_info(area, "index %s, %s%s, listening on port %d", config->index,
-             grouped ? "group " : "stand-alone", grouped ? config->consumer.group : "",
-             api_port(api));
-    struct service *service;
-    rc = service_start(&calls, api, &service, err);
-    if (rc == 0) {
-        rc = run_group(config, assignment, api, err);
-        service_stop(service);
-    }
-    api_stop(api);
+    char *what = memory_format("index %s, %s%s", config->index, grouped ? "group " : "stand-alone",
+                               grouped ? config->consumer.group : "");
+    const struct serve_options options = {config, assignment, sink, what, grouped};
+    int rc = serve(&options, err);
+    free(what);
     return rc;
 }
 
@@ -190,7 +65,7 @@ run_kafka(const struct config *config, const struct data_dir *data_dir, struct d
     if (rc == 0) {
         CHECK((table != NULL) == (config->postgres != NULL));
         struct assignment *assignment = assignment_create(config, data_dir, NULL, table, dumps);
-        rc = run_api(config, assignment, sink, err);
+        rc = run_serve(config, assignment, sink, err);
         assignment_destroy(assignment);
         cursor_table_stop(table);
     }
@@ -207,8 +82,9 @@ run_alone(const struct config *config, const struct data_dir *data_dir, struct d
     CHECK(config->topic.partitions > 0);
     struct feed_local *local = feed_local_create(config);
     struct ops_sink *sink = feed_local_sink(local);
-    struct assignment *assignment = assignment_create(config, data_dir, local, NULL, dumps);
-    int rc = run_api(config, assignment, sink, err);
+    struct assignment *assignment =
+        assignment_create(config, data_dir, feed_local_source(local), NULL, dumps);
+    int rc = run_serve(config, assignment, sink, err);
     assignment_destroy(assignment);
     sink->destroy(sink);
     return rc;
@@ -234,9 +110,15 @@ int
 command_run(const struct cli *cli, struct error *err)
 {
     const struct config *config = cli->config;
+    const char *as_of = cli_find_option(cli, "--as-of");
+    const char *listen = cli_find_option(cli, "--listen");
     struct data_dir data_dir;
     shutdown_install();
     daemon_signals_install();
+    if (as_of != NULL)
+        return as_of_run(config, as_of, listen, err);
+    if (listen != NULL)
+        return error_set(err, ERR_USAGE, "--listen is an option of --as-of; set consumer.listen");
     int rc = data_dir_open(files_posix(), config->consumer.data_dir, &data_dir, err);
     if (rc != 0)
         return rc;

@@ -23,7 +23,7 @@ struct assigned {
 struct assignment {
     const struct config *config;
     const struct data_dir *data_dir;
-    struct feed_local *local;          /* NULL: Kafka feeds the workers */
+    struct feed_source *source;        /* NULL: the group assigns the partitions */
     struct cursor_table *cursor_table; /* may be NULL */
     struct dump_registry *dumps;
     struct stage_times times;
@@ -35,16 +35,15 @@ struct assignment {
 
 struct assignment *
 assignment_create(const struct config *config, const struct data_dir *data_dir,
-                  struct feed_local *local, struct cursor_table *cursor_table,
+                  struct feed_source *source, struct cursor_table *cursor_table,
                   struct dump_registry *dumps)
 {
     CHECK(dumps != NULL);
     CHECK(config->topic.partitions > 0);
-    CHECK(local == NULL || !config->kafka.present);
     struct assignment *assignment = memory_zalloc(sizeof *assignment);
     assignment->config = config;
     assignment->data_dir = data_dir;
-    assignment->local = local;
+    assignment->source = source;
     assignment->cursor_table = cursor_table;
     assignment->dumps = dumps;
     assignment->partitions =
@@ -77,8 +76,8 @@ assignment_fail(struct assignment *assignment, const struct error *err)
 static struct feed *
 assignment_open_feed(struct assignment *assignment, int32_t partition)
 {
-    if (assignment->local != NULL)
-        return feed_local_open(assignment->local, partition);
+    if (assignment->source != NULL)
+        return assignment->source->open(assignment->source, partition);
     CHECK(assignment->consumer != NULL);
     const struct feed_kafka_options options = {
         .config = assignment->config,
@@ -124,6 +123,7 @@ assignment_start(struct assignment *assignment, int32_t partition)
         .times = &assignment->times,
         .dumps = assignment->dumps,
         .partition = partition,
+        .as_of_us = assignment->source != NULL ? assignment->source->as_of_us : 0,
     };
     if (worker_start(&options, &worker, &err) != 0)
         assignment_fail(assignment, &err);
@@ -168,7 +168,7 @@ static void
 assignment_on_assigned(void *context, const int32_t *partitions, uint32_t count)
 {
     struct assignment *assignment = context;
-    CHECK(assignment->local == NULL); /* a stand-alone index has no group */
+    CHECK(assignment->source == NULL); /* a stand-alone index has no group */
     for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
         if (assignment->partitions[i].is_lost)
             assignment_stop(assignment, i);
@@ -198,7 +198,7 @@ static void
 assignment_on_revoked(void *context, const int32_t *partitions, uint32_t count, bool lost)
 {
     struct assignment *assignment = context;
-    CHECK(assignment->local == NULL);
+    CHECK(assignment->source == NULL);
     if (lost) {
         assignment_on_lost(assignment, partitions, count);
         return;
@@ -265,7 +265,7 @@ int
 assignment_join(struct assignment *assignment, struct error *err)
 {
     CHECK(assignment->consumer == NULL);
-    if (assignment->local != NULL)
+    if (assignment->source != NULL)
         return assignment_start_all(assignment, err);
     const struct kafka_rebalance rebalance = {
         .assigned = assignment_on_assigned,
@@ -287,9 +287,9 @@ assignment_begin_reading(struct assignment *assignment, int32_t partition, int64
                          struct error *err)
 {
     CHECK(offset >= 0 || offset == KAFKA_OFFSET_BEGINNING);
-    if (assignment->local == NULL)
+    if (assignment->source == NULL)
         return kafka_consumer_assign(assignment->consumer, &partition, &offset, 1, err);
-    feed_local_start(assignment->local, partition, offset);
+    assignment->source->start(assignment->source, partition, offset);
     return 0;
 }
 
@@ -315,7 +315,7 @@ int
 assignment_leave_group(struct assignment *assignment, struct error *err)
 {
     int32_t count = assignment->config->topic.partitions;
-    CHECK(assignment->local == NULL || assignment->consumer == NULL);
+    CHECK(assignment->source == NULL || assignment->consumer == NULL);
     if (dump_registry_assigned(assignment->dumps, false, err) != 0)
         assignment_fail(assignment, err);
     for (int32_t i = 0; i < count; i++)
@@ -357,11 +357,11 @@ assignment_poll_group(struct assignment *assignment, int wait_ms, struct error *
 int
 assignment_poll(struct assignment *assignment, int wait_ms, struct error *err)
 {
-    CHECK(assignment->local != NULL || assignment->consumer != NULL);
+    CHECK(assignment->source != NULL || assignment->consumer != NULL);
     int rc = assignment_read_ready(assignment, err);
     if (rc != 0)
         return rc;
-    if (assignment->local == NULL)
+    if (assignment->source == NULL)
         return assignment_poll_group(assignment, wait_ms, err);
     clock_sleep_ms(wait_ms);
     return 0;
@@ -394,6 +394,12 @@ assignment_broker_error(const struct assignment *assignment, char *out, size_t b
     out[0] = '\0';
     if (assignment->consumer != NULL)
         kafka_consumer_last_error(assignment->consumer, out, bytes);
+}
+
+const struct feed_source *
+assignment_source(const struct assignment *assignment)
+{
+    return assignment->source;
 }
 
 const struct stage_times *

@@ -1,5 +1,6 @@
 /* The partitions that the group has assigned to this process, each with its worker. A stand-alone
- * index has no group: all partitions are assigned from the start and fed by POST /ops.
+ * index and an index as of a moment have no group: all partitions are assigned from the start and
+ * fed by a source (feed_source.h).
  *
  *     assigned    a worker starts and recovers in its own thread
  *     ready       the partition is read from the offset that the worker has found out
@@ -16,15 +17,15 @@
 #include "common/kafka/kafka_consumer.h"
 #include "consumer/dumps/dump_registry.h"
 #include "consumer/group/cursor_table.h"
-#include "consumer/group/feed_local.h"
+#include "consumer/group/feed_source.h"
 #include "consumer/partition/worker.h"
 
 struct assignment;
 
-/* `local` feeds the partitions of a stand-alone index; NULL: Kafka does. `cursor_table` may be
- * NULL. All must outlive the assignment. The caller owns it. */
+/* `source` feeds all partitions; NULL: the group assigns them. `cursor_table` may be NULL. All must
+ * outlive the assignment. The caller owns it. */
 struct assignment *assignment_create(const struct config *config, const struct data_dir *data_dir,
-                                     struct feed_local *local, struct cursor_table *cursor_table,
+                                     struct feed_source *source, struct cursor_table *cursor_table,
                                      struct dump_registry *dumps);
 
 /* Joins the group, without waiting for the broker; or starts all partitions. */
@@ -47,6 +48,8 @@ struct worker *assignment_worker(const struct assignment *assignment, int32_t pa
 /* The last error of the connections to the brokers; "" without one. Between enter and leave. */
 void assignment_broker_error(const struct assignment *assignment, char *out, size_t bytes);
 
+/* NULL: the group assigns the partitions. */
+const struct feed_source *assignment_source(const struct assignment *assignment);
 const struct stage_times *assignment_times(const struct assignment *assignment);
 struct cursor_table *assignment_cursor_table(const struct assignment *assignment);
 struct dump_registry *assignment_dumps(const struct assignment *assignment);

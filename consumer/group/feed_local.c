@@ -4,6 +4,7 @@
 #include "consumer/group/feed_local.h"
 
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,7 @@ struct local_queue {
 
 struct feed_local {
     struct ops_sink sink; /* first */
+    struct feed_source source;
     const struct config *config;
     struct local_queue queues[]; /* topic.partitions */
 };
@@ -348,6 +350,39 @@ local_init(struct local_queue *queue, int32_t partition)
     condition_init(&queue->changed);
 }
 
+static struct local_queue *
+local_queue_of(struct feed_source *source, int32_t partition)
+{
+    struct feed_local *local =
+        (struct feed_local *)((char *)source - offsetof(struct feed_local, source));
+    CHECK(partition >= 0);
+    CHECK(partition < local->config->topic.partitions);
+    return &local->queues[partition];
+}
+
+static struct feed *
+local_open(struct feed_source *source, int32_t partition)
+{
+    struct local_queue *queue = local_queue_of(source, partition);
+    CHECK(queue->state == LOCAL_RECOVERING);
+    return &queue->feed;
+}
+
+static void
+local_start(struct feed_source *source, int32_t partition, int64_t offset)
+{
+    struct local_queue *queue = local_queue_of(source, partition);
+    local_lock(queue);
+    CHECK(queue->state == LOCAL_RECOVERING);
+    queue->state = LOCAL_OPEN;
+    queue->first_offset = offset > 0 ? offset : 0;
+    queue->next_offset = queue->first_offset;
+    CHECK(local_durable_offset(queue) <= queue->first_offset);
+    position_order_move(&queue->order, POSITION_DURABLE, queue->first_offset);
+    local_notify(queue);
+    local_unlock(queue);
+}
+
 struct feed_local *
 feed_local_create(const struct config *config)
 {
@@ -356,6 +391,7 @@ feed_local_create(const struct config *config)
     struct feed_local *local =
         memory_alloc(sizeof *local + (size_t)partitions * sizeof local->queues[0]);
     local->sink = (struct ops_sink){.store = local_store, .destroy = local_destroy};
+    local->source = (struct feed_source){.open = local_open, .start = local_start};
     local->config = config;
     for (int32_t i = 0; i < partitions; i++)
         local_init(&local->queues[i], i);
@@ -368,33 +404,8 @@ feed_local_sink(struct feed_local *local)
     return &local->sink;
 }
 
-static struct local_queue *
-local_queue_of(struct feed_local *local, int32_t partition)
+struct feed_source *
+feed_local_source(struct feed_local *local)
 {
-    CHECK(partition >= 0);
-    CHECK(partition < local->config->topic.partitions);
-    return &local->queues[partition];
-}
-
-struct feed *
-feed_local_open(struct feed_local *local, int32_t partition)
-{
-    struct local_queue *queue = local_queue_of(local, partition);
-    CHECK(queue->state == LOCAL_RECOVERING);
-    return &queue->feed;
-}
-
-void
-feed_local_start(struct feed_local *local, int32_t partition, int64_t offset)
-{
-    struct local_queue *queue = local_queue_of(local, partition);
-    local_lock(queue);
-    CHECK(queue->state == LOCAL_RECOVERING);
-    queue->state = LOCAL_OPEN;
-    queue->first_offset = offset > 0 ? offset : 0;
-    queue->next_offset = queue->first_offset;
-    CHECK(local_durable_offset(queue) <= queue->first_offset);
-    position_order_move(&queue->order, POSITION_DURABLE, queue->first_offset);
-    local_notify(queue);
-    local_unlock(queue);
+    return &local->source;
 }

@@ -13,8 +13,8 @@
 #define CONSUMER_GROUP_FEED_LOCAL_H
 
 #include "common/config/config.h"
+#include "consumer/group/feed_source.h"
 #include "consumer/ingest/ops_sink.h"
-#include "consumer/partition/feed.h"
 
 struct feed_local;
 
@@ -22,9 +22,8 @@ struct feed_local;
 struct feed_local *feed_local_create(const struct config *config);
 struct ops_sink *feed_local_sink(struct feed_local *local);
 
-/* The feed of a partition; may be opened once. Destroying the feed ends all waits of store(). */
-struct feed *feed_local_open(struct feed_local *local, int32_t partition);
-/* Opens the queue for events. The first one gets `offset`, or 0 for KAFKA_OFFSET_BEGINNING. */
-void feed_local_start(struct feed_local *local, int32_t partition, int64_t offset);
+/* Destroying a feed ends all waits of store() for it. The first event of a queue gets the offset at
+ * which it starts, or 0 for KAFKA_OFFSET_BEGINNING. */
+struct feed_source *feed_local_source(struct feed_local *local);
 
 #endif

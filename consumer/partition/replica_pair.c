@@ -180,7 +180,8 @@ replica_pair_remove_old(struct replica_pair *pair, struct error *err)
 void
 replica_pair_set_time(struct replica_pair *pair)
 {
-    int64_t now_s = clock_realtime_us() / US_PER_S;
+    int64_t as_of_us = pair->options.as_of_us;
+    int64_t now_s = (as_of_us != 0 ? as_of_us : clock_realtime_us()) / US_PER_S;
     if (now_s == pair->now_s)
         return;
     pair->now_s = now_s;

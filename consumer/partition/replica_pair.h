@@ -32,6 +32,7 @@ struct replica_pair_options {
     struct worker_control *control;
     struct stage_times *times;
     int32_t partition;
+    int64_t as_of_us; /* the time that the engines have; 0: that of the clock */
 };
 
 struct replica_pair {

@@ -199,6 +199,8 @@ static bool
 worker_deliver_dead_letters(struct worker *worker)
 {
     const struct dead_letter_list *dead_letters = &worker->batch.dead_letters;
+    if (worker->options.as_of_us != 0) /* they were delivered when they were new */
+        return true;
     /* A stand-alone index has no such topic: POST /ops refuses what cannot be applied. */
     CHECK(dead_letters->count == 0 || worker->dead_letter_topic != NULL);
     int64_t begin_us = clock_monotonic_us();
@@ -521,7 +523,8 @@ worker_finish(struct worker *worker, int rc, struct error *err)
     if (rc == 0)
         worker_commit_last(worker);
     checkpointer_finish(&worker->checkpointer);
-    if (rc == 0 && shutdown_requested() && !worker_control_is_lost(&worker->control))
+    if (rc == 0 && shutdown_requested() && !worker_control_is_lost(&worker->control) &&
+        worker->options.as_of_us == 0)
         rc = checkpointer_begin(&worker->checkpointer, err);
     checkpointer_finish(&worker->checkpointer);
     worker_move(worker, WORKER_STOPPED);
@@ -575,7 +578,7 @@ worker_init(struct worker *worker, const struct worker_options *options)
     CHECK(options->partition < options->config->topic.partitions);
     worker->options = *options;
     worker->phase = WORKER_RECOVERING;
-    if (options->config->kafka.present)
+    if (options->config->kafka.present && options->as_of_us == 0)
         worker->dead_letter_topic = dead_letter_topic_create(options->config);
     worker->read = memory_zalloc(sizeof *worker->read);
     struct config_fields fields;
@@ -606,6 +609,7 @@ worker_prepare(struct worker *worker, struct error *err)
         .control = &worker->control,
         .times = options->times,
         .partition = options->partition,
+        .as_of_us = options->as_of_us,
     };
     int rc = replica_pair_create(&worker->replicas, &pair_options, err);
     if (rc == 0)
@@ -650,6 +654,18 @@ void
 worker_bounds(struct worker *worker, struct feed_bounds *bounds)
 {
     worker->options.feed->bounds(worker->options.feed, bounds);
+}
+
+bool
+worker_has_arrived(struct worker *worker)
+{
+    struct shard_status status;
+    struct feed_bounds bounds;
+    if (worker->options.as_of_us == 0)
+        return true;
+    worker_bounds(worker, &bounds);
+    shard_read_status(worker->shard, &status);
+    return bounds.high >= 0 && status.offset >= bounds.high;
 }
 
 int64_t

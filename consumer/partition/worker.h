@@ -42,6 +42,9 @@ struct worker_options {
     struct stage_times *times;
     struct dump_registry *dumps; /* receives the marks of loads */
     int32_t partition;
+    /* 0: none. Else the index is that of this moment (as_of.h): time stands there, nothing becomes
+     * a dead letter, and there is no last checkpoint. */
+    int64_t as_of_us;
 };
 
 /* Starts the thread; the caller owns `*worker`. */
@@ -53,6 +56,10 @@ bool worker_ready(struct worker *worker, int64_t *offset);
 
 /* As feed.h says. Any thread, as long as the worker lives. */
 void worker_bounds(struct worker *worker, struct feed_bounds *bounds);
+
+/* Has the index as of a moment come there? True without one. Any thread, as long as the worker
+ * lives. */
+bool worker_has_arrived(struct worker *worker);
 
 /* The time of the thread's last heartbeat, on the monotonic clock. A worker that is alive has one
  * at least once a second, except inside a batch. Any thread. */

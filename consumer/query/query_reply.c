@@ -69,5 +69,9 @@ query_reply_write(const struct query_reply *reply, struct buffer *out)
     for (uint32_t i = 0; i < reply->missing_count; i++)
         json_integer(&writer, reply->missing_partitions[i]);
     json_array_end(&writer);
+    if (reply->as_of.bytes > 0) {
+        json_key(&writer, "as_of");
+        json_raw(&writer, reply->as_of);
+    }
     json_object_end(&writer);
 }

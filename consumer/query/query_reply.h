@@ -3,7 +3,8 @@
  *     {"ids":[...],"total_matched":N,"elapsed_us":T,"cursor":{"sort_value":7,"slot_id":123},
  *      "complete":true,"missing_partitions":[]}
  *
- * With documents, "documents" follows "ids": one for each id, in the same order.
+ * With documents, "documents" follows "ids": one for each id, in the same order. An index as of a
+ * moment adds "as_of".
  *
  * The cursor is the last entry of the page, in the form that the next request takes. It is null
  * when the page is not full, because nothing follows then.
@@ -25,6 +26,7 @@ struct query_reply {
     bool complete; /* every shard answered, and its fields that are used are complete */
     const int32_t *missing_partitions; /* that did not answer */
     uint32_t missing_count;
+    struct text as_of; /* the moment that the index is of, as JSON; empty: it follows its source */
 };
 
 /* Appends the JSON to `out`. */

@@ -17,6 +17,20 @@ static struct config config = {
     .consumer = {.batch_bytes = 100, .post_timeout_ms = PATIENCE_MS},
 };
 
+static struct feed *
+open_feed(struct feed_local *local, int32_t partition)
+{
+    struct feed_source *source = feed_local_source(local);
+    return source->open(source, partition);
+}
+
+static void
+start_feed(struct feed_local *local, int32_t partition, int64_t offset)
+{
+    struct feed_source *source = feed_local_source(local);
+    source->start(source, partition, offset);
+}
+
 /* A post from a thread. */
 struct http_source {
     pthread_t thread;
@@ -93,8 +107,8 @@ test_a_post_is_done_when_it_is_durable_and_not_before(void **state)
     (void)state;
     char seen[100];
     struct feed_local *local = feed_local_create(&config);
-    struct feed *feed = feed_local_open(local, 1);
-    feed_local_start(local, 1, 40);
+    struct feed *feed = open_feed(local, 1);
+    start_feed(local, 1, 40);
     struct http_source source = {0};
     source_add(&source, "a", 1);
     source_add(&source, "b", 1);
@@ -119,8 +133,8 @@ test_a_fan_out_goes_to_every_partition_and_waits_for_all(void **state)
     source_add(&source, "row", 2);
     source_add(&source, "all", OPS_ALL_PARTITIONS);
     for (int32_t i = 0; i < PARTITIONS; i++) {
-        feeds[i] = feed_local_open(local, i);
-        feed_local_start(local, i, -1);
+        feeds[i] = open_feed(local, i);
+        start_feed(local, i, -1);
     }
     source_start(&source, local);
     for (int32_t i = 0; i < PARTITIONS; i++) {
@@ -143,8 +157,8 @@ test_L10_a_full_queue_makes_posts_wait(void **state)
     text[sizeof text - 1] = '\0';
     struct feed_bounds bounds;
     struct feed_local *local = feed_local_create(&config);
-    struct feed *feed = feed_local_open(local, 0);
-    feed_local_start(local, 0, 0);
+    struct feed *feed = open_feed(local, 0);
+    start_feed(local, 0, 0);
     struct http_source source = {0};
     source_add(&source, text, 0);
     source_add(&source, text, 0);
@@ -169,8 +183,8 @@ test_L10_an_event_larger_than_the_queue_goes_alone(void **state)
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     struct feed_local *local = feed_local_create(&config);
-    struct feed *feed = feed_local_open(local, 0);
-    feed_local_start(local, 0, 0);
+    struct feed *feed = open_feed(local, 0);
+    start_feed(local, 0, 0);
     struct http_source source = {0};
     source_add(&source, text, 0);
     source_start(&source, local);
@@ -195,12 +209,12 @@ test_F42_posts_to_a_stuck_worker_end_in_time_and_say_what_was_stored(void **stat
     struct config hasty = config;
     hasty.consumer.post_timeout_ms = WAIT_MS;
     struct feed_local *local = feed_local_create(&hasty);
-    struct feed *feed = feed_local_open(local, 0);
+    struct feed *feed = open_feed(local, 0);
     struct http_source recovering = {0}, stuck = {0};
     source_add(&recovering, "a", 0);
     source_start(&recovering, local);
     check_fails(&recovering, "nothing was stored: partition 0 is recovering");
-    feed_local_start(local, 0, 0);
+    start_feed(local, 0, 0);
     source_add(&stuck, "b", 0);
     source_start(&stuck, local);
     check_fails(&stuck,
@@ -215,8 +229,8 @@ test_posts_end_when_the_worker_ends(void **state)
     (void)state;
     char seen[100];
     struct feed_local *local = feed_local_create(&config);
-    struct feed *feed = feed_local_open(local, 0);
-    feed_local_start(local, 0, 0);
+    struct feed *feed = open_feed(local, 0);
+    start_feed(local, 0, 0);
     struct http_source source = {0}, late = {0};
     source_add(&source, "a", 0);
     source_start(&source, local);
