@@ -15,6 +15,9 @@ static const struct cli_option run_options[] = {
     {"--listen", "HOST:PORT", "with --as-of: where to serve it; without: a free port, in the log"},
     {0}};
 
+static const struct cli_option audit_options[] = {
+    {"--partition", "P", "read this partition only; windows are then not compared"}, {0}};
+
 static const struct cli_command commands[] = {
     {
         .name = "check",
@@ -76,6 +79,19 @@ static const struct cli_command commands[] = {
             "Waits for the checkpoints. Prints the offset of each, and how long the partition was\n"
             "paused. Needs consumer.token_file. Exit code 1: a checkpoint could not be taken.",
         .run = command_checkpoint,
+    },
+    {
+        .name = "audit",
+        .options = audit_options,
+        .has_json = true,
+        .summary = "read the topic, and print what it proves",
+        .help =
+            "Reads every partition from its beginning to the end that it has now, and prints a\n"
+            "certificate: epochs and generations, numbers that are dense, both digests of every\n"
+            "mark, what came after a fence, windows whose marks agree in all partitions, answers.\n"
+            "Exit code 1: something does not prove; each finding has its partition and offset.\n"
+            "Changes nothing, and needs no running consumer.",
+        .run = command_audit,
     },
     {
         .name = "dead-letters list",

@@ -15,7 +15,7 @@ import re
 ORDER = (
     "producer: commands > api, verify > drain > refresh > load > source, sink, triggers",
     "consumer: commands > api > group > partition"
-    " > ingest, dead_letter, compact, dumps, wal, checkpoint, query > engine > engine/store",
+    " > ingest, dead_letter, compact, dumps, wal, checkpoint, audit, query > engine > engine/store",
     "common: cli, kafka, event, http, retry, service > config, ops, pg, metrics"
     " > json, files, expression > base",
 )
@@ -23,7 +23,8 @@ ORDER = (
 STAGES = {
     "producer": ("source", "sink", "triggers", "load"),
     "consumer": (
-        "ingest", "dead_letter", "compact", "dumps", "wal", "checkpoint", "query", "engine"),
+        "ingest", "dead_letter", "compact", "dumps", "wal", "checkpoint", "audit", "query",
+        "engine"),
 }
 STAGE_ARROWS = {
     ("consumer/query", "consumer/engine"),

@@ -26,6 +26,8 @@ kafka_reader_create(const struct config_kafka *config, const char *topic,
     CHECK(topic != NULL);
     int rc = kafka_conf_create(config, KAFKA_CONSUMER, &conf, err);
     if (rc == 0)
+        rd_kafka_conf_set(conf, "check.crcs", "true", NULL, 0); /* whatever the disks did to it */
+    if (rc == 0)
         rc = kafka_client_create(RD_KAFKA_CONSUMER, conf, &client, err);
     if (rc != 0)
         return rc;

@@ -4,6 +4,7 @@
 
 #include "common/cli/cli.h"
 
+int command_audit(const struct cli *cli, struct error *err);
 int command_check(const struct cli *cli, struct error *err);
 int command_run(const struct cli *cli, struct error *err);
 int command_checkpoint(const struct cli *cli, struct error *err);

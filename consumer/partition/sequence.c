@@ -119,14 +119,13 @@ sequence_open_epoch(struct sequence *sequence, const struct event *event)
     sequence_store_name(sequence->source, event->source);
 }
 
-/* A producer of schema version 1 neither sends txids nor keeps the content digest. */
+/* A producer of schema version 1 neither sends txids nor keeps the content digest, which its fence
+ * shows. In a generation that keeps it, an event without txid is not what was sent (F76). */
 static void
 sequence_add_content(struct sequence *sequence, const struct event *event)
 {
     CHECK(event->seq == sequence->seq);
-    if (event->txid == 0)
-        sequence->content_known = false;
-    else if (sequence->content_known)
+    if (sequence->content_known)
         sequence->content_digest = event_content_next(sequence->content_digest, event->row_id,
                                                       event->txid, event->body_crc);
 }

@@ -1,10 +1,13 @@
 """Two producers of one name: one drains, the other one waits, and a stalled one is fenced off after
 a takeover (L3)."""
 
+import json
 import signal
 import time
 import unittest
 
+import audit
+import confluent_kafka
 import threads
 import topic
 from case import SECONDS, GalleryCase
@@ -72,6 +75,24 @@ class Takeover(GalleryCase):
         self.check_end()
         written = self.query("SELECT generation FROM bitdex_windows ORDER BY tick, sub_id")
         self.assertEqual(written, sorted(written))
+        self.check_audit()
+
+    def check_audit(self):
+        """The topic, with what the zombie sent, proves what it says, until it is damaged."""
+        consumer, name = self.pipeline.consumer, self.pipeline.topic
+        certificate = json.loads(consumer.command("audit", "--json").stdout)
+        self.assertTrue(certificate["proved"])
+        self.assertGreater(certificate["windows_compared"], 0)
+        for key in ("numbered", "fenced", "digests", "content_digests"):
+            self.assertGreater(sum(part[key] for part in certificate["partitions"]), 0, key)
+        self.assertEqual(audit.audit(topic.read(self.pipeline.kafka, name)), [])
+        client = confluent_kafka.Producer({"bootstrap.servers": self.pipeline.kafka})
+        client.produce(name, b"rubbish", partition=1)
+        self.assertEqual(client.flush(60), 0)
+        done = consumer.command("audit", "--partition", "1", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(": not an event: ", done.stdout)
+        self.assertIn("findings: 1", done.stderr)
 
     def count_fenced(self):
         """How many events a reader drops because of their generation."""
