@@ -146,6 +146,7 @@ engine_end_rows(struct engine *engine)
     engine->in_rows = false;
     for (uint32_t i = 0; i < engine->field_count; i++)
         field_settle(&engine->fields[i]);
+    engine_drop_texts(engine);
     engine_check_state(engine);
 }
 
@@ -241,6 +242,7 @@ engine_apply_fan_out(struct engine *engine, const struct ops *ops)
     CHECK(!engine->in_rows);
     for (uint32_t i = 0; i < ops->count; i++)
         apply_one_fan_out(engine, &ops->items[i]);
+    engine_drop_texts(engine);
 }
 
 /* --- whole fields ---------------------------------------------------------------------------- */

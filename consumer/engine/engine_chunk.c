@@ -267,6 +267,7 @@ engine_mend_chunk(struct engine *engine, const struct chunk *chunk, const struct
             continue;
         apply_part(engine, chunk, range, damaged);
         range.begin = range.end;
+        engine_drop_texts(engine);
         engine_yield(yield);
     }
     count_unknown(engine, chunk);

@@ -4,7 +4,7 @@
 
 #include "consumer/engine/field.h"
 
-enum { ENGINE_IMAGE_VERSION = 1 }; /* of what engine_save() writes */
+enum { ENGINE_IMAGE_VERSION = 2 }; /* of what engine_save() writes */
 
 struct engine_watch;
 

@@ -42,22 +42,28 @@ postings_hold_all(const struct field *field)
            postings->count <= FIELD_VALUES_WITHOUT_COLUMN;
 }
 
+static bool
+code_is_known(const struct field *field, int64_t key)
+{
+    return key >= 0 && key < field->dictionary.count &&
+           dictionary_has(&field->dictionary, (uint32_t)key);
+}
+
 /* Are all keys of a string field codes of its dictionary? */
 static bool
 codes_are_known(const struct field *field)
 {
     CHECK(field->type == FIELD_STRING);
     const struct postings *postings = &field->postings;
-    uint64_t codes = field->dictionary.count;
     roaring_uint32_iterator_t at;
     for (uint64_t i = 0; i < postings->capacity; i++) {
         if (!slot_set_is_empty(&postings->table[i].slots) &&
-            (uint64_t)postings->table[i].value >= codes)
+            !code_is_known(field, postings->table[i].value))
             return false;
     }
     roaring_init_iterator(field->present, &at);
     for (; field->has_column && at.has_value; roaring_advance_uint32_iterator(&at)) {
-        if ((uint64_t)column_read(&field->column, at.current_value) >= codes)
+        if (!code_is_known(field, column_read(&field->column, at.current_value)))
             return false;
     }
     return true;
@@ -119,7 +125,8 @@ load_next_field(struct engine *engine, struct image_reader *reader, struct field
 static void
 load_head(struct engine *engine, struct image_reader *reader)
 {
-    if (image_get_u32(reader) != ENGINE_IMAGE_VERSION)
+    uint32_t version = image_get_u32(reader);
+    if (version < 1 || version > ENGINE_IMAGE_VERSION)
         image_refuse(reader, "its version is not known to this program");
     if (image_get_u32(reader) != (uint32_t)engine->partition ||
         image_get_u32(reader) != (uint32_t)engine->partitions ||

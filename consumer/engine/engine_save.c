@@ -1,6 +1,6 @@
 /* The image of an engine (engine_save(), engine_load()); store/image.h defines numbers and bitmaps.
  *
- *   image     version, 1; partition; partitions; number of fields       4 bytes each
+ *   image     version, 2; partition; partitions; number of fields       4 bytes each
  *             ops on unknown fields                                     8 bytes
  *             bitmaps: alive; deleted and not swept yet
  *             the fields, in the order of the configuration
@@ -11,6 +11,8 @@
  *             a multi-value field: its sets             (set_column.c)
  *             a filter field: postings                  (postings.c)
  *             a sort field: slices                      (slices.c)
+ *
+ * In version 1 every code of a dictionary has a text.
  *
  * The image leaves out what is quickly derived: which slots are visible, and which fields feed
  * others.
@@ -32,7 +34,7 @@ save_field(const struct field *field, struct image_writer *writer)
     image_put_u32(writer, field->has_column);
     image_put_bitmap(writer, field->present);
     if (field->type == FIELD_STRING)
-        dictionary_save(&field->dictionary, writer);
+        dictionary_save(&field->dictionary, field_holds_text, field, writer);
     if (field->has_column)
         column_save(&field->column, writer);
     if (field->type == FIELD_MULTI_VALUE)

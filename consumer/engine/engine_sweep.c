@@ -53,6 +53,14 @@ engine_sweep_slots(struct engine *engine, const roaring_bitmap_t *slots)
 }
 
 void
+engine_drop_texts(struct engine *engine)
+{
+    CHECK(!engine->in_rows);
+    for (uint32_t i = 0; i < engine->field_count; i++)
+        field_drop_texts(&engine->fields[i]);
+}
+
+void
 engine_delete_slot(struct engine *engine, uint32_t slot)
 {
     CHECK(slot < engine->max_slots);

@@ -18,5 +18,8 @@ void engine_delete_slots(struct engine *engine, const roaring_bitmap_t *slots);
 /* To be called before a row writes to the slot, a chunk to the slots. */
 void engine_sweep_slot(struct engine *engine, uint32_t slot);
 void engine_sweep_slots(struct engine *engine, const roaring_bitmap_t *slots);
+/* To be called where no op is being applied: texts that nothing holds leave the dictionaries, once
+ * there are many. */
+void engine_drop_texts(struct engine *engine);
 
 #endif

@@ -5,7 +5,7 @@
 #include "common/base/check.h"
 #include "common/base/memory.h"
 
-enum { DEFERRED_MAX = 1 << 16 };
+enum { DEFERRED_MAX = 1 << 16, UNHELD_TEXTS_MIN = 64 };
 
 /* The invariants that are cheap to verify, once in a batch. */
 static void
@@ -56,6 +56,31 @@ field_index_cases(struct field *field)
     CHECK(!field->ignores_case || field->type == FIELD_STRING);
     if (field->ignores_case)
         case_index_follow(&field->cases, &field->dictionary);
+}
+
+bool
+field_holds_text(const void *context, uint32_t code)
+{
+    const struct field *field = context;
+    CHECK(field->type == FIELD_STRING);
+    CHECK(field->filters);
+    return postings_find(&field->postings, code) != NULL;
+}
+
+/* The cost of a pass, which visits all texts, is spread over as many that were written. */
+void
+field_drop_texts(struct field *field)
+{
+    uint64_t held = field->postings.count;
+    if (field->type != FIELD_STRING)
+        return;
+    CHECK(held <= field->dictionary.live);
+    if (field->dictionary.live - held <= held / 2 + UNHELD_TEXTS_MIN)
+        return;
+    dictionary_drop(&field->dictionary, field_holds_text, field);
+    CHECK(field->dictionary.live == held);
+    case_index_free(&field->cases);
+    field_index_cases(field);
 }
 
 void

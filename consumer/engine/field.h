@@ -67,8 +67,13 @@ field_shape(const struct field *field)
  * struct. */
 void field_init(struct field *field);
 void field_free(struct field *field);
-/* To be called after texts joined the dictionary: they join the index of cases, if there is one. */
+/* To be called after a dictionary was loaded: its texts join the index of cases, if it has one. */
 void field_index_cases(struct field *field);
+/* Is a text held by a slot? A dictionary_is_held; `context` is the field. */
+bool field_holds_text(const void *context, uint32_t code);
+/* Once there are many texts that nothing holds, they leave the dictionary. No key of the field may
+ * be in use that is not in a slot. */
+void field_drop_texts(struct field *field);
 /* Gives the bitmaps the smallest form that queries can read. */
 void field_optimize(struct field *field);
 /* Bytes of memory. Visits the containers of all bitmaps. */

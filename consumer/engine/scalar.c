@@ -182,7 +182,8 @@ scalar_make_key(struct field *field, const struct scalar *scalar)
 {
     if (field->type == FIELD_STRING) {
         uint32_t code = dictionary_add(&field->dictionary, scalar->string);
-        field_index_cases(field);
+        if (field->ignores_case)
+            case_index_add(&field->cases, &field->dictionary, code);
         return code;
     }
     CHECK(scalar->number >= field->min && scalar->number <= field->max);

@@ -7,6 +7,8 @@
 
 enum { CAPACITY_MIN = 16 };
 
+#define NO_CODE UINT32_MAX
+
 void
 case_index_free(struct case_index *index)
 {
@@ -28,17 +30,30 @@ case_index_reserve(struct case_index *index, uint32_t count)
     index->older = memory_realloc(index->older, index->capacity * sizeof *index->older);
 }
 
-/* Adds the next code, whose text has this folded form. */
+/* The code is not in the index yet, and its text has this folded form. */
 static void
-case_index_add(struct case_index *index, struct text folded)
+case_index_link(struct case_index *index, uint32_t code, struct text folded)
 {
-    uint32_t code = index->count++;
     uint32_t before = index->folded.count;
     uint32_t at = dictionary_add(&index->folded, folded);
-    CHECK(index->count <= index->capacity);
+    CHECK(index->older[code] == NO_CODE);
     CHECK(at < index->capacity);
     index->older[code] = index->folded.count > before ? code : index->newest[at];
     index->newest[at] = code;
+}
+
+void
+case_index_add(struct case_index *index, const struct dictionary *dictionary, uint32_t code)
+{
+    case_index_follow(index, dictionary);
+    CHECK(code < index->count);
+    if (index->older[code] != NO_CODE)
+        return;
+    struct buffer folded;
+    buffer_init(&folded);
+    case_fold(dictionary_text(dictionary, code), &folded);
+    case_index_link(index, code, (struct text){(const char *)folded.data, folded.bytes});
+    buffer_free(&folded);
 }
 
 void
@@ -50,9 +65,13 @@ case_index_follow(struct case_index *index, const struct dictionary *dictionary)
     struct buffer folded;
     buffer_init(&folded);
     case_index_reserve(index, dictionary->count);
-    while (index->count < dictionary->count) {
-        case_fold(dictionary_text(dictionary, index->count), &folded);
-        case_index_add(index, (struct text){(const char *)folded.data, folded.bytes});
+    for (; index->count < dictionary->count; index->count++) {
+        uint32_t code = index->count;
+        index->older[code] = NO_CODE;
+        if (!dictionary_has(dictionary, code))
+            continue;
+        case_fold(dictionary_text(dictionary, code), &folded);
+        case_index_link(index, code, (struct text){(const char *)folded.data, folded.bytes});
     }
     buffer_free(&folded);
 }
@@ -80,7 +99,7 @@ case_index_next(const struct case_index *index, uint32_t *code)
 {
     CHECK(*code < index->count);
     uint32_t older = index->older[*code];
-    CHECK(older <= *code);
+    CHECK(older < index->count);
     bool more = older != *code;
     *code = older;
     return more;
