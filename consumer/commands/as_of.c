@@ -109,6 +109,7 @@ as_of_run(const struct config *config, const char *moment, const char *listen, s
     frozen_config.consumer.listen = listen != NULL ? listen : free_port;
     frozen_config.consumer.wal_limit_bytes = INT64_MAX;
     frozen_config.consumer.checkpoint_bytes = INT64_MAX;
+    frozen_config.consumer.ready_requires_verified_s = 0; /* by the present clock */
     struct frozen_files *frozen = frozen_files_create(files_posix());
     int rc = as_of_open(&frozen_config, moment_us, frozen, err);
     frozen_files_destroy(frozen);

@@ -33,7 +33,7 @@ struct as_of_place {
     int64_t begin;    /* after what is frozen: reading begins here; -1: nothing is, read all */
     int64_t stop;     /* reading ends here */
     int64_t clock_us; /* of the last watermark before it */
-    bool is_exact;    /* nothing that was committed by the moment is missing */
+    bool is_exact;    /* it is the last one that is not later than the moment */
 };
 
 /* Adds the files to `frozen`. ERR_USAGE: neither the topic nor a checkpoint reaches back to the

@@ -9,12 +9,13 @@ as_of_cut_begin(struct as_of_cut *cut, int64_t time_us)
     *cut = (struct as_of_cut){.time_us = time_us, .offset = -1, .last_offset = -1};
 }
 
-/* Is nothing of a later window before it? A watermark that owes answers does not show it. */
+/* Is nothing of a later window before it? The tick of a watermark that owes answers is not kept, so
+ * that it does not show it. */
 static bool
 cut_is_after_watermark(const struct sequence *sequence)
 {
     const struct sequence_watermark *watermark = &sequence->watermark;
-    return watermark->newest_us > 0 && watermark->owed == 0 && watermark->tick == sequence->tick;
+    return watermark->newest_us > 0 && watermark->tick == sequence->tick;
 }
 
 bool

@@ -1,6 +1,6 @@
 /* Where a partition was at a moment of the source's clock: the offset after the last watermark that
- * is not later than the moment. Everything before it was committed by then, and what was committed
- * by then is before it, because a watermark ends its window. Pure.
+ * is not later than the moment. What was committed by the clock of that watermark is before it, and
+ * nothing else, because a watermark ends its window. Pure.
  *
  * The search halves the topic until little is left, which it reads from its beginning, because to
  * begin elsewhere costs more: clocks of watermarks grow with their offsets. Where the clock of a

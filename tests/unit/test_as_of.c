@@ -187,11 +187,12 @@ ignore_frame(void *context, const struct wal_frame *frame, struct error *err)
 }
 
 static int
-open_wal(struct store *store, struct files *files, int64_t begin, struct wal **wal)
+open_wal(struct store *store, struct files *files, const char *directory, int64_t begin,
+         struct wal **wal)
 {
     struct error err = {0};
     const struct wal_options options = {
-        .directory = "d/t-0/wal",
+        .directory = directory,
         .identity = (const char *)store->identity.data,
         .segment_bytes = 1000,
         .frame_bytes = 1 << 20,
@@ -220,7 +221,7 @@ set_up(void **state)
     store->memory = memory_files_create(3);
     store->files = memory_files_vtable(store->memory);
     store->frozen = frozen_files_create(store->files);
-    open_wal(store, store->files, 0, &store->wal);
+    open_wal(store, store->files, "d/t-0/wal", 0, &store->wal);
     *state = store;
     return 0;
 }
@@ -342,7 +343,7 @@ assert_view(struct store *store, int64_t checkpoint, int64_t end)
     if (checkpoint > 0)
         assert_int_equal(offsets[0], checkpoint);
     store->replayed = -1;
-    open_wal(store, files, checkpoint, &wal);
+    open_wal(store, files, "d/t-0/wal", checkpoint, &wal);
     assert_int_equal(wal_durable_offset(wal), end);
     const struct wal_frame frame = {.first_offset = end, .next_offset = end + 1};
     assert_int_equal(wal_append(wal, &frame, &err), 0); /* is dropped */
@@ -414,6 +415,23 @@ test_without_the_topic_the_log_reaches_as_far_as_it_can(void **state)
     assert_non_null(strstr(err.message, "the topic begins with the watermark of 1970-01-01"));
 }
 
+/* During a rebuild the log in wal is young, and that of the served replica is in wal.old. */
+static void
+test_the_log_of_the_served_replica_counts(void **state)
+{
+    struct store *store = *state;
+    struct wal *rebuilt = store->wal;
+    write_window(store, 1);
+    open_wal(store, store->files, "d/t-0/wal.old", 0, &store->wal);
+    for (int64_t tick = 1; tick <= 3; tick++)
+        write_window(store, tick);
+    const struct as_of_place place = freeze(store, 0, 2 * US_PER_S);
+    assert_int_equal(place.begin, 20);
+    assert_view(store, 0, 20);
+    wal_close(store->wal);
+    store->wal = rebuilt;
+}
+
 /* Removes the checkpoint and its segment when the n-th file is opened. */
 static int (*open_really)(struct files *files, const char *path, enum files_open_mode mode,
                           struct error *err);
@@ -464,6 +482,8 @@ main(void)
             test_without_a_checkpoint_before_the_moment_the_topic_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_without_the_topic_the_log_reaches_as_far_as_it_can,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_log_of_the_served_replica_counts, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_files_that_vanish_meanwhile_are_not_missed, set_up,
                                         tear_down),
     };
