@@ -141,7 +141,7 @@ class Scene:
     # --- what is said
 
     def why(self):
-        """What is said of why the index may differ; None: nothing."""
+        """What is said of why the index may differ; None: nothing, or not yet."""
         producer = self.pipeline.producer
         if not producer.is_running():
             stopped = [line for line in producer.log_tail().splitlines() if "stopped: " in line]
@@ -149,7 +149,7 @@ class Scene:
             return stopped[-1].partition("stopped: ")[2]
         try:
             for partition in self.pipeline.partitions():
-                if not partition["complete"]:
+                if not partition["complete"] and partition["state"] != "recovering":
                     return f"partition {partition['partition']}: {partition['reason']}"
         except OSError:
             assert self.pipeline.consumer.is_running(), self.pipeline.consumer.log_tail()

@@ -132,6 +132,14 @@ class GalleryCase(unittest.TestCase):
         self.addCleanup(spare.kill)
         return spare
 
+    def spare_consumer(self, **variables):
+        """A second member of the group, not started."""
+        (port,) = servers.free_ports(1)
+        spare = self.pipeline.program("bitdex-consumer", port, BITDEX_CONSUMER_PORT=str(port),
+                                      **variables)
+        self.addCleanup(spare.kill)
+        return spare
+
     def check_end(self, changed=True):
         """Checks that the topic holds what was committed, in order, and that the index equals the
         tables. `changed`: the test has updated rows, so there must be an order to check."""

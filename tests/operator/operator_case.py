@@ -1,0 +1,57 @@
+"""What the random operators share: acts in a random order, and the oracle after each (README.md).
+
+BITDEX_SEED chooses the acts (default: always the same), BITDEX_SECONDS is how long it goes on, and
+BITDEX_ACTS names the acts, separated by commas."""
+
+import os
+import random
+import time
+
+from case import GalleryCase
+from scene import Scene
+
+SEED = int(os.environ.get("BITDEX_SEED", 101))
+NAMES = list(filter(None, os.environ.get("BITDEX_ACTS", "").split(",")))
+
+
+class OperatorCase(GalleryCase):
+    acts = {}  # {name: function of the scene, which returns what undoes it}
+    quiet = frozenset()  # names of acts during which nothing is written
+    must_say = {}  # {name: a word that has to be said}
+    seconds = 45
+
+    def run_acts(self):
+        rng = random.Random(SEED)
+        scene = Scene(self, rng)
+        scene.settle()
+        seconds = float(os.environ.get("BITDEX_SECONDS", self.seconds))
+        until, deck, count = time.monotonic() + seconds, [], 0
+        while time.monotonic() < until or count < len(NAMES):
+            if not deck:
+                deck = NAMES or list(self.acts)
+                deck = rng.sample(deck, len(deck))
+            self._act(scene, deck.pop())
+            count += 1
+        print(f"{count} acts", flush=True)
+
+    def _act(self, scene, name):
+        print(f"{name}: ", end="", flush=True)
+        scene.begin_act()
+        undo = self._do(scene, name)
+        print(scene.judge(self.must_say.get(name))[:160], flush=True)
+        if undo is not None:
+            undo()
+        scene.write(0.3)
+        scene.settle()
+
+    def _do(self, scene, name):
+        """Returns what undoes the act."""
+        if name in self.quiet:
+            undo = self.acts[name](scene)
+            scene.write(0.5)
+            return undo
+        with scene.writers():
+            time.sleep(0.3 * scene.random.random())
+            undo = self.acts[name](scene)
+            time.sleep(scene.random.random())
+        return undo
