@@ -1,4 +1,4 @@
-"""A random operator: what people do to a running pipeline, one thing after the other (README.md)."""
+"""A random operator: what people do to a running pipeline, one after the other (README.md)."""
 
 import unittest
 
