@@ -51,6 +51,19 @@ def index_of(scene):
     return pathlib.Path(scene.pipeline.variables["BITDEX_DATA_DIR"])
 
 
+def reset_what_has_stalled(scene):
+    """Partitions whose next offset retention has removed continue at the earliest one."""
+    client = group_of(scene).client
+    begins = {}
+    for partition in scene.pipeline.partitions():
+        if partition["state"] == "stalled":
+            (place,) = places(scene, {partition["partition"]: 0})
+            begins[place.partition], _ = client.get_watermark_offsets(place)
+    if begins:
+        with stopped(scene):
+            reset(scene, begins)
+
+
 # --- offsets -------------------------------------------------------------------------------------
 
 

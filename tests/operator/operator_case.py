@@ -41,8 +41,12 @@ class OperatorCase(GalleryCase):
         print(scene.judge(self.must_say.get(name))[:160], flush=True)
         if undo is not None:
             undo()
+        self.do_what_is_said(scene)
         scene.write(0.3)
         scene.settle()
+
+    def do_what_is_said(self, scene):
+        """What has to be done beside that which Scene.settle() does."""
 
     def _do(self, scene, name):
         """Returns what undoes the act."""
