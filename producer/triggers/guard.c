@@ -8,7 +8,7 @@
 #include "producer/triggers/sql.h"
 #include "producer/triggers/sql_may_fail.h"
 
-enum { GUARD_VERSION = 3 }; /* of guard_append_body() */
+enum { GUARD_VERSION = 4 }; /* of guard_append_body() */
 
 static const char *
 define(const struct entry *entry, const char *kind, const char *expression, const char *type,

@@ -1,5 +1,6 @@
 #include "producer/triggers/row_sql.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,13 +112,50 @@ append_json_text(struct buffer *out, const char *source)
     free(text);
 }
 
+/* A type whose text is longer than its values, so that Postgres cannot print each of them. */
+struct printed_type {
+    const char *name;
+    const char *size;  /* function */
+    uint32_t size_max; /* of a value whose text ops can take */
+};
+
+static const struct printed_type *
+find_printed_type(const struct entry_value *value)
+{
+    static const struct printed_type types[] = {
+        {"bytea", "octet_length", 32767}, /* \x, and two digits for each */
+        {"bit", "length", 65536},
+        {"bit varying", "length", 65536},
+    };
+    for (size_t i = 0; value->form == FORM_TEXT && i < sizeof types / sizeof *types; i++)
+        if (strcmp(value->type_name, types[i].name) == 0)
+            return &types[i];
+    return NULL;
+}
+
+/* What is too long for any op is not converted, because Postgres refuses to make a text of 1 GB, or
+ * a jsonb of 256 MB. Of a text, so much is left that it is still too long; nulls of a list do not
+ * count as its items, hence the larger number. */
 void
 row_sql_append_form(struct buffer *out, const struct entry_value *value, const char *source)
 {
-    if (value->form == FORM_JSON && strcmp(value->type_name, "json") == 0)
+    const struct printed_type *type = find_printed_type(value);
+    CHECK(value->form <= FORM_TEXT);
+    if (type != NULL) {
+        buffer_append_format(out, "substring(%s, 1, %" PRIu32 ")::text", source,
+                             type->size_max + 1);
+    } else if (value->form == FORM_JSON && strcmp(value->type_name, "json") == 0) {
         append_json_text(out, source);
-    else
+    } else if (entry_form_is_array(value->form)) {
+        buffer_append_format(out,
+                             "CASE WHEN cardinality(%s) > 1000000 THEN"
+                             " '{\"invalid\": \"a list of more than 1000000 items\"}'::jsonb ELSE ",
+                             source);
         append_form(out, value->form, source);
+        buffer_append_text(out, " END");
+    } else {
+        append_form(out, value->form, source);
+    }
 }
 
 /* The condition that no op takes the value because its text is too long, where that is certain: the
@@ -127,7 +165,10 @@ static void
 append_long_text(struct buffer *out, const struct entry_value *value, const char *source)
 {
     static const char *const texts[] = {"text", "character varying", "character"};
-    if (value->form == FORM_TEXT)
+    const struct printed_type *type = find_printed_type(value);
+    if (type != NULL)
+        buffer_append_format(out, "%s(%s) > %" PRIu32, type->size, source, type->size_max);
+    else if (value->form == FORM_TEXT)
         buffer_append_format(out, "pg_column_size(%s) > 2000 AND octet_length(%s::text) > 65536",
                              source, source);
     if (value->form == FORM_JSON)

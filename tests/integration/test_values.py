@@ -11,7 +11,8 @@ from case import QUICK, GalleryCase
 SCHEMA = """
 CREATE DOMAIN rank AS integer;
 CREATE TABLE item (id bigint PRIMARY KEY, level int, name text, doc json, plain jsonb, bools bool[],
-    prices numeric[], ranks rank[], price numeric, rating double precision, seen date);
+    prices numeric[], ranks rank[], price numeric, rating double precision, seen date,
+    raw bytea, flags bit varying);
 """
 TRIGGERS = """
 triggers:
@@ -19,7 +20,8 @@ triggers:
     slot_field: id
     sets_alive: true
     on_delete: delete_slot
-    track_fields: [level, name, doc, plain, bools, prices, ranks, price, rating, seen]
+    track_fields: [level, name, doc, plain, bools, prices, ranks, price, rating, seen,
+      raw, flags]
 index_config:
   filter_fields:
     - { name: level, field_type: single_value }
@@ -32,6 +34,8 @@ index_config:
     - { name: price, field_type: single_value }
     - { name: rating, field_type: single_value }
     - { name: seen, field_type: single_value }
+    - { name: raw, field_type: string }
+    - { name: flags, field_type: string }
 """
 
 # (column, a literal that no op takes, a part of the reason)
@@ -51,6 +55,9 @@ LOST = [
     ("name", "repeat('x', 65537)", "longer than 65536 bytes"),
     ("doc", """('{"a": "' || repeat('x', 3000000) || '"}')::json""", "longer than 65536 bytes"),
     ("plain", "to_jsonb(repeat('x', 3000000))", "longer than 65536 bytes"),
+    ("raw", "decode(repeat('00', 32768), 'hex')", "longer than 65536 bytes"),
+    ("flags", "repeat('1', 65537)::bit varying", "longer than 65536 bytes"),
+    ("ranks", "array_fill(1::rank, ARRAY[1000001])", "more than 1000000 items"),
     ("seen", "'infinity'", "a time that is infinite"),
     ("seen", "'-infinity'", "a time that is infinite"),
     ("price", "1e400", "beyond the range of floats"),
@@ -65,6 +72,8 @@ KEPT = [
     ("plain", "'[3.0, 1e2]'", [3, 100]),
     ("prices", "'{3.0,1e2}'", [3, 100]),
     ("ranks", "'{3,NULL,1}'", [1, 3]),
+    ("raw", "decode(repeat('00', 32767), 'hex')", "\\x" + "00" * 32767),
+    ("flags", "B'101'", "101"),
     ("price", "9007199254740993.0", 9007199254740993),
     ("rating", "1e15", 10**15),
 ]

@@ -121,6 +121,10 @@ test_F109_a_scaled_column_is_an_exact_number(void **state)
         "SELECT _row.\"id\", pg_catalog.to_jsonb(((_row.\"price\")::numeric * 1e18))::text FROM");
 }
 
+#define IF_SHORT                                           \
+    "CASE WHEN cardinality(_row.\"order\") > 1000000 THEN" \
+    " '{\"invalid\": \"a list of more than 1000000 items\"}'::jsonb ELSE "
+
 static void
 test_F84_values_have_the_forms_of_the_trigger_functions(void **state)
 {
@@ -143,12 +147,14 @@ test_F84_values_have_the_forms_of_the_trigger_functions(void **state)
          "NULL WHEN 'object'"
          " THEN pg_catalog.to_jsonb(_row.\"order\"::text) ELSE _row.\"order\"::jsonb END)::text"},
         {FORM_ARRAY, WIRE_JSON,
-         "pg_catalog.to_jsonb(pg_catalog.jsonb_path_query_array(pg_catalog.to_jsonb(_row.\"order\")"
-         ", '$[*] ? (@ != null)'))::text"},
+         "pg_catalog.to_jsonb(" IF_SHORT
+         "pg_catalog.jsonb_path_query_array(pg_catalog.to_jsonb(_row.\"order\")"
+         ", '$[*] ? (@ != null)') END)::text"},
         {FORM_TEXT_ARRAY, WIRE_JSON,
-         "pg_catalog.to_jsonb(pg_catalog.jsonb_path_query_array(pg_catalog.to_jsonb(_row.\"order\":"
+         "pg_catalog.to_jsonb(" IF_SHORT
+         "pg_catalog.jsonb_path_query_array(pg_catalog.to_jsonb(_row.\"order\":"
          ":text[]),"
-         " '$[*] ? (@ != null)'))::text"},
+         " '$[*] ? (@ != null)') END)::text"},
         {FORM_TEXT, WIRE_TEXT, "_row.\"order\"::text"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
