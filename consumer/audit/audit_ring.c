@@ -22,6 +22,14 @@ audit_ring_clear(struct audit_ring *ring)
 }
 
 void
+audit_ring_forget_contents(struct audit_ring *ring)
+{
+    CHECK(ring->size > 0);
+    for (uint32_t i = 0; ring->items != NULL && i < ring->size; i++)
+        ring->items[i].after.content_known = false;
+}
+
+void
 audit_ring_put(struct audit_ring *ring, const struct audit_numbered *event)
 {
     CHECK(ring->size > 0);

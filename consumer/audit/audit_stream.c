@@ -237,6 +237,10 @@ stream_take_fence(struct audit_stream *stream, const struct event *event)
     } else if (sent != NULL || event->seq == 0) {
         stream_compare(stream, sent != NULL ? &sent->after : &chain_start, event);
     }
+    if (!event->mark.has_content) { /* of schema version 1: a later chain begins elsewhere */
+        stream->chain.content_known = false;
+        audit_ring_forget_contents(&stream->ring);
+    }
     stream->generation_seq = event->seq;
     stream->generation_chain = chain_of(&event->mark);
     stream->has_content = event->mark.has_content;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/closest.h"
 #include "common/base/number.h"
 
 /* Integers below have at most 24 digits. */
@@ -160,6 +161,10 @@ scalar_from_untyped(const struct field *field, const struct value *value, struct
     if (value->kind == VALUE_STRING && field->type != FIELD_BOOLEAN &&
         scalar_read_integer(value->string, &number))
         typed = (struct value){.kind = VALUE_INTEGER, .integer = number};
+    if (typed.kind == VALUE_STRING) /* as it was written: a number that no value is too (F90) */
+        return error_set(err, ERR_DATA, "field \"%.*s\" takes %s, not \"%.*s\"",
+                         TEXT_ARGS(field->name), scalar_wanted(field),
+                         TEXT_ARGS(closest_shown(typed.string)));
     return scalar_from_value(field, &typed, scalar, err);
 }
 

@@ -44,6 +44,7 @@ struct maker {
     int64_t epoch;
     int64_t generation;
     int64_t clock_us;
+    bool mixed;
     bool has_content; /* false: a producer of schema version 1 */
     struct saved at;
     struct saved saved;
@@ -249,6 +250,7 @@ maker_take_over(struct maker *maker)
     }
     /* The windows of messages that are gone were not acknowledged. */
     maker->generation++;
+    maker->has_content = !maker->mixed || random_below(3) > 0;
     maker->at = maker->saved;
     maker->owed = maker->saved_owed;
     maker_marks(maker, MARK_FENCE);
@@ -308,9 +310,9 @@ maker_step(struct maker *maker)
 }
 
 void
-audit_topic_make(struct audit_topic *topic, int steps)
+audit_topic_make(struct audit_topic *topic, int steps, bool mixed)
 {
-    struct maker maker = {.topic = topic, .clock_us = 1000};
+    struct maker maker = {.topic = topic, .mixed = mixed, .clock_us = 1000};
     *topic = (struct audit_topic){0};
     for (int p = 0; p < P; p++)
         topic->messages[p] = calloc(AUDIT_TOPIC_EVENTS, sizeof **topic->messages);

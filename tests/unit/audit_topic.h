@@ -26,8 +26,9 @@ struct audit_topic {
     int64_t begin; /* the offset of the first message in each partition */
 };
 
-/* `steps`: of the producer. The caller frees it. */
-void audit_topic_make(struct audit_topic *topic, int steps);
+/* `steps`: of the producer. `mixed`: some of its generations are of schema version 1. The caller
+ * frees it. */
+void audit_topic_make(struct audit_topic *topic, int steps, bool mixed);
 void audit_topic_free(struct audit_topic *topic);
 /* The messages before the newest generation, or a part of them, are removed by retention. */
 void audit_topic_cut(struct audit_topic *topic);

@@ -34,7 +34,7 @@ test_an_honest_topic_has_no_finding(void **state)
     for (int round = 0; round < TOPICS; round++) {
         struct audit_topic topic;
         struct audit_windows_counts windows;
-        audit_topic_make(&topic, STEPS);
+        audit_topic_make(&topic, STEPS, round % 2 == 1);
         if (round % 3 == 2)
             audit_topic_cut(&topic);
         struct auditor *auditor = audit_topic_audit(&topic);
@@ -74,7 +74,7 @@ static bool
 damage_once(const struct audit_damage *damage, bool *consumer)
 {
     struct audit_topic topic;
-    audit_topic_make(&topic, STEPS);
+    audit_topic_make(&topic, STEPS, false);
     for (int try = 0; try < TRIES; try++) {
         int partition = (int)random_below(AUDIT_TOPIC_PARTITIONS);
         int at = (int)random_below((uint64_t)topic.count[partition]);
