@@ -1,7 +1,8 @@
 /* Happy path: the guards say which right is missing.
  *
  * Failure modes: a statement that needs a right meets its loss before the guards are asked again,
- * and the right may be back when they are. Without USAGE of its schema, a table does not seem to
+ * and the right may be back when they are. A table that took the place of ours has no rights: then
+ * another guard says what has happened. Without USAGE of its schema, a table does not seem to
  * exist.
  */
 #include "producer/drain/rights.h"
@@ -47,7 +48,8 @@ rights_explain(const struct session *session, int rc, struct error *err)
     bool is_denied = strcmp(pg_last_sqlstate(pg), "42501") == 0; /* insufficient_privilege */
     if (misses_schema(pg, err))
         return ERR_RETRY;
-    if (guards_check_next_session(pg, session->config, &reason) == ERR_RETRY && !pg_is_lost(pg))
-        return error_set(err, ERR_RETRY, "%s", reason.message);
+    int asked = guards_check_next_session(pg, session->config, &reason);
+    if (asked != 0 && !pg_is_lost(pg))
+        return error_set(err, asked, "%s", reason.message);
     return is_denied ? error_wrap(err, ERR_RETRY, "a right was missing") : rc;
 }

@@ -5,8 +5,9 @@
 
 #include "producer/drain/session.h"
 
-/* `rc` has ended `session`, which is not the first one of the process or has drained. Returns
- * ERR_RETRY with the right that is missing in `err` when ERR_FATAL came from that; else `rc`. */
+/* `rc` has ended `session`, which is not the first one of the process or has drained. When
+ * ERR_FATAL came from a right that is missing, returns ERR_RETRY with that right in `err`; when a
+ * guard does not hold, ERR_FATAL with that guard; else `rc`. */
 int rights_explain(const struct session *session, int rc, struct error *err);
 
 #endif

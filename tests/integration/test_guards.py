@@ -86,6 +86,7 @@ class Triggers(GuardsCase):
         self.disable("item_1")
         self.execute("UPDATE item SET level = 60")
         self.voids("item_1")
+        self.wait_until(lambda: "do not write" in self.producer.log_tail(200), "covers the fields")
         self.enable("item_1")
         self.wait_until_healed()
 

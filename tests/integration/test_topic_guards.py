@@ -55,10 +55,11 @@ class TopicGuards(GalleryCase):
         self.assertEqual(self.check_lines(), [])
         self.assertIn("nothing to do", self.pipeline.init().stdout)
 
-    def test_l13_the_topic_is_compacted(self):
-        """Compaction removes events: the producer ends within the interval."""
-        self.alter("cleanup.policy", "compact")
-        self.ends_with("is compacted", "cleanup.policy=delete")
+    def test_l13_the_topic_keeps_other_timestamps(self):
+        """No delivery fails, and retention would delete a backlog on arrival: the producer ends
+        within the interval."""
+        self.alter("message.timestamp.type", "CreateTime")
+        self.ends_with("keeps the timestamps of the producer", "LogAppendTime")
 
 
 class CreatedAgain(GalleryCase):

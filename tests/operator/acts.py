@@ -5,6 +5,7 @@ An act may be harmless: whether it was is found out afterwards, by comparing the
 
 import itertools
 import random
+import signal
 import time
 
 import topic
@@ -84,6 +85,33 @@ def outbox_is_unlogged(scene):
     return lambda: scene.execute('ALTER TABLE "BitdexOps" SET LOGGED')
 
 
+PARTITIONED = """
+    ALTER TABLE "BitdexOps" RENAME TO old_ops;
+    CREATE TABLE "BitdexOps" (LIKE old_ops INCLUDING ALL) PARTITION BY RANGE (id);
+    CREATE TABLE part_of_ops PARTITION OF "BitdexOps" FOR VALUES FROM (0) TO (1000000000);
+    GRANT SELECT, DELETE ON "BitdexOps" TO bitdex_producer"""
+ORDINARY = """
+    LOCK TABLE "BitdexOps" IN ACCESS EXCLUSIVE MODE;
+    INSERT INTO old_ops (id, entity_id, ops) SELECT id, entity_id, ops FROM "BitdexOps" ORDER BY id;
+    DROP TABLE "BitdexOps";
+    ALTER TABLE old_ops RENAME TO "BitdexOps"
+"""
+
+
+def outbox_is_partitioned(scene):
+    """By hand, when all rows were sent."""
+    scene.wait_until_quiet()
+    scene.execute(PARTITIONED)
+    return lambda: scene.execute(ORDINARY)
+
+
+def another_schema_has_the_table(scene):
+    """The search_path of the role begins with a schema of its name."""
+    scene.execute(f"""CREATE SCHEMA {scene.role} AUTHORIZATION {scene.role};
+        CREATE TABLE {scene.role}."BitdexOps" (LIKE public."BitdexOps" INCLUDING ALL)""")
+    return lambda: scene.execute(f"DROP SCHEMA {scene.role} CASCADE")
+
+
 # --- roles ---------------------------------------------------------------------------------------
 
 
@@ -100,6 +128,11 @@ def role_may_not_log_in(scene):
     scene.execute("""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE application_name LIKE 'bitdex-producer%%' AND pid <> pg_backend_pid()""")
     return lambda: scene.execute(f"ALTER ROLE {scene.role} LOGIN")
+
+
+def role_is_dropped(scene):
+    scene.execute(f"DROP OWNED BY {scene.role}; DROP ROLE {scene.role}")
+    return scene.create_role
 
 
 # --- connections ---------------------------------------------------------------------------------
@@ -138,7 +171,19 @@ def database_is_copied(scene):
 
 
 def quiet_database_is_copied(scene):
-    """The producer of the copy finds the cursor and the topic as the original has them."""
+    """The producer of the copy finds the cursor and the topic as the original has them, and no sign
+    of the original, which is suspended when it starts."""
+    scene.wait_until_quiet()
+    producer = scene.pipeline.producer
+    producer.signal(signal.SIGSTOP)
+    try:
+        return database_is_copied(scene)
+    finally:
+        producer.signal(signal.SIGCONT)
+
+
+def copy_is_started_beside(scene):
+    """Likewise, and the original goes on."""
     scene.wait_until_quiet()
     return database_is_copied(scene)
 
@@ -191,6 +236,22 @@ def retention_is_lowered(scene):
     return lambda: scene.as_owner("init")
 
 
+def events_expire(scene):
+    """The retention of the topic is shorter than the consumer is away."""
+    consumer = scene.pipeline.consumer
+    consumer.kill()
+    time.sleep(1.5)  # a mark at least
+    topic.expire(scene.pipeline.kafka, scene.pipeline.topic)
+    consumer.start()
+
+    def undo():
+        consumer.kill()
+        scene.pipeline.remove_index()
+        consumer.start()
+
+    return undo
+
+
 def configure(scene, name, value):
     topic.configure(scene.pipeline.kafka, scene.pipeline.topic, name, value)
 
@@ -201,6 +262,12 @@ def configure(scene, name, value):
 def producer_is_killed(scene):
     scene.pipeline.producer.kill()
     scene.start_producer()
+
+
+def clock_is_moved(scene):
+    """The wall clock of the producer's machine."""
+    scene.move_clock(scene.random.choice([-86400, -45, 45, 86400]))
+    return lambda: scene.move_clock(0)
 
 
 ACTS = {
@@ -215,8 +282,17 @@ ACTS = {
     )
 }
 
+# These come after the others, which the test command has time for.
+MORE_ACTS = {
+    act.__name__: act
+    for act in (
+        outbox_is_partitioned, another_schema_has_the_table, role_is_dropped,
+        copy_is_started_beside, events_expire, clock_is_moved,
+    )
+}
+
 # Nothing is written meanwhile.
-QUIET = {"quiet_database_is_copied"}
+QUIET = {"quiet_database_is_copied", "copy_is_started_beside", "outbox_is_partitioned"}
 
 # What has to be said of an act whether or not the index differs already, as a word of it.
 MUST_SAY = {
@@ -226,7 +302,11 @@ MUST_SAY = {
     "sequence_caches": "CACHE 1",
     "outbox_is_unlogged": "SET LOGGED",
     "through_a_pooler": "pooler",
+    "outbox_is_partitioned": "must be an ordinary table",
+    "another_schema_has_the_table": "several schemas",
+    "events_expire": "not in the topic any more",
     "database_is_copied": "copy of",
+    "copy_is_started_beside": "copy of",
     "quiet_database_is_copied": "copy of",
     "topic_is_made_again": "topic",
     "topic_is_compacted": "is compacted",

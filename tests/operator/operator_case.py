@@ -14,22 +14,28 @@ SEED = int(os.environ.get("BITDEX_SEED", 101))
 NAMES = list(filter(None, os.environ.get("BITDEX_ACTS", "").split(",")))
 
 
+def shuffle(rng, names):
+    return rng.sample(list(names), len(names))
+
+
 class OperatorCase(GalleryCase):
     acts = {}  # {name: function of the scene, which returns what undoes it}
+    more_acts = {}  # likewise; they come after these, which the test command has time for
     quiet = frozenset()  # names of acts during which nothing is written
     must_say = {}  # {name: a word that has to be said}
     seconds = 45
 
     def run_acts(self):
-        rng = random.Random(SEED)
+        rng, more = random.Random(SEED), random.Random(SEED)
         scene = Scene(self, rng)
         scene.settle()
         seconds = float(os.environ.get("BITDEX_SECONDS", self.seconds))
         until, deck, count = time.monotonic() + seconds, [], 0
         while time.monotonic() < until or count < len(NAMES):
             if not deck:
-                deck = NAMES or list(self.acts)
-                deck = rng.sample(deck, len(deck))
+                deck = shuffle(rng, NAMES or self.acts)
+                if not NAMES:
+                    deck = shuffle(more, self.more_acts) + deck
             self._act(scene, deck.pop())
             count += 1
         print(f"{count} acts", flush=True)
@@ -51,11 +57,11 @@ class OperatorCase(GalleryCase):
     def _do(self, scene, name):
         """Returns what undoes the act."""
         if name in self.quiet:
-            undo = self.acts[name](scene)
+            undo = (self.acts | self.more_acts)[name](scene)
             scene.write(0.5)
             return undo
         with scene.writers():
             time.sleep(0.3 * scene.random.random())
-            undo = self.acts[name](scene)
+            undo = (self.acts | self.more_acts)[name](scene)
             time.sleep(scene.random.random())
         return undo

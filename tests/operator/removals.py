@@ -210,8 +210,7 @@ REMOVALS = {
     "topic": Removal(
         "the topic is asked for once", (
             (SESSION, "return topic_watch_check(session->watch, err);", "return 0;"),
-        ), ("integration/test_topic_guards.py::test_l13_the_topic_is_compacted",),
-        "topic_is_compacted"),
+        ), ("integration/test_topic_guards.py::test_l13_the_topic_keeps_other_timestamps",)),
     "topic_again": Removal(
         "offsets that go back are acknowledged like others",
         (never(PRODUCER, "    if (offset <= partition->acked_offset)"),),

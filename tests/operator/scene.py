@@ -7,19 +7,21 @@ partition says why it is incomplete. An index that calls itself complete and dif
 
 import contextlib
 import os
+import struct
 import time
 
 import gallery
 import index
 import psycopg
 import servers
-from pipeline import ROOT
+from pipeline import BUILD, ROOT
 from psycopg.conninfo import make_conninfo
 
 SAID_WITHIN_S = 60  # many intervals of the guards, for a loaded machine
 SETTLED_WITHIN_S = 120
 WAITS_S = 4  # what is not ready for so long says that it waits
 TURNS = 4  # of starting the producer and doing what it asks for
+WALL_CLOCK = BUILD / "tests" / "integration" / "libwall_clock.so"  # sanitizers are without it
 TABLES = ", ".join(f'"{table}"' for table in gallery.TABLES)
 
 
@@ -74,13 +76,29 @@ class Scene:
         self.pipeline.create_database()
         self.case.create_tables()
         self.execute((ROOT / "docs" / "roles.sql").read_text())
-        self.execute(f"CREATE ROLE {self.role} LOGIN; GRANT bitdex_producer TO {self.role};"
-                     f" GRANT SELECT ON {TABLES} TO {self.role}")
+        self.create_role()
         self.use_role()
+        self.use_clock()
         self.pipeline.start()
         with self.pipeline.connect() as connection:
             for _ in gallery.insert_rows(connection, 60):
                 pass
+
+    def create_role(self):
+        self.execute(f"CREATE ROLE {self.role} LOGIN; GRANT bitdex_producer TO {self.role};"
+                     f" GRANT SELECT ON {TABLES} TO {self.role}")
+
+    def use_clock(self):
+        """The producer has a wall clock of its own, which can be moved."""
+        self.clock = self.pipeline.directory / "wall_clock"
+        self.clock.write_bytes(bytes(8))
+        if WALL_CLOCK.exists():
+            self.pipeline.producer.set_variable("LD_PRELOAD", str(WALL_CLOCK))
+            self.pipeline.producer.set_variable("BITDEX_WALL_CLOCK", str(self.clock))
+
+    def move_clock(self, seconds):
+        with self.clock.open("r+b") as file:  # which is mapped: not truncated
+            file.write(struct.pack("=q", seconds * 10**9))
 
     @property
     def producer_dsn(self):

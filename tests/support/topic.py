@@ -163,6 +163,17 @@ def delete(bootstrap, topic):
         time.sleep(0.05)
 
 
+def expire(bootstrap, topic):
+    """Removes all messages that the topic has now, as retention does."""
+    places = [
+        confluent_kafka.TopicPartition(topic, partition, end)
+        for partition, end in read_ends(bootstrap, topic).items()
+    ]
+    client = admin.AdminClient({"bootstrap.servers": bootstrap})
+    for done in client.delete_records(places).values():
+        done.result(30)
+
+
 def configure(bootstrap, topic, name, value):
     """Changes one setting of the topic."""
     entry = admin.ConfigEntry(
