@@ -164,14 +164,14 @@ api_answer_ready(struct api_call *call)
     struct partition_status_list list;
     partition_status_read(call->api, false, &list);
     const struct config *config = call->api->config;
-    bool has_group = config->kafka.present;
-    /* A member of a group owns some partitions, a stand-alone index all of them. */
+    bool has_group = assignment_source(call->api->assignment) == NULL;
+    /* A member of a group owns some partitions, an index with a source all of them. */
     bool ready = list.count >= (has_group ? 1 : (uint32_t)config->topic.partitions);
     CHECK(list.count <= (uint32_t)config->topic.partitions);
     health_begin(&json, call->response, "partitions");
     for (uint32_t i = 0; i < list.count; i++) {
         char reason[2 * ERROR_MESSAGE_BYTES];
-        health_describe_ready(&list.items[i], has_group, reason, sizeof reason);
+        health_describe_ready(&list.items[i], config->kafka.present, reason, sizeof reason);
         if (reason[0] == '\0')
             verified_describe(&list.items[i], config->consumer.ready_requires_verified_s, reason,
                               sizeof reason);
