@@ -20,7 +20,7 @@
 enum { WATERMARKS_MAX = 300 };
 
 /* The watermarks of a topic. */
-struct history {
+struct marks {
     int64_t low;
     int64_t high;
     int64_t offsets[WATERMARKS_MAX];
@@ -30,35 +30,35 @@ struct history {
 
 /* Windows of very different sizes; clocks may be equal. */
 static void
-make_history(struct history *history)
+make_marks(struct marks *marks)
 {
-    int64_t offset = history->low = (int64_t)random_below(1000), clock_us = 1000;
-    history->count = (int)random_below(WATERMARKS_MAX);
-    for (int i = 0; i < history->count; i++) {
+    int64_t offset = marks->low = (int64_t)random_below(1000), clock_us = 1000;
+    marks->count = (int)random_below(WATERMARKS_MAX);
+    for (int i = 0; i < marks->count; i++) {
         offset += (int64_t)random_below(UINT64_C(1) << random_below(18));
         clock_us += (int64_t)random_below(3);
-        history->offsets[i] = offset++;
-        history->clocks[i] = clock_us;
+        marks->offsets[i] = offset++;
+        marks->clocks[i] = clock_us;
     }
-    history->high = offset + (int64_t)random_below(100);
+    marks->high = offset + (int64_t)random_below(100);
 }
 
 /* Returns the number of ranges that were read. */
 static int
-search_in(const struct history *history, struct as_of_search *search, int64_t time_us)
+search_in(const struct marks *marks, struct as_of_search *search, int64_t time_us)
 {
     int64_t from, to;
     int probes = 0, last = -1;
-    as_of_search_begin(search, time_us, history->low, history->high);
+    as_of_search_begin(search, time_us, marks->low, marks->high);
     for (; as_of_search_next(search, &from, &to); probes++) {
         int i = 0;
-        while (i < history->count && history->offsets[i] < from)
+        while (i < marks->count && marks->offsets[i] < from)
             i++;
-        bool is_found = i < history->count && history->offsets[i] < to;
+        bool is_found = i < marks->count && marks->offsets[i] < to;
         probes -= is_found && i == last + 1 && probes > 0; /* it is read on from there */
         last = is_found ? i : -2;
-        as_of_search_take(search, is_found ? history->offsets[i] : AS_OF_NONE,
-                          is_found ? history->clocks[i] : AS_OF_NONE);
+        as_of_search_take(search, is_found ? marks->offsets[i] : AS_OF_NONE,
+                          is_found ? marks->clocks[i] : AS_OF_NONE);
     }
     return probes;
 }
@@ -69,19 +69,19 @@ test_random_searches_end_after_the_last_watermark_of_the_moment(void **state)
     (void)state;
     random_seed();
     for (int round = 0; round < 2000; round++) {
-        struct history history;
+        struct marks marks;
         struct as_of_search search;
-        make_history(&history);
+        make_marks(&marks);
         int64_t time_us = 990 + (int64_t)random_below(WATERMARKS_MAX * 2);
-        int probes = search_in(&history, &search, time_us);
+        int probes = search_in(&marks, &search, time_us);
         int64_t stop = AS_OF_NONE, clock_us = AS_OF_NONE;
         bool has_later = false;
-        for (int i = 0; i < history.count; i++) {
-            has_later = has_later || history.clocks[i] > time_us;
-            if (history.clocks[i] > time_us)
+        for (int i = 0; i < marks.count; i++) {
+            has_later = has_later || marks.clocks[i] > time_us;
+            if (marks.clocks[i] > time_us)
                 continue;
-            stop = history.offsets[i] + 1;
-            clock_us = history.clocks[i];
+            stop = marks.offsets[i] + 1;
+            clock_us = marks.clocks[i];
         }
         assert_int_equal(search.stop, stop);
         assert_int_equal(search.stop_us, clock_us);
@@ -95,10 +95,10 @@ static void
 test_a_clock_that_went_back_has_several_places(void **state)
 {
     (void)state;
-    const struct history history = {
+    const struct marks marks = {
         .high = 5, .offsets = {0, 1, 2, 3, 4}, .clocks = {10, 20, 12, 22, 30}, .count = 5};
     struct as_of_search search;
-    search_in(&history, &search, 15);
+    search_in(&marks, &search, 15);
     assert_int_equal(search.stop, 1); /* the first place */
     assert_int_equal(search.later_us, 20);
 }
