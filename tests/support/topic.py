@@ -5,6 +5,7 @@ schemas/README.md alone.
 """
 
 import contextlib
+import functools
 import io
 import json
 import pathlib
@@ -211,20 +212,25 @@ def crc32c(data):
     return crc ^ 0xFFFFFFFF
 
 
+@functools.cache
+def around_body():
+    """Schemas of the fields before and after the field `body`."""
+    fields = json.loads((ROOT / "schemas" / FILES[2]).read_text())["fields"]
+    at = [field["name"] for field in fields].index("body")
+    return [fastavro.parse_schema({"type": "record", "name": "Part", "fields": part})
+            for part in (fields[:at], fields[at + 1:])]
+
+
 def body_bytes(event):
     """The bytes of the field `body`, which are the same in all versions of the schema."""
-    def length(fields):
-        out = io.BytesIO()
-        schema = {"type": "record", "name": "Part", "fields": fields}
-        fastavro.schemaless_writer(out, fastavro.parse_schema(schema), event)
-        return out.tell()
-
-    fields = json.loads((ROOT / "schemas" / FILES[2]).read_text())["fields"]
-    names = [field["name"] for field in fields]
-    at = names.index("body")
-    datum = encode(**{"txid": 0, **event})[len(HEADER):]
     event = {"txid": 0, **event}
-    return datum[length(fields[:at]):len(datum) - length(fields[at + 1:])]
+    lengths = []
+    for schema in around_body():
+        out = io.BytesIO()
+        fastavro.schemaless_writer(out, schema, event)
+        lengths.append(out.tell())
+    datum = encode(**event)[len(HEADER):]
+    return datum[lengths[0]:len(datum) - lengths[1]]
 
 
 def content_next(digest, event):
