@@ -545,6 +545,41 @@ admin_add_members(struct kafka_admin *admin, const char **groups, size_t group_c
     return rc;
 }
 
+static void
+group_find_instance(const rd_kafka_ConsumerGroupDescription_t *group, const char *instance_id,
+                    char *out, size_t bytes)
+{
+    size_t count = rd_kafka_ConsumerGroupDescription_member_count(group);
+    for (size_t i = 0; i < count; i++) {
+        const rd_kafka_MemberDescription_t *one =
+            rd_kafka_ConsumerGroupDescription_member(group, i);
+        const char *id = rd_kafka_MemberDescription_group_instance_id(one);
+        if (id != NULL && strcmp(id, instance_id) == 0)
+            snprintf(out, bytes, "%s from %s", rd_kafka_MemberDescription_client_id(one),
+                     rd_kafka_MemberDescription_host(one));
+    }
+}
+
+int
+kafka_admin_find_instance(struct kafka_admin *admin, const char *group, const char *instance_id,
+                          char *out, size_t bytes, struct error *err)
+{
+    size_t count;
+    rd_kafka_event_t *reply;
+    CHECK(bytes > 0);
+    out[0] = '\0';
+    int rc = admin_describe_groups(admin, &group, 1, &reply, err);
+    if (rc != 0)
+        return rc;
+    const rd_kafka_ConsumerGroupDescription_t **found =
+        rd_kafka_DescribeConsumerGroups_result_groups(
+            rd_kafka_event_DescribeConsumerGroups_result(reply), &count);
+    for (size_t i = 0; i < count; i++)
+        group_find_instance(found[i], instance_id, out, bytes);
+    rd_kafka_event_destroy(reply);
+    return 0;
+}
+
 /* The names belong to the listing. */
 static const char **
 listing_names(const rd_kafka_ConsumerGroupListing_t **found, size_t count, struct arena *arena)

@@ -70,6 +70,12 @@ enum { KAFKA_GROUPS_MAX = 10000 };
 int kafka_admin_members(struct kafka_admin *admin, const char *topic, struct arena *arena,
                         struct kafka_members *members, struct error *err);
 
+/* The member of the group with this group.instance.id, as "CLIENT_ID from HOST"; "" when the group
+ * has no such member. A broker may keep CLIENT_ID and HOST of the one that was there before.
+ * ERR_RETRY: the group cannot be described now. */
+int kafka_admin_find_instance(struct kafka_admin *admin, const char *group, const char *instance_id,
+                              char *out, size_t bytes, struct error *err);
+
 /* The names of the groups without members whose committed offsets name the topic, of at most
  * KAFKA_IDLE_GROUPS_MAX groups without members. The result is in `arena`. */
 enum { KAFKA_IDLE_GROUPS_MAX = 1000 };

@@ -340,6 +340,13 @@ kafka_consumer_may_join_again(const struct kafka_consumer *consumer)
     return code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && consumer->was_lost;
 }
 
+bool
+kafka_consumer_is_fenced(const struct kafka_consumer *consumer)
+{
+    CHECK(!consumer->closing);
+    return rd_kafka_fatal_error(consumer->client, NULL, 0) == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+}
+
 struct kafka_partition *
 kafka_partition_open(struct kafka_consumer *consumer, int32_t partition)
 {

@@ -49,6 +49,8 @@ void kafka_consumer_destroy(struct kafka_consumer *consumer);
 int kafka_consumer_poll(struct kafka_consumer *consumer, int wait_ms, struct error *err);
 /* After ERR_FATAL: whether a new client may join the group. */
 bool kafka_consumer_may_join_again(const struct kafka_consumer *consumer);
+/* After ERR_FATAL of kafka_consumer_poll(): another member has the same group.instance.id. */
+bool kafka_consumer_is_fenced(const struct kafka_consumer *consumer);
 
 /* Opens the queue of the partition; to be called before kafka_consumer_assign() names it. */
 struct kafka_partition *kafka_partition_open(struct kafka_consumer *consumer, int32_t partition);

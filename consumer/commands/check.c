@@ -1,6 +1,7 @@
 /* `check`: prints one line for each thing that `run` needs, and fails if one of them is missing. It
  * changes nothing: what `run` would create is only checked. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 #include "common/base/check.h"
 #include "common/config/config_rules.h"
+#include "common/config/config_wal.h"
 #include "common/files/files.h"
 #include "common/kafka/kafka_admin.h"
 #include "consumer/api/token.h"
@@ -92,6 +94,19 @@ check_advertise(const struct config *config, uint32_t *problems)
     check_print(problems, "advertised address", problem != NULL ? text : NULL);
 }
 
+/* A warning: `run` takes checkpoints more often. */
+static void
+check_wal(const struct config *config)
+{
+    const struct config_consumer *consumer = &config->consumer;
+    int64_t wanted;
+    if (config_wal_is_tight(consumer, &wanted))
+        printf("%-8s log: consumer.wal_limit_bytes is below 2 * checkpoint_bytes + "
+               "wal_segment_bytes, %" PRId64 ": run takes a checkpoint after each %" PRId64
+               " bytes\n",
+               "warning", wanted, config_wal_checkpoint_bytes(consumer));
+}
+
 static void
 check_token(const struct config *config, uint32_t *problems)
 {
@@ -147,6 +162,7 @@ command_check(const struct cli *cli, struct error *err)
     check_print(&problems, "configuration", NULL);
     check_engine(config, &problems);
     check_data_dir(config, &problems);
+    check_wal(config);
     if (config->consumer.token_file != NULL)
         check_token(config, &problems);
     if (config->kafka.present) {

@@ -4,6 +4,7 @@
  *
  * Failure: serve.c.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "common/base/check.h"
@@ -11,6 +12,7 @@
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
 #include "common/config/config_rules.h"
+#include "common/config/config_wal.h"
 #include "common/files/files.h"
 #include "consumer/commands/as_of.h"
 #include "consumer/commands/commands.h"
@@ -90,6 +92,18 @@ run_alone(const struct config *config, const struct data_dir *data_dir, struct d
     return rc;
 }
 
+static void
+run_check_wal(const struct config_consumer *consumer)
+{
+    int64_t wanted;
+    if (config_wal_is_tight(consumer, &wanted))
+        log_warn(area,
+                 "a checkpoint is taken after each %" PRId64 " bytes of the log, not %" PRId64
+                 " (consumer.checkpoint_bytes): consumer.wal_limit_bytes is below 2 * "
+                 "checkpoint_bytes + wal_segment_bytes, %" PRId64,
+                 config_wal_checkpoint_bytes(consumer), consumer->checkpoint_bytes, wanted);
+}
+
 static int
 run_with_dumps(const struct config *config, const struct data_dir *data_dir, struct error *err)
 {
@@ -123,6 +137,7 @@ command_run(const struct cli *cli, struct error *err)
     if (rc != 0)
         return rc;
     CHECK(data_dir.lock >= 0);
+    run_check_wal(&config->consumer);
     if (!config->kafka.present)
         rc = data_dir_fix_partitions(&data_dir, config->consumer.data_dir, config->topic.partitions,
                                      err);

@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/rwlock.h"
 #include "common/base/shutdown.h"
+#include "common/kafka/kafka_admin.h"
 #include "consumer/group/feed_kafka.h"
 #include "consumer/group/prefetch.h"
 
@@ -216,6 +217,38 @@ assignment_on_revoked(void *context, const int32_t *partitions, uint32_t count, 
         assignment_notify_dumps(assignment);
 }
 
+/* The member with the id of this data directory, if it has another address; "". */
+static void
+assignment_find_other(const struct assignment *assignment, char *out, size_t bytes)
+{
+    struct kafka_admin *admin;
+    struct error ignored = {0};
+    const struct config_consumer *consumer = &assignment->config->consumer;
+    size_t own_bytes = strlen(consumer->advertise);
+    out[0] = '\0';
+    if (kafka_admin_create(&assignment->config->kafka, &admin, &ignored) != 0)
+        return;
+    kafka_admin_find_instance(admin, consumer->group, assignment->data_dir->id, out, bytes,
+                              &ignored);
+    kafka_admin_destroy(admin);
+    if (strncmp(out, consumer->advertise, own_bytes) == 0 && out[own_bytes] == ' ')
+        out[0] = '\0';
+}
+
+/* Before this member takes its place. */
+static void
+assignment_warn_of_other(const struct assignment *assignment)
+{
+    char other[256];
+    CHECK(assignment->consumer == NULL);
+    assignment_find_other(assignment, other, sizeof other);
+    if (other[0] != '\0')
+        log_warn(area,
+                 "group %s has a member with the id of %s: %s. This one takes its place; if that "
+                 "one runs, one data_dir is a copy of the other: stop one of them",
+                 assignment->config->consumer.group, assignment->config->consumer.data_dir, other);
+}
+
 /* The id of the data directory is the member's static id, because the state of its partitions is
  * there: a process that is started again within the session timeout, also after a crash, gets its
  * partitions back at once. */
@@ -273,6 +306,7 @@ assignment_join(struct assignment *assignment, struct error *err)
         .context = assignment,
     };
     struct kafka_consumer *consumer;
+    assignment_warn_of_other(assignment);
     int rc = assignment_create_consumer(assignment, &rebalance, &consumer, err);
     if (rc != 0)
         return rc;
@@ -344,6 +378,20 @@ assignment_join_again(struct assignment *assignment, struct error *err)
     return rc == 0 ? assignment_join(assignment, err) : rc;
 }
 
+/* Another process has the id of this data directory: it uses a copy. */
+static int
+assignment_explain_fence(const struct assignment *assignment, struct error *err)
+{
+    char other[256];
+    const struct config_consumer *consumer = &assignment->config->consumer;
+    assignment_find_other(assignment, other, sizeof other);
+    return error_set(err, ERR_FATAL,
+                     "another member of group %s has the id %s of %s, so one data_dir is a copy of "
+                     "the other: %s. Stop one of them; a new member begins with an empty data_dir",
+                     consumer->group, assignment->data_dir->id, consumer->data_dir,
+                     other[0] != '\0' ? other : "the log of the other one names this one");
+}
+
 static int
 assignment_poll_group(struct assignment *assignment, int wait_ms, struct error *err)
 {
@@ -351,6 +399,8 @@ assignment_poll_group(struct assignment *assignment, int wait_ms, struct error *
     int rc = kafka_consumer_poll(assignment->consumer, wait_ms, err);
     if (rc == ERR_FATAL && kafka_consumer_may_join_again(assignment->consumer))
         rc = assignment_join_again(assignment, err);
+    else if (rc == ERR_FATAL && kafka_consumer_is_fenced(assignment->consumer))
+        rc = assignment_explain_fence(assignment, err);
     return rc;
 }
 

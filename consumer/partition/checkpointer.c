@@ -6,7 +6,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-enum { POLL_MS = 20 };
+enum { POLL_MS = 20, FULL_RETRY_S = 60 };
 
 static const char *const area = "worker";
 
@@ -20,6 +20,7 @@ checkpointer_init(struct checkpointer *checkpointer, struct replica_pair *replic
     checkpointer->status = status;
     checkpointer->last = (struct shard_checkpoint){.answered = 0};
     checkpointer->is_active = false;
+    checkpointer->full_us = 0;
     atomic_init(&checkpointer->requested, 0);
 }
 
@@ -135,4 +136,23 @@ checkpointer_step(struct checkpointer *checkpointer, struct error *err)
     bool is_wanted = checkpointer_is_requested(checkpointer) ||
                      replica_checkpoint_is_due(checkpointer->replicas->served);
     return is_wanted && !checkpointer->is_active ? checkpointer_begin(checkpointer, err) : 0;
+}
+
+int
+checkpointer_step_full(struct checkpointer *checkpointer, struct error *err)
+{
+    const struct replica *served = checkpointer->replicas->served;
+    int64_t now_us = clock_monotonic_us();
+    int rc = checkpointer_step(checkpointer, err);
+    if (rc != 0 || checkpointer->is_active || replica_pair_is_rebuilding(checkpointer->replicas))
+        return rc;
+    if (replica_durable_offset(served) <= replica_checkpoint_offset(served))
+        return 0; /* another one would be the same */
+    if (checkpointer->full_us != 0 &&
+        now_us - checkpointer->full_us < (int64_t)FULL_RETRY_S * US_PER_S)
+        return 0;
+    checkpointer->full_us = now_us;
+    log_info(area, "partition %d: the log is full: a checkpoint is taken to shorten it",
+             checkpointer->status->partition);
+    return checkpointer_begin(checkpointer, err);
 }

@@ -26,6 +26,7 @@ struct checkpointer {
     struct worker_status *status;
     struct shard_checkpoint last; /* the one that was begun or rejected last */
     bool is_active;
+    int64_t full_us;        /* when one was begun last because the log was full; 0: never */
     atomic_llong requested; /* number of the last request, from 1 */
 };
 
@@ -41,6 +42,10 @@ bool checkpointer_has_request(const struct checkpointer *checkpointer, int64_t n
 
 /* Finishes the active checkpoint if it is done, and begins one that is due or requested. */
 int checkpointer_step(struct checkpointer *checkpointer, struct error *err);
+
+/* For a partition whose log is full and that reads nothing: also begins a checkpoint when nothing
+ * was lately tried, because it may shorten the log. */
+int checkpointer_step_full(struct checkpointer *checkpointer, struct error *err);
 
 /* Saves the position and begins a checkpoint; none must be active. During a rebuild it rejects the
  * requests instead. An error is one of the log, which is final. */

@@ -5,6 +5,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/config/config_wal.h"
 #include "consumer/partition/replica_state.h"
 
 static const char *const area = "replica";
@@ -147,5 +148,5 @@ replica_checkpoint_offset(const struct replica *replica)
 bool
 replica_checkpoint_is_due(const struct replica *replica)
 {
-    return replica->frame_bytes >= replica->options.config->consumer.checkpoint_bytes;
+    return replica->frame_bytes >= config_wal_checkpoint_bytes(&replica->options.config->consumer);
 }

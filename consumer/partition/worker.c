@@ -416,7 +416,7 @@ worker_round(struct worker *worker, struct error *err)
     if (worker_is_full(worker)) {
         worker_heartbeat(worker);
         clock_sleep_ms(WAIT_MS);
-        return checkpointer_step(&worker->checkpointer, err);
+        return checkpointer_step_full(&worker->checkpointer, err);
     }
     int rc = worker_read(worker, err);
     do {

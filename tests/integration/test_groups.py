@@ -58,6 +58,22 @@ class Groups(GalleryCase):
             group.wait_until_committed({member: range(groups.PARTITIONS)})
         self.assertIn("was reset to an earlier one", self.rebuilt.log.read_text())
 
+    def test_f114_a_copied_data_dir_is_named(self):
+        """Of two members with one data directory and a copy of it, the second one names the first
+        one, which is fenced off and says why."""
+        self.create_gallery()
+        group = groups.Group(self.pipeline, "copied")
+        self.addCleanup(group.close)
+        first, second = group.add("first").start(), group.add("second")
+        group.wait_until_settled()
+        shutil.copytree(first.data_dir, second.data_dir)
+        second.start(wait=False)
+        second.wait_until(lambda: not first.is_running(), "fences nobody")
+        self.assertIn("so one data_dir is a copy of the other", first.log.read_text())
+        self.assertIn(f"{first.data_dir}", first.log.read_text())
+        self.assertRegex(
+            second.log.read_text(), f"has a member with .*: 127.0.0.1:{first.port} from")
+
     def test_members_publish_their_addresses(self):
         """The description of a group has the address of each of its members: the advertised one,
         or else the one at which it listens."""
