@@ -431,6 +431,18 @@ kafka_partition_read(struct kafka_partition *partition, int wait_ms, uint32_t ma
     return rc;
 }
 
+int
+kafka_consumer_beginning(struct kafka_consumer *consumer, int32_t partition, int64_t *offset,
+                         struct error *err)
+{
+    int64_t high;
+    CHECK(partition >= 0);
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
+        consumer->client, consumer->topic, partition, offset, &high, KAFKA_REQUEST_MS);
+    CHECK(code != 0 || *offset >= 0);
+    return code == 0 ? 0 : kafka_error_set(err, code, "could not read the first offset");
+}
+
 /* rd_kafka_commit() would wait for as long as the broker is away. */
 static int
 consumer_commit_wait(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list,

@@ -48,6 +48,13 @@ feed_kafka_read(struct feed *feed, int wait_ms, uint32_t max_records, size_t max
 }
 
 static int
+feed_kafka_beginning(struct feed *feed, int64_t *offset, struct error *err)
+{
+    const struct feed_kafka_options *options = &((struct feed_kafka *)feed)->options;
+    return kafka_consumer_beginning(options->consumer, options->partition, offset, err);
+}
+
+static int
 feed_kafka_commit(struct feed_kafka *kafka, int64_t offset, const char *metadata, bool wait,
                   struct error *err)
 {
@@ -164,6 +171,7 @@ feed_kafka_create(const struct feed_kafka_options *options)
     kafka->feed = (struct feed){
         .committed = feed_kafka_committed,
         .read = feed_kafka_read,
+        .beginning = feed_kafka_beginning,
         .durable = feed_kafka_durable,
         .bounds = feed_kafka_bounds,
         .destroy = feed_kafka_destroy,

@@ -9,12 +9,14 @@
  */
 #include "consumer/partition/batch.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/check.h"
 #include "common/config/config_entry.h"
+#include "common/files/crc32c.h"
 #include "consumer/partition/comparison.h"
 #include "consumer/partition/event_check.h"
 #include "consumer/partition/incomplete.h"
@@ -473,6 +475,30 @@ batch_decode(struct batch *batch, const struct kafka_record *record, struct even
     return rc;
 }
 
+/* The broker's time tells messages with the same content apart. */
+uint64_t
+batch_hash(const struct kafka_record *record)
+{
+    uint64_t crc = crc32c(0, record->value, record->value_bytes);
+    uint64_t hash = crc << 32 | (uint32_t)record->timestamp_ms;
+    return hash != 0 ? hash : 1;
+}
+
+int
+batch_change_topic(struct batch *batch, struct error *err)
+{
+    CHECK(batch->counts.records == 0);
+    if (batch->context.config->consumer.on_gap == ON_GAP_STOP)
+        return error_set(err, ERR_DATA,
+                         "the topic is not the one that was read: another message is at offset"
+                         " %" PRId64 "; set consumer.on_gap to continue to read on without what"
+                         " is missing",
+                         batch->sequence.coverage.next_offset - 1);
+    sequence_change_topic(&batch->sequence);
+    unanswered_clear(&batch->changes);
+    return 0;
+}
+
 int
 batch_add(struct batch *batch, const struct kafka_record *record, struct error *err)
 {
@@ -497,7 +523,7 @@ batch_add(struct batch *batch, const struct kafka_record *record, struct error *
     if (batch->first_offset < 0)
         batch->first_offset = record->offset;
     batch->next_offset = record->offset + 1;
-    coverage_take_offset(&batch->sequence.coverage, record->offset);
+    sequence_take_message(&batch->sequence, record->offset, batch_hash(record));
     return 0;
 }
 

@@ -119,26 +119,38 @@ coverage_open_epoch(struct coverage *coverage, enum coverage_reason reason)
     coverage_end_load(coverage);
 }
 
+/* Fields that nothing was read of are not complete either when the epoch begins. */
+static void
+coverage_lose_messages(struct coverage *coverage, enum coverage_reason reason)
+{
+    for (uint32_t i = 0; i < FIELD_NUMBERS; i++)
+        if (coverage->reasons[i] == COVERAGE_NOTHING_READ)
+            coverage->reasons[i] = (uint8_t)reason;
+    coverage->offsets_lost = true;
+}
+
 void
 coverage_lose(struct coverage *coverage, enum coverage_reason reason)
 {
     CHECK(reason >= COVERAGE_GAP && coverage_is_from_rule(reason));
+    if (reason == COVERAGE_OTHER_TOPIC || reason == COVERAGE_SKIPPED)
+        coverage_lose_messages(coverage, reason);
     coverage_void(coverage, &coverage->written, reason);
     coverage_end_load(coverage);
-    if (reason == COVERAGE_OTHER_TOPIC)
-        coverage->offsets_lost = true;
 }
 
 void
 coverage_skip(struct coverage *coverage, int64_t next_offset)
 {
     CHECK(next_offset > coverage->next_offset);
-    for (uint32_t i = 0; i < FIELD_NUMBERS; i++)
-        if (coverage->reasons[i] == COVERAGE_NOTHING_READ)
-            coverage->reasons[i] = COVERAGE_SKIPPED;
     coverage_lose(coverage, COVERAGE_SKIPPED);
-    coverage->offsets_lost = true;
     coverage->next_offset = next_offset;
+}
+
+void
+coverage_lose_posts(struct coverage *coverage)
+{
+    coverage->offsets_lost = true;
 }
 
 void
@@ -146,7 +158,7 @@ coverage_take_offset(struct coverage *coverage, int64_t offset)
 {
     CHECK(offset >= 0);
     if (offset != coverage->next_offset && coverage->next_offset >= 0)
-        coverage->offsets_lost = true;
+        coverage_lose_posts(coverage);
     coverage->next_offset = offset + 1;
 }
 

@@ -103,9 +103,11 @@ bool coverage_is_posted(const struct coverage *coverage, uint32_t field);
 void coverage_open_epoch(struct coverage *coverage, enum coverage_reason reason);
 /* A loss that the seq rule has proved. */
 void coverage_lose(struct coverage *coverage, enum coverage_reason reason);
-/* Messages up to `next_offset` were left out, whatever they are: fields that nothing was read of
- * are not complete either when the epoch begins. */
+/* Messages up to `next_offset` were left out, whatever they are. */
 void coverage_skip(struct coverage *coverage, int64_t next_offset);
+
+/* Offsets were left out, none of which had an event that the source numbers. */
+void coverage_lose_posts(struct coverage *coverage);
 
 /* The next message has this offset. */
 void coverage_take_offset(struct coverage *coverage, int64_t offset);

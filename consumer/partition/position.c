@@ -25,7 +25,9 @@ enum {
     FLAG_SOURCE_NAMED = 4,
     FLAG_OFFSETS_LOST = 8,
     FLAG_CONTENT_KNOWN = 16,
-    FLAGS_ALL = 31,
+    FLAG_TOPIC_OLDER = 32,
+    FLAGS_OF_VERSION_5 = 31,
+    FLAGS_ALL = 63,
 };
 
 enum {
@@ -224,7 +226,8 @@ position_encode(const struct position *position, const struct config_fields *fie
                 (coverage->source_known ? FLAG_SOURCE_KNOWN : 0) |
                 (coverage->source_named ? FLAG_SOURCE_NAMED : 0) |
                 (coverage->offsets_lost ? FLAG_OFFSETS_LOST : 0) |
-                (sequence->content_known ? FLAG_CONTENT_KNOWN : 0);
+                (sequence->content_known ? FLAG_CONTENT_KNOWN : 0) |
+                (sequence->topic_id_is_older ? FLAG_TOPIC_OLDER : 0);
     const uint8_t head[POSITION_HEAD_BYTES] = {POSITION_VERSION, (uint8_t)sequence->reason,
                                                (uint8_t)flags};
     size_t begin = out->bytes;
@@ -354,6 +357,7 @@ position_take_flags(struct sequence *sequence, int flags)
 {
     sequence->digest_known = (flags & FLAG_DIGEST_KNOWN) != 0;
     sequence->content_known = (flags & FLAG_CONTENT_KNOWN) != 0;
+    sequence->topic_id_is_older = (flags & FLAG_TOPIC_OLDER) != 0;
     sequence->coverage.source_known = (flags & FLAG_SOURCE_KNOWN) != 0;
     sequence->coverage.source_named = (flags & FLAG_SOURCE_NAMED) != 0;
     sequence->coverage.offsets_lost = (flags & FLAG_OFFSETS_LOST) != 0;
@@ -420,6 +424,15 @@ position_number_count(int version)
     return counts[version];
 }
 
+/* Those that a version has. */
+static int
+position_flags(int version)
+{
+    if (version == VERSION_2)
+        return FLAG_DIGEST_KNOWN;
+    return version <= VERSION_5 ? FLAGS_OF_VERSION_5 : FLAGS_ALL;
+}
+
 /* What comes after the head. */
 static void
 position_take_rest(struct text *rest, int version, const struct config_fields *fields,
@@ -454,8 +467,7 @@ position_decode(struct text bytes, const struct config_fields *fields, struct po
         return error_set(err, ERR_DATA, "a position of %zu bytes is cut off", bytes.bytes);
     if (head[0] < VERSION_2 || head[0] > POSITION_VERSION)
         return error_set(err, ERR_DATA, "a position of the unknown version %d", head[0]);
-    if (!coverage_is_from_rule((enum coverage_reason)head[1]) ||
-        head[2] > (head[0] == VERSION_2 ? FLAG_DIGEST_KNOWN : FLAGS_ALL))
+    if (!coverage_is_from_rule((enum coverage_reason)head[1]) || head[2] > position_flags(head[0]))
         return error_set(err, ERR_DATA, "a position with the invalid reason %d or flags %d",
                          head[1], head[2]);
     position_init(position, fields);

@@ -4,7 +4,7 @@
  *     version               1 byte, 6
  *     reason                1 byte: enum coverage_reason, of the seq rule
  *     flags                 1 byte: 1 digest known, 2 source known, 4 source named, 8 offsets lost,
- *                           16 content digest known
+ *                           16 content digest known, 32 topic id of an earlier epoch
  *     numbers               8 bytes each, in the order of position.c
  *     source, topic id, reason of the last voided event
  *                           1 byte length, text

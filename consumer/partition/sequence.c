@@ -115,7 +115,7 @@ sequence_open_epoch(struct sequence *sequence, const struct event *event)
     memset(sequence->fences, 0, sizeof sequence->fences);
     sequence->fences[0] = (struct sequence_fence){event->generation, event->tick};
     sequence->start = 0;
-    sequence->topic_id[0] = '\0'; /* an epoch may have a topic of its own */
+    sequence->topic_id_is_older = sequence->topic_id[0] != '\0';
     sequence_store_name(sequence->source, event->source);
 }
 
@@ -192,16 +192,24 @@ sequence_require_answers(struct sequence *sequence)
 
 /* --- who sends ------------------------------------------------------------------------------- */
 
-/* A later epoch may have a topic id of its own; within one, and below it, another one is that of
- * another topic's history. */
+/* Within an epoch, and below it, another topic id is that of another topic's history. A later epoch
+ * may have a topic id of its own. Then it is enough to lose what was posted: the epoch has taken
+ * the proof from everything else. */
 static void
-sequence_take_topic_id(struct sequence *sequence, const struct mark *mark)
+sequence_take_topic_id(struct sequence *sequence, const struct event *mark)
 {
-    if (sequence_is_name(sequence->topic_id, mark->topic_id))
+    const struct text id = mark->mark.topic_id;
+    bool is_same = sequence_is_name(sequence->topic_id, id);
+    bool is_first = sequence->topic_id_is_older && mark->epoch == sequence->epoch;
+    if (is_first)
+        sequence->topic_id_is_older = false;
+    if (is_same)
         return;
-    if (sequence->topic_id[0] != '\0')
+    if (is_first)
+        coverage_lose_posts(&sequence->coverage);
+    else if (sequence->topic_id[0] != '\0')
         sequence_lose(sequence, COVERAGE_OTHER_TOPIC);
-    sequence_store_name(sequence->topic_id, mark->topic_id);
+    sequence_store_name(sequence->topic_id, id);
 }
 
 /* Marks of schema version 1 have no name. */
@@ -420,7 +428,7 @@ sequence_take(struct sequence *sequence, const struct config_fields *fields,
         return SEQUENCE_FOREIGN;
     }
     if (event->kind == EVENT_MARK)
-        sequence_take_topic_id(sequence, &event->mark);
+        sequence_take_topic_id(sequence, event);
     if (event->epoch < sequence->epoch)
         return SEQUENCE_FENCED;
     if (event->generation < sequence->generation) {
@@ -447,6 +455,29 @@ sequence_skip(struct sequence *sequence, int64_t first, int64_t next)
     coverage_skip(&sequence->coverage, next);
     sequence->skip_first = first;
     sequence->skip_next = next;
+    sequence->last_message = 0;
+}
+
+void
+sequence_take_message(struct sequence *sequence, int64_t offset, uint64_t hash)
+{
+    CHECK(hash != 0);
+    coverage_take_offset(&sequence->coverage, offset);
+    sequence->last_message = hash;
+}
+
+bool
+sequence_is_message(const struct sequence *sequence, int64_t offset, uint64_t hash)
+{
+    CHECK(hash != 0);
+    return sequence->last_message == 0 || offset != sequence->coverage.next_offset - 1 ||
+           hash == sequence->last_message;
+}
+
+void
+sequence_change_topic(struct sequence *sequence)
+{
+    sequence_lose(sequence, COVERAGE_OTHER_TOPIC);
     sequence->last_message = 0;
 }
 

@@ -22,7 +22,8 @@
  * event is above that of the fence that ended its generation, when that of a fence is below what
  * was read before, or when a mark of the current generation has the name of another start. Topic id
  * and source are looked at before epoch and generation, because the events of another topic's
- * history may all be of older ones (F102).
+ * history may all be of older ones (F102). Marks may be far away, and show nothing of what was
+ * posted; so the last message is read again at each start, and must be the same.
  *
  * Pure: no I/O, no clock, no memory of its own; a sequence may be copied.
  */
@@ -73,7 +74,7 @@ struct sequence {
     int64_t gap_last;
     int64_t skip_first;    /* the newest reset that has left messages out since: these offsets, */
     int64_t skip_next;     /* up to the one before this; 0: none */
-    uint64_t last_message; /* sequence_hash() of the one before the next offset; 0: not known */
+    uint64_t last_message; /* hash of the message before the next offset; 0: not known */
     int64_t unanswered;    /* requests in the record of the partition (unanswered.h) */
     struct sequence_watermark watermark;
     struct sequence_fence fences[SEQUENCE_FENCES]; /* of the epoch, the newest first */
@@ -81,6 +82,7 @@ struct sequence {
     struct coverage coverage;
     char source[SEQUENCE_NAME_BYTES];   /* of the numbered source; "": not known yet */
     char topic_id[SEQUENCE_NAME_BYTES]; /* as marks carry it; "": not known yet */
+    bool topic_id_is_older;             /* it is that of an earlier epoch */
 };
 
 enum sequence_verdict {
@@ -110,6 +112,14 @@ bool sequence_would_lose(const struct sequence *sequence, const struct config_fi
  * was reset. They may be some that no number would miss, or whose numbers nothing follows yet
  * (F105, F106), so this is a loss whatever is read afterwards. */
 void sequence_skip(struct sequence *sequence, int64_t first, int64_t next);
+
+/* The message at the next offset, whose event was taken. `hash`: of its bytes, never 0. */
+void sequence_take_message(struct sequence *sequence, int64_t offset, uint64_t hash);
+/* At a start the message before the next offset is read again. False: it is not the one that was
+ * read, so the topic is another one, or has lost its end and grown again (F102). */
+bool sequence_is_message(const struct sequence *sequence, int64_t offset, uint64_t hash);
+/* That was found, which is a loss: what the topic has before the next offset was never read. */
+void sequence_change_topic(struct sequence *sequence);
 
 /* A row that was just taken has a request, which enters the record; at `requests_max` it does not
  * fit, which is a loss and empties the record. */

@@ -52,6 +52,8 @@ struct worker {
     struct dead_letter_topic *dead_letter_topic;
     struct kafka_batch *read;
     struct batch batch;
+    bool checks_message; /* the first one that is read may be the last one of before */
+    bool is_other_topic; /* it was another one, and no batch has taken that yet */
     uint64_t reported_letters;
     int64_t report_letters_us; /* monotonic: no report before */
 
@@ -272,6 +274,8 @@ worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
     batch_begin(batch, &replica_position(worker_fed(worker))->sequence,
                 replica_record(worker_fed(worker)));
     batch_set_proof(batch, replica_proof(worker_fed(worker)));
+    if (worker->is_other_topic)
+        rc = batch_change_topic(batch, err);
     while (rc == 0 && *next < worker->read->count && !batch_full(batch)) {
         rc = batch_add(batch, &worker->read->records[*next], err);
         if (rc == 0)
@@ -288,6 +292,7 @@ worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
     batch_close(batch);
     worker_observe(worker, STAGE_DECODE, begin_us);
     rc = worker_finish_batch(worker, err);
+    worker->is_other_topic = worker->is_other_topic && rc != 0;
     metrics_observe_us(&worker->options.times->cycle, clock_monotonic_us() - begin_us);
     return rc;
 }
@@ -311,6 +316,52 @@ worker_report_durable(struct worker *worker)
     struct error err = {0};
     if (committer_report(&worker->committer, &err) != 0)
         log_warn(area, "partition %d: %s", worker->options.partition, err.message);
+}
+
+/* --- the message before the first one --------------------------------------------------------- */
+
+/* Reading begins at the message before the next one, if it is there and known: it shows whether
+ * the topic is the one that was read (F102). Retention may have removed it, which shows nothing.
+ * ERR_RETRY only when the worker was asked to stop. */
+static int
+worker_find_begin(struct worker *worker, int64_t *offset, struct error *err)
+{
+    struct feed *feed = worker->options.feed;
+    int64_t next = replica_next_offset(worker_fed(worker)), low = 0;
+    int rc = 0;
+    *offset = next >= 0 ? next : KAFKA_OFFSET_BEGINNING;
+    if (feed->beginning == NULL || next <= 0 ||
+        replica_position(worker_fed(worker))->sequence.last_message == 0)
+        return 0;
+    while ((rc = feed->beginning(feed, &low, err)) == ERR_RETRY &&
+           !worker_control_is_stopping(&worker->control))
+        worker_wait(worker, err->message);
+    if (rc != 0)
+        return rc;
+    worker_status_set_healthy(&worker->status);
+    worker->checks_message = low < next;
+    *offset = worker->checks_message ? next - 1 : next;
+    return 0;
+}
+
+/* `*next`: the first record for a batch. */
+static void
+worker_check_message(struct worker *worker, uint32_t *next)
+{
+    const struct kafka_record *record = &worker->read->records[0];
+    const struct sequence *sequence = &replica_position(worker_fed(worker))->sequence;
+    if (!worker->checks_message || worker->read->count == 0)
+        return;
+    worker->checks_message = false;
+    if (record->offset >= replica_next_offset(worker_fed(worker)))
+        return; /* it is gone */
+    CHECK(record->offset == replica_next_offset(worker_fed(worker)) - 1);
+    *next = 1;
+    if (sequence_is_message(sequence, record->offset, batch_hash(record)))
+        return;
+    worker->is_other_topic = true;
+    log_warn(area, "partition %d: another message than the one that was read is at offset %" PRId64,
+             worker->options.partition, record->offset);
 }
 
 /* The topic does not have the offset that comes next. */
@@ -419,6 +470,8 @@ worker_round(struct worker *worker, struct error *err)
         return checkpointer_step_full(&worker->checkpointer, err);
     }
     int rc = worker_read(worker, err);
+    if (rc == 0)
+        worker_check_message(worker, &next);
     do {
         worker_heartbeat(worker);
         if (rc == 0 && next < worker->read->count)
@@ -469,8 +522,10 @@ worker_resume(struct worker *worker, struct error *err)
         .context = worker,
     };
     CHECK(worker->phase == WORKER_RESUMING);
-    int64_t served = replica_durable_offset(worker->replicas.served);
+    int64_t served = replica_durable_offset(worker->replicas.served), offset;
     int rc = resumer_run(&resumer, err);
+    if (rc == 0)
+        rc = worker_find_begin(worker, &offset, err);
     if (rc == 0)
         rc = worker_recover_dumps(worker, served, err);
     if (rc != 0)
@@ -478,8 +533,7 @@ worker_resume(struct worker *worker, struct error *err)
     bool is_rebuilding = replica_pair_is_rebuilding(&worker->replicas);
     worker_move(worker, is_rebuilding ? WORKER_REBUILDING : WORKER_RUNNING);
     worker->batch.context.engine = replica_engine(worker_fed(worker));
-    int64_t offset = replica_next_offset(worker_fed(worker));
-    worker_control_set_ready(&worker->control, offset >= 0 ? offset : KAFKA_OFFSET_BEGINNING);
+    worker_control_set_ready(&worker->control, offset);
     return 0;
 }
 

@@ -50,6 +50,7 @@ example(void)
     sequence->skip_first = 30;
     sequence->skip_next = 31;
     sequence->last_message = 32;
+    sequence->topic_id_is_older = true;
     memcpy(sequence->source, "main", sizeof "main");
     memcpy(sequence->topic_id, "6f1c", sizeof "6f1c");
     memcpy(coverage->voided_reason, "ddl", sizeof "ddl");
@@ -108,7 +109,7 @@ example(void)
                          "\x1c" ZERO7 ZERO8 ZERO8 ZERO8 ZERO8 "\x1d" ZERO7
 
 static const char golden[] =
-    "\x06\x05\x1f" NUMBERS_OF_VERSION_5 "\x1e" ZERO7 "\x1f" ZERO7 "\x20" ZERO7 NAMES FIELDS;
+    "\x06\x05\x3f" NUMBERS_OF_VERSION_5 "\x1e" ZERO7 "\x1f" ZERO7 "\x20" ZERO7 NAMES FIELDS;
 static const char golden_5[] = "\x05\x05\x1f" NUMBERS_OF_VERSION_5 NAMES FIELDS;
 static const char golden_4[] = "\x04\x05\x1f" NUMBERS_OF_VERSION_4 NAMES FIELDS;
 static const char golden_3[] = "\x03\x05\x1f" NUMBERS_OF_VERSION_3 NAMES FIELDS;
@@ -159,6 +160,7 @@ example_of_version_5(void)
     position.sequence.skip_first = 0;
     position.sequence.skip_next = 0;
     position.sequence.last_message = 0;
+    position.sequence.topic_id_is_older = false;
     return position;
 }
 
@@ -312,7 +314,7 @@ test_unknown_versions_reasons_flags_and_lengths_are_refused(void **state)
         {0, 0},
         {0, 7},
         {1, COVERAGE_FIELD_ADDED},
-        {2, 32},
+        {2, 64},
         {NAMES_AT, (char)SEQUENCE_NAME_BYTES},
         {FIELDS_AT, COVERAGE_REASONS},
         {FIELDS_AT + 1, 64},

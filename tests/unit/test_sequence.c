@@ -459,6 +459,49 @@ test_the_newest_skip_is_named(void **state)
     assert_non_null(strstr(reason, "offsets 5 to 6"));
 }
 
+/* --- another topic ---------------------------------------------------------------------------- */
+
+static void
+test_F102_a_new_epoch_on_another_topic_loses_what_was_posted(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    struct event fence = mark_of(MARK_FENCE, 2, 0);
+    fence.epoch = 2;
+    take(&sequence, fence);
+    assert_false(sequence.coverage.offsets_lost);
+    fence.epoch = 3;
+    fence.mark.topic_id = TEXT("topic-2");
+    take(&sequence, fence);
+    assert_true(sequence.coverage.offsets_lost);
+    assert_int_equal(sequence.losses, 0); /* the epoch has taken all other proof */
+    fence.mark.topic_id = TEXT(TOPIC);
+    take(&sequence, fence);
+    assert_int_equal(sequence.losses, 1);
+}
+
+static void
+test_F102_another_last_message_is_another_topic(void **state)
+{
+    (void)state;
+    struct sequence sequence = begun(3);
+    assert_true(sequence_is_message(&sequence, 8, 44)); /* none is known */
+    sequence_take_message(&sequence, 8, 44);
+    assert_true(sequence_is_message(&sequence, 8, 44));
+    assert_true(sequence_is_message(&sequence, 7, 43));
+    assert_false(sequence_is_message(&sequence, 8, 43));
+    sequence_change_topic(&sequence);
+    assert_int_equal(sequence.reason, COVERAGE_OTHER_TOPIC);
+    assert_true(sequence.coverage.offsets_lost);
+    assert_true(sequence_is_message(&sequence, 8, 43)); /* found once */
+
+    sequence_init(&sequence, &fields); /* also before the first epoch */
+    sequence_take_message(&sequence, 0, 44);
+    sequence_change_topic(&sequence);
+    take(&sequence, mark_of(MARK_FENCE, 1, 0));
+    assert_int_equal(sequence.coverage.reasons[FIELD_ALIVE], COVERAGE_OTHER_TOPIC);
+}
+
 static void
 test_unnumbered_events_always_apply(void **state)
 {
@@ -884,6 +927,8 @@ main(void)
         cmocka_unit_test(test_F106_a_reset_ahead_is_a_loss_whatever_follows),
         cmocka_unit_test(test_F105_a_skip_before_the_first_epoch_is_kept),
         cmocka_unit_test(test_the_newest_skip_is_named),
+        cmocka_unit_test(test_F102_a_new_epoch_on_another_topic_loses_what_was_posted),
+        cmocka_unit_test(test_F102_another_last_message_is_another_topic),
         cmocka_unit_test(test_unnumbered_events_always_apply),
         cmocka_unit_test(test_a_rejected_row_takes_its_seq),
         cmocka_unit_test(
