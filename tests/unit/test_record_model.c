@@ -439,8 +439,6 @@ send_mark(struct history *history, enum mark_kind kind, int64_t owed)
         .snapshot = TEXT("700:700:"),
         .source_empty = true,
         .partitions = FIXTURE_PARTITIONS,
-        .has_content = true,
-        .content_digest = EVENT_DIGEST_START,
         .owed = owed,
         .clock_us = history->tick,
     };
