@@ -112,6 +112,8 @@ struct config_consumer {
     int64_t query_limit;  /* the largest `limit` of a query */
     int64_t query_values; /* in all lists of a query */
     int32_t query_timeout_ms;
+    int32_t waiting_queries;
+    int32_t consistent_hold_ms;
     int64_t documents_limit; /* documents of one answer */
     int64_t documents_bytes; /* of the documents of one answer */
     int64_t body_bytes;      /* of a request */

@@ -485,6 +485,26 @@ static const struct setting consumer_settings[] = {
      .unit = "ms",
      .meaning = "The time limit of a query, including the time that it waits for a thread. A query "
                 "that reaches it is answered 503."},
+    {.name = "waiting_queries",
+     .type = SETTING_INTEGER,
+     AT(config_consumer, waiting_queries),
+     .minimum = 1,
+     .maximum = 128,
+     .fallback = 64,
+     .is_reloaded = true,
+     .unit = "queries",
+     .meaning = "The number of queries that wait at the same time, with `after_xid` or "
+                "`consistent`. A further one is answered 503."},
+    {.name = "consistent_hold_ms",
+     .type = SETTING_INTEGER,
+     AT(config_consumer, consistent_hold_ms),
+     .minimum = 10,
+     .maximum = 60000,
+     .fallback = 500,
+     .unit = "ms",
+     .meaning = "How long a `consistent` query may keep a partition from applying what follows. "
+                "The query must be answered within this time; then the partition works for as long "
+                "as it was kept."},
     {.name = "documents_limit",
      .type = SETTING_INTEGER,
      AT(config_consumer, documents_limit),

@@ -22,6 +22,7 @@
 #include "consumer/api/ops.h"
 #include "consumer/api/page.h"
 #include "consumer/api/partition_status.h"
+#include "consumer/api/query.h"
 #include "consumer/api/sync_lag.h"
 #include "consumer/api/token.h"
 #include "consumer/api/verify.h"

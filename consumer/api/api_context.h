@@ -30,6 +30,8 @@ struct api_context {
     struct metrics_histogram query_times;
     atomic_ullong refused_queries;
     atomic_ullong timed_out_queries;
+    atomic_ullong overload_queries; /* more than consumer.waiting_queries */
+    atomic_int waiting_queries;
     atomic_llong main_heartbeat_us; /* of the main thread, on the monotonic clock */
 };
 

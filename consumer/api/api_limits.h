@@ -13,6 +13,7 @@ struct api_limits {
     atomic_llong documents_limit;
     atomic_llong documents_bytes;
     atomic_int query_timeout_ms;
+    atomic_int waiting_queries;
 };
 
 static inline void
@@ -23,6 +24,7 @@ api_limits_set(struct api_limits *limits, const struct config_consumer *config)
     atomic_store(&limits->documents_limit, config->documents_limit);
     atomic_store(&limits->documents_bytes, config->documents_bytes);
     atomic_store(&limits->query_timeout_ms, config->query_timeout_ms);
+    atomic_store(&limits->waiting_queries, config->waiting_queries);
 }
 
 #endif

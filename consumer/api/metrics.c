@@ -261,6 +261,13 @@ write_queries(struct buffer *out, struct api_context *api)
                    "Queries ended by consumer.query_timeout_ms.");
     metrics_sample(out, "bitdex_query_timeout_total", NULL,
                    (double)atomic_load(&api->timed_out_queries));
+    metrics_family(out, "bitdex_query_waiting", "gauge",
+                   "Queries that wait for a transaction or for one tick.");
+    metrics_sample(out, "bitdex_query_waiting", NULL, atomic_load(&api->waiting_queries));
+    metrics_family(out, "bitdex_query_overload_total", "counter",
+                   "Queries refused because consumer.waiting_queries waited.");
+    metrics_sample(out, "bitdex_query_overload_total", NULL,
+                   (double)atomic_load(&api->overload_queries));
 }
 
 static void

@@ -28,6 +28,7 @@ struct assignment {
     struct cursor_table *cursor_table; /* may be NULL */
     struct dump_registry *dumps;
     struct stage_times times;
+    struct rendezvous *rendezvous;
     pthread_rwlock_t lock;           /* of what follows: the main thread writes, others read */
     struct kafka_consumer *consumer; /* NULL: not joined */
     struct assigned *partitions;     /* topic.partitions */
@@ -49,6 +50,8 @@ assignment_create(const struct config *config, const struct data_dir *data_dir,
     assignment->dumps = dumps;
     assignment->partitions =
         memory_zalloc((size_t)config->topic.partitions * sizeof *assignment->partitions);
+    assignment->rendezvous =
+        rendezvous_create(config->topic.partitions, config->consumer.consistent_hold_ms);
     rwlock_init(&assignment->lock);
     return assignment;
 }
@@ -60,6 +63,7 @@ assignment_destroy(struct assignment *assignment)
     for (int32_t i = 0; i < assignment->config->topic.partitions; i++)
         CHECK(assignment->partitions[i].worker == NULL);
     rwlock_destroy(&assignment->lock);
+    rendezvous_destroy(assignment->rendezvous);
     free(assignment->partitions);
     free(assignment);
 }
@@ -123,6 +127,7 @@ assignment_start(struct assignment *assignment, int32_t partition)
         .feed = assignment_open_feed(assignment, partition),
         .times = &assignment->times,
         .dumps = assignment->dumps,
+        .rendezvous = assignment->rendezvous,
         .partition = partition,
         .as_of_us = assignment->source != NULL ? assignment->source->as_of_us : 0,
     };
@@ -450,6 +455,12 @@ const struct feed_source *
 assignment_source(const struct assignment *assignment)
 {
     return assignment->source;
+}
+
+struct rendezvous *
+assignment_rendezvous(struct assignment *assignment)
+{
+    return assignment->rendezvous;
 }
 
 const struct stage_times *

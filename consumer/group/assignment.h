@@ -50,6 +50,8 @@ void assignment_broker_error(const struct assignment *assignment, char *out, siz
 
 /* NULL: the group assigns the partitions. */
 const struct feed_source *assignment_source(const struct assignment *assignment);
+/* Of queries with the workers; as long as the assignment lives. */
+struct rendezvous *assignment_rendezvous(struct assignment *assignment);
 const struct stage_times *assignment_times(const struct assignment *assignment);
 struct cursor_table *assignment_cursor_table(const struct assignment *assignment);
 struct dump_registry *assignment_dumps(const struct assignment *assignment);

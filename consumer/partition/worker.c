@@ -259,6 +259,15 @@ worker_finish_batch(struct worker *worker, struct error *err)
     return 0;
 }
 
+/* While a query wants one tick of all partitions, a batch ends at each proof. */
+static bool
+worker_batch_is_over(const struct worker *worker)
+{
+    const struct rendezvous *rendezvous = worker->options.rendezvous;
+    return batch_full(&worker->batch) || (rendezvous != NULL && batch_at_proof(&worker->batch) &&
+                                          rendezvous_is_wanted(rendezvous));
+}
+
 /* Makes a batch of the records that were read, from `*next` on. A record that cannot be taken yet
  * is waited for: one with an unknown schema, or the first one after a gap when an operator has to
  * decide. */
@@ -276,7 +285,7 @@ worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
     batch_set_proof(batch, replica_proof(worker_fed(worker)));
     if (worker->is_other_topic)
         rc = batch_change_topic(batch, err);
-    while (rc == 0 && *next < worker->read->count && !batch_full(batch)) {
+    while (rc == 0 && *next < worker->read->count && !worker_batch_is_over(worker)) {
         rc = batch_add(batch, &worker->read->records[*next], err);
         if (rc == 0)
             ++*next;
@@ -458,6 +467,34 @@ worker_swap_when_due(struct worker *worker, struct error *err)
     return replica_pair_remove_old(&worker->replicas, err);
 }
 
+static bool
+worker_may_wait(void *context)
+{
+    struct worker *worker = context;
+    worker_control_heartbeat(&worker->control);
+    return !worker_control_is_stopping(&worker->control);
+}
+
+/* What is published is applied: queries that wait for it continue, or hold the worker here. */
+static void
+worker_visit_rendezvous(struct worker *worker)
+{
+    const struct proof *proof = replica_proof(worker->replicas.served);
+    const struct sequence *sequence = &replica_position(worker->replicas.served)->sequence;
+    struct rendezvous *rendezvous = worker->options.rendezvous;
+    CHECK(worker->phase >= WORKER_RUNNING && worker->phase <= WORKER_LOST);
+    if (rendezvous == NULL)
+        return;
+    const struct rendezvous_place place = {
+        .epoch = proof->epoch,
+        .tick = proof->tick,
+        .is_exact =
+            proof->epoch != 0 && proof->epoch == sequence->epoch && proof->tick == sequence->tick,
+    };
+    rendezvous_announce(rendezvous);
+    rendezvous_visit(rendezvous, worker->options.partition, &place, worker_may_wait, worker);
+}
+
 /* Reads once, and works until every record that was read is in a batch. */
 static int
 worker_round(struct worker *worker, struct error *err)
@@ -466,6 +503,7 @@ worker_round(struct worker *worker, struct error *err)
     CHECK(worker->phase == WORKER_RUNNING || worker->phase == WORKER_REBUILDING);
     if (worker_is_full(worker)) {
         worker_heartbeat(worker);
+        worker_visit_rendezvous(worker);
         clock_sleep_ms(WAIT_MS);
         return checkpointer_step_full(&worker->checkpointer, err);
     }
@@ -486,6 +524,8 @@ worker_round(struct worker *worker, struct error *err)
             rc = worker_swap_when_due(worker, err);
         if (rc == 0)
             rc = checkpointer_step(&worker->checkpointer, err);
+        if (rc == 0)
+            worker_visit_rendezvous(worker);
     } while (rc == 0 && next < worker->read->count &&
              !worker_control_is_stopping(&worker->control) &&
              !worker_control_is_lost(&worker->control));
@@ -544,12 +584,14 @@ worker_loop(struct worker *worker, struct error *err)
 {
     int rc = 0;
     while (rc == 0 && !worker_control_is_stopping(&worker->control)) {
-        if (worker->phase == WORKER_LOST)
+        if (worker->phase == WORKER_LOST) {
+            worker_visit_rendezvous(worker);
             worker_wait(worker, "lost its place in the group, which does not answer");
-        else if (worker_control_is_lost(&worker->control))
+        } else if (worker_control_is_lost(&worker->control)) {
             worker_move(worker, WORKER_LOST);
-        else
+        } else {
             rc = worker_round(worker, err);
+        }
     }
     return rc;
 }
@@ -572,6 +614,8 @@ worker_finish(struct worker *worker, int rc, struct error *err)
 {
     CHECK(worker->failure.code == 0);
     worker_move(worker, WORKER_STOPPING);
+    if (worker->options.rendezvous != NULL)
+        rendezvous_leave(worker->options.rendezvous, worker->options.partition);
     if (rc == 0 && !worker_control_is_lost(&worker->control))
         rc = worker_save(worker, err);
     if (rc == 0)

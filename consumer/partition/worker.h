@@ -29,18 +29,21 @@
 #include "consumer/dumps/dump_registry.h"
 #include "consumer/partition/data_dir.h"
 #include "consumer/partition/feed.h"
+#include "consumer/partition/rendezvous.h"
 #include "consumer/partition/shard.h"
 #include "consumer/partition/stage_times.h"
 
 struct worker;
 
-/* All but the feed, which the worker takes over, must outlive it. `dumps` may be NULL. */
+/* All but the feed, which the worker takes over, must outlive it. `dumps` and `rendezvous` may be
+ * NULL. */
 struct worker_options {
     const struct config *config;
     const struct data_dir *data_dir;
     struct feed *feed;
     struct stage_times *times;
     struct dump_registry *dumps; /* receives the marks of loads */
+    struct rendezvous *rendezvous;
     int32_t partition;
     /* 0: none. Else the index is that of this moment (as_of.h): time stands there, nothing becomes
      * a dead letter, and there is no last checkpoint. */

@@ -45,6 +45,28 @@ reply_write_cursor(struct json_writer *writer, const struct query_page *page)
     json_object_end(writer);
 }
 
+static void
+reply_write_proof(struct json_writer *writer, const struct query_reply *reply)
+{
+    bool is_known = reply->snapshot != NULL;
+    CHECK(!is_known || reply->lag_s >= 0);
+    json_key(writer, "snapshot");
+    if (is_known)
+        json_string(writer, reply->snapshot);
+    else
+        json_null(writer);
+    json_key(writer, "tick");
+    if (is_known)
+        json_integer(writer, reply->tick);
+    else
+        json_null(writer);
+    json_key(writer, "lag_seconds");
+    if (is_known)
+        json_float(writer, reply->lag_s);
+    else
+        json_null(writer);
+}
+
 void
 query_reply_write(const struct query_reply *reply, struct buffer *out)
 {
@@ -69,6 +91,7 @@ query_reply_write(const struct query_reply *reply, struct buffer *out)
     for (uint32_t i = 0; i < reply->missing_count; i++)
         json_integer(&writer, reply->missing_partitions[i]);
     json_array_end(&writer);
+    reply_write_proof(&writer, reply);
     if (reply->as_of.bytes > 0) {
         json_key(&writer, "as_of");
         json_raw(&writer, reply->as_of);

@@ -1,13 +1,18 @@
 /* The reply to a query, as JSON:
  *
  *     {"ids":[...],"total_matched":N,"elapsed_us":T,"cursor":{"sort_value":7,"slot_id":123},
- *      "complete":true,"missing_partitions":[]}
+ *      "complete":true,"missing_partitions":[],"snapshot":"745:750:745","tick":N,
+ *      "lag_seconds":S}
  *
  * With documents, "documents" follows "ids": one for each id, in the same order. An index as of a
  * moment adds "as_of".
  *
  * The cursor is the last entry of the page, in the form that the next request takes. It is null
  * when the page is not full, because nothing follows then.
+ *
+ * The last three are those of the shard that is furthest behind: the source snapshot that it is
+ * proved to hold, in Postgres' text form, the window that it ends, and its age. They are null when
+ * a shard has proved none.
  *
  * Any thread.
  */
@@ -26,6 +31,9 @@ struct query_reply {
     bool complete; /* every shard answered, and its fields that are used are complete */
     const int32_t *missing_partitions; /* that did not answer */
     uint32_t missing_count;
+    const char *snapshot; /* terminated; NULL: none is proved, and the next two are not read */
+    int64_t tick;
+    double lag_s;
     struct text as_of; /* the moment that the index is of, as JSON; empty: it follows its source */
 };
 

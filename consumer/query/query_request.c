@@ -427,12 +427,45 @@ parse_page(const struct request_parser *parser, const struct json_value *body,
     return parse_reach(parser, query);
 }
 
+static int
+parse_xid(const struct request_parser *parser, const struct json_value *json, uint64_t *xid)
+{
+    uint64_t value = 0;
+    bool is_valid = json == NULL || (json->kind == JSON_STRING && json->string.bytes > 0);
+    if (json == NULL)
+        return 0;
+    for (size_t i = 0; is_valid && i < json->string.bytes; i++) {
+        char digit = json->string.data[i];
+        is_valid = digit >= '0' && digit <= '9' && !__builtin_mul_overflow(value, 10, &value) &&
+                   !__builtin_add_overflow(value, (uint64_t)(digit - '0'), &value);
+    }
+    if (!is_valid || value == 0)
+        return error_set(parser->err, ERR_DATA,
+                         "after_xid must be a string with the id of a transaction, like \"745\": "
+                         "SELECT pg_current_xact_id()");
+    *xid = value;
+    return 0;
+}
+
+/* after_xid and consistent: what the answer must hold. */
+static int
+parse_reads(const struct request_parser *parser, const struct json_value *body,
+            struct query_request *request)
+{
+    const struct json_value *consistent = parse_member(body, "consistent");
+    if (consistent != NULL && consistent->kind != JSON_BOOLEAN)
+        return parse_refuse(parser, "consistent", "true or false", consistent);
+    request->is_consistent = consistent != NULL && consistent->boolean;
+    return parse_xid(parser, parse_member(body, "after_xid"), &request->after_xid);
+}
+
 int
 query_request_parse(struct text body, const struct query_limits *limits, struct arena *arena,
                     struct query_request *request, struct error *err)
 {
-    static const char *const known[] = {"filters",      "sort",   "limit",      "offset", "cursor",
-                                        "include_docs", "fields", "skip_cache", NULL};
+    static const char *const known[] = {"filters",   "sort",         "limit",  "offset",
+                                        "cursor",    "include_docs", "fields", "skip_cache",
+                                        "after_xid", "consistent",   NULL};
     struct request_parser parser = {.limits = limits, .arena = arena, .err = err};
     const struct json_value *json;
     CHECK(limits->depth > 0);
@@ -449,6 +482,8 @@ query_request_parse(struct text body, const struct query_limits *limits, struct 
         rc = parse_sort(&parser, parse_member(json, "sort"), &request->query);
     if (rc == 0)
         rc = parse_page(&parser, json, request);
+    if (rc == 0)
+        rc = parse_reads(&parser, json, request);
     if (rc == 0)
         rc = document_fields_parse(json, arena, &request->documents, err);
     CHECK(rc != 0 || request->query.limit + request->query.offset <= limits->limit);

@@ -13,6 +13,9 @@
  * entity id, and a `sort_value` that is null or absent is a null sort value; without "sort" it is
  * ignored. With a cursor, the offset is ignored. The default limit is 20; limit 0 only counts.
  * document_request.h has "include_docs".
+ * "after_xid":"745" asks that the answer hold what that transaction has written; the id is that of
+ * pg_current_xact_id(), as a string, because it has 64 bits. "consistent":true asks that all
+ * partitions answer from one tick.
  * The field `id` is the entity's id; in a sort by it, the cursor's `slot_id` counts. `skip_cache`,
  * which clients of the original send, is ignored.
  *
@@ -38,6 +41,8 @@ struct query_request {
     struct engine_query query;
     struct engine_page_key page_key; /* query.after points here when the request has a cursor */
     struct document_fields documents;
+    uint64_t after_xid; /* 0: not given */
+    bool is_consistent;
 };
 
 /* Parses `body` into `arena`. ERR_DATA says what is wrong, and where; unknown members are refused

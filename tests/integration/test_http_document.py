@@ -29,6 +29,7 @@ VARYING = {
     "events", "marks", "bytes", "polls", "sessions", "rows_per_second", "freshness_seconds",
     "backlog_rows", "backlog_seconds", "unacknowledged", "last_acknowledged", "generation",
     "epoch", "cursor", "max_id", "refresh_requests", "refresh_answers", "refresh_owed",
+    "snapshot",
     "refresh_oldest_owed_seconds", "owed_refreshes", "unanswered_refreshes", "removed_rows",
     "removal_held_s", "removal_held_by", "checked_to", "ops_processed",
 }

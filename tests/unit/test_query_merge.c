@@ -27,7 +27,10 @@ assert_reply(const struct engine_query *query, const char *wanted)
                                 .elapsed_us = 12,
                                 .complete = query->offset == 0,
                                 .missing_partitions = missing,
-                                .missing_count = query->offset == 0 ? 0 : 2};
+                                .missing_count = query->offset == 0 ? 0 : 2,
+                                .snapshot = query->offset == 0 ? "745:750:745" : NULL,
+                                .tick = 9,
+                                .lag_s = query->offset == 0 ? 0.25 : -1};
     query_reply_write(&reply, &out);
     assert_string_equal(buffer_string(&out), wanted);
     query_page_free(&page);
@@ -39,7 +42,8 @@ test_shards_merge_in_order_and_totals_add_up(void **state)
 {
     (void)state;
     assert_reply(&by_value, "{\"ids\":[5,3,0,2,8,6],\"total_matched\":17,\"elapsed_us\":12,"
-                            "\"cursor\":null,\"complete\":true,\"missing_partitions\":[]}");
+                            "\"cursor\":null,\"complete\":true,\"missing_partitions\":[],"
+                            "\"snapshot\":\"745:750:745\",\"tick\":9,\"lag_seconds\":0.25}");
 }
 
 static void
@@ -51,10 +55,12 @@ test_offset_is_skipped_after_the_merge(void **state)
     query.limit = 2;
     assert_reply(&query, "{\"ids\":[0,2],\"total_matched\":17,\"elapsed_us\":12,"
                          "\"cursor\":{\"sort_value\":-1,\"slot_id\":2},"
-                         "\"complete\":false,\"missing_partitions\":[4,7]}");
+                         "\"complete\":false,\"missing_partitions\":[4,7],\"snapshot\":null,"
+                         "\"tick\":null,\"lag_seconds\":null}");
     query.offset = 6;
     assert_reply(&query, "{\"ids\":[],\"total_matched\":17,\"elapsed_us\":12,\"cursor\":null,"
-                         "\"complete\":false,\"missing_partitions\":[4,7]}");
+                         "\"complete\":false,\"missing_partitions\":[4,7],\"snapshot\":null,"
+                         "\"tick\":null,\"lag_seconds\":null}");
 }
 
 static void
@@ -65,7 +71,8 @@ test_the_cursor_at_a_null_has_a_null_value(void **state)
     query.limit = 5;
     assert_reply(&query, "{\"ids\":[5,3,0,2,8],\"total_matched\":17,\"elapsed_us\":12,"
                          "\"cursor\":{\"sort_value\":null,\"slot_id\":8},"
-                         "\"complete\":true,\"missing_partitions\":[]}");
+                         "\"complete\":true,\"missing_partitions\":[],\"snapshot\":\"745:750:745\","
+                         "\"tick\":9,\"lag_seconds\":0.25}");
 }
 
 static void
@@ -75,7 +82,8 @@ test_limit_0_returns_the_count_alone(void **state)
     struct engine_query query = by_value;
     query.limit = 0;
     assert_reply(&query, "{\"ids\":[],\"total_matched\":17,\"elapsed_us\":12,\"cursor\":null,"
-                         "\"complete\":true,\"missing_partitions\":[]}");
+                         "\"complete\":true,\"missing_partitions\":[],\"snapshot\":\"745:750:745\","
+                         "\"tick\":9,\"lag_seconds\":0.25}");
 }
 
 static void

@@ -1,5 +1,6 @@
 #include "tests/unit/unit_test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "consumer/query/query_fields.h"
@@ -207,6 +208,28 @@ test_skip_cache_is_ignored(void **state)
     parse(*state, "{'skip_cache':null}", &request);
 }
 
+static void
+test_what_an_answer_must_hold(void **state)
+{
+    static const char *const refused[] = {
+        "0", "-1", "'0'", "''", "'-1'", "'1 '", "745", "'0x10'", "true", "'18446744073709551616'"};
+    struct query_request request;
+    parse(*state, "{}", &request);
+    assert_true(request.after_xid == 0 && !request.is_consistent);
+    parse(*state, "{'after_xid':null,'consistent':null}", &request);
+    assert_true(request.after_xid == 0 && !request.is_consistent);
+    parse(*state, "{'after_xid':'745','consistent':true}", &request);
+    assert_true(request.after_xid == 745 && request.is_consistent);
+    parse(*state, "{'after_xid':'18446744073709551615','consistent':false}", &request);
+    assert_true(request.after_xid == UINT64_MAX && !request.is_consistent);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        char body[64];
+        snprintf(body, sizeof body, "{'after_xid':%s}", refused[i]);
+        assert_refused(*state, body, "after_xid must be a string with the id of a transaction");
+    }
+    assert_refused(*state, "{'consistent':1}", "consistent takes true or false, not");
+}
+
 /* How a number compares with integers, whatever a double makes of it. */
 static void
 test_F90_numbers_compare_exactly(void **state)
@@ -396,6 +419,7 @@ main(void)
         ARENA_TEST(test_sort_and_page),
         ARENA_TEST(test_the_largest_page_reduces_a_limit_and_the_largest_limit_refuses_it),
         ARENA_TEST(test_skip_cache_is_ignored),
+        ARENA_TEST(test_what_an_answer_must_hold),
         ARENA_TEST(test_F90_numbers_compare_exactly),
         ARENA_TEST(test_a_cursor_overrides_an_offset),
         ARENA_TEST(test_refusals_name_the_reason_and_the_place),
