@@ -82,12 +82,9 @@ MUTATIONS = {
     "F78-changed": Mutation(
         "a direct row that appears and is not the row asks for itself alone", BODY,
         "    row_ops_append_ask_enter(out, group);",
-        "    row_ops_append_ask(out, group);", "loose,triggers,writers"),
-    "F93-changed": Mutation(
-        "a row that failed its filter and is not the row asks for itself alone", BODY,
-        "        if (role->kind != ROLE_DIRECT || role->filter == NULL ||",
-        "        if (role->filter != NULL || role->kind != ROLE_DIRECT ||",
-        "filters,triggers,writers"),
+        "    row_ops_append_ask(out, group);",
+        "duplicates,evil,identity,isolation,keys,loose,maintenance,names,savepoints,triggers,"
+        "truncate,writers", ("--seed", "2069086448")),  # one case in hundreds shows it
     "F88": Mutation(
         "the writer's session decides how values are printed", "producer/triggers/generate.c",
         "if (settings.path == NULL && !settings.prints)",
