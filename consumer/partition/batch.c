@@ -60,6 +60,8 @@ batch_init(struct batch *batch, const struct batch_context *context)
 void
 batch_free(struct batch *batch)
 {
+    if (batch->compact == NULL)
+        return; /* zeroed: what comes before batch_init() has failed */
     compact_destroy(batch->compact);
     config_fields_free(&batch->fields);
     arena_free(&batch->arena);

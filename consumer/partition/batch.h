@@ -87,6 +87,7 @@ enum {
 };
 
 void batch_init(struct batch *batch, const struct batch_context *context);
+/* A zeroed batch is nothing to free. */
 void batch_free(struct batch *batch);
 
 /* Empties and opens the batch. `sequence` and `record` are those before its first message; the

@@ -14,6 +14,7 @@ import resource
 import shutil
 import signal
 import socket
+import subprocess
 import unittest
 
 import pipeline
@@ -380,6 +381,19 @@ class StandAlone(Clients):
         self.assertEqual(client.call("POST", "query", {"limit": 11})[0], 400)
         self.signal(signal.SIGUSR1, "partition 1: complete")
         self.assertEqual(self.consumer.stop(), 0)
+
+    def test_f113_a_limit_on_open_files_is_an_error(self):
+        """With however few files, `run` serves or ends with an error that names the limit; no
+        assertion fails."""
+        binary = pipeline.BUILD / "consumer" / "bitdex-consumer"
+        run = f"exec timeout 2 {binary} --config {self.config} run"
+        for files in range(6, 10):
+            done = subprocess.run(
+                ["sh", "-c", f"ulimit -n {files}; {run}"],
+                stderr=subprocess.PIPE, text=True, check=False)
+            self.assertIn(done.returncode, (1, 2, 124), done.stderr)
+            if done.returncode == 1:
+                self.assertIn("Too many open files", done.stderr)
 
     def test_l10_more_posts_than_allowed(self):
         """Posts above consumer.posts_max get 503 with Retry-After; with retries all of them are
