@@ -239,7 +239,7 @@ REMOVALS = {
         "the reason of a failed delivery is its payload", (
             (PRODUCER, '"delivery failed", rd_kafka_err2str(message->err)',
              '"delivery failed", rd_kafka_message_errstr(message)'),
-        ), ("unit/test_kafka.c", )),
+        ), ("unit/test_kafka.c::test_a_failed_delivery_has_its_reason",)),
     "waiting": Removal(
         "a drain whose messages are not acknowledged is called draining",
         ((STATUS, "                 is_unmoved(view, &unmoved_us);",

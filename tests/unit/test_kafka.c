@@ -317,6 +317,24 @@ test_F50_a_refused_batch_ends_the_producer(void **state)
     kafka_producer_destroy(producer);
 }
 
+/* The client's text for a consumer's message would be the payload of a producer's. */
+static void
+test_a_failed_delivery_has_its_reason(void **state)
+{
+    (void)state;
+    const char *topic = topic_of("denied", 1);
+    rd_kafka_mock_topic_set_error(mock_cluster, topic,
+                                  RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    struct kafka_producer *producer = producer_of(CONFIGURE_PLAIN(), topic, 1);
+    struct error err;
+    uint32_t sent;
+    must(send_numbers(producer, 0, 0, 1, &sent, &err), &err);
+    assert_int_equal(poll_until_error(producer, &err), ERR_RETRY);
+    assert_true(strstr(err.message, "delivery failed: Local: ") != NULL ||
+                strstr(err.message, "delivery failed: Broker: ") != NULL);
+    kafka_producer_destroy(producer);
+}
+
 /* Without a broker the producer says what is wrong, and can be destroyed at once. */
 static void
 test_destroy_does_not_wait_for_a_broker(void **state)
@@ -802,6 +820,7 @@ main(void)
         cmocka_unit_test(test_F50_transient_errors_are_retried),
         cmocka_unit_test(test_F51_F59_a_refused_message_ends_the_producer),
         cmocka_unit_test(test_F50_a_refused_batch_ends_the_producer),
+        cmocka_unit_test(test_a_failed_delivery_has_its_reason),
         cmocka_unit_test(test_destroy_does_not_wait_for_a_broker),
         cmocka_unit_test(test_an_error_is_cleared_by_an_acknowledgement),
         cmocka_unit_test(test_F56_a_refused_setting_is_named),
