@@ -18,6 +18,15 @@ static const struct cli_option run_options[] = {
 static const struct cli_option audit_options[] = {
     {"--partition", "P", "read this partition only; windows are then not compared"}, {0}};
 
+static const struct cli_option replay_options[] = {
+    {"--from", "WHERE", "begin a replay; one that is under way is given up for it"},
+    {"--partition", "P", "of this partition alone"},
+    {"--accept-loss", NULL, "serve the rebuilt state even if it proves less"},
+    {"--abort", NULL, "take the replay back: the serving state stays"},
+    {"--follow", NULL, "print the progress until the rebuilt state serves"},
+    {0},
+};
+
 static const struct cli_command commands[] = {
     {
         .name = "check",
@@ -92,6 +101,22 @@ static const struct cli_command commands[] = {
             "Exit code 1: something does not prove; each finding has its partition and offset.\n"
             "Changes nothing, and needs no running consumer.",
         .run = command_audit,
+    },
+    {
+        .name = "replay",
+        .options = replay_options,
+        .has_json = true,
+        .summary = "rebuild the index from the topic, beside the state that serves",
+        .help =
+            "Asks every member of the group, which must be running. WHERE is beginning, offset:N,\n"
+            "last:N (messages), or time:RFC3339 (of the brokers): the rebuild begins at the "
+            "newest\n"
+            "checkpoint before it, else at the topic's beginning. The rebuilt state serves when "
+            "it\n"
+            "has come as far and proves as much; one that proves less waits for --accept-loss.\n"
+            "Needs consumer.token_file. Exit code 1: a partition has refused, or with --follow a\n"
+            "replay does not go on; the lines say why.",
+        .run = command_replay,
     },
     {
         .name = "dead-letters list",

@@ -399,6 +399,26 @@ kafka_consumer_assign(struct kafka_consumer *consumer, const int32_t *partitions
     return rc;
 }
 
+int
+kafka_consumer_move(struct kafka_consumer *consumer, int32_t partition, int64_t offset,
+                    struct error *err)
+{
+    CHECK(rd_kafka_topic_partition_list_find(consumer->reading, consumer->topic, partition));
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    list_add(list, consumer->topic, partition);
+    consumer_unassign(consumer, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return kafka_consumer_assign(consumer, &partition, &offset, 1, err);
+}
+
+void
+kafka_partition_rewind(struct kafka_partition *partition)
+{
+    CHECK(partition->queue.handle != NULL);
+    partition->queue.next_offset = 0;
+    partition->queue.pending.code = 0;
+}
+
 /* In 2.0 the fetcher sleeps for up to a second after a queue was full, even when the queue is
  * emptied earlier (newer versions have fetch.queue.backoff.ms). Every request to the leader wakes
  * it; this one does not wait for its answer. */
@@ -509,6 +529,23 @@ kafka_consumer_committed(struct kafka_consumer *consumer, int32_t partition, int
     }
     rd_kafka_topic_partition_list_destroy(list);
     return code == 0 ? 0 : kafka_error_set(err, code, "could not read the committed offset");
+}
+
+int
+kafka_consumer_offset_at(struct kafka_consumer *consumer, int32_t partition, int64_t time_ms,
+                         int64_t *offset, struct error *err)
+{
+    CHECK(partition >= 0);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *place =
+        rd_kafka_topic_partition_list_add(list, consumer->topic, partition);
+    place->offset = time_ms;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(consumer->client, list, KAFKA_REQUEST_MS);
+    if (code == 0)
+        code = place->err;
+    *offset = place->offset >= 0 ? place->offset : -1;
+    rd_kafka_topic_partition_list_destroy(list);
+    return code == 0 ? 0 : kafka_error_set(err, code, "could not find the offset of a time");
 }
 
 int64_t

@@ -64,6 +64,14 @@ enum { KAFKA_OFFSET_BEGINNING = -2 }; /* instead of an offset at which reading b
 int kafka_consumer_assign(struct kafka_consumer *consumer, const int32_t *partitions,
                           const int64_t *offsets, uint32_t count, struct error *err);
 
+/* Reading of a partition that was answered begins again at `offset`. The reading thread has called
+ * kafka_partition_rewind() before. */
+int kafka_consumer_move(struct kafka_consumer *consumer, int32_t partition, int64_t offset,
+                        struct error *err);
+
+/* For the reading thread: reading begins again at an offset that may be before what was read. */
+void kafka_partition_rewind(struct kafka_partition *partition);
+
 /* For the reading thread: waits up to `wait_ms` for the first message, then takes the messages that
  * are there, at most `max_records` and about `max_bytes` of values. ERR_DATA: the topic does not
  * have the offset, and there will be no more messages; ERR_RETRY: the client retries. On error the
@@ -91,6 +99,11 @@ int kafka_consumer_beginning(struct kafka_consumer *consumer, int32_t partition,
 /* The committed offset of the group, from the last answer of the broker to a commit or to the
  * request above; -1: none, or a commit of a smaller offset was requested since. Any thread. */
 int64_t kafka_consumer_acknowledged(struct kafka_consumer *consumer, int32_t partition);
+
+/* The first offset whose message is not before `time_ms` (Unix); -1: no message is. Waits for the
+ * broker. Any thread. */
+int kafka_consumer_offset_at(struct kafka_consumer *consumer, int32_t partition, int64_t time_ms,
+                             int64_t *offset, struct error *err);
 
 /* The first offset of the partition and the offset after its last one, from the last response to
  * the client (-1: none yet). Makes no request. Any thread. */

@@ -96,3 +96,15 @@ kafka_reader_read(struct kafka_reader *reader, int wait_ms, struct kafka_batch *
     return kafka_reader_read_some(reader, wait_ms, KAFKA_BATCH_RECORDS_MAX, READER_BATCH_BYTES,
                                   batch, err);
 }
+
+void
+kafka_reader_watermarks(const struct kafka_reader *reader, int64_t *low, int64_t *high)
+{
+    CHECK(reader->partition != NO_PARTITION);
+    int64_t known[2];
+    rd_kafka_resp_err_t code =
+        rd_kafka_get_watermark_offsets(reader->client, rd_kafka_topic_name(reader->topic),
+                                       reader->partition, &known[0], &known[1]);
+    *low = code == 0 && known[0] >= 0 ? known[0] : -1;
+    *high = code == 0 && known[1] >= 0 ? known[1] : -1;
+}

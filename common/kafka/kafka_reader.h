@@ -30,4 +30,8 @@ int kafka_reader_read(struct kafka_reader *reader, int wait_ms, struct kafka_bat
 int kafka_reader_read_some(struct kafka_reader *reader, int wait_ms, uint32_t max_records,
                            size_t max_bytes, struct kafka_batch *batch, struct error *err);
 
+/* The first offset of the partition that is read and the offset after its last one, from the last
+ * response (-1: none yet). Makes no request. */
+void kafka_reader_watermarks(const struct kafka_reader *reader, int64_t *low, int64_t *high);
+
 #endif

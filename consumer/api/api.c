@@ -23,6 +23,7 @@
 #include "consumer/api/page.h"
 #include "consumer/api/partition_status.h"
 #include "consumer/api/query.h"
+#include "consumer/api/replay.h"
 #include "consumer/api/sync_lag.h"
 #include "consumer/api/token.h"
 #include "consumer/api/verify.h"
@@ -70,6 +71,7 @@ static const struct route routes[] = {
     {"GET", "/api/indexes/{index}/documents/{id}", api_answer_document_of, false, false},
     {"POST", "/api/indexes/{index}/ops", api_answer_ops, true, false},
     {"POST", "/api/indexes/{index}/checkpoint", api_answer_checkpoint, true, false},
+    {"POST", "/api/indexes/{index}/replay", api_answer_replay, true, false},
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };

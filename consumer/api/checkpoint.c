@@ -37,7 +37,7 @@ request_refuse(struct checkpoint_request *request, const char *reason)
     snprintf(request->answer.error, sizeof request->answer.error, "%s", reason);
 }
 
-/* A worker that recovers or rebuilds takes no checkpoint and does not answer requests. */
+/* A worker that recovers takes no checkpoint and does not answer requests. */
 static void
 request_send(struct checkpoint_request *request, struct worker *worker)
 {
@@ -45,8 +45,6 @@ request_send(struct checkpoint_request *request, struct worker *worker)
     shard_read_status(worker_shard(worker), &status);
     if (status.state == SHARD_RECOVERING)
         request_refuse(request, "the partition is recovering");
-    else if (status.state == SHARD_REBUILDING)
-        request_refuse(request, "the partition is being rebuilt");
     else
         request->number = worker_request_checkpoint(worker);
     CHECK(request->answered == (request->number == 0));

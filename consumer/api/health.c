@@ -143,15 +143,23 @@ ready_count_letters(const struct partition_status_list *list)
 
 /* What is wrong and does not end readiness. */
 static void
-ready_write_warnings(struct json_writer *json, int64_t letters)
+ready_write_warnings(struct json_writer *json, const struct partition_status_list *list,
+                     int64_t letters)
 {
-    char warning[WARNING_BYTES];
+    char warning[WARNING_BYTES + SHARD_REPLAY_BYTES];
     json_key(json, "warnings");
     json_array_begin(json);
     if (letters > 0) {
         snprintf(warning, sizeof warning,
                  "%" PRId64 " dead letter%s open: bitdex-consumer dead-letters list", letters,
                  letters == 1 ? " is" : "s are");
+        json_string(json, warning);
+    }
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (list->items[i].shard.replay[0] == '\0')
+            continue;
+        snprintf(warning, sizeof warning, "partition %d: %s", list->items[i].partition,
+                 list->items[i].shard.replay);
         json_string(json, warning);
     }
     json_array_end(json);
@@ -184,7 +192,7 @@ api_answer_ready(struct api_call *call)
     int64_t letters = ready_count_letters(&list);
     json_key(&json, "dead_letters");
     json_integer(&json, letters);
-    ready_write_warnings(&json, letters);
+    ready_write_warnings(&json, &list, letters);
     as_of_write(call->api, &json);
     health_end(&json, call->response, "ready", ready);
     partition_status_free(&list);

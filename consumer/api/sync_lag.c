@@ -104,6 +104,7 @@ lag_write_partition(struct json_writer *json, const struct partition_status *sta
     lag_write_number(json, "partition", status->partition);
     lag_write_text(json, "state", shard_state_name(shard->state));
     lag_write_text(json, "error", shard->error);
+    lag_write_text(json, "replay", shard->replay);
     json_key(json, "complete");
     json_boolean(json, status->complete);
     lag_write_text(json, "reason", status->reason);

@@ -8,6 +8,7 @@ int command_audit(const struct cli *cli, struct error *err);
 int command_check(const struct cli *cli, struct error *err);
 int command_run(const struct cli *cli, struct error *err);
 int command_checkpoint(const struct cli *cli, struct error *err);
+int command_replay(const struct cli *cli, struct error *err);
 int command_health(const struct cli *cli, struct error *err);
 int command_status(const struct cli *cli, struct error *err);
 int command_dead_letters_list(const struct cli *cli, struct error *err);

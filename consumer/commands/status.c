@@ -41,6 +41,20 @@ status_print_count(const struct json_value *row, const char *key, const char *wh
         printf("%9s  %" PRId64 " %s\n", "", count->integer, what);
 }
 
+/* A line below the partition: how far a rebuild is, and why it does not go on. */
+static void
+status_print_replay(const struct json_value *row)
+{
+    const struct json_value *offset = json_member(row, "rebuild_offset");
+    const char *note = status_text(row, "replay");
+    char high[24];
+    if (offset != NULL && offset->kind == JSON_INTEGER)
+        printf("%9s  rebuilt up to offset %" PRId64 " of %s\n", "", offset->integer,
+               status_number(row, "high_offset", high, sizeof high));
+    if (note[0] != '\0')
+        printf("%9s  %s\n", "", note);
+}
+
 static void
 status_print_partition(const struct json_value *row)
 {
@@ -55,6 +69,7 @@ status_print_partition(const struct json_value *row)
            status_number(row, "lag_rows", rows, sizeof rows),
            status_number(row, "lag_seconds", age, sizeof age), reason[0] != '\0' ? reason : "yes",
            shown[0] != '\0' ? "; " : "", shown);
+    status_print_replay(row);
     status_print_count(row, "owed_refreshes", "refreshes wait for the producer's answers");
     status_print_count(row, "verify_ranges_differing",
                        "ranges differ from the source: bitdex-producer verify --repair");

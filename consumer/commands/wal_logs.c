@@ -53,7 +53,7 @@ static int
 wal_logs_note(void *context, const char *name)
 {
     struct wal_logs *logs = context;
-    if (strcmp(name, "wal") != 0 && strcmp(name, "wal.old") != 0)
+    if (strcmp(name, "wal") != 0 && strcmp(name, "wal.new") != 0)
         return 0;
     CHECK(logs->path != NULL);
     CHECK(logs->partition >= 0);

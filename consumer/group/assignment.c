@@ -17,7 +17,7 @@ static const char *const area = "assignment";
 
 struct assigned {
     struct worker *worker; /* NULL: not assigned */
-    bool is_read;          /* the assignment was answered: the partition is being read */
+    int64_t read;          /* how many times reading has begun (worker_ready) */
     bool is_lost;          /* the worker only serves, until the group answers again */
 };
 
@@ -321,11 +321,15 @@ assignment_join(struct assignment *assignment, struct error *err)
     return 0;
 }
 
+/* `is_again`: the partition is read at another offset already. */
 static int
 assignment_begin_reading(struct assignment *assignment, int32_t partition, int64_t offset,
-                         struct error *err)
+                         bool is_again, struct error *err)
 {
     CHECK(offset >= 0 || offset == KAFKA_OFFSET_BEGINNING);
+    CHECK(!is_again || assignment->source == NULL); /* other sources have no replays */
+    if (is_again)
+        return kafka_consumer_move(assignment->consumer, partition, offset, err);
     if (assignment->source == NULL)
         return kafka_consumer_assign(assignment->consumer, &partition, &offset, 1, err);
     assignment->source->start(assignment->source, partition, offset);
@@ -340,12 +344,16 @@ assignment_read_ready(struct assignment *assignment, struct error *err)
     for (int32_t i = 0; rc == 0 && i < assignment->config->topic.partitions; i++) {
         struct assigned *assigned = &assignment->partitions[i];
         int64_t offset;
-        CHECK(assigned->worker != NULL || (!assigned->is_read && !assigned->is_lost));
-        if (assigned->worker == NULL || assigned->is_read || assigned->is_lost ||
-            !worker_ready(assigned->worker, &offset))
+        CHECK(assigned->worker != NULL || (assigned->read == 0 && !assigned->is_lost));
+        if (assigned->worker == NULL || assigned->is_lost)
             continue;
-        rc = assignment_begin_reading(assignment, i, offset, err);
-        assigned->is_read = rc == 0;
+        int64_t ready = worker_ready(assigned->worker, &offset);
+        if (ready == assigned->read)
+            continue;
+        rc = assignment_begin_reading(assignment, i, offset, assigned->read > 0, err);
+        if (rc == 0)
+            worker_begin_reading(assigned->worker, ready);
+        assigned->read = rc == 0 ? ready : assigned->read;
     }
     return rc;
 }

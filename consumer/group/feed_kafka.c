@@ -9,6 +9,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "consumer/group/replay_reader.h"
 #include "consumer/partition/position_order.h"
 
 struct feed_kafka {
@@ -144,21 +145,49 @@ feed_kafka_bounds(struct feed *feed, struct feed_bounds *bounds)
     bounds->waiting = (int64_t)kafka_partition_queued(kafka->partition);
 }
 
+static int
+feed_kafka_open_reader(struct feed *feed, int64_t offset, struct feed_reader **reader,
+                       struct error *err)
+{
+    const struct feed_kafka_options *options = &((struct feed_kafka *)feed)->options;
+    return replay_reader_open(options->config, options->partition, offset, reader, err);
+}
+
+static int
+feed_kafka_offset_at(struct feed *feed, int64_t time_ms, int64_t *offset, struct error *err)
+{
+    const struct feed_kafka_options *options = &((struct feed_kafka *)feed)->options;
+    return kafka_consumer_offset_at(options->consumer, options->partition, time_ms, offset, err);
+}
+
+static void
+feed_kafka_begin(struct feed_kafka *kafka)
+{
+    kafka->requested_offset = -1;
+    kafka->timed_offset = -1;
+    kafka->kept_offset = -1;
+    position_order_init(&kafka->order);
+    position_order_follow(&kafka->order, POSITION_DURABLE, POSITION_NONE);
+    position_order_follow(&kafka->order, POSITION_COMMITTED, POSITION_NONE);
+    position_order_follow(&kafka->order, POSITION_CURSOR_TABLE, POSITION_NONE);
+    cursor_table_begin(kafka->options.cursor_table, kafka->options.partition);
+}
+
+static void
+feed_kafka_replace(struct feed *feed, bool is_moved)
+{
+    struct feed_kafka *kafka = (struct feed_kafka *)feed;
+    if (is_moved)
+        kafka_partition_rewind(kafka->partition);
+    feed_kafka_begin(kafka);
+}
+
 static void
 feed_kafka_destroy(struct feed *feed)
 {
     struct feed_kafka *kafka = (struct feed_kafka *)feed;
     kafka_partition_close(kafka->partition);
     free(kafka);
-}
-
-static void
-feed_kafka_follow_positions(struct position_order *order)
-{
-    position_order_init(order);
-    position_order_follow(order, POSITION_DURABLE, POSITION_NONE);
-    position_order_follow(order, POSITION_COMMITTED, POSITION_NONE);
-    position_order_follow(order, POSITION_CURSOR_TABLE, POSITION_NONE);
 }
 
 struct feed *
@@ -174,15 +203,14 @@ feed_kafka_create(const struct feed_kafka_options *options)
         .beginning = feed_kafka_beginning,
         .durable = feed_kafka_durable,
         .bounds = feed_kafka_bounds,
+        .open_reader = feed_kafka_open_reader,
+        .offset_at = feed_kafka_offset_at,
+        .replace = feed_kafka_replace,
         .destroy = feed_kafka_destroy,
     };
     kafka->options = *options;
     kafka->partition = kafka_partition_open(options->consumer, options->partition);
     kafka->interval_us = (int64_t)options->config->consumer.commit_interval_ms * US_PER_MS;
-    kafka->requested_offset = -1;
-    kafka->timed_offset = -1;
-    kafka->kept_offset = -1;
-    feed_kafka_follow_positions(&kafka->order);
-    cursor_table_begin(options->cursor_table, options->partition);
+    feed_kafka_begin(kafka);
     return &kafka->feed;
 }

@@ -109,10 +109,6 @@ checkpointer_begin(struct checkpointer *checkpointer, struct error *err)
     struct error failure = {0};
     int64_t begin_us = clock_monotonic_us();
     CHECK(!checkpointer->is_active);
-    if (replica_pair_is_rebuilding(checkpointer->replicas)) {
-        checkpointer_reject(checkpointer, "the partition is being rebuilt");
-        return 0;
-    }
     checkpointer->last.answered = atomic_load(&checkpointer->requested);
     int rc = replica_save(served, err);
     if (rc != 0)
@@ -130,8 +126,6 @@ checkpointer_begin(struct checkpointer *checkpointer, struct error *err)
 int
 checkpointer_step(struct checkpointer *checkpointer, struct error *err)
 {
-    bool is_rebuilding = replica_pair_is_rebuilding(checkpointer->replicas);
-    CHECK(!is_rebuilding || !checkpointer->is_active);
     checkpointer_finish_if_done(checkpointer);
     bool is_wanted = checkpointer_is_requested(checkpointer) ||
                      replica_checkpoint_is_due(checkpointer->replicas->served);
@@ -144,7 +138,7 @@ checkpointer_step_full(struct checkpointer *checkpointer, struct error *err)
     const struct replica *served = checkpointer->replicas->served;
     int64_t now_us = clock_monotonic_us();
     int rc = checkpointer_step(checkpointer, err);
-    if (rc != 0 || checkpointer->is_active || replica_pair_is_rebuilding(checkpointer->replicas))
+    if (rc != 0 || checkpointer->is_active)
         return rc;
     if (replica_durable_offset(served) <= replica_checkpoint_offset(served))
         return 0; /* another one would be the same */

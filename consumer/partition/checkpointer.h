@@ -3,8 +3,8 @@
  *     idle --begin--> active --finish--> idle
  *
  * Beginning one pauses reading while the engine's state is copied to memory (replica.h). A thread
- * of the checkpoint writes the copy, and checkpointer_step() finishes it later. No checkpoint is
- * taken during a rebuild: the served replica is frozen, and the rebuilt one may yet be given up.
+ * of the checkpoint writes the copy, and checkpointer_step() finishes it later. They are those of
+ * the served replica; a rebuilt one has its own (rebuilder.h).
  *
  * A failed checkpoint loses nothing, so it ends no worker: the failure is logged and reported to
  * whoever requested it.
@@ -47,8 +47,8 @@ int checkpointer_step(struct checkpointer *checkpointer, struct error *err);
  * was lately tried, because it may shorten the log. */
 int checkpointer_step_full(struct checkpointer *checkpointer, struct error *err);
 
-/* Saves the position and begins a checkpoint; none must be active. During a rebuild it rejects the
- * requests instead. An error is one of the log, which is final. */
+/* Saves the position and begins a checkpoint; none must be active. An error is one of the log,
+ * which is final. */
 int checkpointer_begin(struct checkpointer *checkpointer, struct error *err);
 /* Waits for the active checkpoint; does nothing when none is. */
 void checkpointer_finish(struct checkpointer *checkpointer);

@@ -1,4 +1,4 @@
-/* Reports to the feed how far the fed replica is durable, which commits the offset to the group.
+/* Reports to the feed how far the served replica is durable, which commits the offset to the group.
  *
  * A lost partition reports nothing: its offset belongs to another member. One thread, the worker's.
  */
@@ -20,8 +20,8 @@ struct committer {
 
 /* Reports the durable offset, if there is one: the feed commits it when it is time to. */
 int committer_report(const struct committer *committer, struct error *err);
-/* Reports the durable offset, or 0 without one, and waits until it is committed. ERR_RETRY: it may
- * not be. */
-int committer_commit(const struct committer *committer, struct error *err);
+/* Reports the durable offset, or 0 without one, and waits until it is committed. `replay`: the
+ * number of the last reset that the partition follows. ERR_RETRY: it may not be committed. */
+int committer_commit(const struct committer *committer, int64_t replay, struct error *err);
 
 #endif

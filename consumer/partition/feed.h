@@ -22,6 +22,17 @@ struct feed_bounds {
     int64_t waiting;   /* messages that were fetched and not read yet */
 };
 
+/* Reads the messages of the partition a second time, for a rebuild. */
+struct feed_reader {
+    /* As kafka_reader_read(). */
+    int (*read)(struct feed_reader *reader, int wait_ms, struct kafka_batch *batch,
+                struct error *err);
+    /* The first offset of the topic and the next one, as this reader knows them; -1: not yet. */
+    void (*bounds)(struct feed_reader *reader, int64_t *low, int64_t *high);
+    /* Batches must be released before. */
+    void (*destroy)(struct feed_reader *reader);
+};
+
 struct feed {
     /* What was last committed, by whichever owner of the partition: the offset (-1: nothing) and
      * its metadata, appended. ERR_RETRY: not known yet, call again. */
@@ -41,6 +52,15 @@ struct feed {
     int (*durable)(struct feed *feed, int64_t offset, const struct sequence *sequence,
                    const char *metadata, bool wait, struct error *err);
     void (*bounds)(struct feed *feed, struct feed_bounds *bounds);
+    /* Opens a reader at `offset`, which may be KAFKA_OFFSET_BEGINNING. Does not wait. NULL, like
+     * the next one: the feed has no messages of the past. */
+    int (*open_reader)(struct feed *feed, int64_t offset, struct feed_reader **reader,
+                       struct error *err);
+    /* The first offset whose message is not before this time; -1: none. ERR_RETRY. */
+    int (*offset_at)(struct feed *feed, int64_t time_ms, int64_t *offset, struct error *err);
+    /* Another state is durable from now on: its offset and its numbers may be before those that
+     * were reported. `is_moved`: reading begins again elsewhere; what was fetched is dropped. */
+    void (*replace)(struct feed *feed, bool is_moved);
     void (*destroy)(struct feed *feed);
 };
 

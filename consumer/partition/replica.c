@@ -7,6 +7,14 @@
 #include "common/config/config_identity.h"
 #include "consumer/partition/replica_state.h"
 
+static void
+replica_name_checkpoints(struct replica *replica)
+{
+    free(replica->checkpoint_directory);
+    replica->checkpoint_directory = memory_format("%s/checkpoint", replica->directory);
+    replica->place = replica_place(replica, replica->checkpoint_directory);
+}
+
 int
 replica_create(const struct replica_options *options, struct replica **replica, struct error *err)
 {
@@ -37,8 +45,7 @@ replica_create(const struct replica_options *options, struct replica **replica, 
     buffer_init(&made->identity);
     config_partition_identity(options->config, options->partition, &made->identity);
     buffer_string(&made->identity);
-    made->checkpoint_directory = memory_format("%s/checkpoint", options->directory);
-    made->place = replica_place(made, made->checkpoint_directory);
+    replica_name_checkpoints(made);
     arena_init(&made->arena);
     *replica = made;
     return 0;
@@ -65,6 +72,17 @@ replica_destroy(struct replica *replica)
     free(replica->checkpoint_directory);
     free(replica->directory);
     free(replica);
+}
+
+void
+replica_rename(struct replica *replica, const char *directory)
+{
+    CHECK(replica->wal != NULL);
+    CHECK(replica->writer == NULL);
+    free(replica->directory);
+    replica->directory = memory_strdup(directory);
+    replica_name_checkpoints(replica);
+    wal_rename(replica->wal, directory);
 }
 
 void

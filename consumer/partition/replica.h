@@ -47,6 +47,9 @@ void replica_destroy(struct replica *replica);
  * lock. */
 void replica_serve(struct replica *replica, struct shard *shard);
 
+/* The directory of the log has another name now. No checkpoint may be under way. */
+void replica_rename(struct replica *replica, const char *directory);
+
 /* Moves after the batch; its events are durable and applied on return. After an error the replica
  * must not be used: the process ends and recovery decides what was durable. */
 int replica_advance(struct replica *replica, const struct batch *batch, struct error *err);

@@ -42,12 +42,11 @@ replica_pair_create(struct replica_pair *pair, const struct replica_pair_options
     CHECK(options->shard != NULL);
     CHECK(options->control != NULL);
     *pair = (struct replica_pair){.options = *options};
+    config_fields_init(&pair->fields, &options->config->index_config);
     int rc = pair_open_directory(pair, err);
     if (rc != 0)
         return rc;
-    const struct partition_dir *directory = &pair->directory;
-    rc = pair_create_replica(pair, directory->has_old ? directory->old : directory->wal,
-                             &pair->served, err);
+    rc = pair_create_replica(pair, pair->directory.wal, &pair->served, err);
     if (rc == 0)
         replica_serve(pair->served, options->shard);
     return rc;
@@ -59,6 +58,7 @@ replica_pair_destroy(struct replica_pair *pair)
     replica_destroy(pair->rebuilt);
     replica_destroy(pair->served);
     partition_dir_close(&pair->directory);
+    config_fields_free(&pair->fields);
 }
 
 int
@@ -79,38 +79,43 @@ bool
 replica_pair_is_interrupted(const struct replica_pair *pair)
 {
     CHECK(pair->served != NULL);
-    return pair->directory.has_old && pair->rebuilt == NULL;
+    return pair->directory.is_rebuilding && pair->rebuilt == NULL;
+}
+
+static int
+pair_open_rebuilt(struct replica_pair *pair, const struct replica_seed *seed, struct error *err)
+{
+    CHECK(replica_pair_is_interrupted(pair));
+    int rc = pair_create_replica(pair, pair->directory.rebuilt, &pair->rebuilt, err);
+    return rc == 0 ? replica_open(pair->rebuilt, seed, err) : rc;
 }
 
 int
 replica_pair_continue_rebuild(struct replica_pair *pair, struct error *err)
 {
-    CHECK(replica_pair_is_interrupted(pair));
-    pair->seed = (struct replica_seed){0};
-    return pair_create_replica(pair, pair->directory.wal, &pair->rebuilt, err);
+    static const struct replica_seed no_seed;
+    return pair_open_rebuilt(pair, &no_seed, err);
 }
 
 int
-replica_pair_begin_rebuild(struct replica_pair *pair, int64_t offset, struct error *err)
+replica_pair_begin_rebuild(struct replica_pair *pair, int64_t offset, int64_t replay,
+                           struct error *err)
 {
+    const struct replica_seed seed = {pair->directory.wal, offset};
     CHECK(offset >= 0);
-    CHECK(pair->directory.has_old == (pair->rebuilt != NULL));
     replica_destroy(pair->rebuilt);
     pair->rebuilt = NULL;
     int rc = partition_dir_begin_rebuild(&pair->directory, err);
+    if (rc == 0)
+        rc = pair_open_rebuilt(pair, &seed, err);
     if (rc != 0)
         return rc;
-    CHECK(pair->directory.has_old);
-    pair->seed = (struct replica_seed){pair->directory.old, offset};
-    return pair_create_replica(pair, pair->directory.wal, &pair->rebuilt, err);
-}
-
-int
-replica_pair_open_rebuilt(struct replica_pair *pair, struct error *err)
-{
-    CHECK(pair->rebuilt != NULL);
-    CHECK(pair->directory.has_old);
-    return replica_open(pair->rebuilt, &pair->seed, err);
+    CHECK(replica_next_offset(pair->rebuilt) <= offset);
+    /* A seed may name a later reset, if the clock went back since. */
+    int64_t held = replica_position(pair->rebuilt)->replay;
+    replica_set_replay(pair->rebuilt, replay > held ? replay : held + 1);
+    CHECK(replica_pair_replay(pair) > replica_position(pair->served)->replay);
+    return 0;
 }
 
 int
@@ -126,39 +131,41 @@ replica_pair_save_seed(struct replica_pair *pair, struct error *err)
     return rc == 0 ? replica_checkpoint_end(pair->rebuilt, err) : rc;
 }
 
-struct replica *
-replica_pair_fed(const struct replica_pair *pair)
+int
+replica_pair_end_rebuild(struct replica_pair *pair, struct error *err)
 {
-    CHECK(pair->served != NULL);
-    return pair->rebuilt != NULL ? pair->rebuilt : pair->served;
+    CHECK(pair->directory.is_rebuilding);
+    replica_destroy(pair->rebuilt);
+    pair->rebuilt = NULL;
+    return partition_dir_end_rebuild(&pair->directory, err);
 }
 
 bool
 replica_pair_is_rebuilding(const struct replica_pair *pair)
 {
-    CHECK(pair->rebuilt == NULL || pair->directory.has_old);
+    CHECK(pair->rebuilt == NULL || pair->directory.is_rebuilding);
     return pair->rebuilt != NULL;
 }
 
-bool
-replica_pair_has_caught_up(const struct replica_pair *pair, const struct feed_bounds *bounds,
-                           bool is_idle)
+int64_t
+replica_pair_replay(const struct replica_pair *pair)
 {
-    CHECK(pair->rebuilt != NULL);
-    int64_t rebuilt = replica_next_offset(pair->rebuilt);
-    if (rebuilt >= replica_next_offset(pair->served))
-        return true;
-    return is_idle && bounds->high >= 0 && (rebuilt >= bounds->high || bounds->low == bounds->high);
+    const struct replica *newest = pair->rebuilt != NULL ? pair->rebuilt : pair->served;
+    return replica_position(newest)->replay;
 }
 
 int
 replica_pair_swap(struct replica_pair *pair, struct error *err)
 {
     CHECK(pair->rebuilt != NULL);
-    CHECK(pair->directory.has_old);
+    CHECK(replica_checkpoint_is_done(pair->served));
+    CHECK(replica_checkpoint_is_done(pair->rebuilt));
     int rc = replica_save(pair->rebuilt, err);
+    if (rc == 0)
+        rc = partition_dir_swap(&pair->directory, err);
     if (rc != 0)
         return rc;
+    replica_rename(pair->rebuilt, pair->directory.wal);
     replica_set_time(pair->rebuilt, pair->now_s);
     replica_serve(pair->rebuilt, pair->options.shard);
     replica_destroy(pair->served);
@@ -171,8 +178,7 @@ int
 replica_pair_remove_old(struct replica_pair *pair, struct error *err)
 {
     CHECK(pair->rebuilt == NULL);
-    CHECK(pair->directory.has_old);
-    return partition_dir_remove_old(&pair->directory, err);
+    return partition_dir_sweep(&pair->directory, err);
 }
 
 /* --- time ------------------------------------------------------------------------------------ */

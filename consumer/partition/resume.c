@@ -12,13 +12,12 @@ enum { ID_BYTES_MAX = 63 };
 #define REPLAY_MAX (INT64_MAX / 2)
 
 void
-resume_describe(const struct position *position, const char *data_dir_id,
+resume_describe(const struct sequence *sequence, int64_t replay, const char *data_dir_id,
                 char out[static RESUME_METADATA_BYTES])
 {
-    const struct sequence *sequence = &position->sequence;
-    CHECK(position->replay >= 0);
+    CHECK(replay >= 0);
     int bytes = snprintf(out, RESUME_METADATA_BYTES, "bitdex1 %s %" PRId64 ".%" PRId64 " %" PRId64,
-                         data_dir_id, sequence->epoch, sequence->seq, position->replay);
+                         data_dir_id, sequence->epoch, sequence->seq, replay);
     CHECK(bytes > 0 && bytes < RESUME_METADATA_BYTES);
 }
 
@@ -37,18 +36,39 @@ resume_parse(struct text metadata, char id[static ID_BYTES_MAX + 1], int64_t *re
     return count == 4 && end >= 0 && text[end] == '\0' && *replay >= 0 && *replay <= REPLAY_MAX;
 }
 
+/* Is the rebuild for the last reset that the group follows? One that no durable frame names was not
+ * acknowledged, or begins at the topic's beginning as well as any. */
+static bool
+resume_keeps_rebuild(const struct resume_state *state, int64_t replay)
+{
+    return state->is_rebuilding && state->rebuilt_replay > state->replay &&
+           state->rebuilt_replay == replay;
+}
+
 /* After a commit of a member. */
 static void
 resume_decide_commit(const struct resume_state *state, int64_t committed, const char *id,
                      int64_t replay, struct resume_decision *decision)
 {
     CHECK(replay >= 0);
-    decision->lost_tail = strcmp(id, state->data_dir_id) == 0 && replay == state->replay &&
-                          committed > state->next_offset;
+    decision->lost_tail = strcmp(id, state->data_dir_id) == 0 && committed > state->next_offset &&
+                          replay == (state->is_rebuilding ? state->rebuilt_replay : state->replay);
+    if (resume_keeps_rebuild(state, replay))
+        return;
+    decision->gives_up = state->is_rebuilding;
     if (replay <= state->replay)
         return;
     decision->replay = replay;
     decision->verdict = state->next_offset < 0 ? RESUME_CONTINUE : RESUME_REBUILD;
+}
+
+static int64_t
+resume_name_replay(const struct resume_state *state, int64_t now_ms)
+{
+    int64_t last = state->replay;
+    if (state->is_rebuilding && state->rebuilt_replay > last)
+        last = state->rebuilt_replay;
+    return now_ms > last ? now_ms : last + 1;
 }
 
 static void
@@ -56,12 +76,13 @@ resume_decide_reset(const struct resume_state *state, int64_t committed, int64_t
                     struct resume_decision *decision)
 {
     decision->was_reset = true;
+    decision->gives_up = state->is_rebuilding;
     if (state->next_offset >= 0 && committed > state->next_offset)
         decision->verdict = RESUME_SKIP;
     else if (state->next_offset >= 0 && committed < state->next_offset)
         decision->verdict = RESUME_REBUILD;
     if (state->next_offset < 0 || decision->verdict == RESUME_REBUILD)
-        decision->replay = now_ms > state->replay ? now_ms : state->replay + 1;
+        decision->replay = resume_name_replay(state, now_ms);
 }
 
 struct resume_decision
@@ -73,15 +94,17 @@ resume_decide(const struct resume_state *state, int64_t committed, struct text m
     int64_t replay;
     CHECK(state->next_offset >= -1);
     CHECK(state->replay >= 0);
+    CHECK(state->rebuilt_replay >= 0);
     CHECK(committed >= -1);
     if (committed < 0)
-        return decision;
-    if (resume_parse(metadata, id, &replay))
+        decision.gives_up = state->is_rebuilding && state->rebuilt_replay <= state->replay;
+    else if (resume_parse(metadata, id, &replay))
         resume_decide_commit(state, committed, id, replay, &decision);
     else
         resume_decide_reset(state, committed, now_ms, &decision);
     CHECK(decision.replay >= state->replay);
     CHECK(decision.verdict != RESUME_SKIP || decision.replay == state->replay);
     CHECK(decision.verdict != RESUME_REBUILD || decision.replay > state->replay);
+    CHECK(!decision.gives_up || state->is_rebuilding);
     return decision;
 }

@@ -9,33 +9,17 @@
 
 static const char *const area = "worker";
 
-/* The state is published as rebuilding while a checkpoint is loaded. */
-static int
-resumer_open_rebuilt(const struct resumer *resumer, struct error *err)
-{
-    worker_status_set_healthy(resumer->status);
-    return replica_pair_open_rebuilt(resumer->replicas, err);
-}
-
+/* The state is published while a checkpoint is loaded. */
 static int
 resumer_continue_rebuild(const struct resumer *resumer, struct error *err)
 {
+    worker_status_set_healthy(resumer->status);
     if (!replica_pair_is_interrupted(resumer->replicas))
         return 0;
     int rc = replica_pair_continue_rebuild(resumer->replicas, err);
-    return rc == 0 ? resumer_open_rebuilt(resumer, err) : rc;
-}
-
-static int
-resumer_begin_rebuild(const struct resumer *resumer, int64_t offset, struct error *err)
-{
-    int rc = replica_pair_begin_rebuild(resumer->replicas, offset, err);
     if (rc == 0)
-        rc = resumer_open_rebuilt(resumer, err);
-    if (rc != 0)
-        return rc;
-    CHECK(replica_next_offset(replica_pair_fed(resumer->replicas)) <= offset);
-    return 0;
+        worker_status_set_healthy(resumer->status);
+    return rc;
 }
 
 /* ERR_RETRY only when the worker was asked to stop. */
@@ -56,8 +40,9 @@ resumer_read_committed(const struct resumer *resumer, int64_t *offset, struct bu
 static int
 resumer_acknowledge(const struct resumer *resumer, struct error *err)
 {
+    int64_t replay = replica_pair_replay(resumer->replicas);
     int rc;
-    while ((rc = committer_commit(resumer->committer, err)) == ERR_RETRY &&
+    while ((rc = committer_commit(resumer->committer, replay, err)) == ERR_RETRY &&
            !worker_control_is_stopping(resumer->control))
         resumer->wait(resumer->context, err->message);
     return rc;
@@ -66,11 +51,14 @@ resumer_acknowledge(const struct resumer *resumer, struct error *err)
 static struct resume_decision
 resumer_decide(const struct resumer *resumer, int64_t committed, const struct buffer *metadata)
 {
-    const struct replica *replica = replica_pair_fed(resumer->replicas);
+    const struct replica *served = resumer->replicas->served;
+    const struct replica *rebuilt = resumer->replicas->rebuilt;
     const struct text text = {(const char *)metadata->data, metadata->bytes};
     const struct resume_state state = {
-        .next_offset = replica_next_offset(replica),
-        .replay = replica_position(replica)->replay,
+        .next_offset = replica_next_offset(served),
+        .replay = replica_position(served)->replay,
+        .is_rebuilding = rebuilt != NULL,
+        .rebuilt_replay = rebuilt != NULL ? replica_position(rebuilt)->replay : 0,
         .data_dir_id = resumer->data_dir_id,
     };
     return resume_decide(&state, committed, text, clock_realtime_us() / US_PER_MS);
@@ -81,12 +69,17 @@ resumer_log(const struct resumer *resumer, const struct resume_decision *decisio
             int64_t committed)
 {
     int32_t partition = resumer->partition;
-    int64_t held = replica_next_offset(replica_pair_fed(resumer->replicas));
+    int64_t held = replica_next_offset(resumer->replicas->served);
     if (decision->lost_tail)
         log_warn(area,
                  "partition %d: the log ends at offset %" PRId64 ", before the committed offset "
                  "%" PRId64 ": its end was lost and is read from the topic again",
                  partition, held, committed);
+    if (decision->gives_up)
+        log_warn(area, "partition %d: the rebuild at offset %" PRId64 " is given up: %s", partition,
+                 replica_next_offset(resumer->replicas->rebuilt),
+                 decision->verdict == RESUME_REBUILD ? "another one begins"
+                                                     : "its reset was taken back");
     if (decision->verdict == RESUME_REBUILD)
         log_warn(area, "partition %d: %s: a rebuild begins beside the replica at offset %" PRId64,
                  partition,
@@ -100,58 +93,49 @@ resumer_log(const struct resumer *resumer, const struct resume_decision *decisio
                  partition, held, committed);
 }
 
-/* Also after a reset that was followed before a crash and not acknowledged: the rebuilt log is
- * still empty. */
-static bool
-resumer_must_rebuild(const struct resumer *resumer, const struct resume_decision *decision)
-{
-    const struct replica_pair *replicas = resumer->replicas;
-    if (decision->verdict == RESUME_REBUILD)
-        return true;
-    return decision->was_reset && replica_pair_is_rebuilding(replicas) &&
-           replica_next_offset(replica_pair_fed(replicas)) < 0;
-}
-
-/* A seed may name a later reset than the decision, if the clock went back since. */
-static void
-resumer_set_replay(const struct resumer *resumer, int64_t replay)
-{
-    struct replica *replica = replica_pair_fed(resumer->replicas);
-    int64_t held = replica_position(replica)->replay;
-    replica_set_replay(replica, replay >= held ? replay : held + 1);
-}
-
 /* The loss is shown at once: nothing may follow that would publish it. */
 static int
 resumer_skip(const struct resumer *resumer, int64_t offset, struct error *err)
 {
-    int rc = replica_skip(replica_pair_fed(resumer->replicas), offset, err);
+    int rc = replica_skip(resumer->replicas->served, offset, err);
     if (rc == 0)
         worker_status_publish(resumer->status);
     return rc;
+}
+
+/* Gives a rebuild up and begins another one, as decided. */
+static int
+resumer_rebuild(const struct resumer *resumer, const struct resume_decision *decision,
+                int64_t offset, struct error *err)
+{
+    struct replica_pair *replicas = resumer->replicas;
+    int rc = decision->gives_up ? replica_pair_end_rebuild(replicas, err) : 0;
+    if (rc == 0 && decision->verdict == RESUME_REBUILD)
+        rc = replica_pair_begin_rebuild(replicas, offset, decision->replay, err);
+    if (rc != 0)
+        return rc;
+    worker_status_set_healthy(resumer->status);
+    worker_status_publish(resumer->status);
+    return 0;
 }
 
 static int
 resumer_follow(const struct resumer *resumer, const struct resume_decision *decision,
                int64_t committed, struct error *err)
 {
-    bool is_rebuild = resumer_must_rebuild(resumer, decision);
-    int rc = 0;
-    CHECK(!is_rebuild || decision->verdict != RESUME_SKIP);
+    struct replica_pair *replicas = resumer->replicas;
+    bool is_rebuild = decision->verdict == RESUME_REBUILD;
     CHECK(!decision->was_reset || committed >= 0);
     resumer_log(resumer, decision, committed);
-    if (decision->verdict == RESUME_SKIP)
+    int rc = resumer_rebuild(resumer, decision, decision->was_reset ? committed : 0, err);
+    if (rc == 0 && !is_rebuild)
+        replica_set_replay(replicas->served, decision->replay);
+    if (rc == 0 && decision->verdict == RESUME_SKIP)
         rc = resumer_skip(resumer, committed, err);
-    else if (is_rebuild)
-        rc = resumer_begin_rebuild(resumer, decision->was_reset ? committed : 0, err);
-    if (rc != 0)
-        return rc;
-    CHECK(!is_rebuild || replica_pair_is_rebuilding(resumer->replicas));
-    resumer_set_replay(resumer, decision->replay);
-    if (decision->was_reset)
+    if (rc == 0 && decision->was_reset)
         rc = resumer_acknowledge(resumer, err);
     if (rc == 0 && is_rebuild && !worker_control_is_lost(resumer->control))
-        rc = replica_pair_save_seed(resumer->replicas, err);
+        rc = replica_pair_save_seed(replicas, err);
     return rc;
 }
 

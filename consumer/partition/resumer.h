@@ -1,17 +1,15 @@
 /* Decides from the group's committed offset where a worker continues after recovery.
  *
- *     continue an interrupted rebuild
+ *     recover an interrupted rebuild
  *     read the committed offset            waits for the group
  *     decide what it means                 resume.h, pure
- *     follow the decision                  continue, skip, or begin a rebuild
+ *     follow the decision                  give a rebuild up; continue, skip, or begin a rebuild
  *     acknowledge a reset                  waits for the group: it must not be followed twice
  *     save the seed of a rebuild           the checkpoint that the rebuild began from, as one of
  *                                          the rebuilt replica
  *
- * After a crash before the acknowledgement, the reset is found again, the rebuilt log is still
- * empty, and so the reset is followed again. This is why the seed is saved only afterwards, and not
- * at all when the partition is lost: a rebuilt replica that already has an offset would skip to the
- * offset of the reset instead.
+ * After a crash before the acknowledgement, the reset is found again and followed again, from
+ * where the served replica is then.
  *
  * One thread, the worker's.
  */
@@ -37,8 +35,8 @@ struct resumer {
     void *context;
 };
 
-/* Afterwards the fed replica reads on at its next offset, or where the topic begins when it has
- * none. ERR_RETRY: the worker was asked to stop before that. */
+/* Afterwards the served replica reads on at its next offset, or where the topic begins when it has
+ * none; so does a rebuilt one. ERR_RETRY: the worker was asked to stop before that. */
 int resumer_run(const struct resumer *resumer, struct error *err);
 
 #endif

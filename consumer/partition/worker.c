@@ -20,6 +20,8 @@
 #include "consumer/dead_letter/dead_letter_topic.h"
 #include "consumer/partition/checkpointer.h"
 #include "consumer/partition/committer.h"
+#include "consumer/partition/intake.h"
+#include "consumer/partition/rebuilder.h"
 #include "consumer/partition/replica_pair.h"
 #include "consumer/partition/resumer.h"
 #include "consumer/partition/worker_control.h"
@@ -29,7 +31,6 @@
 enum {
     WAIT_MS = 100,
     RETRY_MS = 20,
-    LONG_WAIT_US = 2 * US_PER_S, /* a wait that is published */
     REPORT_LETTERS_US = 60 * US_PER_S,
     QUIET_SAVE_US = US_PER_S, /* how long a position without data may wait for a frame */
 };
@@ -42,6 +43,7 @@ struct worker {
     struct shard *shard;
     struct worker_control control; /* between threads */
     struct checkpointer checkpointer;
+    struct replay_slot replay; /* between threads */
 
     /* Of the thread. */
     enum worker_phase phase;
@@ -50,10 +52,11 @@ struct worker {
     struct committer committer;
     struct event_codec *codec;
     struct dead_letter_topic *dead_letter_topic;
-    struct kafka_batch *read;
-    struct batch batch;
-    bool checks_message; /* the first one that is read may be the last one of before */
-    bool is_other_topic; /* it was another one, and no batch has taken that yet */
+    struct intake intake;       /* of the served replica */
+    struct rebuilder rebuilder; /* of the rebuilt one */
+    bool checks_message;        /* the first one that is read may be the last one of before */
+    bool is_close;              /* the served replica pauses for the rebuilt one */
+    int64_t reported_losses;
     uint64_t reported_letters;
     int64_t report_letters_us; /* monotonic: no report before */
 
@@ -72,7 +75,6 @@ worker_move(struct worker *worker, enum worker_phase to)
         break;
     case WORKER_REBUILDING:
         CHECK(is_rebuilding);
-        CHECK(!worker->checkpointer.is_active);
         break;
     case WORKER_LOST:
         CHECK(worker_control_is_lost(&worker->control));
@@ -93,9 +95,9 @@ worker_observe(struct worker *worker, enum stage stage, int64_t begin_us)
 }
 
 static struct replica *
-worker_fed(const struct worker *worker)
+worker_served(const struct worker *worker)
 {
-    return replica_pair_fed(&worker->replicas);
+    return worker->replicas.served;
 }
 
 static void
@@ -103,6 +105,16 @@ worker_heartbeat(struct worker *worker)
 {
     worker_control_heartbeat(&worker->control);
     replica_pair_set_time(&worker->replicas);
+}
+
+/* Answers an open request that cannot be followed. */
+static void
+worker_refuse_replay(struct worker *worker, const char *why)
+{
+    struct replay_answer answer = {.result = "refused", .offset = -1};
+    CHECK(why[0] != '\0');
+    snprintf(answer.error, sizeof answer.error, "%s", why);
+    replay_slot_answer(&worker->replay, &answer);
 }
 
 /* A pause in which the worker cannot work, for the reason in its state. */
@@ -113,8 +125,10 @@ worker_pause(struct worker *worker, int pause_ms)
     CHECK(worker->phase <= WORKER_LOST);
     worker_heartbeat(worker);
     checkpointer_finish_if_done(&worker->checkpointer);
-    if (worker_status_is_waiting(&worker->status))
+    if (worker_status_is_waiting(&worker->status)) {
         checkpointer_reject(&worker->checkpointer, worker->status.shown.error);
+        worker_refuse_replay(worker, worker->status.shown.error);
+    }
     clock_sleep_ms(pause_ms);
 }
 
@@ -131,7 +145,7 @@ static int
 worker_save(struct worker *worker, struct error *err)
 {
     CHECK(worker->phase != WORKER_LOST);
-    int rc = replica_save(worker_fed(worker), err);
+    int rc = replica_save(worker_served(worker), err);
     if (rc == 0)
         worker_status_publish(&worker->status);
     return rc;
@@ -139,41 +153,24 @@ worker_save(struct worker *worker, struct error *err)
 
 /* --- the dump registry ------------------------------------------------------------------------ */
 
-/* Before the batch is durable: a mark that is registered and lost in a crash is read again. */
-static int
-worker_mark_dumps(struct worker *worker, struct error *err)
-{
-    const struct batch *batch = &worker->batch;
-    CHECK(batch->is_closed);
-    if (worker->options.dumps == NULL || batch->job_count == 0)
-        return 0;
-    return dump_registry_mark(worker->options.dumps, worker->options.partition, batch->jobs,
-                              batch->job_count, err);
-}
-
 static int
 worker_report_dumps(struct worker *worker, struct error *err)
 {
-    int64_t offset = replica_durable_offset(worker_fed(worker));
+    int64_t offset = replica_durable_offset(worker_served(worker));
     if (worker->options.dumps == NULL || offset < 0)
         return 0;
     return dump_registry_durable(worker->options.dumps, worker->options.partition, offset, err);
 }
 
-/* `served`: how far the served log was durable before the group's offset was followed. A rebuilt
- * log may be further than that, and its marks are not read again. */
 static int
-worker_recover_dumps(struct worker *worker, int64_t served, struct error *err)
+worker_recover_dumps(struct worker *worker, struct error *err)
 {
-    int64_t offset = served >= 0 ? served : 0;
+    int64_t offset = replica_durable_offset(worker_served(worker));
     CHECK(worker->phase == WORKER_RESUMING);
     if (worker->options.dumps == NULL)
         return 0;
-    if (replica_pair_is_rebuilding(&worker->replicas)) {
-        int64_t fed = replica_durable_offset(worker_fed(worker));
-        offset = fed > offset ? fed : offset;
-    }
-    return dump_registry_recovered(worker->options.dumps, worker->options.partition, offset, err);
+    return dump_registry_recovered(worker->options.dumps, worker->options.partition,
+                                   offset >= 0 ? offset : 0, err);
 }
 
 /* --- one batch ------------------------------------------------------------------------------- */
@@ -195,115 +192,82 @@ worker_warn_dead_letters(struct worker *worker)
     worker->report_letters_us = now_us + REPORT_LETTERS_US;
 }
 
-/* Waits until the batch's dead letters are acknowledged; a long wait is published. False: asked to
- * stop before that. */
-static bool
-worker_deliver_dead_letters(struct worker *worker)
+/* While dead letters are not acknowledged. */
+static void
+worker_wait_for_letters(void *context, const char *reason)
 {
-    const struct dead_letter_list *dead_letters = &worker->batch.dead_letters;
-    if (worker->options.as_of_us != 0) /* they were delivered when they were new */
-        return true;
-    /* A stand-alone index has no such topic: POST /ops refuses what cannot be applied. */
-    CHECK(dead_letters->count == 0 || worker->dead_letter_topic != NULL);
-    int64_t begin_us = clock_monotonic_us();
-    struct error err = {0};
-    while (dead_letters->count > 0 &&
-           dead_letter_topic_deliver(worker->dead_letter_topic, dead_letters, WAIT_MS, &err) != 0) {
-        if (worker_control_is_stopping(&worker->control))
-            return false;
-        if (clock_monotonic_us() - begin_us > LONG_WAIT_US)
-            worker_status_set(&worker->status, SHARD_WAITING, err.message);
-        worker_pause(worker, RETRY_MS);
-    }
-    if (dead_letters->count > 0)
-        worker_observe(worker, STAGE_DEAD_LETTERS, begin_us);
-    worker->status.shown.dead_letters += dead_letters->count;
-    worker_warn_dead_letters(worker);
-    return true;
+    struct worker *worker = context;
+    if (reason[0] != '\0')
+        worker_status_set(&worker->status, SHARD_WAITING, reason);
+    worker_pause(worker, RETRY_MS);
 }
 
 static void
-worker_warn_of_losses(struct worker *worker, int64_t losses_before)
+worker_warn_of_losses(struct worker *worker, const struct sequence *sequence)
 {
-    const struct sequence *sequence = &replica_position(worker_fed(worker))->sequence;
-    CHECK(sequence->losses >= losses_before);
-    if (sequence->losses == losses_before)
+    if (sequence->losses == worker->reported_losses)
         return;
+    worker->reported_losses = sequence->losses;
     char reason[SEQUENCE_REASON_BYTES];
     sequence_describe(sequence, sequence->reason, reason, sizeof reason);
     log_warn(area, "partition %d: loss proved before offset %" PRId64 ": %s: bitdex-producer load",
-             worker->options.partition, worker->batch.next_offset, reason);
+             worker->options.partition, worker->intake.batch.next_offset, reason);
 }
 
-/* From dead letters to applied. When the worker is asked to stop before the dead letters are
- * acknowledged, the batch is dropped: its messages are read again. */
-static int
-worker_finish_batch(struct worker *worker, struct error *err)
+static void
+worker_count(struct worker *worker, const struct batch *batch)
 {
-    struct replica *replica = worker_fed(worker);
-    int64_t losses = replica_position(replica)->sequence.losses;
-    CHECK(worker->batch.context.engine == replica_engine(replica));
-    if (!worker_deliver_dead_letters(worker))
-        return 0;
-    int rc = worker_mark_dumps(worker, err);
-    if (rc == 0 && replica == worker->replicas.served)
-        worker_status_lose(&worker->status, &worker->batch.sequence, &worker->batch.fields);
-    if (rc == 0)
-        rc = replica_advance(replica, &worker->batch, err);
-    if (rc != 0)
-        return rc;
-    worker_status_count(&worker->status, &worker->batch.counts);
-    worker_warn_of_losses(worker, losses);
+    worker_status_count(&worker->status, &batch->counts);
+    worker->status.shown.dead_letters += batch->dead_letters.count;
+    worker_warn_dead_letters(worker);
+}
+
+static void
+worker_note_applying(void *context, const struct batch *batch)
+{
+    struct worker *worker = context;
+    worker->reported_losses = replica_position(worker_served(worker))->sequence.losses;
+    worker_status_lose(&worker->status, &batch->sequence, &batch->fields);
+}
+
+static void
+worker_note_applied(void *context, const struct batch *batch)
+{
+    struct worker *worker = context;
+    worker_count(worker, batch);
+    worker_warn_of_losses(worker, &replica_position(worker_served(worker))->sequence);
     worker_status_set_healthy(&worker->status);
     worker_status_publish(&worker->status);
-    return 0;
 }
 
-/* While a query wants one tick of all partitions, a batch ends at each proof. */
-static bool
-worker_batch_is_over(const struct worker *worker)
+/* A batch of the rebuilt replica. */
+static void
+worker_note_rebuilt(void *context, const struct batch *batch)
 {
-    const struct rendezvous *rendezvous = worker->options.rendezvous;
-    return batch_full(&worker->batch) || (rendezvous != NULL && batch_at_proof(&worker->batch) &&
-                                          rendezvous_is_wanted(rendezvous));
+    struct worker *worker = context;
+    worker_count(worker, batch);
+    worker_status_publish(&worker->status);
 }
 
-/* Makes a batch of the records that were read, from `*next` on. A record that cannot be taken yet
- * is waited for: one with an unknown schema, or the first one after a gap when an operator has to
- * decide. */
+/* How long the served replica may wait for messages. */
 static int
-worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
+worker_wait_ms(const struct worker *worker)
 {
-    int64_t begin_us = clock_monotonic_us();
-    struct batch *batch = &worker->batch;
-    uint32_t first = *next;
-    int rc = 0;
-    CHECK(*next < worker->read->count);
-    CHECK(worker->read->count <= KAFKA_BATCH_RECORDS_MAX);
-    batch_begin(batch, &replica_position(worker_fed(worker))->sequence,
-                replica_record(worker_fed(worker)));
-    batch_set_proof(batch, replica_proof(worker_fed(worker)));
-    if (worker->is_other_topic)
-        rc = batch_change_topic(batch, err);
-    while (rc == 0 && *next < worker->read->count && !worker_batch_is_over(worker)) {
-        rc = batch_add(batch, &worker->read->records[*next], err);
-        if (rc == 0)
-            ++*next;
-    }
-    if (rc != 0 && batch->counts.records == 0) {
-        worker_status_set(&worker->status, rc == ERR_DATA ? SHARD_STALLED : SHARD_WAITING,
-                          err->message);
-        clock_sleep_ms(WAIT_MS);
-        return 0;
-    }
-    CHECK(batch->counts.records > 0);
-    CHECK(batch->counts.records == *next - first);
-    batch_close(batch);
-    worker_observe(worker, STAGE_DECODE, begin_us);
-    rc = worker_finish_batch(worker, err);
-    worker->is_other_topic = worker->is_other_topic && rc != 0;
-    metrics_observe_us(&worker->options.times->cycle, clock_monotonic_us() - begin_us);
-    return rc;
+    return rebuilder_is_busy(&worker->rebuilder) ? 0 : WAIT_MS;
+}
+
+/* A record that cannot be taken yet is waited for. */
+static int
+worker_take(struct worker *worker, struct error *err)
+{
+    struct error stuck;
+    int rc = intake_take(&worker->intake, &stuck, err);
+    if (rc != 0 || stuck.code == 0)
+        return rc;
+    worker_status_set(&worker->status, stuck.code == ERR_DATA ? SHARD_STALLED : SHARD_WAITING,
+                      stuck.message);
+    clock_sleep_ms(worker_wait_ms(worker));
+    return 0;
 }
 
 /* --- one round ------------------------------------------------------------------------------- */
@@ -312,7 +276,7 @@ worker_take_batch(struct worker *worker, uint32_t *next, struct error *err)
 static int
 worker_save_quiet(struct worker *worker, struct error *err)
 {
-    int64_t since_us = replica_unsaved_us(worker_fed(worker));
+    int64_t since_us = replica_unsaved_us(worker_served(worker));
     if (since_us < 0 || clock_monotonic_us() - since_us < QUIET_SAVE_US)
         return 0;
     return worker_save(worker, err);
@@ -336,11 +300,11 @@ static int
 worker_find_begin(struct worker *worker, int64_t *offset, struct error *err)
 {
     struct feed *feed = worker->options.feed;
-    int64_t next = replica_next_offset(worker_fed(worker)), low = 0;
+    int64_t next = replica_next_offset(worker_served(worker)), low = 0;
     int rc = 0;
     *offset = next >= 0 ? next : KAFKA_OFFSET_BEGINNING;
     if (feed->beginning == NULL || next <= 0 ||
-        replica_position(worker_fed(worker))->sequence.last_message == 0)
+        replica_position(worker_served(worker))->sequence.last_message == 0)
         return 0;
     while ((rc = feed->beginning(feed, &low, err)) == ERR_RETRY &&
            !worker_control_is_stopping(&worker->control))
@@ -353,22 +317,22 @@ worker_find_begin(struct worker *worker, int64_t *offset, struct error *err)
     return 0;
 }
 
-/* `*next`: the first record for a batch. */
+/* Of what was read. */
 static void
-worker_check_message(struct worker *worker, uint32_t *next)
+worker_check_message(struct worker *worker)
 {
-    const struct kafka_record *record = &worker->read->records[0];
-    const struct sequence *sequence = &replica_position(worker_fed(worker))->sequence;
-    if (!worker->checks_message || worker->read->count == 0)
+    const struct kafka_batch *read = worker->intake.read;
+    const struct sequence *sequence = &replica_position(worker_served(worker))->sequence;
+    if (!worker->checks_message || read->count == 0)
         return;
+    const struct kafka_record *record = &read->records[0];
     worker->checks_message = false;
-    if (record->offset >= replica_next_offset(worker_fed(worker)))
+    if (record->offset >= replica_next_offset(worker_served(worker)))
         return; /* it is gone */
-    CHECK(record->offset == replica_next_offset(worker_fed(worker)) - 1);
-    *next = 1;
+    CHECK(record->offset == replica_next_offset(worker_served(worker)) - 1);
     if (sequence_is_message(sequence, record->offset, batch_hash(record)))
         return;
-    worker->is_other_topic = true;
+    worker->intake.is_other_topic = true;
     log_warn(area, "partition %d: another message than the one that was read is at offset %" PRId64,
              worker->options.partition, record->offset);
 }
@@ -378,11 +342,14 @@ static void
 worker_stall(struct worker *worker)
 {
     char error[ERROR_MESSAGE_BYTES];
-    snprintf(error, sizeof error,
-             "offset %" PRId64 " is not in the topic any more, so events are lost; reset the "
-             "group's offset to the earliest to continue there, then bitdex-producer load "
-             "(docs/operations.md)",
-             replica_next_offset(worker_fed(worker)));
+    snprintf(
+        error, sizeof error,
+        "offset %" PRId64 " is not in the topic any more, so events are lost; to continue "
+        "after them, stop the group and reset this partition alone: kafka-consumer-groups --group "
+        "%s --topic %s:%d --reset-offsets --to-earliest --execute; then bitdex-producer load "
+        "(docs/operations.md)",
+        replica_next_offset(worker_served(worker)), worker->options.config->consumer.group,
+        worker->options.config->topic.name, worker->options.partition);
     worker_status_set(&worker->status, SHARD_STALLED, error);
 }
 
@@ -390,13 +357,13 @@ worker_stall(struct worker *worker)
 static void
 worker_note_end(struct worker *worker, int64_t begin_us)
 {
-    const struct kafka_batch *read = worker->read;
+    const struct kafka_batch *read = worker->intake.read;
     struct feed_bounds bounds;
     CHECK(read->count > 0);
     worker_bounds(worker, &bounds);
     int64_t after_last = read->records[read->count - 1].offset + 1;
     int64_t high = bounds.high > after_last ? bounds.high : after_last;
-    replica_take_end(worker_fed(worker), read->records[0].offset, high, begin_us);
+    replica_take_end(worker_served(worker), read->records[0].offset, high, begin_us);
 }
 
 static int
@@ -408,9 +375,12 @@ worker_read(struct worker *worker, struct error *err)
     if (records > KAFKA_BATCH_RECORDS_MAX)
         records = KAFKA_BATCH_RECORDS_MAX;
     int64_t begin_us = clock_monotonic_us();
-    int rc = feed->read(feed, WAIT_MS, records, (size_t)config->batch_bytes, worker->read, err);
-    CHECK(worker->read->count <= records);
-    CHECK(rc == 0 || worker->read->count == 0);
+    struct kafka_batch *read = worker->intake.read;
+    int rc =
+        feed->read(feed, worker_wait_ms(worker), records, (size_t)config->batch_bytes, read, err);
+    CHECK(read->count <= records);
+    CHECK(rc == 0 || read->count == 0);
+    intake_begin(&worker->intake);
     if (rc == ERR_DATA)
         worker_stall(worker);
     else if (rc == ERR_RETRY)
@@ -419,12 +389,12 @@ worker_read(struct worker *worker, struct error *err)
         return rc;
     else if (worker_status_is_waiting(&worker->status))
         worker_status_set_healthy(&worker->status);
-    if (worker->read->count > 0) {
+    if (read->count > 0) {
         worker_observe(worker, STAGE_READ, begin_us);
         worker_note_end(worker, begin_us);
     }
     if (rc != 0)
-        clock_sleep_ms(WAIT_MS);
+        clock_sleep_ms(worker_wait_ms(worker));
     return 0;
 }
 
@@ -433,7 +403,7 @@ static bool
 worker_is_full(struct worker *worker)
 {
     int64_t limit_bytes = worker->options.config->consumer.wal_limit_bytes;
-    if (replica_wal_bytes(worker_fed(worker)) < limit_bytes)
+    if (replica_wal_bytes(worker_served(worker)) < limit_bytes)
         return false;
     char error[ERROR_MESSAGE_BYTES];
     snprintf(error, sizeof error,
@@ -444,27 +414,93 @@ worker_is_full(struct worker *worker)
     return true;
 }
 
-/* Serves the rebuilt replica when it has caught up. */
+/* Reads or takes one batch. */
 static int
-worker_swap_when_due(struct worker *worker, struct error *err)
+worker_serve_step(struct worker *worker, bool is_full, struct error *err)
 {
-    struct feed_bounds bounds;
+    if (is_full || !worker_control_is_reading(&worker->control)) {
+        clock_sleep_ms(worker_wait_ms(worker));
+        return 0;
+    }
+    int rc = 0;
+    if (!intake_has_records(&worker->intake) && !worker->is_close)
+        rc = worker_read(worker, err);
+    if (rc == 0)
+        worker_check_message(worker);
+    return rc == 0 && intake_has_records(&worker->intake) ? worker_take(worker, err) : rc;
+}
+
+/* --- a rebuild ------------------------------------------------------------------------------- */
+
+/* The phase and the state follow the replicas. */
+static void
+worker_follow_replicas(struct worker *worker)
+{
+    bool is_rebuilding = replica_pair_is_rebuilding(&worker->replicas);
+    worker->is_close = false;
+    if (is_rebuilding != (worker->phase == WORKER_REBUILDING))
+        worker_move(worker, is_rebuilding ? WORKER_REBUILDING : WORKER_RUNNING);
+    if (worker->status.shown.error[0] == '\0')
+        worker_status_set_healthy(&worker->status);
+    worker_status_publish(&worker->status);
+}
+
+/* The topic may not have what the replaced replica needed next, and the feed stands there. */
+static void
+worker_read_again(struct worker *worker)
+{
+    int64_t offset = replica_next_offset(worker_served(worker));
+    intake_drop(&worker->intake);
+    worker_status_set_healthy(&worker->status);
+    worker_control_set_ready(&worker->control, offset >= 0 ? offset : KAFKA_OFFSET_BEGINNING);
+}
+
+static int
+worker_swap(struct worker *worker, struct error *err)
+{
+    bool is_elsewhere =
+        worker->status.shown.state == SHARD_STALLED ||
+        replica_next_offset(worker->replicas.rebuilt) < replica_next_offset(worker_served(worker));
+    checkpointer_finish(&worker->checkpointer);
+    int rc = rebuilder_swap(&worker->rebuilder, err);
+    if (rc != 0)
+        return rc;
+    log_info(area, "partition %d: the rebuilt replica is served, from offset %" PRId64,
+             worker->options.partition, replica_next_offset(worker_served(worker)));
+    worker->options.feed->replace(worker->options.feed, is_elsewhere);
+    intake_feed(&worker->intake, worker_served(worker));
+    worker->checks_message = worker->intake.is_other_topic = false;
+    if (is_elsewhere)
+        worker_read_again(worker);
+    worker_follow_replicas(worker);
+    return replica_pair_remove_old(&worker->replicas, err);
+}
+
+/* ERR_RETRY of the group: the next round tries again. */
+static int
+worker_end_rebuild(struct worker *worker, struct error *err)
+{
+    int rc = rebuilder_end(&worker->rebuilder, err);
+    if (rc == 0)
+        worker_follow_replicas(worker);
+    return rc == ERR_RETRY ? 0 : rc;
+}
+
+static int
+worker_rebuild_step(struct worker *worker, struct error *err)
+{
+    enum replay_step step;
     bool is_rebuilding = replica_pair_is_rebuilding(&worker->replicas);
     CHECK(is_rebuilding == (worker->phase == WORKER_REBUILDING));
     if (!is_rebuilding)
         return 0;
-    worker_bounds(worker, &bounds);
-    if (!replica_pair_has_caught_up(&worker->replicas, &bounds, worker->read->count == 0))
-        return 0;
-    int rc = replica_pair_swap(&worker->replicas, err);
+    int rc = rebuilder_step(&worker->rebuilder, worker->is_close, &step, err);
     if (rc != 0)
         return rc;
-    log_info(area, "partition %d: the rebuilt replica is served, from offset %" PRId64,
-             worker->options.partition, replica_next_offset(worker_fed(worker)));
-    worker_move(worker, WORKER_RUNNING);
-    worker_status_set_healthy(&worker->status);
-    worker_status_publish(&worker->status);
-    return replica_pair_remove_old(&worker->replicas, err);
+    worker->is_close = step == REPLAY_CLOSE;
+    if (step == REPLAY_SWAP)
+        return worker_swap(worker, err);
+    return step == REPLAY_END ? worker_end_rebuild(worker, err) : 0;
 }
 
 static bool
@@ -495,41 +531,113 @@ worker_visit_rendezvous(struct worker *worker)
     rendezvous_visit(rendezvous, worker->options.partition, &place, worker_may_wait, worker);
 }
 
-/* Reads once, and works until every record that was read is in a batch. */
+/* Where the replay begins. ERR_USAGE: nowhere. */
+static int
+worker_find_replay(struct worker *worker, const struct replay_request *request, int64_t *offset,
+                   struct error *err)
+{
+    struct feed *feed = worker->options.feed;
+    int64_t serving = replica_next_offset(worker_served(worker));
+    int rc = 0;
+    CHECK(request->value >= 0);
+    *offset = request->from == REPLAY_FROM_OFFSET ? request->value : 0;
+    if (request->from == REPLAY_FROM_LAST && request->value < serving)
+        *offset = serving - request->value;
+    if (feed->open_reader == NULL)
+        return error_set(err, ERR_USAGE, "a stand-alone index has no topic to replay");
+    if (request->from == REPLAY_FROM_TIME)
+        rc = feed->offset_at(feed, request->value, offset, err);
+    if (rc == 0 && *offset < 0)
+        return error_set(err, ERR_USAGE, "the topic has no message since that time");
+    if (rc == 0 && *offset >= serving)
+        return error_set(err, ERR_USAGE,
+                         "offset %" PRId64 " is not before the serving position, %" PRId64
+                         ": there is nothing to replay",
+                         *offset, serving);
+    return rc;
+}
+
+static int
+worker_begin_replay(struct worker *worker, const struct replay_request *request,
+                    struct replay_answer *answer, struct error *err)
+{
+    struct error refused = {0};
+    int64_t offset;
+    answer->result = "refused";
+    int rc = worker_find_replay(worker, request, &offset, &refused);
+    if (rc == 0) {
+        rc = rebuilder_begin(&worker->rebuilder, offset, request->accepts_loss, &refused, err);
+        if (rc != 0)
+            return rc;
+        answer->result = "begun";
+        answer->offset = replica_next_offset(worker->replicas.rebuilt);
+    }
+    if (refused.code != 0)
+        snprintf(answer->error, sizeof answer->error, "%s", refused.message);
+    worker_follow_replicas(worker);
+    return 0;
+}
+
+static int
+worker_abort_replay(struct worker *worker, struct replay_answer *answer, struct error *err)
+{
+    int rc = rebuilder_end(&worker->rebuilder, err);
+    if (rc != 0 && rc != ERR_RETRY)
+        return rc;
+    answer->result = rc == 0 ? "taken back" : "refused";
+    if (rc == ERR_RETRY)
+        snprintf(answer->error, sizeof answer->error, "%s", err->message);
+    worker_follow_replicas(worker);
+    worker_status_set_replay(&worker->status, "");
+    return 0;
+}
+
+static int
+worker_follow_request(struct worker *worker, struct error *err)
+{
+    struct replay_request request;
+    struct replay_answer answer = {.result = "none", .offset = -1};
+    if (!replay_slot_take(&worker->replay, &request))
+        return 0;
+    int rc = 0;
+    bool is_rebuilding = replica_pair_is_rebuilding(&worker->replicas);
+    if (request.action == REPLAY_BEGIN) {
+        rc = worker_begin_replay(worker, &request, &answer, err);
+    } else if (is_rebuilding && request.action == REPLAY_ABORT) {
+        rc = worker_abort_replay(worker, &answer, err);
+    } else if (is_rebuilding) {
+        answer.result = "accepted";
+        answer.offset = replica_next_offset(worker->replicas.rebuilt);
+        rc = partition_dir_accept_loss(&worker->replicas.directory, err);
+        worker_status_set_replay(&worker->status, ""); /* it waits for nothing now */
+    }
+    if (rc == 0)
+        replay_slot_answer(&worker->replay, &answer);
+    return rc;
+}
+
+/* Takes one batch of each replica, and follows what is asked. */
 static int
 worker_round(struct worker *worker, struct error *err)
 {
-    uint32_t next = 0;
     CHECK(worker->phase == WORKER_RUNNING || worker->phase == WORKER_REBUILDING);
-    if (worker_is_full(worker)) {
-        worker_heartbeat(worker);
-        worker_visit_rendezvous(worker);
-        clock_sleep_ms(WAIT_MS);
-        return checkpointer_step_full(&worker->checkpointer, err);
-    }
-    int rc = worker_read(worker, err);
+    worker_heartbeat(worker);
+    bool is_full = worker_is_full(worker);
+    int rc = worker_serve_step(worker, is_full, err);
     if (rc == 0)
-        worker_check_message(worker, &next);
-    do {
-        worker_heartbeat(worker);
-        if (rc == 0 && next < worker->read->count)
-            rc = worker_take_batch(worker, &next, err);
-        if (rc == 0)
-            rc = worker_save_quiet(worker, err);
-        if (rc == 0)
-            worker_report_durable(worker);
-        if (rc == 0)
-            rc = worker_report_dumps(worker, err);
-        if (rc == 0)
-            rc = worker_swap_when_due(worker, err);
-        if (rc == 0)
-            rc = checkpointer_step(&worker->checkpointer, err);
-        if (rc == 0)
-            worker_visit_rendezvous(worker);
-    } while (rc == 0 && next < worker->read->count &&
-             !worker_control_is_stopping(&worker->control) &&
-             !worker_control_is_lost(&worker->control));
-    return rc;
+        rc = worker_save_quiet(worker, err);
+    if (rc == 0)
+        worker_report_durable(worker);
+    if (rc == 0)
+        rc = worker_report_dumps(worker, err);
+    if (rc == 0)
+        rc = worker_rebuild_step(worker, err);
+    if (rc == 0)
+        rc = is_full ? checkpointer_step_full(&worker->checkpointer, err)
+                     : checkpointer_step(&worker->checkpointer, err);
+    if (rc == 0)
+        worker_visit_rendezvous(worker);
+    return rc == 0 ? worker_follow_request(worker, err) : rc;
 }
 
 /* --- the thread ------------------------------------------------------------------------------ */
@@ -541,8 +649,8 @@ worker_recover(struct worker *worker, struct error *err)
     int rc = replica_pair_recover(&worker->replicas, err);
     if (rc != 0)
         return rc;
-    if (!replica_pair_is_interrupted(&worker->replicas))
-        worker_status_set_healthy(&worker->status);
+    intake_feed(&worker->intake, worker_served(worker)); /* recovery may replace the engine */
+    worker_status_set_healthy(&worker->status);
     worker_move(worker, WORKER_RESUMING);
     return 0;
 }
@@ -562,17 +670,16 @@ worker_resume(struct worker *worker, struct error *err)
         .context = worker,
     };
     CHECK(worker->phase == WORKER_RESUMING);
-    int64_t served = replica_durable_offset(worker->replicas.served), offset;
+    int64_t offset;
     int rc = resumer_run(&resumer, err);
     if (rc == 0)
         rc = worker_find_begin(worker, &offset, err);
     if (rc == 0)
-        rc = worker_recover_dumps(worker, served, err);
+        rc = worker_recover_dumps(worker, err);
     if (rc != 0)
         return rc;
     bool is_rebuilding = replica_pair_is_rebuilding(&worker->replicas);
     worker_move(worker, is_rebuilding ? WORKER_REBUILDING : WORKER_RUNNING);
-    worker->batch.context.engine = replica_engine(worker_fed(worker));
     worker_control_set_ready(&worker->control, offset);
     return 0;
 }
@@ -601,9 +708,9 @@ worker_commit_last(struct worker *worker)
 {
     struct error err = {0};
     CHECK(worker->phase == WORKER_STOPPING);
-    if (replica_durable_offset(worker_fed(worker)) < 0)
+    if (replica_durable_offset(worker_served(worker)) < 0)
         return;
-    if (committer_commit(&worker->committer, &err) != 0)
+    if (committer_commit(&worker->committer, replica_pair_replay(&worker->replicas), &err) != 0)
         log_warn(area, "partition %d: %s", worker->options.partition, err.message);
 }
 
@@ -618,6 +725,8 @@ worker_finish(struct worker *worker, int rc, struct error *err)
         rendezvous_leave(worker->options.rendezvous, worker->options.partition);
     if (rc == 0 && !worker_control_is_lost(&worker->control))
         rc = worker_save(worker, err);
+    if (rc == 0 && !worker_control_is_lost(&worker->control))
+        rc = rebuilder_save(&worker->rebuilder, err);
     if (rc == 0)
         worker_commit_last(worker);
     checkpointer_finish(&worker->checkpointer);
@@ -654,14 +763,14 @@ static void
 worker_free(struct worker *worker)
 {
     CHECK(worker->phase == WORKER_RECOVERING || worker->phase == WORKER_STOPPED);
-    kafka_batch_release(worker->read);
-    free(worker->read);
+    rebuilder_free(&worker->rebuilder);
+    intake_free(&worker->intake);
     worker->options.feed->destroy(worker->options.feed);
-    batch_free(&worker->batch);
     event_codec_destroy(worker->codec);
     dead_letter_topic_destroy(worker->dead_letter_topic);
     shard_destroy(worker->shard);
     replica_pair_destroy(&worker->replicas);
+    replay_slot_free(&worker->replay);
     free(worker);
 }
 
@@ -678,12 +787,12 @@ worker_init(struct worker *worker, const struct worker_options *options)
     worker->phase = WORKER_RECOVERING;
     if (options->config->kafka.present && options->as_of_us == 0)
         worker->dead_letter_topic = dead_letter_topic_create(options->config);
-    worker->read = memory_zalloc(sizeof *worker->read);
     struct config_fields fields;
     config_fields_init(&fields, &options->config->index_config);
     worker->shard = shard_create(&fields);
     config_fields_free(&fields);
     worker_control_init(&worker->control);
+    replay_slot_init(&worker->replay);
     worker_status_init(&worker->status, worker->shard, &worker->replicas, options->partition,
                        options->config->consumer.owed_incomplete_s);
     checkpointer_init(&worker->checkpointer, &worker->replicas, &worker->control, &worker->status);
@@ -694,6 +803,39 @@ worker_init(struct worker *worker, const struct worker_options *options)
         .data_dir_id = options->data_dir->id,
         .partition = options->partition,
     };
+}
+
+static void
+worker_prepare_intakes(struct worker *worker)
+{
+    const struct worker_options *options = &worker->options;
+    struct intake_options intake = {
+        .config = options->config,
+        .control = &worker->control,
+        .times = options->times,
+        .codec = worker->codec,
+        .dead_letter_topic = worker->dead_letter_topic,
+        .dumps = options->dumps,
+        .partition = options->partition,
+        .is_as_of = options->as_of_us != 0,
+        .rendezvous = options->rendezvous,
+        .wait = worker_wait_for_letters,
+        .applying = worker_note_applying,
+        .applied = worker_note_applied,
+        .context = worker,
+    };
+    intake_init(&worker->intake, &intake, worker_served(worker));
+    intake.rendezvous = NULL;
+    intake.applying = NULL;
+    intake.applied = worker_note_rebuilt;
+    const struct rebuilder_options rebuilder = {
+        .feed = options->feed,
+        .replicas = &worker->replicas,
+        .committer = &worker->committer,
+        .status = &worker->status,
+        .intake = intake,
+    };
+    rebuilder_init(&worker->rebuilder, &rebuilder);
 }
 
 static int
@@ -714,13 +856,7 @@ worker_prepare(struct worker *worker, struct error *err)
         rc = event_codec_create(&worker->codec, err);
     if (rc != 0)
         return rc;
-    const struct batch_context context = {
-        .config = options->config,
-        .partition = options->partition,
-        .engine = replica_engine(worker->replicas.served),
-        .codec = worker->codec,
-    };
-    batch_init(&worker->batch, &context);
+    worker_prepare_intakes(worker);
     return 0;
 }
 
@@ -742,10 +878,16 @@ worker_start(const struct worker_options *options, struct worker **worker, struc
     return 0;
 }
 
-bool
+int64_t
 worker_ready(struct worker *worker, int64_t *offset)
 {
     return worker_control_is_ready(&worker->control, offset);
+}
+
+void
+worker_begin_reading(struct worker *worker, int64_t number)
+{
+    worker_control_begin_reading(&worker->control, number);
 }
 
 void
@@ -791,6 +933,18 @@ worker_checkpoint_answer(struct worker *worker, int64_t request, struct shard_ch
         return false;
     snprintf(answer->error, sizeof answer->error, "the partition was revoked and assigned again");
     return true;
+}
+
+int64_t
+worker_request_replay(struct worker *worker, const struct replay_request *request)
+{
+    return replay_slot_put(&worker->replay, request);
+}
+
+bool
+worker_replay_answer(struct worker *worker, int64_t request, struct replay_answer *answer)
+{
+    return replay_slot_find(&worker->replay, request, answer);
 }
 
 struct shard *

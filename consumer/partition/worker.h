@@ -5,13 +5,14 @@
  *     resume       where to continue, by the group's committed offset (resumer.h)
  *     rounds of
  *       read         messages from there
- *       batch        decode, seq rule, checks, compaction; its dead letters are acknowledged
- *       marks        of loads, to the dump registry, which stores them (dump_registry.h)
- *       advance      one frame, fsync, then the engine, under the write lock (replica.h)
+ *       take         a batch: decode, seq rule, checks, compaction, dead letters, marks of loads
+ *                    (dump_registry.h), one frame, fsync, then the engine, under the write lock
+ *                    (intake.h, replica.h)
  *       report       the durable offset to the feed, which commits it to the group (committer.h),
  *                    and to the dump registry
- *       swap         the end of a rebuild (replica_pair.h)
+ *       rebuild      the same for a rebuilt replica, and the end of a rebuild (rebuilder.h)
  *       checkpoint   when the log has grown enough, or on request (checkpointer.h)
+ *       replay       begins, is accepted or is taken back, on request (replay_request.h)
  *     finish       save, commit, and a last checkpoint when the whole process stops
  *
  * worker_phase.h draws the phases. A batch with nothing to apply (marks, duplicates) moves the
@@ -30,6 +31,7 @@
 #include "consumer/partition/data_dir.h"
 #include "consumer/partition/feed.h"
 #include "consumer/partition/rendezvous.h"
+#include "consumer/partition/replay_request.h"
 #include "consumer/partition/shard.h"
 #include "consumer/partition/stage_times.h"
 
@@ -53,9 +55,12 @@ struct worker_options {
 /* Starts the thread; the caller owns `*worker`. */
 int worker_start(const struct worker_options *options, struct worker **worker, struct error *err);
 
-/* Has the worker found out where reading begins? Then `*offset` is a message's offset or
- * KAFKA_OFFSET_BEGINNING. */
-bool worker_ready(struct worker *worker, int64_t *offset);
+/* How many times the worker has found out where reading begins: once, and again when a rebuilt
+ * replica needs other messages next than the one it has replaced. If it is not 0, `*offset` is a
+ * message's offset or KAFKA_OFFSET_BEGINNING. */
+int64_t worker_ready(struct worker *worker, int64_t *offset);
+/* Reading begins for the `number`-th time, at that offset. */
+void worker_begin_reading(struct worker *worker, int64_t number);
 
 /* As feed.h says. Any thread, as long as the worker lives. */
 void worker_bounds(struct worker *worker, struct feed_bounds *bounds);
@@ -77,6 +82,13 @@ int64_t worker_request_checkpoint(struct worker *worker);
 /* The outcome of that checkpoint or of a later one. False: it is not known yet. */
 bool worker_checkpoint_answer(struct worker *worker, int64_t request,
                               struct shard_checkpoint *answer);
+
+/* Asks for a replay, or something of one that is under way. Returns the number of the request, from
+ * 1; 0: another one is not answered yet. Any thread, as long as the worker lives; so may the next
+ * function. */
+int64_t worker_request_replay(struct worker *worker, const struct replay_request *request);
+/* The answer to that request. False: it is not known yet. */
+bool worker_replay_answer(struct worker *worker, int64_t request, struct replay_answer *answer);
 
 /* Another member may own the partition already: the worker finishes its batch, and reads, writes
  * and commits nothing more. Its shard answers queries until the worker is stopped. Once. */

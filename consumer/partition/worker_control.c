@@ -9,7 +9,8 @@ worker_control_init(struct worker_control *control)
 {
     atomic_init(&control->stopping, false);
     atomic_init(&control->lost, false);
-    atomic_init(&control->ready, false);
+    atomic_init(&control->ready, 0);
+    atomic_init(&control->begun, 0);
     atomic_init(&control->start_offset, KAFKA_OFFSET_BEGINNING);
     atomic_init(&control->heartbeat_us, clock_monotonic_us());
 }
@@ -43,19 +44,35 @@ void
 worker_control_set_ready(struct worker_control *control, int64_t offset)
 {
     CHECK(offset >= 0 || offset == KAFKA_OFFSET_BEGINNING);
-    CHECK(!atomic_load(&control->ready)); /* reading begins once */
+    CHECK(worker_control_is_reading(control));
     atomic_store(&control->start_offset, offset);
-    atomic_store(&control->ready, true);
+    atomic_fetch_add(&control->ready, 1);
 }
 
-bool
+int64_t
 worker_control_is_ready(const struct worker_control *control, int64_t *offset)
 {
-    if (!atomic_load(&control->ready))
-        return false;
+    int64_t number = atomic_load(&control->ready);
+    if (number == 0)
+        return 0;
     *offset = atomic_load(&control->start_offset);
     CHECK(*offset >= 0 || *offset == KAFKA_OFFSET_BEGINNING);
-    return true;
+    return number;
+}
+
+void
+worker_control_begin_reading(struct worker_control *control, int64_t number)
+{
+    CHECK(number == atomic_load(&control->ready));
+    atomic_store(&control->begun, number);
+}
+
+/* Nothing was read before the first time. */
+bool
+worker_control_is_reading(const struct worker_control *control)
+{
+    int64_t number = atomic_load(&control->ready);
+    return number <= 1 || number == atomic_load(&control->begun);
 }
 
 void

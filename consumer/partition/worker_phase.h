@@ -1,6 +1,6 @@
 /* The phases of a worker and the transitions between them. Pure.
  *
- *     RECOVERING --> RESUMING --+--> RUNNING <-- REBUILDING
+ *     RECOVERING --> RESUMING --+--> RUNNING <-> REBUILDING
  *                               |       |            |  ^
  *                               |       +--> LOST <--+  |
  *                               +-----------------------+
@@ -18,7 +18,7 @@ enum worker_phase {
     WORKER_RECOVERING, /* loads the newest checkpoint and replays the log; nothing is served */
     WORKER_RESUMING,   /* finds out from the committed offset where to continue (resumer.h) */
     WORKER_RUNNING,    /* reads the partition into the replica that queries read */
-    WORKER_REBUILDING, /* reads the partition into a second replica (replica_pair.h) */
+    WORKER_REBUILDING, /* the same, and into a second replica (rebuilder.h) */
     WORKER_LOST,       /* serves what it holds: another member may own the partition */
     WORKER_STOPPING,   /* saves the position, commits it, ends checkpoints */
     WORKER_STOPPED,    /* the thread does nothing more */

@@ -80,6 +80,18 @@ worker_status_set(struct worker_status *status, enum shard_state state, const ch
 }
 
 void
+worker_status_set_replay(struct worker_status *status, const char *note)
+{
+    struct shard_status *shown = &status->shown;
+    if (strcmp(shown->replay, note) == 0)
+        return;
+    if (note[0] != '\0')
+        log_warn(area, "partition %d: %s", status->partition, note);
+    snprintf(shown->replay, sizeof shown->replay, "%s", note);
+    worker_status_publish(status);
+}
+
+void
 worker_status_set_healthy(struct worker_status *status)
 {
     bool is_rebuilding = replica_pair_is_rebuilding(status->replicas);

@@ -301,6 +301,14 @@ wal_bytes_from(const struct wal *wal, int64_t offset)
 }
 
 void
+wal_rename(struct wal *wal, const char *directory)
+{
+    wal_check(wal);
+    free(wal->directory);
+    wal->directory = memory_strdup(directory);
+}
+
+void
 wal_close(struct wal *wal)
 {
     if (wal == NULL)

@@ -92,6 +92,9 @@ int64_t wal_bytes(const struct wal *wal);
 /* Bytes of those that wal_trim() with this offset would leave. */
 int64_t wal_bytes_from(const struct wal *wal, int64_t offset);
 
+/* The directory has another name now. */
+void wal_rename(struct wal *wal, const char *directory);
+
 /* Does not sync: frames that were not synced may be lost, as in a crash. NULL is allowed. */
 void wal_close(struct wal *wal);
 

@@ -319,10 +319,10 @@ class Wal(GalleryCase):
             self.assertTrue(checked["ok"] and checked["complete"], checked)
             self.check_dump(checked, events[checked["partition"]], files)
         log = pathlib.Path(files[0]["file"]).parent
-        shutil.copytree(log, log.with_name("wal.old"))  # as during a rebuild
+        shutil.copytree(log, log.with_name("wal.new"))  # as during a rebuild
         frames = self.wal("dump", 0)
         logs = [(checked["log"], checked["frames"]) for checked in self.wal("check", 0)]
-        self.assertEqual(logs, [("wal", len(frames)), ("wal.old", len(frames))])
+        self.assertEqual(logs, [("wal", len(frames)), ("wal.new", len(frames))])
 
     def check_dump(self, checked, events, files):
         """Compares the dump of one partition with `wal check`, `wal list` and the topic."""

@@ -176,6 +176,14 @@ class Group:
             "--execute",
         )
 
+    def reset_partition(self, kafka, partition, *where):
+        """The same of one partition."""
+        self.wait_until_left()
+        kafka.consumer_groups(
+            "--group", self.name, "--topic", f"{self._line.topic}:{partition}", "--reset-offsets",
+            *where, "--execute",
+        )
+
     def replay(self):
         """Resets the committed offsets to the topic's beginning as a client without metadata does;
         the members have to be stopped."""

@@ -113,51 +113,144 @@ open_dir(struct partition_dir *dir)
 }
 
 static void
-test_a_new_partition_has_no_old_log(void **state)
+test_a_new_partition_has_no_rebuild(void **state)
 {
     (void)state;
     struct partition_dir dir;
     open_dir(&dir);
-    assert_false(dir.has_old);
+    assert_false(dir.is_rebuilding);
+    assert_false(dir.accepts_loss);
     partition_dir_close(&dir);
 }
 
 static void
-test_a_rebuild_keeps_the_old_log_until_it_is_dropped(void **state)
+begin_rebuild(struct partition_dir *dir)
+{
+    open_dir(dir);
+    make_log(dir->wal, "1");
+    assert_int_equal(partition_dir_begin_rebuild(dir, NULL), 0);
+    assert_true(dir->is_rebuilding);
+    make_log(dir->rebuilt, "2");
+}
+
+static void
+test_a_rebuild_keeps_the_serving_log_until_the_swap(void **state)
 {
     (void)state;
     struct partition_dir dir;
-    open_dir(&dir);
-    make_log(dir.wal, "1");
-    assert_int_equal(partition_dir_begin_rebuild(&dir, NULL), 0);
-    assert_true(dir.has_old);
-    assert_int_equal(log_of("wal"), 0);
-    assert_int_equal(log_of("wal.old"), '1');
-    make_log(dir.wal, "2");
+    begin_rebuild(&dir);
     partition_dir_close(&dir);
     open_dir(&dir);
-    assert_true(dir.has_old);
-    assert_int_equal(partition_dir_remove_old(&dir, NULL), 0);
-    assert_false(dir.has_old);
+    assert_true(dir.is_rebuilding);
+    assert_int_equal(log_of("wal"), '1');
+    assert_int_equal(log_of("wal.new"), '2');
+    assert_int_equal(partition_dir_accept_loss(&dir, NULL), 0);
+    assert_int_equal(partition_dir_swap(&dir, NULL), 0);
+    assert_false(dir.is_rebuilding);
+    assert_false(dir.accepts_loss);
     assert_int_equal(log_of("wal"), '2');
-    assert_int_equal(log_of("wal.old"), 0);
+    assert_int_equal(log_of("wal.gone"), '1');
+    assert_int_equal(partition_dir_sweep(&dir, NULL), 0);
+    assert_int_equal(log_of("wal.new"), 0);
     assert_int_equal(log_of("wal.gone"), 0);
     partition_dir_close(&dir);
 }
 
 static void
-test_a_second_rebuild_keeps_the_log_before_the_first(void **state)
+test_F107_a_rebuild_that_is_given_up_leaves_the_serving_log(void **state)
 {
     (void)state;
     struct partition_dir dir;
-    open_dir(&dir);
-    make_log(dir.wal, "1");
-    assert_int_equal(partition_dir_begin_rebuild(&dir, NULL), 0);
-    make_log(dir.wal, "2");
-    assert_int_equal(partition_dir_begin_rebuild(&dir, NULL), 0);
-    assert_int_equal(log_of("wal.old"), '1');
-    assert_int_equal(log_of("wal"), 0);
+    begin_rebuild(&dir);
+    assert_int_equal(partition_dir_accept_loss(&dir, NULL), 0);
+    assert_int_equal(partition_dir_end_rebuild(&dir, NULL), 0);
+    assert_false(dir.is_rebuilding);
+    assert_false(dir.accepts_loss);
+    assert_int_equal(log_of("wal"), '1');
+    assert_int_equal(log_of("wal.new"), 0);
     partition_dir_close(&dir);
+}
+
+static void
+test_a_second_rebuild_begins_empty_and_accepts_no_loss(void **state)
+{
+    (void)state;
+    struct partition_dir dir;
+    begin_rebuild(&dir);
+    assert_int_equal(partition_dir_accept_loss(&dir, NULL), 0);
+    assert_int_equal(partition_dir_begin_rebuild(&dir, NULL), 0);
+    assert_int_equal(log_of("wal"), '1');
+    assert_int_equal(log_of("wal.new"), '-');
+    assert_true(dir.is_rebuilding);
+    assert_false(dir.accepts_loss);
+    partition_dir_close(&dir);
+}
+
+static void
+test_accepted_loss_survives_a_restart(void **state)
+{
+    (void)state;
+    struct partition_dir dir;
+    begin_rebuild(&dir);
+    assert_int_equal(partition_dir_accept_loss(&dir, NULL), 0);
+    partition_dir_close(&dir);
+    open_dir(&dir);
+    assert_true(dir.accepts_loss);
+    partition_dir_close(&dir);
+}
+
+/* As a version before 0.2 leaves it, at each of its steps. */
+static void
+test_the_directories_of_an_older_version_are_renamed(void **state)
+{
+    (void)state;
+    for (int has_rebuilt = 0; has_rebuilt <= 1; has_rebuilt++) {
+        struct partition_dir dir;
+        void *directory;
+        set_up(&directory);
+        char *old = path_of("wal.old");
+        char *wal = path_of("wal");
+        make_log(old, "1");
+        if (has_rebuilt)
+            make_log(wal, "2");
+        for (int calls = 0; calls < ENOUGH; calls++) {
+            char *path = memory_format("%s/p", home);
+            left = calls;
+            int rc = partition_dir_open(&dir, &dying, path, &(struct error){0});
+            free(path);
+            if (rc == 0)
+                calls = ENOUGH;
+            else
+                partition_dir_close(&dir);
+        }
+        assert_int_equal(dir.is_rebuilding, has_rebuilt);
+        assert_int_equal(log_of("wal"), '1');
+        assert_int_equal(log_of("wal.new"), has_rebuilt ? '2' : 0);
+        assert_int_equal(log_of("wal.old"), 0);
+        partition_dir_close(&dir);
+        free(old);
+        free(wal);
+        temporary_directory_teardown(&directory);
+    }
+}
+
+enum ending { GIVEN_UP, SWAPPED, ENDINGS };
+
+/* All steps of a rebuild; `*begun` and `*swapped`: how far they came. */
+static bool
+make_steps(struct partition_dir *dir, enum ending ending, bool *begun, bool *swapped)
+{
+    struct error err = {0};
+    *begun = partition_dir_begin_rebuild(dir, &err) == 0;
+    if (!*begun)
+        return false;
+    make_log(dir->rebuilt, "2");
+    if (partition_dir_accept_loss(dir, &err) != 0)
+        return false;
+    if (ending == GIVEN_UP)
+        return partition_dir_end_rebuild(dir, &err) == 0;
+    *swapped = true; /* perhaps */
+    return partition_dir_swap(dir, &err) == 0 && partition_dir_sweep(dir, &err) == 0;
 }
 
 /* After a crash at any call, the step has happened or not, and the serving log is whole. */
@@ -165,27 +258,29 @@ static void
 test_F39_a_crash_at_any_call_leaves_the_state_before_or_after_the_step(void **state)
 {
     (void)state;
-    bool finished = false;
-    for (int calls = 0; !finished; calls++) {
+    for (int turn = 0, calls = 0; turn < ENDINGS; calls++) {
         struct partition_dir dir;
+        bool begun = false, swapped = false;
         void *directory;
         set_up(&directory);
         open_dir(&dir);
         make_log(dir.wal, "1");
         left = calls;
-        struct error err = {0};
-        bool begun = partition_dir_begin_rebuild(&dir, &err) == 0;
-        if (begun)
-            make_log(dir.wal, "2");
-        finished = begun && partition_dir_remove_old(&dir, &err) == 0;
+        bool finished = make_steps(&dir, (enum ending)turn, &begun, &swapped);
         partition_dir_close(&dir);
         left = ENOUGH;
         open_dir(&dir);
-        char served = log_of(dir.has_old ? "wal.old" : "wal");
-        assert_true(served == '1' || (served == '2' && begun && !dir.has_old));
+        assert_true(log_of("wal") == '1' || (log_of("wal") == '2' && swapped));
+        assert_true(!dir.is_rebuilding || log_of("wal") == '1');
+        assert_true(dir.is_rebuilding || !dir.accepts_loss);
         assert_int_equal(log_of("wal.gone"), 0);
+        assert_true(!finished || log_of("wal") == (turn == SWAPPED ? '2' : '1'));
         partition_dir_close(&dir);
         temporary_directory_teardown(&directory);
+        if (finished) {
+            turn++;
+            calls = -1;
+        }
     }
 }
 
@@ -195,9 +290,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        DIR_TEST(test_a_new_partition_has_no_old_log),
-        DIR_TEST(test_a_rebuild_keeps_the_old_log_until_it_is_dropped),
-        DIR_TEST(test_a_second_rebuild_keeps_the_log_before_the_first),
+        DIR_TEST(test_a_new_partition_has_no_rebuild),
+        DIR_TEST(test_a_rebuild_keeps_the_serving_log_until_the_swap),
+        DIR_TEST(test_F107_a_rebuild_that_is_given_up_leaves_the_serving_log),
+        DIR_TEST(test_a_second_rebuild_begins_empty_and_accepts_no_loss),
+        DIR_TEST(test_accepted_loss_survives_a_restart),
+        cmocka_unit_test(test_the_directories_of_an_older_version_are_renamed),
         cmocka_unit_test(test_F39_a_crash_at_any_call_leaves_the_state_before_or_after_the_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

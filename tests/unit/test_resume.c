@@ -12,11 +12,8 @@ enum { HELD = 100, NOW_MS = 5000 };
 static struct text
 metadata_of(const char *id, int64_t replay, char out[static RESUME_METADATA_BYTES])
 {
-    struct position position = {.replay = 0};
-    position.sequence.epoch = 2;
-    position.sequence.seq = 77;
-    position.replay = replay;
-    resume_describe(&position, id, out);
+    const struct sequence sequence = {.epoch = 2, .seq = 77};
+    resume_describe(&sequence, replay, id, out);
     return text_of(out);
 }
 
@@ -25,14 +22,16 @@ decide_committed_by(const char *id, int64_t replay_of_commit, int64_t committed,
                     int64_t replay_held)
 {
     char text[RESUME_METADATA_BYTES];
-    const struct resume_state state = {held, replay_held, us};
+    const struct resume_state state = {
+        .next_offset = held, .replay = replay_held, .data_dir_id = us};
     return resume_decide(&state, committed, metadata_of(id, replay_of_commit, text), NOW_MS);
 }
 
 static struct resume_decision
 decide_reset(int64_t committed, int64_t held, int64_t replay_held)
 {
-    const struct resume_state state = {held, replay_held, us};
+    const struct resume_state state = {
+        .next_offset = held, .replay = replay_held, .data_dir_id = us};
     return resume_decide(&state, committed, text_of(""), NOW_MS);
 }
 
@@ -129,6 +128,94 @@ test_a_member_without_state_begins_at_the_topics_beginning(void **state)
     assert_true(reset.was_reset);
 }
 
+/* --- while something is rebuilt -------------------------------------------------------------- */
+
+enum { REPLAY = 40 };
+
+static const struct resume_state rebuilding = {
+    .next_offset = HELD,
+    .replay = 3,
+    .is_rebuilding = true,
+    .rebuilt_replay = REPLAY,
+    .data_dir_id = us,
+};
+
+static struct resume_decision
+decide_while_rebuilding(const char *id, int64_t replay, int64_t committed)
+{
+    char text[RESUME_METADATA_BYTES];
+    struct text metadata = id == NULL ? text_of("") : metadata_of(id, replay, text);
+    return resume_decide(&rebuilding, committed, metadata, NOW_MS);
+}
+
+/* The offset of the rebuilt replica, wherever that is, does not matter. */
+static void
+test_F107_a_reset_is_compared_with_the_position_that_serves(void **state)
+{
+    (void)state;
+    struct resume_decision undone = decide_while_rebuilding(NULL, 0, HELD);
+    assert_int_equal(undone.verdict, RESUME_CONTINUE);
+    assert_true(undone.gives_up);
+    assert_int_equal(undone.replay, 3);
+    struct resume_decision ahead = decide_while_rebuilding(NULL, 0, HELD + 1);
+    assert_int_equal(ahead.verdict, RESUME_SKIP);
+    assert_true(ahead.gives_up);
+    struct resume_decision again = decide_while_rebuilding(NULL, 0, HELD - 1);
+    assert_int_equal(again.verdict, RESUME_REBUILD);
+    assert_true(again.gives_up);
+    assert_int_equal(again.replay, NOW_MS);
+}
+
+static void
+test_the_number_of_a_replay_is_above_that_of_one_that_is_given_up(void **state)
+{
+    (void)state;
+    struct resume_state later = rebuilding;
+    later.rebuilt_replay = NOW_MS + 10;
+    assert_int_equal(resume_decide(&later, 0, text_of(""), NOW_MS).replay, NOW_MS + 11);
+}
+
+static void
+test_F107_a_rebuild_goes_on_as_long_as_the_group_follows_its_reset(void **state)
+{
+    (void)state;
+    for (int turn = 0; turn < 2; turn++) {
+        const char *id = turn == 0 ? us : them;
+        struct resume_decision same = decide_while_rebuilding(id, REPLAY, HELD);
+        assert_int_equal(same.verdict, RESUME_CONTINUE);
+        assert_false(same.gives_up);
+        struct resume_decision undone = decide_while_rebuilding(id, 3, HELD);
+        assert_int_equal(undone.verdict, RESUME_CONTINUE);
+        assert_true(undone.gives_up);
+        struct resume_decision later = decide_while_rebuilding(id, REPLAY + 1, HELD);
+        assert_int_equal(later.verdict, RESUME_REBUILD);
+        assert_true(later.gives_up);
+        assert_int_equal(later.replay, REPLAY + 1);
+        struct resume_decision other = decide_while_rebuilding(id, REPLAY - 1, HELD);
+        assert_int_equal(other.verdict, RESUME_REBUILD);
+        assert_int_equal(other.replay, REPLAY - 1);
+    }
+    assert_false(decide_while_rebuilding(us, REPLAY, -1).gives_up);
+}
+
+/* Nothing of it is durable: it may never have been acknowledged. */
+static void
+test_an_empty_rebuild_begins_again_or_is_given_up(void **state)
+{
+    (void)state;
+    char text[RESUME_METADATA_BYTES];
+    struct resume_state empty = rebuilding;
+    empty.rebuilt_replay = 0;
+    struct resume_decision begun = resume_decide(&empty, HELD, metadata_of(us, 9, text), NOW_MS);
+    assert_int_equal(begun.verdict, RESUME_REBUILD);
+    assert_int_equal(begun.replay, 9);
+    assert_true(begun.gives_up);
+    struct resume_decision never = resume_decide(&empty, HELD, metadata_of(us, 3, text), NOW_MS);
+    assert_int_equal(never.verdict, RESUME_CONTINUE);
+    assert_true(never.gives_up);
+    assert_true(resume_decide(&empty, -1, text_of(""), NOW_MS).gives_up);
+}
+
 static void
 test_text_that_only_resembles_a_members_metadata_is_a_reset(void **state)
 {
@@ -139,7 +226,7 @@ test_text_that_only_resembles_a_members_metadata_is_a_reset(void **state)
         "bitdex1 a 1 2 3",  " bitdex1 a 1.2 3x",
         "anything",         "bitdex1 a 1.2 9223372036854775807",
     };
-    const struct resume_state held = {HELD, 0, us};
+    const struct resume_state held = {.next_offset = HELD, .data_dir_id = us};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         assert_true(resume_decide(&held, 10, text_of(texts[i]), NOW_MS).was_reset);
 }
@@ -156,6 +243,10 @@ main(void)
         cmocka_unit_test(test_F81_an_absent_offset_is_not_a_reset),
         cmocka_unit_test(test_F81_a_reset_that_another_member_followed_is_followed),
         cmocka_unit_test(test_a_member_without_state_begins_at_the_topics_beginning),
+        cmocka_unit_test(test_F107_a_reset_is_compared_with_the_position_that_serves),
+        cmocka_unit_test(test_the_number_of_a_replay_is_above_that_of_one_that_is_given_up),
+        cmocka_unit_test(test_F107_a_rebuild_goes_on_as_long_as_the_group_follows_its_reset),
+        cmocka_unit_test(test_an_empty_rebuild_begins_again_or_is_given_up),
         cmocka_unit_test(test_text_that_only_resembles_a_members_metadata_is_a_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,12 +2,15 @@
 #include "tests/unit/unit_test.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/config/config_identity.h"
 #include "common/event/event_codec.h"
+#include "consumer/partition/resume.h"
 #include "consumer/partition/worker.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/thread_limit.h"
@@ -24,6 +27,10 @@ struct script {
     int64_t next;                  /* the next offset to read; -1 before reading begins */
     int64_t end;                   /* messages from this offset on have not arrived yet */
     int64_t committed;
+    char metadata[RESUME_METADATA_BYTES]; /* of it; "": an operator's reset, or nothing */
+    int64_t low;    /* of the topic; the reader of a rebuild finds nothing before it */
+    int64_t reader; /* the next offset of that reader; -1: it is not open */
+    int64_t limit;  /* it finds nothing from this offset on */
     bool is_silent; /* the broker answers no commit */
     uint32_t asked; /* how many commits the worker has waited for */
     int64_t durable;
@@ -32,10 +39,25 @@ struct script {
 static int
 script_committed(struct feed *feed, int64_t *offset, struct buffer *metadata, struct error *err)
 {
-    (void)metadata; /* empty, as an operator's reset leaves it */
+    struct script *script = (struct script *)feed;
     (void)err;
-    *offset = ((struct script *)feed)->committed;
+    *offset = script->committed;
+    buffer_append_format(metadata, "%s", script->metadata);
     return 0;
+}
+
+/* Appends the message at `offset`. */
+static void
+add_message(struct script *script, int64_t offset, struct kafka_batch *batch)
+{
+    const struct buffer *mark = &script->marks[offset];
+    const struct buffer *message = mark->bytes > 0 ? mark : &script->message;
+    batch->messages[batch->count] = NULL;
+    batch->records[batch->count++] = (struct kafka_record){
+        .offset = offset,
+        .value = message->data,
+        .value_bytes = message->bytes,
+    };
 }
 
 static int
@@ -48,16 +70,8 @@ script_read(struct feed *feed, int wait_ms, uint32_t max_records, size_t max_byt
     (void)err;
     kafka_batch_release(batch);
     pthread_mutex_lock(&script->lock);
-    while (script->next >= 0 && script->next < script->end && batch->count < max_records) {
-        const struct buffer *mark = &script->marks[script->next];
-        const struct buffer *message = mark->bytes > 0 ? mark : &script->message;
-        batch->messages[batch->count] = NULL;
-        batch->records[batch->count++] = (struct kafka_record){
-            .offset = script->next++,
-            .value = message->data,
-            .value_bytes = message->bytes,
-        };
-    }
+    while (script->next >= 0 && script->next < script->end && batch->count < max_records)
+        add_message(script, script->next++, batch);
     pthread_mutex_unlock(&script->lock);
     if (batch->count == 0)
         clock_sleep_ms(1);
@@ -70,12 +84,13 @@ script_durable(struct feed *feed, int64_t offset, const struct sequence *sequenc
 {
     struct script *script = (struct script *)feed;
     (void)sequence;
-    (void)metadata;
     pthread_mutex_lock(&script->lock);
     bool refused = now && script->is_silent;
     script->asked += now;
-    if (!refused)
-        script->durable = offset;
+    if (!refused) {
+        script->durable = script->committed = offset;
+        snprintf(script->metadata, sizeof script->metadata, "%s", metadata);
+    }
     pthread_mutex_unlock(&script->lock);
     return refused ? error_set(err, ERR_RETRY, "the broker is away") : 0;
 }
@@ -84,7 +99,73 @@ static void
 script_bounds(struct feed *feed, struct feed_bounds *bounds)
 {
     (void)feed;
-    *bounds = (struct feed_bounds){.low = 0, .high = MESSAGES, .committed = -1};
+    *bounds = (struct feed_bounds){
+        .low = ((struct script *)feed)->low, .high = MESSAGES, .committed = -1};
+}
+
+struct script_reader {
+    struct feed_reader reader; /* first */
+    struct script *script;
+};
+
+static int
+script_reader_read(struct feed_reader *reader, int wait_ms, struct kafka_batch *batch,
+                   struct error *err)
+{
+    struct script *script = ((struct script_reader *)reader)->script;
+    (void)wait_ms;
+    int rc = 0;
+    kafka_batch_release(batch);
+    pthread_mutex_lock(&script->lock);
+    if (script->reader < script->low)
+        rc = error_set(err, ERR_DATA, "the topic does not have the offset");
+    else if (script->reader < script->limit && script->reader < MESSAGES)
+        add_message(script, script->reader++, batch);
+    pthread_mutex_unlock(&script->lock);
+    if (batch->count == 0)
+        clock_sleep_ms(1);
+    return rc;
+}
+
+static void
+script_reader_bounds(struct feed_reader *reader, int64_t *low, int64_t *high)
+{
+    *low = ((struct script_reader *)reader)->script->low;
+    *high = MESSAGES;
+}
+
+static void
+script_replace(struct feed *feed, bool is_moved)
+{
+    (void)feed;
+    assert_false(is_moved);
+}
+
+static void
+script_reader_destroy(struct feed_reader *reader)
+{
+    struct script *script = ((struct script_reader *)reader)->script;
+    pthread_mutex_lock(&script->lock);
+    script->reader = -1;
+    pthread_mutex_unlock(&script->lock);
+    free(reader);
+}
+
+static int
+script_open_reader(struct feed *feed, int64_t offset, struct feed_reader **reader,
+                   struct error *err)
+{
+    struct script *script = (struct script *)feed;
+    struct script_reader *made = memory_zalloc(sizeof *made);
+    (void)err;
+    pthread_mutex_lock(&script->lock);
+    assert_int_equal(script->reader, -1);
+    script->reader = offset >= 0 ? offset : script->low;
+    pthread_mutex_unlock(&script->lock);
+    *made = (struct script_reader){
+        {script_reader_read, script_reader_bounds, script_reader_destroy}, script};
+    *reader = &made->reader;
+    return 0;
 }
 
 static void
@@ -98,6 +179,8 @@ static const struct feed script_calls = {
     .read = script_read,
     .durable = script_durable,
     .bounds = script_bounds,
+    .open_reader = script_open_reader,
+    .replace = script_replace,
     .destroy = script_destroy,
 };
 
@@ -154,7 +237,7 @@ begin(struct fixture *fixture, const char *directory)
                              .checkpoint_bytes = INT64_MAX},
                 .index_config = fixture_index,
             },
-        .script = {.feed = script_calls},
+        .script = {.feed = script_calls, .limit = MESSAGES},
     };
     write_message(&fixture->script.message);
     pthread_mutex_init(&fixture->script.lock, NULL);
@@ -171,24 +254,52 @@ end(struct fixture *fixture)
         buffer_free(&fixture->script.marks[i]);
 }
 
-static int
-try_start(struct fixture *fixture, int64_t committed, bool is_silent, struct error *err)
+static void
+prepare(struct fixture *fixture, int64_t committed, bool is_silent)
 {
     struct script *script = &fixture->script;
     script->next = -1;
+    script->reader = -1;
     script->committed = committed;
+    script->metadata[0] = '\0';
     script->is_silent = is_silent;
     script->asked = 0;
     script->durable = -1;
+}
+
+static int
+launch(struct fixture *fixture, struct error *err)
+{
     const struct worker_options options = {
         .config = &fixture->config,
         .data_dir = &fixture->data_dir,
-        .feed = &script->feed,
+        .feed = &fixture->script.feed,
         .times = &fixture->times,
         .dumps = fixture->dumps,
         .partition = FIXTURE_PARTITION,
     };
     return worker_start(&options, &fixture->worker, err);
+}
+
+static int
+try_start(struct fixture *fixture, int64_t committed, bool is_silent, struct error *err)
+{
+    prepare(fixture, committed, is_silent);
+    return launch(fixture, err);
+}
+
+/* After what the worker before has committed. */
+static void
+restart(struct fixture *fixture)
+{
+    struct error err;
+    struct script *script = &fixture->script;
+    char metadata[RESUME_METADATA_BYTES];
+    memcpy(metadata, script->metadata, sizeof metadata);
+    assert_int_equal(worker_stop(fixture->worker, &err), 0);
+    prepare(fixture, script->committed, false);
+    memcpy(script->metadata, metadata, sizeof metadata);
+    assert_int_equal(launch(fixture, &err), 0);
 }
 
 static void
@@ -242,12 +353,34 @@ is_done(struct fixture *fixture)
     return done;
 }
 
-static bool
-is_running(struct fixture *fixture)
+static struct shard_status
+status_of(struct fixture *fixture)
 {
     struct shard_status status;
     shard_read_status(worker_shard(fixture->worker), &status);
-    return status.state == SHARD_RUNNING;
+    return status;
+}
+
+static bool
+is_running(struct fixture *fixture)
+{
+    return is_ready(fixture) && status_of(fixture).state == SHARD_RUNNING;
+}
+
+static bool
+is_rebuilding(struct fixture *fixture)
+{
+    return is_ready(fixture) && status_of(fixture).state == SHARD_REBUILDING;
+}
+
+/* The reader of a rebuild finds messages up to `limit`, and none before `low`. */
+static void
+let_rebuild(struct fixture *fixture, int64_t low, int64_t limit)
+{
+    pthread_mutex_lock(&fixture->script.lock);
+    fixture->script.low = low;
+    fixture->script.limit = limit;
+    pthread_mutex_unlock(&fixture->script.lock);
 }
 
 /* Waits until the worker is ready to read; returns the offset that it begins at. */
@@ -318,9 +451,13 @@ test_F66_F81_a_reset_is_followed_until_it_is_acknowledged(void **state)
     worker_lose(fixture.worker);
     wait_until(&fixture, is_ready);
     stop(&fixture);
+    let_rebuild(&fixture, 0, CHECKPOINT);
     start(&fixture, RESET, false);
-    assert_int_equal(start_offset(&fixture), CHECKPOINT);
-    read_up_to(&fixture, MESSAGES);
+    assert_int_equal(start_offset(&fixture), MESSAGES);
+    wait_until(&fixture, is_rebuilding);
+    assert_int_equal(status_of(&fixture).rebuild_offset, CHECKPOINT);
+    let_rebuild(&fixture, 0, MESSAGES);
+    wait_until(&fixture, is_running);
     stop(&fixture);
     end(&fixture);
 }
@@ -359,10 +496,11 @@ test_L9_a_checkpoint_that_may_not_be_taken_is_refused(void **state)
     wait_until(&fixture, is_ready);
     assert_non_null(strstr(take_checkpoint(&fixture).error, "lost its place in the group"));
     stop(&fixture);
+    let_rebuild(&fixture, 0, CHECKPOINT);
     start(&fixture, RESET, false);
-    assert_int_equal(start_offset(&fixture), CHECKPOINT);
-    assert_string_equal(take_checkpoint(&fixture).error, "the partition is being rebuilt");
-    read_up_to(&fixture, MESSAGES);
+    wait_until(&fixture, is_rebuilding);
+    assert_string_equal(take_checkpoint(&fixture).error, "");
+    let_rebuild(&fixture, 0, MESSAGES);
     wait_until(&fixture, is_running);
     assert_string_equal(take_checkpoint(&fixture).error, "");
     stop(&fixture);
@@ -438,6 +576,150 @@ test_F113_a_limit_on_threads_is_an_error(void **state)
     end(&fixture);
 }
 
+/* --- replays --------------------------------------------------------------------------------- */
+
+static bool
+has_rebuilt_log(struct fixture *fixture)
+{
+    const struct config *config = &fixture->config;
+    char *path = data_dir_partition_path(config->consumer.data_dir, config_log_name(config),
+                                         FIXTURE_PARTITION);
+    char *log = memory_format("%s/wal.new", path);
+    bool has_log = access(log, F_OK) == 0;
+    free(log);
+    free(path);
+    return has_log;
+}
+
+/* An interrupted replay whose reset is taken back: the half-built state never serves. */
+static void
+test_F107_a_reset_at_the_serving_position_takes_a_replay_back(void **state)
+{
+    struct fixture fixture;
+    begin_reset(&fixture, *state);
+    let_rebuild(&fixture, 0, CHECKPOINT);
+    start(&fixture, RESET, false);
+    wait_until(&fixture, is_rebuilding);
+    stop(&fixture);
+    assert_true(has_rebuilt_log(&fixture));
+    start(&fixture, MESSAGES, false);
+    assert_int_equal(start_offset(&fixture), MESSAGES);
+    wait_until(&fixture, is_running);
+    assert_int_equal(status_of(&fixture).offset, MESSAGES);
+    assert_int_equal(status_of(&fixture).rebuild_offset, -1);
+    assert_false(has_rebuilt_log(&fixture));
+    stop(&fixture);
+    end(&fixture);
+}
+
+static struct replay_answer
+ask(struct fixture *fixture, const struct replay_request *request)
+{
+    struct replay_answer answer;
+    int64_t number = worker_request_replay(fixture->worker, request);
+    int64_t begin_us = clock_monotonic_us();
+    assert_true(number > 0);
+    while (!worker_replay_answer(fixture->worker, number, &answer)) {
+        assert_true(clock_monotonic_us() - begin_us < (int64_t)PATIENCE_S * US_PER_S);
+        clock_sleep_ms(1);
+    }
+    return answer;
+}
+
+static struct replay_answer
+ask_replay(struct fixture *fixture, enum replay_from from, int64_t value)
+{
+    const struct replay_request request = {.action = REPLAY_BEGIN, .from = from, .value = value};
+    return ask(fixture, &request);
+}
+
+static struct replay_answer
+ask_abort(struct fixture *fixture)
+{
+    return ask(fixture, &(struct replay_request){.action = REPLAY_ABORT});
+}
+
+enum { FIRST = 4, SECOND = 6, THIRD = 8 };
+
+/* Leaves a worker that has a checkpoint at FIRST, has read up to SECOND, and rebuilds from the
+ * checkpoint. */
+static void
+begin_replay(struct fixture *fixture, const char *directory)
+{
+    begin(fixture, directory);
+    start(fixture, -1, false);
+    read_up_to(fixture, FIRST);
+    assert_int_equal(take_checkpoint(fixture).offset, FIRST);
+    read_up_to(fixture, SECOND);
+    let_rebuild(fixture, 0, FIRST);
+    const struct replay_answer answer = ask_replay(fixture, REPLAY_FROM_LAST, 1);
+    assert_string_equal(answer.error, "");
+    assert_string_equal(answer.result, "begun");
+    assert_int_equal(answer.offset, FIRST);
+}
+
+static void
+test_F107_the_serving_state_reads_on_and_a_restart_keeps_both(void **state)
+{
+    struct fixture fixture;
+    begin_replay(&fixture, *state);
+    read_up_to(&fixture, THIRD);
+    for (int turn = 0; turn < 2; turn++) {
+        wait_until(&fixture, is_rebuilding);
+        assert_int_equal(status_of(&fixture).offset, THIRD);
+        assert_int_equal(status_of(&fixture).rebuild_offset, FIRST);
+        restart(&fixture);
+    }
+    let_rebuild(&fixture, 0, MESSAGES);
+    wait_until(&fixture, is_running);
+    assert_true(status_of(&fixture).offset >= THIRD);
+    assert_false(has_rebuilt_log(&fixture));
+    stop(&fixture);
+    end(&fixture);
+}
+
+static void
+test_F107_a_replay_is_taken_back_by_command(void **state)
+{
+    struct fixture fixture;
+    begin_replay(&fixture, *state);
+    assert_string_equal(ask_abort(&fixture).result, "taken back");
+    assert_int_equal(status_of(&fixture).state, SHARD_RUNNING);
+    assert_false(has_rebuilt_log(&fixture));
+    assert_string_equal(ask_abort(&fixture).result, "none");
+    restart(&fixture);
+    wait_until(&fixture, is_running);
+    assert_int_equal(status_of(&fixture).offset, SECOND);
+    const struct replay_answer late = ask_replay(&fixture, REPLAY_FROM_OFFSET, SECOND);
+    assert_string_equal(late.result, "refused");
+    assert_non_null(strstr(late.error, "is not before the serving position"));
+    stop(&fixture);
+    end(&fixture);
+}
+
+static bool
+has_ended(struct fixture *fixture)
+{
+    return strstr(status_of(fixture).replay, "the replay has ended") != NULL && is_running(fixture);
+}
+
+/* Retention removes what the replay needs next. */
+static void
+test_F107_a_replay_ends_when_the_topic_loses_what_it_needs(void **state)
+{
+    struct fixture fixture;
+    begin_replay(&fixture, *state);
+    let_rebuild(&fixture, SECOND, MESSAGES);
+    wait_until(&fixture, has_ended);
+    assert_int_equal(status_of(&fixture).offset, SECOND);
+    assert_false(has_rebuilt_log(&fixture));
+    restart(&fixture);
+    wait_until(&fixture, is_running);
+    read_up_to(&fixture, MESSAGES);
+    stop(&fixture);
+    end(&fixture);
+}
+
 /* --- dumps ----------------------------------------------------------------------------------- */
 
 /* The mark of a load of one dump without fields. */
@@ -503,7 +785,7 @@ test_F12_marks_of_a_load_reach_the_registry_and_count_when_they_are_durable(void
     open_dumps(&fixture, *state);
     assert_true(is_complete(&fixture));
     start(&fixture, RESET, false); /* a rebuild reads the marks again */
-    read_up_to(&fixture, MESSAGES);
+    wait_until(&fixture, is_running);
     assert_true(is_complete(&fixture));
     stop(&fixture);
     dump_registry_close(fixture.dumps);
@@ -552,6 +834,10 @@ main(void)
         WORKER_TEST(test_F113_other_files_among_the_checkpoints_stop_nothing),
         WORKER_TEST(test_a_request_of_an_earlier_worker_is_refused),
         WORKER_TEST(test_F113_a_limit_on_threads_is_an_error),
+        WORKER_TEST(test_F107_a_reset_at_the_serving_position_takes_a_replay_back),
+        WORKER_TEST(test_F107_the_serving_state_reads_on_and_a_restart_keeps_both),
+        WORKER_TEST(test_F107_a_replay_is_taken_back_by_command),
+        WORKER_TEST(test_F107_a_replay_ends_when_the_topic_loses_what_it_needs),
         WORKER_TEST(test_F12_marks_of_a_load_reach_the_registry_and_count_when_they_are_durable),
         WORKER_TEST(test_F12_a_mark_that_was_registered_and_is_not_durable_does_not_count),
     };
