@@ -166,7 +166,7 @@ def the_directory_is_removed(scene):
 
 
 def a_copy_of_the_directory_joins(scene):
-    """Another member of the group has a copy of the directory."""
+    """Another member of the group has a copy of the directory. One of them ends, and says why."""
     copy = index_of(scene).with_name("copy")
     with stopped(scene):
         shutil.rmtree(copy, ignore_errors=True)
@@ -175,6 +175,10 @@ def a_copy_of_the_directory_joins(scene):
     other.start(wait=False)
     time.sleep(2 * scene.random.random())
     other.kill()
+    consumer = scene.pipeline.consumer
+    if not consumer.is_running():
+        assert "is a copy of the other" in consumer.log_tail(), consumer.log_tail()
+        consumer.start()
     group_of(scene).wait_until_settled()
 
 
