@@ -11,6 +11,8 @@ SOURCE_SIGNATURE = "producer/source/source_signature.c"
 OUTBOX = "producer/source/outbox.c"
 WATCH = "producer/drain/guard_watch.c"
 SEQUENCE = "consumer/partition/sequence.c"
+REPLAY = "consumer/partition/replay.c"
+RESUME = "consumer/partition/resume.c"
 PRODUCER = "common/kafka/kafka_producer.c"
 STATUS = "producer/drain/status.c"
 
@@ -263,4 +265,31 @@ REMOVALS = {
             ("producer/source/letters.c", "(d.epoch, d.tick) < (n.epoch, n.tick)",
              "(d.epoch, d.tick) <= (n.epoch, n.tick)"),
         ), (LETTERS,)),
+    # --- what the consumer proves
+    "skip": Removal(
+        "messages that a reset skips are no loss", (
+            (SEQUENCE, "    CHECK(first < next);\n    sequence_lose(sequence, COVERAGE_SKIPPED);",
+             "    CHECK(first < next);\n    if (first < next)\n        return;\n"
+             "    sequence_lose(sequence, COVERAGE_SKIPPED);"),
+        ), ("unit/test_sequence.c::test_F106_a_reset_ahead_is_a_loss_whatever_follows",),
+        "offsets_are_reset_ahead,the_topic_loses_its_beginning"),
+    "message": Removal(
+        "the last message is not compared with the one that was read", (
+            (SEQUENCE, "    return sequence->last_message == 0 || offset !=",
+             "    return true || sequence->last_message == 0 || offset !="),
+        ), ("integration/test_resets.py::test_f102_the_last_message_shows_the_topic",)),
+    "proof": Removal(
+        "a rebuilt state that proves less takes the place of the serving one",
+        (never(REPLAY, "    if (!view->accepts_loss && !replay_proves_as_much(view))"),),
+        ("unit/test_replay.c::test_F107_F120_every_small_view",)),
+    "taken_back": Removal(
+        "a reset to the serving position begins another replay", (
+            (RESUME, "    else if (state->next_offset >= 0 && committed < state->next_offset)",
+             "    else if (state->next_offset >= 0 && committed <= state->next_offset)"),
+        ), ("unit/test_resume.c::"
+            "test_F107_a_reset_is_compared_with_the_position_that_serves",)),
+    "replay_lost": Removal(
+        "a replay whose messages retention has removed waits for them",
+        (never(REPLAY, "    if (view->is_lost)"),),
+        ("unit/test_replay.c::test_F107_F120_every_small_view",)),
 }
