@@ -171,6 +171,20 @@ session_save_progress(struct session *session, struct error *err)
     return session_save(session, err);
 }
 
+/* What is beyond the rows of the window is backlog while they may have to be sent, or are not
+ * acknowledged, because nothing is read meanwhile. Otherwise a poll finds it. */
+static int
+session_count_backlog(struct session *session, struct error *err)
+{
+    int64_t *max_row_id = &session->progress->shown.max_row_id;
+    bool awaits_acks = session->window_has_rows && publisher_outstanding(session->publisher) > 0;
+    CHECK(session->window_pending);
+    if (session->rows_wait || awaits_acks)
+        return source_snapshot_last_id(session->pg, max_row_id, err);
+    *max_row_id = publisher_numbering(session->publisher)->last_row_id;
+    return 0;
+}
+
 static int
 session_each_second(struct session *session, struct error *err)
 {
@@ -181,8 +195,8 @@ session_each_second(struct session *session, struct error *err)
     session->second_us = now_us;
     status_begin_server_call(session->status);
     int rc = session_save_progress(session, err);
-    if (rc == 0 && session->rows_wait)
-        rc = source_snapshot_last_id(session->pg, &session->progress->shown.max_row_id, err);
+    if (rc == 0)
+        rc = session_count_backlog(session, err);
     status_end_server_call(session->status);
     return rc;
 }

@@ -56,7 +56,7 @@ struct session {
     int64_t *checked_offsets; /* by partition: the topic is checked up to this offset; owned */
     bool window_pending;      /* rows of the window may not be acknowledged yet */
     bool window_has_rows;
-    bool rows_wait; /* rows of the window may have to be sent: what is beyond is backlog */
+    bool rows_wait; /* rows of the window may have to be sent */
     bool rows_since_mark;
     bool is_watched;    /* by `watch`, since the fence is acknowledged */
     struct rival rival; /* a producer on a copy of the database, which ended the session */
