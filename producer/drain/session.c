@@ -68,7 +68,7 @@ session_publish_progress(struct session *session)
     shown->generation = session->owner.generation;
     shown->tick = session->window.tick;
     shown->voided = session->owner.voided;
-    shown->last_row_id = publisher_numbering(session->publisher)->last_row_id;
+    shown->last_row_id = publisher_flushed_row_id(session->publisher);
     shown->backlog_rows = progress_backlog_rows(shown->max_row_id, shown->last_row_id);
     if (session->delivered.read_us != 0 && shown->outstanding == 0)
         shown->delivered_us = session->delivered.read_us;

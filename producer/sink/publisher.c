@@ -40,8 +40,9 @@ struct publisher {
     struct kafka_producer *kafka;
     struct numbering numbering;
     struct publisher_counts counts;
-    struct queue *queues; /* by partition */
-    size_t queued_bytes;  /* of values, since the last complete flush */
+    struct queue *queues;   /* by partition */
+    size_t queued_bytes;    /* of values, since the last complete flush */
+    int64_t flushed_row_id; /* greatest id of the rows before the last complete flush */
     struct publisher_checkpoint checkpoints[CHECKPOINTS_MAX]; /* a ring */
     uint32_t first_checkpoint;
     uint32_t checkpoint_count;
@@ -70,6 +71,7 @@ publisher_create(const struct config *config, const struct publisher_origin *ori
     made->queues = memory_zalloc((size_t)partitions * sizeof *made->queues);
     numbering_init(&made->numbering, partitions);
     numbering_copy(&made->numbering, numbering);
+    made->flushed_row_id = numbering->last_row_id;
     for (int i = 0; i < CHECKPOINTS_MAX; i++)
         checkpoint_init(&made->checkpoints[i], partitions);
     int rc = event_codec_create(&made->codec, err);
@@ -346,8 +348,10 @@ publisher_flush(struct publisher *publisher, bool *done, struct error *err)
             return rc;
         CHECK(!*done || publisher->queues[i].count == 0);
     }
-    if (*done)
+    if (*done) {
         publisher->queued_bytes = 0;
+        publisher->flushed_row_id = publisher->numbering.last_row_id;
+    }
     return 0;
 }
 
@@ -422,6 +426,13 @@ const struct numbering *
 publisher_numbering(const struct publisher *publisher)
 {
     return &publisher->numbering;
+}
+
+int64_t
+publisher_flushed_row_id(const struct publisher *publisher)
+{
+    CHECK(publisher->flushed_row_id <= publisher->numbering.last_row_id);
+    return publisher->flushed_row_id;
 }
 
 int64_t

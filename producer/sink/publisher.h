@@ -103,6 +103,8 @@ const struct publisher_checkpoint *publisher_acked_checkpoint(struct publisher *
 void publisher_forget_checkpoints(struct publisher *publisher);
 
 const struct numbering *publisher_numbering(const struct publisher *publisher);
+/* The greatest id of the rows that are handed over, as of the last complete flush. */
+int64_t publisher_flushed_row_id(const struct publisher *publisher);
 /* The last acknowledged offset of a partition, -1 while it is unknown. */
 int64_t publisher_acked_offset(const struct publisher *publisher, int32_t partition);
 /* See kafka_producer_take_gap(). */

@@ -34,9 +34,11 @@ class Outages(GalleryCase):
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "true",
     }
-    # A queue that is soon full, and requests that soon time out while a broker is silent.
+    # A queue that is soon full, requests that soon time out while a broker is silent, and batches
+    # that are as large as their events.
     sections = {"kafka": {"producer": {
         "queue.buffering.max.messages": str(QUEUE), "socket.timeout.ms": "1000",
+        "compression.type": "none",
     }}}
 
     def setUp(self):
