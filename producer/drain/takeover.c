@@ -213,7 +213,7 @@ takeover_refuse_copy(const struct session *session, const struct topic_mark *new
                      int64_t since_us, struct error *err)
 {
     const char *topic = session->config->topic.name;
-    CHECK(newest->clock_us > 0 && since_us > 0);
+    CHECK(newest->clock_us >= 0 && since_us > 0);
     if (newest->clock_us <= since_us)
         return 0;
     return error_set(err, ERR_FATAL,
@@ -226,20 +226,22 @@ takeover_refuse_copy(const struct session *session, const struct topic_mark *new
 
 /* A copy of a quiet database has the same position as its original, whose producer would be fenced
  * off (F101). Waits for marks of the original where the database can be a copy: another server has
- * written the cursor, and the newest mark on the topic is young. */
+ * written the cursor, and that, or the newest mark on the topic, is young. */
 static int
 takeover_check_original(struct session *session, struct topic_mark *newest, struct error *err)
 {
-    int64_t before_us = newest->clock_us;
-    int64_t now_us;
-    bool may_be_copy;
-    if (before_us == 0 || session->progress->shown.generation > 0)
+    int64_t before_us = newest->clock_us; /* 0: no mark is after the saved position */
+    int64_t now_us = 0;
+    int64_t saved_us = 0;
+    bool may_be_copy = false;
+    if (session->owner.generation == 0 || session->progress->shown.generation > 0)
         return 0; /* there was no producer, or it was this process */
-    int rc =
-        cursor_is_of_earlier_server(session->pg, session->owner.name, &may_be_copy, &now_us, err);
+    int rc = cursor_is_of_earlier_server(session->pg, session->owner.name, &may_be_copy, &now_us,
+                                         &saved_us, err);
     may_be_copy =
         rc == 0 && (may_be_copy || cursor_timeline_is_new(&session->owner, &session->history));
-    if (!may_be_copy || now_us - before_us > ORIGINAL_AGE_S * US_PER_S)
+    int64_t seen_us = before_us > saved_us ? before_us : saved_us;
+    if (!may_be_copy || now_us - seen_us > ORIGINAL_AGE_S * US_PER_S)
         return rc;
     log_info("cursor",
              "another server has written the cursor: waiting %d s for marks of a"

@@ -560,12 +560,14 @@ cursor_timeline_is_new(const struct cursor_owner *owner, const struct cursor_his
 
 int
 cursor_is_of_earlier_server(struct pg *pg, const char *name, bool *is, int64_t *now_us,
-                            struct error *err)
+                            int64_t *saved_us, struct error *err)
 {
     static const char sql[] =
         "SELECT updated_at < pg_postmaster_start_time(),"
-        " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM bitdex_producers"
-        " WHERE name = $1";
+        " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,"
+        " coalesce((SELECT (extract(epoch FROM saved_at) * 1000000)::bigint FROM bitdex_windows"
+        " WHERE name = $1 ORDER BY tick DESC, sub_id DESC LIMIT 1), 0)"
+        " FROM bitdex_producers WHERE name = $1";
     struct pg_result *result;
     int rc = pg_query(pg, sql, 1, &name, &result, err);
     if (rc != 0)
@@ -573,6 +575,7 @@ cursor_is_of_earlier_server(struct pg *pg, const char *name, bool *is, int64_t *
     CHECK(pg_rows(result) == 1);
     *is = pg_boolean(result, 0, 0);
     *now_us = pg_integer(result, 0, 1);
+    *saved_us = pg_integer(result, 0, 2);
     pg_result_clear(result);
     return 0;
 }

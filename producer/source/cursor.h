@@ -96,9 +96,10 @@ int cursor_find_owner(struct pg *pg, const struct config *config, struct cursor_
  * the topic holds nothing later than the cursor (producer/drain/takeover.h). Pure. */
 bool cursor_timeline_is_new(const struct cursor_owner *owner, const struct cursor_history *history);
 /* `is`: the server was started after the owner last wrote to its row, as that of a copy is, and
- * that of a database that was restarted. `now_us`: its clock. */
+ * that of a database that was restarted. `now_us`: its clock; `saved_us`: when the newest position
+ * was saved, or 0. */
 int cursor_is_of_earlier_server(struct pg *pg, const char *name, bool *is, int64_t *now_us,
-                                struct error *err);
+                                int64_t *saved_us, struct error *err);
 /* The owner's epoch continues on the timeline of `history`. */
 int cursor_save_timeline(struct pg *pg, struct cursor_owner *owner,
                          const struct cursor_history *history, struct error *err);
