@@ -12,73 +12,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
-enum { BATCH = 4096, PARTITIONS_MAX = 64, WAIT_MS = 30000 };
+#include "bench/bare.h"
 
-static double
-now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static double
-processor_s(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
-static void
-fail(const char *what, const char *why)
-{
-    fprintf(stderr, "bare_kafka: %s: %s\n", what, why);
-    exit(1);
-}
-
-static rd_kafka_t *
-client_create(rd_kafka_type_t type, const char *bootstrap, const char *const *settings)
-{
-    char why[512];
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, why, sizeof why);
-    for (; *settings != NULL; settings += 2)
-        if (rd_kafka_conf_set(conf, settings[0], settings[1], why, sizeof why) != RD_KAFKA_CONF_OK)
-            fail(settings[0], why);
-    rd_kafka_t *client = rd_kafka_new(type, conf, why, sizeof why);
-    if (client == NULL)
-        fail("client", why);
-    return client;
-}
+enum { BATCH = 4096 };
 
 static rd_kafka_t *
 consumer_create(const char *bootstrap)
 {
     static const char *const settings[] = {
         "group.id", "bare", "enable.auto.commit", "false", "fetch.wait.max.ms", "500", NULL};
-    rd_kafka_t *consumer = client_create(RD_KAFKA_CONSUMER, bootstrap, settings);
+    rd_kafka_t *consumer = client_create(RD_KAFKA_CONSUMER, bootstrap, settings, NULL);
     rd_kafka_poll_set_consumer(consumer);
     return consumer;
-}
-
-static int32_t
-topic_partitions(rd_kafka_t *client, const char *topic)
-{
-    const struct rd_kafka_metadata *metadata;
-    rd_kafka_topic_t *handle = rd_kafka_topic_new(client, topic, NULL);
-    if (rd_kafka_metadata(client, 0, handle, &metadata, WAIT_MS) != 0)
-        fail(topic, "no metadata");
-    int32_t partitions = metadata->topics[0].partition_cnt;
-    rd_kafka_metadata_destroy(metadata);
-    rd_kafka_topic_destroy(handle);
-    if (partitions < 1 || partitions > PARTITIONS_MAX)
-        fail(topic, "no such topic, or too many partitions");
-    return partitions;
 }
 
 static void
@@ -165,7 +111,7 @@ run_latency(const char *bootstrap, const char *topic_name, int count)
 {
     static const char *const settings[] = {"enable.idempotence", "true", "linger.ms", "1", NULL};
     int64_t ends[PARTITIONS_MAX];
-    rd_kafka_t *producer = client_create(RD_KAFKA_PRODUCER, bootstrap, settings);
+    rd_kafka_t *producer = client_create(RD_KAFKA_PRODUCER, bootstrap, settings, NULL);
     rd_kafka_t *consumer = consumer_create(bootstrap);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(producer, topic_name, NULL);
     topic_end(consumer, topic_name, 1, ends);

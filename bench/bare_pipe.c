@@ -14,13 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
+
+#include "bench/bare.h"
 
 enum {
     BATCH = 2048,
-    PARTITIONS_MAX = 64,
-    WAIT_MS = 30000,
     VALUE_BYTES_MAX = 4096,
     TRAILER_BYTES = 2, /* of a COPY in the binary format; its header comes with the first row */
 };
@@ -43,30 +41,6 @@ struct pipe {
     int64_t rows;
 };
 
-static double
-now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static double
-processor_s(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
-static void
-fail(const char *what, const char *why)
-{
-    fprintf(stderr, "bare_pipe: %s: %s\n", what, why);
-    exit(1);
-}
-
 static void
 on_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
 {
@@ -79,30 +53,20 @@ on_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
 static void
 pipe_open(struct pipe *pipe, const char *bootstrap, const char *topic)
 {
-    const char *const settings[][2] = {
-        {"bootstrap.servers", bootstrap},
-        {"enable.idempotence", "true"},
-        {"compression.type", "lz4"},
-        {"linger.ms", "5"},
-        {"queue.buffering.max.messages", "500000"},
+    static const char *const settings[] = {
+        "enable.idempotence",
+        "true",
+        "compression.type",
+        "lz4",
+        "linger.ms",
+        "5",
+        "queue.buffering.max.messages",
+        "500000",
+        NULL,
     };
-    char why[512];
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
-        if (rd_kafka_conf_set(conf, settings[i][0], settings[i][1], why, sizeof why) != 0)
-            fail(settings[i][0], why);
-    rd_kafka_conf_set_dr_msg_cb(conf, on_report);
-    pipe->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
-    if (pipe->client == NULL)
-        fail("client", why);
+    pipe->client = client_create(RD_KAFKA_PRODUCER, bootstrap, settings, on_report);
     pipe->topic = rd_kafka_topic_new(pipe->client, topic, NULL);
-    const struct rd_kafka_metadata *metadata;
-    if (rd_kafka_metadata(pipe->client, 0, pipe->topic, &metadata, WAIT_MS) != 0)
-        fail(topic, "no metadata");
-    pipe->partition_count = metadata->topics[0].partition_cnt;
-    rd_kafka_metadata_destroy(metadata);
-    if (pipe->partition_count < 1 || pipe->partition_count > PARTITIONS_MAX)
-        fail(topic, "no such topic, or too many partitions");
+    pipe->partition_count = topic_partitions(pipe->client, topic);
     pipe->partitions = calloc((size_t)pipe->partition_count, sizeof *pipe->partitions);
     if (pipe->partitions == NULL)
         fail("partitions", "out of memory");

@@ -115,7 +115,7 @@ static const struct cli_command commands[] = {
             "it\n"
             "has come as far and proves as much; one that proves less waits for --accept-loss.\n"
             "Needs consumer.token_file. Exit code 1: a partition has refused, or with --follow a\n"
-            "replay does not go on; the lines say why.",
+            "replay does not continue; the lines say why.",
         .run = command_replay,
     },
     {

@@ -192,7 +192,7 @@ stream_report_epoch(struct audit_stream *stream, int64_t before)
     };
 }
 
-/* The numbers go on from this event. */
+/* The numbers continue from this event. */
 static void
 stream_start_numbers(struct audit_stream *stream, const struct event *event)
 {

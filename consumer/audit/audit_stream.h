@@ -14,7 +14,7 @@
  *
  * A partition whose beginning retention has removed is audited from its first event on; what
  * precedes its first fence may have been dropped, by the fence that retention has removed. After a
- * finding the rules go on from what the event says. Pure; one thread.
+ * finding the rules continue from what the event says. Pure; one thread.
  */
 #ifndef CONSUMER_AUDIT_AUDIT_STREAM_H
 #define CONSUMER_AUDIT_AUDIT_STREAM_H

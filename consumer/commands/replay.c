@@ -2,7 +2,8 @@
  * answered, and follows the replays with --follow.
  *
  * Failure: a member that does not answer, a partition that refuses or that no member has, and with
- * --follow a replay that does not go on: exit code 1, and the others are as they were asked to be.
+ * --follow a replay that does not continue: exit code 1, and the others are as they were asked to
+ * be.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -244,7 +245,7 @@ replay_follow(struct replay_command *command, struct error *err)
         clock_sleep_ms(FOLLOW_MS);
     }
     if (progress.waiting > 0)
-        return error_set(err, ERR_DATA, "%" PRId64 " replays do not go on", progress.waiting);
+        return error_set(err, ERR_DATA, "%" PRId64 " replays do not continue", progress.waiting);
     return 0;
 }
 

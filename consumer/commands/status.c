@@ -41,7 +41,7 @@ status_print_count(const struct json_value *row, const char *key, const char *wh
         printf("%9s  %" PRId64 " %s\n", "", count->integer, what);
 }
 
-/* A line below the partition: how far a rebuild is, and why it does not go on. */
+/* A line below the partition: how far a rebuild is, and why it does not continue. */
 static void
 status_print_replay(const struct json_value *row)
 {

@@ -24,7 +24,7 @@ struct topic_search {
     struct kafka_reader *reader;
     struct kafka_batch *batch;
     uint32_t at;         /* the next record of the batch */
-    int64_t next_offset; /* where reading goes on; AS_OF_NONE: nowhere */
+    int64_t next_offset; /* where reading continues; AS_OF_NONE: nowhere */
     struct event_codec *codec;
     struct arena arena;
 };

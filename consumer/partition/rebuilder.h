@@ -52,7 +52,7 @@ int rebuilder_step(struct rebuilder *rebuilder, bool is_close, enum replay_step 
 bool rebuilder_is_busy(const struct rebuilder *rebuilder);
 
 /* Gives the rebuild up, which the group acknowledges before. ERR_RETRY: it does not answer, and the
- * rebuild goes on. */
+ * rebuild continues. */
 int rebuilder_end(struct rebuilder *rebuilder, struct error *err);
 /* Serves the rebuilt replica. No checkpoint of the served one may be under way. */
 int rebuilder_swap(struct rebuilder *rebuilder, struct error *err);

@@ -49,7 +49,8 @@ struct shard_status {
     int64_t offset;                  /* of the next message; -1: nothing was read yet */
     int64_t durable_offset;          /* after the last frame; -1: the log is empty */
     int64_t rebuild_offset;          /* of the rebuilt replica's next message; -1: no rebuild */
-    char replay[SHARD_REPLAY_BYTES]; /* why the last replay does not go on, or ended; "": it does */
+    char replay
+        [SHARD_REPLAY_BYTES]; /* why the last replay does not continue, or ended; "": it does */
     int64_t wal_bytes;
     struct batch_counts counts; /* of this ownership */
     uint64_t dead_letters;      /* of this ownership */

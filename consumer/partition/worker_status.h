@@ -34,7 +34,7 @@ void worker_status_lose(struct worker_status *status, const struct sequence *nex
 
 /* Publishes another state or error, and logs it. `error`: terminated; "": no error. */
 void worker_status_set(struct worker_status *status, enum shard_state state, const char *error);
-/* Publishes why the replay does not go on, or ended, and logs it. "": it does, or nothing is
+/* Publishes why the replay does not continue, or ended, and logs it. "": it does, or nothing is
  * replayed. */
 void worker_status_set_replay(struct worker_status *status, const char *note);
 /* The partition is running or rebuilding, without an error. */

@@ -180,7 +180,7 @@ work_apply(struct work *work, struct error *err)
     return rc;
 }
 
-/* Entries that are in place go on. All refusals are printed, the last one as the error. */
+/* Entries that are in place continue. All refusals are printed, the last one as the error. */
 static int
 refuse(const struct refusal *refusal, const struct covered_fields *covered, int rc,
        struct error *err)

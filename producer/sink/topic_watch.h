@@ -1,4 +1,4 @@
-/* Looks at what others write to our topic while a session of the drain goes on (L3, F101).
+/* Looks at what others write to our topic while a session of the drain continues (L3, F101).
  *
  * The drain hands over the gaps between the offsets that were acknowledged to it. A thread reads
  * them, because a read waits for the broker. Each partition has one range, which grows while the

@@ -237,7 +237,7 @@ const struct guard guards_table[] = {
         .times = SESSION,
         .in_check = "problem",
         .way_out = "create them",
-        .later = "while `run` goes on, \"table history\" finds it",
+        .later = "during `run`, \"table history\" finds it",
     },
     {
         .name = "cursor",

@@ -4,7 +4,7 @@
  * A trigger's WHEN names every column that the functions read: that of UPDATE, so that other
  * changes cost no call; those of INSERT and DELETE, which are always true, so that DROP COLUMN ...
  * CASCADE drops the triggers along with the functions that it drops, and the application's writes
- * go on (F91).
+ * continue (F91).
  */
 #include "producer/triggers/generate.h"
 

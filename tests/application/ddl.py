@@ -2,7 +2,7 @@
 the application, so that later statements and the configuration use the new names.
 
 RENAMES happen while the programs are stopped, as a deployment would do it: the application's writes
-go on, and what they wrote has to arrive when the programs start with the new configuration.
+continue, and what they wrote has to arrive when the programs start with the new configuration.
 PARTITIONS happen while the programs run.
 """
 

@@ -51,7 +51,7 @@ class Case:
 
     def run_confirmed(self):
         """Runs the case and returns its fault, or None. Two sessions that wake up at the same time
-        may go on in either order, and rates have noise: another outcome counts when it is found
+        may continue in either order, and rates have noise: another outcome counts when it is found
         again."""
         try:
             self.run()

@@ -94,7 +94,7 @@ class Backpressure(GalleryCase):
         self.send_backlog()
         self.wait_until_full()
         self.pipeline.consumer.wait_until(
-            lambda: {p["state"] for p in self.pipeline.partitions()} == {"waiting"}, "goes on")
+            lambda: {p["state"] for p in self.pipeline.partitions()} == {"waiting"}, "continues")
         self.assertEqual(self.pipeline.api.call("/api/health")[0], 200)
         limited = self.memory("VmHWM") - before
         self.pipeline.consumer.stop()

@@ -1,4 +1,4 @@
-"""Guards while `run` goes on (L13): what stops holding is found within an interval, whatever rests
+"""Guards during `run` (L13): what stops holding is found within an interval, whatever rests
 on it. The producer then stops and says what to do, or consumers say which fields may be wrong, and
 why, until these are loaded."""
 

@@ -373,7 +373,7 @@ class Crash(SourceChangesCase):
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'"
             " AND datname = current_database()").fetchone()[0], "saves no number")
         self.producer.kill()
-        self.execute("SELECT pg_advisory_unlock(13)")  # its session goes on without it
+        self.execute("SELECT pg_advisory_unlock(13)")  # its session continues without it
         while self.count_voided() == self.voided:
             time.sleep(0.1)
         for bodies in self.read_bodies():

@@ -37,7 +37,7 @@ class TopicGuards(GalleryCase):
             self.assertIn(word, producer.log_tail())
 
     def test_f116_retention_differs_from_the_configuration(self):
-        """A retention that is not the configured one is logged while `run` goes on, is a warning of
+        """A retention that is not the configured one is logged during `run`, is a warning of
         `check`, and `init` sets it, which leaves other settings of the topic alone."""
         producer = self.pipeline.producer
         self.assertEqual(self.check_lines(), [])

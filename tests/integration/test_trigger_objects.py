@@ -76,7 +76,7 @@ class Objects(TriggerCase):
 
     def test_f95_inheritance_children(self):
         """A table with inheritance children is refused, because its triggers do not fire for their
-        rows; triggers in place go on."""
+        rows; triggers in place continue."""
         self.execute("CREATE TABLE base (id bigint PRIMARY KEY, level integer);"
                      "CREATE TABLE heir () INHERITS (base)")
         self.configure_one(DIRECT % "base")
@@ -138,7 +138,7 @@ class Objects(TriggerCase):
 
 
 class Rights(TriggerCase):
-    """F14: what the role of `triggers apply` needs, and what the functions go on needing."""
+    """F14: what the role of `triggers apply` needs, and what the functions keep needing."""
 
     def setUp(self):
         super().setUp()

@@ -183,7 +183,7 @@ def quiet_database_is_copied(scene):
 
 
 def copy_is_started_beside(scene):
-    """Likewise, and the original goes on."""
+    """Likewise, and the original continues."""
     scene.wait_until_quiet()
     return database_is_copied(scene)
 

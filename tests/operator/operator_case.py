@@ -1,7 +1,7 @@
 """What the random operators share: acts in a random order, and the oracle after each (README.md).
 
-BITDEX_SEED chooses the acts (default: always the same), BITDEX_SECONDS is how long it goes on, and
-BITDEX_ACTS names the acts, separated by commas."""
+BITDEX_SEED chooses the acts (default: always the same), BITDEX_SECONDS is the time, and BITDEX_ACTS
+names the acts, separated by commas."""
 
 import os
 import random

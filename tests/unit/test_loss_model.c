@@ -295,7 +295,7 @@ producer_is_live(const struct producer *producer)
            database->generation == producer->generation;
 }
 
-/* The broker takes the next message, or the producer goes on. */
+/* The broker takes the next message, or the producer continues. */
 static void
 producer_step(struct world *world, struct producer *producer)
 {
