@@ -48,6 +48,10 @@ LOOPBACK = "127.0.0.1"
 START_S = 180
 STOP_S = 60
 
+# Of a broker that nobody kills: the controller takes its leaderships away after such a silence, as
+# of a process that gets no processor time on a loaded machine.
+SHARED_KAFKA = {"broker.session.timeout.ms": "90000"}
+
 
 class ServerError(Exception):
     """A server could not be started or stopped."""
@@ -541,7 +545,7 @@ def main():
     )
     parser.add_argument("--dir", type=pathlib.Path, default=ROOT / ".local" / "servers")
     args = parser.parse_args()
-    servers = Postgres(args.dir / "postgres"), Kafka(args.dir / "kafka")
+    servers = Postgres(args.dir / "postgres"), Kafka(args.dir / "kafka", SHARED_KAFKA)
     if args.command == "env":
         print_env(*servers)
         return 0

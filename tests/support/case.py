@@ -22,9 +22,12 @@ SECONDS = float(os.environ.get("BITDEX_SECONDS", 5))
 # Loads and verifies make no pauses.
 QUICK = {"producer": {"load": {"share": 1}}}
 
+# A broker that many tests share may stall, and no member is to lose its place by that.
+PATIENT = {"session.timeout.ms": "45000"}
+
 
 class GalleryCase(unittest.TestCase):
-    own_servers = False  # whether the class starts its own pair of servers
+    own_servers = ()  # the names of the servers that the class starts for itself, or True: both
     variables = {}  # environment of the programs
     postgres_settings = {}  # for own servers
     kafka_settings = {}  # for own servers
@@ -36,19 +39,27 @@ class GalleryCase(unittest.TestCase):
         # Another module may have a class of this name, and run at the same time.
         cls.work = pipeline.BUILD / "integration" / cls.__module__ / cls.__name__
         shutil.rmtree(cls.work, ignore_errors=True)
-        home = cls.work / "servers" if cls.own_servers else shared
-        cls.postgres = servers.Postgres(home / "postgres", cls.postgres_settings)
-        cls.kafka = servers.Kafka(home / "kafka", cls.kafka_settings)
-        if cls.own_servers:
-            cls.addClassCleanup(servers.both, servers.Server.remove, [cls.postgres, cls.kafka])
-        servers.both(servers.Server.start, [cls.postgres, cls.kafka])
+        own = ("postgres", "kafka") if cls.own_servers is True else cls.own_servers
+        home = {name: cls.work / "servers" if name in own else shared
+                for name in ("postgres", "kafka")}
+        cls.postgres = servers.Postgres(home["postgres"] / "postgres", cls.postgres_settings)
+        cls.kafka = servers.Kafka(
+            home["kafka"] / "kafka", cls.kafka_settings if "kafka" in own else servers.SHARED_KAFKA)
+        pair = [cls.postgres, cls.kafka]
+        cls.addClassCleanup(
+            servers.both, servers.Server.remove, [one for one in pair if one.name in own])
+        servers.both(servers.Server.start, pair)
         print(f"{cls.__name__}: BITDEX_SEED={SEED} BITDEX_SECONDS={SECONDS:g}", flush=True)
 
     def setUp(self):
         name = self.id().rpartition(".")[2].lower()
         name = f"{name[5:40]}_{os.getpid()}"  # no two runs share a topic
         self.pipeline = self.create_pipeline(name)
-        pipeline.write_config(self.pipeline.config, self.sections)
+        sections = dict(self.sections)
+        if self.own_servers is not True and "kafka" not in self.own_servers:
+            kafka = sections.get("kafka", {})
+            sections["kafka"] = kafka | {"consumer": PATIENT | kafka.get("consumer", {})}
+        pipeline.write_config(self.pipeline.config, sections)
         self.pipeline.create_database()
 
     def create_pipeline(self, name, **variables):
@@ -103,26 +114,26 @@ class GalleryCase(unittest.TestCase):
             for _ in range(times):
                 connection.execute('UPDATE "Image" SET "nsfwLevel" = "nsfwLevel" + 1')
 
-    def silence_broker(self):
-        """Freezes the broker while thousands of rows are sent and not acknowledged. It closes no
-        connection and does not answer."""
+    def silence_broker(self, changes=10):
+        """Freezes the broker, which then closes no connection and does not answer, and changes
+        every image so often. On return more than a hundred rows are sent and not acknowledged."""
         producer = self.pipeline.producer
+        deadline = time.monotonic() + pipeline.WAIT_S
+        self.addCleanup(self.kafka.resume)
+        self.pipeline.wait_until_fresh()  # its mark is acknowledged, and the next one is not due
 
         def is_sending():
             return producer.api.get("/api/status")["unacknowledged"] > 100
 
-        self.addCleanup(self.kafka.resume)
-        deadline = time.monotonic() + pipeline.WAIT_S
         while True:
-            self.change_images(200)
-            soon = time.monotonic() + 10  # it may have sent everything between two looks
-            while not is_sending() and time.monotonic() < soon:
-                time.sleep(0.01)
             self.kafka.pause()
-            time.sleep(0.5)  # for answers in flight
+            self.change_images(changes)
+            soon = time.monotonic() + 10
+            while not is_sending() and time.monotonic() < soon:
+                time.sleep(0.02)
             if is_sending():
                 break
-            self.kafka.resume()
+            self.kafka.resume()  # a mark was on its way, and rows wait for it
             self.assertLess(time.monotonic(), deadline, "sends nothing")
 
     def spare_producer(self):

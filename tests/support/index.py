@@ -11,6 +11,7 @@ from pipeline import WAIT_S, Api, Refusal
 PARTITIONS = 4  # of the topics of all pipelines
 THREADS = 4
 QUERIES = 60
+DOCUMENTS = 500  # of one request
 
 
 def read_entity(api, entity):
@@ -42,6 +43,35 @@ def read_entities(owners, entities):
         for part in pool.map(read, range(THREADS)):
             answers |= part
         return answers
+
+
+def read_documents(owners, entities):
+    """{id: the fields of its document that have values, None without a document}; `owners` as in
+    read_entities()."""
+    documents = {}
+    ports = {owner.port: owner for owner in owners}
+    for port, owner in ports.items():
+        its = [entity for entity in entities if owners[entity % len(owners)].port == port]
+        for first in range(0, len(its), DOCUMENTS):
+            part = its[first:first + DOCUMENTS]
+            for entity, document in zip(part, read_page(owner.api, part), strict=True):
+                documents[entity] = document and {
+                    name: value for name, value in document.items()
+                    if name != "id" and value not in (None, [])
+                }
+    return documents
+
+
+def read_page(api, entities):
+    """The documents of these ids. As for read_entity(), a partition may have no owner for a time.
+    """
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        answer = api.get("/api/indexes/gallery/documents", {"ids": entities})
+        if not answer["missing_partitions"]:
+            return answer["documents"]
+        assert time.monotonic() < deadline, answer["missing_partitions"]
+        time.sleep(0.05)
 
 
 def read_owners(consumers):
@@ -121,9 +151,13 @@ def check_equal(pipeline, consumers=None, complete=True, verified=True):
         last, step = connection.execute("""SELECT last_value, increment_by FROM pg_sequences
             WHERE sequencename = 'Image_id_seq'""").fetchone()
     entities = sorted(set(truth) | set(range(1, last + 1, step)))
-    for entity, answer in read_entities(read_owners(consumers), entities).items():
-        unknown = set() if complete else set(answer["incomplete_fields"])
-        check_entity(answer, truth.get(entity), unknown)
+    owners = read_owners(consumers)
+    if complete:
+        for entity, document in read_documents(owners, entities).items():
+            assert document == truth.get(entity), (entity, document, truth.get(entity))
+    else:
+        for entity, answer in read_entities(owners, entities).items():
+            check_entity(answer, truth.get(entity), set(answer["incomplete_fields"]))
     check_counts(consumers, truth)
     if verified:
         check_verified(pipeline, consumers)
