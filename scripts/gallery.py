@@ -75,12 +75,13 @@ class Writers:
     """Threads that change the gallery at random, each in its own transactions.
 
     Every thread inserts, updates, moves and deletes rows of several tables, holds some transactions
-    open for a short time, and rolls back some of them in whole or in part. `seed` determines the
-    statements of each thread, not how the threads interleave. With `reconnect`, a thread whose
-    connection is lost connects again; otherwise stop() raises the error.
+    open for a short time, rolls back some of them in whole or in part, and pauses after each, so
+    that a busy machine has time for what reads the changes. `seed` determines the statements of each
+    thread, not how the threads interleave. With `reconnect`, a thread whose connection is lost
+    connects again; otherwise stop() raises the error.
     """
 
-    def __init__(self, dsn, threads, seed, pause_s=0.0, reconnect=False):
+    def __init__(self, dsn, threads, seed, pause_s=0.03, reconnect=False):
         self.committed = 0
         self._reconnect = reconnect
         self._dsn = dsn

@@ -27,6 +27,7 @@ import servers
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("BITDEX_BUILD", ROOT / "build" / "release"))
 WAIT_S = int(os.environ.get("BITDEX_WAIT_S", 240))  # nothing takes so long, on a slow machine
+IS_LATE = re.compile("Local: Timed out|has no leaders yet|group has members|is rebalancing")
 
 
 class PipelineError(Exception):
@@ -94,15 +95,24 @@ class Program:
         """Sets an environment variable for the commands that are started from now on."""
         self._environment = self._environment | {name: value}
 
-    def command(self, *arguments, check=True, timeout_s=WAIT_S):
-        """Runs another command of the program until it exits, `timeout_s` seconds at most."""
-        done = subprocess.run(
-            [*self._line, *arguments],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-        )
+    def command(self, *arguments, check=True, is_patient=None, timeout_s=WAIT_S):
+        """Runs another command of the program until it exits, `timeout_s` seconds at most.
+        `is_patient`, by default with `check`: again when the broker did not answer in time or a
+        group is not there yet, as on a busy machine."""
+        is_patient = check if is_patient is None else is_patient
+        end = time.monotonic() + timeout_s
+        while True:
+            done = subprocess.run(
+                [*self._line, *arguments],
+                env=self._environment,
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+            )
+            is_late = done.returncode != 0 and IS_LATE.search(done.stderr)
+            if not (is_patient and is_late) or time.monotonic() > end:
+                break
+            time.sleep(1)
         if check and done.returncode != 0:
             command = " ".join(map(str, arguments))
             raise PipelineError(f"{self.name} {command}: {done.returncode}: {done.stderr}")

@@ -48,10 +48,6 @@ LOOPBACK = "127.0.0.1"
 START_S = 180
 STOP_S = 60
 
-# Of a broker that nobody kills: the controller takes its leaderships away after such a silence, as
-# of a process that gets no processor time on a loaded machine.
-SHARED_KAFKA = {"broker.session.timeout.ms": "90000"}
-
 
 class ServerError(Exception):
     """A server could not be started or stopped."""
@@ -430,11 +426,24 @@ class Kafka(Server):
         "transaction.state.log.num.partitions": "4",
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
-        # A broker that was killed can rejoin only when its old session has expired.
-        "broker.session.timeout.ms": "3000",
-        "broker.heartbeat.interval.ms": "500",
+        # A busy machine can keep a broker from its heartbeats; without a session it leads nothing.
+        "broker.session.timeout.ms": "90000",
+        "broker.heartbeat.interval.ms": "3000",
+        "metadata.max.idle.interval.ms": "5000",
         "log.cleaner.dedupe.buffer.size": str(16 << 20),  # allocated on the heap at start
     }
+
+    # For a broker that is killed and started again. It can rejoin only when its old session has
+    # expired.
+    killed_settings = {
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
+    }
+
+    def __init__(self, directory, settings=None, is_killed=False):
+        """`is_killed`: its sessions are short, and it spends less on compiling."""
+        super().__init__(directory, (self.killed_settings if is_killed else {}) | (settings or {}))
+        self._flags = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"] if is_killed else []
 
     @property
     def bootstrap(self):
@@ -481,7 +490,7 @@ class Kafka(Server):
         self._properties.write_text("".join(lines))
 
     def _command(self):
-        return [*self._java("-Xmx512m"), "kafka.Kafka", self._properties]
+        return [*self._java("-Xmx512m", *self._flags), "kafka.Kafka", self._properties]
 
     def _answers(self):
         """Whether the broker lists itself in its metadata; it does so once it accepts clients."""
@@ -545,7 +554,7 @@ def main():
     )
     parser.add_argument("--dir", type=pathlib.Path, default=ROOT / ".local" / "servers")
     args = parser.parse_args()
-    servers = Postgres(args.dir / "postgres"), Kafka(args.dir / "kafka", SHARED_KAFKA)
+    servers = Postgres(args.dir / "postgres"), Kafka(args.dir / "kafka")
     if args.command == "env":
         print_env(*servers)
         return 0

@@ -12,6 +12,7 @@
 #include "common/base/memory.h"
 #include "common/kafka/kafka_conf.h"
 #include "common/kafka/kafka_error.h"
+#include "common/kafka/kafka_group_offsets.h"
 
 enum {
     LEADER_POLL_MS = 50,
@@ -19,9 +20,11 @@ enum {
 };
 
 struct kafka_admin {
+    const struct config_kafka *config;
     rd_kafka_t *client;
     rd_kafka_queue_t *replies;
-    int request_ms; /* the limit of a request */
+    struct kafka_group_offsets *offsets; /* created by the first request */
+    int request_ms;                      /* the limit of a request */
 };
 
 int
@@ -35,6 +38,7 @@ kafka_admin_create(const struct config_kafka *config, struct kafka_admin **admin
     if (rc != 0)
         return rc;
     struct kafka_admin *new_admin = memory_zalloc(sizeof *new_admin);
+    new_admin->config = config;
     new_admin->client = client;
     new_admin->request_ms = KAFKA_REQUEST_MS;
     new_admin->replies = rd_kafka_queue_new(client);
@@ -48,6 +52,7 @@ kafka_admin_destroy(struct kafka_admin *admin)
 {
     if (admin == NULL)
         return;
+    kafka_group_offsets_destroy(admin->offsets);
     rd_kafka_queue_destroy(admin->replies);
     rd_kafka_destroy(admin->client);
     free(admin);
@@ -475,47 +480,16 @@ group_is_settled(const rd_kafka_ConsumerGroupDescription_t *group)
            state != RD_KAFKA_CONSUMER_GROUP_STATE_COMPLETING_REBALANCE;
 }
 
-/* What the committed offsets of a group show. */
-enum group_topics {
-    GROUP_UNKNOWN,   /* it has committed none, or they cannot be read now */
-    GROUP_ELSEWHERE, /* it reads other topics only */
-    GROUP_HERE,
-};
-
-static enum group_topics
-offsets_find(const rd_kafka_topic_partition_list_t *offsets, const char *topic)
-{
-    CHECK(topic[0] != '\0');
-    for (int i = 0; offsets != NULL && i < offsets->cnt; i++)
-        if (strcmp(offsets->elems[i].topic, topic) == 0)
-            return GROUP_HERE;
-    return offsets != NULL && offsets->cnt > 0 ? GROUP_ELSEWHERE : GROUP_UNKNOWN;
-}
-
-/* What a group that rebalances, or has no members, reads is known from its committed offsets only.
- */
-static enum group_topics
+/* What a group that rebalances, or has no members, reads. */
+static enum kafka_group_topics
 admin_find_group_topics(struct kafka_admin *admin, const char *group, const char *topic)
 {
-    size_t count;
     struct error ignored = {0};
-    rd_kafka_event_t *reply;
-    rd_kafka_ListConsumerGroupOffsets_t *request =
-        rd_kafka_ListConsumerGroupOffsets_new(group, NULL);
-    rd_kafka_AdminOptions_t *options =
-        admin_options(admin, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-    rd_kafka_ListConsumerGroupOffsets(admin->client, &request, 1, options, admin->replies);
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_ListConsumerGroupOffsets_destroy(request);
-    if (admin_wait(admin, members_failed, &reply, &ignored) != 0)
-        return GROUP_UNKNOWN;
-    const rd_kafka_group_result_t **found = rd_kafka_ListConsumerGroupOffsets_result_groups(
-        rd_kafka_event_ListConsumerGroupOffsets_result(reply), &count);
-    enum group_topics topics = count == 1 && rd_kafka_group_result_error(found[0]) == NULL
-                                   ? offsets_find(rd_kafka_group_result_partitions(found[0]), topic)
-                                   : GROUP_UNKNOWN;
-    rd_kafka_event_destroy(reply);
-    return topics;
+    if (admin->offsets == NULL &&
+        kafka_group_offsets_create(admin->config, group, admin->request_ms, &admin->offsets,
+                                   &ignored) != 0)
+        return KAFKA_GROUP_UNKNOWN;
+    return kafka_group_offsets_find(admin->offsets, group, topic);
 }
 
 static int
@@ -537,7 +511,7 @@ admin_add_members(struct kafka_admin *admin, const char **groups, size_t group_c
             rc = kafka_error_set(err, rd_kafka_error_code(failure), members_failed);
         if (!group_is_settled(found[i]) &&
             admin_find_group_topics(admin, rd_kafka_ConsumerGroupDescription_group_id(found[i]),
-                                    topic) != GROUP_ELSEWHERE)
+                                    topic) != KAFKA_GROUP_ELSEWHERE)
             *is_settled = false;
         group_add_members(found[i], topic, arena, members);
     }
@@ -637,7 +611,7 @@ admin_keep_idle(struct kafka_admin *admin, const rd_kafka_ConsumerGroupListing_t
         if (rd_kafka_ConsumerGroupListing_state(found[i]) != RD_KAFKA_CONSUMER_GROUP_STATE_EMPTY)
             continue;
         asked++;
-        if (admin_find_group_topics(admin, group, topic) != GROUP_HERE)
+        if (admin_find_group_topics(admin, group, topic) != KAFKA_GROUP_HERE)
             continue;
         const char *name = arena_strdup(arena, text_of(group));
         buffer_append(names, &name, sizeof name);

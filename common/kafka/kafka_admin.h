@@ -27,7 +27,7 @@ struct kafka_topic {
     int32_t replication;       /* of the partition that has the fewest replicas */
 };
 
-/* Does not wait for the broker. The caller owns `*admin`. */
+/* Does not wait for the broker. The caller owns `*admin`, and keeps `config` as long. */
 int kafka_admin_create(const struct config_kafka *config, struct kafka_admin **admin,
                        struct error *err);
 void kafka_admin_destroy(struct kafka_admin *admin);

@@ -315,7 +315,7 @@ class Campaign:
 def run(work, seconds, kills, seed):
     with contextlib.ExitStack() as stack:
         postgres = servers.Postgres(work / "postgres")
-        kafka = servers.Kafka(work / "kafka")
+        kafka = servers.Kafka(work / "kafka", is_killed=True)
         stack.callback(servers.both, servers.Server.kill, [postgres, kafka])
         servers.both(servers.Server.start, [postgres, kafka])
         config = work / "config.yaml"

@@ -44,7 +44,7 @@ class GalleryCase(unittest.TestCase):
                 for name in ("postgres", "kafka")}
         cls.postgres = servers.Postgres(home["postgres"] / "postgres", cls.postgres_settings)
         cls.kafka = servers.Kafka(
-            home["kafka"] / "kafka", cls.kafka_settings if "kafka" in own else servers.SHARED_KAFKA)
+            home["kafka"] / "kafka", cls.kafka_settings, is_killed="kafka" in own)
         pair = [cls.postgres, cls.kafka]
         cls.addClassCleanup(
             servers.both, servers.Server.remove, [one for one in pair if one.name in own])

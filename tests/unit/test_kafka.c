@@ -8,6 +8,7 @@
 #include "common/kafka/kafka_admin.h"
 #include "common/kafka/kafka_conf.h"
 #include "common/kafka/kafka_consumer.h"
+#include "common/kafka/kafka_group_offsets.h"
 #include "common/kafka/kafka_producer.h"
 #include "common/kafka/kafka_queue.h"
 #include "common/kafka/kafka_reader.h"
@@ -17,6 +18,7 @@ enum { SETTINGS_MAX = 8, PATIENCE_S = 60 };
 enum {
     PRODUCE = 0,
     OFFSET_COMMIT = 8,
+    OFFSET_FETCH = 9,
     HEARTBEAT = 12,
     SYNC_GROUP = 14
 }; /* keys of requests in the protocol */
@@ -786,6 +788,23 @@ test_F47_F50_a_fenced_member_may_join_again_after_a_loss(void **state)
     kafka_consumer_destroy(duplicate.consumer);
 }
 
+/* A coordinator that is no longer one ends no program (the mock cluster knows no offsets). */
+static void
+test_the_topics_of_a_group_whose_coordinator_moves_are_unknown(void **state)
+{
+    (void)state;
+    enum { REQUEST_MS = PATIENCE_S * MS_PER_S / 2 };
+    struct kafka_group_offsets *offsets;
+    struct error err;
+    must(kafka_group_offsets_create(CONFIGURE_PLAIN(), "moved", REQUEST_MS, &offsets, &err), &err);
+    for (int i = 0; i < 2; i++) {
+        rd_kafka_mock_push_request_errors(mock_cluster, OFFSET_FETCH, 1,
+                                          RD_KAFKA_RESP_ERR_NOT_COORDINATOR);
+        assert_int_equal(kafka_group_offsets_find(offsets, "moved", "topic"), KAFKA_GROUP_UNKNOWN);
+    }
+    kafka_group_offsets_destroy(offsets);
+}
+
 /* A member leaves while the group has no assignment, because its leader was killed. */
 static void
 test_F57_a_member_may_leave_before_its_first_assignment(void **state)
@@ -833,6 +852,7 @@ main(void)
         cmocka_unit_test(test_F46_an_offset_out_of_range_is_an_error_of_its_queue),
         cmocka_unit_test(test_F47_recovery_does_not_delay_the_group),
         cmocka_unit_test(test_F47_F50_a_fenced_member_may_join_again_after_a_loss),
+        cmocka_unit_test(test_the_topics_of_a_group_whose_coordinator_moves_are_unknown),
         cmocka_unit_test(test_F57_a_member_may_leave_before_its_first_assignment),
     };
     return cmocka_run_group_tests(tests, mock_cluster_setup, mock_cluster_teardown);
