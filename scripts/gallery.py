@@ -76,8 +76,8 @@ class Writers:
 
     Every thread inserts, updates, moves and deletes rows of several tables, holds some transactions
     open for a short time, rolls back some of them in whole or in part, and pauses after each, so
-    that a busy machine has time for what reads the changes. `seed` determines the statements of each
-    thread, not how the threads interleave. With `reconnect`, a thread whose connection is lost
+    that a busy machine has time for what reads the changes. `seed` determines the statements of
+    each thread, not how the threads interleave. With `reconnect`, a thread whose connection is lost
     connects again; otherwise stop() raises the error.
     """
 

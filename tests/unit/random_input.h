@@ -17,8 +17,8 @@
 
 void random_seed(void);
 /* `while (random_round(3))`: whether there is another round, which gets its own seed. There are
- * `least` rounds, a third of them under a sanitizer, one when it is repeated, and more while time is
- * left. */
+ * `least` rounds, a third of them under a sanitizer, one when it is repeated, and more while time
+ * is left. */
 bool random_round(uint32_t least);
 
 uint64_t random_next(void);
