@@ -490,7 +490,7 @@ class Kafka(Server):
         self._properties.write_text("".join(lines))
 
     def _command(self):
-        return [*self._java("-Xmx512m", *self._flags), "kafka.Kafka", self._properties]
+        return [*self._java("-Xmx1g", *self._flags), "kafka.Kafka", self._properties]
 
     def _answers(self):
         """Whether the broker lists itself in its metadata; it does so once it accepts clients."""
