@@ -1,4 +1,4 @@
-/* Happy path: look at the job five times a second, print a line about it, and return when it has
+/* Happy path: look at the job at growing intervals, print a line about it, and return when it has
  * ended. When nobody holds the lock on the producer's name, a thread runs the drain, in which jobs
  * get all of the time; the end of the waiting stops it as a signal stops a producer.
  *
@@ -29,7 +29,8 @@
 #include "producer/source/source_connection.h"
 
 enum {
-    POLL_MS = 200,
+    FIRST_PAUSE_MS = 10, /* a short job is over soon */
+    PAUSE_MS = 200,
     LINE_EVERY_US = 5 * US_PER_S, /* where the output is not a terminal */
     LINE_BYTES = 256,
     RESTART_US = 10 * US_PER_S, /* that a producer has to start again */
@@ -220,7 +221,6 @@ wait_step(struct load_waiter *waiter, bool *ended, struct error *err)
         fprintf(stderr, "waiting for the database: %s\n", err->message);
         pg_close(waiter->pg);
         waiter->pg = NULL;
-        clock_sleep_ms(POLL_MS);
         return 0;
     }
     if (rc != 0)
@@ -238,10 +238,12 @@ wait_for_end(struct load_waiter *waiter, struct error *err)
 {
     bool ended = false;
     int rc = 0;
+    int pause_ms = FIRST_PAUSE_MS;
     while (rc == 0 && !ended && !shutdown_requested() && !atomic_load(&waiter->worker.ended)) {
         rc = wait_step(waiter, &ended, err);
         if (rc == 0 && !ended)
-            clock_sleep_ms(POLL_MS);
+            clock_sleep_ms(pause_ms);
+        pause_ms = pause_ms * 2 < PAUSE_MS ? pause_ms * 2 : PAUSE_MS;
     }
     end_line(waiter);
     if (rc != 0 || ended || !shutdown_requested())

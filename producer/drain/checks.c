@@ -5,10 +5,12 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 
+enum { POLL_US = JOBS_POLL_MS * US_PER_MS };
+
 struct checks {
     struct session *session;
     struct verifier *verifier;
-    int64_t polled_us; /* monotonic; 0: not yet */
+    int64_t polled_us; /* monotonic; 0: a poll is due */
     bool is_prepared;  /* the transaction of the next window is to be read in */
     int heartbeat_rc;  /* of the reading: why it was ended, and */
     struct error heartbeat_err;
@@ -54,7 +56,7 @@ checks_poll(struct checks *checks, struct error *err)
 {
     int64_t now_us = clock_monotonic_us();
     CHECK(now_us >= checks->polled_us);
-    if (checks->polled_us != 0 && now_us - checks->polled_us < US_PER_S)
+    if (checks->polled_us != 0 && now_us - checks->polled_us < POLL_US)
         return 0;
     checks->polled_us = now_us;
     return verifier_poll(checks->verifier, checks->session->pg, err);
@@ -169,6 +171,8 @@ checks_send_step(struct checks *checks, struct error *err)
         rc = session_await_acks(session, err);
     if (rc != 0 || rejected)
         return rc;
+    if (verifier_step(checks->verifier) == VERIFIER_END)
+        checks->polled_us = 0; /* the next job does not wait */
     status_begin_server_call(session->status);
     rc = verifier_acknowledge(checks->verifier, session->pg, session->window.tick, err);
     status_end_server_call(session->status);

@@ -11,6 +11,9 @@
 #include "producer/drain/session.h"
 #include "producer/load/verifier.h"
 
+/* Between two looks for jobs, of loads too. Whoever asks for one waits for it. */
+enum { JOBS_POLL_MS = 250 };
+
 struct checks;
 
 /* `session` has taken over, and outlives it. */

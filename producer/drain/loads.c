@@ -8,7 +8,7 @@
 #include "producer/drain/checks.h"
 #include "producer/load/loader.h"
 
-enum { POLL_US = US_PER_S };
+enum { POLL_US = JOBS_POLL_MS * US_PER_MS };
 
 struct loads {
     struct session *session;
@@ -18,7 +18,7 @@ struct loads {
     struct buffer tables; /* of the loader's step and of what is checked */
     const struct csv_request *csv;
     bool is_checked;      /* nothing was sent before `csv` */
-    int64_t polled_us;    /* monotonic; 0: not yet */
+    int64_t polled_us;    /* monotonic; 0: a poll is due */
     int64_t begun_us;     /* monotonic: when the step that is to be sent was begun */
     bool covered_changed; /* and no mark has said so yet */
     int heartbeat_rc;     /* of the reading: why it was ended, and */
@@ -261,6 +261,8 @@ loads_acknowledge(struct loads *loads, struct error *err)
     status_begin_server_call(session->status);
     int rc = loader_acknowledge(loads->loader, session->pg, err);
     status_end_server_call(session->status);
+    if (loader_view(loads->loader).job == 0)
+        loads->polled_us = 0; /* the next job does not wait */
     return rc;
 }
 

@@ -25,7 +25,7 @@ struct loads *loads_create(struct session *session, const struct csv_request *cs
 /* NULL does nothing. */
 void loads_destroy(struct loads *loads);
 
-/* Before the transaction at the end of a window is begun: looks for jobs about once a second, and
+/* Before the transaction at the end of a window is begun: looks for jobs every JOBS_POLL_MS, and
  * prepares the reading of the step that is due. `*tables` is what has to be locked before the
  * snapshot is taken; NULL: nothing is to be read there. */
 int loads_prepare(struct loads *loads, const char **tables, struct error *err);

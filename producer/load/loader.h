@@ -1,8 +1,8 @@
 /* The loader: works the jobs of one session of the producer off, step by step (job_place.h).
  *
- * The drain asks it once a second which job is next, and at the end of a window to read in the
- * transaction whose snapshot is that end (window_reading.h). What was read is kept until the drain
- * has sent it after that window, and the job moves on when the drain says that all of it is
+ * The drain asks it four times a second which job is next, and at the end of a window to read in
+ * the transaction whose snapshot is that end (window_reading.h). What was read is kept until the
+ * drain has sent it after that window, and the job moves on when the drain says that all of it is
  * acknowledged. A loader that is destroyed before that loses only what it has read.
  *
  * An outage of the reading's session is not one of the drain: the step is repeated later. What
@@ -59,7 +59,7 @@ struct loader *loader_create(const struct loader_options *options);
 void loader_destroy(struct loader *loader);
 
 /* Looks for a job, or at what was done to the present one; `cursor` is the session of the cursor.
- * About once a second. */
+ * Four times a second. */
 int loader_poll(struct loader *loader, struct pg *cursor, struct error *err);
 
 /* A step of a job should be read now. */

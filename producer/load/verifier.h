@@ -57,7 +57,7 @@ struct verifier *verifier_create(const struct verifier_options *options);
 void verifier_destroy(struct verifier *verifier);
 
 /* Looks for a job, or at what was done to the present one; `cursor` is the session of the cursor.
- * About once a second. */
+ * Four times a second. */
 int verifier_poll(struct verifier *verifier, struct pg *cursor, struct error *err);
 
 /* Something should be read now. */
