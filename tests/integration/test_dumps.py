@@ -217,9 +217,9 @@ class Loads(test_load.LoadCase):
         self.set_share(0.002)
         self.pipeline.start()
         self.queue()
-        self.wait_until_at(0)
+        self.wait_until_after(0)
         self.producer.kill()
-        self.set_share(0.2)
+        self.set_share(1)
         self.pipeline.consumer.kill()
         self.pipeline.consumer.start()
         self.pipeline.consumer.wait_until(

@@ -22,6 +22,8 @@ FROM pg_control_checkpoint()
 
 
 class Failover(GalleryCase):
+    sections = {"producer": {"load": {"share": 0.2}}}  # a failover may interrupt a load
+
     def setUp(self):
         super().setUp()
         self.producer = self.pipeline.producer

@@ -9,7 +9,7 @@ TAGS = 120_000
 
 
 class LoadRanges(LoadCase):
-    load = {"connections": 3}
+    load = {"connections": 3, "share": 1}
     # 10 for a width of 10; a division by zero for 0; above 1 GB for the greatest integer.
     LEVEL = """'100 / {width} + length(repeat(repeat(''x'', 1000), ({width} - 10) / 1000))
                as nsfwLevel'"""

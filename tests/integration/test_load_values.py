@@ -6,7 +6,7 @@ import unittest
 import index
 import refreshes
 import verdicts
-from case import QUICK, SEED, GalleryCase
+from case import SEED, GalleryCase
 
 IMAGES = 120
 ROUNDS = 4
@@ -106,8 +106,6 @@ SETTINGS = [
 
 
 class LoadValues(GalleryCase):
-    sections = QUICK
-
     def setUp(self):
         super().setUp()
         fields = "".join(

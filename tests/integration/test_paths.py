@@ -9,7 +9,7 @@ import index
 import psycopg
 import refreshes
 import verdicts
-from case import QUICK, SEED, GalleryCase
+from case import SEED, GalleryCase
 
 IMAGES = 60
 PARENTS = 12
@@ -100,8 +100,6 @@ LEFT JOIN shelf ON shelf.image_id = image.id LEFT JOIN box ON box.id = box
 
 
 class Paths(GalleryCase):
-    sections = QUICK
-
     def setUp(self):
         super().setUp()
         fields = "".join(

@@ -4,7 +4,7 @@ import json
 import unittest
 
 import verdicts
-from case import QUICK, GalleryCase
+from case import GalleryCase
 
 SCHEMA = """
 CREATE TABLE item (id bigint PRIMARY KEY, price numeric, rating double precision, stock int);
@@ -42,8 +42,6 @@ PRICES = {
 
 
 class Scale(GalleryCase):
-    sections = QUICK
-
     def setUp(self):
         super().setUp()
         self.create_schema(SCHEMA, TRIGGERS)

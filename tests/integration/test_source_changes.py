@@ -11,7 +11,7 @@ import unittest
 
 import psycopg
 import topic
-from case import QUICK, GalleryCase
+from case import GalleryCase
 
 SCHEMA = """
 CREATE TYPE kind AS ENUM ('new', 'old');
@@ -57,7 +57,6 @@ FIELDS = {"item": {"", "level", "kind", "post", "spare"}, "item_tag": {"tags"}, 
 
 
 class SourceChangesCase(GalleryCase):
-    sections = QUICK
     settings = f"watch_interval_ms: {WATCH_MS}"  # of the producer
 
     def setUp(self):

@@ -6,7 +6,7 @@ import json
 import unittest
 from datetime import datetime
 
-from case import QUICK, GalleryCase
+from case import GalleryCase
 
 SCHEMA = """
 CREATE DOMAIN rank AS integer;
@@ -119,7 +119,6 @@ index_config:
 
 
 class Values(GalleryCase):
-    sections = QUICK
     settings = {}
 
     def setUp(self):

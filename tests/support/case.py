@@ -5,6 +5,7 @@ ctest sets the build (BITDEX_BUILD) and the directory of the servers that the te
 seed, or BITDEX_SEED; BITDEX_SECONDS makes loads longer.
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -19,8 +20,8 @@ SEED = int(os.environ.get("BITDEX_SEED", 1))
 SECONDS = float(os.environ.get("BITDEX_SECONDS", 5))
 
 
-# Loads and verifies make no pauses.
-QUICK = {"producer": {"load": {"share": 1}}}
+# Loads and verifies make no pauses, unless a class sets their share.
+QUICK = {"load": {"share": 1}}
 
 # A broker that many tests share may stall, and no member is to lose its place by that.
 PATIENT = {"session.timeout.ms": "45000"}
@@ -52,15 +53,21 @@ class GalleryCase(unittest.TestCase):
         print(f"{cls.__name__}: BITDEX_SEED={SEED} BITDEX_SECONDS={SECONDS:g}", flush=True)
 
     def setUp(self):
-        name = self.id().rpartition(".")[2].lower()
-        name = f"{name[5:40]}_{os.getpid()}"  # no two runs share a topic
-        self.pipeline = self.create_pipeline(name)
-        sections = dict(self.sections)
-        if self.own_servers is not True and "kafka" not in self.own_servers:
-            kafka = sections.get("kafka", {})
-            sections["kafka"] = kafka | {"consumer": PATIENT | kafka.get("consumer", {})}
-        pipeline.write_config(self.pipeline.config, sections)
+        self.pipeline = self.create_pipeline(self.choose_name())
+        pipeline.write_config(self.pipeline.config, self.choose_sections())
         self.pipeline.create_database()
+
+    def choose_sections(self):
+        producer = QUICK | self.sections.get("producer", {})
+        kafka = self.sections.get("kafka", {})
+        if self.own_servers is not True and "kafka" not in self.own_servers:
+            kafka = kafka | {"consumer": PATIENT | kafka.get("consumer", {})}
+        return self.sections | {"producer": producer, "kafka": kafka}
+
+    def choose_name(self):
+        """Of the pipeline. No two runs share a topic."""
+        name = self.id().rpartition(".")[2].lower()
+        return f"{name[5:40]}_{os.getpid()}"
 
     def create_pipeline(self, name, **variables):
         """A pipeline with its own configuration file. Its database is not created."""
@@ -91,12 +98,13 @@ class GalleryCase(unittest.TestCase):
         self.pipeline.config.write_text(f"{head}{config}")
         self.pipeline.producer.command("triggers", "apply")
 
-    def create_gallery(self, images=500):
-        """Creates the tables, starts both programs, then writes the rows."""
+    def create_gallery(self, images=500, without=()):
+        """Creates the tables, starts both programs, then writes the rows, of all tables but those
+        in `without`."""
         self.create_tables()
         self.pipeline.start()
         with self.pipeline.connect() as connection:
-            for _ in gallery.insert_rows(connection, images):
+            for _ in gallery.insert_rows(connection, images, without):
                 pass
 
     def writers(self, threads=8, **options):
@@ -167,3 +175,59 @@ class GalleryCase(unittest.TestCase):
         for partition in self.pipeline.partitions():
             self.assertTrue(partition["complete"], partition)
         return events, delivered
+
+
+class SceneCase(GalleryCase):
+    """The methods of a class share one pipeline and what set_scene() has set up, as attributes too.
+    Each method leaves the programs running and the index as complete as it was. After a method that
+    fails, the next one gets a new pipeline."""
+
+    _scene = None  # the attributes
+    _scenes = 0  # how many there were
+    _kept = None  # what ends the scene
+
+    def setUp(self):
+        cls = type(self)
+        if cls._scene is None:
+            before = set(vars(self))
+            with contextlib.ExitStack() as kept:
+                cls._kept = kept
+                super().setUp()
+                self.set_scene()
+                cls._kept = kept.pop_all()
+            cls._scene = {name: value for name, value in vars(self).items() if name not in before}
+        vars(self).update(cls._scene)
+
+    def set_scene(self):
+        """Is called before the first method."""
+
+    def choose_name(self):
+        cls = type(self)
+        cls._scenes += 1
+        return f"{cls.__module__[5:]}_{cls.__name__.lower()}_{os.getpid()}_{cls._scenes}"
+
+    def addCleanup(self, function, /, *args, **kwargs):
+        """What a scene needs stays until the scene ends."""
+        if self._scene is None:
+            self._kept.callback(function, *args, **kwargs)
+        else:
+            super().addCleanup(function, *args, **kwargs)
+
+    def run(self, result=None):
+        result = result or self.defaultTestResult()
+        failed = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > failed:
+            self.end_scene()
+        return result
+
+    @classmethod
+    def end_scene(cls):
+        cls._scene = None
+        if cls._kept is not None:
+            cls._kept.close()
+            cls._kept = None
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.end_scene()
