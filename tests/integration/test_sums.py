@@ -5,11 +5,12 @@ import unittest
 
 import refreshes
 import verdicts
-from case import QUICK, SEED, GalleryCase
+from case import SEED, SceneCase
 
 IMAGES = 400
 FAR = 3_000_000  # ids after a gap of several units
 CALM = 200  # images whose rows all fields can hold
+BATCH = 50  # rows of a table that are inserted in one transaction
 
 SCHEMA = """
 CREATE TABLE image (id bigint PRIMARY KEY, shown boolean, post_id int, level numeric, rank bigint,
@@ -82,13 +83,17 @@ VALUES = {
 }
 
 
-class Sums(GalleryCase):
-    sections = QUICK
+class Sums(SceneCase):
+    """Each method leaves the index equal to the tables."""
 
-    def setUp(self):
-        super().setUp()
+    def set_scene(self):
+        """Rows that came after the triggers, and a load of them."""
         self.create_schema(SCHEMA, TRIGGERS)
         self.rng = random.Random(SEED)
+        self.pipeline.start()
+        self.fill()
+        self.pipeline.producer.command("load")
+        self.pipeline.wait_until_fresh()
 
     def value(self, column, calm):
         kept, refused = VALUES[column]
@@ -120,11 +125,15 @@ class Sums(GalleryCase):
         """Rows of images that exist, of images that the filter leaves out, and of no image."""
         for post in range(1, 4):
             self.execute(f"INSERT INTO post VALUES ({post}, 'post {post}', {post == 2})")
-        for number in range(IMAGES):
-            self.insert_image(number if number % 10 else FAR + number)
-        for _ in range(3 * IMAGES):
-            number = self.rng.randrange(IMAGES + 50)
-            self.insert_others(number if number % 10 else FAR + number)
+        for first in range(0, IMAGES, BATCH):
+            with self.connection.transaction():
+                for number in range(first, first + BATCH):
+                    self.insert_image(number if number % 10 else FAR + number)
+        for _ in range(0, 3 * IMAGES, BATCH):
+            with self.connection.transaction():
+                for _ in range(BATCH):
+                    number = self.rng.randrange(IMAGES + 50)
+                    self.insert_others(number if number % 10 else FAR + number)
 
     def check_equal(self, found, compared=frozenset(COMPARED)):
         counts = dict.fromkeys(compared, 0)
@@ -147,17 +156,14 @@ class Sums(GalleryCase):
                     at = verdict["end"]
             self.assertIsNone(at)
 
-    def load_and_verify(self):
-        self.pipeline.producer.command("load")
+    def verify(self, ranges=None):
         self.pipeline.wait_until_fresh()
-        return verdicts.verify(self.pipeline, self.connection)
+        return verdicts.verify(self.pipeline, self.connection, ranges)
 
     def test_sums_are_those_of_what_the_index_holds(self):
         """Values beyond the bounds of their field, repeated and foreign rows of joins, filters and
         gaps: the sums of the source are those of the index after a load."""
-        self.pipeline.start()
-        self.fill()
-        found = self.load_and_verify()
+        found = self.verify()
         self.check_covers(found)
         self.check_equal(found)
 
@@ -170,12 +176,10 @@ class Sums(GalleryCase):
     def test_a_difference_is_found_shown_and_mended(self):
         """The index differs from a row: the sums of its range say so, a check names
         it with both values, and a load of the range mends it."""
-        self.pipeline.start()
-        self.fill()
         self.execute("UPDATE image SET shown = true, level = 9 WHERE id = 37")
-        self.load_and_verify()
+        self.check_equal(self.verify())  # nothing is owed to it
         self.differ(37)
-        found = verdicts.verify(self.pipeline, self.connection)
+        found = self.verify()
         differing = [(p, r["differing"], r["begin"], r["end"]) for p, r in found if r["differing"]]
         self.assertEqual([d[:2] for d in differing], [(37 % 4, ["level"])])
         begin, end = differing[0][2:]
@@ -185,66 +189,59 @@ class Sums(GalleryCase):
         differences = [d for _, r in verdicts.read(self.pipeline, job) for d in r["differences"]]
         self.assertEqual(differences, [{"field": "level", "id": 37, "source": 9, "index": 5}])
         self.pipeline.producer.command("load", "--range", "37:38")
-        self.check_equal(verdicts.verify(self.pipeline, self.connection))
+        self.check_equal(self.verify())
 
     def test_a_job_verifies_only_its_ranges(self):
         """Ranges that a job lists are compared, and no others."""
-        self.pipeline.start()
-        self.fill()
-        self.pipeline.producer.command("load")
-        ranges = [8, 16, 100, 200, FAR, (1 << 63) - 1]
-        found = verdicts.verify(self.pipeline, self.connection, ranges)
+        found = self.verify([8, 16, 100, 200, FAR, (1 << 63) - 1])
         spans = {(r["begin"], r["end"]) for p, r in found if p == 1}
         self.assertEqual(spans, {(8, 16), (100, 200), (FAR, None)})
         self.assertEqual([r["differing"] for _, r in found], [[]] * 12)
 
     def test_a_row_that_cannot_be_evaluated_costs_its_fields(self):
         """Postgres cannot compute a value of one row: it is null, and all fields are compared."""
-        self.pipeline.start()
-        self.fill()
         self.execute("UPDATE image SET divisor = 7, shown = true WHERE id = 41")
-        self.pipeline.producer.command("load")
         with self.connection.transaction():  # triggers that are disabled would be noticed
             self.execute("UPDATE image SET divisor = 0 WHERE id = 41")
             refreshes.forget_ops(self.connection)
-        found = verdicts.verify(self.pipeline, self.connection, [0, 64])
+        found = self.verify([0, 64])
         self.assertEqual({name for _, r in found for name in r["differing"]}, {"share"})
         self.pipeline.producer.command("load", "--range", "41:42")
-        self.check_equal(verdicts.verify(self.pipeline, self.connection))
+        self.check_equal(self.verify())
 
     def test_what_cannot_be_compared_is_not_called_equal(self):
         """The index on a slot is missing; no table gives the field: neither is compared."""
-        self.pipeline.start()
-        self.fill()
-        self.pipeline.producer.command("load")
         self.execute("DROP INDEX plain_slot")
-        found = verdicts.verify(self.pipeline, self.connection)
+        found = self.verify()
         self.check_equal(found, COMPARED - {"word"})
         answer = self.pipeline.api.get("/api/indexes/gallery/verify")
         self.assertLessEqual({"word", "posted"}, {f["field"] for f in answer["not_comparable"]})
+        self.execute("CREATE INDEX plain_slot ON plain (image_id)")
+
+    def restart_producer(self, config):
+        self.pipeline.producer.stop()
+        self.pipeline.config.write_text(config)
+        self.pipeline.producer.start()
 
     def test_the_patrol_compares_everything(self):
         """Without a job the ranges of all entities are compared, one after another, for ever."""
         config = self.pipeline.config.read_text()
-        self.pipeline.config.write_text(
+        self.restart_producer(
             config.replace("\nproducer: {", "\nproducer: { patrol: { share: 0.5 },", 1))
-        self.pipeline.start()
-        self.fill()
-        self.pipeline.producer.command("load")
-
-        def rounds():
-            found = verdicts.read(self.pipeline, 0)
-            begins = [r["begin"] for p, r in found if p == 0]
-            return 0 in begins and None in [r["end"] for p, r in found if p == 0]
-
-        self.pipeline.consumer.wait_until(rounds, "is not patrolled", timeout_s=300)
-        # Before the load, images whose ops row was rejected differ.
-        last = max(r["tick"] for _, r in verdicts.read(self.pipeline, 0))
-        self.pipeline.consumer.wait_until(
-            lambda: min(r["tick"] for _, r in verdicts.read(self.pipeline, 0)) > last,
-            "is patrolled only once", timeout_s=300)
+        self.check_equal(self.verify())
+        for _ in range(2):
+            last = max(r["tick"] for _, r in verdicts.read(self.pipeline, 0))
+            self.pipeline.consumer.wait_until(
+                lambda last=last: self.is_compared_after(last), "is not patrolled")
         found = verdicts.read(self.pipeline, 0)
         self.assertEqual([r for _, r in found if r["differing"] != []], [])
+        self.restart_producer(config)
+
+    def is_compared_after(self, tick):
+        """Whether every range of each partition was compared after the tick."""
+        found = verdicts.read(self.pipeline, 0)
+        self.check_covers(found)
+        return min(r["tick"] for _, r in found) > tick
 
 
 if __name__ == "__main__":
