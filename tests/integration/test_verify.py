@@ -9,31 +9,39 @@ import confluent_kafka
 import groups
 import index
 import test_post_ops
-from test_load import STEP, LoadCase
+from case import SceneCase
+from test_load import IMAGES, STEP, LoadCase
 
 NOT_COMPARABLE = {"modelPoi"}  # a fan-out that only the index resolves
 
-# Changes whose ops rows are deleted in the same transaction, so that no producer ever sees them.
-PLANTED = f"""
-UPDATE "Image" SET "nsfwLevel" = 77 WHERE id = {1 + 2 * STEP};
-UPDATE "Image" SET type = 'planted' WHERE id = {1 + 3 * STEP};
-INSERT INTO "TagsOnImageNew" VALUES ({1 + 4 * STEP}, 999999);
-DELETE FROM "Image" WHERE id = {1 + 5 * STEP};
-INSERT INTO "Image" (id, url, "userId", "postId") VALUES ({1 + 900 * STEP}, 'planted', 3, 1);
-DELETE FROM "BitdexOps" WHERE txid = pg_current_xact_id()
-"""
+NEW = 1 + 900 * STEP  # the id of an image that there is not
+FAR = 1000 * STEP  # an id that fewer slots do not reach
+
+
+def plant(first=1):
+    """Changes whose ops rows are deleted in the same transaction, so that no producer ever sees
+    them: of the images that follow the `first` one, and of a new one."""
+    second, third, fourth, fifth = (first + n * STEP for n in range(1, 5))
+    return f"""
+        UPDATE "Image" SET "nsfwLevel" = 77 WHERE id = {second};
+        UPDATE "Image" SET type = 'planted' WHERE id = {third};
+        INSERT INTO "TagsOnImageNew" VALUES ({fourth}, 999999);
+        DELETE FROM "Image" WHERE id = {fifth};
+        INSERT INTO "Image" (id, url, "userId", "postId") VALUES ({NEW}, 'planted', 3, 1);
+        DELETE FROM "BitdexOps" WHERE txid = pg_current_xact_id()"""
 
 
 class VerifyCase(LoadCase):
-    def setUp(self):
-        super().setUp()
-        token = self.pipeline.config.with_name("token")
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.work.mkdir(parents=True, exist_ok=True)
+        token = cls.work / "token"
         token.write_text(test_post_ops.TOKEN)
-        config = self.pipeline.config
-        config.write_text(config.read_text().replace(
-            "\nconsumer:\n", f"\nconsumer:\n  token_file: {token}\n"))
+        cls.sections = cls.sections | {
+            "consumer": {"token_file": str(token)} | cls.sections.get("consumer", {})}
 
-    def start_loaded(self, images=200):
+    def start_loaded(self, images=IMAGES):
         """Both programs over full tables, and a complete index."""
         self.create_full_tables(images)
         self.pipeline.start()
@@ -81,12 +89,14 @@ class VerifyCase(LoadCase):
         }
 
 
-class Verify(VerifyCase):
-    load = {"share": 1}
+class Verify(VerifyCase, SceneCase):
+    """Each method leaves the index equal to the tables."""
+
+    def set_scene(self):
+        self.start_loaded()
 
     def test_equal(self):
         """A loaded index is equal; what cannot be compared is listed, and fails with --strict."""
-        self.start_loaded()
         found = self.check_equal()
         self.assertEqual(found["groups"], [self.pipeline.name])
         self.assertEqual(found["shards"], 4)
@@ -104,48 +114,14 @@ class Verify(VerifyCase):
         self.assertRegex(done.stdout, r"\(existence\) +\d+ +0 +0\n")
         self.assertRegex(done.stdout, "not comparable: modelPoi: .+\n")
         self.assertTrue(done.stdout.endswith("\nequal\n"), done.stdout)
-        kinds = {job["kind"] for job in self.jobs()}
-        self.assertEqual(kinds, {"load", "verify"})
+        self.assertEqual(self.newest_job()["kind"], "verify")
 
     def strict_message(self):
         self.verify("--strict", code=1)
         return self.stderr
 
-    def test_planted_differences_are_found_and_mended(self):
-        """Rows that changed without a trigger: each entity is listed with both values, in every
-        group, and --repair mends them all."""
-        self.start_loaded()
-        _, second = self.group("second")
-        self.check_equal()
-        self.execute(PLANTED)
-        answer = self.verify(code=1)
-        self.assertRegex(self.stderr, "not equal: 2 of [0-9]+ ranges differ")
-        (found,) = answer["passes"]
-        self.assertEqual(len(found["groups"]), 2)
-        differences = self.differences(found)
-        self.assertEqual(differences[1 + 2 * STEP, "nsfwLevel"][0], 77)
-        self.assertEqual(differences[1 + 3 * STEP, "type"][0], "planted")
-        self.assertIn((1 + 4 * STEP, "tagIds"), differences)
-        self.assertEqual(differences[1 + 5 * STEP, ""], (False, True))
-        self.assertEqual(differences[1 + 900 * STEP, ""], (True, False))
-        self.assertEqual({one["group"] for one in found["differences"]}, set(found["groups"]))
-        self.verify("--range", f"{800 * STEP}:", code=1)
-        self.check_equal("--range", f"{20 * STEP}:{100 * STEP}")
-        answer = self.verify("--repair")
-        self.assertTrue(answer["equal"])
-        self.assertGreater(answer["repaired"], 0)
-        first, last = answer["passes"]
-        self.assertFalse(first["equal"])
-        self.assertTrue(last["equal"])
-        self.check_equal()
-        self.check_complete()
-        self.assertGreater(index.check_equal(self.pipeline, [second]), 0)
-        done = self.producer.command("verify", "--repair")
-        self.assertTrue(done.stdout.endswith("\nequal\n"), done.stdout)
-
     def test_posted_values_are_compared_and_mended(self):
         """A field that an entry owns, and that somebody posted to."""
-        self.start_loaded(60)
         self.post("nsfwLevel", 12345, 1)
         self.pipeline.wait_until_fresh()
         (found,) = self.verify(code=1)["passes"]
@@ -155,40 +131,15 @@ class Verify(VerifyCase):
         self.assertIn("equal after the repair of 1 range\n", done.stdout)
         self.check_complete()
 
-    def test_groups_are_compared_with_each_other(self):
-        """One group has fewer slots, so a posted op is a dead letter there. Its values differ from
-        the other group's, although both are complete and at the same place of the topic."""
-        self.start_loaded(60)
-        config = self.pipeline.config
-        text = config.read_text()
-        config.write_text(text.replace("\ntopic: {", "\ntopic: { max_slots: 3000,", 1))
-        group, second = self.group("second")
-        config.write_text(text)
-        names = f"{self.pipeline.name},{group.name}"
-        found = self.check_equal("--group", names)
-        self.assertEqual(found["groups_differing"], [])
-        self.store(40_000, {"op": "alive"}, {"op": "set", "field": "nsfwLevel", "value": 12345})
-        self.pipeline.wait_until_fresh()
-        self.pipeline.wait_until_fresh(consumers=[second])
-        group.wait_until_settled()
-        (found,) = self.verify("--group", names, code=1)["passes"]
-        fields = {one["field"] for one in found["groups_differing"]}
-        self.assertEqual(fields, {"", "nsfwLevel"})
-        self.assertEqual({tuple(one["groups"]) for one in found["groups_differing"]},
-                         {(self.pipeline.name, group.name)})
-        self.verify("--group", f"{self.pipeline.name},nobody", code=2)
-        self.assertIn('no consumer group "nobody" reads topic', self.stderr)
-
     def test_live_writes(self):
         """Verifies again and again while rows change: no difference, and nothing is unknown."""
-        self.start_loaded()
         stop = threading.Event()
 
         def write(number):
             with self.pipeline.connect(autocommit=True) as connection:
                 n = 0
                 while not stop.is_set():
-                    image = 1 + STEP * ((7 * n + number) % 200)
+                    image = 1 + STEP * ((7 * n + number) % IMAGES)
                     connection.execute(
                         f'UPDATE "Image" SET "nsfwLevel" = {n % 60}, flags = flags # 16384'
                         f" WHERE id = {image}")
@@ -214,18 +165,18 @@ class Verify(VerifyCase):
 
     def test_without_a_producer(self):
         """When no producer runs, the command is one for all of its jobs."""
-        self.start_loaded(60)
         self.assertEqual(self.producer.stop(), 0)
-        self.execute(PLANTED)
+        self.execute(plant(1 + 10 * STEP))
         done = self.producer.command("verify", "--repair")
         self.assertIn("no producer named", done.stderr)
         self.assertIn("equal after the repair", done.stdout)
         self.producer.start()
         self.producer.wait_until_state("draining")
+        self.execute(f'DELETE FROM "Image" WHERE id = {NEW}')
         self.check_complete()
 
     def test_usage(self):
-        self.start_loaded(20)
+        newest = self.newest_job()
         for options, reason in (
             (["--table", "Nothing"], "Nothing"),
             (["--fields", "nothing"], "nothing"),
@@ -239,7 +190,71 @@ class Verify(VerifyCase):
         ):
             self.verify(*options, code=2)
             self.assertIn(reason, self.stderr)
-        self.assertEqual({job["kind"] for job in self.jobs()}, {"load"})
+        self.assertEqual(self.newest_job(), newest)
+
+
+class Groups(VerifyCase, SceneCase):
+    """Two groups, of which the second one has fewer slots. Each method leaves their indexes equal
+    to the tables."""
+
+    def set_scene(self):
+        self.start_loaded()
+        config = self.pipeline.config
+        text = config.read_text()
+        config.write_text(text.replace(
+            "\ntopic: {", f"\ntopic: {{ max_slots: {FAR // index.PARTITIONS},", 1))
+        self.fewer, self.second = self.group("fewer")
+        config.write_text(text)
+
+    def test_planted_differences_are_found_and_mended(self):
+        """Rows that changed without a trigger: each entity is listed with both values, in every
+        group, and --repair mends them all."""
+        self.check_equal()
+        self.execute(plant())
+        answer = self.verify(code=1)
+        self.assertRegex(self.stderr, "not equal: 2 of [0-9]+ ranges differ")
+        (found,) = answer["passes"]
+        self.assertEqual(len(found["groups"]), 2)
+        differences = self.differences(found)
+        self.assertEqual(differences[1 + STEP, "nsfwLevel"][0], 77)
+        self.assertEqual(differences[1 + 2 * STEP, "type"][0], "planted")
+        self.assertIn((1 + 3 * STEP, "tagIds"), differences)
+        self.assertEqual(differences[1 + 4 * STEP, ""], (False, True))
+        self.assertEqual(differences[NEW, ""], (True, False))
+        self.assertEqual({one["group"] for one in found["differences"]}, set(found["groups"]))
+        self.verify("--range", f"{800 * STEP}:", code=1)
+        self.check_equal("--range", f"{20 * STEP}:{100 * STEP}")
+        answer = self.verify("--repair")
+        self.assertTrue(answer["equal"])
+        self.assertGreater(answer["repaired"], 0)
+        first, last = answer["passes"]
+        self.assertFalse(first["equal"])
+        self.assertTrue(last["equal"])
+        self.check_equal()
+        self.check_complete()
+        self.assertGreater(index.check_equal(self.pipeline, [self.second]), 0)
+        done = self.producer.command("verify", "--repair")
+        self.assertTrue(done.stdout.endswith("\nequal\n"), done.stdout)
+        self.execute(f'DELETE FROM "Image" WHERE id = {NEW}')
+
+    def test_groups_are_compared_with_each_other(self):
+        """One group has fewer slots, so a posted op is a dead letter there. Its values differ from
+        the other group's, although both are complete and at the same place of the topic."""
+        names = f"{self.pipeline.name},{self.fewer.name}"
+        found = self.check_equal("--group", names)
+        self.assertEqual(found["groups_differing"], [])
+        self.store(FAR, {"op": "alive"}, {"op": "set", "field": "nsfwLevel", "value": 12345})
+        self.pipeline.wait_until_fresh()
+        self.pipeline.wait_until_fresh(consumers=[self.second])
+        self.fewer.wait_until_settled()
+        (found,) = self.verify("--group", names, code=1)["passes"]
+        fields = {one["field"] for one in found["groups_differing"]}
+        self.assertEqual(fields, {"", "nsfwLevel"})
+        self.assertEqual({tuple(one["groups"]) for one in found["groups_differing"]},
+                         {(self.pipeline.name, self.fewer.name)})
+        self.verify("--group", f"{self.pipeline.name},nobody", code=2)
+        self.assertIn('no consumer group "nobody" reads topic', self.stderr)
+        self.assertTrue(self.verify("--repair")["equal"])
 
 
 class OtherMember:
@@ -280,10 +295,8 @@ def serve(answer):
 class UnknownCase(VerifyCase):
     """What is not known is never equal."""
 
-    load = {"share": 1}
-
     def check_unknown(self, *options, part):
-        (found,) = self.verify("--timeout", "3", *options, code=1)["passes"]
+        (found,) = self.verify("--timeout", "1", *options, code=1)["passes"]
         self.assertEqual(found["differing"], [])
         reasons = [one["reason"] for one in found["unknown"]]
         self.assertTrue(any(part in reason for reason in reasons), (part, reasons))
@@ -373,12 +386,12 @@ class Patrol(VerifyCase):
         self.start_loaded(60)
         self.wait_for(lambda: (self.metric("bitdex_patrol_ranges") or 0) >= 4, "compares nothing")
         self.assertEqual(self.metric("bitdex_patrol_ranges_differing"), 0)
-        self.execute(PLANTED)
+        self.execute(plant())
         self.wait_for(lambda: self.metric("bitdex_patrol_ranges_differing") > 0, "finds nothing")
         self.wait_for(
             lambda: "to repair them: bitdex-producer verify" in self.log(), "logs nothing")
         self.wait_for(
-            lambda: f"entity {1 + 2 * STEP}, nsfwLevel: 77 in Postgres" in self.log(),
+            lambda: f"entity {1 + STEP}, nsfwLevel: 77 in Postgres" in self.log(),
             "does not check the entities")
         self.assertIn("check", {job["kind"] for job in self.jobs()})
         self.producer.command("verify", "--repair")
