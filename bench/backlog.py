@@ -9,63 +9,21 @@ Beside rows and events a second, it compares what each costs in processor time: 
 the broker and of Postgres. Processor time depends less than speed on what else the machine does.
 """
 
-import json
-import os
+import contextlib
 import pathlib
-import statistics
 import subprocess
 import time
 
 import confluent_kafka
+import measure
+import servers
 from confluent_kafka import admin
+from scene import begin_draining, fill_outbox, sessions, wait_until_sent
 
-import pipeline
-
-BARE_KAFKA = pipeline.BUILD / "bench" / "bare_kafka"
-BARE_PIPE = pipeline.BUILD / "bench" / "bare_pipe"
-PARTITIONS = 4
-SETTLE_S = 0.5  # until the time of sessions that have ended is added to that of the postmaster
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-
-
-def processor_s(pid, with_children=False):
-    """Processor time of a process; with those of its children that have ended or still run."""
-    total = 0
-    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        user, system, ended_user, ended_system = map(int, fields[11:15])
-        if int(path.parent.name) == pid:
-            total += user + system + (ended_user + ended_system if with_children else 0)
-        elif with_children and int(fields[1]) == pid:
-            total += user + system
-    return total / TICKS_PER_S
-
-
-class Meter:
-    """Seconds, and seconds of processor time of the two servers, from its creation to stop()."""
-
-    def __init__(self, postgres, kafka):
-        self._servers = {"postgres": (postgres.pid, True), "kafka": (kafka.pid, False)}
-        self._before = self._read()
-        self._begin = time.monotonic()
-
-    def _read(self):
-        return {name: processor_s(*server) for name, server in self._servers.items()}
-
-    def stop(self):
-        took_s = time.monotonic() - self._begin
-        time.sleep(SETTLE_S)
-        after = self._read()
-        return {"seconds": took_s} | {name: after[name] - self._before[name] for name in after}
-
-
-def fill(demo, rows, statement):
-    with demo.connect(autocommit=True) as connection:
-        connection.execute(statement.replace("ROWS", str(rows)))
-        connection.execute('VACUUM ANALYZE "BitdexOps"')
+PIPE = "the bare pipe"
+COPY = "the COPY alone"
+READER = "the bare consumer"
+BLOCK = "-B6"  # of lz4: 1 MB
 
 
 def topic_bytes(kafka, topic):
@@ -74,162 +32,165 @@ def topic_bytes(kafka, topic):
     return sum(log.stat().st_size for one in directories for log in one.glob("*.log"))
 
 
-def drain(demo, postgres, kafka, rows, first):
-    """Our producer sends the whole outbox, which is a new epoch on the same topic."""
-    if not first:
+def drain(scene, demo, rows):
+    """Our producer sends the whole outbox. From the second time on, that is a new epoch on the same
+    topic."""
+    if demo.producer.log.exists():
         demo.producer.command("cursor", "set", "beginning")
-    before_bytes = topic_bytes(kafka, demo.topic)
-    demo.producer.start()
-    demo.producer.wait_until_state("draining")
-    program_s = processor_s(demo.producer.pid)
-    meter = Meter(postgres, kafka)
-
-    def is_delivered():
-        status = demo.producer.api.get("/api/status")
-        return status["rows"] >= rows and status["unacknowledged"] == 0
-
-    demo.producer.wait_until(is_delivered, "does not drain")
-    figures = meter.stop() | {"program": processor_s(demo.producer.pid) - program_s}
+    before_bytes = topic_bytes(scene.kafka, demo.topic)
+    with demo.connect(autocommit=True) as connection:
+        begin_draining(demo)
+        session = sessions(connection)["outbox"]
+    program_s, session_us = measure.processor_s(demo.producer.pid), measure.session_us(session)
+    meter = measure.Meter(scene)
+    wait_until_sent(demo, rows)
+    figures = meter.stop() | {
+        "program": measure.processor_s(demo.producer.pid) - program_s,
+        "session": (measure.session_us(session) - session_us) / 1e6}
     demo.producer.stop()
-    return figures | {"bytes": topic_bytes(kafka, demo.topic) - before_bytes}
+    return figures | {"bytes": topic_bytes(scene.kafka, demo.topic) - before_bytes}
 
 
-def bare_pipe(postgres, kafka, *arguments):
-    meter = Meter(postgres, kafka)
-    done = subprocess.run([BARE_PIPE, *map(str, arguments)], capture_output=True, text=True,
-                          check=True)
-    rows, _, program_s = map(float, done.stdout.split())
-    return meter.stop() | {"program": program_s, "rows": rows}
+def bare_pipe(scene, *arguments):
+    meter = measure.Meter(scene)
+    ((_, _, program_s, session_s),) = measure.run_client("bare_pipe", *arguments)
+    return meter.stop() | {"program": program_s, "session": session_s}
 
 
-def make_topic(kafka, name):
+def make_topic(kafka, name, partitions):
     client = admin.AdminClient({"bootstrap.servers": kafka.bootstrap})
-    for made in client.create_topics([admin.NewTopic(name, PARTITIONS, 1)]).values():
+    for made in client.create_topics([admin.NewTopic(name, partitions, 1)]).values():
         made.result()
 
 
-def mean_event_bytes(kafka, topic):
-    messages, size, *_ = map(float, read_bare(kafka, topic))
-    return round(size / messages)
+def read_bare(scene, topic):
+    ((events, size, took_s, program_s),) = measure.run_client(
+        "bare_kafka", "consume", scene.kafka.bootstrap, topic)
+    return {"events": events, "bytes": size, "seconds": took_s, "program": program_s}
 
 
-def read_bare(kafka, topic):
-    done = subprocess.run([BARE_KAFKA, "consume", kafka.bootstrap, topic], capture_output=True,
-                          text=True, check=True)
-    return done.stdout.split()
+def packed_ops_bytes(demo):
+    """Of the rows' ops as text, by lz4 alone."""
+    copy = subprocess.Popen(
+        [servers.Postgres.bin_directory() / "psql", "-qX", "-d", demo.dsn, "-c",
+         'COPY (SELECT ops FROM "BitdexOps" ORDER BY id) TO STDOUT'], stdout=subprocess.PIPE)
+    packed = subprocess.run(["lz4", BLOCK, "-c"], stdin=copy.stdout, capture_output=True,
+                            check=True).stdout
+    copy.stdout.close()
+    assert copy.wait() == 0
+    return len(packed)
 
 
-def send_in_turns(demo, postgres, kafka, rows, runs):
+def send_in_turns(scene, demo, rows):
     """The figures of each of the three, run by run."""
-    figures = {"ours": [drain(demo, postgres, kafka, rows, True)], "pipe": [], "copy": []}
-    size = mean_event_bytes(kafka, demo.topic)
-    for run in range(runs):
+    figures = {"ours": [drain(scene, demo, rows)], "pipe": [], "copy": []}
+    events = read_bare(scene, demo.topic)
+    size = round(events["bytes"] / events["events"])
+    for run in range(scene.runs):
         if run > 0:
-            figures["ours"].append(drain(demo, postgres, kafka, rows, False))
+            figures["ours"].append(drain(scene, demo, rows))
         bare_topic = f"{demo.topic}.bare{run}"
-        make_topic(kafka, bare_topic)
-        sent = bare_pipe(postgres, kafka, "send", demo.dsn, kafka.bootstrap, bare_topic, size)
-        figures["pipe"].append(sent | {"bytes": topic_bytes(kafka, bare_topic)})
-        figures["copy"].append(bare_pipe(postgres, kafka, "copy", demo.dsn))
-    return figures, size
+        make_topic(scene.kafka, bare_topic, demo.count_partitions())
+        sent = bare_pipe(scene, "send", demo.dsn, demo.kafka, bare_topic, size)
+        figures["pipe"].append(sent | {"bytes": topic_bytes(scene.kafka, bare_topic)})
+        figures["copy"].append(bare_pipe(scene, "copy", demo.dsn))
+    return figures
 
 
 def ends_of(demo):
     reader = confluent_kafka.Consumer({"bootstrap.servers": demo.kafka, "group.id": "ends"})
-    partitions = [confluent_kafka.TopicPartition(demo.topic, p) for p in range(PARTITIONS)]
+    partitions = [confluent_kafka.TopicPartition(demo.topic, number)
+                  for number in range(demo.count_partitions())]
     ends = [reader.get_watermark_offsets(one)[1] for one in partitions]
     reader.close()
     return ends
 
 
-def index(demo, number):
-    """A consumer with a group and a directory of its own applies the whole topic."""
+def index(demo, number, observed=lambda pid: contextlib.nullcontext()):
+    """A consumer with a group and a directory of its own applies the whole topic; in the context
+    that `observed` makes for its process."""
     ends = ends_of(demo)
     one = demo.program("bitdex-consumer", demo.consumer.port, BITDEX_GROUP=f"{demo.name}-{number}",
                        BITDEX_DATA_DIR=str(demo.directory / f"index{number}"))
     one.start()
+    try:
+        with observed(one.pid):
+            return apply_to(one, ends)
+    finally:
+        one.stop()
+
+
+def apply_to(one, ends):
     applied = {}
     begin = program_s = None
-    while len(applied) < PARTITIONS or any(applied[p] < ends[p] - 1 for p in applied):
+    while len(applied) < len(ends) or any(applied[p] < ends[p] - 1 for p in applied):
         partitions = one.api.get("/api/internal/sync-lag")["partitions"]
         applied = {p["partition"]: p["offset"] if p["offset"] is not None else -1
                    for p in partitions}
         if applied and begin is None:
-            begin, program_s = time.monotonic(), processor_s(one.pid)
+            begin, program_s = time.monotonic(), measure.processor_s(one.pid)
         time.sleep(0.01)
-    figures = {"seconds": time.monotonic() - begin, "program": processor_s(one.pid) - program_s,
-               "events": sum(ends)}
-    one.stop()
-    return figures
+    return {"seconds": time.monotonic() - begin, "events": sum(ends),
+            "program": measure.processor_s(one.pid) - program_s}
 
 
-def read_in_turns(demo, kafka, runs):
+def read_in_turns(scene, demo):
     figures = {"ours": [], "bare": []}
-    for run in range(runs):
+    for run in range(scene.runs):
         figures["ours"].append(index(demo, run))
-        events, _, took_s, program_s = map(float, read_bare(kafka, demo.topic))
-        figures["bare"].append({"seconds": took_s, "program": program_s, "events": events})
+        figures["bare"].append(read_bare(scene, demo.topic))
     return figures
 
 
-def ratios(ours, bare, value):
-    """Median, least and greatest of the ratios, run by run."""
-    all_runs = [value(one) / value(other) for one, other in zip(ours, bare)]
-    return statistics.median(all_runs), min(all_runs), max(all_runs)
+def speed(figures, rows):
+    return [rows / one["seconds"] for one in figures]
 
 
-def row(name, ours, bare, value, unit):
-    median, least, greatest = ratios(ours, bare, value)
-    return {"name": name, "ratio": median, "least": least, "greatest": greatest,
-            "ours": statistics.median(map(value, ours)),
-            "bare": statistics.median(map(value, bare)), "unit": unit}
+def cost_us(figures, part, rows):
+    return [one[part] * 1e6 / rows for one in figures]
 
 
-def table_of_sending(sent, rows):
+def bytes_a_row(figures, rows):
+    return [one["bytes"] / rows for one in figures]
+
+
+def rows_of_sending(sent, rows, packed_bytes):
     ours, pipe, copy = sent["ours"], sent["pipe"], sent["copy"]
-
-    def speed(one):
-        return rows / one["seconds"]
-
-    def cost_us(part):
-        return lambda one: one[part] * 1e6 / rows
-
-    return [
-        row("outbox to topic, over a bare pipe", ours, pipe, speed, "rows/s"),
-        row("outbox to topic, over a raw COPY", ours, copy, speed, "rows/s"),
-        row("processor time of the producer, over the pipe's", ours, pipe, cost_us("program"),
-            "us a row"),
-        row("processor time of the broker, over the pipe's", ours, pipe, cost_us("kafka"),
-            "us a row"),
-        row("processor time of Postgres, over the COPY's", ours, copy, cost_us("postgres"),
-            "us a row"),
-        row("bytes on the topic, over the pipe's", ours, pipe, lambda one: one["bytes"] / rows,
-            "bytes a row"),
-    ]
+    rate, cost = "rows/s", "us a row"
+    name = "outbox to topic"
+    yield measure.row(name, PIPE, rate, speed(ours, rows), speed(pipe, rows), 0.8)
+    yield measure.row(name, COPY, rate, speed(ours, rows), speed(copy, rows), 0.65)
+    for part, whose, over, other, aim in (
+        ("session", "the session that reads the outbox", COPY, copy, 1.1),
+        ("postgres", "Postgres", COPY, copy, None),
+        ("program", "the producer", PIPE, pipe, 1.6),
+        ("kafka", "the broker", PIPE, pipe, 1.2),
+    ):
+        yield measure.row(f"processor time of {whose}", over, cost, cost_us(ours, part, rows),
+                          cost_us(other, part, rows), aim)
+    name = "bytes on the topic"
+    yield measure.row(name, "the ops as text, by lz4", "bytes a row", bytes_a_row(ours, rows),
+                      [packed_bytes / rows] * len(ours), 1.0)
+    yield measure.row(name, PIPE, "bytes a row", bytes_a_row(ours, rows), bytes_a_row(pipe, rows))
 
 
-def table_of_reading(read):
+def rows_of_reading(read):
+    def rate(figures):
+        return [one["events"] / one["seconds"] for one in figures]
+
+    def cost(figures):
+        return [one["program"] * 1e6 / one["events"] for one in figures]
+
     ours, bare = read["ours"], read["bare"]
-    return [
-        row("topic to durable index, over a bare reader", ours, bare,
-            lambda one: one["events"] / one["seconds"], "events/s"),
-        row("processor time of the consumer, over the bare reader's", ours, bare,
-            lambda one: one["program"] * 1e6 / one["events"], "us an event"),
-    ]
+    yield measure.row("topic to durable index", READER, "events/s", rate(ours), rate(bare), 0.6)
+    yield measure.row("processor time of the consumer", READER, "us an event", cost(ours),
+                      cost(bare), 1.8)
 
 
-def print_table(table):
-    for one in table:
-        print(f"  {one['name']:55} {one['ratio']:6.2f}  ({one['least']:.2f} to"
-              f" {one['greatest']:.2f}; {one['ours']:,.4g} and {one['bare']:,.4g} {one['unit']})")
-
-
-def run(demo, postgres, kafka, rows, runs, statement, results):
-    """Prints the ratios, and writes them to the file `results` as JSON."""
-    fill(demo, rows, statement)
-    sent, size = send_in_turns(demo, postgres, kafka, rows, runs)
-    table = table_of_sending(sent, rows) + table_of_reading(read_in_turns(demo, kafka, runs))
-    print(f"medians of {runs} runs of {rows:,} rows, {size} bytes an event")
-    print_table(table)
-    print(flush=True)
-    results.write_text(json.dumps({"rows": rows, "runs": runs, "table": table}, indent=1))
+def run(scene):
+    rows = scene.size(1_000_000, 100_000)
+    with scene.pipeline() as demo:
+        fill_outbox(demo, rows)
+        sent = send_in_turns(scene, demo, rows)
+        yield from rows_of_sending(sent, rows, packed_ops_bytes(demo))
+        yield from rows_of_reading(read_in_turns(scene, demo))

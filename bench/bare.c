@@ -24,6 +24,38 @@ processor_s(void)
 }
 
 void
+sleep_until(double at_s)
+{
+    struct timespec at = {.tv_sec = (time_t)at_s};
+    at.tv_nsec = (long)((at_s - (double)at.tv_sec) * 1e9);
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+}
+
+static int
+compare_doubles(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+void
+print_percentiles(double *times, int count)
+{
+    qsort(times, (size_t)count, sizeof *times, compare_doubles);
+    printf("%.3f %.3f\n", times[count / 2], times[count * 99 / 100]);
+}
+
+int64_t
+parse_positive(const char *text)
+{
+    char *end;
+    int64_t number = strtoll(text, &end, 10);
+    if (*end != '\0' || number < 1)
+        fail(text, "not a positive number");
+    return number;
+}
+
+void
 fail(const char *what, const char *why)
 {
     fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what, why);

@@ -14,6 +14,15 @@ enum { PARTITIONS_MAX = 64, WAIT_MS = 30000 };
 double now_s(void);
 double processor_s(void);
 
+/* Sleeps until the clock of now_s(). */
+void sleep_until(double at_s);
+
+/* Prints p50 and p99 of `count` times, which it sorts. */
+void print_percentiles(double *times, int count);
+
+/* A positive number, or the end of the program. */
+int64_t parse_positive(const char *text);
+
 /* Ends the program. */
 void fail(const char *what, const char *why) __attribute__((noreturn));
 

@@ -1,4 +1,4 @@
-/* What libpq and librdkafka achieve alone with the rows of an outbox: the baselines of backlog.py.
+/* What libpq and librdkafka achieve alone with the rows of an outbox: baselines of the bench.
  *
  *     bare_pipe copy CONNINFO                               reads the rows and discards them
  *     bare_pipe send CONNINFO BOOTSTRAP TOPIC BYTES         sends BYTES bytes for each row
@@ -6,7 +6,8 @@
  * Both read the columns that the producer reads, in the order of ids, in the binary format of COPY.
  * `send` cuts each row off after BYTES bytes, or fills it up from the rows before it, so that its
  * messages compress as rows do. It hands over whole batches for each partition, and ends when every
- * message is acknowledged by all replicas. Both print rows, seconds, and seconds of processor time.
+ * message is acknowledged by all replicas. Both print rows, seconds, and seconds of processor time,
+ * its own and that of its session in Postgres.
  */
 #include <libpq-fe.h>
 #include <librdkafka/rdkafka.h>
@@ -39,6 +40,7 @@ struct pipe {
     int32_t partition_count;
     size_t value_bytes;
     int64_t rows;
+    double session_s; /* processor time of the session, which is a process of this machine */
 };
 
 static void
@@ -111,6 +113,20 @@ pipe_close(struct pipe *pipe)
     free(pipe->partitions);
 }
 
+/* See proc_pid_schedstat(5): nanoseconds on a processor, first of all. */
+static double
+session_processor_s(const PGconn *connection)
+{
+    char path[64];
+    long long spent_ns = 0;
+    snprintf(path, sizeof path, "/proc/%d/schedstat", PQbackendPID(connection));
+    FILE *file = fopen(path, "r");
+    if (file == NULL || fscanf(file, "%lld", &spent_ns) != 1)
+        fail(path, "cannot be read: is the server on this machine?");
+    fclose(file);
+    return (double)spent_ns / 1e9;
+}
+
 static void
 read_all(struct pipe *pipe, const char *conninfo)
 {
@@ -129,6 +145,7 @@ read_all(struct pipe *pipe, const char *conninfo)
     if (bytes != -1)
         fail("copy", PQerrorMessage(connection));
     PQclear(result);
+    pipe->session_s = session_processor_s(connection);
     PQfinish(connection);
 }
 
@@ -148,6 +165,7 @@ main(int argc, char **argv)
     read_all(&pipe, argv[2]);
     if (pipe.client != NULL)
         pipe_close(&pipe);
-    printf("%lld %.6f %.6f\n", (long long)pipe.rows, now_s() - begun_s, processor_s());
+    printf("%lld %.6f %.6f %.6f\n", (long long)pipe.rows, now_s() - begun_s, processor_s(),
+           pipe.session_s);
     return 0;
 }

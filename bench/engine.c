@@ -24,7 +24,7 @@
 #include "consumer/engine/engine.h"
 
 enum { CHUNKS = 11, SAMPLES = 300, PAGE = 50 };
-enum { FAN_OUT_SLOTS = 10000000, LONG_LIST = 5000, LONG_PAGE = 10000 };
+enum { LONG_LIST = 5000, LONG_PAGE = 10000 };
 
 static int
 double_compare(const void *left, const void *right)
@@ -277,77 +277,6 @@ apply_fan_out(struct engine *engine, const char *query, const struct op *nested)
     arena_reset(&arena);
     CHECK(engine_prepare_fan_out(engine, &op, &arena, NULL) == 0);
     engine_apply_fan_out(engine, &(struct ops){&op, 1});
-}
-
-static double
-bare_fan_out_us(const roaring_bitmap_t *matched)
-{
-    double samples[CHUNKS];
-    roaring_bitmap_t *from = roaring_bitmap_from_range(0, FAN_OUT_SLOTS, 1);
-    roaring_bitmap_t *to = roaring_bitmap_create();
-    roaring_bitmap_remove_run_compression(from);
-    for (int i = 0; i < CHUNKS; i++) {
-        double begin = cpu_us();
-        roaring_bitmap_or_inplace(to, matched);
-        roaring_bitmap_andnot_inplace(from, matched);
-        samples[i] = cpu_us() - begin;
-        roaring_bitmap_t *other = from;
-        from = to;
-        to = other;
-    }
-    roaring_bitmap_free(from);
-    roaring_bitmap_free(to);
-    return percentile(samples, CHUNKS, 0.5);
-}
-
-static void
-bench_fan_out(struct engine *engine, const char *query, const char *name, double bare)
-{
-    double samples[CHUNKS];
-    for (int i = 0; i < CHUNKS; i++) {
-        struct op op = set_op(AVAILABILITY, i % 2);
-        double begin = cpu_us();
-        apply_fan_out(engine, query, &op);
-        samples[i] = cpu_us() - begin;
-    }
-    double own = percentile(samples, CHUNKS, 0.5);
-    printf("%-34s %9.0f us %9.0f us bare %7.2f\n", name, own, bare, own / bare);
-}
-
-static void
-bench_fan_outs(void)
-{
-    static const struct config_filter_field fields[] = {
-        {.name = "all", .type = FIELD_BOOLEAN},
-        {.name = "half", .type = FIELD_BOOLEAN},
-        {.name = "few", .type = FIELD_SINGLE_VALUE},
-        {.name = "availability", .type = FIELD_STRING}};
-    static const struct config_index index = {.filter_fields = fields, .filter_field_count = 4};
-    struct engine *engine = engine_open(&index);
-    roaring_bitmap_t *all = roaring_bitmap_from_range(0, FAN_OUT_SLOTS, 1);
-    roaring_bitmap_t *half = roaring_bitmap_create();
-    roaring_bitmap_t *few = roaring_bitmap_from_range(0, 5, 1);
-    for (uint32_t id = 0; id < FAN_OUT_SLOTS; id++) {
-        struct op ops[] = {{.kind = OP_ALIVE},
-                           set_op(HAS_META, 1),
-                           set_op(HAS_META, mix(id) & 1),
-                           set_op(LEVEL, id / 5),
-                           set_op(AVAILABILITY, 0)};
-        for (int i = 0; i < 4; i++)
-            ops[i + 1].field = text_of(fields[i].name);
-        if (mix(id) & 1)
-            roaring_bitmap_add(half, id);
-        engine_apply_row(engine, id, &(struct ops){ops, 5});
-    }
-    roaring_bitmap_remove_run_compression(all);
-    printf("\nfan-out: set availability, of %d slots\n", FAN_OUT_SLOTS);
-    bench_fan_out(engine, "few eq 777", "5 slots", bare_fan_out_us(few));
-    bench_fan_out(engine, "half eq true", "a random half", bare_fan_out_us(half));
-    bench_fan_out(engine, "all eq true", "all", bare_fan_out_us(all));
-    roaring_bitmap_free(all);
-    roaring_bitmap_free(half);
-    roaring_bitmap_free(few);
-    engine_destroy(engine);
 }
 
 /* --- queries --------------------------------------------------------------------------------- */
@@ -660,6 +589,5 @@ main(int argc, char **argv)
     bench_deletes(engine);
     bench_values_fan_outs(engine);
     engine_destroy(engine);
-    bench_fan_outs();
     return 0;
 }

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "common/base/memory.h"
@@ -180,17 +181,17 @@ engine_open(const struct config_index *index)
     return engine;
 }
 
-void
-load_entity(struct engine *engine, uint64_t id)
+/* `items` has room for FIELDS + 1 ops; their lists are in `values`. Returns how many there are. */
+static uint32_t
+fill_ops(uint64_t id, struct op *items, int64_t values[FIELDS][SETS_MAX])
 {
-    int64_t values[FIELDS][SETS_MAX];
-    struct op items[FIELDS + 1] = {{.kind = OP_ALIVE}};
-    struct ops ops = {items, 1};
+    uint32_t ops = 1;
+    items[0] = (struct op){.kind = OP_ALIVE};
     for (int field = 0; field < FIELDS; field++) {
         uint32_t count = entity_values(field, id, values[field]);
         if (count == 0)
             continue;
-        struct op *op = &items[ops.count++];
+        struct op *op = &items[ops++];
         *op = set_op(field, values[field][0]);
         if (field < TAG_IDS || field > VERSION_IDS)
             continue;
@@ -198,5 +199,33 @@ load_entity(struct engine *engine, uint64_t id)
         op->value.integers.items = values[field];
         op->value.integers.count = count;
     }
-    engine_apply_row(engine, (int64_t)id, &ops);
+    return ops;
+}
+
+void
+make_entity(uint64_t id, struct arena *arena, struct ops *ops)
+{
+    int64_t values[FIELDS][SETS_MAX];
+    struct op filled[FIELDS + 1];
+    uint32_t count = fill_ops(id, filled, values);
+    struct op *items = arena_alloc(arena, count * sizeof *items);
+    memcpy(items, filled, count * sizeof *items);
+    for (uint32_t i = 0; i < count; i++) {
+        if (items[i].value.kind != VALUE_INTEGERS || items[i].kind != OP_SET)
+            continue;
+        size_t bytes = items[i].value.integers.count * sizeof(int64_t);
+        int64_t *list = arena_alloc(arena, bytes);
+        memcpy(list, items[i].value.integers.items, bytes);
+        items[i].value.integers.items = list;
+    }
+    *ops = (struct ops){items, count};
+}
+
+void
+load_entity(struct engine *engine, uint64_t id)
+{
+    int64_t values[FIELDS][SETS_MAX];
+    struct op items[FIELDS + 1];
+    uint32_t count = fill_ops(id, items, values);
+    engine_apply_row(engine, (int64_t)id, &(struct ops){items, count});
 }

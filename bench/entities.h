@@ -46,6 +46,8 @@ struct op set_op(int field, int64_t number);
 
 /* The caller owns it. */
 struct engine *engine_open(const struct config_index *index);
+/* The ops that create an entity, in `arena`. */
+void make_entity(uint64_t id, struct arena *arena, struct ops *ops);
 /* Applies an entity as one row of ops. */
 void load_entity(struct engine *engine, uint64_t id);
 

@@ -1,16 +1,20 @@
 """What the guards cost the database while nothing happens: the time of planning and execution of
-their statements, as pg_stat_statements counts it, for each second of `run`.
+their statements, as pg_stat_statements counts it.
 """
 
 import time
+
+import measure
+import servers
+from scene import HOME, begin_draining
 
 SETTINGS = {
     "shared_preload_libraries": "pg_stat_statements",
     "pg_stat_statements.track_planning": "on",
 }
 WARM_S = 6
-SECONDS = 60
-LIMIT_MS = 1.0  # without what other programs of a busy machine add to the times
+RUN_S = 10  # two intervals
+AIM_MS = 1.0  # a second, without what other programs of a busy machine add
 
 # A text of each statement that asks guards, and what it asks.
 STATEMENTS = {
@@ -19,30 +23,37 @@ STATEMENTS = {
     "triggers": "%sum(xmin::text::bigint)%pg_catalog.pg_proc%",
     "table history": "%jsonb_to_recordset%",
 }
-COST = """SELECT sum(calls)::float, sum(total_plan_time), sum(total_exec_time),
-    sum(min_plan_time + min_exec_time) FROM pg_stat_statements
+COST = """SELECT sum(calls)::float, sum(total_plan_time + total_exec_time),
+    min(min_plan_time + min_exec_time) FROM pg_stat_statements
     WHERE query LIKE %s AND query NOT LIKE '%%pg_stat_statements%%'"""
 
 
-def run(demo):
-    """Prints the figures. `demo` runs over tables with triggers, with the default intervals."""
-    demo.producer.start()
-    demo.producer.wait_until_state("draining")
+def costs_once(connection):
+    """(calls, ms in all, ms of the shortest) of each statement."""
+    connection.execute("SELECT pg_stat_statements_reset()")
+    time.sleep(RUN_S)
+    costs = {name: connection.execute(COST, (text,)).fetchone()
+             for name, text in STATEMENTS.items()}
+    for name, (calls, *_) in costs.items():
+        assert calls, f"nobody has asked for {name}"
+    return costs
+
+
+def rows_of(demo, runs):
+    begin_draining(demo)
     with demo.connect(autocommit=True) as connection:
         connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
         time.sleep(WARM_S)
-        connection.execute("SELECT pg_stat_statements_reset()")
-        time.sleep(SECONDS)
-        costs = {name: connection.execute(COST, (text,)).fetchone()
-                 for name, text in STATEMENTS.items()}
-    for name, (calls, *_) in costs.items():
-        assert calls, f"nobody has asked for {name}"
-    total = sum(plan_ms + execution_ms for _, plan_ms, execution_ms, _ in costs.values()) / SECONDS
-    least = sum(calls * least_ms for calls, _, _, least_ms in costs.values()) / SECONDS
-    print(f"guards of an idle producer: {total:.2f} ms of database time a second, of at most"
-          f" {LIMIT_MS:g} on a quiet machine; {least:.2f} ms if each time was the shortest one")
-    for name, (calls, plan_ms, execution_ms, least_ms) in costs.items():
-        print(f"  {name:14} {calls / SECONDS:.2f} a second: {plan_ms / calls:.2f} ms of planning"
-              f" and {execution_ms / calls:.2f} ms of execution each, {least_ms:.2f} ms at least")
-    print(flush=True)
-    assert total < LIMIT_MS
+        costs = [costs_once(connection) for _ in range(runs)]
+    yield measure.figure(
+        "guards of an idle producer", "ms of database time a second",
+        [sum(all_ms for _, all_ms, _ in one.values()) / RUN_S for one in costs], AIM_MS)
+    for name in STATEMENTS:
+        yield measure.figure(f"guards: {name}, the shortest time", "ms",
+                             [one[name][2] for one in costs])
+
+
+def run(scene):
+    with servers.Postgres(HOME / "guards", SETTINGS) as postgres:
+        with scene.on(postgres).pipeline() as demo:
+            yield from rows_of(demo, scene.runs)

@@ -1,6 +1,7 @@
 """How long do queries and ingestion wait for each other? Measures queries to a consumer that is
-catching up with a backlog. How long its workers wait for queries is read from the consumer's own
-histograms: the figure is the upper bound of the bucket that holds the percentile.
+catching up with a backlog, and beside a fan-out over all entities. How long its workers wait for
+queries is read from the consumer's own histograms: the figure is the upper bound of the bucket that
+holds the percentile.
 """
 
 import contextlib
@@ -9,11 +10,14 @@ import re
 import threading
 import time
 
+import measure
 from pipeline import Api
+from scene import status, wait_until_sent
 
 QUERY = "/api/indexes/gallery/query"
 LIGHT_CLIENTS, HEAVY_CLIENTS = 2, 4
-PERCENTILES = (0.5, 0.99, 0.999, 1)
+ALONE_S = 3
+ROUNDS = 3
 
 ENTITIES = """
 INSERT INTO "BitdexOps" (entity_id, ops)
@@ -44,10 +48,11 @@ FAN_OUT = """
 INSERT INTO "BitdexOps" (entity_id, ops) VALUES (0, jsonb_build_array(jsonb_build_object(
     'op', 'queryOpSet', 'query', 'nsfwLevel in [1, 2, 4, 8, 16, 32]', 'ops', %s::jsonb)))
 """
+# Each by the number of the run, so that every one changes all entities.
 FAN_OUTS = {
-    "a string": '[{"op": "set", "field": "availability", "value": "Private"}]',
-    "a sort value": '[{"op": "set", "field": "existedAt", "value": 7}]',
-    "a tag": '[{"op": "add", "field": "tagIds", "value": 4999}]',
+    "a string": '[{{"op": "set", "field": "availability", "value": "value {0}"}}]',
+    "a source of a computed field": '[{{"op": "set", "field": "existedAt", "value": {0}}}]',
+    "a tag": '[{{"op": "add", "field": "tagIds", "value": 500{0}}}]',
 }
 
 
@@ -100,9 +105,9 @@ class Clients:
         for thread in self._threads:
             thread.join()
 
-    def percentiles(self):
+    def percentile(self, part):
         times = sorted(self.times_ms)
-        return [times[min(len(times) - 1, int(part * len(times)))] for part in PERCENTILES]
+        return times[min(len(times) - 1, int(part * len(times)))]
 
 
 class Stage:
@@ -117,71 +122,85 @@ class Stage:
         line = rf'^bitdex_consumer_stage_seconds_bucket{{stage="{self._stage}",le="(.*)"}} (\d+)$'
         return {float(end): int(count) for end, count in re.findall(line, text, re.M)}
 
-    def percentiles(self):
+    def percentile(self, part):
         counts = {end: count - self._before[end] for end, count in self._read().items()}
         most = max(counts.values())
-        return [min(end for end, count in counts.items() if count >= part * most) * 1000
-                for part in PERCENTILES]
-
-
-def print_row(name, values, more=""):
-    print(f"  {name:38} {''.join(f'{value:9.1f}' for value in values)}  {more}", flush=True)
+        return min(end for end, count in counts.items() if count >= part * most) * 1000
 
 
 def write(demo, *statement):
     """Puts the rows of a statement onto the topic while the consumer is stopped, then starts it."""
     demo.consumer.stop()
+    before = status(demo)["rows"]
     with demo.connect() as connection:
-        connection.execute(*statement)
-        (last,) = connection.execute('SELECT max(id) FROM "BitdexOps"').fetchone()
-    demo.producer.wait_until(
-        lambda: demo.producer.api.get("/api/status")["unacknowledged"] == 0 and
-        demo.producer.api.get("/api/status")["rows"] >= last, "does not drain")
+        rows = connection.execute(*statement).rowcount
+    wait_until_sent(demo, before + rows)
     demo.consumer.start()
-    demo.consumer.wait_until(
-        lambda: {p["state"] for p in demo.partitions()} == {"running"}, "does not recover")
+    demo.wait_until_recovered()
 
 
-def ingest(demo, entities, changes, name, clients):
+def alone_once(demo):
+    with Clients(demo, LIGHT_CLIENTS, light_query) as clients:
+        time.sleep(ALONE_S)
+    return {"p50": clients.percentile(0.5), "p999": clients.percentile(0.999)}
+
+
+def ingest_once(demo, entities, changes, clients):
+    """Rows a second, how long the worker waits for queries, and the queries' own times."""
     write(demo, CHANGES, (entities, changes))
-    lock, apply = Stage(demo, "lock"), Stage(demo, "apply")
+    lock = Stage(demo, "lock")
     begin = time.monotonic()
     with clients:
         demo.wait_until_fresh(600)
-    rate = f"{changes / (time.monotonic() - begin):,.0f} rows/s"
-    print_row(f"{name}: wait for the lock", lock.percentiles(), rate)
-    print_row("    a batch, applied", apply.percentiles())
+    figures = {"rate": changes / (time.monotonic() - begin), "wait": lock.percentile(1)}
     if isinstance(clients, Clients):
-        print_row("    a query", clients.percentiles(),
-             f"{len(clients.times_ms)} queries, {clients.refused} refused")
+        figures |= {"p50": clients.percentile(0.5), "p999": clients.percentile(0.999)}
+    return figures
 
 
-def fan_out(demo, ops):
-    """A fan-out over all entities: how long its batch takes, and the longest query during it."""
+def fan_out_once(demo, kind, run):
+    """A fan-out over all entities: the longest query beside it, and how long it is applied."""
     apply = Stage(demo, "apply")
     with Clients(demo, LIGHT_CLIENTS, light_query) as clients:
         with demo.connect() as connection:
-            connection.execute(FAN_OUT, (ops,))
+            connection.execute(FAN_OUT, (FAN_OUTS[kind].format(run),))
         demo.wait_until_fresh()
-    return apply.percentiles()[-1], max(clients.times_ms)
+    return max(clients.times_ms), apply.percentile(1)
 
 
-def run(demo, entities):
-    """Prints the figures. The outbox of `demo` has to be empty."""
-    demo.start()
-    write(demo, ENTITIES, (entities,))
-    demo.wait_until_fresh(600)
-    print(f"{entities:,} entities, ms                            p50      p99    p99.9      max")
-    with Clients(demo, LIGHT_CLIENTS, light_query) as clients:
-        time.sleep(3)
-    print_row("light queries alone", clients.percentiles())
-    with Clients(demo, HEAVY_CLIENTS, heavy_query) as clients:
-        time.sleep(10)
-    print_row("heavy queries alone", clients.percentiles(), f"{clients.refused} refused")
+def rows_of_rounds(rounds):
+    def column(place, name):
+        return [figures[place][name] for figures in rounds]
+
+    alone, free, light, heavy = range(4)
+    yield measure.figure("light query, nothing else running, p50", "ms", column(alone, "p50"))
+    yield measure.row("light query beside ingestion, p50", "alone", "ms", column(light, "p50"),
+                      column(alone, "p50"))
+    yield measure.row("light query beside ingestion, p99.9", "alone", "ms", column(light, "p999"),
+                      column(alone, "p999"))
+    for place, name in ((light, "light"), (heavy, "heavy")):
+        yield measure.row(f"ingestion beside {name} queries", "alone", "rows/s",
+                          column(place, "rate"), column(free, "rate"))
+        yield measure.figure(f"ingestion waits for {name} queries, at most", "ms",
+                             column(place, "wait"))
+
+
+def run(scene):
+    entities = scene.size(500_000, 100_000)
     changes = entities // 2
-    ingest(demo, entities, changes, "ingestion", contextlib.nullcontext())
-    ingest(demo, entities, changes, "light queries", Clients(demo, LIGHT_CLIENTS, light_query))
-    ingest(demo, entities, changes, "heavy queries", Clients(demo, HEAVY_CLIENTS, heavy_query))
-    for name, ops in FAN_OUTS.items():
-        print("  fan-out of {} to all entities: batch max {:,.0f} ms, query max {:,.0f} ms"
-              .format(name, *fan_out(demo, ops)), flush=True)
+    with scene.pipeline() as demo:
+        demo.start()
+        write(demo, ENTITIES, (entities,))
+        demo.wait_until_fresh(600)
+        rounds = [
+            [alone_once(demo),
+             ingest_once(demo, entities, changes, contextlib.nullcontext()),
+             ingest_once(demo, entities, changes, Clients(demo, LIGHT_CLIENTS, light_query)),
+             ingest_once(demo, entities, changes, Clients(demo, HEAVY_CLIENTS, heavy_query))]
+            for _ in range(ROUNDS)]
+        yield from rows_of_rounds(rounds)
+        for kind in FAN_OUTS:
+            queries, batches = zip(*(fan_out_once(demo, kind, run) for run in range(scene.runs)))
+            name = f"fan-out of {kind} to all of {entities:,} entities"
+            yield measure.figure(f"longest query beside a {name}", "ms", queries, 10)
+            yield measure.figure(f"{name}, applied", "ms", batches)

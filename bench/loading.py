@@ -2,7 +2,8 @@
 
 1. `bitdex-producer load` of the whole gallery into an empty index, from the start of the command
    until the index is ready, compared with COPY of the same rows to a client that discards them, and
-   with pg_dump | psql of the same tables into another database.
+   with pg_dump | psql of the same tables into another database. In turns; each load is of a copy of
+   the database.
 2. The freshness of the stream, and the time of light queries, without a load and during one by a
    running producer with its configured share of time.
 3. `load --csv` of a file of images and of a file of tags, each until its fields are complete in an
@@ -16,12 +17,15 @@ import time
 
 import gallery
 import isolation
+import measure
 import pipeline
 import servers
+from measure import seconds_of
+from scene import begin_draining
 
 TAGS_PER_IMAGE = 20
 FRESHNESS_POLL_S = 0.02
-QUIET_S = 20
+QUIET_S = 8
 LOAD_WAIT_S = 7200
 
 # What the load has to read, by hand: COPY has no better way to send the same values.
@@ -71,12 +75,6 @@ def fill(demo, images):
             table: connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]
             for table in COPIES
         }
-
-
-def seconds_of(action):
-    begin = time.monotonic()
-    action()
-    return time.monotonic() - begin
 
 
 def psql(dsn):
@@ -143,44 +141,40 @@ class Freshness:
         self._end.set()
         self._thread.join()
 
-    def p99(self):
-        ages = sorted(self.ages_s)
-        return ages[len(ages) * 99 // 100]
 
-
-def measure(demo, action):
+def beside_writers(demo, action):
     """p99 of freshness in s and of light queries in ms, while `action` runs beside writers."""
     queries = isolation.Clients(demo, isolation.LIGHT_CLIENTS, isolation.light_query)
     with gallery.Writers(demo.dsn, 2, seed=1, pause_s=0.05), queries, Freshness(demo) as freshness:
         action()
-    return freshness.p99(), queries.percentiles()[1]
+    return measure.p99(freshness.ages_s), measure.p99(queries.times_ms)
 
 
-def print_speed(demo, rows):
+def speed_once(demo, total):
+    """Rows a second of the load, of COPY and of pg_dump. Before the triggers, which are ours."""
     copy_s = seconds_of(lambda: copy_all(demo))
-    dump_s = seconds_of(lambda: dump_and_restore(demo))  # before the triggers, which are ours
+    dump_s = seconds_of(lambda: dump_and_restore(demo))
     demo.init()
     gallery.create_triggers(demo)
     demo.consumer.start()
     load_s = seconds_of(lambda: load_until_ready(demo))
-    total = sum(rows.values())
-    print(f"{rows['Image']:,} images, {rows['TagsOnImageNew']:,} tags, {total:,} rows in all\n"
-          f"  load over COPY                  {copy_s / load_s:6.2f}   "
-          f"({total / load_s:,.0f} of {total / copy_s:,.0f} rows/s)\n"
-          f"  load over pg_dump | psql        {dump_s / load_s:6.2f}   "
-          f"({load_s:,.1f} s and {dump_s:,.1f} s)", flush=True)
+    return total / load_s, total / copy_s, total / dump_s
 
 
-def print_cost(demo):
-    demo.producer.start()
-    demo.producer.wait_until_state("draining")
+def cost_once(demo):
+    """(freshness, queries) without a load, and during one."""
+    quiet = beside_writers(demo, lambda: time.sleep(QUIET_S))
+    return quiet, beside_writers(demo, lambda: load(demo))
+
+
+def rows_of_cost(scene, demo):
+    begin_draining(demo)
     demo.wait_until_fresh()
-    quiet_s, quiet_ms = measure(demo, lambda: time.sleep(QUIET_S))
-    load_s, load_ms = measure(demo, lambda: load(demo))
-    print(f"  freshness p99 during a load     {load_s - quiet_s:+6.2f} s "
-          f"({load_s:.2f} and {quiet_s:.2f} s)\n"
-          f"  light query p99 during a load   {load_ms / quiet_ms:6.2f}   "
-          f"({load_ms:.1f} and {quiet_ms:.1f} ms)", flush=True)
+    runs = [cost_once(demo) for _ in range(scene.runs)]
+    yield measure.figure("freshness p99 during a load, minus without", "s",
+                         [busy[0] - quiet[0] for quiet, busy in runs])
+    yield measure.row("light query p99 during a load", "without", "ms",
+                      [busy[1] for _, busy in runs], [quiet[1] for quiet, _ in runs])
 
 
 CSV_FILES = {
@@ -225,7 +219,7 @@ def load_csv(demo, directory, phase, servers_of):
         return seconds_of(load_file)
 
 
-def print_csv(demo, rows, servers_of):
+def rows_of_csv(scene, demo, rows):
     directory = demo.directory / "csv"
     directory.mkdir()
     for phase, query in CSV_FILES.items():
@@ -233,15 +227,23 @@ def print_csv(demo, rows, servers_of):
         with open(directory / f"{phase}.csv", "w") as file:
             subprocess.run([*psql(demo.dsn), "-c", copy], check=True, stdout=file)
     for phase, table in (("images", "Image"), ("tags", "TagsOnImageNew")):
-        seconds = load_csv(demo, directory, phase, servers_of)
-        print(f"  CSV: {rows[table] / seconds:12,.0f} {phase}/s  ({seconds:.1f} s)", flush=True)
+        seconds = load_csv(demo, directory, phase, (scene.postgres, scene.kafka))
+        yield measure.figure(f"load --csv of {phase}", f"{phase}/s", [rows[table] / seconds])
 
 
-def run(demo, images, *servers_of):
-    """`demo` has the gallery's empty tables and no triggers yet."""
-    rows = fill(demo, images)
-    print_speed(demo, rows)
-    print_cost(demo)
-    demo.producer.stop()
-    demo.consumer.stop()
-    print_csv(demo, rows, servers_of)
+def run(scene):
+    with scene.tables() as filled:
+        rows = fill(filled, scene.images or 100_000)
+        total = sum(rows.values())
+        speeds = []
+        for number in range(scene.runs):
+            with scene.over(f'TEMPLATE "{filled.name}"') as demo:
+                speeds.append(speed_once(demo, total))
+                if number == scene.runs - 1:
+                    costs = list(rows_of_cost(scene, demo))
+        ours, copy, dump = zip(*speeds)
+        name = f"load of {total:,} rows into an empty index"
+        yield measure.row(name, "COPY", "rows/s", ours, copy)
+        yield measure.row(name, "pg_dump | psql", "rows/s", ours, dump)
+        yield from costs
+        yield from rows_of_csv(scene, filled, rows)

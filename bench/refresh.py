@@ -13,10 +13,8 @@ import os
 import subprocess
 
 import loading
-import pipeline
+import measure
 
-BENCH_REFRESH = pipeline.BUILD / "bench" / "bench_refresh"
-RUNS = 5
 STRIDE = 13  # so that the ids are not read as a range
 BACKLOG = 4096
 WINDOW = 100
@@ -43,32 +41,36 @@ SELECTS = [
 ]
 
 
-def measure(demo, entry, entities, at_once, selects):
+CASES = {
+    "all sources": ("", SELECTS),
+    "one source by key": ("Image.nsfwLevel", [IMAGE]),
+    "of one parent": ("Post.publishedAt", [POST]),
+    "of several parents": ("ModelVersion.baseModel", [VERSION]),
+}
+
+
+def read_once(demo, case, entities, at_once):
+    """Microseconds an entity: of the reader, of SELECTs of as many, of SELECTs one by one."""
+    entry, selects = CASES[case]
     done = subprocess.run(
-        [BENCH_REFRESH, demo.config, entry, str(entities), str(STRIDE), str(at_once), str(RUNS),
-         *(" ".join(select.split()) for select in selects)],
+        [measure.PROGRAMS / "bench_refresh", demo.config, entry, str(entities), str(STRIDE),
+         str(at_once), "1", *(" ".join(select.split()) for select in selects)],
         check=True, capture_output=True, text=True, env=os.environ | demo.variables)
-    return json.loads(done.stdout)
+    figures = json.loads(done.stdout)
+    return [figures[f"{name}_s"] / entities * 1e6 for name in ("reader", "select", "single")]
 
 
-def print_ratio(label, entities, figures):
-    reader, at_once, single = (figures[f"{name}_s"] for name in ("reader", "select", "single"))
-    print(f"  {label:34}  {at_once / reader:6.2f}   ({reader / entities * 1e6:,.1f} of "
-          f"{at_once / entities * 1e6:,.1f} us an entity; one by one "
-          f"{single / entities * 1e6:,.1f} us; {figures['turns']} turns)", flush=True)
-
-
-def run(demo, images):
-    """`demo` has the gallery's empty tables."""
-    loading.fill(demo, images)
-    demo.init()
+def run(scene):
+    images = scene.images or 100_000
     entities = images // STRIDE
-    print(f"{entities:,} of {images:,} images are read, medians of {RUNS} runs\n"
-          f"  reader over prepared SELECTs")
-    cases = [("all sources", "", SELECTS), ("one source by key", "Image.nsfwLevel", [IMAGE]),
-             ("of one parent", "Post.publishedAt", [POST]),
-             ("of several parents", "ModelVersion.baseModel", [VERSION])]
-    for label, entry, selects in cases:
-        for at_once in (BACKLOG, WINDOW):
-            print_ratio(f"{label}, {at_once:,} at once", entities,
-                        measure(demo, entry, entities, at_once, selects))
+    with scene.tables() as demo:
+        loading.fill(demo, images)
+        demo.init()
+        for case in CASES:
+            for at_once in (BACKLOG, WINDOW):
+                reader, select, single = zip(*(
+                    read_once(demo, case, entities, at_once) for _ in range(scene.runs)))
+                name = f"refresh: {case}, {at_once:,} at once"
+                yield measure.row(name, "SELECTs of as many", "us an entity", reader, select)
+                if case == "all sources" and at_once == BACKLOG:
+                    yield measure.row(name, "SELECTs one by one", "us an entity", reader, single)

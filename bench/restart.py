@@ -6,16 +6,15 @@ import http.client
 import json
 import os
 import re
-import statistics
 import threading
 import time
 
+import measure
 import servers
 
 TOKEN = "bench"
-RUNS = 5
 QUIET_S = 1
-CHUNK_BYTES = 1 << 20
+START_S = 0.15  # of the start of a program and of joining the group
 
 # One entity per row.
 FILL = """
@@ -111,23 +110,13 @@ def pause_once(demo):
     return quiet.longest_s, busy.longest_s, reported_s
 
 
-def read_s(path):
-    """Seconds that reading the file takes, from disk and not from the page cache."""
-    with open(path, "rb", buffering=0) as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        begin = time.monotonic()
-        while file.read(CHUNK_BYTES):
-            pass
-        return time.monotonic() - begin
-
-
 def restart_once(demo):
-    """Seconds to read the newest checkpoint's bytes, to load it, and until the consumer is ready;
-    and the size of the file."""
+    """Seconds until the consumer is ready, to load the newest checkpoint, and to read its bytes,
+    which are not in the page cache."""
     demo.consumer.stop()
     log = demo.directory / "index" / f"{demo.topic}-0" / "wal"
     newest = max((log / "checkpoint").glob("*.checkpoint"))
-    bare_s = read_s(newest)
+    ((_, bare_s),) = measure.run_client("bare_disk", "read", newest)
     with open(newest, "rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     begin = time.monotonic()
@@ -136,7 +125,7 @@ def restart_once(demo):
         lambda: demo.api.call("/api/ready")[0] == 200, "does not become ready")
     ready_s = time.monotonic() - begin
     load_s = float(re.findall(RECOVERED, demo.consumer.log.read_text())[-1])
-    return bare_s, load_s, ready_s, newest.stat().st_size
+    return ready_s, load_s, bare_s
 
 
 def fill(demo, entities):
@@ -146,18 +135,20 @@ def fill(demo, entities):
     demo.wait_until_fresh(timeout_s=600)
 
 
-def run(demo, entities):
-    """Prints the figures. `demo` was configured by configure(), and its outbox is empty."""
-    demo.start()
-    fill(demo, entities)
-    with Load(demo):
-        quiet, busy, reported = map(
-            statistics.median, zip(*(pause_once(demo) for _ in range(RUNS))))
-    bare, load, ready, size = map(
-        statistics.median, zip(*(restart_once(demo) for _ in range(RUNS))))
-    print(f"checkpoints of {entities:,} entities in one partition, {size / 1e6:,.0f} MB; medians of"
-          f" {RUNS}\n"
-          f"  pause of ingestion                {reported * 1000:6,.0f} ms as reported; "
-          f"end to end {busy * 1000:,.0f} ms, without a checkpoint {quiet * 1000:,.0f} ms\n"
-          f"  restart over reading its bytes    {ready / bare:6.2f}   (ready after {ready:.2f} s, "
-          f"of which loading takes {load:.1f} s; reading {bare:.2f} s)\n", flush=True)
+def run(scene):
+    entities = scene.size(1_000_000, 100_000)
+    with scene.pipeline(configure) as demo:
+        demo.start()
+        fill(demo, entities)
+        with Load(demo):
+            quiet, busy, reported = zip(*(pause_once(demo) for _ in range(scene.runs)))
+        ready, load, bare = zip(*(restart_once(demo) for _ in range(scene.runs)))
+    yield measure.figure(f"pause of reading for a checkpoint of {entities:,} entities", "ms",
+                         [one * 1000 for one in reported], 10)
+    yield measure.row(f"longest pause beside a checkpoint of {entities:,} entities",
+                      "without one", "ms", [one * 1000 for one in busy],
+                      [one * 1000 for one in quiet])
+    yield measure.row(f"restart of {entities:,} entities until it is ready",
+                      f"reading the bytes of the checkpoint + {START_S} s", "s", ready,
+                      [one + START_S for one in bare], 2)
+    yield measure.figure(f"loading the checkpoint of {entities:,} entities", "s", load)

@@ -1,22 +1,25 @@
-"""The cost of triggers for a writer: processor time of its session per row without triggers, with
-minimal triggers written by hand, and with the generated triggers. Once with many rows in one
-statement, once with a transaction for each row.
+"""The cost of triggers for a writer: processor time of its session per row with the generated
+triggers, compared with triggers written by hand. Once with many rows in one statement, once with a
+transaction for each row.
 """
 
-import pathlib
-import statistics
+import measure
+from measure import session_us
 
 ROWS = 5_000  # of one statement
 SINGLE = 500  # transactions of one row
 CHILDREN = 10  # images of a post, and tags of an image
-RUNS = 5
 
-# By hand: each for one statement, with the writer's privileges, no guards and no pinned settings.
-# A parent writes its value to each of its children, and a child reads its parent: neither waits for
-# the other, so concurrent changes leave stale values.
+# By hand: each for one statement, with the settings of the generated function, and as its look
+# whether NEW is still the row, or OLD is gone. A parent writes its value to each of its children,
+# and a child reads its parent: neither waits for the other, so concurrent changes leave stale
+# values.
 BY_HAND = """
 CREATE FUNCTION hand_image() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO "BitdexOps" (entity_id, ops) VALUES (NEW.id, jsonb_build_array(
+    IF NOT EXISTS (SELECT FROM public."Image" WHERE ctid = NEW.ctid) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO public."BitdexOps" (entity_id, ops) VALUES (NEW.id, jsonb_build_array(
         jsonb_build_object('op', 'alive'),
         jsonb_build_object('op', 'set', 'field', 'nsfwLevel', 'value', NEW."nsfwLevel"),
         jsonb_build_object('op', 'set', 'field', 'type', 'value', NEW.type),
@@ -33,36 +36,53 @@ CREATE FUNCTION hand_image() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     RETURN NULL; END $$;
 CREATE FUNCTION hand_level() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF NEW."nsfwLevel" IS DISTINCT FROM OLD."nsfwLevel" THEN
-        INSERT INTO "BitdexOps" (entity_id, ops) VALUES (NEW.id, jsonb_build_array(
+        IF NOT EXISTS (SELECT FROM public."Image" WHERE ctid = NEW.ctid) THEN
+            RETURN NULL;
+        END IF;
+        INSERT INTO public."BitdexOps" (entity_id, ops) VALUES (NEW.id, jsonb_build_array(
             jsonb_build_object('op', 'remove', 'field', 'nsfwLevel', 'value', OLD."nsfwLevel"),
             jsonb_build_object('op', 'set', 'field', 'nsfwLevel', 'value', NEW."nsfwLevel")));
     END IF; RETURN NULL; END $$;
 CREATE FUNCTION hand_tag() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NOT EXISTS (SELECT FROM public."TagsOnImageNew" WHERE ctid = NEW.ctid) THEN
+        RETURN NULL;
+    END IF;
     IF (NEW.attributes >> 10) & 1 = 0 THEN
-        INSERT INTO "BitdexOps" (entity_id, ops) VALUES (NEW."imageId", jsonb_build_array(
+        INSERT INTO public."BitdexOps" (entity_id, ops) VALUES (NEW."imageId", jsonb_build_array(
             jsonb_build_object('op', 'add', 'field', 'tagIds', 'value', NEW."tagId")));
     END IF; RETURN NULL; END $$;
 CREATE FUNCTION hand_delete() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO "BitdexOps" (entity_id, ops) VALUES (OLD.id, '[{"op": "delete"}]');
+    IF EXISTS (SELECT FROM public."Image" WHERE id = OLD.id) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO public."BitdexOps" (entity_id, ops) VALUES (OLD.id, '[{"op": "delete"}]');
     RETURN NULL; END $$;
 CREATE FUNCTION hand_untag() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF EXISTS (SELECT FROM public."TagsOnImageNew"
+            WHERE "imageId" = OLD."imageId" AND "tagId" = OLD."tagId") THEN
+        RETURN NULL;
+    END IF;
     IF (OLD.attributes >> 10) & 1 = 0 THEN
-        INSERT INTO "BitdexOps" (entity_id, ops) VALUES (OLD."imageId", jsonb_build_array(
+        INSERT INTO public."BitdexOps" (entity_id, ops) VALUES (OLD."imageId", jsonb_build_array(
             jsonb_build_object('op', 'remove', 'field', 'tagIds', 'value', OLD."tagId")));
     END IF; RETURN NULL; END $$;
 CREATE FUNCTION hand_post() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF NEW.availability IS DISTINCT FROM OLD.availability THEN
-        INSERT INTO "BitdexOps" (entity_id, ops) SELECT id, jsonb_build_array(
+        INSERT INTO public."BitdexOps" (entity_id, ops) SELECT id, jsonb_build_array(
             jsonb_build_object('op', 'remove', 'field', 'availability', 'value', OLD.availability),
             jsonb_build_object('op', 'set', 'field', 'availability', 'value', NEW.availability))
-            FROM "Image" WHERE "postId" = NEW.id;
+            FROM public."Image" WHERE "postId" = NEW.id;
     END IF; RETURN NULL; END $$;
-CREATE FUNCTION hand_child() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE post "Post"; BEGIN
+CREATE FUNCTION hand_child() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE post public."Post"; BEGIN
     IF TG_OP = 'UPDATE' AND NEW."postId" IS NOT DISTINCT FROM OLD."postId" THEN
         RETURN NULL;
     END IF;
-    SELECT * INTO post FROM "Post" WHERE id = NEW."postId";
-    INSERT INTO "BitdexOps" (entity_id, ops) VALUES (NEW.id, jsonb_build_array(
+    IF NOT EXISTS (SELECT FROM public."Image" WHERE ctid = NEW.ctid) THEN
+        RETURN NULL;
+    END IF;
+    SELECT * INTO post FROM public."Post" WHERE id = NEW."postId";
+    INSERT INTO public."BitdexOps" (entity_id, ops) VALUES (NEW.id, jsonb_build_array(
         jsonb_build_object('op', 'set', 'field', 'postId', 'value', NEW."postId"),
         jsonb_build_object('op', 'set', 'field', 'publishedAt', 'value',
             floor(extract(epoch FROM post."publishedAt"))::bigint),
@@ -110,11 +130,6 @@ CASES = {
 }
 
 
-def used_us(connection):
-    text = pathlib.Path(f"/proc/{connection.info.backend_pid}/schedstat").read_text()
-    return int(text.split()[0]) / 1000
-
-
 def fill(connection):
     """Empties the tables and fills them: the same rows before every measurement."""
     connection.execute("SET session_replication_role = origin")
@@ -135,11 +150,11 @@ def fill(connection):
     connection.commit()
 
 
-def measure_us(connection, statement, is_single, run):
+def statement_us(connection, statement, is_single, run):
     """The session's processor time per row; the changes are rolled back, or committed one by one.
     """
     values = {"rows": ROWS, "posts": ROWS // CHILDREN, "run": run}
-    before = used_us(connection)
+    before_us = session_us(connection.info.backend_pid)
     if is_single:
         for n in range(SINGLE):
             connection.execute(statement.format(n=n, **values))
@@ -147,22 +162,23 @@ def measure_us(connection, statement, is_single, run):
         rows = SINGLE
     else:
         rows = connection.execute(statement.format(**values)).rowcount
-    used = (used_us(connection) - before) / rows
+    used_us = (session_us(connection.info.backend_pid) - before_us) / rows
     connection.rollback()
-    return used
+    return used_us
 
 
-def runs_us(connection, vacuum, table, statement, is_single, modes):
+def runs_us(connection, vacuum, case, is_single, runs):
     """[[time of each mode] of each run]; a mode selects the triggers that fire."""
+    table, _, _, *statements = CASES[case]
     figures = []
-    for run in range(RUNS + 1):
+    for run in range(runs + 1):
         figures.append([])
-        for wanted in modes:
+        for wanted in MODES:
             if is_single:
                 fill(connection)
             enable(connection, table, wanted)
             vacuum()
-            figures[-1].append(measure_us(connection, statement, is_single, run))
+            figures[-1].append(statement_us(connection, statements[is_single], is_single, run))
     return figures[1:]  # the first fills caches
 
 
@@ -177,37 +193,55 @@ def enable(connection, table, wanted):
     connection.commit()
 
 
+MODES = [
+    lambda name: name.startswith("bitdex") and not name.endswith("_t"),
+    lambda name: name.startswith("hand"),
+    lambda name: False,
+]
+
+# What the generated function of the same event is created with. (pg_trigger.tgtype: 4 INSERT, 8
+# DELETE, 16 UPDATE)
+SETTINGS = """SELECT unnest(proconfig) FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+    WHERE tgrelid = %s::regclass AND tgname LIKE 'bitdex%%' AND tgtype & %s > 0"""
+EVENTS = {"INSERT": 4, "DELETE": 8, "UPDATE": 16}
+
+
 def create_by_hand(connection, table, event, functions):
+    settings = connection.execute(SETTINGS, (f'"{table}"', EVENTS[event])).fetchall()
     for number, function in enumerate(functions):
+        connection.execute(f"ALTER FUNCTION {function}() SECURITY DEFINER RESET ALL")
+        for (setting,) in settings:
+            name, _, value = setting.partition("=")
+            value = value if name == "search_path" else f"'{value}'"
+            connection.execute(f"ALTER FUNCTION {function}() SET {name} = {value}")
         connection.execute(f'CREATE TRIGGER hand{number} AFTER {event} ON "{table}" '
                            f"FOR EACH ROW EXECUTE FUNCTION {function}()")
     connection.commit()
 
 
-def print_case(name, figures):
-    none, hand, generated = (statistics.median(times) for times in zip(*figures))
-    ratios = sorted(run[2] / run[1] for run in figures)
-    print(f"  {name:34}{none:7.1f}{hand:9.1f}{generated:11.1f}"
-          f"{statistics.median(ratios):8.2f}  ({ratios[0]:.2f}-{ratios[-1]:.2f})", flush=True)
+def runs_of(connection, sweeper, case, is_single, runs):
+    table, event, functions, *_ = CASES[case]
+    fill(connection)
+    create_by_hand(connection, table, event, functions)
+    figures = runs_us(connection, lambda: sweeper.execute("VACUUM"), case, is_single, runs)
+    for number in range(len(functions)):
+        connection.execute(f'DROP TRIGGER hand{number} ON "{table}"')
+    connection.commit()
+    return figures
 
 
-def run(demo):
-    """Prints the figures. `demo` is the gallery with its generated triggers and no rows."""
-    with demo.connect() as connection, demo.connect(autocommit=True) as sweeper:
+def run(scene):
+    with (scene.pipeline() as demo, demo.connect() as connection,
+          demo.connect(autocommit=True) as sweeper):
         connection.execute("SET synchronous_commit = off")
         connection.execute(BY_HAND)
         connection.commit()
-        modes = [lambda name: False, lambda name: name.startswith("hand"),
-                 lambda name: name.startswith("bitdex") and not name.endswith("_t")]
-        for is_single in (False, True):
-            unit = "one row each" if is_single else f"{ROWS} rows each"
-            print(f"processor time of a writer per row, us, transactions of {unit}\n"
-                  f"  {'':34}   none  by hand  generated  over by hand", flush=True)
-            for name, (table, event, functions, *statements) in CASES.items():
-                fill(connection)
-                create_by_hand(connection, table, event, functions)
-                print_case(name, runs_us(connection, lambda: sweeper.execute("VACUUM"), table,
-                                         statements[is_single], is_single, modes))
-                for number in range(len(functions)):
-                    connection.execute(f'DROP TRIGGER hand{number} ON "{table}"')
-                connection.commit()
+        for is_single in scene.size([False, True], [False]):
+            size = "a row each" if is_single else f"{ROWS:,} rows"
+            for case in CASES:
+                generated, by_hand, none = zip(*runs_of(connection, sweeper, case, is_single,
+                                                        scene.runs))
+                name = f"triggers: {case}, {size}"
+                yield measure.row(name, "by hand", "us a row", generated, by_hand, 1.2)
+                if not is_single:
+                    yield measure.row(name, "no triggers", "us a row", generated, none)

@@ -2,21 +2,23 @@
 
 1. A job of verify by a running producer that has all the time it wants, from its first range to its
    last, compared with `SELECT count(*), sum(hashint8(...))` of the same values of the same rows, in
-   one process. Medians.
+   one process.
 2. The bytes of a clean verify, from the database and on the topic, compared with the rows' bytes,
    which are those that a load reads.
 3. The freshness of the stream beside writers, without a patrol and with one.
 """
 
-import statistics
+import re
 import time
 
 import confluent_kafka
 import gallery
 import loading
+import measure
+import pipeline
+from scene import begin_draining
 
-RUNS = 3
-QUIET_S = 20
+QUIET_S = 8
 PATROL_SHARE = 0.2
 
 # The values of the gallery's entries, hashed one by one. A count of rows for each query.
@@ -40,9 +42,10 @@ HASHES = [
 
 
 def write_shares(demo, patrol):
-    text = demo.config.read_text()
-    setting = f"load: {{ share: 1.0 }}, patrol: {{ share: {patrol} }}"
-    demo.config.write_text(text.replace("\nproducer: {", f"\nproducer: {{ {setting},", 1))
+    text = re.sub(r"load: \{ share: 1.0 \}, patrol: \{ share: [0-9.]+ \}, ", "",
+                  demo.config.read_text())
+    setting = f"load: {{ share: 1.0 }}, patrol: {{ share: {patrol} }}, "
+    demo.config.write_text(text.replace("\nproducer: { ", f"\nproducer: {{ {setting}", 1))
 
 
 def finished(connection, job):
@@ -60,15 +63,13 @@ def verify(demo, connection):
         """SELECT state, rows, extract(epoch FROM finished_at - started_at)::float8, bytes
            FROM bitdex_jobs WHERE id = %s""", (job,)).fetchone()
     if state != "done":
-        raise RuntimeError(f"verify: {state}")
+        raise pipeline.PipelineError(f"verify: {state}")
     return figures
 
 
 def hash_all(connection):
-    begin = time.monotonic()
     for query in HASHES:
         connection.execute(query)
-    return time.monotonic() - begin
 
 
 def topic_bytes(demo, begins=None):
@@ -96,52 +97,49 @@ def topic_bytes(demo, begins=None):
     return total
 
 
-def print_speed(demo, connection):
-    begins = topic_bytes(demo)
-    clean = verify(demo, connection)  # also the widths are adapted now
-    shipped = clean[2] + topic_bytes(demo, begins)
-    loaded = connection.execute(
-        "SELECT bytes FROM bitdex_jobs WHERE kind = 'load' ORDER BY id LIMIT 1").fetchone()[0]
-    runs = []
-    for _ in range(RUNS):
-        values, seconds, _ = verify(demo, connection)
-        runs.append((values / seconds, values / hash_all(connection)))
-    ours, theirs = map(statistics.median, zip(*runs))
-    ratio = statistics.median(a / b for a, b in runs)
-    print(f"medians of {RUNS} runs\n"
-          f"  verify over sum(hashint8(...))  {ratio:6.2f}   "
-          f"({ours:,.0f} of {theirs:,.0f} values/s)\n"
-          f"  bytes shipped over rows' bytes  1/{loaded / shipped:,.0f}   "
-          f"({shipped:,} of {loaded:,} bytes)", flush=True)
+def verify_once(demo, connection):
+    """Values a second: of a job, of the sums."""
+    values, seconds, _ = verify(demo, connection)
+    return values / seconds, values / measure.seconds_of(lambda: hash_all(connection))
 
 
-def print_cost(demo):
-    quiet_s, _ = loading.measure(demo, lambda: time.sleep(QUIET_S))
-    demo.producer.stop()
-    text = demo.config.read_text()
-    demo.config.write_text(text.replace("patrol: { share: 0 }",
-        f"patrol: {{ share: {PATROL_SHARE} }}", 1))
-    demo.producer.start()
-    demo.producer.wait_until_state("draining")
-    demo.wait_until_fresh()
-    patrol_s, _ = loading.measure(demo, lambda: time.sleep(QUIET_S))
-    print(f"  freshness p99 during a patrol   {patrol_s - quiet_s:+6.2f} s "
-          f"({patrol_s:.2f} and {quiet_s:.2f} s, share {PATROL_SHARE})", flush=True)
-
-
-def run(demo, images):
-    """`demo` has the gallery's empty tables and no triggers yet."""
-    rows = loading.fill(demo, images)
-    write_shares(demo, 0)
-    demo.init()
-    gallery.create_triggers(demo)
-    demo.consumer.start()
-    loading.load_until_ready(demo)
-    demo.producer.start()
-    demo.producer.wait_until_state("draining")
-    demo.wait_until_fresh()
-    print(f"{rows['Image']:,} images, {rows['TagsOnImageNew']:,} tags", flush=True)
+def rows_of_speed(scene, demo):
     with demo.connect(autocommit=True) as connection:
         connection.execute("SET max_parallel_workers_per_gather = 0; SET jit = off")
-        print_speed(demo, connection)
-    print_cost(demo)
+        begins = topic_bytes(demo)
+        clean = verify(demo, connection)  # also the widths are adapted now
+        shipped = clean[2] + topic_bytes(demo, begins)
+        loaded = connection.execute(
+            "SELECT bytes FROM bitdex_jobs WHERE kind = 'load' ORDER BY id LIMIT 1").fetchone()[0]
+        ours, theirs = zip(*(verify_once(demo, connection) for _ in range(scene.runs)))
+    yield measure.row("verify", "sum(hashint8(...)) of the same values", "values/s", ours, theirs)
+    yield measure.row("bytes shipped by a verify", "the rows' bytes", "bytes", [shipped], [loaded])
+
+
+def freshness_s(demo, patrol):
+    """p99, without a patrol or with one; the producer is started for it."""
+    demo.producer.stop()
+    write_shares(demo, patrol)
+    begin_draining(demo)
+    demo.wait_until_fresh()
+    return loading.beside_writers(demo, lambda: time.sleep(QUIET_S))[0]
+
+
+def rows_of_cost(scene, demo):
+    runs = [freshness_s(demo, PATROL_SHARE) - freshness_s(demo, 0) for _ in range(scene.runs)]
+    yield measure.figure(f"freshness p99 during a patrol of share {PATROL_SHARE}, minus without",
+                         "s", runs)
+
+
+def run(scene):
+    with scene.tables() as demo:
+        loading.fill(demo, scene.images or 50_000)
+        write_shares(demo, 0)
+        demo.init()
+        gallery.create_triggers(demo)
+        demo.consumer.start()
+        loading.load_until_ready(demo)
+        begin_draining(demo)
+        demo.wait_until_fresh()
+        yield from rows_of_speed(scene, demo)
+        yield from rows_of_cost(scene, demo)
