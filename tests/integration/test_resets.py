@@ -306,10 +306,11 @@ class Resets(GalleryCase):
         self.reset("--to-earliest")
         self.consumer.start()
         self.consumer.wait_until(
+            lambda: self.log_count("was reset to an earlier one") == 4, "does not see the reset")
+        self.consumer.wait_until(
             lambda: [p["complete"] for p in self.pipeline.partitions()] == [True] * 4,
             "is not completed by the load that the adoption has queued",
         )
-        self.assertEqual(self.log_count("was reset to an earlier one"), 4)
         self.pipeline.wait_until_fresh()
         index.check_equal(self.pipeline)
 
