@@ -8,7 +8,7 @@
 #include <librdkafka/rdkafka.h>
 #include <stdint.h>
 
-enum { PARTITIONS_MAX = 64, WAIT_MS = 30000 };
+enum { PARTITIONS_MAX = 64, WAIT_MS = 120000 };
 
 /* Monotonic seconds, and the seconds of processor time that this process has used. */
 double now_s(void);

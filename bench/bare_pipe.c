@@ -106,7 +106,7 @@ pipe_close(struct pipe *pipe)
 {
     for (int32_t i = 0; i < pipe->partition_count; i++)
         partition_flush(pipe, i);
-    if (rd_kafka_flush(pipe->client, 10 * WAIT_MS) != 0)
+    if (rd_kafka_flush(pipe->client, 3 * WAIT_MS) != 0)
         fail("delivery", "not everything was acknowledged in time");
     rd_kafka_topic_destroy(pipe->topic);
     rd_kafka_destroy(pipe->client);

@@ -88,7 +88,7 @@ def run_sections(names, where, results):
 
 def compare(names, results):
     """Prints what is worse than what was committed; returns whether anything is."""
-    committed = measure.Results(QUICK_ROWS).rows
+    committed = measure.Results(QUICK_ROWS, SECTIONS).rows
     found = False
     for one, old in measure.worse_than([row for row in results.rows if row["section"] in names],
                                        [row for row in committed if row["section"] in names]):
@@ -124,11 +124,9 @@ def main():
     scene.HOME.mkdir(parents=True, exist_ok=True)
     names = arguments.only or (QUICK if arguments.quick else list(SECTIONS))
     path = scene.HOME / ("quick.json" if arguments.quick else "results.json")
-    results = measure.Results(path)
+    results = measure.Results(path, SECTIONS)
     if arguments.document:
-        order = list(SECTIONS)
-        measure.document(sorted(results.rows, key=lambda one: order.index(one["section"])),
-                         DOCUMENT)
+        measure.document(results, DOCUMENT)
         return 0
     with contextlib.ExitStack() as stack:
         where = scene.Scene(stack, arguments.quick)

@@ -8,7 +8,7 @@ AIM = 1.5
 
 
 def run(scene):
-    counts = scene.size([100_000, 1_000_000], [20_000, 200_000])
+    counts = scene.size([100_000, 1_000_000], [10_000, 100_000])
     if scene.is_large:
         counts = [*counts, 10_000_000]
     events = scene.size(100_000, 50_000)

@@ -244,6 +244,6 @@ def run(scene):
         ours, copy, dump = zip(*speeds)
         name = f"load of {total:,} rows into an empty index"
         yield measure.row(name, "COPY", "rows/s", ours, copy)
-        yield measure.row(name, "pg_dump | psql", "rows/s", ours, dump)
+        yield measure.row(name, "pg_dump into psql", "rows/s", ours, dump)
         yield from costs
         yield from rows_of_csv(scene, filled, rows)

@@ -125,13 +125,17 @@ def print_rows(rows):
               f"{both}{one['unit']}", flush=True)
 
 
-def markdown_of(one):
+BUSY = 3  # programs that wait for each core, of which some are the bench's own
+
+
+def markdown_of(one, is_busy):
     """The row as a line of a table of docs/PERFORMANCE.md."""
     result = number(one["ours"] if one["ratio"] is None else one["ratio"])
     if one["ratio"] is None:
         result += f" {one['unit']}"
     if one["runs"] > 1:
         result += f" ({number(one['least'])} to {number(one['greatest'])})"
+    result += " *" if is_busy else ""
     both = f"{number(one['ours'])} and {number(one['theirs'])} {one['unit']}"
     cells = [one["section"], one["name"], one["compared_with"] or "", result,
              "" if one["theirs"] is None else both, number(one["aim"])]
@@ -144,20 +148,22 @@ TABLE_HEAD = ("| section | | compared with | result | both figures | aim |\n"
               "|---|---|---|---|---|---|\n")
 
 
-def document(rows, path):
-    """Replaces the table in a document."""
+def document(results, path):
+    """Replaces the table in a document. A star is at what was measured on a busy machine."""
     before, begin, rest = path.read_text().partition(TABLE_BEGIN)
     _, end, after = rest.partition(TABLE_END)
     assert begin and end, f"{path} has no place for the table"
-    table = TABLE_HEAD + "".join(map(markdown_of, rows))
-    path.write_text(f"{before}{begin}{table}{end}{after}")
+    lines = [markdown_of(one, results.is_busy(one["section"])) for one in results.rows]
+    path.write_text(f"{before}{begin}{TABLE_HEAD}{''.join(lines)}{end}{after}")
 
 
 class Results:
-    """The file of the table. Each section that is put there replaces what the file had of it."""
+    """The file of the table. Each section that is put there replaces what the file had of it. Its
+    rows are in the order of `sections`."""
 
-    def __init__(self, path):
+    def __init__(self, path, sections):
         self._path = path
+        self._order = {name: number for number, name in enumerate(sections)}
         self._content = {"sections": {}, "rows": []}
         if path.exists():
             self._content = json.loads(path.read_text())
@@ -166,11 +172,16 @@ class Results:
     def rows(self):
         return self._content["rows"]
 
+    def is_busy(self, section):
+        about = self._content["sections"][section]
+        return about["load_average"] > BUSY * about["cores"]
+
     def put(self, section, rows, about):
         """`about`: when and how it was measured, and its error if it has failed."""
         self._content["sections"][section] = about
         kept = [one for one in self.rows if one["section"] != section]
-        self._content["rows"] = kept + [{"section": section} | one for one in rows]
+        kept += [{"section": section} | one for one in rows]
+        self._content["rows"] = sorted(kept, key=lambda one: self._order[one["section"]])
         self._path.write_text(json.dumps(self._content, indent=1) + "\n")
 
 

@@ -17,7 +17,6 @@ INSERT = """
 INSERT INTO "BitdexOps" (entity_id, ops)
 SELECT n, '[{"op": "set", "field": "userId", "value": 1}]' FROM generate_series(1, %s) AS n
 """
-POLL_S = 3
 WINDOWS = 200  # of one figure
 AIM = 1.2
 
@@ -60,7 +59,7 @@ def leave_backlog(demo, rows):
 
 def rows_of_polls(scene, stack, demos):
     idle, busy, beside = demos
-    rows = scene.size(1_000_000, 200_000)
+    rows = scene.size(1_000_000, 100_000)
     leave_backlog(busy, rows)
     holder = stack.enter_context(beside.connect())
     holder.execute(INSERT, (rows,))
@@ -70,7 +69,7 @@ def rows_of_polls(scene, stack, demos):
             polls.append(Polls(demo, connection))
     runs = []
     for _ in range(scene.runs):
-        time.sleep(POLL_S)
+        time.sleep(scene.size(3, 1))
         runs.append([one.us() for one in polls])
     holder.rollback()
     alone, *others = zip(*runs)
