@@ -82,7 +82,7 @@ documents_read_partition(struct documents *documents, int32_t partition, struct 
     documents->partition = partition;
     field_set_add(&used, FIELD_ALIVE);
     int rc = shard_read(shard, documents_read, documents, err);
-    served_shard_keep_complete(documents->api, shard, &complete);
+    served_shard_keep_complete(shard, &complete);
     documents->complete = documents->complete && field_set_includes(&complete, &used);
     return rc;
 }

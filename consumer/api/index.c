@@ -75,7 +75,7 @@ api_answer_entity(struct api_call *call)
     struct shard *shard = served_shard_find(api, partition, &answer.complete);
     if (shard != NULL) {
         shard_entity_json(shard, answer.id, &answer.fields, &answer.alive, &answer.visible);
-        served_shard_keep_complete(api, shard, &answer.complete);
+        served_shard_keep_complete(shard, &answer.complete);
     }
     assignment_leave(api->assignment);
     buffer_append_text(&answer.fields, "}");

@@ -117,7 +117,7 @@ gather(const struct query_run *run, struct query_documents *documents, struct ga
                                   documents != NULL ? gather_documents : NULL, documents,
                                   &gathered->results[gathered->result_count], err);
             gathered->result_count += rc == 0;
-            served_shard_keep_complete(api, shard, &complete);
+            served_shard_keep_complete(shard, &complete);
         }
         gathered->complete =
             gathered->complete && shard != NULL && field_set_includes(&complete, &used);

@@ -11,7 +11,6 @@
 struct shard *served_shard_find(struct api_context *api, int32_t partition,
                                 struct field_set *complete);
 /* Removes from `complete` what has become incomplete while the answer was made. */
-void served_shard_keep_complete(struct api_context *api, struct shard *shard,
-                                struct field_set *complete);
+void served_shard_keep_complete(struct shard *shard, struct field_set *complete);
 
 #endif

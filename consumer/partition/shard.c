@@ -25,8 +25,10 @@ struct shard {
     const struct verdicts *verdicts; /* NULL: nothing to serve yet */
     pthread_mutex_t proof_lock;      /* of the proof; taken alone */
     struct proof proof;
+    struct config_fields fields;
     pthread_mutex_t status_lock; /* of what follows */
     struct shard_status status;
+    struct field_set complete; /* by this status; each query wants it, twice */
 };
 
 struct shard *
@@ -44,6 +46,7 @@ shard_create(const struct config_fields *fields)
     shard->status.offset = -1;
     shard->status.durable_offset = -1;
     shard->status.rebuild_offset = -1;
+    config_fields_init(&shard->fields, fields->index);
     sequence_init(&shard->status.sequence, fields);
     return shard;
 }
@@ -61,6 +64,7 @@ shard_destroy(struct shard *shard)
     mutex_destroy(&shard->proof_lock);
     proof_free(&shard->proof);
     mutex_destroy(&shard->status_lock);
+    config_fields_free(&shard->fields);
     free(shard);
 }
 
@@ -111,10 +115,12 @@ shard_publish(struct shard *shard, const struct shard_status *status)
     CHECK(status->state < SHARD_STATES);
     CHECK(status->durable_offset <= status->offset);
     CHECK(sequence_is_consistent(&status->sequence));
+    const struct field_set complete = shard_find_complete(status, &shard->fields);
     mutex_lock(&shard->status_lock);
     CHECK(status->counts.records >= shard->status.counts.records);
     CHECK(status->checkpoint.answered >= shard->status.checkpoint.answered);
     shard->status = *status;
+    shard->complete = complete;
     mutex_unlock(&shard->status_lock);
 }
 
@@ -124,6 +130,17 @@ shard_read_status(struct shard *shard, struct shard_status *status)
     mutex_lock(&shard->status_lock);
     *status = shard->status;
     mutex_unlock(&shard->status_lock);
+}
+
+enum shard_state
+shard_read_complete(struct shard *shard, struct field_set *complete)
+{
+    mutex_lock(&shard->status_lock);
+    enum shard_state state = shard->status.state;
+    *complete = shard->complete;
+    mutex_unlock(&shard->status_lock);
+    CHECK(state != SHARD_RECOVERING || field_set_is_empty(complete));
+    return state;
 }
 
 void

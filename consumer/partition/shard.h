@@ -100,6 +100,8 @@ bool shard_field_complete(const struct shard_status *status, const struct config
  * that is made of the engine is complete in the fields that are complete before and after it. */
 struct field_set shard_find_complete(const struct shard_status *status,
                                      const struct config_fields *fields);
+/* The same of the status that was published last, without a copy of it; returns its state. */
+enum shard_state shard_read_complete(struct shard *shard, struct field_set *complete);
 
 /* As the functions of engine.h. The query's `pause` is NULL; the shard sets its own. ERR_RETRY: the
  * query did not end before `until_us` of the monotonic clock. */

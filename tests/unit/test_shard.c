@@ -153,13 +153,17 @@ test_fields_are_incomplete_before_a_batch_makes_them_so(void **state)
     worker_status_lose(&status, &next, &fields);
     shard_publish(world->shard, &status.shown);
     shard_read_status(world->shard, &shown);
-    struct field_set complete = shard_find_complete(&shown, &fields);
+    struct field_set complete = shard_find_complete(&shown, &fields), read;
     assert_true(field_set_has(&complete, FIELD_ALIVE));
+    assert_int_equal(shard_read_complete(world->shard, &read), SHARD_RUNNING);
+    assert_true(field_set_equal(&read, &complete));
     sequence_init(&next, &fields);
     worker_status_lose(&status, &next, &fields);
     shard_read_status(world->shard, &shown);
     complete = shard_find_complete(&shown, &fields);
     assert_true(field_set_is_empty(&complete));
+    assert_int_equal(shard_read_complete(world->shard, &read), SHARD_RUNNING);
+    assert_true(field_set_is_empty(&read));
     assert_true(sequence_complete(&shown.sequence));
     assert_false(shard_complete(&shown, &fields, reason, sizeof reason));
     assert_string_equal(reason, "the batch that is being applied proves a loss");
