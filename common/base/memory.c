@@ -7,7 +7,12 @@
 
 #include "common/base/check.h"
 
-enum { ARENA_BLOCK_BYTES = 64 * 1024, ARENA_ALIGNMENT = 16, BUFFER_MIN_BYTES = 256 };
+enum {
+    ARENA_BLOCK_BYTES = 64 * 1024,
+    ARENA_KEPT_BYTES = 8 * 1024 * 1024,
+    ARENA_ALIGNMENT = 16,
+    BUFFER_MIN_BYTES = 256,
+};
 
 struct arena_block {
     struct arena_block *next;
@@ -101,18 +106,23 @@ arena_init(struct arena *arena)
     *arena = (struct arena){0};
 }
 
+static struct arena_block *
+arena_add_block(struct arena *arena, size_t capacity_bytes)
+{
+    struct arena_block *block = memory_alloc(sizeof *block + capacity_bytes);
+    *block = (struct arena_block){.next = arena->blocks, .capacity_bytes = capacity_bytes};
+    arena->blocks = block;
+    return block;
+}
+
 void *
 arena_alloc(struct arena *arena, size_t bytes)
 {
     CHECK(bytes < SIZE_MAX / 2);
     size_t rounded = (bytes + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
     struct arena_block *block = arena->blocks;
-    if (block == NULL || block->capacity_bytes - block->used_bytes < rounded) {
-        size_t capacity = rounded > ARENA_BLOCK_BYTES ? rounded : ARENA_BLOCK_BYTES;
-        block = memory_alloc(sizeof *block + capacity);
-        *block = (struct arena_block){.next = arena->blocks, .capacity_bytes = capacity};
-        arena->blocks = block;
-    }
+    if (block == NULL || block->capacity_bytes - block->used_bytes < rounded)
+        block = arena_add_block(arena, rounded > ARENA_BLOCK_BYTES ? rounded : ARENA_BLOCK_BYTES);
     void *memory = block->data + block->used_bytes;
     block->used_bytes += rounded;
     arena->used_bytes += rounded;
@@ -138,8 +148,9 @@ arena_strdup(struct arena *arena, struct text source)
     return copy;
 }
 
-void
-arena_reset(struct arena *arena)
+/* Frees all blocks but the largest one, which is returned, empty; NULL: the arena has no block. */
+static struct arena_block *
+arena_shrink(struct arena *arena)
 {
     struct arena_block *largest = NULL;
     while (arena->blocks != NULL) {
@@ -153,20 +164,32 @@ arena_reset(struct arena *arena)
             free(block);
         }
     }
+    arena->used_bytes = 0;
     if (largest != NULL) {
         largest->next = NULL;
         largest->used_bytes = 0;
     }
     arena->blocks = largest;
-    arena->used_bytes = 0;
+    return largest;
+}
+
+/* One block for all of the next round: many that are freed and allocated again in each round cost
+ * page faults. */
+void
+arena_reset(struct arena *arena)
+{
+    size_t used_bytes = arena->used_bytes;
+    const struct arena_block *kept = arena_shrink(arena);
+    if (kept == NULL || used_bytes <= kept->capacity_bytes || used_bytes > ARENA_KEPT_BYTES)
+        return;
+    arena_free(arena);
+    arena_add_block(arena, used_bytes + used_bytes / 4);
 }
 
 void
 arena_free(struct arena *arena)
 {
-    arena_reset(arena);
-    CHECK(arena->blocks == NULL || arena->blocks->next == NULL);
-    free(arena->blocks);
+    free(arena_shrink(arena));
     arena->blocks = NULL;
 }
 

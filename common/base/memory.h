@@ -45,7 +45,7 @@ void *arena_alloc(struct arena *arena, size_t bytes);
 struct text arena_text(struct arena *arena, struct text source);
 /* A terminated copy. `source.data` may be NULL when `source.bytes` is 0. */
 char *arena_strdup(struct arena *arena, struct text source);
-/* Keeps the largest block for the next round. */
+/* Keeps memory for as much again, unless it is more than a few megabytes; then the largest part. */
 void arena_reset(struct arena *arena);
 void arena_free(struct arena *arena);
 
