@@ -7,13 +7,31 @@
 
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 
+/* Eight bytes, or fewer, of which some are repeated or followed by 0x01. */
+static uint64_t
+utf8_load(const uint8_t *at, size_t bytes)
+{
+    uint64_t word;
+    uint32_t first, last;
+    CHECK(bytes > 0);
+    if (bytes >= sizeof word) {
+        memcpy(&word, at, sizeof word);
+    } else if (bytes >= sizeof first) {
+        memcpy(&first, at, sizeof first);
+        memcpy(&last, at + bytes - sizeof last, sizeof last);
+        word = (uint64_t)last << 32 | first;
+    } else {
+        word = EACH_BYTE(0x01) << 24 | (uint64_t)at[bytes / 2] << 16 |
+               (uint64_t)at[bytes - 1] << 8 | at[0];
+    }
+    return word;
+}
+
 /* True when all eight bytes are in 0x01..0x7f: no high bit is set, and adding 0x7f sets the high
  * bit of every byte that is not 0. */
 static bool
-utf8_eight_plain(const uint8_t *at)
+utf8_is_plain(uint64_t word)
 {
-    uint64_t word;
-    memcpy(&word, at, sizeof word);
     return (word & EACH_BYTE(0x80)) == 0 &&
            ((word + EACH_BYTE(0x7f)) & EACH_BYTE(0x80)) == EACH_BYTE(0x80);
 }
@@ -47,8 +65,8 @@ utf8_valid(const void *data, size_t bytes)
     const uint8_t *at = data;
     size_t i = 0;
     while (i < bytes) {
-        if (bytes - i >= 8 && utf8_eight_plain(at + i)) {
-            i += 8;
+        if (utf8_is_plain(utf8_load(at + i, bytes - i))) {
+            i += bytes - i < sizeof(uint64_t) ? bytes - i : sizeof(uint64_t);
             continue;
         }
         size_t length = utf8_sequence(at + i, bytes - i);

@@ -274,6 +274,24 @@ test_text_is_shortest_form_utf8_without_nul(void **state)
     assert_true(utf8_valid(NULL, 0));
 }
 
+static void
+test_each_byte_of_a_text_of_any_length_counts(void **state)
+{
+    (void)state;
+    enum { LENGTH_MAX = 20 };
+    char text[LENGTH_MAX];
+    for (size_t length = 1; length <= LENGTH_MAX; length++) {
+        for (size_t at = 0; at < length; at++) {
+            memset(text, 'x', sizeof text);
+            assert_true(utf8_valid(text, length));
+            text[at] = '\0';
+            assert_false(utf8_valid(text, length));
+            text[at] = '\x80';
+            assert_false(utf8_valid(text, length));
+        }
+    }
+}
+
 /* The current schema with another field before `at`. */
 static char *
 schema_with(const char *schema, const char *at, const char *field)
@@ -332,6 +350,7 @@ main(void)
         cmocka_unit_test(test_unsupported_schemas_do_not_compile),
         cmocka_unit_test(test_fields_of_a_later_schema_are_skipped),
         cmocka_unit_test(test_text_is_shortest_form_utf8_without_nul),
+        cmocka_unit_test(test_each_byte_of_a_text_of_any_length_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
