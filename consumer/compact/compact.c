@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/name_table.h"
 #include "common/ops/filter.h"
 
 enum {
@@ -31,6 +32,7 @@ struct compact_field {
     const struct config_sort_field *sort;
     uint32_t read_at;    /* by a query; 0: not yet */
     uint32_t written_at; /* 0: not yet */
+    bool has_places;     /* of the whole field, in the table */
 };
 
 enum place_kind { PLACE_EMPTY, PLACE_FIELD, PLACE_ELEMENT, PLACE_QUERY };
@@ -68,8 +70,7 @@ struct compact {
     struct compact_field *fields; /* FIELD_ALIVE, then those of the index */
     uint32_t field_count;
     uint32_t field_capacity;
-    uint32_t *names; /* hash table of `fields`; 0: empty */
-    uint32_t names_mask;
+    struct name_table names; /* of `fields`, without FIELD_ALIVE */
 
     /* Of one run. */
     struct arena *arena;
@@ -83,6 +84,7 @@ struct compact {
     uint32_t fan_out_count;
     struct slot *slots; /* hash table */
     uint32_t slots_mask;
+    struct slot **slot_of; /* of each row; NULL: a fan-out */
 };
 
 /* --- fields ---------------------------------------------------------------------------------- */
@@ -94,35 +96,25 @@ hash_number(uint64_t number)
     return number ^ number >> 32;
 }
 
-static uint32_t *
-compact_name(const struct compact *compact, struct text name)
-{
-    uint64_t at = text_hash(name);
-    uint32_t *found;
-    do
-        found = &compact->names[at++ & compact->names_mask];
-    while (*found != 0 && !text_equal(compact->fields[*found].name, name));
-    return found;
-}
-
 static bool
 compact_find_field(const struct compact *compact, struct text name, uint32_t *field)
 {
-    *field = *compact_name(compact, name);
-    CHECK(*field < compact->field_count);
-    return *field != 0;
+    bool is_found = name_table_find(&compact->names, name, field);
+    CHECK(!is_found || (*field != FIELD_ALIVE && *field < compact->field_count));
+    return is_found;
 }
 
 static struct compact_field *
 compact_add_field(struct compact *compact, const char *name)
 {
-    uint32_t *found = compact_name(compact, text_of(name));
-    if (*found == 0) {
+    uint32_t field;
+    if (!compact_find_field(compact, text_of(name), &field)) {
         CHECK(compact->field_count < compact->field_capacity);
-        *found = compact->field_count++;
-        compact->fields[*found].name = text_of(name);
+        field = compact->field_count++;
+        compact->fields[field].name = text_of(name);
+        name_table_add(&compact->names, text_of(name), field);
     }
-    return &compact->fields[*found];
+    return &compact->fields[field];
 }
 
 struct compact *
@@ -131,13 +123,9 @@ compact_create(const struct config_index *index)
     CHECK(index != NULL);
     struct compact *compact = memory_zalloc(sizeof *compact);
     uint32_t fields = 1 + index->filter_field_count + index->sort_field_count;
-    uint32_t names = 1;
-    while (names < 4 * fields)
-        names *= 2;
     compact->fields = memory_zalloc(fields * sizeof *compact->fields);
     compact->field_capacity = fields;
-    compact->names = memory_zalloc(names * sizeof *compact->names);
-    compact->names_mask = names - 1;
+    name_table_init(&compact->names, fields);
     compact->field_count = FIELD_ALIVE + 1;
     for (uint32_t i = 0; i < index->filter_field_count; i++) {
         const struct config_filter_field *field = &index->filter_fields[i];
@@ -155,7 +143,7 @@ compact_destroy(struct compact *compact)
         return;
     CHECK(compact->field_count <= compact->field_capacity);
     free(compact->fields);
-    free(compact->names);
+    name_table_free(&compact->names);
     free(compact);
 }
 
@@ -188,7 +176,9 @@ compact_grow_places(struct compact *compact)
 {
     const struct place *old = compact->places;
     uint32_t old_count = old != NULL ? compact->places_mask + 1 : 0;
-    uint32_t count = old != NULL ? 2 * old_count : PLACES_MIN;
+    uint32_t count = old != NULL ? 2 * old_count : compact->slots_mask + 1;
+    if (count < PLACES_MIN)
+        count = PLACES_MIN;
     compact->places = arena_alloc(compact->arena, count * sizeof *compact->places);
     compact->places_mask = count - 1;
     memset(compact->places, 0, count * sizeof *compact->places);
@@ -267,6 +257,12 @@ compact_drops_elements_op(struct compact *compact, const struct owner *owner, ui
     const int64_t *items = array ? value->integers.items : &one;
     uint32_t count = array ? value->integers.count : value->kind != VALUE_NULL;
     bool drops = true;
+    if (count == 1) {
+        struct place *place = compact_element(compact, owner, field, items[0]);
+        drops = compact_holds(compact, owner, place);
+        place->at = drops ? place->at : compact->now;
+        return drops;
+    }
     for (uint32_t i = 0; i < count && drops; i++)
         drops = compact_holds(compact, owner, compact_element(compact, owner, field, items[i]));
     for (uint32_t i = 0; i < count && !drops; i++)
@@ -280,15 +276,16 @@ compact_drops_field_op(struct compact *compact, const struct owner *owner, uint3
 {
     CHECK(field < compact->field_count);
     const struct place wanted = {owner->id, 0, field, PLACE_FIELD, 0};
-    struct place *place = compact_place(compact, &wanted);
-    if (compact_holds(compact, owner, place))
-        return true;
+    struct compact_field *about = &compact->fields[field];
     enum value_kind value = op->value.kind;
-    if (compact->fields[field].elements &&
-        (op->kind != OP_SET || (value != VALUE_INTEGERS && value != VALUE_NULL)))
+    if (about->has_places && compact_holds(compact, owner, compact_find_place(compact, &wanted)))
+        return true;
+    if (about->elements && (op->kind != OP_SET || (value != VALUE_INTEGERS && value != VALUE_NULL)))
         return compact_drops_elements_op(compact, owner, field, &op->value);
-    if (op->kind != OP_REMOVE)
-        place->at = compact->now;
+    if (op->kind == OP_REMOVE)
+        return false;
+    about->has_places = true;
+    compact_place(compact, &wanted)->at = compact->now;
     return false;
 }
 
@@ -335,10 +332,9 @@ compact_find_slot(const struct compact *compact, int64_t entity_id)
 }
 
 static struct ops
-compact_row(struct compact *compact, const struct event *event)
+compact_row(struct compact *compact, const struct event *event, struct slot *slot)
 {
     const struct ops *ops = &event->ops;
-    struct slot *slot = compact_find_slot(compact, event->entity_id);
     const struct owner owner = {event->entity_id, &slot->deleted_at, NULL};
     CHECK(event->kind == EVENT_ROW);
     CHECK(slot->rows > 0 && slot->entity_id == event->entity_id);
@@ -365,8 +361,11 @@ query_add_field(struct compact *compact, struct compact_query *query, uint32_t f
     query->fields[query->field_count++] = field;
     /* To read a computed field is to read its sources, which are not computed themselves. */
     const struct config_sort_field *sort = compact->fields[field].sort;
-    for (uint32_t i = 0; sort != NULL && i < sort->source_field_count; i++)
-        query_add_field(compact, query, *compact_name(compact, text_of(sort->source_fields[i])));
+    for (uint32_t i = 0; sort != NULL && i < sort->source_field_count; i++) {
+        uint32_t source;
+        CHECK(compact_find_field(compact, text_of(sort->source_fields[i]), &source));
+        query_add_field(compact, query, source);
+    }
 }
 
 static void
@@ -468,8 +467,10 @@ compact_count(struct compact *compact, const struct event *events, uint32_t coun
     compact->slots = arena_alloc(compact->arena, slots * sizeof *compact->slots);
     compact->slots_mask = slots - 1;
     memset(compact->slots, 0, slots * sizeof *compact->slots);
+    compact->slot_of = arena_alloc(compact->arena, count * sizeof(struct slot *));
     compact->fan_out_count = 0;
     for (uint32_t i = 0; i < count; i++) {
+        compact->slot_of[i] = NULL;
         if (events[i].kind == EVENT_FAN_OUT) {
             compact->fan_out_count += events[i].ops.count;
             continue;
@@ -478,6 +479,7 @@ compact_count(struct compact *compact, const struct event *events, uint32_t coun
         struct slot *slot = compact_find_slot(compact, events[i].entity_id);
         slot->entity_id = events[i].entity_id;
         slot->rows++;
+        compact->slot_of[i] = slot;
     }
     compact->queries =
         arena_alloc(compact->arena, compact->fan_out_count * sizeof *compact->queries);
@@ -492,8 +494,10 @@ compact_begin(struct compact *compact, struct arena *arena)
     compact->places = NULL;
     compact->place_count = 0;
     compact->query_count = 0;
-    for (uint32_t i = 0; i < compact->field_count; i++)
+    for (uint32_t i = 0; i < compact->field_count; i++) {
         compact->fields[i].read_at = compact->fields[i].written_at = 0;
+        compact->fields[i].has_places = false;
+    }
 }
 
 const struct ops *
@@ -508,7 +512,7 @@ compact_run(struct compact *compact, const struct event *events, uint32_t count,
     for (uint32_t i = count; i-- > 0;) {
         const struct event *event = &events[i];
         left[i] = event->kind == EVENT_FAN_OUT ? compact_fan_outs(compact, event->ops)
-                                               : compact_row(compact, event);
+                                               : compact_row(compact, event, compact->slot_of[i]);
         changed |= left[i].items != event->ops.items;
         CHECK(left[i].count <= event->ops.count);
     }

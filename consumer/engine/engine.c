@@ -24,11 +24,8 @@ engine_check_state(const struct engine *engine)
 struct field *
 engine_find_field(const struct engine *engine, struct text name)
 {
-    for (uint32_t i = 0; i < engine->field_count; i++) {
-        if (text_equal(engine->fields[i].name, name))
-            return &engine->fields[i];
-    }
-    return NULL;
+    uint32_t number;
+    return name_table_find(&engine->names, name, &number) ? &engine->fields[number] : NULL;
 }
 
 bool
@@ -74,6 +71,7 @@ static struct field *
 engine_add_field(struct engine *engine, const char *name)
 {
     CHECK(engine->field_count < engine->field_capacity);
+    name_table_add(&engine->names, text_of(name), engine->field_count);
     struct field *field = &engine->fields[engine->field_count++];
     *field = (struct field){.name = text_of(name)};
     return field;
@@ -203,11 +201,13 @@ engine_create(const struct engine_options *options, struct engine **engine, stru
     created->max_slots = options->max_slots;
     created->field_capacity = index->filter_field_count + index->sort_field_count;
     created->fields = memory_zalloc(created->field_capacity * sizeof *created->fields);
+    name_table_init(&created->names, created->field_capacity);
     int rc = engine_add_fields(created, index, err);
     if (rc != 0) {
         for (uint32_t i = 0; i < created->field_count; i++)
             free(created->fields[i].sources);
         free(created->fields);
+        name_table_free(&created->names);
         free(created);
         return rc;
     }
@@ -232,6 +232,7 @@ engine_destroy(struct engine *engine)
     for (uint32_t i = 0; i < engine->field_count; i++)
         field_free(&engine->fields[i]);
     free(engine->fields);
+    name_table_free(&engine->names);
     roaring_bitmap_free(engine->alive);
     roaring_bitmap_free(engine->unswept);
     roaring_bitmap_free(engine->held);

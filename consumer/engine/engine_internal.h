@@ -2,6 +2,7 @@
 #ifndef CONSUMER_ENGINE_ENGINE_INTERNAL_H
 #define CONSUMER_ENGINE_ENGINE_INTERNAL_H
 
+#include "common/base/name_table.h"
 #include "consumer/engine/field.h"
 
 enum { ENGINE_IMAGE_VERSION = 2 }; /* of what engine_save() writes */
@@ -15,7 +16,8 @@ struct engine {
     struct field *fields; /* filter fields, then those that only sort: configuration order */
     uint32_t field_count;
     uint32_t field_capacity;
-    bool in_rows; /* between engine_begin_rows() and engine_end_rows() */
+    struct name_table names; /* of `fields` */
+    bool in_rows;            /* between engine_begin_rows() and engine_end_rows() */
     roaring_bitmap_t *alive;
     roaring_bitmap_t *unswept;  /* deleted slots whose values are still in the fields */
     uint64_t unswept_count;     /* at least the number of slots in `unswept` */
