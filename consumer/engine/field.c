@@ -148,7 +148,18 @@ field_defer(struct field *field)
 {
     CHECK(!field->defers);
     CHECK(field->deferred.count == 0);
-    field->defers = field->sort_bits > 0;
+    CHECK(!field->set_is_open);
+    field->defers = field->sort_bits > 0 || field->type == FIELD_MULTI_VALUE;
+}
+
+/* Writes the open set, if it has changed, to the column. */
+static void
+field_close_set(struct field *field)
+{
+    CHECK(field->set_is_open || !field->set_is_changed);
+    if (field->set_is_changed)
+        set_column_write(&field->sets, field->set_slot, &field->set);
+    field->set_is_open = field->set_is_changed = false;
 }
 
 /* A slot that changed several times is in the list several times. Its changes go from each number
@@ -157,6 +168,7 @@ void
 field_apply_deferred(struct field *field)
 {
     struct kv_list *deferred = &field->deferred;
+    field_close_set(field);
     if (deferred->count == 0)
         return;
     CHECK(field->defers);
@@ -217,7 +229,7 @@ field_set(struct field *field, uint32_t slot, int64_t key)
 
 /* --- multi-values ---------------------------------------------------------------------------- */
 
-/* Reads the set of the slot into `field->set`. */
+/* Reads the set of the slot into `field->set`, unless it is there. */
 static void
 field_open_set(struct field *field, uint32_t slot)
 {
@@ -225,22 +237,32 @@ field_open_set(struct field *field, uint32_t slot)
     int64_t value;
     CHECK(field->type == FIELD_MULTI_VALUE);
     CHECK(field->filters);
+    if (field->set_is_open && field->set_slot == slot)
+        return;
+    field_close_set(field);
     field->set.count = 0;
     set_column_read(&field->sets, slot, &reader);
     while (set_reader_next(&reader, &value))
         value_list_append(&field->set, value);
+    field->set_slot = slot;
+    field->set_is_open = true;
+    field->set_is_changed = false;
     CHECK(field->set.count < 2 || field->set.items[0] < field->set.items[field->set.count - 1]);
 }
 
+/* Values have joined or left the open set. */
 static void
-field_store_set(struct field *field, uint32_t slot)
+field_note_set(struct field *field, uint32_t count_before)
 {
-    CHECK(field->type == FIELD_MULTI_VALUE);
-    set_column_write(&field->sets, slot, &field->set);
-    if (field->set.count > 0)
-        roaring_bitmap_add(field->present, slot);
-    else
-        roaring_bitmap_remove(field->present, slot);
+    uint32_t count = field->set.count;
+    CHECK(field->set_is_open);
+    field->set_is_changed |= count != count_before;
+    if (count > 0 && count_before == 0)
+        roaring_bitmap_add(field->present, field->set_slot);
+    else if (count == 0 && count_before > 0)
+        roaring_bitmap_remove(field->present, field->set_slot);
+    if (!field->defers)
+        field_close_set(field);
 }
 
 void
@@ -253,8 +275,7 @@ field_add(struct field *field, uint32_t slot, const int64_t *items, uint32_t cou
             postings_add(&field->postings, items[i], slot);
     }
     CHECK(field->set.count >= count_before);
-    if (field->set.count != count_before)
-        field_store_set(field, slot);
+    field_note_set(field, count_before);
 }
 
 void
@@ -267,8 +288,7 @@ field_remove(struct field *field, uint32_t slot, const int64_t *items, uint32_t 
             postings_remove(&field->postings, items[i], &slot, 1);
     }
     CHECK(field->set.count <= count_before);
-    if (field->set.count != count_before)
-        field_store_set(field, slot);
+    field_note_set(field, count_before);
 }
 
 /* --- both ------------------------------------------------------------------------------------ */
@@ -302,6 +322,7 @@ field_clear(struct field *field, uint32_t slot)
 {
     if (!roaring_bitmap_contains(field->present, slot))
         return;
+    field_close_set(field);
     if (field->filters)
         field_unpost(field, slot);
     if (field->sort_bits > 0)

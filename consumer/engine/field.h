@@ -8,7 +8,9 @@
  *     no column: its postings are searched for the slot;
  *   - the postings of a filter field hold exactly these (value, slot) pairs;
  *   - the slices of a sort field hold the bits of the column's numbers for the slots in `present`,
- *     and nothing else. While the field defers, the changes in `deferred` are missing.
+ *     and nothing else.
+ * While the field defers, the slices lack the changes in `deferred`, and the set column those of
+ * the open set.
  *
  * A value is stored as a key: an integer itself, 0 or 1 for a boolean, the dictionary's code for a
  * string. Any number of readers, or one writer.
@@ -45,6 +47,9 @@ struct field {
     struct column column;
     struct set_column sets;
     struct value_list set; /* the set that is being changed */
+    uint32_t set_slot;     /* whose set it is, while `set_is_open` */
+    bool set_is_open;
+    bool set_is_changed; /* `sets` has it as it was before */
     struct postings postings;
     struct slices slices;
     bool defers;
@@ -86,10 +91,11 @@ bool field_get(const struct field *field, uint32_t slot, int64_t *key);
 void field_set(struct field *field, uint32_t slot, int64_t key);
 
 /* Many changes of single slots cost less between field_defer() and field_settle(): the slices are
- * updated together. Until then the field must not be searched by its slices. */
+ * updated together, and a set is written when the next one is changed. Until then the field must
+ * not be searched by its slices, and `sets` must not be read. */
 void field_defer(struct field *field);
 void field_settle(struct field *field);
-/* Applies the deferred changes to the slices; the field continues to defer. */
+/* Applies what was deferred; the field continues to defer. */
 void field_apply_deferred(struct field *field);
 
 /* To be called after new values joined the postings of a scalar field without a column: builds the

@@ -182,6 +182,7 @@ field_change_few(struct field *field, const roaring_bitmap_t *slots,
 static const struct value_list *
 field_sort_items(struct field *field, const int64_t *items, uint32_t count)
 {
+    CHECK(!field->set_is_open);
     field->set.count = 0;
     for (uint32_t i = 0; i < count; i++)
         value_list_add(&field->set, items[i]);
