@@ -84,7 +84,6 @@ struct event {
     int64_t entity_id;  /* row: the entity; other numbered kinds: the column, never a slot */
     struct ops ops;     /* row, fan-out, parent refresh */
     struct text reason; /* rejected */
-    struct mark mark;   /* mark */
     /* In the arena; NULL unless the event is of that kind. */
     struct chunk *chunk;
     struct pass *pass;
@@ -92,6 +91,7 @@ struct event {
     struct sum_point *sum_point;
     struct job_mark *job;
     struct voided *voided;
+    struct mark mark; /* mark; the last member, because it is large and most events are no marks */
 };
 
 /* Continues the digest of L2: FNV-1a (64 bit) over the 8 bytes of the row id, big-endian. The first

@@ -39,7 +39,8 @@ int event_encode(struct event_codec *codec, const struct event *event, struct bu
 int event_encode_body(struct event_codec *codec, const struct event *event, struct buffer *out,
                       uint32_t *body_crc, struct error *err);
 
-/* Decodes a whole message. Texts and ops are copied into `arena` and do not point into `bytes`.
+/* Decodes a whole message. Texts and ops are copied into `arena` and do not point into `bytes`. The
+ * member `mark` of other kinds is left as it is.
  * ERR_DATA: the message is not an event, `err` has the reason. ERR_RETRY: the header is correct,
  * and the fingerprint is unknown because the producer is newer; the message must not be dropped.
  * After an error `event` is undefined and `arena` may have grown. */

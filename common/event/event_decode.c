@@ -8,6 +8,7 @@
  */
 #include "common/event/event_decode.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "common/base/check.h"
@@ -578,6 +579,7 @@ decode_body(struct decoder *decoder, const struct walker_node *node, struct even
     event->kind = (enum event_kind)kind;
     switch (event->kind) {
     case EVENT_MARK:
+        event->mark = (struct mark){0};
         decode_form(decoder, record, form_of_kind(EVENT_MARK), &event->mark);
         break;
     case EVENT_CHUNK:
@@ -655,7 +657,7 @@ event_decode_datum(const struct layout *layout, const struct event_walker *walke
     struct decoder decoder = {.layout = layout, .arena = arena};
     walk_begin(&decoder.walk, walker, datum.data, datum.bytes, EVENT_ITEMS_MAX, err);
     const struct walker_node *root = walk_root(&decoder.walk);
-    *event = (struct event){0};
+    memset(event, 0, offsetof(struct event, mark));
     CHECK(root->count <= LAYOUT_FIELDS_MAX);
     for (uint32_t i = 0; i < root->count; i++)
         decode_head_field(&decoder, walk_child(root, i), layout->head.meaning_of[i], event);

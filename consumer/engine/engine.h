@@ -112,8 +112,12 @@ bool engine_replace_op(const struct engine *engine, struct op *op);
  * partitions == partition, slot < max_slots), and the ops have passed engine_check_op(); both are
  * CHECK()ed. Keeps no pointer into `ops`. */
 void engine_apply_row(struct engine *engine, int64_t entity_id, const struct ops *ops);
+/* Prefetches into the processor's cache what applying the row will need. A call some rows earlier
+ * hides most of the time that memory takes. */
+void engine_prefetch_row(const struct engine *engine, const struct ops *ops);
 /* Rows that are applied between these two calls cost less, because the bit slices of sort fields
- * are updated only at the end. Until then no thread may read the engine, and nothing but
+ * are updated only at the end, and a set of values once for all rows of its slot that follow each
+ * other. Until then no thread may read the engine, and nothing but
  * engine_apply_row() and engine_sweep() may be called. */
 void engine_begin_rows(struct engine *engine);
 void engine_end_rows(struct engine *engine);

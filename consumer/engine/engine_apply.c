@@ -131,6 +131,19 @@ engine_apply_row(struct engine *engine, int64_t entity_id, const struct ops *ops
 }
 
 void
+engine_prefetch_row(const struct engine *engine, const struct ops *ops)
+{
+    for (uint32_t i = 0; i < ops->count; i++) {
+        const struct op *op = &ops->items[i];
+        uint32_t number;
+        if (op->kind <= OP_ADD && op->value.kind == VALUE_INTEGER &&
+            name_table_find(&engine->names, op->field, &number) &&
+            engine->fields[number].type == FIELD_MULTI_VALUE)
+            postings_prefetch_slots(&engine->fields[number].postings, op->value.integer);
+    }
+}
+
+void
 engine_begin_rows(struct engine *engine)
 {
     CHECK(!engine->in_rows);

@@ -21,7 +21,7 @@
 #include "consumer/partition/event_check.h"
 #include "consumer/partition/incomplete.h"
 
-enum { LENGTH_BYTES = 4 };
+enum { LENGTH_BYTES = 4, APPLY_AHEAD = 8 };
 
 /* A field of `triggers` that no trigger in place writes is missing, and not posted (F99). */
 static void
@@ -211,17 +211,25 @@ chunk_values(const struct chunk *chunk)
     return values;
 }
 
-static void
-batch_append_event(struct batch *batch, const struct event *event)
+/* Where the next event is decoded. It becomes one of the batch by batch_keep_event(). */
+static struct event *
+batch_next_event(struct batch *batch)
 {
-    CHECK(event_has_effect(event));
     if (batch->event_count == batch->event_capacity) {
         batch->event_capacity = batch->event_capacity == 0 ? 256 : 2 * batch->event_capacity;
         batch->events =
             memory_realloc(batch->events, batch->event_capacity * sizeof *batch->events);
     }
     CHECK(batch->event_count < batch->event_capacity);
-    batch->events[batch->event_count++] = *event;
+    return &batch->events[batch->event_count];
+}
+
+static void
+batch_keep_event(struct batch *batch, const struct event *event)
+{
+    CHECK(event == &batch->events[batch->event_count]);
+    CHECK(event_has_effect(event));
+    batch->event_count++;
     batch->counts.events++;
     if (event->kind == EVENT_CHUNK)
         batch->counts.ops += chunk_values(event->chunk);
@@ -287,7 +295,7 @@ batch_add_refused(struct batch *batch, const struct kafka_record *record, const 
 static void
 batch_accept(struct batch *batch, const struct kafka_record *record, struct event *event)
 {
-    struct error err = {0};
+    struct error err; /* filled by a failure only: zeroing it costs more than the check */
     struct event_refused refused;
     const struct record_rule rule = batch_record_rule(batch);
     bool is_changed = batch_leave_out_requests(batch, event) || batch_empty_answer(event);
@@ -308,7 +316,7 @@ batch_accept(struct batch *batch, const struct kafka_record *record, struct even
         batch_append_encoded(batch, event);
     else
         batch_append_received(batch, record);
-    batch_append_event(batch, event);
+    batch_keep_event(batch, event);
 }
 
 /* Takes an event that is to be compared, as it was received. A value of a chunk that the index
@@ -323,7 +331,7 @@ batch_accept_compared(struct batch *batch, const struct kafka_record *record, st
     if (event->kind == EVENT_CHUNK)
         event_check(batch->context.engine, event, &batch->arena, &refused);
     batch_append_received(batch, record);
-    batch_append_event(batch, event);
+    batch_keep_event(batch, event);
     batch->compares = true;
 }
 
@@ -504,28 +512,29 @@ batch_change_topic(struct batch *batch, struct error *err)
 int
 batch_add(struct batch *batch, const struct kafka_record *record, struct error *err)
 {
-    struct event event;
     CHECK(!batch->is_closed);
     CHECK(record->offset >= 0);
     CHECK(record->offset >= batch->next_offset);
+    struct event *event = batch_next_event(batch);
     batch->is_at_proof = false;
-    int rc = batch_decode(batch, record, &event, err);
+    int rc = batch_decode(batch, record, event, err);
     if (rc != 0 && rc != ERR_DATA)
         return rc;
     if (rc == ERR_DATA) {
         batch_add_dead_letter(batch, record, (struct dead_letter){.reason = err->message});
     } else {
-        rc = batch_check_gap(batch, &event, err);
+        rc = batch_check_gap(batch, event, err);
         if (rc != 0)
             return rc;
-        batch_judge(batch, record, &event);
+        batch_judge(batch, record, event);
     }
     batch->counts.records++;
     batch->counts.bytes += record->value_bytes;
     if (batch->first_offset < 0)
         batch->first_offset = record->offset;
     batch->next_offset = record->offset + 1;
-    sequence_take_message(&batch->sequence, record->offset, batch_hash(record));
+    batch->last = *record;
+    sequence_take_offset(&batch->sequence, record->offset);
     return 0;
 }
 
@@ -622,6 +631,8 @@ batch_close(struct batch *batch)
     const struct ops *left = batch_compact(batch);
     if (left != NULL)
         batch_rewrite(batch, left);
+    if (batch->counts.records > 0)
+        sequence_keep_message(&batch->sequence, batch_hash(&batch->last));
     batch->is_closed = true;
     batch_check(batch);
 }
@@ -681,8 +692,12 @@ batch_apply(const struct batch *batch, struct engine *engine, const struct batch
     struct batch_hooks applied = hooks != NULL ? *hooks : no_hooks;
     applied.compare = NULL;
     engine_begin_rows(engine);
-    for (uint32_t i = 0; i < batch->event_count; i++)
+    for (uint32_t i = 0; i < batch->event_count; i++) {
+        uint32_t ahead = i + APPLY_AHEAD;
+        if (ahead < batch->event_count && batch->events[ahead].kind == EVENT_ROW)
+            engine_prefetch_row(engine, &batch->events[ahead].ops);
         batch_apply_event(engine, &batch->events[i], &applied);
+    }
     engine_end_rows(engine);
 }
 
@@ -739,7 +754,7 @@ batch_read(const struct batch_context *context, struct text payload, struct aren
                              length, left);
         struct text bytes = {payload.data + at + LENGTH_BYTES, length};
         struct event event;
-        struct error reason = {0};
+        struct error reason; /* filled by a failure only, like that of batch_accept() */
         if (batch_decode_logged(context, bytes, arena, &event, &reason) != 0)
             return error_set(err, ERR_FATAL, "payload byte %zu: %s", at, reason.message);
         visit(visit_context, &event);

@@ -77,6 +77,7 @@ struct batch {
     bool is_at_proof;                  /* batch_at_proof() */
     int64_t first_offset;              /* of the messages; -1: the batch is empty */
     int64_t next_offset;               /* after the last message; -1 likewise */
+    struct kafka_record last;          /* the last message, when there is one */
     bool compares;                     /* the last event is to be compared: the batch is full */
     bool is_closed;
 };
@@ -103,11 +104,12 @@ void batch_set_proof(struct batch *batch, const struct proof *proof);
  * ERR_DATA: consumer.on_gap is stop. */
 int batch_change_topic(struct batch *batch, struct error *err);
 
-/* Of a message, as sequence_take_message() keeps it. */
+/* Of a message, as sequence_keep_message() keeps it. */
 uint64_t batch_hash(const struct kafka_record *record);
 
-/* Takes the next message. ERR_RETRY: its schema is not known. ERR_DATA: it proves a loss, and
- * consumer.on_gap is stop. On error the batch is unchanged. */
+/* Takes the next message, whose bytes must stay until the batch is closed or begun again.
+ * ERR_RETRY: its schema is not known. ERR_DATA: it proves a loss, and consumer.on_gap is stop. On
+ * error the batch is unchanged. */
 int batch_add(struct batch *batch, const struct kafka_record *record, struct error *err);
 
 /* Has the batch reached consumer.batch_rows, consumer.batch_bytes or BATCH_OPS_MAX, or a place of

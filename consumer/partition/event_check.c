@@ -60,21 +60,24 @@ check_ops(struct event_checker *checker, struct ops ops, const struct op *fan_ou
     uint32_t kept_count = 0;
     checker->refused->all += ops.count;
     for (uint32_t i = 0; i < ops.count; i++) {
-        struct error err = {0};
-        struct op op = ops.items[i];
+        struct error err; /* larger than all that an op needs, so it is not zeroed */
+        struct op op;
         checker->at = fan_out == NULL ? i : checker->at;
-        bool applies = (fan_out != NULL ? engine_check_nested : engine_check_op)(checker->engine,
-                                                                                 &op, &err) == 0;
-        if (!applies && kept == NULL) {
+        bool applies = (fan_out != NULL ? engine_check_nested : engine_check_op)(
+                           checker->engine, &ops.items[i], &err) == 0;
+        if (applies && kept == NULL)
+            continue;
+        if (kept == NULL) {
             kept = arena_alloc(checker->arena, ops.count * sizeof *kept);
             memcpy(kept, ops.items, i * sizeof *kept);
             kept_count = i;
         }
+        op = ops.items[i];
         if (!applies) {
             refuse_op(checker, &op, fan_out, err.message);
             applies = engine_replace_op(checker->engine, &op);
         }
-        if (applies && kept != NULL)
+        if (applies)
             kept[kept_count++] = op;
     }
     CHECK(kept_count <= ops.count);

@@ -81,9 +81,11 @@ rule_row_request(const struct record_rule *rule, const struct event *event,
         asks = true;
         request->holds = request->holds || rule_holds(rule, op);
     }
+    if (!asks)
+        return false;
     request->has_slot = rule_find_slot(rule, event->entity_id, &request->slot);
     request->holds = request->holds && request->has_slot;
-    return asks;
+    return true;
 }
 
 static void

@@ -459,10 +459,17 @@ sequence_skip(struct sequence *sequence, int64_t first, int64_t next)
 }
 
 void
-sequence_take_message(struct sequence *sequence, int64_t offset, uint64_t hash)
+sequence_take_offset(struct sequence *sequence, int64_t offset)
+{
+    coverage_take_offset(&sequence->coverage, offset);
+    sequence->last_message = 0;
+}
+
+void
+sequence_keep_message(struct sequence *sequence, uint64_t hash)
 {
     CHECK(hash != 0);
-    coverage_take_offset(&sequence->coverage, offset);
+    CHECK(sequence->coverage.next_offset > 0);
     sequence->last_message = hash;
 }
 

@@ -113,8 +113,11 @@ bool sequence_would_lose(const struct sequence *sequence, const struct config_fi
  * (F105, F106), so this is a loss whatever is read afterwards. */
 void sequence_skip(struct sequence *sequence, int64_t first, int64_t next);
 
-/* The message at the next offset, whose event was taken. `hash`: of its bytes, never 0. */
-void sequence_take_message(struct sequence *sequence, int64_t offset, uint64_t hash);
+/* The event of the message at this offset was taken. Its hash is not known until
+ * sequence_keep_message(), which the last one of a batch needs. */
+void sequence_take_offset(struct sequence *sequence, int64_t offset);
+/* `hash`: of the message that was taken last, never 0. */
+void sequence_keep_message(struct sequence *sequence, uint64_t hash);
 /* At a start the message before the next offset is read again. False: it is not the one that was
  * read, so the topic is another one, or has lost its end and grown again (F102). */
 bool sequence_is_message(const struct sequence *sequence, int64_t offset, uint64_t hash);

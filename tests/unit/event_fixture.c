@@ -210,7 +210,8 @@ contents_equal(const struct event *a, const struct event *b)
         return voided_equal(a->voided, b->voided);
     default:
         return ops_equal(a->ops.items, a->ops.count, b->ops.items, b->ops.count) &&
-               text_equal(a->reason, b->reason) && marks_equal(&a->mark, &b->mark);
+               text_equal(a->reason, b->reason) &&
+               (a->kind != EVENT_MARK || marks_equal(&a->mark, &b->mark));
     }
 }
 

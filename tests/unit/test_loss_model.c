@@ -478,7 +478,8 @@ shard_read(struct world *world)
     item_point(item);
     if (sequence_take(&shard->sequence, &fields, &item->event) == SEQUENCE_APPLY)
         shard_apply(shard, item);
-    sequence_take_message(&shard->sequence, shard->offset++, item->hash);
+    sequence_take_offset(&shard->sequence, shard->offset++);
+    sequence_keep_message(&shard->sequence, item->hash);
     sequence_check_growth(&before, &shard->sequence);
     check_reasons(world);
     if (item->event.kind == EVENT_MARK && item->event.mark.kind == MARK_WATERMARK &&
