@@ -188,7 +188,7 @@ def rows_of_reading(read):
 
 
 def run(scene):
-    rows = scene.size(1_000_000, 100_000)
+    rows = scene.size(1_000_000, 100_000, 5_000_000)
     with scene.pipeline() as demo:
         fill_outbox(demo, rows)
         sent = send_in_turns(scene, demo, rows)

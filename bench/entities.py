@@ -8,9 +8,7 @@ AIM = 1.5
 
 
 def run(scene):
-    counts = scene.size([100_000, 1_000_000], [10_000, 100_000])
-    if scene.is_large:
-        counts = [*counts, 10_000_000]
+    counts = scene.size([100_000, 1_000_000], [10_000, 100_000], [100_000, 1_000_000, 10_000_000])
     events = scene.size(100_000, 50_000)
     few, *more = zip(*measure.run_client("bench_workers", scene.runs, events, *counts))
     for count, figures in zip(counts[1:], more):

@@ -186,7 +186,7 @@ def rows_of_rounds(rounds):
 
 
 def run(scene):
-    entities = scene.size(500_000, 100_000)
+    entities = scene.size(500_000, 20_000)
     changes = entities // 2
     with scene.pipeline() as demo:
         demo.start()

@@ -233,7 +233,7 @@ def rows_of_csv(scene, demo, rows):
 
 def run(scene):
     with scene.tables() as filled:
-        rows = fill(filled, scene.images or 100_000)
+        rows = fill(filled, scene.images or scene.size(100_000, 4_000))
         total = sum(rows.values())
         speeds = []
         for number in range(scene.runs):

@@ -118,6 +118,7 @@ def print_rows(rows):
     for one in rows:
         result = one["ours"] if one["ratio"] is None else one["ratio"]
         spread = f"({number(one['least'])} to {number(one['greatest'])})"
+        spread = spread if one["runs"] > 1 else ""
         aim = "" if one["aim"] is None else f"aim {number(one['aim'])}"
         both = "" if one["ratio"] is None else f"{number(one['ours'])} and {number(one['theirs'])} "
         over = "" if one["ratio"] is None else f", over {one['compared_with']}"
@@ -165,8 +166,11 @@ class Results:
         self._path = path
         self._order = {name: number for number, name in enumerate(sections)}
         self._content = {"sections": {}, "rows": []}
-        if path.exists():
-            self._content = json.loads(path.read_text())
+        self._read()
+
+    def _read(self):
+        if self._path.exists():
+            self._content = json.loads(self._path.read_text())
 
     @property
     def rows(self):
@@ -178,6 +182,7 @@ class Results:
 
     def put(self, section, rows, about):
         """`about`: when and how it was measured, and its error if it has failed."""
+        self._read()  # another run may have put a section there
         self._content["sections"][section] = about
         kept = [one for one in self.rows if one["section"] != section]
         kept += [{"section": section} | one for one in rows]

@@ -29,7 +29,7 @@ def run_once(scene, demo, rows, number):
 
 
 def run(scene):
-    rows = scene.size(500_000, 100_000)
+    rows = scene.size(500_000, 50_000)
     with contextlib.ExitStack() as stack:
         demos = [stack.enter_context(scene.pipeline(configure(count))) for count in COUNTS]
         for demo in demos:

@@ -59,7 +59,7 @@ def leave_backlog(demo, rows):
 
 def rows_of_polls(scene, stack, demos):
     idle, busy, beside = demos
-    rows = scene.size(1_000_000, 100_000)
+    rows = scene.size(1_000_000, 100_000, 5_000_000)
     leave_backlog(busy, rows)
     holder = stack.enter_context(beside.connect())
     holder.execute(INSERT, (rows,))

@@ -61,7 +61,7 @@ def read_once(demo, case, entities, at_once):
 
 
 def run(scene):
-    images = scene.images or 100_000
+    images = scene.images or scene.size(100_000, 4_000)
     entities = images // STRIDE
     with scene.tables() as demo:
         loading.fill(demo, images)

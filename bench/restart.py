@@ -136,7 +136,7 @@ def fill(demo, entities):
 
 
 def run(scene):
-    entities = scene.size(1_000_000, 100_000)
+    entities = scene.size(1_000_000, 20_000)
     with scene.pipeline(configure) as demo:
         demo.start()
         fill(demo, entities)

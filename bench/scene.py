@@ -55,8 +55,11 @@ class Scene:
         other.postgres = postgres
         return other
 
-    def size(self, whole, quick):
-        return quick if self.is_quick else whole
+    def size(self, whole, quick, large=None):
+        """`large`: None if it is no other."""
+        if self.is_quick:
+            return quick
+        return large if self.is_large and large is not None else whole
 
     def pipeline(self, configure=None, **settings):
         """A pipeline over empty gallery tables with triggers. `settings` go to the producer

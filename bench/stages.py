@@ -17,33 +17,38 @@ from scene import begin_draining, fill_outbox, sessions, wait_until_sent
 FREQUENCY_HZ = 1999
 OTHER = "other"
 
-# (thread, library or function, stage); the first that matches. "" matches everything.
+# (thread, function and library, stage); the first that matches. "" matches everything.
+HTTP = ("MHD|http", "", "HTTP: the status that the bench reads")
+MEMORY = ("", r"malloc|free|memcpy|memmove|memset|arena|buffer", "memory")
+KERNEL = ("", r"\[kernel", "kernel")
 PRODUCER = [
+    HTTP,
     ("rdk:", "", "send: librdkafka, compression, socket"),
     ("", r"librdkafka", "send: librdkafka, compression, socket"),
     ("", r"libpq|recv|tcp|sock|read|copy_to_iter", "read: libpq, socket"),
     ("", r"json|ops_|number|utf8", "parse: ops"),
     ("", r"event_|schema|writer|crc|avro", "encode: event"),
-    ("", r"malloc|free|memcpy|memmove|arena|buffer", "memory"),
+    MEMORY,
+    KERNEL,
 ]
-POSTGRES = [
-    ("", r"json|escape|numeric|out$|pg_snprintf|dopr", "jsonb as text"),
-    ("", r"Snapshot|Xid|XLog|TransactionId|visib|Visib", "visibility of rows"),
-    ("", r"sort|comparetup", "sort"),
-    ("", r"heap|Buffer|hash_search|LWLock|index|_bt_|slot|deform", "scan"),
-    ("", r"send|tcp|sock|pq_|printtup|copy|Copy", "send"),
-    ("", r"Exec|int8|text|func", "execution"),
+POSTGRES = [  # packages of the server have no names of functions
+    ("", r"/postgres\)", "its own code"),
+    ("", r"tcp|sock|send", "send: socket"),
+    ("", r"libc", "libc"),
+    KERNEL,
 ]
 CONSUMER = [
+    HTTP,
     ("rdk:", "", "receive: librdkafka, socket"),
     ("", r"librdkafka|tcp|recv|sock", "receive: librdkafka, socket"),
     ("", r"event_|schema|walker|avro|utf8", "decode"),
     ("", r"compact", "compact"),
     ("", r"sync|jbd2|ext4|xfs|blk|write|crc32|wal_", "log and sync"),
+    ("", r"batch|sequence|coverage|digest|xxh|dead|unanswered|proof", "judge: the seq rule"),
     ("", r"engine|bitmap|roaring|column|container|field|slot|list_|array_|bitset|run_|ra_|store|"
          r"sorted|slice|posting", "apply"),
-    ("", r"batch|sequence|coverage|digest|hash|xxh|dead|unanswered|proof", "judge: the seq rule"),
-    ("", r"malloc|free|memcpy|memmove|memset|arena|buffer", "memory"),
+    MEMORY,
+    KERNEL,
 ]
 
 

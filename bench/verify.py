@@ -133,7 +133,7 @@ def rows_of_cost(scene, demo):
 
 def run(scene):
     with scene.tables() as demo:
-        loading.fill(demo, scene.images or 50_000)
+        loading.fill(demo, scene.images or scene.size(50_000, 4_000))
         write_shares(demo, 0)
         demo.init()
         gallery.create_triggers(demo)
