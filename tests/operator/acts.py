@@ -266,8 +266,9 @@ def producer_is_killed(scene):
 
 def clock_is_moved(scene):
     """The wall clock of the producer's machine."""
-    scene.move_clock(scene.random.choice([-86400, -45, 45, 86400]))
-    return lambda: scene.move_clock(0)
+    producer = scene.pipeline.producer
+    scene.move_clock(producer, scene.random.choice([-86400, -45, 45, 86400]))
+    return lambda: scene.move_clock(producer, 0)
 
 
 ACTS = {

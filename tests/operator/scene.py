@@ -7,18 +7,19 @@ partition says why it is incomplete. An index that calls itself complete and dif
 
 import contextlib
 import os
+import random
 import struct
 import time
 
 import gallery
 import index
+import posts
 import psycopg
 import servers
-from pipeline import BUILD, ROOT
+from pipeline import BUILD, ROOT, WAIT_S
 from psycopg.conninfo import make_conninfo
 
-SAID_WITHIN_S = 60  # many intervals of the guards, for a loaded machine
-SETTLED_WITHIN_S = 120
+SAID_WITHIN_S = SETTLED_WITHIN_S = WAIT_S  # a broker or a program may stall for a minute
 WAITS_S = 4  # what is not ready for so long says that it waits
 TURNS = 4  # of starting the producer and doing what it asks for
 WALL_CLOCK = BUILD / "tests" / "integration" / "libwall_clock.so"  # sanitizers are without it
@@ -31,6 +32,7 @@ class Scene:
         self.random = rng
         self.pipeline = case.pipeline
         self.role = f"bitdex_operator_{os.getpid()}"
+        self.posts = None  # posts.Posts: what the writers post beside their rows
         self._count = 0
         self._stack = contextlib.ExitStack()
         case.addCleanup(self._stack.close)
@@ -78,7 +80,10 @@ class Scene:
         self.execute((ROOT / "docs" / "roles.sql").read_text())
         self.create_role()
         self.use_role()
-        self.use_clock()
+        self._clocks = {
+            program: self._give_clock(program)
+            for program in (self.pipeline.producer, self.pipeline.consumer)
+        }
         self.pipeline.start()
         with self.pipeline.connect() as connection:
             for _ in gallery.insert_rows(connection, 60):
@@ -88,16 +93,17 @@ class Scene:
         self.execute(f"CREATE ROLE {self.role} LOGIN; GRANT bitdex_producer TO {self.role};"
                      f" GRANT SELECT ON {TABLES} TO {self.role}")
 
-    def use_clock(self):
-        """The producer has a wall clock of its own, which can be moved."""
-        self.clock = self.pipeline.directory / "wall_clock"
-        self.clock.write_bytes(bytes(8))
+    def _give_clock(self, program):
+        """A wall clock of its own, which can be moved."""
+        clock = self.pipeline.directory / f"{program.name}.clock"
+        clock.write_bytes(bytes(8))
         if WALL_CLOCK.exists():
-            self.pipeline.producer.set_variable("LD_PRELOAD", str(WALL_CLOCK))
-            self.pipeline.producer.set_variable("BITDEX_WALL_CLOCK", str(self.clock))
+            program.set_variable("LD_PRELOAD", str(WALL_CLOCK))
+            program.set_variable("BITDEX_WALL_CLOCK", str(clock))
+        return clock
 
-    def move_clock(self, seconds):
-        with self.clock.open("r+b") as file:  # which is mapped: not truncated
+    def move_clock(self, program, seconds):
+        with self._clocks[program].open("r+b") as file:  # which is mapped: not truncated
             file.write(struct.pack("=q", seconds * 10**9))
 
     @property
@@ -114,6 +120,13 @@ class Scene:
             return self.pipeline.producer.command(*arguments, check=False)
         finally:
             self.use_role()
+
+    def must(self, *arguments):
+        """The same until it succeeds, as it does when the broker answers again."""
+        until = time.monotonic() + WAIT_S
+        while (done := self.as_owner(*arguments)).returncode != 0:
+            assert time.monotonic() < until, done.stderr
+            time.sleep(0.5)
 
     def back_to_the_server(self):
         self.use_role()
@@ -136,9 +149,15 @@ class Scene:
             lambda: self.execute(is_saved).fetchone()[0], "saves no idle position"
         )
 
+    @contextlib.contextmanager
     def writers(self):
         seed = self.random.randrange(1 << 32)
-        return gallery.Writers(self.pipeline.dsn, 2, seed, pause_s=0.02, reconnect=True)
+        with contextlib.ExitStack() as stack:
+            if self.posts is not None:
+                stack.enter_context(self.posts.writer(random.Random(seed)))
+            stack.enter_context(
+                gallery.Writers(self.pipeline.dsn, 2, seed, pause_s=0.02, reconnect=True))
+            yield
 
     def start_producer(self):
         self.pipeline.producer.start(wait=False)
@@ -165,14 +184,42 @@ class Scene:
             stopped = [line for line in producer.log_tail().splitlines() if "stopped: " in line]
             assert stopped, f"the producer ended without a reason:\n{producer.log_tail()}"
             return stopped[-1].partition("stopped: ")[2]
-        try:
-            for partition in self.pipeline.partitions():
-                if not partition["complete"] and partition["state"] != "recovering":
-                    return f"partition {partition['partition']}: {partition['reason']}"
-        except OSError:
-            assert self.pipeline.consumer.is_running(), self.pipeline.consumer.log_tail()
-            return None
+        for number, reason in self.reasons().items():
+            return f"partition {number}: {reason}"
         return None
+
+    def _status(self):
+        """Of the consumer, when it owns all partitions."""
+        found = {}
+
+        def is_whole():
+            found.update(self.pipeline.api.get("/api/internal/sync-lag"))
+            return self.pipeline.are_all(found["partitions"])
+
+        self.pipeline.consumer.wait_until(is_whole, "does not own all partitions")
+        return found
+
+    def reasons(self):
+        """{partition: why it is incomplete}. What is posted counts for itself (lacks_posts)."""
+        status = self._status()
+        lacking = {
+            number for field in status["incomplete_fields"] if field["field"] != posts.FIELD
+            for number in field["partitions"]
+        }
+        return {
+            partition["partition"]: partition["reason"] or partition["error"]
+            for partition in status["partitions"]
+            if partition["state"] == "stalled" or (partition["partition"] in lacking)
+        }
+
+    def lacks_posts(self):
+        """{partition: why posts are incomplete in it}"""
+        if self.posts is None:
+            return {}
+        return {
+            number: field["reason"] for field in self._status()["incomplete_fields"]
+            if field["field"] == posts.FIELD for number in field["partitions"]
+        }
 
     def waits(self):
         """Why the producer is not ready; None: it is."""
@@ -195,7 +242,7 @@ class Scene:
             index.check_equal(self.pipeline, complete=False, verified=False)
         except AssertionError as difference:
             return str(difference)
-        return None
+        return self.posts.differs() if self.posts is not None else None
 
     def judge(self, word=None):
         """Returns what is said, or "equal"; fails when an index that differs calls itself complete.
@@ -224,6 +271,18 @@ class Scene:
         assert waits is not None, f"nothing says why the index differs, or is late:\n{difference}"
         return waits
 
+    def judge_complete(self):
+        """The same of an act that takes nothing from the index: it is complete and equal, and has
+        every post that it had before."""
+        since = time.time()
+        until = time.monotonic() + SAID_WITHIN_S
+        while not (self.is_fresh(since) and self.why() is None and self.differs() is None):
+            assert time.monotonic() < until, f"has lost: {self.why()} {self.differs()}"
+            time.sleep(0.2)
+        more = self.lacks_posts().keys() - self._lacked
+        assert not more, f"lacks posts that it had: {self.lacks_posts()}"
+        return "equal"
+
     def _wait_for_word(self, word):
         until = time.monotonic() + SAID_WITHIN_S
         while not self._says(word):
@@ -238,6 +297,7 @@ class Scene:
 
     def begin_act(self):
         self._rival = None
+        self._lacked = self.lacks_posts().keys()
         self._log_begin = self.pipeline.producer.log.stat().st_size
 
     def _log_of_act(self):
@@ -261,7 +321,9 @@ class Scene:
                 asked = True
             assert time.monotonic() < until, f"is not complete again: {self.why()} {self.waits()}"
             time.sleep(0.2)
-        assert index.check_equal(self.pipeline) > 0
+        assert index.check_equal(self.pipeline, complete=self.posts is None) > 0
+        difference = self.posts.differs() if self.posts is not None else None
+        assert difference is None, difference
 
     def _starts(self):
         """Does the producer drain? If it ends, does what its reason asks for."""
