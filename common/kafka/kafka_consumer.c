@@ -452,14 +452,13 @@ kafka_partition_read(struct kafka_partition *partition, int wait_ms, uint32_t ma
 }
 
 int
-kafka_consumer_beginning(struct kafka_consumer *consumer, int32_t partition, int64_t *offset,
-                         struct error *err)
+kafka_consumer_extent(struct kafka_consumer *consumer, int32_t partition, int64_t *low,
+                      int64_t *high, struct error *err)
 {
-    int64_t high;
     CHECK(partition >= 0);
     rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
-        consumer->client, consumer->topic, partition, offset, &high, KAFKA_REQUEST_MS);
-    CHECK(code != 0 || *offset >= 0);
+        consumer->client, consumer->topic, partition, low, high, KAFKA_REQUEST_MS);
+    CHECK(code != 0 || (*low >= 0 && *low <= *high));
     return code == 0 ? 0 : kafka_error_set(err, code, "could not read the first offset");
 }
 

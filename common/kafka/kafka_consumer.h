@@ -92,9 +92,10 @@ int kafka_consumer_commit(struct kafka_consumer *consumer, int32_t partition, in
 int kafka_consumer_committed(struct kafka_consumer *consumer, int32_t partition, int64_t *offset,
                              struct buffer *metadata, struct error *err);
 
-/* Requests the first offset that the partition has. Waits for the broker. */
-int kafka_consumer_beginning(struct kafka_consumer *consumer, int32_t partition, int64_t *offset,
-                             struct error *err);
+/* Requests the first offset that the partition has, and the one after its last. Waits for the
+ * broker. */
+int kafka_consumer_extent(struct kafka_consumer *consumer, int32_t partition, int64_t *low,
+                          int64_t *high, struct error *err);
 
 /* The committed offset of the group, from the last answer of the broker to a commit or to the
  * request above; -1: none, or a commit of a smaller offset was requested since. Any thread. */

@@ -49,10 +49,10 @@ feed_kafka_read(struct feed *feed, int wait_ms, uint32_t max_records, size_t max
 }
 
 static int
-feed_kafka_beginning(struct feed *feed, int64_t *offset, struct error *err)
+feed_kafka_extent(struct feed *feed, int64_t *low, int64_t *high, struct error *err)
 {
     const struct feed_kafka_options *options = &((struct feed_kafka *)feed)->options;
-    return kafka_consumer_beginning(options->consumer, options->partition, offset, err);
+    return kafka_consumer_extent(options->consumer, options->partition, low, high, err);
 }
 
 static int
@@ -200,7 +200,7 @@ feed_kafka_create(const struct feed_kafka_options *options)
     kafka->feed = (struct feed){
         .committed = feed_kafka_committed,
         .read = feed_kafka_read,
-        .beginning = feed_kafka_beginning,
+        .extent = feed_kafka_extent,
         .durable = feed_kafka_durable,
         .bounds = feed_kafka_bounds,
         .open_reader = feed_kafka_open_reader,

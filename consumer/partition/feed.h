@@ -41,9 +41,9 @@ struct feed {
     /* As kafka_partition_read(). */
     int (*read)(struct feed *feed, int wait_ms, uint32_t max_records, size_t max_bytes,
                 struct kafka_batch *batch, struct error *err);
-    /* The first offset that the topic has now; before the first read. ERR_RETRY as above. NULL: the
-     * feed has no topic. */
-    int (*beginning)(struct feed *feed, int64_t *offset, struct error *err);
+    /* The first offset that the topic has now, and the next one; before the first read. ERR_RETRY
+     * as above. NULL: the feed has no topic. */
+    int (*extent)(struct feed *feed, int64_t *low, int64_t *high, struct error *err);
     /* Everything below `offset` is durable; `sequence` is the position there, and `metadata`
      * (terminated) says whose log it is. Offsets do not go back. Called after each batch, and
      * whenever a read found nothing. The feed commits when it is time to; with `wait` it commits at

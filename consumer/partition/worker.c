@@ -295,24 +295,25 @@ worker_report_durable(struct worker *worker)
 
 /* Reading begins at the message before the next one, if it is there and known: it shows whether
  * the topic is the one that was read (F102). Retention may have removed it, which shows nothing.
- * ERR_RETRY only when the worker was asked to stop. */
+ * A topic that ends before the next one gets no message there for long: reading at the next one
+ * shows at once that it is gone. ERR_RETRY only when the worker was asked to stop. */
 static int
 worker_find_begin(struct worker *worker, int64_t *offset, struct error *err)
 {
     struct feed *feed = worker->options.feed;
-    int64_t next = replica_next_offset(worker_served(worker)), low = 0;
+    int64_t next = replica_next_offset(worker_served(worker)), low = 0, high = 0;
     int rc = 0;
     *offset = next >= 0 ? next : KAFKA_OFFSET_BEGINNING;
-    if (feed->beginning == NULL || next <= 0 ||
+    if (feed->extent == NULL || next <= 0 ||
         replica_position(worker_served(worker))->sequence.last_message == 0)
         return 0;
-    while ((rc = feed->beginning(feed, &low, err)) == ERR_RETRY &&
+    while ((rc = feed->extent(feed, &low, &high, err)) == ERR_RETRY &&
            !worker_control_is_stopping(&worker->control))
         worker_wait(worker, err->message);
     if (rc != 0)
         return rc;
     worker_status_set_healthy(&worker->status);
-    worker->checks_message = low < next;
+    worker->checks_message = low < next && next <= high;
     *offset = worker->checks_message ? next - 1 : next;
     return 0;
 }

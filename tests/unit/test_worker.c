@@ -29,6 +29,7 @@ struct script {
     int64_t committed;
     char metadata[RESUME_METADATA_BYTES]; /* of it; "": an operator's reset, or nothing */
     int64_t low;    /* of the topic; the reader of a rebuild finds nothing before it */
+    int64_t high;   /* of the topic, as script_extent() has it */
     int64_t reader; /* the next offset of that reader; -1: it is not open */
     int64_t limit;  /* it finds nothing from this offset on */
     bool is_silent; /* the broker answers no commit */
@@ -58,6 +59,16 @@ add_message(struct script *script, int64_t offset, struct kafka_batch *batch)
         .value = message->data,
         .value_bytes = message->bytes,
     };
+}
+
+static int
+script_extent(struct feed *feed, int64_t *low, int64_t *high, struct error *err)
+{
+    const struct script *script = (const struct script *)feed;
+    (void)err;
+    *low = script->low;
+    *high = script->high;
+    return 0;
 }
 
 static int
@@ -462,6 +473,35 @@ test_F66_F81_a_reset_is_followed_until_it_is_acknowledged(void **state)
     end(&fixture);
 }
 
+/* A start reads the last message again, if the topic has it. A topic that ends before the position
+ * has lost messages that were read: reading begins at the position, which it does not have. */
+static void
+test_F102_a_topic_that_ends_before_the_position_is_read_there(void **state)
+{
+    static const struct {
+        int64_t low, high, begin;
+    } cases[] = {
+        {0, MESSAGES, MESSAGES - 1},
+        {MESSAGES - 1, MESSAGES + 1, MESSAGES - 1},
+        {MESSAGES, MESSAGES, MESSAGES}, /* retention has removed it */
+        {0, MESSAGES - 1, MESSAGES},
+        {0, 0, MESSAGES},
+    };
+    struct fixture fixture;
+    begin(&fixture, *state);
+    start(&fixture, -1, false);
+    read_up_to(&fixture, MESSAGES);
+    fixture.script.feed.extent = script_extent;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fixture.script.low = cases[i].low;
+        fixture.script.high = cases[i].high;
+        restart(&fixture);
+        assert_int_equal(start_offset(&fixture), cases[i].begin);
+    }
+    stop(&fixture);
+    end(&fixture);
+}
+
 /* The checkpoint that answers a request is at or after the position at the time of the request. */
 static void
 test_a_checkpoint_answers_every_earlier_request(void **state)
@@ -829,6 +869,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         WORKER_TEST(test_F66_F81_a_reset_is_followed_until_it_is_acknowledged),
+        WORKER_TEST(test_F102_a_topic_that_ends_before_the_position_is_read_there),
         WORKER_TEST(test_a_checkpoint_answers_every_earlier_request),
         WORKER_TEST(test_L9_a_checkpoint_that_may_not_be_taken_is_refused),
         WORKER_TEST(test_F113_other_files_among_the_checkpoints_stop_nothing),
