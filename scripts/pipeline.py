@@ -27,7 +27,8 @@ import servers
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("BITDEX_BUILD", ROOT / "build" / "release"))
 WAIT_S = int(os.environ.get("BITDEX_WAIT_S", 240))  # nothing takes so long, on a slow machine
-IS_LATE = re.compile("Local: Timed out|has no leaders yet|group has members|is rebalancing")
+IS_LATE = re.compile("Local: Timed out|has no leaders yet|group has members|is rebalancing"
+                     "|no consumer group")
 
 
 class PipelineError(Exception):

@@ -331,7 +331,7 @@ def the_topic_is_made_again_for_posts(scene):
         held = ends_of(scene)
         make_topic_again(scene)
         for number, end in held.items():
-            scene.posts.send(number, end + scene.random.randint(-2, 3))
+            scene.posts.send(number, end + scene.random.randint(1, 5))
     scene.posts.check()
     begin_epoch(scene)
     return lambda: begin_index(scene)

@@ -481,11 +481,9 @@ test_F102_a_topic_that_ends_before_the_position_is_read_there(void **state)
     static const struct {
         int64_t low, high, begin;
     } cases[] = {
-        {0, MESSAGES, MESSAGES - 1},
-        {MESSAGES - 1, MESSAGES + 1, MESSAGES - 1},
+        {0, MESSAGES, MESSAGES - 1},    {MESSAGES - 1, MESSAGES + 1, MESSAGES - 1},
         {MESSAGES, MESSAGES, MESSAGES}, /* retention has removed it */
-        {0, MESSAGES - 1, MESSAGES},
-        {0, 0, MESSAGES},
+        {0, MESSAGES - 1, MESSAGES},    {0, 0, MESSAGES},
     };
     struct fixture fixture;
     begin(&fixture, *state);
