@@ -398,8 +398,8 @@ static const struct setting consumer_settings[] = {
      .unit = "bytes",
      .meaning =
          "The growth of the log of a partition after which the next checkpoint is taken. The "
-         "log before the oldest kept checkpoint is removed. The partition does not read while "
-         "its state is copied. A clean shutdown takes a checkpoint too."},
+         "log before the oldest kept checkpoint is removed. The partition does not read until "
+         "its process is copied. A clean shutdown takes a checkpoint too."},
     {.name = "checkpoint_keep_hours",
      .type = SETTING_INTEGER,
      AT(config_consumer, checkpoint_keep_hours),

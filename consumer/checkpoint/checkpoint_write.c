@@ -7,6 +7,7 @@
 #include "common/base/mutex.h"
 #include "common/base/thread.h"
 #include "common/files/crc32c.h"
+#include "consumer/checkpoint/checkpoint_copy.h"
 #include "consumer/checkpoint/checkpoint_format.h"
 
 struct checkpoint_block {
@@ -18,18 +19,21 @@ struct checkpoint_block {
 struct checkpoint_writer {
     const struct checkpoint_place *place;
     struct checkpoint_doomed doomed;
+    struct checkpoint_copy copy;
     struct checkpoint_block *filled; /* the caller's, not handed over yet; NULL: none */
-    bool closed;                     /* the caller's: checkpoint_end() was called */
+    bool closed;                     /* the caller's: checkpoint_take() was called */
     pthread_t thread;
 
     pthread_mutex_t lock;
     pthread_cond_t handed_over;
     struct checkpoint_block *first; /* handed over and not written yet, oldest first */
     struct checkpoint_block **end;  /* of that list */
+    bool copied;                    /* the state comes from `copy`, which is the thread's */
     bool ended;                     /* there will be no more blocks */
     bool done;                      /* the thread has finished */
 
     /* The thread's, while it runs: */
+    struct buffer header;
     char *path;
     char *temporary;
     int file; /* -1: not open */
@@ -43,25 +47,14 @@ static void
 writer_put(struct checkpoint_writer *writer, const void *data, size_t bytes)
 {
     struct files *files = writer->place->files;
-    CHECK(writer->file >= 0);
     CHECK(!writer->done);
     CHECK(bytes > 0);
     if (writer->failure.code != 0)
         return;
+    CHECK(writer->file >= 0);
     writer->crc = crc32c(writer->crc, data, bytes);
     if (files->write_at(files, writer->file, data, bytes, writer->at, &writer->failure) == 0)
         writer->at += (int64_t)bytes;
-}
-
-static void
-writer_put_header(struct checkpoint_writer *writer, int64_t next_offset, struct text position)
-{
-    struct buffer header;
-    CHECK(writer->at == 0);
-    buffer_init(&header);
-    checkpoint_header_encode(writer->place->identity, position, next_offset, &header);
-    writer_put(writer, header.data, header.bytes);
-    buffer_free(&header);
 }
 
 static void
@@ -70,8 +63,25 @@ writer_put_block(struct checkpoint_writer *writer, struct checkpoint_block *bloc
     CHECK(writer->at > 0 || writer->failure.code != 0); /* the header is written */
     checkpoint_block_encode(block->data, block->bytes, writer->crc);
     writer_put(writer, block->data, CHECKPOINT_BLOCK_HEAD_BYTES + block->bytes);
-    free(block);
 }
+
+static void
+writer_free(struct checkpoint_writer *writer)
+{
+    struct files *files = writer->place->files;
+    CHECK(writer->filled == NULL);
+    CHECK(writer->first == NULL);
+    if (writer->file >= 0)
+        files->close(files, writer->file);
+    mutex_destroy(&writer->lock);
+    condition_destroy(&writer->handed_over);
+    buffer_free(&writer->header);
+    free(writer->path);
+    free(writer->temporary);
+    free(writer);
+}
+
+/* --- the thread ------------------------------------------------------------------------------ */
 
 static int
 writer_create_file(struct checkpoint_writer *writer, struct error *err)
@@ -87,26 +97,9 @@ writer_create_file(struct checkpoint_writer *writer, struct error *err)
     return rc < 0 ? rc : 0;
 }
 
-static void
-writer_free(struct checkpoint_writer *writer)
-{
-    struct files *files = writer->place->files;
-    CHECK(writer->filled == NULL);
-    CHECK(writer->first == NULL);
-    if (writer->file >= 0)
-        files->close(files, writer->file);
-    mutex_destroy(&writer->lock);
-    condition_destroy(&writer->handed_over);
-    free(writer->path);
-    free(writer->temporary);
-    free(writer);
-}
-
-/* --- the thread ------------------------------------------------------------------------------ */
-
 /* Waits for a block; NULL: there will be no more. */
 static struct checkpoint_block *
-writer_take(struct checkpoint_writer *writer)
+writer_take_block(struct checkpoint_writer *writer)
 {
     mutex_lock(&writer->lock);
     while (writer->first == NULL && !writer->ended)
@@ -119,6 +112,34 @@ writer_take(struct checkpoint_writer *writer)
         writer->end = &writer->first;
     mutex_unlock(&writer->lock);
     return block;
+}
+
+static void
+writer_put_blocks(struct checkpoint_writer *writer)
+{
+    struct checkpoint_block *block;
+    while ((block = writer_take_block(writer)) != NULL) {
+        writer_put_block(writer, block);
+        free(block);
+    }
+}
+
+/* The state that the copy of the process sends. */
+static void
+writer_put_copied(struct checkpoint_writer *writer)
+{
+    struct error failure = {0};
+    struct checkpoint_block *block = memory_alloc(sizeof *block);
+    CHECK(writer->ended);
+    do {
+        block->bytes = checkpoint_copy_read(
+            &writer->copy, block->data + CHECKPOINT_BLOCK_HEAD_BYTES, CHECKPOINT_BLOCK_BYTES);
+        if (block->bytes > 0)
+            writer_put_block(writer, block);
+    } while (block->bytes == CHECKPOINT_BLOCK_BYTES && writer->failure.code == 0);
+    free(block);
+    if (checkpoint_copy_end(&writer->copy, &failure) != 0 && writer->failure.code == 0)
+        writer->failure = failure;
 }
 
 static int
@@ -152,14 +173,31 @@ writer_publish(struct checkpoint_writer *writer)
         files->unlink(files, writer->temporary, NULL); /* it takes space, possibly the last */
 }
 
+/* Is the state in a copy of the process? Waits until that is known. */
+static bool
+writer_is_copied(struct checkpoint_writer *writer)
+{
+    mutex_lock(&writer->lock);
+    while (writer->first == NULL && !writer->ended)
+        condition_wait(&writer->handed_over, &writer->lock);
+    bool copied = writer->copied;
+    mutex_unlock(&writer->lock);
+    return copied;
+}
+
 static void *
 writer_main(void *context)
 {
     struct checkpoint_writer *writer = context;
-    struct checkpoint_block *block;
-    while ((block = writer_take(writer)) != NULL)
-        writer_put_block(writer, block);
-    writer_put_block(writer, memory_zalloc(sizeof *block)); /* the last block is empty */
+    struct checkpoint_block *last = memory_zalloc(sizeof *last);
+    if (writer_create_file(writer, &writer->failure) == 0)
+        writer_put(writer, writer->header.data, writer->header.bytes);
+    if (writer_is_copied(writer))
+        writer_put_copied(writer);
+    else
+        writer_put_blocks(writer);
+    writer_put_block(writer, last); /* it is empty */
+    free(last);
     writer_publish(writer);
     mutex_lock(&writer->lock);
     CHECK(!writer->done);
@@ -184,19 +222,12 @@ checkpoint_begin(const struct checkpoint_place *place, int64_t next_offset, stru
     made->file = -1;
     mutex_init(&made->lock);
     condition_init(&made->handed_over);
-    int rc = writer_create_file(made, err);
+    checkpoint_header_encode(place->identity, position, next_offset, &made->header);
+    int rc = thread_start(&made->thread, "checkpoint", writer_main, made, err);
     if (rc != 0)
-        goto fail_writer;
-    writer_put_header(made, next_offset, position);
-    rc = thread_start(&made->thread, "checkpoint", writer_main, made, err);
-    if (rc != 0)
-        goto fail_file;
-    *writer = made;
-    return 0;
-fail_file:
-    place->files->unlink(place->files, made->temporary, NULL);
-fail_writer:
-    writer_free(made);
+        writer_free(made);
+    else
+        *writer = made;
     return rc;
 }
 
@@ -228,11 +259,9 @@ writer_fill_block(struct checkpoint_writer *writer)
     return writer->filled;
 }
 
-void
-checkpoint_write(struct checkpoint_writer *writer, const void *data, size_t bytes)
+static void
+writer_fill(struct checkpoint_writer *writer, const uint8_t *from, size_t bytes)
 {
-    const uint8_t *from = data;
-    CHECK(!writer->closed);
     while (bytes > 0) {
         struct checkpoint_block *block = writer_fill_block(writer);
         size_t room = CHECKPOINT_BLOCK_BYTES - block->bytes;
@@ -247,9 +276,41 @@ checkpoint_write(struct checkpoint_writer *writer, const void *data, size_t byte
 }
 
 void
-checkpoint_end(struct checkpoint_writer *writer)
+checkpoint_write(struct checkpoint_writer *writer, const void *data, size_t bytes)
 {
     CHECK(!writer->closed);
+    if (writer->copied)
+        checkpoint_copy_write(&writer->copy, data, bytes);
+    else
+        writer_fill(writer, data, bytes);
+}
+
+struct state {
+    struct checkpoint_writer *writer;
+    checkpoint_save save;
+    void *context;
+};
+
+/* In the copy of the process. */
+static void
+state_send(void *context)
+{
+    const struct state *state = context;
+    state->writer->copied = true;
+    state->save(state->context, state->writer);
+}
+
+void
+checkpoint_take(struct checkpoint_writer *writer, checkpoint_save save, void *context)
+{
+    struct state state = {writer, save, context};
+    CHECK(!writer->closed);
+    bool copied = checkpoint_copy_begin(&writer->copy, state_send, &state);
+    if (!copied)
+        save(context, writer);
+    mutex_lock(&writer->lock);
+    writer->copied = copied;
+    mutex_unlock(&writer->lock);
     writer->closed = true;
     writer_hand_over(writer, true);
 }

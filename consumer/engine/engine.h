@@ -156,7 +156,8 @@ void engine_optimize(struct engine *engine);
 /* --- as bytes -------------------------------------------------------------------------------- */
 
 /* Writes the whole state except the time, in a versioned format (engine_save.c). Only reads: other
- * threads may read meanwhile. */
+ * threads may read meanwhile. Takes no lock and allocates no memory: a copy of the process may call
+ * it (consumer/checkpoint/checkpoint_copy.h). */
 void engine_save(const struct engine *engine, const struct image_sink *sink);
 /* Loads such a state into an engine of the same fields (in any order) and partition, to which
  * nothing was applied; the time of the engine stays. Checks every byte: ERR_DATA names what is

@@ -48,8 +48,9 @@ save_field(const struct field *field, struct image_writer *writer)
 void
 engine_save(const struct engine *engine, const struct image_sink *sink)
 {
-    struct image_writer writer = {.sink = sink};
+    struct image_writer writer;
     CHECK(!engine->in_rows);
+    image_begin(&writer, sink);
     engine_check_state(engine);
     image_put_u32(&writer, ENGINE_IMAGE_VERSION);
     image_put_u32(&writer, (uint32_t)engine->partition);

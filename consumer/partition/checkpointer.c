@@ -5,6 +5,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "consumer/checkpoint/checkpoint_copy.h"
 
 enum { POLL_MS = 20, FULL_RETRY_S = 60 };
 
@@ -129,7 +130,9 @@ checkpointer_step(struct checkpointer *checkpointer, struct error *err)
     checkpointer_finish_if_done(checkpointer);
     bool is_wanted = checkpointer_is_requested(checkpointer) ||
                      replica_checkpoint_is_due(checkpointer->replicas->served);
-    return is_wanted && !checkpointer->is_active ? checkpointer_begin(checkpointer, err) : 0;
+    if (!is_wanted || checkpointer->is_active || checkpoint_copy_exists())
+        return 0; /* another partition's copy does not take long */
+    return checkpointer_begin(checkpointer, err);
 }
 
 int
@@ -138,7 +141,7 @@ checkpointer_step_full(struct checkpointer *checkpointer, struct error *err)
     const struct replica *served = checkpointer->replicas->served;
     int64_t now_us = clock_monotonic_us();
     int rc = checkpointer_step(checkpointer, err);
-    if (rc != 0 || checkpointer->is_active)
+    if (rc != 0 || checkpointer->is_active || checkpoint_copy_exists())
         return rc;
     if (replica_durable_offset(served) <= replica_checkpoint_offset(served))
         return 0; /* another one would be the same */

@@ -2,9 +2,9 @@
  *
  *     idle --begin--> active --finish--> idle
  *
- * Beginning one pauses reading while the engine's state is copied to memory (replica.h). A thread
- * of the checkpoint writes the copy, and checkpointer_step() finishes it later. They are those of
- * the served replica; a rebuilt one has its own (rebuilder.h).
+ * Beginning one pauses reading until a copy of the process exists (checkpoint_write.h); one that is
+ * due waits while another partition has the copy. checkpointer_step() finishes it later. They are
+ * those of the served replica; a rebuilt one has its own (rebuilder.h).
  *
  * A failed checkpoint loses nothing, so it ends no worker: the failure is logged and reported to
  * whoever requested it.

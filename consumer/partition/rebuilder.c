@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/kafka/kafka_consumer.h"
+#include "consumer/checkpoint/checkpoint_copy.h"
 #include "consumer/partition/incomplete.h"
 
 enum {
@@ -183,7 +184,7 @@ rebuilder_checkpoint(struct rebuilder *rebuilder, struct error *err)
     if (!replica_checkpoint_is_done(replica))
         return 0;
     replica_checkpoint_end(replica, &failure);
-    if (failure.code == 0 && replica_checkpoint_is_due(replica)) {
+    if (failure.code == 0 && replica_checkpoint_is_due(replica) && !checkpoint_copy_exists()) {
         int rc = replica_save(replica, err);
         if (rc != 0)
             return rc;

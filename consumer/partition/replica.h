@@ -6,7 +6,7 @@
  *                 that of the last frame, and the record (unanswered.h) is the checkpoint's after
  *                 the changes of all frames
  *     advance     makes the events of a batch one frame, syncs it, and applies it to the engine
- *     checkpoint  copies the whole state to one file, which a thread writes while the replica
+ *     checkpoint  copies the whole state to one file, which is written while the replica
  *                 advances; afterwards the log before the oldest kept checkpoint is removed
  *
  * The checkpoints are in {log}/checkpoint, so that one rename moves both.

@@ -23,12 +23,22 @@ replica_find_oldest(const struct replica *replica, int64_t *oldest, int *count, 
 }
 
 static void
-replica_copy_state(void *context, const void *data, size_t bytes)
+replica_write_state(void *context, const void *data, size_t bytes)
 {
     struct replica *replica = context;
     CHECK(replica->writer != NULL);
-    worker_control_heartbeat(replica->options.control); /* a copy is not interrupted */
+    worker_control_heartbeat(replica->options.control); /* it is not interrupted */
     checkpoint_write(replica->writer, data, bytes);
+}
+
+/* A checkpoint_save. */
+static void
+replica_save_state(void *context, struct checkpoint_writer *writer)
+{
+    struct replica *replica = context;
+    const struct image_sink sink = {replica, replica_write_state};
+    CHECK(writer == replica->writer);
+    engine_save(replica->engine, &sink);
 }
 
 /* `doomed` becomes what the checkpoint that is being written replaces. */
@@ -49,9 +59,8 @@ replica_add_history(struct replica *replica, struct checkpoint_doomed *doomed, s
 }
 
 static int
-replica_copy(struct replica *replica, struct error *err)
+replica_take_state(struct replica *replica, struct error *err)
 {
-    const struct image_sink sink = {replica, replica_copy_state};
     CHECK(replica->writer_offset > 0);
     buffer_clear(&replica->encoded);
     position_encode(&replica->position, &replica->fields, &replica->encoded);
@@ -72,8 +81,7 @@ replica_copy(struct replica *replica, struct error *err)
                               &replica->writer, err);
     if (rc != 0)
         return error_wrap(err, rc, "cannot write a checkpoint");
-    engine_save(replica->engine, &sink);
-    checkpoint_end(replica->writer);
+    checkpoint_take(replica->writer, replica_save_state, replica);
     return 0;
 }
 
@@ -91,7 +99,7 @@ replica_checkpoint_begin(struct replica *replica, struct error *err)
         return 0;
     replica->writer_offset = applied;
     replica->writer_begin_us = since_us;
-    int rc = replica_copy(replica, err);
+    int rc = replica_take_state(replica, err);
     replica_observe(replica, STAGE_CHECKPOINT, &since_us);
     return rc;
 }

@@ -5,7 +5,7 @@
 #include "common/base/error.h"
 #include "consumer/partition/replica_options.h"
 
-/* Copies the state for a checkpoint, unless the newest one is at the same offset, and returns. The
+/* Takes the state for a checkpoint, unless the newest one is at the same offset, and returns. The
  * position must be saved, and no checkpoint be under way. On error, of this function or of the
  * next, the replica is unchanged. */
 int replica_checkpoint_begin(struct replica *replica, struct error *err);

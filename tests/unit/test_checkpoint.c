@@ -1,9 +1,15 @@
 /* Checkpoints on a file system that fails, and that loses what was not synced. */
 #include "tests/unit/unit_test.h"
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "consumer/checkpoint/checkpoint_copy.h"
 
 #include "consumer/checkpoint/checkpoint_read.h"
 #include "consumer/checkpoint/checkpoint_thin.h"
@@ -43,20 +49,42 @@ state_byte(int64_t offset, size_t i)
     return (uint8_t)(offset * 31 + (int64_t)(i * i));
 }
 
-/* Writes the state in pieces of many sizes. */
+/* Forks of the system; it refuses them while this is set. */
+static bool forks_are_refused;
+
+pid_t
+_Fork(void)
+{
+    static pid_t (*next)(void);
+    if (next == NULL)
+        *(void **)&next = dlsym(RTLD_NEXT, "_Fork");
+    errno = ENOMEM;
+    return forks_are_refused ? -1 : next();
+}
+
+/* Passes the state in pieces of many sizes. */
+static void
+save_pieces(void *context, struct checkpoint_writer *writer)
+{
+    const struct text *state = context;
+    for (size_t at = 0, piece = 1; at < state->bytes; at += piece, piece = piece * 3 + 1) {
+        if (piece > state->bytes - at)
+            piece = state->bytes - at;
+        checkpoint_write(writer, state->data + at, piece);
+    }
+}
+
+/* What becomes of the memory afterwards is not written. */
 static void
 write_pieces(struct checkpoint_writer *writer, int64_t offset, size_t bytes)
 {
-    uint8_t *state = memory_alloc(bytes + 1);
+    char *bytes_of_state = memory_alloc(bytes + 1);
+    struct text state = {bytes_of_state, bytes};
     for (size_t i = 0; i < bytes; i++)
-        state[i] = state_byte(offset, i);
-    for (size_t at = 0, piece = 1; at < bytes; at += piece, piece = piece * 3 + 1) {
-        if (piece > bytes - at)
-            piece = bytes - at;
-        checkpoint_write(writer, state + at, piece);
-    }
-    free(state);
-    checkpoint_end(writer);
+        bytes_of_state[i] = (char)state_byte(offset, i);
+    checkpoint_take(writer, save_pieces, &state);
+    memset(bytes_of_state, 0, bytes + 1);
+    free(bytes_of_state);
 }
 
 static const struct checkpoint_doomed none;
@@ -166,6 +194,111 @@ test_the_caller_does_not_wait_for_the_disk(void **state)
     pthread_mutex_unlock(&disk);
     assert_int_equal(checkpoint_finish(writer, &bytes, &err), 0);
     assert_int_equal(read_state(1, LARGE_BYTES, &err), 0);
+}
+
+static struct checkpoint_writer *
+begin_small(const struct checkpoint_place *at)
+{
+    struct checkpoint_writer *writer;
+    struct error err = {0};
+    assert_int_equal(checkpoint_begin(at, 1, text_of("position"), &none, &writer, &err), 0);
+    return writer;
+}
+
+static void
+finish(struct checkpoint_writer *writer)
+{
+    struct error err = {0};
+    int64_t bytes;
+    assert_int_equal(checkpoint_finish(writer, &bytes, &err), 0);
+}
+
+static void
+test_without_a_copy_of_the_process_the_state_is_copied_in_memory(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    forks_are_refused = true;
+    int rc = write_state(1, LARGE_BYTES, &err);
+    forks_are_refused = false;
+    assert_int_equal(rc, 0);
+    assert_int_equal(read_state(1, LARGE_BYTES, &err), 0);
+    assert_false(checkpoint_copy_exists());
+}
+
+static void
+test_of_two_checkpoints_one_has_the_copy(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct checkpoint_place other = place;
+    other.directory = "other";
+    write_unblocked = place.files->write_at;
+    place.files->write_at = write_when_unlocked;
+    struct checkpoint_writer *first = begin_small(&place), *second = begin_small(&other);
+    pthread_mutex_lock(&disk);
+    write_pieces(first, 1, LARGE_BYTES);
+    assert_true(checkpoint_copy_exists());
+    write_pieces(second, 1, LARGE_BYTES);
+    pthread_mutex_unlock(&disk);
+    finish(first);
+    finish(second);
+    assert_false(checkpoint_copy_exists());
+    assert_int_equal(read_state(1, LARGE_BYTES, &err), 0);
+    place = other;
+    assert_int_equal(read_state(1, LARGE_BYTES, &err), 0);
+}
+
+/* In the copy only. */
+static void
+save_and_be_killed(void *context, struct checkpoint_writer *writer)
+{
+    checkpoint_write(writer, "begun", 5);
+    if (getpid() != *(pid_t *)context)
+        raise(SIGKILL);
+}
+
+static void
+test_F39_a_copy_that_is_killed_leaves_the_previous_checkpoint(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct checkpoint_writer *writer;
+    int64_t bytes;
+    pid_t self = getpid();
+    assert_int_equal(write_state(1, SMALL_BYTES, &err), 0);
+    assert_int_equal(checkpoint_begin(&place, 2, text_of("position"), &none, &writer, &err), 0);
+    checkpoint_take(writer, save_and_be_killed, &self);
+    assert_int_equal(checkpoint_finish(writer, &bytes, &err), ERR_RETRY);
+    assert_non_null(strstr(err.message, "ended by signal 9"));
+    assert_int_equal(read_state(2, 5, &err), ERR_DATA);
+    assert_int_equal(read_state(1, SMALL_BYTES, &err), 0);
+    assert_int_equal(write_state(2, SMALL_BYTES, &err), 0);
+    assert_int_equal(read_state(2, SMALL_BYTES, &err), 0);
+}
+
+/* The copy would send without end. */
+static void
+save_for_ever(void *context, struct checkpoint_writer *writer)
+{
+    static const char data[4096];
+    (void)context;
+    for (;;)
+        checkpoint_write(writer, data, sizeof data);
+}
+
+static void
+test_F41_a_full_disk_ends_the_copy(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct checkpoint_writer *writer;
+    int64_t bytes;
+    memory_files_fail(memory, 5, MEMORY_EIO);
+    assert_int_equal(checkpoint_begin(&place, 1, text_of("position"), &none, &writer, &err), 0);
+    checkpoint_take(writer, save_for_ever, NULL);
+    assert_int_not_equal(checkpoint_finish(writer, &bytes, &err), 0);
+    assert_false(checkpoint_copy_exists());
 }
 
 static void
@@ -339,6 +472,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         PLACE_TEST(test_what_was_written_is_read_back),
         PLACE_TEST(test_the_caller_does_not_wait_for_the_disk),
+        PLACE_TEST(test_without_a_copy_of_the_process_the_state_is_copied_in_memory),
+        PLACE_TEST(test_of_two_checkpoints_one_has_the_copy),
+        PLACE_TEST(test_F39_a_copy_that_is_killed_leaves_the_previous_checkpoint),
+        PLACE_TEST(test_F41_a_full_disk_ends_the_copy),
         PLACE_TEST(test_F113_a_limit_on_threads_fails_the_checkpoint),
         PLACE_TEST(test_the_newest_two_are_kept),
         PLACE_TEST(test_other_files_are_not_listed),

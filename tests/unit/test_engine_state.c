@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/allocations.h"
 #include "tests/unit/engine_fixture.h"
 #include "tests/unit/random_input.h"
 
@@ -50,6 +51,39 @@ fill_small(struct engine *engine)
     fixture_apply(engine, 4, "[{'op':'alive'},{'op':'set','field':'type','value':'a'}]");
     fixture_apply(engine, 4, "[{'op':'delete'}]");
     fixture_apply(engine, 131074, "[{'op':'set','field':'level','value':-2}]");
+}
+
+static void
+count_bytes(void *context, const void *data, size_t bytes)
+{
+    (void)data;
+    *(size_t *)context += bytes;
+}
+
+/* In a copy of the process another thread may hold the lock of malloc() for ever. */
+static void
+test_saving_allocates_no_memory(void **state)
+{
+    (void)state;
+    struct engine *engine = small_engine(0);
+    size_t bytes = 0;
+    const struct image_sink sink = {&bytes, count_bytes};
+    fill_small(engine);
+    for (int id = 0; id < 20000; id += 2)
+        fixture_apply(engine, id,
+                      id % 3 == 0
+                          ? "[{'op':'alive'},{'op':'set','field':'level','value':1},"
+                            "{'op':'set','field':'type','value':'c'}]"
+                          : "[{'op':'alive'},{'op':'set','field':'tags','value':[1,2]},"
+                            "{'op':'set','field':'rank','value':2}]");
+    for (int optimized = 0; optimized < 2; optimized++) {
+        uint64_t before = allocations_count();
+        engine_save(engine, &sink);
+        assert_int_equal(allocations_count(), before);
+        engine_optimize(engine); /* with runs */
+    }
+    assert_true(bytes > 20000);
+    engine_destroy(engine);
 }
 
 /* Whoever changes a byte here changes the format, and has to increase its version. */
@@ -298,6 +332,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_format_is_these_bytes),
+        cmocka_unit_test(test_saving_allocates_no_memory),
         cmocka_unit_test(test_the_state_of_another_partition_or_configuration_is_refused),
         cmocka_unit_test(test_F40_a_state_cut_at_any_byte_is_refused),
         cmocka_unit_test(test_F40_a_flipped_bit_is_refused_or_gives_a_valid_state),

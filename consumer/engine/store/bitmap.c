@@ -146,6 +146,33 @@ bitmap_page_keep(const roaring_bitmap_t *bitmap, uint32_t page, struct page_bits
         page_bits_and(bits, words, 0);
 }
 
+void
+bitmap_page_form(const roaring_bitmap_t *bitmap, uint32_t at, struct bitmap_page *page)
+{
+    uint8_t type;
+    CHECK(at < bitmap_pages(bitmap));
+    const void *container =
+        ra_get_container_at_index(&bitmap->high_low_container, (uint16_t)at, &type);
+    container = container_unwrap_shared(container, &type);
+    page->count = (uint32_t)container_get_cardinality(container, type);
+    if (type == BITSET_TYPE) {
+        page->form = BITMAP_WORDS;
+        page->data = BITSET_WORDS((const bitset_container_t *)container);
+        page->bytes = PAGE_WORDS * sizeof(uint64_t);
+    } else if (type == ARRAY_TYPE) {
+        page->form = BITMAP_ARRAY;
+        page->data = ((const array_container_t *)container)->array;
+        page->bytes = page->count * sizeof(uint16_t);
+    } else {
+        const run_container_t *runs = container;
+        CHECK(type == RUN_TYPE);
+        page->form = BITMAP_RUNS;
+        page->data = runs->runs;
+        page->bytes = (size_t)runs->n_runs * sizeof runs->runs[0];
+    }
+    CHECK(page->count > 0 && page->count <= PAGE_SLOTS);
+}
+
 static array_container_t *
 array_of_page_bits(const struct page_bits *bits, uint32_t count)
 {

@@ -13,6 +13,7 @@
 #include <roaring/roaring.h>
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "consumer/engine/store/page_bits.h"
@@ -41,6 +42,16 @@ const uint64_t *bitmap_page_words(const roaring_bitmap_t *bitmap, uint32_t page,
 void bitmap_page_read(const roaring_bitmap_t *bitmap, uint32_t page, struct page_bits *bits);
 /* Removes from `bits` the slots that the bitmap does not hold in this page. */
 void bitmap_page_keep(const roaring_bitmap_t *bitmap, uint32_t page, struct page_bits *bits);
+/* How the bitmap holds the `at`-th of its pages: an array of the slots, the words, or runs (2 bytes
+ * each: the first slot, and the number of slots after that one). */
+enum bitmap_form { BITMAP_ARRAY, BITMAP_WORDS, BITMAP_RUNS };
+struct bitmap_page {
+    enum bitmap_form form;
+    uint32_t count;   /* of slots */
+    const void *data; /* in the bitmap */
+    size_t bytes;
+};
+void bitmap_page_form(const roaring_bitmap_t *bitmap, uint32_t at, struct bitmap_page *page);
 /* Adds the slots of a page; the page must follow all pages of the bitmap. */
 void bitmap_append_page(roaring_bitmap_t *bitmap, uint32_t page, const struct page_bits *bits);
 

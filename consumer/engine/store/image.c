@@ -3,12 +3,13 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "consumer/engine/store/bitmap.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "an image holds numbers as they are in the memory of a little-endian machine"
 #endif
 
-enum { WRITE_BYTES = 64 << 10, READ_STEP_BYTES = 1 << 20 };
+enum { READ_STEP_BYTES = 1 << 20 };
 
 /* The portable format. */
 enum {
@@ -23,26 +24,34 @@ enum {
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-static void
-image_flush(struct image_writer *writer)
+void
+image_begin(struct image_writer *writer, const struct image_sink *sink)
 {
-    CHECK(writer->sink != NULL);
-    writer->sink->write(writer->sink->context, writer->buffer.data, writer->buffer.bytes);
-    buffer_clear(&writer->buffer);
+    CHECK(sink->write != NULL);
+    writer->sink = sink;
+    writer->bytes = 0;
+}
+
+void
+image_finish(struct image_writer *writer)
+{
+    CHECK(writer->bytes <= sizeof writer->data);
+    writer->sink->write(writer->sink->context, writer->data, writer->bytes);
+    writer->bytes = 0;
 }
 
 void
 image_put(struct image_writer *writer, const void *data, size_t bytes)
 {
-    CHECK(writer->buffer.bytes < WRITE_BYTES);
-    if (bytes >= WRITE_BYTES) {
-        image_flush(writer);
+    if (bytes > sizeof writer->data - writer->bytes)
+        image_finish(writer);
+    if (bytes > sizeof writer->data) {
         writer->sink->write(writer->sink->context, data, bytes);
         return;
     }
-    buffer_append(&writer->buffer, data, bytes);
-    if (writer->buffer.bytes >= WRITE_BYTES)
-        image_flush(writer);
+    if (bytes > 0)
+        memcpy(writer->data + writer->bytes, data, bytes);
+    writer->bytes += bytes;
 }
 
 void
@@ -57,24 +66,74 @@ image_put_u64(struct image_writer *writer, uint64_t number)
     image_put(writer, &number, sizeof number);
 }
 
-void
-image_put_bitmap(struct image_writer *writer, const roaring_bitmap_t *bitmap)
+static bool
+bitmap_has_runs(const roaring_bitmap_t *bitmap)
 {
-    size_t bytes = roaring_bitmap_portable_size_in_bytes(bitmap);
-    CHECK(bytes > 0);
-    image_put_u64(writer, bytes);
-    char *room = (char *)buffer_reserve(&writer->buffer, bytes);
-    CHECK(roaring_bitmap_portable_serialize(bitmap, room) == bytes);
-    writer->buffer.bytes += bytes;
-    if (writer->buffer.bytes >= WRITE_BYTES)
-        image_flush(writer);
+    struct bitmap_page page;
+    uint32_t at = 0, pages = bitmap_pages(bitmap);
+    for (; at < pages; at++) {
+        bitmap_page_form(bitmap, at, &page);
+        if (page.form == BITMAP_RUNS)
+            break;
+    }
+    return at < pages;
+}
+
+/* One bit for each page: it holds runs. */
+static void
+image_put_run_flags(struct image_writer *writer, const roaring_bitmap_t *bitmap)
+{
+    struct bitmap_page page;
+    uint32_t pages = bitmap_pages(bitmap);
+    for (uint32_t at = 0; at < pages;) {
+        uint8_t flags = 0;
+        for (uint32_t end = at + 8; at < end && at < pages; at++) {
+            bitmap_page_form(bitmap, at, &page);
+            flags |= (uint8_t)((page.form == BITMAP_RUNS) << at % 8);
+        }
+        image_put(writer, &flags, sizeof flags);
+    }
+}
+
+/* What comes before the containers. */
+static void
+image_put_bitmap_head(struct image_writer *writer, const roaring_bitmap_t *bitmap, bool has_runs)
+{
+    struct bitmap_page page;
+    uint32_t pages = bitmap_pages(bitmap);
+    uint32_t bytes = has_runs ? 4 + (pages + 7) / 8 : 8; /* before the next container */
+    image_put_u32(writer, has_runs ? COOKIE_RUNS | (pages - 1) << 16 : COOKIE_PLAIN);
+    if (has_runs)
+        image_put_run_flags(writer, bitmap);
+    else
+        image_put_u32(writer, pages);
+    for (uint32_t at = 0; at < pages; at++) {
+        bitmap_page_form(bitmap, at, &page);
+        image_put_u32(writer, bitmap_page_at(bitmap, at) | (page.count - 1) << 16);
+    }
+    if (has_runs && pages < OFFSETS_MIN)
+        return;
+    bytes += pages * 2 * (uint32_t)sizeof bytes;
+    for (uint32_t at = 0; at < pages; at++) {
+        bitmap_page_form(bitmap, at, &page);
+        image_put_u32(writer, bytes);
+        bytes += (uint32_t)(page.bytes + (page.form == BITMAP_RUNS ? sizeof(uint16_t) : 0));
+    }
 }
 
 void
-image_finish(struct image_writer *writer)
+image_put_bitmap(struct image_writer *writer, const roaring_bitmap_t *bitmap)
 {
-    image_flush(writer);
-    buffer_free(&writer->buffer);
+    struct bitmap_page page;
+    image_put_u64(writer, roaring_bitmap_portable_size_in_bytes(bitmap));
+    image_put_bitmap_head(writer, bitmap, bitmap_has_runs(bitmap));
+    for (uint32_t at = 0; at < bitmap_pages(bitmap); at++) {
+        bitmap_page_form(bitmap, at, &page);
+        uint16_t runs = (uint16_t)(page.bytes / (2 * sizeof runs));
+        if (page.form == BITMAP_RUNS)
+            image_put(writer, &runs, sizeof runs);
+        image_put(writer, page.data, page.bytes);
+    }
 }
 
 /* --- reading --------------------------------------------------------------------------------- */

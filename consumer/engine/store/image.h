@@ -18,17 +18,21 @@
 #include "common/base/memory.h"
 #include "consumer/engine/store/image_stream.h"
 
+enum { IMAGE_STEP_BYTES = 32 << 10 };
+
 struct image_writer {
     const struct image_sink *sink;
-    struct buffer buffer; /* bytes that the sink has not received yet */
+    size_t bytes; /* that the sink has not received yet */
+    uint8_t data[IMAGE_STEP_BYTES];
 };
 
-/* The caller zeroes a writer but for its sink, and ends with image_finish(). */
+/* The caller sets the sink, and ends with image_finish(). Writing allocates no memory. */
+void image_begin(struct image_writer *writer, const struct image_sink *sink);
 void image_put(struct image_writer *writer, const void *data, size_t bytes);
 void image_put_u32(struct image_writer *writer, uint32_t number);
 void image_put_u64(struct image_writer *writer, uint64_t number);
 void image_put_bitmap(struct image_writer *writer, const roaring_bitmap_t *bitmap);
-/* Passes the remaining bytes to the sink, and frees the buffer. */
+/* Passes the remaining bytes to the sink. */
 void image_finish(struct image_writer *writer);
 
 struct image_reader {
