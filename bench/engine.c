@@ -533,13 +533,16 @@ take_state(void *context, const void *data, size_t bytes)
     buffer_append(context, data, bytes);
 }
 
+/* As much as a block of a checkpoint has. */
 static int
-give_state(void *context, void *data, size_t bytes, struct error *err)
+give_state(void *context, struct text *data, struct error *err)
 {
+    enum { BLOCK_BYTES = 1 << 20 };
     struct text *left = context;
-    (void)err;
-    memcpy(data, left->data, bytes);
-    *left = (struct text){left->data + bytes, left->bytes - bytes};
+    if (left->bytes == 0)
+        return error_set(err, ERR_DATA, "ends early");
+    *data = (struct text){left->data, left->bytes < BLOCK_BYTES ? left->bytes : BLOCK_BYTES};
+    *left = (struct text){left->data + data->bytes, left->bytes - data->bytes};
     return 0;
 }
 

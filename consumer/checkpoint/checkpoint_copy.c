@@ -83,7 +83,7 @@ copy_make(struct checkpoint_copy *copy, void (*run)(void *context), void *contex
     if (pipe2(ends, O_CLOEXEC) != 0)
         return false;
     fcntl(ends[PIPE_WRITE], F_SETPIPE_SZ, PIPE_BYTES); /* without it, there are more switches */
-    copy->pipe = ends[PIPE_WRITE]; /* the copy's */
+    copy->pipe = ends[PIPE_WRITE];                     /* the copy's */
     copy->process = copy_fork();
     if (copy->process == 0)
         copy_run(copy, run, context);

@@ -110,7 +110,6 @@ reader_next_block(struct checkpoint_reader *reader, struct error *err)
     uint8_t length[CHECKPOINT_CRC_BYTES], crc[CHECKPOINT_CRC_BYTES];
     int64_t begin = reader->at;
     CHECK(!reader->ended);
-    CHECK(reader->taken == reader->block.bytes);
     int rc = reader_take(reader, length, sizeof length, err);
     uint32_t summed = reader->crc;
     if (rc == 0)
@@ -121,7 +120,6 @@ reader_next_block(struct checkpoint_reader *reader, struct error *err)
     if (bytes > CHECKPOINT_BLOCK_BYTES)
         return error_set(err, ERR_DATA, "byte %" PRId64 ": the block is damaged", begin);
     buffer_clear(&reader->block);
-    reader->taken = 0;
     uint8_t *block = buffer_reserve(&reader->block, bytes + 1);
     rc = reader_take(reader, block, bytes, err);
     if (rc != 0)
@@ -135,28 +133,16 @@ reader_next_block(struct checkpoint_reader *reader, struct error *err)
 }
 
 int
-checkpoint_read(struct checkpoint_reader *reader, void *data, size_t bytes, struct error *err)
+checkpoint_next(struct checkpoint_reader *reader, struct text *data, struct error *err)
 {
-    uint8_t *to = data;
-    while (bytes > 0) {
-        CHECK(reader->taken <= reader->block.bytes);
-        size_t left = reader->block.bytes - reader->taken;
-        if (left == 0) {
-            if (reader->ended)
-                return error_set(err, ERR_DATA, "byte %" PRId64 ": the state ends too early",
-                                 reader->at);
-            int rc = reader_next_block(reader, err);
-            if (rc != 0)
-                return rc;
-            continue;
-        }
-        size_t part = bytes < left ? bytes : left;
-        memcpy(to, reader->block.data + reader->taken, part);
-        reader->taken += part;
-        to += part;
-        bytes -= part;
-    }
-    return 0;
+    CHECK(reader->file >= 0);
+    int rc = reader->ended ? 0 : reader_next_block(reader, err);
+    if (rc == 0 && reader->ended)
+        rc = error_set(err, ERR_DATA, "byte %" PRId64 ": the state ends too early", reader->at);
+    CHECK(rc != 0 || reader->block.bytes > 0);
+    if (rc == 0)
+        *data = (struct text){(const char *)reader->block.data, reader->block.bytes};
+    return rc;
 }
 
 int
@@ -164,12 +150,9 @@ checkpoint_check_end(struct checkpoint_reader *reader, struct error *err)
 {
     uint8_t next;
     CHECK(reader->file >= 0);
-    CHECK(reader->taken <= reader->block.bytes);
-    if (reader->taken == reader->block.bytes && !reader->ended) {
-        int rc = reader_next_block(reader, err);
-        if (rc != 0)
-            return rc;
-    }
+    int rc = reader->ended ? 0 : reader_next_block(reader, err);
+    if (rc != 0)
+        return rc;
     struct files *files = reader->files;
     if (!reader->ended || files->read_at(files, reader->file, &next, 1, reader->at, err) != 0)
         return error_set(err, ERR_DATA, "byte %" PRId64 ": the file continues after the state",

@@ -19,15 +19,15 @@ struct checkpoint_reader {
     uint32_t crc; /* of the file up to `at` */
     struct buffer header;
     struct buffer block;
-    size_t taken; /* bytes of the block that were handed out */
-    bool ended;   /* the last block was read */
+    bool ended; /* the last block was read */
 };
 
 /* ERR_DATA: the checkpoint is not usable. After success the caller closes the reader. */
 int checkpoint_open(const struct checkpoint_place *place, int64_t next_offset,
                     struct checkpoint_reader *reader, struct error *err);
-/* Reads exactly `bytes` bytes of the state. ERR_DATA: the state has fewer, or is damaged. */
-int checkpoint_read(struct checkpoint_reader *reader, void *data, size_t bytes, struct error *err);
+/* Sets `data` to the next bytes of the state, which are valid until the next call. ERR_DATA: there
+ * are no more, or they are damaged. */
+int checkpoint_next(struct checkpoint_reader *reader, struct text *data, struct error *err);
 /* 0: the whole state was read and the file ends there. ERR_DATA: it does not. */
 int checkpoint_check_end(struct checkpoint_reader *reader, struct error *err);
 void checkpoint_close(struct checkpoint_reader *reader);

@@ -161,8 +161,8 @@ void engine_optimize(struct engine *engine);
 void engine_save(const struct engine *engine, const struct image_sink *sink);
 /* Loads such a state into an engine of the same fields (in any order) and partition, to which
  * nothing was applied; the time of the engine stays. Checks every byte: ERR_DATA names what is
- * wrong. After an error the engine may only be destroyed. Reads nothing after the end of the
- * state. */
+ * wrong. After an error the engine may only be destroyed. ERR_DATA too when what the source has
+ * given has more bytes than the state. */
 int engine_load(struct engine *engine, const struct image_source *source, struct error *err);
 
 /* --- reading --------------------------------------------------------------------------------- */

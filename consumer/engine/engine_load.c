@@ -152,6 +152,7 @@ engine_load(struct engine *engine, const struct image_source *source, struct err
         error_wrap(err, reader.rc, "image of the engine");
     for (uint32_t i = 0; i < engine->field_count && reader.rc == 0; i++)
         load_next_field(engine, &reader, &loaded);
+    image_end(&reader);
     if (reader.rc == 0) {
         engine_show_slots(engine, engine->alive);
         engine_check_state(engine);

@@ -1,6 +1,6 @@
 #include "tests/support/allocations.h"
 
-#include <stddef.h>
+#include <stdlib.h>
 
 static _Thread_local uint64_t count;
 

@@ -145,13 +145,17 @@ fixture_save(const struct engine *engine, struct buffer *bytes)
     engine_save(engine, &sink);
 }
 
+/* In pieces of many sizes. */
 static int
-fixture_give(void *context, void *data, size_t bytes, struct error *err)
+fixture_give(void *context, struct text *data, struct error *err)
 {
     struct text *left = context;
-    if (bytes > left->bytes)
+    size_t bytes = left->bytes % 1009 + 1;
+    if (left->bytes == 0)
         return error_set(err, ERR_DATA, "ends early");
-    memcpy(data, left->data, bytes);
+    if (bytes > left->bytes)
+        bytes = left->bytes;
+    *data = (struct text){left->data, bytes};
     *left = (struct text){left->data + bytes, left->bytes - bytes};
     return 0;
 }

@@ -71,11 +71,10 @@ test_saving_allocates_no_memory(void **state)
     fill_small(engine);
     for (int id = 0; id < 20000; id += 2)
         fixture_apply(engine, id,
-                      id % 3 == 0
-                          ? "[{'op':'alive'},{'op':'set','field':'level','value':1},"
-                            "{'op':'set','field':'type','value':'c'}]"
-                          : "[{'op':'alive'},{'op':'set','field':'tags','value':[1,2]},"
-                            "{'op':'set','field':'rank','value':2}]");
+                      id % 3 == 0 ? "[{'op':'alive'},{'op':'set','field':'level','value':1},"
+                                    "{'op':'set','field':'type','value':'c'}]"
+                                  : "[{'op':'alive'},{'op':'set','field':'tags','value':[1,2]},"
+                                    "{'op':'set','field':'rank','value':2}]");
     for (int optimized = 0; optimized < 2; optimized++) {
         uint64_t before = allocations_count();
         engine_save(engine, &sink);

@@ -144,37 +144,50 @@ image_refuse(struct image_reader *reader, const char *reason)
     CHECK(reason[0] != '\0');
     if (reader->rc == 0)
         reader->rc = error_set(reader->err, ERR_DATA, "%s", reason);
+    reader->left = 0;
+}
+
+/* Makes the next bytes of the source available; false: there are none. */
+static bool
+image_next(struct image_reader *reader)
+{
+    struct text data = {NULL, 0};
+    CHECK(reader->left == 0);
+    if (reader->rc == 0)
+        reader->rc = reader->source->next(reader->source->context, &data, reader->err);
+    if (reader->rc != 0)
+        return false;
+    CHECK(data.bytes > 0);
+    reader->at = data.data;
+    reader->left = data.bytes;
+    return true;
 }
 
 void
-image_get(struct image_reader *reader, void *data, size_t bytes)
+image_get_parts(struct image_reader *reader, void *data, size_t bytes)
 {
-    CHECK(reader->source != NULL);
-    if (reader->rc == 0)
-        reader->rc = reader->source->read(reader->source->context, data, bytes, reader->err);
+    char *to = data;
+    while (bytes > 0 && (reader->left > 0 || image_next(reader))) {
+        size_t part = bytes < reader->left ? bytes : reader->left;
+        memcpy(to, reader->at, part);
+        reader->at += part;
+        reader->left -= part;
+        to += part;
+        bytes -= part;
+    }
+    CHECK(bytes == 0 || reader->rc != 0);
     if (reader->rc != 0)
-        memset(data, 0, bytes);
-}
-
-uint32_t
-image_get_u32(struct image_reader *reader)
-{
-    uint32_t number;
-    image_get(reader, &number, sizeof number);
-    return number;
-}
-
-uint64_t
-image_get_u64(struct image_reader *reader)
-{
-    uint64_t number;
-    image_get(reader, &number, sizeof number);
-    return number;
+        memset(to, 0, bytes);
 }
 
 const uint8_t *
 image_get_bytes(struct image_reader *reader, uint64_t bytes)
 {
+    if (bytes > 0 && bytes <= reader->left) {
+        reader->at += bytes;
+        reader->left -= bytes;
+        return (const uint8_t *)reader->at - bytes;
+    }
     buffer_clear(&reader->buffer);
     buffer_reserve(&reader->buffer, 1);
     while (bytes > 0 && reader->rc == 0) {
@@ -185,6 +198,14 @@ image_get_bytes(struct image_reader *reader, uint64_t bytes)
     }
     CHECK(reader->rc != 0 || bytes == 0);
     return reader->buffer.data;
+}
+
+void
+image_end(struct image_reader *reader)
+{
+    if (reader->left > 0)
+        image_refuse(reader, "it continues after its end");
+    CHECK(reader->left == 0);
 }
 
 /* The bytes of a bitmap that are not validated yet. */
@@ -207,7 +228,9 @@ walk_take(struct bitmap_walk *walk, size_t bytes)
 static uint32_t
 walk_u16(const uint8_t *data, size_t at)
 {
-    return data[2 * at] | (uint32_t)data[2 * at + 1] << 8;
+    uint16_t number;
+    memcpy(&number, data + 2 * at, sizeof number);
+    return number;
 }
 
 static bool
@@ -215,11 +238,10 @@ walk_array(struct bitmap_walk *walk, uint32_t count)
 {
     CHECK(count > 0 && count <= ARRAY_MAX);
     const uint8_t *slots = walk_take(walk, 2 * (size_t)count);
-    for (uint32_t i = 1; slots != NULL && i < count; i++) {
-        if (walk_u16(slots, i - 1) >= walk_u16(slots, i))
-            return false;
-    }
-    return slots != NULL;
+    bool is_ascending = slots != NULL;
+    for (uint32_t i = 1; slots != NULL && i < count; i++)
+        is_ascending &= walk_u16(slots, i - 1) < walk_u16(slots, i);
+    return is_ascending;
 }
 
 static bool
@@ -227,13 +249,11 @@ walk_bitset(struct bitmap_walk *walk, uint32_t count)
 {
     CHECK(count > ARRAY_MAX && count <= CONTAINER_SLOTS);
     const uint8_t *bits = walk_take(walk, BITSET_BYTES);
-    uint32_t found = 0;
-    for (size_t i = 0; bits != NULL && i < BITSET_BYTES; i += sizeof(uint64_t)) {
-        uint64_t word;
-        memcpy(&word, bits + i, sizeof word);
-        found += (uint32_t)__builtin_popcountll(word);
-    }
-    return bits != NULL && found == count;
+    struct page_bits page;
+    if (bits == NULL)
+        return false;
+    memcpy(page.words, bits, sizeof page.words);
+    return page_bits_count(&page) == count;
 }
 
 /* The number of runs, then for each run its first slot and the number of slots after that one. */
@@ -306,14 +326,14 @@ bitmap_bytes_are_sound(const uint8_t *data, size_t bytes)
 roaring_bitmap_t *
 image_get_bitmap(struct image_reader *reader)
 {
-    const uint8_t *data = image_get_bytes(reader, image_get_u64(reader));
+    uint64_t bytes = image_get_u64(reader);
+    const uint8_t *data = image_get_bytes(reader, bytes);
     CHECK(data != NULL);
-    if (reader->rc == 0 && !bitmap_bytes_are_sound(data, reader->buffer.bytes))
+    if (reader->rc == 0 && !bitmap_bytes_are_sound(data, bytes))
         image_refuse(reader, "a damaged bitmap");
     if (reader->rc != 0)
         return NULL;
-    roaring_bitmap_t *bitmap =
-        roaring_bitmap_portable_deserialize_safe((const char *)data, reader->buffer.bytes);
+    roaring_bitmap_t *bitmap = roaring_bitmap_portable_deserialize_safe((const char *)data, bytes);
     CHECK(bitmap != NULL); /* the bytes were valid */
     return bitmap;
 }

@@ -15,6 +15,8 @@
 
 #include <roaring/roaring.h>
 
+#include <string.h>
+
 #include "common/base/memory.h"
 #include "consumer/engine/store/image_stream.h"
 
@@ -38,16 +40,43 @@ void image_finish(struct image_writer *writer);
 struct image_reader {
     const struct image_source *source;
     struct error *err;
-    int rc; /* of the first failure */
+    int rc;         /* of the first failure */
+    const char *at; /* in what the source gave last */
+    size_t left;    /* of that; 0 after a failure */
     struct buffer buffer;
 };
 
 /* The caller zeroes a reader but for its source and error, and frees its buffer. */
-void image_get(struct image_reader *reader, void *data, size_t bytes);
-uint32_t image_get_u32(struct image_reader *reader);
-uint64_t image_get_u64(struct image_reader *reader);
-/* A pointer into the reader's buffer, valid until the next call. Never NULL. */
+void image_get_parts(struct image_reader *reader, void *data, size_t bytes);
+static inline void
+image_get(struct image_reader *reader, void *data, size_t bytes)
+{
+    if (bytes > reader->left) {
+        image_get_parts(reader, data, bytes);
+        return;
+    }
+    memcpy(data, reader->at, bytes);
+    reader->at += bytes;
+    reader->left -= bytes;
+}
+static inline uint32_t
+image_get_u32(struct image_reader *reader)
+{
+    uint32_t number;
+    image_get(reader, &number, sizeof number);
+    return number;
+}
+static inline uint64_t
+image_get_u64(struct image_reader *reader)
+{
+    uint64_t number;
+    image_get(reader, &number, sizeof number);
+    return number;
+}
+/* A pointer into the source or the reader's buffer, valid until the next call. Never NULL. */
 const uint8_t *image_get_bytes(struct image_reader *reader, uint64_t bytes);
+/* Refuses bytes that the source has given and nobody has read. */
+void image_end(struct image_reader *reader);
 /* The caller frees the bitmap. NULL after a failure. */
 roaring_bitmap_t *image_get_bitmap(struct image_reader *reader);
 /* Replaces `*bitmap`, which stays unchanged after a failure. */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "common/base/error.h"
+#include "common/base/memory.h"
 
 struct image_sink {
     void *context;
@@ -17,8 +18,9 @@ struct image_sink {
 
 struct image_source {
     void *context;
-    /* Fills `data` with the next `bytes` bytes of the image: all of them, or an error. */
-    int (*read)(void *context, void *data, size_t bytes, struct error *err);
+    /* Sets `data` to the next bytes of the image, at least one, which are valid until the next
+     * call. ERR_DATA: there are no more. */
+    int (*next)(void *context, struct text *data, struct error *err);
 };
 
 #endif

@@ -580,10 +580,11 @@ slot_set_load_few(struct slot_set *set, uint32_t count, struct image_reader *rea
     struct few *few = few_resize(NULL, count);
     few->count = (uint16_t)count;
     image_get(reader, few->slots, count * sizeof few->slots[0]);
-    for (uint32_t i = 1; i < count; i++) {
-        if (few->slots[i - 1] >= few->slots[i])
-            image_refuse(reader, "slots out of order");
-    }
+    bool is_ascending = true;
+    for (uint32_t i = 1; i < count; i++)
+        is_ascending &= few->slots[i - 1] < few->slots[i];
+    if (!is_ascending)
+        image_refuse(reader, "slots out of order");
     slot_set_hold_few(set, few);
 }
 
