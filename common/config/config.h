@@ -101,8 +101,9 @@ struct config_consumer {
     int64_t prefetch_bytes; /* of messages that are fetched and not read, in all partitions */
     int32_t commit_interval_ms;
     int64_t wal_segment_bytes;
-    int64_t wal_limit_bytes;  /* of one partition; at least wal_segment_bytes */
-    int64_t checkpoint_bytes; /* of frames between two checkpoints */
+    int64_t wal_limit_bytes;       /* of one partition; at least wal_segment_bytes */
+    int64_t checkpoint_bytes;      /* of frames between two checkpoints */
+    int32_t checkpoint_interval_s; /* 0: not by time */
     int32_t checkpoint_keep_hours;
     enum config_on_gap on_gap;
     int64_t requests_max;              /* requests of one partition that wait for their answers */

@@ -400,6 +400,18 @@ static const struct setting consumer_settings[] = {
          "The growth of the log of a partition after which the next checkpoint is taken. The "
          "log before the oldest kept checkpoint is removed. The partition does not read until "
          "its process is copied. A clean shutdown takes a checkpoint too."},
+    {.name = "checkpoint_interval_s",
+     .type = SETTING_INTEGER,
+     AT(config_consumer, checkpoint_interval_s),
+     .minimum = 0,
+     .maximum = 24 * 3600,
+     .fallback = 10,
+     .unit = "s",
+     .meaning =
+         "The time after which the next checkpoint of a partition is taken, so that a start after "
+         "a "
+         "crash has little of the log to apply, if the log has grown by an eighth of the last "
+         "checkpoint, and by 1 MiB. 0: by `checkpoint_bytes` only."},
     {.name = "checkpoint_keep_hours",
      .type = SETTING_INTEGER,
      AT(config_consumer, checkpoint_keep_hours),
@@ -410,8 +422,9 @@ static const struct setting consumer_settings[] = {
      .meaning =
          "How far back checkpoints are kept for `run --as-of`, with the log after the oldest of "
          "them: at most 16 of a partition, dense near now and sparser further back. 0: the newest "
-         "two. Older ones are given up when the log would take more than half of "
-         "`wal_limit_bytes`."},
+         "two, and what is needed for `checkpoint_bytes` of the log after the oldest one. Older "
+         "ones "
+         "are given up when the log would take more than half of `wal_limit_bytes`."},
     {.name = "on_gap",
      .type = SETTING_CHOICE,
      AT(config_consumer, on_gap),

@@ -49,16 +49,34 @@ thin_find_least(const int64_t *ages, int count)
     return least;
 }
 
+/* A point of the log's reach that is not needed: neither the newest two nor the oldest; -1: none.
+ * The newest first, so that those that are further apart stay. */
+static int
+thin_find_spare(const struct checkpoint_point *points, const int64_t *ages, int count,
+                const struct checkpoint_keep *keep)
+{
+    for (int i = CHECKPOINTS_KEPT; i + 1 < count; i++) {
+        int64_t gap = points[i + 1].log_bytes - points[i - 1].log_bytes;
+        if (ages[i - 1] >= keep->keep_us && gap <= keep->reach_bytes)
+            return i;
+    }
+    return -1;
+}
+
 int
-checkpoint_thin(struct checkpoint_point *points, int count, int64_t keep_us,
+checkpoint_thin(struct checkpoint_point *points, int count, const struct checkpoint_keep *keep,
                 struct checkpoint_doomed *doomed)
 {
     int64_t ages[CHECKPOINTS_MAX];
+    int spare;
     CHECK(0 <= count && count <= CHECKPOINTS_MAX);
-    CHECK(keep_us >= 0);
+    CHECK(keep->keep_us >= 0 && keep->reach_bytes >= 0);
     thin_find_ages(points, count, ages);
-    while (count > CHECKPOINTS_KEPT && ages[count - 2] >= keep_us)
+    while (count > CHECKPOINTS_KEPT && ages[count - 2] >= keep->keep_us &&
+           points[count - 2].log_bytes >= keep->reach_bytes)
         count = thin_remove(points, ages, count, count - 1, doomed);
+    while ((spare = thin_find_spare(points, ages, count, keep)) >= 0)
+        count = thin_remove(points, ages, count, spare, doomed);
     while (count > CHECKPOINTS_HISTORY)
         count = thin_remove(points, ages, count, thin_find_least(ages, count), doomed);
     return count;

@@ -29,26 +29,36 @@ history_clock(const struct history *history, const struct history_rule *rule, in
     for (int i = 0; i < history->count; i++)
         if (history->points[i].next_offset == next_offset)
             return history->points[i].clock_us;
-    if (rule->keep_us == 0 ||
+    if (rule->keep.keep_us == 0 ||
         history_read_position(rule->place, rule->fields, next_offset, &position, &ignored) != 0)
         return INT64_MAX;
     return position.sequence.watermark.newest_us;
 }
 
-/* A log that is full of history would stop the partition. */
+/* A log that is full of history would stop the partition, which writes up to reach_bytes and a
+ * segment before the next checkpoint. */
+static bool
+history_takes_room(const struct history *history, const struct history_rule *rule)
+{
+    const struct checkpoint_point *oldest = &history->points[history->count - 1];
+    int64_t limit = rule->wal_limit_bytes, reach = rule->keep.reach_bytes;
+    if (history->count <= CHECKPOINTS_KEPT)
+        return false;
+    return oldest->log_bytes > limit - reach - rule->wal_segment_bytes ||
+           (oldest->log_bytes > limit / 2 && oldest[-1].log_bytes >= reach);
+}
+
 static void
 history_make_room(struct history *history, const struct history_rule *rule,
                   struct checkpoint_doomed *doomed)
 {
     int before = history->count;
-    while (history->count > CHECKPOINTS_KEPT &&
-           wal_bytes_from(rule->wal, history->points[history->count - 1].next_offset) >
-               rule->wal_limit_bytes / 2)
+    while (history_takes_room(history, rule))
         history->count = checkpoint_thin_oldest(history->points, history->count, doomed);
     if (history->count < before)
         log_warn(area,
                  "%s: checkpoints before offset %" PRId64 " are not kept, because the log after "
-                 "them has more than half of consumer.wal_limit_bytes",
+                 "them takes too much of consumer.wal_limit_bytes",
                  rule->place->directory, history->points[history->count - 1].next_offset);
 }
 
@@ -60,16 +70,17 @@ history_add(struct history *history, const struct history_rule *rule,
     struct history now = {.points[0] = *added, .count = 1};
     int64_t offsets[CHECKPOINTS_MAX];
     int count = checkpoint_list(rule->place, offsets, err);
-    CHECK(rule->keep_us >= 0);
     CHECK(rule->wal_limit_bytes > 0);
     for (int i = 0; i < count && now.count < CHECKPOINTS_MAX; i++)
         if (offsets[i] < added->next_offset)
-            now.points[now.count++] =
-                (struct checkpoint_point){offsets[i], history_clock(history, rule, offsets[i])};
+            now.points[now.count++] = (struct checkpoint_point){
+                .next_offset = offsets[i], .clock_us = history_clock(history, rule, offsets[i])};
+    for (int i = 0; i < now.count; i++)
+        now.points[i].log_bytes = wal_bytes_from(rule->wal, now.points[i].next_offset);
     *doomed = (struct checkpoint_doomed){.count = 0};
     if (count < 0)
         return count;
-    now.count = checkpoint_thin(now.points, now.count, rule->keep_us, doomed);
+    now.count = checkpoint_thin(now.points, now.count, &rule->keep, doomed);
     history_make_room(&now, rule, doomed);
     *history = now;
     return 0;

@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/config/config_wal.h"
+#include "consumer/checkpoint/checkpoint_due.h"
 #include "consumer/partition/replica_state.h"
 
 static const char *const area = "replica";
@@ -50,11 +51,15 @@ replica_add_history(struct replica *replica, struct checkpoint_doomed *doomed, s
         .place = &replica->place,
         .fields = &replica->fields,
         .wal = replica->wal,
-        .keep_us = (int64_t)config->checkpoint_keep_hours * 3600 * US_PER_S,
+        .keep = {.keep_us = (int64_t)config->checkpoint_keep_hours * 3600 * US_PER_S,
+                 .reach_bytes = config_wal_checkpoint_bytes(config)},
         .wal_limit_bytes = config->wal_limit_bytes,
+        .wal_segment_bytes = config->wal_segment_bytes,
     };
-    const struct checkpoint_point added = {replica->writer_offset,
-                                           replica->position.sequence.watermark.newest_us};
+    const struct checkpoint_point added = {
+        .next_offset = replica->writer_offset,
+        .clock_us = replica->position.sequence.watermark.newest_us,
+    };
     return history_add(&replica->history, &rule, &added, doomed, err);
 }
 
@@ -95,6 +100,7 @@ replica_checkpoint_begin(struct replica *replica, struct error *err)
     CHECK(replica->unsaved_offset < 0);
     CHECK(applied == replica->next_offset);
     replica->frame_bytes = 0; /* also after a failure: the next one is due as much later */
+    replica->checkpoint_us = since_us;
     if (applied < 0 || applied <= replica_checkpoint_offset(replica))
         return 0;
     replica->writer_offset = applied;
@@ -139,6 +145,7 @@ replica_checkpoint_end(struct replica *replica, struct error *err)
     replica->writer = NULL;
     if (rc != 0)
         return error_wrap(err, rc, "cannot write a checkpoint");
+    replica->checkpoint_bytes = bytes;
     position_order_move(&replica->order, POSITION_NEWEST_CHECKPOINT, replica->writer_offset);
     log_info(area, "%s: checkpoint at offset %" PRId64 ": %" PRId64 " bytes in %.1f s",
              replica->directory, replica->writer_offset, bytes,
@@ -156,5 +163,15 @@ replica_checkpoint_offset(const struct replica *replica)
 bool
 replica_checkpoint_is_due(const struct replica *replica)
 {
-    return replica->frame_bytes >= config_wal_checkpoint_bytes(&replica->options.config->consumer);
+    const struct config_consumer *config = &replica->options.config->consumer;
+    const struct checkpoint_interval interval = {
+        .bytes = config_wal_checkpoint_bytes(config),
+        .interval_us = (int64_t)config->checkpoint_interval_s * US_PER_S,
+    };
+    const struct checkpoint_growth growth = {
+        .log_bytes = replica->frame_bytes,
+        .since_us = clock_monotonic_us() - replica->checkpoint_us,
+        .last_bytes = replica->checkpoint_bytes,
+    };
+    return checkpoint_is_due(&interval, &growth);
 }

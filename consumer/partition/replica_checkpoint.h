@@ -13,7 +13,7 @@ int replica_checkpoint_begin(struct replica *replica, struct error *err);
 bool replica_checkpoint_is_done(const struct replica *replica);
 /* Waits for that, and trims the log. Does nothing without a checkpoint under way. */
 int replica_checkpoint_end(struct replica *replica, struct error *err);
-/* Has the log grown by consumer.checkpoint_bytes since the last checkpoint? */
+/* By consumer.checkpoint_bytes or checkpoint_interval_s (checkpoint_due.h). */
 bool replica_checkpoint_is_due(const struct replica *replica);
 /* The next offset of the newest checkpoint; -1: there is no checkpoint. */
 int64_t replica_checkpoint_offset(const struct replica *replica);

@@ -145,12 +145,12 @@ struct replica_load {
 };
 
 static int
-replica_read_state(void *context, void *data, size_t bytes, struct error *err)
+replica_read_state(void *context, struct text *data, struct error *err)
 {
     struct replica_load *load = context;
     if (!replica_may_continue(load->replica))
         return error_set(err, ERR_RETRY, "asked to stop");
-    return checkpoint_read(&load->reader, data, bytes, err);
+    return checkpoint_next(&load->reader, data, err);
 }
 
 /* Decodes a position, and changes `record` as it says. `parts` becomes those of the position. */
@@ -253,6 +253,7 @@ replica_load(struct replica *replica, const struct checkpoint_place *place, int6
         verdicts_free(&load.verdicts);
         return rc;
     }
+    replica->checkpoint_bytes = load.reader.at;
     proof_copy(&replica->proof, &load.proof);
     proof_free(&load.proof);
     replica_take_engine(replica, engine, load.recorded);
@@ -430,6 +431,7 @@ replica_open(struct replica *replica, const struct replica_seed *seed, struct er
     if (rc != 0)
         return rc;
     CHECK(replica->next_offset == wal_durable_offset(replica->wal));
+    replica->checkpoint_us = clock_monotonic_us();
     replica->durable_position = replica->position;
     unanswered_visit_held(replica->record, replica_hold, replica_write_begin(replica));
     replica_write_end(replica);

@@ -44,6 +44,8 @@ struct replica {
     struct checkpoint_place place;
     struct history history;           /* of the checkpoints */
     int64_t frame_bytes;              /* written or replayed since the newest checkpoint */
+    int64_t checkpoint_us;            /* when it was begun, or the replica opened; monotonic */
+    int64_t checkpoint_bytes;         /* the size of the newest checkpoint; 0: no checkpoint yet */
     struct checkpoint_writer *writer; /* of the checkpoint that is being written; NULL: none */
     int64_t writer_offset;
     int64_t writer_begin_us;

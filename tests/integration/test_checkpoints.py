@@ -60,7 +60,10 @@ class OnDemand(CheckpointCase):
         (cls.work / "token").parent.mkdir(parents=True, exist_ok=True)
         (cls.work / "token").write_text("correct-horse\n")
         cls.sections = {
-            "consumer": {"token_file": str(cls.work / "token"), "wal_segment_bytes": 65536}
+            "consumer": {
+                "token_file": str(cls.work / "token"), "wal_segment_bytes": 65536,
+                "checkpoint_interval_s": 0,
+            }
         }
 
     def take(self):
@@ -74,8 +77,8 @@ class OnDemand(CheckpointCase):
 
     def test_f39_f43_taken_on_demand_under_load(self):
         """Checkpoints are taken under load, also by two commands at once: each file has the offset
-        of the answer, the log before the older checkpoint is removed, and after kill -9 recovery
-        begins with the newest one."""
+        of the answer, the log reaches back to the oldest one, and after kill -9 recovery begins
+        with the newest one."""
         self.create_gallery()
         self.pipeline.wait_until_fresh()  # no partition is empty
         with self.writers(), concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -95,8 +98,8 @@ class OnDemand(CheckpointCase):
         self.consumer.kill()
         for partition, offset in last.items():
             checkpoints = [int(path.stem) for path in self.checkpoints(partition)]
-            self.assertEqual((len(checkpoints), checkpoints[-1]), (2, offset))
-            self.assertTrue(self.has_no_head(partition))
+            self.assertEqual(checkpoints[-1], offset)
+            self.assertIn(len(checkpoints), range(2, 6))
             self.assertLessEqual(self.log_begin(partition), checkpoints[0])
         self.consumer.start()
         self.check_end()
@@ -144,7 +147,7 @@ class Checkpoints(CheckpointCase):
     def fill(self):
         """Writes rows until each partition has two checkpoints and its log is truncated."""
         self.create_gallery()
-        while not all(len(self.checkpoints(p)) == 2 and self.has_no_head(p) for p in range(4)):
+        while not all(len(self.checkpoints(p)) >= 2 and self.has_no_head(p) for p in range(4)):
             self.change_images(3)
             self.pipeline.wait_until_fresh()
 
@@ -171,7 +174,7 @@ class Checkpoints(CheckpointCase):
                 self.consumer.start()
         self.check_end()
         for partition in range(4):
-            self.assertIn(len(self.checkpoints(partition)), (2, 3))  # killed before one was removed
+            self.assertIn(len(self.checkpoints(partition)), range(2, 6))
             self.assertTrue(self.has_no_head(partition))
 
     def test_f39_restart_reads_only_the_frames_after_the_checkpoint(self):
@@ -199,7 +202,7 @@ class Checkpoints(CheckpointCase):
         the log after it, and the damaged file is removed."""
         self.fill()
         self.consumer.stop()
-        pairs = {partition: self.checkpoints(partition) for partition in range(4)}
+        pairs = {partition: self.checkpoints(partition)[-2:] for partition in range(4)}
         for _, newest in pairs.values():
             self.damage(newest)
         self.consumer.start()
@@ -214,11 +217,12 @@ class Checkpoints(CheckpointCase):
             self.assertFalse(newest.exists())
 
     def test_f40_f43_without_a_usable_checkpoint_the_start_fails(self):
-        """When both checkpoints are damaged and the log is truncated, the start fails with an error
+        """When all checkpoints are damaged and the log is truncated, the start fails with an error
         that says what to do, and following it works."""
         self.fill()
         self.consumer.stop()
-        for path in self.checkpoints(2):
+        damaged = self.checkpoints(2)
+        for path in damaged:
             self.damage(path)
         log = self.log_of(2)
         self.consumer.start(wait=False)
@@ -226,7 +230,7 @@ class Checkpoints(CheckpointCase):
         last = self.consumer.log_tail(1)
         self.assertIn("the previous segment is missing; restore the file, or delete ", last)
         self.assertIn(f"delete {log} to rebuild from the topic", last)
-        self.assertEqual(len(self.checkpoints(2)), 2)
+        self.assertEqual(self.checkpoints(2), damaged)
         log.rename(log.with_name("moved"))
         self.consumer.start()
         self.check_end()
@@ -242,7 +246,7 @@ class Checkpoints(CheckpointCase):
             ), "saves no position",
         )
         self.consumer.stop()
-        offsets = {p: [int(path.stem) for path in self.checkpoints(p)] for p in range(4)}
+        offsets = {p: [int(path.stem) for path in self.checkpoints(p)[-2:]] for p in range(4)}
         group = self.pipeline.name
         client = admin.AdminClient({"bootstrap.servers": self.pipeline.kafka})
         self.wait_until_left(client, group)

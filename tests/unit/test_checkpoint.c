@@ -94,14 +94,15 @@ static struct checkpoint_doomed
 doomed_by(int64_t added)
 {
     struct checkpoint_doomed doomed = none;
-    struct checkpoint_point points[CHECKPOINTS_MAX] = {{added, 0}};
+    const struct checkpoint_keep newest = {.keep_us = 0};
+    struct checkpoint_point points[CHECKPOINTS_MAX] = {{.next_offset = added}};
     int64_t offsets[CHECKPOINTS_MAX];
     struct error ignored;
     int count = 1, listed = checkpoint_list(&place, offsets, &ignored);
     for (int i = 0; i < listed; i++)
         if (offsets[i] < added)
-            points[count++] = (struct checkpoint_point){offsets[i], 0};
-    checkpoint_thin(points, count, 0, &doomed);
+            points[count++] = (struct checkpoint_point){.next_offset = offsets[i]};
+    checkpoint_thin(points, count, &newest, &doomed);
     return doomed;
 }
 
@@ -129,16 +130,14 @@ read_state(int64_t offset, size_t bytes, struct error *err)
     if (rc != 0)
         return rc;
     assert_true(text_is(reader.position, "position"));
-    uint8_t *state = memory_alloc(bytes + 1);
-    size_t half = bytes / 2;
-    rc = checkpoint_read(&reader, state, half, err);
+    struct text data;
+    size_t read = 0;
+    while (rc == 0 && read < bytes && (rc = checkpoint_next(&reader, &data, err)) == 0)
+        for (size_t i = 0; i < data.bytes; i++)
+            assert_int_equal((uint8_t)data.data[i], state_byte(offset, read++));
     if (rc == 0)
-        rc = checkpoint_read(&reader, state + half, bytes - half, err);
-    if (rc == 0)
-        rc = checkpoint_check_end(&reader, err);
-    for (size_t i = 0; rc == 0 && i < bytes; i++)
-        assert_int_equal(state[i], state_byte(offset, i));
-    free(state);
+        rc = read == bytes ? checkpoint_check_end(&reader, err)
+                           : error_set(err, ERR_DATA, "more than was written");
     checkpoint_close(&reader);
     return rc;
 }

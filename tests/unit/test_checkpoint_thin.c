@@ -13,15 +13,26 @@ struct kept {
     struct checkpoint_doomed doomed; /* by the last one that was added */
 };
 
+/* An offset is a byte of the log. */
 static void
-add(struct kept *kept, int64_t next_offset, int64_t clock_us, int64_t keep_us)
+add_to_log(struct kept *kept, int64_t next_offset, int64_t clock_us,
+           const struct checkpoint_keep *keep)
 {
     assert_true(kept->count < CHECKPOINTS_MAX);
     for (int i = kept->count++; i > 0; i--)
         kept->points[i] = kept->points[i - 1];
-    kept->points[0] = (struct checkpoint_point){next_offset, clock_us};
+    kept->points[0] = (struct checkpoint_point){.next_offset = next_offset, .clock_us = clock_us};
+    for (int i = 0; i < kept->count; i++)
+        kept->points[i].log_bytes = next_offset - kept->points[i].next_offset;
     kept->doomed.count = 0;
-    kept->count = checkpoint_thin(kept->points, kept->count, keep_us, &kept->doomed);
+    kept->count = checkpoint_thin(kept->points, kept->count, keep, &kept->doomed);
+}
+
+static void
+add(struct kept *kept, int64_t next_offset, int64_t clock_us, int64_t keep_us)
+{
+    const struct checkpoint_keep keep = {.keep_us = keep_us};
+    add_to_log(kept, next_offset, clock_us, &keep);
 }
 
 static void
@@ -62,6 +73,56 @@ test_an_unknown_clock_and_one_that_went_back_take_the_age_of_the_next(void **sta
     assert_int_equal(kept.count, 5);
     add(&kept, 6, 82 * second, 60 * second); /* 5 is as old as asked for: it suffices */
     assert_int_equal(kept.count, CHECKPOINTS_KEPT);
+}
+
+static void
+test_checkpoints_by_size_are_two(void **state)
+{
+    (void)state;
+    const struct checkpoint_keep keep = {.reach_bytes = 1000};
+    struct kept kept = {.count = 0};
+    for (int64_t i = 1; i <= 9; i++)
+        add_to_log(&kept, 1000 * i, i * second, &keep);
+    assert_int_equal(kept.count, CHECKPOINTS_KEPT);
+}
+
+/* However often they are taken, a replay may begin as far back as with those by size. */
+static void
+test_random_checkpoints_by_time_leave_the_reach_of_the_log(void **state)
+{
+    (void)state;
+    random_seed();
+    while (random_round(5)) {
+        const struct checkpoint_keep keep = {.reach_bytes = 1000};
+        struct kept kept = {.count = 0};
+        int64_t distance = 1 + (int64_t)random_below(1500), log = 0;
+        for (int64_t i = 1; i < 1000; i++) {
+            log += 1 + (int64_t)random_below((uint64_t)distance);
+            int64_t before = kept.count > 0 ? kept.points[0].next_offset : 0;
+            add_to_log(&kept, log, i * second, &keep);
+            int64_t reach = kept.points[kept.count - 1].log_bytes;
+            assert_int_equal(kept.points[0].next_offset, log);
+            assert_true(before == 0 || kept.points[1].next_offset == before);
+            assert_in_range(kept.count, 1, CHECKPOINTS_KEPT + 2);
+            assert_true(reach >= keep.reach_bytes || log - reach <= distance);
+            assert_true(reach < 2 * keep.reach_bytes + distance);
+        }
+    }
+}
+
+/* Both are kept: what the hours need, and what the log's reach needs. */
+static void
+test_hours_do_not_shorten_the_reach(void **state)
+{
+    (void)state;
+    const struct checkpoint_keep keep = {.keep_us = 3 * second, .reach_bytes = 1000};
+    struct kept kept = {.count = 0};
+    for (int64_t i = 1; i <= 300; i++)
+        add_to_log(&kept, 10 * i, i * second, &keep);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(kept.points[i].next_offset, 3000 - 10 * i);
+    assert_true(kept.points[kept.count - 1].log_bytes >= 1000);
+    assert_in_range(kept.count, 5, 6);
 }
 
 static void
@@ -134,6 +195,9 @@ main(void)
         cmocka_unit_test(test_without_hours_the_newest_two_are_kept),
         cmocka_unit_test(test_the_one_before_the_hours_is_kept),
         cmocka_unit_test(test_an_unknown_clock_and_one_that_went_back_take_the_age_of_the_next),
+        cmocka_unit_test(test_checkpoints_by_size_are_two),
+        cmocka_unit_test(test_random_checkpoints_by_time_leave_the_reach_of_the_log),
+        cmocka_unit_test(test_hours_do_not_shorten_the_reach),
         cmocka_unit_test(test_the_oldest_goes_for_room),
         cmocka_unit_test(test_random_checkpoints_are_dense_near_now_and_bounded),
     };

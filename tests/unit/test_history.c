@@ -56,8 +56,9 @@ set_up(void **state)
         .place = &store->place,
         .fields = &store->fields,
         .wal = store->wal,
-        .keep_us = INT64_C(3600) * US_PER_S,
+        .keep = {.keep_us = INT64_C(3600) * US_PER_S},
         .wal_limit_bytes = 1 << 20,
+        .wal_segment_bytes = FRAME_BYTES,
     };
     *state = store;
     return 0;
@@ -107,7 +108,8 @@ add(struct store *store, int64_t offset, int64_t minute)
     position_init(&position, &store->fields);
     position.sequence.watermark.newest_us = (100 + minute) * 60 * US_PER_S;
     position_encode(&position, &store->fields, &bytes);
-    const struct checkpoint_point point = {offset, position.sequence.watermark.newest_us};
+    const struct checkpoint_point point = {.next_offset = offset,
+                                           .clock_us = position.sequence.watermark.newest_us};
     const struct text encoded = {(const char *)bytes.data, bytes.bytes};
     assert_int_equal(history_add(&store->history, &store->rule, &point, &store->doomed, &err), 0);
     assert_int_equal(
@@ -136,7 +138,7 @@ test_the_clocks_are_in_the_checkpoints(void **state)
     store->history = (struct history){.count = 0}; /* a restart */
     add(store, 6, 85);
     assert_kept(store, 5, 2); /* that of minute 20 is more than an hour old, and enough */
-    store->rule.keep_us = 0;
+    store->rule.keep.keep_us = 0;
     add(store, 7, 86);
     assert_kept(store, 2, 6);
 }
@@ -164,10 +166,10 @@ test_a_newer_file_of_somebody_else_stays(void **state)
     add(store, 9, 1);
     for (int64_t i = 10; i < 14; i++)
         add(store, i, i);
-    store->rule.keep_us = 0;
+    store->rule.keep.keep_us = 0;
     store->history = (struct history){.count = 0};
     struct error err = {0};
-    const struct checkpoint_point point = {12, 0};
+    const struct checkpoint_point point = {.next_offset = 12};
     assert_int_equal(history_add(&store->history, &store->rule, &point, &store->doomed, &err), 0);
     for (int i = 0; i < store->doomed.count; i++)
         assert_true(store->doomed.offsets[i] < 11);
