@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench/entities.h"
@@ -49,21 +49,6 @@ static double
 now_ms(void)
 {
     return (double)clock_monotonic_us() / 1e3;
-}
-
-/* Of this process and the copies that have ended. */
-static double
-process_ms(void)
-{
-    double sum = 0;
-    static const int whose[] = {RUSAGE_SELF, RUSAGE_CHILDREN};
-    for (int i = 0; i < 2; i++) {
-        struct rusage usage;
-        CHECK(getrusage(whose[i], &usage) == 0);
-        sum += (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 +
-               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
-    }
-    return sum;
 }
 
 static double
@@ -135,8 +120,8 @@ save_state(void *context, struct checkpoint_writer *writer)
 
 struct written {
     double paused_ms;
-    double processor_ms;
-    double p99_ms; /* of the queries */
+    double processor_ms; /* of the thread that is paused, meanwhile */
+    double p99_ms;       /* of the queries */
     double max_ms;
 };
 
@@ -148,12 +133,12 @@ write_once(int64_t offset, struct written *written)
     struct error err;
     int64_t bytes;
     pthread_t thread = begin_queries();
-    double begin = now_ms(), processor = process_ms();
+    double begin = now_ms(), processor = thread_ms();
     CHECK(checkpoint_begin(&place, offset, text_of("position"), &none, &writer, &err) == 0);
     checkpoint_take(writer, save_state, NULL);
     written->paused_ms = now_ms() - begin;
+    written->processor_ms = thread_ms() - processor;
     CHECK(checkpoint_finish(writer, &bytes, &err) == 0);
-    written->processor_ms = process_ms() - processor; /* with the queries' */
     end_queries(thread);
     written->p99_ms = percentile(samples, sample_count, 0.99);
     written->max_ms = samples[sample_count - 1];
@@ -162,20 +147,22 @@ write_once(int64_t offset, struct written *written)
 static void
 bench_write(const char *name, int64_t offset)
 {
-    double paused[RUNS], p99[RUNS], max[RUNS];
+    double paused[RUNS], processor[RUNS], p99[RUNS], max[RUNS];
     for (int i = 0; i < RUNS; i++) {
         struct written written;
         struct error err;
         write_once(offset, &written);
         CHECK(checkpoint_remove(&place, offset, &err) == 0);
         paused[i] = written.paused_ms;
+        processor[i] = written.processor_ms;
         p99[i] = written.p99_ms;
         max[i] = written.max_ms;
     }
     double median = percentile(paused, RUNS, 0.5);
-    printf("%-34s paused %8.2f ms (%.2f to %.2f)   queries p99 %6.2f ms, longest %6.2f ms\n", name,
-           median, paused[0], paused[RUNS - 1], percentile(p99, RUNS, 0.5),
-           percentile(max, RUNS, 0.5));
+    printf("%-34s paused %8.2f ms (%.2f to %.2f), %.2f ms of processor time   queries p99 %6.2f ms,"
+           " longest %6.2f ms\n",
+           name, median, paused[0], paused[RUNS - 1], percentile(processor, RUNS, 0.5),
+           percentile(p99, RUNS, 0.5), percentile(max, RUNS, 0.5));
 }
 
 /* Processor time of the thread that changes the engine. */
@@ -242,17 +229,18 @@ forget_pages(const char *path)
 }
 
 static double
-read_ms(const char *path, double *bytes)
+read_ms(const char *path, double *bytes, double *processor)
 {
     static char chunk[1 << 20];
     forget_pages(path);
-    double begin = now_ms();
+    double begin = now_ms(), before = thread_ms();
     int file = open(path, O_RDONLY);
     ssize_t got;
     *bytes = 0;
     while ((got = read(file, chunk, sizeof chunk)) > 0)
         *bytes += (double)got;
     close(file);
+    *processor = thread_ms() - before;
     return now_ms() - begin;
 }
 
@@ -270,14 +258,14 @@ load_ms(const char *path, double *processor)
     const struct image_source source = {&reader, next_block};
     struct engine *loaded = engine_open(&index_config);
     forget_pages(path);
-    double begin = now_ms(), before = process_ms();
+    double begin = now_ms(), before = thread_ms();
     if (checkpoint_open(&place, 1, &reader, &err) != 0 || engine_load(loaded, &source, &err) != 0 ||
         checkpoint_check_end(&reader, &err) != 0) {
         fprintf(stderr, "%s\n", err.message);
         exit(1);
     }
     double spent = now_ms() - begin;
-    *processor = process_ms() - before;
+    *processor = thread_ms() - before;
     checkpoint_close(&reader);
     engine_destroy(loaded);
     return spent;
@@ -286,17 +274,18 @@ load_ms(const char *path, double *processor)
 static void
 bench_read(void)
 {
-    double bare[RUNS], loaded[RUNS], processor[RUNS], bytes = 0;
+    double bare[RUNS], bare_processor[RUNS], loaded[RUNS], processor[RUNS], bytes = 0;
     char *path = checkpoint_path(&place, 1);
     for (int i = 0; i < RUNS; i++) {
-        bare[i] = read_ms(path, &bytes);
+        bare[i] = read_ms(path, &bytes, &bare_processor[i]);
         loaded[i] = load_ms(path, &processor[i]);
     }
     double own = percentile(loaded, RUNS, 0.5), least = percentile(bare, RUNS, 0.5);
-    printf("%-34s %.0f ms (%.0f to %.0f, %.0f ms of processor time), reading %.0f MB %.0f ms: "
-           "%.2f\n",
-           "loading", own, loaded[0], loaded[RUNS - 1], percentile(processor, RUNS, 0.5),
-           bytes / 1e6, least, own / least);
+    double own_cpu = percentile(processor, RUNS, 0.5);
+    double least_cpu = percentile(bare_processor, RUNS, 0.5);
+    printf("loading %.0f MB    %.0f ms, reading them %.0f ms: %.2f; of processor time, %.1f and "
+           "%.1f ms: %.2f\n",
+           bytes / 1e6, own, least, own / least, own_cpu, least_cpu, own_cpu / least_cpu);
     free(path);
 }
 

@@ -23,6 +23,8 @@ shutdown_install(void)
     sigemptyset(&action.sa_mask);
     CHECK(sigaction(SIGTERM, &action, NULL) == 0);
     CHECK(sigaction(SIGINT, &action, NULL) == 0);
+    action.sa_handler = SIG_DFL; /* whoever started the program may have ignored it */
+    CHECK(sigaction(SIGCHLD, &action, NULL) == 0);
     action.sa_handler = SIG_IGN;
     CHECK(sigaction(SIGPIPE, &action, NULL) == 0);
     CHECK(sigaction(SIGXFSZ, &action, NULL) == 0);

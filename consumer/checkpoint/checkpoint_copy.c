@@ -37,9 +37,10 @@ copy_offer_itself(void)
 static _Noreturn void
 copy_run(const struct checkpoint_copy *copy, void (*run)(void *context), void *context)
 {
-    CHECK(copy->pipe > STDERR_FILENO);
-    close_range(STDERR_FILENO + 1, (unsigned)copy->pipe - 1, 0);
-    close_range((unsigned)copy->pipe + 1, UINT_MAX, 0);
+    unsigned pipe = (unsigned)copy->pipe, first = STDERR_FILENO + 1;
+    if (pipe > first)
+        close_range(first, pipe - 1, 0);
+    close_range(pipe < first ? first : pipe + 1, UINT_MAX, 0);
     copy_offer_itself();
     run(context);
     _exit(0);
@@ -125,13 +126,15 @@ checkpoint_copy_read(const struct checkpoint_copy *copy, void *data, size_t byte
 int
 checkpoint_copy_end(struct checkpoint_copy *copy, struct error *err)
 {
-    int status;
+    int status, rc;
     CHECK(copy->process > 0);
     close(copy->pipe);
-    while (waitpid(copy->process, &status, 0) < 0)
-        CHECK(errno == EINTR);
+    while ((rc = waitpid(copy->process, &status, 0)) < 0 && errno == EINTR)
+        continue;
     copy->process = 0;
     atomic_store(&exists, false);
+    if (rc < 0) /* SIGCHLD is ignored */
+        return error_set(err, ERR_RETRY, "how the process that copies the state ended is unknown");
     if (WIFSIGNALED(status))
         return error_set(err, ERR_RETRY,
                          "the process that copies the state was ended by signal %d (9: perhaps "

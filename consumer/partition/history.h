@@ -20,8 +20,9 @@ struct history_rule {
     const struct checkpoint_place *place;
     const struct config_fields *fields; /* of the index */
     const struct wal *wal;
-    struct checkpoint_keep keep; /* of consumer.checkpoint_keep_hours and checkpoint_bytes */
-    int64_t wal_limit_bytes;     /* older ones are given up before half of it is theirs */
+    /* Of consumer.checkpoint_keep_hours and checkpoint_bytes, which are counted in segments. */
+    struct checkpoint_keep keep;
+    int64_t wal_limit_bytes; /* older ones are given up before half of it is theirs */
     int64_t wal_segment_bytes;
 };
 

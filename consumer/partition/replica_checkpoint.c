@@ -164,9 +164,10 @@ bool
 replica_checkpoint_is_due(const struct replica *replica)
 {
     const struct config_consumer *config = &replica->options.config->consumer;
+    int64_t interval_s = replica->options.is_as_of ? 0 : config->checkpoint_interval_s;
     const struct checkpoint_interval interval = {
         .bytes = config_wal_checkpoint_bytes(config),
-        .interval_us = (int64_t)config->checkpoint_interval_s * US_PER_S,
+        .interval_us = interval_s * US_PER_S,
     };
     const struct checkpoint_growth growth = {
         .log_bytes = replica->frame_bytes,

@@ -2,6 +2,8 @@
 #ifndef CONSUMER_PARTITION_REPLICA_OPTIONS_H
 #define CONSUMER_PARTITION_REPLICA_OPTIONS_H
 
+#include <stdbool.h>
+
 #include "common/config/config.h"
 #include "common/files/files.h"
 #include "consumer/partition/stage_times.h"
@@ -19,6 +21,7 @@ struct replica_options {
      * replica_open() ends with ERR_RETRY. */
     struct worker_control *control;
     struct stage_times *times;
+    bool is_as_of; /* its changes are dropped: no checkpoints by time */
 };
 
 #endif

@@ -20,6 +20,7 @@ pair_create_replica(const struct replica_pair *pair, const char *directory,
         .directory = directory,
         .control = pair->options.control,
         .times = pair->options.times,
+        .is_as_of = pair->options.as_of_us != 0,
     };
     return replica_create(&options, replica, err);
 }
