@@ -554,13 +554,26 @@ kafka_admin_find_instance(struct kafka_admin *admin, const char *group, const ch
     return 0;
 }
 
-/* The names belong to the listing. */
-static const char **
-listing_names(const rd_kafka_ConsumerGroupListing_t **found, size_t count, struct arena *arena)
+/* Each group costs requests of its own, and a cluster may keep thousands that nobody uses. Before
+ * Kafka 2.6 the state is not known. */
+static bool
+listing_may_have_members(const rd_kafka_ConsumerGroupListing_t *listing)
 {
-    const char **names = arena_alloc(arena, (count + 1) * sizeof *names);
-    for (size_t i = 0; i < count; i++)
-        names[i] = rd_kafka_ConsumerGroupListing_group_id(found[i]);
+    rd_kafka_consumer_group_state_t state = rd_kafka_ConsumerGroupListing_state(listing);
+    return state != RD_KAFKA_CONSUMER_GROUP_STATE_EMPTY &&
+           state != RD_KAFKA_CONSUMER_GROUP_STATE_DEAD;
+}
+
+/* Of the groups that may have members. The names belong to the listing. */
+static const char **
+listing_names(const rd_kafka_ConsumerGroupListing_t **found, size_t *count, struct arena *arena)
+{
+    size_t kept = 0;
+    const char **names = arena_alloc(arena, (*count + 1) * sizeof *names);
+    for (size_t i = 0; i < *count; i++)
+        if (listing_may_have_members(found[i]))
+            names[kept++] = rd_kafka_ConsumerGroupListing_group_id(found[i]);
+    *count = kept;
     return names;
 }
 
@@ -571,15 +584,15 @@ admin_read_members(struct kafka_admin *admin, rd_kafka_event_t *list, const char
     size_t count;
     const rd_kafka_ConsumerGroupListing_t **found = rd_kafka_ListConsumerGroups_result_valid(
         rd_kafka_event_ListConsumerGroups_result(list), &count);
+    const char **groups = listing_names(found, &count, arena);
     *members = (struct kafka_members){.is_settled = true};
     if (count > KAFKA_GROUPS_MAX)
-        return error_set(err, ERR_DATA, "kafka: %zu consumer groups, more than %d", count,
-                         KAFKA_GROUPS_MAX);
+        return error_set(err, ERR_DATA, "kafka: %zu consumer groups with members, more than %d",
+                         count, KAFKA_GROUPS_MAX);
     if (count == 0)
         return 0;
     struct buffer all;
     buffer_init(&all);
-    const char **groups = listing_names(found, count, arena);
     int rc = admin_add_members(admin, groups, count, topic, arena, &all, &members->is_settled, err);
     members->count = (uint32_t)(all.bytes / sizeof *members->items);
     members->items = buffer_move(&all, arena);

@@ -65,7 +65,7 @@ struct kafka_members {
 };
 
 /* Every member, of any group of the cluster, that has partitions of the topic. The result is in
- * `arena`. ERR_DATA: there are more than KAFKA_GROUPS_MAX groups. */
+ * `arena`. ERR_DATA: there are more than KAFKA_GROUPS_MAX groups with members. */
 enum { KAFKA_GROUPS_MAX = 10000 };
 int kafka_admin_members(struct kafka_admin *admin, const char *topic, struct arena *arena,
                         struct kafka_members *members, struct error *err);

@@ -27,6 +27,10 @@ kafka_reader_create(const struct config_kafka *config, const char *topic,
     int rc = kafka_conf_create(config, KAFKA_CONSUMER, &conf, err);
     if (rc == 0)
         rd_kafka_conf_set(conf, "check.crcs", "true", NULL, 0); /* whatever the disks did to it */
+    /* A client has one request for messages on its way to a broker. At the end of a partition the
+     * broker answers it after this time, and the next partition waits for that. */
+    if (rc == 0)
+        rd_kafka_conf_set(conf, "fetch.wait.max.ms", "10", NULL, 0);
     if (rc == 0)
         rc = kafka_client_create(RD_KAFKA_CONSUMER, conf, &client, err);
     if (rc != 0)

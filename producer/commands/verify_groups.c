@@ -14,7 +14,7 @@ enum { SETTLE_S = 15 };
 struct found_groups {
     const char *const *busy; /* with members */
     uint32_t busy_count;
-    const char *const *idle;
+    const char *const *idle; /* without; each of the cluster costs a request */
     uint32_t idle_count;
     bool is_settled;
 };
@@ -55,7 +55,16 @@ groups_find(const struct config *config, struct arena *arena, struct found_group
     for (uint32_t i = 0; i < members.count; i++)
         if (!has_name(busy, found->busy_count, members.items[i].group))
             busy[found->busy_count++] = members.items[i].group;
-    return groups_find_idle(config, arena, found, err);
+    return 0;
+}
+
+static bool
+groups_are_busy(const struct found_groups *found, const char *const *groups, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (!has_name(found->busy, found->busy_count, groups[i]))
+            return false;
+    return true;
 }
 
 static void
@@ -112,6 +121,10 @@ verify_groups_find(const struct config *config, const char *list, struct arena *
         rc = selection_read_names("--group", list, arena, groups, count, err);
     if (rc == 0)
         rc = groups_find(config, arena, &found, err);
+    if (rc == 0 && list != NULL && groups_are_busy(&found, *groups, *count))
+        return 0;
+    if (rc == 0)
+        rc = groups_find_idle(config, arena, &found, err);
     if (rc != 0)
         return rc;
     if (list != NULL)

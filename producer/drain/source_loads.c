@@ -23,7 +23,7 @@
 #include "producer/refresh/owed.h"
 
 enum {
-    POLL_US = US_PER_S,
+    POLL_US = US_PER_S / 4,
     RETRY_S = 60,
     REASON_BYTES = 256,
     ROWS_MAX = 1000, /* that one chunk names */

@@ -25,7 +25,7 @@ void source_loads_want(struct source_loads *loads, uint32_t entry, const char *r
 /* No load that was wanted is still to come. */
 bool source_loads_is_done(const struct source_loads *loads, uint32_t entry);
 
-/* About once a second: voids the fields of what is requested, queues loads, and finds out which
+/* Several times a second: voids the fields of what is requested, queues loads, and finds out which
  * have ended. Everything that was added to the publisher is flushed. */
 int source_loads_poll(struct source_loads *loads, struct error *err);
 

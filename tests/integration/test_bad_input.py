@@ -80,7 +80,7 @@ class BadInput(GalleryCase):
     def test_f62_bad_rows_are_rejected(self):
         """An invalid ops row takes its seq as a rejected event and becomes a dead letter with its
         reason."""
-        self.create_gallery()
+        self.create_gallery(images=50)
         words = self.insert_bad_rows()
         _, delivered = self.check_end(changed=False)
         rejected = {
@@ -122,7 +122,7 @@ class BadInput(GalleryCase):
     def test_l9_ops_that_do_not_fit_the_index(self):
         """An op that does not fit its field becomes a dead letter on the topic .dead, and its field
         becomes null; the other ops of the row are applied."""
-        self.create_gallery()
+        self.create_gallery(images=50)
         bad = {"op": "set", "field": "nsfwLevel", "value": "high"}
         ops = [bad, {"op": "set", "field": "userId", "value": 77}]
         with self.pipeline.connect() as connection:
@@ -143,7 +143,7 @@ class BadInput(GalleryCase):
     def test_f71_letters_of_a_consumer_are_retried(self):
         """A retry reads the source again: newer values stay, and the letter leaves the count. What
         no trigger writes is printed as an op for a person."""
-        self.create_gallery(100)
+        self.create_gallery(images=50)
         self.pipeline.wait_until_fresh()  # an answer to what that asks for would close a letter
         rows = [  # an image, a post as the parent of a fan-out, and a fan-out of nobody
             (7, setting("high")),
@@ -191,7 +191,7 @@ class BadInput(GalleryCase):
         """Without a dead-letter topic, the partition that has a dead letter waits before it and
         reports the error, also after a kill; the others continue. It continues when the dead letter
         is acknowledged."""
-        self.create_gallery(100)
+        self.create_gallery(images=50)
         self.pipeline.wait_until_fresh()
         topic.delete(self.pipeline.kafka, self.pipeline.topic + ".dead")
         with self.pipeline.connect() as connection:
@@ -228,7 +228,7 @@ class BadInput(GalleryCase):
         fit into it."""
         self.pipeline.init()
         topic.configure(self.pipeline.kafka, self.pipeline.topic, "max.message.bytes", "8192")
-        self.create_gallery()
+        self.create_gallery(images=50)
         with self.pipeline.connect() as connection:
             large = [{"op": "set", "field": "type", "value": "x" * 9000}]
             connection.execute(
@@ -242,7 +242,7 @@ class BadInput(GalleryCase):
     def test_f54_undecodable_message(self):
         """A message that cannot be decoded becomes a dead letter, and the events after it are
         applied."""
-        self.create_gallery()
+        self.create_gallery(images=50)
         producer = confluent_kafka.Producer({"bootstrap.servers": self.pipeline.kafka})
         producer.produce(self.pipeline.topic, b"\xc3\x01rubbish", partition=0)
         self.assertEqual(producer.flush(30), 0)
@@ -287,7 +287,7 @@ class Usage(GalleryCase):
             done = program.command("check", check=False)
             self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
             self.assertIn("init", done.stdout + done.stderr)
-        self.create_gallery()
+        self.create_gallery(images=50)
         self.pipeline.producer.stop()
         self.pipeline.consumer.stop()
         for program in (self.pipeline.producer, self.pipeline.consumer):
@@ -296,7 +296,7 @@ class Usage(GalleryCase):
 
     def test_status_query_get(self):
         """`status`, `query` and `get` ask a running program and print text or JSON."""
-        self.create_gallery(images=100)
+        self.create_gallery(images=50)
         self.pipeline.wait_until_fresh()
         producer, consumer = self.pipeline.producer, self.pipeline.consumer
         self.assertIn("draining", producer.command("status").stdout)

@@ -13,10 +13,10 @@ class Crashes(GalleryCase):
         """Producer and consumer are killed at random under load; the index ends equal to the
         tables."""
         rng = random.Random(SEED)
-        self.create_gallery()
-        with self.writers():
-            deadline = time.monotonic() + 2 * SECONDS
-            while time.monotonic() < deadline:
+        self.create_gallery(images=200)
+        with self.writers(pause_s=0.02):
+            ends = time.monotonic() + SECONDS
+            while time.monotonic() < ends:
                 program = rng.choice([self.pipeline.producer, self.pipeline.consumer])
                 time.sleep(rng.random())
                 program.kill()
@@ -26,8 +26,8 @@ class Crashes(GalleryCase):
 
     def test_f57_sigterm_loses_nothing(self):
         """On SIGTERM under load both programs exit with 0, and after a restart nothing is lost."""
-        self.create_gallery()
-        with self.writers() as writers:
+        self.create_gallery(images=200)
+        with self.writers(pause_s=0.02) as writers:
             for number in range(1, 4):
                 self.pipeline.producer.wait_until(
                     lambda number=number: writers.committed > 40 * number, "has no writers")

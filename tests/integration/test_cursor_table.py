@@ -73,12 +73,12 @@ class CursorTable(GalleryCase):
     def test_l5_shown_offsets_are_committed(self):
         """Under load no row is ahead of the group's committed offset or moves back; after a stop
         every row is at the last commit, and the next owner continues the rows."""
-        self.create_gallery()
+        self.create_gallery(images=50)
         self.wait_until_shown()
         before = self.read_rows()
-        with self.writers():
-            deadline = time.monotonic() + SECONDS
-            while time.monotonic() < deadline:
+        with self.writers(pause_s=0.05) as writers:
+            ends = time.monotonic() + SECONDS / 2
+            while time.monotonic() < ends or writers.committed < 100:
                 rows = self.read_rows()
                 committed = self.read_committed()
                 for partition, row in rows.items():
@@ -110,7 +110,7 @@ class CursorTable(GalleryCase):
         outbox row is deleted, and reports once how to drop it."""
         with self.pipeline.connect() as connection:
             connection.execute(LEGACY_TABLE)
-        self.create_gallery()
+        self.create_gallery(images=50)
         self.wait_until_shown()
         with self.pipeline.connect() as connection:
             connection.execute(LEGACY)
@@ -120,7 +120,7 @@ class CursorTable(GalleryCase):
         before = self.read_rows()
         self.change_images()
         self.pipeline.wait_until_fresh()
-        time.sleep(2.5)  # it would write once a second
+        time.sleep(1.5)  # it would write once a second
         self.assertEqual(self.read_rows(), before)
         with self.pipeline.connect() as connection:
             (rows,) = connection.execute('SELECT count(*) FROM "BitdexOps"').fetchone()
@@ -132,7 +132,7 @@ class CursorTable(GalleryCase):
 
     def test_f09_a_row_is_its_owners(self):
         """A row that a later ownership has written is not overwritten with an older position."""
-        self.create_gallery()
+        self.create_gallery(images=50)
         self.wait_until_shown()
         with self.pipeline.connect() as connection:
             connection.execute("CREATE TABLE seen AS TABLE bitdex_cursors WITH NO DATA")
@@ -156,7 +156,7 @@ class CursorTable(GalleryCase):
     def test_database_away(self):
         """A missing table and lost sessions do not stop the consumer, are reported once, and it
         resumes when they are back."""
-        self.create_gallery()
+        self.create_gallery(images=50)
         self.wait_until_shown()
         with self.pipeline.connect() as connection:
             connection.execute("ALTER TABLE bitdex_cursors RENAME TO hidden")
@@ -201,7 +201,7 @@ class CursorTable(GalleryCase):
         self.addCleanup(self.drop_role, role)
         dsn = psycopg.conninfo.make_conninfo(self.pipeline.dsn, user=role)
         self.pipeline.consumer.set_variable("BITDEX_POSTGRES", dsn)
-        self.create_gallery()
+        self.create_gallery(images=50)
         self.pipeline.wait_until_fresh()
         self.wait_until_shown()
         self.pipeline.consumer.stop()

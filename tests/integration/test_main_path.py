@@ -1,26 +1,24 @@
 """The whole path on real servers: from tables through the outbox and the topic to the index."""
 
 import shutil
-import time
 import unittest
 
 import gallery
 import index
 import topic
-from case import SECONDS, GalleryCase
+from case import GalleryCase
 
 
 class MainPath(GalleryCase):
     def test_f01_f02_f03_many_writers(self):
         """With 16 writers that hold transactions open, roll back and use savepoints, no row is
         lost, duplicated or reordered, and none waits for a transaction that stays open."""
-        self.create_gallery()
+        self.create_gallery(images=100)
         with self.pipeline.connect() as holder:
             holder.execute("""INSERT INTO "Image" (url, "userId") VALUES ('held', 1)""")
-            with self.writers(threads=16) as writers:
-                time.sleep(SECONDS)
+            with self.writers(threads=16, pause_s=0.05) as writers:
                 self.pipeline.producer.wait_until(
-                    lambda: writers.committed > 100, "has no writers beside it")
+                    lambda: writers.committed > 300, "has no writers beside it")
             self.pipeline.wait_until_fresh()
             with self.pipeline.connect() as connection:
                 backlog = topic.read(self.pipeline.kafka, self.pipeline.topic)
@@ -32,7 +30,7 @@ class MainPath(GalleryCase):
         """A stock client finds a fence at the beginning of every partition; every mark carries the
         last seq and the digests of the row ids and of the content before it, its clock never moves
         back, and it names the fields that the triggers cover and the start of the producer."""
-        self.create_gallery()
+        self.create_gallery(images=100)
         self.write_some()
         events, _ = self.check_end()
         for records in events.values():
@@ -63,7 +61,7 @@ class MainPath(GalleryCase):
     def test_l8_empty_directory_is_rebuilt(self):
         """A consumer that starts again with an empty data directory builds an equal index from the
         topic."""
-        self.create_gallery()
+        self.create_gallery(images=100)
         self.write_some()
         self.check_end()
         self.pipeline.consumer.stop()
@@ -73,7 +71,7 @@ class MainPath(GalleryCase):
 
     def test_restart_continues_from_the_log(self):
         """A restarted consumer serves its old state before it reads anything from the topic."""
-        self.create_gallery()
+        self.create_gallery(images=100)
         self.check_end(changed=False)
         consumer = self.pipeline.consumer
         self.assertEqual(consumer.stop(), 0)

@@ -13,8 +13,10 @@ import unittest
 
 import gallery
 import pipeline
+import psycopg
+import servers
 import topic
-from case import SECONDS, GalleryCase
+from case import GalleryCase
 from confluent_kafka import admin
 
 QUEUE = 500
@@ -87,9 +89,10 @@ class Outages(GalleryCase):
         """Broker and database are killed and restarted in turn under load: both programs keep
         running and nothing is lost."""
         self.create_gallery()
-        with self.writers(threads=4, reconnect=True) as writers:
+        with self.writers(threads=4, reconnect=True, pause_s=0.05) as writers:
             for server in (self.kafka, self.postgres):
-                time.sleep(1)
+                before = writers.committed
+                self.producer.wait_until(lambda: writers.committed > before + 20, "has no writers")
                 server.kill()
                 time.sleep(1)
                 server.start()
@@ -111,8 +114,7 @@ class Outages(GalleryCase):
         status = self.producer.api.get("/api/status")
         self.assertLessEqual(status["unacknowledged"], QUEUE)
         held = set(self.query(HOLDERS))
-        time.sleep(max(2, SECONDS))
-        self.assertEqual(held & set(self.query(HOLDERS)), set())
+        self.producer.wait_until(lambda: not held & set(self.query(HOLDERS)), "holds back xmin")
         self.kafka.resume()
         self.check_recovered()
         self.assertEqual(self.producer.api.get("/api/status")["sessions"], 1)
@@ -133,11 +135,11 @@ class Outages(GalleryCase):
             self.change_images(20)
             self.pipeline.consumer.wait_until(is_ahead, "applies nothing")
             self.kafka.pause()
-            time.sleep(1)
+            time.sleep(0.5)  # for answers in flight
             if is_ahead():
                 break
             self.kafka.resume()
-        time.sleep(2.5)  # the cursor table is written once a second
+        time.sleep(1.5)  # the cursor table is written once a second
         committed = {p["partition"]: p["committed_offset"] for p in self.pipeline.partitions()}
         for replica_id, offset in self.query(
             "SELECT replica_id, committed_offset FROM bitdex_cursors"
@@ -189,7 +191,7 @@ class Outages(GalleryCase):
     def test_f50_f51_authorisation_is_lost(self):
         """The right to write to the topic is revoked, then the right to describe it; the producer
         waits, and nothing is lost when both are granted again."""
-        self.create_gallery(images=100)
+        self.create_gallery(images=20)
         rules = [
             self.rule(admin.AclOperation.ALL, admin.AclPermissionType.ALLOW),
             self.rule(admin.AclOperation.WRITE, admin.AclPermissionType.DENY),
@@ -223,18 +225,13 @@ class Outages(GalleryCase):
 
     def test_f57_sigterm_with_messages_in_flight(self):
         """On SIGTERM the producer waits a limited time for a broker that does not answer, exits
-        with 0, and nothing is lost."""
+        with 0, and nothing is lost. A second SIGTERM ends the program at once, as a crash would."""
         self.create_gallery(images=100)
         self.silence_broker()
         self.assertEqual(self.producer.stop(), 0, self.producer.log_tail())
         self.producer.start(wait=False)
         self.kafka.resume()
         self.producer.wait_until_state("draining")
-        self.check_end(changed=False)
-
-    def test_f57_second_sigterm(self):
-        """A second SIGTERM ends the program at once, as a crash would."""
-        self.create_gallery(images=100)
         self.silence_broker()
         self.producer.signal(signal.SIGTERM)
         self.producer.wait_until_state("stopping")
@@ -254,13 +251,18 @@ class Outages(GalleryCase):
         spare.start()
         spare.wait_until_state("waiting for lock")
         self.assertEqual(spare.stop(), 0, spare.log_tail())
-        for server, state in ((self.kafka, "broker"), (self.postgres, "database")):
-            self.producer.kill()
-            server.kill()
+        self.producer.kill()
+        (port,) = servers.free_ports(1)
+        away = {
+            "broker": ("BITDEX_KAFKA", f"{servers.LOOPBACK}:{port}"),
+            "database": ("BITDEX_POSTGRES",
+                         psycopg.conninfo.make_conninfo(self.pipeline.dsn, port=port)),
+        }
+        for server, (name, address) in away.items():
+            self.producer.set_variable(name, address)
             self.producer.start()
-            self.producer.wait_until_state(f"waiting for {state}")
+            self.producer.wait_until_state(f"waiting for {server}")
             self.assertEqual(self.producer.stop(), 0, self.producer.log_tail())
-            server.start()
 
     def test_f121_the_wall_clock_is_set_back(self):
         """A wall clock that is set back by a day while the producer waits does not stop it."""
@@ -272,7 +274,7 @@ class Outages(GalleryCase):
         self.producer.set_variable("LD_PRELOAD", str(library))
         self.producer.set_variable("BITDEX_WALL_CLOCK", str(clock))
         self.pipeline.start()
-        for days in range(1, 4):
+        for days in (1, 2):
             self.pipeline.wait_until_fresh()
             with clock.open("r+b") as file:  # which is mapped: not truncated
                 file.write(struct.pack("=q", -days * 86_400 * 10**9))

@@ -11,7 +11,7 @@ import gallery
 import outbox
 import pipeline
 import topic
-from case import SECONDS, SEED
+from case import SEED
 
 ROWS = int(os.environ.get("BITDEX_ROWS", 20_000))
 
@@ -181,7 +181,7 @@ class Retention(outbox.OutboxCase):
                 reads.append(self.index_reads(reader))
                 if len(reads) > 2 and reads[-1] - reads[-3] < ROWS // 20:
                     break
-            time.sleep(3)
+            time.sleep(1)
             self.assertLess(self.index_reads(reader) - reads[-1], ROWS // 2)
 
     def index_reads(self, connection):
@@ -200,13 +200,13 @@ class Retention(outbox.OutboxCase):
             outbox.keep(connection)
         self.pipeline.start()
         with self.pipeline.connect() as connection:
-            for _ in gallery.insert_rows(connection, 500):
+            for _ in gallery.insert_rows(connection, 100):
                 pass
         with self.pipeline.connect() as holder:
             self.insert(holder, 2000, "10000 + n")
-            with self.writers(threads=4) as writers:
+            with self.writers(threads=4, pause_s=0.02) as writers:
                 for _ in range(3):
-                    time.sleep(SECONDS / 3 * rng.random())
+                    time.sleep(rng.random())
                     self.producer.kill()
                     self.producer.start()
                 self.producer.wait_until(
@@ -223,8 +223,8 @@ class Retention(outbox.OutboxCase):
         self.producer.start()
         sizes = []
         with self.pipeline.connect(autocommit=True) as connection:
-            for _ in range(6):
-                self.write(5000)
+            for _ in range(4):
+                self.write(2000)
                 self.wait_until_removed()
                 connection.execute('VACUUM (TRUNCATE false) "BitdexOps"')
                 (size,) = connection.execute(

@@ -67,7 +67,7 @@ class Roles(GalleryCase):
         self.pipeline.producer = self.producer
         self.pipeline.start()
         with self.connect(self.writer) as connection:
-            for _ in gallery.insert_rows(connection, 500):
+            for _ in gallery.insert_rows(connection, 100):
                 pass
         with gallery.Writers(self.dsn(self.writer), 4, 1) as writers:
             self.producer.wait_until(lambda: writers.committed > 100, "has nothing to do")

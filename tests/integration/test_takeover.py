@@ -10,11 +10,12 @@ import audit
 import confluent_kafka
 import threads
 import topic
-from case import SECONDS, GalleryCase
+from case import GalleryCase
 
 
 class Takeover(GalleryCase):
-    own_servers = True
+    own_servers = ("kafka",)
+    kafka_settings = {"broker.session.timeout.ms": "90000"}  # it is paused, not killed
     # Small requests, so that most of a backlog is still in the producer's queue when it is stopped.
     sections = {"kafka": {"producer": {"batch.num.messages": "10"}}}
 
@@ -40,7 +41,7 @@ class Takeover(GalleryCase):
             "SELECT pid FROM pg_stat_activity WHERE application_name = 'bitdex-producer cursor'"
             " AND datname = current_database() AND backend_xmin IS NULL AND state = 'idle'"
         ), "holds back xmin")
-        with self.writers(threads=4) as writers:
+        with self.writers(threads=4, pause_s=0.02) as writers:
             spare.wait_until(lambda: writers.committed > 50, "has no writers beside it")
             begun = time.monotonic()
             self.pipeline.producer.kill()
@@ -63,15 +64,13 @@ class Takeover(GalleryCase):
         self.kafka.resume()
         spare.start().wait_until_state("draining")
         self.pipeline.producer = spare
-        with self.writers(threads=4):
-            time.sleep(SECONDS)
+        self.write_some()
         self.pipeline.wait_until_fresh()
         with threads.stopped(zombie.pid, lambda name: not name.startswith("rdk:")):
             zombie.signal(signal.SIGCONT)
             spare.wait_until(lambda: self.count_fenced() > 0, "receives nothing from the zombie")
         zombie.wait_until_state("waiting for lock")
-        with self.writers(threads=4):
-            time.sleep(1)
+        self.write_some()
         self.check_end()
         written = self.query("SELECT generation FROM bitdex_windows ORDER BY tick, sub_id")
         self.assertEqual(written, sorted(written))

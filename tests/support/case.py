@@ -122,7 +122,7 @@ class GalleryCase(unittest.TestCase):
             for _ in range(times):
                 connection.execute('UPDATE "Image" SET "nsfwLevel" = "nsfwLevel" + 1')
 
-    def silence_broker(self, changes=10):
+    def silence_broker(self, changes=20):
         """Freezes the broker, which then closes no connection and does not answer, and changes
         every image so often. On return more than a hundred rows are sent and not acknowledged."""
         producer = self.pipeline.producer
