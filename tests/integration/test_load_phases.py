@@ -8,7 +8,7 @@ import index
 from case import GalleryCase
 from pipeline import ROOT
 
-IMAGES = 500
+IMAGES = 200
 
 PHASES = """
 dump_phases:
