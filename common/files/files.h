@@ -52,7 +52,8 @@ struct files {
     int (*list)(struct files *files, const char *path, int (*each)(void *context, const char *name),
                 void *context, struct error *err);
     /* Takes an exclusive lock on `path`, which is created if it is missing, and returns a handle.
-     * Closing the handle releases the lock. ERR_USAGE: another process or handle holds it. */
+     * Closing the handle releases the lock. ERR_USAGE: another process or handle holds it, for a
+     * second. */
     int (*lock)(struct files *files, const char *path, struct error *err);
 };
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/memory.h"
 
 /* "could not <verb> <path>: <reason of errno>". The kernel has the path of a handle. */
@@ -266,6 +267,21 @@ posix_list(struct files *files, const char *path, int (*each)(void *context, con
     return rc;
 }
 
+/* A holder that was killed may have a copy of its process (fork), which closes the file as soon as
+ * it runs. */
+static int
+lock_wait(int handle)
+{
+    enum { WAIT_MS = 1000, POLL_MS = 10 };
+    CHECK(handle >= 0);
+    for (int waited_ms = 0; flock(handle, LOCK_EX | LOCK_NB) != 0; waited_ms += POLL_MS) {
+        if (errno != EWOULDBLOCK || waited_ms >= WAIT_MS)
+            return -1;
+        clock_sleep_ms(POLL_MS);
+    }
+    return 0;
+}
+
 static int
 posix_lock(struct files *files, const char *path, struct error *err)
 {
@@ -274,7 +290,7 @@ posix_lock(struct files *files, const char *path, struct error *err)
     int handle = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (handle < 0)
         return fail_path(err, "open", path);
-    if (flock(handle, LOCK_EX | LOCK_NB) == 0)
+    if (lock_wait(handle) == 0)
         return handle;
     int rc = errno == EWOULDBLOCK
                  ? error_set(err, ERR_USAGE, "%s is locked: another process is using it", path)

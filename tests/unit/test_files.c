@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/files/files.h"
 #include "tests/support/memory_files.h"
 #include "tests/support/temporary_directory.h"
@@ -146,6 +148,30 @@ test_F45_a_lock_has_one_holder_and_ends_with_it(void **state)
     free(path);
 }
 
+/* The holder was killed just after it had made a copy of its process, which does not close its files
+ * at once. */
+static void
+test_F45_the_lock_of_a_copy_is_waited_for(void **state)
+{
+    struct files *files = files_posix();
+    struct error err = {0};
+    char *path = memory_format("%s/lock", (char *)*state);
+    int handle = files->lock(files, path, &err);
+    assert_true(handle >= 0);
+    pid_t copy = fork();
+    if (copy == 0) {
+        clock_sleep_ms(100);
+        _exit(0);
+    }
+    assert_true(copy > 0);
+    files->close(files, handle);
+    handle = files->lock(files, path, &err);
+    assert_true(handle >= 0);
+    files->close(files, handle);
+    assert_int_equal(waitpid(copy, NULL, 0), copy);
+    free(path);
+}
+
 static bool
 content_is(struct memory_files *memory, const char *text)
 {
@@ -194,6 +220,7 @@ main(void)
         ON_DISK(test_F41_a_short_write_is_an_error),
         ON_DISK(test_directories_are_made_listed_and_emptied),
         ON_DISK(test_F45_a_lock_has_one_holder_and_ends_with_it),
+        ON_DISK(test_F45_the_lock_of_a_copy_is_waited_for),
         cmocka_unit_test(test_F41_replace_is_atomic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
