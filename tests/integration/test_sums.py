@@ -226,9 +226,9 @@ class Sums(SceneCase):
     def test_the_patrol_compares_everything(self):
         """Without a job the ranges of all entities are compared, one after another, for ever."""
         config = self.pipeline.config.read_text()
+        self.check_equal(self.verify())
         self.restart_producer(
             config.replace("\nproducer: {", "\nproducer: { patrol: { share: 0.5 },", 1))
-        self.check_equal(self.verify())
         for _ in range(2):
             last = max(r["tick"] for _, r in verdicts.read(self.pipeline, 0))
             self.pipeline.consumer.wait_until(
