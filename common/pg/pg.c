@@ -255,7 +255,7 @@ pg_is_lost(const struct pg *pg)
 
 struct pg_cancel {
     PGcancel *request;
-    bool is_sent;
+    atomic_bool is_sent;
     char reason[256]; /* when it is not sent */
     atomic_int
         owners; /* the thread that sends it, and the one that waits for that: the last frees */

@@ -62,8 +62,8 @@ class Dumps(test_post_ops.KafkaFed):
         self.assertEqual(self.dumps()[0]["Image-0a1b2c3d"]["status"], "Loading")
         client.post({"ops": [entry(41, 41)], "meta": {"source": "Image-0a1b2c3d"}})
         self.wait_for_status("Image-0a1b2c3d", "Complete")
-        self.assertEqual(self.consumer.api.get("/api/indexes/gallery/query", {"limit": 0})[
-            "total_matched"], 42)
+        self.consumer.wait_until(lambda: self.consumer.api.get(
+            "/api/indexes/gallery/query", {"limit": 0})["total_matched"] == 42, "misses a row")
         dump, all_complete = self.dumps()[0]["Image-0a1b2c3d"], self.dumps()[1]
         self.assertTrue(all_complete)
         self.assertEqual((dump["ops_written"], dump["ops_processed"]), (42, 42))
@@ -106,10 +106,13 @@ class Loads(test_load.LoadCase):
         return consumer.api.get("/api/indexes/gallery/dumps")
 
     def wait_until_complete(self, *consumers):
+        def has_all(consumer):
+            answer = self.dumps(consumer)
+            return answer["all_complete"] and len(answer["dumps"]) >= len(gallery.TABLES)
+
         for consumer in consumers or [self.pipeline.consumer]:
             consumer.wait_until(
-                lambda consumer=consumer: self.dumps(consumer)["all_complete"],
-                "has a dump that is not complete")
+                lambda consumer=consumer: has_all(consumer), "has a dump that is not complete")
 
     def load_changed(self):
         """(what was left out, the job or None)"""
