@@ -148,8 +148,8 @@ test_F45_a_lock_has_one_holder_and_ends_with_it(void **state)
     free(path);
 }
 
-/* The holder was killed just after it had made a copy of its process, which does not close its files
- * at once. */
+/* The holder was killed just after it had made a copy of its process, which does not close its
+ * files at once. */
 static void
 test_F45_the_lock_of_a_copy_is_waited_for(void **state)
 {
