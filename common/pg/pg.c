@@ -255,7 +255,7 @@ pg_is_lost(const struct pg *pg)
 
 struct pg_cancel {
     PGcancel *request;
-    atomic_bool is_sent;
+    bool is_sent;
     char reason[256]; /* when it is not sent */
     atomic_int
         owners; /* the thread that sends it, and the one that waits for that: the last frees */
@@ -298,9 +298,10 @@ pg_cancel(struct pg *pg, struct error *err)
         if (shutdown_requested())
             break;
     }
-    if (!is_over)
+    if (!is_over) {
+        CHECK(pthread_detach(thread) == 0);
         rc = error_set(err, ERR_RETRY, "postgres: the server takes no cancel request");
-    else if (rc == 0 && !cancel->is_sent)
+    } else if (rc == 0 && !cancel->is_sent)
         rc = error_set(err, ERR_RETRY, "postgres: could not cancel a statement: %.*s",
                        pg_trimmed(cancel->reason), cancel->reason);
     pg_cancel_release(cancel);

@@ -306,8 +306,8 @@ restart(struct fixture *fixture)
     struct error err;
     struct script *script = &fixture->script;
     char metadata[RESUME_METADATA_BYTES];
-    memcpy(metadata, script->metadata, sizeof metadata);
     assert_int_equal(worker_stop(fixture->worker, &err), 0);
+    memcpy(metadata, script->metadata, sizeof metadata);
     prepare(fixture, script->committed, false);
     memcpy(script->metadata, metadata, sizeof metadata);
     assert_int_equal(launch(fixture, &err), 0);
