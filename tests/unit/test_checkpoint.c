@@ -230,8 +230,9 @@ test_of_two_checkpoints_one_has_the_copy(void **state)
 {
     (void)state;
     struct error err = {0};
+    struct memory_files *own = memory_files_create(7); /* each writer has a thread */
     struct checkpoint_place other = place;
-    other.directory = "other";
+    other.files = memory_files_vtable(own);
     write_unblocked = place.files->write_at;
     place.files->write_at = write_when_unlocked;
     struct checkpoint_writer *first = begin_small(&place), *second = begin_small(&other);
@@ -246,6 +247,7 @@ test_of_two_checkpoints_one_has_the_copy(void **state)
     assert_int_equal(read_state(1, LARGE_BYTES, &err), 0);
     place = other;
     assert_int_equal(read_state(1, LARGE_BYTES, &err), 0);
+    memory_files_destroy(own);
 }
 
 /* In the copy only. */
