@@ -205,6 +205,7 @@ class Checkpoints(CheckpointCase):
         pairs = {partition: self.checkpoints(partition)[-2:] for partition in range(4)}
         for _, newest in pairs.values():
             self.damage(newest)
+        damaged = {newest: newest.read_bytes() for _, newest in pairs.values()}
         self.consumer.start()
         self.check_end()
         for partition, (older, newest) in pairs.items():
@@ -214,7 +215,8 @@ class Checkpoints(CheckpointCase):
             self.assertIn(
                 f"{place} is not usable and is skipped: ", self.consumer.log.read_text()
             )
-            self.assertFalse(newest.exists())
+            # The next checkpoint may be at the same offset.
+            self.assertTrue(not newest.exists() or newest.read_bytes() != damaged[newest])
 
     def test_f40_f43_without_a_usable_checkpoint_the_start_fails(self):
         """When all checkpoints are damaged and the log is truncated, the start fails with an error

@@ -219,6 +219,8 @@ class Outages(OutboxCase):
         backlog and lag; it is ready again when the broker is back."""
         self.start()
         self.check_ready()
+        self.producer.wait_until(  # since a mark was acknowledged
+            lambda: self.status()["freshness_seconds"] is not None, "has no freshness")
         self.kafka.pause()
         try:
             with self.pipeline.connect() as connection:
