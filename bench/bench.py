@@ -8,7 +8,7 @@ Prints a table of ratios, and writes it to .local/bench/results.json (measure.py
 section that fails is reported, and the others continue; a section that is measured again replaces
 its rows in the file. Machines are noisy: compare ratios, not seconds.
 
---quick measures small sizes of some sections in less than two minutes, and compares their ratios
+--quick measures small sizes of some sections, and compares their ratios
 with those of bench/quick.json. It exits with 1 if one is worse by more than a factor of 2. With
 --accept it writes that file instead. --document measures nothing: it writes the last figures of
 all sections into docs/PERFORMANCE.md.
