@@ -494,8 +494,8 @@ admin_find_group_topics(struct kafka_admin *admin, const char *group, const char
 
 static int
 admin_add_members(struct kafka_admin *admin, const char **groups, size_t group_count,
-                  const char *topic, struct arena *arena, struct buffer *members, bool *is_settled,
-                  struct error *err)
+                  const char *topic, struct arena *arena, struct buffer *members,
+                  const char **rebalancing, struct error *err)
 {
     size_t count;
     rd_kafka_event_t *reply;
@@ -512,7 +512,8 @@ admin_add_members(struct kafka_admin *admin, const char **groups, size_t group_c
         if (!group_is_settled(found[i]) &&
             admin_find_group_topics(admin, rd_kafka_ConsumerGroupDescription_group_id(found[i]),
                                     topic) != KAFKA_GROUP_ELSEWHERE)
-            *is_settled = false;
+            *rebalancing =
+                arena_strdup(arena, text_of(rd_kafka_ConsumerGroupDescription_group_id(found[i])));
         group_add_members(found[i], topic, arena, members);
     }
     rd_kafka_event_destroy(reply);
@@ -585,7 +586,7 @@ admin_read_members(struct kafka_admin *admin, rd_kafka_event_t *list, const char
     const rd_kafka_ConsumerGroupListing_t **found = rd_kafka_ListConsumerGroups_result_valid(
         rd_kafka_event_ListConsumerGroups_result(list), &count);
     const char **groups = listing_names(found, &count, arena);
-    *members = (struct kafka_members){.is_settled = true};
+    *members = (struct kafka_members){0};
     if (count > KAFKA_GROUPS_MAX)
         return error_set(err, ERR_DATA, "kafka: %zu consumer groups with members, more than %d",
                          count, KAFKA_GROUPS_MAX);
@@ -593,7 +594,8 @@ admin_read_members(struct kafka_admin *admin, rd_kafka_event_t *list, const char
         return 0;
     struct buffer all;
     buffer_init(&all);
-    int rc = admin_add_members(admin, groups, count, topic, arena, &all, &members->is_settled, err);
+    int rc =
+        admin_add_members(admin, groups, count, topic, arena, &all, &members->rebalancing, err);
     members->count = (uint32_t)(all.bytes / sizeof *members->items);
     members->items = buffer_move(&all, arena);
     return rc;

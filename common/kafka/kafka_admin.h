@@ -60,8 +60,8 @@ struct kafka_member {
 struct kafka_members {
     const struct kafka_member *items; /* group by group */
     uint32_t count;
-    bool is_settled; /* false: a group that may read the topic is rebalancing, so its members are
-                        not known */
+    const char *rebalancing; /* a group that may read the topic and is rebalancing, so its members
+                                are not known; NULL: none */
 };
 
 /* Every member, of any group of the cluster, that has partitions of the topic. The result is in

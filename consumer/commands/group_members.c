@@ -19,7 +19,7 @@ group_members_wait(const struct config *config, struct kafka_admin *admin, struc
     int64_t until_us = clock_monotonic_us() + (int64_t)SETTLE_S * US_PER_S;
     for (;;) {
         int rc = kafka_admin_members(admin, config->topic.name, arena, members, err);
-        if (rc != 0 || members->is_settled || clock_monotonic_us() >= until_us)
+        if (rc != 0 || members->rebalancing == NULL || clock_monotonic_us() >= until_us)
             return rc;
         clock_sleep_ms(SETTLE_POLL_MS);
     }
@@ -61,7 +61,7 @@ group_members_find(const struct config *config, struct arena *arena, struct grou
         "group %s has no member with partitions of topic %s and an address that others "
         "can reach (consumer.advertise)%s",
         config->consumer.group, config->topic.name,
-        found.is_settled ? "" : "; a group is rebalancing");
+        found.rebalancing == NULL ? "" : "; a group is rebalancing");
 }
 
 int

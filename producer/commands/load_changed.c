@@ -15,7 +15,7 @@
 #include "common/kafka/kafka_admin.h"
 #include "producer/verify/members.h"
 
-enum { ANSWER_DEPTH = 8, SETTLE_S = 15 };
+enum { ANSWER_DEPTH = 8 };
 
 /* The dumps of a plan, and who was asked about them. */
 struct changed {
@@ -134,18 +134,18 @@ static int
 changed_ask_members(struct changed *changed, struct error *err)
 {
     struct kafka_members members;
-    int rc = members_find(changed->config, SETTLE_S, changed->arena, &members, err);
+    int rc = members_find(changed->config, MEMBERS_SETTLE_S, changed->arena, &members, err);
     if (rc != 0)
         return rc;
     for (uint32_t i = 0; i < members.count; i++)
         changed_ask(changed, &members.items[i]);
-    if (!members.is_settled)
-        fprintf(stderr, "a consumer group is rebalancing, so everything is loaded\n");
+    if (members.rebalancing != NULL)
+        fprintf(stderr, "group %s is rebalancing, so everything is loaded\n", members.rebalancing);
     else if (changed->asked == 0)
         fprintf(stderr, "no consumer could be asked, so everything is loaded\n");
     for (uint32_t i = 0; i < changed->count; i++)
         changed->dumps[i].is_complete =
-            changed->dumps[i].is_complete && members.is_settled && changed->asked > 0;
+            changed->dumps[i].is_complete && members.rebalancing == NULL && changed->asked > 0;
     return 0;
 }
 

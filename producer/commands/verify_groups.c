@@ -8,15 +8,13 @@
 #include "producer/commands/selection.h"
 #include "producer/verify/members.h"
 
-enum { SETTLE_S = 15 };
-
 /* The groups of the cluster that read the topic. */
 struct found_groups {
     const char *const *busy; /* with members */
     uint32_t busy_count;
     const char *const *idle; /* without; each of the cluster costs a request */
     uint32_t idle_count;
-    bool is_settled;
+    const char *rebalancing; /* one that may read the topic; NULL: none */
 };
 
 static bool
@@ -43,15 +41,15 @@ groups_find_idle(const struct config *config, struct arena *arena, struct found_
 }
 
 static int
-groups_find(const struct config *config, struct arena *arena, struct found_groups *found,
-            struct error *err)
+groups_find(const struct config *config, int settle_s, struct arena *arena,
+            struct found_groups *found, struct error *err)
 {
     struct kafka_members members;
-    int rc = members_find(config, SETTLE_S, arena, &members, err);
+    int rc = members_find(config, settle_s, arena, &members, err);
     if (rc != 0)
         return rc;
     const char **busy = arena_alloc(arena, (members.count + 1) * sizeof *busy);
-    *found = (struct found_groups){.busy = busy, .is_settled = members.is_settled};
+    *found = (struct found_groups){.busy = busy, .rebalancing = members.rebalancing};
     for (uint32_t i = 0; i < members.count; i++)
         if (!has_name(busy, found->busy_count, members.items[i].group))
             busy[found->busy_count++] = members.items[i].group;
@@ -82,7 +80,7 @@ groups_check(const struct config *config, const struct found_groups *found,
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
         if (has_name(found->busy, found->busy_count, groups[i]) ||
-            has_name(found->idle, found->idle_count, groups[i]) || !found->is_settled)
+            has_name(found->idle, found->idle_count, groups[i]) || found->rebalancing != NULL)
             continue;
         append_names(&names, found->busy, found->busy_count);
         rc = error_set(err, ERR_USAGE,
@@ -99,10 +97,11 @@ groups_take_all(const struct config *config, const struct found_groups *found, s
 {
     for (uint32_t i = 0; i < found->idle_count; i++)
         fprintf(stderr, "group %s has no members now, so it is not compared\n", found->idle[i]);
-    if (!found->is_settled)
+    if (found->rebalancing != NULL)
         return error_set(err, ERR_FATAL,
-                         "a consumer group is rebalancing, so its members are not known: try again,"
-                         " or name the groups with --group");
+                         "group %s is rebalancing, so its members are not known: try again, or name"
+                         " the groups with --group",
+                         found->rebalancing);
     if (found->busy_count == 0)
         return error_set(err, ERR_FATAL,
                          "no consumer group has members on topic \"%s\": there is nothing to"
@@ -120,9 +119,11 @@ verify_groups_find(const struct config *config, const char *list, struct arena *
     if (list != NULL)
         rc = selection_read_names("--group", list, arena, groups, count, err);
     if (rc == 0)
-        rc = groups_find(config, arena, &found, err);
+        rc = groups_find(config, list != NULL ? 0 : MEMBERS_SETTLE_S, arena, &found, err);
     if (rc == 0 && list != NULL && groups_are_busy(&found, *groups, *count))
         return 0;
+    if (rc == 0 && list != NULL && found.rebalancing != NULL)
+        rc = groups_find(config, MEMBERS_SETTLE_S, arena, &found, err);
     if (rc == 0)
         rc = groups_find_idle(config, arena, &found, err);
     if (rc != 0)

@@ -1,5 +1,6 @@
 #include "producer/verify/members.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/check.h"
@@ -15,11 +16,14 @@ members_wait(const struct config *config, struct kafka_admin *admin, int settle_
              struct arena *arena, struct kafka_members *members, struct error *err)
 {
     int64_t until_us = clock_monotonic_us() + (int64_t)settle_s * US_PER_S;
-    for (;;) {
+    for (bool is_said = false;; is_said = true) {
         int rc = kafka_admin_members(admin, config->topic.name, arena, members, err);
-        if (rc != 0 || members->is_settled || shutdown_requested() ||
+        if (rc != 0 || members->rebalancing == NULL || shutdown_requested() ||
             clock_monotonic_us() >= until_us)
             return rc;
+        if (!is_said)
+            fprintf(stderr, "waiting up to %d s for group %s, which is rebalancing\n", settle_s,
+                    members->rebalancing);
         clock_sleep_ms(SETTLE_POLL_MS);
     }
 }

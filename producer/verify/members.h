@@ -12,8 +12,10 @@
 #include "common/kafka/kafka_admin.h"
 
 /* Every bitdex-consumer of any group that has partitions of the topic; other programs, which have
- * no address as client.id, are left out. Waits up to `settle_s` seconds for groups that rebalance;
- * after it, and at a shutdown, `members` may be not settled. The result is in `arena`. */
+ * no address as client.id, are left out. Waits up to `settle_s` seconds for groups that rebalance,
+ * and says so on stderr; after it, and at a shutdown, one may still do so. The result is in
+ * `arena`. */
+enum { MEMBERS_SETTLE_S = 60 }; /* a member that died is removed after its session, often 45 s */
 int members_find(const struct config *config, int settle_s, struct arena *arena,
                  struct kafka_members *members, struct error *err);
 

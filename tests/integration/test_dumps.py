@@ -118,6 +118,7 @@ class Loads(test_load.LoadCase):
         """(what was left out, the job or None)"""
         before = len(self.jobs())
         done = self.producer.command("load", "--changed")
+        self.assertNotIn("so everything is loaded", done.stderr)
         left_out = re.findall(r"(?m)^(\w+)-[0-9a-f]{8} is left out", done.stderr)
         jobs = self.jobs()
         self.assertEqual("is done" in done.stdout, len(jobs) > before, done)
