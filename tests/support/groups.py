@@ -243,8 +243,8 @@ class Positions:
     """Checks what must hold for the positions of groups at any time, as far as a client can tell.
 
     L5: a committed offset is durable in the data directory that it names. F47: the position that a
-    data directory has applied, and the offset that is committed in its name, never move back, even
-    when another member owned the partition in between.
+    data directory has applied and keeps, and the offset that is committed in its name, never move
+    back, even when another member owned the partition in between.
     """
 
     def __init__(self, groups):
@@ -292,7 +292,8 @@ class Positions:
             return
         durable = status["durable_offset"] or 0
         key = (identity, status["partition"])
-        self._check_grows((*key, "applied"), status["seq"])
+        if status["offset"] == status["durable_offset"]:  # a mark waits for the next frame
+            self._check_grows((*key, "applied"), status["seq"])
         self._check_grows((*key, "durable"), durable)
         if committed[1] == identity:
             self._check_grows((*key, "committed"), committed[0])
