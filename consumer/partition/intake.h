@@ -38,8 +38,7 @@ struct intake {
     struct replica *replica;
     struct batch batch;
     struct kafka_batch *read;
-    uint32_t next;       /* of `read`: the first record that is in no batch */
-    bool is_other_topic; /* than before (batch_change_topic), and no batch has taken that yet */
+    uint32_t next; /* of `read`: the first record that is in no batch */
 };
 
 /* The records go into `replica`, which need not be open before the first one. */

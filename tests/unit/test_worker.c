@@ -404,9 +404,9 @@ start_offset(struct fixture *fixture)
     return offset;
 }
 
-/* Lets the worker read up to `end`, from its start offset or from where it is. */
-static void
-read_up_to(struct fixture *fixture, int64_t end)
+/* Lets the worker read up to `end`, from its start offset, which is returned, or from where it is. */
+static int64_t
+begin_reading(struct fixture *fixture, int64_t end)
 {
     struct script *script = &fixture->script;
     int64_t offset = start_offset(fixture);
@@ -415,6 +415,13 @@ read_up_to(struct fixture *fixture, int64_t end)
         script->next = offset >= 0 ? offset : 0;
     script->end = end;
     pthread_mutex_unlock(&script->lock);
+    return offset;
+}
+
+static void
+read_up_to(struct fixture *fixture, int64_t end)
+{
+    begin_reading(fixture, end);
     wait_until(fixture, is_done);
 }
 
@@ -496,6 +503,58 @@ test_F102_a_topic_that_ends_before_the_position_is_read_there(void **state)
         restart(&fixture);
         assert_int_equal(start_offset(&fixture), cases[i].begin);
     }
+    stop(&fixture);
+    end(&fixture);
+}
+
+/* Another message than the last one that was read is at its offset. */
+static void
+replace_last_message(struct fixture *fixture)
+{
+    struct arena arena;
+    enum ops_route route;
+    struct event event = {
+        .kind = EVENT_ROW, .source = TEXT("http"), .entity_id = fixture_entity(2)};
+    arena_init(&arena);
+    fixture_parse(&arena, "[{'op':'alive'}]", &event.ops, &route);
+    encode(&event, &fixture->script.marks[MESSAGES - 1]);
+    arena_free(&arena);
+}
+
+static bool
+has_lost(struct fixture *fixture)
+{
+    return status_of(fixture).sequence.losses == 1;
+}
+
+static bool
+is_stalled(struct fixture *fixture)
+{
+    return status_of(fixture).state == SHARD_STALLED;
+}
+
+/* A topic that was made again and ends where the old one was read up to is another one at once,
+ * not from the next message on. Each start finds it again. */
+static void
+test_F102_a_topic_that_ends_at_the_position_is_another_one(void **state)
+{
+    struct fixture fixture;
+    begin(&fixture, *state);
+    start(&fixture, -1, false);
+    read_up_to(&fixture, MESSAGES);
+    fixture.script.feed.extent = script_extent;
+    fixture.script.high = MESSAGES;
+    replace_last_message(&fixture);
+    for (int i = 0; i < 2; i++) {
+        restart(&fixture);
+        assert_int_equal(begin_reading(&fixture, MESSAGES), MESSAGES - 1);
+        wait_until(&fixture, has_lost);
+    }
+    fixture.config.consumer.on_gap = ON_GAP_STOP;
+    restart(&fixture);
+    begin_reading(&fixture, MESSAGES);
+    wait_until(&fixture, is_stalled);
+    assert_non_null(strstr(status_of(&fixture).error, "consumer.on_gap"));
     stop(&fixture);
     end(&fixture);
 }
@@ -868,6 +927,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         WORKER_TEST(test_F66_F81_a_reset_is_followed_until_it_is_acknowledged),
         WORKER_TEST(test_F102_a_topic_that_ends_before_the_position_is_read_there),
+        WORKER_TEST(test_F102_a_topic_that_ends_at_the_position_is_another_one),
         WORKER_TEST(test_a_checkpoint_answers_every_earlier_request),
         WORKER_TEST(test_L9_a_checkpoint_that_may_not_be_taken_is_refused),
         WORKER_TEST(test_F113_other_files_among_the_checkpoints_stop_nothing),
