@@ -495,6 +495,21 @@ batch_hash(const struct kafka_record *record)
 }
 
 int
+batch_change_topic(struct batch *batch, struct error *err)
+{
+    CHECK(batch->counts.records == 0);
+    if (batch->context.config->consumer.on_gap == ON_GAP_STOP)
+        return error_set(err, ERR_DATA,
+                         "the topic is not the one that was read: another message is at offset"
+                         " %" PRId64 "; set consumer.on_gap to continue to read on without what"
+                         " is missing",
+                         batch->sequence.coverage.next_offset - 1);
+    sequence_change_topic(&batch->sequence);
+    unanswered_clear(&batch->changes);
+    return 0;
+}
+
+int
 batch_add(struct batch *batch, const struct kafka_record *record, struct error *err)
 {
     CHECK(!batch->is_closed);

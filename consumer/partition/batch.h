@@ -100,6 +100,10 @@ void batch_begin(struct batch *batch, const struct sequence *sequence,
  */
 void batch_set_proof(struct batch *batch, const struct proof *proof);
 
+/* The topic is not the one that was read (sequence_is_message()): a loss before the first message.
+ * ERR_DATA: consumer.on_gap is stop. */
+int batch_change_topic(struct batch *batch, struct error *err);
+
 /* Of a message, as sequence_keep_message() keeps it. */
 uint64_t batch_hash(const struct kafka_record *record);
 

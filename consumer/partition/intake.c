@@ -158,7 +158,7 @@ intake_take(struct intake *intake, struct error *stuck, struct error *err)
     batch_begin(batch, &replica_position(intake->replica)->sequence,
                 replica_record(intake->replica));
     batch_set_proof(batch, replica_proof(intake->replica));
-    int rc = 0;
+    int rc = intake->is_other_topic ? batch_change_topic(batch, stuck) : 0;
     while (rc == 0 && intake_has_records(intake) && !intake_is_over(intake)) {
         rc = batch_add(batch, &intake->read->records[intake->next], stuck);
         intake->next += rc == 0;

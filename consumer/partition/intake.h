@@ -38,7 +38,8 @@ struct intake {
     struct replica *replica;
     struct batch batch;
     struct kafka_batch *read;
-    uint32_t next; /* of `read`: the first record that is in no batch */
+    uint32_t next;       /* of `read`: the first record that is in no batch */
+    bool is_other_topic; /* than before: batch_change_topic(); until `applied` takes it back */
 };
 
 /* The records go into `replica`, which need not be open before the first one. */

@@ -229,25 +229,6 @@ replica_save(struct replica *replica, struct error *err)
     return 0;
 }
 
-/* After a loss: no request is known any more. */
-static void
-replica_clear_record(struct replica *replica)
-{
-    unanswered_clear(&replica->changes);
-    unanswered_apply(replica->record, &replica->changes, replica_hold,
-                     replica_write_begin(replica));
-    replica_write_end(replica);
-}
-
-void
-replica_change_topic(struct replica *replica)
-{
-    CHECK(replica->next_offset > 0);
-    CHECK(replica->unsaved_offset < 0);
-    sequence_change_topic(&replica->position.sequence);
-    replica_clear_record(replica);
-}
-
 int
 replica_skip(struct replica *replica, int64_t offset, struct error *err)
 {
@@ -255,7 +236,10 @@ replica_skip(struct replica *replica, int64_t offset, struct error *err)
     CHECK(offset > replica->next_offset);
     CHECK(replica->unsaved_offset < 0);
     sequence_skip(&replica->position.sequence, replica->next_offset, offset);
-    replica_clear_record(replica);
+    unanswered_clear(&replica->changes);
+    unanswered_apply(replica->record, &replica->changes, replica_hold,
+                     replica_write_begin(replica));
+    replica_write_end(replica);
     replica->unsaved_offset = replica->next_offset;
     replica->next_offset = offset;
     return replica_save(replica, err);

@@ -58,10 +58,6 @@ int replica_advance(struct replica *replica, const struct batch *batch, struct e
  * (sequence_skip). Durable. */
 int replica_skip(struct replica *replica, int64_t offset, struct error *err);
 
-/* The topic is not the one that was read (sequence_change_topic): a loss. The next frame keeps it;
- * until then a start finds it again. */
-void replica_change_topic(struct replica *replica);
-
 /* It is `now_s`: shows what is due (engine_advance). */
 void replica_set_time(struct replica *replica, int64_t now_s);
 

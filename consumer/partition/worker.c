@@ -55,7 +55,6 @@ struct worker {
     struct intake intake;       /* of the served replica */
     struct rebuilder rebuilder; /* of the rebuilt one */
     bool checks_message;        /* the first one that is read may be the last one of before */
-    bool is_other_topic;        /* it was not, and consumer.on_gap is stop */
     bool is_close;              /* the served replica pauses for the rebuilt one */
     int64_t reported_losses;
     uint64_t reported_letters;
@@ -223,6 +222,13 @@ worker_count(struct worker *worker, const struct batch *batch)
     worker_warn_dead_letters(worker);
 }
 
+/* The status says so at once; the next batch makes it durable. */
+static void
+worker_set_other_topic(struct worker *worker, bool is_other)
+{
+    worker->intake.is_other_topic = worker->status.is_other_topic = is_other;
+}
+
 static void
 worker_note_applying(void *context, const struct batch *batch)
 {
@@ -235,6 +241,7 @@ static void
 worker_note_applied(void *context, const struct batch *batch)
 {
     struct worker *worker = context;
+    worker_set_other_topic(worker, false);
     worker_count(worker, batch);
     worker_warn_of_losses(worker, &replica_position(worker_served(worker))->sequence);
     worker_status_set_healthy(&worker->status);
@@ -319,24 +326,6 @@ worker_find_begin(struct worker *worker, int64_t *offset, struct error *err)
     return 0;
 }
 
-/* The topic is not the one that was read, or has lost its end and grown again. */
-static void
-worker_leave_topic(struct worker *worker, int64_t offset)
-{
-    char error[ERROR_MESSAGE_BYTES];
-    if (worker->options.config->consumer.on_gap != ON_GAP_STOP) {
-        replica_change_topic(worker_served(worker));
-        worker_status_publish(&worker->status);
-        return;
-    }
-    snprintf(error, sizeof error,
-             "the topic is not the one that was read: another message is at offset %" PRId64
-             "; set consumer.on_gap to continue to read on without what is missing",
-             offset);
-    worker->is_other_topic = true;
-    worker_status_set(&worker->status, SHARD_STALLED, error);
-}
-
 /* Of what was read. */
 static void
 worker_check_message(struct worker *worker)
@@ -352,9 +341,10 @@ worker_check_message(struct worker *worker)
     CHECK(record->offset == replica_next_offset(worker_served(worker)) - 1);
     if (sequence_is_message(sequence, record->offset, batch_hash(record)))
         return;
+    worker_set_other_topic(worker, true);
     log_warn(area, "partition %d: another message than the one that was read is at offset %" PRId64,
              worker->options.partition, record->offset);
-    worker_leave_topic(worker, record->offset);
+    worker_status_publish(&worker->status);
 }
 
 /* The topic does not have the offset that comes next. */
@@ -438,7 +428,7 @@ worker_is_full(struct worker *worker)
 static int
 worker_serve_step(struct worker *worker, bool is_full, struct error *err)
 {
-    if (is_full || worker->is_other_topic || !worker_control_is_reading(&worker->control)) {
+    if (is_full || !worker_control_is_reading(&worker->control)) {
         clock_sleep_ms(worker_wait_ms(worker));
         return 0;
     }
@@ -447,9 +437,7 @@ worker_serve_step(struct worker *worker, bool is_full, struct error *err)
         rc = worker_read(worker, err);
     if (rc == 0)
         worker_check_message(worker);
-    return rc == 0 && intake_has_records(&worker->intake) && !worker->is_other_topic
-               ? worker_take(worker, err)
-               : rc;
+    return rc == 0 && intake_has_records(&worker->intake) ? worker_take(worker, err) : rc;
 }
 
 /* --- a rebuild ------------------------------------------------------------------------------- */
@@ -491,7 +479,8 @@ worker_swap(struct worker *worker, struct error *err)
              worker->options.partition, replica_next_offset(worker_served(worker)));
     worker->options.feed->replace(worker->options.feed, is_elsewhere);
     intake_feed(&worker->intake, worker_served(worker));
-    worker->checks_message = worker->is_other_topic = false;
+    worker->checks_message = false;
+    worker_set_other_topic(worker, false);
     if (is_elsewhere)
         worker_read_again(worker);
     worker_follow_replicas(worker);

@@ -36,6 +36,8 @@ worker_status_publish(struct worker_status *status)
     CHECK(shown->state != SHARD_RUNNING || rebuilt == NULL);
     CHECK(shown->state != SHARD_REBUILDING || rebuilt != NULL);
     shown->sequence = replica_position(served)->sequence;
+    if (status->is_other_topic)
+        sequence_change_topic(&shown->sequence);
     shown->offset = replica_next_offset(served);
     shown->durable_offset = replica_durable_offset(served);
     shown->wal_bytes = replica_wal_bytes(served);

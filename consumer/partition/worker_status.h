@@ -17,6 +17,9 @@ struct worker_status {
     /* As published last. `counts`, `dead_letters` and `checkpoint` may be changed before
      * worker_status_publish(). */
     struct shard_status shown;
+    /* The topic is another one than before, which is a loss (sequence_change_topic), and the
+     * replica does not know it yet. */
+    bool is_other_topic;
 };
 
 /* `shard` and `replicas` must outlive it. `owed_limit_s`: consumer.owed_incomplete_s. */
