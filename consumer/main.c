@@ -31,8 +31,7 @@ static const struct cli_command commands[] = {
     {
         .name = "check",
         .summary = "test the configuration, the broker, the topics and the data directory",
-        .help =
-            "Changes nothing. Also names configured features that this version does not support.",
+        .help = "Changes nothing.",
         .run = command_check,
     },
     {

@@ -106,8 +106,8 @@ static const struct cli_command commands[] = {
      .run = command_triggers_print},
     {.name = "triggers diff",
      .summary = "print how the triggers of the database differ from the configuration",
-     .help = "A line for each trigger that apply would remove (-) or create (+); exit code 1 if\n"
-             "there is any. Changes nothing.",
+     .help = "A line for each object (trigger, function, view) that apply would remove (-) or\n"
+             "create (+); exit code 1 if there is any. Changes nothing.",
      .run = command_triggers_diff},
     {.name = "triggers apply",
      .summary = "make the triggers of the database equal to the configuration",

@@ -124,11 +124,9 @@ config_reference(struct buffer *out)
         out, "# Configuration\n\n"
              "Both programs read one YAML file; [bitdex.yaml](../config/bitdex.yaml) is an example "
              "with comments.\nUnknown keys, wrong types, values out of bounds and references to "
-             "fields that do not exist are errors\nwith file, line and column, all of which (at "
-             "most 50) "
-             "are reported in one run. `${NAME}` in a "
-             "value is replaced by the environment variable `NAME`, which\nmust be set; `$${` is "
-             "replaced by `${`. Anchors, aliases and tags are refused. This page is generated\n"
-             "from the settings tables of the programs.\n");
+             "fields that do not exist are errors\nwith file, line and column; one run reports all "
+             "of them, at most 50. `${NAME}` in a value is replaced by\nthe environment variable "
+             "`NAME`, which must be set; `$${` is replaced by `${`. Anchors, aliases and tags are\n"
+             "refused. This page is generated from the settings tables of the programs.\n");
     append_section(out, &config_settings, "");
 }

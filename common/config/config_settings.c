@@ -29,7 +29,9 @@ static const struct setting topic_settings[] = {
      .minimum = 1,
      .maximum = CONFIG_PARTITIONS_MAX,
      .fallback = 4,
-     .meaning = "Fixed for the life of the topic: another number requires a new topic and a load."},
+     .meaning =
+         "The number of partitions, fixed for the life of the topic: another number requires "
+         "a new topic and a load."},
     {.name = "replication_factor",
      .type = SETTING_INTEGER,
      AT(config_topic, replication_factor),
@@ -46,8 +48,9 @@ static const struct setting topic_settings[] = {
      .maximum = 10 * 366 * 24,
      .fallback = 7 * 24,
      .unit = "hours",
-     .meaning = "How long the topic keeps events, and so how far back a consumer can replay. Used "
-                "when `init` creates the topic."},
+     .meaning =
+         "How long the topic keeps events, and so how far back a consumer can replay. `init` "
+         "sets it, also of a topic that exists."},
     {.name = "max_slots",
      .type = SETTING_INTEGER,
      AT(config_topic, max_slots),
@@ -321,9 +324,10 @@ static const struct setting consumer_settings[] = {
      .rule = config_rule_reachable,
      .kind = "host:port",
      .standard = "the value of `listen`",
-     .meaning = "The address at which others reach `listen`. It is the `client.id` of this member "
-                "in the description of its Kafka group, by which `load --changed` finds it. To be "
-                "set when `listen` is a wildcard or has port 0."},
+     .meaning =
+         "The address at which others reach `listen`. It is the `client.id` of this member "
+         "in the description of its Kafka group, by which `load --changed`, `verify`, the "
+         "patrol and `replay` find it. To be set when `listen` is a wildcard or has port 0."},
     {.name = "token_file",
      .type = SETTING_TEXT,
      AT(config_consumer, token_file),
@@ -398,8 +402,8 @@ static const struct setting consumer_settings[] = {
      .unit = "bytes",
      .meaning =
          "The growth of the log of a partition after which the next checkpoint is taken. The "
-         "log before the oldest kept checkpoint is removed. The partition does not read until "
-         "its process is copied. A clean shutdown takes a checkpoint too."},
+         "log before the oldest kept checkpoint is removed. For a checkpoint the partition pauses "
+         "reading until a copy of the process exists. A clean shutdown takes a checkpoint too."},
     {.name = "checkpoint_interval_s",
      .type = SETTING_INTEGER,
      AT(config_consumer, checkpoint_interval_s),

@@ -9,7 +9,7 @@
 /* A log of one partition. */
 struct wal_log {
     int32_t partition;
-    const char *name; /* "wal", or "wal.old" during a rebuild (partition_dir.h) */
+    const char *name; /* "wal", or "wal.new" of a rebuild (partition_dir.h) */
     const char *directory;
     int64_t begin_offset; /* of its newest checkpoint; 0: it has none */
 };
