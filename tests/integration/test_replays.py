@@ -4,7 +4,6 @@ less waits for an operator, and every replay can be taken back."""
 import datetime
 import unittest
 
-import confluent_kafka
 import groups
 import index
 from case import GalleryCase
@@ -18,7 +17,6 @@ class Replays(GalleryCase):
         (cls.work / "token").write_text("correct-horse\n")
         cls.sections = {
             "consumer": {"token_file": str(cls.work / "token"), "batch_rows": 10},
-            "kafka": {"consumer": {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}},
         }
 
     def setUp(self):
@@ -27,7 +25,7 @@ class Replays(GalleryCase):
         self.group = groups.Group(self.pipeline)
 
     def replay(self, *arguments, check=True):
-        return self.consumer.command("replay", *arguments, check=check)
+        return self.consumer.command("replay", *arguments, check=check, is_patient=True)
 
     def partitions(self):
         return {p["partition"]: p for p in self.pipeline.partitions()}
@@ -37,12 +35,14 @@ class Replays(GalleryCase):
 
     def lose_beginning(self):
         """Removes most of what the topic has, as retention does; what was loaded before is gone."""
-        places = [
-            confluent_kafka.TopicPartition(self.pipeline.topic, number, partition["offset"] - 5)
-            for number, partition in self.partitions().items()
-        ]
-        for done in self.group.admin.delete_records(places).values():
-            done.result(30)
+        self.group.remove_records({
+            number: partition["offset"] - 5 for number, partition in self.partitions().items()
+        })
+
+    def check_served(self, count):
+        """Checks how many rebuilds have ended so far."""
+        self.consumer.wait_until(lambda: self.count_served() >= count, "serves no rebuilt replica")
+        self.assertEqual(self.count_served(), count)
 
     def count_served(self):
         return self.consumer.log.read_text().count("the rebuilt replica is served")
@@ -57,11 +57,11 @@ class Replays(GalleryCase):
         done = self.replay("--from", "beginning", "--follow")
         self.assertEqual(done.stdout.count("begun"), 4, done.stdout)
         self.assertTrue(self.has("state", "running"))
-        self.assertEqual(self.count_served(), 4)
+        self.check_served(4)
         self.check_end()
         for where in ("last:20", "offset:7", f"time:{began.isoformat()}"):
             self.replay("--from", where, "--partition", "1", "--follow")
-        self.assertEqual(self.count_served(), 7)
+        self.check_served(7)
         self.assertEqual(self.replay("--abort").stdout.count("none"), 4)
         refused = self.replay("--from", "offset:1000000", check=False)
         self.assertEqual(refused.returncode, 1)
@@ -119,7 +119,7 @@ class Replays(GalleryCase):
         self.assertEqual(self.partitions()[3]["state"], "running")
         self.pipeline.producer.command("load")
         self.consumer.wait_until(lambda: self.has("state", "running"), "does not serve")
-        self.assertEqual(self.count_served(), 2)
+        self.check_served(2)
         self.check_serving()
 
 

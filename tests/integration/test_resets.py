@@ -5,7 +5,6 @@ import random
 import time
 import unittest
 
-import confluent_kafka
 import groups
 import index
 import pipeline
@@ -15,16 +14,13 @@ from case import SEED, GalleryCase
 
 
 class Resets(GalleryCase):
-    sections = {
-        "consumer": {"batch_rows": 1},  # a frame for each event: a replay takes a while
-        "kafka": {"consumer": {"session.timeout.ms": 3000, "heartbeat.interval.ms": 500}},
-    }
+    # A frame for each event: a replay takes a while.
+    sections = {"consumer": {"batch_rows": 1}}
 
     def setUp(self):
         super().setUp()
         self.consumer = self.pipeline.consumer
         self.group = groups.Group(self.pipeline)
-        self.admin = self.group.admin
 
     def reset(self, *where):
         self.group.reset(self.kafka, *where)
@@ -175,8 +171,7 @@ class Resets(GalleryCase):
         """When the group's offsets have expired, its member continues from its own position."""
         self.fill(changes=0)
         self.consumer.stop()
-        self.group.wait_until_left()
-        self.admin.delete_consumer_groups([self.group.name])[self.group.name].result(30)
+        self.group.forget_offsets()
         self.assertEqual(set(self.committed().values()), {-1001})
         self.change_images()
         self.consumer.start()
@@ -211,6 +206,7 @@ class Resets(GalleryCase):
         reset and is rebuilt."""
         self.fill(changes=1)
         self.consumer.stop()
+        self.group.wait_until_left()
         other = self.other_member().start()
         self.wait_until_running(other, 4)
         other.stop()
@@ -223,18 +219,11 @@ class Resets(GalleryCase):
         self.wait_for_log("its replica is older than a reset", 2)
         self.wait_until_running(other, 2)
         other.stop()
+        identity = (self.pipeline.directory / "other" / "id").read_text()
+        groups.remove_member(self.pipeline.kafka, self.group.name, identity)
         self.wait_until_running(self.consumer, 4)
         self.check_end()
         self.assertEqual(self.log_count("was reset to an earlier one"), 4)
-
-    def remove_records(self, offsets):
-        """Removes what the topic has before these offsets, as retention does."""
-        places = [
-            confluent_kafka.TopicPartition(self.pipeline.topic, partition, offset)
-            for partition, offset in offsets.items()
-        ]
-        for done in self.admin.delete_records(places).values():
-            done.result(30)
 
     def load(self):
         """A load makes all partitions complete, and the index equal to the tables."""
@@ -254,7 +243,7 @@ class Resets(GalleryCase):
         self.send_more()
         self.pipeline.producer.stop()
         before = self.committed()
-        self.remove_records({partition: offset + 50 for partition, offset in before.items()})
+        self.group.remove_records({partition: offset + 50 for partition, offset in before.items()})
         self.consumer.start()
         self.consumer.wait_until(lambda: self.states() == {"stalled"}, "does not stall")
         for partition in self.pipeline.partitions():
@@ -275,8 +264,9 @@ class Resets(GalleryCase):
         for partition in self.pipeline.partitions():
             self.assertGreater(partition["missing"], 0)
         self.consumer.stop()
+        self.group.wait_until_left()  # what follows is another member
         self.pipeline.remove_index()
-        self.remove_records(self.ends())
+        self.group.remove_records(self.ends())
         self.consumer.start()
         self.pipeline.wait_until_fresh()
         for partition in self.pipeline.partitions():
@@ -320,7 +310,7 @@ class Resets(GalleryCase):
         incomplete for that reason from the first message on."""
         self.fill(changes=0)
         self.consumer.stop()
-        self.remove_records(self.committed())
+        self.group.remove_records(self.committed())
         self.consumer.start()
         self.change_images()
         self.pipeline.wait_until_fresh()

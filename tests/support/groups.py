@@ -12,6 +12,8 @@ import http.client
 import os
 import re
 import signal
+import socket
+import struct
 import threading
 import time
 
@@ -23,6 +25,7 @@ from confluent_kafka import admin
 
 PARTITIONS = index.PARTITIONS
 POLL_S = 0.1
+REQUEST_S = 240  # a broker that many tests share may stall
 
 
 class Member(pipeline.Program):
@@ -131,19 +134,33 @@ class Group:
 
     def committed(self):
         """{partition: (offset, identity of the member that has committed it)}, as a stock client
-        reads them; a negative offset means that nothing was committed. A client may treat a broker
-        that is back as unreachable for minutes, so after an error a new client is created."""
+        reads them; a negative offset means that nothing was committed."""
         places = [confluent_kafka.TopicPartition(self._line.topic, p) for p in range(PARTITIONS)]
+        found = self._ask(lambda client: client.committed(places, timeout=10))
+        return {place.partition: (place.offset, read_identity(place)) for place in found}
+
+    def commit(self, offsets, metadata=""):
+        """Commits {partition: offset}, as a client without our metadata does; the members have to
+        be stopped."""
+        self.wait_until_left()
+        places = [
+            confluent_kafka.TopicPartition(self._line.topic, partition, offset, metadata)
+            for partition, offset in offsets.items()
+        ]
+        self._ask(lambda client: client.commit(asynchronous=False, offsets=places))
+
+    def _ask(self, request):
+        """The answer to a request of a stock client. A client may treat a broker that is back as
+        unreachable for minutes, so after an error a new client is created."""
         deadline = time.monotonic() + 300
         while True:
             try:
-                found = self.client.committed(places, timeout=10)
-                break
+                return request(self.client)
             except confluent_kafka.KafkaException:
                 if time.monotonic() > deadline:
                     raise
-                self._client = None
-        return {place.partition: (place.offset, read_identity(place)) for place in found}
+            self._client = None
+            time.sleep(0.1)
 
     @property
     def admin(self):
@@ -151,22 +168,31 @@ class Group:
             self._admin = admin.AdminClient({"bootstrap.servers": self._line.kafka})
         return self._admin
 
+    def describe(self):
+        described = self.admin.describe_consumer_groups([self.name], request_timeout=REQUEST_S)
+        return described[self.name].result()
+
     def wait_until_settled(self):
         """Waits until the group does not rebalance."""
-        stable = confluent_kafka.ConsumerGroupState.STABLE
-        deadline = time.monotonic() + 120
-        name = self.name
-        while self.admin.describe_consumer_groups([name])[name].result(30).state != stable:
-            assert time.monotonic() < deadline, f"group {name} rebalances"
+        deadline = time.monotonic() + REQUEST_S
+        while self.describe().state != confluent_kafka.ConsumerGroupState.STABLE:
+            assert time.monotonic() < deadline, f"group {self.name} rebalances"
             time.sleep(0.2)
 
     def wait_until_left(self):
-        """Waits until the sessions of the stopped members have ended; until then the broker lets
-        nobody else change the group's offsets."""
-        deadline = time.monotonic() + 120
-        while self.admin.describe_consumer_groups([self.name])[self.name].result(30).members:
+        """Removes the members, which have to be stopped, as an administrator does. Otherwise they
+        stay until their sessions end, and the broker lets nobody else change the group's offsets.
+        """
+        deadline = time.monotonic() + REQUEST_S
+        while members := self.describe().members:
             assert time.monotonic() < deadline, f"group {self.name} has members"
-            time.sleep(0.2)
+            for member in members:
+                remove_member(self._line.kafka, self.name, member.group_instance_id)
+            time.sleep(0.05)
+
+    def remove(self, member):
+        """Removes one member, which has to be stopped, as if its session had ended."""
+        remove_member(self._line.kafka, self.name, member.identity)
 
     def reset(self, kafka, *where):
         """Resets the committed offsets as an operator does; the members have to be stopped."""
@@ -184,24 +210,29 @@ class Group:
             *where, "--execute",
         )
 
-    def replay(self):
-        """Resets the committed offsets to the topic's beginning as a client without metadata does;
-        the members have to be stopped."""
-        self.wait_until_left()
-        self.client.commit(asynchronous=False, offsets=[
-            confluent_kafka.TopicPartition(self._line.topic, p, 0) for p in range(PARTITIONS)
-        ])
+    def remove_records(self, offsets):
+        """Removes what the topic has before {partition: offset}, as retention does."""
+        places = [
+            confluent_kafka.TopicPartition(self._line.topic, partition, offset)
+            for partition, offset in offsets.items()
+        ]
+        for done in self.admin.delete_records(places, request_timeout=REQUEST_S).values():
+            done.result()
 
-    def replace_committed(self, offsets):
-        """Replaces all committed offsets by {partition: (offset, identity)}."""
+    def replay(self):
+        """Resets the committed offsets to the topic's beginning; the members have to be stopped."""
+        self.commit(dict.fromkeys(range(PARTITIONS), 0))
+
+    def forget_offsets(self):
+        """Removes all committed offsets; the members have to be stopped."""
         self.wait_until_left()
-        self.admin.delete_consumer_groups([self.name])[self.name].result(30)
-        self.client.commit(asynchronous=False, offsets=[
-            confluent_kafka.TopicPartition(
-                self._line.topic, partition, offset, f"bitdex1 {identity} 1.1 0"
-            )
-            for partition, (offset, identity) in offsets.items()
-        ])
+        deleted = self.admin.delete_consumer_groups([self.name], request_timeout=REQUEST_S)
+        deleted[self.name].result()
+
+    def replace_committed(self, offsets, identity):
+        """Replaces all committed offsets by {partition: offset}, in the name of this member."""
+        self.forget_offsets()
+        self.commit(offsets, f"bitdex1 {identity} 1.1 0")
 
     @property
     def client(self):
@@ -227,6 +258,19 @@ class Group:
             )
 
         next(iter(owned)).wait_until(is_committed, "or another does not commit")
+
+
+def remove_member(bootstrap, group, identity):
+    """Removes a member from the group; it may have left already."""
+    # Request header 1 (key, version, correlation id, no client id) of LeaveGroup version 3: group,
+    # one member, by its instance id. https://kafka.apache.org/protocol#The_Messages_LeaveGroup
+    name, instance = group.encode(), identity.encode()
+    request = (struct.pack(">hhihh", 13, 3, 1, -1, len(name)) + name
+               + struct.pack(">ihh", 1, 0, len(instance)) + instance)
+    host, port = bootstrap.split(":")
+    with socket.create_connection((host, int(port)), timeout=REQUEST_S) as connection:
+        connection.sendall(struct.pack(">i", len(request)) + request)
+        assert len(connection.recv(4)) == 4  # the size of the answer
 
 
 def read_identity(place):
@@ -363,7 +407,8 @@ class Rebalancing:
 
     def _rebalances(self):
         group = self._settings["group.id"]
-        found = self._admin.describe_consumer_groups([group])[group].result(30)
+        described = self._admin.describe_consumer_groups([group], request_timeout=REQUEST_S)
+        found = described[group].result()
         return found.state == confluent_kafka.ConsumerGroupState.PREPARING_REBALANCING
 
     def check_rebalances(self):

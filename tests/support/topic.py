@@ -28,6 +28,7 @@ SCHEMAS = {
     for version, name in FILES.items()
 }
 HEADER = HEADERS[max(HEADERS)]
+REQUEST_S = 240  # a broker that many tests share may stall
 
 
 def encode(body, version=max(HEADERS), **head):
@@ -61,8 +62,8 @@ class Reader:
     def __init__(self, bootstrap, topic):
         self._bootstrap = bootstrap
         self._client = self._make_client()
-        partitions = self._client.list_topics(topic, timeout=30).topics[topic].partitions
-        self._places = [confluent_kafka.TopicPartition(topic, p, 0) for p in sorted(partitions)]
+        partitions = sorted(read_ends(bootstrap, topic))
+        self._places = [confluent_kafka.TopicPartition(topic, p, 0) for p in partitions]
         self._client.assign(self._places)
 
     def _make_client(self):
@@ -157,9 +158,9 @@ def read_dead_letters(bootstrap, topic):
 def delete(bootstrap, topic):
     """Deletes the topic; returns when the broker does not list it any more."""
     client = admin.AdminClient({"bootstrap.servers": bootstrap})
-    client.delete_topics([topic])[topic].result(30)
+    client.delete_topics([topic], request_timeout=REQUEST_S)[topic].result()
     deadline = time.monotonic() + 240
-    while topic in client.list_topics(timeout=30).topics:
+    while topic in client.list_topics(timeout=REQUEST_S).topics:
         assert time.monotonic() < deadline, f"topic {topic} stays"
         time.sleep(0.05)
 
@@ -171,8 +172,8 @@ def expire(bootstrap, topic):
         for partition, end in read_ends(bootstrap, topic).items()
     ]
     client = admin.AdminClient({"bootstrap.servers": bootstrap})
-    for done in client.delete_records(places).values():
-        done.result(30)
+    for done in client.delete_records(places, request_timeout=REQUEST_S).values():
+        done.result()
 
 
 def configure(bootstrap, topic, name, value):
@@ -184,7 +185,8 @@ def configure(bootstrap, topic, name, value):
         admin.ResourceType.TOPIC, topic, incremental_configs=[entry]
     )
     client = admin.AdminClient({"bootstrap.servers": bootstrap})
-    client.incremental_alter_configs([resource])[resource].result(30)
+    altered = client.incremental_alter_configs([resource], request_timeout=REQUEST_S)
+    altered[resource].result()
 
 
 class Loss(Exception):

@@ -19,7 +19,8 @@ def wait(pipeline, connection, job):
         if state not in ("queued", "running", "done"):
             raise AssertionError(f"job {job} is {state}: {error}")
         partitions = pipeline.api.get("/api/indexes/gallery/verify")["partitions"]
-        return state == "done" and all(p["tick"] >= tick for p in partitions)
+        return (state == "done" and pipeline.are_all(partitions)
+                and all(p["tick"] >= tick for p in partitions))
 
     pipeline.consumer.wait_until(is_done, f"does not finish job {job}")
 
