@@ -27,8 +27,10 @@ import servers
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("BITDEX_BUILD", ROOT / "build" / "release"))
 WAIT_S = int(os.environ.get("BITDEX_WAIT_S", 240))  # nothing takes so long, on a slow machine
-IS_LATE = re.compile("Local: Timed out|has no leaders yet|group has members|is rebalancing"
-                     "|no consumer group")
+# What commands print when a busy broker has not answered them in time; and when a group or program
+# is not there yet, which a test may also expect.
+IS_LATE = re.compile("Local: Timed out|Broker: Request timed out|has no leaders yet")
+IS_EARLY = re.compile("group has members|is rebalancing|no consumer group|no answer from")
 
 
 class PipelineError(Exception):
@@ -43,7 +45,7 @@ class Api:
     """JSON over one persistent connection. Not thread-safe."""
 
     def __init__(self, port):
-        self._connection = http.client.HTTPConnection(servers.LOOPBACK, port, timeout=60)
+        self._connection = http.client.HTTPConnection(servers.LOOPBACK, port, timeout=120)
 
     def call(self, path, body=None):
         """(status, decoded answer); an answer that is not JSON is returned as text."""
@@ -97,9 +99,9 @@ class Program:
         self._environment = self._environment | {name: value}
 
     def command(self, *arguments, check=True, is_patient=None, timeout_s=WAIT_S):
-        """Runs another command of the program until it exits, `timeout_s` seconds at most.
-        `is_patient`, by default with `check`: again when the broker did not answer in time or a
-        group is not there yet, as on a busy machine."""
+        """Runs another command of the program until it exits, `timeout_s` seconds at most. One that
+        the broker did not answer in time is run again; `is_patient`, by default with `check`: also
+        one that found a group not there yet."""
         is_patient = check if is_patient is None else is_patient
         end = time.monotonic() + timeout_s
         while True:
@@ -110,8 +112,9 @@ class Program:
                 text=True,
                 timeout=timeout_s,
             )
-            is_late = done.returncode != 0 and IS_LATE.search(done.stderr)
-            if not (is_patient and is_late) or time.monotonic() > end:
+            text = done.stdout + done.stderr
+            is_late = IS_LATE.search(text) or is_patient and IS_EARLY.search(text)
+            if done.returncode == 0 or not is_late or time.monotonic() > end:
                 break
             time.sleep(1)
         if check and done.returncode != 0:
@@ -371,6 +374,15 @@ class Pipeline:
                 partition["state"] != "recovering" for partition in found)
 
         self.consumer.wait_until(is_recovered, "does not recover all partitions")
+
+    def wait_until_durable(self):
+        """Waits until everything that the consumer has applied now is in its log."""
+        ends = {p["partition"]: p["offset"] or 0 for p in self.partitions()}
+        self.consumer.wait_until(
+            lambda: all((p["durable_offset"] or 0) >= ends[p["partition"]]
+                        for p in self.partitions()),
+            "saves no position",
+        )
 
     def wait_until_fresh(self, timeout_s=WAIT_S, consumers=None):
         """Waits until the index holds everything that was committed before this call, in every

@@ -455,7 +455,7 @@ class Kafka(Server):
             [
                 *self._java("-XX:TieredStopAtLevel=1"),
                 "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
-                "--bootstrap-server", self.bootstrap, *arguments,
+                "--bootstrap-server", self.bootstrap, "--timeout", "120000", *arguments,
             ],
             capture_output=True,
             text=True,

@@ -13,7 +13,7 @@ import unittest
 
 import gallery
 from case import GalleryCase
-from pipeline import BUILD, ROOT, WAIT_S
+from pipeline import BUILD, IS_EARLY, IS_LATE, ROOT, WAIT_S
 
 PRODUCTS = 3000
 # Rows such as a shop has: the README shows only its tables.
@@ -38,6 +38,23 @@ SELECT product.id, jsonb_strip_nulls(jsonb_build_object(
     'customer_ids', (SELECT jsonb_agg(DISTINCT customer_id ORDER BY customer_id) FROM orders
         WHERE product_id = product.id)))
 FROM products AS product LEFT JOIN categories AS category ON category.id = category_id
+"""
+
+# A reader repeats a command that a busy server has not answered in time.
+PATIENT = f"""
+patient() {{
+    if [ "$2" = run ]; then exec "$@"; fi
+    for _ in $(seq {WAIT_S}); do
+        command "$@" >answer 2>&1
+        code=$?
+        [ $code != 0 ] && grep -qE '{IS_LATE.pattern}|{IS_EARLY.pattern}' answer || break
+        sleep 1
+    done
+    cat answer
+    return $code
+}}
+bitdex-producer() {{ patient bitdex-producer "$@"; }}
+bitdex-consumer() {{ patient bitdex-consumer "$@"; }}
 """
 
 
@@ -83,13 +100,13 @@ class Attach(GalleryCase):
         path = ":".join(str(BUILD / name) for name in ("producer", "consumer"))
         environment = os.environ | {"PATH": f"{path}:{os.environ['PATH']}"}
         exported = "\n".join(re.findall(r"^export .*$", self.page["sh"][0], re.M))
-        script = f"{exported}\n{block}\ncode=$?; jobs -p >pids; exit $code"
+        script = f"{PATIENT}{exported}\n{block}\ncode=$?; jobs -p >pids; exit $code"
         # Programs of an earlier block still write to its file.
         log = self.pipeline.directory / f"output-{hash(block)}"
         with open(log, "w") as output:
             code = subprocess.run(
                 ["bash", "-c", script], cwd=self.pipeline.directory, env=environment,
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=300,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=2 * WAIT_S,
             ).returncode
         for pid in (self.pipeline.directory / "pids").read_text().split():
             self.addCleanup(self.end, int(pid))

@@ -65,7 +65,7 @@ class Backpressure(GalleryCase):
         value = os.urandom(MESSAGE_BYTES)
         for partition in range(PARTITIONS):
             producer.produce(self.pipeline.topic, UNKNOWN_SCHEMA, partition=partition)
-        self.assertEqual(producer.flush(60), 0)
+        self.assertEqual(producer.flush(120), 0)
         for number in range(BACKLOG_BYTES // MESSAGE_BYTES):
             producer.produce(self.pipeline.topic, value, partition=number % PARTITIONS)
         self.assertEqual(producer.flush(120), 0)

@@ -388,6 +388,7 @@ class Rebalancing:
             "bootstrap.servers": line.kafka,
             "group.id": f"{topic}-rebalancing",
             "auto.offset.reset": "earliest",
+            "max.poll.interval.ms": 3600 * 1000,  # so long the broker waits for the answer
         }
         self._admin = admin.AdminClient({"bootstrap.servers": line.kafka})
         self._members = [confluent_kafka.Consumer(self._settings) for _ in range(2)]

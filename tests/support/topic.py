@@ -177,7 +177,7 @@ def expire(bootstrap, topic):
 
 
 def configure(bootstrap, topic, name, value):
-    """Changes one setting of the topic."""
+    """Changes one setting of the topic; returns when the broker reports it."""
     entry = admin.ConfigEntry(
         name, value, incremental_operation=admin.AlterConfigOpType.SET
     )
@@ -187,6 +187,15 @@ def configure(bootstrap, topic, name, value):
     client = admin.AdminClient({"bootstrap.servers": bootstrap})
     altered = client.incremental_alter_configs([resource], request_timeout=REQUEST_S)
     altered[resource].result()
+    deadline = time.monotonic() + REQUEST_S
+    while read_setting(client, resource, name) != value:
+        assert time.monotonic() < deadline, f"topic {topic} keeps its {name}"
+        time.sleep(0.05)
+
+
+def read_setting(client, resource, name):
+    described = client.describe_configs([resource], request_timeout=REQUEST_S)
+    return described[resource].result()[name].value
 
 
 class Loss(Exception):
