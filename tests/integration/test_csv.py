@@ -77,6 +77,9 @@ class CsvCase(GalleryCase):
         answer = self.pipeline.api.call("/api/ready")[1]
         return {item["field"]: item["reason"] for item in answer.get("incomplete_fields", [])}
 
+    def dumps(self):
+        return self.pipeline.api.get("/api/indexes/gallery/dumps")
+
     def check_complete(self):
         for partition in self.pipeline.partitions():
             self.assertTrue(partition["complete"], partition)
@@ -103,9 +106,9 @@ class Csv(CsvCase):
         self.check_equal(truth)
         self.check_complete()
         self.assertEqual(self.pipeline.api.call("/api/ready")[0], 200)
-        dumps = self.pipeline.api.get("/api/indexes/gallery/dumps")
-        self.assertTrue(dumps["all_complete"], dumps)
-        tables = {name.rpartition("-")[0] for name in dumps["dumps"]}
+        self.pipeline.consumer.wait_until(
+            lambda: self.dumps()["all_complete"], "has a dump that is not complete")
+        tables = {name.rpartition("-")[0] for name in self.dumps()["dumps"]}
         self.assertEqual(tables, {"Image", "TagsOnImageNew", "ImageTool"})
 
     def test_refused_after_rows_were_sent(self):

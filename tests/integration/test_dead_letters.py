@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import unittest
 
 import index
@@ -54,14 +55,16 @@ class DeadLetters(GalleryCase):
 
     def wait_for_open(self, count):
         """Waits until the status, the ready answer and the metrics show so many open letters."""
-        get = self.pipeline.producer.api.get
+        call = self.pipeline.producer.api.call
+
+        def are_shown():
+            status, ready, metrics = (
+                call(path)[1] for path in ("/api/status", "/api/ready", "/metrics"))
+            return status["dead_letters_open"] == ready["dead_letters"] == count and re.search(
+                rf"(?m)^bitdex_dead_letters_open\S* {count}$", metrics)
+
         self.pipeline.producer.wait_until(
-            lambda: get("/api/status")["dead_letters_open"] == count,
-            f"has other than {count} open dead letters",
-        )
-        self.assertEqual(get("/api/ready")["dead_letters"], count)
-        _, metrics = self.pipeline.producer.api.call("/metrics")
-        self.assertRegex(metrics, rf"(?m)^bitdex_dead_letters_open\S* {count}$")
+            are_shown, f"has other than {count} open dead letters")
 
     def command(self, *arguments, code=0):
         done = self.commands.command("dead-letters", *arguments, check=False)

@@ -71,13 +71,16 @@ class Face(OutboxCase):
             connection.commit()
             self.wait_until_sent()
             (last,) = connection.execute('SELECT max(id) FROM "BitdexOps"').fetchone()
+            (generation,) = connection.execute(
+                "SELECT generation FROM bitdex_producers").fetchone()
         status = json.loads(self.producer.command("status", "--json").stdout)
         for key, value in {
-            "state": "draining", "error": "", "epoch": 1, "generation": 1, "rows": 301,
+            "state": "draining", "error": "", "epoch": 1, "generation": generation, "rows": 301,
             "events": 301, "last_row_id": last, "max_row_id": last, "backlog_rows": 0,
-            "backlog_seconds": 0, "dead_letters": 1, "sessions": 1,
+            "backlog_seconds": 0, "dead_letters": 1,
         }.items():
             self.assertEqual(status[key], value, key)
+        self.assertGreaterEqual(status["sessions"], 1)  # a busy broker may end one at its start
         self.assertGreaterEqual(status["tick"], 1)
         self.assertIn("rows_per_second", status)
         self.assertIn("freshness_seconds", status)
@@ -221,25 +224,18 @@ class Outages(OutboxCase):
         self.check_ready()
         self.producer.wait_until(  # since a mark was acknowledged
             lambda: self.status()["freshness_seconds"] is not None, "has no freshness")
-        self.kafka.pause()
-        try:
-            with self.pipeline.connect() as connection:
-                self.insert(connection, 1000)
-                connection.commit()
-                self.producer.wait_until(
-                    lambda: self.status()["unacknowledged"] >= 1000, "has sent nothing"
-                )
-                self.insert(connection, 70)
-            self.producer.wait_until(lambda: self.ready()[0] == 503, "is still ready")
-            self.assertEqual(self.producer.api.call("/api/health")[0], 200)
-            self.producer.wait_until(lambda: self.status()["backlog_rows"] >= 70, "has no backlog")
-            self.producer.wait_until(
-                lambda: min(self.status()[name] or 0 for name in (  # null: not known yet
-                    "freshness_seconds", "backlog_seconds")) > 5, "does not fall behind")
-            self.assertGreater(self.status()["unacknowledged"], 0)
-            self.assertIn("nothing acknowledged", self.ready()[1]["reason"])
-        finally:
-            self.kafka.resume()
+        with self.pipeline.connect(autocommit=True) as connection:
+            self.freeze_broker(lambda: self.insert(connection, 1000), rows=999)
+            self.insert(connection, 70)
+        self.producer.wait_until(lambda: self.ready()[0] == 503, "is still ready")
+        self.assertEqual(self.producer.api.call("/api/health")[0], 200)
+        self.producer.wait_until(lambda: self.status()["backlog_rows"] >= 70, "has no backlog")
+        self.producer.wait_until(
+            lambda: min(self.status()[name] or 0 for name in (  # null: not known yet
+                "freshness_seconds", "backlog_seconds")) > 5, "does not fall behind")
+        self.assertGreater(self.status()["unacknowledged"], 0)
+        self.assertIn("nothing acknowledged", self.ready()[1]["reason"])
+        self.kafka.resume()
         self.check_delivery()
         self.check_ready()
         self.producer.wait_until(lambda: self.status()["backlog_rows"] == 0, "has a backlog")

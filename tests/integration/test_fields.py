@@ -96,6 +96,7 @@ class Fields(GalleryCase):
             )
         new = self.check_changed()
         self.assertEqual((new["poi"], new["existedAt"]), (True, 1577836800))
+        self.pipeline.wait_until_durable()
         self.consumer.kill()
         done = self.consumer.command("wal", "check", "--json")
         for line in done.stdout.splitlines():

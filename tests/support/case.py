@@ -23,8 +23,10 @@ SECONDS = float(os.environ.get("BITDEX_SECONDS", 5))
 # Loads and verifies make no pauses, unless a class sets their share.
 QUICK = {"load": {"share": 1}}
 
-# A broker that many tests share may stall, and no member is to lose its place by that.
+# A broker that many tests share may stall: no member is to lose its place by that, and nothing that
+# is posted or asked is to be given up.
 PATIENT = {"session.timeout.ms": "45000"}
+PATIENT_CONSUMER = {"post_timeout_ms": 60000, "query_timeout_ms": 60000}
 
 
 class GalleryCase(unittest.TestCase):
@@ -59,10 +61,11 @@ class GalleryCase(unittest.TestCase):
 
     def choose_sections(self):
         producer = QUICK | self.sections.get("producer", {})
-        kafka = self.sections.get("kafka", {})
+        kafka, consumer = (self.sections.get(name, {}) for name in ("kafka", "consumer"))
         if self.own_servers is not True and "kafka" not in self.own_servers:
             kafka = kafka | {"consumer": PATIENT | kafka.get("consumer", {})}
-        return self.sections | {"producer": producer, "kafka": kafka}
+            consumer = PATIENT_CONSUMER | consumer
+        return self.sections | {"producer": producer, "kafka": kafka, "consumer": consumer}
 
     def choose_name(self):
         """Of the pipeline. No two runs share a topic."""
@@ -123,19 +126,24 @@ class GalleryCase(unittest.TestCase):
                 connection.execute('UPDATE "Image" SET "nsfwLevel" = "nsfwLevel" + 1')
 
     def silence_broker(self, changes=20):
-        """Freezes the broker, which then closes no connection and does not answer, and changes
-        every image so often. On return more than a hundred rows are sent and not acknowledged."""
+        """Freezes the broker and changes every image so often. On return more than a hundred rows
+        are sent and not acknowledged."""
+        self.pipeline.wait_until_fresh()  # its mark is acknowledged, and the next one is not due
+        self.freeze_broker(lambda: self.change_images(changes), rows=100)
+
+    def freeze_broker(self, write, rows):
+        """Freezes the broker, which then closes no connection and does not answer. On return more
+        than so many of the rows that `write` has written are sent and not acknowledged."""
         producer = self.pipeline.producer
         deadline = time.monotonic() + pipeline.WAIT_S
         self.addCleanup(self.kafka.resume)
-        self.pipeline.wait_until_fresh()  # its mark is acknowledged, and the next one is not due
 
         def is_sending():
-            return producer.api.get("/api/status")["unacknowledged"] > 100
+            return producer.api.get("/api/status")["unacknowledged"] > rows
 
         while True:
             self.kafka.pause()
-            self.change_images(changes)
+            write()
             soon = time.monotonic() + 10
             while not is_sending() and time.monotonic() < soon:
                 time.sleep(0.02)
