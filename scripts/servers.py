@@ -46,7 +46,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 KAFKA_LIBS = ROOT / ".local" / "kafka" / "libs"
 LOOPBACK = "127.0.0.1"
 START_S = 180
-STOP_S = 60
+STOP_S = 180
 
 
 class ServerError(Exception):

