@@ -4,6 +4,7 @@ import shutil
 import unittest
 
 import gallery
+import groups
 import index
 import topic
 from case import GalleryCase
@@ -65,6 +66,7 @@ class MainPath(GalleryCase):
         self.write_some()
         self.check_end()
         self.pipeline.consumer.stop()
+        groups.Group(self.pipeline).wait_until_left()  # what follows is another member
         shutil.rmtree(self.pipeline.variables["BITDEX_DATA_DIR"])
         self.pipeline.consumer.start()
         self.check_end()

@@ -12,7 +12,7 @@ import time
 import unittest
 
 import confluent_kafka
-import index
+import groups
 import topic
 from case import GalleryCase
 
@@ -54,8 +54,6 @@ POISON = [  # (what is wrong, the message)
 
 
 class Poison(GalleryCase):
-    sections = {"kafka": {"consumer": {"session.timeout.ms": "6000"}}}
-
     def setUp(self):
         super().setUp()
         self.create_gallery(images=100)
@@ -69,7 +67,7 @@ class Poison(GalleryCase):
             producer.produce(
                 self.pipeline.topic, value, key=struct.pack(">q", partition), partition=partition,
                 on_delivery=lambda _, message: offsets.append(message.offset()))
-        self.assertEqual(producer.flush(60), 0)
+        self.assertEqual(producer.flush(240), 0)
         self.assertEqual(len(offsets), len(values))
         return offsets
 
@@ -110,6 +108,7 @@ class Poison(GalleryCase):
         self.assertEqual(self.metric("bitdex_consumer_dead_letters_total"), len(POISON))
         self.check_index()
         self.pipeline.consumer.stop()
+        groups.Group(self.pipeline).wait_until_left()  # what follows is another member
         self.pipeline.remove_index()
         self.pipeline.consumer.start()
         self.wait_until_read(offsets[-1])
@@ -130,6 +129,8 @@ class Poison(GalleryCase):
         """A message that cannot be decoded in place of numbered events: the next seq shows the gap
         with its first and last number, and the shard is incomplete."""
         self.pipeline.producer.stop()
+        ends = topic.read_ends(self.pipeline.kafka, self.pipeline.topic)
+        self.wait_until_read(ends[PARTITION] - 1)
         before = self.partition()
         head = {name: before[name] for name in ("epoch", "generation", "tick")}
         head["source"] = "default"
@@ -169,7 +170,7 @@ class Poison(GalleryCase):
         self.assertEqual(self.pipeline.api.call("/api/health")[0], 200)
         self.assertEqual(self.metric("bitdex_consumer_dead_letters_total"), 0)
         self.assertEqual(self.pipeline.consumer.stop(), 0)
-        self.reset(offset + 1)
+        groups.Group(self.pipeline).commit({PARTITION: offset + 1})
         self.pipeline.consumer.start()
         self.pipeline.wait_until_fresh()
         self.assertFalse(self.partition()["complete"])
@@ -180,22 +181,6 @@ class Poison(GalleryCase):
         with self.pipeline.connect() as connection:  # the extra entity is in no table
             self.assertEqual(connection.execute('SELECT count(*) FROM "Image"').fetchone(), (100,))
         self.assertEqual(self.pipeline.query({"filters": [], "limit": 1})["total_matched"], 101)
-
-    def reset(self, offset):
-        """Commits as kafka-consumer-groups --reset-offsets does, once the group has no member."""
-        place = confluent_kafka.TopicPartition(self.pipeline.topic, PARTITION, offset)
-        client = confluent_kafka.Consumer({
-            "bootstrap.servers": self.pipeline.kafka, "group.id": self.pipeline.name,
-        })
-        deadline = time.monotonic() + 240
-        while True:
-            try:
-                client.commit(offsets=[place], asynchronous=False)
-                break
-            except confluent_kafka.KafkaException:
-                self.assertLess(time.monotonic(), deadline)
-                time.sleep(0.5)
-        client.close()
 
 
 if __name__ == "__main__":
