@@ -3,7 +3,9 @@ producer continues in the same epoch. Otherwise it refuses to continue and expla
 `cursor adopt` opens a new epoch. Indexes are incomplete from then on, until a load has ended."""
 
 import itertools
+import os
 import random
+import signal
 import subprocess
 import time
 import unittest
@@ -33,7 +35,6 @@ class Failover(GalleryCase):
 
     def server(self, name, **arguments):
         """Starts a database server for this test alone."""
-        # The checkpoint after a promotion has to be late, as it may be on a busy server.
         settings = {"checkpoint_timeout": "1h", "shared_buffers": "32MB"}
         server = servers.Postgres(self.pipeline.directory / name, settings, **arguments)
         self.addCleanup(server.remove)
@@ -101,10 +102,13 @@ class Failover(GalleryCase):
 
     def promote(self, standby, old):
         """Kills `old` and promotes the standby. Its control file still names the old timeline,
-        because there was no checkpoint yet."""
+        because there is no checkpoint, as it may be late on a busy server."""
         old.kill()
         self.pipeline.move_to(standby)
         standby.start()
+        (checkpointer,) = self.execute(
+            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'").fetchone()
+        os.kill(checkpointer, signal.SIGSTOP)
         standby.promote()
         control, current = self.execute(OTHER_HISTORY).fetchone()
         self.assertEqual((control, current), (1, 2), "the control file is already up to date")
