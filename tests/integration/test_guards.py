@@ -34,6 +34,10 @@ class GuardsCase(source_changes.SourceChangesCase):
             self.assertIn(word, self.producer.log_tail())
             self.assertIn(word, again.stderr)
 
+    def setUp(self):
+        super().setUp()
+        self.healed = self.count_voided()
+
     def start(self):
         self.producer.start()
         self.producer.wait_until_state("draining")
@@ -47,9 +51,12 @@ class GuardsCase(source_changes.SourceChangesCase):
         self.wait_until(say, ("says nothing of", words))
 
     def wait_until_voided(self, word):
-        """Consumers were told, and everything is healed."""
-        self.wait_until(lambda: word in self.status()["voided_reason"], ("does not void", word))
+        """Consumers were told once more, and everything is healed."""
+        self.wait_until(
+            lambda: self.count_voided() > self.healed and word in self.status()["voided_reason"],
+            ("does not void", word))
         self.wait_until_healed()
+        self.healed = self.count_voided()
 
     @contextlib.contextmanager
     def between_two_polls(self):
@@ -124,7 +131,7 @@ class Triggers(GuardsCase):
 
 
 class SlowGuards(GuardsCase):
-    settings = f"{source_changes.SourceChangesCase.settings}, guard_interval_ms: 4000"
+    settings = f"{source_changes.SourceChangesCase.settings}, guard_interval_ms: 6000"
 
     def test_f100_a_row_is_sent_after_truncate(self):
         """A row that is written after the TRUNCATE is sent before the outbox is looked at."""
