@@ -1,6 +1,7 @@
 """An index as of a moment equals what the index answered at that moment, beside the running
 consumer and after it stopped, and leaves no trace."""
 
+import contextlib
 import datetime
 import hashlib
 import http.client
@@ -14,7 +15,8 @@ import unittest
 import confluent_kafka
 from case import GalleryCase
 from confluent_kafka import admin
-from pipeline import WAIT_S, Api
+from pipeline import IS_LATE, WAIT_S, Api
+from topic import REQUEST_S
 
 PATH = "/api/indexes/gallery"
 QUERIES = [
@@ -58,16 +60,14 @@ class AsOf(GalleryCase):
             return connection.execute("SELECT clock_timestamp()").fetchone()[0]
 
     def note_moment(self):
-        """(moment, answers) of now, of which the log has a position. Nothing writes."""
+        """(moment, answers) of now, of which the log has a position, and the topic a watermark
+        after it. Nothing writes."""
         self.pipeline.wait_until_fresh()
-        ends = {p["partition"]: p["offset"] for p in self.pipeline.partitions()}
-        self.consumer.wait_until(
-            lambda: all(
-                p["durable_offset"] >= ends[p["partition"]] for p in self.pipeline.partitions()
-            ), "saves no position",
-        )
+        self.pipeline.wait_until_durable()
         answers = self.answers(self.consumer.api)
-        return self.clock(), answers
+        moment = self.clock()
+        self.pipeline.wait_until_fresh()
+        return moment, answers
 
     def note_hidden_moment(self):
         """The same, when an image is hidden that is visible soon."""
@@ -97,38 +97,49 @@ class AsOf(GalleryCase):
 
     def refused(self, moment):
         """The last line of the log of one that does not start."""
-        process = self.begin(moment)
-        text = process.communicate(timeout=120)[0]
-        self.assertEqual(process.returncode, 2, text)
-        return text.splitlines()[-1]
+        text = self.exited(self.begin(moment), 2)
+        return text.splitlines()[-1] if text else self.refused(moment)
 
-    def open_api(self, process):
-        """Its Api when it is ready."""
-        log, found = "", None
+    def exited(self, process, code, log=""):
+        """What one has printed that has exited with the code; "" when the broker was late."""
+        text = log + process.communicate(timeout=120)[0]
+        if process.returncode != 0 and IS_LATE.search(text):
+            return ""
+        self.assertEqual(process.returncode, code, text)
+        return text
+
+    def open(self, moment):
+        """(process, its Api) when it is ready."""
+        while True:
+            process, log = self.begin(moment), []
+            self.addCleanup(process.kill)
+            api = self.wait_until_ready(process, log)
+            if api is not None:
+                return process, api
+            self.assertEqual(self.exited(process, 0, "".join(log)), "")
+
+    def wait_until_ready(self, process, log):
+        """Its Api; None when it has exited."""
+        found = None
         while found is None:
-            line = process.stdout.readline()
-            self.assertTrue(line, log)
-            log += line
-            found = re.search(r"listening on port (\d+)", line)
+            log.append(process.stdout.readline())
+            if log[-1] == "":
+                return None
+            found = re.search(r"listening on port (\d+)", log[-1])
         api = Api(int(found[1]))
         self.addCleanup(api.close)
         deadline = time.monotonic() + WAIT_S
-        while not self.is_ready(api, process):
-            self.assertLess(time.monotonic(), deadline, api.call("/api/ready"))
+        while process.poll() is None:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                if api.call("/api/ready")[0] == 200:
+                    return api
+            self.assertLess(time.monotonic(), deadline, log)
             time.sleep(0.05)
-        return api
-
-    def is_ready(self, api, process):
-        try:
-            return api.call("/api/ready")[0] == 200
-        except (OSError, http.client.HTTPException):
-            self.fail(process.communicate(timeout=120)[0])
+        return None
 
     def check(self, moments, exact=True):
         for moment, answers in moments:
-            process = self.begin(moment)
-            self.addCleanup(process.kill)
-            api = self.open_api(process)
+            process, api = self.open(moment)
             self.assertEqual(self.answers(api), answers)
             told = api.get(f"{PATH}/query", QUERIES[0])["as_of"]
             self.assertEqual(told["exact"], exact)
@@ -149,10 +160,11 @@ class AsOf(GalleryCase):
             files[str(path)] = (path.stat().st_mtime_ns, content)
         group = self.pipeline.name
         request = [confluent_kafka.ConsumerGroupTopicPartitions(group)]
-        offsets = self.client.list_consumer_group_offsets(request)[group].result(30)
+        offsets = self.client.list_consumer_group_offsets(
+            request, request_timeout=REQUEST_S)[group].result()
         committed = sorted((p.topic, p.partition, p.offset) for p in offsets.topic_partitions)
-        groups = sorted(g.group_id for g in self.client.list_consumer_groups().result(30).valid
-                        if g.group_id.startswith(group))
+        listed = self.client.list_consumer_groups(request_timeout=REQUEST_S).result().valid
+        groups = sorted(g.group_id for g in listed if g.group_id.startswith(group))
         letters = self.consumer.command("dead-letters", "list", "--json").stdout
         return files, committed, groups, letters
 
@@ -190,8 +202,8 @@ class AsOf(GalleryCase):
     def forget_topic(self):
         """Retention removes everything."""
         ends = [confluent_kafka.TopicPartition(self.pipeline.topic, p, -1) for p in range(4)]
-        for future in self.client.delete_records(ends).values():
-            future.result(30)
+        for future in self.client.delete_records(ends, request_timeout=REQUEST_S).values():
+            future.result()
 
 
 if __name__ == "__main__":
