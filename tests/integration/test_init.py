@@ -114,13 +114,20 @@ class Init(GalleryCase):
             process = self.start_init()
             line = process.stdout.readline()
             if "nothing to do" in line:
-                break
+                if kills > 2:
+                    break
+                self.undo()  # it has done several steps before a kill arrived
             process.kill()
             process.wait()
             kills += line.startswith("done:")
         self.assertEqual(process.wait(), 0)
-        self.assertGreater(kills, 2)  # it may do several steps before the kill arrives
         self.check_end()
+
+    def undo(self):
+        """There are steps to do again."""
+        with self.pipeline.connect() as connection:
+            connection.execute("""DROP INDEX bitdex_ops_txid; DROP TABLE bitdex_producers,
+                bitdex_sources, bitdex_windows, bitdex_dead_letters, bitdex_jobs, bitdex_cursors""")
 
     def test_locks_and_an_unfinished_index(self):
         """While a long transaction reads the outbox, `init` retries, and no writer has to wait for
