@@ -9,6 +9,7 @@ import http.client
 import json
 import re
 import shlex
+import time
 import unittest
 
 import servers
@@ -115,7 +116,7 @@ class Document(GalleryCase):
         """(status, text) of the call; names of this test are those of the document in the text."""
         ports = {8080: self.pipeline.consumer.port, 8081: self.pipeline.producer.port}
         method, port, path, headers, body = parse_curl(command)
-        connection = http.client.HTTPConnection(servers.LOOPBACK, ports[port], timeout=60)
+        connection = http.client.HTTPConnection(servers.LOOPBACK, ports[port], timeout=120)
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
@@ -141,12 +142,26 @@ class Document(GalleryCase):
         self.start_shop()
         examples = list_examples()
         self.assertEqual(len(examples), DOCUMENT.read_text().count("\ncurl "))
-        for command, language, wanted, shown in examples:
-            with self.subTest(command):
-                status, real = self.call(command)
+        for example in examples:
+            with self.subTest(example[0]):
+                self.check_example(*example)
+        self.check_routes()
+
+    def check_example(self, command, language, wanted, shown):
+        """What changes nothing is asked again when a busy server has answered otherwise."""
+        deadline = time.monotonic() + 120
+        method, _, path, _, _ = parse_curl(command)
+        while True:
+            status, real = self.call(command)
+            try:
                 self.assertEqual(status, int(wanted), real)
                 self.check_answer(language, shown, real)
-        self.check_routes()
+                return
+            except AssertionError:
+                if (method != "GET" and not path.endswith("/query")) or (
+                        time.monotonic() > deadline):
+                    raise
+            time.sleep(0.5)
 
     def check_routes(self):
         """The document has a section with an example for each route, and none for another."""
