@@ -1,10 +1,11 @@
 """The cursor table: bitdex_cursors follows the offsets that the group has committed."""
 
+import functools
 import os
 import time
 import unittest
 
-import confluent_kafka
+import groups
 import psycopg
 from case import SECONDS, GalleryCase
 from pipeline import ROOT
@@ -26,6 +27,10 @@ class CursorTable(GalleryCase):
     # The legacy cleanup ends a producer that asks its guards; here the consumer meets it.
     sections = {"producer": {"guard_interval_ms": 60000}}
 
+    @functools.cached_property
+    def group(self):
+        return groups.Group(self.pipeline)
+
     def read_rows(self):
         """{partition: row of bitdex_cursors}"""
         prefix = f"{self.pipeline.name}/{self.pipeline.topic}/"
@@ -37,13 +42,7 @@ class CursorTable(GalleryCase):
 
     def read_committed(self):
         """{partition: the group's committed offset}"""
-        client = confluent_kafka.Consumer({
-            "bootstrap.servers": self.pipeline.kafka, "group.id": self.pipeline.name,
-        })
-        places = [confluent_kafka.TopicPartition(self.pipeline.topic, p) for p in range(4)]
-        committed = {place.partition: place.offset for place in client.committed(places, 30)}
-        client.close()
-        return committed
+        return {partition: offset for partition, (offset, _) in self.group.committed().items()}
 
     def wait_until_shown(self):
         """Waits until the cursor table has reached the offsets that are applied now."""
@@ -88,6 +87,9 @@ class CursorTable(GalleryCase):
                 before = rows
         self.pipeline.wait_until_fresh()
         self.pipeline.producer.stop()
+        self.pipeline.consumer.wait_until(  # the time of a stop for its commits is short
+            lambda: all(p["cursor_table_offset"] == p["high_offset"]
+                        for p in self.pipeline.partitions()), "does not show the end")
         shown = {p["partition"]: p for p in self.pipeline.partitions()}
         self.assertEqual(self.pipeline.consumer.stop(), 0)
         rows, committed = self.read_rows(), self.read_committed()
@@ -112,6 +114,9 @@ class CursorTable(GalleryCase):
             connection.execute(LEGACY_TABLE)
         self.create_gallery(images=50)
         self.wait_until_shown()
+        self.pipeline.producer.stop()
+        self.pipeline.producer.start()  # which asks its guards, and then for a minute no more
+        self.pipeline.producer.wait_until_state("draining")
         with self.pipeline.connect() as connection:
             connection.execute(LEGACY)
         self.change_images()
