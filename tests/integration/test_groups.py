@@ -10,8 +10,6 @@ from case import SECONDS, SEED, GalleryCase
 
 
 class Groups(GalleryCase):
-    sections = {"kafka": {"consumer": {"session.timeout.ms": 3000, "heartbeat.interval.ms": 500}}}
-
     def setUp(self):
         super().setUp()
         self.groups = [groups.Group(self.pipeline, name) for name in ("slow", "killed", "rebuilt")]
@@ -25,7 +23,9 @@ class Groups(GalleryCase):
         self.killed.kill()
         self.killed.start(wait=False)
         if rebuild:
+            self.rebuilt.wait_until(lambda: self.rebuilt.identity, "creates no directory")
             self.rebuilt.kill()
+            self.groups[2].remove(self.rebuilt)
             shutil.rmtree(self.rebuilt.data_dir)
             self.rebuilt.start(wait=False)
         time.sleep(rng.random())
@@ -56,7 +56,8 @@ class Groups(GalleryCase):
             (member,) = group.members
             self.assertGreater(group.check_end(member), 0)
             group.wait_until_committed({member: range(groups.PARTITIONS)})
-        self.assertIn("was reset to an earlier one", self.rebuilt.log.read_text())
+        self.rebuilt.wait_until(
+            lambda: self.rebuilt.count_log("was reset to an earlier one"), "follows no reset")
 
     def test_f114_a_copied_data_dir_is_named(self):
         """Of two members with one data directory and a copy of it, the second one names the first
@@ -65,6 +66,7 @@ class Groups(GalleryCase):
         group = groups.Group(self.pipeline, "copied")
         self.addCleanup(group.close)
         first, second = group.add("first").start(), group.add("second")
+        group.wait_until_shared(first)  # no file is renamed any more
         group.wait_until_settled()
         shutil.copytree(first.data_dir, second.data_dir)
         second.start(wait=False)
@@ -88,9 +90,8 @@ class Groups(GalleryCase):
         second = group.add("second").start()
         group.wait_until_shared(first, second)
         group.wait_until_settled()
-        described = group.admin.describe_consumer_groups([group.name])[group.name].result(30)
         self.assertEqual(
-            sorted(member.client_id for member in described.members),
+            sorted(member.client_id for member in group.describe().members),
             sorted([f"127.0.0.1:{first.port}", "index.example:80"]))
         self.assertNotIn("cannot publish", second.log.read_text())
 
