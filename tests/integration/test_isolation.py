@@ -41,7 +41,7 @@ class Client(threading.Thread):
 
 
 class Isolation(GalleryCase):
-    sections = {"consumer": {"query_timeout_ms": 60000}}
+    sections = {"consumer": {"query_timeout_ms": 600000}}
 
     def flip_images(self, times):
         """Level and user of each image are both 1 or both 2, before and after."""

@@ -137,7 +137,8 @@ def check_verified(pipeline, consumers):
     """Checks that a verify of the consumers' groups finds no difference."""
     groups = sorted({consumer.group for consumer in consumers})
     names = ",".join(groups)
-    done = pipeline.producer.command("verify", "--group", names, check=False, is_patient=True)
+    done = pipeline.producer.command(
+        "verify", "--group", names, "--timeout", "200", check=False, is_patient=True)
     assert done.returncode == 0, f"verify: {done.returncode}\n{done.stdout}\n{done.stderr}"
 
 
