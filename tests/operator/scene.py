@@ -277,7 +277,7 @@ class Scene:
         since = time.time()
         until = time.monotonic() + SAID_WITHIN_S
         while not (self.is_fresh(since) and self.why() is None and self.differs() is None):
-            assert time.monotonic() < until, f"has lost: {self.why()} {self.differs()}"
+            assert time.monotonic() < until, f"has lost, or is late: {self.why()} {self.differs()}"
             time.sleep(0.2)
         more = self.lacks_posts().keys() - self._lacked
         assert not more, f"lacks posts that it had: {self.lacks_posts()}"
