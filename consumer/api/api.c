@@ -137,7 +137,7 @@ api_authorize(struct api *api, const struct http_request *request, struct http_r
                            "consumer.token_file is not set");
     else if (!matches)
         http_respond_error(response, 401, "this call needs the bearer token");
-    return matches;
+    return response->status == 200;
 }
 
 /* No route has this method and path. `allowed` are the routes of the path. */

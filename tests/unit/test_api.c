@@ -18,6 +18,7 @@
 #include "consumer/api/health.h"
 #include "consumer/api/verified.h"
 #include "tests/support/memory_files.h"
+#include "tests/support/temporary_directory.h"
 
 static const struct config_filter_field filter_fields[] = {
     {.name = "colour", .type = FIELD_STRING}, {.name = "price", .type = FIELD_SINGLE_VALUE}};
@@ -220,6 +221,40 @@ test_the_other_paths_answer(void **state)
         {"/metrics", NULL, 200, "# TYPE bitdex_freshness_seconds gauge\n"},
     };
     CHECK_EXCHANGES(state, exchanges);
+}
+
+/* Its token does not make the index of a moment change. */
+static void
+test_an_index_as_of_a_moment_refuses_calls_that_change_state(void **state)
+{
+    struct fixture *fixture = *state;
+    struct feed_source source = {.as_of_us = 1};
+    struct config moment = config;
+    struct assignment *assignment =
+        assignment_create(&moment, &data_dir, &source, NULL, fixture->dumps);
+    struct api *api;
+    struct error err = {0};
+    struct buffer answer = {0};
+    char path[64], listen[32];
+    int status;
+    void *directory;
+    assert_int_equal(temporary_directory_setup(&directory), 0);
+    snprintf(path, sizeof path, "%s/token", (const char *)directory);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs("secret\n", file) >= 0 && fclose(file) == 0);
+    moment.consumer.token_file = path;
+    assert_int_equal(api_start(&moment, assignment, &fixture->sink, &api, &err), 0);
+    snprintf(listen, sizeof listen, "127.0.0.1:%d", api_port(api));
+    assert_int_equal(http_client_call(listen, "/api/indexes/shop/checkpoint", "", "secret", 10,
+                                      &answer, &status, &err),
+                     0);
+    assert_int_equal(status, 403);
+    assert_non_null(strstr(buffer_string(&answer), "as of a moment"));
+    buffer_free(&answer);
+    api_stop(api);
+    assignment_destroy(assignment);
+    assert_int_equal(temporary_directory_teardown(&directory), 0);
 }
 
 /* Sends the head of a request whose body never comes. The answer begins with `wanted`. */
@@ -427,6 +462,7 @@ main(void)
         cmocka_unit_test(test_unknown_paths_and_indexes_are_refused),
         cmocka_unit_test(test_F111_requests_are_judged_before_their_bodies),
         cmocka_unit_test(test_calls_that_change_state_are_refused_without_a_token),
+        cmocka_unit_test(test_an_index_as_of_a_moment_refuses_calls_that_change_state),
         cmocka_unit_test(test_requests_for_documents_are_refused_with_the_reason),
         cmocka_unit_test(test_L9_every_answer_names_the_missing_partitions),
         cmocka_unit_test(test_the_other_paths_answer),
