@@ -29,8 +29,9 @@ BUILD = pathlib.Path(os.environ.get("BITDEX_BUILD", ROOT / "build" / "release"))
 WAIT_S = int(os.environ.get("BITDEX_WAIT_S", 240))  # nothing takes so long, on a slow machine
 # What commands print when a busy broker has not answered them in time; and when a group or program
 # is not there yet, which a test may also expect.
-IS_LATE = re.compile("Local: Timed out|Broker: Request timed out|has no leaders yet"
-                     "|Broker: Coordinator|Broker: Not coordinator")
+IS_LATE = re.compile("Local: Timed out|Local: Broker transport failure|Broker: Request timed out"
+                     "|Broker: Coordinator|Broker: Not coordinator|no answer for .* s"
+                     "|has no leaders yet")
 IS_EARLY = re.compile("group has members|is rebalancing|no consumer group|no answer from")
 
 

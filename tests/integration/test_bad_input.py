@@ -170,7 +170,7 @@ class BadInput(GalleryCase):
         self.assertIn("high", shown)
         by_hand = command("dead-letters", "retry", names[6], check=False)
         self.assertEqual(by_hand.returncode, 1)
-        self.assertIn("no trigger writes field nsfwLevel by fan-outs", by_hand.stdout)
+        self.assertIn("no trigger writes field nsfwLevel by fan-outs", by_hand.stdout, by_hand)
         self.assertIn('INSERT INTO "BitdexOps" (entity_id, ops) VALUES (6, ', by_hand.stdout)
         with self.pipeline.connect() as connection:
             connection.execute('UPDATE "Image" SET "nsfwLevel" = 3 WHERE id = 7')
