@@ -7,6 +7,7 @@ import functools
 import json
 import re
 import signal
+import subprocess
 
 import gallery
 import index
@@ -173,8 +174,8 @@ class EmptyIndex(LoadCase):
             for column in chunk["columns"]:
                 self.assertIn(column["field"], chunk["field_names"])
                 self.assertEqual(len(column["entities"]), len(column["values"]))
-        status = self.producer.api.get("/api/status")
-        self.assertIsNone(status["load_job"])
+        self.producer.wait_until(
+            lambda: self.producer.api.get("/api/status")["load_job"] is None, "shows a job")
         metrics = self.producer.api.get("/metrics")
         self.assertIn(f'bitdex_load_rows_total{{source="default"}} {job["rows"]}', metrics)
         self.assertIn("bitdex_load_step_seconds_count", metrics)
@@ -183,7 +184,7 @@ class EmptyIndex(LoadCase):
         """Rows change, are deleted and created again while a load runs; the producer is killed
         twice in it. The same command continues the job, and the index is equal."""
         self.create_full_tables()
-        self.set_share(0.05)  # a kill comes before the next chunk
+        self.set_share(0.001)  # a kill comes before the next chunk
         self.pipeline.start()
         with self.writers(3, pause_s=0.05):  # a load waits while there is a backlog
             job, place = self.queue(), 0
@@ -439,9 +440,12 @@ class SlowLoad(LoadCase, SceneCase):
     def begin_load(self):
         """(the command, the id of its job, which runs)"""
         before = self.newest_job()
-        waiting = self.producer.begin("load")
+        waiting = self.producer.begin("load", stderr=subprocess.PIPE)
         self.addCleanup(waiting.stdout.close)
+        self.addCleanup(waiting.stderr.close)
         self.addCleanup(waiting.kill)
+        while "job" not in waiting.stderr.readline():  # from then on it handles ^C
+            self.assertIsNone(waiting.poll(), "the load does not wait")
         job = self.wait_for_job(
             lambda job: job["state"] == "running" and (not before or job["id"] > before["id"]),
             "does not begin")

@@ -6,7 +6,7 @@ import re
 import gallery
 import index
 from case import GalleryCase
-from pipeline import ROOT
+from pipeline import write_config
 
 IMAGES = 200
 
@@ -48,7 +48,8 @@ TIME = 'greatest("scannedAt", "createdAt")'
 CIVITAI = """
 index: civitai
 postgres: "${BITDEX_POSTGRES}"
-kafka: { bootstrap.servers: "${BITDEX_KAFKA}", producer: {}, consumer: {} }
+kafka: { bootstrap.servers: "${BITDEX_KAFKA}", producer: {},
+         consumer: { session.timeout.ms: 45000 } }
 topic: { name: "${BITDEX_TOPIC}", partitions: 4, replication_factor: 1, retention_hours: 168,
          max_slots: 1073741824 }
 retention: { min_age_s: 3600 }
@@ -128,10 +129,10 @@ class PhasesCase(GalleryCase):
 
 class Phases(PhasesCase):
     def configure_phases(self, time=TIME, replaced="", by=""):
-        gallery_text = (ROOT / "config" / "gallery.yaml").read_text()
+        config = write_config(self.pipeline.config, self.choose_sections())
         phases = PHASES.replace("TIME", time)
         self.assertIn(replaced, phases)
-        self.configure(gallery_text + phases.replace(replaced, by))
+        self.configure(config.read_text() + phases.replace(replaced, by))
 
     def dumps(self):
         return set(self.pipeline.api.get("/api/indexes/gallery/dumps")["dumps"])
@@ -178,8 +179,9 @@ class Phases(PhasesCase):
         self.create_full_tables()
         self.pipeline.start()
         self.pipeline.producer.command("load")
-        self.pipeline.consumer.wait_until(lambda: len(self.dumps()) > 5, "has no dumps")
+        self.pipeline.wait_until_fresh()  # and with it the marks of the load are read
         before = self.dumps()
+        self.assertGreater(len(before), 5)
         self.pipeline.producer.stop()
         self.configure_phases(replaced="& 1 = 0", by="& 1 = 1")
         self.pipeline.producer.start()
