@@ -301,9 +301,10 @@ class Pipeline:
         self.producer.kill()
         self.consumer.kill()
 
-    def create_database(self, options=""):
+    def create_database(self, options="TEMPLATE template0"):
         """Creates an empty database; an older one of the same name is dropped. `options` are those
-        of CREATE DATABASE."""
+        of CREATE DATABASE, which fails while anybody is connected to its template: autovacuum is,
+        now and then, but not to this one."""
         with psycopg.connect(self._admin_dsn, autocommit=True) as admin:
             admin.execute(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
             admin.execute(f'CREATE DATABASE "{self.name}" {options}')

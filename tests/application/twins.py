@@ -9,6 +9,7 @@ import compare
 import pipeline
 import psycopg
 import topic
+from case import PATIENT
 from scheduler import Scheduler
 from schema import WRITER
 
@@ -31,6 +32,7 @@ class Twins:
         config = directory / name / "config.yaml"
         self.indexed = pipeline.Pipeline(directory / name, name, postgres, kafka, config)
         pipeline.write_config(config, {
+            "kafka": {"consumer": PATIENT},
             "producer": {"poll_interval_ms": poll_ms, "mark_interval_ms": 10,
                          "load": {"share": 1}}})
         self._head = config.read_text().split("\n# The tables")[0]
@@ -56,7 +58,7 @@ class Twins:
         with psycopg.connect(self._admin, autocommit=True) as admin:
             admin.execute(ROLE)
             admin.execute(f'DROP DATABASE IF EXISTS "{self.plain}" WITH (FORCE)')
-            admin.execute(f'CREATE DATABASE "{self.plain}"')
+            admin.execute(f'CREATE DATABASE "{self.plain}" TEMPLATE template0')
         self.indexed.create_database()
         self.indexed.init()
         for dsn in (self.indexed.dsn, self.plain_dsn):

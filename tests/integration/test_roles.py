@@ -107,7 +107,8 @@ class Roles(GalleryCase):
             self.producer.wait_until(
                 lambda: "GRANT" in self.producer.api.get("/api/status")["error"],
                 f"does not name {right}")
-            self.assertEqual(self.producer.api.call("/api/ready")[0], 503)
+            self.producer.wait_until(
+                lambda: self.producer.api.call("/api/ready")[0] == 503, f"is ready without {right}")
             with self.connect() as owner:
                 owner.execute(f"GRANT {right} TO {role}")
             self.producer.wait_until(
@@ -152,7 +153,8 @@ class Roles(GalleryCase):
         """Row security that is enabled while the producer runs hides no row from it: what it cannot
         read stays owed, with the reason, and is answered when the role may read it again. Until
         then the index does not stay complete in silence."""
-        write_config(self.pipeline.config, {"consumer": {"owed_incomplete_s": 1}})
+        sections = self.choose_sections() | {"consumer": {"owed_incomplete_s": 1}}
+        write_config(self.pipeline.config, sections)
         self.become_producer()
         self.run_gallery()
         with self.connect() as owner:

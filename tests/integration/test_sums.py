@@ -194,9 +194,14 @@ class Sums(SceneCase):
     def test_a_job_verifies_only_its_ranges(self):
         """Ranges that a job lists are compared, and no others."""
         found = self.verify([8, 16, 100, 200, FAR, (1 << 63) - 1])
-        spans = {(r["begin"], r["end"]) for p, r in found if p == 1}
-        self.assertEqual(spans, {(8, 16), (100, 200), (FAR, None)})
-        self.assertEqual([r["differing"] for _, r in found], [[]] * 12)
+        for number in range(4):
+            spans = []  # a range that took long was cut
+            for begin, end in [(r["begin"], r["end"]) for p, r in found if p == number]:
+                if spans and spans[-1][1] == begin:
+                    begin, _ = spans.pop()
+                spans.append((begin, end))
+            self.assertEqual(spans, [(8, 16), (100, 200), (FAR, None)])
+        self.assertEqual([r for _, r in found if r["differing"]], [])
 
     def test_a_row_that_cannot_be_evaluated_costs_its_fields(self):
         """Postgres cannot compute a value of one row: it is null, and all fields are compared."""
