@@ -106,6 +106,8 @@ class Outages(GalleryCase):
         time out repeatedly, no delivery is given up, and no transaction stays open in the database.
         """
         self.create_gallery(images=100)
+        self.pipeline.wait_until_fresh()
+        sessions = self.producer.api.get("/api/status")["sessions"]
         self.silence_broker()
         self.wait_until_error("imed out")
         self.producer.wait_until(
@@ -117,7 +119,7 @@ class Outages(GalleryCase):
         self.producer.wait_until(lambda: not held & set(self.query(HOLDERS)), "holds back xmin")
         self.kafka.resume()
         self.check_recovered()
-        self.assertEqual(self.producer.api.get("/api/status")["sessions"], 1)
+        self.assertEqual(self.producer.api.get("/api/status")["sessions"], sessions)
 
     def test_l5_cursor_table_waits_for_the_broker(self):
         """A position that is applied and not yet committed to the group is not in bitdex_cursors.
@@ -208,8 +210,8 @@ class Outages(GalleryCase):
 
     @staticmethod
     def kafka_call(call, arguments):
-        for future in call(arguments).values():
-            future.result(30)
+        for future in call(arguments, request_timeout=pipeline.WAIT_S).values():
+            future.result()
 
     def rule(self, operation, permission):
         return admin.AclBinding(
@@ -233,9 +235,9 @@ class Outages(GalleryCase):
         self.kafka.resume()
         self.producer.wait_until_state("draining")
         self.silence_broker()
-        self.producer.signal(signal.SIGTERM)
-        self.producer.wait_until_state("stopping")
-        self.producer.signal(signal.SIGTERM)
+        while self.producer.is_running():  # signals that come at the same time are one
+            self.producer.signal(signal.SIGTERM)
+            time.sleep(0.1)
         self.assertEqual(self.producer.wait(), 128 + signal.SIGTERM)
         self.kafka.resume()
         self.producer.start()
@@ -296,7 +298,9 @@ class Outages(GalleryCase):
                 VALUES (1, '[{"op": "alive"}]')""")
             self.producer.wait_until(lambda: self.query(waiting), "waits for no lock")
             self.assertEqual(self.producer.stop(), 0, self.producer.log_tail())
-            self.assertEqual(self.query(waiting), [])
+            deadline = time.monotonic() + pipeline.WAIT_S
+            while self.query(waiting):  # the server may be slow to cancel it
+                self.assertLess(time.monotonic(), deadline, "cancels no statement")
         self.producer.start()
         self.producer.wait_until_state("draining")
         self.postgres.pause()

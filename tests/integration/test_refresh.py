@@ -176,8 +176,8 @@ class Refresh(RefreshCase):
         self.ask(image, refreshes.whole(), refreshes.parent("Post.availability", 1))
         self.ask(-5, refreshes.whole())
         self.pipeline.wait_until_fresh()
-        self.assertEqual(self.status()["dead_letters"] - before, 3)
-        self.assertEqual(self.status()["refresh_owed"], 0)
+        self.wait_until(lambda: self.status()["dead_letters"] - before == 3, "stores no letters")
+        self.wait_until(lambda: self.status()["refresh_owed"] == 0, "owes requests")
 
     def test_l9_a_value_that_no_event_can_carry(self):
         """It is null in the answer, and a dead letter says why; a retry that finds another value
@@ -203,6 +203,7 @@ class Refresh(RefreshCase):
 
     def test_an_outage_of_the_session_that_reads(self):
         """The drain continues, and what was not read is read later."""
+        sessions = self.status()["sessions"]
         with self.pipeline.connect() as connection:
             for _ in range(20):
                 self.change_silently('UPDATE "Image" SET "userId" = "userId" + 1')
@@ -212,7 +213,7 @@ class Refresh(RefreshCase):
                     AND application_name LIKE 'bitdex-producer load%'""")
                 connection.commit()
         self.check_mended()
-        self.assertEqual(self.status()["sessions"], 1)
+        self.assertEqual(self.status()["sessions"], sessions)
 
     def test_l10_many_requests_are_one_reading(self):
         image, *_ = self.image()

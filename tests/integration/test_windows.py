@@ -152,14 +152,17 @@ class LargeWindows(OutboxCase):
 
     def explain(self, connection):
         """The plan of the statement that the reading session runs or ran last: (whether its plan is
-        pinned, its nodes)."""
+        pinned, its nodes). It may be the question of a guard."""
         (statement,) = connection.execute(
             "SELECT query FROM pg_stat_activity WHERE datname = current_database()"
             " AND application_name = 'bitdex-producer outbox'"
         ).fetchone()
-        settings, select = re.fullmatch(
+        reading = re.fullmatch(
             r"(.*)COPY \((.*)\) TO STDOUT \(FORMAT binary\)", statement, re.DOTALL
-        ).groups()
+        )
+        if reading is None:
+            return False, []
+        settings, select = reading.groups()
         with connection.transaction(force_rollback=True):
             if settings:
                 connection.execute(settings)
