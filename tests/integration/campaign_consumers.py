@@ -14,8 +14,8 @@ KINDS = """
     consumer_killed consumer_killed consumer_killed consumer_killed_twice consumer_stopped
     consumer_stopped consumer_loses_state member_leaves member_frozen group_reset
 """.split()
-# The shortest session timeout that a broker allows by default, and heartbeats often enough for it.
-SETTINGS = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "500"}
+# The session timeout is longer than what a busy machine makes a member wait.
+SETTINGS = {"session.timeout.ms": "15000", "heartbeat.interval.ms": "500"}
 
 
 class Consumers:
@@ -50,8 +50,7 @@ class Consumers:
         reasons = self._reasons()
         assert not reasons, reasons
         for member in self._members():
-            status, answer = member.api.call("/api/ready")
-            assert status == 200, answer
+            member.wait_until(lambda m=member: m.api.call("/api/ready")[0] == 200, "is not ready")
         return images
 
     def check_quiet(self):
@@ -94,15 +93,19 @@ class Consumers:
 
     def consumer_loses_state(self):
         """Kills a member and deletes its data directory; it starts from the topic's beginning."""
-        member = self._pick()
+        group = self._rng.choice(self._groups)
+        member = self._rng.choice(group.members)
         member.kill()
-        shutil.rmtree(member.data_dir)
+        if member.identity is not None:  # it was killed before it had any state
+            group.remove(member)  # or its partitions would have no owner until its session ends
+            shutil.rmtree(member.data_dir)
         member.start(wait=False)
 
     def member_leaves(self):
         """Stops a member; the other one takes over its partitions and gives some of them back."""
         leaving, other = self._rng.sample(self._shared.members, 2)
         self._stop(leaving)
+        self._shared.remove(leaving)
         self._shared.wait_until_shared(other)
         leaving.start(wait=False)
 

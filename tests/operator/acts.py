@@ -8,6 +8,7 @@ import random
 import signal
 import time
 
+import groups
 import topic
 from balancer import Balancer
 from pooler import Pooler
@@ -213,15 +214,25 @@ def database_restarts(scene):
 # --- the topic -----------------------------------------------------------------------------------
 
 
+def ends_of(scene):
+    return topic.read_ends(scene.pipeline.kafka, scene.pipeline.topic)
+
+
+def begin_index(scene):
+    """The consumer begins with an empty directory, as another member of its group."""
+    scene.pipeline.consumer.kill()
+    groups.Group(scene.pipeline).wait_until_left()
+    scene.pipeline.remove_index()
+    scene.pipeline.consumer.start()
+
+
 def topic_is_made_again(scene):
     topic.delete(scene.pipeline.kafka, scene.pipeline.topic)
-    scene.as_owner("init")
+    scene.must("init")
 
     def undo():
-        scene.as_owner("init")
-        scene.pipeline.consumer.kill()
-        scene.pipeline.remove_index()
-        scene.pipeline.consumer.start()
+        scene.must("init")
+        begin_index(scene)
 
     return undo
 
@@ -233,23 +244,20 @@ def topic_is_compacted(scene):
 
 def retention_is_lowered(scene):
     configure(scene, "retention.ms", "3600000")
-    return lambda: scene.as_owner("init")
+    return lambda: scene.must("init")
 
 
 def events_expire(scene):
     """The retention of the topic is shorter than the consumer is away."""
     consumer = scene.pipeline.consumer
     consumer.kill()
-    time.sleep(1.5)  # a mark at least
+    read = ends_of(scene)
+    scene.pipeline.producer.wait_until(
+        lambda: all(end > read[number] for number, end in ends_of(scene).items()), "sends no mark")
     topic.expire(scene.pipeline.kafka, scene.pipeline.topic)
     consumer.start()
 
-    def undo():
-        consumer.kill()
-        scene.pipeline.remove_index()
-        consumer.start()
-
-    return undo
+    return lambda: begin_index(scene)
 
 
 def configure(scene, name, value):

@@ -15,8 +15,9 @@ import acts
 import confluent_kafka
 import groups
 import index
+import servers
 import topic
-from confluent_kafka import admin
+from acts import ends_of
 from pipeline import WAIT_S
 
 OUTAGE_S = 3  # a lag that marks each second never show
@@ -44,10 +45,6 @@ def patiently(call):
         time.sleep(0.2)
 
 
-def ends_of(scene):
-    return topic.read_ends(scene.pipeline.kafka, scene.pipeline.topic)
-
-
 def begins_of(scene, numbers=range(index.PARTITIONS)):
     client = group_of(scene).client
     return {place.partition: patiently(lambda place=place: client.get_watermark_offsets(place))[0]
@@ -72,9 +69,7 @@ def stopped(scene, kills=None):
 
 def reset(scene, offsets):
     """As kafka-consumer-groups does; the consumer has to be stopped."""
-    group = group_of(scene)
-    group.wait_until_left()
-    patiently(lambda: group.client.commit(asynchronous=False, offsets=places(scene, offsets)))
+    group_of(scene).commit(offsets)
 
 
 def index_of(scene):
@@ -152,7 +147,7 @@ def posts_are_skipped(scene):
         if scene.random.random() < 0.5:
             skipped = reset_ahead(scene, ends, read)
         else:
-            delete_records(scene, ends)
+            group_of(scene).remove_records(ends)
     must_say_skipped(scene, skipped)
 
 
@@ -185,10 +180,7 @@ def a_reset_is_taken_back(scene):
 def offsets_are_forgotten(scene):
     """As when the group was unused for longer than its offsets are kept. It is no reset."""
     with stopped(scene):
-        group = group_of(scene)
-        group.wait_until_left()
-        group.admin.delete_consumer_groups([group.name], request_timeout=WAIT_S)[
-            group.name].result()
+        group_of(scene).forget_offsets()
 
 
 # --- replays by command --------------------------------------------------------------------------
@@ -273,24 +265,21 @@ def end_replays(scene):
 # --- the topic -----------------------------------------------------------------------------------
 
 
-def delete_records(scene, offsets):
-    client = admin.AdminClient({"bootstrap.servers": scene.pipeline.kafka})
-    for done in client.delete_records(places(scene, offsets), request_timeout=WAIT_S).values():
-        done.result()
-
-
 def delete_what_is_read(scene):
     """By the state that serves, also after the consumer is killed."""
-    delete_records(scene, {number: partition["durable_offset"] or 0 for number, partition in
-                           partitions_of(scene).items()})
+    group_of(scene).remove_records({
+        number: partition["durable_offset"] or 0
+        for number, partition in partitions_of(scene).items()
+    })
 
 
 def the_topic_loses_its_beginning(scene):
     """Up to a place that the stopped consumer has read, or has not."""
     with stopped(scene):
         time.sleep(scene.random.random())
-        delete_records(scene, {number: scene.random.randint(0, end)
-                               for number, end in ends_of(scene).items()})
+        group_of(scene).remove_records({
+            number: scene.random.randint(0, end) for number, end in ends_of(scene).items()
+        })
 
 
 def a_replay_loses_what_it_needs(scene):
@@ -313,13 +302,6 @@ def begin_epoch(scene):
     scene.start_producer()
 
 
-def begin_index(scene):
-    scene.pipeline.consumer.kill()
-    group_of(scene).wait_until_left()
-    scene.pipeline.remove_index()
-    scene.pipeline.consumer.start()
-
-
 def the_topic_is_made_again_meanwhile(scene):
     """While the consumer is stopped. Its directory is that of another topic then, which grows past
     the position that it holds."""
@@ -327,7 +309,7 @@ def the_topic_is_made_again_meanwhile(scene):
         make_topic_again(scene)
         begin_epoch(scene)
         time.sleep(2 * scene.random.random())
-    return lambda: begin_index(scene)
+    return lambda: acts.begin_index(scene)
 
 
 def the_topic_is_made_again_for_posts(scene):
@@ -339,7 +321,7 @@ def the_topic_is_made_again_for_posts(scene):
             scene.posts.send(number, end + scene.random.randint(1, 5))
     scene.posts.check()
     begin_epoch(scene)
-    return lambda: begin_index(scene)
+    return lambda: acts.begin_index(scene)
 
 
 def the_epochs_begin_again(scene):
@@ -349,7 +331,7 @@ def the_epochs_begin_again(scene):
         make_topic_again(scene)
         scene.must("cursor", "remove", "default")
         restart_producer(scene)
-    return lambda: begin_index(scene)
+    return lambda: acts.begin_index(scene)
 
 
 def a_rival_writes(scene):
@@ -399,7 +381,13 @@ def the_directory_is_set_back(scene):
 
 def the_directory_is_removed(scene):
     with stopped(scene):
+        group_of(scene).wait_until_left()  # what follows is another member
         scene.pipeline.remove_index()
+
+
+def is_member(scene, consumer):
+    members = group_of(scene).describe().members
+    return [member.client_id for member in members] == [f"{servers.LOOPBACK}:{consumer.port}"]
 
 
 def a_copy_of_the_directory_joins(scene):
@@ -413,6 +401,10 @@ def a_copy_of_the_directory_joins(scene):
     time.sleep(2 * scene.random.random())
     other.kill()
     consumer = scene.pipeline.consumer
+    until = time.monotonic() + WAIT_S
+    while consumer.is_running() and not is_member(scene, consumer):  # it was fenced off
+        assert time.monotonic() < until, "is neither a member nor ends"
+        time.sleep(0.2)
     if not consumer.is_running():
         assert "is a copy of the other" in consumer.log_tail(), consumer.log_tail()
         consumer.start()
@@ -486,7 +478,7 @@ def post_again(scene):
         with stopped(scene):
             make_topic_again(scene)
             begin_epoch(scene)
-        begin_index(scene)
+        acts.begin_index(scene)
 
 
 ACTS = {

@@ -317,8 +317,7 @@ class Scene:
         asked = False
         while not (self.is_fresh(since) and self.why() is None):
             if not asked and self.why() is not None and not self._loads():
-                self.as_owner("load", "--no-wait")
-                asked = True
+                asked = self.as_owner("load", "--no-wait").returncode == 0
             assert time.monotonic() < until, f"is not complete again: {self.why()} {self.waits()}"
             time.sleep(0.2)
         assert index.check_equal(self.pipeline, complete=self.posts is None) > 0
@@ -338,8 +337,7 @@ class Scene:
             time.sleep(0.1)
         assert not producer.is_running(), f"does not drain: {self.waits()}"
         if "cursor adopt" in self.why():
-            done = self.as_owner("cursor", "adopt")
-            assert done.returncode == 0, done.stderr
+            self.must("cursor", "adopt")
         return False
 
     def _loads(self):

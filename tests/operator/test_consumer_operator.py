@@ -19,7 +19,6 @@ class ConsumerOperator(OperatorCase):
         cls.sections = {
             "producer": {"guard_interval_ms": 500},
             "consumer": {"token_file": posts.write_token(cls.work)},
-            "kafka": {"consumer": {"session.timeout.ms": 2000, "heartbeat.interval.ms": 300}},
         }
 
     def setUp(self):
