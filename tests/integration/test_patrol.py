@@ -40,9 +40,10 @@ class Patrol(SceneCase):
             self.assertEqual(partition["ranges"], [], answer)
         return answer["ranges"]
 
-    def verify(self, *options):
+    def verify(self):
         """One pass over everything, which has to find no difference."""
-        done = self.producer.command("verify", "--json", *options, check=False)
+        done = self.producer.command(
+            "verify", "--json", "--timeout", "240", check=False, is_patient=True)
         self.assertEqual(done.returncode, 0, f"{done.stdout}\n{done.stderr}")
         return json.loads(done.stdout)
 
@@ -78,7 +79,7 @@ class Patrol(SceneCase):
                 self.consumer.wait_until(
                     lambda: self.pipeline.api.call(GALLERY)[0] == 200, "serves no verdicts")
                 self.check_verdicts()
-        self.verify("--timeout", "120")
+        self.verify()
         self.assertGreater(index.check_equal(self.pipeline, verified=False), 0)
         print(f"{kills} kills", flush=True)
 

@@ -12,7 +12,7 @@ import time
 import unittest
 
 from case import SECONDS, SEED, GalleryCase
-from pipeline import ROOT
+from pipeline import write_config
 from psycopg import sql
 
 ROWS = 2000
@@ -295,9 +295,10 @@ class QueryCase(GalleryCase):
 
     def use(self, settings):
         """Writes the configuration; programs that are started from now on read it."""
-        head = (ROOT / "config" / "gallery.yaml").read_text().split("\n# The tables")[0]
         self.settings = settings
-        self.pipeline.config.write_text(head + settings.fields())
+        config = write_config(self.pipeline.config, self.choose_sections())
+        head = config.read_text().split("\n# The tables")[0]
+        config.write_text(head + settings.fields())
 
     def write_rows(self):
         """Writes most rows to one partition, so that its bitmaps are large, and values of entities

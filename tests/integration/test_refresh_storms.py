@@ -21,7 +21,7 @@ ENTITIES = 100_000 if IS_LONG else 8_000
 STEP = 20  # between two ids of images: they are read by lists, not by ranges
 RATE = 1000  # requests for one entity, each second
 OWED_MAX = 2000  # less than the storm asks for at once
-STREAM_S = 90  # a row of the stream takes less on a slow machine, whatever is owed
+STREAM_S = 180  # a row of the stream takes less on a slow machine, whatever is owed
 
 INSERT_IMAGES = f"""
 INSERT INTO "Image" (url, "nsfwLevel", flags, "userId", "postId", "scannedAt")

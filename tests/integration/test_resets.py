@@ -164,8 +164,8 @@ class Resets(GalleryCase):
         self.assertTrue(all(p["missing"] > 0 for p in self.pipeline.partitions()))
 
     def configure(self, **settings):
-        sections = self.sections | {"consumer": self.sections["consumer"] | settings}
-        pipeline.write_config(self.pipeline.config, sections)
+        sections = {"consumer": self.sections["consumer"] | settings}
+        pipeline.write_config(self.pipeline.config, self.choose_sections() | sections)
 
     def test_f81_expired_offsets_are_no_reset(self):
         """When the group's offsets have expired, its member continues from its own position."""

@@ -55,7 +55,7 @@ class Verdicts(outbox.OutboxCase):
         key = event["body"][1]["entity_id"].to_bytes(8, "big")
         client = confluent_kafka.Producer({"bootstrap.servers": self.pipeline.kafka})
         client.produce(self.pipeline.topic, topic.encode(version=1, **event), key, partition)
-        self.assertEqual(client.flush(30), 0)
+        self.assertEqual(client.flush(240), 0)
 
     def kinds(self, row_id):
         """{partition: the kind of the row's event}"""
