@@ -4,6 +4,7 @@ import json
 import time
 
 import diagnosis
+import pipeline
 import truth
 
 
@@ -16,18 +17,36 @@ class StaleError(AssertionError):
         self.diagnosis = known
 
 
+# Whether the producer has voided fields and not loaded them yet; and how often it has voided some.
+VOIDED = """
+SELECT EXISTS (SELECT FROM bitdex_sources WHERE reason IS NOT NULL)
+    OR EXISTS (SELECT FROM bitdex_jobs WHERE kind = 'load' AND state IN ('queued', 'running')),
+    voided
+FROM bitdex_producers
+"""
+
+
 def check(line, application, patience_s=0):
     """Waits until everything has arrived, and verifies every field of every entity. With patience,
-    what differs may become equal for so many seconds."""
+    what differs may become equal for so many seconds. Fields that the producer has voided, as some
+    time after a change of partitions, are loaded before."""
     end = time.monotonic() + patience_s
+    late = time.monotonic() + pipeline.WAIT_S
     while True:
         line.wait_until_fresh()
+        before = read_voided(line)
         found = verify(line) or compare_entities(line, application)
         if not found:
             return
-        if time.monotonic() > end:
+        is_voided = before[0] or before != read_voided(line)
+        if time.monotonic() > (late if is_voided else end):
             raise StaleError(found, diagnosis.describe(line, found))
         time.sleep(1)
+
+
+def read_voided(line):
+    with line.connect() as connection:
+        return connection.execute(VOIDED).fetchone()
 
 
 def compare_entities(line, application):
@@ -37,7 +56,8 @@ def compare_entities(line, application):
 
 def verify(line):
     """What differs or cannot be compared; "" if nothing does."""
-    done = line.producer.command("verify", "--json", check=False, is_patient=True)
+    done = line.producer.command(
+        "verify", "--json", "--timeout", "240", check=False, is_patient=True)
     if not done.stdout:
         return f"verify: {done.stderr}"
     answer = json.loads(done.stdout)

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import pq
 
 POLL_S = 0.004
-STUCK_S = 60
+STUCK_S = 240  # a busy machine may stall
 IN_ERROR = pq.TransactionStatus.INERROR
 # For all sessions of a schedule. Scans by index visit rows in an order that does not depend on
 # where older versions were.

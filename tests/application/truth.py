@@ -8,6 +8,7 @@ are left to verify.
 import decimal
 import math
 
+import index
 from schema import quote
 
 BIGINT = range(-(1 << 63) + 1, 1 << 63)
@@ -112,7 +113,7 @@ def differences(line, connection, application):
     fields = [value.field for entry in application.entries for value in entry.values
               if is_comparable(value)]
     for entity in sorted({*wanted, *range(IDS)}):
-        answer = line.api.get(f"/api/indexes/gallery/entities/{entity}")
+        answer = index.read_entity(line.api, entity)
         if answer["alive"] != (entity in wanted):
             yield f"entity {entity} exists: {entity in wanted} in Postgres, verify did not say so"
         elif answer["alive"]:
