@@ -87,7 +87,7 @@ class Takeover(GalleryCase):
         self.assertEqual(audit.audit(topic.read(self.pipeline.kafka, name)), [])
         client = confluent_kafka.Producer({"bootstrap.servers": self.pipeline.kafka})
         client.produce(name, b"rubbish", partition=1)
-        self.assertEqual(client.flush(60), 0)
+        self.assertEqual(client.flush(240), 0)
         done = consumer.command("audit", "--partition", "1", check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn(": not an event: ", done.stdout)
