@@ -363,6 +363,25 @@ worker_stall(struct worker *worker)
     worker_status_set(&worker->status, SHARD_STALLED, error);
 }
 
+/* Reading begins again at the next offset; `feed->replace` has dropped what was fetched. */
+static void
+worker_read_again(struct worker *worker)
+{
+    int64_t offset = replica_next_offset(worker_served(worker));
+    intake_drop(&worker->intake);
+    worker_status_set_healthy(&worker->status);
+    worker_control_set_ready(&worker->control, offset >= 0 ? offset : KAFKA_OFFSET_BEGINNING);
+}
+
+/* Retention has removed the message before the first one since it was there. */
+static void
+worker_skip_check(struct worker *worker)
+{
+    worker->checks_message = false;
+    worker->options.feed->replace(worker->options.feed, true);
+    worker_read_again(worker);
+}
+
 /* Messages were read since `begin_us`: freshness follows from where the partition ended then. */
 static void
 worker_note_end(struct worker *worker, int64_t begin_us)
@@ -388,10 +407,11 @@ worker_read(struct worker *worker, struct error *err)
     struct kafka_batch *read = worker->intake.read;
     int rc =
         feed->read(feed, worker_wait_ms(worker), records, (size_t)config->batch_bytes, read, err);
-    CHECK(read->count <= records);
     CHECK(rc == 0 || read->count == 0);
     intake_begin(&worker->intake);
-    if (rc == ERR_DATA)
+    if (rc == ERR_DATA && worker->checks_message)
+        worker_skip_check(worker);
+    else if (rc == ERR_DATA)
         worker_stall(worker);
     else if (rc == ERR_RETRY)
         worker_status_set(&worker->status, SHARD_WAITING, err->message);
@@ -453,16 +473,6 @@ worker_follow_replicas(struct worker *worker)
     if (worker->status.shown.error[0] == '\0')
         worker_status_set_healthy(&worker->status);
     worker_status_publish(&worker->status);
-}
-
-/* The topic may not have what the replaced replica needed next, and the feed stands there. */
-static void
-worker_read_again(struct worker *worker)
-{
-    int64_t offset = replica_next_offset(worker_served(worker));
-    intake_drop(&worker->intake);
-    worker_status_set_healthy(&worker->status);
-    worker_control_set_ready(&worker->control, offset >= 0 ? offset : KAFKA_OFFSET_BEGINNING);
 }
 
 static int

@@ -26,6 +26,7 @@ struct script {
     pthread_mutex_t lock;          /* for the fields after it */
     int64_t next;                  /* the next offset to read; -1 before reading begins */
     int64_t end;                   /* messages from this offset on have not arrived yet */
+    int64_t removed;               /* the topic does not have the messages before this one */
     int64_t committed;
     char metadata[RESUME_METADATA_BYTES]; /* of it; "": an operator's reset, or nothing */
     int64_t low;    /* of the topic; the reader of a rebuild finds nothing before it */
@@ -78,15 +79,17 @@ script_read(struct feed *feed, int wait_ms, uint32_t max_records, size_t max_byt
     struct script *script = (struct script *)feed;
     (void)wait_ms;
     (void)max_bytes;
-    (void)err;
+    int rc = 0;
     kafka_batch_release(batch);
     pthread_mutex_lock(&script->lock);
-    while (script->next >= 0 && script->next < script->end && batch->count < max_records)
+    if (script->next >= 0 && script->next < script->removed)
+        rc = error_set(err, ERR_DATA, "the topic does not have the offset");
+    while (rc == 0 && script->next >= 0 && script->next < script->end && batch->count < max_records)
         add_message(script, script->next++, batch);
     pthread_mutex_unlock(&script->lock);
     if (batch->count == 0)
         clock_sleep_ms(1);
-    return 0;
+    return rc;
 }
 
 static int
@@ -149,7 +152,7 @@ static void
 script_replace(struct feed *feed, bool is_moved)
 {
     (void)feed;
-    assert_false(is_moved);
+    (void)is_moved;
 }
 
 static void
@@ -503,6 +506,49 @@ test_F102_a_topic_that_ends_before_the_position_is_read_there(void **state)
         fixture.script.high = cases[i].high;
         restart(&fixture);
         assert_int_equal(start_offset(&fixture), cases[i].begin);
+    }
+    stop(&fixture);
+    end(&fixture);
+}
+
+static bool
+is_ready_again(struct fixture *fixture)
+{
+    int64_t offset;
+    return worker_ready(fixture->worker, &offset) == 2;
+}
+
+static bool
+is_stalled(struct fixture *fixture)
+{
+    return status_of(fixture).state == SHARD_STALLED;
+}
+
+/* Retention removes the last message just before it is read again: reading begins after it. When
+ * the next one is gone as well, events are lost. */
+static void
+test_F102_retention_may_remove_the_last_message_meanwhile(void **state)
+{
+    struct fixture fixture;
+    struct script *script = &fixture.script;
+    begin(&fixture, *state);
+    start(&fixture, -1, false);
+    read_up_to(&fixture, MESSAGES - 1);
+    script->feed.extent = script_extent;
+    script->high = MESSAGES;
+    for (int lost = 1; lost >= 0; lost--) {
+        restart(&fixture);
+        script->removed = MESSAGES - 1 + lost;
+        assert_int_equal(begin_reading(&fixture, MESSAGES - 1), MESSAGES - 2);
+        wait_until(&fixture, is_ready_again);
+        assert_int_equal(start_offset(&fixture), MESSAGES - 1);
+        assert_int_equal(status_of(&fixture).state, SHARD_RUNNING);
+        pthread_mutex_lock(&script->lock);
+        script->next = MESSAGES - 1;
+        script->end = MESSAGES;
+        pthread_mutex_unlock(&script->lock);
+        worker_begin_reading(fixture.worker, 2);
+        wait_until(&fixture, lost ? is_stalled : is_done);
     }
     stop(&fixture);
     end(&fixture);
@@ -918,6 +964,7 @@ main(void)
         WORKER_TEST(test_F66_F81_a_reset_is_followed_until_it_is_acknowledged),
         WORKER_TEST(test_F102_a_topic_that_ends_before_the_position_is_read_there),
         WORKER_TEST(test_F102_a_topic_that_ends_at_the_position_is_another_one),
+        WORKER_TEST(test_F102_retention_may_remove_the_last_message_meanwhile),
         WORKER_TEST(test_a_checkpoint_answers_every_earlier_request),
         WORKER_TEST(test_L9_a_checkpoint_that_may_not_be_taken_is_refused),
         WORKER_TEST(test_F113_other_files_among_the_checkpoints_stop_nothing),
