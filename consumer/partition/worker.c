@@ -373,7 +373,7 @@ worker_read_again(struct worker *worker)
     worker_control_set_ready(&worker->control, offset >= 0 ? offset : KAFKA_OFFSET_BEGINNING);
 }
 
-/* Retention has removed the message before the first one since it was there. */
+/* worker_find_begin() has found the message before the next one, and retention has removed it. */
 static void
 worker_skip_check(struct worker *worker)
 {

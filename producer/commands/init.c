@@ -2,8 +2,8 @@
  * execute it if not.
  *
  * A statement that changes the outbox waits for its lock for a second at a time and is tried again
- * for a minute, because writers queue up after a statement that waits for a lock. A statement that
- * runs CONCURRENTLY blocks no writer, so it may take its time.
+ * for two minutes, because writers queue up after a statement that waits for a lock. A statement
+ * that runs CONCURRENTLY blocks no writer, so it may take its time.
  */
 #include "producer/commands/init.h"
 

@@ -22,11 +22,11 @@ import index
 import pipeline
 import servers
 from confluent_kafka import admin
+from topic import REQUEST_S
 
 PARTITIONS = index.PARTITIONS
 POLL_S = 0.1
-REQUEST_S = 240  # a broker that many tests share may stall
-CLOSE_S = 60
+CLOSE_S = 60  # a stock client may close late or never: Rebalancing.close()
 
 
 class Member(pipeline.Program):
